@@ -1,0 +1,1 @@
+//! heddle-am: the ApplicationMaster that hosts the JobManager.

@@ -1,0 +1,130 @@
+//! What the client decides and the ApplicationMaster executes: one value, written to `am.json`.
+//!
+//! The file is localized into the ApplicationMaster's working directory with mode 600. It holds no secret: tokens and
+//! the control secret travel in the container's credentials.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Version of [`AmSpec`]; an ApplicationMaster refuses another one by name.
+pub const SPEC_VERSION: u32 = 1;
+
+/// Name of the file that holds the [`AmSpec`] in the ApplicationMaster's working directory.
+pub const SPEC_FILE: &str = "am.json";
+
+/// Alias of the per-application control secret in the containers' Hadoop credentials.
+pub const CONTROL_SECRET_ALIAS: &str = "heddle.control.secret";
+
+/// What kind of Flink cluster the application is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClusterMode {
+    /// Runs until it is stopped; jobs come by REST.
+    Session,
+    /// `main()` runs in the JobManager; ends with it.
+    Application,
+    /// Runs one submitted job and ends with it.
+    PerJob,
+}
+
+/// Who may read a localized file on a node, and how long the node keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Visibility {
+    /// Fetched once per node for all users.
+    Public,
+    /// Fetched once per node and user.
+    Private,
+    /// Fetched once per node and application.
+    Application,
+}
+
+/// How the NodeManager treats a localized file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ResourceKind {
+    /// As it is.
+    File,
+    /// Unpacked into a directory of the key's name.
+    Archive,
+}
+
+/// A YARN local resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resource {
+    /// Path in the container's working directory, relative.
+    pub key: String,
+    /// Absolute URL of the file, with scheme and authority.
+    pub url: String,
+    /// Size in bytes as the file system reports it after the write.
+    pub size: u64,
+    /// Modification time in milliseconds since the epoch, as the file system reports it after the write.
+    pub modification_time: i64,
+    /// Visibility on the node.
+    pub visibility: Visibility,
+    /// File or archive.
+    pub kind: ResourceKind,
+}
+
+/// How to start one of the two JVM roles.
+///
+/// `jvm_args` may hold `<LOG_DIR>` and `{{VAR}}`; `class_path` and values of `env` also `$VAR` and `${VAR}`. They are filled
+/// in on the node, from the container's environment. `args` are never touched.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct JvmTemplate {
+    /// `JAVA_HOME` to use; none = the container's own, else `java` of the `PATH`.
+    pub java_home: Option<String>,
+    /// Memory flags (JobManager only; a TaskManager's come with each request), options, logging properties.
+    pub jvm_args: Vec<String>,
+    /// Class path entries in order.
+    pub class_path: Vec<String>,
+    /// Main class.
+    pub main_class: String,
+    /// Program arguments, verbatim.
+    pub args: Vec<String>,
+    /// Environment in addition to the container's own.
+    pub env: BTreeMap<String, String>,
+}
+
+/// The whole order to the ApplicationMaster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AmSpec {
+    /// [`SPEC_VERSION`] of the client that wrote it.
+    pub version: u32,
+    /// Name of the YARN application.
+    pub application_name: String,
+    /// Release of the Flink distribution, for example `1.20.1`.
+    pub flink_version: String,
+    /// Kind of cluster.
+    pub mode: ClusterMode,
+    /// The JobManager's JVM. Its stdout and stderr go to `jobmanager.out` and `jobmanager.err`.
+    pub job_manager: JvmTemplate,
+    /// The TaskManagers' JVM; the bridge adds memory flags and arguments to each request.
+    pub task_manager: JvmTemplate,
+    /// Files of the ApplicationMaster's working directory that a TaskManager gets too, over gRPC (configuration, logging).
+    pub task_manager_files: Vec<String>,
+    /// Local resources of a TaskManager container, the taskrunner binary among them.
+    pub task_manager_resources: Vec<Resource>,
+    /// Key of the taskrunner binary among them.
+    pub taskrunner_key: String,
+    /// URL of the per-application directory, removed by the ApplicationMaster at the end.
+    pub staging_dir: Option<String>,
+    /// The client's effective Hadoop settings (site files and `flink.hadoop.*`, `flink.yarn.*`); the node's own
+    /// configuration wins except for the keys in `hadoop_overrides`.
+    pub hadoop: BTreeMap<String, String>,
+    /// Hadoop settings that win over the node's own.
+    pub hadoop_overrides: BTreeMap<String, String>,
+    /// Interval of heartbeats to the ResourceManager while nothing is asked for, milliseconds (`yarn.heartbeat.interval`).
+    pub heartbeat_idle_ms: u64,
+    /// Interval while asks are open, milliseconds (`yarn.heartbeat.container-request-interval`).
+    pub heartbeat_busy_ms: u64,
+    /// Node label for TaskManager containers.
+    pub task_manager_node_label: Option<String>,
+    /// `VIEW_APP` and `MODIFY_APP` access lists for all containers.
+    pub acls: BTreeMap<String, String>,
+    /// Tracking URL after the end (history server); none = empty.
+    pub history_url: Option<String>,
+    /// Port or range of the control server, as in `heddle.control.port` ("0" = any).
+    pub control_port: String,
+}

@@ -1,0 +1,1 @@
+//! The few file system operations that staging needs, over hdfs-native.

@@ -1,0 +1,1 @@
+//! YARN messages and typed clients: ApplicationClient, ApplicationMaster, ContainerManagement.

@@ -1,0 +1,1 @@
+//! The client: heddle, flink, yarn-session.sh; staging, deployment, Flink REST.
