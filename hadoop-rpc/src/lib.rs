@@ -1,1 +1,31 @@
 //! Hadoop RPC v9: framing, SASL, call map, credentials files, configuration. No YARN words.
+//!
+//! [`RpcClient`] speaks to one address; [`RpcGroup`] picks among several. What may be tried again is said by
+//! [`RpcError::retry`]; how often and how fast is a [`RetryPolicy`] that the caller passes in.
+
+mod client;
+mod conf;
+mod conn;
+mod credentials;
+mod error;
+mod frame;
+mod group;
+mod remote;
+mod sasl;
+mod user;
+
+pub use client::{CallOptions, ClientOptions, Endpoint, EndpointError, Protocol, RpcClient};
+pub use conf::{ConfError, Defaults, HadoopConf, Lookup, LookupDir, Origin, TimeUnit};
+pub use credentials::{Credentials, CredentialsError, Token, TokenFormat, TokenSource};
+pub use error::{ErrorKind, Retry, RpcError, Sent};
+pub use group::{RetryPolicy, RpcGroup};
+pub use remote::{RemoteException, RemoteKind};
+pub use sasl::{AuthPolicy, Mechanism, MechanismFactory, Protection, SaslError, SaslMethod, SaslOffer};
+pub use sasl::{SecurityLayer, TokenSelector, Unwrap, Wrap};
+pub use user::UserIdentity;
+
+/// Messages generated from `proto/rpc.proto`.
+pub(crate) mod proto {
+    #![allow(missing_docs, unreachable_pub, clippy::all)]
+    include!(concat!(env!("OUT_DIR"), "/hadoop.rpc.rs"));
+}

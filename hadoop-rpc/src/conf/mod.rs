@@ -1,0 +1,345 @@
+//! Hadoop's XML configuration.
+
+mod expand;
+mod lookup;
+#[cfg(test)]
+mod tests;
+mod units;
+mod xml;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use lookup::{Lookup, LookupDir};
+
+use crate::client::Endpoint;
+use crate::user;
+
+const COMMON: &[(&str, &str)] = &[
+    ("dfs.blocksize", "134217728"),
+    ("dfs.replication", "3"),
+    ("fs.defaultFS", "file:///"),
+    ("fs.permissions.umask-mode", "022"),
+    ("hadoop.rpc.protection", "authentication"),
+    ("hadoop.security.authentication", "simple"),
+    ("hadoop.tmp.dir", "/tmp/hadoop-${user.name}"),
+    ("ipc.client.connect.timeout", "20000"),
+    ("ipc.maximum.response.length", "134217728"),
+];
+
+/// Old names of keys, which stand for the new ones wherever they appear.
+const DEPRECATED: &[(&str, &str)] = &[
+    ("dfs.block.size", "dfs.blocksize"),
+    ("dfs.federation.nameservice.id", "dfs.nameservice.id"),
+    ("dfs.federation.nameservices", "dfs.nameservices"),
+    ("dfs.socket.timeout", "dfs.client.socket-timeout"),
+    ("dfs.umask", "fs.permissions.umask-mode"),
+    ("dfs.umaskmode", "fs.permissions.umask-mode"),
+    ("dfs.write.packet.size", "dfs.client-write-packet-size"),
+    ("fs.default.name", "fs.defaultFS"),
+];
+
+fn current_name(key: &str) -> &str {
+    DEPRECATED.iter().find(|(old, _)| *old == key).map_or(key, |(_, new)| new)
+}
+
+/// Values that hold where no file says otherwise: key → value, `${…}` allowed.
+#[derive(Debug, Clone, Default)]
+pub struct Defaults {
+    tables: Vec<&'static [(&'static str, &'static str)]>,
+}
+
+impl Defaults {
+    /// None.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// The defaults of the common and HDFS keys that we read.
+    pub fn common() -> Self {
+        Self::none().and(COMMON)
+    }
+
+    /// With a further table, which wins over earlier ones.
+    pub fn and(mut self, table: &'static [(&'static str, &'static str)]) -> Self {
+        self.tables.push(table);
+        self
+    }
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A file and the line of the property in it.
+    File {
+        /// The file.
+        path: Arc<Path>,
+        /// Line of the property, from 1.
+        line: u32,
+    },
+    /// A table of defaults.
+    Default,
+    /// Set by the program, with the reason it gave (a flag, another file).
+    Set(Arc<str>),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Default => f.write_str("default"),
+            Self::Set(why) => f.write_str(why),
+        }
+    }
+}
+
+/// Unit of a duration without a suffix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeUnit {
+    /// Milliseconds.
+    Millis,
+    /// Seconds.
+    Seconds,
+    /// Minutes.
+    Minutes,
+}
+
+/// Why a configuration cannot be loaded or a value cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfError {
+    /// A file cannot be read or is not a configuration.
+    #[error("cannot load the Hadoop configuration {path}{at}: {why}", path = path.display(), at = line.map(|l| format!(", line {l}")).unwrap_or_default())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Line, where known.
+        line: Option<u32>,
+        /// What is wrong.
+        why: String,
+    },
+    /// A value does not mean what its key needs.
+    #[error("Hadoop configuration: {key} = '{value}' ({origin}): {why}")]
+    Value {
+        /// The key.
+        key: String,
+        /// The value as it was found.
+        value: String,
+        /// Where it comes from.
+        origin: String,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// A loaded configuration. Cheap to clone; a change to a clone does not reach the others.
+#[derive(Debug, Clone, Default)]
+pub struct HadoopConf {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Inner {
+    entries: BTreeMap<String, Entry>,
+    looked_in: Vec<LookupDir>,
+    files: Vec<PathBuf>,
+    /// What `${…}` may ask for outside the configuration, taken when it was loaded.
+    env: BTreeMap<String, String>,
+    system: BTreeMap<&'static str, String>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    value: String,
+    origin: Origin,
+}
+
+impl expand::Scope for Inner {
+    fn system(&self, name: &str) -> Option<String> {
+        self.system.get(name).cloned()
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        self.env.get(name).cloned()
+    }
+
+    fn raw(&self, key: &str) -> Option<String> {
+        self.entries.get(current_name(key)).map(|e| e.value.clone())
+    }
+}
+
+impl HadoopConf {
+    /// Loads the files that Flink would load. `env` gives environment variables.
+    pub fn load(env: &dyn Fn(&str) -> Option<String>, lookup: &Lookup) -> Result<Self, ConfError> {
+        let mut inner = Inner::default();
+        for (key, value) in lookup.defaults.tables.iter().flat_map(|table| table.iter()) {
+            let entry = Entry { value: (*value).to_owned(), origin: Origin::Default };
+            inner.entries.insert((*key).to_owned(), entry);
+        }
+        let plan = lookup.plan(env);
+        let mut finals = BTreeSet::new();
+        for path in plan.files() {
+            let properties = xml::read_file(&path)?.unwrap_or_default();
+            for property in properties {
+                inner.add(property, &mut finals);
+            }
+            if !inner.files.contains(&path) {
+                inner.files.push(path);
+            }
+        }
+        inner.looked_in = plan.looked_in();
+        for entry in inner.entries.values() {
+            for name in expand::env_names(&entry.value) {
+                if let Some(value) = env(name) {
+                    inner.env.insert(name.to_owned(), value);
+                }
+            }
+        }
+        let set = |key: &str| env(key).filter(|v| !v.is_empty());
+        inner.system.extend(user::os_user(env).map(|name| ("user.name", name)));
+        inner.system.extend(set("HOME").map(|home| ("user.home", home)));
+        inner.system.insert("java.io.tmpdir", "/tmp".to_owned());
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Without files.
+    pub fn from_map<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
+        let mut conf = Self::default();
+        for (key, value) in pairs {
+            conf.set(&key.into(), &value.into(), "set by the program");
+        }
+        conf
+    }
+
+    /// The directories that were searched.
+    pub fn looked_in(&self) -> &[LookupDir] {
+        &self.inner.looked_in
+    }
+
+    /// The files that were loaded, in the order in which they count (later ones win).
+    pub fn files(&self) -> &[PathBuf] {
+        &self.inner.files
+    }
+
+    /// Whether any file was found.
+    pub fn found(&self) -> bool {
+        !self.files().is_empty()
+    }
+
+    /// The value, with `${…}` replaced and without white space around it.
+    pub fn get(&self, key: &str) -> Result<Option<String>, ConfError> {
+        let Some(entry) = self.inner.entries.get(current_name(key)) else { return Ok(None) };
+        let expanded = expand::expand(&entry.value, &*self.inner);
+        match expanded {
+            Ok(value) => Ok(Some(value.trim().to_owned())),
+            Err(why) => Err(self.bad_value(key, &entry.value, why)),
+        }
+    }
+
+    /// The value, or `default`.
+    pub fn get_or(&self, key: &str, default: &str) -> Result<String, ConfError> {
+        Ok(self.get(key)?.unwrap_or_else(|| default.to_owned()))
+    }
+
+    /// A whole number, decimal or `0x…`.
+    pub fn get_i64(&self, key: &str, default: i64) -> Result<i64, ConfError> {
+        self.parsed(key, default, units::integer)
+    }
+
+    /// `true` or `false`; like Hadoop, anything else counts as not set.
+    pub fn get_bool(&self, key: &str, default: bool) -> Result<bool, ConfError> {
+        Ok(match self.get(key)? {
+            Some(v) if v.eq_ignore_ascii_case("true") => true,
+            Some(v) if v.eq_ignore_ascii_case("false") => false,
+            _ => default,
+        })
+    }
+
+    /// A time with a unit (`ns us ms s m h d`); `unit` holds for a number without one.
+    pub fn get_duration(&self, key: &str, default: Duration, unit: TimeUnit) -> Result<Duration, ConfError> {
+        self.parsed(key, default, |text| units::duration(text, unit))
+    }
+
+    /// A size in bytes, with a binary suffix (`k m g t p e`).
+    pub fn get_bytes(&self, key: &str, default: u64) -> Result<u64, ConfError> {
+        self.parsed(key, default, units::bytes)
+    }
+
+    /// A comma-separated list, trimmed, without empty elements.
+    pub fn get_strings(&self, key: &str) -> Result<Vec<String>, ConfError> {
+        let value = self.get(key)?.unwrap_or_default();
+        Ok(value.split(',').map(str::trim).filter(|v| !v.is_empty()).map(str::to_owned).collect())
+    }
+
+    /// `host:port`, `host` (with `default_port`), or a URI with either.
+    pub fn get_socket_addr(&self, key: &str, default_port: u16) -> Result<Option<Endpoint>, ConfError> {
+        let parse = |text: &str| {
+            let address = text.split_once("://").map_or(text, |(_, rest)| rest);
+            let address = address.split('/').next().unwrap_or_default();
+            let only_host = !address.contains(':') || address.ends_with(']');
+            let address = if only_host { format!("{address}:{default_port}") } else { address.to_owned() };
+            address.parse::<Endpoint>().map(Some).map_err(|e| e.to_string())
+        };
+        self.parsed(key, None, parse)
+    }
+
+    /// Where the value comes from.
+    pub fn origin(&self, key: &str) -> Option<&Origin> {
+        self.inner.entries.get(current_name(key)).map(|e| &e.origin)
+    }
+
+    /// Sets a value, whatever the files say (`final` too). `origin` says who does: a flag, another file.
+    pub fn set(&mut self, key: &str, value: &str, origin: &str) {
+        let entry = Entry { value: value.to_owned(), origin: Origin::Set(origin.into()) };
+        Arc::make_mut(&mut self.inner).entries.insert(current_name(key).to_owned(), entry);
+    }
+
+    /// All keys with raw values (no `${…}` replaced), sorted, defaults included.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &Origin)> {
+        self.inner.entries.iter().map(|(key, e)| (key.as_str(), e.value.as_str(), &e.origin))
+    }
+
+    /// Empty counts as not set, as nowhere an empty number or address makes sense.
+    fn parsed<T>(
+        &self,
+        key: &str,
+        default: T,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, ConfError> {
+        match self.get(key)? {
+            Some(value) if !value.is_empty() => parse(&value).map_err(|why| self.bad_value(key, &value, why)),
+            _ => Ok(default),
+        }
+    }
+
+    fn bad_value(&self, key: &str, value: &str, why: String) -> ConfError {
+        let origin = self.origin(key).map(Origin::to_string).unwrap_or_default();
+        let value = value.chars().take(200).collect();
+        ConfError::Value { key: key.to_owned(), value, origin, why }
+    }
+}
+
+impl Inner {
+    /// Takes in a property of a file, unless an earlier file has it as `final`.
+    fn add(&mut self, property: xml::Property, finals: &mut BTreeSet<String>) {
+        let xml::Property { name, value, is_final, path, line } = property;
+        let key = current_name(&name);
+        if let Some(value) = value {
+            if finals.contains(key) {
+                let held = self.entries.get(key).is_some_and(|e| e.value != value);
+                if held {
+                    tracing::debug!(key, file = %path.display(), line, "ignored: an earlier file has it as final");
+                }
+            } else {
+                let entry = Entry { value, origin: Origin::File { path, line } };
+                self.entries.insert(key.to_owned(), entry);
+            }
+        }
+        if is_final {
+            finals.insert(key.to_owned());
+        }
+    }
+}

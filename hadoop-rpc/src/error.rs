@@ -1,0 +1,226 @@
+//! What can go wrong with a call: what was done, to which address, why it failed, whether a retry helps.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::remote::{RemoteException, RemoteKind};
+
+/// Whether, and how, another try helps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Retry {
+    /// The same call fails again.
+    No,
+    /// The same server will probably answer later; it has not executed the call.
+    Later,
+    /// Another server of the group may answer; this one has not executed the call. Without a group: later.
+    OtherServer,
+    /// The call may have been executed: repeat it only if executing it twice does no harm.
+    IfIdempotent,
+}
+
+/// How far a request had got when its connection failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sent {
+    /// No byte of it was handed to the system: the server has not executed it.
+    No,
+    /// It may have reached the server, and may have been executed.
+    Maybe,
+}
+
+/// Why a call failed.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The host name has no address.
+    Resolve(Arc<io::Error>),
+    /// No connection could be made.
+    Connect(Arc<io::Error>),
+    /// No connection within the time.
+    ConnectTimeout(Duration),
+    /// The connection was made, but the server did not finish the handshake within the time.
+    HandshakeTimeout(Duration),
+    /// Server and client agree on no way to authenticate, or the server's proof was wrong.
+    Auth(String),
+    /// No answer within the deadline of the call.
+    Deadline {
+        /// The deadline.
+        after: Duration,
+        /// Whether the request was on its way.
+        sent: Sent,
+    },
+    /// The connection ended while the call was waiting.
+    Disconnected {
+        /// Why, in words.
+        cause: String,
+        /// Whether the request was on its way.
+        sent: Sent,
+    },
+    /// The other side does not speak Hadoop RPC (an HTTP port, for example).
+    NotHadoopRpc(String),
+    /// A message is larger than allowed.
+    TooLarge {
+        /// Its size in bytes.
+        size: u64,
+        /// The bound in bytes.
+        limit: u64,
+    },
+    /// The answer could not be understood.
+    Malformed(String),
+    /// The server answered with an exception.
+    Remote(RemoteException),
+    /// The client was closed while the call was waiting.
+    Closed,
+}
+
+/// A failed call.
+#[derive(Debug, Clone)]
+pub struct RpcError {
+    inner: Box<Inner>,
+}
+
+#[derive(Debug, Clone)]
+struct Inner {
+    operation: &'static str,
+    address: String,
+    kind: ErrorKind,
+    attempts: u32,
+    elapsed: Duration,
+}
+
+impl RpcError {
+    /// An error of the call `operation` to `address` (as a person writes it: `host:port`).
+    pub fn new(operation: &'static str, address: impl Into<String>, kind: ErrorKind) -> Self {
+        let inner = Inner { operation, address: address.into(), kind, attempts: 1, elapsed: Duration::ZERO };
+        Self { inner: Box::new(inner) }
+    }
+
+    /// An answer that lacks something required; for typed clients built on this crate.
+    pub fn malformed(operation: &'static str, address: impl Into<String>, what: impl Into<String>) -> Self {
+        Self::new(operation, address, ErrorKind::Malformed(what.into()))
+    }
+
+    pub(crate) fn after(mut self, attempts: u32, elapsed: Duration) -> Self {
+        self.inner.attempts = attempts;
+        self.inner.elapsed = elapsed;
+        self
+    }
+
+    /// Why the call failed.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.inner.kind
+    }
+
+    /// The method that was called.
+    pub fn operation(&self) -> &'static str {
+        self.inner.operation
+    }
+
+    /// The address it was called on.
+    pub fn address(&self) -> &str {
+        &self.inner.address
+    }
+
+    /// How many tries were made.
+    pub fn attempts(&self) -> u32 {
+        self.inner.attempts
+    }
+
+    /// The server's exception, if that is what it was.
+    pub fn remote(&self) -> Option<&RemoteException> {
+        match &self.inner.kind {
+            ErrorKind::Remote(remote) => Some(remote),
+            _ => None,
+        }
+    }
+
+    /// What the server's exception is about, if it was one.
+    pub fn remote_kind(&self) -> Option<RemoteKind> {
+        self.remote().map(|r| r.kind)
+    }
+
+    /// Whether it is a server's exception of this kind.
+    pub fn is_remote(&self, kind: RemoteKind) -> bool {
+        self.remote_kind() == Some(kind)
+    }
+
+    /// Whether the server could not be reached at all (as opposed to: it answered badly, or too late).
+    pub fn is_unreachable(&self) -> bool {
+        matches!(
+            self.inner.kind,
+            ErrorKind::Resolve(_) | ErrorKind::Connect(_) | ErrorKind::ConnectTimeout(_)
+        )
+    }
+
+    /// Whether another try helps.
+    pub fn retry(&self) -> Retry {
+        match &self.inner.kind {
+            ErrorKind::Resolve(_) | ErrorKind::Connect(_) => Retry::OtherServer,
+            ErrorKind::ConnectTimeout(_) | ErrorKind::HandshakeTimeout(_) => Retry::OtherServer,
+            ErrorKind::Deadline { sent: Sent::No, .. } => Retry::OtherServer,
+            ErrorKind::Disconnected { sent: Sent::No, .. } => Retry::OtherServer,
+            ErrorKind::Deadline { .. } | ErrorKind::Disconnected { .. } => Retry::IfIdempotent,
+            ErrorKind::Remote(remote) => remote.retry,
+            ErrorKind::Auth(_) | ErrorKind::NotHadoopRpc(_) | ErrorKind::TooLarge { .. } => Retry::No,
+            ErrorKind::Malformed(_) | ErrorKind::Closed => Retry::No,
+        }
+    }
+}
+
+impl fmt::Display for RpcError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { operation, address, kind, attempts, elapsed } = &*self.inner;
+        write!(f, "{operation} on {address}: {kind}")?;
+        if *attempts > 1 {
+            write!(f, " (after {attempts} attempts in {:.1} s)", elapsed.as_secs_f64())?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for RpcError {}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resolve(e) => write!(f, "the host name cannot be resolved: {e}"),
+            Self::Connect(e) => write!(f, "cannot connect: {e}"),
+            Self::ConnectTimeout(after) => write!(f, "no connection within {}", Seconds(*after)),
+            Self::HandshakeTimeout(after) => {
+                write!(
+                    f,
+                    "connected, but the server did not complete the handshake within {}",
+                    Seconds(*after)
+                )
+            }
+            Self::Auth(why) => write!(f, "authentication failed: {why}"),
+            Self::Deadline { after, sent: Sent::Maybe } => write!(f, "no answer within {}", Seconds(*after)),
+            Self::Deadline { after, sent: Sent::No } => {
+                write!(f, "the request could not be sent within {}", Seconds(*after))
+            }
+            Self::Disconnected { cause, sent: Sent::No } => {
+                write!(f, "the connection broke before the request was sent: {cause}")
+            }
+            Self::Disconnected { cause, sent: Sent::Maybe } => {
+                write!(f, "the connection broke before the answer came: {cause}")
+            }
+            Self::NotHadoopRpc(what) => write!(f, "this is not a Hadoop RPC port: {what}"),
+            Self::TooLarge { size, limit } => {
+                write!(f, "a message of {size} bytes is larger than the limit of {limit} bytes")
+            }
+            Self::Malformed(what) => write!(f, "the answer cannot be understood: {what}"),
+            Self::Remote(remote) => remote.fmt(f),
+            Self::Closed => f.write_str("the client was closed"),
+        }
+    }
+}
+
+/// A duration as people write it: `5 s`, `0.25 s`.
+struct Seconds(Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} s", self.0.as_secs_f64())
+    }
+}

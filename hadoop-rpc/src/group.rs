@@ -1,0 +1,170 @@
+//! What is tried again, how often, and on which server: kept out of the connection.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable as _};
+use tokio::time::Instant;
+
+use crate::client::{CallOptions, RpcClient};
+use crate::error::{Retry, RpcError};
+
+/// How often and how fast to try again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Most tries in all, the first included.
+    pub max_attempts: u32,
+    /// Wait before the second try; it doubles from try to try, with jitter.
+    pub min_delay: Duration,
+    /// Longest wait between tries.
+    pub max_delay: Duration,
+    /// No new try begins after this time.
+    pub max_elapsed: Duration,
+}
+
+impl RetryPolicy {
+    /// One try only.
+    pub const NONE: Self = Self {
+        max_attempts: 1,
+        min_delay: Duration::ZERO,
+        max_delay: Duration::ZERO,
+        max_elapsed: Duration::ZERO,
+    };
+
+    fn backoff(&self) -> ExponentialBuilder {
+        ExponentialBuilder::new()
+            .with_min_delay(self.min_delay)
+            .with_max_delay(self.max_delay)
+            .with_max_times(self.max_attempts.saturating_sub(1) as usize)
+            .with_jitter()
+    }
+}
+
+/// Servers of which one is active (or a single server), with a policy for trying again. Clones share the memory of
+/// which server answered last.
+#[derive(Debug, Clone)]
+pub struct RpcGroup {
+    first: RpcClient,
+    others: Vec<RpcClient>,
+    policy: RetryPolicy,
+    current: Arc<AtomicUsize>,
+}
+
+impl RpcGroup {
+    /// The clients are tried in their order, beginning with the one that answered last.
+    pub fn new(first: RpcClient, others: Vec<RpcClient>, policy: RetryPolicy) -> Self {
+        Self { first, others, policy, current: Arc::default() }
+    }
+
+    /// The client that answered last (the first one before any answer).
+    pub fn current(&self) -> &RpcClient {
+        self.client(self.current.load(Ordering::Relaxed))
+    }
+
+    /// All clients.
+    pub fn clients(&self) -> impl Iterator<Item = &RpcClient> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    fn client(&self, index: usize) -> &RpcClient {
+        let index = index % (self.others.len() + 1);
+        index.checked_sub(1).and_then(|i| self.others.get(i)).unwrap_or(&self.first)
+    }
+
+    /// Calls with the default options of the current client. See [`call_with`](Self::call_with).
+    pub async fn call<Req, Resp>(&self, method: &'static str, request: &Req) -> Result<Resp, RpcError>
+    where
+        Req: prost::Message,
+        Resp: prost::Message + Default,
+    {
+        self.call_with(method, request, CallOptions::default()).await
+    }
+
+    /// Calls, and tries again as the policy and [`RpcError::retry`] say; an uncertain end is tried again only if
+    /// `options.idempotent`. `options.deadline` bounds each try. Servers of a group are tried one after the other
+    /// without a wait; the wait comes when all of them have failed.
+    pub async fn call_with<Req, Resp>(
+        &self,
+        method: &'static str,
+        request: &Req,
+        options: CallOptions,
+    ) -> Result<Resp, RpcError>
+    where
+        Req: prost::Message,
+        Resp: prost::Message + Default,
+    {
+        let begun = Instant::now();
+        let attempts = AtomicU32::new(0);
+        let round = || self.round(method, request, options, &attempts);
+        let again = |e: &RpcError| {
+            let more = attempts.load(Ordering::Relaxed) < self.policy.max_attempts;
+            more && begun.elapsed() < self.policy.max_elapsed && may_repeat(e, options.idempotent)
+        };
+        let result = round
+            .retry(self.policy.backoff())
+            .when(again)
+            .notify(|e, wait| tracing::info!(retry_in_ms = wait.as_millis() as u64, "{e}"))
+            .await;
+        result.map_err(|e| e.after(attempts.load(Ordering::Relaxed), begun.elapsed()))
+    }
+
+    /// One try on each server, until one does not send us on to another.
+    async fn round<Req, Resp>(
+        &self,
+        method: &'static str,
+        request: &Req,
+        options: CallOptions,
+        attempts: &AtomicU32,
+    ) -> Result<Resp, RpcError>
+    where
+        Req: prost::Message,
+        Resp: prost::Message + Default,
+    {
+        let from = self.current.load(Ordering::Relaxed);
+        let mut result = self.attempt(from, method, request, options, attempts).await;
+        for step in 1..=self.others.len() {
+            match &result {
+                Err(e) if elsewhere(e, options.idempotent) => {
+                    tracing::debug!("{e}; trying {}", self.client(from + step).endpoint());
+                    result = self.attempt(from + step, method, request, options, attempts).await;
+                }
+                _ => break,
+            }
+        }
+        result
+    }
+
+    async fn attempt<Req, Resp>(
+        &self,
+        index: usize,
+        method: &'static str,
+        request: &Req,
+        options: CallOptions,
+        attempts: &AtomicU32,
+    ) -> Result<Resp, RpcError>
+    where
+        Req: prost::Message,
+        Resp: prost::Message + Default,
+    {
+        attempts.fetch_add(1, Ordering::Relaxed);
+        let result = self.client(index).call_with(method, request, options).await;
+        if result.is_ok() {
+            self.current.store(index % (self.others.len() + 1), Ordering::Relaxed);
+        }
+        result
+    }
+}
+
+/// Whether another server of the group should be asked.
+fn elsewhere(e: &RpcError, idempotent: bool) -> bool {
+    e.retry() == Retry::OtherServer || (e.retry() == Retry::IfIdempotent && idempotent)
+}
+
+fn may_repeat(e: &RpcError, idempotent: bool) -> bool {
+    match e.retry() {
+        Retry::No => false,
+        Retry::Later | Retry::OtherServer => true,
+        Retry::IfIdempotent => idempotent,
+    }
+}

@@ -1,0 +1,303 @@
+//! The connection against peers that behave badly: raw sockets that follow a script.
+
+use std::time::{Duration, Instant};
+
+use bytes::{BufMut as _, Bytes};
+use prost::Message as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::proto::rpc_response_header::Status;
+use crate::proto::{IpcConnectionContext, RequestHeader, RpcRequestHeader, RpcResponseHeader};
+use crate::{CallOptions, ClientOptions, Endpoint, ErrorKind, Protocol, RemoteKind, Retry, RpcClient};
+use crate::{RetryPolicy, RpcError, RpcGroup, Sent, UserIdentity};
+
+const PROTOCOL: Protocol = Protocol { name: "org.example.Echo", version: 7 };
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Text {
+    #[prost(string, required, tag = "1")]
+    text: String,
+}
+
+fn text(text: &str) -> Text {
+    Text { text: text.into() }
+}
+
+struct Peer {
+    listener: TcpListener,
+}
+
+struct Accepted {
+    stream: TcpStream,
+}
+
+impl Peer {
+    async fn new() -> (Self, RpcClient) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = Endpoint::new("127.0.0.1", listener.local_addr().unwrap().port());
+        let options = ClientOptions {
+            deadline: Duration::from_secs(5),
+            max_frame: 1 << 20,
+            ..ClientOptions::simple(UserIdentity::proxied("ann", "bob"))
+        };
+        (Self { listener }, RpcClient::new(endpoint, PROTOCOL, options))
+    }
+
+    /// Takes a connection with its preamble and context.
+    async fn accept(&self) -> Accepted {
+        let mut accepted = Accepted { stream: self.listener.accept().await.unwrap().0 };
+        let mut preamble = [0; 7];
+        accepted.stream.read_exact(&mut preamble).await.unwrap();
+        assert_eq!(&preamble, b"hrpc\x09\0\0");
+        let mut frame = accepted.frame().await;
+        let header = RpcRequestHeader::decode_length_delimited(&mut frame).unwrap();
+        let context = IpcConnectionContext::decode_length_delimited(&mut frame).unwrap();
+        assert_eq!((header.call_id, header.client_id.len()), (-3, 16));
+        let user = context.user_info.unwrap();
+        assert_eq!((user.effective_user(), user.real_user()), ("ann", "bob"));
+        assert_eq!(context.protocol.as_deref(), Some(PROTOCOL.name));
+        accepted
+    }
+}
+
+impl Accepted {
+    async fn frame(&mut self) -> Bytes {
+        let length = self.stream.read_u32().await.unwrap();
+        let mut frame = vec![0; length as usize];
+        self.stream.read_exact(&mut frame).await.unwrap();
+        frame.into()
+    }
+
+    async fn request(&mut self) -> (i32, String) {
+        let mut frame = self.frame().await;
+        let header = RpcRequestHeader::decode_length_delimited(&mut frame).unwrap();
+        let method = RequestHeader::decode_length_delimited(&mut frame).unwrap();
+        assert_eq!((method.method_name.as_str(), method.client_protocol_version), ("echo", 7));
+        (header.call_id, Text::decode_length_delimited(&mut frame).unwrap().text)
+    }
+
+    async fn send(&mut self, header: RpcResponseHeader, body: Option<Text>) {
+        let mut bytes = header.encode_length_delimited_to_vec();
+        bytes.extend(body.iter().flat_map(|b| b.encode_length_delimited_to_vec()));
+        let mut out = Vec::new();
+        out.put_u32(bytes.len() as u32);
+        out.extend(bytes);
+        self.stream.write_all(&out).await.unwrap();
+    }
+
+    async fn answer(&mut self, id: i32, body: &str) {
+        let header = RpcResponseHeader { call_id: id as u32, ..Default::default() };
+        self.send(header, Some(text(body))).await;
+    }
+
+    async fn refuse(&mut self, id: i32, status: Status, class: &str) {
+        let header = RpcResponseHeader {
+            call_id: id as u32,
+            status: status.into(),
+            exception_class_name: Some(class.into()),
+            error_msg: Some(format!("{class}: no\n\tat org.Example(1)")),
+            ..Default::default()
+        };
+        self.send(header, None).await;
+    }
+}
+
+async fn echo(client: &RpcClient, what: &str) -> Result<String, RpcError> {
+    client.call::<_, Text>("echo", &text(what)).await.map(|t| t.text)
+}
+
+fn spawn_echo(client: &RpcClient, what: &'static str) -> tokio::task::JoinHandle<Result<String, RpcError>> {
+    let client = client.clone();
+    tokio::spawn(async move { echo(&client, what).await })
+}
+
+#[tokio::test]
+async fn answers_in_any_order() {
+    let (peer, client) = Peer::new().await;
+    let calls = ["a", "b", "c"].map(|t| (t, spawn_echo(&client, t)));
+    let mut server = peer.accept().await;
+    let mut requests = Vec::new();
+    for _ in 0..3 {
+        requests.push(server.request().await);
+    }
+    server.answer(77, "nobody asked").await;
+    for (id, text) in requests.into_iter().rev() {
+        server.answer(id, &text).await;
+    }
+    for (text, call) in calls {
+        assert_eq!(call.await.unwrap().unwrap(), text);
+    }
+}
+
+#[tokio::test]
+async fn an_error_keeps_the_connection_and_a_fatal_one_ends_all() {
+    let (peer, client) = Peer::new().await;
+    let server = async {
+        let mut server = peer.accept().await;
+        let (id, _) = server.request().await;
+        server.refuse(id, Status::Error, "org.apache.hadoop.ipc.StandbyException").await;
+        server.request().await;
+        server.request().await;
+        server.refuse(-1, Status::Fatal, "org.apache.hadoop.security.AccessControlException").await;
+    };
+    let calls = async {
+        let e = echo(&client, "a").await.unwrap_err();
+        assert_eq!(e.to_string(), format!("echo on {}: no (StandbyException)", client.endpoint()));
+        assert_eq!((e.retry(), e.remote().unwrap().fatal), (Retry::OtherServer, false));
+        let (a, b) = tokio::join!(echo(&client, "b"), echo(&client, "c"));
+        for e in [a.unwrap_err(), b.unwrap_err()] {
+            assert!(e.is_remote(RemoteKind::AccessControl) && e.remote().unwrap().fatal);
+        }
+    };
+    tokio::join!(server, calls);
+}
+
+#[tokio::test]
+async fn a_broken_connection_fails_all_calls_at_once_and_is_replaced() {
+    let (peer, client) = Peer::new().await;
+    let calls = ["a", "b"].map(|t| spawn_echo(&client, t));
+    let mut server = peer.accept().await;
+    server.request().await;
+    server.request().await;
+    let begun = Instant::now();
+    server.stream.set_zero_linger().unwrap();
+    drop(server);
+    for call in calls {
+        let e = call.await.unwrap().unwrap_err();
+        assert!(matches!(e.kind(), ErrorKind::Disconnected { sent: Sent::Maybe, .. }), "{e}");
+        assert_eq!(e.retry(), Retry::IfIdempotent);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(1));
+
+    let again = spawn_echo(&client, "again");
+    let mut server = peer.accept().await;
+    let (id, text) = server.request().await;
+    server.answer(id, &text).await;
+    assert_eq!(again.await.unwrap().unwrap(), "again");
+    // Closed while nobody waits: the next call does not notice.
+    drop(server);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let quiet = spawn_echo(&client, "quiet");
+    let mut server = peer.accept().await;
+    let (id, text) = server.request().await;
+    server.answer(id, &text).await;
+    assert_eq!(quiet.await.unwrap().unwrap(), "quiet");
+}
+
+#[tokio::test]
+async fn a_mute_server_costs_the_deadline_and_its_connection() {
+    let (peer, client) = Peer::new().await;
+    let quick = CallOptions { deadline: Some(Duration::from_millis(100)), ..Default::default() };
+    let e = client.call_with::<_, Text>("echo", &text("a"), quick).await.unwrap_err();
+    assert_eq!(e.to_string(), format!("echo on {}: no answer within 0.1 s", client.endpoint()));
+    let mut mute = peer.accept().await;
+    mute.request().await;
+    let next = spawn_echo(&client, "b");
+    let mut server = peer.accept().await;
+    let (id, text) = server.request().await;
+    server.answer(id, &text).await;
+    assert_eq!(next.await.unwrap().unwrap(), "b");
+}
+
+#[tokio::test]
+async fn a_late_answer_to_a_call_that_gave_up_harms_nobody() {
+    let (peer, client) = Peer::new().await;
+    let slow = spawn_echo(&client, "slow");
+    let mut server = peer.accept().await;
+    let (slow_id, _) = server.request().await;
+    slow.abort();
+    let next = spawn_echo(&client, "next");
+    let (id, _) = server.request().await;
+    server.answer(slow_id, "late").await;
+    server.answer(id, "next").await;
+    assert_eq!(next.await.unwrap().unwrap(), "next");
+}
+
+#[tokio::test]
+async fn strange_answers_are_named() {
+    for (bytes, expect) in [
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "this is not a Hadoop RPC port: it answers as a web server"),
+        (b"", "the connection broke before the answer came: the server closed the connection without an answer"),
+        (b"\0\0\0\x05\x03\x08", "inside a message"),
+        (b"\x10\0\0\0", "a message of 268435456 bytes is larger than the limit of 1048576 bytes"),
+        (b"\0\0\0\x02\xff\xff", "the answer cannot be understood: header"),
+    ] {
+        let (peer, client) = Peer::new().await;
+        let call = spawn_echo(&client, "a");
+        let mut server = peer.accept().await;
+        server.request().await;
+        server.stream.write_all(bytes).await.unwrap();
+        drop(server);
+        let e = call.await.unwrap().unwrap_err().to_string();
+        assert!(e.contains(expect), "{e}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_fit_fails_only_its_call() {
+    let (peer, client) = Peer::new().await;
+    let call = spawn_echo(&client, "a");
+    let mut server = peer.accept().await;
+    let (id, _) = server.request().await;
+    let header = RpcResponseHeader { call_id: id as u32, ..Default::default() };
+    let mut bytes = header.encode_length_delimited_to_vec();
+    bytes.extend([3, 0xff, 0xff, 0xff]);
+    server.stream.write_u32(bytes.len() as u32).await.unwrap();
+    server.stream.write_all(&bytes).await.unwrap();
+    let e = call.await.unwrap().unwrap_err();
+    assert!(matches!(e.kind(), ErrorKind::Malformed(_)), "{e}");
+    let next = spawn_echo(&client, "b");
+    let (id, _) = server.request().await;
+    server.answer(id, "b").await;
+    assert_eq!(next.await.unwrap().unwrap(), "b");
+}
+
+#[tokio::test]
+async fn the_first_caller_may_give_up_while_others_wait() {
+    let (peer, client) = Peer::new().await;
+    let first = spawn_echo(&client, "first");
+    tokio::task::yield_now().await;
+    first.abort();
+    let second = spawn_echo(&client, "second");
+    let mut server = peer.accept().await;
+    loop {
+        let (id, text) = server.request().await;
+        server.answer(id, &text).await;
+        if text == "second" {
+            break;
+        }
+    }
+    assert_eq!(second.await.unwrap().unwrap(), "second");
+    // Nobody is left: the connection goes too.
+    drop(client);
+    assert_eq!(server.stream.read(&mut [0]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn only_harmless_calls_are_repeated_after_an_uncertain_end() {
+    for idempotent in [false, true] {
+        let (peer, client) = Peer::new().await;
+        let policy = RetryPolicy {
+            max_attempts: 3,
+            min_delay: Duration::from_millis(1),
+            max_delay: Duration::from_millis(2),
+            max_elapsed: Duration::from_secs(5),
+        };
+        let group = RpcGroup::new(client, vec![], policy);
+        let options = CallOptions { idempotent, ..Default::default() };
+        let call = tokio::spawn(async move { group.call_with::<_, Text>("echo", &text("a"), options).await });
+        let mut server = peer.accept().await;
+        server.request().await;
+        drop(server);
+        if idempotent {
+            let mut server = peer.accept().await;
+            let (id, text) = server.request().await;
+            server.answer(id, &text).await;
+            assert!(call.await.unwrap().is_ok());
+        } else {
+            let e = call.await.unwrap().unwrap_err();
+            assert_eq!((e.retry(), e.attempts()), (Retry::IfIdempotent, 1));
+        }
+    }
+}

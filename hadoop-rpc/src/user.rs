@@ -1,0 +1,88 @@
+//! Who is calling, without Kerberos.
+
+/// The user a request is made for, and the one who really makes it if that is another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UserIdentity {
+    /// The user whose rights count.
+    pub effective: String,
+    /// The user who acts for them (impersonation), if not the same.
+    pub real: Option<String>,
+}
+
+impl UserIdentity {
+    /// A user acting for itself.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { effective: name.into(), real: None }
+    }
+
+    /// `name` acts for `effective`.
+    pub fn proxied(effective: impl Into<String>, real: impl Into<String>) -> Self {
+        Self { effective: effective.into(), real: Some(real.into()) }
+    }
+
+    /// The identity as Hadoop finds it with simple authentication: `HADOOP_USER_NAME`, else the system's user;
+    /// with `HADOOP_PROXY_USER` that one acts for the named user. `None` if the system's user has no name.
+    pub fn find(env: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
+        let set = |key: &str| env(key).filter(|v| !v.trim().is_empty());
+        let user = set("HADOOP_USER_NAME").or_else(|| os_user(env))?;
+        Some(match set("HADOOP_PROXY_USER") {
+            Some(proxy) if proxy != user => Self::proxied(proxy, user),
+            _ => Self::new(user),
+        })
+    }
+
+    /// Name for file paths and messages: the user up to the first `/` or `@` of a principal.
+    pub fn short_name(&self) -> &str {
+        self.effective.split(['/', '@']).next().unwrap_or(&self.effective)
+    }
+}
+
+/// The user of this process, as the system names it.
+pub(crate) fn os_user(env: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    // The password file knows the name also where cron or sudo left USER unset or stale.
+    let uid = rustix::process::geteuid().as_raw().to_string();
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    name_of_uid(&passwd, &uid).or_else(|| env("USER").or_else(|| env("LOGNAME")).filter(|v| !v.is_empty()))
+}
+
+fn name_of_uid(passwd: &str, uid: &str) -> Option<String> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, _, id) = (fields.next()?, fields.next()?, fields.next()?);
+        (id == uid && !name.is_empty()).then(|| name.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(pairs: &[(&str, &str)]) -> Option<UserIdentity> {
+        let pairs: Vec<(String, String)> = pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+        UserIdentity::find(&move |key| pairs.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone()))
+    }
+
+    #[test]
+    fn environment_wins_over_system() {
+        assert_eq!(find(&[("HADOOP_USER_NAME", "alice")]), Some(UserIdentity::new("alice")));
+        assert_eq!(
+            find(&[("HADOOP_USER_NAME", "alice"), ("HADOOP_PROXY_USER", "bob")]),
+            Some(UserIdentity::proxied("bob", "alice"))
+        );
+        let system = find(&[]);
+        assert_eq!(find(&[("HADOOP_USER_NAME", "  ")]), system);
+    }
+
+    #[test]
+    fn password_file() {
+        let passwd = "root:x:0:0:root:/root:/bin/sh\nbroken\nann:x:1000:1000::/home/ann:/bin/sh\n";
+        assert_eq!(name_of_uid(passwd, "1000").as_deref(), Some("ann"));
+        assert_eq!(name_of_uid(passwd, "7"), None);
+    }
+
+    #[test]
+    fn short_names() {
+        assert_eq!(UserIdentity::new("hdfs/host@REALM").short_name(), "hdfs");
+        assert_eq!(UserIdentity::new("ann").short_name(), "ann");
+    }
+}
