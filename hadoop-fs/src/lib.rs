@@ -1,1 +1,15 @@
-//! The few file system operations that staging needs, over hdfs-native.
+//! The few file system operations that staging and clean-up need, over hdfs-native.
+//!
+//! [`Storage`] guards against what the HDFS client beneath does otherwise than Hadoop's: every call has a deadline,
+//! a URL without a port gets one, permissions, replication and block size are always stated, and nothing is read from
+//! the environment or from configuration files that the given [`HadoopConf`](hadoop_rpc::HadoopConf) was not made of.
+
+mod defaults;
+mod error;
+mod hdfs;
+mod location;
+mod storage;
+mod upload;
+
+pub use error::{FsError, FsErrorKind};
+pub use storage::{FileStatus, Progress, Source, Storage, WriteOptions};

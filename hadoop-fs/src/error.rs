@@ -1,0 +1,120 @@
+//! Failed file system operations: what was done to which path on which server, why it failed, whether a retry helps.
+
+use std::io;
+
+use hadoop_rpc::Retry;
+
+/// Why an operation failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FsErrorKind {
+    /// The path, or the parent it needs, does not exist.
+    NotFound,
+    /// The path exists already.
+    AlreadyExists,
+    /// The user may not do this.
+    PermissionDenied,
+    /// A directory was expected.
+    NotADirectory,
+    /// A file was expected.
+    IsADirectory,
+    /// The directory is not empty.
+    NotEmpty,
+    /// A name or space quota is exceeded.
+    QuotaExceeded,
+    /// The NameNode is in safe mode: it does not change anything yet.
+    SafeMode,
+    /// No NameNode could be reached, or its connection broke.
+    Unreachable,
+    /// No answer within the deadline.
+    Timeout,
+    /// None of the NameNodes is active.
+    Standby,
+    /// Client and server do not agree on how to authenticate.
+    Authentication,
+    /// No DataNode takes the data (none is up, or all are full), or those that did failed.
+    DataNodes,
+    /// The local file cannot be read or written.
+    Local,
+    /// The path, the URL or an option makes no sense.
+    InvalidArgument,
+    /// The Hadoop configuration holds a value that cannot be used.
+    Configuration,
+    /// The file system or the way to authenticate is not supported.
+    Unsupported,
+    /// Anything else; the text says what.
+    Other,
+}
+
+/// A failed operation.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("cannot {operation} {path}{}: {detail}", on(server))]
+pub struct FsError {
+    kind: FsErrorKind,
+    operation: &'static str,
+    path: String,
+    server: String,
+    retry: Retry,
+    detail: String,
+}
+
+fn on(server: &str) -> String {
+    if server.is_empty() { String::new() } else { format!(" on {server}") }
+}
+
+impl FsError {
+    pub(crate) fn new(
+        kind: FsErrorKind,
+        operation: &'static str,
+        path: impl Into<String>,
+        server: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Self {
+        let retry = match kind {
+            FsErrorKind::SafeMode | FsErrorKind::Unreachable | FsErrorKind::Standby => Retry::Later,
+            FsErrorKind::Timeout => Retry::IfIdempotent,
+            FsErrorKind::DataNodes => Retry::Later,
+            _ => Retry::No,
+        };
+        Self { kind, operation, path: path.into(), server: server.into(), retry, detail: detail.into() }
+    }
+
+    pub(crate) fn with_retry(self, retry: Retry) -> Self {
+        Self { retry, ..self }
+    }
+
+    /// A local file's error.
+    pub(crate) fn local(operation: &'static str, path: &std::path::Path, error: &io::Error) -> Self {
+        Self::new(FsErrorKind::Local, operation, path.display().to_string(), "", error.to_string())
+    }
+
+    /// Why it failed.
+    pub fn kind(&self) -> FsErrorKind {
+        self.kind
+    }
+
+    /// What was being done: `write`, `rename`.
+    pub fn operation(&self) -> &'static str {
+        self.operation
+    }
+
+    /// The path it was done to.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The server: `NameNode host:port`, or `nameservice 'x'`; empty for local files.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Whether another try helps.
+    pub fn retry(&self) -> Retry {
+        self.retry
+    }
+
+    /// The reason alone.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+}

@@ -1,0 +1,210 @@
+//! URLs and paths, as text.
+
+use hadoop_rpc::{ConfError, HadoopConf};
+
+use crate::error::{FsError, FsErrorKind};
+
+/// Port of a NameNode whose URL names none.
+const NAMENODE_PORT: u16 = 8020;
+
+/// A file system: what stands before the path in a URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Location {
+    /// `hdfs://host:port` or `hdfs://nameservice`.
+    pub(crate) root: String,
+    /// For messages: `NameNode host:port` or `nameservice 'x' (host:port, host:port)`.
+    pub(crate) server: String,
+    /// The authority stands for several NameNodes.
+    pub(crate) logical: bool,
+}
+
+/// Splits `scheme://authority/path`; the authority is empty for `scheme:/path`. `None`: a path without a scheme.
+fn split(text: &str) -> Option<(&str, &str, &str)> {
+    let (scheme, rest) = text.split_once(':')?;
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    if !is_scheme {
+        return None;
+    }
+    match rest.strip_prefix("//") {
+        Some(rest) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            Some((scheme, authority, path))
+        }
+        None if rest.starts_with('/') => Some((scheme, "", rest)),
+        None => None,
+    }
+}
+
+impl Location {
+    /// Where `url` is; a path without a scheme, like no URL, stands for the default file system.
+    pub(crate) fn find(conf: &HadoopConf, url: Option<&str>) -> Result<Self, FsError> {
+        let default =
+            || conf.get_or("fs.defaultFS", "file:///").map_err(|e| bad_conf(url.unwrap_or_default(), &e));
+        let text = match url.filter(|u| split(u).is_some()) {
+            Some(url) => url.to_owned(),
+            None => default()?,
+        };
+        let (scheme, authority, _) = split(&text).unwrap_or((text.as_str(), "", ""));
+        let fail = |kind, why: String| Err(FsError::new(kind, "use", &*text, "", why));
+        if scheme != "hdfs" {
+            let from = if url.is_none() { " (fs.defaultFS)" } else { "" };
+            return fail(
+                FsErrorKind::Unsupported,
+                format!("file systems of type '{scheme}'{from} are not supported, only hdfs"),
+            );
+        }
+        let authority = match authority {
+            "" => {
+                let default = default()?;
+                match split(&default) {
+                    Some(("hdfs", authority, _)) if !authority.is_empty() => authority.to_owned(),
+                    _ => {
+                        return fail(
+                            FsErrorKind::InvalidArgument,
+                            format!("it names no host, and fs.defaultFS is {default}"),
+                        );
+                    }
+                }
+            }
+            authority => authority.to_owned(),
+        };
+        Self::of_authority(conf, &authority, &text)
+    }
+
+    fn of_authority(conf: &HadoopConf, authority: &str, text: &str) -> Result<Self, FsError> {
+        let nodes =
+            conf.get_strings(&format!("dfs.ha.namenodes.{authority}")).map_err(|e| bad_conf(text, &e))?;
+        if !nodes.is_empty() {
+            let address = |node: &String| conf.get(&format!("dfs.namenode.rpc-address.{authority}.{node}"));
+            let addresses: Result<Vec<_>, _> = nodes.iter().map(address).collect();
+            let addresses: Vec<_> =
+                addresses.map_err(|e| bad_conf(text, &e))?.into_iter().flatten().collect();
+            if addresses.is_empty() {
+                let why = format!(
+                    "dfs.namenode.rpc-address.{authority}.{} is not set",
+                    nodes.join(" (or another of its NameNodes) ")
+                );
+                return Err(FsError::new(FsErrorKind::Configuration, "use", text, "", why));
+            }
+            let server = format!("nameservice '{authority}' ({})", addresses.join(", "));
+            return Ok(Self { root: format!("hdfs://{authority}"), server, logical: true });
+        }
+        let host_port = authority.rsplit_once('@').map_or(authority, |(_, host_port)| host_port);
+        let (host, port) = match host_port.rsplit_once(':') {
+            Some((host, port)) if !host_port.ends_with(']') => (host, port.parse().ok()),
+            _ => (host_port, Some(NAMENODE_PORT)),
+        };
+        match port {
+            Some(port) if !host.is_empty() => {
+                let server = format!("NameNode {host}:{port}");
+                Ok(Self { root: format!("hdfs://{host}:{port}"), server, logical: false })
+            }
+            _ => {
+                let why = "its host or port is none";
+                Err(FsError::new(FsErrorKind::InvalidArgument, "use", text, "", why))
+            }
+        }
+    }
+
+    /// The path of a URL on this file system, or of a path; relative ones are below `home`.
+    pub(crate) fn path(&self, conf: &HadoopConf, home: &str, text: &str) -> Result<String, FsError> {
+        let fail = |why: String| FsError::new(FsErrorKind::InvalidArgument, "use", text, "", why);
+        let path = match split(text) {
+            None if text.starts_with('/') => text.to_owned(),
+            None if text.is_empty() => return Err(fail("the path is empty".into())),
+            None => format!("{home}/{text}"),
+            Some((_, _, path)) => {
+                if Self::find(conf, Some(text))?.root != self.root {
+                    return Err(fail(format!("it is not on {}", self.root)));
+                }
+                path.to_owned()
+            }
+        };
+        normalize(&path).ok_or_else(|| fail("'..' leads above the root".into()))
+    }
+}
+
+/// Absolute, without empty components, `.` and `..`.
+fn normalize(path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(format!("/{}", parts.join("/")))
+}
+
+pub(crate) fn bad_conf(path: &str, error: &ConfError) -> FsError {
+    FsError::new(FsErrorKind::Configuration, "use", path, "", error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conf() -> HadoopConf {
+        HadoopConf::from_map([
+            ("fs.defaultFS", "hdfs://nn:9000"),
+            ("dfs.ha.namenodes.ns", "a,b"),
+            ("dfs.namenode.rpc-address.ns.a", "h1:8020"),
+            ("dfs.namenode.rpc-address.ns.b", "h2:8020"),
+            ("dfs.ha.namenodes.empty", "a,b"),
+        ])
+    }
+
+    fn root(url: Option<&str>) -> Result<String, (FsErrorKind, String)> {
+        Location::find(&conf(), url).map(|l| l.root).map_err(|e| (e.kind(), e.to_string()))
+    }
+
+    #[test]
+    fn locations() {
+        assert_eq!(root(None).unwrap(), "hdfs://nn:9000");
+        assert_eq!(root(Some("/a/path")).unwrap(), "hdfs://nn:9000");
+        assert_eq!(root(Some("relative")).unwrap(), "hdfs://nn:9000");
+        assert_eq!(root(Some("hdfs:///x")).unwrap(), "hdfs://nn:9000");
+        assert_eq!(root(Some("hdfs:/x")).unwrap(), "hdfs://nn:9000");
+        assert_eq!(root(Some("hdfs://other")).unwrap(), "hdfs://other:8020");
+        assert_eq!(root(Some("hdfs://other:1/x")).unwrap(), "hdfs://other:1");
+        assert_eq!(root(Some("hdfs://[::1]/x")).unwrap(), "hdfs://[::1]:8020");
+        assert_eq!(root(Some("hdfs://ns/x")).unwrap(), "hdfs://ns");
+        let ns = Location::find(&conf(), Some("hdfs://ns")).unwrap();
+        assert_eq!((ns.server.as_str(), ns.logical), ("nameservice 'ns' (h1:8020, h2:8020)", true));
+    }
+
+    #[test]
+    fn locations_that_are_none() {
+        assert_eq!(root(Some("hdfs://empty/x")).unwrap_err().0, FsErrorKind::Configuration);
+        assert_eq!(root(Some("hdfs://h:port/x")).unwrap_err().0, FsErrorKind::InvalidArgument);
+        assert_eq!(root(Some("hdfs://:1/x")).unwrap_err().0, FsErrorKind::InvalidArgument);
+        let (kind, text) = root(Some("s3a://bucket/x")).unwrap_err();
+        assert_eq!(kind, FsErrorKind::Unsupported);
+        assert_eq!(
+            text,
+            "cannot use s3a://bucket/x: file systems of type 's3a' are not supported, only hdfs"
+        );
+        let nowhere = Location::find(&HadoopConf::default(), None).unwrap_err();
+        assert!(nowhere.to_string().contains("'file' (fs.defaultFS)"), "{nowhere}");
+        let nowhere = Location::find(&HadoopConf::default(), Some("hdfs:///x")).unwrap_err();
+        assert_eq!(nowhere.kind(), FsErrorKind::InvalidArgument);
+    }
+
+    #[test]
+    fn paths() {
+        let location = Location::find(&conf(), None).unwrap();
+        let path = |text| location.path(&conf(), "/user/me", text).map_err(|e| e.kind());
+        assert_eq!(path("/a//b/./c/"), Ok("/a/b/c".into()));
+        assert_eq!(path("x y/z"), Ok("/user/me/x y/z".into()));
+        assert_eq!(path("hdfs://nn:9000/a/../b"), Ok("/b".into()));
+        assert_eq!(path("hdfs:///"), Ok("/".into()));
+        assert_eq!(path("hdfs://other/a"), Err(FsErrorKind::InvalidArgument));
+        assert_eq!(path("/../a"), Err(FsErrorKind::InvalidArgument));
+        assert_eq!(path(""), Err(FsErrorKind::InvalidArgument));
+        assert_eq!(path("s3a://b/a"), Err(FsErrorKind::Unsupported));
+    }
+}

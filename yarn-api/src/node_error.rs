@@ -1,0 +1,129 @@
+//! What a NodeManager's refusal means.
+
+use hadoop_rpc::{Retry, RpcError};
+
+use crate::error::YarnError;
+use crate::proto::yarn as pb;
+use crate::records::NodeId;
+
+/// Why a NodeManager did not do what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NodeErrorKind {
+    /// The ResourceManager has sent no token for the node, or none with the container.
+    NoToken,
+    /// The grant does not hold any more: too old (or the clocks differ), or from before a restart. Release the
+    /// container and ask anew.
+    GrantInvalid,
+    /// The NodeManager does not accept the token for the node or for the container.
+    TokenRefused,
+    /// The NodeManager has not registered with the ResourceManager yet: try again soon.
+    NotReady,
+    /// The container was started before; after an uncertain end that is success.
+    AlreadyStarted,
+    /// The NodeManager does not know the container (any more).
+    UnknownContainer,
+    /// No connection: nothing has been done.
+    Unreachable,
+    /// The request was sent, but no answer came: it may have been done.
+    Uncertain,
+    /// The NodeManager refuses for another reason, and would refuse again.
+    Refused,
+}
+
+/// A failed call to a NodeManager.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{text}")]
+pub struct NodeError {
+    /// Why, for decisions.
+    pub kind: NodeErrorKind,
+    /// The node.
+    pub node: NodeId,
+    text: String,
+}
+
+impl NodeError {
+    pub(crate) fn stated(kind: NodeErrorKind, node: &NodeId, doing: &str, why: &str) -> Self {
+        Self { kind, node: node.clone(), text: format!("cannot {doing}: {why}") }
+    }
+
+    pub(crate) fn rpc(node: &NodeId, doing: &str, error: RpcError) -> Self {
+        let kind = match (error.remote(), error.retry()) {
+            (Some(remote), _) => kind_of_exception(&remote.java_class, &remote.full_text),
+            (None, Retry::OtherServer | Retry::Later) => NodeErrorKind::Unreachable,
+            (None, Retry::IfIdempotent) => NodeErrorKind::Uncertain,
+            (None, Retry::No) => NodeErrorKind::Refused,
+        };
+        Self { kind, node: node.clone(), text: YarnError::new(doing, error).to_string() }
+    }
+
+    /// From an answer that names the containers it failed for.
+    pub(crate) fn exception(node: &NodeId, doing: &str, exception: &pb::SerializedException) -> Self {
+        let (class, message) = (exception.class_name(), exception.message());
+        let text: Vec<_> = message.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let short = class.rsplit(['.', '$']).next().unwrap_or_default();
+        Self::stated(kind_of_exception(class, message), node, doing, &format!("{} ({short})", text.join(" ")))
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self.kind, NodeErrorKind::NotReady | NodeErrorKind::Unreachable | NodeErrorKind::Uncertain)
+    }
+}
+
+/// Parts of the messages of exceptions whose class (`YarnException`) says nothing. The same in Hadoop 2.10 to 3.5.
+const MESSAGES: &[(&str, NodeErrorKind)] = &[
+    ("This token is expired", NodeErrorKind::GrantInvalid),
+    ("Attempt to relaunch the same", NodeErrorKind::AlreadyStarted),
+    ("already is running on this node", NodeErrorKind::AlreadyStarted),
+    ("already running on this node", NodeErrorKind::AlreadyStarted),
+    ("is not handled by this NodeManager", NodeErrorKind::UnknownContainer),
+    ("Unauthorized request", NodeErrorKind::TokenRefused),
+];
+
+fn kind_of_exception(class: &str, text: &str) -> NodeErrorKind {
+    match class.rsplit(['.', '$']).next().unwrap_or_default() {
+        "NMNotYetReadyException" => NodeErrorKind::NotReady,
+        "InvalidContainerException" => NodeErrorKind::GrantInvalid,
+        "InvalidToken" | "InvalidNMTokenException" => NodeErrorKind::TokenRefused,
+        _ => {
+            let known = MESSAGES.iter().find(|(part, _)| text.contains(part));
+            known.map_or(NodeErrorKind::Refused, |(_, kind)| *kind)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds() {
+        let yarn = "org.apache.hadoop.yarn.exceptions.YarnException";
+        let expired =
+            "Unauthorized request to start container. \nThis token is expired. current time is 2 found 1";
+        assert_eq!(kind_of_exception(yarn, expired), NodeErrorKind::GrantInvalid);
+        assert_eq!(
+            kind_of_exception(yarn, "Unauthorized request to start container. \nx"),
+            NodeErrorKind::TokenRefused
+        );
+        let token = "org.apache.hadoop.security.token.SecretManager$InvalidToken";
+        assert_eq!(kind_of_exception(token, ""), NodeErrorKind::TokenRefused);
+        assert_eq!(kind_of_exception("java.io.IOException", "disk"), NodeErrorKind::Refused);
+    }
+
+    #[test]
+    fn text_of_an_exception() {
+        let node = NodeId { host: "h".into(), port: 1 };
+        let exception = pb::SerializedException {
+            message: Some("Container c is not handled by this NodeManager\n at x".into()),
+            class_name: Some("a.b.YarnException".into()),
+            ..Default::default()
+        };
+        let error = NodeError::exception(&node, "stop c on h:1", &exception);
+        assert_eq!(error.kind, NodeErrorKind::UnknownContainer);
+        assert_eq!(
+            error.to_string(),
+            "cannot stop c on h:1: Container c is not handled by this NodeManager at x (YarnException)"
+        );
+    }
+}

@@ -1,0 +1,148 @@
+//! Where the ResourceManagers are. Which one is active is found by asking: a standby refuses with a
+//! StandbyException, and [`RpcGroup`] goes on to the next.
+
+use hadoop_rpc::{
+    ClientOptions, ConfError, Endpoint, HadoopConf, Protocol, RetryPolicy, RpcClient, RpcGroup,
+};
+
+use crate::error::{Cause, YarnError};
+
+/// One of the ports of a ResourceManager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RmService {
+    /// For clients.
+    Client,
+    /// For ApplicationMasters.
+    Scheduler,
+}
+
+impl RmService {
+    fn address_key(self) -> &'static str {
+        match self {
+            Self::Client => "yarn.resourcemanager.address",
+            Self::Scheduler => "yarn.resourcemanager.scheduler.address",
+        }
+    }
+
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Client => 8032,
+            Self::Scheduler => 8030,
+        }
+    }
+
+    fn protocol(self) -> Protocol {
+        let name = match self {
+            Self::Client => "org.apache.hadoop.yarn.api.ApplicationClientProtocolPB",
+            Self::Scheduler => "org.apache.hadoop.yarn.api.ApplicationMasterProtocolPB",
+        };
+        Protocol { name, version: 1 }
+    }
+}
+
+const HOSTNAME: &str = "yarn.resourcemanager.hostname";
+const HA_ENABLED: &str = "yarn.resourcemanager.ha.enabled";
+const HA_IDS: &str = "yarn.resourcemanager.ha.rm-ids";
+/// What `yarn-default.xml` has for the host: this machine.
+const DEFAULT_HOST: &str = "0.0.0.0";
+
+/// YARN's own defaults for keys that heddle reads, for [`Defaults::and`](hadoop_rpc::Defaults::and).
+pub const DEFAULTS: &[(&str, &str)] = &[
+    (HOSTNAME, DEFAULT_HOST),
+    ("yarn.resourcemanager.address", "${yarn.resourcemanager.hostname}:8032"),
+    ("yarn.resourcemanager.scheduler.address", "${yarn.resourcemanager.hostname}:8030"),
+    ("yarn.resourcemanager.webapp.address", "${yarn.resourcemanager.hostname}:8088"),
+    ("yarn.resourcemanager.am.max-attempts", "2"),
+    ("yarn.http.policy", "HTTP_ONLY"),
+    (
+        "yarn.application.classpath",
+        "$HADOOP_CONF_DIR,$HADOOP_COMMON_HOME/share/hadoop/common/*,\
+$HADOOP_COMMON_HOME/share/hadoop/common/lib/*,$HADOOP_HDFS_HOME/share/hadoop/hdfs/*,\
+$HADOOP_HDFS_HOME/share/hadoop/hdfs/lib/*,$HADOOP_YARN_HOME/share/hadoop/yarn/*,\
+$HADOOP_YARN_HOME/share/hadoop/yarn/lib/*",
+    ),
+];
+
+/// The addresses of a service on all ResourceManagers, in the configuration's order; the first is there always.
+pub fn resource_managers(conf: &HadoopConf, service: RmService) -> Result<Vec<Endpoint>, YarnError> {
+    let fail = |cause: Cause| YarnError::new("find the ResourceManager", cause);
+    if !conf.get_bool(HA_ENABLED, false).map_err(|e| fail(e.into()))? {
+        let found = address(conf, service, "").map_err(|e| fail(e.into()))?;
+        return Ok(vec![found.unwrap_or_else(|| Endpoint::new(DEFAULT_HOST, service.default_port()))]);
+    }
+    let ids = conf.get_strings(HA_IDS).map_err(|e| fail(e.into()))?;
+    if ids.is_empty() {
+        return Err(fail(Cause::Address(format!("{HA_ENABLED} is true, but {HA_IDS} names none"))));
+    }
+    let one = |id: &String| {
+        let suffix = format!(".{id}");
+        address(conf, service, &suffix).map_err(|e| fail(e.into()))?.ok_or_else(|| {
+            let key = service.address_key();
+            fail(Cause::Address(format!(
+                "{HA_IDS} names '{id}', but neither {key}{suffix} nor {HOSTNAME}{suffix} is set"
+            )))
+        })
+    };
+    ids.iter().map(one).collect()
+}
+
+/// The address key, else the host name key with the service's port.
+fn address(conf: &HadoopConf, service: RmService, suffix: &str) -> Result<Option<Endpoint>, ConfError> {
+    let port = service.default_port();
+    if let Some(endpoint) = conf.get_socket_addr(&format!("{}{suffix}", service.address_key()), port)? {
+        return Ok(Some(endpoint));
+    }
+    conf.get_socket_addr(&format!("{HOSTNAME}{suffix}"), port)
+}
+
+/// Connections (made when needed) to a service on all ResourceManagers.
+pub(crate) fn group(
+    conf: &HadoopConf,
+    service: RmService,
+    options: &ClientOptions,
+    retry: RetryPolicy,
+) -> Result<RpcGroup, YarnError> {
+    let client = |endpoint| RpcClient::new(endpoint, service.protocol(), options.clone());
+    let mut clients = resource_managers(conf, service)?.into_iter().map(client);
+    let none = || YarnError::new("find the ResourceManager", Cause::Address("there is none".into()));
+    let first = clients.next().ok_or_else(none)?;
+    Ok(RpcGroup::new(first, clients.collect(), retry))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(pairs: &[(&str, &str)], service: RmService) -> Result<Vec<String>, String> {
+        let conf = HadoopConf::from_map(pairs.iter().copied());
+        let list = resource_managers(&conf, service).map_err(|e| e.to_string())?;
+        Ok(list.iter().map(Endpoint::to_string).collect())
+    }
+
+    #[test]
+    fn one_resource_manager() {
+        assert_eq!(found(&[], RmService::Client).unwrap(), ["0.0.0.0:8032"]);
+        assert_eq!(found(&[(HOSTNAME, "rm")], RmService::Scheduler).unwrap(), ["rm:8030"]);
+        let both = [(HOSTNAME, "rm"), ("yarn.resourcemanager.address", "other:1234")];
+        assert_eq!(found(&both, RmService::Client).unwrap(), ["other:1234"]);
+        assert_eq!(found(&both, RmService::Scheduler).unwrap(), ["rm:8030"]);
+    }
+
+    #[test]
+    fn several_resource_managers() {
+        let mut pairs = vec![
+            (HA_ENABLED, "true"),
+            (HA_IDS, "a, b"),
+            ("yarn.resourcemanager.hostname.a", "h1"),
+            ("yarn.resourcemanager.address.b", "h2:99"),
+            (HOSTNAME, "ignored"),
+        ];
+        assert_eq!(found(&pairs, RmService::Client).unwrap(), ["h1:8032", "h2:99"]);
+        let error = found(&pairs, RmService::Scheduler).unwrap_err();
+        assert!(error.contains("yarn.resourcemanager.hostname.b"), "{error}");
+        pairs[0].1 = "false";
+        assert_eq!(found(&pairs, RmService::Client).unwrap(), ["ignored:8032"]);
+        let error = found(&[(HA_ENABLED, "true")], RmService::Client).unwrap_err();
+        assert!(error.contains(HA_IDS), "{error}");
+    }
+}
