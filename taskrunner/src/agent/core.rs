@@ -1,0 +1,243 @@
+//! The decisions of the taskrunner: one step per input, no clock, no I/O. Times are milliseconds of any monotonic clock.
+
+use std::sync::Arc;
+
+use crate::control::event::Event as Kind;
+use crate::control::{Event, Exited, Launch, Memory, Started};
+use crate::exit::ExitReport;
+
+/// Exit code when SIGTERM, or a stop before the start, ends us.
+const TERMINATED: u8 = 143;
+/// Exit code when there is nothing to supervise.
+const FAILED: u8 = 1;
+
+/// How long things may take, milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Without the ApplicationMaster, before the JVM is stopped (or, without a JVM, before we end).
+    pub(super) contact: u64,
+    /// From SIGTERM to SIGKILL when nobody said how long.
+    pub(super) kill: u64,
+    /// For a lost link to come back once the JVM has ended.
+    pub(super) report: u64,
+    /// For the ApplicationMaster to close the stream after the report.
+    pub(super) goodbye: u64,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// The ApplicationMaster accepted our call.
+    LinkUp,
+    /// The call ended.
+    LinkDown,
+    /// The ApplicationMaster does not want us.
+    Refused(String),
+    Launch(Box<Launch>),
+    Stop {
+        grace: u64,
+    },
+    Started {
+        pid: u32,
+        at_unix_ms: u64,
+    },
+    LaunchFailed(String),
+    Ended(Arc<ExitReport>),
+    Sample(Memory),
+    /// SIGTERM or SIGINT to us.
+    Signal,
+    /// A deadline may have passed.
+    Tick,
+}
+
+/// What is to be done, in this order.
+#[derive(Debug, PartialEq)]
+pub(super) enum Effect {
+    Send(Event),
+    /// Nothing more will be sent on this call.
+    CloseLink,
+    /// Write the files and start the JVM; the answer, `Started` or `LaunchFailed`, is the very next input.
+    Launch(Box<Launch>),
+    Terminate,
+    Kill,
+    Finish {
+        code: u8,
+        message: String,
+    },
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// No JVM yet. Waiting => (Running | Ended | finished)
+    Waiting,
+    /// Running => (Stopping | Ended)
+    Running,
+    /// SIGTERM is sent; SIGKILL follows at `kill_at`. Stopping => Ended
+    Stopping { kill_at: Option<u64> },
+    /// The JVM is gone, or could not start; the report is delivered or given up at `leave_at`. Ended => finished
+    Ended { exited: Box<Exited>, code: u8, leave_at: u64, reported: bool },
+}
+
+pub(super) struct Core {
+    limits: Limits,
+    phase: Phase,
+    up: bool,
+    /// When the link went up or down.
+    since: u64,
+    /// The JVM was stopped for want of the ApplicationMaster.
+    gave_up: bool,
+}
+
+impl Core {
+    pub(super) fn new(limits: Limits, now: u64) -> Core {
+        Core { limits, phase: Phase::Waiting, up: false, since: now, gave_up: false }
+    }
+
+    /// When the next [`Input::Tick`] is due.
+    pub(super) fn deadline(&self) -> Option<u64> {
+        match &self.phase {
+            // Also with a link: an ApplicationMaster that never sends a launch must not hold the container for ever.
+            Phase::Waiting => Some(self.since + self.limits.contact),
+            Phase::Running => (!self.up).then_some(self.since + self.limits.contact),
+            Phase::Stopping { kill_at } => *kill_at,
+            Phase::Ended { leave_at, .. } => Some(*leave_at),
+        }
+    }
+
+    pub(super) fn step(&mut self, now: u64, input: Input) -> Vec<Effect> {
+        match input {
+            Input::LinkUp => self.link_up(now),
+            Input::LinkDown => self.link_down(now),
+            Input::Refused(why) => match self.phase {
+                Phase::Waiting => {
+                    vec![finish(FAILED, format!("the ApplicationMaster refused this container: {why}"))]
+                }
+                _ => self.link_down(now),
+            },
+            Input::Launch(launch) => match self.phase {
+                Phase::Waiting => vec![Effect::Launch(launch)],
+                _ => Vec::new(),
+            },
+            Input::Stop { grace } => {
+                self.stop(now, grace, "stopped by the ApplicationMaster before the JVM was started")
+            }
+            Input::Signal => self.signal(now),
+            Input::Started { pid, at_unix_ms } => {
+                self.phase = Phase::Running;
+                self.send(Kind::Started(Started { jvm_pid: pid, at_unix_ms }))
+            }
+            Input::LaunchFailed(summary) => {
+                self.end(now, Exited { summary, launch_failed: true, ..Exited::default() }, FAILED)
+            }
+            Input::Ended(report) => self.end(now, report.to_event(), report.shell_code()),
+            Input::Sample(memory) => self.send(Kind::Memory(memory)),
+            Input::Tick => self.tick(now),
+        }
+    }
+
+    fn send(&self, kind: Kind) -> Vec<Effect> {
+        if self.up { vec![Effect::Send(Event { event: Some(kind) })] } else { Vec::new() }
+    }
+
+    fn link_up(&mut self, now: u64) -> Vec<Effect> {
+        self.up = true;
+        self.since = now;
+        self.report(now)
+    }
+
+    fn link_down(&mut self, now: u64) -> Vec<Effect> {
+        if self.up {
+            self.up = false;
+            self.since = now;
+        }
+        match &self.phase {
+            Phase::Ended { reported: true, code, exited, .. } => vec![finish(*code, exited.summary.clone())],
+            _ => Vec::new(),
+        }
+    }
+
+    fn stop(&mut self, now: u64, grace: u64, unstarted: &str) -> Vec<Effect> {
+        let new = now + grace;
+        match &mut self.phase {
+            Phase::Waiting => vec![finish(TERMINATED, unstarted.to_owned())],
+            Phase::Running => {
+                self.phase = Phase::Stopping { kill_at: Some(new) };
+                vec![Effect::Terminate]
+            }
+            Phase::Stopping { kill_at } => {
+                // Asked again: the shorter grace counts, and a SIGKILL that is sent stays sent.
+                *kill_at = kill_at.map(|old| old.min(new));
+                Vec::new()
+            }
+            Phase::Ended { .. } => Vec::new(),
+        }
+    }
+
+    fn signal(&mut self, now: u64) -> Vec<Effect> {
+        if let Phase::Ended { code, exited, .. } = &self.phase {
+            return vec![finish(*code, exited.summary.clone())];
+        }
+        self.stop(now, self.limits.kill, "ended by a signal before the JVM was started")
+    }
+
+    fn end(&mut self, now: u64, exited: Exited, code: u8) -> Vec<Effect> {
+        let wait = if self.gave_up { 0 } else { self.limits.report };
+        self.phase = Phase::Ended { exited: Box::new(exited), code, leave_at: now + wait, reported: false };
+        self.report(now)
+    }
+
+    /// Sends the report if there is one and a link to send it on.
+    fn report(&mut self, now: u64) -> Vec<Effect> {
+        match &mut self.phase {
+            Phase::Ended { exited, leave_at, reported, .. } if self.up => {
+                *reported = true;
+                *leave_at = now + self.limits.goodbye;
+                vec![Effect::Send(Event { event: Some(Kind::Exited((**exited).clone())) }), Effect::CloseLink]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn tick(&mut self, now: u64) -> Vec<Effect> {
+        if self.deadline().is_none_or(|at| now < at) {
+            return Vec::new();
+        }
+        let seconds = self.limits.contact / 1000;
+        match &mut self.phase {
+            Phase::Waiting => {
+                let what = if self.up {
+                    "the ApplicationMaster sent no launch"
+                } else {
+                    "the ApplicationMaster cannot be reached"
+                };
+                vec![finish(FAILED, format!("{what} for {seconds} s; giving up"))]
+            }
+            Phase::Running => {
+                self.gave_up = true;
+                self.phase = Phase::Stopping { kill_at: Some(now + self.limits.kill) };
+                vec![Effect::Terminate]
+            }
+            Phase::Stopping { kill_at } => {
+                *kill_at = None;
+                vec![Effect::Kill]
+            }
+            Phase::Ended { code, exited, .. } => {
+                let mut message = exited.summary.clone();
+                if self.gave_up {
+                    message.push_str(&format!(
+                        "; stopped because the ApplicationMaster could not be reached for {seconds} s"
+                    ));
+                }
+                vec![finish(*code, message)]
+            }
+        }
+    }
+}
+
+fn finish(code: u8, message: String) -> Effect {
+    Effect::Finish { code, message }
+}
+
+#[cfg(test)]
+#[path = "core_tests.rs"]
+mod tests;

@@ -1,0 +1,10 @@
+//! What `heddle-taskrunner` does: a link to the ApplicationMaster, one JVM, and a core that decides.
+
+mod config;
+mod core;
+mod files;
+mod link;
+mod run;
+
+pub use config::{Config, ConfigError};
+pub use run::run;

@@ -1,0 +1,221 @@
+//! The loop around the core: link, JVM, memory samples, signals, deadlines.
+
+use std::future::pending;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{Interval, MissedTickBehavior, interval_at, sleep};
+
+use super::config::Config;
+use super::core::{Core, Effect, Input, Limits};
+use super::files;
+use super::link::{self, LinkEvent};
+use crate::control::event::Event as Kind;
+use crate::control::{Event, Launch, Memory};
+use crate::exit::ExitReport;
+use crate::jvm::JvmProcess;
+use crate::memory;
+use crate::plan::{self, Place};
+use crate::spawn::SpawnThread;
+
+/// From SIGTERM to SIGKILL when the ApplicationMaster did not say; a NodeManager's own grace is mostly shorter.
+const KILL_GRACE: Duration = Duration::from_secs(10);
+/// How long a lost link is waited for once the JVM has ended.
+const REPORT_GRACE: Duration = Duration::from_secs(10);
+/// How long the ApplicationMaster may take to close the stream after the report.
+const GOODBYE: Duration = Duration::from_secs(2);
+const DEFAULT_SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Runs until the JVM has ended or there is no hope of one; returns the exit code, which is the JVM's own (128 + signal).
+pub async fn run(config: Config) -> io::Result<u8> {
+    let limits = Limits {
+        contact: millis(config.control_grace),
+        kill: millis(KILL_GRACE),
+        report: millis(REPORT_GRACE.min(config.control_grace)),
+        goodbye: millis(GOODBYE),
+    };
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let jvm_pid = Arc::new(AtomicU32::new(0));
+    let (link_events, mut inbox) = mpsc::channel(16);
+    tokio::spawn(link::keep(config.clone(), jvm_pid.clone(), link_events));
+
+    let clock = Instant::now();
+    let mut core = Core::new(limits, 0);
+    let mut edge =
+        Edge { config, thread: SpawnThread::start()?, jvm_pid, jvm: None, samples: None, outgoing: None };
+    loop {
+        let wait = core.deadline().map(|at| Duration::from_millis(at).saturating_sub(clock.elapsed()));
+        let input = tokio::select! {
+            event = inbox.recv() => Some(edge.link_input(event)),
+            report = jvm_end(&edge.jvm) => Some(Input::Ended(report)),
+            memory = next_sample(&mut edge.samples, &edge.jvm) => memory.map(Input::Sample),
+            _ = terminate.recv() => Some(Input::Signal),
+            _ = interrupt.recv() => Some(Input::Signal),
+            () = until(wait) => Some(Input::Tick),
+        };
+        if let Some(Input::Ended(_)) = input {
+            edge.jvm = None;
+            edge.samples = None;
+        }
+        let mut next = input;
+        while let Some(input) = next.take() {
+            for effect in core.step(millis(clock.elapsed()), input) {
+                match edge.execute(effect).await {
+                    Outcome::Done => {}
+                    Outcome::Input(input) => next = Some(input),
+                    Outcome::Finish(code) => return Ok(code),
+                }
+            }
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX / 4)
+}
+
+async fn until(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => sleep(wait).await,
+        None => pending().await,
+    }
+}
+
+async fn jvm_end(jvm: &Option<JvmProcess>) -> Arc<ExitReport> {
+    match jvm {
+        Some(jvm) => jvm.wait().await,
+        None => pending().await,
+    }
+}
+
+async fn next_sample(samples: &mut Option<Interval>, jvm: &Option<JvmProcess>) -> Option<Memory> {
+    match (samples, jvm) {
+        (Some(samples), Some(jvm)) => {
+            samples.tick().await;
+            memory::sample(jvm.pid())
+        }
+        _ => pending().await,
+    }
+}
+
+enum Outcome {
+    Done,
+    Input(Input),
+    Finish(u8),
+}
+
+/// Everything that is not a decision.
+struct Edge {
+    config: Config,
+    thread: SpawnThread,
+    jvm_pid: Arc<AtomicU32>,
+    /// Until its end was taken note of.
+    jvm: Option<JvmProcess>,
+    samples: Option<Interval>,
+    outgoing: Option<mpsc::Sender<Event>>,
+}
+
+impl Edge {
+    fn link_input(&mut self, event: Option<LinkEvent>) -> Input {
+        match event {
+            Some(LinkEvent::Up(sender)) => {
+                self.outgoing = Some(sender);
+                Input::LinkUp
+            }
+            Some(LinkEvent::Launch(launch)) => Input::Launch(launch),
+            Some(LinkEvent::Stop(stop)) => {
+                tracing::info!(reason = stop.reason, grace_ms = stop.grace_ms, "asked to stop");
+                Input::Stop { grace: u64::from(stop.grace_ms) }
+            }
+            Some(LinkEvent::Refused(why)) => {
+                self.outgoing = None;
+                Input::Refused(why)
+            }
+            Some(LinkEvent::Down) | None => {
+                self.outgoing = None;
+                Input::LinkDown
+            }
+        }
+    }
+
+    async fn execute(&mut self, effect: Effect) -> Outcome {
+        match effect {
+            Effect::Send(event) => self.send(event).await,
+            Effect::CloseLink => self.outgoing = None,
+            Effect::Terminate => self.jvm.iter().for_each(JvmProcess::terminate),
+            Effect::Kill => {
+                tracing::warn!("the JVM does not end on SIGTERM: SIGKILL");
+                self.jvm.iter().for_each(JvmProcess::kill);
+            }
+            Effect::Launch(launch) => return Outcome::Input(self.launch(&launch).await),
+            Effect::Finish { code, message } => {
+                tracing::info!(code, "{message}");
+                return Outcome::Finish(code);
+            }
+        }
+        Outcome::Done
+    }
+
+    /// Memory samples are dropped when the ApplicationMaster is slow; everything else waits for room, shortly.
+    async fn send(&mut self, event: Event) {
+        let Some(outgoing) = &self.outgoing else { return };
+        let sent = match event.event {
+            Some(Kind::Memory(_)) => outgoing.try_send(event).is_ok(),
+            _ => outgoing.send_timeout(event, GOODBYE).await.is_ok(),
+        };
+        if !sent {
+            tracing::warn!("an event for the ApplicationMaster is dropped: it does not read");
+        }
+    }
+
+    async fn launch(&mut self, launch: &Launch) -> Input {
+        match self.try_launch(launch).await {
+            Ok(pid) => {
+                tracing::info!(pid, main_class = launch.main_class, "the JVM is started");
+                Input::Started { pid, at_unix_ms: memory::unix_ms() }
+            }
+            Err(error) => {
+                let summary = format!("the JVM cannot be started: {}", chain(error.as_ref()));
+                tracing::error!("{summary}");
+                Input::LaunchFailed(summary)
+            }
+        }
+    }
+
+    async fn try_launch(&mut self, launch: &Launch) -> Result<u32, Box<dyn std::error::Error + Send + Sync>> {
+        files::write_all(&self.config.dir, &launch.files)?;
+        let place = Place {
+            env: &|name| std::env::var(name).ok(),
+            log_dir: &self.config.log_dir,
+            dir: &self.config.dir,
+            self_exe: &self.config.self_exe,
+        };
+        let (command, warnings) = plan::jvm_command(launch, &place);
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        let jvm = command.spawn(&self.thread).await?;
+        let every = match launch.memory_sample_interval_ms {
+            0 => DEFAULT_SAMPLE_INTERVAL,
+            ms => Duration::from_millis(u64::from(ms)),
+        };
+        let mut samples = interval_at(tokio::time::Instant::now() + every, every);
+        samples.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        self.samples = Some(samples);
+        let pid = jvm.pid();
+        self.jvm_pid.store(pid, Ordering::Relaxed);
+        self.jvm = Some(jvm);
+        Ok(pid)
+    }
+}
+
+/// An error with all its causes.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |e| e.source());
+    std::iter::once(error.to_string()).chain(causes.map(ToString::to_string)).collect::<Vec<_>>().join(": ")
+}

@@ -1,0 +1,66 @@
+//! The `exec-jvm` subcommand: ties the process to its supervisor's life, then becomes Java.
+//!
+//! Both daemons start their JVM through this subcommand of their own binary. The parent-death signal survives `exec`, so no
+//! JVM outlives its supervisor, `kill -9` included, without any code between fork and exec.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use rustix::process::{Pid, Signal};
+
+/// Name of the subcommand; its arguments are the supervisor's process id, the Java binary, and Java's arguments.
+pub const SUBCOMMAND: &str = "exec-jvm";
+
+/// Runs the subcommand with what follows its name. Returns only when it failed, with the reason; exit with
+/// [`crate::exit::EXEC_FAILED`] then.
+pub fn exec_jvm_main(args: impl IntoIterator<Item = OsString>) -> io::Error {
+    match prepare(args.into_iter()) {
+        Ok(mut java) => {
+            let error = java.exec();
+            let what = format!("cannot execute {}: {error}", java.get_program().display());
+            io::Error::new(error.kind(), what)
+        }
+        Err(error) => error,
+    }
+}
+
+fn prepare(mut args: impl Iterator<Item = OsString>) -> io::Result<Command> {
+    let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, what.to_owned());
+    let supervisor = args
+        .next()
+        .as_deref()
+        .and_then(OsStr::to_str)
+        .and_then(|pid| pid.parse().ok())
+        .and_then(Pid::from_raw)
+        .ok_or_else(|| invalid("the first argument must be the supervisor's process id"))?;
+    let java = args.next().ok_or_else(|| invalid("the second argument must be the Java binary"))?;
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(|e| {
+        io::Error::new(io::Error::from(e).kind(), format!("cannot set the parent-death signal: {e}"))
+    })?;
+    // A supervisor that died before the line above sends no signal any more.
+    if rustix::process::getppid() != Some(supervisor) {
+        return Err(io::Error::other("the supervisor is gone"));
+    }
+    let mut command = Command::new(java);
+    command.args(args);
+    Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(args: &[&str]) -> String {
+        exec_jvm_main(args.iter().map(OsString::from)).to_string()
+    }
+
+    #[test]
+    fn refuses_bad_arguments() {
+        assert!(run(&[]).contains("process id"));
+        assert!(run(&["0", "java"]).contains("process id"));
+        assert!(run(&["x", "java"]).contains("process id"));
+        assert!(run(&["1"]).contains("Java binary"));
+    }
+}

@@ -1,0 +1,353 @@
+//! What the end of a JVM means: pure, from the exit status and the ends of its logs.
+
+use crate::control::{Exited, OutOfMemory};
+
+/// Exit code of our own launcher when Java could not be executed.
+pub const EXEC_FAILED: i32 = 127;
+
+/// Whether the kernel's out-of-memory killer was at work while the JVM lived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KernelOom {
+    /// No sign of it, or unknown.
+    #[default]
+    None,
+    /// The counter of the container's own cgroup rose.
+    Cgroup,
+    /// Only the host's counter rose: any process of the host may have been the victim.
+    Host,
+}
+
+/// What is known when a JVM has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// Exit code, when it ended by itself.
+    pub code: Option<i32>,
+    /// Signal, when one ended it.
+    pub signal: Option<i32>,
+    /// We had sent SIGTERM or SIGKILL before.
+    pub stop_requested: bool,
+    /// Signs of the kernel's out-of-memory killer.
+    pub kernel_oom: KernelOom,
+    /// Last lines of the Flink log.
+    pub log: Vec<String>,
+    /// Last lines of stderr.
+    pub stderr: Vec<String>,
+    /// Last lines of stdout, where HotSpot writes its own last words.
+    pub stdout: Vec<String>,
+}
+
+/// How a JVM ended, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExitReport {
+    /// Exit code, when it ended by itself.
+    pub code: Option<i32>,
+    /// Signal, when one ended it.
+    pub signal: Option<i32>,
+    /// What memory ran out, if that is the reason.
+    pub out_of_memory: OutOfMemory,
+    /// Last lines of the Flink log.
+    pub log_tail: Vec<String>,
+    /// Last lines of stderr; of stdout when HotSpot's own message is there and stderr is empty.
+    pub stderr_tail: Vec<String>,
+    /// One line for people: what happened and why.
+    pub summary: String,
+}
+
+impl ExitReport {
+    /// Judges the facts.
+    pub fn from_facts(facts: Facts) -> ExitReport {
+        let out_of_memory = out_of_memory(&facts);
+        let summary = summary(&facts, out_of_memory);
+        let Facts { code, signal, log, stderr, stdout, .. } = facts;
+        let stderr_tail = if stderr.is_empty() { stdout } else { stderr };
+        ExitReport { code, signal, out_of_memory, log_tail: log, stderr_tail, summary }
+    }
+
+    /// The exit code that a shell would show: the JVM's own, or 128 + signal.
+    pub fn shell_code(&self) -> u8 {
+        match (self.code, self.signal) {
+            (Some(code), _) => (code & 0xff) as u8,
+            (None, Some(signal)) => 128u8.wrapping_add((signal & 0x7f) as u8),
+            (None, None) => 1,
+        }
+    }
+
+    /// The message for the ApplicationMaster.
+    pub fn to_event(&self) -> Exited {
+        Exited {
+            code: self.code,
+            signal: self.signal,
+            out_of_memory: self.out_of_memory.into(),
+            log_tail: self.log_tail.clone(),
+            stderr_tail: self.stderr_tail.clone(),
+            summary: self.summary.clone(),
+            launch_failed: self.code == Some(EXEC_FAILED),
+        }
+    }
+}
+
+/// What follows `java.lang.OutOfMemoryError: ` for each kind; HotSpot's wording from 8 to 21.
+const JAVA_OOM: &[(&str, OutOfMemory)] = &[
+    ("Java heap space", OutOfMemory::OomJavaHeap),
+    ("Metaspace", OutOfMemory::OomMetaspace),
+    ("Compressed class space", OutOfMemory::OomMetaspace),
+    ("irect buffer memory", OutOfMemory::OomDirect),
+    ("unable to create native thread", OutOfMemory::OomNativeThread),
+    ("unable to create new native thread", OutOfMemory::OomNativeThread),
+    ("GC overhead limit exceeded", OutOfMemory::OomGcOverhead),
+];
+
+/// The kind that a log line tells of, if any.
+fn oom_of_line(line: &str) -> Option<OutOfMemory> {
+    if line.contains("There is insufficient memory for the Java Runtime Environment") {
+        return Some(OutOfMemory::OomOther);
+    }
+    let (_, rest) = line.split_once("OutOfMemoryError")?;
+    let known = JAVA_OOM.iter().find(|(words, _)| rest.contains(words)).map(|&(_, kind)| kind);
+    // `-XX:+ExitOnOutOfMemoryError` on a command line is no error; "thrown from the UncaughtExceptionHandler" is what is left
+    // when there was no memory for the message.
+    let thrown = rest.is_empty() || rest.starts_with(':') || rest.starts_with(" thrown");
+    known.or_else(|| thrown.then_some(OutOfMemory::OomOther))
+}
+
+/// The memory that ran out, if that is why the JVM ended.
+fn out_of_memory(facts: &Facts) -> OutOfMemory {
+    const SIGABRT: i32 = 6;
+    const SIGKILL: i32 = 9;
+    if facts.signal == Some(SIGKILL) && !facts.stop_requested && facts.kernel_oom != KernelOom::None {
+        return OutOfMemory::OomKernel;
+    }
+    // An error that was survived and is still among the last lines is not the reason for a signal or a normal end.
+    let by_itself =
+        matches!(facts.code, Some(code) if code != 0 && code != 143) || facts.signal == Some(SIGABRT);
+    if !by_itself || facts.stop_requested {
+        return OutOfMemory::OomNone;
+    }
+    [&facts.stdout, &facts.stderr, &facts.log]
+        .into_iter()
+        .find_map(|lines| lines.iter().rev().find_map(|line| oom_of_line(line)))
+        .unwrap_or(OutOfMemory::OomNone)
+}
+
+/// Words for a kind of exhausted memory, with the setting that governs it.
+fn describe(kind: OutOfMemory) -> &'static str {
+    match kind {
+        OutOfMemory::OomNone => "",
+        OutOfMemory::OomJavaHeap => "the Java heap was full (java.lang.OutOfMemoryError: Java heap space)",
+        OutOfMemory::OomMetaspace => "the metaspace was full (java.lang.OutOfMemoryError: Metaspace)",
+        OutOfMemory::OomDirect => {
+            "direct memory was exhausted (java.lang.OutOfMemoryError: Direct buffer memory)"
+        }
+        OutOfMemory::OomNativeThread => {
+            "no more threads could be created (java.lang.OutOfMemoryError: unable to create native thread)"
+        }
+        OutOfMemory::OomGcOverhead => {
+            "nearly all time went into garbage collection (java.lang.OutOfMemoryError: GC overhead limit exceeded)"
+        }
+        OutOfMemory::OomOther => "the JVM could not get memory",
+        OutOfMemory::OomKernel => "the kernel's out-of-memory killer ended it",
+    }
+}
+
+/// What Flink and HotSpot mean by an exit code.
+fn meaning(code: i32) -> Option<&'static str> {
+    Some(match code {
+        0 => "normal end",
+        1 => "start-up or main class failed",
+        2 => "Flink: unrecoverable error at run time",
+        3 => "the JVM ends on OutOfMemoryError",
+        EXEC_FAILED => "Java could not be executed",
+        130 => "SIGINT",
+        134 => "aborted",
+        137 => "SIGKILL",
+        143 => "SIGTERM",
+        // -17 and -16 as the shell sees them.
+        239 => "Flink: fatal error in a thread",
+        240 => "Flink: shutdown hung",
+        _ => return None,
+    })
+}
+
+fn signal_name(signal: i32) -> &'static str {
+    match signal {
+        1 => " (SIGHUP)",
+        2 => " (SIGINT)",
+        3 => " (SIGQUIT)",
+        4 => " (SIGILL)",
+        6 => " (SIGABRT)",
+        7 => " (SIGBUS)",
+        8 => " (SIGFPE)",
+        9 => " (SIGKILL)",
+        11 => " (SIGSEGV)",
+        13 => " (SIGPIPE)",
+        15 => " (SIGTERM)",
+        _ => "",
+    }
+}
+
+/// One line: what happened, then why.
+fn summary(facts: &Facts, out_of_memory: OutOfMemory) -> String {
+    let what = match (facts.code, facts.signal) {
+        (Some(code), _) => match meaning(code) {
+            Some(meaning) => format!("the JVM exited with code {code} ({meaning})"),
+            None => format!("the JVM exited with code {code}"),
+        },
+        (None, Some(signal)) => format!("the JVM was ended by signal {signal}{}", signal_name(signal)),
+        (None, None) => "the JVM ended in an unknown way".to_owned(),
+    };
+    match reason(facts, out_of_memory) {
+        Some(reason) => format!("{what}: {reason}"),
+        None => what,
+    }
+}
+
+fn reason(facts: &Facts, out_of_memory: OutOfMemory) -> Option<String> {
+    if facts.stop_requested && (facts.signal.is_some() || matches!(facts.code, Some(0 | 143))) {
+        return Some("stopped on request".to_owned());
+    }
+    match (out_of_memory, facts.kernel_oom) {
+        (OutOfMemory::OomNone, _) => {}
+        (OutOfMemory::OomKernel, KernelOom::Host) => {
+            return Some(
+                "probably by the kernel's out-of-memory killer, which was at work on this host".to_owned(),
+            );
+        }
+        (OutOfMemory::OomKernel, _) => {
+            return Some(
+                "by the kernel's out-of-memory killer: the container's memory limit was reached".to_owned(),
+            );
+        }
+        (kind, _) => return Some(describe(kind).to_owned()),
+    }
+    if facts.signal == Some(9) {
+        return Some(
+            "not by heddle and not for memory as far as the kernel tells: by the NodeManager or by hand"
+                .to_owned(),
+        );
+    }
+    if facts.code == Some(0) || facts.code == Some(143) || facts.signal == Some(15) {
+        return None;
+    }
+    telling_line(facts)
+}
+
+/// The line that most likely says why: HotSpot's crash note, else the last exception of stderr, else the log's last error.
+fn telling_line(facts: &Facts) -> Option<String> {
+    let crash = |l: &&String| l.starts_with("#  SIG") || l.starts_with("#  Internal Error");
+    let thrown = |l: &&String| {
+        l.starts_with("Exception in thread")
+            || l.starts_with("Error: ")
+            || l.starts_with("Error occurred during")
+            || l.starts_with("Caused by: ")
+            || l.starts_with("Unrecognized ")
+            || l.starts_with("Conflicting ")
+            || l.starts_with("heddle: ")
+    };
+    let logged = |l: &&String| l.contains(" ERROR ") || l.contains(" FATAL ") || l.starts_with("Caused by: ");
+    let line = facts.stdout.iter().rev().find(crash).or_else(|| facts.stderr.iter().find(thrown));
+    let line = line.or_else(|| facts.log.iter().rev().find(logged)).or_else(|| facts.stderr.last())?;
+    let text = line.trim_start_matches('#').trim();
+    let short: String = text.chars().take(300).collect();
+    (!short.is_empty()).then_some(short)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(code: Option<i32>, signal: Option<i32>) -> Facts {
+        Facts { code, signal, ..Facts::default() }
+    }
+
+    fn with_stderr(code: i32, line: &str) -> ExitReport {
+        ExitReport::from_facts(Facts { stderr: vec![line.to_owned()], ..facts(Some(code), None) })
+    }
+
+    #[test]
+    fn every_kind_of_java_oom_is_known() {
+        let kinds = [
+            ("java.lang.OutOfMemoryError: Java heap space", OutOfMemory::OomJavaHeap),
+            ("Terminating due to java.lang.OutOfMemoryError: Metaspace", OutOfMemory::OomMetaspace),
+            (
+                "Caused by: java.lang.OutOfMemoryError: Direct buffer memory. The direct out-of",
+                OutOfMemory::OomDirect,
+            ),
+            (
+                "java.lang.OutOfMemoryError: Cannot reserve 1048576 bytes of direct buffer memory (allocated: 1)",
+                OutOfMemory::OomDirect,
+            ),
+            (
+                "java.lang.OutOfMemoryError: unable to create native thread: possibly out of memory",
+                OutOfMemory::OomNativeThread,
+            ),
+            ("java.lang.OutOfMemoryError: GC overhead limit exceeded", OutOfMemory::OomGcOverhead),
+            ("java.lang.OutOfMemoryError: Requested array size exceeds VM limit", OutOfMemory::OomOther),
+            (
+                "# There is insufficient memory for the Java Runtime Environment to continue.",
+                OutOfMemory::OomOther,
+            ),
+            (
+                "Exception: java.lang.OutOfMemoryError thrown from the UncaughtExceptionHandler",
+                OutOfMemory::OomOther,
+            ),
+            ("unrecognized: -XX:+ExitOnOutOfMemoryErrors", OutOfMemory::OomNone),
+        ];
+        for (line, kind) in kinds {
+            assert_eq!(with_stderr(239, line).out_of_memory, kind, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_survived_oom_is_not_the_reason_for_a_signal_or_a_stop() {
+        let line = vec!["java.lang.OutOfMemoryError: Java heap space".to_owned()];
+        for (code, signal, stop) in [(None, Some(9), false), (Some(143), None, false), (Some(1), None, true)]
+        {
+            let f = Facts { log: line.clone(), stop_requested: stop, ..facts(code, signal) };
+            assert_eq!(ExitReport::from_facts(f).out_of_memory, OutOfMemory::OomNone);
+        }
+    }
+
+    #[test]
+    fn sigkill_is_put_down_to_the_kernel_only_with_a_sign_of_it() {
+        let report = |kernel_oom, stop_requested| {
+            ExitReport::from_facts(Facts { kernel_oom, stop_requested, ..facts(None, Some(9)) })
+        };
+        assert_eq!(report(KernelOom::Cgroup, false).out_of_memory, OutOfMemory::OomKernel);
+        assert!(report(KernelOom::Host, false).summary.contains("probably"));
+        assert_eq!(
+            report(KernelOom::Host, true).summary,
+            "the JVM was ended by signal 9 (SIGKILL): stopped on request"
+        );
+        assert!(report(KernelOom::None, false).summary.contains("NodeManager or by hand"));
+    }
+
+    #[test]
+    fn summaries_say_what_and_why() {
+        assert_eq!(
+            with_stderr(1, "Error: Could not find or load main class X").summary,
+            "the JVM exited with code 1 (start-up or main class failed): Error: Could not find or load main class X"
+        );
+        let crash =
+            Facts { stdout: vec!["#  SIGSEGV (0xb) at pc=0x1".into(), "#".into()], ..facts(None, Some(6)) };
+        assert_eq!(
+            ExitReport::from_facts(crash).summary,
+            "the JVM was ended by signal 6 (SIGABRT): SIGSEGV (0xb) at pc=0x1"
+        );
+        assert_eq!(
+            ExitReport::from_facts(facts(Some(0), None)).summary,
+            "the JVM exited with code 0 (normal end)"
+        );
+        let stopped = Facts { stop_requested: true, ..facts(Some(143), None) };
+        assert_eq!(
+            ExitReport::from_facts(stopped).summary,
+            "the JVM exited with code 143 (SIGTERM): stopped on request"
+        );
+    }
+
+    #[test]
+    fn the_shell_code_follows_the_convention() {
+        assert_eq!(ExitReport::from_facts(facts(Some(239), None)).shell_code(), 239);
+        assert_eq!(ExitReport::from_facts(facts(None, Some(9))).shell_code(), 137);
+        assert_eq!(ExitReport::from_facts(facts(None, None)).shell_code(), 1);
+    }
+}

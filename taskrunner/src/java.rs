@@ -1,0 +1,106 @@
+//! Which `java` to run.
+
+use std::path::{Path, PathBuf};
+
+use crate::expand::Lookup;
+
+/// No usable Java. Nothing on this node will change that, so a retry on the same node does not help.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JavaNotFound {
+    /// A directory was named, by configuration or by `JAVA_HOME`.
+    #[error("no Java at {}: {origin} says `{home}`, but {} is not an executable file", home, java.display())]
+    BadHome {
+        /// Who named it.
+        origin: &'static str,
+        /// What was named.
+        home: String,
+        /// What was looked for.
+        java: PathBuf,
+    },
+    /// Nothing was named and the `PATH` has none.
+    #[error("no Java: JAVA_HOME is not set, and no directory of PATH ({path}) holds an executable `java`")]
+    NotOnPath {
+        /// The `PATH`.
+        path: String,
+    },
+}
+
+impl JavaNotFound {
+    /// What the user can do about it.
+    pub fn hint(&self) -> &'static str {
+        "install Java on the cluster's nodes, or name its directory with containerized.master.env.JAVA_HOME and \
+         containerized.taskmanager.env.JAVA_HOME"
+    }
+}
+
+/// Chooses `<home>/bin/java` of the given home, else of `JAVA_HOME`, else `java` of the `PATH`.
+///
+/// A home that is named but wrong is an error and no reason to look further: another Java than the named one would surprise.
+pub fn choose(given_home: Option<&str>, env: Lookup) -> Result<PathBuf, JavaNotFound> {
+    let set = |value: Option<String>| value.filter(|v| !v.trim().is_empty());
+    let named = set(given_home.map(str::to_owned))
+        .map(|home| ("the launch specification", home))
+        .or_else(|| set(env("JAVA_HOME")).map(|home| ("JAVA_HOME", home)));
+    if let Some((origin, home)) = named {
+        let java = Path::new(&home).join("bin/java");
+        return if is_executable(&java) {
+            Ok(java)
+        } else {
+            Err(JavaNotFound::BadHome { origin, home, java })
+        };
+    }
+    let path = env("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|dir| dir.join("java"))
+        .find(|java| java.is_absolute() && is_executable(java))
+        .ok_or(JavaNotFound::NotOnPath { path })
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn fake_java(dir: &Path, mode: u32) -> PathBuf {
+        std::fs::create_dir_all(dir).unwrap();
+        let java = dir.join("java");
+        std::fs::write(&java, "").unwrap();
+        std::fs::set_permissions(&java, std::fs::Permissions::from_mode(mode)).unwrap();
+        java
+    }
+
+    #[test]
+    fn order_is_given_then_java_home_then_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let a = fake_java(&at("a/bin"), 0o755);
+        let b = fake_java(&at("b/bin"), 0o755);
+        let c = fake_java(&at("c"), 0o755);
+        fake_java(&at("plain"), 0o644);
+        let path = format!("relative:{}:{}", at("plain").display(), at("c").display());
+        let home = at("b").display().to_string();
+        let given = at("a").display().to_string();
+        let both = |name: &str| match name {
+            "JAVA_HOME" => Some(home.clone()),
+            "PATH" => Some(path.clone()),
+            _ => None,
+        };
+        let path_only = |name: &str| (name == "PATH").then(|| path.clone());
+        assert_eq!(choose(Some(&given), &both).unwrap(), a);
+        assert_eq!(choose(Some(""), &both).unwrap(), b);
+        assert_eq!(choose(None, &path_only).unwrap(), c);
+    }
+
+    #[test]
+    fn errors_say_what_was_looked_at() {
+        let text = choose(Some("/nowhere"), &|_| None).unwrap_err().to_string();
+        assert!(text.contains("the launch specification says `/nowhere`"), "{text}");
+        assert!(text.contains("/nowhere/bin/java"), "{text}");
+        let text = choose(None, &|n| (n == "PATH").then(|| "/nope:/none".into())).unwrap_err().to_string();
+        assert!(text.contains("/nope:/none"), "{text}");
+    }
+}

@@ -1,0 +1,207 @@
+//! Starts a JVM and watches it until it ends.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use rustix::process::{Pid, Signal};
+use tokio::process::Child;
+use tokio::sync::{mpsc, watch};
+
+use crate::exec::SUBCOMMAND;
+use crate::exit::{ExitReport, Facts};
+use crate::java::{self, JavaNotFound};
+use crate::memory::OomCounters;
+use crate::spawn::SpawnThread;
+use crate::tail::Tail;
+
+/// A JVM to start. Everything in it is final: see [`crate::plan`] for how it comes from a launch specification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JvmCommand {
+    /// Directory with `bin/java`; none = `JAVA_HOME` of `env` or of our environment, else `java` of the `PATH`.
+    pub java_home: Option<String>,
+    /// Arguments before the main class.
+    pub jvm_args: Vec<String>,
+    /// Class path; given to the JVM as `CLASSPATH`, where it has no length limit of its own and no listing shows it.
+    pub class_path: String,
+    /// Main class.
+    pub main_class: String,
+    /// Program arguments.
+    pub args: Vec<String>,
+    /// Environment in addition to our own.
+    pub env: BTreeMap<String, String>,
+    /// Where stdout goes (appended).
+    pub stdout: PathBuf,
+    /// Where stderr goes (appended).
+    pub stderr: PathBuf,
+    /// The log that the program writes itself; its end goes into the report.
+    pub log: Option<PathBuf>,
+    /// Working directory.
+    pub dir: PathBuf,
+    /// Our own binary, which must answer the [`SUBCOMMAND`].
+    pub self_exe: PathBuf,
+}
+
+/// A JVM could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum JvmError {
+    /// There is no Java to start.
+    #[error(transparent)]
+    Java(#[from] JavaNotFound),
+    /// A file for stdout or stderr cannot be opened.
+    #[error("cannot open {} for the JVM's output", path.display())]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The launcher process cannot be created.
+    #[error("cannot start the JVM through {} in {}", exe.display(), dir.display())]
+    Spawn {
+        /// Our own binary.
+        exe: PathBuf,
+        /// The working directory.
+        dir: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl JvmCommand {
+    /// Starts the JVM: in our process group, so that the NodeManager's signals reach it, and with SIGKILL as
+    /// parent-death signal.
+    pub async fn spawn(&self, thread: &SpawnThread) -> Result<JvmProcess, JvmError> {
+        let lookup = |name: &str| self.env.get(name).cloned().or_else(|| std::env::var(name).ok());
+        let java = java::choose(self.java_home.as_deref(), &lookup)?;
+        let logs = Logs {
+            log: self.log.as_deref().map(Tail::from_now),
+            stderr: Tail::from_now(&self.stderr),
+            stdout: Tail::from_now(&self.stdout),
+        };
+        let mut command = Command::new(&self.self_exe);
+        command
+            .arg(SUBCOMMAND)
+            .arg(std::process::id().to_string())
+            .arg(java)
+            .args(&self.jvm_args)
+            .arg(&self.main_class)
+            .args(&self.args)
+            .envs(&self.env)
+            .env("CLASSPATH", &self.class_path)
+            .current_dir(&self.dir)
+            .stdin(Stdio::null())
+            .stdout(append(&self.stdout)?)
+            .stderr(append(&self.stderr)?);
+        let counters = OomCounters::read();
+        let spawn_error =
+            |source| JvmError::Spawn { exe: self.self_exe.clone(), dir: self.dir.clone(), source };
+        let child = thread.spawn(command).await.map_err(spawn_error)?;
+        let pid = child.id().ok_or_else(|| spawn_error(io::Error::other("it ended at once")))?;
+        let (signals, inbox) = mpsc::unbounded_channel();
+        let (outcome, report) = watch::channel(None);
+        tokio::spawn(supervise(child, inbox, outcome, logs, counters, thread.clone()));
+        Ok(JvmProcess { pid, signals, report })
+    }
+}
+
+fn append(path: &Path) -> Result<File, JvmError> {
+    let open = OpenOptions::new().create(true).append(true).open(path);
+    open.map_err(|source| JvmError::Output { path: path.to_owned(), source })
+}
+
+struct Logs {
+    log: Option<Tail>,
+    stderr: Tail,
+    stdout: Tail,
+}
+
+/// A started JVM; clones speak of the same process. Dropping all of them leaves it running: it ends with this process at the
+/// latest.
+#[derive(Debug, Clone)]
+pub struct JvmProcess {
+    pid: u32,
+    signals: mpsc::UnboundedSender<Signal>,
+    report: watch::Receiver<Option<Arc<ExitReport>>>,
+}
+
+impl JvmProcess {
+    /// Process id of the JVM.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Asks the JVM to end (SIGTERM); without effect when it has ended.
+    pub fn terminate(&self) {
+        let _ = self.signals.send(Signal::TERM);
+    }
+
+    /// Ends the JVM (SIGKILL); without effect when it has ended.
+    pub fn kill(&self) {
+        let _ = self.signals.send(Signal::KILL);
+    }
+
+    /// Waits until the JVM has ended. May be called any number of times and dropped at any point.
+    pub async fn wait(&self) -> Arc<ExitReport> {
+        let mut report = self.report.clone();
+        let ended = report.wait_for(Option::is_some).await.ok().and_then(|r| r.clone());
+        // The task that watches publishes before it ends, so nothing here is only a runtime that shuts down.
+        ended.unwrap_or_else(|| Arc::new(ExitReport::from_facts(Facts::default())))
+    }
+}
+
+/// Owns the child until it is reaped. Signals are sent from here only, so none can hit a process id that was used again.
+async fn supervise(
+    mut child: Child,
+    mut signals: mpsc::UnboundedReceiver<Signal>,
+    outcome: watch::Sender<Option<Arc<ExitReport>>>,
+    logs: Logs,
+    counters: OomCounters,
+    thread: SpawnThread,
+) {
+    let mut stop_requested = false;
+    let status = loop {
+        tokio::select! {
+            status = child.wait() => break status,
+            Some(signal) = signals.recv() => {
+                let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+                if let Some(pid) = pid {
+                    match rustix::process::kill_process(pid, signal) {
+                        Ok(()) => stop_requested = true,
+                        Err(error) => tracing::warn!(%error, ?pid, ?signal, "cannot signal the JVM"),
+                    }
+                }
+            }
+        }
+    };
+    drop(thread);
+    let (code, signal) = match status {
+        Ok(status) => (status.code(), status.signal()),
+        Err(error) => {
+            tracing::error!(%error, "cannot wait for the JVM");
+            (None, None)
+        }
+    };
+    let judged = tokio::task::spawn_blocking(move || {
+        let read = |tail: &Tail| {
+            tail.read().unwrap_or_else(|error| vec![format!("(heddle cannot read this log: {error})")])
+        };
+        ExitReport::from_facts(Facts {
+            code,
+            signal,
+            stop_requested,
+            kernel_oom: counters.compare(&OomCounters::read()),
+            log: logs.log.as_ref().map(read).unwrap_or_default(),
+            stderr: read(&logs.stderr),
+            stdout: read(&logs.stdout),
+        })
+    });
+    let report = judged.await.unwrap_or_else(|_| {
+        ExitReport::from_facts(Facts { code, signal, stop_requested, ..Facts::default() })
+    });
+    outcome.send_replace(Some(Arc::new(report)));
+}

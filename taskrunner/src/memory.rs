@@ -1,0 +1,198 @@
+//! Memory of a process and of its cgroup, and the kernel's out-of-memory counters.
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use procfs::process::{Process, Status};
+
+use crate::control::Memory;
+use crate::exit::KernelOom;
+
+const CGROUP_ROOT: &str = "/sys/fs/cgroup";
+
+/// Milliseconds since the epoch.
+pub fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map(|d| d.as_millis() as u64).unwrap_or(0)
+}
+
+/// Takes one sample of a process; none when it has ended.
+pub fn sample(pid: u32) -> Option<Memory> {
+    let process = Process::new(i32::try_from(pid).ok()?).ok()?;
+    let mut memory = of_status(&process.status().ok()?);
+    memory.at_unix_ms = unix_ms();
+    if let Some(cgroup) = Cgroup::of(&process) {
+        memory.cgroup_current = cgroup.current().unwrap_or(0);
+        memory.cgroup_limit = cgroup.limit().unwrap_or(0);
+    }
+    Some(memory)
+}
+
+/// The sizes of `/proc/<pid>/status`, there in kB.
+fn of_status(status: &Status) -> Memory {
+    let bytes = |kb: Option<u64>| kb.unwrap_or(0).saturating_mul(1024);
+    Memory {
+        rss: bytes(status.vmrss),
+        peak_rss: bytes(status.vmhwm),
+        virtual_size: bytes(status.vmsize),
+        swap: bytes(status.vmswap),
+        ..Memory::default()
+    }
+}
+
+/// The memory cgroup of a process, version 1 or 2.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Cgroup {
+    /// Where the hierarchy is mounted.
+    root: PathBuf,
+    dir: PathBuf,
+    v2: bool,
+}
+
+impl Cgroup {
+    fn of(process: &Process) -> Option<Cgroup> {
+        let groups = process.cgroups().ok()?;
+        let groups: Vec<(Vec<String>, String)> =
+            groups.0.into_iter().map(|g| (g.controllers, g.pathname)).collect();
+        let mut found = Cgroup::choose(&groups)?;
+        // Inside a container without a cgroup namespace the path is the host's, and the mount shows only our part.
+        if !found.dir.is_dir() {
+            found.dir.clone_from(&found.root);
+        }
+        Some(found)
+    }
+
+    /// Picks the memory hierarchy out of the lines of `/proc/<pid>/cgroup`: version 1's, else the unified one.
+    fn choose(groups: &[(Vec<String>, String)]) -> Option<Cgroup> {
+        let v1 = groups.iter().find(|(controllers, _)| controllers.iter().any(|c| c == "memory"));
+        let unified = || groups.iter().find(|(controllers, _)| controllers.iter().all(|c| c.is_empty()));
+        let ((_, path), v2) = v1.map(|g| (g, false)).or_else(|| unified().map(|g| (g, true)))?;
+        let root = if v2 { PathBuf::from(CGROUP_ROOT) } else { Path::new(CGROUP_ROOT).join("memory") };
+        let dir = root.join(path.trim_start_matches('/'));
+        Some(Cgroup { root, dir, v2 })
+    }
+
+    fn current(&self) -> Option<u64> {
+        let name = if self.v2 { "memory.current" } else { "memory.usage_in_bytes" };
+        parse_limit(&std::fs::read_to_string(self.dir.join(name)).ok()?)
+    }
+
+    /// The least limit of the group and the groups above it; none when there is no limit.
+    fn limit(&self) -> Option<u64> {
+        let name = if self.v2 { "memory.max" } else { "memory.limit_in_bytes" };
+        self.dir
+            .ancestors()
+            .take_while(|dir| dir.starts_with(&self.root))
+            .filter_map(|dir| parse_limit(&std::fs::read_to_string(dir.join(name)).ok()?))
+            .min()
+    }
+
+    fn oom_kills(&self) -> Option<u64> {
+        let name = if self.v2 { "memory.events" } else { "memory.oom_control" };
+        parse_counter(&std::fs::read_to_string(self.dir.join(name)).ok()?, "oom_kill")
+    }
+}
+
+/// A size in bytes; none for `max` and for version 1's "no limit" (near the greatest signed number).
+fn parse_limit(text: &str) -> Option<u64> {
+    text.trim().parse().ok().filter(|&bytes: &u64| bytes < 1 << 62)
+}
+
+/// The value of the line `<key> <value>`.
+fn parse_counter(text: &str, key: &str) -> Option<u64> {
+    text.lines().filter_map(|line| line.split_once(' ')).find(|(k, _)| *k == key)?.1.trim().parse().ok()
+}
+
+/// How often the kernel's out-of-memory killer has struck, in our own cgroup (a JVM shares it) and on the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OomCounters {
+    cgroup: Option<u64>,
+    host: Option<u64>,
+}
+
+impl OomCounters {
+    /// Reads the counters now; what the kernel does not offer counts as unknown.
+    pub fn read() -> OomCounters {
+        let cgroup = Process::myself().ok().and_then(|p| Cgroup::of(&p)).and_then(|c| c.oom_kills());
+        let host = std::fs::read_to_string("/proc/vmstat").ok().and_then(|t| parse_counter(&t, "oom_kill"));
+        OomCounters { cgroup, host }
+    }
+
+    /// What happened between this reading and a later one.
+    pub fn compare(&self, later: &OomCounters) -> KernelOom {
+        let rose = |before: Option<u64>, after: Option<u64>| before.zip(after).is_some_and(|(b, a)| a > b);
+        if rose(self.cgroup, later.cgroup) {
+            KernelOom::Cgroup
+        } else if rose(self.host, later.host) {
+            KernelOom::Host
+        } else {
+            KernelOom::None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procfs::FromBufRead;
+
+    #[test]
+    fn sizes_come_from_status() {
+        let own = std::fs::read("/proc/self/status").unwrap();
+        let status = Status::from_buf_read(own.as_slice()).unwrap();
+        let memory = of_status(&status);
+        assert_eq!(memory.rss, status.vmrss.unwrap() * 1024);
+        assert!(memory.peak_rss >= memory.rss && memory.virtual_size >= memory.rss);
+    }
+
+    #[test]
+    fn samples_a_living_process_only() {
+        let own = sample(std::process::id()).unwrap();
+        assert!(own.rss > 100_000 && own.at_unix_ms > 1_600_000_000_000);
+        assert!(sample(u32::MAX).is_none());
+        assert!(sample(0x3fff_ffff).is_none());
+    }
+
+    #[test]
+    fn finds_the_memory_hierarchy_of_both_versions() {
+        let group = |controllers: &[&str], path: &str| {
+            (controllers.iter().map(|c| (*c).to_owned()).collect::<Vec<_>>(), path.to_owned())
+        };
+        let v2 = Cgroup::choose(&[group(&[], "/yarn/container_1")]).unwrap();
+        assert_eq!((v2.dir, v2.v2), (PathBuf::from("/sys/fs/cgroup/yarn/container_1"), true));
+        let v1 =
+            Cgroup::choose(&[group(&[""], "/x"), group(&["cpu"], "/c"), group(&["memory"], "/m")]).unwrap();
+        assert_eq!((v1.dir, v1.v2), (PathBuf::from("/sys/fs/cgroup/memory/m"), false));
+        assert_eq!(Cgroup::choose(&[group(&["cpu"], "/c")]), None);
+    }
+
+    #[test]
+    fn the_least_limit_above_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("a/b");
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("memory.max"), "max\n").unwrap();
+        std::fs::write(root.path().join("a/memory.max"), "4096\n").unwrap();
+        let group = Cgroup { root: root.path().to_owned(), dir, v2: true };
+        assert_eq!(group.limit(), Some(4096));
+        assert_eq!(group.current(), None);
+    }
+
+    #[test]
+    fn limits_and_counters_parse() {
+        assert_eq!(parse_limit("1048576\n"), Some(1_048_576));
+        assert_eq!(parse_limit("max\n"), None);
+        assert_eq!(parse_limit("9223372036854771712\n"), None);
+        assert_eq!(parse_counter("low 0\noom 3\noom_kill 2\noom_group_kill 9\n", "oom_kill"), Some(2));
+        assert_eq!(parse_counter("oom_kill_disable 0\n", "oom_kill"), None);
+    }
+
+    #[test]
+    fn a_risen_counter_tells_who_was_hit() {
+        let counters = |cgroup, host| OomCounters { cgroup, host };
+        let before = counters(Some(1), Some(5));
+        assert_eq!(before.compare(&counters(Some(2), Some(6))), KernelOom::Cgroup);
+        assert_eq!(before.compare(&counters(Some(1), Some(6))), KernelOom::Host);
+        assert_eq!(before.compare(&before), KernelOom::None);
+        assert_eq!(counters(None, None).compare(&counters(Some(9), None)), KernelOom::None);
+    }
+}

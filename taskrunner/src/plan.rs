@@ -1,0 +1,131 @@
+//! From a launch specification and the place where it runs to the final [`JvmCommand`]; pure.
+
+use std::path::{Path, PathBuf};
+
+use crate::control::Launch;
+use crate::expand::{self, Lookup, Notation};
+use crate::jvm::JvmCommand;
+
+/// Where a JVM will run.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// The container's environment.
+    pub env: Lookup<'a>,
+    /// Directory of the container's logs.
+    pub log_dir: &'a Path,
+    /// The container's working directory.
+    pub dir: &'a Path,
+    /// Our own binary.
+    pub self_exe: &'a Path,
+}
+
+/// Name of the logs when the specification has none.
+const DEFAULT_LOG_NAME: &str = "taskmanager";
+
+/// Fills in a launch specification; the second value holds warnings, one line each.
+///
+/// `env` values see the container's environment; everything else sees them too.
+pub fn jvm_command(launch: &Launch, place: &Place) -> (JvmCommand, Vec<String>) {
+    let mut warnings = Vec::new();
+    let log_dir = place.log_dir.to_string_lossy();
+    let fill = |what: &str, text: &str, notation, env: Lookup, warnings: &mut Vec<String>| {
+        let expanded = expand::expand(text, notation, &log_dir, env);
+        if !expanded.missing.is_empty() {
+            warnings.push(format!(
+                "{what} names {}, not set in the container's environment",
+                expanded.missing.join(", ")
+            ));
+        }
+        expanded.text
+    };
+
+    let env: std::collections::BTreeMap<String, String> = launch
+        .env
+        .iter()
+        .map(|(key, value)| {
+            let what = format!("the environment value of {key}");
+            (key.clone(), fill(&what, value, Notation::Shell, place.env, &mut warnings))
+        })
+        .collect();
+    let lookup = |name: &str| env.get(name).cloned().or_else(|| (place.env)(name));
+
+    let jvm_args = launch
+        .jvm_args
+        .iter()
+        .map(|arg| fill("a JVM argument", arg, Notation::Yarn, &lookup, &mut warnings))
+        .collect();
+    let (class_path, dropped) = expand::class_path(&launch.class_path, &log_dir, &lookup);
+    warnings.extend(dropped.iter().map(ToString::to_string));
+    let java_home = Some(&launch.java_home)
+        .filter(|home| !home.is_empty())
+        .map(|home| fill("the Java home", home, Notation::Shell, &lookup, &mut warnings));
+
+    let mut args = launch.args.clone();
+    let mut from_env: Vec<_> = launch.args_from_env.iter().collect();
+    from_env.sort();
+    for (key, variable) in from_env {
+        if let Some(value) = lookup(variable) {
+            args.extend(["-D".to_owned(), format!("{key}={value}")]);
+        }
+    }
+
+    let name = if launch.log_name.is_empty() { DEFAULT_LOG_NAME } else { &launch.log_name };
+    let log = |suffix: &str| -> PathBuf { place.log_dir.join(format!("{name}.{suffix}")) };
+    let command = JvmCommand {
+        java_home,
+        jvm_args,
+        class_path,
+        main_class: launch.main_class.clone(),
+        args,
+        env,
+        stdout: log("out"),
+        stderr: log("err"),
+        log: Some(log("log")),
+        dir: place.dir.to_owned(),
+        self_exe: place.self_exe.to_owned(),
+    };
+    (command, warnings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fills_in_everything_but_program_arguments() {
+        let map =
+            |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let launch = Launch {
+            java_home: "$JDK".into(),
+            jvm_args: vec!["-Dlog.file=<LOG_DIR>/taskmanager.log".into(), "-Dx={{ADDED}}$JDK".into()],
+            class_path: vec!["lib/*".into(), "$UNSET/x".into(), "$ADDED".into()],
+            main_class: "M".into(),
+            args: vec!["$JDK".into(), "a b'\"\n".into()],
+            env: map(&[("ADDED", "${JDK}/added"), ("BAD", "$UNSET")]),
+            args_from_env: map(&[("taskmanager.host", "NM_HOST"), ("none", "UNSET")]),
+            log_name: "taskmanager".into(),
+            ..Launch::default()
+        };
+        let env = |name: &str| match name {
+            "JDK" => Some("/jdk".to_owned()),
+            "NM_HOST" => Some("node1".to_owned()),
+            _ => None,
+        };
+        let place = Place {
+            env: &env,
+            log_dir: Path::new("/logs"),
+            dir: Path::new("/w"),
+            self_exe: Path::new("/w/me"),
+        };
+        let (command, warnings) = jvm_command(&launch, &place);
+        assert_eq!(command.java_home.as_deref(), Some("/jdk"));
+        assert_eq!(command.jvm_args, ["-Dlog.file=/logs/taskmanager.log", "-Dx=/jdk/added$JDK"]);
+        assert_eq!(command.class_path, "lib/*:/jdk/added");
+        assert_eq!(command.args, ["$JDK", "a b'\"\n", "-D", "taskmanager.host=node1"]);
+        assert_eq!(command.env["ADDED"], "/jdk/added");
+        assert_eq!(command.stderr, Path::new("/logs/taskmanager.err"));
+        assert_eq!(command.log.as_deref(), Some(Path::new("/logs/taskmanager.log")));
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings[0].contains("BAD") && warnings[1].contains("$UNSET/x"), "{warnings:?}");
+    }
+}

@@ -1,0 +1,48 @@
+//! The one thread from which JVMs are started.
+//!
+//! A parent-death signal is sent when the *thread* that forked ends, not the process. Runtime worker threads come and go, so
+//! all JVMs are started from a thread of their own that lives as long as anything it started.
+
+use std::io;
+use std::process::Command;
+use std::sync::mpsc;
+
+use tokio::process::Child;
+use tokio::sync::oneshot;
+
+struct Order {
+    command: Command,
+    runtime: tokio::runtime::Handle,
+    reply: oneshot::Sender<io::Result<Child>>,
+}
+
+/// Handle of the thread. The task that watches a running JVM keeps a clone, so the thread does not end before the JVM.
+#[derive(Debug, Clone)]
+pub struct SpawnThread {
+    orders: mpsc::Sender<Order>,
+}
+
+impl SpawnThread {
+    /// Starts the thread. One per process is enough.
+    pub fn start() -> io::Result<SpawnThread> {
+        let (orders, inbox) = mpsc::channel::<Order>();
+        std::thread::Builder::new().name("jvm-spawn".to_owned()).spawn(move || {
+            while let Ok(order) = inbox.recv() {
+                let _runtime = order.runtime.enter();
+                let child = tokio::process::Command::from(order.command).spawn();
+                // Nobody waits for the answer any more: the child is dropped, and reaped by the runtime when it ends.
+                let _ = order.reply.send(child);
+            }
+        })?;
+        Ok(SpawnThread { orders })
+    }
+
+    /// Starts a process from the thread; must be called inside a tokio runtime with I/O enabled.
+    pub(crate) async fn spawn(&self, command: Command) -> io::Result<Child> {
+        let gone = |_| io::Error::other("the thread that starts JVMs is gone");
+        let (reply, answer) = oneshot::channel();
+        let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
+        self.orders.send(Order { command, runtime, reply }).map_err(|_| gone(()))?;
+        answer.await.map_err(|_| gone(()))?
+    }
+}

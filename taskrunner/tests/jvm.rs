@@ -1,0 +1,199 @@
+//! The supervisor with real JVMs.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use common::{classes, eventually, group_of, taskrunner};
+use taskrunner::control::OutOfMemory;
+use taskrunner::exit::ExitReport;
+use taskrunner::jvm::{JvmCommand, JvmError, JvmProcess};
+use taskrunner::spawn::SpawnThread;
+
+struct Run {
+    dir: tempfile::TempDir,
+    command: JvmCommand,
+}
+
+fn prog(jvm_args: &[&str], args: &[&str]) -> Run {
+    let dir = tempfile::tempdir().unwrap();
+    let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+    let command = JvmCommand {
+        java_home: None,
+        jvm_args: own(jvm_args),
+        class_path: classes().display().to_string(),
+        main_class: "Prog".to_owned(),
+        args: own(args),
+        env: BTreeMap::from([("PROG_ENV".to_owned(), "a b\n$x".to_owned())]),
+        stdout: dir.path().join("prog.out"),
+        stderr: dir.path().join("prog.err"),
+        log: Some(dir.path().join("prog.log")),
+        dir: dir.path().to_owned(),
+        self_exe: taskrunner(),
+    };
+    Run { dir, command }
+}
+
+impl Run {
+    async fn start(&self) -> JvmProcess {
+        self.command.spawn(&SpawnThread::start().unwrap()).await.unwrap()
+    }
+
+    /// Starts a program that prints `ready`, and waits for that.
+    async fn start_ready(&self) -> JvmProcess {
+        let jvm = self.start().await;
+        eventually("the program is ready", || self.stdout().contains("ready"));
+        jvm
+    }
+
+    async fn report(&self) -> Arc<ExitReport> {
+        self.start().await.wait().await
+    }
+
+    fn stdout(&self) -> String {
+        std::fs::read_to_string(&self.command.stdout).unwrap_or_default()
+    }
+}
+
+#[tokio::test]
+async fn exit_codes_and_exceptions_are_told() {
+    let report = prog(&[], &["exit", "42"]).report().await;
+    assert_eq!((report.code, report.signal, report.shell_code()), (Some(42), None, 42));
+    assert_eq!(report.summary, "the JVM exited with code 42");
+    let report = prog(&[], &["exit", "0"]).report().await;
+    assert_eq!((report.code, report.summary.as_str()), (Some(0), "the JVM exited with code 0 (normal end)"));
+    let report = prog(&[], &["throw"]).report().await;
+    assert_eq!(report.code, Some(1));
+    assert!(report.summary.contains("IllegalStateException: thrown on purpose"), "{}", report.summary);
+    let report = prog(&["-XX:NoSuchOption"], &["exit", "0"]).report().await;
+    assert!(report.summary.contains("Unrecognized VM option 'NoSuchOption'"), "{}", report.summary);
+}
+
+#[tokio::test]
+async fn everything_arrives_as_given() {
+    let odd = "a 'b' \"c\" $HOME `x` \\ =\nä€";
+    let run = prog(&["-Dprop=$x y'"], &["echo", odd, ""]);
+    assert_eq!(run.report().await.code, Some(0));
+    let cp = classes().display();
+    assert_eq!(run.stdout(), format!("arg=echo\narg={odd}\narg=\nprop=$x y'\nenv=a b\n$x\ncp={cp}\n"));
+}
+
+#[tokio::test]
+async fn kinds_of_exhausted_memory_are_told_apart() {
+    let kind = |jvm_args: &'static [&'static str], what: &'static str| async move {
+        let report = prog(jvm_args, &[what]).report().await;
+        (report.out_of_memory, report.summary.clone())
+    };
+    let (oom, summary) = kind(&["-Xmx16m"], "heap").await;
+    assert_eq!(oom, OutOfMemory::OomJavaHeap);
+    assert_eq!(
+        summary,
+        "the JVM exited with code 1 (start-up or main class failed): the Java heap was full \
+         (java.lang.OutOfMemoryError: Java heap space)"
+    );
+    // Ends without a Java stack trace: HotSpot writes its one line to stdout.
+    let (oom, summary) = kind(&["-Xmx16m", "-XX:+ExitOnOutOfMemoryError"], "heap").await;
+    assert_eq!(oom, OutOfMemory::OomJavaHeap, "{summary}");
+    assert!(summary.contains("code 3"), "{summary}");
+    // Dies of SIGABRT.
+    let (oom, summary) =
+        kind(&["-Xmx16m", "-XX:+CrashOnOutOfMemoryError", "-XX:-CreateCoredumpOnCrash"], "heap").await;
+    assert_eq!(oom, OutOfMemory::OomJavaHeap, "{summary}");
+    let (oom, summary) = kind(&["-XX:MaxDirectMemorySize=4m"], "direct").await;
+    assert_eq!(oom, OutOfMemory::OomDirect, "{summary}");
+    let (oom, summary) =
+        kind(&["-XX:MaxMetaspaceSize=12m", "-XX:+ExitOnOutOfMemoryError"], "metaspace").await;
+    assert_eq!(oom, OutOfMemory::OomMetaspace, "{summary}");
+}
+
+#[tokio::test]
+async fn the_tail_is_the_end_of_what_this_jvm_wrote() {
+    let run = prog(&["-Dfile.encoding=UTF-8", "-Dstderr.encoding=UTF-8"], &["chatter"]);
+    std::fs::write(&run.command.stderr, "java.lang.OutOfMemoryError: Java heap space\n").unwrap();
+    std::fs::write(run.dir.path().join("prog.log"), "old\n").unwrap();
+    let report = run.report().await;
+    assert_eq!(report.code, Some(7));
+    assert_eq!(report.out_of_memory, OutOfMemory::OomNone);
+    assert_eq!(report.stderr_tail.len(), 50);
+    assert_eq!(report.stderr_tail.last().unwrap(), "line 499 ä€");
+    assert_eq!(report.log_tail, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_jvm_is_in_our_process_group_and_obeys_terminate() {
+    let run = prog(&[], &["sleep"]);
+    let jvm = run.start_ready().await;
+    assert_eq!(group_of(jvm.pid()), group_of(std::process::id()));
+    let sample = taskrunner::memory::sample(jvm.pid()).unwrap();
+    assert!(sample.rss > 10 << 20, "{sample:?}");
+    jvm.terminate();
+    let report = jvm.wait().await;
+    assert_eq!((report.code, report.shell_code()), (Some(143), 143));
+    assert_eq!(report.summary, "the JVM exited with code 143 (SIGTERM): stopped on request");
+    // After the end nothing is signalled and the same report is given again.
+    jvm.kill();
+    assert_eq!(jvm.wait().await, report);
+}
+
+#[tokio::test]
+async fn a_signal_from_elsewhere_is_told_as_such() {
+    let run = prog(&[], &["sleep"]);
+    let jvm = run.start_ready().await;
+    let pid = rustix::process::Pid::from_raw(jvm.pid() as i32).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    let report = jvm.wait().await;
+    assert_eq!((report.code, report.signal, report.shell_code()), (None, Some(9), 137));
+    assert!(!report.summary.contains("on request"), "{}", report.summary);
+}
+
+#[tokio::test]
+async fn the_jvm_outlives_the_threads_of_the_runtime() {
+    // The command is given from a worker thread that ends; with fork on that thread the JVM would die with it.
+    let run = prog(&[], &["sleep"]);
+    let thread = SpawnThread::start().unwrap();
+    let command = run.command.clone();
+    let handle = tokio::runtime::Handle::current();
+    let jvm = tokio::task::spawn_blocking(move || {
+        std::thread::spawn(move || handle.block_on(command.spawn(&thread))).join().unwrap().unwrap()
+    })
+    .await
+    .unwrap();
+    eventually("the program is ready", || run.stdout().contains("ready"));
+    let early = tokio::time::timeout(Duration::from_millis(500), jvm.wait()).await;
+    assert!(early.is_err(), "{early:?}");
+    jvm.kill();
+    assert_eq!(jvm.wait().await.signal, Some(9));
+}
+
+#[tokio::test]
+async fn failures_to_start_are_told() {
+    let mut run = prog(&[], &["exit", "0"]);
+    let thread = SpawnThread::start().unwrap();
+    run.command.java_home = Some("/no/java".to_owned());
+    let error = run.command.spawn(&thread).await.unwrap_err();
+    assert!(error.to_string().contains("/no/java/bin/java is not an executable file"), "{error}");
+    run.command.java_home = None;
+    run.command.stderr = "/no/dir/err".into();
+    let error = run.command.spawn(&thread).await.unwrap_err();
+    assert!(matches!(&error, JvmError::Output { path, .. } if path.ends_with("err")), "{error}");
+    let mut run = prog(&[], &["exit", "0"]);
+    run.command.self_exe = "/no/such/binary".into();
+    let error = run.command.spawn(&thread).await.unwrap_err();
+    assert!(matches!(error, JvmError::Spawn { .. }), "{error}");
+}
+
+#[test]
+fn the_launcher_refuses_a_parent_that_is_not_the_supervisor() {
+    let begin = Instant::now();
+    let out = std::process::Command::new(taskrunner())
+        .args(["exec-jvm", "1", "java", "-version"])
+        .output()
+        .unwrap();
+    assert_eq!(out.status.code(), Some(127));
+    assert_eq!(String::from_utf8_lossy(&out.stderr), "heddle: the supervisor is gone\n");
+    assert!(begin.elapsed() < Duration::from_secs(10));
+}
