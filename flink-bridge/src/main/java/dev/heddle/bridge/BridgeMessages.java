@@ -1,0 +1,77 @@
+package dev.heddle.bridge;
+
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ArrayNode;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
+
+import java.util.List;
+
+/** The lines that the JobManager sends to heddle-am. Fields and meaning: docs/design.md, "Bridge". */
+final class BridgeMessages {
+    static final int PROTOCOL = 1;
+
+    private BridgeMessages() {}
+
+    static String hello(String secret, String flinkVersion, long pid) {
+        ObjectNode message = message("hello");
+        message.put("secret", secret);
+        message.put("protocol", PROTOCOL);
+        message.put("flink", flinkVersion);
+        message.put("pid", pid);
+        return Json.line(message);
+    }
+
+    /** @param rest the web interface's URL, null without one */
+    static String ready(String rest, String rpc) {
+        ObjectNode message = message("ready");
+        message.put("rest", rest);
+        message.put("rpc", rpc);
+        return Json.line(message);
+    }
+
+    static String request(long id, WorkerRequest request) {
+        ObjectNode message = message("request");
+        message.put("id", id);
+        message.put("memoryMb", request.memoryMb);
+        message.put("vcores", request.vcores);
+        ObjectNode resources = message.putObject("resources");
+        request.resources.forEach((name, amount) -> resources.put(name, amount));
+        addAll(message.putArray("jvmArgs"), request.jvmArgs);
+        addAll(message.putArray("args"), request.args);
+        return Json.line(message);
+    }
+
+    static String cancel(long id) {
+        ObjectNode message = message("cancel");
+        message.put("id", id);
+        return Json.line(message);
+    }
+
+    static String launch(long id, String worker) {
+        ObjectNode message = message("launch");
+        message.put("id", id);
+        message.put("worker", worker);
+        return Json.line(message);
+    }
+
+    static String release(String worker) {
+        ObjectNode message = message("release");
+        message.put("worker", worker);
+        return Json.line(message);
+    }
+
+    /** @param status YARN's word: SUCCEEDED, FAILED, KILLED or UNDEFINED */
+    static String deregister(String status, String diagnostics) {
+        ObjectNode message = message("deregister");
+        message.put("status", status);
+        message.put("diagnostics", diagnostics == null ? "" : diagnostics);
+        return Json.line(message);
+    }
+
+    private static ObjectNode message(String type) {
+        return Json.object().put("type", type);
+    }
+
+    private static void addAll(ArrayNode array, List<String> values) {
+        values.forEach(array::add);
+    }
+}

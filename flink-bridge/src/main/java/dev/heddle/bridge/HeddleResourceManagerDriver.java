@@ -1,0 +1,226 @@
+package dev.heddle.bridge;
+
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.runtime.clusterframework.ApplicationStatus;
+import org.apache.flink.runtime.clusterframework.TaskExecutorProcessSpec;
+import org.apache.flink.runtime.clusterframework.types.ResourceID;
+import org.apache.flink.runtime.resourcemanager.active.AbstractResourceManagerDriver;
+import org.apache.flink.runtime.resourcemanager.exceptions.ResourceManagerException;
+
+import java.io.IOException;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/**
+ * Gives Flink's ResourceManager its workers through heddle-am.
+ *
+ * <p>State belongs to the ResourceManager's main thread. Nothing waits there but the deregistration, for a bounded time:
+ * registration with YARN may take minutes (its ResourceManager restarts), so its answer is handled when it comes, and
+ * what Flink asks for in the meantime is sent then.
+ */
+final class HeddleResourceManagerDriver extends AbstractResourceManagerDriver<HeddleWorker>
+        implements AmLink.Listener {
+    /** Below Flink's own limit for this call (10 s), after which the process would end as failed. */
+    private static final long DEREGISTER_TIMEOUT_S = 8;
+
+    /** A request whose container is not there yet. */
+    private static final class Pending {
+        final WorkerRequest request;
+        final CompletableFuture<HeddleWorker> future = new CompletableFuture<>();
+
+        Pending(WorkerRequest request) {
+            this.request = request;
+        }
+    }
+
+    private final AmLink link;
+    private final String webInterfaceUrl;
+    private final String rpcAddress;
+
+    /** In the order of the requests. */
+    private final Map<Long, Pending> pending = new LinkedHashMap<>();
+
+    private long lastId = 0;
+    /** Null until YARN knows the application. */
+    private AmMessage.Registered limits = null;
+    /** Whether the workers of earlier attempts are known; requests are sent from then on. */
+    private boolean serving = false;
+
+    private final CompletableFuture<Void> deregistered = new CompletableFuture<>();
+    /** The application ends: losing the connection is no failure any more. */
+    private volatile boolean ending = false;
+
+    /** @param file the configuration as the file in every container has it */
+    HeddleResourceManagerDriver(
+            Configuration effective, Configuration file, AmLink link, String webInterfaceUrl, String rpcAddress) {
+        super(effective, file);
+        this.link = link;
+        this.webInterfaceUrl = webInterfaceUrl;
+        this.rpcAddress = rpcAddress;
+    }
+
+    @Override
+    protected void initializeInternal() {
+        link.setListener(this);
+        link.send(BridgeMessages.ready(webInterfaceUrl, rpcAddress));
+    }
+
+    @Override
+    public CompletableFuture<HeddleWorker> requestResource(TaskExecutorProcessSpec spec) {
+        long id = ++lastId;
+        Pending wanted = new Pending(WorkerRequest.of(spec, flinkClientConfig, flinkConfig));
+        wanted.future.whenComplete(
+                (worker, error) -> {
+                    // Only Flink can end a request that is still in the map.
+                    if (pending.remove(id) != null && serving) {
+                        link.send(BridgeMessages.cancel(id));
+                    }
+                });
+        pending.put(id, wanted);
+        log.info(
+                "Request {}: a worker of {} MB and {} vcores for {}.",
+                id,
+                wanted.request.memoryMb,
+                wanted.request.vcores,
+                spec);
+        if (serving) {
+            submit(id, wanted);
+        }
+        return wanted.future;
+    }
+
+    @Override
+    public void releaseResource(HeddleWorker worker) {
+        log.info("Releasing worker {}.", worker);
+        link.send(BridgeMessages.release(worker.container()));
+    }
+
+    @Override
+    public void deregisterApplication(ApplicationStatus status, String diagnostics) {
+        ending = true;
+        String yarnStatus = yarnStatus(status);
+        log.info("The application ends with the status {}.", yarnStatus);
+        link.send(BridgeMessages.deregister(yarnStatus, diagnostics));
+        try {
+            deregistered.get(DEREGISTER_TIMEOUT_S, TimeUnit.SECONDS);
+        } catch (TimeoutException e) {
+            log.error("heddle-am did not confirm the final status within {} s; ending anyway.", DEREGISTER_TIMEOUT_S);
+        } catch (ExecutionException e) {
+            log.error("The final status may not have reached YARN: {}", e.getCause().getMessage());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** The connection stays until the process is gone: its end tells heddle-am just that. */
+    @Override
+    public void terminate() {
+        ending = true;
+    }
+
+    @Override
+    public void onMessage(AmMessage message) {
+        if (message instanceof AmMessage.Deregistered) {
+            // The main thread waits for it.
+            deregistered.complete(null);
+        } else if (message instanceof AmMessage.Fatal) {
+            fail(new ResourceManagerException(
+                    "heddle-am ends the application: " + ((AmMessage.Fatal) message).reason));
+        } else if (!ending) {
+            getMainThreadExecutor().execute(() -> handle(message));
+        }
+    }
+
+    @Override
+    public void onClosed(IOException cause) {
+        deregistered.completeExceptionally(cause);
+        if (!ending) {
+            ProcessEnd.haltSoon();
+            fail(new ResourceManagerException("The JobManager cannot go on without heddle-am.", cause));
+        }
+    }
+
+    private void handle(AmMessage message) {
+        try {
+            if (message instanceof AmMessage.Registered) {
+                limits = (AmMessage.Registered) message;
+            } else if (message instanceof AmMessage.Previous) {
+                onPrevious((AmMessage.Previous) message);
+            } else if (message instanceof AmMessage.Allocated) {
+                onAllocated((AmMessage.Allocated) message);
+            } else if (message instanceof AmMessage.Failed) {
+                onFailed((AmMessage.Failed) message);
+            } else if (message instanceof AmMessage.Terminated) {
+                AmMessage.Terminated terminated = (AmMessage.Terminated) message;
+                getResourceEventHandler()
+                        .onWorkerTerminated(new ResourceID(terminated.worker), terminated.reason);
+            } else {
+                log.warn("Ignoring {} of heddle-am.", message);
+            }
+        } catch (RuntimeException e) {
+            fail(e);
+        }
+    }
+
+    private void onPrevious(AmMessage.Previous previous) {
+        if (serving) {
+            log.warn("Ignoring a second {} of heddle-am.", previous);
+            return;
+        }
+        // Flink 1.16 and later ask for no worker before they hear this, also when there is none to recover.
+        getResourceEventHandler().onPreviousAttemptWorkersRecovered(previous.workers);
+        serving = true;
+        new LinkedHashMap<>(pending).forEach(this::submit);
+    }
+
+    private void onAllocated(AmMessage.Allocated allocated) {
+        Pending wanted = pending.remove(allocated.id);
+        // First the future: Flink rejects a TaskManager that registers before its worker is known.
+        if (wanted != null && wanted.future.complete(allocated.worker)) {
+            log.info("Request {} is met by {} on {}.", allocated.id, allocated.worker, allocated.worker.host);
+            link.send(BridgeMessages.launch(allocated.id, allocated.worker.container()));
+        } else {
+            // The cancellation and the container crossed on the way.
+            log.info("Returning {}: request {} is no longer wanted.", allocated.worker, allocated.id);
+            link.send(BridgeMessages.release(allocated.worker.container()));
+        }
+    }
+
+    private void onFailed(AmMessage.Failed failed) {
+        Pending wanted = pending.remove(failed.id);
+        if (wanted != null) {
+            wanted.future.completeExceptionally(new ResourceManagerException(failed.reason));
+        }
+    }
+
+    private void submit(long id, Pending wanted) {
+        String unmet = limits == null ? null : wanted.request.unmetBy(limits);
+        if (unmet == null) {
+            link.send(BridgeMessages.request(id, wanted.request));
+        } else {
+            pending.remove(id);
+            wanted.future.completeExceptionally(new ResourceManagerException(unmet));
+        }
+    }
+
+    private void fail(Throwable cause) {
+        getResourceEventHandler().onError(cause);
+    }
+
+    private static String yarnStatus(ApplicationStatus status) {
+        switch (status) {
+            case SUCCEEDED:
+                return "SUCCEEDED";
+            case FAILED:
+                return "FAILED";
+            case CANCELED:
+                return "KILLED";
+            default:
+                return "UNDEFINED";
+        }
+    }
+}

@@ -1,0 +1,38 @@
+package dev.heddle.bridge;
+
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.runtime.resourcemanager.ResourceManagerRuntimeServicesConfiguration;
+import org.apache.flink.runtime.resourcemanager.active.ActiveResourceManagerFactory;
+import org.apache.flink.runtime.resourcemanager.active.ResourceManagerDriver;
+import org.apache.flink.util.ConfigurationException;
+
+/** Makes Flink's active ResourceManager with {@link HeddleResourceManagerDriver}. */
+final class HeddleResourceManagerFactory extends ActiveResourceManagerFactory<HeddleWorker> {
+    private final AmLink link;
+    private final Configuration file;
+
+    /** @param file the configuration as the file in every container has it */
+    HeddleResourceManagerFactory(AmLink link, Configuration file) {
+        this.link = link;
+        this.file = file;
+    }
+
+    @Override
+    protected ResourceManagerDriver<HeddleWorker> createResourceManagerDriver(
+            Configuration effective, String webInterfaceUrl, String rpcAddress) {
+        return new HeddleResourceManagerDriver(effective, file, link, webInterfaceUrl, rpcAddress);
+    }
+
+    @Override
+    protected ResourceManagerRuntimeServicesConfiguration createResourceManagerRuntimeServicesConfiguration(
+            Configuration effective) throws ConfigurationException {
+        return ResourceManagerRuntimeServicesConfiguration.fromConfiguration(
+                effective, new HeddleWorkerResourceSpecFactory());
+    }
+
+    /** YARN takes one registration per ApplicationMaster, so the process ends when leadership is lost. */
+    @Override
+    public boolean supportMultiLeaderSession() {
+        return false;
+    }
+}

@@ -1,0 +1,160 @@
+package dev.heddle.bridge;
+
+import org.apache.flink.configuration.ConfigOptions;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.runtime.clusterframework.BootstrapTools;
+import org.apache.flink.runtime.clusterframework.TaskExecutorProcessSpec;
+import org.apache.flink.runtime.clusterframework.TaskExecutorProcessUtils;
+import org.apache.flink.runtime.externalresource.ExternalResourceUtils;
+import org.apache.flink.runtime.util.config.memory.ProcessMemoryUtils;
+
+import java.math.RoundingMode;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
+
+/** What YARN and the TaskManager's command line need to know about one wanted worker. Pure. */
+final class WorkerRequest {
+    private static final String EXTERNAL_RESOURCE_KEY_SUFFIX = "yarn.config-key";
+
+    /** Total process memory, MiB. */
+    final long memoryMb;
+
+    final int vcores;
+    /** YARN's resource name to amount. */
+    final Map<String, Long> resources;
+    /** The JVM's memory options. */
+    final List<String> jvmArgs;
+    /** Arguments of TaskManagerRunner, each verbatim. */
+    final List<String> args;
+
+    private WorkerRequest(
+            long memoryMb, int vcores, Map<String, Long> resources, List<String> jvmArgs, List<String> args) {
+        this.memoryMb = memoryMb;
+        this.vcores = vcores;
+        this.resources = Collections.unmodifiableMap(resources);
+        this.jvmArgs = Collections.unmodifiableList(jvmArgs);
+        this.args = Collections.unmodifiableList(args);
+    }
+
+    /**
+     * @param file the configuration as the file in the container has it
+     * @param effective the JobManager's configuration; what differs from the file goes to the command line
+     */
+    static WorkerRequest of(TaskExecutorProcessSpec spec, Configuration file, Configuration effective) {
+        int vcores = spec.getCpuCores().getValue().setScale(0, RoundingMode.CEILING).intValueExact();
+        return new WorkerRequest(
+                spec.getTotalProcessMemorySize().getMebiBytes(),
+                Math.max(vcores, 1),
+                externalResources(spec, effective),
+                words(ProcessMemoryUtils.generateJvmParametersStr(spec)),
+                arguments(spec, file, effective));
+    }
+
+    /** Says why the cluster can never grant this request, or null if it can. */
+    String unmetBy(AmMessage.Registered limits) {
+        if (memoryMb > limits.maxMemoryMb) {
+            return "a TaskManager of "
+                    + memoryMb
+                    + " MB is larger than YARN's largest container, "
+                    + limits.maxMemoryMb
+                    + " MB (taskmanager.memory.process.size; yarn.scheduler.maximum-allocation-mb,"
+                    + " yarn.nodemanager.resource.memory-mb)";
+        }
+        if (vcores > limits.maxVcores) {
+            return "a TaskManager of "
+                    + vcores
+                    + " vcores is larger than YARN's largest container, "
+                    + limits.maxVcores
+                    + " vcores (taskmanager.cpu.cores, yarn.containers.vcores or taskmanager.numberOfTaskSlots;"
+                    + " yarn.scheduler.maximum-allocation-vcores, yarn.nodemanager.resource.cpu-vcores)";
+        }
+        for (Map.Entry<String, Long> resource : resources.entrySet()) {
+            Long max = limits.resources.get(resource.getKey());
+            if (max == null) {
+                return "YARN does not know the resource " + resource.getKey() + " that a TaskManager is to have";
+            }
+            if (resource.getValue() > max) {
+                return "a TaskManager is to have "
+                        + resource.getValue()
+                        + " of "
+                        + resource.getKey()
+                        + ", YARN's largest container has "
+                        + max;
+            }
+        }
+        return null;
+    }
+
+    private static Map<String, Long> externalResources(TaskExecutorProcessSpec spec, Configuration effective) {
+        Map<String, String> yarnNames =
+                ExternalResourceUtils.getExternalResourceConfigurationKeys(effective, EXTERNAL_RESOURCE_KEY_SUFFIX);
+        Map<String, Long> resources = new TreeMap<>();
+        spec.getExtendedResources()
+                .forEach(
+                        (name, resource) -> {
+                            String yarnName = yarnNames.get(name);
+                            if (yarnName != null) {
+                                resources.put(yarnName, resource.getValue().longValue());
+                            }
+                        });
+        return resources;
+    }
+
+    private static List<String> arguments(
+            TaskExecutorProcessSpec spec, Configuration file, Configuration effective) {
+        // The spec comes last: a worker of another size than the default keeps its own numbers even where the
+        // configuration names the default's.
+        Map<String, String> properties = difference(file, BootstrapTools.cloneConfiguration(effective));
+        properties.putAll(specProperties(TaskExecutorProcessUtils.generateDynamicConfigsStr(spec)));
+        List<String> arguments = new ArrayList<>(Arrays.asList("--configDir", "."));
+        properties.forEach(
+                (key, value) -> {
+                    arguments.add("-D");
+                    arguments.add(key + "=" + value);
+                });
+        return arguments;
+    }
+
+    /** The keys of {@code target} that {@code base} lacks or has with another value. */
+    static Map<String, String> difference(Configuration base, Configuration target) {
+        Map<String, String> changed = new TreeMap<>();
+        for (String key : target.keySet()) {
+            String value = string(target, key);
+            if (value != null && !Objects.equals(value, base.keySet().contains(key) ? string(base, key) : null)) {
+                changed.put(key, value);
+            }
+        }
+        return changed;
+    }
+
+    private static String string(Configuration configuration, String key) {
+        return configuration.get(ConfigOptions.key(key).stringType().noDefaultValue());
+    }
+
+    /** Takes Flink's line for a shell ({@code -D k=v -D list="a;b"}) apart; the values hold no blanks. */
+    static Map<String, String> specProperties(String commandLine) {
+        Map<String, String> properties = new TreeMap<>();
+        for (String word : words(commandLine)) {
+            int equals = word.indexOf('=');
+            if (equals > 0) {
+                properties.put(word.substring(0, equals), withoutQuotes(word.substring(equals + 1)));
+            }
+        }
+        return properties;
+    }
+
+    private static String withoutQuotes(String value) {
+        boolean quoted = value.length() >= 2 && value.startsWith("\"") && value.endsWith("\"");
+        return quoted ? value.substring(1, value.length() - 1) : value;
+    }
+
+    private static List<String> words(String line) {
+        String trimmed = line.trim();
+        return trimmed.isEmpty() ? Collections.emptyList() : Arrays.asList(trimmed.split("\\s+"));
+    }
+}

@@ -1,0 +1,120 @@
+package dev.heddle.bridge;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+import java.io.IOException;
+import java.util.Collections;
+
+class MessagesTest {
+    @Test
+    void helloCarriesWhatTheAmChecks() {
+        assertEquals(
+                "{\"type\":\"hello\",\"secret\":\"s\",\"protocol\":1,\"flink\":\"1.20.1\",\"pid\":42}",
+                BridgeMessages.hello("s", "1.20.1", 42));
+    }
+
+    @Test
+    void readyWithoutWebInterfaceSaysNull() {
+        assertEquals(
+                "{\"type\":\"ready\",\"rest\":null,\"rpc\":\"flink://a\"}", BridgeMessages.ready(null, "flink://a"));
+    }
+
+    @Test
+    void everyMessageIsOneLine() throws IOException {
+        String line = BridgeMessages.deregister("FAILED", "a\nb\r\n\u2028\"c\" \\ é");
+        assertFalse(line.contains("\n") || line.contains("\r"));
+        assertEquals("a\nb\r\n\u2028\"c\" \\ é", Json.parseObject(line).get("diagnostics").asText());
+    }
+
+    @Test
+    void deregisterWithoutDiagnosticsIsEmptyText() {
+        assertEquals(
+                "{\"type\":\"deregister\",\"status\":\"SUCCEEDED\",\"diagnostics\":\"\"}",
+                BridgeMessages.deregister("SUCCEEDED", null));
+    }
+
+    @Test
+    void decodesRegisteredAndIgnoresUnknownFields() throws IOException {
+        AmMessage.Registered registered =
+                decode(
+                        AmMessage.Registered.class,
+                        "{\"type\":\"registered\",\"maxMemoryMb\":8192,\"maxVcores\":4,"
+                                + "\"resources\":{\"yarn.io/gpu\":2},\"new\":[1]}");
+        assertEquals(8192, registered.maxMemoryMb);
+        assertEquals(4, registered.maxVcores);
+        assertEquals(Collections.singletonMap("yarn.io/gpu", 2L), registered.resources);
+    }
+
+    @Test
+    void decodesWorkers() throws IOException {
+        AmMessage.Previous previous =
+                decode(
+                        AmMessage.Previous.class,
+                        "{\"type\":\"previous\",\"workers\":[{\"worker\":\"c_1\",\"node\":\"h:1\",\"host\":\"h\"}]}");
+        assertEquals("c_1", previous.workers.get(0).container());
+        assertEquals("h:1", previous.workers.get(0).getResourceID().getMetadata());
+
+        AmMessage.Allocated allocated =
+                decode(
+                        AmMessage.Allocated.class,
+                        "{\"type\":\"allocated\",\"id\":7,\"worker\":\"c_2\",\"host\":\"h\",\"node\":\"h:1\"}");
+        assertEquals(7, allocated.id);
+        assertEquals("h", allocated.worker.host);
+        assertTrue(
+                decode(AmMessage.Previous.class, "{\"type\":\"previous\",\"workers\":[]}").workers.isEmpty());
+    }
+
+    @Test
+    void decodesTheRest() throws IOException {
+        assertEquals(
+                "no room",
+                decode(AmMessage.Failed.class, "{\"type\":\"failed\",\"id\":1,\"reason\":\"no room\"}").reason);
+        assertEquals(
+                "c_1",
+                decode(AmMessage.Terminated.class, "{\"type\":\"terminated\",\"worker\":\"c_1\",\"reason\":\"x\"}")
+                        .worker);
+        decode(AmMessage.Deregistered.class, "{\"type\":\"deregistered\"}");
+        assertEquals("bye", decode(AmMessage.Fatal.class, "{\"type\":\"fatal\",\"reason\":\"bye\"}").reason);
+        assertEquals("later", decode(AmMessage.Unknown.class, "{\"type\":\"later\"}").type);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "",
+                "[]",
+                "null",
+                "{",
+                "{} {}",
+                "{}",
+                "{\"type\":7}",
+                "{\"type\":\"failed\",\"id\":1}",
+                "{\"type\":\"failed\",\"id\":\"1\",\"reason\":\"x\"}",
+                "{\"type\":\"failed\",\"id\":1.5,\"reason\":\"x\"}",
+                "{\"type\":\"failed\",\"id\":99999999999999999999,\"reason\":\"x\"}",
+                "{\"type\":\"previous\"}",
+                "{\"type\":\"previous\",\"workers\":[{}]}",
+                "{\"type\":\"registered\",\"maxMemoryMb\":1,\"maxVcores\":1,\"resources\":{\"a\":\"b\"}}",
+            })
+    void refusesWhatIsMalformed(String line) {
+        assertThrows(IOException.class, () -> AmMessage.decode(line));
+    }
+
+    @Test
+    void errorsDoNotRepeatTheLine() {
+        IOException error = assertThrows(IOException.class, () -> AmMessage.decode("{\"secret\":\"abc\" x"));
+        assertFalse(error.toString().contains("abc"));
+    }
+
+    private static <T extends AmMessage> T decode(Class<T> kind, String line) throws IOException {
+        return assertInstanceOf(kind, AmMessage.decode(line));
+    }
+}

@@ -1,0 +1,33 @@
+import org.apache.flink.api.common.accumulators.LongCounter;
+import org.apache.flink.api.common.functions.RichMapFunction;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+
+/**
+ * Keeps all its slots busy for about {@code --seconds} (10), with the parallelism of the submission, and starts again from
+ * the beginning up to {@code --restarts} (10) times. Its accumulator {@code slept} counts the tenths of seconds.
+ */
+public final class Sleepy {
+    public static void main(String[] args) throws Exception {
+        Options options = new Options(args);
+        StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment();
+        Restarts.allow(env, options.number("restarts", 10));
+        env.fromSequence(1, options.number("seconds", 10) * 10 * env.getParallelism()).map(new Sleep()).print();
+        env.execute("Sleepy");
+    }
+
+    private static final class Sleep extends RichMapFunction<Long, Long> {
+        private static final long serialVersionUID = 1;
+
+        private transient LongCounter slept;
+
+        @Override
+        public Long map(Long number) throws InterruptedException {
+            if (slept == null) {
+                slept = getRuntimeContext().getLongCounter("slept");
+            }
+            Thread.sleep(100);
+            slept.add(1);
+            return number;
+        }
+    }
+}
