@@ -1,0 +1,89 @@
+# Shared by the scripts of this directory: `. "$(dirname "$0")/lib.sh"`. Not run by itself.
+# shellcheck shell=bash
+
+# A failure inside $(...) is a failure.
+shopt -s inherit_errexit
+
+heddle_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+# Everything that is downloaded or made for tests; may be shared by several checkouts.
+heddle_cache=${HEDDLE_CACHE_DIR:-$heddle_root/.cache}
+
+# The releases the tests run on.
+# shellcheck disable=SC2034 # used by those who source this
+default_hadoop_version=3.3.6
+# shellcheck disable=SC2034
+default_flink_version=1.20.5
+
+# Progress and errors go to stderr: stdout is for results that other programs read.
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+    printf 'error: %s\n' "$1" >&2
+    shift
+    for hint in "$@"; do printf 'hint: %s\n' "$hint" >&2; done
+    exit 1
+}
+
+# with_lock NAME COMMAND...: one at a time on this machine, waiting for the others.
+with_lock() {
+    local name=$1
+    shift
+    mkdir -p "$heddle_cache/locks"
+    (
+        flock 9
+        "$@" 9>&-
+    ) 9>"$heddle_cache/locks/$name"
+}
+
+# need COMMAND PACKAGE: installs a Debian package when the command is missing and we may.
+need() {
+    command -v "$1" >/dev/null 2>&1 && return 0
+    install_package "$2" && command -v "$1" >/dev/null 2>&1 && return 0
+    die "the command \`$1\` is missing" "install the package that holds it (Debian: apt-get install $2), then run this again"
+}
+
+# install_package NAME...: false when it cannot be done here.
+install_package() {
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 || return 1
+    say "installing $*"
+    with_lock apt install_package_locked "$@" >&2
+}
+
+install_package_locked() {
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1 && return 0
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# need_java: a JDK (with javac) and Maven.
+need_java() {
+    need javac default-jdk-headless
+    need mvn maven
+}
+
+# private_python NAME [PACKAGE...]: prints the python of a virtual environment that has the packages.
+private_python() {
+    local name=$1
+    shift
+    local dir=$heddle_cache/$name
+    with_lock "$name" private_python_locked "$dir" "$@" >&2
+    printf '%s\n' "$dir/bin/python"
+}
+
+private_python_locked() {
+    local dir=$1
+    shift
+    need python3 python3
+    [ -x "$dir/bin/python" ] && [ "$(cat "$dir/.packages" 2>/dev/null)" = "$*" ] && return 0
+    rm -rf "$dir"
+    if ! python3 -m venv "$dir" >/dev/null 2>&1; then
+        rm -rf "$dir"
+        install_package python3-venv || true
+        python3 -m venv "$dir" || die "a Python virtual environment cannot be made" "Debian: apt-get install python3-venv"
+    fi
+    if [ $# -gt 0 ]; then
+        say "installing Python packages: $*"
+        "$dir/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+    fi
+    printf '%s' "$*" >"$dir/.packages"
+}

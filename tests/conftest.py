@@ -1,0 +1,202 @@
+"""Fixtures of the scenarios. Run them by `scripts/test`, or by pytest alone with `--client heddle|reference|both`.
+
+Without `--client` heddle runs everything and the reference the scenarios marked `reference`: those hold for both
+by the contract, so a difference is a finding. `both` runs the reference wherever it has the feature.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import processes
+from harness.client import Client
+from harness.cluster import CACHE, FINISHED, ROOT, Cluster, Flink, request as call
+from harness.waiting import wait_for
+
+FLINK_VERSION = os.environ.get("HEDDLE_TEST_FLINK_VERSION", "1.20.5")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--client", choices=["plain", "heddle", "reference", "both"], default="plain")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "reference: the plain run has this scenario with Flink's own client too")
+    config.addinivalue_line("markers", "heddle_only(why): Flink's own client has no such feature or guarantee")
+    config.addinivalue_line("markers", "browser: needs a headless browser")
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        # One cluster for all workers. Whoever names one keeps it.
+        config.made_clusters = "HEDDLE_TEST_CLUSTER" not in os.environ
+        if config.made_clusters:
+            os.environ["HEDDLE_TEST_CLUSTER"] = f"test-{os.getpid()}"
+
+
+def pytest_unconfigure(config):
+    if getattr(config, "made_clusters", False):
+        for name in (os.environ["HEDDLE_TEST_CLUSTER"], f"{os.environ['HEDDLE_TEST_CLUSTER']}-own"):
+            Cluster(name).script("down")
+
+
+def pytest_generate_tests(metafunc):
+    if "client_kind" not in metafunc.fixturenames:
+        return
+    chosen = metafunc.config.getoption("--client")
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    kinds = []
+    if chosen != "reference":
+        kinds.append("heddle")
+    if "heddle_only" not in marks and (chosen in ("both", "reference") or (chosen == "plain" and "reference" in marks)):
+        kinds.append("reference")
+    # A module is done with one client before the other comes: they share what a module deploys.
+    metafunc.parametrize("client_kind", kinds, scope="module")
+
+
+def pytest_collection_modifyitems(config, items):
+    without = config.getoption("--client") == "reference"
+    kept = [item for item in items if not (without and item.get_closest_marker("heddle_only"))]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+    for item in items:
+        if not item.get_closest_marker("xdist_group") and "session" in item.fixturenames:
+            kind = item.callspec.params.get("client_kind", "") if hasattr(item, "callspec") else ""
+            item.add_marker(pytest.mark.xdist_group(f"{item.module.__name__}-{kind}"))
+
+
+@pytest.fixture(scope="session")
+def flink_home():
+    done = subprocess.run([ROOT / "scripts/fetch-flink", FLINK_VERSION], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return Path(done.stdout.strip())
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """The cluster that all tests share: nobody stops its daemons."""
+    return Cluster(os.environ["HEDDLE_TEST_CLUSTER"]).up("--heartbeat", "300")
+
+
+@pytest.fixture(scope="session")
+def own_cluster():
+    """A cluster whose daemons may be paused and killed; its tests run one after another (`xdist_group`)."""
+    cluster = Cluster(f"{os.environ['HEDDLE_TEST_CLUSTER']}-own").up("--heartbeat", "300")
+    yield cluster
+    if not os.environ.get("HEDDLE_TEST_KEEP"):
+        cluster.down()
+
+
+@pytest.fixture(scope="session")
+def jar(flink_home):
+    """The jobs of tests/jobs, compiled once per state of their sources."""
+    sources = sorted((ROOT / "tests/jobs/src").glob("*.java"))
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
+    target = CACHE / f"jobs/{FLINK_VERSION}-{digest}/test-jobs.jar"
+    if not target.exists():
+        done = subprocess.run([ROOT / "tests/jobs/build", flink_home, target], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    return target
+
+
+def label(request):
+    """A name for directories and applications that no other test has."""
+    text = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+    return f"{text[:40]}-{os.getpid() % 10000}-{time.monotonic_ns() // 1000 % 1000000}"
+
+
+def check_nothing_left(cluster, names):
+    """No application with one of these names runs, none has processes, none has a directory in HDFS."""
+    mine = [app for app in cluster.yarn.apps() if any(app["name"].startswith(name) for name in names)]
+    live = [app["id"] for app in mine if app["state"] not in FINISHED]
+    for application in live:
+        cluster.yarn.kill(application)
+    for application in live:
+        cluster.yarn.wait_state(application, *FINISHED)
+    assert not live, f"left running: {live}"
+    for app in mine:
+        wait_for(f"no process of {app['id']}", lambda: not processes.of_application(cluster, app["id"]), 20)
+    return mine
+
+
+class Workspace:
+    """One test's, or one module's, own client and names."""
+
+    def __init__(self, cluster, kind, directory, flink_home, name):
+        self.cluster, self.kind, self.directory, self.name = cluster, kind, directory, name
+        self.flink_home, self.clients = flink_home, []
+        self.hdfs_dir = f"/tmp/{name}"
+
+    def client(self, kind=None):
+        kind = kind or self.kind
+        made = Client(kind, self.cluster, self.directory / f"{kind}-{len(self.clients)}", ROOT, self.flink_home)
+        self.clients.append(made)
+        return made
+
+    def close(self):
+        for client in self.clients:
+            client.end_all()
+        finished = check_nothing_left(self.cluster, [self.name])
+        self.cluster.hdfs.delete(self.hdfs_dir)
+        return finished
+
+
+@pytest.fixture
+def work(request, cluster, tmp_path, flink_home, client_kind):
+    made = Workspace(cluster, client_kind, tmp_path, flink_home, label(request))
+    yield made
+    finished = made.close()
+    kept = cluster.hdfs.list(f"{cluster.hdfs.home}/.flink") or {}
+    left = [app["id"] for app in finished if app["id"] in kept]
+    # Flink's own client leaves the directory of a session that was killed; it is no business of the next test.
+    for application in left:
+        cluster.hdfs.delete(f"{cluster.hdfs.home}/.flink/{application}")
+    assert client_kind == "reference" or not left, f"left in HDFS: {left}"
+
+
+@pytest.fixture
+def client(work):
+    return work.client()
+
+
+@pytest.fixture
+def session(module_session):
+    """A session that the tests of one module share; each finds it without running jobs."""
+    yield module_session
+    rest = Flink(module_session.url)
+    for job, state in rest.jobs().items():
+        if state not in ("FINISHED", "FAILED", "CANCELED"):
+            call(f"{rest.base}/jobs/{job}?mode=cancel", "PATCH")
+            rest.wait_job(job, "FINISHED", "FAILED", "CANCELED")
+
+
+@pytest.fixture(scope="module")
+def module_session(request, cluster, tmp_path_factory, flink_home, client_kind):
+    name = f"{request.module.__name__.rpartition('.')[2]}-{client_kind}-{os.getpid()}"
+    made = Workspace(cluster, client_kind, tmp_path_factory.mktemp(name), flink_home, name)
+    session = made.client().session("-nm", name, "-Dtaskmanager.numberOfTaskSlots=4")
+    yield session
+    cluster.yarn.kill(session.application)
+    cluster.yarn.wait_state(session.application, *FINISHED)
+    made.close()
+    cluster.hdfs.delete(f"{cluster.hdfs.home}/.flink/{session.application}")
+
+
+@pytest.fixture
+def chromium():
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not found:
+        pytest.skip("no headless browser on this machine")
+    return found
+
+
+@pytest.fixture
+def hdfs_dir(request, cluster):
+    """A directory in HDFS of the test's own, as a path without the file system."""
+    path = f"/tmp/{label(request)}"
+    cluster.hdfs.mkdir(path)
+    yield path
+    cluster.hdfs.delete(path)

@@ -1,0 +1,255 @@
+"""The clients under test: heddle's commands, and Flink's own as the reference."""
+
+import contextlib
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+from .processes import TreeWatch
+
+APPLICATION = re.compile(r"application_\d+_\d+")
+WEB_INTERFACE = re.compile(r"^JobManager Web Interface: (http://\S+:\d+)", re.MULTILINE)
+JOB_ID = re.compile(r"^Job has been submitted with JobID ([0-9a-f]{32})", re.MULTILINE)
+
+
+class Result:
+    """A command that has ended. `text` is stdout and stderr one after the other."""
+
+    def __init__(self, command, code, out, err, seconds, usage, watch):
+        self.command, self.code, self.out, self.err = command, code, out, err
+        self.seconds, self.watch = seconds, watch
+        # CPU seconds of the command and of all it waited for; peak bytes of the tree (one process between two looks
+        # of the watch is known by the kernel's own maximum).
+        self.cpu = usage.ru_utime + usage.ru_stime
+        self.peak = max(watch.peak, usage.ru_maxrss * 1024)
+
+    @property
+    def text(self):
+        return self.out + self.err
+
+    def ok(self):
+        assert self.code == 0, self
+        return self
+
+    @property
+    def application(self):
+        """Of the line that names the session; the last one, because a client may mention another before."""
+        found = re.findall(r"of application '(application_\d+_\d+)'", self.text) or APPLICATION.findall(self.text)
+        assert found, self
+        return found[-1]
+
+    @property
+    def url(self):
+        found = WEB_INTERFACE.search(self.out)
+        assert found, self
+        return found[1]
+
+    @property
+    def jobs(self):
+        return JOB_ID.findall(self.out)
+
+    @property
+    def job(self):
+        assert self.jobs, self
+        return self.jobs[-1]
+
+    def error_lines(self):
+        return [line for line in self.err.splitlines() if line.startswith("error:")]
+
+    def hints(self):
+        return [line for line in self.err.splitlines() if line.startswith("hint:")]
+
+    def __repr__(self):
+        return f"{' '.join(map(str, self.command))}\nexit code {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+
+
+class Running:
+    """A command that runs; its output is read as it comes."""
+
+    def __init__(self, command, env, cwd, terminal=False):
+        self.command, self.started = command, time.monotonic()
+        self.chunks = {"out": [], "err": []}
+        if terminal:
+            self.master, slave = pty.openpty()
+            streams = {"stdin": slave, "stdout": slave, "stderr": subprocess.PIPE}
+        else:
+            streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        # A session of its own: a signal to its group reaches what a terminal's Ctrl-C would reach, and nothing else.
+        self.process = subprocess.Popen(command, env=env, cwd=cwd, start_new_session=True, **streams)
+        if terminal:
+            os.close(slave)
+        self.ended = self.usage = None
+        self.waiter = threading.Thread(target=self._wait, daemon=True)
+        self.waiter.start()
+        out = self.master if terminal else self.process.stdout.fileno()
+        self.watch = TreeWatch(self.process.pid)
+        self.readers = [
+            threading.Thread(target=self._read, args=(fd, name), daemon=True)
+            for fd, name in ((out, "out"), (self.process.stderr.fileno(), "err"))
+        ]
+        for reader in self.readers:
+            reader.start()
+        self.terminal = terminal
+
+    def _read(self, fd, name):
+        with contextlib.suppress(OSError):  # a terminal whose other end is closed
+            while data := os.read(fd, 65536):
+                self.chunks[name].append(data)
+
+    def _wait(self):
+        _, status, self.usage = os.wait4(self.process.pid, 0)
+        self.ended = time.monotonic()
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+
+    @property
+    def alive(self):
+        return self.waiter.is_alive()
+
+    def output(self, name):
+        return b"".join(self.chunks[name]).decode(errors="replace").replace("\r\n", "\n")
+
+    @property
+    def text(self):
+        return self.output("out") + self.output("err")
+
+    def wait_text(self, pattern, seconds=90):
+        """The first match of a pattern in what it has printed."""
+        deadline = time.monotonic() + seconds
+        while True:
+            if found := re.search(pattern, self.text, re.MULTILINE):
+                return found
+            if not self.alive:
+                result = self.result()
+                assert re.search(pattern, self.text, re.MULTILINE), f"ended before `{pattern}`: {result}"
+            assert time.monotonic() < deadline, f"no `{pattern}` within {seconds} s:\n{self.text}"
+            time.sleep(0.05)
+
+    def type(self, text):
+        if self.terminal:
+            os.write(self.master, text.encode())
+        else:
+            self.process.stdin.write(text.encode())
+            self.process.stdin.flush()
+
+    def interrupt(self):
+        """What Ctrl-C does: the signal goes to the whole foreground group."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def kill(self):
+        if self.alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        self.waiter.join()
+
+    def result(self, seconds=120):
+        self.waiter.join(seconds)
+        if self.alive:
+            self.kill()
+            raise AssertionError(f"still running after {seconds} s: {self.command}\n{self.text}")
+        watch = self.watch.finish()
+        if not self.terminal:
+            with contextlib.suppress(OSError):
+                self.process.stdin.close()
+        for reader in self.readers:
+            reader.join(5)
+        return Result(self.command, self.process.returncode, self.output("out"), self.output("err"), self.ended - self.started, self.usage, watch)
+
+
+class Client:
+    """`heddle` or `reference`, with settings of its own: home, Flink configuration, properties file."""
+
+    def __init__(self, kind, cluster, directory, root, flink_home):
+        self.kind, self.cluster, self.directory = kind, cluster, Path(directory)
+        self.flink_home, self.distribution = Path(flink_home), root / "dist/heddle"
+        self.home = self.directory / "home"
+        self.conf = self.directory / "conf"
+        self.properties = self.directory / "properties"
+        for made in (self.home, self.properties, self.directory / "logs"):
+            made.mkdir(parents=True, exist_ok=True)
+        if not self.conf.exists():
+            shutil.copytree(self.flink_home / "conf", self.conf)
+            self.configure({"yarn.properties-file.location": self.properties})
+        self.running = []
+
+    @property
+    def is_heddle(self):
+        return self.kind == "heddle"
+
+    @property
+    def bin(self):
+        return (self.distribution if self.is_heddle else self.flink_home) / "bin"
+
+    def configure(self, values):
+        """Adds lines to Flink's configuration file."""
+        with open(self.conf / "config.yaml", "a") as file:
+            file.writelines(f"{key}: {value}\n" for key, value in values.items())
+
+    def environment(self):
+        """Nothing is inherited but what finds programs, so that a developer's settings cannot help a test."""
+        env = {"PATH": f"{self.bin}:{os.environ['PATH']}", "HOME": str(self.home), "LANG": "C.UTF-8"}
+        env |= {"HADOOP_CONF_DIR": str(self.cluster.conf), "FLINK_CONF_DIR": str(self.conf)}
+        env |= {"FLINK_HOME": str(self.flink_home), "FLINK_LOG_DIR": str(self.directory / "logs")}
+        if "JAVA_HOME" in os.environ:
+            env["JAVA_HOME"] = os.environ["JAVA_HOME"]
+        if not self.is_heddle:
+            env["HADOOP_CLASSPATH"] = self.cluster.reference_hadoop_classpath
+        return env
+
+    def start(self, program, *arguments, env=None, terminal=False):
+        """Starts `flink`, `yarn-session.sh` or `heddle`. `env` adds variables; None as a value removes one."""
+        variables = self.environment() | (env or {})
+        variables = {k: str(v) for k, v in variables.items() if v is not None}
+        command = [str(self.bin / program), *map(str, arguments)]
+        running = Running(command, variables, self.directory, terminal)
+        self.running.append(running)
+        return running
+
+    def run(self, program, *arguments, stdin="", seconds=120, env=None):
+        running = self.start(program, *arguments, env=env)
+        with contextlib.suppress(BrokenPipeError):
+            running.type(stdin)
+            running.process.stdin.close()
+        return running.result(seconds)
+
+    def session(self, *arguments, **options):
+        """Deploys a detached session with small containers and a short idle timeout; later arguments win."""
+        small = ["-jm", "1024", "-tm", "1024", "-Dresourcemanager.taskmanager-timeout=5000"]
+        result = self.run("yarn-session.sh", "-d", *small, *arguments, **options).ok()
+        return Session(self, result.application, result.url, result)
+
+    def flink(self, *arguments, **options):
+        return self.run("flink", *arguments, **options)
+
+    def end_all(self):
+        for running in self.running:
+            running.kill()
+            running.watch.finish()
+
+
+class Session:
+    """A Flink session on YARN that `client` deployed."""
+
+    def __init__(self, client, application, url, result=None):
+        self.client, self.application, self.url, self.result = client, application, url, result
+        self.cluster = client.cluster
+
+    def target(self):
+        return ["-t", "yarn-session", f"-Dyarn.application.id={self.application}"]
+
+    def run(self, jar, main, *arguments, options=(), client=None, **more):
+        """`flink run` on this session by any client."""
+        client = client or self.client
+        return client.flink("run", *self.target(), *options, "-c", main, jar, *arguments, **more)
+
+    def start(self, jar, main, *arguments, options=(), client=None):
+        client = client or self.client
+        return client.start("flink", "run", *self.target(), *options, "-c", main, jar, *arguments)
+
+    def stop(self):
+        return self.client.run("yarn-session.sh", "-id", self.application, stdin="stop\n")

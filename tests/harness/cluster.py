@@ -1,0 +1,236 @@
+"""A pseudo-cluster of `scripts/pseudo-cluster`: its daemons, and YARN and HDFS through their REST interfaces."""
+
+import json
+import os
+import signal
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+from .waiting import wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = Path(os.environ.get("HEDDLE_CACHE_DIR", ROOT / ".cache"))
+FINISHED = ("FINISHED", "FAILED", "KILLED")
+
+
+def request(url, method="GET", body=None, timeout=20, headers=None):
+    """The body of an answer as bytes; raises `urllib.error.HTTPError` for statuses from 400."""
+    data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    call = urllib.request.Request(url, data=data, method=method, headers=headers or {})
+    if data is not None and not headers:
+        call.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(call, timeout=timeout) as answer:
+        return answer.read()
+
+
+def get_json(url):
+    return json.loads(request(url))
+
+
+class Cluster:
+    def __init__(self, name):
+        self.name = name
+        self.info = None
+
+    def script(self, verb, *options):
+        command = [ROOT / "scripts/pseudo-cluster", verb, "--name", self.name, *options]
+        return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+    def up(self, *options):
+        done = self.script("up", *options)
+        assert done.returncode == 0, done.stderr
+        self.info = json.loads(self.script("status", "--json").stdout)
+        self.yarn = Yarn(self.url("rm-http"), [self.url("nm1-http"), self.url("nm2-http")], self.info["user"])
+        self.hdfs = Hdfs(self.url("nn-http"), self.info["user"])
+        return self
+
+    def down(self):
+        done = self.script("down")
+        assert done.returncode == 0, done.stderr
+
+    def url(self, port):
+        return f"http://localhost:{self.info['ports'][port]}"
+
+    @property
+    def conf(self):
+        return Path(self.info["conf"])
+
+    @property
+    def directory(self):
+        return Path(self.info["directory"])
+
+    @property
+    def fs(self):
+        return f"hdfs://localhost:{self.info['ports']['nn']}"
+
+    @property
+    def reference_hadoop_classpath(self):
+        return f"{CACHE.resolve()}/hadoop-{self.info['hadoop']}/lib/*"
+
+    def signal(self, daemon, number):
+        """Pauses (SIGSTOP), resumes (SIGCONT) or kills one daemon; `up` starts it again."""
+        pid = json.loads(self.script("status", "--json").stdout)["daemons"][daemon] if number == signal.SIGKILL else None
+        os.kill(pid or self.info["daemons"][daemon], number)
+
+    def log_files(self, container, name):
+        """Log files called `name` of a container id or of all containers of an application id."""
+        pattern = f"nodemanager*/logs/application_*/{container}/{name}"
+        if container.startswith("application_"):
+            pattern = f"nodemanager*/logs/{container}/*/{name}"
+        return sorted(self.directory.glob(pattern))
+
+    def log_text(self, container, name):
+        return "".join(f.read_text(errors="replace") for f in self.log_files(container, name))
+
+
+class Yarn:
+    """ResourceManager and NodeManagers as their REST interfaces tell them."""
+
+    def __init__(self, rm, nms, user):
+        self.rm, self.nms, self.user = rm, nms, user
+
+    def get(self, path):
+        return get_json(f"{self.rm}/ws/v1/cluster/{path}")
+
+    def apps(self, **filters):
+        """All applications, newest first; filters are those of the REST interface (`states=RUNNING`)."""
+        found = (self.get(f"apps?{urllib.parse.urlencode(filters)}").get("apps") or {}).get("app", [])
+        return sorted(found, key=lambda a: a["id"], reverse=True)
+
+    def by_name(self, name):
+        return [app for app in self.apps() if app["name"] == name]
+
+    def app(self, application):
+        return self.get(f"apps/{application}")["app"]
+
+    def live(self):
+        return [app for app in self.apps() if app["state"] not in FINISHED]
+
+    def attempts(self, application):
+        return self.get(f"apps/{application}/appattempts")["appAttempts"]["appAttempt"]
+
+    def containers(self, application):
+        """Containers of an application that the NodeManagers have, without those that are done."""
+        number = application.removeprefix("application_")
+        found = []
+        for nm in self.nms:
+            listed = (get_json(f"{nm}/ws/v1/node/containers").get("containers") or {}).get("container", [])
+            found += [c for c in listed if f"_{number}_" in c["id"]]
+        alive = [c for c in found if c["state"] not in ("DONE", "EXITED_WITH_SUCCESS", "EXITED_WITH_FAILURE", "COMPLETE")]
+        return sorted(alive, key=lambda c: c["id"])
+
+    def workers(self, application):
+        """Containers other than the ApplicationMaster's, which is the first of its attempt."""
+        return [c for c in self.containers(application) if not c["id"].endswith("_000001")]
+
+    def wait_state(self, application, *states, seconds=60):
+        def now():
+            app = self.app(application)
+            return app if app["state"] in states else None
+
+        return wait_for(f"{application} in state {' or '.join(states)}", now, seconds)
+
+    def wait_workers(self, application, count, seconds=60):
+        def now():
+            running = [c for c in self.workers(application) if c["state"] == "RUNNING"]
+            return running or [True] if len(running) == count == len(self.workers(application)) else None
+
+        found = wait_for(f"{count} workers of {application}", now, seconds)
+        return found if count else []
+
+    def kill(self, application):
+        """As `yarn application -kill`."""
+        url = f"{self.rm}/ws/v1/cluster/apps/{application}/state?user.name={self.user}"
+        request(url, "PUT", {"state": "KILLED"})
+
+
+class Hdfs:
+    """HDFS through WebHDFS, so that no client under test is needed to look at it."""
+
+    def __init__(self, namenode, user):
+        self.namenode, self.user = namenode, user
+        self.home = f"/user/{user}"
+
+    def url(self, path, op, **parameters):
+        query = urllib.parse.urlencode({"op": op, "user.name": self.user} | parameters)
+        return f"{self.namenode}/webhdfs/v1{urllib.parse.quote(path)}?{query}"
+
+    def list(self, path):
+        """Names to status; None when there is no such path."""
+        try:
+            answer = get_json(self.url(path, "LISTSTATUS"))
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return None
+            raise
+        return {s["pathSuffix"]: s for s in answer["FileStatuses"]["FileStatus"]}
+
+    def status(self, path):
+        try:
+            return get_json(self.url(path, "GETFILESTATUS"))["FileStatus"]
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return None
+            raise
+
+    def tree(self, path):
+        """Every file below a path: path -> (length, modification time in ms)."""
+        found = {}
+        for name, status in (self.list(path) or {}).items():
+            child = f"{path}/{name}" if name else path
+            if status["type"] == "DIRECTORY":
+                found |= self.tree(child)
+            else:
+                found[child] = (status["length"], status["modificationTime"])
+        return found
+
+    def mkdir(self, path, permission="755"):
+        request(self.url(path, "MKDIRS", permission=permission), "PUT")
+
+    def delete(self, path):
+        request(self.url(path, "DELETE", recursive="true"), "DELETE")
+
+    def write(self, path, data):
+        data = data.encode() if isinstance(data, str) else data
+        where = json.loads(request(self.url(path, "CREATE", overwrite="true", noredirect="true"), "PUT"))["Location"]
+        request(where, "PUT", data, headers={"Content-Type": "application/octet-stream"})
+
+    def read(self, path):
+        return request(self.url(path, "OPEN")).decode()
+
+    def read_all(self, path):
+        """The text of a file, or of all files below a directory."""
+        return "".join(self.read(p) for p in sorted(self.tree(path)) if "/." not in p and "/_" not in p)
+
+
+class Flink:
+    """A Flink cluster through its REST interface."""
+
+    def __init__(self, url):
+        self.base = url.rstrip("/")
+
+    def get(self, path):
+        return get_json(f"{self.base}/{path}")
+
+    def jobs(self):
+        """Job id -> state."""
+        return {j["id"]: j["status"] for j in self.get("jobs")["jobs"]}
+
+    def job(self, job):
+        return self.get(f"jobs/{job}")
+
+    def config(self):
+        return {c["key"]: c["value"] for c in self.get("jobmanager/config")}
+
+    def taskmanagers(self):
+        return self.get("taskmanagers")["taskmanagers"]
+
+    def wait_job(self, job, *states, seconds=90):
+        def now():
+            state = self.jobs().get(job)
+            return state if state in states else None
+
+        return wait_for(f"job {job} in {' or '.join(states)}", now, seconds)

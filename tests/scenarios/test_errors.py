@@ -1,0 +1,346 @@
+"""Each error: exit code 1, one clear message and a hint, and nothing left in YARN or HDFS.
+
+The cluster is the module's own, because its daemons are paused and killed; the tests run one after another.
+"""
+
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import Workspace, label
+from harness.cluster import CACHE
+from harness.waiting import wait_for
+
+pytestmark = pytest.mark.xdist_group("own-cluster")
+
+# What a client may take to give up on a server that does not answer.
+PATIENCE = 100
+
+
+@pytest.fixture
+def work(request, own_cluster, tmp_path, flink_home, client_kind):
+    made = Workspace(own_cluster, client_kind, tmp_path, flink_home, label(request))
+    yield made
+    made.close()
+
+
+class Before:
+    """What YARN and HDFS held before, to compare with."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.apps = {app["id"] for app in cluster.yarn.apps()}
+        self.staged = self.staging()
+
+    def staging(self):
+        return set(self.cluster.hdfs.list(f"{self.cluster.hdfs.home}/.flink") or {})
+
+    def check_untouched(self):
+        assert {app["id"] for app in self.cluster.yarn.apps()} == self.apps, "an application was submitted"
+        assert self.staging() == self.staged, "files were left"
+
+
+def check_refused(result, *words):
+    """Exit code 1, exactly one error, at least one hint; every word is said."""
+    assert result.code == 1, result
+    assert len(result.error_lines()) == 1, result
+    assert result.hints(), result
+    for word in words:
+        assert str(word) in result.err, f"no `{word}`: {result}"
+    for ugly in ("panicked", "RUST_BACKTRACE", "\tat org.apache"):
+        assert ugly not in result.text, result
+
+
+def deploy(client, *arguments, **options):
+    return client.run("yarn-session.sh", "-d", "-jm", "1024", "-tm", "1024", *arguments, **options)
+
+
+# ---- settings --------------------------------------------------------------------------------------------------
+
+
+def test_no_hadoop_configuration(work):
+    client = work.client()
+    for command in (["yarn-session.sh", "-d"], ["flink", "list", "-t", "yarn-session", "-Dyarn.application.id=application_1_0001"]):
+        result = client.run(*command, env={"HADOOP_CONF_DIR": None})
+        check_refused(result, "HADOOP_CONF_DIR", "YARN_CONF_DIR", "/etc/hadoop/conf")
+
+
+def test_hadoop_configuration_that_is_not_there(work):
+    missing = work.directory / "no-such-conf"
+    check_refused(deploy(work.client(), env={"HADOOP_CONF_DIR": missing}), missing)
+
+
+def test_no_flink_home(work):
+    before = Before(work.cluster)
+    check_refused(deploy(work.client(), env={"FLINK_HOME": None, "FLINK_CONF_DIR": None}), "FLINK_HOME")
+    missing = work.directory / "no-flink-here"
+    check_refused(deploy(work.client(), env={"FLINK_HOME": missing, "FLINK_CONF_DIR": None}), missing)
+    before.check_untouched()
+
+
+def test_broken_yaml(work):
+    before, client = Before(work.cluster), work.client()
+    file = client.conf / "config.yaml"
+    file.write_text("taskmanager:\n  numberOfTaskSlots: 2\n  memory: [1, 2\nrest.port: 8081\n")
+    check_refused(deploy(client), "config.yaml", "line")
+    before.check_untouched()
+
+
+def test_a_value_of_the_wrong_kind(work):
+    before, client = Before(work.cluster), work.client()
+    check_refused(deploy(client, "-Djobmanager.memory.process.size=plenty"), "jobmanager.memory.process.size", "plenty")
+    check_refused(client.run("yarn-session.sh", "-d", "-tm", "1x"), "1x")
+    before.check_untouched()
+
+
+def test_broken_hadoop_xml(work):
+    client, conf = work.client(), work.directory / "broken-conf"
+    shutil.copytree(work.cluster.conf, conf)
+    (conf / "yarn-site.xml").write_text("<configuration><property><name>a</name></configuration>")
+    check_refused(deploy(client, env={"HADOOP_CONF_DIR": conf}), conf / "yarn-site.xml")
+
+
+# ---- what the cluster cannot give ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-jm", "9000"], ["9000", "6144", "jobmanager.memory.process.size", "yarn.scheduler.maximum-allocation-mb"]),
+        (["-tm", "9000"], ["9000", "6144", "taskmanager.memory.process.size", "yarn.scheduler.maximum-allocation-mb"]),
+        (["-s", "40"], ["40", "16", "yarn.containers.vcores", "yarn.scheduler.maximum-allocation-vcores"]),
+        (["-Dyarn.appmaster.vcores=40"], ["40", "16", "yarn.appmaster.vcores", "yarn.scheduler.maximum-allocation-vcores"]),
+    ],
+    ids=["jm-memory", "tm-memory", "tm-vcores", "am-vcores"],
+)
+def test_too_large(work, arguments, words):
+    before = Before(work.cluster)
+    check_refused(deploy(work.client(), *arguments), *words)
+    before.check_untouched()
+
+
+def test_too_small_for_flinks_memory_model(work):
+    before = Before(work.cluster)
+    check_refused(deploy(work.client(), "-jm", "200"), "jobmanager.memory.process.size", "200")
+    before.check_untouched()
+
+
+def test_unknown_queue_before_any_upload(work):
+    before, store = Before(work.cluster), f"{work.hdfs_dir}/store"
+    result = deploy(work.client(), "-qu", "qa-taem", f"-Dheddle.store.dir={work.cluster.fs}{store}")
+    check_refused(result, "qa-taem", "default", "qa-team", "reports")
+    assert work.cluster.hdfs.tree(store) == {}
+    before.check_untouched()
+
+
+@pytest.mark.reference
+def test_unknown_queue(work):
+    """What both clients do; Flink's own has uploaded everything by then."""
+    result = deploy(work.client(), "-qu", "no-such-queue", "-nm", work.name)
+    assert result.code == 1 and "no-such-queue" in result.text
+    assert not [app for app in work.cluster.yarn.by_name(work.name) if app["finalStatus"] == "SUCCEEDED"]
+
+
+@pytest.mark.reference
+def test_a_ship_path_that_does_not_exist(work):
+    before, client = Before(work.cluster), work.client()
+    result = deploy(client, "-t", work.directory / "no-such-file")
+    assert result.code == 1 and "no-such-file" in result.text
+    if client.is_heddle:
+        check_refused(result, "no-such-file", "yarn.ship-files")
+        before.check_untouched()
+
+
+# ---- applications that are not there ---------------------------------------------------------------------------
+
+
+@pytest.mark.reference
+def test_wrong_application_id(work):
+    client = work.client()
+    for application in ("application_1_0001", "nonsense"):
+        for command in (
+            ["flink", "list", "-t", "yarn-session", f"-Dyarn.application.id={application}"],
+            ["yarn-session.sh", "-id", application],
+        ):
+            result = client.run(*command, seconds=PATIENCE)
+            assert result.code == 1 and application in result.text, result
+            if client.is_heddle:
+                check_refused(result, application)
+
+
+@pytest.mark.reference
+def test_a_session_that_has_ended(work):
+    client = work.client()
+    session = client.session("-nm", work.name)
+    session.stop().ok()
+    work.cluster.yarn.wait_state(session.application, "FINISHED")
+    for command in (["flink", "list", *session.target()], ["yarn-session.sh", "-id", session.application]):
+        result = client.run(*command, seconds=PATIENCE)
+        assert result.code == 1 and session.application in result.text, result
+        if client.is_heddle:
+            check_refused(result, session.application, "SUCCEEDED")
+
+
+def test_no_session_named_at_all(work):
+    check_refused(work.client().flink("list", "-t", "yarn-session"), "yarn.application.id")
+
+
+def test_a_properties_file_that_is_no_use(work):
+    client = work.client()
+    file = client.properties / f".yarn-properties-{work.cluster.info['user']}"
+    file.write_text("dynamicPropertiesString=\n")
+    check_refused(client.flink("list"), file)
+
+
+# ---- servers that do not answer --------------------------------------------------------------------------------
+
+
+def test_resource_manager_down(work):
+    client, cluster = work.client(), work.cluster
+    cluster.signal("resourcemanager", signal.SIGKILL)
+    try:
+        result = deploy(client, seconds=PATIENCE)
+        check_refused(result, "ResourceManager", f"localhost:{cluster.info['ports']['rm']}")
+        result = client.flink("list", "-t", "yarn-session", "-Dyarn.application.id=application_1_0001", seconds=PATIENCE)
+        check_refused(result, "ResourceManager")
+    finally:
+        cluster.up()
+    assert not cluster.hdfs.list(f"{cluster.hdfs.home}/.flink")
+
+
+def test_resource_manager_mute(work):
+    client, cluster = work.client(), work.cluster
+    cluster.signal("resourcemanager", signal.SIGSTOP)
+    try:
+        result = deploy(client, seconds=PATIENCE)
+    finally:
+        cluster.signal("resourcemanager", signal.SIGCONT)
+    check_refused(result, "ResourceManager", f"localhost:{cluster.info['ports']['rm']}")
+
+
+def test_name_node_down(work):
+    client, cluster = work.client(), work.cluster
+    before = {app["id"] for app in cluster.yarn.apps()}
+    cluster.signal("namenode", signal.SIGKILL)
+    try:
+        result = deploy(client, seconds=PATIENCE)
+    finally:
+        cluster.up()
+    check_refused(result, "NameNode", f"localhost:{cluster.info['ports']['nn']}")
+    assert {app["id"] for app in cluster.yarn.apps()} == before
+
+
+def test_name_node_mute(work):
+    client, cluster = work.client(), work.cluster
+    before = {app["id"] for app in cluster.yarn.apps()}
+    cluster.signal("namenode", signal.SIGSTOP)
+    try:
+        result = deploy(client, seconds=PATIENCE)
+    finally:
+        cluster.signal("namenode", signal.SIGCONT)
+    check_refused(result, "NameNode", f"localhost:{cluster.info['ports']['nn']}")
+    assert {app["id"] for app in cluster.yarn.apps()} == before
+
+
+def safe_mode(cluster, switch):
+    command = ["java", "-cp", f"{cluster.conf}:{CACHE}/hadoop-{cluster.info['hadoop']}/lib/*"]
+    subprocess.run([*command, "org.apache.hadoop.hdfs.tools.DFSAdmin", "-safemode", switch], check=True, capture_output=True)
+
+
+def test_name_node_in_safe_mode(work):
+    before = Before(work.cluster)
+    safe_mode(work.cluster, "enter")
+    try:
+        result = deploy(work.client(), seconds=PATIENCE)
+    finally:
+        safe_mode(work.cluster, "leave")
+    check_refused(result, "safe mode")
+    before.check_untouched()
+
+
+def test_no_data_node(work):
+    """The NameNode answers, but nothing can be written."""
+    client, cluster = work.client(), work.cluster
+    before = Before(cluster)
+    cluster.signal("datanode", signal.SIGKILL)
+    try:
+        result = deploy(client, f"-Dheddle.store.dir={cluster.fs}{work.hdfs_dir}/store", seconds=PATIENCE)
+    finally:
+        cluster.up()
+    assert result.code == 1 and len(result.error_lines()) == 1, result
+    before.check_untouched()
+    left = [path for path in cluster.hdfs.tree(f"{work.hdfs_dir}/store") if not is_temporary(path)]
+    assert left == [], "a half file under its final name"
+
+
+def is_temporary(path):
+    """Not a name that a later deployment would take for a whole file: <prefix>/<sha256>/<name>."""
+    *_, prefix, digest, name = path.split("/")
+    return not (len(digest) == 64 and digest.startswith(prefix)) or name.startswith((".", "_"))
+
+
+# ---- Ctrl-C ----------------------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_during_upload(work):
+    client, cluster = work.client(), work.cluster
+    before, store = Before(cluster), f"{work.hdfs_dir}/store"
+    running = client.start("yarn-session.sh", "-nm", work.name, f"-Dheddle.store.dir={cluster.fs}{store}")
+    wait_for("the upload", lambda: cluster.hdfs.tree(store), 30, every=0.02)
+    running.interrupt()
+    result = running.result(20)
+    assert result.code != 0
+    before.check_untouched()
+    sizes = {path.rpartition("/")[2]: length for path, (length, _) in cluster.hdfs.tree(store).items() if not is_temporary(path)}
+    lib = {file.name: file.stat().st_size for file in client.flink_home.glob("lib/*.jar")}
+    assert all(lib.get(name, size) == size for name, size in sizes.items()), "a half file under its final name"
+
+    # What is there is of use to the next one.
+    session = client.session("-nm", work.name, f"-Dheddle.store.dir={cluster.fs}{store}")
+    session.stop().ok()
+    cluster.yarn.wait_state(session.application, "FINISHED")
+
+
+def test_ctrl_c_while_waiting(work):
+    client, cluster = work.client(), work.cluster
+    before = Before(cluster)
+    fill = client.session("-nm", f"{work.name}-fill", "-qu", "narrow")
+    running = client.start("yarn-session.sh", "-nm", work.name, "-qu", "narrow", "-jm", "1024", "-tm", "1024")
+    wait_for("the application", lambda: cluster.yarn.by_name(work.name), 60)
+    [app] = cluster.yarn.by_name(work.name)
+    time.sleep(1)
+    running.interrupt()
+    assert running.result(30).code != 0
+    cluster.yarn.wait_state(app["id"], "KILLED", seconds=20)
+    wait_for("no directory in HDFS", lambda: app["id"] not in before.staging(), 10)
+    fill.stop().ok()
+    cluster.yarn.wait_state(fill.application, "FINISHED")
+
+
+def test_says_why_an_application_waits(work):
+    """In ACCEPTED: the ResourceManager's own words, when they change."""
+    client, cluster = work.client(), work.cluster
+    fill = client.session("-nm", f"{work.name}-fill", "-qu", "narrow")
+    running = client.start("yarn-session.sh", "-d", "-nm", work.name, "-qu", "narrow", "-jm", "1024", "-tm", "1024")
+    running.wait_text(r"Deploying cluster, current state ACCEPTED", 60)
+    running.wait_text(r"(?i)waiting for AM container|AM resource limit|exceed", 30)
+    time.sleep(3)
+    said = [line for line in running.text.splitlines() if "AM resource limit" in line or "is activated" in line]
+    assert len(said) == len(set(said)), f"said twice: {said}"
+    fill.stop().ok()
+    result = running.result(90).ok()
+    client.run("yarn-session.sh", "-id", result.application, stdin="stop\n").ok()
+    cluster.yarn.wait_state(result.application, "FINISHED")
+
+
+def test_the_session_does_not_come_up(work):
+    """The JobManager fails at start: the client shows why."""
+    client, cluster = work.client(), work.cluster
+    result = deploy(client, "-nm", work.name, "-Denv.java.opts.jobmanager=-XX:+NoSuchOptionAtAll")
+    check_refused(result, "NoSuchOptionAtAll")
+    [app] = cluster.yarn.by_name(work.name)
+    assert cluster.yarn.wait_state(app["id"], "FAILED", "FINISHED")["finalStatus"] == "FAILED"
+    wait_for("no directory in HDFS", lambda: app["id"] not in Before(cluster).staging(), 10)

@@ -1,0 +1,151 @@
+"""`flink run` against a session: what main() prints, what the client prints, and the exit code."""
+
+import json
+import re
+
+import pytest
+
+from harness.client import JOB_ID
+from harness.cluster import Flink
+
+HEX = r"[0-9a-f]{32}"
+
+
+@pytest.mark.reference
+def test_word_count_from_hdfs_to_hdfs(session, cluster, jar, hdfs_dir):
+    cluster.hdfs.write(f"{hdfs_dir}/in/text.txt", "to be or not to be\nÆther is not\n" * 1000)
+    paths = ("--input", f"{cluster.fs}{hdfs_dir}/in", "--output", f"{cluster.fs}{hdfs_dir}/out")
+    result = session.run(jar, "WordCount", *paths).ok()
+    counts = dict(line.split(",") for line in cluster.hdfs.read_all(f"{hdfs_dir}/out").split())
+    assert counts == {"to": "2000", "be": "2000", "or": "1000", "not": "2000", "æther": "1000", "is": "1000"}
+    assert re.search(rf"^Job has been submitted with JobID {HEX}$", result.out, re.MULTILINE)
+    assert re.search(rf"^Program execution finished\nJob with JobID {result.job} has finished\.\nJob Runtime: \d+ ms", result.out, re.MULTILINE)
+    assert Flink(session.url).jobs()[result.job] == "FINISHED"
+
+
+@pytest.mark.reference
+def test_detached(session, jar):
+    result = session.run(jar, "Sleepy", "--seconds", "3", options=["-d"]).ok()
+    assert result.jobs and "Program execution finished" not in result.out
+    Flink(session.url).wait_job(result.job, "FINISHED")
+
+
+@pytest.mark.reference
+def test_accumulators_are_printed(session, jar):
+    result = session.run(jar, "Sleepy", "--seconds", "1").ok()
+    assert re.search(r"Accumulator Results:\s*\n- slept \(java\.lang\.Long\): 10", result.out)
+
+
+@pytest.mark.reference
+def test_main_prints_and_collects(session, jar):
+    result = session.run(jar, "PrintCollect").ok()
+    lines = [line for line in result.out.splitlines() if line.startswith(("main:", "collected:"))]
+    assert lines == ["main: before", *(f"collected: {n * n}" for n in range(1, 6)), "main: after"]
+    assert "main: to the error stream" in result.err
+
+
+@pytest.mark.reference
+def test_two_executes(session, jar):
+    result = session.run(jar, "TwoExecutes").ok()
+    assert len(set(result.jobs)) == 2
+    order = [m.start() for m in re.finditer(r"^Job has been submitted|^main: between|^main: after", result.out, re.MULTILINE)]
+    words = [result.out[at:][:8] for at in order]
+    assert words == ["Job has ", "main: be", "Job has ", "main: af"]
+
+
+def test_table_api(session, jar):
+    out = session.run(jar, "TableJob").ok().out
+    assert re.search(r"warp\s*\|\s*4\s*\|", out) and re.search(r"weft\s*\|\s*2\s*\|", out)
+
+
+@pytest.mark.reference
+def test_main_throws(session, jar):
+    before = Flink(session.url).jobs()
+    result = session.run(jar, "ThrowInMain")
+    assert result.code == 1
+    assert "main: before" in result.out
+    assert "The program finished with the following exception" in result.text
+    assert "java.lang.IllegalStateException: heddle-test: thrown in main" in result.text
+    assert not result.jobs and Flink(session.url).jobs() == before
+
+
+@pytest.mark.reference
+def test_job_fails_at_run_time(session, jar):
+    result = session.run(jar, "FailAtRuntime")
+    assert result.code == 1
+    assert result.jobs and "Program execution finished" not in result.out
+    assert "heddle-test: failed at run time" in result.text
+    assert Flink(session.url).jobs()[result.job] == "FAILED"
+
+
+ODD = ["two words", "it's", 'say "hi"', "$HOME `id` \\n", "a=b=c", "line\nbreak", "Ærøskøbing 織機 🧵", "", "--input", "*", "%x", "a;b|c&d>e"]
+
+
+@pytest.mark.reference
+def test_arguments_arrive_intact(session, jar):
+    result = session.run(jar, "EchoArgs", *ODD).ok()
+    got = [json.loads(line.split(" ", 2)[2]) for line in result.out.splitlines() if re.match(r"arg \d+ ", line)]
+    assert got == ODD
+
+
+@pytest.mark.reference
+def test_list_and_cancel(session, jar):
+    client = session.client
+    empty = client.flink("list", *session.target()).ok().out
+    assert "Waiting for response..." in empty
+    assert "No running jobs." in empty and "No scheduled jobs." in empty
+    job = session.run(jar, "Sleepy", "--seconds", "600", options=["-d"]).ok().job
+    Flink(session.url).wait_job(job, "RUNNING")
+    # The three ways to name the session: -t, -yid, and the properties file it wrote.
+    for target in (session.target(), ["-yid", session.application], []):
+        out = client.flink("list", "-r", *target).ok().out
+        assert re.search(rf"^\d\d\.\d\d\.\d{{4}} \d\d:\d\d:\d\d : {job} : Sleepy \(RUNNING\)$", out, re.MULTILINE)
+    out = client.flink("cancel", "-yid", session.application, job).ok().out
+    assert f"Cancelled job {job}." in out
+    Flink(session.url).wait_job(job, "CANCELED")
+    assert f"{job} : Sleepy (CANCELED)" in client.flink("list", "-a", *session.target()).ok().out
+
+
+@pytest.mark.reference
+def test_any_cluster_by_address(session, jar):
+    """`-m host:port`: a session as if it were standalone."""
+    address = session.url.removeprefix("http://")
+    client = session.client
+    assert client.flink("run", "-m", address, "-c", "WordCount", jar).ok().jobs
+    assert "Waiting for response..." in client.flink("list", "-m", address).ok().out
+
+
+def test_info_prints_the_plan(session, jar):
+    out = session.client.flink("info", "-c", "WordCount", jar).ok().out
+    plan = out[out.index("{") : out.rindex("}") + 1]
+    assert "Execution Plan" in out and json.loads(plan)["nodes"]
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize(
+    "arguments",
+    [("run",), ("run", "no-such.jar"), ("cancel",), ("cancel", "not-an-id"), ("list", "--no-such-option"), ("weave",), ()],
+    ids=lambda a: "-".join(a) or "nothing",
+)
+def test_usage_errors(session, arguments):
+    verb, *rest = arguments or ("",)
+    target = session.target() if verb in ("list", "cancel") else []
+    result = session.client.flink(*filter(None, [verb, *target]), *rest)
+    assert result.code == 1 and result.text.strip()
+
+
+@pytest.mark.reference
+def test_a_job_id_that_is_not_there(session):
+    client = session.client
+    for verb in (["cancel"], ["stop"], ["savepoint"]):
+        result = client.flink(*verb, *session.target(), "0" * 31 + "1")
+        assert result.code == 1
+        assert "0" * 31 + "1" in result.text
+
+
+@pytest.mark.heddle_only("asks for it by its own option")
+def test_main_in_the_cluster_without_java_here(session, jar):
+    env = {"PATH": f"{session.client.bin}:/nonexistent", "JAVA_HOME": None, "FLINK_HOME": None}
+    result = session.run(jar, "WordCount", options=["--main", "cluster", "-d"], env=env).ok()
+    assert JOB_ID.search(result.out)
+    Flink(session.url).wait_job(result.job, "FINISHED")

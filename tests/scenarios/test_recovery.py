@@ -1,0 +1,75 @@
+"""Killed workers are replaced, and the cause can be read."""
+
+import os
+import signal
+
+import pytest
+
+from harness import processes
+from harness.cluster import Flink
+from harness.waiting import wait_for
+
+
+def run_and_kill(work, client, jar, hdfs_dir, victim_of):
+    """Kills a process of the only worker in the middle of a job; returns session and the old worker's id."""
+    cluster = work.cluster
+    session = client.session("-nm", work.name)
+    progress = f"{hdfs_dir}/progress"
+    options = ["--checkpoints", f"{cluster.fs}{hdfs_dir}/checkpoints", "--interval", "500", "--restarts", "3"]
+    size = ["--elements", "600", "--delay", "20", "--keys", "2", "--progress", f"{cluster.fs}{progress}"]
+    job = session.start(jar, "Counting", *options, *size)
+    job_id = job.wait_text(r"JobID ([0-9a-f]{32})")[1]
+    rest = Flink(session.url)
+    wait_for("a checkpoint", lambda: rest.get(f"jobs/{job_id}/checkpoints")["counts"]["completed"] > 1)
+
+    [worker] = cluster.yarn.workers(session.application)
+    inside = [p for p in processes.of_application(cluster, session.application) if p.container == worker["id"]]
+    os.kill(victim_of(inside).pid, signal.SIGKILL)
+
+    wait_for("nothing of the worker left", lambda: not any(p.alive() for p in inside), 20)
+    assert job.result(120).code == 0
+    assert rest.jobs()[job_id] == "FINISHED"
+    [replacement] = cluster.yarn.workers(session.application)
+    assert replacement["id"] != worker["id"]
+    # Nothing was counted twice or lost, and it went on from a checkpoint.
+    counts = {name: int(cluster.hdfs.read(f"{progress}/{name}")) for name in cluster.hdfs.list(progress)}
+    assert counts["count-0"] == counts["count-1"] == 300
+    assert counts["restored-0"] > 0
+    return session, worker["id"]
+
+
+@pytest.mark.reference
+def test_kill_minus_nine_of_a_taskmanager(work, client, jar, hdfs_dir):
+    session, worker = run_and_kill(work, client, jar, hdfs_dir, lambda inside: next(p for p in inside if p.is_jvm))
+    log = work.cluster.log_text(session.application, "heddle-am.log" if client.is_heddle else "jobmanager.log")
+    assert worker in log
+    if client.is_heddle:
+        told = [line for line in log.splitlines() if worker in line]
+        assert any("SIGKILL" in line or "signal 9" in line for line in told), told
+        # Flink's own log says it too: that is where its users look.
+        assert worker in work.cluster.log_text(session.application, "jobmanager.log")
+    session.stop().ok()
+
+
+@pytest.mark.heddle_only("it has no taskrunner")
+def test_kill_minus_nine_of_a_taskrunner(work, client, jar, hdfs_dir):
+    runner = "heddle-taskrunner"
+    session, worker = run_and_kill(work, client, jar, hdfs_dir, lambda inside: next(p for p in inside if p.program == runner))
+    log = work.cluster.log_text(session.application, "heddle-am.log")
+    assert any("137" in line or "SIGKILL" in line or "signal 9" in line for line in log.splitlines() if worker in line)
+    session.stop().ok()
+
+
+def test_a_worker_that_cannot_start_is_reported(work, client, jar):
+    """JVM options that no JVM takes: the job fails with a cause, and the session lives."""
+    cluster = work.cluster
+    rater = ["-Dresourcemanager.start-worker.max-failure-rate=2", "-Dslot.request.timeout=15000"]
+    session = client.session("-nm", work.name, "-Denv.java.opts.taskmanager=-XX:+NoSuchOptionAtAll", *rater)
+    result = session.run(jar, "WordCount", seconds=120)
+    assert result.code == 1
+    log = cluster.log_text(session.application, "heddle-am.log" if client.is_heddle else "jobmanager.log")
+    assert "exit code 1" in log.lower() or "exit status 1" in log.lower() or "exitcode: 1" in log.lower() or "exited with" in log.lower()
+    if client.is_heddle:
+        assert "NoSuchOptionAtAll" in log, "the last lines of the worker's output"
+    assert cluster.yarn.app(session.application)["state"] == "RUNNING"
+    session.stop().ok()

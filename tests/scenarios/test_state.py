@@ -1,0 +1,84 @@
+"""Checkpoints, savepoints and going on from them, all on HDFS."""
+
+import re
+
+import pytest
+
+from harness.cluster import Flink
+from harness.waiting import wait_for
+
+
+def start_counting(session, cluster, jar, directory, *more, options=()):
+    progress = f"{directory}/progress-{len(cluster.hdfs.list(directory) or {})}"
+    arguments = ["--checkpoints", f"{cluster.fs}{directory}/checkpoints", "--interval", "500", "--delay", "5"]
+    result = session.run(jar, "Counting", *arguments, "--progress", f"{cluster.fs}{progress}", *more, options=["-d", *options]).ok()
+    Flink(session.url).wait_job(result.job, "RUNNING")
+    return result.job, progress
+
+
+def number(cluster, path):
+    """The number in a progress file; 0 while it is not there or being rewritten."""
+    text = cluster.hdfs.read(path).strip() if cluster.hdfs.status(path) else ""
+    return int(text or 0)
+
+
+def completed(session, job):
+    return Flink(session.url).get(f"jobs/{job}/checkpoints")["counts"]["completed"]
+
+
+@pytest.mark.reference
+def test_stop_with_savepoint_and_run_from_it(session, cluster, jar, hdfs_dir):
+    client = session.client
+    job, progress = start_counting(session, cluster, jar, hdfs_dir)
+    wait_for("counts", lambda: number(cluster, f"{progress}/count-0") > 20)
+    result = client.flink("stop", *session.target(), "-p", f"{cluster.fs}{hdfs_dir}/savepoints", job).ok()
+    assert re.search(rf"Suspending job \"{job}\" with a CANONICAL savepoint\.", result.out)
+    path = re.search(r"Savepoint completed\. Path: (\S+)", result.out)[1]
+    # hdfs:// with or without the authority: Flink prints what it has.
+    assert cluster.hdfs.status(re.sub(r"^hdfs://[^/]*|^hdfs:", "", path) + "/_metadata")
+    assert Flink(session.url).jobs()[job] == "FINISHED"
+    at_stop = number(cluster, f"{progress}/count-0")
+
+    job, progress = start_counting(session, cluster, jar, hdfs_dir, options=["-s", path])
+    wait_for("state restored", lambda: number(cluster, f"{progress}/restored-0") == at_stop)
+    wait_for("counting on", lambda: number(cluster, f"{progress}/count-0") > at_stop)
+    client.flink("cancel", *session.target(), job).ok()
+
+
+@pytest.mark.reference
+def test_savepoint_checkpoint_and_dispose(session, cluster, jar, hdfs_dir):
+    client = session.client
+    job, _ = start_counting(session, cluster, jar, hdfs_dir)
+    wait_for("a checkpoint", lambda: completed(session, job) > 0)
+
+    out = client.flink("savepoint", *session.target(), job, f"{cluster.fs}{hdfs_dir}/savepoints").ok().out
+    assert f"Triggering savepoint for job {job}." in out
+    path = re.search(r"Savepoint completed\. Path: (\S+)", out)[1]
+    assert Flink(session.url).jobs()[job] == "RUNNING"
+
+    out = client.flink("checkpoint", *session.target(), job).ok().out
+    assert re.search(rf"Checkpoint(\(FULL\))? \d+ for job {job} completed\.", out)
+
+    out = client.flink("savepoint", *session.target(), "-d", path).ok().out
+    assert "disposed" in out
+    assert cluster.hdfs.status(re.sub(r"^hdfs://[^/]*|^hdfs:", "", path) + "/_metadata") is None
+    client.flink("cancel", *session.target(), job).ok()
+
+
+def test_run_from_a_retained_checkpoint(session, cluster, jar, hdfs_dir):
+    client = session.client
+    job, progress = start_counting(session, cluster, jar, hdfs_dir)
+    wait_for("checkpoints", lambda: completed(session, job) > 2)
+    client.flink("cancel", *session.target(), job).ok()
+    Flink(session.url).wait_job(job, "CANCELED")
+    history = Flink(session.url).get(f"jobs/{job}/checkpoints")["latest"]["completed"]["external_path"]
+    _, progress = start_counting(session, cluster, jar, hdfs_dir, options=["-s", history])
+    wait_for("state restored", lambda: number(cluster, f"{progress}/restored-0") > 0)
+
+
+@pytest.mark.reference
+def test_a_savepoint_that_is_not_there(session, cluster, jar, hdfs_dir):
+    path = f"{cluster.fs}{hdfs_dir}/no-such-savepoint"
+    result = session.run(jar, "Counting", options=["-s", path])
+    assert result.code == 1
+    assert "no-such-savepoint" in result.text

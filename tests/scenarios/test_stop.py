@@ -1,0 +1,128 @@
+"""Every way to end a session leaves the right final state and nothing behind."""
+
+import os
+import signal
+
+import pytest
+
+from harness import processes
+from harness.cluster import Flink, request
+from harness.waiting import wait_for
+
+FLINK_READY = r"JobManager Web Interface: http://\S+:\d+"
+
+
+def attached(work, client, **options):
+    """An attached client whose session is ready."""
+    small = ["-jm", "1024", "-tm", "1024"]
+    running = client.start("yarn-session.sh", "-nm", work.name, *small, **options)
+    running.wait_text(FLINK_READY)
+    [app] = work.cluster.yarn.by_name(work.name)
+    return running, app["id"]
+
+
+def check_gone(cluster, application, final):
+    app = cluster.yarn.wait_state(application, "FINISHED", "FAILED", "KILLED", seconds=30)
+    assert app["finalStatus"] == final
+    wait_for("containers gone", lambda: not cluster.yarn.containers(application), 30)
+    wait_for("processes gone", lambda: not processes.of_application(cluster, application), 30)
+    wait_for("the directory in HDFS gone", lambda: staging(cluster, application) is None, 10)
+
+
+def staging(cluster, application):
+    return cluster.hdfs.status(f"{cluster.hdfs.home}/.flink/{application}")
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("word", ["stop", "quit"])
+def test_attached_prompt(work, client, word):
+    running, application = attached(work, client)
+    running.type("what?\n")
+    running.wait_text(r"Unknown command", 20)
+    running.type(f"{word}\n")
+    assert running.result(60).code == 0
+    check_gone(work.cluster, application, "SUCCEEDED")
+    assert not (client.properties / f".yarn-properties-{work.cluster.info['user']}").exists()
+
+
+@pytest.mark.reference
+def test_ctrl_c_of_an_attached_client(work, client):
+    running, application = attached(work, client, terminal=True)
+    running.interrupt()
+    running.result(60)
+    check_gone(work.cluster, application, "SUCCEEDED")
+
+
+def test_reattach_and_stop(work, client):
+    session = client.session("-nm", work.name)
+    running = client.start("yarn-session.sh", "-id", session.application)
+    running.wait_text(r"JobManager Web Interface|Found Web Interface", 30)
+    running.type("help\n")
+    running.wait_text(r"stop", 20)
+    running.type("stop\n")
+    assert running.result(60).code == 0
+    check_gone(work.cluster, session.application, "SUCCEEDED")
+
+
+def test_yarn_kill(work, client):
+    session = client.session("-nm", work.name)
+    work.cluster.yarn.kill(session.application)
+    work.cluster.yarn.wait_state(session.application, "KILLED")
+    wait_for("processes gone", lambda: not processes.of_application(work.cluster, session.application), 30)
+    if client.is_heddle:
+        # Cleaned by the ApplicationMaster on SIGTERM, or else by the next command that sees it.
+        if staging(work.cluster, session.application) is not None:
+            client.flink("list", *session.target())
+        check_gone(work.cluster, session.application, "KILLED")
+
+
+@pytest.mark.heddle_only("its client goes on trying the REST interface for minutes")
+def test_a_killed_session_is_told_by_the_attached_client(work, client):
+    running, application = attached(work, client)
+    work.cluster.yarn.kill(application)
+    running.wait_text(r"The Flink Yarn cluster has failed", 30)
+    running.result(30)
+    check_gone(work.cluster, application, "KILLED")
+
+
+@pytest.mark.reference
+def test_kill_minus_nine_of_the_application_master_leaves_no_jvm(work, client, jar):
+    session = client.session("-nm", work.name)
+    job = session.start(jar, "Sleepy", "--seconds", "600")
+    job.wait_text(r"Job has been submitted")
+    work.cluster.yarn.wait_workers(session.application, 1)
+    everything = processes.of_application(work.cluster, session.application)
+    assert len([p for p in everything if p.is_jvm]) == 2
+    program = "heddle-am" if client.is_heddle else "java"
+    [master] = [p for p in everything if processes.is_master(p) and p.program == program]
+    os.kill(master.pid, signal.SIGKILL)
+
+    wait_for("no process of the old attempt", lambda: not any(p.alive() for p in everything), 30)
+    # One attempt without high availability, so YARN ends the application.
+    app = work.cluster.yarn.wait_state(session.application, "FAILED", seconds=60)
+    assert app["finalStatus"] == "FAILED"
+    assert len(work.cluster.yarn.attempts(session.application)) == 1
+    wait_for("containers gone", lambda: not work.cluster.yarn.containers(session.application), 30)
+    job.kill()
+    if client.is_heddle:
+        client.flink("list", *session.target())  # the next command that sees it cleans up
+        assert staging(work.cluster, session.application) is None
+
+
+@pytest.mark.heddle_only("its JobManager is a child of the ApplicationMaster")
+def test_kill_minus_nine_of_the_jobmanager_ends_the_session_with_its_cause(work, client):
+    session = client.session("-nm", work.name)
+    [jvm] = processes.jvms(work.cluster, session.application)
+    os.kill(jvm.pid, signal.SIGKILL)
+    app = work.cluster.yarn.wait_state(session.application, "FAILED", "FINISHED", seconds=60)
+    assert app["finalStatus"] == "FAILED"
+    assert "SIGKILL" in app["diagnostics"] or "signal 9" in app["diagnostics"]
+    check_gone(work.cluster, session.application, "FAILED")
+
+
+@pytest.mark.reference
+def test_stop_through_flinks_rest(work, client):
+    """What Flink's own tools do: DELETE /cluster."""
+    session = client.session("-nm", work.name)
+    request(f"{Flink(session.url).base}/cluster", "DELETE")
+    check_gone(work.cluster, session.application, "SUCCEEDED")
