@@ -128,8 +128,10 @@ final class HeddleResourceManagerDriver extends AbstractResourceManagerDriver<He
             // The main thread waits for it.
             deregistered.complete(null);
         } else if (message instanceof AmMessage.Fatal) {
-            fail(new ResourceManagerException(
-                    "heddle-am ends the application: " + ((AmMessage.Fatal) message).reason));
+            ProcessEnd.haltSoon();
+            fail(
+                    new ResourceManagerException(
+                            "heddle-am ends the application: " + ((AmMessage.Fatal) message).reason));
         } else if (!ending) {
             getMainThreadExecutor().execute(() -> handle(message));
         }
@@ -198,6 +200,9 @@ final class HeddleResourceManagerDriver extends AbstractResourceManagerDriver<He
     }
 
     private void submit(long id, Pending wanted) {
+        if (!pending.containsKey(id)) {
+            return; // cancelled while those before it were submitted
+        }
         String unmet = limits == null ? null : wanted.request.unmetBy(limits);
         if (unmet == null) {
             link.send(BridgeMessages.request(id, wanted.request));
