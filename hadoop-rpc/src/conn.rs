@@ -81,6 +81,10 @@ impl Calls {
         }
     }
 
+    fn waits(&self, id: i32) -> bool {
+        self.lock().waiting.contains_key(&id)
+    }
+
     fn answer(&self, id: i32, result: Result<Bytes, ErrorKind>) {
         let waiting = {
             let mut table = self.lock();
@@ -264,7 +268,13 @@ async fn read(reader: &mut FrameReader<OwnedReadHalf>, calls: &Calls) -> ErrorKi
         match header.status() {
             Status::Success => calls.answer(id, Ok(body)),
             Status::Error if id != NO_CALL_ID => calls.answer(id, Err(remote(header, false))),
-            // It concerns the connection, and the server closes it.
+            Status::Fatal if calls.waits(id) => {
+                let why = remote(header, true);
+                let end = frame::disconnected(format!("the server closed it over another call: {why}"));
+                calls.answer(id, Err(why));
+                return end;
+            }
+            // It concerns the connection as a whole, and the server closes it.
             Status::Error | Status::Fatal => return remote(header, true),
         }
     }
@@ -398,7 +408,12 @@ async fn send(
 }
 
 async fn sasl_answer(reader: &mut FrameReader<OwnedReadHalf>) -> Result<RpcSasl, ErrorKind> {
-    let mut frame = reader.next().await.map_err(|e| for_call(&e, Sent::No))?;
+    let mut frame = reader.next().await.map_err(|e| match e {
+        ErrorKind::Disconnected { cause, .. } => {
+            ErrorKind::Disconnected { cause: format!("during authentication {cause}"), sent: Sent::No }
+        }
+        other => other,
+    })?;
     let header: RpcResponseHeader = take_message(&mut frame, "header")?;
     match (header.status(), header.call_id.cast_signed()) {
         (Status::Success, SASL_CALL_ID) => take_message(&mut frame, "SASL message"),

@@ -221,10 +221,12 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             }
             // A TLS record: alert or handshake, version 3.x.
             [0x15 | 0x16, 0x03, ..] => Some(ErrorKind::NotHadoopRpc("it answers with TLS".into())),
-            _ => Some(ErrorKind::NotHadoopRpc(format!(
+            // Below, it may be a length after all.
+            [first, ..] if first >= b' ' => Some(ErrorKind::NotHadoopRpc(format!(
                 "its answer begins with the bytes {}",
                 hex::encode(start)
             ))),
+            _ => None,
         }
     }
 }

@@ -10,6 +10,8 @@ mod credentials;
 mod error;
 mod frame;
 mod group;
+#[cfg(test)]
+mod peer_tests;
 mod remote;
 mod sasl;
 mod user;

@@ -154,6 +154,22 @@ async fn an_error_keeps_the_connection_and_a_fatal_one_ends_all() {
 }
 
 #[tokio::test]
+async fn a_fatal_error_of_one_call_leaves_the_others_uncertain() {
+    let (peer, client) = Peer::new().await;
+    let server = async {
+        let mut server = peer.accept().await;
+        let first = server.request().await;
+        let second = server.request().await;
+        let bad = [first, second].into_iter().find(|(_, text)| text == "bad").unwrap();
+        server.refuse(bad.0, Status::Fatal, "org.apache.hadoop.ipc.RetriableException").await;
+    };
+    let (bad, other, ()) = tokio::join!(echo(&client, "bad"), echo(&client, "other"), server);
+    assert_eq!(bad.unwrap_err().retry(), Retry::Later);
+    let other = other.unwrap_err();
+    assert!(matches!(other.kind(), ErrorKind::Disconnected { sent: Sent::Maybe, .. }), "{other}");
+}
+
+#[tokio::test]
 async fn a_broken_connection_fails_all_calls_at_once_and_is_replaced() {
     let (peer, client) = Peer::new().await;
     let calls = ["a", "b"].map(|t| spawn_echo(&client, t));
@@ -217,8 +233,14 @@ async fn a_late_answer_to_a_call_that_gave_up_harms_nobody() {
 #[tokio::test]
 async fn strange_answers_are_named() {
     for (bytes, expect) in [
-        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "this is not a Hadoop RPC port: it answers as a web server"),
-        (b"", "the connection broke before the answer came: the server closed the connection without an answer"),
+        (
+            &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+            "this is not a Hadoop RPC port: it answers as a web server",
+        ),
+        (
+            b"",
+            "the connection broke before the answer came: the server closed the connection without an answer",
+        ),
         (b"\0\0\0\x05\x03\x08", "inside a message"),
         (b"\x10\0\0\0", "a message of 268435456 bytes is larger than the limit of 1048576 bytes"),
         (b"\0\0\0\x02\xff\xff", "the answer cannot be understood: header"),

@@ -114,9 +114,10 @@ impl fmt::Display for RemoteException {
 
 /// Java class → meaning and whether another try helps.
 ///
-/// Classes without a package match in any package: Hadoop moved several of them between releases.
+/// Classes without a package match in any package.
 const TABLE: &[(&str, RemoteKind, Retry)] = &[
     ("org.apache.hadoop.security.AccessControlException", RemoteKind::AccessControl, Retry::No),
+    ("SnapshotAccessControlException", RemoteKind::AccessControl, Retry::No),
     ("java.security.AccessControlException", RemoteKind::AccessControl, Retry::No),
     ("org.apache.hadoop.security.authorize.AuthorizationException", RemoteKind::Authorization, Retry::No),
     ("javax.security.sasl.SaslException", RemoteKind::AccessControl, Retry::No),
@@ -124,13 +125,10 @@ const TABLE: &[(&str, RemoteKind, Retry)] = &[
     ("org.apache.hadoop.ipc.ObserverRetryOnActiveException", RemoteKind::Standby, Retry::OtherServer),
     ("org.apache.hadoop.ha.ServiceFailedException", RemoteKind::Standby, Retry::OtherServer),
     ("org.apache.hadoop.ipc.RetriableException", RemoteKind::Retriable, Retry::Later),
-    ("org.apache.hadoop.ipc.CallerContextException", RemoteKind::Retriable, Retry::Later),
-    ("org.apache.hadoop.ipc.Server$ServerTooBusyException", RemoteKind::Retriable, Retry::Later),
-    ("ServerNotRunningYetException", RemoteKind::NotReady, Retry::Later),
     ("NMNotYetReadyException", RemoteKind::NotReady, Retry::Later),
+    ("NotReplicatedYetException", RemoteKind::Retriable, Retry::Later),
     ("SafeModeException", RemoteKind::SafeMode, Retry::Later),
     ("org.apache.hadoop.security.token.SecretManager$InvalidToken", RemoteKind::InvalidToken, Retry::No),
-    ("InvalidNMTokenException", RemoteKind::InvalidToken, Retry::No),
     ("ApplicationNotFoundException", RemoteKind::ApplicationNotFound, Retry::No),
     ("ApplicationAttemptNotFoundException", RemoteKind::AttemptNotFound, Retry::No),
     ("ContainerNotFoundException", RemoteKind::ContainerNotFound, Retry::No),
@@ -140,7 +138,8 @@ const TABLE: &[(&str, RemoteKind, Retry)] = &[
     ("InvalidLabelResourceRequestException", RemoteKind::InvalidResourceRequest, Retry::No),
     ("ResourceNotFoundException", RemoteKind::InvalidResourceRequest, Retry::No),
     ("InvalidResourceBlacklistRequestException", RemoteKind::InvalidArgument, Retry::No),
-    ("SchedulerInvalidResourceRequestException", RemoteKind::InvalidResourceRequest, Retry::No),
+    // Spelled so in Hadoop.
+    ("SchedulerInvalidResoureRequestException", RemoteKind::InvalidResourceRequest, Retry::No),
     ("InvalidContainerException", RemoteKind::InvalidContainer, Retry::No),
     ("InvalidContainerReleaseException", RemoteKind::InvalidContainer, Retry::No),
     ("InvalidAuxServiceException", RemoteKind::InvalidArgument, Retry::No),
@@ -162,9 +161,8 @@ const TABLE: &[(&str, RemoteKind, Retry)] = &[
     ("org.apache.hadoop.ipc.RpcNoSuchMethodException", RemoteKind::NoSuchMethod, Retry::No),
     ("org.apache.hadoop.ipc.RpcNoSuchProtocolException", RemoteKind::NoSuchProtocol, Retry::No),
     ("org.apache.hadoop.ipc.RPC$VersionMismatch", RemoteKind::VersionMismatch, Retry::No),
-    ("org.apache.hadoop.ipc.Server$RpcServerException", RemoteKind::BadRequest, Retry::No),
     ("org.apache.hadoop.ipc.RpcServerException", RemoteKind::BadRequest, Retry::No),
-    ("org.apache.hadoop.ipc.FatalRpcServerException", RemoteKind::BadRequest, Retry::No),
+    ("org.apache.hadoop.ipc.Server$FatalRpcServerException", RemoteKind::BadRequest, Retry::No),
     ("java.lang.NullPointerException", RemoteKind::ServerBug, Retry::No),
     ("java.lang.IllegalStateException", RemoteKind::ServerBug, Retry::No),
     ("java.lang.OutOfMemoryError", RemoteKind::ServerBug, Retry::No),
@@ -181,4 +179,62 @@ fn classify(java_class: &str) -> (RemoteKind, Retry) {
             let yarn = java_class.starts_with("org.apache.hadoop.yarn.exceptions.");
             (if yarn { RemoteKind::Yarn } else { RemoteKind::Other }, Retry::No)
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_table_is_found_by_full_and_by_short_name() {
+        let mut seen = BTreeSet::new();
+        for (class, kind, retry) in TABLE {
+            assert!(seen.insert(class), "{class} is in the table twice");
+            let full = if class.contains('.') { (*class).to_owned() } else { format!("org.example.{class}") };
+            assert_eq!(classify(&full), (*kind, *retry));
+        }
+        assert_eq!(
+            classify("org.apache.hadoop.ipc.StandbyException"),
+            (RemoteKind::Standby, Retry::OtherServer)
+        );
+        assert_eq!(
+            classify("org.apache.hadoop.hdfs.server.namenode.SafeModeException"),
+            (RemoteKind::SafeMode, Retry::Later)
+        );
+        assert_eq!(
+            classify("org.apache.hadoop.security.token.SecretManager$InvalidToken").0,
+            RemoteKind::InvalidToken
+        );
+        assert_eq!(
+            classify("org.apache.hadoop.yarn.exceptions.ApplicationNotFoundException").0,
+            RemoteKind::ApplicationNotFound
+        );
+        assert_eq!(
+            classify("org.apache.hadoop.yarn.exceptions.YARNFeatureNotEnabledException").0,
+            RemoteKind::Yarn
+        );
+        // The short name alone is not enough where the table names a package.
+        assert_eq!(classify("com.example.AccessControlException"), (RemoteKind::Other, Retry::No));
+        assert_eq!(classify(""), (RemoteKind::Other, Retry::No));
+    }
+
+    #[test]
+    fn text_for_people_is_one_line() {
+        let show =
+            |class: &str, text: &str| RemoteException::new(class.into(), text.into(), false).to_string();
+        assert_eq!(show("a.b.C$D", "a.b.C$D: no way\n\tat x(1)\n"), "no way (D)");
+        assert_eq!(show("a.b.C", "\n  plain\n"), "plain (C)");
+        assert_eq!(show("a.b.C", ""), "C");
+        assert_eq!(show("", "text"), "text");
+        assert_eq!(show("", ""), "the server reported an error without a text");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text(class in ".{0,20}", text in ".{0,40}") {
+            prop_assert!(!RemoteException::new(class, text, true).message().contains('\n'));
+        }
+    }
 }

@@ -39,7 +39,6 @@ fn directories_in_flinks_order() {
         (conf.clone(), "conf"),
         (yarn.clone(), "yarn"),
     ] {
-        // Keys a..e: each directory leaves out what a higher one is to win.
         write(&dir, "core-site.xml", &property("who", name));
         write(&dir, "yarn-site.xml", &property("rm", name));
     }
@@ -218,6 +217,27 @@ fn getters() {
     conf.set("n", "8", "-Dn");
     assert_eq!((before.get_i64("n", 0), conf.get_i64("n", 0)), (Ok(7), Ok(8)));
     assert_eq!(conf.iter().filter(|(key, ..)| *key == "n").count(), 1);
+}
+
+/// The same files through Hadoop's own class. Only white space around values differs: we take it off.
+#[test]
+fn agrees_with_hadoop() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/conf");
+    let mut env = env(&[("HADOOP_CONF_DIR", &dir), ("HOME", Path::new("/home/ann"))]);
+    env.insert("HEDDLE_T1".into(), "one".into());
+    env.insert("HEDDLE_T3".into(), String::new());
+    let conf = load(&env, &Lookup { defaults: Defaults::none(), ..lookup() }).unwrap();
+    let ours: Vec<String> = conf
+        .iter()
+        .map(|(key, ..)| match conf.get(key) {
+            Ok(value) => format!("{key}\t={}", value.unwrap_or_default()),
+            Err(_) => format!("{key}\t!"),
+        })
+        .collect();
+    let expected = std::fs::read_to_string(dir.join("expected.txt")).unwrap();
+    let expected: Vec<String> =
+        expected.lines().map(|l| l.replace("\t=  ", "\t=").trim_end().to_owned()).collect();
+    assert_eq!(ours, expected);
 }
 
 #[test]

@@ -231,7 +231,7 @@ impl Parser {
         match (name, &mut self.current) {
             ("name", Some(p)) if !self.token.is_empty() => p.name = self.token.trim().to_owned(),
             ("value", Some(p)) if !self.token.is_empty() => p.value = Some(self.token.clone()),
-            ("final", Some(p)) => p.is_final = self.token.trim() == "true",
+            ("final", Some(p)) => p.is_final = self.token == "true",
             ("property", _) => {
                 self.properties.extend(self.current.take().filter(|p| !p.name.is_empty()));
             }

@@ -161,6 +161,135 @@ impl<'a> Negotiation<'a> {
                 format!("no token of kind {} for {} or {}", s.kind, self.peer, self.endpoint)
             }
         });
-        words.collect::<Vec<_>>().join(", ")
+        let words: Vec<String> = words.collect();
+        if words.is_empty() { "no method".to_owned() } else { words.join(", ") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::MechanismFactory;
+    use super::*;
+
+    /// Says what it was given, and is content with any end but `no`.
+    struct Parrot;
+
+    impl MechanismFactory for Parrot {
+        fn method(&self) -> &str {
+            "KERBEROS"
+        }
+        fn start(&self, offer: &SaslOffer, _: &Endpoint) -> Result<Option<Box<dyn Mechanism>>, SaslError> {
+            Ok((offer.server_id != "unknown").then(|| Box::new(Self) as Box<dyn Mechanism>))
+        }
+    }
+
+    impl Mechanism for Parrot {
+        fn step(&mut self, challenge: Option<&[u8]>) -> Result<Vec<u8>, SaslError> {
+            Ok(challenge.unwrap_or(b"I begin").to_vec())
+        }
+        fn finish(&mut self, last: Option<&[u8]>) -> Result<Option<SecurityLayer>, SaslError> {
+            if last == Some(b"no") { Err(SaslError("no".into())) } else { Ok(None) }
+        }
+    }
+
+    fn message(state: State, token: Option<&'static [u8]>, auths: &[(&str, &str, &str)]) -> RpcSasl {
+        let auths = auths.iter().map(|(method, mechanism, server)| Auth {
+            method: (*method).into(),
+            mechanism: (*mechanism).into(),
+            server_id: Some((*server).into()),
+            challenge: (*method == "TOKEN").then(|| "nonce=\"n\"".into()),
+            ..Default::default()
+        });
+        RpcSasl {
+            state: state.into(),
+            token: token.map(Into::into),
+            auths: auths.collect(),
+            ..Default::default()
+        }
+    }
+
+    const TOKEN: (&str, &str, &str) = ("TOKEN", "DIGEST-MD5", "default");
+    const SIMPLE: (&str, &str, &str) = ("SIMPLE", "", "");
+    const KERBEROS: (&str, &str, &str) = ("KERBEROS", "GSSAPI", "host");
+
+    /// What becomes of a dialogue: `sent …` for what goes out, then how it ended.
+    fn dialogue(methods: &[SaslMethod], with_token: bool, messages: Vec<RpcSasl>) -> Vec<String> {
+        let mut tokens = Credentials::default();
+        if with_token {
+            tokens.add_token(Token { kind: "K".into(), ..Default::default() });
+        }
+        let endpoint = Endpoint::new("nn", 8020);
+        let peer = ([10, 0, 0, 1], 8020).into();
+        let mut sasl = Negotiation::new(methods, &tokens, &Protection::ALL, &endpoint, peer);
+        let mut seen = Vec::new();
+        for message in messages {
+            match sasl.step(message) {
+                Ok(Next::Send(out)) => {
+                    assert!(out.auths.iter().all(|a| a.challenge.is_none()));
+                    let chosen = out.auths.first().map(|a| a.method.clone()).unwrap_or_default();
+                    seen.push(format!("sent {} {chosen}", out.state().as_str_name()));
+                }
+                Ok(Next::Done(last, end)) => {
+                    seen.extend(
+                        last.map(|m| format!("sent {} {}", m.state().as_str_name(), m.auths[0].method)),
+                    );
+                    seen.push(end.how.to_owned());
+                }
+                Err(e) => seen.push(e.0),
+            }
+        }
+        seen
+    }
+
+    fn token() -> SaslMethod {
+        SaslMethod::Token(TokenSelector { kind: "K".into(), service: None })
+    }
+
+    #[test]
+    fn the_first_usable_offer_is_taken() {
+        let offers = || vec![message(State::Negotiate, None, &[KERBEROS, TOKEN, SIMPLE])];
+        let both = [token(), SaslMethod::Simple];
+        assert_eq!(dialogue(&both, true, offers()), ["sent INITIATE TOKEN"]);
+        assert_eq!(dialogue(&both, false, offers()), ["sent INITIATE SIMPLE", "SIMPLE"]);
+        assert_eq!(
+            dialogue(&[token()], false, offers()),
+            [
+                "the server accepts KERBEROS, TOKEN, SIMPLE, the client has no token of kind K for 10.0.0.1:8020 or nn:8020"
+            ]
+        );
+        let kerberos = SaslMethod::Other(Arc::new(Parrot));
+        assert_eq!(dialogue(&[token(), kerberos], true, offers()), ["sent INITIATE KERBEROS"]);
+    }
+
+    #[test]
+    fn a_mechanism_is_carried_through() {
+        let start = || message(State::Negotiate, None, &[KERBEROS]);
+        let kerberos = [SaslMethod::Other(Arc::new(Parrot))];
+        let challenge = || message(State::Challenge, Some(b"c"), &[]);
+        let end = |token| message(State::Success, token, &[]);
+        assert_eq!(
+            dialogue(&kerberos, false, vec![start(), challenge(), challenge(), end(None)]),
+            ["sent INITIATE KERBEROS", "sent RESPONSE ", "sent RESPONSE ", "OTHER"]
+        );
+        assert_eq!(dialogue(&kerberos, false, vec![start(), end(Some(b"no"))])[1], "no");
+        let empty = message(State::Challenge, None, &[]);
+        assert_eq!(dialogue(&kerberos, false, vec![start(), empty])[1], "the server sent an empty challenge");
+        let unknown = message(State::Negotiate, None, &[("KERBEROS", "GSSAPI", "unknown")]);
+        assert!(dialogue(&kerberos, false, vec![unknown])[0].contains("the client has KERBEROS"));
+    }
+
+    #[test]
+    fn a_server_that_asks_for_no_proof() {
+        let success = || vec![message(State::Success, None, &[])];
+        assert_eq!(dialogue(&[token(), SaslMethod::Simple], true, success()), ["SIMPLE"]);
+        assert!(dialogue(&[token()], true, success())[0].contains("requires TOKEN (K)"));
+        let early = vec![message(State::Negotiate, None, &[TOKEN]), message(State::Success, None, &[])];
+        assert!(dialogue(&[token()], true, early)[1].contains("did not prove"));
+        for state in [State::Challenge, State::Initiate, State::Response, State::Wrap] {
+            let seen = dialogue(&[token()], true, vec![message(state, Some(b"x"), &[])]);
+            assert!(seen[0].contains("unexpected SASL message"), "{seen:?}");
+        }
     }
 }
