@@ -61,6 +61,9 @@ need_java() {
     need mvn maven
 }
 
+# maven ARGUMENTS...: quiet but for what went wrong; it writes colour codes whatever one tells it.
+maven() { mvn -q -B -ntp "$@" 2>&1 | sed $'s/\e\\[[0-9;]*m//g; /^$/d' >&2; }
+
 # private_python NAME [PACKAGE...]: prints the python of a virtual environment that has the packages.
 private_python() {
     local name=$1

@@ -43,6 +43,14 @@ def pytest_unconfigure(config):
             Cluster(name).script("down")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.when == "call":
+        item.failed = report.failed
+    return report
+
+
 def pytest_generate_tests(metafunc):
     if "client_kind" not in metafunc.fixturenames:
         return
@@ -108,18 +116,17 @@ def label(request):
     return f"{text[:40]}-{os.getpid() % 10000}-{time.monotonic_ns() // 1000 % 1000000}"
 
 
-def check_nothing_left(cluster, names):
-    """No application with one of these names runs, none has processes, none has a directory in HDFS."""
-    mine = [app for app in cluster.yarn.apps() if any(app["name"].startswith(name) for name in names)]
+def end_all(cluster, name):
+    """Kills what still runs under names that begin with `name`; returns all such applications and those killed."""
+    mine = [app for app in cluster.yarn.apps() if app["name"].startswith(name)]
     live = [app["id"] for app in mine if app["state"] not in FINISHED]
     for application in live:
         cluster.yarn.kill(application)
     for application in live:
         cluster.yarn.wait_state(application, *FINISHED)
-    assert not live, f"left running: {live}"
     for app in mine:
         wait_for(f"no process of {app['id']}", lambda: not processes.of_application(cluster, app["id"]), 20)
-    return mine
+    return mine, live
 
 
 class Workspace:
@@ -136,25 +143,27 @@ class Workspace:
         self.clients.append(made)
         return made
 
-    def close(self):
+    def close(self, failed=False):
+        """Ends and removes everything of the test; it should have left nothing, unless it failed half-way."""
         for client in self.clients:
             client.end_all()
-        finished = check_nothing_left(self.cluster, [self.name])
+        mine, live = end_all(self.cluster, self.name)
         self.cluster.hdfs.delete(self.hdfs_dir)
-        return finished
+        staging = f"{self.cluster.hdfs.home}/.flink"
+        kept = self.cluster.hdfs.list(staging) or {}
+        left = [app["id"] for app in mine if app["id"] in kept]
+        for application in left:
+            self.cluster.hdfs.delete(f"{staging}/{application}")
+        assert failed or not live, f"left running: {live}"
+        # Flink's own client leaves the directory of a session that was killed.
+        assert failed or self.kind == "reference" or not left, f"left in HDFS: {left}"
 
 
 @pytest.fixture
 def work(request, cluster, tmp_path, flink_home, client_kind):
     made = Workspace(cluster, client_kind, tmp_path, flink_home, label(request))
     yield made
-    finished = made.close()
-    kept = cluster.hdfs.list(f"{cluster.hdfs.home}/.flink") or {}
-    left = [app["id"] for app in finished if app["id"] in kept]
-    # Flink's own client leaves the directory of a session that was killed; it is no business of the next test.
-    for application in left:
-        cluster.hdfs.delete(f"{cluster.hdfs.home}/.flink/{application}")
-    assert client_kind == "reference" or not left, f"left in HDFS: {left}"
+    made.close(getattr(request.node, "failed", True))
 
 
 @pytest.fixture
@@ -179,10 +188,9 @@ def module_session(request, cluster, tmp_path_factory, flink_home, client_kind):
     made = Workspace(cluster, client_kind, tmp_path_factory.mktemp(name), flink_home, name)
     session = made.client().session("-nm", name, "-Dtaskmanager.numberOfTaskSlots=4")
     yield session
-    cluster.yarn.kill(session.application)
+    session.stop()
     cluster.yarn.wait_state(session.application, *FINISHED)
     made.close()
-    cluster.hdfs.delete(f"{cluster.hdfs.home}/.flink/{session.application}")
 
 
 @pytest.fixture

@@ -85,6 +85,10 @@ pub struct JvmTemplate {
     pub args: Vec<String>,
     /// Environment in addition to the container's own.
     pub env: BTreeMap<String, String>,
+    /// Flink key → environment variable of the container: `-D key=<value>` is added where the variable is set. For
+    /// `io.tmp.dirs` → `LOCAL_DIRS` of TaskManagers, unless the configuration has the key.
+    #[serde(default)]
+    pub args_from_env: BTreeMap<String, String>,
 }
 
 /// The whole order to the ApplicationMaster.
@@ -127,4 +131,12 @@ pub struct AmSpec {
     pub history_url: Option<String>,
     /// Port or range of the control server, as in `heddle.control.port` ("0" = any).
     pub control_port: String,
+    /// How many attempts the application was submitted with. At the last one the ApplicationMaster reports a failure
+    /// to YARN and cleans up; before, it leaves both to the next attempt.
+    #[serde(default = "one")]
+    pub max_attempts: u32,
+}
+
+fn one() -> u32 {
+    1
 }

@@ -79,6 +79,15 @@ impl FsError {
         Self { kind, operation, path: path.into(), server: server.into(), retry, detail: detail.into() }
     }
 
+    /// While data flows, a connection that fails is most likely one to a DataNode.
+    pub(crate) fn in_transfer(self) -> Self {
+        if self.kind != FsErrorKind::Unreachable {
+            return self;
+        }
+        let detail = format!("a DataNode (or the NameNode) cannot be reached: {}", self.detail);
+        Self { kind: FsErrorKind::DataNodes, detail, ..self }
+    }
+
     pub(crate) fn with_retry(self, retry: Retry) -> Self {
         Self { retry, ..self }
     }

@@ -222,12 +222,13 @@ impl Storage {
         }
         let mut bytes = Vec::with_capacity(len);
         let mut pieces = Box::pin(reader.read_range_stream(0, len));
-        while let Some(piece) =
-            self.hdfs.guard("read", &path, async { pieces.next().await.transpose() }).await?
-        {
-            bytes.extend_from_slice(&piece);
+        loop {
+            let next = async { pieces.next().await.transpose() };
+            match self.hdfs.guard("read", &path, next).await.map_err(FsError::in_transfer)? {
+                Some(piece) => bytes.extend_from_slice(&piece),
+                None => return Ok(bytes),
+            }
         }
-        Ok(bytes)
     }
 
     /// Gives a file or directory another name. With `overwrite` a file (or empty directory) of that name is replaced;

@@ -17,11 +17,11 @@ use crate::storage::{Progress, Source};
 /// Size of the pieces that a file is read in. More than a packet of HDFS (64 KiB), so that a packet that waits for
 /// more data keeps parts of two pieces at most.
 const PIECE: usize = 128 << 10;
-/// Pieces in memory, over all uploads: 8 MiB.
-const PIECES: usize = 64;
+/// Pieces in memory, over all uploads: 4 MiB.
+const PIECES: usize = 32;
 /// Files that send data at a time; others wait, or wait for the NameNode to close them. Each can keep two pieces that
 /// move on only with a third, so fewer than `PIECES / 2`.
-const SENDING: usize = 16;
+const SENDING: usize = 12;
 /// For the clean-up after a failed upload.
 const CLEAN_UP: Duration = Duration::from_secs(5);
 
@@ -67,7 +67,8 @@ pub(crate) async fn upload(
     let written = match send(hdfs, bounds, path, &mut reader, &mut writer, progress).await {
         Ok(written) => {
             drop(sending);
-            hdfs.guard("complete", path, writer.close()).await.map(|()| written)
+            let closed = hdfs.guard("complete", path, writer.close()).await;
+            closed.map(|()| written).map_err(FsError::in_transfer)
         }
         Err(error) => Err(error),
     };
@@ -89,7 +90,7 @@ async fn send(
     let mut written = 0;
     while let Some(piece) = reader.next(bounds).await? {
         let size = piece.len() as u64;
-        hdfs.guard("write", path, writer.write_bytes(piece)).await?;
+        hdfs.guard("write", path, writer.write_bytes(piece)).await.map_err(FsError::in_transfer)?;
         written += size;
         if let Some(progress) = progress {
             progress(size);

@@ -18,6 +18,12 @@ WEB_INTERFACE = re.compile(r"^JobManager Web Interface: (http://\S+:\d+)", re.MU
 JOB_ID = re.compile(r"^Job has been submitted with JobID ([0-9a-f]{32})", re.MULTILINE)
 
 
+def end_of(text, lines=30):
+    """The last lines, without those of a Java client's log that tell nothing."""
+    told = [line for line in text.splitlines() if not re.search(r" INFO |^SLF4J: |^\tat ", line)]
+    return "\n".join(told[-lines:])
+
+
 class Result:
     """A command that has ended. `text` is stdout and stderr one after the other."""
 
@@ -66,7 +72,8 @@ class Result:
         return [line for line in self.err.splitlines() if line.startswith("hint:")]
 
     def __repr__(self):
-        return f"{' '.join(map(str, self.command))}\nexit code {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+        out, err = (end_of(text) for text in (self.out, self.err))
+        return f"{' '.join(map(str, self.command))}\nexit code {self.code}\n--- stdout\n{out}\n--- stderr\n{err}"
 
 
 class Running:
@@ -127,7 +134,7 @@ class Running:
             if not self.alive:
                 result = self.result()
                 assert re.search(pattern, self.text, re.MULTILINE), f"ended before `{pattern}`: {result}"
-            assert time.monotonic() < deadline, f"no `{pattern}` within {seconds} s:\n{self.text}"
+            assert time.monotonic() < deadline, f"no `{pattern}` within {seconds} s:\n{end_of(self.text)}"
             time.sleep(0.05)
 
     def type(self, text):
@@ -151,7 +158,7 @@ class Running:
         self.waiter.join(seconds)
         if self.alive:
             self.kill()
-            raise AssertionError(f"still running after {seconds} s: {self.command}\n{self.text}")
+            raise AssertionError(f"still running after {seconds} s: {self.command}\n{end_of(self.text)}")
         watch = self.watch.finish()
         if not self.terminal:
             with contextlib.suppress(OSError):

@@ -24,7 +24,7 @@ PATIENCE = 100
 def work(request, own_cluster, tmp_path, flink_home, client_kind):
     made = Workspace(own_cluster, client_kind, tmp_path, flink_home, label(request))
     yield made
-    made.close()
+    made.close(getattr(request.node, "failed", True))
 
 
 class Before:
@@ -339,8 +339,8 @@ def test_says_why_an_application_waits(work):
 def test_the_session_does_not_come_up(work):
     """The JobManager fails at start: the client shows why."""
     client, cluster = work.client(), work.cluster
-    result = deploy(client, "-nm", work.name, "-Denv.java.opts.jobmanager=-XX:+NoSuchOptionAtAll")
-    check_refused(result, "NoSuchOptionAtAll")
+    result = deploy(client, "-nm", work.name, "-Denv.java.opts.jobmanager=-Xmsnonsense")
+    check_refused(result, "nonsense")
     [app] = cluster.yarn.by_name(work.name)
     assert cluster.yarn.wait_state(app["id"], "FAILED", "FINISHED")["finalStatus"] == "FAILED"
     wait_for("no directory in HDFS", lambda: app["id"] not in Before(cluster).staging(), 10)

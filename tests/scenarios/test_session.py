@@ -91,7 +91,7 @@ def test_query_prints_the_cluster(work, client):
 @pytest.mark.parametrize("arguments", [("yarn-session.sh", "-h"), ("flink", "-h"), ("flink", "run", "-h"), ("flink", "list", "-h")])
 def test_help_needs_no_cluster(work, client, arguments):
     result = client.run(*arguments, env={"HADOOP_CONF_DIR": None}).ok()
-    assert "-D" in result.out
+    assert ("run" if arguments == ("flink", "-h") else "-D") in result.out
 
 
 @pytest.mark.browser

@@ -8,18 +8,17 @@ from harness.cluster import Flink
 from harness.waiting import wait_for
 
 
-def start_counting(session, cluster, jar, directory, *more, options=()):
-    progress = f"{directory}/progress-{len(cluster.hdfs.list(directory) or {})}"
-    arguments = ["--checkpoints", f"{cluster.fs}{directory}/checkpoints", "--interval", "500", "--delay", "5"]
-    result = session.run(jar, "Counting", *arguments, "--progress", f"{cluster.fs}{progress}", *more, options=["-d", *options]).ok()
+def start_counting(session, cluster, jar, hdfs_dir, progress, *more, options=()):
+    """The job's id, once it runs. `progress` is not in HDFS, because it is written for every element."""
+    arguments = ["--checkpoints", f"{cluster.fs}{hdfs_dir}/checkpoints", "--interval", "500", "--delay", "10"]
+    result = session.run(jar, "Counting", *arguments, "--progress", f"file://{progress}", *more, options=["-d", *options]).ok()
     Flink(session.url).wait_job(result.job, "RUNNING")
-    return result.job, progress
+    return result.job
 
 
-def number(cluster, path):
+def number(file):
     """The number in a progress file; 0 while it is not there or being rewritten."""
-    text = cluster.hdfs.read(path).strip() if cluster.hdfs.status(path) else ""
-    return int(text or 0)
+    return int(file.read_text() or 0) if file.exists() else 0
 
 
 def completed(session, job):
@@ -27,28 +26,28 @@ def completed(session, job):
 
 
 @pytest.mark.reference
-def test_stop_with_savepoint_and_run_from_it(session, cluster, jar, hdfs_dir):
-    client = session.client
-    job, progress = start_counting(session, cluster, jar, hdfs_dir)
-    wait_for("counts", lambda: number(cluster, f"{progress}/count-0") > 20)
+def test_stop_with_savepoint_and_run_from_it(session, cluster, jar, hdfs_dir, tmp_path):
+    client, before, after = session.client, tmp_path / "before", tmp_path / "after"
+    job = start_counting(session, cluster, jar, hdfs_dir, before)
+    wait_for("counts", lambda: number(before / "count-0") > 20)
     result = client.flink("stop", *session.target(), "-p", f"{cluster.fs}{hdfs_dir}/savepoints", job).ok()
     assert re.search(rf"Suspending job \"{job}\" with a CANONICAL savepoint\.", result.out)
     path = re.search(r"Savepoint completed\. Path: (\S+)", result.out)[1]
     # hdfs:// with or without the authority: Flink prints what it has.
     assert cluster.hdfs.status(re.sub(r"^hdfs://[^/]*|^hdfs:", "", path) + "/_metadata")
     assert Flink(session.url).jobs()[job] == "FINISHED"
-    at_stop = number(cluster, f"{progress}/count-0")
+    at_stop = number(before / "count-0")
 
-    job, progress = start_counting(session, cluster, jar, hdfs_dir, options=["-s", path])
-    wait_for("state restored", lambda: number(cluster, f"{progress}/restored-0") == at_stop)
-    wait_for("counting on", lambda: number(cluster, f"{progress}/count-0") > at_stop)
+    job = start_counting(session, cluster, jar, hdfs_dir, after, options=["-s", path])
+    wait_for("state restored", lambda: number(after / "restored-0") == at_stop)
+    wait_for("counting on", lambda: number(after / "count-0") > at_stop)
     client.flink("cancel", *session.target(), job).ok()
 
 
 @pytest.mark.reference
-def test_savepoint_checkpoint_and_dispose(session, cluster, jar, hdfs_dir):
+def test_savepoint_checkpoint_and_dispose(session, cluster, jar, hdfs_dir, tmp_path):
     client = session.client
-    job, _ = start_counting(session, cluster, jar, hdfs_dir)
+    job = start_counting(session, cluster, jar, hdfs_dir, tmp_path)
     wait_for("a checkpoint", lambda: completed(session, job) > 0)
 
     out = client.flink("savepoint", *session.target(), job, f"{cluster.fs}{hdfs_dir}/savepoints").ok().out
@@ -65,15 +64,15 @@ def test_savepoint_checkpoint_and_dispose(session, cluster, jar, hdfs_dir):
     client.flink("cancel", *session.target(), job).ok()
 
 
-def test_run_from_a_retained_checkpoint(session, cluster, jar, hdfs_dir):
+def test_run_from_a_retained_checkpoint(session, cluster, jar, hdfs_dir, tmp_path):
     client = session.client
-    job, progress = start_counting(session, cluster, jar, hdfs_dir)
+    job = start_counting(session, cluster, jar, hdfs_dir, tmp_path / "before")
     wait_for("checkpoints", lambda: completed(session, job) > 2)
     client.flink("cancel", *session.target(), job).ok()
     Flink(session.url).wait_job(job, "CANCELED")
     history = Flink(session.url).get(f"jobs/{job}/checkpoints")["latest"]["completed"]["external_path"]
-    _, progress = start_counting(session, cluster, jar, hdfs_dir, options=["-s", history])
-    wait_for("state restored", lambda: number(cluster, f"{progress}/restored-0") > 0)
+    start_counting(session, cluster, jar, hdfs_dir, tmp_path / "after", options=["-s", history])
+    wait_for("state restored", lambda: number(tmp_path / "after/restored-0") > 0)
 
 
 @pytest.mark.reference

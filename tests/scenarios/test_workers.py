@@ -71,24 +71,3 @@ def test_two_jobs_at_once_and_reuse_of_idle_workers(work, client, jar):
     assert [c["id"] for c in after] == [c["id"] for c in before]
     session.stop().ok()
     yarn.wait_state(session.application, "FINISHED")
-
-
-def test_a_cancelled_job_gives_its_requests_back(work, client, jar):
-    """More than the queue can give: what did come goes again, and the session stays of use."""
-    yarn = work.cluster.yarn
-    session = client.session("-nm", work.name, "-tm", "2048", "-Dslot.request.timeout=600000", "-qu", "narrow", "-jm", "800")
-    job = session.run(jar, "Sleepy", *LONG, options=["-d"]).ok().job
-    time.sleep(5)
-    assert yarn.workers(session.application) == [], "the queue is too small for one"
-    client.flink("cancel", *session.target(), job).ok()
-    Flink(session.url).wait_job(job, "CANCELED")
-    wait_for("no pending request", lambda: pending(yarn, session.application) == 0, 30)
-    session.stop().ok()
-
-
-def pending(yarn, application):
-    asked = yarn.app(application).get("resourceRequests") or []
-    return sum(request["numContainers"] for request in asked)
-
-
-test_a_cancelled_job_gives_its_requests_back.pytestmark = [pytest.mark.xdist_group("narrow")]

@@ -128,8 +128,8 @@ impl AmRmClient {
         Ok(response)
     }
 
-    /// Reports the outcome. `true`: the ResourceManager has stored it, and the process may end; `false`: call again
-    /// soon. It may be called again after an error.
+    /// Reports the outcome. `true`: the ResourceManager has stored it (that of an unmanaged application: will store
+    /// it), and the process may end; `false`: call again soon. It may be called again after an error.
     pub async fn finish(
         &self,
         status: FinalStatus,

@@ -70,8 +70,8 @@ impl ApplicationClient {
         collect(doing, answer.applications, |p| ApplicationReport::from_proto(Some(p)))
     }
 
-    /// Asks for the application to be killed. `true`: it has ended; `false`: it is ending, ask again. One that has
-    /// ended already is no error.
+    /// Asks for the application to be killed. `true`: it has ended (an unmanaged one: it will); `false`: it is ending,
+    /// ask again. One that has ended already is no error.
     pub async fn kill_application(
         &self,
         id: ApplicationId,

@@ -84,7 +84,7 @@ fn kind_of_exception(class: &str, text: &str) -> NodeErrorKind {
     match class.rsplit(['.', '$']).next().unwrap_or_default() {
         "NMNotYetReadyException" => NodeErrorKind::NotReady,
         "InvalidContainerException" => NodeErrorKind::GrantInvalid,
-        "InvalidToken" | "InvalidNMTokenException" => NodeErrorKind::TokenRefused,
+        "InvalidToken" | "InvalidNMTokenException" | "SaslException" => NodeErrorKind::TokenRefused,
         _ => {
             let known = MESSAGES.iter().find(|(part, _)| text.contains(part));
             known.map_or(NodeErrorKind::Refused, |(_, kind)| *kind)

@@ -1,1 +1,20 @@
-//! The client: heddle, flink, yarn-session.sh; staging, deployment, Flink REST.
+//! The client: starts Flink clusters on YARN and speaks to them.
+//!
+//! As a library it keeps no process-wide state: surroundings come in as a [`context::Context`], progress goes out to a
+//! [`report::Report`], and many deployments with different configurations can run in one process.
+
+pub mod cli;
+pub mod context;
+pub mod deploy;
+pub mod diagnostics;
+pub mod error;
+pub mod hadoop;
+pub mod properties;
+pub mod query;
+pub mod report;
+pub mod rest;
+pub mod run;
+pub mod session;
+pub mod setup;
+pub mod staging;
+pub mod target;

@@ -1,3 +1,31 @@
-//! Entry point.
+//! `heddle`, `flink` and `yarn-session.sh`.
 
-fn main() {}
+use std::io::Write;
+use std::process::ExitCode;
+
+use tracing_subscriber::EnvFilter;
+use yarn_client::context::Context;
+
+fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_env("HEDDLE_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let args = std::env::args_os().collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    match (runtime, Context::of_process()) {
+        (Ok(runtime), Ok(context)) => {
+            let code = runtime.block_on(yarn_client::cli::main(context, args));
+            // A thread that reads the terminal cannot be woken: do not wait for it.
+            runtime.shutdown_background();
+            code
+        }
+        (runtime, context) => {
+            let text = match (runtime, context) {
+                (_, Err(failure)) => failure.render(true),
+                (Err(e), _) => format!("error: cannot start: {e}\n"),
+                _ => String::new(),
+            };
+            let _ = std::io::stderr().write_all(text.as_bytes());
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -53,7 +53,7 @@ pub enum ConfigError {
         why: &'static str,
     },
     /// The credentials file cannot be read.
-    #[error("cannot read the container's credentials {}", path.display())]
+    #[error("no control secret: the container's credentials {} are unusable", path.display())]
     Credentials {
         /// The file.
         path: PathBuf,

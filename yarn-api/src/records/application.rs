@@ -60,7 +60,7 @@ pub struct SubmissionContext {
     pub queue: String,
     /// Type, at most 20 characters.
     pub application_type: String,
-    /// Tags for filters; YARN keeps them in lower case.
+    /// Tags for filters; sent in lower case.
     pub tags: BTreeSet<String>,
     /// Priority in the queue; `None`: the queue's default.
     pub priority: Option<Priority>,
@@ -132,7 +132,8 @@ impl SubmissionContext {
             resource: Some(self.am_resource.to_proto()),
             application_type: Some(self.application_type.clone()),
             keep_containers_across_application_attempts: Some(self.keep_containers),
-            application_tags: self.tags.iter().cloned().collect(),
+            // YARN leaves it to the client to write tags in lower case, in which alone they are found.
+            application_tags: self.tags.iter().map(|t| t.to_lowercase()).collect(),
             attempt_failures_validity_interval: self.attempt_failures_validity.map(in_millis),
             log_aggregation_context: self.log_aggregation.as_ref().map(|l| pb::LogAggregationContext {
                 include_pattern: l.include.clone(),
@@ -166,7 +167,7 @@ pub struct ApplicationFilter {
     pub users: BTreeSet<String>,
     /// Queues.
     pub queues: BTreeSet<String>,
-    /// Tags, of which one must be there; in lower case.
+    /// Tags, of which one must be there; sent in lower case.
     pub tags: BTreeSet<String>,
     /// At most so many.
     pub limit: Option<u32>,

@@ -1,0 +1,278 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+use yarn_api::records::FinalStatus;
+
+use super::brain::{Brain, Pace};
+use super::event::*;
+use crate::bridge::{BridgeEvent, FromJvm, Status, ToJvm};
+use crate::control::ControlEvent;
+use crate::ledger::types::{Completed, Grant, Place, Profile, Worker};
+
+const IDLE: Duration = Duration::from_secs(5);
+const BUSY: Duration = Duration::from_millis(500);
+
+/// A brain and a clock that only moves when told.
+struct Test {
+    brain: Brain,
+    now: Instant,
+}
+
+impl Test {
+    fn new() -> Self {
+        let now = Instant::now();
+        let pace = Pace { idle: IDLE, busy: BUSY, patience: Some(Duration::from_secs(60)) };
+        Self { brain: Brain::new(pace, now), now }
+    }
+
+    fn serving() -> Self {
+        let mut test = Self::new();
+        test.jvm(FromJvm::Ready { rest: Some("http://n1:4567".into()), rpc: "n1:1".into() });
+        assert!(matches!(test.tick()[..], [Action::Register(_)]));
+        test.event(Event::Registered(Ok(Registration { maximum: profile(8192), previous: vec![] })));
+        test
+    }
+
+    fn event(&mut self, event: Event) -> Vec<Action> {
+        self.brain.handle(event, self.now)
+    }
+
+    fn jvm(&mut self, message: FromJvm) -> Vec<Action> {
+        self.event(Event::Bridge(BridgeEvent::Line(message)))
+    }
+
+    /// Goes to the next wake-up.
+    fn tick(&mut self) -> Vec<Action> {
+        self.now = self.now.max(self.brain.wake());
+        self.brain.tick(self.now)
+    }
+
+    /// Goes to the next wake-up, which must be a heartbeat, and answers it. Gives how long it took, and the actions.
+    fn beat(&mut self, answer: Result<BeatAnswer, RmFailure>) -> (Duration, Vec<Action>) {
+        let before = self.now;
+        // Other timers wake, too.
+        let actions = std::iter::repeat_with(|| self.tick()).find(|actions| !actions.is_empty()).unwrap();
+        let [Action::Beat(sent)] = &actions[..] else { panic!("no heartbeat: {actions:?}") };
+        let event = Event::Beat { sent: sent.clone(), answer };
+        (self.now - before, self.event(event))
+    }
+
+    fn request(&mut self, id: u64) -> Vec<Action> {
+        self.jvm(FromJvm::Request {
+            id,
+            memory_mb: 1024,
+            vcores: 1,
+            resources: Default::default(),
+            jvm_args: vec![],
+            args: vec![],
+        })
+    }
+}
+
+fn profile(memory_mb: u64) -> Profile {
+    Profile { memory_mb, vcores: 4, ..Profile::default() }
+}
+
+fn granted(worker: &str) -> BeatAnswer {
+    let place = Place { host: "n2".into(), port: 8041 };
+    let grant = Grant { worker: Worker::new(worker), place, priority: 1, allocation_request: Some(1) };
+    BeatAnswer { granted: vec![grant], ..BeatAnswer::default() }
+}
+
+fn failure(kind: RmFailureKind, text: &str) -> RmFailure {
+    RmFailure { kind, text: text.into() }
+}
+
+fn unavailable() -> RmFailure {
+    failure(RmFailureKind::Unavailable, "connection refused")
+}
+
+#[test]
+fn registers_at_ready_with_the_rest_port_and_welcomes_the_job_manager() {
+    let mut test = Test::new();
+    assert!(
+        test.jvm(FromJvm::Ready { rest: Some("https://n1:4567/x".into()), rpc: String::new() }).is_empty()
+    );
+    let before = test.now;
+    assert_eq!(test.tick(), [Action::Register(Web { url: "https://n1:4567/x".into(), port: 4567 })]);
+    assert_eq!(test.now, before, "at once");
+    let place = Place { host: "n3".into(), port: 1 };
+    let previous = vec![(Worker::new("c7"), place)];
+    let actions = test.event(Event::Registered(Ok(Registration { maximum: profile(8192), previous })));
+    assert!(matches!(
+        &actions[..],
+        [Action::Tell(ToJvm::Registered { max_memory_mb: 8192, .. }), Action::Tell(ToJvm::Previous { workers })]
+            if workers.len() == 1 && workers[0].node == "n3:1"
+    ));
+    assert!(test.brain.is_registered());
+    assert_eq!(test.brain.workers(), [Worker::new("c7")]);
+}
+
+#[test]
+fn heartbeats_are_slow_when_idle_quick_when_busy_and_immediate_for_news() {
+    let mut test = Test::serving();
+    assert_eq!(test.beat(Ok(BeatAnswer::default())).0, IDLE);
+    test.now += Duration::from_secs(2);
+    test.request(1);
+    assert_eq!(test.beat(Ok(BeatAnswer::default())).0, Duration::ZERO, "news do not wait");
+    assert_eq!(test.beat(Ok(BeatAnswer::default())).0, BUSY, "then quick, until it is given");
+    test.request(2);
+    assert_eq!(
+        test.beat(Ok(BeatAnswer::default())).0,
+        Duration::from_millis(100),
+        "but not closer than this"
+    );
+    test.event(Event::Control(ControlEvent::Lost(Worker::new("c1"))));
+    test.jvm(FromJvm::Cancel { id: 1 });
+    test.jvm(FromJvm::Cancel { id: 2 });
+    assert_eq!(test.beat(Ok(BeatAnswer::default())).0, Duration::from_millis(100));
+    assert_eq!(test.beat(Ok(BeatAnswer::default())).0, BUSY, "a container may just have ended");
+    for _ in 0..30 {
+        test.beat(Ok(BeatAnswer::default()));
+    }
+    assert_eq!(test.beat(Ok(BeatAnswer::default())).0, IDLE);
+}
+
+#[test]
+fn a_worker_from_request_to_end() {
+    let mut test = Test::serving();
+    test.request(1);
+    test.beat(Ok(BeatAnswer::default()));
+    let (_, actions) = test.beat(Ok(granted("c1")));
+    assert!(
+        matches!(&actions[..], [Action::Tell(ToJvm::Allocated { id: 1, worker })] if worker.host == "n2")
+    );
+    let actions = test.jvm(FromJvm::Launch { id: 1, worker: "c1".into() });
+    assert!(matches!(&actions[..], [Action::Launch(..)]));
+    let connected = ControlEvent::Connected { worker: Worker::new("c1"), ordered: true };
+    assert_eq!(test.event(Event::Control(connected)), []);
+    let completed =
+        Completed { worker: Worker::new("c1"), status: -102, diagnostics: "by the scheduler".into() };
+    let answer = BeatAnswer { completed: vec![completed], ..BeatAnswer::default() };
+    let (_, actions) = test.beat(Ok(answer));
+    assert!(matches!(&actions[..], [Action::Tell(ToJvm::Terminated { reason, .. }), Action::Forget(_)]
+        if reason.contains("preempted") && reason.contains("by the scheduler")));
+}
+
+#[test]
+fn an_unreachable_resource_manager_is_waited_for_and_then_given_up() {
+    let mut test = Test::serving();
+    test.request(1);
+    let begin = test.now;
+    let mut waits = Vec::new();
+    let end = loop {
+        // The refresh timer also wakes.
+        let actions = match test.tick() {
+            actions if actions.is_empty() => continue,
+            actions => actions,
+        };
+        waits.push(test.now - begin);
+        let [Action::Beat(sent)] = &actions[..] else { panic!("{actions:?}") };
+        assert_eq!(sent.asks.len(), 1, "the ask is repeated until it is heard");
+        let event = Event::Beat { sent: sent.clone(), answer: Err(unavailable()) };
+        let actions = test.event(event);
+        if !actions.is_empty() {
+            break actions;
+        }
+    };
+    assert!(matches!(&end[..], [Action::End(Cause::ResourceManagerLost(_))]));
+    assert!(waits.len() > 6 && *waits.last().unwrap() > Duration::from_secs(60));
+}
+
+#[test]
+fn after_an_outage_everything_is_said_once_more() {
+    let mut test = Test::serving();
+    test.request(1);
+    test.beat(Err(unavailable()));
+    test.beat(Ok(BeatAnswer::default()));
+    let actions = test.tick();
+    assert!(matches!(&actions[..], [Action::Beat(sent)] if sent.asks[0].count == 1));
+}
+
+#[test]
+fn a_restarted_resource_manager_is_told_all_again() {
+    let mut test = Test::serving();
+    test.request(1);
+    test.beat(Ok(BeatAnswer::default()));
+    let (_, actions) = test.beat(Err(failure(RmFailureKind::NotRegistered, "who are you")));
+    assert_eq!(actions, []);
+    assert!(matches!(test.tick()[..], [Action::Register(_)]));
+    let registration = Registration { maximum: profile(8192), previous: vec![] };
+    assert_eq!(test.event(Event::Registered(Ok(registration))), [], "the JobManager need not know");
+    let actions = test.tick();
+    assert!(matches!(&actions[..], [Action::Beat(sent)] if sent.asks[0].count == 1));
+}
+
+#[test]
+fn a_registration_whose_answer_was_lost_is_not_refused_as_a_second_one() {
+    let mut test = Test::new();
+    test.jvm(FromJvm::Ready { rest: None, rpc: String::new() });
+    assert_eq!(test.tick(), [Action::Register(Web { url: String::new(), port: -1 })]);
+    test.event(Event::Registered(Err(unavailable())));
+    assert!(matches!(test.tick()[..], [Action::Register(_)]));
+    let refused =
+        failure(RmFailureKind::Refused, "Application Master is already registered : application_1_1");
+    let actions = test.event(Event::Registered(Err(refused.clone())));
+    assert!(matches!(
+        &actions[..],
+        [Action::Tell(ToJvm::Registered { .. }), Action::Tell(ToJvm::Previous { .. })]
+    ));
+    let mut fresh = Test::new();
+    fresh.jvm(FromJvm::Ready { rest: None, rpc: String::new() });
+    fresh.tick();
+    assert!(matches!(&fresh.event(Event::Registered(Err(refused)))[..], [Action::End(Cause::Internal(_))]));
+}
+
+#[test]
+fn asks_that_yarn_refuses_fail_and_the_application_goes_on() {
+    let mut test = Test::serving();
+    test.request(1);
+    let refusal = failure(RmFailureKind::Refused, "Invalid label resource request");
+    let (_, actions) = test.beat(Err(refusal));
+    assert!(
+        matches!(&actions[..], [Action::Tell(ToJvm::Failed { id: 1, reason })] if reason.contains("label"))
+    );
+    let actions = test.tick();
+    assert!(matches!(&actions[..], [Action::Beat(sent)] if sent.asks[0].count == 0));
+}
+
+#[test]
+fn each_end_has_its_cause() {
+    let over = failure(RmFailureKind::AttemptOver, "unknown attempt");
+    let (_, actions) = Test::serving().beat(Err(over));
+    assert_eq!(actions, [Action::End(Cause::AttemptOver("unknown attempt".into()))]);
+    let shutdown = BeatAnswer { command: Some(RmCommand::Shutdown), ..BeatAnswer::default() };
+    let (_, actions) = Test::serving().beat(Ok(shutdown));
+    assert!(matches!(&actions[..], [Action::End(Cause::AttemptOver(_))]));
+    let deregister = FromJvm::Deregister { status: Status::Killed, diagnostics: "d".into() };
+    let cause = Cause::Deregistered { status: FinalStatus::Killed, diagnostics: "d".into() };
+    assert_eq!(Test::serving().jvm(deregister), [Action::End(cause)]);
+    assert_eq!(Test::new().event(Event::Terminated), [Action::End(Cause::Terminated)]);
+    let ended = Event::JobManagerEnded("how".into());
+    assert_eq!(Test::new().event(ended), [Action::End(Cause::JobManagerEnded("how".into()))]);
+}
+
+#[test]
+fn a_job_manager_that_lost_its_connection_is_killed_when_it_does_not_end() {
+    let mut test = Test::serving();
+    test.event(Event::Bridge(BridgeEvent::Closed("gone".into())));
+    let begin = test.now;
+    loop {
+        match &test.tick()[..] {
+            [Action::KillJobManager, ..] => break,
+            [Action::Beat(sent)] => {
+                let event = Event::Beat { sent: sent.clone(), answer: Ok(BeatAnswer::default()) };
+                test.event(event);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(test.now - begin, Duration::from_secs(20));
+}
+
+#[test]
+fn a_taskrunner_without_jvm_and_order_is_stopped() {
+    let mut test = Test::new();
+    let connected = ControlEvent::Connected { worker: Worker::new("c1"), ordered: false };
+    assert!(matches!(&test.event(Event::Control(connected))[..], [Action::Stop(..), ..]));
+}

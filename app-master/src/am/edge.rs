@@ -1,0 +1,226 @@
+//! Does what the brain decides: calls to YARN, lines to the JobManager, orders to taskrunners.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use taskrunner::jvm::JvmProcess;
+use tokio::sync::mpsc;
+use yarn_api::records::{
+    AllocateRequest, AllocateResponse, AmCommand, Container, Priority, RegisterRequest, RegisterResponse,
+    Resource, ResourceRequest,
+};
+use yarn_api::{AmRmClient, NodeManagerClients};
+
+use super::environment::Environment;
+use super::event::{Action, BeatAnswer, Event, Registration, RmCommand, Web};
+use crate::bridge::Bridge;
+use crate::control::Control;
+use crate::launcher::Launcher;
+use crate::ledger::REPORT_WAIT;
+use crate::ledger::types::{Completed, Grant, Outgoing, Place, Profile, Worker};
+
+/// For a TaskManager to end by itself once it is given back.
+pub(super) const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// A container that YARN gave us.
+#[derive(Debug, Clone)]
+struct Held {
+    container: Container,
+    /// Its NodeManager may have something to stop.
+    launched: bool,
+}
+
+/// Containers by their ids.
+#[derive(Debug, Clone, Default)]
+struct HeldContainers(Arc<Mutex<HashMap<Worker, Held>>>);
+
+impl HeldContainers {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Worker, Held>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps containers and gives what the ledger needs of them.
+    fn keep(&self, containers: &[Container], launched: bool) -> Vec<(Worker, Place)> {
+        let mut held = self.lock();
+        let mut keep = |container: &Container| {
+            let worker = Worker::new(container.id.to_string());
+            held.entry(worker.clone()).or_insert_with(|| Held { container: container.clone(), launched });
+            (worker, Place { host: container.node.host.clone(), port: i32::from(container.node.port) })
+        };
+        containers.iter().map(&mut keep).collect()
+    }
+
+    fn ids(&self, workers: &[Worker]) -> Vec<yarn_api::records::ContainerId> {
+        let held = self.lock();
+        workers.iter().filter_map(|worker| held.get(worker).map(|h| h.container.id)).collect()
+    }
+}
+
+/// The connections of the running ApplicationMaster.
+pub(super) struct Edge {
+    pub(super) environment: Arc<Environment>,
+    pub(super) rm: Arc<AmRmClient>,
+    pub(super) bridge: Bridge,
+    pub(super) control: Control,
+    pub(super) job_manager: JvmProcess,
+    nodes: NodeManagerClients,
+    launcher: Arc<Launcher>,
+    held: HeldContainers,
+    events: mpsc::UnboundedSender<Event>,
+}
+
+impl Edge {
+    #[allow(clippy::too_many_arguments)] // one of each; there is no sense in grouping them
+    pub(super) fn new(
+        environment: Arc<Environment>,
+        rm: Arc<AmRmClient>,
+        nodes: NodeManagerClients,
+        bridge: Bridge,
+        control: Control,
+        launcher: Launcher,
+        job_manager: JvmProcess,
+        events: mpsc::UnboundedSender<Event>,
+    ) -> Self {
+        let launcher = Arc::new(launcher);
+        let held = HeldContainers::default();
+        Self { environment, rm, bridge, control, job_manager, nodes, launcher, held, events }
+    }
+
+    /// Does it, or starts doing it; answers come as events.
+    pub(super) fn act(&self, action: Action) {
+        match action {
+            Action::Tell(message) => {
+                if !self.bridge.send(message) {
+                    tracing::debug!("no JobManager is connected to hear a message");
+                }
+            }
+            Action::Register(web) => self.register(web),
+            Action::Beat(outgoing) => self.beat(outgoing),
+            Action::Launch(worker, order) => {
+                let container = self.held.lock().get_mut(&worker).map(|held| {
+                    held.launched = true;
+                    held.container.clone()
+                });
+                let Some(container) = container else { return };
+                self.control.expect(worker.clone(), self.launcher.order(&container, order));
+                let (launcher, nodes) = (self.launcher.clone(), self.nodes.clone());
+                self.spawn(async move {
+                    match launcher.start(&nodes, &container).await {
+                        Ok(()) => Event::StartAccepted(worker),
+                        Err(error) => Event::StartFailed(worker, error.to_string()),
+                    }
+                });
+            }
+            Action::Stop(worker, reason) => self.stop(worker, &reason),
+            Action::Forget(worker) => {
+                if let Some(memory) = self.control.memory(&worker) {
+                    tracing::info!(%worker, rss_mb = memory.rss >> 20, peak_mb = memory.peak_rss >> 20, "last memory sample");
+                }
+                self.control.forget(&worker);
+                self.held.lock().remove(&worker);
+            }
+            Action::AwaitCompletion(worker) => self.spawn(async move {
+                tokio::time::sleep(REPORT_WAIT).await;
+                Event::ReportWaitOver(worker)
+            }),
+            Action::KillJobManager => self.job_manager.kill(),
+            // The loop ends before.
+            Action::End(_) => {}
+        }
+    }
+
+    fn spawn(&self, work: impl Future<Output = Event> + Send + 'static) {
+        let events = self.events.clone();
+        // At the end nobody listens any more.
+        tokio::spawn(async move { drop(events.send(work.await)) });
+    }
+
+    fn register(&self, web: Web) {
+        let request = RegisterRequest {
+            host: self.environment.host.clone(),
+            rpc_port: web.port,
+            tracking_url: web.url,
+        };
+        let (rm, held) = (self.rm.clone(), self.held.clone());
+        self.spawn(async move {
+            let answer = rm.register(&request).await;
+            Event::Registered(answer.map(|response| registration(response, &held)).map_err(Into::into))
+        });
+    }
+
+    fn beat(&self, sent: Outgoing) {
+        let label = &self.environment.spec.task_manager_node_label;
+        let asks = sent.asks.iter().map(|ask| ResourceRequest {
+            node_label: label.clone(),
+            allocation_request_id: i64::from(ask.priority),
+            ..ResourceRequest::anywhere(Priority(ask.priority), resource(&ask.profile), ask.count)
+        });
+        let request = AllocateRequest {
+            // Like Flink's own ApplicationMaster: a cluster is always "done".
+            progress: 1.0,
+            asks: asks.collect(),
+            releases: self.held.ids(&sent.releases),
+            ..AllocateRequest::default()
+        };
+        let (rm, held) = (self.rm.clone(), self.held.clone());
+        self.spawn(async move {
+            let answer = rm.allocate(&request).await;
+            Event::Beat { sent, answer: answer.map(|response| beat(response, &held)).map_err(Into::into) }
+        });
+    }
+
+    /// The taskrunner lets its JVM end in order; where none is connected the NodeManager stops what there is.
+    fn stop(&self, worker: Worker, reason: &str) {
+        if self.control.stop(&worker, STOP_GRACE, reason) {
+            return;
+        }
+        let container = self.held.lock().get(&worker).filter(|h| h.launched).map(|h| h.container.clone());
+        let Some(container) = container else { return };
+        let nodes = self.nodes.clone();
+        tokio::spawn(async move {
+            if let Err(error) = nodes.stop_container(&container.node, &container.id).await {
+                // The ResourceManager, to which it is given back, has it stopped as well.
+                tracing::debug!(%worker, %error, "the NodeManager did not stop the container");
+            }
+        });
+    }
+}
+
+fn resource(profile: &Profile) -> Resource {
+    Resource { memory_mb: profile.memory_mb, vcores: profile.vcores, others: profile.resources.clone() }
+}
+
+fn registration(response: RegisterResponse, held: &HeldContainers) -> Registration {
+    let Resource { memory_mb, vcores, others } = response.max_capability;
+    Registration {
+        maximum: Profile { memory_mb, vcores, resources: others },
+        previous: held.keep(&response.previous_containers, true),
+    }
+}
+
+fn beat(response: AllocateResponse, held: &HeldContainers) -> BeatAnswer {
+    let late = held.keep(&response.previous_containers, true);
+    let places = held.keep(&response.allocated, false);
+    let granted = response.allocated.iter().zip(places).map(|(container, (worker, place))| Grant {
+        worker,
+        place,
+        priority: container.priority.0,
+        allocation_request: Some(container.allocation_request_id),
+    });
+    let completed = response.completed.into_iter().map(|status| Completed {
+        worker: Worker::new(status.id.to_string()),
+        status: status.exit_status,
+        diagnostics: status.diagnostics,
+    });
+    BeatAnswer {
+        granted: granted.collect(),
+        completed: completed.collect(),
+        late,
+        command: match response.command {
+            Some(AmCommand::Resync) => Some(RmCommand::Resync),
+            Some(AmCommand::Shutdown) => Some(RmCommand::Shutdown),
+            Some(AmCommand::Other(_)) | None => None,
+        },
+    }
+}

@@ -1,0 +1,193 @@
+//! The one place that decides how the ApplicationMaster ends: what YARN is told, what is stopped, what is removed, and
+//! the exit code.
+//!
+//! The per-application directory is removed only when no further attempt can need it:
+//! after a successful unregistration, or when the ResourceManager itself says that the application has ended. The
+//! attempt's number alone would not do after SIGTERM: YARN does not count an attempt that it ended itself (preemption,
+//! lost node, NodeManager restart), so even the "last" one may be followed by another.
+
+use yarn_api::records::FinalStatus;
+
+use super::event::Cause;
+
+/// What is known when the end comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Situation {
+    /// This attempt's number, from 1.
+    pub(super) attempt: u32,
+    /// How many the application has.
+    pub(super) max_attempts: u32,
+}
+
+/// When the per-application directory goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CleanUp {
+    /// Once YARN has stored the final status.
+    AfterUnregister,
+    /// Once the ResourceManager reports the application as ended, if that comes in time.
+    IfApplicationOver,
+    /// The next attempt needs it, or nobody can tell; `heddle gc` finds what is left.
+    Never,
+}
+
+/// What the JobManager hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Farewell {
+    /// `deregistered`, after the unregistration; it ends by itself.
+    Deregistered,
+    /// `fatal`; it ends by itself.
+    Fatal,
+    /// SIGTERM.
+    Terminate,
+    /// It is gone already.
+    None,
+}
+
+/// The plan for the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct End {
+    /// Final status and diagnostics for YARN; none = YARN decides, with another attempt if there is one.
+    pub(super) unregister: Option<(FinalStatus, String)>,
+    pub(super) farewell: Farewell,
+    /// Workers are stopped; else they stay for the next attempt, or YARN stops them.
+    pub(super) stop_workers: bool,
+    pub(super) clean_up: CleanUp,
+    pub(super) exit_code: u8,
+    /// One line for the log and for `fatal`.
+    pub(super) message: String,
+}
+
+/// Decides.
+pub(super) fn decide(cause: &Cause, situation: Situation) -> End {
+    let Situation { attempt, max_attempts } = situation;
+    let last = attempt >= max_attempts;
+    let failure = |message: String, farewell| {
+        let message = if last {
+            message
+        } else {
+            format!("attempt {attempt} of {max_attempts}, YARN starts another: {message}")
+        };
+        End {
+            unregister: last.then(|| (FinalStatus::Failed, message.clone())),
+            farewell,
+            stop_workers: last,
+            clean_up: if last { CleanUp::AfterUnregister } else { CleanUp::Never },
+            exit_code: 1,
+            message,
+        }
+    };
+    match cause {
+        Cause::Deregistered { status, diagnostics } => End {
+            unregister: Some((*status, diagnostics.clone())),
+            farewell: Farewell::Deregistered,
+            stop_workers: true,
+            clean_up: CleanUp::AfterUnregister,
+            exit_code: 0,
+            message: format!("the application ends with the status {status}"),
+        },
+        Cause::JobManagerEnded(how) => failure(format!("The JobManager ended: {how}"), Farewell::None),
+        Cause::Internal(why) => failure(format!("The ApplicationMaster failed: {why}"), Farewell::Fatal),
+        Cause::Terminated => End {
+            unregister: None,
+            farewell: Farewell::Terminate,
+            stop_workers: false,
+            clean_up: CleanUp::IfApplicationOver,
+            exit_code: 143,
+            message: "SIGTERM: YARN ends this container".to_owned(),
+        },
+        Cause::AttemptOver(why) => End {
+            unregister: None,
+            farewell: Farewell::Fatal,
+            stop_workers: false,
+            clean_up: CleanUp::IfApplicationOver,
+            exit_code: 1,
+            message: format!("for the ResourceManager this attempt is over: {why}"),
+        },
+        Cause::ResourceManagerLost(why) => End {
+            unregister: None,
+            farewell: Farewell::Fatal,
+            stop_workers: false,
+            clean_up: CleanUp::Never,
+            exit_code: 1,
+            message: format!("the ResourceManager cannot be reached any more: {why}"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: Situation = Situation { attempt: 1, max_attempts: 2 };
+    const LAST: Situation = Situation { attempt: 2, max_attempts: 2 };
+
+    /// Final status, farewell, workers stopped, clean-up, exit code.
+    type Row = (Option<FinalStatus>, Farewell, bool, CleanUp, u8);
+
+    fn row(cause: &Cause, situation: Situation) -> Row {
+        let end = decide(cause, situation);
+        (
+            end.unregister.map(|(status, _)| status),
+            end.farewell,
+            end.stop_workers,
+            end.clean_up,
+            end.exit_code,
+        )
+    }
+
+    #[test]
+    fn the_table() {
+        use CleanUp::{AfterUnregister, IfApplicationOver, Never};
+        let failed = Some(FinalStatus::Failed);
+        let text = || "x".to_owned();
+        for status in
+            [FinalStatus::Succeeded, FinalStatus::Failed, FinalStatus::Killed, FinalStatus::Undefined]
+        {
+            let cause = Cause::Deregistered { status, diagnostics: text() };
+            for situation in [FIRST, LAST] {
+                let wanted = (Some(status), Farewell::Deregistered, true, AfterUnregister, 0);
+                assert_eq!(row(&cause, situation), wanted);
+            }
+        }
+        let table: [(Cause, Row, Row); 5] = [
+            (
+                Cause::JobManagerEnded(text()),
+                (None, Farewell::None, false, Never, 1),
+                (failed, Farewell::None, true, AfterUnregister, 1),
+            ),
+            (
+                Cause::Internal(text()),
+                (None, Farewell::Fatal, false, Never, 1),
+                (failed, Farewell::Fatal, true, AfterUnregister, 1),
+            ),
+            (
+                Cause::Terminated,
+                (None, Farewell::Terminate, false, IfApplicationOver, 143),
+                (None, Farewell::Terminate, false, IfApplicationOver, 143),
+            ),
+            (
+                Cause::AttemptOver(text()),
+                (None, Farewell::Fatal, false, IfApplicationOver, 1),
+                (None, Farewell::Fatal, false, IfApplicationOver, 1),
+            ),
+            (
+                Cause::ResourceManagerLost(text()),
+                (None, Farewell::Fatal, false, Never, 1),
+                (None, Farewell::Fatal, false, Never, 1),
+            ),
+        ];
+        for (cause, first, last) in table {
+            assert_eq!(row(&cause, FIRST), first, "{cause:?} at the first attempt");
+            assert_eq!(row(&cause, LAST), last, "{cause:?} at the last attempt");
+        }
+    }
+
+    #[test]
+    fn yarn_hears_how_the_job_manager_ended() {
+        let cause = Cause::JobManagerEnded("exit code 1: no main class".into());
+        let (status, diagnostics) = decide(&cause, LAST).unregister.unwrap();
+        assert_eq!(status, FinalStatus::Failed);
+        assert_eq!(diagnostics, "The JobManager ended: exit code 1: no main class");
+        assert!(decide(&cause, FIRST).message.contains("attempt 1 of 2"));
+    }
+}

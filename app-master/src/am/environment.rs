@@ -1,0 +1,181 @@
+//! What the container gives: environment variables, `am.json`, credentials, Hadoop configuration.
+
+use std::path::PathBuf;
+
+use flink_model::spec::{AmSpec, SPEC_FILE, SPEC_VERSION};
+use hadoop_rpc::{
+    ConfError, Credentials, CredentialsError, Defaults, HadoopConf, Lookup, Origin, UserIdentity,
+};
+use yarn_api::records::{ContainerId, ParseIdError};
+
+use crate::launcher;
+
+/// Everything that is known before the first connection.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// Our own container; it names application and attempt.
+    pub container: ContainerId,
+    /// The node's host name.
+    pub host: String,
+    /// The container's working directory.
+    pub dir: PathBuf,
+    /// The container's log directory.
+    pub log_dir: PathBuf,
+    /// Our own binary.
+    pub self_exe: PathBuf,
+    /// Tokens and secrets.
+    pub credentials: Credentials,
+    /// Who we are for Hadoop.
+    pub user: UserIdentity,
+    /// The client's order.
+    pub spec: AmSpec,
+    /// Hadoop's configuration: the node's, filled up and overlaid with the client's.
+    pub conf: HadoopConf,
+}
+
+/// The container is not one that heddle's client made. A retry does not help.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A variable is missing.
+    #[error(
+        "environment variable {0} is not set; heddle-am is started by YARN for an application that heddle's client submitted"
+    )]
+    Missing(&'static str),
+    /// Our container id.
+    #[error("environment variable CONTAINER_ID: {0}")]
+    ContainerId(#[from] ParseIdError),
+    /// The working directory or our own path.
+    #[error("cannot tell {what}: {source}")]
+    Place {
+        /// What.
+        what: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// `am.json` is not there.
+    #[error("cannot read {SPEC_FILE}: {0}")]
+    SpecFile(std::io::Error),
+    /// `am.json` is not what it should be.
+    #[error("{SPEC_FILE} is no order for this heddle-am: {0}")]
+    Spec(serde_json::Error),
+    /// `am.json` of another release.
+    #[error(
+        "{SPEC_FILE} has version {0}, this heddle-am understands {SPEC_VERSION}: client and heddle-am must be of one release"
+    )]
+    Version(u64),
+    /// The tokens.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// The control secret.
+    #[error("the container's credentials hold no secret {}", flink_model::spec::CONTROL_SECRET_ALIAS)]
+    NoSecret,
+    /// No user.
+    #[error("the system's user has no name, and HADOOP_USER_NAME is not set")]
+    NoUser,
+    /// The node's Hadoop configuration.
+    #[error(transparent)]
+    Conf(#[from] ConfError),
+}
+
+impl Environment {
+    /// Reads all of it.
+    pub fn read() -> Result<Self, StartError> {
+        let env = |name: &str| std::env::var(name).ok();
+        let need = |name: &'static str| {
+            env(name).filter(|value| !value.trim().is_empty()).ok_or(StartError::Missing(name))
+        };
+        let place = |what| move |source| StartError::Place { what, source };
+        let dir = std::env::current_dir().map_err(place("the working directory"))?;
+        let spec = parse_spec(&std::fs::read(dir.join(SPEC_FILE)).map_err(StartError::SpecFile)?)?;
+        let log_dirs = need("LOG_DIRS")?;
+        let log_dir = log_dirs.split(',').map(str::trim).find(|dir| !dir.is_empty());
+        let credentials = Credentials::read_file(need("HADOOP_TOKEN_FILE_LOCATION")?.as_ref())?;
+        launcher::control_secret(&credentials).ok_or(StartError::NoSecret)?;
+        Ok(Self {
+            container: need("CONTAINER_ID")?.parse()?,
+            host: need("NM_HOST")?,
+            log_dir: log_dir.ok_or(StartError::Missing("LOG_DIRS"))?.into(),
+            self_exe: std::env::current_exe().map_err(place("the path of this program"))?,
+            user: UserIdentity::find(&env).ok_or(StartError::NoUser)?,
+            conf: hadoop_conf(&env, &spec)?,
+            dir,
+            credentials,
+            spec,
+        })
+    }
+
+    /// Number of this attempt, from 1.
+    pub fn attempt(&self) -> u32 {
+        self.container.attempt_id.attempt
+    }
+
+    /// How many attempts there can be: what the client asked for, within the ResourceManager's bound.
+    pub fn max_attempts(&self) -> u32 {
+        max_attempts(self.spec.max_attempts, &self.conf)
+    }
+}
+
+/// Hadoop 3 has a key for the bound; before, and without it, the default number is the bound, too.
+fn max_attempts(asked: u32, conf: &HadoopConf) -> u32 {
+    let number = |key| conf.get_i64(key, 0).ok().and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0);
+    let bound = number("yarn.resourcemanager.am.global.max-attempts")
+        .or_else(|| number("yarn.resourcemanager.am.max-attempts"))
+        .unwrap_or(2);
+    asked.min(bound)
+}
+
+fn parse_spec(bytes: &[u8]) -> Result<AmSpec, StartError> {
+    #[derive(serde::Deserialize)]
+    struct Versioned {
+        version: u64,
+    }
+    // The version first: what follows it may have another form.
+    match serde_json::from_slice::<Versioned>(bytes).map_err(StartError::Spec)?.version {
+        version if version == u64::from(SPEC_VERSION) => {
+            serde_json::from_slice(bytes).map_err(StartError::Spec)
+        }
+        version => Err(StartError::Version(version)),
+    }
+}
+
+/// The node's own configuration; what it lacks comes from the client, and the client's overrides win.
+fn hadoop_conf(env: &dyn Fn(&str) -> Option<String>, spec: &AmSpec) -> Result<HadoopConf, ConfError> {
+    let mut conf = HadoopConf::load(env, &Lookup::new(Defaults::common()))?;
+    for (key, value) in &spec.hadoop {
+        if matches!(conf.origin(key), None | Some(Origin::Default)) {
+            conf.set(key, value, "the client's configuration");
+        }
+    }
+    for (key, value) in &spec.hadoop_overrides {
+        conf.set(key, value, "the client's flink.hadoop.* or flink.yarn.*");
+    }
+    Ok(conf)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn yarn_bounds_the_attempts() {
+        let bounded =
+            |asked, pairs: &[(&str, &str)]| max_attempts(asked, &HadoopConf::from_map(pairs.iter().copied()));
+        let (global, default) =
+            ("yarn.resourcemanager.am.global.max-attempts", "yarn.resourcemanager.am.max-attempts");
+        assert_eq!(bounded(1, &[]), 1);
+        assert_eq!(bounded(5, &[]), 2);
+        assert_eq!(bounded(5, &[(default, "4")]), 4);
+        assert_eq!(bounded(5, &[(default, "4"), (global, "10")]), 5);
+    }
+
+    #[test]
+    fn another_version_is_refused_by_name_whatever_follows() {
+        let error = parse_spec(br#"{"version": 9, "all": "different"}"#).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "am.json has version 9, this heddle-am understands 1: client and heddle-am must be of one release"
+        );
+        assert!(matches!(parse_spec(b"{}"), Err(StartError::Spec(_))));
+        assert!(matches!(parse_spec(br#"{"version": 1}"#), Err(StartError::Spec(_))));
+    }
+}

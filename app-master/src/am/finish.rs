@@ -1,0 +1,183 @@
+//! Carries out the end that [`super::end`] decides.
+
+use std::time::Duration;
+
+use hadoop_rpc::{AuthPolicy, ClientOptions, RetryPolicy, TokenSource};
+use tokio::time::{Instant, sleep, timeout};
+use yarn_api::records::{FinalStatus, RegisterRequest};
+use yarn_api::{AmError, AmRmClient, ApplicationClient};
+
+use super::edge::{Edge, STOP_GRACE};
+use super::end::{CleanUp, End, Farewell};
+use super::environment::Environment;
+use crate::bridge::ToJvm;
+use crate::ledger::types::Worker;
+use crate::staging;
+
+/// For YARN to store the final status; the JobManager waits 30 s for it.
+const UNREGISTER_WAIT: Duration = Duration::from_secs(28);
+const UNREGISTER_RETRY: Duration = Duration::from_millis(50);
+/// For the JobManager to end by itself, and then after SIGTERM.
+const JOB_MANAGER_WAIT: Duration = Duration::from_secs(30);
+const TERMINATE_WAIT: Duration = Duration::from_secs(10);
+/// For the ResourceManager to say that the application is over. The NodeManager rarely leaves us so long.
+const OVER_WAIT: Duration = Duration::from_secs(10);
+const OVER_POLL: Duration = Duration::from_millis(15);
+/// For each answer to that question.
+const OVER_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Does it all and gives the exit code. `edge` is none when the start failed half-way.
+pub(super) async fn finish(
+    environment: &Environment,
+    rm: &AmRmClient,
+    edge: Option<&Edge>,
+    workers: &[Worker],
+    registered: bool,
+    end: End,
+) -> u8 {
+    tracing::info!(
+        attempt = environment.attempt(),
+        exit_code = end.exit_code,
+        reason = end.message,
+        "ending"
+    );
+    match end.farewell {
+        Farewell::Terminate => edge.iter().for_each(|edge| edge.job_manager.terminate()),
+        Farewell::Fatal => tell(edge, ToJvm::Fatal { reason: end.message.clone() }),
+        Farewell::Deregistered | Farewell::None => {}
+    }
+    if let (true, Some(edge)) = (end.stop_workers, edge) {
+        for worker in workers {
+            edge.control.stop(worker, STOP_GRACE, &end.message);
+        }
+    }
+    let stored = match &end.unregister {
+        Some((status, diagnostics)) => unregister(environment, rm, registered, *status, diagnostics).await,
+        None => false,
+    };
+    if end.farewell == Farewell::Deregistered {
+        tell(edge, ToJvm::Deregistered);
+    }
+    let clean = async {
+        let due = match end.clean_up {
+            CleanUp::AfterUnregister => stored,
+            CleanUp::IfApplicationOver => is_over(environment).await,
+            CleanUp::Never => false,
+        };
+        match &environment.spec.staging_dir {
+            Some(url) if due => match staging::remove(&environment.conf, &environment.user, url).await {
+                Ok(()) => tracing::info!(url, "removed the application's directory"),
+                Err(error) => tracing::warn!("{error}; `heddle gc` removes it later"),
+            },
+            Some(url) => tracing::info!(url, "the application's directory stays"),
+            None => {}
+        }
+    };
+    tokio::join!(clean, job_manager_end(edge, end.farewell));
+    end.exit_code
+}
+
+fn tell(edge: Option<&Edge>, message: ToJvm) {
+    if !edge.is_some_and(|edge| edge.bridge.send(message)) {
+        tracing::debug!("no JobManager is connected to hear of the end");
+    }
+}
+
+/// Reports the final status; an attempt that never registered does so first, for its diagnostics to be seen.
+async fn unregister(
+    environment: &Environment,
+    rm: &AmRmClient,
+    mut registered: bool,
+    status: FinalStatus,
+    diagnostics: &str,
+) -> bool {
+    let history = environment.spec.history_url.as_deref().unwrap_or_default();
+    let until = Instant::now() + UNREGISTER_WAIT;
+    while Instant::now() < until {
+        if !registered {
+            let request =
+                RegisterRequest { host: environment.host.clone(), rpc_port: -1, tracking_url: String::new() };
+            match rm.register(&request).await {
+                Ok(_) | Err(AmError::Refused(_)) => registered = true,
+                Err(error @ AmError::AttemptOver(_)) => {
+                    tracing::error!(%error, "YARN does not take the final status");
+                    return false;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "trying again");
+                    sleep(UNREGISTER_RETRY * 10).await;
+                    continue;
+                }
+            }
+        }
+        match rm.finish(status, diagnostics, history).await {
+            Ok(true) => {
+                tracing::info!(%status, "YARN has stored the final status");
+                return true;
+            }
+            Ok(false) => {}
+            Err(AmError::NotRegistered(_)) => registered = false,
+            Err(error @ (AmError::AttemptOver(_) | AmError::Refused(_))) => {
+                tracing::error!(%error, "YARN does not take the final status");
+                return false;
+            }
+            Err(error) => tracing::warn!(%error, "trying again"),
+        }
+        sleep(UNREGISTER_RETRY).await;
+    }
+    tracing::error!("YARN did not store the final status within {} s", UNREGISTER_WAIT.as_secs());
+    false
+}
+
+/// Asks the ResourceManager until it says that the application has ended, for as long as we are let live.
+async fn is_over(environment: &Environment) -> bool {
+    let secure = environment.conf.get_or("hadoop.security.authentication", "simple");
+    let mut options = ClientOptions::simple(environment.user.clone());
+    if secure.is_ok_and(|method| method.eq_ignore_ascii_case("kerberos")) {
+        let tokens = TokenSource::new(environment.credentials.clone());
+        options = options.with_auth(AuthPolicy::token("RM_DELEGATION_TOKEN"), tokens);
+    }
+    options.deadline = OVER_DEADLINE;
+    options.connect_timeout = OVER_DEADLINE;
+    let client = match ApplicationClient::new(&environment.conf, &options, RetryPolicy::NONE) {
+        Ok(client) => client,
+        Err(error) => {
+            tracing::warn!(%error, "cannot ask whether the application is over");
+            return false;
+        }
+    };
+    let id = environment.container.application_id();
+    let until = Instant::now() + OVER_WAIT;
+    while Instant::now() < until {
+        match client.application_report(id).await {
+            Ok(report) if report.state.is_final() => {
+                tracing::info!(state = %report.state, "the application is over");
+                return true;
+            }
+            Ok(_) => {}
+            Err(error) if error.retry() == hadoop_rpc::Retry::No => {
+                tracing::warn!(%error, "cannot ask whether the application is over");
+                return false;
+            }
+            Err(error) => tracing::debug!(%error, "asking again"),
+        }
+        sleep(OVER_POLL).await;
+    }
+    false
+}
+
+/// Waits for the JobManager to end, and helps it.
+async fn job_manager_end(edge: Option<&Edge>, farewell: Farewell) {
+    let Some(Edge { job_manager, .. }) = edge else { return };
+    if farewell != Farewell::Terminate && timeout(JOB_MANAGER_WAIT, job_manager.wait()).await.is_err() {
+        tracing::warn!("the JobManager does not end by itself; terminating it");
+        job_manager.terminate();
+    }
+    match timeout(TERMINATE_WAIT, job_manager.wait()).await {
+        Ok(report) => tracing::info!(summary = report.summary, "the JobManager has ended"),
+        Err(_) => {
+            tracing::warn!("the JobManager does not end on SIGTERM; killing it");
+            job_manager.kill();
+        }
+    }
+}

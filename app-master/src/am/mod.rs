@@ -1,0 +1,14 @@
+//! The ApplicationMaster's life: [`brain`] decides, [`edge`] does, [`end`] says how it ends, [`run`] ties them together.
+
+mod brain;
+#[cfg(test)]
+mod brain_tests;
+mod edge;
+mod end;
+mod environment;
+mod event;
+mod finish;
+mod run;
+
+pub use environment::{Environment, StartError};
+pub use run::run;

@@ -1,0 +1,272 @@
+//! The lines of the bridge.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Final status as the JVM names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Status {
+    /// The application did what it should.
+    Succeeded,
+    /// It failed.
+    Failed,
+    /// It was cancelled.
+    Killed,
+    /// Not known; also for words that this version does not know.
+    #[serde(other)]
+    Undefined,
+}
+
+/// A line from the JobManager.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum FromJvm {
+    /// First line.
+    Hello {
+        /// Proof that it is our JVM.
+        secret: String,
+        /// [`super::PROTOCOL`].
+        protocol: u32,
+        /// Flink's version.
+        #[serde(default)]
+        flink: String,
+        /// Its process id.
+        #[serde(default)]
+        pid: u32,
+    },
+    /// Flink's ResourceManager leads: register with YARN.
+    Ready {
+        /// URL of the web interface.
+        rest: Option<String>,
+        /// RPC address.
+        #[serde(default)]
+        rpc: String,
+    },
+    /// One worker wanted.
+    Request {
+        /// Its number, unique.
+        id: u64,
+        /// Memory, MiB.
+        memory_mb: u64,
+        /// Virtual cores.
+        vcores: u32,
+        /// Further resources.
+        #[serde(default)]
+        resources: BTreeMap<String, u64>,
+        /// JVM memory flags.
+        #[serde(default)]
+        jvm_args: Vec<String>,
+        /// Program arguments.
+        #[serde(default)]
+        args: Vec<String>,
+    },
+    /// No longer wanted.
+    Cancel {
+        /// The request.
+        id: u64,
+    },
+    /// Flink expects the worker: start it.
+    Launch {
+        /// The request.
+        id: u64,
+        /// The container.
+        worker: String,
+    },
+    /// Stop a worker.
+    Release {
+        /// The container.
+        worker: String,
+    },
+    /// The application ends.
+    Deregister {
+        /// Final status.
+        status: Status,
+        /// For YARN's report.
+        #[serde(default)]
+        diagnostics: String,
+    },
+    /// A type of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+impl fmt::Debug for FromJvm {
+    /// Leaves out the secret, and arguments, which may hold some.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hello { protocol, flink, pid, .. } => {
+                write!(f, "hello (protocol {protocol}, Flink {flink}, process {pid})")
+            }
+            Self::Ready { rest, rpc } => write!(f, "ready (REST {rest:?}, RPC {rpc})"),
+            Self::Request { id, memory_mb, vcores, .. } => {
+                write!(f, "request {id} ({memory_mb} MB, {vcores} vcores)")
+            }
+            Self::Cancel { id } => write!(f, "cancel {id}"),
+            Self::Launch { id, worker } => write!(f, "launch {id} in {worker}"),
+            Self::Release { worker } => write!(f, "release {worker}"),
+            Self::Deregister { status, .. } => write!(f, "deregister ({status:?})"),
+            Self::Unknown => f.write_str("a message of an unknown type"),
+        }
+    }
+}
+
+/// A worker of an earlier attempt or JobManager.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WorkerInfo {
+    /// Container id.
+    pub worker: String,
+    /// NodeManager, `host:port`.
+    pub node: String,
+    /// Its host.
+    pub host: String,
+}
+
+/// A line to the JobManager.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum ToJvm {
+    /// Answer to `ready`.
+    Registered {
+        /// Largest container, MiB.
+        max_memory_mb: u64,
+        /// Largest container, virtual cores.
+        max_vcores: u32,
+        /// Largest container, further resources.
+        resources: BTreeMap<String, u64>,
+    },
+    /// Follows `registered`, also when empty.
+    Previous {
+        /// Workers that still run.
+        workers: Vec<WorkerInfo>,
+    },
+    /// A container for a request.
+    Allocated {
+        /// The request.
+        id: u64,
+        /// Container, node and host.
+        #[serde(flatten)]
+        worker: WorkerInfo,
+    },
+    /// The request cannot be met.
+    Failed {
+        /// The request.
+        id: u64,
+        /// Why.
+        reason: String,
+    },
+    /// A worker is gone.
+    Terminated {
+        /// The container.
+        worker: String,
+        /// Why.
+        reason: String,
+    },
+    /// The final status is with YARN.
+    Deregistered,
+    /// The application must end.
+    Fatal {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A line that is none of the protocol's. Its text is left out: it may hold secrets.
+#[derive(Debug, thiserror::Error)]
+#[error("a line of the JobManager cannot be read: {0}")]
+pub struct DecodeError(#[from] serde_json::Error);
+
+/// Reads a line.
+pub fn decode(line: &str) -> Result<FromJvm, DecodeError> {
+    Ok(serde_json::from_str(line)?)
+}
+
+/// Writes a line, without its end.
+pub fn encode(message: &ToJvm) -> Result<String, serde_json::Error> {
+    serde_json::to_string(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_every_type() {
+        let cases = [
+            (
+                r#"{"type":"hello","secret":"s","protocol":1,"flink":"1.20.1","pid":7,"new":[1]}"#,
+                FromJvm::Hello { secret: "s".into(), protocol: 1, flink: "1.20.1".into(), pid: 7 },
+            ),
+            (r#"{"type":"ready","rest":null,"rpc":"h:1"}"#, FromJvm::Ready { rest: None, rpc: "h:1".into() }),
+            (
+                r#"{"type":"request","id":3,"memoryMb":1728,"vcores":2,"resources":{"yarn.io/gpu":1},
+                   "jvmArgs":["-Xmx1"],"args":["-D","a=b c\n"]}"#,
+                FromJvm::Request {
+                    id: 3,
+                    memory_mb: 1728,
+                    vcores: 2,
+                    resources: BTreeMap::from([("yarn.io/gpu".into(), 1)]),
+                    jvm_args: vec!["-Xmx1".into()],
+                    args: vec!["-D".into(), "a=b c\n".into()],
+                },
+            ),
+            (r#"{"id":3,"type":"cancel"}"#, FromJvm::Cancel { id: 3 }),
+            (r#"{"type":"launch","id":3,"worker":"c"}"#, FromJvm::Launch { id: 3, worker: "c".into() }),
+            (r#"{"type":"release","worker":"c"}"#, FromJvm::Release { worker: "c".into() }),
+            (
+                r#"{"type":"deregister","status":"KILLED","diagnostics":"x"}"#,
+                FromJvm::Deregister { status: Status::Killed, diagnostics: "x".into() },
+            ),
+            (
+                r#"{"type":"deregister","status":"NEW_WORD"}"#,
+                FromJvm::Deregister { status: Status::Undefined, diagnostics: String::new() },
+            ),
+            (r#"{"type":"later","x":{"y":1}}"#, FromJvm::Unknown),
+        ];
+        for (line, message) in cases {
+            assert_eq!(decode(line).unwrap(), message, "{line}");
+        }
+        for bad in ["", "[]", "{}", r#"{"type":"cancel"}"#, r#"{"type":"cancel","id":-1}"#] {
+            assert!(decode(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn writes_the_documented_lines() {
+        let worker = WorkerInfo { worker: "c".into(), node: "h:1".into(), host: "h".into() };
+        let cases = [
+            (
+                ToJvm::Registered { max_memory_mb: 8192, max_vcores: 4, resources: BTreeMap::new() },
+                r#"{"type":"registered","maxMemoryMb":8192,"maxVcores":4,"resources":{}}"#,
+            ),
+            (
+                ToJvm::Previous { workers: vec![worker.clone()] },
+                r#"{"type":"previous","workers":[{"worker":"c","node":"h:1","host":"h"}]}"#,
+            ),
+            (
+                ToJvm::Allocated { id: 1, worker },
+                r#"{"type":"allocated","id":1,"worker":"c","node":"h:1","host":"h"}"#,
+            ),
+            (ToJvm::Failed { id: 1, reason: "a\nb".into() }, r#"{"type":"failed","id":1,"reason":"a\nb"}"#),
+            (
+                ToJvm::Terminated { worker: "c".into(), reason: "r".into() },
+                r#"{"type":"terminated","worker":"c","reason":"r"}"#,
+            ),
+            (ToJvm::Deregistered, r#"{"type":"deregistered"}"#),
+            (ToJvm::Fatal { reason: "r".into() }, r#"{"type":"fatal","reason":"r"}"#),
+        ];
+        for (message, line) in cases {
+            assert_eq!(encode(&message).unwrap(), line);
+        }
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        let hello = decode(r#"{"type":"hello","secret":"hush","protocol":1}"#).unwrap();
+        assert!(!format!("{hello:?}").contains("hush"));
+        let bad = decode(r#"{"type":"hello","secret":"hush","protocol":"x"}"#).unwrap_err();
+        assert!(!bad.to_string().contains("hush"));
+    }
+}

@@ -1,0 +1,183 @@
+//! What a TaskManager container is started with: YARN's launch context, and the order for its taskrunner.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use flink_model::spec::{AmSpec, CONTROL_SECRET_ALIAS, ResourceKind, Visibility as SpecVisibility};
+use hadoop_rpc::Credentials;
+use taskrunner::control::{File, Launch};
+use yarn_api::records::{
+    AccessType, Container, ContainerLaunchContext, LocalResource, LocalResourceType, NodeId, ParseUrlError,
+    UnknownName, Visibility,
+};
+use yarn_api::{AMRM_TOKEN, NodeError, NodeErrorKind, NodeManagerClients};
+
+use crate::ledger::types::Order;
+
+/// Environment variable with the control server's address, for taskrunners.
+const CONTROL_VARIABLE: &str = "HEDDLE_CONTROL";
+/// User on whose behalf Hadoop's client acts on a cluster without Kerberos.
+const USER_VARIABLE: &str = "HADOOP_USER_NAME";
+/// Tries to start a container, and the wait before the second one; it doubles.
+const START_TRIES: u32 = 6;
+const START_DELAY: Duration = Duration::from_millis(300);
+
+/// The order from the client cannot be used for TaskManagers. A retry does not help.
+#[derive(Debug, thiserror::Error)]
+pub enum LauncherError {
+    /// A local resource.
+    #[error("am.json: local resource '{key}': {source}")]
+    Resource {
+        /// Its key.
+        key: String,
+        /// Why.
+        source: ParseUrlError,
+    },
+    /// An access list.
+    #[error("am.json: access lists: {0}")]
+    Acl(#[from] UnknownName),
+    /// A file that TaskManagers get.
+    #[error("cannot read {} for the TaskManagers: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// Makes launch contexts and orders; everything is read and checked when it is made.
+#[derive(Debug)]
+pub struct Launcher {
+    context: ContainerLaunchContext,
+    template: Launch,
+}
+
+impl Launcher {
+    /// From the client's order. `dir` is the ApplicationMaster's working directory, `control` the `host:port` of the
+    /// control server, `user` the user for Hadoop's client in the TaskManager.
+    pub fn new(
+        spec: &AmSpec,
+        dir: &Path,
+        control: &str,
+        user: Option<String>,
+        credentials: &Credentials,
+    ) -> Result<Self, LauncherError> {
+        let runner = &spec.taskrunner_key;
+        let acls = spec.acls.iter().map(|(access, acl)| Ok((access.parse::<AccessType>()?, acl.clone())));
+        let context = ContainerLaunchContext {
+            local_resources: local_resources(spec)?,
+            environment: BTreeMap::from([(CONTROL_VARIABLE.to_owned(), control.to_owned())]),
+            commands: vec![format!(
+                "./{runner} 1><LOG_DIR>/heddle-taskrunner.out 2><LOG_DIR>/heddle-taskrunner.log"
+            )],
+            tokens: worker_credentials(credentials).to_writable_bytes(),
+            acls: acls.collect::<Result<_, UnknownName>>()?,
+            service_data: BTreeMap::new(),
+        };
+        let read = |name: &String| {
+            let path = dir.join(name);
+            match std::fs::read(&path) {
+                Ok(content) => Ok(File { name: name.clone(), content }),
+                Err(source) => Err(LauncherError::File { path, source }),
+            }
+        };
+        let jvm = &spec.task_manager;
+        let mut env = jvm.env.clone();
+        if let Some(user) = user {
+            env.entry(USER_VARIABLE.to_owned()).or_insert(user);
+        }
+        let template = Launch {
+            java_home: jvm.java_home.clone().unwrap_or_default(),
+            jvm_args: jvm.jvm_args.clone(),
+            class_path: jvm.class_path.clone(),
+            main_class: jvm.main_class.clone(),
+            args: jvm.args.clone(),
+            env: env.into_iter().collect(),
+            files: spec.task_manager_files.iter().map(read).collect::<Result<_, _>>()?,
+            log_name: "taskmanager".to_owned(),
+            args_from_env: jvm.args_from_env.clone().into_iter().collect(),
+            memory_sample_interval_ms: 0,
+        };
+        Ok(Self { context, template })
+    }
+
+    /// What the taskrunner in `container` starts.
+    pub fn order(&self, container: &Container, order: Order) -> Launch {
+        let mut launch = self.template.clone();
+        let options = std::mem::replace(&mut launch.jvm_args, order.jvm_args);
+        launch.jvm_args.extend(options);
+        launch.args.extend(order.args);
+        let NodeId { host, .. } = &container.node;
+        for (key, value) in [
+            ("taskmanager.resource-id", container.id.to_string()),
+            ("internal.taskmanager.resource-id.metadata", container.node.to_string()),
+            ("taskmanager.host", host.clone()),
+            ("internal.taskmanager.node-id", host.clone()),
+        ] {
+            launch.args.extend(["-D".to_owned(), format!("{key}={value}")]);
+        }
+        launch
+    }
+
+    /// Starts the taskrunner. What may pass is tried again for some seconds.
+    pub async fn start(&self, nodes: &NodeManagerClients, container: &Container) -> Result<(), NodeError> {
+        let mut delay = START_DELAY;
+        for _ in 1..START_TRIES {
+            match nodes.start_container(container, &self.context).await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind == NodeErrorKind::AlreadyStarted => return Ok(()),
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(container = %container.id, %error, "trying again in {} ms", delay.as_millis());
+                }
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(delay).await;
+            delay *= 2;
+        }
+        match nodes.start_container(container, &self.context).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind == NodeErrorKind::AlreadyStarted => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A worker gets every token and secret but the one that speaks for the whole application.
+fn worker_credentials(credentials: &Credentials) -> Credentials {
+    let mut credentials = credentials.clone();
+    credentials.tokens.retain(|_, token| token.kind != AMRM_TOKEN);
+    credentials
+}
+
+/// The control secret among the ApplicationMaster's own credentials.
+pub fn control_secret(credentials: &Credentials) -> Option<&[u8]> {
+    credentials.secrets.get(CONTROL_SECRET_ALIAS).map(Vec::as_slice).filter(|secret| !secret.is_empty())
+}
+
+fn local_resources(spec: &AmSpec) -> Result<BTreeMap<String, LocalResource>, LauncherError> {
+    spec.task_manager_resources
+        .iter()
+        .map(|resource| {
+            let url = resource.url.parse();
+            let url = url.map_err(|source| LauncherError::Resource { key: resource.key.clone(), source })?;
+            let resource_of = LocalResource {
+                url,
+                size: resource.size,
+                timestamp: u64::try_from(resource.modification_time).unwrap_or_default(),
+                kind: match resource.kind {
+                    ResourceKind::File => LocalResourceType::File,
+                    ResourceKind::Archive => LocalResourceType::Archive,
+                },
+                visibility: match resource.visibility {
+                    SpecVisibility::Public => Visibility::Public,
+                    SpecVisibility::Private => Visibility::Private,
+                    SpecVisibility::Application => Visibility::Application,
+                },
+                pattern: None,
+            };
+            Ok((resource.key.clone(), resource_of))
+        })
+        .collect()
+}

@@ -1,0 +1,439 @@
+//! The ledger of containers: which are asked for, which start, run, and end. Pure: no clock, no network.
+//!
+//! Invariant, once all messages are delivered: asked + starting + running == wanted, where *asked* is what the ResourceManager
+//! still owes, *starting* are containers given but not yet connected, *running* those with a connected taskrunner, and
+//! *wanted* what Flink has requested and neither cancelled nor released nor been told to be gone.
+//!
+//! ```text
+//! Request ─► waiting ─grant─► Granted ─Launch─► Starting ─Connected─► Running
+//!               │                │                  │                    │
+//!               └─Cancel         └──── Cancel, Release, JobManagerLost, failed start, reported exit ──► Releasing ─► gone
+//!                                       Completed, from anywhere ──────────────────────────────────────────────► gone
+//! ```
+
+pub mod cause;
+mod line;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
+pub mod types;
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::time::Duration;
+
+use cause::{Report, describe, describe_returned};
+use line::Line;
+use types::{Beat, Completed, Effect, Grant, Input, Order, Outgoing, Place, Profile, Worker};
+
+/// How long an exit that may be YARN's doing waits for YARN's side of the story.
+pub const REPORT_WAIT: Duration = Duration::from_secs(5);
+
+/// After this many refreshes without an answer a released container is taken for gone.
+const RELEASE_TRIES: u8 = 5;
+
+/// How many ended containers are remembered, to recognise late and repeated messages about them.
+const REMEMBERED: usize = 4096;
+
+/// What a container is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    /// Flink knows of it and has not yet said `launch`.
+    Granted(u64),
+    /// Its taskrunner was ordered and has not connected.
+    Starting,
+    /// Its taskrunner has connected.
+    Running,
+    /// Flink no longer counts on it; the ResourceManager has not yet confirmed its end.
+    Releasing { told: bool, tries: u8 },
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    place: Place,
+    state: State,
+    report: Option<Report>,
+}
+
+#[derive(Debug, Clone)]
+struct Request {
+    line: usize,
+    order: Order,
+}
+
+/// Numbers for the log and for the property tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Requests that wait for a container.
+    pub asked: usize,
+    /// Containers granted or starting.
+    pub starting: usize,
+    /// Containers whose taskrunner is connected.
+    pub running: usize,
+    /// Containers on their way back.
+    pub releasing: usize,
+}
+
+/// See the module's text.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    maximum: Option<Profile>,
+    lines: Vec<Line>,
+    requests: HashMap<u64, Request>,
+    workers: BTreeMap<Worker, Entry>,
+    gone: HashSet<Worker>,
+    gone_order: VecDeque<Worker>,
+}
+
+impl Ledger {
+    /// Empty.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One step.
+    pub fn step(&mut self, input: Input) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let out = &mut effects;
+        match input {
+            Input::Maximum(maximum) => self.maximum = Some(maximum),
+            Input::Recovered(workers) => self.recovered(workers),
+            Input::Request { id, profile, order } => self.request(id, profile, order, out),
+            Input::Cancel(id) => self.cancel(id, out),
+            Input::Launch { id, worker } => self.launch(id, worker, out),
+            Input::Release(worker) => self.give_back(&worker, "Flink released it", out),
+            Input::JobManagerLost => self.job_manager_lost(out),
+            Input::Beat(beat) => self.beat(beat, out),
+            Input::Resync => self.resync(),
+            Input::AsksRefused(reason) => self.asks_refused(&reason, out),
+            Input::Refresh => self.refresh(out),
+            Input::StartFailed(worker, reason) => self.start_failed(worker, reason, out),
+            Input::Connected(worker) => self.connected(worker, out),
+            Input::Exited(worker, report) => self.exited(worker, report, out),
+            Input::ReportWaitOver(worker) => self.report_wait_over(worker, out),
+        }
+        effects
+    }
+
+    /// What the next heartbeat has to carry. Stays the same until the answer comes in as [`Input::Beat`].
+    pub fn outgoing(&self) -> Outgoing {
+        let told = |state: &State| matches!(state, State::Releasing { told: false, .. });
+        Outgoing {
+            asks: self.lines.iter().filter_map(Line::ask).collect(),
+            releases: self.workers.iter().filter(|(_, e)| told(&e.state)).map(|(w, _)| w.clone()).collect(),
+        }
+    }
+
+    /// True while heartbeats should be quick: something is owed, to be said, or about to be learned.
+    pub fn is_busy(&self) -> bool {
+        self.lines.iter().any(|line| line.needed() > 0 || line.ask().is_some())
+            || self.workers.values().any(|entry| {
+                matches!(entry.state, State::Releasing { told: false, .. })
+                    || (entry.report.is_some() && !matches!(entry.state, State::Releasing { .. }))
+            })
+    }
+
+    /// Numbers by state.
+    pub fn counts(&self) -> Counts {
+        let mut counts =
+            Counts { asked: self.lines.iter().map(|l| l.needed() as usize).sum(), ..Counts::default() };
+        for entry in self.workers.values() {
+            match entry.state {
+                State::Granted(_) | State::Starting => counts.starting += 1,
+                State::Running => counts.running += 1,
+                State::Releasing { .. } => counts.releasing += 1,
+            }
+        }
+        counts
+    }
+
+    /// Containers that a JobManager should know of as workers, with their nodes: for `previous`.
+    pub fn live(&self) -> Vec<(Worker, Place)> {
+        let live = |state: &State| matches!(state, State::Starting | State::Running);
+        self.workers
+            .iter()
+            .filter(|(_, e)| live(&e.state))
+            .map(|(w, e)| (w.clone(), e.place.clone()))
+            .collect()
+    }
+
+    fn recovered(&mut self, workers: Vec<(Worker, Place)>) {
+        for (worker, place) in workers {
+            if !self.gone.contains(&worker) {
+                self.workers.entry(worker).or_insert(Entry { place, state: State::Running, report: None });
+            }
+        }
+    }
+
+    fn request(&mut self, id: u64, profile: Profile, order: Order, out: &mut Vec<Effect>) {
+        if self.requests.contains_key(&id) {
+            return;
+        }
+        if let Some(reason) = self.maximum.as_ref().and_then(|maximum| too_large(&profile, maximum)) {
+            out.push(Effect::Failed { id, reason });
+            return;
+        }
+        let line = match self.lines.iter().position(|line| line.profile == profile) {
+            Some(line) => line,
+            None => {
+                let priority = i32::try_from(self.lines.len() + 1).unwrap_or(i32::MAX);
+                self.lines.push(Line::new(profile, priority));
+                self.lines.len() - 1
+            }
+        };
+        self.requests.insert(id, Request { line, order });
+        self.lines[line].push(id);
+    }
+
+    fn cancel(&mut self, id: u64, out: &mut Vec<Effect>) {
+        let Some(request) = self.requests.remove(&id) else { return };
+        self.lines[request.line].remove(id);
+        let granted = self.workers.iter().find(|(_, entry)| entry.state == State::Granted(id));
+        if let Some(worker) = granted.map(|(worker, _)| worker.clone()) {
+            self.give_back(&worker, "its request was cancelled", out);
+        }
+    }
+
+    fn launch(&mut self, id: u64, worker: Worker, out: &mut Vec<Effect>) {
+        let Some(entry) = self.workers.get_mut(&worker) else { return };
+        if entry.state != State::Granted(id) {
+            return;
+        }
+        if let Some(request) = self.requests.remove(&id) {
+            entry.state = State::Starting;
+            out.push(Effect::Launch { worker, order: request.order });
+        }
+    }
+
+    /// Live → Releasing, without a word to Flink.
+    fn give_back(&mut self, worker: &Worker, why: &str, out: &mut Vec<Effect>) {
+        let Some(entry) = self.workers.get_mut(worker) else { return };
+        match entry.state {
+            State::Releasing { .. } => return,
+            State::Granted(id) => drop(self.requests.remove(&id)),
+            State::Starting | State::Running => {}
+        }
+        entry.state = State::Releasing { told: false, tries: 0 };
+        out.push(Effect::Stop { worker: worker.clone(), reason: why.to_owned() });
+    }
+
+    fn job_manager_lost(&mut self, out: &mut Vec<Effect>) {
+        let granted: Vec<_> = self
+            .workers
+            .iter()
+            .filter(|(_, entry)| matches!(entry.state, State::Granted(_)))
+            .map(|(worker, _)| worker.clone())
+            .collect();
+        for worker in granted {
+            self.give_back(&worker, "the JobManager that asked for it is gone", out);
+        }
+        self.requests.clear();
+        self.lines.iter_mut().for_each(Line::clear);
+    }
+
+    fn beat(&mut self, beat: Beat, out: &mut Vec<Effect>) {
+        let mut grants = vec![0; self.lines.len()];
+        for grant in beat.granted {
+            self.granted(grant, &mut grants, out);
+        }
+        for (line, grants) in self.lines.iter_mut().zip(grants) {
+            let sent = beat.sent.asks.iter().find(|ask| ask.priority == line.priority).map(|ask| ask.count);
+            line.answered(sent, grants, beat.certain);
+        }
+        if beat.certain {
+            for worker in &beat.sent.releases {
+                if let Some(Entry { state: State::Releasing { told, .. }, .. }) = self.workers.get_mut(worker)
+                {
+                    *told = true;
+                }
+            }
+        }
+        for completed in beat.completed {
+            self.completed(completed, out);
+        }
+    }
+
+    fn granted(&mut self, grant: Grant, grants: &mut [u32], out: &mut Vec<Effect>) {
+        let Grant { worker, place, priority, allocation_request } = grant;
+        if self.gone.contains(&worker) || self.workers.contains_key(&worker) {
+            return; // said twice
+        }
+        let number = allocation_request.filter(|id| *id > 0).unwrap_or(i64::from(priority));
+        let line = self.lines.iter().position(|line| i64::from(line.priority) == number);
+        let request = line.and_then(|line| {
+            grants[line] += 1;
+            self.lines[line].pop()
+        });
+        let (state, effect) = match request {
+            Some(id) => {
+                (State::Granted(id), Effect::Allocated { id, worker: worker.clone(), place: place.clone() })
+            }
+            None => (
+                State::Releasing { told: false, tries: 0 },
+                Effect::Stop {
+                    worker: worker.clone(),
+                    reason: "surplus: no request waits for it".to_owned(),
+                },
+            ),
+        };
+        self.workers.insert(worker, Entry { place, state, report: None });
+        out.push(effect);
+    }
+
+    fn completed(&mut self, completed: Completed, out: &mut Vec<Effect>) {
+        let Completed { worker, status, diagnostics } = completed;
+        let Some(entry) = self.workers.remove(&worker) else {
+            // Never seen alive: its grant was lost on the way, and with it one that was asked for.
+            if self.remember(worker) {
+                self.lines.iter_mut().for_each(Line::doubt);
+            }
+            return;
+        };
+        if let State::Granted(id) = entry.state {
+            self.requests.remove(&id);
+        }
+        let cause = if matches!(entry.state, State::Releasing { .. }) {
+            Some(describe_returned(status))
+        } else {
+            let cause = describe(Some((status, &diagnostics)), entry.report.as_ref());
+            out.push(terminated(&worker, &entry.place, &cause));
+            None
+        };
+        self.remember(worker.clone());
+        out.push(Effect::Forget { worker, cause });
+    }
+
+    fn resync(&mut self) {
+        self.lines.iter_mut().for_each(Line::forgotten);
+        for entry in self.workers.values_mut() {
+            if let State::Releasing { told, .. } = &mut entry.state {
+                *told = false;
+            }
+        }
+    }
+
+    /// Which of the asks is at fault is not known: all that wait fail, and Flink asks anew at its own pace.
+    fn asks_refused(&mut self, reason: &str, out: &mut Vec<Effect>) {
+        for line in &mut self.lines {
+            line.doubt();
+            while let Some(id) = line.pop() {
+                self.requests.remove(&id);
+                out.push(Effect::Failed { id, reason: format!("YARN refuses the request: {reason}") });
+            }
+        }
+    }
+
+    fn refresh(&mut self, out: &mut Vec<Effect>) {
+        self.lines.iter_mut().for_each(Line::doubt);
+        let mut lost = Vec::new();
+        for (worker, entry) in &mut self.workers {
+            if let State::Releasing { told, tries } = &mut entry.state {
+                *told = false;
+                *tries += 1;
+                if *tries > RELEASE_TRIES {
+                    lost.push(worker.clone());
+                }
+            }
+        }
+        for worker in lost {
+            self.workers.remove(&worker);
+            self.remember(worker.clone());
+            let cause = Some("given back; YARN never confirmed its end".to_owned());
+            out.push(Effect::Forget { worker, cause });
+        }
+    }
+
+    fn start_failed(&mut self, worker: Worker, reason: String, out: &mut Vec<Effect>) {
+        let Some(entry) = self.workers.get(&worker) else { return };
+        if entry.state != State::Starting {
+            return;
+        }
+        out.push(terminated(&worker, &entry.place, &format!("could not be started: {reason}")));
+        self.give_back(&worker, "it could not be started", out);
+    }
+
+    fn connected(&mut self, worker: Worker, out: &mut Vec<Effect>) {
+        match self.workers.get_mut(&worker).map(|entry| &mut entry.state) {
+            Some(state @ State::Starting) => *state = State::Running,
+            Some(State::Running) => {}
+            Some(State::Granted(_) | State::Releasing { .. }) | None => {
+                out.push(Effect::Stop { worker, reason: "it is not wanted".to_owned() });
+            }
+        }
+    }
+
+    fn exited(&mut self, worker: Worker, report: Report, out: &mut Vec<Effect>) {
+        let Some(entry) = self.workers.get_mut(&worker) else { return };
+        let wait = report.may_be_yarns_kill();
+        entry.report = Some(report);
+        match entry.state {
+            State::Releasing { .. } | State::Granted(_) => {}
+            State::Starting | State::Running if wait => out.push(Effect::AwaitCompletion(worker)),
+            State::Starting | State::Running => self.ended_by_report(worker, out),
+        }
+    }
+
+    fn report_wait_over(&mut self, worker: Worker, out: &mut Vec<Effect>) {
+        let waits = self.workers.get(&worker).is_some_and(|entry| {
+            entry.report.is_some() && matches!(entry.state, State::Starting | State::Running)
+        });
+        if waits {
+            self.ended_by_report(worker, out);
+        }
+    }
+
+    /// The JVM is gone and there is no more to learn: Flink may replace it without waiting for the ResourceManager.
+    fn ended_by_report(&mut self, worker: Worker, out: &mut Vec<Effect>) {
+        if let Some(entry) = self.workers.get(&worker) {
+            out.push(terminated(&worker, &entry.place, &describe(None, entry.report.as_ref())));
+        }
+        self.give_back(&worker, "its JVM has ended", out);
+    }
+
+    /// Remembers an ended container; false when it was known already.
+    fn remember(&mut self, worker: Worker) -> bool {
+        if !self.gone.insert(worker.clone()) {
+            return false;
+        }
+        self.gone_order.push_back(worker);
+        if self.gone_order.len() > REMEMBERED
+            && let Some(oldest) = self.gone_order.pop_front()
+        {
+            self.gone.remove(&oldest);
+        }
+        true
+    }
+}
+
+fn terminated(worker: &Worker, place: &Place, cause: &str) -> Effect {
+    Effect::Terminated { worker: worker.clone(), reason: format!("{worker} on {place}: {cause}") }
+}
+
+/// Why the cluster can never give a container of this size, with both numbers; none if it can.
+fn too_large(profile: &Profile, maximum: &Profile) -> Option<String> {
+    if profile.memory_mb > maximum.memory_mb {
+        return Some(format!(
+            "a TaskManager of {} MB is larger than the cluster's largest container, {} MB \
+             (taskmanager.memory.process.size; YARN: yarn.scheduler.maximum-allocation-mb)",
+            profile.memory_mb, maximum.memory_mb
+        ));
+    }
+    if profile.vcores > maximum.vcores {
+        return Some(format!(
+            "a TaskManager of {} vcores is larger than the cluster's largest container, {} vcores \
+             (yarn.containers.vcores, taskmanager.cpu.cores; YARN: yarn.scheduler.maximum-allocation-vcores)",
+            profile.vcores, maximum.vcores
+        ));
+    }
+    profile.resources.iter().filter(|(_, amount)| **amount > 0).find_map(|(name, amount)| {
+        match maximum.resources.get(name) {
+            None => {
+                Some(format!("the cluster defines no resource type {name} (a TaskManager wants {amount})"))
+            }
+            Some(most) if amount > most => Some(format!(
+                "a TaskManager with {amount} of {name} is larger than the cluster's largest container, {most}"
+            )),
+            Some(_) => None,
+        }
+    })
+}

@@ -1,0 +1,260 @@
+use proptest::prelude::*;
+
+use super::simulation::{Op, Simulation};
+use super::types::*;
+use super::*;
+
+fn place() -> Place {
+    Place { host: "node1".into(), port: 8041 }
+}
+
+fn size(memory_mb: u64) -> Profile {
+    Profile { memory_mb, vcores: 1, ..Profile::default() }
+}
+
+fn ready() -> Ledger {
+    let mut ledger = Ledger::new();
+    ledger.step(Input::Maximum(Profile { memory_mb: 4096, vcores: 4, ..Profile::default() }));
+    ledger
+}
+
+fn request(ledger: &mut Ledger, id: u64, memory_mb: u64) -> Vec<Effect> {
+    let order = Order { jvm_args: vec![format!("-Xmx{memory_mb}m")], args: vec![] };
+    ledger.step(Input::Request { id, profile: size(memory_mb), order })
+}
+
+fn beat(ledger: &mut Ledger, granted: &[(&str, i32)], completed: &[(&str, i32)]) -> Vec<Effect> {
+    let sent = ledger.outgoing();
+    let grant = |(id, priority): &(&str, i32)| Grant {
+        worker: Worker::new(id),
+        place: place(),
+        priority: *priority,
+        allocation_request: None,
+    };
+    let complete = |(id, status): &(&str, i32)| Completed {
+        worker: Worker::new(id),
+        status: *status,
+        diagnostics: String::new(),
+    };
+    ledger.step(Input::Beat(Beat {
+        sent,
+        certain: true,
+        granted: granted.iter().map(grant).collect(),
+        completed: completed.iter().map(complete).collect(),
+    }))
+}
+
+fn launched(ledger: &mut Ledger, id: u64, worker: &str) {
+    request(ledger, id, 1024);
+    beat(ledger, &[], &[]);
+    beat(ledger, &[(worker, 1)], &[]);
+    let effects = ledger.step(Input::Launch { id, worker: Worker::new(worker) });
+    assert!(matches!(effects[..], [Effect::Launch { .. }]), "{effects:?}");
+    assert_eq!(ledger.step(Input::Connected(Worker::new(worker))), vec![]);
+}
+
+#[test]
+fn one_priority_per_size_and_absolute_counts() {
+    let mut ledger = ready();
+    for (id, memory) in [(1, 1024), (2, 2048), (3, 1024)] {
+        request(&mut ledger, id, memory);
+    }
+    let asks = ledger.outgoing().asks;
+    let lines: Vec<_> = asks.iter().map(|ask| (ask.priority, ask.profile.memory_mb, ask.count)).collect();
+    assert_eq!(lines, [(1, 1024, 2), (2, 2048, 1)]);
+    beat(&mut ledger, &[], &[]);
+    assert_eq!(ledger.outgoing(), Outgoing::default(), "nothing is said twice");
+    assert!(ledger.is_busy());
+    let effects = beat(&mut ledger, &[("c1", 1)], &[]);
+    assert_eq!(effects, [Effect::Allocated { id: 1, worker: Worker::new("c1"), place: place() }]);
+    assert_eq!(ledger.outgoing(), Outgoing::default(), "the ResourceManager has counted down by itself");
+}
+
+#[test]
+fn a_grant_that_crosses_the_ask_makes_it_said_again() {
+    let mut ledger = ready();
+    request(&mut ledger, 1, 1024);
+    beat(&mut ledger, &[], &[]);
+    request(&mut ledger, 2, 1024);
+    beat(&mut ledger, &[("c1", 1)], &[]); // carried the ask for two
+    assert_eq!(ledger.outgoing().asks[0].count, 1);
+}
+
+#[test]
+fn too_large_requests_fail_at_once_with_both_numbers() {
+    let mut ledger = ready();
+    let effects = request(&mut ledger, 7, 8192);
+    let [Effect::Failed { id: 7, reason }] = &effects[..] else { panic!("{effects:?}") };
+    assert!(reason.contains("8192") && reason.contains("4096"), "{reason}");
+    let mut profile = size(1024);
+    profile.resources.insert("yarn.io/gpu".into(), 1);
+    let effects = ledger.step(Input::Request { id: 8, profile, order: Order::default() });
+    assert!(matches!(&effects[..], [Effect::Failed { reason, .. }] if reason.contains("yarn.io/gpu")));
+    assert_eq!(ledger.outgoing(), Outgoing::default());
+}
+
+#[test]
+fn surplus_goes_back_and_its_end_is_no_failure() {
+    let mut ledger = ready();
+    let effects = beat(&mut ledger, &[("c1", 1), ("c1", 1)], &[]);
+    assert!(matches!(effects[..], [Effect::Stop { .. }]), "{effects:?}");
+    assert_eq!(ledger.outgoing().releases, [Worker::new("c1")]);
+    let effects = beat(&mut ledger, &[], &[("c1", -100)]);
+    assert!(matches!(effects[..], [Effect::Forget { .. }]), "{effects:?}");
+    assert_eq!(beat(&mut ledger, &[("c1", 1)], &[("c1", -100)]), vec![], "late repetition");
+}
+
+#[test]
+fn cancel_after_the_grant_releases_the_container_and_a_late_launch_does_nothing() {
+    let mut ledger = ready();
+    request(&mut ledger, 1, 1024);
+    beat(&mut ledger, &[], &[]);
+    beat(&mut ledger, &[("c1", 1)], &[]);
+    assert!(matches!(ledger.step(Input::Cancel(1))[..], [Effect::Stop { .. }]));
+    assert_eq!(ledger.step(Input::Launch { id: 1, worker: Worker::new("c1") }), vec![]);
+    assert_eq!(ledger.outgoing().releases, [Worker::new("c1")]);
+}
+
+#[test]
+fn one_batch_with_an_own_and_a_foreign_end_reports_both_rightly() {
+    let mut ledger = ready();
+    launched(&mut ledger, 1, "c1");
+    launched(&mut ledger, 2, "c2");
+    ledger.step(Input::Release(Worker::new("c1")));
+    let effects = beat(&mut ledger, &[], &[("c1", -105), ("c2", -104)]);
+    let told: Vec<_> = effects.iter().filter(|e| matches!(e, Effect::Terminated { .. })).collect();
+    let [Effect::Terminated { worker, reason }] = &told[..] else { panic!("{effects:?}") };
+    assert_eq!(worker.as_str(), "c2");
+    assert!(reason.contains("physical memory") && reason.contains("node1:8041"), "{reason}");
+}
+
+#[test]
+fn a_failed_start_is_told_and_given_back() {
+    let mut ledger = ready();
+    request(&mut ledger, 1, 1024);
+    beat(&mut ledger, &[], &[]);
+    beat(&mut ledger, &[("c1", 1)], &[]);
+    ledger.step(Input::Launch { id: 1, worker: Worker::new("c1") });
+    let effects = ledger.step(Input::StartFailed(Worker::new("c1"), "token expired".into()));
+    assert!(matches!(&effects[..], [Effect::Terminated { reason, .. }, Effect::Stop { .. }]
+        if reason.contains("token expired")));
+}
+
+#[test]
+fn an_exit_of_its_own_is_told_before_yarn_knows_but_a_kill_waits_for_yarns_reason() {
+    let mut ledger = ready();
+    launched(&mut ledger, 1, "c1");
+    launched(&mut ledger, 2, "c2");
+    let report = |code| Report { code: Some(code), ..Report::default() };
+    let effects = ledger.step(Input::Exited(Worker::new("c1"), report(1)));
+    assert!(matches!(effects[..], [Effect::Terminated { .. }, Effect::Stop { .. }]), "{effects:?}");
+    let effects = ledger.step(Input::Exited(Worker::new("c2"), report(143)));
+    assert_eq!(effects, [Effect::AwaitCompletion(Worker::new("c2"))]);
+    assert!(ledger.is_busy());
+    let effects = beat(&mut ledger, &[], &[("c1", 1), ("c2", -102)]);
+    let told: Vec<_> = effects.iter().filter(|e| matches!(e, Effect::Terminated { .. })).collect();
+    assert!(matches!(told[..], [Effect::Terminated { reason, .. }] if reason.contains("preempted")));
+    assert_eq!(ledger.step(Input::ReportWaitOver(Worker::new("c2"))), vec![]);
+}
+
+#[test]
+fn resync_asks_again_for_all_that_is_open() {
+    let mut ledger = ready();
+    launched(&mut ledger, 1, "c1");
+    request(&mut ledger, 2, 1024);
+    request(&mut ledger, 3, 2048);
+    beat(&mut ledger, &[], &[]);
+    ledger.step(Input::Release(Worker::new("c1")));
+    beat(&mut ledger, &[], &[]);
+    assert_eq!(ledger.outgoing(), Outgoing::default());
+    ledger.step(Input::Resync);
+    let again = ledger.outgoing();
+    assert_eq!(again.asks.iter().map(|ask| ask.count).collect::<Vec<_>>(), [1, 1]);
+    assert_eq!(again.releases, [Worker::new("c1")]);
+}
+
+#[test]
+fn a_new_job_manager_finds_the_workers_and_no_old_requests() {
+    let mut ledger = ready();
+    launched(&mut ledger, 1, "c1");
+    request(&mut ledger, 2, 1024);
+    request(&mut ledger, 3, 2048);
+    beat(&mut ledger, &[], &[]);
+    beat(&mut ledger, &[("c2", 1)], &[]);
+    ledger.step(Input::JobManagerLost);
+    assert_eq!(ledger.live(), [(Worker::new("c1"), place())]);
+    let outgoing = ledger.outgoing();
+    assert_eq!(outgoing.releases, [Worker::new("c2")]);
+    assert_eq!(outgoing.asks.iter().map(|ask| (ask.priority, ask.count)).collect::<Vec<_>>(), [(2, 0)]);
+}
+
+#[test]
+fn a_taskrunner_that_is_not_wanted_is_stopped() {
+    let effects = ready().step(Input::Connected(Worker::new("c9")));
+    assert!(matches!(effects[..], [Effect::Stop { .. }]));
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let k = 0..8usize;
+    prop_oneof![
+        6 => (0..3u8).prop_map(Op::Request),
+        2 => k.clone().prop_map(Op::Cancel),
+        2 => k.clone().prop_map(Op::Release),
+        6 => Just(Op::ToFlink),
+        6 => Just(Op::ToLedger),
+        6 => Just(Op::Heartbeat),
+        6 => k.clone().prop_map(Op::Grant),
+        2 => (k.clone(), any::<bool>()).prop_map(|(k, reported)| Op::Dies(k, reported)),
+        4 => k.clone().prop_map(Op::Starts),
+        1 => k.clone().prop_map(Op::StartFails),
+        1 => k.clone().prop_map(Op::WaitOver),
+        1 => Just(Op::AnswerLost),
+        1 => Just(Op::BeatLost),
+        1 => k.clone().prop_map(Op::GrantLost),
+        1 => (0..5u8).prop_map(Op::Surplus),
+        1 => k.prop_map(Op::Repeat),
+        1 => Just(Op::ResourceManagerRestart),
+        1 => Just(Op::JobManagerRestart),
+        1 => Just(Op::Refresh),
+    ]
+}
+
+/// True for moves after which the ResourceManager may owe more than was asked, until the surplus comes and goes back.
+fn adds(op: &Op) -> bool {
+    matches!(op, Op::Surplus(_) | Op::Repeat(_))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn asked_starting_and_running_are_what_is_wanted(ops in prop::collection::vec(op(), 0..120)) {
+        let mut sim = Simulation::new();
+        for op in &ops {
+            sim.run(*op);
+        }
+        sim.settle();
+        let counts = sim.ledger.counts();
+        prop_assert_eq!(counts.asked + counts.starting + counts.running, sim.wanted());
+        prop_assert_eq!(counts.asked, sim.pending.len());
+        let owed: u32 = sim.asks.values().sum();
+        if ops.iter().any(adds) {
+            prop_assert!(owed as usize >= counts.asked, "a request is lost: {} < {}", owed, counts.asked);
+        } else {
+            prop_assert_eq!(owed as usize, counts.asked);
+        }
+        sim.grant_all();
+        // Releases that a restarted ResourceManager knows nothing of are given up in the end.
+        for _ in 0..=RELEASE_TRIES {
+            sim.run(Op::Refresh);
+            sim.settle();
+        }
+        let counts = sim.ledger.counts();
+        prop_assert_eq!((counts.asked, counts.releasing, sim.pending.len()), (0, 0, 0));
+        prop_assert_eq!(counts.starting + counts.running, sim.workers.len());
+        prop_assert_eq!(&sim.live, &sim.workers, "every surplus container is back, every worker alive");
+        prop_assert!(sim.asks.values().all(|count| *count == 0));
+        prop_assert_eq!(sim.ledger.outgoing(), Outgoing::default());
+        prop_assert!(!sim.ledger.is_busy());
+    }
+}

@@ -1,0 +1,148 @@
+//! Class path of the containers' JVMs.
+
+use crate::options::UserJarInclusion;
+
+/// What `yarn.application.classpath` is when nobody sets it.
+pub const DEFAULT_YARN_CLASS_PATH: [&str; 7] = [
+    "$HADOOP_CONF_DIR",
+    "$HADOOP_COMMON_HOME/share/hadoop/common/*",
+    "$HADOOP_COMMON_HOME/share/hadoop/common/lib/*",
+    "$HADOOP_HDFS_HOME/share/hadoop/hdfs/*",
+    "$HADOOP_HDFS_HOME/share/hadoop/hdfs/lib/*",
+    "$HADOOP_YARN_HOME/share/hadoop/yarn/*",
+    "$HADOOP_YARN_HOME/share/hadoop/yarn/lib/*",
+];
+
+/// What stands in a container's working directory, by the keys of its local resources.
+#[derive(Debug, Clone, Default)]
+pub struct ContainerFiles {
+    /// `lib/`, `plugins/`, ship files, the logging configuration. `flink-dist` is found among them by its name.
+    pub shipped: Vec<String>,
+    /// The user's jars (and those of `usrlib/`).
+    pub user: Vec<String>,
+    /// The bridge's jar, for the JobManager.
+    pub bridge: Option<String>,
+}
+
+/// Class path without Hadoop: user jars where `inclusion` puts them, Flink's own in order of their names, flink-dist, the
+/// bridge, the working directory (which holds the configuration). Nothing of `plugins/` is in it.
+pub fn flink_class_path(files: &ContainerFiles, inclusion: UserJarInclusion) -> Vec<String> {
+    let (dist, system): (Vec<_>, Vec<_>) = files.shipped.iter().partition(|key| is_dist_jar(key));
+    let mut system = entries(system);
+    let mut user = entries(files.user.iter());
+    if inclusion == UserJarInclusion::Order {
+        system.append(&mut user);
+    }
+    for list in [&mut system, &mut user] {
+        list.sort_unstable();
+        list.dedup();
+    }
+    let mut path = Vec::new();
+    if inclusion == UserJarInclusion::First {
+        path.append(&mut user);
+    }
+    path.append(&mut system);
+    path.extend(dist.into_iter().cloned());
+    path.extend(files.bridge.clone());
+    path.push(WORKING_DIRECTORY.to_owned());
+    if inclusion == UserJarInclusion::Last {
+        path.append(&mut user);
+    }
+    let mut seen = std::collections::HashSet::new();
+    path.retain(|entry| seen.insert(entry.clone()));
+    for entry in &mut path {
+        if entry.is_empty() {
+            WORKING_DIRECTORY.clone_into(entry);
+        }
+    }
+    // The working directory may stand there twice by now: as the parent of a shipped file and for the configuration.
+    let mut found = false;
+    path.retain(|entry| entry != WORKING_DIRECTORY || !std::mem::replace(&mut found, true));
+    path
+}
+
+const WORKING_DIRECTORY: &str = ".";
+
+/// Hadoop's part of the class path: the entries of `yarn.application.classpath`, else YARN's default.
+pub fn hadoop_class_path(configured: Option<&str>) -> Vec<String> {
+    match configured {
+        Some(text) => text.split(',').map(str::trim).filter(|e| !e.is_empty()).map(str::to_owned).collect(),
+        None => DEFAULT_YARN_CLASS_PATH.map(str::to_owned).to_vec(),
+    }
+}
+
+/// Whether a resource is Flink's main jar.
+pub fn is_dist_jar(key: &str) -> bool {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    name.starts_with("flink-dist") && name.ends_with(".jar")
+}
+
+/// A jar is an entry itself; any other file puts its directory on the path (empty: the working directory).
+fn entries<'a>(keys: impl IntoIterator<Item = &'a String>) -> Vec<String> {
+    let visible = keys.into_iter().filter(|key| !key.split('/').rev().skip(1).any(|part| part == "plugins"));
+    visible
+        .map(|key| match key.rsplit_once('/') {
+            _ if key.ends_with(".jar") => key.clone(),
+            Some((parent, _)) => parent.to_owned(),
+            None => String::new(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files() -> ContainerFiles {
+        let own = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
+        ContainerFiles {
+            shipped: own(&[
+                "lib/log4j-api.jar",
+                "lib/flink-dist-1.20.1.jar",
+                "lib/flink-cep.jar",
+                "plugins/s3/flink-s3.jar",
+                "lib/mail.properties",
+                "log4j.properties",
+                "etc/x.txt",
+                "etc/y.txt",
+            ]),
+            user: own(&["job.jar", "a.jar"]),
+            bridge: Some("heddle/flink-bridge.jar".into()),
+        }
+    }
+
+    fn path(inclusion: UserJarInclusion) -> String {
+        flink_class_path(&files(), inclusion).join(":")
+    }
+
+    #[test]
+    fn user_jars_in_all_four_places() {
+        let system = ".:etc:lib:lib/flink-cep.jar:lib/log4j-api.jar";
+        let dist = "lib/flink-dist-1.20.1.jar:heddle/flink-bridge.jar";
+        assert_eq!(
+            path(UserJarInclusion::Order),
+            format!(".:a.jar:etc:job.jar:lib:lib/flink-cep.jar:lib/log4j-api.jar:{dist}")
+        );
+        assert_eq!(path(UserJarInclusion::First), format!("a.jar:job.jar:{system}:{dist}"));
+        assert_eq!(path(UserJarInclusion::Last), format!("{system}:{dist}:a.jar:job.jar"));
+        assert_eq!(path(UserJarInclusion::Disabled), format!("{system}:{dist}"));
+    }
+
+    #[test]
+    fn the_working_directory_is_there_without_a_shipped_file_in_it() {
+        let files = ContainerFiles {
+            shipped: vec!["lib/a.jar".into(), "lib/flink-dist-2.0.0.jar".into()],
+            ..ContainerFiles::default()
+        };
+        assert_eq!(
+            flink_class_path(&files, UserJarInclusion::Last),
+            ["lib/a.jar", "lib/flink-dist-2.0.0.jar", "."]
+        );
+    }
+
+    #[test]
+    fn hadoop_entries() {
+        assert_eq!(hadoop_class_path(Some(" /a/* , $B/c,")), ["/a/*", "$B/c"]);
+        assert_eq!(hadoop_class_path(None).len(), 7);
+    }
+}

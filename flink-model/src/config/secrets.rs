@@ -1,0 +1,37 @@
+//! Which keys hold secrets.
+
+/// Shown in place of a secret.
+pub const HIDDEN: &str = "******";
+
+/// Parts of keys whose values must not be shown (the union over all releases of Flink's own list).
+const PARTS: [&str; 11] = [
+    "password",
+    "secret",
+    "fs.azure.account.key",
+    "apikey",
+    "api-key",
+    "auth-params",
+    "service-key",
+    "token",
+    "basic-auth",
+    "jaas.config",
+    "http-headers",
+];
+
+/// Whether the value of this key must not be shown.
+pub fn is_sensitive(key: &str) -> bool {
+    let key = key.to_lowercase();
+    PARTS.iter().any(|part| key.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_known_by_parts_of_their_key() {
+        assert!(is_sensitive("security.ssl.rest.key-Password"));
+        assert!(is_sensitive("s3.secret-key"));
+        assert!(!is_sensitive("rest.port"));
+    }
+}

@@ -1,0 +1,139 @@
+//! How Java reads and writes numbers and blanks, because Flink's configuration inherits it.
+
+/// Removes what `String.trim` removes: every character up to and including the space, at both ends.
+pub(crate) fn trim(text: &str) -> &str {
+    text.trim_matches(|c| c <= ' ')
+}
+
+/// `Integer.parseInt` / `Long.parseLong`: an optional sign and decimal digits, nothing else.
+pub(crate) fn parse_integer(text: &str) -> Option<i128> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
+}
+
+/// The decimal text that `Double.parseDouble` would accept, in a form Rust's parser accepts too. Hexadecimal floats
+/// are not supported.
+fn decimal_text(text: &str) -> Option<&str> {
+    let text = trim(text);
+    let body = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if body == "NaN" || body == "Infinity" {
+        return Some(text);
+    }
+    let text = text.strip_suffix(['f', 'F', 'd', 'D']).unwrap_or(text);
+    let body = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let well_formed = body.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        && body.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'));
+    well_formed.then_some(text)
+}
+
+/// `Double.parseDouble`.
+pub(crate) fn parse_double(text: &str) -> Option<f64> {
+    decimal_text(text)?.parse().ok()
+}
+
+/// `Float.parseFloat`.
+pub(crate) fn parse_float(text: &str) -> Option<f32> {
+    decimal_text(text)?.parse().ok()
+}
+
+/// The shortest decimal digits of a finite number and the exponent of ten that belongs to them:
+/// `value = digits * 10^exponent`.
+fn shortest_decimal(value: f64) -> (u64, i32) {
+    let text = format!("{:e}", value.abs());
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((text.as_str(), "0"));
+    let fraction = mantissa.split_once('.').map_or(0, |(_, fraction)| fraction.len() as i32);
+    let digits = mantissa.bytes().filter(u8::is_ascii_digit).fold(0u64, |n, b| n * 10 + u64::from(b - b'0'));
+    (digits, exponent.parse::<i32>().unwrap_or(0) - fraction)
+}
+
+/// `Double.toString`.
+pub(crate) fn double_to_string(value: f64) -> String {
+    if value.is_nan() {
+        return "NaN".to_owned();
+    }
+    let sign = if value.is_sign_negative() { "-" } else { "" };
+    let magnitude = value.abs();
+    if magnitude.is_infinite() {
+        return format!("{sign}Infinity");
+    }
+    if magnitude == 0.0 || (1e-3..1e7).contains(&magnitude) {
+        return format!("{sign}{magnitude:?}");
+    }
+    let text = format!("{magnitude:e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((text.as_str(), "0"));
+    let point = if mantissa.contains('.') { "" } else { ".0" };
+    format!("{sign}{mantissa}{point}E{exponent}")
+}
+
+/// `BigDecimal.valueOf(bytes) * BigDecimal.valueOf(factor)`, cut to a whole number. None when the exact product is above
+/// the largest `long`. `factor` must be finite and not negative.
+pub(crate) fn multiply_exact(bytes: u64, factor: f64) -> Option<u64> {
+    const MAX: u128 = i64::MAX as u128;
+    let (digits, exponent) = shortest_decimal(factor);
+    // At most 2^63 * 10^17, which 128 bits hold.
+    let product = u128::from(bytes) * u128::from(digits);
+    let (whole, rest) = if exponent >= 0 {
+        if product == 0 {
+            return Some(0);
+        }
+        (product.checked_mul(10u128.checked_pow(exponent.unsigned_abs())?)?, 0)
+    } else {
+        match 10u128.checked_pow(exponent.unsigned_abs()) {
+            Some(scale) => (product / scale, product % scale),
+            None => (0, product),
+        }
+    };
+    if whole > MAX || (whole == MAX && rest > 0) {
+        return None;
+    }
+    u64::try_from(whole).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_print_as_java_prints_them() {
+        for (value, text) in [
+            (0.1, "0.1"),
+            (1.0, "1.0"),
+            (100.0, "100.0"),
+            (1e7, "1.0E7"),
+            (12345678.9, "1.23456789E7"),
+            (0.001, "0.001"),
+            (0.00012, "1.2E-4"),
+            (-2.5, "-2.5"),
+            (f64::INFINITY, "Infinity"),
+            (-0.0, "-0.0"),
+        ] {
+            assert_eq!(double_to_string(value), text);
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_as_java_reads_them() {
+        assert_eq!(parse_float(" 0.1f "), Some(0.1));
+        assert_eq!(parse_double("1e3"), Some(1000.0));
+        assert_eq!(parse_double(".5"), Some(0.5));
+        for bad in ["", "inf", "0,1", "1e", "abc", "0x1p3", "1 2"] {
+            assert_eq!(parse_double(bad), None, "{bad}");
+        }
+        assert_eq!(parse_integer("+12"), Some(12));
+        assert_eq!(parse_integer(" 12"), None);
+        assert_eq!(parse_integer("1_000"), None);
+    }
+
+    #[test]
+    fn products_are_exact_and_overflow_is_seen() {
+        assert_eq!(multiply_exact(1 << 30, 0.1f32.into()), Some(107_374_184));
+        assert_eq!(multiply_exact(10, 0.29), Some(2));
+        assert_eq!(multiply_exact(i64::MAX as u64, 1.0), Some(i64::MAX as u64));
+        assert_eq!(multiply_exact(i64::MAX as u64, 1.1), None);
+        assert_eq!(multiply_exact(i64::MAX as u64, 1e-300), Some(0));
+        assert_eq!(multiply_exact(0, 1e300), Some(0));
+    }
+}

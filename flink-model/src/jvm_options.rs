@@ -1,0 +1,232 @@
+//! Options of the two JVMs from `env.java.*`, in Flink's order, and as single words.
+
+use crate::config::{Configuration, Origin, ValueError};
+use crate::memory::Role;
+use crate::options::{self, Opt};
+use crate::release::Release;
+
+/// JVM options that cannot be split into words. Trying again does not help.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JvmOptionsError {
+    /// A quote or a backslash without its other half.
+    #[error("{key} ({origin}): {reason}")]
+    Quoting {
+        /// Key of the options.
+        key: String,
+        /// Where it is set.
+        origin: Origin,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// Not a text.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+}
+
+/// How Flink's JVMs log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Logging {
+    /// `log4j.properties` stands in the working directory.
+    Log4j,
+    /// `logback.xml` stands in the working directory.
+    Logback,
+    /// Neither: nothing is said to the JVM.
+    #[default]
+    Unconfigured,
+}
+
+impl Logging {
+    /// Picks by the names in the configuration directory. log4j wins, as in Flink.
+    pub fn discover<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        names.into_iter().fold(Self::Unconfigured, |found, name| match name {
+            "log4j.properties" => Self::Log4j,
+            "logback.xml" if found == Self::Unconfigured => Self::Logback,
+            _ => found,
+        })
+    }
+
+    /// Name of the file to ship.
+    pub fn file_name(self) -> Option<&'static str> {
+        match self {
+            Self::Log4j => Some("log4j.properties"),
+            Self::Logback => Some("logback.xml"),
+            Self::Unconfigured => None,
+        }
+    }
+
+    /// Flags of the JVM; `<LOG_DIR>` is filled in on the node.
+    pub fn jvm_args(self, role: Role) -> Vec<String> {
+        let log_file = match role {
+            Role::JobManager => "-Dlog.file=<LOG_DIR>/jobmanager.log",
+            Role::TaskManager => "-Dlog.file=<LOG_DIR>/taskmanager.log",
+        };
+        let more: &[&str] = match self {
+            Self::Log4j => &[
+                "-Dlog4j.configuration=file:log4j.properties",
+                "-Dlog4j.configurationFile=file:log4j.properties",
+            ],
+            Self::Logback => &["-Dlogback.configurationFile=file:logback.xml"],
+            Self::Unconfigured => return Vec::new(),
+        };
+        std::iter::once(log_file).chain(more.iter().copied()).map(str::to_owned).collect()
+    }
+}
+
+/// `env.java.opts` under its name before 1.17.
+const JAVA_OPTS: Opt<String> = Opt::new("env.java.opts", &[], None);
+
+/// The JVM options of a role: defaults for all, all, defaults for the role, the role.
+pub fn user_options(
+    conf: &Configuration,
+    release: Release,
+    role: Role,
+) -> Result<Vec<String>, JvmOptionsError> {
+    let traits = release.traits();
+    let (default, own) = match role {
+        Role::JobManager => (&options::JAVA_DEFAULT_OPTS_JM, &options::JAVA_OPTS_JM),
+        Role::TaskManager => (&options::JAVA_DEFAULT_OPTS_TM, &options::JAVA_OPTS_TM),
+    };
+    let all = if traits.java_opts_all { &options::JAVA_OPTS_ALL } else { &JAVA_OPTS };
+    let mut order = vec![all, own];
+    if traits.java_default_opts {
+        order = vec![&options::JAVA_DEFAULT_OPTS_ALL, all, default, own];
+    }
+    let mut words = Vec::new();
+    for option in order {
+        let Some(text) = conf.get(option)? else { continue };
+        let quoting = |reason| JvmOptionsError::Quoting {
+            key: conf.find(option).map_or(option.key, |(key, _)| key).to_owned(),
+            origin: conf.origin(option),
+            reason,
+        };
+        words.extend(split(&text).map_err(quoting)?);
+    }
+    // A flag that this JVM does not know must not keep it from starting; Flink adds this too.
+    words.push("-XX:+IgnoreUnrecognizedVMOptions".to_owned());
+    Ok(words)
+}
+
+/// Splits into words as a shell does: blanks separate; single quotes, double quotes and backslashes protect. `$VAR` and
+/// `${VAR}` become `{{VAR}}`, which is filled in on the node, also inside quotes, because a launch script of YARN
+/// expands them there too.
+pub fn split(text: &str) -> Result<Vec<String>, &'static str> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (c, quote) {
+            ('\'' | '"', None) => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (c, Some(open)) if c == open => quote = None,
+            ('\\', None) => {
+                let next = chars.next().ok_or("a backslash stands at the end")?;
+                word.get_or_insert_default().push(next);
+            }
+            ('\\', Some('"')) if matches!(chars.peek(), Some('"' | '\\' | '$' | '`')) => {
+                word.get_or_insert_default().extend(chars.next());
+            }
+            ('$', _) => {
+                let text = variable(&mut chars).map_or("$".to_owned(), |name| format!("{{{{{name}}}}}"));
+                word.get_or_insert_default().push_str(&text);
+            }
+            (c, None) if c.is_ascii_whitespace() => words.extend(word.take()),
+            (c, _) => word.get_or_insert_default().push(c),
+        }
+    }
+    if quote.is_some() {
+        return Err("a quote is not closed");
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+/// The name behind a `$`, taken from the iterator; none (and nothing taken) where no name stands.
+fn variable(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<String> {
+    let mut ahead = chars.clone();
+    let braced = ahead.next_if_eq(&'{').is_some();
+    let mut name = String::new();
+    while let Some(c) = ahead.next_if(|c| c.is_ascii_alphanumeric() || *c == '_') {
+        name.push(c);
+    }
+    let complete = !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && (!braced || ahead.next_if_eq(&'}').is_some());
+    if complete {
+        *chars = ahead;
+        Some(name)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::FileFormat;
+
+    fn words(text: &str) -> Vec<String> {
+        split(text).unwrap()
+    }
+
+    #[test]
+    fn words_and_quotes() {
+        assert_eq!(words(" -a  -b\t-c "), ["-a", "-b", "-c"]);
+        assert_eq!(words("-Da='x y' -Db=\"p \\\" q\" -Dc=1\\ 2"), ["-Da=x y", "-Db=p \" q", "-Dc=1 2"]);
+        assert_eq!(
+            words("-Dhome=$HOME -Dx=${PWD}/y -Dz=$ -Dq='$Q'"),
+            ["-Dhome={{HOME}}", "-Dx={{PWD}}/y", "-Dz=$", "-Dq={{Q}}"]
+        );
+        assert_eq!(words("''"), [""]);
+        assert_eq!(words("\\$A"), ["$A"]);
+        assert!(split("-Da='x").is_err());
+        assert!(split("x\\").is_err());
+    }
+
+    #[test]
+    fn order_by_release() {
+        let mut conf = Configuration::new(FileFormat::Legacy);
+        for (key, value) in [
+            ("env.java.opts", "-all"),
+            ("env.java.opts.jobmanager", "-jm"),
+            ("env.java.opts.taskmanager", "-tm"),
+            ("env.java.default-opts.all", "-default-all"),
+            ("env.java.default-opts.jobmanager", "-default-jm"),
+        ] {
+            conf.set_dynamic(key, value);
+        }
+        let of = |release: &str, role| user_options(&conf, release.parse().unwrap(), role).unwrap();
+        let ignore = "-XX:+IgnoreUnrecognizedVMOptions";
+        assert_eq!(of("1.20.1", Role::JobManager), ["-default-all", "-all", "-default-jm", "-jm", ignore]);
+        assert_eq!(of("1.13.6", Role::TaskManager), ["-all", "-tm", ignore]);
+        conf.set_dynamic("env.java.opts.all", "-Dx='");
+        let error = user_options(&conf, "1.20.1".parse().unwrap(), Role::JobManager).unwrap_err();
+        assert_eq!(error.to_string(), "env.java.opts.all (-D): a quote is not closed");
+    }
+
+    #[test]
+    fn logging_flags() {
+        assert_eq!(Logging::discover(["logback.xml", "log4j.properties"]), Logging::Log4j);
+        assert_eq!(
+            Logging::discover(["logback.xml", "x"]).jvm_args(Role::TaskManager),
+            ["-Dlog.file=<LOG_DIR>/taskmanager.log", "-Dlogback.configurationFile=file:logback.xml"]
+        );
+        assert!(Logging::default().jvm_args(Role::JobManager).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in ".*") {
+            let _ = split(&text);
+        }
+
+        #[test]
+        fn single_quotes_keep_everything_but_variables(text in "[^'$]*") {
+            prop_assert_eq!(words(&format!("'{text}'")), [text]);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Names that the memory sizes had before 1.10 and 1.11; read up to 1.20.
+
+use crate::config::{Configuration, Origin};
+use crate::options::{self, Opt};
+use crate::release::Release;
+use crate::units::MemorySize;
+
+use super::MemoryError;
+
+/// Takes over `FLINK_JM_HEAP` and `FLINK_TM_HEAP`, which win over the old keys but not over a process size.
+pub fn apply_heap_environment(
+    conf: &mut Configuration,
+    release: Release,
+    jm_heap: Option<&str>,
+    tm_heap: Option<&str>,
+) {
+    let variables = [
+        (jm_heap, "FLINK_JM_HEAP", &options::JM_PROCESS_SIZE),
+        (tm_heap, "FLINK_TM_HEAP", &options::TM_PROCESS_SIZE),
+    ];
+    for (value, name, option) in variables {
+        if let Some(value) = value
+            && release.traits().legacy_memory_keys
+            && !conf.contains(option)
+        {
+            conf.set(option.key, value, Origin::Environment(name.to_owned()));
+        }
+    }
+}
+
+/// The configuration with the process size set from an old key, if it is set only there.
+pub(super) fn with_process_size(
+    conf: &Configuration,
+    release: Release,
+    process: &Opt<MemorySize>,
+    heap: &Opt<MemorySize>,
+    heap_mb: &'static Opt<i32>,
+) -> Result<Configuration, MemoryError> {
+    let mut mapped = conf.clone();
+    if !release.traits().legacy_memory_keys || conf.contains(process) {
+        return Ok(mapped);
+    }
+    let (size, key) = if let Some(size) = conf.get(heap)? {
+        (size, heap.key)
+    } else if let Some(mebibytes) = conf.get(heap_mb)? {
+        let size = u32::try_from(mebibytes).map(MemorySize::from_mebibytes);
+        let negative = |_| MemoryError::Negative { key: heap_mb.key, value: mebibytes.into() };
+        (size.map_err(negative)?, heap_mb.key)
+    } else {
+        return Ok(mapped);
+    };
+    mapped.set(process.key, format!("{}b", size.bytes()), Origin::Derived(format!("from {key}")));
+    Ok(mapped)
+}

@@ -1,0 +1,53 @@
+//! How Flink divides the memory of a JobManager and of a TaskManager.
+//!
+//! ```text
+//! process = Flink's memory + metaspace + JVM overhead
+//! Flink's memory, JobManager  = heap + off-heap
+//! Flink's memory, TaskManager = framework heap + framework off-heap + task heap + task off-heap + network + managed
+//! ```
+//!
+//! At least one of process size, Flink size and the fine-grained sizes must be set; the rest follows.
+
+mod error;
+mod job_manager;
+mod legacy;
+mod process;
+mod task_manager;
+
+pub use error::{MemoryError, Pool};
+pub use job_manager::{JobManagerMemory, job_manager};
+pub use legacy::apply_heap_environment;
+pub use task_manager::{TaskManagerMemory, external_resources, task_manager, task_manager_cores};
+
+use crate::units::MemorySize;
+
+/// Which of the two processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The JobManager, which the ApplicationMaster's container holds.
+    JobManager,
+    /// A TaskManager.
+    TaskManager,
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::JobManager => "JobManager",
+            Self::TaskManager => "TaskManager",
+        })
+    }
+}
+
+/// The JVM's memory flags in Flink's order.
+fn jvm_args(heap: MemorySize, direct: Option<MemorySize>, metaspace: MemorySize) -> Vec<String> {
+    let mut args = vec![format!("-Xmx{}", heap.bytes()), format!("-Xms{}", heap.bytes())];
+    args.extend(direct.map(|direct| format!("-XX:MaxDirectMemorySize={}", direct.bytes())));
+    args.push(format!("-XX:MaxMetaspaceSize={}", metaspace.bytes()));
+    args
+}
+
+/// A size as Flink writes it among dynamic properties.
+fn property(key: &str, size: MemorySize) -> (String, String) {
+    (key.to_owned(), format!("{}b", size.bytes()))
+}

@@ -1,0 +1,177 @@
+//! What JobManager and TaskManager have in common: metaspace, JVM overhead and the total.
+
+use crate::config::Configuration;
+use crate::options::Opt;
+use crate::release::Traits;
+use crate::units::MemorySize;
+
+use super::{MemoryError, Role};
+
+/// Keys of one process.
+pub(super) struct ProcessOptions {
+    pub(super) role: Role,
+    pub(super) fine_grained: &'static [&'static Opt<MemorySize>],
+    pub(super) flink: &'static Opt<MemorySize>,
+    pub(super) process: &'static Opt<MemorySize>,
+    pub(super) metaspace: &'static Opt<MemorySize>,
+    pub(super) overhead_min: &'static Opt<MemorySize>,
+    pub(super) overhead_max: &'static Opt<MemorySize>,
+    pub(super) overhead_fraction: &'static Opt<f32>,
+}
+
+/// Outside of Flink's own memory.
+pub(super) struct Jvm {
+    pub(super) metaspace: MemorySize,
+    pub(super) overhead: MemorySize,
+}
+
+/// How the inside of Flink's memory is divided.
+pub(super) trait Division: Sized {
+    /// From the fine-grained sizes, all of which are set.
+    fn from_fine_grained(conf: &Configuration, traits: &Traits) -> Result<Self, MemoryError>;
+    /// From Flink's size.
+    fn from_flink(conf: &Configuration, traits: &Traits, flink: MemorySize) -> Result<Self, MemoryError>;
+    /// Sum of the pools.
+    fn flink(&self) -> Result<MemorySize, MemoryError>;
+}
+
+/// A fraction with limits.
+pub(super) struct Range {
+    pub(super) role: Role,
+    pub(super) min: MemorySize,
+    pub(super) max: MemorySize,
+    fraction: f64,
+}
+
+impl Range {
+    pub(super) fn new(
+        conf: &Configuration,
+        role: Role,
+        (min, max): (MemorySize, MemorySize),
+        fraction: &Opt<f32>,
+    ) -> Result<Self, MemoryError> {
+        // Flink reads a float and counts in double.
+        let value = f64::from(conf.require(fraction)?);
+        let inconsistent = |why| MemoryError::InconsistentRange {
+            fraction_key: fraction.key,
+            fraction: value.to_string(),
+            min,
+            max,
+            why,
+        };
+        if min > max {
+            return Err(inconsistent("the minimum is above the maximum"));
+        }
+        if !(0.0..1.0).contains(&value) {
+            return Err(inconsistent("the fraction must be at least 0 and below 1"));
+        }
+        Ok(Self { role, min, max, fraction: value })
+    }
+
+    /// The fraction of `whole`, within the limits.
+    pub(super) fn of(&self, whole: MemorySize) -> Result<MemorySize, MemoryError> {
+        self.limit(whole.times(self.fraction))
+    }
+
+    /// The part that makes up the fraction of the whole once it is added to `rest`, within the limits.
+    pub(super) fn beside(&self, rest: MemorySize) -> Result<MemorySize, MemoryError> {
+        self.limit(rest.times(self.fraction / (1.0 - self.fraction)))
+    }
+
+    fn limit(&self, size: Option<MemorySize>) -> Result<MemorySize, MemoryError> {
+        let size = size.ok_or(MemoryError::Overflow { role: self.role })?;
+        Ok(if size > self.max { self.max } else { size.max(self.min) })
+    }
+
+    pub(super) fn contains(&self, size: MemorySize) -> bool {
+        (self.min..=self.max).contains(&size)
+    }
+}
+
+/// Adds up; an error above 2^63 bytes.
+pub(super) fn sum(role: Role, sizes: &[MemorySize]) -> Result<MemorySize, MemoryError> {
+    let add = |total: MemorySize, size: &MemorySize| total.plus(*size);
+    sizes.iter().try_fold(MemorySize::ZERO, add).ok_or(MemoryError::Overflow { role })
+}
+
+/// Derives everything from whichever sizes are set: all fine-grained ones, else Flink's, else the process's.
+pub(super) fn derive<D: Division>(
+    conf: &Configuration,
+    traits: &Traits,
+    options: &ProcessOptions,
+) -> Result<(D, Jvm), MemoryError> {
+    let role = options.role;
+    if options.fine_grained.iter().all(|option| conf.contains(option)) {
+        let division = D::from_fine_grained(conf, traits)?;
+        let jvm = around_flink(conf, options, division.flink()?)?;
+        return Ok((division, jvm));
+    }
+    if conf.contains(options.flink) {
+        let flink = conf.require(options.flink)?;
+        let division = D::from_flink(conf, traits, flink)?;
+        return Ok((division, around_flink(conf, options, flink)?));
+    }
+    if !conf.contains(options.process) {
+        let fine_grained: Vec<_> = options.fine_grained.iter().map(|option| option.key).collect();
+        return Err(MemoryError::NotConfigured {
+            role,
+            process: options.process.key,
+            flink: options.flink.key,
+            fine_grained: fine_grained.join(" and "),
+        });
+    }
+    let process = conf.require(options.process)?;
+    let metaspace = conf.require(options.metaspace)?;
+    let overhead = overhead_range(conf, options)?.of(process)?;
+    let flink = process.minus(sum(role, &[metaspace, overhead])?).ok_or(MemoryError::ProcessTooSmall {
+        role,
+        process,
+        metaspace,
+        overhead,
+    })?;
+    Ok((D::from_flink(conf, traits, flink)?, Jvm { metaspace, overhead }))
+}
+
+fn overhead_range(conf: &Configuration, options: &ProcessOptions) -> Result<Range, MemoryError> {
+    let limits = (conf.require(options.overhead_min)?, conf.require(options.overhead_max)?);
+    Range::new(conf, options.role, limits, options.overhead_fraction)
+}
+
+/// Metaspace and overhead when Flink's memory is known: what the process size leaves if that is set too, else by the
+/// fraction.
+fn around_flink(
+    conf: &Configuration,
+    options: &ProcessOptions,
+    flink: MemorySize,
+) -> Result<Jvm, MemoryError> {
+    let role = options.role;
+    let metaspace = conf.require(options.metaspace)?;
+    let inner = sum(role, &[flink, metaspace])?;
+    let overhead = if conf.contains(options.process) {
+        let process = conf.require(options.process)?;
+        let overhead = process.minus(inner).ok_or(MemoryError::FlinkExceedsProcess {
+            role,
+            process,
+            flink,
+            metaspace,
+        })?;
+        let range = overhead_range(conf, options)?;
+        if !range.contains(overhead) {
+            let (min, max) = (range.min, range.max);
+            return Err(MemoryError::OverheadOutOfRange {
+                role,
+                process,
+                flink,
+                metaspace,
+                overhead,
+                min,
+                max,
+            });
+        }
+        overhead
+    } else {
+        overhead_range(conf, options)?.beside(inner)?
+    };
+    sum(role, &[inner, overhead])?;
+    Ok(Jvm { metaspace, overhead })
+}

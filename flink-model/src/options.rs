@@ -1,0 +1,383 @@
+//! The configuration keys that heddle reads: one table for getters, checks and documentation.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+
+use crate::config::{Configuration, FileFormat, FromValue, Value, Warning};
+use crate::units::{Duration, MemorySize};
+
+/// A configuration key with the type of its value.
+pub struct Opt<T> {
+    /// Its name.
+    pub key: &'static str,
+    /// Older names, in the order in which they are looked up.
+    pub deprecated: &'static [&'static str],
+    /// What holds when it is not set.
+    pub default: Option<&'static str>,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T> Opt<T> {
+    /// Describes a key.
+    pub const fn new(
+        key: &'static str,
+        deprecated: &'static [&'static str],
+        default: Option<&'static str>,
+    ) -> Self {
+        Self { key, deprecated, default, kind: PhantomData }
+    }
+}
+
+/// A row of the documentation of keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OptionInfo {
+    /// Its name.
+    pub key: &'static str,
+    /// Older names.
+    pub deprecated: &'static [&'static str],
+    /// What holds when it is not set.
+    pub default: Option<&'static str>,
+    /// What it takes, with an article.
+    pub expected: &'static str,
+    /// What it does, one line.
+    pub doc: &'static str,
+}
+
+macro_rules! options {
+    ($($(#[doc = $doc:literal])+ $name:ident: $kind:ty = $key:literal $([$($old:literal),+])? $(= $default:literal)?;)+) => {
+        $($(#[doc = $doc])+ pub const $name: Opt<$kind> = Opt::new($key, &[$($($old),+)?], options!(@ $($default)?));)+
+
+        /// All keys, for documentation and checks.
+        pub const ALL: &[OptionInfo] = &[$(OptionInfo {
+            key: $name.key,
+            deprecated: $name.deprecated,
+            default: $name.default,
+            expected: <$kind as FromValue>::EXPECTED,
+            doc: concat!($($doc),+),
+        }),+];
+    };
+    (@) => { None };
+    (@ $default:literal) => { Some($default) };
+}
+
+options! {
+    // YARN.
+    /// vcores of the ApplicationMaster's container.
+    APP_MASTER_VCORES: i32 = "yarn.appmaster.vcores" = "1";
+    /// vcores of a TaskManager's container; not positive: as many as it has slots.
+    CONTAINER_VCORES: i32 = "yarn.containers.vcores" = "-1";
+    /// Where user jars stand on the class path: ORDER, FIRST, LAST or DISABLED.
+    INCLUDE_USER_JAR: UserJarInclusion = "yarn.classpath.include-user-jar" ["yarn.per-job-cluster.include-user-jar"] = "ORDER";
+    /// Attempts YARN makes at the ApplicationMaster; default 1, with high availability 2.
+    APPLICATION_ATTEMPTS: i32 = "yarn.application-attempts";
+    /// Failures longer ago than this many milliseconds do not count as attempts; -1: all count.
+    ATTEMPT_FAILURES_VALIDITY: i64 = "yarn.application-attempt-failures-validity-interval" = "10000";
+    /// Seconds between heartbeats to the ResourceManager while nothing is asked for.
+    HEARTBEAT_IDLE: i32 = "yarn.heartbeat.interval" ["yarn.heartbeat-delay"] = "5";
+    /// Milliseconds between heartbeats while containers are asked for.
+    HEARTBEAT_BUSY: i32 = "yarn.heartbeat.container-request-interval" = "500";
+    /// Directory of the file that remembers the latest session.
+    PROPERTIES_FILE_LOCATION: String = "yarn.properties-file.location";
+    /// Port, range or list of ports of the JobManager's RPC.
+    APPLICATION_MASTER_PORT: String = "yarn.application-master.port" = "0";
+    /// Priority of the YARN application; negative: the cluster's default.
+    APPLICATION_PRIORITY: i32 = "yarn.application.priority" = "-1";
+    /// Replication of uploaded files; not positive: the file system's own.
+    FILE_REPLICATION: i32 = "yarn.file-replication" = "-1";
+    /// Comma-separated tags of the YARN application.
+    APPLICATION_TAGS: String = "yarn.tags" = "";
+    /// Who may view the application's containers and logs.
+    VIEW_ACLS: String = "yarn.view.acls";
+    /// Who may kill or change the application.
+    MODIFY_ACLS: String = "yarn.modify.acls";
+    /// Root of the per-application directories; default the user's home directory.
+    STAGING_DIRECTORY: String = "yarn.staging-directory";
+    /// Files and directories to ship, local or remote.
+    SHIP_FILES: Vec<String> = "yarn.ship-files" ["yarn.ship-directories"];
+    /// Archives to ship and unpack.
+    SHIP_ARCHIVES: Vec<String> = "yarn.ship-archives";
+    /// The flink-dist jar.
+    FLINK_DIST_JAR: String = "yarn.flink-dist-jar";
+    /// The running application that commands are for.
+    APPLICATION_ID: String = "yarn.application.id";
+    /// Queue of the YARN application.
+    APPLICATION_QUEUE: String = "yarn.application.queue";
+    /// Name of the YARN application.
+    APPLICATION_NAME: String = "yarn.application.name";
+    /// Type of the YARN application; default Apache Flink.
+    APPLICATION_TYPE: String = "yarn.application.type";
+    /// Node label of the application.
+    APPLICATION_NODE_LABEL: String = "yarn.application.node-label";
+    /// Node label of TaskManager containers.
+    TASK_MANAGER_NODE_LABEL: String = "yarn.taskmanager.node-label";
+    /// Whether the keytab is uploaded.
+    SHIP_LOCAL_KEYTAB: bool = "yarn.security.kerberos.ship-local-keytab" = "true";
+    /// Where the keytab stands in containers.
+    LOCALIZED_KEYTAB_PATH: String = "yarn.security.kerberos.localized-keytab-path" = "krb5.keytab";
+    /// Services whose delegation tokens the ApplicationMaster gets.
+    APP_MASTER_TOKEN_SERVICES: Vec<String> = "yarn.security.appmaster.delegation.token.services" = "hadoopfs";
+    /// Remote directories with Flink's files, used instead of uploading them.
+    PROVIDED_LIB_DIRS: Vec<String> = "yarn.provided.lib.dirs";
+    /// Remote directory usrlib with user jars.
+    PROVIDED_USRLIB_DIR: String = "yarn.provided.usrlib.dir";
+    /// Order of the parts of a JVM's command line (heddle starts JVMs without a shell and keeps its own order).
+    START_COMMAND_TEMPLATE: String = "yarn.container-start-command-template";
+    /// Container log files to aggregate while the application runs.
+    ROLLED_LOGS_INCLUDE: String = "yarn.rolled-logs.include-pattern";
+    /// Container log files to leave out of that.
+    ROLLED_LOGS_EXCLUDE: String = "yarn.rolled-logs.exclude-pattern";
+
+    // heddle.
+    /// Directory of the shared store of uploaded files; default .heddle/store in the user's home directory.
+    STORE_DIR: String = "heddle.store.dir";
+    /// Port or range of the ApplicationMaster's control server; 0: any.
+    CONTROL_PORT: String = "heddle.control.port" = "0";
+    /// Hadoop's jars behind Flink's on the class path: yarn (yarn.application.classpath) or none.
+    HADOOP_CLASSPATH: HadoopClassPath = "heddle.hadoop-classpath" = "yarn";
+
+    // Deployment.
+    /// Kind of cluster to deploy to.
+    EXECUTION_TARGET: String = "execution.target";
+    /// Whether the client waits for the job.
+    EXECUTION_ATTACHED: bool = "execution.attached" = "false";
+    /// High availability service: NONE, ZOOKEEPER, KUBERNETES or a factory's class.
+    HIGH_AVAILABILITY: String = "high-availability.type" ["high-availability", "recovery.mode"] = "NONE";
+    /// Name of the cluster in the high availability store; default the application id.
+    CLUSTER_ID: String = "high-availability.cluster-id" ["high-availability.zookeeper.path.namespace", "recovery.zookeeper.path.namespace"];
+    /// Jars of the program.
+    PIPELINE_JARS: Vec<String> = "pipeline.jars";
+    /// Address of the history server.
+    HISTORY_SERVER_ADDRESS: String = "historyserver.web.address";
+    /// Port of the history server.
+    HISTORY_SERVER_PORT: i32 = "historyserver.web.port" = "8082";
+    /// Java of the containers (2.0 on).
+    JAVA_HOME: String = "env.java.home";
+    /// JVM options for every process, meant for defaults (1.19 on).
+    JAVA_DEFAULT_OPTS_ALL: String = "env.java.default-opts.all";
+    /// JVM options for the JobManager, meant for defaults (1.19 on).
+    JAVA_DEFAULT_OPTS_JM: String = "env.java.default-opts.jobmanager";
+    /// JVM options for TaskManagers, meant for defaults (1.19 on).
+    JAVA_DEFAULT_OPTS_TM: String = "env.java.default-opts.taskmanager";
+    /// JVM options for every process.
+    JAVA_OPTS_ALL: String = "env.java.opts.all" ["env.java.opts"];
+    /// JVM options for the JobManager.
+    JAVA_OPTS_JM: String = "env.java.opts.jobmanager";
+    /// JVM options for TaskManagers.
+    JAVA_OPTS_TM: String = "env.java.opts.taskmanager";
+    /// Log level of the root logger (1.19 on).
+    LOG_LEVEL: String = "env.log.level";
+    /// Old log files to keep.
+    LOG_MAX: i32 = "env.log.max";
+    /// Address the JobManager binds to; localhost does not count in containers.
+    JM_BIND_HOST: String = "jobmanager.bind-host";
+    /// Address a TaskManager binds to; localhost does not count in containers.
+    TM_BIND_HOST: String = "taskmanager.bind-host";
+    /// Address of a TaskManager; always the node's in containers.
+    TM_HOST: String = "taskmanager.host" ["taskmanager.hostname"];
+
+    // JobManager memory.
+    /// All memory of the JobManager's process.
+    JM_PROCESS_SIZE: MemorySize = "jobmanager.memory.process.size";
+    /// Memory of the JobManager without metaspace and overhead.
+    JM_FLINK_SIZE: MemorySize = "jobmanager.memory.flink.size";
+    /// Heap of the JobManager.
+    JM_HEAP_SIZE: MemorySize = "jobmanager.memory.heap.size";
+    /// Off-heap memory of the JobManager.
+    JM_OFF_HEAP_SIZE: MemorySize = "jobmanager.memory.off-heap.size" = "128m";
+    /// Whether the JobManager's direct memory is limited to its off-heap memory.
+    JM_DIRECT_LIMIT: bool = "jobmanager.memory.enable-jvm-direct-memory-limit" = "false";
+    /// Metaspace of the JobManager.
+    JM_METASPACE: MemorySize = "jobmanager.memory.jvm-metaspace.size" = "256m";
+    /// Least overhead of the JobManager's JVM.
+    JM_OVERHEAD_MIN: MemorySize = "jobmanager.memory.jvm-overhead.min" = "192m";
+    /// Most overhead of the JobManager's JVM.
+    JM_OVERHEAD_MAX: MemorySize = "jobmanager.memory.jvm-overhead.max" = "1g";
+    /// Overhead of the JobManager's JVM as a part of its process memory.
+    JM_OVERHEAD_FRACTION: f32 = "jobmanager.memory.jvm-overhead.fraction" = "0.1";
+    /// Old name of the JobManager's memory (to 1.20).
+    JM_LEGACY_HEAP: MemorySize = "jobmanager.heap.size";
+    /// Older name of the JobManager's memory, in MiB (to 1.20).
+    JM_LEGACY_HEAP_MB: i32 = "jobmanager.heap.mb";
+
+    // TaskManager memory.
+    /// All memory of a TaskManager's process.
+    TM_PROCESS_SIZE: MemorySize = "taskmanager.memory.process.size";
+    /// Memory of a TaskManager without metaspace and overhead.
+    TM_FLINK_SIZE: MemorySize = "taskmanager.memory.flink.size";
+    /// Heap kept for Flink itself.
+    TM_FRAMEWORK_HEAP: MemorySize = "taskmanager.memory.framework.heap.size" = "128m";
+    /// Off-heap memory kept for Flink itself.
+    TM_FRAMEWORK_OFF_HEAP: MemorySize = "taskmanager.memory.framework.off-heap.size" = "128m";
+    /// Heap of tasks.
+    TM_TASK_HEAP: MemorySize = "taskmanager.memory.task.heap.size";
+    /// Off-heap memory of tasks.
+    TM_TASK_OFF_HEAP: MemorySize = "taskmanager.memory.task.off-heap.size" = "0";
+    /// Managed memory.
+    TM_MANAGED_SIZE: MemorySize = "taskmanager.memory.managed.size" ["taskmanager.memory.size"];
+    /// Managed memory as a part of Flink's memory.
+    TM_MANAGED_FRACTION: f32 = "taskmanager.memory.managed.fraction" = "0.4";
+    /// Least network memory.
+    TM_NETWORK_MIN: MemorySize = "taskmanager.memory.network.min" ["taskmanager.network.memory.min"] = "64m";
+    /// Most network memory; default no limit, to 1.16 1 GiB.
+    TM_NETWORK_MAX: MemorySize = "taskmanager.memory.network.max" ["taskmanager.network.memory.max"];
+    /// Network memory as a part of Flink's memory.
+    TM_NETWORK_FRACTION: f32 = "taskmanager.memory.network.fraction" ["taskmanager.network.memory.fraction"] = "0.1";
+    /// Old way to set network memory: a number of segments (to 1.20).
+    TM_NETWORK_BUFFERS: i32 = "taskmanager.network.numberOfBuffers";
+    /// Size of a memory segment.
+    TM_SEGMENT_SIZE: MemorySize = "taskmanager.memory.segment-size" = "32kb";
+    /// Metaspace of a TaskManager.
+    TM_METASPACE: MemorySize = "taskmanager.memory.jvm-metaspace.size" = "256m";
+    /// Least overhead of a TaskManager's JVM.
+    TM_OVERHEAD_MIN: MemorySize = "taskmanager.memory.jvm-overhead.min" = "192m";
+    /// Most overhead of a TaskManager's JVM.
+    TM_OVERHEAD_MAX: MemorySize = "taskmanager.memory.jvm-overhead.max" = "1g";
+    /// Overhead of a TaskManager's JVM as a part of its process memory.
+    TM_OVERHEAD_FRACTION: f32 = "taskmanager.memory.jvm-overhead.fraction" = "0.1";
+    /// Old name of a TaskManager's memory (to 1.20).
+    TM_LEGACY_HEAP: MemorySize = "taskmanager.heap.size";
+    /// Older name of a TaskManager's memory, in MiB (to 1.20).
+    TM_LEGACY_HEAP_MB: i32 = "taskmanager.heap.mb";
+    /// CPU cores of a TaskManager.
+    TM_CPU_CORES: f64 = "taskmanager.cpu.cores";
+    /// Slots of a TaskManager.
+    TM_SLOTS: i32 = "taskmanager.numberOfTaskSlots" = "1";
+    /// Names of external resources; none: none.
+    EXTERNAL_RESOURCES: Vec<String> = "external-resources";
+    /// How long an idle TaskManager is kept.
+    TM_IDLE_TIMEOUT: Duration = "resourcemanager.taskmanager-timeout" = "30 s";
+}
+
+/// Prefix of the ApplicationMaster's environment variables.
+pub const MASTER_ENV: &str = "containerized.master.env.";
+/// Prefix of a TaskManager's environment variables.
+pub const TASK_MANAGER_ENV: &str = "containerized.taskmanager.env.";
+/// Prefix of Hadoop settings.
+pub const HADOOP_PREFIX: &str = "flink.hadoop.";
+/// Prefix of YARN settings; `flink.yarn.x` is `yarn.x`.
+pub const YARN_PREFIX: &str = "flink.yarn.";
+
+/// Prefixes of keys with free names.
+const FREE_PREFIXES: [&str; 2] = ["yarn.application-master.env.", "yarn.taskmanager.env."];
+
+macro_rules! choice {
+    ($(#[doc = $doc:literal])+ $name:ident, $expected:literal { $($(#[doc = $vdoc:literal])+ $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($(#[doc = $vdoc])+ $variant),+ }
+
+        impl FromValue for $name {
+            const EXPECTED: &'static str = $expected;
+
+            fn from_value(value: &Value, _: FileFormat) -> Result<Self, String> {
+                let text = value.text();
+                $(if text.eq_ignore_ascii_case($text) { return Ok(Self::$variant); })+
+                Err(String::new())
+            }
+        }
+    };
+}
+
+choice! {
+    /// Where user jars stand on the class path.
+    UserJarInclusion, "one of ORDER, FIRST, LAST, DISABLED" {
+        /// Sorted among Flink's own.
+        Order = "ORDER",
+        /// In front.
+        First = "FIRST",
+        /// At the end.
+        Last = "LAST",
+        /// Not at all; they are in `usrlib` and loaded by the user's class loader.
+        Disabled = "DISABLED",
+    }
+}
+
+choice! {
+    /// Whether Hadoop's jars are on the class path.
+    HadoopClassPath, "one of yarn, none" {
+        /// As `yarn.application.classpath` says.
+        Yarn = "yarn",
+        /// Left out.
+        None = "none",
+    }
+}
+
+/// Warns of `yarn.*` and `heddle.*` keys that nothing reads, with the nearest known name, and of deprecated names.
+pub fn check_keys(configuration: &Configuration) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let known: BTreeMap<&str, &OptionInfo> = ALL
+        .iter()
+        .flat_map(|o| std::iter::once(o.key).chain(o.deprecated.iter().copied()).map(move |k| (k, o)))
+        .collect();
+    for (key, entry) in configuration.iter() {
+        let ours = key.starts_with("yarn.") || key.starts_with("heddle.");
+        let message = match known.get(key) {
+            Some(option) if option.key != key => format!("{key} is deprecated; its name is {}", option.key),
+            None if ours && !FREE_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) => {
+                let nearest = nearest(key).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+                format!("{key} is not known and has no effect{nearest}")
+            }
+            _ => continue,
+        };
+        warnings.push(Warning { origin: entry.origin.clone(), message });
+    }
+    warnings
+}
+
+/// The known key that looks most like this one, if any is near.
+pub fn nearest(key: &str) -> Option<&'static str> {
+    let near = |name: &'static str| (strsim::jaro_winkler(key, name), name);
+    let best = ALL.iter().map(|option| near(option.key)).max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best.0 > 0.9 && strsim::damerau_levenshtein(key, best.1) <= 1 + key.len() / 4).then_some(best.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_of_its_type() {
+        let conf = Configuration::new(FileFormat::Standard);
+        assert_eq!(conf.get(&INCLUDE_USER_JAR), Ok(Some(UserJarInclusion::Order)));
+        assert_eq!(conf.get(&HADOOP_CLASSPATH), Ok(Some(HadoopClassPath::Yarn)));
+        for option in ALL {
+            let Some(default) = option.default else { continue };
+            let value = Value::from(default);
+            let readable = match option.expected {
+                MemorySize::EXPECTED => MemorySize::from_value(&value, FileFormat::Legacy).is_ok(),
+                i32::EXPECTED => i64::from_value(&value, FileFormat::Legacy).is_ok(),
+                f32::EXPECTED => f64::from_value(&value, FileFormat::Legacy).is_ok(),
+                bool::EXPECTED => bool::from_value(&value, FileFormat::Legacy).is_ok(),
+                Duration::EXPECTED => Duration::from_value(&value, FileFormat::Legacy).is_ok(),
+                _ => true,
+            };
+            assert!(readable, "{} = {default}", option.key);
+            assert!(!option.doc.is_empty() && option.doc.trim_start().len() < 120, "{}", option.key);
+        }
+    }
+
+    #[test]
+    fn unknown_and_old_keys_are_said() {
+        let mut conf = Configuration::new(FileFormat::Standard);
+        for key in [
+            "yarn.aplication.queue",
+            "yarn.heartbeat-delay",
+            "yarn.nothing-like-it-at-all",
+            "heddle.store-dir",
+            "yarn.taskmanager.env.X",
+            "rest.port",
+        ] {
+            conf.set_dynamic(key, "x");
+        }
+        let messages: Vec<_> = check_keys(&conf).into_iter().map(|w| w.message).collect();
+        assert_eq!(
+            messages,
+            [
+                "heddle.store-dir is not known and has no effect; did you mean heddle.store.dir?",
+                "yarn.aplication.queue is not known and has no effect; did you mean yarn.application.queue?",
+                "yarn.heartbeat-delay is deprecated; its name is yarn.heartbeat.interval",
+                "yarn.nothing-like-it-at-all is not known and has no effect",
+            ]
+        );
+    }
+}

@@ -1,0 +1,333 @@
+//! From configuration and files to the pieces of an [`AmSpec`](crate::spec::AmSpec).
+
+use std::collections::BTreeMap;
+
+use crate::class_path::{ContainerFiles, flink_class_path, hadoop_class_path};
+use crate::cluster_spec::ClusterSpec;
+use crate::config::{Configuration, Origin, ValueError, is_sensitive};
+use crate::jvm_options::{JvmOptionsError, Logging, user_options};
+use crate::memory::Role;
+use crate::options::{self, HadoopClassPath};
+use crate::release::Release;
+use crate::spec::{ClusterMode, JvmTemplate};
+
+/// Main class of a TaskManager.
+pub const TASK_MANAGER_MAIN: &str = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner";
+
+/// Why no plan can be made. Trying again does not help.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// A value is not of its type.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+    /// JVM options cannot be split into words.
+    #[error(transparent)]
+    JvmOptions(#[from] JvmOptionsError),
+    /// A secret that only a command line could carry, where everybody on the node would see it.
+    #[error(
+        "{key} ({origin}) cannot be written to flink-conf.yaml because its value is empty or holds '#', a line break or blanks at an end"
+    )]
+    Secret {
+        /// Its key.
+        key: String,
+        /// Where it is set.
+        origin: Origin,
+    },
+    /// The files hold no `flink-dist` jar.
+    #[error("no flink-dist jar is among the files for the containers")]
+    NoDist,
+}
+
+/// What stands around the JVMs in their containers.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// Local resources of the container.
+    pub files: ContainerFiles,
+    /// Which logging configuration is among them.
+    pub logging: Logging,
+    /// `yarn.application.classpath` of the Hadoop configuration, if it is set there.
+    pub yarn_class_path: Option<String>,
+    /// Whether a `krb5.conf` is among them.
+    pub krb5: bool,
+}
+
+/// The configuration file for the containers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShippedConfiguration {
+    /// `config.yaml` or `flink-conf.yaml`.
+    pub file_name: &'static str,
+    /// Its contents.
+    pub text: String,
+    /// What it holds; the templates are made from this.
+    pub configuration: Configuration,
+    /// Keys that the old format cannot carry; [`job_manager_template`] passes them as arguments.
+    pub not_carried: Vec<(String, String)>,
+}
+
+/// What the containers get to read: the effective configuration without what cannot be right on another host.
+/// `cluster_id` is the name in the high availability store unless the user has set one (the application's id).
+pub fn shipped_configuration(
+    conf: &Configuration,
+    release: Release,
+    cluster_id: Option<&str>,
+) -> Result<ShippedConfiguration, PlanError> {
+    let mut configuration = conf.clone();
+    for option in [&options::JM_BIND_HOST, &options::TM_BIND_HOST] {
+        // A default of the distribution's own file that makes a cluster unreachable.
+        if conf.text(option.key).as_deref() == Some("localhost") {
+            configuration.remove(option.key);
+        }
+    }
+    for key in std::iter::once(&options::TM_HOST.key).chain(options::TM_HOST.deprecated) {
+        configuration.remove(key);
+    }
+    if let Some(id) = cluster_id
+        && !conf.contains(&options::CLUSTER_ID)
+    {
+        configuration.set(
+            options::CLUSTER_ID.key,
+            id,
+            Origin::Derived("from the application's id".to_owned()),
+        );
+    }
+    if release.traits().log_env {
+        for (key, variable) in
+            [(options::LOG_LEVEL.key, "ROOT_LOG_LEVEL"), (options::LOG_MAX.key, "MAX_LOG_FILE_NUMBER")]
+        {
+            let Some(value) = conf.text(key) else { continue };
+            for prefix in [options::MASTER_ENV, options::TASK_MANAGER_ENV] {
+                configuration.set(
+                    format!("{prefix}{variable}"),
+                    value.clone(),
+                    Origin::Derived(format!("from {key}")),
+                );
+            }
+        }
+    }
+    let rendered = configuration.render();
+    if let Some((key, _)) = rendered.not_carried.iter().find(|(key, _)| is_sensitive(key)) {
+        let origin = configuration.entry(key).map_or(Origin::Default, |entry| entry.origin.clone());
+        return Err(PlanError::Secret { key: key.clone(), origin });
+    }
+    Ok(ShippedConfiguration {
+        file_name: configuration.format().file_name(),
+        text: rendered.text,
+        configuration,
+        not_carried: rendered.not_carried,
+    })
+}
+
+/// How to start the JobManager: memory, options and logging flags; `--configDir .`, then `-D key=value` with the memory
+/// that was decided here.
+pub fn job_manager_template(
+    shipped: &ShippedConfiguration,
+    release: Release,
+    mode: ClusterMode,
+    cluster: &ClusterSpec,
+    around: &Surroundings,
+) -> Result<JvmTemplate, PlanError> {
+    let conf = &shipped.configuration;
+    let mut template = template(conf, release, Role::JobManager, around)?;
+    template.jvm_args.splice(0..0, cluster.job_manager.jvm_args());
+    template.main_class = match mode {
+        ClusterMode::Session => "dev.heddle.bridge.SessionEntrypoint",
+        // A per-job cluster runs the same program entry; it ends with its job.
+        ClusterMode::Application | ClusterMode::PerJob => "dev.heddle.bridge.ApplicationEntrypoint",
+    }
+    .to_owned();
+    template.args = vec!["--configDir".to_owned(), ".".to_owned()];
+    for (key, value) in shipped.not_carried.iter().chain(&cluster.job_manager.dynamic_properties()) {
+        template.args.extend(["-D".to_owned(), format!("{key}={value}")]);
+    }
+    // Flink's own code finds the distribution through these.
+    template.env.insert("FLINK_LIB_DIR".to_owned(), "./lib".to_owned());
+    template.env.insert("FLINK_OPT_DIR".to_owned(), "./opt".to_owned());
+    Ok(template)
+}
+
+/// How to start a TaskManager; memory flags and arguments come with each request.
+pub fn task_manager_template(
+    shipped: &ShippedConfiguration,
+    release: Release,
+    around: &Surroundings,
+) -> Result<JvmTemplate, PlanError> {
+    let mut template = template(&shipped.configuration, release, Role::TaskManager, around)?;
+    template.main_class = TASK_MANAGER_MAIN.to_owned();
+    Ok(template)
+}
+
+fn template(
+    conf: &Configuration,
+    release: Release,
+    role: Role,
+    around: &Surroundings,
+) -> Result<JvmTemplate, PlanError> {
+    if !around.files.shipped.iter().any(|key| crate::class_path::is_dist_jar(key)) {
+        return Err(PlanError::NoDist);
+    }
+    let mut jvm_args = user_options(conf, release, role)?;
+    if around.krb5 {
+        jvm_args.push("-Djava.security.krb5.conf=krb5.conf".to_owned());
+    }
+    jvm_args.extend(around.logging.jvm_args(role));
+    let inclusion = conf.require(&options::INCLUDE_USER_JAR)?;
+    let mut class_path = match role {
+        Role::JobManager => flink_class_path(&around.files, inclusion),
+        Role::TaskManager => {
+            flink_class_path(&ContainerFiles { bridge: None, ..around.files.clone() }, inclusion)
+        }
+    };
+    if conf.require(&options::HADOOP_CLASSPATH)? == HadoopClassPath::Yarn {
+        class_path.extend(hadoop_class_path(around.yarn_class_path.as_deref()));
+    }
+    let env = environment(conf, release, role);
+    let java_home = if release.traits().java_home { conf.text(options::JAVA_HOME.key) } else { None };
+    let java_home = java_home.or_else(|| env.get("JAVA_HOME").cloned());
+    Ok(JvmTemplate { java_home, jvm_args, class_path, env, ..JvmTemplate::default() })
+}
+
+/// The environment that the configuration asks for.
+fn environment(conf: &Configuration, release: Release, role: Role) -> BTreeMap<String, String> {
+    let (current, deprecated) = match role {
+        Role::JobManager => (options::MASTER_ENV, "yarn.application-master.env."),
+        Role::TaskManager => (options::TASK_MANAGER_ENV, "yarn.taskmanager.env."),
+    };
+    let mut env = BTreeMap::new();
+    if role == Role::TaskManager && release.traits().upstream_per_job {
+        // The old prefixes are translated inside the JobManager, so they only ever reach TaskManagers.
+        env.extend(conf.with_prefix(deprecated));
+    }
+    env.extend(conf.with_prefix(current));
+    env
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::FileFormat;
+
+    fn conf(format: FileFormat, more: &[(&str, &str)]) -> Configuration {
+        let mut conf = Configuration::new(format);
+        for (key, value) in [
+            ("jobmanager.memory.process.size", "1600m"),
+            ("taskmanager.memory.process.size", "1728m"),
+            ("jobmanager.bind-host", "localhost"),
+            ("taskmanager.bind-host", "0.0.0.0"),
+            ("taskmanager.host", "localhost"),
+        ]
+        .iter()
+        .chain(more)
+        {
+            conf.set_dynamic(*key, *value);
+        }
+        conf
+    }
+
+    fn around() -> Surroundings {
+        Surroundings {
+            files: ContainerFiles {
+                shipped: vec![
+                    "lib/flink-dist-1.20.1.jar".into(),
+                    "lib/a.jar".into(),
+                    "log4j.properties".into(),
+                ],
+                user: Vec::new(),
+                bridge: Some("heddle/flink-bridge.jar".into()),
+            },
+            logging: Logging::Log4j,
+            yarn_class_path: Some("/etc/hadoop".into()),
+            krb5: false,
+        }
+    }
+
+    fn release() -> Release {
+        "1.20.1".parse().unwrap()
+    }
+
+    #[test]
+    fn a_session_on_1_20() {
+        let conf = conf(
+            FileFormat::Standard,
+            &[
+                ("env.log.level", "DEBUG"),
+                ("containerized.master.env.A", "b c"),
+                ("env.java.opts.all", "-Dx=1"),
+            ],
+        );
+        let shipped = shipped_configuration(&conf, release(), Some("application_1_0001")).unwrap();
+        assert_eq!(shipped.file_name, "config.yaml");
+        for key in ["jobmanager.bind-host", "taskmanager.host"] {
+            assert_eq!(shipped.configuration.text(key), None);
+        }
+        assert_eq!(shipped.configuration.text("taskmanager.bind-host").as_deref(), Some("0.0.0.0"));
+        assert!(shipped.text.contains("high-availability.cluster-id: application_1_0001\n"));
+
+        let cluster = ClusterSpec::from(&shipped.configuration, release()).unwrap();
+        let jm =
+            job_manager_template(&shipped, release(), ClusterMode::Session, &cluster, &around()).unwrap();
+        assert_eq!(jm.main_class, "dev.heddle.bridge.SessionEntrypoint");
+        assert_eq!(
+            jm.jvm_args,
+            [
+                "-Xmx1073741824",
+                "-Xms1073741824",
+                "-XX:MaxMetaspaceSize=268435456",
+                "-Dx=1",
+                "-XX:+IgnoreUnrecognizedVMOptions",
+                "-Dlog.file=<LOG_DIR>/jobmanager.log",
+                "-Dlog4j.configuration=file:log4j.properties",
+                "-Dlog4j.configurationFile=file:log4j.properties",
+            ]
+        );
+        assert_eq!(jm.args[..4], ["--configDir", ".", "-D", "jobmanager.memory.heap.size=1073741824b"]);
+        assert_eq!(
+            jm.class_path,
+            [".", "lib/a.jar", "lib/flink-dist-1.20.1.jar", "heddle/flink-bridge.jar", "/etc/hadoop"]
+        );
+        assert_eq!(jm.env["A"], "b c");
+        assert_eq!(jm.env["ROOT_LOG_LEVEL"], "DEBUG");
+        assert_eq!(jm.env["FLINK_LIB_DIR"], "./lib");
+
+        let tm = task_manager_template(&shipped, release(), &around()).unwrap();
+        assert_eq!(tm.class_path, [".", "lib/a.jar", "lib/flink-dist-1.20.1.jar", "/etc/hadoop"]);
+        assert!(tm.args.is_empty());
+        assert_eq!(tm.env, BTreeMap::from([("ROOT_LOG_LEVEL".to_owned(), "DEBUG".to_owned())]));
+    }
+
+    #[test]
+    fn the_old_format_sends_the_rest_as_arguments_but_no_secrets() {
+        let with = |key, value| {
+            let conf = conf(FileFormat::Legacy, &[(key, value)]);
+            shipped_configuration(&conf, release(), None)
+        };
+        let shipped = with("a", "x # y").unwrap();
+        let cluster = ClusterSpec::from(&shipped.configuration, release()).unwrap();
+        let jm =
+            job_manager_template(&shipped, release(), ClusterMode::Session, &cluster, &around()).unwrap();
+        assert_eq!(jm.args[2..4], ["-D", "a=x # y"]);
+        let refused = with("security.ssl.rest.key-password", "x#y").unwrap_err().to_string();
+        assert!(refused.contains("key-password (-D)") && !refused.contains("x#y"));
+    }
+
+    #[test]
+    fn java_home_and_hadoop() {
+        let conf = conf(
+            FileFormat::Standard,
+            &[
+                ("env.java.home", "/opt/a"),
+                ("containerized.master.env.JAVA_HOME", "/opt/b"),
+                ("heddle.hadoop-classpath", "none"),
+            ],
+        );
+        let home = |version: &str, role| {
+            let release = version.parse().unwrap();
+            template(&conf, release, role, &around()).unwrap().java_home
+        };
+        assert_eq!(home("1.20.1", Role::JobManager).as_deref(), Some("/opt/b"));
+        assert_eq!(home("1.20.1", Role::TaskManager), None);
+        assert_eq!(home("2.0.0", Role::JobManager).as_deref(), Some("/opt/a"));
+        assert_eq!(home("2.0.0", Role::TaskManager).as_deref(), Some("/opt/a"));
+        let class_path = template(&conf, release(), Role::JobManager, &around()).unwrap().class_path;
+        assert_eq!(class_path.last().map(String::as_str), Some("heddle/flink-bridge.jar"));
+    }
+}

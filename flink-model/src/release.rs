@@ -1,0 +1,198 @@
+//! Releases of Flink, and what differs between them.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Why a text is not a release that heddle serves.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReleaseError {
+    /// Not of the form `1.20.1`.
+    #[error("'{0}' is not a Flink version such as 1.20.1")]
+    Malformed(String),
+    /// Older or newer than what is known.
+    #[error("Flink {0} is not supported; 1.13 to 1.20 and 2.0 to 2.3 are")]
+    Unsupported(String),
+}
+
+/// A release such as `1.20.1`. Text behind the three numbers (`-SNAPSHOT`, a vendor's suffix) is kept apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Release {
+    /// First number.
+    pub major: u16,
+    /// Second number.
+    pub minor: u16,
+    /// Third number.
+    pub patch: u16,
+}
+
+/// Which configuration file a release reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileRule {
+    /// `flink-conf.yaml` only.
+    LegacyOnly,
+    /// `flink-conf.yaml` if it is there, else `config.yaml`.
+    LegacyFirst,
+    /// `config.yaml` only.
+    StandardOnly,
+}
+
+/// What differs by release: one row for each minor version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traits {
+    /// First minor release the row describes; it holds up to the next row.
+    since: (u16, u16),
+    /// Configuration file.
+    pub file_rule: FileRule,
+    /// Oldest Java that runs it.
+    pub java_min: u16,
+    /// Newest Java it is released for (experimental support included).
+    pub java_max: u16,
+    /// Whether upstream still has per-job mode and `run-application`.
+    pub upstream_per_job: bool,
+    /// `env.java.opts` has been renamed `env.java.opts.all`.
+    pub java_opts_all: bool,
+    /// `env.java.default-opts.*` are read.
+    pub java_default_opts: bool,
+    /// `env.log.level` and `env.log.max` are handed to containers.
+    pub log_env: bool,
+    /// `env.java.home` is exported to containers.
+    pub java_home: bool,
+    /// `*.heap.size`, `*.heap.mb`, `FLINK_*_HEAP` and `taskmanager.network.numberOfBuffers` still count.
+    pub legacy_memory_keys: bool,
+    /// `taskmanager.memory.network.max` is 1 GiB unless set (later: no limit).
+    pub network_max_1g: bool,
+    /// `slotmanager.number-of-slots.min` is honoured.
+    pub min_slots: bool,
+    /// Names of several external resources are quoted among the dynamic properties.
+    pub quotes_external_resources: bool,
+    /// `yarn.rolled-logs.*` are honoured.
+    pub rolled_logs: bool,
+}
+
+const V1_13: Traits = Traits {
+    since: (1, 13),
+    file_rule: FileRule::LegacyOnly,
+    java_min: 8,
+    java_max: 11,
+    upstream_per_job: true,
+    java_opts_all: false,
+    java_default_opts: false,
+    log_env: false,
+    java_home: false,
+    legacy_memory_keys: true,
+    network_max_1g: true,
+    min_slots: false,
+    quotes_external_resources: false,
+    rolled_logs: false,
+};
+const V1_14: Traits = Traits { since: (1, 14), quotes_external_resources: true, ..V1_13 };
+const V1_17: Traits = Traits { since: (1, 17), java_opts_all: true, network_max_1g: false, ..V1_14 };
+const V1_18: Traits = Traits { since: (1, 18), java_max: 17, ..V1_17 };
+const V1_19: Traits = Traits {
+    since: (1, 19),
+    file_rule: FileRule::LegacyFirst,
+    java_max: 21,
+    java_default_opts: true,
+    log_env: true,
+    min_slots: true,
+    ..V1_18
+};
+const V2_0: Traits = Traits {
+    since: (2, 0),
+    file_rule: FileRule::StandardOnly,
+    java_min: 11,
+    upstream_per_job: false,
+    java_home: true,
+    legacy_memory_keys: false,
+    ..V1_19
+};
+const V2_1: Traits = Traits { since: (2, 1), rolled_logs: true, ..V2_0 };
+
+/// In ascending order.
+const TABLE: [Traits; 7] = [V1_13, V1_14, V1_17, V1_18, V1_19, V2_0, V2_1];
+
+/// Last minor release known of each major one.
+const LAST: [(u16, u16); 2] = [(1, 20), (2, 3)];
+
+impl Release {
+    /// Checks that the release is one that heddle serves.
+    pub fn new(major: u16, minor: u16, patch: u16) -> Result<Self, ReleaseError> {
+        let release = Self { major, minor, patch };
+        let known =
+            LAST.iter().any(|&(m, last)| m == major && minor <= last) && (major, minor) >= TABLE[0].since;
+        if known { Ok(release) } else { Err(ReleaseError::Unsupported(release.to_string())) }
+    }
+
+    /// What differs in this release.
+    pub fn traits(self) -> &'static Traits {
+        TABLE.iter().rev().find(|row| row.since <= (self.major, self.minor)).unwrap_or(&TABLE[0])
+    }
+
+    /// From the name of the distribution's main jar: `flink-dist-1.20.1.jar`, `flink-dist_2.12-1.13.6.jar`. None when
+    /// the name is not one of such a jar.
+    pub fn from_dist_jar(file_name: &str) -> Option<Result<Self, ReleaseError>> {
+        let rest = file_name.strip_suffix(".jar")?.strip_prefix("flink-dist")?;
+        let version = match rest.strip_prefix('_') {
+            Some(scala) => scala.split_once('-')?.1,
+            None => rest.strip_prefix('-')?,
+        };
+        Some(version.parse())
+    }
+}
+
+impl FromStr for Release {
+    type Err = ReleaseError;
+
+    fn from_str(text: &str) -> Result<Self, ReleaseError> {
+        let malformed = || ReleaseError::Malformed(text.to_owned());
+        let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let mut numbers = text[..end].trim_end_matches('.').split('.').map(str::parse::<u16>);
+        let mut next = || numbers.next().and_then(Result::ok);
+        let (Some(major), Some(minor)) = (next(), next()) else { return Err(malformed()) };
+        Self::new(major, minor, next().unwrap_or(0))
+    }
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn release(text: &str) -> Release {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn versions_are_read_from_jar_names() {
+        let of = |name| Release::from_dist_jar(name).map(|r| r.unwrap().to_string());
+        assert_eq!(of("flink-dist-1.20.1.jar").as_deref(), Some("1.20.1"));
+        assert_eq!(of("flink-dist_2.12-1.13.6.jar").as_deref(), Some("1.13.6"));
+        assert_eq!(of("flink-dist-2.3.0-SNAPSHOT.jar").as_deref(), Some("2.3.0"));
+        assert_eq!(of("flink-table-1.20.1.jar"), None);
+        assert!(matches!(Release::from_dist_jar("flink-dist-x.jar"), Some(Err(ReleaseError::Malformed(_)))));
+    }
+
+    #[test]
+    fn releases_compare_by_number() {
+        assert!(release("1.9.0".replace("1.9", "1.14").as_str()) < release("1.20.1"));
+        assert!(release("1.20.1") < release("2.0.0"));
+        assert_eq!("1.12.7".parse::<Release>(), Err(ReleaseError::Unsupported("1.12.7".into())));
+        assert_eq!("2.4.0".parse::<Release>(), Err(ReleaseError::Unsupported("2.4.0".into())));
+        assert!("1.99999999".parse::<Release>().is_err());
+    }
+
+    #[test]
+    fn each_release_finds_its_row() {
+        assert_eq!(release("1.13.6").traits().file_rule, FileRule::LegacyOnly);
+        assert_eq!(release("1.18.1").traits().java_max, 17);
+        assert_eq!(release("1.20.1").traits().file_rule, FileRule::LegacyFirst);
+        assert_eq!(release("2.3.0").traits().file_rule, FileRule::StandardOnly);
+        assert!(release("2.2.1").traits().rolled_logs);
+        assert!(TABLE.is_sorted_by_key(|row| row.since));
+    }
+}

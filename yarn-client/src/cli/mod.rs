@@ -1,0 +1,266 @@
+//! The command line: one program that goes by the names `heddle`, `flink` and `yarn-session.sh`.
+
+mod commands;
+mod console;
+mod dialect;
+pub(crate) mod options;
+mod settings;
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Command, CommandFactory, Parser};
+
+use crate::context::Context;
+use crate::error::Failure;
+use crate::report::Output;
+use console::Console;
+use options::{Top, Verb};
+
+pub use dialect::UsageError;
+
+/// By which name the program was called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Persona {
+    Heddle,
+    Flink,
+    YarnSession,
+}
+
+impl Persona {
+    fn of(program: &OsStr) -> Self {
+        match Path::new(program).file_name().and_then(OsStr::to_str) {
+            Some("flink") => Self::Flink,
+            Some("yarn-session.sh" | "yarn-session") => Self::YarnSession,
+            _ => Self::Heddle,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Heddle => "heddle",
+            Self::Flink => "flink",
+            Self::YarnSession => "yarn-session.sh",
+        }
+    }
+}
+
+/// What a command line asks for.
+#[derive(Debug)]
+enum Request {
+    /// Print this and end well.
+    Show(String),
+    /// Print which Flink this is.
+    FlinkVersion,
+    /// Do this.
+    Run(Box<Invocation>),
+}
+
+/// A verb with its options.
+#[derive(Debug)]
+struct Invocation {
+    verb: Verb,
+    /// Of `run` and `info`: the words for Flink's own client.
+    client_words: Vec<OsString>,
+}
+
+/// Options that say where a program runs, which we have found out by then, or that only we understand.
+const NOT_FOR_FLINK: [&str; 7] =
+    ["target", "executor", "job_manager", "application_id", "zookeeper_namespace", "main_place", "verbose"];
+
+/// Runs the command line `args` (the program's name first) to its end.
+pub async fn main(context: Context, args: Vec<OsString>) -> ExitCode {
+    let console = Arc::new(Console::new());
+    let (program, args) =
+        args.split_first().map_or((OsString::new(), &[][..]), |(p, rest)| (p.clone(), rest));
+    let persona = Persona::of(&program);
+    let verbose = args.iter().take_while(|a| *a != "--").any(|a| a == "-v" || a == "--verbose");
+    let done = match parse(persona, args) {
+        Ok(Request::Show(text)) => {
+            console.out(text.trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
+        Ok(Request::FlinkVersion) => commands::flink_version(&context, &console),
+        Ok(Request::Run(invocation)) => commands::run(context, &console, *invocation).await,
+        Err(failure) => Err(failure),
+    };
+    done.unwrap_or_else(|failure| {
+        console.err(failure.render(verbose).trim_end());
+        if failure.is_usage() {
+            console.err(&format!("hint: `{} --help` lists what can be written", help_name(persona, args)));
+        }
+        ExitCode::FAILURE
+    })
+}
+
+/// The command whose help serves best.
+fn help_name(persona: Persona, args: &[OsString]) -> String {
+    match (persona, args.first().and_then(|a| a.to_str())) {
+        (Persona::Heddle | Persona::Flink, Some(verb)) if definition().find_subcommand(verb).is_some() => {
+            format!("{} {verb}", persona.name())
+        }
+        _ => persona.name().to_owned(),
+    }
+}
+
+/// The definition of all options, with the short names of more than one letter told in the help.
+fn definition() -> Command {
+    let mut top = Top::command();
+    top.build();
+    let verbs: Vec<String> = top.get_subcommands().map(|c| c.get_name().to_owned()).collect();
+    for verb in verbs {
+        top = top.mut_subcommand(verb, |command| {
+            command.mut_args(|arg| {
+                let names: Vec<String> =
+                    arg.get_all_aliases().unwrap_or_default().into_iter().map(|a| format!("-{a}")).collect();
+                match (names.is_empty(), arg.get_help().cloned()) {
+                    (false, Some(help)) => arg.help(format!("{help} [{}]", names.join(", "))),
+                    _ => arg,
+                }
+            })
+        });
+    }
+    top
+}
+
+fn parse(persona: Persona, args: &[OsString]) -> Result<Request, Failure> {
+    let mut top = definition();
+    if persona == Persona::YarnSession {
+        return parse_verb(persona, &mut top, "session", args);
+    }
+    let Some((verb, rest)) = args.split_first() else {
+        let help = overview(persona, top);
+        return Err(Failure::usage(format!("please specify an action\n\n{help}")));
+    };
+    match verb.to_str().unwrap_or_default() {
+        "-h" | "--help" | "help" => Ok(Request::Show(overview(persona, top))),
+        "-v" | "--version" if persona == Persona::Flink => Ok(Request::FlinkVersion),
+        "--version" | "-V" => Ok(Request::Show(format!("heddle {}", env!("CARGO_PKG_VERSION")))),
+        name if top.find_subcommand(name).is_some() => parse_verb(persona, &mut top, name, rest),
+        name => Err(not_a_verb(&top, name)),
+    }
+}
+
+fn not_a_verb(top: &Command, name: &str) -> Failure {
+    let verbs: Vec<&str> = top.get_subcommands().map(Command::get_name).collect();
+    let failure = Failure::usage(format!("\"{name}\" is not a valid action; valid are {}", verbs.join(", ")));
+    let similar = verbs.iter().map(|v| (strsim::jaro_winkler(v, name), v)).max_by(|a, b| a.0.total_cmp(&b.0));
+    match similar {
+        Some((score, verb)) if score > 0.8 => failure.hint(format!("did you mean {verb}?")),
+        _ => failure,
+    }
+}
+
+fn overview(persona: Persona, mut top: Command) -> String {
+    if persona == Persona::Flink {
+        top = top.mut_subcommand("session", |c| c.hide(true)).name("flink").bin_name("flink");
+        top = top.override_usage("flink <action> [options] [arguments]").after_help(
+            "`flink <action> --help` tells the options of an action, `flink --version` the release of Flink.",
+        );
+    }
+    top.render_help().to_string()
+}
+
+fn parse_verb(
+    persona: Persona,
+    top: &mut Command,
+    verb: &str,
+    args: &[OsString],
+) -> Result<Request, Failure> {
+    let Some(command) = top.find_subcommand_mut(verb) else {
+        return Err(Failure::usage(format!("\"{verb}\" is not a valid action")));
+    };
+    let has_program = matches!(verb, "run" | "run-application" | "info");
+    let words =
+        dialect::translate(command, args, has_program, &["jarfile", "python", "py_module"]).map_err(|e| {
+            let failure = Failure::usage(e.message);
+            match e.hint {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            }
+        })?;
+    if words.items.iter().any(|i| i.id == "help" || i.id == "yarn_help") {
+        return Ok(Request::Show(command.render_help().to_string()));
+    }
+    if persona == Persona::YarnSession && !words.rest.is_empty() {
+        let extra = words.rest.first().map(|w| w.to_string_lossy().into_owned()).unwrap_or_default();
+        return Err(Failure::usage(format!("{extra:?} is not an option")));
+    }
+    let mut line: Vec<OsString> = vec!["heddle".into(), verb.into()];
+    line.extend(words.canonical(command));
+    let client_words = words_for_flink(words, command);
+    match Top::try_parse_from(line) {
+        Ok(top) => Ok(Request::Run(Box::new(Invocation { verb: top.command, client_words }))),
+        Err(e) => {
+            let text = e.to_string();
+            let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            Err(Failure::usage(message))
+        }
+    }
+}
+
+/// The command line as Flink's own client shall see it.
+fn words_for_flink(mut words: dialect::Translated, command: &Command) -> Vec<OsString> {
+    for item in &mut words.items {
+        match item.id.as_str() {
+            "yarn_property" => item.id = "property".into(),
+            "yarn_detached" => item.id = "detached".into(),
+            _ => {}
+        }
+    }
+    words.items.retain(|i| !NOT_FOR_FLINK.contains(&i.id.as_str()) && !i.id.starts_with("yarn_"));
+    let mut line = words.options(command);
+    line.extend(words.rest);
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_flink_gets_to_see() {
+        let line = "-m yarn-cluster -yid application_1_0001 -yjm 1g -yDa=b -yd -Dc=d -c M --main client -p 2 j.jar -yd -c x";
+        let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let mut top = definition();
+        let Ok(Request::Run(invocation)) = parse_verb(Persona::Flink, &mut top, "run", &args) else {
+            panic!("{line}")
+        };
+        let seen: Vec<_> = invocation.client_words.iter().map(|w| w.to_string_lossy()).collect();
+        assert_eq!(seen.join(" "), "-Da=b --detached -Dc=d --class=M --parallelism=2 j.jar -yd -c x");
+    }
+
+    fn shown(persona: Persona, line: &str) -> String {
+        let args: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+        match parse(persona, &args) {
+            Ok(Request::Show(text)) => text,
+            Ok(other) => panic!("{other:?}"),
+            Err(failure) => failure.render(false),
+        }
+    }
+
+    #[test]
+    fn help_texts() {
+        insta::assert_snapshot!("overview", shown(Persona::Flink, "-h"));
+        insta::assert_snapshot!("session", shown(Persona::YarnSession, "--help"));
+        insta::assert_snapshot!("run", shown(Persona::Flink, "run -h"));
+        insta::assert_snapshot!("stop", shown(Persona::Heddle, "stop --help"));
+    }
+
+    #[test]
+    fn wrong_lines() {
+        assert_eq!(shown(Persona::Flink, "cancle x").lines().last(), Some("hint: did you mean cancel?"));
+        assert!(shown(Persona::YarnSession, "-d extra").contains("\"extra\" is not an option"));
+        assert!(shown(Persona::Flink, "").contains("please specify an action"));
+        assert!(shown(Persona::Flink, "list --jobmanger h:1").contains("did you mean --jobmanager?"));
+    }
+
+    #[test]
+    fn names() {
+        assert_eq!(Persona::of(OsStr::new("/a/bin/flink")), Persona::Flink);
+        assert_eq!(Persona::of(OsStr::new("yarn-session.sh")), Persona::YarnSession);
+        assert_eq!(Persona::of(OsStr::new("anything")), Persona::Heddle);
+    }
+}

@@ -1,0 +1,229 @@
+//! The surroundings of one run as data: variables, directories, the user. Nothing else in this crate asks the process.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use hadoop_rpc::UserIdentity;
+
+use crate::error::Failure;
+
+/// Where a run takes place.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Environment variables.
+    pub vars: BTreeMap<String, String>,
+    /// Working directory; relative paths of the user start here.
+    pub cwd: PathBuf,
+    /// Our own program, symbolic links resolved.
+    pub exe: PathBuf,
+    /// The user that the operating system knows.
+    pub user: String,
+}
+
+impl Context {
+    /// The surroundings of this process.
+    pub fn of_process() -> Result<Self, Failure> {
+        let exe = std::env::current_exe().and_then(|p| p.canonicalize());
+        let exe = exe.map_err(|e| Failure::because("cannot find out where this program is", e))?;
+        let cwd = std::env::current_dir().map_err(|e| {
+            Failure::because("cannot find out the working directory", e).hint("cd somewhere else")
+        })?;
+        let text = |s: std::ffi::OsString| s.into_string().ok();
+        let vars: BTreeMap<String, String> =
+            std::env::vars_os().filter_map(|(k, v)| Some((text(k)?, text(v)?))).collect();
+        // The name for files in /tmp is the system's, as Java's `user.name`; who calls Hadoop is another question.
+        let system = |key: &str| matches!(key, "USER" | "LOGNAME").then(|| vars.get(key).cloned()).flatten();
+        let user = UserIdentity::find(&system).map_or_else(|| "unknown".to_owned(), |u| u.effective);
+        Ok(Self { vars, cwd, exe, user })
+    }
+
+    /// A variable; an empty one counts as unset.
+    pub fn var(&self, name: &str) -> Option<&str> {
+        self.vars.get(name).map(String::as_str).filter(|v| !v.is_empty())
+    }
+
+    /// A path of the user, made absolute.
+    pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.cwd.join(path)
+    }
+
+    /// The user who calls Hadoop.
+    pub fn hadoop_user(&self) -> Result<UserIdentity, Failure> {
+        UserIdentity::find(&|key| self.vars.get(key).cloned())
+            .ok_or_else(|| Failure::new("the user who runs this has no name").hint("set HADOOP_USER_NAME"))
+    }
+
+    /// Where we keep things between runs that may be lost: `$XDG_CACHE_HOME/heddle`.
+    pub fn cache_dir(&self) -> Option<PathBuf> {
+        let base = self.var("XDG_CACHE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
+        let base = base.or_else(|| Some(Path::new(self.var("HOME")?).join(".cache")))?;
+        Some(base.join("heddle"))
+    }
+
+    /// A file of our own installation: beside this program, or in a directory beside its directory.
+    pub fn own_file(&self, name: &str) -> Result<PathBuf, Failure> {
+        let bin = self.exe.parent().unwrap_or(Path::new("/"));
+        let root = bin.parent().unwrap_or(bin);
+        let places = [
+            bin.join(name),
+            root.join("libexec").join(name),
+            root.join("lib").join(name),
+            root.join("conf").join(name),
+        ];
+        places.iter().find(|p| p.is_file()).cloned().ok_or_else(|| {
+            let dirs: Vec<String> =
+                places.iter().filter_map(|p| p.parent()).map(|p| p.display().to_string()).collect();
+            Failure::new(format!("the installation is incomplete: {name} is missing"))
+                .hint(format!("it was looked for in {}; install heddle again", dirs.join(", ")))
+        })
+    }
+
+    /// The first program called `name` on the PATH that is not this program.
+    pub fn on_path(&self, name: &str) -> Option<PathBuf> {
+        let path = self.var("PATH")?;
+        std::env::split_paths(path).map(|dir| self.cwd.join(dir).join(name)).find(|candidate| {
+            is_executable(candidate) && candidate.canonicalize().is_ok_and(|real| !self.is_own(&real))
+        })
+    }
+
+    /// Whether `program` belongs to our installation.
+    fn is_own(&self, program: &Path) -> bool {
+        program == self.exe || program.parent() == self.exe.parent()
+    }
+
+    /// `java`: of `JAVA_HOME`, else of `configured` (`env.java.home`), else of the PATH.
+    pub fn java(&self, configured: Option<&str>) -> Result<PathBuf, Failure> {
+        let homes = [self.var("JAVA_HOME"), configured];
+        let of_home = homes.into_iter().flatten().map(|home| Path::new(home).join("bin/java"));
+        of_home.into_iter().find(|java| is_executable(java)).or_else(|| self.on_path("java")).ok_or_else(
+            || {
+                Failure::new(
+                    "no Java on this machine: neither JAVA_HOME, env.java.home nor the PATH leads to one",
+                )
+                .hint("`--main cluster` runs the program's main() in the cluster and needs no Java here")
+                .hint("or set JAVA_HOME")
+            },
+        )
+    }
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+}
+
+/// A Flink distribution on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlinkHome {
+    /// Its root; unknown when only `FLINK_LIB_DIR` and `FLINK_CONF_DIR` lead to it.
+    pub root: PathBuf,
+    /// Configuration files.
+    pub conf: PathBuf,
+    /// Jars of the class path.
+    pub lib: PathBuf,
+    /// Plugins, each in a directory of its own.
+    pub plugins: PathBuf,
+    /// Flink's main jar.
+    pub dist_jar: PathBuf,
+}
+
+impl FlinkHome {
+    /// Finds the distribution: `FLINK_HOME`, else the `flink` of the PATH, else around this program.
+    pub fn find(context: &Context) -> Result<Self, Failure> {
+        let named = context.var("FLINK_HOME").map(|home| context.path(home));
+        let root = match &named {
+            Some(root) => root.clone(),
+            None => Self::guess(context).ok_or_else(|| {
+                Failure::new("no Flink distribution found: FLINK_HOME is not set, and no `flink` of one is on the PATH")
+                    .hint("set FLINK_HOME to the directory that holds Flink's bin, conf and lib")
+            })?,
+        };
+        let directory =
+            |var: &str, name: &str| context.var(var).map_or_else(|| root.join(name), |d| context.path(d));
+        let lib = directory("FLINK_LIB_DIR", "lib");
+        let dist_jar = dist_jar(&lib)?.ok_or_else(|| {
+            let origin = if named.is_some() { "FLINK_HOME" } else { "the `flink` on the PATH" };
+            Failure::new(format!("{} holds no flink-dist jar ({origin} leads there)", lib.display()))
+                .hint("set FLINK_HOME to the directory that holds Flink's bin, conf and lib")
+        })?;
+        Ok(Self {
+            conf: directory("FLINK_CONF_DIR", "conf"),
+            plugins: directory("FLINK_PLUGINS_DIR", "plugins"),
+            lib,
+            dist_jar,
+            root,
+        })
+    }
+
+    fn guess(context: &Context) -> Option<PathBuf> {
+        let around = |program: &Path| program.parent()?.parent().map(Path::to_path_buf);
+        let on_path = context.on_path("flink").and_then(|p| p.canonicalize().ok());
+        let roots = [on_path.as_deref().and_then(around), around(&context.exe)];
+        roots.into_iter().flatten().find(|root| matches!(dist_jar(&root.join("lib")), Ok(Some(_))))
+    }
+
+    /// Name of the main jar's file.
+    pub fn dist_name(&self) -> &str {
+        self.dist_jar.file_name().and_then(|n| n.to_str()).unwrap_or_default()
+    }
+}
+
+/// Flink's main jar in `lib`.
+fn dist_jar(lib: &Path) -> Result<Option<PathBuf>, Failure> {
+    let entries = match std::fs::read_dir(lib) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(Failure::because(format!("cannot read {}", lib.display()), e)),
+    };
+    let is_dist = |p: &PathBuf| {
+        let name = p.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        name.starts_with("flink-dist") && name.ends_with(".jar")
+    };
+    Ok(entries.filter_map(Result::ok).map(|e| e.path()).filter(is_dist).min())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(dir: &Path, vars: &[(&str, String)]) -> Context {
+        Context {
+            vars: vars.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect(),
+            cwd: dir.into(),
+            exe: dir.join("heddle/bin/heddle"),
+            user: "ann".into(),
+        }
+    }
+
+    fn distribution(root: &Path) {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::create_dir_all(root.join("lib")).unwrap();
+        std::fs::create_dir_all(root.join("bin")).unwrap();
+        std::fs::write(root.join("lib/flink-dist-1.20.1.jar"), "").unwrap();
+        std::fs::write(root.join("bin/flink"), "").unwrap();
+        std::fs::set_permissions(root.join("bin/flink"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    #[test]
+    fn flink_by_variable_or_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        distribution(&dir.join("f"));
+        let by_variable = FlinkHome::find(&context(&dir, &[("FLINK_HOME", "f".into())])).unwrap();
+        assert_eq!(by_variable.dist_name(), "flink-dist-1.20.1.jar");
+        assert_eq!(by_variable.conf, dir.join("f/conf"));
+        let path = format!("/nowhere:{}", dir.join("f/bin").display());
+        let by_path =
+            FlinkHome::find(&context(&dir, &[("PATH", path), ("FLINK_CONF_DIR", "/c".into())])).unwrap();
+        assert_eq!((by_path.root, by_path.conf), (dir.join("f"), "/c".into()));
+    }
+
+    #[test]
+    fn a_missing_distribution_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let text =
+            |vars: &[(&str, String)]| FlinkHome::find(&context(dir.path(), vars)).unwrap_err().to_string();
+        assert!(text(&[]).contains("FLINK_HOME is not set"));
+        assert!(text(&[("FLINK_HOME", "/nowhere".into())]).contains("/nowhere/lib holds no flink-dist jar"));
+    }
+}

@@ -1,0 +1,32 @@
+//! Removes what dead applications of this user have left in the staging directory.
+
+use flink_model::spec::SPEC_FILE;
+use hadoop_fs::Storage;
+use hadoop_rpc::RemoteKind;
+use yarn_api::ApplicationClient;
+use yarn_api::records::ApplicationId;
+
+/// Most directories looked at in one run: this is done while something else is waited for.
+const AT_MOST: usize = 20;
+
+/// Looks through `<base>/.flink` for directories of applications that have ended, and removes those that heddle has made. That it
+/// does not work is no failure of anything.
+pub(crate) async fn sweep(yarn: &ApplicationClient, storage: &Storage, base: &str, own: ApplicationId) {
+    let Ok(found) = storage.list(&format!("{base}/.flink"), false).await else { return };
+    let ids = found.iter().filter(|s| s.is_dir).filter_map(|s| {
+        let id: ApplicationId = s.path.rsplit('/').next()?.parse().ok()?;
+        // Another ResourceManager's applications cannot be asked after here.
+        (id != own && id.cluster_timestamp == own.cluster_timestamp).then_some((id, &s.path))
+    });
+    for (id, path) in ids.take(AT_MOST) {
+        let over = match yarn.application_report(id).await {
+            Ok(report) => report.state.is_final(),
+            // The ResourceManager forgets only applications that have ended.
+            Err(e) => e.is_remote(RemoteKind::ApplicationNotFound) && id.id < own.id,
+        };
+        let ours = over && matches!(storage.find(&format!("{path}/{SPEC_FILE}")).await, Ok(Some(_)));
+        if ours && let Err(error) = storage.delete(path, true).await {
+            tracing::debug!(%error, path, "not removed");
+        }
+    }
+}

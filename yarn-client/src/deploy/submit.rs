@@ -1,0 +1,247 @@
+//! From the checked order and the staged files to what YARN and the ApplicationMaster get. Pure but for the upload of the
+//! application's own files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use flink_model::config::{Configuration, FromValue};
+use flink_model::options::{self, Opt};
+use flink_model::plan::{self, ShippedConfiguration, Surroundings};
+use flink_model::spec::{
+    AmSpec, CONTROL_SECRET_ALIAS, Resource, ResourceKind, SPEC_VERSION, Visibility as SpecVisibility,
+};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use hadoop_fs::Source;
+use hadoop_rpc::Credentials;
+use rand::RngCore;
+use yarn_api::records::{
+    self, AccessType, ContainerLaunchContext, LocalResource, LocalResourceType, LogAggregation, Priority,
+    SubmissionContext, Visibility,
+};
+
+use super::facts::Facts;
+use super::prepare::{AM, BRIDGE, Prepared, TASKRUNNER};
+use crate::error::Failure;
+use crate::hadoop::Hadoop;
+use crate::staging::ApplicationDir;
+use crate::target::text;
+
+/// The command of the ApplicationMaster's container: fixed words, nothing of the user's.
+const COMMAND: &str = "./heddle-am 1><LOG_DIR>/heddle-am.out 2><LOG_DIR>/heddle-am.log";
+
+/// Uploads at the same time.
+const PARALLEL: usize = 8;
+
+/// Uploads the files of this application alone: the configuration, logging, what the user ships. The configuration comes first.
+pub(crate) async fn application_files(
+    prepared: &Prepared,
+    shipped: &ShippedConfiguration,
+    directory: &ApplicationDir,
+) -> Result<Vec<Resource>, Failure> {
+    directory.create().await?;
+    let configuration =
+        (shipped.file_name.to_owned(), Source::Bytes(shipped.text.clone().into_bytes().into()));
+    let local = prepared.logging.1.iter().chain(&prepared.ship);
+    let local = local.map(|file| (file.key.clone(), Source::File(file.path.clone())));
+    let files: Vec<_> = std::iter::once(configuration).chain(local).collect();
+    stream::iter(&files)
+        .map(|(key, source)| directory.put(key, source))
+        .buffered(PARALLEL)
+        .try_collect()
+        .await
+}
+
+/// The order to the ApplicationMaster.
+pub(crate) fn spec(
+    prepared: &Prepared,
+    hadoop: &Hadoop,
+    shipped: &ShippedConfiguration,
+    directory: &ApplicationDir,
+    stored: &[Resource],
+    own: &[Resource],
+) -> Result<AmSpec, Failure> {
+    let conf = &prepared.configuration;
+    let cannot = |e: plan::PlanError| Failure::because("cannot plan the containers", e);
+    let around = Surroundings {
+        files: prepared.container_files(),
+        logging: prepared.logging.0,
+        yarn_class_path: hadoop
+            .conf
+            .get("yarn.application.classpath")
+            .map_err(|e| Failure::new(e.to_string()))?,
+        krb5: false,
+    };
+    let job_manager =
+        plan::job_manager_template(shipped, prepared.release, prepared.mode, &prepared.cluster, &around);
+    let task_manager = plan::task_manager_template(shipped, prepared.release, &around);
+    // What the ApplicationMaster hands on itself, over gRPC.
+    let sent: Vec<String> =
+        own.iter().map(|r| &r.key).filter(|k| is_config(k, prepared, shipped)).cloned().collect();
+    let worker_resources =
+        stored.iter().chain(own).filter(|r| r.key != AM && r.key != BRIDGE && !sent.contains(&r.key));
+    let history = text(conf, &options::HISTORY_SERVER_ADDRESS).map(|host| {
+        let port = text(conf, &options::HISTORY_SERVER_PORT).unwrap_or_else(|| "8082".into());
+        format!("http://{host}:{port}")
+    });
+    Ok(AmSpec {
+        version: SPEC_VERSION,
+        application_name: prepared.name.clone(),
+        flink_version: prepared.release.to_string(),
+        mode: prepared.mode,
+        job_manager: job_manager.map_err(cannot)?,
+        task_manager: task_manager.map_err(cannot)?,
+        task_manager_resources: worker_resources.cloned().collect(),
+        task_manager_files: sent,
+        taskrunner_key: TASKRUNNER.to_owned(),
+        staging_dir: Some(directory.url()?),
+        hadoop: hadoop_settings(hadoop)?,
+        hadoop_overrides: overrides(conf),
+        heartbeat_idle_ms: positive(conf, &options::HEARTBEAT_IDLE)?.saturating_mul(1000),
+        heartbeat_busy_ms: positive(conf, &options::HEARTBEAT_BUSY)?,
+        task_manager_node_label: text(conf, &options::TASK_MANAGER_NODE_LABEL),
+        acls: acls(conf).into_iter().map(|(access, acl)| (access.to_string(), acl)).collect(),
+        history_url: history,
+        control_port: text(conf, &options::CONTROL_PORT).unwrap_or_else(|| "0".into()),
+        max_attempts: attempts(conf)?,
+    })
+}
+
+fn is_config(key: &str, prepared: &Prepared, shipped: &ShippedConfiguration) -> bool {
+    key == shipped.file_name || prepared.logging.1.as_ref().is_some_and(|file| file.key == key)
+}
+
+/// What is submitted to the ResourceManager.
+pub(crate) fn submission(
+    prepared: &Prepared,
+    hadoop: &Hadoop,
+    facts: &Facts,
+    spec: &AmSpec,
+    stored: &[Resource],
+    own: &[Resource],
+    spec_file: Resource,
+) -> Result<SubmissionContext, Failure> {
+    let conf = &prepared.configuration;
+    let resources =
+        stored.iter().chain(own).chain(std::iter::once(&spec_file)).filter(|r| r.key != TASKRUNNER);
+    let local_resources: BTreeMap<String, LocalResource> =
+        resources.map(|r| Ok((r.key.clone(), local_resource(r)?))).collect::<Result<_, Failure>>()?;
+    let capability =
+        records::Resource::new(prepared.cluster.am_memory_mb(), prepared.cluster.am_vcores.unsigned_abs());
+    let mut context = SubmissionContext::new(facts.application.id, prepared.name.clone(), capability);
+    context.am_container = ContainerLaunchContext {
+        local_resources,
+        // Without Kerberos Hadoop believes this name; the container itself runs as whoever runs the NodeManager.
+        environment: [("HADOOP_USER_NAME".to_owned(), hadoop.user.effective.clone())].into(),
+        commands: vec![COMMAND.to_owned()],
+        tokens: credentials().to_writable_bytes().into(),
+        acls: acls(conf),
+        ..ContainerLaunchContext::default()
+    };
+    if let Some(queue) = text(conf, &options::APPLICATION_QUEUE) {
+        context.queue = queue;
+    }
+    context.application_type =
+        text(conf, &options::APPLICATION_TYPE).unwrap_or_else(|| "Apache Flink".into());
+    let tags = text(conf, &options::APPLICATION_TAGS).unwrap_or_default();
+    context.tags =
+        tags.split(',').map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned).collect::<BTreeSet<_>>();
+    let priority = get(conf, &options::APPLICATION_PRIORITY)?;
+    context.priority = priority.filter(|p| *p >= 0).map(Priority);
+    context.node_label = text(conf, &options::APPLICATION_NODE_LABEL);
+    context.max_attempts = Some(spec.max_attempts);
+    if high_availability(conf) {
+        context.keep_containers = true;
+        let validity = get(conf, &options::ATTEMPT_FAILURES_VALIDITY)?.and_then(|ms| u64::try_from(ms).ok());
+        context.attempt_failures_validity = validity.map(Duration::from_millis);
+    }
+    let rolled = |option| prepared.release.traits().rolled_logs.then(|| text(conf, option)).flatten();
+    let (include, exclude) = (rolled(&options::ROLLED_LOGS_INCLUDE), rolled(&options::ROLLED_LOGS_EXCLUDE));
+    if include.is_some() || exclude.is_some() {
+        context.log_aggregation = Some(LogAggregation {
+            rolled_include: include,
+            rolled_exclude: exclude,
+            ..LogAggregation::default()
+        });
+    }
+    Ok(context)
+}
+
+fn local_resource(resource: &Resource) -> Result<LocalResource, Failure> {
+    let url = resource.url.parse();
+    let url =
+        url.map_err(|e| Failure::because(format!("cannot hand {} to the containers", resource.key), e))?;
+    Ok(LocalResource {
+        url,
+        size: resource.size,
+        timestamp: u64::try_from(resource.modification_time).unwrap_or_default(),
+        kind: match resource.kind {
+            ResourceKind::File => LocalResourceType::File,
+            ResourceKind::Archive => LocalResourceType::Archive,
+        },
+        visibility: match resource.visibility {
+            SpecVisibility::Public => Visibility::Public,
+            SpecVisibility::Private => Visibility::Private,
+            SpecVisibility::Application => Visibility::Application,
+        },
+        pattern: None,
+    })
+}
+
+/// The secret with which the application's processes know each other; made anew for each application.
+fn credentials() -> Credentials {
+    let mut secret = vec![0u8; 32];
+    rand::rng().fill_bytes(&mut secret);
+    let mut credentials = Credentials::default();
+    credentials.secrets.insert(CONTROL_SECRET_ALIAS.to_owned(), secret);
+    credentials
+}
+
+/// The client's Hadoop settings, for what a node's own configuration does not say. Without secrets, which such files can hold.
+fn hadoop_settings(hadoop: &Hadoop) -> Result<BTreeMap<String, String>, Failure> {
+    let mut settings = BTreeMap::new();
+    for (key, _, origin) in hadoop.conf.iter() {
+        if matches!(origin, hadoop_rpc::Origin::Default) || flink_model::config::is_sensitive(key) {
+            continue;
+        }
+        if let Some(value) = hadoop.conf.get(key).map_err(|e| Failure::new(e.to_string()))? {
+            settings.insert(key.to_owned(), value);
+        }
+    }
+    Ok(settings)
+}
+
+/// `flink.hadoop.*` and `flink.yarn.*`, which win over a node's own settings.
+fn overrides(conf: &Configuration) -> BTreeMap<String, String> {
+    let yarn = conf.with_prefix("flink.yarn.").into_iter().map(|(key, value)| (format!("yarn.{key}"), value));
+    conf.with_prefix("flink.hadoop.").into_iter().chain(yarn).collect()
+}
+
+fn acls(conf: &Configuration) -> BTreeMap<AccessType, String> {
+    let list = [(AccessType::View, &options::VIEW_ACLS), (AccessType::Modify, &options::MODIFY_ACLS)];
+    list.into_iter().filter_map(|(access, option)| Some((access, text(conf, option)?))).collect()
+}
+
+fn high_availability(conf: &Configuration) -> bool {
+    text(conf, &options::HIGH_AVAILABILITY).is_some_and(|kind| !kind.eq_ignore_ascii_case("none"))
+}
+
+/// `yarn.application-attempts`; without it 1, with high availability 2.
+fn attempts(conf: &Configuration) -> Result<u32, Failure> {
+    let default = if high_availability(conf) { 2 } else { 1 };
+    Ok(get(conf, &options::APPLICATION_ATTEMPTS)?
+        .and_then(|n| u32::try_from(n).ok())
+        .filter(|n| *n > 0)
+        .unwrap_or(default))
+}
+
+fn get<T: FromValue>(conf: &Configuration, option: &Opt<T>) -> Result<Option<T>, Failure> {
+    conf.get(option).map_err(|e| Failure::because("cannot use the configuration", e))
+}
+
+fn positive(conf: &Configuration, option: &Opt<i32>) -> Result<u64, Failure> {
+    let value = get(conf, option)?.unwrap_or_default();
+    u64::try_from(value)
+        .ok()
+        .filter(|v| *v > 0)
+        .ok_or_else(|| Failure::new(format!("{} must be a number from 1 on, and is {value}", option.key)))
+}

@@ -1,0 +1,171 @@
+//! What to tell while an application comes up, and when to stop waiting. Pure.
+
+use std::time::Duration;
+
+use yarn_api::records::{ApplicationReport, ApplicationState};
+
+use crate::diagnostics;
+use crate::error::Failure;
+use crate::target::{RestAddress, report_address};
+
+/// How often Flink's client says that it takes long.
+const REMIND_EVERY: Duration = Duration::from_secs(60);
+
+/// Follows an application from its submission on.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    state: Option<ApplicationState>,
+    reason: String,
+    reminders: u32,
+}
+
+/// What a report means.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    /// Go on waiting.
+    Waiting,
+    /// It runs and can be spoken to.
+    Ready(RestAddress),
+    /// It will never run.
+    Failed(Failure),
+}
+
+impl Watch {
+    /// Takes in the report that came `elapsed` after the submission; gives what it means and what is new to tell.
+    pub(crate) fn step(&mut self, found: &ApplicationReport, elapsed: Duration) -> (Progress, Vec<String>) {
+        let mut tell = Vec::new();
+        match found.state {
+            ApplicationState::Failed | ApplicationState::Killed => {
+                return (Progress::Failed(failure(found)), tell);
+            }
+            ApplicationState::Running => {
+                if let Ok(address) = report_address(found) {
+                    tell.push("YARN application has been deployed successfully.".into());
+                    return (Progress::Ready(address), tell);
+                }
+            }
+            ApplicationState::Finished => {
+                let what = format!(
+                    "the application {} has ended before it could be used (final status {})",
+                    found.id, found.final_status
+                );
+                return (Progress::Failed(with_extract(what, found)), tell);
+            }
+            state => {
+                if self.state != Some(state) {
+                    tell.push(format!("Deploying cluster, current state {state}"));
+                }
+            }
+        }
+        self.state = Some(found.state);
+        let reason = diagnostics::waiting_reason(found.diagnostics.as_deref().unwrap_or_default());
+        if !reason.is_empty() && reason != self.reason && found.state == ApplicationState::Accepted {
+            tell.push(format!("YARN says: {reason}"));
+            self.reason = reason;
+        }
+        let due = u32::try_from(elapsed.as_secs() / REMIND_EVERY.as_secs()).unwrap_or(u32::MAX);
+        if due > self.reminders {
+            self.reminders = due;
+            tell.push(format!(
+                "Deployment took more than {} seconds. Please check if the requested resources are available in the YARN cluster",
+                elapsed.as_secs()
+            ));
+        }
+        (Progress::Waiting, tell)
+    }
+}
+
+fn failure(found: &ApplicationReport) -> Failure {
+    let what =
+        format!("The YARN application unexpectedly switched to state {} during deployment", found.state);
+    with_extract(what, found)
+}
+
+fn with_extract(what: String, found: &ApplicationReport) -> Failure {
+    let lines = diagnostics::failure_extract(found.diagnostics.as_deref().unwrap_or_default());
+    let id = found.id;
+    let text = if lines.is_empty() {
+        what
+    } else {
+        format!("{what}. Diagnostics from YARN:\n  {}", lines.join("\n  "))
+    };
+    Failure::new(text).hint(format!(
+        "if log aggregation is enabled, `yarn logs -applicationId {id}` shows the application's logs"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use yarn_api::records::{FinalStatus, Priority};
+
+    fn report(state: ApplicationState, diagnostics: &str) -> ApplicationReport {
+        ApplicationReport {
+            id: "application_1_0001".parse().unwrap(),
+            attempt_id: None,
+            user: String::new(),
+            queue: String::new(),
+            name: String::new(),
+            application_type: String::new(),
+            tags: Default::default(),
+            state,
+            final_status: FinalStatus::Undefined,
+            diagnostics: Some(diagnostics.into()),
+            host: Some("h".into()),
+            rpc_port: Some(1),
+            tracking_url: None,
+            original_tracking_url: None,
+            start_time: None,
+            launch_time: None,
+            finish_time: None,
+            progress: 0.0,
+            usage: None,
+            priority: Priority(0),
+            node_label: None,
+            am_node_label: None,
+            log_aggregation: None,
+            unmanaged: false,
+            am_rm_token: None,
+        }
+    }
+
+    #[test]
+    fn tells_each_thing_once() {
+        let mut watch = Watch::default();
+        let mut told = Vec::new();
+        for (state, text, seconds) in [
+            (ApplicationState::Submitted, "", 0),
+            (ApplicationState::Accepted, "queue full", 1),
+            (ApplicationState::Accepted, "queue full", 2),
+            (ApplicationState::Accepted, "[Fri Nov 20 23:16:56 +0000 2026] AM limit", 61),
+            (ApplicationState::Accepted, "AM limit", 62),
+            (ApplicationState::Running, "", 63),
+        ] {
+            told.extend(watch.step(&report(state, text), Duration::from_secs(seconds)).1);
+        }
+        assert_eq!(
+            told,
+            [
+                "Deploying cluster, current state SUBMITTED",
+                "Deploying cluster, current state ACCEPTED",
+                "YARN says: queue full",
+                "YARN says: AM limit",
+                "Deployment took more than 61 seconds. Please check if the requested resources are available in the YARN cluster",
+                "YARN application has been deployed successfully.",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_failure_tells_why() {
+        let (progress, _) = Watch::default()
+            .step(&report(ApplicationState::Failed, "boom\n\tat a.B(C.java)"), Duration::ZERO);
+        let Progress::Failed(failure) = progress else { panic!("{progress:?}") };
+        let text = failure.render(false);
+        assert!(
+            text.contains("state FAILED") && text.contains("boom") && text.contains("yarn logs"),
+            "{text}"
+        );
+        assert!(!text.contains("C.java"), "{text}");
+    }
+}

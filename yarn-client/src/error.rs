@@ -1,0 +1,175 @@
+//! What a user is told when something fails.
+
+use std::error::Error;
+use std::fmt;
+
+use hadoop_fs::{FsError, FsErrorKind};
+use hadoop_rpc::{ErrorKind, RemoteKind, Retry, RpcError};
+
+/// A failed operation: what was being done to what, why it failed, whether another try helps, and advice.
+pub struct Failure(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    what: String,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+    retry_helps: bool,
+    hints: Vec<String>,
+    usage: bool,
+}
+
+impl Failure {
+    /// A failure that needs no further cause: `what` says it all.
+    pub fn new(what: impl Into<String>) -> Self {
+        let inner =
+            Inner { what: what.into(), cause: None, retry_helps: false, hints: Vec::new(), usage: false };
+        Self(Box::new(inner))
+    }
+
+    /// A command line that makes no sense.
+    pub fn usage(what: impl Into<String>) -> Self {
+        let mut failure = Self::new(what);
+        failure.0.usage = true;
+        failure
+    }
+
+    /// `what` could not be done because of `cause`.
+    pub fn because(what: impl Into<String>, cause: impl Error + Send + Sync + 'static) -> Self {
+        let mut failure = Self::new(what);
+        failure.0.cause = Some(Box::new(cause));
+        failure
+    }
+
+    /// With what a failed call to a Hadoop service tells besides its text.
+    pub fn with_rpc_hints(mut self, error: &RpcError) -> Self {
+        self.0.hints.extend(rpc_hints(error));
+        self.retry_if(error.retry() != Retry::No)
+    }
+
+    /// The file system did not do its part; its error says what was being done to what.
+    pub fn fs(error: &FsError) -> Self {
+        let mut failure = Self::new(error.to_string()).retry_if(error.retry() != Retry::No);
+        failure.0.hints.extend(fs_hint(error).map(str::to_owned));
+        failure
+    }
+
+    /// Adds advice.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        let hint = hint.into();
+        if !self.0.hints.contains(&hint) {
+            self.0.hints.push(hint);
+        }
+        self
+    }
+
+    /// Says whether another try may succeed.
+    pub fn retry_if(mut self, helps: bool) -> Self {
+        self.0.retry_helps = helps;
+        self
+    }
+
+    /// Whether another try may succeed.
+    pub fn retry_helps(&self) -> bool {
+        self.0.retry_helps
+    }
+
+    /// Whether the command line was wrong.
+    pub fn is_usage(&self) -> bool {
+        self.0.usage
+    }
+
+    /// Advice, in order.
+    pub fn hints(&self) -> &[String] {
+        &self.0.hints
+    }
+
+    /// The text for a terminal: the error, with `verbose` its deeper causes, and the hints, one per line.
+    pub fn render(&self, verbose: bool) -> String {
+        let mut text = format!("error: {self}\n");
+        if verbose {
+            let mut cause = self.0.cause.as_ref().and_then(|c| c.source());
+            while let Some(error) = cause {
+                text.push_str(&format!("caused by: {error}\n"));
+                cause = error.source();
+            }
+        }
+        for hint in &self.0.hints {
+            text.push_str(&format!("hint: {hint}\n"));
+        }
+        if self.0.retry_helps {
+            text.push_str("hint: this can be temporary: trying again may help\n");
+        }
+        text
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.what)?;
+        match &self.0.cause {
+            Some(cause) => write!(f, ": {cause}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.cause.as_ref().and_then(|c| c.source())
+    }
+}
+
+fn rpc_hints(error: &RpcError) -> Vec<String> {
+    let hint = match error.kind() {
+        ErrorKind::Resolve(_) => {
+            "check the address in the Hadoop configuration (yarn-site.xml, core-site.xml)"
+        }
+        _ if error.is_unreachable() => {
+            "check that the service runs, and that its address in the Hadoop configuration is right"
+        }
+        ErrorKind::HandshakeTimeout(_) | ErrorKind::Deadline { .. } => {
+            "something accepts connections there but does not answer: the service hangs or is overloaded, or the port is another's"
+        }
+        ErrorKind::NotHadoopRpc(_) => "the address in the Hadoop configuration names another service's port",
+        ErrorKind::Auth(_) => "the cluster asks for an authentication that this client cannot give",
+        ErrorKind::Remote(remote) => match remote.kind {
+            RemoteKind::AccessControl | RemoteKind::Authorization => {
+                "ask the cluster's administrator for the right, or choose another queue or user (HADOOP_USER_NAME)"
+            }
+            RemoteKind::SafeMode => {
+                "wait until the NameNode has left safe mode (hdfs dfsadmin -safemode get)"
+            }
+            RemoteKind::QuotaExceeded => "free some space, or have the quota of the home directory raised",
+            _ => return Vec::new(),
+        },
+        _ => return Vec::new(),
+    };
+    vec![hint.to_owned()]
+}
+
+fn fs_hint(error: &FsError) -> Option<&'static str> {
+    Some(match error.kind() {
+        FsErrorKind::SafeMode => "wait until the NameNode has left safe mode (hdfs dfsadmin -safemode get)",
+        FsErrorKind::Unreachable => {
+            "check that the NameNode runs, and that fs.defaultFS in core-site.xml is right"
+        }
+        FsErrorKind::Timeout => {
+            "the NameNode accepts connections but does not answer: it hangs or is overloaded"
+        }
+        FsErrorKind::PermissionDenied => {
+            "ask for the right, use another user (HADOOP_USER_NAME), or set yarn.staging-directory and heddle.store.dir to \
+             directories that you may write to"
+        }
+        FsErrorKind::QuotaExceeded => "free some space, or have the quota of the directory raised",
+        FsErrorKind::DataNodes => "check that DataNodes run and have free space (hdfs dfsadmin -report)",
+        FsErrorKind::Authentication => "the cluster asks for an authentication that this client cannot give",
+        FsErrorKind::Unsupported => "the file system of yarn.staging-directory or fs.defaultFS must be HDFS",
+        _ => return None,
+    })
+}

@@ -1,0 +1,101 @@
+//! The user's Hadoop: configuration, identity, and the clients made of them.
+
+use std::time::Duration;
+
+use flink_model::config::Configuration;
+use hadoop_fs::Storage;
+use hadoop_rpc::{ClientOptions, Defaults, HadoopConf, Lookup, RetryPolicy, UserIdentity};
+use yarn_api::{ApplicationClient, YarnError};
+
+use crate::context::Context;
+use crate::error::Failure;
+
+/// Deadline of one call to a Hadoop service that a person waits for.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// How to reach one Hadoop cluster as one user.
+#[derive(Debug, Clone)]
+pub struct Hadoop {
+    /// Site files, with `flink.hadoop.*` and `flink.yarn.*` of Flink's configuration on top.
+    pub conf: HadoopConf,
+    /// Who calls.
+    pub user: UserIdentity,
+}
+
+impl Hadoop {
+    /// Loads the Hadoop configuration that Flink would load.
+    pub fn load(context: &Context, configuration: &Configuration) -> Result<Self, Failure> {
+        let mut lookup = Lookup::new(Defaults::common().and(yarn_api::DEFAULTS));
+        lookup.extra_dirs.extend(configuration.text("fs.hdfs.hadoopconf").map(|dir| context.path(dir)));
+        // Flink's scripts take the directories from Flink's configuration where the environment names none.
+        let env = |name: &str| {
+            let key = match name {
+                "HADOOP_CONF_DIR" => Some("env.hadoop.conf.dir"),
+                "YARN_CONF_DIR" => Some("env.yarn.conf.dir"),
+                _ => None,
+            };
+            context.var(name).map(str::to_owned).or_else(|| key.and_then(|k| configuration.text(k)))
+        };
+        let mut conf = HadoopConf::load(&env, &lookup).map_err(|e| Failure::new(e.to_string()))?;
+        if !conf.found() {
+            return Err(not_found(&conf));
+        }
+        for (prefix, target) in [("flink.hadoop.", ""), ("flink.yarn.", "yarn.")] {
+            for (key, value) in configuration.with_prefix(prefix) {
+                conf.set(
+                    &format!("{target}{key}"),
+                    &value,
+                    &format!("{prefix}{key} of Flink's configuration"),
+                );
+            }
+        }
+        Ok(Self { conf, user: context.hadoop_user()? })
+    }
+
+    /// A client of the ResourceManager.
+    pub fn yarn(&self) -> Result<ApplicationClient, Failure> {
+        let retry = RetryPolicy {
+            max_attempts: 4,
+            min_delay: Duration::from_millis(200),
+            max_delay: Duration::from_secs(2),
+            max_elapsed: Duration::from_secs(10),
+        };
+        let mut options = ClientOptions::simple(self.user.clone());
+        options.deadline = DEADLINE;
+        ApplicationClient::new(&self.conf, &options, retry).map_err(|e| yarn_failure(&e))
+    }
+
+    /// The file system that `url` is on; without a URL the default one.
+    pub fn storage(&self, url: Option<&str>) -> Result<Storage, Failure> {
+        Storage::open(&self.conf, &self.user, url).map_err(|e| Failure::fs(&e))
+    }
+}
+
+fn not_found(conf: &HadoopConf) -> Failure {
+    let looked: Vec<String> = conf
+        .looked_in()
+        .iter()
+        .map(|dir| {
+            let state = if dir.exists { "holds none of the files" } else { "does not exist" };
+            format!("{} ({}: {state})", dir.path.display(), dir.named_by)
+        })
+        .collect();
+    let places =
+        if looked.is_empty() { "no variable names a directory".to_owned() } else { looked.join(", ") };
+    Failure::new(format!(
+        "no Hadoop configuration (core-site.xml, hdfs-site.xml, yarn-site.xml) found; looked in: {places}"
+    ))
+    .hint("set HADOOP_CONF_DIR to the directory that holds the cluster's core-site.xml and yarn-site.xml")
+}
+
+/// What the user is told when YARN did not do its part.
+pub fn yarn_failure(error: &YarnError) -> Failure {
+    let mut failure = Failure::new(error.to_string());
+    if let Some(rpc) = error.rpc() {
+        failure = failure.with_rpc_hints(rpc);
+        if rpc.is_unreachable() && rpc.address().starts_with("0.0.0.0") {
+            failure = failure.hint("the Hadoop configuration that was found names no ResourceManager (yarn.resourcemanager.address)");
+        }
+    }
+    failure
+}

@@ -1,0 +1,41 @@
+//! How a deployment tells what it is doing, without knowing who listens.
+
+/// Listener of a deployment. The command line prints; a program that embeds the client may log or ignore.
+pub trait Report: Send + Sync {
+    /// A step, in the words that Flink's own client uses where it has any.
+    fn info(&self, text: &str);
+
+    /// Something to know that does not stop the deployment.
+    fn warn(&self, text: &str);
+
+    /// `files` of `bytes` in all are about to be uploaded.
+    fn upload_begins(&self, files: usize, bytes: u64) {
+        let _ = (files, bytes);
+    }
+
+    /// `bytes` more of `name` have been uploaded.
+    fn uploaded(&self, name: &str, bytes: u64) {
+        let _ = (name, bytes);
+    }
+
+    /// All is uploaded, or given up.
+    fn upload_ends(&self) {}
+}
+
+/// Where a command prints.
+pub trait Output: Report {
+    /// A result, to stdout.
+    fn out(&self, text: &str);
+
+    /// A message to the person, to stderr.
+    fn err(&self, text: &str);
+}
+
+/// Listens to nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Report for Silent {
+    fn info(&self, _: &str) {}
+    fn warn(&self, _: &str) {}
+}

@@ -1,0 +1,245 @@
+//! The calls of Flink's REST interface that heddle uses, typed.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::client::RestClient;
+use super::error::RestError;
+use super::types::*;
+
+/// An upload may take this long, plus a second for each of [`UPLOAD_BYTES_PER_SECOND`].
+const UPLOAD_BASE: Duration = Duration::from_secs(60);
+const UPLOAD_BYTES_PER_SECOND: u64 = 1 << 20;
+const FIRST_POLL: Duration = Duration::from_millis(50);
+const LONGEST_POLL: Duration = Duration::from_secs(1);
+
+/// An operation that goes on in the JobManager after the call that started it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trigger {
+    /// Its id, in Flink's words the trigger id.
+    pub id: String,
+    /// Where its state can be read.
+    path: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Savepoint {
+    location: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Checkpoint {
+    checkpoint_id: i64,
+}
+
+impl RestClient {
+    /// TaskManagers, slots, jobs by number.
+    pub async fn overview(&self) -> Result<ClusterOverview, RestError> {
+        self.get("/overview").await
+    }
+
+    /// The release.
+    pub async fn dashboard_config(&self) -> Result<DashboardConfig, RestError> {
+        self.get("/config").await
+    }
+
+    /// All jobs.
+    pub async fn jobs(&self) -> Result<Vec<JobSummary>, RestError> {
+        self.get::<JobsOverview>("/jobs/overview").await.map(|o| o.jobs)
+    }
+
+    /// State of one job.
+    pub async fn job_status(&self, job: &JobId) -> Result<JobStatus, RestError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            status: JobStatus,
+        }
+        self.get::<Answer>(&format!("/jobs/{job}/status")).await.map(|a| a.status)
+    }
+
+    /// Asks a job to end; it may still be ending when this returns.
+    pub async fn cancel(&self, job: &JobId) -> Result<(), RestError> {
+        self.send(Method::PATCH, &format!("/jobs/{job}?mode=cancel")).await
+    }
+
+    /// Starts to stop a job with a savepoint.
+    pub async fn stop(&self, job: &JobId, request: &StopRequest) -> Result<Trigger, RestError> {
+        let started = self.trigger(&format!("/jobs/{job}/stop"), request).await?;
+        Ok(Trigger { path: format!("/jobs/{job}/savepoints/{started}"), id: started })
+    }
+
+    /// Starts a savepoint.
+    pub async fn savepoint(&self, job: &JobId, request: &SavepointRequest) -> Result<Trigger, RestError> {
+        let started = self.trigger(&format!("/jobs/{job}/savepoints"), request).await?;
+        Ok(Trigger { path: format!("/jobs/{job}/savepoints/{started}"), id: started })
+    }
+
+    /// Waits for a savepoint, of [`RestClient::stop`] too, and returns its path.
+    pub async fn savepoint_path(&self, trigger: &Trigger, patience: Duration) -> Result<String, RestError> {
+        let savepoint: Savepoint = self.finished(trigger, patience).await?;
+        savepoint.location.ok_or_else(|| self.odd("a completed savepoint without a location"))
+    }
+
+    /// Starts a checkpoint (from 1.17 on).
+    pub async fn checkpoint(&self, job: &JobId, full: bool) -> Result<Trigger, RestError> {
+        let kind = if full { "FULL" } else { "CONFIGURED" };
+        let started =
+            self.trigger(&format!("/jobs/{job}/checkpoints"), &json!({ "checkpointType": kind })).await?;
+        Ok(Trigger { path: format!("/jobs/{job}/checkpoints/{started}"), id: started })
+    }
+
+    /// Waits for a checkpoint and returns its number.
+    pub async fn checkpoint_number(&self, trigger: &Trigger, patience: Duration) -> Result<i64, RestError> {
+        self.finished::<Checkpoint>(trigger, patience).await.map(|c| c.checkpoint_id)
+    }
+
+    /// Starts to delete a savepoint's files.
+    pub async fn dispose_savepoint(&self, path: &str) -> Result<Trigger, RestError> {
+        let started = self.trigger("/savepoint-disposal", &json!({ "savepoint-path": path })).await?;
+        Ok(Trigger { path: format!("/savepoint-disposal/{started}"), id: started })
+    }
+
+    /// Waits for a disposal.
+    pub async fn disposed(&self, trigger: &Trigger, patience: Duration) -> Result<(), RestError> {
+        self.finished::<Value>(trigger, patience).await.map(drop)
+    }
+
+    /// Ends the cluster and all its jobs.
+    pub async fn shut_down(&self) -> Result<(), RestError> {
+        self.send(Method::DELETE, "/cluster").await
+    }
+
+    /// All registered TaskManagers.
+    pub async fn task_managers(&self) -> Result<Vec<TaskManager>, RestError> {
+        self.get::<TaskManagers>("/taskmanagers").await.map(|t| t.taskmanagers)
+    }
+
+    /// The JobManager's effective configuration.
+    pub async fn job_manager_config(&self) -> Result<Vec<ConfigEntry>, RestError> {
+        self.get("/jobmanager/config").await
+    }
+
+    /// Failures of a job.
+    pub async fn exceptions(&self, job: &JobId) -> Result<JobExceptions, RestError> {
+        self.get(&format!("/jobs/{job}/exceptions")).await
+    }
+
+    /// Accumulators of a job's program.
+    pub async fn accumulators(&self, job: &JobId) -> Result<Vec<Accumulator>, RestError> {
+        self.get::<Accumulators>(&format!("/jobs/{job}/accumulators")).await.map(|a| a.user_task_accumulators)
+    }
+
+    /// Uploads a jar and returns its id.
+    pub async fn upload_jar(&self, jar: &Path) -> Result<String, RestError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            filename: String,
+        }
+        let size = std::fs::metadata(jar).map(|m| m.len()).unwrap_or(0);
+        let deadline = UPLOAD_BASE + Duration::from_secs(size / UPLOAD_BYTES_PER_SECOND);
+        let answer: Answer = self.upload("/jars/upload", jar, deadline).await?;
+        let id = answer.filename.rsplit('/').next().unwrap_or_default();
+        if id.is_empty() { Err(self.odd("an upload without a file name")) } else { Ok(id.to_owned()) }
+    }
+
+    /// Runs `main()` of an uploaded jar in the JobManager and returns the id of its first job.
+    pub async fn run_jar(&self, jar: &str, run: &JarRun) -> Result<JobId, RestError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            jobid: JobId,
+        }
+        self.post::<Answer>(&format!("/jars/{jar}/run"), run).await.map(|a| a.jobid)
+    }
+
+    /// Removes an uploaded jar.
+    pub async fn delete_jar(&self, jar: &str) -> Result<(), RestError> {
+        self.send(Method::DELETE, &format!("/jars/{jar}")).await
+    }
+
+    /// The result of a job; none while it runs.
+    pub async fn job_result(&self, job: &JobId) -> Result<Option<JobResult>, RestError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        struct Answer {
+            job_execution_result: Option<JobResult>,
+        }
+        self.get::<Answer>(&format!("/jobs/{job}/execution-result")).await.map(|a| a.job_execution_result)
+    }
+
+    async fn trigger(&self, path: &str, request: &impl serde::Serialize) -> Result<String, RestError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(rename = "request-id")]
+            id: String,
+        }
+        self.post::<Answer>(path, request).await.map(|a| a.id)
+    }
+
+    /// Polls, quickly at first, until the operation has ended.
+    async fn finished<T: serde::de::DeserializeOwned>(
+        &self,
+        trigger: &Trigger,
+        patience: Duration,
+    ) -> Result<T, RestError> {
+        let begin = Instant::now();
+        let mut pause = FIRST_POLL;
+        loop {
+            if let Some(operation) = outcome(self.get(&trigger.path).await?)? {
+                return serde_json::from_value(operation).map_err(|e| self.odd(&e.to_string()));
+            }
+            if begin.elapsed() + pause > patience {
+                return Err(RestError::StillRunning { after: patience, trigger: trigger.id.clone() });
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_POLL);
+        }
+    }
+
+    fn odd(&self, what: &str) -> RestError {
+        let address = self.base().trim_start_matches("http://").to_owned();
+        RestError::NotFlink { address, status: 200, reason: what.to_owned() }
+    }
+}
+
+/// What an operation has come to: none while it runs. Checkpoints write the cause of a failure in another way than savepoints.
+fn outcome(mut answer: Value) -> Result<Option<Value>, RestError> {
+    if answer["status"]["id"] != "COMPLETED" {
+        return Ok(None);
+    }
+    let mut operation = answer["operation"].take();
+    for key in ["failure-cause", "failureCause"] {
+        if let Some(cause) = operation.get_mut(key).map(Value::take).filter(|c| !c.is_null()) {
+            let cause: Throwable = serde_json::from_value(cause).unwrap_or_default();
+            let text = if cause.stack_trace.is_empty() { cause.class } else { cause.stack_trace };
+            return Err(RestError::remote(200, &[text]));
+        }
+    }
+    Ok(Some(operation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_of_operations() {
+        assert_eq!(outcome(json!({"status": {"id": "IN_PROGRESS"}})).unwrap(), None);
+        let done = json!({"status": {"id": "COMPLETED"}, "operation": {"location": "hdfs:/s"}});
+        assert_eq!(outcome(done).unwrap().unwrap()["location"], "hdfs:/s");
+        assert_eq!(
+            outcome(json!({"status": {"id": "COMPLETED"}, "operation": {}})).unwrap(),
+            Some(json!({}))
+        );
+        for key in ["failure-cause", "failureCause"] {
+            let cause = json!({"class": "x.E", "stack-trace": "x.EException: no luck\n\tat a", "serialized-throwable": "AAA="});
+            let failed = json!({"status": {"id": "COMPLETED"}, "operation": {key: cause}});
+            assert_eq!(outcome(failed).unwrap_err().to_string(), "no luck");
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! HTTP to a JobManager: deadlines, repeated tries, errors.
+
+use std::time::{Duration, Instant};
+
+use backon::{ExponentialBuilder, Retryable};
+use reqwest::{Method, StatusCode};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::error::RestError;
+use crate::target::RestAddress;
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// For one call, answer included.
+    pub call: Duration,
+    /// For a connection that is refused or not answered: a JobManager that is being replaced is back by then.
+    pub connect_tries: Duration,
+    /// For a JobManager without a leader.
+    pub leader_tries: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            call: Duration::from_secs(30),
+            connect_tries: Duration::from_secs(5),
+            leader_tries: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Client of one JobManager's REST interface. Clones share connections.
+#[derive(Debug, Clone)]
+pub struct RestClient {
+    http: reqwest::Client,
+    base: String,
+    limits: Limits,
+}
+
+/// Flink's error answer.
+#[derive(Deserialize)]
+struct Errors {
+    errors: Vec<String>,
+}
+
+/// The body of a call.
+pub(super) enum Body<'a> {
+    None,
+    Json(&'a Value),
+    /// A file of a form field, streamed; made anew for each try.
+    Jar(&'a std::path::Path),
+}
+
+impl RestClient {
+    /// A client for `address`, without proxies and without a connection yet.
+    pub fn new(address: &RestAddress, limits: Limits) -> Result<Self, RestError> {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .connect_timeout(limits.call.min(Duration::from_secs(10)))
+            .tcp_nodelay(true)
+            // Plain HTTP only: reading the system's certificates would take longer than the call.
+            .tls_certs_only([])
+            .user_agent(concat!("heddle/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|e| RestError::Local(format!("cannot set up HTTP: {}", innermost(&e))))?;
+        Ok(Self { http, base: format!("http://{address}"), limits })
+    }
+
+    /// Where calls go.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, RestError> {
+        self.call(Method::GET, path, Body::None, self.limits.call).await
+    }
+
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, RestError> {
+        let json = serde_json::to_value(body)
+            .map_err(|e| RestError::Local(format!("cannot write the request: {e}")))?;
+        self.call(Method::POST, path, Body::Json(&json), self.limits.call).await
+    }
+
+    pub(super) async fn send(&self, method: Method, path: &str) -> Result<(), RestError> {
+        self.call::<Value>(method, path, Body::None, self.limits.call).await.map(drop)
+    }
+
+    pub(super) async fn upload<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        file: &std::path::Path,
+        deadline: Duration,
+    ) -> Result<T, RestError> {
+        self.call(Method::POST, path, Body::Jar(file), deadline).await
+    }
+
+    /// Calls, and calls again while that is harmless: when the call was not taken, or when it only reads.
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Body<'_>,
+        deadline: Duration,
+    ) -> Result<T, RestError> {
+        let begin = Instant::now();
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(100))
+            .with_max_delay(Duration::from_secs(2))
+            .with_jitter()
+            .without_max_times();
+        let reads = method == Method::GET;
+        let again = |error: &RestError| match error {
+            RestError::Connect { .. } => begin.elapsed() < self.limits.connect_tries,
+            RestError::Unavailable { .. } => begin.elapsed() < self.limits.leader_tries,
+            RestError::Broken { .. } => reads && begin.elapsed() < self.limits.connect_tries,
+            _ => false,
+        };
+        (|| self.call_once(&method, path, &body, deadline))
+            .retry(backoff)
+            .when(again)
+            .notify(|error, wait| tracing::debug!(%error, ?wait, path, "calling again"))
+            .await
+    }
+
+    async fn call_once<T: DeserializeOwned>(
+        &self,
+        method: &Method,
+        path: &str,
+        body: &Body<'_>,
+        deadline: Duration,
+    ) -> Result<T, RestError> {
+        let request = self.http.request(method.clone(), format!("{}{path}", self.base)).timeout(deadline);
+        let request = match body {
+            Body::None => request,
+            Body::Json(json) => request.json(json),
+            Body::Jar(file) => request.multipart(jar_form(file).await?),
+        };
+        let failed = |error| self.transport(&error, deadline);
+        let answer = request.send().await.map_err(failed)?;
+        let status = answer.status();
+        let text = answer.bytes().await.map_err(failed)?;
+        read_answer(self.base.trim_start_matches("http://"), status, &text)
+    }
+
+    fn transport(&self, error: &reqwest::Error, deadline: Duration) -> RestError {
+        let address = self.base.trim_start_matches("http://").to_owned();
+        let reason = innermost(error);
+        if error.is_connect() {
+            RestError::Connect { address, reason }
+        } else if error.is_timeout() {
+            RestError::Deadline { address, after: deadline }
+        } else if error.is_builder() {
+            RestError::Local(format!("{address} is not an address: {reason}"))
+        } else {
+            RestError::Broken { address, reason }
+        }
+    }
+}
+
+async fn jar_form(file: &std::path::Path) -> Result<reqwest::multipart::Form, RestError> {
+    let failed = |e: &dyn std::fmt::Display| RestError::Local(format!("cannot read {}: {e}", file.display()));
+    let part = reqwest::multipart::Part::file(file).await.map_err(|e| failed(&e))?;
+    let part = part.mime_str("application/x-java-archive").map_err(|e| failed(&e))?;
+    Ok(reqwest::multipart::Form::new().part("jarfile", part))
+}
+
+/// The deepest cause: reqwest's own texts repeat the URL and say little else.
+fn innermost(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |e| e.source()).last().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Tells an answer from a refusal; pure.
+fn read_answer<T: DeserializeOwned>(address: &str, status: StatusCode, body: &[u8]) -> Result<T, RestError> {
+    let not_flink =
+        |reason: String| RestError::NotFlink { address: address.to_owned(), status: status.as_u16(), reason };
+    if status.is_success() {
+        let body = if body.iter().all(u8::is_ascii_whitespace) { b"null" } else { body };
+        return serde_json::from_slice(body).map_err(|e| not_flink(format!("unreadable answer: {e}")));
+    }
+    match serde_json::from_slice::<Errors>(body) {
+        Ok(Errors { errors }) if status == StatusCode::SERVICE_UNAVAILABLE => {
+            let reason = super::error::telling_line(&errors);
+            Err(RestError::Unavailable { address: address.to_owned(), reason })
+        }
+        Ok(Errors { errors }) => Err(RestError::remote(status.as_u16(), &errors)),
+        Err(_) => {
+            let text = String::from_utf8_lossy(body);
+            let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("empty answer");
+            Err(not_flink(line.chars().take(200).collect()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(status: u16, body: &str) -> Result<Value, RestError> {
+        read_answer("h:1", StatusCode::from_u16(status).unwrap(), body.as_bytes())
+    }
+
+    #[test]
+    fn answers_and_refusals_are_told_apart() {
+        assert_eq!(read(200, r#"{"a":1}"#).unwrap()["a"], 1);
+        assert_eq!(read(202, "").unwrap(), Value::Null);
+        let error = read(404, r#"{"errors":["Job not found"]}"#).unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.status()), ("Job not found", Some(404)));
+        let error = read(503, r#"{"errors":["leader election"]}"#).unwrap_err();
+        assert!(matches!(error, RestError::Unavailable { .. }), "{error}");
+        let error = read(502, "<html>\n<b>Bad Gateway</b>").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "h:1 does not answer as Flink's REST interface does (HTTP 502): <html>"
+        );
+        assert!(read(200, "<html>").unwrap_err().to_string().contains("unreadable answer"));
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_is_tried_for_a_while_then_told() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = RestAddress { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
+        drop(listener);
+        let limits = Limits { connect_tries: Duration::from_millis(300), ..Limits::default() };
+        let client = RestClient::new(&address, limits).unwrap();
+        let begin = Instant::now();
+        let error = client.get::<Value>("/config").await.unwrap_err();
+        assert!(matches!(&error, RestError::Connect { reason, .. } if reason.contains("refused")), "{error}");
+        assert!(begin.elapsed() >= Duration::from_millis(300));
+    }
+
+    #[tokio::test]
+    async fn a_mute_server_meets_the_deadline() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = RestAddress { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
+        let limits = Limits { call: Duration::from_millis(200), ..Limits::default() };
+        let error = RestClient::new(&address, limits).unwrap().get::<Value>("/config").await.unwrap_err();
+        assert!(matches!(error, RestError::Deadline { .. }), "{error}");
+    }
+}

@@ -1,0 +1,218 @@
+//! What can go wrong on the way to Flink's REST interface.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use crate::error::Failure;
+
+/// A call that failed. Its text is one line; the cause beneath it, if any, is the JobManager's whole answer.
+#[derive(Debug, thiserror::Error)]
+pub enum RestError {
+    /// No connection; the call was never sent.
+    #[error("cannot connect to {address}: {reason}")]
+    Connect {
+        /// Who was to be called.
+        address: String,
+        /// The deepest cause.
+        reason: String,
+    },
+    /// The JobManager answers, but has no leader at the moment.
+    #[error("the JobManager at {address} is not ready: {reason}")]
+    Unavailable {
+        /// Who was called.
+        address: String,
+        /// Its words.
+        reason: String,
+    },
+    /// No answer in time.
+    #[error("no answer from {address} within {} s", after.as_secs_f32())]
+    Deadline {
+        /// Who was called.
+        address: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The connection broke, after the call may have been taken.
+    #[error("the connection to {address} broke: {reason}")]
+    Broken {
+        /// Who was called.
+        address: String,
+        /// The deepest cause.
+        reason: String,
+    },
+    /// The JobManager said no.
+    #[error("{reason}")]
+    Remote {
+        /// HTTP status.
+        status: u16,
+        /// The line that tells most.
+        reason: String,
+        /// All of it, stack traces included.
+        #[source]
+        full: FullText,
+    },
+    /// The answer is not one of Flink's.
+    #[error("{address} does not answer as Flink's REST interface does (HTTP {status}): {reason}")]
+    NotFlink {
+        /// Who was called.
+        address: String,
+        /// HTTP status.
+        status: u16,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An operation that was started did not end in time; it goes on.
+    #[error("it has not ended within {} s (client.timeout)", after.as_secs_f32())]
+    StillRunning {
+        /// How long was waited.
+        after: Duration,
+        /// Its trigger id.
+        trigger: String,
+    },
+    /// Nothing was sent.
+    #[error("{0}")]
+    Local(String),
+}
+
+/// A JobManager's whole answer, shown on demand.
+#[derive(Debug)]
+pub struct FullText(pub String);
+
+impl fmt::Display for FullText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for FullText {}
+
+impl RestError {
+    /// The JobManager's answer, from its texts.
+    pub(super) fn remote(status: u16, texts: &[String]) -> Self {
+        let full = texts.join("\n");
+        Self::Remote { status, reason: telling_line(texts), full: FullText(full) }
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn retry_helps(&self) -> bool {
+        match self {
+            // Flink's 500 stands for all that goes wrong in the JobManager or in the user's program; 200 for an operation that was
+            // started well and failed then. Neither is temporary by itself.
+            Self::Remote { status, .. } => matches!(status, 502..=504),
+            Self::NotFlink { .. } | Self::Local(_) | Self::StillRunning { .. } => false,
+            _ => true,
+        }
+    }
+
+    /// The HTTP status, if the JobManager has answered.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Remote { status, .. } | Self::NotFlink { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// `what` failed because of this.
+    pub fn failure(self, what: impl Into<String>) -> Failure {
+        let hint = match &self {
+            Self::Connect { .. } => {
+                Some("check that the cluster still runs, and that its nodes can be reached from this machine")
+            }
+            Self::NotFlink { .. } => Some("check the address: something else listens there"),
+            Self::StillRunning { .. } => {
+                Some("it goes on in the cluster; wait longer with -Dclient.timeout=5min")
+            }
+            _ => None,
+        };
+        let retry = self.retry_helps();
+        let failure = Failure::because(what, self).retry_if(retry);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+/// The line of Flink's error texts that tells most: the message of the innermost cause, without class names.
+///
+/// Flink sends general words first ("Internal server error."), then a stack trace between two marker lines.
+pub(super) fn telling_line(texts: &[String]) -> String {
+    let lines = || texts.iter().flat_map(|text| text.lines()).map(str::trim);
+    let innermost =
+        lines().filter_map(|line| line.strip_prefix("Caused by: ")).filter_map(message).next_back();
+    let general =
+        |line: &str| line == "Internal server error." || line.starts_with("<Exception on server side");
+    let first = || lines().filter(|line| !line.is_empty() && !general(line)).find_map(message);
+    let line = innermost.or_else(first).or_else(|| lines().find(|line| !line.is_empty()));
+    let text: String = line.unwrap_or("no reason given").chars().take(400).collect();
+    text
+}
+
+/// What a line of a stack trace says beyond the names of exception classes; none when it says nothing more. A message of one
+/// word keeps the class before it, without its package: "ClassNotFoundException: Job" says more than "Job".
+fn message(line: &str) -> Option<&str> {
+    let mut rest = line;
+    let mut class_at = 0;
+    loop {
+        let (head, tail) = rest.split_once(": ").unwrap_or((rest.trim_end_matches(':'), ""));
+        let is_class = head.ends_with("Exception") || head.ends_with("Error") || head.ends_with("Throwable");
+        if !is_class || !head.contains('.') || head.contains(char::is_whitespace) {
+            break;
+        }
+        class_at = line.len() - rest.len() + head.rfind('.').map_or(0, |dot| dot + 1);
+        rest = tail;
+    }
+    match rest.trim() {
+        "" => None,
+        words if words.contains(char::is_whitespace) => Some(words),
+        _ => Some(&line[class_at..]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(texts: &[&str]) -> String {
+        telling_line(&texts.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_innermost_message_is_told() {
+        let trace = "<Exception on server side:\njava.util.concurrent.CompletionException: \
+                     org.apache.flink.util.FlinkException: outer\n\tat x.Y.z(Y.java:1)\nCaused by: \
+                     org.apache.flink.util.FlinkException: inner: with colon\n\tat a.B.c(B.java)\nCaused by: \
+                     java.lang.NullPointerException\n\tat d\nEnd of exception on server side>";
+        assert_eq!(line(&["Internal server error.", trace]), "inner: with colon");
+        assert_eq!(
+            line(&["org.apache.flink.runtime.rest.NotFoundException: Job 1 not found\n\tat x"]),
+            "Job 1 not found"
+        );
+        assert_eq!(
+            line(&["Config key [state.savepoints.dir] is not set."]),
+            "Config key [state.savepoints.dir] is not set."
+        );
+        assert_eq!(line(&["java.lang.NullPointerException"]), "java.lang.NullPointerException");
+        assert_eq!(
+            line(&["x\nCaused by: java.lang.ClassNotFoundException: Job\n\tat a"]),
+            "ClassNotFoundException: Job"
+        );
+        assert_eq!(line(&["a.AException: b.BException: Job"]), "BException: Job");
+        assert_eq!(line(&["Internal server error."]), "Internal server error.");
+        assert_eq!(line(&[]), "no reason given");
+    }
+
+    #[test]
+    fn retry_is_offered_only_where_it_may_help() {
+        let remote = |status| RestError::remote(status, &["x".into()]);
+        assert!(!remote(404).retry_helps() && !remote(200).retry_helps());
+        assert!(remote(502).retry_helps() && !remote(500).retry_helps());
+        let failure =
+            RestError::Connect { address: "h:1".into(), reason: "refused".into() }.failure("cannot list");
+        assert_eq!(failure.to_string(), "cannot list: cannot connect to h:1: refused");
+        assert!(failure.retry_helps() && failure.hints().len() == 1);
+        assert!(remote(404).failure("no").render(true).contains("caused by: x"));
+        assert!(!remote(404).failure("no").render(false).contains("caused by"));
+    }
+}

@@ -1,0 +1,119 @@
+//! Flink's REST interface: a typed client, and the commands that need nothing else.
+
+mod api;
+mod client;
+mod error;
+mod orders;
+mod run;
+mod types;
+pub mod verbs;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use flink_model::config::Configuration;
+
+pub use api::Trigger;
+pub use client::{Limits, RestClient};
+pub use error::{FullText, RestError};
+pub use types::*;
+
+use crate::cli::options::{
+    CancelOptions, CheckpointOptions, ListOptions, RunOptions, SavepointOptions, StopOptions,
+};
+use crate::context::Context;
+use crate::error::Failure;
+use crate::report::Output;
+use crate::target::{Cluster, RestAddress};
+
+/// Asks the JobManager to end the cluster: all its jobs are cancelled.
+pub async fn stop_cluster(address: &RestAddress) -> Result<(), Failure> {
+    let limits = Limits { call: Duration::from_secs(10), ..Limits::default() };
+    let failed =
+        |e: RestError| e.failure(format!("cannot ask the JobManager at {address} to stop the cluster"));
+    RestClient::new(address, limits).map_err(failed)?.shut_down().await.map_err(failed)
+}
+
+/// A client for a command, and how long the command waits for an operation.
+fn connect(cluster: &Cluster, configuration: &Configuration) -> Result<(RestClient, Duration), Failure> {
+    let patience = orders::patience(configuration)?;
+    let limits = Limits { call: Limits::default().call.min(patience), ..Limits::default() };
+    let client = RestClient::new(&cluster.address, limits);
+    Ok((client.map_err(|e| e.failure("cannot speak to the JobManager"))?, patience))
+}
+
+/// `list`.
+pub(crate) async fn list(
+    cluster: &Cluster,
+    configuration: &Configuration,
+    options: &ListOptions,
+    output: &dyn Output,
+) -> Result<ExitCode, Failure> {
+    let (client, _) = connect(cluster, configuration)?;
+    let shown = verbs::Shown::of(options.running, options.scheduled, options.all);
+    verbs::list(&client, shown, output).await.map(|()| ExitCode::SUCCESS)
+}
+
+/// `cancel`.
+pub(crate) async fn cancel(
+    cluster: &Cluster,
+    configuration: &Configuration,
+    options: &CancelOptions,
+    output: &dyn Output,
+) -> Result<ExitCode, Failure> {
+    let order = orders::cancel(options)?;
+    let (client, patience) = connect(cluster, configuration)?;
+    verbs::cancel(&client, &order, patience, output).await.map(|()| ExitCode::SUCCESS)
+}
+
+/// `stop`.
+pub(crate) async fn stop(
+    cluster: &Cluster,
+    configuration: &Configuration,
+    options: &StopOptions,
+    output: &dyn Output,
+) -> Result<ExitCode, Failure> {
+    let order = orders::stop(options)?;
+    let (client, patience) = connect(cluster, configuration)?;
+    verbs::stop(&client, &order, patience, output).await.map(|()| ExitCode::SUCCESS)
+}
+
+/// `savepoint`.
+pub(crate) async fn savepoint(
+    cluster: &Cluster,
+    configuration: &Configuration,
+    options: &SavepointOptions,
+    output: &dyn Output,
+) -> Result<ExitCode, Failure> {
+    let order = orders::savepoint(options)?;
+    if options.dispose.is_none() && options.rest.words.len() > 2 {
+        output.out("Provided more arguments than required. Ignoring not needed arguments.");
+    }
+    let (client, patience) = connect(cluster, configuration)?;
+    verbs::savepoint(&client, &order, patience, output).await.map(|()| ExitCode::SUCCESS)
+}
+
+/// `checkpoint`.
+pub(crate) async fn checkpoint(
+    cluster: &Cluster,
+    configuration: &Configuration,
+    options: &CheckpointOptions,
+    output: &dyn Output,
+) -> Result<ExitCode, Failure> {
+    let job = orders::checkpoint(&options.rest.words)?;
+    let (client, patience) = connect(cluster, configuration)?;
+    verbs::checkpoint(&client, &job, options.full, patience, output).await.map(|()| ExitCode::SUCCESS)
+}
+
+/// `run --main cluster`.
+pub(crate) async fn run(
+    cluster: &Cluster,
+    configuration: &Configuration,
+    options: &RunOptions,
+    context: &Context,
+    output: &dyn Output,
+) -> Result<ExitCode, Failure> {
+    let order = orders::cluster_run(options, configuration, context)?;
+    let (client, _) = connect(cluster, configuration)?;
+    run::run(&client, order, output).await.map(|()| ExitCode::SUCCESS)
+}

@@ -1,0 +1,187 @@
+//! `run --main cluster`: a jar that is uploaded and run through REST, without Java on this machine.
+
+use std::time::Duration;
+
+use super::client::RestClient;
+use super::error::{RestError, telling_line};
+use super::orders::ClusterRun;
+use super::types::{Accumulator, ClaimMode, JobId, JobResult};
+use crate::error::Failure;
+use crate::report::Output;
+
+const POLL: Duration = Duration::from_millis(500);
+
+/// Uploads, runs and, unless detached, waits for the job and prints its result. The program's own output is in the JobManager's log.
+pub(super) async fn run(
+    client: &RestClient,
+    mut order: ClusterRun,
+    output: &dyn Output,
+) -> Result<(), Failure> {
+    let jar = order.jar.display().to_string();
+    if !order.jar.is_file() {
+        return Err(Failure::new(format!("cannot read the program's jar {jar}")).hint(
+            "the first word behind the options is the jar, the words behind it are the program's arguments",
+        ));
+    }
+    let failed = |e: RestError| e.failure(format!("cannot run {jar} in the cluster at {}", client.base()));
+    if order.claim_mode.is_some() || !order.run.flink_configuration.is_empty() {
+        let release = client.dashboard_config().await.map_err(failed)?;
+        fit_to_release(&mut order, release.minor(), output);
+    }
+    output.info("main() runs in the JobManager; what it prints is in the JobManager's log");
+    let uploaded = client.upload_jar(&order.jar).await.map_err(failed)?;
+    let submitted = client.run_jar(&uploaded, &order.run).await;
+    if let Err(error) = client.delete_jar(&uploaded).await {
+        output.warn(&format!("the uploaded jar stays in the cluster: {error}"));
+    }
+    let job = submitted.map_err(|error| {
+        let several = error.to_string().contains("more than one execute");
+        let failure = failed(error);
+        match several {
+            true => failure.hint("such a program needs its main() on the client: leave out --main cluster; its first job may run already"),
+            false => failure,
+        }
+    })?;
+    output.out(&format!("Job has been submitted with JobID {job}"));
+    if order.detached {
+        return Ok(());
+    }
+    let result = tokio::select! {
+        result = wait(client, &job) => result?,
+        () = interrupted(order.cancel_on_exit) => {
+            client.cancel(&job).await.map_err(|e| e.failure(format!("could not cancel job {job}")))?;
+            return Err(Failure::new(format!("interrupted: job {job} is cancelled, as --shutdownOnAttachedExit asks")));
+        }
+    };
+    if result.application_status != "SUCCEEDED" {
+        let cause = result.failure_cause.unwrap_or_default().stack_trace;
+        let what = format!("job {job} ended as {}", result.application_status);
+        return Err(match cause.is_empty() {
+            true => Failure::new(what),
+            false => RestError::remote(200, &[cause]).failure(what),
+        });
+    }
+    let accumulators = client.accumulators(&job).await.unwrap_or_else(|error| {
+        output.warn(&format!("the job's accumulators cannot be read: {error}"));
+        Vec::new()
+    });
+    output.out(&result_text(&job, &result, &accumulators));
+    Ok(())
+}
+
+/// Puts what the release does not know where it does, or leaves it out and says so.
+fn fit_to_release(order: &mut ClusterRun, release: Option<(u32, u32)>, output: &dyn Output) {
+    let release = release.unwrap_or((u32::MAX, 0));
+    let words = |mode: ClaimMode| {
+        output.warn(&format!("this release of Flink has no claim mode: {mode:?} is ignored"))
+    };
+    match order.claim_mode {
+        Some(mode) if release >= (1, 20) => order.run.claim_mode = Some(mode),
+        Some(mode) if release >= (1, 15) => order.run.restore_mode = Some(mode),
+        Some(mode) => words(mode),
+        None => {}
+    }
+    if release < (1, 17) && !order.run.flink_configuration.is_empty() {
+        let keys: Vec<String> = std::mem::take(&mut order.run.flink_configuration).into_keys().collect();
+        output.warn(&format!(
+            "this release of Flink takes no -D with --main cluster; ignored: {}",
+            keys.join(", ")
+        ));
+    }
+}
+
+async fn wait(client: &RestClient, job: &JobId) -> Result<JobResult, Failure> {
+    loop {
+        match client.job_result(job).await {
+            Ok(Some(result)) => return Ok(result),
+            Ok(None) => tokio::time::sleep(POLL).await,
+            Err(error) => {
+                let failure = error.failure(format!("the outcome of job {job} cannot be learnt"));
+                return Err(failure.hint("the job may go on: `flink list -a` shows it"));
+            }
+        }
+    }
+}
+
+async fn interrupted(listen: bool) {
+    if !listen || tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// What Flink's client prints of a job that has finished; values of accumulators as REST gives them.
+fn result_text(job: &JobId, result: &JobResult, accumulators: &[Accumulator]) -> String {
+    let mut text = format!(
+        "Program execution finished\nJob with JobID {job} has finished.\nJob Runtime: {} ms",
+        result.net_runtime
+    );
+    if !accumulators.is_empty() {
+        text.push_str("\nAccumulator Results: ");
+        for Accumulator { name, kind, value } in accumulators {
+            let value = telling_line(std::slice::from_ref(value));
+            text.push_str(&format!("\n- {name} ({kind}): {value}"));
+        }
+    }
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Report, Silent};
+
+    struct Deaf;
+
+    impl Report for Deaf {
+        fn info(&self, text: &str) {
+            Silent.info(text);
+        }
+        fn warn(&self, _: &str) {}
+    }
+
+    impl Output for Deaf {
+        fn out(&self, _: &str) {}
+        fn err(&self, _: &str) {}
+    }
+
+    #[test]
+    fn each_release_gets_the_fields_it_knows() {
+        let fitted = |release| {
+            let mut order = ClusterRun {
+                jar: "j".into(),
+                run: Default::default(),
+                claim_mode: Some(ClaimMode::Claim),
+                detached: false,
+                cancel_on_exit: false,
+            };
+            order.run.flink_configuration.insert("k".into(), "v".into());
+            fit_to_release(&mut order, release, &Deaf);
+            (
+                order.run.claim_mode.is_some(),
+                order.run.restore_mode.is_some(),
+                order.run.flink_configuration.len(),
+            )
+        };
+        assert_eq!(fitted(Some((2, 3))), (true, false, 1));
+        assert_eq!(fitted(Some((1, 20))), (true, false, 1));
+        assert_eq!(fitted(Some((1, 19))), (false, true, 1));
+        assert_eq!(fitted(Some((1, 16))), (false, true, 0));
+        assert_eq!(fitted(Some((1, 14))), (false, false, 0));
+        assert_eq!(fitted(None), (true, false, 1));
+    }
+
+    #[test]
+    fn results_read_as_flinks_own() {
+        let job = JobId::parse("fd72014d4c864993a2e5a9287b4a9c5d").unwrap();
+        let result = JobResult { net_runtime: 12, ..JobResult::default() };
+        let accumulators = [Accumulator { name: "n".into(), kind: "IntCounter".into(), value: "5".into() }];
+        assert_eq!(
+            result_text(&job, &result, &accumulators),
+            format!(
+                "Program execution finished\nJob with JobID {job} has finished.\nJob Runtime: 12 ms\nAccumulator Results: \n\
+                 - n (IntCounter): 5\n"
+            )
+        );
+    }
+}

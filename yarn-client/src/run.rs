@@ -1,0 +1,179 @@
+//! `run` and `info`: the user's `main()` runs in a JVM on this machine, under Flink's own client.
+//!
+//! Flink's client gets the address of the JobManager and nothing of YARN or Hadoop: it starts in half the time, and what the
+//! program prints, collects and returns is exactly what users know. The JVM takes the place of this process, so signals, exit code,
+//! input and output are its own.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use flink_model::options;
+
+use crate::context::Context;
+use crate::error::Failure;
+use crate::setup::Setup;
+use crate::target::{RestAddress, text};
+
+/// What makes a short-lived JVM start quickly. Before the user's own options, so that those win.
+const QUICK: [&str; 2] = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
+
+/// The JVM that runs Flink's own client: `verb` with `arguments`, on the cluster at `address` if one is needed.
+pub fn client(
+    context: &Context,
+    setup: &Setup,
+    address: Option<&RestAddress>,
+    verb: &str,
+    arguments: &[OsString],
+) -> Result<Command, Failure> {
+    let configured_home = text(&setup.configuration, &options::JAVA_HOME);
+    let java = context.java(configured_home.as_deref())?;
+    let mut command = Command::new(&java);
+    command.args(QUICK);
+    command.args(words(context.var("JVM_ARGS")));
+    command.args(java_options(context, setup, java_release(&java)));
+    command.args(logging(context, setup));
+    command.arg("-classpath").arg(class_path(context, setup)?);
+    command.arg("org.apache.flink.client.cli.CliFrontend").arg(verb);
+    if let Some(address) = address {
+        command.args(cluster_options(setup, address));
+    }
+    command.args(arguments);
+    // What Flink's scripts export; the client finds plugins and Python's jar by it.
+    let flink = &setup.flink;
+    command
+        .env("FLINK_CONF_DIR", &flink.conf)
+        .env("FLINK_LIB_DIR", &flink.lib)
+        .env("FLINK_PLUGINS_DIR", &flink.plugins);
+    command.env(
+        "FLINK_OPT_DIR",
+        context.var("FLINK_OPT_DIR").map_or_else(|| flink.root.join("opt"), PathBuf::from),
+    );
+    command.env(
+        "FLINK_BIN_DIR",
+        context.var("FLINK_BIN_DIR").map_or_else(|| flink.root.join("bin"), PathBuf::from),
+    );
+    Ok(command)
+}
+
+/// The options that lead Flink's client to the JobManager, whatever the configuration file says.
+fn cluster_options(setup: &Setup, address: &RestAddress) -> Vec<String> {
+    let host = address.host.trim_start_matches('[').trim_end_matches(']');
+    let mut list = vec![
+        "--target=remote".to_owned(),
+        format!("-Drest.address={host}"),
+        format!("-Drest.port={}", address.port),
+        format!("-Djobmanager.rpc.address={host}"),
+    ];
+    // With high availability the client would look the address up in a place that knows another name for the cluster.
+    if text(&setup.configuration, &options::HIGH_AVAILABILITY)
+        .is_some_and(|v| !v.eq_ignore_ascii_case("none"))
+    {
+        for key in
+            std::iter::once(&options::HIGH_AVAILABILITY.key).chain(options::HIGH_AVAILABILITY.deprecated)
+        {
+            list.push(format!("-D{key}=NONE"));
+        }
+    }
+    list
+}
+
+/// `FLINK_ENV_JAVA_OPTS` and `FLINK_ENV_JAVA_OPTS_CLI`, else the configuration's `env.java.opts.*`, as Flink's scripts join them.
+fn java_options(context: &Context, setup: &Setup, java: Option<u32>) -> Vec<String> {
+    let configured = |option: &options::Opt<String>| text(&setup.configuration, option).unwrap_or_default();
+    let mut list = match context.var("FLINK_ENV_JAVA_OPTS") {
+        Some(options) => words(Some(options)),
+        None => {
+            let mut list = vec!["-XX:+IgnoreUnrecognizedVMOptions".to_owned()];
+            if setup.release.traits().java_default_opts {
+                list.extend(words(Some(&configured(&options::JAVA_DEFAULT_OPTS_ALL))));
+            }
+            list.extend(words(Some(configured(&options::JAVA_OPTS_ALL).trim_matches('"'))));
+            if java.is_some_and(|release| release > 17) {
+                list.push("-Djava.security.manager=allow".into());
+            }
+            list
+        }
+    };
+    let client = context.var("FLINK_ENV_JAVA_OPTS_CLI").map(str::to_owned);
+    let client = client.or_else(|| setup.configuration.text("env.java.opts.client")).unwrap_or_default();
+    list.extend(words(Some(client.trim_matches('"'))));
+    list
+}
+
+/// Words of a text as an unquoted shell variable gives them.
+fn words(text: Option<&str>) -> Vec<String> {
+    text.unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+}
+
+/// Feature release of a Java, from the `release` file beside it.
+fn java_release(java: &Path) -> Option<u32> {
+    let home = java.canonicalize().ok()?.parent()?.parent()?.to_path_buf();
+    let text = std::fs::read_to_string(home.join("release")).ok()?;
+    let version = text.lines().find_map(|l| l.strip_prefix("JAVA_VERSION="))?.trim_matches('"').to_owned();
+    let mut numbers = version.split(['.', '_', '-', '+']).map(|n| n.parse::<u32>().ok());
+    match numbers.next()?? {
+        1 => numbers.next()?,
+        n => Some(n),
+    }
+}
+
+fn logging(context: &Context, setup: &Setup) -> Vec<OsString> {
+    let directory =
+        context.var("FLINK_LOG_DIR").map(str::to_owned).or_else(|| setup.configuration.text("env.log.dir"));
+    let directory = directory.map_or_else(|| setup.flink.root.join("log"), PathBuf::from);
+    let who = context.var("FLINK_IDENT_STRING").unwrap_or(&context.user);
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let file = directory.join(format!("flink-{who}-client-{host}.log"));
+    let conf = |name: &str| setup.flink.conf.join(name);
+    let property = |name: &str, prefix: &str, path: &Path| {
+        let mut word = OsString::from(format!("-D{name}={prefix}"));
+        word.push(path);
+        word
+    };
+    vec![
+        property("log.file", "", &file),
+        property("log4j.configuration", "file:", &conf("log4j-cli.properties")),
+        property("log4j.configurationFile", "file:", &conf("log4j-cli.properties")),
+        property("logback.configurationFile", "file:", &conf("logback.xml")),
+    ]
+}
+
+/// The jars of `lib` by name, Flink's main jar last; then what the user has put into `HADOOP_CLASSPATH`, if anything.
+fn class_path(context: &Context, setup: &Setup) -> Result<OsString, Failure> {
+    let mut jars = Vec::new();
+    collect_jars(&setup.flink.lib, &mut jars)?;
+    jars.retain(|jar| *jar != setup.flink.dist_jar);
+    jars.sort();
+    jars.push(setup.flink.dist_jar.clone());
+    let joined = std::env::join_paths(jars);
+    let mut path = joined.map_err(|e| {
+        Failure::because(format!("cannot make a class path of {}", setup.flink.lib.display()), e)
+    })?;
+    if let Some(hadoop) = context.var("HADOOP_CLASSPATH") {
+        for part in
+            [Some(hadoop), context.var("HADOOP_CONF_DIR"), context.var("YARN_CONF_DIR")].into_iter().flatten()
+        {
+            path.push(":");
+            path.push(part);
+        }
+    }
+    Ok(path)
+}
+
+fn collect_jars(directory: &Path, jars: &mut Vec<PathBuf>) -> Result<(), Failure> {
+    let unreadable = |e| Failure::because(format!("cannot read {}", directory.display()), e);
+    for entry in std::fs::read_dir(directory).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.is_dir() {
+            collect_jars(&path, jars)?;
+        } else if path.extension().is_some_and(|e| e == "jar") {
+            jars.push(path);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

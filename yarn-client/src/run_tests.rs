@@ -1,0 +1,107 @@
+use std::collections::BTreeMap;
+
+use flink_model::config::{Configuration, FileFormat};
+
+use super::*;
+use crate::context::FlinkHome;
+
+struct Place {
+    dir: tempfile::TempDir,
+    context: Context,
+    setup: Setup,
+}
+
+fn place(vars: &[(&str, &str)], pairs: &[(&str, &str)]) -> Place {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("flink");
+    for jar in ["lib/b.jar", "lib/flink-dist-1.20.1.jar", "lib/a.jar", "lib/sub/c.jar", "lib/notes.txt"] {
+        let path = root.join(jar);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "").unwrap();
+    }
+    let java = dir.path().join("jdk/bin/java");
+    std::fs::create_dir_all(java.parent().unwrap()).unwrap();
+    std::fs::write(&java, "").unwrap();
+    std::fs::set_permissions(&java, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(dir.path().join("jdk/release"), "IMPLEMENTOR=\"x\"\nJAVA_VERSION=\"21.0.1\"\n").unwrap();
+    let mut all: BTreeMap<String, String> =
+        [("FLINK_HOME", root.clone()), ("JAVA_HOME", dir.path().join("jdk"))]
+            .map(|(k, v)| (k.into(), v.display().to_string()))
+            .into();
+    all.extend(vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+    let context = Context { vars: all, cwd: "/".into(), exe: "/x/heddle".into(), user: "ann".into() };
+    let mut configuration = Configuration::new(FileFormat::Standard);
+    for (key, value) in pairs {
+        configuration.set_dynamic(*key, *value);
+    }
+    let flink = FlinkHome::find(&context).unwrap();
+    let setup = Setup { flink, release: "1.20.1".parse().unwrap(), configuration, warnings: vec![] };
+    Place { dir, context, setup }
+}
+
+fn line(place: &Place, arguments: &[&str]) -> Vec<String> {
+    let address = RestAddress { host: "[::1]".into(), port: 8081 };
+    let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+    let command = client(&place.context, &place.setup, Some(&address), "run", &arguments).unwrap();
+    let dir = place.dir.path().display().to_string();
+    command.get_args().map(|a| a.to_string_lossy().replace(&dir, "DIR")).collect()
+}
+
+#[test]
+fn the_whole_command() {
+    let place = place(
+        &[
+            ("JVM_ARGS", "-Xmx1g"),
+            ("FLINK_LOG_DIR", "/log"),
+            ("FLINK_IDENT_STRING", "me"),
+            ("HADOOP_CLASSPATH", "/h/*"),
+        ],
+        &[("env.java.opts.all", "\"--add-opens=a/b=ALL-UNNAMED -Dx=y\""), ("env.java.opts.client", "-Dc=1")],
+    );
+    let words = line(&place, &["-c", "A b", "job.jar", "$x"]);
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let expected = [
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+UseSerialGC",
+        "-Xmx1g",
+        "-XX:+IgnoreUnrecognizedVMOptions",
+        "--add-opens=a/b=ALL-UNNAMED",
+        "-Dx=y",
+        "-Djava.security.manager=allow",
+        "-Dc=1",
+        &format!("-Dlog.file=/log/flink-me-client-{host}.log"),
+        "-Dlog4j.configuration=file:DIR/flink/conf/log4j-cli.properties",
+        "-Dlog4j.configurationFile=file:DIR/flink/conf/log4j-cli.properties",
+        "-Dlogback.configurationFile=file:DIR/flink/conf/logback.xml",
+        "-classpath",
+        "DIR/flink/lib/a.jar:DIR/flink/lib/b.jar:DIR/flink/lib/sub/c.jar:DIR/flink/lib/flink-dist-1.20.1.jar:/h/*",
+        "org.apache.flink.client.cli.CliFrontend",
+        "run",
+        "--target=remote",
+        "-Drest.address=::1",
+        "-Drest.port=8081",
+        "-Djobmanager.rpc.address=::1",
+        "-c",
+        "A b",
+        "job.jar",
+        "$x",
+    ];
+    assert_eq!(words, expected);
+}
+
+#[test]
+fn high_availability_does_not_hide_the_address() {
+    let words = line(&place(&[], &[("high-availability.type", "zookeeper")]), &[]);
+    assert!(words.contains(&"-Dhigh-availability.type=NONE".to_owned()), "{words:?}");
+    let words = line(&place(&[], &[]), &[]);
+    assert!(!words.iter().any(|w| w.contains("high-availability")), "{words:?}");
+}
+
+#[test]
+fn without_java_the_way_out_is_told() {
+    let mut place = place(&[], &[]);
+    place.context.vars.remove("JAVA_HOME");
+    let failure = client(&place.context, &place.setup, None, "run", &[]).unwrap_err();
+    assert!(failure.hints().iter().any(|h| h.contains("--main cluster")), "{failure}");
+}

@@ -1,0 +1,85 @@
+//! The user's Flink: distribution, release and configuration.
+
+use std::path::Path;
+
+use flink_model::config::{
+    self, ConfigFiles, Configuration, FileFormat, LEGACY_FILE, STANDARD_FILE, SourceFile,
+};
+use flink_model::release::Release;
+
+use crate::context::{Context, FlinkHome};
+use crate::error::Failure;
+
+/// A Flink distribution with its configuration.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Where it is.
+    pub flink: FlinkHome,
+    /// Which release it is.
+    pub release: Release,
+    /// The configuration file's contents.
+    pub configuration: Configuration,
+    /// Odd things in the configuration that Flink accepts.
+    pub warnings: Vec<String>,
+}
+
+impl Setup {
+    /// Finds the distribution and loads its configuration.
+    pub fn load(context: &Context) -> Result<Self, Failure> {
+        let flink = FlinkHome::find(context)?;
+        let release = release_of(&flink.dist_jar)?;
+        let (configuration, warnings) = load_configuration(&flink.conf, release)?;
+        Ok(Self { flink, release, configuration, warnings })
+    }
+}
+
+/// Release of a distribution by the name of its main jar.
+pub fn release_of(dist_jar: &Path) -> Result<Release, Failure> {
+    let name = dist_jar.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    match Release::from_dist_jar(name) {
+        Some(Ok(release)) => Ok(release),
+        Some(Err(e)) => Err(Failure::because(format!("cannot use {}", dist_jar.display()), e)),
+        None => Err(Failure::new(format!(
+            "{} is not a flink-dist jar: its name does not tell the release",
+            dist_jar.display()
+        ))
+        .hint("the jar's name must be like flink-dist-1.20.1.jar")),
+    }
+}
+
+/// The configuration for commands that only need to find a cluster: without a distribution it is empty.
+pub fn configuration_if_any(
+    context: &Context,
+) -> Result<(Option<FlinkHome>, Configuration, Vec<String>), Failure> {
+    match FlinkHome::find(context) {
+        Ok(flink) => {
+            let release = release_of(&flink.dist_jar)?;
+            let (configuration, warnings) = load_configuration(&flink.conf, release)?;
+            Ok((Some(flink), configuration, warnings))
+        }
+        Err(failure) if context.var("FLINK_HOME").is_some() => Err(failure),
+        Err(_) => Ok((None, Configuration::new(FileFormat::Standard), Vec::new())),
+    }
+}
+
+fn load_configuration(dir: &Path, release: Release) -> Result<(Configuration, Vec<String>), Failure> {
+    let legacy = read_if_there(&dir.join(LEGACY_FILE))?;
+    let standard = read_if_there(&dir.join(STANDARD_FILE))?;
+    let files = ConfigFiles {
+        legacy: legacy.as_ref().map(|(path, text)| SourceFile { path, text }),
+        standard: standard.as_ref().map(|(path, text)| SourceFile { path, text }),
+    };
+    let loaded = config::load_files(release, &files).map_err(|e| {
+        Failure::because(format!("cannot load Flink's configuration from {}", dir.display()), e)
+            .hint("FLINK_CONF_DIR names the directory; without it, it is the conf directory of FLINK_HOME")
+    })?;
+    Ok((loaded.configuration, loaded.warnings.iter().map(ToString::to_string).collect()))
+}
+
+fn read_if_there(path: &Path) -> Result<Option<(String, String)>, Failure> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some((path.display().to_string(), text))),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Failure::because(format!("cannot read {}", path.display()), e)),
+    }
+}

@@ -1,0 +1,102 @@
+//! Files on their way to the containers: the content-addressed store, and the directory of one application.
+
+mod hashes;
+mod store;
+mod tree;
+mod visibility;
+
+use std::sync::Mutex;
+
+use flink_model::spec::{Resource, ResourceKind, Visibility};
+use hadoop_fs::{Source, Storage, WriteOptions};
+
+use crate::error::Failure;
+
+pub use hashes::{HashedFile, hash_files};
+pub use store::{Artifact, Store};
+pub use tree::{LocalFile, files_below};
+
+/// Files that are uploaded at the same time: each spends half a second waiting for its last block.
+const PARALLEL_UPLOADS: usize = 8;
+
+/// What an interrupted deployment has to remove, by path.
+#[derive(Debug, Default)]
+pub struct Unfinished {
+    paths: Mutex<Vec<String>>,
+}
+
+impl Unfinished {
+    fn begin(&self, path: &str) {
+        if let Ok(mut paths) = self.paths.lock() {
+            paths.push(path.to_owned());
+        }
+    }
+
+    fn done(&self, path: &str) {
+        if let Ok(mut paths) = self.paths.lock() {
+            paths.retain(|p| p != path);
+        }
+    }
+
+    /// Removes what is left.
+    pub async fn remove(&self, storage: &Storage) {
+        let left = self.paths.lock().map(|mut paths| std::mem::take(&mut *paths)).unwrap_or_default();
+        for path in left {
+            if let Err(error) = storage.delete(&path, true).await {
+                tracing::warn!(%error, path, "unfinished upload not removed");
+            }
+        }
+    }
+}
+
+/// The directory of one application.
+#[derive(Debug, Clone)]
+pub struct ApplicationDir {
+    storage: Storage,
+    path: String,
+    replication: Option<u16>,
+}
+
+impl ApplicationDir {
+    /// `<base>/.flink/<application id>`; nothing is made yet.
+    pub fn new(storage: Storage, base: &str, id: &str, replication: Option<u16>) -> Self {
+        let path = format!("{}/.flink/{id}", base.trim_end_matches('/'));
+        Self { storage, path, replication }
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> Result<String, Failure> {
+        self.storage.url(&self.path).map_err(|e| Failure::fs(&e))
+    }
+
+    /// Makes it, for its owner only.
+    pub async fn create(&self) -> Result<(), Failure> {
+        self.storage.mkdirs(&self.path, Some(0o700)).await.map_err(|e| Failure::fs(&e))
+    }
+
+    /// Writes one file, named by its key in the containers.
+    pub async fn put(&self, key: &str, source: &Source) -> Result<Resource, Failure> {
+        let path = format!("{}/{key}", self.path);
+        let options =
+            WriteOptions { mode: Some(0o600), replication: self.replication, ..WriteOptions::default() };
+        let status = self.storage.write_file(&path, source, &options).await.map_err(|e| Failure::fs(&e))?;
+        Ok(Resource {
+            key: key.to_owned(),
+            url: self.storage.url(&path).map_err(|e| Failure::fs(&e))?,
+            size: status.len,
+            modification_time: i64::try_from(status.modified_ms).unwrap_or(i64::MAX),
+            visibility: Visibility::Application,
+            kind: ResourceKind::File,
+        })
+    }
+
+    /// Removes it with all that is in it.
+    pub async fn remove(&self) -> Result<(), Failure> {
+        self.storage.delete(&self.path, true).await.map(|_| ()).map_err(|e| Failure::fs(&e))
+    }
+}

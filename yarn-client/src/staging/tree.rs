@@ -1,0 +1,76 @@
+//! Local files and directories, flattened to what the containers get.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::Failure;
+
+/// A local file and its path in the containers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LocalFile {
+    /// Path in the container's working directory.
+    pub key: String,
+    /// Where it is; absolute.
+    pub path: PathBuf,
+}
+
+/// All files below `directory`, in order; their keys begin with `prefix`. Symbolic links are followed.
+pub fn files_below(directory: &Path, prefix: &str) -> Result<Vec<LocalFile>, Failure> {
+    let mut files = Vec::new();
+    collect(directory, prefix, &mut Vec::new(), &mut files)?;
+    files.sort();
+    Ok(files)
+}
+
+fn collect(
+    directory: &Path,
+    prefix: &str,
+    above: &mut Vec<PathBuf>,
+    files: &mut Vec<LocalFile>,
+) -> Result<(), Failure> {
+    let unreadable = |path: &Path, e| Failure::because(format!("cannot read {}", path.display()), e);
+    let real = directory.canonicalize().map_err(|e| unreadable(directory, e))?;
+    if above.contains(&real) {
+        return Err(Failure::new(format!(
+            "{} is a symbolic link to a directory above it",
+            directory.display()
+        )));
+    }
+    above.push(real);
+    for entry in std::fs::read_dir(directory).map_err(|e| unreadable(directory, e))? {
+        let path = entry.map_err(|e| unreadable(directory, e))?.path();
+        let Some(name) = path.file_name().and_then(|n| n.to_str()) else {
+            return Err(Failure::new(format!(
+                "the name of {} is not UTF-8 and cannot be used on the nodes",
+                path.display()
+            )));
+        };
+        let key = format!("{prefix}/{name}");
+        if path.is_dir() {
+            collect(&path, &key, above, files)?;
+        } else {
+            files.push(LocalFile { key, path });
+        }
+    }
+    above.pop();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flattens_and_follows_links() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |p: &str| dir.path().join(p);
+        std::fs::create_dir_all(at("a/b")).unwrap();
+        for file in ["a/z.txt", "a/b/x.jar"] {
+            std::fs::write(at(file), "").unwrap();
+        }
+        std::os::unix::fs::symlink(at("a/b"), at("a/link")).unwrap();
+        let keys: Vec<String> = files_below(&at("a"), "ship").unwrap().into_iter().map(|f| f.key).collect();
+        assert_eq!(keys, ["ship/b/x.jar", "ship/link/x.jar", "ship/z.txt"]);
+        std::os::unix::fs::symlink(at("a"), at("a/b/loop")).unwrap();
+        assert!(files_below(&at("a"), "ship").unwrap_err().to_string().contains("above it"));
+    }
+}

@@ -1,0 +1,239 @@
+//! Which cluster a command speaks to.
+
+use std::path::PathBuf;
+
+use flink_model::config::Configuration;
+use flink_model::options;
+use hadoop_rpc::RemoteKind;
+use yarn_api::ApplicationClient;
+use yarn_api::records::{ApplicationId, ApplicationReport, ApplicationState};
+
+use crate::context::Context;
+use crate::error::Failure;
+use crate::hadoop::{Hadoop, yarn_failure};
+use crate::properties;
+use crate::report::Report;
+
+/// Address of a JobManager's REST interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestAddress {
+    /// Host name or IP address (IPv6 in brackets).
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+impl std::fmt::Display for RestAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+/// What the options and the configuration point at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A REST address that an option names.
+    Address(RestAddress),
+    /// The REST address of the configuration, because nothing else is said.
+    Assumed(RestAddress),
+    /// A YARN application, and who named it.
+    Application {
+        /// Its id.
+        id: ApplicationId,
+        /// The properties file, if that named it.
+        from_file: Option<PathBuf>,
+    },
+}
+
+/// A cluster that can be spoken to.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    /// Its REST address.
+    pub address: RestAddress,
+    /// The YARN application, if it is one.
+    pub application: Option<ApplicationId>,
+    /// Nothing names the cluster: the address is the configuration file's, which points at this machine unless changed.
+    pub assumed: bool,
+}
+
+impl Cluster {
+    /// Adds what helps if an assumed cluster is not there.
+    pub fn explain(&self, failure: Failure) -> Failure {
+        if !self.assumed {
+            return failure;
+        }
+        failure
+            .hint("no YARN session is known: there is no properties file, and no option names an application")
+            .hint("`yarn-session.sh -d` starts one; -Dyarn.application.id=application_… (or -yid) names one that runs")
+    }
+}
+
+/// Decides by, in this order: `-m host:port`; an application id (`-yid`, `-D`, configuration); the properties file;
+/// the configured REST address. `configuration` holds the options; the properties file's `-D` values are added to it.
+pub fn choose(
+    job_manager: Option<&str>,
+    configuration: &mut Configuration,
+    context: &Context,
+    report: &dyn Report,
+) -> Result<Target, Failure> {
+    let on_yarn = job_manager == Some("yarn-cluster");
+    if let Some(address) = job_manager.filter(|_| !on_yarn) {
+        return parse_address(address).map(Target::Address);
+    }
+    let kind = text(configuration, &options::EXECUTION_TARGET).map(|t| t.to_lowercase());
+    let kind = kind.as_deref().filter(|_| !on_yarn);
+    if let Some(kind) = kind
+        && !matches!(kind, "yarn-session" | "yarn-application" | "yarn-per-job" | "remote")
+    {
+        let what = format!("the target {kind:?} is not one that this client serves");
+        return Err(
+            Failure::usage(what).hint("targets are yarn-session, yarn-application, yarn-per-job and remote")
+        );
+    }
+    if kind == Some("remote") {
+        return configured_address(configuration).map(Target::Address);
+    }
+    if let Some(id) = text(configuration, &options::APPLICATION_ID) {
+        let id = parse_id(&id)?;
+        return Ok(Target::Application { id, from_file: None });
+    }
+    let file = properties_file(configuration, context);
+    // Only a session leaves its id in the file.
+    if matches!(kind, None | Some("yarn-session"))
+        && let Some(session) = properties::read(&file)?
+    {
+        report.info(&format!("Found Yarn properties file under {}.", file.display()));
+        for (key, value) in session.dynamic_properties {
+            configuration.set_dynamic(key, value);
+        }
+        return Ok(Target::Application { id: session.application_id, from_file: Some(file) });
+    }
+    if on_yarn || kind.is_some() {
+        return Err(Failure::new(
+            "no cluster id was specified: it is not said which YARN application is meant",
+        )
+        .hint("name it with -Dyarn.application.id=application_… (or -yid)")
+        .hint("`yarn-session.sh -d` starts a session; the commands after it find that one by themselves"));
+    }
+    configured_address(configuration).map(Target::Assumed)
+}
+
+/// Where the properties file of this user is.
+pub fn properties_file(configuration: &Configuration, context: &Context) -> PathBuf {
+    properties::location(text(configuration, &options::PROPERTIES_FILE_LOCATION).as_deref(), &context.user)
+}
+
+/// Finds out where the chosen cluster can be spoken to; asks the ResourceManager where it has to.
+pub async fn locate(
+    target: Target,
+    configuration: &Configuration,
+    context: &Context,
+    report: &dyn Report,
+) -> Result<Cluster, Failure> {
+    let (id, from_file) = match target {
+        Target::Address(address) => return Ok(Cluster { address, application: None, assumed: false }),
+        Target::Assumed(address) => return Ok(Cluster { address, application: None, assumed: true }),
+        Target::Application { id, from_file } => (id, from_file),
+    };
+    let yarn = Hadoop::load(context, configuration)?.yarn()?;
+    let address = application_address(&yarn, id).await.map_err(|failure| match &from_file {
+        Some(file) => failure
+            .hint(format!(
+                "the id comes from the properties file {}, which is stale if that session is over",
+                file.display()
+            ))
+            .hint(format!(
+                "delete that file, start a new session, or name another with -Dyarn.application.id=…"
+            )),
+        None => failure,
+    })?;
+    report.info(&format!("Found Web Interface {address} of application '{id}'."));
+    Ok(Cluster { address, application: Some(id), assumed: false })
+}
+
+/// REST address of a running application.
+pub async fn application_address(
+    yarn: &ApplicationClient,
+    id: ApplicationId,
+) -> Result<RestAddress, Failure> {
+    let found = yarn.application_report(id).await.map_err(|e| {
+        let failure = yarn_failure(&e);
+        if e.is_remote(RemoteKind::ApplicationNotFound) {
+            failure.hint("check the id; a ResourceManager forgets applications some time after their end, or when it starts anew")
+        } else {
+            failure
+        }
+    })?;
+    report_address(&found)
+}
+
+/// The REST address that a report tells, if the application can be spoken to.
+pub fn report_address(found: &ApplicationReport) -> Result<RestAddress, Failure> {
+    let id = found.id;
+    if found.state.is_final() || found.final_status != yarn_api::records::FinalStatus::Undefined {
+        let what = format!(
+            "The Yarn application {id} doesn't run anymore. It has previously completed with final status: {} (state {})",
+            found.final_status, found.state
+        );
+        return Err(Failure::new(what)
+            .hint("`yarn application -list` shows those that run")
+            .hint(format!("`yarn logs -applicationId {id}` shows its logs")));
+    }
+    match (&found.host, found.rpc_port) {
+        (Some(host), Some(port)) if found.state == ApplicationState::Running => {
+            Ok(RestAddress { host: bracketed(host), port })
+        }
+        _ => Err(Failure::new(format!(
+            "the application {id} is in state {} and cannot be spoken to yet",
+            found.state
+        ))
+        .retry_if(true)),
+    }
+}
+
+fn bracketed(host: &str) -> String {
+    if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
+}
+
+fn configured_address(configuration: &Configuration) -> Result<RestAddress, Failure> {
+    let first = |keys: &[&str]| keys.iter().find_map(|key| configuration.text(key));
+    let host = first(&["rest.address", "jobmanager.rpc.address"]).unwrap_or_else(|| "localhost".into());
+    let port = first(&["rest.port", "web.port", "jobmanager.web.port"]).unwrap_or_else(|| "8081".into());
+    parse_address(&format!("{}:{}", bracketed(&host), port.trim()))
+}
+
+/// Reads `host:port`.
+pub fn parse_address(text: &str) -> Result<RestAddress, Failure> {
+    let bad = || {
+        Failure::usage(format!("{text:?} is no address of a JobManager"))
+            .hint("write -m host:port, for example -m node1:8081")
+    };
+    let plain = text.trim();
+    let plain = plain.strip_prefix("http://").or_else(|| plain.strip_prefix("https://")).unwrap_or(plain);
+    let (host, port) = plain.trim_end_matches('/').rsplit_once(':').ok_or_else(bad)?;
+    let port = port.parse().map_err(|_| bad())?;
+    if host.is_empty() || host.contains(['/', ' ']) {
+        return Err(bad());
+    }
+    Ok(RestAddress { host: bracketed(host), port })
+}
+
+/// Reads an application id that the user wrote.
+pub fn parse_id(text: &str) -> Result<ApplicationId, Failure> {
+    text.parse().map_err(|e: yarn_api::records::ParseIdError| {
+        Failure::usage(e.to_string())
+            .hint("an id looks like application_1700000000000_0001; `yarn application -list` shows them")
+    })
+}
+
+/// The text of an option under any of its names; empty counts as unset.
+pub(crate) fn text<T>(configuration: &Configuration, option: &options::Opt<T>) -> Option<String> {
+    configuration
+        .find(option)
+        .map(|(_, entry)| entry.value.text().trim().to_owned())
+        .filter(|v| !v.is_empty())
+}
+
+#[cfg(test)]
+#[path = "target_tests.rs"]
+mod tests;

@@ -1,0 +1,109 @@
+use std::collections::BTreeMap;
+
+use flink_model::config::FileFormat;
+
+use super::*;
+use crate::report::Silent;
+
+const ID: &str = "application_1700000000000_0007";
+
+struct Place {
+    dir: tempfile::TempDir,
+    context: Context,
+}
+
+fn place() -> Place {
+    let dir = tempfile::tempdir().unwrap();
+    let context =
+        Context { vars: BTreeMap::new(), cwd: "/".into(), exe: "/x/heddle".into(), user: "ann".into() };
+    Place { dir, context }
+}
+
+impl Place {
+    fn choose(&self, job_manager: Option<&str>, pairs: &[(&str, &str)]) -> Result<Target, Failure> {
+        let mut configuration = Configuration::new(FileFormat::Standard);
+        configuration.set_dynamic("yarn.properties-file.location", self.dir.path().to_str().unwrap());
+        for (key, value) in pairs {
+            configuration.set_dynamic(*key, *value);
+        }
+        choose(job_manager, &mut configuration, &self.context, &Silent)
+    }
+
+    fn session_file(&self) -> PathBuf {
+        let path = self.dir.path().join(".yarn-properties-ann");
+        let session =
+            properties::SessionFile { application_id: ID.parse().unwrap(), dynamic_properties: vec![] };
+        properties::write(&path, &session).unwrap();
+        path
+    }
+}
+
+fn address(text: &str) -> Target {
+    Target::Address(parse_address(text).unwrap())
+}
+
+fn application(from_file: Option<PathBuf>) -> Target {
+    Target::Application { id: ID.parse().unwrap(), from_file }
+}
+
+#[test]
+fn an_address_wins() {
+    let place = place();
+    place.session_file();
+    assert_eq!(place.choose(Some("h:1"), &[("yarn.application.id", ID)]).unwrap(), address("h:1"));
+}
+
+#[test]
+fn an_id_wins_over_the_file() {
+    let place = place();
+    let other = "application_1_0001";
+    place.session_file();
+    for target in [None, Some("yarn-session"), Some("YARN-Application")] {
+        let mut pairs = vec![("yarn.application.id", other)];
+        pairs.extend(target.map(|t| ("execution.target", t)));
+        let expected = Target::Application { id: other.parse().unwrap(), from_file: None };
+        assert_eq!(place.choose(None, &pairs).unwrap(), expected);
+    }
+}
+
+#[test]
+fn the_file_serves_sessions_only() {
+    let place = place();
+    let file = place.session_file();
+    assert_eq!(place.choose(None, &[]).unwrap(), application(Some(file.clone())));
+    assert_eq!(place.choose(Some("yarn-cluster"), &[]).unwrap(), application(Some(file.clone())));
+    assert_eq!(place.choose(None, &[("execution.target", "yarn-session")]).unwrap(), application(Some(file)));
+    let failure = place.choose(None, &[("execution.target", "yarn-application")]).unwrap_err();
+    assert!(failure.to_string().contains("no cluster id was specified"));
+    let remote = [("execution.target", "remote"), ("rest.address", "h"), ("rest.port", "99")];
+    assert_eq!(place.choose(None, &remote).unwrap(), address("h:99"));
+}
+
+#[test]
+fn without_anything_the_configured_address() {
+    let place = place();
+    let assumed = |text: &str| Target::Assumed(parse_address(text).unwrap());
+    assert_eq!(place.choose(None, &[]).unwrap(), assumed("localhost:8081"));
+    assert_eq!(place.choose(None, &[("jobmanager.rpc.address", "jm")]).unwrap(), assumed("jm:8081"));
+}
+
+#[test]
+fn nonsense_is_refused() {
+    let place = place();
+    for (job_manager, pairs) in [
+        (Some("nowhere"), vec![]),
+        (Some("h:port"), vec![]),
+        (None, vec![("yarn.application.id", "4711")]),
+        (None, vec![("execution.target", "kubernetes-session")]),
+    ] {
+        let failure = place.choose(job_manager, &pairs).unwrap_err();
+        assert!(failure.is_usage() && !failure.hints().is_empty(), "{failure}");
+    }
+}
+
+#[test]
+fn addresses() {
+    assert_eq!(parse_address("http://h:1/").unwrap().to_string(), "h:1");
+    assert_eq!(parse_address("[::1]:8081").unwrap().to_string(), "[::1]:8081");
+    assert!(parse_address(":1").is_err());
+}
