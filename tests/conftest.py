@@ -65,6 +65,7 @@ def pytest_generate_tests(metafunc):
     metafunc.parametrize("client_kind", kinds, scope="module")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist puts the groups into the ids
 def pytest_collection_modifyitems(config, items):
     without = config.getoption("--client") == "reference"
     kept = [item for item in items if not (without and item.get_closest_marker("heddle_only"))]

@@ -193,9 +193,10 @@ class Client:
         return (self.distribution if self.is_heddle else self.flink_home) / "bin"
 
     def configure(self, values):
-        """Adds lines to Flink's configuration file."""
-        with open(self.conf / "config.yaml", "a") as file:
-            file.writelines(f"{key}: {value}\n" for key, value in values.items())
+        """Sets keys in Flink's configuration file, which may hold each only once."""
+        file = self.conf / "config.yaml"
+        lines = [line for line in file.read_text().splitlines() if line.partition(":")[0] not in values]
+        file.write_text("\n".join([*lines, *(f"{key}: {value}" for key, value in values.items())]) + "\n")
 
     def environment(self):
         """Nothing is inherited but what finds programs, so that a developer's settings cannot help a test."""
@@ -225,8 +226,11 @@ class Client:
         return running.result(seconds)
 
     def session(self, *arguments, **options):
-        """Deploys a detached session with small containers and a short idle timeout; later arguments win."""
-        small = ["-jm", "1024", "-tm", "1024", "-Dresourcemanager.taskmanager-timeout=5000"]
+        """Deploys a detached session with small containers, unless told, and a short idle timeout."""
+        # Of an option that is given twice both clients take the first.
+        small = [word for option in ("-jm", "-tm") if option not in arguments for word in (option, "1024")]
+        if not any("taskmanager-timeout" in str(argument) for argument in arguments):
+            small.append("-Dresourcemanager.taskmanager-timeout=5000")
         result = self.run("yarn-session.sh", "-d", *small, *arguments, **options).ok()
         return Session(self, result.application, result.url, result)
 

@@ -3,6 +3,7 @@
 The cluster is the module's own, because its daemons are paused and killed; the tests run one after another.
 """
 
+import re
 import shutil
 import signal
 import subprocess
@@ -55,7 +56,8 @@ def check_refused(result, *words):
 
 
 def deploy(client, *arguments, **options):
-    return client.run("yarn-session.sh", "-d", "-jm", "1024", "-tm", "1024", *arguments, **options)
+    small = [word for option in ("-jm", "-tm") if option not in arguments for word in (option, "1024")]
+    return client.run("yarn-session.sh", "-d", *small, *arguments, **options)
 
 
 # ---- settings --------------------------------------------------------------------------------------------------
@@ -65,7 +67,7 @@ def test_no_hadoop_configuration(work):
     client = work.client()
     for command in (["yarn-session.sh", "-d"], ["flink", "list", "-t", "yarn-session", "-Dyarn.application.id=application_1_0001"]):
         result = client.run(*command, env={"HADOOP_CONF_DIR": None})
-        check_refused(result, "HADOOP_CONF_DIR", "YARN_CONF_DIR", "/etc/hadoop/conf")
+        check_refused(result, "HADOOP_CONF_DIR", "/etc/hadoop/conf")
 
 
 def test_hadoop_configuration_that_is_not_there(work):
@@ -85,7 +87,9 @@ def test_broken_yaml(work):
     before, client = Before(work.cluster), work.client()
     file = client.conf / "config.yaml"
     file.write_text("taskmanager:\n  numberOfTaskSlots: 2\n  memory: [1, 2\nrest.port: 8081\n")
-    check_refused(deploy(client), "config.yaml", "line")
+    result = deploy(client)
+    check_refused(result, "config.yaml")
+    assert re.search(r"config\.yaml(:| line |, line )[34]\b", result.err), "says the line"
     before.check_untouched()
 
 
@@ -111,7 +115,7 @@ def test_broken_hadoop_xml(work):
     [
         (["-jm", "9000"], ["9000", "6144", "jobmanager.memory.process.size", "yarn.scheduler.maximum-allocation-mb"]),
         (["-tm", "9000"], ["9000", "6144", "taskmanager.memory.process.size", "yarn.scheduler.maximum-allocation-mb"]),
-        (["-s", "40"], ["40", "16", "yarn.containers.vcores", "yarn.scheduler.maximum-allocation-vcores"]),
+        (["-s", "40"], ["40", "16", "taskmanager.numberOfTaskSlots", "yarn.scheduler.maximum-allocation-vcores"]),
         (["-Dyarn.appmaster.vcores=40"], ["40", "16", "yarn.appmaster.vcores", "yarn.scheduler.maximum-allocation-vcores"]),
     ],
     ids=["jm-memory", "tm-memory", "tm-vcores", "am-vcores"],

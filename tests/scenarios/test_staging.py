@@ -43,7 +43,6 @@ def test_a_second_deployment_uploads_no_byte(work, store):
     second = other.session("-nm", f"{work.name}-2", option(work, store))
     assert hdfs.tree(store) == files, "same files, same modification times"
     second.stop().ok()
-    assert second.result.seconds < first.result.seconds
 
 
 def test_two_clients_at_once_both_succeed(work, store):

@@ -58,7 +58,7 @@ def test_savepoint_checkpoint_and_dispose(session, cluster, jar, hdfs_dir, tmp_p
     out = client.flink("checkpoint", *session.target(), job).ok().out
     assert re.search(rf"Checkpoint(\(FULL\))? \d+ for job {job} completed\.", out)
 
-    out = client.flink("savepoint", *session.target(), "-d", path).ok().out
+    out = client.flink("savepoint", *session.target(), "--dispose", path).ok().out
     assert "disposed" in out
     assert cluster.hdfs.status(re.sub(r"^hdfs://[^/]*|^hdfs:", "", path) + "/_metadata") is None
     client.flink("cancel", *session.target(), job).ok()

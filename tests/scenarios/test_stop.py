@@ -45,11 +45,11 @@ def test_attached_prompt(work, client, word):
     assert not (client.properties / f".yarn-properties-{work.cluster.info['user']}").exists()
 
 
-@pytest.mark.reference
+@pytest.mark.heddle_only("its client hangs in its shutdown hook now and then")
 def test_ctrl_c_of_an_attached_client(work, client):
     running, application = attached(work, client, terminal=True)
     running.interrupt()
-    running.result(30 if client.is_heddle else 180)
+    running.result(30)
     check_gone(work.cluster, application, "SUCCEEDED")
 
 

@@ -3,7 +3,13 @@
 /// What the ResourceManager says about a waiting application, on one line; empty if it says nothing.
 pub fn waiting_reason(diagnostics: &str) -> String {
     let words: Vec<&str> = diagnostics.lines().map(without_time).flat_map(str::split_whitespace).collect();
-    words.join(" ").trim_end_matches([';', ' ']).to_owned()
+    let text = words.join(" ");
+    // The figures explain a limit that is reached; behind "waiting for resources" they are the queue's whole state.
+    let text = match text.split_once("Details :") {
+        Some((reason, _)) if !reason.contains("exceed") && !reason.contains("limit") => reason,
+        _ => &text,
+    };
+    text.trim_end_matches([';', ' ', '.']).to_owned()
 }
 
 /// The lines of a failed application's diagnostics that tell a person something: no time stamps, no Java stack frames,
@@ -66,6 +72,11 @@ mod tests {
             "Application is added to the scheduler and is not yet activated. Queue's AM resource limit exceeded. Details : \
              AM Partition = <DEFAULT_PARTITION>; AM Resource Request = <memory:1024, vCores:1>; \
              Queue AM Resource Usage = <memory:1024, vCores:1>"
+        );
+        let text = "Application is Activated, waiting for resources to be assigned for AM.  Details : AM Partition = <X> ; Y = 1";
+        assert_eq!(
+            waiting_reason(text),
+            "Application is Activated, waiting for resources to be assigned for AM"
         );
         assert_eq!(waiting_reason(" \n"), "");
         assert_eq!(waiting_reason("[red] alert"), "[red] alert");

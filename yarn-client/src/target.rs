@@ -142,9 +142,7 @@ pub async fn locate(
                 "the id comes from the properties file {}, which is stale if that session is over",
                 file.display()
             ))
-            .hint(format!(
-                "delete that file, start a new session, or name another with -Dyarn.application.id=…"
-            )),
+            .hint("delete that file, start a new session, or name another with -Dyarn.application.id=…"),
         None => failure,
     })?;
     report.info(&format!("Found Web Interface {address} of application '{id}'."));

@@ -104,6 +104,17 @@ fn double_quoted(text: &str) -> String {
     out
 }
 
+/// Whether Flink's writer puts no `?` before this key.
+fn is_simple_key(key: &Node) -> bool {
+    const MAX_LENGTH: usize = 123;
+    match key {
+        Node::Scalar(Value::Str(text)) => !text.is_empty() && !text.contains('\n') && text.len() < MAX_LENGTH,
+        Node::Null | Node::Scalar(_) => true,
+        Node::List(items) => items.is_empty(),
+        Node::Map(pairs) => pairs.is_empty(),
+    }
+}
+
 /// A node in brackets on one line, as Flink keeps a list.
 pub(super) fn flow(node: &Node) -> String {
     match node {
@@ -117,7 +128,7 @@ pub(super) fn flow(node: &Node) -> String {
         Node::Map(pairs) => {
             let pair = |pair: &Pair| {
                 let key = flow(&pair.key);
-                let explicit = matches!(pair.key, Node::List(_) | Node::Map(_));
+                let explicit = !is_simple_key(&pair.key);
                 if explicit {
                     format!("? {key} : {}", flow(&pair.value))
                 } else {

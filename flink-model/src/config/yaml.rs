@@ -14,6 +14,8 @@ use super::Value;
 const MAX_DEPTH: usize = 64;
 /// As many aliases of lists and maps as Flink's own parser takes.
 const MAX_ALIASES: usize = 50;
+/// As many nodes may a document have after aliases have been written out, which lists are.
+const MAX_NODES: usize = 1_000_000;
 /// As many characters as Flink's own parser takes.
 const MAX_LENGTH: usize = 3 * 1024 * 1024;
 
@@ -48,7 +50,9 @@ pub(super) fn parse(text: &str) -> Result<Option<Node>, Malformed> {
     if text.len() > MAX_LENGTH {
         return Err(Malformed { line: 1, column: 1, reason: "the file is larger than 3 MB".to_owned() });
     }
-    let mut text = Cow::Borrowed(text);
+    // Blanks behind the last line break are no line of a block scalar to Flink's parser.
+    let trimmed = text.trim_end_matches(' ');
+    let mut text = Cow::Borrowed(if trimmed.ends_with('\n') { trimmed } else { text });
     for _ in 0..MAX_REINDENTED {
         match parse_document(&text) {
             // Inside brackets indentation means nothing to Flink's parser, but ours follows the grammar.
@@ -63,8 +67,8 @@ pub(super) fn parse(text: &str) -> Result<Option<Node>, Malformed> {
 
 /// What the parser says of a line that is indented too little; it says so only inside brackets.
 const BRACKET_INDENTATION: [&str; 2] = ["invalid indentation", "invalid indentation in flow construct"];
-/// How many lines may be indented too little.
-const MAX_REINDENTED: usize = 200;
+/// How many lines may be indented too little; each costs another pass over the text.
+const MAX_REINDENTED: usize = 50;
 
 /// The text with one line indented deeper than any key can be.
 fn reindent(text: &str, line: usize) -> String {
@@ -85,7 +89,9 @@ fn parse_document(text: &str) -> Result<Option<Node>, Malformed> {
         anchors: HashMap::new(),
         aliases: 0,
         at: (1, 0),
+        cursor: (0, 0, 0),
         brackets: 0,
+        nodes: 0,
     };
     let mut document = None;
     loop {
@@ -106,12 +112,17 @@ fn parse_document(text: &str) -> Result<Option<Node>, Malformed> {
 struct Composer<'a> {
     lines: Vec<&'a str>,
     parser: Parser<'a, saphyr_parser::StrInput<'a>>,
-    anchors: HashMap<usize, Node>,
+    /// Anchored nodes, with how many nodes they hold.
+    anchors: HashMap<usize, (Node, usize)>,
     aliases: usize,
     /// Line from 1 and column from 0 of the latest event.
     at: (usize, usize),
+    /// Line from 1, column and byte of the latest place that was looked up: events mostly go forward.
+    cursor: (usize, usize, usize),
     /// How many brackets are open.
     brackets: usize,
+    /// Nodes so far, with those that aliases stand for.
+    nodes: usize,
 }
 
 impl<'a> Composer<'a> {
@@ -123,7 +134,11 @@ impl<'a> Composer<'a> {
         match self.parser.next_event() {
             Some(Ok((event, span))) => {
                 self.at = (span.start.line(), span.start.col());
-                if self.after_tab() {
+                let ends = matches!(
+                    event,
+                    Event::SequenceEnd | Event::MappingEnd | Event::DocumentEnd | Event::StreamEnd
+                );
+                if !ends && self.after_tab() {
                     return Err(self.error("a tab stands in front; only spaces may separate and indent"));
                 }
                 Ok(event)
@@ -141,11 +156,14 @@ impl<'a> Composer<'a> {
         if depth > MAX_DEPTH {
             return Err(self.error(format!("nesting is deeper than {MAX_DEPTH} levels")));
         }
+        let before = self.nodes;
+        self.count(1)?;
         match event {
             Event::Alias(anchor) => {
-                let Some(node) = self.anchors.get(&anchor).cloned() else {
+                let Some((node, nodes)) = self.anchors.get(&anchor).cloned() else {
                     return Err(self.error("the alias refers to something that is not complete yet"));
                 };
+                self.count(nodes)?;
                 if matches!(node, Node::List(_) | Node::Map(_)) {
                     self.aliases += 1;
                     if self.aliases > MAX_ALIASES {
@@ -160,7 +178,7 @@ impl<'a> Composer<'a> {
                     return Err(self.error("inside brackets a text that begins with ':' must be quoted"));
                 }
                 let node = resolve(&text, style, tag.as_deref()).map_err(|reason| self.error(reason))?;
-                Ok(self.remember(anchor, node))
+                Ok(self.remember(anchor, before, node))
             }
             Event::SequenceStart(anchor, tag) => {
                 self.expect_tag(tag.as_deref(), "seq")?;
@@ -174,13 +192,15 @@ impl<'a> Composer<'a> {
                     }
                 }
                 self.brackets -= brackets;
-                Ok(self.remember(anchor, Node::List(Rc::new(items))))
+                Ok(self.remember(anchor, before, Node::List(Rc::new(items))))
             }
             Event::MappingStart(anchor, tag) => {
                 self.expect_tag(tag.as_deref(), "map")?;
                 let brackets = self.at_bracket();
                 self.brackets += brackets;
                 let mut pairs: Vec<Pair> = Vec::new();
+                // By their debug text, which tells 1 from '1'.
+                let mut lines: HashMap<String, usize> = HashMap::new();
                 loop {
                     let first = self.next()?;
                     if first == Event::MappingEnd {
@@ -188,41 +208,60 @@ impl<'a> Composer<'a> {
                     }
                     let (line, _) = self.at;
                     let key = self.node(first, depth + 1)?;
-                    if let Some(before) = pairs.iter().find(|pair| pair.key == key) {
+                    if let Some(first) = lines.insert(format!("{key:?}"), line) {
                         let name =
                             if let Node::Scalar(name) = &key { name.text() } else { "a key".to_owned() };
-                        return Err(self.error(format!("{name} stands twice, first in line {}", before.line)));
+                        return Err(self.error(format!("{name} stands twice, first in line {first}")));
                     }
                     let second = self.next()?;
                     let value = self.node(second, depth + 1)?;
                     pairs.push(Pair { key, value, line });
                 }
                 self.brackets -= brackets;
-                Ok(self.remember(anchor, Node::Map(Rc::new(pairs))))
+                Ok(self.remember(anchor, before, Node::Map(Rc::new(pairs))))
             }
             _ => Err(self.error("the document ends too early")),
         }
     }
 
+    /// The line of the latest event, before it and from it on.
+    fn around(&mut self) -> (&'a str, &'a str) {
+        let (line, column) = self.at;
+        let text = self.lines.get(line.saturating_sub(1)).copied().unwrap_or_default();
+        let (from, start) = match self.cursor {
+            (known, from, byte) if known == line && from <= column => (from, byte),
+            _ => (0, 0),
+        };
+        let ahead = text.get(start..).unwrap_or_default();
+        let byte = ahead.char_indices().nth(column - from).map_or(text.len(), |(at, _)| start + at);
+        self.cursor = (line, column, byte);
+        text.split_at_checked(byte).unwrap_or((text, ""))
+    }
+
     /// Whether a tab stands between the latest event and what is before it on the line. The grammar allows some of
     /// these; Flink's parser allows none.
-    fn after_tab(&self) -> bool {
-        let (line, column) = self.at;
-        let Some(text) = self.lines.get(line.saturating_sub(1)) else { return false };
-        let before = text.char_indices().nth(column).map_or(*text, |(at, _)| &text[..at]);
+    fn after_tab(&mut self) -> bool {
+        let (before, _) = self.around();
         before.trim_end_matches(['\t', ' ']).len() < before.trim_end_matches(' ').len()
     }
 
     /// 1 if the latest event begins at a bracket, else 0.
-    fn at_bracket(&self) -> usize {
-        let (line, column) = self.at;
-        let begin = self.lines.get(line.saturating_sub(1)).and_then(|text| text.chars().nth(column));
-        usize::from(matches!(begin, Some('[' | '{')))
+    fn at_bracket(&mut self) -> usize {
+        usize::from(self.around().1.starts_with(['[', '{']))
     }
 
-    fn remember(&mut self, anchor: usize, node: Node) -> Node {
+    fn count(&mut self, nodes: usize) -> Result<(), Malformed> {
+        self.nodes += nodes;
+        if self.nodes > MAX_NODES {
+            return Err(self.error(format!("the document has more than {MAX_NODES} nodes, aliases counted")));
+        }
+        Ok(())
+    }
+
+    /// Keeps a node under its anchor; `before` is how many nodes there were before it.
+    fn remember(&mut self, anchor: usize, before: usize, node: Node) -> Node {
         if anchor > 0 {
-            self.anchors.insert(anchor, node.clone());
+            self.anchors.insert(anchor, (node.clone(), self.nodes - before));
         }
         node
     }
@@ -365,6 +404,21 @@ mod tests {
         assert!(error("a: 1\n---\nb: 2\n").reason.contains("second document"));
         assert!(error("a: !foo x\n").reason.contains("tag"));
         assert!(error(&format!("a: {}1{}", "[".repeat(99), "]".repeat(99))).reason.contains("nesting"));
+    }
+
+    #[test]
+    fn large_and_nasty_files_end_soon() {
+        let mut bomb = String::from("a0: &a0 [x, x]\n");
+        for level in 1..25 {
+            bomb += &format!("a{level}: &a{level} [*a{0}, *a{0}]\n", level - 1);
+        }
+        assert!(parse(&bomb).unwrap_err().reason.contains("nodes"));
+        let line = format!("a: [{}]", "'é', ".repeat(100_000));
+        assert!(parse(&line).is_ok());
+        let keys: String = (0..50_000).map(|n| format!("k{n}: v\n")).collect();
+        assert!(parse(&keys).is_ok());
+        let outdented = format!("a:\n  b: [\n{}]", "x,\n".repeat(10_000));
+        assert!(parse(&outdented).is_err());
     }
 
     proptest! {

@@ -232,6 +232,20 @@ mod tests {
         assert_eq!(seen.join(" "), "-Da=b --detached -Dc=d --class=M --parallelism=2 j.jar -yd -c x");
     }
 
+    #[test]
+    fn properties_before_the_jar_are_no_program_arguments() {
+        let args: Vec<OsString> = "-t yarn-session -Dyarn.application.id=x -D a=b -d j.jar -Dc=d"
+            .split(' ')
+            .map(OsString::from)
+            .collect();
+        let mut top = definition();
+        let Ok(Request::Run(invocation)) = parse_verb(Persona::Flink, &mut top, "run", &args) else {
+            panic!()
+        };
+        let Verb::Run(options) = invocation.verb else { panic!() };
+        assert_eq!(options.program, ["j.jar", "-Dc=d"]);
+    }
+
     fn shown(persona: Persona, line: &str) -> String {
         let args: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
         match parse(persona, &args) {

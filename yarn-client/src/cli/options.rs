@@ -271,7 +271,7 @@ pub(crate) struct RunOptions {
     pub(crate) yarn: YarnOptions,
 
     /// The jar and the program's arguments
-    #[arg(hide = true, allow_hyphen_values = true, trailing_var_arg = true)]
+    #[arg(hide = true, num_args = 0..)]
     pub(crate) program: Vec<OsString>,
 }
 

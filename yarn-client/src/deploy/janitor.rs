@@ -1,5 +1,7 @@
 //! Removes what dead applications of this user have left in the staging directory.
 
+use std::time::{Duration, SystemTime};
+
 use flink_model::spec::SPEC_FILE;
 use hadoop_fs::Storage;
 use hadoop_rpc::RemoteKind;
@@ -9,6 +11,9 @@ use yarn_api::records::ApplicationId;
 /// Most directories looked at in one run: this is done while something else is waited for.
 const AT_MOST: usize = 20;
 
+/// Age from which on a directory of an application that the ResourceManager does not know is taken for forgotten.
+const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
+
 /// Looks through `<base>/.flink` for directories of applications that have ended, and removes those that heddle has made. That it
 /// does not work is no failure of anything.
 pub(crate) async fn sweep(yarn: &ApplicationClient, storage: &Storage, base: &str, own: ApplicationId) {
@@ -16,17 +21,23 @@ pub(crate) async fn sweep(yarn: &ApplicationClient, storage: &Storage, base: &st
     let ids = found.iter().filter(|s| s.is_dir).filter_map(|s| {
         let id: ApplicationId = s.path.rsplit('/').next()?.parse().ok()?;
         // Another ResourceManager's applications cannot be asked after here.
-        (id != own && id.cluster_timestamp == own.cluster_timestamp).then_some((id, &s.path))
+        (id != own && id.cluster_timestamp == own.cluster_timestamp).then_some((id, &s.path, s.modified_ms))
     });
-    for (id, path) in ids.take(AT_MOST) {
+    for (id, path, modified) in ids.take(AT_MOST) {
         let over = match yarn.application_report(id).await {
             Ok(report) => report.state.is_final(),
-            // The ResourceManager forgets only applications that have ended.
-            Err(e) => e.is_remote(RemoteKind::ApplicationNotFound) && id.id < own.id,
+            // Either forgotten long after its end, or not submitted yet: another client may be uploading just now.
+            Err(e) => e.is_remote(RemoteKind::ApplicationNotFound) && older_than(modified, FORGOTTEN),
         };
         let ours = over && matches!(storage.find(&format!("{path}/{SPEC_FILE}")).await, Ok(Some(_)));
         if ours && let Err(error) = storage.delete(path, true).await {
             tracing::debug!(%error, path, "not removed");
         }
     }
+}
+
+/// Whether `modified`, in milliseconds since the epoch, is at least `age` ago.
+fn older_than(modified: u64, age: Duration) -> bool {
+    let then = SystemTime::UNIX_EPOCH + Duration::from_millis(modified);
+    SystemTime::now().duration_since(then).is_ok_and(|past| past >= age)
 }

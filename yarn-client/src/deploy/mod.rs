@@ -11,6 +11,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use flink_model::spec::SPEC_FILE;
 use futures::future;
 use hadoop_fs::{Source, Storage};
 use hadoop_rpc::Retry;
@@ -142,6 +143,7 @@ async fn deploy(
     undo: &Undo,
     report: &Arc<dyn Report>,
 ) -> Result<(ApplicationId, RestAddress, ApplicationClient), Failure> {
+    let begin = Instant::now();
     let hadoop = Hadoop::load(&prepared.context, &prepared.configuration)?;
     let yarn = hadoop.yarn()?;
     let storage = hadoop.storage(prepared.staging_base.as_deref())?;
@@ -157,6 +159,7 @@ async fn deploy(
     )
     .await?;
     facts::check(prepared, &hadoop, &facts, &**report)?;
+    tracing::debug!(elapsed = ?begin.elapsed(), "checked");
 
     let id = facts.application.id;
     let store_storage = hadoop.storage(prepared.store_dir.as_deref().or(prepared.staging_base.as_deref()))?;
@@ -172,16 +175,25 @@ async fn deploy(
     let shipped = prepared.shipped(id)?;
     let names = prepared.artifacts.iter().map(|f| f.key.clone());
     let artifacts: Vec<Artifact> = names.zip(hashed).map(|(key, file)| Artifact { key, file }).collect();
-    let (stored, own) = future::try_join(
-        store.place(&artifacts, &undo.unfinished, report),
-        submit::application_files(prepared, &shipped, &directory),
-    )
-    .await?;
-    let spec = submit::spec(prepared, &hadoop, &shipped, &directory, &stored, &own)?;
-    let text = serde_json::to_vec_pretty(&spec)
-        .map_err(|e| Failure::because("cannot write the order to the ApplicationMaster", e))?;
-    let spec_file = directory.put(flink_model::spec::SPEC_FILE, &Source::Bytes(text.into())).await?;
-    let context = submit::submission(prepared, &hadoop, &facts, &spec, &stored, &own, spec_file)?;
+    // A NameNode that refused has made nothing that could be removed.
+    directory.create().await.inspect_err(|_| undo.note(|state| state.directory = None))?;
+    // HDFS takes half a second to close a file, so nothing waits for a file that it does not need.
+    let ordered = async {
+        let place = store.place(&artifacts, &undo.unfinished, report);
+        let ship = submit::put_all(&directory, submit::ship_files(prepared));
+        let (mut resources, mut shipped_by_user) = future::try_join(place, ship).await?;
+        resources.append(&mut shipped_by_user);
+        let spec = submit::spec(prepared, &hadoop, &shipped, &directory, &resources)?;
+        let text = serde_json::to_vec_pretty(&spec)
+            .map_err(|e| Failure::because("cannot write the order to the ApplicationMaster", e))?;
+        resources.push(directory.put(SPEC_FILE, &Source::Bytes(text.into())).await?);
+        Ok((spec, resources))
+    };
+    let configuration = submit::put_all(&directory, submit::configuration_files(prepared, &shipped));
+    let ((spec, mut resources), mut configuration) = future::try_join(ordered, configuration).await?;
+    resources.append(&mut configuration);
+    let context = submit::submission(prepared, &hadoop, &facts, &spec, &resources)?;
+    tracing::debug!(elapsed = ?begin.elapsed(), "staged");
 
     report.info(&format!("Submitting application master {id}"));
     undo.note(|state| state.application = Some((yarn.clone(), id)));
@@ -192,20 +204,21 @@ async fn deploy(
         janitor::sweep(&yarn, &storage, &base, id).await;
         future::pending::<Infallible>().await
     };
-    let address = tokio::select! {
-        address = wait(&yarn, id, &**report) => address?,
+    let ended = tokio::select! {
+        ended = wait(&yarn, id, &**report) => ended?,
         never = tidy => match never {},
     };
+    let address = ended.inspect_err(|_| undo.note(|state| state.application = None))?;
     report.info(&format!("Found Web Interface {address} of application '{id}'."));
     Ok((id, address, yarn))
 }
 
-/// Follows the application until it can be spoken to.
+/// Follows the application until it can be spoken to, or (the inner error) has ended.
 async fn wait(
     yarn: &ApplicationClient,
     id: ApplicationId,
     report: &dyn Report,
-) -> Result<RestAddress, Failure> {
+) -> Result<Result<RestAddress, Failure>, Failure> {
     let begin = Instant::now();
     let mut watch = Watch::default();
     let mut pause = POLL.0;
@@ -227,8 +240,8 @@ async fn wait(
             report.info(&text);
         }
         match progress {
-            Progress::Ready(address) => return Ok(address),
-            Progress::Failed(failure) => return Err(failure),
+            Progress::Ready(address) => return Ok(Ok(address)),
+            Progress::Failed(failure) => return Ok(Err(failure)),
             Progress::Waiting => tokio::time::sleep(pause).await,
         }
         pause = (pause * 5 / 4).min(POLL.1);

@@ -188,7 +188,7 @@ fn ship_files(context: &Context, configuration: &Configuration) -> Result<Vec<Lo
     files.retain(|file| !is_dist_jar(&file.key));
     let mut keys: Vec<&str> = files.iter().map(|f| f.key.as_str()).collect();
     keys.sort_unstable();
-    if let Some([twice, _]) = keys.array_windows().find(|[a, b]| a == b) {
+    if let Some((twice, _)) = keys.iter().zip(keys.iter().skip(1)).find(|(a, b)| a == b) {
         return Err(Failure::new(format!(
             "two of the files to ship would both be {twice:?} in the containers"
         )));

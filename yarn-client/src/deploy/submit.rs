@@ -8,7 +8,8 @@ use flink_model::config::{Configuration, FromValue};
 use flink_model::options::{self, Opt};
 use flink_model::plan::{self, ShippedConfiguration, Surroundings};
 use flink_model::spec::{
-    AmSpec, CONTROL_SECRET_ALIAS, Resource, ResourceKind, SPEC_VERSION, Visibility as SpecVisibility,
+    AmSpec, CONTROL_SECRET_ALIAS, JvmTemplate, Resource, ResourceKind, SPEC_VERSION,
+    Visibility as SpecVisibility,
 };
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hadoop_fs::Source;
@@ -23,32 +24,41 @@ use super::facts::Facts;
 use super::prepare::{AM, BRIDGE, Prepared, TASKRUNNER};
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
-use crate::staging::ApplicationDir;
+use crate::staging::{ApplicationDir, LocalFile};
 use crate::target::text;
 
 /// The command of the ApplicationMaster's container: fixed words, nothing of the user's.
 const COMMAND: &str = "./heddle-am 1><LOG_DIR>/heddle-am.out 2><LOG_DIR>/heddle-am.log";
 
+/// `io.tmp.dirs` and its older name.
+const TMP_DIRS: [&str; 2] = ["io.tmp.dirs", "taskmanager.tmp.dirs"];
+
 /// Uploads at the same time.
 const PARALLEL: usize = 8;
 
-/// Uploads the files of this application alone: the configuration, logging, what the user ships. The configuration comes first.
-pub(crate) async fn application_files(
-    prepared: &Prepared,
-    shipped: &ShippedConfiguration,
-    directory: &ApplicationDir,
-) -> Result<Vec<Resource>, Failure> {
-    directory.create().await?;
+/// Files of the application's own directory by their keys.
+pub(crate) type OwnFiles = Vec<(String, Source)>;
+
+/// What Flink and its logging are configured with.
+pub(crate) fn configuration_files(prepared: &Prepared, shipped: &ShippedConfiguration) -> OwnFiles {
     let configuration =
         (shipped.file_name.to_owned(), Source::Bytes(shipped.text.clone().into_bytes().into()));
-    let local = prepared.logging.1.iter().chain(&prepared.ship);
-    let local = local.map(|file| (file.key.clone(), Source::File(file.path.clone())));
-    let files: Vec<_> = std::iter::once(configuration).chain(local).collect();
-    stream::iter(&files)
-        .map(|(key, source)| directory.put(key, source))
-        .buffered(PARALLEL)
-        .try_collect()
-        .await
+    std::iter::once(configuration).chain(prepared.logging.1.iter().map(local)).collect()
+}
+
+/// What the user ships.
+pub(crate) fn ship_files(prepared: &Prepared) -> OwnFiles {
+    prepared.ship.iter().map(local).collect()
+}
+
+fn local(file: &LocalFile) -> (String, Source) {
+    (file.key.clone(), Source::File(file.path.clone()))
+}
+
+/// Uploads files, several at a time; gives them in their order.
+pub(crate) async fn put_all(directory: &ApplicationDir, files: OwnFiles) -> Result<Vec<Resource>, Failure> {
+    let uploads = stream::iter(&files).map(|(key, source)| directory.put(key, source));
+    uploads.buffered(PARALLEL).try_collect().await
 }
 
 /// The order to the ApplicationMaster.
@@ -57,8 +67,7 @@ pub(crate) fn spec(
     hadoop: &Hadoop,
     shipped: &ShippedConfiguration,
     directory: &ApplicationDir,
-    stored: &[Resource],
-    own: &[Resource],
+    resources: &[Resource],
 ) -> Result<AmSpec, Failure> {
     let conf = &prepared.configuration;
     let cannot = |e: plan::PlanError| Failure::because("cannot plan the containers", e);
@@ -71,14 +80,16 @@ pub(crate) fn spec(
             .map_err(|e| Failure::new(e.to_string()))?,
         krb5: false,
     };
+    // As Flink on YARN does: a TaskManager's temporary files go to the node's own directories.
+    let configured = TMP_DIRS.iter().any(|key| conf.entry(key).is_some());
+    let local_dirs = (!configured).then(|| ("io.tmp.dirs".to_owned(), "LOCAL_DIRS".to_owned()));
     let job_manager =
         plan::job_manager_template(shipped, prepared.release, prepared.mode, &prepared.cluster, &around);
     let task_manager = plan::task_manager_template(shipped, prepared.release, &around);
     // What the ApplicationMaster hands on itself, over gRPC.
-    let sent: Vec<String> =
-        own.iter().map(|r| &r.key).filter(|k| is_config(k, prepared, shipped)).cloned().collect();
-    let worker_resources =
-        stored.iter().chain(own).filter(|r| r.key != AM && r.key != BRIDGE && !sent.contains(&r.key));
+    let sent = std::iter::once(shipped.file_name.to_owned());
+    let sent = sent.chain(prepared.logging.1.iter().map(|file| file.key.clone())).collect();
+    let worker_resources = resources.iter().filter(|r| r.key != AM && r.key != BRIDGE);
     let history = text(conf, &options::HISTORY_SERVER_ADDRESS).map(|host| {
         let port = text(conf, &options::HISTORY_SERVER_PORT).unwrap_or_else(|| "8082".into());
         format!("http://{host}:{port}")
@@ -89,7 +100,10 @@ pub(crate) fn spec(
         flink_version: prepared.release.to_string(),
         mode: prepared.mode,
         job_manager: job_manager.map_err(cannot)?,
-        task_manager: task_manager.map_err(cannot)?,
+        task_manager: JvmTemplate {
+            args_from_env: local_dirs.into_iter().collect(),
+            ..task_manager.map_err(cannot)?
+        },
         task_manager_resources: worker_resources.cloned().collect(),
         task_manager_files: sent,
         taskrunner_key: TASKRUNNER.to_owned(),
@@ -106,25 +120,20 @@ pub(crate) fn spec(
     })
 }
 
-fn is_config(key: &str, prepared: &Prepared, shipped: &ShippedConfiguration) -> bool {
-    key == shipped.file_name || prepared.logging.1.as_ref().is_some_and(|file| file.key == key)
-}
-
 /// What is submitted to the ResourceManager.
 pub(crate) fn submission(
     prepared: &Prepared,
     hadoop: &Hadoop,
     facts: &Facts,
     spec: &AmSpec,
-    stored: &[Resource],
-    own: &[Resource],
-    spec_file: Resource,
+    resources: &[Resource],
 ) -> Result<SubmissionContext, Failure> {
     let conf = &prepared.configuration;
-    let resources =
-        stored.iter().chain(own).chain(std::iter::once(&spec_file)).filter(|r| r.key != TASKRUNNER);
-    let local_resources: BTreeMap<String, LocalResource> =
-        resources.map(|r| Ok((r.key.clone(), local_resource(r)?))).collect::<Result<_, Failure>>()?;
+    let local_resources: BTreeMap<String, LocalResource> = resources
+        .iter()
+        .filter(|r| r.key != TASKRUNNER)
+        .map(|r| Ok((r.key.clone(), local_resource(r)?)))
+        .collect::<Result<_, Failure>>()?;
     let capability =
         records::Resource::new(prepared.cluster.am_memory_mb(), prepared.cluster.am_vcores.unsigned_abs());
     let mut context = SubmissionContext::new(facts.application.id, prepared.name.clone(), capability);
@@ -133,7 +142,7 @@ pub(crate) fn submission(
         // Without Kerberos Hadoop believes this name; the container itself runs as whoever runs the NodeManager.
         environment: [("HADOOP_USER_NAME".to_owned(), hadoop.user.effective.clone())].into(),
         commands: vec![COMMAND.to_owned()],
-        tokens: credentials().to_writable_bytes().into(),
+        tokens: credentials().to_writable_bytes(),
         acls: acls(conf),
         ..ContainerLaunchContext::default()
     };
