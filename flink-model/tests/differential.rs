@@ -40,7 +40,7 @@ impl Oracle {
         let jars = format!("{}/lib/*", home.display());
         let classes = dir.path().join("classes");
         let compiled = Command::new("javac")
-            .args(["-nowarn", "-encoding", "UTF-8", "-cp", &jars, "-d"])
+            .args(["-nowarn", "-XDsuppressNotes", "-encoding", "UTF-8", "-cp", &jars, "-d"])
             .args([&classes, &source])
             .status()
             .unwrap();

@@ -15,11 +15,11 @@ pub(crate) const PROPERTY: &str = "key=value";
 /// An argument list that makes no sense, in words for the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct UsageError {
+pub(crate) struct UsageError {
     /// What is wrong.
-    pub message: String,
+    pub(crate) message: String,
     /// What was probably meant.
-    pub hint: Option<String>,
+    pub(crate) hint: Option<String>,
 }
 
 /// One option as it was recognised.

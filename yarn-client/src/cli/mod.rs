@@ -19,8 +19,6 @@ use crate::report::Output;
 use console::Console;
 use options::{Top, Verb};
 
-pub use dialect::UsageError;
-
 /// By which name the program was called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Persona {
@@ -108,6 +106,10 @@ fn help_name(persona: Persona, args: &[OsString]) -> String {
 /// The definition of all options, with the short names of more than one letter told in the help.
 fn definition() -> Command {
     let mut top = Top::command();
+    if cfg!(test) {
+        // The snapshots are not to depend on the terminal that the tests run in.
+        top = top.term_width(100);
+    }
     top.build();
     let verbs: Vec<String> = top.get_subcommands().map(|c| c.get_name().to_owned()).collect();
     for verb in verbs {

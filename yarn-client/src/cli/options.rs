@@ -79,7 +79,7 @@ pub(crate) struct SessionOptions {
     /// Slots of each TaskManager
     #[arg(short, long, value_name = "number", help_heading = "Size")]
     pub(crate) slots: Option<String>,
-    /// TaskManagers to keep from the start on, as a minimum (older manuals; Flink 1.20 and later)
+    /// TaskManagers to keep from the start on, as a minimum (older manuals; Flink 1.19 and later)
     #[arg(short = 'n', long = "container", value_name = "number", help_heading = "Size")]
     pub(crate) workers: Option<String>,
 
