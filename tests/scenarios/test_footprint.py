@@ -7,6 +7,7 @@ import pytest
 
 from harness import processes
 from harness.cluster import Flink
+from harness.waiting import wait_for
 
 pytestmark = pytest.mark.heddle_only("it is a JVM")
 
@@ -37,7 +38,9 @@ def test_no_jvm_and_no_hadoop_for_any_verb(work, no_java, jar, hdfs_dir):
     checkpoints = ["--checkpoints", f"{work.cluster.fs}{hdfs_dir}/checkpoints", "--interval", "500"]
     jobs = [client.flink("run", *target, "-d", "-c", "Counting", jar, *checkpoints).ok().job for _ in range(2)]
     for job in jobs:
-        Flink(deployed.url).wait_job(job, "RUNNING")
+        # RUNNING comes before its tasks run; a savepoint needs them.
+        counts = lambda: Flink(deployed.url).get(f"jobs/{job}/checkpoints")["counts"]
+        wait_for("a checkpoint", lambda: counts()["completed"] > 0)
     savepoints = f"{work.cluster.fs}{hdfs_dir}/savepoints"
     check_tree(client.flink("savepoint", *target, jobs[0], savepoints, env=env))
     check_tree(client.flink("cancel", *target, jobs[0], env=env))

@@ -36,7 +36,10 @@ impl Hadoop {
             };
             context.var(name).map(str::to_owned).or_else(|| key.and_then(|k| configuration.text(k)))
         };
-        let mut conf = HadoopConf::load(&env, &lookup).map_err(|e| Failure::new(e.to_string()))?;
+        let mut conf = HadoopConf::load(&env, &lookup).map_err(|e| {
+            Failure::new(e.to_string())
+                .hint("correct the file, or let HADOOP_CONF_DIR name a directory with a sound one")
+        })?;
         if !conf.found() {
             return Err(not_found(&conf));
         }
@@ -90,7 +93,11 @@ fn not_found(conf: &HadoopConf) -> Failure {
 
 /// What the user is told when YARN did not do its part.
 pub fn yarn_failure(error: &YarnError) -> Failure {
-    let mut failure = Failure::new(error.to_string());
+    let text = match error.rpc() {
+        Some(rpc) if rpc.remote().is_none() => format!("the ResourceManager does not answer: {error}"),
+        _ => error.to_string(),
+    };
+    let mut failure = Failure::new(text);
     if let Some(rpc) = error.rpc() {
         failure = failure.with_rpc_hints(rpc);
         if rpc.is_unreachable() && rpc.address().starts_with("0.0.0.0") {

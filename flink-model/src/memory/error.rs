@@ -48,7 +48,10 @@ pub enum MemoryError {
         fine_grained: String,
     },
     /// Metaspace and overhead leave nothing.
-    #[error("{role}: metaspace {metaspace} + JVM overhead {overhead} exceed the process size {process}")]
+    #[error(
+        "{role}: metaspace {metaspace} + JVM overhead {overhead} exceed the process size {process} \
+         ({}.process.size)", role.prefix()
+    )]
     ProcessTooSmall {
         /// Which process.
         role: Role,
@@ -60,7 +63,10 @@ pub enum MemoryError {
         overhead: MemorySize,
     },
     /// Flink's memory does not fit the process size that is also set.
-    #[error("{role}: Flink's memory {flink} + metaspace {metaspace} exceed the process size {process}")]
+    #[error(
+        "{role}: Flink's memory {flink} ({0}.flink.size, or the sum of its parts) + metaspace {metaspace} exceed the \
+         process size {process} ({0}.process.size)", role.prefix()
+    )]
     FlinkExceedsProcess {
         /// Which process.
         role: Role,

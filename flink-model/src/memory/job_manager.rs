@@ -159,7 +159,8 @@ mod tests {
         );
         assert_eq!(
             message(&[("jobmanager.memory.process.size", "400m")]),
-            "JobManager: metaspace 256 mb + JVM overhead 192 mb exceed the process size 400 mb"
+            "JobManager: metaspace 256 mb + JVM overhead 192 mb exceed the process size 400 mb \
+             (jobmanager.memory.process.size)"
         );
         assert_eq!(
             message(&[("jobmanager.memory.process.size", "500m")]),

@@ -39,6 +39,16 @@ impl std::fmt::Display for Role {
     }
 }
 
+impl Role {
+    /// How this role's keys begin.
+    pub(crate) fn prefix(self) -> &'static str {
+        match self {
+            Self::JobManager => "jobmanager.memory",
+            Self::TaskManager => "taskmanager.memory",
+        }
+    }
+}
+
 /// The JVM's memory flags in Flink's order.
 fn jvm_args(heap: MemorySize, direct: Option<MemorySize>, metaspace: MemorySize) -> Vec<String> {
     let mut args = vec![format!("-Xmx{}", heap.bytes()), format!("-Xms{}", heap.bytes())];
