@@ -9,6 +9,7 @@ use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, ApplicationReport, ApplicationState};
 
 use crate::context::Context;
+use crate::deploy::janitor;
 use crate::error::Failure;
 use crate::hadoop::{Hadoop, yarn_failure};
 use crate::properties;
@@ -135,8 +136,14 @@ pub async fn locate(
         Target::Assumed(address) => return Ok(Cluster { address, application: None, assumed: true }),
         Target::Application { id, from_file } => (id, from_file),
     };
-    let yarn = Hadoop::load(context, configuration)?.yarn()?;
-    let address = application_address(&yarn, id).await.map_err(|failure| match &from_file {
+    let hadoop = Hadoop::load(context, configuration)?;
+    let yarn = hadoop.yarn()?;
+    let found = application_address(&yarn, id).await;
+    if found.is_err() {
+        let base: Option<String> = text(configuration, &options::STAGING_DIRECTORY);
+        janitor::tidy(&yarn, &hadoop, base.as_deref().map(|b| b.trim_end_matches('/')), id).await;
+    }
+    let address = found.map_err(|failure| match &from_file {
         Some(file) => failure
             .hint(format!(
                 "the id comes from the properties file {}, which is stale if that session is over",

@@ -8,8 +8,14 @@ use hadoop_rpc::RemoteKind;
 use yarn_api::ApplicationClient;
 use yarn_api::records::ApplicationId;
 
+use super::facts::staging_base;
+use crate::hadoop::Hadoop;
+
 /// Most directories looked at in one run: this is done while something else is waited for.
 const AT_MOST: usize = 20;
+
+/// Bound of [`tidy`].
+const TIDY_WITHIN: Duration = Duration::from_secs(3);
 
 /// Age from which on a directory of an application that the ResourceManager does not know is taken for forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
@@ -29,10 +35,39 @@ pub(crate) async fn sweep(yarn: &ApplicationClient, storage: &Storage, base: &st
             // Either forgotten long after its end, or not submitted yet: another client may be uploading just now.
             Err(e) => e.is_remote(RemoteKind::ApplicationNotFound) && older_than(modified, FORGOTTEN),
         };
-        let ours = over && matches!(storage.find(&format!("{path}/{SPEC_FILE}")).await, Ok(Some(_)));
-        if ours && let Err(error) = storage.delete(path, true).await {
-            tracing::debug!(%error, path, "not removed");
+        if over {
+            remove(storage, path).await;
         }
+    }
+}
+
+/// Removes what one application has left, if it is over: it may have ended without a chance to do so itself. Whoever meets
+/// such an application calls this, for what it costs him one call, or [`TIDY_WITHIN`] at most.
+pub(crate) async fn tidy(
+    yarn: &ApplicationClient,
+    hadoop: &Hadoop,
+    configured_base: Option<&str>,
+    id: ApplicationId,
+) {
+    let work = async {
+        if !yarn.application_report(id).await.is_ok_and(|report| report.state.is_final()) {
+            return;
+        }
+        let Ok(storage) = hadoop.storage(configured_base) else { return };
+        if let Ok(base) = staging_base(&storage, configured_base).await {
+            remove(&storage, &format!("{base}/.flink/{id}")).await;
+        }
+    };
+    if tokio::time::timeout(TIDY_WITHIN, work).await.is_err() {
+        tracing::debug!(%id, "no time to look for what it left");
+    }
+}
+
+/// Removes an application's directory if heddle made it.
+async fn remove(storage: &Storage, path: &str) {
+    let ours = matches!(storage.find(&format!("{path}/{SPEC_FILE}")).await, Ok(Some(_)));
+    if ours && let Err(error) = storage.delete(path, true).await {
+        tracing::debug!(%error, path, "not removed");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Bringing up a cluster: check, stage, submit, wait. Whatever stops it half way is undone.
 
 mod facts;
-mod janitor;
+pub(crate) mod janitor;
 mod prepare;
 mod queue;
 mod submit;
@@ -34,6 +34,8 @@ use watch::{Progress, Watch};
 const POLL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 /// A ResourceManager that is silent for this long while an application comes up is given up.
 const SILENCE: Duration = Duration::from_secs(120);
+/// How often that silence is mentioned.
+const REMIND: Duration = Duration::from_secs(30);
 /// Bound for undoing a deployment.
 const UNDO_WITHIN: Duration = Duration::from_secs(30);
 
@@ -223,18 +225,23 @@ async fn wait(
     let mut watch = Watch::default();
     let mut pause = POLL.0;
     let mut heard = Instant::now();
+    let mut warned: Option<Instant> = None;
     loop {
         let found = match yarn.application_report(id).await {
             Ok(found) => found,
             // A ResourceManager that fails over or starts anew takes the application with it.
             Err(e) if e.retry() != Retry::No && heard.elapsed() < SILENCE => {
-                report.warn(&format!("{e}; still waiting"));
+                if warned.is_none_or(|at| at.elapsed() >= REMIND) {
+                    warned = Some(Instant::now());
+                    report.warn(&format!("{}; still waiting", yarn_failure(&e)));
+                }
                 tokio::time::sleep(POLL.1).await;
                 continue;
             }
             Err(e) => return Err(yarn_failure(&e)),
         };
         heard = Instant::now();
+        warned = None;
         let (progress, news) = watch.step(&found, begin.elapsed());
         for text in news {
             report.info(&text);
