@@ -12,4 +12,4 @@ mod storage;
 mod upload;
 
 pub use error::{FsError, FsErrorKind};
-pub use storage::{FileStatus, Progress, Source, Storage, WriteOptions};
+pub use storage::{FileStatus, Progress, Reading, Source, Storage, WriteOptions};

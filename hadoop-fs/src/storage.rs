@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use hadoop_rpc::{HadoopConf, UserIdentity};
 
 use crate::defaults::Defaults;
@@ -72,6 +73,8 @@ pub struct FileStatus {
     pub modified_ms: u64,
     /// Copies that are wanted; 0 for directories.
     pub replication: u32,
+    /// Size of its blocks in bytes; 0 for directories.
+    pub block_size: u64,
 }
 
 impl From<hdfs_native::client::FileStatus> for FileStatus {
@@ -85,6 +88,7 @@ impl From<hdfs_native::client::FileStatus> for FileStatus {
             group: s.group,
             modified_ms: s.modification_time,
             replication: s.replication.unwrap_or(0),
+            block_size: s.blocksize.unwrap_or(0),
         }
     }
 }
@@ -211,24 +215,28 @@ impl Storage {
         Ok(status)
     }
 
-    /// The bytes of a file of at most `limit` bytes; a larger one is an error.
-    pub async fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, FsError> {
+    /// Opens a file for reading from byte `offset` on; behind its end there is nothing to read.
+    pub async fn open_at(&self, path: &str, offset: u64) -> Result<Reading, FsError> {
         let path = self.path(path)?;
         let reader = self.hdfs.guard("open", &path, self.hdfs.client.read(&path)).await?;
         let len = reader.file_length();
-        if len as u64 > limit {
-            let why = format!("it has {len} bytes, more than the {limit} that are expected");
-            return Err(FsError::new(FsErrorKind::InvalidArgument, "read", path, self.server(), why));
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(len);
+        let pieces = reader.read_range_stream(start, len - start).boxed();
+        Ok(Reading { hdfs: self.hdfs.clone(), path, len: len as u64, pieces })
+    }
+
+    /// The bytes of a file of at most `limit` bytes; a larger one is an error.
+    pub async fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, FsError> {
+        let mut reading = self.open_at(path, 0).await?;
+        if reading.len > limit {
+            let why = format!("it has {} bytes, more than the {limit} that are expected", reading.len);
+            return Err(FsError::new(FsErrorKind::InvalidArgument, "read", reading.path, self.server(), why));
         }
-        let mut bytes = Vec::with_capacity(len);
-        let mut pieces = Box::pin(reader.read_range_stream(0, len));
-        loop {
-            let next = async { pieces.next().await.transpose() };
-            match self.hdfs.guard("read", &path, next).await.map_err(FsError::in_transfer)? {
-                Some(piece) => bytes.extend_from_slice(&piece),
-                None => return Ok(bytes),
-            }
+        let mut bytes = Vec::new();
+        while let Some(piece) = reading.next().await? {
+            bytes.extend_from_slice(&piece);
         }
+        Ok(bytes)
     }
 
     /// Gives a file or directory another name. With `overwrite` a file (or empty directory) of that name is replaced;
@@ -263,5 +271,32 @@ impl Storage {
         }
         let why = "it is no file";
         Err(FsError::new(FsErrorKind::NotFound, "set replication of", path, self.server(), why))
+    }
+}
+
+/// An open file, read from front to back. Little of it is in memory at a time.
+pub struct Reading {
+    hdfs: Hdfs,
+    path: String,
+    len: u64,
+    pieces: BoxStream<'static, hdfs_native::Result<Bytes>>,
+}
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reading").field("path", &self.path).field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+impl Reading {
+    /// Size of the whole file when it was opened.
+    pub fn file_len(&self) -> u64 {
+        self.len
+    }
+
+    /// The next bytes; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, FsError> {
+        let next = async { self.pieces.next().await.transpose() };
+        self.hdfs.guard("read", &self.path, next).await.map_err(FsError::in_transfer)
     }
 }

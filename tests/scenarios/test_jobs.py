@@ -24,6 +24,32 @@ def test_word_count_from_hdfs_to_hdfs(session, cluster, jar, hdfs_dir):
 
 
 @pytest.mark.reference
+def test_hdfs_in_main(session, cluster, jar, hdfs_dir):
+    """main() lists, reads and writes on HDFS, though the client's JVM has nothing of Hadoop."""
+    cluster.hdfs.write(f"{hdfs_dir}/text.txt", "to be or not\nto be\n")
+    cluster.hdfs.mkdir(f"{hdfs_dir}/sub")
+    at = f"{cluster.fs}{hdfs_dir}"
+    result = session.run(jar, "ReadsHdfsInMain", "--dir", at).ok()
+    told = [tuple(line.split(": ", 1)) for line in result.out.splitlines() if ": " in line]
+    assert [value for name, value in told if name == "found"] == [f"{at}/sub directory", f"{at}/text.txt 19"]
+    wanted = {
+        "distributed": "true",
+        "first line": "to be or not",
+        "last byte": "10 then -1 at 19",
+        "first byte": "116",
+        "mkdirs": "true",
+        "rename": "true",
+        "rename what is not there": "false",
+        "delete": "true",
+        "exists": "false",
+    }
+    assert wanted.items() <= dict(told).items()
+    assert "not replaced" in result.out and f"{hdfs_dir}/made/deep" in result.out
+    assert cluster.hdfs.read(f"{hdfs_dir}/written.txt") == "written in main\n"
+    assert Flink(session.url).jobs()[result.job] == "FINISHED"
+
+
+@pytest.mark.reference
 def test_detached(session, jar):
     result = session.run(jar, "Sleepy", "--seconds", "3", options=["-d"]).ok()
     assert result.jobs and "Program execution finished" not in result.out

@@ -99,7 +99,9 @@ def test_the_web_interface_opens_in_a_browser_through_yarns_proxy(work, client, 
     session = client.session("-nm", work.name)
     url = work.cluster.yarn.app(session.application)["trackingUrl"]
     picture = work.directory / "flink.png"
+    # Without the flags of the second line it tries to reach the world outside, which a closed network lets it wait for.
     command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={work.directory / 'browser'}"]
+    command += ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
     def rendered():
         # The page fills itself by scripts; time runs ahead for it until it has settled.

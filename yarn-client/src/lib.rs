@@ -8,6 +8,7 @@ pub mod context;
 pub mod deploy;
 pub mod diagnostics;
 pub mod error;
+pub mod fs;
 pub mod hadoop;
 pub mod properties;
 pub mod query;

@@ -1,8 +1,9 @@
 //! `run` and `info`: the user's `main()` runs in a JVM on this machine, under Flink's own client.
 //!
 //! Flink's client gets the address of the JobManager and nothing of YARN or Hadoop: it starts in half the time, and what the
-//! program prints, collects and returns is exactly what users know. The JVM takes the place of this process, so signals, exit code,
-//! input and output are its own.
+//! program prints, collects and returns is exactly what users know. For `hdfs://` it gets a small jar whose file system asks
+//! [`crate::fs`], unless the user has put Hadoop's on the class path. The JVM takes the place of this process, so signals, exit
+//! code, input and output are its own.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,9 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::setup::Setup;
 use crate::target::{RestAddress, text};
+
+/// The HDFS for Flink's client, where it has none of Hadoop's own.
+const FILE_SYSTEM: &str = "flink-client-fs.jar";
 
 /// What makes a short-lived JVM start quickly. Before the user's own options, so that those win.
 const QUICK: [&str; 2] = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
@@ -33,7 +37,15 @@ pub fn client(
     command.args(words(context.var("JVM_ARGS")));
     command.args(java_options(context, setup, java_release(&java)));
     command.args(logging(context, setup));
-    command.arg("-classpath").arg(class_path(context, setup)?);
+    let mut path = class_path(context, setup)?;
+    if context.var("HADOOP_CLASSPATH").is_none() {
+        path.push(":");
+        path.push(context.own_file(FILE_SYSTEM)?);
+        let mut helper = OsString::from("-Dheddle.client.fs.helper=");
+        helper.push(&context.exe);
+        command.arg(helper);
+    }
+    command.arg("-classpath").arg(path);
     command.arg("org.apache.flink.client.cli.CliFrontend").arg(verb);
     if let Some(address) = address {
         command.args(cluster_options(setup, address));

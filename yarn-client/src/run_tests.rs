@@ -24,13 +24,16 @@ fn place(vars: &[(&str, &str)], pairs: &[(&str, &str)]) -> Place {
     std::fs::create_dir_all(java.parent().unwrap()).unwrap();
     std::fs::write(&java, "").unwrap();
     std::fs::set_permissions(&java, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::create_dir_all(dir.path().join("heddle/lib")).unwrap();
+    std::fs::write(dir.path().join("heddle/lib/flink-client-fs.jar"), "").unwrap();
     std::fs::write(dir.path().join("jdk/release"), "IMPLEMENTOR=\"x\"\nJAVA_VERSION=\"21.0.1\"\n").unwrap();
     let mut all: BTreeMap<String, String> =
         [("FLINK_HOME", root.clone()), ("JAVA_HOME", dir.path().join("jdk"))]
             .map(|(k, v)| (k.into(), v.display().to_string()))
             .into();
     all.extend(vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
-    let context = Context { vars: all, cwd: "/".into(), exe: "/x/heddle".into(), user: "ann".into() };
+    let exe = dir.path().join("heddle/bin/heddle");
+    let context = Context { vars: all, cwd: "/".into(), exe, user: "ann".into() };
     let mut configuration = Configuration::new(FileFormat::Standard);
     for (key, value) in pairs {
         configuration.set_dynamic(*key, *value);
@@ -88,6 +91,16 @@ fn the_whole_command() {
         "$x",
     ];
     assert_eq!(words, expected);
+}
+
+#[test]
+fn the_client_gets_a_file_system_unless_there_is_hadoops() {
+    let words = line(&place(&[], &[]), &[]);
+    assert!(words.contains(&"-Dheddle.client.fs.helper=DIR/heddle/bin/heddle".to_owned()), "{words:?}");
+    let end = "DIR/flink/lib/flink-dist-1.20.1.jar:DIR/heddle/lib/flink-client-fs.jar";
+    assert!(words.iter().any(|w| w.ends_with(end)), "{words:?}");
+    let words = line(&place(&[("HADOOP_CLASSPATH", "/h/*")], &[]), &[]);
+    assert!(!words.iter().any(|w| w.contains("client-fs") || w.contains("client.fs")), "{words:?}");
 }
 
 #[test]

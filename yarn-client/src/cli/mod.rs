@@ -15,6 +15,7 @@ use clap::{Command, CommandFactory, Parser};
 
 use crate::context::Context;
 use crate::error::Failure;
+use crate::fs;
 use crate::report::Output;
 use console::Console;
 use options::{Top, Verb};
@@ -74,6 +75,9 @@ pub async fn main(context: Context, args: Vec<OsString>) -> ExitCode {
     let (program, args) =
         args.split_first().map_or((OsString::new(), &[][..]), |(p, rest)| (p.clone(), rest));
     let persona = Persona::of(&program);
+    if persona == Persona::Heddle && args.first().is_some_and(|verb| verb == fs::VERB) {
+        return fs::main(&context, args.get(1..).unwrap_or_default()).await;
+    }
     let verbose = args.iter().take_while(|a| *a != "--").any(|a| a == "-v" || a == "--verbose");
     let done = match parse(persona, args) {
         Ok(Request::Show(text)) => {

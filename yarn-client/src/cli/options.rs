@@ -28,7 +28,7 @@ pub(crate) enum Verb {
     /// Run a program on a session or another Flink cluster
     #[command(override_usage = "flink run [options] <jar> [arguments of the program]")]
     Run(RunOptions),
-    /// Run a program whose main() runs in the JobManager
+    /// Run a program whose main() runs in the JobManager (not served yet)
     #[command(override_usage = "flink run-application [options] <jar> [arguments of the program]")]
     RunApplication(RunOptions),
     /// Show the plan of a program without running it (JSON)
