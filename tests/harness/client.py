@@ -30,10 +30,10 @@ class Result:
     def __init__(self, command, code, out, err, seconds, usage, watch):
         self.command, self.code, self.out, self.err = command, code, out, err
         self.seconds, self.watch = seconds, watch
-        # CPU seconds of the command and of all it waited for; peak bytes of the tree (one process between two looks
-        # of the watch is known by the kernel's own maximum).
+        # CPU seconds of the command and of all it waited for. (The maximum memory that comes with it is of no use: it
+        # includes this process, which the command was forked from.)
         self.cpu = usage.ru_utime + usage.ru_stime
-        self.peak = max(watch.peak, usage.ru_maxrss * 1024)
+        self.peak = watch.peak
 
     @property
     def text(self):

@@ -75,11 +75,12 @@ def taskmanager_jvms(cluster, application):
 class TreeWatch:
     """Looks at a process and everything below it until it ends: which programs ran, and peak memory."""
 
-    def __init__(self, pid, every=0.02):
-        self.pid, self.every = pid, every
+    def __init__(self, pid):
+        self.pid = pid
         self.seen = []  # every program that ran, as a Process
         self.commands = {}
-        self.peak = 0  # bytes of resident memory of the whole tree
+        # Bytes of resident memory: of the whole tree at one look, or of one process by its own high-water mark.
+        self.peak = 0
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
         self.thread.start()
@@ -94,18 +95,22 @@ class TreeWatch:
 
     def _watch(self):
         while not self.stop.is_set():
+            began = time.monotonic()
             todo, total = [self.pid], 0
             while todo:
                 pid = todo.pop()
                 todo += self._children(pid)
                 with contextlib.suppress(OSError, ValueError, IndexError):
-                    total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
+                    status = Path(f"/proc/{pid}/status").read_text()
+                    now, highest = (int(status.split(f"{name}:")[1].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
+                    total, self.peak = total + now, max(self.peak, highest)
                     command = Path(f"/proc/{pid}/cmdline").read_bytes()
                     if command and self.commands.get(pid) != command:  # new, or another program by exec
                         self.commands[pid] = command
                         self.seen.append(read(pid))
             self.peak = max(self.peak, total)
-            time.sleep(self.every)
+            # Often enough for a command of some milliseconds, seldom enough to take little from what it looks at.
+            time.sleep(max(0.002, 20 * (time.monotonic() - began)))
 
     def finish(self):
         self.stop.set()
