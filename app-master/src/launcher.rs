@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use flink_model::spec::{AmSpec, CONTROL_SECRET_ALIAS, ResourceKind, Visibility as SpecVisibility};
+use flink_model::spec::{
+    AmSpec, CONTROL_SECRET_ALIAS, INLINE_FILE_PREFIX, ResourceKind, Visibility as SpecVisibility,
+};
 use hadoop_rpc::Credentials;
 use taskrunner::control::{File, Launch};
 use yarn_api::records::{
@@ -148,6 +150,7 @@ impl Launcher {
 fn worker_credentials(credentials: &Credentials) -> Credentials {
     let mut credentials = credentials.clone();
     credentials.tokens.retain(|_, token| token.kind != AMRM_TOKEN);
+    credentials.secrets.retain(|alias, _| !alias.starts_with(INLINE_FILE_PREFIX));
     credentials
 }
 

@@ -16,6 +16,10 @@ pub const SPEC_FILE: &str = "am.json";
 /// Alias of the per-application control secret in the containers' Hadoop credentials.
 pub const CONTROL_SECRET_ALIAS: &str = "heddle.control.secret";
 
+/// How the aliases of small files among the ApplicationMaster's credentials begin; the file's name follows. A file that comes this
+/// way is not localized: localizing the first file of an application costs a node about two seconds.
+pub const INLINE_FILE_PREFIX: &str = "heddle.file.";
+
 /// What kind of Flink cluster the application is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

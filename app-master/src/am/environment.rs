@@ -1,8 +1,11 @@
 //! What the container gives: environment variables, `am.json`, credentials, Hadoop configuration.
 
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
-use flink_model::spec::{AmSpec, SPEC_FILE, SPEC_VERSION};
+use flink_model::spec::{AmSpec, INLINE_FILE_PREFIX, SPEC_FILE, SPEC_VERSION};
 use hadoop_rpc::{
     ConfError, Credentials, CredentialsError, Defaults, HadoopConf, Lookup, Origin, UserIdentity,
 };
@@ -52,6 +55,14 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file that came with the credentials.
+    #[error("cannot write {name:?}, which came with the credentials, to the working directory: {source}")]
+    InlineFile {
+        /// Its name.
+        name: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// `am.json` is not there.
     #[error("cannot read {SPEC_FILE}: {0}")]
     SpecFile(std::io::Error),
@@ -86,10 +97,11 @@ impl Environment {
         };
         let place = |what| move |source| StartError::Place { what, source };
         let dir = std::env::current_dir().map_err(place("the working directory"))?;
+        let credentials = Credentials::read_file(need("HADOOP_TOKEN_FILE_LOCATION")?.as_ref())?;
+        write_inline_files(&credentials, &dir)?;
         let spec = parse_spec(&std::fs::read(dir.join(SPEC_FILE)).map_err(StartError::SpecFile)?)?;
         let log_dirs = need("LOG_DIRS")?;
         let log_dir = log_dirs.split(',').map(str::trim).find(|dir| !dir.is_empty());
-        let credentials = Credentials::read_file(need("HADOOP_TOKEN_FILE_LOCATION")?.as_ref())?;
         launcher::control_secret(&credentials).ok_or(StartError::NoSecret)?;
         Ok(Self {
             container: need("CONTAINER_ID")?.parse()?,
@@ -122,6 +134,27 @@ fn max_attempts(asked: u32, conf: &HadoopConf) -> u32 {
         .or_else(|| number("yarn.resourcemanager.am.max-attempts"))
         .unwrap_or(2);
     asked.min(bound)
+}
+
+/// Puts the small files that came with the credentials where localized ones would lie, for their owner only.
+fn write_inline_files(credentials: &Credentials, dir: &Path) -> Result<(), StartError> {
+    for (alias, content) in &credentials.secrets {
+        let Some(name) = alias.strip_prefix(INLINE_FILE_PREFIX) else { continue };
+        let plain = Path::new(name).file_name().is_some_and(|file| file == name);
+        let write = || {
+            if !plain {
+                return Err(std::io::Error::new(
+                    std::io::ErrorKind::InvalidInput,
+                    "this is no plain file name",
+                ));
+            }
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true).mode(0o600);
+            options.open(dir.join(name))?.write_all(content)
+        };
+        write().map_err(|source| StartError::InlineFile { name: name.to_owned(), source })?;
+    }
+    Ok(())
 }
 
 fn parse_spec(bytes: &[u8]) -> Result<AmSpec, StartError> {
@@ -166,6 +199,28 @@ mod tests {
         assert_eq!(bounded(5, &[]), 2);
         assert_eq!(bounded(5, &[(default, "4")]), 4);
         assert_eq!(bounded(5, &[(default, "4"), (global, "10")]), 5);
+    }
+
+    #[test]
+    fn small_files_come_with_the_credentials() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = std::env::temp_dir().join(format!("heddle-inline-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let mut credentials = Credentials::default();
+        let alias = |name: &str| format!("{INLINE_FILE_PREFIX}{name}");
+        credentials.secrets.insert(alias("config.yaml"), b"a: b".to_vec());
+        credentials.secrets.insert("other".into(), b"secret".to_vec());
+        write_inline_files(&credentials, &dir).unwrap();
+        let written = dir.join("config.yaml");
+        assert_eq!(std::fs::read(&written).unwrap(), b"a: b");
+        assert_eq!(written.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1);
+        for outside in ["../x", "/x", "a/b", "..", ""] {
+            let credentials =
+                Credentials { secrets: [(alias(outside), Vec::new())].into(), ..Default::default() };
+            assert!(write_inline_files(&credentials, &dir).is_err(), "{outside:?}");
+        }
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use flink_model::spec::SPEC_FILE;
 use futures::future;
 use hadoop_fs::{Source, Storage};
@@ -31,7 +32,7 @@ use prepare::Prepared;
 use watch::{Progress, Watch};
 
 /// First and longest wait between two looks at the application's report.
-const POLL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
+const POLL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(250));
 /// A ResourceManager that is silent for this long while an application comes up is given up.
 const SILENCE: Duration = Duration::from_secs(120);
 /// How often that silence is mentioned.
@@ -179,7 +180,6 @@ async fn deploy(
     let artifacts: Vec<Artifact> = names.zip(hashed).map(|(key, file)| Artifact { key, file }).collect();
     // A NameNode that refused has made nothing that could be removed.
     directory.create().await.inspect_err(|_| undo.note(|state| state.directory = None))?;
-    // HDFS takes half a second to close a file, so nothing waits for a file that it does not need.
     let ordered = async {
         let place = store.place(&artifacts, &undo.unfinished, report);
         let ship = submit::put_all(&directory, submit::ship_files(prepared));
@@ -188,21 +188,30 @@ async fn deploy(
         let spec = submit::spec(prepared, &hadoop, &shipped, &directory, &resources)?;
         let text = serde_json::to_vec_pretty(&spec)
             .map_err(|e| Failure::because("cannot write the order to the ApplicationMaster", e))?;
-        resources.push(directory.put(SPEC_FILE, &Source::Bytes(text.into())).await?);
-        Ok((spec, resources))
+        Ok::<_, Failure>((spec, resources, Bytes::from(text)))
     };
-    let configuration = submit::put_all(&directory, submit::configuration_files(prepared, &shipped));
-    let ((spec, mut resources), mut configuration) = future::try_join(ordered, configuration).await?;
-    resources.append(&mut configuration);
-    let context = submit::submission(prepared, &hadoop, &facts, &spec, &resources)?;
+    let (spec, mut resources, order) = ordered.await?;
+    let mut inline = submit::configuration_files(prepared, &shipped)?;
+    // The order lies in the directory in any case: by it the directory is known for ours.
+    let mut own = vec![(SPEC_FILE.to_owned(), Source::Bytes(order.clone()))];
+    if submit::fit_inline(&inline, &order) {
+        inline.push((SPEC_FILE.to_owned(), order));
+    } else {
+        own.extend(inline.drain(..).map(|(name, content)| (name, Source::Bytes(content))));
+        resources.append(&mut submit::put_all(&directory, std::mem::take(&mut own)).await?);
+    }
+    let context = submit::submission(prepared, &hadoop, &facts, &spec, &resources, &inline)?;
     tracing::debug!(elapsed = ?begin.elapsed(), "staged");
 
     report.info(&format!("Submitting application master {id}"));
     undo.note(|state| state.application = Some((yarn.clone(), id)));
     yarn.submit_application(&context).await.map_err(|e| yarn_failure(&e))?;
     report.info("Waiting for the cluster to be allocated");
-    // Tidying up after others must not hold up this application.
+    // Neither a file that nobody waits for, nor tidying up after others must hold up this application.
     let tidy = async {
+        if let Err(failure) = submit::put_all(&directory, own).await {
+            report.warn(&failure.to_string());
+        }
         janitor::sweep(&yarn, &storage, &base, id).await;
         future::pending::<Infallible>().await
     };

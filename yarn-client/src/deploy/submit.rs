@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use bytes::Bytes;
 use flink_model::config::{Configuration, FromValue};
 use flink_model::options::{self, Opt};
 use flink_model::plan::{self, ShippedConfiguration, Surroundings};
 use flink_model::spec::{
-    AmSpec, CONTROL_SECRET_ALIAS, JvmTemplate, Resource, ResourceKind, SPEC_VERSION,
+    AmSpec, CONTROL_SECRET_ALIAS, INLINE_FILE_PREFIX, JvmTemplate, Resource, ResourceKind, SPEC_VERSION,
     Visibility as SpecVisibility,
 };
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -36,14 +37,33 @@ const TMP_DIRS: [&str; 2] = ["io.tmp.dirs", "taskmanager.tmp.dirs"];
 /// Uploads at the same time.
 const PARALLEL: usize = 8;
 
+/// Most bytes that travel in the credentials of the ApplicationMaster. The ResourceManager keeps them in its state store,
+/// and in ZooKeeper nothing may be larger than 1 MiB.
+const INLINE_LIMIT: usize = 256 * 1024;
+
 /// Files of the application's own directory by their keys.
 pub(crate) type OwnFiles = Vec<(String, Source)>;
 
+/// Small files with their names, for the credentials of the ApplicationMaster.
+pub(crate) type InlineFiles = Vec<(String, Bytes)>;
+
 /// What Flink and its logging are configured with.
-pub(crate) fn configuration_files(prepared: &Prepared, shipped: &ShippedConfiguration) -> OwnFiles {
-    let configuration =
-        (shipped.file_name.to_owned(), Source::Bytes(shipped.text.clone().into_bytes().into()));
-    std::iter::once(configuration).chain(prepared.logging.1.iter().map(local)).collect()
+pub(crate) fn configuration_files(
+    prepared: &Prepared,
+    shipped: &ShippedConfiguration,
+) -> Result<InlineFiles, Failure> {
+    let mut files = vec![(shipped.file_name.to_owned(), shipped.text.clone().into_bytes().into())];
+    if let Some(LocalFile { key, path, .. }) = &prepared.logging.1 {
+        let text = std::fs::read(path)
+            .map_err(|e| Failure::because(format!("cannot read {}", path.display()), e))?;
+        files.push((key.clone(), text.into()));
+    }
+    Ok(files)
+}
+
+/// Whether these files, and `order`, are small enough to travel in the credentials.
+pub(crate) fn fit_inline(files: &InlineFiles, order: &[u8]) -> bool {
+    files.iter().map(|(_, content)| content.len()).sum::<usize>() + order.len() <= INLINE_LIMIT
 }
 
 /// What the user ships.
@@ -127,6 +147,7 @@ pub(crate) fn submission(
     facts: &Facts,
     spec: &AmSpec,
     resources: &[Resource],
+    inline: &InlineFiles,
 ) -> Result<SubmissionContext, Failure> {
     let conf = &prepared.configuration;
     let local_resources: BTreeMap<String, LocalResource> = resources
@@ -142,7 +163,7 @@ pub(crate) fn submission(
         // Without Kerberos Hadoop believes this name; the container itself runs as whoever runs the NodeManager.
         environment: [("HADOOP_USER_NAME".to_owned(), hadoop.user.effective.clone())].into(),
         commands: vec![COMMAND.to_owned()],
-        tokens: credentials().to_writable_bytes(),
+        tokens: credentials(inline).to_writable_bytes(),
         acls: acls(conf),
         ..ContainerLaunchContext::default()
     };
@@ -196,12 +217,16 @@ fn local_resource(resource: &Resource) -> Result<LocalResource, Failure> {
     })
 }
 
-/// The secret with which the application's processes know each other; made anew for each application.
-fn credentials() -> Credentials {
+/// The secret with which the application's processes know each other, made anew for each application; and the small files,
+/// which may hold secrets too: on the node only the container's user can read the credentials.
+fn credentials(inline: &InlineFiles) -> Credentials {
     let mut secret = vec![0u8; 32];
     rand::rng().fill_bytes(&mut secret);
     let mut credentials = Credentials::default();
     credentials.secrets.insert(CONTROL_SECRET_ALIAS.to_owned(), secret);
+    let files =
+        inline.iter().map(|(name, content)| (format!("{INLINE_FILE_PREFIX}{name}"), content.to_vec()));
+    credentials.secrets.extend(files);
     credentials
 }
 
