@@ -10,6 +10,7 @@ pub mod diagnostics;
 pub mod error;
 pub mod fs;
 pub mod hadoop;
+mod janitor;
 pub mod properties;
 pub mod query;
 pub mod report;

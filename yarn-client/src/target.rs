@@ -9,9 +9,9 @@ use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, ApplicationReport, ApplicationState};
 
 use crate::context::Context;
-use crate::deploy::janitor;
 use crate::error::Failure;
 use crate::hadoop::{Hadoop, yarn_failure};
+use crate::janitor;
 use crate::properties;
 use crate::report::Report;
 

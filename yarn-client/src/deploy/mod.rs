@@ -1,7 +1,6 @@
 //! Bringing up a cluster: check, stage, submit, wait. Whatever stops it half way is undone.
 
 mod facts;
-pub(crate) mod janitor;
 mod prepare;
 mod queue;
 mod submit;
@@ -23,6 +22,7 @@ use yarn_api::records::ApplicationId;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::hadoop::{Hadoop, yarn_failure};
+use crate::janitor;
 use crate::report::Report;
 use crate::session;
 use crate::setup::Setup;

@@ -8,7 +8,6 @@ use hadoop_rpc::RemoteKind;
 use yarn_api::ApplicationClient;
 use yarn_api::records::ApplicationId;
 
-use super::facts::staging_base;
 use crate::hadoop::Hadoop;
 
 /// Most directories looked at in one run: this is done while something else is waited for.
@@ -54,7 +53,7 @@ pub(crate) async fn tidy(
             return;
         }
         let Ok(storage) = hadoop.storage(configured_base) else { return };
-        if let Ok(base) = staging_base(&storage, configured_base).await {
+        if let Ok(base) = storage.path(configured_base.unwrap_or_else(|| storage.home_dir())) {
             remove(&storage, &format!("{base}/.flink/{id}")).await;
         }
     };
