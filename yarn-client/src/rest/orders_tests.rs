@@ -8,7 +8,7 @@ fn words(list: &[&str]) -> Rest {
 }
 
 fn context() -> Context {
-    Context { vars: Default::default(), cwd: "/work".into(), exe: "/x/heddle".into(), user: "ann".into() }
+    Context { vars: Default::default(), cwd: "/home/ann".into(), exe: "/x/heddle".into(), user: "ann".into() }
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_run_in_the_cluster() {
         ..RunOptions::default()
     };
     let order = cluster_run(&options, &configuration, &context()).unwrap();
-    assert_eq!(order.jar, PathBuf::from("/work/job.jar"));
+    assert_eq!(order.jar, PathBuf::from("/home/ann/job.jar"));
     assert_eq!(order.run.program_args_list, ["a b", "-x", ""]);
     assert_eq!((order.run.parallelism, order.claim_mode), (Some(3), Some(ClaimMode::NoClaim)));
     assert_eq!(
