@@ -158,7 +158,7 @@ fn check_jar(context: &Context, options: &RunOptions) -> Result<(), Failure> {
     let Some(jar) = options.jarfile.as_deref().or(first).filter(|_| !is_python) else { return Ok(()) };
     if jar.contains("://") && !jar.starts_with("file:") {
         return Err(Failure::new(format!("the jar {jar} is not on this machine"))
-            .hint("`--main cluster` runs a remote jar without fetching it to this machine's Flink client"));
+            .hint("fetch it to this machine first, for example with `hdfs dfs -get`"));
     }
     let path = context.path(jar.strip_prefix("file://").unwrap_or(jar));
     match path.metadata() {
