@@ -40,18 +40,10 @@ pub(crate) async fn sweep(yarn: &ApplicationClient, storage: &Storage, base: &st
     }
 }
 
-/// Removes what one application has left, if it is over: it may have ended without a chance to do so itself. Whoever meets
-/// such an application calls this, for what it costs him one call, or [`TIDY_WITHIN`] at most.
-pub(crate) async fn tidy(
-    yarn: &ApplicationClient,
-    hadoop: &Hadoop,
-    configured_base: Option<&str>,
-    id: ApplicationId,
-) {
+/// Removes what an application that is over has left: it may have ended without a chance to do so itself. Whoever meets such
+/// an application calls this; it takes [`TIDY_WITHIN`] at most.
+pub(crate) async fn tidy(hadoop: &Hadoop, configured_base: Option<&str>, id: ApplicationId) {
     let work = async {
-        if !yarn.application_report(id).await.is_ok_and(|report| report.state.is_final()) {
-            return;
-        }
         let Ok(storage) = hadoop.storage(configured_base) else { return };
         if let Ok(base) = storage.path(configured_base.unwrap_or_else(|| storage.home_dir())) {
             remove(&storage, &format!("{base}/.flink/{id}")).await;

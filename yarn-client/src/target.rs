@@ -138,12 +138,12 @@ pub async fn locate(
     };
     let hadoop = Hadoop::load(context, configuration)?;
     let yarn = hadoop.yarn()?;
-    let found = application_address(&yarn, id).await;
-    if found.is_err() {
+    let found = application_report(&yarn, id).await;
+    if found.as_ref().is_ok_and(|report| report.state.is_final()) {
         let base: Option<String> = text(configuration, &options::STAGING_DIRECTORY);
-        janitor::tidy(&yarn, &hadoop, base.as_deref().map(|b| b.trim_end_matches('/')), id).await;
+        janitor::tidy(&hadoop, base.as_deref().map(|b| b.trim_end_matches('/')), id).await;
     }
-    let address = found.map_err(|failure| match &from_file {
+    let address = found.and_then(|report| report_address(&report)).map_err(|failure| match &from_file {
         Some(file) => failure
             .hint(format!(
                 "the id comes from the properties file {}, which is stale if that session is over",
@@ -161,15 +161,21 @@ pub async fn application_address(
     yarn: &ApplicationClient,
     id: ApplicationId,
 ) -> Result<RestAddress, Failure> {
-    let found = yarn.application_report(id).await.map_err(|e| {
+    report_address(&application_report(yarn, id).await?)
+}
+
+async fn application_report(
+    yarn: &ApplicationClient,
+    id: ApplicationId,
+) -> Result<ApplicationReport, Failure> {
+    yarn.application_report(id).await.map_err(|e| {
         let failure = yarn_failure(&e);
         if e.is_remote(RemoteKind::ApplicationNotFound) {
             failure.hint("check the id; a ResourceManager forgets applications some time after their end, or when it starts anew")
         } else {
             failure
         }
-    })?;
-    report_address(&found)
+    })
 }
 
 /// The REST address that a report tells, if the application can be spoken to.

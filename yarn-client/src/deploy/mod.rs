@@ -180,17 +180,14 @@ async fn deploy(
     let artifacts: Vec<Artifact> = names.zip(hashed).map(|(key, file)| Artifact { key, file }).collect();
     // A NameNode that refused has made nothing that could be removed.
     directory.create().await.inspect_err(|_| undo.note(|state| state.directory = None))?;
-    let ordered = async {
-        let place = store.place(&artifacts, &undo.unfinished, report);
-        let ship = submit::put_all(&directory, submit::ship_files(prepared));
-        let (mut resources, mut shipped_by_user) = future::try_join(place, ship).await?;
-        resources.append(&mut shipped_by_user);
-        let spec = submit::spec(prepared, &hadoop, &shipped, &directory, &resources)?;
-        let text = serde_json::to_vec_pretty(&spec)
-            .map_err(|e| Failure::because("cannot write the order to the ApplicationMaster", e))?;
-        Ok::<_, Failure>((spec, resources, Bytes::from(text)))
-    };
-    let (spec, mut resources, order) = ordered.await?;
+    let place = store.place(&artifacts, &undo.unfinished, report);
+    let ship = submit::put_all(&directory, submit::ship_files(prepared));
+    let (mut resources, mut shipped_by_user) = future::try_join(place, ship).await?;
+    resources.append(&mut shipped_by_user);
+    let spec = submit::spec(prepared, &hadoop, &shipped, &directory, &resources)?;
+    let order = serde_json::to_vec_pretty(&spec)
+        .map_err(|e| Failure::because("cannot write the order to the ApplicationMaster", e))?;
+    let order = Bytes::from(order);
     let mut inline = submit::configuration_files(prepared, &shipped)?;
     // The order lies in the directory in any case: by it the directory is known for ours.
     let mut own = vec![(SPEC_FILE.to_owned(), Source::Bytes(order.clone()))];
