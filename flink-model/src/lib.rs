@@ -50,4 +50,5 @@ pub mod options;
 pub mod plan;
 pub mod release;
 pub mod spec;
+pub mod start_template;
 pub mod units;

@@ -10,9 +10,13 @@ use crate::memory::Role;
 use crate::options::{self, HadoopClassPath};
 use crate::release::Release;
 use crate::spec::{ClusterMode, JvmTemplate};
+use crate::start_template::{StartTemplate, TemplateError};
 
 /// Main class of a TaskManager.
 pub const TASK_MANAGER_MAIN: &str = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner";
+
+/// Name of the file with the program of an application: `{"mainClass": string or null, "args": [string...]}`.
+pub const PROGRAM_FILE: &str = "program.json";
 
 /// Why no plan can be made. Trying again does not help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +40,9 @@ pub enum PlanError {
     /// The files hold no `flink-dist` jar.
     #[error("no flink-dist jar is among the files for the containers")]
     NoDist,
+    /// The template for the start of the JVMs.
+    #[error("yarn.container-start-command-template cannot be used: {0}")]
+    StartTemplate(#[from] TemplateError),
 }
 
 /// What stands around the JVMs in their containers.
@@ -130,15 +137,20 @@ pub fn job_manager_template(
     let mut template = template(conf, release, Role::JobManager, around)?;
     template.jvm_args.splice(0..0, cluster.job_manager.jvm_args());
     template.main_class = match mode {
-        ClusterMode::Session => "dev.heddle.bridge.SessionEntrypoint",
-        // A per-job cluster runs the same program entry; it ends with its job.
-        ClusterMode::Application | ClusterMode::PerJob => "dev.heddle.bridge.ApplicationEntrypoint",
+        // A per-job cluster takes its jobs from the client's main(); the ApplicationMaster ends it behind the last one.
+        ClusterMode::Session | ClusterMode::PerJob => "dev.heddle.bridge.SessionEntrypoint",
+        ClusterMode::Application => "dev.heddle.bridge.ApplicationEntrypoint",
     }
     .to_owned();
-    template.args = vec!["--configDir".to_owned(), ".".to_owned()];
-    for (key, value) in shipped.not_carried.iter().chain(&cluster.job_manager.dynamic_properties()) {
-        template.args.extend(["-D".to_owned(), format!("{key}={value}")]);
+    let mut args = vec!["--configDir".to_owned(), ".".to_owned()];
+    if mode == ClusterMode::Application {
+        args.extend(["--program".to_owned(), PROGRAM_FILE.to_owned()]);
     }
+    for (key, value) in shipped.not_carried.iter().chain(&cluster.job_manager.dynamic_properties()) {
+        args.extend(["-D".to_owned(), format!("{key}={value}")]);
+    }
+    args.append(&mut template.args);
+    template.args = args;
     // Flink's own code finds the distribution through these.
     template.env.insert("FLINK_LIB_DIR".to_owned(), "./lib".to_owned());
     template.env.insert("FLINK_OPT_DIR".to_owned(), "./opt".to_owned());
@@ -180,10 +192,41 @@ fn template(
     if conf.require(&options::HADOOP_CLASSPATH)? == HadoopClassPath::Yarn {
         class_path.extend(hadoop_class_path(around.yarn_class_path.as_deref()));
     }
-    let env = environment(conf, release, role);
+    let mut env = environment(conf, release, role);
+    if let Some(plugins) = plugins_elsewhere(&around.files) {
+        env.entry("FLINK_PLUGINS_DIR".to_owned()).or_insert(plugins);
+    }
+    let start = match conf.text(options::START_COMMAND_TEMPLATE.key) {
+        Some(text) => StartTemplate::parse(&text)?,
+        None => StartTemplate::default(),
+    };
+    jvm_args.splice(0..0, start.first_options);
+    jvm_args.extend(start.last_options);
     let java_home = if release.traits().java_home { conf.text(options::JAVA_HOME.key) } else { None };
     let java_home = java_home.or_else(|| env.get("JAVA_HOME").cloned());
-    Ok(JvmTemplate { java_home, jvm_args, class_path, env, ..JvmTemplate::default() })
+    let args = start.first_args.into_iter().chain(start.last_args).collect();
+    Ok(JvmTemplate {
+        launcher: start.launcher,
+        java_home,
+        jvm_args,
+        class_path,
+        args,
+        env,
+        ..JvmTemplate::default()
+    })
+}
+
+/// Where Flink finds its plugins when they are not in `./plugins`: a whole distribution among `yarn.provided.lib.dirs` puts them
+/// one directory deeper.
+fn plugins_elsewhere(files: &ContainerFiles) -> Option<String> {
+    let keys = || files.shipped.iter().map(String::as_str);
+    if keys().any(|key| key.starts_with("plugins/")) {
+        return None;
+    }
+    keys().find_map(|key| {
+        let (root, rest) = key.split_once('/')?;
+        rest.starts_with("plugins/").then(|| format!("./{root}/plugins"))
+    })
 }
 
 /// The environment that the configuration asks for.

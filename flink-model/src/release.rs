@@ -67,6 +67,12 @@ pub struct Traits {
     pub quotes_external_resources: bool,
     /// `yarn.rolled-logs.*` are honoured.
     pub rolled_logs: bool,
+    /// A savepoint can be claimed (`--claimMode`).
+    pub claim_mode: bool,
+    /// `execution.state-recovery.*` take the place of `execution.savepoint.*`.
+    pub state_recovery_keys: bool,
+    /// A SQL script can be the program of an application (`SqlDriver`).
+    pub sql_application: bool,
 }
 
 const V1_13: Traits = Traits {
@@ -84,9 +90,13 @@ const V1_13: Traits = Traits {
     min_slots: false,
     quotes_external_resources: false,
     rolled_logs: false,
+    claim_mode: false,
+    state_recovery_keys: false,
+    sql_application: false,
 };
 const V1_14: Traits = Traits { since: (1, 14), quotes_external_resources: true, ..V1_13 };
-const V1_17: Traits = Traits { since: (1, 17), java_opts_all: true, network_max_1g: false, ..V1_14 };
+const V1_15: Traits = Traits { since: (1, 15), claim_mode: true, ..V1_14 };
+const V1_17: Traits = Traits { since: (1, 17), java_opts_all: true, network_max_1g: false, ..V1_15 };
 const V1_18: Traits = Traits { since: (1, 18), java_max: 17, ..V1_17 };
 const V1_19: Traits = Traits {
     since: (1, 19),
@@ -97,6 +107,7 @@ const V1_19: Traits = Traits {
     min_slots: true,
     ..V1_18
 };
+const V1_20: Traits = Traits { since: (1, 20), state_recovery_keys: true, ..V1_19 };
 const V2_0: Traits = Traits {
     since: (2, 0),
     file_rule: FileRule::StandardOnly,
@@ -104,12 +115,13 @@ const V2_0: Traits = Traits {
     upstream_per_job: false,
     java_home: true,
     legacy_memory_keys: false,
-    ..V1_19
+    sql_application: true,
+    ..V1_20
 };
 const V2_1: Traits = Traits { since: (2, 1), rolled_logs: true, ..V2_0 };
 
 /// In ascending order.
-const TABLE: [Traits; 7] = [V1_13, V1_14, V1_17, V1_18, V1_19, V2_0, V2_1];
+const TABLE: [Traits; 9] = [V1_13, V1_14, V1_15, V1_17, V1_18, V1_19, V1_20, V2_0, V2_1];
 
 /// Last minor release known of each major one.
 const LAST: [(u16, u16); 2] = [(1, 20), (2, 3)];

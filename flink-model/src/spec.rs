@@ -77,6 +77,10 @@ pub struct Resource {
 /// in on the node, from the container's environment. `args` are never touched.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct JvmTemplate {
+    /// Program and words that start Java in the place of Java itself, as `nice -n 5`; empty for Java alone
+    /// (`yarn.container-start-command-template`).
+    #[serde(default)]
+    pub launcher: Vec<String>,
     /// `JAVA_HOME` to use; none = the container's own, else `java` of the `PATH`.
     pub java_home: Option<String>,
     /// Memory flags (JobManager only; a TaskManager's come with each request), options, logging properties.
@@ -114,6 +118,9 @@ pub struct AmSpec {
     pub task_manager_files: Vec<String>,
     /// Local resources of a TaskManager container, the taskrunner binary among them.
     pub task_manager_resources: Vec<Resource>,
+    /// Local resources that only the ApplicationMaster's container has: `heddle gc` spares them while the application lives.
+    #[serde(default)]
+    pub application_master_resources: Vec<Resource>,
     /// Key of the taskrunner binary among them.
     pub taskrunner_key: String,
     /// URL of the per-application directory, removed by the ApplicationMaster at the end.

@@ -71,6 +71,9 @@ pub struct FileStatus {
     pub group: String,
     /// Modification time in ms since 1970, as the NameNode has it.
     pub modified_ms: u64,
+    /// Time of the last reading in ms since 1970, which the NameNode notes once an hour (`dfs.namenode.accesstime.precision`); 0 for
+    /// directories and where it is not kept.
+    pub accessed_ms: u64,
     /// Copies that are wanted; 0 for directories.
     pub replication: u32,
     /// Size of its blocks in bytes; 0 for directories.
@@ -87,6 +90,7 @@ impl From<hdfs_native::client::FileStatus> for FileStatus {
             owner: s.owner,
             group: s.group,
             modified_ms: s.modification_time,
+            accessed_ms: s.access_time,
             replication: s.replication.unwrap_or(0),
             block_size: s.blocksize.unwrap_or(0),
         }

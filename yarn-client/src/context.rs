@@ -60,6 +60,13 @@ impl Context {
         Some(base.join("heddle"))
     }
 
+    /// Where we keep things between runs that should not be lost: `$XDG_STATE_HOME/heddle`.
+    pub fn state_dir(&self) -> Option<PathBuf> {
+        let base = self.var("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
+        let base = base.or_else(|| Some(Path::new(self.var("HOME")?).join(".local/state")))?;
+        Some(base.join("heddle"))
+    }
+
     /// A file of our own installation: beside this program, or in a directory beside its directory.
     pub fn own_file(&self, name: &str) -> Result<PathBuf, Failure> {
         let bin = self.exe.parent().unwrap_or(Path::new("/"));

@@ -237,6 +237,12 @@ pub fn parse_id(text: &str) -> Result<ApplicationId, Failure> {
     })
 }
 
+/// A value in the configuration is not of its option's kind.
+pub(crate) fn bad_value(error: flink_model::config::ValueError) -> Failure {
+    Failure::because("cannot use the configuration", error)
+        .hint("correct the value where it is set, or leave the key out for its default")
+}
+
 /// The text of an option under any of its names; empty counts as unset.
 pub(crate) fn text<T>(configuration: &Configuration, option: &options::Opt<T>) -> Option<String> {
     configuration

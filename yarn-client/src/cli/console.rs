@@ -69,7 +69,11 @@ impl Report for Console {
         let bar = if std::io::stderr().is_terminal() {
             ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr())
         } else {
-            self.err(&format!("uploading {files} files, {}", megabytes(bytes)));
+            self.err(&format!(
+                "uploading {files} {}, {}",
+                if files == 1 { "file" } else { "files" },
+                megabytes(bytes)
+            ));
             ProgressBar::hidden()
         };
         if let Ok(style) = ProgressStyle::with_template(

@@ -287,7 +287,7 @@ impl<'a> Table<'a> {
     }
 }
 
-fn is_property(arg: &Arg) -> bool {
+pub(super) fn is_property(arg: &Arg) -> bool {
     arg.get_value_names().is_some_and(|names| names.iter().any(|n| n == PROPERTY))
 }
 

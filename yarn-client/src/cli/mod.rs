@@ -1,10 +1,15 @@
-//! The command line: one program that goes by the names `heddle`, `flink` and `yarn-session.sh`.
+//! The command line: one program that goes by the names `heddle`, `flink`, `yarn-session.sh`, `sql-client.sh` and `sql-gateway.sh`.
 
 mod commands;
+mod completion;
 mod console;
 mod dialect;
+mod housekeeping;
+mod man;
 pub(crate) mod options;
+mod programs;
 mod settings;
+mod sql;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -17,6 +22,7 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::fs;
 use crate::report::Output;
+use crate::sql::Tool;
 use console::Console;
 use options::{Top, Verb};
 
@@ -26,6 +32,8 @@ enum Persona {
     Heddle,
     Flink,
     YarnSession,
+    /// Flink's `sql-client.sh` or `sql-gateway.sh`.
+    Sql(Tool),
 }
 
 impl Persona {
@@ -33,6 +41,8 @@ impl Persona {
         match Path::new(program).file_name().and_then(OsStr::to_str) {
             Some("flink") => Self::Flink,
             Some("yarn-session.sh" | "yarn-session") => Self::YarnSession,
+            Some("sql-client.sh" | "sql-client") => Self::Sql(Tool::Client),
+            Some("sql-gateway.sh" | "sql-gateway") => Self::Sql(Tool::Gateway),
             _ => Self::Heddle,
         }
     }
@@ -42,6 +52,7 @@ impl Persona {
             Self::Heddle => "heddle",
             Self::Flink => "flink",
             Self::YarnSession => "yarn-session.sh",
+            Self::Sql(tool) => tool.name(),
         }
     }
 }
@@ -65,9 +76,24 @@ struct Invocation {
     client_words: Vec<OsString>,
 }
 
+/// Verbs that Flink's own client does not have.
+const OWN_VERBS: [&str; 5] = ["session", "ps", "gc", "completion", "man"];
+
 /// Options that say where a program runs, which we have found out by then, or that only we understand.
-const NOT_FOR_FLINK: [&str; 7] =
-    ["target", "executor", "job_manager", "application_id", "zookeeper_namespace", "main_place", "verbose"];
+const NOT_FOR_FLINK: [&str; 12] = [
+    "target",
+    "executor",
+    "job_manager",
+    "application_id",
+    "zookeeper_namespace",
+    "main_place",
+    "verbose",
+    "attached",
+    "dry_run",
+    "output",
+    "timeout",
+    "submission",
+];
 
 /// Runs the command line `args` (the program's name first) to its end.
 pub async fn main(context: Context, args: Vec<OsString>) -> ExitCode {
@@ -79,14 +105,10 @@ pub async fn main(context: Context, args: Vec<OsString>) -> ExitCode {
         return fs::main(&context, args.get(1..).unwrap_or_default()).await;
     }
     let verbose = args.iter().take_while(|a| *a != "--").any(|a| a == "-v" || a == "--verbose");
-    let done = match parse(persona, args) {
-        Ok(Request::Show(text)) => {
-            console.out(text.trim_end());
-            Ok(ExitCode::SUCCESS)
-        }
-        Ok(Request::FlinkVersion) => commands::flink_version(&context, &console),
-        Ok(Request::Run(invocation)) => commands::run(context, &console, *invocation).await,
-        Err(failure) => Err(failure),
+    let done = if let Persona::Sql(tool) = persona {
+        sql::run(&context, &console, tool, args).await
+    } else {
+        obey(context, &console, persona, args).await
     };
     done.unwrap_or_else(|failure| {
         console.err(failure.render(verbose).trim_end());
@@ -95,6 +117,22 @@ pub async fn main(context: Context, args: Vec<OsString>) -> ExitCode {
         }
         ExitCode::FAILURE
     })
+}
+
+async fn obey(
+    context: Context,
+    console: &Arc<Console>,
+    persona: Persona,
+    args: &[OsString],
+) -> Result<ExitCode, Failure> {
+    match parse(persona, args)? {
+        Request::Show(text) => {
+            console.out(text.trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
+        Request::FlinkVersion => commands::flink_version(&context, console),
+        Request::Run(invocation) => commands::run(context, console, *invocation).await,
+    }
 }
 
 /// The command whose help serves best.
@@ -161,7 +199,10 @@ fn not_a_verb(top: &Command, name: &str) -> Failure {
 
 fn overview(persona: Persona, mut top: Command) -> String {
     if persona == Persona::Flink {
-        top = top.mut_subcommand("session", |c| c.hide(true)).name("flink").bin_name("flink");
+        for own in OWN_VERBS {
+            top = top.mut_subcommand(own, |c| c.hide(true));
+        }
+        top = top.name("flink").bin_name("flink");
         top = top.override_usage("flink <action> [options] [arguments]").after_help(
             "`flink <action> --help` tells the options of an action, `flink --version` the release of Flink.",
         );
@@ -201,8 +242,8 @@ fn parse_verb(
         Ok(top) => Ok(Request::Run(Box::new(Invocation { verb: top.command, client_words }))),
         Err(e) => {
             let text = e.to_string();
-            let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-            Err(Failure::usage(message))
+            let lines: Vec<&str> = text.lines().map(str::trim).take_while(|l| !l.is_empty()).collect();
+            Err(Failure::usage(lines.join(" ").trim_start_matches("error: ")))
         }
     }
 }
@@ -281,6 +322,7 @@ mod tests {
     fn names() {
         assert_eq!(Persona::of(OsStr::new("/a/bin/flink")), Persona::Flink);
         assert_eq!(Persona::of(OsStr::new("yarn-session.sh")), Persona::YarnSession);
+        assert_eq!(Persona::of(OsStr::new("sql-client.sh")), Persona::Sql(Tool::Client));
         assert_eq!(Persona::of(OsStr::new("anything")), Persona::Heddle);
     }
 }

@@ -25,10 +25,10 @@ pub(crate) enum Verb {
     /// Start a Flink session on YARN, attach to one, or show what the cluster offers
     #[command(override_usage = "yarn-session.sh [options]\n       heddle session [options]")]
     Session(SessionOptions),
-    /// Run a program on a session or another Flink cluster
+    /// Run a program: on a session, on a cluster of its own, or as a YARN application
     #[command(override_usage = "flink run [options] <jar> [arguments of the program]")]
     Run(RunOptions),
-    /// Run a program whose main() runs in the JobManager (not served yet)
+    /// Run a program as a YARN application: its main() runs in the JobManager
     #[command(override_usage = "flink run-application [options] <jar> [arguments of the program]")]
     RunApplication(RunOptions),
     /// Show the plan of a program without running it (JSON)
@@ -49,6 +49,18 @@ pub(crate) enum Verb {
     /// Take a checkpoint of a job
     #[command(override_usage = "flink checkpoint [options] <job id>")]
     Checkpoint(CheckpointOptions),
+    /// List the applications of heddle and of Flink's own client, with their jobs
+    #[command(override_usage = "heddle ps [options]")]
+    Ps(PsOptions),
+    /// Remove what dead applications have left, and uploaded files that nothing uses (only shown without --delete)
+    #[command(override_usage = "heddle gc [options]")]
+    Gc(GcOptions),
+    /// Print what lets a shell complete the options: bash, zsh or fish
+    #[command(override_usage = "heddle completion <bash|zsh|fish>")]
+    Completion(CompletionOptions),
+    /// Print or write the manual pages
+    #[command(override_usage = "heddle man [options]")]
+    Man(ManOptions),
 }
 
 /// `yarn-session.sh`.
@@ -106,6 +118,9 @@ pub(crate) struct SessionOptions {
     #[arg(short, long, help_heading = "Client")]
     pub(crate) verbose: bool,
 
+    #[command(flatten)]
+    pub(crate) deploy: DeployOptions,
+
     /// Same as --detached
     #[arg(long = "yarndetached", alias = "yd", hide = true)]
     pub(crate) yarn_detached: bool,
@@ -115,6 +130,24 @@ pub(crate) struct SessionOptions {
     /// Has had no effect for many releases
     #[arg(long = "streaming", alias = "st", hide = true)]
     pub(crate) streaming: bool,
+}
+
+/// How a cluster is brought up; heddle's own.
+#[derive(Debug, Args, Default, Clone)]
+#[command(next_help_heading = "Deployment (heddle)")]
+pub(crate) struct DeployOptions {
+    /// Show what would be submitted, and exit
+    #[arg(long = "dry-run")]
+    pub(crate) dry_run: bool,
+    /// Form of what is shown: text or json
+    #[arg(long = "output", value_name = "form")]
+    pub(crate) output: Option<String>,
+    /// Give up, and kill the application, if the cluster is not ready within this time (90s, 5min)
+    #[arg(long = "timeout", value_name = "duration")]
+    pub(crate) timeout: Option<String>,
+    /// Name of this submission: given twice, the second finds the first one's application
+    #[arg(long = "submission", value_name = "name")]
+    pub(crate) submission: Option<String>,
 }
 
 /// Which cluster a command speaks to; understood by all of them.
@@ -223,6 +256,9 @@ pub(crate) struct RunOptions {
     /// Return as soon as the job is submitted
     #[arg(short, long, help_heading = "Lifetime")]
     pub(crate) detached: bool,
+    /// Wait for the end of the application, and take its exit code (application mode)
+    #[arg(long = "attached", help_heading = "Lifetime")]
+    pub(crate) attached: bool,
     /// Cancel the job when the attached client ends
     #[arg(long = "shutdownOnAttachedExit", alias = "sae", help_heading = "Lifetime")]
     pub(crate) shutdown_on_attached_exit: bool,
@@ -267,6 +303,8 @@ pub(crate) struct RunOptions {
 
     #[command(flatten)]
     pub(crate) cluster: ClusterOptions,
+    #[command(flatten)]
+    pub(crate) deploy: DeployOptions,
     #[command(flatten)]
     pub(crate) yarn: YarnOptions,
 
@@ -362,6 +400,68 @@ pub(crate) struct CheckpointOptions {
     pub(crate) cluster: ClusterOptions,
     #[command(flatten)]
     pub(crate) rest: Rest,
+}
+
+/// `ps`.
+#[derive(Debug, Args, Default, Clone)]
+pub(crate) struct PsOptions {
+    /// Ended applications too
+    #[arg(short, long)]
+    pub(crate) all: bool,
+    /// Those of this user instead of your own
+    #[arg(long, value_name = "name")]
+    pub(crate) user: Option<String>,
+    /// Those of all users
+    #[arg(long = "all-users")]
+    pub(crate) all_users: bool,
+    /// Form of the list: text or json
+    #[arg(long, value_name = "form", value_parser = ["text", "json"], default_value = "text", hide_default_value = true, hide_possible_values = true)]
+    pub(crate) output: String,
+    /// Set any configuration key; may be repeated
+    #[arg(short = 'D', value_name = PROPERTY)]
+    pub(crate) property: Vec<String>,
+    /// Show the causes of an error
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+/// `gc`.
+#[derive(Debug, Args, Default, Clone)]
+pub(crate) struct GcOptions {
+    /// Remove; without this it is only shown what would be removed
+    #[arg(long)]
+    pub(crate) delete: bool,
+    /// Remove what dead applications of Flink's own client have left, too
+    #[arg(long)]
+    pub(crate) foreign: bool,
+    /// Keep files that were used within this time, at least an hour (default: 7d)
+    #[arg(long = "older-than", value_name = "duration", default_value = "7d", hide_default_value = true)]
+    pub(crate) older_than: String,
+    /// Form of the list: text or json
+    #[arg(long, value_name = "form", value_parser = ["text", "json"], default_value = "text", hide_default_value = true, hide_possible_values = true)]
+    pub(crate) output: String,
+    /// Set any configuration key, for example heddle.store.dir; may be repeated
+    #[arg(short = 'D', value_name = PROPERTY)]
+    pub(crate) property: Vec<String>,
+    /// Show the causes of an error
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+/// `completion`.
+#[derive(Debug, Args, Default, Clone)]
+pub(crate) struct CompletionOptions {
+    /// bash, zsh or fish
+    #[arg(hide = true, value_name = "shell", value_parser = ["bash", "zsh", "fish"])]
+    pub(crate) shell: String,
+}
+
+/// `man`.
+#[derive(Debug, Args, Default, Clone)]
+pub(crate) struct ManOptions {
+    /// Write all pages to this directory
+    #[arg(long, value_name = "directory")]
+    pub(crate) dir: Option<String>,
 }
 
 /// The words of a command that are no options.

@@ -47,7 +47,11 @@ impl Settings {
 
     fn properties(&mut self, properties: &[String]) -> Result<(), Failure> {
         for property in properties {
-            let (key, value) = property.split_once('=').unwrap_or((property, "true"));
+            // Flink takes a key alone for `true`, which hides a forgotten value.
+            let Some((key, value)) = property.split_once('=') else {
+                return Err(Failure::usage(format!("-D{property} has no value"))
+                    .hint(format!("write -D{property}=value, or -D{property}=true")));
+            };
             let (key, value) = (key.trim(), value.trim());
             if key.is_empty() {
                 return Err(Failure::usage(format!("-D{property} has no key")).hint("write -Dkey=value"));
@@ -186,7 +190,7 @@ mod tests {
             ship: vec!["x".into(), "y".into()],
             workers: Some("3".into()),
             detached: true,
-            property: vec!["k=v=w".into(), "flag".into()],
+            property: vec!["k=v=w".into(), "flag=true".into()],
             ..SessionOptions::default()
         };
         let settings = Settings::of_session(&options).unwrap();
@@ -213,6 +217,7 @@ mod tests {
             SessionOptions { slots: Some("two".into()), ..SessionOptions::default() },
             SessionOptions { workers: Some("0".into()), ..SessionOptions::default() },
             SessionOptions { property: vec!["=x".into()], ..SessionOptions::default() },
+            SessionOptions { property: vec!["flag".into()], ..SessionOptions::default() },
         ] {
             assert!(Settings::of_session(&options).unwrap_err().is_usage());
         }

@@ -1,35 +1,49 @@
 //! Bringing up a cluster: check, stage, submit, wait. Whatever stops it half way is undone.
 
 mod facts;
+mod ground;
+mod order;
 mod prepare;
 mod queue;
+mod resolve;
+mod show;
+mod submission;
 mod submit;
+mod undo;
+mod wanted;
 mod watch;
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use flink_model::spec::SPEC_FILE;
+use flink_model::spec::{AmSpec, SPEC_FILE};
 use futures::future;
-use hadoop_fs::{Source, Storage};
+use hadoop_fs::Source;
 use hadoop_rpc::Retry;
 use tokio_util::sync::CancellationToken;
 use yarn_api::ApplicationClient;
-use yarn_api::records::ApplicationId;
+use yarn_api::records::{ApplicationId, SubmissionContext};
 
-use crate::context::Context;
 use crate::error::Failure;
 use crate::hadoop::{Hadoop, yarn_failure};
 use crate::janitor;
 use crate::report::Report;
-use crate::session;
-use crate::setup::Setup;
-use crate::staging::{ApplicationDir, Artifact, Store, Unfinished, hash_files};
 use crate::target::RestAddress;
+use ground::{Ground, Placed};
 use prepare::Prepared;
+use submission::Known;
+use submit::InlineFiles;
+use undo::Undo;
 use watch::{Progress, Watch};
+
+pub(crate) use ground::{PRIVATE_STORE, SHARED_STORE};
+pub use order::{Deployment, Order, Program, Purpose};
+pub use show::DryRun;
+pub(crate) use submit::SUBMISSION_TAG;
+pub(crate) use wanted::{is_remote, without_scheme};
+pub(crate) use watch::with_extract;
 
 /// First and longest wait between two looks at the application's report.
 const POLL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(250));
@@ -37,198 +51,166 @@ const POLL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_m
 const SILENCE: Duration = Duration::from_secs(120);
 /// How often that silence is mentioned.
 const REMIND: Duration = Duration::from_secs(30);
-/// Bound for undoing a deployment.
-const UNDO_WITHIN: Duration = Duration::from_secs(30);
 
-/// What session to start.
-#[derive(Debug)]
-pub struct SessionOrder {
-    /// Flink, with the effective configuration.
-    pub setup: Setup,
-    /// The surroundings.
-    pub context: Context,
-    /// TaskManagers to keep from the start on.
-    pub min_workers: Option<u32>,
-}
-
-impl SessionOrder {
-    /// A session as the configuration says.
-    pub fn new(setup: Setup, context: Context) -> Self {
-        Self { setup, context, min_workers: None }
-    }
-}
-
-/// A cluster that has come up.
-#[derive(Debug)]
-pub struct Deployment {
-    /// Its application.
-    pub id: ApplicationId,
-    /// Its REST interface.
-    pub address: RestAddress,
-    /// The ResourceManager it runs under.
-    pub yarn: ApplicationClient,
-    undo: Undo,
-}
-
-impl Deployment {
-    /// Ends it again and removes its files.
-    pub async fn undo(&self, report: &dyn Report) {
-        self.undo.run(report).await;
-    }
-}
-
-/// What has to be taken back if the deployment fails.
-#[derive(Debug, Default)]
-struct Undo {
-    unfinished: Unfinished,
-    state: Mutex<UndoState>,
-}
-
-#[derive(Debug, Default, Clone)]
-struct UndoState {
-    storage: Option<Storage>,
-    directory: Option<ApplicationDir>,
-    application: Option<(ApplicationClient, ApplicationId)>,
-}
-
-impl Undo {
-    fn note(&self, change: impl FnOnce(&mut UndoState)) {
-        if let Ok(mut state) = self.state.lock() {
-            change(&mut state);
-        }
-    }
-
-    async fn run(&self, report: &dyn Report) {
-        let state = self.state.lock().map(|mut s| std::mem::take(&mut *s)).unwrap_or_default();
-        let work = async {
-            if let Some((yarn, id)) = &state.application {
-                report.info("Killing YARN application");
-                if let Err(failure) = session::kill(yarn, *id, "the client gave up the deployment").await {
-                    report.warn(&format!("{failure}; `yarn application -kill {id}` kills it"));
-                }
-            }
-            if let Some(directory) = &state.directory
-                && let Err(failure) = directory.remove().await
-            {
-                report.warn(&format!("left behind: {failure}"));
-            }
-            if let Some(storage) = &state.storage {
-                self.unfinished.remove(storage).await;
-            }
-        };
-        if tokio::time::timeout(UNDO_WITHIN, work).await.is_err() {
-            report.warn(
-                "the cluster did not answer while the deployment was undone: something may be left behind",
-            );
-        }
-    }
-}
-
-/// Starts a session and waits until it can be used. `interrupt` gives up; then, and after any error, nothing is left in YARN or HDFS.
-pub async fn session(
-    order: SessionOrder,
+/// Starts a cluster and waits until it can be used. `interrupt` gives up; then, and after any error, nothing is left in YARN or HDFS.
+pub async fn deploy(
+    order: Order,
     report: Arc<dyn Report>,
     interrupt: &CancellationToken,
 ) -> Result<Deployment, Failure> {
-    let prepared = Prepared::session(order, &*report)?;
+    let prepared = Prepared::new(order, &*report)?;
+    let hadoop = Hadoop::load(&prepared.context, &prepared.configuration)?;
+    let yarn = hadoop.yarn()?;
+    if let Some(known) = submission::find(&prepared, &yarn).await? {
+        return known_deployment(&prepared, known, yarn, &*report).await;
+    }
     let undo = Undo::default();
-    let failure = match interrupt.run_until_cancelled(deploy(&prepared, &undo, &report)).await {
-        Some(Ok((id, address, yarn))) => return Ok(Deployment { id, address, yarn, undo }),
+    let work = async {
+        let bring_up = bring_up(&prepared, hadoop, yarn.clone(), &undo, &report);
+        match prepared.within {
+            None => bring_up.await,
+            Some(within) => tokio::time::timeout(within, bring_up).await.unwrap_or_else(|_| {
+                Err(Failure::new(format!(
+                    "the cluster was not ready within {within:?}: the deployment was given up"
+                ))
+                .hint("nothing is left of it; a longer --timeout waits longer")
+                .retry_if(true))
+            }),
+        }
+    };
+    let failure = match interrupt.run_until_cancelled(work).await {
+        Some(Ok((id, address, secret))) => {
+            return Ok(Deployment { id, address, yarn, found: false, secret, undo });
+        }
         Some(Err(failure)) => failure,
         None => Failure::new("interrupted: the deployment was given up"),
     };
     undo.run(&*report).await;
+    submission::forget(&prepared);
     Err(failure)
 }
 
-async fn deploy(
-    prepared: &Prepared,
-    undo: &Undo,
-    report: &Arc<dyn Report>,
-) -> Result<(ApplicationId, RestAddress, ApplicationClient), Failure> {
-    let begin = Instant::now();
+/// What [`deploy`] would do. The ResourceManager gives an application id away for it; nothing else changes.
+pub async fn dry_run(order: Order, report: &dyn Report) -> Result<DryRun, Failure> {
+    let prepared = Prepared::new(order, report)?;
     let hadoop = Hadoop::load(&prepared.context, &prepared.configuration)?;
     let yarn = hadoop.yarn()?;
-    let storage = hadoop.storage(prepared.staging_base.as_deref())?;
-    report.info(&format!("Cluster specification: {}", prepared.specification()));
+    let ground = Ground::look(&prepared, hadoop, yarn, report).await?;
+    let placed = ground.planned().await?;
+    let plan = plan(&prepared, &ground, placed)?;
+    Ok(DryRun::new(&prepared, plan))
+}
 
-    // Everything that can say no comes before the first byte is written.
-    let paths: Vec<_> = prepared.artifacts.iter().map(|f| f.path.clone()).collect();
-    let cache = prepared.context.cache_dir().map(|dir| dir.join("hashes.json"));
-    let (facts, hashed, base) = future::try_join3(
-        facts::gather(&yarn),
-        hash_files(&paths, cache),
-        facts::staging_base(&storage, prepared.staging_base.as_deref()),
-    )
-    .await?;
-    facts::check(prepared, &hadoop, &facts, &**report)?;
-    tracing::debug!(elapsed = ?begin.elapsed(), "checked");
+/// What YARN and the ApplicationMaster get, in one value. It holds no secret but in the contents of `inline`.
+pub(crate) struct Plan {
+    pub(crate) placed: Vec<Placed>,
+    pub(crate) spec: AmSpec,
+    pub(crate) context: SubmissionContext,
+    /// Configuration files, the program, and the spec itself, by their names.
+    pub(crate) inline: InlineFiles,
+    order: Bytes,
+}
 
-    let id = facts.application.id;
-    let store_storage = hadoop.storage(prepared.store_dir.as_deref().or(prepared.staging_base.as_deref()))?;
-    let store_root =
-        prepared.store_dir.clone().unwrap_or_else(|| format!("{}/.heddle/store", store_storage.home_dir()));
-    let store = Store::new(store_storage.clone(), &store_root, prepared.replication)?;
-    let directory = ApplicationDir::new(storage.clone(), &base, &id.to_string(), prepared.replication);
-    undo.note(|state| {
-        state.storage = Some(store_storage);
-        state.directory = Some(directory.clone());
-    });
-
-    let shipped = prepared.shipped(id)?;
-    let names = prepared.artifacts.iter().map(|f| f.key.clone());
-    let artifacts: Vec<Artifact> = names.zip(hashed).map(|(key, file)| Artifact { key, file }).collect();
-    // A NameNode that refused has made nothing that could be removed.
-    directory.create().await.inspect_err(|_| undo.note(|state| state.directory = None))?;
-    let place = store.place(&artifacts, &undo.unfinished, report);
-    let ship = submit::put_all(&directory, submit::ship_files(prepared));
-    let (mut resources, mut shipped_by_user) = future::try_join(place, ship).await?;
-    resources.append(&mut shipped_by_user);
-    let spec = submit::spec(prepared, &hadoop, &shipped, &directory, &resources)?;
+fn plan(prepared: &Prepared, ground: &Ground, placed: Vec<Placed>) -> Result<Plan, Failure> {
+    let shipped = prepared.shipped(ground.facts.application.id)?;
+    let spec = submit::spec(prepared, ground, &shipped, &placed)?;
     let order = serde_json::to_vec_pretty(&spec)
         .map_err(|e| Failure::because("cannot write the order to the ApplicationMaster", e))?;
-    let order = Bytes::from(order);
-    let mut inline = submit::configuration_files(prepared, &shipped)?;
+    let inline = submit::configuration_files(prepared, &shipped)?;
+    let resources: Vec<_> = placed.iter().map(|p| p.resource.clone()).collect();
+    let context = submit::submission(prepared, ground, &spec, &resources)?;
+    Ok(Plan { placed, spec, context, inline, order: order.into() })
+}
+
+async fn bring_up(
+    prepared: &Prepared,
+    hadoop: Hadoop,
+    yarn: ApplicationClient,
+    undo: &Undo,
+    report: &Arc<dyn Report>,
+) -> Result<(ApplicationId, Option<RestAddress>, Vec<u8>), Failure> {
+    let begin = Instant::now();
+    report.info(&format!("Cluster specification: {}", prepared.specification()));
+    // Everything that can say no comes before the first byte is written.
+    let ground = Ground::look(prepared, hadoop, yarn, &**report).await?;
+    let (yarn, directory) = (&ground.yarn, &ground.directory);
+    let id = ground.facts.application.id;
+    tracing::debug!(elapsed = ?begin.elapsed(), "checked");
+
+    undo.note(|state| state.directory = Some(directory.clone()));
+    // A NameNode that refused has made nothing that could be removed.
+    directory.create().await.inspect_err(|_| undo.note(|state| state.directory = None))?;
+    let placed = ground.place(undo, report).await?;
+    let Plan { mut context, mut inline, order, .. } = plan(prepared, &ground, placed)?;
     // The order lies in the directory in any case: by it the directory is known for ours.
     let mut own = vec![(SPEC_FILE.to_owned(), Source::Bytes(order.clone()))];
     if submit::fit_inline(&inline, &order) {
         inline.push((SPEC_FILE.to_owned(), order));
     } else {
         own.extend(inline.drain(..).map(|(name, content)| (name, Source::Bytes(content))));
-        resources.append(&mut submit::put_all(&directory, std::mem::take(&mut own)).await?);
+        for resource in submit::put_all(directory, std::mem::take(&mut own)).await? {
+            let local = submit::local_resource(&resource)?;
+            context.am_container.local_resources.insert(resource.key, local);
+        }
     }
-    let context = submit::submission(prepared, &hadoop, &facts, &spec, &resources, &inline)?;
+    let secret = submit::new_secret();
+    context.am_container.tokens = submit::credentials(&secret, &inline).to_writable_bytes();
     tracing::debug!(elapsed = ?begin.elapsed(), "staged");
 
+    submission::remember(prepared, yarn, id)?;
     report.info(&format!("Submitting application master {id}"));
     undo.note(|state| state.application = Some((yarn.clone(), id)));
     yarn.submit_application(&context).await.map_err(|e| yarn_failure(&e))?;
+    report.info(&format!("Submitted application {id}"));
     report.info("Waiting for the cluster to be allocated");
     // Neither a file that nobody waits for, nor tidying up after others must hold up this application.
     let tidy = async {
-        if let Err(failure) = submit::put_all(&directory, own).await {
+        if let Err(failure) = submit::put_all(directory, own).await {
             report.warn(&failure.to_string());
         }
-        janitor::sweep(&yarn, &storage, &base, id).await;
+        janitor::sweep(yarn, &ground.storage, &ground.base, id).await;
         future::pending::<Infallible>().await
     };
     let ended = tokio::select! {
-        ended = wait(&yarn, id, &**report) => ended?,
+        ended = wait(yarn, id, prepared.program.is_some(), &**report) => ended?,
         never = tidy => match never {},
     };
     let address = ended.inspect_err(|_| undo.note(|state| state.application = None))?;
-    report.info(&format!("Found Web Interface {address} of application '{id}'."));
-    Ok((id, address, yarn))
+    if let Some(address) = &address {
+        report.info(&format!("Found Web Interface {address} of application '{id}'."));
+    }
+    Ok((id, address, secret))
 }
 
-/// Follows the application until it can be spoken to, or (the inner error) has ended.
+/// An application that an earlier order of the same name has made.
+async fn known_deployment(
+    prepared: &Prepared,
+    known: Known,
+    yarn: ApplicationClient,
+    report: &dyn Report,
+) -> Result<Deployment, Failure> {
+    let (Known::Alive(id) | Known::Succeeded(id)) = known;
+    let name = prepared.submission.as_deref().unwrap_or_default();
+    report.info(&format!("The submission {name} is there already: application {id}"));
+    let address = match known {
+        Known::Alive(_) => wait(&yarn, id, prepared.program.is_some(), report).await??,
+        Known::Succeeded(_) => None,
+    };
+    if let Some(address) = &address {
+        report.info(&format!("Found Web Interface {address} of application '{id}'."));
+    }
+    Ok(Deployment { id, address, yarn, found: true, secret: Vec::new(), undo: Undo::default() })
+}
+
+/// Follows the application until it can be spoken to (none: its program has ended well already), or (the inner error) has failed.
 async fn wait(
     yarn: &ApplicationClient,
     id: ApplicationId,
+    has_program: bool,
     report: &dyn Report,
-) -> Result<Result<RestAddress, Failure>, Failure> {
+) -> Result<Result<Option<RestAddress>, Failure>, Failure> {
     let begin = Instant::now();
-    let mut watch = Watch::default();
+    let mut watch = if has_program { Watch::of_program() } else { Watch::default() };
     let mut pause = POLL.0;
     let mut heard = Instant::now();
     let mut warned: Option<Instant> = None;
@@ -253,7 +235,8 @@ async fn wait(
             report.info(&text);
         }
         match progress {
-            Progress::Ready(address) => return Ok(Ok(address)),
+            Progress::Ready(address) => return Ok(Ok(Some(address))),
+            Progress::Ended => return Ok(Ok(None)),
             Progress::Failed(failure) => return Ok(Err(failure)),
             Progress::Waiting => tokio::time::sleep(pause).await,
         }

@@ -21,12 +21,16 @@ use yarn_api::records::{
     SubmissionContext, Visibility,
 };
 
-use super::facts::Facts;
-use super::prepare::{AM, BRIDGE, Prepared, TASKRUNNER};
+use super::ground::{Ground, Placed, container_files};
+use super::prepare::Prepared;
+use super::wanted::{AM, BRIDGE, TASKRUNNER};
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
 use crate::staging::{ApplicationDir, LocalFile};
-use crate::target::text;
+use crate::target::{bad_value, text};
+
+/// Begins the tag by which a submission is found again; its name follows.
+pub(crate) const SUBMISSION_TAG: &str = "heddle-submission:";
 
 /// The command of the ApplicationMaster's container: fixed words, nothing of the user's.
 const COMMAND: &str = "./heddle-am 1><LOG_DIR>/heddle-am.out 2><LOG_DIR>/heddle-am.log";
@@ -58,6 +62,10 @@ pub(crate) fn configuration_files(
             .map_err(|e| Failure::because(format!("cannot read {}", path.display()), e))?;
         files.push((key.clone(), text.into()));
     }
+    if let Some(program) = &prepared.program {
+        let text = serde_json::json!({ "mainClass": program.main_class, "args": program.args });
+        files.push((plan::PROGRAM_FILE.to_owned(), text.to_string().into_bytes().into()));
+    }
     Ok(files)
 }
 
@@ -66,33 +74,25 @@ pub(crate) fn fit_inline(files: &InlineFiles, order: &[u8]) -> bool {
     files.iter().map(|(_, content)| content.len()).sum::<usize>() + order.len() <= INLINE_LIMIT
 }
 
-/// What the user ships.
-pub(crate) fn ship_files(prepared: &Prepared) -> OwnFiles {
-    prepared.ship.iter().map(local).collect()
-}
-
-fn local(file: &LocalFile) -> (String, Source) {
-    (file.key.clone(), Source::File(file.path.clone()))
-}
-
 /// Uploads files, several at a time; gives them in their order.
 pub(crate) async fn put_all(directory: &ApplicationDir, files: OwnFiles) -> Result<Vec<Resource>, Failure> {
-    let uploads = stream::iter(&files).map(|(key, source)| directory.put(key, source));
-    uploads.buffered(PARALLEL).try_collect().await
+    // Made before they run: the whole must be a future that any thread can run.
+    let uploads: Vec<_> = files.iter().map(|(key, source)| directory.put(key, source)).collect();
+    stream::iter(uploads).buffered(PARALLEL).try_collect().await
 }
 
 /// The order to the ApplicationMaster.
 pub(crate) fn spec(
     prepared: &Prepared,
-    hadoop: &Hadoop,
+    ground: &Ground,
     shipped: &ShippedConfiguration,
-    directory: &ApplicationDir,
-    resources: &[Resource],
+    placed: &[Placed],
 ) -> Result<AmSpec, Failure> {
+    let hadoop = &ground.hadoop;
     let conf = &prepared.configuration;
     let cannot = |e: plan::PlanError| Failure::because("cannot plan the containers", e);
     let around = Surroundings {
-        files: prepared.container_files(),
+        files: container_files(prepared, placed),
         logging: prepared.logging.0,
         yarn_class_path: hadoop
             .conf
@@ -109,7 +109,8 @@ pub(crate) fn spec(
     // What the ApplicationMaster hands on itself, over gRPC.
     let sent = std::iter::once(shipped.file_name.to_owned());
     let sent = sent.chain(prepared.logging.1.iter().map(|file| file.key.clone())).collect();
-    let worker_resources = resources.iter().filter(|r| r.key != AM && r.key != BRIDGE);
+    let (own, worker): (Vec<_>, Vec<_>) =
+        placed.iter().map(|p| p.resource.clone()).partition(|r| r.key == AM || r.key == BRIDGE);
     let history = text(conf, &options::HISTORY_SERVER_ADDRESS).map(|host| {
         let port = text(conf, &options::HISTORY_SERVER_PORT).unwrap_or_else(|| "8082".into());
         format!("http://{host}:{port}")
@@ -124,10 +125,11 @@ pub(crate) fn spec(
             args_from_env: local_dirs.into_iter().collect(),
             ..task_manager.map_err(cannot)?
         },
-        task_manager_resources: worker_resources.cloned().collect(),
+        task_manager_resources: worker,
+        application_master_resources: own,
         task_manager_files: sent,
         taskrunner_key: TASKRUNNER.to_owned(),
-        staging_dir: Some(directory.url()?),
+        staging_dir: Some(ground.directory.url()?),
         hadoop: hadoop_settings(hadoop)?,
         hadoop_overrides: overrides(conf),
         heartbeat_idle_ms: positive(conf, &options::HEARTBEAT_IDLE)?.saturating_mul(1000),
@@ -143,12 +145,11 @@ pub(crate) fn spec(
 /// What is submitted to the ResourceManager.
 pub(crate) fn submission(
     prepared: &Prepared,
-    hadoop: &Hadoop,
-    facts: &Facts,
+    ground: &Ground,
     spec: &AmSpec,
     resources: &[Resource],
-    inline: &InlineFiles,
 ) -> Result<SubmissionContext, Failure> {
+    let (hadoop, facts) = (&ground.hadoop, &ground.facts);
     let conf = &prepared.configuration;
     let local_resources: BTreeMap<String, LocalResource> = resources
         .iter()
@@ -163,7 +164,6 @@ pub(crate) fn submission(
         // Without Kerberos Hadoop believes this name; the container itself runs as whoever runs the NodeManager.
         environment: [("HADOOP_USER_NAME".to_owned(), hadoop.user.effective.clone())].into(),
         commands: vec![COMMAND.to_owned()],
-        tokens: credentials(inline).to_writable_bytes(),
         acls: acls(conf),
         ..ContainerLaunchContext::default()
     };
@@ -175,6 +175,8 @@ pub(crate) fn submission(
     let tags = text(conf, &options::APPLICATION_TAGS).unwrap_or_default();
     context.tags =
         tags.split(',').map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned).collect::<BTreeSet<_>>();
+    let name = prepared.submission.clone().unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string());
+    context.tags.insert(format!("{SUBMISSION_TAG}{name}"));
     let priority = get(conf, &options::APPLICATION_PRIORITY)?;
     context.priority = priority.filter(|p| *p >= 0).map(Priority);
     context.node_label = text(conf, &options::APPLICATION_NODE_LABEL);
@@ -196,7 +198,7 @@ pub(crate) fn submission(
     Ok(context)
 }
 
-fn local_resource(resource: &Resource) -> Result<LocalResource, Failure> {
+pub(crate) fn local_resource(resource: &Resource) -> Result<LocalResource, Failure> {
     let url = resource.url.parse();
     let url =
         url.map_err(|e| Failure::because(format!("cannot hand {} to the containers", resource.key), e))?;
@@ -217,13 +219,18 @@ fn local_resource(resource: &Resource) -> Result<LocalResource, Failure> {
     })
 }
 
-/// The secret with which the application's processes know each other, made anew for each application; and the small files,
-/// which may hold secrets too: on the node only the container's user can read the credentials.
-fn credentials(inline: &InlineFiles) -> Credentials {
+/// A secret with which the application's processes know each other, made anew for each application.
+pub(crate) fn new_secret() -> Vec<u8> {
     let mut secret = vec![0u8; 32];
     rand::rng().fill_bytes(&mut secret);
+    secret
+}
+
+/// The application's secret and the small files, which may hold secrets too: on the node only the container's user can read
+/// the credentials.
+pub(crate) fn credentials(secret: &[u8], inline: &InlineFiles) -> Credentials {
     let mut credentials = Credentials::default();
-    credentials.secrets.insert(CONTROL_SECRET_ALIAS.to_owned(), secret);
+    credentials.secrets.insert(CONTROL_SECRET_ALIAS.to_owned(), secret.to_vec());
     let files =
         inline.iter().map(|(name, content)| (format!("{INLINE_FILE_PREFIX}{name}"), content.to_vec()));
     credentials.secrets.extend(files);
@@ -269,7 +276,7 @@ fn attempts(conf: &Configuration) -> Result<u32, Failure> {
 }
 
 fn get<T: FromValue>(conf: &Configuration, option: &Opt<T>) -> Result<Option<T>, Failure> {
-    conf.get(option).map_err(|e| Failure::because("cannot use the configuration", e))
+    conf.get(option).map_err(bad_value)
 }
 
 fn positive(conf: &Configuration, option: &Opt<i32>) -> Result<u64, Failure> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use yarn_api::records::{ApplicationReport, ApplicationState};
+use yarn_api::records::{ApplicationReport, ApplicationState, FinalStatus};
 
 use crate::diagnostics;
 use crate::error::Failure;
@@ -14,6 +14,8 @@ const REMIND_EVERY: Duration = Duration::from_secs(60);
 /// Follows an application from its submission on.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
+    /// It runs a program of its own, with which it ends.
+    ends_with_program: bool,
     state: Option<ApplicationState>,
     reason: String,
     reminders: u32,
@@ -26,11 +28,18 @@ pub(crate) enum Progress {
     Waiting,
     /// It runs and can be spoken to.
     Ready(RestAddress),
+    /// Its program has run to its end already, and well.
+    Ended,
     /// It will never run.
     Failed(Failure),
 }
 
 impl Watch {
+    /// A watch of an application that ends when its program does.
+    pub(crate) fn of_program() -> Self {
+        Self { ends_with_program: true, ..Self::default() }
+    }
+
     /// Takes in the report that came `elapsed` after the submission; gives what it means and what is new to tell.
     pub(crate) fn step(&mut self, found: &ApplicationReport, elapsed: Duration) -> (Progress, Vec<String>) {
         let mut tell = Vec::new();
@@ -43,6 +52,12 @@ impl Watch {
                     tell.push("YARN application has been deployed successfully.".into());
                     return (Progress::Ready(address), tell);
                 }
+            }
+            ApplicationState::Finished
+                if self.ends_with_program && found.final_status == FinalStatus::Succeeded =>
+            {
+                tell.push("YARN application has been deployed successfully.".into());
+                return (Progress::Ended, tell);
             }
             ApplicationState::Finished => {
                 let what = format!(
@@ -81,7 +96,7 @@ fn failure(found: &ApplicationReport) -> Failure {
     with_extract(what, found)
 }
 
-fn with_extract(what: String, found: &ApplicationReport) -> Failure {
+pub(crate) fn with_extract(what: String, found: &ApplicationReport) -> Failure {
     let lines = diagnostics::failure_extract(found.diagnostics.as_deref().unwrap_or_default());
     let id = found.id;
     let text = if lines.is_empty() {
@@ -97,7 +112,7 @@ fn with_extract(what: String, found: &ApplicationReport) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use yarn_api::records::{FinalStatus, Priority};
+    use yarn_api::records::Priority;
 
     fn report(state: ApplicationState, diagnostics: &str) -> ApplicationReport {
         ApplicationReport {

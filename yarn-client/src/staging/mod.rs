@@ -13,8 +13,9 @@ use hadoop_fs::{Source, Storage, WriteOptions};
 use crate::error::Failure;
 
 pub use hashes::{HashedFile, hash_files};
-pub use store::{Artifact, Store};
+pub use store::{Artifact, Store, Survey};
 pub use tree::{LocalFile, files_below};
+pub(crate) use visibility::{ancestors, visibility};
 
 /// Files that are uploaded at the same time: each spends half a second waiting for its last block.
 const PARALLEL_UPLOADS: usize = 8;
@@ -22,26 +23,26 @@ const PARALLEL_UPLOADS: usize = 8;
 /// What an interrupted deployment has to remove, by path.
 #[derive(Debug, Default)]
 pub struct Unfinished {
-    paths: Mutex<Vec<String>>,
+    paths: Mutex<Vec<(Storage, String)>>,
 }
 
 impl Unfinished {
-    fn begin(&self, path: &str) {
+    fn begin(&self, storage: &Storage, path: &str) {
         if let Ok(mut paths) = self.paths.lock() {
-            paths.push(path.to_owned());
+            paths.push((storage.clone(), path.to_owned()));
         }
     }
 
     fn done(&self, path: &str) {
         if let Ok(mut paths) = self.paths.lock() {
-            paths.retain(|p| p != path);
+            paths.retain(|(_, p)| p != path);
         }
     }
 
     /// Removes what is left.
-    pub async fn remove(&self, storage: &Storage) {
+    pub async fn remove(&self) {
         let left = self.paths.lock().map(|mut paths| std::mem::take(&mut *paths)).unwrap_or_default();
-        for path in left {
+        for (storage, path) in left {
             if let Err(error) = storage.delete(&path, true).await {
                 tracing::warn!(%error, path, "unfinished upload not removed");
             }

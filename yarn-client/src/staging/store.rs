@@ -22,8 +22,9 @@ const PARALLEL_QUESTIONS: usize = 16;
 const INCOMING: &str = ".incoming";
 /// An upload that has not been finished for this long never will be.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
-/// Mode of directories where the store's root does not exist yet.
-const DIRECTORY_MODE: u16 = 0o755;
+/// Modes of directories (where the store's root does not exist yet) and files.
+const SHARED: (u16, u16) = (0o755, 0o644);
+const PRIVATE: (u16, u16) = (0o700, 0o600);
 
 /// A local file and its path in the containers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct Artifact {
     pub key: String,
     /// The file.
     pub file: HashedFile,
+    /// Whether the nodes unpack it.
+    pub kind: ResourceKind,
 }
 
 /// What the NameNode says of each path that was asked for.
@@ -43,6 +46,15 @@ pub struct Store {
     storage: Storage,
     root: String,
     replication: Option<u16>,
+    modes: (u16, u16),
+}
+
+/// What a store has of some artifacts, and what it lacks.
+#[derive(Debug)]
+pub struct Survey<'a> {
+    artifacts: &'a [Artifact],
+    paths: Vec<String>,
+    known: Known,
 }
 
 struct Missing<'a> {
@@ -53,26 +65,62 @@ struct Missing<'a> {
     replace: bool,
 }
 
+impl Survey<'_> {
+    /// Sizes of the files that are not there, each once, in bytes.
+    pub fn missing(&self) -> Vec<u64> {
+        let each = self.artifacts.iter().zip(&self.paths);
+        let missing: BTreeMap<&String, u64> = each
+            .filter(|(artifact, path)| !is_there(artifact, self.known.get(*path)))
+            .map(|(artifact, path)| (path, artifact.file.size))
+            .collect();
+        missing.into_values().collect()
+    }
+}
+
+fn is_there(artifact: &Artifact, found: Option<&Option<FileStatus>>) -> bool {
+    found.and_then(Option::as_ref).is_some_and(|s| s.len == artifact.file.size)
+}
+
 impl Store {
-    /// A store in the directory `root`.
-    pub fn new(storage: Storage, root: &str, replication: Option<u16>) -> Result<Self, Failure> {
+    /// A store in the directory `root`, for files that anybody may see.
+    pub fn shared(storage: Storage, root: &str, replication: Option<u16>) -> Result<Self, Failure> {
         let root = storage.path(root).map_err(|e| Failure::fs(&e))?;
-        Ok(Self { storage, root, replication })
+        Ok(Self { storage, root, replication, modes: SHARED })
     }
 
-    /// Sees to it that all `artifacts` are in the store; gives them as local resources, in their order.
-    pub async fn place(
-        &self,
-        artifacts: &[Artifact],
-        unfinished: &Unfinished,
-        report: &Arc<dyn Report>,
-    ) -> Result<Vec<Resource>, Failure> {
+    /// A store that only its owner can read.
+    pub fn private(storage: Storage, root: &str, replication: Option<u16>) -> Result<Self, Failure> {
+        Ok(Self { modes: PRIVATE, ..Self::shared(storage, root, replication)? })
+    }
+
+    /// Looks what is there; changes nothing.
+    pub async fn survey<'a>(&self, artifacts: &'a [Artifact]) -> Result<Survey<'a>, Failure> {
         let paths: Vec<String> =
             artifacts.iter().map(|a| store_path(&self.root, &a.file.sha256, name_of(a))).collect();
         let mut asked: BTreeSet<String> = paths.iter().flat_map(|p| ancestors(p)).collect();
         asked.extend(paths.iter().cloned());
-        let mut known = self.look_at(asked).await?;
+        let known = self.look_at(asked).await?;
+        Ok(Survey { artifacts, paths, known })
+    }
 
+    /// The artifacts as local resources, and whether each has yet to be uploaded.
+    pub fn planned(&self, survey: &Survey<'_>) -> Result<Vec<(Resource, bool)>, Failure> {
+        let each = survey.artifacts.iter().zip(&survey.paths);
+        each.map(|(artifact, path)| {
+            let there = is_there(artifact, survey.known.get(path));
+            Ok((self.resource(artifact, path, &survey.known)?, !there))
+        })
+        .collect()
+    }
+
+    /// Sees to it that all artifacts of the survey are in the store; gives them as local resources, in their order.
+    pub async fn complete(
+        &self,
+        survey: Survey<'_>,
+        unfinished: &Unfinished,
+        report: &Arc<dyn Report>,
+    ) -> Result<Vec<Resource>, Failure> {
+        let Survey { artifacts, paths, mut known } = survey;
         let mut missing: BTreeMap<&str, Missing<'_>> = BTreeMap::new();
         for (artifact, path) in artifacts.iter().zip(&paths) {
             let there = known.get(path).and_then(Option::as_ref);
@@ -85,11 +133,8 @@ impl Store {
             }
         }
         if !missing.is_empty() {
-            let mode = known
-                .get(&self.root)
-                .and_then(Option::as_ref)
-                .map_or(DIRECTORY_MODE, |root| root.mode & 0o1777);
-            self.upload_all(missing.into_values().collect(), mode, unfinished, report).await?;
+            self.upload_all(missing.into_values().collect(), self.directory_mode(&known), unfinished, report)
+                .await?;
             let again = known
                 .iter()
                 .filter(|(path, found)| found.is_none() || paths.contains(path))
@@ -97,24 +142,36 @@ impl Store {
             let again: BTreeSet<String> = again.collect();
             known.append(&mut self.look_at(again).await?);
         }
-        artifacts.iter().zip(&paths).map(|(artifact, path)| self.resource(artifact, path, &known)).collect()
+        let each = artifacts.iter().zip(&paths);
+        each.map(|(artifact, path)| {
+            if !is_there(artifact, known.get(path)) {
+                let what = format!("{path} has gone, or changed, since it was put into the store");
+                return Err(Failure::new(what).retry_if(true));
+            }
+            self.resource(artifact, path, &known)
+        })
+        .collect()
     }
 
+    /// Mode of new directories: that of the root, which an administrator may have made.
+    fn directory_mode(&self, known: &Known) -> u16 {
+        known.get(&self.root).and_then(Option::as_ref).map_or(self.modes.0, |root| root.mode & 0o1777)
+    }
+
+    /// An artifact as a local resource; what is not there yet is taken for as it will be.
     fn resource(&self, artifact: &Artifact, path: &str, known: &Known) -> Result<Resource, Failure> {
         let status = |path: &str| known.get(path).and_then(Option::as_ref);
-        let found = status(path).filter(|s| s.len == artifact.file.size).ok_or_else(|| {
-            Failure::new(format!("{path} has gone, or changed, since it was put into the store"))
-                .retry_if(true)
-        })?;
+        let found = status(path);
         let above = ancestors(path);
-        let modes = above.iter().map(|dir| status(dir).map_or(0, |s| u32::from(s.mode)));
+        let new = u32::from(self.directory_mode(known));
+        let modes = above.iter().map(|dir| status(dir).map_or(new, |s| u32::from(s.mode)));
         Ok(Resource {
             key: artifact.key.clone(),
             url: self.storage.url(path).map_err(|e| Failure::fs(&e))?,
-            size: found.len,
-            modification_time: i64::try_from(found.modified_ms).unwrap_or(i64::MAX),
-            visibility: visibility(u32::from(found.mode), modes),
-            kind: ResourceKind::File,
+            size: artifact.file.size,
+            modification_time: found.map_or(0, |s| i64::try_from(s.modified_ms).unwrap_or(i64::MAX)),
+            visibility: visibility(found.map_or(u32::from(self.modes.1), |s| u32::from(s.mode)), modes),
+            kind: artifact.kind,
         })
     }
 
@@ -138,18 +195,22 @@ impl Store {
     ) -> Result<(), Failure> {
         // The biggest first, so that none of them is alone at the end.
         missing.sort_by_key(|m| std::cmp::Reverse(m.file.size));
-        report.upload_begins(missing.len(), missing.iter().map(|m| m.file.size).sum());
         let incoming = format!("{}/{INCOMING}", self.root);
-        let made = self.storage.mkdirs(&incoming, Some(mode)).await.map_err(|e| Failure::fs(&e));
-        let uploads = stream::iter(missing)
-            .map(|m| self.upload(m, &incoming, mode, unfinished, report))
-            .buffer_unordered(PARALLEL_UPLOADS)
-            .try_collect::<()>();
+        let made = async {
+            // A directory above a private store is not private: the shared one may come to lie beside it.
+            let above = self.root.rsplit_once('/').map_or("/", |(above, _)| above);
+            self.storage.mkdirs(above, Some(SHARED.0)).await?;
+            self.storage.mkdirs(&incoming, Some(mode)).await
+        };
+        let made = made.await.map_err(|e| Failure::fs(&e));
+        // Made before they run: the whole must be a future that any thread can run.
+        let uploads: Vec<_> =
+            missing.into_iter().map(|m| self.upload(m, &incoming, mode, unfinished, report)).collect();
+        let uploads = stream::iter(uploads).buffer_unordered(PARALLEL_UPLOADS).try_collect::<()>();
         let done = match made {
             Ok(()) => uploads.await,
             Err(failure) => Err(failure),
         };
-        report.upload_ends();
         self.sweep(&incoming).await;
         done
     }
@@ -166,12 +227,12 @@ impl Store {
         let temporary = format!("{incoming}/{}-{name}", uuid::Uuid::new_v4().simple());
         let (listener, label) = (Arc::clone(report), name.to_owned());
         let options = WriteOptions {
-            mode: Some(0o644),
+            mode: Some(self.modes.1),
             replication: self.replication,
             overwrite: false,
             progress: Some(Arc::new(move |bytes| listener.uploaded(&label, bytes))),
         };
-        unfinished.begin(&temporary);
+        unfinished.begin(&self.storage, &temporary);
         let written = self.storage.write_file(&temporary, &Source::File(file.path.clone()), &options).await;
         let written = written.map_err(|e| Failure::fs(&e))?;
         if written.len != file.size || !file.is_unchanged() {

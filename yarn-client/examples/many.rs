@@ -1,0 +1,103 @@
+//! A program that embeds the client: it deploys applications to several clusters at once, each with its own configuration and
+//! user, all in one process. Nothing here is process-wide; the surroundings of every deployment are a value.
+//!
+//! ```text
+//! cargo run --example many -- APPLICATIONS FLINK_HOME HEDDLE_BIN USER:HADOOP_CONF_DIR [USER:HADOOP_CONF_DIR ...]
+//! ```
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use yarn_client::context::Context;
+use yarn_client::deploy::{self, Deployment, Order, Purpose};
+use yarn_client::error::Failure;
+use yarn_client::report::Silent;
+use yarn_client::session;
+use yarn_client::setup::Setup;
+
+/// A cluster, and who uses it.
+#[derive(Debug, Clone)]
+struct Place {
+    user: String,
+    hadoop_conf: String,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((count, flink, bin, places)) = read(&arguments) else {
+        eprintln!("usage: many APPLICATIONS FLINK_HOME HEDDLE_BIN USER:HADOOP_CONF_DIR ...");
+        return ExitCode::FAILURE;
+    };
+    let begin = Instant::now();
+    let mut deployments = JoinSet::new();
+    for number in 0..count {
+        let Some(place) = places.get(number % places.len()).cloned() else { continue };
+        let (flink, bin) = (flink.clone(), bin.clone());
+        deployments.spawn(async move { (number, place.clone(), one(number, &place, flink, bin).await) });
+    }
+    let mut failed = false;
+    while let Some(Ok((number, place, done))) = deployments.join_next().await {
+        match done {
+            Ok(deployment) => {
+                println!("{number} {} {} {:?}", place.user, deployment.id, begin.elapsed());
+                if let Err(failure) =
+                    session::kill(&deployment.yarn, deployment.id, "the example is over").await
+                {
+                    eprintln!("{failure}");
+                    failed = true;
+                }
+            }
+            Err(failure) => {
+                eprintln!("{number} {}: {}", place.user, failure.render(true));
+                failed = true;
+            }
+        }
+    }
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn read(arguments: &[String]) -> Option<(usize, String, PathBuf, Vec<Place>)> {
+    let [count, flink, bin, places @ ..] = arguments else { return None };
+    let places: Option<Vec<Place>> = places
+        .iter()
+        .map(|place| {
+            let (user, conf) = place.split_once(':')?;
+            Some(Place { user: user.to_owned(), hadoop_conf: conf.to_owned() })
+        })
+        .collect();
+    Some((count.parse().ok()?, flink.clone(), bin.into(), places.filter(|p| !p.is_empty())?))
+}
+
+/// Deploys one session, named after its number, with a configuration of its own.
+async fn one(number: usize, place: &Place, flink: String, bin: PathBuf) -> Result<Deployment, Failure> {
+    let vars: BTreeMap<String, String> = [
+        ("FLINK_HOME".to_owned(), flink),
+        ("HADOOP_CONF_DIR".to_owned(), place.hadoop_conf.clone()),
+        ("HADOOP_USER_NAME".to_owned(), place.user.clone()),
+    ]
+    .into();
+    let context = Context { vars, cwd: "/".into(), exe: bin.join("heddle"), user: place.user.clone() };
+    let mut setup = Setup::load(&context)?;
+    for (key, value) in [
+        ("yarn.application.name", format!("many {number} of {}", place.user)),
+        ("jobmanager.memory.process.size", "640m".to_owned()),
+        ("jobmanager.memory.jvm-overhead.min", "64m".to_owned()),
+        ("jobmanager.memory.jvm-metaspace.size", "128m".to_owned()),
+        ("example.number", number.to_string()),
+    ] {
+        setup.configuration.set_dynamic(key, value);
+    }
+    let order = Order {
+        within: Some(Duration::from_secs(300)),
+        ..Order::new(setup, context, Purpose::Session { min_workers: None })
+    };
+    deploy::deploy(order, Arc::new(Silent), &CancellationToken::new()).await
+}

@@ -1,0 +1,346 @@
+//! `run` and `run-application`: where the program runs, and how.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flink_model::config::Configuration;
+use flink_model::options::EXECUTION_TARGET;
+use flink_model::units;
+
+use super::commands::{become_client, on_signals, warn};
+use super::console::Console;
+use super::options::{DeployOptions, RunOptions};
+use super::settings::Settings;
+use crate::context::Context;
+use crate::deploy::{self, Deployment, Order, Purpose, is_remote, without_scheme};
+use crate::error::Failure;
+use crate::fetch::fetch;
+use crate::hadoop::Hadoop;
+use crate::report::{Output, Report};
+use crate::setup::{self, Setup};
+use crate::target::{self, text};
+use crate::{follow, jar, per_job, program, rest, run as client};
+
+/// Where a program runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// On a cluster that is there.
+    Cluster,
+    /// On a cluster of its own; `main()` on the client.
+    PerJob,
+    /// As an application; `main()` in the JobManager.
+    Application,
+}
+
+/// What the options and the configuration ask for.
+fn place(options: &RunOptions, configuration: &Configuration) -> Place {
+    let kind = text(configuration, &EXECUTION_TARGET).map(|t| t.to_lowercase());
+    let named = configuration.text("yarn.application.id").is_some();
+    let on_yarn = options.cluster.job_manager.as_deref() == Some("yarn-cluster");
+    match kind.as_deref() {
+        Some("yarn-application") => Place::Application,
+        Some("yarn-per-job") if !named => Place::PerJob,
+        // The option of older releases, which the target wins over.
+        None if on_yarn && !named => Place::PerJob,
+        _ => Place::Cluster,
+    }
+}
+
+/// `run`.
+pub(super) async fn run(
+    context: &Context,
+    console: &Arc<Console>,
+    options: RunOptions,
+    words: &[OsString],
+) -> Result<ExitCode, Failure> {
+    let settings = Settings::of_verb(&options.cluster, Some(&options.yarn))?;
+    let in_cluster = match options.main_place.as_deref() {
+        None | Some("client") => false,
+        Some("cluster") => true,
+        Some(other) => return Err(Failure::usage(format!("--main {other}: it is either client or cluster"))),
+    };
+    let mut setup = if in_cluster { None } else { Some(Setup::load(context)?) };
+    let (mut configuration, warnings) = match &mut setup {
+        Some(setup) => (setup.configuration.clone(), setup.warnings.clone()),
+        None => setup::configuration_if_any(context).map(|(_, conf, warnings)| (conf, warnings))?,
+    };
+    settings.apply(&mut configuration);
+    let place = place(&options, &configuration);
+    if place == Place::Application {
+        return application(context, console, &options).await;
+    }
+    if options.jarfile.is_none()
+        && options.program.is_empty()
+        && options.python.is_none()
+        && options.py_module.is_none()
+    {
+        return Err(Failure::usage("the program's jar is missing")
+            .hint("write it behind the options: flink run [options] <jar>"));
+    }
+    warn(console, warnings.iter().chain(&settings.warnings));
+    if options.attached {
+        console.warn("--attached has no effect here: `flink run` waits for the job unless -d is given");
+    }
+    let local = local_jar(context, &options, &configuration, console).await?;
+    if place == Place::PerJob {
+        let Some(setup) = setup.filter(|_| !in_cluster) else {
+            return Err(Failure::usage("--main cluster needs a cluster that is there")
+                .hint("`flink run-application -t yarn-application` starts one and runs main() in it"));
+        };
+        let setup = Setup { configuration, ..setup };
+        return per_job(context, console, &options, setup, local, words).await;
+    }
+    deployment_options_have_no_effect(&options.deploy, console)?;
+    let target =
+        target::choose(options.cluster.job_manager.as_deref(), &mut configuration, context, &**console)?;
+    let cluster = target::locate(target, &configuration, context, &**console).await?;
+    let sizing = settings.sizing_flags();
+    if !sizing.is_empty() {
+        let list = sizing.join(", ");
+        console.warn(&format!("no effect on a cluster that runs already: {list}"));
+    }
+    match setup {
+        Some(mut setup) => {
+            setup.configuration = configuration;
+            let words = words_with(words, &options, local.as_deref());
+            become_client(client::client(context, &setup, Some(&cluster.address), "run", &words)?)
+        }
+        None => {
+            let options = options_with(&options, local);
+            let done = rest::run(&cluster, &configuration, &options, context, &**console).await;
+            done.map_err(|f| cluster.explain(f))
+        }
+    }
+}
+
+/// `run-application`, and `run` with its target.
+pub(super) async fn application(
+    context: &Context,
+    console: &Arc<Console>,
+    options: &RunOptions,
+) -> Result<ExitCode, Failure> {
+    let settings = Settings::of_verb(&options.cluster, Some(&options.yarn))?;
+    if options.main_place.is_some() {
+        return Err(Failure::usage(
+            "--main has no meaning here: an application's main() runs in the JobManager",
+        ));
+    }
+    if options.attached && (options.detached || options.yarn.yarn_detached) {
+        return Err(Failure::usage("--attached and --detached exclude each other"));
+    }
+    let mut setup = Setup::load(context)?;
+    settings.apply(&mut setup.configuration);
+    match text(&setup.configuration, &EXECUTION_TARGET).map(|t| t.to_lowercase()).as_deref() {
+        None | Some("yarn-application") => {}
+        Some(other) => {
+            return Err(Failure::usage(format!("the target {other} is none for an application"))
+                .hint("write -t yarn-application")
+                .hint("`flink run` runs programs on the targets yarn-session, yarn-per-job and remote"));
+        }
+    }
+    let json = json(&options.deploy)?;
+    if !json {
+        warn(console, setup.warnings.iter().chain(&settings.warnings));
+    }
+    let release = setup.release;
+    let program = program::application(options, release, &mut setup.configuration, context)?;
+    let order = order(&options.deploy, setup, context, Purpose::Application(program))?;
+    if options.deploy.dry_run {
+        return dry_run(order, json, console).await;
+    }
+    let interrupt = on_signals()?;
+    let deployment = deploy::deploy(order, Arc::<Console>::clone(console), &interrupt).await?;
+    tell(&deployment, console);
+    if !options.attached {
+        return Ok(ExitCode::SUCCESS);
+    }
+    follow::follow(&deployment.yarn, deployment.id, deployment.address.as_ref(), &interrupt, &**console).await
+}
+
+fn tell(deployment: &Deployment, console: &Console) {
+    console.out(&format!("Application ID: {}", deployment.id));
+    match &deployment.address {
+        Some(address) => console.out(&format!("JobManager Web Interface: http://{address}")),
+        None => {
+            console.info(&format!("Application {} has finished with final state SUCCEEDED", deployment.id))
+        }
+    }
+}
+
+async fn per_job(
+    context: &Context,
+    console: &Arc<Console>,
+    options: &RunOptions,
+    setup: Setup,
+    jar: Option<String>,
+    words: &[OsString],
+) -> Result<ExitCode, Failure> {
+    let json = json(&options.deploy)?;
+    let words = words_with(words, options, jar.as_deref());
+    let client_setup = setup.clone();
+    let order = order(&options.deploy, setup, context, Purpose::PerJob { jar })?;
+    if options.deploy.dry_run {
+        return dry_run(order, json, console).await;
+    }
+    let start =
+        |address: &target::RestAddress| client::client(context, &client_setup, Some(address), "run", &words);
+    let detached = options.detached || options.yarn.yarn_detached;
+    let report = Arc::<Console>::clone(console);
+    per_job::run(order, start, detached, report, &on_signals()?).await
+}
+
+/// The program's jar on this machine: checked before a JVM is started for it, fetched first if it lies on HDFS. None for Python.
+async fn local_jar(
+    context: &Context,
+    options: &RunOptions,
+    configuration: &Configuration,
+    console: &Arc<Console>,
+) -> Result<Option<String>, Failure> {
+    if options.python.is_some() || options.py_module.is_some() {
+        return Ok(None);
+    }
+    let (jar, _) = program::jar_and_arguments(options)?;
+    let Some(jar) = jar else { return Ok(None) };
+    if is_remote(&jar) {
+        let hadoop = Hadoop::load(context, configuration)?;
+        let path = fetch(&hadoop, context, &jar, &**console).await?;
+        return Ok(Some(path.to_string_lossy().into_owned()));
+    }
+    let path = context.path(without_scheme(&jar));
+    match path.metadata() {
+        Ok(metadata) if metadata.is_file() => {}
+        Ok(_) => {
+            return Err(Failure::new(format!("the jar {} is not a file", path.display()))
+                .hint("name the jar itself, not its directory"));
+        }
+        Err(e) => {
+            let what = format!("cannot read the program's jar {}", path.display());
+            return Err(Failure::because(what, e).hint(
+                "the first word behind the options is the jar, the words behind it are the program's arguments",
+            ));
+        }
+    }
+    jar::check_program(&path, options.class.as_deref())?;
+    Ok(Some(jar))
+}
+
+/// The command line for Flink's client, with the jar that was fetched in the place of the one on HDFS.
+fn words_with(words: &[OsString], options: &RunOptions, jar: Option<&str>) -> Vec<OsString> {
+    let Some(jar) = jar else { return words.to_vec() };
+    let mut words = words.to_vec();
+    match &options.jarfile {
+        Some(named) => {
+            let option = OsString::from(format!("--jarfile={named}"));
+            for word in words.iter_mut().filter(|word| **word == option) {
+                *word = format!("--jarfile={jar}").into();
+            }
+        }
+        // The words that are no options stand at the end.
+        None => {
+            let at = words.len().saturating_sub(options.program.len());
+            if let Some(word) = words.get_mut(at) {
+                *word = jar.into();
+            }
+        }
+    }
+    words
+}
+
+fn options_with(options: &RunOptions, jar: Option<String>) -> RunOptions {
+    let mut options = options.clone();
+    match (&mut options.jarfile, jar) {
+        (Some(named), Some(jar)) => *named = jar,
+        (None, Some(jar)) => {
+            if let Some(first) = options.program.first_mut() {
+                *first = jar.into();
+            }
+        }
+        (_, None) => {}
+    }
+    options
+}
+
+/// What the options for a deployment say.
+pub(super) fn order(
+    options: &DeployOptions,
+    setup: Setup,
+    context: &Context,
+    purpose: Purpose,
+) -> Result<Order, Failure> {
+    let within = options.timeout.as_deref().map(|text| {
+        let parsed = units::Duration::parse(text).map_err(|e| {
+            Failure::usage(format!("--timeout {text}: {e}")).hint("write a number and a unit, as 90s or 5min")
+        })?;
+        Ok::<_, Failure>(Duration::from_millis(parsed.as_millis()))
+    });
+    Ok(Order {
+        submission: options.submission.clone(),
+        within: within.transpose()?,
+        ..Order::new(setup, context.clone(), purpose)
+    })
+}
+
+/// Whether a program reads what is shown.
+pub(super) fn json(options: &DeployOptions) -> Result<bool, Failure> {
+    match options.output.as_deref() {
+        None | Some("text") => Ok(false),
+        Some("json") if options.dry_run => Ok(true),
+        Some("json") => Err(Failure::usage("--output json belongs to --dry-run")),
+        Some(other) => Err(Failure::usage(format!("--output {other}: it is either text or json"))),
+    }
+}
+
+/// Shows what would be done. Warnings go to stderr, for stdout may be read by a program.
+pub(super) async fn dry_run(order: Order, json: bool, console: &Console) -> Result<ExitCode, Failure> {
+    let shown = deploy::dry_run(order, &Aside(console)).await?;
+    console.out(if json { shown.json() } else { shown.tree() }.trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Aside<'a>(&'a Console);
+
+impl Report for Aside<'_> {
+    fn info(&self, text: &str) {
+        self.0.err(text);
+    }
+
+    fn warn(&self, text: &str) {
+        self.0.err(&format!("warning: {text}"));
+    }
+}
+
+fn deployment_options_have_no_effect(options: &DeployOptions, console: &Console) -> Result<(), Failure> {
+    if options.dry_run {
+        return Err(Failure::usage(
+            "--dry-run shows how a cluster would be started, and this one is there already",
+        )
+        .hint("`flink info` shows the plan of a program"));
+    }
+    let given = [
+        ("--output", options.output.is_some()),
+        ("--timeout", options.timeout.is_some()),
+        ("--submission", options.submission.is_some()),
+    ];
+    let list: Vec<&str> = given.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+    if !list.is_empty() {
+        console.warn(&format!("no effect on a cluster that runs already: {}", list.join(", ")));
+    }
+    Ok(())
+}
+
+/// `info`: the plan, by Flink's own client.
+pub(super) async fn info(
+    context: &Context,
+    console: &Arc<Console>,
+    options: &RunOptions,
+    words: &[OsString],
+) -> Result<ExitCode, Failure> {
+    let settings = Settings::of_verb(&options.cluster, Some(&options.yarn))?;
+    let mut setup = Setup::load(context)?;
+    warn(console, setup.warnings.iter().chain(&settings.warnings));
+    settings.apply(&mut setup.configuration);
+    let jar = local_jar(context, options, &setup.configuration, console).await?;
+    become_client(client::client(context, &setup, None, "info", &words_with(words, options, jar.as_deref()))?)
+}

@@ -1,0 +1,32 @@
+//! `sql-client.sh` and `sql-gateway.sh`.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::commands::{become_client, on_signals};
+use super::console::Console;
+use crate::context::Context;
+use crate::deploy::{self, Order, Purpose};
+use crate::error::Failure;
+use crate::report::Output;
+use crate::sql::{Plan, Tool, plan};
+
+/// Becomes Flink's own program, or deploys a script.
+pub(super) async fn run(
+    context: &Context,
+    console: &Arc<Console>,
+    tool: Tool,
+    words: &[OsString],
+) -> Result<ExitCode, Failure> {
+    let (setup, program) = match plan(context, tool, words, &**console).await? {
+        Plan::Become(command) => return become_client(command),
+        Plan::Deploy(what) => *what,
+    };
+    setup.warnings.iter().for_each(|warning| console.err(&format!("warning: {warning}")));
+    let order = Order::new(setup, context.clone(), Purpose::Application(program));
+    let deployment = deploy::deploy(order, Arc::<Console>::clone(console), &on_signals()?).await?;
+    // As Flink's own client tells it.
+    console.out(&format!("[INFO] Deploy script in application mode:\nCluster ID: {}", deployment.id));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,145 @@
+//! Looks at the remote files that the containers get: they must be there, and their sizes and times go to YARN.
+
+use std::collections::BTreeMap;
+
+use flink_model::class_path::is_dist_jar;
+use flink_model::options;
+use flink_model::release::Release;
+use flink_model::spec::{Resource, Visibility};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use hadoop_fs::{FileStatus, Storage};
+
+use super::wanted::{Origin, Part, Wanted, twice};
+use crate::error::Failure;
+use crate::hadoop::Hadoop;
+use crate::report::Report;
+use crate::staging::{ancestors, visibility};
+
+/// Questions to the NameNodes that are open at the same time.
+const PARALLEL: usize = 16;
+
+/// A remote file, as YARN needs it.
+#[derive(Debug, Clone)]
+pub(crate) struct RemoteFile {
+    pub(crate) resource: Resource,
+    pub(crate) part: Part,
+    pub(crate) by: &'static str,
+}
+
+/// Looks at all of them. Flink's main jar must be among `wanted`, or in the provided directories.
+pub(crate) async fn resolve(
+    hadoop: &Hadoop,
+    wanted: &[Wanted],
+    release: Release,
+    report: &dyn Report,
+) -> Result<Vec<RemoteFile>, Failure> {
+    // Made before they run: the whole must be a future that any thread can run.
+    let looks: Vec<_> = wanted.iter().map(|item| look(hadoop, item)).collect();
+    let looks = stream::iter(looks).buffered(PARALLEL);
+    let mut found: Vec<RemoteFile> = looks.try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
+    let named = |key: &str| wanted.iter().any(|w| is_dist_jar(key) && is_dist_jar(&w.key));
+    // A main jar that is named by itself takes the place of a provided one.
+    found.retain(|file| file.by != options::PROVIDED_LIB_DIRS.key || !named(&file.resource.key));
+    let mut keys: BTreeMap<&str, &'static str> = BTreeMap::new();
+    let local = wanted
+        .iter()
+        .filter(|w| !matches!(w.origin, Origin::RemoteTree(_) | Origin::RemotePath(_) | Origin::Remote(_)));
+    for (key, by) in
+        local.map(|w| (w.key.as_str(), w.by)).chain(found.iter().map(|f| (f.resource.key.as_str(), f.by)))
+    {
+        if let Some(other) = keys.insert(key, by) {
+            return Err(twice(key, other, by));
+        }
+    }
+    let provided = |f: &&RemoteFile| f.by == options::PROVIDED_LIB_DIRS.key;
+    if found.iter().filter(provided).any(|f| f.resource.visibility != Visibility::Public) {
+        report.warn(&format!(
+            "not everybody may read {}: its files are fetched anew for each user; `hdfs dfs -chmod -R a+rX` on the \
+             directories, and a+x on those above, lets all users of a node share them",
+            options::PROVIDED_LIB_DIRS.key
+        ));
+    }
+    let Some(dist) = keys.keys().find(|key| is_dist_jar(key)) else {
+        let by = options::PROVIDED_LIB_DIRS.key;
+        let dirs = wanted.iter().filter(|w| w.by == by).filter_map(|w| match &w.origin {
+            Origin::RemoteTree(url) => Some(url.as_str()),
+            _ => None,
+        });
+        return Err(Failure::new(format!(
+            "no flink-dist jar is in the directories of {by} ({})",
+            dirs.collect::<Vec<_>>().join(", ")
+        ))
+        .hint("put Flink's whole lib directory there, or name the jar with yarn.flink-dist-jar"));
+    };
+    let provided = Release::from_dist_jar(dist.rsplit('/').next().unwrap_or(dist)).and_then(Result::ok);
+    if let Some(provided) = provided.filter(|p| (p.major, p.minor) != (release.major, release.minor)) {
+        report.warn(&format!(
+            "the containers get Flink {provided}, and this machine has Flink {release}: sizes and options are made for the latter"
+        ));
+    }
+    Ok(found)
+}
+
+async fn look(hadoop: &Hadoop, wanted: &Wanted) -> Result<Vec<RemoteFile>, Failure> {
+    let (url, may_be_dir, must_be_dir) = match &wanted.origin {
+        Origin::Remote(url) => (url, false, false),
+        Origin::RemotePath(url) => (url, true, false),
+        Origin::RemoteTree(url) => (url, true, true),
+        Origin::Shared(_) | Origin::Private(_) => return Ok(Vec::new()),
+    };
+    let storage = hadoop.storage(Some(url))?;
+    let fs = |e| Failure::fs(&e);
+    let root = storage.path(url).map_err(fs)?;
+    let Some(status) = storage.find(&root).await.map_err(fs)? else {
+        return Err(Failure::new(format!("{url} ({}) does not exist", wanted.by))
+            .hint("check the path, for example with `hdfs dfs -ls`"));
+    };
+    match (status.is_dir, may_be_dir, must_be_dir) {
+        (true, false, _) => {
+            return Err(Failure::new(format!("{url} ({}) is a directory, and a file is needed", wanted.by)));
+        }
+        (false, _, true) => {
+            return Err(Failure::new(format!("{url} ({}) is a file, and a directory is needed", wanted.by)));
+        }
+        _ => {}
+    }
+    let files =
+        if status.is_dir { storage.list(&root, true).await.map_err(fs)? } else { vec![status.clone()] };
+    let mut modes: BTreeMap<String, u32> = BTreeMap::new();
+    for dir in files.iter().filter(|f| f.is_dir).chain(std::iter::once(&status)) {
+        modes.insert(dir.path.clone(), u32::from(dir.mode));
+    }
+    for dir in ancestors(&root) {
+        let above = storage.find(&dir).await.map_err(fs)?;
+        modes.insert(dir, above.map_or(0, |s| u32::from(s.mode)));
+    }
+    files
+        .iter()
+        .filter(|f| !f.is_dir)
+        .map(|file| one(&storage, wanted, &root, &status, file, &modes))
+        .collect()
+}
+
+fn one(
+    storage: &Storage,
+    wanted: &Wanted,
+    root: &str,
+    top: &FileStatus,
+    file: &FileStatus,
+    modes: &BTreeMap<String, u32>,
+) -> Result<RemoteFile, Failure> {
+    let below = if top.is_dir { file.path.strip_prefix(root).unwrap_or_default() } else { "" };
+    let above = ancestors(&file.path).into_iter().map(|dir| modes.get(&dir).copied().unwrap_or(0));
+    Ok(RemoteFile {
+        resource: Resource {
+            key: format!("{}{below}", wanted.key),
+            url: storage.url(&file.path).map_err(|e| Failure::fs(&e))?,
+            size: file.len,
+            modification_time: i64::try_from(file.modified_ms).unwrap_or(i64::MAX),
+            visibility: visibility(u32::from(file.mode), above),
+            kind: wanted.kind,
+        },
+        part: wanted.part,
+        by: wanted.by,
+    })
+}

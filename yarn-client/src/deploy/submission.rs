@@ -1,0 +1,122 @@
+//! A named submission happens once: its name is a tag of the application in YARN, and noted on this machine before YARN hears of it.
+
+use std::path::PathBuf;
+
+use hadoop_rpc::RemoteKind;
+use serde::{Deserialize, Serialize};
+use yarn_api::ApplicationClient;
+use yarn_api::records::{ApplicationFilter, ApplicationId, ApplicationReport, FinalStatus};
+
+use super::prepare::Prepared;
+use super::submit::SUBMISSION_TAG;
+use crate::error::Failure;
+use crate::hadoop::yarn_failure;
+
+/// YARN takes tags of up to 100 characters.
+const LONGEST: usize = 80;
+
+/// The application of an earlier order of the same name. One that failed or was killed does not count: it is tried anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// It waits or runs.
+    Alive(ApplicationId),
+    /// It has done its work.
+    Succeeded(ApplicationId),
+}
+
+/// What is noted of a submission.
+#[derive(Debug, Serialize, Deserialize)]
+struct Note {
+    application: String,
+    resource_manager: String,
+}
+
+/// Checks a name: YARN keeps tags in lower case, and only of ASCII.
+pub(crate) fn check_name(name: &str) -> Result<(), Failure> {
+    let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+    if name.is_empty() || name.len() > LONGEST || !name.chars().all(fine) {
+        return Err(Failure::usage(format!("{name:?} cannot name a submission")).hint(format!(
+            "a name has up to {LONGEST} characters: small letters, digits, '-', '_' and '.'"
+        )));
+    }
+    Ok(())
+}
+
+/// Looks for the submission's application.
+pub(crate) async fn find(prepared: &Prepared, yarn: &ApplicationClient) -> Result<Option<Known>, Failure> {
+    let Some(name) = &prepared.submission else { return Ok(None) };
+    check_name(name)?;
+    let user = prepared.context.hadoop_user()?;
+    let filter = ApplicationFilter {
+        tags: [format!("{SUBMISSION_TAG}{name}")].into(),
+        users: [user.short_name().to_owned()].into(),
+        ..ApplicationFilter::default()
+    };
+    let mut found = yarn.applications(&filter).await.map_err(|e| yarn_failure(&e))?;
+    if found.is_empty()
+        && let Some(id) = noted(prepared, yarn)
+    {
+        match yarn.application_report(id).await {
+            Ok(report) => found.push(report),
+            Err(e) if e.is_remote(RemoteKind::ApplicationNotFound) => {}
+            Err(e) => return Err(yarn_failure(&e)),
+        }
+    }
+    Ok(judge(&found))
+}
+
+fn judge(found: &[ApplicationReport]) -> Option<Known> {
+    let alive = found.iter().filter(|r| !r.state.is_final()).map(|r| r.id).max();
+    let done = found.iter().filter(|r| r.final_status == FinalStatus::Succeeded).map(|r| r.id).max();
+    alive.map(Known::Alive).or(done.map(Known::Succeeded))
+}
+
+/// Notes the application, before YARN gets it.
+pub(crate) fn remember(
+    prepared: &Prepared,
+    yarn: &ApplicationClient,
+    id: ApplicationId,
+) -> Result<(), Failure> {
+    let Some(path) = path(prepared) else { return Ok(()) };
+    let note = Note { application: id.to_string(), resource_manager: yarn.server() };
+    let written = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| {
+        let text = serde_json::to_vec(&note).map_err(std::io::Error::other)?;
+        std::fs::write(&path, text)
+    });
+    written.map_err(|e| Failure::because(format!("cannot note the submission in {}", path.display()), e))
+}
+
+/// The submission has come to nothing.
+pub(crate) fn forget(prepared: &Prepared) {
+    if let Some(path) = path(prepared)
+        && let Err(error) = std::fs::remove_file(&path)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::debug!(%error, path = %path.display(), "not removed");
+    }
+}
+
+fn noted(prepared: &Prepared, yarn: &ApplicationClient) -> Option<ApplicationId> {
+    let note: Note = serde_json::from_slice(&std::fs::read(path(prepared)?).ok()?).ok()?;
+    (note.resource_manager == yarn.server()).then(|| note.application.parse().ok())?
+}
+
+fn path(prepared: &Prepared) -> Option<PathBuf> {
+    let name = prepared.submission.as_deref()?;
+    Some(prepared.context.state_dir()?.join("submissions").join(format!("{name}.json")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for fine in ["a", "etl-2026.11.21_x"] {
+            assert!(check_name(fine).is_ok(), "{fine}");
+        }
+        for wrong in ["", "A", "a b", "ä", "a/b", &"x".repeat(81)] {
+            assert!(check_name(wrong).unwrap_err().is_usage(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What has to be taken back if a deployment fails.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use yarn_api::ApplicationClient;
+use yarn_api::records::ApplicationId;
+
+use crate::report::Report;
+use crate::session;
+use crate::staging::{ApplicationDir, Unfinished};
+
+/// Bound for undoing a deployment.
+const UNDO_WITHIN: Duration = Duration::from_secs(30);
+
+/// What a deployment has done so far.
+#[derive(Debug, Default)]
+pub(crate) struct Undo {
+    pub(crate) unfinished: Unfinished,
+    state: Mutex<UndoState>,
+}
+
+#[derive(Debug, Default, Clone)]
+pub(crate) struct UndoState {
+    pub(crate) directory: Option<ApplicationDir>,
+    pub(crate) application: Option<(ApplicationClient, ApplicationId)>,
+}
+
+impl Undo {
+    pub(crate) fn note(&self, change: impl FnOnce(&mut UndoState)) {
+        if let Ok(mut state) = self.state.lock() {
+            change(&mut state);
+        }
+    }
+
+    pub(crate) async fn run(&self, report: &dyn Report) {
+        let state = self.state.lock().map(|mut s| std::mem::take(&mut *s)).unwrap_or_default();
+        let work = async {
+            if let Some((yarn, id)) = &state.application {
+                report.info("Killing YARN application");
+                if let Err(failure) = session::kill(yarn, *id, "the client gave up the deployment").await {
+                    report.warn(&format!("{failure}; `yarn application -kill {id}` kills it"));
+                }
+            }
+            if let Some(directory) = &state.directory
+                && let Err(failure) = directory.remove().await
+            {
+                report.warn(&format!("left behind: {failure}"));
+            }
+            self.unfinished.remove().await;
+        };
+        if tokio::time::timeout(UNDO_WITHIN, work).await.is_err() {
+            report.warn(
+                "the cluster did not answer while the deployment was undone: something may be left behind",
+            );
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! Which files the containers get, as far as the order, the configuration and local files say.
+
+use std::path::{Path, PathBuf};
+
+use flink_model::class_path::is_dist_jar;
+use flink_model::config::Configuration;
+use flink_model::options::{self, Opt, UserJarInclusion};
+use flink_model::spec::ResourceKind;
+
+use super::order::{Program, Purpose};
+use crate::context::{Context, FlinkHome};
+use crate::error::Failure;
+use crate::staging::{LocalFile, files_below};
+use crate::target::{bad_value, text};
+
+/// Keys of our own files in the containers.
+pub(crate) const AM: &str = "heddle-am";
+pub(crate) const TASKRUNNER: &str = "heddle-taskrunner";
+pub(crate) const BRIDGE: &str = "heddle/flink-bridge.jar";
+
+/// The directory of the user's jars.
+const USRLIB: &str = "usrlib";
+/// What YARN can unpack.
+const ARCHIVES: [&str; 6] = [".tar.gz", ".tar", ".tgz", ".dst", ".jar", ".zip"];
+
+/// What a file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// On the class path, with Flink's own.
+    System,
+    /// On the class path where `yarn.classpath.include-user-jar` says.
+    User,
+    /// In the working directory only.
+    Apart,
+    /// One of our own programs.
+    Own,
+}
+
+/// Where a file comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A local file that anybody may see: it goes to the shared store.
+    Shared(PathBuf),
+    /// A local file of the user: it goes to the store that only the user can read.
+    Private(PathBuf),
+    /// A file on a file system of the cluster.
+    Remote(String),
+    /// A directory there, with all below it; `Wanted::key` is the prefix of the keys.
+    RemoteTree(String),
+    /// Either of the two.
+    RemotePath(String),
+}
+
+/// A file, or a remote directory, for the containers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// Path in the containers' working directory.
+    pub(crate) key: String,
+    pub(crate) origin: Origin,
+    pub(crate) kind: ResourceKind,
+    pub(crate) part: Part,
+    /// Who asks for it, for messages: a key of the configuration.
+    pub(crate) by: &'static str,
+}
+
+impl Wanted {
+    fn file(key: impl Into<String>, origin: Origin, part: Part, by: &'static str) -> Self {
+        Self { key: key.into(), origin, kind: ResourceKind::File, part, by }
+    }
+}
+
+/// All of it. `inclusion` decides where the user's jar lies.
+pub(crate) fn wanted(
+    context: &Context,
+    flink: &FlinkHome,
+    configuration: &Configuration,
+    purpose: &Purpose,
+    inclusion: UserJarInclusion,
+) -> Result<Vec<Wanted>, Failure> {
+    let mut files = distribution(context, flink, configuration)?;
+    files.append(&mut ship_files(context, configuration)?);
+    files.append(&mut ship_archives(context, configuration)?);
+    if !matches!(purpose, Purpose::Session { .. }) {
+        files.append(&mut usrlib(flink, configuration)?);
+    }
+    match purpose {
+        Purpose::Session { .. } => {}
+        // main() brings the jar to the JobManager by itself; on the class path it must lie before.
+        Purpose::PerJob { jar } if inclusion != UserJarInclusion::Disabled => {
+            files.extend(
+                jar.iter().map(|jar| user_jar(context, jar, inclusion)).collect::<Result<Vec<_>, _>>()?,
+            );
+        }
+        Purpose::PerJob { .. } => {}
+        Purpose::Application(program) => {
+            files.append(&mut program_files(context, flink, program, inclusion)?);
+        }
+    }
+    // A file may be named twice, as the jar of the program and among the files to ship.
+    let mut seen: Vec<Wanted> = Vec::new();
+    for file in files {
+        match seen.iter().find(|s| s.key == file.key && !matches!(s.origin, Origin::RemoteTree(_))) {
+            Some(same) if same.origin == file.origin => {}
+            Some(other) => return Err(twice(&file.key, other.by, file.by)),
+            None => seen.push(file),
+        }
+    }
+    Ok(seen)
+}
+
+/// Two files cannot have one name.
+pub(crate) fn twice(key: &str, one: &str, other: &str) -> Failure {
+    let who = if one == other { one.to_owned() } else { format!("{one} and {other}") };
+    Failure::new(format!("two files would both be {key:?} in the containers ({who})"))
+        .hint("rename one, or leave one out")
+}
+
+/// Flink's `lib` and `plugins`, or what the cluster provides in their place; its main jar; our own programs.
+fn distribution(
+    context: &Context,
+    flink: &FlinkHome,
+    configuration: &Configuration,
+) -> Result<Vec<Wanted>, Failure> {
+    let mut files = Vec::new();
+    let provided = list(configuration, &options::PROVIDED_LIB_DIRS)?;
+    for dir in &provided {
+        let by = options::PROVIDED_LIB_DIRS.key;
+        if !is_remote(dir) {
+            return Err(Failure::new(format!("{by} names {dir:?}, which is not a directory of the cluster"))
+                .hint("name directories by their URLs, for example hdfs:///flink/lib;hdfs:///flink/plugins")
+                .hint("without it heddle uploads Flink's files once and keeps them in its store"));
+        }
+        let name = remote_name(dir, by)?;
+        if name == USRLIB {
+            return Err(Failure::new(format!(
+                "{by} names {dir:?}: a directory usrlib is for the user's jars"
+            ))
+            .hint(format!("{} names it", options::PROVIDED_USRLIB_DIR.key)));
+        }
+        files.push(Wanted::file(name, Origin::RemoteTree(dir.clone()), Part::System, by));
+    }
+    let shared = |file: LocalFile, by| Wanted::file(file.key, Origin::Shared(file.path), Part::System, by);
+    if provided.is_empty() {
+        let lib = files_below(&flink.lib, "lib")?;
+        files.extend(lib.into_iter().filter(|f| !is_dist_jar(&f.key)).map(|f| shared(f, "Flink's lib")));
+        if flink.plugins.is_dir() {
+            let plugins = files_below(&flink.plugins, "plugins")?;
+            files.extend(plugins.into_iter().map(|f| shared(f, "Flink's plugins")));
+        }
+    }
+    match text(configuration, &options::FLINK_DIST_JAR) {
+        Some(jar) if is_remote(&jar) => {
+            let by = options::FLINK_DIST_JAR.key;
+            let key = format!("lib/{}", remote_name(&jar, by)?);
+            files.push(Wanted::file(key, Origin::Remote(jar), Part::System, by));
+        }
+        named if provided.is_empty() || named.is_some() => {
+            let dist = LocalFile { key: format!("lib/{}", flink.dist_name()), path: flink.dist_jar.clone() };
+            files.push(shared(dist, "Flink's lib"));
+        }
+        _ => {}
+    }
+    for (key, name) in [(AM, "heddle-am"), (TASKRUNNER, "heddle-taskrunner"), (BRIDGE, "flink-bridge.jar")] {
+        files.push(Wanted::file(key, Origin::Shared(context.own_file(name)?), Part::Own, "heddle"));
+    }
+    Ok(files)
+}
+
+/// `yarn.ship-files`: files by their names, directories with all below them.
+fn ship_files(context: &Context, configuration: &Configuration) -> Result<Vec<Wanted>, Failure> {
+    let by = options::SHIP_FILES.key;
+    let mut files = Vec::new();
+    for item in list(configuration, &options::SHIP_FILES)? {
+        let named_usrlib = || {
+            Failure::new(format!(
+                "cannot ship {item:?} ({by}): a directory named usrlib cannot be shipped: it is for the user's jars of \
+                 application mode"
+            ))
+            .hint("Flink's own directory usrlib goes to the containers by itself")
+            .hint(format!("{} names one in HDFS", options::PROVIDED_USRLIB_DIR.key))
+        };
+        if is_remote(&item) {
+            let name = remote_name(&item, by)?;
+            if name == USRLIB {
+                return Err(named_usrlib());
+            }
+            files.push(Wanted::file(name, Origin::RemotePath(item), Part::System, by));
+            continue;
+        }
+        let (path, is_dir) =
+            local(context, &item, "Ship file", "-t and yarn.ship-files name files and directories")?;
+        let name = name_of(&path, &item)?;
+        if is_dir && name == USRLIB {
+            return Err(named_usrlib());
+        }
+        let found = if is_dir { files_below(&path, &name)? } else { vec![LocalFile { key: name, path }] };
+        // Flink's main jar is there already.
+        let found = found.into_iter().filter(|file| !is_dist_jar(&file.key));
+        files.extend(found.map(|f| Wanted::file(f.key, Origin::Private(f.path), Part::System, by)));
+    }
+    Ok(files)
+}
+
+/// `yarn.ship-archives`: unpacked in the containers, into directories of their names.
+fn ship_archives(context: &Context, configuration: &Configuration) -> Result<Vec<Wanted>, Failure> {
+    let by = options::SHIP_ARCHIVES.key;
+    let mut files = Vec::new();
+    for item in list(configuration, &options::SHIP_ARCHIVES)? {
+        let plain = item.trim_end_matches('/').to_lowercase();
+        if !ARCHIVES.iter().any(|suffix| plain.ends_with(suffix)) {
+            return Err(Failure::new(format!(
+                "cannot ship the archive {item:?} ({by}): YARN cannot unpack a file of that name"
+            ))
+            .hint(format!("names of archives end in {}", ARCHIVES.join(", ")))
+            .hint("yarn.ship-files ships files as they are"));
+        }
+        let (key, origin) = if is_remote(&item) {
+            (remote_name(&item, by)?, Origin::Remote(item))
+        } else {
+            let (path, is_dir) =
+                local(context, &item, "Ship archive", "yarn.ship-archives names archive files")?;
+            if is_dir {
+                return Err(Failure::new(format!(
+                    "cannot ship the archive {item:?} ({by}): it is a directory"
+                ))
+                .hint("yarn.ship-files ships directories"));
+            }
+            (name_of(&path, &item)?, Origin::Private(path))
+        };
+        files.push(Wanted { kind: ResourceKind::Archive, ..Wanted::file(key, origin, Part::Apart, by) });
+    }
+    Ok(files)
+}
+
+/// `yarn.provided.usrlib.dir`, else the directory `usrlib` beside Flink's `lib`.
+fn usrlib(flink: &FlinkHome, configuration: &Configuration) -> Result<Vec<Wanted>, Failure> {
+    let by = options::PROVIDED_USRLIB_DIR.key;
+    if let Some(dir) = text(configuration, &options::PROVIDED_USRLIB_DIR) {
+        let wrong = |why: &str| {
+            Failure::new(format!("{by} names {dir:?}, {why}"))
+                .hint("name a directory by its URL, for example hdfs:///my-app/usrlib")
+        };
+        if !is_remote(&dir) {
+            return Err(wrong("which is not a directory of the cluster"));
+        }
+        if remote_name(&dir, by)? != USRLIB {
+            return Err(wrong("and its last part is not usrlib"));
+        }
+        return Ok(vec![Wanted::file(USRLIB, Origin::RemoteTree(dir), Part::User, by)]);
+    }
+    let local = flink.lib.parent().map(|root| root.join(USRLIB)).filter(|dir| dir.is_dir());
+    let Some(local) = local else { return Ok(Vec::new()) };
+    let files = files_below(&local, USRLIB)?.into_iter();
+    Ok(files.map(|f| Wanted::file(f.key, Origin::Private(f.path), Part::User, "Flink's usrlib")).collect())
+}
+
+fn program_files(
+    context: &Context,
+    flink: &FlinkHome,
+    program: &Program,
+    inclusion: UserJarInclusion,
+) -> Result<Vec<Wanted>, Failure> {
+    let mut files = Vec::new();
+    if let Some(jar) = &program.jar {
+        files.push(user_jar(context, jar, inclusion)?);
+    }
+    for (key, path) in &program.files {
+        files.push(Wanted::file(key.clone(), Origin::Private(path.clone()), Part::Apart, "the program"));
+    }
+    let opt = context.var("FLINK_OPT_DIR").map_or_else(|| flink.root.join("opt"), |dir| context.path(dir));
+    for start in &program.opt_jars {
+        let found = find_jar(&opt, start)?;
+        let name = name_of(&found, start)?;
+        files.push(Wanted::file(format!("opt/{name}"), Origin::Shared(found), Part::Apart, "Flink's opt"));
+    }
+    Ok(files)
+}
+
+fn find_jar(directory: &Path, start: &str) -> Result<PathBuf, Failure> {
+    let entries = std::fs::read_dir(directory)
+        .map_err(|e| Failure::because(format!("cannot read {}", directory.display()), e))?;
+    let fits = |p: &PathBuf| {
+        let name = p.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        name.starts_with(start) && name.ends_with(".jar")
+    };
+    let found = entries.filter_map(Result::ok).map(|e| e.path()).filter(fits).min();
+    found.ok_or_else(|| {
+        Failure::new(format!("{} holds no {start}*.jar, which this program needs", directory.display()))
+            .hint("use a complete Flink distribution")
+    })
+}
+
+fn user_jar(context: &Context, jar: &str, inclusion: UserJarInclusion) -> Result<Wanted, Failure> {
+    let by = options::PIPELINE_JARS.key;
+    let (name, origin) = if is_remote(jar) {
+        (remote_name(jar, by)?, Origin::Remote(jar.to_owned()))
+    } else {
+        let hint =
+            "the first word behind the options is the jar, the words behind it are the program's arguments";
+        let (path, is_dir) = local(context, jar, "JAR file", hint)?;
+        if is_dir {
+            return Err(Failure::new(format!("the jar {} is not a file", path.display()))
+                .hint("name the jar itself, not its directory"));
+        }
+        (name_of(&path, jar)?, Origin::Private(path))
+    };
+    let key = if inclusion == UserJarInclusion::Disabled { format!("{USRLIB}/{name}") } else { name };
+    Ok(Wanted::file(key, origin, Part::User, by))
+}
+
+/// A path that is given without a scheme, or with `file:`, is local.
+pub(crate) fn is_remote(path: &str) -> bool {
+    path.split_once(':').is_some_and(|(scheme, rest)| {
+        scheme != "file"
+            && rest.starts_with('/')
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    })
+}
+
+/// A local path without its scheme.
+pub(crate) fn without_scheme(path: &str) -> &str {
+    let rest = path.strip_prefix("file:").unwrap_or(path);
+    rest.strip_prefix("//").unwrap_or(rest)
+}
+
+fn remote_name(url: &str, by: &str) -> Result<String, Failure> {
+    let path = url.trim_end_matches('/');
+    match path.rsplit('/').next() {
+        Some(name) if !name.is_empty() && path.matches('/').count() > 2 && ![".", ".."].contains(&name) => {
+            Ok(name.to_owned())
+        }
+        // hdfs:/name has no authority.
+        Some(name) if !name.is_empty() && !url.contains("://") => Ok(name.to_owned()),
+        _ => {
+            Err(Failure::new(format!("{by} names {url:?}, which has no name that can be used on the nodes")))
+        }
+    }
+}
+
+fn local(context: &Context, item: &str, what: &str, hint: &str) -> Result<(PathBuf, bool), Failure> {
+    let path = context.path(without_scheme(item));
+    let metadata = path.metadata().map_err(|e| {
+        Failure::because(format!("{what} {item} does not exist or cannot be read ({})", path.display()), e)
+            .hint(hint)
+    })?;
+    Ok((path, metadata.is_dir()))
+}
+
+/// The name by which a local file goes to the containers.
+fn name_of(path: &Path, item: &str) -> Result<String, Failure> {
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let name = [path, &real].into_iter().find_map(|p| p.file_name()?.to_str().map(str::to_owned));
+    name.ok_or_else(|| {
+        Failure::new(format!("cannot ship {item:?}: it has no name that can be used on the nodes"))
+    })
+}
+
+fn list(configuration: &Configuration, option: &Opt<Vec<String>>) -> Result<Vec<String>, Failure> {
+    let list = configuration.get(option).map_err(bad_value)?;
+    let list = list.unwrap_or_default().into_iter().map(|item| item.trim().to_owned());
+    Ok(list.filter(|item| !item.is_empty()).collect())
+}
+
+#[cfg(test)]
+#[path = "wanted_tests.rs"]
+mod tests;

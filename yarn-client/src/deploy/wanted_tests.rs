@@ -1,0 +1,174 @@
+use super::*;
+use flink_model::config::FileFormat;
+
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    /// A distribution, an installation of ours, and some files of the user.
+    fn new() -> Self {
+        let place = Self { dir: tempfile::tempdir().unwrap() };
+        for file in [
+            "flink/lib/flink-dist-1.20.1.jar",
+            "flink/lib/a.jar",
+            "flink/plugins/p/p.jar",
+            "flink/opt/flink-python-1.20.1.jar",
+            "flink/usrlib/u.jar",
+            "heddle/bin/heddle-am",
+            "heddle/bin/heddle-taskrunner",
+            "heddle/bin/flink-bridge.jar",
+            "job.jar",
+            "data/x.txt",
+            "usrlib/y.jar",
+            "z.tar.gz",
+            "z.rar",
+        ] {
+            let path = place.dir.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "x").unwrap();
+        }
+        place
+    }
+
+    fn wanted(&self, settings: &[(&str, &str)], purpose: &Purpose) -> Result<Vec<String>, String> {
+        let root = self.dir.path();
+        let context = Context {
+            vars: Default::default(),
+            cwd: root.into(),
+            exe: root.join("heddle/bin/heddle"),
+            user: "ann".into(),
+        };
+        let flink = FlinkHome {
+            root: root.join("flink"),
+            conf: root.join("flink/conf"),
+            lib: root.join("flink/lib"),
+            plugins: root.join("flink/plugins"),
+            dist_jar: root.join("flink/lib/flink-dist-1.20.1.jar"),
+        };
+        let mut conf = Configuration::new(FileFormat::Standard);
+        for (key, value) in settings {
+            conf.set_dynamic(*key, *value);
+        }
+        let inclusion = conf.require(&options::INCLUDE_USER_JAR).unwrap();
+        let files = wanted(&context, &flink, &conf, purpose, inclusion).map_err(|e| e.render(false))?;
+        let shown = files.into_iter().filter(|f| f.part != Part::Own).map(|f| {
+            let origin = match f.origin {
+                Origin::Shared(_) => "shared",
+                Origin::Private(_) => "private",
+                Origin::Remote(_) => "remote",
+                Origin::RemoteTree(_) => "tree",
+                Origin::RemotePath(_) => "path",
+            };
+            format!("{} {origin} {:?}", f.key, f.part)
+        });
+        Ok(shown.collect())
+    }
+}
+
+const SESSION: Purpose = Purpose::Session { min_workers: None };
+
+fn application(jar: &str) -> Purpose {
+    Purpose::Application(Program { jar: Some(jar.into()), ..Program::default() })
+}
+
+#[test]
+fn a_session_has_the_distribution() {
+    let files = Place::new().wanted(&[], &SESSION).unwrap();
+    assert_eq!(
+        files,
+        [
+            "lib/a.jar shared System",
+            "plugins/p/p.jar shared System",
+            "lib/flink-dist-1.20.1.jar shared System"
+        ]
+    );
+}
+
+#[test]
+fn an_application_has_its_jar_and_usrlib() {
+    let place = Place::new();
+    let files = place.wanted(&[], &application("job.jar")).unwrap();
+    assert_eq!(files[3..], ["usrlib/u.jar private User", "job.jar private User"]);
+    let disabled = [("yarn.classpath.include-user-jar", "DISABLED")];
+    let files = place.wanted(&disabled, &application("hdfs://h:1/a/job.jar")).unwrap();
+    assert_eq!(files[4..], ["usrlib/job.jar remote User"]);
+    let per_job = Purpose::PerJob { jar: Some("job.jar".into()) };
+    assert_eq!(place.wanted(&[], &per_job).unwrap()[4..], ["job.jar private User"]);
+    assert_eq!(place.wanted(&disabled, &per_job).unwrap().len(), 4);
+}
+
+#[test]
+fn provided_directories_take_the_place_of_uploads() {
+    let settings = [
+        ("yarn.provided.lib.dirs", "hdfs:///flink/lib;hdfs:///flink/plugins/"),
+        ("yarn.provided.usrlib.dir", "hdfs:///app/usrlib"),
+        ("yarn.ship-files", "data;hdfs:///more/m.txt"),
+        ("yarn.ship-archives", "z.tar.gz"),
+    ];
+    assert_eq!(
+        Place::new().wanted(&settings, &application("job.jar")).unwrap(),
+        [
+            "lib tree System",
+            "plugins tree System",
+            "data/x.txt private System",
+            "m.txt path System",
+            "z.tar.gz private Apart",
+            "usrlib tree User",
+            "job.jar private User",
+        ]
+    );
+}
+
+#[test]
+fn jars_of_opt_lie_beside_the_class_path() {
+    let program = Program { opt_jars: vec!["flink-python"], ..Program::default() };
+    let files = Place::new().wanted(&[], &Purpose::Application(program)).unwrap();
+    assert_eq!(files.last().unwrap(), "opt/flink-python-1.20.1.jar shared Apart");
+    let program = Program { opt_jars: vec!["flink-sql-gateway"], ..Program::default() };
+    let refused = Place::new().wanted(&[], &Purpose::Application(program)).unwrap_err();
+    assert!(refused.contains("no flink-sql-gateway*.jar"), "{refused}");
+}
+
+#[test]
+fn what_is_refused() {
+    let place = Place::new();
+    for (key, value, wanted) in [
+        ("yarn.provided.lib.dirs", "/flink/lib", "not a directory of the cluster"),
+        ("yarn.provided.lib.dirs", "hdfs:///a/usrlib", "is for the user's jars"),
+        ("yarn.provided.usrlib.dir", "usrlib", "not a directory of the cluster"),
+        ("yarn.provided.usrlib.dir", "hdfs:///a/lib", "its last part is not usrlib"),
+        ("yarn.ship-files", "usrlib", "usrlib cannot be shipped"),
+        ("yarn.ship-files", "hdfs:///a/usrlib/", "usrlib cannot be shipped"),
+        ("yarn.ship-files", "nowhere", "Ship file nowhere does not exist"),
+        ("yarn.ship-files", "data/x.txt;hdfs:///b/x.txt", "would both be \"x.txt\""),
+        ("yarn.ship-archives", "z.rar", "YARN cannot unpack"),
+        ("yarn.ship-archives", "nowhere.zip", "does not exist"),
+        ("yarn.ship-files", "hdfs://host/", "no name"),
+    ] {
+        let refused = place.wanted(&[(key, value)], &application("job.jar")).unwrap_err();
+        assert!(refused.contains(wanted), "{key}={value}: {refused}");
+    }
+    let missing = place.wanted(&[], &application("none.jar")).unwrap_err();
+    assert!(missing.contains("JAR file none.jar does not exist"), "{missing}");
+    let directory = place.wanted(&[], &application("data")).unwrap_err();
+    assert!(directory.contains("is not a file"), "{directory}");
+}
+
+#[test]
+fn one_file_may_be_named_twice() {
+    let files = Place::new().wanted(&[("yarn.ship-files", "job.jar")], &application("job.jar")).unwrap();
+    assert_eq!(files.iter().filter(|f| f.starts_with("job.jar")).count(), 1);
+}
+
+#[test]
+fn remote_or_local() {
+    for remote in ["hdfs:///a", "hdfs://h:1/a", "s3a://b/c", "hdfs:/a"] {
+        assert!(is_remote(remote), "{remote}");
+    }
+    for local in ["a", "/a", "file:///a", "file:/a", "a:b", "./x:/y"] {
+        assert!(!is_remote(local), "{local}");
+    }
+    assert_eq!(without_scheme("file:///a/b"), "/a/b");
+    assert_eq!(without_scheme("file:/a/b"), "/a/b");
+}

@@ -1,0 +1,216 @@
+//! A program's jar that is on the cluster's file system, brought to this machine for those who need it here.
+
+use std::fs::Permissions;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use hadoop_fs::{FileStatus, FsError, FsErrorKind, Storage};
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+
+use crate::context::Context;
+use crate::error::Failure;
+use crate::hadoop::Hadoop;
+use crate::report::Report;
+
+/// Directory of fetched jars in [`Context::cache_dir`].
+const DIRECTORY: &str = "jars";
+/// A jar that nothing has asked for this long is removed.
+const UNUSED: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Copies the file at `url` to this machine, unless it is here already, and says where. It stays the same file for as long as
+/// the one at `url` keeps its length and modification time.
+pub async fn fetch(
+    hadoop: &Hadoop,
+    context: &Context,
+    url: &str,
+    report: &dyn Report,
+) -> Result<PathBuf, Failure> {
+    let storage = Storage::open(&hadoop.conf, &hadoop.user, Some(url)).map_err(|e| explain(url, &e))?;
+    let status = storage.status(url).await.map_err(|e| explain(url, &e))?;
+    if status.is_dir {
+        return Err(Failure::new(format!("{url} is a directory, not a jar file")));
+    }
+    let root = directory(context).ok_or_else(|| {
+        Failure::new(format!("no place to keep a copy of {url}: neither XDG_CACHE_HOME nor HOME is set"))
+            .hint("set HOME, or fetch the jar to this machine and name the copy")
+    })?;
+    let full = storage.url(&status.path).map_err(|e| explain(url, &e))?;
+    let name = status.path.rsplit('/').next().unwrap_or("program.jar");
+    let entry = root.join(key(&full, &status));
+    let file = entry.join(name);
+    let here = file.metadata().is_ok_and(|m| m.is_file() && m.len() == status.len);
+    if !here {
+        report.info(&format!("Fetching {full} ({} bytes).", status.len));
+        copy(&storage, &status, &entry, &file).await.map_err(|trouble| match trouble {
+            Trouble::Remote(e) => explain(url, &e),
+            Trouble::Local(e) => Failure::because(format!("cannot copy {url} to {}", file.display()), e)
+                .hint("XDG_CACHE_HOME names another directory for such copies"),
+            Trouble::Changed => {
+                Failure::new(format!("{url} has changed while it was fetched")).retry_if(true)
+            }
+        })?;
+    }
+    touch(&entry);
+    for old in entries(&root, UNUSED).into_iter().filter(|e| e.path != entry) {
+        old.remove();
+    }
+    Ok(file)
+}
+
+/// Where fetched jars are kept.
+pub(crate) fn directory(context: &Context) -> Option<PathBuf> {
+    Some(context.cache_dir()?.join(DIRECTORY))
+}
+
+/// A fetched jar with the directory that holds it alone.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// The directory.
+    pub(crate) path: PathBuf,
+    /// Its size in bytes.
+    pub(crate) size: u64,
+    /// Since when nothing has asked for it.
+    pub(crate) unused: Duration,
+}
+
+impl Entry {
+    /// Removes it; a program that runs from it keeps its open file. True if it is gone.
+    pub(crate) fn remove(&self) -> bool {
+        let done = std::fs::remove_dir_all(&self.path);
+        if let Err(error) = &done {
+            tracing::debug!(%error, path = %self.path.display(), "fetched jar not removed");
+        }
+        done.is_ok()
+    }
+}
+
+/// The jars that nothing has asked for since `unused`.
+pub(crate) fn entries(root: &Path, unused: Duration) -> Vec<Entry> {
+    let Ok(found) = std::fs::read_dir(root) else { return Vec::new() };
+    let now = SystemTime::now();
+    let entry = |entry: std::fs::DirEntry| {
+        let since = now.duration_since(entry.metadata().ok()?.modified().ok()?).unwrap_or_default();
+        let files = std::fs::read_dir(entry.path()).ok()?.filter_map(|f| f.ok()?.metadata().ok());
+        Some(Entry { path: entry.path(), size: files.map(|m| m.len()).sum(), unused: since })
+    };
+    found.filter_map(Result::ok).filter_map(entry).filter(|e| e.unused >= unused).collect()
+}
+
+fn key(url: &str, status: &FileStatus) -> String {
+    let identity = format!("{url}\n{}\n{}", status.len, status.modified_ms);
+    hex::encode(Sha256::digest(identity.as_bytes()))
+}
+
+/// The directory's modification time tells when its jar was used last; the file's own is what its hash is remembered by.
+fn touch(entry: &Path) {
+    let touched = std::fs::File::open(entry).and_then(|d| d.set_modified(SystemTime::now()));
+    if let Err(error) = touched {
+        tracing::debug!(%error, path = %entry.display(), "use not noted");
+    }
+}
+
+enum Trouble {
+    Remote(FsError),
+    Local(std::io::Error),
+    Changed,
+}
+
+impl From<FsError> for Trouble {
+    fn from(error: FsError) -> Self {
+        Self::Remote(error)
+    }
+}
+
+impl From<std::io::Error> for Trouble {
+    fn from(error: std::io::Error) -> Self {
+        Self::Local(error)
+    }
+}
+
+/// Copies in one step, as others see it.
+async fn copy(storage: &Storage, status: &FileStatus, entry: &Path, file: &Path) -> Result<(), Trouble> {
+    let mut reading = storage.open_at(&status.path, 0).await?;
+    std::fs::create_dir_all(entry)?;
+    std::fs::set_permissions(entry, Permissions::from_mode(0o700))?;
+    // Made with mode 600.
+    let mut copy = NamedTempFile::new_in(entry)?;
+    let mut length = 0;
+    while let Some(piece) = reading.next().await? {
+        copy.write_all(&piece)?;
+        length += piece.len() as u64;
+    }
+    if length != status.len {
+        return Err(Trouble::Changed);
+    }
+    copy.persist(file).map_err(|e| e.error)?;
+    Ok(())
+}
+
+fn explain(url: &str, error: &FsError) -> Failure {
+    let retry = error.retry() != hadoop_rpc::Retry::No;
+    match error.kind() {
+        FsErrorKind::NotFound => Failure::new(format!("the jar {url} does not exist on {}", error.server()))
+            .hint("check the path, for example with `hdfs dfs -ls`"),
+        FsErrorKind::PermissionDenied => {
+            Failure::new(format!("you may not read the jar {url}: {}", error.detail()))
+                .hint("ask its owner for the right to read it, or use another user (HADOOP_USER_NAME)")
+        }
+        FsErrorKind::Unsupported => Failure::new(format!("cannot fetch the jar {url}: {}", error.detail()))
+            .hint("copy it to this machine, and name the copy"),
+        _ => Failure::fs(error).retry_if(retry),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(len: u64, modified_ms: u64) -> FileStatus {
+        FileStatus {
+            path: "/j.jar".into(),
+            len,
+            is_dir: false,
+            mode: 0o644,
+            owner: String::new(),
+            group: String::new(),
+            modified_ms,
+            accessed_ms: 0,
+            replication: 1,
+            block_size: 1,
+        }
+    }
+
+    #[test]
+    fn another_file_is_another_copy() {
+        let keys = [
+            key("hdfs://a:1/j.jar", &status(1, 2)),
+            key("hdfs://a:1/k.jar", &status(1, 2)),
+            key("hdfs://a:1/j.jar", &status(2, 2)),
+            key("hdfs://a:1/j.jar", &status(1, 3)),
+        ];
+        let distinct: std::collections::BTreeSet<_> = keys.iter().collect();
+        assert_eq!(distinct.len(), keys.len());
+        assert_eq!(keys[0], key("hdfs://a:1/j.jar", &status(1, 2)));
+    }
+
+    #[test]
+    fn unused_copies_are_found() {
+        let root = tempfile::tempdir().unwrap();
+        for (name, days) in [("old", 8), ("new", 1)] {
+            let entry = root.path().join(name);
+            std::fs::create_dir(&entry).unwrap();
+            std::fs::write(entry.join("j.jar"), "abc").unwrap();
+            let then = SystemTime::now() - Duration::from_secs(days * 24 * 3600);
+            std::fs::File::open(&entry).unwrap().set_modified(then).unwrap();
+        }
+        let found = entries(root.path(), UNUSED);
+        assert_eq!(found.iter().map(|e| e.size).collect::<Vec<_>>(), [3]);
+        assert!(found.iter().all(Entry::remove) && !root.path().join("old").exists());
+        touch(&root.path().join("new"));
+        assert!(entries(root.path(), Duration::from_secs(3600)).is_empty());
+        assert!(entries(&root.path().join("missing"), UNUSED).is_empty());
+    }
+}

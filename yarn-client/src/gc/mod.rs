@@ -1,0 +1,335 @@
+//! `heddle gc`: removes what dead applications have left in the staging area, artifacts of the store that nothing uses, and copies
+//! of jars on this machine. Never what a live application uses.
+
+mod plan;
+mod survey;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
+
+use flink_model::config::Configuration;
+use flink_model::options;
+use futures::StreamExt;
+use hadoop_fs::{FileStatus, FsErrorKind, Storage};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::deploy::{PRIVATE_STORE, SHARED_STORE};
+use crate::error::Failure;
+use crate::fetch;
+use crate::hadoop::Hadoop;
+use crate::table;
+use crate::target::text;
+use plan::{Fate, Sweep};
+use survey::Survey;
+
+/// Questions and removals that are under way at the same time.
+const AT_ONCE: usize = 16;
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Remove; otherwise only tell what would be removed.
+    pub delete: bool,
+    /// What flink-yarn's own dead applications have left, too.
+    pub foreign: bool,
+    /// Artifacts and copies that were used within this time stay. An hour at least counts.
+    pub older_than: Duration,
+}
+
+/// Kinds of things that are left over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Directory of an application of heddle.
+    Application,
+    /// Directory of an application of flink-yarn.
+    ForeignApplication,
+    /// File of the store.
+    Artifact,
+    /// Part of a file that was never uploaded whole.
+    Upload,
+    /// Copy on this machine of a jar on the cluster.
+    FetchedJar,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Application => "application",
+            Self::ForeignApplication => "application (flink-yarn)",
+            Self::Artifact => "artifact",
+            Self::Upload => "unfinished upload",
+            Self::FetchedJar => "fetched jar",
+        }
+    }
+}
+
+/// One thing that is left over. The field names are those of `--output json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Item {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it is: a URL, or a path on this machine.
+    pub path: String,
+    /// Whose it is.
+    pub owner: Option<String>,
+    /// Its size.
+    pub bytes: u64,
+    /// Since when nothing has used it, ISO 8601.
+    pub last_used: Option<String>,
+    /// Whether this order is to remove it.
+    pub chosen: bool,
+    /// Whether it is gone.
+    pub removed: bool,
+    /// Why it could not be removed.
+    pub error: Option<String>,
+    #[serde(skip)]
+    idle: Duration,
+}
+
+/// What was found and done.
+#[derive(Debug, Clone, Serialize)]
+pub struct Outcome {
+    /// Whether anything was to be removed.
+    pub delete: bool,
+    /// What is left over.
+    pub items: Vec<Item>,
+    /// Bytes of what was removed, or would be.
+    pub total_bytes: u64,
+    /// Artifacts that stay.
+    pub kept_artifacts: usize,
+    /// Things to know.
+    pub notes: Vec<String>,
+}
+
+impl Outcome {
+    /// Whether everything that was to be removed is gone.
+    pub fn is_complete(&self) -> bool {
+        self.items.iter().all(|i| i.error.is_none())
+    }
+}
+
+/// Where one store is.
+struct Store {
+    storage: Storage,
+    root: String,
+    /// Only this user's applications use it.
+    private: bool,
+}
+
+/// Something to remove, and how.
+struct Target<'a> {
+    item: Item,
+    storage: &'a Storage,
+    path: String,
+    directory: bool,
+}
+
+/// Looks for what is left over, and removes it if that is ordered.
+pub async fn run(
+    hadoop: &Hadoop,
+    context: &Context,
+    configuration: &Configuration,
+    order: &Order,
+) -> Result<Outcome, Failure> {
+    let configured_base = text(configuration, &options::STAGING_DIRECTORY);
+    let staging = hadoop.storage(configured_base.as_deref())?;
+    let home = staging.home_dir().to_owned();
+    let base = staging.path(configured_base.as_deref().unwrap_or(&home)).map_err(|e| Failure::fs(&e))?;
+    let stores = stores(hadoop, configuration, &staging, &base)?;
+    let survey = Survey::take(hadoop, &staging, &base).await?;
+    let uses = survey.uses().await?;
+    let now_ms = now_ms();
+    let mut outcome = Outcome {
+        delete: order.delete,
+        items: Vec::new(),
+        total_bytes: 0,
+        kept_artifacts: 0,
+        notes: survey.notes(order.foreign),
+    };
+
+    let mut targets = Vec::new();
+    for found in survey.directories.iter().filter(|d| d.fate == Fate::Dead) {
+        let kind = if found.ours { Kind::Application } else { Kind::ForeignApplication };
+        let chosen = found.ours || order.foreign;
+        let item = item(kind, &staging, &found.status, found.bytes, chosen, now_ms)?;
+        targets.push(Target { item, storage: &staging, path: found.status.path.clone(), directory: true });
+    }
+    let mut listings = Vec::new();
+    for store in &stores {
+        listings.push((store, list(&store.storage, &store.root).await?));
+    }
+    let mut emptied = Vec::new();
+    for (store, listing) in &listings {
+        let blocking = uses.unknown.iter().filter(|u| !store.private || u.may_be_mine);
+        let reasons: Vec<String> =
+            blocking.map(|u| format!("the store {} is left alone: {}", store.root, u.reason)).collect();
+        if !reasons.is_empty() && !listing.is_empty() {
+            outcome.notes.extend(reasons);
+            continue;
+        }
+        let Sweep { artifacts, uploads, directories, kept } =
+            plan::sweep(&store.root, listing, &uses.artifacts, order.older_than, now_ms);
+        outcome.kept_artifacts += kept;
+        for (kind, files) in [(Kind::Artifact, artifacts), (Kind::Upload, uploads)] {
+            for status in files {
+                let item = item(kind, &store.storage, status, status.len, true, now_ms)?;
+                targets.push(Target {
+                    item,
+                    storage: &store.storage,
+                    path: status.path.clone(),
+                    directory: false,
+                });
+            }
+        }
+        emptied.extend(directories.into_iter().map(|path| (&store.storage, path)));
+    }
+
+    outcome.items = futures::stream::iter(targets)
+        .map(|target| settle(target, order.delete))
+        .buffered(AT_ONCE)
+        .collect()
+        .await;
+    if order.delete {
+        remove_empty(emptied).await;
+    }
+    outcome.items.extend(fetched_jars(context, order));
+    outcome.total_bytes =
+        outcome.items.iter().filter(|i| i.removed || (i.chosen && !order.delete)).map(|i| i.bytes).sum();
+    Ok(outcome)
+}
+
+/// The stores that this configuration uses.
+fn stores(
+    hadoop: &Hadoop,
+    configuration: &Configuration,
+    staging: &Storage,
+    base: &str,
+) -> Result<Vec<Store>, Failure> {
+    let shared = match text(configuration, &options::STORE_DIR) {
+        Some(dir) => {
+            let storage = hadoop.storage(Some(&dir))?;
+            let root = storage.path(&dir).map_err(|e| Failure::fs(&e))?;
+            Store { storage, root, private: false }
+        }
+        None => Store { storage: staging.clone(), root: below(base, SHARED_STORE), private: false },
+    };
+    let private = Store { storage: staging.clone(), root: below(base, PRIVATE_STORE), private: true };
+    Ok(vec![shared, private])
+}
+
+fn below(base: &str, path: &str) -> String {
+    format!("{}/{path}", base.trim_end_matches('/'))
+}
+
+async fn list(storage: &Storage, path: &str) -> Result<Vec<FileStatus>, Failure> {
+    match storage.list(path, true).await {
+        Ok(listing) => Ok(listing),
+        Err(e) if e.kind() == FsErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(Failure::fs(&e)),
+    }
+}
+
+fn item(
+    kind: Kind,
+    storage: &Storage,
+    status: &FileStatus,
+    bytes: u64,
+    chosen: bool,
+    now_ms: u64,
+) -> Result<Item, Failure> {
+    Ok(Item {
+        kind,
+        path: storage.url(&status.path).map_err(|e| Failure::fs(&e))?,
+        owner: Some(status.owner.clone()),
+        bytes,
+        last_used: table::iso(status.modified_ms.max(status.accessed_ms)),
+        chosen,
+        removed: false,
+        error: None,
+        idle: plan::idle(status, now_ms),
+    })
+}
+
+async fn settle(target: Target<'_>, delete: bool) -> Item {
+    let Target { mut item, storage, path, directory } = target;
+    if delete && item.chosen {
+        match storage.delete(&path, directory).await {
+            // One that is not there any more is gone, too.
+            Ok(_) => item.removed = true,
+            Err(e) => item.error = Some(e.to_string()),
+        }
+    }
+    item
+}
+
+/// Removes directories that hold nothing. One that has got something in the meantime stays.
+async fn remove_empty(directories: Vec<(&Storage, &str)>) {
+    for (storage, path) in directories {
+        if let Err(error) = storage.delete(path, false).await {
+            tracing::debug!(%error, path, "directory not removed");
+        }
+    }
+}
+
+fn fetched_jars(context: &Context, order: &Order) -> Vec<Item> {
+    let Some(root) = fetch::directory(context) else { return Vec::new() };
+    let old = fetch::entries(&root, order.older_than.max(plan::ALWAYS_KEPT));
+    let mut list = Vec::new();
+    for entry in old {
+        let removed = order.delete && entry.remove();
+        let since = now_ms().saturating_sub(u64::try_from(entry.unused.as_millis()).unwrap_or_default());
+        list.push(Item {
+            kind: Kind::FetchedJar,
+            path: entry.path.display().to_string(),
+            owner: None,
+            bytes: entry.size,
+            last_used: table::iso(since),
+            chosen: true,
+            removed,
+            error: (order.delete && !removed).then(|| "the directory cannot be removed".to_owned()),
+            idle: entry.unused,
+        });
+    }
+    list
+}
+
+fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The outcome for people: a table, and a line that sums it up.
+pub fn render(outcome: &Outcome) -> String {
+    let row = |i: &Item| {
+        let owner = i.owner.clone().unwrap_or_else(|| "-".into());
+        vec![i.kind.name().into(), table::bytes(i.bytes), table::span(i.idle), owner, i.path.clone()]
+    };
+    let shown = |chosen: bool| {
+        let items = outcome.items.iter().filter(move |i| i.chosen == chosen);
+        table::render(&["KIND", "SIZE", "UNUSED", "OWNER", "PATH"], &[1, 2], items.map(row))
+    };
+    let mut blocks = Vec::new();
+    if outcome.items.iter().any(|i| i.chosen) {
+        blocks.push(shown(true));
+    }
+    if outcome.items.iter().any(|i| !i.chosen) {
+        blocks.push(format!("Only removed with --foreign:\n{}", shown(false)));
+    }
+    let count = outcome.items.iter().filter(|i| if outcome.delete { i.removed } else { i.chosen }).count();
+    let size = table::bytes(outcome.total_bytes);
+    blocks.push(match (outcome.delete, count) {
+        (_, 0) if outcome.is_complete() => "Nothing to remove.".to_owned(),
+        (true, _) => format!("Removed {count}, {size}."),
+        (false, _) => format!("{count} could be removed, {size}. Nothing is removed without --delete."),
+    });
+    blocks.join("\n\n")
+}
+
+/// What could not be removed, and why.
+pub fn errors(outcome: &Outcome) -> Vec<String> {
+    let failed = |i: &Item| i.error.as_ref().map(|why| format!("not removed: {}: {why}", i.path));
+    let set: BTreeSet<String> = outcome.items.iter().filter_map(failed).collect();
+    set.into_iter().collect()
+}

@@ -1,0 +1,162 @@
+//! What may be removed. Pure.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use hadoop_fs::FileStatus;
+use serde::Deserialize;
+use yarn_api::records::ApplicationState;
+
+/// Artifacts as young as this are always kept: another client may have uploaded them and not submitted yet, and the NameNode notes
+/// only once an hour that a file was read.
+pub(super) const ALWAYS_KEPT: Duration = Duration::from_secs(3600);
+
+/// An upload that was not finished, an empty directory, or the directory of an application that the ResourceManager does not
+/// know, is left over from this age on.
+pub(super) const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
+
+/// The keys that tell one YARN cluster from another.
+const CLUSTER_KEYS: [&str; 4] = [
+    "yarn.resourcemanager.cluster-id",
+    "yarn.resourcemanager.ha.rm-ids",
+    "yarn.resourcemanager.hostname",
+    "yarn.resourcemanager.address",
+];
+
+/// Whether an application's directory is still needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Its application runs, or will.
+    Alive,
+    /// Nobody needs it any more.
+    Dead,
+    /// The ResourceManager does not know the application, but a client may be about to submit it.
+    Unsure,
+    /// Another YARN cluster's ResourceManager would have to be asked.
+    Elsewhere,
+}
+
+/// What becomes of a directory of this age. `state`: what the ResourceManager says, none if it does not know the application.
+pub(super) fn fate(state: Option<ApplicationState>, age: Duration) -> Fate {
+    match state {
+        Some(state) if state.is_final() => Fate::Dead,
+        Some(_) => Fate::Alive,
+        None if age >= FORGOTTEN => Fate::Dead,
+        None => Fate::Unsure,
+    }
+}
+
+/// The part of an application's `am.json` that says which artifacts its containers need. A file of a client that did not write
+/// both lists does not say it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Needs {
+    task_manager_resources: Vec<Needed>,
+    application_master_resources: Vec<Needed>,
+    #[serde(default)]
+    hadoop: std::collections::BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Needed {
+    url: String,
+}
+
+impl Needs {
+    /// The artifacts among the files that the containers need.
+    pub(super) fn artifacts(&self) -> impl Iterator<Item = String> {
+        self.task_manager_resources
+            .iter()
+            .chain(&self.application_master_resources)
+            .filter_map(|needed| artifact(&needed.url).map(str::to_owned))
+    }
+
+    /// Whether the application was submitted to another YARN cluster than the one that `key` describes.
+    pub(super) fn is_elsewhere(&self, key: impl Fn(&str) -> Option<String>) -> bool {
+        CLUSTER_KEYS.iter().any(|name| match (self.hadoop.get(*name), key(name)) {
+            (Some(theirs), Some(ours)) => *theirs != ours,
+            _ => false,
+        })
+    }
+}
+
+/// The end of an artifact's URL or path by which it is known, whatever the store is called there: `ab/ab12…/name`.
+pub(super) fn artifact(path: &str) -> Option<&str> {
+    let name = path.rfind('/')?;
+    let hash = path.get(..name)?.rfind('/')?;
+    let letters = path.get(..hash)?.rfind('/').map_or(0, |at| at + 1);
+    let sha256 = path.get(hash + 1..name)?;
+    let is_hash = sha256.len() == 64 && sha256.bytes().all(|b| b.is_ascii_hexdigit());
+    let fits = sha256.get(..2) == path.get(letters..hash);
+    (is_hash && fits && name + 1 < path.len()).then(|| path.get(letters..)).flatten()
+}
+
+/// How long a file has neither been written nor read.
+pub(super) fn idle(status: &FileStatus, now_ms: u64) -> Duration {
+    Duration::from_millis(now_ms.saturating_sub(status.modified_ms.max(status.accessed_ms)))
+}
+
+/// What can go from a store.
+#[derive(Debug, Default)]
+pub(super) struct Sweep<'a> {
+    /// Artifacts that nothing uses.
+    pub(super) artifacts: Vec<&'a FileStatus>,
+    /// Uploads that were never finished.
+    pub(super) uploads: Vec<&'a FileStatus>,
+    /// Directories that are empty, or will be when the files above are gone; what is deeper comes first.
+    pub(super) directories: Vec<&'a str>,
+    /// Artifacts that stay because an application uses them, or because they are young.
+    pub(super) kept: usize,
+}
+
+/// Looks through the store at `root`, of which `listing` holds everything. What is not laid out like an artifact is nobody's
+/// business here.
+pub(super) fn sweep<'a>(
+    root: &str,
+    listing: &'a [FileStatus],
+    used: &BTreeSet<String>,
+    older_than: Duration,
+    now_ms: u64,
+) -> Sweep<'a> {
+    let mut sweep = Sweep::default();
+    let mut stay: BTreeSet<&str> = BTreeSet::new();
+    let below =
+        |s: &'a FileStatus| s.path.strip_prefix(root.trim_end_matches('/')).and_then(|p| p.strip_prefix('/'));
+    for status in listing.iter().filter(|s| !s.is_dir) {
+        let Some(path) = below(status) else { continue };
+        let age = idle(status, now_ms);
+        if path.strip_prefix(".incoming/").is_some_and(|name| !name.contains('/')) {
+            if age >= FORGOTTEN {
+                sweep.uploads.push(status);
+            }
+        } else if artifact(path) == Some(path) && !used.contains(path) && age >= older_than.max(ALWAYS_KEPT) {
+            sweep.artifacts.push(status);
+        } else {
+            sweep.kept += usize::from(artifact(path) == Some(path));
+            stay.extend(parents(&status.path));
+        }
+    }
+    let emptied: BTreeSet<&str> = sweep.artifacts.iter().flat_map(|s| parents(&s.path)).collect();
+    for status in listing.iter().filter(|s| s.is_dir) {
+        let Some(path) = below(status) else { continue };
+        let ours = path.split('/').next().is_some_and(|first| first.len() == 2);
+        let left_over = emptied.contains(&*status.path) || idle(status, now_ms) >= FORGOTTEN;
+        // One that stays because it is young keeps its parents.
+        if !stay.contains(&*status.path) && !(ours && left_over) {
+            stay.extend(parents(&status.path));
+            stay.insert(&status.path);
+        }
+    }
+    let directories = listing.iter().filter(|s| s.is_dir && below(s).is_some()).map(|s| &*s.path);
+    sweep.directories = directories.filter(|path| !stay.contains(path)).collect();
+    sweep.directories.sort_by_key(|path| std::cmp::Reverse(path.matches('/').count()));
+    sweep
+}
+
+/// The directories above a path.
+fn parents(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').skip(1).filter_map(|(at, _)| path.get(..at))
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -1,0 +1,237 @@
+//! What applications there are, what they have left, and which artifacts they use.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use flink_model::spec::SPEC_FILE;
+use futures::{StreamExt, TryStreamExt};
+use hadoop_fs::{FileStatus, FsErrorKind, Storage};
+use hadoop_rpc::RemoteKind;
+use yarn_api::ApplicationClient;
+use yarn_api::records::{ApplicationFilter, ApplicationId, ApplicationReport, ApplicationState, FinalStatus};
+
+use super::plan::{self, Fate, Needs};
+use super::{AT_ONCE, list};
+use crate::error::Failure;
+use crate::hadoop::{Hadoop, yarn_failure};
+use crate::ps::{By, by, live_states};
+
+/// An `am.json` is far smaller.
+const LARGEST_SPEC: u64 = 64 << 20;
+
+/// An application's directory in the staging area.
+#[derive(Debug)]
+pub(super) struct Directory {
+    pub(super) id: ApplicationId,
+    pub(super) status: FileStatus,
+    pub(super) fate: Fate,
+    /// heddle made it.
+    pub(super) ours: bool,
+    /// Size of all that is in it.
+    pub(super) bytes: u64,
+}
+
+/// Which artifacts applications need.
+#[derive(Debug, Default)]
+pub(super) struct Uses {
+    pub(super) artifacts: BTreeSet<String>,
+    /// Applications of which it could not be found out.
+    pub(super) unknown: Vec<Unknown>,
+}
+
+/// An application that keeps the stores from being touched.
+#[derive(Debug)]
+pub(super) struct Unknown {
+    pub(super) reason: String,
+    /// It may use the private store.
+    pub(super) may_be_mine: bool,
+}
+
+/// What there is.
+pub(super) struct Survey<'a> {
+    yarn: ApplicationClient,
+    storage: &'a Storage,
+    base: &'a str,
+    user: &'a str,
+    live: BTreeMap<ApplicationId, ApplicationReport>,
+    pub(super) directories: Vec<Directory>,
+    notes: Vec<String>,
+}
+
+impl<'a> Survey<'a> {
+    /// Asks the ResourceManager and looks through `<base>/.flink`.
+    pub(super) async fn take(
+        hadoop: &'a Hadoop,
+        storage: &'a Storage,
+        base: &'a str,
+    ) -> Result<Self, Failure> {
+        let yarn = hadoop.yarn()?;
+        // Before the directories: an application that ends in between is then taken for alive.
+        let filter = ApplicationFilter { states: live_states(), ..ApplicationFilter::default() };
+        let live = yarn.applications(&filter).await.map_err(|e| yarn_failure(&e))?;
+        let mut survey = Self {
+            yarn,
+            storage,
+            base,
+            user: hadoop.user.short_name(),
+            live: live.into_iter().map(|r| (r.id, r)).collect(),
+            directories: Vec::new(),
+            notes: Vec::new(),
+        };
+        let parent = super::below(base, ".flink");
+        let found = match storage.list(&parent, false).await {
+            Ok(found) => found,
+            Err(e) if e.kind() == FsErrorKind::NotFound => Vec::new(),
+            Err(e) => return Err(Failure::fs(&e)),
+        };
+        let named = found.into_iter().filter(|s| s.is_dir).filter_map(|s| {
+            let id: ApplicationId = s.path.rsplit('/').next()?.parse().ok()?;
+            Some((id, s))
+        });
+        let looked: Vec<(Option<Directory>, Option<String>)> = futures::stream::iter(named)
+            .map(|(id, status)| survey.look(hadoop, id, status))
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        for (directory, note) in looked {
+            survey.directories.extend(directory);
+            survey.notes.extend(note);
+        }
+        Ok(survey)
+    }
+
+    async fn look(
+        &self,
+        hadoop: &Hadoop,
+        id: ApplicationId,
+        status: FileStatus,
+    ) -> Result<(Option<Directory>, Option<String>), Failure> {
+        let path = status.path.clone();
+        let state = match self.live.get(&id) {
+            Some(report) => Some(report.state),
+            None => self.state(id).await?,
+        };
+        let ours = match self.storage.find(&format!("{path}/{SPEC_FILE}")).await {
+            Ok(found) => found.is_some(),
+            Err(e) if e.kind() == FsErrorKind::PermissionDenied => {
+                let note = state
+                    .is_none_or(ApplicationState::is_final)
+                    .then(|| format!("{path} is left alone: it is {}'s", status.owner));
+                return Ok((None, note));
+            }
+            Err(e) => return Err(Failure::fs(&e)),
+        };
+        let mut fate = plan::fate(state, idle_since(&status));
+        let mut note = None;
+        if state.is_none() && ours && fate == Fate::Dead {
+            let key = |name: &str| hadoop.conf.get(name).ok().flatten();
+            if self.needs(&path).await.is_ok_and(|needs| needs.is_elsewhere(key)) {
+                fate = Fate::Elsewhere;
+                note = Some(format!("{path} is left alone: its application is another YARN cluster's"));
+            }
+        }
+        let bytes = match fate {
+            Fate::Dead => list(self.storage, &path).await?.iter().map(|s| s.len).sum(),
+            Fate::Alive | Fate::Unsure | Fate::Elsewhere => 0,
+        };
+        Ok((Some(Directory { id, status, fate, ours, bytes }), note))
+    }
+
+    /// State of an application; none if the ResourceManager does not know it.
+    async fn state(&self, id: ApplicationId) -> Result<Option<ApplicationState>, Failure> {
+        match self.yarn.application_report(id).await {
+            Ok(report) => Ok(Some(report.state)),
+            Err(e) if e.is_remote(RemoteKind::ApplicationNotFound) => Ok(None),
+            Err(e) => Err(yarn_failure(&e)),
+        }
+    }
+
+    /// Which artifacts are in use: by live applications of any user, and by those that may come to life.
+    pub(super) async fn uses(&self) -> Result<Uses, Failure> {
+        let live = self.live.values().filter(|r| by(r) == Some(By::Heddle)).map(|r| (r.id, Some(r)));
+        let unsure = self.directories.iter().filter(|d| d.ours && d.fate != Fate::Dead);
+        let unsure = unsure.filter(|d| !self.live.contains_key(&d.id)).map(|d| (d.id, None));
+        let list: Vec<_> = live.chain(unsure).collect();
+        let answers: Vec<Result<Option<Needs>, Unknown>> = futures::stream::iter(list)
+            .map(|(id, report)| self.needs_of(id, report))
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await?;
+        let mut uses = Uses::default();
+        for answer in answers {
+            match answer {
+                Ok(needs) => uses.artifacts.extend(needs.iter().flat_map(Needs::artifacts)),
+                Err(unknown) => uses.unknown.push(unknown),
+            }
+        }
+        Ok(uses)
+    }
+
+    /// What one application needs; nothing if it has ended meanwhile.
+    async fn needs_of(
+        &self,
+        id: ApplicationId,
+        report: Option<&ApplicationReport>,
+    ) -> Result<Result<Option<Needs>, Unknown>, Failure> {
+        let mut places = vec![super::below(self.base, &format!(".flink/{id}"))];
+        let user = report.map_or(self.user, |r| &r.user);
+        // Another user's home is beside one's own.
+        let homes = self.storage.home_dir().rsplit_once('/').map_or("", |(homes, _)| homes);
+        places.push(format!("{homes}/{user}/.flink/{id}"));
+        places.dedup();
+        let mut trouble = None;
+        for place in &places {
+            match self.needs(place).await {
+                Ok(needs) => return Ok(Ok(Some(needs))),
+                Err(None) => {}
+                Err(Some(why)) => trouble = Some((why, place)),
+            }
+        }
+        // The ApplicationMaster removes the file when the application is over, before the ResourceManager says so to all.
+        if self.has_ended(id).await? {
+            return Ok(Ok(None));
+        }
+        let mine =
+            user == self.user || trouble.as_ref().is_some_and(|(_, place)| place.starts_with(self.base));
+        let why =
+            trouble.map_or_else(|| format!("no {SPEC_FILE} in {}", places.join(" or ")), |(why, _)| why);
+        let reason = format!("what {id} (of {user}) uses cannot be found out: {why}");
+        Ok(Err(Unknown { reason, may_be_mine: mine }))
+    }
+
+    async fn has_ended(&self, id: ApplicationId) -> Result<bool, Failure> {
+        match self.yarn.application_report(id).await {
+            Ok(report) => Ok(report.state.is_final() || report.final_status != FinalStatus::Undefined),
+            Err(e) if e.is_remote(RemoteKind::ApplicationNotFound) => Ok(false),
+            Err(e) => Err(yarn_failure(&e)),
+        }
+    }
+
+    /// Reads the `am.json` in `directory`. `Err(None)`: there is none.
+    async fn needs(&self, directory: &str) -> Result<Needs, Option<String>> {
+        let path = format!("{directory}/{SPEC_FILE}");
+        let bytes = self
+            .storage
+            .read(&path, LARGEST_SPEC)
+            .await
+            .map_err(|e| (e.kind() != FsErrorKind::NotFound).then(|| e.to_string()))?;
+        serde_json::from_slice(&bytes).map_err(|e| Some(format!("{path} does not tell it: {e}")))
+    }
+
+    /// What a person should know of the survey.
+    pub(super) fn notes(&self, foreign: bool) -> Vec<String> {
+        let mut notes = self.notes.clone();
+        let young = self.directories.iter().filter(|d| d.fate == Fate::Unsure && (d.ours || foreign)).count();
+        if young > 0 {
+            notes.push(format!(
+                "{young} directories of applications that the ResourceManager does not know are left alone: they are younger than a \
+                 day, and a client may be about to submit"
+            ));
+        }
+        notes
+    }
+}
+
+fn idle_since(status: &FileStatus) -> Duration {
+    plan::idle(status, super::now_ms())
+}

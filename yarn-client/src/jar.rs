@@ -1,0 +1,301 @@
+//! What a program's jar says about itself: its manifest and its classes, looked at before anything is uploaded.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{BufReader, Read, Seek};
+use std::path::{Path, PathBuf};
+
+use zip::ZipArchive;
+
+use crate::error::Failure;
+
+/// Name of a jar's manifest, in whatever case.
+const MANIFEST: &str = "META-INF/MANIFEST.MF";
+/// A manifest is a page of text; more than this is none.
+const LARGEST_MANIFEST: u64 = 4 << 20;
+/// Classes for later releases of Java, behind the release's number.
+const VERSIONS: &str = "META-INF/versions/";
+
+/// A jar on this machine.
+#[derive(Debug, Clone)]
+pub struct JarInfo {
+    path: PathBuf,
+    /// Whether it has a manifest.
+    pub manifest: bool,
+    /// The manifest's `program-class`, which Flink prefers to `Main-Class`.
+    pub program_class: Option<String>,
+    /// The manifest's `Main-Class`.
+    pub main_class: Option<String>,
+    /// The manifest's `Class-Path`: classes may be in the jars that it names.
+    pub class_path: Option<String>,
+    /// Entries that are classes, as paths.
+    classes: HashSet<String>,
+    /// Jars in the jar that Flink puts on the program's class path.
+    nested: Vec<String>,
+}
+
+impl JarInfo {
+    /// Reads the jar's list of entries and its manifest.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        let mut archive = archive(path)?;
+        let mut info = Self {
+            path: path.to_owned(),
+            manifest: false,
+            program_class: None,
+            main_class: None,
+            class_path: None,
+            classes: class_entries(&archive),
+            nested: archive.file_names().filter(|n| is_nested_jar(n)).map(str::to_owned).collect(),
+        };
+        let name = archive.file_names().find(|n| n.eq_ignore_ascii_case(MANIFEST)).map(str::to_owned);
+        if let Some(name) = name {
+            let mut text = Vec::new();
+            let entry = archive.by_name(&name).map_err(|e| unreadable(path, e))?;
+            entry.take(LARGEST_MANIFEST).read_to_end(&mut text).map_err(|e| unreadable(path, e))?;
+            let text = String::from_utf8_lossy(&text);
+            info.manifest = true;
+            info.program_class = attribute(&text, "program-class");
+            info.main_class = attribute(&text, "Main-Class");
+            info.class_path = attribute(&text, "Class-Path");
+        }
+        Ok(info)
+    }
+
+    /// The class whose `main()` is the program: the one that the user names, else the manifest's. It may be elsewhere.
+    pub fn entry_point(&self, named: Option<&str>) -> Result<String, Failure> {
+        if let Some(class) = named {
+            return Ok(class.to_owned());
+        }
+        let jar = self.path.display();
+        let advice = "name the program's class with -c";
+        if !self.manifest {
+            let what = format!(
+                "No manifest found in jar file '{jar}'. The manifest is needed to point to the program's main class."
+            );
+            return Err(Failure::new(what).hint(advice));
+        }
+        self.program_class.clone().or_else(|| self.main_class.clone()).ok_or_else(|| {
+            let what = format!(
+                "Neither a 'Main-Class', nor a 'program-class' entry was found in the jar file. (The jar file is {jar}.)"
+            );
+            Failure::new(what).hint(advice)
+        })
+    }
+
+    /// Whether the jar itself holds the class, `a.b.C` or `a.b.C$D`.
+    pub fn has_class(&self, class: &str) -> bool {
+        self.classes.contains(&class.replace('.', "/"))
+    }
+
+    /// Whether the jar, or a jar in its `lib/`, holds the class.
+    pub fn provides(&self, class: &str) -> Result<bool, Failure> {
+        if self.has_class(class) {
+            return Ok(true);
+        }
+        if self.nested.is_empty() {
+            return Ok(false);
+        }
+        let wanted = class.replace('.', "/");
+        let mut archive = archive(&self.path)?;
+        for name in &self.nested {
+            let failed = |e| Failure::because(format!("cannot unpack {name} of {}", self.path.display()), e);
+            let mut entry = archive.by_name(name).map_err(|e| unreadable(&self.path, e))?;
+            let mut copy = tempfile::tempfile().map_err(failed)?;
+            std::io::copy(&mut entry, &mut copy).map_err(failed)?;
+            // What is no jar is none of the program's classes; Flink does not mind it either.
+            let inner = ZipArchive::new(BufReader::new(copy)).ok();
+            if inner.is_some_and(|inner| class_entries(&inner).contains(&wanted)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Checks that `jar` holds the program: `class`, or the class that its manifest names. Not for a program whose class may come
+/// from elsewhere (`-C`, Flink's `lib`, `usrlib`): see [`JarInfo::entry_point`].
+pub fn check_program(jar: &Path, class: Option<&str>) -> Result<(), Failure> {
+    let info = JarInfo::open(jar)?;
+    let entry_point = info.entry_point(class)?;
+    if info.class_path.is_some() || info.provides(&entry_point)? {
+        return Ok(());
+    }
+    let what = format!(
+        "The program's entry point class '{entry_point}' was not found in the jar file {}.",
+        jar.display()
+    );
+    let failure = Failure::new(what);
+    let last = entry_point.rsplit('.').next().unwrap_or_default();
+    let suffix = format!("/{last}");
+    let similar = info.classes.iter().filter(|c| *c == last || c.ends_with(&suffix)).min();
+    Err(match (similar, class) {
+        (Some(path), _) => failure.hint(format!("did you mean {}?", path.replace('/', "."))),
+        (None, Some(_)) => failure.hint("-c takes the whole name of the class, with its package"),
+        (None, None) => failure.hint("the jar's manifest names that class; -c names another"),
+    })
+}
+
+/// Whether `jar`, or a jar in its `lib/`, holds the class.
+pub fn contains_class(jar: &Path, class: &str) -> Result<bool, Failure> {
+    JarInfo::open(jar)?.provides(class)
+}
+
+fn archive(path: &Path) -> Result<ZipArchive<BufReader<File>>, Failure> {
+    let shown = path.display();
+    let failed = |e| Failure::because(format!("cannot read the jar file {shown}"), e);
+    let file = File::open(path).map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(Failure::new(format!("the jar file {shown} is not a file")));
+    }
+    ZipArchive::new(BufReader::new(file)).map_err(|e| {
+        Failure::because(format!("{shown} is not a jar file"), e)
+            .hint("the first word behind the options is the jar, the words behind it are the program's arguments")
+            .hint("if it was copied, check that the copy is whole")
+    })
+}
+
+fn unreadable(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Failure {
+    Failure::because(format!("cannot read the jar file {}: it is damaged", path.display()), error)
+}
+
+/// Classes as paths without `.class`; those for later releases of Java count like the others.
+fn class_entries<R: Read + Seek>(archive: &ZipArchive<R>) -> HashSet<String> {
+    let class = |name: &str| {
+        let plain = name
+            .strip_prefix(VERSIONS)
+            .and_then(|versioned| versioned.split_once('/'))
+            .map_or(name, |(_, path)| path);
+        plain.strip_suffix(".class").map(str::to_owned)
+    };
+    archive.file_names().filter_map(class).collect()
+}
+
+/// As Flink decides it.
+fn is_nested_jar(name: &str) -> bool {
+    name.len() > "lib/.jar".len() && name.starts_with("lib/") && name.ends_with(".jar")
+}
+
+/// An attribute of a manifest's main section. Long lines go on behind a line break and a blank.
+fn attribute(manifest: &str, name: &str) -> Option<String> {
+    let mut lines = manifest.lines().peekable();
+    while let Some(first) = lines.next().filter(|line| !line.is_empty()) {
+        let mut line = first.to_owned();
+        while let Some(more) = lines.next_if(|next| next.starts_with(' ')) {
+            line.push_str(&more[1..]);
+        }
+        if let Some((key, value)) = line.split_once(':')
+            && key.trim().eq_ignore_ascii_case(name)
+        {
+            return Some(value.trim().to_owned()).filter(|v| !v.is_empty());
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write};
+
+    use proptest::prelude::*;
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+
+    fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, content) in entries {
+            writer.start_file(*name, SimpleFileOptions::default()).unwrap();
+            writer.write_all(content).unwrap();
+        }
+        writer.finish().unwrap().into_inner()
+    }
+
+    fn jar(entries: &[(&str, &[u8])]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&zip(entries)).unwrap();
+        file
+    }
+
+    fn text(result: Result<(), Failure>) -> String {
+        result.unwrap_err().render(false)
+    }
+
+    #[test]
+    fn programs() {
+        let manifest = (
+            "META-INF/MANIFEST.MF",
+            b"Manifest-Version: 1.0\r\nMain-Class: a.b.Ma\r\n in\r\n\r\n".as_slice(),
+        );
+        let good = jar(&[manifest, ("a/b/Main.class", b""), ("a/b/Main$In.class", b"")]);
+        assert_eq!(JarInfo::open(good.path()).unwrap().main_class.as_deref(), Some("a.b.Main"));
+        check_program(good.path(), None).unwrap();
+        check_program(good.path(), Some("a.b.Main$In")).unwrap();
+        let error = text(check_program(good.path(), Some("Main")));
+        assert!(
+            error.contains("'Main' was not found") && error.contains("did you mean a.b.Main?"),
+            "{error}"
+        );
+        let other = jar(&[manifest, ("x/Y.class", b"")]);
+        assert!(text(check_program(other.path(), None)).contains("'a.b.Main' was not found in the jar file"));
+    }
+
+    #[test]
+    fn no_entry_point() {
+        let none = jar(&[("a/Main.class", b"")]);
+        assert!(text(check_program(none.path(), None)).contains("No manifest found"));
+        check_program(none.path(), Some("a.Main")).unwrap();
+        let bare =
+            jar(&[("META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\n\nName: x\nMain-Class: a.Main\n")]);
+        assert!(
+            text(check_program(bare.path(), None)).contains("Neither a 'Main-Class', nor a 'program-class'")
+        );
+    }
+
+    #[test]
+    fn other_places_of_a_class() {
+        let inner = zip(&[("n/Nested.class", b"")]);
+        let manifest = b"Main-Class: b.Main\nprogram-class: n.Nested\n";
+        let fat =
+            jar(&[("meta-inf/manifest.mf", manifest), ("lib/i.jar", &inner), ("lib/odd.jar", b"no zip")]);
+        check_program(fat.path(), None).unwrap();
+        assert!(!JarInfo::open(fat.path()).unwrap().has_class("n.Nested"));
+        assert!(!contains_class(fat.path(), "b.Main").unwrap());
+        let versioned = jar(&[("META-INF/versions/17/a/New.class", b"")]);
+        assert!(contains_class(versioned.path(), "a.New").unwrap());
+        let linked = jar(&[("META-INF/MANIFEST.MF", b"Main-Class: o.Other\nClass-Path: other.jar\n")]);
+        check_program(linked.path(), None).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_jar() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("x.jar");
+        assert!(text(check_program(&file, None)).contains("cannot read the jar file"));
+        assert!(text(check_program(dir.path(), None)).contains("is not a file"));
+        std::fs::write(&file, "#!/bin/sh\n").unwrap();
+        assert!(text(check_program(&file, None)).contains("x.jar is not a jar file"));
+        std::fs::write(&file, "").unwrap();
+        assert!(text(check_program(&file, None)).contains("is not a jar file"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_answered(bytes in proptest::collection::vec(any::<u8>(), 0..200), cut in 0usize..200) {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(&bytes).unwrap();
+            prop_assert!(check_program(file.path(), None).is_err());
+            let whole = zip(&[("META-INF/MANIFEST.MF", b"Main-Class: a.B\n"), ("a/B.class", &bytes)]);
+            let mut half = tempfile::NamedTempFile::new().unwrap();
+            half.write_all(whole.get(..whole.len().saturating_sub(cut + 1)).unwrap_or_default()).unwrap();
+            prop_assert!(check_program(half.path(), None).is_err());
+        }
+
+        #[test]
+        fn long_attributes_are_joined(value in "[a-zA-Z.$_]{1,200}") {
+            let folded: Vec<String> = value.as_bytes().chunks(60).map(|c| String::from_utf8_lossy(c).into_owned()).collect();
+            let text = format!("Manifest-Version: 1.0\r\nMain-Class: {}\r\n", folded.join("\r\n "));
+            prop_assert_eq!(attribute(&text, "Main-Class"), Some(value));
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! A cluster for one program: `main()` runs here, in Flink's own client, while its cluster comes up.
+//!
+//! Flink's client needs the address of the JobManager when it starts. It gets one on this machine, and what it sends there waits until the
+//! cluster is ready and is then passed on. The ApplicationMaster ends the cluster once it has heard that `main()` is over, or
+//! that this client is gone, and the last job has ended.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitCode, ExitStatus};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use taskrunner::submission::{ADDRESS_KEY, Attendance};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::deploy::{self, Deployment, Order};
+use crate::error::Failure;
+use crate::report::Report;
+use crate::rest::{Limits, RestClient};
+use crate::target::RestAddress;
+
+/// Pause after a connection that could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// For a JVM to end after SIGTERM.
+const END_WITHIN: Duration = Duration::from_secs(10);
+
+/// Runs the program: `start` makes the command of Flink's client for the address it is given.
+pub(crate) async fn run(
+    order: Order,
+    start: impl FnOnce(&RestAddress) -> Result<std::process::Command, Failure>,
+    detached: bool,
+    report: Arc<dyn Report>,
+    interrupt: &CancellationToken,
+) -> Result<ExitCode, Failure> {
+    let cannot = |e| Failure::because("cannot open a port on this machine for Flink's client", e);
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(cannot)?;
+    let port = listener.local_addr().map_err(cannot)?.port();
+    let (ready, address) = watch::channel(None);
+    tokio::spawn(forward(listener, address));
+
+    let mut command = Command::from(start(&RestAddress { host: "127.0.0.1".into(), port })?);
+    let program = command.as_std().get_program().to_string_lossy().into_owned();
+    let mut jvm = command
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|e| Failure::because(format!("cannot start {program}"), e))?;
+
+    // Ctrl-C reaches the JVM too. What follows from it is decided when the JVM has ended.
+    let give_up = CancellationToken::new();
+    let deployed = deploy::deploy(order, Arc::clone(&report), &give_up);
+    tokio::pin!(deployed);
+    let early = tokio::select! {
+        done = &mut deployed => Ok(done),
+        status = end(&mut jvm, interrupt) => Err(status),
+    };
+    let deployment = match early {
+        Ok(Ok(deployment)) => deployment,
+        Ok(Err(failure)) => {
+            stop(&mut jvm).await;
+            return Err(failure);
+        }
+        Err(status) => {
+            // No job can have been submitted: nothing answers yet behind the port.
+            give_up.cancel();
+            if let Ok(deployment) = deployed.await {
+                deployment.undo(&*report).await;
+            }
+            return status.map(exit_code);
+        }
+    };
+    if deployment.found {
+        // main() is not to be run twice either.
+        stop(&mut jvm).await;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Some(address) = deployment.address.clone() else {
+        stop(&mut jvm).await;
+        return Err(Failure::new(format!("the application {} has ended already", deployment.id)));
+    };
+    let attendance = attend(&deployment, &address).await;
+    let attendance = match attendance {
+        Ok(attendance) => attendance,
+        Err(failure) => {
+            stop(&mut jvm).await;
+            deployment.undo(&*report).await;
+            return Err(failure);
+        }
+    };
+    let _ = ready.send(Some(address));
+    let status = end(&mut jvm, interrupt).await?;
+    if let Err(error) = attendance.complete(code(status)).await {
+        report.warn(&format!("{error}; the cluster ends by itself once its jobs have ended"));
+    }
+    if detached && status.success() {
+        report.info(&format!(
+            "The Flink YARN per-job cluster {0} ends when its job does. To end it earlier:\n\
+             $ flink cancel -t yarn-per-job -Dyarn.application.id={0} <job id>\n\
+             $ yarn application -kill {0}",
+            deployment.id
+        ));
+    }
+    Ok(exit_code(status))
+}
+
+/// Tells the ApplicationMaster that somebody is there who will submit jobs.
+async fn attend(deployment: &Deployment, address: &RestAddress) -> Result<Attendance, Failure> {
+    let client = RestClient::new(address, Limits::default());
+    let config = match client {
+        Ok(client) => client.job_manager_config().await,
+        Err(e) => Err(e),
+    };
+    let config = config
+        .map_err(|e| e.failure(format!("cannot ask the JobManager at {address} for its configuration")))?;
+    let Some(control) =
+        config.iter().find(|entry| entry.key == ADDRESS_KEY).map(|entry| entry.value.as_str())
+    else {
+        return Err(Failure::new(format!(
+            "the JobManager at {address} does not tell the address of its ApplicationMaster"
+        )));
+    };
+    tracing::debug!(control, "attending");
+    Attendance::open(control, deployment.control_secret())
+        .await
+        .map_err(|e| Failure::new(e.to_string()).retry_if(e.retry_helps()))
+}
+
+/// Waits for the JVM. An interruption is passed on to it: on a terminal it has had it already, from a script it has not.
+async fn end(jvm: &mut Child, interrupt: &CancellationToken) -> Result<ExitStatus, Failure> {
+    let failed = |e| Failure::because("cannot wait for Flink's client", e);
+    tokio::select! {
+        status = jvm.wait() => return status.map_err(failed),
+        () = interrupt.cancelled() => {}
+    }
+    terminate(jvm);
+    jvm.wait().await.map_err(failed)
+}
+
+async fn stop(jvm: &mut Child) {
+    terminate(jvm);
+    if tokio::time::timeout(END_WITHIN, jvm.wait()).await.is_err() {
+        let _ = jvm.kill().await;
+    }
+}
+
+fn terminate(jvm: &Child) {
+    let pid = jvm.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    if let Some(pid) = pid
+        && let Err(error) = kill_process(pid, Signal::TERM)
+    {
+        tracing::debug!(%error, "the JVM cannot be told to end");
+    }
+}
+
+/// As a shell gives it: 128 and the signal's number for a JVM that a signal has ended.
+fn code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
+}
+
+fn exit_code(status: ExitStatus) -> ExitCode {
+    u8::try_from(code(status)).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// Passes connections on to the JobManager; those that come before it is known wait.
+async fn forward(listener: TcpListener, address: watch::Receiver<Option<RestAddress>>) {
+    loop {
+        let Ok((mut client, _)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let mut address = address.clone();
+        tokio::spawn(async move {
+            let known = match address.wait_for(Option::is_some).await {
+                Ok(known) => known.clone(),
+                // The deployment was given up.
+                Err(_) => return,
+            };
+            let Some(RestAddress { host, port }) = known else { return };
+            let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+            match TcpStream::connect((host, port)).await {
+                Ok(mut server) => {
+                    if let Err(error) = tokio::io::copy_bidirectional(&mut client, &mut server).await {
+                        tracing::debug!(%error, "connection ended");
+                    }
+                }
+                // Flink's client sees its connection end, and tries again.
+                Err(error) => tracing::debug!(%error, "the JobManager cannot be reached"),
+            }
+        });
+    }
+}

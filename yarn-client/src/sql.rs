@@ -1,0 +1,347 @@
+//! `sql-client.sh` and `sql-gateway.sh`: Flink's own programs, led to a YARN session.
+//!
+//! The session is found as `flink run` finds it. Then this process becomes Flink's script, with the user's words and the address
+//! of the session's JobManager. A script for application mode (Flink 2.0 and later) is left to the caller to deploy.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use flink_model::config::Configuration;
+use flink_model::options;
+use sha2::{Digest, Sha256};
+
+use crate::context::{Context, FlinkHome};
+use crate::deploy::Program;
+use crate::error::Failure;
+use crate::report::Report;
+use crate::setup::Setup;
+use crate::target::{self, RestAddress, Target, text};
+
+/// Runs a SQL script as an application's program.
+const SQL_DRIVER: &str = "org.apache.flink.table.runtime.application.SqlDriver";
+/// The jar in `opt` that it needs.
+const GATEWAY_JAR: &str = "flink-sql-gateway";
+/// A local script's name in the JobManager's working directory.
+const SCRIPT: &str = "script.sql";
+/// The HDFS for Flink's client, where it has none of Hadoop's own.
+const FILE_SYSTEM: &str = "flink-client-fs.jar";
+/// Configuration directories for releases whose SQL client takes no `-D`, in [`Context::cache_dir`].
+const CONFIGURATIONS: &str = "sql-conf";
+
+/// The first release whose SQL client takes `-D`.
+const PROPERTIES_SINCE: (u16, u16) = (1, 18);
+
+/// Which of Flink's two programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tool {
+    /// `sql-client.sh`
+    Client,
+    /// `sql-gateway.sh`
+    Gateway,
+}
+
+impl Tool {
+    /// Name of the script.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Client => "sql-client.sh",
+            Self::Gateway => "sql-gateway.sh",
+        }
+    }
+}
+
+/// What a command line comes to.
+#[derive(Debug)]
+pub enum Plan {
+    /// Become this program.
+    Become(Command),
+    /// Deploy this program as an application, with this configuration.
+    Deploy(Box<(Setup, Program)>),
+}
+
+/// The user's words, sorted.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Line {
+    /// `embedded`, `gateway`; `start`, `stop`.
+    verb: Option<OsString>,
+    /// All other words that are no properties, in order.
+    rest: Vec<OsString>,
+    /// `-D`, `-t` and `-yid` as properties, in order.
+    properties: Vec<(String, String)>,
+    /// `-f`
+    script: Option<OsString>,
+    /// `-i`
+    has_init: bool,
+    /// `-h`
+    help: bool,
+}
+
+impl Line {
+    /// Reads the words. What it does not know is Flink's business.
+    fn read(words: &[OsString]) -> Result<Self, Failure> {
+        let mut line = Self::default();
+        let mut words = words.iter().peekable();
+        line.verb = words.next_if(|w| !w.to_string_lossy().starts_with('-')).cloned();
+        while let Some(word) = words.next() {
+            let text = word.to_string_lossy();
+            let (name, glued) = match text.split_once('=') {
+                Some((name, value)) if !text.starts_with("-D") => (name, Some(value)),
+                _ => (&*text, None),
+            };
+            let key = match name {
+                "-t" | "--target" => "execution.target",
+                "-yid" | "--yarnapplicationId" => "yarn.application.id",
+                "-D" => "",
+                _ => {
+                    if let Some(property) = text.strip_prefix("-D") {
+                        line.property(property)?;
+                        continue;
+                    }
+                    line.help |= matches!(name, "-h" | "--help");
+                    line.has_init |= matches!(name, "-i" | "--init");
+                    line.rest.push(word.clone());
+                    if matches!(name, "-f" | "--file") {
+                        let value = glued.map(OsString::from).or_else(|| words.peek().map(|w| (*w).clone()));
+                        line.script = value.or(line.script);
+                    }
+                    continue;
+                }
+            };
+            let value = match glued {
+                Some(value) => value.to_owned(),
+                None => words.next().map(|w| w.to_string_lossy().into_owned()).ok_or_else(|| {
+                    Failure::usage(format!("Missing argument for option: {}", name.trim_start_matches('-')))
+                })?,
+            };
+            if key.is_empty() {
+                line.property(&value)?;
+            } else {
+                line.properties.push((key.to_owned(), value));
+            }
+        }
+        Ok(line)
+    }
+
+    fn property(&mut self, text: &str) -> Result<(), Failure> {
+        let (key, value) = text.split_once('=').unwrap_or((text, "true"));
+        if key.trim().is_empty() {
+            return Err(Failure::usage(format!("-D{text} has no key")).hint("write -Dkey=value"));
+        }
+        self.properties.push((key.trim().to_owned(), value.trim().to_owned()));
+        Ok(())
+    }
+
+    /// Whether Flink's program needs no cluster for this.
+    fn needs_nothing(&self, tool: Tool) -> bool {
+        let verb = self.verb.as_deref().and_then(OsStr::to_str);
+        self.help
+            || match tool {
+                Tool::Client => !matches!(verb, None | Some("embedded")),
+                Tool::Gateway => !matches!(verb, None | Some("start" | "start-foreground")),
+            }
+    }
+}
+
+/// Finds out what `tool` with `words` comes to.
+pub async fn plan(
+    context: &Context,
+    tool: Tool,
+    words: &[OsString],
+    report: &dyn Report,
+) -> Result<Plan, Failure> {
+    let line = Line::read(words)?;
+    let program = script(context, &FlinkHome::find(context)?, tool)?;
+    let untouched = || {
+        let mut command = Command::new(&program);
+        command.args(words);
+        Ok(Plan::Become(command))
+    };
+    if line.needs_nothing(tool) {
+        return untouched();
+    }
+    let mut setup = Setup::load(context)?;
+    for (key, value) in &line.properties {
+        setup.configuration.set_dynamic(key.clone(), value.clone());
+    }
+    let kind = text(&setup.configuration, &options::EXECUTION_TARGET).map(|t| t.to_lowercase());
+    match kind.as_deref() {
+        None | Some("yarn-session") => {}
+        Some("yarn-application") if text(&setup.configuration, &options::APPLICATION_ID).is_some() => {}
+        Some("yarn-application") if tool == Tool::Client => return deployed(context, setup, &line),
+        Some("yarn-application" | "yarn-per-job") => {
+            let target = kind.unwrap_or_default();
+            return Err(Failure::usage(format!(
+                "{} cannot start a cluster on the target {target}",
+                tool.name()
+            ))
+            .hint("start a session with `yarn-session.sh -d`, and leave out the target"));
+        }
+        // Another kind of cluster is none of ours.
+        Some(_) => return untouched(),
+    }
+    let target = target::choose(None, &mut setup.configuration, context, report)?;
+    if matches!(target, Target::Assumed(_)) {
+        return Err(Failure::new(
+            "no YARN session is known: there is no properties file, and no option names an application",
+        )
+        .hint("`yarn-session.sh -d` starts one; -Dyarn.application.id=application_… names one that runs")
+        .hint("-Dexecution.target=remote leads to the JobManager that rest.address names"));
+    }
+    let address = target::locate(target, &setup.configuration, context, report).await?.address;
+    become_script(context, &setup, tool, &program, line, &address).map(Plan::Become)
+}
+
+/// Flink's own script.
+fn script(context: &Context, flink: &FlinkHome, tool: Tool) -> Result<PathBuf, Failure> {
+    let path = flink.root.join("bin").join(tool.name());
+    let real = path.canonicalize().map_err(|e| {
+        Failure::because(format!("this Flink has no {}: cannot find {}", tool.name(), path.display()), e)
+            .hint("the SQL gateway came with Flink 1.16")
+    })?;
+    if real == context.exe {
+        return Err(Failure::new(format!("{} is this program, not Flink's own", path.display()))
+            .hint("put Flink's own script back; let the PATH lead to heddle's directory instead"));
+    }
+    Ok(path)
+}
+
+/// A script for application mode.
+fn deployed(context: &Context, setup: Setup, line: &Line) -> Result<Plan, Failure> {
+    if !setup.release.traits().sql_application {
+        let what = format!("Flink {} cannot run a SQL script in application mode", setup.release);
+        return Err(Failure::usage(what)
+            .hint("Flink 2.0 and later can")
+            .hint("run it on a session: start one with `yarn-session.sh -d`, and leave out the target"));
+    }
+    let Some(script) = line.script.as_deref().and_then(OsStr::to_str) else {
+        return Err(Failure::usage("application mode needs a script").hint("name it with -f"));
+    };
+    if line.has_init {
+        return Err(Failure::usage(
+            "Sql Client doesn't support to run init files when deploying script into cluster.",
+        ));
+    }
+    let mut program = Program {
+        main_class: Some(SQL_DRIVER.to_owned()),
+        opt_jars: vec![GATEWAY_JAR],
+        ..Program::default()
+    };
+    let remote = script.split_once("://").is_some_and(|(scheme, _)| scheme != "file");
+    if remote {
+        program.args = vec!["--scriptUri".to_owned(), script.to_owned()];
+    } else {
+        let plain = script.strip_prefix("file://").unwrap_or(script);
+        let path = context.path(plain.strip_prefix("file:").unwrap_or(plain));
+        let unreadable = |e| Failure::because(format!("cannot read the script {}", path.display()), e);
+        if !std::fs::metadata(&path).map_err(unreadable)?.is_file() {
+            return Err(Failure::new(format!("the script {} is not a file", path.display())));
+        }
+        // As a file, not as an argument: it may hold passwords, and be longer than a command line may be.
+        program.args = vec!["--scriptUri".to_owned(), SCRIPT.to_owned()];
+        program.files = vec![(SCRIPT.to_owned(), path)];
+    }
+    Ok(Plan::Deploy(Box::new((setup, program))))
+}
+
+fn become_script(
+    context: &Context,
+    setup: &Setup,
+    tool: Tool,
+    program: &Path,
+    line: Line,
+    address: &RestAddress,
+) -> Result<Command, Failure> {
+    let mut settings: Vec<(String, String)> = line
+        .properties
+        .into_iter()
+        .filter(|(key, _)| !matches!(key.as_str(), "execution.target" | "yarn.application.id"))
+        .collect();
+    settings.extend(leading_to(&setup.configuration, address));
+    let mut command = Command::new(program);
+    command.args(line.verb.or_else(|| (tool == Tool::Gateway).then(|| "start".into())));
+    let takes_properties =
+        tool == Tool::Gateway || (setup.release.major, setup.release.minor) >= PROPERTIES_SINCE;
+    let conf = if takes_properties {
+        command.args(settings.iter().map(|(key, value)| format!("-D{key}={value}")));
+        setup.flink.conf.clone()
+    } else {
+        configuration_with(context, &setup.flink.conf, &settings)?
+    };
+    command.args(line.rest).env("FLINK_CONF_DIR", conf);
+    if context.var("HADOOP_CLASSPATH").is_none() {
+        // Flink's scripts put this variable behind Flink's own jars.
+        command.env("HADOOP_CLASSPATH", context.own_file(FILE_SYSTEM)?);
+        let mut words = OsString::from(context.var("JVM_ARGS").unwrap_or_default());
+        words.push(" -Dheddle.client.fs.helper=");
+        words.push(&context.exe);
+        command.env("JVM_ARGS", words);
+    }
+    Ok(command)
+}
+
+/// The keys that lead to the JobManager, whatever the configuration file says.
+fn leading_to(configuration: &Configuration, address: &RestAddress) -> Vec<(String, String)> {
+    let host = address.host.trim_start_matches('[').trim_end_matches(']');
+    let mut list = vec![
+        ("execution.target".to_owned(), "remote".to_owned()),
+        ("rest.address".to_owned(), host.to_owned()),
+        ("rest.port".to_owned(), address.port.to_string()),
+        ("jobmanager.rpc.address".to_owned(), host.to_owned()),
+    ];
+    // With high availability the client would look for the address where the cluster goes by another name.
+    let option = &options::HIGH_AVAILABILITY;
+    if text(configuration, option).is_some_and(|v| !v.eq_ignore_ascii_case("none")) {
+        let keys = std::iter::once(&option.key).chain(option.deprecated);
+        list.extend(keys.map(|key| ((*key).to_owned(), "NONE".to_owned())));
+    }
+    list
+}
+
+/// A copy of the configuration directory with `settings` behind those of the file, where the last one counts. It has to outlive
+/// this process, so that it is found again rather than made anew each time.
+fn configuration_with(
+    context: &Context,
+    conf: &Path,
+    settings: &[(String, String)],
+) -> Result<PathBuf, Failure> {
+    let file = flink_model::config::LEGACY_FILE;
+    let failed = |e| Failure::because("cannot make a configuration for Flink's SQL client", e);
+    let mut content = match std::fs::read_to_string(conf.join(file)) {
+        Ok(content) => content,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(e) => return Err(failed(e)),
+    };
+    content.push('\n');
+    for (key, value) in settings {
+        content.push_str(&format!("{key}: {value}\n"));
+    }
+    let base = context.cache_dir().ok_or_else(|| {
+        Failure::new("no place for the SQL client's configuration: neither XDG_CACHE_HOME nor HOME is set")
+            .hint("set HOME")
+    })?;
+    let identity = format!("{}\n{content}", conf.display());
+    let name = hex::encode(Sha256::digest(identity.as_bytes()));
+    let directory = base.join(CONFIGURATIONS).join(name);
+    let make = || -> std::io::Result<()> {
+        use std::io::Write;
+        std::fs::create_dir_all(&directory)?;
+        for entry in std::fs::read_dir(conf)?.filter_map(Result::ok) {
+            let link = directory.join(entry.file_name());
+            if entry.file_name() != file && link.symlink_metadata().is_err() {
+                symlink(entry.path(), link)?;
+            }
+        }
+        let mut copy = tempfile::NamedTempFile::new_in(&directory)?;
+        copy.write_all(content.as_bytes())?;
+        copy.persist(directory.join(file))?;
+        Ok(())
+    };
+    make().map_err(failed)?;
+    Ok(directory)
+}
+
+#[cfg(test)]
+#[path = "sql_tests.rs"]
+mod tests;
