@@ -1,4 +1,4 @@
-//! The gRPC server that taskrunners connect to (`taskrunner/proto/control.proto`).
+//! The gRPC server that taskrunners, and the client of a per-job cluster, connect to (`taskrunner/proto/control.proto`).
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -19,11 +19,12 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::ledger::cause::Report;
 use crate::ledger::types::Worker;
+use crate::submission::attendance::Attendance;
 
 /// For a taskrunner's first event.
 const HELLO_WAIT: Duration = Duration::from_secs(10);
 /// A connection that answers no ping for so long is gone.
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// What taskrunners tell.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,12 +88,17 @@ impl Control {
     }
 
     /// Serves until the process ends.
-    pub async fn serve(self, listener: TcpListener) -> Result<(), tonic::transport::Error> {
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        attendance: Attendance,
+    ) -> Result<(), tonic::transport::Error> {
         Server::builder()
             .tcp_nodelay(true)
             .http2_keepalive_interval(Some(KEEP_ALIVE))
             .http2_keepalive_timeout(Some(KEEP_ALIVE))
             .add_service(ControlServer::new(self))
+            .add_service(attendance.service())
             .serve_with_incoming(TcpListenerStream::new(listener))
             .await
     }
@@ -255,7 +261,7 @@ mod tests {
         let control = Control::new(b"secret".to_vec(), move |event| drop(sender.send(event)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        tokio::spawn(control.clone().serve(listener));
+        tokio::spawn(control.clone().serve(listener, Attendance::refused(b"secret".to_vec())));
         (control, port, events)
     }
 

@@ -5,29 +5,35 @@ use taskrunner::exit::ExitReport;
 use taskrunner::jvm::{JvmError, JvmProcess};
 use taskrunner::plan::{self, Place};
 use taskrunner::spawn::SpawnThread;
+use taskrunner::submission::ADDRESS_KEY;
 
 use crate::am::Environment;
 use crate::bridge::{PORT_VARIABLE, SECRET_VARIABLE, Secret};
+use crate::failure::is_frame;
 
 /// Stem of the JobManager's log files.
 const LOG_NAME: &str = "jobmanager";
 /// How many last lines of its log go into the diagnostics.
 const LINES: usize = 20;
 
-/// Starts the JVM; it connects to the bridge on `port`.
+/// Starts the JVM; it connects to the bridge on `port`. `control` is the control server's address, which Flink's REST interface shows.
 pub async fn start(
     environment: &Environment,
+    control: &str,
     port: u16,
     secret: &Secret,
     thread: &SpawnThread,
 ) -> Result<JvmProcess, JvmError> {
     let jvm = &environment.spec.job_manager;
+    let mut args = jvm.args.clone();
+    args.extend(["-D".to_owned(), format!("{ADDRESS_KEY}={control}")]);
     let launch = Launch {
+        launcher: jvm.launcher.clone(),
         java_home: jvm.java_home.clone().unwrap_or_default(),
         jvm_args: jvm.jvm_args.clone(),
         class_path: jvm.class_path.clone(),
         main_class: jvm.main_class.clone(),
-        args: jvm.args.clone(),
+        args,
         env: jvm.env.clone().into_iter().collect(),
         log_name: LOG_NAME.to_owned(),
         args_from_env: jvm.args_from_env.clone().into_iter().collect(),
@@ -48,19 +54,29 @@ pub async fn start(
     command.spawn(thread).await
 }
 
-/// The end of the JobManager in words, with the last lines of its log.
-pub fn describe_end(report: &ExitReport) -> String {
+/// How the JobManager ended, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobManagerEnd {
+    /// One line: what happened and why.
+    pub summary: String,
+    /// The last lines of its log, without the frames of stack traces, each after a line end; may be empty.
+    pub last_lines: String,
+}
+
+/// Says how the JobManager ended.
+pub fn describe_end(report: &ExitReport) -> JobManagerEnd {
     let (name, lines) = match report.log_tail.as_slice() {
         [] => ("jobmanager.err", report.stderr_tail.as_slice()),
         lines => ("jobmanager.log", lines),
     };
-    let mut text = report.summary.clone();
+    let lines: Vec<&String> = lines.iter().filter(|line| !is_frame(line)).collect();
+    let mut last_lines = String::new();
     if !lines.is_empty() {
-        text.push_str(&format!("\nLast lines of {name}:"));
+        last_lines.push_str(&format!("\nLast lines of {name}:"));
     }
     for line in &lines[lines.len().saturating_sub(LINES)..] {
-        text.push_str("\n  ");
-        text.push_str(line.trim_end());
+        last_lines.push_str("\n  ");
+        last_lines.push_str(line.trim_end());
     }
-    text
+    JobManagerEnd { summary: report.summary.clone(), last_lines }
 }

@@ -91,6 +91,7 @@ impl Launcher {
             env.entry(USER_VARIABLE.to_owned()).or_insert(user);
         }
         let template = Launch {
+            launcher: jvm.launcher.clone(),
             java_home: jvm.java_home.clone().unwrap_or_default(),
             jvm_args: jvm.jvm_args.clone(),
             class_path: jvm.class_path.clone(),

@@ -1,13 +1,16 @@
 //! heddle-am: the ApplicationMaster that hosts the JobManager.
 //!
-//! Decisions are pure ([`ledger`], `am::brain`, `am::end`); effects are at the edge: [`bridge`] to the JobManager's JVM,
-//! [`control`] to the taskrunners, [`launcher`] to the NodeManagers.
+//! Decisions are pure ([`ledger`], [`submission::policy`], `am::brain`, `am::end`); effects are at the edge: [`bridge`] to the JobManager's JVM,
+//! [`control`] to the taskrunners, [`launcher`] to the NodeManagers, [`rest`] to Flink, [`submission::attendance`] to the client.
 
 pub mod am;
 pub mod bridge;
 pub mod control;
+pub mod failure;
 pub mod jobmanager;
 pub mod launcher;
 pub mod ledger;
 pub mod ports;
+pub mod rest;
 pub mod staging;
+pub mod submission;

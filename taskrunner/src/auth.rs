@@ -1,4 +1,4 @@
-//! Metadata of the `Supervise` call: who calls, and the proof that it belongs to this application.
+//! Metadata of calls to the control server: who calls, and the proof that it belongs to this application.
 
 use tonic::Status;
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
@@ -10,23 +10,39 @@ pub const AUTHORIZATION_KEY: &str = "authorization";
 /// Version of the control protocol, in `Hello`.
 pub const PROTOCOL: u32 = 1;
 
-/// Puts the secret (as `Bearer <hex>`) and the container id into a call's metadata.
-///
-/// The value is marked sensitive, so no log of headers shows it.
+/// Puts the secret (as `Bearer <hex>`) and the container id into a taskrunner's call.
 pub fn put(metadata: &mut MetadataMap, secret: &[u8], container: &str) -> Result<(), Status> {
+    put_secret(metadata, secret)?;
     let bad = |_| Status::invalid_argument("the container id holds characters that cannot go into a header");
-    let mut bearer: MetadataValue<Ascii> = format!("Bearer {}", hex::encode(secret)).parse().map_err(bad)?;
-    bearer.set_sensitive(true);
-    metadata.insert(AUTHORIZATION_KEY, bearer);
     metadata.insert(CONTAINER_KEY, container.parse().map_err(bad)?);
     Ok(())
 }
 
-/// Checks a call's metadata against the application's secret and returns the container id.
+/// Puts the secret alone: the client is in no container. It is marked sensitive, so no log of headers shows it.
+pub fn put_secret(metadata: &mut MetadataMap, secret: &[u8]) -> Result<(), Status> {
+    let bad = |_| Status::invalid_argument("the application secret cannot go into a header");
+    let mut bearer: MetadataValue<Ascii> = format!("Bearer {}", hex::encode(secret)).parse().map_err(bad)?;
+    bearer.set_sensitive(true);
+    metadata.insert(AUTHORIZATION_KEY, bearer);
+    Ok(())
+}
+
+/// Checks a taskrunner's call against the application's secret and returns the container id.
+#[allow(clippy::result_large_err)]
+pub fn check(metadata: &MetadataMap, secret: &[u8]) -> Result<String, Status> {
+    check_secret(metadata, secret)?;
+    let container = metadata.get(CONTAINER_KEY).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if container.is_empty() {
+        return Err(Status::invalid_argument(format!("metadata `{CONTAINER_KEY}` is missing")));
+    }
+    Ok(container.to_owned())
+}
+
+/// Checks a call against the application's secret.
 ///
 /// The comparison takes the same time wherever the first difference is. An empty secret never matches.
 #[allow(clippy::result_large_err)]
-pub fn check(metadata: &MetadataMap, secret: &[u8]) -> Result<String, Status> {
+pub fn check_secret(metadata: &MetadataMap, secret: &[u8]) -> Result<(), Status> {
     let given = metadata
         .get(AUTHORIZATION_KEY)
         .and_then(|v| v.to_str().ok())
@@ -37,11 +53,7 @@ pub fn check(metadata: &MetadataMap, secret: &[u8]) -> Result<String, Status> {
     if secret.is_empty() || given.len() != secret.len() || differences != 0 {
         return Err(Status::unauthenticated("the secret is not this application's"));
     }
-    let container = metadata.get(CONTAINER_KEY).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    if container.is_empty() {
-        return Err(Status::invalid_argument(format!("metadata `{CONTAINER_KEY}` is missing")));
-    }
-    Ok(container.to_owned())
+    Ok(())
 }
 
 #[cfg(test)]

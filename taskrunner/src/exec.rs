@@ -1,6 +1,6 @@
 //! The `exec-jvm` subcommand: ties the process to its supervisor's life, then becomes Java.
 //!
-//! Both daemons start their JVM through this subcommand of their own binary. The parent-death signal survives `exec`, so no
+//! A launcher (`nice -n 5`) stands between two runs of it. Both daemons start their JVM through this subcommand of their own binary. The parent-death signal survives `exec`, so no
 //! JVM outlives its supervisor, `kill -9` included, without any code between fork and exec.
 
 use std::ffi::{OsStr, OsString};
@@ -10,7 +10,7 @@ use std::process::Command;
 
 use rustix::process::{Pid, Signal};
 
-/// Name of the subcommand; its arguments are the supervisor's process id, the Java binary, and Java's arguments.
+/// Name of the subcommand; its arguments are the supervisor's process id, the program (Java, or what starts it), and its arguments.
 pub const SUBCOMMAND: &str = "exec-jvm";
 
 /// Runs the subcommand with what follows its name. Returns only when it failed, with the reason; exit with
@@ -35,17 +35,31 @@ fn prepare(mut args: impl Iterator<Item = OsString>) -> io::Result<Command> {
         .and_then(|pid| pid.parse().ok())
         .and_then(Pid::from_raw)
         .ok_or_else(|| invalid("the first argument must be the supervisor's process id"))?;
-    let java = args.next().ok_or_else(|| invalid("the second argument must be the Java binary"))?;
+    let java = args.next().ok_or_else(|| invalid("the second argument must be the program to start"))?;
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(|e| {
         io::Error::new(io::Error::from(e).kind(), format!("cannot set the parent-death signal: {e}"))
     })?;
     // A supervisor that died before the line above sends no signal any more.
-    if rustix::process::getppid() != Some(supervisor) {
+    if !descends_from(supervisor) {
         return Err(io::Error::other("the supervisor is gone"));
     }
     let mut command = Command::new(java);
     command.args(args);
     Ok(command)
+}
+
+/// Whether the process is our parent, or further up: behind a launcher that starts Java as its child.
+fn descends_from(supervisor: Pid) -> bool {
+    let mut ancestor = rustix::process::getppid();
+    while let Some(pid) = ancestor {
+        if pid == supervisor {
+            return true;
+        }
+        let stat =
+            procfs::process::Process::new(pid.as_raw_nonzero().get()).and_then(|process| process.stat());
+        ancestor = stat.ok().and_then(|stat| Pid::from_raw(stat.ppid));
+    }
+    false
 }
 
 #[cfg(test)]
@@ -61,6 +75,6 @@ mod tests {
         assert!(run(&[]).contains("process id"));
         assert!(run(&["0", "java"]).contains("process id"));
         assert!(run(&["x", "java"]).contains("process id"));
-        assert!(run(&["1"]).contains("Java binary"));
+        assert!(run(&["1"]).contains("program to start"));
     }
 }

@@ -22,6 +22,9 @@ use crate::tail::Tail;
 /// A JVM to start. Everything in it is final: see [`crate::plan`] for how it comes from a launch specification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JvmCommand {
+    /// Program and words that start Java, as `nice -n 5`; empty for Java itself. A program that becomes Java (exec) is seen and signalled
+    /// as Java; one that starts it as a child is signalled in its place.
+    pub launcher: Vec<String>,
     /// Directory with `bin/java`; none = `JAVA_HOME` of `env` or of our environment, else `java` of the `PATH`.
     pub java_home: Option<String>,
     /// Arguments before the main class.
@@ -84,9 +87,13 @@ impl JvmCommand {
             stdout: Tail::from_now(&self.stdout),
         };
         let mut command = Command::new(&self.self_exe);
+        let supervisor = std::process::id().to_string();
+        command.arg(SUBCOMMAND).arg(&supervisor);
+        if !self.launcher.is_empty() {
+            // Once more behind the launcher, which may start Java as a child of its own.
+            command.args(&self.launcher).arg(&self.self_exe).arg(SUBCOMMAND).arg(&supervisor);
+        }
         command
-            .arg(SUBCOMMAND)
-            .arg(std::process::id().to_string())
             .arg(java)
             .args(&self.jvm_args)
             .arg(&self.main_class)

@@ -1,7 +1,7 @@
 //! Supervision of a JVM in a YARN container, and the control protocol between `heddle-am` and `heddle-taskrunner`.
 //!
 //! `heddle-am` uses the supervisor for the JobManager and the server half of [`control`]; the binary `heddle-taskrunner`
-//! is [`agent`] around the same supervisor for a TaskManager.
+//! is [`agent`] around the same supervisor for a TaskManager. The client of a per-job cluster uses [`submission`].
 
 pub mod agent;
 pub mod auth;
@@ -13,10 +13,22 @@ pub mod jvm;
 pub mod memory;
 pub mod plan;
 pub mod spawn;
+pub mod submission;
 pub mod tail;
 
 /// Messages, client and server generated from `proto/control.proto`.
 #[allow(missing_docs, unreachable_pub, clippy::all)]
 pub mod control {
     tonic::include_proto!("heddle.control.v1");
+}
+
+/// An error with all its sources: tonic's own text is only "transport error".
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(&format!(": {inner}"));
+        source = inner.source();
+    }
+    text
 }

@@ -60,6 +60,12 @@ pub fn jvm_command(launch: &Launch, place: &Place) -> (JvmCommand, Vec<String>) 
         .filter(|home| !home.is_empty())
         .map(|home| fill("the Java home", home, Notation::Shell, &lookup, &mut warnings));
 
+    let launcher = launch
+        .launcher
+        .iter()
+        .map(|word| fill("the launcher of Java", word, Notation::Yarn, &lookup, &mut warnings))
+        .collect();
+
     let mut args = launch.args.clone();
     let mut from_env: Vec<_> = launch.args_from_env.iter().collect();
     from_env.sort();
@@ -72,6 +78,7 @@ pub fn jvm_command(launch: &Launch, place: &Place) -> (JvmCommand, Vec<String>) 
     let name = if launch.log_name.is_empty() { DEFAULT_LOG_NAME } else { &launch.log_name };
     let log = |suffix: &str| -> PathBuf { place.log_dir.join(format!("{name}.{suffix}")) };
     let command = JvmCommand {
+        launcher,
         java_home,
         jvm_args,
         class_path,
@@ -104,6 +111,7 @@ mod tests {
             env: map(&[("ADDED", "${JDK}/added"), ("BAD", "$UNSET")]),
             args_from_env: map(&[("taskmanager.host", "NM_HOST"), ("none", "UNSET")]),
             log_name: "taskmanager".into(),
+            launcher: vec!["nice".into(), "-n".into(), "{{NM_HOST}}".into()],
             ..Launch::default()
         };
         let env = |name: &str| match name {
@@ -119,6 +127,7 @@ mod tests {
         };
         let (command, warnings) = jvm_command(&launch, &place);
         assert_eq!(command.java_home.as_deref(), Some("/jdk"));
+        assert_eq!(command.launcher, ["nice", "-n", "node1"]);
         assert_eq!(command.jvm_args, ["-Dlog.file=/logs/taskmanager.log", "-Dx=/jdk/added$JDK"]);
         assert_eq!(command.class_path, "lib/*:/jdk/added");
         assert_eq!(command.args, ["$JDK", "a b'\"\n", "-D", "taskmanager.host=node1"]);

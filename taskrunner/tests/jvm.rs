@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{classes, eventually, group_of, taskrunner};
+use common::{classes, eventually, group_of, is_alive, taskrunner};
 use taskrunner::control::OutOfMemory;
 use taskrunner::exit::ExitReport;
 use taskrunner::jvm::{JvmCommand, JvmError, JvmProcess};
@@ -23,6 +23,7 @@ fn prog(jvm_args: &[&str], args: &[&str]) -> Run {
     let dir = tempfile::tempdir().unwrap();
     let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
     let command = JvmCommand {
+        launcher: Vec::new(),
         java_home: None,
         jvm_args: own(jvm_args),
         class_path: classes().display().to_string(),
@@ -186,11 +187,46 @@ async fn failures_to_start_are_told() {
     assert!(matches!(error, JvmError::Spawn { .. }), "{error}");
 }
 
+fn launched(words: &[&str], args: &[&str]) -> Run {
+    let mut run = prog(&[], args);
+    run.command.launcher = words.iter().map(|word| (*word).to_owned()).collect();
+    run
+}
+
+#[tokio::test]
+async fn java_may_be_started_by_a_launcher() {
+    let run = launched(&["env", "PROG_ENV=of the launcher", "nice", "-n", "5"], &["sleep"]);
+    let jvm = run.start_ready().await;
+    assert!(run.stdout().contains("ready"));
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", jvm.pid())).unwrap();
+    assert_eq!(stat.rsplit_once(") ").unwrap().1.split(' ').nth(16), Some("5"), "{stat}");
+    assert_eq!(group_of(jvm.pid()), group_of(std::process::id()));
+    jvm.terminate();
+    assert_eq!(jvm.wait().await.code, Some(143), "the launcher has become Java");
+    let report = launched(&["env", "PROG_ENV=of the launcher"], &["exit", "42"]).report().await;
+    assert_eq!(report.code, Some(42));
+    let report = launched(&["no-such-launcher"], &["exit", "0"]).report().await;
+    assert_eq!(report.code, Some(127));
+    assert!(report.stderr_tail.iter().any(|line| line.contains("no-such-launcher")), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_jvm_that_is_its_launchers_child_dies_with_it() {
+    let run = launched(&["sh", "-c", "\"$@\"; exit $?", "sh"], &["sleep"]);
+    let jvm = run.start_ready().await;
+    let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", jvm.pid())).unwrap();
+    let java: u32 = children.trim().parse().unwrap();
+    assert!(is_alive(java));
+    jvm.kill();
+    assert_eq!(jvm.wait().await.signal, Some(9));
+    eventually("Java has ended, too", || !is_alive(java));
+}
+
 #[test]
 fn the_launcher_refuses_a_parent_that_is_not_the_supervisor() {
     let begin = Instant::now();
     let out = std::process::Command::new(taskrunner())
-        .args(["exec-jvm", "1", "java", "-version"])
+        .args(["exec-jvm", "4194305", "java", "-version"])
         .output()
         .unwrap();
     assert_eq!(out.status.code(), Some(127));

@@ -8,6 +8,8 @@ use yarn_api::records::FinalStatus;
 use super::event::{
     Action, BeatAnswer, Cause, Event, Registration, RmCommand, RmFailure, RmFailureKind, Web,
 };
+use super::failures::Failures;
+use super::per_job::PerJob;
 use crate::bridge::{BridgeEvent, FromJvm, Status, ToJvm, WorkerInfo};
 use crate::control::ControlEvent;
 use crate::ledger::Ledger;
@@ -66,10 +68,13 @@ pub(super) struct Brain {
     refresh_at: Instant,
     suspicious_until: Option<Instant>,
     kill_at: Option<Instant>,
+    failures: Failures,
+    per_job: Option<PerJob>,
 }
 
 impl Brain {
-    pub(super) fn new(pace: Pace, now: Instant) -> Self {
+    /// `per_job` for a cluster that ends with its submission.
+    pub(super) fn new(pace: Pace, per_job: Option<PerJob>, now: Instant) -> Self {
         Self {
             ledger: Ledger::new(),
             pace,
@@ -81,6 +86,8 @@ impl Brain {
             refresh_at: now + REFRESH,
             suspicious_until: None,
             kill_at: None,
+            failures: Failures::default(),
+            per_job,
         }
     }
 
@@ -96,7 +103,7 @@ impl Brain {
 
     /// When [`Brain::tick`] is due.
     pub(super) fn wake(&self) -> Instant {
-        [Some(self.refresh_at), self.kill_at, self.call_at()]
+        [Some(self.refresh_at), self.kill_at, self.call_at(), self.per_job.as_ref().and_then(PerJob::wake)]
             .into_iter()
             .flatten()
             .min()
@@ -126,7 +133,7 @@ impl Brain {
 
     /// Time has passed.
     pub(super) fn tick(&mut self, now: Instant) -> Vec<Action> {
-        let mut actions = Vec::new();
+        let mut actions = self.per_job.as_mut().map(|per_job| per_job.tick(now)).unwrap_or_default();
         self.suspicious_until = self.suspicious_until.filter(|until| now < *until);
         if now >= self.refresh_at {
             self.refresh_at = now + REFRESH;
@@ -154,7 +161,7 @@ impl Brain {
         let mut actions = Vec::new();
         let out = &mut actions;
         match event {
-            Event::Bridge(BridgeEvent::Line(message)) => self.jvm_said(message, out),
+            Event::Bridge(BridgeEvent::Line(message)) => self.jvm_said(message, now, out),
             Event::Bridge(BridgeEvent::Closed(why)) => {
                 tracing::warn!(why, "the JobManager's connection ended");
                 self.kill_at = Some(now + JOB_MANAGER_GRACE);
@@ -168,7 +175,16 @@ impl Brain {
                 self.step(Input::StartFailed(worker, why), out);
             }
             Event::ReportWaitOver(worker) => self.step(Input::ReportWaitOver(worker), out),
-            Event::JobManagerEnded(how) => out.push(Action::End(Cause::JobManagerEnded(how))),
+            Event::JobManagerEnded(end) => {
+                let decided = self.per_job.as_ref().and_then(PerJob::decided);
+                let cause = decided.unwrap_or_else(|| Cause::JobManagerEnded(self.failures.for_end(&end)));
+                out.push(Action::End(cause));
+            }
+            Event::Submission(input) => {
+                if let Some(per_job) = &mut self.per_job {
+                    out.extend(per_job.step(input, now));
+                }
+            }
             Event::Terminated => out.push(Action::End(Cause::Terminated)),
             Event::Internal(why) => out.push(Action::End(Cause::Internal(why))),
         }
@@ -210,13 +226,13 @@ impl Brain {
         }
     }
 
-    fn jvm_said(&mut self, message: FromJvm, out: &mut Vec<Action>) {
+    fn jvm_said(&mut self, message: FromJvm, now: Instant, out: &mut Vec<Action>) {
         match message {
             FromJvm::Hello { flink, pid, .. } => {
                 tracing::info!(flink, pid, "the JobManager is connected");
                 self.kill_at = None;
             }
-            FromJvm::Ready { rest, rpc } => self.ready(rest.unwrap_or_default(), &rpc, out),
+            FromJvm::Ready { rest, rpc } => self.ready(rest.unwrap_or_default(), &rpc, now, out),
             FromJvm::Request { id, memory_mb, vcores, resources, jvm_args, args } => {
                 let profile = Profile { memory_mb, vcores, resources };
                 tracing::info!(request = id, size = %profile, "worker requested");
@@ -237,13 +253,22 @@ impl Brain {
                     Status::Killed => FinalStatus::Killed,
                     Status::Undefined => FinalStatus::Undefined,
                 };
+                let diagnostics = self.failures.for_status(status, &diagnostics);
+                let (status, diagnostics) = match &self.per_job {
+                    Some(per_job) => per_job.deregistered(status, diagnostics),
+                    None => (status, diagnostics),
+                };
                 out.push(Action::End(Cause::Deregistered { status, diagnostics }));
             }
+            FromJvm::Failure { what, trace } => self.failures.add(&what, &trace),
             FromJvm::Unknown => tracing::warn!("ignoring a message of an unknown type from the JobManager"),
         }
     }
 
-    fn ready(&mut self, url: String, rpc: &str, out: &mut Vec<Action>) {
+    fn ready(&mut self, url: String, rpc: &str, now: Instant, out: &mut Vec<Action>) {
+        if let Some(per_job) = &mut self.per_job {
+            out.extend(per_job.ready(&url, now));
+        }
         let web = Web { port: port_of(&url), url };
         tracing::info!(rest = web.url, rpc, "the JobManager is ready");
         match &self.phase {

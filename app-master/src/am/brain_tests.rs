@@ -5,9 +5,12 @@ use yarn_api::records::FinalStatus;
 
 use super::brain::{Brain, Pace};
 use super::event::*;
+use super::per_job::PerJob;
 use crate::bridge::{BridgeEvent, FromJvm, Status, ToJvm};
 use crate::control::ControlEvent;
+use crate::jobmanager::JobManagerEnd;
 use crate::ledger::types::{Completed, Grant, Place, Profile, Worker};
+use crate::submission::policy::{Input, Job, JobState};
 
 const IDLE: Duration = Duration::from_secs(5);
 const BUSY: Duration = Duration::from_millis(500);
@@ -22,7 +25,7 @@ impl Test {
     fn new() -> Self {
         let now = Instant::now();
         let pace = Pace { idle: IDLE, busy: BUSY, patience: Some(Duration::from_secs(60)) };
-        Self { brain: Brain::new(pace, now), now }
+        Self { brain: Brain::new(pace, None, now), now }
     }
 
     fn serving() -> Self {
@@ -248,8 +251,69 @@ fn each_end_has_its_cause() {
     let cause = Cause::Deregistered { status: FinalStatus::Killed, diagnostics: "d".into() };
     assert_eq!(Test::serving().jvm(deregister), [Action::End(cause)]);
     assert_eq!(Test::new().event(Event::Terminated), [Action::End(Cause::Terminated)]);
-    let ended = Event::JobManagerEnded("how".into());
-    assert_eq!(Test::new().event(ended), [Action::End(Cause::JobManagerEnded("how".into()))]);
+    let text = "The JobManager ended: code 1\nlog".to_owned();
+    assert_eq!(Test::new().event(ended()), [Action::End(Cause::JobManagerEnded(text))]);
+}
+
+fn ended() -> Event {
+    Event::JobManagerEnded(JobManagerEnd { summary: "code 1".into(), last_lines: "\nlog".into() })
+}
+
+#[test]
+fn a_failure_that_the_job_manager_told_of_explains_its_end() {
+    let failure = || FromJvm::Failure { what: "main() of M".into(), trace: "x.Y: boom\n\tat z".into() };
+    let mut test = Test::new();
+    assert_eq!(test.jvm(failure()), []);
+    let text = "main() of M failed: x.Y: boom".to_owned();
+    assert_eq!(test.event(ended()), [Action::End(Cause::JobManagerEnded(text))]);
+    let mut test = Test::serving();
+    test.jvm(failure());
+    let deregister = FromJvm::Deregister { status: Status::Failed, diagnostics: String::new() };
+    let diagnostics = "main() of M failed: x.Y: boom".to_owned();
+    let cause = Cause::Deregistered { status: FinalStatus::Failed, diagnostics };
+    assert_eq!(test.jvm(deregister), [Action::End(cause)]);
+}
+
+/// A per-job cluster whose client has completed after this job; gives what comes of it, heartbeats left out.
+fn per_job(state: JobState) -> (Test, Vec<Action>) {
+    let mut test = Test::new();
+    test.brain =
+        Brain::new(Pace { idle: IDLE, busy: BUSY, patience: None }, Some(PerJob::default()), test.now);
+    test.jvm(FromJvm::Ready { rest: Some("http://n1:4567".into()), rpc: "n1:1".into() });
+    test.event(Event::Submission(Input::Arrived(0)));
+    let actions = test.event(Event::Submission(Input::Completed(0)));
+    assert_eq!(actions, [Action::LookAtJobs("http://n1:4567".into())]);
+    let job = Job { id: "a".into(), name: "n".into(), state };
+    let actions = test.event(Event::Submission(Input::Jobs(Ok(vec![job]))));
+    (test, actions)
+}
+
+#[test]
+fn a_per_job_cluster_ends_with_the_status_of_its_job() {
+    let (mut test, actions) = per_job(JobState::Failed);
+    assert_eq!(actions, [Action::ExplainJob("http://n1:4567".into(), "a".into())]);
+    let actions = test.event(Event::Submission(Input::Explained(Some("x.Y: boom".into()))));
+    assert_eq!(actions, [Action::ShutDownJobManager("http://n1:4567".into())]);
+    // For a session that is told to end all is well.
+    let deregister = FromJvm::Deregister { status: Status::Succeeded, diagnostics: String::new() };
+    let diagnostics = "Job \"n\" (a) failed: x.Y: boom".to_owned();
+    let cause = Cause::Deregistered { status: FinalStatus::Failed, diagnostics };
+    assert_eq!(test.jvm(deregister), [Action::End(cause.clone())]);
+    assert_eq!(test.event(ended()), [Action::End(cause)], "also when it ends without a word");
+}
+
+#[test]
+fn a_job_manager_that_does_not_deregister_is_ended() {
+    let (mut test, actions) = per_job(JobState::Finished);
+    assert_eq!(actions, [Action::ShutDownJobManager("http://n1:4567".into())]);
+    let begin = test.now;
+    let end = loop {
+        if let Some(Action::End(cause)) = test.tick().pop() {
+            break cause;
+        }
+    };
+    assert_eq!(end, Cause::Deregistered { status: FinalStatus::Succeeded, diagnostics: String::new() });
+    assert_eq!(test.now - begin, Duration::from_secs(30));
 }
 
 #[test]

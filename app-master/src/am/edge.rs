@@ -19,6 +19,8 @@ use crate::control::Control;
 use crate::launcher::Launcher;
 use crate::ledger::REPORT_WAIT;
 use crate::ledger::types::{Completed, Grant, Outgoing, Place, Profile, Worker};
+use crate::rest::Rest;
+use crate::submission::policy::Input;
 
 /// For a TaskManager to end by itself once it is given back.
 pub(super) const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -67,6 +69,7 @@ pub(super) struct Edge {
     nodes: NodeManagerClients,
     launcher: Arc<Launcher>,
     held: HeldContainers,
+    rest: Mutex<Option<(String, Rest)>>,
     events: mpsc::UnboundedSender<Event>,
 }
 
@@ -84,7 +87,18 @@ impl Edge {
     ) -> Self {
         let launcher = Arc::new(launcher);
         let held = HeldContainers::default();
-        Self { environment, rm, bridge, control, job_manager, nodes, launcher, held, events }
+        Self {
+            environment,
+            rm,
+            bridge,
+            control,
+            job_manager,
+            nodes,
+            launcher,
+            held,
+            rest: Mutex::default(),
+            events,
+        }
     }
 
     /// Does it, or starts doing it; answers come as events.
@@ -125,6 +139,30 @@ impl Edge {
                 Event::ReportWaitOver(worker)
             }),
             Action::KillJobManager => self.job_manager.kill(),
+            Action::LookAtJobs(url) => {
+                let rest = self.rest(&url);
+                self.spawn(async move {
+                    let jobs = async { rest?.jobs().await };
+                    Event::Submission(Input::Jobs(jobs.await))
+                });
+            }
+            Action::ExplainJob(url, job) => {
+                let rest = self.rest(&url);
+                self.spawn(async move {
+                    let why = async { rest?.explain(&job).await };
+                    let log = |error: &String| tracing::warn!(error, "cannot tell why the job failed");
+                    Event::Submission(Input::Explained(why.await.inspect_err(log).ok().flatten()))
+                });
+            }
+            Action::ShutDownJobManager(url) => {
+                let rest = self.rest(&url);
+                tokio::spawn(async move {
+                    let asked = async { rest?.shut_down().await };
+                    if let Err(error) = asked.await {
+                        tracing::warn!(error, "cannot ask the JobManager to end");
+                    }
+                });
+            }
             // The loop ends before.
             Action::End(_) => {}
         }
@@ -134,6 +172,19 @@ impl Edge {
         let events = self.events.clone();
         // At the end nobody listens any more.
         tokio::spawn(async move { drop(events.send(work.await)) });
+    }
+
+    /// The client for the REST interface, made once for each URL.
+    fn rest(&self, url: &str) -> Result<Rest, String> {
+        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*rest {
+            Some((known, rest)) if known == url => Ok(rest.clone()),
+            _ => {
+                let new = Rest::new(url)?;
+                *rest = Some((url.to_owned(), new.clone()));
+                Ok(new)
+            }
+        }
     }
 
     fn register(&self, web: Web) {

@@ -85,7 +85,7 @@ pub(super) fn decide(cause: &Cause, situation: Situation) -> End {
             exit_code: 0,
             message: format!("the application ends with the status {status}"),
         },
-        Cause::JobManagerEnded(how) => failure(format!("The JobManager ended: {how}"), Farewell::None),
+        Cause::JobManagerEnded(how) => failure(how.clone(), Farewell::None),
         Cause::Internal(why) => failure(format!("The ApplicationMaster failed: {why}"), Farewell::Fatal),
         Cause::Terminated => End {
             unregister: None,
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn yarn_hears_how_the_job_manager_ended() {
-        let cause = Cause::JobManagerEnded("exit code 1: no main class".into());
+        let cause = Cause::JobManagerEnded("The JobManager ended: exit code 1: no main class".into());
         let (status, diagnostics) = decide(&cause, LAST).unregister.unwrap();
         assert_eq!(status, FinalStatus::Failed);
         assert_eq!(diagnostics, "The JobManager ended: exit code 1: no main class");

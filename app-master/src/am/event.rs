@@ -7,7 +7,9 @@ use yarn_api::records::FinalStatus;
 
 use crate::bridge::{BridgeEvent, ToJvm};
 use crate::control::ControlEvent;
+use crate::jobmanager::JobManagerEnd;
 use crate::ledger::types::{Completed, Grant, Order, Outgoing, Place, Profile, Worker};
+use crate::submission::policy::Input;
 
 /// Everything that can happen.
 #[derive(Debug)]
@@ -26,8 +28,9 @@ pub(super) enum Event {
     /// It refused it.
     StartFailed(Worker, String),
     ReportWaitOver(Worker),
-    /// The JobManager's JVM is gone; how, for people.
-    JobManagerEnded(String),
+    JobManagerEnded(JobManagerEnd),
+    /// From the client of a per-job cluster, or about its jobs.
+    Submission(Input),
     /// SIGTERM.
     Terminated,
     /// Something of ours broke.
@@ -118,6 +121,12 @@ pub(super) enum Action {
     AwaitCompletion(Worker),
     /// SIGKILL to the JobManager, which has lost us and does not end.
     KillJobManager,
+    /// Ask the REST interface at this URL for all jobs; the answer is [`Input::Jobs`].
+    LookAtJobs(String),
+    /// Ask it why the job with this id failed; the answer is [`Input::Explained`].
+    ExplainJob(String, String),
+    /// Ask it to end.
+    ShutDownJobManager(String),
     /// Leave the loop.
     End(Cause),
 }
@@ -127,7 +136,7 @@ pub(super) enum Action {
 pub(super) enum Cause {
     /// Flink says so.
     Deregistered { status: FinalStatus, diagnostics: String },
-    /// The JobManager's JVM ended without having said so.
+    /// The JobManager's JVM ended without having said so; a whole sentence.
     JobManagerEnded(String),
     /// SIGTERM.
     Terminated,

@@ -7,7 +7,9 @@ mod edge;
 mod end;
 mod environment;
 mod event;
+mod failures;
 mod finish;
+mod per_job;
 mod run;
 
 pub use environment::{Environment, StartError};

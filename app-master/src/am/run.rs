@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use flink_model::spec::ClusterMode;
 use hadoop_rpc::{ClientOptions, RetryPolicy, TimeUnit, TokenSource};
 use taskrunner::spawn::SpawnThread;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,11 +17,13 @@ use super::end::{Situation, decide};
 use super::environment::Environment;
 use super::event::{Action, Cause, Event};
 use super::finish::finish;
+use super::per_job::PerJob;
 use crate::bridge::{Bridge, Secret};
 use crate::control::Control;
 use crate::jobmanager;
 use crate::launcher::{self, Launcher};
 use crate::ports::Ports;
+use crate::submission::attendance::Attendance;
 
 /// How long the ResourceManager may be away (negative: for ever), and what YARN has for it.
 const RM_WAIT_KEY: &str = "yarn.resourcemanager.connect.max-wait.ms";
@@ -56,7 +59,8 @@ pub async fn run(environment: Environment) -> u8 {
     match start(environment.clone(), rm.clone(), nm_tokens, sender).await {
         Ok(edge) => {
             let pace = pace(&environment);
-            let mut brain = Brain::new(pace, Instant::now());
+            let per_job = environment.spec.mode == ClusterMode::PerJob;
+            let mut brain = Brain::new(pace, per_job.then(PerJob::default), Instant::now());
             let cause = work(&mut brain, &edge, events).await;
             let end = decide(&cause, situation);
             finish(&environment, &rm, Some(&edge), &brain.workers(), brain.is_registered(), end).await
@@ -129,10 +133,15 @@ async fn start(
     let port = listener.local_addr().map_err(|e| text(&e))?.port();
     let secret = launcher::control_secret(&environment.credentials).unwrap_or_default().to_vec();
     let told = tell(&events);
-    let control = Control::new(secret, move |event| told(Event::Control(event)));
+    let control = Control::new(secret.clone(), move |event| told(Event::Control(event)));
+    let told = tell(&events);
+    let attendance = match spec.mode {
+        ClusterMode::PerJob => Attendance::new(secret, move |input| told(Event::Submission(input))),
+        ClusterMode::Session | ClusterMode::Application => Attendance::refused(secret),
+    };
     let (server, broken) = (control.clone(), tell(&events));
     tokio::spawn(async move {
-        let why = match server.serve(listener).await {
+        let why = match server.serve(listener, attendance).await {
             Ok(()) => "it ended".to_owned(),
             Err(error) => error.to_string(),
         };
@@ -151,7 +160,7 @@ async fn start(
     let bridge = Bridge::start(secret.clone(), move |event| told(Event::Bridge(event))).await;
     let bridge = bridge.map_err(|e| format!("cannot listen on 127.0.0.1 for the JobManager: {e}"))?;
     let thread = SpawnThread::start().map_err(|e| format!("cannot start a thread: {e}"))?;
-    let job_manager = jobmanager::start(&environment, bridge.port(), &secret, &thread).await;
+    let job_manager = jobmanager::start(&environment, &address, bridge.port(), &secret, &thread).await;
     let job_manager = job_manager.map_err(|error| match std::error::Error::source(&error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),

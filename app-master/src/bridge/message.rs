@@ -80,6 +80,14 @@ pub enum FromJvm {
         /// The container.
         worker: String,
     },
+    /// Something failed for good; the application may end because of it.
+    Failure {
+        /// What, as the beginning of a sentence.
+        what: String,
+        /// Java's stack trace.
+        #[serde(default)]
+        trace: String,
+    },
     /// The application ends.
     Deregister {
         /// Final status.
@@ -107,6 +115,7 @@ impl fmt::Debug for FromJvm {
             Self::Cancel { id } => write!(f, "cancel {id}"),
             Self::Launch { id, worker } => write!(f, "launch {id} in {worker}"),
             Self::Release { worker } => write!(f, "release {worker}"),
+            Self::Failure { what, .. } => write!(f, "failure ({what})"),
             Self::Deregister { status, .. } => write!(f, "deregister ({status:?})"),
             Self::Unknown => f.write_str("a message of an unknown type"),
         }
@@ -215,6 +224,10 @@ mod tests {
             (r#"{"id":3,"type":"cancel"}"#, FromJvm::Cancel { id: 3 }),
             (r#"{"type":"launch","id":3,"worker":"c"}"#, FromJvm::Launch { id: 3, worker: "c".into() }),
             (r#"{"type":"release","worker":"c"}"#, FromJvm::Release { worker: "c".into() }),
+            (
+                r#"{"type":"failure","what":"w","trace":"a\n\tb"}"#,
+                FromJvm::Failure { what: "w".into(), trace: "a\n\tb".into() },
+            ),
             (
                 r#"{"type":"deregister","status":"KILLED","diagnostics":"x"}"#,
                 FromJvm::Deregister { status: Status::Killed, diagnostics: "x".into() },

@@ -94,6 +94,27 @@ fn too_large_requests_fail_at_once_with_both_numbers() {
 }
 
 #[test]
+fn external_resources_are_asked_for_within_what_the_cluster_has() {
+    let mut ledger = Ledger::new();
+    let gpus = |amount| {
+        let mut profile = size(4096);
+        profile.resources.insert("yarn.io/gpu".into(), amount);
+        profile
+    };
+    ledger.step(Input::Maximum(gpus(2)));
+    let mut ask = |id, amount| {
+        let profile = Profile { memory_mb: 1024, ..gpus(amount) };
+        ledger.step(Input::Request { id, profile, order: Order::default() })
+    };
+    assert_eq!(ask(1, 2), []);
+    let effects = ask(2, 3);
+    let [Effect::Failed { id: 2, reason }] = &effects[..] else { panic!("{effects:?}") };
+    assert!(reason.contains("3 of yarn.io/gpu") && reason.contains("container, 2"), "{reason}");
+    let asks = ledger.outgoing().asks;
+    assert_eq!((asks.len(), asks[0].profile.resources["yarn.io/gpu"]), (1, 2));
+}
+
+#[test]
 fn surplus_goes_back_and_its_end_is_no_failure() {
     let mut ledger = ready();
     let effects = beat(&mut ledger, &[("c1", 1), ("c1", 1)], &[]);

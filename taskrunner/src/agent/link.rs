@@ -86,23 +86,12 @@ fn is_refusal(code: Code) -> bool {
 
 #[derive(Debug, thiserror::Error)]
 enum Broken {
-    #[error("cannot connect: {}", chain(.0))]
+    #[error("cannot connect: {}", crate::chain(.0))]
     Connect(#[from] tonic::transport::Error),
     #[error("{:?}: {}", .0.code(), .0.message())]
     Status(#[from] Status),
     #[error("no answer for {} s", CONNECT_DEADLINE.as_secs())]
     Deadline,
-}
-
-/// tonic's own text is only "transport error".
-fn chain(error: &tonic::transport::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        text.push_str(&format!(": {inner}"));
-        source = inner.source();
-    }
-    text
 }
 
 /// One call, from connect to its end.

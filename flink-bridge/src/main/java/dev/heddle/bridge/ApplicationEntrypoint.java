@@ -2,6 +2,7 @@ package dev.heddle.bridge;
 
 import org.apache.flink.client.deployment.application.ApplicationClusterEntryPoint;
 import org.apache.flink.client.deployment.application.ApplicationConfiguration;
+import org.apache.flink.client.deployment.application.ApplicationExecutionException;
 import org.apache.flink.client.program.DefaultPackagedProgramRetriever;
 import org.apache.flink.client.program.PackagedProgram;
 import org.apache.flink.client.program.PackagedProgramUtils;
@@ -11,7 +12,9 @@ import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.PipelineOptions;
 import org.apache.flink.core.fs.Path;
 import org.apache.flink.runtime.entrypoint.ClusterEntrypoint;
+import org.apache.flink.runtime.entrypoint.ClusterEntrypointException;
 import org.apache.flink.runtime.entrypoint.ClusterEntrypointUtils;
+import org.apache.flink.util.ExceptionUtils;
 import org.apache.flink.util.FlinkException;
 
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
@@ -34,8 +37,32 @@ public final class ApplicationEntrypoint extends ApplicationClusterEntryPoint {
                     .withDeprecatedKeys("yarn.per-job-cluster.include-user-jar");
     private static final int EXIT_CODE = 1;
 
+    private final Failures failures;
+    private final String mainClass;
+
     private ApplicationEntrypoint(Startup startup, PackagedProgram program) {
         super(startup.effective, program, startup.resourceManagerFactory());
+        failures = startup.failures;
+        failures.watch(this);
+        mainClass = program.getMainClassName();
+    }
+
+    @Override
+    public void startCluster() throws ClusterEntrypointException {
+        try {
+            super.startCluster();
+        } catch (ClusterEntrypointException | RuntimeException e) {
+            failures.report(Startup.START, e);
+            throw e;
+        }
+    }
+
+    /** Up to 2.2 the way that a {@code main()} takes which throws. */
+    @Override
+    public void onFatalError(Throwable exception) {
+        boolean byMain = ExceptionUtils.findThrowable(exception, ApplicationExecutionException.class).isPresent();
+        failures.report(byMain ? "main() of " + mainClass : Startup.JOB_MANAGER, exception);
+        super.onFatalError(exception);
     }
 
     @Override
@@ -52,6 +79,7 @@ public final class ApplicationEntrypoint extends ApplicationClusterEntryPoint {
             configureExecution(startup.effective, program);
         } catch (Exception e) {
             LOG.error("Could not prepare the application's program.", e);
+            startup.failures.report("The preparation of the application's program", e);
             System.exit(EXIT_CODE);
             return;
         }

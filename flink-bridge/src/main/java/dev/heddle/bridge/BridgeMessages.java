@@ -59,6 +59,14 @@ final class BridgeMessages {
         return Json.line(message);
     }
 
+    /** @param what the beginning of the sentence that goes on with "failed" */
+    static String failure(String what, String trace) {
+        ObjectNode message = message("failure");
+        message.put("what", what);
+        message.put("trace", trace);
+        return Json.line(message);
+    }
+
     /** @param status YARN's word: SUCCEEDED, FAILED, KILLED or UNDEFINED */
     static String deregister(String status, String diagnostics) {
         ObjectNode message = message("deregister");

@@ -38,6 +38,7 @@ final class HeddleResourceManagerDriver extends AbstractResourceManagerDriver<He
     }
 
     private final AmLink link;
+    private final Failures failures;
     private final String webInterfaceUrl;
     private final String rpcAddress;
 
@@ -56,9 +57,15 @@ final class HeddleResourceManagerDriver extends AbstractResourceManagerDriver<He
 
     /** @param file the configuration as the file in every container has it */
     HeddleResourceManagerDriver(
-            Configuration effective, Configuration file, AmLink link, String webInterfaceUrl, String rpcAddress) {
+            Configuration effective,
+            Configuration file,
+            AmLink link,
+            Failures failures,
+            String webInterfaceUrl,
+            String rpcAddress) {
         super(effective, file);
         this.link = link;
+        this.failures = failures;
         this.webInterfaceUrl = webInterfaceUrl;
         this.rpcAddress = rpcAddress;
     }
@@ -104,6 +111,9 @@ final class HeddleResourceManagerDriver extends AbstractResourceManagerDriver<He
         ending = true;
         String yarnStatus = yarnStatus(status);
         log.info("The application ends with the status {}.", yarnStatus);
+        if (status != ApplicationStatus.SUCCEEDED) {
+            failures.reportEnded();
+        }
         link.send(BridgeMessages.deregister(yarnStatus, diagnostics));
         try {
             deregistered.get(DEREGISTER_TIMEOUT_S, TimeUnit.SECONDS);

@@ -9,18 +9,21 @@ import org.apache.flink.util.ConfigurationException;
 /** Makes Flink's active ResourceManager with {@link HeddleResourceManagerDriver}. */
 final class HeddleResourceManagerFactory extends ActiveResourceManagerFactory<HeddleWorker> {
     private final AmLink link;
+    private final Failures failures;
     private final Configuration file;
 
     /** @param file the configuration as the file in every container has it */
-    HeddleResourceManagerFactory(AmLink link, Configuration file) {
+    HeddleResourceManagerFactory(AmLink link, Failures failures, Configuration file) {
         this.link = link;
+        this.failures = failures;
         this.file = file;
     }
 
     @Override
     protected ResourceManagerDriver<HeddleWorker> createResourceManagerDriver(
             Configuration effective, String webInterfaceUrl, String rpcAddress) {
-        return new HeddleResourceManagerDriver(effective, file, link, webInterfaceUrl, rpcAddress);
+        return new HeddleResourceManagerDriver(
+                effective, file, link, failures, webInterfaceUrl, rpcAddress);
     }
 
     @Override

@@ -2,6 +2,7 @@ package dev.heddle.bridge;
 
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.runtime.entrypoint.ClusterEntrypoint;
+import org.apache.flink.runtime.entrypoint.ClusterEntrypointException;
 import org.apache.flink.runtime.entrypoint.SessionClusterEntrypoint;
 import org.apache.flink.runtime.entrypoint.component.DefaultDispatcherResourceManagerComponentFactory;
 import org.apache.flink.runtime.entrypoint.component.DispatcherResourceManagerComponentFactory;
@@ -25,6 +26,22 @@ public final class SessionEntrypoint extends SessionClusterEntrypoint {
             Configuration configuration) {
         return DefaultDispatcherResourceManagerComponentFactory.createSessionComponentFactory(
                 startup.resourceManagerFactory());
+    }
+
+    @Override
+    public void startCluster() throws ClusterEntrypointException {
+        try {
+            super.startCluster();
+        } catch (ClusterEntrypointException | RuntimeException e) {
+            startup.failures.report(Startup.START, e);
+            throw e;
+        }
+    }
+
+    @Override
+    public void onFatalError(Throwable exception) {
+        startup.failures.report(Startup.JOB_MANAGER, exception);
+        super.onFatalError(exception);
     }
 
     /** Arguments: see {@link Arguments}. */

@@ -24,6 +24,11 @@ final class Startup {
     private static final String LOCAL_DIRS_VARIABLE = "LOCAL_DIRS";
     private static final int EXIT_CODE = 1;
 
+    /** What failed, in words, when the JobManager does not come up. */
+    static final String START = "The start of the JobManager";
+    /** What failed, in words, when it ends by itself later. */
+    static final String JOB_MANAGER = "The JobManager";
+
     private static final ConfigOption<String> RPC_PORT_RANGE =
             ConfigOptions.key("yarn.application-master.port").stringType().defaultValue("0");
 
@@ -34,12 +39,15 @@ final class Startup {
     final Configuration effective;
 
     final AmLink link;
+    final Failures failures;
 
-    private Startup(Arguments arguments, Configuration file, Configuration effective, AmLink link) {
+    private Startup(
+            Arguments arguments, Configuration file, Configuration effective, AmLink link, Failures failures) {
         this.arguments = arguments;
         this.file = file;
         this.effective = effective;
         this.link = link;
+        this.failures = failures;
     }
 
     /** Prepares the process, or ends it with exit code 1 and the reason in its log. */
@@ -47,24 +55,29 @@ final class Startup {
         EnvironmentInformation.logEnvironmentInfo(log, entrypoint.getSimpleName(), args);
         SignalHandler.register(log);
         JvmShutdownSafeguard.installAsShutdownHook(log);
+        Failures failures = null;
         try {
             Map<String, String> environment = System.getenv();
             Arguments arguments = Arguments.parse(args);
             String version = EnvironmentInformation.getVersion();
             AmLink link = AmLink.connect(environment, version, pid());
             link.start(new ProcessEnd());
+            failures = new Failures(link);
             Configuration file = GlobalConfiguration.loadConfiguration(arguments.configDir);
             Configuration effective = effective(file, arguments.properties, environment, version);
-            return new Startup(arguments, file, effective, link);
+            return new Startup(arguments, file, effective, link, failures);
         } catch (IOException | RuntimeException e) {
             log.error("Could not start {}: {}", entrypoint.getSimpleName(), e.getMessage(), e);
+            if (failures != null) {
+                failures.report(START, e);
+            }
             System.exit(EXIT_CODE);
             throw new IllegalStateException("unreachable", e);
         }
     }
 
     HeddleResourceManagerFactory resourceManagerFactory() {
-        return new HeddleResourceManagerFactory(link, file);
+        return new HeddleResourceManagerFactory(link, failures, file);
     }
 
     /** The ports that the JobManager's RPC may use: one, a range or a list. */

@@ -11,6 +11,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.Collections;
 
 class MessagesTest {
@@ -39,6 +40,17 @@ class MessagesTest {
         assertEquals(
                 "{\"type\":\"deregister\",\"status\":\"SUCCEEDED\",\"diagnostics\":\"\"}",
                 BridgeMessages.deregister("SUCCEEDED", null));
+    }
+
+    @Test
+    void failureCarriesTheTraceOfWhichTheEndsAreKept() throws IOException {
+        assertEquals(
+                "{\"type\":\"failure\",\"what\":\"w\",\"trace\":\"a\\n\\tat b\"}", BridgeMessages.failure("w", "a\n\tat b"));
+        char[] frames = new char[1 << 20];
+        Arrays.fill(frames, 'x');
+        String shortened = Failures.shortened("first\n\tat " + new String(frames) + "\nCaused by: root");
+        assertTrue(shortened.startsWith("first\n") && shortened.endsWith("\nCaused by: root"));
+        assertTrue(shortened.length() < 1 << 17);
     }
 
     @Test

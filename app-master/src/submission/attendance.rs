@@ -1,0 +1,207 @@
+//! The gRPC service by which the client of a per-job cluster attends (`Submission` of `taskrunner/proto/control.proto`).
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::Stream;
+use taskrunner::auth;
+use taskrunner::control::attended::Answer;
+use taskrunner::control::attending::Event;
+use taskrunner::control::submission_server::{Submission, SubmissionServer};
+use taskrunner::control::{Attended, Attending, Noted, Welcome};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::policy::Input;
+
+/// For a client's first event.
+const ARRIVE_WAIT: Duration = Duration::from_secs(10);
+
+type Tell = Box<dyn Fn(Input) + Send + Sync>;
+
+/// Lets clients attend; clones share it.
+#[derive(Clone)]
+pub struct Attendance {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    secret: Vec<u8>,
+    /// None where the cluster is not for one submission.
+    tell: Option<Tell>,
+    calls: AtomicU64,
+}
+
+impl Attendance {
+    /// For a per-job cluster: lets in who knows `secret`.
+    pub fn new(secret: Vec<u8>, tell: impl Fn(Input) + Send + Sync + 'static) -> Self {
+        let inner = Inner { secret, tell: Some(Box::new(tell)), calls: AtomicU64::new(0) };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// For every other cluster: says so.
+    pub fn refused(secret: Vec<u8>) -> Self {
+        Self { inner: Arc::new(Inner { secret, tell: None, calls: AtomicU64::new(0) }) }
+    }
+
+    /// For the server.
+    pub fn service(self) -> SubmissionServer<Self> {
+        SubmissionServer::new(self)
+    }
+
+    fn tell(&self, input: Input) {
+        if let Some(tell) = &self.inner.tell {
+            tell(input);
+        }
+    }
+
+    /// Reads until the client hangs up.
+    async fn read(
+        self,
+        call: u64,
+        mut events: Streaming<Attending>,
+        answers: mpsc::UnboundedSender<Result<Attended, Status>>,
+    ) {
+        loop {
+            match events.message().await {
+                Ok(Some(Attending { event: Some(Event::Complete(complete)) })) => {
+                    tracing::info!(exit_code = complete.exit_code, "the client says that main() is over");
+                    self.tell(Input::Completed(complete.exit_code));
+                    // A client that has gone already comes back and says it again.
+                    let _ = answers.send(Ok(answer(Answer::Noted(Noted {}))));
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(status) => {
+                    tracing::debug!(code = ?status.code(), "the client's call broke");
+                    break;
+                }
+            }
+        }
+        tracing::info!(call, "the client has hung up");
+        self.tell(Input::Left(call));
+    }
+}
+
+fn answer(answer: Answer) -> Attended {
+    Attended { answer: Some(answer) }
+}
+
+#[tonic::async_trait]
+impl Submission for Attendance {
+    type AttendStream = Pin<Box<dyn Stream<Item = Result<Attended, Status>> + Send>>;
+
+    async fn attend(
+        &self,
+        request: Request<Streaming<Attending>>,
+    ) -> Result<Response<Self::AttendStream>, Status> {
+        let from = request.remote_addr();
+        auth::check_secret(request.metadata(), &self.inner.secret)
+            .inspect_err(|status| tracing::warn!(?from, why = status.message(), "refused a client"))?;
+        if self.inner.tell.is_none() {
+            return Err(Status::failed_precondition(
+                "this is no per-job cluster: it is not tied to a client",
+            ));
+        }
+        let mut events = request.into_inner();
+        let arrive = match tokio::time::timeout(ARRIVE_WAIT, events.message()).await {
+            Ok(Ok(Some(Attending { event: Some(Event::Arrive(arrive)) }))) => arrive,
+            Ok(Err(status)) => return Err(status),
+            _ => return Err(Status::failed_precondition("the first event is no arrival")),
+        };
+        if arrive.protocol != auth::PROTOCOL {
+            return Err(Status::failed_precondition(format!(
+                "the client speaks control protocol {}, this heddle-am {}: they must be of one release",
+                arrive.protocol,
+                auth::PROTOCOL
+            )));
+        }
+        let call = self.inner.calls.fetch_add(1, Ordering::Relaxed);
+        let (answers, outbox) = mpsc::unbounded_channel();
+        // Its receiver is right here.
+        let _ = answers.send(Ok(answer(Answer::Welcome(Welcome {}))));
+        tracing::info!(call, ?from, "the client attends");
+        self.tell(Input::Arrived(call));
+        tokio::spawn(self.clone().read(call, events, answers));
+        Ok(Response::new(Box::pin(UnboundedReceiverStream::new(outbox))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::Control;
+    use taskrunner::submission::{self, SubmissionError};
+    use tokio::net::TcpListener;
+
+    async fn start(attendance: Attendance) -> (String, tokio::task::JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let control = Control::new(b"secret".to_vec(), drop);
+        let server = tokio::spawn(async move { drop(control.serve(listener, attendance).await) });
+        (address, server)
+    }
+
+    fn per_job() -> (Attendance, mpsc::UnboundedReceiver<Input>) {
+        let (sender, inputs) = mpsc::unbounded_channel();
+        (Attendance::new(b"secret".to_vec(), move |input| drop(sender.send(input))), inputs)
+    }
+
+    #[tokio::test]
+    async fn a_client_attends_and_completes() {
+        let (attendance, mut inputs) = per_job();
+        let (address, _server) = start(attendance).await;
+        let client = submission::Attendance::open(&address, b"secret").await.unwrap();
+        assert_eq!(inputs.recv().await, Some(Input::Arrived(0)));
+        client.complete(3).await.unwrap();
+        assert_eq!(inputs.recv().await, Some(Input::Completed(3)));
+        assert_eq!(inputs.recv().await, Some(Input::Left(0)));
+        let client = submission::Attendance::open(&address, b"secret").await.unwrap();
+        assert_eq!(inputs.recv().await, Some(Input::Arrived(1)));
+        drop(client);
+        assert_eq!(inputs.recv().await, Some(Input::Left(1)), "hanging up is no completion");
+    }
+
+    #[tokio::test]
+    async fn strangers_and_other_clusters_say_no_for_good() {
+        let (attendance, mut inputs) = per_job();
+        let (address, _server) = start(attendance).await;
+        let error = submission::Attendance::open(&address, b"wrong").await.unwrap_err();
+        assert!(matches!(error, SubmissionError::Refused { .. }), "{error}");
+        assert!(!error.retry_helps() && !error.to_string().contains("wrong"), "{error}");
+        assert!(inputs.try_recv().is_err());
+        let (address, _server) = start(Attendance::refused(b"secret".to_vec())).await;
+        let error = submission::Attendance::open(&address, b"secret").await.unwrap_err();
+        assert!(error.to_string().contains("no per-job cluster"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_broken_call_is_opened_again_and_then_completed() {
+        let (attendance, mut inputs) = per_job();
+        let (address, _server) = start(attendance).await;
+        // A way to the server that can be cut, as a firewall cuts it.
+        let way = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let by_way = way.local_addr().unwrap().to_string();
+        let (cut, mut cuts) = mpsc::channel::<()>(1);
+        tokio::spawn(async move {
+            loop {
+                let (mut near, _) = way.accept().await.unwrap();
+                let mut far = tokio::net::TcpStream::connect(&address).await.unwrap();
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                    _ = cuts.recv() => {}
+                }
+            }
+        });
+        let client = submission::Attendance::open(&by_way, b"secret").await.unwrap();
+        assert_eq!(inputs.recv().await, Some(Input::Arrived(0)));
+        cut.send(()).await.unwrap();
+        assert_eq!(inputs.recv().await, Some(Input::Left(0)));
+        assert_eq!(inputs.recv().await, Some(Input::Arrived(1)));
+        client.complete(0).await.unwrap();
+        assert_eq!(inputs.recv().await, Some(Input::Completed(0)));
+    }
+}

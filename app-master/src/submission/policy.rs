@@ -1,0 +1,298 @@
+//! When a per-job cluster ends, and with which final status. Pure: the time is an argument.
+//!
+//! ```text
+//! Expected ─arrives─► Attended ─call breaks─► Away ─comes back─► Attended
+//!    │ nobody in time     │ Complete            │ not in time
+//!    └────────────────────┴─────────────────────┴──► Over ─all jobs have ended─► Explaining ─► Ended
+//! ```
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use taskrunner::submission::RETURN_GRACE;
+use tokio::time::Instant;
+use yarn_api::records::FinalStatus;
+
+/// For the first client to attend, from the moment that the JobManager can take jobs.
+const ARRIVAL_WAIT: Duration = Duration::from_secs(120);
+/// Between two looks at the jobs once the submission is over.
+const LOOK: Duration = Duration::from_millis(500);
+/// Between two looks while the client attends: Flink forgets jobs that ended long ago.
+const DISTANT_LOOK: Duration = Duration::from_secs(5);
+/// For the exception of a failed job.
+const EXPLAIN_WAIT: Duration = Duration::from_secs(5);
+
+/// State of a job, as far as it matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobState {
+    /// Anything that is no end; suspended, too.
+    Open,
+    /// It did what it should.
+    Finished,
+    /// It failed for good.
+    Failed,
+    /// Somebody cancelled it.
+    Canceled,
+}
+
+/// A job of the JobManager.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub state: JobState,
+}
+
+impl Job {
+    /// For people.
+    pub fn title(&self) -> String {
+        format!("Job \"{}\" ({})", self.name, self.id)
+    }
+}
+
+/// What happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The JobManager takes jobs.
+    Ready,
+    /// A client attends, by the call with this number.
+    Arrived(u64),
+    /// This call is over.
+    Left(u64),
+    /// `main()` is over, with the exit code of the client's JVM.
+    Completed(i32),
+    /// Answer to [`Output::Look`]; the error is for people.
+    Jobs(Result<Vec<Job>, String>),
+    /// Answer to [`Output::Explain`]: the exceptions, one line each.
+    Explained(Option<String>),
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Ask for the jobs.
+    Look,
+    /// Ask why this job failed.
+    Explain(Job),
+    /// End the application with this status and these diagnostics.
+    End(FinalStatus, String),
+}
+
+/// How the submission went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Completed(i32),
+    Gone,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Expected => (Attended | Over); the time begins with [`Input::Ready`].
+    Expected {
+        until: Option<Instant>,
+    },
+    /// Attended => (Away | Over)
+    Attended,
+    /// Away => (Attended | Over)
+    Away {
+        until: Instant,
+    },
+    /// Over => (Explaining | Ended)
+    Over(Outcome),
+    /// Explaining => Ended
+    Explaining {
+        until: Instant,
+    },
+    Ended,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Policy {
+    phase: Phase,
+    ready: bool,
+    calls: BTreeSet<u64>,
+    /// Jobs that have ended, in the order in which that was seen; kept, because Flink forgets them.
+    ended: Vec<Job>,
+    open: usize,
+    seen: bool,
+    looking: bool,
+    /// The answer that is on its way may be older than the last job.
+    stale: bool,
+    look_at: Option<Instant>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            phase: Phase::Expected { until: None },
+            ready: false,
+            calls: BTreeSet::new(),
+            ended: Vec::new(),
+            open: 0,
+            seen: false,
+            looking: false,
+            stale: false,
+            look_at: None,
+        }
+    }
+}
+
+impl Policy {
+    /// One step.
+    pub fn step(&mut self, input: Input, now: Instant) -> Vec<Output> {
+        match input {
+            Input::Ready => {
+                self.ready = true;
+                self.look_at = Some(now + LOOK);
+                if let Phase::Expected { until: until @ None } = &mut self.phase {
+                    *until = Some(now + ARRIVAL_WAIT);
+                }
+            }
+            Input::Arrived(call) => {
+                self.calls.insert(call);
+                if matches!(self.phase, Phase::Expected { .. } | Phase::Away { .. }) {
+                    self.phase = Phase::Attended;
+                }
+            }
+            Input::Left(call) => {
+                self.calls.remove(&call);
+                if self.phase == Phase::Attended && self.calls.is_empty() {
+                    self.phase = Phase::Away { until: now + RETURN_GRACE };
+                }
+            }
+            Input::Completed(code) => self.over(Outcome::Completed(code), now),
+            Input::Jobs(answer) => {
+                self.looking = false;
+                let stale = std::mem::take(&mut self.stale);
+                let over = matches!(self.phase, Phase::Over(_));
+                self.look_at = Some(now + if over { LOOK } else { DISTANT_LOOK });
+                if let Ok(jobs) = answer {
+                    self.look(jobs);
+                    if !stale {
+                        return self.maybe_end(now);
+                    }
+                }
+            }
+            Input::Explained(why) => {
+                if matches!(self.phase, Phase::Explaining { .. }) {
+                    return self.end_failed(why.as_deref());
+                }
+            }
+        }
+        self.tick(now)
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Instant) -> Vec<Output> {
+        match self.phase {
+            Phase::Expected { until: Some(until) } | Phase::Away { until } if now >= until => {
+                self.over(Outcome::Gone, now);
+            }
+            Phase::Explaining { until } if now >= until => return self.end_failed(None),
+            _ => {}
+        }
+        let due = self.look_at.is_some_and(|at| now >= at) && self.looks();
+        if due && !self.looking {
+            self.looking = true;
+            return vec![Output::Look];
+        }
+        Vec::new()
+    }
+
+    /// When [`Policy::tick`] is due.
+    pub fn wake(&self) -> Option<Instant> {
+        let look_at = self.look_at.filter(|_| !self.looking && self.looks());
+        let phase = match self.phase {
+            Phase::Expected { until } => until,
+            Phase::Away { until } | Phase::Explaining { until } => Some(until),
+            Phase::Attended | Phase::Over(_) | Phase::Ended => None,
+        };
+        [look_at, phase].into_iter().flatten().min()
+    }
+
+    /// The final status when the cluster is stopped by somebody else: Flink's own, unless jobs say otherwise.
+    pub fn stopped(&self, flinks: FinalStatus, diagnostics: String) -> (FinalStatus, String) {
+        match self.worst() {
+            Some(job) if job.state == JobState::Failed => (FinalStatus::Failed, self.failed(job, None)),
+            Some(job) => (FinalStatus::Killed, format!("{} was cancelled", job.title())),
+            None => (flinks, diagnostics),
+        }
+    }
+
+    fn looks(&self) -> bool {
+        self.ready && !matches!(self.phase, Phase::Explaining { .. } | Phase::Ended)
+    }
+
+    fn over(&mut self, outcome: Outcome, now: Instant) {
+        if matches!(self.phase, Phase::Expected { .. } | Phase::Attended | Phase::Away { .. }) {
+            self.phase = Phase::Over(outcome);
+            self.stale = self.looking;
+            self.look_at = Some(now);
+        }
+    }
+
+    fn look(&mut self, jobs: Vec<Job>) {
+        self.seen |= !jobs.is_empty();
+        self.open = jobs.iter().filter(|job| job.state == JobState::Open).count();
+        for job in jobs {
+            if job.state != JobState::Open && !self.ended.iter().any(|ended| ended.id == job.id) {
+                self.ended.push(job);
+            }
+        }
+    }
+
+    fn maybe_end(&mut self, now: Instant) -> Vec<Output> {
+        let Phase::Over(outcome) = self.phase else { return Vec::new() };
+        if self.open > 0 {
+            return Vec::new();
+        }
+        let (status, text) = match (self.worst().cloned(), outcome) {
+            (Some(job), _) if job.state == JobState::Failed => {
+                self.phase = Phase::Explaining { until: now + EXPLAIN_WAIT };
+                return vec![Output::Explain(job)];
+            }
+            (Some(job), _) => (FinalStatus::Killed, format!("{} was cancelled", job.title())),
+            (None, _) if self.seen => (FinalStatus::Succeeded, String::new()),
+            (None, Outcome::Completed(0)) => (FinalStatus::Succeeded, String::new()),
+            (None, Outcome::Completed(code)) => {
+                (FinalStatus::Failed, format!("main() ended with exit code {code} before it submitted a job"))
+            }
+            (None, Outcome::Gone) => {
+                (FinalStatus::Killed, "the client went away before it submitted a job".to_owned())
+            }
+        };
+        self.phase = Phase::Ended;
+        vec![Output::End(status, text)]
+    }
+
+    fn end_failed(&mut self, why: Option<&str>) -> Vec<Output> {
+        self.phase = Phase::Ended;
+        let text = self.worst().map(|job| self.failed(job, why)).unwrap_or_default();
+        vec![Output::End(FinalStatus::Failed, text)]
+    }
+
+    /// The first job that failed, else the first that was cancelled.
+    fn worst(&self) -> Option<&Job> {
+        let first = |state| self.ended.iter().find(|job| job.state == state);
+        first(JobState::Failed).or_else(|| first(JobState::Canceled))
+    }
+
+    fn failed(&self, job: &Job, why: Option<&str>) -> String {
+        let mut text = match why {
+            Some(why) => format!("{} failed: {why}", job.title()),
+            None => format!("{} failed", job.title()),
+        };
+        for other in self.ended.iter().filter(|other| other.state == JobState::Failed && other.id != job.id) {
+            text.push_str(&format!("\n{} failed, too", other.title()));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+#[path = "policy_tests.rs"]
+mod tests;

@@ -1,0 +1,179 @@
+use super::*;
+
+struct Test {
+    policy: Policy,
+    now: Instant,
+    /// What is to be done since the last step.
+    pending: Vec<Output>,
+}
+
+impl Test {
+    fn new() -> Self {
+        Self { policy: Policy::default(), now: Instant::now(), pending: Vec::new() }
+    }
+
+    fn attended() -> Self {
+        let mut test = Self::new();
+        assert_eq!(test.step(Input::Ready), []);
+        assert_eq!(test.step(Input::Arrived(0)), []);
+        test
+    }
+
+    fn step(&mut self, input: Input) -> Vec<Output> {
+        self.pending = self.policy.step(input, self.now);
+        self.pending.clone()
+    }
+
+    /// Goes to the next wake-up that does something, and gives how long that took.
+    fn next(&mut self) -> (Duration, Vec<Output>) {
+        let before = self.now;
+        loop {
+            self.now = self.policy.wake().unwrap().max(self.now);
+            let outputs = self.policy.tick(self.now);
+            if !outputs.is_empty() {
+                self.pending = outputs.clone();
+                return (self.now - before, outputs);
+            }
+        }
+    }
+
+    /// The end, with these jobs all the time.
+    fn end(&mut self, jobs: &[Job]) -> (FinalStatus, String) {
+        let mut outputs = self.pending.clone();
+        for _ in 0..300 {
+            match outputs.pop() {
+                Some(Output::End(status, text)) => return (status, text),
+                Some(Output::Look) => outputs = self.step(Input::Jobs(Ok(jobs.to_vec()))),
+                Some(Output::Explain(_)) => outputs = self.step(Input::Explained(Some("x.Y: boom".into()))),
+                None => outputs = self.next().1,
+            }
+        }
+        panic!("no end: {:?}", self.policy);
+    }
+}
+
+fn job(id: &str, state: JobState) -> Job {
+    Job { id: id.into(), name: "n".into(), state }
+}
+
+use JobState::*;
+
+#[test]
+fn the_jobs_decide_the_final_status() {
+    let end = |jobs: &[Job], code| {
+        let mut test = Test::attended();
+        test.step(Input::Completed(code));
+        test.end(jobs)
+    };
+    assert_eq!(end(&[job("a", Finished)], 1), (FinalStatus::Succeeded, String::new()));
+    let cancelled = [job("a", Finished), job("b", Canceled)];
+    assert_eq!(end(&cancelled, 0), (FinalStatus::Killed, "Job \"n\" (b) was cancelled".into()));
+    let failed = [job("a", Canceled), job("b", Failed), job("c", Failed)];
+    let text = "Job \"n\" (b) failed: x.Y: boom\nJob \"n\" (c) failed, too";
+    assert_eq!(end(&failed, 0), (FinalStatus::Failed, text.into()));
+}
+
+#[test]
+fn without_a_job_the_client_decides() {
+    let mut test = Test::attended();
+    test.step(Input::Completed(0));
+    assert_eq!(test.end(&[]).0, FinalStatus::Succeeded);
+    let mut test = Test::attended();
+    test.step(Input::Completed(1));
+    let text = "main() ended with exit code 1 before it submitted a job";
+    assert_eq!(test.end(&[]), (FinalStatus::Failed, text.into()));
+    let mut test = Test::attended();
+    test.step(Input::Left(0));
+    let begin = test.now;
+    let text = "the client went away before it submitted a job";
+    assert_eq!(test.end(&[]), (FinalStatus::Killed, text.into()));
+    assert_eq!(test.now - begin, RETURN_GRACE);
+}
+
+#[test]
+fn a_client_that_never_comes_counts_as_gone() {
+    let mut test = Test::new();
+    assert_eq!(test.policy.wake(), None, "a JobManager that starts slowly is no reason");
+    test.step(Input::Ready);
+    let begin = test.now;
+    assert_eq!(test.end(&[]).0, FinalStatus::Killed);
+    assert_eq!(test.now - begin, ARRIVAL_WAIT);
+}
+
+#[test]
+fn while_a_client_attends_an_ended_job_ends_nothing() {
+    let mut test = Test::attended();
+    assert_eq!(test.next(), (LOOK, vec![Output::Look]));
+    for _ in 0..100 {
+        assert_eq!(test.step(Input::Jobs(Ok(vec![job("a", Failed)]))), []);
+        assert_eq!(test.next(), (DISTANT_LOOK, vec![Output::Look]));
+    }
+    // Flink has forgotten the first one meanwhile.
+    test.step(Input::Jobs(Ok(vec![job("b", Finished)])));
+    test.step(Input::Completed(0));
+    assert_eq!(test.end(&[job("b", Finished)]).0, FinalStatus::Failed);
+}
+
+#[test]
+fn open_jobs_are_waited_for_also_when_the_client_is_gone() {
+    let mut test = Test::attended();
+    test.step(Input::Left(0));
+    test.now += RETURN_GRACE;
+    assert_eq!(test.policy.tick(test.now), [Output::Look]);
+    for _ in 0..1000 {
+        assert_eq!(test.step(Input::Jobs(Ok(vec![job("a", Open)]))), []);
+        assert_eq!(test.next(), (LOOK, vec![Output::Look]));
+    }
+    let silence = Input::Jobs(Err("no answer".into()));
+    assert_eq!(test.step(silence), [], "no answer is no end");
+    assert_eq!(test.end(&[job("a", Finished)]), (FinalStatus::Succeeded, String::new()));
+}
+
+#[test]
+fn a_client_may_come_back_in_time() {
+    let mut test = Test::attended();
+    test.step(Input::Left(0));
+    test.now += RETURN_GRACE - Duration::from_secs(1);
+    assert_eq!(test.step(Input::Arrived(1)), [Output::Look]);
+    assert_eq!(test.step(Input::Jobs(Ok(vec![]))), []);
+    // The newer call counts, whatever the order of the news.
+    test.step(Input::Arrived(2));
+    test.step(Input::Left(1));
+    test.now += RETURN_GRACE * 10;
+    assert_eq!(test.policy.tick(test.now), [Output::Look]);
+    assert_eq!(test.step(Input::Jobs(Ok(vec![]))), []);
+    assert_eq!(test.policy.phase, Phase::Attended);
+}
+
+#[test]
+fn a_look_from_before_the_end_decides_nothing() {
+    let mut test = Test::attended();
+    assert_eq!(test.next().1, [Output::Look]);
+    assert_eq!(test.step(Input::Completed(0)), []);
+    assert_eq!(test.step(Input::Jobs(Ok(vec![]))), [], "the job may have come after it");
+    assert_eq!(test.next().1, [Output::Look]);
+    assert_eq!(test.end(&[job("a", Canceled)]).0, FinalStatus::Killed);
+}
+
+#[test]
+fn an_exception_that_does_not_come_is_done_without() {
+    let mut test = Test::attended();
+    assert_eq!(test.step(Input::Completed(0)), [Output::Look]);
+    assert_eq!(test.step(Input::Jobs(Ok(vec![job("a", Failed)]))), [Output::Explain(job("a", Failed))]);
+    let end = Output::End(FinalStatus::Failed, "Job \"n\" (a) failed".into());
+    assert_eq!(test.next(), (EXPLAIN_WAIT, vec![end]));
+    assert_eq!(test.step(Input::Explained(Some("late".into()))), []);
+    assert_eq!(test.policy.wake(), None);
+}
+
+#[test]
+fn a_stop_by_somebody_else_keeps_flinks_status_unless_jobs_say_otherwise() {
+    let mut test = Test::attended();
+    let stopped = |test: &Test| test.policy.stopped(FinalStatus::Succeeded, String::new()).0;
+    test.step(Input::Jobs(Ok(vec![job("a", Open), job("b", Finished)])));
+    assert_eq!(stopped(&test), FinalStatus::Succeeded);
+    test.step(Input::Jobs(Ok(vec![job("a", Canceled), job("b", Finished)])));
+    assert_eq!(stopped(&test), FinalStatus::Killed);
+    test.step(Input::Jobs(Ok(vec![job("c", Failed)])));
+    assert_eq!(stopped(&test), FinalStatus::Failed);
+}

@@ -1,0 +1,259 @@
+//! The client's side of a per-job cluster's life: it attends for as long as the user's `main()` runs, and says how that ended.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status, Streaming};
+
+use crate::auth;
+use crate::control::attended::Answer;
+use crate::control::attending::Event;
+use crate::control::submission_client::SubmissionClient;
+use crate::control::{Arrive, Attended, Attending, Complete};
+
+/// Flink key under which the JobManager's REST interface (`/jobmanager/config`) shows the `host:port` of the control server.
+pub const ADDRESS_KEY: &str = "heddle.control.address";
+
+/// How long a client whose call broke may stay away before it counts as gone; how long it tries to come back.
+pub const RETURN_GRACE: Duration = Duration::from_secs(15);
+/// For the first call to be accepted.
+const OPEN_DEADLINE: Duration = Duration::from_secs(10);
+/// For TCP, and again for the answer to a call.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// A peer that does not answer a ping for this long is gone.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+const RETRY_DELAY: Duration = Duration::from_millis(300);
+
+/// The client cannot attend.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubmissionError {
+    /// The ApplicationMaster says no, and would again.
+    #[error("the ApplicationMaster at {address} does not take this client: {why}")]
+    Refused {
+        /// Of the control server.
+        address: String,
+        /// Its words.
+        why: String,
+    },
+    /// It does not answer.
+    #[error("no answer from the ApplicationMaster at {address} for {} s: {why}", waited.as_secs())]
+    Unreachable {
+        /// Of the control server.
+        address: String,
+        /// How long it was tried.
+        waited: Duration,
+        /// What the last try ended with.
+        why: String,
+    },
+}
+
+impl SubmissionError {
+    /// Whether another try may do better.
+    pub fn retry_helps(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
+}
+
+/// An open attendance. Dropping it hangs up: without [`Attendance::complete`] the client then counts as gone after [`RETURN_GRACE`].
+#[derive(Debug)]
+pub struct Attendance {
+    complete: Option<oneshot::Sender<i32>>,
+    /// Set once, at the end.
+    end: watch::Receiver<Option<Result<(), SubmissionError>>>,
+    address: String,
+    task: AbortHandle,
+}
+
+impl Drop for Attendance {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Attendance {
+    /// Connects to the control server and is accepted; tries for some seconds. A task of the runtime keeps the call open from then on,
+    /// and opens it again when it breaks.
+    pub async fn open(address: &str, secret: &[u8]) -> Result<Attendance, SubmissionError> {
+        let peer = Peer { address: address.to_owned(), secret: secret.to_vec() };
+        let call = peer.reach(Instant::now(), OPEN_DEADLINE).await?;
+        let (complete, completed) = oneshot::channel();
+        let (end, ended) = watch::channel(None);
+        let task = tokio::spawn(async move {
+            let result = peer.attend(call, completed).await;
+            end.send_replace(Some(result));
+        });
+        Ok(Attendance {
+            complete: Some(complete),
+            end: ended,
+            address: address.to_owned(),
+            task: task.abort_handle(),
+        })
+    }
+
+    /// `main()` is over: says so, and waits until the ApplicationMaster has noted it.
+    ///
+    /// `exit_code` is that of the client's JVM, 128 + signal when one ended it, and 0 right after a detached submission.
+    pub async fn complete(mut self, exit_code: i32) -> Result<(), SubmissionError> {
+        if let Some(complete) = self.complete.take() {
+            // A task that has ended meanwhile has left its result.
+            let _ = complete.send(exit_code);
+        }
+        match timeout(RETURN_GRACE, self.result()).await {
+            Ok(result) => result,
+            Err(_) => Err(self.unreachable("it does not note the end of main()")),
+        }
+    }
+
+    /// Resolves when there is nobody any more to attend to: the application has ended, or its ApplicationMaster is away for too long.
+    pub async fn lost(&mut self) -> SubmissionError {
+        match self.result().await {
+            Err(error) => error,
+            Ok(()) => self.unreachable("the attendance is over"),
+        }
+    }
+
+    async fn result(&mut self) -> Result<(), SubmissionError> {
+        match self.end.wait_for(Option::is_some).await.map(|end| end.clone()) {
+            Ok(Some(result)) => result,
+            Ok(None) | Err(_) => Err(self.unreachable("the runtime shuts down")),
+        }
+    }
+
+    fn unreachable(&self, why: &str) -> SubmissionError {
+        let why = why.to_owned();
+        SubmissionError::Unreachable { address: self.address.clone(), waited: RETURN_GRACE, why }
+    }
+}
+
+/// Whom to call, and the proof that we may.
+struct Peer {
+    address: String,
+    secret: Vec<u8>,
+}
+
+/// An accepted call.
+struct Call {
+    events: mpsc::UnboundedSender<Attending>,
+    answers: Streaming<Attended>,
+}
+
+impl Peer {
+    /// Until `Complete` is noted or nobody can be reached any more.
+    async fn attend(
+        &self,
+        mut call: Call,
+        mut complete: oneshot::Receiver<i32>,
+    ) -> Result<(), SubmissionError> {
+        let mut exit_code = None;
+        loop {
+            if let Some(exit_code) = exit_code {
+                // When the call is broken the answer that does not come tells.
+                let _ = call.events.send(event(Event::Complete(Complete { exit_code })));
+            }
+            let broken = loop {
+                tokio::select! {
+                    code = &mut complete, if exit_code.is_none() => match code {
+                        Ok(code) => {
+                            exit_code = Some(code);
+                            let _ = call.events.send(event(Event::Complete(Complete { exit_code: code })));
+                        }
+                        // Hung up.
+                        Err(_) => return Ok(()),
+                    },
+                    answer = call.answers.message() => match answer {
+                        Ok(Some(Attended { answer: Some(Answer::Noted(_)) })) => return Ok(()),
+                        Ok(Some(_)) => {}
+                        Ok(None) => break "it closed the call".to_owned(),
+                        Err(status) => break words(&status),
+                    },
+                }
+            };
+            tracing::debug!(address = self.address, broken, "the attendance broke");
+            call = self.reach(Instant::now(), RETURN_GRACE).await?;
+        }
+    }
+
+    /// Calls until it is accepted.
+    async fn reach(&self, since: Instant, patience: Duration) -> Result<Call, SubmissionError> {
+        loop {
+            let why = match timeout_at(since + patience, self.call()).await {
+                Ok(Ok(call)) => return Ok(call),
+                Ok(Err(Failed::Refused(why))) => {
+                    return Err(SubmissionError::Refused { address: self.address.clone(), why });
+                }
+                Ok(Err(Failed::Broken(why))) => why,
+                Err(_) => "it does not answer".to_owned(),
+            };
+            if since.elapsed() + RETRY_DELAY >= patience {
+                let address = self.address.clone();
+                return Err(SubmissionError::Unreachable { address, waited: patience, why });
+            }
+            sleep(RETRY_DELAY).await;
+        }
+    }
+
+    async fn call(&self) -> Result<Call, Failed> {
+        let channel = self.connect().await?;
+        let (events, queue) = mpsc::unbounded_channel();
+        // In the stream before the answer is awaited: the server reads it first. The receiver is right here.
+        let _ = events.send(event(Event::Arrive(Arrive { protocol: auth::PROTOCOL })));
+        let mut request = Request::new(UnboundedReceiverStream::new(queue));
+        auth::put_secret(request.metadata_mut(), &self.secret).map_err(|s| Failed::from(&s))?;
+        let mut client = SubmissionClient::new(channel);
+        let silence = |_| Failed::Broken(format!("no answer for {} s", CONNECT_DEADLINE.as_secs()));
+        let answer = timeout(CONNECT_DEADLINE, client.attend(request)).await.map_err(silence)?;
+        let mut answers = answer.map_err(|status| Failed::from(&status))?.into_inner();
+        match timeout(CONNECT_DEADLINE, answers.message()).await.map_err(silence)? {
+            Ok(Some(Attended { answer: Some(Answer::Welcome(_)) })) => Ok(Call { events, answers }),
+            Ok(_) => Err(Failed::Broken("its first answer is no welcome".to_owned())),
+            Err(status) => Err(Failed::from(&status)),
+        }
+    }
+
+    async fn connect(&self) -> Result<Channel, Failed> {
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.address))
+            .map_err(|_| Failed::Refused("this is no host:port".to_owned()))?
+            .connect_timeout(CONNECT_DEADLINE)
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE)
+            .keep_alive_while_idle(true)
+            .tcp_nodelay(true);
+        match timeout(CONNECT_DEADLINE, endpoint.connect()).await {
+            Ok(Ok(channel)) => Ok(channel),
+            Ok(Err(error)) => Err(Failed::Broken(crate::chain(&error))),
+            Err(_) => Err(Failed::Broken("cannot connect in time".to_owned())),
+        }
+    }
+}
+
+enum Failed {
+    /// A second try would not change it.
+    Refused(String),
+    Broken(String),
+}
+
+impl From<&Status> for Failed {
+    fn from(status: &Status) -> Self {
+        match status.code() {
+            Code::Unauthenticated
+            | Code::PermissionDenied
+            | Code::InvalidArgument
+            | Code::FailedPrecondition
+            | Code::NotFound
+            | Code::Unimplemented => Self::Refused(status.message().to_owned()),
+            _ => Self::Broken(words(status)),
+        }
+    }
+}
+
+fn words(status: &Status) -> String {
+    format!("{:?}: {}", status.code(), status.message())
+}
+
+fn event(event: Event) -> Attending {
+    Attending { event: Some(event) }
+}
