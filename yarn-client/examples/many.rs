@@ -2,7 +2,7 @@
 //! user, all in one process. Nothing here is process-wide; the surroundings of every deployment are a value.
 //!
 //! ```text
-//! cargo run --example many -- APPLICATIONS FLINK_HOME HEDDLE_BIN USER:HADOOP_CONF_DIR [USER:HADOOP_CONF_DIR ...]
+//! cargo run --example many -- [-Dkey=value ...] APPLICATIONS FLINK_HOME HEDDLE_BIN USER:HADOOP_CONF_DIR [USER:HADOOP_CONF_DIR ...]
 //! ```
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -31,17 +31,26 @@ struct Place {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (settings, arguments): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|word| word.starts_with("-D"));
+    let settings: Vec<(String, String)> = settings
+        .iter()
+        .filter_map(|word| word.trim_start_matches("-D").split_once('='))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect();
     let Some((count, flink, bin, places)) = read(&arguments) else {
-        eprintln!("usage: many APPLICATIONS FLINK_HOME HEDDLE_BIN USER:HADOOP_CONF_DIR ...");
+        eprintln!(
+            "usage: many [-Dkey=value ...] APPLICATIONS FLINK_HOME HEDDLE_BIN USER:HADOOP_CONF_DIR ..."
+        );
         return ExitCode::FAILURE;
     };
     let begin = Instant::now();
     let mut deployments = JoinSet::new();
     for number in 0..count {
         let Some(place) = places.get(number % places.len()).cloned() else { continue };
-        let (flink, bin) = (flink.clone(), bin.clone());
-        deployments.spawn(async move { (number, place.clone(), one(number, &place, flink, bin).await) });
+        let (flink, bin, settings) = (flink.clone(), bin.clone(), settings.clone());
+        deployments
+            .spawn(async move { (number, place.clone(), one(number, &place, flink, bin, &settings).await) });
     }
     let mut failed = false;
     while let Some(Ok((number, place, done))) = deployments.join_next().await {
@@ -77,7 +86,13 @@ fn read(arguments: &[String]) -> Option<(usize, String, PathBuf, Vec<Place>)> {
 }
 
 /// Deploys one session, named after its number, with a configuration of its own.
-async fn one(number: usize, place: &Place, flink: String, bin: PathBuf) -> Result<Deployment, Failure> {
+async fn one(
+    number: usize,
+    place: &Place,
+    flink: String,
+    bin: PathBuf,
+    settings: &[(String, String)],
+) -> Result<Deployment, Failure> {
     let vars: BTreeMap<String, String> = [
         ("FLINK_HOME".to_owned(), flink),
         ("HADOOP_CONF_DIR".to_owned(), place.hadoop_conf.clone()),
@@ -93,6 +108,9 @@ async fn one(number: usize, place: &Place, flink: String, bin: PathBuf) -> Resul
         ("jobmanager.memory.jvm-metaspace.size", "128m".to_owned()),
         ("example.number", number.to_string()),
     ] {
+        setup.configuration.set_dynamic(key, value);
+    }
+    for (key, value) in settings {
         setup.configuration.set_dynamic(key, value);
     }
     let order = Order {

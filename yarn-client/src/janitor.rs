@@ -8,6 +8,7 @@ use hadoop_rpc::RemoteKind;
 use yarn_api::ApplicationClient;
 use yarn_api::records::ApplicationId;
 
+use crate::gc::plan::{Fate, fate};
 use crate::hadoop::Hadoop;
 
 /// Most directories looked at in one run: this is done while something else is waited for.
@@ -15,9 +16,6 @@ const AT_MOST: usize = 20;
 
 /// Bound of [`tidy`].
 const TIDY_WITHIN: Duration = Duration::from_secs(3);
-
-/// Age from which on a directory of an application that the ResourceManager does not know is taken for forgotten.
-const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
 
 /// Looks through `<base>/.flink` for directories of applications that have ended, and removes those that heddle has made. That it
 /// does not work is no failure of anything.
@@ -29,12 +27,12 @@ pub(crate) async fn sweep(yarn: &ApplicationClient, storage: &Storage, base: &st
         (id != own && id.cluster_timestamp == own.cluster_timestamp).then_some((id, &s.path, s.modified_ms))
     });
     for (id, path, modified) in ids.take(AT_MOST) {
-        let over = match yarn.application_report(id).await {
-            Ok(report) => report.state.is_final(),
-            // Either forgotten long after its end, or not submitted yet: another client may be uploading just now.
-            Err(e) => e.is_remote(RemoteKind::ApplicationNotFound) && older_than(modified, FORGOTTEN),
+        let state = match yarn.application_report(id).await {
+            Ok(report) => Some(report.state),
+            Err(e) if e.is_remote(RemoteKind::ApplicationNotFound) => None,
+            Err(_) => continue,
         };
-        if over {
+        if fate(state, age(modified)) == Fate::Dead {
             remove(storage, path).await;
         }
     }
@@ -62,8 +60,8 @@ async fn remove(storage: &Storage, path: &str) {
     }
 }
 
-/// Whether `modified`, in milliseconds since the epoch, is at least `age` ago.
-fn older_than(modified: u64, age: Duration) -> bool {
+/// How long ago `modified` was, in milliseconds since the epoch.
+fn age(modified: u64) -> Duration {
     let then = SystemTime::UNIX_EPOCH + Duration::from_millis(modified);
-    SystemTime::now().duration_since(then).is_ok_and(|past| past >= age)
+    SystemTime::now().duration_since(then).unwrap_or_default()
 }

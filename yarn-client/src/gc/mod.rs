@@ -1,7 +1,7 @@
 //! `heddle gc`: removes what dead applications have left in the staging area, artifacts of the store that nothing uses, and copies
 //! of jars on this machine. Never what a live application uses.
 
-mod plan;
+pub(crate) mod plan;
 mod survey;
 
 use std::collections::BTreeSet;
@@ -18,6 +18,7 @@ use crate::deploy::{PRIVATE_STORE, SHARED_STORE};
 use crate::error::Failure;
 use crate::fetch;
 use crate::hadoop::Hadoop;
+use crate::staging::ancestors;
 use crate::table;
 use crate::target::text;
 use plan::{Fate, Sweep};
@@ -114,7 +115,7 @@ impl Outcome {
 struct Store {
     storage: Storage,
     root: String,
-    /// Only this user's applications use it.
+    /// Only the owner's applications can use it.
     private: bool,
 }
 
@@ -137,7 +138,7 @@ pub async fn run(
     let staging = hadoop.storage(configured_base.as_deref())?;
     let home = staging.home_dir().to_owned();
     let base = staging.path(configured_base.as_deref().unwrap_or(&home)).map_err(|e| Failure::fs(&e))?;
-    let stores = stores(hadoop, configuration, &staging, &base)?;
+    let stores = stores(hadoop, configuration, &staging, &base).await?;
     let survey = Survey::take(hadoop, &staging, &base).await?;
     let uses = survey.uses().await?;
     let now_ms = now_ms();
@@ -201,7 +202,7 @@ pub async fn run(
 }
 
 /// The stores that this configuration uses.
-fn stores(
+async fn stores(
     hadoop: &Hadoop,
     configuration: &Configuration,
     staging: &Storage,
@@ -211,12 +212,26 @@ fn stores(
         Some(dir) => {
             let storage = hadoop.storage(Some(&dir))?;
             let root = storage.path(&dir).map_err(|e| Failure::fs(&e))?;
-            Store { storage, root, private: false }
+            (storage, root)
         }
-        None => Store { storage: staging.clone(), root: below(base, SHARED_STORE), private: false },
+        None => (staging.clone(), below(base, SHARED_STORE)),
     };
+    let closed = is_closed(&shared.0, &shared.1).await?;
+    let shared = Store { storage: shared.0, root: shared.1, private: closed };
     let private = Store { storage: staging.clone(), root: below(base, PRIVATE_STORE), private: true };
     Ok(vec![shared, private])
+}
+
+/// Whether nobody but the owner can get to the files below `root`.
+async fn is_closed(storage: &Storage, root: &str) -> Result<bool, Failure> {
+    const ANYBODY_ELSE_ENTERS: u16 = 0o011;
+    for directory in ancestors(root).iter().map(String::as_str).chain([root]) {
+        let found = storage.find(directory).await.map_err(|e| Failure::fs(&e))?;
+        if found.is_some_and(|s| s.mode & ANYBODY_ELSE_ENTERS == 0) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn below(base: &str, path: &str) -> String {

@@ -13,7 +13,7 @@ pub(super) const ALWAYS_KEPT: Duration = Duration::from_secs(3600);
 
 /// An upload that was not finished, an empty directory, or the directory of an application that the ResourceManager does not
 /// know, is left over from this age on.
-pub(super) const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
 
 /// The keys that tell one YARN cluster from another.
 const CLUSTER_KEYS: [&str; 4] = [
@@ -25,7 +25,7 @@ const CLUSTER_KEYS: [&str; 4] = [
 
 /// Whether an application's directory is still needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     /// Its application runs, or will.
     Alive,
     /// Nobody needs it any more.
@@ -37,7 +37,7 @@ pub(super) enum Fate {
 }
 
 /// What becomes of a directory of this age. `state`: what the ResourceManager says, none if it does not know the application.
-pub(super) fn fate(state: Option<ApplicationState>, age: Duration) -> Fate {
+pub(crate) fn fate(state: Option<ApplicationState>, age: Duration) -> Fate {
     match state {
         Some(state) if state.is_final() => Fate::Dead,
         Some(_) => Fate::Alive,

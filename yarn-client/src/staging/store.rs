@@ -22,6 +22,8 @@ const PARALLEL_QUESTIONS: usize = 16;
 const INCOMING: &str = ".incoming";
 /// An upload that has not been finished for this long never will be.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
+/// From this age on it is noted that a file is used: less than what `heddle gc` always keeps.
+const LONG_UNUSED: Duration = Duration::from_secs(2700);
 /// Modes of directories (where the store's root does not exist yet) and files.
 const SHARED: (u16, u16) = (0o755, 0o644);
 const PRIVATE: (u16, u16) = (0o700, 0o600);
@@ -142,6 +144,7 @@ impl Store {
             let again: BTreeSet<String> = again.collect();
             known.append(&mut self.look_at(again).await?);
         }
+        self.note_use(paths.iter().filter_map(|path| known.get(path)?.as_ref())).await;
         let each = artifacts.iter().zip(&paths);
         each.map(|(artifact, path)| {
             if !is_there(artifact, known.get(path)) {
@@ -259,6 +262,22 @@ impl Store {
             return self.storage.delete(temporary, false).await.map(|_| ()).map_err(|e| Failure::fs(&e));
         }
         self.storage.rename(temporary, path, true).await.map_err(|e| Failure::fs(&e))
+    }
+
+    /// Files that have not been used for long get a new access time: `heddle gc` in another place would take them for unused until
+    /// the application is submitted. Who may not do that has somebody else's store, and that one is asked about live applications.
+    async fn note_use(&self, found: impl Iterator<Item = &FileStatus>) {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let idle = |s: &&FileStatus| {
+            now.saturating_sub(Duration::from_millis(s.modified_ms.max(s.accessed_ms))) > LONG_UNUSED
+        };
+        let touched = stream::iter(found.filter(idle))
+            .map(|status| self.storage.touch(&status.path))
+            .buffer_unordered(PARALLEL_QUESTIONS);
+        let failed = touched.filter_map(async |done| done.err()).collect::<Vec<_>>().await;
+        if let Some(error) = failed.first() {
+            tracing::debug!(%error, "use not noted");
+        }
     }
 
     /// Removes what clients that died long ago have left.
