@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from harness import processes
+from harness.checks import own_flink
 from harness.client import Client
 from harness.cluster import CACHE, FINISHED, ROOT, Cluster, Flink, request as call
 from harness.waiting import wait_for
@@ -39,8 +40,8 @@ def pytest_configure(config):
 
 def pytest_unconfigure(config):
     if getattr(config, "made_clusters", False):
-        for name in (os.environ["HEDDLE_TEST_CLUSTER"], f"{os.environ['HEDDLE_TEST_CLUSTER']}-own"):
-            Cluster(name).script("down")
+        for suffix in ("", "-own", "-options"):
+            Cluster(os.environ["HEDDLE_TEST_CLUSTER"] + suffix).script("down")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -111,6 +112,26 @@ def jar(flink_home):
     return target
 
 
+@pytest.fixture(scope="session")
+def sql_flink(flink_home, tmp_path_factory):
+    """A Flink with the SQL gateway, which the packages that Flink is put together from do not hold."""
+    kept = CACHE / f"sql-gateway-{FLINK_VERSION}"
+    if not list(kept.glob("*.jar")):
+        # Not each release of Flink has its modules in Maven's repository; within a minor release they go together.
+        minor = ".".join(FLINK_VERSION.split(".")[:2])
+        for version in (FLINK_VERSION, f"{minor}.1", f"{minor}.0"):
+            command = ["mvn", "-q", "-B", "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"]
+            command += [f"-Dartifact=org.apache.flink:flink-sql-gateway:{version}", f"-DoutputDirectory={kept}"]
+            if subprocess.run(command, capture_output=True, timeout=240).returncode == 0:
+                break
+        else:
+            pytest.skip("Flink's SQL gateway cannot be had")
+    home = own_flink(flink_home, tmp_path_factory.mktemp("sql") / "flink")
+    for file in kept.glob("*.jar"):
+        shutil.copy(file, home / "opt")
+    return home
+
+
 def label(request):
     """A name for directories and applications that no other test has."""
     text = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
@@ -138,9 +159,9 @@ class Workspace:
         self.flink_home, self.clients = flink_home, []
         self.hdfs_dir = f"/tmp/{name}"
 
-    def client(self, kind=None):
+    def client(self, kind=None, flink_home=None):
         kind = kind or self.kind
-        made = Client(kind, self.cluster, self.directory / f"{kind}-{len(self.clients)}", ROOT, self.flink_home)
+        made = Client(kind, self.cluster, self.directory / f"{kind}-{len(self.clients)}", ROOT, flink_home or self.flink_home)
         self.clients.append(made)
         return made
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -262,6 +262,19 @@ impl Storage {
         let path = self.path(path)?;
         self.hdfs
             .guard("set permissions of", &path, self.hdfs.client.set_permission(&path, u32::from(mode)))
+            .await
+    }
+
+    /// Notes that a file is used now: sets its access time, and leaves its modification time as it is. Needs the right to write
+    /// to the file, and a NameNode that keeps access times.
+    pub async fn touch(&self, path: &str) -> Result<(), FsError> {
+        /// As the NameNode reads it, -1: leave it.
+        const AS_IT_IS: u64 = u64::MAX;
+        let path = self.path(path)?;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = u64::try_from(now.as_millis()).unwrap_or_default();
+        self.hdfs
+            .guard("set the access time of", &path, self.hdfs.client.set_times(&path, AS_IT_IS, now))
             .await
     }
 

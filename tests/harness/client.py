@@ -15,6 +15,8 @@ from .processes import TreeWatch
 
 APPLICATION = re.compile(r"application_\d+_\d+")
 WEB_INTERFACE = re.compile(r"^JobManager Web Interface: (http://\S+:\d+)", re.MULTILINE)
+# Containers as small as Flink's memory model allows without more settings.
+SMALL = [f"-D{role}.memory.process.size=1024m" for role in ("jobmanager", "taskmanager")]
 JOB_ID = re.compile(r"^Job has been submitted with JobID ([0-9a-f]{32})", re.MULTILINE)
 
 
@@ -55,6 +57,13 @@ class Result:
         found = WEB_INTERFACE.search(self.out)
         assert found, self
         return found[1]
+
+    @property
+    def rest(self):
+        """The web interface's address of the line that every deployment prints."""
+        found = re.search(r"Found Web Interface (\S+:\d+) of application", self.text)
+        assert found, self
+        return f"http://{found[1]}"
 
     @property
     def jobs(self):
@@ -236,6 +245,22 @@ class Client:
 
     def flink(self, *arguments, **options):
         return self.run("flink", *arguments, **options)
+
+    def application(self, name, jar, main, *arguments, options=(), **more):
+        """`flink run-application` with small containers."""
+        target = ["-t", "yarn-application", *SMALL, f"-Dyarn.application.name={name}"]
+        return self.flink("run-application", *target, *options, "-c", main, jar, *arguments, **more)
+
+    def per_job(self, name, jar, main, *arguments, options=(), **more):
+        """`flink run -t yarn-per-job` with small containers."""
+        return self.flink(*self.per_job_words(name, jar, main, *arguments, options=options), **more)
+
+    def start_per_job(self, name, jar, main, *arguments, options=()):
+        return self.start("flink", *self.per_job_words(name, jar, main, *arguments, options=options))
+
+    def per_job_words(self, name, jar, main, *arguments, options=()):
+        target = ["-t", "yarn-per-job", *SMALL, f"-Dyarn.application.name={name}"]
+        return ["run", *target, *options, "-c", main, jar, *arguments]
 
     def end_all(self):
         for running in self.running:

@@ -228,6 +228,10 @@ class Flink:
     def taskmanagers(self):
         return self.get("taskmanagers")["taskmanagers"]
 
+    def wait_taskmanagers(self):
+        """Those that have told their slots, which they do a moment after they have registered."""
+        return wait_for("TaskManagers with slots", lambda: [m for m in self.taskmanagers() if m["slotsNumber"]])
+
     def wait_job(self, job, *states, seconds=90):
         def now():
             state = self.jobs().get(job)

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from conftest import Workspace, label
+from harness.checks import Before, check_refused
 from harness.cluster import CACHE
 from harness.waiting import wait_for
 
@@ -26,33 +27,6 @@ def work(request, own_cluster, tmp_path, flink_home, client_kind):
     made = Workspace(own_cluster, client_kind, tmp_path, flink_home, label(request))
     yield made
     made.close(getattr(request.node, "failed", True))
-
-
-class Before:
-    """What YARN and HDFS held before, to compare with."""
-
-    def __init__(self, cluster):
-        self.cluster = cluster
-        self.apps = {app["id"] for app in cluster.yarn.apps()}
-        self.staged = self.staging()
-
-    def staging(self):
-        return set(self.cluster.hdfs.list(f"{self.cluster.hdfs.home}/.flink") or {})
-
-    def check_untouched(self):
-        assert {app["id"] for app in self.cluster.yarn.apps()} == self.apps, "an application was submitted"
-        assert self.staging() == self.staged, "files were left"
-
-
-def check_refused(result, *words):
-    """Exit code 1, exactly one error, at least one hint; every word is said."""
-    assert result.code == 1, result
-    assert len(result.error_lines()) == 1, result
-    assert result.hints(), result
-    for word in words:
-        assert str(word) in result.err, f"no `{word}`: {result}"
-    for ugly in ("panicked", "RUST_BACKTRACE", "\tat org.apache"):
-        assert ugly not in result.text, result
 
 
 def deploy(client, *arguments, **options):

@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from harness import processes
+from harness.checks import check_gone, staging
 from harness.cluster import Flink, request
 from harness.waiting import wait_for
 
@@ -19,18 +20,6 @@ def attached(work, client, **options):
     running.wait_text(FLINK_READY)
     [app] = work.cluster.yarn.by_name(work.name)
     return running, app["id"]
-
-
-def check_gone(cluster, application, final):
-    app = cluster.yarn.wait_state(application, "FINISHED", "FAILED", "KILLED", seconds=30)
-    assert app["finalStatus"] == final
-    wait_for("containers gone", lambda: not cluster.yarn.containers(application), 30)
-    wait_for("processes gone", lambda: not processes.of_application(cluster, application), 30)
-    wait_for("the directory in HDFS gone", lambda: staging(cluster, application) is None, 10)
-
-
-def staging(cluster, application):
-    return cluster.hdfs.status(f"{cluster.hdfs.home}/.flink/{application}")
 
 
 @pytest.mark.reference

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use hadoop_fs::{FileStatus, FsError, FsErrorKind, Storage};
+use hadoop_fs::{FileStatus, FsError, FsErrorKind, Reading, Storage};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
@@ -18,7 +18,7 @@ use crate::report::Report;
 /// Directory of fetched jars in [`Context::cache_dir`].
 const DIRECTORY: &str = "jars";
 /// A jar that nothing has asked for this long is removed.
-const UNUSED: Duration = Duration::from_secs(7 * 24 * 3600);
+pub(crate) const UNUSED: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Copies the file at `url` to this machine, unless it is here already, and says where. It stays the same file for as long as
 /// the one at `url` keeps its length and modification time.
@@ -43,8 +43,9 @@ pub async fn fetch(
     let file = entry.join(name);
     let here = file.metadata().is_ok_and(|m| m.is_file() && m.len() == status.len);
     if !here {
+        let reading = storage.open_at(&status.path, 0).await.map_err(|e| explain(url, &e))?;
         report.info(&format!("Fetching {full} ({} bytes).", status.len));
-        copy(&storage, &status, &entry, &file).await.map_err(|trouble| match trouble {
+        copy(reading, &status, &entry, &file).await.map_err(|trouble| match trouble {
             Trouble::Remote(e) => explain(url, &e),
             Trouble::Local(e) => Failure::because(format!("cannot copy {url} to {}", file.display()), e)
                 .hint("XDG_CACHE_HOME names another directory for such copies"),
@@ -65,7 +66,7 @@ pub(crate) fn directory(context: &Context) -> Option<PathBuf> {
     Some(context.cache_dir()?.join(DIRECTORY))
 }
 
-/// A fetched jar with the directory that holds it alone.
+/// A fetched jar, or what else is kept in this way, with the directory that holds it alone.
 #[derive(Debug)]
 pub(crate) struct Entry {
     /// The directory.
@@ -87,7 +88,7 @@ impl Entry {
     }
 }
 
-/// The jars that nothing has asked for since `unused`.
+/// The entries that nothing has asked for since `unused`.
 pub(crate) fn entries(root: &Path, unused: Duration) -> Vec<Entry> {
     let Ok(found) = std::fs::read_dir(root) else { return Vec::new() };
     let now = SystemTime::now();
@@ -131,8 +132,7 @@ impl From<std::io::Error> for Trouble {
 }
 
 /// Copies in one step, as others see it.
-async fn copy(storage: &Storage, status: &FileStatus, entry: &Path, file: &Path) -> Result<(), Trouble> {
-    let mut reading = storage.open_at(&status.path, 0).await?;
+async fn copy(mut reading: Reading, status: &FileStatus, entry: &Path, file: &Path) -> Result<(), Trouble> {
     std::fs::create_dir_all(entry)?;
     std::fs::set_permissions(entry, Permissions::from_mode(0o700))?;
     // Made with mode 600.

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::context::{Context, FlinkHome};
 use crate::deploy::Program;
 use crate::error::Failure;
+use crate::fetch;
 use crate::report::Report;
 use crate::setup::Setup;
 use crate::target::{self, RestAddress, Target, text};
@@ -339,6 +340,9 @@ fn configuration_with(
         Ok(())
     };
     make().map_err(failed)?;
+    for old in fetch::entries(&base.join(CONFIGURATIONS), fetch::UNUSED) {
+        old.remove();
+    }
     Ok(directory)
 }
 

@@ -1,11 +1,11 @@
 import java.util.HashMap;
 import java.util.Map;
 
-/** {@code --name value} pairs. */
-final class Options {
+/** {@code --name value} pairs. Public, because it may come from another class loader than its users. */
+public final class Options {
     private final Map<String, String> values = new HashMap<>();
 
-    Options(String[] args) {
+    public Options(String[] args) {
         for (int i = 0; i < args.length; i += 2) {
             if (!args[i].startsWith("--") || i + 1 == args.length) {
                 throw new IllegalArgumentException("expected --name value, found " + args[i]);
@@ -15,15 +15,15 @@ final class Options {
     }
 
     /** The value, null without one. */
-    String get(String name) {
+    public String get(String name) {
         return values.get(name);
     }
 
-    String get(String name, String otherwise) {
+    public String get(String name, String otherwise) {
         return values.getOrDefault(name, otherwise);
     }
 
-    long number(String name, long otherwise) {
+    public long number(String name, long otherwise) {
         String value = values.get(name);
         return value == null ? otherwise : Long.parseLong(value);
     }

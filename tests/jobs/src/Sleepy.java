@@ -4,13 +4,15 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 
 /**
  * Keeps all its slots busy for about {@code --seconds} (10), with the parallelism of the submission, and starts again from
- * the beginning up to {@code --restarts} (10) times. Its accumulator {@code slept} counts the tenths of seconds.
+ * the beginning up to {@code --restarts} (10) times. Its accumulator {@code slept} counts the tenths of seconds. {@code main()}
+ * itself sleeps for {@code --before} (0) seconds.
  */
 public final class Sleepy {
     public static void main(String[] args) throws Exception {
         Options options = new Options(args);
         StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment();
         Restarts.allow(env, options.number("restarts", 10));
+        Thread.sleep(options.number("before", 0) * 1000);
         env.fromSequence(1, options.number("seconds", 10) * 10 * env.getParallelism()).map(new Sleep()).print();
         env.execute("Sleepy");
     }

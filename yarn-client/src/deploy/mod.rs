@@ -243,3 +243,15 @@ async fn wait(
         pause = (pause * 5 / 4).min(POLL.1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program that embeds the client runs deployments on any thread. It does not compile otherwise.
+    #[test]
+    fn a_deployment_can_be_spawned() {
+        fn any_thread<T: Send>(_: impl FnOnce(Order, Arc<dyn Report>, CancellationToken) -> T) {}
+        any_thread(|order, report, interrupt| async move { deploy(order, report, &interrupt).await });
+    }
+}

@@ -157,8 +157,17 @@ fn what_is_refused() {
 
 #[test]
 fn one_file_may_be_named_twice() {
-    let files = Place::new().wanted(&[("yarn.ship-files", "job.jar")], &application("job.jar")).unwrap();
+    let place = Place::new();
+    let files = place.wanted(&[("yarn.ship-files", "job.jar;flink/lib")], &application("job.jar")).unwrap();
     assert_eq!(files.iter().filter(|f| f.starts_with("job.jar")).count(), 1);
+    assert_eq!(files.len(), place.wanted(&[], &application("job.jar")).unwrap().len());
+    std::fs::create_dir(place.dir.path().join("lib")).unwrap();
+    std::fs::write(place.dir.path().join("lib/a.jar"), "other").unwrap();
+    let refused = place.wanted(&[("yarn.ship-files", "lib")], &SESSION).unwrap_err();
+    assert!(
+        refused.contains("lib/a.jar") && refused.contains("Flink's lib and yarn.ship-files"),
+        "{refused}"
+    );
 }
 
 #[test]

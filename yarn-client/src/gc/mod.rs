@@ -348,3 +348,58 @@ pub fn errors(outcome: &Outcome) -> Vec<String> {
     let set: BTreeSet<String> = outcome.items.iter().filter_map(failed).collect();
     set.into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(delete: bool) -> Outcome {
+        let item = |kind, path: &str, bytes, chosen| Item {
+            kind,
+            path: path.into(),
+            owner: (kind != Kind::FetchedJar).then(|| "ann".into()),
+            bytes,
+            last_used: table::iso(0),
+            chosen,
+            removed: delete && chosen,
+            error: None,
+            idle: Duration::from_secs(9 * 24 * 3600),
+        };
+        let items = vec![
+            item(Kind::Application, "hdfs://nn/.flink/application_1_0001", 1_500, true),
+            item(Kind::ForeignApplication, "hdfs://nn/.flink/application_1_0002", 2_000_000, false),
+            item(Kind::FetchedJar, "/c/jars/ab", 10, true),
+        ];
+        Outcome { delete, items, total_bytes: 1_510, kept_artifacts: 3, notes: vec![] }
+    }
+
+    #[test]
+    fn for_people_and_programs() {
+        insta::assert_snapshot!(render(&outcome(false)), @r"
+        KIND           SIZE  UNUSED  OWNER  PATH
+        application  1.5 kB      9d  ann    hdfs://nn/.flink/application_1_0001
+        fetched jar    10 B      9d  -      /c/jars/ab
+
+        Only removed with --foreign:
+        KIND                        SIZE  UNUSED  OWNER  PATH
+        application (flink-yarn)  2.0 MB      9d  ann    hdfs://nn/.flink/application_1_0002
+
+        2 could be removed, 1.5 kB. Nothing is removed without --delete.
+        ");
+        assert!(render(&outcome(true)).ends_with("Removed 2, 1.5 kB."));
+        let nothing = Outcome { items: vec![], ..outcome(true) };
+        assert_eq!(render(&nothing), "Nothing to remove.");
+        let json = serde_json::to_value(outcome(true)).unwrap();
+        assert_eq!(json["items"][1]["kind"], "foreign-application");
+        assert_eq!((&json["items"][0]["removed"], &json["kept_artifacts"]), (&true.into(), &3.into()));
+    }
+
+    #[test]
+    fn a_failure_is_told() {
+        let mut outcome = outcome(true);
+        outcome.items[0].removed = false;
+        outcome.items[0].error = Some("Permission denied".into());
+        assert!(!outcome.is_complete());
+        assert_eq!(errors(&outcome), ["not removed: hdfs://nn/.flink/application_1_0001: Permission denied"]);
+    }
+}

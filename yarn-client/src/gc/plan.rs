@@ -141,7 +141,8 @@ pub(super) fn sweep<'a>(
         let ours = path.split('/').next().is_some_and(|first| first.len() == 2);
         let left_over = emptied.contains(&*status.path) || idle(status, now_ms) >= FORGOTTEN;
         // One that stays because it is young keeps its parents.
-        if !stay.contains(&*status.path) && !(ours && left_over) {
+        let goes = ours && left_over;
+        if !goes && !stay.contains(&*status.path) {
             stay.extend(parents(&status.path));
             stay.insert(&status.path);
         }

@@ -144,7 +144,9 @@ impl Store {
             let again: BTreeSet<String> = again.collect();
             known.append(&mut self.look_at(again).await?);
         }
-        self.note_use(paths.iter().filter_map(|path| known.get(path)?.as_ref())).await;
+        let found: Vec<FileStatus> =
+            paths.iter().filter_map(|path| known.get(path).cloned().flatten()).collect();
+        self.note_use(found).await;
         let each = artifacts.iter().zip(&paths);
         each.map(|(artifact, path)| {
             if !is_there(artifact, known.get(path)) {
@@ -266,13 +268,13 @@ impl Store {
 
     /// Files that have not been used for long get a new access time: `heddle gc` in another place would take them for unused until
     /// the application is submitted. Who may not do that has somebody else's store, and that one is asked about live applications.
-    async fn note_use(&self, found: impl Iterator<Item = &FileStatus>) {
+    async fn note_use(&self, found: Vec<FileStatus>) {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let idle = |s: &&FileStatus| {
+        let idle = |s: &FileStatus| {
             now.saturating_sub(Duration::from_millis(s.modified_ms.max(s.accessed_ms))) > LONG_UNUSED
         };
-        let touched = stream::iter(found.filter(idle))
-            .map(|status| self.storage.touch(&status.path))
+        let touched = stream::iter(found.into_iter().filter(idle))
+            .map(|status| async move { self.storage.touch(&status.path).await })
             .buffer_unordered(PARALLEL_QUESTIONS);
         let failed = touched.filter_map(async |done| done.err()).collect::<Vec<_>>().await;
         if let Some(error) = failed.first() {

@@ -1,0 +1,208 @@
+"""What is asked for at the submission, as YARN has it: sizes, priority, labels, kinds of resources, rights, attempts."""
+
+import os
+import signal
+import urllib.error
+
+import pytest
+
+from conftest import Workspace, label
+from harness import processes
+from harness.checks import check_gone, told_by_task
+from harness.cluster import Cluster, Flink, request as call
+from harness.waiting import wait_for
+
+pytestmark = pytest.mark.xdist_group("options-cluster")
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def options_cluster(cluster):
+    """A cluster with what the shared one has not: priorities, a node label, a kind of resource, access rights."""
+    made = Cluster(f"{cluster.name}-options")
+    # Only this user administers applications and queues.
+    rights = ["yarn.acl.enable=true", "yarn.admin.acl=root", "yarn.scheduler.capacity.root.acl_administer_queue=root"]
+    settings = ["yarn.cluster.max-application-priority=10", *rights]
+    options = [word for setting in settings for word in ("--set", setting)]
+    yield made.up("--heartbeat", "300", "--node-label", "fast", "--resource-type", "yarn.io/gpu=2", *options)
+    if not os.environ.get("HEDDLE_TEST_KEEP"):
+        made.down()
+
+
+@pytest.fixture
+def work(request, options_cluster, tmp_path, flink_home, client_kind):
+    made = Workspace(options_cluster, client_kind, tmp_path, flink_home, label(request))
+    yield made
+    made.close(getattr(request.node, "failed", True))
+
+
+def within(value, wanted, share):
+    return abs(value - wanted) <= share * wanted
+
+
+@pytest.mark.reference
+def test_sizes(work, client, jar):
+    """Memory and cores of the containers, slots, and what the JVMs have of it."""
+    sizes = ["-jm", "1280m", "-tm", "1536m", "-s", "3", "-Dyarn.containers.vcores=2", "-Dyarn.appmaster.vcores=2"]
+    custom = ["-Dfancy-configuration-value=veryFancy", "-Dtaskmanager.memory.managed.size=256m"]
+    session = client.session("-nm", work.name, *sizes, *custom)
+    rest, yarn = Flink(session.url), work.cluster.yarn
+    job = session.run(jar, "Sleepy", "--seconds", "600", options=["-d"]).ok().job
+    rest.wait_job(job, "RUNNING")
+    [worker] = yarn.wait_workers(session.application, 1)
+    [master] = [c for c in yarn.containers(session.application) if c["id"] != worker["id"]]
+    assert (master["totalMemoryNeededMB"], master["totalVCoresNeeded"]) == (1280, 2)
+    assert (worker["totalMemoryNeededMB"], worker["totalVCoresNeeded"]) == (1536, 2)
+    config = rest.config()
+    assert config["fancy-configuration-value"] == "veryFancy"
+    assert config["jobmanager.rpc.address"] == config["rest.address"] == "localhost"
+    [manager] = rest.wait_taskmanagers()
+    assert manager["slotsNumber"] == 3
+    memory = rest.get(f"taskmanagers/{manager['id']}")
+    assert memory["hardware"]["managedMemory"] == 256 * MIB
+    parts = memory["memoryConfiguration"]
+    assert parts["totalProcessMemory"] == 1536 * MIB
+    # Less metaspace and overhead, framework and task off-heap, network and managed memory.
+    heap = parts["frameworkHeap"] + parts["taskHeap"]
+    assert within(memory["hardware"]["freeMemory"], heap, 0.15)
+    client.flink("cancel", *session.target(), job).ok()
+    session.stop().ok()
+    check_gone(work.cluster, session.application, "SUCCEEDED")
+
+
+@pytest.mark.reference
+def test_priority(work, client):
+    session = client.session("-nm", work.name, "-Dyarn.application.priority=5")
+    assert work.cluster.yarn.app(session.application)["priority"] == 5
+    session.stop().ok()
+    check_gone(work.cluster, session.application, "SUCCEEDED")
+
+
+def nodes_of(cluster, application):
+    """Container number -> the NodeManager (1 or 2) that has it; the second one has the label."""
+    found = {}
+    for number, nm in enumerate(cluster.yarn.nms, 1):
+        yarn = type(cluster.yarn)(cluster.yarn.rm, [nm], cluster.yarn.user)
+        found |= {int(c["id"].rpartition("_")[2]): number for c in yarn.containers(application)}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("options", "master", "worker"),
+    [(["-nl", "fast"], 2, 2), (["-Dyarn.taskmanager.node-label=fast"], 1, 2), ([], 1, 1)],
+    ids=["application", "workers", "none"],
+)
+def test_node_label(work, client, jar, options, master, worker):
+    session = client.session("-nm", work.name, *options)
+    job = session.run(jar, "Sleepy", "--seconds", "600", options=["-d"]).ok().job
+    [container] = work.cluster.yarn.wait_workers(session.application, 1)
+    nodes = nodes_of(work.cluster, session.application)
+    assert nodes[1] == master and nodes[int(container["id"].rpartition("_")[2])] == worker
+    client.flink("cancel", *session.target(), job).ok()
+    session.stop().ok()
+    check_gone(work.cluster, session.application, "SUCCEEDED")
+
+
+def used(cluster, application, kind):
+    """How much of a kind of resource YARN has given to an application."""
+    return sum(
+        info["value"]
+        for partition in cluster.yarn.app(application)["resourceInfo"]["resourceUsagesByPartition"]
+        for info in partition["used"]["resourceInformations"]["resourceInformation"]
+        if info["name"] == kind
+    )
+
+
+GPU = ["-Dexternal-resources=gpu", "-Dexternal-resource.gpu.yarn.config-key=yarn.io/gpu"]
+
+
+def test_external_resource(work, client, jar):
+    session = client.session("-nm", work.name, *GPU, "-Dexternal-resource.gpu.amount=1")
+    assert used(work.cluster, session.application, "yarn.io/gpu") == 0, "the master needs none"
+    job = session.run(jar, "Sleepy", "--seconds", "600", options=["-d", "-p", "2"]).ok().job
+    work.cluster.yarn.wait_workers(session.application, 2)
+    assert used(work.cluster, session.application, "yarn.io/gpu") == 2
+    client.flink("cancel", *session.target(), job).ok()
+    session.stop().ok()
+    check_gone(work.cluster, session.application, "SUCCEEDED")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["-Dexternal-resource.gpu.amount=1", "-Dexternal-resource.gpu.yarn.config-key=yarn.io/loom"], ["yarn.io/loom"]),
+        (["-Dexternal-resource.gpu.amount=1000", GPU[1]], ["yarn.io/gpu"]),
+    ],
+    ids=["unknown", "too-much"],
+)
+@pytest.mark.heddle_only("its ApplicationMaster dies of it")
+def test_external_resource_that_cannot_be_had(work, client, jar, options, words):
+    """Said before anything starts, or in the logs; never a session that waits in silence."""
+    given = ["-d", "-jm", "1024", "-tm", "1024", "-nm", work.name, "-Dexternal-resources=gpu"]
+    result = client.run("yarn-session.sh", *given, *options, "-Dslot.request.timeout=15000")
+    if result.code == 0:
+        done = client.flink("run", "-t", "yarn-session", f"-Dyarn.application.id={result.application}", "-c", "WordCount", jar)
+        assert done.code == 1
+        log = work.cluster.log_text(result.application, "heddle-am.log") + work.cluster.log_text(result.application, "jobmanager.log")
+        assert all(word in log for word in words), log[-3000:]
+        client.run("yarn-session.sh", "-id", result.application, stdin="stop\n").ok()
+        check_gone(work.cluster, result.application, "SUCCEEDED")
+    else:
+        assert all(word in result.err for word in words), result
+        assert not work.cluster.yarn.by_name(work.name)
+
+
+def test_access_rights(work, client):
+    """Who may see the application, and who may end it."""
+    session = client.session("-nm", work.name, "-Dyarn.view.acls=viewer,other", "-Dyarn.modify.acls=modifier")
+    rm = work.cluster.yarn.rm
+    path = f"{rm}/ws/v1/cluster/apps/{session.application}"
+
+    def answer(url, *more):
+        try:
+            call(url, *more)
+            return "yes"
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def may_see(user):
+        return b"amContainerLogs" in call(f"{path}?user.name={user}")
+
+    assert may_see("viewer") and may_see("root") and not may_see("stranger")
+    kill = {"state": "KILLED"}
+    assert answer(f"{path}/state?user.name=stranger", "PUT", kill) == 403
+    assert answer(f"{path}/state?user.name=viewer", "PUT", kill) == 403
+    assert work.cluster.yarn.app(session.application)["state"] == "RUNNING"
+    assert answer(f"{path}/state?user.name=modifier", "PUT", kill) == "yes"
+    work.cluster.yarn.wait_state(session.application, "KILLED")
+    if client.is_heddle:
+        client.flink("list", *session.target())
+
+
+def test_attempts(work, client):
+    """A second ApplicationMaster comes when there may be two."""
+    session = client.session("-nm", work.name, "-Dyarn.application-attempts=2")
+    program = "heddle-am" if client.is_heddle else "java"
+    everything = processes.of_application(work.cluster, session.application)
+    [master] = [p for p in everything if processes.is_master(p) and p.program == program]
+    os.kill(master.pid, signal.SIGKILL)
+    wait_for("a second attempt", lambda: len(work.cluster.yarn.attempts(session.application)) == 2, 60)
+    app = work.cluster.yarn.wait_state(session.application, "RUNNING", seconds=60)
+    wait_for("its web interface", lambda: b"Apache Flink" in call(work.cluster.yarn.app(app["id"])["trackingUrl"]), 60)
+    assert "No running jobs." in client.flink("list", *session.target()).ok().out
+    session.stop().ok()
+    check_gone(work.cluster, session.application, "SUCCEEDED")
+
+
+@pytest.mark.parametrize("mode", ["application", "per_job"])
+def test_in_the_other_modes(work, client, jar, mode):
+    """The same settings, by their keys."""
+    keys = ["-Dyarn.application.priority=3", "-Dyarn.application.node-label=fast", "-Dyarn.tags=one,two", "-Dtaskmanager.numberOfTaskSlots=2"]
+    keys += [*GPU, "-Dexternal-resource.gpu.amount=1", "-Dcontainerized.taskmanager.env.TEST_WORKER=it's $USER"]
+    result = getattr(client, mode)(work.name, jar, "Surroundings", options=keys).ok()
+    app = check_gone(work.cluster, result.application, "SUCCEEDED", seconds=90)
+    assert app["priority"] == 3 and app["appNodeLabelExpression"] == "fast"
+    assert {"one", "two"} <= set(app["applicationTags"].split(","))
+    # As the NodeManager makes it of the variables that the container has.
+    said = told_by_task(work.cluster, result.application).environment["TEST_WORKER"]
+    assert said == f"it's {work.cluster.info['user']}"

@@ -1,0 +1,64 @@
+"""`--dry-run`: what would be submitted, without submitting or uploading anything."""
+
+import json
+
+import pytest
+
+from harness.client import SMALL
+
+pytestmark = pytest.mark.heddle_only("it has no dry run")
+
+
+@pytest.fixture
+def dry(work, client, jar):
+    """The outcome of a dry run, which has left nothing."""
+
+    def run(*options, verb="run-application", target="yarn-application"):
+        base, store = f"{work.hdfs_dir}/base", f"{work.hdfs_dir}/store"
+        places = [f"-Dyarn.staging-directory={work.cluster.fs}{base}", f"-Dheddle.store.dir={work.cluster.fs}{store}"]
+        named = ["-t", target, f"-Dyarn.application.name={work.name}", *SMALL, *places]
+        result = client.flink(verb, *named, "--dry-run", *options, "-c", "WordCount", jar, "--output", "an argument").ok()
+        assert not work.cluster.yarn.by_name(work.name), "an application was submitted"
+        assert not work.cluster.hdfs.tree(base) and not work.cluster.hdfs.tree(store), "something was uploaded"
+        return result
+
+    return run
+
+
+def test_as_a_tree(dry, work, jar):
+    said = dry("-Dcontainerized.taskmanager.env.TEST_WORKER=42").out
+    for word in ("JobManager", "TaskManager", "1024", "class path", "flink-dist-", jar.name, "TEST_WORKER", "PUBLIC", "heddle-am", work.name):
+        assert word in said, f"no `{word}` in\n{said}"
+
+
+@pytest.mark.parametrize(("verb", "target"), [("run-application", "yarn-application"), ("run", "yarn-per-job")])
+def test_for_programs(dry, work, jar, verb, target):
+    options = ["-Dcontainerized.taskmanager.env.TEST_WORKER=42", "-Dyarn.application.queue=qa-team", "-Dyarn.tags=a,b"]
+    plan = json.loads(dry("--output", "json", *options, verb=verb, target=target).out)
+    application = plan["application"]
+    assert (application["name"], application["type"], application["queue"]) == (work.name, "Apache Flink", "qa-team")
+    assert {"a", "b"} <= set(application["tags"])
+    master, worker = plan["applicationMaster"], plan["taskManager"]
+    for container in (master, worker):
+        assert (container["memoryMb"], container["vcores"]) == (1024, 1)
+        entries = [entry.rpartition("/")[2] for entry in container["jvm"]["classPath"]]
+        assert jar.name in entries and any(entry.startswith("flink-dist-") for entry in entries)
+        resources = container["localResources"]
+        assert all(r["name"] and r["url"] and r["size"] > 0 and r["visibility"] in ("PUBLIC", "PRIVATE", "APPLICATION") for r in resources)
+        sizes = {r["name"].rpartition("/")[2]: r["size"] for r in resources}
+        assert sizes[jar.name] == jar.stat().st_size
+        assert {file.name for file in work.flink_home.glob("lib/*.jar")} <= set(sizes)
+    assert worker["jvm"]["environment"]["TEST_WORKER"] == "42" and "TEST_WORKER" not in master["jvm"]["environment"]
+    assert any(r["name"] == "heddle-am" for r in master["localResources"])
+
+
+def test_secrets_are_not_shown(dry):
+    for more in ([], ["--output", "json"]):
+        result = dry(*more, "-Dmy.secret.password=open-sesame")
+        assert "open-sesame" not in result.text
+
+
+def test_a_session(work, client):
+    said = client.run("yarn-session.sh", "-nm", work.name, "-jm", "1024", "-tm", "1024", "--dry-run").ok().out
+    assert "flink-dist-" in said and "1024" in said
+    assert not work.cluster.yarn.by_name(work.name)

@@ -1,0 +1,139 @@
+"""Bad input is refused by its name before anything is uploaded or submitted."""
+
+import zipfile
+
+import pytest
+
+from harness.checks import check_refused, program_jar
+from harness.client import SMALL
+
+pytestmark = pytest.mark.heddle_only("it finds out later, or shows a stack trace")
+
+
+@pytest.fixture
+def refused(work, client):
+    """Runs a command that must be refused, and looks whether it has left anything."""
+
+    def check(*command, words, options=(), before=("-t", "yarn-application")):
+        base, store = f"{work.hdfs_dir}/base", f"{work.hdfs_dir}/store"
+        places = [f"-Dyarn.staging-directory={work.cluster.fs}{base}", f"-Dheddle.store.dir={work.cluster.fs}{store}"]
+        verb, *rest = command
+        named = [f"-Dyarn.application.name={work.name}", *SMALL]
+        check_refused(client.flink(verb, *before, *named, *places, *options, *rest), *words)
+        assert not work.cluster.yarn.by_name(work.name), "an application was submitted"
+        assert not work.cluster.hdfs.tree(base) and not work.cluster.hdfs.tree(store), "something was uploaded"
+
+    return check
+
+
+VERBS = pytest.mark.parametrize("how", [("run-application", "yarn-application"), ("run", "yarn-per-job")], ids=lambda how: how[1])
+
+
+@VERBS
+def test_an_unknown_option(refused, jar, how):
+    verb, target = how
+    refused(verb, "--paralellism", "2", jar, words=["--paralellism", "--parallelism"], before=["-t", target])
+
+
+@VERBS
+def test_an_unknown_class(refused, jar, how):
+    verb, target = how
+    refused(verb, "-c", "WordCuont", jar, words=["WordCuont", jar.name], before=["-t", target])
+
+
+@VERBS
+def test_a_jar_without_a_manifest(work, refused, jar, how):
+    verb, target = how
+    bare = work.directory / "bare.jar"
+    with zipfile.ZipFile(jar) as whole, zipfile.ZipFile(bare, "w") as made:
+        made.writestr("WordCount.class", whole.read("WordCount.class"))
+    refused(verb, bare, words=[bare, "-c"], before=["-t", target])
+
+
+@VERBS
+def test_no_jar(work, refused, how):
+    verb, target = how
+    plain, missing = work.directory / "job.jar", work.directory / "no-such.jar"
+    plain.write_text("this is no jar")
+    refused(verb, "-c", "WordCount", plain, words=[plain], before=["-t", target])
+    refused(verb, "-c", "WordCount", missing, words=[missing], before=["-t", target])
+    refused(verb, "-c", "WordCount", work.directory, words=[work.directory], before=["-t", target])
+
+
+@VERBS
+def test_a_remote_jar_that_is_not_there(work, refused, how):
+    verb, target = how
+    missing = f"{work.cluster.fs}{work.hdfs_dir}/no-such.jar"
+    refused(verb, "-c", "WordCount", missing, words=[missing], before=["-t", target])
+
+
+def test_two_jars_in_application_mode(work, refused, jar):
+    other = program_jar(jar, work.directory / "other", "other.jar")
+    refused("run-application", "-c", "WordCount", words=["one jar", other], options=[f"-Dpipeline.jars=file://{jar};file://{other}"])
+
+
+def test_nothing_to_run(refused):
+    refused("run", words=["jar"], before=["-t", "yarn-per-job"])
+
+
+@VERBS
+def test_a_property_without_a_value(refused, jar, how):
+    verb, target = how
+    refused(verb, "-Dparallelism.default", "-c", "WordCount", jar, words=["parallelism.default", "="], before=["-t", target])
+
+
+@pytest.mark.parametrize(("key", "kind"), [("yarn.ship-archives", "suffix"), ("yarn.ship-archives", "directory"), ("yarn.ship-files", "usrlib")])
+def test_what_cannot_be_shipped(work, refused, jar, key, kind):
+    name = {"suffix": "archive.rar", "directory": "archive.zip", "usrlib": "usrlib"}[kind]
+    path = work.directory / name
+    if kind == "suffix":
+        path.write_text("?")
+    else:
+        path.mkdir()
+    words = {"suffix": [".tar.gz", ".zip"], "directory": ["directory"], "usrlib": ["yarn.provided.usrlib.dir"]}[kind]
+    refused("run-application", "-c", "WordCount", jar, words=[path, *words], options=[f"-D{key}={path}"])
+
+
+@pytest.mark.parametrize("key", ["yarn.ship-files", "yarn.ship-archives", "yarn.provided.lib.dirs", "yarn.provided.usrlib.dir"])
+def test_a_remote_path_that_is_not_there(work, refused, jar, key):
+    name = {"yarn.ship-archives": "gone.zip", "yarn.provided.usrlib.dir": "gone/usrlib"}.get(key, "gone")
+    path = f"{work.cluster.fs}{work.hdfs_dir}/{name}"
+    refused("run-application", "-c", "WordCount", jar, words=[key, path], options=[f"-D{key}={path}"])
+
+
+@pytest.mark.parametrize("key", ["yarn.provided.lib.dirs", "yarn.provided.usrlib.dir"])
+def test_a_provided_directory_of_this_machine(work, refused, jar, key, flink_home):
+    path = flink_home / "lib" if key == "yarn.provided.lib.dirs" else work.directory / "usrlib"
+    path.mkdir(exist_ok=True)
+    refused("run-application", "-c", "WordCount", jar, words=[key, path], options=[f"-D{key}={path}"])
+
+
+def test_provided_directories_without_flink(work, refused, jar):
+    work.cluster.hdfs.write(f"{work.hdfs_dir}/lib/some.jar", b"")
+    path = f"{work.cluster.fs}{work.hdfs_dir}/lib"
+    refused("run-application", "-c", "WordCount", jar, words=["flink-dist", "yarn.provided.lib.dirs"], options=[f"-Dyarn.provided.lib.dirs={path}"])
+
+
+def test_a_provided_usrlib_of_another_name(work, refused, jar):
+    work.cluster.hdfs.write(f"{work.hdfs_dir}/jars/some.jar", b"")
+    path = f"{work.cluster.fs}{work.hdfs_dir}/jars"
+    refused("run-application", "-c", "WordCount", jar, words=["yarn.provided.usrlib.dir", path, "usrlib"], options=[f"-Dyarn.provided.usrlib.dir={path}"])
+
+
+def test_an_unknown_queue(refused, jar):
+    refused("run-application", "-c", "WordCount", jar, words=["qa-taem", "qa-team"], options=["-Dyarn.application.queue=qa-taem"])
+
+
+def test_a_value_that_is_none_of_its_kind(refused, jar):
+    rule = "yarn.classpath.include-user-jar"
+    refused("run-application", "-c", "WordCount", jar, words=[rule, "SOMETIMES", "FIRST"], options=[f"-D{rule}=SOMETIMES"])
+
+
+def test_an_unknown_key_is_a_warning(work, client):
+    """`yarn.*` and `heddle.*` are known to the last key; anything else may be a plugin's."""
+    words = ["-d", "-jm", "1024", "-tm", "1024", "-nm", work.name, "-Dyarn.aplication.queue=qa-team", "-Dmy.own.key=1"]
+    result = client.run("yarn-session.sh", *words).ok()
+    warned = [line for line in result.err.splitlines() if "yarn.aplication.queue" in line]
+    assert len(warned) == 1 and "yarn.application.queue" in warned[0], result
+    assert "my.own.key" not in result.err
+    client.run("yarn-session.sh", "-id", result.application, stdin="stop\n").ok()
