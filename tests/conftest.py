@@ -21,6 +21,7 @@ from harness.cluster import CACHE, FINISHED, ROOT, Cluster, Flink, request as ca
 from harness.waiting import wait_for
 
 FLINK_VERSION = os.environ.get("HEDDLE_TEST_FLINK_VERSION", "1.20.5")
+NEWER_FLINK = os.environ.get("HEDDLE_TEST_NEWER_FLINK", "2.2.0")
 
 
 def pytest_addoption(parser):
@@ -78,11 +79,21 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.xdist_group(f"{item.module.__name__}-{kind}"))
 
 
-@pytest.fixture(scope="session")
-def flink_home():
-    done = subprocess.run([ROOT / "scripts/fetch-flink", FLINK_VERSION], capture_output=True, text=True)
+def fetch_flink(version):
+    done = subprocess.run([ROOT / "scripts/fetch-flink", version], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return Path(done.stdout.strip())
+
+
+@pytest.fixture(scope="session")
+def flink_home():
+    return fetch_flink(FLINK_VERSION)
+
+
+@pytest.fixture(scope="session")
+def newer_flink():
+    """A release of the next major version."""
+    return fetch_flink(NEWER_FLINK)
 
 
 @pytest.fixture(scope="session")
@@ -100,36 +111,54 @@ def own_cluster():
         cluster.down()
 
 
-@pytest.fixture(scope="session")
-def jar(flink_home):
-    """The jobs of tests/jobs, compiled once per state of their sources."""
+def build_jar(home, version):
+    """The jobs of tests/jobs, compiled once per state of their sources and release."""
     sources = sorted((ROOT / "tests/jobs/src").glob("*.java"))
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
-    target = CACHE / f"jobs/{FLINK_VERSION}-{digest}/test-jobs.jar"
+    target = CACHE / f"jobs/{version}-{digest}/test-jobs.jar"
     if not target.exists():
-        done = subprocess.run([ROOT / "tests/jobs/build", flink_home, target], capture_output=True, text=True)
+        done = subprocess.run([ROOT / "tests/jobs/build", home, target], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     return target
 
 
 @pytest.fixture(scope="session")
-def sql_flink(flink_home, tmp_path_factory):
-    """A Flink with the SQL gateway, which the packages that Flink is put together from do not hold."""
-    kept = CACHE / f"sql-gateway-{FLINK_VERSION}"
+def jar(flink_home):
+    return build_jar(flink_home, FLINK_VERSION)
+
+
+@pytest.fixture(scope="session")
+def newer_jar(newer_flink):
+    return build_jar(newer_flink, NEWER_FLINK)
+
+
+def with_sql_gateway(home, version, made):
+    """A copy of a Flink with the SQL gateway, which the packages that Flink is put together from do not hold."""
+    kept = CACHE / f"sql-gateway-{version}"
     if not list(kept.glob("*.jar")):
         # Not each release of Flink has its modules in Maven's repository; within a minor release they go together.
-        minor = ".".join(FLINK_VERSION.split(".")[:2])
-        for version in (FLINK_VERSION, f"{minor}.1", f"{minor}.0"):
+        minor = ".".join(version.split(".")[:2])
+        for candidate in (version, f"{minor}.1", f"{minor}.0"):
             command = ["mvn", "-q", "-B", "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"]
-            command += [f"-Dartifact=org.apache.flink:flink-sql-gateway:{version}", f"-DoutputDirectory={kept}"]
+            command += [f"-Dartifact=org.apache.flink:flink-sql-gateway:{candidate}", f"-DoutputDirectory={kept}"]
             if subprocess.run(command, capture_output=True, timeout=240).returncode == 0:
                 break
         else:
             pytest.skip("Flink's SQL gateway cannot be had")
-    home = own_flink(flink_home, tmp_path_factory.mktemp("sql") / "flink")
+    copied = own_flink(home, made)
     for file in kept.glob("*.jar"):
-        shutil.copy(file, home / "opt")
-    return home
+        shutil.copy(file, copied / "opt")
+    return copied
+
+
+@pytest.fixture(scope="session")
+def sql_flink(flink_home, tmp_path_factory):
+    return with_sql_gateway(flink_home, FLINK_VERSION, tmp_path_factory.mktemp("sql") / "flink")
+
+
+@pytest.fixture(scope="session")
+def newer_sql_flink(newer_flink, tmp_path_factory):
+    return with_sql_gateway(newer_flink, NEWER_FLINK, tmp_path_factory.mktemp("sql") / "flink")
 
 
 def label(request):

@@ -133,7 +133,7 @@ def test_an_unknown_key_is_a_warning(work, client):
     """`yarn.*` and `heddle.*` are known to the last key; anything else may be a plugin's."""
     words = ["-d", "-jm", "1024", "-tm", "1024", "-nm", work.name, "-Dyarn.aplication.queue=qa-team", "-Dmy.own.key=1"]
     result = client.run("yarn-session.sh", *words).ok()
-    warned = [line for line in result.err.splitlines() if "yarn.aplication.queue" in line]
-    assert len(warned) == 1 and "yarn.application.queue" in warned[0], result
-    assert "my.own.key" not in result.err
+    warned = [line for line in result.text.splitlines() if "yarn.aplication.queue" in line]
+    assert len(warned) == 1 and " WARN " in warned[0] and "yarn.application.queue" in warned[0], result
+    assert "my.own.key" not in result.text
     client.run("yarn-session.sh", "-id", result.application, stdin="stop\n").ok()

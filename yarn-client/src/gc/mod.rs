@@ -335,6 +335,9 @@ pub fn render(outcome: &Outcome) -> String {
     let count = outcome.items.iter().filter(|i| if outcome.delete { i.removed } else { i.chosen }).count();
     let size = table::bytes(outcome.total_bytes);
     blocks.push(match (outcome.delete, count) {
+        (_, 0) if outcome.is_complete() && outcome.items.iter().any(|i| !i.chosen) => {
+            "Nothing to remove without --foreign.".to_owned()
+        }
         (_, 0) if outcome.is_complete() => "Nothing to remove.".to_owned(),
         (true, _) => format!("Removed {count}, {size}."),
         (false, _) => format!("{count} could be removed, {size}. Nothing is removed without --delete."),
