@@ -14,7 +14,7 @@ use flink_model::options;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::setup::Setup;
-use crate::target::{RestAddress, text};
+use crate::target::{RestAddress, leading_to, text};
 
 /// The HDFS for Flink's client, where it has none of Hadoop's own.
 const FILE_SYSTEM: &str = "flink-client-fs.jar";
@@ -48,7 +48,9 @@ pub fn client(
     command.arg("-classpath").arg(path);
     command.arg("org.apache.flink.client.cli.CliFrontend").arg(verb);
     if let Some(address) = address {
-        command.args(cluster_options(setup, address));
+        command.arg("--target=remote");
+        let settings = leading_to(&setup.configuration, address);
+        command.args(settings.iter().map(|(key, value)| format!("-D{key}={value}")));
     }
     command.args(arguments);
     // What Flink's scripts export; the client finds plugins and Python's jar by it.
@@ -66,28 +68,6 @@ pub fn client(
         context.var("FLINK_BIN_DIR").map_or_else(|| flink.root.join("bin"), PathBuf::from),
     );
     Ok(command)
-}
-
-/// The options that lead Flink's client to the JobManager, whatever the configuration file says.
-fn cluster_options(setup: &Setup, address: &RestAddress) -> Vec<String> {
-    let host = address.host.trim_start_matches('[').trim_end_matches(']');
-    let mut list = vec![
-        "--target=remote".to_owned(),
-        format!("-Drest.address={host}"),
-        format!("-Drest.port={}", address.port),
-        format!("-Djobmanager.rpc.address={host}"),
-    ];
-    // With high availability the client would look the address up in a place that knows another name for the cluster.
-    if text(&setup.configuration, &options::HIGH_AVAILABILITY)
-        .is_some_and(|v| !v.eq_ignore_ascii_case("none"))
-    {
-        for key in
-            std::iter::once(&options::HIGH_AVAILABILITY.key).chain(options::HIGH_AVAILABILITY.deprecated)
-        {
-            list.push(format!("-D{key}=NONE"));
-        }
-    }
-    list
 }
 
 /// `FLINK_ENV_JAVA_OPTS` and `FLINK_ENV_JAVA_OPTS_CLI`, else the configuration's `env.java.opts.*`, as Flink's scripts join them.

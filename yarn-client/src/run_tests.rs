@@ -82,6 +82,7 @@ fn the_whole_command() {
         "org.apache.flink.client.cli.CliFrontend",
         "run",
         "--target=remote",
+        "-Dexecution.target=remote",
         "-Drest.address=::1",
         "-Drest.port=8081",
         "-Djobmanager.rpc.address=::1",

@@ -8,7 +8,6 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use flink_model::config::Configuration;
 use flink_model::options;
 use sha2::{Digest, Sha256};
 
@@ -259,7 +258,7 @@ fn become_script(
         .into_iter()
         .filter(|(key, _)| !matches!(key.as_str(), "execution.target" | "yarn.application.id"))
         .collect();
-    settings.extend(leading_to(&setup.configuration, address));
+    settings.extend(target::leading_to(&setup.configuration, address));
     let mut command = Command::new(program);
     command.args(line.verb.or_else(|| (tool == Tool::Gateway).then(|| "start".into())));
     let takes_properties =
@@ -280,24 +279,6 @@ fn become_script(
         command.env("JVM_ARGS", words);
     }
     Ok(command)
-}
-
-/// The keys that lead to the JobManager, whatever the configuration file says.
-fn leading_to(configuration: &Configuration, address: &RestAddress) -> Vec<(String, String)> {
-    let host = address.host.trim_start_matches('[').trim_end_matches(']');
-    let mut list = vec![
-        ("execution.target".to_owned(), "remote".to_owned()),
-        ("rest.address".to_owned(), host.to_owned()),
-        ("rest.port".to_owned(), address.port.to_string()),
-        ("jobmanager.rpc.address".to_owned(), host.to_owned()),
-    ];
-    // With high availability the client would look for the address where the cluster goes by another name.
-    let option = &options::HIGH_AVAILABILITY;
-    if text(configuration, option).is_some_and(|v| !v.eq_ignore_ascii_case("none")) {
-        let keys = std::iter::once(&option.key).chain(option.deprecated);
-        list.extend(keys.map(|key| ((*key).to_owned(), "NONE".to_owned())));
-    }
-    list
 }
 
 /// A copy of the configuration directory with `settings` behind those of the file, where the last one counts. It has to outlive

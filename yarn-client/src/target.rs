@@ -156,6 +156,24 @@ pub async fn locate(
     Ok(Cluster { address, application: Some(id), assumed: false })
 }
 
+/// The keys that lead to the JobManager, whatever the configuration file says.
+pub(crate) fn leading_to(configuration: &Configuration, address: &RestAddress) -> Vec<(String, String)> {
+    let host = address.host.trim_start_matches('[').trim_end_matches(']');
+    let mut list = vec![
+        ("execution.target".to_owned(), "remote".to_owned()),
+        ("rest.address".to_owned(), host.to_owned()),
+        ("rest.port".to_owned(), address.port.to_string()),
+        ("jobmanager.rpc.address".to_owned(), host.to_owned()),
+    ];
+    // With high availability the client would look for the address where the cluster goes by another name.
+    let option = &options::HIGH_AVAILABILITY;
+    if text(configuration, option).is_some_and(|v| !v.eq_ignore_ascii_case("none")) {
+        let keys = std::iter::once(&option.key).chain(option.deprecated);
+        list.extend(keys.map(|key| ((*key).to_owned(), "NONE".to_owned())));
+    }
+    list
+}
+
 /// REST address of a running application.
 pub async fn application_address(
     yarn: &ApplicationClient,

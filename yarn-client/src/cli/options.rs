@@ -154,7 +154,7 @@ pub(crate) struct DeployOptions {
 #[derive(Debug, Args, Default, Clone)]
 #[command(next_help_heading = "Cluster")]
 pub(crate) struct ClusterOptions {
-    /// Kind of cluster: yarn-session, yarn-application, remote
+    /// Kind of cluster: yarn-session, yarn-per-job, yarn-application, remote
     #[arg(short, long, value_name = "target")]
     pub(crate) target: Option<String>,
     /// Set any configuration key, for example yarn.application.id; may be repeated
