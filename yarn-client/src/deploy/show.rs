@@ -200,14 +200,14 @@ impl DryRun {
 }
 
 fn worker_options(prepared: &Prepared, template: &JvmTemplate) -> Vec<String> {
-    prepared.cluster.task_manager.jvm_args().into_iter().chain(template.jvm_args.clone()).collect()
+    masked(prepared.cluster.task_manager.jvm_args().into_iter().chain(template.jvm_args.clone()).collect())
 }
 
 fn jvm(template: JvmTemplate) -> Jvm {
     Jvm {
         launcher: template.launcher,
         java_home: template.java_home,
-        options: template.jvm_args,
+        options: masked(template.jvm_args),
         class_path: template.class_path,
         main_class: template.main_class,
         // A value among them can be a secret of the user's.
