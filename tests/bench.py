@@ -20,6 +20,8 @@ CASES = {
     "first": "session ready, first deployment",
     "second": "session ready, second deployment",
     "list": "flink list",
+    "per-job": "per-job, attached: a small job",
+    "application": "application: a small job to its end",
 }
 
 
@@ -44,8 +46,28 @@ def end(client, application):
     time.sleep(1)  # for the NodeManagers to clean up, so that it is not in the next one's time
 
 
-def one_round(clients, cluster, round_number, directory, flink_home):
-    """Both clients once: a first deployment with nothing in the store, a second one, and `list` on it."""
+def per_job(client, store, jar):
+    """From the command to its return, with the job's outcome."""
+    options = [f"-Dheddle.store.dir={store}"] if client.is_heddle else []
+    result = client.per_job(NAME, jar, "WordCount", options=options)
+    client.cluster.yarn.wait_state(result.ok().application, "FINISHED")
+    time.sleep(1)
+    return measured(result)
+
+
+def application(client, store, jar):
+    """From the command to the end of the application in YARN; CPU and memory are those of the client."""
+    options = [f"-Dheddle.store.dir={store}"] if client.is_heddle else []
+    begin = time.monotonic()
+    result = client.application(NAME, jar, "WordCount", options=options).ok()
+    client.cluster.yarn.wait_state(result.application, "FINISHED")
+    found = measured(result) | {"wall": time.monotonic() - begin}
+    time.sleep(1)
+    return found
+
+
+def one_round(clients, cluster, round_number, directory, flink_home, jar):
+    """Both clients once: a first deployment with nothing in the store, a second one, `list` on it, and the other modes."""
     found = {}
     order = KINDS if round_number % 2 == 0 else KINDS[::-1]
     for kind in order:
@@ -62,6 +84,8 @@ def one_round(clients, cluster, round_number, directory, flink_home):
         target = ["-t", "yarn-session", f"-Dyarn.application.id={second.application}"]
         found[kind]["list"] = measured(client.flink("list", *target))
         end(client, second.application)
+        found[kind]["per-job"] = per_job(client, store, jar)
+        found[kind]["application"] = application(client, store, jar)
         say(f"round {round_number + 1}, {kind}: " + ", ".join(f"{c} {m['wall']:.2f} s" for c, m in found[kind].items()))
     return found
 
@@ -72,7 +96,7 @@ def median(rounds, kind, case, measure):
 
 def report(rounds):
     """The table as lines, and the medians as a value."""
-    lines = [f"{'':34}{'':8}{'heddle':>12}{'reference':>12}{'ratio':>8}"]
+    lines = [f"{'':36}{'':8}{'heddle':>12}{'reference':>12}{'ratio':>8}"]
     medians = {}
     for case, title in CASES.items():
         for measure, (name, unit, divisor) in MEASURES.items():
@@ -80,7 +104,7 @@ def report(rounds):
             medians[f"{case}.{measure}"] = {"heddle": ours, "reference": theirs, "unit": unit}
             ratio = f"{theirs / ours:.1f}x" if ours else "-"
             shown = title if measure == "wall" else ""
-            lines.append(f"{shown:34}{name:8}{ours:>8.2f} {unit:3}{theirs:>8.2f} {unit:3}{ratio:>8}")
+            lines.append(f"{shown:36}{name:8}{ours:>8.2f} {unit:3}{theirs:>8.2f} {unit:3}{ratio:>8}")
     return lines, medians
 
 
@@ -96,9 +120,11 @@ def main():
     try:
         with tempfile.TemporaryDirectory() as directory:
             directory = Path(directory)
+            jar = directory / "jobs.jar"
+            subprocess.run([ROOT / "tests/jobs/build", flink_home, jar], check=True, stdout=sys.stderr)
             clients = {kind: Client(kind, cluster, directory / kind, ROOT, flink_home) for kind in KINDS}
-            one_round(clients, cluster, -1, directory, flink_home)  # warms caches; not counted
-            rounds = [one_round(clients, cluster, n, directory, flink_home) for n in range(arguments.runs)]
+            one_round(clients, cluster, -1, directory, flink_home, jar)  # warms caches; not counted
+            rounds = [one_round(clients, cluster, n, directory, flink_home, jar) for n in range(arguments.runs)]
     finally:
         cluster.down()
     lines, medians = report(rounds)

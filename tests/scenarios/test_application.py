@@ -110,6 +110,25 @@ def test_everything_around_the_program(work, client, jar):
     assert any(file.startswith("plugins/") for file in task.files), "Flink's plugins are there"
 
 
+def test_the_start_of_a_jvm(work, client, jar):
+    """Words around Java in the template: what starts it, and an option. Its 19th field in /proc is the nice value."""
+    template = "nice -n 3 %java% -Dfrom.template=1 %jvmmem% %jvmopts% %logging% %class% %args% %redirects%"
+    options = [f"-Dyarn.container-start-command-template={template}"]
+    result = client.application(work.name, jar, "Surroundings", "--read", "/proc/self/stat", options=options).ok()
+    check_gone(work.cluster, result.application, "SUCCEEDED", seconds=90)
+    for told in (told_by_main(work.cluster, result.application), told_by_task(work.cluster, result.application)):
+        assert told.one("read").rpartition(") ")[2].split()[16] == "3"
+        assert "-Dfrom.template=1" in told.all("jvm")
+
+
+@pytest.mark.heddle_only("its launch script cannot hold such a name")
+def test_a_jar_with_an_odd_name(work, client, jar):
+    odd = program_jar(jar, work.directory, "it's my job & more.jar")
+    application = client.application(work.name, odd, "Surroundings").ok().application
+    check_gone(work.cluster, application, "SUCCEEDED", seconds=90)
+    assert odd.name in told_by_task(work.cluster, application).files
+
+
 @pytest.mark.reference
 def test_list_and_cancel(work, client, jar):
     application = client.application(work.name, jar, "Sleepy", "--seconds", "600").ok().application

@@ -192,3 +192,19 @@ def test_further_class_paths(work, client, jar):
     result = client.application(work.name, rest, "Surroundings", *arguments, options=["-C", f"file://{alone}"]).ok()
     check_gone(work.cluster, result.application, "SUCCEEDED", seconds=90)
     assert told_by_task(work.cluster, result.application).one("resource-text") == "text beside the class"
+
+
+@pytest.mark.xdist_group("own-cluster")
+def test_staging_on_another_file_system(work, client, jar, own_cluster):
+    """The files of the containers come from the HDFS of another cluster."""
+    other = own_cluster.hdfs
+    try:
+        other.mkdir(work.hdfs_dir)
+        options = [f"-Dyarn.staging-directory={own_cluster.fs}{work.hdfs_dir}"]
+        application = client.application(work.name, jar, "WordCount", options=options).ok().application
+        check_gone(work.cluster, application, "SUCCEEDED", seconds=90)
+        assert not other.list(f"{work.hdfs_dir}/.flink")
+        if client.is_heddle:
+            assert any(path.endswith(jar.name) for path in other.tree(f"{work.hdfs_dir}/.heddle/private"))
+    finally:
+        other.delete(work.hdfs_dir)

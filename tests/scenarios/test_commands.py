@@ -1,12 +1,15 @@
 """The commands of the manual, word for word, and the programs around `flink`."""
 
+import contextlib
+import json
 import re
 import shutil
+import socket
 
 import pytest
 
 from harness.checks import check_gone
-from harness.cluster import Flink
+from harness.cluster import Flink, get_json, request as call
 from harness.waiting import wait_for
 
 # The literal commands share fixed names in HDFS and the properties file.
@@ -81,6 +84,32 @@ def test_sql_script_on_a_session(work, sql_flink):
     assert re.search(r"\|\s+385 \|", result.out), result
     assert "7,49" in work.cluster.hdfs.read_all(f"{work.hdfs_dir}/squares").split()
     assert set(Flink(session.url).jobs().values()) == {"FINISHED"}
+    session.stop().ok()
+    check_gone(work.cluster, session.application, "SUCCEEDED")
+
+
+def test_sql_gateway_on_a_session(work, sql_flink):
+    client = work.client(flink_home=sql_flink)
+    session = client.session("-nm", work.name)
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    endpoint = "sql-gateway.endpoint.rest"
+    where = ["-Dexecution.target=yarn-session", f"-Dyarn.application.id={session.application}"]
+    listening = [f"-D{endpoint}.address=localhost", f"-D{endpoint}.port={port}"]
+    gateway = client.start("sql-gateway.sh", "start-foreground", *where, *listening)
+    base = f"http://localhost:{port}/v1"
+
+    def answers():
+        assert gateway.alive, gateway.result()
+        with contextlib.suppress(OSError):
+            return get_json(f"{base}/info")
+
+    wait_for("the gateway", answers)
+    handle = json.loads(call(f"{base}/sessions", "POST", {}))["sessionHandle"]
+    properties = get_json(f"{base}/sessions/{handle}")["properties"]
+    assert (properties["execution.target"], f"http://localhost:{properties['rest.port']}") == ("remote", session.url)
+    gateway.kill()
     session.stop().ok()
     check_gone(work.cluster, session.application, "SUCCEEDED")
 

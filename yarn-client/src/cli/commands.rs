@@ -171,7 +171,7 @@ async fn attend(
     Ok(if ended_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn query_cluster(
+pub(super) async fn query_cluster(
     context: &Context,
     console: &Console,
     configuration: &Configuration,

@@ -9,7 +9,7 @@ use flink_model::config::Configuration;
 use flink_model::options::EXECUTION_TARGET;
 use flink_model::units;
 
-use super::commands::{become_client, on_signals, warn};
+use super::commands::{become_client, on_signals, query_cluster, warn};
 use super::console::Console;
 use super::options::{DeployOptions, RunOptions};
 use super::settings::Settings;
@@ -67,6 +67,9 @@ pub(super) async fn run(
         None => setup::configuration_if_any(context).map(|(_, conf, warnings)| (conf, warnings))?,
     };
     settings.apply(&mut configuration);
+    if options.yarn.yarn_query {
+        return query_cluster(context, console, &configuration).await;
+    }
     let place = place(&options, &configuration);
     if place == Place::Application {
         return application(context, console, &options).await;
