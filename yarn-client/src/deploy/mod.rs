@@ -41,7 +41,7 @@ use watch::{Progress, Watch};
 pub(crate) use ground::{PRIVATE_STORE, SHARED_STORE};
 pub use order::{Deployment, Order, Program, Purpose};
 pub use show::DryRun;
-pub(crate) use submit::SUBMISSION_TAG;
+pub(crate) use submission::SUBMISSION_TAG;
 pub(crate) use wanted::{is_remote, without_scheme};
 pub(crate) use watch::with_extract;
 

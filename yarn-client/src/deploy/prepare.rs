@@ -1,5 +1,6 @@
 //! What a deployment needs to know before it asks anybody: all that the order, the configuration and local files say.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use flink_model::start_template::StartTemplate;
 use yarn_api::records::ApplicationId;
 
 use super::order::{Order, Program, Purpose};
+use super::submission;
 use super::wanted::{self, Wanted};
 use crate::context::{Context, FlinkHome};
 use crate::error::Failure;
@@ -34,6 +36,7 @@ pub(crate) struct Prepared {
     pub(crate) program: Option<Program>,
     pub(crate) name: String,
     pub(crate) submission: Option<String>,
+    pub(crate) tags: BTreeSet<String>,
     pub(crate) within: Option<Duration>,
     pub(crate) cluster: ClusterSpec,
     pub(crate) wanted: Vec<Wanted>,
@@ -93,6 +96,10 @@ impl Prepared {
                 Purpose::Application(program) => Some(program),
                 _ => None,
             },
+            tags: submission::tags(
+                &text(&configuration, &options::APPLICATION_TAGS).unwrap_or_default(),
+                submission.as_deref(),
+            )?,
             submission,
             within,
             context,

@@ -1,5 +1,6 @@
 //! A named submission happens once: its name is a tag of the application in YARN, and noted on this machine before YARN hears of it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use hadoop_rpc::RemoteKind;
@@ -8,9 +9,14 @@ use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationFilter, ApplicationId, ApplicationReport, FinalStatus};
 
 use super::prepare::Prepared;
-use super::submit::SUBMISSION_TAG;
 use crate::error::Failure;
 use crate::hadoop::yarn_failure;
+
+/// Begins the tag by which a submission is found again; its name follows.
+pub(crate) const SUBMISSION_TAG: &str = "heddle-submission:";
+
+/// Tags that YARN takes (`YarnConfiguration.APPLICATION_MAX_TAGS`).
+const MOST_TAGS: usize = 10;
 
 /// YARN takes tags of up to 100 characters.
 const LONGEST: usize = 80;
@@ -32,7 +38,7 @@ struct Note {
 }
 
 /// Checks a name: YARN keeps tags in lower case, and only of ASCII.
-pub(crate) fn check_name(name: &str) -> Result<(), Failure> {
+fn check_name(name: &str) -> Result<(), Failure> {
     let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
     if name.is_empty() || name.len() > LONGEST || !name.chars().all(fine) {
         return Err(Failure::usage(format!("{name:?} cannot name a submission")).hint(format!(
@@ -42,10 +48,30 @@ pub(crate) fn check_name(name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The user's tags (`yarn.tags`), and the one of the submission.
+pub(crate) fn tags(users: &str, name: Option<&str>) -> Result<BTreeSet<String>, Failure> {
+    if let Some(name) = name {
+        check_name(name)?;
+    }
+    let users = users.split(',').map(str::trim).filter(|tag| !tag.is_empty());
+    let mut tags: BTreeSet<String> = users.map(str::to_owned).collect();
+    // Without a name the tag only tells whose the application is: the user's own come first.
+    if name.is_some() || tags.len() < MOST_TAGS {
+        let name = name.map_or_else(|| uuid::Uuid::new_v4().simple().to_string(), str::to_owned);
+        tags.insert(format!("{SUBMISSION_TAG}{name}"));
+    }
+    if tags.len() > MOST_TAGS {
+        let what = format!("the application would have {} tags, and YARN takes {MOST_TAGS}", tags.len());
+        return Err(
+            Failure::new(what).hint("leave some out of yarn.tags; a named submission needs one of them")
+        );
+    }
+    Ok(tags)
+}
+
 /// Looks for the submission's application.
 pub(crate) async fn find(prepared: &Prepared, yarn: &ApplicationClient) -> Result<Option<Known>, Failure> {
     let Some(name) = &prepared.submission else { return Ok(None) };
-    check_name(name)?;
     let user = prepared.context.hadoop_user()?;
     let filter = ApplicationFilter {
         tags: [format!("{SUBMISSION_TAG}{name}")].into(),
@@ -109,6 +135,21 @@ fn path(prepared: &Prepared) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tag_for_each_submission() {
+        let many = |n: usize| (0..n).map(|i| i.to_string()).collect::<Vec<_>>().join(" , ");
+        let count = |text: &str, name| tags(text, name).map(|tags| tags.len()).ok();
+        assert!(tags(" a,,b", Some("x")).unwrap().iter().eq(["a", "b", "heddle-submission:x"]));
+        assert_eq!(
+            (count("", None), count(&many(9), None), count(&many(10), None)),
+            (Some(1), Some(10), Some(10))
+        );
+        assert_eq!(
+            (count(&many(9), Some("x")), count(&many(10), Some("x")), count(&many(11), None)),
+            (Some(10), None, None)
+        );
+    }
 
     #[test]
     fn names() {

@@ -1,7 +1,7 @@
 //! From the checked order and the staged files to what YARN and the ApplicationMaster get. Pure but for the upload of the
 //! application's own files.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,9 +28,6 @@ use crate::error::Failure;
 use crate::hadoop::Hadoop;
 use crate::staging::{ApplicationDir, LocalFile};
 use crate::target::{bad_value, text};
-
-/// Begins the tag by which a submission is found again; its name follows.
-pub(crate) const SUBMISSION_TAG: &str = "heddle-submission:";
 
 /// The command of the ApplicationMaster's container: fixed words, nothing of the user's.
 const COMMAND: &str = "./heddle-am 1><LOG_DIR>/heddle-am.out 2><LOG_DIR>/heddle-am.log";
@@ -172,11 +169,7 @@ pub(crate) fn submission(
     }
     context.application_type =
         text(conf, &options::APPLICATION_TYPE).unwrap_or_else(|| "Apache Flink".into());
-    let tags = text(conf, &options::APPLICATION_TAGS).unwrap_or_default();
-    context.tags =
-        tags.split(',').map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned).collect::<BTreeSet<_>>();
-    let name = prepared.submission.clone().unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string());
-    context.tags.insert(format!("{SUBMISSION_TAG}{name}"));
+    context.tags = prepared.tags.clone();
     let priority = get(conf, &options::APPLICATION_PRIORITY)?;
     context.priority = priority.filter(|p| *p >= 0).map(Priority);
     context.node_label = text(conf, &options::APPLICATION_NODE_LABEL);
