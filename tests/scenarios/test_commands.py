@@ -107,8 +107,8 @@ def test_sql_gateway_on_a_session(work, sql_flink):
 
     wait_for("the gateway", answers)
     handle = json.loads(call(f"{base}/sessions", "POST", {}))["sessionHandle"]
-    properties = get_json(f"{base}/sessions/{handle}")["properties"]
-    assert (properties["execution.target"], f"http://localhost:{properties['rest.port']}") == ("remote", session.url)
+    call(f"{base}/sessions/{handle}/statements", "POST", {"statement": "SELECT COUNT(*) FROM (VALUES (1), (2)) AS numbers(n)"})
+    wait_for("the statement's job in the session", lambda: "FINISHED" in Flink(session.url).jobs().values())
     gateway.kill()
     session.stop().ok()
     check_gone(work.cluster, session.application, "SUCCEEDED")
