@@ -1,6 +1,8 @@
 """A session comes up as what was asked for, and YARN shows it so."""
 
+import os
 import re
+import signal
 import subprocess
 
 import pytest
@@ -100,17 +102,29 @@ def test_the_web_interface_opens_in_a_browser_through_yarns_proxy(work, client, 
     session = client.session("-nm", work.name)
     url = work.cluster.yarn.app(session.application)["trackingUrl"]
     picture = work.directory / "flink.png"
-    # Without the flags of the second line it tries to reach the world outside, which a closed network lets it wait for.
-    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={work.directory / 'browser'}"]
-    command += ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+    def browse(*words):
+        """What the browser prints. Headless Chromium now and then hangs with time running ahead: then it is killed and started anew."""
+        for attempt in range(3):
+            # Without the flags of the second line it tries to reach the world outside, which a closed network lets it wait for.
+            command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={work.directory}/browser-{attempt}"]
+            command += ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+            # The page fills itself by scripts; time runs ahead for it until it has settled.
+            command += ["--virtual-time-budget=15000", *words, url]
+            browser = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True)
+            try:
+                return browser.communicate(timeout=40)[0]
+            except subprocess.TimeoutExpired:
+                os.killpg(browser.pid, signal.SIGKILL)
+                browser.communicate()
+        raise AssertionError("the browser does not come to an end")
 
     def rendered():
-        # The page fills itself by scripts; time runs ahead for it until it has settled.
-        dom = subprocess.run([*command, "--virtual-time-budget=15000", "--dump-dom", url], capture_output=True, text=True, timeout=120)
-        return dom.stdout if "Available Task Slots" in dom.stdout else None
+        dom = browse("--dump-dom")
+        return dom if "Available Task Slots" in dom else None
 
     dom = wait_for("Flink's overview in the browser", rendered, seconds=120)
     assert "Running Jobs" in dom or "Running Job List" in dom
-    subprocess.run([*command, "--virtual-time-budget=15000", f"--screenshot={picture}", "--window-size=1400,900", url], timeout=120, capture_output=True)
+    browse(f"--screenshot={picture}", "--window-size=1400,900")
     assert picture.stat().st_size > 10_000
     session.stop().ok()
