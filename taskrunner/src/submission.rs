@@ -108,14 +108,6 @@ impl Attendance {
         }
     }
 
-    /// Resolves when there is nobody any more to attend to: the application has ended, or its ApplicationMaster is away for too long.
-    pub async fn lost(&mut self) -> SubmissionError {
-        match self.result().await {
-            Err(error) => error,
-            Ok(()) => self.unreachable("the attendance is over"),
-        }
-    }
-
     async fn result(&mut self) -> Result<(), SubmissionError> {
         match self.end.wait_for(Option::is_some).await.map(|end| end.clone()) {
             Ok(Some(result)) => result,

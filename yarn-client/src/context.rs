@@ -169,6 +169,11 @@ impl FlinkHome {
         roots.into_iter().flatten().find(|root| matches!(dist_jar(&root.join("lib")), Ok(Some(_))))
     }
 
+    /// Jars that are on no class path until somebody asks for them.
+    pub fn opt(&self, context: &Context) -> PathBuf {
+        context.var("FLINK_OPT_DIR").map_or_else(|| self.root.join("opt"), |dir| context.path(dir))
+    }
+
     /// Name of the main jar's file.
     pub fn dist_name(&self) -> &str {
         self.dist_jar.file_name().and_then(|n| n.to_str()).unwrap_or_default()

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use hadoop_rpc::{RemoteKind, Retry};
 use tokio_util::sync::CancellationToken;
 use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, ApplicationReport, FinalStatus};
 
 use crate::deploy::with_extract;
 use crate::error::Failure;
-use crate::hadoop::yarn_failure;
+use crate::patience::Patience;
 use crate::report::Output;
 use crate::rest::{Limits, RestClient};
 use crate::target::RestAddress;
@@ -21,7 +20,6 @@ const POLL: Duration = Duration::from_millis(500);
 const ANSWER: Duration = Duration::from_secs(3);
 /// A ResourceManager that is silent for this long is given up.
 const SILENCE: Duration = Duration::from_secs(300);
-const REMIND: Duration = Duration::from_secs(30);
 
 /// Follows the application to its end. The exit code is 0 only if its program succeeded.
 pub(crate) async fn follow(
@@ -58,24 +56,12 @@ async fn end(
     id: ApplicationId,
     output: &dyn Output,
 ) -> Result<ApplicationReport, Failure> {
-    let mut heard = Instant::now();
-    let mut warned: Option<Instant> = None;
+    let mut patience = Patience::new(SILENCE);
     loop {
-        match yarn.application_report(id).await {
-            Ok(report) if report.state.is_final() => return Ok(report),
-            Ok(_) => {
-                heard = Instant::now();
-                warned = None;
-            }
-            Err(e) if e.is_remote(RemoteKind::ApplicationNotFound) || e.retry() == Retry::No => {
-                return Err(yarn_failure(&e));
-            }
-            Err(e) if heard.elapsed() > SILENCE => return Err(yarn_failure(&e)),
-            Err(e) if warned.is_none_or(|at| at.elapsed() >= REMIND) => {
-                warned = Some(Instant::now());
-                output.warn(&format!("{}; still waiting", yarn_failure(&e)));
-            }
-            Err(_) => {}
+        if let Some(found) = patience.report(yarn, id, output).await?
+            && found.state.is_final()
+        {
+            return Ok(found);
         }
         tokio::time::sleep(POLL).await;
     }
@@ -89,8 +75,10 @@ struct Jobs {
 
 impl Jobs {
     fn new(address: Option<&RestAddress>) -> Self {
-        let limits = Limits { call: ANSWER, connect_tries: Duration::ZERO, leader_tries: Duration::ZERO };
-        Self { client: address.and_then(|a| RestClient::new(a, limits).ok()), told: BTreeSet::new() }
+        Self {
+            client: address.and_then(|a| RestClient::new(a, Limits::one_try(ANSWER)).ok()),
+            told: BTreeSet::new(),
+        }
     }
 
     /// Tells each job once, for as long as anybody listens.

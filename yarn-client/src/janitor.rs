@@ -1,6 +1,6 @@
 //! Removes what dead applications of this user have left in the staging directory.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use flink_model::spec::SPEC_FILE;
 use hadoop_fs::Storage;
@@ -10,6 +10,7 @@ use yarn_api::records::ApplicationId;
 
 use crate::gc::plan::{Fate, fate};
 use crate::hadoop::Hadoop;
+use crate::staging::{APPLICATIONS, application_path, below, idle, now_ms};
 
 /// Most directories looked at in one run: this is done while something else is waited for.
 const AT_MOST: usize = 20;
@@ -20,20 +21,20 @@ const TIDY_WITHIN: Duration = Duration::from_secs(3);
 /// Looks through `<base>/.flink` for directories of applications that have ended, and removes those that heddle has made. That it
 /// does not work is no failure of anything.
 pub(crate) async fn sweep(yarn: &ApplicationClient, storage: &Storage, base: &str, own: ApplicationId) {
-    let Ok(found) = storage.list(&format!("{base}/.flink"), false).await else { return };
+    let Ok(found) = storage.list(&below(base, APPLICATIONS), false).await else { return };
     let ids = found.iter().filter(|s| s.is_dir).filter_map(|s| {
         let id: ApplicationId = s.path.rsplit('/').next()?.parse().ok()?;
         // Another ResourceManager's applications cannot be asked after here.
-        (id != own && id.cluster_timestamp == own.cluster_timestamp).then_some((id, &s.path, s.modified_ms))
+        (id != own && id.cluster_timestamp == own.cluster_timestamp).then_some((id, s))
     });
-    for (id, path, modified) in ids.take(AT_MOST) {
+    for (id, status) in ids.take(AT_MOST) {
         let state = match yarn.application_report(id).await {
             Ok(report) => Some(report.state),
             Err(e) if e.is_remote(RemoteKind::ApplicationNotFound) => None,
             Err(_) => continue,
         };
-        if fate(state, age(modified)) == Fate::Dead {
-            remove(storage, path).await;
+        if fate(state, idle(status, now_ms())) == Fate::Dead {
+            remove(storage, &status.path).await;
         }
     }
 }
@@ -44,7 +45,7 @@ pub(crate) async fn tidy(hadoop: &Hadoop, configured_base: Option<&str>, id: App
     let work = async {
         let Ok(storage) = hadoop.storage(configured_base) else { return };
         if let Ok(base) = storage.path(configured_base.unwrap_or_else(|| storage.home_dir())) {
-            remove(&storage, &format!("{base}/.flink/{id}")).await;
+            remove(&storage, &application_path(&base, id)).await;
         }
     };
     if tokio::time::timeout(TIDY_WITHIN, work).await.is_err() {
@@ -58,10 +59,4 @@ async fn remove(storage: &Storage, path: &str) {
     if ours && let Err(error) = storage.delete(path, true).await {
         tracing::debug!(%error, path, "not removed");
     }
-}
-
-/// How long ago `modified` was, in milliseconds since the epoch.
-fn age(modified: u64) -> Duration {
-    let then = SystemTime::UNIX_EPOCH + Duration::from_millis(modified);
-    SystemTime::now().duration_since(then).unwrap_or_default()
 }

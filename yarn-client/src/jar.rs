@@ -135,11 +135,6 @@ pub fn check_program(jar: &Path, class: Option<&str>) -> Result<(), Failure> {
     })
 }
 
-/// Whether `jar`, or a jar in its `lib/`, holds the class.
-pub fn contains_class(jar: &Path, class: &str) -> Result<bool, Failure> {
-    JarInfo::open(jar)?.provides(class)
-}
-
 fn archive(path: &Path) -> Result<ZipArchive<BufReader<File>>, Failure> {
     let shown = path.display();
     let failed = |e| Failure::because(format!("cannot read the jar file {shown}"), e);
@@ -260,9 +255,9 @@ mod tests {
             jar(&[("meta-inf/manifest.mf", manifest), ("lib/i.jar", &inner), ("lib/odd.jar", b"no zip")]);
         check_program(fat.path(), None).unwrap();
         assert!(!JarInfo::open(fat.path()).unwrap().has_class("n.Nested"));
-        assert!(!contains_class(fat.path(), "b.Main").unwrap());
+        assert!(!JarInfo::open(fat.path()).unwrap().provides("b.Main").unwrap());
         let versioned = jar(&[("META-INF/versions/17/a/New.class", b"")]);
-        assert!(contains_class(versioned.path(), "a.New").unwrap());
+        assert!(JarInfo::open(versioned.path()).unwrap().provides("a.New").unwrap());
         let linked = jar(&[("META-INF/MANIFEST.MF", b"Main-Class: o.Other\nClass-Path: other.jar\n")]);
         check_program(linked.path(), None).unwrap();
     }

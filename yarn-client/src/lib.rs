@@ -15,6 +15,7 @@ pub mod gc;
 pub mod hadoop;
 mod janitor;
 pub mod jar;
+mod patience;
 mod per_job;
 mod program;
 pub mod properties;

@@ -149,8 +149,7 @@ pub(crate) fn by(report: &ApplicationReport) -> Option<By> {
 /// The jobs that the JobManager tells of; none where there is no JobManager to ask.
 async fn jobs(report: &ApplicationReport) -> Option<Result<Vec<JobSummary>, String>> {
     let address = report_address(report).ok()?;
-    let limits = Limits { call: ANSWER_WITHIN, connect_tries: Duration::ZERO, leader_tries: Duration::ZERO };
-    let answer = async { RestClient::new(&address, limits)?.jobs().await };
+    let answer = async { RestClient::new(&address, Limits::one_try(ANSWER_WITHIN))?.jobs().await };
     Some(match tokio::time::timeout(ANSWER_WITHIN, answer).await {
         Ok(answer) => answer.map_err(|e| e.to_string()),
         Err(_) => Err(format!("no answer from {address} within {} s", ANSWER_WITHIN.as_secs())),

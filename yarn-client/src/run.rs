@@ -17,7 +17,7 @@ use crate::setup::Setup;
 use crate::target::{RestAddress, leading_to, text};
 
 /// The HDFS for Flink's client, where it has none of Hadoop's own.
-const FILE_SYSTEM: &str = "flink-client-fs.jar";
+pub(crate) const FILE_SYSTEM: &str = "flink-client-fs.jar";
 
 /// What makes a short-lived JVM start quickly. Before the user's own options, so that those win.
 const QUICK: [&str; 2] = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
@@ -41,9 +41,7 @@ pub fn client(
     if context.var("HADOOP_CLASSPATH").is_none() {
         path.push(":");
         path.push(context.own_file(FILE_SYSTEM)?);
-        let mut helper = OsString::from("-Dheddle.client.fs.helper=");
-        helper.push(&context.exe);
-        command.arg(helper);
+        command.arg(file_system_helper(context));
     }
     command.arg("-classpath").arg(path);
     command.arg("org.apache.flink.client.cli.CliFrontend").arg(verb);
@@ -59,15 +57,19 @@ pub fn client(
         .env("FLINK_CONF_DIR", &flink.conf)
         .env("FLINK_LIB_DIR", &flink.lib)
         .env("FLINK_PLUGINS_DIR", &flink.plugins);
-    command.env(
-        "FLINK_OPT_DIR",
-        context.var("FLINK_OPT_DIR").map_or_else(|| flink.root.join("opt"), PathBuf::from),
-    );
+    command.env("FLINK_OPT_DIR", flink.opt(context));
     command.env(
         "FLINK_BIN_DIR",
         context.var("FLINK_BIN_DIR").map_or_else(|| flink.root.join("bin"), PathBuf::from),
     );
     Ok(command)
+}
+
+/// The JVM option by which [`FILE_SYSTEM`] finds this program.
+pub(crate) fn file_system_helper(context: &Context) -> OsString {
+    let mut option = OsString::from("-Dheddle.client.fs.helper=");
+    option.push(&context.exe);
+    option
 }
 
 /// `FLINK_ENV_JAVA_OPTS` and `FLINK_ENV_JAVA_OPTS_CLI`, else the configuration's `env.java.opts.*`, as Flink's scripts join them.

@@ -12,10 +12,11 @@ use flink_model::options;
 use sha2::{Digest, Sha256};
 
 use crate::context::{Context, FlinkHome};
-use crate::deploy::Program;
+use crate::deploy::{Program, is_remote, without_scheme};
 use crate::error::Failure;
 use crate::fetch;
 use crate::report::Report;
+use crate::run::{FILE_SYSTEM, file_system_helper};
 use crate::setup::Setup;
 use crate::target::{self, RestAddress, Target, text};
 
@@ -25,8 +26,6 @@ const SQL_DRIVER: &str = "org.apache.flink.table.runtime.application.SqlDriver";
 const GATEWAY_JAR: &str = "flink-sql-gateway";
 /// A local script's name in the JobManager's working directory.
 const SCRIPT: &str = "script.sql";
-/// The HDFS for Flink's client, where it has none of Hadoop's own.
-const FILE_SYSTEM: &str = "flink-client-fs.jar";
 /// Configuration directories for releases whose SQL client takes no `-D`, in [`Context::cache_dir`].
 const CONFIGURATIONS: &str = "sql-conf";
 
@@ -228,12 +227,10 @@ fn deployed(context: &Context, setup: Setup, line: &Line) -> Result<Plan, Failur
         opt_jars: vec![GATEWAY_JAR],
         ..Program::default()
     };
-    let remote = script.split_once("://").is_some_and(|(scheme, _)| scheme != "file");
-    if remote {
+    if is_remote(script) {
         program.args = vec!["--scriptUri".to_owned(), script.to_owned()];
     } else {
-        let plain = script.strip_prefix("file://").unwrap_or(script);
-        let path = context.path(plain.strip_prefix("file:").unwrap_or(plain));
+        let path = context.path(without_scheme(script));
         let unreadable = |e| Failure::because(format!("cannot read the script {}", path.display()), e);
         if !std::fs::metadata(&path).map_err(unreadable)?.is_file() {
             return Err(Failure::new(format!("the script {} is not a file", path.display())));
@@ -274,8 +271,8 @@ fn become_script(
         // Flink's scripts put this variable behind Flink's own jars.
         command.env("HADOOP_CLASSPATH", context.own_file(FILE_SYSTEM)?);
         let mut words = OsString::from(context.var("JVM_ARGS").unwrap_or_default());
-        words.push(" -Dheddle.client.fs.helper=");
-        words.push(&context.exe);
+        words.push(" ");
+        words.push(file_system_helper(context));
         command.env("JVM_ARGS", words);
     }
     Ok(command)

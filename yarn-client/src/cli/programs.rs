@@ -72,7 +72,11 @@ pub(super) async fn run(
     }
     let place = place(&options, &configuration);
     if place == Place::Application {
-        return application(context, console, &options).await;
+        check_application(&options)?;
+        // Without --main, which an application cannot have, it is loaded.
+        let Some(setup) = setup else { return Err(no_main_place()) };
+        let setup = Setup { configuration, ..setup };
+        return start_application(context, console, &options, &settings, setup).await;
     }
     if options.jarfile.is_none()
         && options.program.is_empty()
@@ -125,16 +129,34 @@ pub(super) async fn application(
     options: &RunOptions,
 ) -> Result<ExitCode, Failure> {
     let settings = Settings::of_verb(&options.cluster, Some(&options.yarn))?;
+    check_application(options)?;
+    let mut setup = Setup::load(context)?;
+    settings.apply(&mut setup.configuration);
+    start_application(context, console, options, &settings, setup).await
+}
+
+fn check_application(options: &RunOptions) -> Result<(), Failure> {
     if options.main_place.is_some() {
-        return Err(Failure::usage(
-            "--main has no meaning here: an application's main() runs in the JobManager",
-        ));
+        return Err(no_main_place());
     }
     if options.attached && (options.detached || options.yarn.yarn_detached) {
         return Err(Failure::usage("--attached and --detached exclude each other"));
     }
-    let mut setup = Setup::load(context)?;
-    settings.apply(&mut setup.configuration);
+    Ok(())
+}
+
+fn no_main_place() -> Failure {
+    Failure::usage("--main has no meaning here: an application's main() runs in the JobManager")
+}
+
+/// `setup` holds the settings.
+async fn start_application(
+    context: &Context,
+    console: &Arc<Console>,
+    options: &RunOptions,
+    settings: &Settings,
+    mut setup: Setup,
+) -> Result<ExitCode, Failure> {
     match text(&setup.configuration, &EXECUTION_TARGET).map(|t| t.to_lowercase()).as_deref() {
         None | Some("yarn-application") => {}
         Some(other) => {

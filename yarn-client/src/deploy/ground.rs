@@ -16,7 +16,7 @@ use super::wanted::{BRIDGE, Origin, Part, Wanted};
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
 use crate::report::Report;
-use crate::staging::{ApplicationDir, Artifact, Store, hash_files};
+use crate::staging::{ApplicationDir, Artifact, Store, below, hash_files};
 use std::sync::Arc;
 
 /// Below the staging directory's base: the store for files that anybody may see, and the one for the user's own.
@@ -83,7 +83,7 @@ impl Ground {
         let store_storage = hadoop.storage(prepared.store_dir.as_deref().or(staging))?;
         let store_root = match &prepared.store_dir {
             Some(dir) => dir.clone(),
-            None => format!("{base}/{SHARED_STORE}"),
+            None => below(&base, SHARED_STORE),
         };
         let replication = prepared.replication;
         let id = facts.application.id.to_string();
@@ -92,10 +92,7 @@ impl Ground {
         Ok(Self {
             directory: ApplicationDir::new(storage.clone(), &base, &id, replication),
             shared: (Store::shared(store_storage, &store_root, replication)?, shared),
-            private: (
-                Store::private(storage.clone(), &format!("{base}/{PRIVATE_STORE}"), replication)?,
-                private,
-            ),
+            private: (Store::private(storage.clone(), &below(&base, PRIVATE_STORE), replication)?, private),
             parts: local_parts.chain(remote_parts).collect(),
             hadoop,
             yarn,

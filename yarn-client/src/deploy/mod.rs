@@ -21,7 +21,6 @@ use bytes::Bytes;
 use flink_model::spec::{AmSpec, SPEC_FILE};
 use futures::future;
 use hadoop_fs::Source;
-use hadoop_rpc::Retry;
 use tokio_util::sync::CancellationToken;
 use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, SubmissionContext};
@@ -29,6 +28,7 @@ use yarn_api::records::{ApplicationId, SubmissionContext};
 use crate::error::Failure;
 use crate::hadoop::{Hadoop, yarn_failure};
 use crate::janitor;
+use crate::patience::Patience;
 use crate::report::Report;
 use crate::target::RestAddress;
 use ground::{Ground, Placed};
@@ -49,8 +49,6 @@ pub(crate) use watch::with_extract;
 const POLL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(250));
 /// A ResourceManager that is silent for this long while an application comes up is given up.
 const SILENCE: Duration = Duration::from_secs(120);
-/// How often that silence is mentioned.
-const REMIND: Duration = Duration::from_secs(30);
 
 /// Starts a cluster and waits until it can be used. `interrupt` gives up; then, and after any error, nothing is left in YARN or HDFS.
 pub async fn deploy(
@@ -212,24 +210,12 @@ async fn wait(
     let begin = Instant::now();
     let mut watch = if has_program { Watch::of_program() } else { Watch::default() };
     let mut pause = POLL.0;
-    let mut heard = Instant::now();
-    let mut warned: Option<Instant> = None;
+    let mut patience = Patience::new(SILENCE);
     loop {
-        let found = match yarn.application_report(id).await {
-            Ok(found) => found,
-            // A ResourceManager that fails over or starts anew takes the application with it.
-            Err(e) if e.retry() != Retry::No && heard.elapsed() < SILENCE => {
-                if warned.is_none_or(|at| at.elapsed() >= REMIND) {
-                    warned = Some(Instant::now());
-                    report.warn(&format!("{}; still waiting", yarn_failure(&e)));
-                }
-                tokio::time::sleep(POLL.1).await;
-                continue;
-            }
-            Err(e) => return Err(yarn_failure(&e)),
+        let Some(found) = patience.report(yarn, id, report).await? else {
+            tokio::time::sleep(POLL.1).await;
+            continue;
         };
-        heard = Instant::now();
-        warned = None;
         let (progress, news) = watch.step(&found, begin.elapsed());
         for text in news {
             report.info(&text);

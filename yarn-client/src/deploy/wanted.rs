@@ -279,7 +279,7 @@ fn program_files(
     for (key, path) in &program.files {
         files.push(Wanted::file(key.clone(), Origin::Private(path.clone()), Part::Apart, "the program"));
     }
-    let opt = context.var("FLINK_OPT_DIR").map_or_else(|| flink.root.join("opt"), |dir| context.path(dir));
+    let opt = flink.opt(context);
     for start in &program.opt_jars {
         let found = find_jar(&opt, start)?;
         let name = name_of(&found, start)?;

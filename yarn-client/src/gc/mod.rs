@@ -5,7 +5,7 @@ pub(crate) mod plan;
 mod survey;
 
 use std::collections::BTreeSet;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use flink_model::config::Configuration;
 use flink_model::options;
@@ -18,7 +18,7 @@ use crate::deploy::{PRIVATE_STORE, SHARED_STORE};
 use crate::error::Failure;
 use crate::fetch;
 use crate::hadoop::Hadoop;
-use crate::staging::ancestors;
+use crate::staging::{ancestors, below, idle, now_ms};
 use crate::table;
 use crate::target::text;
 use plan::{Fate, Sweep};
@@ -159,7 +159,7 @@ pub async fn run(
     }
     let mut listings = Vec::new();
     for store in &stores {
-        listings.push((store, list(&store.storage, &store.root).await?));
+        listings.push((store, list(&store.storage, &store.root, true).await?));
     }
     let mut emptied = Vec::new();
     for (store, listing) in &listings {
@@ -234,12 +234,9 @@ async fn is_closed(storage: &Storage, root: &str) -> Result<bool, Failure> {
     Ok(false)
 }
 
-fn below(base: &str, path: &str) -> String {
-    format!("{}/{path}", base.trim_end_matches('/'))
-}
-
-async fn list(storage: &Storage, path: &str) -> Result<Vec<FileStatus>, Failure> {
-    match storage.list(path, true).await {
+/// What is in a directory; nothing if there is none.
+async fn list(storage: &Storage, path: &str, recursive: bool) -> Result<Vec<FileStatus>, Failure> {
+    match storage.list(path, recursive).await {
         Ok(listing) => Ok(listing),
         Err(e) if e.kind() == FsErrorKind::NotFound => Ok(Vec::new()),
         Err(e) => Err(Failure::fs(&e)),
@@ -263,7 +260,7 @@ fn item(
         chosen,
         removed: false,
         error: None,
-        idle: plan::idle(status, now_ms),
+        idle: idle(status, now_ms),
     })
 }
 
@@ -308,11 +305,6 @@ fn fetched_jars(context: &Context, order: &Order) -> Vec<Item> {
         });
     }
     list
-}
-
-fn now_ms() -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The outcome for people: a table, and a line that sums it up.

@@ -7,6 +7,8 @@ use hadoop_fs::FileStatus;
 use serde::Deserialize;
 use yarn_api::records::ApplicationState;
 
+use crate::staging::idle;
+
 /// Artifacts as young as this are always kept: another client may have uploaded them and not submitted yet, and the NameNode notes
 /// only once an hour that a file was read.
 pub(super) const ALWAYS_KEPT: Duration = Duration::from_secs(3600);
@@ -88,11 +90,6 @@ pub(super) fn artifact(path: &str) -> Option<&str> {
     let is_hash = sha256.len() == 64 && sha256.bytes().all(|b| b.is_ascii_hexdigit());
     let fits = sha256.get(..2) == path.get(letters..hash);
     (is_hash && fits && name + 1 < path.len()).then(|| path.get(letters..)).flatten()
-}
-
-/// How long a file has neither been written nor read.
-pub(super) fn idle(status: &FileStatus, now_ms: u64) -> Duration {
-    Duration::from_millis(now_ms.saturating_sub(status.modified_ms.max(status.accessed_ms)))
 }
 
 /// What can go from a store.

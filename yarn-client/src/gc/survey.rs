@@ -1,7 +1,6 @@
 //! What applications there are, what they have left, and which artifacts they use.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use flink_model::spec::SPEC_FILE;
 use futures::{StreamExt, TryStreamExt};
@@ -15,6 +14,7 @@ use super::{AT_ONCE, list};
 use crate::error::Failure;
 use crate::hadoop::{Hadoop, yarn_failure};
 use crate::ps::{By, by, live_states};
+use crate::staging::{APPLICATIONS, application_path, below, idle, now_ms};
 
 /// An `am.json` is far smaller.
 const LARGEST_SPEC: u64 = 64 << 20;
@@ -78,12 +78,7 @@ impl<'a> Survey<'a> {
             directories: Vec::new(),
             notes: Vec::new(),
         };
-        let parent = super::below(base, ".flink");
-        let found = match storage.list(&parent, false).await {
-            Ok(found) => found,
-            Err(e) if e.kind() == FsErrorKind::NotFound => Vec::new(),
-            Err(e) => return Err(Failure::fs(&e)),
-        };
+        let found = list(storage, &below(base, APPLICATIONS), false).await?;
         let named = found.into_iter().filter(|s| s.is_dir).filter_map(|s| {
             let id: ApplicationId = s.path.rsplit('/').next()?.parse().ok()?;
             Some((id, s))
@@ -121,7 +116,7 @@ impl<'a> Survey<'a> {
             }
             Err(e) => return Err(Failure::fs(&e)),
         };
-        let mut fate = plan::fate(state, idle_since(&status));
+        let mut fate = plan::fate(state, idle(&status, now_ms()));
         let mut note = None;
         if state.is_none() && ours && fate == Fate::Dead {
             let key = |name: &str| hadoop.conf.get(name).ok().flatten();
@@ -131,7 +126,7 @@ impl<'a> Survey<'a> {
             }
         }
         let bytes = match fate {
-            Fate::Dead => list(self.storage, &path).await?.iter().map(|s| s.len).sum(),
+            Fate::Dead => list(self.storage, &path, true).await?.iter().map(|s| s.len).sum(),
             Fate::Alive | Fate::Unsure | Fate::Elsewhere => 0,
         };
         Ok((Some(Directory { id, status, fate, ours, bytes }), note))
@@ -173,11 +168,11 @@ impl<'a> Survey<'a> {
         id: ApplicationId,
         report: Option<&ApplicationReport>,
     ) -> Result<Result<Option<Needs>, Unknown>, Failure> {
-        let mut places = vec![super::below(self.base, &format!(".flink/{id}"))];
+        let mut places = vec![application_path(self.base, id)];
         let user = report.map_or(self.user, |r| &r.user);
         // Another user's home is beside one's own.
         let homes = self.storage.home_dir().rsplit_once('/').map_or("", |(homes, _)| homes);
-        places.push(format!("{homes}/{user}/.flink/{id}"));
+        places.push(application_path(&format!("{homes}/{user}"), id));
         places.dedup();
         let mut trouble = None;
         for place in &places {
@@ -230,8 +225,4 @@ impl<'a> Survey<'a> {
         }
         notes
     }
-}
-
-fn idle_since(status: &FileStatus) -> Duration {
-    plan::idle(status, super::now_ms())
 }

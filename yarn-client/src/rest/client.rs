@@ -22,6 +22,13 @@ pub struct Limits {
     pub leader_tries: Duration,
 }
 
+impl Limits {
+    /// One try for an answer within `call`: of a JobManager that may be gone.
+    pub fn one_try(call: Duration) -> Self {
+        Self { call, connect_tries: Duration::ZERO, leader_tries: Duration::ZERO }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -11,6 +11,7 @@ use super::verbs::{Cancel, Savepoint, SavepointOrder, Stop};
 use crate::cli::options::{CancelOptions, RunOptions, SavepointOptions, StopOptions};
 use crate::context::Context;
 use crate::error::Failure;
+use crate::program::jar_and_arguments;
 
 /// How long an operation of a job is waited for: `client.timeout`.
 const CLIENT_TIMEOUT: &str = "client.timeout";
@@ -97,21 +98,8 @@ pub(super) fn cluster_run(
     if !options.classpath.is_empty() {
         return Err(Failure::usage("--main cluster cannot take -C: put the classes into the program's jar"));
     }
-    let word = |word: &std::ffi::OsString| {
-        let text = word.to_str().map(str::to_owned);
-        text.ok_or_else(|| {
-            Failure::usage(format!("the argument {word:?} is not UTF-8: REST cannot carry it"))
-        })
-    };
-    let mut words = options.program.iter();
-    let jar = match &options.jarfile {
-        Some(jar) => jar.clone(),
-        None => words
-            .next()
-            .map(word)
-            .transpose()?
-            .ok_or_else(|| Failure::usage("the program's jar is missing"))?,
-    };
+    let (jar, program_args_list) = jar_and_arguments(options)?;
+    let jar = jar.ok_or_else(|| Failure::usage("the program's jar is missing"))?;
     let local = jar.strip_prefix("file://").or_else(|| jar.strip_prefix("file:")).unwrap_or(&jar);
     if local.contains("://") {
         return Err(Failure::usage(format!("the jar {jar} is not on this machine"))
@@ -130,8 +118,6 @@ pub(super) fn cluster_run(
         })
         .map(|(key, entry)| (key.to_owned(), entry.value.text()))
         .collect();
-    let mut program_args_list = options.arguments.clone();
-    program_args_list.extend(words.map(word).collect::<Result<Vec<_>, _>>()?);
     let run = JarRun {
         entry_class: options.class.clone(),
         program_args_list,

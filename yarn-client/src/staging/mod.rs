@@ -6,9 +6,10 @@ mod tree;
 mod visibility;
 
 use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
 
 use flink_model::spec::{Resource, ResourceKind, Visibility};
-use hadoop_fs::{Source, Storage, WriteOptions};
+use hadoop_fs::{FileStatus, Source, Storage, WriteOptions};
 
 use crate::error::Failure;
 
@@ -19,6 +20,30 @@ pub(crate) use visibility::{ancestors, visibility};
 
 /// Files that are uploaded at the same time: each spends half a second waiting for its last block.
 const PARALLEL_UPLOADS: usize = 8;
+
+/// Below the staging directory's base: the directories of applications.
+pub(crate) const APPLICATIONS: &str = ".flink";
+
+/// `path` below `base`, which may end in a slash.
+pub(crate) fn below(base: &str, path: &str) -> String {
+    format!("{}/{path}", base.trim_end_matches('/'))
+}
+
+/// The directory of one application.
+pub(crate) fn application_path(base: &str, id: impl std::fmt::Display) -> String {
+    below(base, &format!("{APPLICATIONS}/{id}"))
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How long a file has neither been written nor read.
+pub(crate) fn idle(status: &FileStatus, now_ms: u64) -> Duration {
+    Duration::from_millis(now_ms.saturating_sub(status.modified_ms.max(status.accessed_ms)))
+}
 
 /// What an interrupted deployment has to remove, by path.
 #[derive(Debug, Default)]
@@ -61,8 +86,7 @@ pub struct ApplicationDir {
 impl ApplicationDir {
     /// `<base>/.flink/<application id>`; nothing is made yet.
     pub fn new(storage: Storage, base: &str, id: &str, replication: Option<u16>) -> Self {
-        let path = format!("{}/.flink/{id}", base.trim_end_matches('/'));
-        Self { storage, path, replication }
+        Self { storage, path: application_path(base, id), replication }
     }
 
     /// Its path.

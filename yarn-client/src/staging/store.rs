@@ -5,14 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use flink_model::spec::{Resource, ResourceKind};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hadoop_fs::{FileStatus, FsErrorKind, Source, Storage, WriteOptions};
 
 use super::visibility::{ancestors, store_path, visibility};
-use super::{HashedFile, PARALLEL_UPLOADS, Unfinished};
+use super::{HashedFile, PARALLEL_UPLOADS, Unfinished, idle, now_ms};
 use crate::error::Failure;
 use crate::report::Report;
 
@@ -269,11 +269,8 @@ impl Store {
     /// Files that have not been used for long get a new access time: `heddle gc` in another place would take them for unused until
     /// the application is submitted. Who may not do that has somebody else's store, and that one is asked about live applications.
     async fn note_use(&self, found: Vec<FileStatus>) {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let idle = |s: &FileStatus| {
-            now.saturating_sub(Duration::from_millis(s.modified_ms.max(s.accessed_ms))) > LONG_UNUSED
-        };
-        let touched = stream::iter(found.into_iter().filter(idle))
+        let now = now_ms();
+        let touched = stream::iter(found.into_iter().filter(|s| idle(s, now) > LONG_UNUSED))
             .map(|status| async move { self.storage.touch(&status.path).await })
             .buffer_unordered(PARALLEL_QUESTIONS);
         let failed = touched.filter_map(async |done| done.err()).collect::<Vec<_>>().await;
@@ -284,10 +281,10 @@ impl Store {
 
     /// Removes what clients that died long ago have left.
     async fn sweep(&self, incoming: &str) {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = now_ms();
         let Ok(left) = self.storage.list(incoming, false).await else { return };
         let old =
-            left.iter().filter(|s| now.saturating_sub(Duration::from_millis(s.modified_ms)) > ABANDONED);
+            left.iter().filter(|s| Duration::from_millis(now.saturating_sub(s.modified_ms)) > ABANDONED);
         for status in old {
             if let Err(error) = self.storage.delete(&status.path, false).await {
                 tracing::debug!(%error, "abandoned upload not removed");
