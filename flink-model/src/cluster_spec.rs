@@ -69,7 +69,7 @@ impl ClusterSpec {
             options::TM_SLOTS.key
         };
         // YARN counts whole vcores.
-        let cores = task_manager_cores(conf, Some(configured_vcores))?.ceil().max(1.0);
+        let cores = task_manager_cores(conf, release, Some(configured_vcores))?.ceil().max(1.0);
         if cores > f64::from(i32::MAX) {
             return Err(SpecError::NotPositive { key: tm_vcores_key, value: cores.to_string() });
         }

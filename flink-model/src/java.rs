@@ -92,6 +92,18 @@ pub(crate) fn multiply_exact(bytes: u64, factor: f64) -> Option<u64> {
     u64::try_from(whole).ok()
 }
 
+/// `BigDecimal.valueOf(value).setScale(scale, RoundingMode.DOWN)`. `value` must be finite and not negative.
+pub(crate) fn cut(value: f64, scale: u32) -> f64 {
+    let (digits, exponent) = shortest_decimal(value);
+    let surplus = exponent.unsigned_abs().saturating_sub(scale);
+    if exponent >= 0 || surplus == 0 {
+        return value;
+    }
+    let kept = 10u64.checked_pow(surplus).map_or(0, |power| digits / power);
+    // Through text: the nearest number to the decimal, as Java reads it.
+    format!("{kept}e-{scale}").parse().unwrap_or(value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +137,21 @@ mod tests {
         assert_eq!(parse_integer("+12"), Some(12));
         assert_eq!(parse_integer(" 12"), None);
         assert_eq!(parse_integer("1_000"), None);
+    }
+
+    #[test]
+    fn decimals_are_cut_off() {
+        for (value, result) in [
+            (8.708561e-5, 0.00008708),
+            (2.000000001, 2.0),
+            (1e-9, 0.0),
+            (2.999999999, 2.99999999),
+            (1.5, 1.5),
+            (1e300, 1e300),
+            (1e-300, 0.0),
+        ] {
+            assert_eq!(cut(value, 8), result);
+        }
     }
 
     #[test]

@@ -44,6 +44,7 @@ pub mod class_path;
 pub mod cluster_spec;
 pub mod config;
 mod java;
+pub mod java_fit;
 pub mod jvm_options;
 pub mod memory;
 pub mod options;

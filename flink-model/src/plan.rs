@@ -138,8 +138,8 @@ pub fn job_manager_template(
     template.jvm_args.splice(0..0, cluster.job_manager.jvm_args());
     template.main_class = match mode {
         // A per-job cluster takes its jobs from the client's main(); the ApplicationMaster ends it behind the last one.
-        ClusterMode::Session | ClusterMode::PerJob => "dev.heddle.bridge.SessionEntrypoint",
-        ClusterMode::Application => "dev.heddle.bridge.ApplicationEntrypoint",
+        ClusterMode::Session | ClusterMode::PerJob => release.traits().session_entrypoint,
+        ClusterMode::Application => release.traits().application_entrypoint,
     }
     .to_owned();
     let mut args = vec!["--configDir".to_owned(), ".".to_owned()];
@@ -202,18 +202,22 @@ fn template(
     };
     jvm_args.splice(0..0, start.first_options);
     jvm_args.extend(start.last_options);
-    let java_home = if release.traits().java_home { conf.text(options::JAVA_HOME.key) } else { None };
-    let java_home = java_home.or_else(|| env.get("JAVA_HOME").cloned());
     let args = start.first_args.into_iter().chain(start.last_args).collect();
     Ok(JvmTemplate {
         launcher: start.launcher,
-        java_home,
+        java_home: java_home(conf, release, role),
         jvm_args,
         class_path,
         args,
         env,
         ..JvmTemplate::default()
     })
+}
+
+/// The directory of the Java that the configuration names for a role's containers.
+pub fn java_home(conf: &Configuration, release: Release, role: Role) -> Option<String> {
+    let everywhere = if release.traits().java_home { conf.text(options::JAVA_HOME.key) } else { None };
+    everywhere.or_else(|| environment(conf, release, role).remove("JAVA_HOME"))
 }
 
 /// Where Flink finds its plugins when they are not in `./plugins`: a whole distribution among `yarn.provided.lib.dirs` puts them

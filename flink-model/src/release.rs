@@ -43,10 +43,12 @@ pub struct Traits {
     since: (u16, u16),
     /// Configuration file.
     pub file_rule: FileRule,
-    /// Oldest Java that runs it.
+    /// Oldest Java that runs it: older ones cannot read its classes.
     pub java_min: u16,
     /// Newest Java it is released for (experimental support included).
     pub java_max: u16,
+    /// It does not start where the JDK's internals are closed (Java 16 on, unless options of the JVM open them).
+    pub needs_opened_jdk: bool,
     /// Whether upstream still has per-job mode and `run-application`.
     pub upstream_per_job: bool,
     /// `env.java.opts` has been renamed `env.java.opts.all`.
@@ -63,16 +65,26 @@ pub struct Traits {
     pub network_max_1g: bool,
     /// `slotmanager.number-of-slots.min` is honoured.
     pub min_slots: bool,
+    /// CPU cores are cut to eight decimals (`Resource` of flink-core).
+    pub cores_cut: bool,
     /// Names of several external resources are quoted among the dynamic properties.
     pub quotes_external_resources: bool,
     /// `yarn.rolled-logs.*` are honoured.
     pub rolled_logs: bool,
     /// A savepoint can be claimed (`--claimMode`).
     pub claim_mode: bool,
-    /// `execution.state-recovery.*` take the place of `execution.savepoint.*`.
+    /// `execution.state-recovery.*` take the place of `execution.savepoint.*`, and in REST `claimMode` that of `restoreMode`.
     pub state_recovery_keys: bool,
     /// A SQL script can be the program of an application (`SqlDriver`).
     pub sql_application: bool,
+    /// A jar that is run through REST can have a configuration of its own.
+    pub rest_run_configuration: bool,
+    /// Flink's SQL client takes `-D`.
+    pub sql_client_properties: bool,
+    /// Main class of a session's JobManager.
+    pub session_entrypoint: &'static str,
+    /// Main class of an application's JobManager.
+    pub application_entrypoint: &'static str,
 }
 
 const V1_13: Traits = Traits {
@@ -80,6 +92,7 @@ const V1_13: Traits = Traits {
     file_rule: FileRule::LegacyOnly,
     java_min: 8,
     java_max: 11,
+    needs_opened_jdk: true,
     upstream_per_job: true,
     java_opts_all: false,
     java_default_opts: false,
@@ -88,16 +101,35 @@ const V1_13: Traits = Traits {
     legacy_memory_keys: true,
     network_max_1g: true,
     min_slots: false,
+    cores_cut: false,
     quotes_external_resources: false,
     rolled_logs: false,
     claim_mode: false,
     state_recovery_keys: false,
     sql_application: false,
+    rest_run_configuration: false,
+    sql_client_properties: false,
+    session_entrypoint: "dev.heddle.bridge.SessionEntrypoint113",
+    application_entrypoint: "dev.heddle.bridge.ApplicationEntrypoint113",
 };
-const V1_14: Traits = Traits { since: (1, 14), quotes_external_resources: true, ..V1_13 };
+const V1_14: Traits = Traits {
+    since: (1, 14),
+    cores_cut: true,
+    quotes_external_resources: true,
+    session_entrypoint: "dev.heddle.bridge.SessionEntrypoint",
+    application_entrypoint: "dev.heddle.bridge.ApplicationEntrypoint",
+    ..V1_13
+};
 const V1_15: Traits = Traits { since: (1, 15), claim_mode: true, ..V1_14 };
-const V1_17: Traits = Traits { since: (1, 17), java_opts_all: true, network_max_1g: false, ..V1_15 };
-const V1_18: Traits = Traits { since: (1, 18), java_max: 17, ..V1_17 };
+const V1_17: Traits = Traits {
+    since: (1, 17),
+    java_opts_all: true,
+    network_max_1g: false,
+    rest_run_configuration: true,
+    ..V1_15
+};
+const V1_18: Traits =
+    Traits { since: (1, 18), java_max: 17, needs_opened_jdk: false, sql_client_properties: true, ..V1_17 };
 const V1_19: Traits = Traits {
     since: (1, 19),
     file_rule: FileRule::LegacyFirst,
@@ -138,6 +170,11 @@ impl Release {
     /// What differs in this release.
     pub fn traits(self) -> &'static Traits {
         TABLE.iter().rev().find(|row| row.since <= (self.major, self.minor)).unwrap_or(&TABLE[0])
+    }
+
+    /// What holds for a cluster whose release is unknown: the newest one's.
+    pub fn newest_traits() -> &'static Traits {
+        &TABLE[TABLE.len() - 1]
     }
 
     /// From the name of the distribution's main jar: `flink-dist-1.20.1.jar`, `flink-dist_2.12-1.13.6.jar`. None when

@@ -1,4 +1,5 @@
 import java.io.BufferedReader;
+import java.io.ByteArrayOutputStream;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.lang.reflect.InvocationTargetException;
@@ -17,9 +18,11 @@ import org.apache.flink.runtime.clusterframework.TaskExecutorProcessSpec;
 import org.apache.flink.runtime.clusterframework.TaskExecutorProcessUtils;
 import org.apache.flink.runtime.jobmanager.JobManagerProcessSpec;
 import org.apache.flink.runtime.jobmanager.JobManagerProcessUtils;
+import org.apache.flink.runtime.util.bash.BashJavaUtils;
 import org.apache.flink.runtime.util.config.memory.ProcessMemoryUtils;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ArrayNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
 
 /**
@@ -28,6 +31,7 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.Obje
  *
  * <pre>
  * {"ask": "memory", "conf": {key: value}}            pools, JVM parameters and dynamic properties of both processes
+ * {"ask": "scripts", "arguments": [...]}           what Flink's start scripts get from BashJavaUtils
  * {"ask": "load", "dir": "..."}                      the configuration directory as Flink loads it, key by key
  * {"ask": "typed", "type": "...", "value": "..."}    a text as a value of a type
  * </pre>
@@ -56,6 +60,8 @@ public final class FlinkOracle {
                 both.set("jm", guarded(() -> jobManager(conf)));
                 both.set("tm", guarded(() -> taskManager(conf)));
                 return both;
+            case "scripts":
+                return guarded(() -> scripts(JSON.convertValue(question.get("arguments"), String[].class)));
             case "load":
                 return guarded(() -> load(question.get("dir").asText()));
             case "typed":
@@ -107,8 +113,10 @@ public final class FlinkOracle {
             mapped = (Configuration) legacy.invoke(null, conf, TaskManagerOptions.TOTAL_PROCESS_MEMORY);
         }
         TaskExecutorProcessSpec spec = TaskExecutorProcessUtils.processSpecFromConfig(mapped);
-        return JSON.createObjectNode()
-                .put("process", spec.getTotalProcessMemorySize().getBytes())
+        ObjectNode answer = JSON.createObjectNode();
+        ObjectNode resources = answer.putObject("resources");
+        spec.getExtendedResources().forEach((name, resource) -> resources.put(name, resource.getValue().longValue()));
+        return answer.put("process", spec.getTotalProcessMemorySize().getBytes())
                 .put("flink", spec.getTotalFlinkMemorySize().getBytes())
                 .put("megabytes", spec.getTotalProcessMemorySize().getMebiBytes())
                 .put("jvm", ProcessMemoryUtils.generateJvmParametersStr(spec))
@@ -123,6 +131,25 @@ public final class FlinkOracle {
             }
         }
         return null;
+    }
+
+    private static JsonNode scripts(String[] arguments) throws Exception {
+        PrintStream before = System.out;
+        ByteArrayOutputStream printed = new ByteArrayOutputStream();
+        System.setOut(new PrintStream(printed, true, "UTF-8"));
+        try {
+            BashJavaUtils.main(arguments);
+        } finally {
+            System.setOut(before);
+        }
+        ObjectNode answer = JSON.createObjectNode();
+        ArrayNode lines = answer.putArray("lines");
+        for (String line : printed.toString("UTF-8").split("\n")) {
+            if (line.startsWith(BashJavaUtils.EXECUTION_PREFIX)) {
+                lines.add(line.substring(BashJavaUtils.EXECUTION_PREFIX.length()));
+            }
+        }
+        return answer;
     }
 
     private static JsonNode load(String directory) {

@@ -10,7 +10,7 @@ use super::{MemoryError, Role, jvm_args, legacy, property};
 
 const ROLE: Role = Role::JobManager;
 
-const OPTIONS: ProcessOptions = ProcessOptions {
+pub(super) const OPTIONS: ProcessOptions = ProcessOptions {
     role: ROLE,
     fine_grained: &[&options::JM_HEAP_SIZE],
     flink: &options::JM_FLINK_SIZE,
@@ -19,6 +19,7 @@ const OPTIONS: ProcessOptions = ProcessOptions {
     overhead_min: &options::JM_OVERHEAD_MIN,
     overhead_max: &options::JM_OVERHEAD_MAX,
     overhead_fraction: &options::JM_OVERHEAD_FRACTION,
+    legacy: (&options::JM_LEGACY_HEAP, &options::JM_LEGACY_HEAP_MB),
 };
 
 /// Less heap than this is not recommended.
@@ -41,13 +42,7 @@ pub struct JobManagerMemory {
 
 /// The JobManager's memory, or why Flink would refuse the configuration.
 pub fn job_manager(conf: &Configuration, release: Release) -> Result<JobManagerMemory, MemoryError> {
-    let conf = legacy::with_process_size(
-        conf,
-        release,
-        &options::JM_PROCESS_SIZE,
-        &options::JM_LEGACY_HEAP,
-        &options::JM_LEGACY_HEAP_MB,
-    )?;
+    let conf = legacy::with_process_size(conf, release, &OPTIONS)?;
     let (Inner { heap, off_heap }, Jvm { metaspace, overhead }) = derive(&conf, release.traits(), &OPTIONS)?;
     let direct_limit = conf.require(&options::JM_DIRECT_LIMIT)?;
     Ok(JobManagerMemory { heap, off_heap, metaspace, overhead, direct_limit })

@@ -1,11 +1,12 @@
 //! Names that the memory sizes had before 1.10 and 1.11; read up to 1.20.
 
 use crate::config::{Configuration, Origin};
-use crate::options::{self, Opt};
+use crate::options;
 use crate::release::Release;
 use crate::units::MemorySize;
 
 use super::MemoryError;
+use super::process::ProcessOptions;
 
 /// Takes over `FLINK_JM_HEAP` and `FLINK_TM_HEAP`, which win over the old keys but not over a process size.
 pub fn apply_heap_environment(
@@ -32,14 +33,14 @@ pub fn apply_heap_environment(
 pub(super) fn with_process_size(
     conf: &Configuration,
     release: Release,
-    process: &Opt<MemorySize>,
-    heap: &Opt<MemorySize>,
-    heap_mb: &'static Opt<i32>,
+    options: &ProcessOptions,
 ) -> Result<Configuration, MemoryError> {
     let mut mapped = conf.clone();
+    let process = options.process;
     if !release.traits().legacy_memory_keys || conf.contains(process) {
         return Ok(mapped);
     }
+    let (heap, heap_mb) = options.legacy;
     let (size, key) = if let Some(size) = conf.get(heap)? {
         (size, heap.key)
     } else if let Some(mebibytes) = conf.get(heap_mb)? {

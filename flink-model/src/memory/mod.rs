@@ -8,17 +8,27 @@
 //!
 //! At least one of process size, Flink size and the fine-grained sizes must be set; the rest follows.
 
+mod advice;
 mod error;
+mod explain;
 mod job_manager;
 mod legacy;
+mod pools;
 mod process;
+mod remedy;
 mod task_manager;
 
+pub use advice::{Advice, Change, advise, percent};
 pub use error::{MemoryError, Pool};
+pub use explain::{Explained, ExplainedPool, Limit, Rule, Setting, Whole};
 pub use job_manager::{JobManagerMemory, job_manager};
 pub use legacy::apply_heap_environment;
+pub use pools::{JvmLimit, PoolName, short};
+pub use remedy::{Remedy, remedies};
 pub use task_manager::{TaskManagerMemory, external_resources, task_manager, task_manager_cores};
 
+use crate::config::Configuration;
+use crate::release::Release;
 use crate::units::MemorySize;
 
 /// Which of the two processes.
@@ -40,6 +50,26 @@ impl std::fmt::Display for Role {
 }
 
 impl Role {
+    /// The key of the process size.
+    pub fn process_key(self) -> &'static str {
+        self.options().process.key
+    }
+
+    fn options(self) -> &'static process::ProcessOptions {
+        match self {
+            Self::JobManager => &job_manager::OPTIONS,
+            Self::TaskManager => &task_manager::OPTIONS,
+        }
+    }
+
+    /// Whether `release` would take the configuration for this role.
+    fn check(self, conf: &Configuration, release: Release) -> Result<(), MemoryError> {
+        match self {
+            Self::JobManager => job_manager(conf, release).map(drop),
+            Self::TaskManager => task_manager(conf, release).map(drop),
+        }
+    }
+
     /// How this role's keys begin.
     pub(crate) fn prefix(self) -> &'static str {
         match self {

@@ -17,6 +17,8 @@ pub(super) struct ProcessOptions {
     pub(super) overhead_min: &'static Opt<MemorySize>,
     pub(super) overhead_max: &'static Opt<MemorySize>,
     pub(super) overhead_fraction: &'static Opt<f32>,
+    /// Old names of the process size (to 1.20): as a size, and in MiB.
+    pub(super) legacy: (&'static Opt<MemorySize>, &'static Opt<i32>),
 }
 
 /// Outside of Flink's own memory.
@@ -33,6 +35,30 @@ pub(super) trait Division: Sized {
     fn from_flink(conf: &Configuration, traits: &Traits, flink: MemorySize) -> Result<Self, MemoryError>;
     /// Sum of the pools.
     fn flink(&self) -> Result<MemorySize, MemoryError>;
+}
+
+/// Which of the sizes that are set everything follows from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Basis {
+    /// All fine-grained ones.
+    FineGrained,
+    /// Flink's.
+    Flink,
+    /// The process's.
+    Process,
+}
+
+impl Basis {
+    /// None if nothing is set that would do.
+    pub(super) fn of(conf: &Configuration, options: &ProcessOptions) -> Option<Self> {
+        if options.fine_grained.iter().all(|option| conf.contains(option)) {
+            Some(Self::FineGrained)
+        } else if conf.contains(options.flink) {
+            Some(Self::Flink)
+        } else {
+            conf.contains(options.process).then_some(Self::Process)
+        }
+    }
 }
 
 /// A fraction with limits.
@@ -70,17 +96,27 @@ impl Range {
 
     /// The fraction of `whole`, within the limits.
     pub(super) fn of(&self, whole: MemorySize) -> Result<MemorySize, MemoryError> {
-        self.limit(whole.times(self.fraction))
+        self.unlimited(whole).map(|size| self.limit(size))
     }
 
     /// The part that makes up the fraction of the whole once it is added to `rest`, within the limits.
     pub(super) fn beside(&self, rest: MemorySize) -> Result<MemorySize, MemoryError> {
-        self.limit(rest.times(self.fraction / (1.0 - self.fraction)))
+        self.unlimited_beside(rest).map(|size| self.limit(size))
     }
 
-    fn limit(&self, size: Option<MemorySize>) -> Result<MemorySize, MemoryError> {
-        let size = size.ok_or(MemoryError::Overflow { role: self.role })?;
-        Ok(if size > self.max { self.max } else { size.max(self.min) })
+    /// The fraction of `whole`, whatever the limits say.
+    pub(super) fn unlimited(&self, whole: MemorySize) -> Result<MemorySize, MemoryError> {
+        whole.times(self.fraction).ok_or(MemoryError::Overflow { role: self.role })
+    }
+
+    /// As `beside`, whatever the limits say.
+    pub(super) fn unlimited_beside(&self, rest: MemorySize) -> Result<MemorySize, MemoryError> {
+        let factor = self.fraction / (1.0 - self.fraction);
+        rest.times(factor).ok_or(MemoryError::Overflow { role: self.role })
+    }
+
+    fn limit(&self, size: MemorySize) -> MemorySize {
+        if size > self.max { self.max } else { size.max(self.min) }
     }
 
     pub(super) fn contains(&self, size: MemorySize) -> bool {
@@ -101,38 +137,39 @@ pub(super) fn derive<D: Division>(
     options: &ProcessOptions,
 ) -> Result<(D, Jvm), MemoryError> {
     let role = options.role;
-    if options.fine_grained.iter().all(|option| conf.contains(option)) {
-        let division = D::from_fine_grained(conf, traits)?;
-        let jvm = around_flink(conf, options, division.flink()?)?;
-        return Ok((division, jvm));
+    match Basis::of(conf, options) {
+        Some(Basis::FineGrained) => {
+            let division = D::from_fine_grained(conf, traits)?;
+            let jvm = around_flink(conf, options, division.flink()?)?;
+            Ok((division, jvm))
+        }
+        Some(Basis::Flink) => {
+            let flink = conf.require(options.flink)?;
+            let division = D::from_flink(conf, traits, flink)?;
+            Ok((division, around_flink(conf, options, flink)?))
+        }
+        Some(Basis::Process) => {
+            let process = conf.require(options.process)?;
+            let metaspace = conf.require(options.metaspace)?;
+            let overhead = overhead_range(conf, options)?.of(process)?;
+            let outside = sum(role, &[metaspace, overhead])?;
+            let too_small = MemoryError::ProcessTooSmall { role, process, metaspace, overhead };
+            let flink = process.minus(outside).ok_or(too_small)?;
+            Ok((D::from_flink(conf, traits, flink)?, Jvm { metaspace, overhead }))
+        }
+        None => {
+            let fine_grained: Vec<_> = options.fine_grained.iter().map(|option| option.key).collect();
+            Err(MemoryError::NotConfigured {
+                role,
+                process: options.process.key,
+                flink: options.flink.key,
+                fine_grained: fine_grained.join(" and "),
+            })
+        }
     }
-    if conf.contains(options.flink) {
-        let flink = conf.require(options.flink)?;
-        let division = D::from_flink(conf, traits, flink)?;
-        return Ok((division, around_flink(conf, options, flink)?));
-    }
-    if !conf.contains(options.process) {
-        let fine_grained: Vec<_> = options.fine_grained.iter().map(|option| option.key).collect();
-        return Err(MemoryError::NotConfigured {
-            role,
-            process: options.process.key,
-            flink: options.flink.key,
-            fine_grained: fine_grained.join(" and "),
-        });
-    }
-    let process = conf.require(options.process)?;
-    let metaspace = conf.require(options.metaspace)?;
-    let overhead = overhead_range(conf, options)?.of(process)?;
-    let flink = process.minus(sum(role, &[metaspace, overhead])?).ok_or(MemoryError::ProcessTooSmall {
-        role,
-        process,
-        metaspace,
-        overhead,
-    })?;
-    Ok((D::from_flink(conf, traits, flink)?, Jvm { metaspace, overhead }))
 }
 
-fn overhead_range(conf: &Configuration, options: &ProcessOptions) -> Result<Range, MemoryError> {
+pub(super) fn overhead_range(conf: &Configuration, options: &ProcessOptions) -> Result<Range, MemoryError> {
     let limits = (conf.require(options.overhead_min)?, conf.require(options.overhead_max)?);
     Range::new(conf, options.role, limits, options.overhead_fraction)
 }

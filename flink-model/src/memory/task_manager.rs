@@ -13,7 +13,7 @@ use super::{MemoryError, Pool, Role, jvm_args, legacy, property};
 
 const ROLE: Role = Role::TaskManager;
 
-const OPTIONS: ProcessOptions = ProcessOptions {
+pub(super) const OPTIONS: ProcessOptions = ProcessOptions {
     role: ROLE,
     fine_grained: &[&options::TM_TASK_HEAP, &options::TM_MANAGED_SIZE],
     flink: &options::TM_FLINK_SIZE,
@@ -22,6 +22,7 @@ const OPTIONS: ProcessOptions = ProcessOptions {
     overhead_min: &options::TM_OVERHEAD_MIN,
     overhead_max: &options::TM_OVERHEAD_MAX,
     overhead_fraction: &options::TM_OVERHEAD_FRACTION,
+    legacy: (&options::TM_LEGACY_HEAP, &options::TM_LEGACY_HEAP_MB),
 };
 
 /// The pools of a TaskManager.
@@ -47,13 +48,7 @@ pub struct TaskManagerMemory {
 
 /// A TaskManager's memory, or why Flink would refuse the configuration.
 pub fn task_manager(conf: &Configuration, release: Release) -> Result<TaskManagerMemory, MemoryError> {
-    let conf = legacy::with_process_size(
-        conf,
-        release,
-        &options::TM_PROCESS_SIZE,
-        &options::TM_LEGACY_HEAP,
-        &options::TM_LEGACY_HEAP_MB,
-    )?;
+    let conf = legacy::with_process_size(conf, release, &OPTIONS)?;
     let (inner, Jvm { metaspace, overhead }) = derive::<Inner>(&conf, release.traits(), &OPTIONS)?;
     Ok(TaskManagerMemory {
         framework_heap: inner.framework_heap,
@@ -221,7 +216,7 @@ fn managed(conf: &Configuration, flink: MemorySize) -> Result<MemorySize, Memory
     }
 }
 
-fn network_range(conf: &Configuration, traits: &Traits) -> Result<Range, MemoryError> {
+pub(super) fn network_range(conf: &Configuration, traits: &Traits) -> Result<Range, MemoryError> {
     let min = conf.require(&options::TM_NETWORK_MIN)?;
     let max = match conf.get(&options::TM_NETWORK_MAX)? {
         Some(max) => max,
@@ -232,7 +227,7 @@ fn network_range(conf: &Configuration, traits: &Traits) -> Result<Range, MemoryE
 }
 
 /// The old number of network buffers, if it alone says how much network memory there is.
-fn network_buffers(conf: &Configuration, traits: &Traits) -> Option<&'static Opt<i32>> {
+pub(super) fn network_buffers(conf: &Configuration, traits: &Traits) -> Option<&'static Opt<i32>> {
     let newer = conf.contains(&options::TM_NETWORK_MIN)
         || conf.contains(&options::TM_NETWORK_MAX)
         || conf.contains(&options::TM_NETWORK_FRACTION);
@@ -240,7 +235,7 @@ fn network_buffers(conf: &Configuration, traits: &Traits) -> Option<&'static Opt
     (set && !newer).then_some(&options::TM_NETWORK_BUFFERS)
 }
 
-fn buffers_size(conf: &Configuration, option: &Opt<i32>) -> Result<MemorySize, MemoryError> {
+pub(super) fn buffers_size(conf: &Configuration, option: &Opt<i32>) -> Result<MemorySize, MemoryError> {
     const MIN_SEGMENT: u64 = 4096;
     let count = i64::from(conf.require(option)?);
     let segment = conf.require(&options::TM_SEGMENT_SIZE)?;
@@ -278,17 +273,20 @@ fn check_network(
 }
 
 /// CPU cores of a TaskManager: `taskmanager.cpu.cores`, else `fallback` where positive, else the number of slots.
-pub fn task_manager_cores(conf: &Configuration, fallback: Option<i32>) -> Result<f64, MemoryError> {
+pub fn task_manager_cores(
+    conf: &Configuration,
+    release: Release,
+    fallback: Option<i32>,
+) -> Result<f64, MemoryError> {
     let (cores, key) = match (conf.get(&options::TM_CPU_CORES)?, fallback) {
         (Some(cores), _) => (cores, options::TM_CPU_CORES.key),
         (None, Some(fallback)) if fallback > 0 => (f64::from(fallback), options::CONTAINER_VCORES.key),
         (None, _) => (f64::from(conf.require(&options::TM_SLOTS)?), options::TM_SLOTS.key),
     };
-    if cores > 0.0 && cores.is_finite() {
-        Ok(cores)
-    } else {
-        Err(MemoryError::Cores { key, value: java::double_to_string(cores) })
+    if !(cores > 0.0 && cores.is_finite()) {
+        return Err(MemoryError::Cores { key, value: java::double_to_string(cores) });
     }
+    Ok(if release.traits().cores_cut { java::cut(cores, 8) } else { cores })
 }
 
 /// Amounts of the external resources of a TaskManager, by name. Those without a positive amount are left out.
@@ -367,13 +365,14 @@ mod tests {
     #[test]
     fn cores_come_from_three_places() {
         let mut conf = Configuration::new(FileFormat::Standard);
-        assert_eq!(task_manager_cores(&conf, None), Ok(1.0));
+        let release = "1.20.5".parse().unwrap();
+        assert_eq!(task_manager_cores(&conf, release, None), Ok(1.0));
         conf.set_dynamic("taskmanager.numberOfTaskSlots", "3");
-        assert_eq!(task_manager_cores(&conf, Some(-1)), Ok(3.0));
-        assert_eq!(task_manager_cores(&conf, Some(2)), Ok(2.0));
+        assert_eq!(task_manager_cores(&conf, release, Some(-1)), Ok(3.0));
+        assert_eq!(task_manager_cores(&conf, release, Some(2)), Ok(2.0));
         conf.set_dynamic("taskmanager.cpu.cores", "1.5");
-        assert_eq!(task_manager_cores(&conf, Some(2)), Ok(1.5));
+        assert_eq!(task_manager_cores(&conf, release, Some(2)), Ok(1.5));
         conf.set_dynamic("taskmanager.cpu.cores", "0");
-        assert!(task_manager_cores(&conf, None).is_err());
+        assert!(task_manager_cores(&conf, release, None).is_err());
     }
 }
