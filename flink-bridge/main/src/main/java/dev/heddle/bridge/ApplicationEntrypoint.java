@@ -3,7 +3,6 @@ package dev.heddle.bridge;
 import org.apache.flink.client.deployment.application.ApplicationClusterEntryPoint;
 import org.apache.flink.client.deployment.application.ApplicationConfiguration;
 import org.apache.flink.client.deployment.application.ApplicationExecutionException;
-import org.apache.flink.client.program.DefaultPackagedProgramRetriever;
 import org.apache.flink.client.program.PackagedProgram;
 import org.apache.flink.client.program.PackagedProgramUtils;
 import org.apache.flink.configuration.ConfigOption;
@@ -72,10 +71,14 @@ public final class ApplicationEntrypoint extends ApplicationClusterEntryPoint {
 
     /** Arguments: see {@link Arguments}. */
     public static void main(String[] args) {
-        Startup startup = Startup.orExit(LOG, ApplicationEntrypoint.class, args);
+        run(new Flink114(), args);
+    }
+
+    static void run(FlinkApi api, String[] args) {
+        Startup startup = Startup.orExit(LOG, api, ApplicationEntrypoint.class, args);
         PackagedProgram program;
         try {
-            program = program(startup.effective, application(startup));
+            program = program(api, startup.effective, application(startup));
             configureExecution(startup.effective, program);
         } catch (Exception e) {
             LOG.error("Could not prepare the application's program.", e);
@@ -106,15 +109,15 @@ public final class ApplicationEntrypoint extends ApplicationClusterEntryPoint {
         return new ApplicationConfiguration(programArgs, mainClass.isTextual() ? mainClass.textValue() : null);
     }
 
-    private static PackagedProgram program(Configuration configuration, ApplicationConfiguration application)
-            throws FlinkException {
+    private static PackagedProgram program(
+            FlinkApi api, Configuration configuration, ApplicationConfiguration application)
+            throws FlinkException, IOException {
         File usrlib = usrlib(configuration);
         String mainClass = application.getApplicationClassName();
         String[] args = application.getProgramArguments();
         boolean python = PackagedProgramUtils.isPython(mainClass) || PackagedProgramUtils.isPython(args);
         File jar = python ? null : userJar(usrlib, configuration);
-        return DefaultPackagedProgramRetriever.create(usrlib, jar, mainClass, args, configuration)
-                .getPackagedProgram();
+        return api.program(usrlib, jar, mainClass, args, configuration);
     }
 
     /** The directory that user classes are loaded from, null where they are on the JVM's class path. */

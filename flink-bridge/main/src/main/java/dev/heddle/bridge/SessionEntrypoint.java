@@ -46,7 +46,11 @@ public final class SessionEntrypoint extends SessionClusterEntrypoint {
 
     /** Arguments: see {@link Arguments}. */
     public static void main(String[] args) {
-        Startup startup = Startup.orExit(LOG, SessionEntrypoint.class, args);
+        run(new Flink114(), args);
+    }
+
+    static void run(FlinkApi api, String[] args) {
+        Startup startup = Startup.orExit(LOG, api, SessionEntrypoint.class, args);
         ClusterEntrypoint.runClusterEntrypoint(new SessionEntrypoint(startup));
     }
 }

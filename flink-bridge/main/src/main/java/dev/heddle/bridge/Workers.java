@@ -4,26 +4,31 @@ import org.apache.flink.configuration.Configuration;
 import org.apache.flink.runtime.clusterframework.ApplicationStatus;
 import org.apache.flink.runtime.clusterframework.TaskExecutorProcessSpec;
 import org.apache.flink.runtime.clusterframework.types.ResourceID;
-import org.apache.flink.runtime.resourcemanager.active.AbstractResourceManagerDriver;
+import org.apache.flink.runtime.resourcemanager.active.ResourceEventHandler;
 import org.apache.flink.runtime.resourcemanager.exceptions.ResourceManagerException;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
 /**
- * Gives Flink's ResourceManager its workers through heddle-am.
+ * Gives Flink's ResourceManager its workers through heddle-am. Each release has a driver class of its own in front of this,
+ * because the signatures differ.
  *
  * <p>State belongs to the ResourceManager's main thread. Nothing waits there but the deregistration, for a bounded time:
  * registration with YARN may take minutes (its ResourceManager restarts), so its answer is handled when it comes, and
  * what Flink asks for in the meantime is sent then.
  */
-final class HeddleResourceManagerDriver extends AbstractResourceManagerDriver<HeddleWorker>
-        implements AmLink.Listener {
+final class Workers implements AmLink.Listener {
+    private static final Logger LOG = LoggerFactory.getLogger(Workers.class);
     /** Below Flink's own limit for this call (10 s), after which the process would end as failed. */
     private static final long DEREGISTER_TIMEOUT_S = 8;
 
@@ -37,6 +42,8 @@ final class HeddleResourceManagerDriver extends AbstractResourceManagerDriver<He
         }
     }
 
+    private final Configuration effective;
+    private final Configuration file;
     private final AmLink link;
     private final Failures failures;
     private final String webInterfaceUrl;
@@ -45,6 +52,8 @@ final class HeddleResourceManagerDriver extends AbstractResourceManagerDriver<He
     /** In the order of the requests. */
     private final Map<Long, Pending> pending = new LinkedHashMap<>();
 
+    private ResourceEventHandler<HeddleWorker> handler;
+    private Executor mainThread;
     private long lastId = 0;
     /** Null until YARN knows the application. */
     private AmMessage.Registered limits = null;
@@ -56,30 +65,32 @@ final class HeddleResourceManagerDriver extends AbstractResourceManagerDriver<He
     private volatile boolean ending = false;
 
     /** @param file the configuration as the file in every container has it */
-    HeddleResourceManagerDriver(
+    Workers(
             Configuration effective,
             Configuration file,
             AmLink link,
             Failures failures,
             String webInterfaceUrl,
             String rpcAddress) {
-        super(effective, file);
+        this.effective = effective;
+        this.file = file;
         this.link = link;
         this.failures = failures;
         this.webInterfaceUrl = webInterfaceUrl;
         this.rpcAddress = rpcAddress;
     }
 
-    @Override
-    protected void initializeInternal() {
+    /** The ResourceManager leads, and runs what it is given in its main thread. */
+    void start(ResourceEventHandler<HeddleWorker> flink, Executor flinkMainThread) {
+        handler = flink;
+        mainThread = flinkMainThread;
         link.setListener(this);
         link.send(BridgeMessages.ready(webInterfaceUrl, rpcAddress));
     }
 
-    @Override
-    public CompletableFuture<HeddleWorker> requestResource(TaskExecutorProcessSpec spec) {
+    CompletableFuture<HeddleWorker> request(TaskExecutorProcessSpec spec) {
         long id = ++lastId;
-        Pending wanted = new Pending(WorkerRequest.of(spec, flinkClientConfig, flinkConfig));
+        Pending wanted = new Pending(WorkerRequest.of(spec, file, effective));
         wanted.future.whenComplete(
                 (worker, error) -> {
                     // Only Flink can end a request that is still in the map.
@@ -88,7 +99,7 @@ final class HeddleResourceManagerDriver extends AbstractResourceManagerDriver<He
                     }
                 });
         pending.put(id, wanted);
-        log.info(
+        LOG.info(
                 "Request {}: a worker of {} MB and {} vcores for {}.",
                 id,
                 wanted.request.memoryMb,
@@ -100,17 +111,15 @@ final class HeddleResourceManagerDriver extends AbstractResourceManagerDriver<He
         return wanted.future;
     }
 
-    @Override
-    public void releaseResource(HeddleWorker worker) {
-        log.info("Releasing worker {}.", worker);
+    void release(HeddleWorker worker) {
+        LOG.info("Releasing worker {}.", worker);
         link.send(BridgeMessages.release(worker.container()));
     }
 
-    @Override
-    public void deregisterApplication(ApplicationStatus status, String diagnostics) {
+    void deregister(ApplicationStatus status, String diagnostics) {
         ending = true;
         String yarnStatus = yarnStatus(status);
-        log.info("The application ends with the status {}.", yarnStatus);
+        LOG.info("The application ends with the status {}.", yarnStatus);
         if (status != ApplicationStatus.SUCCEEDED) {
             failures.reportEnded();
         }
@@ -118,18 +127,24 @@ final class HeddleResourceManagerDriver extends AbstractResourceManagerDriver<He
         try {
             deregistered.get(DEREGISTER_TIMEOUT_S, TimeUnit.SECONDS);
         } catch (TimeoutException e) {
-            log.error("heddle-am did not confirm the final status within {} s; ending anyway.", DEREGISTER_TIMEOUT_S);
+            LOG.error("heddle-am did not confirm the final status within {} s; ending anyway.", DEREGISTER_TIMEOUT_S);
         } catch (ExecutionException e) {
-            log.error("The final status may not have reached YARN: {}", e.getCause().getMessage());
+            LOG.error("The final status may not have reached YARN: {}", e.getCause().getMessage());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
     }
 
     /** The connection stays until the process is gone: its end tells heddle-am just that. */
-    @Override
-    public void terminate() {
+    void end() {
         ending = true;
+    }
+
+    /** YARN takes one registration per ApplicationMaster: another ResourceManager cannot take over in this process. */
+    void onLeadershipLost() {
+        if (!ending) {
+            fail(new ResourceManagerException("The ResourceManager is no longer the leader."));
+        }
     }
 
     @Override
@@ -143,7 +158,7 @@ final class HeddleResourceManagerDriver extends AbstractResourceManagerDriver<He
                     new ResourceManagerException(
                             "heddle-am ends the application: " + ((AmMessage.Fatal) message).reason));
         } else if (!ending) {
-            getMainThreadExecutor().execute(() -> handle(message));
+            mainThread.execute(() -> handle(message));
         }
     }
 
@@ -168,10 +183,9 @@ final class HeddleResourceManagerDriver extends AbstractResourceManagerDriver<He
                 onFailed((AmMessage.Failed) message);
             } else if (message instanceof AmMessage.Terminated) {
                 AmMessage.Terminated terminated = (AmMessage.Terminated) message;
-                getResourceEventHandler()
-                        .onWorkerTerminated(new ResourceID(terminated.worker), terminated.reason);
+                handler.onWorkerTerminated(new ResourceID(terminated.worker), terminated.reason);
             } else {
-                log.warn("Ignoring {} of heddle-am.", message);
+                LOG.warn("Ignoring {} of heddle-am.", message);
             }
         } catch (RuntimeException e) {
             fail(e);
@@ -180,11 +194,11 @@ final class HeddleResourceManagerDriver extends AbstractResourceManagerDriver<He
 
     private void onPrevious(AmMessage.Previous previous) {
         if (serving) {
-            log.warn("Ignoring a second {} of heddle-am.", previous);
+            LOG.warn("Ignoring a second {} of heddle-am.", previous);
             return;
         }
         // Flink 1.16 and later ask for no worker before they hear this, also when there is none to recover.
-        getResourceEventHandler().onPreviousAttemptWorkersRecovered(previous.workers);
+        handler.onPreviousAttemptWorkersRecovered(previous.workers);
         serving = true;
         new LinkedHashMap<>(pending).forEach(this::submit);
     }
@@ -193,11 +207,11 @@ final class HeddleResourceManagerDriver extends AbstractResourceManagerDriver<He
         Pending wanted = pending.remove(allocated.id);
         // First the future: Flink rejects a TaskManager that registers before its worker is known.
         if (wanted != null && wanted.future.complete(allocated.worker)) {
-            log.info("Request {} is met by {} on {}.", allocated.id, allocated.worker, allocated.worker.host);
+            LOG.info("Request {} is met by {} on {}.", allocated.id, allocated.worker, allocated.worker.host);
             link.send(BridgeMessages.launch(allocated.id, allocated.worker.container()));
         } else {
             // The cancellation and the container crossed on the way.
-            log.info("Returning {}: request {} is no longer wanted.", allocated.worker, allocated.id);
+            LOG.info("Returning {}: request {} is no longer wanted.", allocated.worker, allocated.id);
             link.send(BridgeMessages.release(allocated.worker.container()));
         }
     }
@@ -223,7 +237,7 @@ final class HeddleResourceManagerDriver extends AbstractResourceManagerDriver<He
     }
 
     private void fail(Throwable cause) {
-        getResourceEventHandler().onError(cause);
+        handler.onError(cause);
     }
 
     private static String yarnStatus(ApplicationStatus status) {

@@ -32,6 +32,7 @@ final class Startup {
     private static final ConfigOption<String> RPC_PORT_RANGE =
             ConfigOptions.key("yarn.application-master.port").stringType().defaultValue("0");
 
+    final FlinkApi api;
     final Arguments arguments;
     /** As the file in every container has it. */
     final Configuration file;
@@ -42,7 +43,13 @@ final class Startup {
     final Failures failures;
 
     private Startup(
-            Arguments arguments, Configuration file, Configuration effective, AmLink link, Failures failures) {
+            FlinkApi api,
+            Arguments arguments,
+            Configuration file,
+            Configuration effective,
+            AmLink link,
+            Failures failures) {
+        this.api = api;
         this.arguments = arguments;
         this.file = file;
         this.effective = effective;
@@ -51,7 +58,7 @@ final class Startup {
     }
 
     /** Prepares the process, or ends it with exit code 1 and the reason in its log. */
-    static Startup orExit(Logger log, Class<?> entrypoint, String[] args) {
+    static Startup orExit(Logger log, FlinkApi api, Class<?> entrypoint, String[] args) {
         EnvironmentInformation.logEnvironmentInfo(log, entrypoint.getSimpleName(), args);
         SignalHandler.register(log);
         JvmShutdownSafeguard.installAsShutdownHook(log);
@@ -65,7 +72,7 @@ final class Startup {
             failures = new Failures(link);
             Configuration file = GlobalConfiguration.loadConfiguration(arguments.configDir);
             Configuration effective = effective(file, arguments.properties, environment, version);
-            return new Startup(arguments, file, effective, link, failures);
+            return new Startup(api, arguments, file, effective, link, failures);
         } catch (IOException | RuntimeException e) {
             log.error("Could not start {}: {}", entrypoint.getSimpleName(), e.getMessage(), e);
             if (failures != null) {
@@ -77,7 +84,7 @@ final class Startup {
     }
 
     HeddleResourceManagerFactory resourceManagerFactory() {
-        return new HeddleResourceManagerFactory(link, failures, file);
+        return new HeddleResourceManagerFactory(api, link, failures, file);
     }
 
     /** The ports that the JobManager's RPC may use: one, a range or a list. */

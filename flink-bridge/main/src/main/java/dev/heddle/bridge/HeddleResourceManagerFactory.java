@@ -6,14 +6,16 @@ import org.apache.flink.runtime.resourcemanager.active.ActiveResourceManagerFact
 import org.apache.flink.runtime.resourcemanager.active.ResourceManagerDriver;
 import org.apache.flink.util.ConfigurationException;
 
-/** Makes Flink's active ResourceManager with {@link HeddleResourceManagerDriver}. */
+/** Makes Flink's active ResourceManager with {@link Workers}. */
 final class HeddleResourceManagerFactory extends ActiveResourceManagerFactory<HeddleWorker> {
+    private final FlinkApi api;
     private final AmLink link;
     private final Failures failures;
     private final Configuration file;
 
     /** @param file the configuration as the file in every container has it */
-    HeddleResourceManagerFactory(AmLink link, Failures failures, Configuration file) {
+    HeddleResourceManagerFactory(FlinkApi api, AmLink link, Failures failures, Configuration file) {
+        this.api = api;
         this.link = link;
         this.failures = failures;
         this.file = file;
@@ -22,8 +24,8 @@ final class HeddleResourceManagerFactory extends ActiveResourceManagerFactory<He
     @Override
     protected ResourceManagerDriver<HeddleWorker> createResourceManagerDriver(
             Configuration effective, String webInterfaceUrl, String rpcAddress) {
-        return new HeddleResourceManagerDriver(
-                effective, file, link, failures, webInterfaceUrl, rpcAddress);
+        Workers workers = new Workers(effective, file, link, failures, webInterfaceUrl, rpcAddress);
+        return api.driver(effective, file, workers);
     }
 
     @Override
