@@ -36,6 +36,7 @@ pub async fn start(
         args,
         env: jvm.env.clone().into_iter().collect(),
         log_name: LOG_NAME.to_owned(),
+        flink_version: environment.spec.flink_version.clone(),
         args_from_env: jvm.args_from_env.clone().into_iter().collect(),
         ..Launch::default()
     };

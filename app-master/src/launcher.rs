@@ -102,6 +102,7 @@ impl Launcher {
             log_name: "taskmanager".to_owned(),
             args_from_env: jvm.args_from_env.clone().into_iter().collect(),
             memory_sample_interval_ms: 0,
+            flink_version: spec.flink_version.clone(),
         };
         Ok(Self { context, template })
     }

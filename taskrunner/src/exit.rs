@@ -228,7 +228,16 @@ fn reason(facts: &Facts, out_of_memory: OutOfMemory) -> Option<String> {
     if facts.code == Some(0) || facts.code == Some(143) || facts.signal == Some(15) {
         return None;
     }
-    telling_line(facts)
+    match (telling_line(facts), java_complaint(facts)) {
+        (Some(line), Some(complaint)) => Some(format!("{line}; {complaint}")),
+        (line, complaint) => line.or(complaint),
+    }
+}
+
+/// What is wrong with the Java, in words.
+fn java_complaint(facts: &Facts) -> Option<String> {
+    let mut lines = facts.stderr.iter().chain(&facts.log).rev();
+    lines.find_map(|line| flink_model::java_fit::complaint(line))
 }
 
 /// The line that most likely says why: HotSpot's crash note, else the last exception of stderr, else the log's last error.
@@ -326,6 +335,20 @@ mod tests {
         assert_eq!(
             with_stderr(1, "Error: Could not find or load main class X").summary,
             "the JVM exited with code 1 (start-up or main class failed): Error: Could not find or load main class X"
+        );
+        let too_new = Facts {
+            stderr: vec![
+                "Error: LinkageError occurred while loading main class a.B".into(),
+                "\tjava.lang.UnsupportedClassVersionError: a/B has been compiled by a more recent version of the Java Runtime \
+                 (class file version 55.0), this version of the Java Runtime only recognizes class file versions up to 52.0"
+                    .into(),
+            ],
+            ..facts(Some(1), None)
+        };
+        assert!(
+            ExitReport::from_facts(too_new)
+                .summary
+                .ends_with("main class a.B; Java 8 is too old for the class a.B, which needs Java 11")
         );
         let crash =
             Facts { stdout: vec!["#  SIGSEGV (0xb) at pc=0x1".into(), "#".into()], ..facts(None, Some(6)) };

@@ -25,14 +25,6 @@ pub enum JavaNotFound {
     },
 }
 
-impl JavaNotFound {
-    /// What the user can do about it.
-    pub fn hint(&self) -> &'static str {
-        "install Java on the cluster's nodes, or name its directory with containerized.master.env.JAVA_HOME and \
-         containerized.taskmanager.env.JAVA_HOME"
-    }
-}
-
 /// Chooses `<home>/bin/java` of the given home, else of `JAVA_HOME`, else `java` of the `PATH`.
 ///
 /// A home that is named but wrong is an error and no reason to look further: another Java than the named one would surprise.
@@ -54,6 +46,17 @@ pub fn choose(given_home: Option<&str>, env: Lookup) -> Result<PathBuf, JavaNotF
         .map(|dir| dir.join("java"))
         .find(|java| java.is_absolute() && is_executable(java))
         .ok_or(JavaNotFound::NotOnPath { path })
+}
+
+/// Feature release of a `bin/java`, as 17: what the file `release` in its directory says. No process is started for it; none where
+/// there is no such file.
+pub fn version(java: &Path) -> Option<u16> {
+    let home = java.canonicalize().ok()?.parent()?.parent()?.to_path_buf();
+    // Java 8 has a `jre` of its own inside.
+    let homes = [Some(home.as_path()), home.parent().filter(|_| home.ends_with("jre"))];
+    homes.into_iter().flatten().find_map(|home| {
+        flink_model::java_fit::java_version(&std::fs::read_to_string(home.join("release")).ok()?)
+    })
 }
 
 fn is_executable(path: &Path) -> bool {
@@ -93,6 +96,20 @@ mod tests {
         assert_eq!(choose(Some(&given), &both).unwrap(), a);
         assert_eq!(choose(Some(""), &both).unwrap(), b);
         assert_eq!(choose(None, &path_only).unwrap(), c);
+    }
+
+    #[test]
+    fn the_version_is_that_of_the_real_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let java = fake_java(&dir.path().join("jdk8/jre/bin"), 0o755);
+        let link = dir.path().join("java");
+        std::os::unix::fs::symlink(&java, &link).unwrap();
+        assert_eq!(version(&link), None);
+        std::fs::write(dir.path().join("jdk8/release"), "JAVA_VERSION=\"1.8.0_392\"\n").unwrap();
+        assert_eq!((version(&java), version(&link)), (Some(8), Some(8)));
+        std::fs::write(dir.path().join("jdk8/jre/release"), "JAVA_VERSION=\"9.0.1\"\n").unwrap();
+        assert_eq!(version(&link), Some(9));
+        assert_eq!(version(&dir.path().join("none/bin/java")), None);
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use flink_model::java_fit::{Jvm, Misfit};
+use flink_model::release::Release;
 use rustix::process::{Pid, Signal};
 use tokio::process::Child;
 use tokio::sync::{mpsc, watch};
@@ -22,6 +24,8 @@ use crate::tail::Tail;
 /// A JVM to start. Everything in it is final: see [`crate::plan`] for how it comes from a launch specification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JvmCommand {
+    /// Release of Flink that Java must fit; none = any Java will do.
+    pub release: Option<Release>,
     /// Program and words that start Java, as `nice -n 5`; empty for Java itself. A program that becomes Java (exec) is seen and signalled
     /// as Java; one that starts it as a child is signalled in its place.
     pub launcher: Vec<String>,
@@ -55,6 +59,9 @@ pub enum JvmError {
     /// There is no Java to start.
     #[error(transparent)]
     Java(#[from] JavaNotFound),
+    /// There is one, and this release of Flink cannot run on it.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
     /// A file for stdout or stderr cannot be opened.
     #[error("cannot open {} for the JVM's output", path.display())]
     Output {
@@ -75,12 +82,35 @@ pub enum JvmError {
     },
 }
 
+impl JvmError {
+    /// What the user can do about it. `prefix` is that of the variables of the JVM's container, as `containerized.master.env.`.
+    pub fn hint(&self, prefix: &str) -> Option<String> {
+        let another = format!(
+            "{prefix}JAVA_HOME (from Flink 2.0 on also env.java.home) names the directory of another Java on the nodes"
+        );
+        match self {
+            Self::Java(_) => Some(another),
+            Self::Misfit(misfit) => Some(match misfit.hint() {
+                Some(hint) => format!("{another}; {hint}"),
+                None => another,
+            }),
+            Self::Output { .. } | Self::Spawn { .. } => None,
+        }
+    }
+}
+
 impl JvmCommand {
     /// Starts the JVM: in our process group, so that the NodeManager's signals reach it, and with SIGKILL as
     /// parent-death signal.
     pub async fn spawn(&self, thread: &SpawnThread) -> Result<JvmProcess, JvmError> {
         let lookup = |name: &str| self.env.get(name).cloned().or_else(|| std::env::var(name).ok());
         let java = java::choose(self.java_home.as_deref(), &lookup)?;
+        if let Some(misfit) = self.misfit(&java) {
+            if misfit.is_certain() {
+                return Err(misfit.into());
+            }
+            tracing::warn!("{misfit}");
+        }
         let logs = Logs {
             log: self.log.as_deref().map(Tail::from_now),
             stderr: Tail::from_now(&self.stderr),
@@ -113,6 +143,14 @@ impl JvmCommand {
         let (outcome, report) = watch::channel(None);
         tokio::spawn(supervise(child, inbox, outcome, logs, counters, thread.clone()));
         Ok(JvmProcess { pid, signals, report })
+    }
+}
+
+impl JvmCommand {
+    /// Why this Java is not one that the release is made for. Java without a `release` file is given the benefit of the doubt.
+    fn misfit(&self, java: &Path) -> Option<Misfit> {
+        let jvm = Jvm::Container(&self.jvm_args);
+        Misfit::find(self.release?, java::version(java)?, jvm, java.display().to_string())
     }
 }
 

@@ -78,6 +78,7 @@ pub fn jvm_command(launch: &Launch, place: &Place) -> (JvmCommand, Vec<String>) 
     let name = if launch.log_name.is_empty() { DEFAULT_LOG_NAME } else { &launch.log_name };
     let log = |suffix: &str| -> PathBuf { place.log_dir.join(format!("{name}.{suffix}")) };
     let command = JvmCommand {
+        release: launch.flink_version.parse().ok(),
         launcher,
         java_home,
         jvm_args,
@@ -112,6 +113,7 @@ mod tests {
             args_from_env: map(&[("taskmanager.host", "NM_HOST"), ("none", "UNSET")]),
             log_name: "taskmanager".into(),
             launcher: vec!["nice".into(), "-n".into(), "{{NM_HOST}}".into()],
+            flink_version: "1.20.5".into(),
             ..Launch::default()
         };
         let env = |name: &str| match name {
@@ -126,6 +128,7 @@ mod tests {
             self_exe: Path::new("/w/me"),
         };
         let (command, warnings) = jvm_command(&launch, &place);
+        assert_eq!(command.release, "1.20.5".parse().ok());
         assert_eq!(command.java_home.as_deref(), Some("/jdk"));
         assert_eq!(command.launcher, ["nice", "-n", "node1"]);
         assert_eq!(command.jvm_args, ["-Dlog.file=/logs/taskmanager.log", "-Dx=/jdk/added$JDK"]);

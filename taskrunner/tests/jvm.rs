@@ -23,6 +23,7 @@ fn prog(jvm_args: &[&str], args: &[&str]) -> Run {
     let dir = tempfile::tempdir().unwrap();
     let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
     let command = JvmCommand {
+        release: None,
         launcher: Vec::new(),
         java_home: None,
         jvm_args: own(jvm_args),
@@ -185,6 +186,27 @@ async fn failures_to_start_are_told() {
     run.command.self_exe = "/no/such/binary".into();
     let error = run.command.spawn(&thread).await.unwrap_err();
     assert!(matches!(error, JvmError::Spawn { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_java_that_does_not_fit_is_not_started() {
+    let mut run = prog(&[], &["exit", "0"]);
+    let home = run.dir.path().join("jdk");
+    std::fs::create_dir_all(home.join("bin")).unwrap();
+    std::fs::copy("/bin/sh", home.join("bin/java")).unwrap();
+    std::fs::write(home.join("release"), "JAVA_VERSION=\"1.8.0_392\"\n").unwrap();
+    run.command.java_home = Some(home.display().to_string());
+    run.command.release = "2.3.0".parse().ok();
+    let thread = SpawnThread::start().unwrap();
+    let error = run.command.spawn(&thread).await.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("made for Java 11 to 21 and cannot run on Java 8") && text.contains("jdk/bin/java"),
+        "{text}"
+    );
+    assert!(error.hint("containerized.master.env.").unwrap().contains("containerized.master.env.JAVA_HOME"));
+    run.command.release = "1.20.5".parse().ok();
+    run.command.spawn(&thread).await.unwrap().wait().await;
 }
 
 fn launched(words: &[&str], args: &[&str]) -> Run {

@@ -97,24 +97,10 @@ impl Context {
     fn is_own(&self, program: &Path) -> bool {
         program == self.exe || program.parent() == self.exe.parent()
     }
-
-    /// `java`: of `JAVA_HOME`, else of `configured` (`env.java.home`), else of the PATH.
-    pub fn java(&self, configured: Option<&str>) -> Result<PathBuf, Failure> {
-        let homes = [self.var("JAVA_HOME"), configured];
-        let of_home = homes.into_iter().flatten().map(|home| Path::new(home).join("bin/java"));
-        of_home.into_iter().find(|java| is_executable(java)).or_else(|| self.on_path("java")).ok_or_else(
-            || {
-                Failure::new(
-                    "no Java on this machine: neither JAVA_HOME, env.java.home nor the PATH leads to one",
-                )
-                .hint("`--main cluster` runs the program's main() in the cluster and needs no Java here")
-                .hint("or set JAVA_HOME")
-            },
-        )
-    }
 }
 
-fn is_executable(path: &Path) -> bool {
+/// Whether the file is a program.
+pub(crate) fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }

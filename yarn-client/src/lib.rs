@@ -15,6 +15,8 @@ pub mod gc;
 pub mod hadoop;
 mod janitor;
 pub mod jar;
+mod java;
+pub mod memory;
 mod patience;
 mod per_job;
 mod program;

@@ -13,11 +13,16 @@ use flink_model::options;
 
 use crate::context::Context;
 use crate::error::Failure;
+use crate::java::Java;
+use crate::report::Report;
 use crate::setup::Setup;
 use crate::target::{RestAddress, leading_to, text};
 
 /// The HDFS for Flink's client, where it has none of Hadoop's own.
 pub(crate) const FILE_SYSTEM: &str = "flink-client-fs.jar";
+
+/// Java that has a security manager only where it is asked for; later ones have none and do not start when asked.
+const SECURITY_MANAGER: std::ops::Range<u16> = 18..24;
 
 /// What makes a short-lived JVM start quickly. Before the user's own options, so that those win.
 const QUICK: [&str; 2] = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
@@ -29,13 +34,15 @@ pub fn client(
     address: Option<&RestAddress>,
     verb: &str,
     arguments: &[OsString],
+    report: &dyn Report,
 ) -> Result<Command, Failure> {
     let configured_home = text(&setup.configuration, &options::JAVA_HOME);
-    let java = context.java(configured_home.as_deref())?;
-    let mut command = Command::new(&java);
-    command.args(QUICK);
-    command.args(words(context.var("JVM_ARGS")));
-    command.args(java_options(context, setup, java_release(&java)));
+    let java = Java::find(context, configured_home.as_deref())?;
+    let mut jvm_options = words(context.var("JVM_ARGS"));
+    jvm_options.extend(java_options(context, setup, java.version));
+    java.check(setup.release, context.var("HADOOP_CLASSPATH").is_some(), report)?;
+    let mut command = Command::new(&java.path);
+    command.args(QUICK).args(jvm_options);
     command.args(logging(context, setup));
     let mut path = class_path(context, setup)?;
     if context.var("HADOOP_CLASSPATH").is_none() {
@@ -73,7 +80,7 @@ pub(crate) fn file_system_helper(context: &Context) -> OsString {
 }
 
 /// `FLINK_ENV_JAVA_OPTS` and `FLINK_ENV_JAVA_OPTS_CLI`, else the configuration's `env.java.opts.*`, as Flink's scripts join them.
-fn java_options(context: &Context, setup: &Setup, java: Option<u32>) -> Vec<String> {
+fn java_options(context: &Context, setup: &Setup, java: Option<u16>) -> Vec<String> {
     let configured = |option: &options::Opt<String>| text(&setup.configuration, option).unwrap_or_default();
     let mut list = match context.var("FLINK_ENV_JAVA_OPTS") {
         Some(options) => words(Some(options)),
@@ -83,7 +90,7 @@ fn java_options(context: &Context, setup: &Setup, java: Option<u32>) -> Vec<Stri
                 list.extend(words(Some(&configured(&options::JAVA_DEFAULT_OPTS_ALL))));
             }
             list.extend(words(Some(configured(&options::JAVA_OPTS_ALL).trim_matches('"'))));
-            if java.is_some_and(|release| release > 17) {
+            if java.is_some_and(|java| SECURITY_MANAGER.contains(&java)) {
                 list.push("-Djava.security.manager=allow".into());
             }
             list
@@ -98,18 +105,6 @@ fn java_options(context: &Context, setup: &Setup, java: Option<u32>) -> Vec<Stri
 /// Words of a text as an unquoted shell variable gives them.
 fn words(text: Option<&str>) -> Vec<String> {
     text.unwrap_or_default().split_whitespace().map(str::to_owned).collect()
-}
-
-/// Feature release of a Java, from the `release` file beside it.
-fn java_release(java: &Path) -> Option<u32> {
-    let home = java.canonicalize().ok()?.parent()?.parent()?.to_path_buf();
-    let text = std::fs::read_to_string(home.join("release")).ok()?;
-    let version = text.lines().find_map(|l| l.strip_prefix("JAVA_VERSION="))?.trim_matches('"').to_owned();
-    let mut numbers = version.split(['.', '_', '-', '+']).map(|n| n.parse::<u32>().ok());
-    match numbers.next()?? {
-        1 => numbers.next()?,
-        n => Some(n),
-    }
 }
 
 fn logging(context: &Context, setup: &Setup) -> Vec<OsString> {

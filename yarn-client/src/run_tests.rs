@@ -4,6 +4,7 @@ use flink_model::config::{Configuration, FileFormat};
 
 use super::*;
 use crate::context::FlinkHome;
+use crate::report::Silent;
 
 struct Place {
     dir: tempfile::TempDir,
@@ -46,7 +47,7 @@ fn place(vars: &[(&str, &str)], pairs: &[(&str, &str)]) -> Place {
 fn line(place: &Place, arguments: &[&str]) -> Vec<String> {
     let address = RestAddress { host: "[::1]".into(), port: 8081 };
     let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-    let command = client(&place.context, &place.setup, Some(&address), "run", &arguments).unwrap();
+    let command = client(&place.context, &place.setup, Some(&address), "run", &arguments, &Silent).unwrap();
     let dir = place.dir.path().display().to_string();
     command.get_args().map(|a| a.to_string_lossy().replace(&dir, "DIR")).collect()
 }
@@ -116,6 +117,6 @@ fn high_availability_does_not_hide_the_address() {
 fn without_java_the_way_out_is_told() {
     let mut place = place(&[], &[]);
     place.context.vars.remove("JAVA_HOME");
-    let failure = client(&place.context, &place.setup, None, "run", &[]).unwrap_err();
+    let failure = client(&place.context, &place.setup, None, "run", &[], &Silent).unwrap_err();
     assert!(failure.hints().iter().any(|h| h.contains("--main cluster")), "{failure}");
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use flink_model::config::{
     self, ConfigFiles, Configuration, FileFormat, LEGACY_FILE, STANDARD_FILE, SourceFile,
 };
+use flink_model::memory;
 use flink_model::release::Release;
 
 use crate::context::{Context, FlinkHome};
@@ -28,7 +29,7 @@ impl Setup {
     pub fn load(context: &Context) -> Result<Self, Failure> {
         let flink = FlinkHome::find(context)?;
         let release = release_of(&flink.dist_jar)?;
-        let (configuration, warnings) = load_configuration(&flink.conf, release)?;
+        let (configuration, warnings) = load_configuration(context, &flink.conf, release)?;
         Ok(Self { flink, release, configuration, warnings })
     }
 }
@@ -54,7 +55,7 @@ pub fn configuration_if_any(
     match FlinkHome::find(context) {
         Ok(flink) => {
             let release = release_of(&flink.dist_jar)?;
-            let (configuration, warnings) = load_configuration(&flink.conf, release)?;
+            let (configuration, warnings) = load_configuration(context, &flink.conf, release)?;
             Ok((Some(flink), configuration, warnings))
         }
         Err(failure) if context.var("FLINK_HOME").is_some() => Err(failure),
@@ -62,7 +63,12 @@ pub fn configuration_if_any(
     }
 }
 
-fn load_configuration(dir: &Path, release: Release) -> Result<(Configuration, Vec<String>), Failure> {
+/// Loads what `release` reads of the files in `dir`, and of the variables that it still knows.
+pub(crate) fn load_configuration(
+    context: &Context,
+    dir: &Path,
+    release: Release,
+) -> Result<(Configuration, Vec<String>), Failure> {
     let legacy = read_if_there(&dir.join(LEGACY_FILE))?;
     let standard = read_if_there(&dir.join(STANDARD_FILE))?;
     let files = ConfigFiles {
@@ -73,7 +79,14 @@ fn load_configuration(dir: &Path, release: Release) -> Result<(Configuration, Ve
         Failure::because(format!("cannot load Flink's configuration from {}", dir.display()), e)
             .hint("FLINK_CONF_DIR names the directory; without it, it is the conf directory of FLINK_HOME")
     })?;
-    Ok((loaded.configuration, loaded.warnings.iter().map(ToString::to_string).collect()))
+    let mut configuration = loaded.configuration;
+    memory::apply_heap_environment(
+        &mut configuration,
+        release,
+        context.var("FLINK_JM_HEAP"),
+        context.var("FLINK_TM_HEAP"),
+    );
+    Ok((configuration, loaded.warnings.iter().map(ToString::to_string).collect()))
 }
 
 fn read_if_there(path: &Path) -> Result<Option<(String, String)>, Failure> {

@@ -29,9 +29,6 @@ const SCRIPT: &str = "script.sql";
 /// Configuration directories for releases whose SQL client takes no `-D`, in [`Context::cache_dir`].
 const CONFIGURATIONS: &str = "sql-conf";
 
-/// The first release whose SQL client takes `-D`.
-const PROPERTIES_SINCE: (u16, u16) = (1, 18);
-
 /// Which of Flink's two programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tool {
@@ -258,8 +255,7 @@ fn become_script(
     settings.extend(target::leading_to(&setup.configuration, address));
     let mut command = Command::new(program);
     command.args(line.verb.or_else(|| (tool == Tool::Gateway).then(|| "start".into())));
-    let takes_properties =
-        tool == Tool::Gateway || (setup.release.major, setup.release.minor) >= PROPERTIES_SINCE;
+    let takes_properties = tool == Tool::Gateway || setup.release.traits().sql_client_properties;
     let conf = if takes_properties {
         command.args(settings.iter().map(|(key, value)| format!("-D{key}={value}")));
         setup.flink.conf.clone()

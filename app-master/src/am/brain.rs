@@ -303,6 +303,9 @@ impl Brain {
             ControlEvent::Started { worker, pid } => tracing::info!(%worker, pid, "TaskManager started"),
             ControlEvent::Exited { worker, report } => {
                 tracing::info!(%worker, summary = report.summary, "TaskManager ended");
+                if report.launch_failed {
+                    self.failures.add_launch(&report.summary);
+                }
                 self.step(Input::Exited(worker, report), out);
             }
             ControlEvent::Lost(worker) => {

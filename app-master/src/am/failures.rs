@@ -2,6 +2,8 @@
 
 use yarn_api::records::FinalStatus;
 
+use flink_model::java_fit::complaint;
+
 use crate::failure::{MAX, causes, cut, is_frame};
 use crate::jobmanager::JobManagerEnd;
 
@@ -10,6 +12,8 @@ use crate::jobmanager::JobManagerEnd;
 pub(super) struct Failures {
     first: Option<String>,
     last: Option<String>,
+    /// The last TaskManager that could not be started at all: without workers a job fails for want of slots.
+    launch: Option<String>,
 }
 
 impl Failures {
@@ -17,20 +21,38 @@ impl Failures {
     pub(super) fn add(&mut self, what: &str, trace: &str) {
         let text = match causes(trace) {
             causes if causes.is_empty() => format!("{what} failed"),
-            causes => format!("{what} failed: {causes}"),
+            causes => match complaint(&causes) {
+                Some(complaint) => format!("{what} failed: {causes}\n{complaint}"),
+                None => format!("{what} failed: {causes}"),
+            },
         };
         tracing::error!("{text}");
         self.first.get_or_insert_with(|| text.clone());
         self.last = Some(text);
     }
 
+    /// A TaskManager could not be started.
+    pub(super) fn add_launch(&mut self, summary: &str) {
+        self.launch = Some(format!("A TaskManager failed: {summary}"));
+    }
+
     /// The diagnostics for a final status that Flink reports: its own, where it has some.
     pub(super) fn for_status(&self, status: FinalStatus, flinks: &str) -> String {
         let own: Vec<&str> = flinks.lines().filter(|line| !is_frame(line)).collect();
-        match &self.first {
-            Some(first) if own.is_empty() && status != FinalStatus::Succeeded => first.clone(),
-            _ => cut(&own.join("\n"), MAX).to_owned(),
+        let own = cut(&own.join("\n"), MAX).to_owned();
+        if status == FinalStatus::Succeeded {
+            return own;
         }
+        let cause = match &self.first {
+            Some(first) if own.is_empty() => first.clone(),
+            _ => own,
+        };
+        let launch = self.launch.clone().filter(|_| status == FinalStatus::Failed);
+        [Some(cause).filter(|cause| !cause.is_empty()), launch]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     /// The diagnostics for a JVM that ended without a final status: the last failure is why it did.
@@ -61,5 +83,23 @@ mod tests {
             "a.B: c\nCaused by: e"
         );
         assert_eq!(failures.for_end(&end), "main() of M failed");
+    }
+
+    #[test]
+    fn a_taskmanager_that_cannot_be_started_is_told_with_a_failure() {
+        let mut failures = Failures::default();
+        failures.add_launch("no Java");
+        assert_eq!(failures.for_status(FinalStatus::Failed, ""), "A TaskManager failed: no Java");
+        assert_eq!(failures.for_status(FinalStatus::Failed, "x"), "x\nA TaskManager failed: no Java");
+        assert_eq!(failures.for_status(FinalStatus::Killed, ""), "");
+        assert_eq!(failures.for_status(FinalStatus::Succeeded, ""), "");
+    }
+
+    #[test]
+    fn errors_of_java_are_explained() {
+        let mut failures = Failures::default();
+        failures.add("main() of M", "java.lang.UnsupportedOperationException: getSubject is not supported");
+        let text = failures.for_status(FinalStatus::Failed, "");
+        assert!(text.contains("\nthe cluster's Hadoop does not run on Java 24"), "{text}");
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use flink_model::options::MASTER_ENV;
 use flink_model::spec::ClusterMode;
 use hadoop_rpc::{ClientOptions, RetryPolicy, TimeUnit, TokenSource};
 use taskrunner::spawn::SpawnThread;
@@ -161,9 +162,11 @@ async fn start(
     let bridge = bridge.map_err(|e| format!("cannot listen on 127.0.0.1 for the JobManager: {e}"))?;
     let thread = SpawnThread::start().map_err(|e| format!("cannot start a thread: {e}"))?;
     let job_manager = jobmanager::start(&environment, &address, bridge.port(), &secret, &thread).await;
-    let job_manager = job_manager.map_err(|error| match std::error::Error::source(&error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
+    let job_manager = job_manager.map_err(|error| {
+        let parts = [Some(error.to_string()), std::error::Error::source(&error).map(ToString::to_string)];
+        let cause = parts.into_iter().flatten().collect::<Vec<_>>().join(": ");
+        let hint = error.hint(MASTER_ENV).map(|hint| format!("; {hint}")).unwrap_or_default();
+        format!("the JobManager cannot be started on {}: {cause}{hint}", environment.host)
     })?;
     tracing::info!(pid = job_manager.pid(), main_class = spec.job_manager.main_class, "JobManager started");
     let (jvm, ended) = (job_manager.clone(), tell(&events));

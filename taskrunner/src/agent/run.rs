@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use flink_model::options::TASK_MANAGER_ENV;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval_at, sleep};
@@ -17,7 +18,7 @@ use super::link::{self, LinkEvent};
 use crate::control::event::Event as Kind;
 use crate::control::{Event, Launch, Memory};
 use crate::exit::ExitReport;
-use crate::jvm::JvmProcess;
+use crate::jvm::{JvmError, JvmProcess};
 use crate::memory;
 use crate::plan::{self, Place};
 use crate::spawn::SpawnThread;
@@ -180,10 +181,22 @@ impl Edge {
                 Input::Started { pid, at_unix_ms: memory::unix_ms() }
             }
             Err(error) => {
-                let summary = format!("the JVM cannot be started: {}", chain(error.as_ref()));
+                let mut summary =
+                    format!("the JVM cannot be started{}: {}", self.place(), chain(error.as_ref()));
+                if let Some(hint) = error.downcast_ref::<JvmError>().and_then(|e| e.hint(TASK_MANAGER_ENV)) {
+                    summary.push_str(&format!("; {hint}"));
+                }
                 tracing::error!("{summary}");
                 Input::LaunchFailed(summary)
             }
+        }
+    }
+
+    /// For a person who reads it elsewhere.
+    fn place(&self) -> String {
+        match self.config.host.as_str() {
+            "" => String::new(),
+            host => format!(" on {host}"),
         }
     }
 

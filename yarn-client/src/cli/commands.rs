@@ -11,6 +11,7 @@ use yarn_api::records::{ApplicationId, NodeState};
 use super::Invocation;
 use super::console::Console;
 use super::housekeeping;
+use super::memory;
 use super::options::{ClusterOptions, SessionOptions, Verb};
 use super::programs;
 use super::settings::Settings;
@@ -62,6 +63,7 @@ pub(super) async fn run(
         }
         Verb::Ps(options) => housekeeping::ps(&context, console, &options).await,
         Verb::Gc(options) => housekeeping::gc(&context, console, &options).await,
+        Verb::Memory(options) => memory::run(&context, console, &options).await,
         Verb::Completion(options) => housekeeping::completion(console, &options),
         Verb::Man(options) => housekeeping::man(&context, console, &options),
     }

@@ -102,6 +102,7 @@ fn value(verb: &str, arg: &Arg) -> Value {
     let words = |list: &[&str]| Value::OneOf(list.iter().map(|w| (*w).to_owned()).collect());
     let name = arg.get_value_names().and_then(|n| n.first()).map(ToString::to_string).unwrap_or_default();
     match (arg.get_id().as_str(), name.as_str()) {
+        ("set", _) => Value::Property,
         ("output", _) => words(&["text", "json"]),
         ("main_place", _) => words(&["client", "cluster"]),
         ("claim_mode", _) => words(&["claim", "no_claim", "legacy"]),

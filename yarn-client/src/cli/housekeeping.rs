@@ -29,10 +29,10 @@ pub(super) async fn ps(
         (None, true) => applications::Owner::Everybody,
         (None, false) => applications::Owner::Caller,
     };
-    let configuration = configuration(context, console, &options.property)?;
+    let configuration = configuration(context, console, &options.answer.property)?;
     let hadoop = Hadoop::load(context, &configuration)?;
     let list = applications::list(&hadoop, &applications::Wanted { ended: options.all, of }).await?;
-    if options.output == "json" {
+    if options.answer.json() {
         console.out(&json(&list)?);
     } else {
         console.out(&applications::render(&list, SystemTime::now()));
@@ -51,10 +51,10 @@ pub(super) async fn gc(
         foreign: options.foreign,
         older_than: duration("--older-than", &options.older_than)?,
     };
-    let configuration = configuration(context, console, &options.property)?;
+    let configuration = configuration(context, console, &options.answer.property)?;
     let hadoop = Hadoop::load(context, &configuration)?;
     let outcome = collector::run(&hadoop, context, &configuration, &order).await?;
-    if options.output == "json" {
+    if options.answer.json() {
         console.out(&json(&outcome)?);
     } else {
         console.out(&collector::render(&outcome));

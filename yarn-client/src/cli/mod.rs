@@ -6,6 +6,7 @@ mod console;
 mod dialect;
 mod housekeeping;
 mod man;
+mod memory;
 pub(crate) mod options;
 mod programs;
 mod settings;
@@ -77,7 +78,7 @@ struct Invocation {
 }
 
 /// Verbs that Flink's own client does not have.
-const OWN_VERBS: [&str; 5] = ["session", "ps", "gc", "completion", "man"];
+const OWN_VERBS: [&str; 6] = ["session", "ps", "gc", "memory", "completion", "man"];
 
 /// Options that say where a program runs, which we have found out by then, or that only we understand.
 const NOT_FOR_FLINK: [&str; 12] = [
@@ -179,6 +180,10 @@ fn parse(persona: Persona, args: &[OsString]) -> Result<Request, Failure> {
         return Err(Failure::usage(format!("please specify an action\n\n{help}")));
     };
     match verb.to_str().unwrap_or_default() {
+        "help" if rest.first().is_some_and(|verb| top.find_subcommand(verb).is_some()) => {
+            let verb = rest.first().map(|verb| verb.to_string_lossy().into_owned()).unwrap_or_default();
+            parse_verb(persona, &mut top, &verb, &["--help".into()])
+        }
         "-h" | "--help" | "help" => Ok(Request::Show(overview(persona, top))),
         "-v" | "--version" if persona == Persona::Flink => Ok(Request::FlinkVersion),
         "--version" | "-V" => Ok(Request::Show(format!("heddle {}", env!("CARGO_PKG_VERSION")))),

@@ -55,6 +55,9 @@ pub(crate) enum Verb {
     /// Remove what dead applications have left, and uploaded files that nothing uses (only shown without --delete)
     #[command(override_usage = "heddle gc [options]")]
     Gc(GcOptions),
+    /// Show the sizes of JobManager and TaskManager, where each comes from, and what YARN grants for them
+    #[command(override_usage = "heddle memory [options]")]
+    Memory(MemoryOptions),
     /// Print what lets a shell complete the options: bash, zsh or fish
     #[command(override_usage = "heddle completion <bash|zsh|fish>")]
     Completion(CompletionOptions),
@@ -402,6 +405,27 @@ pub(crate) struct CheckpointOptions {
     pub(crate) rest: Rest,
 }
 
+/// What heddle's own commands that print an answer share.
+#[derive(Debug, Args, Default, Clone)]
+pub(crate) struct AnswerOptions {
+    /// Form of the answer: text or json
+    #[arg(long, value_name = "form", value_parser = ["text", "json"], default_value = "text", hide_default_value = true, hide_possible_values = true)]
+    pub(crate) output: String,
+    /// Set any configuration key; may be repeated
+    #[arg(short = 'D', value_name = PROPERTY)]
+    pub(crate) property: Vec<String>,
+    /// Show the causes of an error
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+impl AnswerOptions {
+    /// Whether programs are to read the answer.
+    pub(crate) fn json(&self) -> bool {
+        self.output == "json"
+    }
+}
+
 /// `ps`.
 #[derive(Debug, Args, Default, Clone)]
 pub(crate) struct PsOptions {
@@ -414,15 +438,8 @@ pub(crate) struct PsOptions {
     /// Those of all users
     #[arg(long = "all-users")]
     pub(crate) all_users: bool,
-    /// Form of the list: text or json
-    #[arg(long, value_name = "form", value_parser = ["text", "json"], default_value = "text", hide_default_value = true, hide_possible_values = true)]
-    pub(crate) output: String,
-    /// Set any configuration key; may be repeated
-    #[arg(short = 'D', value_name = PROPERTY)]
-    pub(crate) property: Vec<String>,
-    /// Show the causes of an error
-    #[arg(short, long)]
-    pub(crate) verbose: bool,
+    #[command(flatten)]
+    pub(crate) answer: AnswerOptions,
 }
 
 /// `gc`.
@@ -437,15 +454,24 @@ pub(crate) struct GcOptions {
     /// Keep files that were used within this time, at least an hour (default: 7d)
     #[arg(long = "older-than", value_name = "duration", default_value = "7d", hide_default_value = true)]
     pub(crate) older_than: String,
-    /// Form of the list: text or json
-    #[arg(long, value_name = "form", value_parser = ["text", "json"], default_value = "text", hide_default_value = true, hide_possible_values = true)]
-    pub(crate) output: String,
-    /// Set any configuration key, for example heddle.store.dir; may be repeated
-    #[arg(short = 'D', value_name = PROPERTY)]
-    pub(crate) property: Vec<String>,
-    /// Show the causes of an error
-    #[arg(short, long)]
-    pub(crate) verbose: bool,
+    #[command(flatten)]
+    pub(crate) answer: AnswerOptions,
+}
+
+/// `memory`.
+#[derive(Debug, Args, Default, Clone)]
+pub(crate) struct MemoryOptions {
+    /// Try a setting: it wins over all others, and what it changes is shown; may be repeated
+    #[arg(long, value_name = "key=setting")]
+    pub(crate) set: Vec<String>,
+    /// Compute as this release of Flink would (1.13 to 2.3)
+    #[arg(long = "flink-version", value_name = "release")]
+    pub(crate) flink_version: Option<String>,
+    /// Do not ask the cluster: take YARN's limits from its configuration files
+    #[arg(long)]
+    pub(crate) offline: bool,
+    #[command(flatten)]
+    pub(crate) answer: AnswerOptions,
 }
 
 /// `completion`.

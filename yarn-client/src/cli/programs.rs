@@ -112,7 +112,7 @@ pub(super) async fn run(
         Some(mut setup) => {
             setup.configuration = configuration;
             let words = words_with(words, &options, local.as_deref());
-            become_client(client::client(context, &setup, Some(&cluster.address), "run", &words)?)
+            become_client(client::client(context, &setup, Some(&cluster.address), "run", &words, &**console)?)
         }
         None => {
             let options = options_with(&options, local);
@@ -209,8 +209,9 @@ async fn per_job(
     if options.deploy.dry_run {
         return dry_run(order, json, console).await;
     }
-    let start =
-        |address: &target::RestAddress| client::client(context, &client_setup, Some(address), "run", &words);
+    let start = |address: &target::RestAddress| {
+        client::client(context, &client_setup, Some(address), "run", &words, &**console)
+    };
     let detached = options.detached || options.yarn.yarn_detached;
     let report = Arc::<Console>::clone(console);
     per_job::run(order, start, detached, report, &on_signals()?).await
@@ -367,5 +368,6 @@ pub(super) async fn info(
     warn(console, setup.warnings.iter().chain(&settings.warnings));
     settings.apply(&mut setup.configuration);
     let jar = local_jar(context, options, &setup.configuration, console).await?;
-    become_client(client::client(context, &setup, None, "info", &words_with(words, options, jar.as_deref()))?)
+    let words = words_with(words, options, jar.as_deref());
+    become_client(client::client(context, &setup, None, "info", &words, &**console)?)
 }

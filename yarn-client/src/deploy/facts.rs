@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use flink_model::cluster_spec::YarnLimits;
 use flink_model::options;
 use futures::future;
 use hadoop_fs::Storage;
@@ -13,6 +12,7 @@ use super::prepare::Prepared;
 use super::queue::{self, Verdict};
 use crate::error::Failure;
 use crate::hadoop::{Hadoop, yarn_failure};
+use crate::memory::{Limits, limits_exceeded};
 use crate::report::Report;
 use crate::target::text;
 
@@ -28,6 +28,13 @@ pub(crate) struct Facts {
     pub(crate) queues: Vec<QueueInfo>,
     /// Nodes that run.
     pub(crate) nodes: Vec<NodeReport>,
+}
+
+impl Facts {
+    /// What YARN grants for a request.
+    pub(crate) fn limits(&self, hadoop: &Hadoop) -> Limits {
+        Limits::of_cluster(&hadoop.conf, &self.application.max_capability, &self.nodes)
+    }
 }
 
 /// Asks the ResourceManager everything at once.
@@ -66,21 +73,10 @@ pub(crate) fn check(
             Verdict::Refused(failure) => return Err(failure),
         }
     }
-    let key = |name: &str| hadoop.conf.get_i64(name, -1).ok().and_then(|v| u64::try_from(v).ok());
-    let largest = &facts.application.max_capability;
-    let limits = YarnLimits {
-        max_memory_mb: largest.memory_mb,
-        max_vcores: largest.vcores,
-        min_memory_mb: key("yarn.scheduler.minimum-allocation-mb"),
-        step_memory_mb: key("yarn.resource-types.memory-mb.increment-allocation"),
-    };
+    let limits = facts.limits(hadoop).yarn();
     match prepared.cluster.check(&limits) {
         Ok(notes) => notes.iter().for_each(|note| report.info(&note.to_string())),
-        Err(errors) => {
-            let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            return Err(Failure::new(list.join("\nerror: "))
-                .hint("ask for less, or have the cluster's limits raised"));
-        }
+        Err(errors) => return Err(limits_exceeded(&errors)),
     }
     if facts.nodes.is_empty() {
         report.warn("no NodeManager of the cluster is running: the application will wait until one is");

@@ -28,6 +28,7 @@ use yarn_api::records::{ApplicationId, SubmissionContext};
 use crate::error::Failure;
 use crate::hadoop::{Hadoop, yarn_failure};
 use crate::janitor;
+use crate::memory::Limits;
 use crate::patience::Patience;
 use crate::report::Report;
 use crate::target::RestAddress;
@@ -49,6 +50,11 @@ pub(crate) use watch::with_extract;
 const POLL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(250));
 /// A ResourceManager that is silent for this long while an application comes up is given up.
 const SILENCE: Duration = Duration::from_secs(120);
+
+/// What YARN grants for a request, as a deployment would find it.
+pub(crate) async fn limits(hadoop: &Hadoop, yarn: &ApplicationClient) -> Result<Limits, Failure> {
+    Ok(facts::gather(yarn).await?.limits(hadoop))
+}
 
 /// Starts a cluster and waits until it can be used. `interrupt` gives up; then, and after any error, nothing is left in YARN or HDFS.
 pub async fn deploy(

@@ -19,11 +19,12 @@ use super::submission;
 use super::wanted::{self, Wanted};
 use crate::context::{Context, FlinkHome};
 use crate::error::Failure;
-use crate::jar;
+use crate::memory;
 use crate::report::Report;
 use crate::setup::release_of;
 use crate::staging::LocalFile;
 use crate::target::{bad_value, text};
+use crate::{jar, java};
 
 /// A checked order.
 #[derive(Debug)]
@@ -66,12 +67,9 @@ impl Prepared {
             report.warn(&warning.to_string());
         }
         tell_of_start_template(&configuration, report)?;
-        let cluster = ClusterSpec::from(&configuration, release).map_err(|e| {
-            Failure::because("Flink cannot run with this configuration", e).hint(format!(
-                "the configuration is in {}; -jm, -tm and -s set the sizes",
-                flink.conf.display()
-            ))
-        })?;
+        java::check_containers(&configuration, release, report)?;
+        let cluster = ClusterSpec::from(&configuration, release)
+            .map_err(|e| memory::refusal(&configuration, release, &flink.conf, e))?;
         if let Purpose::Session { min_workers: Some(workers) } = purpose {
             keep_workers(workers, &cluster, release, &mut configuration, report);
         }

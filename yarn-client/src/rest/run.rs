@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use flink_model::release::Traits;
+
 use super::client::RestClient;
 use super::error::{RestError, telling_line};
 use super::orders::ClusterRun;
@@ -26,7 +28,7 @@ pub(super) async fn run(
     let failed = |e: RestError| e.failure(format!("cannot run {jar} in the cluster at {}", client.base()));
     if order.claim_mode.is_some() || !order.run.flink_configuration.is_empty() {
         let release = client.dashboard_config().await.map_err(failed)?;
-        fit_to_release(&mut order, release.minor(), output);
+        fit_to_release(&mut order, release.traits(), output);
     }
     output.info("main() runs in the JobManager; what it prints is in the JobManager's log");
     let uploaded = client.upload_jar(&order.jar).await.map_err(failed)?;
@@ -70,18 +72,17 @@ pub(super) async fn run(
 }
 
 /// Puts what the release does not know where it does, or leaves it out and says so.
-fn fit_to_release(order: &mut ClusterRun, release: Option<(u32, u32)>, output: &dyn Output) {
-    let release = release.unwrap_or((u32::MAX, 0));
+fn fit_to_release(order: &mut ClusterRun, traits: &Traits, output: &dyn Output) {
     let words = |mode: ClaimMode| {
         output.warn(&format!("this release of Flink has no claim mode: {mode:?} is ignored"))
     };
     match order.claim_mode {
-        Some(mode) if release >= (1, 20) => order.run.claim_mode = Some(mode),
-        Some(mode) if release >= (1, 15) => order.run.restore_mode = Some(mode),
+        Some(mode) if traits.state_recovery_keys => order.run.claim_mode = Some(mode),
+        Some(mode) if traits.claim_mode => order.run.restore_mode = Some(mode),
         Some(mode) => words(mode),
         None => {}
     }
-    if release < (1, 17) && !order.run.flink_configuration.is_empty() {
+    if !traits.rest_run_configuration && !order.run.flink_configuration.is_empty() {
         let keys: Vec<String> = std::mem::take(&mut order.run.flink_configuration).into_keys().collect();
         output.warn(&format!(
             "this release of Flink takes no -D with --main cluster; ignored: {}",
@@ -130,6 +131,7 @@ fn result_text(job: &JobId, result: &JobResult, accumulators: &[Accumulator]) ->
 mod tests {
     use super::*;
     use crate::report::{Report, Silent};
+    use crate::rest::types::DashboardConfig;
 
     struct Deaf;
 
@@ -147,7 +149,7 @@ mod tests {
 
     #[test]
     fn each_release_gets_the_fields_it_knows() {
-        let fitted = |release| {
+        let fitted = |release: &str| {
             let mut order = ClusterRun {
                 jar: "j".into(),
                 run: Default::default(),
@@ -156,19 +158,20 @@ mod tests {
                 cancel_on_exit: false,
             };
             order.run.flink_configuration.insert("k".into(), "v".into());
-            fit_to_release(&mut order, release, &Deaf);
+            let config = DashboardConfig { flink_version: release.into() };
+            fit_to_release(&mut order, config.traits(), &Deaf);
             (
                 order.run.claim_mode.is_some(),
                 order.run.restore_mode.is_some(),
                 order.run.flink_configuration.len(),
             )
         };
-        assert_eq!(fitted(Some((2, 3))), (true, false, 1));
-        assert_eq!(fitted(Some((1, 20))), (true, false, 1));
-        assert_eq!(fitted(Some((1, 19))), (false, true, 1));
-        assert_eq!(fitted(Some((1, 16))), (false, true, 0));
-        assert_eq!(fitted(Some((1, 14))), (false, false, 0));
-        assert_eq!(fitted(None), (true, false, 1));
+        assert_eq!(fitted("2.3.0"), (true, false, 1));
+        assert_eq!(fitted("1.20.5"), (true, false, 1));
+        assert_eq!(fitted("1.19.3"), (false, true, 1));
+        assert_eq!(fitted("1.16.3"), (false, true, 0));
+        assert_eq!(fitted("1.14.6"), (false, false, 0));
+        assert_eq!(fitted("unknown"), (true, false, 1));
     }
 
     #[test]

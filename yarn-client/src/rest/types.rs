@@ -1,6 +1,7 @@
 //! Flink's REST messages: what heddle sends and reads. Unknown fields are ignored, and nearly every field may be missing, since
 //! the releases from 1.13 to 2.3 differ.
 
+use flink_model::release::{Release, Traits};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -112,10 +113,9 @@ pub struct DashboardConfig {
 }
 
 impl DashboardConfig {
-    /// Major and minor number of the release.
-    pub fn minor(&self) -> Option<(u32, u32)> {
-        let mut numbers = self.flink_version.split(['.', '-']).map(|n| n.parse().ok());
-        Some((numbers.next()??, numbers.next()??))
+    /// What differs in the release; the newest one's where it is unknown.
+    pub fn traits(&self) -> &'static Traits {
+        self.flink_version.parse().map_or_else(|_| Release::newest_traits(), Release::traits)
     }
 }
 
@@ -382,10 +382,10 @@ mod tests {
         )
         .unwrap();
         assert_eq!((jobs.jobs[0].start_time, jobs.jobs[0].state.0.as_str()), (5, "RUNNING"));
-        let minor = |v: &str| DashboardConfig { flink_version: v.into() }.minor();
-        assert_eq!(minor("1.20.1"), Some((1, 20)));
-        assert_eq!(minor("2.3-SNAPSHOT"), Some((2, 3)));
-        assert_eq!(minor(""), None);
+        let claims = |v: &str| DashboardConfig { flink_version: v.into() }.traits().claim_mode;
+        assert!(
+            !claims("1.14.6") && claims("1.20.1") && claims("2.3-SNAPSHOT") && claims("3.0") && claims("")
+        );
         let none: JobExceptions = serde_json::from_str("{}").unwrap();
         assert!(none.root_exception.is_none() && none.history.entries.is_empty());
     }

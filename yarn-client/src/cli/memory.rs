@@ -1,0 +1,88 @@
+//! `memory`: options and terminal in, effects out.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use flink_model::release::Release;
+
+use super::console::Console;
+use super::options::{ClusterOptions, MemoryOptions};
+use super::settings::Settings;
+use crate::context::Context;
+use crate::error::Failure;
+use crate::memory::{Look, Order, Study};
+use crate::report::Output;
+
+/// Taken where nothing tells the width of the terminal.
+const COLUMNS: usize = 80;
+
+pub(super) async fn run(
+    context: &Context,
+    console: &Console,
+    options: &MemoryOptions,
+) -> Result<ExitCode, Failure> {
+    let properties =
+        ClusterOptions { property: options.answer.property.clone(), ..ClusterOptions::default() };
+    let order = Order {
+        properties: Settings::of_verb(&properties, None)?.dynamic,
+        trials: options.set.iter().map(|text| assignment(text)).collect::<Result<_, _>>()?,
+        release: options.flink_version.as_deref().map(release).transpose()?,
+        offline: options.offline,
+    };
+    let study = Study::make(context, &order).await?;
+    if options.answer.json() {
+        console.out(&study.json()?);
+    } else {
+        // stdout may be read by a program; what is odd goes to stderr, before the picture that the eye stays on.
+        study.warnings.iter().for_each(|warning| console.err(&format!("warning: {warning}")));
+        console.out(&study.text(look(context)));
+    }
+    study.refusal().map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+fn assignment(text: &str) -> Result<(String, String), Failure> {
+    match text.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(Failure::usage(format!("--set {text}: a key and a value are needed"))
+            .hint("write --set key=value, as --set taskmanager.memory.process.size=4g")),
+    }
+}
+
+fn release(text: &str) -> Result<Release, Failure> {
+    text.parse().map_err(|e| Failure::because(format!("--flink-version {text}"), e))
+}
+
+/// What the terminal behind stdout can show.
+fn look(context: &Context) -> Look {
+    let stdout = std::io::stdout();
+    let columns = context.var("COLUMNS").and_then(|c| c.parse().ok());
+    let of_terminal = || {
+        let size = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout).ok()).flatten();
+        size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0)
+    };
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| context.var(name));
+    Look {
+        columns: of_terminal().or(columns).unwrap_or(COLUMNS),
+        unicode: locale.is_some_and(is_utf8),
+        colour: anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never,
+    }
+}
+
+fn is_utf8(locale: &str) -> bool {
+    let locale = locale.to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options() {
+        assert_eq!(assignment("a.b = 4g").unwrap(), ("a.b".to_owned(), "4g".to_owned()));
+        assert!(assignment("a.b").unwrap_err().is_usage());
+        assert!(assignment("=4g").unwrap_err().is_usage());
+        assert!(release("3.0").unwrap_err().to_string().contains("not supported"));
+        assert!(is_utf8("de_DE.UTF-8") && is_utf8("C.utf8") && !is_utf8("POSIX"));
+    }
+}

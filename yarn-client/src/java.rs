@@ -1,0 +1,114 @@
+//! Which Java runs `main()` on this machine, and whether it and the containers' fit the release of Flink.
+
+use std::path::{Path, PathBuf};
+
+use flink_model::config::Configuration;
+use flink_model::java_fit::{Jvm, Misfit};
+use flink_model::jvm_options;
+use flink_model::memory::Role;
+use flink_model::options;
+use flink_model::plan;
+use flink_model::release::Release;
+
+use crate::context::{Context, is_executable};
+use crate::error::Failure;
+use crate::report::Report;
+
+/// A Java of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Java {
+    /// The program.
+    pub(crate) path: PathBuf,
+    /// Its feature release, as 17, where its directory tells it.
+    pub(crate) version: Option<u16>,
+    /// What led to it.
+    origin: &'static str,
+}
+
+impl Java {
+    /// In the order of Flink's scripts: `configured` (`env.java.home`), else `JAVA_HOME`, else the PATH. A home that is no directory
+    /// leads to the PATH, too.
+    pub(crate) fn find(context: &Context, configured: Option<&str>) -> Result<Self, Failure> {
+        let named = configured.map(|home| ("env.java.home", home));
+        let named = named.or_else(|| context.var("JAVA_HOME").map(|home| ("JAVA_HOME", home)));
+        let (origin, path) = match named.map(|(origin, home)| (origin, context.path(home))) {
+            Some((origin, home)) if home.is_dir() => {
+                let java = home.join("bin/java");
+                if !is_executable(&java) {
+                    let what =
+                        format!("no Java in {} ({origin}): bin/java is not a program there", home.display());
+                    return Err(Failure::new(what).hint(format!("let {origin} name the directory of a Java")));
+                }
+                (origin, Some(java))
+            }
+            _ => ("the PATH", context.on_path("java")),
+        };
+        let path = path.ok_or_else(|| {
+            Failure::new(
+                "no Java on this machine: neither env.java.home, JAVA_HOME nor the PATH leads to one",
+            )
+            .hint("`--main cluster` runs the program's main() in the cluster and needs no Java here")
+            .hint("or set JAVA_HOME")
+        })?;
+        Ok(Self { version: taskrunner::java::version(&path), path, origin })
+    }
+
+    /// Whether the release's client runs on it, with Hadoop's classes or without: an error, or a warning, or nothing.
+    pub(crate) fn check(&self, release: Release, hadoop: bool, report: &dyn Report) -> Result<(), Failure> {
+        let Some(version) = self.version else { return Ok(()) };
+        let place = format!("{}, {}", self.path.display(), self.origin);
+        match Misfit::find(release, version, Jvm::Client { hadoop }, place) {
+            Some(misfit) if misfit.is_certain() => {
+                Err(Failure::because("main() cannot run on this machine", misfit)
+                    .hint("env.java.home or JAVA_HOME names the directory of another Java")
+                    .hint("`--main cluster` runs the program's main() in the cluster and needs no Java here"))
+            }
+            Some(misfit) => {
+                report.warn(&misfit.to_string());
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether the containers can run on the Java that the configuration names for them, as far as this machine has it too.
+pub(crate) fn check_containers(
+    configuration: &Configuration,
+    release: Release,
+    report: &dyn Report,
+) -> Result<(), Failure> {
+    let mut told = None;
+    for (role, prefix) in
+        [(Role::JobManager, options::MASTER_ENV), (Role::TaskManager, options::TASK_MANAGER_ENV)]
+    {
+        let Some(home) = plan::java_home(configuration, release, role) else { continue };
+        let java = Path::new(&home).join("bin/java");
+        let Some(version) = taskrunner::java::version(&java) else { continue };
+        // What is wrong with them is said where they are used.
+        let options = jvm_options::user_options(configuration, release, role).unwrap_or_default();
+        let place = java.display().to_string();
+        let misfit = Misfit::find(release, version, Jvm::Container(&options), place);
+        match misfit {
+            Some(misfit) if misfit.is_certain() => {
+                let what = format!("the {role} cannot run in its container");
+                let also = if release.traits().java_home { " or env.java.home" } else { "" };
+                let hint =
+                    format!("{prefix}JAVA_HOME{also} names the directory of another Java on the nodes");
+                let also = misfit.hint();
+                let failure = Failure::because(what, misfit).hint(hint);
+                return Err(also.into_iter().fold(failure, |failure, hint| failure.hint(hint)));
+            }
+            Some(misfit) if told.as_ref() != Some(&misfit) => {
+                report.warn(&misfit.to_string());
+                told = Some(misfit);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "java_tests.rs"]
+mod tests;

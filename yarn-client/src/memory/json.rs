@@ -1,0 +1,215 @@
+//! The sizes for programs. The names of pools are those of Flink's REST interface; sizes are in bytes, containers in MB. Pure.
+
+use std::collections::BTreeMap;
+
+use flink_model::memory::{Explained, Rule};
+use serde::Serialize;
+
+use super::text::{changes, per_slot};
+use super::{Limits, Other, Sizes, Study};
+use crate::error::Failure;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    flink: String,
+    configuration_directory: String,
+    job_manager: Process,
+    task_manager: Process,
+    /// Null where no Hadoop configuration leads to a cluster.
+    yarn: Option<&'a Limits>,
+    /// Why YARN would refuse the containers.
+    refused: Vec<String>,
+    advice: Vec<Remark<'a>>,
+    /// Against the configuration without `--set`.
+    set: Option<Comparison>,
+    /// Against the release of the distribution.
+    at_hand: Option<Comparison>,
+    warnings: &'a [String],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Process {
+    /// Flink's names of the pools, `totalFlinkMemory` and `totalProcessMemory` to bytes.
+    memory: BTreeMap<&'static str, u64>,
+    pools: Vec<Pool>,
+    jvm_options: Vec<String>,
+    /// The sizes as Flink hands them to the process.
+    properties: BTreeMap<String, String>,
+    container: Container,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slots: Option<Slots>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Pool {
+    name: &'static str,
+    bytes: u64,
+    rule: String,
+    settings: Vec<Setting>,
+    jvm_options: &'static [&'static str],
+}
+
+#[derive(Serialize)]
+struct Setting {
+    key: String,
+    value: String,
+    origin: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Container {
+    requested_mb: u64,
+    requested_vcores: u64,
+    granted_mb: Option<u64>,
+    granted_vcores: Option<u64>,
+    lost_mb: Option<u64>,
+    /// As many as fit on all running nodes when they are empty; null if the nodes are not known.
+    fit_on_cluster: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Slots {
+    number: i32,
+    each: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct Remark<'a> {
+    kind: &'static str,
+    process: Option<String>,
+    text: &'a str,
+    alternatives: Vec<Proposal<'a>>,
+}
+
+#[derive(Serialize)]
+struct Proposal<'a> {
+    key: &'a str,
+    value: &'a str,
+    effect: &'a str,
+}
+
+#[derive(Serialize)]
+struct Comparison {
+    with: String,
+    /// Why there is nothing to compare with.
+    refused: Option<String>,
+    changes: Vec<Difference>,
+}
+
+#[derive(Serialize)]
+struct Difference {
+    process: String,
+    name: &'static str,
+    before: u64,
+    after: u64,
+}
+
+pub(super) fn render(study: &Study) -> Result<String, Failure> {
+    let [jm, tm] = &study.sizes.processes;
+    let limits = study.limits.as_ref().ok();
+    let remark = |a: &'_ flink_model::memory::Advice| a.role.map(|role| role.to_string());
+    let document = Document {
+        flink: study.sizes.release.to_string(),
+        configuration_directory: study.directory.display().to_string(),
+        job_manager: process(jm, &study.sizes, limits, None),
+        task_manager: process(tm, &study.sizes, limits, Some(study.sizes.spec.slots)),
+        yarn: limits,
+        refused: study.refused.iter().map(ToString::to_string).collect(),
+        advice: study
+            .advice
+            .iter()
+            .map(|a| Remark {
+                kind: a.kind,
+                process: remark(a),
+                text: &a.text,
+                alternatives: a
+                    .changes
+                    .iter()
+                    .map(|c| Proposal { key: &c.key, value: &c.value, effect: &c.effect })
+                    .collect(),
+            })
+            .collect(),
+        set: study.without_trials.as_ref().map(|other| comparison(other, &study.sizes)),
+        at_hand: study.at_hand.as_ref().map(|other| comparison(other, &study.sizes)),
+        warnings: &study.warnings,
+    };
+    serde_json::to_string_pretty(&document).map_err(|e| Failure::because("cannot write the answer", e))
+}
+
+fn process(explained: &Explained, sizes: &Sizes, limits: Option<&Limits>, slots: Option<i32>) -> Process {
+    let pool = |name, bytes, rule: &Rule, jvm_options| Pool {
+        name,
+        bytes,
+        rule: rule.to_string(),
+        settings: rule
+            .settings()
+            .into_iter()
+            .map(|s| Setting { key: s.key.clone(), value: s.value.clone(), origin: s.place() })
+            .collect(),
+        jvm_options,
+    };
+    let mut pools: Vec<Pool> = explained
+        .pools
+        .iter()
+        .map(|p| pool(p.name.field(), p.size.bytes(), &p.rule, p.limit.options()))
+        .collect();
+    pools.push(pool("totalFlinkMemory", explained.flink.0.bytes(), &explained.flink.1, &[]));
+    pools.push(pool("totalProcessMemory", explained.process.0.bytes(), &explained.process.1, &[]));
+    let (requested_mb, requested_vcores) = sizes.request(explained.role);
+    let granted = limits
+        .map(|l| (l.yarn().charged_memory_mb(requested_mb), l.maximum_mb.value))
+        .filter(|(granted, largest)| granted <= largest)
+        .map(|(granted, _)| granted);
+    let granted_vcores = limits.and_then(|l| l.granted_vcores(requested_vcores));
+    let fit = |l: &Limits| {
+        let (mb, vcores) = (granted?, granted_vcores.unwrap_or(requested_vcores));
+        let fitting = l.nodes.iter().map(|node| l.fits(node, mb, vcores)).sum();
+        (!l.nodes.is_empty()).then_some(fitting)
+    };
+    Process {
+        memory: pools.iter().map(|p| (p.name, p.bytes)).collect(),
+        pools,
+        jvm_options: explained.jvm_args.clone(),
+        properties: explained.properties.iter().cloned().collect(),
+        container: Container {
+            requested_mb,
+            requested_vcores,
+            granted_mb: granted,
+            granted_vcores,
+            lost_mb: granted.map(|g| g.saturating_sub(requested_mb)),
+            fit_on_cluster: limits.and_then(fit),
+        },
+        slots: slots.map(|number| Slots {
+            number,
+            each: per_slot(explained, number)
+                .into_iter()
+                .map(|(p, size)| (p.field(), size.bytes()))
+                .collect(),
+        }),
+    }
+}
+
+fn comparison(other: &Other, now: &Sizes) -> Comparison {
+    Comparison {
+        with: other.name.clone(),
+        refused: other.sizes.as_ref().err().cloned(),
+        changes: other.sizes.as_ref().map_or_else(
+            |_| Vec::new(),
+            |before| {
+                changes(before, now)
+                    .into_iter()
+                    .map(|c| Difference {
+                        process: c.role.to_string(),
+                        name: c.name.map_or(c.sum, |name| name.field()),
+                        before: c.before.bytes(),
+                        after: c.after.bytes(),
+                    })
+                    .collect()
+            },
+        ),
+    }
+}
