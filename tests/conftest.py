@@ -14,24 +14,30 @@ from pathlib import Path
 
 import pytest
 
-from harness import processes
+from harness import matrix, processes
 from harness.checks import own_flink
 from harness.client import Client
-from harness.cluster import CACHE, FINISHED, ROOT, Cluster, Flink, request as call
+from harness.cluster import CACHE, FINISHED, HADOOP_VERSION, ROOT, Cluster, Flink, request as call
 from harness.waiting import wait_for
 
 FLINK_VERSION = os.environ.get("HEDDLE_TEST_FLINK_VERSION", "1.20.5")
-NEWER_FLINK = os.environ.get("HEDDLE_TEST_NEWER_FLINK", "2.2.0")
+NEWER_FLINK = os.environ.get("HEDDLE_TEST_NEWER_FLINK", "2.3.0")
 
 
 def pytest_addoption(parser):
     parser.addoption("--client", choices=["plain", "heddle", "reference", "both"], default="plain")
+    parser.addoption("--matrix", action="store_true", help="test_matrix.py with every release of Flink and Hadoop")
+    parser.addoption("--matrix-results", metavar="FILE", help="where the results of test_matrix.py are added")
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "reference: the plain run has this scenario with Flink's own client too")
     config.addinivalue_line("markers", "heddle_only(why): Flink's own client has no such feature or guarantee")
+    config.addinivalue_line("markers", "every_hadoop: `scripts/test --matrix` runs it on each release of Hadoop")
     config.addinivalue_line("markers", "browser: needs a headless browser")
+    # The workers' reports come to the process that started them, which alone writes.
+    if (file := config.getoption("--matrix-results")) and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(matrix.Record(file))
     if not hasattr(config, "workerinput") and not config.option.collectonly:
         # One cluster for all workers. Whoever names one keeps it.
         config.made_clusters = "HEDDLE_TEST_CLUSTER" not in os.environ
@@ -41,7 +47,7 @@ def pytest_configure(config):
 
 def pytest_unconfigure(config):
     if getattr(config, "made_clusters", False):
-        for suffix in ("", "-own", "-options"):
+        for suffix in ("", "-own", "-options", "-hadoop"):
             Cluster(os.environ["HEDDLE_TEST_CLUSTER"] + suffix).script("down")
 
 
@@ -51,6 +57,19 @@ def pytest_runtest_makereport(item, call):
     if report.when == "call":
         item.failed = report.failed
     return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Here and not in the tests, so that what cannot even be set up is in the results."""
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    what = {"client": params.get("client_kind", "heddle")}
+    if "place" in params:
+        flink, hadoop = params["place"]
+        what |= {"flink": flink, "hadoop": hadoop, "mode": params["mode"]}
+    elif item.get_closest_marker("every_hadoop"):
+        what |= {"flink": FLINK_VERSION, "hadoop": HADOOP_VERSION, "scenario": item.name}
+    item.user_properties += what.items()
 
 
 def pytest_generate_tests(metafunc):
@@ -79,10 +98,15 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.xdist_group(f"{item.module.__name__}-{kind}"))
 
 
-def fetch_flink(version):
-    done = subprocess.run([ROOT / "scripts/fetch-flink", version], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+def fetch(what, version):
+    """What cannot be had fails the test, by name."""
+    done = subprocess.run([ROOT / f"scripts/fetch-{what}", version], capture_output=True, text=True)
+    assert done.returncode == 0, f"{what} {version} cannot be fetched: {done.stderr}"
     return Path(done.stdout.strip())
+
+
+def fetch_flink(version):
+    return fetch("flink", version)
 
 
 @pytest.fixture(scope="session")
@@ -144,7 +168,7 @@ def with_sql_gateway(home, version, made):
             if subprocess.run(command, capture_output=True, timeout=240).returncode == 0:
                 break
         else:
-            pytest.skip("Flink's SQL gateway cannot be had")
+            pytest.fail(f"Flink's SQL gateway of {minor} cannot be fetched from Maven's repository")
     copied = own_flink(home, made)
     for file in kept.glob("*.jar"):
         shutil.copy(file, copied / "opt")
@@ -188,9 +212,9 @@ class Workspace:
         self.flink_home, self.clients = flink_home, []
         self.hdfs_dir = f"/tmp/{name}"
 
-    def client(self, kind=None, flink_home=None):
+    def client(self, kind=None, flink_home=None, java_home=None):
         kind = kind or self.kind
-        made = Client(kind, self.cluster, self.directory / f"{kind}-{len(self.clients)}", ROOT, flink_home or self.flink_home)
+        made = Client(kind, self.cluster, self.directory / f"{kind}-{len(self.clients)}", ROOT, flink_home or self.flink_home, java_home)
         self.clients.append(made)
         return made
 

@@ -180,9 +180,11 @@ class Running:
 class Client:
     """`heddle` or `reference`, with settings of its own: home, Flink configuration, properties file."""
 
-    def __init__(self, kind, cluster, directory, root, flink_home):
+    def __init__(self, kind, cluster, directory, root, flink_home, java_home=None):
         self.kind, self.cluster, self.directory = kind, cluster, Path(directory)
-        self.flink_home, self.distribution = Path(flink_home), root / "dist/heddle"
+        self.flink_home, self.distribution = Path(flink_home), Path(os.environ.get("HEDDLE_TEST_DIST") or root / "dist/heddle")
+        # Of a Java other than the one that everything here runs on.
+        self.java_home = java_home or os.environ.get("JAVA_HOME")
         self.home = self.directory / "home"
         self.conf = self.directory / "conf"
         self.properties = self.directory / "properties"
@@ -203,7 +205,7 @@ class Client:
 
     def configure(self, values):
         """Sets keys in Flink's configuration file, which may hold each only once."""
-        file = self.conf / "config.yaml"
+        file = next(path for name in ("config.yaml", "flink-conf.yaml") if (path := self.conf / name).exists())
         lines = [line for line in file.read_text().splitlines() if line.partition(":")[0] not in values]
         file.write_text("\n".join([*lines, *(f"{key}: {value}" for key, value in values.items())]) + "\n")
 
@@ -212,8 +214,8 @@ class Client:
         env = {"PATH": f"{self.bin}:{os.environ['PATH']}", "HOME": str(self.home), "LANG": "C.UTF-8"}
         env |= {"HADOOP_CONF_DIR": str(self.cluster.conf), "FLINK_CONF_DIR": str(self.conf)}
         env |= {"FLINK_HOME": str(self.flink_home), "FLINK_LOG_DIR": str(self.directory / "logs")}
-        if "JAVA_HOME" in os.environ:
-            env["JAVA_HOME"] = os.environ["JAVA_HOME"]
+        if self.java_home:
+            env["JAVA_HOME"] = str(self.java_home)
         if not self.is_heddle:
             env["HADOOP_CLASSPATH"] = self.cluster.reference_hadoop_classpath
         return env

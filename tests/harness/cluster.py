@@ -14,6 +14,7 @@ from .waiting import wait_for
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("HEDDLE_CACHE_DIR", ROOT / ".cache"))
 FINISHED = ("FINISHED", "FAILED", "KILLED")
+HADOOP_VERSION = os.environ.get("HEDDLE_TEST_HADOOP", "3.3.6")
 
 
 def request(url, method="GET", body=None, timeout=20, headers=None):
@@ -39,8 +40,8 @@ class Cluster:
         command = [ROOT / "scripts/pseudo-cluster", verb, "--name", self.name, *options]
         return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
-    def up(self, *options):
-        done = self.script("up", *options)
+    def up(self, *options, hadoop=HADOOP_VERSION):
+        done = self.script("up", "--hadoop", hadoop, *options)
         assert done.returncode == 0, done.stderr
         self.info = json.loads(self.script("status", "--json").stdout)
         self.yarn = Yarn(self.url("rm-http"), [self.url("nm1-http"), self.url("nm2-http")], self.info["user"])
@@ -86,6 +87,11 @@ class Cluster:
         return "".join(f.read_text(errors="replace") for f in self.log_files(container, name))
 
 
+def with_short_queue(app):
+    """From 3.4 on Hadoop gives a queue's path, `root.default`, before its last name."""
+    return app | {"queue": app["queue"].removeprefix("root.")}
+
+
 class Yarn:
     """ResourceManager and NodeManagers as their REST interfaces tell them."""
 
@@ -98,13 +104,13 @@ class Yarn:
     def apps(self, **filters):
         """All applications, newest first; filters are those of the REST interface (`states=RUNNING`)."""
         found = (self.get(f"apps?{urllib.parse.urlencode(filters)}").get("apps") or {}).get("app", [])
-        return sorted(found, key=lambda a: a["id"], reverse=True)
+        return sorted(map(with_short_queue, found), key=lambda a: a["id"], reverse=True)
 
     def by_name(self, name):
         return [app for app in self.apps() if app["name"] == name]
 
     def app(self, application):
-        return self.get(f"apps/{application}")["app"]
+        return with_short_queue(self.get(f"apps/{application}")["app"])
 
     def live(self):
         return [app for app in self.apps() if app["state"] not in FINISHED]

@@ -59,6 +59,7 @@ def test_a_jar_in_hdfs(work, client, jar):
 
 
 @pytest.mark.reference
+@pytest.mark.every_hadoop
 def test_everything_around_the_program(work, client, jar):
     """One deployment with all that a user can give along: files, archives, jars, environment, JVM options, arguments."""
     here, hdfs = work.directory, work.cluster.hdfs
@@ -144,6 +145,7 @@ def test_list_and_cancel(work, client, jar):
 
 
 @pytest.mark.reference
+@pytest.mark.every_hadoop
 def test_a_job_that_fails(work, client, jar):
     result = client.application(work.name, jar, "FailAtRuntime").ok()
     app = check_gone(work.cluster, result.application, "FAILED", seconds=90)

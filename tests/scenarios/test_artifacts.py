@@ -38,6 +38,7 @@ def flink_files(work, files):
 
 @pytest.mark.reference
 @pytest.mark.parametrize("with_provided", [True, False], ids=["provided", "uploaded"])
+@pytest.mark.every_hadoop
 def test_provided_lib_dirs(work, client, jar, provided, with_provided):
     hdfs, fs = work.cluster.hdfs, work.cluster.fs
     store, base, options = own_places(work)
@@ -122,6 +123,7 @@ def test_local_usrlib(work, jar, mode):
 
 @pytest.mark.reference
 @pytest.mark.parametrize(("option", "wanted"), [("-Dyarn.file-replication=4", 4), (None, 1)], ids=["custom", "default"])
+@pytest.mark.every_hadoop
 def test_file_replication(work, client, jar, option, wanted):
     """Of what is uploaded for the containers; 1 is this cluster's `dfs.replication`."""
     hdfs = work.cluster.hdfs

@@ -106,6 +106,7 @@ def test_too_small_for_flinks_memory_model(work):
     before.check_untouched()
 
 
+@pytest.mark.every_hadoop
 def test_unknown_queue_before_any_upload(work):
     before, store = Before(work.cluster), f"{work.hdfs_dir}/store"
     result = deploy(work.client(), "-qu", "qa-taem", f"-Dheddle.store.dir={work.cluster.fs}{store}")
@@ -298,6 +299,7 @@ def test_ctrl_c_while_waiting(work):
     cluster.yarn.wait_state(fill.application, "FINISHED")
 
 
+@pytest.mark.every_hadoop
 def test_says_why_an_application_waits(work):
     """In ACCEPTED: the ResourceManager's own words, when they change."""
     client, cluster = work.client(), work.cluster

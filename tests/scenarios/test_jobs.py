@@ -24,6 +24,7 @@ def test_word_count_from_hdfs_to_hdfs(session, cluster, jar, hdfs_dir):
 
 
 @pytest.mark.reference
+@pytest.mark.every_hadoop
 def test_hdfs_in_main(session, cluster, jar, hdfs_dir):
     """main() lists, reads and writes on HDFS, though the client's JVM has nothing of Hadoop."""
     cluster.hdfs.write(f"{hdfs_dir}/text.txt", "to be or not\nto be\n")
@@ -115,6 +116,7 @@ def test_arguments_arrive_intact(session, jar):
 
 
 @pytest.mark.reference
+@pytest.mark.every_hadoop
 def test_list_and_cancel(session, jar):
     client = session.client
     empty = client.flink("list", *session.target()).ok().out

@@ -41,6 +41,7 @@ def within(value, wanted, share):
 
 
 @pytest.mark.reference
+@pytest.mark.every_hadoop
 def test_sizes(work, client, jar):
     """Memory and cores of the containers, slots, and what the JVMs have of it."""
     sizes = ["-jm", "1280m", "-tm", "1536m", "-s", "3", "-Dyarn.containers.vcores=2", "-Dyarn.appmaster.vcores=2"]
@@ -71,6 +72,7 @@ def test_sizes(work, client, jar):
 
 
 @pytest.mark.reference
+@pytest.mark.every_hadoop
 def test_priority(work, client):
     session = client.session("-nm", work.name, "-Dyarn.application.priority=5")
     assert work.cluster.yarn.app(session.application)["priority"] == 5
@@ -92,6 +94,7 @@ def nodes_of(cluster, application):
     [(["-nl", "fast"], 2, 2), (["-Dyarn.taskmanager.node-label=fast"], 1, 2), ([], 1, 1)],
     ids=["application", "workers", "none"],
 )
+@pytest.mark.every_hadoop
 def test_node_label(work, client, jar, options, master, worker):
     session = client.session("-nm", work.name, *options)
     job = session.run(jar, "Sleepy", "--seconds", "600", options=["-d"]).ok().job
@@ -116,6 +119,7 @@ def used(cluster, application, kind):
 GPU = ["-Dexternal-resources=gpu", "-Dexternal-resource.gpu.yarn.config-key=yarn.io/gpu"]
 
 
+@pytest.mark.every_hadoop
 def test_external_resource(work, client, jar):
     session = client.session("-nm", work.name, *GPU, "-Dexternal-resource.gpu.amount=1")
     assert used(work.cluster, session.application, "yarn.io/gpu") == 0, "the master needs none"
@@ -152,6 +156,7 @@ def test_external_resource_that_cannot_be_had(work, client, jar, options, words)
         assert not work.cluster.yarn.by_name(work.name)
 
 
+@pytest.mark.every_hadoop
 def test_access_rights(work, client):
     """Who may see the application, and who may end it."""
     session = client.session("-nm", work.name, "-Dyarn.view.acls=viewer,other", "-Dyarn.modify.acls=modifier")

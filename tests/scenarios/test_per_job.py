@@ -18,6 +18,7 @@ def submitted(work):
 
 
 @pytest.mark.reference
+@pytest.mark.every_hadoop
 def test_attached(work, client, jar):
     hdfs, at = work.cluster.hdfs, f"{work.cluster.fs}{work.hdfs_dir}"
     hdfs.write(f"{work.hdfs_dir}/in/text.txt", "to be or not to be\n" * 1000)
@@ -148,6 +149,7 @@ def interrupted(work, running):
     assert len(work.cluster.yarn.by_name(work.name)) == 1
 
 
+@pytest.mark.every_hadoop
 def test_ctrl_c_while_deploying(work, client, jar):
     interrupted(work, client.start_per_job(work.name, jar, "Sleepy", "--seconds", "600"))
 
@@ -172,6 +174,7 @@ def test_giving_up(work, client, jar, verb):
 
 
 @pytest.mark.parametrize("where", ["local", "hdfs"])
+@pytest.mark.every_hadoop
 def test_distributed_cache(work, client, jar, where):
     file = work.directory / "cached.txt"
     file.write_text("text of the cache\n")

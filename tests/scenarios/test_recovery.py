@@ -53,6 +53,7 @@ def test_kill_minus_nine_of_a_taskmanager(work, client, jar, hdfs_dir):
 
 
 @pytest.mark.heddle_only("it has no taskrunner")
+@pytest.mark.every_hadoop
 def test_kill_minus_nine_of_a_taskrunner(work, client, jar, hdfs_dir):
     runner = "heddle-taskrunner"
     session, worker = run_and_kill(work, client, jar, hdfs_dir, lambda inside: next(p for p in inside if p.program == runner))

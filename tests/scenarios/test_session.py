@@ -12,6 +12,7 @@ from harness.waiting import wait_for
 
 
 @pytest.mark.reference
+@pytest.mark.every_hadoop
 def test_name_type_queue_and_tracking_url(work, client):
     result = client.session("-nm", work.name, "-qu", "qa-team").result
     assert f"Found Web Interface {result.url.removeprefix('http://')} of application '{result.application}'" in result.text
@@ -81,6 +82,7 @@ def test_the_second_session_of_a_user_leaves_the_first_alone(work):
 
 
 @pytest.mark.reference
+@pytest.mark.every_hadoop
 def test_query_prints_the_cluster(work, client):
     out = client.run("yarn-session.sh", "-q").ok().out
     assert re.search(r"NodeManagers in the ClusterClient\s+2", out)

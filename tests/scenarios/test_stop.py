@@ -35,6 +35,7 @@ def test_attached_prompt(work, client, word):
 
 
 @pytest.mark.heddle_only("its client hangs in its shutdown hook now and then")
+@pytest.mark.every_hadoop
 def test_ctrl_c_of_an_attached_client(work, client):
     running, application = attached(work, client, terminal=True)
     running.interrupt()
@@ -42,6 +43,7 @@ def test_ctrl_c_of_an_attached_client(work, client):
     check_gone(work.cluster, application, "SUCCEEDED")
 
 
+@pytest.mark.every_hadoop
 def test_reattach_and_stop(work, client):
     session = client.session("-nm", work.name)
     running = client.start("yarn-session.sh", "-id", session.application)
@@ -53,6 +55,7 @@ def test_reattach_and_stop(work, client):
     check_gone(work.cluster, session.application, "SUCCEEDED")
 
 
+@pytest.mark.every_hadoop
 def test_yarn_kill(work, client):
     session = client.session("-nm", work.name)
     work.cluster.yarn.kill(session.application)
@@ -75,6 +78,7 @@ def test_a_killed_session_is_told_by_the_attached_client(work, client):
 
 
 @pytest.mark.reference
+@pytest.mark.every_hadoop
 def test_kill_minus_nine_of_the_application_master_leaves_no_jvm(work, client, jar):
     session = client.session("-nm", work.name)
     job = session.start(jar, "Sleepy", "--seconds", "600")

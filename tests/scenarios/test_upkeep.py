@@ -9,6 +9,7 @@ from harness.cluster import Flink
 from harness.waiting import wait_for
 
 
+@pytest.mark.every_hadoop
 def test_ps(work, jar):
     """Of both clients' applications; `client_kind` deploys."""
     client, heddle = work.client(), work.client("heddle")
@@ -32,6 +33,7 @@ def test_ps(work, jar):
 
 
 @pytest.mark.heddle_only("it has no such command")
+@pytest.mark.every_hadoop
 def test_gc(work, jar):
     """What a dead application left goes, what a live one uses stays, and nothing without `--delete`."""
     client, hdfs = work.client(), work.cluster.hdfs

@@ -36,7 +36,7 @@ public final class Counting {
             configuration.setString("state.checkpoints.dir", options.get("checkpoints"));
             configuration.setString(
                     "execution.checkpointing.externalized-checkpoint-retention", "RETAIN_ON_CANCELLATION");
-            env.configure(configuration);
+            env.configure(configuration, Thread.currentThread().getContextClassLoader());
         }
         if (options.get("interval") != null) {
             env.enableCheckpointing(options.number("interval", 0));

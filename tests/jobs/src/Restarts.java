@@ -13,6 +13,6 @@ final class Restarts {
         configuration.setString("restart-strategy.type", strategy);
         configuration.setString("restart-strategy.fixed-delay.attempts", String.valueOf(times));
         configuration.setString("restart-strategy.fixed-delay.delay", "1 s");
-        env.configure(configuration);
+        env.configure(configuration, Thread.currentThread().getContextClassLoader());
     }
 }

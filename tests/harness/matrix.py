@@ -1,0 +1,51 @@
+"""Which releases of Flink and Hadoop the matrix has, and the record of a run."""
+
+import json
+import re
+import time
+from collections import Counter
+
+# The newest of each minor release.
+FLINKS = ("1.13.6", "1.14.6", "1.15.4", "1.16.3", "1.17.2", "1.18.1", "1.19.3", "1.20.5", "2.0.2", "2.1.3", "2.2.1", "2.3.0")
+HADOOPS = ("2.10.2", "3.3.6", "3.4.3", "3.5.0")
+MODES = ("session", "per-job", "application")
+# Every Flink runs on this Hadoop, every Hadoop with this Flink.
+USUAL_FLINK, USUAL_HADOOP = "1.20.5", "3.3.6"
+# The oldest and the newest, and where configuration and class names change: for each run of the scenarios.
+PLAIN_FLINKS = ("1.13.6", "1.17.2", "1.20.5", "2.3.0")
+
+TEXT = "The warp is held, still; the weft is drawn through. Ætna, Übung_2 - 3 Knoten!\nto be or not to be\n" * 50
+COUNTS = {word: str(count) for word, count in Counter(re.findall(r"[^\W_]+", TEXT.lower())).items()}
+
+
+def places(everything):
+    """Pairs of Flink and Hadoop."""
+    flinks = FLINKS if everything else PLAIN_FLINKS
+    hadoops = HADOOPS if everything else ()
+    return [(flink, USUAL_HADOOP) for flink in flinks] + [(USUAL_FLINK, hadoop) for hadoop in hadoops if hadoop != USUAL_HADOOP]
+
+
+def java_for(flink):
+    """The Java that a release is run with: the newest that it was released for of those that the tests use."""
+    return "11" if tuple(map(int, flink.split(".")[:2])) < (1, 18) else "17"
+
+
+def versions_in(log):
+    """Flink's, Hadoop's and Java's versions, as a JobManager or TaskManager says them when it starts."""
+    patterns = {"flink": r"Starting \w+ \(Version: ([^,]+),", "hadoop": r"Hadoop version: (\S+)", "java": r"JVM: .*/([\d.]+)"}
+    return {what: found[1] if (found := re.search(pattern, log)) else None for what, pattern in patterns.items()}
+
+
+class Record:
+    """A plugin that adds what each test of the matrix came to as a line of JSON. The last line for the same test counts."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def pytest_runtest_logreport(self, report):
+        line = dict(report.user_properties)
+        if "hadoop" not in line or report.skipped or (report.when != "call" and report.passed):
+            return
+        line |= {"passed": report.passed, "seconds": round(report.duration, 1), "date": time.strftime("%Y-%m-%d")}
+        with open(self.file, "a") as out:
+            out.write(json.dumps(line) + "\n")

@@ -1,0 +1,149 @@
+"""Which Java runs Flink: refused where it cannot, said where it is not made for it, and the one that is asked for."""
+
+import re
+
+import pytest
+
+from conftest import build_jar, fetch, fetch_flink
+from harness.checks import check_gone, check_refused
+from harness.client import SMALL
+from harness.cluster import Flink
+from harness.matrix import versions_in
+
+pytestmark = pytest.mark.heddle_only("Flink's own client does not look")
+
+MASTER, WORKER = (f"containerized.{role}.env.JAVA_HOME" for role in ("master", "taskmanager"))
+
+
+@pytest.fixture
+def fake(work):
+    """The directory of a Java of a version, which nobody can run."""
+
+    def make(version):
+        home = work.directory / f"java-{version}"
+        (home / "bin").mkdir(parents=True, exist_ok=True)
+        (home / "release").write_text(f'IMPLEMENTOR="nobody"\nJAVA_VERSION="{version}"\n')
+        program = home / "bin/java"
+        program.write_text("#!/bin/sh\nexit 1\n")
+        program.chmod(0o755)
+        return home
+
+    return make
+
+
+@pytest.fixture
+def nothing_submitted(work):
+    """That no application of this test's name came to be."""
+    yield
+    assert not work.cluster.yarn.by_name(work.name)
+
+
+@pytest.fixture
+def newer(work, newer_flink):
+    return work.client(flink_home=newer_flink)
+
+
+def session(client, name, *options, **more):
+    return client.run("yarn-session.sh", "-d", "-jm", "1024", "-tm", "1024", "-nm", name, *options, **more)
+
+
+@pytest.mark.parametrize("key", [MASTER, WORKER, "env.java.home"])
+def test_too_old_for_the_containers(work, newer, fake, nothing_submitted, key):
+    home = fake("1.8.0_392")
+    result = session(newer, work.name, f"-D{key}={home}")
+    check_refused(result, "Flink 2.3.0 is made for Java 11 to 21 and cannot run on Java 8", home, key)
+
+
+def test_too_new_for_the_containers(work, fake, nothing_submitted):
+    old = work.client(flink_home=fetch_flink("1.17.2"))
+    result = session(old, work.name, f"-D{MASTER}={fake('17.0.15')}")
+    check_refused(result, "the JobManager cannot run", "Flink 1.17.2 is made for Java 8 to 11 and cannot run on Java 17", MASTER, "--add-exports")
+
+
+def test_too_new_but_not_certain_to_fail(work, newer, fake, nothing_submitted):
+    home = fake("25.0.1")
+    result = session(newer, work.name, f"-Denv.java.home={home}", "--dry-run").ok()
+    said = [line for line in result.text.splitlines() if "made for Java" in line]
+    assert said == [f"warning: Flink 2.3.0 is made for Java 11 to 21 and may not run well on Java 25 ({home}/bin/java)"]
+
+
+def test_too_old_for_main(work, newer, newer_jar, fake, nothing_submitted):
+    home = fake("1.8.0_392")
+    words = ["run", "-t", "yarn-per-job", *SMALL, f"-Dyarn.application.name={work.name}", "-c", "PrintCollect", newer_jar]
+    result = newer.flink(*words, env={"JAVA_HOME": home})
+    check_refused(result, "main() cannot run on this machine", "Java 8", f"{home}/bin/java, JAVA_HOME", "env.java.home", "--main cluster")
+    # Before the environment comes the configuration, as in Flink's scripts.
+    newer.configure({"env.java.home": home})
+    result = newer.flink(*words)
+    check_refused(result, f"{home}/bin/java, env.java.home")
+
+
+def test_a_node_whose_java_is_too_old_for_the_jobmanager(work, newer, fake):
+    """The variable has a value on the node only, so that this machine cannot tell."""
+    home = fake("1.8.0_392")
+    result = session(newer, work.name, f"-D{MASTER}=$OLD_JAVA", f"-Dcontainerized.master.env.OLD_JAVA={home}")
+    assert result.code == 1, result
+    said = r"the JobManager cannot be started on \S+: Flink 2.3.0 is made for Java 11 to 21 and cannot run on Java 8 \("
+    assert re.search(said, result.err) and f"{home}/bin/java" in result.err and MASTER in result.err, result
+    app = check_gone(work.cluster, result.application, "FAILED")
+    assert "cannot run on Java 8" in app["diagnostics"]
+
+
+def test_a_node_whose_java_is_too_old_for_a_taskmanager(work, newer, newer_jar, fake):
+    home = fake("1.8.0_392")
+    options = [f"-D{WORKER}=$OLD_JAVA", f"-Dcontainerized.taskmanager.env.OLD_JAVA={home}", "--attached"]
+    options += ["-Dslot.request.timeout=5000", "-Drestart-strategy.type=none", "-Dresourcemanager.start-worker.retry-interval=1s"]
+    result = newer.application(work.name, newer_jar, "WordCount", options=options)
+    assert result.code == 1, result
+    said = r"A TaskManager failed: the JVM cannot be started on \S+: Flink 2.3.0 is made for Java 11 to 21 and cannot run on Java 8 \("
+    assert re.search(said, result.err) and WORKER in result.err, result
+    check_gone(work.cluster, result.application, "FAILED")
+
+
+class Run:
+    """A session on which a program has run: Java's major version in its three JVMs."""
+
+    def __init__(self, work, client, jar, *options):
+        made = client.session("-nm", work.name, *options)
+        made.run(jar, "PrintCollect").ok()
+        self.master = Flink(made.url).get("jobmanager/environment")["jvm"]["version"]
+        made.stop().ok()
+        check_gone(work.cluster, made.application, "SUCCEEDED")
+        log = work.cluster.log_text(made.application, "taskmanager.log")
+        main = "".join(file.read_text() for file in (client.directory / "logs").glob("flink-*-client-*.log"))
+        self.worker, self.main = (versions_in(text)["java"].split(".")[0] for text in (log, main))
+        found = re.search(r" - \S+/(\d+)", self.master)
+        self.master = found[1]
+
+
+def test_each_container_its_own(work, client, jar):
+    eleven = fetch("java", "11")
+    run = Run(work, client, jar, f"-D{MASTER}={eleven}")
+    assert (run.master, run.worker, run.main) == ("11", "17", "17")
+
+
+def test_the_taskmanagers_alone(work, client, jar):
+    run = Run(work, client, jar, f"-D{WORKER}={fetch('java', '11')}")
+    assert (run.master, run.worker, run.main) == ("17", "11", "17")
+
+
+def test_one_for_all(work, newer, newer_jar):
+    newer.configure({"env.java.home": fetch("java", "11")})
+    run = Run(work, newer, newer_jar)
+    assert (run.master, run.worker, run.main) == ("11", "11", "11")
+
+
+def test_up_to_1_20_it_is_the_clients_alone(work, client, jar):
+    client.configure({"env.java.home": fetch("java", "11")})
+    run = Run(work, client, jar)
+    assert (run.master, run.worker, run.main) == ("17", "17", "11")
+
+
+def test_an_old_release_with_the_options_that_it_needs(work, fake):
+    """Flink 1.17 on Java 17: not made for it, and it runs where the options open the JDK."""
+    flink = fetch_flink("1.17.2")
+    client = work.client(flink_home=flink)
+    opened = "--add-exports=java.base/sun.net.util=ALL-UNNAMED --add-opens=java.base/java.lang=ALL-UNNAMED --add-opens=java.base/java.util=ALL-UNNAMED"
+    seventeen = fetch("java", "17")
+    run = Run(work, client, build_jar(flink, "1.17.2"), f"-Denv.java.opts.all={opened}", f"-D{MASTER}={seventeen}", f"-D{WORKER}={seventeen}")
+    assert (run.master, run.worker) == ("17", "17")
