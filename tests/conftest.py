@@ -47,7 +47,7 @@ def pytest_configure(config):
 
 def pytest_unconfigure(config):
     if getattr(config, "made_clusters", False):
-        for suffix in ("", "-own", "-options", "-hadoop"):
+        for suffix in ("", "-own", "-options", "-hadoop", "-fair"):
             Cluster(os.environ["HEDDLE_TEST_CLUSTER"] + suffix).script("down")
 
 

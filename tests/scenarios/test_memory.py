@@ -6,8 +6,9 @@ import shutil
 
 import pytest
 
+from conftest import Workspace, label
 from harness.checks import check_refused
-from harness.cluster import Flink
+from harness.cluster import Cluster, Flink
 
 pytestmark = [pytest.mark.heddle_only("Flink's client has no such command"), pytest.mark.xdist_group("memory")]
 
@@ -215,12 +216,12 @@ SIZES = {
 }
 
 
-def check_running(work, client, jar):
+def check_running(work, client, jar, *options, granted=1280):
     """Every size that Flink's REST interface and YARN show is the announced one."""
     configure(client, SIZES)
     found = announced(client)
     jm, tm = found["jobManager"], found["taskManager"]
-    result = client.run("yarn-session.sh", "-d", "-nm", work.name, "-Dresourcemanager.taskmanager-timeout=60000").ok()
+    result = client.run("yarn-session.sh", "-d", "-nm", work.name, *options, "-Dresourcemanager.taskmanager-timeout=60000").ok()
     application = result.application
     flink = Flink(result.url)
     target = ["-t", "yarn-session", f"-Dyarn.application.id={application}"]
@@ -243,7 +244,7 @@ def check_running(work, client, jar):
     yarn = work.cluster.yarn
     containers = {c["id"].endswith("_000001"): c["totalMemoryNeededMB"] for c in yarn.wait_workers(application, 1) + yarn.containers(application)}
     assert containers == {True: jm["container"]["grantedMb"], False: tm["container"]["grantedMb"]}
-    assert tm["container"]["requestedMb"] == 1234 and tm["container"]["grantedMb"] == 1280
+    assert tm["container"]["requestedMb"] == 1234 and tm["container"]["grantedMb"] == granted
     app = yarn.app(application)
     assert app["allocatedMB"] == sum(containers.values())
     # The clusters of the tests count vcores; what the client can know is that they are as asked for, or one.
@@ -259,3 +260,18 @@ def test_flink_shows_what_was_announced(work, client, jar):
 
 def test_newer_flink_shows_what_was_announced(work, newer_flink, newer_jar):
     check_running(work, work.client(flink_home=newer_flink), newer_jar)
+
+
+def test_the_fair_scheduler_grants_what_was_announced(request, cluster, tmp_path, flink_home, jar):
+    """Its step is 300 MB here, and no multiple of the minimum."""
+    fair = Cluster(f"{cluster.name}-fair")
+    scheduler = "org.apache.hadoop.yarn.server.resourcemanager.scheduler.fair.FairScheduler"
+    keys = {"yarn.resourcemanager.scheduler.class": scheduler, "yarn.resource-types.memory-mb.increment-allocation": 300}
+    try:
+        fair.up("--heartbeat", "300", *(word for key, value in keys.items() for word in ("--set", f"{key}={value}")))
+        work = Workspace(fair, "heddle", tmp_path, flink_home, label(request))
+        # The scheduler takes a queue by the user's name otherwise, which for the user root is none.
+        check_running(work, work.client(), jar, "-qu", "root.sizes", granted=1500)
+        work.close()
+    finally:
+        fair.down()
