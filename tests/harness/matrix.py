@@ -32,7 +32,7 @@ def java_for(flink):
 
 def versions_in(log):
     """Flink's, Hadoop's and Java's versions, as a JobManager or TaskManager says them when it starts."""
-    patterns = {"flink": r"Starting \w+ \(Version: ([^,]+),", "hadoop": r"Hadoop version: (\S+)", "java": r"JVM: .*/([\d.]+)"}
+    patterns = {"flink": r"Starting .*\(Version: ([^,]+),", "hadoop": r"Hadoop version: (\S+)", "java": r"JVM: .*/([\d.]+)"}
     return {what: found[1] if (found := re.search(pattern, log)) else None for what, pattern in patterns.items()}
 
 
