@@ -114,6 +114,14 @@ def test_old_variables_and_keys(client):
     assert rules["taskManager"]["bytes"] == 3072 * MB and "taskmanager.heap.size" in rules["taskManager"]["rule"], rules
 
 
+def test_sizes_that_are_set_in_vain(client):
+    vain = ["-Dcontainerized.heap-cutoff-ratio=0.25", f"-D{TM}.managed.size=300m", f"-D{TM}.managed.fraction=0.2"]
+    deployed = client.run("yarn-session.sh", "-d", "--dry-run", *vain).ok()
+    said = [line for line in deployed.text.splitlines() if "has no effect" in line]
+    assert [re.match(r"warning: (\S+) \(-D\)", line)[1] for line in said] == ["containerized.heap-cutoff-ratio", f"{TM}.managed.fraction"]
+    assert [advice["kind"] for advice in announced(client, *vain)["advice"] if advice["kind"] == "no-effect"] == ["no-effect"] * 2
+
+
 def test_a_refusal_has_been_thought_through(client):
     size = f"{TM}.process.size"
     small = ["--set", f"{size}=600m"]

@@ -204,7 +204,7 @@ fn unused_managed_memory(conf: &Configuration, workers: &Explained) -> Option<Ad
 }
 
 /// Keys that are set in vain.
-fn without_effect(conf: &Configuration, release: Release, processes: [&Explained; 2]) -> Vec<Advice> {
+pub fn without_effect(conf: &Configuration, release: Release, processes: [&Explained; 2]) -> Vec<Advice> {
     let mut found = Vec::new();
     let mut say = |role, setting: &Setting, why: String| {
         let text = format!("{} ({}) has no effect: {why}", setting.key, setting.place());

@@ -18,7 +18,7 @@ mod process;
 mod remedy;
 mod task_manager;
 
-pub use advice::{Advice, Change, advise, percent};
+pub use advice::{Advice, Change, advise, percent, without_effect};
 pub use error::{MemoryError, Pool};
 pub use explain::{Explained, ExplainedPool, Limit, Rule, Setting, Whole};
 pub use job_manager::{JobManagerMemory, job_manager};

@@ -70,6 +70,7 @@ impl Prepared {
         java::check_containers(&configuration, release, report)?;
         let cluster = ClusterSpec::from(&configuration, release)
             .map_err(|e| memory::refusal(&configuration, release, &flink.conf, e))?;
+        memory::set_in_vain(&configuration, release).iter().for_each(|warning| report.warn(warning));
         if let Purpose::Session { min_workers: Some(workers) } = purpose {
             keep_workers(workers, &cluster, release, &mut configuration, report);
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use flink_model::cluster_spec::{ClusterSpec, LimitError, SpecError};
 use flink_model::config::{Configuration, Origin};
-use flink_model::memory::{Advice, Explained, Role, advise, remedies};
+use flink_model::memory::{Advice, Explained, Role, advise, remedies, without_effect};
 use flink_model::options;
 use flink_model::release::Release;
 
@@ -192,6 +192,14 @@ pub(crate) fn refusal(
         .into_iter()
         .fold(failure, Failure::hint)
         .hint(format!("the configuration is in {}; -jm, -tm and -s set the sizes", directory.display()))
+}
+
+/// Sizes that are set in vain, in words; for a configuration that Flink takes.
+pub(crate) fn set_in_vain(configuration: &Configuration, release: Release) -> Vec<String> {
+    let processes =
+        (Explained::job_manager(configuration, release), Explained::task_manager(configuration, release));
+    let (Ok(jm), Ok(tm)) = processes else { return Vec::new() };
+    without_effect(configuration, release, [&jm, &tm]).into_iter().map(|advice| advice.text).collect()
 }
 
 /// What a user is told when YARN has no container of that size.
