@@ -7,7 +7,7 @@ use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 pub const CONTAINER_KEY: &str = "heddle-container";
 /// Metadata key that carries the secret.
 pub const AUTHORIZATION_KEY: &str = "authorization";
-/// Version of the control protocol, in `Hello`.
+/// Version of the protocol between taskrunner and ApplicationMaster, in `Hello`. They are of one release always: both come from one client.
 pub const PROTOCOL: u32 = 1;
 
 /// Puts the secret (as `Bearer <hex>`) and the container id into a taskrunner's call.

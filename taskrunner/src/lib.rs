@@ -12,6 +12,7 @@ pub mod java;
 pub mod jvm;
 pub mod memory;
 pub mod plan;
+pub mod protocol;
 pub mod spawn;
 pub mod submission;
 pub mod tail;

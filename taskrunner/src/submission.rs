@@ -13,7 +13,8 @@ use crate::auth;
 use crate::control::attended::Answer;
 use crate::control::attending::Event;
 use crate::control::submission_client::SubmissionClient;
-use crate::control::{Arrive, Attended, Attending, Complete};
+use crate::control::{Attended, Attending, Complete};
+use crate::protocol::{RELEASE, SPOKEN, Versions};
 
 /// Flink key under which the JobManager's REST interface (`/jobmanager/config`) shows the `host:port` of the control server.
 pub const ADDRESS_KEY: &str = "heddle.control.address";
@@ -37,6 +38,14 @@ pub enum SubmissionError {
         /// Of the control server.
         address: String,
         /// Its words.
+        why: String,
+    },
+    /// It is of another release of heddle, and there is no version of the protocol that both speak.
+    #[error("the client and the ApplicationMaster at {address} do not understand each other: {why}")]
+    OtherRelease {
+        /// Of the control server.
+        address: String,
+        /// Who speaks what.
         why: String,
     },
     /// It does not answer.
@@ -78,7 +87,16 @@ impl Attendance {
     /// Connects to the control server and is accepted; tries for some seconds. A task of the runtime keeps the call open from then on,
     /// and opens it again when it breaks.
     pub async fn open(address: &str, secret: &[u8]) -> Result<Attendance, SubmissionError> {
-        let peer = Peer { address: address.to_owned(), secret: secret.to_vec() };
+        Self::open_speaking(SPOKEN, address, secret).await
+    }
+
+    /// The same for a client that speaks `versions`.
+    pub async fn open_speaking(
+        versions: Versions,
+        address: &str,
+        secret: &[u8],
+    ) -> Result<Attendance, SubmissionError> {
+        let peer = Peer { address: address.to_owned(), secret: secret.to_vec(), versions };
         let call = peer.reach(Instant::now(), OPEN_DEADLINE).await?;
         let (complete, completed) = oneshot::channel();
         let (end, ended) = watch::channel(None);
@@ -125,6 +143,7 @@ impl Attendance {
 struct Peer {
     address: String,
     secret: Vec<u8>,
+    versions: Versions,
 }
 
 /// An accepted call.
@@ -177,6 +196,9 @@ impl Peer {
                 Ok(Err(Failed::Refused(why))) => {
                     return Err(SubmissionError::Refused { address: self.address.clone(), why });
                 }
+                Ok(Err(Failed::OtherRelease(why))) => {
+                    return Err(SubmissionError::OtherRelease { address: self.address.clone(), why });
+                }
                 Ok(Err(Failed::Broken(why))) => why,
                 Err(_) => "it does not answer".to_owned(),
             };
@@ -192,7 +214,7 @@ impl Peer {
         let channel = self.connect().await?;
         let (events, queue) = mpsc::unbounded_channel();
         // In the stream before the answer is awaited: the server reads it first. The receiver is right here.
-        let _ = events.send(event(Event::Arrive(Arrive { protocol: auth::PROTOCOL })));
+        let _ = events.send(event(Event::Arrive(self.versions.arrive())));
         let mut request = Request::new(UnboundedReceiverStream::new(queue));
         auth::put_secret(request.metadata_mut(), &self.secret).map_err(|s| Failed::from(&s))?;
         let mut client = SubmissionClient::new(channel);
@@ -200,7 +222,18 @@ impl Peer {
         let answer = timeout(CONNECT_DEADLINE, client.attend(request)).await.map_err(silence)?;
         let mut answers = answer.map_err(|status| Failed::from(&status))?.into_inner();
         match timeout(CONNECT_DEADLINE, answers.message()).await.map_err(silence)? {
-            Ok(Some(Attended { answer: Some(Answer::Welcome(_)) })) => Ok(Call { events, answers }),
+            Ok(Some(Attended { answer: Some(Answer::Welcome(welcome)) })) => {
+                tracing::debug!(release = welcome.release, protocol = welcome.protocol, "welcome");
+                if self.versions.accept(&welcome) {
+                    Ok(Call { events, answers })
+                } else {
+                    Err(Failed::OtherRelease(format!(
+                        "this client, heddle {RELEASE}, speaks {} of the control protocol, the ApplicationMaster wants to speak {}",
+                        self.versions,
+                        welcome.protocol.max(1)
+                    )))
+                }
+            }
             Ok(_) => Err(Failed::Broken("its first answer is no welcome".to_owned())),
             Err(status) => Err(Failed::from(&status)),
         }
@@ -225,6 +258,7 @@ impl Peer {
 enum Failed {
     /// A second try would not change it.
     Refused(String),
+    OtherRelease(String),
     Broken(String),
 }
 
@@ -235,8 +269,8 @@ impl From<&Status> for Failed {
             | Code::PermissionDenied
             | Code::InvalidArgument
             | Code::FailedPrecondition
-            | Code::NotFound
-            | Code::Unimplemented => Self::Refused(status.message().to_owned()),
+            | Code::NotFound => Self::Refused(status.message().to_owned()),
+            Code::Unimplemented => Self::OtherRelease(status.message().to_owned()),
             _ => Self::Broken(words(status)),
         }
     }

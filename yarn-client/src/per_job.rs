@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use taskrunner::submission::{ADDRESS_KEY, Attendance};
+use taskrunner::submission::{ADDRESS_KEY, Attendance, SubmissionError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
@@ -122,9 +122,16 @@ async fn attend(deployment: &Deployment, address: &RestAddress) -> Result<Attend
         )));
     };
     tracing::debug!(control, "attending");
-    Attendance::open(control, deployment.control_secret())
-        .await
-        .map_err(|e| Failure::new(e.to_string()).retry_if(e.retry_helps()))
+    Attendance::open(control, deployment.control_secret()).await.map_err(|e| attendance_failure(&e))
+}
+
+fn attendance_failure(error: &SubmissionError) -> Failure {
+    let failure = Failure::new(error.to_string()).retry_if(error.retry_helps());
+    match error {
+        SubmissionError::OtherRelease { .. } => failure
+            .hint("use the heddle that started the application for as long as it runs, or start it again with this one"),
+        SubmissionError::Refused { .. } | SubmissionError::Unreachable { .. } => failure,
+    }
 }
 
 /// Waits for the JVM. An interruption is passed on to it: on a terminal it has had it already, from a script it has not.

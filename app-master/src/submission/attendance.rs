@@ -11,6 +11,7 @@ use taskrunner::control::attended::Answer;
 use taskrunner::control::attending::Event;
 use taskrunner::control::submission_server::{Submission, SubmissionServer};
 use taskrunner::control::{Attended, Attending, Noted, Welcome};
+use taskrunner::protocol::{self, SPOKEN, Versions};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -32,19 +33,23 @@ struct Inner {
     secret: Vec<u8>,
     /// None where the cluster is not for one submission.
     tell: Option<Tell>,
+    versions: Versions,
     calls: AtomicU64,
 }
 
 impl Attendance {
     /// For a per-job cluster: lets in who knows `secret`.
     pub fn new(secret: Vec<u8>, tell: impl Fn(Input) + Send + Sync + 'static) -> Self {
-        let inner = Inner { secret, tell: Some(Box::new(tell)), calls: AtomicU64::new(0) };
-        Self { inner: Arc::new(inner) }
+        Self::speaking(SPOKEN, secret, Some(Box::new(tell)))
+    }
+
+    fn speaking(versions: Versions, secret: Vec<u8>, tell: Option<Tell>) -> Self {
+        Self { inner: Arc::new(Inner { secret, tell, versions, calls: AtomicU64::new(0) }) }
     }
 
     /// For every other cluster: says so.
     pub fn refused(secret: Vec<u8>) -> Self {
-        Self { inner: Arc::new(Inner { secret, tell: None, calls: AtomicU64::new(0) }) }
+        Self::speaking(SPOKEN, secret, None)
     }
 
     /// For the server.
@@ -112,18 +117,18 @@ impl Submission for Attendance {
             Ok(Err(status)) => return Err(status),
             _ => return Err(Status::failed_precondition("the first event is no arrival")),
         };
-        if arrive.protocol != auth::PROTOCOL {
-            return Err(Status::failed_precondition(format!(
-                "the client speaks control protocol {}, this heddle-am {}: they must be of one release",
-                arrive.protocol,
-                auth::PROTOCOL
-            )));
-        }
+        let ours = self.inner.versions;
+        let Some(protocol) = ours.common(Versions::of_client(&arrive)) else {
+            let why = protocol::mismatch(ours, &arrive);
+            tracing::warn!(?from, why, "refused a client");
+            return Err(Status::unimplemented(why));
+        };
         let call = self.inner.calls.fetch_add(1, Ordering::Relaxed);
         let (answers, outbox) = mpsc::unbounded_channel();
         // Its receiver is right here.
-        let _ = answers.send(Ok(answer(Answer::Welcome(Welcome {}))));
-        tracing::info!(call, ?from, "the client attends");
+        let _ = answers
+            .send(Ok(answer(Answer::Welcome(Welcome { protocol, release: protocol::RELEASE.to_owned() }))));
+        tracing::info!(call, ?from, release = arrive.release, protocol, "the client attends");
         self.tell(Input::Arrived(call));
         tokio::spawn(self.clone().read(call, events, answers));
         Ok(Response::new(Box::pin(UnboundedReceiverStream::new(outbox))))
@@ -176,6 +181,34 @@ mod tests {
         let (address, _server) = start(Attendance::refused(b"secret".to_vec())).await;
         let error = submission::Attendance::open(&address, b"secret").await.unwrap_err();
         assert!(error.to_string().contains("no per-job cluster"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn clients_of_other_releases() {
+        let speaking = |oldest, newest| Versions { oldest, newest };
+        let (sender, mut inputs) = mpsc::unbounded_channel();
+        let tell: Tell = Box::new(move |input| drop(sender.send(input)));
+        let (address, _server) =
+            start(Attendance::speaking(speaking(2, 3), b"secret".to_vec(), Some(tell))).await;
+        for client in [speaking(1, 2), speaking(3, 5), speaking(2, 2)] {
+            let attends = submission::Attendance::open_speaking(client, &address, b"secret").await.unwrap();
+            assert!(matches!(inputs.recv().await, Some(Input::Arrived(_))));
+            attends.complete(0).await.unwrap();
+            assert_eq!(inputs.recv().await, Some(Input::Completed(0)));
+            assert!(matches!(inputs.recv().await, Some(Input::Left(_))));
+        }
+        for client in [speaking(1, 1), speaking(4, 5)] {
+            let error = submission::Attendance::open_speaking(client, &address, b"secret").await.unwrap_err();
+            assert!(matches!(error, SubmissionError::OtherRelease { .. }), "{error}");
+            let text = error.to_string();
+            assert!(
+                text.contains(&format!("{client} of the control protocol"))
+                    && text.contains("versions 2 to 3"),
+                "{text}"
+            );
+            assert!(!error.retry_helps());
+            assert!(inputs.try_recv().is_err());
+        }
     }
 
     #[tokio::test]
