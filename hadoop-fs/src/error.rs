@@ -46,6 +46,47 @@ pub enum FsErrorKind {
     Other,
 }
 
+/// Exceptions of the NameNode, by the last part of their class.
+const CLASSES: &[(&str, FsErrorKind)] = &[
+    ("FileNotFoundException", FsErrorKind::NotFound),
+    ("FileAlreadyExistsException", FsErrorKind::AlreadyExists),
+    ("AlreadyBeingCreatedException", FsErrorKind::AlreadyExists),
+    ("AccessControlException", FsErrorKind::PermissionDenied),
+    ("AuthorizationException", FsErrorKind::PermissionDenied),
+    ("ParentNotDirectoryException", FsErrorKind::NotADirectory),
+    ("PathIsNotDirectoryException", FsErrorKind::NotADirectory),
+    ("PathIsNotEmptyDirectoryException", FsErrorKind::NotEmpty),
+    ("NSQuotaExceededException", FsErrorKind::QuotaExceeded),
+    ("DSQuotaExceededException", FsErrorKind::QuotaExceeded),
+    ("QuotaByStorageTypeExceededException", FsErrorKind::QuotaExceeded),
+    ("SafeModeException", FsErrorKind::SafeMode),
+    ("StandbyException", FsErrorKind::Standby),
+    ("InvalidToken", FsErrorKind::Authentication),
+    ("InvalidPathException", FsErrorKind::InvalidArgument),
+    ("HadoopIllegalArgumentException", FsErrorKind::InvalidArgument),
+    ("IllegalArgumentException", FsErrorKind::InvalidArgument),
+];
+
+impl FsErrorKind {
+    /// What an exception of Hadoop's means, by its class (with or without the package) and its words.
+    pub(crate) fn of_exception(class: &str, text: &str) -> Self {
+        let short = class.rsplit(['.', '$']).next().unwrap_or_default();
+        match short {
+            // The NameNode wraps it where it expects to leave safe mode soon.
+            "RetriableException" if text.contains("SafeModeException") => FsErrorKind::SafeMode,
+            "RetriableException" => FsErrorKind::Standby,
+            "AccessControlException" if text.contains("authentication is not enabled") => {
+                FsErrorKind::Authentication
+            }
+            // No DataNode is up, or all are full or excluded.
+            "IOException" if text.contains("could only be") && text.contains("node(s)") => {
+                FsErrorKind::DataNodes
+            }
+            _ => CLASSES.iter().find(|(name, _)| *name == short).map_or(Self::Other, |(_, kind)| *kind),
+        }
+    }
+}
+
 /// A failed operation.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("cannot {operation} {path}{}: {detail}", on(server))]

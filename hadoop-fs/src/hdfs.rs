@@ -1,13 +1,19 @@
 //! hdfs-native behind guards: explicit configuration and user, a deadline on every call, typed errors.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use futures::StreamExt;
 use hadoop_rpc::{HadoopConf, Retry, UserIdentity};
 use hdfs_native::{Client, ClientBuilder, HdfsError};
 
 use crate::error::{FsError, FsErrorKind};
+use crate::file_system::{FileSystem, NewFile, Pieces};
 use crate::location::{Location, bad_conf};
+use crate::storage::{FileStatus, Progress, Source};
+use crate::upload::{self, Bounds};
 
 /// Keys that hdfs-native reads.
 const KEYS: &[&str] = &[
@@ -27,8 +33,9 @@ const NO_DIRECTORY: &str = "/dev/null";
 #[derive(Debug, Clone)]
 pub(crate) struct Hdfs {
     pub(crate) client: Client,
-    pub(crate) location: Location,
-    pub(crate) deadline: Duration,
+    location: Location,
+    deadline: Duration,
+    bounds: Bounds,
 }
 
 impl Hdfs {
@@ -73,7 +80,7 @@ impl Hdfs {
             .with_user(&*user.effective)
             .build()
             .map_err(|e| error("use", &location.root, &location.server, &e))?;
-        Ok(Self { client, location, deadline })
+        Ok(Self { client, location, deadline, bounds: Bounds::default() })
     }
 
     /// Runs one operation within the deadline.
@@ -93,13 +100,105 @@ impl Hdfs {
     }
 }
 
+#[async_trait]
+impl FileSystem for Hdfs {
+    fn location(&self) -> &Location {
+        &self.location
+    }
+
+    fn with_deadline(&self, deadline: Duration) -> Arc<dyn FileSystem> {
+        Arc::new(Self { deadline, ..self.clone() })
+    }
+
+    async fn status(&self, path: &str) -> Result<FileStatus, FsError> {
+        Ok(self.guard("look at", path, self.client.get_file_info(path)).await?.into())
+    }
+
+    async fn list(&self, path: &str, recursive: bool) -> Result<Vec<FileStatus>, FsError> {
+        let entries = self.client.list_status_iter(path, recursive);
+        let mut found = Vec::new();
+        // The deadline is for each answer of the NameNode, because a large directory takes many.
+        while let Some(entry) = self.guard("list", path, async { entries.next().await.transpose() }).await? {
+            found.push(entry.into());
+        }
+        Ok(found)
+    }
+
+    async fn mkdirs(&self, path: &str, mode: u32) -> Result<(), FsError> {
+        self.guard("make directory", path, self.client.mkdirs(path, mode, true)).await
+    }
+
+    async fn write(
+        &self,
+        path: &str,
+        source: &Source,
+        how: NewFile,
+        progress: Option<&Progress>,
+    ) -> Result<u64, FsError> {
+        let settings = hdfs_native::WriteOptions {
+            block_size: Some(how.block_size),
+            replication: Some(how.replication),
+            permission: how.mode,
+            overwrite: how.overwrite,
+            create_parent: true,
+        };
+        upload::upload(self, &self.bounds, path, source, settings, progress).await
+    }
+
+    async fn open_at(&self, path: &str, offset: u64) -> Result<(u64, Pieces), FsError> {
+        let reader = self.guard("open", path, self.client.read(path)).await?;
+        let len = reader.file_length();
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(len);
+        let pieces = reader.read_range_stream(start, len - start).boxed();
+        let from = (self.clone(), path.to_owned(), pieces);
+        let guarded = futures::stream::try_unfold(from, |(hdfs, path, mut pieces)| async move {
+            let next = async { pieces.next().await.transpose() };
+            let piece = hdfs.guard("read", &path, next).await.map_err(FsError::in_transfer)?;
+            Ok(piece.map(|piece| (piece, (hdfs, path, pieces))))
+        });
+        Ok((len as u64, guarded.boxed()))
+    }
+
+    async fn rename(&self, from: &str, to: &str, overwrite: bool) -> Result<(), FsError> {
+        let both = format!("{from} to {to}");
+        self.guard("rename", &both, self.client.rename(from, to, overwrite)).await
+    }
+
+    async fn delete(&self, path: &str, recursive: bool) -> Result<bool, FsError> {
+        self.guard("delete", path, self.client.delete(path, recursive)).await
+    }
+
+    async fn touch(&self, path: &str, now_ms: u64) -> Result<(), FsError> {
+        /// As the NameNode reads it, -1: leave it.
+        const AS_IT_IS: u64 = u64::MAX;
+        self.guard("set the access time of", path, self.client.set_times(path, AS_IT_IS, now_ms)).await
+    }
+}
+
+impl From<hdfs_native::client::FileStatus> for FileStatus {
+    fn from(s: hdfs_native::client::FileStatus) -> Self {
+        Self {
+            path: s.path,
+            len: s.length as u64,
+            is_dir: s.isdir,
+            mode: s.permission,
+            owner: s.owner,
+            group: s.group,
+            modified_ms: s.modification_time,
+            accessed_ms: s.access_time,
+            replication: s.replication.unwrap_or(0),
+            block_size: s.blocksize.unwrap_or(0),
+        }
+    }
+}
+
 /// What a failure of hdfs-native means.
 fn error(operation: &'static str, path: &str, server: &str, error: &HdfsError) -> FsError {
     use FsErrorKind as Kind;
     let new = |kind, detail: String| FsError::new(kind, operation, path, server, detail);
     match error {
         HdfsError::RPCError(class, text) | HdfsError::FatalRPCError(class, text) => {
-            let kind = kind_of_class(class, text);
+            let kind = FsErrorKind::of_exception(class, text);
             let short = class.rsplit(['.', '$']).next().unwrap_or_default();
             let line = text.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or("no reason given");
             new(kind, format!("{line} ({short})"))
@@ -136,42 +235,6 @@ fn error(operation: &'static str, path: &str, server: &str, error: &HdfsError) -
 
 fn first_line(text: &str, otherwise: &str) -> String {
     text.lines().next().filter(|line| !line.trim().is_empty()).unwrap_or(otherwise).to_owned()
-}
-
-/// Exceptions of the NameNode, by the last part of their class.
-const CLASSES: &[(&str, FsErrorKind)] = &[
-    ("FileNotFoundException", FsErrorKind::NotFound),
-    ("FileAlreadyExistsException", FsErrorKind::AlreadyExists),
-    ("AlreadyBeingCreatedException", FsErrorKind::AlreadyExists),
-    ("AccessControlException", FsErrorKind::PermissionDenied),
-    ("AuthorizationException", FsErrorKind::PermissionDenied),
-    ("ParentNotDirectoryException", FsErrorKind::NotADirectory),
-    ("PathIsNotDirectoryException", FsErrorKind::NotADirectory),
-    ("PathIsNotEmptyDirectoryException", FsErrorKind::NotEmpty),
-    ("NSQuotaExceededException", FsErrorKind::QuotaExceeded),
-    ("DSQuotaExceededException", FsErrorKind::QuotaExceeded),
-    ("QuotaByStorageTypeExceededException", FsErrorKind::QuotaExceeded),
-    ("SafeModeException", FsErrorKind::SafeMode),
-    ("StandbyException", FsErrorKind::Standby),
-    ("InvalidToken", FsErrorKind::Authentication),
-    ("InvalidPathException", FsErrorKind::InvalidArgument),
-    ("HadoopIllegalArgumentException", FsErrorKind::InvalidArgument),
-    ("IllegalArgumentException", FsErrorKind::InvalidArgument),
-];
-
-fn kind_of_class(class: &str, text: &str) -> FsErrorKind {
-    let short = class.rsplit(['.', '$']).next().unwrap_or_default();
-    match short {
-        // The NameNode wraps it where it expects to leave safe mode soon.
-        "RetriableException" if text.contains("SafeModeException") => FsErrorKind::SafeMode,
-        "RetriableException" => FsErrorKind::Standby,
-        "AccessControlException" if text.contains("authentication is not enabled") => {
-            FsErrorKind::Authentication
-        }
-        // No DataNode is up, or all are full or excluded.
-        "IOException" if text.contains("could only be") && text.contains("node(s)") => FsErrorKind::DataNodes,
-        _ => CLASSES.iter().find(|(name, _)| *name == short).map_or(FsErrorKind::Other, |(_, kind)| *kind),
-    }
 }
 
 #[cfg(test)]

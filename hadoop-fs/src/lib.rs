@@ -4,9 +4,14 @@
 //! a URL without a port gets one, permissions, replication and block size are always stated, and nothing is read from
 //! the environment or from configuration files that the given [`HadoopConf`](hadoop_rpc::HadoopConf) was not made of.
 
+#[cfg(feature = "hdrs")]
+mod attributes;
 mod defaults;
 mod error;
+mod file_system;
 mod hdfs;
+#[cfg(feature = "hdrs")]
+mod libhdfs;
 mod location;
 mod storage;
 mod upload;

@@ -37,6 +37,11 @@ fn split(text: &str) -> Option<(&str, &str, &str)> {
 }
 
 impl Location {
+    #[cfg(feature = "hdrs")]
+    pub(crate) fn is_hdfs(&self) -> bool {
+        self.root.starts_with("hdfs:")
+    }
+
     /// Where `url` is; a path without a scheme, like no URL, stands for the default file system.
     pub(crate) fn find(conf: &HadoopConf, url: Option<&str>) -> Result<Self, FsError> {
         let default =
@@ -47,6 +52,11 @@ impl Location {
         };
         let (scheme, authority, _) = split(&text).unwrap_or((text.as_str(), "", ""));
         let fail = |kind, why: String| Err(FsError::new(kind, "use", &*text, "", why));
+        // The local one is of no use to a cluster.
+        if cfg!(feature = "hdrs") && !matches!(scheme, "hdfs" | "file" | "") {
+            let root = format!("{scheme}://{authority}");
+            return Ok(Self { server: format!("file system {root}"), root, logical: false });
+        }
         if scheme != "hdfs" {
             let from = if url.is_none() { " (fs.defaultFS)" } else { "" };
             return fail(
@@ -182,12 +192,6 @@ mod tests {
         assert_eq!(root(Some("hdfs://empty/x")).unwrap_err().0, FsErrorKind::Configuration);
         assert_eq!(root(Some("hdfs://h:port/x")).unwrap_err().0, FsErrorKind::InvalidArgument);
         assert_eq!(root(Some("hdfs://:1/x")).unwrap_err().0, FsErrorKind::InvalidArgument);
-        let (kind, text) = root(Some("s3a://bucket/x")).unwrap_err();
-        assert_eq!(kind, FsErrorKind::Unsupported);
-        assert_eq!(
-            text,
-            "cannot use s3a://bucket/x: file systems of type 's3a' are not supported, only hdfs"
-        );
         let nowhere = Location::find(&HadoopConf::default(), None).unwrap_err();
         assert!(nowhere.to_string().contains("'file' (fs.defaultFS)"), "{nowhere}");
         let nowhere = Location::find(&HadoopConf::default(), Some("hdfs:///x")).unwrap_err();
@@ -205,6 +209,28 @@ mod tests {
         assert_eq!(path("hdfs://other/a"), Err(FsErrorKind::InvalidArgument));
         assert_eq!(path("/../a"), Err(FsErrorKind::InvalidArgument));
         assert_eq!(path(""), Err(FsErrorKind::InvalidArgument));
-        assert_eq!(path("s3a://b/a"), Err(FsErrorKind::Unsupported));
+        assert!(path("s3a://b/a").is_err());
+    }
+
+    #[test]
+    #[cfg(not(feature = "hdrs"))]
+    fn other_file_systems() {
+        let (kind, text) = root(Some("s3a://bucket/x")).unwrap_err();
+        assert_eq!(kind, FsErrorKind::Unsupported);
+        assert_eq!(
+            text,
+            "cannot use s3a://bucket/x: file systems of type 's3a' are not supported, only hdfs"
+        );
+    }
+
+    #[test]
+    #[cfg(feature = "hdrs")]
+    fn other_file_systems() {
+        let other = Location::find(&conf(), Some("s3a://bucket/x")).unwrap();
+        assert_eq!(
+            (other.root.as_str(), other.server.as_str()),
+            ("s3a://bucket", "file system s3a://bucket")
+        );
+        assert!(!other.is_hdfs());
     }
 }

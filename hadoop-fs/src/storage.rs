@@ -7,14 +7,15 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::StreamExt;
-use futures::stream::BoxStream;
 use hadoop_rpc::{HadoopConf, UserIdentity};
 
 use crate::defaults::Defaults;
 use crate::error::{FsError, FsErrorKind};
+use crate::file_system::{FileSystem, NewFile, Pieces};
 use crate::hdfs::Hdfs;
+#[cfg(feature = "hdrs")]
+use crate::libhdfs::Libhdfs;
 use crate::location::{Location, bad_conf};
-use crate::upload::{self, Bounds};
 
 /// Deadline of each call to a NameNode, and of each step of a transfer.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -80,33 +81,15 @@ pub struct FileStatus {
     pub block_size: u64,
 }
 
-impl From<hdfs_native::client::FileStatus> for FileStatus {
-    fn from(s: hdfs_native::client::FileStatus) -> Self {
-        Self {
-            path: s.path,
-            len: s.length as u64,
-            is_dir: s.isdir,
-            mode: s.permission,
-            owner: s.owner,
-            group: s.group,
-            modified_ms: s.modification_time,
-            accessed_ms: s.access_time,
-            replication: s.replication.unwrap_or(0),
-            block_size: s.blocksize.unwrap_or(0),
-        }
-    }
-}
-
 /// One file system as one user. Cheap to clone; clones share connections and the bound on memory.
 ///
 /// Paths are absolute, relative to the home directory, or URLs on this file system.
 #[derive(Debug, Clone)]
 pub struct Storage {
-    hdfs: Hdfs,
+    fs: Arc<dyn FileSystem>,
     conf: HadoopConf,
     defaults: Defaults,
     home: String,
-    bounds: Bounds,
 }
 
 impl Storage {
@@ -116,28 +99,45 @@ impl Storage {
     /// HDFS believes the name, so whoever acts for the user need not be named.)
     pub fn open(conf: &HadoopConf, user: &UserIdentity, url: Option<&str>) -> Result<Self, FsError> {
         let location = Location::find(conf, url)?;
-        let conf_error = |e| bad_conf(&location.root, &e);
+        #[cfg(feature = "hdrs")]
+        if !location.is_hdfs() {
+            return Self::over(Arc::new(Libhdfs::open(conf, user, location, DEADLINE)?), conf, user);
+        }
+        Self::over(Arc::new(Hdfs::open(conf, user, location, DEADLINE)?), conf, user)
+    }
+
+    /// The same through Hadoop's own client, which [`Storage::open`] takes only for other file systems than HDFS.
+    #[cfg(feature = "hdrs")]
+    pub fn open_by_libhdfs(
+        conf: &HadoopConf,
+        user: &UserIdentity,
+        url: Option<&str>,
+    ) -> Result<Self, FsError> {
+        Self::over(Arc::new(Libhdfs::open(conf, user, Location::find(conf, url)?, DEADLINE)?), conf, user)
+    }
+
+    fn over(fs: Arc<dyn FileSystem>, conf: &HadoopConf, user: &UserIdentity) -> Result<Self, FsError> {
+        let conf_error = |e| bad_conf(&fs.location().root, &e);
         let defaults = Defaults::read(conf).map_err(conf_error)?;
         let prefix = conf.get_or("dfs.user.home.dir.prefix", "/user").map_err(conf_error)?;
         let home = format!("{}/{}", prefix.trim_end_matches('/'), user.short_name());
-        let hdfs = Hdfs::open(conf, user, location, DEADLINE)?;
-        Ok(Self { hdfs, conf: conf.clone(), defaults, home, bounds: Bounds::default() })
+        Ok(Self { fs, conf: conf.clone(), defaults, home })
     }
 
     /// The same with another deadline for each call and each step of a transfer (60 s at first).
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
-        self.hdfs.deadline = deadline;
+        self.fs = self.fs.with_deadline(deadline);
         self
     }
 
     /// `hdfs://host:port` or `hdfs://nameservice`, without a path.
     pub fn root(&self) -> &str {
-        &self.hdfs.location.root
+        &self.fs.location().root
     }
 
     /// The server, for messages: `NameNode host:port`.
     pub fn server(&self) -> &str {
-        &self.hdfs.location.server
+        &self.fs.location().server
     }
 
     /// The user's home directory, whether it exists or not.
@@ -147,7 +147,7 @@ impl Storage {
 
     /// The absolute path, without the file system.
     pub fn path(&self, path: &str) -> Result<String, FsError> {
-        self.hdfs.location.path(&self.conf, &self.home, path)
+        self.fs.location().path(&self.conf, &self.home, path)
     }
 
     /// The whole URL of a path, raw as Hadoop has it (no percent-encoding).
@@ -157,9 +157,7 @@ impl Storage {
 
     /// What is there; [`FsErrorKind::NotFound`] if nothing is.
     pub async fn status(&self, path: &str) -> Result<FileStatus, FsError> {
-        let path = self.path(path)?;
-        let status = self.hdfs.guard("look at", &path, self.hdfs.client.get_file_info(&path)).await?;
-        Ok(status.into())
+        self.fs.status(&self.path(path)?).await
     }
 
     /// What is there, or `None`.
@@ -173,24 +171,13 @@ impl Storage {
 
     /// What is in a directory, with `recursive` also below (directories before what they hold).
     pub async fn list(&self, path: &str, recursive: bool) -> Result<Vec<FileStatus>, FsError> {
-        let path = self.path(path)?;
-        let entries = self.hdfs.client.list_status_iter(&path, recursive);
-        let mut found = Vec::new();
-        // The deadline is for each answer of the NameNode, because a large directory takes many.
-        while let Some(entry) =
-            self.hdfs.guard("list", &path, async { entries.next().await.transpose() }).await?
-        {
-            found.push(entry.into());
-        }
-        Ok(found)
+        self.fs.list(&self.path(path)?, recursive).await
     }
 
     /// Makes a directory and its parents. `mode` holds exactly (no umask); `None`: 777 less
     /// `fs.permissions.umask-mode`. One that exists stays as it is.
     pub async fn mkdirs(&self, path: &str, mode: Option<u16>) -> Result<(), FsError> {
-        let path = self.path(path)?;
-        let mode = self.defaults.directory_mode(mode);
-        self.hdfs.guard("make directory", &path, self.hdfs.client.mkdirs(&path, mode, true)).await
+        self.fs.mkdirs(&self.path(path)?, self.defaults.directory_mode(mode)).await
     }
 
     /// Writes a file, making its parents; gives what the NameNode says of it afterwards. After a failure nothing is
@@ -202,16 +189,14 @@ impl Storage {
         options: &WriteOptions,
     ) -> Result<FileStatus, FsError> {
         let path = self.path(path)?;
-        let settings = hdfs_native::WriteOptions {
-            block_size: Some(self.defaults.block_size),
-            replication: Some(options.replication.map_or(self.defaults.replication, u32::from)),
-            permission: self.defaults.file_mode(options.mode),
+        let how = NewFile {
+            mode: self.defaults.file_mode(options.mode),
+            replication: options.replication.map_or(self.defaults.replication, u32::from),
+            block_size: self.defaults.block_size,
             overwrite: options.overwrite,
-            create_parent: true,
         };
-        let progress = options.progress.as_ref();
-        let written = upload::upload(&self.hdfs, &self.bounds, &path, source, settings, progress).await?;
-        let status = self.status(&path).await?;
+        let written = self.fs.write(&path, source, how, options.progress.as_ref()).await?;
+        let status = self.fs.status(&path).await?;
         if status.len != written {
             let why = format!("{written} bytes were written, but it has {}", status.len);
             return Err(FsError::new(FsErrorKind::Other, "write", path, self.server(), why));
@@ -222,11 +207,8 @@ impl Storage {
     /// Opens a file for reading from byte `offset` on; behind its end there is nothing to read.
     pub async fn open_at(&self, path: &str, offset: u64) -> Result<Reading, FsError> {
         let path = self.path(path)?;
-        let reader = self.hdfs.guard("open", &path, self.hdfs.client.read(&path)).await?;
-        let len = reader.file_length();
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(len);
-        let pieces = reader.read_range_stream(start, len - start).boxed();
-        Ok(Reading { hdfs: self.hdfs.clone(), path, len: len as u64, pieces })
+        let (len, pieces) = self.fs.open_at(&path, offset).await?;
+        Ok(Reading { path, len, pieces })
     }
 
     /// The bytes of a file of at most `limit` bytes; a larger one is an error.
@@ -246,57 +228,27 @@ impl Storage {
     /// Gives a file or directory another name. With `overwrite` a file (or empty directory) of that name is replaced;
     /// otherwise it is an error.
     pub async fn rename(&self, from: &str, to: &str, overwrite: bool) -> Result<(), FsError> {
-        let (from, to) = (self.path(from)?, self.path(to)?);
-        let both = format!("{from} to {to}");
-        self.hdfs.guard("rename", &both, self.hdfs.client.rename(&from, &to, overwrite)).await
+        self.fs.rename(&self.path(from)?, &self.path(to)?, overwrite).await
     }
 
     /// Deletes a file, or a directory with all in it if `recursive` (else it must be empty). `false`: there was none.
     pub async fn delete(&self, path: &str, recursive: bool) -> Result<bool, FsError> {
-        let path = self.path(path)?;
-        self.hdfs.guard("delete", &path, self.hdfs.client.delete(&path, recursive)).await
-    }
-
-    /// Sets permissions.
-    pub async fn set_permission(&self, path: &str, mode: u16) -> Result<(), FsError> {
-        let path = self.path(path)?;
-        self.hdfs
-            .guard("set permissions of", &path, self.hdfs.client.set_permission(&path, u32::from(mode)))
-            .await
+        self.fs.delete(&self.path(path)?, recursive).await
     }
 
     /// Notes that a file is used now: sets its access time, and leaves its modification time as it is. Needs the right to write
     /// to the file, and a NameNode that keeps access times.
     pub async fn touch(&self, path: &str) -> Result<(), FsError> {
-        /// As the NameNode reads it, -1: leave it.
-        const AS_IT_IS: u64 = u64::MAX;
-        let path = self.path(path)?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let now = u64::try_from(now.as_millis()).unwrap_or_default();
-        self.hdfs
-            .guard("set the access time of", &path, self.hdfs.client.set_times(&path, AS_IT_IS, now))
-            .await
-    }
-
-    /// Sets how many copies of a file are wanted.
-    pub async fn set_replication(&self, path: &str, replication: u16) -> Result<(), FsError> {
-        let path = self.path(path)?;
-        let call = self.hdfs.client.set_replication(&path, u32::from(replication));
-        let is_file = self.hdfs.guard("set replication of", &path, call).await?;
-        if is_file {
-            return Ok(());
-        }
-        let why = "it is no file";
-        Err(FsError::new(FsErrorKind::NotFound, "set replication of", path, self.server(), why))
+        self.fs.touch(&self.path(path)?, u64::try_from(now.as_millis()).unwrap_or_default()).await
     }
 }
 
 /// An open file, read from front to back. Little of it is in memory at a time.
 pub struct Reading {
-    hdfs: Hdfs,
     path: String,
     len: u64,
-    pieces: BoxStream<'static, hdfs_native::Result<Bytes>>,
+    pieces: Pieces,
 }
 
 impl fmt::Debug for Reading {
@@ -313,7 +265,6 @@ impl Reading {
 
     /// The next bytes; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Bytes>, FsError> {
-        let next = async { self.pieces.next().await.transpose() };
-        self.hdfs.guard("read", &self.path, next).await.map_err(FsError::in_transfer)
+        self.pieces.next().await.transpose()
     }
 }

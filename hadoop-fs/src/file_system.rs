@@ -1,0 +1,66 @@
+//! What staging and clean-up need of a file system.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+
+use crate::error::FsError;
+use crate::location::Location;
+use crate::storage::{FileStatus, Progress, Source};
+
+/// The bytes of a file, in order.
+pub(crate) type Pieces = BoxStream<'static, Result<Bytes, FsError>>;
+
+/// How a file is to be made; nothing is left to defaults.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NewFile {
+    /// Permissions, exactly.
+    pub(crate) mode: u32,
+    pub(crate) replication: u32,
+    /// In bytes.
+    pub(crate) block_size: u64,
+    /// Replaces a file of that name; otherwise it is an error.
+    pub(crate) overwrite: bool,
+}
+
+/// One file system as one user. Paths are absolute and without `.`, `..` and empty components. Every call ends within the deadline,
+/// a transfer makes progress within it.
+#[async_trait]
+pub(crate) trait FileSystem: fmt::Debug + Send + Sync {
+    fn location(&self) -> &Location;
+
+    /// The same with another deadline.
+    fn with_deadline(&self, deadline: Duration) -> Arc<dyn FileSystem>;
+
+    async fn status(&self, path: &str) -> Result<FileStatus, FsError>;
+
+    /// With `recursive` also what is below; directories before what they hold.
+    async fn list(&self, path: &str, recursive: bool) -> Result<Vec<FileStatus>, FsError>;
+
+    /// With parents; one that exists stays as it is.
+    async fn mkdirs(&self, path: &str, mode: u32) -> Result<(), FsError>;
+
+    /// Makes parents, and gives the number of bytes. After a failure nothing is left under the name, as far as the server still answers.
+    async fn write(
+        &self,
+        path: &str,
+        source: &Source,
+        how: NewFile,
+        progress: Option<&Progress>,
+    ) -> Result<u64, FsError>;
+
+    /// The file's size, and its bytes from `offset` on.
+    async fn open_at(&self, path: &str, offset: u64) -> Result<(u64, Pieces), FsError>;
+
+    async fn rename(&self, from: &str, to: &str, overwrite: bool) -> Result<(), FsError>;
+
+    /// `false`: there was nothing.
+    async fn delete(&self, path: &str, recursive: bool) -> Result<bool, FsError>;
+
+    /// Sets the access time to `now_ms` and leaves the modification time.
+    async fn touch(&self, path: &str, now_ms: u64) -> Result<(), FsError>;
+}
