@@ -110,11 +110,11 @@ options! {
     APPLICATION_NODE_LABEL: String = "yarn.application.node-label";
     /// Node label of TaskManager containers.
     TASK_MANAGER_NODE_LABEL: String = "yarn.taskmanager.node-label";
-    /// Whether the keytab is uploaded.
+    /// Whether the keytab is uploaded (no effect: Kerberos is not served yet).
     SHIP_LOCAL_KEYTAB: bool = "yarn.security.kerberos.ship-local-keytab" = "true";
-    /// Where the keytab stands in containers.
+    /// Where the keytab stands in containers (no effect: Kerberos is not served yet).
     LOCALIZED_KEYTAB_PATH: String = "yarn.security.kerberos.localized-keytab-path" = "krb5.keytab";
-    /// Services whose delegation tokens the ApplicationMaster gets.
+    /// Services whose delegation tokens the ApplicationMaster gets (no effect: Kerberos is not served yet).
     APP_MASTER_TOKEN_SERVICES: Vec<String> = "yarn.security.appmaster.delegation.token.services" = "hadoopfs";
     /// Remote directories with Flink's files, used instead of uploading them.
     PROVIDED_LIB_DIRS: Vec<String> = "yarn.provided.lib.dirs";
@@ -164,10 +164,24 @@ options! {
     JAVA_OPTS_JM: String = "env.java.opts.jobmanager";
     /// JVM options for TaskManagers.
     JAVA_OPTS_TM: String = "env.java.opts.taskmanager";
+    /// JVM options for Flink's own client, which runs main() on this machine.
+    JAVA_OPTS_CLIENT: String = "env.java.opts.client";
+    /// Directory of the log of Flink's own client; default log in FLINK_HOME.
+    LOG_DIR: String = "env.log.dir";
+    /// Directory of Hadoop's configuration, where HADOOP_CONF_DIR is not set.
+    HADOOP_CONF_DIR: String = "env.hadoop.conf.dir";
+    /// Directory of YARN's configuration, where YARN_CONF_DIR is not set.
+    YARN_CONF_DIR: String = "env.yarn.conf.dir";
+    /// One more directory of Hadoop's configuration, on top of the others.
+    HDFS_CONF_DIR: String = "fs.hdfs.hadoopconf";
     /// Log level of the root logger (1.19 on).
     LOG_LEVEL: String = "env.log.level";
     /// Old log files to keep.
     LOG_MAX: i32 = "env.log.max";
+    /// Host of the JobManager's REST interface, for the target remote; default jobmanager.rpc.address, then localhost.
+    REST_ADDRESS: String = "rest.address";
+    /// Port of the JobManager's REST interface, for the target remote.
+    REST_PORT: String = "rest.port" = "8081";
     /// Address the JobManager binds to; localhost does not count in containers.
     JM_BIND_HOST: String = "jobmanager.bind-host";
     /// Address a TaskManager binds to; localhost does not count in containers.
@@ -248,17 +262,29 @@ options! {
     TM_IDLE_TIMEOUT: Duration = "resourcemanager.taskmanager-timeout" = "30 s";
 }
 
-/// Prefix of the ApplicationMaster's environment variables.
-pub const MASTER_ENV: &str = "containerized.master.env.";
-/// Prefix of a TaskManager's environment variables.
-pub const TASK_MANAGER_ENV: &str = "containerized.taskmanager.env.";
-/// Prefix of Hadoop settings.
-pub const HADOOP_PREFIX: &str = "flink.hadoop.";
-/// Prefix of YARN settings; `flink.yarn.x` is `yarn.x`.
-pub const YARN_PREFIX: &str = "flink.yarn.";
+macro_rules! prefixes {
+    ($(#[doc = $doc:literal] $name:ident = $prefix:literal;)+) => {
+        $(#[doc = $doc] pub const $name: &str = $prefix;)+
 
-/// Prefixes of keys with free names.
-const FREE_PREFIXES: [&str; 2] = ["yarn.application-master.env.", "yarn.taskmanager.env."];
+        /// Beginnings of keys whose rest is free, each with what it does; for documentation.
+        pub const PREFIXES: &[(&str, &str)] = &[$(($name, $doc)),+];
+    };
+}
+
+prefixes! {
+    /// An environment variable of the ApplicationMaster's container and its JobManager.
+    MASTER_ENV = "containerized.master.env.";
+    /// An environment variable of the TaskManagers' containers.
+    TASK_MANAGER_ENV = "containerized.taskmanager.env.";
+    /// Older name of containerized.master.env.; no effect.
+    MASTER_ENV_OLD = "yarn.application-master.env.";
+    /// Older name of containerized.taskmanager.env. (to 1.20).
+    TASK_MANAGER_ENV_OLD = "yarn.taskmanager.env.";
+    /// A key of Hadoop's configuration, on top of its files.
+    HADOOP_PREFIX = "flink.hadoop.";
+    /// A key of YARN's configuration without its yarn., on top of its files.
+    YARN_PREFIX = "flink.yarn.";
+}
 
 macro_rules! choice {
     ($(#[doc = $doc:literal])+ $name:ident, $expected:literal { $($(#[doc = $vdoc:literal])+ $variant:ident = $text:literal),+ $(,)? }) => {
@@ -313,7 +339,7 @@ pub fn check_keys(configuration: &Configuration) -> Vec<Warning> {
         let ours = key.starts_with("yarn.") || key.starts_with("heddle.");
         let message = match known.get(key) {
             Some(option) if option.key != key => format!("{key} is deprecated; its name is {}", option.key),
-            None if ours && !FREE_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) => {
+            None if ours && !PREFIXES.iter().any(|(prefix, _)| key.starts_with(prefix)) => {
                 let nearest = nearest(key).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
                 format!("{key} is not known and has no effect{nearest}")
             }

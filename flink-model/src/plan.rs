@@ -236,8 +236,8 @@ fn plugins_elsewhere(files: &ContainerFiles) -> Option<String> {
 /// The environment that the configuration asks for.
 fn environment(conf: &Configuration, release: Release, role: Role) -> BTreeMap<String, String> {
     let (current, deprecated) = match role {
-        Role::JobManager => (options::MASTER_ENV, "yarn.application-master.env."),
-        Role::TaskManager => (options::TASK_MANAGER_ENV, "yarn.taskmanager.env."),
+        Role::JobManager => (options::MASTER_ENV, options::MASTER_ENV_OLD),
+        Role::TaskManager => (options::TASK_MANAGER_ENV, options::TASK_MANAGER_ENV_OLD),
     };
     let mut env = BTreeMap::new();
     if role == Role::TaskManager && release.traits().upstream_per_job {

@@ -4,6 +4,50 @@ use crate::control::{Exited, OutOfMemory};
 
 /// Exit code of our own launcher when Java could not be executed.
 pub const EXEC_FAILED: i32 = 127;
+/// Exit code of a supervisor whose part is done.
+pub const DONE: u8 = 0;
+/// Exit code of a supervisor that cannot go on, or that has nothing to supervise.
+pub const FAILED: u8 = 1;
+/// Exit code of a supervisor that SIGTERM, or a stop before the start, ends.
+pub const TERMINATED: u8 = 143;
+
+/// What the exit codes of JVMs mean to Flink and HotSpot: said in diagnostics, and for documentation.
+pub const JVM_CODES: &[(i32, &str)] = &[
+    (0, "normal end"),
+    (1, "start-up or main class failed"),
+    (2, "Flink: unrecoverable error at run time"),
+    (3, "the JVM ends on OutOfMemoryError"),
+    (EXEC_FAILED, "Java could not be executed"),
+    (130, "SIGINT"),
+    (134, "aborted"),
+    (137, "SIGKILL"),
+    (143, "SIGTERM"),
+    // -17 and -16 as the shell sees them.
+    (239, "Flink: fatal error in a thread"),
+    (240, "Flink: shutdown hung"),
+];
+
+/// What the containers end with, as YARN shows it; for documentation.
+pub const CONTAINER_CODES: &[(&str, &str, &str)] = &[
+    ("ApplicationMaster", "0", "The application has ended and YARN has its final status, whatever that is."),
+    (
+        "ApplicationMaster",
+        "1",
+        "The JobManager's JVM ended by itself, or the ApplicationMaster could not go on.",
+    ),
+    (
+        "ApplicationMaster",
+        "143",
+        "YARN has ended the container: the application was killed, or its attempt is over.",
+    ),
+    ("TaskManager", "the JVM's", "The JVM has ended; 128 and the signal's number if a signal ended it."),
+    (
+        "TaskManager",
+        "1",
+        "No JVM was started: there was no ApplicationMaster to tell what, or it could not be done.",
+    ),
+    ("TaskManager", "143", "It was stopped before a JVM was started."),
+];
 
 /// Whether the kernel's out-of-memory killer was at work while the JVM lived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -151,21 +195,7 @@ fn describe(kind: OutOfMemory) -> &'static str {
 
 /// What Flink and HotSpot mean by an exit code.
 fn meaning(code: i32) -> Option<&'static str> {
-    Some(match code {
-        0 => "normal end",
-        1 => "start-up or main class failed",
-        2 => "Flink: unrecoverable error at run time",
-        3 => "the JVM ends on OutOfMemoryError",
-        EXEC_FAILED => "Java could not be executed",
-        130 => "SIGINT",
-        134 => "aborted",
-        137 => "SIGKILL",
-        143 => "SIGTERM",
-        // -17 and -16 as the shell sees them.
-        239 => "Flink: fatal error in a thread",
-        240 => "Flink: shutdown hung",
-        _ => return None,
-    })
+    JVM_CODES.iter().find(|(known, _)| *known == code).map(|(_, meaning)| *meaning)
 }
 
 fn signal_name(signal: i32) -> &'static str {

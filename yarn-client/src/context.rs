@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use hadoop_rpc::UserIdentity;
 
 use crate::error::Failure;
+use crate::variables::{self, Variable};
 
 /// Where a run takes place.
 #[derive(Debug, Clone)]
@@ -38,8 +39,8 @@ impl Context {
     }
 
     /// A variable; an empty one counts as unset.
-    pub fn var(&self, name: &str) -> Option<&str> {
-        self.vars.get(name).map(String::as_str).filter(|v| !v.is_empty())
+    pub fn var(&self, variable: Variable) -> Option<&str> {
+        self.vars.get(variable.name()).map(String::as_str).filter(|v| !v.is_empty())
     }
 
     /// A path of the user, made absolute.
@@ -55,15 +56,15 @@ impl Context {
 
     /// Where we keep things between runs that may be lost: `$XDG_CACHE_HOME/heddle`.
     pub fn cache_dir(&self) -> Option<PathBuf> {
-        let base = self.var("XDG_CACHE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
-        let base = base.or_else(|| Some(Path::new(self.var("HOME")?).join(".cache")))?;
+        let base = self.var(variables::XDG_CACHE_HOME).map(PathBuf::from).filter(|p| p.is_absolute());
+        let base = base.or_else(|| Some(Path::new(self.var(variables::HOME)?).join(".cache")))?;
         Some(base.join("heddle"))
     }
 
     /// Where we keep things between runs that should not be lost: `$XDG_STATE_HOME/heddle`.
     pub fn state_dir(&self) -> Option<PathBuf> {
-        let base = self.var("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
-        let base = base.or_else(|| Some(Path::new(self.var("HOME")?).join(".local/state")))?;
+        let base = self.var(variables::XDG_STATE_HOME).map(PathBuf::from).filter(|p| p.is_absolute());
+        let base = base.or_else(|| Some(Path::new(self.var(variables::HOME)?).join(".local/state")))?;
         Some(base.join("heddle"))
     }
 
@@ -87,7 +88,7 @@ impl Context {
 
     /// The first program called `name` on the PATH that is not this program.
     pub fn on_path(&self, name: &str) -> Option<PathBuf> {
-        let path = self.var("PATH")?;
+        let path = self.var(variables::PATH)?;
         std::env::split_paths(path).map(|dir| self.cwd.join(dir).join(name)).find(|candidate| {
             is_executable(candidate) && candidate.canonicalize().is_ok_and(|real| !self.is_own(&real))
         })
@@ -123,7 +124,7 @@ pub struct FlinkHome {
 impl FlinkHome {
     /// Finds the distribution: `FLINK_HOME`, else the `flink` of the PATH, else around this program.
     pub fn find(context: &Context) -> Result<Self, Failure> {
-        let named = context.var("FLINK_HOME").map(|home| context.path(home));
+        let named = context.var(variables::FLINK_HOME).map(|home| context.path(home));
         let root = match &named {
             Some(root) => root.clone(),
             None => Self::guess(context).ok_or_else(|| {
@@ -132,16 +133,16 @@ impl FlinkHome {
             })?,
         };
         let directory =
-            |var: &str, name: &str| context.var(var).map_or_else(|| root.join(name), |d| context.path(d));
-        let lib = directory("FLINK_LIB_DIR", "lib");
+            |var: Variable, name: &str| context.var(var).map_or_else(|| root.join(name), |d| context.path(d));
+        let lib = directory(variables::FLINK_LIB_DIR, "lib");
         let dist_jar = dist_jar(&lib)?.ok_or_else(|| {
             let origin = if named.is_some() { "FLINK_HOME" } else { "the `flink` on the PATH" };
             Failure::new(format!("{} holds no flink-dist jar ({origin} leads there)", lib.display()))
                 .hint("set FLINK_HOME to the directory that holds Flink's bin, conf and lib")
         })?;
         Ok(Self {
-            conf: directory("FLINK_CONF_DIR", "conf"),
-            plugins: directory("FLINK_PLUGINS_DIR", "plugins"),
+            conf: directory(variables::FLINK_CONF_DIR, "conf"),
+            plugins: directory(variables::FLINK_PLUGINS_DIR, "plugins"),
             lib,
             dist_jar,
             root,
@@ -157,7 +158,7 @@ impl FlinkHome {
 
     /// Jars that are on no class path until somebody asks for them.
     pub fn opt(&self, context: &Context) -> PathBuf {
-        context.var("FLINK_OPT_DIR").map_or_else(|| self.root.join("opt"), |dir| context.path(dir))
+        context.var(variables::FLINK_OPT_DIR).map_or_else(|| self.root.join("opt"), |dir| context.path(dir))
     }
 
     /// Name of the main jar's file.

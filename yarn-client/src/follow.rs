@@ -1,7 +1,6 @@
 //! Waits for the end of an application that runs a program, and tells how it ended.
 
 use std::collections::BTreeSet;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -10,6 +9,7 @@ use yarn_api::records::{ApplicationId, ApplicationReport, FinalStatus};
 
 use crate::deploy::with_extract;
 use crate::error::Failure;
+use crate::exit::Exit;
 use crate::patience::Patience;
 use crate::report::Output;
 use crate::rest::{Limits, RestClient};
@@ -28,7 +28,7 @@ pub(crate) async fn follow(
     address: Option<&RestAddress>,
     interrupt: &CancellationToken,
     output: &dyn Output,
-) -> Result<ExitCode, Failure> {
+) -> Result<Exit, Failure> {
     let work = async {
         let jobs = Jobs::new(address);
         let jobs = jobs.tell(output);
@@ -46,7 +46,7 @@ pub(crate) async fn follow(
         format!("Application {id} finished with state {} and final state {}", last.state, last.final_status);
     if last.final_status == FinalStatus::Succeeded {
         output.info(&how);
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Exit::Done);
     }
     Err(with_extract(how, &last))
 }

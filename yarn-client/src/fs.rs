@@ -7,13 +7,13 @@
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use hadoop_fs::{FileStatus, FsError, FsErrorKind, Source, Storage, WriteOptions};
 use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::error::Failure;
+use crate::exit::Exit;
 use crate::hadoop::Hadoop;
 use crate::setup;
 
@@ -46,13 +46,13 @@ impl From<Failure> for Trouble {
 }
 
 /// Does one operation: `words` are its name and arguments.
-pub async fn main(context: &Context, words: &[OsString]) -> ExitCode {
+pub async fn main(context: &Context, words: &[OsString]) -> Exit {
     match run(context, words).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => Exit::Done,
         Err(trouble) => {
             let line = json!({"kind": trouble.kind, "error": trouble.text});
             let _ = writeln!(std::io::stderr(), "{line}");
-            ExitCode::FAILURE
+            Exit::Failed
         }
     }
 }

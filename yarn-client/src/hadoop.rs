@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use flink_model::config::Configuration;
+use flink_model::options;
 use hadoop_fs::Storage;
 use hadoop_rpc::{ClientOptions, Defaults, HadoopConf, Lookup, RetryPolicy, UserIdentity};
 use yarn_api::{ApplicationClient, YarnError};
 
 use crate::context::Context;
 use crate::error::Failure;
+use crate::target::text;
+use crate::variables;
 
 /// Deadline of one call to a Hadoop service that a person waits for.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -26,15 +29,18 @@ impl Hadoop {
     /// Loads the Hadoop configuration that Flink would load.
     pub fn load(context: &Context, configuration: &Configuration) -> Result<Self, Failure> {
         let mut lookup = Lookup::new(Defaults::common().and(yarn_api::DEFAULTS));
-        lookup.extra_dirs.extend(configuration.text("fs.hdfs.hadoopconf").map(|dir| context.path(dir)));
+        lookup.extra_dirs.extend(text(configuration, &options::HDFS_CONF_DIR).map(|dir| context.path(dir)));
         // Flink's scripts take the directories from Flink's configuration where the environment names none.
         let env = |name: &str| {
-            let key = match name {
-                "HADOOP_CONF_DIR" => Some("env.hadoop.conf.dir"),
-                "YARN_CONF_DIR" => Some("env.yarn.conf.dir"),
-                _ => None,
+            let directories = [
+                (variables::HADOOP_CONF_DIR, &options::HADOOP_CONF_DIR),
+                (variables::YARN_CONF_DIR, &options::YARN_CONF_DIR),
+            ];
+            let configured = || {
+                let (_, option) = directories.iter().find(|(variable, _)| variable.name() == name)?;
+                text(configuration, option)
             };
-            context.var(name).map(str::to_owned).or_else(|| key.and_then(|k| configuration.text(k)))
+            context.vars.get(name).filter(|v| !v.is_empty()).cloned().or_else(configured)
         };
         let mut conf = HadoopConf::load(&env, &lookup).map_err(|e| {
             Failure::new(e.to_string())
@@ -43,7 +49,7 @@ impl Hadoop {
         if !conf.found() {
             return Err(not_found(&conf));
         }
-        for (prefix, target) in [("flink.hadoop.", ""), ("flink.yarn.", "yarn.")] {
+        for (prefix, target) in [(options::HADOOP_PREFIX, ""), (options::YARN_PREFIX, "yarn.")] {
             for (key, value) in configuration.with_prefix(prefix) {
                 conf.set(
                     &format!("{target}{key}"),

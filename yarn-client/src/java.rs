@@ -13,6 +13,7 @@ use flink_model::release::Release;
 use crate::context::{Context, is_executable};
 use crate::error::Failure;
 use crate::report::Report;
+use crate::variables;
 
 /// A Java of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +31,7 @@ impl Java {
     /// leads to the PATH, too.
     pub(crate) fn find(context: &Context, configured: Option<&str>) -> Result<Self, Failure> {
         let named = configured.map(|home| ("env.java.home", home));
-        let named = named.or_else(|| context.var("JAVA_HOME").map(|home| ("JAVA_HOME", home)));
+        let named = named.or_else(|| context.var(variables::JAVA_HOME).map(|home| ("JAVA_HOME", home)));
         let (origin, path) = match named.map(|(origin, home)| (origin, context.path(home))) {
             Some((origin, home)) if home.is_dir() => {
                 let java = home.join("bin/java");

@@ -4,8 +4,7 @@
 //! cluster is ready and is then passed on. The ApplicationMaster ends the cluster once it has heard that `main()` is over, or
 //! that this client is gone, and the last job has ended.
 
-use std::os::unix::process::ExitStatusExt;
-use std::process::{ExitCode, ExitStatus};
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::deploy::{self, Deployment, Order};
 use crate::error::Failure;
+use crate::exit::Exit;
 use crate::report::Report;
 use crate::rest::{Limits, RestClient};
 use crate::target::RestAddress;
@@ -34,7 +34,7 @@ pub(crate) async fn run(
     detached: bool,
     report: Arc<dyn Report>,
     interrupt: &CancellationToken,
-) -> Result<ExitCode, Failure> {
+) -> Result<Exit, Failure> {
     let cannot = |e| Failure::because("cannot open a port on this machine for Flink's client", e);
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(cannot)?;
     let port = listener.local_addr().map_err(cannot)?.port();
@@ -68,13 +68,13 @@ pub(crate) async fn run(
             if let Ok(deployment) = deployed.await {
                 deployment.undo(&*report).await;
             }
-            return status.map(exit_code);
+            return status.map(Exit::of_jvm);
         }
     };
     if deployment.found {
         // main() is not to be run twice either.
         stop(&mut jvm).await;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Exit::Done);
     }
     let Some(address) = deployment.address.clone() else {
         stop(&mut jvm).await;
@@ -90,11 +90,11 @@ pub(crate) async fn run(
         }
     };
     let _ = ready.send(Some(address));
-    let status = end(&mut jvm, interrupt).await?;
-    if let Err(error) = attendance.complete(code(status)).await {
+    let exit = Exit::of_jvm(end(&mut jvm, interrupt).await?);
+    if let Err(error) = attendance.complete(i32::from(exit.code())).await {
         report.warn(&format!("{error}; the cluster ends by itself once its jobs have ended"));
     }
-    if detached && status.success() {
+    if detached && exit.code() == 0 {
         report.info(&format!(
             "The Flink YARN per-job cluster {0} ends when its job does. To end it earlier:\n\
              $ flink cancel -t yarn-per-job -Dyarn.application.id={0} <job id>\n\
@@ -102,7 +102,7 @@ pub(crate) async fn run(
             deployment.id
         ));
     }
-    Ok(exit_code(status))
+    Ok(exit)
 }
 
 /// Tells the ApplicationMaster that somebody is there who will submit jobs.
@@ -159,15 +159,6 @@ fn terminate(jvm: &Child) {
     {
         tracing::debug!(%error, "the JVM cannot be told to end");
     }
-}
-
-/// As a shell gives it: 128 and the signal's number for a JVM that a signal has ended.
-fn code(status: ExitStatus) -> i32 {
-    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
-}
-
-fn exit_code(status: ExitStatus) -> ExitCode {
-    u8::try_from(code(status)).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 /// Passes connections on to the JobManager; those that come before it is known wait.

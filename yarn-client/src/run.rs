@@ -17,6 +17,7 @@ use crate::java::Java;
 use crate::report::Report;
 use crate::setup::Setup;
 use crate::target::{RestAddress, leading_to, text};
+use crate::variables;
 
 /// The HDFS for Flink's client, where it has none of Hadoop's own.
 pub(crate) const FILE_SYSTEM: &str = "flink-client-fs.jar";
@@ -38,14 +39,14 @@ pub fn client(
 ) -> Result<Command, Failure> {
     let configured_home = text(&setup.configuration, &options::JAVA_HOME);
     let java = Java::find(context, configured_home.as_deref())?;
-    let mut jvm_options = words(context.var("JVM_ARGS"));
+    let mut jvm_options = words(context.var(variables::JVM_ARGS));
     jvm_options.extend(java_options(context, setup, java.version));
-    java.check(setup.release, context.var("HADOOP_CLASSPATH").is_some(), report)?;
+    java.check(setup.release, context.var(variables::HADOOP_CLASSPATH).is_some(), report)?;
     let mut command = Command::new(&java.path);
     command.args(QUICK).args(jvm_options);
     command.args(logging(context, setup));
     let mut path = class_path(context, setup)?;
-    if context.var("HADOOP_CLASSPATH").is_none() {
+    if context.var(variables::HADOOP_CLASSPATH).is_none() {
         path.push(":");
         path.push(context.own_file(FILE_SYSTEM)?);
         command.arg(file_system_helper(context));
@@ -67,7 +68,7 @@ pub fn client(
     command.env("FLINK_OPT_DIR", flink.opt(context));
     command.env(
         "FLINK_BIN_DIR",
-        context.var("FLINK_BIN_DIR").map_or_else(|| flink.root.join("bin"), PathBuf::from),
+        context.var(variables::FLINK_BIN_DIR).map_or_else(|| flink.root.join("bin"), PathBuf::from),
     );
     Ok(command)
 }
@@ -82,7 +83,7 @@ pub(crate) fn file_system_helper(context: &Context) -> OsString {
 /// `FLINK_ENV_JAVA_OPTS` and `FLINK_ENV_JAVA_OPTS_CLI`, else the configuration's `env.java.opts.*`, as Flink's scripts join them.
 fn java_options(context: &Context, setup: &Setup, java: Option<u16>) -> Vec<String> {
     let configured = |option: &options::Opt<String>| text(&setup.configuration, option).unwrap_or_default();
-    let mut list = match context.var("FLINK_ENV_JAVA_OPTS") {
+    let mut list = match context.var(variables::FLINK_ENV_JAVA_OPTS) {
         Some(options) => words(Some(options)),
         None => {
             let mut list = vec!["-XX:+IgnoreUnrecognizedVMOptions".to_owned()];
@@ -96,8 +97,9 @@ fn java_options(context: &Context, setup: &Setup, java: Option<u16>) -> Vec<Stri
             list
         }
     };
-    let client = context.var("FLINK_ENV_JAVA_OPTS_CLI").map(str::to_owned);
-    let client = client.or_else(|| setup.configuration.text("env.java.opts.client")).unwrap_or_default();
+    let client = context.var(variables::FLINK_ENV_JAVA_OPTS_CLI).map(str::to_owned);
+    let client =
+        client.or_else(|| text(&setup.configuration, &options::JAVA_OPTS_CLIENT)).unwrap_or_default();
     list.extend(words(Some(client.trim_matches('"'))));
     list
 }
@@ -108,10 +110,12 @@ fn words(text: Option<&str>) -> Vec<String> {
 }
 
 fn logging(context: &Context, setup: &Setup) -> Vec<OsString> {
-    let directory =
-        context.var("FLINK_LOG_DIR").map(str::to_owned).or_else(|| setup.configuration.text("env.log.dir"));
+    let directory = context
+        .var(variables::FLINK_LOG_DIR)
+        .map(str::to_owned)
+        .or_else(|| text(&setup.configuration, &options::LOG_DIR));
     let directory = directory.map_or_else(|| setup.flink.root.join("log"), PathBuf::from);
-    let who = context.var("FLINK_IDENT_STRING").unwrap_or(&context.user);
+    let who = context.var(variables::FLINK_IDENT_STRING).unwrap_or(&context.user);
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let file = directory.join(format!("flink-{who}-client-{host}.log"));
     let conf = |name: &str| setup.flink.conf.join(name);
@@ -139,9 +143,11 @@ fn class_path(context: &Context, setup: &Setup) -> Result<OsString, Failure> {
     let mut path = joined.map_err(|e| {
         Failure::because(format!("cannot make a class path of {}", setup.flink.lib.display()), e)
     })?;
-    if let Some(hadoop) = context.var("HADOOP_CLASSPATH") {
+    if let Some(hadoop) = context.var(variables::HADOOP_CLASSPATH) {
         for part in
-            [Some(hadoop), context.var("HADOOP_CONF_DIR"), context.var("YARN_CONF_DIR")].into_iter().flatten()
+            [Some(hadoop), context.var(variables::HADOOP_CONF_DIR), context.var(variables::YARN_CONF_DIR)]
+                .into_iter()
+                .flatten()
         {
             path.push(":");
             path.push(part);

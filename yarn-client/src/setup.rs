@@ -10,6 +10,7 @@ use flink_model::release::Release;
 
 use crate::context::{Context, FlinkHome};
 use crate::error::Failure;
+use crate::variables;
 
 /// A Flink distribution with its configuration.
 #[derive(Debug, Clone)]
@@ -58,7 +59,7 @@ pub fn configuration_if_any(
             let (configuration, warnings) = load_configuration(context, &flink.conf, release)?;
             Ok((Some(flink), configuration, warnings))
         }
-        Err(failure) if context.var("FLINK_HOME").is_some() => Err(failure),
+        Err(failure) if context.var(variables::FLINK_HOME).is_some() => Err(failure),
         Err(_) => Ok((None, Configuration::new(FileFormat::Standard), Vec::new())),
     }
 }
@@ -83,8 +84,8 @@ pub(crate) fn load_configuration(
     memory::apply_heap_environment(
         &mut configuration,
         release,
-        context.var("FLINK_JM_HEAP"),
-        context.var("FLINK_TM_HEAP"),
+        context.var(variables::FLINK_JM_HEAP),
+        context.var(variables::FLINK_TM_HEAP),
     );
     Ok((configuration, loaded.warnings.iter().map(ToString::to_string).collect()))
 }

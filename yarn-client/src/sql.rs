@@ -19,6 +19,7 @@ use crate::report::Report;
 use crate::run::{FILE_SYSTEM, file_system_helper};
 use crate::setup::Setup;
 use crate::target::{self, RestAddress, Target, text};
+use crate::variables;
 
 /// Runs a SQL script as an application's program.
 const SQL_DRIVER: &str = "org.apache.flink.table.runtime.application.SqlDriver";
@@ -138,6 +139,11 @@ impl Line {
                 Tool::Gateway => !matches!(verb, None | Some("start" | "start-foreground")),
             }
     }
+}
+
+/// Whether the words that are heddle's can be read; the others are Flink's business.
+pub(crate) fn check(words: &[OsString]) -> Result<(), Failure> {
+    Line::read(words).map(|_| ())
 }
 
 /// Finds out what `tool` with `words` comes to.
@@ -263,10 +269,10 @@ fn become_script(
         configuration_with(context, &setup.flink.conf, &settings)?
     };
     command.args(line.rest).env("FLINK_CONF_DIR", conf);
-    if context.var("HADOOP_CLASSPATH").is_none() {
+    if context.var(variables::HADOOP_CLASSPATH).is_none() {
         // Flink's scripts put this variable behind Flink's own jars.
         command.env("HADOOP_CLASSPATH", context.own_file(FILE_SYSTEM)?);
-        let mut words = OsString::from(context.var("JVM_ARGS").unwrap_or_default());
+        let mut words = OsString::from(context.var(variables::JVM_ARGS).unwrap_or_default());
         words.push(" ");
         words.push(file_system_helper(context));
         command.env("JVM_ARGS", words);

@@ -226,8 +226,10 @@ fn bracketed(host: &str) -> String {
 
 fn configured_address(configuration: &Configuration) -> Result<RestAddress, Failure> {
     let first = |keys: &[&str]| keys.iter().find_map(|key| configuration.text(key));
-    let host = first(&["rest.address", "jobmanager.rpc.address"]).unwrap_or_else(|| "localhost".into());
-    let port = first(&["rest.port", "web.port", "jobmanager.web.port"]).unwrap_or_else(|| "8081".into());
+    let host =
+        first(&[options::REST_ADDRESS.key, "jobmanager.rpc.address"]).unwrap_or_else(|| "localhost".into());
+    let port =
+        first(&[options::REST_PORT.key, "web.port", "jobmanager.web.port"]).unwrap_or_else(|| "8081".into());
     parse_address(&format!("{}:{}", bracketed(&host), port.trim()))
 }
 

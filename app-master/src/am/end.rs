@@ -6,6 +6,7 @@
 //! attempt's number alone would not do after SIGTERM: YARN does not count an attempt that it ended itself (preemption,
 //! lost node, NodeManager restart), so even the "last" one may be followed by another.
 
+use taskrunner::exit::{DONE, FAILED, TERMINATED};
 use yarn_api::records::FinalStatus;
 
 use super::event::Cause;
@@ -72,7 +73,7 @@ pub(super) fn decide(cause: &Cause, situation: Situation) -> End {
             farewell,
             stop_workers: last,
             clean_up: if last { CleanUp::AfterUnregister } else { CleanUp::Never },
-            exit_code: 1,
+            exit_code: FAILED,
             message,
         }
     };
@@ -82,7 +83,7 @@ pub(super) fn decide(cause: &Cause, situation: Situation) -> End {
             farewell: Farewell::Deregistered,
             stop_workers: true,
             clean_up: CleanUp::AfterUnregister,
-            exit_code: 0,
+            exit_code: DONE,
             message: format!("the application ends with the status {status}"),
         },
         Cause::JobManagerEnded(how) => failure(how.clone(), Farewell::None),
@@ -92,7 +93,7 @@ pub(super) fn decide(cause: &Cause, situation: Situation) -> End {
             farewell: Farewell::Terminate,
             stop_workers: false,
             clean_up: CleanUp::IfApplicationOver,
-            exit_code: 143,
+            exit_code: TERMINATED,
             message: "SIGTERM: YARN ends this container".to_owned(),
         },
         Cause::AttemptOver(why) => End {
@@ -100,7 +101,7 @@ pub(super) fn decide(cause: &Cause, situation: Situation) -> End {
             farewell: Farewell::Fatal,
             stop_workers: false,
             clean_up: CleanUp::IfApplicationOver,
-            exit_code: 1,
+            exit_code: FAILED,
             message: format!("for the ResourceManager this attempt is over: {why}"),
         },
         Cause::ResourceManagerLost(why) => End {
@@ -108,7 +109,7 @@ pub(super) fn decide(cause: &Cause, situation: Situation) -> End {
             farewell: Farewell::Fatal,
             stop_workers: false,
             clean_up: CleanUp::Never,
-            exit_code: 1,
+            exit_code: FAILED,
             message: format!("the ResourceManager cannot be reached any more: {why}"),
         },
     }

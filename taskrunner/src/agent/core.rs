@@ -4,12 +4,7 @@ use std::sync::Arc;
 
 use crate::control::event::Event as Kind;
 use crate::control::{Event, Exited, Launch, Memory, Started};
-use crate::exit::ExitReport;
-
-/// Exit code when SIGTERM, or a stop before the start, ends us.
-const TERMINATED: u8 = 143;
-/// Exit code when there is nothing to supervise.
-const FAILED: u8 = 1;
+use crate::exit::{ExitReport, FAILED, TERMINATED};
 
 /// How long things may take, milliseconds.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,6 @@
 //! One function for each command: options in, effects out.
 
 use std::os::unix::process::CommandExt;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use flink_model::config::Configuration;
@@ -18,6 +17,7 @@ use super::settings::Settings;
 use crate::context::Context;
 use crate::deploy::{self, Purpose};
 use crate::error::Failure;
+use crate::exit::Exit;
 use crate::hadoop::{Hadoop, yarn_failure};
 use crate::properties::{self, SessionFile};
 use crate::report::{Output, Report};
@@ -31,7 +31,7 @@ pub(super) async fn run(
     context: Context,
     shared_console: &Arc<Console>,
     invocation: Invocation,
-) -> Result<ExitCode, Failure> {
+) -> Result<Exit, Failure> {
     let Invocation { verb, client_words } = invocation;
     let console: &Console = shared_console;
     match verb {
@@ -66,6 +66,7 @@ pub(super) async fn run(
         Verb::Memory(options) => memory::run(&context, console, &options).await,
         Verb::Completion(options) => housekeeping::completion(console, &options),
         Verb::Man(options) => housekeeping::man(&context, console, &options),
+        Verb::Reference(options) => housekeeping::reference(&context, console, &options),
     }
 }
 
@@ -85,7 +86,7 @@ async fn find_cluster(
 }
 
 /// Goes on as the JVM of Flink's own client. Only returns if that is not possible.
-pub(super) fn become_client(mut command: std::process::Command) -> Result<ExitCode, Failure> {
+pub(super) fn become_client(mut command: std::process::Command) -> Result<Exit, Failure> {
     let program = command.get_program().to_string_lossy().into_owned();
     Err(Failure::because(format!("cannot start {program}"), command.exec()))
 }
@@ -100,7 +101,7 @@ async fn session(
     context: &Context,
     shared_console: &Arc<Console>,
     options: &SessionOptions,
-) -> Result<ExitCode, Failure> {
+) -> Result<Exit, Failure> {
     let console: &Console = shared_console;
     let settings = Settings::of_session(options)?;
     if options.query || options.application_id.is_some() {
@@ -139,7 +140,7 @@ async fn session(
     console.out(&format!("JobManager Web Interface: http://{address}"));
     if settings.detached {
         console.info(&detached_hint(id));
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Exit::Done);
     }
     let attached = Attached { yarn: &deployment.yarn, id, address, properties };
     attend(&attached, &interrupt, console).await
@@ -151,7 +152,7 @@ async fn attach(
     configuration: &Configuration,
     id: &str,
     detached: bool,
-) -> Result<ExitCode, Failure> {
+) -> Result<Exit, Failure> {
     let id = target::parse_id(id)?;
     let properties = target::properties_file(configuration, context);
     let yarn = Hadoop::load(context, configuration)?.yarn()?;
@@ -159,7 +160,7 @@ async fn attach(
     console.info(&format!("Found Web Interface {address} of application '{id}'."));
     if detached {
         console.info(&detached_hint(id));
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Exit::Done);
     }
     attend(&Attached { yarn: &yarn, id, address, properties }, &on_signals()?, console).await
 }
@@ -168,23 +169,23 @@ async fn attend(
     attached: &Attached<'_>,
     interrupt: &CancellationToken,
     console: &Console,
-) -> Result<ExitCode, Failure> {
+) -> Result<Exit, Failure> {
     let ended_well = attached.attend(interrupt, console, &|text| console.err(text)).await?;
-    Ok(if ended_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(Exit::done_if(ended_well))
 }
 
 pub(super) async fn query_cluster(
     context: &Context,
     console: &Console,
     configuration: &Configuration,
-) -> Result<ExitCode, Failure> {
+) -> Result<Exit, Failure> {
     let yarn = Hadoop::load(context, configuration)?.yarn()?;
     let running = [NodeState::Running];
     let (metrics, nodes, queues) =
         tokio::try_join!(yarn.cluster_metrics(), yarn.cluster_nodes(&running), yarn.queues())
             .map_err(|e| yarn_failure(&e))?;
     console.out(&query::describe(metrics.node_managers, &nodes, &queues));
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 fn detached_hint(id: ApplicationId) -> String {
@@ -215,8 +216,8 @@ pub(super) fn on_signals() -> Result<CancellationToken, Failure> {
 }
 
 /// `flink --version`.
-pub(super) fn flink_version(context: &Context, console: &Console) -> Result<ExitCode, Failure> {
+pub(super) fn flink_version(context: &Context, console: &Console) -> Result<Exit, Failure> {
     let release = setup::release_of(&crate::context::FlinkHome::find(context)?.dist_jar)?;
     console.out(&format!("Version: {release}"));
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }

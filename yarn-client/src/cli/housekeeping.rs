@@ -1,6 +1,6 @@
-//! The commands around deployments: `ps`, `gc`, `completion`, `man`.
+//! The commands around deployments: `ps`, `gc`, `completion`, `man`, `reference`.
 
-use std::process::ExitCode;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use flink_model::config::Configuration;
@@ -8,21 +8,19 @@ use flink_model::units;
 use serde::Serialize;
 
 use super::console::Console;
-use super::options::{ClusterOptions, CompletionOptions, GcOptions, ManOptions, PsOptions};
+use super::man::Page;
+use super::options::{ClusterOptions, CompletionOptions, GcOptions, ManOptions, PsOptions, ReferenceOptions};
 use super::settings::Settings;
-use super::{completion, definition, man as pages};
+use super::{completion, definition, man as manual, reference as references};
 use crate::context::Context;
 use crate::error::Failure;
+use crate::exit::Exit;
 use crate::hadoop::Hadoop;
 use crate::report::Output;
 use crate::{gc as collector, ps as applications, setup};
 
 /// `ps`.
-pub(super) async fn ps(
-    context: &Context,
-    console: &Console,
-    options: &PsOptions,
-) -> Result<ExitCode, Failure> {
+pub(super) async fn ps(context: &Context, console: &Console, options: &PsOptions) -> Result<Exit, Failure> {
     let of = match (&options.user, options.all_users) {
         (Some(_), true) => return Err(Failure::usage("--user and --all-users exclude each other")),
         (Some(user), false) => applications::Owner::User(user.clone()),
@@ -37,15 +35,11 @@ pub(super) async fn ps(
     } else {
         console.out(&applications::render(&list, SystemTime::now()));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 /// `gc`.
-pub(super) async fn gc(
-    context: &Context,
-    console: &Console,
-    options: &GcOptions,
-) -> Result<ExitCode, Failure> {
+pub(super) async fn gc(context: &Context, console: &Console, options: &GcOptions) -> Result<Exit, Failure> {
     let order = collector::Order {
         delete: options.delete,
         foreign: options.foreign,
@@ -61,33 +55,49 @@ pub(super) async fn gc(
         outcome.notes.iter().for_each(|note| console.err(&format!("note: {note}")));
         collector::errors(&outcome).iter().for_each(|error| console.err(&format!("error: {error}")));
     }
-    Ok(if outcome.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(Exit::done_if(outcome.is_complete()))
 }
 
 /// `completion`.
-pub(super) fn completion(console: &Console, options: &CompletionOptions) -> Result<ExitCode, Failure> {
+pub(super) fn completion(console: &Console, options: &CompletionOptions) -> Result<Exit, Failure> {
     let programs = completion::programs(&definition());
     console.out(completion::script(&options.shell, &programs).trim_end());
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 /// `man`.
-pub(super) fn man(context: &Context, console: &Console, options: &ManOptions) -> Result<ExitCode, Failure> {
-    let pages = pages::pages(definition())?;
+pub(super) fn man(context: &Context, console: &Console, options: &ManOptions) -> Result<Exit, Failure> {
+    let pages = manual::pages(definition())?;
     let Some(dir) = &options.dir else {
         if let Some(page) = pages.first() {
             console.out(page.text.trim_end());
         }
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Exit::Done);
     };
-    let dir = context.path(dir);
-    let failed = |e| Failure::because(format!("cannot write the manual pages to {}", dir.display()), e);
-    std::fs::create_dir_all(&dir).map_err(failed)?;
-    for page in &pages {
+    write(&pages, &context.path(dir), console)
+}
+
+/// `reference`.
+pub(super) fn reference(
+    context: &Context,
+    console: &Console,
+    options: &ReferenceOptions,
+) -> Result<Exit, Failure> {
+    match (&options.dir, options.check) {
+        (Some(dir), false) => write(&references::pages(&definition()), &context.path(dir), console),
+        (None, true) => references::check(&options.words).map(|()| Exit::Done),
+        _ => Err(Failure::usage("one of --dir and --check is needed")),
+    }
+}
+
+fn write(pages: &[Page], dir: &Path, console: &Console) -> Result<Exit, Failure> {
+    let failed = |e| Failure::because(format!("cannot write the pages to {}", dir.display()), e);
+    std::fs::create_dir_all(dir).map_err(failed)?;
+    for page in pages {
         std::fs::write(dir.join(&page.file), &page.text).map_err(failed)?;
     }
     console.out(&format!("{} pages in {}", pages.len(), dir.display()));
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 /// Flink's configuration, if there is one, with the options. Warnings go to stderr: stdout may be read by a program.

@@ -5,6 +5,8 @@ use clap_mangen::Man;
 
 use super::OWN_VERBS;
 use crate::error::Failure;
+use crate::exit::MEANINGS;
+use crate::variables::{self, Variable};
 
 /// One page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,30 +17,30 @@ pub(super) struct Page {
     pub(super) text: String,
 }
 
-const ENVIRONMENT: [(&str, &str); 6] = [
-    ("FLINK_HOME", "The Flink distribution. Without it, that of the `flink` on the PATH."),
-    (
-        "FLINK_CONF_DIR",
-        "Directory of Flink's configuration file. Without it, the distribution's conf directory.",
-    ),
-    ("HADOOP_CONF_DIR, YARN_CONF_DIR", "Directories of core-site.xml, hdfs-site.xml and yarn-site.xml."),
-    ("HADOOP_USER_NAME", "Who calls Hadoop, where the cluster does not authenticate."),
-    ("JAVA_HOME", "Java for programs whose main() runs on this machine."),
-    ("HEDDLE_LOG", "What to log to the standard error stream: error, warn, info, debug or trace."),
+/// The variables that most need to know of.
+const ENVIRONMENT: [Variable; 7] = [
+    variables::FLINK_HOME,
+    variables::FLINK_CONF_DIR,
+    variables::HADOOP_CONF_DIR,
+    variables::YARN_CONF_DIR,
+    variables::HADOOP_USER_NAME,
+    variables::JAVA_HOME,
+    variables::HEDDLE_LOG,
 ];
-
-const EXIT: &str = "0 if all went well, 1 if not.";
 
 /// All pages, that of `heddle` first.
 pub(super) fn pages(top: Command) -> Result<Vec<Page>, Failure> {
-    let names: Vec<(String, String)> =
-        top.get_subcommands().map(|c| (c.get_name().to_owned(), page_name(c.get_name()))).collect();
+    let names: Vec<(String, String)> = top
+        .get_subcommands()
+        .filter(|c| !c.is_hide_set())
+        .map(|c| (c.get_name().to_owned(), page_name(c.get_name())))
+        .collect();
     let all: Vec<String> = names.iter().map(|(_, page)| page.clone()).collect();
     let mut pages = vec![
         overview(&top, "heddle", "heddle <command> [options]", |_| true)?,
         overview(&top, "flink", "flink <action> [options] [arguments]", |verb| !OWN_VERBS.contains(&verb))?,
     ];
-    for command in top.get_subcommands() {
+    for command in top.get_subcommands().filter(|c| !c.is_hide_set()) {
         pages.push(of_verb(command.clone(), &all)?);
     }
     Ok(pages)
@@ -59,7 +61,7 @@ fn overview(top: &Command, name: &str, usage: &str, shown: impl Fn(&str) -> bool
     text.push_str(&synopsis(usage));
     text.push_str(".SH COMMANDS\n");
     let mut see = Vec::new();
-    for verb in top.get_subcommands().filter(|c| shown(c.get_name())) {
+    for verb in top.get_subcommands().filter(|c| !c.is_hide_set() && shown(c.get_name())) {
         let page = page_name(verb.get_name());
         let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
         text.push_str(&format!(
@@ -111,10 +113,15 @@ fn synopsis(usage: &str) -> String {
 
 fn end(text: &mut String, see: &[String]) {
     text.push_str(".SH ENVIRONMENT\n");
-    for (name, about) in ENVIRONMENT {
-        text.push_str(&format!(".TP\n\\fB{}\\fR\n{}\n", escape(name), escape(about)));
+    for variable in ENVIRONMENT {
+        let about = variable.doc().replace('`', "");
+        text.push_str(&format!(".TP\n\\fB{}\\fR\n{}\n", escape(variable.name()), escape(&about)));
     }
-    text.push_str(&format!(".SH \"EXIT STATUS\"\n{}\n", escape(EXIT)));
+    text.push_str(".SH \"EXIT STATUS\"\n");
+    for (exit, meaning) in MEANINGS {
+        let code = exit.map_or_else(|| "other".to_owned(), |exit| exit.code().to_string());
+        text.push_str(&format!(".TP\n\\fB{code}\\fR\n{}\n", escape(&meaning.replace('`', ""))));
+    }
     let see: Vec<String> = see.iter().map(|page| format!("\\fB{}\\fR(1)", escape(page))).collect();
     text.push_str(&format!(".SH \"SEE ALSO\"\n{}\n", see.join(", ")));
 }

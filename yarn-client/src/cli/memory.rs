@@ -1,7 +1,6 @@
 //! `memory`: options and terminal in, effects out.
 
 use std::io::IsTerminal;
-use std::process::ExitCode;
 
 use flink_model::release::Release;
 
@@ -10,8 +9,10 @@ use super::options::{ClusterOptions, MemoryOptions};
 use super::settings::Settings;
 use crate::context::Context;
 use crate::error::Failure;
+use crate::exit::Exit;
 use crate::memory::{Look, Order, Study};
 use crate::report::Output;
+use crate::variables;
 
 /// Taken where nothing tells the width of the terminal.
 const COLUMNS: usize = 80;
@@ -20,7 +21,7 @@ pub(super) async fn run(
     context: &Context,
     console: &Console,
     options: &MemoryOptions,
-) -> Result<ExitCode, Failure> {
+) -> Result<Exit, Failure> {
     let properties =
         ClusterOptions { property: options.answer.property.clone(), ..ClusterOptions::default() };
     let order = Order {
@@ -37,7 +38,7 @@ pub(super) async fn run(
         study.warnings.iter().for_each(|warning| console.err(&format!("warning: {warning}")));
         console.out(&study.text(look(context)));
     }
-    study.refusal().map_or(Ok(ExitCode::SUCCESS), Err)
+    study.refusal().map_or(Ok(Exit::Done), Err)
 }
 
 fn assignment(text: &str) -> Result<(String, String), Failure> {
@@ -55,12 +56,14 @@ fn release(text: &str) -> Result<Release, Failure> {
 /// What the terminal behind stdout can show.
 fn look(context: &Context) -> Look {
     let stdout = std::io::stdout();
-    let columns = context.var("COLUMNS").and_then(|c| c.parse().ok());
+    let columns = context.var(variables::COLUMNS).and_then(|c| c.parse().ok());
     let of_terminal = || {
         let size = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout).ok()).flatten();
         size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0)
     };
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| context.var(name));
+    let locale = [variables::LC_ALL, variables::LC_CTYPE, variables::LANG]
+        .into_iter()
+        .find_map(|variable| context.var(variable));
     Look {
         columns: of_terminal().or(columns).unwrap_or(COLUMNS),
         unicode: locale.is_some_and(is_utf8),

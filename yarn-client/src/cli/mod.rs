@@ -9,6 +9,7 @@ mod man;
 mod memory;
 pub(crate) mod options;
 mod programs;
+mod reference;
 mod settings;
 mod sql;
 
@@ -21,6 +22,7 @@ use clap::{Command, CommandFactory, Parser};
 
 use crate::context::Context;
 use crate::error::Failure;
+use crate::exit::Exit;
 use crate::fs;
 use crate::report::Output;
 use crate::sql::Tool;
@@ -78,7 +80,7 @@ struct Invocation {
 }
 
 /// Verbs that Flink's own client does not have.
-const OWN_VERBS: [&str; 6] = ["session", "ps", "gc", "memory", "completion", "man"];
+const OWN_VERBS: [&str; 7] = ["session", "ps", "gc", "memory", "completion", "man", "reference"];
 
 /// Options that say where a program runs, which we have found out by then, or that only we understand.
 const NOT_FOR_FLINK: [&str; 12] = [
@@ -103,7 +105,7 @@ pub async fn main(context: Context, args: Vec<OsString>) -> ExitCode {
         args.split_first().map_or((OsString::new(), &[][..]), |(p, rest)| (p.clone(), rest));
     let persona = Persona::of(&program);
     if persona == Persona::Heddle && args.first().is_some_and(|verb| verb == fs::VERB) {
-        return fs::main(&context, args.get(1..).unwrap_or_default()).await;
+        return fs::main(&context, args.get(1..).unwrap_or_default()).await.into();
     }
     let verbose = args.iter().take_while(|a| *a != "--").any(|a| a == "-v" || a == "--verbose");
     let done = if let Persona::Sql(tool) = persona {
@@ -111,13 +113,14 @@ pub async fn main(context: Context, args: Vec<OsString>) -> ExitCode {
     } else {
         obey(context, &console, persona, args).await
     };
-    done.unwrap_or_else(|failure| {
+    let exit = done.unwrap_or_else(|failure| {
         console.err(failure.render(verbose).trim_end());
         if failure.is_usage() {
             console.err(&format!("hint: `{} --help` lists what can be written", help_name(persona, args)));
         }
-        ExitCode::FAILURE
-    })
+        Exit::Failed
+    });
+    exit.into()
 }
 
 async fn obey(
@@ -125,11 +128,11 @@ async fn obey(
     console: &Arc<Console>,
     persona: Persona,
     args: &[OsString],
-) -> Result<ExitCode, Failure> {
+) -> Result<Exit, Failure> {
     match parse(persona, args)? {
         Request::Show(text) => {
             console.out(text.trim_end());
-            Ok(ExitCode::SUCCESS)
+            Ok(Exit::Done)
         }
         Request::FlinkVersion => commands::flink_version(&context, console),
         Request::Run(invocation) => commands::run(context, console, *invocation).await,
@@ -193,7 +196,8 @@ fn parse(persona: Persona, args: &[OsString]) -> Result<Request, Failure> {
 }
 
 fn not_a_verb(top: &Command, name: &str) -> Failure {
-    let verbs: Vec<&str> = top.get_subcommands().map(Command::get_name).collect();
+    let verbs: Vec<&str> =
+        top.get_subcommands().filter(|c| !c.is_hide_set()).map(Command::get_name).collect();
     let failure = Failure::usage(format!("\"{name}\" is not a valid action; valid are {}", verbs.join(", ")));
     let similar = verbs.iter().map(|v| (strsim::jaro_winkler(v, name), v)).max_by(|a, b| a.0.total_cmp(&b.0));
     match similar {

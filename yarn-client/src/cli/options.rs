@@ -64,6 +64,12 @@ pub(crate) enum Verb {
     /// Print or write the manual pages
     #[command(override_usage = "heddle man [options]")]
     Man(ManOptions),
+    /// Write the reference pages of the manual, or check a command line against the options
+    #[command(
+        hide = true,
+        override_usage = "heddle reference --dir <directory>\n       heddle reference --check -- <command line>"
+    )]
+    Reference(ReferenceOptions),
 }
 
 /// `yarn-session.sh`.
@@ -259,7 +265,7 @@ pub(crate) struct RunOptions {
     /// Return as soon as the job is submitted
     #[arg(short, long, help_heading = "Lifetime")]
     pub(crate) detached: bool,
-    /// Wait for the end of the application, and take its exit code (application mode)
+    /// Wait for the end of the application; the exit code is 0 only if it has succeeded (application mode)
     #[arg(long = "attached", help_heading = "Lifetime")]
     pub(crate) attached: bool,
     /// Cancel the job when the attached client ends
@@ -488,6 +494,20 @@ pub(crate) struct ManOptions {
     /// Write all pages to this directory
     #[arg(long, value_name = "directory")]
     pub(crate) dir: Option<String>,
+}
+
+/// `reference`.
+#[derive(Debug, Args, Default, Clone)]
+pub(crate) struct ReferenceOptions {
+    /// Write all pages to this directory
+    #[arg(long, value_name = "directory")]
+    pub(crate) dir: Option<String>,
+    /// Say whether the command line behind -- can be parsed
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// The command line, its program first
+    #[arg(hide = true, num_args = 0..)]
+    pub(crate) words: Vec<OsString>,
 }
 
 /// The words of a command that are no options.

@@ -1,7 +1,6 @@
 //! `run` and `run-application`: where the program runs, and how.
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use super::settings::Settings;
 use crate::context::Context;
 use crate::deploy::{self, Deployment, Order, Purpose, is_remote, without_scheme};
 use crate::error::Failure;
+use crate::exit::Exit;
 use crate::fetch::fetch;
 use crate::hadoop::Hadoop;
 use crate::report::{Output, Report};
@@ -54,7 +54,7 @@ pub(super) async fn run(
     console: &Arc<Console>,
     options: RunOptions,
     words: &[OsString],
-) -> Result<ExitCode, Failure> {
+) -> Result<Exit, Failure> {
     let settings = Settings::of_verb(&options.cluster, Some(&options.yarn))?;
     let in_cluster = match options.main_place.as_deref() {
         None | Some("client") => false,
@@ -127,7 +127,7 @@ pub(super) async fn application(
     context: &Context,
     console: &Arc<Console>,
     options: &RunOptions,
-) -> Result<ExitCode, Failure> {
+) -> Result<Exit, Failure> {
     let settings = Settings::of_verb(&options.cluster, Some(&options.yarn))?;
     check_application(options)?;
     let mut setup = Setup::load(context)?;
@@ -156,7 +156,7 @@ async fn start_application(
     options: &RunOptions,
     settings: &Settings,
     mut setup: Setup,
-) -> Result<ExitCode, Failure> {
+) -> Result<Exit, Failure> {
     match text(&setup.configuration, &EXECUTION_TARGET).map(|t| t.to_lowercase()).as_deref() {
         None | Some("yarn-application") => {}
         Some(other) => {
@@ -179,7 +179,7 @@ async fn start_application(
     let deployment = deploy::deploy(order, Arc::<Console>::clone(console), &interrupt).await?;
     tell(&deployment, console);
     if !options.attached {
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Exit::Done);
     }
     follow::follow(&deployment.yarn, deployment.id, deployment.address.as_ref(), &interrupt, &**console).await
 }
@@ -201,7 +201,7 @@ async fn per_job(
     setup: Setup,
     jar: Option<String>,
     words: &[OsString],
-) -> Result<ExitCode, Failure> {
+) -> Result<Exit, Failure> {
     let json = json(&options.deploy)?;
     let words = words_with(words, options, jar.as_deref());
     let client_setup = setup.clone();
@@ -319,10 +319,10 @@ pub(super) fn json(options: &DeployOptions) -> Result<bool, Failure> {
 }
 
 /// Shows what would be done. Warnings go to stderr, for stdout may be read by a program.
-pub(super) async fn dry_run(order: Order, json: bool, console: &Console) -> Result<ExitCode, Failure> {
+pub(super) async fn dry_run(order: Order, json: bool, console: &Console) -> Result<Exit, Failure> {
     let shown = deploy::dry_run(order, &Aside(console)).await?;
     console.out(if json { shown.json() } else { shown.tree() }.trim_end());
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 struct Aside<'a>(&'a Console);
@@ -362,7 +362,7 @@ pub(super) async fn info(
     console: &Arc<Console>,
     options: &RunOptions,
     words: &[OsString],
-) -> Result<ExitCode, Failure> {
+) -> Result<Exit, Failure> {
     let settings = Settings::of_verb(&options.cluster, Some(&options.yarn))?;
     let mut setup = Setup::load(context)?;
     warn(console, setup.warnings.iter().chain(&settings.warnings));

@@ -1,7 +1,6 @@
 //! `sql-client.sh` and `sql-gateway.sh`.
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::commands::{become_client, on_signals};
@@ -9,6 +8,7 @@ use super::console::Console;
 use crate::context::Context;
 use crate::deploy::{self, Order, Purpose};
 use crate::error::Failure;
+use crate::exit::Exit;
 use crate::report::Output;
 use crate::sql::{Plan, Tool, plan};
 
@@ -18,7 +18,7 @@ pub(super) async fn run(
     console: &Arc<Console>,
     tool: Tool,
     words: &[OsString],
-) -> Result<ExitCode, Failure> {
+) -> Result<Exit, Failure> {
     let (setup, program) = match plan(context, tool, words, &**console).await? {
         Plan::Become(command) => return become_client(command),
         Plan::Deploy(what) => *what,
@@ -28,5 +28,5 @@ pub(super) async fn run(
     let deployment = deploy::deploy(order, Arc::<Console>::clone(console), &on_signals()?).await?;
     // As Flink's own client tells it.
     console.out(&format!("[INFO] Deploy script in application mode:\nCluster ID: {}", deployment.id));
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }

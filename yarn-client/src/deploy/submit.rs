@@ -246,8 +246,9 @@ fn hadoop_settings(hadoop: &Hadoop) -> Result<BTreeMap<String, String>, Failure>
 
 /// `flink.hadoop.*` and `flink.yarn.*`, which win over a node's own settings.
 fn overrides(conf: &Configuration) -> BTreeMap<String, String> {
-    let yarn = conf.with_prefix("flink.yarn.").into_iter().map(|(key, value)| (format!("yarn.{key}"), value));
-    conf.with_prefix("flink.hadoop.").into_iter().chain(yarn).collect()
+    let yarn =
+        conf.with_prefix(options::YARN_PREFIX).into_iter().map(|(key, value)| (format!("yarn.{key}"), value));
+    conf.with_prefix(options::HADOOP_PREFIX).into_iter().chain(yarn).collect()
 }
 
 fn acls(conf: &Configuration) -> BTreeMap<AccessType, String> {

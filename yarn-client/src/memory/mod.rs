@@ -20,6 +20,7 @@ use crate::error::Failure;
 use crate::hadoop::Hadoop;
 use crate::setup::{load_configuration, release_of};
 use crate::target::text as text_of;
+use crate::variables;
 use limits::Scheduler;
 
 pub(crate) use bar::Look;
@@ -220,7 +221,7 @@ struct Found {
 
 impl Found {
     fn look(context: &Context, wanted: Option<Release>) -> Result<Self, Failure> {
-        let home = match (FlinkHome::find(context), wanted, context.var("FLINK_CONF_DIR")) {
+        let home = match (FlinkHome::find(context), wanted, context.var(variables::FLINK_CONF_DIR)) {
             (Ok(home), _, _) => Ok(home),
             (Err(_), Some(release), Some(dir)) => Err((release, context.path(dir))),
             (Err(failure), ..) => {

@@ -8,7 +8,6 @@ mod run;
 mod types;
 pub mod verbs;
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use flink_model::config::Configuration;
@@ -23,6 +22,7 @@ use crate::cli::options::{
 };
 use crate::context::Context;
 use crate::error::Failure;
+use crate::exit::Exit;
 use crate::report::Output;
 use crate::target::{Cluster, RestAddress};
 
@@ -48,10 +48,10 @@ pub(crate) async fn list(
     configuration: &Configuration,
     options: &ListOptions,
     output: &dyn Output,
-) -> Result<ExitCode, Failure> {
+) -> Result<Exit, Failure> {
     let (client, _) = connect(cluster, configuration)?;
     let shown = verbs::Shown::of(options.running, options.scheduled, options.all);
-    verbs::list(&client, shown, output).await.map(|()| ExitCode::SUCCESS)
+    verbs::list(&client, shown, output).await.map(|()| Exit::Done)
 }
 
 /// `cancel`.
@@ -60,10 +60,10 @@ pub(crate) async fn cancel(
     configuration: &Configuration,
     options: &CancelOptions,
     output: &dyn Output,
-) -> Result<ExitCode, Failure> {
+) -> Result<Exit, Failure> {
     let order = orders::cancel(options)?;
     let (client, patience) = connect(cluster, configuration)?;
-    verbs::cancel(&client, &order, patience, output).await.map(|()| ExitCode::SUCCESS)
+    verbs::cancel(&client, &order, patience, output).await.map(|()| Exit::Done)
 }
 
 /// `stop`.
@@ -72,10 +72,10 @@ pub(crate) async fn stop(
     configuration: &Configuration,
     options: &StopOptions,
     output: &dyn Output,
-) -> Result<ExitCode, Failure> {
+) -> Result<Exit, Failure> {
     let order = orders::stop(options)?;
     let (client, patience) = connect(cluster, configuration)?;
-    verbs::stop(&client, &order, patience, output).await.map(|()| ExitCode::SUCCESS)
+    verbs::stop(&client, &order, patience, output).await.map(|()| Exit::Done)
 }
 
 /// `savepoint`.
@@ -84,13 +84,13 @@ pub(crate) async fn savepoint(
     configuration: &Configuration,
     options: &SavepointOptions,
     output: &dyn Output,
-) -> Result<ExitCode, Failure> {
+) -> Result<Exit, Failure> {
     let order = orders::savepoint(options)?;
     if options.dispose.is_none() && options.rest.words.len() > 2 {
         output.out("Provided more arguments than required. Ignoring not needed arguments.");
     }
     let (client, patience) = connect(cluster, configuration)?;
-    verbs::savepoint(&client, &order, patience, output).await.map(|()| ExitCode::SUCCESS)
+    verbs::savepoint(&client, &order, patience, output).await.map(|()| Exit::Done)
 }
 
 /// `checkpoint`.
@@ -99,10 +99,10 @@ pub(crate) async fn checkpoint(
     configuration: &Configuration,
     options: &CheckpointOptions,
     output: &dyn Output,
-) -> Result<ExitCode, Failure> {
+) -> Result<Exit, Failure> {
     let job = orders::checkpoint(&options.rest.words)?;
     let (client, patience) = connect(cluster, configuration)?;
-    verbs::checkpoint(&client, &job, options.full, patience, output).await.map(|()| ExitCode::SUCCESS)
+    verbs::checkpoint(&client, &job, options.full, patience, output).await.map(|()| Exit::Done)
 }
 
 /// `run --main cluster`.
@@ -112,8 +112,8 @@ pub(crate) async fn run(
     options: &RunOptions,
     context: &Context,
     output: &dyn Output,
-) -> Result<ExitCode, Failure> {
+) -> Result<Exit, Failure> {
     let order = orders::cluster_run(options, configuration, context)?;
     let (client, _) = connect(cluster, configuration)?;
-    run::run(&client, order, output).await.map(|()| ExitCode::SUCCESS)
+    run::run(&client, order, output).await.map(|()| Exit::Done)
 }

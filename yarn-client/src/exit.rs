@@ -1,0 +1,102 @@
+//! How a command ends: the exit codes and what they mean, in one place for the code and for documentation.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitCode, ExitStatus};
+
+/// The end of a command, for the shell that called it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It was done.
+    Done,
+    /// It was not done; why is on the standard error stream.
+    Failed,
+    /// What the JVM with the user's `main()` ended with.
+    Jvm(u8),
+}
+
+impl Exit {
+    /// Of a JVM on this machine. A signal that has ended it counts as in a shell: 128 and its number.
+    pub fn of_jvm(status: ExitStatus) -> Self {
+        let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+        u8::try_from(code).map_or(Self::Failed, Self::Jvm)
+    }
+
+    /// Done or failed.
+    pub fn done_if(done: bool) -> Self {
+        if done { Self::Done } else { Self::Failed }
+    }
+
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Jvm(code) => code,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}
+
+/// What a number means, for documentation. `None` is any other number.
+pub const MEANINGS: &[(Option<Exit>, &str)] = &[
+    (Some(Exit::Done), "What was asked for was done."),
+    (
+        Some(Exit::Failed),
+        "It was not done. An `error:` line says why, `hint:` lines what can be done. A command line that makes no sense ends with 1 too.",
+    ),
+    (
+        None,
+        "`main()` ran on this machine, and this is what its JVM ended with; 128 and the number of the signal if one ended it (130: Ctrl-C, 143: SIGTERM).",
+    ),
+];
+
+/// When a command ends with 0. Each command of the definition stands in one row.
+pub const DONE_WHEN: &[(&[&str], &str)] = &[
+    (
+        &["session"],
+        "`-d`: the session is ready. Attached: it was stopped from here, or has ended well; 1 if it has failed or was killed, or if nothing was heard of it for 15 s.",
+    ),
+    (
+        &["run", "info"],
+        "Flink's own client ends with 0: the job has finished, or with `-d` has been submitted. `System.exit(n)` in `main()` gives n. With `--main cluster`: the job has finished, or was submitted. On `yarn-application` as `run-application`.",
+    ),
+    (
+        &["run-application"],
+        "The application runs, or has already succeeded. With `--attached`: it has ended with the final status SUCCEEDED.",
+    ),
+    (&["list", "ps"], "The list was printed; it may be empty."),
+    (&["cancel"], "The job was told to cancel."),
+    (
+        &["stop", "savepoint", "checkpoint"],
+        "The savepoint or checkpoint is complete, or disposed of; with `--detached`: it was triggered.",
+    ),
+    (&["gc"], "All that was found could be judged and, with `--delete`, removed."),
+    (&["memory"], "Flink and YARN would accept the sizes."),
+    (&["completion", "man"], "It was printed or written."),
+];
+
+/// The same of options that several commands have.
+pub const DONE_WHEN_OPTION: &[(&str, &str)] = &[
+    ("--dry-run", "The deployment passes all checks; nothing was submitted."),
+    ("--timeout", "1 if the cluster was not ready in time; the application was killed."),
+    ("--submission", "0 too if the application of that name is alive or has succeeded; nothing was started."),
+    ("--help", "Always 0."),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_jvm() {
+        let of = |raw| Exit::of_jvm(ExitStatus::from_raw(raw));
+        assert_eq!(of(0).code(), 0);
+        assert_eq!(of(3 << 8), Exit::Jvm(3));
+        assert_eq!(of(15), Exit::Jvm(143));
+    }
+}

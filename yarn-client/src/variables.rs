@@ -1,0 +1,116 @@
+//! The environment variables that the client reads: one table for looking them up and for documentation.
+
+/// A variable that [`crate::context::Context::var`] can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Variable {
+    name: &'static str,
+    doc: &'static str,
+    group: Group,
+}
+
+/// Whose variable it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// heddle's and the system's.
+    Heddle,
+    /// Read by Flink's scripts too.
+    Flink,
+    /// Read by Hadoop's scripts too.
+    Hadoop,
+}
+
+impl Variable {
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What it does, in one line.
+    pub fn doc(&self) -> &'static str {
+        self.doc.trim()
+    }
+
+    /// Whose it is.
+    pub fn group(&self) -> Group {
+        self.group
+    }
+}
+
+macro_rules! variables {
+    ($($group:ident { $(#[doc = $doc:literal] $name:ident)+ })+) => {
+        $($(
+            #[doc = $doc]
+            pub const $name: Variable = Variable { name: stringify!($name), doc: $doc, group: Group::$group };
+        )+)+
+
+        /// All of them.
+        pub const ALL: &[Variable] = &[$($($name),+),+];
+    };
+}
+
+variables! {
+    Flink {
+        /// The Flink distribution. Without it, that of the `flink` on the PATH.
+        FLINK_HOME
+        /// Directory of Flink's configuration file. Without it, the distribution's `conf`.
+        FLINK_CONF_DIR
+        /// Directory of Flink's jars. Without it, the distribution's `lib`.
+        FLINK_LIB_DIR
+        /// Directory of Flink's optional jars. Without it, the distribution's `opt`.
+        FLINK_OPT_DIR
+        /// Directory of plugins. Without it, the distribution's `plugins`.
+        FLINK_PLUGINS_DIR
+        /// Directory of Flink's scripts, for `main()` on this machine. Without it, the distribution's `bin`.
+        FLINK_BIN_DIR
+        /// Directory of the log of `main()` on this machine, instead of `env.log.dir`.
+        FLINK_LOG_DIR
+        /// User's name in the name of that log.
+        FLINK_IDENT_STRING
+        /// JVM options for `main()` on this machine, instead of `env.java.opts.all`.
+        FLINK_ENV_JAVA_OPTS
+        /// JVM options for `main()` on this machine, instead of `env.java.opts.client`.
+        FLINK_ENV_JAVA_OPTS_CLI
+        /// More JVM options for `main()` on this machine, before all others.
+        JVM_ARGS
+        /// Memory of the JobManager (to 1.20).
+        FLINK_JM_HEAP
+        /// Memory of a TaskManager (to 1.20).
+        FLINK_TM_HEAP
+        /// Java for programs whose `main()` runs on this machine.
+        JAVA_HOME
+    }
+    Hadoop {
+        /// Directory of `core-site.xml`, `hdfs-site.xml` and `yarn-site.xml`.
+        HADOOP_CONF_DIR
+        /// Directory of `yarn-site.xml`, if it is another one.
+        YARN_CONF_DIR
+        /// Hadoop's installation: `etc/hadoop` and `conf` in it may hold the configuration.
+        HADOOP_HOME
+        /// Class path with Hadoop's jars, for `main()` on this machine. Directories in it may hold the configuration.
+        HADOOP_CLASSPATH
+        /// Who calls Hadoop, where the cluster does not authenticate. Without it, the system's user.
+        HADOOP_USER_NAME
+        /// Who is acted for, if it is another than the one who calls.
+        HADOOP_PROXY_USER
+    }
+    Heddle {
+        /// What to log to the standard error stream: `error`, `warn`, `info`, `debug` or `trace`.
+        HEDDLE_LOG
+        /// Home directory: caches and the notes on named submissions are below it.
+        HOME
+        /// Directory for caches, instead of `~/.cache`.
+        XDG_CACHE_HOME
+        /// Directory for the notes on named submissions, instead of `~/.local/state`.
+        XDG_STATE_HOME
+        /// Where programs are looked for: `flink`, `java`.
+        PATH
+        /// Width of the picture of `heddle memory`, where there is no terminal.
+        COLUMNS
+        /// Locale: whether `heddle memory` may draw with UTF-8.
+        LC_ALL
+        /// The same, where `LC_ALL` is not set.
+        LC_CTYPE
+        /// The same, where neither is set.
+        LANG
+    }
+}
