@@ -91,3 +91,20 @@ def test_the_directory_of_the_application_is_private(work, store):
     assert hdfs.status(f"{hdfs.home}/.flink/{session.application}")["permission"] == "700"
     session.stop().ok()
     wait_for("removed", lambda: hdfs.status(f"{hdfs.home}/.flink/{session.application}") is None, 20)
+
+
+def test_nobody_can_replace_anothers_files_in_a_common_store(work):
+    """A store that everybody may write to is as /tmp: only the owner of a file or directory can move it away."""
+    store = f"{work.hdfs_dir}/common"
+    work.cluster.hdfs.mkdir(store, permission="1777")
+    client = work.client()
+    client.configure({"heddle.store.dir": f"{work.cluster.fs}{store}"})
+    client.session("-nm", work.name).stop().ok()
+    ahead, seen = [store], []
+    while ahead:
+        path = ahead.pop()
+        for name, status in work.cluster.hdfs.list(path).items():
+            if status["type"] == "DIRECTORY":
+                ahead.append(f"{path}/{name}")
+                seen.append((f"{path}/{name}", status["permission"]))
+    assert len(seen) > 20 and {mode for _, mode in seen} == {"1777"}, seen

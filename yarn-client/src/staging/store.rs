@@ -244,8 +244,13 @@ impl Store {
             let what = format!("{} has changed while it was uploaded", file.path.display());
             return Err(Failure::new(what).retry_if(true));
         }
-        let parent = path.rsplit_once('/').map_or("/", |(parent, _)| parent);
-        self.storage.mkdirs(parent, Some(mode)).await.map_err(|e| Failure::fs(&e))?;
+        let above = |path: &str| path.rsplit_once('/').map_or("/".to_owned(), |(above, _)| above.to_owned());
+        let parent = above(&path);
+        // One after another: HDFS gives no sticky bit to a directory that it makes on the way, and who may write to a common store
+        // could then put another file in this one's place.
+        for directory in [above(&parent), parent] {
+            self.storage.mkdirs(&directory, Some(mode)).await.map_err(|e| Failure::fs(&e))?;
+        }
         match self.storage.rename(&temporary, &path, replace).await {
             Ok(()) => {}
             Err(e) if e.kind() == FsErrorKind::AlreadyExists => {
