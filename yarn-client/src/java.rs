@@ -15,6 +15,9 @@ use crate::error::Failure;
 use crate::report::Report;
 use crate::variables;
 
+const ELSEWHERE: &str = "main() runs in the cluster, and needs no Java here, with `flink run --main cluster` on a session and with \
+                         `flink run-application -t yarn-application`";
+
 /// A Java of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Java {
@@ -48,7 +51,7 @@ impl Java {
             Failure::new(
                 "no Java on this machine: neither env.java.home, JAVA_HOME nor the PATH leads to one",
             )
-            .hint("`--main cluster` runs the program's main() in the cluster and needs no Java here")
+            .hint(ELSEWHERE)
             .hint("or set JAVA_HOME")
         })?;
         Ok(Self { version: taskrunner::java::version(&path), path, origin })
@@ -62,7 +65,7 @@ impl Java {
             Some(misfit) if misfit.is_certain() => {
                 Err(Failure::because("main() cannot run on this machine", misfit)
                     .hint("env.java.home or JAVA_HOME names the directory of another Java")
-                    .hint("`--main cluster` runs the program's main() in the cluster and needs no Java here"))
+                    .hint(ELSEWHERE))
             }
             Some(misfit) => {
                 report.warn(&misfit.to_string());

@@ -114,7 +114,8 @@ fn logging(context: &Context, setup: &Setup) -> Vec<OsString> {
         .var(variables::FLINK_LOG_DIR)
         .map(str::to_owned)
         .or_else(|| text(&setup.configuration, &options::LOG_DIR));
-    let directory = directory.map_or_else(|| setup.flink.root.join("log"), PathBuf::from);
+    let directory =
+        directory.map_or_else(|| default_log_directory(context, &setup.flink.root), PathBuf::from);
     let who = context.var(variables::FLINK_IDENT_STRING).unwrap_or(&context.user);
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let file = directory.join(format!("flink-{who}-client-{host}.log"));
@@ -130,6 +131,16 @@ fn logging(context: &Context, setup: &Setup) -> Vec<OsString> {
         property("log4j.configurationFile", "file:", &conf("log4j-cli.properties")),
         property("logback.configurationFile", "file:", &conf("logback.xml")),
     ]
+}
+
+/// Flink's own, or one of the user's where that is not for everybody to write to: log4j would fill the screen with stack traces.
+fn default_log_directory(context: &Context, flink: &Path) -> PathBuf {
+    let own = flink.join("log");
+    let writable = |directory: &Path| rustix::fs::access(directory, rustix::fs::Access::WRITE_OK).is_ok();
+    if writable(&own) || (!own.exists() && writable(flink)) {
+        return own;
+    }
+    context.state_dir().map_or(own, |state| state.join("log"))
 }
 
 /// The jars of `lib` by name, Flink's main jar last; then what the user has put into `HADOOP_CLASSPATH`, if anything.
