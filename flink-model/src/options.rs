@@ -166,7 +166,7 @@ options! {
     JAVA_OPTS_TM: String = "env.java.opts.taskmanager";
     /// JVM options for Flink's own client, which runs main() on this machine.
     JAVA_OPTS_CLIENT: String = "env.java.opts.client";
-    /// Directory of the log of Flink's own client; default log in FLINK_HOME.
+    /// Directory of the log of `main()` on this machine; default log in FLINK_HOME, or in the user's state directory where that cannot be written to.
     LOG_DIR: String = "env.log.dir";
     /// Directory of Hadoop's configuration, where HADOOP_CONF_DIR is not set.
     HADOOP_CONF_DIR: String = "env.hadoop.conf.dir";

@@ -41,6 +41,7 @@ impl Attributes {
             hdfsBuilderSetForceNewInstance(builder);
             hdfsBuilderSetNameNode(builder, root.as_ptr());
             hdfsBuilderSetUserName(builder, user.as_ptr());
+            // libhdfs puts each in front, and the last one counts: none of ours stands twice. It fails only for want of memory.
             for (key, value) in &settings {
                 hdfsBuilderConfSetStr(builder, key.as_ptr(), value.as_ptr());
             }

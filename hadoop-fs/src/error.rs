@@ -52,6 +52,7 @@ const CLASSES: &[(&str, FsErrorKind)] = &[
     ("FileAlreadyExistsException", FsErrorKind::AlreadyExists),
     ("AlreadyBeingCreatedException", FsErrorKind::AlreadyExists),
     ("AccessControlException", FsErrorKind::PermissionDenied),
+    ("AccessDeniedException", FsErrorKind::PermissionDenied),
     ("AuthorizationException", FsErrorKind::PermissionDenied),
     ("ParentNotDirectoryException", FsErrorKind::NotADirectory),
     ("PathIsNotDirectoryException", FsErrorKind::NotADirectory),

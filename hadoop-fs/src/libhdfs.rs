@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,12 +19,14 @@ use tokio::sync::{mpsc, oneshot};
 use crate::attributes::{Attached, Attributes};
 use crate::error::{FsError, FsErrorKind};
 use crate::file_system::{FileSystem, NewFile, Pieces};
-use crate::location::Location;
+use crate::location::{Location, bad_conf};
 use crate::storage::{FileStatus, Progress, Source};
 
 /// Pieces of a file on their way between two threads.
 const PIECES: usize = 4;
 const PIECE: usize = 256 << 10;
+/// For the clean-up after a failed upload.
+const CLEAN_UP: Duration = Duration::from_secs(5);
 /// Nothing is taken from a new file's mode.
 const NO_UMASK: u32 = 0;
 
@@ -44,17 +47,32 @@ struct Shared {
     attributes: Mutex<Option<Arc<Attributes>>>,
 }
 
-/// What failed on a thread, with what libhdfs keeps for that thread.
-struct Trouble {
-    error: io::Error,
-    exceptions: Vec<String>,
+/// What failed on a thread.
+enum Trouble {
+    /// With what libhdfs keeps of it for that thread, until its next call.
+    Hadoop { error: io::Error, exceptions: Vec<String> },
+    /// The file that was to be sent.
+    Local(FsError),
 }
 
-impl Trouble {
-    /// Runs `work` on this thread, and keeps what libhdfs says of its failure.
-    fn of<T>(work: impl FnOnce() -> io::Result<T>) -> Result<T, Self> {
-        let attached = Attached::here().map_err(|error| Self { error, exceptions: Vec::new() })?;
-        work().map_err(|error| Self { error, exceptions: attached.last_exceptions() })
+/// A sign of life of an upload.
+enum Step {
+    /// The file was made.
+    Made,
+    /// So many bytes were handed over.
+    Sent(u64),
+}
+
+impl Attached {
+    /// Of a call's failure what libhdfs says, which the closing of a file would make it forget.
+    fn told<T>(&self, result: io::Result<T>) -> Result<T, Trouble> {
+        result.map_err(|error| Trouble::Hadoop { error, exceptions: self.last_exceptions() })
+    }
+
+    /// Runs `work` on this thread.
+    fn run<T>(work: impl FnOnce(&Self) -> Result<T, Trouble>) -> Result<T, Trouble> {
+        let attached = Self::here().map_err(|error| Trouble::Hadoop { error, exceptions: Vec::new() })?;
+        work(&attached)
     }
 }
 
@@ -93,6 +111,83 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Writes a file. Blocks.
+    fn send(
+        &self,
+        attached: &Attached,
+        path: &str,
+        source: &Source,
+        how: NewFile,
+        step: &mpsc::Sender<Step>,
+    ) -> Result<u64, Trouble> {
+        let local = |e| match source {
+            Source::File(path) => Trouble::Local(FsError::local("read", path, &e)),
+            Source::Bytes(_) => Trouble::Hadoop { error: e, exceptions: Vec::new() },
+        };
+        let mut reader: Box<dyn Read> = match source {
+            Source::Bytes(bytes) => Box::new(io::Cursor::new(bytes.clone())),
+            Source::File(path) => Box::new(std::fs::File::open(path).map_err(local)?),
+        };
+        let client = attached.told(self.client(!how.mode & 0o777))?;
+        let mut options = client.open_file();
+        options.write(true).create(true).truncate(true);
+        // libhdfs takes sizes below 2 GiB; 0 is `dfs.blocksize`, which it knows.
+        let block_size = i32::try_from(how.block_size).map_or(0, |_| how.block_size as usize);
+        options.with_replication(how.replication as usize).with_blocksize(block_size);
+        let mut file = attached.told(options.open(path))?;
+        // Where nobody listens any more there is no use in going on.
+        let tell =
+            |sign| attached.told(step.blocking_send(sign).map_err(|_| io::ErrorKind::Interrupted.into()));
+        tell(Step::Made)?;
+        let mut buffer = vec![0; PIECE];
+        let mut written = 0;
+        loop {
+            let read = reader.read(&mut buffer).map_err(local)?;
+            if read == 0 {
+                break;
+            }
+            attached.told(file.write_all(&buffer[..read]))?;
+            written += read as u64;
+            tell(Step::Sent(read as u64))?;
+        }
+        attached.told(file.flush())?;
+        attached.told(file.try_close())?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        attached.told(self.set_mode(&client, path, how.mode))?;
+        attached.told(self.attributes().and_then(|a| a.set_times(path, now.as_secs().cast_signed(), -1)))?;
+        Ok(written)
+    }
+
+    /// Reads a file of `len` bytes from `offset` on, until nobody wants more. Blocks.
+    fn receive(
+        &self,
+        attached: &Attached,
+        path: &str,
+        offset: u64,
+        len: u64,
+        pieces: &mpsc::Sender<Result<Bytes, Trouble>>,
+    ) -> Result<(), Trouble> {
+        let client = attached.told(self.client(NO_UMASK))?;
+        let file = attached.told(client.open_file().read(true).open(path))?;
+        let mut at = offset;
+        while at < len {
+            let mut buffer = vec![0; PIECE];
+            let read = attached.told(file.read_at(&mut buffer, at))?;
+            buffer.truncate(read);
+            at += read as u64;
+            if read == 0 {
+                let error = io::Error::other(format!("it ended after {at} of {len} bytes"));
+                return Err(Trouble::Hadoop { error, exceptions: Vec::new() });
+            }
+            if pieces.blocking_send(Ok(buffer.into())).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Libhdfs {
     pub(crate) fn open(
         conf: &HadoopConf,
@@ -101,16 +196,25 @@ impl Libhdfs {
         deadline: Duration,
     ) -> Result<Self, FsError> {
         let fail = |why: &str| Err(FsError::new(FsErrorKind::Configuration, "use", &*location.root, "", why));
-        if std::env::var_os("CLASSPATH").is_none_or(|path| path.is_empty()) {
+        // libhdfs crashes without Hadoop's classes, and reads both from the environment itself.
+        if !std::env::var("CLASSPATH").is_ok_and(|path| names_hadoop(&path)) {
             return fail(
-                "Hadoop's own client is needed for it, and CLASSPATH, which is to name its jars, is not set \
+                "Hadoop's own client is needed for it, and CLASSPATH names no hadoop-common jar \
                  (export CLASSPATH=$(hadoop classpath --glob))",
             );
         }
-        let mut settings: Vec<(String, String)> = conf
-            .iter()
-            .filter_map(|(key, ..)| Some((key.to_owned(), conf.get(key).ok().flatten()?)))
-            .collect();
+        if !std::env::var("LIBHDFS_OPTS").is_ok_and(|options| options.split_whitespace().any(|o| o == "-Xrs"))
+        {
+            return fail(
+                "Hadoop's own client is needed for it, whose Java would take Ctrl-C away from this program \
+                 (export LIBHDFS_OPTS=-Xrs)",
+            );
+        }
+        let mut settings = Vec::new();
+        for (key, ..) in conf.iter() {
+            let value = conf.get(key).map_err(|e| bad_conf(&location.root, &e))?;
+            settings.extend(value.map(|value| (key.to_owned(), value)));
+        }
         // Otherwise all connections were one, with the umask of the first.
         let scheme = location.root.split(':').next().unwrap_or_default();
         settings.push((format!("fs.{scheme}.impl.disable.cache"), "true".to_owned()));
@@ -139,11 +243,11 @@ impl Libhdfs {
         let (done, answer) = oneshot::channel();
         let shared = self.shared.clone();
         self.thread(operation, path, move || {
-            let result = Trouble::of(|| work(&shared, &*shared.client(umask)?));
-            let _ = done.send(result);
+            let call = || work(&shared, &*shared.client(umask)?);
+            let _ = done.send(Attached::run(|attached| attached.told(call())));
         })?;
         match tokio::time::timeout(self.deadline, answer).await {
-            Ok(Ok(result)) => result.map_err(|trouble| self.error(operation, path, &trouble)),
+            Ok(Ok(result)) => result.map_err(|trouble| self.error(operation, path, trouble)),
             Ok(Err(_)) => Err(self.failure(FsErrorKind::Other, operation, path, "its thread died")),
             Err(_) => Err(self.late(operation, path)),
         }
@@ -169,9 +273,14 @@ impl Libhdfs {
         self.failure(FsErrorKind::Timeout, operation, path, &why)
     }
 
-    fn error(&self, operation: &'static str, path: &str, trouble: &Trouble) -> FsError {
-        let (kind, why) = meaning(&trouble.error, &trouble.exceptions);
-        self.failure(kind, operation, path, &why)
+    fn error(&self, operation: &'static str, path: &str, trouble: Trouble) -> FsError {
+        match trouble {
+            Trouble::Local(error) => error,
+            Trouble::Hadoop { error, exceptions } => {
+                let (kind, why) = meaning(&error, &exceptions);
+                self.failure(kind, operation, path, &why)
+            }
+        }
     }
 
     async fn exists(&self, path: &str) -> Result<Option<FileStatus>, FsError> {
@@ -182,7 +291,8 @@ impl Libhdfs {
         }
     }
 
-    /// Sends what `pieces` brings to a new file; ends when their sender is gone.
+    /// Writes a file that is new, or replaces one. The deadline is from each sign of life to the next. After a failure what was made
+    /// is removed, as far as the server still answers.
     async fn fill(
         &self,
         path: &str,
@@ -190,52 +300,55 @@ impl Libhdfs {
         how: NewFile,
         progress: Option<&Progress>,
     ) -> Result<u64, FsError> {
-        let mut reader: Box<dyn Read + Send> = match source {
-            Source::Bytes(bytes) => Box::new(io::Cursor::new(bytes.clone())),
-            Source::File(local) => {
-                Box::new(std::fs::File::open(local).map_err(|e| FsError::local("read", local, &e))?)
+        let (done, mut answer) = oneshot::channel();
+        let (step, mut steps) = mpsc::channel(PIECES);
+        self.thread("write", path, {
+            let (shared, path, source) = (self.shared.clone(), path.to_owned(), source.clone());
+            move || {
+                let written = Attached::run(|attached| shared.send(attached, &path, &source, how, &step));
+                let _ = done.send(written);
             }
-        };
-        let (sent, mut counts) = mpsc::channel::<u64>(PIECES);
-        let written = self.run("write", path, !how.mode & 0o777, {
-            let path = path.to_owned();
-            move |shared, client| {
-                let mut options = client.open_file();
-                options.write(true).create(true).truncate(how.overwrite);
-                options.with_replication(how.replication as usize).with_blocksize(how.block_size as usize);
-                let mut file = options.open(&path)?;
-                let mut buffer = vec![0; PIECE];
-                let mut written = 0;
-                loop {
-                    let read = reader.read(&mut buffer)?;
-                    if read == 0 {
-                        break;
-                    }
-                    file.write_all(&buffer[..read])?;
-                    written += read as u64;
-                    // Nobody waits any more: stop.
-                    sent.blocking_send(read as u64)
-                        .map_err(|_| io::Error::from(io::ErrorKind::Interrupted))?;
-                }
-                file.flush()?;
-                file.try_close()?;
-                shared.set_mode(client, &path, how.mode)?;
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                shared.attributes()?.set_times(&path, now.as_secs().cast_signed(), -1)?;
-                Ok(written)
-            }
-        });
-        tokio::pin!(written);
-        loop {
+        })?;
+        let mut made = false;
+        let written = loop {
             tokio::select! {
                 biased;
-                Some(count) = counts.recv() => if let Some(progress) = progress {
-                    progress(count);
+                Some(step) = steps.recv() => match (step, progress) {
+                    (Step::Made, _) => made = true,
+                    (Step::Sent(count), Some(progress)) => progress(count),
+                    (Step::Sent(_), None) => {}
                 },
-                result = &mut written => return result,
+                result = &mut answer => break match result {
+                    Ok(result) => result.map_err(|trouble| self.error("write", path, trouble)),
+                    Err(_) => Err(self.failure(FsErrorKind::Other, "write", path, "its thread died")),
+                },
+                () = tokio::time::sleep(self.deadline) => break Err(self.late("write", path)),
             }
+        };
+        if written.is_err() && made {
+            // Its thread sees that nobody listens, and closes the file, which must not come after the removal.
+            drop(steps);
+            let _ = tokio::time::timeout(CLEAN_UP, async {
+                if !answer.is_terminated() {
+                    let _ = answer.await;
+                }
+                self.delete(path, false).await
+            })
+            .await;
         }
+        written
     }
+}
+
+/// Whether a class path holds Hadoop's classes.
+fn names_hadoop(class_path: &str) -> bool {
+    let is_common = |name: &str| name.starts_with("hadoop-common-") && name.ends_with(".jar");
+    class_path.split(':').any(|entry| match entry.strip_suffix('*') {
+        Some(directory) => std::fs::read_dir(directory).is_ok_and(|mut entries| {
+            entries.any(|entry| entry.is_ok_and(|entry| is_common(&entry.file_name().to_string_lossy())))
+        }),
+        None => Path::new(entry).file_name().is_some_and(|name| is_common(&name.to_string_lossy())),
+    })
 }
 
 #[async_trait]
@@ -301,11 +414,7 @@ impl FileSystem for Libhdfs {
             }
             _ => {}
         }
-        let written = self.fill(path, source, NewFile { overwrite: true, ..how }, progress).await;
-        if written.as_ref().is_err_and(|error| error.kind() != FsErrorKind::PermissionDenied) {
-            let _ = self.delete(path, false).await;
-        }
-        written
+        self.fill(path, source, how, progress).await
     }
 
     async fn open_at(&self, path: &str, offset: u64) -> Result<(u64, Pieces), FsError> {
@@ -313,23 +422,11 @@ impl FileSystem for Libhdfs {
         if status.is_dir {
             return Err(self.failure(FsErrorKind::IsADirectory, "open", path, "it is a directory"));
         }
-        let (pieces, received) = mpsc::channel::<Result<Bytes, Trouble>>(PIECES);
-        let (shared, wanted) = (self.shared.clone(), path.to_owned());
+        let (pieces, received) = mpsc::channel(PIECES);
+        let (shared, wanted, len) = (self.shared.clone(), path.to_owned(), status.len);
         self.thread("open", path, move || {
-            let read = || -> io::Result<()> {
-                let file = shared.client(NO_UMASK)?.open_file().read(true).open(&wanted)?;
-                let mut at = offset;
-                loop {
-                    let mut buffer = vec![0; PIECE];
-                    let read = file.read_at(&mut buffer, at)?;
-                    buffer.truncate(read);
-                    at += read as u64;
-                    if read == 0 || pieces.blocking_send(Ok(buffer.into())).is_err() {
-                        return Ok(());
-                    }
-                }
-            };
-            if let Err(trouble) = Trouble::of(read) {
+            let read = |attached: &Attached| shared.receive(attached, &wanted, offset, len, &pieces);
+            if let Err(trouble) = Attached::run(read) {
                 let _ = pieces.blocking_send(Err(trouble));
             }
         })?;
@@ -337,7 +434,7 @@ impl FileSystem for Libhdfs {
         let pieces = futures::stream::try_unfold(from, |(fs, path, mut received)| async move {
             match tokio::time::timeout(fs.deadline, received.recv()).await {
                 Ok(Some(Ok(piece))) => Ok(Some((piece, (fs, path, received)))),
-                Ok(Some(Err(trouble))) => Err(fs.error("read", &path, &trouble)),
+                Ok(Some(Err(trouble))) => Err(fs.error("read", &path, trouble)),
                 Ok(None) => Ok(None),
                 Err(_) => Err(fs.late("read", &path)),
             }
@@ -363,7 +460,15 @@ impl FileSystem for Libhdfs {
             self.delete(to, false).await?;
         }
         let (old, new) = (from.to_owned(), to.to_owned());
-        self.run("rename", &both, NO_UMASK, move |_, client| client.rename_file(&old, &new)).await
+        let renamed =
+            self.run("rename", &both, NO_UMASK, move |_, client| client.rename_file(&old, &new)).await;
+        // Of a name that somebody took meanwhile libhdfs says no more than that it failed.
+        match renamed {
+            Err(error) if error.kind() == FsErrorKind::Other && self.exists(to).await?.is_some() => {
+                Err(self.failure(FsErrorKind::AlreadyExists, "rename", &both, "the new name is taken"))
+            }
+            renamed => renamed,
+        }
     }
 
     async fn delete(&self, path: &str, recursive: bool) -> Result<bool, FsError> {
@@ -372,11 +477,16 @@ impl FileSystem for Libhdfs {
             return Ok(false);
         }
         let gone = path.to_owned();
-        self.run("delete", path, NO_UMASK, move |_, client| {
+        let deleted = self.run("delete", path, NO_UMASK, move |_, client| {
             if recursive { client.remove_dir_all(&gone) } else { client.remove_file(&gone) }
-        })
-        .await?;
-        Ok(true)
+        });
+        match deleted.await {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == FsErrorKind::Other && self.exists(path).await?.is_none() => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn touch(&self, path: &str, now_ms: u64) -> Result<(), FsError> {
@@ -453,6 +563,15 @@ fn by_number(error: &io::Error) -> FsErrorKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn class_paths() {
+        let directory = tempfile::tempdir().unwrap();
+        let all = format!("/nowhere/*:{}/*", directory.path().display());
+        assert!(!names_hadoop(&all) && !names_hadoop("") && !names_hadoop("/a/hadoop-common.txt"));
+        std::fs::write(directory.path().join("hadoop-common-3.3.6.jar"), "").unwrap();
+        assert!(names_hadoop(&all) && names_hadoop("/conf:/x/hadoop-common-3.3.6.jar"));
+    }
 
     #[test]
     fn failures() {

@@ -53,7 +53,10 @@ impl Location {
         let (scheme, authority, _) = split(&text).unwrap_or((text.as_str(), "", ""));
         let fail = |kind, why: String| Err(FsError::new(kind, "use", &*text, "", why));
         // The local one is of no use to a cluster.
-        if cfg!(feature = "hdrs") && !matches!(scheme, "hdfs" | "file" | "") {
+        if cfg!(feature = "hdrs") && split(&text).is_some() && !matches!(scheme, "hdfs" | "file") {
+            if authority.is_empty() {
+                return fail(FsErrorKind::InvalidArgument, "it names no host or bucket".into());
+            }
             let root = format!("{scheme}://{authority}");
             return Ok(Self { server: format!("file system {root}"), root, logical: false });
         }

@@ -270,6 +270,8 @@ impl From<&Status> for Failed {
             | Code::InvalidArgument
             | Code::FailedPrecondition
             | Code::NotFound => Self::Refused(status.message().to_owned()),
+            // A server without this service says nothing more.
+            Code::Unimplemented if status.message().is_empty() => Self::OtherRelease(words(status)),
             Code::Unimplemented => Self::OtherRelease(status.message().to_owned()),
             _ => Self::Broken(words(status)),
         }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DIRECTORY = ROOT / "scripts/docker"
-PROJECT = f"heddle-test-{os.getpid()}"
+PROJECT = os.environ.get("HEDDLE_TEST_PROJECT") or f"heddle-test-{os.getpid()}"
 # Ports that are free; nothing of a user's may be in the way.
 PORTS = {name: "0" for name in ("NN_PORT", "DN_PORT", "RM_PORT", "RM2_PORT", "NM1_PORT", "NM2_PORT")}
 # On the client's image; WordCount is the main class.
@@ -69,7 +69,7 @@ class Stack:
             raise AssertionError(f"{done.text[-3000:]}\n{self.compose('logs', '--no-color', '--tail', '30').text}")
 
     def down(self):
-        return self.compose("down", "-v", "--rmi", "local", "--remove-orphans", seconds=120)
+        return self.compose("--profile", "*", "down", "-v", "--rmi", "local", "--remove-orphans", seconds=120)
 
     def run(self, *words, user="alice", **options):
         """A command on the client, as a user there types it."""

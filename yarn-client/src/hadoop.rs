@@ -63,15 +63,14 @@ impl Hadoop {
 
     /// A client of the ResourceManager.
     pub fn yarn(&self) -> Result<ApplicationClient, Failure> {
-        // Of several ResourceManagers one takes the other's place within some ten seconds, during which both refuse. Of a single one
-        // nobody knows when it comes back.
-        let several = self.conf.get_bool("yarn.resourcemanager.ha.enabled", false);
-        let (max_attempts, seconds) = if several.unwrap_or_default() { (100, 30) } else { (4, 10) };
+        // Of several ResourceManagers one takes the other's place within some seconds, during which both refuse at once. Of a single
+        // one nobody knows when it comes back.
+        let several = self.conf.get_bool("yarn.resourcemanager.ha.enabled", false).unwrap_or_default();
         let retry = RetryPolicy {
-            max_attempts,
+            max_attempts: if several { 100 } else { 4 },
             min_delay: Duration::from_millis(200),
             max_delay: Duration::from_secs(2),
-            max_elapsed: Duration::from_secs(seconds),
+            max_elapsed: Duration::from_secs(10),
         };
         let mut options = ClientOptions::simple(self.user.clone());
         options.deadline = DEADLINE;

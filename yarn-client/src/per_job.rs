@@ -128,8 +128,9 @@ async fn attend(deployment: &Deployment, address: &RestAddress) -> Result<Attend
 fn attendance_failure(error: &SubmissionError) -> Failure {
     let failure = Failure::new(error.to_string()).retry_if(error.retry_helps());
     match error {
-        SubmissionError::OtherRelease { .. } => failure
-            .hint("use the heddle that started the application for as long as it runs, or start it again with this one"),
+        SubmissionError::OtherRelease { .. } => failure.hint(
+            "this client has just started it: its own heddle-am is of another release. Install heddle anew",
+        ),
         SubmissionError::Refused { .. } | SubmissionError::Unreachable { .. } => failure,
     }
 }

@@ -100,7 +100,7 @@ variables! {
         HOME
         /// Directory for caches, instead of `~/.cache`.
         XDG_CACHE_HOME
-        /// Directory for the notes on named submissions, instead of `~/.local/state`.
+        /// Directory for the notes on named submissions, and for the log of `main()` where `FLINK_HOME/log` cannot be written to, instead of `~/.local/state`.
         XDG_STATE_HOME
         /// Where programs are looked for: `flink`, `java`.
         PATH
