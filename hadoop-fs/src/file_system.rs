@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
-use crate::error::FsError;
+use crate::error::{FsError, FsErrorKind};
 use crate::location::Location;
 use crate::storage::{FileStatus, Progress, Source};
 
@@ -37,6 +37,15 @@ pub(crate) trait FileSystem: fmt::Debug + Send + Sync {
     fn with_deadline(&self, deadline: Duration) -> Arc<dyn FileSystem>;
 
     async fn status(&self, path: &str) -> Result<FileStatus, FsError>;
+
+    /// What is there, or `None`.
+    async fn find(&self, path: &str) -> Result<Option<FileStatus>, FsError> {
+        match self.status(path).await {
+            Ok(status) => Ok(Some(status)),
+            Err(error) if error.kind() == FsErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 
     /// With `recursive` also what is below; directories before what they hold.
     async fn list(&self, path: &str, recursive: bool) -> Result<Vec<FileStatus>, FsError>;

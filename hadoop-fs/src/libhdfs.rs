@@ -1,7 +1,7 @@
 //! Hadoop's own client in a JVM inside this process (libhdfs, by hdrs), for file systems that hdfs-native does not speak.
 //!
 //! NOTE: libhdfs knows times in seconds, while YARN compares a local resource's modification time in milliseconds. So a file is given
-//! a whole second after it was written. Files of others are right only where the file system itself keeps seconds, as object stores do.
+//! a whole second after it was written. Files of others are right only where the file system itself keeps seconds, as S3 does.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -109,9 +109,7 @@ impl Shared {
             _ => Ok(()),
         }
     }
-}
 
-impl Shared {
     /// Writes a file. Blocks.
     fn send(
         &self,
@@ -282,62 +280,6 @@ impl Libhdfs {
             }
         }
     }
-
-    async fn exists(&self, path: &str) -> Result<Option<FileStatus>, FsError> {
-        match self.status(path).await {
-            Ok(status) => Ok(Some(status)),
-            Err(error) if error.kind() == FsErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Writes a file that is new, or replaces one. The deadline is from each sign of life to the next. After a failure what was made
-    /// is removed, as far as the server still answers.
-    async fn fill(
-        &self,
-        path: &str,
-        source: &Source,
-        how: NewFile,
-        progress: Option<&Progress>,
-    ) -> Result<u64, FsError> {
-        let (done, mut answer) = oneshot::channel();
-        let (step, mut steps) = mpsc::channel(PIECES);
-        self.thread("write", path, {
-            let (shared, path, source) = (self.shared.clone(), path.to_owned(), source.clone());
-            move || {
-                let written = Attached::run(|attached| shared.send(attached, &path, &source, how, &step));
-                let _ = done.send(written);
-            }
-        })?;
-        let mut made = false;
-        let written = loop {
-            tokio::select! {
-                biased;
-                Some(step) = steps.recv() => match (step, progress) {
-                    (Step::Made, _) => made = true,
-                    (Step::Sent(count), Some(progress)) => progress(count),
-                    (Step::Sent(_), None) => {}
-                },
-                result = &mut answer => break match result {
-                    Ok(result) => result.map_err(|trouble| self.error("write", path, trouble)),
-                    Err(_) => Err(self.failure(FsErrorKind::Other, "write", path, "its thread died")),
-                },
-                () = tokio::time::sleep(self.deadline) => break Err(self.late("write", path)),
-            }
-        };
-        if written.is_err() && made {
-            // Its thread sees that nobody listens, and closes the file, which must not come after the removal.
-            drop(steps);
-            let _ = tokio::time::timeout(CLEAN_UP, async {
-                if !answer.is_terminated() {
-                    let _ = answer.await;
-                }
-                self.delete(path, false).await
-            })
-            .await;
-        }
-        written
-    }
 }
 
 /// Whether a class path holds Hadoop's classes.
@@ -388,7 +330,7 @@ impl FileSystem for Libhdfs {
     }
 
     async fn mkdirs(&self, path: &str, mode: u32) -> Result<(), FsError> {
-        if self.exists(path).await?.is_some_and(|status| status.is_dir) {
+        if self.find(path).await?.is_some_and(|status| status.is_dir) {
             return Ok(());
         }
         let wanted = path.to_owned();
@@ -407,14 +349,47 @@ impl FileSystem for Libhdfs {
         progress: Option<&Progress>,
     ) -> Result<u64, FsError> {
         // libhdfs cannot create a file only if there is none, hence the look before.
-        let before = self.exists(path).await?;
-        match before {
-            Some(status) if status.is_dir || !how.overwrite => {
-                return Err(self.failure(FsErrorKind::AlreadyExists, "create", path, "it exists already"));
-            }
-            _ => {}
+        if self.find(path).await?.is_some_and(|status| status.is_dir || !how.overwrite) {
+            return Err(self.failure(FsErrorKind::AlreadyExists, "create", path, "it exists already"));
         }
-        self.fill(path, source, how, progress).await
+        let (done, mut answer) = oneshot::channel();
+        let (step, mut steps) = mpsc::channel(PIECES);
+        self.thread("write", path, {
+            let (shared, path, source) = (self.shared.clone(), path.to_owned(), source.clone());
+            move || {
+                let written = Attached::run(|attached| shared.send(attached, &path, &source, how, &step));
+                let _ = done.send(written);
+            }
+        })?;
+        // The deadline is from each sign of life to the next.
+        let mut made = false;
+        let written = loop {
+            tokio::select! {
+                biased;
+                Some(step) = steps.recv() => match (step, progress) {
+                    (Step::Made, _) => made = true,
+                    (Step::Sent(count), Some(progress)) => progress(count),
+                    (Step::Sent(_), None) => {}
+                },
+                result = &mut answer => break match result {
+                    Ok(result) => result.map_err(|trouble| self.error("write", path, trouble)),
+                    Err(_) => Err(self.failure(FsErrorKind::Other, "write", path, "its thread died")),
+                },
+                () = tokio::time::sleep(self.deadline) => break Err(self.late("write", path)),
+            }
+        };
+        if written.is_err() && made {
+            // Its thread sees that nobody listens, and closes the file, which must not come after the removal.
+            drop(steps);
+            let _ = tokio::time::timeout(CLEAN_UP, async {
+                if !answer.is_terminated() {
+                    let _ = answer.await;
+                }
+                self.delete(path, false).await
+            })
+            .await;
+        }
+        written
     }
 
     async fn open_at(&self, path: &str, offset: u64) -> Result<(u64, Pieces), FsError> {
@@ -444,18 +419,14 @@ impl FileSystem for Libhdfs {
 
     async fn rename(&self, from: &str, to: &str, overwrite: bool) -> Result<(), FsError> {
         let both = format!("{from} to {to}");
-        if self.exists(from).await?.is_none() {
+        let taken = || self.failure(FsErrorKind::AlreadyExists, "rename", &both, "the new name is taken");
+        if self.find(from).await?.is_none() {
             return Err(self.failure(FsErrorKind::NotFound, "rename", &both, "it does not exist"));
         }
         // Hadoop's rename refuses a name that is taken, and moves into a directory of that name.
-        if self.exists(to).await?.is_some() {
+        if self.find(to).await?.is_some() {
             if !overwrite {
-                return Err(self.failure(
-                    FsErrorKind::AlreadyExists,
-                    "rename",
-                    &both,
-                    "the new name is taken",
-                ));
+                return Err(taken());
             }
             self.delete(to, false).await?;
         }
@@ -464,8 +435,8 @@ impl FileSystem for Libhdfs {
             self.run("rename", &both, NO_UMASK, move |_, client| client.rename_file(&old, &new)).await;
         // Of a name that somebody took meanwhile libhdfs says no more than that it failed.
         match renamed {
-            Err(error) if error.kind() == FsErrorKind::Other && self.exists(to).await?.is_some() => {
-                Err(self.failure(FsErrorKind::AlreadyExists, "rename", &both, "the new name is taken"))
+            Err(error) if error.kind() == FsErrorKind::Other && self.find(to).await?.is_some() => {
+                Err(taken())
             }
             renamed => renamed,
         }
@@ -473,7 +444,7 @@ impl FileSystem for Libhdfs {
 
     async fn delete(&self, path: &str, recursive: bool) -> Result<bool, FsError> {
         // Of what is not there libhdfs says no more than that it failed.
-        if self.exists(path).await?.is_none() {
+        if self.find(path).await?.is_none() {
             return Ok(false);
         }
         let gone = path.to_owned();
@@ -482,9 +453,7 @@ impl FileSystem for Libhdfs {
         });
         match deleted.await {
             Ok(()) => Ok(true),
-            Err(error) if error.kind() == FsErrorKind::Other && self.exists(path).await?.is_none() => {
-                Ok(false)
-            }
+            Err(error) if error.kind() == FsErrorKind::Other && self.find(path).await?.is_none() => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -162,11 +162,7 @@ impl Storage {
 
     /// What is there, or `None`.
     pub async fn find(&self, path: &str) -> Result<Option<FileStatus>, FsError> {
-        match self.status(path).await {
-            Ok(status) => Ok(Some(status)),
-            Err(error) if error.kind() == FsErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.fs.find(&self.path(path)?).await
     }
 
     /// What is in a directory, with `recursive` also below (directories before what they hold).
