@@ -134,6 +134,10 @@ options! {
     CONTROL_PORT: String = "heddle.control.port" = "0";
     /// Hadoop's jars behind Flink's on the class path: yarn (yarn.application.classpath) or none.
     HADOOP_CLASSPATH: HadoopClassPath = "heddle.hadoop-classpath" = "yarn";
+    /// Whatever makes a start quicker and changes nothing else: class data archives, early registration, workers asked for ahead.
+    FAST_START: bool = "heddle.fast-start" = "true";
+    /// TaskManagers that a session asks YARN for while its JobManager still starts; those that nothing uses are given back.
+    PREWARM: i32 = "heddle.prewarm" = "0";
 
     // Deployment.
     /// Kind of cluster to deploy to.

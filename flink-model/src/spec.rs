@@ -99,6 +99,22 @@ pub struct JvmTemplate {
     pub args_from_env: BTreeMap<String, String>,
 }
 
+/// Workers that will certainly be needed, asked for while the JobManager starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prewarm {
+    /// How many.
+    pub workers: u32,
+    /// Memory of each container, MiB.
+    pub memory_mb: u64,
+    /// Cores of each container.
+    pub vcores: u32,
+    /// Other resources of each, by YARN's names.
+    #[serde(default)]
+    pub resources: BTreeMap<String, u64>,
+    /// How long one that Flink does not ask for is kept, milliseconds (`resourcemanager.taskmanager-timeout`).
+    pub idle_ms: u64,
+}
+
 /// The whole order to the ApplicationMaster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AmSpec {
@@ -146,6 +162,12 @@ pub struct AmSpec {
     /// to YARN and cleans up; before, it leaves both to the next attempt.
     #[serde(default = "one")]
     pub max_attempts: u32,
+    /// Whether what only makes the start quicker is used (`heddle.fast-start`).
+    #[serde(default)]
+    pub fast_start: bool,
+    /// Workers to ask YARN for before Flink does.
+    #[serde(default)]
+    pub prewarm: Option<Prewarm>,
 }
 
 fn one() -> u32 {

@@ -136,6 +136,8 @@ pub(crate) fn spec(
         history_url: history,
         control_port: text(conf, &options::CONTROL_PORT).unwrap_or_else(|| "0".into()),
         max_attempts: attempts(conf)?,
+        fast_start: conf.require(&options::FAST_START).map_err(bad_value)?,
+        prewarm: None,
     })
 }
 
