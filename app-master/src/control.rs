@@ -10,7 +10,7 @@ use futures::Stream;
 use taskrunner::control::command::Command as Order;
 use taskrunner::control::control_server::{Control as ControlService, ControlServer};
 use taskrunner::control::event::Event as Told;
-use taskrunner::control::{Command, Event, Exited, Launch, Memory, Stop};
+use taskrunner::control::{Command, Event, Exited, Launch, Memory, Recorded, Stop};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::{TcpListenerStream, UnboundedReceiverStream};
@@ -20,6 +20,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::ledger::cause::Report;
 use crate::ledger::types::Worker;
 use crate::submission::attendance::Attendance;
+use crate::timeline::Timeline;
 
 /// For a taskrunner's first event.
 const HELLO_WAIT: Duration = Duration::from_secs(10);
@@ -66,13 +67,14 @@ struct Inner {
     secret: Vec<u8>,
     peers: Mutex<HashMap<Worker, Peer>>,
     connections: AtomicU64,
+    recorded: Mutex<Option<mpsc::Sender<Recorded>>>,
     tell: Tell,
 }
 
 #[derive(Default)]
 struct Peer {
     /// Kept until the JVM runs, for a taskrunner that has to connect again before.
-    launch: Option<Launch>,
+    launch: Option<Box<dyn Fn() -> Launch + Send + Sync>>,
     connection: Option<(u64, mpsc::UnboundedSender<Result<Command, Status>>)>,
     memory: Option<Memory>,
     /// YARN has taken the container back; its processes may take a moment longer.
@@ -82,8 +84,13 @@ struct Peer {
 impl Control {
     /// A server that lets in who knows `secret`.
     pub fn new(secret: Vec<u8>, tell: impl Fn(ControlEvent) + Send + Sync + 'static) -> Self {
-        let inner =
-            Inner { secret, peers: Mutex::default(), connections: AtomicU64::new(0), tell: Box::new(tell) };
+        let inner = Inner {
+            secret,
+            peers: Mutex::default(),
+            connections: AtomicU64::new(0),
+            recorded: Mutex::default(),
+            tell: Box::new(tell),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -92,20 +99,29 @@ impl Control {
         self,
         listener: TcpListener,
         attendance: Attendance,
+        timeline: Timeline,
     ) -> Result<(), tonic::transport::Error> {
         Server::builder()
             .tcp_nodelay(true)
             .http2_keepalive_interval(Some(KEEP_ALIVE))
             .http2_keepalive_timeout(Some(KEEP_ALIVE))
+            .add_service(timeline.service(self.inner.secret.clone()))
             .add_service(ControlServer::new(self))
             .add_service(attendance.service())
             .serve_with_incoming(TcpListenerStream::new(listener))
             .await
     }
 
-    /// What the container's taskrunner is to start once it connects.
-    pub fn expect(&self, worker: Worker, launch: Launch) {
-        self.peers().entry(worker).or_default().launch = Some(launch);
+    /// What the container's taskrunner is to start: at once if it is connected, else once it is.
+    /// The order is made when it is sent: thousands may wait, and each is some ten kilobytes.
+    pub fn expect(&self, worker: Worker, launch: impl Fn() -> Launch + Send + Sync + 'static) {
+        let mut peers = self.peers();
+        let peer = peers.entry(worker).or_default();
+        if let Some((_, commands)) = &peer.connection {
+            // If its connection is just breaking it gets the order with the next one.
+            let _ = commands.send(Ok(command(Order::Launch(launch()))));
+        }
+        peer.launch = Some(Box::new(launch));
     }
 
     /// Asks a taskrunner to stop its JVM and end; false when it is not connected.
@@ -117,6 +133,11 @@ impl Control {
         let peers = self.peers();
         let connection = peers.get(worker).and_then(|peer| peer.connection.as_ref());
         connection.is_some_and(|(_, commands)| commands.send(Ok(command(Order::Stop(stop)))).is_ok())
+    }
+
+    /// Who gets the classes that taskrunners record.
+    pub fn on_recorded(&self, sender: mpsc::Sender<Recorded>) {
+        *self.inner.recorded.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
     }
 
     /// The last memory sample of a container.
@@ -147,11 +168,11 @@ impl Control {
         let number = self.inner.connections.fetch_add(1, Ordering::Relaxed);
         let mut peers = self.peers();
         let peer = peers.entry(worker.clone()).or_default();
-        let launch = if jvm_runs { None } else { peer.launch.clone() };
+        let launch = peer.launch.as_ref().filter(|_| !jvm_runs);
         let ordered = jvm_runs || launch.is_some();
         if let Some(launch) = launch {
             // Its receiver is right here.
-            let _ = commands.send(Ok(command(Order::Launch(launch))));
+            let _ = commands.send(Ok(command(Order::Launch(launch()))));
         }
         peer.connection = Some((number, commands));
         drop(peers);
@@ -198,6 +219,12 @@ impl Control {
                 if let Some(peer) = self.peers().get_mut(worker) {
                     peer.memory = Some(sample);
                 }
+            }
+            Told::Recorded(recorded) => {
+                let sender = self.inner.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+                // One list is enough.
+                let taken = sender.as_ref().is_some_and(|sender| sender.try_send(recorded).is_ok());
+                tracing::debug!(%worker, taken, "recorded classes");
             }
             Told::Exited(exited) => {
                 (self.inner.tell)(ControlEvent::Exited { worker: worker.clone(), report: report(exited) });
@@ -261,7 +288,11 @@ mod tests {
         let control = Control::new(b"secret".to_vec(), move |event| drop(sender.send(event)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        tokio::spawn(control.clone().serve(listener, Attendance::refused(b"secret".to_vec())));
+        tokio::spawn(control.clone().serve(
+            listener,
+            Attendance::refused(b"secret".to_vec()),
+            Timeline::start(),
+        ));
         (control, port, events)
     }
 
@@ -283,7 +314,7 @@ mod tests {
     async fn a_taskrunner_gets_its_order_and_its_report_arrives() {
         let (control, port, mut events) = start().await;
         let worker = Worker::new("c1");
-        control.expect(worker.clone(), Launch { main_class: "M".into(), ..Launch::default() });
+        control.expect(worker.clone(), || Launch { main_class: "M".into(), ..Launch::default() });
         let (sender, mut commands) = call(port, b"secret", 0).await.unwrap();
         assert_eq!(
             events.recv().await,

@@ -5,7 +5,6 @@ use taskrunner::exit::ExitReport;
 use taskrunner::jvm::{JvmError, JvmProcess};
 use taskrunner::plan::{self, Place};
 use taskrunner::spawn::SpawnThread;
-use taskrunner::submission::ADDRESS_KEY;
 
 use crate::am::Environment;
 use crate::bridge::{PORT_VARIABLE, SECRET_VARIABLE, Secret};
@@ -16,17 +15,19 @@ const LOG_NAME: &str = "jobmanager";
 /// How many last lines of its log go into the diagnostics.
 const LINES: usize = 20;
 
-/// Starts the JVM; it connects to the bridge on `port`. `control` is the control server's address, which Flink's REST interface shows.
+/// Starts the JVM; it connects to the bridge on `port`. `known` are settings that only we know, for Flink's configuration.
 pub async fn start(
     environment: &Environment,
-    control: &str,
+    known: &[(&str, String)],
     port: u16,
     secret: &Secret,
     thread: &SpawnThread,
 ) -> Result<JvmProcess, JvmError> {
     let jvm = &environment.spec.job_manager;
     let mut args = jvm.args.clone();
-    args.extend(["-D".to_owned(), format!("{ADDRESS_KEY}={control}")]);
+    args.extend(known.iter().flat_map(|(key, value)| ["-D".to_owned(), format!("{key}={value}")]));
+    let archive = environment.spec.job_manager_archive.as_ref().filter(|_| environment.spec.fast_start);
+    let record_classes = archive.is_some() && crate::archive::is_possible(environment);
     let launch = Launch {
         launcher: jvm.launcher.clone(),
         java_home: jvm.java_home.clone().unwrap_or_default(),
@@ -38,6 +39,8 @@ pub async fn start(
         log_name: LOG_NAME.to_owned(),
         flink_version: environment.spec.flink_version.clone(),
         args_from_env: jvm.args_from_env.clone().into_iter().collect(),
+        archives: archive.map(|order| order.found.clone()).unwrap_or_default(),
+        record_classes,
         ..Launch::default()
     };
     let place = Place {

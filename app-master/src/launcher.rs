@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use flink_model::spec::{
@@ -21,6 +22,8 @@ use crate::ledger::types::Order;
 const CONTROL_VARIABLE: &str = "HEDDLE_CONTROL";
 /// User on whose behalf Hadoop's client acts on a cluster without Kerberos.
 const USER_VARIABLE: &str = "HADOOP_USER_NAME";
+/// TaskManagers that record their classes: more than one, because the first may not last.
+const RECORDINGS: u32 = 2;
 /// Tries to start a container, and the wait before the second one; it doubles.
 const START_TRIES: u32 = 6;
 const START_DELAY: Duration = Duration::from_millis(300);
@@ -54,6 +57,8 @@ pub enum LauncherError {
 pub struct Launcher {
     context: ContainerLaunchContext,
     template: Launch,
+    /// How many TaskManagers may still record their classes for an archive.
+    recordings: AtomicU32,
 }
 
 impl Launcher {
@@ -90,6 +95,7 @@ impl Launcher {
         if let Some(user) = user {
             env.entry(USER_VARIABLE.to_owned()).or_insert(user);
         }
+        let archive = spec.task_manager_archive.as_ref().filter(|_| spec.fast_start);
         let template = Launch {
             launcher: jvm.launcher.clone(),
             java_home: jvm.java_home.clone().unwrap_or_default(),
@@ -103,8 +109,15 @@ impl Launcher {
             args_from_env: jvm.args_from_env.clone().into_iter().collect(),
             memory_sample_interval_ms: 0,
             flink_version: spec.flink_version.clone(),
+            archives: archive.map(|order| order.found.clone()).unwrap_or_default(),
+            record_classes: false,
         };
-        Ok(Self { context, template })
+        Ok(Self { context, template, recordings: AtomicU32::new(0) })
+    }
+
+    /// Lets TaskManagers record their classes for an archive, if the client has told where it belongs.
+    pub fn record_classes(&self) {
+        self.recordings.store(RECORDINGS, Ordering::Relaxed);
     }
 
     /// What the taskrunner in `container` starts.
@@ -113,6 +126,9 @@ impl Launcher {
         let options = std::mem::replace(&mut launch.jvm_args, order.jvm_args);
         launch.jvm_args.extend(options);
         launch.args.extend(order.args);
+        let count = |left: u32| left.checked_sub(1);
+        launch.record_classes =
+            self.recordings.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).is_ok();
         let NodeId { host, .. } = &container.node;
         for (key, value) in [
             ("taskmanager.resource-id", container.id.to_string()),

@@ -4,6 +4,7 @@
 //! [`control`] to the taskrunners, [`launcher`] to the NodeManagers, [`rest`] to Flink, [`submission::attendance`] to the client.
 
 pub mod am;
+pub mod archive;
 pub mod bridge;
 pub mod control;
 pub mod failure;
@@ -14,3 +15,4 @@ pub mod ports;
 pub mod rest;
 pub mod staging;
 pub mod submission;
+pub mod timeline;

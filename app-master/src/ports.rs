@@ -66,11 +66,21 @@ impl std::fmt::Display for Ports {
 }
 
 impl Ports {
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
+        self.0.iter().cloned().flatten()
+    }
+
+    /// Whether it is left to the system.
+    pub fn any(&self) -> bool {
+        self.iter().any(|port| port == 0)
+    }
+
     /// Listens on the first port that is free, on all interfaces.
     pub async fn bind(&self) -> Result<TcpListener, BindError> {
         let host = Ipv4Addr::UNSPECIFIED;
         let mut last = None;
-        for port in self.0.iter().cloned().flatten() {
+        for port in self.iter() {
             match TcpListener::bind(SocketAddr::from((host, port))).await {
                 Ok(listener) => return Ok(listener),
                 Err(error) => last = Some(error),

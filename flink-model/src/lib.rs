@@ -40,6 +40,7 @@
 //! # }
 //! ```
 
+pub mod archive;
 pub mod class_path;
 pub mod cluster_spec;
 pub mod config;

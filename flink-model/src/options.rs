@@ -134,12 +134,24 @@ options! {
     CONTROL_PORT: String = "heddle.control.port" = "0";
     /// Hadoop's jars behind Flink's on the class path: yarn (yarn.application.classpath) or none.
     HADOOP_CLASSPATH: HadoopClassPath = "heddle.hadoop-classpath" = "yarn";
-    /// Whatever makes a start quicker and changes nothing else: class data archives, early registration, workers asked for ahead.
+    /// Accelerators that change no result: class data archives, workers asked for ahead, early registration.
     FAST_START: bool = "heddle.fast-start" = "true";
-    /// TaskManagers that a session asks YARN for while its JobManager still starts; those that nothing uses are given back.
-    PREWARM: i32 = "heddle.prewarm" = "0";
+    /// TaskManagers asked for while the JobManager starts; default: what the parallelism needs, and none for a session.
+    PREWARM: i32 = "heddle.prewarm";
 
     // Deployment.
+    /// Parallelism of a job that does not say it itself.
+    PARALLELISM: i32 = "parallelism.default" = "1";
+    /// Slots that a cluster always has.
+    MIN_SLOTS: i32 = "slotmanager.number-of-slots.min";
+    /// Slots that a cluster has at most.
+    MAX_SLOTS: i32 = "slotmanager.number-of-slots.max";
+    /// Whether workers of other sizes than the configured one are asked for.
+    FINE_GRAINED: bool = "cluster.fine-grained-resource-management.enabled" = "false";
+    /// Whether the REST interface speaks TLS.
+    SSL_REST: bool = "security.ssl.rest.enabled" ["security.ssl.enabled"] = "false";
+    /// Ports of the REST interface.
+    REST_BIND_PORT: String = "rest.bind-port";
     /// Kind of cluster to deploy to.
     EXECUTION_TARGET: String = "execution.target";
     /// Whether the client waits for the job.

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::archive::ArchiveOrder;
+
 /// Version of [`AmSpec`]; an ApplicationMaster refuses another one by name.
 pub const SPEC_VERSION: u32 = 1;
 
@@ -165,9 +167,21 @@ pub struct AmSpec {
     /// Whether what only makes the start quicker is used (`heddle.fast-start`).
     #[serde(default)]
     pub fast_start: bool,
-    /// Workers to ask YARN for before Flink does.
+    /// Workers to ask YARN for before Flink does; YARN then gets to know the application before its REST interface is up.
     #[serde(default)]
     pub prewarm: Option<Prewarm>,
+    /// Ports for the REST interface (`rest.bind-port`); none = any.
+    #[serde(default)]
+    pub rest_ports: Option<String>,
+    /// Class data archives for the JobManager; none = none are used or made.
+    #[serde(default)]
+    pub job_manager_archive: Option<ArchiveOrder>,
+    /// Class data archives for TaskManagers.
+    #[serde(default)]
+    pub task_manager_archive: Option<ArchiveOrder>,
+    /// Memory of the ApplicationMaster's container, MiB: what is done beside the JobManager stays within it.
+    #[serde(default)]
+    pub memory_mb: u64,
 }
 
 fn one() -> u32 {

@@ -51,12 +51,17 @@ pub fn choose(given_home: Option<&str>, env: Lookup) -> Result<PathBuf, JavaNotF
 /// Feature release of a `bin/java`, as 17: what the file `release` in its directory says. No process is started for it; none where
 /// there is no such file.
 pub fn version(java: &Path) -> Option<u16> {
+    flink_model::java_fit::java_version(&release_file(java)?)
+}
+
+/// The file `release` in the directory of a `bin/java`, where it tells the version.
+pub fn release_file(java: &Path) -> Option<String> {
     let home = java.canonicalize().ok()?.parent()?.parent()?.to_path_buf();
     // Java 8 has a `jre` of its own inside.
     let homes = [Some(home.as_path()), home.parent().filter(|_| home.ends_with("jre"))];
-    homes.into_iter().flatten().find_map(|home| {
-        flink_model::java_fit::java_version(&std::fs::read_to_string(home.join("release")).ok()?)
-    })
+    let read = |home: &Path| std::fs::read_to_string(home.join("release")).ok();
+    let tells = |text: &String| flink_model::java_fit::java_version(text).is_some();
+    homes.into_iter().flatten().filter_map(read).find(tells)
 }
 
 fn is_executable(path: &Path) -> bool {

@@ -5,8 +5,10 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use flink_model::java_fit::{Jvm, Misfit};
 use flink_model::release::Release;
@@ -14,6 +16,7 @@ use rustix::process::{Pid, Signal};
 use tokio::process::Child;
 use tokio::sync::{mpsc, watch};
 
+use crate::archive::{Use, Wish};
 use crate::exec::SUBCOMMAND;
 use crate::exit::{ExitReport, Facts};
 use crate::java::{self, JavaNotFound};
@@ -26,6 +29,8 @@ use crate::tail::Tail;
 pub struct JvmCommand {
     /// Release of Flink that Java must fit; none = any Java will do.
     pub release: Option<Release>,
+    /// What it may do with class data archives.
+    pub archives: Wish,
     /// Program and words that start Java, as `nice -n 5`; empty for Java itself. A program that becomes Java (exec) is seen and signalled
     /// as Java; one that starts it as a child is signalled in its place.
     pub launcher: Vec<String>,
@@ -116,6 +121,35 @@ impl JvmCommand {
             stderr: Tail::from_now(&self.stderr),
             stdout: Tail::from_now(&self.stdout),
         };
+        let archive = {
+            let (wish, java, options, dir) =
+                (self.archives.clone(), java.clone(), self.jvm_args.clone(), self.dir.clone());
+            let env = self.env.clone();
+            let decide = move || {
+                let lookup = |name: &str| env.get(name).cloned().or_else(|| std::env::var(name).ok());
+                Use::decide(&wish, &java, &options, &lookup, &dir)
+            };
+            tokio::task::spawn_blocking(decide).await.unwrap_or_default()
+        };
+        if let Use::Archive(file) = &archive {
+            tracing::info!(file, "the JVM uses a class data archive");
+        }
+        let counters = OomCounters::read();
+        let child = self.start(&java, &archive.options(), thread).await?;
+        let pid = child.id().ok_or_else(|| self.spawn_error(io::Error::other("it ended at once")))?;
+        let pid = Arc::new(AtomicU32::new(pid));
+        let again = match &archive {
+            Use::Archive(file) => Some(Again { command: self.clone(), java, archive: file.clone() }),
+            _ => None,
+        };
+        let (signals, inbox) = mpsc::unbounded_channel();
+        let (outcome, report) = watch::channel(None);
+        tokio::spawn(supervise(child, pid.clone(), again, inbox, outcome, logs, counters, thread.clone()));
+        Ok(JvmProcess { pid, archive: Arc::new(archive), signals, report })
+    }
+
+    /// Starts the process.
+    async fn start(&self, java: &Path, archive: &[String], thread: &SpawnThread) -> Result<Child, JvmError> {
         let mut command = Command::new(&self.self_exe);
         let supervisor = std::process::id().to_string();
         command.arg(SUBCOMMAND).arg(&supervisor);
@@ -125,6 +159,7 @@ impl JvmCommand {
         }
         command
             .arg(java)
+            .args(archive)
             .args(&self.jvm_args)
             .arg(&self.main_class)
             .args(&self.args)
@@ -134,15 +169,11 @@ impl JvmCommand {
             .stdin(Stdio::null())
             .stdout(append(&self.stdout)?)
             .stderr(append(&self.stderr)?);
-        let counters = OomCounters::read();
-        let spawn_error =
-            |source| JvmError::Spawn { exe: self.self_exe.clone(), dir: self.dir.clone(), source };
-        let child = thread.spawn(command).await.map_err(spawn_error)?;
-        let pid = child.id().ok_or_else(|| spawn_error(io::Error::other("it ended at once")))?;
-        let (signals, inbox) = mpsc::unbounded_channel();
-        let (outcome, report) = watch::channel(None);
-        tokio::spawn(supervise(child, inbox, outcome, logs, counters, thread.clone()));
-        Ok(JvmProcess { pid, signals, report })
+        thread.spawn(command).await.map_err(|source| self.spawn_error(source))
+    }
+
+    fn spawn_error(&self, source: io::Error) -> JvmError {
+        JvmError::Spawn { exe: self.self_exe.clone(), dir: self.dir.clone(), source }
     }
 }
 
@@ -169,7 +200,8 @@ struct Logs {
 /// latest.
 #[derive(Debug, Clone)]
 pub struct JvmProcess {
-    pid: u32,
+    pid: Arc<AtomicU32>,
+    archive: Arc<Use>,
     signals: mpsc::UnboundedSender<Signal>,
     report: watch::Receiver<Option<Arc<ExitReport>>>,
 }
@@ -177,7 +209,12 @@ pub struct JvmProcess {
 impl JvmProcess {
     /// Process id of the JVM.
     pub fn pid(&self) -> u32 {
-        self.pid
+        self.pid.load(Ordering::Relaxed)
+    }
+
+    /// What it does with class data archives.
+    pub fn archive(&self) -> &Use {
+        &self.archive
     }
 
     /// Asks the JVM to end (SIGTERM); without effect when it has ended.
@@ -199,9 +236,45 @@ impl JvmProcess {
     }
 }
 
+/// A JVM that uses an archive and dies of an error of its own so early is started once more, without it.
+const EARLY: Duration = Duration::from_secs(10);
+
+/// How to start a JVM once more.
+struct Again {
+    command: JvmCommand,
+    java: PathBuf,
+    archive: String,
+}
+
+impl Again {
+    async fn start(self, signal: Signal, thread: &SpawnThread) -> Option<Child> {
+        tracing::warn!(
+            "the JVM was ended by {signal:?} right after its start, and is started once more without the class data archive {}; hint: if \
+             this happens again, delete the archive from the directory cds of heddle's store",
+            self.archive
+        );
+        match self.command.start(&self.java, &[], thread).await {
+            Ok(child) => Some(child),
+            Err(error) => {
+                tracing::warn!(error = crate::chain(&error), "the JVM cannot be started once more");
+                None
+            }
+        }
+    }
+}
+
+/// The signal by which a process ended that went wrong by itself.
+fn crash(status: &ExitStatus) -> Option<Signal> {
+    let signal = Signal::from_named_raw(status.signal()?)?;
+    [Signal::SEGV, Signal::ABORT, Signal::BUS, Signal::ILL].contains(&signal).then_some(signal)
+}
+
 /// Owns the child until it is reaped. Signals are sent from here only, so none can hit a process id that was used again.
+#[allow(clippy::too_many_arguments)] // one of each
 async fn supervise(
     mut child: Child,
+    current: Arc<AtomicU32>,
+    mut again: Option<Again>,
     mut signals: mpsc::UnboundedReceiver<Signal>,
     outcome: watch::Sender<Option<Arc<ExitReport>>>,
     logs: Logs,
@@ -209,9 +282,19 @@ async fn supervise(
     thread: SpawnThread,
 ) {
     let mut stop_requested = false;
+    let begin = Instant::now();
     let status = loop {
         tokio::select! {
-            status = child.wait() => break status,
+            status = child.wait() => {
+                let again = again.take().filter(|_| !stop_requested && begin.elapsed() < EARLY);
+                let next = match (again, status.as_ref().ok().and_then(crash)) {
+                    (Some(again), Some(signal)) => again.start(signal, &thread).await,
+                    _ => None,
+                };
+                let Some(next) = next else { break status };
+                child = next;
+                current.store(child.id().unwrap_or_default(), Ordering::Relaxed);
+            }
             Some(signal) = signals.recv() => {
                 let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
                 if let Some(pid) = pid {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::archive::Wish;
 use crate::control::Launch;
 use crate::expand::{self, Lookup, Notation};
 use crate::jvm::JvmCommand;
@@ -78,6 +79,7 @@ pub fn jvm_command(launch: &Launch, place: &Place) -> (JvmCommand, Vec<String>) 
     let name = if launch.log_name.is_empty() { DEFAULT_LOG_NAME } else { &launch.log_name };
     let log = |suffix: &str| -> PathBuf { place.log_dir.join(format!("{name}.{suffix}")) };
     let command = JvmCommand {
+        archives: Wish { archives: launch.archives.clone(), record: launch.record_classes },
         release: launch.flink_version.parse().ok(),
         launcher,
         java_home,

@@ -23,6 +23,7 @@ fn prog(jvm_args: &[&str], args: &[&str]) -> Run {
     let dir = tempfile::tempdir().unwrap();
     let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
     let command = JvmCommand {
+        archives: Default::default(),
         release: None,
         launcher: Vec::new(),
         java_home: None,

@@ -193,6 +193,8 @@ class Client:
         if not self.conf.exists():
             shutil.copytree(self.flink_home / "conf", self.conf)
             self.configure({"yarn.properties-file.location": self.properties})
+            if fast := os.environ.get("HEDDLE_TEST_FAST_START"):  # "false": everything once more without accelerators
+                self.configure({"heddle.fast-start": fast})
         self.running = []
 
     @property

@@ -85,6 +85,34 @@ def test_a_changed_file_is_uploaded_again(work, store):
     assert hdfs.tree(store)
 
 
+def test_a_damaged_store_is_mended(work, store):
+    """What was deleted is uploaded again, and so is what has another size than it should have; the rest is left alone."""
+    client, hdfs = work.client(), work.cluster.hdfs
+    client.session("-nm", f"{work.name}-1", option(work, store)).stop().ok()
+    whole = hdfs.tree(store)
+    jars = [path for path in whole if path.endswith(".jar")]
+    deleted = next(path for path in jars if "flink-csv" in path)
+    truncated = next(path for path in jars if "flink-json" in path)
+    hdfs.delete(deleted)
+    hdfs.write(truncated, "half")
+    session = client.session("-nm", f"{work.name}-2", option(work, store))
+    mended = hdfs.tree(store)
+    assert {path: length for path, (length, _) in mended.items()} == {path: length for path, (length, _) in whole.items()}
+    assert {path for path in whole if mended[path] != whole[path]} == {deleted, truncated}
+    session.stop().ok()
+
+
+def test_a_cache_that_cannot_be_written_costs_time_only(work, store):
+    client = work.client()
+    # A file where a directory should be: that stops root, too.
+    (work.directory / "cache").write_text("")
+    env = {"XDG_CACHE_HOME": work.directory / "cache"}
+    session = client.session("-nm", work.name, option(work, store), env=env)
+    [warning] = [line for line in session.result.out.splitlines() if "hashes.json" in line]
+    assert "WARN" in warning and "reads all files anew" in warning and "XDG_CACHE_HOME" in warning
+    session.stop().ok()
+
+
 def test_the_directory_of_the_application_is_private(work, store):
     session = work.client().session("-nm", work.name, option(work, store))
     hdfs = work.cluster.hdfs

@@ -4,6 +4,7 @@
 //! [`report::Report`], and many deployments with different configurations can run in one process.
 
 pub mod cli;
+mod client_archive;
 pub mod context;
 pub mod deploy;
 pub mod diagnostics;
@@ -33,4 +34,5 @@ pub mod sql;
 pub mod staging;
 mod table;
 pub mod target;
+pub mod timing;
 pub mod variables;

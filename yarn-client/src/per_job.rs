@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use yarn_api::records::ApplicationId;
 
 use crate::deploy::{self, Deployment, Order};
 use crate::error::Failure;
@@ -21,32 +22,38 @@ use crate::exit::Exit;
 use crate::report::Report;
 use crate::rest::{Limits, RestClient};
 use crate::target::RestAddress;
+use crate::timing::{self, Jobs};
 
 /// Pause after a connection that could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// For a JVM to end after SIGTERM.
 const END_WITHIN: Duration = Duration::from_secs(10);
 
-/// Runs the program: `start` makes the command of Flink's client for the address it is given.
+/// How the run of a program ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) exit: Exit,
+    /// None: the program was over before there was one.
+    pub(crate) application: Option<ApplicationId>,
+}
+
+/// Runs the program: `start` makes the command of Flink's client for the address it is given. `timed`: the legs of its jobs are recorded, too.
 pub(crate) async fn run(
     order: Order,
     start: impl FnOnce(&RestAddress) -> Result<std::process::Command, Failure>,
     detached: bool,
+    timed: bool,
     report: Arc<dyn Report>,
     interrupt: &CancellationToken,
-) -> Result<Exit, Failure> {
+) -> Result<Ended, Failure> {
     let cannot = |e| Failure::because("cannot open a port on this machine for Flink's client", e);
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(cannot)?;
     let port = listener.local_addr().map_err(cannot)?.port();
     let (ready, address) = watch::channel(None);
-    tokio::spawn(forward(listener, address));
+    let started = order.timing.leg("Flink's client starts");
+    tokio::spawn(forward(listener, address, started));
 
-    let mut command = Command::from(start(&RestAddress { host: "127.0.0.1".into(), port })?);
-    let program = command.as_std().get_program().to_string_lossy().into_owned();
-    let mut jvm = command
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|e| Failure::because(format!("cannot start {program}"), e))?;
+    let mut jvm = spawn(start(&RestAddress { host: "127.0.0.1".into(), port })?)?;
 
     // Ctrl-C reaches the JVM too. What follows from it is decided when the JVM has ended.
     let give_up = CancellationToken::new();
@@ -68,13 +75,13 @@ pub(crate) async fn run(
             if let Ok(deployment) = deployed.await {
                 deployment.undo(&*report).await;
             }
-            return status.map(Exit::of_jvm);
+            return status.map(|status| Ended { exit: Exit::of_jvm(status), application: None });
         }
     };
     if deployment.found {
         // main() is not to be run twice either.
         stop(&mut jvm).await;
-        return Ok(Exit::Done);
+        return Ok(Ended { exit: Exit::Done, application: Some(deployment.id) });
     }
     let Some(address) = deployment.address.clone() else {
         stop(&mut jvm).await;
@@ -89,8 +96,17 @@ pub(crate) async fn run(
             return Err(failure);
         }
     };
-    let _ = ready.send(Some(address));
-    let exit = Exit::of_jvm(end(&mut jvm, interrupt).await?);
+    let _ = ready.send(Some(address.clone()));
+    let ended = end(&mut jvm, interrupt);
+    let ended = if timed {
+        let ended = Jobs::new(&address, &deployment.timing, timing::CLIENT).during(ended).await;
+        // As long as the ApplicationMaster has not heard of the end it is there, and so is the JobManager.
+        timing::complete(&deployment).await;
+        ended
+    } else {
+        ended.await
+    };
+    let exit = Exit::of_jvm(ended?);
     if let Err(error) = attendance.complete(i32::from(exit.code())).await {
         report.warn(&format!("{error}; the cluster ends by itself once its jobs have ended"));
     }
@@ -102,11 +118,18 @@ pub(crate) async fn run(
             deployment.id
         ));
     }
-    Ok(exit)
+    Ok(Ended { exit, application: Some(deployment.id) })
 }
 
 /// Tells the ApplicationMaster that somebody is there who will submit jobs.
 async fn attend(deployment: &Deployment, address: &RestAddress) -> Result<Attendance, Failure> {
+    let control = control_address(address).await?;
+    tracing::debug!(control, "attending");
+    Attendance::open(&control, deployment.control_secret()).await.map_err(|e| attendance_failure(&e))
+}
+
+/// Where the ApplicationMaster of the JobManager at `address` listens.
+pub(crate) async fn control_address(address: &RestAddress) -> Result<String, Failure> {
     let client = RestClient::new(address, Limits::default());
     let config = match client {
         Ok(client) => client.job_manager_config().await,
@@ -114,15 +137,12 @@ async fn attend(deployment: &Deployment, address: &RestAddress) -> Result<Attend
     };
     let config = config
         .map_err(|e| e.failure(format!("cannot ask the JobManager at {address} for its configuration")))?;
-    let Some(control) =
-        config.iter().find(|entry| entry.key == ADDRESS_KEY).map(|entry| entry.value.as_str())
-    else {
-        return Err(Failure::new(format!(
+    let found = config.into_iter().find(|entry| entry.key == ADDRESS_KEY);
+    found.map(|entry| entry.value).ok_or_else(|| {
+        Failure::new(format!(
             "the JobManager at {address} does not tell the address of its ApplicationMaster"
-        )));
-    };
-    tracing::debug!(control, "attending");
-    Attendance::open(control, deployment.control_secret()).await.map_err(|e| attendance_failure(&e))
+        ))
+    })
 }
 
 fn attendance_failure(error: &SubmissionError) -> Failure {
@@ -135,8 +155,15 @@ fn attendance_failure(error: &SubmissionError) -> Failure {
     }
 }
 
+/// Starts Flink's client; it does not outlive its handle.
+pub(crate) fn spawn(command: std::process::Command) -> Result<Child, Failure> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let started = Command::from(command).kill_on_drop(true).spawn();
+    started.map_err(|e| Failure::because(format!("cannot start {program}"), e))
+}
+
 /// Waits for the JVM. An interruption is passed on to it: on a terminal it has had it already, from a script it has not.
-async fn end(jvm: &mut Child, interrupt: &CancellationToken) -> Result<ExitStatus, Failure> {
+pub(crate) async fn end(jvm: &mut Child, interrupt: &CancellationToken) -> Result<ExitStatus, Failure> {
     let failed = |e| Failure::because("cannot wait for Flink's client", e);
     tokio::select! {
         status = jvm.wait() => return status.map_err(failed),
@@ -163,12 +190,21 @@ fn terminate(jvm: &Child) {
 }
 
 /// Passes connections on to the JobManager; those that come before it is known wait.
-async fn forward(listener: TcpListener, address: watch::Receiver<Option<RestAddress>>) {
+/// `started` ends with the first of them.
+async fn forward(
+    listener: TcpListener,
+    address: watch::Receiver<Option<RestAddress>>,
+    started: timing::Running,
+) {
+    let mut started = Some(started);
     loop {
         let Ok((mut client, _)) = listener.accept().await else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
+        if let Some(started) = started.take() {
+            started.end();
+        }
         let mut address = address.clone();
         tokio::spawn(async move {
             let known = match address.wait_for(Option::is_some).await {

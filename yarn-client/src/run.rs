@@ -11,6 +11,7 @@ use std::process::Command;
 
 use flink_model::options;
 
+use crate::client_archive;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::java::Java;
@@ -42,13 +43,24 @@ pub fn client(
     let mut jvm_options = words(context.var(variables::JVM_ARGS));
     jvm_options.extend(java_options(context, setup, java.version));
     java.check(setup.release, context.var(variables::HADOOP_CLASSPATH).is_some(), report)?;
-    let mut command = Command::new(&java.path);
-    command.args(QUICK).args(jvm_options);
-    command.args(logging(context, setup));
     let mut path = class_path(context, setup)?;
-    if context.var(variables::HADOOP_CLASSPATH).is_none() {
+    let without_hadoop = context.var(variables::HADOOP_CLASSPATH).is_none();
+    if without_hadoop {
         path.push(":");
         path.push(context.own_file(FILE_SYSTEM)?);
+    }
+    let mut command = Command::new(&java.path);
+    command.args(client_archive::options(
+        context,
+        &setup.configuration,
+        &java.path,
+        verb,
+        &jvm_options,
+        &path,
+    ));
+    command.args(QUICK).args(jvm_options);
+    command.args(logging(context, setup));
+    if without_hadoop {
         command.arg(file_system_helper(context));
     }
     command.arg("-classpath").arg(path);

@@ -1,6 +1,7 @@
 //! Which cluster a command speaks to.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use flink_model::config::Configuration;
 use flink_model::options;
@@ -14,6 +15,11 @@ use crate::hadoop::{Hadoop, yarn_failure};
 use crate::janitor;
 use crate::properties;
 use crate::report::Report;
+use crate::rest::Probe;
+use crate::staging::now_ms;
+
+/// An application that was started longer ago has a JobManager that listens, or will never have one.
+const YOUNG: Duration = Duration::from_secs(60);
 
 /// Address of a JobManager's REST interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,6 +149,7 @@ pub async fn locate(
         let base: Option<String> = text(configuration, &options::STAGING_DIRECTORY);
         janitor::tidy(&hadoop, base.as_deref().map(|b| b.trim_end_matches('/')), id).await;
     }
+    let start_time = found.as_ref().ok().and_then(|report| report.start_time);
     let address = found.and_then(|report| report_address(&report)).map_err(|failure| match &from_file {
         Some(file) => failure
             .hint(format!(
@@ -152,6 +159,7 @@ pub async fn locate(
             .hint("delete that file, start a new session, or name another with -Dyarn.application.id=…"),
         None => failure,
     })?;
+    await_young(start_time, &address).await;
     report.info(&format!("Found Web Interface {address} of application '{id}'."));
     Ok(Cluster { address, application: Some(id), assumed: false })
 }
@@ -179,7 +187,24 @@ pub async fn application_address(
     yarn: &ApplicationClient,
     id: ApplicationId,
 ) -> Result<RestAddress, Failure> {
-    report_address(&application_report(yarn, id).await?)
+    let found = application_report(yarn, id).await?;
+    let address = report_address(&found)?;
+    await_young(found.start_time, &address).await;
+    Ok(address)
+}
+
+/// An application may be running in YARN's eyes before its JobManager listens: while it is young that is waited for.
+async fn await_young(start_time: Option<u64>, address: &RestAddress) {
+    if let Some(patience) = young_for(start_time, now_ms()) {
+        let answer = Probe::new(address).within(patience).await;
+        tracing::debug!(?answer, %address, "the application is young");
+    }
+}
+
+/// How long an application stays young that was started then. A clock that is behind the cluster's makes no difference.
+fn young_for(start_time: Option<u64>, now_ms: u64) -> Option<Duration> {
+    let age = Duration::from_millis(now_ms.saturating_sub(start_time?));
+    YOUNG.checked_sub(age).filter(|rest| !rest.is_zero())
 }
 
 async fn application_report(

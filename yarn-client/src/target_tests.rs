@@ -107,3 +107,14 @@ fn addresses() {
     assert_eq!(parse_address("[::1]:8081").unwrap().to_string(), "[::1]:8081");
     assert!(parse_address(":1").is_err());
 }
+
+#[test]
+fn an_application_is_young_for_a_minute() {
+    let for_seconds =
+        |start: u64, now: u64| young_for(Some(start * 1000), now * 1000).map(|rest| rest.as_secs());
+    assert_eq!(for_seconds(100, 100), Some(60));
+    assert_eq!(for_seconds(100, 159), Some(1));
+    assert_eq!(for_seconds(100, 160), None);
+    assert_eq!(for_seconds(100, 90), Some(60));
+    assert_eq!(young_for(None, 0), None);
+}

@@ -9,11 +9,13 @@ use super::event::{
     Action, BeatAnswer, Cause, Event, Registration, RmCommand, RmFailure, RmFailureKind, Web,
 };
 use super::failures::Failures;
+use super::head_start::HeadStart;
 use super::per_job::PerJob;
 use crate::bridge::{BridgeEvent, FromJvm, Status, ToJvm, WorkerInfo};
 use crate::control::ControlEvent;
 use crate::ledger::Ledger;
 use crate::ledger::types::{Beat, Effect, Input, Order, Outgoing, Place, Profile, Worker};
+use crate::timeline::{Leg, Timeline};
 
 /// Least time between two heartbeats.
 const CLOSEST: Duration = Duration::from_millis(100);
@@ -64,30 +66,50 @@ pub(super) struct Brain {
     /// A call to the ResourceManager is under way.
     calling: bool,
     last_beat: Instant,
+    /// Between heartbeats while asks are open: short after news, longer with each answer that brings none.
+    eager: Duration,
     outage: Option<Outage>,
     refresh_at: Instant,
     suspicious_until: Option<Instant>,
     kill_at: Option<Instant>,
     failures: Failures,
     per_job: Option<PerJob>,
+    head_start: Option<HeadStart>,
+    /// The JobManager has said that it is ready.
+    ready: bool,
+    /// When workers that were asked for ahead, and are not wanted, go back.
+    prewarm_until: Option<Instant>,
+    timeline: Timeline,
 }
 
 impl Brain {
     /// `per_job` for a cluster that ends with its submission.
-    pub(super) fn new(pace: Pace, per_job: Option<PerJob>, now: Instant) -> Self {
+    pub(super) fn new(
+        pace: Pace,
+        per_job: Option<PerJob>,
+        head_start: Option<HeadStart>,
+        timeline: Timeline,
+        now: Instant,
+    ) -> Self {
+        let early = |start: &HeadStart| Phase::Registering { web: start.web.clone(), again: false };
         Self {
             ledger: Ledger::new(),
             pace,
-            phase: Phase::Waiting,
+            phase: head_start.as_ref().map_or(Phase::Waiting, early),
             maximum: Profile::default(),
             calling: false,
             last_beat: now,
+            eager: CLOSEST,
             outage: None,
             refresh_at: now + REFRESH,
             suspicious_until: None,
             kill_at: None,
             failures: Failures::default(),
             per_job,
+            head_start,
+            ready: false,
+            prewarm_until: None,
+            timeline,
         }
     }
 
@@ -98,16 +120,16 @@ impl Brain {
 
     /// Workers that were started, for the end.
     pub(super) fn workers(&self) -> Vec<Worker> {
-        self.ledger.live().into_iter().map(|(worker, _)| worker).collect()
+        self.ledger.started()
     }
 
     /// When [`Brain::tick`] is due.
     pub(super) fn wake(&self) -> Instant {
-        [Some(self.refresh_at), self.kill_at, self.call_at(), self.per_job.as_ref().and_then(PerJob::wake)]
+        let submission = self.per_job.as_ref().and_then(PerJob::wake);
+        [self.kill_at, self.prewarm_until, self.call_at(), submission]
             .into_iter()
             .flatten()
-            .min()
-            .unwrap_or(self.refresh_at)
+            .fold(self.refresh_at, Instant::min)
     }
 
     /// When the next call to the ResourceManager is due.
@@ -125,7 +147,7 @@ impl Brain {
         if self.ledger.outgoing() != Outgoing::default() {
             CLOSEST
         } else if self.ledger.is_busy() || self.suspicious_until.is_some() {
-            self.pace.busy
+            self.eager.min(self.pace.busy)
         } else {
             self.pace.idle
         }
@@ -138,18 +160,25 @@ impl Brain {
         if now >= self.refresh_at {
             self.refresh_at = now + REFRESH;
             if self.is_registered() {
-                self.step(Input::Refresh, &mut actions);
+                self.step(Input::Refresh, now, &mut actions);
             }
         }
         if self.kill_at.is_some_and(|at| now >= at) {
             self.kill_at = None;
             actions.push(Action::KillJobManager);
         }
+        if self.prewarm_until.is_some_and(|at| now >= at) {
+            self.prewarm_until = None;
+            self.step(Input::PrewarmOver, now, &mut actions);
+        }
         if self.call_at().is_some_and(|at| now >= at) {
             self.calling = true;
             self.last_beat = now;
             actions.push(match &self.phase {
-                Phase::Registering { web, .. } => Action::Register(web.clone()),
+                Phase::Registering { web, .. } => {
+                    self.timeline.begin(Leg::Registration, "", now);
+                    Action::Register(web.clone())
+                }
                 Phase::Waiting | Phase::Serving { .. } => Action::Beat(self.ledger.outgoing()),
             });
         }
@@ -172,9 +201,9 @@ impl Brain {
             Event::StartAccepted(worker) => tracing::info!(%worker, "the NodeManager starts the container"),
             Event::StartFailed(worker, why) => {
                 tracing::warn!(%worker, why, "the container could not be started");
-                self.step(Input::StartFailed(worker, why), out);
+                self.step(Input::StartFailed(worker, why), now, out);
             }
-            Event::ReportWaitOver(worker) => self.step(Input::ReportWaitOver(worker), out),
+            Event::ReportWaitOver(worker) => self.step(Input::ReportWaitOver(worker), now, out),
             Event::JobManagerEnded(end) => {
                 let decided = self.per_job.as_ref().and_then(PerJob::decided);
                 let cause = decided.unwrap_or_else(|| Cause::JobManagerEnded(self.failures.for_end(&end)));
@@ -191,10 +220,11 @@ impl Brain {
         actions
     }
 
-    fn step(&mut self, input: Input, out: &mut Vec<Action>) {
+    fn step(&mut self, input: Input, now: Instant, out: &mut Vec<Action>) {
         for effect in self.ledger.step(input) {
             out.push(match effect {
                 Effect::Allocated { id, worker, place } => {
+                    self.timeline.granted(Some(id), worker.as_str(), now);
                     tracing::info!(request = id, %worker, node = %place, "container granted");
                     Action::Tell(ToJvm::Allocated { id, worker: info(&worker, &place) })
                 }
@@ -206,8 +236,16 @@ impl Brain {
                     tracing::warn!(%worker, reason, "worker ended");
                     Action::Tell(ToJvm::Terminated { worker: worker.to_string(), reason })
                 }
+                Effect::Warm(worker) => {
+                    tracing::info!(%worker, "container granted ahead of its request; starting its taskrunner");
+                    self.timeline.granted(None, worker.as_str(), now);
+                    self.timeline.begin(Leg::Container, worker.as_str(), now);
+                    Action::Warm(worker)
+                }
                 Effect::Launch { worker, order } => {
                     tracing::info!(%worker, "launching");
+                    let leg = if self.ledger.is_warm(&worker) { Leg::TaskManager } else { Leg::Container };
+                    self.timeline.begin(leg, worker.as_str(), now);
                     Action::Launch(worker, order)
                 }
                 Effect::Stop { worker, reason } => {
@@ -230,22 +268,25 @@ impl Brain {
         match message {
             FromJvm::Hello { flink, pid, .. } => {
                 tracing::info!(flink, pid, "the JobManager is connected");
+                self.timeline.end(Leg::JobManagerJvm, "", now);
+                self.timeline.begin(Leg::JobManager, "", now);
                 self.kill_at = None;
             }
             FromJvm::Ready { rest, rpc } => self.ready(rest.unwrap_or_default(), &rpc, now, out),
             FromJvm::Request { id, memory_mb, vcores, resources, jvm_args, args } => {
                 let profile = Profile { memory_mb, vcores, resources };
                 tracing::info!(request = id, size = %profile, "worker requested");
-                self.step(Input::Request { id, profile, order: Order { jvm_args, args } }, out);
+                self.timeline.asked(Some(id), now);
+                self.step(Input::Request { id, profile, order: Order { jvm_args, args } }, now, out);
             }
             FromJvm::Cancel { id } => {
                 tracing::info!(request = id, "request cancelled");
-                self.step(Input::Cancel(id), out);
+                self.step(Input::Cancel(id), now, out);
             }
             FromJvm::Launch { id, worker } => {
-                self.step(Input::Launch { id, worker: Worker::new(worker) }, out)
+                self.step(Input::Launch { id, worker: Worker::new(worker) }, now, out)
             }
-            FromJvm::Release { worker } => self.step(Input::Release(Worker::new(worker)), out),
+            FromJvm::Release { worker } => self.step(Input::Release(Worker::new(worker)), now, out),
             FromJvm::Deregister { status, diagnostics } => {
                 let status = match status {
                     Status::Succeeded => FinalStatus::Succeeded,
@@ -271,10 +312,20 @@ impl Brain {
         }
         let web = Web { port: port_of(&url), url };
         tracing::info!(rest = web.url, rpc, "the JobManager is ready");
+        self.timeline.end(Leg::JobManager, "", now);
+        if let (false, Some(start)) = (self.ready, &self.head_start) {
+            self.prewarm_until = Some(now + start.idle);
+            if start.web.port != web.port {
+                tracing::error!(told = start.web.url, "YARN was told another address of the JobManager");
+            }
+        }
+        self.ready = true;
         match &self.phase {
             Phase::Waiting => self.phase = Phase::Registering { web, again: false },
+            // Not to be changed under a call that is under way.
+            Phase::Registering { .. } if self.head_start.is_some() => {}
             Phase::Registering { .. } => self.phase = Phase::Registering { web, again: false },
-            // A JobManager that leads again.
+            // It was told of the registration when there was no JobManager, or this one leads again.
             Phase::Serving { .. } => {
                 self.phase = Phase::Serving { web };
                 self.welcome(out);
@@ -282,8 +333,11 @@ impl Brain {
         }
     }
 
-    /// `registered` and `previous`.
+    /// `registered` and `previous`, once there is a JobManager to hear it.
     fn welcome(&self, out: &mut Vec<Action>) {
+        if !self.ready {
+            return;
+        }
         let Profile { memory_mb, vcores, resources } = self.maximum.clone();
         let workers: Vec<_> = self.ledger.live().iter().map(|(worker, place)| info(worker, place)).collect();
         out.push(Action::Tell(ToJvm::Registered { max_memory_mb: memory_mb, max_vcores: vcores, resources }));
@@ -294,19 +348,26 @@ impl Brain {
         match event {
             ControlEvent::Connected { worker, ordered } => {
                 tracing::info!(%worker, "taskrunner connected");
-                self.step(Input::Connected(worker.clone()), out);
-                if !ordered {
+                self.timeline.end(Leg::Container, worker.as_str(), now);
+                if ordered {
+                    self.timeline.begin(Leg::TaskManager, worker.as_str(), now);
+                }
+                self.step(Input::Connected(worker.clone()), now, out);
+                if !ordered && !self.ledger.is_warm(&worker) {
                     let reason = "this ApplicationMaster has no order for it, and it has no JVM".to_owned();
                     out.push(Action::Stop(worker, reason));
                 }
             }
-            ControlEvent::Started { worker, pid } => tracing::info!(%worker, pid, "TaskManager started"),
+            ControlEvent::Started { worker, pid } => {
+                tracing::info!(%worker, pid, "TaskManager started");
+                self.timeline.end(Leg::TaskManager, worker.as_str(), now);
+            }
             ControlEvent::Exited { worker, report } => {
                 tracing::info!(%worker, summary = report.summary, "TaskManager ended");
                 if report.launch_failed {
                     self.failures.add_launch(&report.summary);
                 }
-                self.step(Input::Exited(worker, report), out);
+                self.step(Input::Exited(worker, report), now, out);
             }
             ControlEvent::Lost(worker) => {
                 tracing::info!(%worker, "taskrunner disconnected");
@@ -329,17 +390,24 @@ impl Brain {
             Err(failure) => return self.call_failed(failure, now, out),
         };
         self.outage = None;
+        self.timeline.end(Leg::Registration, "", now);
         self.phase = Phase::Serving { web };
         self.last_beat = now;
         self.maximum = registration.maximum.clone();
-        self.step(Input::Maximum(registration.maximum), out);
+        self.step(Input::Maximum(registration.maximum), now, out);
         if again {
             tracing::info!("registered anew; asking again for what is open");
-            self.step(Input::Resync, out);
+            self.step(Input::Resync, now, out);
             return;
         }
         tracing::info!(largest = %self.maximum, previous = registration.previous.len(), "registered with YARN");
-        self.step(Input::Recovered(registration.previous), out);
+        let first = registration.previous.is_empty();
+        self.step(Input::Recovered(registration.previous), now, out);
+        if let Some(HeadStart { profile, workers, .. }) = self.head_start.as_ref().filter(|_| first) {
+            tracing::info!(workers, size = %profile, "asking for workers that will be needed");
+            self.timeline.asked(None, now);
+            self.step(Input::Prewarm { profile: profile.clone(), count: *workers }, now, out);
+        }
         self.welcome(out);
     }
 
@@ -355,7 +423,7 @@ impl Brain {
             Ok(answer) => answer,
             Err(failure) if failure.kind == RmFailureKind::NotRegistered => return self.register_anew(),
             Err(failure) if failure.kind == RmFailureKind::Refused && !sent.asks.is_empty() => {
-                return self.step(Input::AsksRefused(failure.text), out);
+                return self.step(Input::AsksRefused(failure.text), now, out);
             }
             Err(failure) => return self.call_failed(failure, now, out),
         };
@@ -363,11 +431,13 @@ impl Brain {
         if !certain {
             tracing::info!("the ResourceManager answers again");
         }
-        self.step(Input::Beat(Beat { sent, certain, granted, completed }), out);
+        let news = !(sent.asks.is_empty() && granted.is_empty() && completed.is_empty());
+        self.eager = if news { CLOSEST } else { (self.eager * 5 / 4).min(self.pace.busy.max(CLOSEST)) };
+        self.step(Input::Beat(Beat { sent, certain, granted, completed }), now, out);
         for (worker, place) in late {
             // Flink takes workers of earlier attempts only once, right after the registration.
-            self.step(Input::Recovered(vec![(worker.clone(), place)]), out);
-            self.step(Input::Release(worker), out);
+            self.step(Input::Recovered(vec![(worker.clone(), place)]), now, out);
+            self.step(Input::Release(worker), now, out);
         }
         match command {
             Some(RmCommand::Resync) => self.register_anew(),

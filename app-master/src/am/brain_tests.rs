@@ -5,12 +5,14 @@ use yarn_api::records::FinalStatus;
 
 use super::brain::{Brain, Pace};
 use super::event::*;
+use super::head_start::HeadStart;
 use super::per_job::PerJob;
 use crate::bridge::{BridgeEvent, FromJvm, Status, ToJvm};
 use crate::control::ControlEvent;
 use crate::jobmanager::JobManagerEnd;
 use crate::ledger::types::{Completed, Grant, Place, Profile, Worker};
 use crate::submission::policy::{Input, Job, JobState};
+use crate::timeline::Timeline;
 
 const IDLE: Duration = Duration::from_secs(5);
 const BUSY: Duration = Duration::from_millis(500);
@@ -23,9 +25,14 @@ struct Test {
 
 impl Test {
     fn new() -> Self {
+        Self::with(None, None)
+    }
+
+    fn with(per_job: Option<PerJob>, head_start: Option<HeadStart>) -> Self {
         let now = Instant::now();
         let pace = Pace { idle: IDLE, busy: BUSY, patience: Some(Duration::from_secs(60)) };
-        Self { brain: Brain::new(pace, None, now), now }
+        let timeline = Timeline::new(now, Duration::ZERO);
+        Self { brain: Brain::new(pace, per_job, head_start, timeline, now), now }
     }
 
     fn serving() -> Self {
@@ -118,7 +125,12 @@ fn heartbeats_are_slow_when_idle_quick_when_busy_and_immediate_for_news() {
     test.now += Duration::from_secs(2);
     test.request(1);
     assert_eq!(test.beat(Ok(BeatAnswer::default())).0, Duration::ZERO, "news do not wait");
-    assert_eq!(test.beat(Ok(BeatAnswer::default())).0, BUSY, "then quick, until it is given");
+    let pauses: Vec<_> = (0..10).map(|_| test.beat(Ok(BeatAnswer::default())).0.as_millis()).collect();
+    assert_eq!(
+        pauses,
+        [100, 125, 156, 195, 244, 305, 381, 476, 500, 500],
+        "then quick, and less and less so"
+    );
     test.request(2);
     assert_eq!(
         test.beat(Ok(BeatAnswer::default())).0,
@@ -129,8 +141,8 @@ fn heartbeats_are_slow_when_idle_quick_when_busy_and_immediate_for_news() {
     test.jvm(FromJvm::Cancel { id: 1 });
     test.jvm(FromJvm::Cancel { id: 2 });
     assert_eq!(test.beat(Ok(BeatAnswer::default())).0, Duration::from_millis(100));
-    assert_eq!(test.beat(Ok(BeatAnswer::default())).0, BUSY, "a container may just have ended");
-    for _ in 0..30 {
+    assert!(test.beat(Ok(BeatAnswer::default())).0 < BUSY, "a container may just have ended");
+    for _ in 0..40 {
         test.beat(Ok(BeatAnswer::default()));
     }
     assert_eq!(test.beat(Ok(BeatAnswer::default())).0, IDLE);
@@ -276,9 +288,7 @@ fn a_failure_that_the_job_manager_told_of_explains_its_end() {
 
 /// A per-job cluster whose client has completed after this job; gives what comes of it, heartbeats left out.
 fn per_job(state: JobState) -> (Test, Vec<Action>) {
-    let mut test = Test::new();
-    test.brain =
-        Brain::new(Pace { idle: IDLE, busy: BUSY, patience: None }, Some(PerJob::default()), test.now);
+    let mut test = Test::with(Some(PerJob::default()), None);
     test.jvm(FromJvm::Ready { rest: Some("http://n1:4567".into()), rpc: "n1:1".into() });
     test.event(Event::Submission(Input::Arrived(0)));
     let actions = test.event(Event::Submission(Input::Completed(0)));
@@ -339,4 +349,68 @@ fn a_taskrunner_without_jvm_and_order_is_stopped() {
     let mut test = Test::new();
     let connected = ControlEvent::Connected { worker: Worker::new("c1"), ordered: false };
     assert!(matches!(&test.event(Event::Control(connected))[..], [Action::Stop(..), ..]));
+}
+
+const SOON: Duration = Duration::from_secs(30);
+
+fn head_start() -> Test {
+    let web = Web { url: "http://n1:20000".into(), port: 20000 };
+    let size = Profile { memory_mb: 1024, vcores: 1, ..Profile::default() };
+    let mut test = Test::with(None, Some(HeadStart { web, profile: size, workers: 2, idle: SOON }));
+    let actions = test.tick();
+    assert!(matches!(&actions[..], [Action::Register(web)] if web.port == 20000), "{actions:?}");
+    let answer = Registration { maximum: profile(8192), previous: vec![] };
+    assert_eq!(test.event(Event::Registered(Ok(answer))), [], "there is no JobManager to hear it");
+    let (_, actions) = test.beat(Ok(BeatAnswer::default()));
+    assert_eq!(actions, []);
+    test
+}
+
+fn connected(worker: &str) -> Event {
+    Event::Control(ControlEvent::Connected { worker: Worker::new(worker), ordered: false })
+}
+
+#[test]
+fn workers_come_while_the_job_manager_starts_and_are_its_own_once_it_asks() {
+    let mut test = head_start();
+    let (_, actions) = test.beat(Ok(granted("c1")));
+    assert_eq!(actions, [Action::Warm(Worker::new("c1"))]);
+    assert_eq!(test.event(connected("c1")), [], "it waits for its order");
+    let actions = test.jvm(FromJvm::Ready { rest: Some("http://n1:20000".into()), rpc: "n1:1".into() });
+    let [Action::Tell(ToJvm::Registered { .. }), Action::Tell(ToJvm::Previous { workers })] = &actions[..]
+    else {
+        panic!("{actions:?}")
+    };
+    assert!(workers.is_empty());
+    assert!(matches!(test.request(1)[..], [Action::Tell(ToJvm::Allocated { id: 1, .. })]));
+    let launch = FromJvm::Launch { id: 1, worker: "c1".into() };
+    assert!(matches!(test.jvm(launch)[..], [Action::Launch(..)]));
+    // The second one comes late, and nobody wants it.
+    let (_, actions) = test.beat(Ok(granted("c2")));
+    assert_eq!(actions, [Action::Warm(Worker::new("c2"))]);
+    let until = test.now + SOON;
+    let stopped = std::iter::repeat_with(|| {
+        let actions = test.tick();
+        // Heartbeats go on meanwhile.
+        test.event(Event::Beat { sent: Default::default(), answer: Ok(BeatAnswer::default()) });
+        actions
+    });
+    let stopped = stopped.take(500).flatten().find(|action| matches!(action, Action::Stop(..)));
+    assert!(matches!(stopped, Some(Action::Stop(worker, _)) if worker.as_str() == "c2"));
+    assert!(test.now <= until);
+    assert_eq!(test.brain.workers(), [Worker::new("c1")]);
+}
+
+#[test]
+fn a_job_manager_that_is_ready_before_the_registration_hears_of_it_once() {
+    let web = Web { url: "http://n1:20000".into(), port: 20000 };
+    let mut test = Test::with(None, Some(HeadStart { web, profile: profile(1024), workers: 1, idle: SOON }));
+    assert!(matches!(test.tick()[..], [Action::Register(_)]));
+    assert_eq!(test.jvm(FromJvm::Ready { rest: Some("http://n1:20000".into()), rpc: "n1:1".into() }), []);
+    let answer = Registration { maximum: profile(8192), previous: vec![] };
+    let actions = test.event(Event::Registered(Ok(answer)));
+    assert!(matches!(
+        actions[..],
+        [Action::Tell(ToJvm::Registered { .. }), Action::Tell(ToJvm::Previous { .. })]
+    ));
 }

@@ -4,26 +4,33 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use hadoop_rpc::{ClientOptions, RetryPolicy};
 use taskrunner::jvm::JvmProcess;
 use tokio::sync::mpsc;
 use yarn_api::records::{
-    AllocateRequest, AllocateResponse, AmCommand, Container, Priority, RegisterRequest, RegisterResponse,
+    AllocateRequest, AllocateResponse, AmCommand, Container, NodeState, RegisterRequest, RegisterResponse,
     Resource, ResourceRequest,
 };
-use yarn_api::{AmRmClient, NodeManagerClients};
+use yarn_api::{AmRmClient, ApplicationClient, NodeManagerClients, YarnError};
 
 use super::environment::Environment;
 use super::event::{Action, BeatAnswer, Event, Registration, RmCommand, Web};
+use super::placement::{Named, Node};
 use crate::bridge::Bridge;
 use crate::control::Control;
 use crate::launcher::Launcher;
 use crate::ledger::REPORT_WAIT;
-use crate::ledger::types::{Completed, Grant, Outgoing, Place, Profile, Worker};
+use crate::ledger::types::{Ask, Completed, Grant, Outgoing, Place, Profile, Worker};
 use crate::rest::Rest;
 use crate::submission::policy::Input;
 
 /// For a TaskManager to end by itself once it is given back.
 pub(super) const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// For the ResourceManager to list its nodes.
+const NODES_DEADLINE: Duration = Duration::from_secs(2);
+/// Whether the scheduler tells nodes of one host apart by their ports.
+const PORT_IN_NAME_KEY: &str = "yarn.scheduler.include-port-in-node-name";
 
 /// A container that YARN gave us.
 #[derive(Debug, Clone)]
@@ -69,6 +76,7 @@ pub(super) struct Edge {
     nodes: NodeManagerClients,
     launcher: Arc<Launcher>,
     held: HeldContainers,
+    cluster: Arc<Cluster>,
     rest: Mutex<Option<(String, Rest)>>,
     events: mpsc::UnboundedSender<Event>,
 }
@@ -87,7 +95,9 @@ impl Edge {
     ) -> Self {
         let launcher = Arc::new(launcher);
         let held = HeldContainers::default();
+        let cluster = Arc::new(Cluster::new(&environment));
         Self {
+            cluster,
             environment,
             rm,
             bridge,
@@ -111,20 +121,13 @@ impl Edge {
             }
             Action::Register(web) => self.register(web),
             Action::Beat(outgoing) => self.beat(outgoing),
+            Action::Warm(worker) => self.start(worker),
             Action::Launch(worker, order) => {
-                let container = self.held.lock().get_mut(&worker).map(|held| {
-                    held.launched = true;
-                    held.container.clone()
-                });
+                let container = self.held.lock().get(&worker).map(|held| held.container.clone());
                 let Some(container) = container else { return };
-                self.control.expect(worker.clone(), self.launcher.order(&container, order));
-                let (launcher, nodes) = (self.launcher.clone(), self.nodes.clone());
-                self.spawn(async move {
-                    match launcher.start(&nodes, &container).await {
-                        Ok(()) => Event::StartAccepted(worker),
-                        Err(error) => Event::StartFailed(worker, error.to_string()),
-                    }
-                });
+                let launcher = self.launcher.clone();
+                self.control.expect(worker.clone(), move || launcher.order(&container, order.clone()));
+                self.start(worker);
             }
             Action::Stop(worker, reason) => self.stop(worker, &reason),
             Action::Forget(worker) => {
@@ -168,6 +171,22 @@ impl Edge {
         }
     }
 
+    /// Starts the container's taskrunner, once.
+    fn start(&self, worker: Worker) {
+        let container = self.held.lock().get_mut(&worker).filter(|held| !held.launched).map(|held| {
+            held.launched = true;
+            held.container.clone()
+        });
+        let Some(container) = container else { return };
+        let (launcher, nodes) = (self.launcher.clone(), self.nodes.clone());
+        self.spawn(async move {
+            match launcher.start(&nodes, &container).await {
+                Ok(()) => Event::StartAccepted(worker),
+                Err(error) => Event::StartFailed(worker, error.to_string()),
+            }
+        });
+    }
+
     fn spawn(&self, work: impl Future<Output = Event> + Send + 'static) {
         let events = self.events.clone();
         // At the end nobody listens any more.
@@ -201,21 +220,15 @@ impl Edge {
     }
 
     fn beat(&self, sent: Outgoing) {
-        let label = &self.environment.spec.task_manager_node_label;
-        let asks = sent.asks.iter().map(|ask| ResourceRequest {
-            node_label: label.clone(),
-            allocation_request_id: i64::from(ask.priority),
-            ..ResourceRequest::anywhere(Priority(ask.priority), resource(&ask.profile), ask.count)
-        });
-        let request = AllocateRequest {
+        let mut request = AllocateRequest {
             // Like Flink's own ApplicationMaster: a cluster is always "done".
             progress: 1.0,
-            asks: asks.collect(),
             releases: self.held.ids(&sent.releases),
             ..AllocateRequest::default()
         };
-        let (rm, held) = (self.rm.clone(), self.held.clone());
+        let (rm, held, cluster) = (self.rm.clone(), self.held.clone(), self.cluster.clone());
         self.spawn(async move {
+            request.asks = cluster.requests(&sent.asks).await;
             let answer = rm.allocate(&request).await;
             Event::Beat { sent, answer: answer.map(|response| beat(response, &held)).map_err(Into::into) }
         });
@@ -238,8 +251,47 @@ impl Edge {
     }
 }
 
-fn resource(profile: &Profile) -> Resource {
-    Resource { memory_mb: profile.memory_mb, vcores: profile.vcores, others: profile.resources.clone() }
+/// What is known of the cluster's nodes.
+struct Cluster {
+    /// To ask for them; none where nodes are not named.
+    client: Option<ApplicationClient>,
+    with_port: bool,
+    label: Option<String>,
+    named: Mutex<Named>,
+}
+
+impl Cluster {
+    fn new(environment: &Environment) -> Self {
+        let mut options = ClientOptions::simple(environment.user.clone());
+        options.deadline = NODES_DEADLINE;
+        let client = || ApplicationClient::new(&environment.conf, &options, RetryPolicy::NONE);
+        let unusable = |error: &YarnError| tracing::debug!(%error, "asks will name no nodes");
+        Self {
+            client: environment.spec.fast_start.then(client).and_then(|made| made.inspect_err(unusable).ok()),
+            with_port: environment.conf.get_bool(PORT_IN_NAME_KEY, false).unwrap_or_default(),
+            label: environment.spec.task_manager_node_label.clone(),
+            named: Mutex::default(),
+        }
+    }
+
+    async fn requests(&self, asks: &[Ask]) -> Vec<ResourceRequest> {
+        let label = self.label.as_deref();
+        let nodes = if Named::may_help(asks, label) { self.nodes().await } else { Vec::new() };
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        asks.iter().flat_map(|ask| named.requests(ask, label, &nodes)).collect()
+    }
+
+    async fn nodes(&self) -> Vec<Node> {
+        let Some(client) = &self.client else { return Vec::new() };
+        match client.cluster_nodes(&[NodeState::Running]).await {
+            Ok(reports) => reports.iter().filter_map(|node| Node::new(node, self.with_port)).collect(),
+            // With Kerberos we have no token for it.
+            Err(error) => {
+                tracing::debug!(%error, "asking without naming nodes");
+                Vec::new()
+            }
+        }
+    }
 }
 
 fn registration(response: RegisterResponse, held: &HeldContainers) -> Registration {

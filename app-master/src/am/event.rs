@@ -111,7 +111,9 @@ pub(super) enum Action {
     Tell(ToJvm),
     Register(Web),
     Beat(Outgoing),
-    /// Start the taskrunner, with this order for its JVM.
+    /// Start the taskrunner; an order for its JVM may follow.
+    Warm(Worker),
+    /// Start the taskrunner if it is not there yet, with this order for its JVM.
     Launch(Worker, Order),
     /// Stop what runs in the container.
     Stop(Worker, String),

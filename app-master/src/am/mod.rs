@@ -9,7 +9,9 @@ mod environment;
 mod event;
 mod failures;
 mod finish;
+mod head_start;
 mod per_job;
+mod placement;
 mod run;
 
 pub use environment::{Environment, StartError};

@@ -7,8 +7,9 @@ use flink_model::options::MASTER_ENV;
 use flink_model::spec::ClusterMode;
 use hadoop_rpc::{ClientOptions, RetryPolicy, TimeUnit, TokenSource};
 use taskrunner::spawn::SpawnThread;
+use taskrunner::submission::ADDRESS_KEY;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use yarn_api::{AmRmClient, NmTokenCache, NodeManagerClients, NodeManagerOptions};
 
@@ -18,13 +19,16 @@ use super::end::{Situation, decide};
 use super::environment::Environment;
 use super::event::{Action, Cause, Event};
 use super::finish::finish;
+use super::head_start::{HeadStart, REST_PORT_KEY};
 use super::per_job::PerJob;
-use crate::bridge::{Bridge, Secret};
+use crate::archive;
+use crate::bridge::{Bridge, BridgeEvent, FromJvm, Secret};
 use crate::control::Control;
 use crate::jobmanager;
 use crate::launcher::{self, Launcher};
 use crate::ports::Ports;
 use crate::submission::attendance::Attendance;
+use crate::timeline::{Leg, Timeline};
 
 /// How long the ResourceManager may be away (negative: for ever), and what YARN has for it.
 const RM_WAIT_KEY: &str = "yarn.resourcemanager.connect.max-wait.ms";
@@ -32,6 +36,8 @@ const RM_WAIT: Duration = Duration::from_secs(15 * 60);
 
 /// Runs the ApplicationMaster to its end; gives the exit code.
 pub async fn run(environment: Environment) -> u8 {
+    let timeline = Timeline::start();
+    timeline.begin(Leg::Master, "", Instant::now());
     let spec = &environment.spec;
     tracing::info!(
         container = %environment.container,
@@ -57,11 +63,13 @@ pub async fn run(environment: Environment) -> u8 {
     };
     let (sender, events) = mpsc::unbounded_channel();
     let situation = Situation { attempt: environment.attempt(), max_attempts: environment.max_attempts() };
-    match start(environment.clone(), rm.clone(), nm_tokens, sender).await {
+    let head_start = HeadStart::new(&environment.spec, &environment.host);
+    let rest_port = head_start.as_ref().map(|start| start.web.port);
+    match start(environment.clone(), rm.clone(), nm_tokens, rest_port, &timeline, sender).await {
         Ok(edge) => {
             let pace = pace(&environment);
-            let per_job = environment.spec.mode == ClusterMode::PerJob;
-            let mut brain = Brain::new(pace, per_job.then(PerJob::default), Instant::now());
+            let per_job = (environment.spec.mode == ClusterMode::PerJob).then(PerJob::default);
+            let mut brain = Brain::new(pace, per_job, head_start, timeline, Instant::now());
             let cause = work(&mut brain, &edge, events).await;
             let end = decide(&cause, situation);
             finish(&environment, &rm, Some(&edge), &brain.workers(), brain.is_registered(), end).await
@@ -118,6 +126,8 @@ async fn start(
     environment: Arc<Environment>,
     rm: Arc<AmRmClient>,
     nm_tokens: NmTokenCache,
+    rest_port: Option<i32>,
+    timeline: &Timeline,
     events: mpsc::UnboundedSender<Event>,
 ) -> Result<Edge, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
@@ -140,9 +150,9 @@ async fn start(
         ClusterMode::PerJob => Attendance::new(secret, move |input| told(Event::Submission(input))),
         ClusterMode::Session | ClusterMode::Application => Attendance::refused(secret),
     };
-    let (server, broken) = (control.clone(), tell(&events));
+    let (server, broken, legs) = (control.clone(), tell(&events), timeline.clone());
     tokio::spawn(async move {
-        let why = match server.serve(listener, attendance).await {
+        let why = match server.serve(listener, attendance, legs).await {
             Ok(()) => "it ended".to_owned(),
             Err(error) => error.to_string(),
         };
@@ -154,20 +164,35 @@ async fn start(
     let user = std::env::var("HADOOP_USER_NAME").ok();
     let launcher = Launcher::new(spec, &environment.dir, &address, user, &environment.credentials);
     let launcher = launcher.map_err(|e| text(&e))?;
+    if spec.task_manager_archive.is_some() && archive::is_possible(&environment) {
+        launcher.record_classes();
+    }
     let nodes = NodeManagerClients::new(NodeManagerOptions::new(environment.user.clone()), nm_tokens);
 
     let secret = Secret::random();
-    let told = tell(&events);
-    let bridge = Bridge::start(secret.clone(), move |event| told(Event::Bridge(event))).await;
+    let (told, (ready, is_ready)) = (tell(&events), watch::channel(false));
+    let listen = move |event: BridgeEvent| {
+        if matches!(&event, BridgeEvent::Line(FromJvm::Ready { .. })) {
+            ready.send_replace(true);
+        }
+        told(Event::Bridge(event));
+    };
+    let bridge = Bridge::start(secret.clone(), listen).await;
     let bridge = bridge.map_err(|e| format!("cannot listen on 127.0.0.1 for the JobManager: {e}"))?;
     let thread = SpawnThread::start().map_err(|e| format!("cannot start a thread: {e}"))?;
-    let job_manager = jobmanager::start(&environment, &address, bridge.port(), &secret, &thread).await;
+    timeline.end(Leg::Master, "", Instant::now());
+    timeline.begin(Leg::JobManagerJvm, "", Instant::now());
+    // What the JobManager learns from us, of what else Flink's configuration would say.
+    let mut known = vec![(ADDRESS_KEY, address.clone())];
+    known.extend(rest_port.map(|port| (REST_PORT_KEY, port.to_string())));
+    let job_manager = jobmanager::start(&environment, &known, bridge.port(), &secret, &thread).await;
     let job_manager = job_manager.map_err(|error| {
         let parts = [Some(error.to_string()), std::error::Error::source(&error).map(ToString::to_string)];
         let cause = parts.into_iter().flatten().collect::<Vec<_>>().join(": ");
         let hint = error.hint(MASTER_ENV).map(|hint| format!("; {hint}")).unwrap_or_default();
         format!("the JobManager cannot be started on {}: {cause}{hint}", environment.host)
     })?;
+    archive::start(&environment, &thread, &control, &job_manager, is_ready);
     tracing::info!(pid = job_manager.pid(), main_class = spec.job_manager.main_class, "JobManager started");
     let (jvm, ended) = (job_manager.clone(), tell(&events));
     tokio::spawn(async move {

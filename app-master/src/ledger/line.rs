@@ -19,16 +19,32 @@ pub(super) struct Line {
     pub(super) profile: Profile,
     pub(super) priority: i32,
     waiting: VecDeque<u64>,
+    /// Containers asked for before anybody wants them.
+    ahead: u32,
     told: Told,
 }
 
 impl Line {
     pub(super) fn new(profile: Profile, priority: i32) -> Self {
-        Self { profile, priority, waiting: VecDeque::new(), told: Told::Exactly(0) }
+        Self { profile, priority, waiting: VecDeque::new(), ahead: 0, told: Told::Exactly(0) }
     }
 
+    /// A request; it takes the place of one that was asked for ahead of it.
     pub(super) fn push(&mut self, id: u64) {
+        self.ahead = self.ahead.saturating_sub(1);
         self.waiting.push_back(id);
+    }
+
+    /// Asks for so many more than are requested.
+    pub(super) fn ask_ahead(&mut self, count: u32) {
+        self.ahead = count;
+    }
+
+    /// One of those asked for ahead has come; false when none was.
+    pub(super) fn pop_ahead(&mut self) -> bool {
+        let any = self.ahead > 0;
+        self.ahead = self.ahead.saturating_sub(1);
+        any
     }
 
     /// The oldest waiting request.
@@ -42,10 +58,16 @@ impl Line {
 
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
+        self.ahead = 0;
+    }
+
+    /// How many are asked for ahead of any request.
+    pub(super) fn ahead(&self) -> u32 {
+        self.ahead
     }
 
     pub(super) fn needed(&self) -> u32 {
-        u32::try_from(self.waiting.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.waiting.len()).unwrap_or(u32::MAX).saturating_add(self.ahead)
     }
 
     /// The absolute count to send, when the ResourceManager does not have it already.

@@ -1,13 +1,16 @@
 //! The ledger of containers: which are asked for, which start, run, and end. Pure: no clock, no network.
 //!
-//! Invariant, once all messages are delivered: asked + starting + running == wanted, where *asked* is what the ResourceManager
-//! still owes, *starting* are containers given but not yet connected, *running* those with a connected taskrunner, and
-//! *wanted* what Flink has requested and neither cancelled nor released nor been told to be gone.
+//! Invariant, once all messages are delivered: asked + starting + running == wanted + ahead, where *asked* is what the
+//! ResourceManager still owes, *starting* are containers given but not yet connected, *running* those with a connected
+//! taskrunner, *wanted* what Flink has requested and neither cancelled nor released nor been told to be gone, and *ahead*
+//! what was asked for before Flink wants it and has not come yet. A container that came ahead is a *spare*, with an idle taskrunner.
 //!
 //! ```text
 //! Request ─► waiting ─grant─► Granted ─Launch─► Starting ─Connected─► Running
-//!               │                │                  │                    │
-//!               └─Cancel         └──── Cancel, Release, JobManagerLost, failed start, reported exit ──► Releasing ─► gone
+//!               │             ▲  │                  │                    │
+//! Prewarm ─► ahead ─► Spare ──┘  │                  │                    │
+//!                       │        └──── Cancel, Release, JobManagerLost, failed start, reported exit ──► Releasing ─► gone
+//!                       └─ PrewarmOver ────────────────────────────────────────────────────────────────────┘
 //!                                       Completed, from anywhere ──────────────────────────────────────────────► gone
 //! ```
 
@@ -38,6 +41,8 @@ const REMEMBERED: usize = 4096;
 /// What a container is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
+    /// Nobody wants it yet.
+    Spare,
     /// Flink knows of it and has not yet said `launch`.
     Granted(u64),
     /// Its taskrunner was ordered and has not connected.
@@ -53,6 +58,22 @@ struct Entry {
     place: Place,
     state: State,
     report: Option<Report>,
+    /// Whose size it has.
+    line: usize,
+    /// Its taskrunner was started before Flink wanted it; how far that is.
+    warm: Option<Warmth>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Warmth {
+    Starting,
+    Connected,
+}
+
+impl Entry {
+    fn new(place: Place, state: State) -> Self {
+        Self { place, state, report: None, line: 0, warm: None }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -64,12 +85,16 @@ struct Request {
 /// Numbers for the log and for the property tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// Requests that wait for a container.
+    /// Requests that wait for a container, and what is asked for ahead of any.
     pub asked: usize,
+    /// The latter alone.
+    pub ahead: usize,
     /// Containers granted or starting.
     pub starting: usize,
     /// Containers whose taskrunner is connected.
     pub running: usize,
+    /// Containers that nobody wants yet.
+    pub spare: usize,
     /// Containers on their way back.
     pub releasing: usize,
 }
@@ -99,6 +124,8 @@ impl Ledger {
             Input::Maximum(maximum) => self.maximum = Some(maximum),
             Input::Recovered(workers) => self.recovered(workers),
             Input::Request { id, profile, order } => self.request(id, profile, order, out),
+            Input::Prewarm { profile, count } => self.prewarm(profile, count),
+            Input::PrewarmOver => self.prewarm_over(out),
             Input::Cancel(id) => self.cancel(id, out),
             Input::Launch { id, worker } => self.launch(id, worker, out),
             Input::Release(worker) => self.give_back(&worker, "Flink released it", out),
@@ -135,10 +162,11 @@ impl Ledger {
 
     /// Numbers by state.
     pub fn counts(&self) -> Counts {
-        let mut counts =
-            Counts { asked: self.lines.iter().map(|l| l.needed() as usize).sum(), ..Counts::default() };
+        let sum = |of: fn(&Line) -> u32| self.lines.iter().map(|line| of(line) as usize).sum();
+        let mut counts = Counts { asked: sum(Line::needed), ahead: sum(Line::ahead), ..Counts::default() };
         for entry in self.workers.values() {
             match entry.state {
+                State::Spare => counts.spare += 1,
                 State::Granted(_) | State::Starting => counts.starting += 1,
                 State::Running => counts.running += 1,
                 State::Releasing { .. } => counts.releasing += 1,
@@ -157,10 +185,24 @@ impl Ledger {
             .collect()
     }
 
+    /// Containers in which something of ours runs or may run: to be stopped at the end.
+    pub fn started(&self) -> Vec<Worker> {
+        let started = |entry: &Entry| {
+            matches!(entry.state, State::Starting | State::Running)
+                || (entry.warm.is_some() && !matches!(entry.state, State::Releasing { .. }))
+        };
+        self.workers.iter().filter(|(_, e)| started(e)).map(|(w, _)| w.clone()).collect()
+    }
+
+    /// Whether the container's taskrunner was started before Flink wanted it.
+    pub fn is_warm(&self, worker: &Worker) -> bool {
+        self.workers.get(worker).is_some_and(|entry| entry.warm.is_some())
+    }
+
     fn recovered(&mut self, workers: Vec<(Worker, Place)>) {
         for (worker, place) in workers {
             if !self.gone.contains(&worker) {
-                self.workers.entry(worker).or_insert(Entry { place, state: State::Running, report: None });
+                self.workers.entry(worker).or_insert(Entry::new(place, State::Running));
             }
         }
     }
@@ -173,16 +215,39 @@ impl Ledger {
             out.push(Effect::Failed { id, reason });
             return;
         }
-        let line = match self.lines.iter().position(|line| line.profile == profile) {
-            Some(line) => line,
-            None => {
-                let priority = i32::try_from(self.lines.len() + 1).unwrap_or(i32::MAX);
-                self.lines.push(Line::new(profile, priority));
-                self.lines.len() - 1
-            }
-        };
+        let line = self.line_of(profile);
         self.requests.insert(id, Request { line, order });
-        self.lines[line].push(id);
+        let spare = self.workers.iter_mut().filter(|(_, e)| e.state == State::Spare && e.line == line);
+        // One that is connected begins at once.
+        match spare.max_by_key(|(_, entry)| entry.warm == Some(Warmth::Connected)) {
+            Some((worker, entry)) => {
+                entry.state = State::Granted(id);
+                out.push(Effect::Allocated { id, worker: worker.clone(), place: entry.place.clone() });
+            }
+            None => self.lines[line].push(id),
+        }
+    }
+
+    /// The line for a size; each has a priority of its own.
+    fn line_of(&mut self, profile: Profile) -> usize {
+        self.lines.iter().position(|line| line.profile == profile).unwrap_or_else(|| {
+            let priority = i32::try_from(self.lines.len() + 1).unwrap_or(i32::MAX);
+            self.lines.push(Line::new(profile, priority));
+            self.lines.len() - 1
+        })
+    }
+
+    /// One that the cluster cannot give is left to Flink's own request, which is told why.
+    fn prewarm(&mut self, profile: Profile, count: u32) {
+        if self.maximum.as_ref().is_none_or(|maximum| too_large(&profile, maximum).is_none()) {
+            let line = self.line_of(profile);
+            self.lines[line].ask_ahead(count);
+        }
+    }
+
+    fn prewarm_over(&mut self, out: &mut Vec<Effect>) {
+        self.lines.iter_mut().for_each(|line| line.ask_ahead(0));
+        self.give_back_all(|state| *state == State::Spare, "no job needed it in time", out);
     }
 
     fn cancel(&mut self, id: u64, out: &mut Vec<Effect>) {
@@ -200,7 +265,8 @@ impl Ledger {
             return;
         }
         if let Some(request) = self.requests.remove(&id) {
-            entry.state = State::Starting;
+            let connected = entry.warm == Some(Warmth::Connected);
+            entry.state = if connected { State::Running } else { State::Starting };
             out.push(Effect::Launch { worker, order: request.order });
         }
     }
@@ -211,22 +277,21 @@ impl Ledger {
         match entry.state {
             State::Releasing { .. } => return,
             State::Granted(id) => drop(self.requests.remove(&id)),
-            State::Starting | State::Running => {}
+            State::Spare | State::Starting | State::Running => {}
         }
         entry.state = State::Releasing { told: false, tries: 0 };
         out.push(Effect::Stop { worker: worker.clone(), reason: why.to_owned() });
     }
 
+    fn give_back_all(&mut self, which: impl Fn(&State) -> bool, why: &str, out: &mut Vec<Effect>) {
+        let found = self.workers.iter().filter(|(_, entry)| which(&entry.state));
+        let found: Vec<_> = found.map(|(worker, _)| worker.clone()).collect();
+        found.iter().for_each(|worker| self.give_back(worker, why, out));
+    }
+
     fn job_manager_lost(&mut self, out: &mut Vec<Effect>) {
-        let granted: Vec<_> = self
-            .workers
-            .iter()
-            .filter(|(_, entry)| matches!(entry.state, State::Granted(_)))
-            .map(|(worker, _)| worker.clone())
-            .collect();
-        for worker in granted {
-            self.give_back(&worker, "the JobManager that asked for it is gone", out);
-        }
+        let unused = |state: &State| matches!(state, State::Granted(_) | State::Spare);
+        self.give_back_all(unused, "the JobManager that asked for it is gone", out);
         self.requests.clear();
         self.lines.iter_mut().for_each(Line::clear);
     }
@@ -264,20 +329,25 @@ impl Ledger {
             grants[line] += 1;
             self.lines[line].pop()
         });
-        let (state, effect) = match request {
+        let ahead = request.is_none() && line.is_some_and(|line| self.lines[line].pop_ahead());
+        let mut entry = Entry::new(place.clone(), State::Spare);
+        entry.line = line.unwrap_or_default();
+        out.push(match request {
             Some(id) => {
-                (State::Granted(id), Effect::Allocated { id, worker: worker.clone(), place: place.clone() })
+                entry.state = State::Granted(id);
+                Effect::Allocated { id, worker: worker.clone(), place }
             }
-            None => (
-                State::Releasing { told: false, tries: 0 },
-                Effect::Stop {
-                    worker: worker.clone(),
-                    reason: "surplus: no request waits for it".to_owned(),
-                },
-            ),
-        };
-        self.workers.insert(worker, Entry { place, state, report: None });
-        out.push(effect);
+            None if ahead => {
+                entry.warm = Some(Warmth::Starting);
+                Effect::Warm(worker.clone())
+            }
+            None => {
+                entry.state = State::Releasing { told: false, tries: 0 };
+                let reason = "surplus: no request waits for it".to_owned();
+                Effect::Stop { worker: worker.clone(), reason }
+            }
+        });
+        self.workers.insert(worker, entry);
     }
 
     fn completed(&mut self, completed: Completed, out: &mut Vec<Effect>) {
@@ -292,12 +362,15 @@ impl Ledger {
         if let State::Granted(id) = entry.state {
             self.requests.remove(&id);
         }
-        let cause = if matches!(entry.state, State::Releasing { .. }) {
-            Some(describe_returned(status))
-        } else {
-            let cause = describe(Some((status, &diagnostics)), entry.report.as_ref());
-            out.push(terminated(&worker, &entry.place, &cause));
-            None
+        let cause = match entry.state {
+            State::Releasing { .. } => Some(describe_returned(status)),
+            // Flink has never heard of it.
+            State::Spare => Some(describe(Some((status, &diagnostics)), entry.report.as_ref())),
+            State::Granted(_) | State::Starting | State::Running => {
+                let cause = describe(Some((status, &diagnostics)), entry.report.as_ref());
+                out.push(terminated(&worker, &entry.place, &cause));
+                None
+            }
         };
         self.remember(worker.clone());
         out.push(Effect::Forget { worker, cause });
@@ -316,6 +389,7 @@ impl Ledger {
     fn asks_refused(&mut self, reason: &str, out: &mut Vec<Effect>) {
         for line in &mut self.lines {
             line.doubt();
+            line.ask_ahead(0);
             while let Some(id) = line.pop() {
                 self.requests.remove(&id);
                 out.push(Effect::Failed { id, reason: format!("YARN refuses the request: {reason}") });
@@ -345,21 +419,30 @@ impl Ledger {
 
     fn start_failed(&mut self, worker: Worker, reason: String, out: &mut Vec<Effect>) {
         let Some(entry) = self.workers.get(&worker) else { return };
-        if entry.state != State::Starting {
-            return;
+        match entry.state {
+            State::Spare => {}
+            State::Starting => {
+                out.push(terminated(&worker, &entry.place, &format!("could not be started: {reason}")));
+            }
+            State::Granted(_) if entry.warm.is_some() => {
+                out.push(terminated(&worker, &entry.place, &format!("could not be started: {reason}")));
+            }
+            State::Granted(_) | State::Running | State::Releasing { .. } => return,
         }
-        out.push(terminated(&worker, &entry.place, &format!("could not be started: {reason}")));
         self.give_back(&worker, "it could not be started", out);
     }
 
     fn connected(&mut self, worker: Worker, out: &mut Vec<Effect>) {
-        match self.workers.get_mut(&worker).map(|entry| &mut entry.state) {
-            Some(state @ State::Starting) => *state = State::Running,
-            Some(State::Running) => {}
-            Some(State::Granted(_) | State::Releasing { .. }) | None => {
-                out.push(Effect::Stop { worker, reason: "it is not wanted".to_owned() });
+        if let Some(entry) = self.workers.get_mut(&worker) {
+            entry.warm = entry.warm.map(|_| Warmth::Connected);
+            match entry.state {
+                State::Starting => return entry.state = State::Running,
+                State::Running | State::Spare => return,
+                State::Granted(_) if entry.warm.is_some() => return,
+                State::Granted(_) | State::Releasing { .. } => {}
             }
         }
+        out.push(Effect::Stop { worker, reason: "it is not wanted".to_owned() });
     }
 
     fn exited(&mut self, worker: Worker, report: Report, out: &mut Vec<Effect>) {
@@ -367,7 +450,7 @@ impl Ledger {
         let wait = report.may_be_yarns_kill();
         entry.report = Some(report);
         match entry.state {
-            State::Releasing { .. } | State::Granted(_) => {}
+            State::Spare | State::Releasing { .. } | State::Granted(_) => {}
             State::Starting | State::Running if wait => out.push(Effect::AwaitCompletion(worker)),
             State::Starting | State::Running => self.ended_by_report(worker, out),
         }

@@ -10,6 +10,10 @@ use super::types::*;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Op {
     Request(u8),
+    /// So many of one size ahead of any request.
+    Prewarm(u8, u32),
+    /// What nobody has wanted goes back.
+    PrewarmOver,
     Cancel(usize),
     Release(usize),
     ToFlink,
@@ -50,6 +54,7 @@ pub(super) struct Simulation {
     pub(super) asks: BTreeMap<i32, u32>,
     pub(super) live: BTreeSet<Worker>,
     started: BTreeSet<Worker>,
+    warmed: BTreeSet<Worker>,
     ended: BTreeSet<Worker>,
     grants: Vec<Grant>,
     completed: Vec<Completed>,
@@ -82,6 +87,17 @@ impl Simulation {
             match effect {
                 Effect::Launch { worker, .. } if self.ended.contains(&worker) => {
                     self.to_ledger.push_back(Input::StartFailed(worker, "no such container".into()));
+                }
+                // Its taskrunner is there, or on its way.
+                Effect::Launch { worker, .. } if self.warmed.contains(&worker) => {}
+                Effect::Warm(worker) if self.ended.contains(&worker) => {
+                    self.to_ledger.push_back(Input::StartFailed(worker, "no such container".into()));
+                }
+                Effect::Warm(worker) => {
+                    self.live.insert(worker.clone());
+                    self.warmed.insert(worker.clone());
+                    self.started.insert(worker.clone());
+                    self.starts.push(worker);
                 }
                 Effect::Launch { worker, .. } => {
                     self.live.insert(worker.clone());
@@ -157,6 +173,8 @@ impl Simulation {
                 let input = Input::Request { id, profile: profile(kind), order: Order::default() };
                 self.to_ledger.push_back(input);
             }
+            Op::Prewarm(kind, count) => self.feed(Input::Prewarm { profile: profile(kind), count }),
+            Op::PrewarmOver => self.feed(Input::PrewarmOver),
             Op::Cancel(k) => {
                 if let Some(id) = pick(&self.pending.keys().copied().collect::<Vec<_>>(), k) {
                     self.pending.remove(&id);

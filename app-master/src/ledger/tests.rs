@@ -215,10 +215,74 @@ fn a_taskrunner_that_is_not_wanted_is_stopped() {
     assert!(matches!(effects[..], [Effect::Stop { .. }]));
 }
 
+/// A ledger with one container that came ahead, its taskrunner connected.
+fn with_spare() -> Ledger {
+    let mut ledger = ready();
+    assert_eq!(ledger.step(Input::Prewarm { profile: size(1024), count: 1 }), vec![]);
+    assert_eq!(ledger.outgoing().asks.iter().map(|ask| ask.count).collect::<Vec<_>>(), [1]);
+    beat(&mut ledger, &[], &[]);
+    assert_eq!(beat(&mut ledger, &[("c1", 1)], &[]), [Effect::Warm(Worker::new("c1"))]);
+    assert_eq!(ledger.step(Input::Connected(Worker::new("c1"))), vec![]);
+    assert!(ledger.live().is_empty(), "Flink does not know of it");
+    assert_eq!(ledger.started(), [Worker::new("c1")]);
+    ledger
+}
+
+#[test]
+fn a_spare_is_handed_over_at_once_and_needs_no_second_start() {
+    let mut ledger = with_spare();
+    let effects = request(&mut ledger, 1, 1024);
+    assert_eq!(effects, [Effect::Allocated { id: 1, worker: Worker::new("c1"), place: place() }]);
+    assert_eq!(ledger.outgoing(), Outgoing::default());
+    ledger.step(Input::PrewarmOver);
+    let effects = ledger.step(Input::Launch { id: 1, worker: Worker::new("c1") });
+    assert!(matches!(effects[..], [Effect::Launch { .. }]), "{effects:?}");
+    assert_eq!((ledger.counts().running, ledger.counts().starting), (1, 0));
+    assert!(ledger.is_warm(&Worker::new("c1")));
+    assert!(matches!(request(&mut ledger, 2, 1024)[..], []), "the next one is asked for as ever");
+    assert_eq!(ledger.outgoing().asks[0].count, 1);
+}
+
+#[test]
+fn a_spare_that_nobody_wants_goes_back() {
+    let mut ledger = with_spare();
+    assert!(matches!(request(&mut ledger, 1, 2048)[..], []), "another size");
+    let effects = ledger.step(Input::PrewarmOver);
+    assert!(matches!(&effects[..], [Effect::Stop { worker, .. }] if worker.as_str() == "c1"), "{effects:?}");
+    assert_eq!(ledger.outgoing().releases, [Worker::new("c1")]);
+}
+
+#[test]
+fn a_spare_that_dies_is_no_business_of_flinks() {
+    let mut ledger = with_spare();
+    let effects = beat(&mut ledger, &[], &[("c1", -100)]);
+    assert!(matches!(effects[..], [Effect::Forget { cause: Some(_), .. }]), "{effects:?}");
+}
+
+#[test]
+fn a_request_takes_the_place_of_one_that_was_asked_for_ahead() {
+    let mut ledger = ready();
+    ledger.step(Input::Prewarm { profile: size(1024), count: 2 });
+    beat(&mut ledger, &[], &[]);
+    request(&mut ledger, 1, 1024);
+    assert_eq!(ledger.outgoing(), Outgoing::default(), "still two in all");
+    let effects = beat(&mut ledger, &[("c1", 1), ("c2", 1)], &[]);
+    assert!(matches!(effects[..], [Effect::Allocated { id: 1, .. }, Effect::Warm(_)]), "{effects:?}");
+}
+
+#[test]
+fn what_the_cluster_cannot_give_is_not_asked_for_ahead() {
+    let mut ledger = ready();
+    ledger.step(Input::Prewarm { profile: size(8192), count: 2 });
+    assert_eq!(ledger.outgoing(), Outgoing::default());
+}
+
 fn op() -> impl Strategy<Value = Op> {
     let k = 0..8usize;
     prop_oneof![
         6 => (0..3u8).prop_map(Op::Request),
+        1 => (0..3u8, 0..4u32).prop_map(|(kind, count)| Op::Prewarm(kind, count)),
+        1 => Just(Op::PrewarmOver),
         2 => k.clone().prop_map(Op::Cancel),
         2 => k.clone().prop_map(Op::Release),
         6 => Just(Op::ToFlink),
@@ -245,6 +309,11 @@ fn adds(op: &Op) -> bool {
     matches!(op, Op::Surplus(_) | Op::Repeat(_))
 }
 
+/// Most containers that were ever asked for ahead.
+fn ahead(ops: &[Op]) -> u32 {
+    ops.iter().map(|op| if let Op::Prewarm(_, count) = op { *count } else { 0 }).sum()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 20_000, ..ProptestConfig::default() })]
 
@@ -256,8 +325,8 @@ proptest! {
         }
         sim.settle();
         let counts = sim.ledger.counts();
-        prop_assert_eq!(counts.asked + counts.starting + counts.running, sim.wanted());
-        prop_assert_eq!(counts.asked, sim.pending.len());
+        prop_assert_eq!(counts.asked + counts.starting + counts.running, sim.wanted() + counts.ahead);
+        prop_assert_eq!(counts.asked, sim.pending.len() + counts.ahead);
         let owed: u32 = sim.asks.values().sum();
         if ops.iter().any(adds) {
             prop_assert!(owed as usize >= counts.asked, "a request is lost: {} < {}", owed, counts.asked);
@@ -265,13 +334,17 @@ proptest! {
             prop_assert_eq!(owed as usize, counts.asked);
         }
         sim.grant_all();
+        let counts = sim.ledger.counts();
+        prop_assert!(counts.ahead == 0 && counts.spare as u32 <= ahead(&ops), "{:?}", counts);
+        sim.run(Op::PrewarmOver);
+        sim.settle();
         // Releases that a restarted ResourceManager knows nothing of are given up in the end.
         for _ in 0..=RELEASE_TRIES {
             sim.run(Op::Refresh);
             sim.settle();
         }
         let counts = sim.ledger.counts();
-        prop_assert_eq!((counts.asked, counts.releasing, sim.pending.len()), (0, 0, 0));
+        prop_assert_eq!((counts.asked, counts.spare, counts.releasing, sim.pending.len()), (0, 0, 0, 0));
         prop_assert_eq!(counts.starting + counts.running, sim.workers.len());
         prop_assert_eq!(&sim.live, &sim.workers, "every surplus container is back, every worker alive");
         prop_assert!(sim.asks.values().all(|count| *count == 0));

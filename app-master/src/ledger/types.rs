@@ -144,6 +144,15 @@ pub enum Input {
         /// How to start it.
         order: Order,
     },
+    /// Ask for this many containers of a size that Flink will want; it has not asked for any yet.
+    Prewarm {
+        /// Size of each.
+        profile: Profile,
+        /// How many.
+        count: u32,
+    },
+    /// What Flink has not wanted by now goes back.
+    PrewarmOver,
     /// Flink no longer wants it.
     Cancel(u64),
     /// Flink expects the worker now: start it.
@@ -201,7 +210,9 @@ pub enum Effect {
         /// Why, for people.
         reason: String,
     },
-    /// Start the container's taskrunner.
+    /// Start the container's taskrunner, which waits for the order that [`Effect::Launch`] may bring.
+    Warm(Worker),
+    /// Start the container's taskrunner, if it is not there already, and give it its order.
     Launch {
         /// The container.
         worker: Worker,

@@ -139,6 +139,7 @@ impl Submission for Attendance {
 mod tests {
     use super::*;
     use crate::control::Control;
+    use crate::timeline::Timeline;
     use taskrunner::submission::{self, SubmissionError};
     use tokio::net::TcpListener;
 
@@ -146,7 +147,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let control = Control::new(b"secret".to_vec(), drop);
-        let server = tokio::spawn(async move { drop(control.serve(listener, attendance).await) });
+        let server =
+            tokio::spawn(async move { drop(control.serve(listener, attendance, Timeline::start()).await) });
         (address, server)
     }
 

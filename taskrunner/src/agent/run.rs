@@ -8,15 +8,16 @@ use std::time::{Duration, Instant};
 
 use flink_model::options::TASK_MANAGER_ENV;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Interval, MissedTickBehavior, interval_at, sleep};
 
 use super::config::Config;
 use super::core::{Core, Effect, Input, Limits};
 use super::files;
 use super::link::{self, LinkEvent};
+use crate::archive::{Recording, Use};
 use crate::control::event::Event as Kind;
-use crate::control::{Event, Launch, Memory};
+use crate::control::{Event, Launch, Memory, Recorded};
 use crate::exit::ExitReport;
 use crate::jvm::{JvmError, JvmProcess};
 use crate::memory;
@@ -47,14 +48,20 @@ pub async fn run(config: Config) -> io::Result<u8> {
 
     let clock = Instant::now();
     let mut core = Core::new(limits, 0);
-    let mut edge =
-        Edge { config, thread: SpawnThread::start()?, jvm_pid, jvm: None, samples: None, outgoing: None };
+    let thread = SpawnThread::start()?;
+    let mut edge = Edge { config, thread, jvm_pid, jvm: None, samples: None, recorded: None, outgoing: None };
     loop {
         let wait = core.deadline().map(|at| Duration::from_millis(at).saturating_sub(clock.elapsed()));
         let input = tokio::select! {
             event = inbox.recv() => Some(edge.link_input(event)),
             report = jvm_end(&edge.jvm) => Some(Input::Ended(report)),
             memory = next_sample(&mut edge.samples, &edge.jvm) => memory.map(Input::Sample),
+            recorded = next_recorded(&mut edge.recorded) => {
+                if let Some(recorded) = recorded {
+                    edge.send(Event { event: Some(Kind::Recorded(recorded)) }).await;
+                }
+                None
+            }
             _ = terminate.recv() => Some(Input::Signal),
             _ = interrupt.recv() => Some(Input::Signal),
             () = until(wait) => Some(Input::Tick),
@@ -104,6 +111,30 @@ async fn next_sample(samples: &mut Option<Interval>, jvm: &Option<JvmProcess>) -
     }
 }
 
+async fn next_recorded(recorded: &mut Option<oneshot::Receiver<Recorded>>) -> Option<Recorded> {
+    match recorded {
+        Some(receiver) => {
+            let answer = receiver.await.ok();
+            *recorded = None;
+            answer
+        }
+        None => pending().await,
+    }
+}
+
+/// Waits until the JVM has loaded what it needs, and reads what it has written about that.
+async fn record(recording: Recording, answer: oneshot::Sender<Recorded>) {
+    recording.settled().await;
+    match recording.take().await {
+        Ok(list) => {
+            tracing::info!(classes = list.classes(), "recorded the classes of the JVM");
+            // The loop may be over.
+            let _ = answer.send(Recorded { java: recording.id.text, class_list: list.text().to_owned() });
+        }
+        Err(error) => tracing::info!(%error, "the classes of the JVM are not recorded"),
+    }
+}
+
 enum Outcome {
     Done,
     Input(Input),
@@ -118,6 +149,8 @@ struct Edge {
     /// Until its end was taken note of.
     jvm: Option<JvmProcess>,
     samples: Option<Interval>,
+    /// The classes of the JVM, for an archive.
+    recorded: Option<oneshot::Receiver<Recorded>>,
     outgoing: Option<mpsc::Sender<Event>>,
 }
 
@@ -220,6 +253,11 @@ impl Edge {
         let mut samples = interval_at(tokio::time::Instant::now() + every, every);
         samples.set_missed_tick_behavior(MissedTickBehavior::Skip);
         self.samples = Some(samples);
+        if let Use::Record(recording) = jvm.archive() {
+            let (answer, recorded) = oneshot::channel();
+            tokio::spawn(record(recording.clone(), answer));
+            self.recorded = Some(recorded);
+        }
         let pid = jvm.pid();
         self.jvm_pid.store(pid, Ordering::Relaxed);
         self.jvm = Some(jvm);

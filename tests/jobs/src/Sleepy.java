@@ -11,6 +11,7 @@ public final class Sleepy {
     public static void main(String[] args) throws Exception {
         Options options = new Options(args);
         StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment();
+        env.setParallelism((int) options.number("parallelism", env.getParallelism()));
         Restarts.allow(env, options.number("restarts", 10));
         Thread.sleep(options.number("before", 0) * 1000);
         env.fromSequence(1, options.number("seconds", 10) * 10 * env.getParallelism()).map(new Sleep()).print();

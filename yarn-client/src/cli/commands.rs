@@ -14,6 +14,7 @@ use super::memory;
 use super::options::{ClusterOptions, SessionOptions, Verb};
 use super::programs;
 use super::settings::Settings;
+use super::timing::Clocked;
 use crate::context::Context;
 use crate::deploy::{self, Purpose};
 use crate::error::Failure;
@@ -24,6 +25,7 @@ use crate::report::{Output, Report};
 use crate::session::Attached;
 use crate::setup::{self, Setup};
 use crate::target::{self, Cluster};
+use crate::timing::Timing;
 use crate::{query, rest};
 
 /// Does what was asked for.
@@ -32,13 +34,16 @@ pub(super) async fn run(
     shared_console: &Arc<Console>,
     invocation: Invocation,
 ) -> Result<Exit, Failure> {
+    let timing = Timing::start();
     let Invocation { verb, client_words } = invocation;
     let console: &Console = shared_console;
     match verb {
-        Verb::Session(options) => session(&context, shared_console, &options).await,
-        Verb::Run(options) => programs::run(&context, shared_console, options, &client_words).await,
+        Verb::Session(options) => session(&context, shared_console, &options, &timing).await,
+        Verb::Run(options) => programs::run(&context, shared_console, options, &client_words, &timing).await,
         Verb::Info(options) => programs::info(&context, shared_console, &options, &client_words).await,
-        Verb::RunApplication(options) => programs::application(&context, shared_console, &options).await,
+        Verb::RunApplication(options) => {
+            programs::application(&context, shared_console, &options, &timing).await
+        }
         Verb::List(options) => {
             let (cluster, configuration) = find_cluster(&context, console, &options.cluster).await?;
             rest::list(&cluster, &configuration, &options, console).await.map_err(|f| cluster.explain(f))
@@ -101,6 +106,7 @@ async fn session(
     context: &Context,
     shared_console: &Arc<Console>,
     options: &SessionOptions,
+    timing: &Timing,
 ) -> Result<Exit, Failure> {
     let console: &Console = shared_console;
     let settings = Settings::of_session(options)?;
@@ -121,10 +127,11 @@ async fn session(
     settings.apply(&mut setup.configuration);
     let properties = target::properties_file(&setup.configuration, context);
     let purpose = Purpose::Session { min_workers: settings.min_workers };
-    let order = programs::order(&options.deploy, setup, context, purpose)?;
+    let order = programs::order(&options.deploy, setup, context, purpose, timing)?;
     if options.deploy.dry_run {
-        return programs::dry_run(order, json, console).await;
+        return programs::dry_run(order, &options.deploy, context, console).await;
     }
+    let clocked = Clocked::new(timing, &options.deploy, json, context, console);
     let interrupt = on_signals()?;
     let deployment = deploy::deploy(order, Arc::<Console>::clone(shared_console), &interrupt).await?;
     let id = deployment.id;
@@ -138,6 +145,7 @@ async fn session(
         return Err(failure);
     }
     console.out(&format!("JobManager Web Interface: http://{address}"));
+    clocked.tell_start(&deployment).await;
     if settings.detached {
         console.info(&detached_hint(id));
         return Ok(Exit::Done);

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -10,6 +11,8 @@ use crate::report::{Output, Report};
 /// What a command prints to. Log lines go to stdout, as Flink's own do: scripts look for them there.
 pub(crate) struct Console {
     progress: Mutex<Option<Upload>>,
+    /// A program reads stdout: it gets the result alone.
+    stdout_is_free: AtomicBool,
 }
 
 struct Upload {
@@ -23,12 +26,22 @@ struct Upload {
 
 impl Console {
     pub(crate) fn new() -> Self {
-        Self { progress: Mutex::new(None) }
+        Self { progress: Mutex::new(None), stdout_is_free: AtomicBool::new(false) }
     }
 
     fn log(&self, level: &str, text: &str) {
         let time = chrono::Local::now().format("%Y-%m-%d %H:%M:%S,%3f");
         self.out(&format!("{time} {level:<5} heddle [] - {text}"));
+    }
+
+    /// From now on only [`Console::result`] writes to stdout; everything else goes to stderr.
+    pub(crate) fn keep_stdout_free(&self) {
+        self.stdout_is_free.store(true, Ordering::Relaxed);
+    }
+
+    /// The result that a program reads, to stdout.
+    pub(crate) fn result(&self, text: &str) {
+        self.line(&mut std::io::stdout().lock(), text);
     }
 
     fn line(&self, stream: &mut dyn Write, text: &str) {
@@ -45,7 +58,7 @@ impl Console {
 
 impl Output for Console {
     fn out(&self, text: &str) {
-        self.line(&mut std::io::stdout().lock(), text);
+        if self.stdout_is_free.load(Ordering::Relaxed) { self.err(text) } else { self.result(text) }
     }
 
     fn err(&self, text: &str) {

@@ -1,7 +1,8 @@
 //! `memory`: options and terminal in, effects out.
 
-use std::io::IsTerminal;
+use std::os::fd::AsFd;
 
+use anstream::stream::RawStream;
 use flink_model::release::Release;
 
 use super::console::Console;
@@ -36,7 +37,7 @@ pub(super) async fn run(
     } else {
         // stdout may be read by a program; what is odd goes to stderr, before the picture that the eye stays on.
         study.warnings.iter().for_each(|warning| console.err(&format!("warning: {warning}")));
-        console.out(&study.text(look(context)));
+        console.out(&study.text(look(context, &std::io::stdout())));
     }
     study.refusal().map_or(Ok(Exit::Done), Err)
 }
@@ -53,12 +54,11 @@ fn release(text: &str) -> Result<Release, Failure> {
     text.parse().map_err(|e| Failure::because(format!("--flink-version {text}"), e))
 }
 
-/// What the terminal behind stdout can show.
-fn look(context: &Context) -> Look {
-    let stdout = std::io::stdout();
+/// What the terminal behind `stream` can show.
+pub(super) fn look(context: &Context, stream: &(impl AsFd + RawStream)) -> Look {
     let columns = context.var(variables::COLUMNS).and_then(|c| c.parse().ok());
     let of_terminal = || {
-        let size = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout).ok()).flatten();
+        let size = stream.is_terminal().then(|| rustix::termios::tcgetwinsize(stream).ok()).flatten();
         size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0)
     };
     let locale = [variables::LC_ALL, variables::LC_CTYPE, variables::LANG]
@@ -67,7 +67,7 @@ fn look(context: &Context) -> Look {
     Look {
         columns: of_terminal().or(columns).unwrap_or(COLUMNS),
         unicode: locale.is_some_and(is_utf8),
-        colour: anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never,
+        colour: anstream::AutoStream::choice(stream) != anstream::ColorChoice::Never,
     }
 }
 

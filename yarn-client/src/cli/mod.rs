@@ -12,6 +12,7 @@ mod programs;
 mod reference;
 mod settings;
 mod sql;
+mod timing;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use clap::{Command, CommandFactory, Parser};
 
+use crate::client_archive;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -83,7 +85,7 @@ struct Invocation {
 const OWN_VERBS: [&str; 7] = ["session", "ps", "gc", "memory", "completion", "man", "reference"];
 
 /// Options that say where a program runs, which we have found out by then, or that only we understand.
-const NOT_FOR_FLINK: [&str; 12] = [
+const NOT_FOR_FLINK: [&str; 13] = [
     "target",
     "executor",
     "job_manager",
@@ -95,6 +97,7 @@ const NOT_FOR_FLINK: [&str; 12] = [
     "dry_run",
     "output",
     "timeout",
+    "timing",
     "submission",
 ];
 
@@ -106,6 +109,9 @@ pub async fn main(context: Context, args: Vec<OsString>) -> ExitCode {
     let persona = Persona::of(&program);
     if persona == Persona::Heddle && args.first().is_some_and(|verb| verb == fs::VERB) {
         return fs::main(&context, args.get(1..).unwrap_or_default()).await.into();
+    }
+    if persona == Persona::Heddle && args.first().is_some_and(|verb| verb == client_archive::VERB) {
+        return client_archive::main(args.get(1..).unwrap_or_default()).await.into();
     }
     let verbose = args.iter().take_while(|a| *a != "--").any(|a| a == "-v" || a == "--verbose");
     let done = if let Persona::Sql(tool) = persona {

@@ -148,12 +148,15 @@ pub(crate) struct DeployOptions {
     /// Show what would be submitted, and exit
     #[arg(long = "dry-run")]
     pub(crate) dry_run: bool,
-    /// Form of what is shown: text or json
+    /// Form of the result: text, or json on the last line of the output
     #[arg(long = "output", value_name = "form")]
     pub(crate) output: Option<String>,
     /// Give up, and kill the application, if the cluster is not ready within this time (90s, 5min)
     #[arg(long = "timeout", value_name = "duration")]
     pub(crate) timeout: Option<String>,
+    /// Show where the time went: each step of the way as a bar, and the slowest
+    #[arg(long = "timing")]
+    pub(crate) timing: bool,
     /// Name of this submission: given twice, the second finds the first one's application
     #[arg(long = "submission", value_name = "name")]
     pub(crate) submission: Option<String>,

@@ -12,6 +12,7 @@ use super::commands::{become_client, on_signals, query_cluster, warn};
 use super::console::Console;
 use super::options::{DeployOptions, RunOptions};
 use super::settings::Settings;
+use super::timing::Clocked;
 use crate::context::Context;
 use crate::deploy::{self, Deployment, Order, Purpose, is_remote, without_scheme};
 use crate::error::Failure;
@@ -21,6 +22,7 @@ use crate::hadoop::Hadoop;
 use crate::report::{Output, Report};
 use crate::setup::{self, Setup};
 use crate::target::{self, text};
+use crate::timing::{self, Jobs, Timing};
 use crate::{follow, jar, per_job, program, rest, run as client};
 
 /// Where a program runs.
@@ -54,6 +56,7 @@ pub(super) async fn run(
     console: &Arc<Console>,
     options: RunOptions,
     words: &[OsString],
+    timing: &Timing,
 ) -> Result<Exit, Failure> {
     let settings = Settings::of_verb(&options.cluster, Some(&options.yarn))?;
     let in_cluster = match options.main_place.as_deref() {
@@ -76,7 +79,7 @@ pub(super) async fn run(
         // Without --main, which an application cannot have, it is loaded.
         let Some(setup) = setup else { return Err(no_main_place()) };
         let setup = Setup { configuration, ..setup };
-        return start_application(context, console, &options, &settings, setup).await;
+        return start_application(context, console, &options, &settings, setup, timing).await;
     }
     if options.jarfile.is_none()
         && options.program.is_empty()
@@ -90,19 +93,23 @@ pub(super) async fn run(
     if options.attached {
         console.warn("--attached has no effect here: `flink run` waits for the job unless -d is given");
     }
-    let local = local_jar(context, &options, &configuration, console).await?;
+    let local = local_jar(context, &options, &configuration, console, timing).await?;
     if place == Place::PerJob {
         let Some(setup) = setup.filter(|_| !in_cluster) else {
             return Err(Failure::usage("--main cluster needs a cluster that is there")
                 .hint("`flink run-application -t yarn-application` starts one and runs main() in it"));
         };
         let setup = Setup { configuration, ..setup };
-        return per_job(context, console, &options, setup, local, words).await;
+        return per_job(context, console, &options, setup, local, words, timing).await;
     }
     deployment_options_have_no_effect(&options.deploy, console)?;
+    let json = json(&options.deploy)?;
+    let clocked = Clocked::new(timing, &options.deploy, json, context, console);
+    timing.configured();
     let target =
         target::choose(options.cluster.job_manager.as_deref(), &mut configuration, context, &**console)?;
-    let cluster = target::locate(target, &configuration, context, &**console).await?;
+    let locate = target::locate(target, &configuration, context, &**console);
+    let cluster = timing.time("ResourceManager asked", locate).await?;
     let sizing = settings.sizing_flags();
     if !sizing.is_empty() {
         let list = sizing.join(", ");
@@ -112,11 +119,24 @@ pub(super) async fn run(
         Some(mut setup) => {
             setup.configuration = configuration;
             let words = words_with(words, &options, local.as_deref());
-            become_client(client::client(context, &setup, Some(&cluster.address), "run", &words, &**console)?)
+            let client = client::client(context, &setup, Some(&cluster.address), "run", &words, &**console)?;
+            if !clocked.is_wanted() && !json {
+                return become_client(client);
+            }
+            let ended = timing::run_client(client, &cluster.address, timing, &on_signals()?).await;
+            clocked.tell(cluster.application, Some(&cluster.address));
+            ended
         }
         None => {
             let options = options_with(&options, local);
-            let done = rest::run(&cluster, &configuration, &options, context, &**console).await;
+            let work = rest::run(&cluster, &configuration, &options, context, &**console);
+            let done = if clocked.is_wanted() {
+                let jobs = Jobs::new(&cluster.address, timing, timing::MAIN).ignore_present().await;
+                jobs.during(work).await
+            } else {
+                work.await
+            };
+            clocked.tell(cluster.application, Some(&cluster.address));
             done.map_err(|f| cluster.explain(f))
         }
     }
@@ -127,12 +147,13 @@ pub(super) async fn application(
     context: &Context,
     console: &Arc<Console>,
     options: &RunOptions,
+    timing: &Timing,
 ) -> Result<Exit, Failure> {
     let settings = Settings::of_verb(&options.cluster, Some(&options.yarn))?;
     check_application(options)?;
     let mut setup = Setup::load(context)?;
     settings.apply(&mut setup.configuration);
-    start_application(context, console, options, &settings, setup).await
+    start_application(context, console, options, &settings, setup, timing).await
 }
 
 fn check_application(options: &RunOptions) -> Result<(), Failure> {
@@ -156,6 +177,7 @@ async fn start_application(
     options: &RunOptions,
     settings: &Settings,
     mut setup: Setup,
+    timing: &Timing,
 ) -> Result<Exit, Failure> {
     match text(&setup.configuration, &EXECUTION_TARGET).map(|t| t.to_lowercase()).as_deref() {
         None | Some("yarn-application") => {}
@@ -171,17 +193,30 @@ async fn start_application(
     }
     let release = setup.release;
     let program = program::application(options, release, &mut setup.configuration, context)?;
-    let order = order(&options.deploy, setup, context, Purpose::Application(program))?;
+    let order = order(&options.deploy, setup, context, Purpose::Application(program), timing)?;
     if options.deploy.dry_run {
-        return dry_run(order, json, console).await;
+        return dry_run(order, &options.deploy, context, console).await;
     }
+    let clocked = Clocked::new(timing, &options.deploy, json, context, console);
     let interrupt = on_signals()?;
     let deployment = deploy::deploy(order, Arc::<Console>::clone(console), &interrupt).await?;
     tell(&deployment, console);
     if !options.attached {
+        clocked.tell_start(&deployment).await;
         return Ok(Exit::Done);
     }
-    follow::follow(&deployment.yarn, deployment.id, deployment.address.as_ref(), &interrupt, &**console).await
+    let address = deployment.address.as_ref();
+    let work = follow::follow(&deployment.yarn, deployment.id, address, &interrupt, &**console);
+    let ended = match address.filter(|_| clocked.is_wanted()) {
+        Some(address) => {
+            // With the application its ApplicationMaster ends, so it is asked before.
+            let work = async { futures::join!(work, timing::complete(&deployment)).0 };
+            Jobs::new(address, timing, timing::MAIN).during(work).await
+        }
+        None => work.await,
+    };
+    clocked.tell(Some(deployment.id), address);
+    ended
 }
 
 fn tell(deployment: &Deployment, console: &Console) {
@@ -201,20 +236,25 @@ async fn per_job(
     setup: Setup,
     jar: Option<String>,
     words: &[OsString],
+    timing: &Timing,
 ) -> Result<Exit, Failure> {
     let json = json(&options.deploy)?;
     let words = words_with(words, options, jar.as_deref());
     let client_setup = setup.clone();
-    let order = order(&options.deploy, setup, context, Purpose::PerJob { jar })?;
+    let order = order(&options.deploy, setup, context, Purpose::PerJob { jar }, timing)?;
     if options.deploy.dry_run {
-        return dry_run(order, json, console).await;
+        return dry_run(order, &options.deploy, context, console).await;
     }
+    let clocked = Clocked::new(timing, &options.deploy, json, context, console);
     let start = |address: &target::RestAddress| {
         client::client(context, &client_setup, Some(address), "run", &words, &**console)
     };
     let detached = options.detached || options.yarn.yarn_detached;
     let report = Arc::<Console>::clone(console);
-    per_job::run(order, start, detached, report, &on_signals()?).await
+    let timed = clocked.is_wanted();
+    let ended = per_job::run(order, start, detached, timed, report, &on_signals()?).await?;
+    clocked.tell(ended.application, None);
+    Ok(ended.exit)
 }
 
 /// The program's jar on this machine: checked before a JVM is started for it, fetched first if it lies on HDFS. None for Python.
@@ -223,6 +263,7 @@ async fn local_jar(
     options: &RunOptions,
     configuration: &Configuration,
     console: &Arc<Console>,
+    timing: &Timing,
 ) -> Result<Option<String>, Failure> {
     if options.python.is_some() || options.py_module.is_some() {
         return Ok(None);
@@ -231,7 +272,7 @@ async fn local_jar(
     let Some(jar) = jar else { return Ok(None) };
     if is_remote(&jar) {
         let hadoop = Hadoop::load(context, configuration)?;
-        let path = fetch(&hadoop, context, &jar, &**console).await?;
+        let path = timing.time("jar fetched", fetch(&hadoop, context, &jar, &**console)).await?;
         return Ok(Some(path.to_string_lossy().into_owned()));
     }
     let path = context.path(without_scheme(&jar));
@@ -294,6 +335,7 @@ pub(super) fn order(
     setup: Setup,
     context: &Context,
     purpose: Purpose,
+    timing: &Timing,
 ) -> Result<Order, Failure> {
     let within = options.timeout.as_deref().map(|text| {
         let parsed = units::Duration::parse(text).map_err(|e| {
@@ -304,6 +346,7 @@ pub(super) fn order(
     Ok(Order {
         submission: options.submission.clone(),
         within: within.transpose()?,
+        timing: timing.clone(),
         ..Order::new(setup, context.clone(), purpose)
     })
 }
@@ -312,16 +355,29 @@ pub(super) fn order(
 pub(super) fn json(options: &DeployOptions) -> Result<bool, Failure> {
     match options.output.as_deref() {
         None | Some("text") => Ok(false),
-        Some("json") if options.dry_run => Ok(true),
-        Some("json") => Err(Failure::usage("--output json belongs to --dry-run")),
+        Some("json") => Ok(true),
         Some(other) => Err(Failure::usage(format!("--output {other}: it is either text or json"))),
     }
 }
 
 /// Shows what would be done. Warnings go to stderr, for stdout may be read by a program.
-pub(super) async fn dry_run(order: Order, json: bool, console: &Console) -> Result<Exit, Failure> {
-    let shown = deploy::dry_run(order, &Aside(console)).await?;
-    console.out(if json { shown.json() } else { shown.tree() }.trim_end());
+pub(super) async fn dry_run(
+    order: Order,
+    options: &DeployOptions,
+    context: &Context,
+    console: &Console,
+) -> Result<Exit, Failure> {
+    let timing = order.timing.clone();
+    let mut shown = deploy::dry_run(order, &Aside(console)).await?;
+    if json(options)? {
+        if options.timing {
+            shown = shown.with_timing(timing.summary());
+        }
+        console.out(shown.json().trim_end());
+    } else {
+        console.out(shown.tree().trim_end());
+        Clocked::new(&timing, options, false, context, console).tell(None, None);
+    }
     Ok(Exit::Done)
 }
 
@@ -344,11 +400,7 @@ fn deployment_options_have_no_effect(options: &DeployOptions, console: &Console)
         )
         .hint("`flink info` shows the plan of a program"));
     }
-    let given = [
-        ("--output", options.output.is_some()),
-        ("--timeout", options.timeout.is_some()),
-        ("--submission", options.submission.is_some()),
-    ];
+    let given = [("--timeout", options.timeout.is_some()), ("--submission", options.submission.is_some())];
     let list: Vec<&str> = given.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
     if !list.is_empty() {
         console.warn(&format!("no effect on a cluster that runs already: {}", list.join(", ")));
@@ -367,7 +419,7 @@ pub(super) async fn info(
     let mut setup = Setup::load(context)?;
     warn(console, setup.warnings.iter().chain(&settings.warnings));
     settings.apply(&mut setup.configuration);
-    let jar = local_jar(context, options, &setup.configuration, console).await?;
+    let jar = local_jar(context, options, &setup.configuration, console, &Timing::start()).await?;
     let words = words_with(words, options, jar.as_deref());
     become_client(client::client(context, &setup, None, "info", &words, &**console)?)
 }

@@ -50,11 +50,15 @@ pub(crate) async fn gather(yarn: &ApplicationClient) -> Result<Facts, Failure> {
     })
 }
 
-/// Directory in which application directories are made; the question shows whether the NameNode answers.
-pub(crate) async fn staging_base(storage: &Storage, configured: Option<&str>) -> Result<String, Failure> {
-    let base = storage.path(configured.unwrap_or_else(|| storage.home_dir())).map_err(|e| Failure::fs(&e))?;
-    storage.clone().with_deadline(FIRST_ANSWER).find(&base).await.map_err(|e| Failure::fs(&e))?;
-    Ok(base)
+/// Directory in which application directories are made.
+pub(crate) fn staging_base(storage: &Storage, configured: Option<&str>) -> Result<String, Failure> {
+    storage.path(configured.unwrap_or_else(|| storage.home_dir())).map_err(|e| Failure::fs(&e))
+}
+
+/// Whether the NameNode answers: one that does not is told of early.
+pub(crate) async fn first_answer(storage: &Storage, base: &str) -> Result<(), Failure> {
+    let found = storage.clone().with_deadline(FIRST_ANSWER).find(base).await;
+    found.map(drop).map_err(|e| Failure::fs(&e))
 }
 
 /// Refuses what the cluster would refuse later, or never grant.

@@ -1,6 +1,8 @@
 //! What is looked at before anything is written: YARN, HDFS and the files on this machine.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use flink_model::class_path::ContainerFiles;
 use flink_model::spec::{Resource, ResourceKind};
@@ -16,8 +18,9 @@ use super::wanted::{BRIDGE, Origin, Part, Wanted};
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
 use crate::report::Report;
-use crate::staging::{ApplicationDir, Artifact, Store, below, hash_files};
-use std::sync::Arc;
+use crate::staging::{ApplicationDir, Artifact, Hashes, Pace, Store, Survey, below};
+use crate::table::bytes;
+use crate::timing::Timing;
 
 /// Below the staging directory's base: the store for files that anybody may see, and the one for the user's own.
 pub(crate) const SHARED_STORE: &str = ".heddle/store";
@@ -32,10 +35,25 @@ pub(crate) struct Ground {
     pub(crate) base: String,
     pub(crate) facts: Facts,
     pub(crate) directory: ApplicationDir,
-    shared: (Store, Vec<Artifact>),
-    private: (Store, Vec<Artifact>),
+    shared: Store,
+    private: Store,
+    hashes: Hashes,
     remote: Vec<RemoteFile>,
     parts: BTreeMap<String, Part>,
+}
+
+/// What the stores have of the files, and what they lack.
+#[derive(Debug)]
+pub(crate) struct Stock {
+    shared: Survey,
+    private: Survey,
+}
+
+impl Stock {
+    /// Nothing has to be uploaded.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.shared.missing().is_empty() && self.private.missing().is_empty()
+    }
 }
 
 /// A file of the containers, as YARN gets it.
@@ -54,45 +72,68 @@ impl Ground {
         hadoop: Hadoop,
         yarn: ApplicationClient,
         report: &dyn Report,
-    ) -> Result<Self, Failure> {
+    ) -> Result<(Self, Stock), Failure> {
         let staging = prepared.staging_base.as_deref();
         let storage = hadoop.storage(staging)?;
-        let local = |wanted: &Wanted| match &wanted.origin {
-            Origin::Shared(path) | Origin::Private(path) => Some(path.clone()),
-            _ => None,
-        };
-        let paths: Vec<_> = prepared.wanted.iter().filter_map(local).collect();
-        let cache = prepared.context.cache_dir().map(|dir| dir.join("hashes.json"));
-        let (facts, hashed, base, remote) = future::try_join4(
-            facts::gather(&yarn),
-            hash_files(&paths, cache),
-            facts::staging_base(&storage, staging),
-            resolve(&hadoop, &prepared.wanted, prepared.release, report),
-        )
-        .await?;
-        facts::check(prepared, &hadoop, &facts, report)?;
-
+        let base = facts::staging_base(&storage, staging)?;
+        let timing = &prepared.timing;
+        let local: Vec<(&Wanted, &PathBuf, bool)> = prepared
+            .wanted
+            .iter()
+            .filter_map(|wanted| match &wanted.origin {
+                Origin::Shared(path) => Some((wanted, path, true)),
+                Origin::Private(path) => Some((wanted, path, false)),
+                _ => None,
+            })
+            .collect();
+        let paths: Vec<PathBuf> = local.iter().map(|(_, path, _)| (*path).clone()).collect();
+        let hashes = Hashes::open(prepared.context.cache_dir().map(|dir| dir.join("hashes.json")));
+        let contents = hashes.begin(&paths, timing)?;
         let (mut shared, mut private) = (Vec::new(), Vec::new());
-        let mut hashed = hashed.into_iter();
-        for wanted in prepared.wanted.iter().filter(|w| local(w).is_some()) {
-            let Some(file) = hashed.next() else { break };
+        for ((wanted, _, in_shared), file) in local.iter().zip(contents) {
             let artifact = Artifact { key: wanted.key.clone(), file, kind: wanted.kind };
-            let list = if matches!(wanted.origin, Origin::Shared(_)) { &mut shared } else { &mut private };
-            list.push(artifact);
+            if *in_shared { shared.push(artifact) } else { private.push(artifact) }
         }
+
         let store_storage = hadoop.storage(prepared.store_dir.as_deref().or(staging))?;
         let store_root = match &prepared.store_dir {
             Some(dir) => dir.clone(),
             None => below(&base, SHARED_STORE),
         };
         let replication = prepared.replication;
+        let pace = if prepared.fast_start { Pace::QUICK } else { Pace::PLAIN };
+        let shared_store = Store::shared(store_storage, &store_root, replication, pace)?;
+        let private_store = Store::private(storage.clone(), &below(&base, PRIVATE_STORE), replication, pace)?;
+
+        let facts = timing.time("ResourceManager asked", facts::gather(&yarn));
+        let answers = timing.time("NameNode asked", facts::first_answer(&storage, &base));
+        let resolved = resolve(&hadoop, &prepared.wanted, prepared.release, report);
+        let remote = async {
+            if local.len() == prepared.wanted.len() {
+                return resolved.await;
+            }
+            timing.time("remote files looked at", resolved).await
+        };
+        let stock = timing.time(
+            "stores looked at",
+            future::try_join(shared_store.survey(shared), private_store.survey(private)),
+        );
+        let (facts, (), remote, (shared, private)) = if prepared.fast_start {
+            future::try_join4(facts, answers, remote, stock).await?
+        } else {
+            let (facts, answers, remote) = future::try_join3(facts, answers, remote).await?;
+            (facts, answers, remote, stock.await?)
+        };
+        facts::check(prepared, &hadoop, &facts, report)?;
+
         let id = facts.application.id.to_string();
         let local_parts = prepared.wanted.iter().map(|w| (w.key.clone(), w.part));
         let remote_parts = remote.iter().map(|f| (f.resource.key.clone(), f.part));
-        Ok(Self {
+        let ground = Self {
             directory: ApplicationDir::new(storage.clone(), &base, &id, replication),
-            shared: (Store::shared(store_storage, &store_root, replication)?, shared),
-            private: (Store::private(storage.clone(), &below(&base, PRIVATE_STORE), replication)?, private),
+            shared: shared_store,
+            private: private_store,
+            hashes,
             parts: local_parts.chain(remote_parts).collect(),
             hadoop,
             yarn,
@@ -100,16 +141,15 @@ impl Ground {
             base,
             facts,
             remote,
-        })
+        };
+        Ok((ground, Stock { shared, private }))
     }
 
     /// The files as they will be; nothing is written.
-    pub(crate) async fn planned(&self) -> Result<Vec<Placed>, Failure> {
-        let (shared, private) =
-            future::try_join(self.shared.0.survey(&self.shared.1), self.private.0.survey(&self.private.1))
-                .await?;
-        let mut planned = self.shared.0.planned(&shared)?;
-        planned.append(&mut self.private.0.planned(&private)?);
+    pub(crate) async fn planned(&self, stock: Stock) -> Result<Vec<Placed>, Failure> {
+        let (mut planned, mut private) =
+            future::try_join(self.shared.planned(stock.shared), self.private.planned(stock.private)).await?;
+        planned.append(&mut private);
         let mut placed: Vec<Placed> =
             planned.into_iter().map(|(resource, upload)| self.placed(resource, upload)).collect();
         placed.extend(self.remote.iter().map(|f| self.placed(f.resource.clone(), false)));
@@ -117,26 +157,42 @@ impl Ground {
     }
 
     /// Brings all files to the cluster.
-    pub(crate) async fn place(&self, undo: &Undo, report: &Arc<dyn Report>) -> Result<Vec<Placed>, Failure> {
-        let (shared, private) =
-            future::try_join(self.shared.0.survey(&self.shared.1), self.private.0.survey(&self.private.1))
-                .await?;
+    pub(crate) async fn place(
+        &self,
+        stock: Stock,
+        timing: &Timing,
+        undo: &Undo,
+        report: &Arc<dyn Report>,
+    ) -> Result<Vec<Placed>, Failure> {
+        let Stock { shared, private } = stock;
         let missing = [shared.missing(), private.missing()].concat();
+        let upload = timing.leg("upload");
         if !missing.is_empty() {
             report.upload_begins(missing.len(), missing.iter().sum());
         }
         let brought = future::try_join(
-            self.shared.0.complete(shared, &undo.unfinished, report),
-            self.private.0.complete(private, &undo.unfinished, report),
+            self.shared.complete(shared, &undo.unfinished, report),
+            self.private.complete(private, &undo.unfinished, report),
         )
         .await;
         if !missing.is_empty() {
             report.upload_ends();
+            upload.end_of(format!("{} files, {}", missing.len(), bytes(missing.iter().sum())));
         }
-        let (mut resources, mut private) = brought?;
-        resources.append(&mut private);
+        let (mut brought, mut private) = brought?;
+        brought.append(&mut private);
+        let (contents, mut resources): (Vec<_>, Vec<_>) = brought.into_iter().unzip();
+        if let Err(failure) = self.hashes.remember(&contents) {
+            let hints = failure.hints().join("; ");
+            report.warn(&format!("{failure}; {hints}"));
+        }
         resources.extend(self.remote.iter().map(|f| f.resource.clone()));
         Ok(resources.into_iter().map(|resource| self.placed(resource, false)).collect())
+    }
+
+    /// The store for files that anybody may see, and the one for the user's own.
+    pub(crate) fn stores(&self) -> (&Store, &Store) {
+        (&self.shared, &self.private)
     }
 
     fn placed(&self, resource: Resource, upload: bool) -> Placed {
@@ -146,13 +202,15 @@ impl Ground {
 }
 
 /// What of it stands on the class path.
-pub(crate) fn container_files(prepared: &Prepared, placed: &[Placed]) -> ContainerFiles {
+pub(crate) fn container_files(placed: &[Placed]) -> ContainerFiles {
     let of = |part: Part| {
         let keys = placed.iter().filter(move |p| p.part == part && p.resource.kind == ResourceKind::File);
         keys.map(|p| p.resource.key.clone())
     };
     ContainerFiles {
-        shipped: of(Part::System).chain(prepared.logging.1.iter().map(|f| f.key.clone())).collect(),
+        // Configuration and logging settings lie in the working directory, which stands behind the jars: it is no part of what a class data
+        // archive can be made for.
+        shipped: of(Part::System).collect(),
         user: of(Part::User).collect(),
         bridge: Some(BRIDGE.to_owned()),
     }

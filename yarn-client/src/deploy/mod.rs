@@ -1,9 +1,11 @@
 //! Bringing up a cluster: check, stage, submit, wait. Whatever stops it half way is undone.
 
+mod archives;
 mod facts;
 mod ground;
 mod order;
 mod prepare;
+mod prewarm;
 mod queue;
 mod resolve;
 mod show;
@@ -19,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use flink_model::spec::{AmSpec, SPEC_FILE};
-use futures::future;
+use futures::{FutureExt, future};
 use hadoop_fs::Source;
 use tokio_util::sync::CancellationToken;
 use yarn_api::ApplicationClient;
@@ -31,13 +33,15 @@ use crate::janitor;
 use crate::memory::Limits;
 use crate::patience::Patience;
 use crate::report::Report;
+use crate::rest::{Answer, Probe};
 use crate::target::RestAddress;
+use crate::timing::{Marks, SUBMISSION};
 use ground::{Ground, Placed};
 use prepare::Prepared;
 use submission::Known;
 use submit::InlineFiles;
 use undo::Undo;
-use watch::{Progress, Watch};
+use watch::{Progress, Reached, Watch, reached};
 
 pub(crate) use ground::{PRIVATE_STORE, SHARED_STORE};
 pub use order::{Deployment, Order, Program, Purpose};
@@ -65,6 +69,7 @@ pub async fn deploy(
     let prepared = Prepared::new(order, &*report)?;
     let hadoop = Hadoop::load(&prepared.context, &prepared.configuration)?;
     let yarn = hadoop.yarn()?;
+    prepared.timing.configured();
     if let Some(known) = submission::find(&prepared, &yarn).await? {
         return known_deployment(&prepared, known, yarn, &*report).await;
     }
@@ -83,8 +88,9 @@ pub async fn deploy(
         }
     };
     let failure = match interrupt.run_until_cancelled(work).await {
-        Some(Ok((id, address, secret))) => {
-            return Ok(Deployment { id, address, yarn, found: false, secret, undo });
+        Some(Ok(Up { id, address, secret, marks })) => {
+            let timing = prepared.timing.clone();
+            return Ok(Deployment { id, address, yarn, found: false, secret, timing, marks, undo });
         }
         Some(Err(failure)) => failure,
         None => Failure::new("interrupted: the deployment was given up"),
@@ -99,9 +105,10 @@ pub async fn dry_run(order: Order, report: &dyn Report) -> Result<DryRun, Failur
     let prepared = Prepared::new(order, report)?;
     let hadoop = Hadoop::load(&prepared.context, &prepared.configuration)?;
     let yarn = hadoop.yarn()?;
-    let ground = Ground::look(&prepared, hadoop, yarn, report).await?;
-    let placed = ground.planned().await?;
-    let plan = plan(&prepared, &ground, placed)?;
+    prepared.timing.configured();
+    let (ground, stock) = Ground::look(&prepared, hadoop, yarn, report).await?;
+    let placed = ground.planned(stock).await?;
+    let plan = plan(&prepared, &ground, placed, report).await?;
     Ok(DryRun::new(&prepared, plan))
 }
 
@@ -115,13 +122,22 @@ pub(crate) struct Plan {
     order: Bytes,
 }
 
-fn plan(prepared: &Prepared, ground: &Ground, placed: Vec<Placed>) -> Result<Plan, Failure> {
+async fn plan(
+    prepared: &Prepared,
+    ground: &Ground,
+    placed: Vec<Placed>,
+    report: &dyn Report,
+) -> Result<Plan, Failure> {
     let shipped = prepared.shipped(ground.facts.application.id)?;
-    let spec = submit::spec(prepared, ground, &shipped, &placed)?;
+    let mut spec = submit::spec(prepared, ground, &shipped, &placed)?;
+    let archives = prepared
+        .timing
+        .time("class data archives looked at", archives::add(ground, &placed, &mut spec, report));
+    let archives = archives.await;
     let order = serde_json::to_vec_pretty(&spec)
         .map_err(|e| Failure::because("cannot write the order to the ApplicationMaster", e))?;
     let inline = submit::configuration_files(prepared, &shipped)?;
-    let resources: Vec<_> = placed.iter().map(|p| p.resource.clone()).collect();
+    let resources: Vec<_> = placed.iter().map(|p| p.resource.clone()).chain(archives).collect();
     let context = submit::submission(prepared, ground, &spec, &resources)?;
     Ok(Plan { placed, spec, context, inline, order: order.into() })
 }
@@ -132,20 +148,30 @@ async fn bring_up(
     yarn: ApplicationClient,
     undo: &Undo,
     report: &Arc<dyn Report>,
-) -> Result<(ApplicationId, Option<RestAddress>, Vec<u8>), Failure> {
-    let begin = Instant::now();
+) -> Result<Up, Failure> {
+    let timing = &prepared.timing;
     report.info(&format!("Cluster specification: {}", prepared.specification()));
     // Everything that can say no comes before the first byte is written.
-    let ground = Ground::look(prepared, hadoop, yarn, &**report).await?;
+    let (ground, stock) = Ground::look(prepared, hadoop, yarn, &**report).await?;
     let (yarn, directory) = (&ground.yarn, &ground.directory);
     let id = ground.facts.application.id;
-    tracing::debug!(elapsed = ?begin.elapsed(), "checked");
+    tracing::debug!(elapsed = ?timing.elapsed(), "checked");
 
     undo.note(|state| state.directory = Some(directory.clone()));
     // A NameNode that refused has made nothing that could be removed.
-    directory.create().await.inspect_err(|_| undo.note(|state| state.directory = None))?;
-    let placed = ground.place(undo, report).await?;
-    let Plan { mut context, mut inline, order, .. } = plan(prepared, &ground, placed)?;
+    let create = timing.time("application's directory made", directory.create());
+    let create = create.map(|made| made.inspect_err(|_| undo.note(|state| state.directory = None)));
+    // Where something has to be uploaded, a NameNode that refuses the directory is to be heard first.
+    let at_once = prepared.fast_start && stock.is_complete();
+    let place = ground.place(stock, timing, undo, report);
+    let placed = if at_once {
+        future::try_join(create, place).await?.1
+    } else {
+        create.await?;
+        place.await?
+    };
+    let Plan { mut context, mut inline, order, spec, .. } =
+        plan(prepared, &ground, placed, &**report).await?;
     // The order lies in the directory in any case: by it the directory is known for ours.
     let mut own = vec![(SPEC_FILE.to_owned(), Source::Bytes(order.clone()))];
     if submit::fit_inline(&inline, &order) {
@@ -159,12 +185,13 @@ async fn bring_up(
     }
     let secret = submit::new_secret();
     context.am_container.tokens = submit::credentials(&secret, &inline).to_writable_bytes();
-    tracing::debug!(elapsed = ?begin.elapsed(), "staged");
+    tracing::debug!(elapsed = ?timing.elapsed(), "staged");
 
     submission::remember(prepared, yarn, id)?;
     report.info(&format!("Submitting application master {id}"));
     undo.note(|state| state.application = Some((yarn.clone(), id)));
-    yarn.submit_application(&context).await.map_err(|e| yarn_failure(&e))?;
+    let submit = timing.time(SUBMISSION, yarn.submit_application(&context));
+    submit.await.map_err(|e| yarn_failure(&e))?;
     report.info(&format!("Submitted application {id}"));
     report.info("Waiting for the cluster to be allocated");
     // Neither a file that nobody waits for, nor tidying up after others must hold up this application.
@@ -176,14 +203,22 @@ async fn bring_up(
         future::pending::<Infallible>().await
     };
     let ended = tokio::select! {
-        ended = wait(yarn, id, prepared.program.is_some(), &**report) => ended?,
+        ended = wait(yarn, id, prepared, spec.prewarm.is_some(), &**report) => ended?,
         never = tidy => match never {},
     };
-    let address = ended.inspect_err(|_| undo.note(|state| state.application = None))?;
+    let (address, marks) = ended.inspect_err(|_| undo.note(|state| state.application = None))?;
     if let Some(address) = &address {
         report.info(&format!("Found Web Interface {address} of application '{id}'."));
     }
-    Ok((id, address, secret))
+    Ok(Up { id, address, secret, marks })
+}
+
+/// A cluster that has come up.
+struct Up {
+    id: ApplicationId,
+    address: Option<RestAddress>,
+    secret: Vec<u8>,
+    marks: Marks,
 }
 
 /// An application that an earlier order of the same name has made.
@@ -196,39 +231,82 @@ async fn known_deployment(
     let (Known::Alive(id) | Known::Succeeded(id)) = known;
     let name = prepared.submission.as_deref().unwrap_or_default();
     report.info(&format!("The submission {name} is there already: application {id}"));
-    let address = match known {
-        Known::Alive(_) => wait(&yarn, id, prepared.program.is_some(), report).await??,
-        Known::Succeeded(_) => None,
+    let (address, marks) = match known {
+        Known::Alive(_) => wait(&yarn, id, prepared, true, report).await??,
+        Known::Succeeded(_) => (None, Marks::default()),
     };
     if let Some(address) = &address {
         report.info(&format!("Found Web Interface {address} of application '{id}'."));
     }
-    Ok(Deployment { id, address, yarn, found: true, secret: Vec::new(), undo: Undo::default() })
+    let timing = prepared.timing.clone();
+    Ok(Deployment {
+        id,
+        address,
+        yarn,
+        found: true,
+        secret: Vec::new(),
+        timing,
+        marks,
+        undo: Undo::default(),
+    })
 }
 
 /// Follows the application until it can be spoken to (none: its program has ended well already), or (the inner error) has failed.
+/// `early`: it may run, for YARN, before its REST interface is up.
 async fn wait(
     yarn: &ApplicationClient,
     id: ApplicationId,
-    has_program: bool,
+    prepared: &Prepared,
+    early: bool,
     report: &dyn Report,
-) -> Result<Result<Option<RestAddress>, Failure>, Failure> {
+) -> Result<Result<(Option<RestAddress>, Marks), Failure>, Failure> {
+    const DEPLOYED: &str = "YARN application has been deployed successfully.";
     let begin = Instant::now();
-    let mut watch = if has_program { Watch::of_program() } else { Watch::default() };
+    let timing = &prepared.timing;
+    let mut watch = if prepared.program.is_some() { Watch::of_program() } else { Watch::default() };
     let mut pause = POLL.0;
     let mut patience = Patience::new(SILENCE);
+    let mut marks = Marks::default();
+    let mut listening: Option<(Probe, Instant)> = None;
     loop {
         let Some(found) = patience.report(yarn, id, report).await? else {
             tokio::time::sleep(POLL.1).await;
             continue;
         };
+        marks.saw(found.state, timing.elapsed());
         let (progress, news) = watch.step(&found, begin.elapsed());
         for text in news {
             report.info(&text);
         }
         match progress {
-            Progress::Ready(address) => return Ok(Ok(Some(address))),
-            Progress::Ended => return Ok(Ok(None)),
+            // Its first answer costs a JobManager a moment: no need to ask for it.
+            Progress::Running(address) if !early => {
+                report.info(DEPLOYED);
+                return Ok(Ok((Some(address), marks)));
+            }
+            // It can still die before it answers, so the report is looked at in between.
+            Progress::Running(address) => {
+                listening = listening.filter(|(probe, _)| *probe.address() == address);
+                let (probe, since) = listening.get_or_insert_with(|| (Probe::new(&address), Instant::now()));
+                let answer = probe.within(POLL.1).await;
+                match reached(answer, &address, since.elapsed()) {
+                    Reached::NotYet => {
+                        if answer == Answer::OutOfReach {
+                            tokio::time::sleep(POLL.1).await;
+                        }
+                        continue;
+                    }
+                    Reached::Ready => {}
+                    Reached::GivenUp(warning) => report.warn(&warning),
+                }
+                marks.answers = Some(timing.elapsed());
+                report.info(DEPLOYED);
+                return Ok(Ok((Some(address), marks)));
+            }
+            Progress::Ended => {
+                report.info(DEPLOYED);
+                return Ok(Ok((None, marks)));
+            }
             Progress::Failed(failure) => return Ok(Err(failure)),
             Progress::Waiting => tokio::time::sleep(pause).await,
         }

@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::report::Report;
 use crate::setup::Setup;
 use crate::target::RestAddress;
+use crate::timing::{Marks, Timing};
 
 /// What cluster to start.
 #[derive(Debug)]
@@ -25,12 +26,14 @@ pub struct Order {
     pub submission: Option<String>,
     /// Gives up, and kills the application, when it cannot be used within this time.
     pub within: Option<Duration>,
+    /// Where the legs of the deployment are recorded.
+    pub timing: Timing,
 }
 
 impl Order {
-    /// An order without a bound on its time.
+    /// An order without a bound on its time. The time of its legs counts from now.
     pub fn new(setup: Setup, context: Context, purpose: Purpose) -> Self {
-        Self { setup, context, purpose, submission: None, within: None }
+        Self { setup, context, purpose, submission: None, within: None, timing: Timing::start() }
     }
 }
 
@@ -98,6 +101,10 @@ pub struct Deployment {
     /// The application was there already: an earlier order of the same name had made it.
     pub found: bool,
     pub(super) secret: Vec<u8>,
+    /// Where its legs are recorded.
+    pub timing: Timing,
+    /// When the client saw it come up.
+    pub(crate) marks: Marks,
     pub(super) undo: Undo,
 }
 

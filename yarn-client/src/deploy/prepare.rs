@@ -24,6 +24,7 @@ use crate::report::Report;
 use crate::setup::release_of;
 use crate::staging::LocalFile;
 use crate::target::{bad_value, text};
+use crate::timing::Timing;
 use crate::{jar, java};
 
 /// A checked order.
@@ -39,6 +40,9 @@ pub(crate) struct Prepared {
     pub(crate) submission: Option<String>,
     pub(crate) tags: BTreeSet<String>,
     pub(crate) within: Option<Duration>,
+    pub(crate) timing: Timing,
+    /// Everything that makes a start quicker may be used.
+    pub(crate) fast_start: bool,
     pub(crate) cluster: ClusterSpec,
     pub(crate) wanted: Vec<Wanted>,
     /// Logging configuration: its kind and the local file.
@@ -51,7 +55,7 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// Checks an order.
     pub(crate) fn new(order: Order, report: &dyn Report) -> Result<Self, Failure> {
-        let Order { setup, context, purpose, submission, within } = order;
+        let Order { setup, context, purpose, submission, within, timing } = order;
         let mut flink = setup.flink;
         let mut release = setup.release;
         let mut configuration = setup.configuration;
@@ -101,6 +105,8 @@ impl Prepared {
             )?,
             submission,
             within,
+            timing,
+            fast_start: configuration.require(&options::FAST_START).map_err(bad_value)?,
             context,
             configuration,
             release,
@@ -160,7 +166,7 @@ fn keep_workers(
     configuration: &mut Configuration,
     report: &dyn Report,
 ) {
-    const MIN_SLOTS: &str = "slotmanager.number-of-slots.min";
+    const MIN_SLOTS: &str = options::MIN_SLOTS.key;
     if !release.traits().min_slots {
         report.warn(&format!(
             "-n {workers} is ignored: Flink {release} asks for as many TaskManagers as the jobs need"

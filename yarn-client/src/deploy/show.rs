@@ -9,6 +9,7 @@ use termtree::Tree;
 use super::prepare::Prepared;
 use super::wanted::{AM, BRIDGE, Part};
 use super::{Placed, Plan};
+use crate::timing::Summary;
 
 /// What a deployment would do. It holds no secret.
 #[derive(Debug, Serialize)]
@@ -20,6 +21,8 @@ pub struct DryRun {
     application_master: Container,
     task_manager: Container,
     configuration: Vec<Setting>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timing: Option<Summary>,
 }
 
 #[derive(Debug, Serialize)]
@@ -147,7 +150,13 @@ impl DryRun {
                     origin: origin.to_string(),
                 })
                 .collect(),
+            timing: None,
         }
+    }
+
+    /// Where the time went until now, as a field of what programs read.
+    pub fn with_timing(self, timing: Summary) -> Self {
+        Self { timing: Some(timing), ..self }
     }
 
     /// For programs.

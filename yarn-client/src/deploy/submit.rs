@@ -23,6 +23,7 @@ use yarn_api::records::{
 
 use super::ground::{Ground, Placed, container_files};
 use super::prepare::Prepared;
+use super::prewarm::prewarm;
 use super::wanted::{AM, BRIDGE, TASKRUNNER};
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
@@ -89,7 +90,7 @@ pub(crate) fn spec(
     let conf = &prepared.configuration;
     let cannot = |e: plan::PlanError| Failure::because("cannot plan the containers", e);
     let around = Surroundings {
-        files: container_files(prepared, placed),
+        files: container_files(placed),
         logging: prepared.logging.0,
         yarn_class_path: hadoop
             .conf
@@ -137,7 +138,11 @@ pub(crate) fn spec(
         control_port: text(conf, &options::CONTROL_PORT).unwrap_or_else(|| "0".into()),
         max_attempts: attempts(conf)?,
         fast_start: conf.require(&options::FAST_START).map_err(bad_value)?,
-        prewarm: None,
+        prewarm: prewarm(conf, prepared.mode, &prepared.cluster)?,
+        rest_ports: text(conf, &options::REST_BIND_PORT),
+        job_manager_archive: None,
+        task_manager_archive: None,
+        memory_mb: prepared.cluster.am_memory_mb(),
     })
 }
 

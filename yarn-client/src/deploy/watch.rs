@@ -6,10 +6,15 @@ use yarn_api::records::{ApplicationReport, ApplicationState, FinalStatus};
 
 use crate::diagnostics;
 use crate::error::Failure;
+use crate::rest::Answer;
 use crate::target::{RestAddress, report_address};
 
 /// How often Flink's client says that it takes long.
 const REMIND_EVERY: Duration = Duration::from_secs(60);
+/// A JobManager that does not answer for this long after YARN has the application running is no longer waited for.
+const ANSWER_WITHIN: Duration = Duration::from_secs(180);
+/// The same where its machine cannot be reached from here, which waiting does not change.
+const REACH_WITHIN: Duration = Duration::from_secs(15);
 
 /// Follows an application from its submission on.
 #[derive(Debug, Default)]
@@ -26,12 +31,38 @@ pub(crate) struct Watch {
 pub(crate) enum Progress {
     /// Go on waiting.
     Waiting,
-    /// It runs and can be spoken to.
-    Ready(RestAddress),
+    /// YARN has it running; its JobManager listens at this address, now or soon.
+    Running(RestAddress),
     /// Its program has run to its end already, and well.
     Ended,
     /// It will never run.
     Failed(Failure),
+}
+
+/// What a JobManager's answer means, or that there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reached {
+    /// It can be spoken to.
+    Ready,
+    /// Go on waiting.
+    NotYet,
+    /// It is not waited for any longer, and this is to be told.
+    GivenUp(String),
+}
+
+/// Judges the last try to speak to the JobManager at `address` of an application that has been running `running` long.
+pub(crate) fn reached(answer: Answer, address: &RestAddress, running: Duration) -> Reached {
+    let (patience, why) = match answer {
+        Answer::Ready => return Reached::Ready,
+        Answer::NotYet => (ANSWER_WITHIN, "does not answer"),
+        Answer::OutOfReach => (REACH_WITHIN, "cannot be reached from this machine"),
+    };
+    if running < patience {
+        return Reached::NotYet;
+    }
+    Reached::GivenUp(format!(
+        "YARN says that the application runs, but its JobManager at {address} {why}: it is no longer waited for"
+    ))
 }
 
 impl Watch {
@@ -49,14 +80,13 @@ impl Watch {
             }
             ApplicationState::Running => {
                 if let Ok(address) = report_address(found) {
-                    tell.push("YARN application has been deployed successfully.".into());
-                    return (Progress::Ready(address), tell);
+                    tell.extend(self.remind(elapsed));
+                    return (Progress::Running(address), tell);
                 }
             }
             ApplicationState::Finished
                 if self.ends_with_program && found.final_status == FinalStatus::Succeeded =>
             {
-                tell.push("YARN application has been deployed successfully.".into());
                 return (Progress::Ended, tell);
             }
             ApplicationState::Finished => {
@@ -78,15 +108,20 @@ impl Watch {
             tell.push(format!("YARN says: {reason}"));
             self.reason = reason;
         }
-        let due = u32::try_from(elapsed.as_secs() / REMIND_EVERY.as_secs()).unwrap_or(u32::MAX);
-        if due > self.reminders {
-            self.reminders = due;
-            tell.push(format!(
-                "Deployment took more than {} seconds. Please check if the requested resources are available in the YARN cluster",
-                elapsed.as_secs()
-            ));
-        }
+        tell.extend(self.remind(elapsed));
         (Progress::Waiting, tell)
+    }
+
+    fn remind(&mut self, elapsed: Duration) -> Option<String> {
+        let due = u32::try_from(elapsed.as_secs() / REMIND_EVERY.as_secs()).unwrap_or(u32::MAX);
+        if due <= self.reminders {
+            return None;
+        }
+        self.reminders = due;
+        Some(format!(
+            "Deployment took more than {} seconds. Please check if the requested resources are available in the YARN cluster",
+            elapsed.as_secs()
+        ))
     }
 }
 
@@ -155,6 +190,7 @@ mod tests {
             (ApplicationState::Accepted, "[Fri Nov 20 23:16:56 +0000 2026] AM limit", 61),
             (ApplicationState::Accepted, "AM limit", 62),
             (ApplicationState::Running, "", 63),
+            (ApplicationState::Running, "", 121),
         ] {
             told.extend(watch.step(&report(state, text), Duration::from_secs(seconds)).1);
         }
@@ -166,8 +202,23 @@ mod tests {
                 "YARN says: queue full",
                 "YARN says: AM limit",
                 "Deployment took more than 61 seconds. Please check if the requested resources are available in the YARN cluster",
-                "YARN application has been deployed successfully.",
+                "Deployment took more than 121 seconds. Please check if the requested resources are available in the YARN cluster",
             ]
+        );
+    }
+
+    #[test]
+    fn a_jobmanager_is_waited_for_but_not_for_ever() {
+        let address = RestAddress { host: "h".into(), port: 1 };
+        let after = |answer, seconds| reached(answer, &address, Duration::from_secs(seconds));
+        assert_eq!(after(Answer::Ready, 1000), Reached::Ready);
+        assert_eq!(after(Answer::NotYet, 179), Reached::NotYet);
+        assert!(
+            matches!(after(Answer::NotYet, 180), Reached::GivenUp(text) if text.contains("h:1 does not answer"))
+        );
+        assert_eq!(after(Answer::OutOfReach, 14), Reached::NotYet);
+        assert!(
+            matches!(after(Answer::OutOfReach, 15), Reached::GivenUp(text) if text.contains("this machine"))
         );
     }
 

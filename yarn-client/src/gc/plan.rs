@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use flink_model::archive;
 use hadoop_fs::FileStatus;
 use serde::Deserialize;
 use yarn_api::records::ApplicationState;
@@ -81,8 +82,13 @@ impl Needs {
     }
 }
 
-/// The end of an artifact's URL or path by which it is known, whatever the store is called there: `ab/ab12…/name`.
+/// The end of an artifact's URL or path by which it is known, whatever the store is called there: `ab/ab12…/name`, or
+/// `cds/<role>-<key>/<name>` of a class data archive.
 pub(super) fn artifact(path: &str) -> Option<&str> {
+    let third = path.rmatch_indices('/').nth(2).map_or(0, |(at, _)| at + 1);
+    if let Some(end) = path.get(third..).filter(|end| archive::is_archive(end)) {
+        return Some(end);
+    }
     let name = path.rfind('/')?;
     let hash = path.get(..name)?.rfind('/')?;
     let letters = path.get(..hash)?.rfind('/').map_or(0, |at| at + 1);
@@ -135,7 +141,8 @@ pub(super) fn sweep<'a>(
     let emptied: BTreeSet<&str> = sweep.artifacts.iter().flat_map(|s| parents(&s.path)).collect();
     for status in listing.iter().filter(|s| s.is_dir) {
         let Some(path) = below(status) else { continue };
-        let ours = path.split('/').next().is_some_and(|first| first.len() == 2);
+        let ours =
+            path.split('/').next().is_some_and(|first| first.len() == 2 || first == archive::DIRECTORY);
         let left_over = emptied.contains(&*status.path) || idle(status, now_ms) >= FORGOTTEN;
         // One that stays because it is young keeps its parents.
         let goes = ours && left_over;

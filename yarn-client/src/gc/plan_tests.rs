@@ -108,6 +108,22 @@ fn the_young_stay_whatever_is_asked() {
 }
 
 #[test]
+fn class_data_archives_are_artifacts() {
+    let archive = "cds/jobmanager-0123456789abcdef/17.0.1-x-5-0000000a.jsa";
+    assert_eq!(artifact(&format!("hdfs://nn/a/{archive}")), Some(archive));
+    assert_eq!(artifact(archive), Some(archive));
+    assert_eq!(artifact("hdfs://nn/cds/jobmanager-0123456789abcdef/other.txt"), None);
+    let then = NOW - 8 * DAY;
+    let directory = archive.rsplit_once('/').unwrap().0;
+    let listing =
+        [entry("cds", true, then, 0), entry(directory, true, then, 0), entry(archive, false, then, 0)];
+    let week = Duration::from_millis(7 * DAY);
+    assert_eq!(removed(&sweep(ROOT, &listing, &BTreeSet::new(), week, NOW)), [archive, directory, "cds"]);
+    let kept = sweep(ROOT, &listing, &[archive.to_owned()].into(), week, NOW);
+    assert_eq!((removed(&kept), kept.kept), (Vec::new(), 1));
+}
+
+#[test]
 fn left_overs_and_what_is_not_ours() {
     let mut listing = store(&[]);
     listing.push(entry(".incoming/old-x.jar", false, NOW - 2 * DAY, 0));

@@ -54,6 +54,17 @@ impl RestClient {
         self.get::<JobsOverview>("/jobs/overview").await.map(|o| o.jobs)
     }
 
+    /// One job with its operators.
+    pub async fn job(&self, job: &JobId) -> Result<JobDetails, RestError> {
+        self.get(&format!("/jobs/{job}")).await
+    }
+
+    /// When the tasks of an operator came to which state.
+    pub async fn task_times(&self, job: &JobId, vertex: &str) -> Result<Vec<TaskTimes>, RestError> {
+        let path = format!("/jobs/{job}/vertices/{vertex}/subtasktimes");
+        self.get::<TasksTimes>(&path).await.map(|answer| answer.subtasks)
+    }
+
     /// State of one job.
     pub async fn job_status(&self, job: &JobId) -> Result<JobStatus, RestError> {
         #[derive(Deserialize)]

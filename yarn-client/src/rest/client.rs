@@ -160,7 +160,10 @@ impl RestClient {
         let address = self.base.trim_start_matches("http://").to_owned();
         let reason = innermost(error);
         if error.is_connect() {
-            RestError::Connect { address, reason }
+            let refused = sources(error)
+                .filter_map(|e| e.downcast_ref::<std::io::Error>())
+                .any(|e| e.kind() == std::io::ErrorKind::ConnectionRefused);
+            RestError::Connect { address, reason, refused }
         } else if error.is_timeout() {
             RestError::Deadline { address, after: deadline }
         } else if error.is_builder() {
@@ -179,8 +182,15 @@ async fn jar_form(file: &std::path::Path) -> Result<reqwest::multipart::Form, Re
 }
 
 /// The deepest cause: reqwest's own texts repeat the URL and say little else.
-fn innermost(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |e| e.source()).last().map(ToString::to_string).unwrap_or_default()
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    sources(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+/// The error and what it comes from.
+fn sources<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |e| e.source())
 }
 
 /// Tells an answer from a refusal; pure.

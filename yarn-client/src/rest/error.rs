@@ -16,6 +16,8 @@ pub enum RestError {
         address: String,
         /// The deepest cause.
         reason: String,
+        /// Nobody listens there: the machine itself could be reached.
+        refused: bool,
     },
     /// The JobManager answers, but has no leader at the moment.
     #[error("the JobManager at {address} is not ready: {reason}")]
@@ -208,8 +210,8 @@ mod tests {
         let remote = |status| RestError::remote(status, &["x".into()]);
         assert!(!remote(404).retry_helps() && !remote(200).retry_helps());
         assert!(remote(502).retry_helps() && !remote(500).retry_helps());
-        let failure =
-            RestError::Connect { address: "h:1".into(), reason: "refused".into() }.failure("cannot list");
+        let failure = RestError::Connect { address: "h:1".into(), reason: "refused".into(), refused: true }
+            .failure("cannot list");
         assert_eq!(failure.to_string(), "cannot list: cannot connect to h:1: refused");
         assert!(failure.retry_helps() && failure.hints().len() == 1);
         assert!(remote(404).failure("no").render(true).contains("caused by: x"));

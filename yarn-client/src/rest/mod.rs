@@ -7,6 +7,7 @@ mod orders;
 mod run;
 mod types;
 pub mod verbs;
+mod wait;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ pub use api::Trigger;
 pub use client::{Limits, RestClient};
 pub use error::{FullText, RestError};
 pub use types::*;
+pub(crate) use wait::{Answer, Probe};
 
 use crate::cli::options::{
     CancelOptions, CheckpointOptions, ListOptions, RunOptions, SavepointOptions, StopOptions,

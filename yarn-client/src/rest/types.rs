@@ -88,6 +88,51 @@ pub struct JobSummary {
     pub end_time: i64,
 }
 
+/// `/jobs/:id`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct JobDetails {
+    /// The JobManager's clock, milliseconds since the epoch.
+    pub now: i64,
+    /// When it came to each state, milliseconds since the epoch; 0: never.
+    pub timestamps: BTreeMap<String, i64>,
+    /// Its operators.
+    pub vertices: Vec<JobVertex>,
+}
+
+/// An operator of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct JobVertex {
+    /// Its id.
+    pub id: String,
+    /// When its first task was deployed, milliseconds since the epoch; -1: not yet.
+    pub start_time: i64,
+}
+
+/// `/jobs/:id/vertices/:vertex/subtasktimes`
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct TasksTimes {
+    /// All tasks of the operator.
+    #[serde(default)]
+    pub subtasks: Vec<TaskTimes>,
+}
+
+/// When a task came to each state.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct TaskTimes {
+    /// Milliseconds since the epoch; 0: never.
+    pub timestamps: BTreeMap<String, i64>,
+}
+
+impl TaskTimes {
+    /// When it began to run.
+    pub fn running(&self) -> Option<i64> {
+        self.timestamps.get("RUNNING").copied().filter(|ms| *ms > 0)
+    }
+}
+
 /// `/overview`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]

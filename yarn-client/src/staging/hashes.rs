@@ -4,37 +4,21 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::error::Failure;
+use crate::timing::Timing;
 
 const VERSION: u32 = 1;
 
 /// A file changed this shortly before it was hashed may change again without its modification time telling.
 const SETTLED: Duration = Duration::from_secs(2);
-
-/// A local file and what is in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HashedFile {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Its size in bytes.
-    pub size: u64,
-    /// SHA-256 of its content, in hexadecimal.
-    pub sha256: String,
-    stamp: Stamp,
-}
-
-impl HashedFile {
-    /// Whether the file still is, by its size and time, what was hashed.
-    pub fn is_unchanged(&self) -> bool {
-        std::fs::metadata(&self.path).is_ok_and(|m| Stamp::of(&m) == self.stamp)
-    }
-}
 
 /// What identifies the content of a file without reading it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,69 +67,149 @@ impl Cache {
         self.files.get(path).filter(|e| e.stamp == *stamp).map(|e| e.sha256.as_str())
     }
 
-    /// Writes it in one step. That it cannot be written costs time at the next run, nothing else.
-    fn save(&mut self, path: &Path) {
+    /// Writes it in one step.
+    fn save(&mut self, path: &Path) -> std::io::Result<()> {
         self.files.retain(|file, _| file.exists());
-        let written = || -> std::io::Result<()> {
-            let directory = path.parent().unwrap_or(Path::new("."));
-            std::fs::create_dir_all(directory)?;
-            let mut file = tempfile::NamedTempFile::new_in(directory)?;
-            file.write_all(&serde_json::to_vec(self)?)?;
-            file.persist(path)?;
-            Ok(())
-        };
-        if let Err(error) = written() {
-            tracing::debug!(%error, path = %path.display(), "hashes not remembered");
-        }
+        let directory = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(directory)?;
+        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        file.persist(path)?;
+        Ok(())
     }
 }
 
-/// Hashes `files` (absolute paths), several at a time; the answer is in their order. `cache` is where hashes are
-/// remembered.
-pub async fn hash_files(files: &[PathBuf], cache: Option<PathBuf>) -> Result<Vec<HashedFile>, Failure> {
-    let mut known = Cache::load(cache.as_deref());
-    let mut results: Vec<Option<HashedFile>> = Vec::with_capacity(files.len());
-    let mut missing = Vec::new();
-    for (index, path) in files.iter().enumerate() {
-        let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, e))?;
-        let stamp = Stamp::of(&metadata);
-        let hit = known.get(path, &stamp).map(str::to_owned);
-        if hit.is_none() {
-            missing.push((index, path.clone()));
-        }
-        results.push(hit.map(|sha256| HashedFile { path: path.clone(), size: stamp.size, sha256, stamp }));
+/// A local file. What is in it is known, or will be soon.
+#[derive(Debug)]
+pub struct Content {
+    path: PathBuf,
+    stamp: Stamp,
+    hash: Hash,
+}
+
+#[derive(Debug)]
+enum Hash {
+    Known(String),
+    Coming(AbortOnDropHandle<std::io::Result<Entry>>),
+}
+
+impl Content {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
-    let threads = std::thread::available_parallelism().map_or(2, usize::from).min(4);
-    let mut hashing = futures::stream::iter(missing)
-        .map(|(index, path)| async move {
-            let at = path.clone();
-            let entry = tokio::task::spawn_blocking(move || hash(&path)).await;
-            match entry {
-                Ok(entry) => entry.map(|entry| (index, entry)).map_err(|e| unreadable(&at, e)),
-                Err(e) => Err(Failure::because(format!("cannot hash {}", at.display()), e)),
-            }
-        })
-        .buffer_unordered(threads);
-    let mut changed = false;
-    while let Some(hashed) = hashing.next().await {
-        let (index, entry) = hashed?;
-        let (Some(slot), Some(path)) = (results.get_mut(index), files.get(index)) else { continue };
-        *slot = Some(HashedFile {
-            path: path.clone(),
-            size: entry.stamp.size,
-            sha256: entry.sha256.clone(),
-            stamp: entry.stamp.clone(),
+
+    /// Its size in bytes.
+    pub fn size(&self) -> u64 {
+        self.stamp.size
+    }
+
+    /// SHA-256 of the content, in hexadecimal, if it is known by now.
+    pub fn sha256(&self) -> Option<&str> {
+        match &self.hash {
+            Hash::Known(sha256) => Some(sha256),
+            Hash::Coming(_) => None,
+        }
+    }
+
+    /// Waits for the hash.
+    pub async fn hashed(mut self) -> Result<Self, Failure> {
+        if let Hash::Coming(task) = self.hash {
+            let done = task.await.map_err(std::io::Error::other).and_then(|entry| entry);
+            let Entry { stamp, sha256 } = done.map_err(|e| unreadable(&self.path, e))?;
+            self.stamp = stamp;
+            self.hash = Hash::Known(sha256);
+        }
+        Ok(self)
+    }
+
+    /// Whether the file still is, by its size and time, what was hashed.
+    pub fn is_unchanged(&self) -> bool {
+        std::fs::metadata(&self.path).is_ok_and(|m| Stamp::of(&m) == self.stamp)
+    }
+}
+
+/// What is remembered of earlier runs, in a file.
+#[derive(Debug)]
+pub struct Hashes {
+    file: Option<PathBuf>,
+    cache: Cache,
+}
+
+impl Hashes {
+    /// Reads what is remembered in `file`; without one nothing is.
+    pub fn open(file: Option<PathBuf>) -> Self {
+        Self { cache: Cache::load(file.as_deref()), file }
+    }
+
+    /// Looks at `files` (absolute paths), and begins to read those whose content is not remembered: several at a time, the biggest
+    /// first. The answer is in their order.
+    pub fn begin(&self, files: &[PathBuf], timing: &Timing) -> Result<Vec<Content>, Failure> {
+        let mut stamps = Vec::with_capacity(files.len());
+        for path in files {
+            let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, e))?;
+            stamps.push(Stamp::of(&metadata));
+        }
+        let mut unknown: Vec<usize> = (0..files.len())
+            .filter(|index| match (files.get(*index), stamps.get(*index)) {
+                (Some(path), Some(stamp)) => self.cache.get(path, stamp).is_none(),
+                _ => false,
+            })
+            .collect();
+        unknown.sort_by_key(|index| std::cmp::Reverse(stamps.get(*index).map(|stamp| stamp.size)));
+        let threads = std::thread::available_parallelism().map_or(2, usize::from).min(4);
+        let threads = Arc::new(Semaphore::new(threads));
+        let leg = Arc::new(timing.leg("files hashed").end_when_dropped(format!("{} files", unknown.len())));
+        let mut tasks: BTreeMap<usize, _> = unknown
+            .into_iter()
+            .filter_map(|index| Some((index, files.get(index)?.clone())))
+            .map(|(index, path)| {
+                let (threads, leg) = (Arc::clone(&threads), Arc::clone(&leg));
+                let task = tokio::spawn(async move {
+                    // Never closed, so there is a permit in the end.
+                    let _turn = threads.acquire_owned().await;
+                    let done = tokio::task::spawn_blocking(move || hash(&path)).await;
+                    drop(leg);
+                    done.map_err(std::io::Error::other)?
+                });
+                (index, AbortOnDropHandle::new(task))
+            })
+            .collect();
+        if tasks.is_empty() {
+            leg.cancel();
+        }
+        let each = files.iter().zip(stamps).enumerate();
+        let contents = each.map(|(index, (path, stamp))| {
+            let hash = match tasks.remove(&index) {
+                Some(task) => Hash::Coming(task),
+                None => Hash::Known(self.cache.get(path, &stamp).unwrap_or_default().to_owned()),
+            };
+            Content { path: path.clone(), stamp, hash }
         });
-        if entry.stamp.settled() {
-            known.files.insert(path.clone(), entry);
-            changed = true;
+        Ok(contents.collect())
+    }
+
+    /// Remembers `contents`, whose hashes are known, for the next run.
+    pub fn remember<'a>(&self, contents: impl IntoIterator<Item = &'a Content>) -> Result<(), Failure> {
+        let mut cache = Cache { version: VERSION, files: self.cache.files.clone() };
+        let mut changed = false;
+        for Content { path, stamp, hash } in contents {
+            if let Hash::Known(sha256) = hash
+                && stamp.settled()
+                && self.cache.get(path, stamp).is_none()
+            {
+                let entry = Entry { stamp: stamp.clone(), sha256: sha256.clone() };
+                cache.files.insert(path.clone(), entry);
+                changed = true;
+            }
         }
+        let Some(file) = self.file.as_ref().filter(|_| changed) else { return Ok(()) };
+        cache.save(file).map_err(|e| {
+            let what = format!("cannot write {}, so each deployment reads all files anew", file.display());
+            Failure::because(what, e)
+                .hint("make its directory one that you can write to, or let XDG_CACHE_HOME name another")
+        })
     }
-    drop(hashing);
-    if let (true, Some(path)) = (changed, &cache) {
-        known.save(path);
-    }
-    Ok(results.into_iter().flatten().collect())
 }
 
 fn unreadable(path: &Path, error: std::io::Error) -> Failure {
@@ -176,6 +240,14 @@ fn hash(path: &Path) -> std::io::Result<Entry> {
 mod tests {
     use super::*;
 
+    async fn hash_files(files: &[PathBuf], cache: &Path) -> Vec<Content> {
+        let hashes = Hashes::open(Some(cache.to_owned()));
+        let contents = hashes.begin(files, &Timing::start()).unwrap();
+        let hashed = futures::future::try_join_all(contents.into_iter().map(Content::hashed)).await.unwrap();
+        hashes.remember(&hashed).unwrap();
+        hashed
+    }
+
     fn set_mtime(path: &Path, ago: Duration) {
         let file = std::fs::File::options().write(true).open(path).unwrap();
         file.set_modified(SystemTime::now() - ago).unwrap();
@@ -190,20 +262,23 @@ mod tests {
         std::fs::write(&new, "").unwrap();
         set_mtime(&old, Duration::from_secs(60));
         let files = [old.clone(), new.clone()];
-        let hashed = hash_files(&files, Some(cache.clone())).await.unwrap();
-        assert_eq!(hashed[0].sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        assert_eq!((hashed[1].size, &hashed[1].path), (0, &new));
+        let hashed = hash_files(&files, &cache).await;
+        assert_eq!(
+            hashed[0].sha256().unwrap(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!((hashed[1].size(), hashed[1].path()), (0, &*new));
         let known = Cache::load(Some(&cache));
         assert_eq!(known.files.keys().collect::<Vec<_>>(), [&old]);
 
         // What the cache says is believed as long as the stamp fits.
         let text = std::fs::read_to_string(&cache).unwrap().replace("ba7816bf", "00000000");
         std::fs::write(&cache, text).unwrap();
-        let again = hash_files(&files, Some(cache.clone())).await.unwrap();
-        assert!(again[0].sha256.starts_with("00000000"));
+        let again = hash_files(&files, &cache).await;
+        assert!(again[0].sha256().unwrap().starts_with("00000000"));
         std::fs::write(&old, "abd").unwrap();
-        let changed = hash_files(&files, Some(cache)).await.unwrap();
-        assert!(changed[0].sha256.starts_with("a52d159f"));
+        let changed = hash_files(&files, &cache).await;
+        assert!(changed[0].sha256().unwrap().starts_with("a52d159f"));
     }
 
     #[tokio::test]
@@ -215,14 +290,28 @@ mod tests {
         set_mtime(&file, Duration::from_secs(60));
         for broken in ["{", "[]", r#"{"version":99,"files":{}}"#] {
             std::fs::write(&cache, broken).unwrap();
-            assert_eq!(hash_files(std::slice::from_ref(&file), Some(cache.clone())).await.unwrap().len(), 1);
+            assert_eq!(hash_files(std::slice::from_ref(&file), &cache).await.len(), 1);
             assert_eq!(Cache::load(Some(&cache)).files.len(), 1, "{broken}");
         }
     }
 
     #[tokio::test]
     async fn a_missing_file_is_named() {
-        let error = hash_files(&["/nowhere/x.jar".into()], None).await.unwrap_err();
+        let error = Hashes::open(None).begin(&["/nowhere/x.jar".into()], &Timing::start()).unwrap_err();
         assert!(error.to_string().contains("/nowhere/x.jar"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_place_that_cannot_be_written_is_told_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("f");
+        std::fs::write(&file, "abc").unwrap();
+        set_mtime(&file, Duration::from_secs(60));
+        // A file stands where a directory is needed: that stops root, too.
+        let hashes = Hashes::open(Some(file.join("heddle/hashes.json")));
+        let contents = hashes.begin(std::slice::from_ref(&file), &Timing::start()).unwrap();
+        let hashed = contents.into_iter().next().unwrap().hashed().await.unwrap();
+        let text = hashes.remember([&hashed]).unwrap_err().render(false);
+        assert!(text.contains("heddle/hashes.json") && text.contains("XDG_CACHE_HOME"), "{text}");
     }
 }

@@ -1,5 +1,6 @@
 //! Files on their way to the containers: the content-addressed store, and the directory of one application.
 
+mod archives;
 mod hashes;
 mod store;
 mod tree;
@@ -13,13 +14,10 @@ use hadoop_fs::{FileStatus, Source, Storage, WriteOptions};
 
 use crate::error::Failure;
 
-pub use hashes::{HashedFile, hash_files};
-pub use store::{Artifact, Store, Survey};
+pub use hashes::{Content, Hashes};
+pub use store::{Artifact, Pace, Store, Survey};
 pub use tree::{LocalFile, files_below};
 pub(crate) use visibility::{ancestors, visibility};
-
-/// Files that are uploaded at the same time: each spends half a second waiting for its last block.
-const PARALLEL_UPLOADS: usize = 8;
 
 /// Below the staging directory's base: the directories of applications.
 pub(crate) const APPLICATIONS: &str = ".flink";

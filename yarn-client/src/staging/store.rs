@@ -8,16 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flink_model::spec::{Resource, ResourceKind};
+use futures::future;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hadoop_fs::{FileStatus, FsErrorKind, Source, Storage, WriteOptions};
 
 use super::visibility::{ancestors, store_path, visibility};
-use super::{HashedFile, PARALLEL_UPLOADS, Unfinished, idle, now_ms};
+use super::{Content, Unfinished, idle, now_ms};
 use crate::error::Failure;
 use crate::report::Report;
 
-/// Questions to the NameNode that are open at the same time.
-const PARALLEL_QUESTIONS: usize = 16;
 /// Where uploads grow, below the store's root.
 const INCOMING: &str = ".incoming";
 /// An upload that has not been finished for this long never will be.
@@ -29,137 +28,211 @@ const SHARED: (u16, u16) = (0o755, 0o644);
 const PRIVATE: (u16, u16) = (0o700, 0o600);
 
 /// A local file and its path in the containers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Artifact {
     /// Path in the container's working directory.
     pub key: String,
     /// The file.
-    pub file: HashedFile,
+    pub file: Content,
     /// Whether the nodes unpack it.
     pub kind: ResourceKind,
+}
+
+impl Artifact {
+    /// Its name in the store: that of the file in the containers.
+    fn name(&self) -> &str {
+        self.key.rsplit('/').next().unwrap_or(&self.key)
+    }
+
+    /// Its path in the store at `root`, if its content is known.
+    fn path(&self, root: &str) -> Option<String> {
+        Some(store_path(root, self.file.sha256()?, self.name()))
+    }
+
+    async fn hashed(self) -> Result<Self, Failure> {
+        Ok(Self { file: self.file.hashed().await?, ..self })
+    }
 }
 
 /// What the NameNode says of each path that was asked for.
 type Known = BTreeMap<String, Option<FileStatus>>;
 
+/// How much is done at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Questions to the NameNode.
+    questions: usize,
+    /// Files that are uploaded.
+    uploads: usize,
+    /// Whether files go to an empty store before they are read to the end for their hash.
+    ahead: bool,
+}
+
+impl Pace {
+    /// All questions are open at once, so that they cost one round trip. What an upload takes is to a good part the half second that it
+    /// waits for its last block, so many wait together; hadoop-fs bounds those that send.
+    pub const QUICK: Self = Self { questions: 256, uploads: 32, ahead: true };
+    /// One step after another (`heddle.fast-start: false`).
+    pub const PLAIN: Self = Self { questions: 16, uploads: 8, ahead: false };
+}
+
 /// A store on one file system.
 #[derive(Debug, Clone)]
 pub struct Store {
-    storage: Storage,
-    root: String,
-    replication: Option<u16>,
-    modes: (u16, u16),
+    pub(super) storage: Storage,
+    pub(super) root: String,
+    pub(super) replication: Option<u16>,
+    pub(super) modes: (u16, u16),
+    pace: Pace,
 }
 
 /// What a store has of some artifacts, and what it lacks.
 #[derive(Debug)]
-pub struct Survey<'a> {
-    artifacts: &'a [Artifact],
-    paths: Vec<String>,
+pub struct Survey {
+    /// Their hashes are known, unless the store is empty: then what is in them does not matter yet.
+    artifacts: Vec<Artifact>,
+    paths: Vec<Option<String>>,
     known: Known,
 }
 
-struct Missing<'a> {
-    file: &'a HashedFile,
-    name: &'a str,
-    path: String,
+/// An artifact on its way to the store.
+struct Missing {
+    /// Its place among all artifacts.
+    index: usize,
+    artifact: Artifact,
     /// A file of the wrong size stands there.
     replace: bool,
 }
 
-impl Survey<'_> {
+impl Survey {
     /// Sizes of the files that are not there, each once, in bytes.
     pub fn missing(&self) -> Vec<u64> {
+        let mut seen = BTreeSet::new();
         let each = self.artifacts.iter().zip(&self.paths);
-        let missing: BTreeMap<&String, u64> = each
-            .filter(|(artifact, path)| !is_there(artifact, self.known.get(*path)))
-            .map(|(artifact, path)| (path, artifact.file.size))
-            .collect();
-        missing.into_values().collect()
+        let missing = each.filter(|(artifact, path)| match path {
+            Some(path) => !is_there(artifact, self.known.get(path)) && seen.insert(path),
+            None => true,
+        });
+        missing.map(|(artifact, _)| artifact.file.size()).collect()
+    }
+
+    /// The files.
+    pub fn contents(&self) -> impl Iterator<Item = &Content> {
+        self.artifacts.iter().map(|artifact| &artifact.file)
     }
 }
 
 fn is_there(artifact: &Artifact, found: Option<&Option<FileStatus>>) -> bool {
-    found.and_then(Option::as_ref).is_some_and(|s| s.len == artifact.file.size)
+    found.and_then(Option::as_ref).is_some_and(|s| s.len == artifact.file.size())
 }
 
 impl Store {
     /// A store in the directory `root`, for files that anybody may see.
-    pub fn shared(storage: Storage, root: &str, replication: Option<u16>) -> Result<Self, Failure> {
+    pub fn shared(
+        storage: Storage,
+        root: &str,
+        replication: Option<u16>,
+        pace: Pace,
+    ) -> Result<Self, Failure> {
         let root = storage.path(root).map_err(|e| Failure::fs(&e))?;
-        Ok(Self { storage, root, replication, modes: SHARED })
+        Ok(Self { storage, root, replication, modes: SHARED, pace })
     }
 
     /// A store that only its owner can read.
-    pub fn private(storage: Storage, root: &str, replication: Option<u16>) -> Result<Self, Failure> {
-        Ok(Self { modes: PRIVATE, ..Self::shared(storage, root, replication)? })
+    pub fn private(
+        storage: Storage,
+        root: &str,
+        replication: Option<u16>,
+        pace: Pace,
+    ) -> Result<Self, Failure> {
+        Ok(Self { modes: PRIVATE, ..Self::shared(storage, root, replication, pace)? })
     }
 
-    /// Looks what is there; changes nothing.
-    pub async fn survey<'a>(&self, artifacts: &'a [Artifact]) -> Result<Survey<'a>, Failure> {
-        let paths: Vec<String> =
-            artifacts.iter().map(|a| store_path(&self.root, &a.file.sha256, name_of(a))).collect();
-        let mut asked: BTreeSet<String> = paths.iter().flat_map(|p| ancestors(p)).collect();
-        asked.extend(paths.iter().cloned());
-        let known = self.look_at(asked).await?;
+    /// Looks what is there; changes nothing. With all hashes known it takes one round trip.
+    pub async fn survey(&self, artifacts: Vec<Artifact>) -> Result<Survey, Failure> {
+        let hashing = artifacts.iter().any(|artifact| artifact.file.sha256().is_none());
+        if self.pace.ahead && hashing && self.find(&self.root).await?.is_none() {
+            let paths = vec![None; artifacts.len()];
+            return Ok(Survey { artifacts, paths, known: Known::new() });
+        }
+        self.settle(artifacts).await
+    }
+
+    /// Waits for the hashes, and looks at all paths.
+    async fn settle(&self, artifacts: Vec<Artifact>) -> Result<Survey, Failure> {
+        let hashed: Vec<_> = artifacts.into_iter().map(Artifact::hashed).collect();
+        let artifacts = future::try_join_all(hashed).await?;
+        let paths: Vec<Option<String>> = artifacts.iter().map(|a| a.path(&self.root)).collect();
+        let known = self.look_at(&paths).await?;
         Ok(Survey { artifacts, paths, known })
     }
 
     /// The artifacts as local resources, and whether each has yet to be uploaded.
-    pub fn planned(&self, survey: &Survey<'_>) -> Result<Vec<(Resource, bool)>, Failure> {
-        let each = survey.artifacts.iter().zip(&survey.paths);
+    pub async fn planned(&self, survey: Survey) -> Result<Vec<(Resource, bool)>, Failure> {
+        let known = survey.paths.iter().all(Option::is_some);
+        let Survey { artifacts, paths, known } =
+            if known { survey } else { self.settle(survey.artifacts).await? };
+        let each = artifacts.iter().zip(paths.iter().flatten());
         each.map(|(artifact, path)| {
-            let there = is_there(artifact, survey.known.get(path));
-            Ok((self.resource(artifact, path, &survey.known)?, !there))
+            let there = is_there(artifact, known.get(path));
+            Ok((self.resource(artifact, path, &known)?, !there))
         })
         .collect()
     }
 
-    /// Sees to it that all artifacts of the survey are in the store; gives them as local resources, in their order.
+    /// Sees to it that all artifacts of the survey are in the store; gives them, hashed, with their local resources, in their order.
     pub async fn complete(
         &self,
-        survey: Survey<'_>,
+        survey: Survey,
         unfinished: &Unfinished,
         report: &Arc<dyn Report>,
-    ) -> Result<Vec<Resource>, Failure> {
-        let Survey { artifacts, paths, mut known } = survey;
-        let mut missing: BTreeMap<&str, Missing<'_>> = BTreeMap::new();
-        for (artifact, path) in artifacts.iter().zip(&paths) {
-            let there = known.get(path).and_then(Option::as_ref);
-            if there.is_none_or(|s| s.len != artifact.file.size) {
-                let name = name_of(artifact);
-                missing.insert(
-                    path,
-                    Missing { file: &artifact.file, name, path: path.clone(), replace: there.is_some() },
-                );
+    ) -> Result<Vec<(Content, Resource)>, Failure> {
+        let Survey { artifacts, paths, known } = survey;
+        let mode = self.directory_mode(&known);
+        let mut claimed = BTreeSet::new();
+        let mut missing = Vec::new();
+        let mut done: Vec<(usize, Artifact)> = Vec::new();
+        for (index, (artifact, path)) in artifacts.into_iter().zip(paths).enumerate() {
+            let found = path.as_ref().and_then(|path| known.get(path)?.as_ref());
+            let there = found.is_some_and(|status| status.len == artifact.file.size());
+            if there || path.is_some_and(|path| !claimed.insert(path)) {
+                done.push((index, artifact));
+            } else {
+                missing.push(Missing { index, artifact, replace: found.is_some() });
             }
         }
-        if !missing.is_empty() {
-            self.upload_all(missing.into_values().collect(), self.directory_mode(&known), unfinished, report)
-                .await?;
-            let again = known
-                .iter()
-                .filter(|(path, found)| found.is_none() || paths.contains(path))
-                .map(|(path, _)| path.clone());
-            let again: BTreeSet<String> = again.collect();
-            known.append(&mut self.look_at(again).await?);
-        }
-        let found: Vec<FileStatus> =
-            paths.iter().filter_map(|path| known.get(path).cloned().flatten()).collect();
-        self.note_use(found).await;
-        let each = artifacts.iter().zip(&paths);
-        each.map(|(artifact, path)| {
-            if !is_there(artifact, known.get(path)) {
+        let known = if missing.is_empty() {
+            known
+        } else {
+            done.append(&mut self.upload_all(missing, mode, unfinished, report).await?);
+            done.sort_by_key(|(index, _)| *index);
+            let paths: Vec<_> = done.iter().map(|(_, artifact)| artifact.path(&self.root)).collect();
+            self.look_at(&paths).await?
+        };
+        let mut used = Vec::new();
+        let mut resources = Vec::new();
+        for (_, artifact) in done {
+            let path = artifact.path(&self.root).unwrap_or_default();
+            if !is_there(&artifact, known.get(&path)) {
                 let what = format!("{path} has gone, or changed, since it was put into the store");
                 return Err(Failure::new(what).retry_if(true));
             }
-            self.resource(artifact, path, &known)
-        })
-        .collect()
+            let resource = self.resource(&artifact, &path, &known)?;
+            resources.push((artifact.file, resource));
+            used.extend(known.get(&path).cloned().flatten());
+        }
+        self.note_use(used).await;
+        Ok(resources)
+    }
+
+    /// Whether the file of this URL lies in it.
+    pub(crate) fn holds(&self, url: &str) -> bool {
+        let root = self.storage.url(&self.root).unwrap_or_default();
+        url.strip_prefix(&root).is_some_and(|rest| rest.starts_with('/'))
     }
 
     /// Mode of new directories: that of the root, which an administrator may have made.
-    fn directory_mode(&self, known: &Known) -> u16 {
+    pub(super) fn directory_mode(&self, known: &Known) -> u16 {
         known.get(&self.root).and_then(Option::as_ref).map_or(self.modes.0, |root| root.mode & 0o1777)
     }
 
@@ -173,33 +246,63 @@ impl Store {
         Ok(Resource {
             key: artifact.key.clone(),
             url: self.storage.url(path).map_err(|e| Failure::fs(&e))?,
-            size: artifact.file.size,
+            size: artifact.file.size(),
             modification_time: found.map_or(0, |s| i64::try_from(s.modified_ms).unwrap_or(i64::MAX)),
             visibility: visibility(found.map_or(u32::from(self.modes.1), |s| u32::from(s.mode)), modes),
             kind: artifact.kind,
         })
     }
 
-    async fn look_at(&self, paths: BTreeSet<String>) -> Result<Known, Failure> {
-        stream::iter(paths)
+    /// What is at `paths` and above them. The directories right below the root are seen in its list, together.
+    async fn look_at(&self, paths: &[Option<String>]) -> Result<Known, Failure> {
+        let mut asked: BTreeSet<String> = paths.iter().flatten().flat_map(|p| ancestors(p)).collect();
+        asked.extend(paths.iter().flatten().cloned());
+        let first =
+            |path: &String| path.strip_prefix(&self.root).is_some_and(|rest| rest.matches('/').count() == 1);
+        let (listed, asked): (Vec<String>, Vec<String>) = asked.into_iter().partition(first);
+        let list = async {
+            match self.storage.list(&self.root, false).await {
+                Ok(found) => {
+                    let mut found: BTreeMap<_, _> = found.into_iter().map(|s| (s.path.clone(), s)).collect();
+                    Ok(listed.into_iter().map(|path| (path.clone(), found.remove(&path))).collect())
+                }
+                Err(e) if e.kind() == FsErrorKind::NotFound => {
+                    Ok(listed.into_iter().map(|path| (path, None)).collect())
+                }
+                // Who may enter a directory may not always list it.
+                Err(e) if e.kind() == FsErrorKind::PermissionDenied => self.ask(listed).await,
+                Err(e) => Err(Failure::fs(&e)),
+            }
+        };
+        let (mut known, list): (Known, Known) = future::try_join(self.ask(asked), list).await?;
+        known.extend(list);
+        Ok(known)
+    }
+
+    async fn ask(&self, paths: Vec<String>) -> Result<Known, Failure> {
+        let questions: Vec<_> = paths
+            .into_iter()
             .map(|path| async move {
-                let found = self.storage.find(&path).await.map_err(|e| Failure::fs(&e))?;
+                let found = self.find(&path).await?;
                 Ok((path, found))
             })
-            .buffer_unordered(PARALLEL_QUESTIONS)
-            .try_collect()
-            .await
+            .collect();
+        stream::iter(questions).buffer_unordered(self.pace.questions).try_collect().await
+    }
+
+    async fn find(&self, path: &str) -> Result<Option<FileStatus>, Failure> {
+        self.storage.find(path).await.map_err(|e| Failure::fs(&e))
     }
 
     async fn upload_all(
         &self,
-        mut missing: Vec<Missing<'_>>,
+        mut missing: Vec<Missing>,
         mode: u16,
         unfinished: &Unfinished,
         report: &Arc<dyn Report>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Vec<(usize, Artifact)>, Failure> {
         // The biggest first, so that none of them is alone at the end.
-        missing.sort_by_key(|m| std::cmp::Reverse(m.file.size));
+        missing.sort_by_key(|m| std::cmp::Reverse(m.artifact.file.size()));
         let incoming = format!("{}/{INCOMING}", self.root);
         let made = async {
             // A directory above a private store is not private: the shared one may come to lie beside it.
@@ -211,7 +314,7 @@ impl Store {
         // Made before they run: the whole must be a future that any thread can run.
         let uploads: Vec<_> =
             missing.into_iter().map(|m| self.upload(m, &incoming, mode, unfinished, report)).collect();
-        let uploads = stream::iter(uploads).buffer_unordered(PARALLEL_UPLOADS).try_collect::<()>();
+        let uploads = stream::iter(uploads).buffer_unordered(self.pace.uploads).try_collect();
         let done = match made {
             Ok(()) => uploads.await,
             Err(failure) => Err(failure),
@@ -222,13 +325,14 @@ impl Store {
 
     async fn upload(
         &self,
-        missing: Missing<'_>,
+        missing: Missing,
         incoming: &str,
         mode: u16,
         unfinished: &Unfinished,
         report: &Arc<dyn Report>,
-    ) -> Result<(), Failure> {
-        let Missing { file, name, path, replace } = missing;
+    ) -> Result<(usize, Artifact), Failure> {
+        let Missing { index, artifact, replace } = missing;
+        let name = artifact.name();
         let temporary = format!("{incoming}/{}-{name}", uuid::Uuid::new_v4().simple());
         let (listener, label) = (Arc::clone(report), name.to_owned());
         let options = WriteOptions {
@@ -238,10 +342,17 @@ impl Store {
             progress: Some(Arc::new(move |bytes| listener.uploaded(&label, bytes))),
         };
         unfinished.begin(&self.storage, &temporary);
-        let written = self.storage.write_file(&temporary, &Source::File(file.path.clone()), &options).await;
-        let written = written.map_err(|e| Failure::fs(&e))?;
-        if written.len != file.size || !file.is_unchanged() {
-            let what = format!("{} has changed while it was uploaded", file.path.display());
+        let source = Source::File(artifact.file.path().to_owned());
+        let write = async {
+            let written = self.storage.write_file(&temporary, &source, &options).await;
+            written.map_err(|e| Failure::fs(&e))
+        };
+        // The file is read for its hash while it is sent, if that has not been done yet.
+        let (written, artifact) = future::try_join(write, artifact.hashed()).await?;
+        let size = artifact.file.size();
+        let path = artifact.path(&self.root).unwrap_or_default();
+        if written.len != size || !artifact.file.is_unchanged() {
+            let what = format!("{} has changed while it was uploaded", artifact.file.path().display());
             return Err(Failure::new(what).retry_if(true));
         }
         let above = |path: &str| path.rsplit_once('/').map_or("/".to_owned(), |(above, _)| above.to_owned());
@@ -254,17 +365,17 @@ impl Store {
         match self.storage.rename(&temporary, &path, replace).await {
             Ok(()) => {}
             Err(e) if e.kind() == FsErrorKind::AlreadyExists => {
-                self.yield_to_other(&temporary, &path, file.size).await?
+                self.yield_to_other(&temporary, &path, size).await?
             }
             Err(e) => return Err(Failure::fs(&e)),
         }
         unfinished.done(&temporary);
-        Ok(())
+        Ok((index, artifact))
     }
 
     /// Another client was quicker: its file will do if it is whole.
     async fn yield_to_other(&self, temporary: &str, path: &str, size: u64) -> Result<(), Failure> {
-        let other = self.storage.find(path).await.map_err(|e| Failure::fs(&e))?;
+        let other = self.find(path).await?;
         if other.is_some_and(|s| s.len == size) {
             return self.storage.delete(temporary, false).await.map(|_| ()).map_err(|e| Failure::fs(&e));
         }
@@ -273,13 +384,13 @@ impl Store {
 
     /// Files that have not been used for long get a new access time: `heddle gc` in another place would take them for unused until
     /// the application is submitted. Who may not do that has somebody else's store, and that one is asked about live applications.
-    async fn note_use(&self, found: Vec<FileStatus>) {
+    pub(super) async fn note_use(&self, found: Vec<FileStatus>) {
         let now = now_ms();
-        let touched = stream::iter(found.into_iter().filter(|s| idle(s, now) > LONG_UNUSED))
-            .map(|status| async move { self.storage.touch(&status.path).await })
-            .buffer_unordered(PARALLEL_QUESTIONS);
-        let failed = touched.filter_map(async |done| done.err()).collect::<Vec<_>>().await;
-        if let Some(error) = failed.first() {
+        let unused = found.into_iter().filter(|s| idle(s, now) > LONG_UNUSED);
+        let touches: Vec<_> =
+            unused.map(|status| async move { self.storage.touch(&status.path).await }).collect();
+        let touched = stream::iter(touches).buffer_unordered(self.pace.questions).collect::<Vec<_>>().await;
+        if let Some(error) = touched.into_iter().find_map(Result::err) {
             tracing::debug!(%error, "use not noted");
         }
     }
@@ -296,9 +407,4 @@ impl Store {
             }
         }
     }
-}
-
-/// Name of an artifact in the store: that of its file in the containers.
-fn name_of(artifact: &Artifact) -> &str {
-    artifact.key.rsplit('/').next().unwrap_or(&artifact.key)
 }

@@ -1,0 +1,73 @@
+//! What can be done while the JobManager still starts: registration with YARN, and asking for workers that will be needed.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::time::Duration;
+
+use flink_model::spec::{AmSpec, Prewarm};
+use rand::Rng;
+
+use super::event::Web;
+use crate::ledger::types::Profile;
+use crate::ports::Ports;
+
+/// Key under which the JobManager learns its REST port.
+pub(super) const REST_PORT_KEY: &str = "rest.bind-port";
+/// Ports that nothing is given by chance: the kernel takes those for outgoing connections from above (32768 as a rule).
+const QUIET_PORTS: std::ops::Range<u16> = 15_000..30_000;
+const QUIET_TRIES: usize = 20;
+
+/// YARN gets to know us, and is asked for workers, before the JobManager is there.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct HeadStart {
+    /// Where the JobManager's REST interface is going to be.
+    pub(super) web: Web,
+    /// Workers that it will want.
+    pub(super) profile: Profile,
+    pub(super) workers: u32,
+    /// How long those that it does not want are kept once it is ready.
+    pub(super) idle: Duration,
+}
+
+impl HeadStart {
+    /// None where nothing calls for it, or no port is free.
+    pub(super) fn new(spec: &AmSpec, host: &str) -> Option<Self> {
+        let Prewarm { workers, memory_mb, vcores, resources, idle_ms } = spec.prewarm.clone()?;
+        let port = free_port(spec.rest_ports.as_deref())?;
+        Some(Self {
+            web: Web { url: format!("http://{host}:{port}"), port: i32::from(port) },
+            profile: Profile { memory_mb, vcores, resources },
+            workers,
+            idle: Duration::from_millis(idle_ms),
+        })
+    }
+}
+
+/// A port that is free now, among `configured` ones or among those that nobody is given by chance.
+fn free_port(configured: Option<&str>) -> Option<u16> {
+    let free = |port: u16| TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))).is_ok();
+    match configured.and_then(|text| text.parse::<Ports>().ok()).filter(|ports| !ports.any()) {
+        Some(ports) => ports.iter().find(|port| free(*port)),
+        None => {
+            let mut random = rand::rng();
+            std::iter::repeat_with(|| random.random_range(QUIET_PORTS))
+                .take(QUIET_TRIES)
+                .find(|port| free(*port))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_free_port_of_the_configured_ones() {
+        let taken = TcpListener::bind("0.0.0.0:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        assert_eq!(free_port(Some(&port.to_string())), None);
+        let chosen = free_port(None).unwrap();
+        assert!(QUIET_PORTS.contains(&chosen));
+        assert_eq!(free_port(Some(&format!("{port},{chosen}"))), Some(chosen));
+        assert!(free_port(Some("0")).is_some_and(|port| QUIET_PORTS.contains(&port)));
+    }
+}

@@ -1,0 +1,212 @@
+//! The JVM that makes an archive.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use flink_model::archive::{ClassList, RpcJars, dump_options};
+use hadoop_rpc::HadoopConf;
+use taskrunner::archive;
+use taskrunner::exit::ExitReport;
+use taskrunner::jvm::{JvmCommand, JvmProcess};
+use taskrunner::memory;
+use taskrunner::spawn::SpawnThread;
+use tokio::time::{Instant, timeout};
+
+use super::Reason;
+use super::room::{Limits, Used};
+use crate::am::Environment;
+
+/// Directory in the container's own, removed when the archive is made.
+const DIRECTORY: &str = ".heddle-archive";
+const LIST: &str = "classes.lst";
+const ARCHIVE: &str = "classes.jsa";
+const OUTPUT: &str = "dump.out";
+/// For the JVM, which makes way for everybody else.
+const DEADLINE: Duration = Duration::from_secs(180);
+/// Between two looks at the container's memory.
+const LOOK: Duration = Duration::from_millis(200);
+/// Space on the disk beside the copies of the jars, for archive and list.
+const SPARE: u64 = 512 << 20;
+
+/// The directory in which the archive is made; dropping it removes it.
+pub(super) struct Place(PathBuf);
+
+impl Place {
+    pub(super) async fn make(container: &Path) -> Result<Self, Reason> {
+        let path = container.join(DIRECTORY);
+        // What an earlier one has left.
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir(&path).map_err(|e| format!("cannot make {}: {e}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::debug!(%error, "not removed");
+        }
+    }
+}
+
+/// How to make it.
+pub(super) struct Dump<'a> {
+    pub(super) java: &'a Path,
+    pub(super) wide: bool,
+    /// Paths in the container's working directory, as they stand on the class path.
+    pub(super) class_path: &'a [String],
+    pub(super) list: &'a ClassList,
+    pub(super) rpc_jars: &'a RpcJars,
+}
+
+/// It lies in its [`Place`].
+pub(super) struct Made {
+    pub(super) file: PathBuf,
+    pub(super) measured: (u64, u32),
+    pub(super) took: Duration,
+}
+
+impl Dump<'_> {
+    pub(super) async fn run(
+        &self,
+        place: &Place,
+        environment: &Environment,
+        thread: &SpawnThread,
+        job_manager: &JvmProcess,
+    ) -> Result<Made, Reason> {
+        let begin = Instant::now();
+        let limits = limits(environment, job_manager.pid());
+        let used = || of(job_manager.pid()) + of(std::process::id());
+        if let Some(why) = limits.shortage(used()) {
+            return Err(why);
+        }
+        let (from, to, jars) = (environment.dir.clone(), place.0.clone(), self.class_path.to_vec());
+        let copied = tokio::task::spawn_blocking(move || copy(&from, &to, &jars)).await;
+        copied.map_err(|e| e.to_string())??;
+        let file = place.0.join(ARCHIVE);
+        let lists = [self.list.resolved(self.rpc_jars), self.list.resolved(&RpcJars::new())];
+        for (list, more) in lists.iter().zip([true, false]) {
+            std::fs::write(place.0.join(LIST), list)
+                .map_err(|e| format!("cannot write the class list: {e}"))?;
+            let report = self.dump(place, environment, thread, limits, &used).await?;
+            if report.code == Some(0) && file.is_file() {
+                break;
+            }
+            let said = std::fs::read_to_string(place.0.join(OUTPUT)).unwrap_or_default();
+            // Java 11 may be unable to archive what an RPC class extends, and takes no such list at all.
+            if !(more && said.contains("class list format error")) {
+                let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+                return Err(format!("{} {last}", report.summary));
+            }
+            tracing::debug!(said, "once more without the RPC classes");
+        }
+        let measured = {
+            let file = file.clone();
+            let measure = tokio::task::spawn_blocking(move || archive::measure(&file)).await;
+            measure.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?
+        };
+        Ok(Made { file, measured, took: begin.elapsed() })
+    }
+
+    /// One run of the JVM.
+    async fn dump(
+        &self,
+        place: &Place,
+        environment: &Environment,
+        thread: &SpawnThread,
+        limits: Limits,
+        used: &(dyn Fn() -> Used + Sync),
+    ) -> Result<Arc<ExitReport>, Reason> {
+        let begin = Instant::now();
+        let process = self.command(place, environment)?.spawn(thread).await.map_err(|e| e.to_string())?;
+        let guard = Guard(process);
+        loop {
+            match timeout(LOOK, guard.0.wait()).await {
+                Ok(report) => return Ok(report),
+                Err(_) if begin.elapsed() > DEADLINE => {
+                    return Err(format!("it took longer than {} s", DEADLINE.as_secs()));
+                }
+                Err(_) => {
+                    if let Some(what) = limits.exceeded(used() + of(guard.0.pid())) {
+                        return Err(format!("it would have taken more {what} than the container has"));
+                    }
+                }
+            }
+        }
+    }
+
+    fn command(&self, place: &Place, environment: &Environment) -> Result<JvmCommand, Reason> {
+        let java = self.java.canonicalize().map_err(|e| e.to_string())?;
+        let home = java.parent().and_then(Path::parent).ok_or("Java has no directory")?;
+        Ok(JvmCommand {
+            release: None,
+            archives: archive::Wish::default(),
+            launcher: ["nice", "-n", "19"].map(str::to_owned).into(),
+            java_home: Some(home.display().to_string()),
+            jvm_args: dump_options(LIST, ARCHIVE, self.wide),
+            class_path: self.class_path.join(":"),
+            // Nothing runs; the JVM only wants to be told something.
+            main_class: "-version".to_owned(),
+            args: Vec::new(),
+            env: BTreeMap::from([("MALLOC_ARENA_MAX".to_owned(), "1".to_owned())]),
+            stdout: place.0.join(OUTPUT),
+            stderr: place.0.join(OUTPUT),
+            log: None,
+            dir: place.0.clone(),
+            self_exe: environment.self_exe.clone(),
+        })
+    }
+}
+
+/// Ends the JVM when nobody waits for it any more.
+struct Guard(JvmProcess);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.kill();
+    }
+}
+
+/// The limits of our container: what the NodeManager looks at, and the kernel.
+pub(super) fn limits(environment: &Environment, pid: u32) -> Limits {
+    const CHECK: &str = "yarn.nodemanager.vmem-check-enabled";
+    const RATIO: &str = "yarn.nodemanager.vmem-pmem-ratio";
+    const YARNS_RATIO: f64 = 2.1;
+    let conf: &HadoopConf = &environment.conf;
+    let checked = !conf.get_or(CHECK, "true").is_ok_and(|value| value.trim().eq_ignore_ascii_case("false"));
+    let ratio = conf.get_or(RATIO, "2.1").ok().and_then(|text| text.trim().parse().ok());
+    let cgroup = memory::sample(pid).map(|sample| sample.cgroup_limit).filter(|limit| *limit > 0);
+    Limits::new(environment.spec.memory_mb, checked.then(|| ratio.unwrap_or(YARNS_RATIO)), cgroup)
+}
+
+fn of(pid: u32) -> Used {
+    memory::sample(pid)
+        .map_or_else(Used::default, |sample| Used { resident: sample.rss, virtual_size: sample.virtual_size })
+}
+
+/// Copies the jars, with the time zero: what the JVM records of a file with that time is not compared on other nodes, where the
+/// same jar has another time.
+fn copy(from: &Path, to: &Path, jars: &[String]) -> Result<(), Reason> {
+    let cannot =
+        |what: &str, path: &Path, e: std::io::Error| format!("cannot {what} {}: {e}", path.display());
+    let sizes = jars.iter().filter_map(|jar| std::fs::metadata(from.join(jar)).ok()).map(|m| m.len());
+    let need = sizes.sum::<u64>() + SPARE;
+    let disk = rustix::fs::statvfs(to).map_err(|e| cannot("look at the disk of", to, e.into()))?;
+    if disk.f_bavail.saturating_mul(disk.f_frsize) < need {
+        return Err(format!("the disk of {} has less than {} MiB left", to.display(), need >> 20));
+    }
+    for jar in jars {
+        let (source, target) = (from.join(jar), to.join(jar));
+        if let Some(parent) = target.parent() {
+            std::fs::create_dir_all(parent).map_err(|e| cannot("make", parent, e))?;
+        }
+        std::fs::copy(&source, &target).map_err(|e| cannot("copy", &source, e))?;
+        let file = File::options().write(true).open(&target);
+        let file = file.map_err(|e| cannot("open", &target, e))?;
+        file.set_modified(SystemTime::UNIX_EPOCH).map_err(|e| cannot("set the time of", &target, e))?;
+    }
+    Ok(())
+}

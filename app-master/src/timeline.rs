@@ -1,0 +1,217 @@
+//! When each part of the start began and ended, for whoever waits for it (`Cluster.Timeline` of the control protocol).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use taskrunner::auth;
+use taskrunner::control::cluster_server::{Cluster, ClusterServer};
+use taskrunner::control::{Leg as Told, TimelineReply, TimelineRequest};
+use tokio::time::Instant;
+use tonic::{Request, Response, Status};
+
+/// Legs beyond this number are not kept: what takes long shows in the first containers.
+const MOST: usize = 400;
+
+/// A part of the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Leg {
+    /// Our own process, up to the start of the JobManager's.
+    Master,
+    /// From the start of the JobManager's process to its first word.
+    JobManagerJvm,
+    /// From there until its REST interface answers and its ResourceManager leads.
+    JobManager,
+    /// Registration with YARN.
+    Registration,
+    /// From the request for a worker to its container.
+    Asked,
+    /// From the order to the NodeManager to the first word of the taskrunner.
+    Container,
+    /// From the order to the taskrunner to the TaskManager's process.
+    TaskManager,
+}
+
+impl Leg {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Master => "ApplicationMaster",
+            Self::JobManagerJvm => "JobManager JVM",
+            Self::JobManager => "JobManager",
+            Self::Registration => "registration with YARN",
+            Self::Asked => "container asked for",
+            Self::Container => "container starts",
+            Self::TaskManager => "TaskManager JVM",
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    leg: Leg,
+    subject: String,
+    begin: Instant,
+    end: Option<Instant>,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    legs: Vec<Entry>,
+    /// Open requests for workers, by their numbers; none: those that nobody has requested yet.
+    asked: HashMap<Option<u64>, Instant>,
+}
+
+/// The record; clones share it.
+#[derive(Debug, Clone)]
+pub struct Timeline {
+    base: (Instant, Duration),
+    book: Arc<Mutex<Book>>,
+}
+
+impl Timeline {
+    /// An empty one: at `now` the clock on the wall shows `wall` since 1970.
+    pub fn new(now: Instant, wall: Duration) -> Self {
+        Self { base: (now, wall), book: Arc::default() }
+    }
+
+    /// The same by the system's clock.
+    pub fn start() -> Self {
+        Self::new(Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A part begins; one that has begun already goes on.
+    pub fn begin(&self, leg: Leg, subject: &str, now: Instant) {
+        self.book().note(leg, subject, now, None);
+    }
+
+    /// It is over; nothing if it never began, or was over already.
+    pub fn end(&self, leg: Leg, subject: &str, now: Instant) {
+        let mut book = self.book();
+        let open = book.legs.iter_mut().find(|e| e.leg == leg && e.subject == subject && e.end.is_none());
+        if let Some(entry) = open {
+            entry.end = Some(now);
+        }
+    }
+
+    /// A worker is asked for, by the number of its request or ahead of any.
+    pub fn asked(&self, request: Option<u64>, now: Instant) {
+        let mut book = self.book();
+        if book.legs.len() < MOST {
+            book.asked.insert(request, now);
+        }
+    }
+
+    /// The request, or what was asked for ahead, has got a container.
+    pub fn granted(&self, request: Option<u64>, container: &str, now: Instant) {
+        let mut book = self.book();
+        let since = match request {
+            Some(_) => book.asked.remove(&request),
+            None => book.asked.get(&None).copied(),
+        };
+        if let Some(since) = since {
+            book.note(Leg::Asked, container, since, Some(now));
+        }
+    }
+
+    /// All legs, in the order in which they began.
+    fn reply(&self, now: Instant) -> TimelineReply {
+        let unix = |at: Instant| {
+            let wall = self.base.1 + at.saturating_duration_since(self.base.0);
+            u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)
+        };
+        let mut legs: Vec<Told> = self
+            .book()
+            .legs
+            .iter()
+            .map(|entry| Told {
+                name: entry.leg.name().to_owned(),
+                subject: entry.subject.clone(),
+                begin_unix_ms: unix(entry.begin),
+                end_unix_ms: entry.end.map_or(0, unix),
+            })
+            .collect();
+        legs.sort_by_key(|leg| leg.begin_unix_ms);
+        TimelineReply { now_unix_ms: unix(now), legs }
+    }
+
+    /// As a service for callers that know the application's secret.
+    pub fn service(self, secret: Vec<u8>) -> ClusterServer<impl Cluster> {
+        ClusterServer::new(Service { secret, timeline: self })
+    }
+}
+
+impl Book {
+    fn note(&mut self, leg: Leg, subject: &str, begin: Instant, end: Option<Instant>) {
+        let known = self.legs.iter().any(|entry| entry.leg == leg && entry.subject == subject);
+        if !known && self.legs.len() < MOST {
+            self.legs.push(Entry { leg, subject: subject.to_owned(), begin, end });
+        }
+    }
+}
+
+struct Service {
+    secret: Vec<u8>,
+    timeline: Timeline,
+}
+
+#[tonic::async_trait]
+impl Cluster for Service {
+    async fn timeline(&self, request: Request<TimelineRequest>) -> Result<Response<TimelineReply>, Status> {
+        auth::check_secret(request.metadata(), &self.secret)?;
+        Ok(Response::new(self.timeline.reply(Instant::now())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn legs_by_the_clock_on_the_wall() {
+        let now = Instant::now();
+        let at = |ms| now + Duration::from_millis(ms);
+        let timeline = Timeline::new(now, Duration::from_millis(1_000_000));
+        timeline.begin(Leg::Master, "", at(0));
+        timeline.begin(Leg::Master, "", at(5));
+        timeline.asked(None, at(10));
+        timeline.asked(Some(7), at(20));
+        timeline.granted(Some(7), "c1", at(40));
+        timeline.granted(None, "c2", at(50));
+        timeline.granted(Some(8), "c3", at(60));
+        timeline.end(Leg::Master, "", at(30));
+        timeline.end(Leg::Master, "", at(90));
+        timeline.begin(Leg::Container, "c1", at(45));
+        timeline.end(Leg::JobManager, "", at(99));
+        let reply = timeline.reply(at(100));
+        let legs = reply.legs.iter().map(|leg| {
+            let since = |ms: u64| ms.saturating_sub(1_000_000);
+            (leg.name.as_str(), leg.subject.as_str(), since(leg.begin_unix_ms), since(leg.end_unix_ms))
+        });
+        assert_eq!(
+            legs.collect::<Vec<_>>(),
+            [
+                ("ApplicationMaster", "", 0, 30),
+                ("container asked for", "c2", 10, 50),
+                ("container asked for", "c1", 20, 40),
+                ("container starts", "c1", 45, 0),
+            ]
+        );
+        assert_eq!(reply.now_unix_ms, 1_000_100);
+    }
+
+    #[test]
+    fn many_containers_need_no_more_room() {
+        let now = Instant::now();
+        let timeline = Timeline::new(now, Duration::ZERO);
+        for n in 0..10_000 {
+            timeline.asked(Some(n), now);
+            timeline.granted(Some(n), &n.to_string(), now);
+        }
+        assert_eq!(timeline.reply(now).legs.len(), MOST);
+        assert!(timeline.book().asked.is_empty());
+    }
+}

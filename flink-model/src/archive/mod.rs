@@ -1,0 +1,252 @@
+//! Class data archives (the JVM's "CDS"): a JVM that maps one loads its classes in half the time. Which archive fits which JVM; pure.
+//!
+//! An archive is made for a role and the jars at the front of its class path: both are in the name of its directory, `cds/<role>-<key>`
+//! below a store's root. Which Java made it, its size and its checksum are in the name of the file ([`ArchiveName`]). A Java that
+//! differs is seen by the node, which leaves the archive alone then.
+
+mod class_list;
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::class_path::is_dist_jar;
+use crate::java_fit::java_version;
+use crate::memory::Role;
+use crate::spec::{Resource, ResourceKind};
+
+pub use class_list::{ClassList, LAMBDA_LINES_SINCE, RpcJars, rpc_jar};
+
+/// Directory of the archives, below a store's root.
+pub const DIRECTORY: &str = "cds";
+
+/// Directory of the archives in a container.
+pub const CONTAINER_DIRECTORY: &str = "heddle/cds";
+
+/// Feature releases of Java whose archives can be used on another node than the one that made them. Before, there are none; later ones insist on
+/// the modification times of the jars, which differ from node to node.
+pub const PORTABLE: RangeInclusive<u16> = 11..=23;
+
+/// Changes when archives of older releases of heddle must not be used any more.
+const FORMAT: u32 = 1;
+
+/// Heaps from this size on have wide references, and the archive must have the same.
+const WIDE_FROM: u64 = 32 << 30;
+
+/// What the ApplicationMaster has to know to make the archive of a role, and the nodes to use one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchiveOrder {
+    /// URL of the store's root.
+    pub store: String,
+    /// Directory of the archives below it, as [`directory`] gives it.
+    pub directory: String,
+    /// The front of the class path: the jars that the archive is made of.
+    pub class_path: Vec<String>,
+    /// Archives among the container's files, by their keys.
+    pub found: Vec<String>,
+    /// Users whose archives are used: in a store that everybody may write to anybody could leave one.
+    pub owners: Vec<String>,
+    /// Modes of new directories and files in the store.
+    pub modes: (u16, u16),
+    /// Replication of new files; none = the file system's own.
+    pub replication: Option<u16>,
+}
+
+/// The jars at the front of a class path that are files of the container; none when Flink's main jar is not among them, because the
+/// archive would be of little use then.
+///
+/// The JVM takes an archive that was made for the front of its class path, and a directory that is not empty must not be part of that.
+pub fn front<'a>(class_path: &[String], resources: &'a [Resource]) -> Option<Vec<&'a Resource>> {
+    let jar = |entry: &String| {
+        let found = resources.iter().find(|r| r.key == *entry && r.kind == ResourceKind::File);
+        found.filter(|r| r.key.ends_with(".jar"))
+    };
+    let front: Vec<&Resource> = class_path.iter().map_while(jar).collect();
+    front.iter().any(|jar| is_dist_jar(&jar.key)).then_some(front)
+}
+
+/// The directory of the archives for a role and the jars at the front of its class path.
+pub fn directory(role: Role, front: &[&Resource]) -> String {
+    let role = match role {
+        Role::JobManager => "jobmanager",
+        Role::TaskManager => "taskmanager",
+    };
+    let mut hash = Sha256::new();
+    hash.update(format!("{FORMAT} {role}\n"));
+    for jar in front {
+        hash.update(format!("{} {}\n", jar.key, identity(jar)));
+    }
+    format!("{DIRECTORY}/{role}-{}", hex(&hash.finalize(), 16))
+}
+
+/// What tells the content of a file: the hash that the store names it by, else where it is, its size and its time.
+fn identity(file: &Resource) -> String {
+    let mut parts = file.url.rsplit('/').skip(1);
+    let (hash, letters) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let is_hash = hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
+    if is_hash && hash.get(..2) == Some(letters) {
+        return hash.to_owned();
+    }
+    format!("{} {} {}", file.url, file.size, file.modification_time)
+}
+
+/// A name that tells things that it must not be taken for another.
+pub fn fingerprint(text: &str) -> String {
+    hex(&Sha256::digest(text), 16)
+}
+
+fn hex(bytes: &[u8], digits: usize) -> String {
+    let mut text: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    text.truncate(digits);
+    text
+}
+
+/// A Java, as far as archives care.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JavaId {
+    /// Its feature release, as 17.
+    pub feature: u16,
+    /// Version, and a hash of all that the installation says of itself: `17.0.15+6-1f2e3d4c5b6a`.
+    pub text: String,
+}
+
+impl JavaId {
+    /// From the file `release` of a Java's directory. `wide`: what [`wide_references`] says.
+    pub fn of(release_file: &str, architecture: &str, wide: bool) -> Option<Self> {
+        let feature = java_version(release_file)?;
+        let value = |key: &str| {
+            let line =
+                release_file.lines().find_map(|line| line.trim().strip_prefix(key)?.strip_prefix('='))?;
+            Some(line.trim().trim_matches('"').to_owned())
+        };
+        let version = value("JAVA_RUNTIME_VERSION").or_else(|| value("JAVA_VERSION"))?;
+        let version: String =
+            version.chars().filter(|c| c.is_ascii_alphanumeric() || ".+-".contains(*c)).take(40).collect();
+        let hash = Sha256::digest(format!("{architecture} {wide}\n{release_file}"));
+        Some(Self { feature, text: format!("{version}-{}", hex(&hash, 12)) })
+    }
+}
+
+/// Whether a JVM with these options has wide references to objects; archives for the others do not fit it.
+pub fn wide_references(options: &[String]) -> bool {
+    let heap = options.iter().rev().find_map(|o| o.strip_prefix("-Xmx")).and_then(bytes);
+    heap.is_some_and(|heap| heap >= WIDE_FROM)
+        || options.iter().any(|o| o == "-XX:-UseCompressedOops" || o == "-XX:+UseZGC")
+}
+
+/// A size as the JVM has it: `512m`.
+fn bytes(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match text.get(digits.len()..)?.to_ascii_lowercase().as_str() {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        "t" => 40,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_shl(shift)
+}
+
+/// The first option that says otherwise what archives the JVM uses or makes, or lets it use none.
+pub fn in_the_way<'a>(options: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const BEGINNINGS: [&str; 14] = [
+        "-Xshare",
+        "-XX:SharedArchiveFile",
+        "-XX:ArchiveClassesAtExit",
+        "-XX:+AutoCreateSharedArchive",
+        "-XX:DumpLoadedClassList",
+        "-XX:SharedClassListFile",
+        "-XX:+UseSharedSpaces",
+        "-XX:-UseSharedSpaces",
+        "-XX:AOT",
+        "-XX:+AOT",
+        "-Xbootclasspath/a",
+        "--patch-module",
+        "--upgrade-module-path",
+        "--limit-modules",
+    ];
+    options.into_iter().find(|option| BEGINNINGS.iter().any(|begin| option.starts_with(begin)))
+}
+
+/// Options for the JVM that makes an archive of the classes in the file `list`.
+pub fn dump_options(list: &str, archive: &str, wide: bool) -> Vec<String> {
+    let mut options: Vec<String> = [
+        "-Xshare:dump",
+        "-Xlog:disable",
+        "-Xlog:all=error:stdout",
+        "-Xmx256m",
+        // Address space, which a NodeManager may look at.
+        "-XX:ReservedCodeCacheSize=32m",
+        "-XX:CompressedClassSpaceSize=128m",
+        "-XX:ParallelGCThreads=1",
+        // Objects of the JDK can be part of it with this collector only.
+        "-XX:+UseG1GC",
+    ]
+    .map(str::to_owned)
+    .into();
+    options.push(format!("-XX:SharedClassListFile={list}"));
+    options.push(format!("-XX:SharedArchiveFile={archive}"));
+    if wide {
+        options.push("-XX:-UseCompressedOops".to_owned());
+    }
+    options
+}
+
+/// Name of an archive: `<java>-<size in bytes>-<CRC-32 in 8 hexadecimal digits>.jsa`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveName {
+    /// [`JavaId::text`] of the Java that made it.
+    pub java: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its checksum.
+    pub crc: u32,
+}
+
+impl fmt::Display for ArchiveName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}-{:08x}.jsa", self.java, self.size, self.crc)
+    }
+}
+
+/// The text is no name of an archive.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no name of a class data archive")]
+pub struct NotAnArchive(String);
+
+impl FromStr for ArchiveName {
+    type Err = NotAnArchive;
+
+    /// From a name, or a path that ends in one.
+    fn from_str(text: &str) -> Result<Self, NotAnArchive> {
+        let parse = || {
+            let mut parts = text.rsplit('/').next()?.strip_suffix(".jsa")?.rsplitn(3, '-');
+            let (crc, size, java) = (parts.next()?, parts.next()?, parts.next()?);
+            let crc = (crc.len() == 8).then(|| u32::from_str_radix(crc, 16).ok())??;
+            Some(Self { java: java.to_owned(), size: size.parse().ok()?, crc })
+        };
+        parse().ok_or_else(|| NotAnArchive(text.to_owned()))
+    }
+}
+
+/// Whether a path below a store's root is that of an archive: `cds/<role>-<key>/<name>`.
+pub fn is_archive(path: &str) -> bool {
+    let mut parts = path.split('/');
+    let (top, directory, name) = (parts.next(), parts.next(), parts.next());
+    let made = |directory: &str| {
+        let key = directory.strip_prefix("jobmanager-").or_else(|| directory.strip_prefix("taskmanager-"));
+        key.is_some_and(|key| key.len() == 16 && key.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
+    top == Some(DIRECTORY)
+        && directory.is_some_and(made)
+        && name.is_some_and(|name| name.parse::<ArchiveName>().is_ok())
+        && parts.next().is_none()
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,276 @@
+//! Class data archives: which one a JVM that starts here uses, or what it records so that one can be made of it.
+//!
+//! A JVM that is given the archive of another Java, or of other jars, does without and says so on its output; that is why it only gets one that
+//! fits, and is told to keep quiet about it. One that is damaged could end it, so the file's checksum is looked at first.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use flink_model::archive::{
+    ArchiveName, ClassList, JavaId, LAMBDA_LINES_SINCE, PORTABLE, in_the_way, wide_references,
+};
+use tokio::time::{Instant, sleep};
+
+use crate::expand::Lookup;
+use crate::java;
+
+/// What the JVM writes its classes to, in its working directory.
+const LOG: &str = ".heddle-classes.log";
+const LIST: &str = ".heddle-classes.lst";
+/// The recording is over when the JVM has loaded nothing for `QUIET`, but not before `YOUNGEST` nor after `OLDEST`.
+const YOUNGEST: Duration = Duration::from_secs(12);
+const OLDEST: Duration = Duration::from_secs(60);
+const QUIET: Duration = Duration::from_secs(4);
+
+/// Variables by which a JVM takes options, too.
+const VARIABLES: [&str; 2] = ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS"];
+
+/// What a JVM may do with archives.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wish {
+    /// Files of the working directory, the best first.
+    pub archives: Vec<String>,
+    /// Whether it records its classes if none of them fits.
+    pub record: bool,
+}
+
+/// What a JVM does with archives.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Use {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// It uses this file of the working directory.
+    Archive(String),
+    /// It records its classes.
+    Record(Recording),
+}
+
+impl Use {
+    /// What a JVM of `java` with these options does. Reads the files that might fit.
+    pub fn decide(wish: &Wish, java: &Path, options: &[String], env: Lookup, dir: &Path) -> Self {
+        if wish.archives.is_empty() && !wish.record {
+            return Self::Nothing;
+        }
+        let variables: Vec<String> = VARIABLES.iter().filter_map(|name| env(name)).collect();
+        let all = options.iter().map(String::as_str);
+        let all = all.chain(variables.iter().flat_map(|text| text.split_whitespace()));
+        if let Some(option) = in_the_way(all) {
+            tracing::info!(option, "no class data archive: this option decides what the JVM does");
+            return Self::Nothing;
+        }
+        let wide = wide_references(options);
+        let Some(id) = id(java, wide).filter(|id| PORTABLE.contains(&id.feature)) else {
+            tracing::debug!(java = %java.display(), "no class data archive: not for this Java");
+            return Self::Nothing;
+        };
+        for file in &wish.archives {
+            match file.parse::<ArchiveName>() {
+                Ok(name) if name.java == id.text => match verify(&dir.join(file), &name) {
+                    Ok(()) => return Self::Archive(file.clone()),
+                    Err(why) => tracing::warn!(
+                        "the class data archive {name} is left out: {why}; hint: delete it from the directory cds of heddle's store, and a \
+                         new one is made"
+                    ),
+                },
+                _ => tracing::info!(file, java = id.text, "not the class data archive of this Java"),
+            }
+        }
+        if !wish.record {
+            return Self::Nothing;
+        }
+        let list = (id.feature >= LAMBDA_LINES_SINCE).then(|| dir.join(LIST));
+        Self::Record(Recording { java: java.to_owned(), id, wide, log: dir.join(LOG), list })
+    }
+
+    /// Options for the JVM, in front of all others.
+    pub fn options(&self) -> Vec<String> {
+        match self {
+            Self::Nothing => Vec::new(),
+            Self::Archive(file) => quiet_with(file),
+            Self::Record(recording) => {
+                let mut options =
+                    vec![format!("-Xlog:class+load=debug:file={LOG}::filecount=1,filesize=16M")];
+                options.extend(recording.list.iter().map(|_| format!("-XX:DumpLoadedClassList={LIST}")));
+                options
+            }
+        }
+    }
+}
+
+/// Options for a JVM that uses an archive: what it has to say about that is not for the user's output.
+pub fn quiet_with(archive: &str) -> Vec<String> {
+    vec![format!("-XX:SharedArchiveFile={archive}"), "-Xlog:cds*=off".to_owned()]
+}
+
+/// What archives know a Java by. No process is started for it; none where its directory does not tell.
+pub fn id(java: &Path, wide: bool) -> Option<JavaId> {
+    JavaId::of(&java::release_file(java)?, std::env::consts::ARCH, wide)
+}
+
+/// Size and checksum of a file.
+pub fn measure(path: &Path) -> io::Result<(u64, u32)> {
+    let mut file = File::open(path)?;
+    let mut hasher = crc32fast::Hasher::new();
+    let mut buffer = vec![0; 1 << 18];
+    let mut size = 0;
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok((size, hasher.finalize())),
+            n => {
+                hasher.update(buffer.get(..n).unwrap_or_default());
+                size += n as u64;
+            }
+        }
+    }
+}
+
+/// Whether a file is what its name says; the error is for people.
+pub fn verify(path: &Path, name: &ArchiveName) -> Result<(), String> {
+    match measure(path) {
+        Ok((size, _)) if size != name.size => Err(format!("it has {size} bytes and not {}", name.size)),
+        Ok((_, crc)) if crc != name.crc => Err("its checksum is wrong".to_owned()),
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("it cannot be read: {error}")),
+    }
+}
+
+/// A JVM that writes down which classes it loads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recording {
+    /// The Java that runs.
+    pub java: PathBuf,
+    /// What archives know it by.
+    pub id: JavaId,
+    /// Whether its references are wide.
+    pub wide: bool,
+    log: PathBuf,
+    list: Option<PathBuf>,
+}
+
+impl Recording {
+    /// Waits until the JVM has loaded what it needs; called when it is started, or later.
+    pub async fn settled(&self) {
+        let begin = Instant::now();
+        let size = || std::fs::metadata(&self.log).map(|m| m.len()).unwrap_or_default();
+        sleep(YOUNGEST - QUIET).await;
+        let mut before = size();
+        while begin.elapsed() < OLDEST {
+            sleep(QUIET).await;
+            let now = size();
+            if std::mem::replace(&mut before, now) == now {
+                break;
+            }
+        }
+    }
+
+    /// Reads what is recorded, and removes the files.
+    pub async fn take(&self) -> io::Result<ClassList> {
+        let this = self.clone();
+        tokio::task::spawn_blocking(move || this.read()).await.map_err(io::Error::other)?
+    }
+
+    fn read(&self) -> io::Result<ClassList> {
+        let text = |path: &Path| {
+            let bytes = std::fs::read(path);
+            // A JVM may be cut off in the middle of a character.
+            bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        };
+        // A log that has grown too long for one file.
+        let older = self.log.with_extension("log.0");
+        let mut log = text(&older).unwrap_or_default();
+        log.push_str(&text(&self.log)?);
+        let own = self.list.as_deref().map(text).transpose()?.unwrap_or_default();
+        for path in [Some(&older), Some(&self.log), self.list.as_ref()].into_iter().flatten() {
+            if let Err(error) = std::fs::remove_file(path)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                tracing::debug!(%error, path = %path.display(), "not removed");
+            }
+        }
+        Ok(ClassList::from_log(&log, &own))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RELEASE: &str = "JAVA_VERSION=\"17.0.1\"\n";
+
+    fn java(dir: &Path, release: &str) -> PathBuf {
+        std::fs::create_dir_all(dir.join("jdk/bin")).unwrap();
+        std::fs::write(dir.join("jdk/bin/java"), "").unwrap();
+        std::fs::write(dir.join("jdk/release"), release).unwrap();
+        dir.join("jdk/bin/java")
+    }
+
+    /// Writes an archive for the Java and gives its name.
+    fn archive(dir: &Path, java: &Path, content: &[u8]) -> String {
+        let name = ArchiveName {
+            java: id(java, false).unwrap().text,
+            size: content.len() as u64,
+            crc: crc32fast::hash(content),
+        };
+        std::fs::write(dir.join(name.to_string()), content).unwrap();
+        name.to_string()
+    }
+
+    #[test]
+    fn only_a_whole_archive_of_this_java_is_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let java = java(dir.path(), RELEASE);
+        let good = archive(dir.path(), &java, b"content");
+        let (cut, other) = (archive(dir.path(), &java, b"more content"), good.replace("17.0.1", "17.0.2"));
+        std::fs::write(dir.path().join(&cut), "more").unwrap();
+        let garbled = archive(dir.path(), &java, b"as long");
+        std::fs::write(dir.path().join(&garbled), "AS LONG").unwrap();
+        let decide = |archives: &[&String], options: &[&str], tool: Option<&str>| {
+            let wish = Wish { archives: archives.iter().map(|a| (*a).clone()).collect(), record: true };
+            let options: Vec<String> = options.iter().map(|o| (*o).to_owned()).collect();
+            let env = |name: &str| tool.filter(|_| name == "JAVA_TOOL_OPTIONS").map(str::to_owned);
+            Use::decide(&wish, &java, &options, &env, dir.path())
+        };
+        assert_eq!(decide(&[&other, &cut, &garbled, &good], &[], None), Use::Archive(good.clone()));
+        assert!(matches!(decide(&[&other, &cut, &garbled], &[], None), Use::Record(_)));
+        assert!(matches!(decide(&[&good], &["-Xmx40g"], None), Use::Record(Recording { wide: true, .. })));
+        assert_eq!(decide(&[&good], &["-Xshare:off"], None), Use::Nothing);
+        assert_eq!(decide(&[&good], &[], Some("-Dx -Xshare:off")), Use::Nothing);
+        let options = decide(&[&good], &[], None).options();
+        assert_eq!(options, [format!("-XX:SharedArchiveFile={good}"), "-Xlog:cds*=off".to_owned()]);
+        assert_eq!(decide(&[], &[], None).options().len(), 2);
+        let nothing = Use::decide(&Wish::default(), &java, &[], &|_| None, dir.path());
+        assert!(nothing.options().is_empty());
+    }
+
+    #[test]
+    fn old_new_and_unknown_javas_do_without() {
+        let dir = tempfile::tempdir().unwrap();
+        for release in ["JAVA_VERSION=\"1.8.0_392\"\n", "JAVA_VERSION=\"25\"\n", ""] {
+            let java = java(dir.path(), release);
+            let wish = Wish { archives: Vec::new(), record: true };
+            assert_eq!(Use::decide(&wish, &java, &[], &|_| None, dir.path()), Use::Nothing, "{release}");
+        }
+        // Java 11 writes no lines about lambdas.
+        let java = java(dir.path(), "JAVA_VERSION=\"11.0.13\"\n");
+        let wish = Wish { archives: Vec::new(), record: true };
+        assert_eq!(Use::decide(&wish, &java, &[], &|_| None, dir.path()).options().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_recording_is_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let java = java(dir.path(), RELEASE);
+        let wish = Wish { archives: Vec::new(), record: true };
+        let Use::Record(recording) = Use::decide(&wish, &java, &[], &|_| None, dir.path()) else {
+            panic!("it records")
+        };
+        let line = "[class,load] A source: x\n[debug][class,load]  klass: 0x1 super: 0x0 loader: [l of 'bootstrap']\n";
+        std::fs::write(dir.path().join(LOG), line).unwrap();
+        std::fs::write(dir.path().join(LIST), "A\n@lambda-proxy A\n").unwrap();
+        assert_eq!(recording.take().await.unwrap().text(), "A id: 0\n@lambda-proxy A\n");
+        assert!(recording.take().await.is_err());
+    }
+}

@@ -1,0 +1,72 @@
+//! How the start of a cluster went, as its ApplicationMaster recorded it: asked by the client that waits for the cluster.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+use tonic::Request;
+use tonic::transport::Endpoint;
+
+use crate::auth;
+use crate::control::cluster_client::ClusterClient;
+use crate::control::{TimelineReply, TimelineRequest};
+
+/// For the connection and the answer together.
+const DEADLINE: Duration = Duration::from_secs(3);
+
+/// The ApplicationMaster's answer, and when it was given by this machine's clock.
+#[derive(Debug, Clone)]
+pub struct Timeline {
+    /// Its legs, by its own clock.
+    pub reply: TimelineReply,
+    /// The middle of the round trip: what [`TimelineReply::now_unix_ms`] says is taken for this moment.
+    pub at: std::time::Instant,
+}
+
+/// There is no answer. An ApplicationMaster of an older release has none to give.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the ApplicationMaster at {address} does not tell how its start went: {why}")]
+pub struct TimelineError {
+    /// Of the control server.
+    pub address: String,
+    /// What stands in the way.
+    pub why: String,
+}
+
+/// Asks the control server at `address` (`host:port`) with the application's secret; once, and for three seconds at most.
+pub async fn ask(address: &str, secret: &[u8]) -> Result<Timeline, TimelineError> {
+    let failed = |why: String| TimelineError { address: address.to_owned(), why };
+    let call = async {
+        let endpoint =
+            Endpoint::from_shared(format!("http://{address}")).map_err(|_| "this is no host:port")?;
+        let channel = endpoint.tcp_nodelay(true).connect().await.map_err(|e| crate::chain(&e))?;
+        let mut request = Request::new(TimelineRequest {});
+        auth::put_secret(request.metadata_mut(), secret).map_err(|status| status.message().to_owned())?;
+        let asked = Instant::now();
+        let answer = ClusterClient::new(channel).timeline(request).await;
+        let answer = answer.map_err(|status| format!("{:?}: {}", status.code(), status.message()))?;
+        let at = (asked + asked.elapsed() / 2).into_std();
+        Ok::<_, String>(Timeline { reply: answer.into_inner(), at })
+    };
+    match timeout(DEADLINE, call).await {
+        Ok(answer) => answer.map_err(failed),
+        Err(_) => Err(failed(format!("no answer within {} s", DEADLINE.as_secs()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_does_not_answer_is_named() {
+        let error = ask("nonsense host", b"s").await.unwrap_err();
+        assert!(error.to_string().contains("nonsense host"), "{error}");
+        let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = mute.local_addr().unwrap().to_string();
+        let error = ask(&address, b"s").await.unwrap_err();
+        assert_eq!(error.why, "no answer within 3 s");
+        drop(mute);
+        let error = ask(&address, b"s").await.unwrap_err();
+        assert!(error.to_string().contains(&address) && error.why.contains("refused"), "{error}");
+    }
+}

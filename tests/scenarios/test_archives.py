@@ -1,0 +1,159 @@
+"""Class data archives: made in the background, used by the next deployment, and never in the way."""
+
+import os
+import random
+import re
+import zlib
+
+import pytest
+
+from conftest import Workspace, fetch
+from harness.checks import check_gone, own_flink
+from harness.cluster import Flink
+from harness.waiting import wait_for
+
+pytestmark = [
+    pytest.mark.heddle_only("it has none"),
+    pytest.mark.xdist_group("archives"),
+    pytest.mark.skipif(os.environ.get("HEDDLE_TEST_FAST_START") == "false", reason="no archives without accelerators"),
+]
+NAME = re.compile(r"(?P<java>.+)-(?P<size>\d+)-(?P<crc>[0-9a-f]{8})\.jsa$")
+USED = "the JVM uses a class data archive"
+# What a node's own yarn-site.xml says on a cluster whose NodeManagers do not look at address space.
+ROOM = "-Dflink.yarn.nodemanager.vmem-check-enabled=false"
+STORE = f"/tmp/archives-store-{os.getpid()}"
+
+
+def archives(hdfs, role):
+    """Paths of a role's archives."""
+    return [path for path in hdfs.tree(f"{STORE}/cds") if f"/{role}-" in path and path.endswith(".jsa")]
+
+
+def deploy(work, *options, client=None):
+    """A session, with the ApplicationMaster's log once it is up."""
+    client = client or work.client()
+    session = client.session("-nm", work.name, f"-Dheddle.store.dir={work.cluster.fs}{STORE}", ROOM, *options)
+    return session, work.cluster.log_text(session.application, "heddle-am.log")
+
+
+def end(work, session):
+    quiet = work.cluster.log_text(session.application, "jobmanager.out") + work.cluster.log_text(session.application, "jobmanager.err")
+    assert "[cds" not in quiet and "archive" not in quiet, quiet
+    session.stop().ok()
+    check_gone(work.cluster, session.application, "SUCCEEDED")
+
+
+@pytest.fixture(scope="module")
+def made(cluster, flink_home, jar, client_kind, tmp_path_factory):
+    """Archives of both roles, made by a session that has run a job."""
+    cluster.hdfs.delete(STORE)
+    work = Workspace(cluster, client_kind, tmp_path_factory.mktemp("archives"), flink_home, f"archives-{os.getpid()}")
+    # A TaskManager that is given back at once has no time to record.
+    session, log = deploy(work, "-Dresourcemanager.taskmanager-timeout=60000")
+    assert USED not in log
+    session.run(jar, "WordCount").ok()
+    for role in ("jobmanager", "taskmanager"):
+        wait_for(f"an archive for the {role}", lambda role=role: archives(cluster.hdfs, role), 120)
+    end(work, session)
+    for path, (length, _) in cluster.hdfs.tree(f"{STORE}/cds").items():
+        assert int(NAME.search(path)["size"]) == length, path
+    assert not cluster.hdfs.tree(f"{STORE}/.incoming")
+    work.close()
+    yield
+    cluster.hdfs.delete(STORE)
+
+
+def test_the_second_deployment_uses_them(work, made, jar):
+    before = work.cluster.hdfs.tree(f"{STORE}/cds")
+    session, log = deploy(work)
+    assert USED in log, log
+    assert "Program execution finished" in session.run(jar, "WordCount").ok().out
+    assert USED in work.cluster.log_text(session.application, "heddle-taskrunner.log")
+    end(work, session)
+    assert work.cluster.hdfs.tree(f"{STORE}/cds") == before
+
+
+def test_damaged_ones_are_told_of_and_left_out(work, made):
+    """Cut off: the client tells. Garbled: the node tells. Garbled with the right checksum: the JVM dies of it, and is started once more."""
+    hdfs = work.cluster.hdfs
+    [whole] = archives(hdfs, "jobmanager")
+    directory, _, name = whole.rpartition("/")
+    java = NAME.search(name)["java"]
+    noise = random.Random(1).randbytes(1 << 20)
+    [local] = {file.resolve() for file in work.cluster.directory.glob(f"nodemanager*/local/**/filecache/*/{name}")} or [None]
+    content = bytearray(local.read_bytes())
+    hdfs.delete(whole)
+    cut = f"{directory}/{java}-9999999-00000001.jsa"
+    garbled = f"{directory}/{java}-{len(noise)}-00000002.jsa"
+    content[8 << 20 : 28 << 20] = noise * 20
+    deadly = f"{directory}/{java}-{len(content)}-{zlib.crc32(content):08x}.jsa"
+    for path, data in ((deadly, bytes(content)), (garbled, noise), (cut, b"short")):
+        hdfs.write(path, data)
+    session, log = deploy(work)
+    assert re.search(rf"the class data archive \S+{re.escape(cut)} is damaged and is left out: it has 5 bytes", session.result.text)
+    said = [line for line in log.splitlines() if "WARN" in line and "class data archive" in line]
+    assert len(said) == 2 and "hint: delete it" in said[0], said
+    assert garbled.rpartition("/")[2] in said[0] and "its checksum is wrong" in said[0]
+    assert deadly.rpartition("/")[2] in said[1] and "is started once more without" in said[1]
+    assert Flink(session.url).get("overview")["taskmanagers"] == 0
+    session.stop().ok()
+    check_gone(work.cluster, session.application, "SUCCEEDED")
+    for path in (cut, garbled, deadly):
+        hdfs.delete(path)
+    # As if nobody had touched it.
+    hdfs.write(whole, local.read_bytes())
+
+
+def test_another_jar_of_the_same_name(work, made):
+    flink = own_flink(work.flink_home, work.directory / "flink")
+    [changed] = (flink / "lib").glob("log4j-1.2-api-*.jar")
+    content = changed.read_bytes()
+    changed.unlink()
+    changed.write_bytes(content + b"\0")  # still a jar, and another one
+    session, log = deploy(work, client=work.client(flink_home=flink))
+    assert USED not in log, log
+    end(work, session)
+
+
+def test_another_java_on_the_node(work, made):
+    home = fetch("java", "11")
+    session, log = deploy(work, f"-Dcontainerized.master.env.JAVA_HOME={home}")
+    assert USED not in log and "not the class data archive of this Java" in log, log
+    end(work, session)
+
+
+def test_options_of_the_user_win_and_fast_start_is_a_switch(work, made):
+    session, log = deploy(work, "-Denv.java.opts.jobmanager=-Xshare:auto", "-Dheddle.fast-start=true")
+    assert USED not in log, log
+    end(work, session)
+    session, log = deploy(work, "-Dheddle.fast-start=false")
+    assert "class data archive" not in log, log
+    end(work, session)
+
+
+def test_flinks_client_has_one_of_its_own(work, session, jar):
+    client = work.client()
+    place = client.home / ".cache/heddle/cds"
+    loaded = client.directory / "loaded.txt"
+
+    def shared():
+        """How many of Flink's classes the run takes from an archive."""
+        session.run(jar, "WordCount", client=client, env={"JVM_ARGS": f"-Xlog:class+load:file={loaded}"}).ok()
+        return sum(" org.apache.flink." in line and "shared objects file" in line for line in loaded.open())
+
+    assert shared() == 0
+    wait_for("an archive for the client", lambda: list(place.glob("client-*/*.jsa")), 60)
+    wait_for("nothing but it", lambda: not list(place.glob("client-*/*.lst")), 20)
+    assert shared() > 500
+    # One that cannot be used is removed, and made anew.
+    [archive] = place.glob("client-*/*.jsa")
+    archive.chmod(0o600)
+    archive.write_bytes(b"short")
+    assert shared() == 0 and not archive.exists() or archive.stat().st_size > 5
+    # A cache that cannot be written.
+    wait_for("made anew", lambda: list(place.glob("client-*/*.jsa")) and not list(place.glob("client-*/*.lst")), 60)
+    for file in sorted(place.rglob("*"), reverse=True):
+        file.unlink() if file.is_file() else file.rmdir()
+    place.rmdir()
+    place.write_text("in the way")
+    assert shared() == 0

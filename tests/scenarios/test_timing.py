@@ -1,0 +1,66 @@
+"""`--timing`: where the time of a command went."""
+
+import json
+
+import pytest
+
+from harness.checks import check_gone
+
+pytestmark = pytest.mark.heddle_only("Flink's own client does not tell it")
+
+
+def legs_of(result, *names):
+    """The legs of the result on the last line of stdout; all of `names` are among them."""
+    timing = json.loads(result.out.splitlines()[-1])["timing"]
+    for leg in timing["legs"]:
+        assert 0 <= leg["beginMs"] <= leg["endMs"] <= timing["totalMs"], leg
+    begins = [leg["beginMs"] for leg in timing["legs"]]
+    assert begins == sorted(begins)
+    assert timing["slowest"] in timing["legs"]
+    found = {leg["name"] for leg in timing["legs"]}
+    assert set(names) <= found, found
+    return timing
+
+
+def check_picture(result, *names):
+    """The picture is on stderr, and nothing of it on stdout."""
+    lines = result.err[result.err.index("Timing: "):].splitlines()
+    assert lines[0].endswith(" in all") and lines[-1].startswith("Slowest: ") and lines[-1].endswith(lines[0].split()[1] + " s")
+    for name in names:
+        assert any(line.startswith(name) and line.endswith("s") for line in lines), (name, lines)
+    assert "Slowest: " not in result.out
+
+
+def test_a_session_and_a_job_on_it(work, jar):
+    client = work.client()
+    result = client.run("yarn-session.sh", "-d", "-jm", "1024", "-tm", "1024", "-nm", work.name, "--timing", "--output", "json").ok()
+    assert len(result.out.splitlines()) == 1, "a program reads it, so the rest is on stderr"
+    told = json.loads(result.out)
+    assert work.cluster.yarn.app(told["application"])["state"] == "RUNNING"
+    assert f"Found Web Interface {told['webInterface'].removeprefix('http://')} of application" in result.err
+    ways = ["configuration", "ResourceManager asked", "NameNode asked", "stores looked at", "application submitted"]
+    ways += ["ApplicationMaster", "JobManager JVM", "until the REST interface answers"]
+    timing = legs_of(result, *ways)
+    assert timing["totalMs"] <= result.seconds * 1000
+    words = ["-t", "yarn-session", f"-Dyarn.application.id={told['application']}"]
+    ran = client.flink("run", *words, "--timing", "-c", "PrintCollect", jar).ok()
+    assert "main: after" in ran.out and len(ran.jobs) == 1
+    check_picture(ran, "ResourceManager asked", "Flink's client, to the job (", "tasks wait for TaskManagers (", "tasks run (")
+    client.run("yarn-session.sh", "-id", told["application"], stdin="stop\n").ok()
+
+
+def test_a_program_with_a_cluster_of_its_own(work, jar):
+    result = work.client().per_job(work.name, jar, "PrintCollect", options=["--timing", "--output", "json"]).ok()
+    assert "main: after" in result.out
+    ways = ["Flink's client starts", "JobManager JVM", "container asked for", "TaskManager JVM", "Flink's client, to the job", "tasks run"]
+    timing = legs_of(result, *ways)
+    application = json.loads(result.out.splitlines()[-1])["application"]
+    [worker] = {leg["subject"] for leg in timing["legs"] if leg["name"] == "TaskManager JVM"}
+    assert worker.startswith(application.replace("application", "container"))
+    check_gone(work.cluster, application, "SUCCEEDED")
+
+
+def test_a_plan(work):
+    result = work.client().run("yarn-session.sh", "--dry-run", "--output", "json", "--timing").ok()
+    names = [leg["name"] for leg in json.loads(result.out)["timing"]["legs"]]
+    assert "stores looked at" in names and "application submitted" not in names

@@ -1,0 +1,79 @@
+//! Class data archives for a deployment: those that the store has for its JVMs go to their containers.
+//!
+//! Nothing of this stops a deployment.
+
+use flink_model::archive::{self, ArchiveOrder};
+use flink_model::memory::Role;
+use flink_model::spec::{AmSpec, JvmTemplate, Resource, Visibility};
+use futures::future;
+
+use super::ground::{Ground, PRIVATE_STORE, Placed};
+use crate::error::Failure;
+use crate::report::Report;
+use crate::staging::below;
+
+/// Adds the archives to the order; gives the files for the ApplicationMaster's container.
+pub(crate) async fn add(
+    ground: &Ground,
+    placed: &[Placed],
+    spec: &mut AmSpec,
+    report: &dyn Report,
+) -> Vec<Resource> {
+    if !spec.fast_start {
+        return Vec::new();
+    }
+    let files: Vec<Resource> = placed.iter().map(|p| p.resource.clone()).collect();
+    let (job_manager, task_manager) = future::join(
+        look(ground, Role::JobManager, &spec.job_manager, &files, report),
+        look(ground, Role::TaskManager, &spec.task_manager, &files, report),
+    )
+    .await;
+    let (order, for_job_manager) = job_manager.unzip();
+    spec.job_manager_archive = order;
+    let (order, for_task_managers) = task_manager.unzip();
+    spec.task_manager_archive = order;
+    spec.task_manager_resources.extend(for_task_managers.unwrap_or_default());
+    let for_job_manager = for_job_manager.unwrap_or_default();
+    spec.application_master_resources.extend(for_job_manager.iter().cloned());
+    for_job_manager
+}
+
+async fn look(
+    ground: &Ground,
+    role: Role,
+    jvm: &JvmTemplate,
+    files: &[Resource],
+    report: &dyn Report,
+) -> Option<(ArchiveOrder, Vec<Resource>)> {
+    match try_look(ground, role, jvm, files, report).await {
+        Ok(found) => found,
+        Err(failure) => {
+            tracing::info!(%failure, ?role, "no class data archives");
+            None
+        }
+    }
+}
+
+async fn try_look(
+    ground: &Ground,
+    role: Role,
+    jvm: &JvmTemplate,
+    files: &[Resource],
+    report: &dyn Report,
+) -> Result<Option<(ArchiveOrder, Vec<Resource>)>, Failure> {
+    if archive::in_the_way(jvm.jvm_args.iter().map(String::as_str)).is_some() {
+        return Ok(None);
+    }
+    let Some(front) = archive::front(&jvm.class_path, files) else { return Ok(None) };
+    // What an archive holds is what the jars hold: it goes where they are.
+    let private = ground.storage.url(&below(&ground.base, PRIVATE_STORE)).map_err(|e| Failure::fs(&e))?;
+    let (shared_store, private_store) = ground.stores();
+    let own = |jar: &&Resource| {
+        let uploaded = jar.url.starts_with(&format!("{private}/"));
+        uploaded || (jar.visibility != Visibility::Public && !shared_store.holds(&jar.url))
+    };
+    let store = if front.iter().any(own) { private_store } else { shared_store };
+    let directory = archive::directory(role, &front);
+    let class_path = front.iter().map(|jar| jar.key.clone()).collect();
+    store.archives(&directory, class_path, report).await.map(Some)
+}

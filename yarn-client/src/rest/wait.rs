@@ -1,0 +1,107 @@
+//! Waiting for a REST interface that is not there yet: an application can run in YARN's eyes before its JobManager answers.
+
+use std::time::{Duration, Instant};
+
+use super::client::{Limits, RestClient};
+use super::error::RestError;
+use crate::target::RestAddress;
+
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(30);
+/// For one try.
+const TRY: Duration = Duration::from_secs(2);
+
+/// What a try has shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Somebody answers.
+    Ready,
+    /// Nobody listens there yet, or a JobManager without a leader.
+    NotYet,
+    /// From this machine the address cannot be reached, or not found.
+    OutOfReach,
+}
+
+impl Answer {
+    fn of(tried: &Result<(), RestError>) -> Self {
+        match tried {
+            Err(RestError::Connect { refused: true, .. } | RestError::Unavailable { .. }) => Self::NotYet,
+            // It was there and went away, or is too busy to answer.
+            Err(RestError::Broken { .. }) => Self::NotYet,
+            Err(RestError::Connect { .. } | RestError::Deadline { .. } | RestError::Local(_)) => {
+                Self::OutOfReach
+            }
+            _ => Self::Ready,
+        }
+    }
+}
+
+/// Tries to speak to one JobManager again and again.
+#[derive(Debug)]
+pub(crate) struct Probe {
+    client: Option<RestClient>,
+    address: RestAddress,
+}
+
+impl Probe {
+    /// Nothing is sent yet.
+    pub(crate) fn new(address: &RestAddress) -> Self {
+        let client = RestClient::new(address, Limits::one_try(TRY));
+        Self { client: client.ok(), address: address.clone() }
+    }
+
+    /// Whom it tries.
+    pub(crate) fn address(&self) -> &RestAddress {
+        &self.address
+    }
+
+    /// Tries until there is an answer, `patience` is over, or trying is of no use; what the last try has shown.
+    pub(crate) async fn within(&self, patience: Duration) -> Answer {
+        let begin = Instant::now();
+        loop {
+            let Some(client) = &self.client else { return Answer::Ready };
+            let tried = client.dashboard_config().await.map(drop);
+            let answer = Answer::of(&tried);
+            if answer != Answer::NotYet || begin.elapsed() + PAUSE >= patience {
+                return answer;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    fn address(listener: &std::net::TcpListener) -> RestAddress {
+        RestAddress { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() }
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_is_waited_for() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = address(&listener);
+        drop(listener);
+        let probe = Probe::new(&at);
+        assert_eq!(probe.within(Duration::from_millis(100)).await, Answer::NotYet);
+        let opened = async {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            let listener = tokio::net::TcpListener::bind((at.host.as_str(), at.port)).await.unwrap();
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await.unwrap();
+            // Whatever it says, somebody is there.
+            stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        };
+        let (answer, ()) = tokio::join!(probe.within(Duration::from_secs(20)), opened);
+        assert_eq!(answer, Answer::Ready);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_nobody_knows_is_out_of_reach() {
+        let probe = Probe::new(&RestAddress { host: "no-such-host.invalid".into(), port: 1 });
+        assert_eq!(probe.within(Duration::ZERO).await, Answer::OutOfReach);
+    }
+}

@@ -1,0 +1,215 @@
+//! The legs of a cluster's start that the client does not see itself: YARN and the ApplicationMaster are asked afterwards.
+
+use std::time::Duration;
+
+use taskrunner::control::TimelineReply;
+use taskrunner::timeline::{self, Timeline};
+use yarn_api::records::ApplicationState;
+
+use super::{Clock, Leg, SUBMISSION};
+use crate::deploy::Deployment;
+use crate::per_job::control_address;
+
+/// For all questions together.
+const WITHIN: Duration = Duration::from_secs(5);
+/// The ApplicationMaster's own leg, its first.
+const APPLICATION_MASTER: &str = "ApplicationMaster";
+
+/// When the client first saw what, in its looks at the application's report.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Marks {
+    accepted: Option<Duration>,
+    running: Option<Duration>,
+    /// The JobManager has answered.
+    pub(crate) answers: Option<Duration>,
+}
+
+impl Marks {
+    /// A report that came at `now` said `state`.
+    pub(crate) fn saw(&mut self, state: ApplicationState, now: Duration) {
+        if state == ApplicationState::Accepted || state == ApplicationState::Running {
+            self.accepted.get_or_insert(now);
+        }
+        if state == ApplicationState::Running {
+            self.running.get_or_insert(now);
+        }
+    }
+}
+
+/// Adds what YARN and the ApplicationMaster know of the start. Where one of them does not tell, its legs stay one.
+pub(crate) async fn complete(deployment: &Deployment) {
+    let timing = &deployment.timing;
+    let Some(submission) = timing.legs().into_iter().find(|leg| leg.name == SUBMISSION) else {
+        // The application was there before.
+        return;
+    };
+    let asked = async { futures::future::join(allocated(deployment, &submission), own(deployment)).await };
+    let (allocated, own) = tokio::time::timeout(WITHIN, asked).await.unwrap_or_default();
+    legs(&submission, deployment.marks, allocated, &own).into_iter().for_each(|leg| timing.add(leg));
+}
+
+/// When YARN gave the ApplicationMaster its container.
+async fn allocated(deployment: &Deployment, submission: &Leg) -> Option<Duration> {
+    let asked = async {
+        let yarn = &deployment.yarn;
+        let application = yarn.application_report(deployment.id).await?;
+        let Some(attempt) = application.attempt_id else { return Ok(None) };
+        let Some(container) = yarn.attempt_report(attempt).await?.am_container else { return Ok(None) };
+        let container = yarn.container_report(container).await?;
+        Ok::<_, yarn_api::YarnError>(application.start_time.zip(container.creation_time))
+    };
+    match asked.await {
+        Ok(times) => {
+            let (started, created) = times?;
+            // YARN notes the start of an application while it takes the submission: so the clocks are compared.
+            let clock = Clock { shows_unix_ms: started, at: submission.begin + submission.length() / 2 };
+            Some(clock.place(created))
+        }
+        Err(error) => {
+            tracing::debug!(%error, "YARN does not tell when the container was allocated");
+            None
+        }
+    }
+}
+
+/// The ApplicationMaster's own legs.
+async fn own(deployment: &Deployment) -> Vec<Leg> {
+    let (Some(address), false) = (&deployment.address, deployment.control_secret().is_empty()) else {
+        return Vec::new();
+    };
+    let control = match control_address(address).await {
+        Ok(control) => control,
+        Err(failure) => {
+            tracing::debug!(%failure, "no timeline");
+            return Vec::new();
+        }
+    };
+    match timeline::ask(&control, deployment.control_secret()).await {
+        Ok(Timeline { reply, at }) => place(&reply, deployment.timing.since_start(at)),
+        Err(error) => {
+            tracing::debug!(%error, "no timeline");
+            Vec::new()
+        }
+    }
+}
+
+/// The legs of a reply whose clock was read at `at`.
+fn place(reply: &TimelineReply, at: Duration) -> Vec<Leg> {
+    let clock = Clock { shows_unix_ms: reply.now_unix_ms, at };
+    let leg = |leg: &taskrunner::control::Leg| {
+        let over = leg.end_unix_ms > 0;
+        let end = if over { leg.end_unix_ms } else { reply.now_unix_ms };
+        let placed = Leg::new(&*leg.name, clock.place(leg.begin_unix_ms), clock.place(end));
+        match (leg.subject.as_str(), over) {
+            ("", true) => placed,
+            ("", false) => placed.of("not over"),
+            (subject, true) => placed.of(subject),
+            (subject, false) => placed.of(format!("{subject}, not over")),
+        }
+    };
+    reply.legs.iter().map(leg).collect()
+}
+
+/// From the submission to the first answer of the JobManager.
+fn legs(submission: &Leg, marks: Marks, allocated: Option<Duration>, own: &[Leg]) -> Vec<Leg> {
+    let mut legs = Vec::new();
+    let mut from = submission.end;
+    let container = "ApplicationMaster's container allocated";
+    match (marks.accepted, allocated) {
+        // Between two looks at the report both have happened.
+        (Some(accepted), Some(allocated)) if allocated <= accepted => {
+            legs.push(Leg::new(format!("accepted, {container}"), from, allocated));
+        }
+        (accepted, allocated) => {
+            legs.extend(accepted.map(|accepted| Leg::new("accepted", from, accepted)));
+            from = accepted.unwrap_or(from);
+            legs.extend(allocated.map(|allocated| Leg::new(container, from, allocated)));
+        }
+    }
+    from = allocated.unwrap_or(from).max(from);
+    let started = own.iter().filter(|leg| leg.name == APPLICATION_MASTER).map(|leg| leg.begin).min();
+    match (allocated, started, marks.running) {
+        (Some(_), Some(at), _) => {
+            legs.push(Leg::new("ApplicationMaster's container localized and started", from, at));
+        }
+        (None, Some(at), _) => {
+            legs.push(Leg::new("ApplicationMaster's container allocated and started", from, at));
+        }
+        (_, None, Some(at)) => legs.push(Leg::new("ApplicationMaster and JobManager start", from, at)),
+        (_, None, None) => {}
+    }
+    legs.extend_from_slice(own);
+    // YARN may have it running long before; what the JobManager does until it listens is its own leg.
+    let ready = own.iter().filter(|leg| leg.subject.is_empty()).map(|leg| leg.end).max();
+    let from = marks.running.max(ready);
+    if let (Some(from), Some(answers)) = (from, marks.answers) {
+        legs.push(Leg::new("until the REST interface answers", from, answers.max(from)));
+    }
+    legs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    fn shown(allocated: Option<u64>, own: &[Leg]) -> String {
+        let marks = Marks { accepted: Some(ms(150)), running: Some(ms(900)), answers: Some(ms(1000)) };
+        let submission = Leg::new(SUBMISSION, ms(40), ms(50));
+        let legs = legs(&submission, marks, allocated.map(ms), own);
+        let lines = legs.iter().map(|leg| {
+            format!("{} {} {} ({})", leg.begin.as_millis(), leg.end.as_millis(), leg.name, leg.subject)
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn the_way_from_the_submission() {
+        let reply = TimelineReply {
+            now_unix_ms: 5_000_000,
+            legs: vec![
+                taskrunner::control::Leg {
+                    name: APPLICATION_MASTER.into(),
+                    begin_unix_ms: 4_999_400,
+                    end_unix_ms: 4_999_450,
+                    ..Default::default()
+                },
+                taskrunner::control::Leg {
+                    name: "TaskManager JVM".into(),
+                    subject: "container_1".into(),
+                    begin_unix_ms: 4_999_800,
+                    end_unix_ms: 0,
+                },
+            ],
+        };
+        let own = place(&reply, ms(1010));
+        insta::assert_snapshot!(shown(Some(120), &own), @r"
+        50 120 accepted, ApplicationMaster's container allocated ()
+        120 410 ApplicationMaster's container localized and started ()
+        410 460 ApplicationMaster ()
+        810 1010 TaskManager JVM (container_1, not over)
+        900 1000 until the REST interface answers ()
+        ");
+        insta::assert_snapshot!(shown(None, &own), @r"
+        50 150 accepted ()
+        150 410 ApplicationMaster's container allocated and started ()
+        410 460 ApplicationMaster ()
+        810 1010 TaskManager JVM (container_1, not over)
+        900 1000 until the REST interface answers ()
+        ");
+        insta::assert_snapshot!(shown(Some(300), &[]), @r"
+        50 150 accepted ()
+        150 300 ApplicationMaster's container allocated ()
+        300 900 ApplicationMaster and JobManager start ()
+        900 1000 until the REST interface answers ()
+        ");
+        insta::assert_snapshot!(shown(None, &[]), @r"
+        50 150 accepted ()
+        150 900 ApplicationMaster and JobManager start ()
+        900 1000 until the REST interface answers ()
+        ");
+    }
+}

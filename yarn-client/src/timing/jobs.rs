@@ -1,0 +1,208 @@
+//! The legs of the jobs that a command starts, as the JobManager tells them. Asked for only when somebody wants to see them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
+use futures::future;
+use tokio_util::sync::CancellationToken;
+
+use super::{Clock, Leg, Timing};
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::per_job;
+use crate::rest::{JobDetails, JobId, JobSummary, Limits, RestClient};
+use crate::target::RestAddress;
+
+/// Between two looks at the list of jobs.
+const PAUSE: Duration = Duration::from_millis(100);
+/// For one answer: the JobManager may be ending.
+const ANSWER: Duration = Duration::from_secs(2);
+/// Operators of a job that are asked when their tasks began to run: the first ones hold its sources.
+const OPERATORS: usize = 16;
+
+/// Who submits jobs: Flink's client on this machine, or the program in the cluster.
+pub(crate) const CLIENT: &str = "Flink's client";
+pub(crate) const MAIN: &str = "main()";
+
+/// Watches the jobs of one JobManager.
+#[derive(Debug)]
+pub(crate) struct Jobs {
+    client: Option<RestClient>,
+    timing: Timing,
+    /// Who submits them, and when it was started.
+    source: (&'static str, Duration),
+    /// Jobs of others.
+    old: BTreeSet<JobId>,
+    seen: BTreeMap<JobId, Seen>,
+}
+
+/// What is known of a job.
+#[derive(Debug)]
+struct Seen {
+    summary: JobSummary,
+    /// Asked once, for the JobManager answers from a copy that is up to three seconds old.
+    course: Option<Course>,
+}
+
+/// How a job went.
+#[derive(Debug)]
+struct Course {
+    details: JobDetails,
+    clock: Clock,
+    /// When its first task ran, in ms since 1970.
+    first_task: Option<i64>,
+}
+
+impl Jobs {
+    /// Of the JobManager at `address`; `who` submits them, from now on.
+    pub(crate) fn new(address: &RestAddress, timing: &Timing, who: &'static str) -> Self {
+        let client = RestClient::new(address, Limits::one_try(ANSWER)).ok();
+        let source = (who, timing.elapsed());
+        Self { client, timing: timing.clone(), source, old: BTreeSet::new(), seen: BTreeMap::new() }
+    }
+
+    /// Those that are there already are somebody else's.
+    pub(crate) async fn ignore_present(mut self) -> Self {
+        if let Some(client) = &self.client {
+            self.old = client.jobs().await.unwrap_or_default().into_iter().map(|job| job.id).collect();
+        }
+        self
+    }
+
+    /// Watches while `work` is done, and records the legs then.
+    pub(crate) async fn during<T>(mut self, work: impl Future<Output = T>) -> T {
+        let done = tokio::select! {
+            done = work => done,
+            never = self.watch() => match never {},
+        };
+        let end = self.timing.elapsed();
+        self.look(true).await;
+        let jobs: Vec<_> = self.seen.into_values().collect();
+        legs(&jobs, self.source, end).into_iter().for_each(|leg| self.timing.add(leg));
+        done
+    }
+
+    async fn watch(&mut self) -> Infallible {
+        loop {
+            self.look(false).await;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// One look at all jobs. How one went is asked when it has ended, or when this is the last look.
+    async fn look(&mut self, last: bool) {
+        let Some(client) = &self.client else { return };
+        for summary in client.jobs().await.unwrap_or_default() {
+            let known = self.seen.get(&summary.id);
+            if self.old.contains(&summary.id) || known.is_some_and(|seen| seen.course.is_some()) {
+                continue;
+            }
+            let over = last || summary.state.is_terminal();
+            let course = if over { course(client, &self.timing, &summary.id).await } else { None };
+            self.seen.insert(summary.id.clone(), Seen { summary, course });
+        }
+    }
+}
+
+async fn course(client: &RestClient, timing: &Timing, id: &JobId) -> Option<Course> {
+    let asked = Instant::now();
+    let details = client.job(id).await.ok()?;
+    let at = timing.since_start(asked + asked.elapsed() / 2);
+    let clock = Clock { shows_unix_ms: u64::try_from(details.now).unwrap_or_default(), at };
+    let operators = details.vertices.iter().take(OPERATORS);
+    let tasks = future::join_all(operators.map(|operator| client.task_times(id, &operator.id))).await;
+    let first_task = tasks.into_iter().flatten().flatten().filter_map(|times| times.running()).min();
+    Some(Course { details, clock, first_task })
+}
+
+/// The legs of jobs that were submitted one after another by `who`, which was started at `begin` and ended at `end`.
+fn legs(jobs: &[Seen], (who, begin): (&str, Duration), end: Duration) -> Vec<Leg> {
+    let told = jobs.iter().filter_map(|seen| Some((&seen.summary, seen.course.as_ref()?)));
+    let mut told: Vec<_> = told.collect();
+    told.sort_by_key(|(summary, _)| summary.start_time);
+    let mut legs = Vec::new();
+    let mut from = begin;
+    for (summary, Course { details, clock, first_task }) in &told {
+        let place = |unix_ms: i64| u64::try_from(unix_ms).ok().filter(|ms| *ms > 0).map(|ms| clock.place(ms));
+        let mut add = |what: &str, from, to| legs.push(Leg::new(what, from, to).of(summary.name.as_str()));
+        let at = |state: &str| details.timestamps.get(state).and_then(|unix_ms| place(*unix_ms));
+        let created = at("CREATED").or_else(|| place(summary.start_time)).unwrap_or(clock.at);
+        add(&format!("{who}, to the job"), from, created);
+        let mut reached = created;
+        let deployed = details.vertices.iter().filter_map(|v| place(v.start_time)).min();
+        let steps = [
+            ("job CREATED to RUNNING", at("RUNNING")),
+            ("tasks wait for TaskManagers", deployed),
+            ("tasks are deployed", first_task.and_then(place)),
+        ];
+        for (what, to) in steps {
+            if let Some(to) = to {
+                add(what, reached, to);
+                reached = to.max(reached);
+            }
+        }
+        let ended = place(summary.end_time).unwrap_or(clock.at);
+        add("tasks run", reached, ended);
+        from = ended;
+    }
+    if !told.is_empty() && from < end {
+        legs.push(Leg::new(format!("{who} ends"), from, end));
+    }
+    legs
+}
+
+/// Runs Flink's own client, `command`, as a child, and records the legs of the jobs that it starts on the cluster at `address`.
+pub(crate) async fn run_client(
+    command: std::process::Command,
+    address: &RestAddress,
+    timing: &Timing,
+    interrupt: &CancellationToken,
+) -> Result<Exit, Failure> {
+    let jobs = Jobs::new(address, timing, CLIENT).ignore_present().await;
+    let mut jvm = per_job::spawn(command)?;
+    let status = jobs.during(per_job::end(&mut jvm, interrupt)).await?;
+    Ok(Exit::of_jvm(status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(json: serde_json::Value, first_task: Option<i64>) -> Seen {
+        let clock = Clock { shows_unix_ms: 100_000, at: Duration::from_secs(5) };
+        let summary = serde_json::from_value(json["summary"].clone()).unwrap();
+        let details = serde_json::from_value(json["details"].clone()).unwrap();
+        Seen { summary, course: Some(Course { details, clock, first_task }) }
+    }
+
+    #[test]
+    fn jobs_one_after_another() {
+        let first = serde_json::json!({
+            "summary": {"jid": "aa", "name": "count", "state": "FINISHED", "start-time": 97_000, "end-time": 99_000},
+            "details": {
+                "now": 100_000, "timestamps": {"CREATED": 97_000, "RUNNING": 97_200, "FAILED": 0},
+                "vertices": [{"id": "v", "start-time": 98_000}, {"id": "w", "start-time": -1}],
+            },
+        });
+        let second = serde_json::json!({
+            "summary": {"jid": "bb", "name": "sink", "state": "RUNNING", "start-time": 99_400, "end-time": -1},
+            "details": {"now": 100_000, "timestamps": {"CREATED": 99_500, "RUNNING": 0}, "vertices": []},
+        });
+        let jobs = [seen(second, None), seen(first, Some(98_300))];
+        let legs = legs(&jobs, (CLIENT, Duration::from_millis(300)), Duration::from_millis(5_200));
+        let lines = legs.iter().map(|leg| {
+            format!("{} {} {} ({})", leg.begin.as_millis(), leg.end.as_millis(), leg.name, leg.subject)
+        });
+        insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @r"
+        300 2000 Flink's client, to the job (count)
+        2000 2200 job CREATED to RUNNING (count)
+        2200 3000 tasks wait for TaskManagers (count)
+        3000 3300 tasks are deployed (count)
+        3300 4000 tasks run (count)
+        4000 4500 Flink's client, to the job (sink)
+        4500 5000 tasks run (sink)
+        5000 5200 Flink's client ends ()
+        ");
+    }
+}

@@ -1,0 +1,245 @@
+//! Where the time of a command goes: its legs, from its start on. They may overlap.
+
+mod cluster;
+mod jobs;
+mod waterfall;
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde::{Serialize, Serializer};
+
+pub(crate) use cluster::{Marks, complete};
+pub(crate) use jobs::{CLIENT, Jobs, MAIN, run_client};
+pub(crate) use waterfall::draw;
+
+/// Names of legs that are looked for again.
+pub(crate) const SUBMISSION: &str = "application submitted";
+
+/// A part of the way. Times count from the start of the command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Leg {
+    /// What was done.
+    pub name: String,
+    /// To what: a container, a job, how many bytes. May be empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub subject: String,
+    /// When it began.
+    #[serde(rename = "beginMs", serialize_with = "as_millis")]
+    pub begin: Duration,
+    /// When it was over.
+    #[serde(rename = "endMs", serialize_with = "as_millis")]
+    pub end: Duration,
+}
+
+impl Leg {
+    /// A leg without a subject; an end before the beginning counts as the beginning.
+    pub(crate) fn new(name: impl Into<String>, begin: Duration, end: Duration) -> Self {
+        Self { name: name.into(), subject: String::new(), begin, end: end.max(begin) }
+    }
+
+    /// The same with a subject.
+    pub(crate) fn of(mut self, subject: impl Into<String>) -> Self {
+        self.subject = subject.into();
+        self
+    }
+
+    /// How long it took.
+    pub fn length(&self) -> Duration {
+        self.end.saturating_sub(self.begin)
+    }
+}
+
+/// Milliseconds with a tenth.
+fn as_millis<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64((time.as_secs_f64() * 10_000.0).round() / 10.0)
+}
+
+/// The recorder of one command. Clones record to the same list.
+#[derive(Debug, Clone)]
+pub struct Timing {
+    begin: Instant,
+    legs: Arc<Mutex<Vec<Leg>>>,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self::start()
+    }
+}
+
+impl Timing {
+    /// The command starts now.
+    pub fn start() -> Self {
+        Self { begin: Instant::now(), legs: Arc::default() }
+    }
+
+    /// Time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.begin.elapsed()
+    }
+
+    /// A leg begins now. It is recorded when it is [ended](Running::end); one that is dropped was given up.
+    pub(crate) fn leg(&self, name: &'static str) -> Running {
+        Running { timing: self.clone(), name, begin: self.elapsed() }
+    }
+
+    /// Awaits `work` as a leg.
+    pub(crate) async fn time<T>(&self, name: &'static str, work: impl Future<Output = T>) -> T {
+        let leg = self.leg(name);
+        let done = work.await;
+        leg.end();
+        done
+    }
+
+    /// Records what is known otherwise.
+    pub(crate) fn add(&self, leg: Leg) {
+        if let Ok(mut legs) = self.legs.lock() {
+            legs.push(leg);
+        }
+    }
+
+    /// All that can be read on this machine has been read.
+    pub(crate) fn configured(&self) {
+        self.add(Leg::new("configuration", Duration::ZERO, self.elapsed()));
+    }
+
+    /// The legs so far, in the order in which they began.
+    pub fn legs(&self) -> Vec<Leg> {
+        let mut legs = self.legs.lock().map(|legs| legs.clone()).unwrap_or_default();
+        legs.sort_by_key(|leg| (leg.begin, leg.end));
+        legs
+    }
+
+    /// Whole and slowest, and the legs.
+    pub fn summary(&self) -> Summary {
+        let legs = self.legs();
+        let total = legs.iter().map(|leg| leg.end).max().unwrap_or_default();
+        Summary { total, slowest: slowest(&legs).cloned(), legs }
+    }
+
+    fn since_start(&self, moment: Instant) -> Duration {
+        moment.saturating_duration_since(self.begin)
+    }
+}
+
+/// The longest leg; of legs that are equally long the first.
+fn slowest(legs: &[Leg]) -> Option<&Leg> {
+    legs.iter().rev().max_by_key(|leg| leg.length())
+}
+
+/// What is shown of the legs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// From the start of the command to the end of the last leg.
+    #[serde(rename = "totalMs", serialize_with = "as_millis")]
+    pub total: Duration,
+    /// The longest leg.
+    pub slowest: Option<Leg>,
+    /// All of them, in the order in which they began.
+    pub legs: Vec<Leg>,
+}
+
+/// A leg that is not over.
+#[derive(Debug)]
+pub(crate) struct Running {
+    timing: Timing,
+    name: &'static str,
+    begin: Duration,
+}
+
+impl Running {
+    /// It is over now.
+    pub(crate) fn end(self) {
+        self.end_of(String::new());
+    }
+
+    /// It is over now, and did something to `subject`.
+    pub(crate) fn end_of(self, subject: impl Into<String>) {
+        let end = self.timing.elapsed();
+        self.timing.add(Leg::new(self.name, self.begin, end).of(subject));
+    }
+
+    /// It is over when the answer is dropped.
+    pub(crate) fn end_when_dropped(self, subject: String) -> EndWhenDropped {
+        EndWhenDropped(Mutex::new(Some((self, subject))))
+    }
+}
+
+/// A leg that several tasks work on: it ends with the last of them.
+#[derive(Debug)]
+pub(crate) struct EndWhenDropped(Mutex<Option<(Running, String)>>);
+
+impl EndWhenDropped {
+    /// There was nothing to do.
+    pub(crate) fn cancel(&self) {
+        drop(self.take());
+    }
+
+    fn take(&self) -> Option<(Running, String)> {
+        self.0.lock().ok()?.take()
+    }
+}
+
+impl Drop for EndWhenDropped {
+    fn drop(&mut self) {
+        if let Some((leg, subject)) = self.take() {
+            leg.end_of(subject);
+        }
+    }
+}
+
+/// A clock elsewhere: what it shows, and when that was by ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Clock {
+    shows_unix_ms: u64,
+    at: Duration,
+}
+
+impl Clock {
+    /// What it showed then, as time since the start of the command; what lies before that counts as the start.
+    fn place(self, unix_ms: u64) -> Duration {
+        let at = i128::try_from(self.at.as_micros()).unwrap_or(i128::MAX);
+        let place = at + (i128::from(unix_ms) - i128::from(self.shows_unix_ms)) * 1000;
+        Duration::from_micros(u64::try_from(place).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    #[test]
+    fn another_clock() {
+        let ahead = Clock { shows_unix_ms: 1_000_000, at: ms(400) };
+        assert_eq!(ahead.place(1_000_100), ms(500));
+        assert_eq!(ahead.place(999_700), ms(100));
+        assert_eq!(ahead.place(5), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_summary_is_in_order_and_names_the_slowest() {
+        let timing = Timing::start();
+        timing.add(Leg::new("b", ms(10), ms(30)).of("x"));
+        timing.add(Leg::new("a", ms(0), ms(10)));
+        timing.add(Leg::new("c", ms(20), ms(40)));
+        timing.add(Leg::new("backwards", ms(5), ms(1)));
+        let json = serde_json::to_value(timing.summary()).unwrap();
+        insta::assert_snapshot!(json, @r#"{"totalMs":40.0,"slowest":{"name":"b","subject":"x","beginMs":10.0,"endMs":30.0},"legs":[{"name":"a","beginMs":0.0,"endMs":10.0},{"name":"backwards","beginMs":5.0,"endMs":5.0},{"name":"b","subject":"x","beginMs":10.0,"endMs":30.0},{"name":"c","beginMs":20.0,"endMs":40.0}]}"#);
+    }
+
+    #[test]
+    fn a_leg_that_is_given_up_leaves_nothing() {
+        let timing = Timing::start();
+        drop(timing.leg("given up"));
+        timing.leg("done").end_of("it");
+        let names: Vec<_> = timing.clone().legs().into_iter().map(|leg| (leg.name, leg.subject)).collect();
+        assert_eq!(names, [("done".to_owned(), "it".to_owned())]);
+    }
+}
