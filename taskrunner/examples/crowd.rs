@@ -1,0 +1,147 @@
+//! Stands for the taskrunners of many containers towards one ApplicationMaster: for `scripts/bench --scale`, whose simulated
+//! nodes start it. Each has a connection of its own, as the real ones do; no JVM runs.
+//!
+//! On stdin: `start CONTAINER HOST:PORT SECRET_IN_HEX` and `stop CONTAINER`. On stdout: `linked CONTAINER` once the
+//! ApplicationMaster has its `Started`, and `ended CONTAINER CODE`. Ends with stdin.
+
+#![allow(clippy::print_stderr)] // a tool for tests, which has nothing else to tell on stderr
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures::StreamExt;
+use taskrunner::auth;
+use taskrunner::control::command::Command as Order;
+use taskrunner::control::control_client::ControlClient;
+use taskrunner::control::event::Event as Kind;
+use taskrunner::control::{Event, Exited, Hello, Memory, Started};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Request;
+use tonic::transport::Endpoint;
+
+const DEADLINE: Duration = Duration::from_secs(10);
+/// As the real one's.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
+const GOODBYE: Duration = Duration::from_secs(2);
+/// Of a JVM that SIGTERM has ended.
+const TERMINATED: i32 = 143;
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Failure> {
+    let (say, mut told) = mpsc::unbounded_channel::<String>();
+    tokio::spawn(async move {
+        let mut stdout = tokio::io::stdout();
+        while let Some(line) = told.recv().await {
+            // Nobody listens any more: stdin ends next.
+            if stdout.write_all(line.as_bytes()).await.is_err() || stdout.flush().await.is_err() {
+                break;
+            }
+        }
+    });
+    let mut stops: HashMap<String, oneshot::Sender<()>> = HashMap::new();
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    while let Some(line) = lines.next_line().await? {
+        match line.split(' ').collect::<Vec<_>>().as_slice() {
+            ["start", container, control, secret] => {
+                let (stop, stopped) = oneshot::channel();
+                stops.insert((*container).to_owned(), stop);
+                let (container, control) = ((*container).to_owned(), (*control).to_owned());
+                let (secret, say) = (hex::decode(secret)?, say.clone());
+                tokio::spawn(async move {
+                    let code = match supervise(&container, &control, &secret, &say, stopped).await {
+                        Ok(()) => TERMINATED,
+                        Err(error) => {
+                            eprintln!("crowd: {container}: {error}");
+                            1
+                        }
+                    };
+                    // Only when nobody listens any more.
+                    let _ = say.send(format!("ended {container} {code}\n"));
+                });
+            }
+            ["stop", container] => drop(stops.remove(*container)),
+            _ => eprintln!("crowd: not understood, {} characters", line.len()),
+        }
+    }
+    Ok(())
+}
+
+/// One container's life. `stopped` ends when its NodeManager stops it.
+async fn supervise(
+    container: &str,
+    control: &str,
+    secret: &[u8],
+    say: &mpsc::UnboundedSender<String>,
+    mut stopped: oneshot::Receiver<()>,
+) -> Result<(), Failure> {
+    let endpoint = Endpoint::from_shared(format!("http://{control}"))?
+        .connect_timeout(DEADLINE)
+        .http2_keep_alive_interval(DEADLINE)
+        .keep_alive_timeout(DEADLINE)
+        .keep_alive_while_idle(true)
+        .tcp_nodelay(true);
+    let channel = tokio::time::timeout(DEADLINE, endpoint.connect()).await??;
+    let (sender, queue) = mpsc::channel(8);
+    let hello = Hello {
+        protocol: auth::PROTOCOL,
+        container_id: container.to_owned(),
+        host: String::new(),
+        jvm_pid: 0,
+    };
+    let outgoing =
+        futures::stream::once(async { event(Kind::Hello(hello)) }).chain(ReceiverStream::new(queue));
+    let mut request = Request::new(outgoing);
+    auth::put(request.metadata_mut(), secret, container)?;
+    let call = ControlClient::new(channel).supervise(request).await;
+    let mut commands = call?.into_inner();
+    let mut samples = tokio::time::interval(SAMPLE_INTERVAL);
+    let mut running = false;
+    loop {
+        tokio::select! {
+            command = commands.message() => match command {
+                Ok(Some(command)) => match command.command {
+                    Some(Order::Launch(_)) => {
+                        running = true;
+                        sender.send(event(Kind::Started(Started { jvm_pid: 1, at_unix_ms: now() }))).await?;
+                        say.send(format!("linked {container}\n"))?;
+                    }
+                    Some(Order::Stop(_)) => break,
+                    None => {}
+                },
+                // The ApplicationMaster is gone. The NodeManager stops the container in time.
+                Ok(None) | Err(_) => {
+                    let _ = stopped.await;
+                    return Ok(());
+                }
+            },
+            _ = samples.tick(), if running => sender.send(event(Kind::Memory(sample()))).await?,
+            _ = &mut stopped => break,
+        }
+    }
+    let summary = "the simulated JVM was stopped".to_owned();
+    let exited = Exited { code: Some(TERMINATED), summary, ..Exited::default() };
+    sender.send(event(Kind::Exited(exited))).await?;
+    drop(sender);
+    let goodbye = async { while let Ok(Some(_)) = commands.message().await {} };
+    let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+    Ok(())
+}
+
+fn event(kind: Kind) -> Event {
+    Event { event: Some(kind) }
+}
+
+fn sample() -> Memory {
+    let (rss, virtual_size) = (400 << 20, 4 << 30);
+    Memory { at_unix_ms: now(), rss, peak_rss: rss, virtual_size, ..Memory::default() }
+}
+
+fn now() -> u64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,1 @@
+"""heddle beside Flink's own client: `scripts/bench`."""

@@ -1,0 +1,71 @@
+"""The command line of `scripts/bench`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from . import report, scale, suite
+from .cases import CASES, TUNED, contestants
+from .common import flink_of
+
+USUAL = ["heddle", "reference", TUNED]
+
+
+def words(known):
+    """A list of names, separated by commas."""
+
+    def parse(text):
+        found = text.split(",")
+        for word in found:
+            if word not in known:
+                raise argparse.ArgumentTypeError(f"`{word}` is none of {', '.join(known)}")
+        return found
+
+    return parse
+
+
+def numbers(text):
+    return [int(number) for number in text.split(",")]
+
+
+def options():
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="heddle beside Flink's own client, in turns on one cluster.")
+    parser.add_argument("--runs", type=int, help="how often each is measured (default: 7; with --scale 1)")
+    parser.add_argument("--cases", type=words(CASES), default=list(CASES), metavar="NAMES", help=f"of {','.join(CASES)} (default: all)")
+    parser.add_argument("--contestants", type=words(contestants("")), default=USUAL, metavar="NAMES", help=f"of {','.join(contestants(''))} (default: {','.join(USUAL)})")
+    parser.add_argument("--scale", type=numbers, metavar="COUNTS", help="instead: ApplicationMasters that ask for so many containers (100,1000,5000) on simulated nodes")
+    parser.add_argument("--client", choices=["heddle", "reference", "both"], default="both", help="whose ApplicationMasters (with --scale; default: both)")
+    parser.add_argument("--nodes", type=int, default=100, metavar="N", help="simulated nodes (with --scale; default: 100)")
+    parser.add_argument("--heartbeat", type=int, default=0, metavar="MS", help="of simulated nodes (default: what the ResourceManager says, 1000)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of Hadoop (with --scale)")
+    parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="a setting of Flink for heddle's sessions (with --scale)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="every figure of every run")
+    parser.add_argument("--write", action="store_true", help="put table and chart into docs/benchmarks")
+    return parser.parse_args()
+
+
+def main():
+    arguments = options()
+    flink_home = flink_of()
+    command = report.command_line(sys.argv[1:])
+    if arguments.scale:
+        kinds = ["heddle", "reference"] if arguments.client == "both" else [arguments.client]
+        found = scale.run(arguments.scale, kinds, arguments.nodes, flink_home, arguments)
+        kept = {"command": command, "runs": found}
+        text, good = report.scale_text(found), not any("failed" in run for run in found)
+    else:
+        rounds, legs = suite.run(arguments.runs or 7, arguments.contestants, arguments.cases, flink_home)
+        kept = {"command": command, "medians": report.medians(rounds), "rounds": rounds, "legs": legs}
+        text, good = report.suite_text(rounds), not report.failures(rounds)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(kept, indent=1) + "\n")
+    print(text)
+    if arguments.write and arguments.scale:
+        report.write_scale(found, command)
+    elif arguments.write:
+        report.write_suite(rounds, legs, command)
+    return 0 if good else 1
+
+
+sys.exit(main())

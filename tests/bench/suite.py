@@ -1,0 +1,73 @@
+"""The rounds: every contestant does the same things in turns on one cluster."""
+
+import tempfile
+from pathlib import Path
+
+from harness.cluster import FINISHED, Cluster
+
+from .cases import PROVIDED, TUNED, VISITS, Visits, contestants, provide
+from .common import failed, job_jar, say
+
+CLUSTER = "bench"
+
+
+def in_turns(names, number):
+    """Another one begins each time."""
+    first = number % len(names)
+    return names[first:] + names[:first]
+
+
+def clean(cluster):
+    """After a visit that failed."""
+    for app in cluster.yarn.live():
+        cluster.yarn.kill(app["id"])
+        cluster.yarn.wait_state(app["id"], *FINISHED)
+
+
+def visit(visits, what, cases):
+    """The figures of one visit, of the wanted cases."""
+    make, its_cases = VISITS[what]
+    try:
+        found = make(visits)
+    except (AssertionError, OSError) as error:
+        found = dict.fromkeys(its_cases, failed(f"{what}, {visits.contestant.title}", error))
+        clean(visits.cluster)
+    return {case: figures for case, figures in found.items() if case in cases}
+
+
+def run(runs, names, cases, flink_home):
+    """A list with the figures of each round (contestant -> case -> figures), and the legs that heddle tells."""
+    rounds, legs = [], {}
+    wanted = [what for what, (_, its) in VISITS.items() if set(its) & set(cases)]
+    # NodeManagers heartbeat once a second, as in production.
+    cluster = Cluster(CLUSTER).up()
+    try:
+        with tempfile.TemporaryDirectory(prefix="heddle-bench-") as made:
+            known, jar = contestants(cluster.fs), job_jar(flink_home)
+            every = {name: Visits(known[name], cluster, Path(made) / name, flink_home, jar) for name in names}
+            if TUNED in names:
+                say(f"Flink's libraries to {PROVIDED}")
+                provide(cluster, flink_home)
+            for name in names:
+                say(f"warming up: {known[name].title}")
+                every[name].warm_up()
+            for number in range(runs):
+                found = {name: {} for name in names}
+                for what in wanted:
+                    for name in in_turns(names, number):
+                        if what == "first" and not known[name].uploads:
+                            continue
+                        found[name] |= visit(every[name], what, cases)
+                        told = [f"{case} {figures['wall']:.2f} s" for case, figures in found[name].items() if case in VISITS[what][1] and "wall" in figures]
+                        say(f"round {number + 1} of {runs}, {known[name].title}: {', '.join(told)}")
+                rounds.append(found)
+            for name in names:
+                try:
+                    if told := every[name].legs():
+                        legs[name] = told
+                except (AssertionError, OSError, ValueError) as error:
+                    failed(f"the legs of {name}", error)
+                    clean(cluster)
+    finally:
+        cluster.down()
+    return rounds, legs

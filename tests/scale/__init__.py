@@ -1,0 +1,1 @@
+"""A cluster of many simulated nodes under a real ResourceManager."""
