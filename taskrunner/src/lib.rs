@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod archive;
 pub mod auth;
+pub mod codec;
 pub mod exec;
 pub mod exit;
 pub mod expand;

@@ -6,6 +6,7 @@
 import contextlib
 import json
 import os
+import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,10 @@ from .common import Master, say
 NAME = "bench"
 STORE = "/tmp/bench-store"
 PROVIDED = "/tmp/bench-flink"
+# The ApplicationMaster believes the nodes' own configuration, which has it so; the test cluster's containers do not get to see it.
+NO_VMEM_CHECK = "-Dflink.yarn.nodemanager.vmem-check-enabled=false"
+# For the class data archives of a cluster to be made: classes are recorded for a quarter of a minute, then one JVM after the other runs.
+ARCHIVES = 180
 # Of the reference, beside what only heddle has.
 TUNED = "reference-tuned"
 
@@ -57,7 +62,7 @@ class Contestant:
 def contestants(fs):
     store = f"-Dheddle.store.dir={fs}{STORE}"
     return {
-        "heddle": Contestant("heddle", "heddle", [store]),
+        "heddle": Contestant("heddle", "heddle", [store, NO_VMEM_CHECK]),
         "heddle-plain": Contestant("heddle, accelerators off", "heddle", [f"{store}-plain", "-Dheddle.fast-start=false"]),
         "reference": Contestant("Flink's client", "reference", keeps=False),
         TUNED: Contestant("Flink's client, tuned", "reference", [f"-Dyarn.provided.lib.dirs={fs}{PROVIDED}/lib;{fs}{PROVIDED}/plugins"], uploads=False),
@@ -185,8 +190,40 @@ class Visits:
                 self.client.flink("run", *target, "-c", "FirstRecord", self.jar, "--marker", self.marker()).ok()
             self.end(result.application)
             if len(hosts) >= wanted:
-                return
-        say(f"all ApplicationMasters of 10 sessions ran on {', '.join(hosts)}: another node may still be cold")
+                break
+        else:
+            say(f"all ApplicationMasters of 10 sessions ran on {', '.join(hosts)}: another node may still be cold")
+        if NO_VMEM_CHECK in self.contestant.options:
+            self.make_archives()
+
+    def make_archives(self):
+        """What a cluster that is used has: the archives of each mode, made while a first job runs."""
+        options, long = self.contestant.options, ("--seconds", "600")
+        result, _ = self.deploy(self.client, options)
+        target = ["-t", "yarn-session", f"-Dyarn.application.id={result.application}"]
+        self.client.flink("run", *target, "-d", "-c", "Sleepy", self.jar, *long).ok()
+        self.wait_archives(result.application)
+        self.end(result.application)
+        result = self.client.application(NAME, self.jar, "Sleepy", *long, options=options).ok()
+        self.wait_archives(result.application)
+        self.kill(result.application)
+        result = self.client.per_job(NAME, self.jar, "Sleepy", *long, options=["-d", *options]).ok()
+        self.wait_archives(result.application)
+        self.kill(result.application)
+
+    def kill(self, application):
+        self.cluster.yarn.kill(application)
+        self.finish(application)
+
+    def wait_archives(self, application):
+        """Of JobManager and TaskManager: made, there already, or not to be had."""
+        def told():
+            return re.findall(r"made in|by now|uses a class data archive|no class data archive", self.cluster.log_text(application, "heddle-am.log"))
+
+        wait_for("the class data archive of the JobManager", told, ARCHIVES)
+        if "made in" in told():
+            with contextlib.suppress(AssertionError):  # the workers' is there already
+                wait_for("that of the TaskManager", lambda: len(told()) > 1, 60)
 
     def legs(self):
         """Where the time of a warm session and of an application goes, as heddle tells it; empty where it cannot."""

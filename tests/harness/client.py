@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+from .cluster import CACHE
 from .processes import TreeWatch
 
 APPLICATION = re.compile(r"application_\d+_\d+")
@@ -195,6 +196,11 @@ class Client:
             self.configure({"yarn.properties-file.location": self.properties})
             if fast := os.environ.get("HEDDLE_TEST_FAST_START"):  # "false": everything once more without accelerators
                 self.configure({"heddle.fast-start": fast})
+        if self.is_heddle and not (caches := self.home / ".cache/heddle").exists():
+            # Of Flink's client, whose JVM is the same for all: without it each scenario would have one made.
+            caches.mkdir(parents=True)
+            (caches / "cds").symlink_to(CACHE / "test-archives")
+            (CACHE / "test-archives").mkdir(exist_ok=True)
         self.running = []
 
     @property

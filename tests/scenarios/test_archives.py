@@ -134,6 +134,7 @@ def test_options_of_the_user_win_and_fast_start_is_a_switch(work, made):
 def test_flinks_client_has_one_of_its_own(work, session, jar):
     client = work.client()
     place = client.home / ".cache/heddle/cds"
+    place.unlink()  # other scenarios share one
     loaded = client.directory / "loaded.txt"
 
     def shared():

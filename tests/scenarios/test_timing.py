@@ -39,7 +39,7 @@ def test_a_session_and_a_job_on_it(work, jar):
     assert work.cluster.yarn.app(told["application"])["state"] == "RUNNING"
     assert f"Found Web Interface {told['webInterface'].removeprefix('http://')} of application" in result.err
     ways = ["configuration", "ResourceManager asked", "NameNode asked", "stores looked at", "application submitted"]
-    ways += ["ApplicationMaster", "JobManager JVM", "until the REST interface answers"]
+    ways += ["ApplicationMaster", "JobManager JVM", "JobManager", "registration with YARN"]
     timing = legs_of(result, *ways)
     assert timing["totalMs"] <= result.seconds * 1000
     words = ["-t", "yarn-session", f"-Dyarn.application.id={told['application']}"]
@@ -52,7 +52,7 @@ def test_a_session_and_a_job_on_it(work, jar):
 def test_a_program_with_a_cluster_of_its_own(work, jar):
     result = work.client().per_job(work.name, jar, "PrintCollect", options=["--timing", "--output", "json"]).ok()
     assert "main: after" in result.out
-    ways = ["Flink's client starts", "JobManager JVM", "container asked for", "TaskManager JVM", "Flink's client, to the job", "tasks run"]
+    ways = ["Flink's client starts", "JobManager JVM", "container asked for", "TaskManager JVM", "until the REST interface answers", "Flink's client, to the job", "tasks run"]
     timing = legs_of(result, *ways)
     application = json.loads(result.out.splitlines()[-1])["application"]
     [worker] = {leg["subject"] for leg in timing["legs"] if leg["name"] == "TaskManager JVM"}

@@ -230,6 +230,9 @@ impl Edge {
         self.spawn(async move {
             request.asks = cluster.requests(&sent.asks).await;
             let answer = rm.allocate(&request).await;
+            if let Ok(response) = &answer {
+                cluster.granted(&response.allocated);
+            }
             Event::Beat { sent, answer: answer.map(|response| beat(response, &held)).map_err(Into::into) }
         });
     }
@@ -276,9 +279,24 @@ impl Cluster {
 
     async fn requests(&self, asks: &[Ask]) -> Vec<ResourceRequest> {
         let label = self.label.as_deref();
-        let nodes = if Named::may_help(asks, label) { self.nodes().await } else { Vec::new() };
-        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        let may_help = self.named().may_help(asks, label);
+        let nodes = if may_help { self.nodes().await } else { Vec::new() };
+        let mut named = self.named();
         asks.iter().flat_map(|ask| named.requests(ask, label, &nodes)).collect()
+    }
+
+    fn named(&self) -> MutexGuard<'_, Named> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn granted(&self, containers: &[Container]) {
+        let mut named = self.named();
+        for Container { priority, node, .. } in containers {
+            let name = if self.with_port { node.to_string() } else { node.host.clone() };
+            if named.granted(priority.0, &name) {
+                tracing::info!(node = name, "it gave more than its share: asks name no nodes any more");
+            }
+        }
     }
 
     async fn nodes(&self) -> Vec<Node> {

@@ -4,8 +4,10 @@
 //! a second and node; for asks that name the node there is no such bound. So where more containers are wanted than there are
 //! nodes, each node is asked for its even share, and any other will do as well. Nothing is named where it would not help: a
 //! scheduler waits for a named node before it takes another one, so all that is asked for must have room on the named ones.
+//! One that does not wait (`yarn.scheduler.capacity.node-locality-delay` of -1) takes the first node of the rack for all of it, so
+//! once a node has given more than its share none is named any more.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use yarn_api::records::{NodeReport, Priority, Resource, ResourceRequest};
 
@@ -53,14 +55,19 @@ impl Node {
     }
 }
 
-/// The names that the ResourceManager has counts for, by priority.
+/// What the ResourceManager was last asked for by name.
 #[derive(Debug, Default)]
-pub(super) struct Named(HashMap<i32, BTreeSet<String>>);
+pub(super) struct Named {
+    /// Counts by the names of nodes and racks, by priority.
+    counts: HashMap<i32, BTreeMap<String, u32>>,
+    /// A node has given more than its share.
+    heaped: bool,
+}
 
 impl Named {
     /// Whether nodes could be named for these asks, were they known.
-    pub(super) fn may_help(asks: &[Ask], label: Option<&str>) -> bool {
-        label.is_none() && asks.iter().any(|ask| ask.count > 1)
+    pub(super) fn may_help(&self, asks: &[Ask], label: Option<&str>) -> bool {
+        !self.heaped && label.is_none() && asks.iter().any(|ask| ask.count > 1)
     }
 
     /// The ask as lines of the request table.
@@ -79,19 +86,33 @@ impl Named {
                 ..anywhere
             }
         };
-        let counts = if label.is_none() { shares(ask, nodes) } else { BTreeMap::new() };
-        let before = self.0.insert(ask.priority, counts.keys().map(|name| (*name).to_owned()).collect());
-        let before = before.unwrap_or_default();
-        let stale = before.iter().filter(|name| !counts.contains_key(name.as_str()));
+        let nodes = if label.is_none() && !self.heaped { nodes } else { &[] };
+        let counts = shares(ask, nodes);
+        let before = self.counts.remove(&ask.priority).unwrap_or_default();
+        let stale = before.keys().filter(|name| !counts.contains_key(*name));
         let mut lines: Vec<_> = stale.map(|name| line(Some(name), 0)).collect();
         lines.extend(counts.iter().map(|(name, count)| line(Some(name), *count)));
         lines.push(line(None, ask.count));
+        self.counts.insert(ask.priority, counts);
         lines
+    }
+
+    /// A container of this priority came from this node. True once, when that shows that naming nodes heaps containers on some.
+    pub(super) fn granted(&mut self, priority: i32, node: &str) -> bool {
+        let Some(counts) = self.counts.get_mut(&priority).filter(|counts| !counts.is_empty()) else {
+            return false;
+        };
+        let in_share = counts.get_mut(node).is_some_and(|left| {
+            let any = *left > 0;
+            *left = left.saturating_sub(1);
+            any
+        });
+        !in_share && !std::mem::replace(&mut self.heaped, true)
     }
 }
 
 /// Counts by the names of nodes and racks; empty where none is to be named.
-fn shares<'a>(ask: &Ask, nodes: &'a [Node]) -> BTreeMap<&'a str, u32> {
+fn shares(ask: &Ask, nodes: &[Node]) -> BTreeMap<String, u32> {
     if nodes.len() >= MOST_NODES || ask.count as usize <= nodes.len() {
         return BTreeMap::new();
     }
@@ -99,14 +120,14 @@ fn shares<'a>(ask: &Ask, nodes: &'a [Node]) -> BTreeMap<&'a str, u32> {
     // The fullest first: what it cannot take is shared by those behind it.
     fits.sort_by_key(|(fits, _)| *fits);
     let mut left = ask.count;
-    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut counts: BTreeMap<String, u32> = BTreeMap::new();
     for (index, (fits, node)) in fits.iter().enumerate() {
         let even = left.div_ceil(u32::try_from(nodes.len() - index).unwrap_or(1));
         let share = even.min(*fits);
         left -= share;
         if share > 0 {
-            *counts.entry(&node.name).or_default() += share;
-            *counts.entry(&node.rack).or_default() += share;
+            *counts.entry(node.name.clone()).or_default() += share;
+            *counts.entry(node.rack.clone()).or_default() += share;
         }
     }
     if left > 0 { BTreeMap::new() } else { counts }
@@ -162,7 +183,21 @@ mod tests {
         assert_eq!(lines(&mut named, 9, &[]), expected(&[("*", 9)]));
         let labelled = named.requests(&ask(9), Some("gpu"), &nodes(&[99_000]));
         assert_eq!((labelled.len(), labelled[0].node_label.as_deref()), (1, Some("gpu")));
-        assert!(!Named::may_help(&[ask(9)], Some("gpu")) && !Named::may_help(&[ask(1)], None));
+        assert!(!named.may_help(&[ask(9)], Some("gpu")) && !named.may_help(&[ask(1)], None));
+    }
+
+    #[test]
+    fn a_node_that_gives_more_than_its_share_is_the_last_one_named() {
+        let mut named = Named::default();
+        let nodes = nodes(&[9000, 9000]);
+        lines(&mut named, 5, &nodes);
+        let shares = ["n0", "n1", "n0", "n1", "n0"].map(|node| named.granted(3, node));
+        assert_eq!(shares.iter().filter(|heaped| **heaped).count(), 0, "three and two");
+        assert!(named.granted(3, "n0") && !named.granted(3, "n0"), "told once");
+        assert!(!named.may_help(&[ask(5)], None));
+        assert_eq!(lines(&mut named, 5, &nodes).last(), expected(&[("*", 5)]).last());
+        assert_eq!(lines(&mut named, 5, &nodes), expected(&[("*", 5)]));
+        assert!(!named.granted(7, "n0"), "nothing was named for this one");
     }
 
     #[test]
