@@ -18,6 +18,7 @@ from harness import matrix, processes
 from harness.checks import own_flink
 from harness.client import Client
 from harness.cluster import CACHE, FINISHED, HADOOP_VERSION, ROOT, Cluster, Flink, request as call
+from harness.jars import job_jar
 from harness.waiting import wait_for
 
 FLINK_VERSION = os.environ.get("HEDDLE_TEST_FLINK_VERSION", "1.20.5")
@@ -135,25 +136,14 @@ def own_cluster():
         cluster.down()
 
 
-def build_jar(home, version):
-    """The jobs of tests/jobs, compiled once per state of their sources and release."""
-    sources = sorted((ROOT / "tests/jobs/src").glob("*.java"))
-    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
-    target = CACHE / f"jobs/{version}-{digest}/test-jobs.jar"
-    if not target.exists():
-        done = subprocess.run([ROOT / "tests/jobs/build", home, target], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-    return target
-
-
 @pytest.fixture(scope="session")
 def jar(flink_home):
-    return build_jar(flink_home, FLINK_VERSION)
+    return job_jar(flink_home, FLINK_VERSION)
 
 
 @pytest.fixture(scope="session")
 def newer_jar(newer_flink):
-    return build_jar(newer_flink, NEWER_FLINK)
+    return job_jar(newer_flink, NEWER_FLINK)
 
 
 def with_sql_gateway(home, version, made):

@@ -16,9 +16,11 @@ const LOG_NAME: &str = "jobmanager";
 const LINES: usize = 20;
 
 /// Starts the JVM; it connects to the bridge on `port`. `known` are settings that only we know, for Flink's configuration.
+/// `record`: it may record its classes for an archive.
 pub async fn start(
     environment: &Environment,
     known: &[(&str, String)],
+    record: bool,
     port: u16,
     secret: &Secret,
     thread: &SpawnThread,
@@ -26,8 +28,7 @@ pub async fn start(
     let jvm = &environment.spec.job_manager;
     let mut args = jvm.args.clone();
     args.extend(known.iter().flat_map(|(key, value)| ["-D".to_owned(), format!("{key}={value}")]));
-    let archive = environment.spec.job_manager_archive.as_ref().filter(|_| environment.spec.fast_start);
-    let record_classes = archive.is_some() && crate::archive::is_possible(environment);
+    let archive = environment.spec.job_manager_archive.as_ref();
     let launch = Launch {
         launcher: jvm.launcher.clone(),
         java_home: jvm.java_home.clone().unwrap_or_default(),
@@ -40,7 +41,7 @@ pub async fn start(
         flink_version: environment.spec.flink_version.clone(),
         args_from_env: jvm.args_from_env.clone().into_iter().collect(),
         archives: archive.map(|order| order.found.clone()).unwrap_or_default(),
-        record_classes,
+        record_classes: archive.is_some() && record,
         ..Launch::default()
     };
     let place = Place {

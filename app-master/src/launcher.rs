@@ -95,7 +95,7 @@ impl Launcher {
         if let Some(user) = user {
             env.entry(USER_VARIABLE.to_owned()).or_insert(user);
         }
-        let archive = spec.task_manager_archive.as_ref().filter(|_| spec.fast_start);
+        let archive = spec.task_manager_archive.as_ref();
         let template = Launch {
             launcher: jvm.launcher.clone(),
             java_home: jvm.java_home.clone().unwrap_or_default(),

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from harness import processes
-from harness.cluster import CACHE, ROOT
+from harness.cluster import ROOT
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -23,13 +23,6 @@ def failed(what, error):
 
 def flink_of():
     return subprocess.run([ROOT / "scripts/fetch-flink"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-
-
-def job_jar(flink_home):
-    """The jobs of tests/jobs."""
-    jar = CACHE / "bench/jobs.jar"
-    subprocess.run([ROOT / "tests/jobs/build", flink_home, jar], check=True, stdout=sys.stderr)
-    return jar
 
 
 class Master:

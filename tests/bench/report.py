@@ -114,20 +114,21 @@ def aligned(table):
         yield "  ".join(cells).rstrip()
 
 
-def markdown(table):
-    return [f"| {' | '.join(row)} |" for row in (table[0], ["---", "---", *["--:"] * (len(table[0]) - 2)], *table[1:])]
+def markdown(table, words=2):
+    """The first columns hold words, the others numbers."""
+    return [f"| {' | '.join(row)} |" for row in (table[0], ["---"] * words + ["--:"] * (len(table[0]) - words), *table[1:])]
 
 
 def waterfall(legs):
-    """heddle's own legs of a warm session, as a table."""
-    told = legs.get("heddle", {}).get("session-warm")
-    if not told:
-        return []
-    table = [["Leg", "", "begins", "takes"]]
-    for leg in told["legs"]:
-        times = (leg["beginMs"], leg["endMs"] - leg["beginMs"])
-        table.append([leg["name"], leg.get("subject", ""), *(f"{value / 1000:.2f} s" for value in times)])
-    return ["", "One more warm session, by `--timing`:", "", *markdown(table)]
+    """heddle's own legs of a warm session and a warm application, as tables."""
+    lines = []
+    for case, told in legs.get("heddle", {}).items():
+        table = [["Leg", "", "begins", "takes"]]
+        for leg in told["legs"]:
+            times = (leg["beginMs"], leg["endMs"] - leg["beginMs"])
+            table.append([leg["name"], leg.get("subject", ""), *(f"{value / 1000:.2f} s" for value in times)])
+        lines += ["", f"One more, by `--timing`: {CASES[case].title}", "", *markdown(table)]
+    return lines
 
 
 def suite_markdown(rounds, legs):
@@ -193,9 +194,7 @@ def scale_text(found):
 
 
 def scale_markdown(found):
-    table = scale_table(found)
-    lines = [f"| {' | '.join(row)} |" for row in (table[0], ["---", *["--:"] * (len(table[0]) - 1)], *table[1:])]
-    return [surroundings(scale_runs(found)), "", "![Seconds to the last container launched](scale.svg)", "", *lines]
+    return [surroundings(scale_runs(found)), "", "![Seconds to the last container launched](scale.svg)", "", *markdown(scale_table(found), words=1)]
 
 
 # ---- where it goes ---------------------------------------------------------------------------------------------

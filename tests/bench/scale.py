@@ -9,10 +9,12 @@ from pathlib import Path
 
 from harness.client import Client
 from harness.cluster import CACHE, ROOT, get_json
+from harness.jars import job_jar
+from harness.matrix import USUAL_FLINK
 from harness.waiting import wait_for
 from scale.simulator import MASTER_MB, WORKER_MB, Simulator, built_crowd, hosts_file, lone_node
 
-from .common import Master, failed, job_jar, say
+from .common import Master, failed, say
 
 NAME = "bench-scale"
 HOUR = 3600_000
@@ -151,7 +153,7 @@ def run(counts, kinds, nodes, flink_home, arguments):
     crowd = built_crowd() if "heddle" in kinds else None
     options = [f"-D{option}" for option in arguments.option]
     with tempfile.TemporaryDirectory(prefix="heddle-scale-") as made:
-        directory, jar = Path(made), job_jar(flink_home)
+        directory, jar = Path(made), job_jar(flink_home, USUAL_FLINK)
         cluster = lone_node(NAME, arguments.set)
         memory = max(8, -(-max(counts) * 13 // (10 * nodes))) * 1024
         hosts = hosts_file(directory / "hosts", nodes)

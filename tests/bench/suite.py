@@ -4,9 +4,11 @@ import tempfile
 from pathlib import Path
 
 from harness.cluster import FINISHED, Cluster
+from harness.jars import job_jar
+from harness.matrix import USUAL_FLINK
 
 from .cases import PROVIDED, TUNED, VISITS, Visits, contestants, provide
-from .common import failed, job_jar, say
+from .common import failed, say
 
 CLUSTER = "bench"
 
@@ -43,7 +45,7 @@ def run(runs, names, cases, flink_home):
     cluster = Cluster(CLUSTER).up()
     try:
         with tempfile.TemporaryDirectory(prefix="heddle-bench-") as made:
-            known, jar = contestants(cluster.fs), job_jar(flink_home)
+            known, jar = contestants(cluster.fs), job_jar(flink_home, USUAL_FLINK)
             every = {name: Visits(known[name], cluster, Path(made) / name, flink_home, jar) for name in names}
             if TUNED in names:
                 say(f"Flink's libraries to {PROVIDED}")

@@ -1,6 +1,5 @@
 """The simulated nodes of `src/`, as a process that takes commands."""
 
-import hashlib
 import json
 import signal
 import subprocess
@@ -8,22 +7,12 @@ import threading
 from pathlib import Path
 
 from harness.cluster import CACHE, ROOT, Cluster
+from harness.jars import built
 from harness.waiting import wait_for
 
 # JobManager and its ApplicationMaster fit into the one real node, and no worker beside them.
 MASTER_MB, WORKER_MB = 2048, 1024
 REAL_NODE_MB = MASTER_MB + WORKER_MB - 128
-
-
-def built_jar(hadoop):
-    """Compiled once per state of the sources."""
-    sources = sorted((ROOT / "tests/scale/src").glob("*.java"))
-    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
-    target = CACHE / f"scale/{hadoop.name}-{digest}/nodes.jar"
-    if not target.exists():
-        done = subprocess.run([ROOT / "tests/scale/build", hadoop, target], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-    return target
 
 
 def built_crowd():
@@ -68,7 +57,7 @@ class Simulator:
     def __init__(self, cluster, nodes, memory_mb, log, crowd=None, heartbeat_ms=0):
         self.cluster, self.nodes = cluster, nodes
         hadoop = CACHE.resolve() / f"hadoop-{cluster.info['hadoop']}"
-        class_path = f"{built_jar(hadoop)}:{cluster.conf}:{hadoop}/lib/*"
+        class_path = f"{built('scale', hadoop, hadoop.name, 'nodes.jar')}:{cluster.conf}:{hadoop}/lib/*"
         command = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true", "-cp", class_path]
         command += ["SimulatedNodes", nodes, memory_mb, memory_mb // 1024, heartbeat_ms, *([crowd] if crowd else [])]
         self.log = open(log, "ab")

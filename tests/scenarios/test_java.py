@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from conftest import build_jar, fetch, fetch_flink
+from conftest import fetch, fetch_flink
 from harness.checks import check_gone, check_refused
 from harness.client import SMALL
 from harness.cluster import Flink
@@ -145,5 +145,5 @@ def test_an_old_release_with_the_options_that_it_needs(work, fake):
     client = work.client(flink_home=flink)
     opened = "--add-exports=java.base/sun.net.util=ALL-UNNAMED --add-opens=java.base/java.lang=ALL-UNNAMED --add-opens=java.base/java.util=ALL-UNNAMED"
     seventeen = fetch("java", "17")
-    run = Run(work, client, build_jar(flink, "1.17.2"), f"-Denv.java.opts.all={opened}", f"-D{MASTER}={seventeen}", f"-D{WORKER}={seventeen}")
+    run = Run(work, client, job_jar(flink, "1.17.2"), f"-Denv.java.opts.all={opened}", f"-D{MASTER}={seventeen}", f"-D{WORKER}={seventeen}")
     assert (run.master, run.worker) == ("17", "17")

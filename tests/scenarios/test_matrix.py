@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from conftest import Workspace, build_jar, fetch, fetch_flink, label
+from conftest import Workspace, fetch, fetch_flink, label
 from harness.checks import check_gone
 from harness.client import SMALL
 from harness.cluster import Cluster
@@ -30,7 +30,7 @@ class Place:
     def __init__(self, flink, hadoop, cluster):
         self.flink, self.hadoop, self.cluster = flink, hadoop, cluster
         self.flink_home, self.java_home = fetch_flink(flink), fetch("java", java_for(flink))
-        self.jar = build_jar(self.flink_home, flink)
+        self.jar = job_jar(self.flink_home, flink)
 
 
 @pytest.fixture(scope="module")

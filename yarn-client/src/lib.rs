@@ -5,6 +5,7 @@
 
 pub mod cli;
 mod client_archive;
+mod client_process;
 pub mod context;
 pub mod deploy;
 pub mod diagnostics;

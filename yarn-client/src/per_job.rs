@@ -4,18 +4,16 @@
 //! cluster is ready and is then passed on. The ApplicationMaster ends the cluster once it has heard that `main()` is over, or
 //! that this client is gone, and the last job has ended.
 
-use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use taskrunner::submission::{ADDRESS_KEY, Attendance, SubmissionError};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use yarn_api::records::ApplicationId;
 
+use crate::client_process::{end, spawn, stop};
 use crate::deploy::{self, Deployment, Order};
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -26,8 +24,6 @@ use crate::timing::{self, Jobs};
 
 /// Pause after a connection that could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// For a JVM to end after SIGTERM.
-const END_WITHIN: Duration = Duration::from_secs(10);
 
 /// How the run of a program ended.
 #[derive(Debug)]
@@ -152,40 +148,6 @@ fn attendance_failure(error: &SubmissionError) -> Failure {
             "this client has just started it: its own heddle-am is of another release. Install heddle anew",
         ),
         SubmissionError::Refused { .. } | SubmissionError::Unreachable { .. } => failure,
-    }
-}
-
-/// Starts Flink's client; it does not outlive its handle.
-pub(crate) fn spawn(command: std::process::Command) -> Result<Child, Failure> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let started = Command::from(command).kill_on_drop(true).spawn();
-    started.map_err(|e| Failure::because(format!("cannot start {program}"), e))
-}
-
-/// Waits for the JVM. An interruption is passed on to it: on a terminal it has had it already, from a script it has not.
-pub(crate) async fn end(jvm: &mut Child, interrupt: &CancellationToken) -> Result<ExitStatus, Failure> {
-    let failed = |e| Failure::because("cannot wait for Flink's client", e);
-    tokio::select! {
-        status = jvm.wait() => return status.map_err(failed),
-        () = interrupt.cancelled() => {}
-    }
-    terminate(jvm);
-    jvm.wait().await.map_err(failed)
-}
-
-async fn stop(jvm: &mut Child) {
-    terminate(jvm);
-    if tokio::time::timeout(END_WITHIN, jvm.wait()).await.is_err() {
-        let _ = jvm.kill().await;
-    }
-}
-
-fn terminate(jvm: &Child) {
-    let pid = jvm.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    if let Some(pid) = pid
-        && let Err(error) = kill_process(pid, Signal::TERM)
-    {
-        tracing::debug!(%error, "the JVM cannot be told to end");
     }
 }
 

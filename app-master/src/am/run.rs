@@ -164,7 +164,8 @@ async fn start(
     let user = std::env::var("HADOOP_USER_NAME").ok();
     let launcher = Launcher::new(spec, &environment.dir, &address, user, &environment.credentials);
     let launcher = launcher.map_err(|e| text(&e))?;
-    if spec.task_manager_archive.is_some() && archive::is_possible(&environment) {
+    let archives = archive::is_possible(&environment);
+    if archives && spec.task_manager_archive.is_some() {
         launcher.record_classes();
     }
     let nodes = NodeManagerClients::new(NodeManagerOptions::new(environment.user.clone()), nm_tokens);
@@ -185,14 +186,17 @@ async fn start(
     // What the JobManager learns from us, of what else Flink's configuration would say.
     let mut known = vec![(ADDRESS_KEY, address.clone())];
     known.extend(rest_port.map(|port| (REST_PORT_KEY, port.to_string())));
-    let job_manager = jobmanager::start(&environment, &known, bridge.port(), &secret, &thread).await;
+    let job_manager =
+        jobmanager::start(&environment, &known, archives, bridge.port(), &secret, &thread).await;
     let job_manager = job_manager.map_err(|error| {
         let parts = [Some(error.to_string()), std::error::Error::source(&error).map(ToString::to_string)];
         let cause = parts.into_iter().flatten().collect::<Vec<_>>().join(": ");
         let hint = error.hint(MASTER_ENV).map(|hint| format!("; {hint}")).unwrap_or_default();
         format!("the JobManager cannot be started on {}: {cause}{hint}", environment.host)
     })?;
-    archive::start(&environment, &thread, &control, &job_manager, is_ready);
+    if archives {
+        archive::start(&environment, &thread, &control, &job_manager, is_ready);
+    }
     tracing::info!(pid = job_manager.pid(), main_class = spec.job_manager.main_class, "JobManager started");
     let (jvm, ended) = (job_manager.clone(), tell(&events));
     tokio::spawn(async move {

@@ -176,8 +176,8 @@ pub(super) fn limits(environment: &Environment, pid: u32) -> Limits {
     const RATIO: &str = "yarn.nodemanager.vmem-pmem-ratio";
     const YARNS_RATIO: f64 = 2.1;
     let conf: &HadoopConf = &environment.conf;
-    let checked = !conf.get_or(CHECK, "true").is_ok_and(|value| value.trim().eq_ignore_ascii_case("false"));
-    let ratio = conf.get_or(RATIO, "2.1").ok().and_then(|text| text.trim().parse().ok());
+    let checked = conf.get_bool(CHECK, true).unwrap_or(true);
+    let ratio = conf.get(RATIO).ok().flatten().and_then(|text| text.trim().parse().ok());
     let cgroup = memory::sample(pid).map(|sample| sample.cgroup_limit).filter(|limit| *limit > 0);
     Limits::new(environment.spec.memory_mb, checked.then(|| ratio.unwrap_or(YARNS_RATIO)), cgroup)
 }

@@ -38,14 +38,6 @@ pub fn start(
     job_manager: &JvmProcess,
     ready: watch::Receiver<bool>,
 ) {
-    let spec = &environment.spec;
-    if !spec.fast_start || (spec.job_manager_archive.is_none() && spec.task_manager_archive.is_none()) {
-        return;
-    }
-    if let Some(why) = impossible(environment) {
-        tracing::info!("no class data archive is made: {why}");
-        return;
-    }
     let (sender, recorded) = mpsc::channel(WAITING);
     control.on_recorded(sender);
     let maker =
@@ -59,13 +51,17 @@ pub fn start(
     });
 }
 
-/// Whether this container could ever have room to make one; the JVMs record nothing if not.
+/// Whether archives are to be made, and this container could ever have room for it; the JVMs record nothing if not.
 pub fn is_possible(environment: &Environment) -> bool {
-    environment.spec.fast_start && impossible(environment).is_none()
-}
-
-fn impossible(environment: &Environment) -> Option<Reason> {
-    dump::limits(environment, std::process::id()).shortage(room::Used::default())
+    let spec = &environment.spec;
+    if spec.job_manager_archive.is_none() && spec.task_manager_archive.is_none() {
+        return false;
+    }
+    let shortage = dump::limits(environment, std::process::id()).shortage(room::Used::default());
+    if let Some(why) = &shortage {
+        tracing::info!("no class data archive is made: {why}");
+    }
+    shortage.is_none()
 }
 
 /// Why there is no archive, for people. It is nothing that a user has to know.

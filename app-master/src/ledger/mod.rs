@@ -419,15 +419,12 @@ impl Ledger {
 
     fn start_failed(&mut self, worker: Worker, reason: String, out: &mut Vec<Effect>) {
         let Some(entry) = self.workers.get(&worker) else { return };
-        match entry.state {
-            State::Spare => {}
-            State::Starting => {
+        match (&entry.state, entry.warm) {
+            (State::Spare, _) => {}
+            (State::Starting, _) | (State::Granted(_), Some(_)) => {
                 out.push(terminated(&worker, &entry.place, &format!("could not be started: {reason}")));
             }
-            State::Granted(_) if entry.warm.is_some() => {
-                out.push(terminated(&worker, &entry.place, &format!("could not be started: {reason}")));
-            }
-            State::Granted(_) | State::Running | State::Releasing { .. } => return,
+            (State::Granted(_), None) | (State::Running | State::Releasing { .. }, _) => return,
         }
         self.give_back(&worker, "it could not be started", out);
     }

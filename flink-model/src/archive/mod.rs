@@ -17,6 +17,7 @@ use crate::class_path::is_dist_jar;
 use crate::java_fit::java_version;
 use crate::memory::Role;
 use crate::spec::{Resource, ResourceKind};
+use crate::units::MemorySize;
 
 pub use class_list::{ClassList, LAMBDA_LINES_SINCE, RpcJars, rpc_jar};
 
@@ -74,12 +75,8 @@ pub fn directory(role: Role, front: &[&Resource]) -> String {
         Role::JobManager => "jobmanager",
         Role::TaskManager => "taskmanager",
     };
-    let mut hash = Sha256::new();
-    hash.update(format!("{FORMAT} {role}\n"));
-    for jar in front {
-        hash.update(format!("{} {}\n", jar.key, identity(jar)));
-    }
-    format!("{DIRECTORY}/{role}-{}", hex(&hash.finalize(), 16))
+    let jars: String = front.iter().map(|jar| format!("{} {}\n", jar.key, identity(jar))).collect();
+    format!("{DIRECTORY}/{role}-{}", fingerprint(&format!("{FORMAT} {role}\n{jars}")))
 }
 
 /// What tells the content of a file: the hash that the store names it by, else where it is, its size and its time.
@@ -95,13 +92,13 @@ fn identity(file: &Resource) -> String {
 
 /// A name that tells things that it must not be taken for another.
 pub fn fingerprint(text: &str) -> String {
-    hex(&Sha256::digest(text), 16)
+    short_hash(text, 16)
 }
 
-fn hex(bytes: &[u8], digits: usize) -> String {
-    let mut text: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-    text.truncate(digits);
-    text
+fn short_hash(text: &str, digits: usize) -> String {
+    let mut hash = format!("{:x}", Sha256::digest(text));
+    hash.truncate(digits);
+    hash
 }
 
 /// A Java, as far as archives care.
@@ -125,30 +122,16 @@ impl JavaId {
         let version = value("JAVA_RUNTIME_VERSION").or_else(|| value("JAVA_VERSION"))?;
         let version: String =
             version.chars().filter(|c| c.is_ascii_alphanumeric() || ".+-".contains(*c)).take(40).collect();
-        let hash = Sha256::digest(format!("{architecture} {wide}\n{release_file}"));
-        Some(Self { feature, text: format!("{version}-{}", hex(&hash, 12)) })
+        let hash = short_hash(&format!("{architecture} {wide}\n{release_file}"), 12);
+        Some(Self { feature, text: format!("{version}-{hash}") })
     }
 }
 
 /// Whether a JVM with these options has wide references to objects; archives for the others do not fit it.
 pub fn wide_references(options: &[String]) -> bool {
-    let heap = options.iter().rev().find_map(|o| o.strip_prefix("-Xmx")).and_then(bytes);
-    heap.is_some_and(|heap| heap >= WIDE_FROM)
+    let heap = options.iter().rev().find_map(|o| o.strip_prefix("-Xmx"));
+    heap.and_then(|size| MemorySize::parse(size).ok()).is_some_and(|heap| heap.bytes() >= WIDE_FROM)
         || options.iter().any(|o| o == "-XX:-UseCompressedOops" || o == "-XX:+UseZGC")
-}
-
-/// A size as the JVM has it: `512m`.
-fn bytes(text: &str) -> Option<u64> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let shift = match text.get(digits.len()..)?.to_ascii_lowercase().as_str() {
-        "" => 0,
-        "k" => 10,
-        "m" => 20,
-        "g" => 30,
-        "t" => 40,
-        _ => return None,
-    };
-    digits.parse::<u64>().ok()?.checked_shl(shift)
 }
 
 /// The first option that says otherwise what archives the JVM uses or makes, or lets it use none.

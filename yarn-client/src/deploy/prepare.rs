@@ -166,14 +166,13 @@ fn keep_workers(
     configuration: &mut Configuration,
     report: &dyn Report,
 ) {
-    const MIN_SLOTS: &str = options::MIN_SLOTS.key;
     if !release.traits().min_slots {
         report.warn(&format!(
             "-n {workers} is ignored: Flink {release} asks for as many TaskManagers as the jobs need"
         ));
-    } else if configuration.entry(MIN_SLOTS).is_none() {
+    } else if !configuration.contains(&options::MIN_SLOTS) {
         let slots = i64::from(workers) * i64::from(cluster.slots);
-        configuration.set(MIN_SLOTS, slots.to_string(), Origin::Flag("-n".into()));
+        configuration.set(options::MIN_SLOTS.key, slots.to_string(), Origin::Flag("-n".into()));
     }
 }
 

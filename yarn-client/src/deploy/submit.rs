@@ -137,7 +137,7 @@ pub(crate) fn spec(
         history_url: history,
         control_port: text(conf, &options::CONTROL_PORT).unwrap_or_else(|| "0".into()),
         max_attempts: attempts(conf)?,
-        fast_start: conf.require(&options::FAST_START).map_err(bad_value)?,
+        fast_start: prepared.fast_start,
         prewarm: prewarm(conf, prepared.mode, &prepared.cluster)?,
         rest_ports: text(conf, &options::REST_BIND_PORT),
         job_manager_archive: None,

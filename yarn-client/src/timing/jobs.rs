@@ -8,9 +8,9 @@ use futures::future;
 use tokio_util::sync::CancellationToken;
 
 use super::{Clock, Leg, Timing};
+use crate::client_process;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::per_job;
 use crate::rest::{JobDetails, JobId, JobSummary, Limits, RestClient};
 use crate::target::RestAddress;
 
@@ -160,8 +160,8 @@ pub(crate) async fn run_client(
     interrupt: &CancellationToken,
 ) -> Result<Exit, Failure> {
     let jobs = Jobs::new(address, timing, CLIENT).ignore_present().await;
-    let mut jvm = per_job::spawn(command)?;
-    let status = jobs.during(per_job::end(&mut jvm, interrupt)).await?;
+    let mut jvm = client_process::spawn(command)?;
+    let status = jobs.during(client_process::end(&mut jvm, interrupt)).await?;
     Ok(Exit::of_jvm(status))
 }
 

@@ -1,0 +1,22 @@
+"""Jars that tests need, made of sources in this tree."""
+
+import hashlib
+import subprocess
+
+from .cluster import CACHE, ROOT
+
+
+def built(what, home, version, name):
+    """The jar of tests/<what>, compiled against the jars of `home` once per state of the sources and version of that."""
+    sources = sorted((ROOT / f"tests/{what}/src").glob("*.java"))
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
+    target = CACHE / f"{what}/{version}-{digest}/{name}"
+    if not target.exists():
+        done = subprocess.run([ROOT / f"tests/{what}/build", home, target], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    return target
+
+
+def job_jar(flink_home, version):
+    """The jobs of tests/jobs."""
+    return built("jobs", flink_home, version, "test-jobs.jar")
