@@ -25,6 +25,8 @@ pub(crate) struct NewFile {
     pub(crate) block_size: u64,
     /// Replaces a file of that name; otherwise it is an error.
     pub(crate) overwrite: bool,
+    /// Blocks that fit the file.
+    pub(crate) fitted: bool,
 }
 
 /// One file system as one user. Paths are absolute and without `.`, `..` and empty components. Every call ends within the deadline,

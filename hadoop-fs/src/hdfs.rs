@@ -135,14 +135,7 @@ impl FileSystem for Hdfs {
         how: NewFile,
         progress: Option<&Progress>,
     ) -> Result<u64, FsError> {
-        let settings = hdfs_native::WriteOptions {
-            block_size: Some(how.block_size),
-            replication: Some(how.replication),
-            permission: how.mode,
-            overwrite: how.overwrite,
-            create_parent: true,
-        };
-        upload::upload(self, &self.bounds, path, source, settings, progress).await
+        upload::upload(self, &self.bounds, path, source, how, progress).await
     }
 
     async fn open_at(&self, path: &str, offset: u64) -> Result<(u64, Pieces), FsError> {

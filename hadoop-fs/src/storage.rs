@@ -41,6 +41,9 @@ pub struct WriteOptions {
     pub replication: Option<u16>,
     /// Replaces a file of that name; otherwise it is an error.
     pub overwrite: bool,
+    /// Nobody will append to it: on HDFS its blocks are no larger than it, and 32 MiB at most. HDFS sets a whole block aside for each
+    /// that is being written, so that a hundred small files of blocks of 128 MiB at a time find 12 GiB too little.
+    pub fitted: bool,
     /// Told about progress.
     pub progress: Option<Progress>,
 }
@@ -51,6 +54,7 @@ impl fmt::Debug for WriteOptions {
             .field("mode", &self.mode.map(|mode| format!("{mode:o}")))
             .field("replication", &self.replication)
             .field("overwrite", &self.overwrite)
+            .field("fitted", &self.fitted)
             .finish_non_exhaustive()
     }
 }
@@ -190,6 +194,7 @@ impl Storage {
             replication: options.replication.map_or(self.defaults.replication, u32::from),
             block_size: self.defaults.block_size,
             overwrite: options.overwrite,
+            fitted: options.fitted,
         };
         let written = self.fs.write(&path, source, how, options.progress.as_ref()).await?;
         let status = self.fs.status(&path).await?;

@@ -4,13 +4,17 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use backon::{ExponentialBuilder, Retryable as _};
 use bytes::Bytes;
+use hdfs_native::WriteOptions;
 use hdfs_native::file::FileWriter;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::error::FsError;
+use crate::error::{FsError, FsErrorKind};
+use crate::file_system::NewFile;
 use crate::hdfs::Hdfs;
 use crate::storage::{Progress, Source};
 
@@ -24,6 +28,13 @@ const PIECES: usize = 32;
 const SENDING: usize = 12;
 /// For the clean-up after a failed upload.
 const CLEAN_UP: Duration = Duration::from_secs(5);
+/// What the NameNode allows at least by default (`dfs.namenode.fs-limits.min-block-size`).
+const SMALLEST_BLOCK: u64 = 1 << 20;
+/// The largest of a fitted file.
+const LARGEST_BLOCK: u64 = 32 << 20;
+/// How often a file is written again that no DataNode took: with others' uploads under way what they have set aside is free again
+/// once they are through.
+const MORE_TRIES: usize = 3;
 
 /// The bounds; clones share them.
 #[derive(Debug, Clone)]
@@ -57,13 +68,29 @@ pub(crate) async fn upload(
     bounds: &Bounds,
     path: &str,
     source: &Source,
-    options: hdfs_native::WriteOptions,
+    how: NewFile,
     progress: Option<&Progress>,
+) -> Result<u64, FsError> {
+    let progress = Told { bytes: AtomicU64::new(0), listener: progress };
+    let attempt = || once(hdfs, bounds, path, source, how, &progress);
+    let pauses =
+        ExponentialBuilder::new().with_min_delay(Duration::from_millis(500)).with_max_times(MORE_TRIES);
+    attempt.retry(pauses.with_jitter()).when(|e| e.kind() == FsErrorKind::DataNodes).await
+}
+
+/// One try.
+async fn once(
+    hdfs: &Hdfs,
+    bounds: &Bounds,
+    path: &str,
+    source: &Source,
+    how: NewFile,
+    progress: &Told<'_>,
 ) -> Result<u64, FsError> {
     let mut reader = Reader::open(source).await?;
     // The semaphores are never closed, so there is always a permit in the end.
     let sending = bounds.sending.acquire().await.ok();
-    let mut writer = hdfs.guard("create", path, hdfs.client.create(path, options)).await?;
+    let mut writer = create(hdfs, path, how, &reader).await?;
     let written = match send(hdfs, bounds, path, &mut reader, &mut writer, progress).await {
         Ok(written) => {
             drop(sending);
@@ -79,29 +106,69 @@ pub(crate) async fn upload(
     written
 }
 
+async fn create(hdfs: &Hdfs, path: &str, how: NewFile, reader: &Reader) -> Result<FileWriter, FsError> {
+    let with_blocks = |size| {
+        let options = WriteOptions {
+            block_size: Some(size),
+            replication: Some(how.replication),
+            permission: how.mode,
+            overwrite: how.overwrite,
+            create_parent: true,
+        };
+        hdfs.guard("create", path, hdfs.client.create(path, options))
+    };
+    let size = if how.fitted { fitting(reader.len(), how.block_size) } else { how.block_size };
+    match with_blocks(size).await {
+        // A NameNode with another minimum than the usual one.
+        Err(error) if size != how.block_size && error.to_string().contains("min-block-size") => {
+            with_blocks(how.block_size).await
+        }
+        created => created,
+    }
+}
+
+/// The size of the blocks of a file of `len` bytes that nobody appends to; `usual` is `dfs.blocksize`.
+fn fitting(len: u64, usual: u64) -> u64 {
+    len.next_multiple_of(SMALLEST_BLOCK).clamp(SMALLEST_BLOCK, LARGEST_BLOCK).min(usual)
+}
+
+/// What the listener knows of, over all tries.
+struct Told<'a> {
+    bytes: AtomicU64,
+    listener: Option<&'a Progress>,
+}
+
+impl Told<'_> {
+    /// So much of the file has been handed over in this try.
+    fn reached(&self, written: u64) {
+        let before = self.bytes.fetch_max(written, Ordering::Relaxed);
+        if let Some(listener) = self.listener.filter(|_| written > before) {
+            listener(written - before);
+        }
+    }
+}
+
 async fn send(
     hdfs: &Hdfs,
     bounds: &Bounds,
     path: &str,
     reader: &mut Reader,
     writer: &mut FileWriter,
-    progress: Option<&Progress>,
+    progress: &Told<'_>,
 ) -> Result<u64, FsError> {
     let mut written = 0;
     while let Some(piece) = reader.next(bounds).await? {
         let size = piece.len() as u64;
         hdfs.guard("write", path, writer.write_bytes(piece)).await.map_err(FsError::in_transfer)?;
         written += size;
-        if let Some(progress) = progress {
-            progress(size);
-        }
+        progress.reached(written);
     }
     Ok(written)
 }
 
 /// Reads a source in pieces.
 enum Reader {
-    File { path: PathBuf, file: Option<File> },
+    File { path: PathBuf, len: u64, file: Option<File> },
     Bytes(Bytes),
 }
 
@@ -110,13 +177,25 @@ impl Reader {
         match source {
             Source::Bytes(bytes) => Ok(Self::Bytes(bytes.clone())),
             Source::File(path) => {
-                let file = blocking(path, {
+                let (file, len) = blocking(path, {
                     let path = path.clone();
-                    move || File::open(path)
+                    move || {
+                        let file = File::open(path)?;
+                        let len = file.metadata()?.len();
+                        Ok((file, len))
+                    }
                 })
                 .await?;
-                Ok(Self::File { path: path.clone(), file: Some(file) })
+                Ok(Self::File { path: path.clone(), len, file: Some(file) })
             }
+        }
+    }
+
+    /// Bytes that there are to read, when it was opened.
+    fn len(&self) -> u64 {
+        match self {
+            Self::File { len, .. } => *len,
+            Self::Bytes(bytes) => bytes.len() as u64,
         }
     }
 
@@ -127,7 +206,7 @@ impl Reader {
                 let piece = bytes.split_to(bytes.len().min(PIECE));
                 Ok((!piece.is_empty()).then_some(piece))
             }
-            Self::File { path, file } => {
+            Self::File { path, file, .. } => {
                 let Some(mut open) = file.take() else { return Ok(None) };
                 let counted = bounds.pieces.clone().acquire_owned().await.ok();
                 let (open, data) = blocking(path, move || {
@@ -153,4 +232,35 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> Result<T, FsError> {
     let result = tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other).and_then(|r| r);
     result.map_err(|e| FsError::local("read", path, &e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_that_fit() {
+        const MIB: u64 = 1 << 20;
+        for (len, blocks) in [(0, 1), (1, 1), (MIB, 1), (MIB + 1, 2), (30 * MIB + 5, 31), (500 * MIB, 32)] {
+            assert_eq!(fitting(len, 128 * MIB), blocks * MIB, "{len}");
+        }
+        assert_eq!(fitting(500 * MIB, 16 * MIB), 16 * MIB);
+        assert_eq!(fitting(1, 4096), 4096, "a cluster of small blocks");
+    }
+
+    #[test]
+    fn a_second_try_tells_only_what_is_new() {
+        let sum = Arc::new(AtomicU64::new(0));
+        let listener: Progress = {
+            let sum = Arc::clone(&sum);
+            Arc::new(move |bytes| {
+                sum.fetch_add(bytes, Ordering::Relaxed);
+            })
+        };
+        let told = Told { bytes: AtomicU64::new(0), listener: Some(&listener) };
+        for written in [10, 20, 10, 20, 30] {
+            told.reached(written);
+        }
+        assert_eq!(sum.load(Ordering::Relaxed), 30);
+    }
 }

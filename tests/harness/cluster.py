@@ -196,6 +196,10 @@ class Hdfs:
     def mkdir(self, path, permission="755"):
         request(self.url(path, "MKDIRS", permission=permission), "PUT")
 
+    def limit_space(self, path, size):
+        """Bytes with all copies; HDFS counts a file that is being written as a whole block."""
+        request(self.url(path, "SETQUOTA", namespacequota=2**63 - 1, storagespacequota=size), "PUT")
+
     def delete(self, path):
         request(self.url(path, "DELETE", recursive="true"), "DELETE")
 

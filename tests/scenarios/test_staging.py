@@ -45,6 +45,16 @@ def test_a_second_deployment_uploads_no_byte(work, store):
     second.stop().ok()
 
 
+def test_little_more_space_than_needed_is_enough(work, store):
+    """HDFS sets a whole block aside for each file that is being written: many at a time must not need a hundred MiB each."""
+    hdfs = work.cluster.hdfs
+    hdfs.mkdir(store)
+    hdfs.limit_space(store, 400 << 20)
+    session = work.client().session("-nm", work.name, option(work, store))
+    check_store(work, hdfs.tree(store))
+    session.stop().ok()
+
+
 def test_two_clients_at_once_both_succeed(work, store):
     started = [
         work.client().start("yarn-session.sh", "-d", "-nm", f"{work.name}-{n}", "-jm", "1024", "-tm", "1024", option(work, store))

@@ -195,6 +195,7 @@ impl Maker {
             mode: Some(mode),
             replication: order.replication,
             overwrite: true,
+            fitted: true,
             ..WriteOptions::default()
         };
         storage.write_file(&temporary, &Source::File(file.to_owned()), &options).await.map_err(text)?;

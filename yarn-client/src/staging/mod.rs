@@ -105,8 +105,12 @@ impl ApplicationDir {
     /// Writes one file, named by its key in the containers.
     pub async fn put(&self, key: &str, source: &Source) -> Result<Resource, Failure> {
         let path = format!("{}/{key}", self.path);
-        let options =
-            WriteOptions { mode: Some(0o600), replication: self.replication, ..WriteOptions::default() };
+        let options = WriteOptions {
+            mode: Some(0o600),
+            replication: self.replication,
+            fitted: true,
+            ..WriteOptions::default()
+        };
         let status = self.storage.write_file(&path, source, &options).await.map_err(|e| Failure::fs(&e))?;
         Ok(Resource {
             key: key.to_owned(),

@@ -339,6 +339,7 @@ impl Store {
             mode: Some(self.modes.1),
             replication: self.replication,
             overwrite: false,
+            fitted: true,
             progress: Some(Arc::new(move |bytes| listener.uploaded(&label, bytes))),
         };
         unfinished.begin(&self.storage, &temporary);
