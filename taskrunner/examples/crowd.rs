@@ -10,17 +10,15 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use futures::StreamExt;
 use taskrunner::auth;
 use taskrunner::control::command::Command as Order;
-use taskrunner::control::control_client::ControlClient;
 use taskrunner::control::event::Event as Kind;
-use taskrunner::control::{Event, Exited, Hello, Memory, Started};
+use taskrunner::control::{Command, Event, Exited, Hello, Memory, Ping, Started};
+use taskrunner::wire::{LARGEST, Liveness, Reader, Writer};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::Request;
-use tonic::transport::Endpoint;
+use tokio::time::{sleep_until, timeout};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 /// As the real one's.
@@ -79,39 +77,32 @@ async fn supervise(
     say: &mpsc::UnboundedSender<String>,
     mut stopped: oneshot::Receiver<()>,
 ) -> Result<(), Failure> {
-    let endpoint = Endpoint::from_shared(format!("http://{control}"))?
-        .connect_timeout(DEADLINE)
-        .http2_keep_alive_interval(DEADLINE)
-        .keep_alive_timeout(DEADLINE)
-        .keep_alive_while_idle(true)
-        .tcp_nodelay(true);
-    let channel = tokio::time::timeout(DEADLINE, endpoint.connect()).await??;
-    let (sender, queue) = mpsc::channel(8);
+    let mut stream = timeout(DEADLINE, TcpStream::connect(control)).await??;
+    stream.set_nodelay(true)?;
+    let (read, write) = stream.split();
+    let mut reader = Reader::new(read, LARGEST, Liveness::default());
+    let mut writer = Writer::new(write, Liveness::default());
     let hello = Hello {
         protocol: auth::PROTOCOL,
         container_id: container.to_owned(),
-        host: String::new(),
-        jvm_pid: 0,
+        secret: secret.to_vec(),
+        ..Hello::default()
     };
-    let outgoing =
-        futures::stream::once(async { event(Kind::Hello(hello)) }).chain(ReceiverStream::new(queue));
-    let mut request = Request::new(outgoing);
-    auth::put(request.metadata_mut(), secret, container)?;
-    let call = ControlClient::new(channel).supervise(request).await;
-    let mut commands = call?.into_inner();
+    writer.open(&event(Kind::Hello(hello))).await?;
     let mut samples = tokio::time::interval(SAMPLE_INTERVAL);
     let mut running = false;
     loop {
         tokio::select! {
-            command = commands.message() => match command {
+            command = reader.next::<Command>() => match command {
                 Ok(Some(command)) => match command.command {
                     Some(Order::Launch(_)) => {
                         running = true;
-                        sender.send(event(Kind::Started(Started { jvm_pid: 1, at_unix_ms: now() }))).await?;
+                        writer.send(&event(Kind::Started(Started { jvm_pid: 1, at_unix_ms: now() }))).await?;
                         say.send(format!("linked {container}\n"))?;
                     }
                     Some(Order::Stop(_)) => break,
-                    None => {}
+                    Some(Order::Refused(refused)) => return Err(refused.message.into()),
+                    Some(Order::Accepted(_) | Order::Ping(_)) | None => {}
                 },
                 // The ApplicationMaster is gone. The NodeManager stops the container in time.
                 Ok(None) | Err(_) => {
@@ -119,16 +110,17 @@ async fn supervise(
                     return Ok(());
                 }
             },
-            _ = samples.tick(), if running => sender.send(event(Kind::Memory(sample()))).await?,
+            _ = samples.tick(), if running => writer.send(&event(Kind::Memory(sample()))).await?,
+            () = sleep_until(writer.ping_at()) => writer.send(&event(Kind::Ping(Ping {}))).await?,
             _ = &mut stopped => break,
         }
     }
     let summary = "the simulated JVM was stopped".to_owned();
     let exited = Exited { code: Some(TERMINATED), summary, ..Exited::default() };
-    sender.send(event(Kind::Exited(exited))).await?;
-    drop(sender);
-    let goodbye = async { while let Ok(Some(_)) = commands.message().await {} };
-    let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+    writer.send(&event(Kind::Exited(exited))).await?;
+    writer.end().await?;
+    let goodbye = async { while let Ok(Some(_)) = reader.next::<Command>().await {} };
+    let _ = timeout(GOODBYE, goodbye).await;
     Ok(())
 }
 

@@ -1,24 +1,20 @@
-//! Metadata of calls to the control server: who calls, and the proof that it belongs to this application.
+//! The proof that whoever connects to the control server belongs to this application: its secret.
+
+use std::fmt;
 
 use tonic::Status;
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 
-/// Metadata key that carries the container id.
-pub const CONTAINER_KEY: &str = "heddle-container";
-/// Metadata key that carries the secret.
+use crate::control::{Hello, Refusal, Refused};
+
+/// Metadata key of gRPC calls that carries the secret.
 pub const AUTHORIZATION_KEY: &str = "authorization";
 /// Version of the protocol between taskrunner and ApplicationMaster, in `Hello`. They are of one release always: both come from one client.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
-/// Puts the secret (as `Bearer <hex>`) and the container id into a taskrunner's call.
-pub fn put(metadata: &mut MetadataMap, secret: &[u8], container: &str) -> Result<(), Status> {
-    put_secret(metadata, secret)?;
-    let bad = |_| Status::invalid_argument("the container id holds characters that cannot go into a header");
-    metadata.insert(CONTAINER_KEY, container.parse().map_err(bad)?);
-    Ok(())
-}
+const WRONG: &str = "the secret is not this application's";
 
-/// Puts the secret alone: the client is in no container. It is marked sensitive, so no log of headers shows it.
+/// Puts the secret (as `Bearer <hex>`) into a call. It is marked sensitive, so no log of headers shows it.
 pub fn put_secret(metadata: &mut MetadataMap, secret: &[u8]) -> Result<(), Status> {
     let bad = |_| Status::invalid_argument("the application secret cannot go into a header");
     let mut bearer: MetadataValue<Ascii> = format!("Bearer {}", hex::encode(secret)).parse().map_err(bad)?;
@@ -27,20 +23,7 @@ pub fn put_secret(metadata: &mut MetadataMap, secret: &[u8]) -> Result<(), Statu
     Ok(())
 }
 
-/// Checks a taskrunner's call against the application's secret and returns the container id.
-#[allow(clippy::result_large_err)]
-pub fn check(metadata: &MetadataMap, secret: &[u8]) -> Result<String, Status> {
-    check_secret(metadata, secret)?;
-    let container = metadata.get(CONTAINER_KEY).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    if container.is_empty() {
-        return Err(Status::invalid_argument(format!("metadata `{CONTAINER_KEY}` is missing")));
-    }
-    Ok(container.to_owned())
-}
-
 /// Checks a call against the application's secret.
-///
-/// The comparison takes the same time wherever the first difference is. An empty secret never matches.
 #[allow(clippy::result_large_err)]
 pub fn check_secret(metadata: &MetadataMap, secret: &[u8]) -> Result<(), Status> {
     let given = metadata
@@ -49,11 +32,45 @@ pub fn check_secret(metadata: &MetadataMap, secret: &[u8]) -> Result<(), Status>
         .and_then(|v| v.strip_prefix("Bearer "))
         .and_then(|v| hex::decode(v).ok())
         .ok_or_else(|| Status::unauthenticated("no usable application secret in the call"))?;
-    let differences = given.iter().zip(secret).fold(0u8, |acc, (a, b)| acc | (a ^ b));
-    if secret.is_empty() || given.len() != secret.len() || differences != 0 {
-        return Err(Status::unauthenticated("the secret is not this application's"));
+    if is_same(&given, secret) { Ok(()) } else { Err(Status::unauthenticated(WRONG)) }
+}
+
+/// Checks a taskrunner: the secret before all else.
+pub fn check_hello(hello: &Hello, secret: &[u8]) -> Result<(), Refused> {
+    let refused = |why: Refusal, message: String| Err(Refused { why: why.into(), message });
+    if !is_same(&hello.secret, secret) {
+        return refused(Refusal::Unauthenticated, WRONG.to_owned());
+    }
+    if hello.protocol != PROTOCOL {
+        let message = format!(
+            "the taskrunner speaks control protocol {}, this heddle-am {PROTOCOL}: they must be of one release",
+            hello.protocol
+        );
+        return refused(Refusal::OtherRelease, message);
+    }
+    if hello.container_id.is_empty() {
+        return refused(Refusal::BadHello, "the taskrunner does not name its container".to_owned());
     }
     Ok(())
+}
+
+/// The comparison takes the same time wherever the first difference is. An empty secret never matches.
+fn is_same(given: &[u8], secret: &[u8]) -> bool {
+    let differences = given.iter().zip(secret).fold(0u8, |acc, (a, b)| acc | (a ^ b));
+    !secret.is_empty() && given.len() == secret.len() && differences == 0
+}
+
+/// Without the secret.
+impl fmt::Debug for Hello {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { protocol, container_id, host, jvm_pid, secret: _ } = self;
+        f.debug_struct("Hello")
+            .field("protocol", protocol)
+            .field("container_id", container_id)
+            .field("host", host)
+            .field("jvm_pid", jvm_pid)
+            .finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]
@@ -63,12 +80,38 @@ mod tests {
     #[test]
     fn only_the_same_secret_passes() {
         let mut metadata = MetadataMap::new();
-        assert!(check(&metadata, b"s").is_err());
-        put(&mut metadata, b"secret", "container_1").unwrap();
-        assert_eq!(check(&metadata, b"secret").unwrap(), "container_1");
-        assert!(check(&metadata, b"secreT").is_err());
-        assert!(check(&metadata, b"secret2").is_err());
-        assert!(check(&metadata, b"").is_err());
+        assert!(check_secret(&metadata, b"s").is_err());
+        put_secret(&mut metadata, b"secret").unwrap();
+        assert!(check_secret(&metadata, b"secret").is_ok());
+        for other in [&b"secreT"[..], b"secret2", b"secre", b""] {
+            assert!(check_secret(&metadata, other).is_err());
+        }
         assert!(!format!("{metadata:?}").contains(&hex::encode(b"secret")));
+    }
+
+    #[test]
+    fn a_hello_says_who_and_proves_it() {
+        let hello = Hello {
+            protocol: PROTOCOL,
+            container_id: "c".into(),
+            secret: b"secret".to_vec(),
+            ..Hello::default()
+        };
+        let why = |hello: &Hello, secret: &[u8]| check_hello(hello, secret).map_err(|refused| refused.why());
+        assert_eq!(why(&hello, b"secret"), Ok(()));
+        assert_eq!(why(&hello, b"secreT"), Err(Refusal::Unauthenticated));
+        assert_eq!(why(&Hello { secret: Vec::new(), ..hello.clone() }, b""), Err(Refusal::Unauthenticated));
+        assert_eq!(why(&Hello { protocol: 1, ..hello.clone() }, b"secret"), Err(Refusal::OtherRelease));
+        // A stranger learns nothing of releases.
+        assert_eq!(why(&Hello { protocol: 1, ..hello.clone() }, b"x"), Err(Refusal::Unauthenticated));
+        assert_eq!(
+            why(&Hello { container_id: String::new(), ..hello.clone() }, b"secret"),
+            Err(Refusal::BadHello)
+        );
+        let shown = format!("{hello:?}");
+        assert!(
+            shown.contains("\"c\"") && !shown.contains("115, 101") && !shown.contains("secret"),
+            "{shown}"
+        );
     }
 }

@@ -1,25 +1,27 @@
 //! Supervision of a JVM in a YARN container, and the control protocol between `heddle-am` and `heddle-taskrunner`.
 //!
-//! `heddle-am` uses the supervisor for the JobManager and the server half of [`control`]; the binary `heddle-taskrunner`
+//! `heddle-am` uses the supervisor for the JobManager and the server half of [`control`] and [`wire`]; the binary `heddle-taskrunner`
 //! is [`agent`] around the same supervisor for a TaskManager. The client of a per-job cluster uses [`submission`],
 //! and whoever wants to know how a start went [`timeline`].
 
 pub mod agent;
 pub mod archive;
 pub mod auth;
-pub mod codec;
 pub mod exec;
 pub mod exit;
 pub mod expand;
 pub mod java;
 pub mod jvm;
+pub mod links;
 pub mod memory;
+pub mod node_jars;
 pub mod plan;
 pub mod protocol;
 pub mod spawn;
 pub mod submission;
 pub mod tail;
 pub mod timeline;
+pub mod wire;
 
 /// Messages, client and server generated from `proto/control.proto`.
 #[allow(missing_docs, unreachable_pub, clippy::all)]

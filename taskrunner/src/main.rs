@@ -4,8 +4,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use taskrunner::agent::{Config, run};
-use taskrunner::exec;
 use taskrunner::exit::EXEC_FAILED;
+use taskrunner::{exec, links};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -44,6 +44,10 @@ fn supervise() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if let Err(error) = links::settle(&config.dir) {
+        tracing::error!(%error, "cannot put the container's files in their places");
+        return ExitCode::FAILURE;
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -4,96 +4,106 @@
 
 mod common;
 
-use std::pin::Pin;
 use std::process::{Child, Command as Process, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{classes, eventually, group_of, is_alive, taskrunner};
-use futures::Stream;
 use hadoop_rpc::{Credentials, TokenFormat};
 use rustix::process::{Pid, Signal, kill_process};
 use taskrunner::auth;
 use taskrunner::control::command::Command as Order;
-use taskrunner::control::control_server::{Control, ControlServer};
 use taskrunner::control::event::Event as Kind;
-use taskrunner::control::{Command, Event, Exited, File, Launch, OutOfMemory, Stop};
-use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
-use tokio_stream::StreamExt;
-use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
-use tonic::{Request, Response, Status, Streaming};
+use taskrunner::control::{
+    Accepted, Command, Event, Exited, File, Launch, OutOfMemory, Ping, Refusal, Refused, Stop,
+};
+use taskrunner::wire::{LARGEST, Liveness, MAGIC, Reader, Writer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::sleep_until;
 
 const SECRET: &[u8] = b"\x00the secret\xff";
 
-type Orders = Arc<Mutex<Option<mpsc::Sender<Result<Command, Status>>>>>;
-
-struct Service {
-    events: mpsc::UnboundedSender<Kind>,
-    orders: Orders,
-}
-
-#[tonic::async_trait]
-impl Control for Service {
-    type SuperviseStream = Pin<Box<dyn Stream<Item = Result<Command, Status>> + Send>>;
-
-    async fn supervise(
-        &self,
-        request: Request<Streaming<Event>>,
-    ) -> Result<Response<Self::SuperviseStream>, Status> {
-        assert_eq!(auth::check(request.metadata(), SECRET)?, "container_1");
-        let (sender, orders) = mpsc::channel(8);
-        *self.orders.lock().unwrap() = Some(sender);
-        let (events, all_orders) = (self.events.clone(), self.orders.clone());
-        let mut incoming = request.into_inner();
-        tokio::spawn(async move {
-            while let Some(Ok(Event { event: Some(event) })) = incoming.next().await {
-                let _ = events.send(event);
-            }
-            *all_orders.lock().unwrap() = None;
-        });
-        Ok(Response::new(Box::pin(ReceiverStream::new(orders))))
-    }
-}
+type Orders = Arc<Mutex<Option<mpsc::Sender<Order>>>>;
 
 /// What the ApplicationMaster is to a taskrunner.
 struct Am {
     port: u16,
     events: mpsc::UnboundedReceiver<Kind>,
     orders: Orders,
-    _stop: oneshot::Sender<()>,
+    /// Ends with this value, and its links with it.
+    _tasks: JoinSet<()>,
+}
+
+async fn listen(port: u16) -> TcpListener {
+    loop {
+        match TcpListener::bind(("127.0.0.1", port)).await {
+            Ok(listener) => return listener,
+            Err(_) if port != 0 => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// One link, until the taskrunner ends its half or nobody holds its orders any more.
+async fn link(mut stream: TcpStream, events: mpsc::UnboundedSender<Kind>, all_orders: Orders) {
+    let (mut read, write) = stream.split();
+    let mut magic = [0; 4];
+    read.read_exact(&mut magic).await.unwrap();
+    assert_eq!(magic, MAGIC);
+    let mut reader = Reader::new(read, LARGEST, Liveness::default());
+    let mut writer = Writer::new(write, Liveness::default());
+    let Ok(Some(Event { event: Some(Kind::Hello(hello)) })) = reader.next().await else {
+        panic!("Hello comes first")
+    };
+    let say = |order: Order| Command { command: Some(order) };
+    if let Err(refused) = auth::check_hello(&hello, SECRET) {
+        return writer.send(&say(Order::Refused(refused))).await.unwrap();
+    }
+    let (sender, mut orders) = mpsc::channel(8);
+    *all_orders.lock().unwrap() = Some(sender);
+    writer.send(&say(Order::Accepted(Accepted {}))).await.unwrap();
+    let _ = events.send(Kind::Hello(hello));
+    loop {
+        tokio::select! {
+            event = reader.next::<Event>() => match event {
+                Ok(Some(event)) => drop(events.send(event.event.unwrap())),
+                Ok(None) | Err(_) => break,
+            },
+            order = orders.recv() => match order {
+                Some(order) => writer.send(&say(order)).await.unwrap(),
+                None => break,
+            },
+            () = sleep_until(writer.ping_at()) => writer.send(&say(Order::Ping(Ping {}))).await.unwrap(),
+        }
+    }
+    *all_orders.lock().unwrap() = None;
 }
 
 impl Am {
     async fn start(port: u16) -> Am {
-        let listener = loop {
-            match TcpListener::bind(("127.0.0.1", port)).await {
-                Ok(listener) => break listener,
-                Err(_) if port != 0 => tokio::time::sleep(Duration::from_millis(50)).await,
-                Err(error) => panic!("{error}"),
-            }
-        };
+        let listener = listen(port).await;
         let port = listener.local_addr().unwrap().port();
         let (sender, events) = mpsc::unbounded_channel();
         let orders = Orders::default();
-        let service = ControlServer::new(Service { events: sender, orders: orders.clone() });
-        let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(async move {
-            let server = tonic::transport::Server::builder().add_service(service);
-            tokio::select! {
-                result = server.serve_with_incoming(TcpListenerStream::new(listener)) => result.unwrap(),
-                _ = stopped => {}
+        let (all_orders, mut tasks) = (orders.clone(), JoinSet::new());
+        tasks.spawn(async move {
+            let mut links = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                links.spawn(link(stream, sender.clone(), all_orders.clone()));
             }
         });
-        Am { port, events, orders, _stop: stop }
+        Am { port, events, orders, _tasks: tasks }
     }
 
-    /// The next event that is no memory sample.
+    /// The next event that is no memory sample and no ping.
     async fn event(&mut self) -> Kind {
         let next = async {
             loop {
                 match self.events.recv().await.unwrap() {
-                    Kind::Memory(_) => {}
+                    Kind::Memory(_) | Kind::Ping(_) => {}
                     other => return other,
                 }
             }
@@ -109,9 +119,9 @@ impl Am {
     }
 
     async fn order(&self, order: Order) {
-        eventually("a call is open", || self.orders.lock().unwrap().is_some());
+        eventually("a link is open", || self.orders.lock().unwrap().is_some());
         let sender = self.orders.lock().unwrap().clone().unwrap();
-        sender.send(Ok(Command { command: Some(order) })).await.unwrap();
+        sender.send(order).await.unwrap();
     }
 
     async fn launch(&mut self, jvm_args: &[&str], args: &[&str]) -> u32 {
@@ -346,4 +356,44 @@ async fn a_wrong_secret_and_a_missing_application_master_are_errors() {
     let (code, log) = Container::start(free, SECRET, 500).end();
     assert_eq!(code, Some(1));
     assert!(log.contains("cannot be reached"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_may_pass_and_answers_of_no_sense_are_tried_again() {
+    let listener = listen(0).await;
+    let port = listener.local_addr().unwrap().port();
+    let container = Container::start(port, SECRET, 60_000);
+    let later = Refused { why: Refusal::Unknown.into(), message: "later".to_owned() };
+    let later = Command { command: Some(Order::Refused(later)) };
+    let (mut stream, _) = listener.accept().await.unwrap();
+    Writer::new(&mut stream, Liveness::default()).send(&later).await.unwrap();
+    drop(stream);
+    for nonsense in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], &[0, 0, 0, 2, 0xff, 0xff], &[0, 0]] {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(nonsense).await.unwrap();
+    }
+    drop(listener);
+    let mut am = Am::start(port).await;
+    assert_eq!(am.hello().await, 0);
+    am.launch(&[], &["exit", "3"]).await;
+    assert_eq!(am.exited().await.code, Some(3));
+    let (_, log) = container.end();
+    for why in ["refused: later", "is larger than", "is not understood", "the connection broke"] {
+        assert!(log.contains(why), "{why}: {log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_master_that_hangs_is_noticed() {
+    let listener = listen(0).await;
+    let container = Container::start(listener.local_addr().unwrap().port(), SECRET, 60_000);
+    let (mut mute, _) = listener.accept().await.unwrap();
+    let accepted = Command { command: Some(Order::Accepted(Accepted {})) };
+    Writer::new(&mut mute, Liveness::default()).send(&accepted).await.unwrap();
+    let begin = Instant::now();
+    let again = tokio::time::timeout(Duration::from_secs(40), listener.accept()).await;
+    again.expect("another link").unwrap();
+    assert!(begin.elapsed() > Duration::from_secs(18), "{:?}", begin.elapsed());
+    let log = std::fs::read_to_string(container.dir.path().join("own.log")).unwrap();
+    assert!(log.contains("nothing was heard for 20 s"), "{log}");
 }

@@ -88,14 +88,15 @@ impl NodeManagerClients {
             let why = "the ResourceManager sent no token with the container";
             return Err(NodeError::stated(NodeErrorKind::NoToken, node, &doing, why));
         };
-        let request = pb::StartContainersRequest {
+        // Made when it is its turn: a thousand may wait, and each is some kilobytes.
+        let request = || pb::StartContainersRequest {
             start_container_request: vec![pb::StartContainerRequest {
                 container_launch_context: Some(launch.to_proto()),
                 container_token: Some(token_to(token)),
             }],
         };
         let answer: pb::StartContainersResponse =
-            self.call(node, &doing, "startContainers", &request, false).await?;
+            self.call(node, &doing, "startContainers", request, false).await?;
         failure(node, &doing, &answer.failed_requests)?;
         let data = answer.services_meta_data.into_iter();
         Ok(data.map(|pair| (pair.key.unwrap_or_default(), pair.value.unwrap_or_default())).collect())
@@ -105,9 +106,9 @@ impl NodeManagerClients {
     /// reports it completed. A container that has ended already is no error.
     pub async fn stop_container(&self, node: &NodeId, id: &ContainerId) -> Result<(), NodeError> {
         let doing = format!("stop {id} on {node}");
-        let request = pb::StopContainersRequest { container_id: vec![id.to_proto()] };
+        let request = || pb::StopContainersRequest { container_id: vec![id.to_proto()] };
         let answer: pb::StopContainersResponse =
-            self.call(node, &doing, "stopContainers", &request, true).await?;
+            self.call(node, &doing, "stopContainers", request, true).await?;
         failure(node, &doing, &answer.failed_requests)
     }
 
@@ -118,9 +119,9 @@ impl NodeManagerClients {
         id: &ContainerId,
     ) -> Result<ContainerStatus, NodeError> {
         let doing = format!("ask {node} for the state of {id}");
-        let request = pb::GetContainerStatusesRequest { container_id: vec![id.to_proto()] };
+        let request = || pb::GetContainerStatusesRequest { container_id: vec![id.to_proto()] };
         let answer: pb::GetContainerStatusesResponse =
-            self.call(node, &doing, "getContainerStatuses", &request, true).await?;
+            self.call(node, &doing, "getContainerStatuses", request, true).await?;
         failure(node, &doing, &answer.failed_requests)?;
         let status = answer.status.into_iter().next().map(ContainerStatus::from_proto).transpose();
         status.ok().flatten().ok_or_else(|| {
@@ -138,7 +139,7 @@ impl NodeManagerClients {
         node: &NodeId,
         doing: &str,
         method: &'static str,
-        request: &Req,
+        request: impl FnOnce() -> Req,
         idempotent: bool,
     ) -> Result<Resp, NodeError>
     where
@@ -152,7 +153,7 @@ impl NodeManagerClients {
             return Err(NodeError::stated(NodeErrorKind::NoToken, node, doing, why));
         };
         let options = CallOptions { deadline: None, idempotent };
-        lease.client.call_with(method, request, options).await.map_err(|e| NodeError::rpc(node, doing, e))
+        lease.client.call_with(method, &request(), options).await.map_err(|e| NodeError::rpc(node, doing, e))
     }
 }
 

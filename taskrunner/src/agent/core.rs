@@ -15,16 +15,16 @@ pub(super) struct Limits {
     pub(super) kill: u64,
     /// For a lost link to come back once the JVM has ended.
     pub(super) report: u64,
-    /// For the ApplicationMaster to close the stream after the report.
+    /// For the ApplicationMaster to close the link after the report.
     pub(super) goodbye: u64,
 }
 
 /// What happened.
 #[derive(Debug)]
 pub(super) enum Input {
-    /// The ApplicationMaster accepted our call.
+    /// The ApplicationMaster accepted us.
     LinkUp,
-    /// The call ended.
+    /// The link ended.
     LinkDown,
     /// The ApplicationMaster does not want us.
     Refused(String),
@@ -49,7 +49,7 @@ pub(super) enum Input {
 #[derive(Debug, PartialEq)]
 pub(super) enum Effect {
     Send(Event),
-    /// Nothing more will be sent on this call.
+    /// Nothing more will be sent on this link.
     CloseLink,
     /// Write the files and start the JVM; the answer, `Started` or `LaunchFailed`, is the very next input.
     Launch(Box<Launch>),

@@ -1,33 +1,33 @@
-//! The link to the ApplicationMaster: one `Supervise` call after another, for as long as somebody listens.
+//! The link to the ApplicationMaster: one connection after another, for as long as somebody listens.
 
+use std::future::pending;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use futures::StreamExt;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Endpoint;
-use tonic::{Code, Request, Status};
+use tokio::time::{sleep_until, timeout};
 
 use super::config::Config;
 use crate::auth;
 use crate::control::command::Command as Order;
-use crate::control::control_client::ControlClient;
 use crate::control::event::Event as Kind;
-use crate::control::{Event, Hello, Launch, Stop};
+use crate::control::{Command, Event, Hello, Launch, Ping, Refusal, Refused, Stop};
+use crate::wire::{LARGEST, Liveness, Reader, WireError, Writer};
 
-/// For TCP, and again for the answer to the call.
+/// For TCP, and again for the answer to `Hello`.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
-/// A peer that does not answer a ping for this long is gone.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// Events that may wait for a slow ApplicationMaster.
 const QUEUE: usize = 64;
 
 /// What the link tells.
 pub(super) enum LinkEvent {
-    /// The call is accepted; events go into the channel, and dropping it ends our half of the call.
+    /// The ApplicationMaster has accepted us; events go into the channel, and dropping it ends our half of the connection.
     Up(mpsc::Sender<Event>),
     Launch(Box<Launch>),
     Stop(Stop),
@@ -46,14 +46,14 @@ pub(super) async fn keep(config: Config, jvm_pid: Arc<AtomicU32>, events: mpsc::
     let mut delays = backoff.build();
     loop {
         let begin = Instant::now();
-        let end = match call(&config, jvm_pid.load(Ordering::Relaxed), &events).await {
+        let end = match connection(&config, jvm_pid.load(Ordering::Relaxed), &events).await {
             Ok(()) => {
                 tracing::info!(control = config.control, "the ApplicationMaster closed the link");
                 LinkEvent::Down
             }
-            Err(Broken::Status(status)) if is_refusal(status.code()) => {
-                tracing::error!(control = config.control, code = ?status.code(), message = status.message(), "refused");
-                LinkEvent::Refused(status.message().to_owned())
+            Err(Broken::Refused(refused)) if refused.why() != Refusal::Unknown => {
+                tracing::error!(control = config.control, why = ?refused.why(), message = refused.message, "refused");
+                LinkEvent::Refused(refused.message)
             }
             Err(error) => {
                 tracing::warn!(control = config.control, %error, "no link to the ApplicationMaster");
@@ -71,64 +71,106 @@ pub(super) async fn keep(config: Config, jvm_pid: Arc<AtomicU32>, events: mpsc::
     }
 }
 
-/// Answers that a second try would not change.
-fn is_refusal(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Unauthenticated
-            | Code::PermissionDenied
-            | Code::InvalidArgument
-            | Code::FailedPrecondition
-            | Code::NotFound
-            | Code::Unimplemented
-    )
-}
-
 #[derive(Debug, thiserror::Error)]
 enum Broken {
-    #[error("cannot connect: {}", crate::chain(.0))]
-    Connect(#[from] tonic::transport::Error),
-    #[error("{:?}: {}", .0.code(), .0.message())]
-    Status(#[from] Status),
+    #[error("cannot connect: {0}")]
+    Connect(io::Error),
+    #[error("refused: {}", .0.message)]
+    Refused(Refused),
     #[error("no answer for {} s", CONNECT_DEADLINE.as_secs())]
     Deadline,
+    #[error("the answer to our hello is not understood")]
+    Answer,
+    #[error(transparent)]
+    Wire(#[from] WireError),
 }
 
-/// One call, from connect to its end.
-async fn call(config: &Config, jvm_pid: u32, events: &mpsc::Sender<LinkEvent>) -> Result<(), Broken> {
-    let endpoint = Endpoint::from_shared(format!("http://{}", config.control))?
-        .connect_timeout(CONNECT_DEADLINE)
-        .http2_keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE)
-        .keep_alive_while_idle(true)
-        .tcp_nodelay(true);
-    let channel =
-        tokio::time::timeout(CONNECT_DEADLINE, endpoint.connect()).await.map_err(|_| Broken::Deadline)??;
-    let (sender, queue) = mpsc::channel(QUEUE);
-    // `Hello` is in the stream before the answer is awaited: the server may want to read it first.
-    let hello = Event {
-        event: Some(Kind::Hello(Hello {
-            protocol: auth::PROTOCOL,
-            container_id: config.container.clone(),
-            host: config.host.clone(),
-            jvm_pid,
-        })),
+/// One connection, from its beginning to its end.
+async fn connection(config: &Config, jvm_pid: u32, events: &mpsc::Sender<LinkEvent>) -> Result<(), Broken> {
+    let mut stream = connect(&config.control).await.map_err(Broken::Connect)?;
+    let (read, write) = stream.split();
+    let mut reader = Reader::new(read, LARGEST, Liveness::default());
+    let mut writer = Writer::new(write, Liveness::default());
+    let hello = Hello {
+        protocol: auth::PROTOCOL,
+        container_id: config.container.clone(),
+        host: config.host.clone(),
+        jvm_pid,
+        secret: config.secret.clone(),
     };
-    let outgoing = futures::stream::once(async { hello }).chain(ReceiverStream::new(queue));
-    let mut request = Request::new(outgoing);
-    auth::put(request.metadata_mut(), &config.secret, &config.container)?;
-    let mut client = ControlClient::new(channel);
-    let answer = tokio::time::timeout(CONNECT_DEADLINE, client.supervise(request)).await;
-    let mut commands = answer.map_err(|_| Broken::Deadline)??.into_inner();
+    let answer = async {
+        writer.open(&event(Kind::Hello(hello))).await?;
+        reader.next::<Command>().await
+    };
+    match timeout(CONNECT_DEADLINE, answer).await.map_err(|_| Broken::Deadline)?? {
+        Some(Command { command: Some(Order::Accepted(_)) }) => {}
+        Some(Command { command: Some(Order::Refused(refused)) }) => return Err(Broken::Refused(refused)),
+        Some(_) => return Err(Broken::Answer),
+        None => return Ok(()),
+    }
     tracing::info!(control = config.control, "linked to the ApplicationMaster");
+    let (sender, queue) = mpsc::channel(QUEUE);
     if events.send(LinkEvent::Up(sender)).await.is_err() {
         return Ok(());
     }
-    while let Some(command) = commands.message().await? {
-        let event = match command.command {
+    // Side by side, so that neither side can block the other by what it sends.
+    tokio::select! {
+        end = receive(reader, events) => end,
+        broken = send(writer, queue) => Err(broken),
+    }
+    .map_err(Broken::Wire)
+}
+
+/// Tries all addresses of the name in turn.
+async fn connect(control: &str) -> io::Result<TcpStream> {
+    let timed_out = || io::Error::from(io::ErrorKind::TimedOut);
+    let found = timeout(CONNECT_DEADLINE, lookup_host(control)).await.map_err(|_| timed_out())??;
+    let addresses: Vec<SocketAddr> = found.collect();
+    let share = CONNECT_DEADLINE / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in addresses {
+        match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                // Messages are small and somebody waits for each.
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Ok(Err(error)) => last = error,
+            Err(_) => last = timed_out(),
+        }
+    }
+    Err(last)
+}
+
+/// Sends what there is, or that we are alive; ends our half when nothing more will come. Comes back only when that fails.
+async fn send(mut writer: Writer<WriteHalf<'_>>, mut queue: mpsc::Receiver<Event>) -> WireError {
+    loop {
+        let next = tokio::select! {
+            next = queue.recv() => next,
+            () = sleep_until(writer.ping_at()) => Some(event(Kind::Ping(Ping {}))),
+        };
+        let Some(next) = next else { break };
+        if let Err(error) = writer.send(&next).await {
+            return error;
+        }
+    }
+    match writer.end().await {
+        Ok(()) => pending().await,
+        Err(error) => error,
+    }
+}
+
+/// Hands on what comes, until the ApplicationMaster ends its half or nobody listens any more.
+async fn receive(
+    mut reader: Reader<ReadHalf<'_>>,
+    events: &mpsc::Sender<LinkEvent>,
+) -> Result<(), WireError> {
+    while let Some(Command { command }) = reader.next().await? {
+        let event = match command {
             Some(Order::Launch(launch)) => LinkEvent::Launch(Box::new(launch)),
             Some(Order::Stop(stop)) => LinkEvent::Stop(stop),
-            None => {
+            Some(Order::Ping(_)) => continue,
+            Some(Order::Accepted(_) | Order::Refused(_)) | None => {
                 tracing::warn!(
                     "a command of the ApplicationMaster that this release does not know is ignored"
                 );
@@ -140,4 +182,8 @@ async fn call(config: &Config, jvm_pid: u32, events: &mpsc::Sender<LinkEvent>) -
         }
     }
     Ok(())
+}
+
+fn event(kind: Kind) -> Event {
+    Event { event: Some(kind) }
 }

@@ -28,7 +28,7 @@ use crate::spawn::SpawnThread;
 const KILL_GRACE: Duration = Duration::from_secs(10);
 /// How long a lost link is waited for once the JVM has ended.
 const REPORT_GRACE: Duration = Duration::from_secs(10);
-/// How long the ApplicationMaster may take to close the stream after the report.
+/// How long the ApplicationMaster may take to close the link after the report.
 const GOODBYE: Duration = Duration::from_secs(2);
 const DEFAULT_SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
 
