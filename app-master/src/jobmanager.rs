@@ -15,6 +15,16 @@ const LOG_NAME: &str = "jobmanager";
 /// How many last lines of its log go into the diagnostics.
 const LINES: usize = 20;
 
+/// The JVM's second compiler works as hard while the JobManager starts as the JobManager itself, and there is little that it gains: it gets
+/// ten times the usual patience. What runs often is compiled by it all the same, a moment later.
+/// (Defaults: 5000, 600, 15000, 40000, in compilerDefinitions of the JDK.)
+const LATER_C2: [&str; 4] = [
+    "-XX:Tier4InvocationThreshold=50000",
+    "-XX:Tier4MinInvocationThreshold=6000",
+    "-XX:Tier4CompileThreshold=150000",
+    "-XX:Tier4BackEdgeThreshold=400000",
+];
+
 /// Starts the JVM; it connects to the bridge on `port`. `known` are settings that only we know, for Flink's configuration.
 /// `record`: it may record its classes for an archive.
 pub async fn start(
@@ -29,10 +39,12 @@ pub async fn start(
     let mut args = jvm.args.clone();
     args.extend(known.iter().flat_map(|(key, value)| ["-D".to_owned(), format!("{key}={value}")]));
     let archive = environment.spec.job_manager_archive.as_ref();
+    // In front: the user's options win.
+    let quick = LATER_C2.iter().filter(|_| environment.spec.fast_start).map(|option| (*option).to_owned());
     let launch = Launch {
         launcher: jvm.launcher.clone(),
         java_home: jvm.java_home.clone().unwrap_or_default(),
-        jvm_args: jvm.jvm_args.clone(),
+        jvm_args: quick.chain(jvm.jvm_args.iter().cloned()).collect(),
         class_path: jvm.class_path.clone(),
         main_class: jvm.main_class.clone(),
         args,

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use flink_model::spec::{
-    AmSpec, CONTROL_SECRET_ALIAS, INLINE_FILE_PREFIX, ResourceKind, Visibility as SpecVisibility,
+    AmSpec, CONTROL_SECRET_ALIAS, INLINE_FILE_PREFIX, Resource, ResourceKind, Visibility as SpecVisibility,
 };
 use hadoop_rpc::Credentials;
 use taskrunner::control::{File, Launch};
+use taskrunner::links;
 use yarn_api::records::{
     AccessType, Container, ContainerLaunchContext, LocalResource, LocalResourceType, NodeId, ParseUrlError,
     UnknownName, Visibility,
@@ -72,15 +73,14 @@ impl Launcher {
         credentials: &Credentials,
     ) -> Result<Self, LauncherError> {
         let runner = &spec.taskrunner_key;
-        let acls = spec.acls.iter().map(|(access, acl)| Ok((access.parse::<AccessType>()?, acl.clone())));
         let context = ContainerLaunchContext {
-            local_resources: local_resources(spec)?,
+            local_resources: local_resources(&spec.task_manager_resources, spec.fast_start)?,
             environment: BTreeMap::from([(CONTROL_VARIABLE.to_owned(), control.to_owned())]),
             commands: vec![format!(
                 "./{runner} 1><LOG_DIR>/heddle-taskrunner.out 2><LOG_DIR>/heddle-taskrunner.log"
             )],
             tokens: worker_credentials(credentials).to_writable_bytes(),
-            acls: acls.collect::<Result<_, UnknownName>>()?,
+            acls: acls(spec)?,
             service_data: BTreeMap::new(),
         };
         let read = |name: &String| {
@@ -143,29 +143,43 @@ impl Launcher {
 
     /// Starts the taskrunner. What may pass is tried again for some seconds.
     pub async fn start(&self, nodes: &NodeManagerClients, container: &Container) -> Result<(), NodeError> {
-        let mut delay = START_DELAY;
-        for _ in 1..START_TRIES {
-            match nodes.start_container(container, &self.context).await {
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind == NodeErrorKind::AlreadyStarted => return Ok(()),
-                Err(error) if error.is_transient() => {
-                    tracing::warn!(container = %container.id, %error, "trying again in {} ms", delay.as_millis());
-                }
-                Err(error) => return Err(error),
-            }
-            tokio::time::sleep(delay).await;
-            delay *= 2;
-        }
-        match nodes.start_container(container, &self.context).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind == NodeErrorKind::AlreadyStarted => Ok(()),
-            Err(error) => Err(error),
-        }
+        start_container(nodes, container, &self.context).await
     }
 }
 
+/// Starts what is in a container. What may pass is tried again for some seconds.
+pub(crate) async fn start_container(
+    nodes: &NodeManagerClients,
+    container: &Container,
+    context: &ContainerLaunchContext,
+) -> Result<(), NodeError> {
+    let mut delay = START_DELAY;
+    for _ in 1..START_TRIES {
+        match nodes.start_container(container, context).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind == NodeErrorKind::AlreadyStarted => return Ok(()),
+            Err(error) if error.is_transient() => {
+                tracing::warn!(container = %container.id, %error, "trying again in {} ms", delay.as_millis());
+            }
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(delay).await;
+        delay *= 2;
+    }
+    match nodes.start_container(container, context).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind == NodeErrorKind::AlreadyStarted => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Who may view and change the containers.
+pub(crate) fn acls(spec: &AmSpec) -> Result<BTreeMap<AccessType, String>, UnknownName> {
+    spec.acls.iter().map(|(access, acl)| Ok((access.parse()?, acl.clone()))).collect()
+}
+
 /// A worker gets every token and secret but the one that speaks for the whole application.
-fn worker_credentials(credentials: &Credentials) -> Credentials {
+pub(crate) fn worker_credentials(credentials: &Credentials) -> Credentials {
     let mut credentials = credentials.clone();
     credentials.tokens.retain(|_, token| token.kind != AMRM_TOKEN);
     credentials.secrets.retain(|alias, _| !alias.starts_with(INLINE_FILE_PREFIX));
@@ -177,8 +191,12 @@ pub fn control_secret(credentials: &Credentials) -> Option<&[u8]> {
     credentials.secrets.get(CONTROL_SECRET_ALIAS).map(Vec::as_slice).filter(|secret| !secret.is_empty())
 }
 
-fn local_resources(spec: &AmSpec) -> Result<BTreeMap<String, LocalResource>, LauncherError> {
-    spec.task_manager_resources
+/// Files of a container, as YARN takes them. `linked`: under the names of [`links`].
+pub(crate) fn local_resources(
+    resources: &[Resource],
+    linked: bool,
+) -> Result<BTreeMap<String, LocalResource>, LauncherError> {
+    resources
         .iter()
         .map(|resource| {
             let url = resource.url.parse();
@@ -198,7 +216,8 @@ fn local_resources(spec: &AmSpec) -> Result<BTreeMap<String, LocalResource>, Lau
                 },
                 pattern: None,
             };
-            Ok((resource.key.clone(), resource_of))
+            let key = if linked { links::name(&resource.key) } else { resource.key.clone() };
+            Ok((key, resource_of))
         })
         .collect()
 }

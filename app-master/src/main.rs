@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use app_master::am::{Environment, run};
-use taskrunner::exec;
+use app_master::archive::elsewhere;
 use taskrunner::exit::EXEC_FAILED;
+use taskrunner::{exec, links};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
             say(&exec::exec_jvm_main(args).to_string());
             ExitCode::from(EXEC_FAILED as u8)
         }
+        Some(word) if word == elsewhere::SUBCOMMAND => make_archive(),
         Some(word) if word == "--version" => {
             let _ = writeln!(std::io::stdout(), "heddle-am {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS
@@ -35,9 +37,57 @@ fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "heddle: {text}");
 }
 
-fn master() -> ExitCode {
+fn log_to_stderr() {
     let filter = EnvFilter::try_from_env("HEDDLE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+}
+
+/// Runs it to its end; what still runs then (a log on a broken disk, a mute server) must not hold the container.
+fn block_on<T>(work: impl Future<Output = T>) -> Option<T> {
+    match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => {
+            let result = runtime.block_on(work);
+            runtime.shutdown_timeout(Duration::from_millis(100));
+            Some(result)
+        }
+        Err(error) => {
+            tracing::error!(%error, "cannot start the runtime");
+            None
+        }
+    }
+}
+
+/// In a container of its own, for an ApplicationMaster whose container has no room for that.
+fn make_archive() -> ExitCode {
+    log_to_stderr();
+    if !settled() {
+        return ExitCode::FAILURE;
+    }
+    match block_on(elsewhere::run()) {
+        Some(Ok(what)) => {
+            tracing::info!("{what}");
+            ExitCode::SUCCESS
+        }
+        Some(Err(why)) => {
+            tracing::error!("no class data archive is made: {why}");
+            ExitCode::FAILURE
+        }
+        None => ExitCode::FAILURE,
+    }
+}
+
+/// Whether the container's files are in their places.
+fn settled() -> bool {
+    let done = std::env::current_dir().and_then(|dir| links::settle(&dir));
+    done.inspect_err(|error| tracing::error!(%error, "cannot put the container's files in their places"))
+        .is_ok()
+}
+
+fn master() -> ExitCode {
+    log_to_stderr();
+    if !settled() {
+        return ExitCode::FAILURE;
+    }
     let environment = match Environment::read() {
         Ok(environment) => environment,
         Err(error) => {
@@ -45,15 +95,5 @@ fn master() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!(%error, "cannot start the runtime");
-            return ExitCode::FAILURE;
-        }
-    };
-    let code = runtime.block_on(run(environment));
-    // What still runs (a log on a broken disk, a mute server) must not hold the container.
-    runtime.shutdown_timeout(Duration::from_millis(100));
-    ExitCode::from(code)
+    block_on(run(environment)).map_or(ExitCode::FAILURE, ExitCode::from)
 }

@@ -136,6 +136,8 @@ options! {
     HADOOP_CLASSPATH: HadoopClassPath = "heddle.hadoop-classpath" = "yarn";
     /// Accelerators that change no result: class data archives, workers asked for ahead, early registration.
     FAST_START: bool = "heddle.fast-start" = "true";
+    /// Whether a container may be asked for to make class data archives in, where the ApplicationMaster has no room.
+    ARCHIVE_CONTAINER: bool = "heddle.archive.container" = "true";
     /// TaskManagers asked for while the JobManager starts; default: what the parallelism needs, and none for a session.
     PREWARM: i32 = "heddle.prewarm";
 

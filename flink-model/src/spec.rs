@@ -132,7 +132,7 @@ pub struct AmSpec {
     pub job_manager: JvmTemplate,
     /// The TaskManagers' JVM; the bridge adds memory flags and arguments to each request.
     pub task_manager: JvmTemplate,
-    /// Files of the ApplicationMaster's working directory that a TaskManager gets too, over gRPC (configuration, logging).
+    /// Files of the ApplicationMaster's working directory that a TaskManager gets too, by the control protocol (configuration, logging).
     pub task_manager_files: Vec<String>,
     /// Local resources of a TaskManager container, the taskrunner binary among them.
     pub task_manager_resources: Vec<Resource>,
@@ -182,6 +182,12 @@ pub struct AmSpec {
     /// Memory of the ApplicationMaster's container, MiB: what is done beside the JobManager stays within it.
     #[serde(default)]
     pub memory_mb: u64,
+    /// Whether a container may be asked for in which to make class data archives (`heddle.archive.container`).
+    #[serde(default)]
+    pub archive_container: bool,
+    /// Memory of the cluster's largest container, MiB; 0 = not known.
+    #[serde(default)]
+    pub largest_container_mb: u64,
 }
 
 fn one() -> u32 {

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::expand::Lookup;
 use crate::java;
+use crate::node_jars::NodeJars;
 
 /// What the JVM writes its classes to, in its working directory.
 const LOG: &str = ".heddle-classes.log";
@@ -36,6 +37,13 @@ pub struct Wish {
     pub record: bool,
 }
 
+impl Wish {
+    /// Whether there is anything to decide.
+    pub fn is_wanted(&self) -> bool {
+        self.record || !self.archives.is_empty()
+    }
+}
+
 /// What a JVM does with archives.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Use {
@@ -49,9 +57,16 @@ pub enum Use {
 }
 
 impl Use {
-    /// What a JVM of `java` with these options does. Reads the files that might fit.
-    pub fn decide(wish: &Wish, java: &Path, options: &[String], env: Lookup, dir: &Path) -> Self {
-        if wish.archives.is_empty() && !wish.record {
+    /// What a JVM of `java` with these options does. Reads the files that might fit. `node_jars`: what its archive has to be made for, too.
+    pub fn decide(
+        wish: &Wish,
+        java: &Path,
+        options: &[String],
+        env: Lookup,
+        dir: &Path,
+        node_jars: Option<&NodeJars>,
+    ) -> Self {
+        if !wish.is_wanted() {
             return Self::Nothing;
         }
         let variables: Vec<String> = VARIABLES.iter().filter_map(|name| env(name)).collect();
@@ -62,7 +77,7 @@ impl Use {
             return Self::Nothing;
         }
         let wide = wide_references(options);
-        let Some(id) = id(java, wide).filter(|id| PORTABLE.contains(&id.feature)) else {
+        let Some(id) = id(java, wide, node_jars).filter(|id| PORTABLE.contains(&id.feature)) else {
             tracing::debug!(java = %java.display(), "no class data archive: not for this Java");
             return Self::Nothing;
         };
@@ -82,7 +97,8 @@ impl Use {
             return Self::Nothing;
         }
         let list = (id.feature >= LAMBDA_LINES_SINCE).then(|| dir.join(LIST));
-        Self::Record(Recording { java: java.to_owned(), id, wide, log: dir.join(LOG), list })
+        let node_jars = node_jars.cloned();
+        Self::Record(Recording { java: java.to_owned(), id, wide, node_jars, log: dir.join(LOG), list })
     }
 
     /// Options for the JVM, in front of all others.
@@ -105,9 +121,10 @@ pub fn quiet_with(archive: &str) -> Vec<String> {
     vec![format!("-XX:SharedArchiveFile={archive}"), "-Xlog:cds*=off".to_owned()]
 }
 
-/// What archives know a Java by. No process is started for it; none where its directory does not tell.
-pub fn id(java: &Path, wide: bool) -> Option<JavaId> {
-    JavaId::of(&java::release_file(java)?, std::env::consts::ARCH, wide)
+/// What archives know a Java by, and the node's jars. No process is started for it; none where its directory does not tell.
+pub fn id(java: &Path, wide: bool, node_jars: Option<&NodeJars>) -> Option<JavaId> {
+    let beside = node_jars.map(NodeJars::fingerprint).unwrap_or_default();
+    JavaId::of(&java::release_file(java)?, std::env::consts::ARCH, wide, &beside)
 }
 
 /// Size and checksum of a file.
@@ -146,6 +163,8 @@ pub struct Recording {
     pub id: JavaId,
     /// Whether its references are wide.
     pub wide: bool,
+    /// Those of its class path.
+    pub node_jars: Option<NodeJars>,
     log: PathBuf,
     list: Option<PathBuf>,
 }
@@ -210,7 +229,7 @@ mod tests {
     /// Writes an archive for the Java and gives its name.
     fn archive(dir: &Path, java: &Path, content: &[u8]) -> String {
         let name = ArchiveName {
-            java: id(java, false).unwrap().text,
+            java: id(java, false, None).unwrap().text,
             size: content.len() as u64,
             crc: crc32fast::hash(content),
         };
@@ -231,7 +250,7 @@ mod tests {
             let wish = Wish { archives: archives.iter().map(|a| (*a).clone()).collect(), record: true };
             let options: Vec<String> = options.iter().map(|o| (*o).to_owned()).collect();
             let env = |name: &str| tool.filter(|_| name == "JAVA_TOOL_OPTIONS").map(str::to_owned);
-            Use::decide(&wish, &java, &options, &env, dir.path())
+            Use::decide(&wish, &java, &options, &env, dir.path(), None)
         };
         assert_eq!(decide(&[&other, &cut, &garbled, &good], &[], None), Use::Archive(good.clone()));
         assert!(matches!(decide(&[&other, &cut, &garbled], &[], None), Use::Record(_)));
@@ -241,7 +260,7 @@ mod tests {
         let options = decide(&[&good], &[], None).options();
         assert_eq!(options, [format!("-XX:SharedArchiveFile={good}"), "-Xlog:cds*=off".to_owned()]);
         assert_eq!(decide(&[], &[], None).options().len(), 2);
-        let nothing = Use::decide(&Wish::default(), &java, &[], &|_| None, dir.path());
+        let nothing = Use::decide(&Wish::default(), &java, &[], &|_| None, dir.path(), None);
         assert!(nothing.options().is_empty());
     }
 
@@ -251,12 +270,16 @@ mod tests {
         for release in ["JAVA_VERSION=\"1.8.0_392\"\n", "JAVA_VERSION=\"25\"\n", ""] {
             let java = java(dir.path(), release);
             let wish = Wish { archives: Vec::new(), record: true };
-            assert_eq!(Use::decide(&wish, &java, &[], &|_| None, dir.path()), Use::Nothing, "{release}");
+            assert_eq!(
+                Use::decide(&wish, &java, &[], &|_| None, dir.path(), None),
+                Use::Nothing,
+                "{release}"
+            );
         }
         // Java 11 writes no lines about lambdas.
         let java = java(dir.path(), "JAVA_VERSION=\"11.0.13\"\n");
         let wish = Wish { archives: Vec::new(), record: true };
-        assert_eq!(Use::decide(&wish, &java, &[], &|_| None, dir.path()).options().len(), 1);
+        assert_eq!(Use::decide(&wish, &java, &[], &|_| None, dir.path(), None).options().len(), 1);
     }
 
     #[tokio::test]
@@ -264,7 +287,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let java = java(dir.path(), RELEASE);
         let wish = Wish { archives: Vec::new(), record: true };
-        let Use::Record(recording) = Use::decide(&wish, &java, &[], &|_| None, dir.path()) else {
+        let Use::Record(recording) = Use::decide(&wish, &java, &[], &|_| None, dir.path(), None) else {
             panic!("it records")
         };
         let line = "[class,load] A source: x\n[debug][class,load]  klass: 0x1 super: 0x0 loader: [l of 'bootstrap']\n";

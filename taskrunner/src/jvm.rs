@@ -21,6 +21,7 @@ use crate::exec::SUBCOMMAND;
 use crate::exit::{ExitReport, Facts};
 use crate::java::{self, JavaNotFound};
 use crate::memory::OomCounters;
+use crate::node_jars::NodeJars;
 use crate::spawn::SpawnThread;
 use crate::tail::Tail;
 
@@ -121,21 +122,17 @@ impl JvmCommand {
             stderr: Tail::from_now(&self.stderr),
             stdout: Tail::from_now(&self.stdout),
         };
-        let archive = {
-            let (wish, java, options, dir) =
-                (self.archives.clone(), java.clone(), self.jvm_args.clone(), self.dir.clone());
-            let env = self.env.clone();
-            let decide = move || {
-                let lookup = |name: &str| env.get(name).cloned().or_else(|| std::env::var(name).ok());
-                Use::decide(&wish, &java, &options, &lookup, &dir)
-            };
-            tokio::task::spawn_blocking(decide).await.unwrap_or_default()
+        let (archive, class_path) = {
+            let (command, java) = (self.clone(), java.clone());
+            let decide = move || command.decide(&java);
+            let decided = tokio::task::spawn_blocking(decide).await;
+            decided.unwrap_or_else(|_| (Use::Nothing, self.class_path.clone()))
         };
         if let Use::Archive(file) = &archive {
             tracing::info!(file, "the JVM uses a class data archive");
         }
         let counters = OomCounters::read();
-        let child = self.start(&java, &archive.options(), thread).await?;
+        let child = self.start(&java, &archive.options(), &class_path, thread).await?;
         let pid = child.id().ok_or_else(|| self.spawn_error(io::Error::other("it ended at once")))?;
         let pid = Arc::new(AtomicU32::new(pid));
         let again = match &archive {
@@ -148,8 +145,35 @@ impl JvmCommand {
         Ok(JvmProcess { pid, archive: Arc::new(archive), signals, report })
     }
 
+    /// What it does with archives, and the class path that this needs.
+    fn decide(&self, java: &Path) -> (Use, String) {
+        let given = || self.class_path.clone();
+        if !self.archives.is_wanted() {
+            return (Use::Nothing, given());
+        }
+        let lookup = |name: &str| self.env.get(name).cloned().or_else(|| std::env::var(name).ok());
+        let node_jars = NodeJars::find(&self.class_path);
+        let what = Use::decide(&self.archives, java, &self.jvm_args, &lookup, &self.dir, node_jars.as_ref());
+        match node_jars {
+            Some(jars) if what != Use::Nothing => match jars.link(&self.dir) {
+                Ok(()) => (what, jars.class_path()),
+                Err(error) => {
+                    tracing::info!(%error, "no class data archive: the node's jars cannot be linked here");
+                    (Use::Nothing, given())
+                }
+            },
+            _ => (what, given()),
+        }
+    }
+
     /// Starts the process.
-    async fn start(&self, java: &Path, archive: &[String], thread: &SpawnThread) -> Result<Child, JvmError> {
+    async fn start(
+        &self,
+        java: &Path,
+        archive: &[String],
+        class_path: &str,
+        thread: &SpawnThread,
+    ) -> Result<Child, JvmError> {
         let mut command = Command::new(&self.self_exe);
         let supervisor = std::process::id().to_string();
         command.arg(SUBCOMMAND).arg(&supervisor);
@@ -164,7 +188,7 @@ impl JvmCommand {
             .arg(&self.main_class)
             .args(&self.args)
             .envs(&self.env)
-            .env("CLASSPATH", &self.class_path)
+            .env("CLASSPATH", class_path)
             .current_dir(&self.dir)
             .stdin(Stdio::null())
             .stdout(append(&self.stdout)?)
@@ -253,7 +277,7 @@ impl Again {
              this happens again, delete the archive from the directory cds of heddle's store",
             self.archive
         );
-        match self.command.start(&self.java, &[], thread).await {
+        match self.command.start(&self.java, &[], &self.command.class_path, thread).await {
             Ok(child) => Some(child),
             Err(error) => {
                 tracing::warn!(error = crate::chain(&error), "the JVM cannot be started once more");

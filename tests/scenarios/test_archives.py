@@ -7,15 +7,16 @@ import zlib
 
 import pytest
 
-from conftest import Workspace, fetch
+from conftest import Workspace, fetch, label
 from harness.checks import check_gone, own_flink
-from harness.cluster import Flink
+from harness.client import FAST_START
+from harness.cluster import Cluster, Flink
 from harness.waiting import wait_for
 
 pytestmark = [
     pytest.mark.heddle_only("it has none"),
     pytest.mark.xdist_group("archives"),
-    pytest.mark.skipif(os.environ.get("HEDDLE_TEST_FAST_START") == "false", reason="no archives without accelerators"),
+    pytest.mark.skipif(not FAST_START, reason="no archives without accelerators"),
 ]
 NAME = re.compile(r"(?P<java>.+)-(?P<size>\d+)-(?P<crc>[0-9a-f]{8})\.jsa$")
 USED = "the JVM uses a class data archive"
@@ -24,15 +25,21 @@ ROOM = "-Dflink.yarn.nodemanager.vmem-check-enabled=false"
 STORE = f"/tmp/archives-store-{os.getpid()}"
 
 
+# Where they do, and YARN may be asked for another container.
+CHECKED = "-Dheddle.archive.container=true"
+ASKS = "asking YARN for a container in which to make a class data archive"
+NEEDS = "a class data archive needs a container of its own"
+
+
 def archives(hdfs, role):
     """Paths of a role's archives."""
     return [path for path in hdfs.tree(f"{STORE}/cds") if f"/{role}-" in path and path.endswith(".jsa")]
 
 
-def deploy(work, *options, client=None):
+def deploy(work, *options, client=None, nodes=ROOM):
     """A session, with the ApplicationMaster's log once it is up."""
     client = client or work.client()
-    session = client.session("-nm", work.name, f"-Dheddle.store.dir={work.cluster.fs}{STORE}", ROOM, *options)
+    session = client.session("-nm", work.name, f"-Dheddle.store.dir={work.cluster.fs}{STORE}", nodes, *options)
     return session, work.cluster.log_text(session.application, "heddle-am.log")
 
 
@@ -128,6 +135,69 @@ def test_options_of_the_user_win_and_fast_start_is_a_switch(work, made):
     end(work, session)
     session, log = deploy(work, "-Dheddle.fast-start=false")
     assert "class data archive" not in log, log
+    end(work, session)
+
+
+@pytest.fixture
+def checked(request, cluster, tmp_path, flink_home):
+    """NodeManagers that look at address space. Hadoop 3.3 and later do not, whatever vmem-check-enabled says, unless cgroups enforce nothing."""
+    made = Cluster(f"{cluster.name}-vmem")
+    settings = ["yarn.nodemanager.vmem-check-enabled=true", "yarn.nodemanager.resource.memory.enforced=false"]
+    try:
+        made.up("--heartbeat", "300", *(word for setting in settings for word in ("--set", setting)))
+        work = Workspace(made, "heddle", tmp_path, flink_home, label(request))
+        yield work
+        work.close(getattr(request.node, "failed", True))
+    finally:
+        made.down()
+
+
+@pytest.mark.timeout(600)  # a cluster, two deployments, two archives, on a machine that others use too
+def test_a_container_of_its_own_where_nodes_check_address_space(checked, jar):
+    work, cluster = checked, checked.cluster
+    # In smaller ones Java alone has more address space than they allow.
+    sizes = ["-jm", "1600", "-tm", "1728"]
+    session, log = deploy(work, *sizes, "-Dresourcemanager.taskmanager-timeout=120000", nodes=CHECKED)
+    assert USED not in log
+    session.run(jar, "WordCount").ok()
+    flink, seen = Flink(session.url), set()
+
+    def made(role):
+        seen.add(flink.get("overview")["taskmanagers"])
+        return archives(cluster.hdfs, role)
+
+    for role in ("jobmanager", "taskmanager"):
+        wait_for(f"an archive for the {role}", lambda role=role: made(role), 180)
+    assert seen == {1}, "the others are no workers"
+    cluster.yarn.wait_workers(session.application, 1)
+    log = lambda: cluster.log_text(session.application, "heddle-am.log")  # noqa: E731
+    wait_for("their ends in the log", lambda: log().count(": made in container_") == 2, 20)
+    assert log().count(ASKS) == 2 and log().count("worker requested") == log().count("TaskManager started") == 1, log()
+    assert "worker ended" not in log() and "surplus" not in log(), log()
+    told = cluster.log_text(session.application, "heddle-archive.log")
+    assert told.count("INFO") == told.count("classes,") == 2, told
+    end(work, session)
+    assert not cluster.hdfs.tree(f"{STORE}/.incoming")
+    session, log = deploy(work, *sizes, nodes=CHECKED)
+    assert USED in log, log
+    session.run(jar, "WordCount").ok()
+    assert USED in cluster.log_text(session.application, "heddle-taskrunner.log")
+    assert NEEDS not in cluster.log_text(session.application, "heddle-am.log")
+    end(work, session)
+
+
+@pytest.mark.parametrize(
+    "option, why",
+    [("flink.yarn.nodemanager.vmem-pmem-ratio=0.5", "YARN's largest one has 6144 MiB"), ("heddle.archive.container=false", "heddle.archive.container is false")],
+)
+def test_no_container_that_yarn_cannot_give_or_that_is_not_wanted(work, option, why):
+    """Said at once, and no JVM writes down its classes for nothing."""
+    client = work.client()
+    client.configure({"heddle.store.dir": f"{work.cluster.fs}{work.hdfs_dir}/store", "heddle.archive.container": "true"})
+    session = client.session("-nm", work.name, f"-D{option}")
+    log = work.cluster.log_text(session.application, "heddle-am.log")
+    assert log.count("no class data archive is made") == 1 and why in log, log
+    assert not list(work.cluster.directory.glob(f"nodemanager*/local/usercache/*/appcache/{session.application}/*/.heddle-classes.log"))
     end(work, session)
 
 

@@ -82,8 +82,9 @@ fn use_or_record(
     class_path: &OsStr,
 ) -> io::Result<Vec<String>> {
     let other = |what: &str| io::Error::other(what.to_owned());
-    let id =
-        id(java, wide).filter(|id| id.feature >= OLDEST_JAVA).ok_or_else(|| other("not for this Java"))?;
+    let id = id(java, wide, None)
+        .filter(|id| id.feature >= OLDEST_JAVA)
+        .ok_or_else(|| other("not for this Java"))?;
     let (front, stamps) = front(class_path)?;
     let directory = cache.join(format!("client-{}", fingerprint(&format!("{verb} {}\n{stamps}", id.text))));
     if let Some((path, name)) = find(&directory)? {

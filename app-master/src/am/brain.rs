@@ -11,10 +11,12 @@ use super::event::{
 use super::failures::Failures;
 use super::head_start::HeadStart;
 use super::per_job::PerJob;
+use crate::archive;
+use crate::archive::errand::{Errand, Workers};
 use crate::bridge::{BridgeEvent, FromJvm, Status, ToJvm, WorkerInfo};
 use crate::control::ControlEvent;
 use crate::ledger::Ledger;
-use crate::ledger::types::{Beat, Effect, Input, Order, Outgoing, Place, Profile, Worker};
+use crate::ledger::types::{Beat, Completed, Effect, Input, Order, Outgoing, Place, Profile, Worker};
 use crate::timeline::{Leg, Timeline};
 
 /// Least time between two heartbeats.
@@ -80,6 +82,8 @@ pub(super) struct Brain {
     /// When workers that were asked for ahead, and are not wanted, go back.
     prewarm_until: Option<Instant>,
     timeline: Timeline,
+    /// The container for class data archives.
+    errand: Errand,
 }
 
 impl Brain {
@@ -110,6 +114,7 @@ impl Brain {
             ready: false,
             prewarm_until: None,
             timeline,
+            errand: Errand::new(),
         }
     }
 
@@ -126,7 +131,7 @@ impl Brain {
     /// When [`Brain::tick`] is due.
     pub(super) fn wake(&self) -> Instant {
         let submission = self.per_job.as_ref().and_then(PerJob::wake);
-        [self.kill_at, self.prewarm_until, self.call_at(), submission]
+        [self.kill_at, self.prewarm_until, self.call_at(), submission, self.errand.wake()]
             .into_iter()
             .flatten()
             .fold(self.refresh_at, Instant::min)
@@ -144,13 +149,19 @@ impl Brain {
     }
 
     fn interval(&self) -> Duration {
-        if self.ledger.outgoing() != Outgoing::default() {
+        if self.outgoing() != Outgoing::default() {
             CLOSEST
-        } else if self.ledger.is_busy() || self.suspicious_until.is_some() {
+        } else if self.ledger.is_busy() || self.errand.is_busy() || self.suspicious_until.is_some() {
             self.eager.min(self.pace.busy)
         } else {
             self.pace.idle
         }
+    }
+
+    fn outgoing(&self) -> Outgoing {
+        let mut outgoing = self.ledger.outgoing();
+        self.errand.add_to(&mut outgoing);
+        outgoing
     }
 
     /// Time has passed.
@@ -171,6 +182,7 @@ impl Brain {
             self.prewarm_until = None;
             self.step(Input::PrewarmOver, now, &mut actions);
         }
+        self.look_after_errand(now, &mut actions);
         if self.call_at().is_some_and(|at| now >= at) {
             self.calling = true;
             self.last_beat = now;
@@ -179,7 +191,7 @@ impl Brain {
                     self.timeline.begin(Leg::Registration, "", now);
                     Action::Register(web.clone())
                 }
-                Phase::Waiting | Phase::Serving { .. } => Action::Beat(self.ledger.outgoing()),
+                Phase::Waiting | Phase::Serving { .. } => Action::Beat(self.outgoing()),
             });
         }
         actions
@@ -214,10 +226,28 @@ impl Brain {
                     out.extend(per_job.step(input, now));
                 }
             }
+            Event::Archive(archive::Request::Container(memory_mb)) => self.errand.want(memory_mb),
+            Event::Archive(archive::Request::GiveBack) => self.errand.give_back(),
             Event::Terminated => out.push(Action::End(Cause::Terminated)),
             Event::Internal(why) => out.push(Action::End(Cause::Internal(why))),
         }
+        self.look_after_errand(now, &mut actions);
         actions
+    }
+
+    /// Asks for the container for class data archives, or gives it up, by what the workers need.
+    fn look_after_errand(&mut self, now: Instant, out: &mut Vec<Action>) {
+        if self.errand.is_idle() {
+            return;
+        }
+        let counts = self.ledger.counts();
+        let workers = Workers { waiting: counts.asked > 0, starting: counts.starting > 0 };
+        let largest = self.is_registered().then_some(&self.maximum);
+        let asked = self.errand.is_busy();
+        out.extend(self.errand.tick(workers, largest, now).into_iter().map(Action::Archive));
+        if self.errand.is_busy() && !asked {
+            tracing::info!("asking YARN for a container in which to make a class data archive");
+        }
     }
 
     fn step(&mut self, input: Input, now: Instant, out: &mut Vec<Action>) {
@@ -386,6 +416,7 @@ impl Brain {
             Err(failure) if failure.is_repetition() && (lost_an_answer || again) => Registration {
                 maximum: if again { self.maximum.clone() } else { unlimited() },
                 previous: Vec::new(),
+                strays: Vec::new(),
             },
             Err(failure) => return self.call_failed(failure, now, out),
         };
@@ -398,9 +429,11 @@ impl Brain {
         if again {
             tracing::info!("registered anew; asking again for what is open");
             self.step(Input::Resync, now, out);
+            self.errand.forgotten();
             return;
         }
         tracing::info!(largest = %self.maximum, previous = registration.previous.len(), "registered with YARN");
+        self.errand.strays(registration.strays);
         let first = registration.previous.is_empty();
         self.step(Input::Recovered(registration.previous), now, out);
         if let Some(HeadStart { profile, workers, .. }) = self.head_start.as_ref().filter(|_| first) {
@@ -419,9 +452,12 @@ impl Brain {
         out: &mut Vec<Action>,
     ) {
         self.calling = false;
-        let BeatAnswer { granted, completed, late, command } = match answer {
+        let BeatAnswer { granted, completed, late, strays, command } = match answer {
             Ok(answer) => answer,
             Err(failure) if failure.kind == RmFailureKind::NotRegistered => return self.register_anew(),
+            Err(failure) if failure.kind == RmFailureKind::Refused && Errand::is_ask(&sent.asks) => {
+                return self.errand.refused(&failure.text);
+            }
             Err(failure) if failure.kind == RmFailureKind::Refused && !sent.asks.is_empty() => {
                 return self.step(Input::AsksRefused(failure.text), now, out);
             }
@@ -433,7 +469,12 @@ impl Brain {
         }
         let news = !(sent.asks.is_empty() && granted.is_empty() && completed.is_empty());
         self.eager = if news { CLOSEST } else { (self.eager * 5 / 4).min(self.pace.busy.max(CLOSEST)) };
+        self.errand.answered(&sent, certain);
+        let (for_errand, granted): (Vec<_>, Vec<_>) = granted.into_iter().partition(Errand::is_for);
+        for_errand.into_iter().for_each(|grant| self.errand.granted(grant.worker, now));
+        let completed = self.completed(completed, out);
         self.step(Input::Beat(Beat { sent, certain, granted, completed }), now, out);
+        self.errand.strays(strays);
         for (worker, place) in late {
             // Flink takes workers of earlier attempts only once, right after the registration.
             self.step(Input::Recovered(vec![(worker.clone(), place)]), now, out);
@@ -446,6 +487,20 @@ impl Brain {
             }
             None => {}
         }
+    }
+
+    /// Workers that have ended; other containers are seen to.
+    fn completed(&mut self, all: Vec<Completed>, out: &mut Vec<Action>) -> Vec<Completed> {
+        let (mut workers, mut others) = (Vec::new(), Vec::new());
+        for completed in all {
+            let worker = completed.worker.clone();
+            match self.errand.completed(completed) {
+                Some(completed) => workers.push(completed),
+                None => others.push(Action::Forget(worker)),
+            }
+        }
+        out.extend(others);
+        workers
     }
 
     fn register_anew(&mut self) {

@@ -7,6 +7,8 @@ use super::brain::{Brain, Pace};
 use super::event::*;
 use super::head_start::HeadStart;
 use super::per_job::PerJob;
+use crate::archive::Request;
+use crate::archive::errand::{News, PRIORITY};
 use crate::bridge::{BridgeEvent, FromJvm, Status, ToJvm};
 use crate::control::ControlEvent;
 use crate::jobmanager::JobManagerEnd;
@@ -39,7 +41,11 @@ impl Test {
         let mut test = Self::new();
         test.jvm(FromJvm::Ready { rest: Some("http://n1:4567".into()), rpc: "n1:1".into() });
         assert!(matches!(test.tick()[..], [Action::Register(_)]));
-        test.event(Event::Registered(Ok(Registration { maximum: profile(8192), previous: vec![] })));
+        test.event(Event::Registered(Ok(Registration {
+            maximum: profile(8192),
+            previous: vec![],
+            strays: vec![],
+        })));
         test
     }
 
@@ -108,7 +114,8 @@ fn registers_at_ready_with_the_rest_port_and_welcomes_the_job_manager() {
     assert_eq!(test.now, before, "at once");
     let place = Place { host: "n3".into(), port: 1 };
     let previous = vec![(Worker::new("c7"), place)];
-    let actions = test.event(Event::Registered(Ok(Registration { maximum: profile(8192), previous })));
+    let actions =
+        test.event(Event::Registered(Ok(Registration { maximum: profile(8192), previous, strays: vec![] })));
     assert!(matches!(
         &actions[..],
         [Action::Tell(ToJvm::Registered { max_memory_mb: 8192, .. }), Action::Tell(ToJvm::Previous { workers })]
@@ -212,7 +219,7 @@ fn a_restarted_resource_manager_is_told_all_again() {
     let (_, actions) = test.beat(Err(failure(RmFailureKind::NotRegistered, "who are you")));
     assert_eq!(actions, []);
     assert!(matches!(test.tick()[..], [Action::Register(_)]));
-    let registration = Registration { maximum: profile(8192), previous: vec![] };
+    let registration = Registration { maximum: profile(8192), previous: vec![], strays: vec![] };
     assert_eq!(test.event(Event::Registered(Ok(registration))), [], "the JobManager need not know");
     let actions = test.tick();
     assert!(matches!(&actions[..], [Action::Beat(sent)] if sent.asks[0].count == 1));
@@ -359,7 +366,7 @@ fn head_start() -> Test {
     let mut test = Test::with(None, Some(HeadStart { web, profile: size, workers: 2, idle: SOON }));
     let actions = test.tick();
     assert!(matches!(&actions[..], [Action::Register(web)] if web.port == 20000), "{actions:?}");
-    let answer = Registration { maximum: profile(8192), previous: vec![] };
+    let answer = Registration { maximum: profile(8192), previous: vec![], strays: vec![] };
     assert_eq!(test.event(Event::Registered(Ok(answer))), [], "there is no JobManager to hear it");
     let (_, actions) = test.beat(Ok(BeatAnswer::default()));
     assert_eq!(actions, []);
@@ -407,10 +414,57 @@ fn a_job_manager_that_is_ready_before_the_registration_hears_of_it_once() {
     let mut test = Test::with(None, Some(HeadStart { web, profile: profile(1024), workers: 1, idle: SOON }));
     assert!(matches!(test.tick()[..], [Action::Register(_)]));
     assert_eq!(test.jvm(FromJvm::Ready { rest: Some("http://n1:20000".into()), rpc: "n1:1".into() }), []);
-    let answer = Registration { maximum: profile(8192), previous: vec![] };
+    let answer = Registration { maximum: profile(8192), previous: vec![], strays: vec![] };
     let actions = test.event(Event::Registered(Ok(answer)));
     assert!(matches!(
         actions[..],
         [Action::Tell(ToJvm::Registered { .. }), Action::Tell(ToJvm::Previous { .. })]
     ));
+}
+
+#[test]
+fn a_container_for_an_archive_is_no_worker() {
+    let mut test = Test::serving();
+    test.request(1);
+    assert_eq!(test.event(Event::Archive(Request::Container(2760))), []);
+    let asks = |actions: &[Action]| match actions {
+        [Action::Beat(sent)] => sent.asks.iter().map(|ask| (ask.priority, ask.count)).collect::<Vec<_>>(),
+        other => panic!("no heartbeat: {other:?}"),
+    };
+    let answer = |test: &mut Test, actions: Vec<Action>, answer: BeatAnswer| {
+        let Some(Action::Beat(sent)) = actions.into_iter().next() else { panic!("no heartbeat") };
+        test.event(Event::Beat { sent, answer: Ok(answer) })
+    };
+    let first = test.tick();
+    assert_eq!(asks(&first), [(1, 1)], "the worker first");
+    answer(&mut test, first, granted("c1"));
+    test.jvm(FromJvm::Launch { id: 1, worker: "c1".into() });
+    let again = test.tick();
+    assert_eq!(asks(&again), [(1, 0)], "it starts");
+    answer(&mut test, again, BeatAnswer::default());
+    test.event(Event::Control(ControlEvent::Connected { worker: Worker::new("c1"), ordered: true }));
+    let ask = test.tick();
+    assert_eq!(asks(&ask), [(PRIORITY, 1)]);
+    let place = Place { host: "n2".into(), port: 8041 };
+    let grant = Grant { worker: Worker::new("c2"), place, priority: PRIORITY, allocation_request: None };
+    let came = answer(&mut test, ask, BeatAnswer { granted: vec![grant], ..BeatAnswer::default() });
+    assert_eq!(came, [Action::Archive(News::Granted(Worker::new("c2")))]);
+    assert_eq!(test.brain.workers(), [Worker::new("c1")]);
+    let completed = Completed { worker: Worker::new("c2"), status: 0, diagnostics: String::new() };
+    let end = BeatAnswer { completed: vec![completed.clone()], ..BeatAnswer::default() };
+    let (_, actions) = test.beat(Ok(end));
+    assert_eq!(actions, [Action::Forget(Worker::new("c2")), Action::Archive(News::Ended(completed))]);
+    // Refused it is refused alone: the worker's request goes on.
+    test.event(Event::Archive(Request::Container(2760)));
+    let refused = RmFailure { kind: RmFailureKind::Refused, text: "too large".into() };
+    let (_, actions) = test.beat(Err(refused));
+    assert!(matches!(&actions[..], [Action::Archive(News::Over(why))] if why.contains("too large")));
+    // What an earlier attempt has left goes back.
+    let strays = vec![Worker::new("c0")];
+    test.beat(Ok(BeatAnswer { strays, ..BeatAnswer::default() }));
+    let actions = test.tick();
+    assert!(
+        matches!(&actions[..], [Action::Beat(sent)] if sent.releases == [Worker::new("c0")]),
+        "{actions:?}"
+    );
 }

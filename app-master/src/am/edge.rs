@@ -16,6 +16,8 @@ use yarn_api::{AmRmClient, ApplicationClient, NodeManagerClients, YarnError};
 use super::environment::Environment;
 use super::event::{Action, BeatAnswer, Event, Registration, RmCommand, Web};
 use super::placement::{Named, Node};
+use crate::archive;
+use crate::archive::errand::{self, News};
 use crate::bridge::Bridge;
 use crate::control::Control;
 use crate::launcher::Launcher;
@@ -49,6 +51,15 @@ impl HeldContainers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Keeps those of earlier attempts: workers, and others.
+    fn keep_previous(&self, containers: &[Container]) -> (Vec<(Worker, Place)>, Vec<Worker>) {
+        let kept = containers.iter().zip(self.keep(containers, true));
+        let (strays, workers): (Vec<_>, Vec<_>) =
+            kept.partition(|(container, _)| container.priority.0 == errand::PRIORITY);
+        let strays = strays.into_iter().map(|(_, (worker, _))| worker);
+        (workers.into_iter().map(|(_, worker)| worker).collect(), strays.collect())
+    }
+
     /// Keeps containers and gives what the ledger needs of them.
     fn keep(&self, containers: &[Container], launched: bool) -> Vec<(Worker, Place)> {
         let mut held = self.lock();
@@ -78,6 +89,7 @@ pub(super) struct Edge {
     held: HeldContainers,
     cluster: Arc<Cluster>,
     rest: Mutex<Option<(String, Rest)>>,
+    archive: mpsc::UnboundedSender<archive::Reply>,
     events: mpsc::UnboundedSender<Event>,
 }
 
@@ -89,11 +101,11 @@ impl Edge {
         nodes: NodeManagerClients,
         bridge: Bridge,
         control: Control,
-        launcher: Launcher,
+        launcher: Arc<Launcher>,
         job_manager: JvmProcess,
+        archive: mpsc::UnboundedSender<archive::Reply>,
         events: mpsc::UnboundedSender<Event>,
     ) -> Self {
-        let launcher = Arc::new(launcher);
         let held = HeldContainers::default();
         let cluster = Arc::new(Cluster::new(&environment));
         Self {
@@ -107,6 +119,7 @@ impl Edge {
             launcher,
             held,
             rest: Mutex::default(),
+            archive,
             events,
         }
     }
@@ -166,6 +179,7 @@ impl Edge {
                     }
                 });
             }
+            Action::Archive(news) => self.tell_archive(news),
             // The loop ends before.
             Action::End(_) => {}
         }
@@ -185,6 +199,21 @@ impl Edge {
                 Err(error) => Event::StartFailed(worker, error.to_string()),
             }
         });
+    }
+
+    fn tell_archive(&self, news: News) {
+        let reply = match news {
+            News::Granted(worker) => {
+                let mut held = self.held.lock();
+                let Some(held) = held.get_mut(&worker) else { return };
+                held.launched = true;
+                archive::Reply::Granted(Box::new(held.container.clone()))
+            }
+            News::Over(why) => archive::Reply::Over(why),
+            News::Ended(completed) => archive::Reply::Ended(completed.status, completed.diagnostics),
+        };
+        // Nobody listens where none is made.
+        drop(self.archive.send(reply));
     }
 
     fn spawn(&self, work: impl Future<Output = Event> + Send + 'static) {
@@ -314,14 +343,12 @@ impl Cluster {
 
 fn registration(response: RegisterResponse, held: &HeldContainers) -> Registration {
     let Resource { memory_mb, vcores, others } = response.max_capability;
-    Registration {
-        maximum: Profile { memory_mb, vcores, resources: others },
-        previous: held.keep(&response.previous_containers, true),
-    }
+    let (previous, strays) = held.keep_previous(&response.previous_containers);
+    Registration { maximum: Profile { memory_mb, vcores, resources: others }, previous, strays }
 }
 
 fn beat(response: AllocateResponse, held: &HeldContainers) -> BeatAnswer {
-    let late = held.keep(&response.previous_containers, true);
+    let (late, strays) = held.keep_previous(&response.previous_containers);
     let places = held.keep(&response.allocated, false);
     let granted = response.allocated.iter().zip(places).map(|(container, (worker, place))| Grant {
         worker,
@@ -338,6 +365,7 @@ fn beat(response: AllocateResponse, held: &HeldContainers) -> BeatAnswer {
         granted: granted.collect(),
         completed: completed.collect(),
         late,
+        strays,
         command: match response.command {
             Some(AmCommand::Resync) => Some(RmCommand::Resync),
             Some(AmCommand::Shutdown) => Some(RmCommand::Shutdown),

@@ -1,5 +1,6 @@
 //! What the container gives: environment variables, `am.json`, credentials, Hadoop configuration.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -108,8 +109,8 @@ impl Environment {
             host: need("NM_HOST")?,
             log_dir: log_dir.ok_or(StartError::Missing("LOG_DIRS"))?.into(),
             self_exe: std::env::current_exe().map_err(place("the path of this program"))?,
-            user: UserIdentity::find(&env).ok_or(StartError::NoUser)?,
-            conf: hadoop_conf(&env, &spec)?,
+            user: hadoop_user(&env)?,
+            conf: hadoop_conf(&env, &spec.hadoop, &spec.hadoop_overrides)?,
             dir,
             credentials,
             spec,
@@ -171,15 +172,24 @@ fn parse_spec(bytes: &[u8]) -> Result<AmSpec, StartError> {
     }
 }
 
+/// Who we are for Hadoop.
+pub(crate) fn hadoop_user(env: &dyn Fn(&str) -> Option<String>) -> Result<UserIdentity, StartError> {
+    UserIdentity::find(env).ok_or(StartError::NoUser)
+}
+
 /// The node's own configuration; what it lacks comes from the client, and the client's overrides win.
-fn hadoop_conf(env: &dyn Fn(&str) -> Option<String>, spec: &AmSpec) -> Result<HadoopConf, ConfError> {
+pub(crate) fn hadoop_conf(
+    env: &dyn Fn(&str) -> Option<String>,
+    client: &BTreeMap<String, String>,
+    overrides: &BTreeMap<String, String>,
+) -> Result<HadoopConf, ConfError> {
     let mut conf = HadoopConf::load(env, &Lookup::new(Defaults::common()))?;
-    for (key, value) in &spec.hadoop {
+    for (key, value) in client {
         if matches!(conf.origin(key), None | Some(Origin::Default)) {
             conf.set(key, value, "the client's configuration");
         }
     }
-    for (key, value) in &spec.hadoop_overrides {
+    for (key, value) in overrides {
         conf.set(key, value, "the client's flink.hadoop.* or flink.yarn.*");
     }
     Ok(conf)

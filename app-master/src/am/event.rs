@@ -5,6 +5,8 @@ use std::fmt;
 use yarn_api::AmError;
 use yarn_api::records::FinalStatus;
 
+use crate::archive;
+use crate::archive::errand::News;
 use crate::bridge::{BridgeEvent, ToJvm};
 use crate::control::ControlEvent;
 use crate::jobmanager::JobManagerEnd;
@@ -31,6 +33,8 @@ pub(super) enum Event {
     JobManagerEnded(JobManagerEnd),
     /// From the client of a per-job cluster, or about its jobs.
     Submission(Input),
+    /// From the maker of class data archives.
+    Archive(archive::Request),
     /// SIGTERM.
     Terminated,
     /// Something of ours broke.
@@ -44,6 +48,8 @@ pub(super) struct Registration {
     pub(super) maximum: Profile,
     /// Containers of earlier attempts.
     pub(super) previous: Vec<(Worker, Place)>,
+    /// Those among them that are no workers.
+    pub(super) strays: Vec<Worker>,
 }
 
 /// What the ResourceManager answers to a heartbeat.
@@ -53,6 +59,8 @@ pub(super) struct BeatAnswer {
     pub(super) completed: Vec<Completed>,
     /// Containers of earlier attempts that it learned of late.
     pub(super) late: Vec<(Worker, Place)>,
+    /// Those that are no workers.
+    pub(super) strays: Vec<Worker>,
     pub(super) command: Option<RmCommand>,
 }
 
@@ -129,6 +137,8 @@ pub(super) enum Action {
     ExplainJob(String, String),
     /// Ask it to end.
     ShutDownJobManager(String),
+    /// Tell the maker of class data archives.
+    Archive(News),
     /// Leave the loop.
     End(Cause),
 }

@@ -15,4 +15,5 @@ mod placement;
 mod run;
 
 pub use environment::{Environment, StartError};
+pub(crate) use environment::{hadoop_conf, hadoop_user};
 pub use run::run;

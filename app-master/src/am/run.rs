@@ -163,7 +163,7 @@ async fn start(
 
     let user = std::env::var("HADOOP_USER_NAME").ok();
     let launcher = Launcher::new(spec, &environment.dir, &address, user, &environment.credentials);
-    let launcher = launcher.map_err(|e| text(&e))?;
+    let launcher = Arc::new(launcher.map_err(|e| text(&e))?);
     let archives = archive::is_possible(&environment);
     if archives && spec.task_manager_archive.is_some() {
         launcher.record_classes();
@@ -194,8 +194,12 @@ async fn start(
         let hint = error.hint(MASTER_ENV).map(|hint| format!("; {hint}")).unwrap_or_default();
         format!("the JobManager cannot be started on {}: {cause}{hint}", environment.host)
     })?;
+    let (archive, replies) = mpsc::unbounded_channel();
     if archives {
-        archive::start(&environment, &thread, &control, &job_manager, is_ready);
+        let told = tell(&events);
+        let ask = Box::new(move |request| told(Event::Archive(request)));
+        let yarn = archive::Yarn { ask, replies, nodes: nodes.clone() };
+        archive::start(&environment, &thread, &control, &job_manager, is_ready, yarn);
     }
     tracing::info!(pid = job_manager.pid(), main_class = spec.job_manager.main_class, "JobManager started");
     let (jvm, ended) = (job_manager.clone(), tell(&events));
@@ -203,7 +207,7 @@ async fn start(
         let report = jvm.wait().await;
         ended(Event::JobManagerEnded(jobmanager::describe_end(&report)));
     });
-    Ok(Edge::new(environment, rm, nodes, bridge, control, launcher, job_manager, events))
+    Ok(Edge::new(environment, rm, nodes, bridge, control, launcher, job_manager, archive, events))
 }
 
 /// SIGTERM is YARN's; SIGINT is for whoever runs it by hand.

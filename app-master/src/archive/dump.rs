@@ -6,18 +6,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use flink_model::archive::{ClassList, RpcJars, dump_options};
+use flink_model::archive::{ClassList, RpcJars, dump_options, is_rpc_jar};
+use flink_model::class_path::is_dist_jar;
 use hadoop_rpc::HadoopConf;
 use taskrunner::archive;
 use taskrunner::exit::ExitReport;
 use taskrunner::jvm::{JvmCommand, JvmProcess};
 use taskrunner::memory;
-use taskrunner::spawn::SpawnThread;
+use taskrunner::node_jars::NodeJars;
 use tokio::time::{Instant, timeout};
+use zip::ZipArchive;
 
 use super::Reason;
 use super::room::{Limits, Used};
-use crate::am::Environment;
+use super::workshop::Workshop;
 
 /// Directory in the container's own, removed when the archive is made.
 const DIRECTORY: &str = ".heddle-archive";
@@ -58,8 +60,9 @@ pub(super) struct Dump<'a> {
     pub(super) wide: bool,
     /// Paths in the container's working directory, as they stand on the class path.
     pub(super) class_path: &'a [String],
+    /// What follows them there.
+    pub(super) node_jars: Option<&'a NodeJars>,
     pub(super) list: &'a ClassList,
-    pub(super) rpc_jars: &'a RpcJars,
 }
 
 /// It lies in its [`Place`].
@@ -70,28 +73,27 @@ pub(super) struct Made {
 }
 
 impl Dump<'_> {
-    pub(super) async fn run(
-        &self,
-        place: &Place,
-        environment: &Environment,
-        thread: &SpawnThread,
-        job_manager: &JvmProcess,
-    ) -> Result<Made, Reason> {
+    pub(super) async fn run(&self, place: &Place, shop: &Workshop) -> Result<Made, Reason> {
         let begin = Instant::now();
-        let limits = limits(environment, job_manager.pid());
-        let used = || of(job_manager.pid()) + of(std::process::id());
-        if let Some(why) = limits.shortage(used()) {
+        if let Some(why) = shop.shortage() {
             return Err(why);
         }
-        let (from, to, jars) = (environment.dir.clone(), place.0.clone(), self.class_path.to_vec());
-        let copied = tokio::task::spawn_blocking(move || copy(&from, &to, &jars)).await;
-        copied.map_err(|e| e.to_string())??;
+        let (from, to, jars, node_jars) =
+            (shop.dir.clone(), place.0.clone(), self.jars(), self.node_jars.cloned());
+        let copied = tokio::task::spawn_blocking(move || {
+            if let Some(jars) = node_jars {
+                jars.link(&from).map_err(|e| format!("cannot link the node's jars: {e}"))?;
+            }
+            copy(&from, &to, &jars)?;
+            unpack_rpc(&from, &to, &jars)
+        });
+        let rpc_jars = copied.await.map_err(|e| e.to_string())??;
         let file = place.0.join(ARCHIVE);
-        let lists = [self.list.resolved(self.rpc_jars), self.list.resolved(&RpcJars::new())];
+        let lists = [self.list.resolved(&rpc_jars), self.list.resolved(&RpcJars::new())];
         for (list, more) in lists.iter().zip([true, false]) {
             std::fs::write(place.0.join(LIST), list)
                 .map_err(|e| format!("cannot write the class list: {e}"))?;
-            let report = self.dump(place, environment, thread, limits, &used).await?;
+            let report = self.dump(place, shop).await?;
             if report.code == Some(0) && file.is_file() {
                 break;
             }
@@ -111,17 +113,16 @@ impl Dump<'_> {
         Ok(Made { file, measured, took: begin.elapsed() })
     }
 
+    /// The class path.
+    fn jars(&self) -> Vec<String> {
+        let node = self.node_jars.map(NodeJars::names).unwrap_or_default();
+        self.class_path.iter().cloned().chain(node).collect()
+    }
+
     /// One run of the JVM.
-    async fn dump(
-        &self,
-        place: &Place,
-        environment: &Environment,
-        thread: &SpawnThread,
-        limits: Limits,
-        used: &(dyn Fn() -> Used + Sync),
-    ) -> Result<Arc<ExitReport>, Reason> {
+    async fn dump(&self, place: &Place, shop: &Workshop) -> Result<Arc<ExitReport>, Reason> {
         let begin = Instant::now();
-        let process = self.command(place, environment)?.spawn(thread).await.map_err(|e| e.to_string())?;
+        let process = self.command(place, shop)?.spawn(&shop.thread).await.map_err(|e| e.to_string())?;
         let guard = Guard(process);
         loop {
             match timeout(LOOK, guard.0.wait()).await {
@@ -130,7 +131,7 @@ impl Dump<'_> {
                     return Err(format!("it took longer than {} s", DEADLINE.as_secs()));
                 }
                 Err(_) => {
-                    if let Some(what) = limits.exceeded(used() + of(guard.0.pid())) {
+                    if let Some(what) = shop.limits.exceeded(shop.used() + of(guard.0.pid())) {
                         return Err(format!("it would have taken more {what} than the container has"));
                     }
                 }
@@ -138,7 +139,7 @@ impl Dump<'_> {
         }
     }
 
-    fn command(&self, place: &Place, environment: &Environment) -> Result<JvmCommand, Reason> {
+    fn command(&self, place: &Place, shop: &Workshop) -> Result<JvmCommand, Reason> {
         let java = self.java.canonicalize().map_err(|e| e.to_string())?;
         let home = java.parent().and_then(Path::parent).ok_or("Java has no directory")?;
         Ok(JvmCommand {
@@ -147,7 +148,7 @@ impl Dump<'_> {
             launcher: ["nice", "-n", "19"].map(str::to_owned).into(),
             java_home: Some(home.display().to_string()),
             jvm_args: dump_options(LIST, ARCHIVE, self.wide),
-            class_path: self.class_path.join(":"),
+            class_path: self.jars().join(":"),
             // Nothing runs; the JVM only wants to be told something.
             main_class: "-version".to_owned(),
             args: Vec::new(),
@@ -156,7 +157,7 @@ impl Dump<'_> {
             stderr: place.0.join(OUTPUT),
             log: None,
             dir: place.0.clone(),
-            self_exe: environment.self_exe.clone(),
+            self_exe: shop.self_exe.clone(),
         })
     }
 }
@@ -170,19 +171,23 @@ impl Drop for Guard {
     }
 }
 
-/// The limits of our container: what the NodeManager looks at, and the kernel.
-pub(super) fn limits(environment: &Environment, pid: u32) -> Limits {
+/// The limits of a container of this memory: what the NodeManager looks at, and the kernel. `pid` is of a process in it.
+pub(super) fn limits(conf: &HadoopConf, memory_mb: u64, pid: u32) -> Limits {
+    let cgroup = memory::sample(pid).map(|sample| sample.cgroup_limit).filter(|limit| *limit > 0);
+    Limits::new(memory_mb, ratio(conf), cgroup)
+}
+
+/// Address space for each byte of a container's memory, where NodeManagers look at it.
+pub(super) fn ratio(conf: &HadoopConf) -> Option<f64> {
     const CHECK: &str = "yarn.nodemanager.vmem-check-enabled";
     const RATIO: &str = "yarn.nodemanager.vmem-pmem-ratio";
     const YARNS_RATIO: f64 = 2.1;
-    let conf: &HadoopConf = &environment.conf;
     let checked = conf.get_bool(CHECK, true).unwrap_or(true);
     let ratio = conf.get(RATIO).ok().flatten().and_then(|text| text.trim().parse().ok());
-    let cgroup = memory::sample(pid).map(|sample| sample.cgroup_limit).filter(|limit| *limit > 0);
-    Limits::new(environment.spec.memory_mb, checked.then(|| ratio.unwrap_or(YARNS_RATIO)), cgroup)
+    checked.then(|| ratio.filter(|ratio| *ratio > 0.0).unwrap_or(YARNS_RATIO))
 }
 
-fn of(pid: u32) -> Used {
+pub(super) fn of(pid: u32) -> Used {
     memory::sample(pid)
         .map_or_else(Used::default, |sample| Used { resident: sample.rss, virtual_size: sample.virtual_size })
 }
@@ -209,4 +214,24 @@ fn copy(from: &Path, to: &Path, jars: &[String]) -> Result<(), Reason> {
         file.set_modified(SystemTime::UNIX_EPOCH).map_err(|e| cannot("set the time of", &target, e))?;
     }
     Ok(())
+}
+
+/// Unpacks the jars of Flink's RPC classes, which flink-dist holds: so does Flink, to read them from there.
+fn unpack_rpc(from: &Path, to: &Path, jars: &[String]) -> Result<RpcJars, Reason> {
+    let mut unpacked = RpcJars::new();
+    for jar in jars.iter().filter(|jar| is_dist_jar(jar)) {
+        let cannot = |e: &dyn std::fmt::Display| format!("cannot unpack the RPC classes of {jar}: {e}");
+        let mut dist =
+            ZipArchive::new(File::open(from.join(jar)).map_err(|e| cannot(&e))?).map_err(|e| cannot(&e))?;
+        let inner: Vec<String> =
+            dist.file_names().filter(|name| is_rpc_jar(name)).map(str::to_owned).collect();
+        for name in inner {
+            let target = to.join(&name);
+            let mut content = dist.by_name(&name).map_err(|e| cannot(&e))?;
+            std::io::copy(&mut content, &mut File::create(&target).map_err(|e| cannot(&e))?)
+                .map_err(|e| cannot(&e))?;
+            unpacked.insert(name.trim_end_matches(".jar").to_owned(), target.display().to_string());
+        }
+    }
+    Ok(unpacked)
 }

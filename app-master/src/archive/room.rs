@@ -4,6 +4,8 @@
 pub(super) const NEED: u64 = 448 << 20;
 /// Address space that it needs at most.
 const NEED_VIRTUAL: u64 = 5 << 30;
+/// What heddle-am has in a container in which nothing else runs.
+const BESIDE: Used = Used { resident: 48 << 20, virtual_size: 384 << 20 };
 /// Beyond this part of a limit the NodeManager may already see more than we do.
 const PART: f64 = 0.95;
 
@@ -71,6 +73,29 @@ impl Limits {
     }
 }
 
+/// Memory, MiB, of a container that has room for making an archive and nothing else. `ratio` as for [`Limits::new`].
+pub(super) fn container_mb(ratio: Option<f64>) -> u64 {
+    let need = Used { resident: NEED, virtual_size: NEED_VIRTUAL } + BESIDE;
+    let for_virtual = ratio.map_or(0.0, |ratio| need.virtual_size as f64 / ratio);
+    // Without a fraction, and one more for what the division loses.
+    (((need.resident as f64).max(for_virtual) / PART / f64::from(1 << 20)) as u64).saturating_add(2)
+}
+
+/// The memory of a container for it, or why none is asked for. `allowed`: `heddle.archive.container`. `largest_mb`: the largest
+/// container of the cluster; 0: not known.
+pub(super) fn elsewhere(ratio: Option<f64>, allowed: bool, largest_mb: u64) -> Result<u64, String> {
+    let need = container_mb(ratio);
+    if !allowed {
+        return Err("heddle.archive.container is false".to_owned());
+    }
+    if largest_mb > 0 && need > largest_mb {
+        return Err(format!(
+            "a container of its own would need {need} MiB, and YARN's largest one has {largest_mb} MiB"
+        ));
+    }
+    Ok(need)
+}
+
 fn part(limit: u64) -> u64 {
     (limit as f64 * PART) as u64
 }
@@ -92,5 +117,19 @@ mod tests {
         assert!(Limits::new(8192, None, Some(700 << 20)).shortage(used(300, 3000)).is_some());
         assert_eq!(limits.exceeded(used(1519, 0)), None);
         assert_eq!(limits.exceeded(used(1521, 0)), Some("memory"));
+    }
+
+    #[test]
+    fn a_container_of_its_own_has_just_enough_room() {
+        for ratio in [None, Some(0.7), Some(1.0), Some(2.1), Some(5.0), Some(100.0)] {
+            let mb = container_mb(ratio);
+            assert_eq!(Limits::new(mb, ratio, None).shortage(BESIDE), None, "{ratio:?}");
+            assert!(Limits::new(mb - 4, ratio, None).shortage(BESIDE).is_some(), "{ratio:?}: {mb}");
+        }
+        assert!((2700..2800).contains(&container_mb(Some(2.1))));
+        assert_eq!(elsewhere(Some(2.1), true, 0), Ok(container_mb(Some(2.1))));
+        assert_eq!(elsewhere(Some(2.1), true, 4096), elsewhere(Some(2.1), true, 0));
+        assert!(elsewhere(Some(2.1), true, 2048).unwrap_err().contains("largest one has 2048 MiB"));
+        assert!(elsewhere(None, false, 0).unwrap_err().contains("heddle.archive.container"));
     }
 }

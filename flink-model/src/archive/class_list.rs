@@ -141,8 +141,13 @@ impl<'a> Class<'a> {
     }
 }
 
+/// Whether an entry of flink-dist is a jar with Flink's RPC classes.
+pub fn is_rpc_jar(entry: &str) -> bool {
+    entry.starts_with("flink-rpc-") && entry.ends_with(".jar") && !entry.contains('/')
+}
+
 /// The name of an RPC jar without what makes it unique: `flink-rpc-akka` of `file:/tmp/flink-rpc-akka<uuid>.jar` or `file:/tmp/flink-rpc-akka_<uuid>.jar`.
-pub fn rpc_jar(source: &str) -> Option<&str> {
+pub(super) fn rpc_jar(source: &str) -> Option<&str> {
     const UUID: usize = 36;
     let stem = source.strip_prefix("file:")?.rsplit('/').next()?.strip_suffix(".jar")?;
     let name = stem.get(..stem.len().checked_sub(UUID)?)?.trim_end_matches('_');

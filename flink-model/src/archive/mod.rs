@@ -19,7 +19,7 @@ use crate::memory::Role;
 use crate::spec::{Resource, ResourceKind};
 use crate::units::MemorySize;
 
-pub use class_list::{ClassList, LAMBDA_LINES_SINCE, RpcJars, rpc_jar};
+pub use class_list::{ClassList, LAMBDA_LINES_SINCE, RpcJars, is_rpc_jar};
 
 /// Directory of the archives, below a store's root.
 pub const DIRECTORY: &str = "cds";
@@ -111,8 +111,9 @@ pub struct JavaId {
 }
 
 impl JavaId {
-    /// From the file `release` of a Java's directory. `wide`: what [`wide_references`] says.
-    pub fn of(release_file: &str, architecture: &str, wide: bool) -> Option<Self> {
+    /// From the file `release` of a Java's directory. `wide`: what [`wide_references`] says; `beside`: what tells the jars that are not the
+    /// container's own from those of other nodes, empty if there are none.
+    pub fn of(release_file: &str, architecture: &str, wide: bool, beside: &str) -> Option<Self> {
         let feature = java_version(release_file)?;
         let value = |key: &str| {
             let line =
@@ -122,7 +123,7 @@ impl JavaId {
         let version = value("JAVA_RUNTIME_VERSION").or_else(|| value("JAVA_VERSION"))?;
         let version: String =
             version.chars().filter(|c| c.is_ascii_alphanumeric() || ".+-".contains(*c)).take(40).collect();
-        let hash = short_hash(&format!("{architecture} {wide}\n{release_file}"), 12);
+        let hash = short_hash(&format!("{architecture} {wide} {beside}\n{release_file}"), 12);
         Some(Self { feature, text: format!("{version}-{hash}") })
     }
 }

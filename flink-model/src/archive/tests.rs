@@ -75,13 +75,14 @@ fn names_tell_what_is_needed_and_come_back() {
 #[test]
 fn java_is_told_by_all_that_its_release_file_says() {
     let debian = "IMPLEMENTOR=\"Debian\"\nJAVA_RUNTIME_VERSION=\"17.0.15+6-Debian-1deb12u1\"\nJAVA_VERSION=\"17.0.15\"\n";
-    let id = |text: &str, wide| JavaId::of(text, "x86_64", wide).unwrap();
+    let id = |text: &str, wide| JavaId::of(text, "x86_64", wide, "").unwrap();
     assert_eq!(id(debian, false).feature, 17);
     assert!(id(debian, false).text.starts_with("17.0.15+6-Debian-1deb12u1-"));
     assert_ne!(id(debian, false), id(debian, true));
-    assert_ne!(id(debian, false), JavaId::of(debian, "aarch64", false).unwrap());
+    assert_ne!(Some(id(debian, false)), JavaId::of(debian, "x86_64", false, "hadoop"));
+    assert_ne!(id(debian, false), JavaId::of(debian, "aarch64", false, "").unwrap());
     assert_ne!(id(debian, false), id(&debian.replace("\"Debian\"", "\"Other\""), false));
-    assert_eq!(JavaId::of("", "x86_64", false), None);
+    assert_eq!(JavaId::of("", "x86_64", false, ""), None);
 }
 
 #[test]
@@ -137,6 +138,9 @@ fn a_class_list_from_the_log() {
 
 #[test]
 fn rpc_jars_by_name() {
+    use super::class_list::rpc_jar;
+    assert!(is_rpc_jar("flink-rpc-akka.jar"));
+    assert!(!["flink-rpc-akka.txt", "META-INF/flink-rpc-x.jar", "x.jar"].iter().any(|name| is_rpc_jar(name)));
     let uuid = "d499512a-bccb-4ce5-8aae-db9c2dc614ae";
     assert_eq!(rpc_jar(&format!("file:/tmp/flink-rpc-akka_{uuid}.jar")), Some("flink-rpc-akka"));
     assert_eq!(rpc_jar(&format!("file:/tmp/x{uuid}.jar")), None);

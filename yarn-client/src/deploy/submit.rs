@@ -16,6 +16,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use hadoop_fs::Source;
 use hadoop_rpc::Credentials;
 use rand::RngCore;
+use taskrunner::links;
 use yarn_api::records::{
     self, AccessType, ContainerLaunchContext, LocalResource, LocalResourceType, LogAggregation, Priority,
     SubmissionContext, Visibility,
@@ -104,7 +105,7 @@ pub(crate) fn spec(
     let job_manager =
         plan::job_manager_template(shipped, prepared.release, prepared.mode, &prepared.cluster, &around);
     let task_manager = plan::task_manager_template(shipped, prepared.release, &around);
-    // What the ApplicationMaster hands on itself, over gRPC.
+    // What the ApplicationMaster hands on itself, by the control protocol.
     let sent = std::iter::once(shipped.file_name.to_owned());
     let sent = sent.chain(prepared.logging.1.iter().map(|file| file.key.clone())).collect();
     let (own, worker): (Vec<_>, Vec<_>) =
@@ -143,6 +144,8 @@ pub(crate) fn spec(
         job_manager_archive: None,
         task_manager_archive: None,
         memory_mb: prepared.cluster.am_memory_mb(),
+        archive_container: conf.require(&options::ARCHIVE_CONTAINER).map_err(bad_value)?,
+        largest_container_mb: ground.facts.application.max_capability.memory_mb,
     })
 }
 
@@ -158,7 +161,10 @@ pub(crate) fn submission(
     let local_resources: BTreeMap<String, LocalResource> = resources
         .iter()
         .filter(|r| r.key != TASKRUNNER)
-        .map(|r| Ok((r.key.clone(), local_resource(r)?)))
+        .map(|r| {
+            let key = if prepared.fast_start { links::name(&r.key) } else { r.key.clone() };
+            Ok((key, local_resource(r)?))
+        })
         .collect::<Result<_, Failure>>()?;
     let capability =
         records::Resource::new(prepared.cluster.am_memory_mb(), prepared.cluster.am_vcores.unsigned_abs());

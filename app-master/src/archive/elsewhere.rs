@@ -1,0 +1,163 @@
+//! A container of its own for an archive: what the ApplicationMaster puts into it, and what runs there.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use flink_model::archive::{ArchiveOrder, ClassList};
+use flink_model::spec::{AmSpec, CONTROL_SECRET_ALIAS, Resource, ResourceKind, Visibility};
+use hadoop_fs::{Source, WriteOptions};
+use hadoop_rpc::Credentials;
+use serde::{Deserialize, Serialize};
+use taskrunner::archive;
+use taskrunner::expand;
+use taskrunner::node_jars::NodeJars;
+use taskrunner::spawn::SpawnThread;
+use yarn_api::NodeManagerClients;
+use yarn_api::records::{Container, ContainerLaunchContext};
+
+use super::Reason;
+use super::dump;
+use super::workshop::{self, Material, Workshop};
+use crate::am::{Environment, hadoop_conf, hadoop_user};
+use crate::launcher;
+
+/// The argument by which heddle-am knows that it is to make an archive.
+pub const SUBCOMMAND: &str = "make-archive";
+/// Key of our own program among the containers' files.
+const PROGRAM: &str = "heddle-am";
+/// Key of the [`Job`].
+const JOB_FILE: &str = "archive.json";
+/// The log files' stem, in the container's log directory.
+pub(super) const LOG_NAME: &str = "heddle-archive";
+const USER_VARIABLE: &str = "HADOOP_USER_NAME";
+
+/// What heddle-am is told in the container.
+#[derive(Debug, Serialize, Deserialize)]
+struct Job {
+    order: ArchiveOrder,
+    java: PathBuf,
+    /// What archives know that Java by.
+    java_id: String,
+    wide: bool,
+    /// The role's class path and environment, for the node's jars on it.
+    class_path: Vec<String>,
+    env: BTreeMap<String, String>,
+    class_list: String,
+    /// Memory of the container, MiB.
+    memory_mb: u64,
+    staging_dir: String,
+    hadoop: BTreeMap<String, String>,
+    hadoop_overrides: BTreeMap<String, String>,
+}
+
+/// Starts heddle-am in the container, with all that it needs.
+pub(super) async fn start(
+    environment: &Environment,
+    nodes: &NodeManagerClients,
+    container: &Container,
+    material: &Material<'_>,
+) -> Result<(), Reason> {
+    let spec = &environment.spec;
+    let is_master =
+        spec.job_manager_archive.as_ref().is_some_and(|order| order.directory == material.order.directory);
+    let jvm = if is_master { &spec.job_manager } else { &spec.task_manager };
+    let staging_dir = spec.staging_dir.as_deref().ok_or("the application has no directory")?;
+    let mut files = files(spec, material.order)?;
+    let job = Job {
+        order: material.order.clone(),
+        java: material.java.clone(),
+        java_id: material.id.text.clone(),
+        wide: material.wide,
+        class_path: jvm.class_path.clone(),
+        env: jvm.env.clone(),
+        class_list: material.list.text().to_owned(),
+        memory_mb: container.resource.memory_mb,
+        staging_dir: staging_dir.to_owned(),
+        hadoop: spec.hadoop.clone(),
+        hadoop_overrides: spec.hadoop_overrides.clone(),
+    };
+    files.push(upload(environment, material.order, staging_dir, &job).await?);
+    let context = ContainerLaunchContext {
+        local_resources: launcher::local_resources(&files, spec.fast_start).map_err(|e| e.to_string())?,
+        environment: BTreeMap::from([(USER_VARIABLE.to_owned(), environment.user.effective.clone())]),
+        commands: vec![format!(
+            "./{PROGRAM} {SUBCOMMAND} 1><LOG_DIR>/{LOG_NAME}.out 2><LOG_DIR>/{LOG_NAME}.log"
+        )],
+        tokens: credentials(&environment.credentials).to_writable_bytes(),
+        acls: launcher::acls(spec).map_err(|e| e.to_string())?,
+        service_data: BTreeMap::new(),
+    };
+    launcher::start_container(nodes, container, &context).await.map_err(|e| e.to_string())
+}
+
+/// Our program and the jars of the class path, as the containers of the role have them.
+fn files(spec: &AmSpec, order: &ArchiveOrder) -> Result<Vec<Resource>, Reason> {
+    let all = spec.task_manager_resources.iter().chain(&spec.application_master_resources);
+    let keys = std::iter::once(PROGRAM).chain(order.class_path.iter().map(String::as_str));
+    keys.map(|key| {
+        let found = all.clone().find(|resource| resource.key == key);
+        found.cloned().ok_or_else(|| format!("am.json does not say where {key} is"))
+    })
+    .collect()
+}
+
+/// The job, in the application's directory.
+async fn upload(
+    environment: &Environment,
+    order: &ArchiveOrder,
+    staging_dir: &str,
+    job: &Job,
+) -> Result<Resource, Reason> {
+    let role = order.directory.rsplit('/').next().unwrap_or_default();
+    let url = format!("{}/{role}.json", staging_dir.trim_end_matches('/'));
+    let content = serde_json::to_vec(job).map_err(|e| e.to_string())?;
+    let storage = workshop::storage(&environment.conf, &environment.user, staging_dir)?;
+    let options =
+        WriteOptions { mode: Some(0o600), overwrite: true, fitted: true, ..WriteOptions::default() };
+    let written = storage.write_file(&url, &Source::Bytes(content.into()), &options).await;
+    let written = written.map_err(|e| e.to_string())?;
+    Ok(Resource {
+        key: JOB_FILE.to_owned(),
+        url,
+        size: written.len,
+        modification_time: i64::try_from(written.modified_ms).map_err(|e| e.to_string())?,
+        visibility: Visibility::Application,
+        kind: ResourceKind::File,
+    })
+}
+
+/// It works for the store alone, and has no word in the application.
+fn credentials(ours: &Credentials) -> Credentials {
+    let mut credentials = launcher::worker_credentials(ours);
+    credentials.secrets.remove(CONTROL_SECRET_ALIAS);
+    credentials
+}
+
+/// What runs in the container: makes the archive and puts it into the store; says which.
+pub async fn run() -> Result<String, String> {
+    let env = |name: &str| std::env::var(name).ok();
+    let dir = std::env::current_dir().map_err(|e| format!("cannot tell the working directory: {e}"))?;
+    let text = std::fs::read(dir.join(JOB_FILE)).map_err(|e| format!("cannot read {JOB_FILE}: {e}"))?;
+    let job: Job = serde_json::from_slice(&text).map_err(|e| format!("{JOB_FILE}: {e}"))?;
+    let conf = hadoop_conf(&env, &job.hadoop, &job.hadoop_overrides).map_err(|e| e.to_string())?;
+    let lookup = |name: &str| job.env.get(name).cloned().or_else(|| env(name));
+    let node_jars = NodeJars::find(&expand::class_path(&job.class_path, "", &lookup).0);
+    let here = archive::id(&job.java, job.wide, node_jars.as_ref()).filter(|id| id.text == job.java_id);
+    let id = here.ok_or_else(|| {
+        format!("{} is not Java {} on this node, or its Hadoop is another", job.java.display(), job.java_id)
+    })?;
+    let shop = Workshop {
+        self_exe: std::env::current_exe()
+            .map_err(|e| format!("cannot tell the path of this program: {e}"))?,
+        user: hadoop_user(&env).map_err(|e| e.to_string())?,
+        container: env("CONTAINER_ID").unwrap_or_default(),
+        staging_dir: Some(job.staging_dir),
+        limits: dump::limits(&conf, job.memory_mb, std::process::id()),
+        beside: None,
+        thread: SpawnThread::start().map_err(|e| format!("cannot start a thread: {e}"))?,
+        dir,
+        conf,
+    };
+    let (order, list) = (&job.order, ClassList::received(job.class_list));
+    shop.make(&Material { order, java: job.java, id, wide: job.wide, node_jars, list }).await
+}

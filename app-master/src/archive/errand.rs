@@ -1,0 +1,403 @@
+//! The container for an archive that our own has no room for: when YARN is asked for it, and when it is given up. Pure.
+//!
+//! ```text
+//! Idle ─want─► Due ─all workers are there─► Asked ─grant─► Held ─its end─► Idle
+//!               ▲                             │              │
+//!               └────── a worker waits ───────┤              │
+//!                       too late, refused ────┴──────────────┴─ too long, a worker waits ─► Idle
+//! ```
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::ledger::types::{Ask, Completed, Grant, Outgoing, Profile, Worker};
+
+/// Priority of the ask: after those of all workers, whose numbers are small.
+pub(crate) const PRIORITY: i32 = 1_000_000;
+/// How long YARN is given to find a place.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a worker waits at most for the room that the container may have.
+const YIELD_AFTER: Duration = Duration::from_secs(5);
+/// For the container to do its work.
+const LONGEST: Duration = Duration::from_secs(600);
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+enum State {
+    #[default]
+    Idle,
+    /// Wanted; workers come first.
+    Due,
+    /// YARN is asked, until then.
+    Asked(Instant),
+    /// Ours until it ends. `waited`: since when a worker has been waiting.
+    Held { worker: Worker, until: Instant, waited: Option<Instant> },
+}
+
+/// What became of the wish.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum News {
+    /// Here it is: to be started.
+    Granted(Worker),
+    /// There is none, or no longer.
+    Over(String),
+    /// It has ended by itself.
+    Ended(Completed),
+}
+
+/// How the job's workers are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Workers {
+    /// Some are not granted yet.
+    pub(crate) waiting: bool,
+    /// Some start.
+    pub(crate) starting: bool,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Errand {
+    state: State,
+    size: Profile,
+    /// How many containers the ResourceManager believes to owe; none: something may have been lost, or crossed on the way.
+    told: Option<u32>,
+    /// On their way back, and whether the ResourceManager knows.
+    returned: Vec<(Worker, bool)>,
+    news: Vec<News>,
+}
+
+impl Errand {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: State::Idle,
+            size: Profile::default(),
+            told: Some(0),
+            returned: Vec::new(),
+            news: Vec::new(),
+        }
+    }
+
+    /// Whether a container is an errand's, by the priority of its ask.
+    pub(crate) fn is_for(grant: &Grant) -> bool {
+        grant.allocation_request.filter(|id| *id > 0).unwrap_or(i64::from(grant.priority))
+            == i64::from(PRIORITY)
+    }
+
+    /// Whether these asks are an errand's; one is never sent together with others.
+    pub(crate) fn is_ask(asks: &[Ask]) -> bool {
+        asks.iter().any(|ask| ask.priority == PRIORITY)
+    }
+
+    /// A container of this memory is wanted. What was wanted before is over.
+    pub(crate) fn want(&mut self, memory_mb: u64) {
+        self.release();
+        self.size = Profile { memory_mb, vcores: 1, ..Profile::default() };
+        self.state = State::Due;
+    }
+
+    /// The container is of no use.
+    pub(crate) fn give_back(&mut self) {
+        self.over("it is not wanted any more".to_owned());
+    }
+
+    fn release(&mut self) {
+        if let State::Held { worker, .. } = std::mem::take(&mut self.state) {
+            self.returned.push((worker, false));
+        }
+    }
+
+    /// Containers that an earlier ApplicationMaster has left.
+    pub(crate) fn strays(&mut self, workers: Vec<Worker>) {
+        self.returned.extend(workers.into_iter().map(|worker| (worker, false)));
+    }
+
+    /// Whether there is nothing to look after.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.state == State::Idle && self.news.is_empty()
+    }
+
+    /// Whether heartbeats should be quick.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self.state, State::Asked(_))
+    }
+
+    /// When [`Errand::tick`] is due.
+    pub(crate) fn wake(&self) -> Option<Instant> {
+        match &self.state {
+            State::Idle | State::Due => None,
+            State::Asked(until) => Some(*until),
+            State::Held { until, waited, .. } => {
+                Some(waited.map_or(*until, |since| (since + YIELD_AFTER).min(*until)))
+            }
+        }
+    }
+
+    /// Time has passed, or something has happened to the workers. `largest`: the largest container, once we are registered.
+    pub(crate) fn tick(&mut self, workers: Workers, largest: Option<&Profile>, now: Instant) -> Vec<News> {
+        let size = self.size.memory_mb;
+        match (&mut self.state, largest) {
+            (State::Due, Some(largest)) if size > largest.memory_mb => {
+                let largest = largest.memory_mb;
+                self.over(format!(
+                    "the queue's largest container has {largest} MiB, and {size} MiB are needed"
+                ));
+            }
+            (State::Due, Some(_)) if workers == Workers::default() => {
+                self.state = State::Asked(now + PATIENCE)
+            }
+            (State::Asked(_), _) if workers.waiting => self.state = State::Due,
+            (State::Asked(until), _) if now >= *until => {
+                self.over(format!("YARN gave no container of {size} MiB within {} s", PATIENCE.as_secs()));
+            }
+            (State::Held { until, .. }, _) if now >= *until => {
+                self.over(format!("its container took longer than {} s", LONGEST.as_secs()));
+            }
+            (State::Held { waited, .. }, _) => {
+                *waited = workers.waiting.then(|| waited.unwrap_or(now));
+                if waited.is_some_and(|since| now >= since + YIELD_AFTER) {
+                    self.over("its container was given back, because a worker waits for one".to_owned());
+                }
+            }
+            _ => {}
+        }
+        std::mem::take(&mut self.news)
+    }
+
+    fn over(&mut self, why: String) {
+        self.release();
+        self.news.push(News::Over(why));
+    }
+
+    /// Adds to what the next heartbeat carries. An ask goes alone, so that one that is refused is refused alone.
+    pub(crate) fn add_to(&self, outgoing: &mut Outgoing) {
+        let untold = self.returned.iter().filter(|(_, told)| !told);
+        outgoing.releases.extend(untold.map(|(worker, _)| worker.clone()));
+        let count = u32::from(matches!(self.state, State::Asked(_)));
+        if outgoing.asks.is_empty() && self.told != Some(count) {
+            outgoing.asks.push(Ask { priority: PRIORITY, profile: self.size.clone(), count });
+        }
+    }
+
+    /// The ResourceManager has answered a heartbeat that carried `sent`. `certain`: no earlier try of it was lost.
+    pub(crate) fn answered(&mut self, sent: &Outgoing, certain: bool) {
+        match sent.asks.iter().find(|ask| ask.priority == PRIORITY) {
+            Some(ask) => self.told = certain.then_some(ask.count),
+            None if !certain && self.size.memory_mb > 0 => self.told = None,
+            None => {}
+        }
+        for (worker, told) in &mut self.returned {
+            *told |= certain && sent.releases.contains(worker);
+        }
+    }
+
+    /// A container of an errand's.
+    pub(crate) fn granted(&mut self, worker: Worker, now: Instant) {
+        // It may have crossed an ask that was said again.
+        self.told = None;
+        if matches!(self.state, State::Asked(_)) {
+            self.news.push(News::Granted(worker.clone()));
+            self.state = State::Held { worker, until: now + LONGEST, waited: None };
+        } else {
+            self.returned.push((worker, false));
+        }
+    }
+
+    /// A container has ended; gives it back if it is none of ours.
+    pub(crate) fn completed(&mut self, completed: Completed) -> Option<Completed> {
+        if matches!(&self.state, State::Held { worker, .. } if *worker == completed.worker) {
+            self.state = State::Idle;
+            self.news.push(News::Ended(completed));
+            return None;
+        }
+        let before = self.returned.len();
+        self.returned.retain(|(worker, _)| *worker != completed.worker);
+        (self.returned.len() == before).then_some(completed)
+    }
+
+    /// The ResourceManager refuses the ask, and would again.
+    pub(crate) fn refused(&mut self, why: &str) {
+        self.told = Some(0);
+        if matches!(self.state, State::Asked(_)) {
+            self.over(format!("YARN refuses the request: {why}"));
+        }
+    }
+
+    /// The ResourceManager starts from nothing.
+    pub(crate) fn forgotten(&mut self) {
+        self.told = Some(0);
+        self.returned.iter_mut().for_each(|(_, told)| *told = false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: Workers = Workers { waiting: false, starting: false };
+    const WAITING: Workers = Workers { waiting: true, starting: false };
+    const STARTING: Workers = Workers { waiting: false, starting: true };
+
+    fn largest() -> Profile {
+        Profile { memory_mb: 4096, vcores: 4, ..Profile::default() }
+    }
+
+    fn outgoing(errand: &Errand) -> Outgoing {
+        let mut outgoing = Outgoing::default();
+        errand.add_to(&mut outgoing);
+        outgoing
+    }
+
+    /// One heartbeat; gives the count that it asked for.
+    fn beat(errand: &mut Errand) -> Option<u32> {
+        let sent = outgoing(errand);
+        errand.answered(&sent, true);
+        sent.asks.first().map(|ask| ask.count)
+    }
+
+    fn asked(now: Instant) -> Errand {
+        let mut errand = Errand::new();
+        errand.want(2700);
+        assert_eq!(errand.tick(NONE, Some(&largest()), now), []);
+        assert_eq!(beat(&mut errand), Some(1));
+        assert_eq!(beat(&mut errand), None, "said once");
+        errand
+    }
+
+    fn held(now: Instant) -> (Errand, Worker) {
+        let (mut errand, worker) = (asked(now), Worker::new("c9"));
+        errand.granted(worker.clone(), now);
+        assert_eq!(errand.tick(NONE, Some(&largest()), now), [News::Granted(worker.clone())]);
+        assert_eq!((beat(&mut errand), beat(&mut errand)), (Some(0), None), "no second one");
+        (errand, worker)
+    }
+
+    fn completed(worker: &Worker) -> Completed {
+        Completed { worker: worker.clone(), status: 0, diagnostics: String::new() }
+    }
+
+    #[test]
+    fn workers_come_first() {
+        let now = Instant::now();
+        let mut errand = Errand::new();
+        assert!(errand.is_idle());
+        errand.want(2700);
+        for workers in [WAITING, STARTING] {
+            assert_eq!(errand.tick(workers, Some(&largest()), now), []);
+            assert_eq!(outgoing(&errand), Outgoing::default());
+        }
+        assert_eq!(errand.tick(NONE, None, now), [], "not registered");
+        assert!(!errand.is_busy());
+        let mut errand = asked(now);
+        assert!(errand.is_busy());
+        // One that starts does not matter any more, one that waits does.
+        assert_eq!(errand.tick(STARTING, Some(&largest()), now), []);
+        assert_eq!(beat(&mut errand), None);
+        assert_eq!(errand.tick(WAITING, Some(&largest()), now), []);
+        let worker = Ask { priority: 1, profile: largest(), count: 1 };
+        let mut with_workers = Outgoing { asks: vec![worker], releases: vec![] };
+        errand.add_to(&mut with_workers);
+        assert!(!Errand::is_ask(&with_workers.asks), "it goes alone");
+        assert_eq!(beat(&mut errand), Some(0), "taken back");
+        assert_eq!(errand.tick(NONE, Some(&largest()), now), []);
+        assert_eq!(beat(&mut errand), Some(1), "and asked for again");
+    }
+
+    #[test]
+    fn the_container_works_and_ends() {
+        let now = Instant::now();
+        let (mut errand, worker) = held(now);
+        let other = completed(&Worker::new("c1"));
+        assert_eq!(errand.completed(other.clone()), Some(other), "a worker's end");
+        assert_eq!(errand.completed(completed(&worker)), None);
+        assert_eq!(errand.tick(NONE, Some(&largest()), now), [News::Ended(completed(&worker))]);
+        assert!(errand.is_idle() && errand.wake().is_none());
+        assert_eq!(outgoing(&errand), Outgoing::default());
+    }
+
+    #[test]
+    fn no_place_in_time_too_large_or_refused() {
+        let now = Instant::now();
+        let over = |news: Vec<News>, word: &str| {
+            assert!(matches!(&news[..], [News::Over(why)] if why.contains(word)), "{news:?}");
+        };
+        let mut errand = asked(now);
+        let late = errand.wake().unwrap();
+        assert_eq!(late, now + PATIENCE);
+        over(errand.tick(NONE, Some(&largest()), late), "within 60 s");
+        assert_eq!(beat(&mut errand), Some(0), "taken back");
+        // It comes after all, and goes back.
+        let worker = Worker::new("c9");
+        errand.granted(worker.clone(), late);
+        assert_eq!(outgoing(&errand).releases, std::slice::from_ref(&worker));
+        beat(&mut errand);
+        assert_eq!(outgoing(&errand), Outgoing::default());
+        assert_eq!(errand.completed(completed(&worker)), None);
+
+        let mut errand = Errand::new();
+        errand.want(4097);
+        over(errand.tick(NONE, Some(&largest()), now), "4096 MiB, and 4097 MiB");
+        assert_eq!(outgoing(&errand), Outgoing::default(), "nothing is asked for");
+
+        let mut errand = asked(now);
+        errand.refused("no such label");
+        over(errand.tick(NONE, Some(&largest()), now), "no such label");
+        assert_eq!(outgoing(&errand), Outgoing::default());
+    }
+
+    #[test]
+    fn a_worker_that_waits_gets_the_room() {
+        let now = Instant::now();
+        let (mut errand, worker) = held(now);
+        assert_eq!(errand.tick(WAITING, Some(&largest()), now), []);
+        let soon = now + YIELD_AFTER / 2;
+        assert_eq!(errand.tick(NONE, Some(&largest()), soon), [], "it did not wait long");
+        assert_eq!(errand.tick(WAITING, Some(&largest()), soon), []);
+        assert_eq!(errand.wake(), Some(soon + YIELD_AFTER));
+        let news = errand.tick(WAITING, Some(&largest()), soon + YIELD_AFTER);
+        assert!(matches!(&news[..], [News::Over(why)] if why.contains("a worker waits")), "{news:?}");
+        assert_eq!(outgoing(&errand).releases, [worker]);
+
+        let (mut errand, worker) = held(now);
+        let news = errand.tick(NONE, Some(&largest()), now + LONGEST);
+        assert!(matches!(&news[..], [News::Over(_)]));
+        assert_eq!(outgoing(&errand).releases, [worker]);
+    }
+
+    #[test]
+    fn what_was_lost_is_said_again() {
+        let now = Instant::now();
+        let mut errand = Errand::new();
+        errand.answered(&Outgoing::default(), false);
+        assert_eq!(outgoing(&errand), Outgoing::default(), "nothing was ever asked for");
+        let mut errand = asked(now);
+        errand.answered(&Outgoing::default(), false);
+        assert_eq!(beat(&mut errand), Some(1));
+        errand.forgotten();
+        assert_eq!(beat(&mut errand), Some(1));
+        let (mut errand, worker) = held(now);
+        errand.give_back();
+        let sent = outgoing(&errand);
+        errand.answered(&sent, false);
+        assert_eq!(outgoing(&errand).releases, std::slice::from_ref(&worker));
+        beat(&mut errand);
+        assert_eq!(outgoing(&errand).releases, []);
+        errand.forgotten();
+        assert_eq!(outgoing(&errand).releases, [worker]);
+        errand.strays(vec![Worker::new("c3")]);
+        assert_eq!(outgoing(&errand).releases.len(), 2);
+    }
+
+    #[test]
+    fn containers_are_known_by_their_priority() {
+        let place = crate::ledger::types::Place { host: "n".into(), port: 1 };
+        let grant = |priority, allocation_request| Grant {
+            worker: Worker::new("c"),
+            place: place.clone(),
+            priority,
+            allocation_request,
+        };
+        assert!(Errand::is_for(&grant(PRIORITY, Some(i64::from(PRIORITY)))));
+        assert!(Errand::is_for(&grant(PRIORITY, Some(-1))) && Errand::is_for(&grant(PRIORITY, None)));
+        assert!(!Errand::is_for(&grant(1, Some(1))));
+    }
+}
