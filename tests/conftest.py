@@ -4,7 +4,6 @@ Without `--client` heddle runs everything and the reference the scenarios marked
 by the contract, so a difference is a finding. `both` runs the reference wherever it has the feature.
 """
 
-import hashlib
 import os
 import re
 import shutil

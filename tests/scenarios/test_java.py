@@ -8,6 +8,7 @@ from conftest import fetch, fetch_flink
 from harness.checks import check_gone, check_refused
 from harness.client import SMALL
 from harness.cluster import Flink
+from harness.jars import job_jar
 from harness.matrix import versions_in
 
 pytestmark = pytest.mark.heddle_only("Flink's own client does not look")

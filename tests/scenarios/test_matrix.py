@@ -8,6 +8,7 @@ from conftest import Workspace, fetch, fetch_flink, label
 from harness.checks import check_gone
 from harness.client import SMALL
 from harness.cluster import Cluster
+from harness.jars import job_jar
 from harness.matrix import COUNTS, MODES, TEXT, USUAL_HADOOP, java_for, places, versions_in
 
 # It is about what works, not how fast: enough for a machine that does much else.

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from harness.client import FAST_START
 from harness.cluster import Flink
 from harness.waiting import wait_for
 
@@ -12,6 +13,7 @@ pytestmark = pytest.mark.heddle_only("Flink's own ApplicationMaster asks for wor
 IDLE = "-Dresourcemanager.taskmanager-timeout=5000"
 
 
+@pytest.mark.skipif(not FAST_START, reason="none without accelerators")
 def test_a_session_has_its_workers_before_the_first_job(work, client, jar):
     yarn = work.cluster.yarn
     session = client.session("-nm", work.name, "-Dheddle.prewarm=2", "-Dresourcemanager.taskmanager-timeout=20000")
@@ -36,7 +38,7 @@ def test_workers_that_nobody_needs_are_given_back(work, client):
     session.stop().ok()
 
 
-@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("fast", [True, False] if FAST_START else [False])
 def test_a_program_finds_its_workers_and_has_no_more_than_it_uses(work, client, jar, fast):
     """`-p 3` says three; the job has a parallelism of its own."""
     yarn = work.cluster.yarn

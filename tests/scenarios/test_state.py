@@ -72,9 +72,13 @@ def test_run_from_a_retained_checkpoint(session, cluster, jar, hdfs_dir, tmp_pat
     Flink(session.url).wait_job(job, "CANCELED")
     # Flink's REST answers from a cache of some seconds; what was retained is what lies in HDFS.
     below = f"{hdfs_dir}/checkpoints/{job}"
-    retained = [name for name in cluster.hdfs.list(below) if name.startswith("chk-")]
-    assert retained, "no checkpoint was retained"
-    checkpoint = f"{cluster.fs}{below}/{retained[0]}"
+
+    def retained():
+        """The one that stays: those before it, and one that was only begun, are removed after the job's end."""
+        names = [name for name in cluster.hdfs.list(below) if name.startswith("chk-")]
+        return names[0] if len(names) == 1 and "_metadata" in cluster.hdfs.list(f"{below}/{names[0]}") else None
+
+    checkpoint = f"{cluster.fs}{below}/{wait_for('one checkpoint', retained, 30)}"
     start_counting(session, cluster, jar, hdfs_dir, tmp_path / "after", options=["-s", checkpoint])
     wait_for("state restored", lambda: number(tmp_path / "after/restored-0") > 0)
 

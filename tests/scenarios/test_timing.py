@@ -5,6 +5,7 @@ import json
 import pytest
 
 from harness.checks import check_gone
+from harness.client import FAST_START
 
 pytestmark = pytest.mark.heddle_only("Flink's own client does not tell it")
 
@@ -24,8 +25,9 @@ def legs_of(result, *names):
 
 def check_picture(result, *names):
     """The picture is on stderr, and nothing of it on stdout."""
-    lines = result.err[result.err.index("Timing: "):].splitlines()
-    assert lines[0].endswith(" in all") and lines[-1].startswith("Slowest: ") and lines[-1].endswith(lines[0].split()[1] + " s")
+    picture, slowest, rest = result.err[result.err.index("Timing: "):].partition("Slowest: ")
+    lines = [*picture.splitlines(), slowest + rest.splitlines()[0]]
+    assert lines[0].endswith(" in all") and lines[-1].endswith(lines[0].split(maxsplit=1)[1].removesuffix(" in all"))
     for name in names:
         assert any(line.startswith(name) and line.endswith("s") for line in lines), (name, lines)
     assert "Slowest: " not in result.out
@@ -53,6 +55,8 @@ def test_a_program_with_a_cluster_of_its_own(work, jar):
     result = work.client().per_job(work.name, jar, "PrintCollect", options=["--timing", "--output", "json"]).ok()
     assert "main: after" in result.out
     ways = ["Flink's client starts", "JobManager JVM", "container asked for", "TaskManager JVM", "until the REST interface answers", "Flink's client, to the job", "tasks run"]
+    if not FAST_START:
+        ways.remove("until the REST interface answers")  # YARN knows the cluster only then
     timing = legs_of(result, *ways)
     application = json.loads(result.out.splitlines()[-1])["application"]
     [worker] = {leg["subject"] for leg in timing["legs"] if leg["name"] == "TaskManager JVM"}
@@ -64,3 +68,11 @@ def test_a_plan(work):
     result = work.client().run("yarn-session.sh", "--dry-run", "--output", "json", "--timing").ok()
     names = [leg["name"] for leg in json.loads(result.out)["timing"]["legs"]]
     assert "stores looked at" in names and "application submitted" not in names
+
+
+def test_a_failed_start_tells_what_it_was_at(work):
+    words = ["-d", "-jm", "1024", "-tm", "1024", "-nm", work.name, "--timing", "-Denv.java.opts.jobmanager=-Xmsnonsense"]
+    result = work.client().run("yarn-session.sh", *words)
+    assert result.code != 0 and "nonsense" in result.text
+    check_picture(result, "configuration", "application submitted", "start of the cluster, not finished")
+    assert result.err.index("Slowest: ") < result.err.index("error: ")

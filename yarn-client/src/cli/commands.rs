@@ -10,8 +10,8 @@ use yarn_api::records::{ApplicationId, NodeState};
 use super::Invocation;
 use super::console::Console;
 use super::housekeeping;
-use super::memory;
-use super::options::{ClusterOptions, SessionOptions, Verb};
+use super::memory::{self, look};
+use super::options::{ClusterOptions, RunOptions, SessionOptions, Verb};
 use super::programs;
 use super::settings::Settings;
 use super::timing::Clocked;
@@ -25,7 +25,7 @@ use crate::report::{Output, Report};
 use crate::session::Attached;
 use crate::setup::{self, Setup};
 use crate::target::{self, Cluster};
-use crate::timing::Timing;
+use crate::timing::{self, Timing};
 use crate::{query, rest};
 
 /// Does what was asked for.
@@ -35,43 +35,62 @@ pub(super) async fn run(
     invocation: Invocation,
 ) -> Result<Exit, Failure> {
     let timing = Timing::start();
+    let wanted = matches!(
+        &invocation.verb,
+        Verb::Session(SessionOptions { deploy, .. })
+        | Verb::Run(RunOptions { deploy, .. })
+        | Verb::RunApplication(RunOptions { deploy, .. }) if deploy.timing
+    );
+    let done = perform(&context, shared_console, invocation, &timing).await;
+    if let Some(summary) = timing.failure().filter(|_| wanted && done.is_err()) {
+        shared_console.err(&timing::draw(&summary, look(&context, &std::io::stderr())));
+    }
+    done
+}
+
+async fn perform(
+    context: &Context,
+    shared_console: &Arc<Console>,
+    invocation: Invocation,
+    timing: &Timing,
+) -> Result<Exit, Failure> {
     let Invocation { verb, client_words } = invocation;
     let console: &Console = shared_console;
     match verb {
-        Verb::Session(options) => session(&context, shared_console, &options, &timing).await,
-        Verb::Run(options) => programs::run(&context, shared_console, options, &client_words, &timing).await,
-        Verb::Info(options) => programs::info(&context, shared_console, &options, &client_words).await,
+        Verb::Session(options) => session(context, shared_console, &options, timing).await,
+        Verb::Run(options) => programs::run(context, shared_console, options, &client_words, timing).await,
+        Verb::Info(options) => programs::info(context, shared_console, &options, &client_words).await,
         Verb::RunApplication(options) => {
-            programs::application(&context, shared_console, &options, &timing).await
+            programs::application(context, shared_console, &options, timing).await
         }
         Verb::List(options) => {
-            let (cluster, configuration) = find_cluster(&context, console, &options.cluster).await?;
+            let (cluster, configuration) = find_cluster(context, console, &options.cluster).await?;
             rest::list(&cluster, &configuration, &options, console).await.map_err(|f| cluster.explain(f))
         }
         Verb::Cancel(options) => {
-            let (cluster, configuration) = find_cluster(&context, console, &options.cluster).await?;
+            let (cluster, configuration) = find_cluster(context, console, &options.cluster).await?;
             rest::cancel(&cluster, &configuration, &options, console).await.map_err(|f| cluster.explain(f))
         }
         Verb::Stop(options) => {
-            let (cluster, configuration) = find_cluster(&context, console, &options.cluster).await?;
+            let (cluster, configuration) = find_cluster(context, console, &options.cluster).await?;
             rest::stop(&cluster, &configuration, &options, console).await.map_err(|f| cluster.explain(f))
         }
         Verb::Savepoint(options) => {
-            let (cluster, configuration) = find_cluster(&context, console, &options.cluster).await?;
+            let (cluster, configuration) = find_cluster(context, console, &options.cluster).await?;
             rest::savepoint(&cluster, &configuration, &options, console).await.map_err(|f| cluster.explain(f))
         }
         Verb::Checkpoint(options) => {
-            let (cluster, configuration) = find_cluster(&context, console, &options.cluster).await?;
+            let (cluster, configuration) = find_cluster(context, console, &options.cluster).await?;
             rest::checkpoint(&cluster, &configuration, &options, console)
                 .await
                 .map_err(|f| cluster.explain(f))
         }
-        Verb::Ps(options) => housekeeping::ps(&context, console, &options).await,
-        Verb::Gc(options) => housekeeping::gc(&context, console, &options).await,
-        Verb::Memory(options) => memory::run(&context, console, &options).await,
+        Verb::Ps(options) => housekeeping::ps(context, console, &options).await,
+        Verb::Gc(options) => housekeeping::gc(context, console, &options).await,
+        Verb::Memory(options) => memory::run(context, console, &options).await,
         Verb::Completion(options) => housekeeping::completion(console, &options),
-        Verb::Man(options) => housekeeping::man(&context, console, &options),
-        Verb::Reference(options) => housekeeping::reference(&context, console, &options),
+        Verb::Man(options) => housekeeping::man(context, console, &options),
+        Verb::Reference(options) => housekeeping::reference(context, console, &options),
     }
 }
 

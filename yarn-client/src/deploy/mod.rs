@@ -194,6 +194,8 @@ async fn bring_up(
     submit.await.map_err(|e| yarn_failure(&e))?;
     report.info(&format!("Submitted application {id}"));
     report.info("Waiting for the cluster to be allocated");
+    // Its legs are told by the cluster, if it comes up.
+    let start = timing.leg("start of the cluster");
     // Neither a file that nobody waits for, nor tidying up after others must hold up this application.
     let tidy = async {
         if let Err(failure) = submit::put_all(directory, own).await {
@@ -207,6 +209,7 @@ async fn bring_up(
         never = tidy => match never {},
     };
     let (address, marks) = ended.inspect_err(|_| undo.note(|state| state.application = None))?;
+    start.cancel();
     if let Some(address) = &address {
         report.info(&format!("Found Web Interface {address} of application '{id}'."));
     }

@@ -39,7 +39,7 @@ impl Marks {
 /// Adds what YARN and the ApplicationMaster know of the start. Where one of them does not tell, its legs stay one.
 pub(crate) async fn complete(deployment: &Deployment) {
     let timing = &deployment.timing;
-    let Some(submission) = timing.legs().into_iter().find(|leg| leg.name == SUBMISSION) else {
+    let Some(submission) = timing.find(SUBMISSION) else {
         // The application was there before.
         return;
     };

@@ -4,7 +4,7 @@ mod cluster;
 mod jobs;
 mod waterfall;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
@@ -60,7 +60,15 @@ fn as_millis<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
 #[derive(Debug, Clone)]
 pub struct Timing {
     begin: Instant,
-    legs: Arc<Mutex<Vec<Leg>>>,
+    legs: Arc<Mutex<Legs>>,
+}
+
+#[derive(Debug, Default)]
+struct Legs {
+    over: Vec<Leg>,
+    /// Given up before they were over.
+    unfinished: Vec<Leg>,
+    told: bool,
 }
 
 impl Default for Timing {
@@ -80,9 +88,9 @@ impl Timing {
         self.begin.elapsed()
     }
 
-    /// A leg begins now. It is recorded when it is [ended](Running::end); one that is dropped was given up.
+    /// A leg begins now. It is recorded when it is [ended](Running::end); one that is dropped was given up, and counts in a failure only.
     pub(crate) fn leg(&self, name: &'static str) -> Running {
-        Running { timing: self.clone(), name, begin: self.elapsed() }
+        Running { timing: self.clone(), name, begin: Some(self.elapsed()) }
     }
 
     /// Awaits `work` as a leg.
@@ -95,9 +103,11 @@ impl Timing {
 
     /// Records what is known otherwise.
     pub(crate) fn add(&self, leg: Leg) {
-        if let Ok(mut legs) = self.legs.lock() {
-            legs.push(leg);
-        }
+        self.legs().over.push(leg);
+    }
+
+    fn legs(&self) -> MutexGuard<'_, Legs> {
+        self.legs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All that can be read on this machine has been read.
@@ -105,22 +115,36 @@ impl Timing {
         self.add(Leg::new("configuration", Duration::ZERO, self.elapsed()));
     }
 
-    /// The legs so far, in the order in which they began.
-    pub fn legs(&self) -> Vec<Leg> {
-        let mut legs = self.legs.lock().map(|legs| legs.clone()).unwrap_or_default();
-        legs.sort_by_key(|leg| (leg.begin, leg.end));
-        legs
+    /// A leg that is over.
+    pub(crate) fn find(&self, name: &str) -> Option<Leg> {
+        self.legs().over.iter().find(|leg| leg.name == name).cloned()
     }
 
-    /// Whole and slowest, and the legs.
+    /// Whole and slowest, and the legs so far in the order in which they began. For whoever tells it.
     pub fn summary(&self) -> Summary {
-        let legs = self.legs();
-        let total = legs.iter().map(|leg| leg.end).max().unwrap_or_default();
-        Summary { total, slowest: slowest(&legs).cloned(), legs }
+        let mut recorded = self.legs();
+        recorded.told = true;
+        Summary::of(recorded.over.clone())
+    }
+
+    /// The way of a command that failed, with what it was at; `None` if it has been told already.
+    pub fn failure(&self) -> Option<Summary> {
+        let recorded = self.legs();
+        let unfinished = recorded.unfinished.iter().cloned();
+        let marked = unfinished.map(|leg| Leg { name: format!("{}, not finished", leg.name), ..leg });
+        (!recorded.told).then(|| Summary::of(recorded.over.iter().cloned().chain(marked).collect()))
     }
 
     fn since_start(&self, moment: Instant) -> Duration {
         moment.saturating_duration_since(self.begin)
+    }
+}
+
+impl Summary {
+    fn of(mut legs: Vec<Leg>) -> Self {
+        legs.sort_by_key(|leg| (leg.begin, leg.end));
+        let total = legs.iter().map(|leg| leg.end).max().unwrap_or_default();
+        Self { total, slowest: slowest(&legs).cloned(), legs }
     }
 }
 
@@ -147,7 +171,17 @@ pub struct Summary {
 pub(crate) struct Running {
     timing: Timing,
     name: &'static str,
-    begin: Duration,
+    /// Until it is over.
+    begin: Option<Duration>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(begin) = self.begin.take() {
+            let leg = Leg::new(self.name, begin, self.timing.elapsed());
+            self.timing.legs().unfinished.push(leg);
+        }
+    }
 }
 
 impl Running {
@@ -157,9 +191,16 @@ impl Running {
     }
 
     /// It is over now, and did something to `subject`.
-    pub(crate) fn end_of(self, subject: impl Into<String>) {
+    pub(crate) fn end_of(mut self, subject: impl Into<String>) {
         let end = self.timing.elapsed();
-        self.timing.add(Leg::new(self.name, self.begin, end).of(subject));
+        if let Some(begin) = self.begin.take() {
+            self.timing.add(Leg::new(self.name, begin, end).of(subject));
+        }
+    }
+
+    /// There was nothing to do, or others tell it.
+    pub(crate) fn cancel(mut self) {
+        self.begin = None;
     }
 
     /// It is over when the answer is dropped.
@@ -175,7 +216,9 @@ pub(crate) struct EndWhenDropped(Mutex<Option<(Running, String)>>);
 impl EndWhenDropped {
     /// There was nothing to do.
     pub(crate) fn cancel(&self) {
-        drop(self.take());
+        if let Some((leg, _)) = self.take() {
+            leg.cancel();
+        }
     }
 
     fn take(&self) -> Option<(Running, String)> {
@@ -235,11 +278,19 @@ mod tests {
     }
 
     #[test]
-    fn a_leg_that_is_given_up_leaves_nothing() {
+    fn a_leg_that_is_given_up_counts_in_a_failure() {
         let timing = Timing::start();
         drop(timing.leg("given up"));
         timing.leg("done").end_of("it");
-        let names: Vec<_> = timing.clone().legs().into_iter().map(|leg| (leg.name, leg.subject)).collect();
-        assert_eq!(names, [("done".to_owned(), "it".to_owned())]);
+        timing.leg("nothing to do").end_when_dropped(String::new()).cancel();
+        let names = |summary: Summary| {
+            let legs = summary.legs.into_iter().map(|leg| (leg.name, leg.subject));
+            legs.collect::<Vec<_>>()
+        };
+        let done = ("done".to_owned(), "it".to_owned());
+        let failed = names(timing.failure().unwrap());
+        assert_eq!(failed, [("given up, not finished".to_owned(), String::new()), done.clone()]);
+        assert_eq!(names(timing.summary()), [done]);
+        assert_eq!(timing.failure(), None, "it has been told");
     }
 }
