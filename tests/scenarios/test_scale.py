@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from bench.common import Master
 from harness.client import Client
 from harness.cluster import ROOT, Cluster
 from harness.waiting import wait_for
@@ -39,6 +40,7 @@ def test_a_hundred_containers_start_and_all_are_stopped(simulated, client_kind, 
     told = simulator.report()
     assert told["running"] == WANTED, "none is launched that Flink did not ask for"
     assert told["calls"]["startContainers"] == WANTED, "each by one call"
+    assert Master(cluster, session.application).memory()["am"]["now"] < 24 << 20, "12 MiB is usual"
     assert len({container["node"] for container in told["containers"]}) > NODES / 2, "not heaped on some"
 
     session.stop().ok()
