@@ -216,8 +216,7 @@ pub(crate) fn local_resources(
                 },
                 pattern: None,
             };
-            let key = if linked { links::name(&resource.key) } else { resource.key.clone() };
-            Ok((key, resource_of))
+            Ok((links::name(&resource.key, linked), resource_of))
         })
         .collect()
 }

@@ -124,7 +124,7 @@ pub fn quiet_with(archive: &str) -> Vec<String> {
 /// What archives know a Java by, and the node's jars. No process is started for it; none where its directory does not tell.
 pub fn id(java: &Path, wide: bool, node_jars: Option<&NodeJars>) -> Option<JavaId> {
     let beside = node_jars.map(NodeJars::fingerprint).unwrap_or_default();
-    JavaId::of(&java::release_file(java)?, std::env::consts::ARCH, wide, &beside)
+    JavaId::of(&java::release_file(java)?, std::env::consts::ARCH, wide, beside)
 }
 
 /// Size and checksum of a file.

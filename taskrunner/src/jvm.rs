@@ -109,8 +109,7 @@ impl JvmCommand {
     /// Starts the JVM: in our process group, so that the NodeManager's signals reach it, and with SIGKILL as
     /// parent-death signal.
     pub async fn spawn(&self, thread: &SpawnThread) -> Result<JvmProcess, JvmError> {
-        let lookup = |name: &str| self.env.get(name).cloned().or_else(|| std::env::var(name).ok());
-        let java = java::choose(self.java_home.as_deref(), &lookup)?;
+        let java = java::choose(self.java_home.as_deref(), &|name| self.variable(name))?;
         if let Some(misfit) = self.misfit(&java) {
             if misfit.is_certain() {
                 return Err(misfit.into());
@@ -145,15 +144,20 @@ impl JvmCommand {
         Ok(JvmProcess { pid, archive: Arc::new(archive), signals, report })
     }
 
+    /// A variable as the JVM sees it.
+    fn variable(&self, name: &str) -> Option<String> {
+        self.env.get(name).cloned().or_else(|| std::env::var(name).ok())
+    }
+
     /// What it does with archives, and the class path that this needs.
     fn decide(&self, java: &Path) -> (Use, String) {
         let given = || self.class_path.clone();
         if !self.archives.is_wanted() {
             return (Use::Nothing, given());
         }
-        let lookup = |name: &str| self.env.get(name).cloned().or_else(|| std::env::var(name).ok());
+        let env = |name: &str| self.variable(name);
         let node_jars = NodeJars::find(&self.class_path);
-        let what = Use::decide(&self.archives, java, &self.jvm_args, &lookup, &self.dir, node_jars.as_ref());
+        let what = Use::decide(&self.archives, java, &self.jvm_args, &env, &self.dir, node_jars.as_ref());
         match node_jars {
             Some(jars) if what != Use::Nothing => match jars.link(&self.dir) {
                 Ok(()) => (what, jars.class_path()),

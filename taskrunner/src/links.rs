@@ -10,9 +10,9 @@ use std::path::Path;
 /// What such a name begins with.
 const PREFIX: &str = ".heddle-link.";
 
-/// The name for a key of a container's files; one without a directory is its own.
-pub fn name(key: &str) -> String {
-    if !key.contains('/') {
+/// The name for a key of a container's files; one without a directory is its own, as is each where `linked` is false.
+pub fn name(key: &str, linked: bool) -> String {
+    if !linked || !key.contains('/') {
         return key.to_owned();
     }
     format!("{PREFIX}{}", key.replace('%', "%25").replace('/', "%2F"))
@@ -50,7 +50,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let keys = ["lib/a b.jar", "lib/%2F/100%25.txt", "plain", "%2F", "plugins/x/y.jar"];
         for key in keys {
-            std::os::unix::fs::symlink("/dev/null", dir.path().join(name(key))).unwrap();
+            std::os::unix::fs::symlink("/dev/null", dir.path().join(name(key, true))).unwrap();
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), keys.len());
         settle(dir.path()).unwrap();
@@ -64,14 +64,14 @@ mod tests {
     fn what_is_in_the_way_is_named() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("lib"), "").unwrap();
-        fs::write(dir.path().join(name("lib/a.jar")), "").unwrap();
+        fs::write(dir.path().join(name("lib/a.jar", true)), "").unwrap();
         assert!(settle(dir.path()).unwrap_err().to_string().contains("/lib: "));
     }
 
     proptest::proptest! {
         #[test]
         fn a_name_stands_for_one_key(key in "[a%/25F.]{1,12}") {
-            let name = name(&key);
+            let name = name(&key, true);
             proptest::prop_assert!(!name.contains('/'));
             proptest::prop_assert_eq!(super::key(&name).unwrap_or(name), key);
         }

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use flink_model::archive::fingerprint;
 
+use crate::expand::{self, Lookup};
+
 /// The working directory, which separates what the container brings from what the node has.
 const WORKING_DIRECTORY: &str = ".";
 /// More is not worth it: who makes an archive copies them.
@@ -33,6 +35,7 @@ pub struct NodeJars {
     front: Vec<String>,
     jars: Vec<Jar>,
     directories: Vec<String>,
+    fingerprint: String,
 }
 
 impl NodeJars {
@@ -56,13 +59,22 @@ impl NodeJars {
             }
         }
         let size: u64 = jars.iter().map(|jar| jar.size).sum();
-        (!jars.is_empty() && size <= LARGEST).then_some(Self { front, jars, directories })
+        if jars.is_empty() || size > LARGEST {
+            return None;
+        }
+        let text: String = jars.iter().map(|jar| format!("{} {}\n", jar.name, jar.size)).collect();
+        Some(Self { front, jars, directories, fingerprint: fingerprint(&text) })
+    }
+
+    /// The same for the entries of a class path that is still to be expanded.
+    pub fn find_in(entries: &[String], env: Lookup) -> Option<Self> {
+        // No jar lies in a log directory.
+        Self::find(&expand::class_path(entries, "", env).0)
     }
 
     /// Tells them, by name and size, from other jars.
-    pub fn fingerprint(&self) -> String {
-        let text: String = self.jars.iter().map(|jar| format!("{} {}\n", jar.name, jar.size)).collect();
-        fingerprint(&text)
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     /// Their names in a container's directory once they are linked there, as they stand on the class path.
@@ -167,7 +179,7 @@ mod tests {
         assert_eq!(find(one.path()).class_path().replace(one.path().to_str().unwrap(), ""), {
             find(other.path()).class_path().replace(other.path().to_str().unwrap(), "")
         });
-        let before = find(one.path()).fingerprint();
+        let before = find(one.path()).fingerprint().to_owned();
         let path = node(one.path());
         fs::write(one.path().join("common/b.jar"), "other").unwrap();
         assert_ne!(NodeJars::find(&path).unwrap().fingerprint(), before);

@@ -9,7 +9,6 @@ use hadoop_fs::{Source, WriteOptions};
 use hadoop_rpc::Credentials;
 use serde::{Deserialize, Serialize};
 use taskrunner::archive;
-use taskrunner::expand;
 use taskrunner::node_jars::NodeJars;
 use taskrunner::spawn::SpawnThread;
 use yarn_api::NodeManagerClients;
@@ -141,7 +140,7 @@ pub async fn run() -> Result<String, String> {
     let job: Job = serde_json::from_slice(&text).map_err(|e| format!("{JOB_FILE}: {e}"))?;
     let conf = hadoop_conf(&env, &job.hadoop, &job.hadoop_overrides).map_err(|e| e.to_string())?;
     let lookup = |name: &str| job.env.get(name).cloned().or_else(|| env(name));
-    let node_jars = NodeJars::find(&expand::class_path(&job.class_path, "", &lookup).0);
+    let node_jars = NodeJars::find_in(&job.class_path, &lookup);
     let here = archive::id(&job.java, job.wide, node_jars.as_ref()).filter(|id| id.text == job.java_id);
     let id = here.ok_or_else(|| {
         format!("{} is not Java {} on this node, or its Hadoop is another", job.java.display(), job.java_id)

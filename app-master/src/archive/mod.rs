@@ -17,7 +17,6 @@ use std::sync::Arc;
 use flink_model::archive::{ClassList, JavaId};
 use taskrunner::archive::{self, Use};
 use taskrunner::control::Recorded;
-use taskrunner::expand;
 use taskrunner::java;
 use taskrunner::jvm::JvmProcess;
 use taskrunner::node_jars::NodeJars;
@@ -181,8 +180,7 @@ impl Maker {
         let template = &self.environment.spec.task_manager;
         let env = |name: &str| template.env.get(name).cloned().or_else(|| std::env::var(name).ok());
         let path = java::choose(template.java_home.as_deref(), &env).ok()?;
-        let (class_path, _) = expand::class_path(&template.class_path, "", &env);
-        let node_jars = NodeJars::find(&class_path);
+        let node_jars = NodeJars::find_in(&template.class_path, &env);
         let fits = |wide| {
             let id = archive::id(&path, wide, node_jars.as_ref()).filter(|id| id.text == text);
             id.map(|id| (path.clone(), id, wide, node_jars.clone()))

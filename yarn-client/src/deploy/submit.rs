@@ -161,10 +161,7 @@ pub(crate) fn submission(
     let local_resources: BTreeMap<String, LocalResource> = resources
         .iter()
         .filter(|r| r.key != TASKRUNNER)
-        .map(|r| {
-            let key = if prepared.fast_start { links::name(&r.key) } else { r.key.clone() };
-            Ok((key, local_resource(r)?))
-        })
+        .map(|r| Ok((links::name(&r.key, prepared.fast_start), local_resource(r)?)))
         .collect::<Result<_, Failure>>()?;
     let capability =
         records::Resource::new(prepared.cluster.am_memory_mb(), prepared.cluster.am_vcores.unsigned_abs());
