@@ -26,6 +26,7 @@ NEWER_FLINK = os.environ.get("HEDDLE_TEST_NEWER_FLINK", "2.3.0")
 
 def pytest_addoption(parser):
     parser.addoption("--client", choices=["plain", "heddle", "reference", "both"], default="plain")
+    parser.addoption("--all", action="store_true", help="also the scenarios marked `extended`, which the plain run leaves out")
     parser.addoption("--matrix", action="store_true", help="test_matrix.py with every release of Flink and Hadoop")
     parser.addoption("--matrix-results", metavar="FILE", help="where the results of test_matrix.py are added")
 
@@ -33,6 +34,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line("markers", "reference: the plain run has this scenario with Flink's own client too")
     config.addinivalue_line("markers", "heddle_only(why): Flink's own client has no such feature or guarantee")
+    config.addinivalue_line("markers", "extended: takes long, or repeats what a cheaper test shows; only `scripts/test --all` has it")
     config.addinivalue_line("markers", "every_hadoop: `scripts/test --matrix` runs it on each release of Hadoop")
     config.addinivalue_line("markers", "browser: needs a headless browser")
     # The workers' reports come to the process that started them, which alone writes.
@@ -88,8 +90,11 @@ def pytest_generate_tests(metafunc):
 
 @pytest.hookimpl(tryfirst=True)  # before xdist puts the groups into the ids
 def pytest_collection_modifyitems(config, items):
-    without = config.getoption("--client") == "reference"
-    kept = [item for item in items if not (without and item.get_closest_marker("heddle_only"))]
+    without = {"heddle_only"} if config.getoption("--client") == "reference" else set()
+    # Whoever asks for a scenario by name gets it.
+    if not (config.getoption("--all") or config.option.keyword or config.option.markexpr):
+        without.add("extended")
+    kept = [item for item in items if not any(item.get_closest_marker(mark) for mark in without)]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
     for item in items:
