@@ -1,10 +1,14 @@
 """`flink run` against a session: what main() prints, what the client prints, and the exit code."""
 
 import json
+import os
 import re
+import signal
+import time
 
 import pytest
 
+from harness import processes
 from harness.client import JOB_ID
 from harness.cluster import Flink
 
@@ -141,6 +145,29 @@ def test_any_cluster_by_address(session, jar):
     client = session.client
     assert client.flink("run", "-m", address, "-c", "WordCount", jar).ok().jobs
     assert "Waiting for response..." in client.flink("list", "-m", address).ok().out
+
+
+@pytest.mark.extended
+def test_a_slow_job_manager_is_there(session):
+    """Stopped while the command looks for it: it accepts the connection and answers late."""
+    client = session.client
+    [master] = [p for p in processes.of_application(session.cluster, session.application) if processes.is_master(p) and p.program == "java"]
+    os.kill(master.pid, signal.SIGSTOP)
+    try:
+        running = client.start("flink", "list", "-m", session.url.removeprefix("http://"))
+        time.sleep(4)
+        assert running.alive, running.result()
+    finally:
+        os.kill(master.pid, signal.SIGCONT)
+    assert "No running jobs." in running.result(60).ok().out
+
+
+def test_an_application_wins_over_an_address(session):
+    client, nobody = session.client, ["-m", "localhost:1"]
+    for named in (["-yid", session.application], session.target()):
+        result = client.flink("list", *nobody, *named).ok()
+        assert "No running jobs." in result.out
+        assert not client.is_heddle or "-m localhost:1 has no effect" in result.text
 
 
 def test_info_prints_the_plan(session, jar):

@@ -1,5 +1,6 @@
 """Bad input is refused by its name before anything is uploaded or submitted."""
 
+import socket
 import zipfile
 
 import pytest
@@ -137,3 +138,19 @@ def test_an_unknown_key_is_a_warning(work, client):
     assert len(warned) == 1 and " WARN " in warned[0] and "yarn.application.queue" in warned[0], result
     assert "my.own.key" not in result.text
     client.run("yarn-session.sh", "-id", result.application, stdin="stop\n").ok()
+
+
+def test_nobody_listens(client, jar):
+    """Known before `main()` is started, whichever way the command is led to the address."""
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    client.configure({"rest.port": port})
+    program, job = ["-c", "PrintCollect", jar], "0" * 32
+    verbs = [["run", *program], ["run", "--main", "cluster", *program], ["list"]]
+    verbs += [[verb, job] for verb in ("cancel", "stop", "savepoint", "checkpoint")]
+    for where, advice in (([], "yarn-session.sh -d"), (["-m", f"localhost:{port}"], "heddle ps"), (["-t", "remote"], "heddle ps")):
+        for verb, *rest in verbs:
+            result = client.flink(verb, *where, *rest)
+            check_refused(result, f"localhost:{port}: Connection refused", advice)
+            assert not result.out and result.seconds < 3, (result.seconds, result)

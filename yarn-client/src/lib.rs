@@ -26,6 +26,7 @@ mod program;
 pub mod properties;
 pub mod ps;
 pub mod query;
+mod reach;
 pub mod report;
 pub mod rest;
 pub mod run;

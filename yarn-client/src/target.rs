@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use flink_model::config::Configuration;
+use flink_model::config::{Configuration, Origin};
 use flink_model::options;
 use hadoop_rpc::RemoteKind;
 use yarn_api::ApplicationClient;
@@ -20,6 +20,11 @@ use crate::staging::now_ms;
 
 /// An application that was started longer ago has a JobManager that listens, or will never have one.
 const YOUNG: Duration = Duration::from_secs(60);
+
+/// `-m yarn-cluster` of older manuals: no address, but a cluster on YARN.
+pub(crate) const ON_YARN: &str = "yarn-cluster";
+/// The target that is a JobManager at a known address.
+const REMOTE: &str = "remote";
 
 /// Address of a JobManager's REST interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,50 +68,32 @@ pub struct Cluster {
     pub assumed: bool,
 }
 
-impl Cluster {
-    /// Adds what helps if an assumed cluster is not there.
-    pub fn explain(&self, failure: Failure) -> Failure {
-        if !self.assumed {
-            return failure;
-        }
-        failure
-            .hint("no YARN session is known: there is no properties file, and no option names an application")
-            .hint("`yarn-session.sh -d` starts one; -Dyarn.application.id=application_… (or -yid) names one that runs")
-    }
-}
-
-/// Decides by, in this order: `-m host:port`; an application id (`-yid`, `-D`, configuration); the properties file;
-/// the configured REST address. `configuration` holds the options; the properties file's `-D` values are added to it.
+/// Decides as Flink does: by the target (`-t`, `execution.target`), if there is one; by an application id (`-yid`, `-D`,
+/// configuration); by `-m host:port`; by the properties file; by the configured REST address. `configuration` holds the options;
+/// the properties file's `-D` values are added to it.
 pub fn choose(
     job_manager: Option<&str>,
     configuration: &mut Configuration,
     context: &Context,
     report: &dyn Report,
 ) -> Result<Target, Failure> {
-    let on_yarn = job_manager == Some("yarn-cluster");
-    if let Some(address) = job_manager.filter(|_| !on_yarn) {
-        return parse_address(address).map(Target::Address);
-    }
-    let kind = text(configuration, &options::EXECUTION_TARGET).map(|t| t.to_lowercase());
-    let kind = kind.as_deref().filter(|_| !on_yarn);
-    if let Some(kind) = kind
-        && !matches!(kind, "yarn-session" | "yarn-application" | "yarn-per-job" | "remote")
-    {
-        let what = format!("the target {kind:?} is not one that this client serves");
-        return Err(
-            Failure::usage(what).hint("targets are yarn-session, yarn-application, yarn-per-job and remote")
-        );
-    }
-    if kind == Some("remote") {
+    let on_yarn = job_manager == Some(ON_YARN);
+    let address = job_manager.filter(|_| !on_yarn).map(parse_address).transpose()?;
+    let kind = kind(configuration)?;
+    without_effect(job_manager, configuration).iter().for_each(|warning| report.warn(warning));
+    if kind.as_deref() == Some(REMOTE) {
         return configured_address(configuration).map(Target::Address);
     }
     if let Some(id) = text(configuration, &options::APPLICATION_ID) {
         let id = parse_id(&id)?;
         return Ok(Target::Application { id, from_file: None });
     }
+    if let Some(address) = address.filter(|_| kind.is_none()) {
+        return Ok(Target::Address(address));
+    }
     let file = properties_file(configuration, context);
     // Only a session leaves its id in the file.
-    if matches!(kind, None | Some("yarn-session"))
+    if matches!(kind.as_deref(), None | Some("yarn-session"))
         && let Some(session) = properties::read(&file)?
     {
         report.info(&format!("Found Yarn properties file under {}.", file.display()));
@@ -123,6 +110,51 @@ pub fn choose(
         .hint("`yarn-session.sh -d` starts a session; the commands after it find that one by themselves"));
     }
     configured_address(configuration).map(Target::Assumed)
+}
+
+/// The target in small letters, if one is named.
+fn kind(configuration: &Configuration) -> Result<Option<String>, Failure> {
+    let kind = text(configuration, &options::EXECUTION_TARGET).map(|t| t.to_lowercase());
+    match kind.as_deref() {
+        None | Some("yarn-session" | "yarn-application" | "yarn-per-job" | REMOTE) => Ok(kind),
+        Some(other) => {
+            let what = format!("the target {other:?} is not one that this client serves");
+            Err(Failure::usage(what)
+                .hint("targets are yarn-session, yarn-application, yarn-per-job and remote"))
+        }
+    }
+}
+
+/// Options that name a cluster and are overruled by others, in words for the user. Flink ignores them in silence.
+pub(crate) fn without_effect(job_manager: Option<&str>, configuration: &Configuration) -> Vec<String> {
+    let target =
+        configuration.find(&options::EXECUTION_TARGET).filter(|(_, e)| !e.value.text().trim().is_empty());
+    let remote = target.is_some_and(|(_, e)| e.value.text().trim().eq_ignore_ascii_case(REMOTE));
+    let id = configuration.find(&options::APPLICATION_ID).filter(|(_, e)| !e.value.text().trim().is_empty());
+    let by_target = || {
+        target.map(|(key, entry)| {
+            let asked = if remote { ", so that rest.address and rest.port are asked" } else { "" };
+            format!("{key} is {} ({}){asked}", entry.value.text(), entry.origin)
+        })
+    };
+    let mut list = Vec::new();
+    if let Some(named) = job_manager {
+        let why = match id {
+            _ if named == ON_YARN => by_target().filter(|_| remote),
+            Some((_, id)) if !remote => {
+                Some(format!("the application {} is named ({})", id.value.text(), id.origin))
+            }
+            _ => by_target(),
+        };
+        list.extend(why.map(|why| format!("-m {named} has no effect: {why}")));
+    }
+    if let Some((_, id)) = id.filter(|(_, e)| matches!(e.origin, Origin::Flag(_) | Origin::Dynamic))
+        && remote
+        && let Some(why) = by_target()
+    {
+        list.push(format!("the application {} ({}) is not asked: {why}", id.value.text(), id.origin));
+    }
+    list
 }
 
 /// Where the properties file of this user is.

@@ -47,10 +47,48 @@ fn application(from_file: Option<PathBuf>) -> Target {
 }
 
 #[test]
-fn an_address_wins() {
+fn flinks_order_and_what_has_no_effect() {
     let place = place();
-    place.session_file();
-    assert_eq!(place.choose(Some("h:1"), &[("yarn.application.id", ID)]).unwrap(), address("h:1"));
+    let id = ("yarn.application.id", ID);
+    let target = |name| ("execution.target", name);
+    let session = Target::Application { id: ID.parse().unwrap(), from_file: None };
+    let file = application(Some(place.session_file()));
+    let warned = |job_manager, pairs: &[(&str, &str)]| {
+        let mut configuration = Configuration::new(FileFormat::Standard);
+        pairs.iter().for_each(|(key, value)| configuration.set_dynamic(*key, *value));
+        without_effect(job_manager, &configuration).len()
+    };
+    for (job_manager, pairs, chosen, warnings) in [
+        (Some("h:1"), vec![], address("h:1"), 0),
+        (Some("h:1"), vec![id], session.clone(), 1),
+        (Some("h:1"), vec![id, target("yarn-session")], session.clone(), 1),
+        (Some("h:1"), vec![target("yarn-session")], file.clone(), 1),
+        (Some("h:1"), vec![target("REMOTE")], address("localhost:8081"), 1),
+        (Some("h:1"), vec![target("remote"), id], address("localhost:8081"), 2),
+        (Some("yarn-cluster"), vec![id], session.clone(), 0),
+        (Some("yarn-cluster"), vec![id, target("yarn-session")], session, 0),
+        (Some("yarn-cluster"), vec![], file, 0),
+        (Some("yarn-cluster"), vec![target("remote")], address("localhost:8081"), 1),
+        (None, vec![target("remote"), id], address("localhost:8081"), 1),
+    ] {
+        assert_eq!(place.choose(job_manager, &pairs).unwrap(), chosen, "{job_manager:?} {pairs:?}");
+        assert_eq!(warned(job_manager, &pairs), warnings, "{job_manager:?} {pairs:?}");
+    }
+    let mut configuration = Configuration::new(FileFormat::Standard);
+    configuration.set("yarn.application.id", ID, Origin::Flag("-yid".into()));
+    configuration.set("execution.target", "yarn-session", Origin::Flag("-t".into()));
+    assert_eq!(
+        without_effect(Some("h:1"), &configuration),
+        [format!("-m h:1 has no effect: the application {ID} is named (option -yid)")]
+    );
+    configuration.set("execution.target", "remote", Origin::Flag("-t".into()));
+    assert_eq!(
+        without_effect(Some("h:1"), &configuration),
+        [
+            "-m h:1 has no effect: execution.target is remote (option -t), so that rest.address and rest.port are asked".to_owned(),
+            format!("the application {ID} (option -yid) is not asked: execution.target is remote (option -t), so that rest.address and rest.port are asked"),
+        ]
+    );
 }
 
 #[test]

@@ -65,25 +65,23 @@ async fn perform(
         }
         Verb::List(options) => {
             let (cluster, configuration) = find_cluster(context, console, &options.cluster).await?;
-            rest::list(&cluster, &configuration, &options, console).await.map_err(|f| cluster.explain(f))
+            rest::list(&cluster, &configuration, &options, console).await
         }
         Verb::Cancel(options) => {
             let (cluster, configuration) = find_cluster(context, console, &options.cluster).await?;
-            rest::cancel(&cluster, &configuration, &options, console).await.map_err(|f| cluster.explain(f))
+            rest::cancel(&cluster, &configuration, &options, console).await
         }
         Verb::Stop(options) => {
             let (cluster, configuration) = find_cluster(context, console, &options.cluster).await?;
-            rest::stop(&cluster, &configuration, &options, console).await.map_err(|f| cluster.explain(f))
+            rest::stop(&cluster, &configuration, &options, console).await
         }
         Verb::Savepoint(options) => {
             let (cluster, configuration) = find_cluster(context, console, &options.cluster).await?;
-            rest::savepoint(&cluster, &configuration, &options, console).await.map_err(|f| cluster.explain(f))
+            rest::savepoint(&cluster, &configuration, &options, console).await
         }
         Verb::Checkpoint(options) => {
             let (cluster, configuration) = find_cluster(context, console, &options.cluster).await?;
-            rest::checkpoint(&cluster, &configuration, &options, console)
-                .await
-                .map_err(|f| cluster.explain(f))
+            rest::checkpoint(&cluster, &configuration, &options, console).await
         }
         Verb::Ps(options) => housekeeping::ps(context, console, &options).await,
         Verb::Gc(options) => housekeeping::gc(context, console, &options).await,

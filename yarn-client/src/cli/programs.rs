@@ -93,8 +93,10 @@ pub(super) async fn run(
     if options.attached {
         console.warn("--attached has no effect here: `flink run` waits for the job unless -d is given");
     }
-    let local = local_jar(context, &options, &configuration, console, timing).await?;
     if place == Place::PerJob {
+        warn(console, target::without_effect(options.cluster.job_manager.as_deref(), &configuration).iter());
+        check_jar(context, &options)?;
+        let local = jar_here(context, &options, &configuration, console, timing).await?;
         let Some(setup) = setup.filter(|_| !in_cluster) else {
             return Err(Failure::usage("--main cluster needs a cluster that is there")
                 .hint("`flink run-application -t yarn-application` starts one and runs main() in it"));
@@ -104,12 +106,16 @@ pub(super) async fn run(
     }
     deployment_options_have_no_effect(&options.deploy, console)?;
     let json = json(&options.deploy)?;
+    check_jar(context, &options)?;
     let clocked = Clocked::new(timing, &options.deploy, json, context, console);
     timing.configured();
     let target =
         target::choose(options.cluster.job_manager.as_deref(), &mut configuration, context, &**console)?;
     let locate = target::locate(target, &configuration, context, &**console);
     let cluster = timing.time("ResourceManager asked", locate).await?;
+    // Before main() is started, for it may have side effects.
+    timing.time("JobManager reached", cluster.reach()).await?;
+    let local = jar_here(context, &options, &configuration, console, timing).await?;
     let sizing = settings.sizing_flags();
     if !sizing.is_empty() {
         let list = sizing.join(", ");
@@ -137,7 +143,7 @@ pub(super) async fn run(
                 work.await
             };
             clocked.tell(cluster.application, Some(&cluster.address));
-            done.map_err(|f| cluster.explain(f))
+            done
         }
     }
 }
@@ -257,24 +263,17 @@ async fn per_job(
     Ok(ended.exit)
 }
 
-/// The program's jar on this machine: checked before a JVM is started for it, fetched first if it lies on HDFS. None for Python.
-async fn local_jar(
-    context: &Context,
-    options: &RunOptions,
-    configuration: &Configuration,
-    console: &Arc<Console>,
-    timing: &Timing,
-) -> Result<Option<String>, Failure> {
+/// None for Python.
+fn named_jar(options: &RunOptions) -> Result<Option<String>, Failure> {
     if options.python.is_some() || options.py_module.is_some() {
         return Ok(None);
     }
-    let (jar, _) = program::jar_and_arguments(options)?;
-    let Some(jar) = jar else { return Ok(None) };
-    if is_remote(&jar) {
-        let hadoop = Hadoop::load(context, configuration)?;
-        let path = timing.time("jar fetched", fetch(&hadoop, context, &jar, &**console)).await?;
-        return Ok(Some(path.to_string_lossy().into_owned()));
-    }
+    program::jar_and_arguments(options).map(|(jar, _)| jar)
+}
+
+/// Looks at the program's jar before anything is begun for it, if it is on this machine.
+fn check_jar(context: &Context, options: &RunOptions) -> Result<(), Failure> {
+    let Some(jar) = named_jar(options)?.filter(|jar| !is_remote(jar)) else { return Ok(()) };
     let path = context.path(without_scheme(&jar));
     match path.metadata() {
         Ok(metadata) if metadata.is_file() => {}
@@ -289,8 +288,24 @@ async fn local_jar(
             ));
         }
     }
-    jar::check_program(&path, options.class.as_deref())?;
-    Ok(Some(jar))
+    jar::check_program(&path, options.class.as_deref())
+}
+
+/// The program's jar on this machine: fetched, if it lies on HDFS. None for Python.
+async fn jar_here(
+    context: &Context,
+    options: &RunOptions,
+    configuration: &Configuration,
+    console: &Arc<Console>,
+    timing: &Timing,
+) -> Result<Option<String>, Failure> {
+    let Some(jar) = named_jar(options)? else { return Ok(None) };
+    if !is_remote(&jar) {
+        return Ok(Some(jar));
+    }
+    let hadoop = Hadoop::load(context, configuration)?;
+    let path = timing.time("jar fetched", fetch(&hadoop, context, &jar, &**console)).await?;
+    Ok(Some(path.to_string_lossy().into_owned()))
 }
 
 /// The command line for Flink's client, with the jar that was fetched in the place of the one on HDFS.
@@ -419,7 +434,8 @@ pub(super) async fn info(
     let mut setup = Setup::load(context)?;
     warn(console, setup.warnings.iter().chain(&settings.warnings));
     settings.apply(&mut setup.configuration);
-    let jar = local_jar(context, options, &setup.configuration, console, &Timing::start()).await?;
+    check_jar(context, options)?;
+    let jar = jar_here(context, options, &setup.configuration, console, &Timing::start()).await?;
     let words = words_with(words, options, jar.as_deref());
     become_client(client::client(context, &setup, None, "info", &words, &**console)?)
 }

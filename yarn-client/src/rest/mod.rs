@@ -36,9 +36,13 @@ pub async fn stop_cluster(address: &RestAddress) -> Result<(), Failure> {
     RestClient::new(address, limits).map_err(failed)?.shut_down().await.map_err(failed)
 }
 
-/// A client for a command, and how long the command waits for an operation.
-fn connect(cluster: &Cluster, configuration: &Configuration) -> Result<(RestClient, Duration), Failure> {
+/// A client for a command, and how long the command waits for an operation. Fails if nobody listens.
+async fn connect(
+    cluster: &Cluster,
+    configuration: &Configuration,
+) -> Result<(RestClient, Duration), Failure> {
     let patience = orders::patience(configuration)?;
+    cluster.reach().await?;
     let limits = Limits { call: Limits::default().call.min(patience), ..Limits::default() };
     let client = RestClient::new(&cluster.address, limits);
     Ok((client.map_err(|e| e.failure("cannot speak to the JobManager"))?, patience))
@@ -51,7 +55,7 @@ pub(crate) async fn list(
     options: &ListOptions,
     output: &dyn Output,
 ) -> Result<Exit, Failure> {
-    let (client, _) = connect(cluster, configuration)?;
+    let (client, _) = connect(cluster, configuration).await?;
     let shown = verbs::Shown::of(options.running, options.scheduled, options.all);
     verbs::list(&client, shown, output).await.map(|()| Exit::Done)
 }
@@ -64,7 +68,7 @@ pub(crate) async fn cancel(
     output: &dyn Output,
 ) -> Result<Exit, Failure> {
     let order = orders::cancel(options)?;
-    let (client, patience) = connect(cluster, configuration)?;
+    let (client, patience) = connect(cluster, configuration).await?;
     verbs::cancel(&client, &order, patience, output).await.map(|()| Exit::Done)
 }
 
@@ -76,7 +80,7 @@ pub(crate) async fn stop(
     output: &dyn Output,
 ) -> Result<Exit, Failure> {
     let order = orders::stop(options)?;
-    let (client, patience) = connect(cluster, configuration)?;
+    let (client, patience) = connect(cluster, configuration).await?;
     verbs::stop(&client, &order, patience, output).await.map(|()| Exit::Done)
 }
 
@@ -91,7 +95,7 @@ pub(crate) async fn savepoint(
     if options.dispose.is_none() && options.rest.words.len() > 2 {
         output.out("Provided more arguments than required. Ignoring not needed arguments.");
     }
-    let (client, patience) = connect(cluster, configuration)?;
+    let (client, patience) = connect(cluster, configuration).await?;
     verbs::savepoint(&client, &order, patience, output).await.map(|()| Exit::Done)
 }
 
@@ -103,7 +107,7 @@ pub(crate) async fn checkpoint(
     output: &dyn Output,
 ) -> Result<Exit, Failure> {
     let job = orders::checkpoint(&options.rest.words)?;
-    let (client, patience) = connect(cluster, configuration)?;
+    let (client, patience) = connect(cluster, configuration).await?;
     verbs::checkpoint(&client, &job, options.full, patience, output).await.map(|()| Exit::Done)
 }
 
@@ -116,6 +120,6 @@ pub(crate) async fn run(
     output: &dyn Output,
 ) -> Result<Exit, Failure> {
     let order = orders::cluster_run(options, configuration, context)?;
-    let (client, _) = connect(cluster, configuration)?;
+    let (client, _) = connect(cluster, configuration).await?;
     run::run(&client, order, output).await.map(|()| Exit::Done)
 }

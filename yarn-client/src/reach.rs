@@ -1,0 +1,168 @@
+//! Whether anybody listens where a command is about to speak to, found out before the command does anything else.
+//!
+//! Flink's own client runs the user's `main()` first and tries for a minute then. Here a refused connection is final, except that
+//! the JobManager of an application on YARN may be about to be replaced. One that is merely slow is none of this: it has accepted
+//! the connection.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+
+use crate::error::Failure;
+use crate::rest::{Limits, RestClient, RestError};
+use crate::target::{Cluster, RestAddress};
+
+/// For a connection. A machine that is there answers in milliseconds.
+const CONNECT: Duration = Duration::from_secs(5);
+/// For a JobManager on YARN that is being replaced.
+const REPLACED: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(200);
+/// For the first answer. Who does not give it in this time may be slow.
+const ANSWER: Duration = Duration::from_secs(3);
+/// A proxy in front of Flink asks for what only Flink's own client can give (`FLINK_REST_CLIENT_HEADERS`).
+const OF_A_PROXY: [u16; 3] = [401, 403, 407];
+
+impl Cluster {
+    /// Fails if nobody listens at the cluster's address, or something that is not Flink.
+    pub(crate) async fn reach(&self) -> Result<(), Failure> {
+        let patience = if self.application.is_some() { REPLACED } else { Duration::ZERO };
+        if let Err(error) = connect(&self.address, patience).await {
+            return Err(self.nobody(&error));
+        }
+        let client = RestClient::new(&self.address, Limits::one_try(ANSWER));
+        let client = client.map_err(|e| e.failure("cannot speak to the JobManager"))?;
+        match client.dashboard_config().await {
+            Err(error @ RestError::NotFlink { status, .. }) if !OF_A_PROXY.contains(&status) => {
+                Err(self.advise(error.failure("there is no JobManager")))
+            }
+            answer => {
+                tracing::debug!(?answer, address = %self.address, "somebody listens");
+                Ok(())
+            }
+        }
+    }
+
+    fn nobody(&self, error: &io::Error) -> Failure {
+        let address = &self.address;
+        let why = error.to_string();
+        let why = why.split(" (os error").next().unwrap_or_default();
+        let failure = match self.application {
+            Some(id) => {
+                let what = format!("cannot connect to the JobManager of {id} at {address}: {why}");
+                Failure::new(what)
+                    .hint("check that it still runs (`heddle ps`), and that the cluster's nodes can be reached from this machine")
+                    .retry_if(true)
+            }
+            None => Failure::new(format!("no JobManager can be reached at {address}: {why}")),
+        };
+        self.advise(failure)
+    }
+
+    fn advise(&self, failure: Failure) -> Failure {
+        if self.application.is_some() {
+            return failure;
+        }
+        if self.assumed {
+            return failure
+                .hint("no YARN session is known: there is no properties file, and no option names an application")
+                .hint("`yarn-session.sh -d` starts one; -Dyarn.application.id=application_… (or -yid) names one that runs")
+                .hint("a cluster that is not on YARN is named with -m host:port");
+        }
+        failure
+            .hint("check that the cluster still runs, and that the address is that of its REST interface")
+            .hint(
+                "`heddle ps` lists what runs on YARN; -Dyarn.application.id=application_… (or -yid) names it",
+            )
+    }
+}
+
+/// A connection to `address`, tried again for `patience` while it is refused.
+async fn connect(address: &RestAddress, patience: Duration) -> io::Result<()> {
+    let host = address.host.trim_start_matches('[').trim_end_matches(']');
+    let begin = Instant::now();
+    loop {
+        let tried = tokio::time::timeout(CONNECT, TcpStream::connect((host, address.port))).await;
+        let tried = tried.unwrap_or_else(|_| {
+            Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("no connection within {} s", CONNECT.as_secs()),
+            ))
+        });
+        match tried {
+            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused && begin.elapsed() + PAUSE < patience => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            tried => return tried.map(drop),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    async fn listener() -> (TcpListener, RestAddress) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        (listener, RestAddress { host: "127.0.0.1".into(), port })
+    }
+
+    fn at(address: RestAddress, assumed: bool) -> Cluster {
+        Cluster { address, application: None, assumed }
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_is_final_unless_yarn_has_the_application() {
+        let (closed, address) = listener().await;
+        drop(closed);
+        let begin = Instant::now();
+        let failure = at(address.clone(), true).reach().await.unwrap_err();
+        assert!(failure.to_string().ends_with(&format!("at {address}: Connection refused")), "{failure}");
+        assert!(failure.hints()[1].contains("yarn-session.sh -d") && !failure.retry_helps());
+        let failure = at(address.clone(), false).reach().await.unwrap_err();
+        assert!(failure.hints()[0].contains("still runs"), "{:?}", failure.hints());
+        assert!(begin.elapsed() < Duration::from_secs(1));
+
+        let opened = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            TcpListener::bind(("127.0.0.1", address.port)).await.unwrap()
+        };
+        let (connected, _listener) = tokio::join!(connect(&address, Duration::from_secs(20)), opened);
+        connected.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_slow_one_is_there_and_something_else_is_not() {
+        // Connections are accepted by the system; nobody ever answers.
+        let (_mute, address) = listener().await;
+        at(address, false).reach().await.unwrap();
+
+        for (status, there) in
+            [("404 Not Found", false), ("401 Unauthorized", true), ("503 Unavailable", false)]
+        {
+            let (other, address) = listener().await;
+            let answer = async {
+                // The first connection is only opened.
+                drop(other.accept().await.unwrap());
+                let (mut stream, _) = other.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 1024]).await.unwrap();
+                let text = format!("HTTP/1.1 {status}\r\ncontent-length: 6\r\n\r\n<html>");
+                stream.write_all(text.as_bytes()).await.unwrap();
+                let _ = stream.read(&mut [0; 1024]).await;
+            };
+            let cluster = at(address, false);
+            let (reached, ()) = tokio::join!(cluster.reach(), answer);
+            assert_eq!(reached.is_ok(), there, "{status}: {reached:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_nobody_knows() {
+        let address = RestAddress { host: "no-such-host.invalid".into(), port: 1 };
+        let failure = at(address, false).reach().await.unwrap_err();
+        assert!(failure.to_string().contains("no-such-host.invalid:1"), "{failure}");
+    }
+}
