@@ -10,6 +10,8 @@ pub enum Exit {
     Done,
     /// It was not done; why is on the standard error stream.
     Failed,
+    /// Whoever read the output has gone away.
+    ClosedPipe,
     /// What the JVM with the user's `main()` ended with.
     Jvm(u8),
 }
@@ -31,6 +33,8 @@ impl Exit {
         match self {
             Self::Done => 0,
             Self::Failed => 1,
+            // 128 and the number of SIGPIPE: what a shell says of a program that this signal has ended.
+            Self::ClosedPipe => 141,
             Self::Jvm(code) => code,
         }
     }
@@ -47,7 +51,11 @@ pub const MEANINGS: &[(Option<Exit>, &str)] = &[
     (Some(Exit::Done), "What was asked for was done."),
     (
         Some(Exit::Failed),
-        "It was not done. An `error:` line says why, `hint:` lines what can be done. A command line that makes no sense ends with 1 too.",
+        "It was not done. An `error:` line says why, `hint:` lines what can be done. A command line that makes no sense ends with 1 too, and so does a command whose output cannot be written (a full disk).",
+    ),
+    (
+        Some(Exit::ClosedPipe),
+        "Whoever read the standard output has gone away before its end, as `head` does. Nothing is said about it. A deployment goes on to its end all the same.",
     ),
     (
         None,

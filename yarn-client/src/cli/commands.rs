@@ -56,6 +56,13 @@ async fn perform(
 ) -> Result<Exit, Failure> {
     let Invocation { verb, client_words } = invocation;
     let console: &Console = shared_console;
+    if let Verb::Session(SessionOptions { deploy, .. })
+    | Verb::Run(RunOptions { deploy, .. })
+    | Verb::RunApplication(RunOptions { deploy, .. }) = &verb
+        && !deploy.dry_run
+    {
+        console.has_effects();
+    }
     match verb {
         Verb::Session(options) => session(context, shared_console, &options, timing).await,
         Verb::Run(options) => programs::run(context, shared_console, options, &client_words, timing).await,

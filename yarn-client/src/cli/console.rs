@@ -1,11 +1,12 @@
 //! The terminal: log lines as Flink's client prints them, results, progress.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::exit::Exit;
 use crate::report::{Output, Report};
 
 /// What a command prints to. Log lines go to stdout, as Flink's own do: scripts look for them there.
@@ -13,6 +14,10 @@ pub(crate) struct Console {
     progress: Mutex<Option<Upload>>,
     /// A program reads stdout: it gets the result alone.
     stdout_is_free: AtomicBool,
+    /// The first error of stdout. The command goes on: a cluster must not be left half started because nobody reads.
+    lost: Mutex<Option<io::Error>>,
+    /// The command changes something in the cluster, which is done even if its output is lost.
+    has_effects: AtomicBool,
 }
 
 struct Upload {
@@ -26,7 +31,12 @@ struct Upload {
 
 impl Console {
     pub(crate) fn new() -> Self {
-        Self { progress: Mutex::new(None), stdout_is_free: AtomicBool::new(false) }
+        Self {
+            progress: Mutex::new(None),
+            stdout_is_free: AtomicBool::new(false),
+            lost: Mutex::new(None),
+            has_effects: AtomicBool::new(false),
+        }
     }
 
     fn log(&self, level: &str, text: &str) {
@@ -39,20 +49,36 @@ impl Console {
         self.stdout_is_free.store(true, Ordering::Relaxed);
     }
 
-    /// The result that a program reads, to stdout.
-    pub(crate) fn result(&self, text: &str) {
-        self.line(&mut std::io::stdout().lock(), text);
+    /// The command changes something in the cluster.
+    pub(crate) fn has_effects(&self) {
+        self.has_effects.store(true, Ordering::Relaxed);
     }
 
-    fn line(&self, stream: &mut dyn Write, text: &str) {
-        // A reader that has gone away is no reason to leave a cluster half started.
-        let mut write = || {
-            let _ = writeln!(stream, "{text}").and_then(|()| stream.flush());
-        };
+    /// The result that a program reads, to stdout.
+    pub(crate) fn result(&self, text: &str) {
+        if let Err(error) = self.line(&mut io::stdout().lock(), text)
+            && let Ok(mut lost) = self.lost.lock()
+        {
+            lost.get_or_insert(error);
+        }
+    }
+
+    fn line(&self, stream: &mut dyn Write, text: &str) -> io::Result<()> {
+        let mut write = || writeln!(stream, "{text}").and_then(|()| stream.flush());
         match self.progress.lock().ok().as_deref() {
             Some(Some(upload)) => upload.bar.suspend(write),
             _ => write(),
         }
+    }
+
+    /// How the command ends that would have ended with `exit`, now that all is printed.
+    pub(crate) fn end(&self, exit: Exit) -> Exit {
+        let lost = self.lost.lock().ok().and_then(|mut lost| lost.take());
+        let (exit, message) = ending(exit, lost.as_ref(), self.has_effects.load(Ordering::Relaxed));
+        if let Some(message) = message {
+            self.err(&message);
+        }
+        exit
     }
 }
 
@@ -62,7 +88,30 @@ impl Output for Console {
     }
 
     fn err(&self, text: &str) {
-        self.line(&mut std::io::stderr().lock(), text);
+        // There is no other place to tell that this one is gone.
+        let _ = self.line(&mut io::stderr().lock(), text);
+    }
+}
+
+/// What `exit` becomes if stdout was `lost`, and what is said about it. A reader that has gone away, as `head` does, has got
+/// all it wanted.
+fn ending(exit: Exit, lost: Option<&io::Error>, has_effects: bool) -> (Exit, Option<String>) {
+    match lost {
+        None => (exit, None),
+        Some(error) if error.kind() == io::ErrorKind::BrokenPipe => match exit.code() {
+            0 => (Exit::ClosedPipe, None),
+            _ => (exit, None),
+        },
+        Some(error) if exit.code() != 0 => {
+            (exit, Some(format!("warning: cannot write to the standard output: {error}")))
+        }
+        Some(error) => {
+            let hint = match has_effects {
+                true => "\nhint: the command itself was carried out; `heddle ps` lists your applications",
+                false => "",
+            };
+            (Exit::Failed, Some(format!("error: cannot write to the standard output: {error}{hint}")))
+        }
     }
 }
 
@@ -79,7 +128,7 @@ impl Report for Console {
         if bytes == 0 {
             return;
         }
-        let bar = if std::io::stderr().is_terminal() {
+        let bar = if io::stderr().is_terminal() {
             ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr())
         } else {
             self.err(&format!(
@@ -130,4 +179,35 @@ impl Report for Console {
 
 fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lost_output_is_a_failure_and_a_closed_pipe_is_quiet() {
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        let closed = io::Error::from(io::ErrorKind::BrokenPipe);
+        assert_eq!(ending(Exit::Done, None, true), (Exit::Done, None));
+        assert_eq!(ending(Exit::Done, Some(&closed), true), (Exit::ClosedPipe, None));
+        assert_eq!(ending(Exit::Failed, Some(&closed), true), (Exit::Failed, None));
+        let said = |exit, effects| {
+            let (exit, message) = ending(exit, Some(&full), effects);
+            format!("{}\n{}", exit.code(), message.unwrap_or_default())
+        };
+        insta::assert_snapshot!(said(Exit::Done, false), @"
+        1
+        error: cannot write to the standard output: no storage space
+        ");
+        insta::assert_snapshot!(said(Exit::Done, true), @"
+        1
+        error: cannot write to the standard output: no storage space
+        hint: the command itself was carried out; `heddle ps` lists your applications
+        ");
+        insta::assert_snapshot!(said(Exit::Jvm(3), true), @"
+        3
+        warning: cannot write to the standard output: no storage space
+        ");
+    }
 }

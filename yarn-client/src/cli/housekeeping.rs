@@ -43,7 +43,7 @@ pub(super) async fn gc(context: &Context, console: &Console, options: &GcOptions
     let order = collector::Order {
         delete: options.delete,
         foreign: options.foreign,
-        older_than: duration("--older-than", &options.older_than)?,
+        older_than: duration("--older-than", &options.older_than, "7d or 12h")?,
     };
     let configuration = configuration(context, console, &options.answer.property)?;
     let hadoop = Hadoop::load(context, &configuration)?;
@@ -116,9 +116,12 @@ fn configuration(
     Ok(configuration)
 }
 
-fn duration(option: &str, text: &str) -> Result<Duration, Failure> {
+/// The length of time that an option was given. Flink takes a number alone for milliseconds, which nobody means here: the unit
+/// has to be written. `example` shows how.
+pub(super) fn duration(option: &str, text: &str, example: &str) -> Result<Duration, Failure> {
     let bad = |why: String| {
-        Failure::usage(format!("{option} {text}: {why}")).hint("write a number and a unit, as 7d or 12h")
+        Failure::usage(format!("{option} {text}: {why}"))
+            .hint(format!("write a number and a unit, as in {example}"))
     };
     if text.trim().bytes().all(|b| b.is_ascii_digit()) {
         return Err(bad("the unit is missing".into()));
@@ -137,10 +140,15 @@ mod tests {
 
     #[test]
     fn durations() {
-        assert_eq!(duration("--older-than", "7d").unwrap(), Duration::from_secs(7 * 24 * 3600));
-        assert_eq!(duration("--older-than", "2 h").unwrap(), Duration::from_secs(7200));
+        let of = |text: &str| duration("--timeout", text, "90s or 5min");
+        assert_eq!(of("7d").unwrap(), Duration::from_secs(7 * 24 * 3600));
+        assert_eq!(of("2 h").unwrap(), Duration::from_secs(7200));
         for bad in ["7", "", "x", "-1d", "7 fortnights"] {
-            assert!(duration("--older-than", bad).unwrap_err().is_usage(), "{bad}");
+            assert!(of(bad).unwrap_err().is_usage(), "{bad}");
         }
+        insta::assert_snapshot!(of("5").unwrap_err().render(false), @r"
+        error: --timeout 5: the unit is missing
+        hint: write a number and a unit, as in 90s or 5min
+        ");
     }
 }

@@ -126,7 +126,7 @@ pub async fn main(context: Context, args: Vec<OsString>) -> ExitCode {
         }
         Exit::Failed
     });
-    exit.into()
+    console.end(exit).into()
 }
 
 async fn obey(

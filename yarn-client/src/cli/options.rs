@@ -151,7 +151,7 @@ pub(crate) struct DeployOptions {
     /// Form of the result: text, or json on the last line of the output
     #[arg(long = "output", value_name = "form")]
     pub(crate) output: Option<String>,
-    /// Give up, and kill the application, if the cluster is not ready within this time (90s, 5min)
+    /// Limit of the start, not of the job: if the cluster is not ready within this time (90s, 5min), its application is killed
     #[arg(long = "timeout", value_name = "duration")]
     pub(crate) timeout: Option<String>,
     /// Show where the time went: each step of the way as a bar, and the slowest

@@ -2,14 +2,13 @@
 
 use std::ffi::OsString;
 use std::sync::Arc;
-use std::time::Duration;
 
 use flink_model::config::Configuration;
 use flink_model::options::EXECUTION_TARGET;
-use flink_model::units;
 
 use super::commands::{become_client, on_signals, query_cluster, warn};
 use super::console::Console;
+use super::housekeeping::duration;
 use super::options::{DeployOptions, RunOptions};
 use super::settings::Settings;
 use super::timing::Clocked;
@@ -352,12 +351,7 @@ pub(super) fn order(
     purpose: Purpose,
     timing: &Timing,
 ) -> Result<Order, Failure> {
-    let within = options.timeout.as_deref().map(|text| {
-        let parsed = units::Duration::parse(text).map_err(|e| {
-            Failure::usage(format!("--timeout {text}: {e}")).hint("write a number and a unit, as 90s or 5min")
-        })?;
-        Ok::<_, Failure>(Duration::from_millis(parsed.as_millis()))
-    });
+    let within = options.timeout.as_deref().map(|text| duration("--timeout", text, "90s or 5min"));
     Ok(Order {
         submission: options.submission.clone(),
         within: within.transpose()?,
