@@ -1,11 +1,13 @@
 //! The `exec-jvm` subcommand: ties the process to its supervisor's life, then becomes Java.
 //!
-//! A launcher (`nice -n 5`) stands between two runs of it. Both daemons start their JVM through this subcommand of their own binary. The parent-death signal survives `exec`, so no
+//! A launcher (`nice -n 5`) stands between two runs of it. The client and both daemons start their JVMs through this subcommand of their own
+//! binary. The parent-death signal survives `exec`, so no
 //! JVM outlives its supervisor, `kill -9` included, without any code between fork and exec.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 use rustix::process::{Pid, Signal};
@@ -24,6 +26,26 @@ pub fn exec_jvm_main(args: impl IntoIterator<Item = OsString>) -> io::Error {
         }
         Err(error) => error,
     }
+}
+
+/// `command`, started through the subcommand of `exe`, our own binary, so that it does not outlive this process. To be spawned from a
+/// thread that lives as long (see [`crate::spawn`]).
+pub fn tied(command: &Command, exe: &Path) -> Command {
+    let mut tied = Command::new(exe);
+    tied.arg(SUBCOMMAND)
+        .arg(std::process::id().to_string())
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (key, value) in command.get_envs() {
+        match value {
+            Some(value) => tied.env(key, value),
+            None => tied.env_remove(key),
+        };
+    }
+    if let Some(directory) = command.get_current_dir() {
+        tied.current_dir(directory);
+    }
+    tied
 }
 
 fn prepare(mut args: impl Iterator<Item = OsString>) -> io::Result<Command> {

@@ -38,7 +38,7 @@ impl SpawnThread {
     }
 
     /// Starts a process from the thread; must be called inside a tokio runtime with I/O enabled.
-    pub(crate) async fn spawn(&self, command: Command) -> io::Result<Child> {
+    pub async fn spawn(&self, command: Command) -> io::Result<Child> {
         let gone = |_| io::Error::other("the thread that starts JVMs is gone");
         let (reply, answer) = oneshot::channel();
         let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;

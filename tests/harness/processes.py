@@ -72,6 +72,25 @@ def taskmanager_jvms(cluster, application):
     return [p for p in jvms(cluster, application) if not is_master(p)]
 
 
+def children(pid):
+    """Process ids."""
+    found = []
+    with contextlib.suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                found += map(int, Path(f"/proc/{pid}/task/{task}/children").read_text().split())
+    return found
+
+
+def below(pid):
+    """All processes that a process has started, and that these have."""
+    found, todo = [], children(pid)
+    while todo:
+        found.append(read(child := todo.pop()))
+        todo += children(child)
+    return [process for process in found if process]
+
+
 class TreeWatch:
     """Looks at a process and everything below it until it ends: which programs ran, and peak memory."""
 
@@ -85,21 +104,13 @@ class TreeWatch:
         self.thread = threading.Thread(target=self._watch, daemon=True)
         self.thread.start()
 
-    def _children(self, pid):
-        found = []
-        with contextlib.suppress(OSError):
-            for task in os.listdir(f"/proc/{pid}/task"):
-                with contextlib.suppress(OSError):
-                    found += map(int, Path(f"/proc/{pid}/task/{task}/children").read_text().split())
-        return found
-
     def _watch(self):
         while not self.stop.is_set():
             began = time.monotonic()
             todo, total = [self.pid], 0
             while todo:
                 pid = todo.pop()
-                todo += self._children(pid)
+                todo += children(pid)
                 with contextlib.suppress(OSError, ValueError, IndexError):
                     status = Path(f"/proc/{pid}/status").read_text()
                     now, highest = (int(status.split(f"{name}:")[1].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))

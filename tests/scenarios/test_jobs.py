@@ -98,6 +98,10 @@ def test_main_throws(session, jar):
     assert "The program finished with the following exception" in result.text
     assert "java.lang.IllegalStateException: heddle-test: thrown in main" in result.text
     assert not result.jobs and Flink(session.url).jobs() == before
+    if session.client.is_heddle:
+        # Below Flink's trace.
+        assert result.error_lines() == ["error: the program failed: java.lang.IllegalStateException: heddle-test: thrown in main"]
+        assert result.err.rstrip().splitlines()[-1] == result.hints()[-1]
 
 
 @pytest.mark.reference
@@ -107,6 +111,9 @@ def test_job_fails_at_run_time(session, jar):
     assert result.jobs and "Program execution finished" not in result.out
     assert "heddle-test: failed at run time" in result.text
     assert Flink(session.url).jobs()[result.job] == "FAILED"
+    if session.client.is_heddle:
+        [error] = result.error_lines()
+        assert "Exception: heddle-test: failed at run time" in error and result.hints(), result
 
 
 ODD = ["two words", "it's", 'say "hi"', "$HOME `id` \\n", "a=b=c", "line\nbreak", "Ærøskøbing 織機 🧵", "", "--input", "*", "%x", "a;b|c&d>e"]

@@ -1,11 +1,14 @@
 """Per-job mode: a cluster for one submission, `main()` on the client."""
 
+import os
 import re
+import signal
 import tarfile
 import time
 
 import pytest
 
+from harness import processes
 from harness.checks import check_gone, told_by_task
 from harness.cluster import FINISHED, Flink
 from harness.waiting import wait_for
@@ -101,6 +104,8 @@ def test_a_job_that_fails(work, client, jar):
 def test_main_throws_before_there_is_a_job(work, client, jar):
     result = client.per_job(work.name, jar, "ThrowInMain")
     assert result.code == 1 and "heddle-test: thrown in main" in result.text
+    if client.is_heddle:
+        assert result.error_lines() == ["error: the program failed: java.lang.IllegalStateException: heddle-test: thrown in main"]
     for app in work.cluster.yarn.by_name(work.name):
         check_gone(work.cluster, app["id"], work.cluster.yarn.wait_state(app["id"], *FINISHED)["finalStatus"])
         assert app["finalStatus"] != "SUCCEEDED"
@@ -134,15 +139,31 @@ def test_the_client_is_killed_before_there_is_a_job(work, client, jar):
     running = client.start_per_job(work.name, jar, "Sleepy", "--before", "600")
     running.wait_text(r"Found Web Interface", 120)
     time.sleep(3)  # it attends to the cluster by now
-    running.kill()
+    children = processes.below(running.process.pid)
+    assert any(child.is_jvm for child in children), children
+    os.kill(running.process.pid, signal.SIGKILL)  # it alone: main() must not go on beside that of a second try
+    wait_for("no main() without its client", lambda: not any(child.alive() for child in children), 5)
     check_gone(work.cluster, submitted(work), "KILLED", seconds=60)
+
+
+@pytest.mark.heddle_only("its main() is over before there is a cluster")
+@pytest.mark.parametrize("seconds, code", [(0, 3), (8, 3), pytest.param(0, 0, marks=pytest.mark.extended)])
+def test_main_ends_without_a_job(work, client, jar, seconds, code):
+    """Before YARN knows of the cluster nothing is left; from then on the final status is that of main()."""
+    result = client.per_job(work.name, jar, "Exits", "--code", str(code), "--before", str(seconds))
+    assert result.code == code, result
+    assert result.error_lines() == ([f"error: main() ended with exit code {code}"] if code else []), result
+    for app in work.cluster.yarn.by_name(work.name):
+        check_gone(work.cluster, app["id"], "FAILED" if code else "SUCCEEDED")
+        assert f"main() ended with exit code {code} without submitting a job" in work.cluster.yarn.app(app["id"])["diagnostics"]
+    assert seconds == 0 or work.cluster.yarn.by_name(work.name)
 
 
 def interrupted(work, running):
     """Ctrl-C as soon as YARN has the application; that is killed, and nothing starts later."""
     application = submitted(work)
     running.interrupt()
-    assert running.result(60).code != 0
+    assert running.result(60).code == 130
     app = work.cluster.yarn.wait_state(application, *FINISHED, seconds=20)
     check_gone(work.cluster, application, app["finalStatus"])
     assert app["finalStatus"] == "KILLED"

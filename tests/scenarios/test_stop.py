@@ -1,7 +1,9 @@
 """Every way to end a session leaves the right final state and nothing behind."""
 
 import os
+import re
 import signal
+import time
 
 import pytest
 
@@ -38,8 +40,23 @@ def test_attached_prompt(work, client, word):
 @pytest.mark.every_hadoop
 def test_ctrl_c_of_an_attached_client(work, client):
     running, application = attached(work, client, terminal=True)
+    running.type("\x04")  # Ctrl-D ends the input, not the prompt
+    time.sleep(1)
+    running.type("what?\n")
+    running.wait_text(r"Unknown command", 20)
     running.interrupt()
-    running.result(30)
+    result = running.result(30)
+    assert (result.code, result.error_lines()) == (130, [f"error: interrupted by SIGINT: the session {application} was stopped"]), result
+    check_gone(work.cluster, application, "SUCCEEDED")
+
+
+@pytest.mark.heddle_only("its client hangs in its shutdown hook now and then")
+@pytest.mark.parametrize("kind", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.extended)])
+def test_a_signal_to_an_attached_client(work, client, kind):
+    """A scheduler that ends the client does not see a success."""
+    running, application = attached(work, client)
+    os.kill(running.process.pid, kind)
+    assert running.result(30).code == 128 + kind
     check_gone(work.cluster, application, "SUCCEEDED")
 
 
@@ -73,7 +90,9 @@ def test_a_killed_session_is_told_by_the_attached_client(work, client):
     running, application = attached(work, client)
     work.cluster.yarn.kill(application)
     running.wait_text(r"The Flink Yarn cluster has failed", 30)
-    running.result(30)
+    result = running.result(30)
+    assert result.code == 1 and len(result.error_lines()) == 1, result
+    assert "state KILLED" in result.err and "was killed by user" in result.err, result
     check_gone(work.cluster, application, "KILLED")
 
 
@@ -102,14 +121,24 @@ def test_kill_minus_nine_of_the_application_master_leaves_no_jvm(work, client, j
 
 
 @pytest.mark.heddle_only("its JobManager is a child of the ApplicationMaster")
-def test_kill_minus_nine_of_the_jobmanager_ends_the_session_with_its_cause(work, client):
-    session = client.session("-nm", work.name)
-    [jvm] = processes.jvms(work.cluster, session.application)
-    os.kill(jvm.pid, signal.SIGKILL)
-    app = work.cluster.yarn.wait_state(session.application, "FAILED", "FINISHED", seconds=60)
+@pytest.mark.parametrize("program", ["java", "heddle-am"])
+def test_kill_minus_nine_of_the_jobmanager_ends_the_session_with_its_cause(work, client, jar, program):
+    """YARN hears the cause, and so does everybody who is attached: the session's own client, and that of a job."""
+    running, application = attached(work, client)
+    job = client.start("flink", "run", "-t", "yarn-session", f"-Dyarn.application.id={application}", "-c", "Sleepy", jar, "--before", "600")
+    [master] = [p for p in processes.of_application(work.cluster, application) if processes.is_master(p) and p.program == program]
+    os.kill(master.pid, signal.SIGKILL)
+    app = work.cluster.yarn.wait_state(application, "FAILED", "FINISHED", seconds=60)
     assert app["finalStatus"] == "FAILED"
-    assert "SIGKILL" in app["diagnostics"] or "signal 9" in app["diagnostics"]
-    check_gone(work.cluster, session.application, "FAILED")
+    cause = "SIGKILL" if program == "java" else "exitCode: 137"
+    assert re.sub(r" +", " ", app["diagnostics"]).count(cause)
+    told = running.result(30)
+    assert told.code == 1 and len(told.error_lines()) == 1 and cause in told.err, told
+    # main() may have other things to do, so it is told, not ended.
+    job.wait_text(cause, 30)
+    job.kill()
+    client.flink("list", "-t", "yarn-session", f"-Dyarn.application.id={application}")  # a killed ApplicationMaster leaves its files to the next command
+    check_gone(work.cluster, application, "FAILED")
 
 
 @pytest.mark.reference

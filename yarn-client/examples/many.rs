@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 use yarn_client::context::Context;
 use yarn_client::deploy::{self, Deployment, Order, Purpose};
 use yarn_client::error::Failure;
+use yarn_client::interrupt::Interrupt;
 use yarn_client::report::Silent;
 use yarn_client::session;
 use yarn_client::setup::Setup;
@@ -117,5 +117,5 @@ async fn one(
         within: Some(Duration::from_secs(300)),
         ..Order::new(setup, context, Purpose::Session { min_workers: None })
     };
-    deploy::deploy(order, Arc::new(Silent), &CancellationToken::new()).await
+    deploy::deploy(order, Arc::new(Silent), &Interrupt::default()).await
 }

@@ -17,6 +17,8 @@ use flink_model::config::Configuration;
 use flink_model::options;
 use serde::{Deserialize, Serialize};
 use taskrunner::archive::{id, measure, quiet_with, verify};
+use taskrunner::exec;
+use taskrunner::spawn::SpawnThread;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::context::Context;
@@ -132,10 +134,10 @@ fn find(directory: &Path) -> io::Result<Option<(PathBuf, ArchiveName)>> {
 }
 
 /// Makes an archive, unless another process is at it; `words`: the order, as JSON.
-pub(crate) async fn main(words: &[OsString]) -> Exit {
+pub(crate) async fn main(context: &Context, words: &[OsString]) -> Exit {
     let order = words.first().and_then(|word| serde_json::from_str::<Order>(word.to_str()?).ok());
     let Some(order) = order else { return Exit::Failed };
-    let made = make(&order).await;
+    let made = make(&order, &context.exe).await;
     // Whatever became of it: nothing is left but the archive.
     let _ = fs::remove_file(&order.list);
     match made {
@@ -147,7 +149,7 @@ pub(crate) async fn main(words: &[OsString]) -> Exit {
     }
 }
 
-async fn make(order: &Order) -> io::Result<()> {
+async fn make(order: &Order, exe: &Path) -> io::Result<()> {
     let lock = File::create(order.directory.join("lock"))?;
     // Held until the process ends.
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
@@ -158,12 +160,16 @@ async fn make(order: &Order) -> io::Result<()> {
     let part = order.directory.join("part");
     let _ = fs::remove_file(&part);
     let list = order.list.display().to_string();
-    let mut dump = tokio::process::Command::new("nice");
+    let mut dump = Command::new("nice");
     dump.args(["-n", "19"]).arg(&order.java);
     dump.args(dump_options(&list, &part.display().to_string(), order.wide)).arg("-version");
     dump.env("CLASSPATH", &order.class_path).env_remove("JAVA_TOOL_OPTIONS").env_remove("JDK_JAVA_OPTIONS");
-    dump.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    let status = timeout(DEADLINE, dump.status()).await.map_err(io::Error::other)??;
+    let mut dump = exec::tied(&dump, exe);
+    dump.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // The JVM ends with this thread: when it has taken too long, and when this process is killed.
+    let thread = SpawnThread::start()?;
+    let mut dump = thread.spawn(dump).await?;
+    let status = timeout(DEADLINE, dump.wait()).await.map_err(io::Error::other)??;
     if !status.success() || !part.is_file() {
         let _ = fs::remove_file(&part);
         return Err(io::Error::other(format!("Java ended with {status}")));

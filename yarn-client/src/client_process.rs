@@ -1,48 +1,171 @@
 //! The JVM of Flink's own client, as a child of ours.
+//!
+//! It starts through `exec-jvm` of our own binary, so that it does not outlive this process, `kill -9` included. Its input and output are
+//! ours, untouched; what it writes to its error stream is passed on at once, and its end is kept, because it says why the JVM failed.
 
-use std::process::ExitStatus;
+use std::fs::File;
+use std::io::{IsTerminal, PipeReader, Read, Write};
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
-use tokio::process::{Child, Command};
-use tokio_util::sync::CancellationToken;
+use rustix::process::{Pid, kill_process};
+use taskrunner::exec;
+use taskrunner::spawn::SpawnThread;
+use tokio::process::Child;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::error::Failure;
+use crate::interrupt::{Cause, Interrupt, Signal};
 
 /// For a JVM to end after SIGTERM.
 const END_WITHIN: Duration = Duration::from_secs(10);
+/// A terminal's Ctrl-C reaches the JVM and this process at the same time: for a JVM that was quicker.
+const SAME_TIME: Duration = Duration::from_millis(300);
+/// For the rest of the error stream once the JVM has ended. Whoever it has left behind may hold the stream open for long.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Bytes of the error stream that are kept.
+const KEPT: usize = 512 << 10;
 
-/// Starts Flink's client; it does not outlive its handle.
-pub(crate) fn spawn(command: std::process::Command) -> Result<Child, Failure> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let started = Command::from(command).kill_on_drop(true).spawn();
-    started.map_err(|e| Failure::because(format!("cannot start {program}"), e))
+/// A JVM that runs.
+#[derive(Debug)]
+pub(crate) struct Jvm {
+    child: Child,
+    errors: Errors,
+    quit: tokio::signal::unix::Signal,
+    /// The JVM ends with the thread that has started it.
+    _thread: SpawnThread,
 }
 
-/// Waits for the JVM. An interruption is passed on to it: on a terminal it has had it already, from a script it has not.
-pub(crate) async fn end(jvm: &mut Child, interrupt: &CancellationToken) -> Result<ExitStatus, Failure> {
-    let failed = |e| Failure::because("cannot wait for Flink's client", e);
-    tokio::select! {
-        status = jvm.wait() => return status.map_err(failed),
-        () = interrupt.cancelled() => {}
+/// How a JVM ended.
+#[derive(Debug)]
+pub(crate) struct JvmEnd {
+    pub(crate) status: ExitStatus,
+    /// This process was asked to end, and the JVM with it.
+    pub(crate) interrupted: Option<Cause>,
+    /// The end of what it wrote to its error stream.
+    pub(crate) errors: String,
+}
+
+impl Jvm {
+    /// Starts it; `exe` is our own program. It does not outlive its handle, nor this process.
+    pub(crate) async fn start(mut command: Command, exe: &Path) -> Result<Self, Failure> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let failed = |e| Failure::because(format!("cannot start {program}"), e);
+        // Ctrl-\ is for the JVM, which prints its threads then, and must not end this process.
+        let quit = signal(SignalKind::quit()).map_err(failed)?;
+        let (reader, writer) = std::io::pipe().map_err(failed)?;
+        command = exec::tied(&command, exe);
+        command.stderr(writer);
+        let thread = SpawnThread::start().map_err(failed)?;
+        let mut child = thread.spawn(command).await.map_err(failed)?;
+        match Errors::pass_on(reader) {
+            Ok(errors) => Ok(Self { child, errors, quit, _thread: thread }),
+            Err(error) => {
+                let _ = child.kill().await;
+                Err(failed(error))
+            }
+        }
     }
-    terminate(jvm);
-    jvm.wait().await.map_err(failed)
-}
 
-/// Ends the JVM: by SIGTERM, and if that does not help by SIGKILL.
-pub(crate) async fn stop(jvm: &mut Child) {
-    terminate(jvm);
-    if tokio::time::timeout(END_WITHIN, jvm.wait()).await.is_err() {
-        let _ = jvm.kill().await;
+    /// Waits for its end. An interruption is passed on to it: on a terminal it has had it already, from a script it has not.
+    pub(crate) async fn end(&mut self, interrupt: &Interrupt) -> Result<JvmEnd, Failure> {
+        let mut passed_on = false;
+        let status = loop {
+            tokio::select! {
+                status = self.child.wait() => break status,
+                cause = interrupt.raised(), if !passed_on => {
+                    passed_on = true;
+                    let signal = match cause {
+                        Cause::Signal(signal) => signal,
+                        Cause::MainEnded(_) => Signal::Terminate,
+                    };
+                    self.send(kernels(signal));
+                }
+                // On a terminal the JVM has had it, too.
+                Some(()) = self.quit.recv() => if !std::io::stdin().is_terminal() {
+                    self.send(rustix::process::Signal::QUIT);
+                },
+            }
+        };
+        let status = status.map_err(|e| Failure::because("cannot wait for Flink's client", e))?;
+        let code = crate::exit::Exit::of_jvm(status).code();
+        if Signal::ALL.iter().any(|signal| code == 128 + signal.number()) {
+            let _ = timeout(SAME_TIME, interrupt.raised()).await;
+        }
+        // A JVM that has ended well meanwhile has done its work.
+        let interrupted = interrupt.cause().filter(|_| !status.success());
+        Ok(JvmEnd { status, interrupted, errors: self.errors.end().await })
+    }
+
+    /// Ends it: by SIGTERM, and if that does not help by SIGKILL.
+    pub(crate) async fn stop(&mut self) {
+        self.send(rustix::process::Signal::TERM);
+        if timeout(END_WITHIN, self.child.wait()).await.is_err() {
+            let _ = self.child.kill().await;
+        }
+        self.errors.end().await;
+    }
+
+    fn send(&self, signal: rustix::process::Signal) {
+        let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(pid) = pid
+            && let Err(error) = kill_process(pid, signal)
+        {
+            tracing::debug!(%error, ?signal, "the JVM cannot be signalled");
+        }
     }
 }
 
-fn terminate(jvm: &Child) {
-    let pid = jvm.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    if let Some(pid) = pid
-        && let Err(error) = kill_process(pid, Signal::TERM)
-    {
-        tracing::debug!(%error, "the JVM cannot be told to end");
+fn kernels(signal: Signal) -> rustix::process::Signal {
+    match signal {
+        Signal::Hangup => rustix::process::Signal::HUP,
+        Signal::Interrupt => rustix::process::Signal::INT,
+        Signal::Terminate => rustix::process::Signal::TERM,
+    }
+}
+
+/// The JVM's error stream, on its way to ours.
+#[derive(Debug)]
+struct Errors {
+    kept: Arc<Mutex<Vec<u8>>>,
+    over: Option<oneshot::Receiver<()>>,
+}
+
+impl Errors {
+    /// Copies it in a thread of its own, so that nothing is late.
+    fn pass_on(mut reader: PipeReader) -> std::io::Result<Self> {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let (done, over) = oneshot::channel();
+        let keep = Arc::clone(&kept);
+        let mut out = File::from(rustix::io::dup(std::io::stderr())?);
+        std::thread::Builder::new().name("jvm-stderr".to_owned()).spawn(move || {
+            let mut piece = vec![0; 64 << 10];
+            while let Ok(length @ 1..) = reader.read(&mut piece) {
+                let piece = piece.get(..length).unwrap_or_default();
+                // If nobody listens to us the JVM must not wait for that.
+                let _ = out.write_all(piece);
+                if let Ok(mut kept) = keep.lock() {
+                    kept.extend_from_slice(piece);
+                    if kept.len() > 2 * KEPT {
+                        let old = kept.len() - KEPT;
+                        kept.drain(..old);
+                    }
+                }
+            }
+            let _ = done.send(());
+        })?;
+        Ok(Self { kept, over: Some(over) })
+    }
+
+    /// Waits for the end of the stream, and gives the end of its text.
+    async fn end(&mut self) -> String {
+        if let Some(over) = self.over.take() {
+            let _ = timeout(LAST_WORDS, over).await;
+        }
+        self.kept.lock().map(|kept| String::from_utf8_lossy(&kept).into_owned()).unwrap_or_default()
     }
 }

@@ -6,6 +6,9 @@ use std::fmt;
 use hadoop_fs::{FsError, FsErrorKind};
 use hadoop_rpc::{ErrorKind, RemoteKind, Retry, RpcError};
 
+use crate::exit::Exit;
+use crate::interrupt::Cause;
+
 /// A failed operation: what was being done to what, why it failed, whether another try helps, and advice.
 pub struct Failure(Box<Inner>);
 
@@ -16,14 +19,22 @@ struct Inner {
     retry_helps: bool,
     hints: Vec<String>,
     usage: bool,
+    exit: Exit,
+    chain: Vec<String>,
 }
 
 impl Failure {
     /// A failure that needs no further cause: `what` says it all.
     pub fn new(what: impl Into<String>) -> Self {
-        let inner =
-            Inner { what: what.into(), cause: None, retry_helps: false, hints: Vec::new(), usage: false };
-        Self(Box::new(inner))
+        Self(Box::new(Inner {
+            what: what.into(),
+            cause: None,
+            retry_helps: false,
+            hints: Vec::new(),
+            usage: false,
+            exit: Exit::Failed,
+            chain: Vec::new(),
+        }))
     }
 
     /// A command line that makes no sense.
@@ -31,6 +42,11 @@ impl Failure {
         let mut failure = Self::new(what);
         failure.0.usage = true;
         failure
+    }
+
+    /// The command was given up for `cause`; `what` says what that leaves.
+    pub fn interrupted(cause: Cause, what: impl fmt::Display) -> Self {
+        Self::new(format!("{cause}: {what}")).with_exit(cause.exit())
     }
 
     /// `what` could not be done because of `cause`.
@@ -73,6 +89,23 @@ impl Failure {
         self.0.retry_helps
     }
 
+    /// The command ends with this.
+    pub fn with_exit(mut self, exit: Exit) -> Self {
+        self.0.exit = exit;
+        self
+    }
+
+    /// What the command ends with.
+    pub fn exit(&self) -> Exit {
+        self.0.exit
+    }
+
+    /// The causes that lie above the one that the text tells, outermost first: shown on demand.
+    pub fn with_chain(mut self, chain: Vec<String>) -> Self {
+        self.0.chain = chain;
+        self
+    }
+
     /// Whether the command line was wrong.
     pub fn is_usage(&self) -> bool {
         self.0.usage
@@ -87,6 +120,7 @@ impl Failure {
     pub fn render(&self, verbose: bool) -> String {
         let mut text = format!("error: {self}\n");
         if verbose {
+            self.0.chain.iter().for_each(|above| text.push_str(&format!("which caused: {above}\n")));
             let mut cause = self.0.cause.as_ref().and_then(|c| c.source());
             while let Some(error) = cause {
                 text.push_str(&format!("caused by: {error}\n"));

@@ -3,6 +3,8 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
 
+use crate::interrupt::Signal;
+
 /// The end of a command, for the shell that called it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -12,6 +14,8 @@ pub enum Exit {
     Failed,
     /// Whoever read the output has gone away.
     ClosedPipe,
+    /// A signal to this process has interrupted it.
+    Interrupted(Signal),
     /// What the JVM with the user's `main()` ended with.
     Jvm(u8),
 }
@@ -35,6 +39,7 @@ impl Exit {
             Self::Failed => 1,
             // 128 and the number of SIGPIPE: what a shell says of a program that this signal has ended.
             Self::ClosedPipe => 141,
+            Self::Interrupted(signal) => 128 + signal.number(),
             Self::Jvm(code) => code,
         }
     }
@@ -58,8 +63,17 @@ pub const MEANINGS: &[(Option<Exit>, &str)] = &[
         "Whoever read the standard output has gone away before its end, as `head` does. Nothing is said about it. A deployment goes on to its end all the same.",
     ),
     (
+        Some(Exit::Interrupted(Signal::Interrupt)),
+        "The command was interrupted by SIGINT (Ctrl-C), in every mode, and also when only the client got the signal. The `error:` line says what became of the deployment, or what goes on without the client, and a `hint:` how to stop that.",
+    ),
+    (Some(Exit::Interrupted(Signal::Terminate)), "The same by SIGTERM."),
+    (
+        Some(Exit::Interrupted(Signal::Hangup)),
+        "The same by SIGHUP: the terminal is gone. Under `nohup` that signal has no effect.",
+    ),
+    (
         None,
-        "`main()` ran on this machine, and this is what its JVM ended with; 128 and the number of the signal if one ended it (130: Ctrl-C, 143: SIGTERM).",
+        "`main()` ran on this machine, and this is what its JVM ended with: the number of `System.exit`, or 128 and the number of the signal that ended the JVM (137: SIGKILL).",
     ),
 ];
 
@@ -67,7 +81,7 @@ pub const MEANINGS: &[(Option<Exit>, &str)] = &[
 pub const DONE_WHEN: &[(&[&str], &str)] = &[
     (
         &["session"],
-        "`-d`: the session is ready. Attached: it was stopped from here, or has ended well; 1 if it has failed or was killed, or if nothing was heard of it for 15 s.",
+        "`-d`: the session is ready. Attached: it was stopped from here, or has ended well; 1 if it has failed or was killed, or if nothing was heard of it for 15 s. Attached and interrupted: the session is stopped, and the code is that of the interruption.",
     ),
     (
         &["run", "info"],
@@ -75,7 +89,7 @@ pub const DONE_WHEN: &[(&[&str], &str)] = &[
     ),
     (
         &["run-application"],
-        "The application runs, or has already succeeded. With `--attached`: it has ended with the final status SUCCEEDED.",
+        "The application runs, or has already succeeded. With `--attached`: it has ended with the final status SUCCEEDED. An interruption leaves it running.",
     ),
     (&["list", "ps"], "The list was printed; it may be empty."),
     (&["cancel"], "The job was told to cancel."),

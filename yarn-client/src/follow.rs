@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
+use flink_model::spec::ClusterMode;
 use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, ApplicationReport, FinalStatus};
 
 use crate::deploy::with_extract;
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::interrupt::{Cause, Interrupt};
 use crate::patience::Patience;
 use crate::report::Output;
 use crate::rest::{Limits, RestClient};
-use crate::target::RestAddress;
+use crate::target::{Cluster, RestAddress};
 
 const POLL: Duration = Duration::from_millis(500);
 /// Bound of a question to the JobManager, which may be ending.
@@ -26,7 +27,7 @@ pub(crate) async fn follow(
     yarn: &ApplicationClient,
     id: ApplicationId,
     address: Option<&RestAddress>,
-    interrupt: &CancellationToken,
+    interrupt: &Interrupt,
     output: &dyn Output,
 ) -> Result<Exit, Failure> {
     let work = async {
@@ -37,11 +38,8 @@ pub(crate) async fn follow(
             never = jobs => match never {},
         }
     };
-    let Some(ended) = interrupt.run_until_cancelled(work).await else {
-        return Err(Failure::new(format!("interrupted: the application {id} goes on without this client"))
-            .hint(format!("`yarn application -kill {id}` ends it")));
-    };
-    let last = ended?;
+    let ended = interrupt.unless_raised(work).await;
+    let last = ended.map_err(|cause| goes_on(cause, id, ClusterMode::Application))??;
     let how =
         format!("Application {id} finished with state {} and final state {}", last.state, last.final_status);
     if last.final_status == FinalStatus::Succeeded {
@@ -49,6 +47,44 @@ pub(crate) async fn follow(
         return Ok(Exit::Done);
     }
     Err(with_extract(how, &last))
+}
+
+/// The client is interrupted, and its application goes on without it.
+pub(crate) fn goes_on(cause: Cause, id: ApplicationId, mode: ClusterMode) -> Failure {
+    with_ways_to_end(
+        Failure::interrupted(cause, format!("the application {id} goes on without this client")),
+        id,
+        mode,
+        "<job id>",
+    )
+}
+
+/// Says how what goes on can be ended.
+pub(crate) fn with_ways_to_end(failure: Failure, id: ApplicationId, mode: ClusterMode, job: &str) -> Failure {
+    let target = target(mode);
+    failure
+        .hint(format!("`flink cancel -t {target} -Dyarn.application.id={id} {job}` cancels the job"))
+        .hint(format!("`heddle kill {id}` ends the whole application"))
+}
+
+/// The same for a job of a cluster that is no cluster of its own.
+pub(crate) fn with_ways_to_end_on(cluster: &Cluster, failure: Failure, job: &str) -> Failure {
+    let place = match cluster.application {
+        Some(id) => format!("-t yarn-session -Dyarn.application.id={id}"),
+        None => format!("-m {}", cluster.address),
+    };
+    failure
+        .hint(format!("`flink list {place}` shows the jobs of the cluster"))
+        .hint(format!("`flink cancel {place} {job}` cancels the job"))
+}
+
+/// The target that leads to an application of this mode.
+fn target(mode: ClusterMode) -> &'static str {
+    match mode {
+        ClusterMode::Session => "yarn-session",
+        ClusterMode::Application => "yarn-application",
+        ClusterMode::PerJob => "yarn-per-job",
+    }
 }
 
 async fn end(

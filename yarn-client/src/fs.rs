@@ -9,7 +9,9 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use hadoop_fs::{FileStatus, FsError, FsErrorKind, Source, Storage, WriteOptions};
+use rustix::fs::FileType;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use crate::context::Context;
 use crate::error::Failure;
@@ -47,13 +49,34 @@ impl From<Failure> for Trouble {
 
 /// Does one operation: `words` are its name and arguments.
 pub async fn main(context: &Context, words: &[OsString]) -> Exit {
-    match run(context, words).await {
+    let done = tokio::select! {
+        done = run(context, words) => done,
+        () = caller_gone() => return Exit::Failed,
+    };
+    match done {
         Ok(()) => Exit::Done,
         Err(trouble) => {
             let line = json!({"kind": trouble.kind, "error": trouble.text});
             let _ = writeln!(std::io::stderr(), "{line}");
             Exit::Failed
         }
+    }
+}
+
+/// The JVM holds our input open, without a word, for as long as it lives: whatever ends it ends us. A parent-death signal would not do,
+/// for it would come with the end of the JVM's thread that has started us.
+async fn caller_gone() {
+    let is_pipe = rustix::fs::fstat(std::io::stdin())
+        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo);
+    let (gone, is_gone) = oneshot::channel();
+    let wait = move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        let _ = gone.send(());
+    };
+    // A thread of its own: it is not waited for when we are done.
+    let waits = is_pipe && std::thread::Builder::new().name("caller".to_owned()).spawn(wait).is_ok();
+    if !waits || is_gone.await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

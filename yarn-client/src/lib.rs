@@ -5,7 +5,9 @@
 
 pub mod cli;
 mod client_archive;
+mod client_failure;
 mod client_process;
+mod client_run;
 pub mod context;
 pub mod deploy;
 pub mod diagnostics;
@@ -16,6 +18,7 @@ mod follow;
 pub mod fs;
 pub mod gc;
 pub mod hadoop;
+pub mod interrupt;
 mod janitor;
 pub mod jar;
 mod java;

@@ -1,16 +1,25 @@
 //! `heddle`, `flink` and `yarn-session.sh`.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
+use taskrunner::exec;
+use taskrunner::exit::EXEC_FAILED;
 use tracing_subscriber::EnvFilter;
 use yarn_client::context::Context;
 
 fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    if args.get(1).is_some_and(|word| word == exec::SUBCOMMAND) {
+        // Before anything else: each start of a JVM waits for it.
+        let error = exec::exec_jvm_main(args.into_iter().skip(2));
+        let _ = writeln!(std::io::stderr(), "error: {error}");
+        return ExitCode::from(EXEC_FAILED as u8);
+    }
     let filter = EnvFilter::try_from_env("HEDDLE_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
     let colour = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
-    let args = std::env::args_os().collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     match (runtime, Context::of_process()) {
         (Ok(runtime), Ok(context)) => {

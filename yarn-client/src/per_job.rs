@@ -4,43 +4,62 @@
 //! cluster is ready and is then passed on. The ApplicationMaster ends the cluster once it has heard that `main()` is over, or
 //! that this client is gone, and the last job has ended.
 
+use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flink_model::spec::ClusterMode;
 use taskrunner::submission::{ADDRESS_KEY, Attendance, SubmissionError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 use yarn_api::records::ApplicationId;
 
-use crate::client_process::{end, spawn, stop};
+use crate::client_process::Jvm;
 use crate::deploy::{self, Deployment, Order};
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::interrupt::{Cause, Interrupt};
 use crate::report::Report;
-use crate::rest::{Limits, RestClient};
+use crate::rest::{JobStatus, Limits, RestClient};
 use crate::target::RestAddress;
 use crate::timing::{self, Jobs};
+use crate::{client_failure, client_run, follow};
 
 /// Pause after a connection that could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// For the JobManager's answer when this client is to end.
+const ANSWER: Duration = Duration::from_secs(3);
+
+/// For a cluster that was submitted for a `main()` that has ended without a job: its ApplicationMaster, once it runs, tells YARN how
+/// `main()` ended. One that does not come up is killed.
+const HEAR_WITHIN: Duration = Duration::from_secs(60);
 
 /// How the run of a program ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    pub(crate) exit: Exit,
+    pub(crate) done: Result<Exit, Failure>,
     /// None: the program was over before there was one.
     pub(crate) application: Option<ApplicationId>,
 }
 
-/// Runs the program: `start` makes the command of Flink's client for the address it is given. `timed`: the legs of its jobs are recorded, too.
+/// What is run, and how.
+pub(crate) struct Program<'a> {
+    /// Makes the command of Flink's client for the address it is given.
+    pub(crate) start: &'a (dyn Fn(&RestAddress) -> Result<std::process::Command, Failure> + Sync),
+    /// Where Flink's client logs to.
+    pub(crate) log: PathBuf,
+    pub(crate) detached: bool,
+    /// The legs of its jobs are recorded, too.
+    pub(crate) timed: bool,
+}
+
+/// Runs the program.
 pub(crate) async fn run(
     order: Order,
-    start: impl FnOnce(&RestAddress) -> Result<std::process::Command, Failure>,
-    detached: bool,
-    timed: bool,
+    program: Program<'_>,
     report: Arc<dyn Report>,
-    interrupt: &CancellationToken,
+    interrupt: &Interrupt,
 ) -> Result<Ended, Failure> {
     let cannot = |e| Failure::because("cannot open a port on this machine for Flink's client", e);
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(cannot)?;
@@ -49,72 +68,166 @@ pub(crate) async fn run(
     let started = order.timing.leg("Flink's client starts");
     tokio::spawn(forward(listener, address, started));
 
-    let mut jvm = spawn(start(&RestAddress { host: "127.0.0.1".into(), port })?)?;
+    let command = (program.start)(&RestAddress { host: "127.0.0.1".into(), port })?;
+    let mut jvm = Jvm::start(command, &order.context.exe).await?;
 
     // Ctrl-C reaches the JVM too. What follows from it is decided when the JVM has ended.
-    let give_up = CancellationToken::new();
+    let give_up = Interrupt::default();
+    let submitted = Arc::clone(&order.submitted);
     let deployed = deploy::deploy(order, Arc::clone(&report), &give_up);
     tokio::pin!(deployed);
     let early = tokio::select! {
         done = &mut deployed => Ok(done),
-        status = end(&mut jvm, interrupt) => Err(status),
+        ended = jvm.end(interrupt) => Err(ended),
     };
     let deployment = match early {
         Ok(Ok(deployment)) => deployment,
         Ok(Err(failure)) => {
-            stop(&mut jvm).await;
+            jvm.stop().await;
             return Err(failure);
         }
-        Err(status) => {
-            // No job can have been submitted: nothing answers yet behind the port.
-            give_up.cancel();
-            if let Ok(deployment) = deployed.await {
-                deployment.undo(&*report).await;
-            }
-            return status.map(|status| Ended { exit: Exit::of_jvm(status), application: None });
+        // No job can have been submitted: nothing answers yet behind the port.
+        Err(ended) => {
+            let ended = ended?;
+            let cause = match ended.interrupted {
+                Some(cause) => cause,
+                None => Cause::MainEnded(Exit::of_jvm(ended.status).code()),
+            };
+            let deployed =
+                early_end(deployed, cause, submitted.get().copied(), &give_up, interrupt, &*report).await;
+            let application = match deployed {
+                Ok(deployment) => {
+                    let id = deployment.id;
+                    if let Cause::MainEnded(code) = cause {
+                        tell_the_end(&deployment, code, &*report).await;
+                    } else {
+                        deployment.undo(&*report).await;
+                    }
+                    Some(id)
+                }
+                Err(failure) if ended.interrupted.is_some() => return Err(failure),
+                Err(failure) => {
+                    report.warn(&failure.to_string());
+                    None
+                }
+            };
+            let done = match ended.interrupted {
+                Some(cause) => Err(Failure::interrupted(cause, "the deployment was given up")),
+                None if ended.status.success() => Ok(Exit::Done),
+                None => Err(client_failure::failure(ended.status, &ended.errors, &program.log)),
+            };
+            return Ok(Ended { done, application });
         }
     };
     if deployment.found {
         // main() is not to be run twice either.
-        stop(&mut jvm).await;
-        return Ok(Ended { exit: Exit::Done, application: Some(deployment.id) });
+        jvm.stop().await;
+        return Ok(Ended { done: Ok(Exit::Done), application: Some(deployment.id) });
     }
     let Some(address) = deployment.address.clone() else {
-        stop(&mut jvm).await;
+        jvm.stop().await;
         return Err(Failure::new(format!("the application {} has ended already", deployment.id)));
     };
     let attendance = attend(&deployment, &address).await;
     let attendance = match attendance {
         Ok(attendance) => attendance,
         Err(failure) => {
-            stop(&mut jvm).await;
+            jvm.stop().await;
             deployment.undo(&*report).await;
             return Err(failure);
         }
     };
     let _ = ready.send(Some(address.clone()));
-    let ended = end(&mut jvm, interrupt);
-    let ended = if timed {
-        let ended = Jobs::new(&address, &deployment.timing, timing::CLIENT).during(ended).await;
+    let work = client_run::attended(&mut jvm, Some((&deployment.yarn, deployment.id)), interrupt, &*report);
+    let ended = if program.timed {
+        let ended = Jobs::new(&address, &deployment.timing, timing::CLIENT).during(work).await;
         // As long as the ApplicationMaster has not heard of the end it is there, and so is the JobManager.
         timing::complete(&deployment).await;
-        ended
+        ended?
     } else {
-        ended.await
+        work.await?
     };
-    let exit = Exit::of_jvm(ended?);
-    if let Err(error) = attendance.complete(i32::from(exit.code())).await {
+    let exit = Exit::of_jvm(ended.end.status);
+    let done = match ended.end.interrupted {
+        Some(cause) => Err(interrupted(cause, deployment.id, &address).await),
+        None if ended.end.status.success() => Ok(exit),
+        None => Err(ended.failure(&program.log)),
+    };
+    let code = done.as_ref().map_or_else(Failure::exit, |exit| *exit).code();
+    if ended.application_over.is_none()
+        && let Err(error) = attendance.complete(i32::from(code)).await
+    {
         report.warn(&format!("{error}; the cluster ends by itself once its jobs have ended"));
     }
-    if detached && exit.code() == 0 {
+    if program.detached && done.is_ok() {
         report.info(&format!(
             "The Flink YARN per-job cluster {0} ends when its job does. To end it earlier:\n\
              $ flink cancel -t yarn-per-job -Dyarn.application.id={0} <job id>\n\
-             $ yarn application -kill {0}",
+             $ heddle kill {0}",
             deployment.id
         ));
     }
-    Ok(Ended { exit, application: Some(deployment.id) })
+    Ok(Ended { done, application: Some(deployment.id) })
+}
+
+/// The client's JVM has ended, for `cause`, before the cluster was there. A cluster that YARN knows already as `submitted` is waited for,
+/// so that it can tell how `main()` ended; else the deployment is given up.
+async fn early_end(
+    mut deployed: Pin<&mut impl Future<Output = Result<Deployment, Failure>>>,
+    cause: Cause,
+    submitted: Option<ApplicationId>,
+    give_up: &Interrupt,
+    interrupt: &Interrupt,
+    report: &dyn Report,
+) -> Result<Deployment, Failure> {
+    if let (Cause::MainEnded(_), Some(id)) = (cause, submitted) {
+        report.info(&format!("{cause}: the application {id} is ended"));
+        tokio::select! {
+            deployed = &mut deployed => return deployed,
+            _ = interrupt.raised() => {}
+            () = tokio::time::sleep(HEAR_WITHIN) => {}
+        }
+    }
+    give_up.raise(cause);
+    deployed.await
+}
+
+/// `main()` has ended with this code: YARN hears it from the ApplicationMaster.
+async fn tell_the_end(deployment: &Deployment, code: u8, report: &dyn Report) {
+    let told = async {
+        let address = deployment.address.as_ref().ok_or_else(|| Failure::new("it has ended already"))?;
+        let attendance = attend(deployment, address).await?;
+        attendance.complete(code.into()).await.map_err(|e| attendance_failure(&e))
+    };
+    if let Err(failure) = told.await {
+        report.warn(&format!(
+            "the application {} cannot be told that main() has ended: {failure}",
+            deployment.id
+        ));
+        deployment.undo(report).await;
+    }
+}
+
+/// The client was interrupted while its cluster was there: what goes on, and how that can be stopped.
+async fn interrupted(cause: Cause, id: ApplicationId, address: &RestAddress) -> Failure {
+    let jobs = match RestClient::new(address, Limits::one_try(ANSWER)) {
+        Ok(client) => client.jobs().await,
+        Err(error) => Err(error),
+    };
+    let Ok(jobs) = jobs else { return follow::goes_on(cause, id, ClusterMode::PerJob) };
+    let goes_on = |state: &JobStatus| !state.is_terminal() && state.0 != "CANCELLING";
+    let open: Vec<_> = jobs.iter().filter(|job| goes_on(&job.state)).collect();
+    let Some(first) = open.first() else {
+        return Failure::interrupted(cause, format!("no job is left, and the application {id} ends"));
+    };
+    let names: Vec<String> = open.iter().map(|job| format!("{:?} ({})", job.name, job.id)).collect();
+    let (jobs, end) = if names.len() == 1 { ("the job", "goes") } else { ("the jobs", "go") };
+    let what = format!(
+        "{jobs} {} {end} on without this client, and the application {id} ends with the last job",
+        names.join(", ")
+    );
+    let failure = Failure::interrupted(cause, what);
+    follow::with_ways_to_end(failure, id, ClusterMode::PerJob, &first.id.to_string())
 }
 
 /// Tells the ApplicationMaster that somebody is there who will submit jobs.

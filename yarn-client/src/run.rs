@@ -2,8 +2,8 @@
 //!
 //! Flink's client gets the address of the JobManager and nothing of YARN or Hadoop: it starts in half the time, and what the
 //! program prints, collects and returns is exactly what users know. For `hdfs://` it gets a small jar whose file system asks
-//! [`crate::fs`], unless the user has put Hadoop's on the class path. The JVM takes the place of this process, so signals, exit
-//! code, input and output are its own.
+//! [`crate::fs`], unless the user has put Hadoop's on the class path. This process stays as the JVM's parent (see
+//! [`crate::client_run`]), to say in one line why it failed.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -121,7 +121,8 @@ fn words(text: Option<&str>) -> Vec<String> {
     text.unwrap_or_default().split_whitespace().map(str::to_owned).collect()
 }
 
-fn logging(context: &Context, setup: &Setup) -> Vec<OsString> {
+/// Where Flink's client logs to.
+pub(crate) fn log_file(context: &Context, setup: &Setup) -> PathBuf {
     let directory = context
         .var(variables::FLINK_LOG_DIR)
         .map(str::to_owned)
@@ -130,7 +131,10 @@ fn logging(context: &Context, setup: &Setup) -> Vec<OsString> {
         directory.map_or_else(|| default_log_directory(context, &setup.flink.root), PathBuf::from);
     let who = context.var(variables::FLINK_IDENT_STRING).unwrap_or(&context.user);
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let file = directory.join(format!("flink-{who}-client-{host}.log"));
+    directory.join(format!("flink-{who}-client-{host}.log"))
+}
+
+fn logging(context: &Context, setup: &Setup) -> Vec<OsString> {
     let conf = |name: &str| setup.flink.conf.join(name);
     let property = |name: &str, prefix: &str, path: &Path| {
         let mut word = OsString::from(format!("-D{name}={prefix}"));
@@ -138,7 +142,7 @@ fn logging(context: &Context, setup: &Setup) -> Vec<OsString> {
         word
     };
     vec![
-        property("log.file", "", &file),
+        property("log.file", "", &log_file(context, setup)),
         property("log4j.configuration", "file:", &conf("log4j-cli.properties")),
         property("log4j.configurationFile", "file:", &conf("log4j-cli.properties")),
         property("logback.configurationFile", "file:", &conf("logback.xml")),

@@ -6,18 +6,21 @@ use std::time::{Duration, Instant};
 
 use hadoop_rpc::RemoteKind;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
-use tokio_util::sync::CancellationToken;
 use yarn_api::ApplicationClient;
-use yarn_api::records::{ApplicationId, ApplicationReport, ApplicationState};
+use yarn_api::records::{ApplicationId, ApplicationReport, ApplicationState, FinalStatus};
 
+use crate::deploy::with_extract;
 use crate::error::Failure;
 use crate::hadoop::yarn_failure;
+use crate::interrupt::{Cause, Interrupt};
 use crate::properties;
 use crate::report::Report;
 use crate::rest;
-use crate::target::RestAddress;
+use crate::target::{RestAddress, report_address};
 
 const POLL: Duration = Duration::from_secs(1);
+/// Until a terminal is read again after the end of its input: one that is gone for good has nothing but ends.
+const AFTER_EOF: Duration = Duration::from_millis(500);
 /// A ResourceManager that is silent for this long is told of.
 const UNKNOWN_FOR: Duration = Duration::from_secs(15);
 /// A session that was told to stop has this long until it is killed.
@@ -40,8 +43,10 @@ pub struct Attached<'a> {
 /// Why the prompt ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// The user, or a signal, wants the session stopped.
+    /// The user wants the session stopped.
     Stop,
+    /// A signal does.
+    Interrupted(Cause),
     /// The application has ended by itself.
     Over,
     /// Nothing is known of it.
@@ -65,14 +70,14 @@ fn understand(line: &str) -> Line {
 }
 
 impl Attached<'_> {
-    /// Reads commands and watches the session until one of them, or `interrupt`, ends it. True if the session ended well.
+    /// Reads commands and watches the session until one of them, or `interrupt`, ends it. An error says what ended it else.
     /// `tell` writes to the person.
     pub async fn attend(
         &self,
-        interrupt: &CancellationToken,
+        interrupt: &Interrupt,
         report: &dyn Report,
         tell: &(dyn Fn(&str) + Sync),
-    ) -> Result<bool, Failure> {
+    ) -> Result<(), Failure> {
         if std::io::stdin().is_terminal() {
             tell(HELP);
         }
@@ -89,46 +94,51 @@ impl Attached<'_> {
             ))
             .hint(again));
         }
-        if end == End::Stop {
+        if end != End::Over {
             self.stop(report).await?;
         }
         if properties::remove(&self.properties, self.id) {
             report.info(&format!("Deleted Yarn properties file at {}", self.properties.display()));
         }
         let last = self.yarn.application_report(self.id).await.map_err(|e| yarn_failure(&e))?;
-        tell_end(&last, report);
-        Ok(!matches!(last.state, ApplicationState::Failed)
-            && (end == End::Stop || last.state == ApplicationState::Finished))
+        let how = format!("finished with state {} and final state {}", last.state, last.final_status);
+        report.info(&format!("Application {} {how} at {}", last.id, last.finish_time.unwrap_or(0)));
+        match end {
+            End::Interrupted(cause) => {
+                Err(Failure::interrupted(cause, format!("the session {} was stopped", last.id)))
+            }
+            _ if ended_well(&last, end) => Ok(()),
+            _ => Err(with_extract(format!("the session {} has {how}", last.id), &last)),
+        }
     }
 
-    async fn prompt(
-        &self,
-        interrupt: &CancellationToken,
-        report: &dyn Report,
-        tell: &(dyn Fn(&str) + Sync),
-    ) -> End {
-        let mut lines = Some(BufReader::new(tokio::io::stdin()).lines());
+    async fn prompt(&self, interrupt: &Interrupt, report: &dyn Report, tell: &(dyn Fn(&str) + Sync)) -> End {
+        let commands = || BufReader::new(tokio::io::stdin()).lines();
+        let (mut lines, mut not_before) = (Some(commands()), Instant::now());
         let mut ticks = tokio::time::interval(POLL);
         let mut silent_since: Option<Instant> = None;
         loop {
             tokio::select! {
-                () = interrupt.cancelled() => return End::Stop,
-                line = next_line(&mut lines) => match line.as_deref().map(understand) {
+                cause = interrupt.raised() => return End::Interrupted(cause),
+                line = next_line(&mut lines, not_before) => match line.as_deref().map(understand) {
                     Some(Line::Stop) => return End::Stop,
                     Some(Line::Help) => tell(HELP),
                     Some(Line::Unknown(command)) => {
                         tell(&format!("Unknown command '{command}'. Showing help:\n{HELP}"));
                     }
-                    // The end of the input is no command: Flink's client stays attached too.
-                    None => lines = None,
+                    // The end of the input is no command: Flink's client stays attached too. On a terminal it is Ctrl-D, and more can follow.
+                    None => {
+                        lines = std::io::stdin().is_terminal().then(commands);
+                        not_before = Instant::now() + AFTER_EOF;
+                    }
                 },
                 _ = ticks.tick() => match self.yarn.application_report(self.id).await {
-                    Ok(found) if matches!(found.state, ApplicationState::Failed | ApplicationState::Killed) => {
-                        tell("The Flink Yarn cluster has failed.");
-                        return End::Over;
-                    }
                     Ok(found) if found.state.is_final() => {
-                        report.info(&format!("The session {} has ended.", self.id));
+                        if ended_well(&found, End::Over) {
+                            report.info(&format!("The session {} has ended.", self.id));
+                        } else {
+                            tell("The Flink Yarn cluster has failed.");
+                        }
                         return End::Over;
                     }
                     Ok(_) => silent_since = None,
@@ -147,7 +157,10 @@ impl Attached<'_> {
 
     /// Stops the session through Flink; if that does not work, through YARN.
     async fn stop(&self, report: &dyn Report) -> Result<(), Failure> {
-        let asked = rest::stop_cluster(&self.address).await;
+        // A second attempt of the ApplicationMaster has a JobManager of its own.
+        let found = self.yarn.application_report(self.id).await.ok();
+        let address = found.and_then(|found| report_address(&found).ok());
+        let asked = rest::stop_cluster(address.as_ref().unwrap_or(&self.address)).await;
         if let Err(failure) = &asked {
             report.warn(&format!("{failure}; asking YARN to kill the application {}", self.id));
         } else if self.wait_for_end(STOP_WITHIN).await {
@@ -181,38 +194,28 @@ pub async fn kill(yarn: &ApplicationClient, id: ApplicationId, reason: &str) -> 
             return Err(Failure::new(format!(
                 "YARN has not ended the application {id} within 30 s of being asked"
             ))
-            .hint(format!("`yarn application -kill {id}` asks again")));
+            .hint(format!("`heddle kill {id}` asks again")));
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     Ok(())
 }
 
-async fn next_line(lines: &mut Option<Lines<BufReader<Stdin>>>) -> Option<String> {
+async fn next_line(lines: &mut Option<Lines<BufReader<Stdin>>>, not_before: Instant) -> Option<String> {
+    tokio::time::sleep_until(not_before.into()).await;
     match lines {
         Some(lines) => lines.next_line().await.ok().flatten(),
         None => std::future::pending().await,
     }
 }
 
-/// The last words about an application.
-fn tell_end(last: &ApplicationReport, report: &dyn Report) {
-    let time = last.finish_time.unwrap_or(0);
-    report.info(&format!(
-        "Application {} finished with state {} and final state {} at {time}",
-        last.id, last.state, last.final_status
-    ));
-    if last.state == ApplicationState::Failed {
-        report.warn(&format!(
-            "Application failed. Diagnostics {}",
-            last.diagnostics.as_deref().unwrap_or("none")
-        ));
-        report.warn(&format!(
-            "If log aggregation is activated in the Hadoop cluster, we recommend to retrieve the full application log \
-             using this command:\n\tyarn logs -applicationId {}\n(It sometimes takes a few seconds until the logs are \
-             aggregated)",
-            last.id
-        ));
+/// Whether a session that has ended was to end so.
+fn ended_well(last: &ApplicationReport, end: End) -> bool {
+    match last.state {
+        ApplicationState::Finished => last.final_status == FinalStatus::Succeeded || end == End::Stop,
+        // Told to stop it was killed if it did not listen.
+        ApplicationState::Killed => end == End::Stop,
+        _ => false,
     }
 }
 

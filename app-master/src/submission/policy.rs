@@ -22,6 +22,9 @@ const DISTANT_LOOK: Duration = Duration::from_secs(5);
 /// For the exception of a failed job.
 const EXPLAIN_WAIT: Duration = Duration::from_secs(5);
 
+/// What a client ends with that was interrupted by SIGHUP, SIGINT or SIGTERM.
+const INTERRUPTED: [i32; 3] = [129, 130, 143];
+
 /// State of a job, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobState {
@@ -257,10 +260,14 @@ impl Policy {
             }
             (Some(job), _) => (FinalStatus::Killed, format!("{} was cancelled", job.title())),
             (None, _) if self.seen => (FinalStatus::Succeeded, String::new()),
-            (None, Outcome::Completed(0)) => (FinalStatus::Succeeded, String::new()),
-            (None, Outcome::Completed(code)) => {
-                (FinalStatus::Failed, format!("main() ended with exit code {code} before it submitted a job"))
-            }
+            (None, Outcome::Completed(code)) if INTERRUPTED.contains(&code) => (
+                FinalStatus::Killed,
+                format!("the client was interrupted (exit code {code}) before main() submitted a job"),
+            ),
+            (None, Outcome::Completed(code)) => (
+                if code == 0 { FinalStatus::Succeeded } else { FinalStatus::Failed },
+                format!("main() ended with exit code {code} without submitting a job"),
+            ),
             (None, Outcome::Gone) => {
                 (FinalStatus::Killed, "the client went away before it submitted a job".to_owned())
             }

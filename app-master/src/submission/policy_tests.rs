@@ -77,11 +77,16 @@ fn the_jobs_decide_the_final_status() {
 fn without_a_job_the_client_decides() {
     let mut test = Test::attended();
     test.step(Input::Completed(0));
-    assert_eq!(test.end(&[]).0, FinalStatus::Succeeded);
+    let text = "main() ended with exit code 0 without submitting a job";
+    assert_eq!(test.end(&[]), (FinalStatus::Succeeded, text.into()));
     let mut test = Test::attended();
-    test.step(Input::Completed(1));
-    let text = "main() ended with exit code 1 before it submitted a job";
+    test.step(Input::Completed(3));
+    let text = "main() ended with exit code 3 without submitting a job";
     assert_eq!(test.end(&[]), (FinalStatus::Failed, text.into()));
+    let mut test = Test::attended();
+    test.step(Input::Completed(143));
+    let text = "the client was interrupted (exit code 143) before main() submitted a job";
+    assert_eq!(test.end(&[]), (FinalStatus::Killed, text.into()));
     let mut test = Test::attended();
     test.step(Input::Left(0));
     let begin = test.now;

@@ -4,7 +4,6 @@ use std::os::unix::process::CommandExt;
 use std::sync::Arc;
 
 use flink_model::config::Configuration;
-use tokio_util::sync::CancellationToken;
 use yarn_api::records::{ApplicationId, NodeState};
 
 use super::Invocation;
@@ -20,6 +19,7 @@ use crate::deploy::{self, Purpose};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::hadoop::{Hadoop, yarn_failure};
+use crate::interrupt::{self, Cause, Interrupt, Signal};
 use crate::properties::{self, SessionFile};
 use crate::report::{Output, Report};
 use crate::session::Attached;
@@ -114,8 +114,8 @@ async fn find_cluster(
     Ok((cluster, configuration))
 }
 
-/// Goes on as the JVM of Flink's own client. Only returns if that is not possible.
-pub(super) fn become_client(mut command: std::process::Command) -> Result<Exit, Failure> {
+/// Goes on as this program. Only returns if that is not possible.
+pub(super) fn become_program(mut command: std::process::Command) -> Result<Exit, Failure> {
     let program = command.get_program().to_string_lossy().into_owned();
     Err(Failure::because(format!("cannot start {program}"), command.exec()))
 }
@@ -197,13 +197,8 @@ async fn attach(
     attend(&Attached { yarn: &yarn, id, address, properties }, &on_signals()?, console).await
 }
 
-async fn attend(
-    attached: &Attached<'_>,
-    interrupt: &CancellationToken,
-    console: &Console,
-) -> Result<Exit, Failure> {
-    let ended_well = attached.attend(interrupt, console, &|text| console.err(text)).await?;
-    Ok(Exit::done_if(ended_well))
+async fn attend(attached: &Attached<'_>, interrupt: &Interrupt, console: &Console) -> Result<Exit, Failure> {
+    attached.attend(interrupt, console, &|text| console.err(text)).await.map(|()| Exit::Done)
 }
 
 pub(super) async fn query_cluster(
@@ -226,25 +221,27 @@ fn detached_hint(id: ApplicationId) -> String {
          following command:\n\
          $ echo \"stop\" | ./bin/yarn-session.sh -id {id}\n\
          If this should not be possible, then you can also kill Flink via YARN's web interface or via:\n\
-         $ yarn application -kill {id}\n\
+         $ heddle kill {id}\n\
          Note that killing Flink might not clean up all job artifacts and temporary files."
     )
 }
 
-/// Cancelled by Ctrl-C, SIGTERM and SIGHUP.
-pub(super) fn on_signals() -> Result<CancellationToken, Failure> {
+/// Raised by Ctrl-C, SIGTERM and SIGHUP, as far as whoever started this process has not had them ignored.
+pub(super) fn on_signals() -> Result<Interrupt, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
-    let token = CancellationToken::new();
-    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
-        let mut signals = signal(kind).map_err(|e| Failure::because("cannot listen for signals", e))?;
-        let token = token.clone();
+    let interrupt = Interrupt::default();
+    let ignored = interrupt::ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
+    for kind in Signal::ALL.into_iter().filter(|kind| !ignored.contains(kind)) {
+        let mut signals = signal(SignalKind::from_raw(kind.number().into()))
+            .map_err(|e| Failure::because("cannot listen for signals", e))?;
+        let interrupt = interrupt.clone();
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
-                token.cancel();
+                interrupt.raise(Cause::Signal(kind));
             }
         });
     }
-    Ok(token)
+    Ok(interrupt)
 }
 
 /// `flink --version`.

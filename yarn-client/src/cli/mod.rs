@@ -111,7 +111,7 @@ pub async fn main(context: Context, args: Vec<OsString>) -> ExitCode {
         return fs::main(&context, args.get(1..).unwrap_or_default()).await.into();
     }
     if persona == Persona::Heddle && args.first().is_some_and(|verb| verb == client_archive::VERB) {
-        return client_archive::main(args.get(1..).unwrap_or_default()).await.into();
+        return client_archive::main(&context, args.get(1..).unwrap_or_default()).await.into();
     }
     let verbose = args.iter().take_while(|a| *a != "--").any(|a| a == "-v" || a == "--verbose");
     let done = if let Persona::Sql(tool) = persona {
@@ -124,7 +124,7 @@ pub async fn main(context: Context, args: Vec<OsString>) -> ExitCode {
         if failure.is_usage() {
             console.err(&format!("hint: `{} --help` lists what can be written", help_name(persona, args)));
         }
-        Exit::Failed
+        failure.exit()
     });
     console.end(exit).into()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use flink_model::config::Configuration;
 use flink_model::options::EXECUTION_TARGET;
 
-use super::commands::{become_client, on_signals, query_cluster, warn};
+use super::commands::{on_signals, query_cluster, warn};
 use super::console::Console;
 use super::housekeeping::duration;
 use super::options::{DeployOptions, RunOptions};
@@ -22,7 +22,7 @@ use crate::report::{Output, Report};
 use crate::setup::{self, Setup};
 use crate::target::{self, text};
 use crate::timing::{self, Jobs, Timing};
-use crate::{follow, jar, per_job, program, rest, run as client};
+use crate::{client_run, follow, jar, per_job, program, rest, run as client};
 
 /// Where a program runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,16 +125,23 @@ pub(super) async fn run(
             setup.configuration = configuration;
             let words = words_with(words, &options, local.as_deref());
             let client = client::client(context, &setup, Some(&cluster.address), "run", &words, &**console)?;
-            if !clocked.is_wanted() && !json {
-                return become_client(client);
-            }
-            let ended = timing::run_client(client, &cluster.address, timing, &on_signals()?).await;
+            let detached = options.detached || options.yarn.yarn_detached;
+            let run = client_run::Run {
+                command: client,
+                log: &client::log_file(context, &setup),
+                cancels: options.shutdown_on_attached_exit && !detached,
+                timing: clocked.is_wanted().then_some(timing),
+            };
+            let configuration = &setup.configuration;
+            let ended =
+                client_run::run(run, &cluster, context, configuration, &on_signals()?, &**console).await;
             clocked.tell(cluster.application, Some(&cluster.address));
             ended
         }
         None => {
             let options = options_with(&options, local);
-            let work = rest::run(&cluster, &configuration, &options, context, &**console);
+            let interrupt = on_signals()?;
+            let work = rest::run(&cluster, &configuration, &options, context, &interrupt, &**console);
             let done = if clocked.is_wanted() {
                 let jobs = Jobs::new(&cluster.address, timing, timing::MAIN).ignore_present().await;
                 jobs.during(work).await
@@ -254,12 +261,16 @@ async fn per_job(
     let start = |address: &target::RestAddress| {
         client::client(context, &client_setup, Some(address), "run", &words, &**console)
     };
-    let detached = options.detached || options.yarn.yarn_detached;
+    let program = per_job::Program {
+        start: &start,
+        log: client::log_file(context, &client_setup),
+        detached: options.detached || options.yarn.yarn_detached,
+        timed: clocked.is_wanted(),
+    };
     let report = Arc::<Console>::clone(console);
-    let timed = clocked.is_wanted();
-    let ended = per_job::run(order, start, detached, timed, report, &on_signals()?).await?;
+    let ended = per_job::run(order, program, report, &on_signals()?).await?;
     clocked.tell(ended.application, None);
-    Ok(ended.exit)
+    ended.done
 }
 
 /// None for Python.
@@ -431,5 +442,6 @@ pub(super) async fn info(
     check_jar(context, options)?;
     let jar = jar_here(context, options, &setup.configuration, console, &Timing::start()).await?;
     let words = words_with(words, options, jar.as_deref());
-    become_client(client::client(context, &setup, None, "info", &words, &**console)?)
+    let client = client::client(context, &setup, None, "info", &words, &**console)?;
+    client_run::run_alone(client, &client::log_file(context, &setup), context, &on_signals()?).await
 }

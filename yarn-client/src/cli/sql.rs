@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use super::commands::{become_client, on_signals};
+use super::commands::{become_program, on_signals};
 use super::console::Console;
 use crate::context::Context;
 use crate::deploy::{self, Order, Purpose};
@@ -20,7 +20,7 @@ pub(super) async fn run(
     words: &[OsString],
 ) -> Result<Exit, Failure> {
     let (setup, program) = match plan(context, tool, words, &**console).await? {
-        Plan::Become(command) => return become_client(command),
+        Plan::Become(command) => return become_program(command),
         Plan::Deploy(what) => *what,
     };
     setup.warnings.iter().for_each(|warning| console.err(&format!("warning: {warning}")));

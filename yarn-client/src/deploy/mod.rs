@@ -23,12 +23,13 @@ use bytes::Bytes;
 use flink_model::spec::{AmSpec, SPEC_FILE};
 use futures::{FutureExt, future};
 use hadoop_fs::Source;
-use tokio_util::sync::CancellationToken;
 use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, SubmissionContext};
 
 use crate::error::Failure;
+use crate::follow;
 use crate::hadoop::{Hadoop, yarn_failure};
+use crate::interrupt::Interrupt;
 use crate::janitor;
 use crate::memory::Limits;
 use crate::patience::Patience;
@@ -64,14 +65,18 @@ pub(crate) async fn limits(hadoop: &Hadoop, yarn: &ApplicationClient) -> Result<
 pub async fn deploy(
     order: Order,
     report: Arc<dyn Report>,
-    interrupt: &CancellationToken,
+    interrupt: &Interrupt,
 ) -> Result<Deployment, Failure> {
     let prepared = Prepared::new(order, &*report)?;
     let hadoop = Hadoop::load(&prepared.context, &prepared.configuration)?;
     let yarn = hadoop.yarn()?;
     prepared.timing.configured();
-    if let Some(known) = submission::find(&prepared, &yarn).await? {
-        return known_deployment(&prepared, known, yarn, &*report).await;
+    let asked = interrupt.unless_raised(submission::find(&prepared, &yarn)).await;
+    if let Some(known) = asked.map_err(|cause| Failure::interrupted(cause, "nothing was started"))?? {
+        let (Known::Alive(id) | Known::Succeeded(id)) = known;
+        let work = known_deployment(&prepared, known, yarn, &*report);
+        let done = interrupt.unless_raised(work).await;
+        return done.map_err(|cause| follow::goes_on(cause, id, prepared.mode))?;
     }
     let undo = Undo::default();
     let work = async {
@@ -87,15 +92,19 @@ pub async fn deploy(
             }),
         }
     };
-    let failure = match interrupt.run_until_cancelled(work).await {
-        Some(Ok(Up { id, address, secret, marks })) => {
+    let mut why = "the client gave up the deployment".to_owned();
+    let failure = match interrupt.unless_raised(work).await {
+        Ok(Ok(Up { id, address, secret, marks })) => {
             let timing = prepared.timing.clone();
             return Ok(Deployment { id, address, yarn, found: false, secret, timing, marks, undo });
         }
-        Some(Err(failure)) => failure,
-        None => Failure::new("interrupted: the deployment was given up"),
+        Ok(Err(failure)) => failure,
+        Err(cause) => {
+            why = format!("the client gave up the deployment: {cause}");
+            Failure::interrupted(cause, "the deployment was given up")
+        }
     };
-    undo.run(&*report).await;
+    undo.run(&why, &*report).await;
     submission::forget(&prepared);
     Err(failure)
 }
@@ -190,6 +199,7 @@ async fn bring_up(
     submission::remember(prepared, yarn, id)?;
     report.info(&format!("Submitting application master {id}"));
     undo.note(|state| state.application = Some((yarn.clone(), id)));
+    let _ = prepared.submitted.set(id);
     let submit = timing.time(SUBMISSION, yarn.submit_application(&context));
     submit.await.map_err(|e| yarn_failure(&e))?;
     report.info(&format!("Submitted application {id}"));
@@ -324,7 +334,7 @@ mod tests {
     /// A program that embeds the client runs deployments on any thread. It does not compile otherwise.
     #[test]
     fn a_deployment_can_be_spawned() {
-        fn any_thread<T: Send>(_: impl FnOnce(Order, Arc<dyn Report>, CancellationToken) -> T) {}
+        fn any_thread<T: Send>(_: impl FnOnce(Order, Arc<dyn Report>, Interrupt) -> T) {}
         any_thread(|order, report, interrupt| async move { deploy(order, report, &interrupt).await });
     }
 }

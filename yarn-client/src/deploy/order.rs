@@ -1,5 +1,6 @@
 //! What a deployment is asked for, and what it gives.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use flink_model::spec::ClusterMode;
@@ -28,12 +29,22 @@ pub struct Order {
     pub within: Option<Duration>,
     /// Where the legs of the deployment are recorded.
     pub timing: Timing,
+    /// Set when YARN is asked to start the application.
+    pub submitted: Arc<OnceLock<ApplicationId>>,
 }
 
 impl Order {
     /// An order without a bound on its time. The time of its legs counts from now.
     pub fn new(setup: Setup, context: Context, purpose: Purpose) -> Self {
-        Self { setup, context, purpose, submission: None, within: None, timing: Timing::start() }
+        Self {
+            setup,
+            context,
+            purpose,
+            submission: None,
+            within: None,
+            timing: Timing::start(),
+            submitted: Arc::default(),
+        }
     }
 }
 
@@ -116,6 +127,6 @@ impl Deployment {
 
     /// Ends it again and removes its files.
     pub async fn undo(&self, report: &dyn Report) {
-        self.undo.run(report).await;
+        self.undo.run("the client gave up the deployment", report).await;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use flink_model::cluster_spec::ClusterSpec;
@@ -41,6 +42,8 @@ pub(crate) struct Prepared {
     pub(crate) tags: BTreeSet<String>,
     pub(crate) within: Option<Duration>,
     pub(crate) timing: Timing,
+    /// Set when YARN is asked to start the application.
+    pub(crate) submitted: Arc<OnceLock<ApplicationId>>,
     /// Everything that makes a start quicker may be used.
     pub(crate) fast_start: bool,
     pub(crate) cluster: ClusterSpec,
@@ -55,7 +58,7 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// Checks an order.
     pub(crate) fn new(order: Order, report: &dyn Report) -> Result<Self, Failure> {
-        let Order { setup, context, purpose, submission, within, timing } = order;
+        let Order { setup, context, purpose, submission, within, timing, submitted } = order;
         let mut flink = setup.flink;
         let mut release = setup.release;
         let mut configuration = setup.configuration;
@@ -106,6 +109,7 @@ impl Prepared {
             submission,
             within,
             timing,
+            submitted,
             fast_start: configuration.require(&options::FAST_START).map_err(bad_value)?,
             context,
             configuration,

@@ -33,13 +33,14 @@ impl Undo {
         }
     }
 
-    pub(crate) async fn run(&self, report: &dyn Report) {
+    /// Takes it all back; YARN's diagnostics of the application say `why`.
+    pub(crate) async fn run(&self, why: &str, report: &dyn Report) {
         let state = self.state.lock().map(|mut s| std::mem::take(&mut *s)).unwrap_or_default();
         let work = async {
             if let Some((yarn, id)) = &state.application {
                 report.info("Killing YARN application");
-                if let Err(failure) = session::kill(yarn, *id, "the client gave up the deployment").await {
-                    report.warn(&format!("{failure}; `yarn application -kill {id}` kills it"));
+                if let Err(failure) = session::kill(yarn, *id, why).await {
+                    report.warn(&format!("{failure}; `heddle kill {id}` kills it"));
                 }
             }
             if let Some(directory) = &state.directory

@@ -25,6 +25,7 @@ use crate::cli::options::{
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::interrupt::Interrupt;
 use crate::report::Output;
 use crate::target::{Cluster, RestAddress};
 
@@ -117,9 +118,10 @@ pub(crate) async fn run(
     configuration: &Configuration,
     options: &RunOptions,
     context: &Context,
+    interrupt: &Interrupt,
     output: &dyn Output,
 ) -> Result<Exit, Failure> {
     let order = orders::cluster_run(options, configuration, context)?;
     let (client, _) = connect(cluster, configuration).await?;
-    run::run(&client, order, output).await.map(|()| Exit::Done)
+    run::run(&client, order, cluster, interrupt, output).await.map(|()| Exit::Done)
 }

@@ -9,7 +9,10 @@ use super::error::{RestError, telling_line};
 use super::orders::ClusterRun;
 use super::types::{Accumulator, ClaimMode, JobId, JobResult};
 use crate::error::Failure;
+use crate::follow;
+use crate::interrupt::Interrupt;
 use crate::report::Output;
+use crate::target::Cluster;
 
 const POLL: Duration = Duration::from_millis(500);
 
@@ -17,6 +20,8 @@ const POLL: Duration = Duration::from_millis(500);
 pub(super) async fn run(
     client: &RestClient,
     mut order: ClusterRun,
+    cluster: &Cluster,
+    interrupt: &Interrupt,
     output: &dyn Output,
 ) -> Result<(), Failure> {
     let jar = order.jar.display().to_string();
@@ -31,11 +36,17 @@ pub(super) async fn run(
         fit_to_release(&mut order, release.traits(), output);
     }
     output.info("main() runs in the JobManager; what it prints is in the JobManager's log");
-    let uploaded = client.upload_jar(&order.jar).await.map_err(failed)?;
-    let submitted = client.run_jar(&uploaded, &order.run).await;
+    let uploaded = interrupt.unless_raised(client.upload_jar(&order.jar)).await;
+    let uploaded =
+        uploaded.map_err(|cause| Failure::interrupted(cause, "nothing was started"))?.map_err(failed)?;
+    let submitted = interrupt.unless_raised(client.run_jar(&uploaded, &order.run)).await;
     if let Err(error) = client.delete_jar(&uploaded).await {
         output.warn(&format!("the uploaded jar stays in the cluster: {error}"));
     }
+    let submitted = submitted.map_err(|cause| {
+        let what = "main() goes on in the JobManager, and so does a job that it submits";
+        follow::with_ways_to_end_on(cluster, Failure::interrupted(cause, what), "<job id>")
+    })?;
     let job = submitted.map_err(|error| {
         let several = error.to_string().contains("more than one execute");
         let failure = failed(error);
@@ -50,9 +61,14 @@ pub(super) async fn run(
     }
     let result = tokio::select! {
         result = wait(client, &job) => result?,
-        () = interrupted(order.cancel_on_exit) => {
-            client.cancel(&job).await.map_err(|e| e.failure(format!("could not cancel job {job}")))?;
-            return Err(Failure::new(format!("interrupted: job {job} is cancelled, as --shutdownOnAttachedExit asks")));
+        cause = interrupt.raised() => {
+            if order.cancel_on_exit {
+                client.cancel(&job).await.map_err(|e| e.failure(format!("could not cancel job {job}")))?;
+                let what = format!("the job {job} is cancelled, as --shutdownOnAttachedExit asks");
+                return Err(Failure::interrupted(cause, what));
+            }
+            let failure = Failure::interrupted(cause, format!("the job {job} goes on without this client"));
+            return Err(follow::with_ways_to_end_on(cluster, failure, &job.to_string()));
         }
     };
     if result.application_status != "SUCCEEDED" {
@@ -101,12 +117,6 @@ async fn wait(client: &RestClient, job: &JobId) -> Result<JobResult, Failure> {
                 return Err(failure.hint("the job may go on: `flink list -a` shows it"));
             }
         }
-    }
-}
-
-async fn interrupted(listen: bool) {
-    if !listen || tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 

@@ -5,12 +5,8 @@ use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use futures::future;
-use tokio_util::sync::CancellationToken;
 
 use super::{Clock, Leg, Timing};
-use crate::client_process;
-use crate::error::Failure;
-use crate::exit::Exit;
 use crate::rest::{JobDetails, JobId, JobSummary, Limits, RestClient};
 use crate::target::RestAddress;
 
@@ -150,19 +146,6 @@ fn legs(jobs: &[Seen], (who, begin): (&str, Duration), end: Duration) -> Vec<Leg
         legs.push(Leg::new(format!("{who} ends"), from, end));
     }
     legs
-}
-
-/// Runs Flink's own client, `command`, as a child, and records the legs of the jobs that it starts on the cluster at `address`.
-pub(crate) async fn run_client(
-    command: std::process::Command,
-    address: &RestAddress,
-    timing: &Timing,
-    interrupt: &CancellationToken,
-) -> Result<Exit, Failure> {
-    let jobs = Jobs::new(address, timing, CLIENT).ignore_present().await;
-    let mut jvm = client_process::spawn(command)?;
-    let status = jobs.during(client_process::end(&mut jvm, interrupt)).await?;
-    Ok(Exit::of_jvm(status))
 }
 
 #[cfg(test)]

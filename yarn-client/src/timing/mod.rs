@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde::{Serialize, Serializer};
 
 pub(crate) use cluster::{Marks, complete};
-pub(crate) use jobs::{CLIENT, Jobs, MAIN, run_client};
+pub(crate) use jobs::{CLIENT, Jobs, MAIN};
 pub(crate) use waterfall::draw;
 
 /// Names of legs that are looked for again.

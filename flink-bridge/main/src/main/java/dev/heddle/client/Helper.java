@@ -76,9 +76,8 @@ final class Helper {
         ProcessBuilder builder = new ProcessBuilder(line);
         // The error stream is for the one object that tells a failure.
         builder.environment().remove("HEDDLE_LOG");
-        Process process = builder.start();
-        process.getOutputStream().close();
-        return process;
+        // Its input stays open, without a word: by its end the process sees that this JVM is gone.
+        return builder.start();
     }
 
     /** Waits for the end of a process whose output has been read; throws what it says went wrong. */

@@ -1,0 +1,200 @@
+//! Why Flink's own client failed, from the end of its error stream. Pure.
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::ExitStatus;
+
+use crate::error::Failure;
+use crate::exit::Exit;
+
+/// Lines behind which Flink's client, and Java itself, print what has ended the program.
+const MARKS: [&str; 3] = [
+    "The program finished with the following exception:",
+    "Fatal error while running command line interface.",
+    "Exception in thread \"main\" ",
+];
+/// Lines that tell nothing where there is no exception.
+const NOISE: [&str; 8] = [
+    "Use the help option",
+    "Error: Could not create the Java Virtual Machine",
+    "Error: A fatal exception has occurred",
+    "Error occurred during initialization of VM",
+    "WARNING: ",
+    "SLF4J",
+    "Picked up ",
+    "[warning]",
+];
+/// Signals that end a JVM which did not ask for it.
+const SIGNALS: [(i32, &str); 9] = [
+    (1, "SIGHUP"),
+    (2, "SIGINT"),
+    (4, "SIGILL"),
+    (6, "SIGABRT"),
+    (7, "SIGBUS"),
+    (8, "SIGFPE"),
+    (9, "SIGKILL"),
+    (11, "SIGSEGV"),
+    (15, "SIGTERM"),
+];
+/// Characters of a message that are told.
+const LONGEST: usize = 600;
+
+/// An exception with its causes, outermost first; each without its frames, on one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Trace {
+    chain: Vec<String>,
+}
+
+impl Trace {
+    /// The last one that ended the program.
+    fn find(text: &str) -> Option<Self> {
+        let at = MARKS.iter().filter_map(|mark| {
+            let at = text.rfind(mark)?;
+            // The exception stands on the line of the last mark, or below the other ones.
+            Some(if mark.ends_with(' ') { at + mark.len() } else { at + mark.len() + 1 })
+        });
+        let mut chain: Vec<String> = Vec::new();
+        let mut open = false;
+        for line in text.get(at.max()?..)?.lines() {
+            let frame = line.starts_with("\tat ") || line.starts_with("\t...");
+            match line.strip_prefix("Caused by: ") {
+                Some(cause) => {
+                    chain.push(cause.trim().to_owned());
+                    open = true;
+                }
+                None if chain.is_empty() && !line.trim().is_empty() => {
+                    chain.push(line.trim().to_owned());
+                    open = true;
+                }
+                // A message of several lines.
+                None if open && !frame && !line.trim().is_empty() => {
+                    if let Some(last) = chain.last_mut().filter(|last| last.len() < LONGEST) {
+                        last.push(' ');
+                        last.push_str(line.trim());
+                    }
+                }
+                None => open = false,
+            }
+        }
+        chain.iter_mut().for_each(|line| *line = line.chars().take(LONGEST).collect());
+        chain.dedup();
+        (!chain.is_empty()).then_some(Self { chain })
+    }
+}
+
+/// Why the JVM, which ended with `status`, failed; `log` is the file that Flink's client logs to.
+pub(crate) fn failure(status: ExitStatus, errors: &str, log: &Path) -> Failure {
+    let exit = Exit::of_jvm(status);
+    let log = log.display();
+    let trace = Trace::find(errors);
+    let failure = match (trace, status.signal()) {
+        (_, Some(signal)) => {
+            let name =
+                SIGNALS.iter().find(|(number, _)| *number == signal).map(|(_, name)| format!(" ({name})"));
+            let failure = Failure::new(format!(
+                "the JVM that ran main() was ended by signal {signal}{}",
+                name.unwrap_or_default()
+            ));
+            match signal {
+                9 => {
+                    failure.hint("if nobody has done that, the kernel has, for want of memory: `dmesg` tells")
+                }
+                _ => failure,
+            }
+        }
+        (Some(Trace { mut chain }), None) => {
+            let innermost = chain.pop().unwrap_or_default();
+            let hint = hint(&innermost).map(str::to_owned);
+            let hint =
+                hint.unwrap_or_else(|| format!("the whole trace stands above; Flink's client logs to {log}"));
+            Failure::new(format!("the program failed: {innermost}")).with_chain(chain).hint(hint)
+        }
+        (None, None) if exit.code() == 1 => match last_words(errors) {
+            Some(line) => Failure::new(format!("Flink's client failed: {line}")),
+            None => Failure::new("main() ended with exit code 1"),
+        }
+        .hint(format!("Flink's client logs to {log}")),
+        (None, None) => Failure::new(format!("main() ended with exit code {}", exit.code())),
+    };
+    failure.with_exit(exit)
+}
+
+/// What can be done about some causes that everybody meets once.
+fn hint(innermost: &str) -> Option<&'static str> {
+    let has = |word: &str| innermost.contains(word);
+    Some(if has("NoResourceAvailableException") || has("Could not acquire the minimum required resources") {
+        "YARN gave no worker in time: `yarn-session.sh -q` shows what the cluster has free, `heddle memory` what a worker asks for"
+    } else if has("java.net.ConnectException") || has("Connection refused") {
+        "check that the cluster still runs, and that its nodes can be reached from this machine: `heddle ps`"
+    } else if has("Python process exits with code") {
+        "Python's own traceback stands above"
+    } else {
+        return None;
+    })
+}
+
+/// The last line that says something.
+fn last_words(errors: &str) -> Option<String> {
+    let telling = |line: &&str| !line.is_empty() && !NOISE.iter().any(|noise| line.contains(noise));
+    errors.lines().map(str::trim).rfind(telling).map(|line| line.chars().take(LONGEST).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THROWN: &str = "some line of the program\n\n\
+        ------------------------------------------------------------\n The program finished with the following exception:\n\n\
+        org.apache.flink.client.program.ProgramInvocationException: The main method caused an error: no such thing\n\
+        \tat org.apache.flink.client.program.PackagedProgram.callMainMethod(PackagedProgram.java:373)\n\
+        Caused by: java.lang.RuntimeException: outer\n\tat Main.main(Main.java:1)\n\t... 9 more\n\
+        Caused by: java.lang.IllegalStateException: no such thing,\nwhich is bad\n\tat Main.main(Main.java:7)\n\
+        \tSuppressed: java.lang.Error: x\n\tCaused by: java.lang.Error: y\n\t... 9 more\n";
+
+    fn told(status: i32, errors: &str) -> String {
+        let failure = failure(ExitStatus::from_raw(status), errors, Path::new("/log/client.log"));
+        format!(
+            "{}{}",
+            failure.exit().code(),
+            failure.render(true).lines().map(|line| format!("\n{line}")).collect::<String>()
+        )
+    }
+
+    #[test]
+    fn the_innermost_cause_is_the_error() {
+        insta::assert_snapshot!(told(1 << 8, THROWN));
+    }
+
+    #[test]
+    fn the_chain_is_for_those_who_ask() {
+        let failure = failure(ExitStatus::from_raw(1 << 8), THROWN, Path::new("/log/client.log"));
+        assert!(!failure.render(false).contains("outer"), "{}", failure.render(false));
+    }
+
+    #[test]
+    fn other_ends() {
+        let server = "\n The program finished with the following exception:\n\norg.apache.flink.x.A: a\n\tat b\nCaused by: \
+            org.apache.flink.runtime.rest.util.RestClientException: [Internal server error., <Exception on server side:\n\
+            org.apache.flink.B: b\n\tat c\nCaused by: java.io.IOException: disk full\n\tat d\n\t... 1 more\n\n\
+            End of exception on server side>]\n\tat e\n";
+        let memory = "Exception in thread \"main\" java.lang.OutOfMemoryError: Java heap space\n\tat x\n";
+        let jvm = "Invalid maximum heap size: -Xmxnonsense\nError: Could not create the Java Virtual Machine.\n\
+            Error: A fatal exception has occurred. Program will exit.\n";
+        let options = "SLF4J: x\nThe parallelism must be a positive number: x\n\nUse the help option (-h or --help) to get help on the command.\n";
+        let workers = "\n The program finished with the following exception:\n\nx.A: a\nCaused by: \
+            org.apache.flink.runtime.jobmanager.scheduler.NoResourceAvailableException: Could not acquire the minimum required resources.\n";
+        let all = [
+            (1 << 8, server),
+            (1 << 8, memory),
+            (1 << 8, jvm),
+            (1 << 8, options),
+            (1 << 8, workers),
+            (1 << 8, ""),
+            (3 << 8, "x"),
+            (9, THROWN),
+            (6, ""),
+        ];
+        let all: Vec<String> = all.into_iter().map(|(status, errors)| told(status, errors)).collect();
+        insta::assert_snapshot!(all.join("\n\n"));
+    }
+}

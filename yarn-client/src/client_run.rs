@@ -1,0 +1,172 @@
+//! A run of Flink's own client on a cluster: it is waited for, and so is the end of the cluster's application, which would explain its failure.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use flink_model::config::Configuration;
+use tokio::time::{sleep, timeout};
+use yarn_api::ApplicationClient;
+use yarn_api::records::{ApplicationId, ApplicationReport};
+
+use crate::client_failure;
+use crate::client_process::{Jvm, JvmEnd};
+use crate::context::Context;
+use crate::deploy::with_extract;
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::follow;
+use crate::hadoop::Hadoop;
+use crate::interrupt::{Cause, Interrupt};
+use crate::report::Report;
+use crate::target::Cluster;
+use crate::timing::{self, Timing};
+
+/// Between two looks at the application.
+const LOOK: Duration = Duration::from_secs(3);
+/// For the ResourceManager's answer once the JVM has failed.
+const ANSWER: Duration = Duration::from_secs(3);
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) end: JvmEnd,
+    /// The application had ended by then.
+    pub(crate) application_over: Option<ApplicationReport>,
+}
+
+impl Ended {
+    /// Why it failed; `log` is the file that Flink's client logs to. The end of the application explains all that Flink's client tells.
+    pub(crate) fn failure(&self, log: &Path) -> Failure {
+        let failure = client_failure::failure(self.end.status, &self.end.errors, log);
+        match &self.application_over {
+            Some(last) => {
+                let chain = vec![failure.to_string()];
+                with_extract(over(last), last).with_exit(failure.exit()).with_chain(chain)
+            }
+            None => failure,
+        }
+    }
+}
+
+/// Waits for the JVM. Should the application end meanwhile, that is told at once: Flink's client tries for long to reach its JobManager.
+pub(crate) async fn attended(
+    jvm: &mut Jvm,
+    application: Option<(&ApplicationClient, ApplicationId)>,
+    interrupt: &Interrupt,
+    report: &dyn Report,
+) -> Result<Ended, Failure> {
+    let mut application_over = None;
+    let ended = jvm.end(interrupt);
+    tokio::pin!(ended);
+    let end = tokio::select! {
+        end = &mut ended => end?,
+        last = end_of(application) => {
+            report.warn(&with_extract(over(&last), &last).to_string());
+            application_over = Some(last);
+            ended.await?
+        }
+    };
+    if let (false, None, None, Some((yarn, id))) =
+        (end.status.success(), end.interrupted, &application_over, application)
+        && let Ok(Ok(last)) = timeout(ANSWER, yarn.application_report(id)).await
+    {
+        application_over = last.state.is_final().then_some(last);
+    }
+    Ok(Ended { end, application_over })
+}
+
+fn over(last: &ApplicationReport) -> String {
+    format!(
+        "the application {} has ended with state {} and final state {}",
+        last.id, last.state, last.final_status
+    )
+}
+
+/// The last report of the application, once it has ended.
+async fn end_of(application: Option<(&ApplicationClient, ApplicationId)>) -> ApplicationReport {
+    let Some((yarn, id)) = application else { return std::future::pending().await };
+    loop {
+        sleep(LOOK).await;
+        match yarn.application_report(id).await {
+            Ok(found) if found.state.is_final() => return found,
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, "no report"),
+        }
+    }
+}
+
+/// What is run on a cluster that is there already.
+pub(crate) struct Run<'a> {
+    /// Flink's client.
+    pub(crate) command: Command,
+    /// Where it logs to.
+    pub(crate) log: &'a Path,
+    /// An interruption cancels its job, which is Flink's client's work.
+    pub(crate) cancels: bool,
+    /// The legs of its jobs are recorded there.
+    pub(crate) timing: Option<&'a Timing>,
+}
+
+/// Runs it.
+pub(crate) async fn run(
+    run: Run<'_>,
+    cluster: &Cluster,
+    context: &Context,
+    configuration: &Configuration,
+    interrupt: &Interrupt,
+    report: &dyn Report,
+) -> Result<Exit, Failure> {
+    let yarn = match cluster.application {
+        Some(_) => Some(Hadoop::load(context, configuration)?.yarn()?),
+        None => None,
+    };
+    let jobs = match run.timing {
+        Some(timing) => {
+            Some(timing::Jobs::new(&cluster.address, timing, timing::CLIENT).ignore_present().await)
+        }
+        None => None,
+    };
+    let mut jvm = Jvm::start(run.command, &context.exe).await?;
+    let work = attended(&mut jvm, yarn.as_ref().zip(cluster.application), interrupt, report);
+    let ended = match jobs {
+        Some(jobs) => jobs.during(work).await?,
+        None => work.await?,
+    };
+    match ended.end.interrupted {
+        Some(cause) => Err(interrupted(cause, cluster, run.cancels)),
+        None if ended.end.status.success() => Ok(Exit::Done),
+        None => Err(ended.failure(run.log)),
+    }
+}
+
+/// Which of the cluster's jobs are this program's is not known here.
+fn interrupted(cause: Cause, cluster: &Cluster, cancels: bool) -> Failure {
+    let place = match cluster.application {
+        Some(id) => format!("application {id}"),
+        None => format!("cluster at {}", cluster.address),
+    };
+    if cancels {
+        let what = format!(
+            "the program has ended; its job in the {place} was told to cancel, as --shutdownOnAttachedExit asks"
+        );
+        return Failure::interrupted(cause, what);
+    }
+    let what = format!("the program has ended; a job that it has submitted goes on in the {place}");
+    follow::with_ways_to_end_on(cluster, Failure::interrupted(cause, what), "<job id>")
+}
+
+/// Runs Flink's client for something that needs no cluster.
+pub(crate) async fn run_alone(
+    command: Command,
+    log: &Path,
+    context: &Context,
+    interrupt: &Interrupt,
+) -> Result<Exit, Failure> {
+    let end = Jvm::start(command, &context.exe).await?.end(interrupt).await?;
+    match end.interrupted {
+        Some(cause) => Err(Failure::interrupted(cause, "the program has ended")),
+        None if end.status.success() => Ok(Exit::Done),
+        None => Err(client_failure::failure(end.status, &end.errors, log)),
+    }
+}

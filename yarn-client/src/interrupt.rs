@@ -1,0 +1,149 @@
+//! What ends a command before its work is done: a signal to this process, or the end of the user's `main()`.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::exit::Exit;
+
+/// A signal that asks a process to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGHUP: the terminal is gone.
+    Hangup,
+    /// SIGINT: Ctrl-C.
+    Interrupt,
+    /// SIGTERM: a scheduler, a shell's `kill`.
+    Terminate,
+}
+
+impl Signal {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Hangup, Self::Interrupt, Self::Terminate];
+
+    /// The kernel's number.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Hangup => 1,
+            Self::Interrupt => 2,
+            Self::Terminate => 15,
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hangup => "SIGHUP",
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+        }
+    }
+}
+
+/// Why the work is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// This process got a signal.
+    Signal(Signal),
+    /// The JVM with the user's `main()` has ended with this code, and no job was submitted.
+    MainEnded(u8),
+}
+
+impl Cause {
+    /// What a command ends with that was given up for this.
+    pub fn exit(self) -> Exit {
+        match self {
+            Self::Signal(signal) => Exit::Interrupted(signal),
+            Self::MainEnded(code) => Exit::Jvm(code),
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signal(signal) => write!(f, "interrupted by {}", signal.name()),
+            Self::MainEnded(code) => {
+                write!(f, "main() ended with exit code {code} without submitting a job")
+            }
+        }
+    }
+}
+
+/// By which work is given up; clones belong together. The first cause counts.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt {
+    token: CancellationToken,
+    cause: Arc<OnceLock<Cause>>,
+}
+
+impl Interrupt {
+    /// Gives the work up.
+    pub fn raise(&self, cause: Cause) {
+        let _ = self.cause.set(cause);
+        self.token.cancel();
+    }
+
+    /// Why the work is given up, if it is.
+    pub fn cause(&self) -> Option<Cause> {
+        self.cause.get().copied()
+    }
+
+    /// Waits until the work is given up.
+    pub async fn raised(&self) -> Cause {
+        self.token.cancelled().await;
+        match self.cause() {
+            Some(cause) => cause,
+            // It is set before the token is cancelled.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Does the work, unless it is given up before it is done.
+    pub async fn unless_raised<T>(&self, work: impl Future<Output = T>) -> Result<T, Cause> {
+        tokio::select! {
+            biased;
+            cause = self.raised() => Err(cause),
+            done = work => Ok(done),
+        }
+    }
+}
+
+/// The signals that `status`, the text of `/proc/self/status`, shows as ignored: whoever started this process, `nohup` for example, wants
+/// them to have no effect.
+pub(crate) fn ignored(status: &str) -> Vec<Signal> {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    Signal::ALL.into_iter().filter(|signal| mask >> (signal.number() - 1) & 1 == 1).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_signal_has_the_exit_code_of_a_shell() {
+        let codes = Signal::ALL.map(|signal| Cause::Signal(signal).exit().code());
+        assert_eq!(codes, [129, 130, 143]);
+        assert_eq!(Cause::MainEnded(3).exit().code(), 3);
+    }
+
+    #[tokio::test]
+    async fn the_first_cause_counts() {
+        let interrupt = Interrupt::default();
+        assert_eq!(interrupt.unless_raised(async { 1 }).await, Ok(1));
+        interrupt.clone().raise(Cause::Signal(Signal::Hangup));
+        interrupt.raise(Cause::MainEnded(3));
+        assert_eq!(interrupt.cause(), Some(Cause::Signal(Signal::Hangup)));
+        assert_eq!(interrupt.unless_raised(async { 1 }).await, Err(Cause::Signal(Signal::Hangup)));
+    }
+
+    #[test]
+    fn what_nohup_ignores() {
+        assert_eq!(ignored("Name:\tx\nSigIgn:\t0000000000000001\nSigCgt:\t1"), [Signal::Hangup]);
+        assert_eq!(ignored("SigIgn:\t0000000000001006"), [Signal::Interrupt]);
+        assert_eq!(ignored("SigIgn:\t0000000000001000"), []);
+        assert_eq!(ignored(""), []);
+    }
+}
