@@ -122,7 +122,8 @@ impl ClusterSpec {
                 continue;
             }
             let charged_mb = limits.charged_memory_mb(requested_mb);
-            if charged_mb != requested_mb {
+            // YARN always rounds; what is worth a line is a loss of more than a tenth.
+            if charged_mb - charged_mb.min(requested_mb) > charged_mb / 10 {
                 notes.push(Note::Rounded { role, requested_mb, charged_mb, key });
             }
         }
@@ -168,7 +169,7 @@ impl YarnLimits {
 pub enum LimitError {
     /// Memory.
     #[error(
-        "the {role} needs a container of {requested_mb} MB ({key}), and the cluster allows at most {maximum_mb} MB \
+        "the {role} needs a container of {requested_mb} MiB ({key}), and the cluster allows at most {maximum_mb} MiB \
          (yarn.scheduler.maximum-allocation-mb, yarn.nodemanager.resource.memory-mb)"
     )]
     Memory {
@@ -201,7 +202,7 @@ pub enum LimitError {
 /// A remark on sizes that work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
-    /// YARN charges more than is asked for.
+    /// YARN charges more than a tenth on top of what is asked for.
     Rounded {
         /// Which process.
         role: Role,
@@ -224,7 +225,7 @@ impl std::fmt::Display for Note {
         match self {
             Self::Rounded { role, requested_mb, charged_mb, key } => write!(
                 f,
-                "YARN will charge {charged_mb} MB for the {role}'s {requested_mb} MB; {key} could be {charged_mb}m at no cost"
+                "YARN will charge {charged_mb} MiB for the {role}'s {requested_mb} MiB; {key} could be {charged_mb}m at no cost"
             ),
             Self::SmallHeap { heap } => {
                 write!(f, "the JobManager's heap is only {heap}; 128 mb or more are recommended")
@@ -267,7 +268,7 @@ mod tests {
         assert_eq!(spec.tm_resources, BTreeMap::from([("yarn.io/gpu".to_owned(), 2)]));
         let notes: Vec<_> = spec.check(&LIMITS).unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(notes.len(), 2);
-        assert!(notes[0].starts_with("YARN will charge 2048 MB for the JobManager's 1600 MB"), "{notes:?}");
+        assert!(notes[0].starts_with("YARN will charge 2048 MiB for the JobManager's 1600 MiB"), "{notes:?}");
     }
 
     #[test]
@@ -277,7 +278,8 @@ mod tests {
         let errors: Vec<_> = spec.check(&LIMITS).unwrap_err().iter().map(ToString::to_string).collect();
         assert_eq!(errors.len(), 2);
         assert!(
-            errors[0].contains("5120 MB (taskmanager.memory.process.size)") && errors[0].contains("4096 MB")
+            errors[0].contains("5120 MiB (taskmanager.memory.process.size)")
+                && errors[0].contains("4096 MiB")
         );
         assert!(errors[1].contains("5 vcores (taskmanager.cpu.cores)") && errors[1].contains("at most 4 "));
     }

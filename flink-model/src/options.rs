@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use crate::config::{Configuration, FileFormat, FromValue, Value, Warning};
+use crate::flink_keys;
 use crate::units::{Duration, MemorySize};
 
 /// A configuration key with the type of its value.
@@ -346,7 +347,8 @@ choice! {
     }
 }
 
-/// Warns of `yarn.*` and `heddle.*` keys that nothing reads, with the nearest known name, and of deprecated names.
+/// Warns of `yarn.*` and `heddle.*` keys that nothing reads, with the nearest known name, of keys that are nearly one of Flink's,
+/// and of deprecated names.
 pub fn check_keys(configuration: &Configuration) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let known: BTreeMap<&str, &OptionInfo> = ALL
@@ -360,6 +362,13 @@ pub fn check_keys(configuration: &Configuration) -> Vec<Warning> {
             None if ours && !PREFIXES.iter().any(|(prefix, _)| key.starts_with(prefix)) => {
                 let nearest = nearest(key).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
                 format!("{key} is not known and has no effect{nearest}")
+            }
+            // Of the keys of others, which anybody may make up, only slips of the pen.
+            None if !ours && !PREFIXES.iter().any(|(prefix, _)| key.starts_with(prefix)) => {
+                match flink_keys::misspelt(key) {
+                    Some(meant) => format!("{key} is no key that Flink knows; did you mean {meant}?"),
+                    None => continue,
+                }
             }
             _ => continue,
         };
@@ -410,6 +419,7 @@ mod tests {
             "heddle.store-dir",
             "yarn.taskmanager.env.X",
             "rest.port",
+            "taskmanager.memroy.process.size",
         ] {
             conf.set_dynamic(key, "x");
         }
@@ -418,6 +428,7 @@ mod tests {
             messages,
             [
                 "heddle.store-dir is not known and has no effect; did you mean heddle.store.dir?",
+                "taskmanager.memroy.process.size is no key that Flink knows; did you mean taskmanager.memory.process.size?",
                 "yarn.aplication.queue is not known and has no effect; did you mean yarn.application.queue?",
                 "yarn.heartbeat-delay is deprecated; its name is yarn.heartbeat.interval",
                 "yarn.nothing-like-it-at-all is not known and has no effect",

@@ -51,7 +51,7 @@ def test_the_table(client):
     assert "\x1b" not in out, "colours into a pipe"
     assert max(map(len, out.splitlines()[1:])) <= 80, out
     for line in (
-        r"TaskManager: 4097 MB in a container of 4224 MB, 2 vcores, 2 slots",
+        r"TaskManager: 4097 MiB in a container of 4224 MiB, 2 vcores, 2 slots",
         r" += +process +4097 mb +4296015872",
         r" +set by taskmanager.memory.process.size \(config.yaml:\d+\)",
         r" ▓ O +off-heap +200 mb +209715200",
@@ -140,7 +140,7 @@ def test_a_refusal_has_been_thought_through(client):
 
 def test_more_than_the_largest_container(client):
     result = memory(client, "-Dtaskmanager.memory.process.size=1000g")
-    check_refused(result, "1024000 MB", "the cluster allows at most")
+    check_refused(result, "1024000 MiB", "the cluster allows at most")
     assert "the largest container has" in result.out
 
 
@@ -148,7 +148,7 @@ def test_advice(client):
     found = announced(client, *LARGE, "-Dflink.yarn.scheduler.minimum-allocation-mb=4096", f"-D{TM}.process.size=4097m")
     rounding = [a for a in found["advice"] if a["kind"] == "rounding" and a["process"] == "TaskManager"]
     assert [a["value"] for a in rounding[0]["alternatives"]] == ["4096m", "8192m"]
-    assert "4097 MB will be charged as 8192 MB" in rounding[0]["text"]
+    assert "4097 MiB will be charged as 8192 MiB" in rounding[0]["text"]
     assert "small-heap" in kinds(announced(client, f"-D{JM}.process.size=600m"))
     assert "limited-to-maximum" in kinds(announced(client, *LARGE, f"-D{TM}.process.size=20g", f"-D{TM}.network.max=1g"))
     assert "unused-managed-memory" in kinds(announced(client, "-Dstate.backend.type=hashmap"))

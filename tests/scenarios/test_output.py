@@ -1,10 +1,13 @@
 """What commands print, and where: output that nobody can take, and answers for programs."""
 
+import json
 import os
 import subprocess
 
 import pytest
 
+from harness.checks import check_gone
+from harness.cluster import Flink
 from harness.waiting import wait_for
 
 
@@ -50,3 +53,86 @@ def test_a_deployment_without_output(work, client):
     assert "No running jobs." in client.flink("list").ok().out
     client.run("yarn-session.sh", "-id", mine["id"], stdin="stop\n").ok()
     wait_for("gone", lambda: work.cluster.yarn.app(mine["id"])["state"] == "FINISHED", 30)
+
+
+def answer(result, *keys):
+    """The one JSON value of stdout, which has these keys."""
+    assert len(result.out.splitlines()) == 1, result
+    told = json.loads(result.out)
+    assert set(keys) <= set(told), told
+    return told
+
+
+def as_json(client, program, *words):
+    return client.run(program, *words, "--output", "json")
+
+
+@pytest.mark.heddle_only("it has no such option")
+def test_answers_of_the_commands_on_jobs(session, cluster, jar, hdfs_dir, tmp_path):
+    """One JSON value each, with one spelling of the keys; errors too."""
+    client, target = session.client, session.target()
+    program = ["-c", "Counting", jar, "--checkpoints", f"{cluster.fs}{hdfs_dir}/checkpoints", "--progress", tmp_path]
+    run = answer(client.flink("run", *target, "-d", "--output", "json", *program).ok(), "application", "webInterface", "jobs")
+    assert (run["application"], run["webInterface"]) == (session.application, session.url)
+    [job] = [job["id"] for job in run["jobs"]]
+    Flink(session.url).wait_job(job, "RUNNING")
+    listed = answer(as_json(client, "flink", "list", *target).ok())
+    assert [(found["id"], found["state"]) for found in listed["jobs"]] == [(job, "RUNNING")]
+
+    # No directory is configured: the hint says how to name one.
+    failed = as_json(client, "flink", "stop", *target, job)
+    error = answer(failed, "error")["error"]
+    assert (failed.code, error["application"], error["usage"], error["retryHelps"]) == (1, session.application, False, False)
+    assert any("-p" in hint and "savepoint" in hint for hint in error["hints"]), error
+    assert error["message"] in failed.error_lines()[0]
+
+    place = f"{cluster.fs}{hdfs_dir}/savepoints"
+    took = answer(as_json(client, "flink", "savepoint", *target, job, place).ok())
+    assert took["job"] == job and took["savepoint"].startswith(place)
+    assert answer(as_json(client, "flink", "checkpoint", *target, job).ok())["checkpoint"] >= 1
+    stopped = answer(as_json(client, "flink", "stop", *target, "-p", place, job).ok())
+    assert stopped["savepoint"].startswith(place)
+
+    for verb in ("cancel", "stop", "savepoint"):
+        gone = as_json(client, "flink", verb, *target, "ab" * 16)
+        assert any("flink list" in hint for hint in answer(gone, "error")["error"]["hints"]), gone
+    usage = as_json(client, "flink", "cancel", *target, "no-id")
+    assert answer(usage, "error")["error"]["usage"], usage
+    usage = as_json(client, "flink", "cancel", *target, "--nonsense")
+    assert "Unrecognized option" in answer(usage, "error")["error"]["message"]
+
+
+@pytest.mark.heddle_only("it has no such option")
+def test_the_answer_of_an_attached_application(work, jar):
+    """Jobs, final status and diagnostics, of one that succeeds and of one that fails."""
+    words = {"options": ["--attached", "--output", "json"]}
+    done = answer(work.client().application(work.name, jar, "WordCount", **words).ok(), "application", "jobs", "webInterface")
+    assert (done["state"], done["finalStatus"]) == ("FINISHED", "SUCCEEDED")
+    failed = work.client().application(work.name, jar, "FailAtRuntime", **words)
+    told = answer(failed, "application", "state", "diagnostics", "error")
+    assert (failed.code, told["finalStatus"]) == (1, "FAILED") and told["diagnostics"]
+    assert told["error"]["application"] == told["application"]
+
+
+@pytest.mark.heddle_only("it has no such commands")
+def test_kill_and_ps(work, client):
+    """A session is shown, killed, shown again; a second kill says that it has ended, an unknown one is an error."""
+    session = client.session("-nm", work.name)
+    shown = client.run("heddle", "ps", session.application).ok().out
+    for word in (work.name, "RUNNING", session.url, "jobs           none"):
+        assert word in shown, shown
+    said = client.run("heddle", "kill", session.application).ok().out
+    assert f"Killed {session.application}: it was RUNNING and is KILLED now." in said
+    assert work.cluster.yarn.app(session.application)["state"] == "KILLED"
+    assert not (client.properties / f".yarn-properties-{work.cluster.info['user']}").exists()
+    [line] = [line for line in client.run("heddle", "ps", "--all").ok().out.splitlines() if session.application in line]
+    assert "KILLED" in line and "killed by `heddle kill`" in line
+
+    unknown = f"{session.application[:-4]}9999"
+    again = client.run("heddle", "kill", session.application, unknown, "--output", "json")
+    told = answer(again, "applications", "error")
+    assert again.code == 1 and unknown in told["error"]["message"]
+    first, second = told["applications"]
+    assert (first["killed"], first["stateBefore"], second["error"]["application"]) == (False, "KILLED", unknown)
+    assert any("heddle ps" in hint for hint in told["error"]["hints"])
+    check_gone(work.cluster, session.application, "KILLED")

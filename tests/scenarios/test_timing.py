@@ -53,7 +53,7 @@ def test_a_session_and_a_job_on_it(work, jar):
 
 def test_a_program_with_a_cluster_of_its_own(work, jar):
     result = work.client().per_job(work.name, jar, "PrintCollect", options=["--timing", "--output", "json"]).ok()
-    assert "main: after" in result.out
+    assert "main: after" in result.err and len(result.out.splitlines()) == 1
     ways = ["Flink's client starts", "JobManager JVM", "container asked for", "TaskManager JVM", "until the REST interface answers", "Flink's client, to the job", "tasks run"]
     if not FAST_START:
         ways.remove("until the REST interface answers")  # YARN knows the cluster only then

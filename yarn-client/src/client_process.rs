@@ -4,7 +4,7 @@
 //! ours, untouched; what it writes to its error stream is passed on at once, and its end is kept, because it says why the JVM failed.
 
 use std::fs::File;
-use std::io::{IsTerminal, PipeReader, Read, Write};
+use std::io::{IsTerminal, PipeReader, PipeWriter, Read, Write};
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::sync::{Arc, Mutex};
@@ -51,8 +51,12 @@ pub(crate) struct JvmEnd {
 }
 
 impl Jvm {
-    /// Starts it; `exe` is our own program. It does not outlive its handle, nor this process.
-    pub(crate) async fn start(mut command: Command, exe: &Path) -> Result<Self, Failure> {
+    /// Starts it; `exe` is our own program. It does not outlive its handle, nor this process. It prints to `stdout`, or to ours.
+    pub(crate) async fn start(
+        mut command: Command,
+        exe: &Path,
+        stdout: Option<PipeWriter>,
+    ) -> Result<Self, Failure> {
         let program = command.get_program().to_string_lossy().into_owned();
         let failed = |e| Failure::because(format!("cannot start {program}"), e);
         // Ctrl-\ is for the JVM, which prints its threads then, and must not end this process.
@@ -60,6 +64,9 @@ impl Jvm {
         let (reader, writer) = std::io::pipe().map_err(failed)?;
         command = exec::tied(&command, exe);
         command.stderr(writer);
+        if let Some(stdout) = stdout {
+            command.stdout(stdout);
+        }
         let thread = SpawnThread::start().map_err(failed)?;
         let mut child = thread.spawn(command).await.map_err(failed)?;
         match Errors::pass_on(reader) {

@@ -1,5 +1,6 @@
 //! A run of Flink's own client on a cluster: it is waited for, and so is the end of the cluster's application, which would explain its failure.
 
+use std::io::PipeWriter;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -100,6 +101,8 @@ async fn end_of(application: Option<(&ApplicationClient, ApplicationId)>) -> App
 pub(crate) struct Run<'a> {
     /// Flink's client.
     pub(crate) command: Command,
+    /// Where its standard output goes, if not to ours.
+    pub(crate) stdout: Option<PipeWriter>,
     /// Where it logs to.
     pub(crate) log: &'a Path,
     /// An interruption cancels its job, which is Flink's client's work.
@@ -127,7 +130,7 @@ pub(crate) async fn run(
         }
         None => None,
     };
-    let mut jvm = Jvm::start(run.command, &context.exe).await?;
+    let mut jvm = Jvm::start(run.command, &context.exe, run.stdout).await?;
     let work = attended(&mut jvm, yarn.as_ref().zip(cluster.application), interrupt, report);
     let ended = match jobs {
         Some(jobs) => jobs.during(work).await?,
@@ -163,7 +166,7 @@ pub(crate) async fn run_alone(
     context: &Context,
     interrupt: &Interrupt,
 ) -> Result<Exit, Failure> {
-    let end = Jvm::start(command, &context.exe).await?.end(interrupt).await?;
+    let end = Jvm::start(command, &context.exe, None).await?.end(interrupt).await?;
     match end.interrupted {
         Some(cause) => Err(Failure::interrupted(cause, "the program has ended")),
         None if end.status.success() => Ok(Exit::Done),

@@ -5,6 +5,8 @@ use std::fmt;
 
 use hadoop_fs::{FsError, FsErrorKind};
 use hadoop_rpc::{ErrorKind, RemoteKind, Retry, RpcError};
+use serde_json::{Value, json};
+use yarn_api::records::ApplicationId;
 
 use crate::exit::Exit;
 use crate::interrupt::Cause;
@@ -21,6 +23,7 @@ struct Inner {
     usage: bool,
     exit: Exit,
     chain: Vec<String>,
+    application: Option<ApplicationId>,
 }
 
 impl Failure {
@@ -34,6 +37,7 @@ impl Failure {
             usage: false,
             exit: Exit::Failed,
             chain: Vec::new(),
+            application: None,
         }))
     }
 
@@ -82,6 +86,17 @@ impl Failure {
     pub fn retry_if(mut self, helps: bool) -> Self {
         self.0.retry_helps = helps;
         self
+    }
+
+    /// Says which application it is about, unless that is said already.
+    pub fn of_application(mut self, id: ApplicationId) -> Self {
+        self.0.application.get_or_insert(id);
+        self
+    }
+
+    /// Which application it is about.
+    pub fn application(&self) -> Option<ApplicationId> {
+        self.0.application
     }
 
     /// Whether another try may succeed.
@@ -134,6 +149,27 @@ impl Failure {
             text.push_str("hint: this can be temporary: trying again may help\n");
         }
         text
+    }
+
+    /// The error for programs: the value of the key `error` in the answer of each command with `--output json`.
+    pub fn to_json(&self) -> Value {
+        let inner = &self.0;
+        let mut deeper = inner.chain.clone();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            deeper.push(error.to_string());
+            cause = error.source();
+        }
+        json!({
+            "message": self.to_string(),
+            "what": inner.what,
+            "cause": inner.cause.as_ref().map(ToString::to_string),
+            "causes": deeper,
+            "hints": inner.hints,
+            "application": inner.application.map(|id| id.to_string()),
+            "retryHelps": inner.retry_helps,
+            "usage": inner.usage,
+        })
     }
 }
 
@@ -206,4 +242,20 @@ fn fs_hint(error: &FsError) -> Option<&'static str> {
         FsErrorKind::Unsupported => "the file system of yarn.staging-directory or fs.defaultFS must be HDFS",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn for_programs() {
+        let cause = crate::rest::RestError::Local("no file".into());
+        let failure = Failure::because("cannot run it", cause).hint("try").retry_if(true);
+        let failure = failure.of_application("application_1_0001".parse().unwrap());
+        insta::assert_snapshot!(
+            "error_for_programs",
+            serde_json::to_string_pretty(&failure.to_json()).unwrap()
+        );
+    }
 }

@@ -92,6 +92,10 @@ pub const DONE_WHEN: &[(&[&str], &str)] = &[
         "The application runs, or has already succeeded. With `--attached`: it has ended with the final status SUCCEEDED. An interruption leaves it running.",
     ),
     (&["list", "ps"], "The list was printed; it may be empty."),
+    (
+        &["kill"],
+        "YARN says that each of the applications has ended, be it that it had ended before. 1 if one of them is not known or could not be killed; the others are killed all the same.",
+    ),
     (&["cancel"], "The job was told to cancel."),
     (
         &["stop", "savepoint", "checkpoint"],

@@ -6,6 +6,7 @@ use std::io::{BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
+use zip::result::ZipError;
 
 use crate::error::Failure;
 
@@ -135,6 +136,15 @@ pub fn check_program(jar: &Path, class: Option<&str>) -> Result<(), Failure> {
     })
 }
 
+/// Refuses the path of a program's jar that Flink takes for the paths of two.
+pub(crate) fn check_path(path: &str) -> Result<(), Failure> {
+    match path.contains(';') {
+        true => Err(Failure::new(format!("cannot run {path}: its path has the character ';'"))
+            .hint("Flink separates jars by ';': rename the file or its directory, or make a copy")),
+        false => Ok(()),
+    }
+}
+
 fn archive(path: &Path) -> Result<ZipArchive<BufReader<File>>, Failure> {
     let shown = path.display();
     let failed = |e| Failure::because(format!("cannot read the jar file {shown}"), e);
@@ -143,7 +153,12 @@ fn archive(path: &Path) -> Result<ZipArchive<BufReader<File>>, Failure> {
         return Err(Failure::new(format!("the jar file {shown} is not a file")));
     }
     ZipArchive::new(BufReader::new(file)).map_err(|e| {
-        Failure::because(format!("{shown} is not a jar file"), e)
+        // The library's words for it are about the parts of a zip file.
+        let why = match e {
+            ZipError::Io(e) => format!("it cannot be read ({e})"),
+            _ => "it is not a zip archive, or only a part of one".to_owned(),
+        };
+        Failure::new(format!("{shown} is not a jar file: {why}"))
             .hint("the first word behind the options is the jar, the words behind it are the program's arguments")
             .hint("if it was copied, check that the copy is whole")
     })
@@ -269,7 +284,9 @@ mod tests {
         assert!(text(check_program(&file, None)).contains("cannot read the jar file"));
         assert!(text(check_program(dir.path(), None)).contains("is not a file"));
         std::fs::write(&file, "#!/bin/sh\n").unwrap();
-        assert!(text(check_program(&file, None)).contains("x.jar is not a jar file"));
+        assert!(
+            text(check_program(&file, None)).contains("x.jar is not a jar file: it is not a zip archive")
+        );
         std::fs::write(&file, "").unwrap();
         assert!(text(check_program(&file, None)).contains("is not a jar file"));
     }

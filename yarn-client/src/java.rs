@@ -41,7 +41,8 @@ impl Java {
                 if !is_executable(&java) {
                     let what =
                         format!("no Java in {} ({origin}): bin/java is not a program there", home.display());
-                    return Err(Failure::new(what).hint(format!("let {origin} name the directory of a Java")));
+                    return Err(Failure::new(what)
+                        .hint(format!("set {origin} to the directory of a Java installation")));
                 }
                 (origin, Some(java))
             }

@@ -22,6 +22,7 @@ pub mod interrupt;
 mod janitor;
 pub mod jar;
 mod java;
+pub mod kill;
 pub mod memory;
 mod patience;
 mod per_job;

@@ -4,6 +4,7 @@
 //! cluster is ready and is then passed on. The ApplicationMaster ends the cluster once it has heard that `main()` is over, or
 //! that this client is gone, and the last job has ended.
 
+use std::io::PipeWriter;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -41,12 +42,16 @@ pub(crate) struct Ended {
     pub(crate) done: Result<Exit, Failure>,
     /// None: the program was over before there was one.
     pub(crate) application: Option<ApplicationId>,
+    /// Its REST interface, while it was there.
+    pub(crate) address: Option<RestAddress>,
 }
 
 /// What is run, and how.
 pub(crate) struct Program<'a> {
     /// Makes the command of Flink's client for the address it is given.
     pub(crate) start: &'a (dyn Fn(&RestAddress) -> Result<std::process::Command, Failure> + Sync),
+    /// Where its standard output goes, if not to ours.
+    pub(crate) stdout: Option<PipeWriter>,
     /// Where Flink's client logs to.
     pub(crate) log: PathBuf,
     pub(crate) detached: bool,
@@ -69,7 +74,7 @@ pub(crate) async fn run(
     tokio::spawn(forward(listener, address, started));
 
     let command = (program.start)(&RestAddress { host: "127.0.0.1".into(), port })?;
-    let mut jvm = Jvm::start(command, &order.context.exe).await?;
+    let mut jvm = Jvm::start(command, &order.context.exe, program.stdout).await?;
 
     // Ctrl-C reaches the JVM too. What follows from it is decided when the JVM has ended.
     let give_up = Interrupt::default();
@@ -116,13 +121,17 @@ pub(crate) async fn run(
                 None if ended.status.success() => Ok(Exit::Done),
                 None => Err(client_failure::failure(ended.status, &ended.errors, &program.log)),
             };
-            return Ok(Ended { done, application });
+            return Ok(Ended { done, application, address: None });
         }
     };
     if deployment.found {
         // main() is not to be run twice either.
         jvm.stop().await;
-        return Ok(Ended { done: Ok(Exit::Done), application: Some(deployment.id) });
+        return Ok(Ended {
+            done: Ok(Exit::Done),
+            application: Some(deployment.id),
+            address: deployment.address.clone(),
+        });
     }
     let Some(address) = deployment.address.clone() else {
         jvm.stop().await;
@@ -167,7 +176,7 @@ pub(crate) async fn run(
             deployment.id
         ));
     }
-    Ok(Ended { done, application: Some(deployment.id) })
+    Ok(Ended { done, application: Some(deployment.id), address: Some(address) })
 }
 
 /// The client's JVM has ended, for `cause`, before the cluster was there. A cluster that YARN knows already as `submitted` is waited for,

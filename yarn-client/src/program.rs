@@ -94,7 +94,7 @@ fn execution(
     if let Some(parallelism) = &options.parallelism {
         let number = parallelism.trim().parse::<u32>().ok().filter(|n| *n > 0);
         let number = number.ok_or_else(|| {
-            Failure::usage(format!("-p {parallelism}: the parallelism is a number from 1 on"))
+            Failure::usage(format!("-p {parallelism}: the parallelism must be a whole number of at least 1"))
         })?;
         set("-p", "parallelism.default", number.to_string());
     }

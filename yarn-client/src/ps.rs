@@ -5,14 +5,15 @@ use std::time::{Duration, SystemTime};
 
 use futures::StreamExt;
 use serde::Serialize;
-use yarn_api::records::{ApplicationFilter, ApplicationReport, ApplicationState, FinalStatus};
+use yarn_api::records::{ApplicationFilter, ApplicationId, ApplicationReport, ApplicationState, FinalStatus};
 
 use crate::deploy::SUBMISSION_TAG;
+use crate::diagnostics;
 use crate::error::Failure;
 use crate::hadoop::{Hadoop, yarn_failure};
 use crate::rest::{JobSummary, Limits, RestClient};
 use crate::table;
-use crate::target::report_address;
+use crate::target::{application_report, report_address};
 
 /// Type of Flink's applications in YARN, unless the user gives them another.
 const FLINK_TYPE: &str = "Apache Flink";
@@ -52,10 +53,23 @@ pub enum By {
     Heddle,
     /// Flink's own.
     Flink,
+    /// Not known: the application is nothing of Flink's, or was given a type of its own.
+    Other,
+}
+
+impl By {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Heddle => "heddle",
+            Self::Flink => "flink",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// One application. The field names are those of `--output json`.
 #[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Application {
     /// Its id.
     pub application: String,
@@ -83,11 +97,36 @@ pub struct Application {
     /// When it ended, ISO 8601.
     pub ended: Option<String>,
     /// Its web page: Flink's own while it runs, YARN's after that.
-    pub web: Option<String>,
+    pub web_interface: Option<String>,
+    /// What YARN says about it: why it waits, or has failed.
+    pub diagnostics: Option<String>,
     /// Its tags.
     pub tags: Vec<String>,
     #[serde(skip)]
     submitted_ms: Option<u64>,
+    #[serde(skip)]
+    ended_ms: Option<u64>,
+}
+
+impl Application {
+    /// How long it has been there, or had been when it ended.
+    fn duration(&self, now: SystemTime) -> Option<Duration> {
+        let at = |ms: u64| SystemTime::UNIX_EPOCH + Duration::from_millis(ms);
+        let until = self.ended_ms.map_or(now, at);
+        Some(until.duration_since(at(self.submitted_ms?)).unwrap_or_default())
+    }
+
+    /// Why it waits, or has not ended well, on one line.
+    fn reason(&self) -> Option<String> {
+        let diagnostics = self.diagnostics.as_deref()?;
+        let well = self.final_status.as_deref() == Some("SUCCEEDED");
+        let line = match self.ended_ms {
+            Some(_) if well => return None,
+            Some(_) => diagnostics::failure_extract(diagnostics).into_iter().next()?,
+            None => diagnostics::waiting_reason(diagnostics),
+        };
+        Some(line).filter(|line| !line.is_empty())
+    }
 }
 
 /// A job of an application.
@@ -116,6 +155,18 @@ pub async fn list(hadoop: &Hadoop, wanted: &Wanted) -> Result<Vec<Application>, 
         application(&report, by, jobs)
     });
     Ok(asked.buffered(AT_ONCE).collect().await)
+}
+
+/// These applications, whatever they are.
+pub async fn named(hadoop: &Hadoop, ids: &[ApplicationId]) -> Result<Vec<Application>, Failure> {
+    let yarn = hadoop.yarn()?;
+    let mut list = Vec::new();
+    for id in ids {
+        let report = application_report(&yarn, *id).await?;
+        let jobs = jobs(&report).await;
+        list.push(application(&report, by(&report).unwrap_or(By::Other), jobs));
+    }
+    Ok(list)
 }
 
 /// YARN filters tags by their whole text only, so that they are looked at here.
@@ -180,14 +231,17 @@ fn application(
         jobs,
         jobs_error,
         submitted: report.start_time.and_then(table::iso),
-        ended: report.finish_time.and_then(table::iso),
-        web: web.or_else(|| report.tracking_url.clone().filter(|url| url != "N/A")),
+        ended: report.finish_time.filter(|_| report.state.is_final()).and_then(table::iso),
+        web_interface: web.or_else(|| report.tracking_url.clone().filter(|url| url != "N/A")),
+        diagnostics: report.diagnostics.clone().filter(|text| !text.trim().is_empty()),
         tags: report.tags.iter().cloned().collect(),
         submitted_ms: report.start_time,
+        ended_ms: report.finish_time.filter(|_| report.state.is_final()),
     }
 }
 
-fn job(summary: &JobSummary) -> Job {
+/// A job as the answers show it.
+pub(crate) fn job(summary: &JobSummary) -> Job {
     let time = |millis: i64| u64::try_from(millis).ok().and_then(table::iso);
     Job {
         id: summary.id.to_string(),
@@ -198,29 +252,61 @@ fn job(summary: &JobSummary) -> Job {
     }
 }
 
-/// The list for people.
-pub fn render(list: &[Application], now: SystemTime) -> String {
-    const HEADER: [&str; 9] = ["APPLICATION", "NAME", "BY", "USER", "QUEUE", "STATE", "JOBS", "AGE", "WEB"];
+/// The list for people; with `reasons`, why each waits or has failed.
+pub fn render(list: &[Application], reasons: bool, now: SystemTime) -> String {
+    let mut header = vec!["APPLICATION", "NAME", "BY", "USER", "QUEUE", "STATE", "JOBS", "DURATION", "WEB"];
+    header.extend(reasons.then_some("REASON"));
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
     let row = |a: &Application| {
-        let since = a.submitted_ms.map(|ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms));
-        let age = since.map(|since| table::span(now.duration_since(since).unwrap_or_default()));
-        let by = match a.by {
-            By::Heddle => "heddle",
-            By::Flink => "flink",
-        };
-        vec![
+        let mut row = vec![
             a.application.clone(),
             a.name.clone(),
-            by.to_owned(),
+            a.by.name().to_owned(),
             a.user.clone(),
             a.queue.clone(),
             state(a),
             counts(a),
-            age.unwrap_or_else(|| "-".into()),
-            a.web.clone().unwrap_or_else(|| "-".into()),
-        ]
+            or_dash(a.duration(now).map(table::span)),
+            or_dash(a.web_interface.clone()),
+        ];
+        row.extend(reasons.then(|| or_dash(a.reason())));
+        row
     };
-    table::render(&HEADER, &[], list.iter().map(row))
+    table::render(&header, &[], list.iter().map(row))
+}
+
+/// All that is known of one application, for people.
+pub fn describe(a: &Application, now: SystemTime) -> String {
+    let mut text = format!("{}\n", a.application);
+    let mut add = |name: &str, value: Option<String>| {
+        if let Some(value) = value.filter(|value| !value.trim().is_empty()) {
+            let lines: Vec<String> = value.lines().map(table::printable).collect();
+            text.push_str(&format!("  {name:<14} {}\n", lines.join(&format!("\n{:17}", ""))));
+        }
+    };
+    add("name", Some(a.name.clone()));
+    add("type", Some(format!("{}, submitted by {}", a.application_type, a.by.name())));
+    add("user", Some(a.user.clone()));
+    add("queue", Some(a.queue.clone()));
+    add("state", Some(state(a)));
+    add("submitted", a.submitted.clone());
+    add("ended", a.ended.clone());
+    add("duration", a.duration(now).map(table::span));
+    add("web interface", a.web_interface.clone());
+    add("tags", Some(a.tags.join(", ")));
+    let diagnostics = a.diagnostics.as_deref().map(|text| match a.ended_ms {
+        Some(_) => diagnostics::failure_extract(text).join("\n"),
+        None => diagnostics::waiting_reason(text),
+    });
+    add("YARN says", diagnostics);
+    let job = |job: &Job| format!("{} {} {}", job.id, job.state, table::printable(&job.name));
+    let jobs = a.jobs.as_deref().map(|jobs| match jobs {
+        [] => "none".into(),
+        jobs => jobs.iter().map(job).collect::<Vec<_>>().join("\n"),
+    });
+    add("jobs", jobs.or_else(|| Some(format!("not known: {}", table::printable(a.jobs_error.as_deref()?)))));
+    text.truncate(text.trim_end().len());
+    text
 }
 
 /// The state, with the final status where that says more.

@@ -70,8 +70,10 @@ fn for_people_and_programs() {
     ];
     let silent = report(2, ApplicationState::Running, FinalStatus::Undefined);
     let ended = report(3, ApplicationState::Finished, FinalStatus::Succeeded);
-    let failed = report(4, ApplicationState::Failed, FinalStatus::Failed);
-    let waiting = report(5, ApplicationState::Accepted, FinalStatus::Undefined);
+    let mut failed = report(4, ApplicationState::Failed, FinalStatus::Failed);
+    failed.diagnostics = Some("[2026-11-20 23:16:56.123]Out of memory\n\tat a.B.c(D.java)\nmore".into());
+    let mut waiting = report(5, ApplicationState::Accepted, FinalStatus::Undefined);
+    waiting.diagnostics = Some("Queue's AM resource limit exceeded".into());
     let list = [
         application(&tagged(running), By::Heddle, Some(Ok(jobs))),
         application(&silent, By::Flink, Some(Err("refused".into()))),
@@ -80,21 +82,17 @@ fn for_people_and_programs() {
         application(&ApplicationReport { tracking_url: Some("N/A".into()), ..waiting }, By::Flink, None),
     ];
     let now = SystemTime::UNIX_EPOCH + Duration::from_millis(START) + Duration::from_secs(3_725);
-    insta::assert_snapshot!(render(&list, now), @r"
-    APPLICATION                     NAME                   BY      USER  QUEUE    STATE                 JOBS                                 AGE    WEB
-    application_1700000000000_0001  Flink session cluster  heddle  ann   default  RUNNING               1 RESTARTING, 2 RUNNING, 1 FINISHED  1h 2m  http://node1:8081
-    application_1700000000000_0002  Flink session cluster  flink   ann   default  RUNNING               no answer                            1h 2m  http://node1:8081
-    application_1700000000000_0003  Flink session cluster  flink   ann   default  FINISHED (SUCCEEDED)  -                                    1h 2m  http://rm:8088/proxy/x/
-    application_1700000000000_0004  Flink session cluster  flink   ann   default  FAILED                -                                    1h 2m  http://rm:8088/proxy/x/
-    application_1700000000000_0005  Flink session cluster  flink   ann   default  ACCEPTED              -                                    1h 2m  -
-    ");
+    insta::assert_snapshot!("applications", render(&list, true, now));
+    assert!(!render(&list, false, now).contains("REASON"));
+    insta::assert_snapshot!("a_running_application", describe(&list[0], now));
+    insta::assert_snapshot!("a_failed_application", describe(&list[3], now));
     let json = serde_json::to_value(&list).unwrap();
     assert_eq!(json[0]["jobs"][0]["started"], "2023-11-14T22:13:20.000Z");
     assert_eq!(json[0]["by"], "heddle");
-    assert_eq!(json[1]["jobs_error"], "refused");
+    assert_eq!(json[1]["jobsError"], "refused");
     assert_eq!(
-        (&json[2]["final_status"], &json[2]["ended"]),
+        (&json[2]["finalStatus"], &json[2]["ended"]),
         (&"SUCCEEDED".into(), &"2023-11-14T22:13:21.000Z".into())
     );
-    assert!(json[4]["web"].is_null() && json[4]["final_status"].is_null());
+    assert!(json[4]["webInterface"].is_null() && json[4]["finalStatus"].is_null());
 }

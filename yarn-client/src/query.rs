@@ -1,5 +1,6 @@
 //! `yarn-session.sh -q`: nodes and queues, as Flink prints them. Pure.
 
+use serde_json::{Value, json};
 use yarn_api::records::{NodeReport, QueueInfo};
 
 /// The description of a cluster with `node_managers` NodeManagers, of which `nodes` run, and all `queues`, the root first.
@@ -33,6 +34,35 @@ pub fn describe(node_managers: u32, nodes: &[NodeReport], queues: &[QueueInfo]) 
         ));
     }
     text
+}
+
+/// The same for programs.
+pub fn json(node_managers: u32, nodes: &[NodeReport], queues: &[QueueInfo]) -> Value {
+    let node = |node: &NodeReport| {
+        json!({
+            "node": node.id.to_string(),
+            "memoryMb": node.capability.memory_mb,
+            "vcores": node.capability.vcores,
+            "usedMemoryMb": node.used.memory_mb,
+            "usedVcores": node.used.vcores,
+            "containers": node.containers,
+            "healthReport": node.health_report,
+        })
+    };
+    let queue = |queue: &QueueInfo| {
+        json!({
+            "queue": queue.name,
+            "capacity": queue.capacity,
+            "usedCapacity": queue.used_capacity,
+            "maxCapacity": queue.max_capacity,
+            "applications": queue.statistics.as_ref().map(|s| s.apps_running + s.apps_pending),
+        })
+    };
+    json!({
+        "nodeManagers": node_managers,
+        "nodes": nodes.iter().map(node).collect::<Vec<_>>(),
+        "queues": queues.iter().skip(1).map(queue).collect::<Vec<_>>(),
+    })
 }
 
 fn row(name: &str, value: &str) -> String {

@@ -104,7 +104,7 @@ pub fn choose(
     }
     if on_yarn || kind.is_some() {
         return Err(Failure::new(
-            "no cluster id was specified: it is not said which YARN application is meant",
+            "no cluster id was specified: the command does not say which YARN application to use",
         )
         .hint("name it with -Dyarn.application.id=application_… (or -yid)")
         .hint("`yarn-session.sh -d` starts a session; the commands after it find that one by themselves"));
@@ -118,7 +118,7 @@ fn kind(configuration: &Configuration) -> Result<Option<String>, Failure> {
     match kind.as_deref() {
         None | Some("yarn-session" | "yarn-application" | "yarn-per-job" | REMOTE) => Ok(kind),
         Some(other) => {
-            let what = format!("the target {other:?} is not one that this client serves");
+            let what = format!("heddle does not know the target {other:?}");
             Err(Failure::usage(what)
                 .hint("targets are yarn-session, yarn-application, yarn-per-job and remote"))
         }
@@ -239,14 +239,17 @@ fn young_for(start_time: Option<u64>, now_ms: u64) -> Option<Duration> {
     YOUNG.checked_sub(age).filter(|rest| !rest.is_zero())
 }
 
-async fn application_report(
+/// What YARN knows of an application.
+pub(crate) async fn application_report(
     yarn: &ApplicationClient,
     id: ApplicationId,
 ) -> Result<ApplicationReport, Failure> {
     yarn.application_report(id).await.map_err(|e| {
-        let failure = yarn_failure(&e);
+        let failure = yarn_failure(&e).of_application(id);
         if e.is_remote(RemoteKind::ApplicationNotFound) {
-            failure.hint("check the id; a ResourceManager forgets applications some time after their end, or when it starts anew")
+            failure
+                .hint("check the id; a ResourceManager forgets applications some time after their end, or when it starts anew")
+                .hint("`heddle ps --all` lists those that it knows")
         } else {
             failure
         }
@@ -262,7 +265,8 @@ pub fn report_address(found: &ApplicationReport) -> Result<RestAddress, Failure>
             found.final_status, found.state
         );
         return Err(Failure::new(what)
-            .hint("`yarn application -list` shows those that run")
+            .of_application(id)
+            .hint("`heddle ps` lists those that run")
             .hint(format!("`yarn logs -applicationId {id}` shows its logs")));
     }
     match (&found.host, found.rpc_port) {
@@ -270,9 +274,10 @@ pub fn report_address(found: &ApplicationReport) -> Result<RestAddress, Failure>
             Ok(RestAddress { host: bracketed(host), port })
         }
         _ => Err(Failure::new(format!(
-            "the application {id} is in state {} and cannot be spoken to yet",
+            "the application {id} is in state {}: it has no JobManager yet that could answer",
             found.state
         ))
+        .of_application(id)
         .retry_if(true)),
     }
 }
@@ -293,7 +298,7 @@ fn configured_address(configuration: &Configuration) -> Result<RestAddress, Fail
 /// Reads `host:port`.
 pub fn parse_address(text: &str) -> Result<RestAddress, Failure> {
     let bad = || {
-        Failure::usage(format!("{text:?} is no address of a JobManager"))
+        Failure::usage(format!("{text:?} is not the address of a JobManager"))
             .hint("write -m host:port, for example -m node1:8081")
     };
     let plain = text.trim();
@@ -309,8 +314,9 @@ pub fn parse_address(text: &str) -> Result<RestAddress, Failure> {
 /// Reads an application id that the user wrote.
 pub fn parse_id(text: &str) -> Result<ApplicationId, Failure> {
     text.parse().map_err(|e: yarn_api::records::ParseIdError| {
-        Failure::usage(e.to_string())
-            .hint("an id looks like application_1700000000000_0001; `yarn application -list` shows them")
+        Failure::usage(e.to_string()).hint(
+            "an id looks like application_1700000000000_0001; `heddle ps` shows those of your applications",
+        )
     })
 }
 

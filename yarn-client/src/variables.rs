@@ -106,7 +106,7 @@ variables! {
         PATH
         /// Width of the picture of `heddle memory`, where there is no terminal.
         COLUMNS
-        /// Locale: whether `heddle memory` may draw with UTF-8.
+        /// Locale: whether `heddle memory`, `--dry-run` and messages may have signs of UTF-8.
         LC_ALL
         /// The same, where `LC_ALL` is not set.
         LC_CTYPE

@@ -96,9 +96,9 @@ fn rounding(
     // The next smaller size that is charged as it is, if it is nearly as large.
     let lower = requested / step * step;
     if requested - lower <= requested / 10 && lower > 0 && limits.charged_memory_mb(lower) == lower {
-        changes.push((lower, format!("saves {} MB a container", charged - lower)));
+        changes.push((lower, format!("saves {} MiB a container", charged - lower)));
     }
-    changes.push((charged, format!("{lost} MB more at no cost")));
+    changes.push((charged, format!("{lost} MiB more at no cost")));
     let accepted = |mb: u64| {
         let mut tried = conf.clone();
         tried.set_dynamic(role.process_key(), format!("{mb}m"));
@@ -113,7 +113,7 @@ fn rounding(
         kind: "rounding",
         role: Some(role),
         text: format!(
-            "{requested} MB will be charged as {charged} MB: {lost} MB ({}) of each container are lost",
+            "{requested} MiB will be charged as {charged} MiB: {lost} MiB ({}) of each container are lost",
             percent(lost, charged)
         ),
         changes: changes.collect(),
@@ -313,9 +313,12 @@ mod tests {
         let limits = limits(4096);
         let found = advice("1.20.5", &conf(&[("taskmanager.memory.process.size", "4097m")]), Some(&limits));
         let [_, tm] = &found[..] else { panic!("{found:?}") };
-        assert_eq!(tm.text, "4097 MB will be charged as 8192 MB: 4095 MB (50%) of each container are lost");
+        assert_eq!(
+            tm.text,
+            "4097 MiB will be charged as 8192 MiB: 4095 MiB (50%) of each container are lost"
+        );
         let changes: Vec<_> = tm.changes.iter().map(|c| (c.value.as_str(), c.effect.as_str())).collect();
-        let expected = [("4096m", "saves 4096 MB a container"), ("8192m", "4095 MB more at no cost")];
+        let expected = [("4096m", "saves 4096 MiB a container"), ("8192m", "4095 MiB more at no cost")];
         assert_eq!(changes, expected);
     }
 

@@ -4,6 +4,7 @@ use std::os::unix::process::CommandExt;
 use std::sync::Arc;
 
 use flink_model::config::Configuration;
+use serde_json::{Map, Value};
 use yarn_api::records::{ApplicationId, NodeState};
 
 use super::Invocation;
@@ -13,7 +14,7 @@ use super::memory::{self, look};
 use super::options::{ClusterOptions, RunOptions, SessionOptions, Verb};
 use super::programs;
 use super::settings::Settings;
-use super::timing::Clocked;
+use super::timing::{Clocked, told};
 use crate::context::Context;
 use crate::deploy::{self, Purpose};
 use crate::error::Failure;
@@ -56,6 +57,9 @@ async fn perform(
 ) -> Result<Exit, Failure> {
     let Invocation { verb, client_words } = invocation;
     let console: &Console = shared_console;
+    if verb.json()? {
+        console.answer_in_json();
+    }
     if let Verb::Session(SessionOptions { deploy, .. })
     | Verb::Run(RunOptions { deploy, .. })
     | Verb::RunApplication(RunOptions { deploy, .. }) = &verb
@@ -72,31 +76,51 @@ async fn perform(
         }
         Verb::List(options) => {
             let (cluster, configuration) = find_cluster(context, console, &options.cluster).await?;
-            rest::list(&cluster, &configuration, &options, console).await
+            let done = rest::list(&cluster, &configuration, &options, console).await;
+            answer(console, &cluster, done)
         }
         Verb::Cancel(options) => {
             let (cluster, configuration) = find_cluster(context, console, &options.cluster).await?;
-            rest::cancel(&cluster, &configuration, &options, console).await
+            let done = rest::cancel(&cluster, &configuration, &options, console).await;
+            answer(console, &cluster, done)
         }
         Verb::Stop(options) => {
             let (cluster, configuration) = find_cluster(context, console, &options.cluster).await?;
-            rest::stop(&cluster, &configuration, &options, console).await
+            let done = rest::stop(&cluster, &configuration, &options, console).await;
+            answer(console, &cluster, done)
         }
         Verb::Savepoint(options) => {
             let (cluster, configuration) = find_cluster(context, console, &options.cluster).await?;
-            rest::savepoint(&cluster, &configuration, &options, console).await
+            let done = rest::savepoint(&cluster, &configuration, &options, console).await;
+            answer(console, &cluster, done)
         }
         Verb::Checkpoint(options) => {
             let (cluster, configuration) = find_cluster(context, console, &options.cluster).await?;
-            rest::checkpoint(&cluster, &configuration, &options, console).await
+            let done = rest::checkpoint(&cluster, &configuration, &options, console).await;
+            answer(console, &cluster, done)
         }
         Verb::Ps(options) => housekeeping::ps(context, console, &options).await,
+        Verb::Kill(options) => housekeeping::kill(context, console, &options).await,
         Verb::Gc(options) => housekeeping::gc(context, console, &options).await,
         Verb::Memory(options) => memory::run(context, console, &options).await,
         Verb::Completion(options) => housekeeping::completion(console, &options),
         Verb::Man(options) => housekeeping::man(context, console, &options),
         Verb::Reference(options) => housekeeping::reference(context, console, &options),
     }
+}
+
+/// What a command on jobs has come to: `done` and where.
+fn answer(
+    console: &Console,
+    cluster: &Cluster,
+    done: Result<Map<String, Value>, Failure>,
+) -> Result<Exit, Failure> {
+    let done =
+        done.map_err(|failure| cluster.application.into_iter().fold(failure, Failure::of_application))?;
+    let mut all = told(cluster.application, Some(&cluster.address));
+    all.extend(done);
+    console.answer(Value::Object(all));
+    Ok(Exit::Done)
 }
 
 /// The cluster that a command on jobs means, and the configuration that its options make.
@@ -144,10 +168,7 @@ async fn session(
         };
     }
     let mut setup = Setup::load(context)?;
-    let json = programs::json(&options.deploy)?;
-    if !json {
-        warn(console, setup.warnings.iter().chain(&settings.warnings));
-    }
+    warn(console, setup.warnings.iter().chain(&settings.warnings));
     settings.apply(&mut setup.configuration);
     let properties = target::properties_file(&setup.configuration, context);
     let purpose = Purpose::Session { min_workers: settings.min_workers };
@@ -155,7 +176,7 @@ async fn session(
     if options.deploy.dry_run {
         return programs::dry_run(order, &options.deploy, context, console).await;
     }
-    let clocked = Clocked::new(timing, &options.deploy, json, context, console);
+    let clocked = Clocked::new(timing, &options.deploy, context, console);
     let interrupt = on_signals()?;
     let deployment = deploy::deploy(order, Arc::<Console>::clone(shared_console), &interrupt).await?;
     let id = deployment.id;
@@ -174,6 +195,8 @@ async fn session(
         console.info(&detached_hint(id));
         return Ok(Exit::Done);
     }
+    // It is read while this command goes on.
+    console.give_answer(None);
     let attached = Attached { yarn: &deployment.yarn, id, address, properties };
     attend(&attached, &interrupt, console).await
 }
@@ -190,6 +213,8 @@ async fn attach(
     let yarn = Hadoop::load(context, configuration)?.yarn()?;
     let address = target::application_address(&yarn, id).await?;
     console.info(&format!("Found Web Interface {address} of application '{id}'."));
+    console.answer(Value::Object(told(Some(id), Some(&address))));
+    console.give_answer(None);
     if detached {
         console.info(&detached_hint(id));
         return Ok(Exit::Done);
@@ -211,6 +236,7 @@ pub(super) async fn query_cluster(
     let (metrics, nodes, queues) =
         tokio::try_join!(yarn.cluster_metrics(), yarn.cluster_nodes(&running), yarn.queues())
             .map_err(|e| yarn_failure(&e))?;
+    console.answer(query::json(metrics.node_managers, &nodes, &queues));
     console.out(&query::describe(metrics.node_managers, &nodes, &queues));
     Ok(Exit::Done)
 }

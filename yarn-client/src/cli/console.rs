@@ -1,23 +1,40 @@
 //! The terminal: log lines as Flink's client prints them, results, progress.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
 
+use crate::error::Failure;
 use crate::exit::Exit;
 use crate::report::{Output, Report};
+use crate::table;
 
 /// What a command prints to. Log lines go to stdout, as Flink's own do: scripts look for them there.
 pub(crate) struct Console {
+    /// Whether the locale has the signs of a tree, and dots that are one letter.
+    unicode: bool,
     progress: Mutex<Option<Upload>>,
-    /// A program reads stdout: it gets the result alone.
-    stdout_is_free: AtomicBool,
+    /// A program reads stdout: it gets one JSON value and nothing else.
+    json: AtomicBool,
+    answer: Mutex<Answer>,
     /// The first error of stdout. The command goes on: a cluster must not be left half started because nobody reads.
     lost: Mutex<Option<io::Error>>,
     /// The command changes something in the cluster, which is done even if its output is lost.
     has_effects: AtomicBool,
+}
+
+/// The JSON value for the program that reads stdout.
+enum Answer {
+    /// Nothing yet.
+    None,
+    /// To be printed at the end of the command, with the error if there is one.
+    Ready(Value),
+    /// Printed.
+    Given,
 }
 
 struct Upload {
@@ -30,10 +47,12 @@ struct Upload {
 }
 
 impl Console {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(unicode: bool) -> Self {
         Self {
+            unicode,
             progress: Mutex::new(None),
-            stdout_is_free: AtomicBool::new(false),
+            json: AtomicBool::new(false),
+            answer: Mutex::new(Answer::None),
             lost: Mutex::new(None),
             has_effects: AtomicBool::new(false),
         }
@@ -44,9 +63,35 @@ impl Console {
         self.out(&format!("{time} {level:<5} heddle [] - {text}"));
     }
 
-    /// From now on only [`Console::result`] writes to stdout; everything else goes to stderr.
-    pub(crate) fn keep_stdout_free(&self) {
-        self.stdout_is_free.store(true, Ordering::Relaxed);
+    /// From now on stdout is for one JSON value; everything else goes to stderr.
+    pub(crate) fn answer_in_json(&self) {
+        self.json.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether stdout is for one JSON value.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json.load(Ordering::Relaxed)
+    }
+
+    /// The answer of the command, for programs. It is printed at the command's end.
+    pub(crate) fn answer(&self, value: Value) {
+        if let Ok(mut answer) = self.answer.lock() {
+            *answer = Answer::Ready(value);
+        }
+    }
+
+    /// Prints the answer, if a program reads it and has not got it yet, with what has failed.
+    pub(crate) fn give_answer(&self, failure: Option<&Failure>) {
+        if !self.is_json() {
+            return;
+        }
+        let answer = self.answer.lock().map(|mut a| std::mem::replace(&mut *a, Answer::Given));
+        let text = match answer {
+            Ok(Answer::Ready(value)) => with_error(value, failure).to_string(),
+            Ok(Answer::None) => with_error(json!({}), failure).to_string(),
+            _ => return,
+        };
+        self.print(&text);
     }
 
     /// The command changes something in the cluster.
@@ -54,8 +99,7 @@ impl Console {
         self.has_effects.store(true, Ordering::Relaxed);
     }
 
-    /// The result that a program reads, to stdout.
-    pub(crate) fn result(&self, text: &str) {
+    fn print(&self, text: &str) {
         if let Err(error) = self.line(&mut io::stdout().lock(), text)
             && let Ok(mut lost) = self.lost.lock()
         {
@@ -64,6 +108,7 @@ impl Console {
     }
 
     fn line(&self, stream: &mut dyn Write, text: &str) -> io::Result<()> {
+        let text = &if self.unicode { Cow::Borrowed(text) } else { ascii(text) };
         let mut write = || writeln!(stream, "{text}").and_then(|()| stream.flush());
         match self.progress.lock().ok().as_deref() {
             Some(Some(upload)) => upload.bar.suspend(write),
@@ -84,12 +129,35 @@ impl Console {
 
 impl Output for Console {
     fn out(&self, text: &str) {
-        if self.stdout_is_free.load(Ordering::Relaxed) { self.err(text) } else { self.result(text) }
+        if self.is_json() { self.err(text) } else { self.print(text) }
     }
 
     fn err(&self, text: &str) {
         // There is no other place to tell that this one is gone.
         let _ = self.line(&mut io::stderr().lock(), text);
+    }
+}
+
+/// Our own signs as ASCII has them. What others have written, as names of files, stays as it is.
+fn ascii(text: &str) -> Cow<'_, str> {
+    const SIGNS: [(&str, &str); 6] =
+        [("├──", "|--"), ("└──", "`--"), ("│", "|"), ("…", "..."), ("’", "'"), ("\u{a0}", " ")];
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let plain = SIGNS.iter().fold(text.to_owned(), |text, (sign, plain)| text.replace(sign, plain));
+    Cow::Owned(plain)
+}
+
+/// The answer with the key `error`, if there is one.
+fn with_error(answer: Value, failure: Option<&Failure>) -> Value {
+    match (answer, failure.map(Failure::to_json)) {
+        (answer, None) => answer,
+        (Value::Object(mut answer), Some(error)) => {
+            answer.insert("error".into(), error);
+            Value::Object(answer)
+        }
+        (_, Some(error)) => json!({ "error": error }),
     }
 }
 
@@ -131,11 +199,7 @@ impl Report for Console {
         let bar = if io::stderr().is_terminal() {
             ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr())
         } else {
-            self.err(&format!(
-                "uploading {files} {}, {}",
-                if files == 1 { "file" } else { "files" },
-                megabytes(bytes)
-            ));
+            self.err(&format!("uploading {}, {}", table::count(files, "file"), table::bytes(bytes)));
             ProgressBar::hidden()
         };
         if let Ok(style) = ProgressStyle::with_template(
@@ -160,7 +224,8 @@ impl Report for Console {
             let quarter = upload.done * 4 / upload.bytes.max(1);
             if upload.bar.is_hidden() && upload.bytes > 64 << 20 && quarter > upload.told {
                 upload.told = quarter;
-                tell = Some(format!("uploaded {} of {}", megabytes(upload.done), megabytes(upload.bytes)));
+                tell =
+                    Some(format!("uploaded {} of {}", table::bytes(upload.done), table::bytes(upload.bytes)));
             }
         }
         if let Some(text) = tell {
@@ -177,13 +242,25 @@ impl Report for Console {
     }
 }
 
-fn megabytes(bytes: u64) -> String {
-    format!("{:.1} MB", bytes as f64 / 1e6)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_is_a_key_of_the_answer() {
+        let failure = Failure::new("no luck");
+        assert_eq!(with_error(json!({"a": 1}), None), json!({"a": 1}));
+        assert_eq!(with_error(json!([1]), None), json!([1]));
+        let told = with_error(json!({"a": 1}), Some(&failure));
+        assert_eq!((&told["a"], &told["error"]["message"]), (&json!(1), &json!("no luck")));
+        assert_eq!(with_error(json!([1]), Some(&failure))["error"]["message"], "no luck");
+    }
+
+    #[test]
+    fn our_signs_in_plain_ascii() {
+        assert_eq!(ascii("a\n├── b…\n│   c\n└── d"), "a\n|-- b...\n|   c\n`-- d");
+        assert_eq!(ascii("größe"), "größe");
+    }
 
     #[test]
     fn lost_output_is_a_failure_and_a_closed_pipe_is_quiet() {

@@ -1,4 +1,4 @@
-//! The commands around deployments: `ps`, `gc`, `completion`, `man`, `reference`.
+//! The commands around deployments: `ps`, `kill`, `gc`, `completion`, `man`, `reference`.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -6,10 +6,13 @@ use std::time::{Duration, SystemTime};
 use flink_model::config::Configuration;
 use flink_model::units;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::console::Console;
 use super::man::Page;
-use super::options::{ClusterOptions, CompletionOptions, GcOptions, ManOptions, PsOptions, ReferenceOptions};
+use super::options::{
+    ClusterOptions, CompletionOptions, GcOptions, KillOptions, ManOptions, PsOptions, ReferenceOptions,
+};
 use super::settings::Settings;
 use super::{completion, definition, man as manual, reference as references};
 use crate::context::Context;
@@ -17,25 +20,74 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::hadoop::Hadoop;
 use crate::report::Output;
-use crate::{gc as collector, ps as applications, setup};
+use crate::{gc as collector, kill as killer, ps as applications, setup, table, target};
 
 /// `ps`.
 pub(super) async fn ps(context: &Context, console: &Console, options: &PsOptions) -> Result<Exit, Failure> {
     let of = match (&options.user, options.all_users) {
-        (Some(_), true) => return Err(Failure::usage("--user and --all-users exclude each other")),
+        (Some(_), true) => return Err(Failure::usage("--user and --all-users cannot be combined")),
         (Some(user), false) => applications::Owner::User(user.clone()),
         (None, true) => applications::Owner::Everybody,
         (None, false) => applications::Owner::Caller,
     };
+    let ids = options.applications.iter().map(|id| target::parse_id(id)).collect::<Result<Vec<_>, _>>()?;
+    if !ids.is_empty() && (options.all || of != applications::Owner::Caller) {
+        return Err(Failure::usage("application ids cannot be combined with --all, --user or --all-users"));
+    }
     let configuration = configuration(context, console, &options.answer.property)?;
     let hadoop = Hadoop::load(context, &configuration)?;
-    let list = applications::list(&hadoop, &applications::Wanted { ended: options.all, of }).await?;
+    let list = match ids.as_slice() {
+        [] => applications::list(&hadoop, &applications::Wanted { ended: options.all, of }).await?,
+        ids => applications::named(&hadoop, ids).await?,
+    };
+    let now = SystemTime::now();
     if options.answer.json() {
-        console.out(&json(&list)?);
+        console.answer(to_json(&list)?);
+    } else if ids.is_empty() {
+        console.out(&applications::render(&list, options.all, now));
     } else {
-        console.out(&applications::render(&list, SystemTime::now()));
+        list.iter().for_each(|application| console.out(&applications::describe(application, now)));
     }
     Ok(Exit::Done)
+}
+
+/// `kill`.
+pub(super) async fn kill(
+    context: &Context,
+    console: &Console,
+    options: &KillOptions,
+) -> Result<Exit, Failure> {
+    let ids = options.applications.iter().map(|id| target::parse_id(id)).collect::<Result<Vec<_>, _>>()?;
+    if ids.is_empty() {
+        return Err(Failure::usage(
+            "the application id is missing: heddle kill [options] <application id> ...",
+        )
+        .hint("`heddle ps` lists your applications"));
+    }
+    let configuration = configuration(context, console, &options.answer.property)?;
+    let hadoop = Hadoop::load(context, &configuration)?;
+    let yarn = hadoop.yarn()?;
+    console.has_effects();
+    // One that cannot be killed does not save the others.
+    let mut answers = Vec::new();
+    let mut failures = Vec::new();
+    for id in ids {
+        match killer::kill(&hadoop, &yarn, context, &configuration, id).await {
+            Ok(killed) => {
+                console.out(&killed.line());
+                answers.push(to_json(&killed)?);
+            }
+            Err(failure) => {
+                let failure = failure.of_application(id);
+                answers.push(json!({ "application": id.to_string(), "error": failure.to_json() }));
+                failures.push(failure);
+            }
+        }
+    }
+    console.answer(json!({ "applications": answers }));
+    let last = failures.pop();
+    failures.iter().for_each(|failure| console.err(failure.render(options.answer.verbose).trim_end()));
+    last.map_or(Ok(Exit::Done), Err)
 }
 
 /// `gc`.
@@ -49,7 +101,7 @@ pub(super) async fn gc(context: &Context, console: &Console, options: &GcOptions
     let hadoop = Hadoop::load(context, &configuration)?;
     let outcome = collector::run(&hadoop, context, &configuration, &order).await?;
     if options.answer.json() {
-        console.out(&json(&outcome)?);
+        console.answer(to_json(&outcome)?);
     } else {
         console.out(&collector::render(&outcome));
         outcome.notes.iter().for_each(|note| console.err(&format!("note: {note}")));
@@ -96,7 +148,7 @@ fn write(pages: &[Page], dir: &Path, console: &Console) -> Result<Exit, Failure>
     for page in pages {
         std::fs::write(dir.join(&page.file), &page.text).map_err(failed)?;
     }
-    console.out(&format!("{} pages in {}", pages.len(), dir.display()));
+    console.out(&format!("{} in {}", table::count(pages.len(), "page"), dir.display()));
     Ok(Exit::Done)
 }
 
@@ -130,8 +182,8 @@ pub(super) fn duration(option: &str, text: &str, example: &str) -> Result<Durati
     Ok(Duration::from_millis(parsed.as_millis()))
 }
 
-fn json(value: &impl Serialize) -> Result<String, Failure> {
-    serde_json::to_string_pretty(value).map_err(|e| Failure::because("cannot write the answer", e))
+pub(super) fn to_json(value: &impl Serialize) -> Result<Value, Failure> {
+    serde_json::to_value(value).map_err(|e| Failure::because("cannot write the answer", e))
 }
 
 #[cfg(test)]

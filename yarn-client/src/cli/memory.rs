@@ -33,7 +33,7 @@ pub(super) async fn run(
     };
     let study = Study::make(context, &order).await?;
     if options.answer.json() {
-        console.out(&study.json()?);
+        console.answer(study.json()?);
     } else {
         // stdout may be read by a program; what is odd goes to stderr, before the picture that the eye stays on.
         study.warnings.iter().for_each(|warning| console.err(&format!("warning: {warning}")));
@@ -61,14 +61,19 @@ pub(super) fn look(context: &Context, stream: &(impl AsFd + RawStream)) -> Look 
         let size = stream.is_terminal().then(|| rustix::termios::tcgetwinsize(stream).ok()).flatten();
         size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0)
     };
+    Look {
+        columns: of_terminal().or(columns).unwrap_or(COLUMNS),
+        unicode: unicode(context),
+        colour: anstream::AutoStream::choice(stream) != anstream::ColorChoice::Never,
+    }
+}
+
+/// Whether the locale is one of UTF-8.
+pub(super) fn unicode(context: &Context) -> bool {
     let locale = [variables::LC_ALL, variables::LC_CTYPE, variables::LANG]
         .into_iter()
         .find_map(|variable| context.var(variable));
-    Look {
-        columns: of_terminal().or(columns).unwrap_or(COLUMNS),
-        unicode: locale.is_some_and(is_utf8),
-        colour: anstream::AutoStream::choice(stream) != anstream::ColorChoice::Never,
-    }
+    locale.is_some_and(is_utf8)
 }
 
 fn is_utf8(locale: &str) -> bool {

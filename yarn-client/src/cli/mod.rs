@@ -5,6 +5,7 @@ mod completion;
 mod console;
 mod dialect;
 mod housekeeping;
+mod jobs;
 mod man;
 mod memory;
 pub(crate) mod options;
@@ -82,7 +83,7 @@ struct Invocation {
 }
 
 /// Verbs that Flink's own client does not have.
-const OWN_VERBS: [&str; 7] = ["session", "ps", "gc", "memory", "completion", "man", "reference"];
+const OWN_VERBS: [&str; 8] = ["session", "ps", "kill", "gc", "memory", "completion", "man", "reference"];
 
 /// Options that say where a program runs, which we have found out by then, or that only we understand.
 const NOT_FOR_FLINK: [&str; 13] = [
@@ -103,7 +104,7 @@ const NOT_FOR_FLINK: [&str; 13] = [
 
 /// Runs the command line `args` (the program's name first) to its end.
 pub async fn main(context: Context, args: Vec<OsString>) -> ExitCode {
-    let console = Arc::new(Console::new());
+    let console = Arc::new(Console::new(memory::unicode(&context)));
     let (program, args) =
         args.split_first().map_or((OsString::new(), &[][..]), |(p, rest)| (p.clone(), rest));
     let persona = Persona::of(&program);
@@ -119,13 +120,28 @@ pub async fn main(context: Context, args: Vec<OsString>) -> ExitCode {
     } else {
         obey(context, &console, persona, args).await
     };
-    let exit = done.unwrap_or_else(|failure| {
-        console.err(failure.render(verbose).trim_end());
-        if failure.is_usage() {
-            console.err(&format!("hint: `{} --help` lists what can be written", help_name(persona, args)));
+    let exit = match done {
+        Ok(exit) if exit.code() == 0 => {
+            console.give_answer(None);
+            exit
         }
-        failure.exit()
-    });
+        Ok(exit) => {
+            let what = format!("the command ended with {}; the standard error stream says why", exit.code());
+            console.give_answer(Some(&Failure::new(what)));
+            exit
+        }
+        Err(failure) => {
+            console.err(failure.render(verbose).trim_end());
+            if failure.is_usage() {
+                console.err(&format!("hint: `{} --help` lists the options", help_name(persona, args)));
+                if wants_json(args) {
+                    console.answer_in_json();
+                }
+            }
+            console.give_answer(Some(&failure));
+            failure.exit()
+        }
+    };
     console.end(exit).into()
 }
 
@@ -143,6 +159,13 @@ async fn obey(
         Request::FlinkVersion => commands::flink_version(&context, console),
         Request::Run(invocation) => commands::run(context, console, *invocation).await,
     }
+}
+
+/// Whether a command line that could not be understood asks for JSON. What stands behind the program's jar is the program's.
+fn wants_json(args: &[OsString]) -> bool {
+    let words = args.iter().filter_map(|word| word.to_str());
+    let own: Vec<&str> = words.take_while(|word| *word != "--" && !word.ends_with(".jar")).collect();
+    own.contains(&"--output=json") || own.windows(2).any(|pair| pair == ["--output", "json"])
 }
 
 /// The command whose help serves best.
@@ -194,8 +217,10 @@ fn parse(persona: Persona, args: &[OsString]) -> Result<Request, Failure> {
             parse_verb(persona, &mut top, &verb, &["--help".into()])
         }
         "-h" | "--help" | "help" => Ok(Request::Show(overview(persona, top))),
-        "-v" | "--version" if persona == Persona::Flink => Ok(Request::FlinkVersion),
-        "--version" | "-V" => Ok(Request::Show(format!("heddle {}", env!("CARGO_PKG_VERSION")))),
+        "-v" | "--version" | "version" if persona == Persona::Flink => Ok(Request::FlinkVersion),
+        "--version" | "-V" | "-v" | "version" => {
+            Ok(Request::Show(format!("heddle {}", env!("CARGO_PKG_VERSION"))))
+        }
         name if top.find_subcommand(name).is_some() => parse_verb(persona, &mut top, name, rest),
         name => Err(not_a_verb(&top, name)),
     }
@@ -205,11 +230,24 @@ fn not_a_verb(top: &Command, name: &str) -> Failure {
     let verbs: Vec<&str> =
         top.get_subcommands().filter(|c| !c.is_hide_set()).map(Command::get_name).collect();
     let failure = Failure::usage(format!("\"{name}\" is not a valid action; valid are {}", verbs.join(", ")));
-    let similar = verbs.iter().map(|v| (strsim::jaro_winkler(v, name), v)).max_by(|a, b| a.0.total_cmp(&b.0));
-    match similar {
-        Some((score, verb)) if score > 0.8 => failure.hint(format!("did you mean {verb}?")),
-        _ => failure,
+    match similar(name, &verbs) {
+        Some(verb) => failure.hint(format!("did you mean {verb}?")),
+        None => failure,
     }
+}
+
+/// The word that was probably meant: one that begins with what was written, or the one with the fewest slips of the finger in
+/// between. Two letters in the wrong order are one slip.
+fn similar<'a>(written: &str, words: &[&'a str]) -> Option<&'a str> {
+    let written = written.to_lowercase();
+    let mut longer = words.iter().filter(|word| written.len() > 1 && word.starts_with(&written));
+    if let (Some(only), None) = (longer.next(), longer.next()) {
+        return Some(only);
+    }
+    let slips = words.iter().map(|word| (strsim::osa_distance(word, &written), *word));
+    let (slips, word) = slips.min_by_key(|(slips, _)| *slips)?;
+    // A third of the letters: of three letters one may be wrong, of six two.
+    (slips <= word.len().max(written.len()) / 3).then_some(word)
 }
 
 fn overview(persona: Persona, mut top: Command) -> String {
@@ -327,7 +365,22 @@ mod tests {
 
     #[test]
     fn wrong_lines() {
-        assert_eq!(shown(Persona::Flink, "cancle x").lines().last(), Some("hint: did you mean cancel?"));
+        for (written, meant) in [
+            ("cancle x", Some("cancel")),
+            ("rnu", Some("run")),
+            ("lsit", Some("list")),
+            ("sotp", Some("stop")),
+            ("kil", Some("kill")),
+            ("Sess", Some("session")),
+            ("savpoint", Some("savepoint")),
+            ("x", None),
+            ("submit", None),
+        ] {
+            let said = shown(Persona::Heddle, written);
+            let hint = meant.map(|verb| format!("hint: did you mean {verb}?"));
+            assert_eq!(said.lines().find(|line| line.contains("did you mean")), hint.as_deref(), "{written}");
+        }
+        assert_eq!(shown(Persona::Heddle, "version"), shown(Persona::Heddle, "--version"));
         assert!(shown(Persona::YarnSession, "-d extra").contains("\"extra\" is not an option"));
         assert!(shown(Persona::Flink, "").contains("please specify an action"));
         assert!(shown(Persona::Flink, "list --jobmanger h:1").contains("did you mean --jobmanager?"));

@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use clap::{Args, Parser, Subcommand};
 
 use super::dialect::PROPERTY;
+use crate::error::Failure;
 
 /// Runs Apache Flink on Hadoop YARN.
 #[derive(Debug, Parser)]
@@ -17,6 +18,29 @@ use super::dialect::PROPERTY;
 pub(crate) struct Top {
     #[command(subcommand)]
     pub(crate) command: Verb,
+}
+
+impl Verb {
+    /// Whether a program is to read what is on the standard output.
+    pub(crate) fn json(&self) -> Result<bool, Failure> {
+        Ok(match self {
+            Self::Session(options) => options.deploy.json()?,
+            Self::Run(options) | Self::RunApplication(options) => options.deploy.json()?,
+            Self::Info(options) if options.deploy.json()? => {
+                return Err(Failure::usage("--output json has no meaning here: the plan is JSON already"));
+            }
+            Self::List(options) => options.answer.json(),
+            Self::Cancel(options) => options.answer.json(),
+            Self::Stop(options) => options.answer.json(),
+            Self::Savepoint(options) => options.answer.json(),
+            Self::Checkpoint(options) => options.answer.json(),
+            Self::Ps(options) => options.answer.json(),
+            Self::Kill(options) => options.answer.json(),
+            Self::Gc(options) => options.answer.json(),
+            Self::Memory(options) => options.answer.json(),
+            Self::Info(_) | Self::Completion(_) | Self::Man(_) | Self::Reference(_) => false,
+        })
+    }
 }
 
 /// What can be done.
@@ -49,9 +73,12 @@ pub(crate) enum Verb {
     /// Take a checkpoint of a job
     #[command(override_usage = "flink checkpoint [options] <job id>")]
     Checkpoint(CheckpointOptions),
-    /// List the applications of heddle and of Flink's own client, with their jobs
-    #[command(override_usage = "heddle ps [options]")]
+    /// List the applications of heddle and of Flink's own client with their jobs, or show single ones with all that is known
+    #[command(override_usage = "heddle ps [options] [application id ...]")]
     Ps(PsOptions),
+    /// Kill applications through YARN, and wait until they have ended
+    #[command(override_usage = "heddle kill [options] <application id> ...")]
+    Kill(KillOptions),
     /// Remove what dead applications have left, and uploaded files that nothing uses (only shown without --delete)
     #[command(override_usage = "heddle gc [options]")]
     Gc(GcOptions),
@@ -148,7 +175,7 @@ pub(crate) struct DeployOptions {
     /// Show what would be submitted, and exit
     #[arg(long = "dry-run")]
     pub(crate) dry_run: bool,
-    /// Form of the result: text, or json on the last line of the output
+    /// Form of the answer: text, or json, which is then all that is on the standard output
     #[arg(long = "output", value_name = "form")]
     pub(crate) output: Option<String>,
     /// Limit of the start, not of the job: if the cluster is not ready within this time (90s, 5min), its application is killed
@@ -160,6 +187,17 @@ pub(crate) struct DeployOptions {
     /// Name of this submission: given twice, the second finds the first one's application
     #[arg(long = "submission", value_name = "name")]
     pub(crate) submission: Option<String>,
+}
+
+impl DeployOptions {
+    /// Whether a program is to read what is on the standard output.
+    pub(crate) fn json(&self) -> Result<bool, Failure> {
+        match self.output.as_deref() {
+            None | Some("text") => Ok(false),
+            Some("json") => Ok(true),
+            Some(other) => Err(Failure::usage(format!("--output {other}: it is either text or json"))),
+        }
+    }
 }
 
 /// Which cluster a command speaks to; understood by all of them.
@@ -340,6 +378,8 @@ pub(crate) struct ListOptions {
     #[command(flatten)]
     pub(crate) cluster: ClusterOptions,
     #[command(flatten)]
+    pub(crate) answer: FormOptions,
+    #[command(flatten)]
     pub(crate) rest: Rest,
 }
 
@@ -356,13 +396,15 @@ pub(crate) struct CancelOptions {
     #[command(flatten)]
     pub(crate) cluster: ClusterOptions,
     #[command(flatten)]
+    pub(crate) answer: FormOptions,
+    #[command(flatten)]
     pub(crate) rest: Rest,
 }
 
 /// `stop`.
 #[derive(Debug, Args, Default, Clone)]
 pub(crate) struct StopOptions {
-    /// Directory for the savepoint (default: state.savepoints.dir)
+    /// Directory for the savepoint (default: execution.checkpointing.savepoint-dir, before 1.20 state.savepoints.dir)
     #[arg(short = 'p', long = "savepointPath", value_name = "directory", num_args = 0..=1, require_equals = true,
         default_missing_value = "")]
     pub(crate) savepoint_path: Option<String>,
@@ -377,6 +419,8 @@ pub(crate) struct StopOptions {
     pub(crate) detached: bool,
     #[command(flatten)]
     pub(crate) cluster: ClusterOptions,
+    #[command(flatten)]
+    pub(crate) answer: FormOptions,
     #[command(flatten)]
     pub(crate) rest: Rest,
 }
@@ -399,6 +443,8 @@ pub(crate) struct SavepointOptions {
     #[command(flatten)]
     pub(crate) cluster: ClusterOptions,
     #[command(flatten)]
+    pub(crate) answer: FormOptions,
+    #[command(flatten)]
     pub(crate) rest: Rest,
 }
 
@@ -411,7 +457,25 @@ pub(crate) struct CheckpointOptions {
     #[command(flatten)]
     pub(crate) cluster: ClusterOptions,
     #[command(flatten)]
+    pub(crate) answer: FormOptions,
+    #[command(flatten)]
     pub(crate) rest: Rest,
+}
+
+/// In which form the commands on jobs answer; heddle's own.
+#[derive(Debug, Args, Default, Clone)]
+#[command(next_help_heading = "Answer (heddle)")]
+pub(crate) struct FormOptions {
+    /// Form of the answer: text or json
+    #[arg(long, value_name = "form", value_parser = ["text", "json"], default_value = "text", hide_default_value = true, hide_possible_values = true)]
+    pub(crate) output: String,
+}
+
+impl FormOptions {
+    /// Whether programs are to read the answer.
+    pub(crate) fn json(&self) -> bool {
+        self.output == "json"
+    }
 }
 
 /// What heddle's own commands that print an answer share.
@@ -438,7 +502,7 @@ impl AnswerOptions {
 /// `ps`.
 #[derive(Debug, Args, Default, Clone)]
 pub(crate) struct PsOptions {
-    /// Ended applications too
+    /// Ended applications too, with the reason of a failure
     #[arg(short, long)]
     pub(crate) all: bool,
     /// Those of this user instead of your own
@@ -449,6 +513,19 @@ pub(crate) struct PsOptions {
     pub(crate) all_users: bool,
     #[command(flatten)]
     pub(crate) answer: AnswerOptions,
+    /// Application ids
+    #[arg(hide = true)]
+    pub(crate) applications: Vec<String>,
+}
+
+/// `kill`.
+#[derive(Debug, Args, Default, Clone)]
+pub(crate) struct KillOptions {
+    #[command(flatten)]
+    pub(crate) answer: AnswerOptions,
+    /// Application ids
+    #[arg(hide = true)]
+    pub(crate) applications: Vec<String>,
 }
 
 /// `gc`.

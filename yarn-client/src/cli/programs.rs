@@ -3,24 +3,26 @@
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use flink_model::config::Configuration;
-use flink_model::options::EXECUTION_TARGET;
+use flink_model::config::{Configuration, Origin};
+use flink_model::options::{self, EXECUTION_TARGET};
 
 use super::commands::{on_signals, query_cluster, warn};
 use super::console::Console;
-use super::housekeeping::duration;
+use super::housekeeping::{duration, to_json};
+use super::jobs::{self, Overheard, Watched};
 use super::options::{DeployOptions, RunOptions};
 use super::settings::Settings;
-use super::timing::Clocked;
+use super::timing::{Clocked, Outcome};
 use crate::context::Context;
 use crate::deploy::{self, Deployment, Order, Purpose, is_remote, without_scheme};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::fetch::fetch;
 use crate::hadoop::Hadoop;
+use crate::per_job::Ended;
 use crate::report::{Output, Report};
 use crate::setup::{self, Setup};
-use crate::target::{self, text};
+use crate::target::{self, Cluster, text};
 use crate::timing::{self, Jobs, Timing};
 use crate::{client_run, follow, jar, per_job, program, rest, run as client};
 
@@ -104,9 +106,11 @@ pub(super) async fn run(
         return per_job(context, console, &options, setup, local, words, timing).await;
     }
     deployment_options_have_no_effect(&options.deploy, console)?;
-    let json = json(&options.deploy)?;
+    let slips = options::check_keys(&configuration);
+    slips.iter().filter(|w| w.origin == Origin::Dynamic).for_each(|w| console.warn(&w.to_string()));
     check_jar(context, &options)?;
-    let clocked = Clocked::new(timing, &options.deploy, json, context, console);
+    let json = console.is_json();
+    let clocked = Clocked::new(timing, &options.deploy, context, console);
     timing.configured();
     let target =
         target::choose(options.cluster.job_manager.as_deref(), &mut configuration, context, &**console)?;
@@ -126,8 +130,10 @@ pub(super) async fn run(
             let words = words_with(words, &options, local.as_deref());
             let client = client::client(context, &setup, Some(&cluster.address), "run", &words, &**console)?;
             let detached = options.detached || options.yarn.yarn_detached;
+            let (overheard, stdout) = Overheard::if_wanted(json)?;
             let run = client_run::Run {
                 command: client,
+                stdout,
                 log: &client::log_file(context, &setup),
                 cancels: options.shutdown_on_attached_exit && !detached,
                 timing: clocked.is_wanted().then_some(timing),
@@ -135,7 +141,11 @@ pub(super) async fn run(
             let configuration = &setup.configuration;
             let ended =
                 client_run::run(run, &cluster, context, configuration, &on_signals()?, &**console).await;
-            clocked.tell(cluster.application, Some(&cluster.address));
+            let jobs = match overheard {
+                Some(overheard) => Some(overheard.jobs(Some(&cluster.address)).await),
+                None => None,
+            };
+            clocked.tell(&Outcome { jobs, ..of(&cluster) });
             ended
         }
         None => {
@@ -148,10 +158,19 @@ pub(super) async fn run(
             } else {
                 work.await
             };
-            clocked.tell(cluster.application, Some(&cluster.address));
-            done
+            let jobs = match done.as_ref().ok().filter(|_| json) {
+                Some(job) => Some(jobs::known(std::slice::from_ref(job), Some(&cluster.address)).await),
+                None => None,
+            };
+            clocked.tell(&Outcome { jobs, ..of(&cluster) });
+            done.map(|_| Exit::Done)
         }
     }
+}
+
+/// A program on a cluster that was there before.
+fn of(cluster: &Cluster) -> Outcome<'_> {
+    Outcome { application: cluster.application, address: Some(&cluster.address), ..Outcome::default() }
 }
 
 /// `run-application`, and `run` with its target.
@@ -194,22 +213,19 @@ async fn start_application(
     match text(&setup.configuration, &EXECUTION_TARGET).map(|t| t.to_lowercase()).as_deref() {
         None | Some("yarn-application") => {}
         Some(other) => {
-            return Err(Failure::usage(format!("the target {other} is none for an application"))
+            return Err(Failure::usage(format!("an application cannot be started on the target {other}"))
                 .hint("write -t yarn-application")
                 .hint("`flink run` runs programs on the targets yarn-session, yarn-per-job and remote"));
         }
     }
-    let json = json(&options.deploy)?;
-    if !json {
-        warn(console, setup.warnings.iter().chain(&settings.warnings));
-    }
+    warn(console, setup.warnings.iter().chain(&settings.warnings));
     let release = setup.release;
     let program = program::application(options, release, &mut setup.configuration, context)?;
     let order = order(&options.deploy, setup, context, Purpose::Application(program), timing)?;
     if options.deploy.dry_run {
         return dry_run(order, &options.deploy, context, console).await;
     }
-    let clocked = Clocked::new(timing, &options.deploy, json, context, console);
+    let clocked = Clocked::new(timing, &options.deploy, context, console);
     let interrupt = on_signals()?;
     let deployment = deploy::deploy(order, Arc::<Console>::clone(console), &interrupt).await?;
     tell(&deployment, console);
@@ -219,6 +235,8 @@ async fn start_application(
     }
     let address = deployment.address.as_ref();
     let work = follow::follow(&deployment.yarn, deployment.id, address, &interrupt, &**console);
+    let mut watched = Watched::new(address.filter(|_| console.is_json()));
+    let work = watched.during(work);
     let ended = match address.filter(|_| clocked.is_wanted()) {
         Some(address) => {
             // With the application its ApplicationMaster ends, so it is asked before.
@@ -227,8 +245,14 @@ async fn start_application(
         }
         None => work.await,
     };
-    clocked.tell(Some(deployment.id), address);
-    ended
+    // What it has come to is known by now, so that a ResourceManager that is silent is no failure.
+    let last = match console.is_json() {
+        true => deployment.yarn.application_report(deployment.id).await.ok(),
+        false => None,
+    };
+    let jobs = Some(watched.jobs());
+    clocked.tell(&Outcome { application: Some(deployment.id), address, jobs, last });
+    ended.map_err(|failure| failure.of_application(deployment.id))
 }
 
 fn tell(deployment: &Deployment, console: &Console) {
@@ -250,27 +274,32 @@ async fn per_job(
     words: &[OsString],
     timing: &Timing,
 ) -> Result<Exit, Failure> {
-    let json = json(&options.deploy)?;
     let words = words_with(words, options, jar.as_deref());
     let client_setup = setup.clone();
     let order = order(&options.deploy, setup, context, Purpose::PerJob { jar }, timing)?;
     if options.deploy.dry_run {
         return dry_run(order, &options.deploy, context, console).await;
     }
-    let clocked = Clocked::new(timing, &options.deploy, json, context, console);
+    let clocked = Clocked::new(timing, &options.deploy, context, console);
+    let (overheard, stdout) = Overheard::if_wanted(console.is_json())?;
     let start = |address: &target::RestAddress| {
         client::client(context, &client_setup, Some(address), "run", &words, &**console)
     };
     let program = per_job::Program {
         start: &start,
+        stdout,
         log: client::log_file(context, &client_setup),
         detached: options.detached || options.yarn.yarn_detached,
         timed: clocked.is_wanted(),
     };
     let report = Arc::<Console>::clone(console);
-    let ended = per_job::run(order, program, report, &on_signals()?).await?;
-    clocked.tell(ended.application, None);
-    ended.done
+    let Ended { done, application, address } = per_job::run(order, program, report, &on_signals()?).await?;
+    let jobs = match overheard {
+        Some(overheard) => Some(overheard.jobs(address.as_ref()).await),
+        None => None,
+    };
+    clocked.tell(&Outcome { application, address: address.as_ref(), jobs, last: None });
+    done.map_err(|failure| application.into_iter().fold(failure, Failure::of_application))
 }
 
 /// None for Python.
@@ -283,7 +312,11 @@ fn named_jar(options: &RunOptions) -> Result<Option<String>, Failure> {
 
 /// Looks at the program's jar before anything is begun for it, if it is on this machine.
 fn check_jar(context: &Context, options: &RunOptions) -> Result<(), Failure> {
-    let Some(jar) = named_jar(options)?.filter(|jar| !is_remote(jar)) else { return Ok(()) };
+    let Some(jar) = named_jar(options)? else { return Ok(()) };
+    jar::check_path(&jar)?;
+    if is_remote(&jar) {
+        return Ok(());
+    }
     let path = context.path(without_scheme(&jar));
     match path.metadata() {
         Ok(metadata) if metadata.is_file() => {}
@@ -371,15 +404,6 @@ pub(super) fn order(
     })
 }
 
-/// Whether a program reads what is shown.
-pub(super) fn json(options: &DeployOptions) -> Result<bool, Failure> {
-    match options.output.as_deref() {
-        None | Some("text") => Ok(false),
-        Some("json") => Ok(true),
-        Some(other) => Err(Failure::usage(format!("--output {other}: it is either text or json"))),
-    }
-}
-
 /// Shows what would be done. Warnings go to stderr, for stdout may be read by a program.
 pub(super) async fn dry_run(
     order: Order,
@@ -389,14 +413,14 @@ pub(super) async fn dry_run(
 ) -> Result<Exit, Failure> {
     let timing = order.timing.clone();
     let mut shown = deploy::dry_run(order, &Aside(console)).await?;
-    if json(options)? {
+    if console.is_json() {
         if options.timing {
             shown = shown.with_timing(timing.summary());
         }
-        console.out(shown.json().trim_end());
+        console.answer(to_json(&shown)?);
     } else {
         console.out(shown.tree().trim_end());
-        Clocked::new(&timing, options, false, context, console).tell(None, None);
+        Clocked::new(&timing, options, context, console).tell(&Outcome::default());
     }
     Ok(Exit::Done)
 }

@@ -181,7 +181,7 @@ fn configuration() -> String {
          heddle reads Flink's own configuration file (`config.yaml`, or `flink-conf.yaml` up to 1.20) from `FLINK_CONF_DIR`, or from `conf` of `FLINK_HOME`. \
          `-Dkey=value` on the command line wins over the file. These are the keys that heddle itself acts on; \
          every other key goes to JobManager and TaskManagers as it is. A key `yarn.*` or `heddle.*` that is not here has no effect: \
-         it is warned of, with the nearest known name.\n\n\
+         it is warned of, with the nearest known name; so is one that is nearly a key of Flink's.\n\n\
          Defaults are those of the current release; what an older release has otherwise counts there, and [`heddle memory`](commands.md#heddle-memory) shows it.\n",
     );
     let sections: [(&str, &[&str]); 5] = [

@@ -167,7 +167,7 @@ fn as_file_url(path: &str) -> String {
 fn number(flag: &str, value: Option<&str>) -> Result<Option<u32>, Failure> {
     let parse = |v: &str| match v.trim().parse::<u32>() {
         Ok(n) if n > 0 => Ok(n),
-        _ => Err(Failure::usage(format!("{flag} {v}: a number from 1 on is needed"))),
+        _ => Err(Failure::usage(format!("{flag} {v}: it must be a whole number of at least 1"))),
     };
     value.map(parse).transpose()
 }

@@ -1,7 +1,7 @@
-//! `--timing`: options and terminal in, the picture or its JSON out.
+//! What a deployment tells at its end: its answer for programs, and with `--timing` where the time went.
 
-use serde_json::json;
-use yarn_api::records::ApplicationId;
+use serde_json::{Map, Value, json};
+use yarn_api::records::{ApplicationId, ApplicationReport, FinalStatus};
 
 use super::console::Console;
 use super::memory::look;
@@ -12,29 +12,62 @@ use crate::report::Output;
 use crate::target::RestAddress;
 use crate::timing::{self, Timing};
 
+/// How a run of a program went, for programs that read it.
+#[derive(Debug, Default)]
+pub(super) struct Outcome<'a> {
+    /// The application; none if there has never been one.
+    pub(super) application: Option<ApplicationId>,
+    /// Its REST interface.
+    pub(super) address: Option<&'a RestAddress>,
+    /// The jobs of the program, where they were looked for.
+    pub(super) jobs: Option<Vec<Value>>,
+    /// The last that YARN said of the application, where its end was waited for.
+    pub(super) last: Option<ApplicationReport>,
+}
+
+impl Outcome<'_> {
+    fn to_json(&self) -> Map<String, Value> {
+        let mut answer = told(self.application, self.address);
+        if let Some(jobs) = &self.jobs {
+            answer.insert("jobs".into(), json!(jobs));
+        }
+        if let Some(last) = &self.last {
+            let ended = last.final_status != FinalStatus::Undefined;
+            answer.insert("state".into(), json!(last.state.to_string()));
+            answer.insert("finalStatus".into(), json!(ended.then(|| last.final_status.to_string())));
+            let diagnostics = last.diagnostics.as_deref().map(str::trim).filter(|text| !text.is_empty());
+            answer.insert("diagnostics".into(), json!(diagnostics));
+        }
+        answer
+    }
+}
+
+/// The cluster that an answer is about.
+pub(super) fn told(application: Option<ApplicationId>, address: Option<&RestAddress>) -> Map<String, Value> {
+    let mut answer = Map::new();
+    answer.insert("application".into(), json!(application.map(|id| id.to_string())));
+    answer.insert("webInterface".into(), json!(address.map(|address| format!("http://{address}"))));
+    answer
+}
+
 /// What a command was asked to tell about its time.
 pub(super) struct Clocked<'a> {
     /// The recorder.
     pub(super) timing: Timing,
     wanted: bool,
-    json: bool,
     context: &'a Context,
     console: &'a Console,
 }
 
 impl<'a> Clocked<'a> {
-    /// `json`: a program reads the result, as the last line of stdout; all others go to stderr then.
+    /// Of the command that `timing` records.
     pub(super) fn new(
         timing: &Timing,
         options: &DeployOptions,
-        json: bool,
         context: &'a Context,
         console: &'a Console,
     ) -> Self {
-        if json {
-            console.keep_stdout_free();
-        }
-        Self { timing: timing.clone(), wanted: options.timing, json, context, console }
+        Self { timing: timing.clone(), wanted: options.timing, context, console }
     }
 
     /// Whether the time is to be told.
@@ -42,16 +75,14 @@ impl<'a> Clocked<'a> {
         self.wanted
     }
 
-    /// Tells it, once all legs are recorded, and which cluster it was about.
-    pub(super) fn tell(&self, application: Option<ApplicationId>, address: Option<&RestAddress>) {
-        if self.json {
-            let mut result = serde_json::Map::new();
-            result.insert("application".into(), json!(application.map(|id| id.to_string())));
-            result.insert("webInterface".into(), json!(address.map(|address| format!("http://{address}"))));
+    /// Tells it, once all legs are recorded, and how the command went.
+    pub(super) fn tell(&self, outcome: &Outcome<'_>) {
+        if self.console.is_json() {
+            let mut answer = outcome.to_json();
             if self.wanted {
-                result.insert("timing".into(), json!(self.timing.summary()));
+                answer.insert("timing".into(), json!(self.timing.summary()));
             }
-            self.console.result(&serde_json::Value::Object(result).to_string());
+            self.console.answer(Value::Object(answer));
         } else if self.wanted {
             self.console.err(&timing::draw(&self.timing.summary(), look(self.context, &std::io::stderr())));
         }
@@ -62,6 +93,10 @@ impl<'a> Clocked<'a> {
         if self.wanted {
             timing::complete(deployment).await;
         }
-        self.tell(Some(deployment.id), deployment.address.as_ref());
+        self.tell(&Outcome {
+            application: Some(deployment.id),
+            address: deployment.address.as_ref(),
+            ..Outcome::default()
+        });
     }
 }

@@ -19,7 +19,7 @@ use crate::error::Failure;
 use crate::hadoop::Hadoop;
 use crate::report::Report;
 use crate::staging::{ApplicationDir, Artifact, Hashes, Pace, Store, Survey, below};
-use crate::table::bytes;
+use crate::table::{bytes, count};
 use crate::timing::Timing;
 
 /// Below the staging directory's base: the store for files that anybody may see, and the one for the user's own.
@@ -177,7 +177,7 @@ impl Ground {
         .await;
         if !missing.is_empty() {
             report.upload_ends();
-            upload.end_of(format!("{} files, {}", missing.len(), bytes(missing.iter().sum())));
+            upload.end_of(format!("{}, {}", count(missing.len(), "file"), bytes(missing.iter().sum())));
         }
         let (mut brought, mut private) = brought?;
         brought.append(&mut private);

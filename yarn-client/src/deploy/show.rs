@@ -9,9 +9,10 @@ use termtree::Tree;
 use super::prepare::Prepared;
 use super::wanted::{AM, BRIDGE, Part};
 use super::{Placed, Plan};
+use crate::table::{bytes, count};
 use crate::timing::Summary;
 
-/// What a deployment would do. It holds no secret.
+/// What a deployment would do. Its field names are those of `--output json`. It holds no secret.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DryRun {
@@ -159,11 +160,6 @@ impl DryRun {
         Self { timing: Some(timing), ..self }
     }
 
-    /// For programs.
-    pub fn json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_default()
-    }
-
     /// For people: a tree.
     pub fn tree(&self) -> String {
         let mode = match self.mode {
@@ -180,9 +176,11 @@ impl DryRun {
         uploads.dedup();
         root.push(match uploads.len() {
             0 => Tree::new("uploads: nothing, all files are on the cluster".to_owned()),
-            n => {
-                Tree::new(format!("uploads: {n} files, {}", size(uploads.iter().map(|(_, size)| size).sum())))
-            }
+            n => Tree::new(format!(
+                "uploads: {}, {}",
+                count(n, "file"),
+                bytes(uploads.iter().map(|(_, size)| size).sum())
+            )),
         });
         root.push(container("ApplicationMaster container (JobManager)", &self.application_master));
         root.push(container("TaskManager container, as many as the jobs need", &self.task_manager));
@@ -259,7 +257,8 @@ fn local_resource(placed: &Placed) -> LocalResource {
 }
 
 fn container(title: &str, container: &Container) -> Tree<String> {
-    let mut tree = Tree::new(format!("{title}: {} MB, {} vcores", container.memory_mb, container.vcores));
+    let mut tree =
+        Tree::new(format!("{title}: {} MiB, {}", container.memory_mb, count(container.vcores, "vcore")));
     if let Some(label) = &container.node_label {
         tree.push(Tree::new(format!("node label: {label}")));
     }
@@ -282,7 +281,7 @@ fn container(title: &str, container: &Container) -> Tree<String> {
     }
     tree.push(lines("class path", &jvm.class_path));
     let files: Vec<String> =
-        container.files.iter().map(|f| format!("{}  {}", f.name, size(f.size))).collect();
+        container.files.iter().map(|f| format!("{}  {}", f.name, bytes(f.size))).collect();
     tree.push(lines("working directory: files of this application", &files));
     let resources: Vec<String> = container
         .local_resources
@@ -295,7 +294,7 @@ fn container(title: &str, container: &Container) -> Tree<String> {
                 Visibility::Application => "APPLICATION",
             };
             let upload = if r.upload { "  to be uploaded" } else { "" };
-            format!("{}  {} {visibility}{kind}  {}{upload}", r.name, size(r.size), r.url)
+            format!("{}  {} {visibility}{kind}  {}{upload}", r.name, bytes(r.size), r.url)
         })
         .collect();
     tree.push(lines("working directory: local resources", &resources));
@@ -314,8 +313,4 @@ fn in_pairs(arguments: &[String]) -> Vec<String> {
         open = !open && argument.starts_with('-') && !argument.contains('=');
     }
     lines
-}
-
-fn size(bytes: u64) -> String {
-    indicatif::HumanBytes(bytes).to_string()
 }

@@ -285,8 +285,7 @@ fn get<T: FromValue>(conf: &Configuration, option: &Opt<T>) -> Result<Option<T>,
 
 fn positive(conf: &Configuration, option: &Opt<i32>) -> Result<u64, Failure> {
     let value = get(conf, option)?.unwrap_or_default();
-    u64::try_from(value)
-        .ok()
-        .filter(|v| *v > 0)
-        .ok_or_else(|| Failure::new(format!("{} must be a number from 1 on, and is {value}", option.key)))
+    u64::try_from(value).ok().filter(|v| *v > 0).ok_or_else(|| {
+        Failure::new(format!("{} must be a whole number of at least 1, and is {value}", option.key))
+    })
 }

@@ -96,6 +96,7 @@ pub(crate) fn wanted(
             files.append(&mut program_files(context, flink, program, inclusion)?);
         }
     }
+    files.iter().try_for_each(|file| check_name(&file.key, file.by))?;
     // A file may be named twice, as the jar of the program and among the files to ship.
     let mut seen: Vec<Wanted> = Vec::new();
     for file in files {
@@ -106,6 +107,19 @@ pub(crate) fn wanted(
         }
     }
     Ok(seen)
+}
+
+/// Refuses names that do not reach the containers: YARN's shell script, which links the files there, changes some characters;
+/// HDFS has no file with ':' in its name, and Java's class path is separated by it.
+fn check_name(key: &str, by: &str) -> Result<(), Failure> {
+    const REFUSED: [char; 6] = ['$', ':', '`', '"', '\\', '\n'];
+    match key.chars().find(|c| REFUSED.contains(c)) {
+        Some(sign) => Err(Failure::new(format!(
+            "cannot send {key:?} ({by}) to the containers: its name has the character {sign:?}"
+        ))
+        .hint("rename the file, or make a copy with another name")),
+        None => Ok(()),
+    }
 }
 
 /// Whether two files are one, or hold the same: `-t` of older manuals ships Flink's own lib once more.
@@ -304,6 +318,7 @@ fn find_jar(directory: &Path, start: &str) -> Result<PathBuf, Failure> {
 
 fn user_jar(context: &Context, jar: &str, inclusion: UserJarInclusion) -> Result<Wanted, Failure> {
     let by = options::PIPELINE_JARS.key;
+    crate::jar::check_path(jar)?;
     let (name, origin) = if is_remote(jar) {
         (remote_name(jar, by)?, Origin::Remote(jar.to_owned()))
     } else {

@@ -149,6 +149,13 @@ fn what_is_refused() {
         let refused = place.wanted(&[(key, value)], &application("job.jar")).unwrap_err();
         assert!(refused.contains(wanted), "{key}={value}: {refused}");
     }
+    for (name, sign) in [("a$b.jar", "'$'"), ("a:b.jar", "':'"), ("a;b.jar", "';'"), ("a\"b.jar", "'\"'")] {
+        std::fs::write(place.dir.path().join(name), "jar").unwrap();
+        let refused = place.wanted(&[], &application(name)).unwrap_err();
+        assert!(refused.contains("has the character") && refused.contains(sign), "{name}: {refused}");
+        let remote = place.wanted(&[], &application(&format!("hdfs:///jars/{name}"))).unwrap_err();
+        assert!(remote.contains("has the character"), "{name}: {remote}");
+    }
     let missing = place.wanted(&[], &application("none.jar")).unwrap_err();
     assert!(missing.contains("JAR file none.jar does not exist"), "{missing}");
     let directory = place.wanted(&[], &application("data")).unwrap_err();

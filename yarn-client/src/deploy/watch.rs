@@ -139,7 +139,7 @@ pub(crate) fn with_extract(what: String, found: &ApplicationReport) -> Failure {
     } else {
         format!("{what}. Diagnostics from YARN:\n  {}", lines.join("\n  "))
     };
-    Failure::new(text).hint(format!(
+    Failure::new(text).of_application(id).hint(format!(
         "if log aggregation is enabled, `yarn logs -applicationId {id}` shows the application's logs"
     ))
 }

@@ -68,6 +68,7 @@ impl Kind {
 
 /// One thing that is left over. The field names are those of `--output json`.
 #[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Item {
     /// What it is.
     pub kind: Kind,
@@ -91,6 +92,7 @@ pub struct Item {
 
 /// What was found and done.
 #[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Outcome {
     /// Whether anything was to be removed.
     pub delete: bool,
@@ -371,22 +373,22 @@ mod tests {
     #[test]
     fn for_people_and_programs() {
         insta::assert_snapshot!(render(&outcome(false)), @r"
-        KIND           SIZE  UNUSED  OWNER  PATH
-        application  1.5 kB      9d  ann    hdfs://nn/.flink/application_1_0001
-        fetched jar    10 B      9d  -      /c/jars/ab
+        KIND            SIZE  UNUSED  OWNER  PATH
+        application  1.5 KiB      9d  ann    hdfs://nn/.flink/application_1_0001
+        fetched jar     10 B      9d  -      /c/jars/ab
 
         Only removed with --foreign:
-        KIND                        SIZE  UNUSED  OWNER  PATH
-        application (flink-yarn)  2.0 MB      9d  ann    hdfs://nn/.flink/application_1_0002
+        KIND                         SIZE  UNUSED  OWNER  PATH
+        application (flink-yarn)  1.9 MiB      9d  ann    hdfs://nn/.flink/application_1_0002
 
-        2 could be removed, 1.5 kB. Nothing is removed without --delete.
+        2 could be removed, 1.5 KiB. Nothing is removed without --delete.
         ");
-        assert!(render(&outcome(true)).ends_with("Removed 2, 1.5 kB."));
+        assert!(render(&outcome(true)).ends_with("Removed 2, 1.5 KiB."));
         let nothing = Outcome { items: vec![], ..outcome(true) };
         assert_eq!(render(&nothing), "Nothing to remove.");
         let json = serde_json::to_value(outcome(true)).unwrap();
         assert_eq!(json["items"][1]["kind"], "foreign-application");
-        assert_eq!((&json["items"][0]["removed"], &json["kept_artifacts"]), (&true.into(), &3.into()));
+        assert_eq!((&json["items"][0]["removed"], &json["keptArtifacts"]), (&true.into(), &3.into()));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use flink_model::memory::{Explained, Rule};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::text::{changes, per_slot};
 use super::{Limits, Other, Sizes, Study};
@@ -108,7 +109,7 @@ struct Difference {
     after: u64,
 }
 
-pub(super) fn render(study: &Study) -> Result<String, Failure> {
+pub(super) fn render(study: &Study) -> Result<Value, Failure> {
     let [jm, tm] = &study.sizes.processes;
     let limits = study.limits.as_ref().ok();
     let remark = |a: &'_ flink_model::memory::Advice| a.role.map(|role| role.to_string());
@@ -137,7 +138,7 @@ pub(super) fn render(study: &Study) -> Result<String, Failure> {
         at_hand: study.at_hand.as_ref().map(|other| comparison(other, &study.sizes)),
         warnings: &study.warnings,
     };
-    serde_json::to_string_pretty(&document).map_err(|e| Failure::because("cannot write the answer", e))
+    serde_json::to_value(&document).map_err(|e| Failure::because("cannot write the answer", e))
 }
 
 fn process(explained: &Explained, sizes: &Sizes, limits: Option<&Limits>, slots: Option<i32>) -> Process {

@@ -133,7 +133,7 @@ impl Study {
     }
 
     /// For programs.
-    pub fn json(&self) -> Result<String, Failure> {
+    pub fn json(&self) -> Result<serde_json::Value, Failure> {
         json::render(self)
     }
 

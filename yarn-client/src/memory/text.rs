@@ -6,7 +6,7 @@ use flink_model::units::MemorySize;
 
 use super::bar::{Brace, LOST, Look, Paint, Part, draw};
 use super::{Limits, Other, Sizes, Study, scheduler_name};
-use crate::table::printable;
+use crate::table::{count, printable};
 
 /// From this width on a pool's rule stands on the pool's own line.
 const WIDE: usize = 140;
@@ -70,11 +70,11 @@ impl Writer {
         let (mb, vcores) = study.sizes.request(explained.role);
         let granted = study.limits.as_ref().ok().and_then(|limits| granted(limits, mb));
         let size = match granted {
-            Some(granted) if granted != mb => format!("{mb} MB in a container of {granted} MB"),
-            _ => format!("{mb} MB"),
+            Some(granted) if granted != mb => format!("{mb} MiB in a container of {granted} MiB"),
+            _ => format!("{mb} MiB"),
         };
         let slots = match explained.role {
-            Role::TaskManager => format!(", {}", count(study.sizes.spec.slots.unsigned_abs().into(), "slot")),
+            Role::TaskManager => format!(", {}", count(study.sizes.spec.slots, "slot")),
             Role::JobManager => String::new(),
         };
         let title = self.bold(&explained.role.to_string());
@@ -204,14 +204,14 @@ impl Writer {
             Ok(limits) => {
                 let (min, step) = (&limits.minimum_mb, &limits.step_mb);
                 let steps = if min.key == step.key {
-                    format!("multiples of {} MB ({})", min.value, min.place())
+                    format!("multiples of {} MiB ({})", min.value, min.place())
                 } else {
                     let (step_mb, min_mb) = (step.value, min.value);
                     let (step, min) = (step.place(), min.place());
-                    format!("multiples of {step_mb} MB ({step}), {min_mb} MB or more ({min})")
+                    format!("multiples of {step_mb} MiB ({step}), {min_mb} MiB or more ({min})")
                 };
                 let (mb, vcores) = (&limits.maximum_mb, &limits.maximum_vcores);
-                let most = format!("{} MB and {}", mb.value, count(vcores.value, "vcore"));
+                let most = format!("{} MiB and {}", mb.value, count(vcores.value, "vcore"));
                 let told = if limits.from_cluster {
                     "as the ResourceManager says".to_owned()
                 } else {
@@ -298,9 +298,9 @@ fn granted(limits: &Limits, mb: u64) -> Option<u64> {
 }
 
 fn container(limits: &Limits, mb: u64, vcores: u64, granted: Option<u64>) -> String {
-    let asked = format!("asked for {mb} MB and {}", count(vcores, "vcore"));
+    let asked = format!("asked for {mb} MiB and {}", count(vcores, "vcore"));
     let Some(granted) = granted else {
-        return format!("{asked}; the largest container has {} MB", limits.maximum_mb.value);
+        return format!("{asked}; the largest container has {} MiB", limits.maximum_mb.value);
     };
     let granted_vcores = limits.granted_vcores(vcores);
     let cores = match granted_vcores {
@@ -309,9 +309,9 @@ fn container(limits: &Limits, mb: u64, vcores: u64, granted: Option<u64>) -> Str
     };
     let lost = match granted - mb {
         0 => "nothing is lost".to_owned(),
-        lost => format!("{lost} MB ({}) are lost", percent(lost, granted)),
+        lost => format!("{lost} MiB ({}) are lost", percent(lost, granted)),
     };
-    let mut text = format!("{asked}, granted {granted} MB{cores}: {lost}");
+    let mut text = format!("{asked}, granted {granted} MiB{cores}: {lost}");
     if granted_vcores.is_none() {
         text.push_str(&format!("; vcores: {vcores}, or 1 without the DominantResourceCalculator"));
     }
@@ -374,11 +374,6 @@ pub(super) fn changes(before: &Sizes, after: &Sizes) -> Vec<Changed> {
     }
     found.retain(|change| change.before != change.after);
     found
-}
-
-/// `1 vcore`, `2 vcores`.
-fn count(number: u64, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Lines of at most `width` characters, broken at blanks; a longer word has a line of its own.

@@ -91,6 +91,6 @@ fn a_request_that_is_too_large() {
     assert_eq!(granted(&limits, 4097), None);
     assert_eq!(
         container(&limits, 4097, 2, None),
-        "asked for 4097 MB and 2 vcores; the largest container has 2048 MB"
+        "asked for 4097 MiB and 2 vcores; the largest container has 2048 MiB"
     );
 }

@@ -12,6 +12,7 @@ mod wait;
 use std::time::Duration;
 
 use flink_model::config::Configuration;
+use serde_json::{Map, Value, json};
 
 pub use api::Trigger;
 pub use client::{Limits, RestClient};
@@ -24,8 +25,8 @@ use crate::cli::options::{
 };
 use crate::context::Context;
 use crate::error::Failure;
-use crate::exit::Exit;
 use crate::interrupt::Interrupt;
+use crate::ps;
 use crate::report::Output;
 use crate::target::{Cluster, RestAddress};
 
@@ -49,16 +50,22 @@ async fn connect(
     Ok((client.map_err(|e| e.failure("cannot speak to the JobManager"))?, patience))
 }
 
+/// What a command has come to, for programs.
+fn answer<const N: usize>(entries: [(&str, Value); N]) -> Map<String, Value> {
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
 /// `list`.
 pub(crate) async fn list(
     cluster: &Cluster,
     configuration: &Configuration,
     options: &ListOptions,
     output: &dyn Output,
-) -> Result<Exit, Failure> {
+) -> Result<Map<String, Value>, Failure> {
     let (client, _) = connect(cluster, configuration).await?;
     let shown = verbs::Shown::of(options.running, options.scheduled, options.all);
-    verbs::list(&client, shown, output).await.map(|()| Exit::Done)
+    let jobs = verbs::list(&client, shown, output).await?;
+    Ok(answer([("jobs", json!(jobs.iter().map(ps::job).collect::<Vec<_>>()))]))
 }
 
 /// `cancel`.
@@ -67,10 +74,11 @@ pub(crate) async fn cancel(
     configuration: &Configuration,
     options: &CancelOptions,
     output: &dyn Output,
-) -> Result<Exit, Failure> {
+) -> Result<Map<String, Value>, Failure> {
     let order = orders::cancel(options)?;
     let (client, patience) = connect(cluster, configuration).await?;
-    verbs::cancel(&client, &order, patience, output).await.map(|()| Exit::Done)
+    let savepoint = verbs::cancel(&client, &order, patience, output).await?;
+    Ok(answer([("job", json!(order.job.as_str())), ("savepoint", json!(savepoint))]))
 }
 
 /// `stop`.
@@ -79,10 +87,11 @@ pub(crate) async fn stop(
     configuration: &Configuration,
     options: &StopOptions,
     output: &dyn Output,
-) -> Result<Exit, Failure> {
+) -> Result<Map<String, Value>, Failure> {
     let order = orders::stop(options)?;
     let (client, patience) = connect(cluster, configuration).await?;
-    verbs::stop(&client, &order, patience, output).await.map(|()| Exit::Done)
+    let done = verbs::stop(&client, &order, patience, output).await?;
+    Ok(answer([("job", json!(order.job.as_str())), done.entry()]))
 }
 
 /// `savepoint`.
@@ -91,13 +100,17 @@ pub(crate) async fn savepoint(
     configuration: &Configuration,
     options: &SavepointOptions,
     output: &dyn Output,
-) -> Result<Exit, Failure> {
+) -> Result<Map<String, Value>, Failure> {
     let order = orders::savepoint(options)?;
     if options.dispose.is_none() && options.rest.words.len() > 2 {
         output.out("Provided more arguments than required. Ignoring not needed arguments.");
     }
     let (client, patience) = connect(cluster, configuration).await?;
-    verbs::savepoint(&client, &order, patience, output).await.map(|()| Exit::Done)
+    let done = verbs::savepoint(&client, &order, patience, output).await?;
+    Ok(match &order {
+        verbs::Savepoint::Dispose(_) => answer([done.entry()]),
+        verbs::Savepoint::Take { job, .. } => answer([("job", json!(job.as_str())), done.entry()]),
+    })
 }
 
 /// `checkpoint`.
@@ -106,13 +119,14 @@ pub(crate) async fn checkpoint(
     configuration: &Configuration,
     options: &CheckpointOptions,
     output: &dyn Output,
-) -> Result<Exit, Failure> {
+) -> Result<Map<String, Value>, Failure> {
     let job = orders::checkpoint(&options.rest.words)?;
     let (client, patience) = connect(cluster, configuration).await?;
-    verbs::checkpoint(&client, &job, options.full, patience, output).await.map(|()| Exit::Done)
+    let number = verbs::checkpoint(&client, &job, options.full, patience, output).await?;
+    Ok(answer([("job", json!(job.as_str())), ("checkpoint", json!(number))]))
 }
 
-/// `run --main cluster`.
+/// `run --main cluster`: the job, which has ended or, detached, was submitted.
 pub(crate) async fn run(
     cluster: &Cluster,
     configuration: &Configuration,
@@ -120,8 +134,8 @@ pub(crate) async fn run(
     context: &Context,
     interrupt: &Interrupt,
     output: &dyn Output,
-) -> Result<Exit, Failure> {
+) -> Result<JobId, Failure> {
     let order = orders::cluster_run(options, configuration, context)?;
     let (client, _) = connect(cluster, configuration).await?;
-    run::run(&client, order, cluster, interrupt, output).await.map(|()| Exit::Done)
+    run::run(&client, order, cluster, interrupt, output).await
 }

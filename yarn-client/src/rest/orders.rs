@@ -107,8 +107,9 @@ pub(super) fn cluster_run(
     }
     let parallelism = options.parallelism.as_deref().map(|text| {
         let number = text.parse().ok().filter(|&n: &u32| n > 0);
-        number
-            .ok_or_else(|| Failure::usage(format!("--parallelism {text}: it must be a number of at least 1")))
+        number.ok_or_else(|| {
+            Failure::usage(format!("--parallelism {text}: it must be a whole number of at least 1"))
+        })
     });
     let claim_mode = options.claim_mode.as_deref().or(options.restore_mode.as_deref()).map(ClaimMode::parse);
     let flink_configuration = configuration

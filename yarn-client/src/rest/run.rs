@@ -23,7 +23,7 @@ pub(super) async fn run(
     cluster: &Cluster,
     interrupt: &Interrupt,
     output: &dyn Output,
-) -> Result<(), Failure> {
+) -> Result<JobId, Failure> {
     let jar = order.jar.display().to_string();
     if !order.jar.is_file() {
         return Err(Failure::new(format!("cannot read the program's jar {jar}")).hint(
@@ -57,7 +57,7 @@ pub(super) async fn run(
     })?;
     output.out(&format!("Job has been submitted with JobID {job}"));
     if order.detached {
-        return Ok(());
+        return Ok(job);
     }
     let result = tokio::select! {
         result = wait(client, &job) => result?,
@@ -84,7 +84,7 @@ pub(super) async fn run(
         Vec::new()
     });
     output.out(&result_text(&job, &result, &accumulators));
-    Ok(())
+    Ok(job)
 }
 
 /// Puts what the release does not know where it does, or leaves it out and says so.
@@ -101,7 +101,7 @@ fn fit_to_release(order: &mut ClusterRun, traits: &Traits, output: &dyn Output) 
     if !traits.rest_run_configuration && !order.run.flink_configuration.is_empty() {
         let keys: Vec<String> = std::mem::take(&mut order.run.flink_configuration).into_keys().collect();
         output.warn(&format!(
-            "this release of Flink takes no -D with --main cluster; ignored: {}",
+            "this release of Flink cannot take -D with --main cluster; ignored: {}",
             keys.join(", ")
         ));
     }
@@ -113,7 +113,7 @@ async fn wait(client: &RestClient, job: &JobId) -> Result<JobResult, Failure> {
             Ok(Some(result)) => return Ok(result),
             Ok(None) => tokio::time::sleep(POLL).await,
             Err(error) => {
-                let failure = error.failure(format!("the outcome of job {job} cannot be learnt"));
+                let failure = error.failure(format!("cannot find out how job {job} has ended"));
                 return Err(failure.hint("the job may go on: `flink list -a` shows it"));
             }
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Local, TimeZone};
+use serde_json::{Value, json};
 
 use super::client::RestClient;
 use super::error::RestError;
@@ -11,6 +12,26 @@ use crate::error::Failure;
 use crate::report::Output;
 
 const WAITING: &str = "Waiting for response...";
+
+/// A call about a job that has failed, with what helps. `place` says how the command takes the directory of a savepoint.
+fn explain(error: RestError, what: String, place: &str) -> Failure {
+    let said = error.to_string();
+    let no_job = (error.status() == Some(404) && said.contains("not found"))
+        || said.contains("Could not find Flink job")
+        || said.contains("NotFoundException");
+    let failure = error.failure(what);
+    // "Config key [state.savepoints.dir] is not set. Property [targetDirectory] must be provided."
+    let key = said.split_once("Config key [").and_then(|(_, rest)| rest.split_once(']')).map(|(key, _)| key);
+    match key {
+        Some(key) => failure
+            .hint(format!("the cluster has no directory for savepoints: name one with {place}"))
+            .hint(format!("-D{key}=<directory> where the cluster is started makes one the default")),
+        None if no_job => {
+            failure.hint("`flink list -a` shows the jobs of the cluster, with those that have ended")
+        }
+        None => failure,
+    }
+}
 
 /// Which jobs `list` shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,16 +47,52 @@ impl Shown {
         let none = !running && !scheduled && !all;
         Self { running: running || all || none, scheduled: scheduled || all || none, ended: all }
     }
+
+    fn has(&self, job: &JobSummary) -> bool {
+        match (job.state.is_scheduled(), job.state.is_terminal()) {
+            (true, _) => self.scheduled,
+            (_, true) => self.ended,
+            _ => self.running,
+        }
+    }
+}
+
+/// What has come of a savepoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// It is complete, and here.
+    Stored(String),
+    /// It was begun under this trigger id, and not waited for.
+    Triggered(String),
+    /// This one is deleted.
+    Disposed(String),
+}
+
+impl Done {
+    /// As a key of the answer for programs.
+    pub(super) fn entry(self) -> (&'static str, Value) {
+        match self {
+            Self::Stored(path) => ("savepoint", json!(path)),
+            Self::Triggered(id) => ("trigger", json!(id)),
+            Self::Disposed(path) => ("disposed", json!(path)),
+        }
+    }
 }
 
 /// `list`.
-pub async fn list(client: &RestClient, shown: Shown, output: &dyn Output) -> Result<(), Failure> {
+pub async fn list(
+    client: &RestClient,
+    shown: Shown,
+    output: &dyn Output,
+) -> Result<Vec<JobSummary>, Failure> {
     output.out(WAITING);
-    let jobs = client.jobs().await.map_err(|e| e.failure("cannot get the list of jobs"))?;
+    let mut jobs = client.jobs().await.map_err(|e| e.failure("cannot get the list of jobs"))?;
     for line in job_lines(&jobs, shown, &Local) {
         output.out(&line);
     }
-    Ok(())
+    jobs.retain(|job| shown.has(job));
+    jobs.sort_by_key(|job| job.start_time);
+    Ok(jobs)
 }
 
 /// The sections of `list`; pure.
@@ -105,20 +162,21 @@ pub struct SavepointOrder {
     pub format: SavepointFormat,
 }
 
-/// `cancel`.
+/// `cancel`: where the savepoint is, if one was to be taken.
 pub async fn cancel(
     client: &RestClient,
     order: &Cancel,
     patience: Duration,
     output: &dyn Output,
-) -> Result<(), Failure> {
+) -> Result<Option<String>, Failure> {
     let job = &order.job;
-    let failed = |e: RestError| e.failure(format!("could not cancel job {job}"));
+    let failed =
+        |e: RestError| explain(e, format!("could not cancel job {job}"), "-s=<directory> (--withSavepoint)");
     let Some(SavepointOrder { directory, format }) = &order.savepoint else {
         output.out(&format!("Cancelling job {job}."));
         client.cancel(job).await.map_err(failed)?;
         output.out(&format!("Cancelled job {job}."));
-        return Ok(());
+        return Ok(None);
     };
     output.out("DEPRECATION WARNING: Cancelling a job with savepoint is deprecated. Use \"stop\" instead.");
     output.out(&match directory {
@@ -129,7 +187,7 @@ pub async fn cancel(
     let trigger = client.savepoint(job, &request).await.map_err(failed)?;
     let path = client.savepoint_path(&trigger, patience).await.map_err(failed)?;
     output.out(&format!("Cancelled job {job}. Savepoint stored in {path}."));
-    Ok(())
+    Ok(Some(path))
 }
 
 /// What `stop` was asked.
@@ -151,12 +209,13 @@ pub async fn stop(
     order: &Stop,
     patience: Duration,
     output: &dyn Output,
-) -> Result<(), Failure> {
+) -> Result<Done, Failure> {
     let (job, SavepointOrder { directory, format }) = (&order.job, &order.savepoint);
     let verb = if order.drain { "Draining" } else { "Suspending" };
     output.out(&format!("{verb} job \"{job}\" with a {format} savepoint."));
     let request = StopRequest { directory: directory.clone(), drain: order.drain, format: *format };
-    let failed = |e: RestError| e.failure(format!("could not stop job {job} with a savepoint"));
+    let what = format!("could not stop job {job} with a savepoint");
+    let failed = |e: RestError| explain(e, what.clone(), "-p <directory> (--savepointPath)");
     if order.detached {
         output.out(&format!("Triggering stop-with-savepoint in detached mode for job {job}."));
         let trigger = client.stop(job, &request).await.map_err(failed)?;
@@ -164,14 +223,14 @@ pub async fn stop(
             "Successfully trigger stop-with-savepoint in detached mode, triggerId: {}",
             trigger.id
         ));
-        return Ok(());
+        return Ok(Done::Triggered(trigger.id));
     }
     output.out(&format!("Triggering stop-with-savepoint for job {job}."));
     let trigger = client.stop(job, &request).await.map_err(failed)?;
     output.out(WAITING);
     let path = client.savepoint_path(&trigger, patience).await.map_err(failed)?;
     output.out(&format!("Savepoint completed. Path: {path}"));
-    Ok(())
+    Ok(Done::Stored(path))
 }
 
 /// What `savepoint` was asked.
@@ -196,7 +255,7 @@ pub async fn savepoint(
     order: &Savepoint,
     patience: Duration,
     output: &dyn Output,
-) -> Result<(), Failure> {
+) -> Result<Done, Failure> {
     match order {
         Savepoint::Dispose(path) => {
             output.out(&format!("Disposing savepoint '{path}'."));
@@ -205,16 +264,18 @@ pub async fn savepoint(
             output.out(WAITING);
             client.disposed(&trigger, patience).await.map_err(failed)?;
             output.out(&format!("Savepoint '{path}' disposed."));
+            Ok(Done::Disposed(path.clone()))
         }
         Savepoint::Take { job, order, detached } => {
-            let failed = |e: RestError| e.failure(format!("failed to take a savepoint of job {job}"));
+            let what = format!("failed to take a savepoint of job {job}");
+            let failed = |e: RestError| explain(e, what.clone(), "a word behind the job id");
             let request =
                 SavepointRequest { directory: order.directory.clone(), cancel: false, format: order.format };
             if *detached {
                 output.out(&format!("Triggering savepoint in detached mode for job {job}."));
                 let trigger = client.savepoint(job, &request).await.map_err(failed)?;
                 output.out(&format!("Successfully trigger manual savepoint, triggerId: {}", trigger.id));
-                return Ok(());
+                return Ok(Done::Triggered(trigger.id));
             }
             output.out(&format!("Triggering savepoint for job {job}."));
             let trigger = client.savepoint(job, &request).await.map_err(failed)?;
@@ -222,24 +283,24 @@ pub async fn savepoint(
             let path = client.savepoint_path(&trigger, patience).await.map_err(failed)?;
             output.out(&format!("Savepoint completed. Path: {path}"));
             output.out("You can resume your program from this savepoint with the run command.");
+            Ok(Done::Stored(path))
         }
     }
-    Ok(())
 }
 
-/// `checkpoint`.
+/// `checkpoint`: its number.
 pub async fn checkpoint(
     client: &RestClient,
     job: &JobId,
     full: bool,
     patience: Duration,
     output: &dyn Output,
-) -> Result<(), Failure> {
+) -> Result<i64, Failure> {
     let failed = |e: RestError| {
-        let unknown = matches!(e.status(), Some(404 | 405));
-        let failure = e.failure(format!("failed to take a checkpoint of job {job}"));
+        let unknown = matches!(e.status(), Some(404 | 405)) && !e.to_string().ends_with("not found");
+        let failure = explain(e, format!("failed to take a checkpoint of job {job}"), "");
         if unknown {
-            failure.hint("releases of Flink before 1.17 take checkpoints on their own only")
+            failure.hint("Flink takes a checkpoint when it is asked to from release 1.17 on")
         } else {
             failure
         }
@@ -251,7 +312,7 @@ pub async fn checkpoint(
     let kind = if full { "(FULL)" } else { "" };
     output.out(&format!("Checkpoint{kind} {number} for job {job} completed."));
     output.out("You can resume your program from this checkpoint with the run command.");
-    Ok(())
+    Ok(number)
 }
 
 #[cfg(test)]
@@ -269,6 +330,28 @@ mod tests {
 
     fn lines(jobs: &[JobSummary], shown: Shown) -> String {
         job_lines(jobs, shown, &FixedOffset::east_opt(2 * 3600).unwrap()).join("\n")
+    }
+
+    #[test]
+    fn failures_say_what_helps() {
+        let text = |status, said: &str| {
+            let error = RestError::remote(status, &[said.to_owned()]);
+            explain(error, "could not stop it".into(), "-p <directory> (--savepointPath)").render(false)
+        };
+        insta::assert_snapshot!(
+            "no_savepoint_directory",
+            text(
+                400,
+                "Config key [state.savepoints.dir] is not set. Property [targetDirectory] must be provided."
+            )
+        );
+        insta::assert_snapshot!(
+            "no_such_job",
+            text(
+                404,
+                "org.apache.flink.runtime.rest.NotFoundException: Job fd72014d4c864993a2e5a9287b4a9c5d not found"
+            )
+        );
     }
 
     #[test]

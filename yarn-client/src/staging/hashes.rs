@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::error::Failure;
+use crate::table::count;
 use crate::timing::Timing;
 
 const VERSION: u32 = 1;
@@ -159,7 +160,7 @@ impl Hashes {
         unknown.sort_by_key(|index| std::cmp::Reverse(stamps.get(*index).map(|stamp| stamp.size)));
         let threads = std::thread::available_parallelism().map_or(2, usize::from).min(4);
         let threads = Arc::new(Semaphore::new(threads));
-        let leg = Arc::new(timing.leg("files hashed").end_when_dropped(format!("{} files", unknown.len())));
+        let leg = Arc::new(timing.leg("files hashed").end_when_dropped(count(unknown.len(), "file")));
         let mut tasks: BTreeMap<usize, _> = unknown
             .into_iter()
             .filter_map(|index| Some((index, files.get(index)?.clone())))

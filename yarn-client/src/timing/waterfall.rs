@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Leg, Summary};
 use crate::memory::Look;
-use crate::table::printable;
+use crate::table::{count, printable};
 
 /// A bar is not drawn narrower than this, whatever the terminal.
 const NARROWEST: usize = 16;
@@ -43,7 +43,7 @@ pub(crate) fn draw(summary: &Summary, look: Look) -> String {
         lines.push(format!("{name}{pad}{GAP}{bar}{GAP}{length:>lengths$}"));
     }
     if hidden > 0 {
-        lines.push(format!("and {hidden} legs of other containers"));
+        lines.push(format!("and {} of other containers", count(hidden, "leg")));
     }
     if let Some(leg) = &summary.slowest {
         let whole = length(summary.total);
