@@ -366,7 +366,7 @@ pub fn check_keys(configuration: &Configuration) -> Vec<Warning> {
             // Of the keys of others, which anybody may make up, only slips of the pen.
             None if !ours && !PREFIXES.iter().any(|(prefix, _)| key.starts_with(prefix)) => {
                 match flink_keys::misspelt(key) {
-                    Some(meant) => format!("{key} is no key that Flink knows; did you mean {meant}?"),
+                    Some(meant) => format!("{key} is not a key that Flink knows; did you mean {meant}?"),
                     None => continue,
                 }
             }
@@ -428,7 +428,7 @@ mod tests {
             messages,
             [
                 "heddle.store-dir is not known and has no effect; did you mean heddle.store.dir?",
-                "taskmanager.memroy.process.size is no key that Flink knows; did you mean taskmanager.memory.process.size?",
+                "taskmanager.memroy.process.size is not a key that Flink knows; did you mean taskmanager.memory.process.size?",
                 "yarn.aplication.queue is not known and has no effect; did you mean yarn.application.queue?",
                 "yarn.heartbeat-delay is deprecated; its name is yarn.heartbeat.interval",
                 "yarn.nothing-like-it-at-all is not known and has no effect",

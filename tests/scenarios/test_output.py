@@ -71,11 +71,12 @@ def as_json(client, program, *words):
 def test_answers_of_the_commands_on_jobs(session, cluster, jar, hdfs_dir, tmp_path):
     """One JSON value each, with one spelling of the keys; errors too."""
     client, target = session.client, session.target()
-    program = ["-c", "Counting", jar, "--checkpoints", f"{cluster.fs}{hdfs_dir}/checkpoints", "--progress", tmp_path]
+    program = ["-c", "Counting", jar, "--checkpoints", f"{cluster.fs}{hdfs_dir}/checkpoints", "--progress", f"file://{tmp_path}"]
     run = answer(client.flink("run", *target, "-d", "--output", "json", *program).ok(), "application", "webInterface", "jobs")
     assert (run["application"], run["webInterface"]) == (session.application, session.url)
     [job] = [job["id"] for job in run["jobs"]]
     Flink(session.url).wait_job(job, "RUNNING")
+    wait_for("its tasks run", lambda: (tmp_path / "count-0").exists(), 60)
     listed = answer(as_json(client, "flink", "list", *target).ok())
     assert [(found["id"], found["state"]) for found in listed["jobs"]] == [(job, "RUNNING")]
 
@@ -93,8 +94,9 @@ def test_answers_of_the_commands_on_jobs(session, cluster, jar, hdfs_dir, tmp_pa
     stopped = answer(as_json(client, "flink", "stop", *target, "-p", place, job).ok())
     assert stopped["savepoint"].startswith(place)
 
-    for verb in ("cancel", "stop", "savepoint"):
-        gone = as_json(client, "flink", verb, *target, "ab" * 16)
+    unknown = "ab" * 16
+    for words in (["cancel", unknown], ["stop", "-p", place, unknown], ["savepoint", unknown, place], ["checkpoint", unknown]):
+        gone = as_json(client, "flink", words[0], *target, *words[1:])
         assert any("flink list" in hint for hint in answer(gone, "error")["error"]["hints"]), gone
     usage = as_json(client, "flink", "cancel", *target, "no-id")
     assert answer(usage, "error")["error"]["usage"], usage

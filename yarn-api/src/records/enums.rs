@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// A name that is none of an enumeration's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{value}' is no {what} (known: {known})")]
+#[error("'{value}' is not a valid {what} (known: {known})")]
 pub struct UnknownName {
     /// The enumeration.
     pub what: &'static str,

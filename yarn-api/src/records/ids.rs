@@ -8,7 +8,7 @@ use crate::proto::yarn as pb;
 
 /// A text that is no identifier of the wanted kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{value}' is no {what} (expected {form})")]
+#[error("'{value}' is not a valid {what} (expected {form})")]
 pub struct ParseIdError {
     what: &'static str,
     form: &'static str,

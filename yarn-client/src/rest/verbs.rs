@@ -29,6 +29,8 @@ fn explain(error: RestError, what: String, place: &str) -> Failure {
         None if no_job => {
             failure.hint("`flink list -a` shows the jobs of the cluster, with those that have ended")
         }
+        // The job has only just been started, or is being restarted.
+        None if said.contains("Not all required tasks are currently running") => failure.retry_if(true),
         None => failure,
     }
 }
@@ -345,6 +347,8 @@ mod tests {
                 "Config key [state.savepoints.dir] is not set. Property [targetDirectory] must be provided."
             )
         );
+        let young = text(200, "Failure reason: Not all required tasks are currently running.");
+        assert!(young.contains("trying again may help"));
         insta::assert_snapshot!(
             "no_such_job",
             text(
