@@ -271,7 +271,7 @@ def test_ctrl_c_during_upload(work):
     wait_for("the upload", lambda: cluster.hdfs.tree(store), 30, every=0.02)
     running.interrupt()
     result = running.result(20)
-    assert result.code != 0
+    assert (result.code, result.error_lines()) == (130, ["error: interrupted by SIGINT: the deployment was given up"]), result
     before.check_untouched()
     sizes = {path.rpartition("/")[2]: length for path, (length, _) in cluster.hdfs.tree(store).items() if not is_temporary(path)}
     lib = {file.name: file.stat().st_size for file in client.flink_home.glob("lib/*.jar")}
@@ -292,7 +292,7 @@ def test_ctrl_c_while_waiting(work):
     [app] = cluster.yarn.by_name(work.name)
     time.sleep(1)
     running.interrupt()
-    assert running.result(30).code != 0
+    assert running.result(30).code == 130
     cluster.yarn.wait_state(app["id"], "KILLED", seconds=20)
     wait_for("no directory in HDFS", lambda: app["id"] not in before.staging(), 10)
     fill.stop().ok()

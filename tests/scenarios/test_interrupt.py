@@ -5,8 +5,10 @@ import signal
 
 import pytest
 
+from harness import processes
 from harness.checks import check_gone
 from harness.cluster import Flink
+from harness.waiting import wait_for
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
@@ -14,11 +16,15 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 @pytest.mark.reference
 def test_run_on_a_session(session, jar):
     clients = [session.start(jar, "Sleepy", "--before", "600") for _ in SIGNALS]
-    with_job = session.start(jar, "Sleepy", "--seconds", "600")
+    killed, with_job = session.start(jar, "Sleepy", "--before", "600"), session.start(jar, "Sleepy", "--seconds", "600")
     job = with_job.wait_text(r"Job has been submitted with JobID (\w+)", 60)[1]
+    below = processes.below(killed.process.pid)
+    assert not session.client.is_heddle or any(process.is_jvm for process in below)
     for client, kind in zip([*clients, with_job], [*SIGNALS, signal.SIGTERM], strict=True):
         os.kill(client.process.pid, kind)
     results = [client.result(30) for client in (*clients, with_job)]
+    killed.process.kill()
+    wait_for("no main() without its client", lambda: not any(process.alive() for process in below), 5)
     assert [result.code for result in results] == [130, 143, 129, 143]
     assert Flink(session.url).jobs()[job] == "RUNNING"
     if session.client.is_heddle:

@@ -146,6 +146,22 @@ def test_the_client_is_killed_before_there_is_a_job(work, client, jar):
     check_gone(work.cluster, submitted(work), "KILLED", seconds=60)
 
 
+@pytest.mark.extended
+@pytest.mark.heddle_only("its client does not ask YARN why its JobManager is gone")
+def test_the_jobmanager_dies_under_an_attached_client(work, client, jar):
+    """That is told at once; Flink's client goes on trying to reach it for a while."""
+    running = client.start_per_job(work.name, jar, "Sleepy", "--seconds", "600")
+    running.wait_text(r"Job has been submitted with JobID", 120)
+    application = submitted(work)
+    [jvm] = [p for p in processes.jvms(work.cluster, application) if processes.is_master(p)]
+    os.kill(jvm.pid, signal.SIGKILL)
+    running.wait_text(r"WARN .* the application \S+ has ended with state \w+ and final state FAILED", 60)
+    result = running.result(150)
+    assert result.code == 1 and len(result.error_lines()) == 1, result
+    assert f"error: the application {application} has ended with state" in result.err and "SIGKILL" in result.err, result
+    check_gone(work.cluster, application, "FAILED")
+
+
 @pytest.mark.heddle_only("its main() is over before there is a cluster")
 @pytest.mark.parametrize("seconds, code", [(0, 3), (8, 3), pytest.param(0, 0, marks=pytest.mark.extended)])
 def test_main_ends_without_a_job(work, client, jar, seconds, code):

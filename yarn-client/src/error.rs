@@ -135,7 +135,9 @@ impl Failure {
     pub fn render(&self, verbose: bool) -> String {
         let mut text = format!("error: {self}\n");
         if verbose {
-            self.0.chain.iter().for_each(|above| text.push_str(&format!("which caused: {above}\n")));
+            for above in self.0.chain.iter().rev() {
+                text.push_str(&format!("which caused: {above}\n"));
+            }
             let mut cause = self.0.cause.as_ref().and_then(|c| c.source());
             while let Some(error) = cause {
                 text.push_str(&format!("caused by: {error}\n"));
