@@ -56,7 +56,12 @@ pub enum KernelOom {
     #[default]
     None,
     /// The counter of the container's own cgroup rose.
-    Cgroup,
+    Cgroup {
+        /// Most bytes that it may use.
+        limit: Option<u64>,
+        /// Most bytes that it has used.
+        peak: Option<u64>,
+    },
     /// Only the host's counter rose: any process of the host may have been the victim.
     Host,
 }
@@ -242,10 +247,11 @@ fn reason(facts: &Facts, out_of_memory: OutOfMemory) -> Option<String> {
                 "probably by the kernel's out-of-memory killer, which was at work on this host".to_owned(),
             );
         }
-        (OutOfMemory::OomKernel, _) => {
-            return Some(
-                "by the kernel's out-of-memory killer: the container's memory limit was reached".to_owned(),
-            );
+        (OutOfMemory::OomKernel, KernelOom::Cgroup { limit, peak }) => {
+            return Some(format!(
+                "by the kernel's out-of-memory killer: the container's memory limit was reached{}",
+                amounts(limit, peak)
+            ));
         }
         (kind, _) => return Some(describe(kind).to_owned()),
     }
@@ -261,6 +267,19 @@ fn reason(facts: &Facts, out_of_memory: OutOfMemory) -> Option<String> {
     match (telling_line(facts), java_complaint(facts)) {
         (Some(line), Some(complaint)) => Some(format!("{line}; {complaint}")),
         (line, complaint) => line.or(complaint),
+    }
+}
+
+/// How much of how much, as far as the cgroup tells.
+fn amounts(limit: Option<u64>, peak: Option<u64>) -> String {
+    let mb = |bytes: u64| format!("{} MB", bytes >> 20);
+    match (limit, peak) {
+        (Some(limit), Some(peak)) => {
+            format!(" ({} used at most, of {} that its cgroup allows)", mb(peak), mb(limit))
+        }
+        (Some(limit), None) => format!(" ({}, which is what its cgroup allows)", mb(limit)),
+        (None, Some(peak)) => format!(" ({} used at most)", mb(peak)),
+        (None, None) => String::new(),
     }
 }
 
@@ -351,7 +370,15 @@ mod tests {
         let report = |kernel_oom, stop_requested| {
             ExitReport::from_facts(Facts { kernel_oom, stop_requested, ..facts(None, Some(9)) })
         };
-        assert_eq!(report(KernelOom::Cgroup, false).out_of_memory, OutOfMemory::OomKernel);
+        let cgroup = |limit, peak| KernelOom::Cgroup { limit, peak };
+        let killed = report(cgroup(Some(1 << 30), Some(1 << 30)), false);
+        assert_eq!(killed.out_of_memory, OutOfMemory::OomKernel);
+        assert_eq!(
+            killed.summary,
+            "the JVM was ended by signal 9 (SIGKILL): by the kernel's out-of-memory killer: the container's memory limit was \
+             reached (1024 MB used at most, of 1024 MB that its cgroup allows)"
+        );
+        assert!(report(cgroup(None, None), false).summary.ends_with("memory limit was reached"));
         assert!(report(KernelOom::Host, false).summary.contains("probably"));
         assert_eq!(
             report(KernelOom::Host, true).summary,

@@ -19,12 +19,43 @@ pub fn unix_ms() -> u64 {
 pub fn sample(pid: u32) -> Option<Memory> {
     let process = Process::new(i32::try_from(pid).ok()?).ok()?;
     let mut memory = of_status(&process.status().ok()?);
-    memory.at_unix_ms = unix_ms();
-    if let Some(cgroup) = Cgroup::of(&process) {
-        memory.cgroup_current = cgroup.current().unwrap_or(0);
-        memory.cgroup_limit = cgroup.limit().unwrap_or(0);
-    }
+    add_cgroup(&mut memory, &process);
     Some(memory)
+}
+
+/// Takes one sample of all processes of this one's group, which are those of the container: the sums of what they use, and of the most that
+/// each has used. Reads every process of the machine: not for every second.
+pub fn of_container() -> Memory {
+    let mut sum = Memory::default();
+    let group = rustix::process::getpgrp().as_raw_nonzero().get();
+    let Ok(all) = procfs::process::all_processes() else { return sum };
+    for process in all.flatten() {
+        if !process.stat().is_ok_and(|stat| stat.pgrp == group) {
+            continue;
+        }
+        // One that has just ended uses nothing.
+        let Ok(status) = process.status() else { continue };
+        let one = of_status(&status);
+        sum.rss += one.rss;
+        sum.peak_rss += one.peak_rss;
+        sum.virtual_size += one.virtual_size;
+        sum.swap += one.swap;
+        sum.processes += 1;
+    }
+    if let Ok(myself) = Process::myself() {
+        add_cgroup(&mut sum, &myself);
+    }
+    sum
+}
+
+/// Adds the time, and what the cgroup of the process tells.
+fn add_cgroup(memory: &mut Memory, process: &Process) {
+    memory.at_unix_ms = unix_ms();
+    let Some(cgroup) = Cgroup::of(process) else { return };
+    memory.cgroup_current = cgroup.current().unwrap_or(0);
+    memory.cgroup_limit = cgroup.limit().unwrap_or(0);
+    // Of a group without a limit it is not the container's.
+    memory.cgroup_peak = cgroup.peak().filter(|_| memory.cgroup_limit > 0).unwrap_or(0);
 }
 
 /// The sizes of `/proc/<pid>/status`, there in kB.
@@ -76,6 +107,12 @@ impl Cgroup {
         parse_limit(&std::fs::read_to_string(self.dir.join(name)).ok()?)
     }
 
+    /// The most it has ever used; kernels before 5.19 do not tell for version 2.
+    fn peak(&self) -> Option<u64> {
+        let name = if self.v2 { "memory.peak" } else { "memory.max_usage_in_bytes" };
+        parse_limit(&std::fs::read_to_string(self.dir.join(name)).ok()?)
+    }
+
     /// The least limit of the group and the groups above it; none when there is no limit.
     fn limit(&self) -> Option<u64> {
         let name = if self.v2 { "memory.max" } else { "memory.limit_in_bytes" };
@@ -117,11 +154,15 @@ impl OomCounters {
         OomCounters { cgroup, host }
     }
 
-    /// What happened between this reading and a later one.
+    /// What happened between this reading and a later one, which is now.
     pub fn compare(&self, later: &OomCounters) -> KernelOom {
         let rose = |before: Option<u64>, after: Option<u64>| before.zip(after).is_some_and(|(b, a)| a > b);
         if rose(self.cgroup, later.cgroup) {
-            KernelOom::Cgroup
+            let cgroup = Process::myself().ok().and_then(|p| Cgroup::of(&p));
+            KernelOom::Cgroup {
+                limit: cgroup.as_ref().and_then(Cgroup::limit),
+                peak: cgroup.as_ref().and_then(Cgroup::peak),
+            }
         } else if rose(self.host, later.host) {
             KernelOom::Host
         } else {
@@ -190,9 +231,47 @@ mod tests {
     fn a_risen_counter_tells_who_was_hit() {
         let counters = |cgroup, host| OomCounters { cgroup, host };
         let before = counters(Some(1), Some(5));
-        assert_eq!(before.compare(&counters(Some(2), Some(6))), KernelOom::Cgroup);
+        assert!(matches!(before.compare(&counters(Some(2), Some(6))), KernelOom::Cgroup { .. }));
         assert_eq!(before.compare(&counters(Some(1), Some(6))), KernelOom::Host);
         assert_eq!(before.compare(&before), KernelOom::None);
         assert_eq!(counters(None, None).compare(&counters(Some(9), None)), KernelOom::None);
+    }
+
+    #[test]
+    fn what_the_kernel_writes_of_a_cgroup_is_read_in_both_versions() {
+        let events = "low 0\nhigh 0\nmax 31\noom 2\noom_kill 1\noom_group_kill 0\n";
+        let control = "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n";
+        let v2 = [("memory.events", events), ("memory.max", "1073741824\n"), ("memory.peak", "1073737728\n")];
+        let v1 = [
+            ("memory.oom_control", control),
+            ("memory.limit_in_bytes", "1073741824\n"),
+            ("memory.max_usage_in_bytes", "1073737728\n"),
+        ];
+        for (v2, files) in [(true, v2), (false, v1)] {
+            let root = tempfile::tempdir().unwrap();
+            let dir = root.path().join("hadoop-yarn/container_1");
+            std::fs::create_dir_all(&dir).unwrap();
+            let cgroup = Cgroup { root: root.path().to_owned(), dir: dir.clone(), v2 };
+            assert_eq!((cgroup.oom_kills(), cgroup.limit(), cgroup.peak()), (None, None, None));
+            for (name, text) in files {
+                std::fs::write(dir.join(name), text).unwrap();
+            }
+            assert_eq!(cgroup.oom_kills(), Some(1));
+            assert_eq!((cgroup.limit(), cgroup.peak()), (Some(1 << 30), Some((1 << 30) - 4096)));
+        }
+    }
+
+    #[test]
+    fn the_container_is_the_process_group() {
+        let before = of_container();
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let with = of_container();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(
+            with.processes > before.processes.saturating_sub(1) && with.processes >= 2,
+            "{before:?} {with:?}"
+        );
+        assert!(with.peak_rss >= with.rss && with.rss > 0);
     }
 }

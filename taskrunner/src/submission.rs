@@ -72,7 +72,7 @@ impl SubmissionError {
 pub struct Attendance {
     complete: Option<oneshot::Sender<i32>>,
     /// Set once, at the end.
-    end: watch::Receiver<Option<Result<(), SubmissionError>>>,
+    end: watch::Receiver<Option<Result<String, SubmissionError>>>,
     address: String,
     task: AbortHandle,
 }
@@ -114,8 +114,10 @@ impl Attendance {
 
     /// `main()` is over: says so, and waits until the ApplicationMaster has noted it.
     ///
+    /// What comes back is for people: TaskManagers that were killed for their memory, of which `main()` has not heard. Empty as a rule.
+    ///
     /// `exit_code` is that of the client's JVM, 128 + signal when one ended it, and 0 right after a detached submission.
-    pub async fn complete(mut self, exit_code: i32) -> Result<(), SubmissionError> {
+    pub async fn complete(mut self, exit_code: i32) -> Result<String, SubmissionError> {
         if let Some(complete) = self.complete.take() {
             // A task that has ended meanwhile has left its result.
             let _ = complete.send(exit_code);
@@ -126,7 +128,7 @@ impl Attendance {
         }
     }
 
-    async fn result(&mut self) -> Result<(), SubmissionError> {
+    async fn result(&mut self) -> Result<String, SubmissionError> {
         match self.end.wait_for(Option::is_some).await.map(|end| end.clone()) {
             Ok(Some(result)) => result,
             Ok(None) | Err(_) => Err(self.unreachable("the runtime shuts down")),
@@ -158,7 +160,7 @@ impl Peer {
         &self,
         mut call: Call,
         mut complete: oneshot::Receiver<i32>,
-    ) -> Result<(), SubmissionError> {
+    ) -> Result<String, SubmissionError> {
         let mut exit_code = None;
         loop {
             if let Some(exit_code) = exit_code {
@@ -173,10 +175,10 @@ impl Peer {
                             let _ = call.events.send(event(Event::Complete(Complete { exit_code: code })));
                         }
                         // Hung up.
-                        Err(_) => return Ok(()),
+                        Err(_) => return Ok(String::new()),
                     },
                     answer = call.answers.message() => match answer {
-                        Ok(Some(Attended { answer: Some(Answer::Noted(_)) })) => return Ok(()),
+                        Ok(Some(Attended { answer: Some(Answer::Noted(noted)) })) => return Ok(noted.losses),
                         Ok(Some(_)) => {}
                         Ok(None) => break "it closed the call".to_owned(),
                         Err(status) => break words(&status),

@@ -12,6 +12,43 @@ pub fn waiting_reason(diagnostics: &str) -> String {
     text.trim_end_matches([';', ' ', '.']).to_owned()
 }
 
+/// The sentence of the scheduler that names another node, with other figures, several times a second while all are full.
+const LAST_NODE: &str = "Last Node which was processed for the application :";
+
+/// A reason without what moves: the node that was looked at last, and with `#` for each number. Two texts with the same are one reason.
+pub fn kind_of_reason(reason: &str) -> String {
+    let mut kind = String::with_capacity(reason.len());
+    let mut in_number = false;
+    for c in without_last_node(reason).chars() {
+        // A fraction is one number.
+        let number = c.is_ascii_digit() || in_number && c == '.';
+        if !number {
+            kind.push(c);
+        } else if !in_number {
+            kind.push('#');
+        }
+        in_number = number;
+    }
+    kind
+}
+
+/// A reason without the node that was looked at last.
+pub fn without_last_node(reason: &str) -> String {
+    let Some((before, rest)) = reason.split_once(LAST_NODE) else { return reason.to_owned() };
+    // It ends with the figures in brackets; they hold no others.
+    let after = rest.split_once(" )").map_or("", |(_, after)| after).trim_start_matches(['.', ' ', ';']);
+    let before = before.trim_end_matches([' ', ';', '.']);
+    if after.is_empty() { before.to_owned() } else { format!("{before}. {after}") }
+}
+
+/// Of a reason that is known what is worth a look: the node that was looked at last, if it names one.
+pub fn moving_part(reason: &str) -> String {
+    match reason.split_once(LAST_NODE) {
+        Some((_, node)) => format!("last node looked at:{node}"),
+        None => reason.to_owned(),
+    }
+}
+
 /// The lines of a failed application's diagnostics that tell a person something: no time stamps, no Java stack frames,
 /// no boilerplate, no line twice.
 pub fn failure_extract(diagnostics: &str) -> Vec<String> {
@@ -34,8 +71,10 @@ pub fn failure_extract(diagnostics: &str) -> Vec<String> {
         let line = line.trim();
         let frame = line.starts_with("at ") && line.contains('(') || line.starts_with("... ");
         let noise = NOISE.iter().any(|n| line.starts_with(n));
+        // The whole command lines of a killed container's processes.
+        let process = line.starts_with("|-") || line.starts_with("Dump of the process-tree");
         let empty_tail = line.starts_with("Last ") && line.ends_with(" bytes of stderr :");
-        if line.is_empty() || frame || noise || empty_tail || line == "." {
+        if line.is_empty() || frame || noise || process || empty_tail || line == "." {
             continue;
         }
         let line: String = line.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -80,6 +119,52 @@ mod tests {
         );
         assert_eq!(waiting_reason(" \n"), "");
         assert_eq!(waiting_reason("[red] alert"), "[red] alert");
+    }
+
+    /// Of Hadoop 3.3.6, while the nodes are full.
+    const FULL: &str = "[Sat Nov 28 14:48:45 +0000 2026] Application is Activated, waiting for resources to be assigned for AM.  Last Node \
+        which was processed for the application : localhost:27770 ( Partition : [], Total resource : <memory:8192, vCores:16>, Available \
+        resource : <memory:7168, vCores:7> ). Details : AM Partition = <DEFAULT_PARTITION> ; Partition Resource = <memory:16384, \
+        vCores:32> ; Queue's Absolute capacity = 60.000004 % ; Queue's Absolute used capacity = 81.25 % ; ";
+
+    #[test]
+    fn what_moves_makes_no_new_reason() {
+        let first = waiting_reason(FULL);
+        let other =
+            FULL.replace("27770", "17").replace("7168, vCores:7", "128, vCores:1").replace(":45", ":46");
+        let second = waiting_reason(&other);
+        assert_ne!(first, second);
+        assert_eq!(kind_of_reason(&first), kind_of_reason(&second));
+        let line = "Application is Activated, waiting for resources to be assigned for AM";
+        assert_eq!(without_last_node(&first), line);
+        assert_eq!(kind_of_reason(&first), line);
+        assert_eq!(
+            moving_part(&first),
+            "last node looked at: localhost:27770 ( Partition : [], Total resource : <memory:8192, vCores:16>, Available resource : \
+             <memory:7168, vCores:7> )"
+        );
+        assert_eq!(moving_part(line), line);
+        // A limit with its figures is one reason, another limit another.
+        let limit = |who, used| {
+            format!(
+                "Application is added to the scheduler and is not yet activated. {who}'s AM resource limit exceeded. Details : Usage = {used} %"
+            )
+        };
+        assert_eq!(kind_of_reason(&limit("Queue", "10.5")), kind_of_reason(&limit("Queue", "9")));
+        assert_ne!(kind_of_reason(&limit("Queue", "9")), kind_of_reason(&limit("User", "9")));
+        assert_eq!(without_last_node("Last Node which was processed for the application : x"), "");
+    }
+
+    #[test]
+    fn a_memory_kill_comes_without_the_list_of_processes() {
+        let text = "Application application_1_0001 failed 1 times due to AM Container for appattempt_1_0001_000001 exited with  exitCode: -104\n\
+            Failing this attempt.Diagnostics: [2026-11-28 14:25:10.123]Container [pid=1,containerID=container_1_0001_01_000001] is running \
+            313016320B beyond the 'PHYSICAL' memory limit. Current usage: 1.3 GB of 1 GB physical memory used; 4.0 GB of 2.1 GB virtual \
+            memory used. Killing container.\nDump of the process-tree for container_1_0001_01_000001 :\n\t|- PID PPID\n\t|- 1 0 1 1 (java) \
+            1 2 3 4 java -Dpassword=x\n";
+        let lines = failure_extract(text);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[1].contains("1.3 GB of 1 GB physical memory used"), "{lines:?}");
     }
 
     #[test]

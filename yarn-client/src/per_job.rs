@@ -5,10 +5,10 @@
 //! that this client is gone, and the last job has ended.
 
 use std::io::PipeWriter;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flink_model::spec::ClusterMode;
 use taskrunner::submission::{ADDRESS_KEY, Attendance, SubmissionError};
@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use yarn_api::records::ApplicationId;
 
-use crate::client_process::Jvm;
+use crate::client_process::{Jvm, JvmEnd};
 use crate::deploy::{self, Deployment, Order};
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -35,6 +35,10 @@ const ANSWER: Duration = Duration::from_secs(3);
 /// For a cluster that was submitted for a `main()` that has ended without a job: its ApplicationMaster, once it runs, tells YARN how
 /// `main()` ended. One that does not come up is killed.
 const HEAR_WITHIN: Duration = Duration::from_secs(60);
+/// For a JobManager that is there to answer.
+const ATTEND_WITHIN: Duration = Duration::from_secs(180);
+/// Between two tries.
+const ATTEND_PAUSE: Duration = Duration::from_millis(500);
 
 /// How the run of a program ended.
 #[derive(Debug)]
@@ -116,12 +120,7 @@ pub(crate) async fn run(
                     None
                 }
             };
-            let done = match ended.interrupted {
-                Some(cause) => Err(Failure::interrupted(cause, "the deployment was given up")),
-                None if ended.status.success() => Ok(Exit::Done),
-                None => Err(client_failure::failure(ended.status, &ended.errors, &program.log)),
-            };
-            return Ok(Ended { done, application, address: None });
+            return Ok(Ended { done: before_its_cluster(&ended, &program.log), application, address: None });
         }
     };
     if deployment.found {
@@ -137,7 +136,19 @@ pub(crate) async fn run(
         jvm.stop().await;
         return Err(Failure::new(format!("the application {} has ended already", deployment.id)));
     };
-    let attendance = attend(&deployment, &address).await;
+    // Meanwhile Flink's client waits for its first answer.
+    let attendance = tokio::select! {
+        attendance = attend(&deployment, &address) => attendance,
+        ended = jvm.end(interrupt) => {
+            let ended = ended?;
+            match ended.interrupted {
+                Some(_) => deployment.undo(&*report).await,
+                None => tell_the_end(&deployment, Exit::of_jvm(ended.status).code(), &*report).await,
+            }
+            let done = before_its_cluster(&ended, &program.log);
+            return Ok(Ended { done, application: Some(deployment.id), address: Some(address) });
+        }
+    };
     let attendance = match attendance {
         Ok(attendance) => attendance,
         Err(failure) => {
@@ -163,10 +174,14 @@ pub(crate) async fn run(
         None => Err(ended.failure(&program.log)),
     };
     let code = done.as_ref().map_or_else(Failure::exit, |exit| *exit).code();
-    if ended.application_over.is_none()
-        && let Err(error) = attendance.complete(i32::from(code)).await
-    {
-        report.warn(&format!("{error}; the cluster ends by itself once its jobs have ended"));
+    if ended.application_over.is_none() {
+        match attendance.complete(i32::from(code)).await {
+            Ok(losses) if losses.is_empty() => {}
+            Ok(losses) => report.warn(&losses),
+            Err(error) => {
+                report.warn(&format!("{error}; the cluster ends by itself once its jobs have ended"));
+            }
+        }
     }
     if program.detached && done.is_ok() {
         report.info(&format!(
@@ -177,6 +192,15 @@ pub(crate) async fn run(
         ));
     }
     Ok(Ended { done, application: Some(deployment.id), address: Some(address) })
+}
+
+/// What is told of a JVM that has ended before its cluster was there.
+fn before_its_cluster(ended: &JvmEnd, log: &Path) -> Result<Exit, Failure> {
+    match ended.interrupted {
+        Some(cause) => Err(Failure::interrupted(cause, "the deployment was given up")),
+        None if ended.status.success() => Ok(Exit::Done),
+        None => Err(client_failure::failure(ended.status, &ended.errors, log)),
+    }
 }
 
 /// The client's JVM has ended, for `cause`, before the cluster was there. A cluster that YARN knows already as `submitted` is waited for,
@@ -239,11 +263,25 @@ async fn interrupted(cause: Cause, id: ApplicationId, address: &RestAddress) -> 
     follow::with_ways_to_end(failure, id, ClusterMode::PerJob, &first.id.to_string())
 }
 
-/// Tells the ApplicationMaster that somebody is there who will submit jobs.
+/// Tells the ApplicationMaster that somebody is there who will submit jobs. A JobManager, or an ApplicationMaster, that does not answer for
+/// a moment is no reason to give up the cluster.
 async fn attend(deployment: &Deployment, address: &RestAddress) -> Result<Attendance, Failure> {
-    let control = control_address(address).await?;
-    tracing::debug!(control, "attending");
-    Attendance::open(&control, deployment.control_secret()).await.map_err(|e| attendance_failure(&e))
+    let begin = Instant::now();
+    loop {
+        let tried = async {
+            let control = control_address(address).await?;
+            tracing::debug!(control, "attending");
+            let opened = Attendance::open(&control, deployment.control_secret()).await;
+            opened.map_err(|e| attendance_failure(&e))
+        };
+        match tried.await {
+            Err(failure) if failure.retry_helps() && begin.elapsed() < ATTEND_WITHIN => {
+                tracing::info!(%failure, "trying again");
+                tokio::time::sleep(ATTEND_PAUSE).await;
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Where the ApplicationMaster of the JobManager at `address` listens.

@@ -16,7 +16,9 @@ use crate::archive::errand::{Errand, Workers};
 use crate::bridge::{BridgeEvent, FromJvm, Status, ToJvm, WorkerInfo};
 use crate::control::ControlEvent;
 use crate::ledger::Ledger;
+use crate::ledger::cause::Fault;
 use crate::ledger::types::{Beat, Completed, Effect, Input, Order, Outgoing, Place, Profile, Worker};
+use crate::submission::attendance::Losses;
 use crate::timeline::{Leg, Timeline};
 
 /// Least time between two heartbeats.
@@ -75,6 +77,10 @@ pub(super) struct Brain {
     suspicious_until: Option<Instant>,
     kill_at: Option<Instant>,
     failures: Failures,
+    /// Flink's last word, while YARN's reason for the end of a container is waited for.
+    farewell: Option<(FinalStatus, String)>,
+    /// What was told of kills for memory.
+    losses: Losses,
     per_job: Option<PerJob>,
     head_start: Option<HeadStart>,
     /// The JobManager has said that it is ready.
@@ -109,6 +115,8 @@ impl Brain {
             suspicious_until: None,
             kill_at: None,
             failures: Failures::default(),
+            farewell: None,
+            losses: Losses::default(),
             per_job,
             head_start,
             ready: false,
@@ -183,6 +191,7 @@ impl Brain {
             self.step(Input::PrewarmOver, now, &mut actions);
         }
         self.look_after_errand(now, &mut actions);
+        self.look_after_losses(&mut actions);
         if self.call_at().is_some_and(|at| now >= at) {
             self.calling = true;
             self.last_beat = now;
@@ -216,11 +225,13 @@ impl Brain {
                 self.step(Input::StartFailed(worker, why), now, out);
             }
             Event::ReportWaitOver(worker) => self.step(Input::ReportWaitOver(worker), now, out),
-            Event::JobManagerEnded(end) => {
+            Event::JobManagerEnded(end) if self.farewell.is_none() => {
                 let decided = self.per_job.as_ref().and_then(PerJob::decided);
                 let cause = decided.unwrap_or_else(|| Cause::JobManagerEnded(self.failures.for_end(&end)));
                 out.push(Action::End(cause));
             }
+            // Its last word counts, which waits for YARN's.
+            Event::JobManagerEnded(_) => {}
             Event::Submission(input) => {
                 if let Some(per_job) = &mut self.per_job {
                     out.extend(per_job.step(input, now));
@@ -232,7 +243,31 @@ impl Brain {
             Event::Internal(why) => out.push(Action::End(Cause::Internal(why))),
         }
         self.look_after_errand(now, &mut actions);
+        self.look_after_losses(&mut actions);
         actions
+    }
+
+    /// Tells of kills for memory, and ends once YARN's reasons are there: what ends the application is, as a rule, the end of a worker,
+    /// and Flink tells of that before YARN does.
+    fn look_after_losses(&mut self, out: &mut Vec<Action>) {
+        let awaits = self.ledger.awaits_reasons();
+        let losses = Losses { awaits, text: self.failures.memory().unwrap_or_default() };
+        if losses != self.losses {
+            self.losses = losses.clone();
+            out.push(Action::Losses(losses));
+        }
+        let Some((status, flinks)) =
+            self.farewell.take_if(|(status, _)| !awaits || *status == FinalStatus::Succeeded)
+        else {
+            return;
+        };
+        let diagnostics = self.failures.for_status(status, &flinks);
+        let (status, diagnostics) = match &self.per_job {
+            Some(per_job) => per_job.deregistered(status, diagnostics),
+            None => (status, diagnostics),
+        };
+        let diagnostics = self.failures.with_memory(diagnostics);
+        out.push(Action::End(Cause::Deregistered { status, diagnostics }));
     }
 
     /// Asks for the container for class data archives, or gives it up, by what the workers need.
@@ -262,8 +297,19 @@ impl Brain {
                     tracing::error!(request = id, reason, "request cannot be met");
                     Action::Tell(ToJvm::Failed { id, reason })
                 }
-                Effect::Terminated { worker, reason } => {
+                Effect::Terminated { worker, reason, fault } => {
                     tracing::warn!(%worker, reason, "worker ended");
+                    if fault == Fault::Memory {
+                        self.failures.add_memory(&reason);
+                    }
+                    Action::Tell(ToJvm::Terminated { worker: worker.to_string(), reason })
+                }
+                // For the JobManager's log: Flink no longer counts on it.
+                Effect::Explained { worker, reason, fault } => {
+                    tracing::warn!(%worker, reason, "why the worker ended");
+                    if fault == Fault::Memory {
+                        self.failures.add_memory(&reason);
+                    }
                     Action::Tell(ToJvm::Terminated { worker: worker.to_string(), reason })
                 }
                 Effect::Warm(worker) => {
@@ -324,12 +370,7 @@ impl Brain {
                     Status::Killed => FinalStatus::Killed,
                     Status::Undefined => FinalStatus::Undefined,
                 };
-                let diagnostics = self.failures.for_status(status, &diagnostics);
-                let (status, diagnostics) = match &self.per_job {
-                    Some(per_job) => per_job.deregistered(status, diagnostics),
-                    None => (status, diagnostics),
-                };
-                out.push(Action::End(Cause::Deregistered { status, diagnostics }));
+                self.farewell = Some((status, diagnostics));
             }
             FromJvm::Failure { what, trace } => self.failures.add(&what, &trace),
             FromJvm::Unknown => tracing::warn!("ignoring a message of an unknown type from the JobManager"),
@@ -391,6 +432,10 @@ impl Brain {
             ControlEvent::Started { worker, pid } => {
                 tracing::info!(%worker, pid, "TaskManager started");
                 self.timeline.end(Leg::TaskManager, worker.as_str(), now);
+            }
+            ControlEvent::Signalled(worker) => {
+                tracing::info!(%worker, "something tells the container to end");
+                self.step(Input::Signalled(worker), now, out);
             }
             ControlEvent::Exited { worker, report } => {
                 tracing::info!(%worker, summary = report.summary, "TaskManager ended");

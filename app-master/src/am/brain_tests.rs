@@ -468,3 +468,43 @@ fn a_container_for_an_archive_is_no_worker() {
         "{actions:?}"
     );
 }
+
+#[test]
+fn a_job_that_fails_for_a_worker_killed_for_memory_ends_with_yarns_reason() {
+    let mut test = Test::serving();
+    test.request(1);
+    test.beat(Ok(granted("c1")));
+    test.jvm(FromJvm::Launch { id: 1, worker: "c1".into() });
+    test.event(Event::Control(ControlEvent::Connected { worker: Worker::new("c1"), ordered: true }));
+    // The NodeManager's SIGTERM; the TaskManager signs off, its job fails, and with it the application.
+    let actions = test.event(Event::Control(ControlEvent::Signalled(Worker::new("c1"))));
+    assert!(
+        matches!(&actions[..], [Action::AwaitCompletion(_), Action::Losses(losses)] if losses.awaits),
+        "{actions:?}"
+    );
+    test.jvm(FromJvm::Release { worker: "c1".into() });
+    let last = FromJvm::Deregister {
+        status: Status::Failed,
+        diagnostics: "The TaskExecutor is shutting down.".into(),
+    };
+    assert_eq!(test.jvm(last), [], "YARN has not said why");
+    let text = "Current usage: 1.3 GB of 1 GB physical memory used; 4.0 GB of 2.1 GB virtual memory used. Killing container.";
+    let completed = Completed { worker: Worker::new("c1"), status: -104, diagnostics: text.into() };
+    let (_, actions) = test.beat(Ok(BeatAnswer { completed: vec![completed], ..BeatAnswer::default() }));
+    let Some(Action::End(Cause::Deregistered { status: FinalStatus::Failed, diagnostics })) = actions.last()
+    else {
+        panic!("{actions:?}")
+    };
+    assert!(
+        diagnostics.starts_with(
+            "The TaskExecutor is shutting down.\nA TaskManager was killed for its memory: c1 on n2:8041: "
+        ) && diagnostics.contains("1.3 GB of 1 GB physical memory used"),
+        "{diagnostics}"
+    );
+    let told = |action: &Action| matches!(action, Action::Losses(losses) if !losses.awaits && losses.text.contains("1.3 GB"));
+    assert!(actions.iter().any(told), "{actions:?}");
+    assert!(
+        actions.iter().any(|action| matches!(action, Action::Tell(ToJvm::Terminated { .. }))),
+        "for its log"
+    );
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hadoop_rpc::{ClientOptions, RetryPolicy};
 use taskrunner::jvm::JvmProcess;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use yarn_api::records::{
     AllocateRequest, AllocateResponse, AmCommand, Container, NodeState, RegisterRequest, RegisterResponse,
     Resource, ResourceRequest,
@@ -24,6 +24,7 @@ use crate::launcher::Launcher;
 use crate::ledger::REPORT_WAIT;
 use crate::ledger::types::{Ask, Completed, Grant, Outgoing, Place, Profile, Worker};
 use crate::rest::Rest;
+use crate::submission::attendance::Losses;
 use crate::submission::policy::Input;
 
 /// For a TaskManager to end by itself once it is given back.
@@ -90,6 +91,9 @@ pub(super) struct Edge {
     cluster: Arc<Cluster>,
     rest: Mutex<Option<(String, Rest)>>,
     archive: mpsc::UnboundedSender<archive::Reply>,
+    losses: watch::Sender<Losses>,
+    /// Whether the JobManager has said that it is.
+    ready: watch::Receiver<bool>,
     events: mpsc::UnboundedSender<Event>,
 }
 
@@ -104,6 +108,8 @@ impl Edge {
         launcher: Arc<Launcher>,
         job_manager: JvmProcess,
         archive: mpsc::UnboundedSender<archive::Reply>,
+        losses: watch::Sender<Losses>,
+        ready: watch::Receiver<bool>,
         events: mpsc::UnboundedSender<Event>,
     ) -> Self {
         let held = HeldContainers::default();
@@ -120,6 +126,8 @@ impl Edge {
             held,
             rest: Mutex::default(),
             archive,
+            losses,
+            ready,
             events,
         }
     }
@@ -145,7 +153,15 @@ impl Edge {
             Action::Stop(worker, reason) => self.stop(worker, &reason),
             Action::Forget(worker) => {
                 if let Some(memory) = self.control.memory(&worker) {
-                    tracing::info!(%worker, rss_mb = memory.rss >> 20, peak_mb = memory.peak_rss >> 20, "last memory sample");
+                    tracing::info!(
+                        %worker,
+                        rss_mb = memory.rss >> 20,
+                        peak_mb = memory.peak_rss >> 20,
+                        cgroup_peak_mb = memory.cgroup_peak >> 20,
+                        age_s = taskrunner::memory::unix_ms().saturating_sub(memory.at_unix_ms) / 1000,
+                        "memory as last read, of {} (peak: the kernel's VmHWM then)",
+                        if memory.processes > 1 { "all processes of the container" } else { "the JVM" }
+                    );
                 }
                 self.control.forget(&worker);
                 self.held.lock().remove(&worker);
@@ -180,6 +196,7 @@ impl Edge {
                 });
             }
             Action::Archive(news) => self.tell_archive(news),
+            Action::Losses(losses) => drop(self.losses.send_replace(losses)),
             // The loop ends before.
             Action::End(_) => {}
         }
@@ -250,8 +267,9 @@ impl Edge {
 
     fn beat(&self, sent: Outgoing) {
         let mut request = AllocateRequest {
-            // Like Flink's own ApplicationMaster: a cluster is always "done".
-            progress: 1.0,
+            // Like Flink's own ApplicationMaster a cluster is always "done", but only from when its JobManager is ready: clients, who may
+            // see it running before, know by this when they can expect an answer.
+            progress: if *self.ready.borrow() { 1.0 } else { 0.0 },
             releases: self.held.ids(&sent.releases),
             ..AllocateRequest::default()
         };

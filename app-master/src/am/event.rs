@@ -11,6 +11,7 @@ use crate::bridge::{BridgeEvent, ToJvm};
 use crate::control::ControlEvent;
 use crate::jobmanager::JobManagerEnd;
 use crate::ledger::types::{Completed, Grant, Order, Outgoing, Place, Profile, Worker};
+use crate::submission::attendance::Losses;
 use crate::submission::policy::Input;
 
 /// Everything that can happen.
@@ -139,6 +140,8 @@ pub(super) enum Action {
     ShutDownJobManager(String),
     /// Tell the maker of class data archives.
     Archive(News),
+    /// Tell the client of a per-job cluster, once it asks.
+    Losses(Losses),
     /// Leave the loop.
     End(Cause),
 }

@@ -14,6 +14,8 @@ pub(super) struct Failures {
     last: Option<String>,
     /// The last TaskManager that could not be started at all: without workers a job fails for want of slots.
     launch: Option<String>,
+    /// The first TaskManager that was killed for its memory, and how many there were.
+    memory: Option<(String, usize)>,
 }
 
 impl Failures {
@@ -36,23 +38,52 @@ impl Failures {
         self.launch = Some(format!("A TaskManager failed: {summary}"));
     }
 
+    /// A TaskManager was killed for its memory: Flink knows only that it is gone.
+    pub(super) fn add_memory(&mut self, reason: &str) {
+        let (_, number) = self.memory.get_or_insert_with(|| (one_line(reason), 0));
+        *number += 1;
+    }
+
+    /// What to tell of TaskManagers that were killed for their memory, with what to do about it.
+    pub(super) fn memory(&self) -> Option<String> {
+        let (first, number) = self.memory.as_ref()?;
+        let title = match number {
+            1 => "A TaskManager was killed for its memory".to_owned(),
+            _ => format!("{number} TaskManagers were killed for their memory, first"),
+        };
+        let hint = if first.contains("virtual memory than") {
+            "yarn.nodemanager.vmem-pmem-ratio or a larger taskmanager.memory.process.size allows more; \
+             yarn.nodemanager.vmem-check-enabled=false ends that check"
+        } else {
+            "what lies outside Java's own pools is native memory: raise taskmanager.memory.jvm-overhead.fraction or \
+             taskmanager.memory.task.off-heap.size, or the whole taskmanager.memory.process.size"
+        };
+        Some(format!("{title}: {first}\nhint: {hint}"))
+    }
+
     /// The diagnostics for a final status that Flink reports: its own, where it has some.
     pub(super) fn for_status(&self, status: FinalStatus, flinks: &str) -> String {
         let own: Vec<&str> = flinks.lines().filter(|line| !is_frame(line)).collect();
         let own = cut(&own.join("\n"), MAX).to_owned();
         if status == FinalStatus::Succeeded {
-            return own;
+            return self.with_memory(own);
         }
         let cause = match &self.first {
             Some(first) if own.is_empty() => first.clone(),
             _ => own,
         };
         let launch = self.launch.clone().filter(|_| status == FinalStatus::Failed);
-        [Some(cause).filter(|cause| !cause.is_empty()), launch]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-            .join("\n")
+        let parts = [Some(cause).filter(|cause| !cause.is_empty()), launch].into_iter().flatten();
+        self.with_memory(parts.collect::<Vec<_>>().join("\n"))
+    }
+
+    /// With what there is to tell of memory, once.
+    pub(super) fn with_memory(&self, diagnostics: String) -> String {
+        match self.memory() {
+            Some(memory) if diagnostics.is_empty() => memory,
+            Some(memory) if !diagnostics.contains(&memory) => format!("{diagnostics}\n{memory}"),
+            _ => diagnostics,
+        }
     }
 
     /// The diagnostics for a JVM that ended without a final status: the last failure is why it did.
@@ -62,6 +93,12 @@ impl Failures {
             None => format!("The JobManager ended: {}{}", end.summary, end.last_lines),
         }
     }
+}
+
+/// Without the lines of the log, which tell of the end and not of its cause.
+fn one_line(reason: &str) -> String {
+    let line = reason.lines().next().unwrap_or_default();
+    line.split("; last lines of its log:").next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -101,5 +138,21 @@ mod tests {
         failures.add("main() of M", "java.lang.UnsupportedOperationException: getSubject is not supported");
         let text = failures.for_status(FinalStatus::Failed, "");
         assert!(text.contains("\nthe cluster's Hadoop does not run on Java 24"), "{text}");
+    }
+
+    #[test]
+    fn a_kill_for_memory_is_told_with_every_status_and_counted() {
+        let mut failures = Failures::default();
+        failures.add_memory("c1 on n:1: more physical memory than the container has: 2 GB of 1 GB; last lines of its log:\n  x");
+        let text = failures.for_status(FinalStatus::Failed, "boom");
+        assert!(
+            text.starts_with("boom\nA TaskManager was killed for its memory: c1 on n:1: more physical memory than the container has: 2 GB of 1 GB\nhint: "),
+            "{text}"
+        );
+        assert!(text.contains("jvm-overhead") && !text.contains("log:"), "{text}");
+        assert_eq!(failures.with_memory(text.clone()), text);
+        failures.add_memory("c2");
+        let text = failures.for_status(FinalStatus::Succeeded, "");
+        assert!(text.starts_with("2 TaskManagers were killed for their memory, first: c1"), "{text}");
     }
 }

@@ -27,7 +27,7 @@ use crate::control::Control;
 use crate::jobmanager;
 use crate::launcher::{self, Launcher};
 use crate::ports::Ports;
-use crate::submission::attendance::Attendance;
+use crate::submission::attendance::{Attendance, Losses};
 use crate::timeline::{Leg, Timeline};
 
 /// How long the ResourceManager may be away (negative: for ever), and what YARN has for it.
@@ -136,7 +136,8 @@ async fn start(
         // At the end nobody listens any more.
         move |event| drop(events.send(event))
     };
-    watch_signals(tell(&events)).map_err(|e| format!("cannot listen to signals: {e}"))?;
+    watch_signals(environment.spec.memory_mb, tell(&events))
+        .map_err(|e| format!("cannot listen to signals: {e}"))?;
 
     let spec = &environment.spec;
     let ports: Ports = spec.control_port.parse().map_err(|e| format!("heddle.control.port: {e}"))?;
@@ -146,8 +147,11 @@ async fn start(
     let told = tell(&events);
     let control = Control::new(secret.clone(), move |event| told(Event::Control(event)));
     let told = tell(&events);
+    let (losses, known_losses) = watch::channel(Losses::default());
     let attendance = match spec.mode {
-        ClusterMode::PerJob => Attendance::new(secret, move |input| told(Event::Submission(input))),
+        ClusterMode::PerJob => {
+            Attendance::new(secret, known_losses, move |input| told(Event::Submission(input)))
+        }
         ClusterMode::Session | ClusterMode::Application => Attendance::refused(secret),
     };
     let (server, broken, legs) = (control.clone(), tell(&events), timeline.clone());
@@ -199,7 +203,7 @@ async fn start(
         let told = tell(&events);
         let ask = Box::new(move |request| told(Event::Archive(request)));
         let yarn = archive::Yarn { ask, replies, nodes: nodes.clone() };
-        archive::start(&environment, &thread, &control, &job_manager, is_ready, yarn);
+        archive::start(&environment, &thread, &control, &job_manager, is_ready.clone(), yarn);
     }
     tracing::info!(pid = job_manager.pid(), main_class = spec.job_manager.main_class, "JobManager started");
     let (jvm, ended) = (job_manager.clone(), tell(&events));
@@ -207,11 +211,23 @@ async fn start(
         let report = jvm.wait().await;
         ended(Event::JobManagerEnded(jobmanager::describe_end(&report)));
     });
-    Ok(Edge::new(environment, rm, nodes, bridge, control, launcher, job_manager, archive, events))
+    Ok(Edge::new(
+        environment,
+        rm,
+        nodes,
+        bridge,
+        control,
+        launcher,
+        job_manager,
+        archive,
+        losses,
+        is_ready,
+        events,
+    ))
 }
 
 /// SIGTERM is YARN's; SIGINT is for whoever runs it by hand.
-fn watch_signals(tell: impl Fn(Event) + Send + 'static) -> std::io::Result<()> {
+fn watch_signals(memory_mb: u64, tell: impl Fn(Event) + Send + 'static) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
@@ -221,6 +237,15 @@ fn watch_signals(tell: impl Fn(Event) + Send + 'static) -> std::io::Result<()> {
                 _ = interrupt.recv() => {}
             }
             tell(Event::Terminated);
+            // SIGKILL follows soon. If it is for memory YARN says so, to the client; this is for our log.
+            let memory = taskrunner::memory::of_container();
+            tracing::info!(
+                rss_mb = memory.rss >> 20,
+                peak_mb = memory.peak_rss >> 20,
+                container_mb = memory_mb,
+                processes = memory.processes,
+                "memory of the container's processes at SIGTERM (peak: the kernel's VmHWM)"
+            );
         }
     });
     Ok(())

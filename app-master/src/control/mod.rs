@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use taskrunner::control::event::Event as Told;
-use taskrunner::control::{Exited, Launch, Memory, Recorded, Stop};
+use taskrunner::control::{Exited, Launch, Memory, OutOfMemory, Recorded, Stop};
 use taskrunner::wire::Liveness;
 use tokio::sync::{Notify, mpsc};
 
@@ -35,6 +35,8 @@ pub enum ControlEvent {
         /// Process id of the JVM.
         pid: u32,
     },
+    /// Something tells its container to end.
+    Signalled(Worker),
     /// Its JVM has ended.
     Exited {
         /// Its container.
@@ -220,6 +222,12 @@ impl Control {
                 let taken = sender.as_ref().is_some_and(|sender| sender.try_send(recorded).is_ok());
                 tracing::debug!(%worker, taken, "recorded classes");
             }
+            Told::Signalled(signalled) => {
+                if let (Some(sample), Some(peer)) = (signalled.memory, self.peers().get_mut(worker)) {
+                    peer.memory = Some(sample);
+                }
+                (self.inner.tell)(ControlEvent::Signalled(worker.clone()));
+            }
             Told::Exited(exited) => {
                 (self.inner.tell)(ControlEvent::Exited { worker: worker.clone(), report: report(exited) });
             }
@@ -228,7 +236,8 @@ impl Control {
 }
 
 fn report(exited: Exited) -> Report {
+    let killed_for_memory = exited.out_of_memory() == OutOfMemory::OomKernel;
     let Exited { code, signal, log_tail, stderr_tail, summary, launch_failed, .. } = exited;
     let last_lines = if log_tail.is_empty() { stderr_tail } else { log_tail };
-    Report { code, signal, last_lines, summary, launch_failed }
+    Report { code, signal, last_lines, summary, launch_failed, killed_for_memory }
 }

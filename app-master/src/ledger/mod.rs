@@ -22,10 +22,10 @@ mod simulation;
 mod tests;
 pub mod types;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
-use cause::{Report, describe, describe_returned};
+use cause::{Cause, Fault, Report, describe, describe_returned, given_back};
 use line::Line;
 use types::{Beat, Completed, Effect, Grant, Input, Order, Outgoing, Place, Profile, Worker};
 
@@ -62,6 +62,8 @@ struct Entry {
     line: usize,
     /// Its taskrunner was started before Flink wanted it; how far that is.
     warm: Option<Warmth>,
+    /// It ends, perhaps by YARN's doing: YARN's reason is waited for.
+    awaits: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +74,7 @@ enum Warmth {
 
 impl Entry {
     fn new(place: Place, state: State) -> Self {
-        Self { place, state, report: None, line: 0, warm: None }
+        Self { place, state, report: None, line: 0, warm: None, awaits: false }
     }
 }
 
@@ -106,7 +108,8 @@ pub struct Ledger {
     lines: Vec<Line>,
     requests: HashMap<u64, Request>,
     workers: BTreeMap<Worker, Entry>,
-    gone: HashSet<Worker>,
+    /// Ended containers, and whether YARN has said how.
+    gone: HashMap<Worker, bool>,
     gone_order: VecDeque<Worker>,
 }
 
@@ -136,6 +139,7 @@ impl Ledger {
             Input::Refresh => self.refresh(out),
             Input::StartFailed(worker, reason) => self.start_failed(worker, reason, out),
             Input::Connected(worker) => self.connected(worker, out),
+            Input::Signalled(worker) => self.signalled(worker, out),
             Input::Exited(worker, report) => self.exited(worker, report, out),
             Input::ReportWaitOver(worker) => self.report_wait_over(worker, out),
         }
@@ -144,18 +148,26 @@ impl Ledger {
 
     /// What the next heartbeat has to carry. Stays the same until the answer comes in as [`Input::Beat`].
     pub fn outgoing(&self) -> Outgoing {
-        let told = |state: &State| matches!(state, State::Releasing { told: false, .. });
+        // The end of a container that is given back is "released" for the ResourceManager, whatever the NodeManager tells later.
+        let due =
+            |entry: &Entry| matches!(entry.state, State::Releasing { told: false, .. }) && !entry.awaits;
         Outgoing {
             asks: self.lines.iter().filter_map(Line::ask).collect(),
-            releases: self.workers.iter().filter(|(_, e)| told(&e.state)).map(|(w, _)| w.clone()).collect(),
+            releases: self.workers.iter().filter(|(_, e)| due(e)).map(|(w, _)| w.clone()).collect(),
         }
+    }
+
+    /// True while YARN's reason for the end of a container is waited for, at most [`REPORT_WAIT`].
+    pub fn awaits_reasons(&self) -> bool {
+        self.workers.values().any(|entry| entry.awaits)
     }
 
     /// True while heartbeats should be quick: something is owed, to be said, or about to be learned.
     pub fn is_busy(&self) -> bool {
         self.lines.iter().any(|line| line.needed() > 0 || line.ask().is_some())
             || self.workers.values().any(|entry| {
-                matches!(entry.state, State::Releasing { told: false, .. })
+                entry.awaits
+                    || matches!(entry.state, State::Releasing { told: false, .. })
                     || (entry.report.is_some() && !matches!(entry.state, State::Releasing { .. }))
             })
     }
@@ -201,7 +213,7 @@ impl Ledger {
 
     fn recovered(&mut self, workers: Vec<(Worker, Place)>) {
         for (worker, place) in workers {
-            if !self.gone.contains(&worker) {
+            if !self.gone.contains_key(&worker) {
                 self.workers.entry(worker).or_insert(Entry::new(place, State::Running));
             }
         }
@@ -320,7 +332,7 @@ impl Ledger {
 
     fn granted(&mut self, grant: Grant, grants: &mut [u32], out: &mut Vec<Effect>) {
         let Grant { worker, place, priority, allocation_request } = grant;
-        if self.gone.contains(&worker) || self.workers.contains_key(&worker) {
+        if self.gone.contains_key(&worker) || self.workers.contains_key(&worker) {
             return; // said twice
         }
         let number = allocation_request.filter(|id| *id > 0).unwrap_or(i64::from(priority));
@@ -353,27 +365,48 @@ impl Ledger {
     fn completed(&mut self, completed: Completed, out: &mut Vec<Effect>) {
         let Completed { worker, status, diagnostics } = completed;
         let Some(entry) = self.workers.remove(&worker) else {
-            // Never seen alive: its grant was lost on the way, and with it one that was asked for.
-            if self.remember(worker) {
-                self.lines.iter_mut().for_each(Line::doubt);
-            }
-            return;
+            return self.completed_late(worker, status, &diagnostics, out);
         };
         if let State::Granted(id) = entry.state {
             self.requests.remove(&id);
         }
+        let report = entry.report.as_ref();
         let cause = match entry.state {
-            State::Releasing { .. } => Some(describe_returned(status)),
+            State::Releasing { .. } => match describe_returned(status, &diagnostics, report) {
+                Some(cause) => {
+                    out.push(explained(&worker, Some(&entry.place), cause));
+                    None
+                }
+                None => Some(given_back(status)),
+            },
             // Flink has never heard of it.
-            State::Spare => Some(describe(Some((status, &diagnostics)), entry.report.as_ref())),
+            State::Spare => Some(describe(Some((status, &diagnostics)), report).text),
             State::Granted(_) | State::Starting | State::Running => {
-                let cause = describe(Some((status, &diagnostics)), entry.report.as_ref());
-                out.push(terminated(&worker, &entry.place, &cause));
+                out.push(terminated(&worker, &entry.place, describe(Some((status, &diagnostics)), report)));
                 None
             }
         };
-        self.remember(worker.clone());
+        self.remember(worker.clone(), true);
         out.push(Effect::Forget { worker, cause });
+    }
+
+    /// YARN tells the end of a container that is not there any more.
+    fn completed_late(&mut self, worker: Worker, status: i32, diagnostics: &str, out: &mut Vec<Effect>) {
+        match self.gone.get_mut(&worker) {
+            // Said twice.
+            Some(true) => {}
+            // It was given up before YARN confirmed its end.
+            Some(heard) => {
+                *heard = true;
+                let cause = describe_returned(status, diagnostics, None);
+                out.extend(cause.map(|cause| explained(&worker, None, cause)));
+            }
+            // Never seen alive: its grant was lost on the way, and with it one that was asked for.
+            None => {
+                self.remember(worker, true);
+                self.lines.iter_mut().for_each(Line::doubt);
+            }
+        }
     }
 
     fn resync(&mut self) {
@@ -411,7 +444,7 @@ impl Ledger {
         }
         for worker in lost {
             self.workers.remove(&worker);
-            self.remember(worker.clone());
+            self.remember(worker.clone(), false);
             let cause = Some("given back; YARN never confirmed its end".to_owned());
             out.push(Effect::Forget { worker, cause });
         }
@@ -422,7 +455,8 @@ impl Ledger {
         match (&entry.state, entry.warm) {
             (State::Spare, _) => {}
             (State::Starting, _) | (State::Granted(_), Some(_)) => {
-                out.push(terminated(&worker, &entry.place, &format!("could not be started: {reason}")));
+                let cause = Cause { fault: Fault::Process, text: format!("could not be started: {reason}") };
+                out.push(terminated(&worker, &entry.place, cause));
             }
             (State::Granted(_), None) | (State::Running | State::Releasing { .. }, _) => return,
         }
@@ -442,22 +476,29 @@ impl Ledger {
         out.push(Effect::Stop { worker, reason: "it is not wanted".to_owned() });
     }
 
+    fn signalled(&mut self, worker: Worker, out: &mut Vec<Effect>) {
+        match self.workers.get_mut(&worker) {
+            // The ResourceManager has heard that it is given back: that is why.
+            None | Some(Entry { state: State::Releasing { told: true, .. }, .. }) => {}
+            Some(entry) => await_reason(worker, entry, out),
+        }
+    }
+
     fn exited(&mut self, worker: Worker, report: Report, out: &mut Vec<Effect>) {
         let Some(entry) = self.workers.get_mut(&worker) else { return };
         let wait = report.may_be_yarns_kill();
         entry.report = Some(report);
         match entry.state {
             State::Spare | State::Releasing { .. } | State::Granted(_) => {}
-            State::Starting | State::Running if wait => out.push(Effect::AwaitCompletion(worker)),
+            State::Starting | State::Running if wait => await_reason(worker, entry, out),
             State::Starting | State::Running => self.ended_by_report(worker, out),
         }
     }
 
     fn report_wait_over(&mut self, worker: Worker, out: &mut Vec<Effect>) {
-        let waits = self.workers.get(&worker).is_some_and(|entry| {
-            entry.report.is_some() && matches!(entry.state, State::Starting | State::Running)
-        });
-        if waits {
+        let Some(entry) = self.workers.get_mut(&worker) else { return };
+        entry.awaits = false;
+        if entry.report.is_some() && matches!(entry.state, State::Starting | State::Running) {
             self.ended_by_report(worker, out);
         }
     }
@@ -465,15 +506,15 @@ impl Ledger {
     /// The JVM is gone and there is no more to learn: Flink may replace it without waiting for the ResourceManager.
     fn ended_by_report(&mut self, worker: Worker, out: &mut Vec<Effect>) {
         if let Some(entry) = self.workers.get(&worker) {
-            out.push(terminated(&worker, &entry.place, &describe(None, entry.report.as_ref())));
+            out.push(terminated(&worker, &entry.place, describe(None, entry.report.as_ref())));
         }
         self.give_back(&worker, "its JVM has ended", out);
     }
 
-    /// Remembers an ended container; false when it was known already.
-    fn remember(&mut self, worker: Worker) -> bool {
-        if !self.gone.insert(worker.clone()) {
-            return false;
+    /// Remembers an ended container, and whether YARN has said how it ended.
+    fn remember(&mut self, worker: Worker, heard: bool) {
+        if self.gone.insert(worker.clone(), heard).is_some() {
+            return;
         }
         self.gone_order.push_back(worker);
         if self.gone_order.len() > REMEMBERED
@@ -481,12 +522,23 @@ impl Ledger {
         {
             self.gone.remove(&oldest);
         }
-        true
     }
 }
 
-fn terminated(worker: &Worker, place: &Place, cause: &str) -> Effect {
-    Effect::Terminated { worker: worker.clone(), reason: format!("{worker} on {place}: {cause}") }
+/// Waits for YARN's reason, unless that is done already.
+fn await_reason(worker: Worker, entry: &mut Entry, out: &mut Vec<Effect>) {
+    if !std::mem::replace(&mut entry.awaits, true) {
+        out.push(Effect::AwaitCompletion(worker));
+    }
+}
+
+fn terminated(worker: &Worker, place: &Place, Cause { fault, text }: Cause) -> Effect {
+    Effect::Terminated { worker: worker.clone(), reason: format!("{worker} on {place}: {text}"), fault }
+}
+
+fn explained(worker: &Worker, place: Option<&Place>, Cause { fault, text }: Cause) -> Effect {
+    let place = place.map(|place| format!(" on {place}")).unwrap_or_default();
+    Effect::Explained { worker: worker.clone(), reason: format!("{worker}{place}: {text}"), fault }
 }
 
 /// Why the cluster can never give a container of this size, with both numbers; none if it can.

@@ -144,7 +144,7 @@ fn one_batch_with_an_own_and_a_foreign_end_reports_both_rightly() {
     ledger.step(Input::Release(Worker::new("c1")));
     let effects = beat(&mut ledger, &[], &[("c1", -105), ("c2", -104)]);
     let told: Vec<_> = effects.iter().filter(|e| matches!(e, Effect::Terminated { .. })).collect();
-    let [Effect::Terminated { worker, reason }] = &told[..] else { panic!("{effects:?}") };
+    let [Effect::Terminated { worker, reason, .. }] = &told[..] else { panic!("{effects:?}") };
     assert_eq!(worker.as_str(), "c2");
     assert!(reason.contains("physical memory") && reason.contains("node1:8041"), "{reason}");
 }
@@ -277,6 +277,109 @@ fn what_the_cluster_cannot_give_is_not_asked_for_ahead() {
     assert_eq!(ledger.outgoing(), Outgoing::default());
 }
 
+const KILL: &str = "Container [pid=1,containerID=c1] is running 313016320B beyond the 'PHYSICAL' memory limit. Current usage: \
+    1.3 GB of 1 GB physical memory used; 4.0 GB of 2.1 GB virtual memory used. Killing container.";
+
+fn killed_for_memory() -> Completed {
+    Completed { worker: Worker::new("c1"), status: -104, diagnostics: KILL.into() }
+}
+
+/// A ResourceManager that tells the end of one container: of a release if it hears of that first.
+#[derive(Default)]
+struct OneEnd {
+    told: bool,
+    killed: bool,
+}
+
+impl OneEnd {
+    fn beat(&mut self, ledger: &mut Ledger, end: Option<Completed>) -> Vec<Effect> {
+        let sent = ledger.outgoing();
+        let released = !self.told && !sent.releases.is_empty();
+        let released = released.then(|| Completed {
+            worker: Worker::new("c1"),
+            status: -100,
+            diagnostics: "Container released by application".into(),
+        });
+        let completed: Vec<_> = released.or(end.filter(|_| !self.told)).into_iter().collect();
+        self.told |= !completed.is_empty();
+        self.killed |= completed.iter().any(|completed| completed.status == -104);
+        ledger.step(Input::Beat(Beat { sent, certain: true, granted: vec![], completed }))
+    }
+}
+
+/// The fault and the text of all that is told of a kill for memory.
+fn told_of_memory(effects: &[Effect]) -> Vec<&str> {
+    let reasons = effects.iter().filter_map(|effect| match effect {
+        Effect::Terminated { reason, fault: cause::Fault::Memory, .. }
+        | Effect::Explained { reason, fault: cause::Fault::Memory, .. } => Some(reason.as_str()),
+        _ => None,
+    });
+    reasons.filter(|reason| reason.contains("1.3 GB of 1 GB physical memory")).collect()
+}
+
+#[test]
+fn a_memory_kill_that_flink_hears_of_first_keeps_its_cause() {
+    let mut ledger = ready();
+    launched(&mut ledger, 1, "c1");
+    let c1 = || Worker::new("c1");
+    let mut yarn = OneEnd::default();
+    assert_eq!(ledger.step(Input::Signalled(c1())), [Effect::AwaitCompletion(c1())]);
+    assert!(matches!(ledger.step(Input::Release(c1()))[..], [Effect::Stop { .. }]));
+    let report = Report { code: Some(143), ..Report::default() };
+    assert_eq!(ledger.step(Input::Exited(c1(), report)), []);
+    assert!(ledger.awaits_reasons() && ledger.is_busy());
+    assert_eq!(yarn.beat(&mut ledger, None), [], "it is not given back yet: YARN would call that its end");
+    let effects = yarn.beat(&mut ledger, Some(killed_for_memory()));
+    assert_eq!(told_of_memory(&effects).len(), 1, "{effects:?}");
+    assert!(
+        matches!(effects[..], [Effect::Explained { .. }, Effect::Forget { cause: None, .. }]),
+        "{effects:?}"
+    );
+    assert!(!ledger.awaits_reasons());
+    assert_eq!(ledger.step(Input::ReportWaitOver(c1())), []);
+}
+
+#[test]
+fn a_container_whose_end_yarn_never_explains_is_given_back_all_the_same() {
+    let mut ledger = ready();
+    launched(&mut ledger, 1, "c1");
+    ledger.step(Input::Signalled(Worker::new("c1")));
+    ledger.step(Input::Release(Worker::new("c1")));
+    assert_eq!(ledger.outgoing().releases, []);
+    ledger.step(Input::ReportWaitOver(Worker::new("c1")));
+    assert_eq!(ledger.outgoing().releases, [Worker::new("c1")]);
+    assert!(!ledger.awaits_reasons());
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Around {
+    Signalled,
+    Release,
+    Exited(i32),
+    WaitOver,
+    Beat,
+    Killed,
+    Refresh,
+    Resync,
+    JobManagerLost,
+}
+
+fn around() -> impl Strategy<Value = Around> {
+    use Around::*;
+    prop_oneof![
+        3 => Just(Signalled),
+        3 => Just(Release),
+        2 => Just(Exited(143)),
+        1 => Just(Exited(1)),
+        2 => Just(WaitOver),
+        3 => Just(Beat),
+        3 => Just(Killed),
+        2 => Just(Refresh),
+        1 => Just(Resync),
+        1 => Just(JobManagerLost),
+    ]
+}
+
 fn op() -> impl Strategy<Value = Op> {
     let k = 0..8usize;
     prop_oneof![
@@ -350,5 +453,34 @@ proptest! {
         prop_assert!(sim.asks.values().all(|count| *count == 0));
         prop_assert_eq!(sim.ledger.outgoing(), Outgoing::default());
         prop_assert!(!sim.ledger.is_busy());
+    }
+
+    /// Release by Flink, completion by YARN, report and signal of the taskrunner, lost answers: in whatever order.
+    #[test]
+    fn yarns_text_is_told_once_in_whatever_state_it_comes(
+        before in prop::collection::vec(around(), 0..12), after in prop::collection::vec(around(), 0..12)
+    ) {
+        let mut ledger = ready();
+        launched(&mut ledger, 1, "c1");
+        let (mut yarn, mut effects) = (OneEnd::default(), Vec::new());
+        let c1 = || Worker::new("c1");
+        for step in before.into_iter().chain([Around::Killed]).chain(after) {
+            effects.extend(match step {
+                Around::Signalled => ledger.step(Input::Signalled(c1())),
+                Around::Release => ledger.step(Input::Release(c1())),
+                Around::Exited(code) => {
+                    ledger.step(Input::Exited(c1(), Report { code: Some(code), ..Report::default() }))
+                }
+                Around::WaitOver => ledger.step(Input::ReportWaitOver(c1())),
+                Around::Beat => yarn.beat(&mut ledger, None),
+                Around::Killed => yarn.beat(&mut ledger, Some(killed_for_memory())),
+                Around::Refresh => ledger.step(Input::Refresh),
+                Around::Resync => ledger.step(Input::Resync),
+                Around::JobManagerLost => ledger.step(Input::JobManagerLost),
+            });
+        }
+        // Not if the ResourceManager heard of the release first: then it knows no other end.
+        prop_assert_eq!(told_of_memory(&effects).len(), usize::from(yarn.killed), "{:?}", effects);
+        prop_assert!(!ledger.awaits_reasons() || !yarn.told);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::cause::Report;
+use super::cause::{Fault, Report};
 
 /// A container, by the text of its YARN id; the same text is Flink's resource id of the worker in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -178,6 +178,8 @@ pub enum Input {
     StartFailed(Worker, String),
     /// The container's taskrunner has connected.
     Connected(Worker),
+    /// Something tells the container to end: the NodeManager, or somebody by hand.
+    Signalled(Worker),
     /// The taskrunner tells that its JVM has ended.
     Exited(Worker, Report),
     /// Waited long enough for YARN's side of an exit that the taskrunner reported.
@@ -209,6 +211,17 @@ pub enum Effect {
         worker: Worker,
         /// Why, for people.
         reason: String,
+        /// Whose doing it was.
+        fault: Fault,
+    },
+    /// Why a worker ended that Flink no longer counts on, or was told of before YARN's reason was known.
+    Explained {
+        /// The container.
+        worker: Worker,
+        /// Why, for people.
+        reason: String,
+        /// Whose doing it was.
+        fault: Fault,
     },
     /// Start the container's taskrunner, which waits for the order that [`Effect::Launch`] may bring.
     Warm(Worker),
@@ -232,7 +245,7 @@ pub enum Effect {
     Forget {
         /// The container.
         worker: Worker,
-        /// How it ended, for the log; none when [`Effect::Terminated`] has just said it.
+        /// How it ended, for the log; none when [`Effect::Terminated`] or [`Effect::Explained`] has just said it.
         cause: Option<String>,
     },
 }

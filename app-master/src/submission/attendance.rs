@@ -12,7 +12,7 @@ use taskrunner::control::attending::Event;
 use taskrunner::control::submission_server::{Submission, SubmissionServer};
 use taskrunner::control::{Attended, Attending, Noted, Welcome};
 use taskrunner::protocol::{self, SPOKEN, Versions};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -20,6 +20,18 @@ use super::policy::Input;
 
 /// For a client's first event.
 const ARRIVE_WAIT: Duration = Duration::from_secs(10);
+
+/// For YARN to say why a worker ended, once `main()` has failed.
+const LOSSES_WAIT: Duration = Duration::from_secs(6);
+
+/// What is known of workers that were killed for their memory, which neither Flink nor `main()` knows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Losses {
+    /// A worker has just ended, and YARN has not said why.
+    pub awaits: bool,
+    /// For people; may be empty.
+    pub text: String,
+}
 
 type Tell = Box<dyn Fn(Input) + Send + Sync>;
 
@@ -33,23 +45,33 @@ struct Inner {
     secret: Vec<u8>,
     /// None where the cluster is not for one submission.
     tell: Option<Tell>,
+    losses: watch::Receiver<Losses>,
     versions: Versions,
     calls: AtomicU64,
 }
 
 impl Attendance {
     /// For a per-job cluster: lets in who knows `secret`.
-    pub fn new(secret: Vec<u8>, tell: impl Fn(Input) + Send + Sync + 'static) -> Self {
-        Self::speaking(SPOKEN, secret, Some(Box::new(tell)))
+    pub fn new(
+        secret: Vec<u8>,
+        losses: watch::Receiver<Losses>,
+        tell: impl Fn(Input) + Send + Sync + 'static,
+    ) -> Self {
+        Self::speaking(SPOKEN, secret, losses, Some(Box::new(tell)))
     }
 
-    fn speaking(versions: Versions, secret: Vec<u8>, tell: Option<Tell>) -> Self {
-        Self { inner: Arc::new(Inner { secret, tell, versions, calls: AtomicU64::new(0) }) }
+    fn speaking(
+        versions: Versions,
+        secret: Vec<u8>,
+        losses: watch::Receiver<Losses>,
+        tell: Option<Tell>,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { secret, tell, losses, versions, calls: AtomicU64::new(0) }) }
     }
 
     /// For every other cluster: says so.
     pub fn refused(secret: Vec<u8>) -> Self {
-        Self::speaking(SPOKEN, secret, None)
+        Self::speaking(SPOKEN, secret, watch::channel(Losses::default()).1, None)
     }
 
     /// For the server.
@@ -61,6 +83,14 @@ impl Attendance {
         if let Some(tell) = &self.inner.tell {
             tell(input);
         }
+    }
+
+    /// Workers that were killed for their memory, once YARN has said so.
+    async fn losses(&self) -> String {
+        let mut losses = self.inner.losses.clone();
+        // What is known by then is told.
+        let _ = tokio::time::timeout(LOSSES_WAIT, losses.wait_for(|losses| !losses.awaits)).await;
+        losses.borrow().text.clone()
     }
 
     /// Reads until the client hangs up.
@@ -75,8 +105,9 @@ impl Attendance {
                 Ok(Some(Attending { event: Some(Event::Complete(complete)) })) => {
                     tracing::info!(exit_code = complete.exit_code, "the client says that main() is over");
                     self.tell(Input::Completed(complete.exit_code));
+                    let losses = if complete.exit_code == 0 { String::new() } else { self.losses().await };
                     // A client that has gone already comes back and says it again.
-                    let _ = answers.send(Ok(answer(Answer::Noted(Noted {}))));
+                    let _ = answers.send(Ok(answer(Answer::Noted(Noted { losses }))));
                 }
                 Ok(Some(_)) => {}
                 Ok(None) => break,
@@ -154,7 +185,8 @@ mod tests {
 
     fn per_job() -> (Attendance, mpsc::UnboundedReceiver<Input>) {
         let (sender, inputs) = mpsc::unbounded_channel();
-        (Attendance::new(b"secret".to_vec(), move |input| drop(sender.send(input))), inputs)
+        let (_, losses) = watch::channel(Losses { awaits: false, text: "for memory".into() });
+        (Attendance::new(b"secret".to_vec(), losses, move |input| drop(sender.send(input))), inputs)
     }
 
     #[tokio::test]
@@ -163,7 +195,7 @@ mod tests {
         let (address, _server) = start(attendance).await;
         let client = submission::Attendance::open(&address, b"secret").await.unwrap();
         assert_eq!(inputs.recv().await, Some(Input::Arrived(0)));
-        client.complete(3).await.unwrap();
+        assert_eq!(client.complete(3).await.unwrap(), "for memory");
         assert_eq!(inputs.recv().await, Some(Input::Completed(3)));
         assert_eq!(inputs.recv().await, Some(Input::Left(0)));
         let client = submission::Attendance::open(&address, b"secret").await.unwrap();
@@ -190,8 +222,13 @@ mod tests {
         let speaking = |oldest, newest| Versions { oldest, newest };
         let (sender, mut inputs) = mpsc::unbounded_channel();
         let tell: Tell = Box::new(move |input| drop(sender.send(input)));
-        let (address, _server) =
-            start(Attendance::speaking(speaking(2, 3), b"secret".to_vec(), Some(tell))).await;
+        let (address, _server) = start(Attendance::speaking(
+            speaking(2, 3),
+            b"secret".to_vec(),
+            watch::channel(Losses::default()).1,
+            Some(tell),
+        ))
+        .await;
         for client in [speaking(1, 2), speaking(3, 5), speaking(2, 2)] {
             let attends = submission::Attendance::open_speaking(client, &address, b"secret").await.unwrap();
             assert!(matches!(inputs.recv().await, Some(Input::Arrived(_))));

@@ -53,6 +53,8 @@ pub(super) enum Effect {
     CloseLink,
     /// Write the files and start the JVM; the answer, `Started` or `LaunchFailed`, is the very next input.
     Launch(Box<Launch>),
+    /// Tell of a signal that we got, with what memory is used now.
+    TellSignal,
     Terminate,
     Kill,
     Finish {
@@ -81,11 +83,13 @@ pub(super) struct Core {
     since: u64,
     /// The JVM was stopped for want of the ApplicationMaster.
     gave_up: bool,
+    /// The ApplicationMaster knows of a signal to us.
+    signal_told: bool,
 }
 
 impl Core {
     pub(super) fn new(limits: Limits, now: u64) -> Core {
-        Core { limits, phase: Phase::Waiting, up: false, since: now, gave_up: false }
+        Core { limits, phase: Phase::Waiting, up: false, since: now, gave_up: false, signal_told: false }
     }
 
     /// When the next [`Input::Tick`] is due.
@@ -172,7 +176,11 @@ impl Core {
         if let Phase::Ended { code, exited, .. } = &self.phase {
             return vec![finish(*code, exited.summary.clone())];
         }
-        self.stop(now, self.limits.kill, "ended by a signal before the JVM was started")
+        let stop = self.stop(now, self.limits.kill, "ended by a signal before the JVM was started");
+        // First of all: the JVM may have got the signal too, and is about to sign off.
+        let tell = self.up && !self.signal_told && !matches!(self.phase, Phase::Waiting);
+        self.signal_told |= tell;
+        tell.then_some(Effect::TellSignal).into_iter().chain(stop).collect()
     }
 
     fn end(&mut self, now: u64, exited: Exited, code: u8) -> Vec<Effect> {

@@ -116,8 +116,13 @@ fn a_failed_launch_is_reported_as_such() {
 fn a_second_launch_is_ignored_and_signals_stop_the_jvm() {
     let mut core = running(true);
     assert_eq!(core.step(10, Input::Launch(Box::default())), []);
-    assert_eq!(core.step(11, Input::Signal), [Effect::Terminate]);
+    assert_eq!(core.step(11, Input::Signal), [Effect::TellSignal, Effect::Terminate]);
     assert_eq!(core.deadline(), Some(10_011));
+    assert_eq!(core.step(12, Input::Signal), [], "it is told once");
+    // Also while it stops by order: the NodeManager may be at it for a reason of its own.
+    let mut core = running(true);
+    assert_eq!(core.step(10, Input::Stop { grace: 5000 }), [Effect::Terminate]);
+    assert_eq!(core.step(11, Input::Signal), [Effect::TellSignal]);
 }
 
 /// Inputs that can come at any time once the JVM runs.

@@ -17,7 +17,7 @@ use super::files;
 use super::link::{self, LinkEvent};
 use crate::archive::{Recording, Use};
 use crate::control::event::Event as Kind;
-use crate::control::{Event, Launch, Memory, Recorded};
+use crate::control::{Event, Launch, Memory, Recorded, Signalled};
 use crate::exit::ExitReport;
 use crate::jvm::{JvmError, JvmProcess};
 use crate::memory;
@@ -181,6 +181,16 @@ impl Edge {
         match effect {
             Effect::Send(event) => self.send(event).await,
             Effect::CloseLink => self.outgoing = None,
+            Effect::TellSignal => {
+                let memory = memory::of_container();
+                tracing::info!(
+                    rss_mb = memory.rss >> 20,
+                    peak_mb = memory.peak_rss >> 20,
+                    processes = memory.processes,
+                    "told to end by a signal; memory of the container's processes now (peak: the kernel's VmHWM)"
+                );
+                self.send(Event { event: Some(Kind::Signalled(Signalled { memory: Some(memory) })) }).await;
+            }
             Effect::Terminate => self.jvm.iter().for_each(JvmProcess::terminate),
             Effect::Kill => {
                 tracing::warn!("the JVM does not end on SIGTERM: SIGKILL");
