@@ -10,7 +10,7 @@ use futures::stream::BoxStream;
 
 use crate::error::{FsError, FsErrorKind};
 use crate::location::Location;
-use crate::storage::{FileStatus, Progress, Source};
+use crate::storage::{FileStatus, Patience, Progress, Source};
 
 /// The bytes of a file, in order.
 pub(crate) type Pieces = BoxStream<'static, Result<Bytes, FsError>>;
@@ -37,6 +37,11 @@ pub(crate) trait FileSystem: fmt::Debug + Send + Sync {
 
     /// The same with another deadline.
     fn with_deadline(&self, deadline: Duration) -> Arc<dyn FileSystem>;
+
+    /// The same with patience for a server that is not there, where it can have that.
+    fn with_patience(&self, _: Patience) -> Option<Arc<dyn FileSystem>> {
+        None
+    }
 
     async fn status(&self, path: &str) -> Result<FileStatus, FsError>;
 

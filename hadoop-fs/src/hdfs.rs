@@ -2,7 +2,8 @@
 
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -12,7 +13,7 @@ use hdfs_native::{Client, ClientBuilder, HdfsError};
 use crate::error::{FsError, FsErrorKind};
 use crate::file_system::{FileSystem, NewFile, Pieces};
 use crate::location::{Location, bad_conf};
-use crate::storage::{FileStatus, Progress, Source};
+use crate::storage::{FileStatus, Patience, Progress, Source};
 use crate::upload::{self, Bounds};
 
 /// Keys that hdfs-native reads.
@@ -26,6 +27,9 @@ const KEYS: &[&str] = &[
     "hadoop.rpc.protection",
 ];
 
+/// Shortest and longest wait for a NameNode that is not there.
+const WAIT: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
+
 /// A directory that cannot hold files: makes hdfs-native read none, whatever HADOOP_CONF_DIR and HADOOP_HOME say.
 const NO_DIRECTORY: &str = "/dev/null";
 
@@ -36,6 +40,9 @@ pub(crate) struct Hdfs {
     location: Location,
     deadline: Duration,
     bounds: Bounds,
+    patience: Option<Patience>,
+    /// A NameNode was not there, and was waited for: one that has just started may be in safe mode for a moment.
+    waited: Arc<AtomicBool>,
 }
 
 impl Hdfs {
@@ -80,7 +87,48 @@ impl Hdfs {
             .with_user(&*user.effective)
             .build()
             .map_err(|e| error("use", &location.root, &location.server, &e))?;
-        Ok(Self { client, location, deadline, bounds: Bounds::default() })
+        let (bounds, waited) = (Bounds::default(), Arc::default());
+        Ok(Self { client, location, deadline, bounds, patience: None, waited })
+    }
+
+    /// Does it, and again while no NameNode is there, for as long as the patience lasts. It has not been done then: nothing was sent.
+    pub(crate) async fn persist<T, F: Future<Output = Result<T, FsError>>>(
+        &self,
+        call: impl Fn() -> F,
+    ) -> Result<T, FsError> {
+        let (begin, mut pause, mut told) = (Instant::now(), WAIT.0, false);
+        loop {
+            let error = match call().await {
+                Err(error) if self.is_absent(&error) => error,
+                done => return done,
+            };
+            let Some(patience) = &self.patience else { return Err(error) };
+            if begin.elapsed() >= patience.within || self.is_unknown().await {
+                return Err(error);
+            }
+            if !std::mem::replace(&mut told, true) {
+                (patience.tell)(&error);
+            }
+            self.waited.store(true, Ordering::Relaxed);
+            tokio::time::sleep(pause.min(patience.within)).await;
+            pause = (pause * 2).min(WAIT.1);
+        }
+    }
+
+    /// Whether the failure is one of a NameNode that is not there, or is just starting.
+    fn is_absent(&self, error: &FsError) -> bool {
+        match error.kind() {
+            FsErrorKind::Unreachable => error.retry() == Retry::Later,
+            FsErrorKind::Standby => self.location.logical,
+            FsErrorKind::SafeMode => self.waited.load(Ordering::Relaxed),
+            _ => false,
+        }
+    }
+
+    /// Whether the host of the only NameNode has no address: a wrong name is not waited for.
+    async fn is_unknown(&self) -> bool {
+        let address = self.location.root.trim_start_matches("hdfs://");
+        !self.location.logical && tokio::net::lookup_host(address).await.is_err()
     }
 
     /// Runs one operation within the deadline.
@@ -110,22 +158,32 @@ impl FileSystem for Hdfs {
         Arc::new(Self { deadline, ..self.clone() })
     }
 
+    fn with_patience(&self, patience: Patience) -> Option<Arc<dyn FileSystem>> {
+        Some(Arc::new(Self { patience: Some(patience), ..self.clone() }))
+    }
+
     async fn status(&self, path: &str) -> Result<FileStatus, FsError> {
-        Ok(self.guard("look at", path, self.client.get_file_info(path)).await?.into())
+        let looked = self.persist(|| self.guard("look at", path, self.client.get_file_info(path))).await?;
+        Ok(looked.into())
     }
 
     async fn list(&self, path: &str, recursive: bool) -> Result<Vec<FileStatus>, FsError> {
-        let entries = self.client.list_status_iter(path, recursive);
-        let mut found = Vec::new();
-        // The deadline is for each answer of the NameNode, because a large directory takes many.
-        while let Some(entry) = self.guard("list", path, async { entries.next().await.transpose() }).await? {
-            found.push(entry.into());
-        }
-        Ok(found)
+        let listed = || async {
+            let entries = self.client.list_status_iter(path, recursive);
+            let mut found = Vec::new();
+            // The deadline is for each answer of the NameNode, because a large directory takes many.
+            while let Some(entry) =
+                self.guard("list", path, async { entries.next().await.transpose() }).await?
+            {
+                found.push(entry.into());
+            }
+            Ok(found)
+        };
+        self.persist(listed).await
     }
 
     async fn mkdirs(&self, path: &str, mode: u32) -> Result<(), FsError> {
-        self.guard("make directory", path, self.client.mkdirs(path, mode, true)).await
+        self.persist(|| self.guard("make directory", path, self.client.mkdirs(path, mode, true))).await
     }
 
     async fn write(
@@ -139,7 +197,7 @@ impl FileSystem for Hdfs {
     }
 
     async fn open_at(&self, path: &str, offset: u64) -> Result<(u64, Pieces), FsError> {
-        let reader = self.guard("open", path, self.client.read(path)).await?;
+        let reader = self.persist(|| self.guard("open", path, self.client.read(path))).await?;
         let len = reader.file_length();
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(len);
         let pieces = reader.read_range_stream(start, len - start).boxed();
@@ -154,17 +212,19 @@ impl FileSystem for Hdfs {
 
     async fn rename(&self, from: &str, to: &str, overwrite: bool) -> Result<(), FsError> {
         let both = format!("{from} to {to}");
-        self.guard("rename", &both, self.client.rename(from, to, overwrite)).await
+        self.persist(|| self.guard("rename", &both, self.client.rename(from, to, overwrite))).await
     }
 
     async fn delete(&self, path: &str, recursive: bool) -> Result<bool, FsError> {
-        self.guard("delete", path, self.client.delete(path, recursive)).await
+        self.persist(|| self.guard("delete", path, self.client.delete(path, recursive))).await
     }
 
     async fn touch(&self, path: &str, now_ms: u64) -> Result<(), FsError> {
         /// As the NameNode reads it, -1: leave it.
         const AS_IT_IS: u64 = u64::MAX;
-        self.guard("set the access time of", path, self.client.set_times(path, AS_IT_IS, now_ms)).await
+        let touch =
+            || self.guard("set the access time of", path, self.client.set_times(path, AS_IT_IS, now_ms));
+        self.persist(touch).await
     }
 }
 
@@ -258,5 +318,31 @@ mod tests {
         assert_eq!(of("java.io.IOException", full).kind(), FsErrorKind::DataNodes);
         assert_eq!(of("java.io.IOException", "x").kind(), FsErrorKind::Other);
         assert_eq!(of("a.b.DSQuotaExceededException", "x").kind(), FsErrorKind::QuotaExceeded);
+    }
+
+    /// An HDFS whose NameNode nobody is, with patience for 300 ms; how often that is told.
+    async fn absent(address: &str) -> (FsError, usize, Duration) {
+        let conf = HadoopConf::from_map([("fs.defaultFS", format!("hdfs://{address}").as_str())]);
+        let location = Location::find(&conf, None).unwrap();
+        let hdfs = Hdfs::open(&conf, &UserIdentity::new("ann"), location, Duration::from_secs(20)).unwrap();
+        let told = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = Arc::clone(&told);
+        let tell = Arc::new(move |_: &FsError| {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        let patient = hdfs.with_patience(Patience { within: Duration::from_millis(300), tell }).unwrap();
+        let begin = Instant::now();
+        let error = patient.status("/x").await.unwrap_err();
+        (error, told.load(Ordering::Relaxed), begin.elapsed())
+    }
+
+    #[tokio::test]
+    async fn a_name_node_that_is_not_there_is_waited_for_and_a_name_that_nobody_has_is_not() {
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (error, told, took) = absent(&closed.to_string()).await;
+        assert_eq!((error.kind(), told), (FsErrorKind::Unreachable, 1), "{error}");
+        assert!(took >= Duration::from_millis(300), "{took:?}");
+        let (error, told, _) = absent("no-such-host.invalid:1").await;
+        assert_eq!(told, 0, "{error}");
     }
 }

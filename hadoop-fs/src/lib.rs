@@ -18,4 +18,4 @@ mod storage;
 mod upload;
 
 pub use error::{FsError, FsErrorKind};
-pub use storage::{FileStatus, Progress, Reading, Source, Storage, WriteOptions};
+pub use storage::{FileStatus, OnAbsence, Patience, Progress, Reading, Source, Storage, WriteOptions};

@@ -23,6 +23,24 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// Called with the number of bytes of each piece of a file that was handed over.
 pub type Progress = Arc<dyn Fn(u64) + Send + Sync>;
 
+/// Hears why a NameNode is waited for.
+pub type OnAbsence = Arc<dyn Fn(&FsError) + Send + Sync>;
+
+/// For how long a NameNode that is not there is waited for, and who hears of it.
+#[derive(Clone)]
+pub struct Patience {
+    /// For each operation.
+    pub within: Duration,
+    /// Hears, once for each operation, why is waited.
+    pub tell: OnAbsence,
+}
+
+impl fmt::Debug for Patience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Patience").field("within", &self.within).finish_non_exhaustive()
+    }
+}
+
 /// What to write.
 #[derive(Debug, Clone)]
 pub enum Source {
@@ -131,6 +149,14 @@ impl Storage {
     /// The same with another deadline for each call and each step of a transfer (60 s at first).
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.fs = self.fs.with_deadline(deadline);
+        self
+    }
+
+    /// The same, and a NameNode that is not there is waited for; at first it is not. Other file systems than HDFS have rules of their own.
+    pub fn with_patience(mut self, patience: Patience) -> Self {
+        if let Some(patient) = self.fs.with_patience(patience) {
+            self.fs = patient;
+        }
         self
     }
 

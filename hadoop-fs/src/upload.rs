@@ -108,14 +108,14 @@ async fn once(
 
 async fn create(hdfs: &Hdfs, path: &str, how: NewFile, reader: &Reader) -> Result<FileWriter, FsError> {
     let with_blocks = |size| {
-        let options = WriteOptions {
+        let options = move || WriteOptions {
             block_size: Some(size),
             replication: Some(how.replication),
             permission: how.mode,
             overwrite: how.overwrite,
             create_parent: true,
         };
-        hdfs.guard("create", path, hdfs.client.create(path, options))
+        hdfs.persist(move || hdfs.guard("create", path, hdfs.client.create(path, options())))
     };
     let size = if how.fitted { fitting(reader.len(), how.block_size) } else { how.block_size };
     match with_blocks(size).await {

@@ -153,6 +153,11 @@ impl RpcError {
         )
     }
 
+    /// Whether the server's name has no address.
+    pub fn is_unknown_host(&self) -> bool {
+        matches!(self.inner.kind, ErrorKind::Resolve(_))
+    }
+
     /// Whether another try helps.
     pub fn retry(&self) -> Retry {
         match &self.inner.kind {

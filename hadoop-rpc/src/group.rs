@@ -49,12 +49,30 @@ pub struct RpcGroup {
     others: Vec<RpcClient>,
     policy: RetryPolicy,
     current: Arc<AtomicUsize>,
+    listener: Listener,
+}
+
+/// Hears of a failed try before the next one is waited for.
+pub type OnWait = Arc<dyn Fn(&RpcError) + Send + Sync>;
+
+#[derive(Clone, Default)]
+struct Listener(Option<OnWait>);
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "Listener" } else { "no listener" })
+    }
 }
 
 impl RpcGroup {
     /// The clients are tried in their order, beginning with the one that answered last.
     pub fn new(first: RpcClient, others: Vec<RpcClient>, policy: RetryPolicy) -> Self {
-        Self { first, others, policy, current: Arc::default() }
+        Self { first, others, policy, current: Arc::default(), listener: Listener::default() }
+    }
+
+    /// The same, and `listener` hears of each failed try that is followed by another.
+    pub fn on_wait(self, listener: OnWait) -> Self {
+        Self { listener: Listener(Some(listener)), ..self }
     }
 
     /// The client that answered last (the first one before any answer).
@@ -104,7 +122,12 @@ impl RpcGroup {
         let result = round
             .retry(self.policy.backoff())
             .when(again)
-            .notify(|e, wait| tracing::info!(retry_in_ms = wait.as_millis() as u64, "{e}"))
+            .notify(|e, wait| {
+                tracing::info!(retry_in_ms = wait.as_millis() as u64, "{e}");
+                if let Some(listener) = &self.listener.0 {
+                    listener(e);
+                }
+            })
             .await;
         result.map_err(|e| e.after(attempts.load(Ordering::Relaxed), begun.elapsed()))
     }
@@ -127,7 +150,11 @@ impl RpcGroup {
             match &result {
                 Err(e) if elsewhere(e, options.idempotent) => {
                     tracing::debug!("{e}; trying {}", self.client(from + step).endpoint());
-                    result = self.attempt(from + step, method, request, options, attempts).await;
+                    let other = self.attempt(from + step, method, request, options, attempts).await;
+                    // That another name is wrong says less than that a server is not there yet.
+                    if !other.as_ref().is_err_and(RpcError::is_unknown_host) {
+                        result = other;
+                    }
                 }
                 _ => break,
             }
@@ -163,6 +190,8 @@ fn elsewhere(e: &RpcError, idempotent: bool) -> bool {
 
 fn may_repeat(e: &RpcError, idempotent: bool) -> bool {
     match e.retry() {
+        // A wrong address stays one.
+        _ if e.is_unknown_host() => false,
         Retry::No => false,
         Retry::Later | Retry::OtherServer => true,
         Retry::IfIdempotent => idempotent,

@@ -20,7 +20,7 @@ pub use client::{CallOptions, ClientOptions, Endpoint, EndpointError, Protocol, 
 pub use conf::{ConfError, Defaults, HadoopConf, Lookup, LookupDir, Origin, TimeUnit};
 pub use credentials::{Credentials, CredentialsError, Token, TokenFormat, TokenSource};
 pub use error::{ErrorKind, Retry, RpcError, Sent};
-pub use group::{RetryPolicy, RpcGroup};
+pub use group::{OnWait, RetryPolicy, RpcGroup};
 pub use remote::{RemoteException, RemoteKind};
 pub use sasl::{AuthPolicy, Mechanism, MechanismFactory, Protection, SaslError, SaslMethod, SaslOffer};
 pub use sasl::{SecurityLayer, TokenSelector, Unwrap, Wrap};

@@ -1,5 +1,7 @@
 //! The connection against peers that behave badly: raw sockets that follow a script.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut as _, Bytes};
@@ -321,5 +323,29 @@ async fn only_harmless_calls_are_repeated_after_an_uncertain_end() {
             let e = call.await.unwrap().unwrap_err();
             assert_eq!((e.retry(), e.attempts()), (Retry::IfIdempotent, 1));
         }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_waited_for_and_a_name_that_nobody_has_is_not() {
+    let policy = RetryPolicy {
+        max_attempts: u32::MAX,
+        min_delay: Duration::from_millis(1),
+        max_delay: Duration::from_millis(10),
+        max_elapsed: Duration::from_millis(300),
+    };
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (host, waited) in [("127.0.0.1", true), ("no-such-host.invalid", false)] {
+        let endpoint = Endpoint::new(host, closed.port());
+        let client = RpcClient::new(endpoint, PROTOCOL, ClientOptions::simple(UserIdentity::new("ann")));
+        let heard = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&heard);
+        let listener = move |_: &RpcError| {
+            count.fetch_add(1, Ordering::Relaxed);
+        };
+        let group = RpcGroup::new(client, vec![], policy.clone()).on_wait(Arc::new(listener));
+        let error = group.call::<_, Text>("echo", &text("a")).await.unwrap_err();
+        assert_eq!(error.is_unknown_host(), !waited, "{error}");
+        assert_eq!((error.attempts() > 3, heard.load(Ordering::Relaxed) > 3), (waited, waited), "{error}");
     }
 }

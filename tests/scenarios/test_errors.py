@@ -177,24 +177,67 @@ def test_a_properties_file_that_is_no_use(work):
 # ---- servers that do not answer --------------------------------------------------------------------------------
 
 
+# What the cluster's administrator would set; without it there are two minutes for whoever deploys.
+SOON = ("-Dflink.yarn.resourcemanager.connect.max-wait.ms=3000", "-Dflink.hadoop.ipc.client.connect.max.retries=3")
+
+
 def test_resource_manager_down(work):
     client, cluster = work.client(), work.cluster
+    address = f"localhost:{cluster.info['ports']['rm']}"
     cluster.signal("resourcemanager", signal.SIGKILL)
     try:
-        result = deploy(client, seconds=PATIENCE)
-        check_refused(result, "ResourceManager", f"localhost:{cluster.info['ports']['rm']}")
-        result = client.flink("list", "-t", "yarn-session", "-Dyarn.application.id=application_1_0001", seconds=PATIENCE)
+        result = deploy(client, *SOON, seconds=PATIENCE)
+        check_refused(result, "ResourceManager", address)
+        assert 3 < result.seconds < 15, result
+        result = client.flink("list", "-t", "yarn-session", *SOON, "-Dyarn.application.id=application_1_0001", seconds=PATIENCE)
         check_refused(result, "ResourceManager")
+        # Without the keys, and with a bound of its own.
+        result = deploy(client, "--timeout", "5s", seconds=PATIENCE)
+        check_refused(result, "within 5s")
+        assert result.text.count("waiting for it, for up to 120 s") == 1 and address in result.text, result
+        # It is waited for with an open ear.
+        waits = client.start("yarn-session.sh", "-d")
+        waits.wait_text("waiting for it, for up to 120 s")
+        waits.interrupt()
+        assert waits.result(10).code != 0
     finally:
         cluster.up()
     assert not cluster.hdfs.list(f"{cluster.hdfs.home}/.flink")
+
+
+def test_servers_that_come_back(work):
+    """As after a restart: the command goes on where it was."""
+    client, cluster = work.client(), work.cluster
+    for daemon in ("resourcemanager", "namenode"):
+        cluster.signal(daemon, signal.SIGKILL)
+    try:
+        reads = client.start("heddle", "ps")
+        deploys = client.start("yarn-session.sh", "-d", "-jm", "1024", "-tm", "1024", "-nm", work.name)
+        for running, seconds in ((reads, 20), (deploys, 120)):
+            running.wait_text(rf"the ResourceManager at localhost:{cluster.info['ports']['rm']} .*; waiting for it, for up to {seconds} s")
+        deploys.wait_text(rf"the NameNode at localhost:{cluster.info['ports']['nn']} .*; waiting for it, for up to 120 s")
+    finally:
+        cluster.up()
+    assert reads.result().code == 0
+    result = deploys.result().ok()
+    assert result.text.count("waiting for it") == 2, "each is told once"
+    client.run("yarn-session.sh", "-id", result.application, stdin="stop\n").ok()
+
+
+def test_addresses_that_nobody_has(work):
+    """A wrong name stays wrong: no waiting."""
+    client = work.client()
+    for setting in ("yarn.resourcemanager.address=no-such-host.invalid:1", "hadoop.fs.defaultFS=hdfs://no-such-host.invalid:1"):
+        result = deploy(client, f"-Dflink.{setting}", seconds=PATIENCE)
+        check_refused(result, "no-such-host.invalid")
+        assert "waiting for it" not in result.text and result.seconds < 20, result
 
 
 def test_resource_manager_mute(work):
     client, cluster = work.client(), work.cluster
     cluster.signal("resourcemanager", signal.SIGSTOP)
     try:
-        result = deploy(client, seconds=PATIENCE)
+        result = deploy(client, *SOON, seconds=PATIENCE)
     finally:
         cluster.signal("resourcemanager", signal.SIGCONT)
     check_refused(result, "ResourceManager", f"localhost:{cluster.info['ports']['rm']}")
@@ -205,7 +248,7 @@ def test_name_node_down(work):
     before = {app["id"] for app in cluster.yarn.apps()}
     cluster.signal("namenode", signal.SIGKILL)
     try:
-        result = deploy(client, seconds=PATIENCE)
+        result = deploy(client, *SOON, seconds=PATIENCE)
     finally:
         cluster.up()
     check_refused(result, "NameNode", f"localhost:{cluster.info['ports']['nn']}")
@@ -217,7 +260,7 @@ def test_name_node_mute(work):
     before = {app["id"] for app in cluster.yarn.apps()}
     cluster.signal("namenode", signal.SIGSTOP)
     try:
-        result = deploy(client, seconds=PATIENCE)
+        result = deploy(client, *SOON, seconds=PATIENCE)
     finally:
         cluster.signal("namenode", signal.SIGCONT)
     check_refused(result, "NameNode", f"localhost:{cluster.info['ports']['nn']}")

@@ -1,6 +1,6 @@
 //! ApplicationClientProtocol: what clients ask of the ResourceManager.
 
-use hadoop_rpc::{CallOptions, ClientOptions, HadoopConf, RetryPolicy, RpcGroup, Token};
+use hadoop_rpc::{CallOptions, ClientOptions, HadoopConf, OnWait, RetryPolicy, RpcGroup, Token};
 
 use crate::error::{Cause, YarnError};
 use crate::proto::{common, yarn as pb};
@@ -25,6 +25,11 @@ impl ApplicationClient {
     /// A client for the ResourceManagers of the configuration; nothing is sent before the first call.
     pub fn new(conf: &HadoopConf, options: &ClientOptions, retry: RetryPolicy) -> Result<Self, YarnError> {
         Ok(Self { group: resource_manager::group(conf, RmService::Client, options, retry)? })
+    }
+
+    /// The same, and `listener` hears of each failed try that is followed by another.
+    pub fn on_wait(self, listener: OnWait) -> Self {
+        Self { group: self.group.on_wait(listener) }
     }
 
     /// `host:port` of the ResourceManager that answered last (or the first one), for messages.

@@ -1,18 +1,22 @@
 //! The user's Hadoop: configuration, identity, and the clients made of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use flink_model::config::Configuration;
 use flink_model::options;
-use hadoop_fs::Storage;
-use hadoop_rpc::{ClientOptions, Defaults, HadoopConf, Lookup, RetryPolicy, UserIdentity};
-use yarn_api::{ApplicationClient, YarnError};
+use hadoop_fs::{FsError, Patience, Storage};
+use hadoop_rpc::{ClientOptions, Defaults, HadoopConf, Lookup, RetryPolicy, TimeUnit, UserIdentity};
+use yarn_api::{ApplicationClient, RmService, YarnError, resource_managers};
 
 use crate::context::Context;
 use crate::error::Failure;
+use crate::patience::{self, Wait};
 use crate::target::text;
 use crate::variables;
 
+/// Longest pause between two tries, where the configuration says nothing.
+const RETRY: Duration = Duration::from_secs(2);
 /// Deadline of one call to a Hadoop service that a person waits for.
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -23,6 +27,8 @@ pub struct Hadoop {
     pub conf: HadoopConf,
     /// Who calls.
     pub user: UserIdentity,
+    /// How long servers that are not there are waited for.
+    pub wait: Wait,
 }
 
 impl Hadoop {
@@ -58,28 +64,48 @@ impl Hadoop {
                 );
             }
         }
-        Ok(Self { conf, user: context.hadoop_user()? })
+        Ok(Self { conf, user: context.hadoop_user()?, wait: Wait::Reading })
+    }
+
+    /// The same with more or less time for servers that are not there.
+    pub fn waiting(self, wait: Wait) -> Self {
+        Self { wait, ..self }
     }
 
     /// A client of the ResourceManager.
     pub fn yarn(&self) -> Result<ApplicationClient, Failure> {
-        // Of several ResourceManagers one takes the other's place within some seconds, during which both refuse at once. Of a single
-        // one nobody knows when it comes back.
-        let several = self.conf.get_bool("yarn.resourcemanager.ha.enabled", false).unwrap_or_default();
+        const INTERVAL: &str = "yarn.resourcemanager.connect.retry-interval.ms";
+        let known = resource_managers(&self.conf, RmService::Client).map_err(|e| yarn_failure(&e))?;
+        // An address that nobody has set is not waited for.
+        let named = known.iter().any(|endpoint| endpoint.host() != "0.0.0.0");
+        let wait = if named { self.wait } else { Wait::Little };
+        let within = wait.for_resource_manager(&self.conf);
+        let interval = match self.conf.origin(INTERVAL) {
+            Some(_) => self.conf.get_duration(INTERVAL, RETRY, TimeUnit::Millis).unwrap_or(RETRY),
+            None => RETRY,
+        };
         let retry = RetryPolicy {
-            max_attempts: if several { 100 } else { 4 },
-            min_delay: Duration::from_millis(200),
-            max_delay: Duration::from_secs(2),
-            max_elapsed: Duration::from_secs(10),
+            max_attempts: u32::MAX,
+            min_delay: Duration::from_millis(200).min(interval),
+            max_delay: interval,
+            max_elapsed: within,
         };
         let mut options = ClientOptions::simple(self.user.clone());
         options.deadline = DEADLINE;
-        ApplicationClient::new(&self.conf, &options, retry).map_err(|e| yarn_failure(&e))
+        let client = ApplicationClient::new(&self.conf, &options, retry).map_err(|e| yarn_failure(&e))?;
+        Ok(client.on_wait(Arc::new(move |error| patience::tell_rpc(error, within))))
     }
 
     /// The file system that `url` is on; without a URL the default one.
     pub fn storage(&self, url: Option<&str>) -> Result<Storage, Failure> {
-        Storage::open(&self.conf, &self.user, url).map_err(|e| Failure::fs(&e))
+        Storage::open(&self.conf, &self.user, url).map(|fs| self.patient(fs)).map_err(|e| Failure::fs(&e))
+    }
+
+    /// The same file system, and a NameNode that is not there is waited for.
+    pub(crate) fn patient(&self, storage: Storage) -> Storage {
+        let within = self.wait.for_name_node(&self.conf);
+        let tell = Arc::new(move |error: &FsError| patience::tell_fs(error, within));
+        storage.with_patience(Patience { within, tell })
     }
 }
 

@@ -24,7 +24,7 @@ pub mod jar;
 mod java;
 pub mod kill;
 pub mod memory;
-mod patience;
+pub mod patience;
 mod per_job;
 mod program;
 pub mod properties;

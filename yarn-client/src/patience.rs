@@ -1,14 +1,141 @@
-//! Asks for the report of an application again and again, through the absence of a ResourceManager.
+//! How long a ResourceManager or NameNode that is not there is waited for: one that starts anew or fails over is back within a minute.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use hadoop_rpc::Retry;
+use hadoop_fs::FsError;
+use hadoop_rpc::{HadoopConf, Retry, RpcError, TimeUnit};
 use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, ApplicationReport};
 
 use crate::error::Failure;
 use crate::hadoop::yarn_failure;
 use crate::report::Report;
+
+/// What a command is about to do, by which it has more or less time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// It can do without an answer.
+    Little,
+    /// It only reads: somebody sits there and waits.
+    Reading,
+    /// It deploys, or ends something: a restart of the server is no reason to fail.
+    Changing,
+}
+
+/// For ever, for all that it matters.
+const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+impl Wait {
+    /// Where the configuration says nothing.
+    fn usual(self) -> Duration {
+        match self {
+            Self::Little => Duration::from_secs(2),
+            Self::Reading => Duration::from_secs(20),
+            Self::Changing => Duration::from_secs(120),
+        }
+    }
+
+    /// For a ResourceManager: what Hadoop's clients are told where the cluster's configuration tells them, else as long as is usual.
+    pub(crate) fn for_resource_manager(self, conf: &HadoopConf) -> Duration {
+        const KEY: &str = "yarn.resourcemanager.connect.max-wait.ms";
+        match conf.origin(KEY) {
+            Some(_) if self != Self::Little => match conf.get_i64(KEY, 0) {
+                Ok(-1) => FOR_EVER,
+                _ => conf.get_duration(KEY, self.usual(), TimeUnit::Millis).unwrap_or(self.usual()),
+            },
+            _ => self.usual(),
+        }
+    }
+
+    /// For a NameNode, likewise.
+    pub(crate) fn for_name_node(self, conf: &HadoopConf) -> Duration {
+        if self == Self::Little {
+            return self.usual();
+        }
+        let number = |key: &str, usual: u32| {
+            conf.get_i64(key, usual.into()).ok().and_then(|n| u32::try_from(n).ok()).unwrap_or(usual)
+        };
+        let millis = |key: &str, usual: u64| {
+            conf.get_duration(key, Duration::from_millis(usual), TimeUnit::Millis)
+                .unwrap_or(Duration::from_millis(usual))
+        };
+        if conf.get_bool("dfs.client.retry.policy.enabled", false).unwrap_or_default() {
+            let spec = conf.get_or("dfs.client.retry.policy.spec", RETRY_SPEC).unwrap_or_default();
+            return retry_spec(&spec).unwrap_or(self.usual());
+        }
+        if conf.origin("ipc.client.connect.max.retries").is_some() {
+            let retries = number("ipc.client.connect.max.retries", 10);
+            return millis("ipc.client.connect.retry.interval", 1000) * retries;
+        }
+        if conf.origin("dfs.client.failover.max.attempts").is_some() {
+            let base = millis("dfs.client.failover.sleep.base.millis", 500);
+            let most = millis("dfs.client.failover.sleep.max.millis", 15000);
+            let attempts = number("dfs.client.failover.max.attempts", 15).min(1000);
+            let sleep = |attempt: u32| base.saturating_mul(1 << attempt.min(16)).min(most);
+            return (0..attempts).map(sleep).sum();
+        }
+        self.usual()
+    }
+}
+
+/// What Hadoop takes for `dfs.client.retry.policy.spec`.
+const RETRY_SPEC: &str = "10000,6,60000,10";
+
+/// The time that pairs of a pause in milliseconds and a number of tries take in all.
+fn retry_spec(spec: &str) -> Option<Duration> {
+    let numbers: Vec<u64> = spec.split(',').map(|n| n.trim().parse().ok()).collect::<Option<_>>()?;
+    let pairs = numbers.chunks_exact(2);
+    if !pairs.remainder().is_empty() || numbers.is_empty() {
+        return None;
+    }
+    let millis = pairs.fold(0u64, |sum, pair| match pair {
+        [pause, tries] => sum.saturating_add(pause.saturating_mul(*tries)),
+        _ => sum,
+    });
+    Some(Duration::from_millis(millis))
+}
+
+/// Told for people.
+type Listener = Box<dyn Fn(&str) + Send + Sync>;
+
+static LISTENER: OnceLock<Listener> = OnceLock::new();
+/// Servers of which it was said that they are waited for.
+static TOLD: Mutex<Option<HashSet<String>>> = Mutex::new(None);
+
+/// Who hears, once for each server, that it is waited for: the first one who is named here.
+pub fn tell_waits(listener: impl Fn(&str) + Send + Sync + 'static) {
+    let _ = LISTENER.set(Box::new(listener));
+}
+
+fn tell(server: &str, why: &str, within: Duration) {
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if !told.get_or_insert_default().insert(server.to_owned()) {
+        return;
+    }
+    drop(told);
+    if let Some(listener) = LISTENER.get() {
+        let long =
+            if within >= FOR_EVER { String::new() } else { format!(", for up to {} s", within.as_secs()) };
+        listener(&format!("the {server} does not answer ({why}); waiting for it{long}"));
+    }
+}
+
+/// Tells that a ResourceManager is waited for.
+pub(crate) fn tell_rpc(error: &RpcError, within: Duration) {
+    // An answer of the server, as of one that is not the active one, is no silence.
+    if error.remote().is_none() {
+        tell(&format!("ResourceManager at {}", error.address()), &error.kind().to_string(), within);
+    }
+}
+
+/// Tells that a NameNode is waited for.
+pub(crate) fn tell_fs(error: &FsError, within: Duration) {
+    let server = error.server();
+    let server = server.strip_prefix("NameNode ").map_or(server.to_owned(), |at| format!("NameNode at {at}"));
+    tell(&server, error.detail(), within);
+}
 
 /// How often a silence is mentioned.
 const REMIND: Duration = Duration::from_secs(30);
@@ -48,6 +175,44 @@ impl Patience {
                 Ok(None)
             }
             Err(e) => Err(yarn_failure(&e)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waits(pairs: &[(&str, &str)]) -> [[u64; 2]; 2] {
+        let conf = HadoopConf::from_map(pairs.iter().copied());
+        [Wait::Reading, Wait::Changing]
+            .map(|wait| [wait.for_resource_manager(&conf).as_secs(), wait.for_name_node(&conf).as_secs()])
+    }
+
+    #[test]
+    fn the_keys_of_the_cluster_count_and_else_what_is_usual() {
+        assert_eq!(waits(&[]), [[20, 20], [120, 120]]);
+        let max_wait = "yarn.resourcemanager.connect.max-wait.ms";
+        assert_eq!(waits(&[(max_wait, "3000")]), [[3, 20], [3, 120]]);
+        assert_eq!(waits(&[(max_wait, "1m")]), [[60, 20], [60, 120]]);
+        assert_eq!(waits(&[(max_wait, "-1")])[0][0], FOR_EVER.as_secs());
+        assert_eq!(waits(&[(max_wait, "nonsense")]), [[20, 20], [120, 120]]);
+        let retries = ("ipc.client.connect.max.retries", "7");
+        assert_eq!(waits(&[retries]), [[20, 7], [120, 7]]);
+        assert_eq!(waits(&[retries, ("ipc.client.connect.retry.interval", "3s")])[0][1], 21);
+        let enabled = ("dfs.client.retry.policy.enabled", "true");
+        assert_eq!(waits(&[enabled, retries])[0][1], 660, "10 s six times, 60 s ten times");
+        assert_eq!(waits(&[enabled, ("dfs.client.retry.policy.spec", "1000,5")])[0][1], 5);
+        assert_eq!(waits(&[("dfs.client.failover.max.attempts", "4")])[0][1], 7, "0.5 + 1 + 2 + 4 s");
+        let little = Wait::Little.for_resource_manager(&HadoopConf::from_map([(max_wait, "900000")]));
+        assert_eq!(little.as_secs(), 2);
+    }
+
+    #[test]
+    fn specifications_of_tries() {
+        assert_eq!(retry_spec(" 10, 2,30,4 "), Some(Duration::from_millis(140)));
+        for bad in ["", "10", "a,b", "1,2,3"] {
+            assert_eq!(retry_spec(bad), None, "{bad}");
         }
     }
 }

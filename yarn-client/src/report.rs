@@ -8,6 +8,13 @@ pub trait Report: Send + Sync {
     /// Something to know that does not stop the deployment.
     fn warn(&self, text: &str);
 
+    /// Something that changes all the time, shown in the place of what was shown there before; an empty text takes it away. False where it
+    /// cannot be shown in place.
+    fn in_place(&self, text: &str) -> bool {
+        let _ = text;
+        false
+    }
+
     /// `files` of `bytes` in all are about to be uploaded.
     fn upload_begins(&self, files: usize, bytes: u64) {
         let _ = (files, bytes);

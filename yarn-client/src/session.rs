@@ -21,8 +21,6 @@ use crate::target::{RestAddress, report_address};
 const POLL: Duration = Duration::from_secs(1);
 /// Until a terminal is read again after the end of its input: one that is gone for good has nothing but ends.
 const AFTER_EOF: Duration = Duration::from_millis(500);
-/// A ResourceManager that is silent for this long is told of.
-const UNKNOWN_FOR: Duration = Duration::from_secs(15);
 /// A session that was told to stop has this long until it is killed.
 const STOP_WITHIN: Duration = Duration::from_secs(30);
 
@@ -88,11 +86,8 @@ impl Attached<'_> {
                 "the session was left as it is: `yarn-session.sh -id {}` attaches to it again",
                 self.id
             );
-            return Err(Failure::new(format!(
-                "the ResourceManager has told nothing of {} for 15 s",
-                self.id
-            ))
-            .hint(again));
+            return Err(Failure::new(format!("the ResourceManager tells nothing of {} any more", self.id))
+                .hint(again));
         }
         if end != End::Over {
             self.stop(report).await?;
@@ -116,7 +111,6 @@ impl Attached<'_> {
         let commands = || BufReader::new(tokio::io::stdin()).lines();
         let (mut lines, mut not_before) = (Some(commands()), Instant::now());
         let mut ticks = tokio::time::interval(POLL);
-        let mut silent_since: Option<Instant> = None;
         loop {
             tokio::select! {
                 cause = interrupt.raised() => return End::Interrupted(cause),
@@ -132,7 +126,8 @@ impl Attached<'_> {
                         not_before = Instant::now() + AFTER_EOF;
                     }
                 },
-                _ = ticks.tick() => match self.yarn.application_report(self.id).await {
+                // A ResourceManager that is not there is waited for; the person is heard meanwhile.
+                answer = async { ticks.tick().await; self.yarn.application_report(self.id).await } => match answer {
                     Ok(found) if found.state.is_final() => {
                         if ended_well(&found, End::Over) {
                             report.info(&format!("The session {} has ended.", self.id));
@@ -141,14 +136,11 @@ impl Attached<'_> {
                         }
                         return End::Over;
                     }
-                    Ok(_) => silent_since = None,
+                    Ok(_) => {}
                     Err(e) if e.is_remote(RemoteKind::ApplicationNotFound) => return End::Unknown,
                     Err(error) => {
                         tracing::debug!(%error, "no report");
-                        let since = *silent_since.get_or_insert_with(Instant::now);
-                        if since.elapsed() > UNKNOWN_FOR {
-                            return End::Unknown;
-                        }
+                        return End::Unknown;
                     }
                 },
             }

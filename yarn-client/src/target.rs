@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::hadoop::{Hadoop, yarn_failure};
 use crate::janitor;
+use crate::patience::Wait;
 use crate::properties;
 use crate::report::Report;
 use crate::rest::Probe;
@@ -162,8 +163,19 @@ pub fn properties_file(configuration: &Configuration, context: &Context) -> Path
     properties::location(text(configuration, &options::PROPERTIES_FILE_LOCATION).as_deref(), &context.user)
 }
 
-/// Finds out where the chosen cluster can be spoken to; asks the ResourceManager where it has to.
+/// Finds out where the chosen cluster can be spoken to, for a command that changes something; asks the ResourceManager where it has to.
 pub async fn locate(
+    target: Target,
+    configuration: &Configuration,
+    context: &Context,
+    report: &dyn Report,
+) -> Result<Cluster, Failure> {
+    locate_waiting(Wait::Changing, target, configuration, context, report).await
+}
+
+/// The same with more or less time for a ResourceManager that is not there.
+pub async fn locate_waiting(
+    wait: Wait,
     target: Target,
     configuration: &Configuration,
     context: &Context,
@@ -174,7 +186,7 @@ pub async fn locate(
         Target::Assumed(address) => return Ok(Cluster { address, application: None, assumed: true }),
         Target::Application { id, from_file } => (id, from_file),
     };
-    let hadoop = Hadoop::load(context, configuration)?;
+    let hadoop = Hadoop::load(context, configuration)?.waiting(wait);
     let yarn = hadoop.yarn()?;
     let found = application_report(&yarn, id).await;
     if found.as_ref().is_ok_and(|report| report.state.is_final()) {

@@ -32,7 +32,8 @@ const CASES: &[(&str, &str)] = &[
 
 /// Runs the binary under the name of `line`'s first word, in surroundings that it knows nothing else of.
 fn result(dir: &Path, line: &str) -> String {
-    let words: Vec<String> = line.split(' ').map(|w| w.replace("{dir}", &dir.display().to_string())).collect();
+    let words: Vec<String> =
+        line.split(' ').map(|w| w.replace("{dir}", &dir.display().to_string())).collect();
     let done = Command::new(dir.join("bin").join(&words[0]))
         .args(&words[1..])
         .env_clear()

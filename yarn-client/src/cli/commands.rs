@@ -21,6 +21,7 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::hadoop::{Hadoop, yarn_failure};
 use crate::interrupt::{self, Cause, Interrupt, Signal};
+use crate::patience::Wait;
 use crate::properties::{self, SessionFile};
 use crate::report::{Output, Report};
 use crate::session::Attached;
@@ -75,27 +76,32 @@ async fn perform(
             programs::application(context, shared_console, &options, timing).await
         }
         Verb::List(options) => {
-            let (cluster, configuration) = find_cluster(context, console, &options.cluster).await?;
+            let (cluster, configuration) =
+                find_cluster(Wait::Reading, context, console, &options.cluster).await?;
             let done = rest::list(&cluster, &configuration, &options, console).await;
             answer(console, &cluster, done)
         }
         Verb::Cancel(options) => {
-            let (cluster, configuration) = find_cluster(context, console, &options.cluster).await?;
+            let (cluster, configuration) =
+                find_cluster(Wait::Changing, context, console, &options.cluster).await?;
             let done = rest::cancel(&cluster, &configuration, &options, console).await;
             answer(console, &cluster, done)
         }
         Verb::Stop(options) => {
-            let (cluster, configuration) = find_cluster(context, console, &options.cluster).await?;
+            let (cluster, configuration) =
+                find_cluster(Wait::Changing, context, console, &options.cluster).await?;
             let done = rest::stop(&cluster, &configuration, &options, console).await;
             answer(console, &cluster, done)
         }
         Verb::Savepoint(options) => {
-            let (cluster, configuration) = find_cluster(context, console, &options.cluster).await?;
+            let (cluster, configuration) =
+                find_cluster(Wait::Changing, context, console, &options.cluster).await?;
             let done = rest::savepoint(&cluster, &configuration, &options, console).await;
             answer(console, &cluster, done)
         }
         Verb::Checkpoint(options) => {
-            let (cluster, configuration) = find_cluster(context, console, &options.cluster).await?;
+            let (cluster, configuration) =
+                find_cluster(Wait::Changing, context, console, &options.cluster).await?;
             let done = rest::checkpoint(&cluster, &configuration, &options, console).await;
             answer(console, &cluster, done)
         }
@@ -125,6 +131,7 @@ fn answer(
 
 /// The cluster that a command on jobs means, and the configuration that its options make.
 async fn find_cluster(
+    wait: Wait,
     context: &Context,
     console: &Console,
     options: &ClusterOptions,
@@ -134,7 +141,7 @@ async fn find_cluster(
     warn(console, warnings.iter().chain(&settings.warnings));
     settings.apply(&mut configuration);
     let target = target::choose(options.job_manager.as_deref(), &mut configuration, context, console)?;
-    let cluster = target::locate(target, &configuration, context, console).await?;
+    let cluster = target::locate_waiting(wait, target, &configuration, context, console).await?;
     Ok((cluster, configuration))
 }
 
@@ -210,7 +217,7 @@ async fn attach(
 ) -> Result<Exit, Failure> {
     let id = target::parse_id(id)?;
     let properties = target::properties_file(configuration, context);
-    let yarn = Hadoop::load(context, configuration)?.yarn()?;
+    let yarn = Hadoop::load(context, configuration)?.waiting(Wait::Changing).yarn()?;
     let address = target::application_address(&yarn, id).await?;
     console.info(&format!("Found Web Interface {address} of application '{id}'."));
     console.answer(Value::Object(told(Some(id), Some(&address))));

@@ -18,6 +18,8 @@ pub(crate) struct Console {
     /// Whether the locale has the signs of a tree, and dots that are one letter.
     unicode: bool,
     progress: Mutex<Option<Upload>>,
+    /// What is shown in place.
+    place: Mutex<Option<ProgressBar>>,
     /// A program reads stdout: it gets one JSON value and nothing else.
     json: AtomicBool,
     answer: Mutex<Answer>,
@@ -51,6 +53,7 @@ impl Console {
         Self {
             unicode,
             progress: Mutex::new(None),
+            place: Mutex::new(None),
             json: AtomicBool::new(false),
             answer: Mutex::new(Answer::None),
             lost: Mutex::new(None),
@@ -110,9 +113,12 @@ impl Console {
     fn line(&self, stream: &mut dyn Write, text: &str) -> io::Result<()> {
         let text = &if self.unicode { Cow::Borrowed(text) } else { ascii(text) };
         let mut write = || writeln!(stream, "{text}").and_then(|()| stream.flush());
-        match self.progress.lock().ok().as_deref() {
-            Some(Some(upload)) => upload.bar.suspend(write),
-            _ => write(),
+        let bar =
+            self.progress.lock().ok().and_then(|upload| upload.as_ref().map(|upload| upload.bar.clone()));
+        let place = self.place.lock().ok().and_then(|place| place.clone());
+        match bar.or(place) {
+            Some(bar) => bar.suspend(write),
+            None => write(),
         }
     }
 
@@ -190,6 +196,28 @@ impl Report for Console {
 
     fn warn(&self, text: &str) {
         self.log("WARN", text);
+    }
+
+    fn in_place(&self, text: &str) -> bool {
+        if !std::io::stderr().is_terminal() {
+            return false;
+        }
+        let Ok(mut place) = self.place.lock() else { return false };
+        if text.is_empty() {
+            if let Some(bar) = place.take() {
+                bar.finish_and_clear();
+            }
+            return true;
+        }
+        let bar = place.get_or_insert_with(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        bar.set_message(text.to_owned());
+        true
     }
 
     fn upload_begins(&self, files: usize, bytes: u64) {

@@ -32,7 +32,7 @@ use crate::hadoop::{Hadoop, yarn_failure};
 use crate::interrupt::Interrupt;
 use crate::janitor;
 use crate::memory::Limits;
-use crate::patience::Patience;
+use crate::patience::{Patience, Wait};
 use crate::report::Report;
 use crate::rest::{Answer, Probe};
 use crate::target::RestAddress;
@@ -42,7 +42,7 @@ use prepare::Prepared;
 use submission::Known;
 use submit::InlineFiles;
 use undo::Undo;
-use watch::{Progress, Reached, Watch, reached};
+use watch::{News, Progress, Reached, Since, Watch, is_ready, reached};
 
 pub(crate) use ground::{PRIVATE_STORE, SHARED_STORE};
 pub use order::{Deployment, Order, Program, Purpose};
@@ -68,10 +68,19 @@ pub async fn deploy(
     interrupt: &Interrupt,
 ) -> Result<Deployment, Failure> {
     let prepared = Prepared::new(order, &*report)?;
-    let hadoop = Hadoop::load(&prepared.context, &prepared.configuration)?;
+    let hadoop = Hadoop::load(&prepared.context, &prepared.configuration)?.waiting(Wait::Changing);
     let yarn = hadoop.yarn()?;
     prepared.timing.configured();
-    let asked = interrupt.unless_raised(submission::find(&prepared, &yarn)).await;
+    let find = submission::find(&prepared, &yarn);
+    let find = async {
+        match prepared.within {
+            None => find.await,
+            Some(within) => {
+                tokio::time::timeout(within, find).await.unwrap_or_else(|_| Err(too_late(within)))
+            }
+        }
+    };
+    let asked = interrupt.unless_raised(find).await;
     if let Some(known) = asked.map_err(|cause| Failure::interrupted(cause, "nothing was started"))?? {
         let (Known::Alive(id) | Known::Succeeded(id)) = known;
         let work = known_deployment(&prepared, known, yarn, &*report);
@@ -83,13 +92,9 @@ pub async fn deploy(
         let bring_up = bring_up(&prepared, hadoop, yarn.clone(), &undo, &report);
         match prepared.within {
             None => bring_up.await,
-            Some(within) => tokio::time::timeout(within, bring_up).await.unwrap_or_else(|_| {
-                Err(Failure::new(format!(
-                    "the cluster was not ready within {within:?}: the deployment was given up"
-                ))
-                .hint("nothing is left of it; a longer --timeout waits longer")
-                .retry_if(true))
-            }),
+            Some(within) => {
+                tokio::time::timeout(within, bring_up).await.unwrap_or_else(|_| Err(too_late(within)))
+            }
         }
     };
     let mut why = "the client gave up the deployment".to_owned();
@@ -107,6 +112,12 @@ pub async fn deploy(
     undo.run(&why, &*report).await;
     submission::forget(&prepared);
     Err(failure)
+}
+
+fn too_late(within: Duration) -> Failure {
+    Failure::new(format!("the cluster was not ready within {within:?}: the deployment was given up"))
+        .hint("nothing is left of it; a longer --timeout waits longer")
+        .retry_if(true)
 }
 
 /// What [`deploy`] would do. The ResourceManager gives an application id away for it; nothing else changes.
@@ -264,6 +275,15 @@ async fn known_deployment(
     })
 }
 
+/// Takes away what is shown in place, at the end.
+struct InPlace<'a>(&'a dyn Report);
+
+impl Drop for InPlace<'_> {
+    fn drop(&mut self) {
+        self.0.in_place("");
+    }
+}
+
 /// Follows the application until it can be spoken to (none: its program has ended well already), or (the inner error) has failed.
 /// `early`: it may run, for YARN, before its REST interface is up.
 async fn wait(
@@ -280,7 +300,9 @@ async fn wait(
     let mut pause = POLL.0;
     let mut patience = Patience::new(SILENCE);
     let mut marks = Marks::default();
+    let _place = InPlace(report);
     let mut listening: Option<(Probe, Instant)> = None;
+    let mut ready: Option<Instant> = None;
     loop {
         let Some(found) = patience.report(yarn, id, report).await? else {
             tokio::time::sleep(POLL.1).await;
@@ -288,8 +310,15 @@ async fn wait(
         };
         marks.saw(found.state, timing.elapsed());
         let (progress, news) = watch.step(&found, begin.elapsed());
-        for text in news {
-            report.info(&text);
+        for news in news {
+            match news {
+                News::Line(text) => report.info(&text),
+                News::Moved { text, short, due } => {
+                    if !report.in_place(&short) && due {
+                        report.info(&text);
+                    }
+                }
+            }
         }
         match progress {
             // Its first answer costs a JobManager a moment: no need to ask for it.
@@ -301,8 +330,12 @@ async fn wait(
             Progress::Running(address) => {
                 listening = listening.filter(|(probe, _)| *probe.address() == address);
                 let (probe, since) = listening.get_or_insert_with(|| (Probe::new(&address), Instant::now()));
+                if ready.is_none() && is_ready(&found) {
+                    ready = Some(Instant::now());
+                }
                 let answer = probe.within(POLL.1).await;
-                match reached(answer, &address, since.elapsed()) {
+                let since = Since { running: since.elapsed(), ready: ready.map(|at| at.elapsed()) };
+                match reached(answer, &address, since) {
                     Reached::NotYet => {
                         if answer == Answer::OutOfReach {
                             tokio::time::sleep(POLL.1).await;

@@ -9,12 +9,16 @@ use crate::error::Failure;
 use crate::rest::Answer;
 use crate::target::{RestAddress, report_address};
 
+/// How often a reason that only its figures change is told again where it cannot be shown in place.
+const REPEAT_EVERY: Duration = Duration::from_secs(60);
 /// How often Flink's client says that it takes long.
 const REMIND_EVERY: Duration = Duration::from_secs(60);
-/// A JobManager that does not answer for this long after YARN has the application running is no longer waited for.
+/// A JobManager that does not answer for this long after it was ready is no longer waited for.
 const ANSWER_WITHIN: Duration = Duration::from_secs(180);
 /// The same where its machine cannot be reached from here, which waiting does not change.
 const REACH_WITHIN: Duration = Duration::from_secs(15);
+/// For a JobManager to get ready once YARN has the application running, which it can be long before.
+const READY_WITHIN: Duration = Duration::from_secs(600);
 
 /// Follows an application from its submission on.
 #[derive(Debug, Default)]
@@ -22,8 +26,22 @@ pub(crate) struct Watch {
     /// It runs a program of its own, with which it ends.
     ends_with_program: bool,
     state: Option<ApplicationState>,
+    /// Why it waits, without what moves.
+    kind: String,
     reason: String,
+    /// When the reason was last told as a line.
+    reason_told: Duration,
     reminders: u32,
+}
+
+/// Something to tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum News {
+    /// It is new.
+    Line(String),
+    /// What is known already, with other figures: to be shown in place, else as a line if that is `due`.
+    /// `short` is for the place: without what is known.
+    Moved { text: String, short: String, due: bool },
 }
 
 /// What a report means.
@@ -50,19 +68,35 @@ pub(crate) enum Reached {
     GivenUp(String),
 }
 
-/// Judges the last try to speak to the JobManager at `address` of an application that has been running `running` long.
-pub(crate) fn reached(answer: Answer, address: &RestAddress, running: Duration) -> Reached {
+/// For how long things have been as they are.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Since {
+    /// Since YARN has the application running.
+    pub(crate) running: Duration,
+    /// Since the ApplicationMaster says that its JobManager is ready; none: it does not yet.
+    pub(crate) ready: Option<Duration>,
+}
+
+/// Judges the last try to speak to the JobManager at `address`.
+pub(crate) fn reached(answer: Answer, address: &RestAddress, since: Since) -> Reached {
     let (patience, why) = match answer {
         Answer::Ready => return Reached::Ready,
         Answer::NotYet => (ANSWER_WITHIN, "does not answer"),
         Answer::OutOfReach => (REACH_WITHIN, "cannot be reached from this machine"),
     };
-    if running < patience {
-        return Reached::NotYet;
-    }
+    let why = match since.ready {
+        Some(ready) if ready >= patience => why,
+        None if since.running >= READY_WITHIN => "does not get ready",
+        _ => return Reached::NotYet,
+    };
     Reached::GivenUp(format!(
         "YARN says that the application runs, but its JobManager at {address} {why}: it is no longer waited for"
     ))
+}
+
+/// Whether the ApplicationMaster says in its heartbeats that its JobManager is ready: by the progress, which is 0 until then.
+pub(crate) fn is_ready(found: &ApplicationReport) -> bool {
+    found.progress > 0.0
 }
 
 impl Watch {
@@ -72,7 +106,7 @@ impl Watch {
     }
 
     /// Takes in the report that came `elapsed` after the submission; gives what it means and what is new to tell.
-    pub(crate) fn step(&mut self, found: &ApplicationReport, elapsed: Duration) -> (Progress, Vec<String>) {
+    pub(crate) fn step(&mut self, found: &ApplicationReport, elapsed: Duration) -> (Progress, Vec<News>) {
         let mut tell = Vec::new();
         match found.state {
             ApplicationState::Failed | ApplicationState::Killed => {
@@ -98,30 +132,42 @@ impl Watch {
             }
             state => {
                 if self.state != Some(state) {
-                    tell.push(format!("Deploying cluster, current state {state}"));
+                    tell.push(News::Line(format!("Deploying cluster, current state {state}")));
                 }
             }
         }
         self.state = Some(found.state);
         let reason = diagnostics::waiting_reason(found.diagnostics.as_deref().unwrap_or_default());
         if !reason.is_empty() && reason != self.reason && found.state == ApplicationState::Accepted {
-            tell.push(format!("YARN says: {reason}"));
+            let kind = diagnostics::kind_of_reason(&reason);
+            if kind == self.kind {
+                let due = elapsed >= self.reason_told + REPEAT_EVERY;
+                if due {
+                    self.reason_told = elapsed;
+                }
+                let short = format!("YARN: {}", diagnostics::moving_part(&reason));
+                tell.push(News::Moved { text: format!("YARN says: {reason}"), short, due });
+            } else {
+                tell.push(News::Line(format!("YARN says: {}", diagnostics::without_last_node(&reason))));
+                self.reason_told = elapsed;
+                self.kind = kind;
+            }
             self.reason = reason;
         }
         tell.extend(self.remind(elapsed));
         (Progress::Waiting, tell)
     }
 
-    fn remind(&mut self, elapsed: Duration) -> Option<String> {
+    fn remind(&mut self, elapsed: Duration) -> Option<News> {
         let due = u32::try_from(elapsed.as_secs() / REMIND_EVERY.as_secs()).unwrap_or(u32::MAX);
         if due <= self.reminders {
             return None;
         }
         self.reminders = due;
-        Some(format!(
+        Some(News::Line(format!(
             "Deployment took more than {} seconds. Please check if the requested resources are available in the YARN cluster",
             elapsed.as_secs()
-        ))
+        )))
     }
 }
 
@@ -194,6 +240,11 @@ mod tests {
         ] {
             told.extend(watch.step(&report(state, text), Duration::from_secs(seconds)).1);
         }
+        let line = |news| match news {
+            News::Line(text) => text,
+            moved => panic!("{moved:?}"),
+        };
+        let told: Vec<_> = told.into_iter().map(line).collect();
         assert_eq!(
             told,
             [
@@ -208,9 +259,42 @@ mod tests {
     }
 
     #[test]
+    fn figures_that_move_are_no_news() {
+        let mut watch = Watch::default();
+        let mut lines = Vec::new();
+        let mut moved = 0;
+        // Four times a second for five minutes.
+        for tick in 0..1200u64 {
+            let text = format!(
+                "Application is Activated, waiting for resources to be assigned for AM.  Last Node which was processed for the application : \
+                 h:{} ( Partition : [], Total resource : <memory:8192, vCores:16>, Available resource : <memory:{}, vCores:1> ).",
+                tick % 2,
+                tick % 7
+            );
+            let at = Duration::from_millis(tick * 250);
+            for news in watch.step(&report(ApplicationState::Accepted, &text), at).1 {
+                match news {
+                    News::Line(text) => lines.push(text),
+                    News::Moved { due: true, text, .. } => lines.push(text),
+                    News::Moved { .. } => moved += 1,
+                }
+            }
+        }
+        lines.retain(|line| line.starts_with("YARN says: "));
+        assert_eq!(lines.len(), 5, "{lines:?}");
+        assert_eq!(
+            lines[0],
+            "YARN says: Application is Activated, waiting for resources to be assigned for AM"
+        );
+        assert!(lines[1].contains("Last Node") && moved > 1000, "{lines:?} {moved}");
+    }
+
+    #[test]
     fn a_jobmanager_is_waited_for_but_not_for_ever() {
         let address = RestAddress { host: "h".into(), port: 1 };
-        let after = |answer, seconds| reached(answer, &address, Duration::from_secs(seconds));
+        let ready =
+            |seconds| Since { running: Duration::from_secs(500), ready: Some(Duration::from_secs(seconds)) };
+        let after = |answer, seconds| reached(answer, &address, ready(seconds));
         assert_eq!(after(Answer::Ready, 1000), Reached::Ready);
         assert_eq!(after(Answer::NotYet, 179), Reached::NotYet);
         assert!(
@@ -220,6 +304,17 @@ mod tests {
         assert!(
             matches!(after(Answer::OutOfReach, 15), Reached::GivenUp(text) if text.contains("this machine"))
         );
+        // The clock starts when it is ready, not when YARN has the application running.
+        let starting = |answer, seconds| {
+            reached(answer, &address, Since { running: Duration::from_secs(seconds), ready: None })
+        };
+        for answer in [Answer::NotYet, Answer::OutOfReach] {
+            assert_eq!(starting(answer, 599), Reached::NotYet);
+            assert!(
+                matches!(starting(answer, 600), Reached::GivenUp(text) if text.contains("does not get ready"))
+            );
+        }
+        assert_eq!(starting(Answer::Ready, 0), Reached::Ready);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::context::{Context, FlinkHome};
 use crate::deploy::{self, is_remote, without_scheme};
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
+use crate::patience::Wait;
 use crate::setup::{load_configuration, release_of};
 use crate::target::text as text_of;
 use crate::variables;
@@ -160,6 +161,8 @@ async fn limits_of(
         return Ok(Limits::of_files(&hadoop.conf));
     }
     let ask = async {
+        // It can do without.
+        let hadoop = hadoop.clone().waiting(Wait::Little);
         let yarn = hadoop.yarn()?;
         deploy::limits(&hadoop, &yarn).await
     };

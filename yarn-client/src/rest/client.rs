@@ -66,7 +66,8 @@ impl RestClient {
     pub fn new(address: &RestAddress, limits: Limits) -> Result<Self, RestError> {
         let http = reqwest::Client::builder()
             .no_proxy()
-            .connect_timeout(limits.call.min(Duration::from_secs(10)))
+            // Shorter than the call: what takes longer has reached the machine and is not answered.
+            .connect_timeout((limits.call * 3 / 4).min(Duration::from_secs(10)))
             .tcp_nodelay(true)
             // Plain HTTP only: reading the system's certificates would take longer than the call.
             .tls_certs_only([])

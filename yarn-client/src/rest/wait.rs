@@ -16,7 +16,7 @@ const TRY: Duration = Duration::from_secs(2);
 pub(crate) enum Answer {
     /// Somebody answers.
     Ready,
-    /// Nobody listens there yet, or a JobManager without a leader.
+    /// Nobody listens there yet, or a JobManager without a leader, or one that is too busy to answer.
     NotYet,
     /// From this machine the address cannot be reached, or not found.
     OutOfReach,
@@ -26,11 +26,9 @@ impl Answer {
     fn of(tried: &Result<(), RestError>) -> Self {
         match tried {
             Err(RestError::Connect { refused: true, .. } | RestError::Unavailable { .. }) => Self::NotYet,
-            // It was there and went away, or is too busy to answer.
-            Err(RestError::Broken { .. }) => Self::NotYet,
-            Err(RestError::Connect { .. } | RestError::Deadline { .. } | RestError::Local(_)) => {
-                Self::OutOfReach
-            }
+            // It was there and went away, or is too busy to answer: the time to connect is shorter than that for an answer.
+            Err(RestError::Broken { .. } | RestError::Deadline { .. }) => Self::NotYet,
+            Err(RestError::Connect { .. } | RestError::Local(_)) => Self::OutOfReach,
             _ => Self::Ready,
         }
     }
@@ -97,6 +95,14 @@ mod tests {
         };
         let (answer, ()) = tokio::join!(probe.within(Duration::from_secs(20)), opened);
         assert_eq!(answer, Answer::Ready);
+    }
+
+    #[tokio::test]
+    async fn one_that_takes_connections_and_does_not_answer_is_waited_for() {
+        // As a stopped process: the system takes the connection.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let probe = Probe::new(&address(&listener));
+        assert_eq!(probe.within(Duration::ZERO).await, Answer::NotYet);
     }
 
     #[tokio::test]
