@@ -211,9 +211,10 @@ def test_servers_that_come_back(work):
     for daemon in ("resourcemanager", "namenode"):
         cluster.signal(daemon, signal.SIGKILL)
     try:
-        reads = client.start("heddle", "ps")
+        # Its 20 s may be too little for a ResourceManager that starts on a machine that others use too.
+        reads = client.start("heddle", "ps", "-Dflink.yarn.resourcemanager.connect.max-wait.ms=100000")
         deploys = client.start("yarn-session.sh", "-d", "-jm", "1024", "-tm", "1024", "-nm", work.name)
-        for running, seconds in ((reads, 20), (deploys, 120)):
+        for running, seconds in ((reads, 100), (deploys, 120)):
             running.wait_text(rf"the ResourceManager at localhost:{cluster.info['ports']['rm']} .*; waiting for it, for up to {seconds} s")
         deploys.wait_text(rf"the NameNode at localhost:{cluster.info['ports']['nn']} .*; waiting for it, for up to 120 s")
     finally:
