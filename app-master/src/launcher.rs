@@ -33,7 +33,7 @@ const START_DELAY: Duration = Duration::from_millis(300);
 #[derive(Debug, thiserror::Error)]
 pub enum LauncherError {
     /// A local resource.
-    #[error("am.json: local resource '{key}': {source}")]
+    #[error("heddle-am.json: local resource '{key}': {source}")]
     Resource {
         /// Its key.
         key: String,
@@ -41,7 +41,7 @@ pub enum LauncherError {
         source: ParseUrlError,
     },
     /// An access list.
-    #[error("am.json: access lists: {0}")]
+    #[error("heddle-am.json: access lists: {0}")]
     Acl(#[from] UnknownName),
     /// A file that TaskManagers get.
     #[error("cannot read {} for the TaskManagers: {source}", path.display())]

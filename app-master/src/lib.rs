@@ -3,9 +3,13 @@
 //! Decisions are pure ([`ledger`], [`submission::policy`], `am::brain`, `am::end`); effects are at the edge: [`bridge`] to the JobManager's JVM,
 //! [`control`] to the taskrunners, [`launcher`] to the NodeManagers, [`rest`] to Flink, [`submission::attendance`] to the client.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods))] // tests lay out directories of their own
+
 pub mod am;
 pub mod archive;
 pub mod bridge;
+#[cfg(test)]
+mod canary_tests;
 pub mod control;
 pub mod failure;
 pub mod jobmanager;

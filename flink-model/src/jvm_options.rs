@@ -23,6 +23,11 @@ pub enum JvmOptionsError {
     Value(#[from] ValueError),
 }
 
+/// Configuration of log4j in the working directory.
+pub const LOG4J_FILE: &str = "log4j.properties";
+/// Configuration of logback there.
+pub const LOGBACK_FILE: &str = "logback.xml";
+
 /// How Flink's JVMs log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Logging {
@@ -39,8 +44,8 @@ impl Logging {
     /// Picks by the names in the configuration directory. log4j wins, as in Flink.
     pub fn discover<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         names.into_iter().fold(Self::Unconfigured, |found, name| match name {
-            "log4j.properties" => Self::Log4j,
-            "logback.xml" if found == Self::Unconfigured => Self::Logback,
+            LOG4J_FILE => Self::Log4j,
+            LOGBACK_FILE if found == Self::Unconfigured => Self::Logback,
             _ => found,
         })
     }
@@ -48,8 +53,8 @@ impl Logging {
     /// Name of the file to ship.
     pub fn file_name(self) -> Option<&'static str> {
         match self {
-            Self::Log4j => Some("log4j.properties"),
-            Self::Logback => Some("logback.xml"),
+            Self::Log4j => Some(LOG4J_FILE),
+            Self::Logback => Some(LOGBACK_FILE),
             Self::Unconfigured => None,
         }
     }

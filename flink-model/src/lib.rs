@@ -44,6 +44,7 @@ pub mod archive;
 pub mod class_path;
 pub mod cluster_spec;
 pub mod config;
+pub mod container;
 pub mod flink_keys;
 mod java;
 pub mod java_fit;

@@ -16,7 +16,7 @@ use crate::start_template::{StartTemplate, TemplateError};
 pub const TASK_MANAGER_MAIN: &str = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner";
 
 /// Name of the file with the program of an application: `{"mainClass": string or null, "args": [string...]}`.
-pub const PROGRAM_FILE: &str = "program.json";
+pub const PROGRAM_FILE: &str = "heddle-program.json";
 
 /// Why no plan can be made. Trying again does not help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

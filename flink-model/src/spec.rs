@@ -1,6 +1,6 @@
-//! What the client decides and the ApplicationMaster executes: one value, written to `am.json`.
+//! What the client decides and the ApplicationMaster executes: one value, written to `am.json` in the application's directory.
 //!
-//! The file is localized into the ApplicationMaster's working directory with mode 600. It holds no secret: tokens and
+//! In the ApplicationMaster's working directory it is `heddle-am.json`, with mode 600. It holds no secret: tokens and
 //! the control secret travel in the container's credentials.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use crate::archive::ArchiveOrder;
 /// Version of [`AmSpec`]; an ApplicationMaster refuses another one by name.
 pub const SPEC_VERSION: u32 = 1;
 
-/// Name of the file that holds the [`AmSpec`] in the ApplicationMaster's working directory.
+/// Name of the file that holds the [`AmSpec`] in the application's directory; see [`crate::container::ORDER_FILE`] for the container.
 pub const SPEC_FILE: &str = "am.json";
 
 /// Alias of the per-application control secret in the containers' Hadoop credentials.

@@ -11,15 +11,18 @@ use std::time::Duration;
 use flink_model::archive::{
     ArchiveName, ClassList, JavaId, LAMBDA_LINES_SINCE, PORTABLE, in_the_way, wide_references,
 };
+use flink_model::container::RECORDING;
 use tokio::time::{Instant, sleep};
 
 use crate::expand::Lookup;
+use crate::fresh;
 use crate::java;
 use crate::node_jars::NodeJars;
 
-/// What the JVM writes its classes to, in its working directory.
-const LOG: &str = ".heddle-classes.log";
-const LIST: &str = ".heddle-classes.lst";
+/// What the JVM writes its classes to: in a directory of its own below its working directory, because it would follow a link that
+/// has the name of one of the files.
+const LOG: &str = "log";
+const LIST: &str = "list";
 /// The recording is over when the JVM has loaded nothing for `QUIET`, but not before `YOUNGEST` nor after `OLDEST`.
 const YOUNGEST: Duration = Duration::from_secs(12);
 const OLDEST: Duration = Duration::from_secs(60);
@@ -96,9 +99,9 @@ impl Use {
         if !wish.record {
             return Self::Nothing;
         }
-        let list = (id.feature >= LAMBDA_LINES_SINCE).then(|| dir.join(LIST));
-        let node_jars = node_jars.cloned();
-        Self::Record(Recording { java: java.to_owned(), id, wide, node_jars, log: dir.join(LOG), list })
+        let own_list = id.feature >= LAMBDA_LINES_SINCE;
+        let (dir, node_jars) = (dir.join(RECORDING), node_jars.cloned());
+        Self::Record(Recording { java: java.to_owned(), id, wide, node_jars, dir, own_list })
     }
 
     /// Options for the JVM, in front of all others.
@@ -108,8 +111,10 @@ impl Use {
             Self::Archive(file) => quiet_with(file),
             Self::Record(recording) => {
                 let mut options =
-                    vec![format!("-Xlog:class+load=debug:file={LOG}::filecount=1,filesize=16M")];
-                options.extend(recording.list.iter().map(|_| format!("-XX:DumpLoadedClassList={LIST}")));
+                    vec![format!("-Xlog:class+load=debug:file={RECORDING}/{LOG}::filecount=1,filesize=16M")];
+                if recording.own_list {
+                    options.push(format!("-XX:DumpLoadedClassList={RECORDING}/{LIST}"));
+                }
                 options
             }
         }
@@ -165,15 +170,22 @@ pub struct Recording {
     pub wide: bool,
     /// Those of its class path.
     pub node_jars: Option<NodeJars>,
-    log: PathBuf,
-    list: Option<PathBuf>,
+    /// For what the JVM writes.
+    dir: PathBuf,
+    /// Whether it can write a list of its own, too.
+    own_list: bool,
 }
 
 impl Recording {
+    /// Makes the directory for what the JVM writes, before it starts.
+    pub(crate) fn prepare(&self) -> io::Result<()> {
+        fresh::directory(&self.dir)
+    }
+
     /// Waits until the JVM has loaded what it needs; called when it is started, or later.
     pub async fn settled(&self) {
         let begin = Instant::now();
-        let size = || std::fs::metadata(&self.log).map(|m| m.len()).unwrap_or_default();
+        let size = || std::fs::metadata(self.dir.join(LOG)).map(|m| m.len()).unwrap_or_default();
         sleep(YOUNGEST - QUIET).await;
         let mut before = size();
         while begin.elapsed() < OLDEST {
@@ -198,16 +210,12 @@ impl Recording {
             bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         };
         // A log that has grown too long for one file.
-        let older = self.log.with_extension("log.0");
+        let older = self.dir.join(format!("{LOG}.0"));
         let mut log = text(&older).unwrap_or_default();
-        log.push_str(&text(&self.log)?);
-        let own = self.list.as_deref().map(text).transpose()?.unwrap_or_default();
-        for path in [Some(&older), Some(&self.log), self.list.as_ref()].into_iter().flatten() {
-            if let Err(error) = std::fs::remove_file(path)
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                tracing::debug!(%error, path = %path.display(), "not removed");
-            }
+        log.push_str(&text(&self.dir.join(LOG))?);
+        let own = if self.own_list { text(&self.dir.join(LIST))? } else { String::new() };
+        if let Err(error) = std::fs::remove_dir_all(&self.dir) {
+            tracing::debug!(%error, path = %self.dir.display(), "not removed");
         }
         Ok(ClassList::from_log(&log, &own))
     }
@@ -291,8 +299,10 @@ mod tests {
             panic!("it records")
         };
         let line = "[class,load] A source: x\n[debug][class,load]  klass: 0x1 super: 0x0 loader: [l of 'bootstrap']\n";
-        std::fs::write(dir.path().join(LOG), line).unwrap();
-        std::fs::write(dir.path().join(LIST), "A\n@lambda-proxy A\n").unwrap();
+        recording.prepare().unwrap();
+        assert!(recording.prepare().is_err(), "something is there already");
+        std::fs::write(recording.dir.join(LOG), line).unwrap();
+        std::fs::write(recording.dir.join(LIST), "A\n@lambda-proxy A\n").unwrap();
         assert_eq!(recording.take().await.unwrap().text(), "A id: 0\n@lambda-proxy A\n");
         assert!(recording.take().await.is_err());
     }

@@ -1,9 +1,12 @@
 //! What the end of a JVM means: pure, from the exit status and the ends of its logs.
 
 use crate::control::{Exited, OutOfMemory};
+use crate::why::{self, Story};
 
 /// Exit code of our own launcher when Java could not be executed.
 pub const EXEC_FAILED: i32 = 127;
+/// Exit code of HotSpot with `-XX:+ExitOnOutOfMemoryError`, and of nobody else who has not chosen it.
+const EXIT_ON_OOM: i32 = 3;
 /// Exit code of a supervisor whose part is done.
 pub const DONE: u8 = 0;
 /// Exit code of a supervisor that cannot go on, or that has nothing to supervise.
@@ -16,7 +19,7 @@ pub const JVM_CODES: &[(i32, &str)] = &[
     (0, "normal end"),
     (1, "start-up or main class failed"),
     (2, "Flink: unrecoverable error at run time"),
-    (3, "the JVM ends on OutOfMemoryError"),
+    (3, "ended on OutOfMemoryError (-XX:+ExitOnOutOfMemoryError), or the program called System.exit(3)"),
     (EXEC_FAILED, "Java could not be executed"),
     (130, "SIGINT"),
     (134, "aborted"),
@@ -83,6 +86,10 @@ pub struct Facts {
     pub stderr: Vec<String>,
     /// Last lines of stdout, where HotSpot writes its own last words.
     pub stdout: Vec<String>,
+    /// What the whole Flink log says.
+    pub story: Story,
+    /// It ended soon after its start.
+    pub early: bool,
 }
 
 /// How a JVM ended, and why.
@@ -96,10 +103,12 @@ pub struct ExitReport {
     pub out_of_memory: OutOfMemory,
     /// Last lines of the Flink log.
     pub log_tail: Vec<String>,
-    /// Last lines of stderr; of stdout when HotSpot's own message is there and stderr is empty.
+    /// Last lines of stderr, without what every JVM says; of stdout when there are none.
     pub stderr_tail: Vec<String>,
     /// One line for people: what happened and why.
     pub summary: String,
+    /// It ended by itself soon after its start, and its log does not say that the JobManager knew it.
+    pub unregistered: bool,
 }
 
 impl ExitReport {
@@ -107,9 +116,12 @@ impl ExitReport {
     pub fn from_facts(facts: Facts) -> ExitReport {
         let out_of_memory = out_of_memory(&facts);
         let summary = summary(&facts, out_of_memory);
+        let unregistered = facts.early && !facts.story.registered && !facts.stop_requested;
+        let telling = |lines: &[String]| why::telling(lines).cloned().collect::<Vec<_>>();
         let Facts { code, signal, log, stderr, stdout, .. } = facts;
-        let stderr_tail = if stderr.is_empty() { stdout } else { stderr };
-        ExitReport { code, signal, out_of_memory, log_tail: log, stderr_tail, summary }
+        let stderr_tail = Some(telling(&stderr)).filter(|lines| !lines.is_empty());
+        let stderr_tail = stderr_tail.unwrap_or_else(|| telling(&stdout));
+        ExitReport { code, signal, out_of_memory, log_tail: log, stderr_tail, summary, unregistered }
     }
 
     /// The exit code that a shell would show: the JVM's own, or 128 + signal.
@@ -131,6 +143,7 @@ impl ExitReport {
             stderr_tail: self.stderr_tail.clone(),
             summary: self.summary.clone(),
             launch_failed: self.code == Some(EXEC_FAILED),
+            unregistered: self.unregistered,
         }
     }
 }
@@ -151,10 +164,13 @@ fn oom_of_line(line: &str) -> Option<OutOfMemory> {
     if line.contains("There is insufficient memory for the Java Runtime Environment") {
         return Some(OutOfMemory::OomOther);
     }
-    let (_, rest) = line.split_once("OutOfMemoryError")?;
+    let (before, rest) = line.split_once("OutOfMemoryError")?;
+    // An option: -XX:+ExitOnOutOfMemoryError, which Flink's log tells of as well.
+    if before.ends_with(char::is_alphanumeric) {
+        return None;
+    }
     let known = JAVA_OOM.iter().find(|(words, _)| rest.contains(words)).map(|&(_, kind)| kind);
-    // `-XX:+ExitOnOutOfMemoryError` on a command line is no error; "thrown from the UncaughtExceptionHandler" is what is left
-    // when there was no memory for the message.
+    // "thrown from the UncaughtExceptionHandler" is what is left when there was no memory for the message.
     let thrown = rest.is_empty() || rest.starts_with(':') || rest.starts_with(" thrown");
     known.or_else(|| thrown.then_some(OutOfMemory::OomOther))
 }
@@ -172,10 +188,16 @@ fn out_of_memory(facts: &Facts) -> OutOfMemory {
     if !by_itself || facts.stop_requested {
         return OutOfMemory::OomNone;
     }
-    [&facts.stdout, &facts.stderr, &facts.log]
+    // What ended it comes before what was survived.
+    let fatal = facts.story.fatal.as_deref();
+    let said = [&facts.stdout, &facts.stderr]
         .into_iter()
-        .find_map(|lines| lines.iter().rev().find_map(|line| oom_of_line(line)))
-        .unwrap_or(OutOfMemory::OomNone)
+        .find_map(|lines| lines.iter().rev().find_map(|line| oom_of_line(line)));
+    let logged = || match fatal {
+        Some(fatal) => oom_of_line(fatal),
+        None => facts.log.iter().rev().find_map(|line| oom_of_line(line)),
+    };
+    said.or_else(logged).unwrap_or(OutOfMemory::OomNone)
 }
 
 /// Words for a kind of exhausted memory, with the setting that governs it.
@@ -223,6 +245,11 @@ fn signal_name(signal: i32) -> &'static str {
 /// One line: what happened, then why.
 fn summary(facts: &Facts, out_of_memory: OutOfMemory) -> String {
     let what = match (facts.code, facts.signal) {
+        (Some(EXIT_ON_OOM), _) if out_of_memory == OutOfMemory::OomNone => {
+            format!(
+                "the JVM exited with code {EXIT_ON_OOM} (the program called System.exit({EXIT_ON_OOM}); nothing tells of an OutOfMemoryError)"
+            )
+        }
         (Some(code), _) => match meaning(code) {
             Some(meaning) => format!("the JVM exited with code {code} ({meaning})"),
             None => format!("the JVM exited with code {code}"),
@@ -289,24 +316,25 @@ fn java_complaint(facts: &Facts) -> Option<String> {
     lines.find_map(|line| flink_model::java_fit::complaint(line))
 }
 
-/// The line that most likely says why: HotSpot's crash note, else the last exception of stderr, else the log's last error.
+/// What most likely says why: HotSpot's crash note, else what Flink logged as the reason, else what Java complained of, else an error in
+/// the log, else the last line of stderr that says something.
 fn telling_line(facts: &Facts) -> Option<String> {
     let crash = |l: &&String| l.starts_with("#  SIG") || l.starts_with("#  Internal Error");
-    let thrown = |l: &&String| {
-        l.starts_with("Exception in thread")
-            || l.starts_with("Error: ")
-            || l.starts_with("Error occurred during")
-            || l.starts_with("Caused by: ")
-            || l.starts_with("Unrecognized ")
-            || l.starts_with("Conflicting ")
-            || l.starts_with("heddle: ")
+    let note =
+        facts.stdout.iter().rev().find(crash).map(|line| line.trim_start_matches('#').trim().to_owned());
+    let Story { fatal, first, last, .. } = &facts.story;
+    let logged = || match (facts.early, first, last) {
+        (true, Some(first), _) => Some(format!("the first error in its log: {first}")),
+        (false, _, Some(last)) => Some(format!("the last error in its log: {last}")),
+        _ => None,
     };
-    let logged = |l: &&String| l.contains(" ERROR ") || l.contains(" FATAL ") || l.starts_with("Caused by: ");
-    let line = facts.stdout.iter().rev().find(crash).or_else(|| facts.stderr.iter().find(thrown));
-    let line = line.or_else(|| facts.log.iter().rev().find(logged)).or_else(|| facts.stderr.last())?;
-    let text = line.trim_start_matches('#').trim();
-    let short: String = text.chars().take(300).collect();
-    (!short.is_empty()).then_some(short)
+    let spoken = || why::telling(&facts.stderr).last().map(|line| why::shortened(line));
+    note.or_else(|| fatal.clone())
+        .or_else(|| why::thrown(&facts.stderr))
+        .or_else(|| why::thrown(&facts.stdout))
+        .or_else(logged)
+        .or_else(spoken)
+        .filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -349,6 +377,7 @@ mod tests {
                 OutOfMemory::OomOther,
             ),
             ("unrecognized: -XX:+ExitOnOutOfMemoryErrors", OutOfMemory::OomNone),
+            ("INFO  ... [] -     -XX:+ExitOnOutOfMemoryError", OutOfMemory::OomNone),
         ];
         for (line, kind) in kinds {
             assert_eq!(with_stderr(239, line).out_of_memory, kind, "{line}");

@@ -1,7 +1,7 @@
 //! Starts a JVM and watches it until it ends.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, watch};
 use crate::archive::{Use, Wish};
 use crate::exec::SUBCOMMAND;
 use crate::exit::{ExitReport, Facts};
+use crate::fresh;
 use crate::java::{self, JavaNotFound};
 use crate::memory::OomCounters;
 use crate::node_jars::NodeJars;
@@ -158,6 +159,12 @@ impl JvmCommand {
         let env = |name: &str| self.variable(name);
         let node_jars = NodeJars::find(&self.class_path);
         let what = Use::decide(&self.archives, java, &self.jvm_args, &env, &self.dir, node_jars.as_ref());
+        if let Use::Record(recording) = &what
+            && let Err(error) = recording.prepare()
+        {
+            tracing::info!(%error, "the classes of the JVM are not recorded");
+            return (Use::Nothing, given());
+        }
         match node_jars {
             Some(jars) if what != Use::Nothing => match jars.link(&self.dir) {
                 Ok(()) => (what, jars.class_path()),
@@ -214,8 +221,7 @@ impl JvmCommand {
 }
 
 fn append(path: &Path) -> Result<File, JvmError> {
-    let open = OpenOptions::new().create(true).append(true).open(path);
-    open.map_err(|source| JvmError::Output { path: path.to_owned(), source })
+    fresh::log(path).map_err(|source| JvmError::Output { path: path.to_owned(), source })
 }
 
 struct Logs {
@@ -266,6 +272,9 @@ impl JvmProcess {
 
 /// A JVM that uses an archive and dies of an error of its own so early is started once more, without it.
 const EARLY: Duration = Duration::from_secs(10);
+
+/// A TaskManager that ends within this time, and whose log does not tell of its registration, has failed at its start.
+const START_UP: Duration = Duration::from_secs(90);
 
 /// How to start a JVM once more.
 struct Again {
@@ -335,6 +344,7 @@ async fn supervise(
         }
     };
     drop(thread);
+    let early = begin.elapsed() < START_UP;
     let (code, signal) = match status {
         Ok(status) => (status.code(), status.signal()),
         Err(error) => {
@@ -346,10 +356,13 @@ async fn supervise(
         let read = |tail: &Tail| {
             tail.read().unwrap_or_else(|error| vec![format!("(heddle cannot read this log: {error})")])
         };
+        let story = logs.log.as_ref().map(Tail::story).unwrap_or_default();
         ExitReport::from_facts(Facts {
             code,
             signal,
             stop_requested,
+            story,
+            early,
             kernel_oom: counters.compare(&OomCounters::read()),
             log: logs.log.as_ref().map(read).unwrap_or_default(),
             stderr: read(&logs.stderr),

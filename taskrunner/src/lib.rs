@@ -4,12 +4,17 @@
 //! is [`agent`] around the same supervisor for a TaskManager. The client of a per-job cluster uses [`submission`],
 //! and whoever wants to know how a start went [`timeline`].
 
+#![cfg_attr(test, allow(clippy::disallowed_methods))] // tests lay out directories of their own
+
 pub mod agent;
 pub mod archive;
 pub mod auth;
+#[cfg(test)]
+mod canary_tests;
 pub mod exec;
 pub mod exit;
 pub mod expand;
+pub mod fresh;
 pub mod java;
 pub mod jvm;
 pub mod links;
@@ -21,6 +26,7 @@ pub mod spawn;
 pub mod submission;
 pub mod tail;
 pub mod timeline;
+pub mod why;
 pub mod wire;
 
 /// Messages, client and server generated from `proto/control.proto`.

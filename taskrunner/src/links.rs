@@ -7,8 +7,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// What such a name begins with.
-const PREFIX: &str = ".heddle-link.";
+use flink_model::container::LINK_PREFIX as PREFIX;
+
+use crate::fresh;
 
 /// The name for a key of a container's files; one without a directory is its own, as is each where `linked` is false.
 pub fn name(key: &str, linked: bool) -> String {
@@ -33,10 +34,10 @@ pub fn settle(dir: &Path) -> io::Result<()> {
         let file_name = entry.map_err(about(dir))?.file_name();
         let Some(key) = file_name.to_str().and_then(key) else { continue };
         let path = dir.join(&key);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(about(parent))?;
+        if let Some(parent) = Path::new(&key).parent() {
+            fresh::directories(dir, parent).map_err(about(&path))?;
         }
-        fs::rename(dir.join(&file_name), &path).map_err(about(&path))?;
+        fresh::rename(&dir.join(&file_name), &path).map_err(about(&path))?;
     }
     Ok(())
 }
@@ -65,7 +66,22 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("lib"), "").unwrap();
         fs::write(dir.path().join(name("lib/a.jar", true)), "").unwrap();
-        assert!(settle(dir.path()).unwrap_err().to_string().contains("/lib: "));
+        let error = settle(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("/lib/a.jar: ") && error.contains("/lib is a link or a file"), "{error}");
+    }
+
+    #[test]
+    fn no_file_goes_through_a_link_or_takes_the_place_of_another() {
+        let (dir, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::os::unix::fs::symlink(cache.path(), dir.path().join("data.zip")).unwrap();
+        fs::write(dir.path().join(name("data.zip/a", true)), "").unwrap();
+        assert!(settle(dir.path()).is_err());
+        assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 0);
+        fs::remove_file(dir.path().join("data.zip")).unwrap();
+        fs::create_dir(dir.path().join("data.zip")).unwrap();
+        fs::write(dir.path().join("data.zip/a"), "first").unwrap();
+        assert!(settle(dir.path()).is_err());
+        assert_eq!(fs::read(dir.path().join("data.zip/a")).unwrap(), b"first");
     }
 
     proptest::proptest! {

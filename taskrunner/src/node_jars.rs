@@ -6,20 +6,18 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use flink_model::archive::fingerprint;
+use flink_model::container::NODE_JARS;
 
 use crate::expand::{self, Lookup};
+use crate::fresh;
 
 /// The working directory, which separates what the container brings from what the node has.
 const WORKING_DIRECTORY: &str = ".";
 /// More is not worth it: who makes an archive copies them.
 const LARGEST: u64 = 1 << 30;
-/// Below the container's directory.
-const PLACE: &str = "heddle/node-jars";
-
 /// One jar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Jar {
@@ -93,15 +91,14 @@ impl NodeJars {
 
     /// Makes the links below a container's directory; those that are there stay.
     pub fn link(&self, container: &Path) -> io::Result<()> {
-        let place = container.join(self.place());
         let mut parent = None;
-        for jar in &self.jars {
-            let link = place.join(&jar.name);
-            if parent.as_deref() != link.parent() {
-                parent = link.parent().map(Path::to_owned);
-                parent.iter().try_for_each(fs::create_dir_all)?;
+        for (jar, name) in self.jars.iter().zip(self.names()) {
+            let name = Path::new(&name);
+            if parent.as_deref() != name.parent() {
+                parent = name.parent().map(Path::to_owned);
+                parent.iter().try_for_each(|parent| fresh::directories(container, parent))?;
             }
-            match symlink(&jar.path, &link) {
+            match fresh::link(&jar.path, &container.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 _ => {}
             }
@@ -110,7 +107,7 @@ impl NodeJars {
     }
 
     fn place(&self) -> String {
-        format!("{PLACE}-{}", self.fingerprint())
+        format!("{NODE_JARS}-{}", self.fingerprint())
     }
 }
 

@@ -1,13 +1,19 @@
 //! The last lines of a log file, bounded in lines and bytes.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+
+use crate::why::{Scan, Story};
 
 /// Most lines of a tail.
 pub const MAX_LINES: usize = 50;
 /// Most bytes that are read from the end of a file.
 pub const MAX_BYTES: u64 = 16 * 1024;
+/// Most bytes of both ends of a log that are gone through for errors.
+const SCAN_BYTES: u64 = 4 << 20;
+/// A longer line is taken for several.
+const LONGEST_LINE: u64 = 64 * 1024;
 
 /// A file to read the end of, without what was in it before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +44,37 @@ impl Tail {
         let mut bytes = Vec::new();
         file.take(MAX_BYTES).read_to_end(&mut bytes)?;
         Ok(last_lines(&bytes, from > since))
+    }
+}
+
+impl Tail {
+    /// What all of it says that was written since, or the first and the last [`SCAN_BYTES`] of it. A log that cannot be read says nothing.
+    pub fn story(&self) -> Story {
+        let mut scan = Scan::default();
+        if let Err(error) = self.scan(&mut scan) {
+            tracing::debug!(%error, path = %self.path.display(), "not read");
+        }
+        scan.finish()
+    }
+
+    fn scan(&self, scan: &mut Scan) -> io::Result<()> {
+        let mut file = File::open(&self.path)?;
+        let length = file.metadata()?.len();
+        let since = if length < self.start { 0 } else { self.start };
+        let end = length.saturating_sub(SCAN_BYTES).max(since.saturating_add(SCAN_BYTES)).min(length);
+        for from in [Some(since), Some(end).filter(|end| *end < length)].into_iter().flatten() {
+            file.seek(SeekFrom::Start(from))?;
+            let mut lines = BufReader::new((&file).take(SCAN_BYTES));
+            let mut line = Vec::new();
+            loop {
+                line.clear();
+                if (&mut lines).take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
+                    break;
+                }
+                scan.line(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']));
+            }
+        }
+        Ok(())
     }
 }
 

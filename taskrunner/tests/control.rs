@@ -1,5 +1,6 @@
 //! The binary against a small server of our own protocol, with real JVMs.
 
+#![allow(clippy::disallowed_methods)] // a test lays out directories of its own
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

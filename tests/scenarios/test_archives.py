@@ -197,7 +197,7 @@ def test_no_container_that_yarn_cannot_give_or_that_is_not_wanted(work, option, 
     session = client.session("-nm", work.name, f"-D{option}")
     log = work.cluster.log_text(session.application, "heddle-am.log")
     assert log.count("no class data archive is made") == 1 and why in log, log
-    assert not list(work.cluster.directory.glob(f"nodemanager*/local/usercache/*/appcache/{session.application}/*/.heddle-classes.log"))
+    assert not list(work.cluster.directory.glob(f"nodemanager*/local/usercache/*/appcache/{session.application}/*/.heddle-classes"))
     end(work, session)
 
 

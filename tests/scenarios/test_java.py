@@ -96,7 +96,7 @@ def test_a_node_whose_java_is_too_old_for_a_taskmanager(work, newer, newer_jar, 
     options += ["-Dslot.request.timeout=5000", "-Drestart-strategy.type=none", "-Dresourcemanager.start-worker.retry-interval=1s"]
     result = newer.application(work.name, newer_jar, "WordCount", options=options)
     assert result.code == 1, result
-    said = r"A TaskManager failed: the JVM cannot be started on \S+: Flink 2.3.0 is made for Java 11 to 21 and cannot run on Java 8 \("
+    said = r"TaskManagers? failed at (its|their) start on \S+(; the first)?: the JVM cannot be started on \S+: Flink 2.3.0 is made for Java 11 to 21 and cannot run on Java 8 \("
     assert re.search(said, result.err) and WORKER in result.err, result
     check_gone(work.cluster, result.application, "FAILED")
 

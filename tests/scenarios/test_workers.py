@@ -1,9 +1,11 @@
 """TaskManagers come when a job needs them, are of the size asked for, and go when they are idle."""
 
+import re
 import time
 
 import pytest
 
+from harness.checks import check_gone
 from harness.cluster import Flink
 from harness.waiting import wait_for
 
@@ -71,3 +73,28 @@ def test_two_jobs_at_once_and_reuse_of_idle_workers(work, client, jar):
     assert [c["id"] for c in after] == [c["id"] for c in before]
     session.stop().ok()
     yarn.wait_state(session.application, "FINISHED")
+
+
+@pytest.mark.heddle_only("it asks for ever: the job fails after five minutes, for want of slots")
+def test_a_worker_that_the_cluster_can_never_give(work, client, jar):
+    """Known at run time alone: the program wants a larger slot than the configuration says."""
+    options = ["-Dcluster.fine-grained-resource-management.enabled=true", "--attached"]
+    begin = time.monotonic()
+    result = client.application(work.name, jar, "Greedy", "--megabytes", "20000", options=options)
+    assert result.code == 1 and time.monotonic() - begin < 90, result
+    said = r"No TaskManager can be had: a TaskManager of \d+ MB is larger than the cluster's largest container, 6144 MB"
+    assert re.search(said, result.err), result
+    app = check_gone(work.cluster, result.application, "FAILED")
+    assert re.search(said, app["diagnostics"])
+
+
+@pytest.mark.heddle_only("it says no more than that there are no slots")
+def test_workers_that_end_before_they_register(work, client, jar):
+    options = ["-Denv.java.opts.taskmanager=-javaagent:/no/such/agent.jar", "-Dslot.request.timeout=15000", "--attached"]
+    options += ["-Drestart-strategy.type=none", "-Dresourcemanager.start-worker.retry-interval=1s"]
+    result = client.application(work.name, jar, "WordCount", options=options)
+    assert result.code == 1, result
+    said = r"TaskManagers? failed at (its|their) start on localhost(; the first)?: the JVM exited with code 1 .*: Error opening zip file or JAR manifest missing : /no/such/agent.jar"
+    assert re.search(said, result.err), result
+    app = check_gone(work.cluster, result.application, "FAILED")
+    assert re.search(said, app["diagnostics"])

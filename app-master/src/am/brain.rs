@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use flink_model::spec::ClusterMode;
 use tokio::time::Instant;
 use yarn_api::records::FinalStatus;
 
@@ -29,6 +30,8 @@ const REFRESH: Duration = Duration::from_secs(30);
 const SUSPICION: Duration = Duration::from_secs(10);
 /// For a JobManager that has lost its connection to end by itself; it halts after 15 s.
 const JOB_MANAGER_GRACE: Duration = Duration::from_secs(20);
+/// How long workers may be refused before the application ends; Flink asks again every few seconds.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(20);
 /// Waits between tries while the ResourceManager is not there.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 
@@ -81,6 +84,10 @@ pub(super) struct Brain {
     farewell: Option<(FinalStatus, String)>,
     /// What was told of kills for memory.
     losses: Losses,
+    /// Every worker has been refused since.
+    refused_since: Option<Instant>,
+    /// Jobs come and go, and do not end the application.
+    session: bool,
     per_job: Option<PerJob>,
     head_start: Option<HeadStart>,
     /// The JobManager has said that it is ready.
@@ -93,10 +100,10 @@ pub(super) struct Brain {
 }
 
 impl Brain {
-    /// `per_job` for a cluster that ends with its submission.
+    /// What a cluster of this kind decides.
     pub(super) fn new(
         pace: Pace,
-        per_job: Option<PerJob>,
+        mode: ClusterMode,
         head_start: Option<HeadStart>,
         timeline: Timeline,
         now: Instant,
@@ -117,7 +124,9 @@ impl Brain {
             failures: Failures::default(),
             farewell: None,
             losses: Losses::default(),
-            per_job,
+            refused_since: None,
+            session: mode == ClusterMode::Session,
+            per_job: (mode == ClusterMode::PerJob).then(PerJob::default),
             head_start,
             ready: false,
             prewarm_until: None,
@@ -222,6 +231,7 @@ impl Brain {
             Event::StartAccepted(worker) => tracing::info!(%worker, "the NodeManager starts the container"),
             Event::StartFailed(worker, why) => {
                 tracing::warn!(%worker, why, "the container could not be started");
+                self.failures.add_start(self.ledger.host(&worker), &why);
                 self.step(Input::StartFailed(worker, why), now, out);
             }
             Event::ReportWaitOver(worker) => self.step(Input::ReportWaitOver(worker), now, out),
@@ -353,7 +363,13 @@ impl Brain {
                 let profile = Profile { memory_mb, vcores, resources };
                 tracing::info!(request = id, size = %profile, "worker requested");
                 self.timeline.asked(Some(id), now);
+                let refusal = self.ledger.refusal(&profile);
                 self.step(Input::Request { id, profile, order: Order { jvm_args, args } }, now, out);
+                match refusal {
+                    // A session serves other jobs, too: this one fails for want of slots.
+                    Some(reason) if !self.session => self.refused(&reason, now, out),
+                    _ => {}
+                }
             }
             FromJvm::Cancel { id } => {
                 tracing::info!(request = id, "request cancelled");
@@ -439,8 +455,8 @@ impl Brain {
             }
             ControlEvent::Exited { worker, report } => {
                 tracing::info!(%worker, summary = report.summary, "TaskManager ended");
-                if report.launch_failed {
-                    self.failures.add_launch(&report.summary);
+                if report.launch_failed || (report.unregistered && !report.may_be_yarns_kill()) {
+                    self.failures.add_start(self.ledger.host(&worker), &report.summary);
                 }
                 self.step(Input::Exited(worker, report), now, out);
             }
@@ -504,13 +520,23 @@ impl Brain {
                 return self.errand.refused(&failure.text);
             }
             Err(failure) if failure.kind == RmFailureKind::Refused && !sent.asks.is_empty() => {
-                return self.step(Input::AsksRefused(failure.text), now, out);
+                let sizes: Vec<String> =
+                    sent.asks.iter().filter(|ask| ask.count > 0).map(|ask| ask.profile.to_string()).collect();
+                self.step(Input::AsksRefused(failure.text.clone()), now, out);
+                return self.refused(
+                    &format!("YARN refuses TaskManagers of {}: {}", sizes.join(" and of "), failure.text),
+                    now,
+                    out,
+                );
             }
             Err(failure) => return self.call_failed(failure, now, out),
         };
         let certain = self.outage.take().is_none();
         if !certain {
             tracing::info!("the ResourceManager answers again");
+        }
+        if !granted.is_empty() || sent.asks.iter().any(|ask| ask.count > 0) {
+            self.refused_since = None;
         }
         let news = !(sent.asks.is_empty() && granted.is_empty() && completed.is_empty());
         self.eager = if news { CLOSEST } else { (self.eager * 5 / 4).min(self.pace.busy.max(CLOSEST)) };
@@ -531,6 +557,16 @@ impl Brain {
                 out.push(Action::End(Cause::AttemptOver("it ordered the shutdown".to_owned())));
             }
             None => {}
+        }
+    }
+
+    /// A worker is refused, and would be again. Flink asks anew for ever; where there is no worker, and none comes for a while, the
+    /// application ends with the reason.
+    fn refused(&mut self, reason: &str, now: Instant, out: &mut Vec<Action>) {
+        let since = *self.refused_since.get_or_insert(now);
+        let counts = self.ledger.counts();
+        if now - since >= REFUSAL_PATIENCE && counts.running + counts.starting == 0 {
+            out.push(Action::End(Cause::Hopeless(format!("No TaskManager can be had: {reason}"))));
         }
     }
 

@@ -1,17 +1,18 @@
 use std::time::Duration;
 
+use flink_model::spec::ClusterMode;
 use tokio::time::Instant;
 use yarn_api::records::FinalStatus;
 
 use super::brain::{Brain, Pace};
 use super::event::*;
 use super::head_start::HeadStart;
-use super::per_job::PerJob;
 use crate::archive::Request;
 use crate::archive::errand::{News, PRIORITY};
 use crate::bridge::{BridgeEvent, FromJvm, Status, ToJvm};
 use crate::control::ControlEvent;
 use crate::jobmanager::JobManagerEnd;
+use crate::ledger::cause::Report;
 use crate::ledger::types::{Completed, Grant, Place, Profile, Worker};
 use crate::submission::policy::{Input, Job, JobState};
 use crate::timeline::Timeline;
@@ -27,18 +28,22 @@ struct Test {
 
 impl Test {
     fn new() -> Self {
-        Self::with(None, None)
+        Self::with(ClusterMode::Application, None)
     }
 
-    fn with(per_job: Option<PerJob>, head_start: Option<HeadStart>) -> Self {
+    fn with(mode: ClusterMode, head_start: Option<HeadStart>) -> Self {
         let now = Instant::now();
         let pace = Pace { idle: IDLE, busy: BUSY, patience: Some(Duration::from_secs(60)) };
         let timeline = Timeline::new(now, Duration::ZERO);
-        Self { brain: Brain::new(pace, per_job, head_start, timeline, now), now }
+        Self { brain: Brain::new(pace, mode, head_start, timeline, now), now }
     }
 
     fn serving() -> Self {
-        let mut test = Self::new();
+        Self::serving_as(ClusterMode::Application)
+    }
+
+    fn serving_as(mode: ClusterMode) -> Self {
+        let mut test = Self::with(mode, None);
         test.jvm(FromJvm::Ready { rest: Some("http://n1:4567".into()), rpc: "n1:1".into() });
         assert!(matches!(test.tick()[..], [Action::Register(_)]));
         test.event(Event::Registered(Ok(Registration {
@@ -295,7 +300,7 @@ fn a_failure_that_the_job_manager_told_of_explains_its_end() {
 
 /// A per-job cluster whose client has completed after this job; gives what comes of it, heartbeats left out.
 fn per_job(state: JobState) -> (Test, Vec<Action>) {
-    let mut test = Test::with(Some(PerJob::default()), None);
+    let mut test = Test::with(ClusterMode::PerJob, None);
     test.jvm(FromJvm::Ready { rest: Some("http://n1:4567".into()), rpc: "n1:1".into() });
     test.event(Event::Submission(Input::Arrived(0)));
     let actions = test.event(Event::Submission(Input::Completed(0)));
@@ -363,7 +368,8 @@ const SOON: Duration = Duration::from_secs(30);
 fn head_start() -> Test {
     let web = Web { url: "http://n1:20000".into(), port: 20000 };
     let size = Profile { memory_mb: 1024, vcores: 1, ..Profile::default() };
-    let mut test = Test::with(None, Some(HeadStart { web, profile: size, workers: 2, idle: SOON }));
+    let mut test =
+        Test::with(ClusterMode::Session, Some(HeadStart { web, profile: size, workers: 2, idle: SOON }));
     let actions = test.tick();
     assert!(matches!(&actions[..], [Action::Register(web)] if web.port == 20000), "{actions:?}");
     let answer = Registration { maximum: profile(8192), previous: vec![], strays: vec![] };
@@ -411,7 +417,10 @@ fn workers_come_while_the_job_manager_starts_and_are_its_own_once_it_asks() {
 #[test]
 fn a_job_manager_that_is_ready_before_the_registration_hears_of_it_once() {
     let web = Web { url: "http://n1:20000".into(), port: 20000 };
-    let mut test = Test::with(None, Some(HeadStart { web, profile: profile(1024), workers: 1, idle: SOON }));
+    let mut test = Test::with(
+        ClusterMode::Session,
+        Some(HeadStart { web, profile: profile(1024), workers: 1, idle: SOON }),
+    );
     assert!(matches!(test.tick()[..], [Action::Register(_)]));
     assert_eq!(test.jvm(FromJvm::Ready { rest: Some("http://n1:20000".into()), rpc: "n1:1".into() }), []);
     let answer = Registration { maximum: profile(8192), previous: vec![], strays: vec![] };
@@ -507,4 +516,87 @@ fn a_job_that_fails_for_a_worker_killed_for_memory_ends_with_yarns_reason() {
         actions.iter().any(|action| matches!(action, Action::Tell(ToJvm::Terminated { .. }))),
         "for its log"
     );
+}
+
+/// Flink's requests for a worker, three seconds apart, until the application ends; gives the time that took.
+fn asked_in_vain(
+    mut test: Test,
+    mut refuse: impl FnMut(&mut Test, u64) -> Vec<Action>,
+) -> Option<(Duration, String)> {
+    let begin = test.now;
+    (1..20).find_map(|id| {
+        let actions = refuse(&mut test, id);
+        let cause = actions.into_iter().find_map(|action| match action {
+            Action::End(Cause::Hopeless(why)) => Some(why),
+            _ => None,
+        });
+        let found = cause.map(|why| (test.now - begin, why));
+        test.now += Duration::from_secs(3);
+        found
+    })
+}
+
+#[test]
+fn an_application_that_yarn_refuses_every_worker_ends() {
+    let refuse = |test: &mut Test, id| {
+        test.request(id);
+        test.beat(Err(failure(RmFailureKind::Refused, "Invalid label resource request"))).1
+    };
+    let (after, why) = asked_in_vain(Test::serving(), refuse).unwrap();
+    assert!(after < Duration::from_secs(40), "{after:?}");
+    assert_eq!(
+        why,
+        "No TaskManager can be had: YARN refuses TaskManagers of 1024 MB, 1 vcores: Invalid label resource request"
+    );
+    // A session whose every worker is refused is of no use, either.
+    let session = Test::serving_as(ClusterMode::Session);
+    assert!(asked_in_vain(session, refuse).is_some());
+}
+
+#[test]
+fn a_worker_that_came_in_between_is_a_reason_to_go_on() {
+    let refuse = |test: &mut Test, id: u64| {
+        test.request(id);
+        if id == 5 {
+            return test.beat(Ok(BeatAnswer::default())).1;
+        }
+        test.beat(Err(failure(RmFailureKind::Refused, "full"))).1
+    };
+    let (after, _) = asked_in_vain(Test::serving(), refuse).unwrap();
+    assert!(after > Duration::from_secs(30), "{after:?}");
+}
+
+#[test]
+fn a_worker_larger_than_the_largest_container_ends_an_application_but_no_session() {
+    let ask = |test: &mut Test, id| {
+        test.jvm(FromJvm::Request {
+            id,
+            memory_mb: 9000,
+            vcores: 1,
+            resources: Default::default(),
+            jvm_args: vec![],
+            args: vec![],
+        })
+    };
+    let (_, why) = asked_in_vain(Test::serving(), ask).unwrap();
+    assert!(why.contains("9000 MB is larger than the cluster's largest container, 8192 MB"), "{why}");
+    let session = Test::serving_as(ClusterMode::Session);
+    assert_eq!(asked_in_vain(session, ask), None);
+}
+
+#[test]
+fn workers_that_fail_at_their_start_are_told_of() {
+    let mut test = Test::serving();
+    test.request(1);
+    test.beat(Ok(granted("c1")));
+    let worker = Worker::new("c1");
+    test.jvm(FromJvm::Launch { id: 1, worker: "c1".into() });
+    let summary = "the JVM exited with code 1: no such agent".to_owned();
+    let report = Report { code: Some(1), summary, unregistered: true, ..Report::default() };
+    test.event(Event::Control(ControlEvent::Exited { worker, report }));
+    let end = test.jvm(FromJvm::Deregister { status: Status::Failed, diagnostics: "no slots".into() });
+    let diagnostics =
+        "no slots\nA TaskManager failed at its start on n2: the JVM exited with code 1: no such agent"
+            .to_owned();
+    assert_eq!(end, [Action::End(Cause::Deregistered { status: FinalStatus::Failed, diagnostics })]);
 }

@@ -86,6 +86,15 @@ pub(super) fn decide(cause: &Cause, situation: Situation) -> End {
             exit_code: DONE,
             message: format!("the application ends with the status {status}"),
         },
+        // Another attempt would be refused, too.
+        Cause::Hopeless(why) => End {
+            unregister: Some((FinalStatus::Failed, why.clone())),
+            farewell: Farewell::Fatal,
+            stop_workers: true,
+            clean_up: CleanUp::AfterUnregister,
+            exit_code: DONE,
+            message: why.clone(),
+        },
         Cause::JobManagerEnded(how) => failure(how.clone(), Farewell::None),
         Cause::Internal(why) => failure(format!("The ApplicationMaster failed: {why}"), Farewell::Fatal),
         Cause::Terminated => End {
@@ -150,7 +159,12 @@ mod tests {
                 assert_eq!(row(&cause, situation), wanted);
             }
         }
-        let table: [(Cause, Row, Row); 5] = [
+        let table: [(Cause, Row, Row); 6] = [
+            (
+                Cause::Hopeless(text()),
+                (failed, Farewell::Fatal, true, AfterUnregister, 0),
+                (failed, Farewell::Fatal, true, AfterUnregister, 0),
+            ),
             (
                 Cause::JobManagerEnded(text()),
                 (None, Farewell::None, false, Never, 1),

@@ -1,15 +1,14 @@
-//! What the container gives: environment variables, `am.json`, credentials, Hadoop configuration.
+//! What the container gives: environment variables, `heddle-am.json`, credentials, Hadoop configuration.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use flink_model::spec::{AmSpec, INLINE_FILE_PREFIX, SPEC_FILE, SPEC_VERSION};
+use flink_model::container::ORDER_FILE;
+use flink_model::spec::{AmSpec, INLINE_FILE_PREFIX, SPEC_VERSION};
 use hadoop_rpc::{
     ConfError, Credentials, CredentialsError, Defaults, HadoopConf, Lookup, Origin, UserIdentity,
 };
+use taskrunner::fresh;
 use yarn_api::records::{ContainerId, ParseIdError};
 
 use crate::launcher;
@@ -64,15 +63,15 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
-    /// `am.json` is not there.
-    #[error("cannot read {SPEC_FILE}: {0}")]
+    /// `heddle-am.json` is not there.
+    #[error("cannot read {ORDER_FILE}: {0}")]
     SpecFile(std::io::Error),
-    /// `am.json` is not what it should be.
-    #[error("{SPEC_FILE} is no order for this heddle-am: {0}")]
+    /// `heddle-am.json` is not what it should be.
+    #[error("{ORDER_FILE} is no order for this heddle-am: {0}")]
     Spec(serde_json::Error),
-    /// `am.json` of another release.
+    /// `heddle-am.json` of another release.
     #[error(
-        "{SPEC_FILE} has version {0}, this heddle-am understands {SPEC_VERSION}: client and heddle-am must be of one release"
+        "{ORDER_FILE} has version {0}, this heddle-am understands {SPEC_VERSION}: client and heddle-am must be of one release"
     )]
     Version(u64),
     /// The tokens.
@@ -100,7 +99,7 @@ impl Environment {
         let dir = std::env::current_dir().map_err(place("the working directory"))?;
         let credentials = Credentials::read_file(need("HADOOP_TOKEN_FILE_LOCATION")?.as_ref())?;
         write_inline_files(&credentials, &dir)?;
-        let spec = parse_spec(&std::fs::read(dir.join(SPEC_FILE)).map_err(StartError::SpecFile)?)?;
+        let spec = parse_spec(&std::fs::read(dir.join(ORDER_FILE)).map_err(StartError::SpecFile)?)?;
         let log_dirs = need("LOG_DIRS")?;
         let log_dir = log_dirs.split(',').map(str::trim).find(|dir| !dir.is_empty());
         launcher::control_secret(&credentials).ok_or(StartError::NoSecret)?;
@@ -138,7 +137,7 @@ fn max_attempts(asked: u32, conf: &HadoopConf) -> u32 {
 }
 
 /// Puts the small files that came with the credentials where localized ones would lie, for their owner only.
-fn write_inline_files(credentials: &Credentials, dir: &Path) -> Result<(), StartError> {
+pub(crate) fn write_inline_files(credentials: &Credentials, dir: &Path) -> Result<(), StartError> {
     for (alias, content) in &credentials.secrets {
         let Some(name) = alias.strip_prefix(INLINE_FILE_PREFIX) else { continue };
         let plain = Path::new(name).file_name().is_some_and(|file| file == name);
@@ -149,9 +148,7 @@ fn write_inline_files(credentials: &Credentials, dir: &Path) -> Result<(), Start
                     "this is no plain file name",
                 ));
             }
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(true).mode(0o600);
-            options.open(dir.join(name))?.write_all(content)
+            fresh::write(&dir.join(name), content, 0o600)
         };
         write().map_err(|source| StartError::InlineFile { name: name.to_owned(), source })?;
     }
@@ -214,23 +211,22 @@ mod tests {
     #[test]
     fn small_files_come_with_the_credentials() {
         use std::os::unix::fs::PermissionsExt;
-        let dir = std::env::temp_dir().join(format!("heddle-inline-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let dir = place.path();
         let mut credentials = Credentials::default();
         let alias = |name: &str| format!("{INLINE_FILE_PREFIX}{name}");
         credentials.secrets.insert(alias("config.yaml"), b"a: b".to_vec());
         credentials.secrets.insert("other".into(), b"secret".to_vec());
-        write_inline_files(&credentials, &dir).unwrap();
+        write_inline_files(&credentials, dir).unwrap();
         let written = dir.join("config.yaml");
         assert_eq!(std::fs::read(&written).unwrap(), b"a: b");
         assert_eq!(written.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1);
+        assert_eq!(std::fs::read_dir(dir).unwrap().count(), 1);
         for outside in ["../x", "/x", "a/b", "..", ""] {
             let credentials =
                 Credentials { secrets: [(alias(outside), Vec::new())].into(), ..Default::default() };
-            assert!(write_inline_files(&credentials, &dir).is_err(), "{outside:?}");
+            assert!(write_inline_files(&credentials, dir).is_err(), "{outside:?}");
         }
-        std::fs::remove_dir_all(&dir).unwrap();
     }
 
     #[test]
@@ -238,7 +234,7 @@ mod tests {
         let error = parse_spec(br#"{"version": 9, "all": "different"}"#).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "am.json has version 9, this heddle-am understands 1: client and heddle-am must be of one release"
+            "heddle-am.json has version 9, this heddle-am understands 1: client and heddle-am must be of one release"
         );
         assert!(matches!(parse_spec(b"{}"), Err(StartError::Spec(_))));
         assert!(matches!(parse_spec(br#"{"version": 1}"#), Err(StartError::Spec(_))));

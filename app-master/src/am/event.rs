@@ -153,6 +153,8 @@ pub(super) enum Cause {
     Deregistered { status: FinalStatus, diagnostics: String },
     /// The JobManager's JVM ended without having said so; a whole sentence.
     JobManagerEnded(String),
+    /// No worker can ever be had; a whole sentence.
+    Hopeless(String),
     /// SIGTERM.
     Terminated,
     /// For the ResourceManager the attempt is over.

@@ -1,5 +1,7 @@
 //! What the JobManager told of failures, put into the diagnostics for YARN.
 
+use std::collections::BTreeSet;
+
 use yarn_api::records::FinalStatus;
 
 use flink_model::java_fit::complaint;
@@ -12,10 +14,37 @@ use crate::jobmanager::JobManagerEnd;
 pub(super) struct Failures {
     first: Option<String>,
     last: Option<String>,
-    /// The last TaskManager that could not be started at all: without workers a job fails for want of slots.
-    launch: Option<String>,
     /// The first TaskManager that was killed for its memory, and how many there were.
     memory: Option<(String, usize)>,
+    /// TaskManagers that the JobManager never knew: without workers a job fails for want of slots, which tells nobody why.
+    starts: Starts,
+}
+
+/// TaskManagers that failed before they registered.
+#[derive(Debug, Default)]
+struct Starts {
+    count: u32,
+    first: String,
+    hosts: BTreeSet<String>,
+}
+
+/// Most hosts that are named.
+const HOSTS: usize = 5;
+
+impl Starts {
+    fn text(&self) -> Option<String> {
+        let hosts: Vec<&str> = self.hosts.iter().take(HOSTS).map(String::as_str).collect();
+        let more = match self.hosts.len().saturating_sub(HOSTS) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let on = if hosts.is_empty() { String::new() } else { format!(" on {}{more}", hosts.join(", ")) };
+        match self.count {
+            0 => None,
+            1 => Some(format!("A TaskManager failed at its start{on}: {}", self.first)),
+            n => Some(format!("{n} TaskManagers failed at their start{on}; the first: {}", self.first)),
+        }
+    }
 }
 
 impl Failures {
@@ -33,9 +62,13 @@ impl Failures {
         self.last = Some(text);
     }
 
-    /// A TaskManager could not be started.
-    pub(super) fn add_launch(&mut self, summary: &str) {
-        self.launch = Some(format!("A TaskManager failed: {summary}"));
+    /// A TaskManager failed before it registered, on this host if that is known.
+    pub(super) fn add_start(&mut self, host: Option<&str>, summary: &str) {
+        if self.starts.count == 0 {
+            self.starts.first = cut(summary, MAX / 4).to_owned();
+        }
+        self.starts.count += 1;
+        self.starts.hosts.extend(host.map(str::to_owned));
     }
 
     /// A TaskManager was killed for its memory: Flink knows only that it is gone.
@@ -72,8 +105,8 @@ impl Failures {
             Some(first) if own.is_empty() => first.clone(),
             _ => own,
         };
-        let launch = self.launch.clone().filter(|_| status == FinalStatus::Failed);
-        let parts = [Some(cause).filter(|cause| !cause.is_empty()), launch].into_iter().flatten();
+        let starts = self.starts.text().filter(|_| status == FinalStatus::Failed);
+        let parts = [Some(cause).filter(|cause| !cause.is_empty()), starts].into_iter().flatten();
         self.with_memory(parts.collect::<Vec<_>>().join("\n"))
     }
 
@@ -125,11 +158,26 @@ mod tests {
     #[test]
     fn a_taskmanager_that_cannot_be_started_is_told_with_a_failure() {
         let mut failures = Failures::default();
-        failures.add_launch("no Java");
-        assert_eq!(failures.for_status(FinalStatus::Failed, ""), "A TaskManager failed: no Java");
-        assert_eq!(failures.for_status(FinalStatus::Failed, "x"), "x\nA TaskManager failed: no Java");
+        failures.add_start(Some("node1"), "no Java");
+        let one = "A TaskManager failed at its start on node1: no Java";
+        assert_eq!(failures.for_status(FinalStatus::Failed, ""), one);
+        assert_eq!(failures.for_status(FinalStatus::Failed, "x"), format!("x\n{one}"));
         assert_eq!(failures.for_status(FinalStatus::Killed, ""), "");
         assert_eq!(failures.for_status(FinalStatus::Succeeded, ""), "");
+        failures.add_start(Some("node2"), "something else");
+        failures.add_start(Some("node1"), "no Java");
+        assert_eq!(
+            failures.for_status(FinalStatus::Failed, ""),
+            "3 TaskManagers failed at their start on node1, node2; the first: no Java"
+        );
+        (3..9).for_each(|n| failures.add_start(Some(&format!("node{n}")), ""));
+        let many = failures.for_status(FinalStatus::Failed, "");
+        assert!(
+            many.starts_with(
+                "9 TaskManagers failed at their start on node1, node2, node3, node4, node5 and 3 more; "
+            ),
+            "{many}"
+        );
     }
 
     #[test]

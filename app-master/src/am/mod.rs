@@ -14,6 +14,8 @@ mod per_job;
 mod placement;
 mod run;
 
+#[cfg(test)]
+pub(crate) use environment::write_inline_files;
 pub use environment::{Environment, StartError};
 pub(crate) use environment::{hadoop_conf, hadoop_user};
 pub use run::run;

@@ -20,7 +20,6 @@ use super::environment::Environment;
 use super::event::{Action, Cause, Event};
 use super::finish::finish;
 use super::head_start::{HeadStart, REST_PORT_KEY};
-use super::per_job::PerJob;
 use crate::archive;
 use crate::bridge::{Bridge, BridgeEvent, FromJvm, Secret};
 use crate::control::Control;
@@ -68,8 +67,7 @@ pub async fn run(environment: Environment) -> u8 {
     match start(environment.clone(), rm.clone(), nm_tokens, rest_port, &timeline, sender).await {
         Ok(edge) => {
             let pace = pace(&environment);
-            let per_job = (environment.spec.mode == ClusterMode::PerJob).then(PerJob::default);
-            let mut brain = Brain::new(pace, per_job, head_start, timeline, Instant::now());
+            let mut brain = Brain::new(pace, environment.spec.mode, head_start, timeline, Instant::now());
             let cause = work(&mut brain, &edge, events).await;
             let end = decide(&cause, situation);
             finish(&environment, &rm, Some(&edge), &brain.workers(), brain.is_registered(), end).await

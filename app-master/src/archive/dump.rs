@@ -8,9 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use flink_model::archive::{ClassList, RpcJars, dump_options, is_rpc_jar};
 use flink_model::class_path::is_dist_jar;
+use flink_model::container::ARCHIVE_WORKSHOP;
 use hadoop_rpc::HadoopConf;
 use taskrunner::archive;
 use taskrunner::exit::ExitReport;
+use taskrunner::fresh;
 use taskrunner::jvm::{JvmCommand, JvmProcess};
 use taskrunner::memory;
 use taskrunner::node_jars::NodeJars;
@@ -21,8 +23,6 @@ use super::Reason;
 use super::room::{Limits, Used};
 use super::workshop::Workshop;
 
-/// Directory in the container's own, removed when the archive is made.
-const DIRECTORY: &str = ".heddle-archive";
 const LIST: &str = "classes.lst";
 const ARCHIVE: &str = "classes.jsa";
 const OUTPUT: &str = "dump.out";
@@ -38,10 +38,10 @@ pub(super) struct Place(PathBuf);
 
 impl Place {
     pub(super) async fn make(container: &Path) -> Result<Self, Reason> {
-        let path = container.join(DIRECTORY);
+        let path = container.join(ARCHIVE_WORKSHOP);
         // What an earlier one has left.
         let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir(&path).map_err(|e| format!("cannot make {}: {e}", path.display()))?;
+        fresh::directory(&path).map_err(|e| format!("cannot make {}: {e}", path.display()))?;
         Ok(Self(path))
     }
 }
@@ -91,7 +91,9 @@ impl Dump<'_> {
         let file = place.0.join(ARCHIVE);
         let lists = [self.list.resolved(&rpc_jars), self.list.resolved(&RpcJars::new())];
         for (list, more) in lists.iter().zip([true, false]) {
-            std::fs::write(place.0.join(LIST), list)
+            // Of the first try.
+            let _ = std::fs::remove_file(place.0.join(LIST));
+            fresh::write(&place.0.join(LIST), list.as_bytes(), 0o600)
                 .map_err(|e| format!("cannot write the class list: {e}"))?;
             let report = self.dump(place, shop).await?;
             if report.code == Some(0) && file.is_file() {
@@ -205,12 +207,10 @@ fn copy(from: &Path, to: &Path, jars: &[String]) -> Result<(), Reason> {
     }
     for jar in jars {
         let (source, target) = (from.join(jar), to.join(jar));
-        if let Some(parent) = target.parent() {
-            std::fs::create_dir_all(parent).map_err(|e| cannot("make", parent, e))?;
+        if let Some(parent) = Path::new(jar).parent() {
+            fresh::directories(to, parent).map_err(|e| cannot("make the directory of", &target, e))?;
         }
-        std::fs::copy(&source, &target).map_err(|e| cannot("copy", &source, e))?;
-        let file = File::options().write(true).open(&target);
-        let file = file.map_err(|e| cannot("open", &target, e))?;
+        let file = fresh::copy(&source, &target).map_err(|e| cannot("copy", &source, e))?;
         file.set_modified(SystemTime::UNIX_EPOCH).map_err(|e| cannot("set the time of", &target, e))?;
     }
     Ok(())
@@ -228,10 +228,41 @@ fn unpack_rpc(from: &Path, to: &Path, jars: &[String]) -> Result<RpcJars, Reason
         for name in inner {
             let target = to.join(&name);
             let mut content = dist.by_name(&name).map_err(|e| cannot(&e))?;
-            std::io::copy(&mut content, &mut File::create(&target).map_err(|e| cannot(&e))?)
+            std::io::copy(&mut content, &mut fresh::file(&target, 0o644).map_err(|e| cannot(&e))?)
                 .map_err(|e| cannot(&e))?;
             unpacked.insert(name.trim_end_matches(".jar").to_owned(), target.display().to_string());
         }
     }
     Ok(unpacked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    #[tokio::test]
+    async fn the_directory_is_new_and_what_a_link_leads_to_stays() {
+        let (dir, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(cache.path().join("a.jar"), "sings").unwrap();
+        symlink(cache.path(), dir.path().join(ARCHIVE_WORKSHOP)).unwrap();
+        fs::create_dir(dir.path().join("lib")).unwrap();
+        symlink(cache.path().join("a.jar"), dir.path().join("lib/a.jar")).unwrap();
+        symlink(cache.path().join("a.jar"), dir.path().join("b.jar")).unwrap();
+        let place = Place::make(dir.path()).await.unwrap();
+        let jars = ["lib/a.jar", "b.jar"].map(str::to_owned);
+        copy(dir.path(), &place.0, &jars).unwrap();
+        for jar in &jars {
+            let copied = place.0.join(jar);
+            assert!(fs::symlink_metadata(&copied).unwrap().is_file());
+            assert_eq!(copied.metadata().unwrap().modified().unwrap(), SystemTime::UNIX_EPOCH);
+            assert_eq!(fs::read(&copied).unwrap(), b"sings");
+        }
+        assert!(copy(dir.path(), &place.0, &jars).is_err(), "a copy is never written over");
+        drop(place);
+        assert!(!dir.path().join(ARCHIVE_WORKSHOP).exists());
+        assert_eq!(fs::read(cache.path().join("a.jar")).unwrap(), b"sings");
+        assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 1);
+    }
 }

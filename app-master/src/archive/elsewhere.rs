@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use flink_model::archive::{ArchiveOrder, ClassList};
+use flink_model::container::AM as PROGRAM;
 use flink_model::spec::{AmSpec, CONTROL_SECRET_ALIAS, Resource, ResourceKind, Visibility};
 use hadoop_fs::{Source, WriteOptions};
 use hadoop_rpc::Credentials;
@@ -22,8 +23,6 @@ use crate::launcher;
 
 /// The argument by which heddle-am knows that it is to make an archive.
 pub const SUBCOMMAND: &str = "make-archive";
-/// Key of our own program among the containers' files.
-const PROGRAM: &str = "heddle-am";
 /// Key of the [`Job`].
 const JOB_FILE: &str = "archive.json";
 /// The log files' stem, in the container's log directory.
@@ -95,7 +94,7 @@ fn files(spec: &AmSpec, order: &ArchiveOrder) -> Result<Vec<Resource>, Reason> {
     let keys = std::iter::once(PROGRAM).chain(order.class_path.iter().map(String::as_str));
     keys.map(|key| {
         let found = all.clone().find(|resource| resource.key == key);
-        found.cloned().ok_or_else(|| format!("am.json does not say where {key} is"))
+        found.cloned().ok_or_else(|| format!("heddle-am.json does not say where {key} is"))
     })
     .collect()
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use taskrunner::control::event::Event as Told;
 use taskrunner::control::{Exited, Launch, Memory, OutOfMemory, Recorded, Stop};
+use taskrunner::why;
 use taskrunner::wire::Liveness;
 use tokio::sync::{Notify, mpsc};
 
@@ -237,7 +238,8 @@ impl Control {
 
 fn report(exited: Exited) -> Report {
     let killed_for_memory = exited.out_of_memory() == OutOfMemory::OomKernel;
-    let Exited { code, signal, log_tail, stderr_tail, summary, launch_failed, .. } = exited;
-    let last_lines = if log_tail.is_empty() { stderr_tail } else { log_tail };
-    Report { code, signal, last_lines, summary, launch_failed, killed_for_memory }
+    let Exited { code, signal, log_tail, stderr_tail, summary, launch_failed, unregistered, .. } = exited;
+    let log: Vec<String> = why::telling(&log_tail).cloned().collect();
+    let last_lines = if log.is_empty() { stderr_tail } else { log };
+    Report { code, signal, last_lines, summary, launch_failed, killed_for_memory, unregistered }
 }

@@ -17,6 +17,8 @@ pub struct Report {
     pub launch_failed: bool,
     /// The kernel's out-of-memory killer ended it.
     pub killed_for_memory: bool,
+    /// It ended by itself soon after its start, and the JobManager did not know it.
+    pub unregistered: bool,
 }
 
 /// Why a container ended.

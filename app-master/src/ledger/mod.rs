@@ -197,6 +197,16 @@ impl Ledger {
             .collect()
     }
 
+    /// Where a worker is.
+    pub fn host(&self, worker: &Worker) -> Option<&str> {
+        self.workers.get(worker).map(|entry| entry.place.host.as_str())
+    }
+
+    /// Why the cluster can never give a container of this size.
+    pub fn refusal(&self, profile: &Profile) -> Option<String> {
+        self.maximum.as_ref().and_then(|maximum| too_large(profile, maximum))
+    }
+
     /// Containers in which something of ours runs or may run: to be stopped at the end.
     pub fn started(&self) -> Vec<Worker> {
         let started = |entry: &Entry| {
@@ -223,7 +233,7 @@ impl Ledger {
         if self.requests.contains_key(&id) {
             return;
         }
-        if let Some(reason) = self.maximum.as_ref().and_then(|maximum| too_large(&profile, maximum)) {
+        if let Some(reason) = self.refusal(&profile) {
             out.push(Effect::Failed { id, reason });
             return;
         }
@@ -251,7 +261,7 @@ impl Ledger {
 
     /// One that the cluster cannot give is left to Flink's own request, which is told why.
     fn prewarm(&mut self, profile: Profile, count: u32) {
-        if self.maximum.as_ref().is_none_or(|maximum| too_large(&profile, maximum).is_none()) {
+        if self.refusal(&profile).is_none() {
             let line = self.line_of(profile);
             self.lines[line].ask_ahead(count);
         }

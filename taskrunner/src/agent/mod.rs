@@ -7,4 +7,6 @@ mod link;
 mod run;
 
 pub use config::{Config, ConfigError};
+#[cfg(test)]
+pub(crate) use files::write_all as write_files;
 pub use run::run;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use flink_model::class_path::ContainerFiles;
+use flink_model::container::BRIDGE;
 use flink_model::spec::{Resource, ResourceKind};
 use futures::future;
 use hadoop_fs::Storage;
@@ -14,7 +15,7 @@ use super::facts::{self, Facts};
 use super::prepare::Prepared;
 use super::resolve::{RemoteFile, resolve};
 use super::undo::Undo;
-use super::wanted::{BRIDGE, Origin, Part, Wanted};
+use super::wanted::{Origin, Part, Wanted};
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
 use crate::report::Report;
@@ -107,7 +108,7 @@ impl Ground {
 
         let facts = timing.time("ResourceManager asked", facts::gather(&yarn));
         let answers = timing.time("NameNode asked", facts::first_answer(&storage, &base));
-        let resolved = resolve(&hadoop, &prepared.wanted, prepared.release, report);
+        let resolved = resolve(&hadoop, &prepared.wanted, &prepared.names, report);
         let remote = async {
             if local.len() == prepared.wanted.len() {
                 return resolved.await;

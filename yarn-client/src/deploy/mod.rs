@@ -3,6 +3,7 @@
 mod archives;
 mod facts;
 mod ground;
+mod names;
 mod order;
 mod prepare;
 mod prewarm;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use flink_model::container::ORDER_FILE;
 use flink_model::spec::{AmSpec, SPEC_FILE};
 use futures::{FutureExt, future};
 use hadoop_fs::Source;
@@ -195,12 +197,13 @@ async fn bring_up(
     // The order lies in the directory in any case: by it the directory is known for ours.
     let mut own = vec![(SPEC_FILE.to_owned(), Source::Bytes(order.clone()))];
     if submit::fit_inline(&inline, &order) {
-        inline.push((SPEC_FILE.to_owned(), order));
+        inline.push((ORDER_FILE.to_owned(), order));
     } else {
         own.extend(inline.drain(..).map(|(name, content)| (name, Source::Bytes(content))));
         for resource in submit::put_all(directory, std::mem::take(&mut own)).await? {
             let local = submit::local_resource(&resource)?;
-            context.am_container.local_resources.insert(resource.key, local);
+            let name = if resource.key == SPEC_FILE { ORDER_FILE.to_owned() } else { resource.key };
+            context.am_container.local_resources.insert(name, local);
         }
     }
     let secret = submit::new_secret();

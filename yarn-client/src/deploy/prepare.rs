@@ -15,6 +15,7 @@ use flink_model::spec::ClusterMode;
 use flink_model::start_template::StartTemplate;
 use yarn_api::records::ApplicationId;
 
+use super::names::Names;
 use super::order::{Order, Program, Purpose};
 use super::submission;
 use super::wanted::{self, Wanted};
@@ -48,8 +49,8 @@ pub(crate) struct Prepared {
     pub(crate) fast_start: bool,
     pub(crate) cluster: ClusterSpec,
     pub(crate) wanted: Vec<Wanted>,
-    /// Logging configuration: its kind and the local file.
-    pub(crate) logging: (Logging, Option<LocalFile>),
+    /// Logging configuration, and the names that it and others take.
+    pub(crate) names: Names,
     pub(crate) staging_base: Option<String>,
     pub(crate) store_dir: Option<String>,
     pub(crate) replication: Option<u16>,
@@ -86,8 +87,9 @@ impl Prepared {
         if let Purpose::Application(program) = &purpose {
             check_program(&context, program)?;
         }
+        let names = Names { release, logging: logging(&context, &flink)? };
         let wanted = wanted::wanted(&context, &flink, &configuration, &purpose, inclusion)?;
-        let logging = logging(&context, &flink)?;
+        let wanted = wanted::admitted(wanted, &names, report)?;
         let path = |option| text(&configuration, option).map(|p: String| p.trim_end_matches('/').to_owned());
         let replication =
             text(&configuration, &options::FILE_REPLICATION).and_then(|r| r.parse::<i32>().ok());
@@ -116,7 +118,7 @@ impl Prepared {
             release,
             cluster,
             wanted,
-            logging,
+            names,
         })
     }
 

@@ -9,6 +9,7 @@ use flink_model::spec::{Resource, Visibility};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hadoop_fs::{FileStatus, Storage};
 
+use super::names::{Names, check_directories};
 use super::wanted::{Origin, Part, Wanted, twice};
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
@@ -30,7 +31,7 @@ pub(crate) struct RemoteFile {
 pub(crate) async fn resolve(
     hadoop: &Hadoop,
     wanted: &[Wanted],
-    release: Release,
+    names: &Names,
     report: &dyn Report,
 ) -> Result<Vec<RemoteFile>, Failure> {
     // Made before they run: the whole must be a future that any thread can run.
@@ -40,6 +41,13 @@ pub(crate) async fn resolve(
     let named = |key: &str| wanted.iter().any(|w| is_dist_jar(key) && is_dist_jar(&w.key));
     // A main jar that is named by itself takes the place of a provided one.
     found.retain(|file| file.by != options::PROVIDED_LIB_DIRS.key || !named(&file.resource.key));
+    let mut admitted = Vec::with_capacity(found.len());
+    for file in found {
+        if names.admit(&file.resource.key, file.by, None, report)? {
+            admitted.push(file);
+        }
+    }
+    let found = admitted;
     let mut keys: BTreeMap<&str, &'static str> = BTreeMap::new();
     let local = wanted
         .iter()
@@ -51,6 +59,8 @@ pub(crate) async fn resolve(
             return Err(twice(key, other, by));
         }
     }
+    check_directories(&keys)?;
+    let release = names.release;
     let provided = |f: &&RemoteFile| f.by == options::PROVIDED_LIB_DIRS.key;
     if found.iter().filter(provided).any(|f| f.resource.visibility != Visibility::Public) {
         report.warn(&format!(

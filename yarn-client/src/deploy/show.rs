@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use flink_model::container::{AM, BRIDGE};
 use flink_model::spec::{ClusterMode, JvmTemplate, Visibility};
 use serde::Serialize;
 use termtree::Tree;
 
 use super::prepare::Prepared;
-use super::wanted::{AM, BRIDGE, Part};
+use super::wanted::Part;
 use super::{Placed, Plan};
 use crate::table::{bytes, count};
 use crate::timing::Summary;
@@ -108,7 +109,7 @@ impl DryRun {
         let cluster = &prepared.cluster;
         let mut am_files: Vec<File> = files(None);
         am_files.push(File {
-            name: flink_model::spec::SPEC_FILE.to_owned(),
+            name: flink_model::container::ORDER_FILE.to_owned(),
             size: serde_json::to_vec_pretty(&spec).map_or(0, |text| text.len() as u64),
         });
         Self {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use flink_model::config::{Configuration, FromValue};
+use flink_model::container::{AM, BRIDGE, TASKRUNNER};
 use flink_model::options::{self, Opt};
 use flink_model::plan::{self, ShippedConfiguration, Surroundings};
 use flink_model::spec::{
@@ -25,7 +26,6 @@ use yarn_api::records::{
 use super::ground::{Ground, Placed, container_files};
 use super::prepare::Prepared;
 use super::prewarm::prewarm;
-use super::wanted::{AM, BRIDGE, TASKRUNNER};
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
 use crate::staging::{ApplicationDir, LocalFile};
@@ -56,7 +56,7 @@ pub(crate) fn configuration_files(
     shipped: &ShippedConfiguration,
 ) -> Result<InlineFiles, Failure> {
     let mut files = vec![(shipped.file_name.to_owned(), shipped.text.clone().into_bytes().into())];
-    if let Some(LocalFile { key, path, .. }) = &prepared.logging.1 {
+    if let Some(LocalFile { key, path, .. }) = &prepared.names.logging.1 {
         let text = std::fs::read(path)
             .map_err(|e| Failure::because(format!("cannot read {}", path.display()), e))?;
         files.push((key.clone(), text.into()));
@@ -92,7 +92,7 @@ pub(crate) fn spec(
     let cannot = |e: plan::PlanError| Failure::because("cannot plan the containers", e);
     let around = Surroundings {
         files: container_files(placed),
-        logging: prepared.logging.0,
+        logging: prepared.names.logging.0,
         yarn_class_path: hadoop
             .conf
             .get("yarn.application.classpath")
@@ -107,7 +107,7 @@ pub(crate) fn spec(
     let task_manager = plan::task_manager_template(shipped, prepared.release, &around);
     // What the ApplicationMaster hands on itself, by the control protocol.
     let sent = std::iter::once(shipped.file_name.to_owned());
-    let sent = sent.chain(prepared.logging.1.iter().map(|file| file.key.clone())).collect();
+    let sent = sent.chain(prepared.names.logging.1.iter().map(|file| file.key.clone())).collect();
     let (own, worker): (Vec<_>, Vec<_>) =
         placed.iter().map(|p| p.resource.clone()).partition(|r| r.key == AM || r.key == BRIDGE);
     let history = text(conf, &options::HISTORY_SERVER_ADDRESS).map(|host| {

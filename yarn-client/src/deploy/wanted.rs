@@ -4,19 +4,17 @@ use std::path::{Path, PathBuf};
 
 use flink_model::class_path::is_dist_jar;
 use flink_model::config::Configuration;
+use flink_model::container::{AM, BRIDGE, TASKRUNNER};
 use flink_model::options::{self, Opt, UserJarInclusion};
 use flink_model::spec::ResourceKind;
 
+use super::names::Names;
 use super::order::{Program, Purpose};
 use crate::context::{Context, FlinkHome};
 use crate::error::Failure;
+use crate::report::Report;
 use crate::staging::{LocalFile, files_below};
 use crate::target::{bad_value, text};
-
-/// Keys of our own files in the containers.
-pub(crate) const AM: &str = "heddle-am";
-pub(crate) const TASKRUNNER: &str = "heddle-taskrunner";
-pub(crate) const BRIDGE: &str = "heddle/flink-bridge.jar";
 
 /// The directory of the user's jars.
 const USRLIB: &str = "usrlib";
@@ -120,6 +118,27 @@ fn check_name(key: &str, by: &str) -> Result<(), Failure> {
         .hint("rename the file, or make a copy with another name")),
         None => Ok(()),
     }
+}
+
+/// Those of them that go to the containers; see [`Names::admit`].
+pub(crate) fn admitted(
+    files: Vec<Wanted>,
+    names: &Names,
+    report: &dyn Report,
+) -> Result<Vec<Wanted>, Failure> {
+    let mut admitted = Vec::with_capacity(files.len());
+    for file in files {
+        let local = match &file.origin {
+            Origin::Shared(path) | Origin::Private(path) => Some(path.as_path()),
+            Origin::Remote(_) | Origin::RemoteTree(_) | Origin::RemotePath(_) => None,
+        };
+        // What is in a directory of the cluster is known later.
+        let later = matches!(file.origin, Origin::RemoteTree(_) | Origin::RemotePath(_));
+        if file.part == Part::Own || later || names.admit(&file.key, file.by, local, report)? {
+            admitted.push(file);
+        }
+    }
+    Ok(admitted)
 }
 
 /// Whether two files are one, or hold the same: `-t` of older manuals ships Flink's own lib once more.

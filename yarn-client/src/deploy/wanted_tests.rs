@@ -1,5 +1,7 @@
 use super::*;
 use flink_model::config::FileFormat;
+use flink_model::jvm_options::Logging;
+use flink_model::release::Release;
 
 struct Place {
     dir: tempfile::TempDir,
@@ -23,15 +25,35 @@ impl Place {
             "usrlib/y.jar",
             "z.tar.gz",
             "z.rar",
+            "flink/conf/log4j.properties",
+            "config.yaml",
+            "flink-conf.yaml",
+            "am.json",
+            "program.json",
+            "heddle-am.json",
+            "other/heddle-am",
+            "container_tokens",
+            "same/log4j.properties",
+            "other/log4j.properties",
         ] {
             let path = place.dir.path().join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, "x").unwrap();
+            let content = if file.starts_with("other") { "other" } else { "x" };
+            std::fs::write(path, content).unwrap();
         }
         place
     }
 
     fn wanted(&self, settings: &[(&str, &str)], purpose: &Purpose) -> Result<Vec<String>, String> {
+        self.told(settings, purpose).map(|(files, _)| files)
+    }
+
+    /// With the warnings.
+    fn told(
+        &self,
+        settings: &[(&str, &str)],
+        purpose: &Purpose,
+    ) -> Result<(Vec<String>, Vec<String>), String> {
         let root = self.dir.path();
         let context = Context {
             vars: Default::default(),
@@ -51,7 +73,14 @@ impl Place {
             conf.set_dynamic(*key, *value);
         }
         let inclusion = conf.require(&options::INCLUDE_USER_JAR).unwrap();
-        let files = wanted(&context, &flink, &conf, purpose, inclusion).map_err(|e| e.render(false))?;
+        let heard = Heard::default();
+        let log4j =
+            LocalFile { key: "log4j.properties".into(), path: root.join("flink/conf/log4j.properties") };
+        let release = Release { major: 1, minor: 20, patch: 1 };
+        let names = Names { release, logging: (Logging::Log4j, Some(log4j)) };
+        let files = wanted(&context, &flink, &conf, purpose, inclusion)
+            .and_then(|files| admitted(files, &names, &heard))
+            .map_err(|e| e.render(false))?;
         let shown = files.into_iter().filter(|f| f.part != Part::Own).map(|f| {
             let origin = match f.origin {
                 Origin::Shared(_) => "shared",
@@ -62,7 +91,17 @@ impl Place {
             };
             format!("{} {origin} {:?}", f.key, f.part)
         });
-        Ok(shown.collect())
+        Ok((shown.collect(), heard.0.into_inner().unwrap()))
+    }
+}
+
+#[derive(Default)]
+struct Heard(std::sync::Mutex<Vec<String>>);
+
+impl Report for Heard {
+    fn info(&self, _: &str) {}
+    fn warn(&self, text: &str) {
+        self.0.lock().unwrap().push(text.to_owned());
     }
 }
 
@@ -187,4 +226,33 @@ fn remote_or_local() {
     }
     assert_eq!(without_scheme("file:///a/b"), "/a/b");
     assert_eq!(without_scheme("file:/a/b"), "/a/b");
+}
+
+#[test]
+fn names_of_heddles_own_files_are_refused() {
+    let place = Place::new();
+    for path in ["heddle-am.json", "other/heddle-am", "container_tokens"] {
+        let refused = place.wanted(&[("yarn.ship-files", path)], &application("job.jar")).unwrap_err();
+        let name = path.rsplit('/').next().unwrap();
+        let wanted =
+            format!("two files would both be {name:?} in the containers (heddle and yarn.ship-files)");
+        assert!(refused.contains(&wanted), "{refused}");
+    }
+    let free = place.wanted(&[("yarn.ship-files", "am.json;program.json")], &SESSION).unwrap();
+    assert_eq!(free[3..], ["am.json private System", "program.json private System"]);
+}
+
+#[test]
+fn flinks_own_configuration_comes_before_a_shipped_one() {
+    let place = Place::new();
+    let plain = place.wanted(&[], &SESSION).unwrap();
+    let shipped = "config.yaml;flink-conf.yaml;other/log4j.properties";
+    let (files, warnings) = place.told(&[("yarn.ship-files", shipped)], &SESSION).unwrap();
+    assert_eq!(files, plain);
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    assert!(warnings[0].starts_with("yarn.ship-files: config.yaml is left out, because"), "{warnings:?}");
+    assert!(warnings[2].contains("/flink/conf/log4j.properties"), "{warnings:?}");
+    // As older manuals say it.
+    let (files, warnings) = place.told(&[("yarn.ship-files", "same/log4j.properties")], &SESSION).unwrap();
+    assert_eq!((files, warnings), (plain, vec![]));
 }

@@ -55,41 +55,6 @@ final class WorkerRequest {
                 arguments(spec, file, effective));
     }
 
-    /** Says why the cluster can never grant this request, or null if it can. */
-    String unmetBy(AmMessage.Registered limits) {
-        if (memoryMb > limits.maxMemoryMb) {
-            return "a TaskManager of "
-                    + memoryMb
-                    + " MB is larger than YARN's largest container, "
-                    + limits.maxMemoryMb
-                    + " MB (taskmanager.memory.process.size; yarn.scheduler.maximum-allocation-mb,"
-                    + " yarn.nodemanager.resource.memory-mb)";
-        }
-        if (vcores > limits.maxVcores) {
-            return "a TaskManager of "
-                    + vcores
-                    + " vcores is larger than YARN's largest container, "
-                    + limits.maxVcores
-                    + " vcores (taskmanager.cpu.cores, yarn.containers.vcores or taskmanager.numberOfTaskSlots;"
-                    + " yarn.scheduler.maximum-allocation-vcores, yarn.nodemanager.resource.cpu-vcores)";
-        }
-        for (Map.Entry<String, Long> resource : resources.entrySet()) {
-            Long max = limits.resources.get(resource.getKey());
-            if (max == null) {
-                return "YARN does not know the resource " + resource.getKey() + " that a TaskManager is to have";
-            }
-            if (resource.getValue() > max) {
-                return "a TaskManager is to have "
-                        + resource.getValue()
-                        + " of "
-                        + resource.getKey()
-                        + ", YARN's largest container has "
-                        + max;
-            }
-        }
-        return null;
-    }
-
     private static Map<String, Long> externalResources(TaskExecutorProcessSpec spec, Configuration effective) {
         Map<String, String> yarnNames =
                 ExternalResourceUtils.getExternalResourceConfigurationKeys(effective, EXTERNAL_RESOURCE_KEY_SUFFIX);

@@ -55,8 +55,6 @@ final class Workers implements AmLink.Listener {
     private ResourceEventHandler<HeddleWorker> handler;
     private Executor mainThread;
     private long lastId = 0;
-    /** Null until YARN knows the application. */
-    private AmMessage.Registered limits = null;
     /** Whether the workers of earlier attempts are known; requests are sent from then on. */
     private boolean serving = false;
 
@@ -174,7 +172,7 @@ final class Workers implements AmLink.Listener {
     private void handle(AmMessage message) {
         try {
             if (message instanceof AmMessage.Registered) {
-                limits = (AmMessage.Registered) message;
+                LOG.info("YARN knows the application.");
             } else if (message instanceof AmMessage.Previous) {
                 onPrevious((AmMessage.Previous) message);
             } else if (message instanceof AmMessage.Allocated) {
@@ -227,13 +225,8 @@ final class Workers implements AmLink.Listener {
         if (!pending.containsKey(id)) {
             return; // cancelled while those before it were submitted
         }
-        String unmet = limits == null ? null : wanted.request.unmetBy(limits);
-        if (unmet == null) {
-            link.send(BridgeMessages.request(id, wanted.request));
-        } else {
-            pending.remove(id);
-            wanted.future.completeExceptionally(new ResourceManagerException(unmet));
-        }
+        // What YARN can never give is refused by heddle-am, which tells it to the user, too.
+        link.send(BridgeMessages.request(id, wanted.request));
     }
 
     private void fail(Throwable cause) {

@@ -2,7 +2,6 @@ package dev.heddle.bridge;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.apache.flink.configuration.Configuration;
@@ -93,12 +92,6 @@ class WorkerRequestTest {
         assertEquals(
                 Arrays.asList("fpga", "gpu", "unnamed"),
                 Arrays.stream(list.substring(list.indexOf('=') + 1).split(";")).sorted().collect(Collectors.toList()));
-
-        assertNull(request.unmetBy(limits(1728, 2, "yarn.io/gpu", 2, "yarn.io/fpga", 1)));
-        assertTrue(request.unmetBy(limits(1727, 2, "yarn.io/gpu", 2, "yarn.io/fpga", 1)).contains("1727 MB"));
-        assertTrue(request.unmetBy(limits(1728, 1, "yarn.io/gpu", 2, "yarn.io/fpga", 1)).contains("2 vcores"));
-        assertTrue(request.unmetBy(limits(1728, 2, "yarn.io/gpu", 1, "yarn.io/fpga", 1)).contains("has 1"));
-        assertTrue(request.unmetBy(limits(1728, 2, "yarn.io/gpu", 2, "other", 1)).contains("does not know"));
     }
 
     @Test
@@ -111,13 +104,6 @@ class WorkerRequestTest {
         assertEquals(2, HeddleWorkerResourceSpecFactory.vcores(configuration));
         configuration.set(TaskManagerOptions.CPU_CORES, 4.01);
         assertEquals(5, HeddleWorkerResourceSpecFactory.vcores(configuration));
-    }
-
-    private static AmMessage.Registered limits(long memoryMb, long vcores, String a, long aMax, String b, long bMax) {
-        java.util.Map<String, Long> resources = new java.util.HashMap<>();
-        resources.put(a, aMax);
-        resources.put(b, bMax);
-        return new AmMessage.Registered(memoryMb, vcores, resources);
     }
 
     private static Configuration base() {

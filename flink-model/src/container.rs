@@ -1,0 +1,124 @@
+//! The names in a container's directory that are not the user's.
+
+use crate::archive::CONTAINER_DIRECTORY;
+use crate::config::{LEGACY_FILE, STANDARD_FILE};
+use crate::jvm_options::{LOG4J_FILE, LOGBACK_FILE, Logging};
+use crate::plan::PROGRAM_FILE;
+use crate::release::{FileRule, Release};
+
+/// What the names begin with under which files of a directory are localized, before they get their own.
+pub const LINK_PREFIX: &str = ".heddle-link.";
+/// Directory for the list of classes that a JVM writes.
+pub const RECORDING: &str = ".heddle-classes";
+/// Directory in which a class data archive is made.
+pub const ARCHIVE_WORKSHOP: &str = ".heddle-archive";
+/// The order to heddle-am, which lies in the application's directory as [`crate::spec::SPEC_FILE`].
+pub const ORDER_FILE: &str = "heddle-am.json";
+/// Directory of links to the node's own jars: this, and a checksum.
+pub const NODE_JARS: &str = "heddle/node-jars";
+/// The ApplicationMaster's program.
+pub const AM: &str = "heddle-am";
+/// The program that starts TaskManagers.
+pub const TASKRUNNER: &str = "heddle-taskrunner";
+/// The jar that connects Flink with heddle-am.
+pub const BRIDGE: &str = "heddle/flink-bridge.jar";
+/// Where YARN puts the application's credentials. A file of this name would take their place.
+pub const TOKENS: &str = "container_tokens";
+
+/// Files that come to a container with the credentials, or by the control protocol, and are written by heddle-am or heddle-taskrunner.
+pub const WRITTEN: [&str; 6] =
+    [ORDER_FILE, PROGRAM_FILE, LEGACY_FILE, STANDARD_FILE, LOG4J_FILE, LOGBACK_FILE];
+/// Names that heddle, or YARN, uses for files in a container.
+const FILES: [&str; 6] = [AM, TASKRUNNER, BRIDGE, ORDER_FILE, PROGRAM_FILE, TOKENS];
+/// Names of directories in which everything is heddle's.
+const DIRECTORIES: [&str; 3] = [RECORDING, ARCHIVE_WORKSHOP, CONTAINER_DIRECTORY];
+/// What other names of heddle's begin with.
+const PREFIXES: [&str; 2] = [LINK_PREFIX, NODE_JARS];
+
+/// What a file that the user wants in the containers would come up against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// A file of heddle's or YARN's.
+    Reserved,
+    /// The file that Flink reads its configuration from.
+    Configuration,
+    /// The file that Flink's logging is configured with.
+    Logging,
+}
+
+/// What stands in the way of a user's file with this path in the container's directory. `logging`: of the application.
+pub fn taken(key: &str, release: Release, logging: Logging) -> Option<Taken> {
+    let first = key.split('/').next().unwrap_or_default();
+    let inside = |path: &str| key == path || key.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
+    // A file in the place of a directory that is needed, as `heddle` itself.
+    let above = |path: &str| path.strip_prefix(key).is_some_and(|rest| rest.starts_with('/'));
+    let reserved = FILES.iter().chain(&DIRECTORIES).any(|path| inside(path) || above(path))
+        || PREFIXES.iter().any(|prefix| key.starts_with(prefix))
+        || above(NODE_JARS);
+    let configuration: &[&str] = match release.traits().file_rule {
+        FileRule::LegacyOnly => &[LEGACY_FILE],
+        FileRule::LegacyFirst => &[LEGACY_FILE, STANDARD_FILE],
+        FileRule::StandardOnly => &[STANDARD_FILE],
+    };
+    if reserved {
+        Some(Taken::Reserved)
+    } else if configuration.contains(&first) {
+        Some(Taken::Configuration)
+    } else {
+        (logging.file_name() == Some(first)).then_some(Taken::Logging)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_that_is_written_is_left_to_the_user() {
+        let release = Release { major: 1, minor: 20, patch: 5 };
+        for name in WRITTEN {
+            let taken = |logging| taken(name, release, logging).is_some();
+            assert!(taken(Logging::Log4j) || taken(Logging::Logback), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_not_the_users() {
+        let old = Release { major: 1, minor: 18, patch: 1 };
+        let both = Release { major: 1, minor: 20, patch: 5 };
+        let new = Release { major: 2, minor: 0, patch: 0 };
+        for (key, wanted) in [
+            ("heddle-am.json", Some(Taken::Reserved)),
+            ("heddle-program.json", Some(Taken::Reserved)),
+            ("container_tokens", Some(Taken::Reserved)),
+            ("heddle-am", Some(Taken::Reserved)),
+            ("heddle-am/x", Some(Taken::Reserved)),
+            ("heddle", Some(Taken::Reserved)),
+            ("heddle/flink-bridge.jar", Some(Taken::Reserved)),
+            ("heddle/cds/x.jsa", Some(Taken::Reserved)),
+            ("heddle/node-jars-0a/1/x.jar", Some(Taken::Reserved)),
+            (".heddle-link.lib%2Fa.jar", Some(Taken::Reserved)),
+            (".heddle-classes", Some(Taken::Reserved)),
+            (".heddle-archive/x", Some(Taken::Reserved)),
+            ("log4j.properties", Some(Taken::Logging)),
+            ("logback.xml", None),
+            ("heddle/mine.txt", None),
+            ("heddle-amber", None),
+            ("conf/heddle-am.json", None),
+            ("am.json", None),
+            ("program.json", None),
+            ("conf/config.yaml", None),
+            ("data/log4j.properties", None),
+            ("", None),
+        ] {
+            assert_eq!(taken(key, both, Logging::Log4j), wanted, "{key}");
+        }
+        assert_eq!(taken("logback.xml", both, Logging::Logback), Some(Taken::Logging));
+        let configuration = |release| {
+            [LEGACY_FILE, STANDARD_FILE].map(|key| taken(key, release, Logging::Unconfigured).is_some())
+        };
+        assert_eq!(configuration(old), [true, false]);
+        assert_eq!(configuration(both), [true, true]);
+        assert_eq!(configuration(new), [false, true]);
+    }
+}

@@ -1,0 +1,91 @@
+//! Which names in a container's directory the user's files may have.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use flink_model::container::{Taken, taken};
+use flink_model::jvm_options::Logging;
+use flink_model::release::Release;
+
+use super::wanted::twice;
+use crate::error::Failure;
+use crate::report::Report;
+use crate::staging::LocalFile;
+
+/// What the names depend on.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    pub(crate) release: Release,
+    pub(crate) logging: (Logging, Option<LocalFile>),
+}
+
+impl Names {
+    /// Whether a file goes to the containers under this path. Flink's configuration and that of its logging come before a file of the
+    /// user's, as with Flink's own client, and the user hears of it; a name of heddle's own is refused.
+    pub(crate) fn admit(
+        &self,
+        key: &str,
+        by: &'static str,
+        local: Option<&Path>,
+        report: &dyn Report,
+    ) -> Result<bool, Failure> {
+        let what = match taken(key, self.release, self.logging.0) {
+            None => return Ok(true),
+            Some(Taken::Reserved) => return Err(twice(key, "heddle", by)),
+            Some(Taken::Configuration) => {
+                "this is the name of Flink's configuration, which holds the settings of this command"
+                    .to_owned()
+            }
+            Some(Taken::Logging) => {
+                let own = self.logging.1.as_ref().map(|file| file.path.as_path());
+                let same = |(a, b)| matches!((std::fs::read(a), std::fs::read(b)), (Ok(a), Ok(b)) if a == b);
+                if own.zip(local).is_some_and(same) {
+                    return Ok(false);
+                }
+                let own = own.map(|path| path.display().to_string()).unwrap_or_default();
+                format!("this is the name of the logging configuration, {own}")
+            }
+        };
+        report.warn(&format!("{by}: {key} is left out, because in the containers {what}"));
+        Ok(false)
+    }
+}
+
+/// Refuses a file with the name of a directory in which others lie: on a node it is a link, and they would end up behind it. `keys`: with who
+/// asks for them.
+pub(crate) fn check_directories(keys: &BTreeMap<&str, &'static str>) -> Result<(), Failure> {
+    let above = |key: &'_ str| key.match_indices('/').map(|(at, _)| at).collect::<Vec<_>>();
+    for (key, by) in keys {
+        for at in above(key) {
+            let directory = key.get(..at).unwrap_or_default();
+            if let Some(other) = keys.get(directory) {
+                let who = if other == by { (*by).to_owned() } else { format!("{other} and {by}") };
+                return Err(Failure::new(format!(
+                    "in the containers {directory:?} would be a file, or an archive, and {key:?} would lie in a directory of that name ({who})"
+                ))
+                .hint("rename one, or leave one out"));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_file_is_a_directory_of_others() {
+        let check = |keys: &[(&'static str, &'static str)]| {
+            check_directories(&keys.iter().copied().collect()).map_err(|e| e.render(false))
+        };
+        check(&[("a.zip", "x"), ("a.zipped/b", "x"), ("b/a.zip", "x")]).unwrap();
+        let refused =
+            check(&[("a.zip", "yarn.ship-archives"), ("a.zip/b/c", "yarn.ship-files")]).unwrap_err();
+        assert!(
+            refused.contains("\"a.zip\"") && refused.contains("(yarn.ship-archives and yarn.ship-files)"),
+            "{refused}"
+        );
+        assert!(check(&[("a/b", "x"), ("a/b/c", "x")]).is_err());
+    }
+}
