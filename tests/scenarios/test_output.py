@@ -76,7 +76,7 @@ def test_answers_of_the_commands_on_jobs(session, cluster, jar, hdfs_dir, tmp_pa
     assert (run["application"], run["webInterface"]) == (session.application, session.url)
     [job] = [job["id"] for job in run["jobs"]]
     Flink(session.url).wait_job(job, "RUNNING")
-    wait_for("its tasks run", lambda: (tmp_path / "count-0").exists(), 60)
+    wait_for("its tasks run", lambda: (tmp_path / "count-0").exists(), 120)
     listed = answer(as_json(client, "flink", "list", *target).ok())
     assert [(found["id"], found["state"]) for found in listed["jobs"]] == [(job, "RUNNING")]
 
