@@ -65,6 +65,9 @@ def test_everything_around_the_program(work, client, jar):
     here, hdfs = work.directory, work.cluster.hdfs
     (here / "shipped/deep").mkdir(parents=True)
     (here / "shipped/deep/words.txt").write_text("words of a directory\n")
+    # Equal files of one name, as two `__init__.py`.
+    (here / "shipped/other").mkdir()
+    (here / "shipped/other/words.txt").write_text("words of a directory\n")
     with zipfile.ZipFile(here / "shipped/resource.jar", "w") as made:
         made.writestr("heddle-test.txt", "text of a shipped jar\n")
     (here / "single.txt").write_text("a single file\n")
@@ -97,7 +100,7 @@ def test_everything_around_the_program(work, client, jar):
         assert told.one("read") == "text of an archive"
         assert told.one("resource-text") == "text of a shipped jar"
         for file in (
-            "shipped/deep/words.txt", "shipped/resource.jar", "single.txt", "remote.txt", "archive.zip/inside/archived.txt",
+            "shipped/deep/words.txt", "shipped/other/words.txt", "shipped/resource.jar", "single.txt", "remote.txt", "archive.zip/inside/archived.txt",
             "remote-archive.zip/inside/archived.txt",
         ):  # fmt: skip
             assert file in told.files, f"no {file} among {sorted(told.files)}"

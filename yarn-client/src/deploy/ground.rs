@@ -92,7 +92,7 @@ impl Ground {
         let contents = hashes.begin(&paths, timing)?;
         let (mut shared, mut private) = (Vec::new(), Vec::new());
         for ((wanted, _, in_shared), file) in local.iter().zip(contents) {
-            let artifact = Artifact { key: wanted.key.clone(), file, kind: wanted.kind };
+            let artifact = Artifact::new(wanted.key.clone(), file, wanted.kind);
             if *in_shared { shared.push(artifact) } else { private.push(artifact) }
         }
 

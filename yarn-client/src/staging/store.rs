@@ -36,22 +36,46 @@ pub struct Artifact {
     pub file: Content,
     /// Whether the nodes unpack it.
     pub kind: ResourceKind,
+    /// How many in front of it are called the same.
+    namesakes: usize,
 }
 
 impl Artifact {
-    /// Its name in the store: that of the file in the containers.
-    fn name(&self) -> &str {
-        self.key.rsplit('/').next().unwrap_or(&self.key)
+    /// A file that the containers get as `key`.
+    pub fn new(key: String, file: Content, kind: ResourceKind) -> Self {
+        Self { key, file, kind, namesakes: 0 }
+    }
+
+    /// Its name in the store: that of the file in the containers. Files of one name that are equal, as two `__init__.py`, need one
+    /// each: of a resource with several names the NodeManager's launch script makes only one link.
+    fn name(&self) -> String {
+        let name = file_name(&self.key);
+        if self.namesakes == 0 { name.to_owned() } else { format!("copy-{}-{name}", self.namesakes) }
     }
 
     /// Its path in the store at `root`, if its content is known.
     fn path(&self, root: &str) -> Option<String> {
-        Some(store_path(root, self.file.sha256()?, self.name()))
+        Some(store_path(root, self.file.sha256()?, &self.name()))
     }
 
     async fn hashed(self) -> Result<Self, Failure> {
         Ok(Self { file: self.file.hashed().await?, ..self })
     }
+}
+
+fn file_name(key: &str) -> &str {
+    key.rsplit('/').next().unwrap_or(key)
+}
+
+/// Counts those of one name.
+fn with_namesakes(mut artifacts: Vec<Artifact>) -> Vec<Artifact> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for artifact in &mut artifacts {
+        let count = seen.entry(file_name(&artifact.key).to_owned()).or_default();
+        artifact.namesakes = *count;
+        *count += 1;
+    }
+    artifacts
 }
 
 /// What the NameNode says of each path that was asked for.
@@ -150,6 +174,7 @@ impl Store {
 
     /// Looks what is there; changes nothing. With all hashes known it takes one round trip.
     pub async fn survey(&self, artifacts: Vec<Artifact>) -> Result<Survey, Failure> {
+        let artifacts = with_namesakes(artifacts);
         let hashing = artifacts.iter().any(|artifact| artifact.file.sha256().is_none());
         if self.pace.ahead && hashing && self.find(&self.root).await?.is_none() {
             let paths = vec![None; artifacts.len()];
@@ -334,7 +359,7 @@ impl Store {
         let Missing { index, artifact, replace } = missing;
         let name = artifact.name();
         let temporary = format!("{incoming}/{}-{name}", uuid::Uuid::new_v4().simple());
-        let (listener, label) = (Arc::clone(report), name.to_owned());
+        let (listener, label) = (Arc::clone(report), file_name(&artifact.key).to_owned());
         let options = WriteOptions {
             mode: Some(self.modes.1),
             replication: self.replication,
@@ -407,5 +432,30 @@ impl Store {
                 tracing::debug!(%error, "abandoned upload not removed");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::staging::Hashes;
+    use crate::timing::Timing;
+
+    #[tokio::test]
+    async fn equal_files_of_one_name_are_two_files_of_the_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("__init__.py");
+        std::fs::write(&file, "").unwrap();
+        let keys = ["a/__init__.py", "b/__init__.py", "b/other.py", "__init__.py"];
+        let contents = Hashes::open(None).begin(&vec![file; keys.len()], &Timing::start()).unwrap();
+        let artifacts = keys.into_iter().zip(contents);
+        let artifacts =
+            artifacts.map(|(key, file)| Artifact::new(key.into(), file, ResourceKind::File)).collect();
+        let mut names = Vec::new();
+        for artifact in with_namesakes(artifacts) {
+            let path = artifact.hashed().await.unwrap().path("/store").unwrap();
+            names.push(path.rsplit('/').next().unwrap().to_owned());
+        }
+        assert_eq!(names, ["__init__.py", "copy-1-__init__.py", "other.py", "copy-2-__init__.py"]);
     }
 }
