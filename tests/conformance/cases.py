@@ -52,9 +52,11 @@ class Case:
     # The task is not let go: it ends by what happens.
     hold: bool = False
     # By mode: the exit code of the client that runs the program (or several that are possible), and YARN's final status. Those of
-    # Flink's own client; without one 0 and SUCCEEDED.
+    # Flink's own client; without one 0 and SUCCEEDED. `none`: there is no application.
     exit: dict = field(default_factory=dict)
     final: dict = field(default_factory=dict)
+    # Modes in which the application of Flink's own client never ends by itself; it is killed once its job has ended.
+    stays: list = field(default_factory=list)
     # Whether a task comes to run at all, and whether there is an application.
     task: bool = True
     refused: bool = False

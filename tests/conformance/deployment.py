@@ -182,15 +182,13 @@ class Deployment:
         self.result = result
         if self.application is None and (found := self.cluster.yarn.by_name(self.name)):
             self.application = found[0]["id"]
-        main = self.out / "main.json"
-        if main.exists():
-            seen["main"] = observe.program(json.loads(main.read_text()))
 
     def over(self, seen):
         """Waits for the end of the application; a session is still there, and is told to end."""
         yarn = seen.setdefault("yarn", {})
         yarn["applications"] = len(self.cluster.yarn.by_name(self.name))
         if self.application is None:
+            self.main(seen)
             return
         if self.mode == "session":
             yarn["session"] = self.cluster.yarn.app(self.application)["state"]
@@ -199,13 +197,28 @@ class Deployment:
                 wait_for("the jobs' end", lambda: not [state for state in flink.jobs().values() if state not in ENDED], PATIENCE)
                 yarn["jobs"] = sorted(flink.jobs().values())
                 self.client.run("yarn-session.sh", "-id", self.application, stdin="stop\n", seconds=PATIENCE).ok()
+        elif self.mode in self.case.stays and self.work.kind == "reference":
+            flink = Flink(self.cluster.yarn.app(self.application)["trackingUrl"])
+            wait_for("the job's end", lambda: set(flink.jobs().values()) <= set(ENDED), PATIENCE)
+            # Long enough for an end that would come by itself.
+            with contextlib.suppress(AssertionError):
+                self.cluster.yarn.wait_state(self.application, *FINISHED, seconds=10)
+            yarn["stays"] = self.cluster.yarn.app(self.application)["state"]
+            if yarn["stays"] not in FINISHED:
+                self.cluster.yarn.kill(self.application)
         app = self.cluster.yarn.wait_state(self.application, *FINISHED, seconds=PATIENCE)
+        self.main(seen)
         yarn["ended"] = observe.report(app) | {"state": app["state"], "finalStatus": app["finalStatus"]}
         self.diagnostics = app["diagnostics"]
         # Both clients' ends take a moment to reach the nodes; what is still there after a minute is left.
         with contextlib.suppress(AssertionError):
             wait_for("nothing left", lambda: not any(observe.left(self.cluster, self.application).values()), 20 if self.leaves() else 60)
         seen["left"] = observe.left(self.cluster, self.application)
+
+    def main(self, seen):
+        """What `main()` has written: in application mode it may run long after the client has ended."""
+        if (file := self.out / "main.json").exists():
+            seen["main"] = observe.program(json.loads(file.read_text()))
 
     def leaves(self):
         """Flink's own client leaves its directory in HDFS when an application is killed or crashes: no need to wait for long."""

@@ -67,7 +67,8 @@ def check_end(case, mode, seen):
     wanted = case.exit.get(mode, 1 if case.refused else 0)
     assert code in (wanted if isinstance(wanted, list) else [wanted]), client
     if not case.refused:
-        assert seen["yarn"]["ended"]["finalStatus"] == case.final.get(mode, "SUCCEEDED"), seen["yarn"]
+        ended = seen["yarn"].get("ended", {"finalStatus": "none"})
+        assert ended["finalStatus"] == case.final.get(mode, "SUCCEEDED"), seen["yarn"]
 
 
 def check_words(case, deployment):

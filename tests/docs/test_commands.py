@@ -12,8 +12,8 @@ BIN = ROOT / "dist/heddle/bin"
 COMMANDS = {path.name for path in BIN.iterdir()}
 # <job id>, $VARIABLE and … stand for one word; the shell would read the first as a redirection.
 PLACEHOLDER = re.compile(r"<[^<>|]+>")
-# Of Java, Hadoop, Docker, tar, dpkg and cargo.
-OTHERS = {"--add-exports", "--add-opens", "--build", "--check", "--ignore-missing", "--locked", "--purge", "--wait"}
+# Of Java, Hadoop, Docker, tar, dpkg, cargo, and Flink's entry points.
+OTHERS = {"--add-exports", "--add-opens", "--build", "--check", "--configDir", "--ignore-missing", "--locked", "--program", "--purge", "--wait"}
 # Names that look like keys of the configuration, and that nobody sets.
 INTERNAL = {"heddle.control.address", "heddle.control.secret"}
 # Keys that are Hadoop's.
