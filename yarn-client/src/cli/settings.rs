@@ -52,7 +52,8 @@ impl Settings {
                 return Err(Failure::usage(format!("-D{property} has no value"))
                     .hint(format!("write -D{property}=value, or -D{property}=true")));
             };
-            let (key, value) = (key.trim(), value.trim());
+            // Blanks around a value are the user's, as in Flink.
+            let key = key.trim();
             if key.is_empty() {
                 return Err(Failure::usage(format!("-D{property} has no key")).hint("write -Dkey=value"));
             }
@@ -190,7 +191,7 @@ mod tests {
             ship: vec!["x".into(), "y".into()],
             workers: Some("3".into()),
             detached: true,
-            property: vec!["k=v=w".into(), "flag=true".into()],
+            property: vec!["k=v=w".into(), "flag=true".into(), "blanks= x ".into()],
             ..SessionOptions::default()
         };
         let settings = Settings::of_session(&options).unwrap();
@@ -204,10 +205,11 @@ mod tests {
                 "taskmanager.numberOfTaskSlots=2",
                 "execution.attached=false",
                 "k=v=w",
-                "flag=true"
+                "flag=true",
+                "blanks= x "
             ]
         );
-        assert_eq!(settings.dynamic.len(), 2);
+        assert_eq!(settings.dynamic.len(), 3);
         assert_eq!((settings.min_workers, settings.detached), (Some(3), true));
     }
 
