@@ -1,8 +1,6 @@
 """The cases as `cases.toml` has them, and the files that they ship."""
 
 import io
-import os
-import stat
 import tarfile
 import tomllib
 import zipfile
@@ -112,7 +110,3 @@ def archive(path, kind, files):
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(text.encode()), 0o640
             made.addfile(entry, io.BytesIO(text.encode()))
-
-
-def mode_of(path):
-    return stat.S_IMODE(os.stat(path).st_mode)

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import socket
-import time
 
 from harness import processes
 from harness.checks import own_flink
@@ -34,7 +33,6 @@ class Deployment:
         self.out = work.directory / f"probe-{work.kind}"
         self.hdfs = f"{work.hdfs_dir}/{work.kind}"
         self.places, self.application, self.session = {}, None, None
-        self.started = time.time()
 
     def run(self):
         """The observation: a nested dictionary as JSON has it. `normal()` replaces in it what is this deployment's own."""
