@@ -9,6 +9,7 @@ import time
 import pytest
 
 from harness import processes
+from harness.checks import check_refused
 from harness.client import JOB_ID
 from harness.cluster import Flink
 
@@ -211,3 +212,13 @@ def test_main_in_the_cluster_without_java_here(session, jar):
     result = session.run(jar, "WordCount", options=["--main", "cluster", "-d"], env=env).ok()
     assert JOB_ID.search(result.out)
     Flink(session.url).wait_job(result.job, "FINISHED")
+
+
+@pytest.mark.heddle_only("asks for it by its own option")
+def test_main_in_the_cluster_cannot_collect(session, jar):
+    """Explained, and the job that `main()` has started before is cancelled."""
+    result = session.run(jar, "PrintCollect", options=["--main", "cluster"])
+    check_refused(result, "executeAndCollect", "leave out --main cluster")
+    assert "This is a bug" not in result.text
+    [job] = re.findall(rf"the job that it had started before, ({HEX}), is cancelled", result.err)
+    Flink(session.url).wait_job(job, "CANCELED")

@@ -140,6 +140,12 @@ def test_an_unknown_key_is_a_warning(work, client):
     client.run("yarn-session.sh", "-id", result.application, stdin="stop\n").ok()
 
 
+def test_a_submission_on_a_session(refused, jar):
+    """A retry would run the job twice; refused whether the session is there or not."""
+    for where in (["-t", "yarn-session", "-Dyarn.application.id=application_1_0001"], ["-m", "localhost:1"], ["-t", "remote", "--main", "cluster"]):
+        refused("run", "--submission", "nightly", "-c", "WordCount", jar, words=["--submission nightly", "run-application"], before=where)
+
+
 def test_nobody_listens(client, jar):
     """Known before `main()` is started, whichever way the command is led to the address."""
     with socket.socket() as probe:

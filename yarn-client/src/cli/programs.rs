@@ -444,10 +444,15 @@ fn deployment_options_have_no_effect(options: &DeployOptions, console: &Console)
         )
         .hint("`flink info` shows the plan of a program"));
     }
-    let given = [("--timeout", options.timeout.is_some()), ("--submission", options.submission.is_some())];
-    let list: Vec<&str> = given.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
-    if !list.is_empty() {
-        console.warn(&format!("no effect on a cluster that runs already: {}", list.join(", ")));
+    if let Some(name) = &options.submission {
+        let what = format!(
+            "--submission {name}: on a cluster that runs already nothing finds the job again, and a retry would run it twice"
+        );
+        return Err(Failure::usage(what)
+            .hint("it names the application that a program is started with: `flink run-application -t yarn-application`, `flink run -t yarn-per-job`"));
+    }
+    if options.timeout.is_some() {
+        console.warn("no effect on a cluster that runs already: --timeout");
     }
     Ok(())
 }

@@ -7,11 +7,13 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::client::RestClient;
+use super::client::{Body, RestClient};
 use super::error::RestError;
 use super::types::*;
 
 /// An upload may take this long, plus a second for each of [`UPLOAD_BYTES_PER_SECOND`].
+/// For `main()` in the JobManager, which has to submit its job in this time.
+const MAIN: Duration = Duration::from_secs(600);
 const UPLOAD_BASE: Duration = Duration::from_secs(60);
 const UPLOAD_BYTES_PER_SECOND: u64 = 1 << 20;
 const FIRST_POLL: Duration = Duration::from_millis(50);
@@ -165,7 +167,10 @@ impl RestClient {
         struct Answer {
             jobid: JobId,
         }
-        self.post::<Answer>(&format!("/jars/{jar}/run"), run).await.map(|a| a.jobid)
+        let body = serde_json::to_value(run)
+            .map_err(|e| RestError::Local(format!("cannot write the request: {e}")))?;
+        let path = format!("/jars/{jar}/run");
+        self.call::<Answer>(Method::POST, &path, Body::Json(&body), MAIN).await.map(|a| a.jobid)
     }
 
     /// Removes an uploaded jar.

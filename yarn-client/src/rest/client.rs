@@ -110,7 +110,7 @@ impl RestClient {
     }
 
     /// Calls, and calls again while that is harmless: when the call was not taken, or when it only reads.
-    async fn call<T: DeserializeOwned>(
+    pub(super) async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,

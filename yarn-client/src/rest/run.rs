@@ -39,22 +39,24 @@ pub(super) async fn run(
     let uploaded = interrupt.unless_raised(client.upload_jar(&order.jar)).await;
     let uploaded =
         uploaded.map_err(|cause| Failure::interrupted(cause, "nothing was started"))?.map_err(failed)?;
+    let id = JobId::random();
+    order.run.job_id = Some(id.clone());
     let submitted = interrupt.unless_raised(client.run_jar(&uploaded, &order.run)).await;
     if let Err(error) = client.delete_jar(&uploaded).await {
         output.warn(&format!("the uploaded jar stays in the cluster: {error}"));
     }
     let submitted = submitted.map_err(|cause| {
-        let what = "main() goes on in the JobManager, and so does a job that it submits";
-        follow::with_ways_to_end_on(cluster, Failure::interrupted(cause, what), "<job id>")
+        let what = format!("main() goes on in the JobManager, and so does job {id} if it submits one");
+        follow::with_ways_to_end_on(cluster, Failure::interrupted(cause, &what), id.as_str())
     })?;
-    let job = submitted.map_err(|error| {
-        let several = error.to_string().contains("more than one execute");
-        let failure = failed(error);
-        match several {
-            true => failure.hint("such a program needs its main() on the client: leave out --main cluster; its first job may run already"),
-            false => failure,
+    let job = match submitted {
+        Ok(job) => job,
+        Err(error) => {
+            let left = withdraw(client, &id, &error).await;
+            let failure = refused(error, &format!("cannot run {jar} in the cluster at {}", client.base()));
+            return Err(left.into_iter().fold(failure, Failure::hint));
         }
-    })?;
+    };
     output.out(&format!("Job has been submitted with JobID {job}"));
     if order.detached {
         return Ok(job);
@@ -85,6 +87,42 @@ pub(super) async fn run(
     });
     output.out(&result_text(&job, &result, &accumulators));
     Ok(job)
+}
+
+/// What a `main()` in the JobManager may not do, in words for the user.
+fn refused(error: RestError, what: &str) -> Failure {
+    let text = error.to_string();
+    if text.contains("CoordinationRequestGateway") {
+        let what = format!(
+            "{what}: main() fetches the results of its job (executeAndCollect, collect, print of a table), which Flink \
+             cannot do for a main() in the JobManager"
+        );
+        return Failure::new(what)
+            .hint("leave out --main cluster: main() then runs on this machine, which needs Java and Flink");
+    }
+    let several = text.contains("more than one execute");
+    let failure = error.failure(what);
+    match several {
+        true => failure.hint("such a program needs its main() on the client: leave out --main cluster"),
+        false => failure,
+    }
+}
+
+/// Cancels the job that `main()` had started before it failed; what became of it, in words for the user.
+async fn withdraw(client: &RestClient, job: &JobId, error: &RestError) -> Option<String> {
+    if matches!(error, RestError::Connect { .. } | RestError::Unavailable { .. } | RestError::Local(_)) {
+        return None;
+    }
+    match client.job_status(job).await {
+        Ok(status) if status.is_terminal() => None,
+        Ok(_) => Some(match client.cancel(job).await {
+            Ok(()) => format!("the job that it had started before, {job}, is cancelled"),
+            Err(error) => format!("the job that it had started before, {job}, may go on: {error}"),
+        }),
+        // main() may still be at work.
+        Err(_) if error.status().is_none() => Some(format!("if main() goes on, its job will be {job}")),
+        Err(_) => None,
+    }
 }
 
 /// Puts what the release does not know where it does, or leaves it out and says so.
@@ -182,6 +220,25 @@ mod tests {
         assert_eq!(fitted("1.16.3"), (false, true, 0));
         assert_eq!(fitted("1.14.6"), (false, false, 0));
         assert_eq!(fitted("unknown"), (true, false, 1));
+    }
+
+    #[test]
+    fn what_main_may_not_do_is_explained() {
+        let trace =
+            |text: &str| RestError::remote(400, &[format!("java.lang.IllegalArgumentException: {text}")]);
+        let bug = refused(
+            trace("Job client must be a CoordinationRequestGateway. This is a bug."),
+            "cannot run j.jar",
+        );
+        insta::assert_snapshot!(bug.render(false), @r"
+        error: cannot run j.jar: main() fetches the results of its job (executeAndCollect, collect, print of a table), which Flink cannot do for a main() in the JobManager
+        hint: leave out --main cluster: main() then runs on this machine, which needs Java and Flink
+        ");
+        let twice = "Cannot have more than one execute() or executeAsync() call in a single environment.";
+        insta::assert_snapshot!(refused(trace(twice), "cannot run j.jar").render(false), @r"
+        error: cannot run j.jar: Cannot have more than one execute() or executeAsync() call in a single environment.
+        hint: such a program needs its main() on the client: leave out --main cluster
+        ");
     }
 
     #[test]

@@ -10,11 +10,16 @@ use serde::{Deserialize, Serialize};
 use crate::error::Failure;
 
 /// Id of a job: 32 hexadecimal digits, kept in lower case.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct JobId(String);
 
 impl JobId {
+    /// An id that no other job has.
+    pub fn random() -> Self {
+        Self(uuid::Uuid::new_v4().simple().to_string())
+    }
+
     /// Reads a user's word.
     pub fn parse(text: &str) -> Result<Self, Failure> {
         if text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -293,6 +298,9 @@ pub struct JarRun {
     /// Savepoint or checkpoint to start from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub savepoint_path: Option<String>,
+    /// Id of the first job, so that it is known whatever becomes of the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<JobId>,
     /// Skip state that nobody takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_non_restored_state: Option<bool>,
