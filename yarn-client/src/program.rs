@@ -17,7 +17,7 @@ use crate::target::{bad_value, text};
 /// Runs a Python program in Flink's client and JobManager.
 const PYTHON_DRIVER: &str = "org.apache.flink.client.python.PythonDriver";
 
-/// The program that the options name; what they say about running it goes to `configuration`, where it wins over `-D`, as in Flink.
+/// The program that the options name; what they say about running it goes to `configuration`.
 pub(crate) fn application(
     options: &RunOptions,
     release: Release,
@@ -82,12 +82,26 @@ pub(crate) fn jar_and_arguments(options: &RunOptions) -> Result<(Option<String>,
     Ok((jar, args))
 }
 
+/// Whether `-D` sets a key to this value.
+pub(crate) fn is_property(configuration: &Configuration, key: &str, value: &str) -> bool {
+    let entry = configuration.entry(key);
+    entry.is_some_and(|e| e.origin == Origin::Dynamic && e.value.text().trim().eq_ignore_ascii_case(value))
+}
+
 /// How the program runs: parallelism, attached or not, savepoint, class path.
-fn execution(
+pub(crate) fn execution(
     options: &RunOptions,
     release: Release,
     configuration: &mut Configuration,
 ) -> Result<(), Failure> {
+    let attached = options::EXECUTION_ATTACHED.key;
+    let by_property = configuration.entry(attached).is_some_and(|e| e.origin == Origin::Dynamic);
+    if !by_property {
+        // Whatever the configuration file says, as in Flink.
+        let detached = options.detached || options.yarn.yarn_detached;
+        let origin = if detached { Origin::Flag("-d".into()) } else { Origin::Derived("no -d".into()) };
+        configuration.set(attached, (!detached).to_string(), origin);
+    }
     let mut set = |flag: &str, key: &str, value: String| {
         configuration.set(key, value, Origin::Flag(flag.to_owned()));
     };
@@ -107,8 +121,6 @@ fn execution(
     if !options.classpath.is_empty() {
         set("-C", "pipeline.classpaths", options.classpath.join(";"));
     }
-    let detached = options.detached || options.yarn.yarn_detached;
-    set("-d", options::EXECUTION_ATTACHED.key, (!detached).to_string());
     if options.shutdown_on_attached_exit {
         set("-sae", "execution.shutdown-on-attached-exit", "true".to_owned());
     }

@@ -26,16 +26,28 @@ pub(crate) const FILE_SYSTEM: &str = "flink-client-fs.jar";
 /// Java that has a security manager only where it is asked for; later ones have none and do not start when asked.
 const SECURITY_MANAGER: std::ops::Range<u16> = 18..24;
 
+/// The current directory, as an empty part at the end of a class path. In Flink's own client it comes about so.
+const HERE: &str = ":";
+
 /// What makes a short-lived JVM start quickly. Before the user's own options, so that those win.
 const QUICK: [&str; 2] = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
 
-/// The JVM that runs Flink's own client: `verb` with `arguments`, on the cluster at `address` if one is needed.
+/// Words for Flink's own client.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientWords {
+    /// Its options.
+    pub options: Vec<OsString>,
+    /// The jar, unless an option names it, and the program's arguments.
+    pub program: Vec<OsString>,
+}
+
+/// The JVM that runs Flink's own client: `verb` with the words `given`, on the cluster at `address` if one is needed.
 pub fn client(
     context: &Context,
     setup: &Setup,
     address: Option<&RestAddress>,
     verb: &str,
-    arguments: &[OsString],
+    given: &ClientWords,
     report: &dyn Report,
 ) -> Result<Command, Failure> {
     let configured_home = text(&setup.configuration, &options::JAVA_HOME);
@@ -48,6 +60,7 @@ pub fn client(
     if without_hadoop {
         path.push(":");
         path.push(context.own_file(FILE_SYSTEM)?);
+        path.push(HERE);
     }
     let mut command = Command::new(&java.path);
     command.args(client_archive::options(
@@ -65,12 +78,14 @@ pub fn client(
     }
     command.arg("-classpath").arg(path);
     command.arg("org.apache.flink.client.cli.CliFrontend").arg(verb);
+    command.args(&given.options);
     if let Some(address) = address {
         command.arg("--target=remote");
+        // Of several -D with one key Flink takes the last.
         let settings = leading_to(&setup.configuration, address);
         command.args(settings.iter().map(|(key, value)| format!("-D{key}={value}")));
     }
-    command.args(arguments);
+    command.args(&given.program);
     // What Flink's scripts export; the client finds plugins and Python's jar by it.
     let flink = &setup.flink;
     command
@@ -171,13 +186,11 @@ fn class_path(context: &Context, setup: &Setup) -> Result<OsString, Failure> {
         Failure::because(format!("cannot make a class path of {}", setup.flink.lib.display()), e)
     })?;
     if let Some(hadoop) = context.var(variables::HADOOP_CLASSPATH) {
-        for part in
-            [Some(hadoop), context.var(variables::HADOOP_CONF_DIR), context.var(variables::YARN_CONF_DIR)]
-                .into_iter()
-                .flatten()
-        {
+        // As in Flink's scripts a variable that is not set gives an empty part, which is the current directory.
+        let configured = [variables::HADOOP_CONF_DIR, variables::YARN_CONF_DIR];
+        for part in [Some(hadoop)].into_iter().chain(configured.map(|name| context.var(name))) {
             path.push(":");
-            path.push(part);
+            path.push(part.unwrap_or_default());
         }
     }
     Ok(path)

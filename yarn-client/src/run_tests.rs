@@ -44,9 +44,10 @@ fn place(vars: &[(&str, &str)], pairs: &[(&str, &str)]) -> Place {
     Place { dir, context, setup }
 }
 
-fn line(place: &Place, arguments: &[&str]) -> Vec<String> {
+fn line(place: &Place, options: &[&str], program: &[&str]) -> Vec<String> {
     let address = RestAddress { host: "[::1]".into(), port: 8081 };
-    let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+    let list = |words: &[&str]| words.iter().map(OsString::from).collect();
+    let arguments = ClientWords { options: list(options), program: list(program) };
     let command = client(&place.context, &place.setup, Some(&address), "run", &arguments, &Silent).unwrap();
     let dir = place.dir.path().display().to_string();
     command.get_args().map(|a| a.to_string_lossy().replace(&dir, "DIR")).collect()
@@ -63,7 +64,7 @@ fn the_whole_command() {
         ],
         &[("env.java.opts.all", "\"--add-opens=a/b=ALL-UNNAMED -Dx=y\""), ("env.java.opts.client", "-Dc=1")],
     );
-    let words = line(&place, &["-c", "A b", "job.jar", "$x"]);
+    let words = line(&place, &["-Drest.port=1", "-c", "A b"], &["job.jar", "$x"]);
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let expected = [
         "-XX:TieredStopAtLevel=1",
@@ -79,16 +80,17 @@ fn the_whole_command() {
         "-Dlog4j.configurationFile=file:DIR/flink/conf/log4j-cli.properties",
         "-Dlogback.configurationFile=file:DIR/flink/conf/logback.xml",
         "-classpath",
-        "DIR/flink/lib/a.jar:DIR/flink/lib/b.jar:DIR/flink/lib/sub/c.jar:DIR/flink/lib/flink-dist-1.20.1.jar:/h/*",
+        "DIR/flink/lib/a.jar:DIR/flink/lib/b.jar:DIR/flink/lib/sub/c.jar:DIR/flink/lib/flink-dist-1.20.1.jar:/h/*::",
         "org.apache.flink.client.cli.CliFrontend",
         "run",
+        "-Drest.port=1",
+        "-c",
+        "A b",
         "--target=remote",
         "-Dexecution.target=remote",
         "-Drest.address=::1",
         "-Drest.port=8081",
         "-Djobmanager.rpc.address=::1",
-        "-c",
-        "A b",
         "job.jar",
         "$x",
     ];
@@ -97,19 +99,19 @@ fn the_whole_command() {
 
 #[test]
 fn the_client_gets_a_file_system_unless_there_is_hadoops() {
-    let words = line(&place(&[], &[]), &[]);
+    let words = line(&place(&[], &[]), &[], &[]);
     assert!(words.contains(&"-Dheddle.client.fs.helper=DIR/heddle/bin/heddle".to_owned()), "{words:?}");
-    let end = "DIR/flink/lib/flink-dist-1.20.1.jar:DIR/heddle/lib/flink-client-fs.jar";
+    let end = "DIR/flink/lib/flink-dist-1.20.1.jar:DIR/heddle/lib/flink-client-fs.jar:";
     assert!(words.iter().any(|w| w.ends_with(end)), "{words:?}");
-    let words = line(&place(&[("HADOOP_CLASSPATH", "/h/*")], &[]), &[]);
+    let words = line(&place(&[("HADOOP_CLASSPATH", "/h/*")], &[]), &[], &[]);
     assert!(!words.iter().any(|w| w.contains("client-fs") || w.contains("client.fs")), "{words:?}");
 }
 
 #[test]
 fn high_availability_does_not_hide_the_address() {
-    let words = line(&place(&[], &[("high-availability.type", "zookeeper")]), &[]);
+    let words = line(&place(&[], &[("high-availability.type", "zookeeper")]), &[], &[]);
     assert!(words.contains(&"-Dhigh-availability.type=NONE".to_owned()), "{words:?}");
-    let words = line(&place(&[], &[]), &[]);
+    let words = line(&place(&[], &[]), &[], &[]);
     assert!(!words.iter().any(|w| w.contains("high-availability")), "{words:?}");
 }
 
@@ -117,6 +119,7 @@ fn high_availability_does_not_hide_the_address() {
 fn without_java_the_way_out_is_told() {
     let mut place = place(&[], &[]);
     place.context.vars.remove("JAVA_HOME");
-    let failure = client(&place.context, &place.setup, None, "run", &[], &Silent).unwrap_err();
+    let failure =
+        client(&place.context, &place.setup, None, "run", &ClientWords::default(), &Silent).unwrap_err();
     assert!(failure.hints().iter().any(|h| h.contains("--main cluster")), "{failure}");
 }

@@ -99,7 +99,11 @@ pub fn choose(
     {
         report.info(&format!("Found Yarn properties file under {}.", file.display()));
         for (key, value) in session.dynamic_properties {
-            configuration.set_dynamic(key, value);
+            // What this command line says is newer.
+            let said = configuration.entry(&key).map(|entry| &entry.origin);
+            if !matches!(said, Some(Origin::Dynamic | Origin::Flag(_))) {
+                configuration.set_dynamic(key, value);
+            }
         }
         return Ok(Target::Application { id: session.application_id, from_file: Some(file) });
     }

@@ -156,3 +156,20 @@ fn an_application_is_young_for_a_minute() {
     assert_eq!(for_seconds(100, 90), Some(60));
     assert_eq!(young_for(None, 0), None);
 }
+
+#[test]
+fn what_the_session_was_started_with_is_older_than_this_command_line() {
+    let place = place();
+    let remembered = ["parallelism.default", "a"].map(|key| (key.to_owned(), "3".to_owned()));
+    let session = properties::SessionFile {
+        application_id: ID.parse().unwrap(),
+        dynamic_properties: remembered.into(),
+    };
+    properties::write(&place.dir.path().join(".yarn-properties-ann"), &session).unwrap();
+    let mut configuration = Configuration::new(FileFormat::Standard);
+    configuration.set_dynamic("yarn.properties-file.location", place.dir.path().to_str().unwrap());
+    configuration.set_dynamic("parallelism.default", "2");
+    choose(None, &mut configuration, &place.context, &Silent).unwrap();
+    let text = |key| configuration.text(key).unwrap();
+    assert_eq!((text("parallelism.default"), text("a")), ("2".to_owned(), "3".to_owned()));
+}

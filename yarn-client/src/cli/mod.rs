@@ -9,6 +9,7 @@ mod jobs;
 mod man;
 mod memory;
 pub(crate) mod options;
+mod precedence;
 mod programs;
 mod reference;
 mod settings;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Command, CommandFactory, Parser};
+use flink_model::options::EXECUTION_TARGET;
 
 use crate::client_archive;
 use crate::context::Context;
@@ -29,9 +31,11 @@ use crate::exit::Exit;
 use crate::fs;
 use crate::patience;
 use crate::report::Output;
+use crate::run::ClientWords;
 use crate::sql::Tool;
 use console::Console;
-use options::{Top, Verb};
+use options::{RunOptions, Top, Verb};
+use settings::Settings;
 
 /// By which name the program was called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,14 +84,15 @@ enum Request {
 struct Invocation {
     verb: Verb,
     /// Of `run` and `info`: the words for Flink's own client.
-    client_words: Vec<OsString>,
+    client_words: ClientWords,
 }
 
 /// Verbs that Flink's own client does not have.
 const OWN_VERBS: [&str; 8] = ["session", "ps", "kill", "gc", "memory", "completion", "man", "reference"];
 
 /// Options that say where a program runs, which we have found out by then, or that only we understand.
-const NOT_FOR_FLINK: [&str; 13] = [
+const NOT_FOR_FLINK: [&str; 14] = [
+    "property",
     "target",
     "executor",
     "job_manager",
@@ -277,8 +282,8 @@ fn parse_verb(
         return Err(Failure::usage(format!("\"{verb}\" is not a valid action")));
     };
     let has_program = matches!(verb, "run" | "run-application" | "info");
-    let words =
-        dialect::translate(command, args, has_program, &["jarfile", "python", "py_module"]).map_err(|e| {
+    let mut words = dialect::translate(command, args, has_program, &["jarfile", "python", "py_module"])
+        .map_err(|e| {
             let failure = Failure::usage(e.message);
             match e.hint {
                 Some(hint) => failure.hint(hint),
@@ -292,11 +297,17 @@ fn parse_verb(
         let extra = words.rest.first().map(|w| w.to_string_lossy().into_owned()).unwrap_or_default();
         return Err(Failure::usage(format!("{extra:?} is not an option")));
     }
+    words.items = precedence::settle(verb, words.items, command);
     let mut line: Vec<OsString> = vec!["heddle".into(), verb.into()];
     line.extend(words.canonical(command));
-    let client_words = words_for_flink(words, command);
     match Top::try_parse_from(line) {
-        Ok(top) => Ok(Request::Run(Box::new(Invocation { verb: top.command, client_words }))),
+        Ok(top) => {
+            let client_words = match &top.command {
+                Verb::Run(options) | Verb::Info(options) => words_for_flink(options, words, command)?,
+                _ => ClientWords::default(),
+            };
+            Ok(Request::Run(Box::new(Invocation { verb: top.command, client_words })))
+        }
         Err(e) => {
             let text = e.to_string();
             let lines: Vec<&str> = text.lines().map(str::trim).take_while(|l| !l.is_empty()).collect();
@@ -305,19 +316,27 @@ fn parse_verb(
     }
 }
 
-/// The command line as Flink's own client shall see it.
-fn words_for_flink(mut words: dialect::Translated, command: &Command) -> Vec<OsString> {
+/// The command line as Flink's own client shall see it: what runs the program by Flink's options, all other settings by `-D`.
+fn words_for_flink(
+    options: &RunOptions,
+    mut words: dialect::Translated,
+    command: &Command,
+) -> Result<ClientWords, Failure> {
     for item in &mut words.items {
-        match item.id.as_str() {
-            "yarn_property" => item.id = "property".into(),
-            "yarn_detached" => item.id = "detached".into(),
-            _ => {}
+        if item.id == "yarn_detached" {
+            item.id = "detached".into();
         }
     }
     words.items.retain(|i| !NOT_FOR_FLINK.contains(&i.id.as_str()) && !i.id.starts_with("yarn_"));
     let mut line = words.options(command);
-    line.extend(words.rest);
-    line
+    let settings = Settings::of_verb(&options.cluster, Some(&options.yarn))?;
+    for (key, value) in settings.pairs().filter(|(key, _)| *key != EXECUTION_TARGET.key) {
+        match precedence::as_flags(key, value) {
+            Some(flags) => line.extend(flags.into_iter().map(OsString::from)),
+            None => line.push(format!("-D{key}={value}").into()),
+        }
+    }
+    Ok(ClientWords { options: line, program: words.rest })
 }
 
 #[cfg(test)]
@@ -332,8 +351,13 @@ mod tests {
         let Ok(Request::Run(invocation)) = parse_verb(Persona::Flink, &mut top, "run", &args) else {
             panic!("{line}")
         };
-        let seen: Vec<_> = invocation.client_words.iter().map(|w| w.to_string_lossy()).collect();
-        assert_eq!(seen.join(" "), "-Da=b --detached -Dc=d --class=M --parallelism=2 j.jar -yd -c x");
+        let ClientWords { options, program } = invocation.client_words;
+        assert_eq!(
+            options.join(OsStr::new(" ")),
+            "--detached --class=M --parallelism=2 -Djobmanager.memory.process.size=1 gb -Da=b \
+             -Dyarn.application.id=application_1_0001 -Dc=d"
+        );
+        assert_eq!(program, ["j.jar", "-yd", "-c", "x"]);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::fetch::fetch;
 use crate::hadoop::Hadoop;
 use crate::per_job::Ended;
 use crate::report::{Output, Report};
+use crate::run::ClientWords;
 use crate::setup::{self, Setup};
 use crate::target::{self, Cluster, text};
 use crate::timing::{self, Jobs, Timing};
@@ -55,8 +56,8 @@ fn place(options: &RunOptions, configuration: &Configuration) -> Place {
 pub(super) async fn run(
     context: &Context,
     console: &Arc<Console>,
-    options: RunOptions,
-    words: &[OsString],
+    mut options: RunOptions,
+    words: &ClientWords,
     timing: &Timing,
 ) -> Result<Exit, Failure> {
     let settings = Settings::of_verb(&options.cluster, Some(&options.yarn))?;
@@ -71,6 +72,7 @@ pub(super) async fn run(
         None => setup::configuration_if_any(context).map(|(_, conf, warnings)| (conf, warnings))?,
     };
     settings.apply(&mut configuration);
+    options.detached |= options.yarn.yarn_detached || program::is_property(&configuration, EXECUTION_ATTACHED.key, "false");
     if options.yarn.yarn_query {
         return query_cluster(context, console, &configuration).await;
     }
@@ -102,7 +104,8 @@ pub(super) async fn run(
             return Err(Failure::usage("--main cluster needs a cluster that is there")
                 .hint("`flink run-application -t yarn-application` starts one and runs main() in it"));
         };
-        let setup = Setup { configuration, ..setup };
+        let mut setup = Setup { configuration, ..setup };
+        program::execution(&options, setup.release, &mut setup.configuration)?;
         return per_job(context, console, &options, setup, local, words, timing).await;
     }
     deployment_options_have_no_effect(&options.deploy, console)?;
@@ -112,6 +115,7 @@ pub(super) async fn run(
     let json = console.is_json();
     let clocked = Clocked::new(timing, &options.deploy, context, console);
     timing.configured();
+    let before = configuration.clone();
     let target =
         target::choose(options.cluster.job_manager.as_deref(), &mut configuration, context, &**console)?;
     let locate = target::locate(target, &configuration, context, &**console);
@@ -126,16 +130,22 @@ pub(super) async fn run(
     }
     match setup {
         Some(mut setup) => {
+            let mut words = words_with(words, &options, local.as_deref());
+            // What the session was started with, from the properties file.
+            let remembered = configuration.iter().filter(|(key, entry)| before.entry(key) != Some(entry));
+            words
+                .options
+                .extend(remembered.map(|(key, entry)| format!("-D{key}={}", entry.value.text()).into()));
             setup.configuration = configuration;
-            let words = words_with(words, &options, local.as_deref());
             let client = client::client(context, &setup, Some(&cluster.address), "run", &words, &**console)?;
-            let detached = options.detached || options.yarn.yarn_detached;
+            let cancels = options.shutdown_on_attached_exit
+                || program::is_property(&setup.configuration, "execution.shutdown-on-attached-exit", "true");
             let (overheard, stdout) = Overheard::if_wanted(json)?;
             let run = client_run::Run {
                 command: client,
                 stdout,
                 log: &client::log_file(context, &setup),
-                cancels: options.shutdown_on_attached_exit && !detached,
+                cancels: cancels && !options.detached,
                 timing: clocked.is_wanted().then_some(timing),
             };
             let configuration = &setup.configuration;
@@ -271,7 +281,7 @@ async fn per_job(
     options: &RunOptions,
     setup: Setup,
     jar: Option<String>,
-    words: &[OsString],
+    words: &ClientWords,
     timing: &Timing,
 ) -> Result<Exit, Failure> {
     let words = words_with(words, options, jar.as_deref());
@@ -289,7 +299,7 @@ async fn per_job(
         start: &start,
         stdout,
         log: client::log_file(context, &client_setup),
-        detached: options.detached || options.yarn.yarn_detached,
+        detached: options.detached,
         timed: clocked.is_wanted(),
     };
     let report = Arc::<Console>::clone(console);
@@ -352,21 +362,19 @@ async fn jar_here(
 }
 
 /// The command line for Flink's client, with the jar that was fetched in the place of the one on HDFS.
-fn words_with(words: &[OsString], options: &RunOptions, jar: Option<&str>) -> Vec<OsString> {
-    let Some(jar) = jar else { return words.to_vec() };
-    let mut words = words.to_vec();
+fn words_with(words: &ClientWords, options: &RunOptions, jar: Option<&str>) -> ClientWords {
+    let mut words = words.clone();
+    let Some(jar) = jar else { return words };
     match &options.jarfile {
         Some(named) => {
             let option = OsString::from(format!("--jarfile={named}"));
-            for word in words.iter_mut().filter(|word| **word == option) {
+            for word in words.options.iter_mut().filter(|word| **word == option) {
                 *word = format!("--jarfile={jar}").into();
             }
         }
-        // The words that are no options stand at the end.
         None => {
-            let at = words.len().saturating_sub(options.program.len());
-            if let Some(word) = words.get_mut(at) {
-                *word = jar.into();
+            if let Some(first) = words.program.first_mut() {
+                *first = jar.into();
             }
         }
     }
@@ -462,7 +470,7 @@ pub(super) async fn info(
     context: &Context,
     console: &Arc<Console>,
     options: &RunOptions,
-    words: &[OsString],
+    words: &ClientWords,
 ) -> Result<Exit, Failure> {
     let settings = Settings::of_verb(&options.cluster, Some(&options.yarn))?;
     let mut setup = Setup::load(context)?;

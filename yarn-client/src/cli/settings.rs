@@ -1,6 +1,8 @@
 //! What the options of a command mean as configuration keys.
 
 use flink_model::config::{Configuration, Origin};
+use flink_model::options::EXECUTION_ATTACHED;
+use flink_model::units::MemorySize;
 
 use super::options::{ClusterOptions, SessionOptions, YarnOptions};
 use crate::error::Failure;
@@ -16,7 +18,7 @@ pub(crate) struct Setting {
     pub(crate) origin: Origin,
 }
 
-/// The settings of one command in the order in which they count: `-D` wins over the other options, as in Flink.
+/// The settings of one command. No two set the same key: see [`super::precedence`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Settings {
     list: Vec<Setting>,
@@ -26,7 +28,7 @@ pub(crate) struct Settings {
     pub(crate) warnings: Vec<String>,
     /// Minimum number of TaskManagers (`-n` of older manuals).
     pub(crate) min_workers: Option<u32>,
-    /// Ship paths, checked to exist by the deployment.
+    /// Whether the command returns once the session is there.
     pub(crate) detached: bool,
 }
 
@@ -36,6 +38,11 @@ impl Settings {
         for Setting { key, value, origin } in &self.list {
             configuration.set(key.clone(), value.clone(), origin.clone());
         }
+    }
+
+    /// All keys with their values.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.list.iter().map(|setting| (setting.key.as_str(), setting.value.as_str()))
     }
 
     fn flag(&mut self, flag: &str, key: &str, value: Option<impl Into<String>>) {
@@ -92,10 +99,11 @@ impl Settings {
             number("-s", o.slots.as_deref())?.map(|n| n.to_string()),
         );
         settings.min_workers = number("-n", o.workers.as_deref())?;
-        settings.detached = o.detached || o.yarn_detached;
-        let attached = if settings.detached { "false" } else { "true" };
-        settings.flag("-d", "execution.attached", Some(attached));
+        let attached = if o.detached || o.yarn_detached { "false" } else { "true" };
+        settings.flag("-d", EXECUTION_ATTACHED.key, Some(attached));
         settings.properties(&o.property)?;
+        let attached = settings.pairs().filter(|(key, _)| *key == EXECUTION_ATTACHED.key).last();
+        settings.detached = attached.is_some_and(|(_, value)| value.eq_ignore_ascii_case("false"));
         if o.streaming {
             settings
                 .warnings
@@ -155,10 +163,16 @@ impl Settings {
     }
 }
 
-/// A memory size; a bare number is in MB.
+/// A memory size as Flink's own options write it into the configuration; a bare number is in MB. What is no size is refused later.
 fn in_megabytes(size: &str) -> String {
+    const UNITS: [(u32, &str); 5] = [(40, "tb"), (30, "gb"), (20, "mb"), (10, "kb"), (0, "bytes")];
     let size = size.trim();
-    if size.ends_with(|c: char| c.is_ascii_digit()) { format!("{size}m") } else { size.to_owned() }
+    let text =
+        if size.ends_with(|c: char| c.is_ascii_digit()) { format!("{size}m") } else { size.to_owned() };
+    let Ok(parsed) = MemorySize::parse(&text) else { return text };
+    let bytes = parsed.bytes();
+    let unit = UNITS.iter().find(|(shift, _)| bytes > 0 && bytes.is_multiple_of(1 << shift));
+    unit.map_or(text, |(shift, unit)| format!("{} {unit}", bytes >> shift))
 }
 
 fn as_file_url(path: &str) -> String {
@@ -200,8 +214,8 @@ mod tests {
             [
                 "yarn.ship-files=x;y",
                 "yarn.application.name=a b",
-                "jobmanager.memory.process.size=1024m",
-                "taskmanager.memory.process.size=2g",
+                "jobmanager.memory.process.size=1 gb",
+                "taskmanager.memory.process.size=2 gb",
                 "taskmanager.numberOfTaskSlots=2",
                 "execution.attached=false",
                 "k=v=w",
@@ -238,7 +252,7 @@ mod tests {
         let settings = Settings::of_verb(&cluster, Some(&yarn)).unwrap();
         assert_eq!(
             pairs(&settings),
-            ["jobmanager.memory.process.size=1024m", "a=b", "yarn.application.id=application_1_2"]
+            ["jobmanager.memory.process.size=1 gb", "a=b", "yarn.application.id=application_1_2"]
         );
         assert_eq!(settings.sizing_flags(), ["-yjm"]);
         assert_eq!(settings.warnings.len(), 1);
