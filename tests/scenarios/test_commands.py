@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from harness.checks import check_gone
+from harness.checks import check_gone, check_refused
 from harness.cluster import Flink, get_json, request as call
 from harness.waiting import wait_for
 
@@ -133,3 +133,33 @@ def test_detached_session_with_everything(work, client, jar, flink_home):
     if client.is_heddle:
         client.flink("list", "-t", "yarn-session", f"-Dyarn.application.id={result.application}")
         check_gone(work.cluster, result.application, "KILLED")
+
+
+DDL = """
+CREATE TABLE numbers (n INT) WITH ('connector' = 'datagen', 'number-of-rows' = '10');
+SHOW TABLES;
+EXPLAIN SELECT n * n FROM numbers;
+"""
+
+
+def test_sql_script_without_a_session(work, sql_flink):
+    """What needs no cluster runs; what needs one says so at once."""
+    client = work.client(flink_home=sql_flink)
+    script = work.directory / "ddl.sql"
+    script.write_text(DDL)
+    result = client.run("sql-client.sh", "-f", script, seconds=300).ok()
+    assert "numbers" in result.out and "Physical" in result.out, result
+    if client.is_heddle:
+        script.write_text("SET 'sql-client.execution.result-mode' = 'tableau';\nSELECT 1;\n")
+        # Its exit code is Flink's affair.
+        result = client.run("sql-client.sh", "-f", script, seconds=300)
+        assert "no YARN session is known" in result.text and "yarn-session.sh -d" in result.text, result
+
+
+@pytest.mark.heddle_only("it has the target")
+def test_no_per_job_target_for_sql(work, sql_flink):
+    client = work.client(flink_home=sql_flink)
+    script = work.directory / "per-job.sql"
+    script.write_text("SET 'execution.target' = 'yarn-per-job';\nSELECT 1;\n")
+    for tool, *words in (["sql-client.sh", "-t", "yarn-per-job"], ["sql-client.sh", "-f", script], ["sql-gateway.sh", "start-foreground", "-Dexecution.target=yarn-per-job"]):
+        check_refused(client.run(tool, *words), "no target yarn-per-job", "yarn-session.sh -d")

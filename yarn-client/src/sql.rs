@@ -3,13 +3,17 @@
 //! The session is found as `flink run` finds it. Then this process becomes Flink's script, with the user's words and the address
 //! of the session's JobManager. A script for application mode (Flink 2.0 and later) is left to the caller to deploy.
 
+use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
+use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use flink_model::options;
 use sha2::{Digest, Sha256};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::context::{Context, FlinkHome};
 use crate::deploy::{Program, is_remote, without_scheme};
@@ -27,6 +31,14 @@ const SQL_DRIVER: &str = "org.apache.flink.table.runtime.application.SqlDriver";
 const GATEWAY_JAR: &str = "flink-sql-gateway";
 /// A local script's name in the JobManager's working directory.
 const SCRIPT: &str = "script.sql";
+/// The target that the SQL client has not.
+const PER_JOB: &str = "yarn-per-job";
+const NO_SESSION: &str =
+    "no YARN session is known: there is no properties file, and no option names an application";
+/// Pause after a connection that could not be accepted.
+const PAUSE: Duration = Duration::from_millis(100);
+/// For one call of Flink's client.
+const ONE_CALL: Duration = Duration::from_secs(60);
 /// Configuration directories for releases whose SQL client takes no `-D`, in [`Context::cache_dir`].
 const CONFIGURATIONS: &str = "sql-conf";
 
@@ -54,6 +66,8 @@ impl Tool {
 pub enum Plan {
     /// Become this program.
     Become(Command),
+    /// Start this program, which has no cluster. Whoever connects here is to be told so.
+    Alone(Command, TcpListener),
     /// Deploy this program as an application, with this configuration.
     Deploy(Box<(Setup, Program)>),
 }
@@ -70,7 +84,7 @@ struct Line {
     /// `-f`
     script: Option<OsString>,
     /// `-i`
-    has_init: bool,
+    init: Option<OsString>,
     /// `-h`
     help: bool,
 }
@@ -97,12 +111,14 @@ impl Line {
                         continue;
                     }
                     line.help |= matches!(name, "-h" | "--help");
-                    line.has_init |= matches!(name, "-i" | "--init");
                     line.rest.push(word.clone());
-                    if matches!(name, "-f" | "--file") {
-                        let value = glued.map(OsString::from).or_else(|| words.peek().map(|w| (*w).clone()));
-                        line.script = value.or(line.script);
-                    }
+                    let file = match name {
+                        "-f" | "--file" => &mut line.script,
+                        "-i" | "--init" => &mut line.init,
+                        _ => continue,
+                    };
+                    let value = glued.map(OsString::from).or_else(|| words.peek().map(|w| (*w).clone()));
+                    *file = value.or(file.take());
                     continue;
                 }
             };
@@ -172,10 +188,13 @@ pub async fn plan(
         None | Some("yarn-session") => {}
         Some("yarn-application") if text(&setup.configuration, &options::APPLICATION_ID).is_some() => {}
         Some("yarn-application") if tool == Tool::Client => return deployed(context, setup, &line),
-        Some("yarn-application" | "yarn-per-job") => {
-            let target = kind.unwrap_or_default();
+        Some(PER_JOB) => {
+            let origin = setup.configuration.origin(&options::EXECUTION_TARGET);
+            return Err(no_per_job(tool, &format!("execution.target ({origin})")));
+        }
+        Some("yarn-application") => {
             return Err(Failure::usage(format!(
-                "{} cannot start a cluster on the target {target}",
+                "{} cannot start a cluster on the target yarn-application",
                 tool.name()
             ))
             .hint("start a session with `yarn-session.sh -d`, and leave out the target"));
@@ -183,16 +202,88 @@ pub async fn plan(
         // Another kind of cluster is none of ours.
         Some(_) => return untouched(),
     }
+    // With Hadoop's classes it is Flink's own affair.
+    if context.var(variables::HADOOP_CLASSPATH).is_none()
+        && let Some(file) =
+            [&line.script, &line.init].into_iter().flatten().find(|file| sets_per_job(context, file))
+    {
+        return Err(no_per_job(tool, &format!("SET in {}", file.to_string_lossy())));
+    }
     let target = target::choose(None, &mut setup.configuration, context, report)?;
     if matches!(target, Target::Assumed(_)) {
-        return Err(Failure::new(
-            "no YARN session is known: there is no properties file, and no option names an application",
-        )
-        .hint("`yarn-session.sh -d` starts one; -Dyarn.application.id=application_… names one that runs")
-        .hint("-Dexecution.target=remote leads to the JobManager that rest.address names"));
+        return match tool {
+            Tool::Client => alone(context, &setup, &program, line),
+            Tool::Gateway => Err(nobody()),
+        };
     }
     let address = target::locate(target, &setup.configuration, context, report).await?.address;
     become_script(context, &setup, tool, &program, line, &address).map(Plan::Become)
+}
+
+/// No session is known.
+fn nobody() -> Failure {
+    Failure::new(NO_SESSION)
+        .hint("`yarn-session.sh -d` starts one; -Dyarn.application.id=application_… names one that runs")
+        .hint("-Dexecution.target=remote leads to the JobManager that rest.address names")
+}
+
+fn no_per_job(tool: Tool, by: &str) -> Failure {
+    let what = format!("{} has no target yarn-per-job, which {by} asks for", tool.name());
+    Failure::usage(what).hint("start a session with `yarn-session.sh -d`, and leave out the target").hint(
+        "from Flink 2.0 on a script can be an application: sql-client.sh -t yarn-application -f <script>",
+    )
+}
+
+/// Whether a script on this machine sets the target to per-job mode.
+fn sets_per_job(context: &Context, script: &OsStr) -> bool {
+    let Some(script) = script.to_str().filter(|script| !is_remote(script)) else { return false };
+    let text = std::fs::read_to_string(context.path(without_scheme(script))).unwrap_or_default();
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("--"));
+    let text: String = lines.map(|line| format!("{line}\n")).collect();
+    text.split(';').any(|statement| {
+        let plain: String =
+            statement.chars().filter(|c| !c.is_whitespace() && !"'\"`".contains(*c)).collect();
+        plain.eq_ignore_ascii_case(&format!("SETexecution.target={PER_JOB}"))
+    })
+}
+
+/// The SQL client without a cluster: much of SQL needs none, and a script may name one by itself. It gets the address of this process,
+/// which tells what is missing (see [`tell_nobody`]).
+fn alone(context: &Context, setup: &Setup, program: &Path, line: Line) -> Result<Plan, Failure> {
+    let cannot = |e| Failure::because("cannot open a port on this machine for Flink's SQL client", e);
+    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(cannot)?;
+    let port = listener.local_addr().map_err(cannot)?.port();
+    let address = RestAddress { host: "127.0.0.1".into(), port };
+    let command = become_script(context, setup, Tool::Client, program, line, &address)?;
+    Ok(Plan::Alone(command, listener))
+}
+
+/// Answers each call as a JobManager that refuses it: a statement that needs a cluster fails at once, and says why.
+pub(crate) async fn tell_nobody(listener: tokio::net::TcpListener) -> Infallible {
+    let failure = nobody();
+    let text = std::iter::once(failure.to_string())
+        .chain(failure.hints().iter().map(|hint| format!("hint: {hint}")));
+    let body = serde_json::json!({ "errors": [text.collect::<Vec<_>>().join("\n")] }).to_string();
+    let answer = format!(
+        "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json; charset=UTF-8\r\nconnection: close\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    loop {
+        let Ok((mut stream, _)) = listener.accept().await else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        let answer = answer.clone();
+        tokio::spawn(tokio::time::timeout(ONE_CALL, async move {
+            let (mut reader, mut writer) = stream.split();
+            let mut begin = [0; 1024];
+            let _ = reader.read(&mut begin).await;
+            let _ = writer.write_all(answer.as_bytes()).await;
+            // A job is sent whole before its sender listens.
+            let _ = tokio::io::copy(&mut reader, &mut tokio::io::sink()).await;
+        }));
+    }
 }
 
 /// Flink's own script.
@@ -220,7 +311,7 @@ fn deployed(context: &Context, setup: Setup, line: &Line) -> Result<Plan, Failur
     let Some(script) = line.script.as_deref().and_then(OsStr::to_str) else {
         return Err(Failure::usage("application mode needs a script").hint("name it with -f"));
     };
-    if line.has_init {
+    if line.init.is_some() {
         return Err(Failure::usage(
             "Sql Client doesn't support to run init files when deploying script into cluster.",
         ));

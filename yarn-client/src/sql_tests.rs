@@ -77,7 +77,7 @@ fn lines() {
             "flag=true"
         ]
     );
-    assert_eq!((line.script, line.has_init, line.help), (Some("x.sql".into()), true, false));
+    assert_eq!((line.script, line.init, line.help), (Some("x.sql".into()), Some("i.sql".into()), false));
     assert_eq!(read("--file=y.sql").script, Some("y.sql".into()));
     assert_eq!(read("--target=remote").properties, [("execution.target".to_owned(), "remote".to_owned())]);
     for bad in ["-t", "-D", "-D=x", "-D =x"] {
@@ -103,9 +103,8 @@ async fn what_is_none_of_ours_passes() {
 #[tokio::test]
 async fn without_a_session_it_is_said() {
     for (line, text) in [
-        ("-f x.sql", "no YARN session is known"),
         ("-Dexecution.target=yarn-session", "no cluster id was specified"),
-        ("-t yarn-per-job", "cannot start a cluster on the target yarn-per-job"),
+        ("-t yarn-per-job", "no target yarn-per-job, which execution.target (-D) asks for"),
         ("-t yarn-application -f x.sql", "Flink 1.20.1 cannot run a SQL script in application mode"),
     ] {
         let failure = planned("1.20.1", Tool::Client, line).await.unwrap_err();
@@ -114,6 +113,50 @@ async fn without_a_session_it_is_said() {
     let failure =
         planned("2.0.0", Tool::Gateway, "start -Dexecution.target=yarn-application").await.unwrap_err();
     assert!(failure.to_string().contains("sql-gateway.sh cannot start"), "{failure}");
+}
+
+#[tokio::test]
+async fn without_a_session_the_client_starts_and_is_told_when_it_asks() {
+    let Plan::Alone(command, listener) = planned("1.20.1", Tool::Client, "-f x.sql").await.unwrap() else {
+        panic!()
+    };
+    let address = listener.local_addr().unwrap();
+    assert!(shown(&command).contains(&format!("-Drest.port={} ", address.port())), "{command:?}");
+    listener.set_nonblocking(true).unwrap();
+    let told = tokio::spawn(tell_nobody(tokio::net::TcpListener::from_std(listener).unwrap()));
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+    let answer =
+        client.post(format!("http://{address}/v1/jobs")).body(vec![0; 1 << 22]).send().await.unwrap();
+    assert_eq!(answer.status(), 400);
+    let text = answer.text().await.unwrap();
+    assert!(text.contains(NO_SESSION) && text.contains("hint: `yarn-session.sh -d`"), "{text}");
+    told.abort();
+    let failure = planned("1.20.1", Tool::Gateway, "start").await.unwrap_err();
+    assert!(failure.to_string().contains(NO_SESSION), "{failure}");
+}
+
+#[tokio::test]
+async fn a_script_that_sets_per_job_is_refused() {
+    for (text, set) in [
+        ("SET 'execution.target' = 'yarn-per-job';\nSELECT 1;", true),
+        ("-- first\nset execution.target\n= yarn-per-job", true),
+        ("-- SET 'execution.target' = 'yarn-per-job';\nSELECT 1;", false),
+        ("SET 'execution.target' = 'yarn-session';", false),
+    ] {
+        let (dir, context) = place("1.20.1");
+        std::fs::write(dir.path().join("x.sql"), text).unwrap();
+        for option in ["-f", "--init=", "-i"] {
+            let line =
+                if option.ends_with('=') { format!("{option}x.sql") } else { format!("{option} x.sql") };
+            let planned = plan(&context, Tool::Client, &words(&line), &Silent).await;
+            assert_eq!(planned.is_err(), set, "{option} {text}: {planned:?}");
+        }
+    }
+    let (dir, context) = place("1.20.1");
+    std::fs::write(dir.path().join("flink/conf/flink-conf.yaml"), "execution.target: yarn-per-job\n")
+        .unwrap();
+    let failure = plan(&context, Tool::Gateway, &words("start"), &Silent).await.unwrap_err();
+    assert!(failure.to_string().contains("flink-conf.yaml:1) asks for"), "{failure}");
 }
 
 #[tokio::test]

@@ -261,10 +261,15 @@ fn detached_hint(id: ApplicationId) -> String {
 
 /// Raised by Ctrl-C, SIGTERM and SIGHUP, as far as whoever started this process has not had them ignored.
 pub(super) fn on_signals() -> Result<Interrupt, Failure> {
+    on(&Signal::ALL)
+}
+
+/// Raised by these signals.
+pub(super) fn on(signals: &[Signal]) -> Result<Interrupt, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let interrupt = Interrupt::default();
     let ignored = interrupt::ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
-    for kind in Signal::ALL.into_iter().filter(|kind| !ignored.contains(kind)) {
+    for kind in signals.iter().copied().filter(|kind| !ignored.contains(kind)) {
         let mut signals = signal(SignalKind::from_raw(kind.number().into()))
             .map_err(|e| Failure::because("cannot listen for signals", e))?;
         let interrupt = interrupt.clone();

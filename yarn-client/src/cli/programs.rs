@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use flink_model::config::{Configuration, Origin};
-use flink_model::options::{self, EXECUTION_TARGET};
+use flink_model::options::{self, EXECUTION_ATTACHED, EXECUTION_TARGET};
 
 use super::commands::{on_signals, query_cluster, warn};
 use super::console::Console;

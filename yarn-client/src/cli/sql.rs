@@ -1,16 +1,23 @@
 //! `sql-client.sh` and `sql-gateway.sh`.
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::net::TcpListener;
+use std::process::Command;
 use std::sync::Arc;
 
-use super::commands::{become_program, on_signals};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::commands::{become_program, on, on_signals};
 use super::console::Console;
+use crate::client_process::Jvm;
 use crate::context::Context;
 use crate::deploy::{self, Order, Purpose};
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::interrupt::Signal;
 use crate::report::Output;
-use crate::sql::{Plan, Tool, plan};
+use crate::sql::{Plan, Tool, plan, tell_nobody};
 
 /// Becomes Flink's own program, or deploys a script.
 pub(super) async fn run(
@@ -21,6 +28,7 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let (setup, program) = match plan(context, tool, words, &**console).await? {
         Plan::Become(command) => return become_program(command),
+        Plan::Alone(command, listener) => return alone(context, command, listener).await,
         Plan::Deploy(what) => *what,
     };
     setup.warnings.iter().for_each(|warning| console.err(&format!("warning: {warning}")));
@@ -29,4 +37,22 @@ pub(super) async fn run(
     // As Flink's own client tells it.
     console.out(&format!("[INFO] Deploy script in application mode:\nCluster ID: {}", deployment.id));
     Ok(Exit::Done)
+}
+
+/// Runs Flink's program, and tells it that it has no cluster whenever it asks for one.
+async fn alone(context: &Context, command: Command, listener: TcpListener) -> Result<Exit, Failure> {
+    let cannot = |e| Failure::because("cannot listen for Flink's SQL client", e);
+    listener.set_nonblocking(true).map_err(cannot)?;
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(cannot)?;
+    // From a terminal Flink's client has Ctrl-C itself; there it ends a statement, not the program.
+    let _interrupts = signal(SignalKind::interrupt()).map_err(cannot)?;
+    let interrupt = match std::io::stdin().is_terminal() {
+        true => on(&[Signal::Hangup, Signal::Terminate])?,
+        false => on_signals()?,
+    };
+    let mut client = Jvm::start(command, &context.exe, None).await?;
+    tokio::select! {
+        ended = client.end(&interrupt) => ended.map(|ended| Exit::of_jvm(ended.status)),
+        never = tell_nobody(listener) => match never {},
+    }
 }
