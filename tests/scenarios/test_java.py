@@ -10,6 +10,7 @@ from harness.client import SMALL
 from harness.cluster import Flink
 from harness.jars import job_jar
 from harness.matrix import versions_in
+from harness.waiting import wait_for
 
 pytestmark = pytest.mark.heddle_only("Flink's own client does not look")
 
@@ -148,3 +149,16 @@ def test_an_old_release_with_the_options_that_it_needs(work, fake):
     seventeen = fetch("java", "17")
     run = Run(work, client, job_jar(flink, "1.17.2"), f"-Denv.java.opts.all={opened}", f"-D{MASTER}={seventeen}", f"-D{WORKER}={seventeen}")
     assert (run.master, run.worker) == ("17", "17")
+
+
+@pytest.mark.extended
+def test_a_client_on_java_11_has_stdout_for_itself(work, jar):
+    """While it writes down which classes it loads, Java 11 tells of those that it leaves out."""
+    client = work.client(java_home=fetch("java", "11"))
+    archives = client.home / ".cache/heddle/cds"
+    # Of the other scenarios: there an archive may be.
+    archives.unlink()
+    plan = client.flink("info", "-c", "WordCount", jar).ok().out
+    assert plan.splitlines()[0].strip("- ") == "Execution Plan", plan
+    assert list(archives.glob("client-*/*.lst")), "no list was written"
+    wait_for("the archive, and no list", lambda: list(archives.glob("client-*/*.jsa")) and not list(archives.glob("client-*/*.lst")), 240)

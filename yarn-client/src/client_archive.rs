@@ -29,6 +29,12 @@ pub(crate) const VERB: &str = "client-archive";
 
 /// Java's first release whose archives can hold the classes of applications.
 const OLDEST_JAVA: u16 = 11;
+/// From this release on Java says nothing of classes that it leaves out of its list; before, it does so on the standard output, where
+/// the program's own words belong.
+const SILENT_JAVA: u16 = 17;
+const SILENT: [&str; 2] = ["-XX:+UnlockDiagnosticVMOptions", "-XX:-DisplayVMOutput"];
+/// Ending of the lists of classes; their names are the ids of the processes that write them.
+const LIST: &str = "lst";
 /// Archives that are kept: those of other Javas and of other releases of Flink.
 const KEPT: usize = 4;
 /// The list of classes is whole when it has not grown for `QUIET`; one that still grows after `LONGEST` will do.
@@ -99,15 +105,29 @@ fn use_or_record(
         fs::remove_file(&path)?;
     }
     fs::create_dir_all(&directory)?;
-    let list = directory.join(format!("{}.lst", std::process::id()));
+    if lock(&directory).is_err() {
+        return Err(other("another process makes one"));
+    }
+    let list = directory.join(format!("{}.{LIST}", std::process::id()));
     let text = list.to_str().ok_or_else(|| other("no path for Java"))?.to_owned();
+    let mut options = vec![format!("-XX:DumpLoadedClassList={text}")];
+    if id.feature < SILENT_JAVA {
+        options.extend(SILENT.map(str::to_owned));
+    }
     let order = Order { java: java.to_owned(), java_id: id.text, wide, class_path: front, list, directory };
     let order = serde_json::to_string(&order)?;
     // A group of its own: Ctrl-C is for the command.
     let mut maker = Command::new(&context.exe);
     maker.arg(VERB).arg(order).current_dir("/").process_group(0);
     maker.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-    Ok(vec![format!("-XX:DumpLoadedClassList={text}")])
+    Ok(options)
+}
+
+/// The right to make the archive of a directory, held as long as the file is open.
+fn lock(directory: &Path) -> io::Result<File> {
+    let lock = File::create(directory.join("lock"))?;
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
+    Ok(lock)
 }
 
 /// The jars at the front of the class path, joined, and what tells whether they are the same.
@@ -150,10 +170,10 @@ pub(crate) async fn main(context: &Context, words: &[OsString]) -> Exit {
 }
 
 async fn make(order: &Order, exe: &Path) -> io::Result<()> {
-    let lock = File::create(order.directory.join("lock"))?;
-    // Held until the process ends.
-    rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
+    // The JVM may not have opened its list yet: who removed it now would leave one for ever.
     settled(&order.list).await?;
+    let _lock = lock(&order.directory)?;
+    sweep(&order.directory, &order.list)?;
     if find(&order.directory)?.is_some() {
         return Ok(());
     }
@@ -197,6 +217,18 @@ async fn settled(list: &Path) -> io::Result<()> {
     }
 }
 
+/// Removes lists of processes that are gone, whose makers were killed.
+fn sweep(directory: &Path, ours: &Path) -> io::Result<()> {
+    for path in fs::read_dir(directory)?.flatten().map(|entry| entry.path()) {
+        let is_list = path.extension().is_some_and(|extension| extension == LIST) && path != ours;
+        let writer = path.file_stem().map(|pid| Path::new("/proc").join(pid));
+        if is_list && writer.is_some_and(|writer| !writer.exists()) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Removes the oldest of the other archives.
 fn tidy(ours: &Path) -> io::Result<()> {
     let Some(cache) = ours.parent() else { return Ok(()) };
@@ -226,6 +258,40 @@ mod tests {
         fs::write(jar("b.jar"), "22").unwrap();
         assert_ne!(front(&join(&["a.jar", "b.jar"])).unwrap().1, stamps);
         assert!(front(&join(&["none.jar"])).is_err());
+    }
+
+    #[tokio::test]
+    async fn no_list_of_classes_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        // Another process makes the archive, and the JVM is slow to start.
+        let lock = lock(dir.path()).unwrap();
+        let order = Order {
+            java: "/none".into(),
+            java_id: "11-x".into(),
+            wide: false,
+            class_path: String::new(),
+            list: at("1.lst"),
+            directory: dir.path().into(),
+        };
+        let words = [OsString::from(serde_json::to_string(&order).unwrap())];
+        let late = async {
+            sleep(Duration::from_millis(500)).await;
+            fs::write(at("1.lst"), "java/lang/Object").unwrap();
+        };
+        let context =
+            Context { vars: Default::default(), cwd: "/".into(), exe: "/none".into(), user: "ann".into() };
+        let (made, ()) = tokio::join!(main(&context, &words), late);
+        assert!(matches!(made, Exit::Failed) && !at("1.lst").exists());
+        drop(lock);
+
+        let alive = format!("{}.lst", std::process::id());
+        for name in [alive.as_str(), "4194305.lst", "ours.lst", "x.jsa"] {
+            fs::write(at(name), "").unwrap();
+        }
+        sweep(dir.path(), &at("ours.lst")).unwrap();
+        let left = [alive.as_str(), "4194305.lst", "ours.lst", "x.jsa"].map(|name| at(name).exists());
+        assert_eq!(left, [true, false, true, true]);
     }
 
     #[test]
