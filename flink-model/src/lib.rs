@@ -52,6 +52,7 @@ pub mod jvm_options;
 pub mod memory;
 pub mod options;
 pub mod plan;
+pub mod ports;
 pub mod release;
 pub mod spec;
 pub mod start_template;

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use crate::config::{Configuration, FileFormat, FromValue, Value, Warning};
 use crate::flink_keys;
+use crate::ports::{Port, PortList};
 use crate::units::{Duration, MemorySize};
 
 /// A configuration key with the type of its value.
@@ -80,7 +81,7 @@ options! {
     /// Directory of the file that remembers the latest session.
     PROPERTIES_FILE_LOCATION: String = "yarn.properties-file.location";
     /// Port, range or list of ports of the JobManager's RPC.
-    APPLICATION_MASTER_PORT: String = "yarn.application-master.port" = "0";
+    APPLICATION_MASTER_PORT: PortList = "yarn.application-master.port" = "0";
     /// Priority of the YARN application; negative: the cluster's default.
     APPLICATION_PRIORITY: i32 = "yarn.application.priority" = "-1";
     /// Replication of uploaded files; not positive: the file system's own.
@@ -132,7 +133,7 @@ options! {
     /// Directory of the shared store of uploaded files; default .heddle/store in the user's home directory.
     STORE_DIR: String = "heddle.store.dir";
     /// Port or range of the ApplicationMaster's control server; 0: any.
-    CONTROL_PORT: String = "heddle.control.port" = "0";
+    CONTROL_PORT: PortList = "heddle.control.port" = "0";
     /// Hadoop's jars behind Flink's on the class path: yarn (yarn.application.classpath) or none.
     HADOOP_CLASSPATH: HadoopClassPath = "heddle.hadoop-classpath" = "yarn";
     /// Accelerators that change no result: class data archives, workers asked for ahead, early registration.
@@ -151,10 +152,40 @@ options! {
     MAX_SLOTS: i32 = "slotmanager.number-of-slots.max";
     /// Whether workers of other sizes than the configured one are asked for.
     FINE_GRAINED: bool = "cluster.fine-grained-resource-management.enabled" = "false";
-    /// Whether the REST interface speaks TLS.
+    /// Keytab with which to log in; refused, because Kerberos is not served yet.
+    KERBEROS_KEYTAB: String = "security.kerberos.login.keytab" ["security.keytab"];
+    /// Principal as which to log in; refused, because Kerberos is not served yet.
+    KERBEROS_PRINCIPAL: String = "security.kerberos.login.principal" ["security.principal"];
+    /// Login contexts that get the Kerberos credentials; refused, because Kerberos is not served yet.
+    KERBEROS_CONTEXTS: String = "security.kerberos.login.contexts";
+    /// Whether the REST interface speaks TLS; refused, because the client cannot speak it yet.
     SSL_REST: bool = "security.ssl.rest.enabled" ["security.ssl.enabled"] = "false";
     /// Ports of the REST interface.
-    REST_BIND_PORT: String = "rest.bind-port";
+    REST_BIND_PORT: PortList = "rest.bind-port";
+    /// Port of the JobManager's RPC that others are told.
+    JM_RPC_PORT: Port = "jobmanager.rpc.port" = "6123";
+    /// Port that the JobManager's RPC binds to.
+    JM_RPC_BIND_PORT: Port = "jobmanager.rpc.bind-port";
+    /// Ports of the JobManager's RPC with high availability.
+    HIGH_AVAILABILITY_PORT: PortList = "high-availability.jobmanager.port" ["recovery.jobmanager.port"] = "0";
+    /// Ports of a TaskManager's RPC.
+    TM_RPC_PORT: PortList = "taskmanager.rpc.port" = "0";
+    /// Port that a TaskManager's RPC binds to.
+    TM_RPC_BIND_PORT: Port = "taskmanager.rpc.bind-port";
+    /// Port of the data between TaskManagers.
+    TM_DATA_PORT: Port = "taskmanager.data.port" = "0";
+    /// Ports that the data between TaskManagers binds to.
+    TM_DATA_BIND_PORT: PortList = "taskmanager.data.bind-port";
+    /// Port at which a TaskManager gives results to a client.
+    TM_COLLECT_PORT: Port = "taskmanager.collect-sink.port" = "0";
+    /// Ports of the service for jars and large messages.
+    BLOB_PORT: PortList = "blob.server.port" = "0";
+    /// Ports of Flink's own metric service.
+    METRICS_PORT: PortList = "metrics.internal.query-service.port" = "0";
+    /// Ports of the proxy for queryable state (to 1.20).
+    STATE_PROXY_PORTS: PortList = "queryable-state.proxy.ports" ["query.proxy.ports"] = "9069";
+    /// Ports of the server for queryable state (to 1.20).
+    STATE_SERVER_PORTS: PortList = "queryable-state.server.ports" ["query.server.ports"] = "9067";
     /// Kind of cluster to deploy to.
     EXECUTION_TARGET: String = "execution.target";
     /// Whether the client waits for the job.
@@ -200,7 +231,7 @@ options! {
     /// Host of the JobManager's REST interface, for the target remote; default jobmanager.rpc.address, then localhost.
     REST_ADDRESS: String = "rest.address";
     /// Port of the JobManager's REST interface, for the target remote.
-    REST_PORT: String = "rest.port" = "8081";
+    REST_PORT: Port = "rest.port" = "8081";
     /// Address the JobManager binds to; localhost does not count in containers.
     JM_BIND_HOST: String = "jobmanager.bind-host";
     /// Address a TaskManager binds to; localhost does not count in containers.

@@ -77,6 +77,9 @@ pub(crate) trait FileSystem: fmt::Debug + Send + Sync {
     /// `false`: there was nothing.
     async fn delete(&self, path: &str, recursive: bool) -> Result<bool, FsError>;
 
+    /// An error of [`FsErrorKind::PermissionDenied`] where the user may not write to what is there. Changes nothing.
+    async fn check_writable(&self, path: &str) -> Result<(), FsError>;
+
     /// Sets the access time to `now_ms` and leaves the modification time.
     async fn touch(&self, path: &str, now_ms: u64) -> Result<(), FsError>;
 }

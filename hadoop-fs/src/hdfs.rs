@@ -33,6 +33,9 @@ const WAIT: (Duration, Duration) = (Duration::from_millis(200), Duration::from_s
 /// A directory that cannot hold files: makes hdfs-native read none, whatever HADOOP_CONF_DIR and HADOOP_HOME say.
 const NO_DIRECTORY: &str = "/dev/null";
 
+/// A time that stays as it is: the NameNode reads it as -1.
+const AS_IT_IS: u64 = u64::MAX;
+
 /// One HDFS as one user.
 #[derive(Debug, Clone)]
 pub(crate) struct Hdfs {
@@ -219,9 +222,12 @@ impl FileSystem for Hdfs {
         self.persist(|| self.guard("delete", path, self.client.delete(path, recursive))).await
     }
 
+    async fn check_writable(&self, path: &str) -> Result<(), FsError> {
+        // Of times that stay as they are the NameNode checks the right only.
+        self.guard("write to", path, self.client.set_times(path, AS_IT_IS, AS_IT_IS)).await
+    }
+
     async fn touch(&self, path: &str, now_ms: u64) -> Result<(), FsError> {
-        /// As the NameNode reads it, -1: leave it.
-        const AS_IT_IS: u64 = u64::MAX;
         let touch =
             || self.guard("set the access time of", path, self.client.set_times(path, AS_IT_IS, now_ms));
         self.persist(touch).await

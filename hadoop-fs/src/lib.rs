@@ -10,6 +10,7 @@ mod attributes;
 mod defaults;
 mod error;
 mod file_system;
+mod glob;
 mod hdfs;
 #[cfg(feature = "hdrs")]
 mod libhdfs;
@@ -18,4 +19,5 @@ mod storage;
 mod upload;
 
 pub use error::{FsError, FsErrorKind};
+pub use glob::is_glob;
 pub use storage::{FileStatus, OnAbsence, Patience, Progress, Reading, Source, Storage, WriteOptions};

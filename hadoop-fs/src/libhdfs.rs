@@ -458,6 +458,12 @@ impl FileSystem for Libhdfs {
         }
     }
 
+    async fn check_writable(&self, path: &str) -> Result<(), FsError> {
+        let wanted = path.to_owned();
+        self.run("write to", path, NO_UMASK, move |shared, _| shared.attributes()?.set_times(&wanted, -1, -1))
+            .await
+    }
+
     async fn touch(&self, path: &str, now_ms: u64) -> Result<(), FsError> {
         let wanted = path.to_owned();
         let now = (now_ms / 1000).cast_signed();

@@ -1,5 +1,6 @@
 //! The file system as its users see it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use hadoop_rpc::{HadoopConf, UserIdentity};
 use crate::defaults::Defaults;
 use crate::error::{FsError, FsErrorKind};
 use crate::file_system::{FileSystem, NewFile, Pieces};
+use crate::glob;
 use crate::hdfs::Hdfs;
 #[cfg(feature = "hdrs")]
 use crate::libhdfs::Libhdfs;
@@ -200,6 +202,63 @@ impl Storage {
         self.fs.list(&self.path(path)?, recursive).await
     }
 
+    /// What a path with patterns (`*`, `?`, `[a-c]`, `[^a]`, `{a,b}`, `\\*`) matches, in order of the paths, each once. A path without any
+    /// stands for itself; nothing is there, and nothing is found.
+    pub async fn glob(&self, pattern: &str) -> Result<Vec<FileStatus>, FsError> {
+        let path = self.path(pattern)?;
+        let alternatives = glob::parse(&path)
+            .map_err(|why| FsError::new(FsErrorKind::InvalidArgument, "use the pattern", pattern, "", why))?;
+        let mut found: BTreeMap<String, FileStatus> = BTreeMap::new();
+        for parts in alternatives {
+            found.extend(self.matches(&parts).await?.into_iter().map(|status| (status.path.clone(), status)));
+        }
+        Ok(found.into_values().collect())
+    }
+
+    /// What a list of names, some of them patterns, matches.
+    async fn matches(&self, parts: &[glob::Part]) -> Result<Vec<FileStatus>, FsError> {
+        // Paths, each with what is known of it: a name that is no pattern need not be looked at while others follow.
+        let mut paths: Vec<(String, Option<FileStatus>)> = vec![(String::new(), None)];
+        for part in parts {
+            let mut next = Vec::new();
+            for (path, known) in paths {
+                if known.is_some_and(|status| !status.is_dir) {
+                    continue;
+                }
+                match part {
+                    glob::Part::Name(name) => next.push((format!("{path}/{name}"), None)),
+                    glob::Part::Pattern(pattern) => {
+                        let directory = if path.is_empty() { "/" } else { &path };
+                        let entries = match self.fs.list(directory, false).await {
+                            Err(e)
+                                if matches!(e.kind(), FsErrorKind::NotFound | FsErrorKind::NotADirectory) =>
+                            {
+                                continue;
+                            }
+                            entries => entries?,
+                        };
+                        let name = |status: &FileStatus| {
+                            status.path.rsplit('/').next().unwrap_or_default().to_owned()
+                        };
+                        // A file is listed as if it were all that is in it.
+                        let below = |status: &FileStatus| status.path != *directory;
+                        let fits = entries.into_iter().filter(|s| below(s) && glob::fits(pattern, &name(s)));
+                        next.extend(fits.map(|status| (status.path.clone(), Some(status))));
+                    }
+                }
+            }
+            paths = next;
+        }
+        let mut found = Vec::new();
+        for (path, known) in paths {
+            match known {
+                Some(status) => found.push(status),
+                None => found.extend(self.fs.find(if path.is_empty() { "/" } else { &path }).await?),
+            }
+        }
+        Ok(found)
+    }
+
     /// Makes a directory and its parents. `mode` holds exactly (no umask); `None`: 777 less
     /// `fs.permissions.umask-mode`. One that exists stays as it is.
     pub async fn mkdirs(&self, path: &str, mode: Option<u16>) -> Result<(), FsError> {
@@ -261,6 +320,21 @@ impl Storage {
     /// Deletes a file, or a directory with all in it if `recursive` (else it must be empty). `false`: there was none.
     pub async fn delete(&self, path: &str, recursive: bool) -> Result<bool, FsError> {
         self.fs.delete(&self.path(path)?, recursive).await
+    }
+
+    /// Whether the user may make `path`, or write to what is there: asks for the right to write to it, or to the nearest directory above it
+    /// that exists. Nothing is changed.
+    pub async fn check_writable(&self, path: &str) -> Result<(), FsError> {
+        let path = self.path(path)?;
+        let mut there = path.as_str();
+        while there != "/" && self.fs.find(there).await?.is_none() {
+            there = there
+                .rsplit_once('/')
+                .map(|(above, _)| above)
+                .filter(|above| !above.is_empty())
+                .unwrap_or("/");
+        }
+        self.fs.check_writable(there).await
     }
 
     /// Notes that a file is used now: sets its access time, and leaves its modification time as it is. Needs the right to write

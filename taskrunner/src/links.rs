@@ -1,4 +1,7 @@
-//! Names by which a container's files come without directories, and how they get their own.
+//! Names by which a container's files come, and how they get their own.
+//!
+//! The NodeManager's launch script has the names between double quotes: of a file called `` a`id`b.txt `` it runs `id`. Such a file comes by
+//! another name, and gets its own from us.
 //!
 //! For a file in a directory the NodeManager's launch script starts two programs, `mkdir` and `ln`, one after another; for Flink's thirty
 //! files that is a tenth of a second. A name without a directory spares the first, and moving a link ourselves costs nothing.
@@ -11,17 +14,58 @@ use flink_model::container::LINK_PREFIX as PREFIX;
 
 use crate::fresh;
 
-/// The name for a key of a container's files; one without a directory is its own, as is each where `linked` is false.
-pub fn name(key: &str, linked: bool) -> String {
-    if !linked || !key.contains('/') {
-        return key.to_owned();
+/// Longest name of a file on Linux.
+const LONGEST: usize = 255;
+
+/// Whether a character means something to the shell between double quotes, where the launch script has the names of files, or may confuse
+/// whoever reads them.
+fn is_evaluated(c: char) -> bool {
+    matches!(c, '"' | '$' | '`' | '\\') || c.is_control()
+}
+
+/// Whether the launch script takes the name for what it is.
+pub fn is_plain(name: &str) -> bool {
+    !name.contains(is_evaluated)
+}
+
+/// The same name with what the launch script would evaluate, slashes and percent signs in the notation of URLs.
+pub fn plain(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for c in name.chars() {
+        if is_evaluated(c) || matches!(c, '/' | '%') {
+            let mut bytes = [0; 4];
+            out.extend(c.encode_utf8(&mut bytes).bytes().map(|byte| format!("%{byte:02X}")));
+        } else {
+            out.push(c);
+        }
     }
-    format!("{PREFIX}{}", key.replace('%', "%25").replace('/', "%2F"))
+    out
+}
+
+/// The name for a key of a container's files. One that the launch script takes for what it is, and that has no directory, is its own; so is
+/// each without such characters where `linked` is false, or where the name would be too long.
+pub fn name(key: &str, linked: bool) -> String {
+    let evaluated = !is_plain(key) || key.starts_with(PREFIX);
+    let moved = linked && key.contains('/');
+    let name = format!("{PREFIX}{}", plain(key));
+    if evaluated || (moved && fits(&name)) { name } else { key.to_owned() }
+}
+
+/// Whether a file can have this name.
+pub fn fits(name: &str) -> bool {
+    name.split('/').all(|part| part.len() <= LONGEST)
 }
 
 /// The key that a name stands for, if it is one of [`name`]'s making.
 fn key(name: &str) -> Option<String> {
-    Some(name.strip_prefix(PREFIX)?.replace("%2F", "/").replace("%25", "%"))
+    let mut parts = name.strip_prefix(PREFIX)?.split('%');
+    let mut key: Vec<u8> = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        key.push(u8::from_str_radix(digits, 16).ok()?);
+        key.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8(key).ok()
 }
 
 /// Gives the files of a container's directory their own names. The error says which file it was about.
@@ -49,7 +93,15 @@ mod tests {
     #[test]
     fn files_get_their_names_back() {
         let dir = tempfile::tempdir().unwrap();
-        let keys = ["lib/a b.jar", "lib/%2F/100%25.txt", "plain", "%2F", "plugins/x/y.jar"];
+        let keys = [
+            "lib/a b.jar",
+            "lib/%2F/100%25.txt",
+            "plain",
+            "%2F",
+            "plugins/x/y.jar",
+            "a`id`$HOME\"b.txt",
+            "d/\\\n",
+        ];
         for key in keys {
             std::os::unix::fs::symlink("/dev/null", dir.path().join(name(key, true))).unwrap();
         }
@@ -84,11 +136,24 @@ mod tests {
         assert_eq!(fs::read(dir.path().join("data.zip/a")).unwrap(), b"first");
     }
 
+    #[test]
+    fn names_that_are_their_own() {
+        for key in ["a b.jar", "größe#;%*.txt", "~", "!"] {
+            assert_eq!(name(key, true), key);
+        }
+        let long = format!("{}/{}", "d".repeat(200), "f".repeat(200));
+        assert_eq!(name(&long, true), long, "no file can have the other name");
+        assert_eq!(name("lib/a.jar", false), "lib/a.jar");
+        assert_ne!(name(".heddle-link.x", false), ".heddle-link.x");
+        assert!(!fits(&name(&format!("{}$", "f".repeat(250)), true)));
+    }
+
     proptest::proptest! {
         #[test]
-        fn a_name_stands_for_one_key(key in "[a%/25F.]{1,12}") {
-            let name = name(&key, true);
-            proptest::prop_assert!(!name.contains('/'));
+        fn a_name_stands_for_one_key(key in "[a%/25F.ä\"$`\\\\\n]{1,12}", linked: bool) {
+            let name = name(&key, linked);
+            proptest::prop_assert!(is_plain(&name));
+            proptest::prop_assert!(!linked || !name.contains('/'));
             proptest::prop_assert_eq!(super::key(&name).unwrap_or(name), key);
         }
     }

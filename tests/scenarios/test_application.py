@@ -125,12 +125,27 @@ def test_the_start_of_a_jvm(work, client, jar):
         assert "-Dfrom.template=1" in told.all("jvm")
 
 
-@pytest.mark.heddle_only("its launch script cannot hold such a name")
-def test_a_jar_with_an_odd_name(work, client, jar):
+@pytest.mark.heddle_only("its launch script runs what is in such a name")
+def test_odd_names(work, client, jar):
+    """The launch script, which has the names between double quotes, evaluates none of them."""
     odd = program_jar(jar, work.directory, "it's my job & more.jar")
-    application = client.application(work.name, odd, "Surroundings").ok().application
+    shipped = work.directory / "shipped"
+    names = ["a`touch pwned`b.txt", 'quoted"$HOME.txt', "$(touch pwned).txt", "back\\slash.txt", "below`x`/$y.txt"]
+    for name in names:
+        (shipped / name).parent.mkdir(parents=True, exist_ok=True)
+        (shipped / name).write_text(name)
+    archive = work.directory / 'in"$quotes`.zip'
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("inside.txt", "")
+    alone = work.directory / "alone$HOME.txt"
+    alone.write_text("")
+    options = [f"-Dyarn.ship-files={shipped};{alone}", f"-Dyarn.ship-archives={archive}"]
+    application = client.application(work.name, odd, "Surroundings", options=options).ok().application
     check_gone(work.cluster, application, "SUCCEEDED", seconds=90)
-    assert odd.name in told_by_task(work.cluster, application).files
+    for told in (told_by_main(work.cluster, application), told_by_task(work.cluster, application)):
+        assert {odd.name, alone.name, *(f"shipped/{name}" for name in names)} <= told.files
+        assert f"{archive.name}/inside.txt" in told.files
+        assert not [file for file in told.files if file.endswith("pwned")]
 
 
 @pytest.mark.reference

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from harness.checks import check_refused
 from harness.client import SMALL
 
 pytestmark = pytest.mark.heddle_only("it has no dry run")
@@ -25,8 +26,15 @@ def dry(work, client, jar):
     return run
 
 
-def test_as_a_tree(dry, work, jar):
+def test_in_short(dry, work, jar):
     said = dry("-Dcontainerized.taskmanager.env.TEST_WORKER=42").out
+    for word in (work.name, "WordCount", jar.name, '"an argument"', "1024 MiB", "flink-dist-", "TEST_WORKER: 42  [-D]"):
+        assert word in said, f"no `{word}` in\n{said}"
+    assert len(said.splitlines()) <= 42 and "option -d" not in said, said
+
+
+def test_as_a_tree(dry, work, jar):
+    said = dry("-v", "-Dcontainerized.taskmanager.env.TEST_WORKER=42").out
     for word in ("JobManager", "TaskManager", "1024", "class path", "flink-dist-", jar.name, "TEST_WORKER", "PUBLIC", "heddle-am", work.name):
         assert word in said, f"no `{word}` in\n{said}"
 
@@ -35,6 +43,7 @@ def test_as_a_tree(dry, work, jar):
 def test_for_programs(dry, work, jar, verb, target):
     options = ["-Dcontainerized.taskmanager.env.TEST_WORKER=42", "-Dyarn.application.queue=qa-team", "-Dyarn.tags=a,b"]
     plan = json.loads(dry("--output", "json", *options, verb=verb, target=target).out)
+    assert plan["program"] == {"jar": str(jar), "mainClass": "WordCount", "arguments": ["--output", "an argument"]}
     application = plan["application"]
     assert (application["name"], application["type"], application["queue"]) == (work.name, "Apache Flink", "qa-team")
     assert {"a", "b"} <= set(application["tags"])
@@ -56,6 +65,13 @@ def test_secrets_are_not_shown(dry):
     for more in ([], ["--output", "json"]):
         result = dry(*more, "-Dmy.secret.password=open-sesame")
         assert "open-sesame" not in result.text
+
+
+def test_a_home_that_cannot_be_made(work, client, jar):
+    """What the deployment would fail with."""
+    words = ["-t", "yarn-application", f"-Dyarn.application.name={work.name}", *SMALL, "--dry-run", "-c", "WordCount", jar]
+    result = client.flink("run-application", *words, env={"HADOOP_USER_NAME": "homeless"})
+    check_refused(result, "homeless", "Permission denied")
 
 
 def test_a_session(work, client):

@@ -109,6 +109,13 @@ def test_a_provided_directory_of_this_machine(work, refused, jar, key, flink_hom
     refused("run-application", "-c", "WordCount", jar, words=[key, path], options=[f"-D{key}={path}"])
 
 
+def test_a_pattern_that_matches_nothing(work, refused, jar):
+    work.cluster.hdfs.write(f"{work.hdfs_dir}/flink-dist/lib/some.jar", b"")
+    path = f"{work.cluster.fs}{work.hdfs_dir}/flink-dist"
+    options = [f"-Dyarn.provided.lib.dirs={path}/l?bs*"]
+    refused("run-application", "-c", "WordCount", jar, words=["nothing matches", f"{path}/l?bs*", f"{path} holds lib"], options=options)
+
+
 def test_provided_directories_without_flink(work, refused, jar):
     work.cluster.hdfs.write(f"{work.hdfs_dir}/lib/some.jar", b"")
     path = f"{work.cluster.fs}{work.hdfs_dir}/lib"
@@ -160,3 +167,64 @@ def test_nobody_listens(client, jar):
             result = client.flink(verb, *where, *rest)
             check_refused(result, f"localhost:{port}: Connection refused", advice)
             assert not result.out and result.seconds < 3, (result.seconds, result)
+
+
+def test_more_than_the_queue_can_ever_give(work, refused, jar):
+    """A container may be larger than all that the queue may have."""
+    total = work.cluster.yarn.get("metrics")["clusterMetrics"]["totalMB"]
+    options = ["-Dyarn.application.queue=narrow", f"-Djobmanager.memory.process.size={total // 10 + 100}m"]
+    refused("run-application", "-c", "WordCount", jar, words=["narrow", f"{total} MB", "JobManager", "qa-team"], options=options)
+    options = ["-Dyarn.application.queue=narrow", f"-Dtaskmanager.memory.process.size={total // 10}m"]
+    refused("run-application", "-c", "WordCount", jar, words=["narrow", f"{total} MB", "TaskManager"], options=options)
+
+
+@pytest.mark.parametrize("key", ["yarn.application.node-label", "yarn.taskmanager.node-label"])
+def test_an_unknown_node_label(refused, jar, key):
+    refused("run-application", "-c", "WordCount", jar, words=[key, "no-such-label"], options=[f"-D{key}=no-such-label"])
+
+
+def test_an_unknown_resource(refused, jar):
+    options = ["-Dexternal-resources=gpu", "-Dexternal-resource.gpu.amount=1", "-Dexternal-resource.gpu.yarn.config-key=yarn.io/gpu"]
+    refused("run-application", "-c", "WordCount", jar, words=["yarn.io/gpu", "memory-mb"], options=options)
+
+
+@pytest.mark.parametrize("key", ["security.ssl.rest.enabled", "security.kerberos.login.keytab"])
+def test_what_is_not_served_yet(work, client, refused, jar, key):
+    """By every command, before anything starts."""
+    option = f"-D{key}=true"
+    refused("run-application", "-c", "WordCount", jar, words=[key], options=[option])
+    refused("run-application", "--dry-run", "-c", "WordCount", jar, words=[key], options=[option])
+    for words in (["list", "-m", "localhost:1"], ["run", "-m", "localhost:1", jar], ["cancel", "-t", "yarn-session", "0" * 32]):
+        check_refused(client.flink(words[0], option, *words[1:]), key)
+    check_refused(client.run("yarn-session.sh", "-nm", work.name, option), key)
+
+
+def test_a_cluster_with_kerberos(client):
+    check_refused(client.flink("list", "-t", "yarn-application", "-Dyarn.application.id=application_1_0001", "-Dflink.hadoop.hadoop.security.authentication=kerberos"), "Kerberos")
+
+
+@pytest.mark.parametrize(("key", "value"), [("rest.bind-port", "70000"), ("taskmanager.rpc.port", "5-abc")])
+def test_a_port_that_is_none(refused, jar, key, value):
+    refused("run-application", "-c", "WordCount", jar, words=[key, value], options=[f"-D{key}={value}"])
+
+
+def test_a_tag_that_yarn_does_not_take(refused, jar):
+    refused("run-application", "-c", "WordCount", jar, words=["yarn.tags", "größe"], options=["-Dyarn.tags=größe"])
+
+
+def test_an_archive_that_is_none(work, refused, jar):
+    """Here and in HDFS."""
+    here, there = work.directory / "none.tar.gz", f"{work.hdfs_dir}/none.zip"
+    here.write_text("no archive")
+    work.cluster.hdfs.write(there, b"no archive")
+    for archive, words in [(here, "gzip"), (f"{work.cluster.fs}{there}", "zip archive")]:
+        refused("run-application", "-c", "WordCount", jar, words=["yarn.ship-archives", archive, words], options=[f"-Dyarn.ship-archives={archive}"])
+
+
+@VERBS
+def test_a_savepoint_that_is_not_there(work, refused, jar, how):
+    verb, target = how
+    work.cluster.hdfs.write(f"{work.hdfs_dir}/savepoints/savepoint-1/_metadata", b"")
+    for name, word in [("gone", "does not exist"), ("savepoints", "_metadata")]:
+        path = f"{work.cluster.fs}{work.hdfs_dir}/{name}"
+        refused(verb, "-s", path, "-c", "WordCount", jar, words=[path, word], before=["-t", target])

@@ -72,9 +72,25 @@ impl Hadoop {
         Self { wait, ..self }
     }
 
+    /// Refuses a cluster with Kerberos, which would answer with less than that.
+    fn check_authentication(&self) -> Result<(), Failure> {
+        const KEY: &str = "hadoop.security.authentication";
+        let method = self.conf.get_or(KEY, "simple").map_err(|e| Failure::new(e.to_string()))?;
+        if method.eq_ignore_ascii_case("simple") {
+            return Ok(());
+        }
+        let origin = self.conf.origin(KEY).map(|origin| format!(" ({origin})")).unwrap_or_default();
+        Err(Failure::new(format!(
+            "the cluster uses Kerberos, which heddle does not serve yet: {KEY} = {method}{origin}"
+        ))
+        .hint("use Flink's own client for a cluster with Kerberos")
+        .hint("if the cluster has none, HADOOP_CONF_DIR names the directory of another one"))
+    }
+
     /// A client of the ResourceManager.
     pub fn yarn(&self) -> Result<ApplicationClient, Failure> {
         const INTERVAL: &str = "yarn.resourcemanager.connect.retry-interval.ms";
+        self.check_authentication()?;
         let known = resource_managers(&self.conf, RmService::Client).map_err(|e| yarn_failure(&e))?;
         // An address that nobody has set is not waited for.
         let named = known.iter().any(|endpoint| endpoint.host() != "0.0.0.0");
@@ -98,6 +114,7 @@ impl Hadoop {
 
     /// The file system that `url` is on; without a URL the default one.
     pub fn storage(&self, url: Option<&str>) -> Result<Storage, Failure> {
+        self.check_authentication()?;
         Storage::open(&self.conf, &self.user, url).map(|fs| self.patient(fs)).map_err(|e| Failure::fs(&e))
     }
 

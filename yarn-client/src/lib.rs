@@ -41,4 +41,5 @@ pub mod staging;
 mod table;
 pub mod target;
 pub mod timing;
+mod unserved;
 pub mod variables;

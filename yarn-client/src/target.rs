@@ -18,6 +18,7 @@ use crate::properties;
 use crate::report::Report;
 use crate::rest::Probe;
 use crate::staging::now_ms;
+use crate::unserved;
 
 /// An application that was started longer ago has a JobManager that listens, or will never have one.
 const YOUNG: Duration = Duration::from_secs(60);
@@ -78,6 +79,7 @@ pub fn choose(
     context: &Context,
     report: &dyn Report,
 ) -> Result<Target, Failure> {
+    unserved::check(configuration)?;
     let on_yarn = job_manager == Some(ON_YARN);
     let address = job_manager.filter(|_| !on_yarn).map(parse_address).transpose()?;
     let kind = kind(configuration)?;

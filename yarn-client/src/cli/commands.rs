@@ -181,7 +181,7 @@ async fn session(
     let purpose = Purpose::Session { min_workers: settings.min_workers };
     let order = programs::order(&options.deploy, setup, context, purpose, timing)?;
     if options.deploy.dry_run {
-        return programs::dry_run(order, &options.deploy, context, console).await;
+        return programs::dry_run(order, &options.deploy, options.verbose, context, console).await;
     }
     let clocked = Clocked::new(timing, &options.deploy, context, console);
     let interrupt = on_signals()?;

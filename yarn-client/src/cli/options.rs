@@ -172,7 +172,7 @@ pub(crate) struct SessionOptions {
 #[derive(Debug, Args, Default, Clone)]
 #[command(next_help_heading = "Deployment (heddle)")]
 pub(crate) struct DeployOptions {
-    /// Show what would be submitted, and exit
+    /// Show what would be submitted, with -v in full, and exit
     #[arg(long = "dry-run")]
     pub(crate) dry_run: bool,
     /// Form of the answer: text, or json, which is then all that is on the standard output

@@ -14,7 +14,7 @@ use super::options::{DeployOptions, RunOptions};
 use super::settings::Settings;
 use super::timing::{Clocked, Outcome};
 use crate::context::Context;
-use crate::deploy::{self, Deployment, Order, Purpose, is_remote, without_scheme};
+use crate::deploy::{self, ClientProgram, Deployment, Order, Purpose, is_remote, without_scheme};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::fetch::fetch;
@@ -233,7 +233,7 @@ async fn start_application(
     let program = program::application(options, release, &mut setup.configuration, context)?;
     let order = order(&options.deploy, setup, context, Purpose::Application(program), timing)?;
     if options.deploy.dry_run {
-        return dry_run(order, &options.deploy, context, console).await;
+        return dry_run(order, &options.deploy, options.cluster.verbose, context, console).await;
     }
     let clocked = Clocked::new(timing, &options.deploy, context, console);
     let interrupt = on_signals()?;
@@ -286,9 +286,14 @@ async fn per_job(
 ) -> Result<Exit, Failure> {
     let words = words_with(words, options, jar.as_deref());
     let client_setup = setup.clone();
-    let order = order(&options.deploy, setup, context, Purpose::PerJob { jar }, timing)?;
+    let mut order = order(&options.deploy, setup, context, Purpose::PerJob { jar }, timing)?;
+    order.client = Some(ClientProgram {
+        main_class: options.class.clone(),
+        args: program::jar_and_arguments(options)?.1,
+        savepoint: options.from_savepoint.clone(),
+    });
     if options.deploy.dry_run {
-        return dry_run(order, &options.deploy, context, console).await;
+        return dry_run(order, &options.deploy, options.cluster.verbose, context, console).await;
     }
     let clocked = Clocked::new(timing, &options.deploy, context, console);
     let (overheard, stdout) = Overheard::if_wanted(console.is_json())?;
@@ -416,6 +421,7 @@ pub(super) fn order(
 pub(super) async fn dry_run(
     order: Order,
     options: &DeployOptions,
+    verbose: bool,
     context: &Context,
     console: &Console,
 ) -> Result<Exit, Failure> {
@@ -427,7 +433,8 @@ pub(super) async fn dry_run(
         }
         console.answer(to_json(&shown)?);
     } else {
-        console.out(shown.tree().trim_end());
+        let text = if verbose { shown.details() } else { shown.summary() };
+        console.out(text.trim_end());
         Clocked::new(&timing, options, context, console).tell(&Outcome::default());
     }
     Ok(Exit::Done)

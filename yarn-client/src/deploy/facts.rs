@@ -2,19 +2,30 @@
 
 use std::time::Duration;
 
-use flink_model::options;
+use flink_model::options::{self, Opt};
+use flink_model::spec::ClusterMode;
 use futures::future;
 use hadoop_fs::Storage;
 use yarn_api::ApplicationClient;
-use yarn_api::records::{NewApplication, NodeReport, NodeState, QueueInfo};
+use yarn_api::records::{
+    NewApplication, NodeLabel, NodeReport, NodeState, QueueInfo, QueueUserAcl, ResourceType,
+};
 
+use super::capacity::{self, Need, Room};
+use super::places;
 use super::prepare::Prepared;
 use super::queue::{self, Verdict};
 use crate::error::Failure;
 use crate::hadoop::{Hadoop, yarn_failure};
 use crate::memory::{Limits, limits_exceeded};
 use crate::report::Report;
-use crate::target::text;
+use crate::target::{bad_value, text};
+
+/// Keys that name node labels.
+const LABELS: [&Opt<String>; 2] = [&options::APPLICATION_NODE_LABEL, &options::TASK_MANAGER_NODE_LABEL];
+
+/// Key of the highest priority of an application.
+const MAX_PRIORITY: &str = "yarn.cluster.max-application-priority";
 
 /// A NameNode that does not answer its first question within this time is told of.
 const FIRST_ANSWER: Duration = Duration::from_secs(15);
@@ -26,8 +37,14 @@ pub(crate) struct Facts {
     pub(crate) application: NewApplication,
     /// All queues; empty if the user may not see them.
     pub(crate) queues: Vec<QueueInfo>,
+    /// What the user may do in them; empty if that is not told.
+    pub(crate) rights: Vec<QueueUserAcl>,
     /// Nodes that run.
     pub(crate) nodes: Vec<NodeReport>,
+    /// Labels of nodes; none if nobody asks for one, or it is not known.
+    pub(crate) labels: Option<Vec<NodeLabel>>,
+    /// Kinds of resources; the same.
+    pub(crate) resource_types: Option<Vec<ResourceType>>,
 }
 
 impl Facts {
@@ -37,16 +54,30 @@ impl Facts {
     }
 }
 
-/// Asks the ResourceManager everything at once.
-pub(crate) async fn gather(yarn: &ApplicationClient) -> Result<Facts, Failure> {
+/// Asks the ResourceManager everything at once; with an order also what only some orders need.
+pub(crate) async fn gather(yarn: &ApplicationClient, order: Option<&Prepared>) -> Result<Facts, Failure> {
     let running = [NodeState::Running];
-    let (application, queues, nodes) =
-        future::join3(yarn.new_application(), yarn.queues(), yarn.cluster_nodes(&running)).await;
+    let conf = order.map(|prepared| &prepared.configuration);
+    let asks_for_label = conf.is_some_and(|conf| LABELS.iter().any(|option| text(conf, option).is_some()));
+    let asks_for_resource = order.is_some_and(|prepared| !prepared.cluster.tm_resources.is_empty());
+    let rights = async { if order.is_some() { yarn.queue_user_acls().await.ok() } else { None } };
+    let labels = async { if asks_for_label { yarn.cluster_node_labels().await.ok() } else { None } };
+    let types = async { if asks_for_resource { yarn.resource_types().await.ok() } else { None } };
+    let (application, queues, nodes, (rights, labels, resource_types)) = future::join4(
+        yarn.new_application(),
+        yarn.queues(),
+        yarn.cluster_nodes(&running),
+        future::join3(rights, labels, types),
+    )
+    .await;
     Ok(Facts {
         application: application.map_err(|e| yarn_failure(&e))?,
         // A user who may not look around may still submit.
         queues: queues.unwrap_or_default(),
+        rights: rights.unwrap_or_default(),
         nodes: nodes.map_err(|e| yarn_failure(&e))?,
+        labels,
+        resource_types,
     })
 }
 
@@ -61,29 +92,76 @@ pub(crate) async fn first_answer(storage: &Storage, base: &str) -> Result<(), Fa
     found.map(drop).map_err(|e| Failure::fs(&e))
 }
 
-/// Refuses what the cluster would refuse later, or never grant.
+/// Refuses what the cluster would refuse later, or never grant. `false`: it can be granted only if the cluster or the queue changes.
 pub(crate) fn check(
     prepared: &Prepared,
     hadoop: &Hadoop,
     facts: &Facts,
     report: &dyn Report,
-) -> Result<(), Failure> {
-    if let Some(wanted) = text(&prepared.configuration, &options::APPLICATION_QUEUE)
+) -> Result<bool, Failure> {
+    let conf = &prepared.configuration;
+    let named = text(conf, &options::APPLICATION_QUEUE);
+    if let Some(wanted) = &named
         && !facts.queues.is_empty()
     {
-        match queue::check(&wanted, &facts.queues) {
+        match queue::check(wanted, &facts.queues) {
             Verdict::Fine => {}
             Verdict::Unsure(text) => report.warn(&text),
             Verdict::Refused(failure) => return Err(failure),
         }
     }
-    let limits = facts.limits(hadoop).yarn();
-    match prepared.cluster.check(&limits) {
+    // Where no queue is named the cluster's rules may choose another than this one.
+    let queue = queue::find(named.as_deref().unwrap_or("default"), &facts.queues);
+    let certain = queue.filter(|_| named.is_some());
+    if let Some(queue) = certain {
+        queue::check_rights(queue, &hadoop.user.effective, &facts.rights)?;
+    }
+    for option in LABELS {
+        if let (Some(label), Some(labels)) = (text(conf, option), &facts.labels)
+            && let Some(warning) = places::check_label(option.key, &label, labels, certain, &facts.nodes)?
+        {
+            report.warn(&warning);
+        }
+    }
+    let most = hadoop.conf.get(MAX_PRIORITY).ok().flatten().and_then(|most| most.trim().parse().ok());
+    let priority = conf.get(&options::APPLICATION_PRIORITY).map_err(bad_value)?.unwrap_or_default();
+    if let Some(most) = most.filter(|most: &i32| priority > *most) {
+        report.warn(&format!(
+            "YARN will lower the application's priority from {priority} to {most}, the cluster's highest ({MAX_PRIORITY})"
+        ));
+    }
+    if let Some(types) = &facts.resource_types {
+        places::check_resources(&prepared.cluster.tm_resources, types, &facts.application.max_capability)?;
+    }
+    let limits = facts.limits(hadoop);
+    let grants = limits.yarn();
+    match prepared.cluster.check(&grants) {
         Ok(notes) => notes.iter().for_each(|note| report.info(&note.to_string())),
         Err(errors) => return Err(limits_exceeded(&errors)),
     }
     if facts.nodes.is_empty() {
         report.warn("no NodeManager of the cluster is running: the application will wait until one is");
     }
-    Ok(())
+    // The numbers of a queue are those of nodes without a label.
+    let on_labels = LABELS.iter().any(|option| text(conf, option).is_some());
+    let Some(queue) = queue.filter(|_| !on_labels) else { return Ok(true) };
+    let charged = |mb| if limits.steps_are_known() { grants.charged_memory_mb(mb) } else { mb };
+    let need = Need {
+        master_mb: charged(prepared.cluster.am_memory_mb()),
+        worker_mb: charged(prepared.cluster.tm_memory_mb()),
+        runs_at_once: prepared.mode != ClusterMode::Session,
+    };
+    let total_mb = facts.nodes.iter().map(|node| node.capability.memory_mb).sum();
+    match capacity::check(queue, &facts.queues, facts.nodes.len(), total_mb, need) {
+        Room::Fine => Ok(true),
+        Room::None(failure) if certain.is_some() => Err(failure),
+        Room::None(failure) => {
+            report.warn(&failure.to_string());
+            Ok(false)
+        }
+        Room::Tight(warning) => {
+            report.warn(&warning);
+            Ok(true)
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use flink_model::class_path::ContainerFiles;
 use flink_model::container::BRIDGE;
-use flink_model::spec::{Resource, ResourceKind};
+use flink_model::spec::{Resource, ResourceKind, Visibility};
 use futures::future;
 use hadoop_fs::Storage;
 use yarn_api::ApplicationClient;
@@ -14,6 +14,7 @@ use yarn_api::ApplicationClient;
 use super::facts::{self, Facts};
 use super::prepare::Prepared;
 use super::resolve::{RemoteFile, resolve};
+use super::savepoint;
 use super::undo::Undo;
 use super::wanted::{Origin, Part, Wanted};
 use crate::error::Failure;
@@ -35,6 +36,8 @@ pub(crate) struct Ground {
     /// Directory in which `.flink/<application id>` is made.
     pub(crate) base: String,
     pub(crate) facts: Facts,
+    /// The cluster as it is can give what is asked for, as far as is known.
+    pub(crate) fits: bool,
     pub(crate) directory: ApplicationDir,
     shared: Store,
     private: Store,
@@ -106,7 +109,7 @@ impl Ground {
         let shared_store = Store::shared(store_storage, &store_root, replication, pace)?;
         let private_store = Store::private(storage.clone(), &below(&base, PRIVATE_STORE), replication, pace)?;
 
-        let facts = timing.time("ResourceManager asked", facts::gather(&yarn));
+        let facts = timing.time("ResourceManager asked", facts::gather(&yarn, Some(prepared)));
         let answers = timing.time("NameNode asked", facts::first_answer(&storage, &base));
         let resolved = resolve(&hadoop, &prepared.wanted, &prepared.names, report);
         let remote = async {
@@ -115,6 +118,8 @@ impl Ground {
             }
             timing.time("remote files looked at", resolved).await
         };
+        let savepoint = savepoint::check(&hadoop, prepared.savepoint.as_deref());
+        let remote = async { Ok(future::try_join(remote, savepoint).await?.0) };
         let stock = timing.time(
             "stores looked at",
             future::try_join(shared_store.survey(shared), private_store.survey(private)),
@@ -125,7 +130,7 @@ impl Ground {
             let (facts, answers, remote) = future::try_join3(facts, answers, remote).await?;
             (facts, answers, remote, stock.await?)
         };
-        facts::check(prepared, &hadoop, &facts, report)?;
+        let fits = facts::check(prepared, &hadoop, &facts, report)?;
 
         let id = facts.application.id.to_string();
         let local_parts = prepared.wanted.iter().map(|w| (w.key.clone(), w.part));
@@ -141,9 +146,22 @@ impl Ground {
             storage,
             base,
             facts,
+            fits,
             remote,
         };
         Ok((ground, Stock { shared, private }))
+    }
+
+    /// Refuses a plan where the NameNode would not let the user write what has to be written; nothing is.
+    pub(crate) async fn check_rights(&self, stock: &Stock) -> Result<(), Failure> {
+        let fs = |e| Failure::fs(&e);
+        self.storage.check_writable(self.directory.path()).await.map_err(fs)?;
+        for (store, survey) in [(&self.shared, &stock.shared), (&self.private, &stock.private)] {
+            if !survey.missing().is_empty() {
+                store.check_writable().await?;
+            }
+        }
+        Ok(())
     }
 
     /// The files as they will be; nothing is written.
@@ -189,6 +207,20 @@ impl Ground {
         }
         resources.extend(self.remote.iter().map(|f| f.resource.clone()));
         Ok(resources.into_iter().map(|resource| self.placed(resource, false)).collect())
+    }
+
+    /// The files by their names alone.
+    pub(crate) fn names(&self) -> Vec<Placed> {
+        let resource = |key: &String| Resource {
+            key: key.clone(),
+            url: String::new(),
+            size: 0,
+            modification_time: 0,
+            visibility: Visibility::Private,
+            kind: ResourceKind::File,
+        };
+        let each = self.parts.iter();
+        each.map(|(key, part)| Placed { resource: resource(key), part: *part, upload: false }).collect()
     }
 
     /// The store for files that anybody may see, and the one for the user's own.

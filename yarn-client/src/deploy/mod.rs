@@ -1,14 +1,18 @@
 //! Bringing up a cluster: check, stage, submit, wait. Whatever stops it half way is undone.
 
 mod archives;
+mod capacity;
 mod facts;
 mod ground;
 mod names;
 mod order;
+mod packed;
+mod places;
 mod prepare;
 mod prewarm;
 mod queue;
 mod resolve;
+mod savepoint;
 mod show;
 mod submission;
 mod submit;
@@ -47,7 +51,7 @@ use undo::Undo;
 use watch::{News, Progress, Reached, Since, Watch, is_ready, reached};
 
 pub(crate) use ground::{PRIVATE_STORE, SHARED_STORE};
-pub use order::{Deployment, Order, Program, Purpose};
+pub use order::{ClientProgram, Deployment, Order, Program, Purpose};
 pub use show::DryRun;
 pub(crate) use submission::SUBMISSION_TAG;
 pub(crate) use wanted::{is_remote, without_scheme};
@@ -60,7 +64,7 @@ const SILENCE: Duration = Duration::from_secs(120);
 
 /// What YARN grants for a request, as a deployment would find it.
 pub(crate) async fn limits(hadoop: &Hadoop, yarn: &ApplicationClient) -> Result<Limits, Failure> {
-    Ok(facts::gather(yarn).await?.limits(hadoop))
+    Ok(facts::gather(yarn, None).await?.limits(hadoop))
 }
 
 /// Starts a cluster and waits until it can be used. `interrupt` gives up; then, and after any error, nothing is left in YARN or HDFS.
@@ -94,9 +98,9 @@ pub async fn deploy(
         let bring_up = bring_up(&prepared, hadoop, yarn.clone(), &undo, &report);
         match prepared.within {
             None => bring_up.await,
-            Some(within) => {
-                tokio::time::timeout(within, bring_up).await.unwrap_or_else(|_| Err(too_late(within)))
-            }
+            Some(within) => tokio::time::timeout(within, bring_up)
+                .await
+                .unwrap_or_else(|_| Err(too_late(within).retry_if(!undo.waits_in_vain()))),
         }
     };
     let mut why = "the client gave up the deployment".to_owned();
@@ -129,6 +133,8 @@ pub async fn dry_run(order: Order, report: &dyn Report) -> Result<DryRun, Failur
     let yarn = hadoop.yarn()?;
     prepared.timing.configured();
     let (ground, stock) = Ground::look(&prepared, hadoop, yarn, report).await?;
+    rehearse(&prepared, &ground)?;
+    ground.check_rights(&stock).await?;
     let placed = ground.planned(stock).await?;
     let plan = plan(&prepared, &ground, placed, report).await?;
     Ok(DryRun::new(&prepared, plan))
@@ -142,6 +148,14 @@ pub(crate) struct Plan {
     /// Configuration files, the program, and the spec itself, by their names.
     pub(crate) inline: InlineFiles,
     order: Bytes,
+}
+
+/// Makes all that is submitted, of files that are not there yet: what is wrong with a setting is found before the first byte is written.
+fn rehearse(prepared: &Prepared, ground: &Ground) -> Result<(), Failure> {
+    let shipped = prepared.shipped(ground.facts.application.id)?;
+    let spec = submit::spec(prepared, ground, &shipped, &ground.names())?;
+    submit::configuration_files(prepared, &shipped)?;
+    submit::submission(prepared, ground, &spec, &[]).map(drop)
 }
 
 async fn plan(
@@ -175,11 +189,15 @@ async fn bring_up(
     report.info(&format!("Cluster specification: {}", prepared.specification()));
     // Everything that can say no comes before the first byte is written.
     let (ground, stock) = Ground::look(prepared, hadoop, yarn, &**report).await?;
+    rehearse(prepared, &ground)?;
     let (yarn, directory) = (&ground.yarn, &ground.directory);
     let id = ground.facts.application.id;
     tracing::debug!(elapsed = ?timing.elapsed(), "checked");
 
-    undo.note(|state| state.directory = Some(directory.clone()));
+    undo.note(|state| {
+        state.directory = Some(directory.clone());
+        state.waits_in_vain = !ground.fits;
+    });
     // A NameNode that refused has made nothing that could be removed.
     let create = timing.time("application's directory made", directory.create());
     let create = create.map(|made| made.inspect_err(|_| undo.note(|state| state.directory = None)));

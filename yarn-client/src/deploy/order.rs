@@ -25,6 +25,8 @@ pub struct Order {
     pub purpose: Purpose,
     /// Names this submission: a second order of the same name finds the first one's application. None: a random name.
     pub submission: Option<String>,
+    /// What `main()` on this machine is run with, for the checks and the plan of a per-job cluster.
+    pub client: Option<ClientProgram>,
     /// Gives up, and kills the application, when it cannot be used within this time.
     pub within: Option<Duration>,
     /// Where the legs of the deployment are recorded.
@@ -41,6 +43,7 @@ impl Order {
             context,
             purpose,
             submission: None,
+            client: None,
             within: None,
             timing: Timing::start(),
             submitted: Arc::default(),
@@ -98,6 +101,17 @@ pub struct Program {
     pub opt_jars: Vec<&'static str>,
     /// More local files for the containers: key and path. Outside of the class path.
     pub files: Vec<(String, std::path::PathBuf)>,
+}
+
+/// A program whose `main()` runs on this machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientProgram {
+    /// Class with `main()`; none: the jar's manifest names it.
+    pub main_class: Option<String>,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// The savepoint that its job starts from.
+    pub savepoint: Option<String>,
 }
 
 /// A cluster that has come up.

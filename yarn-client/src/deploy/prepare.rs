@@ -10,6 +10,7 @@ use flink_model::config::{Configuration, Origin};
 use flink_model::jvm_options::Logging;
 use flink_model::options;
 use flink_model::plan::{self, ShippedConfiguration};
+use flink_model::ports;
 use flink_model::release::Release;
 use flink_model::spec::ClusterMode;
 use flink_model::start_template::StartTemplate;
@@ -27,7 +28,18 @@ use crate::setup::release_of;
 use crate::staging::LocalFile;
 use crate::target::{bad_value, text};
 use crate::timing::Timing;
-use crate::{jar, java};
+use crate::{jar, java, unserved};
+
+/// Characters of an application's type (`YarnConfiguration.APPLICATION_TYPE_LENGTH`).
+const LONGEST_TYPE: usize = 20;
+
+/// A program, wherever its `main()` runs.
+#[derive(Debug)]
+pub(crate) struct Runs {
+    pub(crate) jar: Option<String>,
+    pub(crate) main_class: Option<String>,
+    pub(crate) args: Vec<String>,
+}
 
 /// A checked order.
 #[derive(Debug)]
@@ -38,6 +50,10 @@ pub(crate) struct Prepared {
     pub(crate) mode: ClusterMode,
     /// Of application mode.
     pub(crate) program: Option<Program>,
+    /// What is run, for the plan.
+    pub(crate) runs: Option<Runs>,
+    /// The savepoint that the program's job starts from.
+    pub(crate) savepoint: Option<String>,
     pub(crate) name: String,
     pub(crate) submission: Option<String>,
     pub(crate) tags: BTreeSet<String>,
@@ -59,7 +75,7 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// Checks an order.
     pub(crate) fn new(order: Order, report: &dyn Report) -> Result<Self, Failure> {
-        let Order { setup, context, purpose, submission, within, timing, submitted } = order;
+        let Order { setup, context, purpose, submission, client, within, timing, submitted } = order;
         let mut flink = setup.flink;
         let mut release = setup.release;
         let mut configuration = setup.configuration;
@@ -71,10 +87,18 @@ impl Prepared {
                 flink.dist_jar = path;
             }
         }
+        unserved::check(&configuration)?;
+        ports::check(&configuration).map_err(bad_value)?;
         for warning in options::check_keys(&configuration) {
             report.warn(&warning.to_string());
         }
         tell_of_start_template(&configuration, report)?;
+        if let Some(kind) = text(&configuration, &options::APPLICATION_TYPE)
+            && kind.chars().count() > LONGEST_TYPE
+        {
+            let key = options::APPLICATION_TYPE.key;
+            report.warn(&format!("YARN keeps only the first {LONGEST_TYPE} characters of {key} ({kind:?})"));
+        }
         java::check_containers(&configuration, release, report)?;
         let cluster = ClusterSpec::from(&configuration, release)
             .map_err(|e| memory::refusal(&configuration, release, &flink.conf, e))?;
@@ -100,6 +124,23 @@ impl Prepared {
             store_dir: path(&options::STORE_DIR),
             replication: replication.filter(|r| *r > 0).and_then(|r| u16::try_from(r).ok()),
             mode,
+            runs: match &purpose {
+                Purpose::Session { .. } => None,
+                Purpose::PerJob { jar } => client.as_ref().map(|client| Runs {
+                    jar: jar.clone(),
+                    main_class: client.main_class.clone(),
+                    args: client.args.clone(),
+                }),
+                Purpose::Application(program) => Some(Runs {
+                    jar: program.jar.clone(),
+                    main_class: program.main_class.clone(),
+                    args: program.args.clone(),
+                }),
+            },
+            savepoint: match &purpose {
+                Purpose::Session { .. } => None,
+                _ => client.and_then(|client| client.savepoint).or_else(|| savepoint(&configuration)),
+            },
             program: match purpose {
                 Purpose::Application(program) => Some(program),
                 _ => None,
@@ -137,6 +178,12 @@ impl Prepared {
         plan::shipped_configuration(&self.configuration, self.release, Some(&id.to_string()))
             .map_err(|e| Failure::because("cannot write the configuration for the containers", e))
     }
+}
+
+/// The savepoint that the configuration has jobs start from, under the name of any release.
+fn savepoint(configuration: &Configuration) -> Option<String> {
+    let keys = ["execution.state-recovery.path", "execution.savepoint.path"];
+    keys.iter().find_map(|key| configuration.text(key)).filter(|path| !path.trim().is_empty())
 }
 
 /// A local jar must hold the class with `main()`; what lies on HDFS is seen by the JobManager only.

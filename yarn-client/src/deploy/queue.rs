@@ -1,6 +1,6 @@
 //! Whether the queue that is asked for can take the application. Pure.
 
-use yarn_api::records::{QueueInfo, QueueState};
+use yarn_api::records::{QueueAcl, QueueInfo, QueueState, QueueUserAcl};
 
 use crate::error::Failure;
 
@@ -15,25 +15,31 @@ pub(crate) enum Verdict {
     Refused(Failure),
 }
 
-/// Looks for `wanted` (a name or a path, with or without `root.`) among `queues`.
-pub(crate) fn check(wanted: &str, queues: &[QueueInfo]) -> Verdict {
+fn named(q: &QueueInfo, name: &str) -> bool {
+    q.name == name || q.path == name || q.path == format!("root.{name}")
+}
+
+/// The queue of this name or path, with or without `root.`; one that takes applications before a parent of that name.
+pub(crate) fn find<'a>(wanted: &str, queues: &'a [QueueInfo]) -> Option<&'a QueueInfo> {
     let with_root = format!("root.{wanted}");
-    let named =
-        |q: &QueueInfo, name: &str| q.name == name || q.path == name || q.path == format!("root.{name}");
-    let found: Vec<&QueueInfo> = queues
-        .iter()
-        .filter(|q| {
+    let found = || {
+        queues.iter().filter(|q| {
             named(q, wanted)
                 || named(q, &with_root)
                 || wanted.strip_prefix("root.").is_some_and(|w| q.name == w)
         })
-        .collect();
+    };
+    found().find(|q| q.children.is_empty()).or_else(|| found().next())
+}
+
+/// Whether `wanted` is among `queues`, and takes applications.
+pub(crate) fn check(wanted: &str, queues: &[QueueInfo]) -> Verdict {
     let leaves = || {
         let names: Vec<&str> =
             queues.iter().filter(|q| q.children.is_empty()).map(|q| q.name.as_str()).collect();
         format!("queues that take applications: {}", names.join(", "))
     };
-    if let Some(queue) = found.iter().find(|q| q.children.is_empty()).or(found.first()) {
+    if let Some(queue) = find(wanted, queues) {
         if queue.state == QueueState::Stopped {
             let what = format!("the queue '{wanted}' is stopped and takes no applications");
             return Verdict::Refused(
@@ -65,11 +71,34 @@ pub(crate) fn check(wanted: &str, queues: &[QueueInfo]) -> Verdict {
     Verdict::Refused(Failure::new(what).hint(leaves()))
 }
 
+/// Whether the queue lets this user submit, by what the ResourceManager says that the user may do.
+pub(crate) fn check_rights(queue: &QueueInfo, user: &str, rights: &[QueueUserAcl]) -> Result<(), Failure> {
+    // Some releases tell a queue by its name, some by its path; two queues may have one name.
+    let mut told = rights.iter().filter(|r| r.queue == queue.name || r.queue == queue.path).peekable();
+    if told.peek().is_none() || told.any(|r| r.acls.contains(&QueueAcl::SubmitApplications)) {
+        return Ok(());
+    }
+    let may: Vec<&str> = rights
+        .iter()
+        .filter(|r| r.acls.contains(&QueueAcl::SubmitApplications))
+        .map(|r| r.queue.as_str())
+        .collect();
+    let failure =
+        Failure::new(format!("the user {user} may not submit applications to the queue '{}'", queue.name));
+    Err(match &may[..] {
+        [] => failure
+            .hint("ask the cluster's administrator for the right, or use another user (HADOOP_USER_NAME)"),
+        names => failure.hint(format!("{user} may submit to: {}", names.join(", "))),
+    })
+}
+
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
-    fn queue(name: &str, path: &str, state: QueueState, children: Vec<QueueInfo>) -> QueueInfo {
+    pub(crate) fn queue(name: &str, path: &str, state: QueueState, children: Vec<QueueInfo>) -> QueueInfo {
         QueueInfo {
             name: name.into(),
             path: path.into(),
@@ -121,6 +150,22 @@ mod tests {
         assert!(verdict("etl").contains("is a parent") && verdict("etl").contains("night"));
         assert!(verdict("old").contains("is stopped"));
         assert!(verdict("root.nope").contains("does not exist (yarn"));
+    }
+
+    #[test]
+    fn rights() {
+        let run = QueueState::Running;
+        let old = queue("old", "root.old", run, vec![]);
+        let right = |name: &str, acls: &[QueueAcl]| QueueUserAcl {
+            queue: name.into(),
+            acls: acls.iter().copied().collect::<BTreeSet<_>>(),
+        };
+        let check = |rights: &[QueueUserAcl]| check_rights(&old, "ann", rights).map_err(|e| e.render(false));
+        assert_eq!(check(&[]), Ok(()));
+        assert_eq!(check(&[right("old", &[]), right("root.old", &[QueueAcl::SubmitApplications])]), Ok(()));
+        let refused =
+            check(&[right("old", &[]), right("night", &[QueueAcl::SubmitApplications])]).unwrap_err();
+        assert!(refused.contains("ann may not submit") && refused.contains("to: night"), "{refused}");
     }
 
     #[test]

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use flink_model::class_path::is_dist_jar;
 use flink_model::options;
 use flink_model::release::Release;
-use flink_model::spec::{Resource, Visibility};
+use flink_model::spec::{Resource, ResourceKind, Visibility};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use hadoop_fs::{FileStatus, Storage};
+use hadoop_fs::{FileStatus, FsError, FsErrorKind, Storage, is_glob};
+use taskrunner::links;
 
 use super::names::{Names, check_directories};
-use super::wanted::{Origin, Part, Wanted, twice};
+use super::packed::HEAD;
+use super::wanted::{Origin, Part, Wanted, check_archive, twice};
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
 use crate::report::Report;
@@ -100,45 +102,124 @@ async fn look(hadoop: &Hadoop, wanted: &Wanted) -> Result<Vec<RemoteFile>, Failu
     let storage = hadoop.storage(Some(url))?;
     let fs = |e| Failure::fs(&e);
     let root = storage.path(url).map_err(fs)?;
-    let Some(status) = storage.find(&root).await.map_err(fs)? else {
+    // A file may have a star in its name: it comes before all that the star would match.
+    if let Some(status) = storage.find(&root).await.map_err(fs)? {
+        match (status.is_dir, may_be_dir, must_be_dir) {
+            (true, false, _) => {
+                return Err(Failure::new(format!(
+                    "{url} ({}) is a directory, and a file is needed",
+                    wanted.by
+                )));
+            }
+            (false, _, true) => {
+                return Err(Failure::new(format!(
+                    "{url} ({}) is a file, and a directory is needed",
+                    wanted.by
+                )));
+            }
+            _ => {}
+        }
+        return files_of(&storage, &wanted.named_by(&status.path), &status).await;
+    }
+    if !is_glob(url) {
         return Err(Failure::new(format!("{url} ({}) does not exist", wanted.by))
             .hint("check the path, for example with `hdfs dfs -ls`"));
-    };
-    match (status.is_dir, may_be_dir, must_be_dir) {
-        (true, false, _) => {
-            return Err(Failure::new(format!("{url} ({}) is a directory, and a file is needed", wanted.by)));
+    }
+    let mut matched = storage.glob(url).await.map_err(fs)?;
+    if !may_be_dir {
+        matched.retain(|status| !status.is_dir);
+    }
+    if matched.is_empty() {
+        return Err(no_match(&storage, url, &root, wanted.by).await);
+    }
+    let mut found = Vec::new();
+    for status in matched {
+        let wanted = wanted.named_by(&status.path);
+        wanted.check_name(status.is_dir)?;
+        found.append(&mut files_of(&storage, &wanted, &status).await?);
+    }
+    Ok(found)
+}
+
+/// Says what is there where nothing matches a pattern.
+async fn no_match(storage: &Storage, url: &str, pattern: &str, by: &str) -> Failure {
+    /// Names that are told.
+    const MOST: usize = 20;
+    let plain = pattern.split('/').take_while(|name| !is_glob(name));
+    let mut directory = plain.collect::<Vec<_>>().join("/");
+    if directory.is_empty() {
+        directory.push('/');
+    }
+    let at = storage.url(&directory).unwrap_or_else(|_| directory.clone());
+    let failure = Failure::new(format!("nothing matches {url} ({by})"));
+    match storage.list(&directory, false).await {
+        Ok(entries) if entries.is_empty() => failure.hint(format!("{at} is empty")),
+        Ok(entries) => {
+            let names = entries.iter().map(|e| e.path.rsplit('/').next().unwrap_or_default());
+            let mut told: Vec<&str> = names.take(MOST).collect();
+            if entries.len() > MOST {
+                told.push("…");
+            }
+            failure.hint(format!("{at} holds {}", told.join(", ")))
         }
-        (false, _, true) => {
-            return Err(Failure::new(format!("{url} ({}) is a file, and a directory is needed", wanted.by)));
-        }
-        _ => {}
+        Err(e) if e.kind() == FsErrorKind::NotFound => failure.hint(format!("{at} does not exist")),
+        Err(e) => failure.hint(e.to_string()),
+    }
+}
+
+/// A file, or all files below a directory.
+async fn files_of(
+    storage: &Storage,
+    wanted: &Wanted,
+    status: &FileStatus,
+) -> Result<Vec<RemoteFile>, Failure> {
+    let fs = |e| Failure::fs(&e);
+    let root = &status.path;
+    if wanted.kind == ResourceKind::Archive {
+        let head = head(storage, root).await.map_err(fs)?;
+        check_archive(&storage.url(root).map_err(fs)?, &head, wanted.by)?;
     }
     let files =
-        if status.is_dir { storage.list(&root, true).await.map_err(fs)? } else { vec![status.clone()] };
+        if status.is_dir { storage.list(root, true).await.map_err(fs)? } else { vec![status.clone()] };
     let mut modes: BTreeMap<String, u32> = BTreeMap::new();
-    for dir in files.iter().filter(|f| f.is_dir).chain(std::iter::once(&status)) {
+    for dir in files.iter().filter(|f| f.is_dir).chain(std::iter::once(status)) {
         modes.insert(dir.path.clone(), u32::from(dir.mode));
     }
-    for dir in ancestors(&root) {
+    for dir in ancestors(root) {
         let above = storage.find(&dir).await.map_err(fs)?;
         modes.insert(dir, above.map_or(0, |s| u32::from(s.mode)));
     }
-    files
-        .iter()
-        .filter(|f| !f.is_dir)
-        .map(|file| one(&storage, wanted, &root, &status, file, &modes))
-        .collect()
+    files.iter().filter(|f| !f.is_dir).map(|file| one(storage, wanted, status, file, &modes)).collect()
+}
+
+async fn head(storage: &Storage, path: &str) -> Result<Vec<u8>, FsError> {
+    let mut reading = storage.open_at(path, 0).await?;
+    let mut head = Vec::new();
+    while head.len() < HEAD
+        && let Some(piece) = reading.next().await?
+    {
+        head.extend_from_slice(&piece);
+    }
+    Ok(head)
 }
 
 fn one(
     storage: &Storage,
     wanted: &Wanted,
-    root: &str,
     top: &FileStatus,
     file: &FileStatus,
     modes: &BTreeMap<String, u32>,
 ) -> Result<RemoteFile, Failure> {
-    let below = if top.is_dir { file.path.strip_prefix(root).unwrap_or_default() } else { "" };
+    let name = file.path.rsplit('/').next().unwrap_or_default();
+    if !links::is_plain(name) {
+        let url = storage.url(&file.path).map_err(|e| Failure::fs(&e))?;
+        return Err(Failure::new(format!(
+            "cannot ship {url:?} ({}): the nodes' launch scripts would evaluate what is in its name",
+            wanted.by
+        ))
+        .hint("rename it without \", $, `, \\ and control characters; local files may have them"));
+    }
+    let below = if top.is_dir { file.path.strip_prefix(&top.path).unwrap_or_default() } else { "" };
     let above = ancestors(&file.path).into_iter().map(|dir| modes.get(&dir).copied().unwrap_or(0));
     Ok(RemoteFile {
         resource: Resource {

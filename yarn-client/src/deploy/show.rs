@@ -1,16 +1,18 @@
 //! A plan for people and for programs: what a deployment would do.
 
+mod text;
+
 use std::collections::BTreeMap;
 
+use flink_model::config::Origin;
 use flink_model::container::{AM, BRIDGE};
+use flink_model::options;
 use flink_model::spec::{ClusterMode, JvmTemplate, Visibility};
 use serde::Serialize;
-use termtree::Tree;
 
 use super::prepare::Prepared;
 use super::wanted::Part;
 use super::{Placed, Plan};
-use crate::table::{bytes, count};
 use crate::timing::Summary;
 
 /// What a deployment would do. Its field names are those of `--output json`. It holds no secret.
@@ -19,12 +21,23 @@ use crate::timing::Summary;
 pub struct DryRun {
     mode: ClusterMode,
     flink: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program: Option<Program>,
     application: Application,
     application_master: Container,
     task_manager: Container,
     configuration: Vec<Setting>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timing: Option<Summary>,
+}
+
+/// What is run. A secret among the arguments is not shown.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Program {
+    jar: Option<String>,
+    main_class: Option<String>,
+    arguments: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -93,6 +106,9 @@ struct Setting {
     key: String,
     value: String,
     origin: String,
+    /// It comes from a file, and not from this command line.
+    #[serde(skip)]
+    of_file: bool,
 }
 
 impl DryRun {
@@ -115,6 +131,11 @@ impl DryRun {
         Self {
             mode: prepared.mode,
             flink: prepared.release.to_string(),
+            program: prepared.runs.as_ref().map(|runs| Program {
+                jar: runs.jar.clone(),
+                main_class: runs.main_class.clone(),
+                arguments: masked_words(&runs.args),
+            }),
             application: Application {
                 name: context.name,
                 kind: context.application_type,
@@ -147,9 +168,10 @@ impl DryRun {
                 .configuration
                 .masked()
                 .map(|(key, value, origin)| Setting {
+                    origin: told_origin(key, &value, origin),
                     key: key.to_owned(),
                     value,
-                    origin: origin.to_string(),
+                    of_file: matches!(origin, Origin::File { .. }),
                 })
                 .collect(),
             timing: None,
@@ -160,50 +182,15 @@ impl DryRun {
     pub fn with_timing(self, timing: Summary) -> Self {
         Self { timing: Some(timing), ..self }
     }
+}
 
-    /// For people: a tree.
-    pub fn tree(&self) -> String {
-        let mode = match self.mode {
-            ClusterMode::Session => "session",
-            ClusterMode::PerJob => "per-job cluster",
-            ClusterMode::Application => "application",
-        };
-        let mut root = Tree::new(format!("Flink {} {mode} \"{}\"", self.flink, self.application.name));
-        root.push(self.submission());
-        let uploads =
-            self.application_master.local_resources.iter().chain(&self.task_manager.local_resources);
-        let mut uploads: Vec<_> = uploads.filter(|r| r.upload).map(|r| (&r.name, r.size)).collect();
-        uploads.sort();
-        uploads.dedup();
-        root.push(match uploads.len() {
-            0 => Tree::new("uploads: nothing, all files are on the cluster".to_owned()),
-            n => Tree::new(format!(
-                "uploads: {}, {}",
-                count(n, "file"),
-                bytes(uploads.iter().map(|(_, size)| size).sum())
-            )),
-        });
-        root.push(container("ApplicationMaster container (JobManager)", &self.application_master));
-        root.push(container("TaskManager container, as many as the jobs need", &self.task_manager));
-        let settings =
-            self.configuration.iter().map(|s| Tree::new(format!("{}: {}  [{}]", s.key, s.value, s.origin)));
-        root.push(Tree::new("configuration".to_owned()).with_leaves(settings));
-        root.to_string()
-    }
-
-    fn submission(&self) -> Tree<String> {
-        let a = &self.application;
-        let mut leaves = vec![format!("type: {}", a.kind), format!("queue: {}", a.queue)];
-        if !a.tags.is_empty() {
-            leaves.push(format!("tags: {}", a.tags.join(", ")));
+/// Where a setting comes from. An option that is not given can decide one too.
+fn told_origin(key: &str, value: &str, origin: &Origin) -> String {
+    match origin {
+        Origin::Flag(flag) if key == options::EXECUTION_ATTACHED.key && value == "true" => {
+            format!("{flag} is not given")
         }
-        leaves.extend(a.priority.map(|p| format!("priority: {p}")));
-        leaves.extend(a.node_label.as_ref().map(|l| format!("node label: {l}")));
-        leaves.extend(a.max_attempts.map(|n| format!("attempts: {n}")));
-        leaves.extend(a.attempt_failures_validity_ms.map(|ms| format!("attempts count for: {ms} ms")));
-        leaves.extend(a.acls.iter().map(|(access, who)| format!("{access}: {who}")));
-        leaves.extend(a.directory.as_ref().map(|d| format!("directory: {d}")));
-        Tree::new("YARN application".to_owned()).with_leaves(leaves)
+        origin => origin.to_string(),
     }
 }
 
@@ -231,6 +218,18 @@ fn jvm(template: JvmTemplate) -> Jvm {
     }
 }
 
+/// A program's arguments. The word behind an option with a secret name is a secret too.
+fn masked_words(words: &[String]) -> Vec<String> {
+    let mut secret = false;
+    let mut list = Vec::new();
+    for word in words {
+        let hidden = std::mem::take(&mut secret) && !word.starts_with('-');
+        secret = word.starts_with('-') && !word.contains('=') && flink_model::config::is_sensitive(word);
+        list.push(if hidden { "******".to_owned() } else { word.clone() });
+    }
+    masked(list)
+}
+
 fn masked(arguments: Vec<String>) -> Vec<String> {
     let mask = |argument: String| match argument.split_once('=') {
         Some((key, _)) if flink_model::config::is_sensitive(key) => format!("{key}=******"),
@@ -255,63 +254,4 @@ fn local_resource(placed: &Placed) -> LocalResource {
         },
         upload: placed.upload,
     }
-}
-
-fn container(title: &str, container: &Container) -> Tree<String> {
-    let mut tree =
-        Tree::new(format!("{title}: {} MiB, {}", container.memory_mb, count(container.vcores, "vcore")));
-    if let Some(label) = &container.node_label {
-        tree.push(Tree::new(format!("node label: {label}")));
-    }
-    let jvm = &container.jvm;
-    let lines = |title: &str, lines: &[String]| Tree::new(title.to_owned()).with_leaves(lines.to_vec());
-    if !jvm.launcher.is_empty() {
-        tree.push(Tree::new(format!("started by: {}", jvm.launcher.join(" "))));
-    }
-    if let Some(home) = &jvm.java_home {
-        tree.push(Tree::new(format!("JAVA_HOME: {home}")));
-    }
-    tree.push(Tree::new(format!("main class: {}", jvm.main_class)));
-    tree.push(lines("JVM options", &jvm.options));
-    if !jvm.arguments.is_empty() {
-        tree.push(lines("arguments", &in_pairs(&jvm.arguments)));
-    }
-    if !jvm.environment.is_empty() {
-        let list: Vec<String> = jvm.environment.iter().map(|(k, v)| format!("{k}={v}")).collect();
-        tree.push(lines("environment", &list));
-    }
-    tree.push(lines("class path", &jvm.class_path));
-    let files: Vec<String> =
-        container.files.iter().map(|f| format!("{}  {}", f.name, bytes(f.size))).collect();
-    tree.push(lines("working directory: files of this application", &files));
-    let resources: Vec<String> = container
-        .local_resources
-        .iter()
-        .map(|r| {
-            let kind = if r.kind == flink_model::spec::ResourceKind::Archive { " ARCHIVE" } else { "" };
-            let visibility = match r.visibility {
-                Visibility::Public => "PUBLIC",
-                Visibility::Private => "PRIVATE",
-                Visibility::Application => "APPLICATION",
-            };
-            let upload = if r.upload { "  to be uploaded" } else { "" };
-            format!("{}  {} {visibility}{kind}  {}{upload}", r.name, bytes(r.size), r.url)
-        })
-        .collect();
-    tree.push(lines("working directory: local resources", &resources));
-    tree
-}
-
-/// An option and its value on one line.
-fn in_pairs(arguments: &[String]) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    let mut open = false;
-    for argument in arguments {
-        match lines.last_mut().filter(|_| open) {
-            Some(line) => *line = format!("{line} {argument}"),
-            None => lines.push(argument.clone()),
-        }
-        open = !open && argument.starts_with('-') && !argument.contains('=');
-    }
-    lines
 }

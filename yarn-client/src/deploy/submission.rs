@@ -18,7 +18,10 @@ pub(crate) const SUBMISSION_TAG: &str = "heddle-submission:";
 /// Tags that YARN takes (`YarnConfiguration.APPLICATION_MAX_TAGS`).
 const MOST_TAGS: usize = 10;
 
-/// YARN takes tags of up to 100 characters.
+/// Characters of a tag (`YarnConfiguration.APPLICATION_MAX_TAG_LENGTH`).
+const LONGEST_TAG: usize = 100;
+
+/// Characters of a name, which stands in a tag behind [`SUBMISSION_TAG`].
 const LONGEST: usize = 80;
 
 /// The application of an earlier order of the same name. One that failed or was killed does not count: it is tried anew.
@@ -55,6 +58,10 @@ pub(crate) fn tags(users: &str, name: Option<&str>) -> Result<BTreeSet<String>, 
     }
     let users = users.split(',').map(str::trim).filter(|tag| !tag.is_empty());
     let mut tags: BTreeSet<String> = users.map(str::to_owned).collect();
+    if let Some(tag) = tags.iter().find(|tag| !tag.is_ascii() || tag.len() > LONGEST_TAG) {
+        return Err(Failure::new(format!("YARN does not take the tag {tag:?} (yarn.tags)"))
+            .hint(format!("a tag has up to {LONGEST_TAG} characters, all of them ASCII")));
+    }
     // Without a name the tag only tells whose the application is: the user's own come first.
     if name.is_some() || tags.len() < MOST_TAGS {
         let name = name.map_or_else(|| uuid::Uuid::new_v4().simple().to_string(), str::to_owned);
@@ -149,6 +156,14 @@ mod tests {
             (count(&many(9), Some("x")), count(&many(10), Some("x")), count(&many(11), None)),
             (Some(10), None, None)
         );
+    }
+
+    #[test]
+    fn tags_that_yarn_does_not_take() {
+        let refused = |text: &str| tags(text, None).map(|_| ()).map_err(|e| e.render(false));
+        assert_eq!(refused(&format!("a b,{}", "x".repeat(100))), Ok(()));
+        assert!(refused("fine,größe").unwrap_err().contains("does not take the tag \"größe\" (yarn.tags)"));
+        assert!(refused(&"x".repeat(101)).unwrap_err().contains("up to 100 characters"));
     }
 
     #[test]

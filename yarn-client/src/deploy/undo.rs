@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use hadoop_rpc::RemoteKind;
 use yarn_api::ApplicationClient;
 use yarn_api::records::ApplicationId;
 
@@ -24,6 +25,8 @@ pub(crate) struct Undo {
 pub(crate) struct UndoState {
     pub(crate) directory: Option<ApplicationDir>,
     pub(crate) application: Option<(ApplicationClient, ApplicationId)>,
+    /// The cluster as it is cannot give what is asked for.
+    pub(crate) waits_in_vain: bool,
 }
 
 impl Undo {
@@ -33,11 +36,21 @@ impl Undo {
         }
     }
 
+    pub(crate) fn waits_in_vain(&self) -> bool {
+        self.state.lock().is_ok_and(|state| state.waits_in_vain)
+    }
+
     /// Takes it all back; YARN's diagnostics of the application say `why`.
     pub(crate) async fn run(&self, why: &str, report: &dyn Report) {
         let state = self.state.lock().map(|mut s| std::mem::take(&mut *s)).unwrap_or_default();
         let work = async {
-            if let Some((yarn, id)) = &state.application {
+            // What the ResourceManager has refused is not there.
+            if let Some((yarn, id)) = &state.application
+                && !yarn
+                    .application_report(*id)
+                    .await
+                    .is_err_and(|e| e.is_remote(RemoteKind::ApplicationNotFound))
+            {
                 report.info("Killing YARN application");
                 if let Err(failure) = session::kill(yarn, *id, why).await {
                     report.warn(&format!("{failure}; `heddle kill {id}` kills it"));

@@ -1,5 +1,6 @@
 //! Which files the containers get, as far as the order, the configuration and local files say.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use flink_model::class_path::is_dist_jar;
@@ -7,9 +8,12 @@ use flink_model::config::Configuration;
 use flink_model::container::{AM, BRIDGE, TASKRUNNER};
 use flink_model::options::{self, Opt, UserJarInclusion};
 use flink_model::spec::ResourceKind;
+use hadoop_fs::is_glob;
+use taskrunner::links;
 
 use super::names::Names;
 use super::order::{Program, Purpose};
+use super::packed;
 use crate::context::{Context, FlinkHome};
 use crate::error::Failure;
 use crate::report::Report;
@@ -65,6 +69,23 @@ impl Wanted {
     fn file(key: impl Into<String>, origin: Origin, part: Part, by: &'static str) -> Self {
         Self { key: key.into(), origin, kind: ResourceKind::File, part, by }
     }
+
+    /// The same for what was found at `path`: where a pattern was asked for, its key is the name that was found.
+    pub(crate) fn named_by(&self, path: &str) -> Self {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        Self { key: if is_glob(&self.key) { name.to_owned() } else { self.key.clone() }, ..self.clone() }
+    }
+
+    /// Refuses a name that a pattern has matched, as if it had been written out.
+    pub(crate) fn check_name(&self, is_dir: bool) -> Result<(), Failure> {
+        match &self.origin {
+            Origin::RemoteTree(url) if self.part == Part::System && is_dir && self.key == USRLIB => {
+                Err(provided_usrlib(url, self.by))
+            }
+            Origin::RemotePath(url) if is_dir && self.key == USRLIB => Err(shipped_usrlib(url, self.by)),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// All of it. `inclusion` decides where the user's jar lies.
@@ -94,7 +115,7 @@ pub(crate) fn wanted(
             files.append(&mut program_files(context, flink, program, inclusion)?);
         }
     }
-    files.iter().try_for_each(|file| check_name(&file.key, file.by))?;
+    files.iter().try_for_each(check_name)?;
     // A file may be named twice, as the jar of the program and among the files to ship.
     let mut seen: Vec<Wanted> = Vec::new();
     for file in files {
@@ -107,17 +128,33 @@ pub(crate) fn wanted(
     Ok(seen)
 }
 
-/// Refuses names that do not reach the containers: YARN's shell script, which links the files there, changes some characters;
-/// HDFS has no file with ':' in its name, and Java's class path is separated by it.
-fn check_name(key: &str, by: &str) -> Result<(), Failure> {
-    const REFUSED: [char; 6] = ['$', ':', '`', '"', '\\', '\n'];
-    match key.chars().find(|c| REFUSED.contains(c)) {
-        Some(sign) => Err(Failure::new(format!(
+/// Refuses names that do not reach the containers: HDFS has no file with ':' in its name; Java's class path is separated by it, and may name
+/// variables of the container's environment behind a '$'. What else the shell script that links the files there would change comes by
+/// another name, if that is not too long.
+fn check_name(file: &Wanted) -> Result<(), Failure> {
+    let (key, by) = (&file.key, file.by);
+    let on_class_path = matches!(file.part, Part::System | Part::User) && file.kind == ResourceKind::File;
+    let entry = if key.ends_with(".jar") { key } else { key.rsplit_once('/').map_or("", |(above, _)| above) };
+    let refused = |sign: char| {
+        Failure::new(format!(
             "cannot send {key:?} ({by}) to the containers: its name has the character {sign:?}"
         ))
-        .hint("rename the file, or make a copy with another name")),
-        None => Ok(()),
+        .hint("rename the file, or make a copy with another name")
+    };
+    // A pattern, and the name of a remote directory, are no names of files yet.
+    if key.contains(':') && !is_glob(key) {
+        return Err(refused(':'));
     }
+    if on_class_path && entry.contains('$') {
+        return Err(refused('$'));
+    }
+    if links::is_plain(key) || links::fits(&links::name(key, true)) {
+        return Ok(());
+    }
+    let what = format!(
+        "cannot send {key:?} ({by}) to the containers: its name is too long for one with such characters"
+    );
+    Err(Failure::new(what).hint("rename it without \", $, `, \\ and control characters"))
 }
 
 /// Those of them that go to the containers; see [`Names::admit`].
@@ -177,10 +214,7 @@ fn distribution(
         }
         let name = remote_name(dir, by)?;
         if name == USRLIB {
-            return Err(Failure::new(format!(
-                "{by} names {dir:?}: a directory usrlib is for the user's jars"
-            ))
-            .hint(format!("{} names it", options::PROVIDED_USRLIB_DIR.key)));
+            return Err(provided_usrlib(dir, by));
         }
         files.push(Wanted::file(name, Origin::RemoteTree(dir.clone()), Part::System, by));
     }
@@ -211,23 +245,29 @@ fn distribution(
     Ok(files)
 }
 
+fn provided_usrlib(dir: &str, by: &str) -> Failure {
+    Failure::new(format!("{by} names {dir:?}: a directory usrlib is for the user's jars"))
+        .hint(format!("{} names it", options::PROVIDED_USRLIB_DIR.key))
+}
+
+fn shipped_usrlib(item: &str, by: &str) -> Failure {
+    Failure::new(format!(
+        "cannot ship {item:?} ({by}): a directory named usrlib cannot be shipped: it is for the user's jars of \
+         application mode"
+    ))
+    .hint("Flink's own directory usrlib goes to the containers by itself")
+    .hint(format!("{} names one in HDFS", options::PROVIDED_USRLIB_DIR.key))
+}
+
 /// `yarn.ship-files`: files by their names, directories with all below them.
 fn ship_files(context: &Context, configuration: &Configuration) -> Result<Vec<Wanted>, Failure> {
     let by = options::SHIP_FILES.key;
     let mut files = Vec::new();
     for item in list(configuration, &options::SHIP_FILES)? {
-        let named_usrlib = || {
-            Failure::new(format!(
-                "cannot ship {item:?} ({by}): a directory named usrlib cannot be shipped: it is for the user's jars of \
-                 application mode"
-            ))
-            .hint("Flink's own directory usrlib goes to the containers by itself")
-            .hint(format!("{} names one in HDFS", options::PROVIDED_USRLIB_DIR.key))
-        };
         if is_remote(&item) {
             let name = remote_name(&item, by)?;
             if name == USRLIB {
-                return Err(named_usrlib());
+                return Err(shipped_usrlib(&item, by));
             }
             files.push(Wanted::file(name, Origin::RemotePath(item), Part::System, by));
             continue;
@@ -236,7 +276,7 @@ fn ship_files(context: &Context, configuration: &Configuration) -> Result<Vec<Wa
             local(context, &item, "Ship file", "-t and yarn.ship-files name files and directories")?;
         let name = name_of(&path, &item)?;
         if is_dir && name == USRLIB {
-            return Err(named_usrlib());
+            return Err(shipped_usrlib(&item, by));
         }
         let found = if is_dir { files_below(&path, &name)? } else { vec![LocalFile { key: name, path }] };
         // Flink's main jar is there already.
@@ -270,11 +310,27 @@ fn ship_archives(context: &Context, configuration: &Configuration) -> Result<Vec
                 ))
                 .hint("yarn.ship-files ships directories"));
             }
+            check_archive(&item, &read_head(&path)?, by)?;
             (name_of(&path, &item)?, Origin::Private(path))
         };
         files.push(Wanted { kind: ResourceKind::Archive, ..Wanted::file(key, origin, Part::Apart, by) });
     }
     Ok(files)
+}
+
+/// Refuses an archive that is none, by the bytes at its beginning.
+pub(crate) fn check_archive(item: &str, head: &[u8], by: &str) -> Result<(), Failure> {
+    let Some(what) = packed::mistaken(item, head) else { return Ok(()) };
+    Err(Failure::new(format!("cannot ship the archive {item:?} ({by}): it is no {what}"))
+        .hint("the nodes could not unpack it; yarn.ship-files ships files as they are"))
+}
+
+fn read_head(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut head = Vec::new();
+    let opened = std::fs::File::open(path);
+    let read = opened.and_then(|file| file.take(packed::HEAD as u64).read_to_end(&mut head));
+    read.map_err(|e| Failure::because(format!("cannot read {}", path.display()), e))?;
+    Ok(head)
 }
 
 /// `yarn.provided.usrlib.dir`, else the directory `usrlib` beside Flink's `lib`.
@@ -369,8 +425,13 @@ pub(crate) fn without_scheme(path: &str) -> &str {
     rest.strip_prefix("//").unwrap_or(rest)
 }
 
+/// The last name of a URL. If that is a pattern it is the whole URL, which no other file has for its key: the names come when it is known
+/// what matches.
 fn remote_name(url: &str, by: &str) -> Result<String, Failure> {
     let path = url.trim_end_matches('/');
+    if path.rsplit('/').next().is_some_and(is_glob) {
+        return Ok(url.to_owned());
+    }
     match path.rsplit('/').next() {
         Some(name) if !name.is_empty() && path.matches('/').count() > 2 && ![".", ".."].contains(&name) => {
             Ok(name.to_owned())

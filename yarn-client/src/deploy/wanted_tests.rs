@@ -35,12 +35,14 @@ impl Place {
             "container_tokens",
             "same/log4j.properties",
             "other/log4j.properties",
+            "none.zip",
         ] {
             let path = place.dir.path().join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             let content = if file.starts_with("other") { "other" } else { "x" };
             std::fs::write(path, content).unwrap();
         }
+        std::fs::write(place.dir.path().join("z.tar.gz"), b"\x1f\x8b\x08").unwrap();
         place
     }
 
@@ -160,6 +162,24 @@ fn provided_directories_take_the_place_of_uploads() {
 }
 
 #[test]
+fn a_pattern_takes_the_names_of_what_it_matches() {
+    let place = Place::new();
+    let settings = [
+        ("yarn.provided.lib.dirs", "hdfs:///flink-dist/*;hdfs:///more/*"),
+        ("yarn.ship-files", "hdfs:///v[12]/data"),
+    ];
+    let files = place.wanted(&settings, &SESSION).unwrap();
+    assert_eq!(files, ["hdfs:///flink-dist/* tree System", "hdfs:///more/* tree System", "data path System"]);
+    let pattern = Wanted::file("hdfs:///a/*", Origin::RemoteTree("hdfs:///a/*".into()), Part::System, "x");
+    let found = pattern.named_by("/a/plugins");
+    assert_eq!(found.key, "plugins");
+    assert!(found.check_name(true).is_ok());
+    assert!(pattern.named_by("/a/usrlib").check_name(true).is_err());
+    let named = Wanted::file("lib", Origin::RemoteTree("hdfs:///a*/lib".into()), Part::System, "x");
+    assert_eq!(named.named_by("/ab/lib").key, "lib");
+}
+
+#[test]
 fn jars_of_opt_lie_beside_the_class_path() {
     let program = Program { opt_jars: vec!["flink-python"], ..Program::default() };
     let files = Place::new().wanted(&[], &Purpose::Application(program)).unwrap();
@@ -183,17 +203,27 @@ fn what_is_refused() {
         ("yarn.ship-files", "data/x.txt;hdfs:///b/x.txt", "would both be \"x.txt\""),
         ("yarn.ship-archives", "z.rar", "YARN cannot unpack"),
         ("yarn.ship-archives", "nowhere.zip", "does not exist"),
+        ("yarn.ship-archives", "none.zip", "it is no zip archive"),
         ("yarn.ship-files", "hdfs://host/", "no name"),
     ] {
         let refused = place.wanted(&[(key, value)], &application("job.jar")).unwrap_err();
         assert!(refused.contains(wanted), "{key}={value}: {refused}");
     }
-    for (name, sign) in [("a$b.jar", "'$'"), ("a:b.jar", "':'"), ("a;b.jar", "';'"), ("a\"b.jar", "'\"'")] {
+    for (name, sign) in [("a$b.jar", "'$'"), ("a:b.jar", "':'"), ("a;b.jar", "';'")] {
         std::fs::write(place.dir.path().join(name), "jar").unwrap();
         let refused = place.wanted(&[], &application(name)).unwrap_err();
         assert!(refused.contains("has the character") && refused.contains(sign), "{name}: {refused}");
         let remote = place.wanted(&[], &application(&format!("hdfs:///jars/{name}"))).unwrap_err();
         assert!(remote.contains("has the character"), "{name}: {remote}");
+    }
+    let long = format!("{}$", "x".repeat(250));
+    std::fs::write(place.dir.path().join(&long), "").unwrap();
+    let refused = place.wanted(&[("yarn.ship-files", &long)], &SESSION).unwrap_err();
+    assert!(refused.contains("too long"), "{refused}");
+    // What is on no class path, and what a shell alone would change, comes by another name.
+    for name in ["a$b.txt", "a`b.txt", "a\"\\\n.jar"] {
+        std::fs::write(place.dir.path().join(name), "").unwrap();
+        assert!(place.wanted(&[("yarn.ship-files", name)], &SESSION).is_ok(), "{name}");
     }
     let missing = place.wanted(&[], &application("none.jar")).unwrap_err();
     assert!(missing.contains("JAR file none.jar does not exist"), "{missing}");

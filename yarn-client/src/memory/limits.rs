@@ -147,6 +147,11 @@ impl Limits {
         }
     }
 
+    /// Whether the cluster's way to round requests is more than Hadoop's default, which a client without the cluster's own files takes for it.
+    pub(crate) fn steps_are_known(&self) -> bool {
+        !self.minimum_mb.is_default() && (self.scheduler != Scheduler::Fair || !self.step_mb.is_default())
+    }
+
     /// vcores of a container that asks for this many; none if that is not known.
     pub fn granted_vcores(&self, requested: u64) -> Option<u64> {
         let wanted = requested.max(self.minimum_vcores);

@@ -11,8 +11,9 @@ use flink_model::spec::{Resource, ResourceKind};
 use futures::future;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hadoop_fs::{FileStatus, FsErrorKind, Source, Storage, WriteOptions};
+use taskrunner::links;
 
-use super::visibility::{ancestors, store_path, visibility};
+use super::visibility::{ancestors, parent, store_path, visibility};
 use super::{Content, Unfinished, idle, now_ms};
 use crate::error::Failure;
 use crate::report::Report;
@@ -46,11 +47,13 @@ impl Artifact {
         Self { key, file, kind, namesakes: 0 }
     }
 
-    /// Its name in the store: that of the file in the containers. Files of one name that are equal, as two `__init__.py`, need one
-    /// each: of a resource with several names the NodeManager's launch script makes only one link.
+    /// Its name in the store: that of the file in the containers, so far as the nodes' launch scripts, which name the file that they
+    /// have fetched, take it for what it is. Files of one name that are equal, as two `__init__.py`, need one each: of a resource with
+    /// several names the NodeManager's launch script makes only one link.
     fn name(&self) -> String {
         let name = file_name(&self.key);
-        if self.namesakes == 0 { name.to_owned() } else { format!("copy-{}-{name}", self.namesakes) }
+        let name = if links::is_plain(name) { name.to_owned() } else { links::plain(name) };
+        if self.namesakes == 0 { name } else { format!("copy-{}-{name}", self.namesakes) }
     }
 
     /// Its path in the store at `root`, if its content is known.
@@ -250,6 +253,11 @@ impl Store {
         Ok(resources)
     }
 
+    /// Whether the user may add files.
+    pub(crate) async fn check_writable(&self) -> Result<(), Failure> {
+        self.storage.check_writable(&self.root).await.map_err(|e| Failure::fs(&e))
+    }
+
     /// Whether the file of this URL lies in it.
     pub(crate) fn holds(&self, url: &str) -> bool {
         let root = self.storage.url(&self.root).unwrap_or_default();
@@ -331,8 +339,7 @@ impl Store {
         let incoming = format!("{}/{INCOMING}", self.root);
         let made = async {
             // A directory above a private store is not private: the shared one may come to lie beside it.
-            let above = self.root.rsplit_once('/').map_or("/", |(above, _)| above);
-            self.storage.mkdirs(above, Some(SHARED.0)).await?;
+            self.storage.mkdirs(parent(&self.root), Some(SHARED.0)).await?;
             self.storage.mkdirs(&incoming, Some(mode)).await
         };
         let made = made.await.map_err(|e| Failure::fs(&e));
@@ -359,7 +366,7 @@ impl Store {
         let Missing { index, artifact, replace } = missing;
         let name = artifact.name();
         let temporary = format!("{incoming}/{}-{name}", uuid::Uuid::new_v4().simple());
-        let (listener, label) = (Arc::clone(report), file_name(&artifact.key).to_owned());
+        let (listener, label) = (Arc::clone(report), name.clone());
         let options = WriteOptions {
             mode: Some(self.modes.1),
             replication: self.replication,
@@ -381,12 +388,11 @@ impl Store {
             let what = format!("{} has changed while it was uploaded", artifact.file.path().display());
             return Err(Failure::new(what).retry_if(true));
         }
-        let above = |path: &str| path.rsplit_once('/').map_or("/".to_owned(), |(above, _)| above.to_owned());
-        let parent = above(&path);
+        let directory = parent(&path);
         // One after another: HDFS gives no sticky bit to a directory that it makes on the way, and who may write to a common store
         // could then put another file in this one's place.
-        for directory in [above(&parent), parent] {
-            self.storage.mkdirs(&directory, Some(mode)).await.map_err(|e| Failure::fs(&e))?;
+        for directory in [parent(directory), directory] {
+            self.storage.mkdirs(directory, Some(mode)).await.map_err(|e| Failure::fs(&e))?;
         }
         match self.storage.rename(&temporary, &path, replace).await {
             Ok(()) => {}

@@ -21,6 +21,11 @@ pub(crate) fn ancestors(path: &str) -> Vec<String> {
     list
 }
 
+/// The directory that holds `path`: `/` for what lies right below the root.
+pub(crate) fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map(|(above, _)| above).filter(|above| !above.is_empty()).unwrap_or("/")
+}
+
 /// Path of an artifact in the store.
 pub(crate) fn store_path(root: &str, sha256: &str, name: &str) -> String {
     let prefix = sha256.get(..2).unwrap_or(sha256);
@@ -43,6 +48,7 @@ mod tests {
     fn paths() {
         assert_eq!(ancestors("/a/b/c"), ["/", "/a", "/a/b"]);
         assert_eq!(ancestors("/c"), ["/"]);
+        assert_eq!((parent("/a/b"), parent("/a"), parent("/")), ("/a", "/", "/"));
         assert_eq!(store_path("/s/", "abcdef", "x.jar"), "/s/ab/abcdef/x.jar");
     }
 }

@@ -1,0 +1,297 @@
+//! Patterns for paths as Hadoop's file systems take them: `*`, `?`, `[a-c]`, `[^a]`, `{a,b}` and `\` before a character that means itself.
+//!
+//! A pattern holds for each name between two slashes alone, so `*` never crosses one; braces may (`/{a/b,c}/*.jar`). Pure.
+
+use std::str::Chars;
+
+/// More alternatives than anybody writes by hand: a pattern of braces within braces can stand for millions.
+const MOST_ALTERNATIVES: usize = 1024;
+
+/// Whether a path is more than the name of one file: it holds a character with a meaning in patterns.
+pub fn is_glob(path: &str) -> bool {
+    path.contains(['*', '?', '[', '{', '\\'])
+}
+
+/// One name of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// It is this very name.
+    Name(String),
+    /// Each name that the pattern matches.
+    Pattern(Vec<Token>),
+}
+
+/// A piece of a pattern for a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Token {
+    /// `*`.
+    Any,
+    /// `?`.
+    One,
+    /// `[a-c]`: ranges, and whether they are those that do not match.
+    Class(Vec<(char, char)>, bool),
+    /// This character.
+    Char(char),
+}
+
+impl Token {
+    fn fits(&self, c: char) -> bool {
+        match self {
+            Self::Any | Self::One => true,
+            Self::Class(ranges, not) => {
+                ranges.iter().any(|(first, last)| (*first..=*last).contains(&c)) != *not
+            }
+            Self::Char(own) => *own == c,
+        }
+    }
+}
+
+/// Whether a name fits a pattern, in no more steps than the product of their lengths.
+pub(crate) fn fits(pattern: &[Token], name: &str) -> bool {
+    let name: Vec<char> = name.chars().collect();
+    let (mut at, mut token) = (0, 0);
+    // The last star: the token behind it, and the character up to which it reaches.
+    let mut star: Option<(usize, usize)> = None;
+    while let Some(c) = name.get(at) {
+        match pattern.get(token) {
+            Some(Token::Any) => {
+                token += 1;
+                star = Some((token, at));
+            }
+            Some(one) if one.fits(*c) => (token, at) = (token + 1, at + 1),
+            _ => {
+                let Some((behind, reached)) = star else { return false };
+                star = Some((behind, reached + 1));
+                (token, at) = (behind, reached + 1);
+            }
+        }
+    }
+    pattern.iter().skip(token).all(|token| *token == Token::Any)
+}
+
+/// What an absolute path with patterns stands for: several paths, each a list of names, or why it makes no sense.
+pub(crate) fn parse(path: &str) -> Result<Vec<Vec<Part>>, String> {
+    // A slash in brackets or behind a backslash separates too: no name can hold one.
+    let one = |path: String| path.split('/').filter(|name| !name.is_empty()).map(part).collect();
+    alternatives(path)?.into_iter().map(one).collect()
+}
+
+fn part(name: &str) -> Result<Part, String> {
+    let mut tokens = Vec::new();
+    let mut chars = name.chars();
+    while let Some(c) = chars.next() {
+        tokens.push(match c {
+            '*' => Token::Any,
+            '?' => Token::One,
+            '[' => class(&mut chars)?,
+            c => Token::Char(itself(c, &mut chars)?),
+        });
+    }
+    let plain = tokens.iter().map(|token| if let Token::Char(c) = token { Some(*c) } else { None });
+    Ok(plain.collect::<Option<String>>().map_or(Part::Pattern(tokens), Part::Name))
+}
+
+/// A character, or the one that stands behind a backslash.
+fn itself(c: char, chars: &mut Chars) -> Result<char, String> {
+    if c != '\\' {
+        Ok(c)
+    } else {
+        chars.next().ok_or_else(|| "nothing stands behind its last backslash".to_owned())
+    }
+}
+
+/// What stands behind `[`. A `]` at its beginning, and a `-` at either end, mean themselves.
+fn class(chars: &mut Chars) -> Result<Token, String> {
+    let unclosed = || "a '[' is not closed".to_owned();
+    let not = chars.as_str().starts_with(['^', '!']);
+    if not {
+        chars.next();
+    }
+    let mut ranges = Vec::new();
+    loop {
+        let c = chars.next().ok_or_else(unclosed)?;
+        if c == ']' && !ranges.is_empty() {
+            return Ok(Token::Class(ranges, not));
+        }
+        let first = itself(c, chars)?;
+        let mut ahead = chars.clone();
+        let last = match (ahead.next(), ahead.next()) {
+            (Some('-'), Some(last)) if last != ']' => {
+                let last = itself(last, &mut ahead)?;
+                *chars = ahead;
+                last
+            }
+            _ => first,
+        };
+        if first > last {
+            return Err(format!("in [{first}-{last}] the end stands before the beginning"));
+        }
+        ranges.push((first, last));
+    }
+}
+
+/// The path with each choice of what stands in braces. Braces and commas that mean themselves come out behind a backslash.
+fn alternatives(path: &str) -> Result<Vec<String>, String> {
+    let Some((before, choices, after)) = first_group(path)? else { return Ok(vec![lone_braces(path)]) };
+    let rest = alternatives(after)?;
+    let mut all = Vec::new();
+    for choice in choices {
+        for middle in alternatives(choice)? {
+            all.extend(rest.iter().map(|end| format!("{}{middle}{end}", lone_braces(before))));
+            if all.len() > MOST_ALTERNATIVES {
+                return Err(format!("its braces stand for more than {MOST_ALTERNATIVES} paths"));
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// What stands before a group of braces, its choices, and what follows it.
+type Group<'a> = (&'a str, Vec<&'a str>, &'a str);
+
+/// The first group of braces.
+fn first_group(path: &str) -> Result<Option<Group<'_>>, String> {
+    let (mut open, mut start, mut depth) = (0, 0, 0usize);
+    let mut choices = Vec::new();
+    let mut chars = path.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' => {
+                chars.next();
+            }
+            '{' => {
+                depth += 1;
+                if depth == 1 {
+                    (open, start) = (at, at + 1);
+                }
+            }
+            ',' if depth == 1 => {
+                choices.push(path.get(start..at).unwrap_or_default());
+                start = at + 1;
+            }
+            '}' if depth > 0 => {
+                depth -= 1;
+                if depth == 0 {
+                    choices.push(path.get(start..at).unwrap_or_default());
+                    let around = (path.get(..open), path.get(at + 1..));
+                    return Ok(Some((around.0.unwrap_or_default(), choices, around.1.unwrap_or_default())));
+                }
+            }
+            _ => {}
+        }
+    }
+    if depth > 0 { Err("a '{' is not closed".to_owned()) } else { Ok(None) }
+}
+
+/// A closing brace without an opening one means itself.
+fn lone_braces(text: &str) -> String {
+    let mut out = String::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c == '}' {
+            out.push('\\');
+        }
+        out.push(c);
+        if c == '\\' {
+            out.extend(chars.next());
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn matches(pattern: &str, path: &str) -> bool {
+        let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
+        let fit = |parts: &Vec<Part>| {
+            parts.len() == names.len()
+                && parts.iter().zip(&names).all(|(part, name)| match part {
+                    Part::Name(own) => own == name,
+                    Part::Pattern(pattern) => fits(pattern, name),
+                })
+        };
+        parse(pattern).unwrap().iter().any(fit)
+    }
+
+    #[test]
+    fn what_matches() {
+        for (pattern, path) in [
+            ("/flink-dist/*", "/flink-dist/lib"),
+            ("/a/*", "/a/.hidden"),
+            ("/a/**", "/a/b"),
+            ("/*/lib/*.jar", "/flink/lib/x.jar"),
+            ("/a/?.jar", "/a/ä.jar"),
+            ("/a/[a-c]x", "/a/bx"),
+            ("/a/[^a]x", "/a/bx"),
+            ("/a/[!a]x", "/a/bx"),
+            ("/a/[]]", "/a/]"),
+            ("/a/[a-]", "/a/-"),
+            ("/a/[\\]\\-]", "/a/-"),
+            ("/a/[ä-ü]", "/a/ö"),
+            ("/a/*a*b*", "/a/xaaybz"),
+            ("/{a,b}/c", "/b/c"),
+            ("/{a/b,c}/*.jar", "/a/b/x.jar"),
+            ("/x{,-1.{2,3}}.jar", "/x.jar"),
+            ("/x{,-1.{2,3}}.jar", "/x-1.3.jar"),
+            ("/a\\*b", "/a*b"),
+            ("/\\{a,b\\}", "/{a,b}"),
+            ("/a}", "/a}"),
+            ("/*}", "/a}"),
+            ("/a,b", "/a,b"),
+            ("/a.b+(c)|$", "/a.b+(c)|$"),
+            ("/*.b+(c)|$^", "/a.b+(c)|$^"),
+        ] {
+            assert!(matches(pattern, path), "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn what_does_not() {
+        for (pattern, path) in [
+            ("/a/*", "/a"),
+            ("/a/*", "/a/b/c"),
+            ("/a/**", "/a/b/c"),
+            ("/a/?", "/a/bc"),
+            ("/a/[^a]x", "/a/ax"),
+            ("/{a,b}", "/a,b"),
+            ("/a\\*b", "/aXb"),
+            ("/*.jar", "/xjar"),
+            ("/A*", "/ab"),
+        ] {
+            assert!(!matches(pattern, path), "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense() {
+        for pattern in ["/{a", "/[a", "/[c-a]", "/a\\"] {
+            assert!(parse(pattern).is_err(), "{pattern}");
+        }
+        assert!(parse(&"{a,b}".repeat(20)).unwrap_err().contains("more than"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_behind_backslashes_is_itself(name in "[a-c*?\\[\\]{},^!.\\\\-]{1,8}") {
+            let escaped: String = name.chars().flat_map(|c| ['\\', c]).collect();
+            let parts = parse(&format!("/{escaped}")).unwrap();
+            prop_assert!(matches!(&parts[..], [one] if matches!(&one[..], [Part::Name(own)] if *own == name)));
+        }
+
+        #[test]
+        fn a_star_is_anything_but_a_slash(start in "[a-c.]{0,3}", middle in "[^/]{0,6}", end in "[a-c.]{0,3}") {
+            prop_assume!(!format!("{start}{middle}{end}").is_empty());
+            let found = matches(&format!("/{start}*{end}"), &format!("/{start}{middle}{end}"));
+            prop_assert!(found);
+        }
+
+        #[test]
+        fn never_panics(pattern in "[a*?\\[\\]{},^!/\\\\-]{0,16}") {
+            let _ = parse(&pattern);
+        }
+    }
+}

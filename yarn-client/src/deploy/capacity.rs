@@ -1,0 +1,161 @@
+//! Whether a queue can ever give the containers that are asked for. Pure.
+//!
+//! What counts is the queue's own maximum, of the cluster as it is. The part of it that ApplicationMasters may use
+//! (`maximum-am-resource-percent`) does not: YARN sets it aside for the first application of a queue, so it only makes later ones wait.
+
+use yarn_api::records::QueueInfo;
+
+use crate::error::Failure;
+
+/// What is asked for, as YARN charges it, in MB.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Need {
+    /// For the ApplicationMaster.
+    pub(crate) master_mb: u64,
+    /// For one TaskManager.
+    pub(crate) worker_mb: u64,
+    /// A program is to run at once: without a TaskManager it does nothing.
+    pub(crate) runs_at_once: bool,
+}
+
+/// What comes of it.
+#[derive(Debug)]
+pub(crate) enum Room {
+    /// There is room, or nobody knows.
+    Fine,
+    /// There is room for the ApplicationMaster only.
+    Tight(String),
+    /// There is none.
+    None(Failure),
+}
+
+/// Most memory that a queue may use of a cluster with `total_mb`; none if that is not known.
+fn most_mb(wanted: &QueueInfo, queues: &[QueueInfo], total_mb: u64) -> Option<u64> {
+    if let Some(most) = wanted.max_resource.as_ref().map(|r| r.memory_mb).filter(|mb| *mb > 0) {
+        return Some(most.min(total_mb));
+    }
+    // The capacity scheduler of Hadoop 2 tells parts only, each of the parent; other schedulers mean something else by them.
+    if queues.iter().any(|q| q.name.starts_with("root.")) {
+        return None;
+    }
+    let mut part = 1.0;
+    for queue in queues.iter().filter(|q| is_at_or_above(q, wanted)) {
+        part *= f64::from(queue.max_capacity?);
+    }
+    // Rounded up: only what is certainly too large is refused.
+    Some((total_mb as f64 * part).ceil() as u64)
+}
+
+fn is_at_or_above(queue: &QueueInfo, other: &QueueInfo) -> bool {
+    other.path.strip_prefix(&queue.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// Compares with the queue's maximum; `nodes` run, and have `total_mb` together.
+pub(crate) fn check(
+    wanted: &QueueInfo,
+    queues: &[QueueInfo],
+    nodes: usize,
+    total_mb: u64,
+    need: Need,
+) -> Room {
+    // Of a cluster without nodes nobody knows what it will be.
+    let Some(most) = most_mb(wanted, queues, total_mb).filter(|_| nodes > 0) else { return Room::Fine };
+    let Need { master_mb, worker_mb, runs_at_once } = need;
+    let name = &wanted.name;
+    let limit = format!(
+        "the queue may use {most} MB, {} % of the cluster's {total_mb} MB on {nodes} node{}",
+        (most * 100 + total_mb / 2) / total_mb.max(1),
+        if nodes == 1 { "" } else { "s" }
+    );
+    if master_mb > most {
+        let what = format!(
+            "the queue '{name}' can never give the JobManager's container of {master_mb} MB: {limit}"
+        );
+        return Room::None(advise(Failure::new(what), "-jm", queues, total_mb, master_mb));
+    }
+    if master_mb + worker_mb <= most {
+        return Room::Fine;
+    }
+    let what = format!(
+        "the queue '{name}' can never give a TaskManager's container of {worker_mb} MB beside the JobManager's of \
+         {master_mb} MB: {limit}"
+    );
+    if !runs_at_once {
+        return Room::Tight(format!("{what}; no job can run until the queue or the cluster grows"));
+    }
+    Room::None(advise(Failure::new(what), "-jm and -tm", queues, total_mb, master_mb + worker_mb))
+}
+
+fn advise(failure: Failure, options: &str, queues: &[QueueInfo], total_mb: u64, needed_mb: u64) -> Failure {
+    let fits = queues.iter().filter(|q| q.children.is_empty()).filter_map(|q| {
+        let most = most_mb(q, queues, total_mb).filter(|most| *most >= needed_mb)?;
+        Some(format!("{} ({most} MB)", q.name))
+    });
+    let fits: Vec<String> = fits.collect();
+    let failure = failure.hint(format!("ask for less with {options}"));
+    if fits.is_empty() {
+        return failure;
+    }
+    failure.hint(format!("or choose another queue with -qu or yarn.application.queue: {}", fits.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use yarn_api::records::{QueueState, Resource};
+
+    use super::*;
+    use crate::deploy::queue::tests::queue;
+
+    fn queues(absolute: bool) -> Vec<QueueInfo> {
+        let made = |name: &str, path: &str, part, mb, children| QueueInfo {
+            max_capacity: Some(part),
+            max_resource: absolute.then(|| Resource::new(mb, 8)),
+            ..queue(name, path, QueueState::Running, children)
+        };
+        let small = made("small", "root.wide.small", 0.2, 1638, vec![]);
+        let default = made("default", "root.default", 1.0, 16384, vec![]);
+        vec![
+            made("root", "root", 1.0, 16384, vec![default.clone()]),
+            default,
+            made("wide", "root.wide", 0.5, 8192, vec![small.clone()]),
+            small,
+        ]
+    }
+
+    fn said(absolute: bool, master_mb: u64, worker_mb: u64, runs_at_once: bool) -> String {
+        let queues = queues(absolute);
+        let need = Need { master_mb, worker_mb, runs_at_once };
+        match check(&queues[3], &queues, 2, 16384, need) {
+            Room::Fine => "fine".into(),
+            Room::Tight(text) => text,
+            Room::None(failure) => failure.render(false),
+        }
+    }
+
+    #[test]
+    fn what_the_queue_can_never_give() {
+        for absolute in [true, false] {
+            assert_eq!(said(absolute, 800, 800, true), "fine");
+            assert!(said(absolute, 1024, 1024, false).contains("no job can run until"));
+        }
+        insta::assert_snapshot!(said(true, 3072, 1024, false), @r"
+        error: the queue 'small' can never give the JobManager's container of 3072 MB: the queue may use 1638 MB, 10 % of the cluster's 16384 MB on 2 nodes
+        hint: ask for less with -jm
+        hint: or choose another queue with -qu or yarn.application.queue: default (16384 MB)
+        ");
+        insta::assert_snapshot!(said(false, 1024, 1024, true), @r"
+        error: the queue 'small' can never give a TaskManager's container of 1024 MB beside the JobManager's of 1024 MB: the queue may use 1639 MB, 10 % of the cluster's 16384 MB on 2 nodes
+        hint: ask for less with -jm and -tm
+        hint: or choose another queue with -qu or yarn.application.queue: default (16384 MB)
+        ");
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_refused() {
+        let need = Need { master_mb: 1 << 40, worker_mb: 1, runs_at_once: true };
+        let fair = [queue("root.default", "root.default", QueueState::Running, vec![])];
+        assert!(matches!(check(&fair[0], &fair, 2, 16384, need), Room::Fine));
+        let queues = queues(true);
+        assert!(matches!(check(&queues[3], &queues, 0, 0, need), Room::Fine));
+    }
+}

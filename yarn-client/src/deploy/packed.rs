@@ -1,0 +1,81 @@
+//! Whether a file is the archive that its name says. A node that cannot unpack one fails the container, long after the upload. Pure.
+
+/// So many bytes from a file's beginning tell.
+pub(crate) const HEAD: usize = 512;
+
+/// Says what a file of this name would have to be and is not; `head` holds its first [`HEAD`] bytes, or all of it.
+pub(crate) fn mistaken(name: &str, head: &[u8]) -> Option<&'static str> {
+    let name = name.to_lowercase();
+    let ends = |suffixes: &[&str]| suffixes.iter().any(|suffix| name.ends_with(suffix));
+    let begins = |marks: &[&[u8]]| marks.iter().any(|mark| head.starts_with(mark));
+    if ends(&[".zip", ".jar"]) {
+        // The second mark is that of an archive without any file.
+        return (!begins(&[b"PK\x03\x04", b"PK\x05\x06"])).then_some("zip archive");
+    }
+    if ends(&[".tar.gz", ".tgz"]) {
+        return (!begins(&[b"\x1f\x8b"])).then_some("gzip file");
+    }
+    (ends(&[".tar"]) && !is_tar(head)).then_some("tar archive")
+}
+
+/// Whether this is a header of a tar archive, by its checksum; zeros end an archive, and are all of an empty one.
+fn is_tar(head: &[u8]) -> bool {
+    const SUM: std::ops::Range<usize> = 148..156;
+    let (Some(header), Some(field)) = (head.get(..HEAD), head.get(SUM)) else { return false };
+    if header.iter().all(|byte| *byte == 0) {
+        return true;
+    }
+    let text = String::from_utf8_lossy(field);
+    let told = u32::from_str_radix(text.trim_matches(|c: char| c == '\0' || c.is_whitespace()), 8);
+    // The sum is made with blanks in its own place.
+    let bytes = header.iter().enumerate().map(|(at, byte)| if SUM.contains(&at) { b' ' } else { *byte });
+    told.is_ok_and(|told| told == bytes.map(u32::from).sum::<u32>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The header of an empty file `a`, as GNU tar writes it.
+    fn header() -> Vec<u8> {
+        let mut header = vec![0u8; HEAD];
+        for (at, text) in [(0, "a"), (100, "0000644\0"), (124, "00000000000\0"), (156, "0"), (257, "ustar  ")]
+        {
+            header[at..at + text.len()].copy_from_slice(text.as_bytes());
+        }
+        let sum: u32 = header.iter().map(|b| u32::from(*b)).sum::<u32>() + 8 * u32::from(b' ');
+        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        header
+    }
+
+    #[test]
+    fn archives() {
+        for (name, head) in [
+            ("a.zip", b"PK\x03\x04...".to_vec()),
+            ("A.JAR", b"PK\x05\x06...".to_vec()),
+            ("a.tgz", b"\x1f\x8b\x08".to_vec()),
+            ("a.tar.gz", b"\x1f\x8b\x08".to_vec()),
+            ("a.tar", header()),
+            ("a.tar", vec![0; HEAD]),
+            ("a.dst", b"whatever".to_vec()),
+        ] {
+            assert_eq!(mistaken(name, &head), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn other_files() {
+        let mut damaged = header();
+        damaged[0] = b'b';
+        for (name, head, what) in [
+            ("a.zip", b"\x1f\x8b\x08".to_vec(), "zip archive"),
+            ("a.jar", b"PK".to_vec(), "zip archive"),
+            ("a.tgz", b"PK\x03\x04".to_vec(), "gzip file"),
+            ("a.tar.gz", Vec::new(), "gzip file"),
+            ("a.tar", damaged, "tar archive"),
+            ("a.tar", header()[..HEAD - 1].to_vec(), "tar archive"),
+        ] {
+            assert_eq!(mistaken(name, &head), Some(what), "{name}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What Flink has and heddle does not serve yet: refused by its name before anything starts, because ignored it would fail later, or work
+//! without the protection that was asked for.
+
+use flink_model::config::Configuration;
+use flink_model::options;
+
+use crate::error::Failure;
+use crate::target::{bad_value, text};
+
+/// Refuses a configuration that asks for TLS on the REST interface, or for Kerberos.
+pub(crate) fn check(configuration: &Configuration) -> Result<(), Failure> {
+    let find =
+        |name: &str| configuration.entry(name).map(|entry| entry.origin.to_string()).unwrap_or_default();
+    if configuration.get(&options::SSL_REST).map_err(bad_value)?.unwrap_or_default() {
+        let key = configuration.find(&options::SSL_REST).map_or(options::SSL_REST.key, |(key, _)| key);
+        let failure = Failure::new(format!(
+            "{key} is set ({}): heddle does not serve TLS on the REST interface yet",
+            find(key)
+        ));
+        return Err(failure
+            .hint(format!("set {} to false, or use Flink's own client", options::SSL_REST.key))
+            .hint("security.ssl.internal.enabled secures the cluster's own connections"));
+    }
+    for option in [&options::KERBEROS_KEYTAB, &options::KERBEROS_PRINCIPAL, &options::KERBEROS_CONTEXTS] {
+        if text(configuration, option).is_some() {
+            let key = configuration.find(option).map_or(option.key, |(key, _)| key);
+            let failure =
+                Failure::new(format!("{key} is set ({}): heddle does not serve Kerberos yet", find(key)));
+            return Err(failure.hint("leave security.kerberos.login.* out, or use Flink's own client"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use flink_model::config::FileFormat;
+
+    use super::*;
+
+    fn said(pairs: &[(&str, &str)]) -> Option<String> {
+        let mut conf = Configuration::new(FileFormat::Standard);
+        for (key, value) in pairs {
+            conf.set_dynamic(*key, *value);
+        }
+        check(&conf).err().map(|failure| failure.render(false))
+    }
+
+    #[test]
+    fn what_is_refused() {
+        for key in ["security.ssl.rest.enabled", "security.ssl.enabled"] {
+            let text = said(&[(key, "true")]).unwrap_or_default();
+            assert!(text.contains(&format!("{key} is set")) && text.contains("TLS"), "{text}");
+            assert_eq!(said(&[(key, "false")]), None);
+        }
+        for key in [
+            "security.kerberos.login.keytab",
+            "security.kerberos.login.principal",
+            "security.kerberos.login.contexts",
+            "security.keytab",
+        ] {
+            let text = said(&[(key, "x")]).unwrap_or_default();
+            assert!(text.contains(&format!("{key} is set")) && text.contains("Kerberos"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not() {
+        assert_eq!(said(&[]), None);
+        assert_eq!(said(&[("security.ssl.enabled", "true"), ("security.ssl.rest.enabled", "false")]), None);
+        assert_eq!(said(&[("security.ssl.internal.enabled", "true")]), None);
+        // It is in the file that Flink comes with, and means nothing without Kerberos.
+        assert_eq!(said(&[("security.kerberos.login.use-ticket-cache", "true")]), None);
+    }
+}
