@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 
 from harness import matrix, processes
-from harness.checks import own_flink
 from harness.client import Client
-from harness.cluster import CACHE, FINISHED, HADOOP_VERSION, ROOT, Cluster, Flink, request as call
+from harness.cluster import FINISHED, HADOOP_VERSION, ROOT, Cluster, Flink, request as call
 from harness.jars import job_jar
 from harness.waiting import wait_for
 
@@ -150,33 +149,20 @@ def newer_jar(newer_flink):
     return job_jar(newer_flink, NEWER_FLINK)
 
 
-def with_sql_gateway(home, version, made):
-    """A copy of a Flink with the SQL gateway, which the packages that Flink is put together from do not hold."""
-    kept = CACHE / f"sql-gateway-{version}"
-    if not list(kept.glob("*.jar")):
-        # Not each release of Flink has its modules in Maven's repository; within a minor release they go together.
-        minor = ".".join(version.split(".")[:2])
-        for candidate in (version, f"{minor}.1", f"{minor}.0"):
-            command = ["mvn", "-q", "-B", "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"]
-            command += [f"-Dartifact=org.apache.flink:flink-sql-gateway:{candidate}", f"-DoutputDirectory={kept}"]
-            if subprocess.run(command, capture_output=True, timeout=240).returncode == 0:
-                break
-        else:
-            pytest.fail(f"Flink's SQL gateway of {minor} cannot be fetched from Maven's repository")
-    copied = own_flink(home, made)
-    for file in kept.glob("*.jar"):
-        shutil.copy(file, copied / "opt")
-    return copied
+def with_sql_gateway(home):
+    """What fetch-flink warns of, and nothing else needs, fails the tests of it."""
+    assert list(home.glob("opt/flink-sql-gateway-*.jar")), f"{home} has no SQL gateway: it could not be fetched from Maven's registry"
+    return home
 
 
 @pytest.fixture(scope="session")
-def sql_flink(flink_home, tmp_path_factory):
-    return with_sql_gateway(flink_home, FLINK_VERSION, tmp_path_factory.mktemp("sql") / "flink")
+def sql_flink(flink_home):
+    return with_sql_gateway(flink_home)
 
 
 @pytest.fixture(scope="session")
-def newer_sql_flink(newer_flink, tmp_path_factory):
-    return with_sql_gateway(newer_flink, NEWER_FLINK, tmp_path_factory.mktemp("sql") / "flink")
+def newer_sql_flink(newer_flink):
+    return with_sql_gateway(newer_flink)
 
 
 def label(request):

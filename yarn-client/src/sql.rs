@@ -179,6 +179,9 @@ pub async fn plan(
     if line.needs_nothing(tool) {
         return untouched();
     }
+    for script in [&line.script, &line.init].into_iter().flatten() {
+        check_script(context, script)?;
+    }
     let mut setup = Setup::load(context)?;
     for (key, value) in &line.properties {
         setup.configuration.set_dynamic(key.clone(), value.clone());
@@ -300,6 +303,25 @@ fn script(context: &Context, flink: &FlinkHome, tool: Tool) -> Result<PathBuf, F
     Ok(path)
 }
 
+/// Refuses a script on this machine that cannot be read. What lies elsewhere Flink looks at.
+fn check_script(context: &Context, script: &OsStr) -> Result<(), Failure> {
+    if script.to_str().is_some_and(is_remote) {
+        return Ok(());
+    }
+    let path =
+        script.to_str().map_or_else(|| context.path(script), |text| context.path(without_scheme(text)));
+    let unreadable = |e| {
+        Failure::because(format!("cannot read the script {}", path.display()), e)
+            .hint("-f and -i name files of this machine, or URLs")
+    };
+    let metadata = path.metadata().map_err(unreadable)?;
+    if metadata.is_dir() {
+        return Err(Failure::new(format!("the script {} is not a file", path.display())));
+    }
+    // A pipe can be opened once only.
+    if metadata.is_file() { std::fs::File::open(&path).map(drop).map_err(unreadable) } else { Ok(()) }
+}
+
 /// A script for application mode.
 fn deployed(context: &Context, setup: Setup, line: &Line) -> Result<Plan, Failure> {
     if !setup.release.traits().sql_application {
@@ -325,8 +347,7 @@ fn deployed(context: &Context, setup: Setup, line: &Line) -> Result<Plan, Failur
         program.args = vec!["--scriptUri".to_owned(), script.to_owned()];
     } else {
         let path = context.path(without_scheme(script));
-        let unreadable = |e| Failure::because(format!("cannot read the script {}", path.display()), e);
-        if !std::fs::metadata(&path).map_err(unreadable)?.is_file() {
+        if !path.is_file() {
             return Err(Failure::new(format!("the script {} is not a file", path.display())));
         }
         // As a file, not as an argument: it may hold passwords, and be longer than a command line may be.

@@ -160,6 +160,16 @@ async fn a_script_that_sets_per_job_is_refused() {
 }
 
 #[tokio::test]
+async fn a_script_that_is_not_there() {
+    for (line, name) in
+        [("-f missing.sql", "missing.sql"), ("-i=gone.sql -f x.sql", "gone.sql"), ("-f .", "is not a file")]
+    {
+        let failure = planned("1.20.1", Tool::Client, line).await.unwrap_err();
+        assert!(failure.to_string().contains(name), "{line}: {failure}");
+    }
+}
+
+#[tokio::test]
 async fn scripts_as_applications() {
     let target = "-Dexecution.target=yarn-application";
     let Plan::Deploy(what) = planned("2.0.0", Tool::Client, &format!("{target} -f x.sql")).await.unwrap()
@@ -176,7 +186,7 @@ async fn scripts_as_applications() {
         ("", "needs a script"),
         ("-f missing.sql", "cannot read the script"),
         ("-f .", "is not a file"),
-        ("-f x.sql -i y.sql", "doesn't support to run init files"),
+        ("-f x.sql -i x.sql", "doesn't support to run init files"),
     ] {
         let failure = planned("2.0.0", Tool::Client, &format!("{target} {line}")).await.unwrap_err();
         assert!(failure.to_string().contains(text), "{line}: {failure}");
