@@ -72,7 +72,8 @@ pub(super) async fn run(
         None => setup::configuration_if_any(context).map(|(_, conf, warnings)| (conf, warnings))?,
     };
     settings.apply(&mut configuration);
-    options.detached |= options.yarn.yarn_detached || program::is_property(&configuration, EXECUTION_ATTACHED.key, "false");
+    options.detached |=
+        options.yarn.yarn_detached || program::is_property(&configuration, EXECUTION_ATTACHED.key, "false");
     if options.yarn.yarn_query {
         return query_cluster(context, console, &configuration).await;
     }
