@@ -95,32 +95,10 @@ pub(crate) async fn run(
             jvm.stop().await;
             return Err(failure);
         }
-        // No job can have been submitted: nothing answers yet behind the port.
         Err(ended) => {
-            let ended = ended?;
-            let cause = match ended.interrupted {
-                Some(cause) => cause,
-                None => Cause::MainEnded(Exit::of_jvm(ended.status).code()),
-            };
-            let deployed =
-                early_end(deployed, cause, submitted.get().copied(), &give_up, interrupt, &*report).await;
-            let application = match deployed {
-                Ok(deployment) => {
-                    let id = deployment.id;
-                    if let Cause::MainEnded(code) = cause {
-                        tell_the_end(&deployment, code, &*report).await;
-                    } else {
-                        deployment.undo(&*report).await;
-                    }
-                    Some(id)
-                }
-                Err(failure) if ended.interrupted.is_some() => return Err(failure),
-                Err(failure) => {
-                    report.warn(&failure.to_string());
-                    None
-                }
-            };
-            return Ok(Ended { done: before_its_cluster(&ended, &program.log), application, address: None });
+            let submitted = submitted.get().copied();
+            let log = &program.log;
+            return over_early(ended?, deployed, submitted, &give_up, interrupt, log, &*report).await;
         }
     };
     if deployment.found {
@@ -203,9 +181,41 @@ fn before_its_cluster(ended: &JvmEnd, log: &Path) -> Result<Exit, Failure> {
     }
 }
 
-/// The client's JVM has ended, for `cause`, before the cluster was there. A cluster that YARN knows already as `submitted` is waited for,
-/// so that it can tell how `main()` ended; else the deployment is given up.
-async fn early_end(
+/// The client's JVM has ended before the cluster was there, and no job can have been submitted: nothing answers yet behind the port.
+async fn over_early(
+    ended: JvmEnd,
+    deployed: Pin<&mut impl Future<Output = Result<Deployment, Failure>>>,
+    submitted: Option<ApplicationId>,
+    give_up: &Interrupt,
+    interrupt: &Interrupt,
+    log: &Path,
+    report: &dyn Report,
+) -> Result<Ended, Failure> {
+    if let Some(cause) = ended.interrupted {
+        give_up.raise(cause);
+        // It may have been quicker.
+        let deployment = deployed.await?;
+        deployment.undo(report).await;
+        let done = before_its_cluster(&ended, log);
+        return Ok(Ended { done, application: Some(deployment.id), address: None });
+    }
+    let exit = Exit::of_jvm(ended.status);
+    let cause = Cause::MainEnded(exit.code());
+    let application = match one_that_hears(deployed, cause, submitted, give_up, interrupt, report).await {
+        Ok(deployment) => {
+            tell_the_end(&deployment, exit.code(), report).await;
+            Some(deployment.id)
+        }
+        Err(failure) => {
+            report.warn(&failure.to_string());
+            None
+        }
+    };
+    Ok(Ended { done: before_its_cluster(&ended, log), application, address: None })
+}
+
+/// The cluster, so that it can hear how `main()` ended, if YARN knows it already as `submitted`; else the deployment is given up.
+async fn one_that_hears(
     mut deployed: Pin<&mut impl Future<Output = Result<Deployment, Failure>>>,
     cause: Cause,
     submitted: Option<ApplicationId>,
@@ -213,7 +223,7 @@ async fn early_end(
     interrupt: &Interrupt,
     report: &dyn Report,
 ) -> Result<Deployment, Failure> {
-    if let (Cause::MainEnded(_), Some(id)) = (cause, submitted) {
+    if let Some(id) = submitted {
         report.info(&format!("{cause}: the application {id} is ended"));
         tokio::select! {
             deployed = &mut deployed => return deployed,
