@@ -1,5 +1,6 @@
 //! What a user sees of commands that need no cluster: exit code, standard output and standard error stream, word for word.
 
+use std::error::Error;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -31,7 +32,7 @@ const CASES: &[(&str, &str)] = &[
 ];
 
 /// Runs the binary under the name of `line`'s first word, in surroundings that it knows nothing else of.
-fn result(dir: &Path, line: &str) -> String {
+fn result(dir: &Path, line: &str) -> Result<String, Box<dyn Error>> {
     let words: Vec<String> =
         line.split(' ').map(|w| w.replace("{dir}", &dir.display().to_string())).collect();
     let done = Command::new(dir.join("bin").join(&words[0]))
@@ -41,18 +42,21 @@ fn result(dir: &Path, line: &str) -> String {
         .envs([("LANG", "C.UTF-8"), ("COLUMNS", "100"), ("PATH", "/nowhere"), ("HADOOP_USER_NAME", "ann")])
         .current_dir(dir)
         .stdin(Stdio::null())
-        .output()
-        .unwrap();
+        .output()?;
     let text = |bytes: Vec<u8>| {
-        let text = String::from_utf8(bytes).unwrap().replace(&dir.display().to_string(), "{dir}");
+        let text = String::from_utf8_lossy(&bytes).replace(&dir.display().to_string(), "{dir}");
         let lines = text.lines().map(|line| match line.split_once(" heddle [] - ") {
             Some((_, told)) => format!("(time and level) {told}\n"),
             None => format!("{line}\n"),
         });
         lines.collect::<String>()
     };
-    let code = done.status.code().unwrap();
-    format!("$ {line}\nexit code {code}\n--- stdout\n{}--- stderr\n{}", text(done.stdout), text(done.stderr))
+    let code = done.status.code().ok_or("a signal has ended it")?;
+    Ok(format!(
+        "$ {line}\nexit code {code}\n--- stdout\n{}--- stderr\n{}",
+        text(done.stdout),
+        text(done.stderr)
+    ))
 }
 
 #[test]
@@ -71,6 +75,6 @@ fn whole_results() {
     std::fs::write(dir.join("text.jar"), "#!/bin/sh\n").unwrap();
     std::fs::write(dir.join("a;b.jar"), "").unwrap();
     for (name, line) in CASES {
-        insta::assert_snapshot!(*name, result(&dir, line));
+        insta::assert_snapshot!(*name, result(&dir, line).unwrap());
     }
 }
