@@ -21,7 +21,7 @@ def test_shipped_files_stay_as_they_are_on_the_nodes(work, client):
     cache = work.cluster.directory
     for number in (1, 2):
         session = client.session("-nm", f"{work.name}-{number}", *shipped)
-        told = session.result.err
+        told = session.result.text
         for name in ("config.yaml", "log4j.properties"):
             assert f"yarn.ship-files: {name} is left out" in told, told
         assert "am.json is left out" not in told and "program.json is left out" not in told

@@ -75,19 +75,6 @@ def test_two_jobs_at_once_and_reuse_of_idle_workers(work, client, jar):
     yarn.wait_state(session.application, "FINISHED")
 
 
-@pytest.mark.heddle_only("it asks for ever: the job fails after five minutes, for want of slots")
-def test_a_worker_that_the_cluster_can_never_give(work, client, jar):
-    """Known at run time alone: the program wants a larger slot than the configuration says."""
-    options = ["-Dcluster.fine-grained-resource-management.enabled=true", "--attached"]
-    begin = time.monotonic()
-    result = client.application(work.name, jar, "Greedy", "--megabytes", "20000", options=options)
-    assert result.code == 1 and time.monotonic() - begin < 90, result
-    said = r"No TaskManager can be had: a TaskManager of \d+ MB is larger than the cluster's largest container, 6144 MB"
-    assert re.search(said, result.err), result
-    app = check_gone(work.cluster, result.application, "FAILED")
-    assert re.search(said, app["diagnostics"])
-
-
 @pytest.mark.heddle_only("it says no more than that there are no slots")
 def test_workers_that_end_before_they_register(work, client, jar):
     options = ["-Denv.java.opts.taskmanager=-javaagent:/no/such/agent.jar", "-Dslot.request.timeout=15000", "--attached"]
