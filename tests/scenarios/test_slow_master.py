@@ -22,18 +22,6 @@ def listens(address):
     return False
 
 
-def stop_once_it_listens(jvm, address):
-    """It takes connections some hundred milliseconds before it can answer: until then it runs step by step."""
-    deadline = time.monotonic() + 120
-    while True:
-        os.kill(jvm.pid, signal.SIGSTOP)
-        if listens(address):
-            return
-        os.kill(jvm.pid, signal.SIGCONT)
-        assert time.monotonic() < deadline, f"nobody listens at {address}"
-        time.sleep(0.03)
-
-
 @pytest.mark.extended
 @pytest.mark.timeout(400)
 @pytest.mark.heddle_only("it has the address before the JobManager listens")
@@ -41,13 +29,21 @@ def stop_once_it_listens(jvm, address):
 def test_a_jobmanager_that_hangs_for_a_minute_at_its_start(work, client, jar, mode):
     yarn = work.cluster.yarn
     if mode == "session":
-        running = client.start("yarn-session.sh", "-d", "-jm", "1024", "-tm", "1024", "-nm", work.name)
+        # With a worker that is asked for at once YARN has it running before its JobManager is up.
+        ahead = "-Dheddle.prewarm=1"
+        running = client.start("yarn-session.sh", "-d", "-jm", "1024", "-tm", "1024", "-nm", work.name, ahead)
     else:
         running = client.start_per_job(work.name, jar, "WordCount")
     [app] = wait_for("the application", lambda: yarn.by_name(work.name), 60, every=0.05)
     address = wait_for("its address", lambda: yarn.app(app["id"]).get("amRPCAddress"), 60, every=0.05)
-    jvm = wait_for("its JVM", lambda: next(filter(processes.is_master, processes.jvms(work.cluster, app["id"])), None), 60)
-    stop_once_it_listens(jvm, address)
+    # The client looks away until there is something that takes connections and will not answer.
+    os.kill(running.process.pid, signal.SIGSTOP)
+    try:
+        wait_for("it listens", lambda: listens(address), 120)
+        [jvm] = [process for process in processes.jvms(work.cluster, app["id"]) if processes.is_master(process)]
+        os.kill(jvm.pid, signal.SIGSTOP)
+    finally:
+        os.kill(running.process.pid, signal.SIGCONT)
     try:
         time.sleep(MINUTE)  # the fault itself
         assert running.alive and "deployed successfully" not in running.text, f"it answered before it was stopped: {running.text}"

@@ -19,7 +19,9 @@ use crate::exit::Exit;
 use crate::follow;
 use crate::hadoop::Hadoop;
 use crate::interrupt::{Cause, Interrupt};
+use crate::patience::Wait;
 use crate::report::Report;
+use crate::rest::losses;
 use crate::target::Cluster;
 use crate::timing::{self, Timing};
 
@@ -121,7 +123,8 @@ pub(crate) async fn run(
     report: &dyn Report,
 ) -> Result<Exit, Failure> {
     let yarn = match cluster.application {
-        Some(_) => Some(Hadoop::load(context, configuration)?.yarn()?),
+        // It is asked again and again anyhow, and its silence is no news.
+        Some(_) => Some(Hadoop::load(context, configuration)?.waiting(Wait::Little).yarn()?),
         None => None,
     };
     let jobs = match run.timing {
@@ -139,7 +142,15 @@ pub(crate) async fn run(
     match ended.end.interrupted {
         Some(cause) => Err(interrupted(cause, cluster, run.cancels)),
         None if ended.end.status.success() => Ok(Exit::Done),
-        None => Err(ended.failure(run.log)),
+        None => {
+            // Of a per-job cluster the ApplicationMaster itself tells.
+            if cluster.application.is_some()
+                && let Some(why) = losses::explain(&cluster.address, &ended.end.errors).await
+            {
+                report.warn(&why);
+            }
+            Err(ended.failure(run.log))
+        }
     }
 }
 

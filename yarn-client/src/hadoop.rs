@@ -109,7 +109,12 @@ impl Hadoop {
         let mut options = ClientOptions::simple(self.user.clone());
         options.deadline = DEADLINE;
         let client = ApplicationClient::new(&self.conf, &options, retry).map_err(|e| yarn_failure(&e))?;
-        Ok(client.on_wait(Arc::new(move |error| patience::tell_rpc(error, within))))
+        Ok(match wait {
+            Wait::Little => client,
+            Wait::Reading | Wait::Changing => {
+                client.on_wait(Arc::new(move |error| patience::tell_rpc(error, within)))
+            }
+        })
     }
 
     /// The file system that `url` is on; without a URL the default one.

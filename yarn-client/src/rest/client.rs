@@ -86,6 +86,17 @@ impl RestClient {
         self.call(Method::GET, path, Body::None, self.limits.call).await
     }
 
+    /// A text that the JobManager serves, by one try.
+    pub(super) async fn text(&self, path: &str) -> Result<String, RestError> {
+        let request = self.http.get(format!("{}{path}", self.base)).timeout(self.limits.call);
+        let failed = |error| self.transport(&error, self.limits.call);
+        let answer = request.send().await.map_err(failed)?;
+        let status = answer.status();
+        let text = answer.bytes().await.map_err(failed)?;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        if status.is_success() { Ok(text) } else { Err(RestError::remote(status.as_u16(), &[text])) }
+    }
+
     pub(super) async fn post<T: DeserializeOwned>(
         &self,
         path: &str,

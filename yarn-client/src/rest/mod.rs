@@ -3,6 +3,7 @@
 mod api;
 mod client;
 mod error;
+pub(crate) mod losses;
 mod orders;
 mod run;
 mod types;
