@@ -181,6 +181,8 @@ final class Workers implements AmLink.Listener {
                 onFailed((AmMessage.Failed) message);
             } else if (message instanceof AmMessage.Terminated) {
                 AmMessage.Terminated terminated = (AmMessage.Terminated) message;
+                // Flink logs it only of workers that it still counts on; YARN's reason may come later.
+                LOG.info("A worker has ended: {}", terminated.reason);
                 handler.onWorkerTerminated(new ResourceID(terminated.worker), terminated.reason);
             } else {
                 LOG.warn("Ignoring {} of heddle-am.", message);
