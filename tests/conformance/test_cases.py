@@ -6,7 +6,7 @@ import re
 
 import pytest
 from conftest import FLINK_VERSION, Workspace, label
-from harness.cluster import CACHE, HADOOP_VERSION, ROOT
+from harness.cluster import CACHE, HADOOP_VERSION
 
 from . import compare, observe
 from .deployment import Deployment
@@ -37,9 +37,9 @@ def read(kept, mode):
     return Normal(found["places"], found["hosts"], found["kept"])(observe.shaped(found["seen"], mode))
 
 
-def place(case, mode, kind):
-    """Where the observation is kept. That of Flink's own client is good for as long as the case is the same: see `--reuse`."""
-    digest = hashlib.sha256(repr(case).encode() + (ROOT / "tests/jobs/src/Probe.java").read_bytes()).hexdigest()[:12]
+def place(case, mode, kind, jar):
+    """Where the observation is kept. That of Flink's own client is good for as long as case and jar are the same: see `--reuse`."""
+    digest = hashlib.sha256(repr(case).encode() + jar.read_bytes()).hexdigest()[:12]
     return CACHE / f"conformance/{FLINK_VERSION}-{HADOOP_VERSION}-{case.name}-{mode}-{digest}-{kind}.json"
 
 
@@ -47,7 +47,7 @@ def place(case, mode, kind):
 def test_case(case, mode, request, record_property, cluster, flink_home, jar, tmp_path, busy):
     name, seen = label(request), {}
     for kind in ("reference", "heddle"):
-        kept = place(case, mode, kind)
+        kept = place(case, mode, kind, jar)
         if kind == "heddle" or not (request.config.getoption("--reuse") and kept.exists()):
             deployment = observed(case, mode, Workspace(cluster, kind, tmp_path, flink_home, name), jar, kept)
         seen[kind] = read(kept, mode)
