@@ -187,6 +187,29 @@ def test_waiting_for_a_job_that_fails(work, client, jar, main, words):
 
 
 @pytest.mark.heddle_only("it does not wait for the job")
+def test_a_program_that_exits_with_the_code_of_an_out_of_memory_error(work, client, jar):
+    """3 is what a JVM ends with by -XX:+ExitOnOutOfMemoryError, too: only its own words can tell the two apart."""
+    options = ["--attached", "-Dyarn.application-attempts=1"]
+    result = client.application(work.name, jar, "Exits", "--code", "3", options=options)
+    assert result.code == 1 and len(result.error_lines()) == 1, result
+    assert "exited with code 3 (the program called System.exit(3)" in result.err, result
+    assert not re.search("SLF4J|WARNING:", result.err), result
+    check_gone(work.cluster, result.application, "FAILED", files=False)
+
+
+@pytest.mark.heddle_only("it does not say how a TaskManager ended")
+def test_a_taskmanager_that_halts(work, client, jar):
+    result = client.application(work.name, jar, "FailAtRuntime", "--halt", "9", options=["--attached"])
+    assert result.code == 1, result
+    check_gone(work.cluster, result.application, "FAILED")
+    log = work.cluster.log_text(result.application, "heddle-am.log")
+    # In one line: the log writes line ends of a value as \\n.
+    end = re.search(r"the JVM exited with code 9; last lines of its log:((?:\\n  .*)+)", log)
+    assert end, re.findall(".*exited with.*", log)
+    assert not re.search("SLF4J|WARNING:", end[1]), end[1]
+
+
+@pytest.mark.heddle_only("it does not wait for the job")
 def test_waiting_for_a_job_that_succeeds(work, client, jar):
     result = client.application(work.name, jar, "WordCount", options=["--attached"]).ok()
     check_gone(work.cluster, result.application, "SUCCEEDED", seconds=20)
