@@ -136,13 +136,20 @@ pub fn check_program(jar: &Path, class: Option<&str>) -> Result<(), Failure> {
     })
 }
 
-/// Refuses the path of a program's jar that Flink takes for the paths of two.
+/// Refuses the path of a program's jar that Flink's client cannot hand on: it takes one with ';' for two, and the JobManager does not
+/// find a file with ':' in its name among those that it was sent.
 pub(crate) fn check_path(path: &str) -> Result<(), Failure> {
-    match path.contains(';') {
-        true => Err(Failure::new(format!("cannot run {path}: its path has the character ';'"))
-            .hint("Flink separates jars by ';': rename the file or its directory, or make a copy")),
-        false => Ok(()),
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if path.contains(';') {
+        return Err(Failure::new(format!("cannot run {path}: its path has the character ';'"))
+            .hint("Flink separates jars by ';': rename the file or its directory, or make a copy"));
     }
+    if name.contains(':') {
+        return Err(Failure::new(format!("cannot run {path}: its name has the character ':'")).hint(
+            "Flink loses files with such a name on their way to the JobManager: rename it, or make a copy",
+        ));
+    }
+    Ok(())
 }
 
 fn archive(path: &Path) -> Result<ZipArchive<BufReader<File>>, Failure> {
@@ -229,6 +236,17 @@ mod tests {
 
     fn text(result: Result<(), Failure>) -> String {
         result.unwrap_err().render(false)
+    }
+
+    #[test]
+    fn paths_that_flink_cannot_hand_on() {
+        for fine in ["/a/b.jar", "hdfs://host:8020/a/b.jar", "/a:b/c$d.jar", "file:/a/b.jar"] {
+            assert!(check_path(fine).is_ok(), "{fine}");
+        }
+        for (wrong, sign) in [("/a;b/c.jar", "';'"), ("a:b.jar", "':'"), ("hdfs:///x/a:b.jar", "':'")] {
+            let failure = check_path(wrong).unwrap_err();
+            assert!(failure.to_string().contains(sign), "{failure}");
+        }
     }
 
     #[test]
