@@ -99,7 +99,13 @@ async fn one(
         ("HADOOP_USER_NAME".to_owned(), place.user.clone()),
     ]
     .into();
-    let context = Context { vars, cwd: "/".into(), exe: bin.join("heddle"), user: place.user.clone() };
+    let context = Context {
+        vars,
+        cwd: "/".into(),
+        exe: bin.join("heddle"),
+        user: place.user.clone(),
+        waits: Default::default(),
+    };
     let mut setup = Setup::load(&context)?;
     for (key, value) in [
         ("yarn.application.name", format!("many {number} of {}", place.user)),

@@ -279,8 +279,13 @@ mod tests {
             sleep(Duration::from_millis(500)).await;
             fs::write(at("1.lst"), "java/lang/Object").unwrap();
         };
-        let context =
-            Context { vars: Default::default(), cwd: "/".into(), exe: "/none".into(), user: "ann".into() };
+        let context = Context {
+            vars: Default::default(),
+            cwd: "/".into(),
+            exe: "/none".into(),
+            user: "ann".into(),
+            waits: Default::default(),
+        };
         let (made, ()) = tokio::join!(main(&context, &words), late);
         assert!(matches!(made, Exit::Failed) && !at("1.lst").exists());
         drop(lock);

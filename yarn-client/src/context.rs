@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use hadoop_rpc::UserIdentity;
 
 use crate::error::Failure;
+use crate::patience::Waits;
 use crate::variables::{self, Variable};
 
 /// Where a run takes place.
@@ -19,6 +20,8 @@ pub struct Context {
     pub exe: PathBuf,
     /// The user that the operating system knows.
     pub user: String,
+    /// Who hears of servers that are waited for.
+    pub waits: Waits,
 }
 
 impl Context {
@@ -35,7 +38,7 @@ impl Context {
         // The name for files in /tmp is the system's, as Java's `user.name`; who calls Hadoop is another question.
         let system = |key: &str| matches!(key, "USER" | "LOGNAME").then(|| vars.get(key).cloned()).flatten();
         let user = UserIdentity::find(&system).map_or_else(|| "unknown".to_owned(), |u| u.effective);
-        Ok(Self { vars, cwd, exe, user })
+        Ok(Self { vars, cwd, exe, user, waits: Waits::default() })
     }
 
     /// A variable; an empty one counts as unset.
@@ -191,6 +194,7 @@ mod tests {
             cwd: dir.into(),
             exe: dir.join("heddle/bin/heddle"),
             user: "ann".into(),
+            waits: Default::default(),
         }
     }
 

@@ -11,7 +11,7 @@ use yarn_api::{ApplicationClient, RmService, YarnError, resource_managers};
 
 use crate::context::Context;
 use crate::error::Failure;
-use crate::patience::{self, Wait};
+use crate::patience::{Wait, Waits};
 use crate::target::text;
 use crate::variables;
 
@@ -29,6 +29,8 @@ pub struct Hadoop {
     pub user: UserIdentity,
     /// How long servers that are not there are waited for.
     pub wait: Wait,
+    /// Who hears of it.
+    waits: Waits,
 }
 
 impl Hadoop {
@@ -64,7 +66,7 @@ impl Hadoop {
                 );
             }
         }
-        Ok(Self { conf, user: context.hadoop_user()?, wait: Wait::Reading })
+        Ok(Self { conf, user: context.hadoop_user()?, wait: Wait::Reading, waits: context.waits.clone() })
     }
 
     /// The same with more or less time for servers that are not there.
@@ -112,7 +114,8 @@ impl Hadoop {
         Ok(match wait {
             Wait::Little => client,
             Wait::Reading | Wait::Changing => {
-                client.on_wait(Arc::new(move |error| patience::tell_rpc(error, within)))
+                let waits = self.waits.clone();
+                client.on_wait(Arc::new(move |error| waits.tell_rpc(error, within)))
             }
         })
     }
@@ -126,7 +129,8 @@ impl Hadoop {
     /// The same file system, and a NameNode that is not there is waited for.
     pub(crate) fn patient(&self, storage: Storage) -> Storage {
         let within = self.wait.for_name_node(&self.conf);
-        let tell = Arc::new(move |error: &FsError| patience::tell_fs(error, within));
+        let waits = self.waits.clone();
+        let tell = Arc::new(move |error: &FsError| waits.tell_fs(error, within));
         storage.with_patience(Patience { within, tell })
     }
 }

@@ -40,7 +40,13 @@ fn javas(versions: &[&str]) -> tempfile::TempDir {
 fn context(dir: &Path, java_home: Option<&str>) -> Context {
     let mut vars = BTreeMap::from([("PATH".to_owned(), dir.join("17/bin").display().to_string())]);
     vars.extend(java_home.map(|home| ("JAVA_HOME".to_owned(), dir.join(home).display().to_string())));
-    Context { vars, cwd: "/".into(), exe: "/heddle/bin/heddle".into(), user: "ann".into() }
+    Context {
+        vars,
+        cwd: "/".into(),
+        exe: "/heddle/bin/heddle".into(),
+        user: "ann".into(),
+        waits: Default::default(),
+    }
 }
 
 #[test]

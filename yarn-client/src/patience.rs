@@ -1,7 +1,8 @@
 //! How long a ResourceManager or NameNode that is not there is waited for: one that starts anew or fails over is back within a minute.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hadoop_fs::FsError;
@@ -97,44 +98,53 @@ fn retry_spec(spec: &str) -> Option<Duration> {
     Some(Duration::from_millis(millis))
 }
 
-/// Told for people.
-type Listener = Box<dyn Fn(&str) + Send + Sync>;
+/// Who hears of servers that are waited for; by default nobody.
+#[derive(Clone, Default)]
+pub struct Waits(Option<Arc<Told>>);
 
-static LISTENER: OnceLock<Listener> = OnceLock::new();
-/// Servers of which it was said that they are waited for.
-static TOLD: Mutex<Option<HashSet<String>>> = Mutex::new(None);
-
-/// Who hears, once for each server, that it is waited for: the first one who is named here.
-pub fn tell_waits(listener: impl Fn(&str) + Send + Sync + 'static) {
-    let _ = LISTENER.set(Box::new(listener));
+struct Told {
+    listener: Box<dyn Fn(&str) + Send + Sync>,
+    /// Servers of which it was said that they are waited for.
+    servers: Mutex<HashSet<String>>,
 }
 
-fn tell(server: &str, why: &str, within: Duration) {
-    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-    if !told.get_or_insert_default().insert(server.to_owned()) {
-        return;
+impl fmt::Debug for Waits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Waits").field(&self.0.is_some()).finish()
     }
-    drop(told);
-    if let Some(listener) = LISTENER.get() {
+}
+
+impl Waits {
+    /// `listener` hears, once for each server, that it is waited for.
+    pub fn told_to(listener: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(Told { listener: Box::new(listener), servers: Mutex::default() })))
+    }
+
+    fn tell(&self, server: &str, why: &str, within: Duration) {
+        let Some(told) = &self.0 else { return };
+        if !told.servers.lock().unwrap_or_else(PoisonError::into_inner).insert(server.to_owned()) {
+            return;
+        }
         let long =
             if within >= FOR_EVER { String::new() } else { format!(", for up to {} s", within.as_secs()) };
-        listener(&format!("the {server} does not answer ({why}); waiting for it{long}"));
+        (told.listener)(&format!("the {server} does not answer ({why}); waiting for it{long}"));
     }
-}
 
-/// Tells that a ResourceManager is waited for.
-pub(crate) fn tell_rpc(error: &RpcError, within: Duration) {
-    // An answer of the server, as of one that is not the active one, is no silence.
-    if error.remote().is_none() {
-        tell(&format!("ResourceManager at {}", error.address()), &error.kind().to_string(), within);
+    /// Tells that a ResourceManager is waited for.
+    pub(crate) fn tell_rpc(&self, error: &RpcError, within: Duration) {
+        // An answer of the server, as of one that is not the active one, is no silence.
+        if error.remote().is_none() {
+            self.tell(&format!("ResourceManager at {}", error.address()), &error.kind().to_string(), within);
+        }
     }
-}
 
-/// Tells that a NameNode is waited for.
-pub(crate) fn tell_fs(error: &FsError, within: Duration) {
-    let server = error.server();
-    let server = server.strip_prefix("NameNode ").map_or(server.to_owned(), |at| format!("NameNode at {at}"));
-    tell(&server, error.detail(), within);
+    /// Tells that a NameNode is waited for.
+    pub(crate) fn tell_fs(&self, error: &FsError, within: Duration) {
+        let server = error.server();
+        let server =
+            server.strip_prefix("NameNode ").map_or(server.to_owned(), |at| format!("NameNode at {at}"));
+        self.tell(&server, error.detail(), within);
+    }
 }
 
 /// How often a silence is mentioned.

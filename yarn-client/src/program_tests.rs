@@ -2,7 +2,13 @@ use super::*;
 use flink_model::config::FileFormat;
 
 fn context(dir: &std::path::Path) -> Context {
-    Context { vars: Default::default(), cwd: dir.into(), exe: dir.join("heddle"), user: "ann".into() }
+    Context {
+        vars: Default::default(),
+        cwd: dir.into(),
+        exe: dir.join("heddle"),
+        user: "ann".into(),
+        waits: Default::default(),
+    }
 }
 
 fn run(

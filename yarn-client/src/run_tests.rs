@@ -34,7 +34,7 @@ fn place(vars: &[(&str, &str)], pairs: &[(&str, &str)]) -> Place {
             .into();
     all.extend(vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
     let exe = dir.path().join("heddle/bin/heddle");
-    let context = Context { vars: all, cwd: "/".into(), exe, user: "ann".into() };
+    let context = Context { vars: all, cwd: "/".into(), exe, user: "ann".into(), waits: Default::default() };
     let mut configuration = Configuration::new(FileFormat::Standard);
     for (key, value) in pairs {
         configuration.set_dynamic(*key, *value);

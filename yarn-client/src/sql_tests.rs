@@ -34,7 +34,13 @@ fn place(release: &str) -> (tempfile::TempDir, Context) {
     let vars: BTreeMap<String, String> =
         [("FLINK_HOME", at("flink")), ("XDG_CACHE_HOME", at("cache"))].map(|(k, v)| (k.to_owned(), v)).into();
     let exe = dir.path().join("heddle/bin/heddle");
-    let context = Context { vars, cwd: dir.path().into(), exe, user: "nobody-of-this-name".into() };
+    let context = Context {
+        vars,
+        cwd: dir.path().into(),
+        exe,
+        user: "nobody-of-this-name".into(),
+        waits: Default::default(),
+    };
     (dir, context)
 }
 

@@ -14,8 +14,13 @@ struct Place {
 
 fn place() -> Place {
     let dir = tempfile::tempdir().unwrap();
-    let context =
-        Context { vars: BTreeMap::new(), cwd: "/".into(), exe: "/x/heddle".into(), user: "ann".into() };
+    let context = Context {
+        vars: BTreeMap::new(),
+        cwd: "/".into(),
+        exe: "/x/heddle".into(),
+        user: "ann".into(),
+        waits: Default::default(),
+    };
     Place { dir, context }
 }
 

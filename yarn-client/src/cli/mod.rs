@@ -29,7 +29,7 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::fs;
-use crate::patience;
+use crate::patience::Waits;
 use crate::report::Output;
 use crate::run::ClientWords;
 use crate::sql::Tool;
@@ -109,11 +109,11 @@ const NOT_FOR_FLINK: [&str; 14] = [
 ];
 
 /// Runs the command line `args` (the program's name first) to its end.
-pub async fn main(context: Context, args: Vec<OsString>) -> ExitCode {
+pub async fn main(mut context: Context, args: Vec<OsString>) -> ExitCode {
     let console = Arc::new(Console::new(memory::unicode(&context)));
     let told = Arc::clone(&console);
     // To stderr: a program may read the result on stdout.
-    patience::tell_waits(move |text| told.err(&format!("note: {text}")));
+    context.waits = Waits::told_to(move |text| told.err(&format!("note: {text}")));
     let (program, args) =
         args.split_first().map_or((OsString::new(), &[][..]), |(p, rest)| (p.clone(), rest));
     let persona = Persona::of(&program);

@@ -62,6 +62,7 @@ impl Place {
             cwd: root.into(),
             exe: root.join("heddle/bin/heddle"),
             user: "ann".into(),
+            waits: Default::default(),
         };
         let flink = FlinkHome {
             root: root.join("flink"),

@@ -8,7 +8,13 @@ fn words(list: &[&str]) -> Rest {
 }
 
 fn context() -> Context {
-    Context { vars: Default::default(), cwd: "/home/ann".into(), exe: "/x/heddle".into(), user: "ann".into() }
+    Context {
+        vars: Default::default(),
+        cwd: "/home/ann".into(),
+        exe: "/x/heddle".into(),
+        user: "ann".into(),
+        waits: Default::default(),
+    }
 }
 
 #[test]
