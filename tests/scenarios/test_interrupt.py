@@ -13,9 +13,9 @@ from harness.waiting import wait_for
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
-def has_jvm(pid):
-    """Flink's script becomes the JVM, and heddle starts it."""
-    return any(process and process.is_jvm for process in (processes.read(pid), *processes.below(pid)))
+def jvms(client):
+    """What runs `main()`: Flink's script becomes the JVM, and heddle starts it. (Class data archives are made further below.)"""
+    return [process for pid in (client, *processes.children(client)) if (process := processes.read(pid)) and process.is_jvm]
 
 
 @pytest.mark.reference
@@ -24,13 +24,13 @@ def test_run_on_a_session(session, jar):
     killed, with_job = session.start(jar, "Sleepy", "--before", "600"), session.start(jar, "Sleepy", "--seconds", "600")
     job = with_job.wait_text(r"Job has been submitted with JobID (\w+)", 60)[1]
     # On a busy machine a client that was started earlier can be further behind.
-    wait_for("every main()", lambda: all(has_jvm(client.process.pid) for client in (*clients, killed)), 60)
-    below = processes.below(killed.process.pid)
+    wait_for("every main()", lambda: all(jvms(client.process.pid) for client in (*clients, killed)), 60)
+    mains = jvms(killed.process.pid)
     for client, kind in zip([*clients, with_job], [*SIGNALS, signal.SIGTERM], strict=True):
         os.kill(client.process.pid, kind)
     results = [client.result(30) for client in (*clients, with_job)]
     killed.process.kill()
-    wait_for("no main() without its client", lambda: not any(process.alive() for process in below), 5)
+    wait_for("no main() without its client", lambda: not any(process.alive() for process in mains), 5)
     assert [result.code for result in results] == [130, 143, 129, 143]
     assert Flink(session.url).jobs()[job] == "RUNNING"
     if session.client.is_heddle:

@@ -1,27 +1,31 @@
 //! Which cluster a command speaks to.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flink_model::config::{Configuration, Origin};
 use flink_model::options;
 use hadoop_rpc::RemoteKind;
 use yarn_api::ApplicationClient;
-use yarn_api::records::{ApplicationId, ApplicationReport, ApplicationState};
+use yarn_api::records::{ApplicationId, ApplicationReport, ApplicationState, FinalStatus};
 
 use crate::context::Context;
+use crate::deploy::with_extract;
 use crate::error::Failure;
 use crate::hadoop::{Hadoop, yarn_failure};
 use crate::janitor;
 use crate::patience::Wait;
 use crate::properties;
 use crate::report::Report;
-use crate::rest::Probe;
+use crate::rest::{Answer, Probe};
 use crate::staging::now_ms;
 use crate::unserved;
 
 /// An application that was started longer ago has a JobManager that listens, or will never have one.
 const YOUNG: Duration = Duration::from_secs(60);
+
+/// Between two looks at an application whose JobManager does not listen yet.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// `-m yarn-cluster` of older manuals: no address, but a cluster on YARN.
 pub(crate) const ON_YARN: &str = "yarn-cluster";
@@ -199,8 +203,13 @@ pub async fn locate_waiting(
         let base: Option<String> = text(configuration, &options::STAGING_DIRECTORY);
         janitor::tidy(&hadoop, base.as_deref().map(|b| b.trim_end_matches('/')), id).await;
     }
-    let start_time = found.as_ref().ok().and_then(|report| report.start_time);
-    let address = found.and_then(|report| report_address(&report)).map_err(|failure| match &from_file {
+    let address = async {
+        let found = found?;
+        let address = report_address(&found)?;
+        await_young(&yarn, &found, &address).await?;
+        Ok(address)
+    };
+    let address = address.await.map_err(|failure: Failure| match &from_file {
         Some(file) => failure
             .hint(format!(
                 "the id comes from the properties file {}, which is stale if that session is over",
@@ -209,7 +218,6 @@ pub async fn locate_waiting(
             .hint("delete that file, start a new session, or name another with -Dyarn.application.id=…"),
         None => failure,
     })?;
-    await_young(start_time, &address).await;
     report.info(&format!("Found Web Interface {address} of application '{id}'."));
     Ok(Cluster { address, application: Some(id), assumed: false })
 }
@@ -239,15 +247,25 @@ pub async fn application_address(
 ) -> Result<RestAddress, Failure> {
     let found = application_report(yarn, id).await?;
     let address = report_address(&found)?;
-    await_young(found.start_time, &address).await;
+    await_young(yarn, &found, &address).await?;
     Ok(address)
 }
 
-/// An application may be running in YARN's eyes before its JobManager listens: while it is young that is waited for.
-async fn await_young(start_time: Option<u64>, address: &RestAddress) {
-    if let Some(patience) = young_for(start_time, now_ms()) {
-        let answer = Probe::new(address).within(patience).await;
+/// An application may be running in YARN's eyes before its JobManager listens: while it is young that is waited for, unless it ends.
+async fn await_young(
+    yarn: &ApplicationClient,
+    found: &ApplicationReport,
+    address: &RestAddress,
+) -> Result<(), Failure> {
+    let Some(patience) = young_for(found.start_time, now_ms()) else { return Ok(()) };
+    let (begin, probe) = (Instant::now(), Probe::new(address));
+    loop {
+        let answer = probe.within(LOOK.min(patience)).await;
         tracing::debug!(?answer, %address, "the application is young");
+        if answer != Answer::NotYet || begin.elapsed() >= patience {
+            return Ok(());
+        }
+        report_address(&application_report(yarn, found.id).await?)?;
     }
 }
 
@@ -277,15 +295,17 @@ pub(crate) async fn application_report(
 /// The REST address that a report tells, if the application can be spoken to.
 pub fn report_address(found: &ApplicationReport) -> Result<RestAddress, Failure> {
     let id = found.id;
-    if found.state.is_final() || found.final_status != yarn_api::records::FinalStatus::Undefined {
+    if found.state.is_final() || found.final_status != FinalStatus::Undefined {
         let what = format!(
             "The Yarn application {id} doesn't run anymore. It has previously completed with final status: {} (state {})",
             found.final_status, found.state
         );
-        return Err(Failure::new(what)
-            .of_application(id)
-            .hint("`heddle ps` lists those that run")
-            .hint(format!("`yarn logs -applicationId {id}` shows its logs")));
+        // YARN's diagnostics say why, where it did not end well.
+        let failure = match found.final_status {
+            FinalStatus::Succeeded => Failure::new(what).of_application(id),
+            _ => with_extract(what, found),
+        };
+        return Err(failure.hint("`heddle ps` lists those that run"));
     }
     match (&found.host, found.rpc_port) {
         (Some(host), Some(port)) if found.state == ApplicationState::Running => {
