@@ -31,7 +31,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "reference: the plain run has this scenario with Flink's own client too")
+    text = "reference(extended=False): the plain run has this scenario with Flink's own client too; if extended, only `scripts/test --all`"
+    config.addinivalue_line("markers", text)
     config.addinivalue_line("markers", "heddle_only(why): Flink's own client has no such feature or guarantee")
     config.addinivalue_line("markers", "extended: takes long, or repeats what a cheaper test shows; only `scripts/test --all` has it")
     config.addinivalue_line("markers", "every_hadoop: `scripts/test --matrix` runs it on each release of Hadoop")
@@ -73,11 +74,18 @@ def pytest_runtest_setup(item):
     item.user_properties += what.items()
 
 
+def everything(config):
+    """Whoever asks for scenarios by name gets all that have it."""
+    return config.getoption("--all") or config.option.keyword or config.option.markexpr
+
+
 def pytest_generate_tests(metafunc):
     if "client_kind" not in metafunc.fixturenames:
         return
     chosen = metafunc.config.getoption("--client")
-    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    marks = {mark.name: mark for mark in reversed(list(metafunc.definition.iter_markers()))}
+    if "reference" in marks and marks["reference"].kwargs.get("extended") and not everything(metafunc.config):
+        del marks["reference"]
     kinds = []
     if chosen != "reference":
         kinds.append("heddle")
@@ -90,8 +98,7 @@ def pytest_generate_tests(metafunc):
 @pytest.hookimpl(tryfirst=True)  # before xdist puts the groups into the ids
 def pytest_collection_modifyitems(config, items):
     without = {"heddle_only"} if config.getoption("--client") == "reference" else set()
-    # Whoever asks for a scenario by name gets it.
-    if not (config.getoption("--all") or config.option.keyword or config.option.markexpr):
+    if not everything(config):
         without.add("extended")
     kept = [item for item in items if not any(item.get_closest_marker(mark) for mark in without)]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])

@@ -33,7 +33,7 @@ def check_class_path(work, client, jar, rule):
         assert (f"usrlib/{mine.name}" if rule == "DISABLED" else mine.name) in told.files
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 @pytest.mark.parametrize("rule", ["FIRST", "DISABLED"])
 def test_the_users_jar_on_the_class_path(work, client, jar, rule):
     check_class_path(work, client, jar, rule)
@@ -44,7 +44,7 @@ def test_the_users_jar_among_or_behind_flinks(work, client, jar, rule):
     check_class_path(work, client, jar, rule)
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_a_jar_in_hdfs(work, client, jar):
     """Its name sorts behind `lib/`."""
     path = f"{work.hdfs_dir}/the jobs/z-job.jar"
@@ -58,7 +58,7 @@ def test_a_jar_in_hdfs(work, client, jar):
     assert told.order_of({*system, "z-job.jar"}) == [*system[:-1], "z-job.jar", system[-1]]
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 @pytest.mark.every_hadoop
 def test_everything_around_the_program(work, client, jar):
     """One deployment with all that a user can give along: files, archives, jars, environment, JVM options, arguments."""

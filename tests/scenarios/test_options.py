@@ -40,7 +40,7 @@ def within(value, wanted, share):
     return abs(value - wanted) <= share * wanted
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 @pytest.mark.every_hadoop
 def test_sizes(work, client, jar):
     """Memory and cores of the containers, slots, and what the JVMs have of it."""

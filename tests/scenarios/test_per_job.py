@@ -32,7 +32,7 @@ def test_attached(work, client, jar):
     assert (app["name"], app["applicationType"]) == (work.name, "Apache Flink")
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_with_the_y_options_off_heap_memory_and_an_archive(work, client, jar):
     (work.directory / "archived.txt").write_text("text of an archive\n")
     archive = work.directory / "x.tar.gz"
@@ -56,7 +56,7 @@ def test_with_the_y_options_off_heap_memory_and_an_archive(work, client, jar):
     assert len(left) == 1, "the one that threw has not succeeded"
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_detached_with_tags_and_parallelism(work, client, jar):
     """A streaming job, by Flink 1.x's dialect; then cancelled by the application's id."""
     yarn = ["-m", "yarn-cluster", "-yd", "-yjm", "1024", "-ytm", "1024", "-ynm", work.name, "-ys", "2", "-p", "2"]
@@ -91,7 +91,7 @@ def test_detached_ends_with_its_job(work, client, jar):
     check_gone(work.cluster, result.application, "SUCCEEDED", seconds=60)
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_a_job_that_fails(work, client, jar):
     result = client.per_job(work.name, jar, "FailAtRuntime")
     assert result.code == 1 and "heddle-test: failed at run time" in result.text

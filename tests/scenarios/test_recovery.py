@@ -39,7 +39,7 @@ def run_and_kill(work, client, jar, hdfs_dir, victim_of):
     return session, worker["id"]
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_kill_minus_nine_of_a_taskmanager(work, client, jar, hdfs_dir):
     session, worker = run_and_kill(work, client, jar, hdfs_dir, lambda inside: next(p for p in inside if p.is_jvm))
     log = work.cluster.log_text(session.application, "heddle-am.log" if client.is_heddle else "jobmanager.log")

@@ -44,7 +44,7 @@ def test_stop_with_savepoint_and_run_from_it(session, cluster, jar, hdfs_dir, tm
     client.flink("cancel", *session.target(), job).ok()
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_savepoint_checkpoint_and_dispose(session, cluster, jar, hdfs_dir, tmp_path):
     client = session.client
     job = start_counting(session, cluster, jar, hdfs_dir, tmp_path)

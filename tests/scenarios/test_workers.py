@@ -17,7 +17,7 @@ def slots_used(session):
     return [manager["slotsNumber"] - manager["freeSlots"] for manager in Flink(session.url).taskmanagers()]
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 @pytest.mark.parametrize(("slots", "parallelism", "workers"), [(1, 4, 4), (2, 4, 2)])
 def test_as_many_workers_as_the_parallelism_needs(work, client, jar, slots, parallelism, workers):
     cluster = work.cluster
@@ -48,7 +48,7 @@ def test_idle_workers_go_after_thirty_seconds_by_default(work, client, jar):
     client.run("yarn-session.sh", "-id", result.application, stdin="stop\n").ok()
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_two_jobs_at_once_and_reuse_of_idle_workers(work, client, jar):
     yarn = work.cluster.yarn
     session = client.session("-nm", work.name, "-Dresourcemanager.taskmanager-timeout=120000")
