@@ -103,6 +103,7 @@ def test_a_taskmanager_with_too_much_memory(work, client, jar, mode):
 @pytest.mark.extended
 @pytest.mark.heddle_only("Flink's own client says that the TaskExecutor shuts down")
 @pytest.mark.timeout(1200)
+@pytest.mark.xdist_group("space-cluster")
 def test_a_taskmanager_with_too_much_address_space(checked, jar):
     for mode in ("application", "per-job", "session"):
         check_worker(checked, checked.client(), mode, jar, VIRTUAL)
@@ -138,6 +139,7 @@ def test_a_jobmanager_with_too_much_memory(work, client, jar, mode):
 
 @pytest.mark.extended
 @pytest.mark.timeout(1200)
+@pytest.mark.xdist_group("space-cluster")
 def test_a_jobmanager_with_too_much_address_space(checked, client_kind, jar):
     for mode in ("application", "per-job", "session"):
         check_master(checked, checked.client(client_kind), mode, jar, VIRTUAL)

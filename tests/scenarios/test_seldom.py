@@ -15,7 +15,7 @@ OTHER = {"heddle": "reference", "reference": "heddle"}
 
 def test_none_to_twelve_workers_and_back(work, client, jar):
     yarn = work.cluster.yarn
-    session = client.session("-nm", work.name, "-tm", "720")
+    session = client.session("-nm", work.name)
     job = session.start(jar, "Sleepy", "--seconds", "5", options=["-p", 12])
     yarn.wait_workers(session.application, 12, seconds=150)
     assert job.result(150).code == 0
@@ -81,11 +81,12 @@ def test_a_savepoint_of_the_other_client(work, jar):
 def test_the_datanode_is_lost_during_checkpoints(work, own_cluster, jar):
     """Checkpoints fail while it is away and succeed again; the job goes on."""
     work.cluster = own_cluster
-    session = work.client().session("-nm", work.name, "-Dexecution.checkpointing.tolerable-failed-checkpoints=1000")
+    session = work.client().session("-nm", work.name)
     progress = work.directory / "progress"
     # A state that does not fit into the checkpoint's metadata must go to the DataNode.
     words = ["--checkpoints", f"{own_cluster.fs}{work.hdfs_dir}/checkpoints", "--interval", "500", "--delay", "10", "--progress", f"file://{progress}"]
-    job = session.run(jar, "Counting", *words, options=["-d"]).ok().job
+    tolerant = "-Dexecution.checkpointing.tolerable-failed-checkpoints=1000"
+    job = session.run(jar, "Counting", *words, options=["-d", tolerant]).ok().job
     rest = Flink(session.url)
 
     def counts():
