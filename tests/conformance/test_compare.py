@@ -57,11 +57,11 @@ def test_cases_of_a_row():
 
 
 def test_what_is_a_deployments_own_is_replaced():
-    normal = Normal({"/work/conf": "<conf>", "/work/conf/deep": "<deep>"}, ["vm"], kept="23100-23190 4711")
+    normal = Normal({"/srv/conf": "<conf>", "/srv/conf/deep": "<deep>"}, ["vm"], kept="23100-23190 4711")
     seen = {
         "id": "container_1795875559490_0005_01_000002 of application_1795875559490_0005",
         "job": "job 07c9980e9120b38f6cc724c0e44df884",
-        "place": "/work/conf/deep/a:/work/conf/b",
+        "place": "/srv/conf/deep/a:/srv/conf/b",
         "host": "vm jvm vm-2 akka://vm:4711",
         "rest.port": "38123",
         "blob.server.port": "4711",
