@@ -39,16 +39,22 @@ pub async fn stop_cluster(address: &RestAddress) -> Result<(), Failure> {
     RestClient::new(address, limits).map_err(failed)?.shut_down().await.map_err(failed)
 }
 
-/// A client for a command, and how long the command waits for an operation. Fails if nobody listens.
+/// A client for a command, and how long the command waits for an operation.
+fn client(cluster: &Cluster, configuration: &Configuration) -> Result<(RestClient, Duration), Failure> {
+    let patience = orders::patience(configuration)?;
+    let limits = Limits { call: Limits::default().call.min(patience), ..Limits::default() };
+    let client = RestClient::new(&cluster.address, limits);
+    Ok((client.map_err(|e| e.failure("cannot speak to the JobManager"))?, patience))
+}
+
+/// The same of a cluster that nobody has looked for yet: fails if nobody listens.
 async fn connect(
     cluster: &Cluster,
     configuration: &Configuration,
 ) -> Result<(RestClient, Duration), Failure> {
-    let patience = orders::patience(configuration)?;
+    let connected = client(cluster, configuration)?;
     cluster.reach().await?;
-    let limits = Limits { call: Limits::default().call.min(patience), ..Limits::default() };
-    let client = RestClient::new(&cluster.address, limits);
-    Ok((client.map_err(|e| e.failure("cannot speak to the JobManager"))?, patience))
+    Ok(connected)
 }
 
 /// What a command has come to, for programs.
@@ -137,6 +143,6 @@ pub(crate) async fn run(
     output: &dyn Output,
 ) -> Result<JobId, Failure> {
     let order = orders::cluster_run(options, configuration, context)?;
-    let (client, _) = connect(cluster, configuration).await?;
+    let (client, _) = self::client(cluster, configuration)?;
     run::run(&client, order, cluster, interrupt, output).await
 }
