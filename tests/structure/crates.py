@@ -1,0 +1,48 @@
+"""The crates of the workspace: which there are, and on which others each may depend."""
+
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# From the lowest floor to the highest. A crate depends only on crates of floors below its own, so that what knows
+# about deployments never reaches into what speaks a protocol. A new crate gets its place here.
+FLOORS = [
+    {"hadoop-rpc", "flink-model"},
+    {"hadoop-fs", "yarn-api", "flink-rest", "taskrunner"},
+    {"artifact-store"},
+    {"yarn-client", "app-master"},
+    {"cli"},
+]
+
+# What a crate must not depend on, at any price. `flink-model` decides and computes: it has no I/O.
+FORBIDDEN = {
+    "flink-model": {"tokio", "reqwest", "rustix", "hdfs-native", "tempfile", "rand", "chrono"},
+}
+
+# Crates in which circles of modules are still being untied. This list shrinks; nothing is added to it.
+STILL_WITH_CIRCLES = {"hadoop-rpc", "hadoop-fs", "flink-model", "yarn-client", "app-master"}
+
+
+def members(root=ROOT):
+    """The directories of the workspace's crates."""
+    return [root / name for name in tomllib.loads((root / "Cargo.toml").read_text())["workspace"]["members"]]
+
+
+def dependencies(directory):
+    """What a crate depends on, also to be built and for features that are off; not what only its tests need."""
+    manifest = tomllib.loads((directory / "Cargo.toml").read_text())
+    return set(manifest.get("dependencies", {})) | set(manifest.get("build-dependencies", {}))
+
+
+def wrong_arrows(crates):
+    """What is wrong with the dependencies of crates, given as name -> names it depends on; each as a text."""
+    floor = {name: number for number, names in enumerate(FLOORS) for name in names}
+    wrong = [f"{name} has no floor" for name in sorted(crates) if name not in floor]
+    for name, needs in sorted(crates.items()):
+        for other in sorted(needs):
+            if other in FORBIDDEN.get(name, ()):
+                wrong.append(f"{name} must not depend on {other}")
+            elif name in floor and other in floor and floor[other] >= floor[name]:
+                wrong.append(f"{name} -> {other} does not lead downward")
+    return wrong
