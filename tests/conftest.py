@@ -50,7 +50,7 @@ def pytest_configure(config):
 def pytest_unconfigure(config):
     if getattr(config, "made_clusters", False):
         for suffix in ("", "-own", "-options", "-hadoop", "-fair"):
-            Cluster(os.environ["HEDDLE_TEST_CLUSTER"] + suffix).script("down")
+            Cluster(os.environ["HEDDLE_TEST_CLUSTER"] + suffix).down()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -134,13 +134,13 @@ def newer_flink():
 @pytest.fixture(scope="session")
 def cluster():
     """The cluster that all tests share: nobody stops its daemons."""
-    return Cluster(os.environ["HEDDLE_TEST_CLUSTER"]).up("--heartbeat", "300")
+    return Cluster(os.environ["HEDDLE_TEST_CLUSTER"]).up()
 
 
 @pytest.fixture(scope="session")
 def own_cluster():
     """A cluster whose daemons may be paused and killed; its tests run one after another (`xdist_group`)."""
-    cluster = Cluster(f"{os.environ['HEDDLE_TEST_CLUSTER']}-own").up("--heartbeat", "300")
+    cluster = Cluster(f"{os.environ['HEDDLE_TEST_CLUSTER']}-own").up()
     yield cluster
     if not os.environ.get("HEDDLE_TEST_KEEP"):
         cluster.down()

@@ -38,7 +38,7 @@ def milliseconds(stamp):
 def scheduler_calls(cluster):
     """What ApplicationMasters have asked the ResourceManager so far: allocate calls, bytes in, bytes out."""
     time.sleep(JMX_SECONDS)
-    port = cluster.info["ports"]["rm-scheduler"]
+    port = cluster.ports["rm-scheduler"]
 
     def bean(name):
         return get_json(f"{cluster.yarn.rm}/jmx?qry=Hadoop:service=ResourceManager,name={name}ForPort{port}")["beans"][0]

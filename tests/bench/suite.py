@@ -42,7 +42,7 @@ def run(runs, names, cases, flink_home):
     rounds, legs = [], {}
     wanted = [what for what, (_, its) in VISITS.items() if set(its) & set(cases)]
     # NodeManagers heartbeat once a second, as in production.
-    cluster = Cluster(CLUSTER).up()
+    cluster = Cluster(CLUSTER).up(heartbeat=1000)
     try:
         with tempfile.TemporaryDirectory(prefix="heddle-bench-") as made:
             known, jar = contestants(cluster.fs), job_jar(flink_home, USUAL_FLINK)

@@ -245,7 +245,7 @@ class Deployment:
             client.bin: "<bin>",
             client.flink_home: "<flink>",
             client.distribution: "<heddle>",
-            f"{CACHE.resolve()}/hadoop-{cluster.info['hadoop']}": "<hadoop>",
+            f"{CACHE.resolve()}/hadoop-{cluster.hadoop}": "<hadoop>",
             cluster.conf: "<hadoop-conf>",
             cluster.directory: "<cluster>",
             cluster.fs: "<fs>",

@@ -1,20 +1,22 @@
-"""A pseudo-cluster of `scripts/pseudo-cluster`: its daemons, and YARN and HDFS through their REST interfaces."""
+"""A cluster of daemons under test: YARN, HDFS and Flink through their REST interfaces."""
 
 import json
 import os
-import signal
-import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
-from pathlib import Path
 
+from .hadoop.cluster import PseudoCluster
+from .hadoop.configuration import Options
+from .hadoop.environment import CACHE, ROOT, hadoop_directory, user
 from .waiting import wait_for
 
-ROOT = Path(__file__).resolve().parents[2]
-CACHE = Path(os.environ.get("HEDDLE_CACHE_DIR", ROOT / ".cache"))
+__all__ = ["CACHE", "FINISHED", "HADOOP_VERSION", "ROOT", "Cluster", "Flink", "Hdfs", "Yarn", "get_json", "request"]
+
 FINISHED = ("FINISHED", "FAILED", "KILLED")
 HADOOP_VERSION = os.environ.get("HEDDLE_TEST_HADOOP", "3.3.6")
+# Between heartbeats of a NodeManager, in milliseconds: what waits for YARN waits for these.
+HEARTBEAT = 300
 
 
 def request(url, method="GET", body=None, timeout=20, headers=None):
@@ -31,50 +33,33 @@ def get_json(url):
     return json.loads(request(url))
 
 
-class Cluster:
-    def __init__(self, name):
-        self.name = name
-        self.info = None
+class Cluster(PseudoCluster):
+    """A pseudo-distributed Hadoop, and what YARN and HDFS tell of themselves."""
 
-    def script(self, verb, *options):
-        command = [ROOT / "scripts/pseudo-cluster", verb, "--name", self.name, *options]
-        return subprocess.run(command, capture_output=True, text=True, timeout=300)
-
-    def up(self, *options, hadoop=HADOOP_VERSION):
-        done = self.script("up", "--hadoop", hadoop, *options)
-        assert done.returncode == 0, done.stderr
-        self.info = json.loads(self.script("status", "--json").stdout)
-        self.yarn = Yarn(self.url("rm-http"), [self.url("nm1-http"), self.url("nm2-http")], self.info["user"])
-        self.hdfs = Hdfs(self.url("nn-http"), self.info["user"])
+    def up(self, hadoop=HADOOP_VERSION, heartbeat=HEARTBEAT, **options):
+        """Starts the cluster or what is missing of it; `options` are those of `harness.hadoop.configuration.Options`."""
+        super().up(Options(heartbeat=heartbeat, **options), hadoop)
+        nodes = [self.url(port) for port in self.ports if port.startswith("nm") and port.endswith("-http")]
+        self.yarn = Yarn(self.url("rm-http"), nodes, user())
+        self.hdfs = Hdfs(self.url("nn-http"), user())
         return self
-
-    def down(self):
-        done = self.script("down")
-        assert done.returncode == 0, done.stderr
-
-    def url(self, port):
-        return f"http://localhost:{self.info['ports'][port]}"
-
-    @property
-    def conf(self):
-        return Path(self.info["conf"])
-
-    @property
-    def directory(self):
-        return Path(self.info["directory"])
 
     @property
     def fs(self):
-        return f"hdfs://localhost:{self.info['ports']['nn']}"
+        return f"hdfs://{self.at('nn')}"
+
+    @property
+    def user(self):
+        return user()
 
     @property
     def reference_hadoop_classpath(self):
-        return f"{CACHE.resolve()}/hadoop-{self.info['hadoop']}/lib/*"
+        return f"{hadoop_directory(self.hadoop)}/lib/*"
 
     def signal(self, daemon, number):
         """Pauses (SIGSTOP), resumes (SIGCONT) or kills one daemon; `up` starts it again."""
-        pid = json.loads(self.script("status", "--json").stdout)["daemons"][daemon] if number == signal.SIGKILL else None
-        os.kill(pid or self.info["daemons"][daemon], number)
+        self.load()
+        os.kill(self.pid(daemon), number)
 
     def log_files(self, container, name):
         """Log files called `name` of a container id or of all containers of an application id."""

@@ -6,7 +6,8 @@ import subprocess
 import threading
 from pathlib import Path
 
-from harness.cluster import CACHE, ROOT, Cluster
+from harness.cluster import ROOT, Cluster
+from harness.hadoop.environment import hadoop_directory
 from harness.jars import built
 from harness.waiting import wait_for
 
@@ -25,12 +26,11 @@ def built_crowd():
 
 
 def lone_node(name, settings=()):
-    """A cluster whose only real node has just enough room for one ApplicationMaster. `settings` are `KEY=VALUE` of Hadoop."""
+    """A cluster whose only real node has just enough memory for one ApplicationMaster. `settings` are `KEY=VALUE` of Hadoop."""
     # Hadoop's default, unlike that of the small clusters: without a wait, whoever asks for nodes gets all from the first ones.
-    every = ["yarn.scheduler.capacity.node-locality-delay=40", *settings]
-    more = [word for setting in every for word in ("--set", setting)]
+    every = {"yarn.scheduler.capacity.node-locality-delay": 40} | dict(setting.split("=", 1) for setting in settings)
     # Heartbeats once a second, as in production.
-    cluster = Cluster(name).up("--node-memory", str(REAL_NODE_MB), *more)
+    cluster = Cluster(name).up(heartbeat=1000, node_memory=REAL_NODE_MB, set=every)
     # Asked to end, it says goodbye to the ResourceManager, which then knows at once.
     cluster.signal("nodemanager2", signal.SIGTERM)
     wait_for("one node", lambda: active_nodes(cluster) == 1, 30)
@@ -56,7 +56,7 @@ class Simulator:
 
     def __init__(self, cluster, nodes, memory_mb, log, crowd=None, heartbeat_ms=0):
         self.cluster, self.nodes = cluster, nodes
-        hadoop = CACHE.resolve() / f"hadoop-{cluster.info['hadoop']}"
+        hadoop = hadoop_directory(cluster.hadoop)
         class_path = f"{built('scale', hadoop, hadoop.name, 'nodes.jar')}:{cluster.conf}:{hadoop}/lib/*"
         command = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true", "-cp", class_path]
         command += ["SimulatedNodes", nodes, memory_mb, memory_mb // 1024, heartbeat_ms, *([crowd] if crowd else [])]

@@ -142,9 +142,9 @@ def test_options_of_the_user_win_and_fast_start_is_a_switch(work, made):
 def checked(request, cluster, tmp_path, flink_home):
     """NodeManagers that look at address space. Hadoop 3.3 and later do not, whatever vmem-check-enabled says, unless cgroups enforce nothing."""
     made = Cluster(f"{cluster.name}-vmem")
-    settings = ["yarn.nodemanager.vmem-check-enabled=true", "yarn.nodemanager.resource.memory.enforced=false"]
+    settings = {"yarn.nodemanager.vmem-check-enabled": "true", "yarn.nodemanager.resource.memory.enforced": "false"}
     try:
-        made.up("--heartbeat", "300", *(word for setting in settings for word in ("--set", setting)))
+        made.up(set=settings)
         work = Workspace(made, "heddle", tmp_path, flink_home, label(request))
         yield work
         work.close(getattr(request.node, "failed", True))

@@ -13,7 +13,6 @@ import pytest
 
 from conftest import Workspace, label
 from harness.checks import Before, check_refused
-from harness.cluster import CACHE
 from harness.waiting import wait_for
 
 pytestmark = pytest.mark.xdist_group("own-cluster")
@@ -169,7 +168,7 @@ def test_no_session_named_at_all(work):
 
 def test_a_properties_file_that_is_no_use(work):
     client = work.client()
-    file = client.properties / f".yarn-properties-{work.cluster.info['user']}"
+    file = client.properties / f".yarn-properties-{work.cluster.user}"
     file.write_text("dynamicPropertiesString=\n")
     check_refused(client.flink("list"), file)
 
@@ -183,7 +182,7 @@ SOON = ("-Dflink.yarn.resourcemanager.connect.max-wait.ms=3000", "-Dflink.hadoop
 
 def test_resource_manager_down(work):
     client, cluster = work.client(), work.cluster
-    address = f"localhost:{cluster.info['ports']['rm']}"
+    address = f"{cluster.at('rm')}"
     cluster.signal("resourcemanager", signal.SIGKILL)
     try:
         result = deploy(client, *SOON, seconds=PATIENCE)
@@ -215,8 +214,8 @@ def test_servers_that_come_back(work):
         reads = client.start("heddle", "ps", "-Dflink.yarn.resourcemanager.connect.max-wait.ms=100000")
         deploys = client.start("yarn-session.sh", "-d", "-jm", "1024", "-tm", "1024", "-nm", work.name)
         for running, seconds in ((reads, 100), (deploys, 120)):
-            running.wait_text(rf"the ResourceManager at localhost:{cluster.info['ports']['rm']} .*; waiting for it, for up to {seconds} s")
-        deploys.wait_text(rf"the NameNode at localhost:{cluster.info['ports']['nn']} .*; waiting for it, for up to 120 s")
+            running.wait_text(rf"the ResourceManager at {cluster.at('rm')} .*; waiting for it, for up to {seconds} s")
+        deploys.wait_text(rf"the NameNode at {cluster.at('nn')} .*; waiting for it, for up to 120 s")
     finally:
         cluster.up()
     assert reads.result().code == 0
@@ -241,7 +240,7 @@ def test_resource_manager_mute(work):
         result = deploy(client, *SOON, seconds=PATIENCE)
     finally:
         cluster.signal("resourcemanager", signal.SIGCONT)
-    check_refused(result, "ResourceManager", f"localhost:{cluster.info['ports']['rm']}")
+    check_refused(result, "ResourceManager", f"{cluster.at('rm')}")
 
 
 def test_name_node_down(work):
@@ -252,7 +251,7 @@ def test_name_node_down(work):
         result = deploy(client, *SOON, seconds=PATIENCE)
     finally:
         cluster.up()
-    check_refused(result, "NameNode", f"localhost:{cluster.info['ports']['nn']}")
+    check_refused(result, "NameNode", f"{cluster.at('nn')}")
     assert {app["id"] for app in cluster.yarn.apps()} == before
 
 
@@ -264,12 +263,12 @@ def test_name_node_mute(work):
         result = deploy(client, *SOON, seconds=PATIENCE)
     finally:
         cluster.signal("namenode", signal.SIGCONT)
-    check_refused(result, "NameNode", f"localhost:{cluster.info['ports']['nn']}")
+    check_refused(result, "NameNode", f"{cluster.at('nn')}")
     assert {app["id"] for app in cluster.yarn.apps()} == before
 
 
 def safe_mode(cluster, switch):
-    command = ["java", "-cp", f"{cluster.conf}:{CACHE}/hadoop-{cluster.info['hadoop']}/lib/*"]
+    command = ["java", "-cp", f"{cluster.conf}:{cluster.reference_hadoop_classpath}"]
     subprocess.run([*command, "org.apache.hadoop.hdfs.tools.DFSAdmin", "-safemode", switch], check=True, capture_output=True)
 
 

@@ -42,7 +42,7 @@ def place(request):
         return
     cluster = Cluster(f"{os.environ['HEDDLE_TEST_CLUSTER']}-hadoop")
     try:
-        yield Place(flink, hadoop, cluster.up("--heartbeat", "300", hadoop=hadoop))
+        yield Place(flink, hadoop, cluster.up(hadoop))
     finally:
         cluster.down()
 

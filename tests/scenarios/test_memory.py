@@ -276,7 +276,7 @@ def test_the_fair_scheduler_grants_what_was_announced(request, cluster, tmp_path
     scheduler = "org.apache.hadoop.yarn.server.resourcemanager.scheduler.fair.FairScheduler"
     keys = {"yarn.resourcemanager.scheduler.class": scheduler, "yarn.resource-types.memory-mb.increment-allocation": 300}
     try:
-        fair.up("--heartbeat", "300", *(word for key, value in keys.items() for word in ("--set", f"{key}={value}")))
+        fair.up(set=keys)
         work = Workspace(fair, "heddle", tmp_path, flink_home, label(request))
         # The scheduler takes a queue by the user's name otherwise, which for the user root is none.
         check_running(work, work.client(), jar, "-qu", "root.sizes", granted=1500)

@@ -38,9 +38,9 @@ SESSION = ("-Dresourcemanager.taskmanager-timeout=120000", "-Dyarn.application-a
 def checked(request, cluster, tmp_path, flink_home, client_kind):
     """A cluster that also looks at address space, generously: a JVM has a few GB of it without using any."""
     made = Cluster(f"{cluster.name}-space")
-    settings = ["yarn.nodemanager.vmem-check-enabled=true", "yarn.nodemanager.vmem-pmem-ratio=16"]
+    settings = {"yarn.nodemanager.vmem-check-enabled": "true", "yarn.nodemanager.vmem-pmem-ratio": 16}
     try:
-        made.up("--heartbeat", "300", *(word for setting in settings for word in ("--set", setting)))
+        made.up(set=settings)
         work = Workspace(made, client_kind, tmp_path, flink_home, label(request))
         yield work
         work.close(getattr(request.node, "failed", True))

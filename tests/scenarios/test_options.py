@@ -21,10 +21,13 @@ def options_cluster(cluster):
     """A cluster with what the shared one has not: priorities, a node label, a kind of resource, access rights."""
     made = Cluster(f"{cluster.name}-options")
     # Only this user administers applications and queues.
-    rights = ["yarn.acl.enable=true", "yarn.admin.acl=root", "yarn.scheduler.capacity.root.acl_administer_queue=root"]
-    settings = ["yarn.cluster.max-application-priority=10", *rights]
-    options = [word for setting in settings for word in ("--set", setting)]
-    yield made.up("--heartbeat", "300", "--node-label", "fast", "--resource-type", "yarn.io/gpu=2", *options)
+    settings = {
+        "yarn.acl.enable": "true",
+        "yarn.admin.acl": "root",
+        "yarn.scheduler.capacity.root.acl_administer_queue": "root",
+        "yarn.cluster.max-application-priority": 10,
+    }
+    yield made.up(node_label="fast", resource_types={"yarn.io/gpu": 2}, set=settings)
     if not os.environ.get("HEDDLE_TEST_KEEP"):
         made.down()
 
@@ -210,4 +213,4 @@ def test_in_the_other_modes(work, client, jar, mode):
     assert {"one", "two"} <= set(app["applicationTags"].split(","))
     # As the NodeManager makes it of the variables that the container has.
     said = told_by_task(work.cluster, result.application).environment["TEST_WORKER"]
-    assert said == f"it's {work.cluster.info['user']}"
+    assert said == f"it's {work.cluster.user}"

@@ -126,7 +126,7 @@ def test_kill_and_ps(work, client):
     said = client.run("heddle", "kill", session.application).ok().out
     assert f"Killed {session.application}: it was RUNNING and is KILLED now." in said
     assert work.cluster.yarn.app(session.application)["state"] == "KILLED"
-    assert not (client.properties / f".yarn-properties-{work.cluster.info['user']}").exists()
+    assert not (client.properties / f".yarn-properties-{work.cluster.user}").exists()
     [line] = [line for line in client.run("heddle", "ps", "--all").ok().out.splitlines() if session.application in line]
     assert "KILLED" in line and "killed by `heddle kill`" in line
 

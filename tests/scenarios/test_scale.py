@@ -20,7 +20,7 @@ def simulated(tmp_path):
     crowd = built_crowd()
     with contextlib.ExitStack() as ended:
         name = f"{os.environ['HEDDLE_TEST_CLUSTER']}-scale"
-        ended.callback(Cluster(name).script, "down")
+        ended.callback(Cluster(name).down)
         made = lone_node(name)
         simulator = Simulator(made, NODES, 8192, tmp_path / "simulator.log", crowd)
         ended.callback(simulator.close)

@@ -95,7 +95,7 @@ def test_the_datanode_is_lost_during_checkpoints(work, own_cluster, jar):
     wait_for("checkpoints", lambda: counts()["completed"] > 2, 90)
     own_cluster.signal("datanode", signal.SIGKILL)
     wait_for("a failed checkpoint", lambda: counts()["failed"] > 0, 150)
-    own_cluster.up("--heartbeat", "300")
+    own_cluster.up()
     completed = counts()["completed"]
     wait_for("checkpoints again", lambda: counts()["completed"] > completed + 1, 150)
     assert rest.jobs()[job] == "RUNNING"

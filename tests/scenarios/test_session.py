@@ -30,7 +30,7 @@ def test_name_type_queue_and_tracking_url(work, client):
     assert Flink(result.url).get("overview")["taskmanagers"] == 0, "no worker before there is a job"
     assert work.cluster.yarn.workers(result.application) == []
 
-    written = (client.properties / f".yarn-properties-{work.cluster.info['user']}").read_text()
+    written = (client.properties / f".yarn-properties-{work.cluster.user}").read_text()
     assert re.search(rf"^applicationID\s*=\s*{result.application}$", written, re.MULTILINE)
 
     client.run("yarn-session.sh", "-id", result.application, stdin="stop\n").ok()

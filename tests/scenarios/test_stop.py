@@ -33,7 +33,7 @@ def test_attached_prompt(work, client, word):
     running.type(f"{word}\n")
     assert running.result(60).code == 0
     check_gone(work.cluster, application, "SUCCEEDED")
-    assert not (client.properties / f".yarn-properties-{work.cluster.info['user']}").exists()
+    assert not (client.properties / f".yarn-properties-{work.cluster.user}").exists()
 
 
 @pytest.mark.heddle_only("its client hangs in its shutdown hook now and then")

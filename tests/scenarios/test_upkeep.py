@@ -18,7 +18,7 @@ def test_ps(work, jar):
     Flink(session.url).wait_job(job, "RUNNING")
     [line] = [line for line in heddle.run("heddle", "ps").ok().out.splitlines() if session.application in line]
     by = "heddle" if client.is_heddle else "flink"
-    for word in (work.name, f" {by} ", work.cluster.info["user"], "default", "RUNNING", "1 RUNNING", session.url):
+    for word in (work.name, f" {by} ", work.cluster.user, "default", "RUNNING", "1 RUNNING", session.url):
         assert word in line, line
     listed = json.loads(heddle.run("heddle", "ps", "--output", "json").ok().out)
     [mine] = [app for app in listed if session.application in app.values()]

@@ -1,0 +1,124 @@
+"""The pseudo-distributed Hadoop as far as it can be tested without starting it."""
+
+import subprocess
+import xml.etree.ElementTree
+
+import pytest
+
+from harness.hadoop import cli, pids
+from harness.hadoop.cluster import PseudoCluster
+from harness.hadoop.configuration import PORTS, Options, Sites, free_ports
+from harness.hadoop.environment import Failure
+
+
+def created(directory, name="one", **options):
+    made = PseudoCluster(name, directory)
+    made.create("3.3.6", Options(**options))
+    made.write_configuration()
+    return made
+
+
+def read(file):
+    return {p.findtext("name"): p.findtext("value") for p in xml.etree.ElementTree.parse(file).getroot()}
+
+
+def test_a_name_is_no_path(tmp_path):
+    for name in ("", "a/b", "..", ".hidden"):
+        with pytest.raises(Failure, match="cannot be the name"):
+            PseudoCluster(name, tmp_path)
+
+
+def test_what_was_created_is_found_again(tmp_path):
+    made = created(tmp_path, node_memory=4096, set={"a.b": "c"})
+    found = PseudoCluster("one", tmp_path)
+    assert found.load()
+    assert (found.hadoop, found.ports, found.options) == ("3.3.6", made.ports, Options(node_memory=4096, set={"a.b": "c"}))
+    assert found.problems()[0] == "namenode is not running"
+    assert not PseudoCluster("two", tmp_path).load()
+
+
+def test_two_clusters_share_no_port(tmp_path):
+    ports = [*created(tmp_path).ports.values(), *created(tmp_path, "two").ports.values()]
+    assert len(set(ports)) == 32
+    assert set(ports) <= set(PORTS)
+
+
+def test_no_port_is_left(tmp_path):
+    with pytest.raises(Failure, match="no free ports"):
+        free_ports(len(PORTS) + 1, tmp_path)
+
+
+def test_clients_have_less_than_daemons(tmp_path):
+    made = created(tmp_path)
+    client = read(made.conf / "yarn-site.xml")
+    assert client["yarn.resourcemanager.address"] == f"localhost:{made.ports['rm']}"
+    assert not any(key.startswith("yarn.nodemanager.local-dirs") for key in client)
+    first, second = (read(made.directory / f"daemons/nodemanager{n}/yarn-site.xml") for n in (1, 2))
+    assert client.items() <= first.items()
+    assert first["yarn.nodemanager.address"] != second["yarn.nodemanager.address"]
+    assert first["yarn.nodemanager.local-dirs"] == f"{made.directory}/nodemanager1/local"
+    assert not (made.conf / "capacity-scheduler.xml").exists()
+    assert not (made.conf / "resource-types.xml").exists()
+
+
+def test_a_setting_of_the_user_wins_in_its_file(tmp_path):
+    keys = {
+        "fs.trash.interval": "5",
+        "dfs.replication": "2",
+        "yarn.nodemanager.vmem-check-enabled": "true",
+        "yarn.scheduler.capacity.node-locality-delay": "40",
+    }
+    made = created(tmp_path, set=keys)
+    daemon = made.directory / "daemons/resourcemanager"
+    assert read(made.conf / "core-site.xml")["fs.trash.interval"] == "5"
+    assert read(made.conf / "hdfs-site.xml")["dfs.replication"] == "2"
+    assert read(made.conf / "yarn-site.xml")["yarn.nodemanager.vmem-check-enabled"] == "true"
+    assert read(daemon / "yarn-site.xml")["yarn.nodemanager.vmem-check-enabled"] == "true"
+    assert read(daemon / "capacity-scheduler.xml")["yarn.scheduler.capacity.node-locality-delay"] == "40"
+
+
+def test_a_label_and_a_resource_type(tmp_path):
+    made = created(tmp_path, node_label="fast", resource_types={"yarn.io/gpu": "2"})
+    assert read(made.conf / "yarn-site.xml")["yarn.node-labels.enabled"] == "true"
+    assert read(made.conf / "resource-types.xml") == {"yarn.resource-types": "yarn.io/gpu"}
+    node, master = (made.directory / "daemons" / name for name in ("nodemanager1", "resourcemanager"))
+    assert read(node / "node-resources.xml") == {"yarn.nodemanager.resource-type.yarn.io/gpu": "2"}
+    assert not (master / "node-resources.xml").exists()
+    scheduler = read(master / "capacity-scheduler.xml")
+    assert scheduler["yarn.scheduler.capacity.root.default.accessible-node-labels.fast.capacity"] == "60"
+
+
+def test_values_are_escaped(tmp_path):
+    Sites(core={"a": "<&>"}).write(tmp_path)
+    assert read(tmp_path / "core-site.xml") == {"a": "<&>"}
+
+
+def test_a_process_is_told_from_its_successor():
+    child = subprocess.Popen(["sleep", "60"])
+    recorded = pids.record(child.pid)
+    assert pids.alive(recorded)
+    assert not pids.alive(recorded | {"start": recorded["start"] - 1})
+    pids.kill([recorded | {"start": recorded["start"] - 1}])
+    assert pids.alive(recorded)
+    pids.stop([recorded], 5)
+    assert not pids.alive(recorded)
+    child.wait()
+    assert not pids.alive(pids.record(child.pid))
+
+
+def test_the_command_line():
+    words = ["up", "--name", "x", "--heartbeat", "300", "--resource-type", "a=1", "--set", "k=v=w", "--log-aggregation"]
+    arguments = cli.parser().parse_args(words)
+    wanted = Options(heartbeat=300, log_aggregation=True, resource_types={"a": "1"}, set={"k": "v=w"})
+    assert cli.options(arguments) == wanted
+
+
+def test_options_of_another_version_are_left_out():
+    assert Options.of({"heartbeat": 5, "unheard-of": 1}) == Options(heartbeat=5)
+
+
+def test_no_such_cluster(tmp_path):
+    absent = PseudoCluster("absent", tmp_path)
+    assert cli.status(absent) == {"name": "absent", "ready": False, "problems": ["no cluster `absent`"], "daemons": {}}
+    with pytest.raises(Failure, match="there is no cluster"):
+        cli.exports(absent, "1.20.5")
