@@ -10,20 +10,18 @@ use tokio::time::{sleep, timeout};
 use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, ApplicationReport};
 
-use crate::client_failure;
+use crate::application::with_extract;
 use crate::client_process::{Jvm, JvmEnd};
 use crate::context::Context;
-use crate::deploy::with_extract;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::follow;
 use crate::hadoop::Hadoop;
 use crate::interrupt::{Cause, Interrupt};
 use crate::patience::Wait;
 use crate::report::Report;
-use crate::rest::losses;
 use crate::target::Cluster;
-use crate::timing::{self, Timing};
+use crate::timing::Timing;
+use crate::{client_failure, follow, memory_kills, timing};
 
 /// Between two looks at the application.
 const LOOK: Duration = Duration::from_secs(3);
@@ -145,7 +143,7 @@ pub(crate) async fn run(
         None => {
             // Of a per-job cluster the ApplicationMaster itself tells.
             if cluster.application.is_some()
-                && let Some(why) = losses::explain(&cluster.address, &ended.end.errors).await
+                && let Some(why) = memory_kills::explain(&cluster.address, &ended.end.errors).await
             {
                 report.warn(&why);
             }

@@ -6,6 +6,7 @@ use std::fmt;
 use hadoop_fs::{FsError, FsErrorKind};
 use hadoop_rpc::{ErrorKind, RemoteKind, Retry, RpcError};
 use serde_json::{Value, json};
+use yarn_api::YarnError;
 use yarn_api::records::ApplicationId;
 
 use crate::exit::Exit;
@@ -50,7 +51,7 @@ impl Failure {
 
     /// The command was given up for `cause`; `what` says what that leaves.
     pub fn interrupted(cause: Cause, what: impl fmt::Display) -> Self {
-        Self::new(format!("{cause}: {what}")).with_exit(cause.exit())
+        Self::new(format!("{cause}: {what}")).with_exit(cause.into())
     }
 
     /// `what` could not be done because of `cause`.
@@ -244,6 +245,22 @@ fn fs_hint(error: &FsError) -> Option<&'static str> {
         FsErrorKind::Unsupported => "the file system of yarn.staging-directory or fs.defaultFS must be HDFS",
         _ => return None,
     })
+}
+
+/// What the user is told when YARN did not do its part.
+pub fn yarn_failure(error: &YarnError) -> Failure {
+    let text = match error.rpc() {
+        Some(rpc) if rpc.remote().is_none() => format!("the ResourceManager does not answer: {error}"),
+        _ => error.to_string(),
+    };
+    let mut failure = Failure::new(text);
+    if let Some(rpc) = error.rpc() {
+        failure = failure.with_rpc_hints(rpc);
+        if rpc.is_unreachable() && rpc.address().starts_with("0.0.0.0") {
+            failure = failure.hint("the Hadoop configuration that was found names no ResourceManager (yarn.resourcemanager.address)");
+        }
+    }
+    failure
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
 
-use crate::interrupt::Signal;
+use crate::interrupt::{Cause, Signal};
 
 /// The end of a command, for the shell that called it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,16 @@ impl Exit {
             Self::ClosedPipe => 141,
             Self::Interrupted(signal) => 128 + signal.number(),
             Self::Jvm(code) => code,
+        }
+    }
+}
+
+impl From<Cause> for Exit {
+    /// What a command ends with that was given up for this cause.
+    fn from(cause: Cause) -> Self {
+        match cause {
+            Cause::Signal(signal) => Self::Interrupted(signal),
+            Cause::MainEnded(code) => Self::Jvm(code),
         }
     }
 }

@@ -7,14 +7,14 @@ use flink_model::spec::ClusterMode;
 use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, ApplicationReport, FinalStatus};
 
-use crate::deploy::with_extract;
+use crate::application::with_extract;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::interrupt::{Cause, Interrupt};
-use crate::patience::Patience;
 use crate::report::Output;
-use crate::rest::{Limits, RestClient};
-use crate::target::{Cluster, RestAddress};
+use crate::report_poll::ReportPoll;
+use crate::rest::{Limits, RestAddress, RestClient};
+use crate::target::Cluster;
 
 const POLL: Duration = Duration::from_millis(500);
 /// Bound of a question to the JobManager, which may be ending.
@@ -92,7 +92,7 @@ async fn end(
     id: ApplicationId,
     output: &dyn Output,
 ) -> Result<ApplicationReport, Failure> {
-    let mut patience = Patience::new(SILENCE);
+    let mut patience = ReportPoll::new(SILENCE);
     loop {
         if let Some(found) = patience.report(yarn, id, output).await?
             && found.state.is_final()

@@ -7,12 +7,12 @@ use flink_model::config::Configuration;
 use flink_model::options;
 use hadoop_fs::{FsError, Patience, Storage};
 use hadoop_rpc::{ClientOptions, Defaults, HadoopConf, Lookup, RetryPolicy, TimeUnit, UserIdentity};
-use yarn_api::{ApplicationClient, RmService, YarnError, resource_managers};
+use yarn_api::{ApplicationClient, RmService, resource_managers};
 
+use crate::configuration::text;
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{Failure, yarn_failure};
 use crate::patience::{Wait, Waits};
-use crate::target::text;
 use crate::variables;
 
 /// Longest pause between two tries, where the configuration says nothing.
@@ -150,20 +150,4 @@ fn not_found(conf: &HadoopConf) -> Failure {
         "no Hadoop configuration (core-site.xml, hdfs-site.xml, yarn-site.xml) found; looked in: {places}"
     ))
     .hint("set HADOOP_CONF_DIR to the directory that holds the cluster's core-site.xml and yarn-site.xml")
-}
-
-/// What the user is told when YARN did not do its part.
-pub fn yarn_failure(error: &YarnError) -> Failure {
-    let text = match error.rpc() {
-        Some(rpc) if rpc.remote().is_none() => format!("the ResourceManager does not answer: {error}"),
-        _ => error.to_string(),
-    };
-    let mut failure = Failure::new(text);
-    if let Some(rpc) = error.rpc() {
-        failure = failure.with_rpc_hints(rpc);
-        if rpc.is_unreachable() && rpc.address().starts_with("0.0.0.0") {
-            failure = failure.hint("the Hadoop configuration that was found names no ResourceManager (yarn.resourcemanager.address)");
-        }
-    }
-    failure
 }

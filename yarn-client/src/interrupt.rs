@@ -5,8 +5,6 @@ use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::exit::Exit;
-
 /// A signal that asks a process to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
@@ -48,16 +46,6 @@ pub enum Cause {
     Signal(Signal),
     /// The JVM with the user's `main()` has ended with this code, and no job was submitted.
     MainEnded(u8),
-}
-
-impl Cause {
-    /// What a command ends with that was given up for this.
-    pub fn exit(self) -> Exit {
-        match self {
-            Self::Signal(signal) => Exit::Interrupted(signal),
-            Self::MainEnded(code) => Exit::Jvm(code),
-        }
-    }
 }
 
 impl fmt::Display for Cause {
@@ -121,12 +109,13 @@ pub(crate) fn ignored(status: &str) -> Vec<Signal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit::Exit;
 
     #[test]
     fn each_signal_has_the_exit_code_of_a_shell() {
-        let codes = Signal::ALL.map(|signal| Cause::Signal(signal).exit().code());
+        let codes = Signal::ALL.map(|signal| Exit::from(Cause::Signal(signal)).code());
         assert_eq!(codes, [129, 130, 143]);
-        assert_eq!(Cause::MainEnded(3).exit().code(), 3);
+        assert_eq!(Exit::from(Cause::MainEnded(3)).code(), 3);
     }
 
     #[tokio::test]

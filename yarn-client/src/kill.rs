@@ -6,11 +6,13 @@ use serde::Serialize;
 use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, ApplicationReport, FinalStatus};
 
+use crate::application::application_report;
+use crate::configuration::text;
 use crate::context::Context;
-use crate::error::Failure;
-use crate::hadoop::{Hadoop, yarn_failure};
-use crate::target::{application_report, properties_file, text};
-use crate::{janitor, properties, session};
+use crate::error::{Failure, yarn_failure};
+use crate::hadoop::Hadoop;
+use crate::target::properties_file;
+use crate::{leftovers, properties, session};
 
 /// What has become of an application. The field names are those of `--output json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,7 +68,7 @@ pub async fn kill(
     session::kill(yarn, id, "killed by `heddle kill`").await?;
     properties::remove(&properties_file(configuration, context), id);
     let base = text(configuration, &options::STAGING_DIRECTORY);
-    let tidy = janitor::tidy(hadoop, base.as_deref().map(|base| base.trim_end_matches('/')), id);
+    let tidy = leftovers::tidy(hadoop, base.as_deref().map(|base| base.trim_end_matches('/')), id);
     let (after, ()) = tokio::join!(yarn.application_report(id), tidy);
     let mut after = after.map_err(|e| yarn_failure(&e))?;
     if after.final_status == FinalStatus::Undefined {

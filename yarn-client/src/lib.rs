@@ -3,12 +3,16 @@
 //! As a library it keeps no process-wide state: surroundings come in as a [`context::Context`], progress goes out to a
 //! [`report::Report`], and many deployments with different configurations can run in one process.
 
+pub mod application;
 pub mod cli;
 mod client_archive;
 mod client_failure;
 mod client_process;
 mod client_run;
+mod cluster_timing;
+mod configuration;
 pub mod context;
+mod control;
 pub mod deploy;
 pub mod diagnostics;
 pub mod error;
@@ -19,19 +23,21 @@ pub mod fs;
 pub mod gc;
 pub mod hadoop;
 pub mod interrupt;
-mod janitor;
 pub mod jar;
 mod java;
 pub mod kill;
+mod leftovers;
 pub mod memory;
+mod memory_kills;
+mod paths;
 pub mod patience;
 mod per_job;
-mod program;
 pub mod properties;
 pub mod ps;
 pub mod query;
 mod reach;
 pub mod report;
+mod report_poll;
 pub mod rest;
 pub mod run;
 pub mod session;

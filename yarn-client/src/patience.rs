@@ -3,16 +3,10 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hadoop_fs::FsError;
-use hadoop_rpc::{HadoopConf, Retry, RpcError, TimeUnit};
-use yarn_api::ApplicationClient;
-use yarn_api::records::{ApplicationId, ApplicationReport};
-
-use crate::error::Failure;
-use crate::hadoop::yarn_failure;
-use crate::report::Report;
+use hadoop_rpc::{HadoopConf, RpcError, TimeUnit};
 
 /// What a command is about to do, by which it has more or less time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,48 +138,6 @@ impl Waits {
         let server =
             server.strip_prefix("NameNode ").map_or(server.to_owned(), |at| format!("NameNode at {at}"));
         self.tell(&server, error.detail(), within);
-    }
-}
-
-/// How often a silence is mentioned.
-const REMIND: Duration = Duration::from_secs(30);
-
-/// How long a ResourceManager may be silent: one that fails over or starts anew takes its applications with it.
-#[derive(Debug)]
-pub(crate) struct Patience {
-    silence: Duration,
-    heard: Instant,
-    warned: Option<Instant>,
-}
-
-impl Patience {
-    /// Gives a ResourceManager up that is silent for this long.
-    pub(crate) fn new(silence: Duration) -> Self {
-        Self { silence, heard: Instant::now(), warned: None }
-    }
-
-    /// The application's report; none if there was no answer and it is too early to give up.
-    pub(crate) async fn report(
-        &mut self,
-        yarn: &ApplicationClient,
-        id: ApplicationId,
-        report: &(impl Report + ?Sized),
-    ) -> Result<Option<ApplicationReport>, Failure> {
-        match yarn.application_report(id).await {
-            Ok(found) => {
-                self.heard = Instant::now();
-                self.warned = None;
-                Ok(Some(found))
-            }
-            Err(e) if e.retry() != Retry::No && self.heard.elapsed() < self.silence => {
-                if self.warned.is_none_or(|at| at.elapsed() >= REMIND) {
-                    self.warned = Some(Instant::now());
-                    report.warn(&format!("{}; still waiting", yarn_failure(&e)));
-                }
-                Ok(None)
-            }
-            Err(e) => Err(yarn_failure(&e)),
-        }
     }
 }
 

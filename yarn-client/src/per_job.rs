@@ -11,21 +11,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flink_model::spec::ClusterMode;
-use taskrunner::submission::{ADDRESS_KEY, Attendance, SubmissionError};
+use taskrunner::submission::{Attendance, SubmissionError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use yarn_api::records::ApplicationId;
 
 use crate::client_process::{Jvm, JvmEnd};
-use crate::deploy::{self, Deployment, Order};
+use crate::control::control_address;
+use crate::deploy::{Deployment, Order};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::interrupt::{Cause, Interrupt};
 use crate::report::Report;
-use crate::rest::{JobStatus, Limits, RestClient};
-use crate::target::RestAddress;
-use crate::timing::{self, Jobs};
-use crate::{client_failure, client_run, follow};
+use crate::rest::{JobStatus, Limits, RestAddress, RestClient};
+use crate::timing::Jobs;
+use crate::{client_failure, client_run, cluster_timing, deploy, follow, timing};
 
 /// Pause after a connection that could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -140,7 +140,7 @@ pub(crate) async fn run(
     let ended = if program.timed {
         let ended = Jobs::new(&address, &deployment.timing, timing::CLIENT).during(work).await;
         // As long as the ApplicationMaster has not heard of the end it is there, and so is the JobManager.
-        timing::complete(&deployment).await;
+        cluster_timing::complete(&deployment).await;
         ended?
     } else {
         work.await?
@@ -292,23 +292,6 @@ async fn attend(deployment: &Deployment, address: &RestAddress) -> Result<Attend
             done => return done,
         }
     }
-}
-
-/// Where the ApplicationMaster of the JobManager at `address` listens.
-pub(crate) async fn control_address(address: &RestAddress) -> Result<String, Failure> {
-    let client = RestClient::new(address, Limits::default());
-    let config = match client {
-        Ok(client) => client.job_manager_config().await,
-        Err(e) => Err(e),
-    };
-    let config = config
-        .map_err(|e| e.failure(format!("cannot ask the JobManager at {address} for its configuration")))?;
-    let found = config.into_iter().find(|entry| entry.key == ADDRESS_KEY);
-    found.map(|entry| entry.value).ok_or_else(|| {
-        Failure::new(format!(
-            "the JobManager at {address} does not tell the address of its ApplicationMaster"
-        ))
-    })
 }
 
 fn attendance_failure(error: &SubmissionError) -> Failure {

@@ -7,13 +7,11 @@ use futures::StreamExt;
 use serde::Serialize;
 use yarn_api::records::{ApplicationFilter, ApplicationId, ApplicationReport, ApplicationState, FinalStatus};
 
-use crate::deploy::SUBMISSION_TAG;
-use crate::diagnostics;
-use crate::error::Failure;
-use crate::hadoop::{Hadoop, yarn_failure};
+use crate::application::{SUBMISSION_TAG, application_report, report_address};
+use crate::error::{Failure, yarn_failure};
+use crate::hadoop::Hadoop;
 use crate::rest::{JobSummary, Limits, RestClient};
-use crate::table;
-use crate::target::{application_report, report_address};
+use crate::{diagnostics, table};
 
 /// Type of Flink's applications in YARN, unless the user gives them another.
 const FLINK_TYPE: &str = "Apache Flink";

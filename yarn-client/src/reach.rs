@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
 use crate::error::Failure;
-use crate::rest::{Limits, RestClient, RestError};
-use crate::target::{Cluster, RestAddress};
+use crate::rest::{Limits, RestAddress, RestClient, RestError};
+use crate::target::Cluster;
 
 /// For a connection. A machine that is there answers in milliseconds.
 const CONNECT: Duration = Duration::from_secs(5);

@@ -11,14 +11,15 @@ use std::process::Command;
 
 use flink_model::options;
 
-use crate::client_archive;
+use crate::configuration::text;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::java::Java;
 use crate::report::Report;
+use crate::rest::RestAddress;
 use crate::setup::Setup;
-use crate::target::{RestAddress, leading_to, text};
-use crate::variables;
+use crate::target::leading_to;
+use crate::{client_archive, variables};
 
 /// The HDFS for Flink's client, where it has none of Hadoop's own.
 pub(crate) const FILE_SYSTEM: &str = "flink-client-fs.jar";

@@ -9,14 +9,12 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, ApplicationReport, ApplicationState, FinalStatus};
 
-use crate::deploy::with_extract;
-use crate::error::Failure;
-use crate::hadoop::yarn_failure;
+use crate::application::{report_address, with_extract};
+use crate::error::{Failure, yarn_failure};
 use crate::interrupt::{Cause, Interrupt};
-use crate::properties;
 use crate::report::Report;
-use crate::rest;
-use crate::target::{RestAddress, report_address};
+use crate::rest::RestAddress;
+use crate::{properties, rest};
 
 const POLL: Duration = Duration::from_secs(1);
 /// Until a terminal is read again after the end of its input: one that is gone for good has nothing but ends.

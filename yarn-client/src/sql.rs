@@ -15,15 +15,17 @@ use flink_model::options;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::configuration::text;
 use crate::context::{Context, FlinkHome};
-use crate::deploy::{Program, is_remote, without_scheme};
+use crate::deploy::Program;
 use crate::error::Failure;
-use crate::fetch;
+use crate::paths::{is_remote, without_scheme};
 use crate::report::Report;
+use crate::rest::RestAddress;
 use crate::run::{FILE_SYSTEM, file_system_helper};
 use crate::setup::Setup;
-use crate::target::{self, RestAddress, Target, text};
-use crate::variables;
+use crate::target::Target;
+use crate::{fetch, target, variables};
 
 /// Runs a SQL script as an application's program.
 const SQL_DRIVER: &str = "org.apache.flink.table.runtime.application.SqlDriver";

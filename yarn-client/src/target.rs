@@ -5,21 +5,19 @@ use std::time::{Duration, Instant};
 
 use flink_model::config::{Configuration, Origin};
 use flink_model::options;
-use hadoop_rpc::RemoteKind;
 use yarn_api::ApplicationClient;
-use yarn_api::records::{ApplicationId, ApplicationReport, ApplicationState, FinalStatus};
+use yarn_api::records::{ApplicationId, ApplicationReport};
 
+use crate::application::{application_report, parse_id, report_address};
+use crate::configuration::text;
 use crate::context::Context;
-use crate::deploy::with_extract;
 use crate::error::Failure;
-use crate::hadoop::{Hadoop, yarn_failure};
-use crate::janitor;
+use crate::hadoop::Hadoop;
 use crate::patience::Wait;
-use crate::properties;
 use crate::report::Report;
-use crate::rest::{Answer, Probe};
+use crate::rest::{Answer, Probe, RestAddress, bracketed};
 use crate::staging::now_ms;
-use crate::unserved;
+use crate::{leftovers, properties, unserved};
 
 /// An application that was started longer ago has a JobManager that listens, or will never have one.
 const YOUNG: Duration = Duration::from_secs(60);
@@ -31,21 +29,6 @@ const LOOK: Duration = Duration::from_secs(2);
 pub(crate) const ON_YARN: &str = "yarn-cluster";
 /// The target that is a JobManager at a known address.
 const REMOTE: &str = "remote";
-
-/// Address of a JobManager's REST interface.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RestAddress {
-    /// Host name or IP address (IPv6 in brackets).
-    pub host: String,
-    /// Port.
-    pub port: u16,
-}
-
-impl std::fmt::Display for RestAddress {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
-    }
-}
 
 /// What the options and the configuration point at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,7 +184,7 @@ pub async fn locate_waiting(
     let found = application_report(&yarn, id).await;
     if found.as_ref().is_ok_and(|report| report.state.is_final()) {
         let base: Option<String> = text(configuration, &options::STAGING_DIRECTORY);
-        janitor::tidy(&hadoop, base.as_deref().map(|b| b.trim_end_matches('/')), id).await;
+        leftovers::tidy(&hadoop, base.as_deref().map(|b| b.trim_end_matches('/')), id).await;
     }
     let address = async {
         let found = found?;
@@ -275,55 +258,6 @@ fn young_for(start_time: Option<u64>, now_ms: u64) -> Option<Duration> {
     YOUNG.checked_sub(age).filter(|rest| !rest.is_zero())
 }
 
-/// What YARN knows of an application.
-pub(crate) async fn application_report(
-    yarn: &ApplicationClient,
-    id: ApplicationId,
-) -> Result<ApplicationReport, Failure> {
-    yarn.application_report(id).await.map_err(|e| {
-        let failure = yarn_failure(&e).of_application(id);
-        if e.is_remote(RemoteKind::ApplicationNotFound) {
-            failure
-                .hint("check the id; a ResourceManager forgets applications some time after their end, or when it starts anew")
-                .hint("`heddle ps --all` lists those that it knows")
-        } else {
-            failure
-        }
-    })
-}
-
-/// The REST address that a report tells, if the application can be spoken to.
-pub fn report_address(found: &ApplicationReport) -> Result<RestAddress, Failure> {
-    let id = found.id;
-    if found.state.is_final() || found.final_status != FinalStatus::Undefined {
-        let what = format!(
-            "The Yarn application {id} doesn't run anymore. It has previously completed with final status: {} (state {})",
-            found.final_status, found.state
-        );
-        // YARN's diagnostics say why, where it did not end well.
-        let failure = match found.final_status {
-            FinalStatus::Succeeded => Failure::new(what).of_application(id),
-            _ => with_extract(what, found),
-        };
-        return Err(failure.hint("`heddle ps` lists those that run"));
-    }
-    match (&found.host, found.rpc_port) {
-        (Some(host), Some(port)) if found.state == ApplicationState::Running => {
-            Ok(RestAddress { host: bracketed(host), port })
-        }
-        _ => Err(Failure::new(format!(
-            "the application {id} is in state {}: it has no JobManager yet that could answer",
-            found.state
-        ))
-        .of_application(id)
-        .retry_if(true)),
-    }
-}
-
-fn bracketed(host: &str) -> String {
-    if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
-}
-
 fn configured_address(configuration: &Configuration) -> Result<RestAddress, Failure> {
     let first = |keys: &[&str]| keys.iter().find_map(|key| configuration.text(key));
     let host =
@@ -347,29 +281,6 @@ pub fn parse_address(text: &str) -> Result<RestAddress, Failure> {
         return Err(bad());
     }
     Ok(RestAddress { host: bracketed(host), port })
-}
-
-/// Reads an application id that the user wrote.
-pub fn parse_id(text: &str) -> Result<ApplicationId, Failure> {
-    text.parse().map_err(|e: yarn_api::records::ParseIdError| {
-        Failure::usage(e.to_string()).hint(
-            "an id looks like application_1700000000000_0001; `heddle ps` shows those of your applications",
-        )
-    })
-}
-
-/// A value in the configuration is not of its option's kind.
-pub(crate) fn bad_value(error: flink_model::config::ValueError) -> Failure {
-    Failure::because("cannot use the configuration", error)
-        .hint("correct the value where it is set, or leave the key out for its default")
-}
-
-/// The text of an option under any of its names; empty counts as unset.
-pub(crate) fn text<T>(configuration: &Configuration, option: &options::Opt<T>) -> Option<String> {
-    configuration
-        .find(option)
-        .map(|(_, entry)| entry.value.text().trim().to_owned())
-        .filter(|v| !v.is_empty())
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 use flink_model::config::Configuration;
 use flink_model::options;
 
+use crate::configuration::{bad_value, text};
 use crate::error::Failure;
-use crate::target::{bad_value, text};
 
 /// Refuses a configuration that asks for TLS on the REST interface, or for Kerberos.
 pub(crate) fn check(configuration: &Configuration) -> Result<(), Failure> {

@@ -7,28 +7,27 @@ use flink_model::config::Configuration;
 use serde_json::{Map, Value};
 use yarn_api::records::{ApplicationId, NodeState};
 
-use super::Invocation;
 use super::console::Console;
-use super::housekeeping;
-use super::memory::{self, look};
+use super::memory::look;
 use super::options::{ClusterOptions, RunOptions, SessionOptions, Verb};
-use super::programs;
 use super::settings::Settings;
 use super::timing::{Clocked, told};
+use super::{Invocation, housekeeping, job_verbs, memory, programs};
+use crate::application::parse_id;
 use crate::context::Context;
-use crate::deploy::{self, Purpose};
-use crate::error::Failure;
+use crate::deploy::Purpose;
+use crate::error::{Failure, yarn_failure};
 use crate::exit::Exit;
-use crate::hadoop::{Hadoop, yarn_failure};
-use crate::interrupt::{self, Cause, Interrupt, Signal};
+use crate::hadoop::Hadoop;
+use crate::interrupt::{Cause, Interrupt, Signal};
 use crate::patience::Wait;
-use crate::properties::{self, SessionFile};
+use crate::properties::SessionFile;
 use crate::report::{Output, Report};
 use crate::session::Attached;
-use crate::setup::{self, Setup};
-use crate::target::{self, Cluster};
-use crate::timing::{self, Timing};
-use crate::{query, rest};
+use crate::setup::Setup;
+use crate::target::Cluster;
+use crate::timing::Timing;
+use crate::{deploy, interrupt, properties, query, setup, target, timing};
 
 /// Does what was asked for.
 pub(super) async fn run(
@@ -78,31 +77,31 @@ async fn perform(
         Verb::List(options) => {
             let (cluster, configuration) =
                 find_cluster(Wait::Reading, context, console, &options.cluster).await?;
-            let done = rest::list(&cluster, &configuration, &options, console).await;
+            let done = job_verbs::list(&cluster, &configuration, &options, console).await;
             answer(console, &cluster, done)
         }
         Verb::Cancel(options) => {
             let (cluster, configuration) =
                 find_cluster(Wait::Changing, context, console, &options.cluster).await?;
-            let done = rest::cancel(&cluster, &configuration, &options, console).await;
+            let done = job_verbs::cancel(&cluster, &configuration, &options, console).await;
             answer(console, &cluster, done)
         }
         Verb::Stop(options) => {
             let (cluster, configuration) =
                 find_cluster(Wait::Changing, context, console, &options.cluster).await?;
-            let done = rest::stop(&cluster, &configuration, &options, console).await;
+            let done = job_verbs::stop(&cluster, &configuration, &options, console).await;
             answer(console, &cluster, done)
         }
         Verb::Savepoint(options) => {
             let (cluster, configuration) =
                 find_cluster(Wait::Changing, context, console, &options.cluster).await?;
-            let done = rest::savepoint(&cluster, &configuration, &options, console).await;
+            let done = job_verbs::savepoint(&cluster, &configuration, &options, console).await;
             answer(console, &cluster, done)
         }
         Verb::Checkpoint(options) => {
             let (cluster, configuration) =
                 find_cluster(Wait::Changing, context, console, &options.cluster).await?;
-            let done = rest::checkpoint(&cluster, &configuration, &options, console).await;
+            let done = job_verbs::checkpoint(&cluster, &configuration, &options, console).await;
             answer(console, &cluster, done)
         }
         Verb::Ps(options) => housekeeping::ps(context, console, &options).await,
@@ -215,7 +214,7 @@ async fn attach(
     id: &str,
     detached: bool,
 ) -> Result<Exit, Failure> {
-    let id = target::parse_id(id)?;
+    let id = parse_id(id)?;
     let properties = target::properties_file(configuration, context);
     let yarn = Hadoop::load(context, configuration)?.waiting(Wait::Changing).yarn()?;
     let address = target::application_address(&yarn, id).await?;

@@ -15,12 +15,13 @@ use super::options::{
 };
 use super::settings::Settings;
 use super::{completion, definition, man as manual, reference as references};
+use crate::application::parse_id;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::hadoop::Hadoop;
 use crate::report::Output;
-use crate::{gc as collector, kill as killer, ps as applications, setup, table, target};
+use crate::{gc as collector, kill as killer, ps as applications, setup, table};
 
 /// `ps`.
 pub(super) async fn ps(context: &Context, console: &Console, options: &PsOptions) -> Result<Exit, Failure> {
@@ -30,7 +31,7 @@ pub(super) async fn ps(context: &Context, console: &Console, options: &PsOptions
         (None, true) => applications::Owner::Everybody,
         (None, false) => applications::Owner::Caller,
     };
-    let ids = options.applications.iter().map(|id| target::parse_id(id)).collect::<Result<Vec<_>, _>>()?;
+    let ids = options.applications.iter().map(|id| parse_id(id)).collect::<Result<Vec<_>, _>>()?;
     if !ids.is_empty() && (options.all || of != applications::Owner::Caller) {
         return Err(Failure::usage("application ids cannot be combined with --all, --user or --all-users"));
     }
@@ -57,7 +58,7 @@ pub(super) async fn kill(
     console: &Console,
     options: &KillOptions,
 ) -> Result<Exit, Failure> {
-    let ids = options.applications.iter().map(|id| target::parse_id(id)).collect::<Result<Vec<_>, _>>()?;
+    let ids = options.applications.iter().map(|id| parse_id(id)).collect::<Result<Vec<_>, _>>()?;
     if ids.is_empty() {
         return Err(Failure::usage(
             "the application id is missing: heddle kill [options] <application id> ...",

@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 
 use crate::error::Failure;
 use crate::ps;
-use crate::rest::{JobId, JobSummary, Limits, RestClient};
-use crate::target::RestAddress;
+use crate::rest::{JobId, JobSummary, Limits, RestAddress, RestClient};
 
 /// What Flink's client prints of each job.
 const SUBMITTED: &str = "Job has been submitted with JobID ";

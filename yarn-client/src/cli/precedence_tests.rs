@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::super::options::{RunOptions, Verb};
 use super::super::settings::Settings;
 use super::super::{Persona, Request, definition, parse_verb};
-use crate::program;
+use crate::cli::program;
 use crate::run::ClientWords;
 
 /// Options with a value: what they are called, and the key.

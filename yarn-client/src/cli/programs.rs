@@ -9,23 +9,27 @@ use flink_model::options::{self, EXECUTION_ATTACHED, EXECUTION_TARGET};
 use super::commands::{on_signals, query_cluster, warn};
 use super::console::Console;
 use super::housekeeping::{duration, to_json};
-use super::jobs::{self, Overheard, Watched};
+use super::jobs::{Overheard, Watched};
 use super::options::{DeployOptions, RunOptions};
 use super::settings::Settings;
 use super::timing::{Clocked, Outcome};
+use super::{job_verbs, jobs, program};
+use crate::configuration::text;
 use crate::context::Context;
-use crate::deploy::{self, ClientProgram, Deployment, Order, Purpose, is_remote, without_scheme};
+use crate::deploy::{ClientProgram, Deployment, Order, Purpose};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::fetch::fetch;
 use crate::hadoop::Hadoop;
+use crate::paths::{is_remote, without_scheme};
 use crate::per_job::Ended;
 use crate::report::{Output, Report};
+use crate::rest::RestAddress;
 use crate::run::ClientWords;
-use crate::setup::{self, Setup};
-use crate::target::{self, Cluster, text};
-use crate::timing::{self, Jobs, Timing};
-use crate::{client_run, follow, jar, per_job, program, rest, run as client};
+use crate::setup::Setup;
+use crate::target::Cluster;
+use crate::timing::{Jobs, Timing};
+use crate::{client_run, cluster_timing, deploy, follow, jar, per_job, run as client, setup, target, timing};
 
 /// Where a program runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,7 +166,7 @@ pub(super) async fn run(
         None => {
             let options = options_with(&options, local);
             let interrupt = on_signals()?;
-            let work = rest::run(&cluster, &configuration, &options, context, &interrupt, &**console);
+            let work = job_verbs::run(&cluster, &configuration, &options, context, &interrupt, &**console);
             let done = if clocked.is_wanted() {
                 let jobs = Jobs::new(&cluster.address, timing, timing::MAIN).ignore_present().await;
                 jobs.during(work).await
@@ -251,7 +255,7 @@ async fn start_application(
     let ended = match address.filter(|_| clocked.is_wanted()) {
         Some(address) => {
             // With the application its ApplicationMaster ends, so it is asked before.
-            let work = async { futures::join!(work, timing::complete(&deployment)).0 };
+            let work = async { futures::join!(work, cluster_timing::complete(&deployment)).0 };
             Jobs::new(address, timing, timing::MAIN).during(work).await
         }
         None => work.await,
@@ -298,7 +302,7 @@ async fn per_job(
     }
     let clocked = Clocked::new(timing, &options.deploy, context, console);
     let (overheard, stdout) = Overheard::if_wanted(console.is_json())?;
-    let start = |address: &target::RestAddress| {
+    let start = |address: &RestAddress| {
         client::client(context, &client_setup, Some(address), "run", &words, &**console)
     };
     let program = per_job::Program {

@@ -6,11 +6,13 @@ use yarn_api::records::{ApplicationId, ApplicationReport, FinalStatus};
 use super::console::Console;
 use super::memory::look;
 use super::options::DeployOptions;
+use crate::cluster_timing;
 use crate::context::Context;
 use crate::deploy::Deployment;
 use crate::report::Output;
-use crate::target::RestAddress;
-use crate::timing::{self, Timing};
+use crate::rest::RestAddress;
+use crate::timing;
+use crate::timing::Timing;
 
 /// How a run of a program went, for programs that read it.
 #[derive(Debug, Default)]
@@ -91,7 +93,7 @@ impl<'a> Clocked<'a> {
     /// The same for a cluster that has just come up: YARN and its ApplicationMaster are asked for their legs before.
     pub(super) async fn tell_start(&self, deployment: &Deployment) {
         if self.wanted {
-            timing::complete(deployment).await;
+            cluster_timing::complete(deployment).await;
         }
         self.tell(&Outcome {
             application: Some(deployment.id),

@@ -7,10 +7,10 @@ use flink_model::memory::Role;
 use flink_model::spec::{AmSpec, JvmTemplate, Resource, Visibility};
 use futures::future;
 
-use super::ground::{Ground, PRIVATE_STORE, Placed};
+use super::ground::{Ground, Placed};
 use crate::error::Failure;
 use crate::report::Report;
-use crate::staging::below;
+use crate::staging::{PRIVATE_STORE, below};
 
 /// Adds the archives to the order; gives the files for the ApplicationMaster's container.
 pub(crate) async fn add(

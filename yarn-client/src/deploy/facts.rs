@@ -11,15 +11,15 @@ use yarn_api::records::{
     NewApplication, NodeLabel, NodeReport, NodeState, QueueInfo, QueueUserAcl, ResourceType,
 };
 
-use super::capacity::{self, Need, Room};
-use super::places;
+use super::capacity::{Need, Room};
 use super::prepare::Prepared;
-use super::queue::{self, Verdict};
-use crate::error::Failure;
-use crate::hadoop::{Hadoop, yarn_failure};
+use super::queue::Verdict;
+use super::{capacity, places, queue};
+use crate::configuration::{bad_value, text};
+use crate::error::{Failure, yarn_failure};
+use crate::hadoop::Hadoop;
 use crate::memory::{Limits, limits_exceeded};
 use crate::report::Report;
-use crate::target::{bad_value, text};
 
 /// Keys that name node labels.
 const LABELS: [&Opt<String>; 2] = [&options::APPLICATION_NODE_LABEL, &options::TASK_MANAGER_NODE_LABEL];
@@ -54,13 +54,13 @@ impl Facts {
     }
 }
 
-/// Asks the ResourceManager everything at once; with an order also what only some orders need.
-pub(crate) async fn gather(yarn: &ApplicationClient, order: Option<&Prepared>) -> Result<Facts, Failure> {
+/// Asks the ResourceManager everything at once; what only some deployments need is asked for these.
+pub(crate) async fn gather(yarn: &ApplicationClient, prepared: &Prepared) -> Result<Facts, Failure> {
     let running = [NodeState::Running];
-    let conf = order.map(|prepared| &prepared.configuration);
-    let asks_for_label = conf.is_some_and(|conf| LABELS.iter().any(|option| text(conf, option).is_some()));
-    let asks_for_resource = order.is_some_and(|prepared| !prepared.cluster.tm_resources.is_empty());
-    let rights = async { if order.is_some() { yarn.queue_user_acls().await.ok() } else { None } };
+    let conf = &prepared.configuration;
+    let asks_for_label = LABELS.iter().any(|option| text(conf, option).is_some());
+    let asks_for_resource = !prepared.cluster.tm_resources.is_empty();
+    let rights = async { yarn.queue_user_acls().await.ok() };
     let labels = async { if asks_for_label { yarn.cluster_node_labels().await.ok() } else { None } };
     let types = async { if asks_for_resource { yarn.resource_types().await.ok() } else { None } };
     let (application, queues, nodes, (rights, labels, resource_types)) = future::join4(

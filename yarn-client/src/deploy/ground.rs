@@ -20,13 +20,11 @@ use super::wanted::{Origin, Part, Wanted};
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
 use crate::report::Report;
-use crate::staging::{ApplicationDir, Artifact, Hashes, Pace, Store, Survey, below};
+use crate::staging::{
+    ApplicationDir, Artifact, Hashes, PRIVATE_STORE, Pace, SHARED_STORE, Store, Survey, below,
+};
 use crate::table::{bytes, count};
 use crate::timing::Timing;
-
-/// Below the staging directory's base: the store for files that anybody may see, and the one for the user's own.
-pub(crate) const SHARED_STORE: &str = ".heddle/store";
-pub(crate) const PRIVATE_STORE: &str = ".heddle/private";
 
 /// All that a deployment works on.
 pub(crate) struct Ground {
@@ -109,7 +107,7 @@ impl Ground {
         let shared_store = Store::shared(store_storage, &store_root, replication, pace)?;
         let private_store = Store::private(storage.clone(), &below(&base, PRIVATE_STORE), replication, pace)?;
 
-        let facts = timing.time("ResourceManager asked", facts::gather(&yarn, Some(prepared)));
+        let facts = timing.time("ResourceManager asked", facts::gather(&yarn, prepared));
         let answers = timing.time("NameNode asked", facts::first_answer(&storage, &base));
         let resolved = resolve(&hadoop, &prepared.wanted, &prepared.names, report);
         let remote = async {

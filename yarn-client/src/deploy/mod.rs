@@ -32,17 +32,15 @@ use hadoop_fs::Source;
 use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, SubmissionContext};
 
-use crate::error::Failure;
-use crate::follow;
-use crate::hadoop::{Hadoop, yarn_failure};
+use crate::error::{Failure, yarn_failure};
+use crate::hadoop::Hadoop;
 use crate::interrupt::Interrupt;
-use crate::janitor;
-use crate::memory::Limits;
-use crate::patience::{Patience, Wait};
+use crate::patience::Wait;
 use crate::report::Report;
-use crate::rest::{Answer, Probe};
-use crate::target::RestAddress;
+use crate::report_poll::ReportPoll;
+use crate::rest::{Answer, Probe, RestAddress};
 use crate::timing::{Marks, SUBMISSION};
+use crate::{follow, leftovers};
 use ground::{Ground, Placed};
 use prepare::Prepared;
 use submission::Known;
@@ -50,22 +48,13 @@ use submit::InlineFiles;
 use undo::Undo;
 use watch::{News, Progress, Reached, Since, Watch, is_ready, reached};
 
-pub(crate) use ground::{PRIVATE_STORE, SHARED_STORE};
 pub use order::{ClientProgram, Deployment, Order, Program, Purpose};
 pub use show::DryRun;
-pub(crate) use submission::SUBMISSION_TAG;
-pub(crate) use wanted::{is_remote, without_scheme};
-pub(crate) use watch::with_extract;
 
 /// First and longest wait between two looks at the application's report.
 const POLL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(250));
 /// A ResourceManager that is silent for this long while an application comes up is given up.
 const SILENCE: Duration = Duration::from_secs(120);
-
-/// What YARN grants for a request, as a deployment would find it.
-pub(crate) async fn limits(hadoop: &Hadoop, yarn: &ApplicationClient) -> Result<Limits, Failure> {
-    Ok(facts::gather(yarn, None).await?.limits(hadoop))
-}
 
 /// Starts a cluster and waits until it can be used. `interrupt` gives up; then, and after any error, nothing is left in YARN or HDFS.
 pub async fn deploy(
@@ -243,7 +232,7 @@ async fn bring_up(
         if let Err(failure) = submit::put_all(directory, own).await {
             report.warn(&failure.to_string());
         }
-        janitor::sweep(yarn, &ground.storage, &ground.base, id).await;
+        leftovers::sweep(yarn, &ground.storage, &ground.base, id).await;
         future::pending::<Infallible>().await
     };
     let ended = tokio::select! {
@@ -319,7 +308,7 @@ async fn wait(
     let timing = &prepared.timing;
     let mut watch = if prepared.program.is_some() { Watch::of_program() } else { Watch::default() };
     let mut pause = POLL.0;
-    let mut patience = Patience::new(SILENCE);
+    let mut patience = ReportPoll::new(SILENCE);
     let mut marks = Marks::default();
     let _place = InPlace(report);
     let mut listening: Option<(Probe, Instant)> = None;

@@ -10,8 +10,8 @@ use yarn_api::records::ApplicationId;
 use super::undo::Undo;
 use crate::context::Context;
 use crate::report::Report;
+use crate::rest::RestAddress;
 use crate::setup::Setup;
-use crate::target::RestAddress;
 use crate::timing::{Marks, Timing};
 
 /// What cluster to start.

@@ -18,17 +18,17 @@ use yarn_api::records::ApplicationId;
 
 use super::names::Names;
 use super::order::{Order, Program, Purpose};
-use super::submission;
-use super::wanted::{self, Wanted};
+use super::wanted::Wanted;
+use super::{submission, wanted};
+use crate::configuration::{bad_value, text};
 use crate::context::{Context, FlinkHome};
 use crate::error::Failure;
-use crate::memory;
+use crate::paths::{is_remote, without_scheme};
 use crate::report::Report;
 use crate::setup::release_of;
 use crate::staging::LocalFile;
-use crate::target::{bad_value, text};
 use crate::timing::Timing;
-use crate::{jar, java, unserved};
+use crate::{jar, java, memory, unserved};
 
 /// Characters of an application's type (`YarnConfiguration.APPLICATION_TYPE_LENGTH`).
 const LONGEST_TYPE: usize = 20;
@@ -80,10 +80,10 @@ impl Prepared {
         let mut release = setup.release;
         let mut configuration = setup.configuration;
         if let Some(jar) = text(&configuration, &options::FLINK_DIST_JAR) {
-            let plain = wanted::without_scheme(&jar);
-            let path = if wanted::is_remote(&jar) { plain.into() } else { context.path(plain) };
+            let plain = without_scheme(&jar);
+            let path = if is_remote(&jar) { plain.into() } else { context.path(plain) };
             release = release_of(&path)?;
-            if !wanted::is_remote(&jar) {
+            if !is_remote(&jar) {
                 flink.dist_jar = path;
             }
         }
@@ -188,8 +188,8 @@ fn savepoint(configuration: &Configuration) -> Option<String> {
 
 /// A local jar must hold the class with `main()`; what lies on HDFS is seen by the JobManager only.
 fn check_program(context: &Context, program: &Program) -> Result<(), Failure> {
-    let Some(path) = program.jar.as_deref().filter(|jar| !wanted::is_remote(jar)) else { return Ok(()) };
-    let path = context.path(wanted::without_scheme(path));
+    let Some(path) = program.jar.as_deref().filter(|jar| !is_remote(jar)) else { return Ok(()) };
+    let path = context.path(without_scheme(path));
     if !path.is_file() {
         // The list of files tells what is wrong with it.
         return Ok(());

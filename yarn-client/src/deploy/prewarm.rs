@@ -7,8 +7,8 @@ use flink_model::config::Configuration;
 use flink_model::options;
 use flink_model::spec::{ClusterMode, Prewarm};
 
+use crate::configuration::bad_value;
 use crate::error::Failure;
-use crate::target::bad_value;
 
 /// A taskrunner without an order leaves after a minute.
 const LONGEST: Duration = Duration::from_secs(30);

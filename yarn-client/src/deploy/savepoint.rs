@@ -1,8 +1,8 @@
 //! Whether the savepoint is there that a program's job starts from: its JobManager would find out long after the upload.
 
-use super::wanted::is_remote;
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
+use crate::paths::is_remote;
 
 /// The file that makes a directory a savepoint or checkpoint.
 const METADATA: &str = "_metadata";

@@ -9,11 +9,8 @@ use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationFilter, ApplicationId, ApplicationReport, FinalStatus};
 
 use super::prepare::Prepared;
-use crate::error::Failure;
-use crate::hadoop::yarn_failure;
-
-/// Begins the tag by which a submission is found again; its name follows.
-pub(crate) const SUBMISSION_TAG: &str = "heddle-submission:";
+use crate::application::SUBMISSION_TAG;
+use crate::error::{Failure, yarn_failure};
 
 /// Tags that YARN takes (`YarnConfiguration.APPLICATION_MAX_TAGS`).
 const MOST_TAGS: usize = 10;

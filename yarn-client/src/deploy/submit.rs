@@ -26,10 +26,10 @@ use yarn_api::records::{
 use super::ground::{Ground, Placed, container_files};
 use super::prepare::Prepared;
 use super::prewarm::prewarm;
+use crate::configuration::{bad_value, text};
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
 use crate::staging::{ApplicationDir, LocalFile};
-use crate::target::{bad_value, text};
 
 /// The command of the ApplicationMaster's container: fixed words, nothing of the user's.
 const COMMAND: &str = "./heddle-am 1><LOG_DIR>/heddle-am.out 2><LOG_DIR>/heddle-am.log";

@@ -14,11 +14,12 @@ use taskrunner::links;
 use super::names::Names;
 use super::order::{Program, Purpose};
 use super::packed;
+use crate::configuration::{bad_value, text};
 use crate::context::{Context, FlinkHome};
 use crate::error::Failure;
+use crate::paths::{is_remote, without_scheme};
 use crate::report::Report;
 use crate::staging::{LocalFile, files_below};
-use crate::target::{bad_value, text};
 
 /// The directory of the user's jars.
 const USRLIB: &str = "usrlib";
@@ -408,21 +409,6 @@ fn user_jar(context: &Context, jar: &str, inclusion: UserJarInclusion) -> Result
     };
     let key = if inclusion == UserJarInclusion::Disabled { format!("{USRLIB}/{name}") } else { name };
     Ok(Wanted::file(key, origin, Part::User, by))
-}
-
-/// A path that is given without a scheme, or with `file:`, is local.
-pub(crate) fn is_remote(path: &str) -> bool {
-    path.split_once(':').is_some_and(|(scheme, rest)| {
-        scheme != "file"
-            && rest.starts_with('/')
-            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
-    })
-}
-
-/// A local path without its scheme.
-pub(crate) fn without_scheme(path: &str) -> &str {
-    let rest = path.strip_prefix("file:").unwrap_or(path);
-    rest.strip_prefix("//").unwrap_or(rest)
 }
 
 /// The last name of a URL. If that is a pattern it is the whole URL, which no other file has for its key: the names come when it is known

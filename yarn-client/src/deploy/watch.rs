@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use yarn_api::records::{ApplicationReport, ApplicationState, FinalStatus};
 
+use crate::application::{report_address, with_extract};
 use crate::diagnostics;
 use crate::error::Failure;
-use crate::rest::Answer;
-use crate::target::{RestAddress, report_address};
+use crate::rest::{Answer, RestAddress};
 
 /// How often a reason that only its figures change is told again where it cannot be shown in place.
 const REPEAT_EVERY: Duration = Duration::from_secs(60);
@@ -175,19 +175,6 @@ fn failure(found: &ApplicationReport) -> Failure {
     let what =
         format!("The YARN application unexpectedly switched to state {} during deployment", found.state);
     with_extract(what, found)
-}
-
-pub(crate) fn with_extract(what: String, found: &ApplicationReport) -> Failure {
-    let lines = diagnostics::failure_extract(found.diagnostics.as_deref().unwrap_or_default());
-    let id = found.id;
-    let text = if lines.is_empty() {
-        what
-    } else {
-        format!("{what}. Diagnostics from YARN:\n  {}", lines.join("\n  "))
-    };
-    Failure::new(text).of_application(id).hint(format!(
-        "if log aggregation is enabled, `yarn logs -applicationId {id}` shows the application's logs"
-    ))
 }
 
 #[cfg(test)]

@@ -13,15 +13,14 @@ use futures::StreamExt;
 use hadoop_fs::{FileStatus, FsErrorKind, Storage};
 use serde::Serialize;
 
+use crate::configuration::text;
 use crate::context::Context;
-use crate::deploy::{PRIVATE_STORE, SHARED_STORE};
 use crate::error::Failure;
-use crate::fetch;
 use crate::hadoop::Hadoop;
-use crate::staging::{ancestors, below, idle, now_ms};
-use crate::table;
-use crate::target::text;
-use plan::{Fate, Sweep};
+use crate::leftovers::Fate;
+use crate::staging::{PRIVATE_STORE, SHARED_STORE, ancestors, below, idle, now_ms};
+use crate::{fetch, table};
+use plan::Sweep;
 use survey::Survey;
 
 /// Questions and removals that are under way at the same time.

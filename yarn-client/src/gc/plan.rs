@@ -6,17 +6,13 @@ use std::time::Duration;
 use flink_model::archive;
 use hadoop_fs::FileStatus;
 use serde::Deserialize;
-use yarn_api::records::ApplicationState;
 
+use crate::leftovers::FORGOTTEN;
 use crate::staging::idle;
 
 /// Artifacts as young as this are always kept: another client may have uploaded them and not submitted yet, and the NameNode notes
 /// only once an hour that a file was read.
 pub(super) const ALWAYS_KEPT: Duration = Duration::from_secs(3600);
-
-/// An upload that was not finished, an empty directory, or the directory of an application that the ResourceManager does not
-/// know, is left over from this age on.
-pub(crate) const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
 
 /// The keys that tell one YARN cluster from another.
 const CLUSTER_KEYS: [&str; 4] = [
@@ -25,29 +21,6 @@ const CLUSTER_KEYS: [&str; 4] = [
     "yarn.resourcemanager.hostname",
     "yarn.resourcemanager.address",
 ];
-
-/// Whether an application's directory is still needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// Its application runs, or will.
-    Alive,
-    /// Nobody needs it any more.
-    Dead,
-    /// The ResourceManager does not know the application, but a client may be about to submit it.
-    Unsure,
-    /// Another YARN cluster's ResourceManager would have to be asked.
-    Elsewhere,
-}
-
-/// What becomes of a directory of this age. `state`: what the ResourceManager says, none if it does not know the application.
-pub(crate) fn fate(state: Option<ApplicationState>, age: Duration) -> Fate {
-    match state {
-        Some(state) if state.is_final() => Fate::Dead,
-        Some(_) => Fate::Alive,
-        None if age >= FORGOTTEN => Fate::Dead,
-        None => Fate::Unsure,
-    }
-}
 
 /// The part of an application's `am.json` that says which artifacts its containers need. A file of a client that did not write
 /// both lists does not say it.

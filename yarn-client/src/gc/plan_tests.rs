@@ -47,17 +47,6 @@ fn removed(sweep: &Sweep<'_>) -> Vec<String> {
 }
 
 #[test]
-fn fates() {
-    let day = Duration::from_millis(DAY);
-    assert_eq!(fate(Some(ApplicationState::Running), day * 100), Fate::Alive);
-    assert_eq!(fate(Some(ApplicationState::Accepted), day * 100), Fate::Alive);
-    assert_eq!(fate(Some(ApplicationState::Other(99)), day * 100), Fate::Alive);
-    assert_eq!(fate(Some(ApplicationState::Killed), Duration::ZERO), Fate::Dead);
-    assert_eq!(fate(None, day), Fate::Dead);
-    assert_eq!(fate(None, day / 2), Fate::Unsure);
-}
-
-#[test]
 fn artifacts_by_their_urls() {
     let path = name("ab");
     for prefix in ["hdfs://nn:9000/a/b/", "/", ""] {

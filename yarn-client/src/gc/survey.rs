@@ -9,10 +9,11 @@ use hadoop_rpc::RemoteKind;
 use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationFilter, ApplicationId, ApplicationReport, ApplicationState, FinalStatus};
 
-use super::plan::{self, Fate, Needs};
+use super::plan::Needs;
 use super::{AT_ONCE, list};
-use crate::error::Failure;
-use crate::hadoop::{Hadoop, yarn_failure};
+use crate::error::{Failure, yarn_failure};
+use crate::hadoop::Hadoop;
+use crate::leftovers::{Fate, fate};
 use crate::ps::{By, by, live_states};
 use crate::staging::{APPLICATIONS, application_path, below, idle, now_ms};
 
@@ -116,7 +117,7 @@ impl<'a> Survey<'a> {
             }
             Err(e) => return Err(Failure::fs(&e)),
         };
-        let mut fate = plan::fate(state, idle(&status, now_ms()));
+        let mut fate = fate(state, idle(&status, now_ms()));
         let mut note = None;
         if state.is_none() && ours && fate == Fate::Dead {
             let key = |name: &str| hadoop.conf.get(name).ok().flatten();

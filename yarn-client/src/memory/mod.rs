@@ -13,14 +13,17 @@ use flink_model::config::{Configuration, Origin};
 use flink_model::memory::{Advice, Explained, Role, advise, remedies, without_effect};
 use flink_model::options;
 use flink_model::release::Release;
+use futures::future;
+use yarn_api::ApplicationClient;
+use yarn_api::records::NodeState;
 
+use crate::configuration::text as text_of;
 use crate::context::{Context, FlinkHome};
-use crate::deploy::{self, is_remote, without_scheme};
-use crate::error::Failure;
+use crate::error::{Failure, yarn_failure};
 use crate::hadoop::Hadoop;
+use crate::paths::{is_remote, without_scheme};
 use crate::patience::Wait;
 use crate::setup::{load_configuration, release_of};
-use crate::target::text as text_of;
 use crate::variables;
 use limits::Scheduler;
 
@@ -149,6 +152,17 @@ impl Study {
     }
 }
 
+impl Limits {
+    /// What the ResourceManager grants for a request.
+    async fn ask(hadoop: &Hadoop, yarn: &ApplicationClient) -> Result<Self, Failure> {
+        let running = [NodeState::Running];
+        let (application, nodes) = future::join(yarn.new_application(), yarn.cluster_nodes(&running)).await;
+        let application = application.map_err(|e| yarn_failure(&e))?;
+        let nodes = nodes.map_err(|e| yarn_failure(&e))?;
+        Ok(Self::of_cluster(&hadoop.conf, &application.max_capability, &nodes))
+    }
+}
+
 /// YARN's limits; a text where they are not known.
 async fn limits_of(
     context: &Context,
@@ -164,7 +178,7 @@ async fn limits_of(
         // It can do without.
         let hadoop = hadoop.clone().waiting(Wait::Little);
         let yarn = hadoop.yarn()?;
-        deploy::limits(&hadoop, &yarn).await
+        Limits::ask(&hadoop, &yarn).await
     };
     let why = match tokio::time::timeout(ANSWER_WITHIN, ask).await {
         Ok(Ok(limits)) => return Ok(limits),

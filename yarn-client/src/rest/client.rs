@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::address::RestAddress;
 use super::error::RestError;
-use crate::target::RestAddress;
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -87,7 +87,7 @@ impl RestClient {
     }
 
     /// A text that the JobManager serves, by one try.
-    pub(super) async fn text(&self, path: &str) -> Result<String, RestError> {
+    pub async fn text(&self, path: &str) -> Result<String, RestError> {
         let request = self.http.get(format!("{}{path}", self.base)).timeout(self.limits.call);
         let failed = |error| self.transport(&error, self.limits.call);
         let answer = request.send().await.map_err(failed)?;

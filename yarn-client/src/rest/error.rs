@@ -91,7 +91,7 @@ impl Error for FullText {}
 
 impl RestError {
     /// The JobManager's answer, from its texts.
-    pub(super) fn remote(status: u16, texts: &[String]) -> Self {
+    pub fn remote(status: u16, texts: &[String]) -> Self {
         let full = texts.join("\n");
         Self::Remote { status, reason: telling_line(texts), full: FullText(full) }
     }
@@ -139,7 +139,7 @@ impl RestError {
 /// The line of Flink's error texts that tells most: the message of the innermost cause, without class names.
 ///
 /// Flink sends general words first ("Internal server error."), then a stack trace between two marker lines.
-pub(super) fn telling_line(texts: &[String]) -> String {
+pub(crate) fn telling_line(texts: &[String]) -> String {
     let lines = || texts.iter().flat_map(|text| text.lines()).map(str::trim);
     let innermost =
         lines().filter_map(|line| line.strip_prefix("Caused by: ")).filter_map(message).next_back();

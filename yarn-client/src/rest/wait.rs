@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::address::RestAddress;
 use super::client::{Limits, RestClient};
 use super::error::RestError;
-use crate::target::RestAddress;
 
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(30);

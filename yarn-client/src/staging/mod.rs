@@ -22,6 +22,10 @@ pub(crate) use visibility::{ancestors, visibility};
 /// Below the staging directory's base: the directories of applications.
 pub(crate) const APPLICATIONS: &str = ".flink";
 
+/// Below the staging directory's base: the store for files that anybody may see, and the one for the user's own.
+pub(crate) const SHARED_STORE: &str = ".heddle/store";
+pub(crate) const PRIVATE_STORE: &str = ".heddle/private";
+
 /// `path` below `base`, which may end in a slash.
 pub(crate) fn below(base: &str, path: &str) -> String {
     format!("{}/{path}", base.trim_end_matches('/'))

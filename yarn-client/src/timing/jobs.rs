@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use futures::future;
 
 use super::{Clock, Leg, Timing};
-use crate::rest::{JobDetails, JobId, JobSummary, Limits, RestClient};
-use crate::target::RestAddress;
+use crate::rest::{JobDetails, JobId, JobSummary, Limits, RestAddress, RestClient};
 
 /// Between two looks at the list of jobs.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -1,7 +1,7 @@
 //! Where the time of a command goes: its legs, from its start on. They may overlap.
 
-mod cluster;
 mod jobs;
+mod marks;
 mod waterfall;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
 
-pub(crate) use cluster::{Marks, complete};
 pub(crate) use jobs::{CLIENT, Jobs, MAIN};
+pub(crate) use marks::Marks;
 pub(crate) use waterfall::draw;
 
 /// Names of legs that are looked for again.
@@ -135,7 +135,8 @@ impl Timing {
         (!recorded.told).then(|| Summary::of(recorded.over.iter().cloned().chain(marked).collect()))
     }
 
-    fn since_start(&self, moment: Instant) -> Duration {
+    /// A moment as time since the start of the command.
+    pub(crate) fn since_start(&self, moment: Instant) -> Duration {
         moment.saturating_duration_since(self.begin)
     }
 }
@@ -236,14 +237,16 @@ impl Drop for EndWhenDropped {
 
 /// A clock elsewhere: what it shows, and when that was by ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Clock {
-    shows_unix_ms: u64,
-    at: Duration,
+pub(crate) struct Clock {
+    /// Milliseconds since 1970.
+    pub(crate) shows_unix_ms: u64,
+    /// Since the start of the command.
+    pub(crate) at: Duration,
 }
 
 impl Clock {
     /// What it showed then, as time since the start of the command; what lies before that counts as the start.
-    fn place(self, unix_ms: u64) -> Duration {
+    pub(crate) fn place(self, unix_ms: u64) -> Duration {
         let at = i128::try_from(self.at.as_micros()).unwrap_or(i128::MAX);
         let place = at + (i128::from(unix_ms) - i128::from(self.shows_unix_ms)) * 1000;
         Duration::from_micros(u64::try_from(place).unwrap_or_default())

@@ -5,11 +5,9 @@ use std::time::Duration;
 use chrono::{DateTime, Local, TimeZone};
 use serde_json::{Value, json};
 
-use super::client::RestClient;
-use super::error::RestError;
-use super::types::{JobId, JobSummary, SavepointFormat, SavepointRequest, StopRequest};
 use crate::error::Failure;
 use crate::report::Output;
+use crate::rest::{JobId, JobSummary, RestClient, RestError, SavepointFormat, SavepointRequest, StopRequest};
 
 const WAITING: &str = "Waiting for response...";
 
@@ -37,7 +35,7 @@ fn explain(error: RestError, what: String, place: &str) -> Failure {
 
 /// Which jobs `list` shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shown {
+pub(super) struct Shown {
     running: bool,
     scheduled: bool,
     ended: bool,
@@ -45,7 +43,7 @@ pub struct Shown {
 
 impl Shown {
     /// From the options; without any, running and scheduled jobs.
-    pub fn of(running: bool, scheduled: bool, all: bool) -> Self {
+    pub(super) fn of(running: bool, scheduled: bool, all: bool) -> Self {
         let none = !running && !scheduled && !all;
         Self { running: running || all || none, scheduled: scheduled || all || none, ended: all }
     }
@@ -61,7 +59,7 @@ impl Shown {
 
 /// What has come of a savepoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Done {
+pub(super) enum Done {
     /// It is complete, and here.
     Stored(String),
     /// It was begun under this trigger id, and not waited for.
@@ -82,7 +80,7 @@ impl Done {
 }
 
 /// `list`.
-pub async fn list(
+pub(super) async fn list(
     client: &RestClient,
     shown: Shown,
     output: &dyn Output,
@@ -148,24 +146,24 @@ fn rule(title: &str) -> String {
 
 /// What `cancel` was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cancel {
+pub(super) struct Cancel {
     /// The job.
-    pub job: JobId,
+    pub(super) job: JobId,
     /// Take a savepoint first.
-    pub savepoint: Option<SavepointOrder>,
+    pub(super) savepoint: Option<SavepointOrder>,
 }
 
 /// A savepoint to take.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SavepointOrder {
+pub(super) struct SavepointOrder {
     /// Where to; none = the cluster's default.
-    pub directory: Option<String>,
+    pub(super) directory: Option<String>,
     /// Its format.
-    pub format: SavepointFormat,
+    pub(super) format: SavepointFormat,
 }
 
 /// `cancel`: where the savepoint is, if one was to be taken.
-pub async fn cancel(
+pub(super) async fn cancel(
     client: &RestClient,
     order: &Cancel,
     patience: Duration,
@@ -194,19 +192,19 @@ pub async fn cancel(
 
 /// What `stop` was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stop {
+pub(super) struct Stop {
     /// The job.
-    pub job: JobId,
+    pub(super) job: JobId,
     /// Send the maximal watermark first.
-    pub drain: bool,
+    pub(super) drain: bool,
     /// The savepoint.
-    pub savepoint: SavepointOrder,
+    pub(super) savepoint: SavepointOrder,
     /// Do not wait.
-    pub detached: bool,
+    pub(super) detached: bool,
 }
 
 /// `stop`.
-pub async fn stop(
+pub(super) async fn stop(
     client: &RestClient,
     order: &Stop,
     patience: Duration,
@@ -237,7 +235,7 @@ pub async fn stop(
 
 /// What `savepoint` was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Savepoint {
+pub(super) enum Savepoint {
     /// Delete the files of one.
     Dispose(String),
     /// Take one.
@@ -252,7 +250,7 @@ pub enum Savepoint {
 }
 
 /// `savepoint`.
-pub async fn savepoint(
+pub(super) async fn savepoint(
     client: &RestClient,
     order: &Savepoint,
     patience: Duration,
@@ -291,7 +289,7 @@ pub async fn savepoint(
 }
 
 /// `checkpoint`: its number.
-pub async fn checkpoint(
+pub(super) async fn checkpoint(
     client: &RestClient,
     job: &JobId,
     full: bool,
@@ -320,7 +318,7 @@ pub async fn checkpoint(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rest::types::JobStatus;
+    use crate::rest::JobStatus;
     use chrono::FixedOffset;
 
     const ID: &str = "fd72014d4c864993a2e5a9287b4a9c5d";

@@ -6,12 +6,12 @@ use std::time::Duration;
 use flink_model::config::{Configuration, Origin};
 use flink_model::units;
 
-use super::types::{ClaimMode, JarRun, JobId, SavepointFormat};
-use super::verbs::{Cancel, Savepoint, SavepointOrder, Stop};
+use super::perform::{Cancel, Savepoint, SavepointOrder, Stop};
 use crate::cli::options::{CancelOptions, RunOptions, SavepointOptions, StopOptions};
+use crate::cli::program::jar_and_arguments;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::program::jar_and_arguments;
+use crate::rest::{ClaimMode, JarRun, JobId, SavepointFormat};
 
 /// How long an operation of a job is waited for: `client.timeout`.
 const CLIENT_TIMEOUT: &str = "client.timeout";
@@ -138,5 +138,5 @@ pub(super) fn cluster_run(
 }
 
 #[cfg(test)]
-#[path = "orders_tests.rs"]
+#[path = "arguments_tests.rs"]
 mod tests;

@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use flink_model::release::Traits;
 
-use super::client::RestClient;
-use super::error::{RestError, telling_line};
-use super::orders::ClusterRun;
-use super::types::{Accumulator, ClaimMode, JobId, JobResult};
+use super::arguments::ClusterRun;
 use crate::error::Failure;
 use crate::follow;
 use crate::interrupt::Interrupt;
 use crate::report::Output;
+use crate::rest::{Accumulator, ClaimMode, JobId, JobResult, RestClient, RestError, telling_line};
 use crate::target::Cluster;
 
 const POLL: Duration = Duration::from_millis(500);
@@ -179,7 +177,7 @@ fn result_text(job: &JobId, result: &JobResult, accumulators: &[Accumulator]) ->
 mod tests {
     use super::*;
     use crate::report::{Report, Silent};
-    use crate::rest::types::DashboardConfig;
+    use crate::rest::DashboardConfig;
 
     struct Deaf;
 

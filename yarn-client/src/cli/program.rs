@@ -6,13 +6,14 @@ use flink_model::config::{Configuration, Origin};
 use flink_model::options;
 use flink_model::release::Release;
 
-use crate::cli::options::RunOptions;
+use super::options::RunOptions;
+use crate::configuration::{bad_value, text};
 use crate::context::Context;
-use crate::deploy::{Program, is_remote, without_scheme};
+use crate::deploy::Program;
 use crate::error::Failure;
+use crate::paths::{is_remote, without_scheme};
 use crate::rest::ClaimMode;
 use crate::staging::files_below;
-use crate::target::{bad_value, text};
 
 /// Runs a Python program in Flink's client and JobManager.
 const PYTHON_DRIVER: &str = "org.apache.flink.client.python.PythonDriver";

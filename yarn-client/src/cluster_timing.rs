@@ -4,37 +4,15 @@ use std::time::Duration;
 
 use taskrunner::control::TimelineReply;
 use taskrunner::timeline::{self, Timeline};
-use yarn_api::records::ApplicationState;
 
-use super::{Clock, Leg, SUBMISSION};
+use crate::control::control_address;
 use crate::deploy::Deployment;
-use crate::per_job::control_address;
+use crate::timing::{Clock, Leg, Marks, SUBMISSION};
 
 /// For all questions together.
 const WITHIN: Duration = Duration::from_secs(5);
 /// The ApplicationMaster's own leg, its first.
 const APPLICATION_MASTER: &str = "ApplicationMaster";
-
-/// When the client first saw what, in its looks at the application's report.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Marks {
-    accepted: Option<Duration>,
-    running: Option<Duration>,
-    /// The JobManager has answered.
-    pub(crate) answers: Option<Duration>,
-}
-
-impl Marks {
-    /// A report that came at `now` said `state`.
-    pub(crate) fn saw(&mut self, state: ApplicationState, now: Duration) {
-        if state == ApplicationState::Accepted || state == ApplicationState::Running {
-            self.accepted.get_or_insert(now);
-        }
-        if state == ApplicationState::Running {
-            self.running.get_or_insert(now);
-        }
-    }
-}
 
 /// Adds what YARN and the ApplicationMaster know of the start. Where one of them does not tell, its legs stay one.
 pub(crate) async fn complete(deployment: &Deployment) {

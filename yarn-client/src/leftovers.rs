@@ -6,17 +6,43 @@ use flink_model::spec::SPEC_FILE;
 use hadoop_fs::Storage;
 use hadoop_rpc::RemoteKind;
 use yarn_api::ApplicationClient;
-use yarn_api::records::ApplicationId;
+use yarn_api::records::{ApplicationId, ApplicationState};
 
-use crate::gc::plan::{Fate, fate};
 use crate::hadoop::Hadoop;
 use crate::staging::{APPLICATIONS, application_path, below, idle, now_ms};
+
+/// An upload that was not finished, an empty directory, or the directory of an application that the ResourceManager does not
+/// know, is left over from this age on.
+pub(crate) const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
 
 /// Most directories looked at in one run: this is done while something else is waited for.
 const AT_MOST: usize = 20;
 
 /// Bound of [`tidy`].
 const TIDY_WITHIN: Duration = Duration::from_secs(3);
+
+/// Whether an application's directory is still needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Its application runs, or will.
+    Alive,
+    /// Nobody needs it any more.
+    Dead,
+    /// The ResourceManager does not know the application, but a client may be about to submit it.
+    Unsure,
+    /// Another YARN cluster's ResourceManager would have to be asked.
+    Elsewhere,
+}
+
+/// What becomes of a directory of this age. `state`: what the ResourceManager says, none if it does not know the application.
+pub(crate) fn fate(state: Option<ApplicationState>, age: Duration) -> Fate {
+    match state {
+        Some(state) if state.is_final() => Fate::Dead,
+        Some(_) => Fate::Alive,
+        None if age >= FORGOTTEN => Fate::Dead,
+        None => Fate::Unsure,
+    }
+}
 
 /// Looks through `<base>/.flink` for directories of applications that have ended, and removes those that heddle has made. That it
 /// does not work is no failure of anything.
@@ -58,5 +84,21 @@ async fn remove(storage: &Storage, path: &str) {
     let ours = matches!(storage.find(&format!("{path}/{SPEC_FILE}")).await, Ok(Some(_)));
     if ours && let Err(error) = storage.delete(path, true).await {
         tracing::debug!(%error, path, "not removed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fates() {
+        let day = Duration::from_secs(24 * 3600);
+        assert_eq!(fate(Some(ApplicationState::Running), day * 100), Fate::Alive);
+        assert_eq!(fate(Some(ApplicationState::Accepted), day * 100), Fate::Alive);
+        assert_eq!(fate(Some(ApplicationState::Other(99)), day * 100), Fate::Alive);
+        assert_eq!(fate(Some(ApplicationState::Killed), Duration::ZERO), Fate::Dead);
+        assert_eq!(fate(None, day), Fate::Dead);
+        assert_eq!(fate(None, day / 2), Fate::Unsure);
     }
 }

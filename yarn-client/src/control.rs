@@ -1,0 +1,23 @@
+//! Where the ApplicationMaster of a cluster listens for its client.
+
+use taskrunner::submission::ADDRESS_KEY;
+
+use crate::error::Failure;
+use crate::rest::{Limits, RestAddress, RestClient};
+
+/// Where the ApplicationMaster of the JobManager at `address` listens.
+pub(crate) async fn control_address(address: &RestAddress) -> Result<String, Failure> {
+    let client = RestClient::new(address, Limits::default());
+    let config = match client {
+        Ok(client) => client.job_manager_config().await,
+        Err(e) => Err(e),
+    };
+    let config = config
+        .map_err(|e| e.failure(format!("cannot ask the JobManager at {address} for its configuration")))?;
+    let found = config.into_iter().find(|entry| entry.key == ADDRESS_KEY);
+    found.map(|entry| entry.value).ok_or_else(|| {
+        Failure::new(format!(
+            "the JobManager at {address} does not tell the address of its ApplicationMaster"
+        ))
+    })
+}

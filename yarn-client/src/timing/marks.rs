@@ -1,0 +1,28 @@
+//! When the client first saw an application in which state.
+
+use std::time::Duration;
+
+use yarn_api::records::ApplicationState;
+
+/// When the client first saw what, in its looks at the application's report.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Marks {
+    /// YARN has accepted it.
+    pub(crate) accepted: Option<Duration>,
+    /// YARN has it running.
+    pub(crate) running: Option<Duration>,
+    /// The JobManager has answered.
+    pub(crate) answers: Option<Duration>,
+}
+
+impl Marks {
+    /// A report that came at `now` said `state`.
+    pub(crate) fn saw(&mut self, state: ApplicationState, now: Duration) {
+        if state == ApplicationState::Accepted || state == ApplicationState::Running {
+            self.accepted.get_or_insert(now);
+        }
+        if state == ApplicationState::Running {
+            self.running.get_or_insert(now);
+        }
+    }
+}
