@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import matrix, processes
+from harness import matrix, processes, selection
 from harness.client import Client
 from harness.cluster import FINISHED, HADOOP_VERSION, ROOT, Cluster, Flink, request as call
 from harness.jars import job_jar
@@ -25,7 +25,9 @@ NEWER_FLINK = os.environ.get("HEDDLE_TEST_NEWER_FLINK", "2.3.0")
 
 def pytest_addoption(parser):
     parser.addoption("--client", choices=["plain", "heddle", "reference", "both"], default="plain")
-    parser.addoption("--all", action="store_true", help="also the scenarios marked `extended`, which the plain run leaves out")
+    parser.addoption(
+        "--select", choices=selection.SELECTIONS, default="plain", help="which scenarios, by their markers (harness/selection.py)"
+    )
     parser.addoption("--matrix", action="store_true", help="test_matrix.py with every release of Flink and Hadoop")
     parser.addoption("--matrix-results", metavar="FILE", help="where the results of test_matrix.py are added")
 
@@ -35,6 +37,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", text)
     config.addinivalue_line("markers", "heddle_only(why): Flink's own client has no such feature or guarantee")
     config.addinivalue_line("markers", "extended: takes long, or repeats what a cheaper test shows; only `scripts/test --all` has it")
+    config.addinivalue_line("markers", "slow(why): it may take more than a minute, and this is why")
     config.addinivalue_line("markers", "every_hadoop: `scripts/test --matrix` runs it on each release of Hadoop")
     config.addinivalue_line("markers", "browser: needs a headless browser")
     # The workers' reports come to the process that started them, which alone writes.
@@ -71,36 +74,35 @@ def pytest_runtest_setup(item):
         what |= {"flink": flink, "hadoop": hadoop, "mode": params["mode"]}
     elif item.get_closest_marker("every_hadoop"):
         what |= {"flink": FLINK_VERSION, "hadoop": HADOOP_VERSION, "scenario": item.name}
+    if slow := item.get_closest_marker("slow"):
+        what["slow"] = slow.args[0]
     item.user_properties += what.items()
 
 
-def everything(config):
+def select(config):
     """Whoever asks for scenarios by name gets all that have it."""
-    return config.getoption("--all") or config.option.keyword or config.option.markexpr
+    named = config.option.keyword or config.option.markexpr
+    return "all" if named and config.getoption("--select") == "plain" else config.getoption("--select")
 
 
 def pytest_generate_tests(metafunc):
     if "client_kind" not in metafunc.fixturenames:
         return
-    chosen = metafunc.config.getoption("--client")
     marks = {mark.name: mark for mark in reversed(list(metafunc.definition.iter_markers()))}
-    if "reference" in marks and marks["reference"].kwargs.get("extended") and not everything(metafunc.config):
-        del marks["reference"]
-    kinds = []
-    if chosen != "reference":
-        kinds.append("heddle")
-    if "heddle_only" not in marks and (chosen in ("both", "reference") or (chosen == "plain" and "reference" in marks)):
-        kinds.append("reference")
+    kinds = selection.clients(metafunc.config.getoption("--client"), select(metafunc.config), marks)
     # A module is done with one client before the other comes: they share what a module deploys.
     metafunc.parametrize("client_kind", kinds, scope="module")
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist puts the groups into the ids
 def pytest_collection_modifyitems(config, items):
-    without = {"heddle_only"} if config.getoption("--client") == "reference" else set()
-    if not everything(config):
-        without.add("extended")
-    kept = [item for item in items if not any(item.get_closest_marker(mark) for mark in without)]
+    chosen, selected = config.getoption("--client"), select(config)
+
+    def stays(item):
+        kind = item.callspec.params.get("client_kind") if hasattr(item, "callspec") else None
+        return selection.kept(chosen, selected, {mark.name: mark for mark in reversed(list(item.iter_markers()))}, kind)
+
+    kept = [item for item in items if stays(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
     for item in items:

@@ -1,6 +1,7 @@
 """Which releases of Flink and Hadoop the matrix has, and the record of a run."""
 
 import json
+import os
 import re
 import time
 from collections import Counter
@@ -13,6 +14,8 @@ MODES = ("session", "per-job", "application")
 USUAL_FLINK, USUAL_HADOOP = "1.20.5", "3.3.6"
 # The oldest and the newest, and where configuration and class names change: for each run of the scenarios.
 PLAIN_FLINKS = ("1.13.6", "1.17.2", "1.20.5", "2.3.0")
+# The oldest heddle whose running clusters are promised to be served: the first with all three modes.
+OLDEST_COMMIT = os.environ.get("HEDDLE_TEST_OLDER_COMMIT", "13f487df4a88")
 
 TEXT = "The warp is held, still; the weft is drawn through. Ætna, Übung_2 - 3 Knoten!\nto be or not to be\n" * 50
 COUNTS = {word: str(count) for word, count in Counter(re.findall(r"[^\W_]+", TEXT.lower())).items()}

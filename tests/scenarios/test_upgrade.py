@@ -1,7 +1,6 @@
 """A heddle of another release on the same clusters: what one has deployed the other serves."""
 
 import json
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -9,18 +8,16 @@ from pathlib import Path
 import pytest
 
 from harness.cluster import FINISHED, Flink, ROOT
+from harness.matrix import OLDEST_COMMIT
 from harness.waiting import wait_for
 
-# The oldest whose running clusters are promised to be served: the first with all three modes.
-OLDEST = os.environ.get("HEDDLE_TEST_OLDER_COMMIT", "13f487df4a88")
-
-pytestmark = [pytest.mark.heddle_only("it is about two releases of heddle"), pytest.mark.xdist_group("upgrade")]
+pytestmark = [pytest.mark.extended, pytest.mark.heddle_only("it is about two releases of heddle"), pytest.mark.xdist_group("upgrade")]
 
 
 @pytest.fixture(scope="module")
 def older():
     """Its directory, as `dist/heddle`."""
-    done = subprocess.run([ROOT / "scripts/fetch-heddle", OLDEST], capture_output=True, text=True)
+    done = subprocess.run([ROOT / "scripts/fetch-heddle", OLDEST_COMMIT], capture_output=True, text=True)
     if "there is no commit" in done.stderr:
         pytest.skip("this clone's history does not reach back to the older heddle")
     assert done.returncode == 0, done.stderr

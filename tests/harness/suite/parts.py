@@ -1,0 +1,186 @@
+"""The parts of `scripts/test`, in their order. A part raises `Failure`, or gives counts of what it ran, or None if it counts nothing."""
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import Callable
+
+from ..hadoop.environment import CACHE, DEFAULT_HADOOP, ROOT
+from ..matrix import HADOOPS, OLDEST_COMMIT
+from . import counts
+from .tools import Failure, library, output, run, say
+
+# How long each fuzz target runs in a full run, in seconds.
+FUZZ_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Part:
+    name: str
+    title: str
+    do: Callable
+    # Whether `scripts/test` without options has it.
+    plain: bool = True
+    # Whether `scripts/test --quick` has it.
+    quick: bool = False
+
+
+def formatting(it):
+    run("cargo", "fmt", "--all", "--check")
+
+
+def shell_scripts(it):
+    if not shutil.which("shellcheck"):
+        return
+    found = [ROOT / ".ci/run", *(path for part in ("scripts", "tests") for path in (ROOT / part).rglob("*"))]
+    scripts = [path.relative_to(ROOT) for path in sorted(found) if path.is_file() and is_shell(path)]
+    run("shellcheck", "-x", *scripts, "scripts/lib.sh")
+
+
+def is_shell(path):
+    with open(path, "rb") as file:
+        return re.match(rb"#!.*\b(bash|sh)\s", file.read(100)) is not None
+
+
+def lints(it):
+    run("cargo", "clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings")
+    # Names that do not exist, and what nothing uses; no opinions.
+    ruff = os.path.dirname(library("private_python", "lint", "ruff==0.14.14")) + "/ruff"
+    run(ruff, "check", "--quiet", "--no-cache", "--select", "F,E9", "tests", "scripts/pseudo-cluster", "scripts/compatibility")
+
+
+def harness(it):
+    """Of the tests' own Python."""
+    words = ["-q", "-p", "no:cacheprovider", "tests/unit", "tests/conformance/test_compare.py"]
+    return it.pytest("harness", *words, env={"HEDDLE_TEST_CLUSTER": "none"})
+
+
+def bridge(it):
+    reports = ROOT / "flink-bridge/target/surefire-reports"
+    shutil.rmtree(reports, ignore_errors=True)
+    library("maven", "-f", "flink-bridge/pom.xml", "verify")
+    return sum((counts.of_junit(file.read_text()) for file in reports.glob("TEST-*.xml")), counts.Counts())
+
+
+def crates(it):
+    """Unit and property tests, those that compare with Flink's code, and those that speak to a cluster, ignored ones too."""
+    env = {"HEDDLE_TEST_FLINK_HOME": ":".join(it.flink_homes), "HEDDLE_TEST_HADOOP_CONF_DIR": it.running_cluster.conf}
+    return it.cargo("test", "--workspace", "--quiet", env=env)
+
+
+def libhdfs(it):
+    """Storage through Hadoop's own client, by the cargo feature `hdrs`."""
+    run("cargo", "clippy", "-p", "hadoop-fs", "--all-targets", "--features", "hdrs", "--quiet", "--", "-D", "warnings")
+    told = subprocess.run(["java", "-XshowSettings:properties", "-version"], capture_output=True, text=True).stderr
+    java = re.search(r"^ *java\.home = (.*)$", told, re.MULTILINE)[1]
+    env = {
+        "CLASSPATH": output("scripts/fetch-hadoop", DEFAULT_HADOOP) + "/lib/*",
+        "LD_LIBRARY_PATH": f"{java}/lib/server",
+        "LIBHDFS_OPTS": "-Xrs",
+        "HEDDLE_TEST_LIBHDFS": "yes",
+        "HEDDLE_TEST_HADOOP_CONF_DIR": it.running_cluster.conf,
+    }
+    return it.cargo("test", "-p", "hadoop-fs", "--features", "hdrs", "--quiet", env=env)
+
+
+def fuzzing(it):
+    run("scripts/fuzz", FUZZ_SECONDS)
+
+
+def manual(it):
+    _ = it.dist
+    run("scripts/docs", "check", quiet=True)
+
+
+def scenarios(it):
+    _ = it.dist
+    return it.scenarios("scenarios", "tests/scenarios")
+
+
+def extended(it):
+    _ = it.dist
+    # Compiled here rather than within the time of a test.
+    try:
+        output("scripts/fetch-heddle", OLDEST_COMMIT)
+    except Failure:
+        if os.environ.get("CI") == "true":
+            raise
+    return it.scenarios("extended", "tests/scenarios", select="extended")
+
+
+def reference(it):
+    _ = it.dist
+    return it.scenarios("reference", "tests/scenarios", select="reference")
+
+
+def conformance(it):
+    _ = it.dist
+    code = subprocess.run(["scripts/conformance"], cwd=ROOT, env=os.environ | {"HEDDLE_TEST_CLUSTER": it.running_cluster.name})
+    if code.returncode != 0:
+        raise Failure("heddle and Flink's own client differ")
+
+
+def containers(it):
+    """The cluster of scripts/docker from images to its end, and the archive on an old Linux."""
+    _ = it.dist
+    it.drop_clusters()
+    it.docker = it.docker_engine()
+    if it.docker is None:
+        if os.environ.get("CI") == "true":
+            raise Failure("no Docker engine can be started here")
+        say("no Docker engine here: the cluster of containers is left out")
+        return counts.Counts(skipped=1)
+    run("scripts/docker/prepare", env=it.docker)
+    it.step("base images")
+    environment = os.environ | it.docker
+    it.base_image = subprocess.Popen(["scripts/docker/base-image", "bullseye"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    image = os.environ.get("BASE_IMAGE") or output("scripts/docker/base-image", env=it.docker)
+    if it.base_image.wait() != 0:
+        raise Failure("the image of an old Linux cannot be made")
+    env = it.docker | {"BASE_IMAGE": image, "HEDDLE_TEST_OLD_IMAGE": "heddle-base:bullseye", "HEDDLE_TEST_PROJECT": it.project}
+    more = ["-k", it.expression] if it.expression else []
+    it.step("the cluster of containers")
+    return it.pytest("containers", *more, "tests/docker", config="tests/docker/pytest.ini", root="tests/docker", env=env)
+
+
+def matrix(it):
+    """Every release of Flink and of Hadoop that heddle serves; rewrites the tables of docs/compatibility.md."""
+    _ = it.dist
+    results = CACHE.resolve() / "matrix.jsonl"
+    # Of some tests that are run again the others' results stay.
+    if not it.expression:
+        results.unlink(missing_ok=True)
+    it.client = "heddle" if it.client == "plain" else it.client
+    words = ["--matrix-results", results]
+    it.step("WordCount on every release")
+    found = it.scenarios("matrix", "--matrix", "tests/scenarios/test_matrix.py", "tests/scenarios/test_bridge.py", *words)
+    for hadoop in HADOOPS:
+        it.step(f"scenarios on Hadoop {hadoop}")
+        cluster, env = f"{it.cluster}-{hadoop}", {"HEDDLE_TEST_HADOOP": hadoop}
+        found += it.scenarios(f"hadoop-{hadoop}", "-m", "every_hadoop", "tests/scenarios", *words, cluster=cluster, env=env)
+        it.drop_clusters()
+    if results.exists():
+        run("scripts/compatibility", results)
+    return found
+
+
+PARTS = [
+    Part("formatting", "formatting", formatting, quick=True),
+    Part("scripts", "shell scripts", shell_scripts, quick=True),
+    Part("lints", "lints", lints, quick=True),
+    Part("harness", "the tests' own tests", harness, quick=True),
+    Part("bridge", "the bridge and its tests", bridge, quick=True),
+    Part("crates", "unit, property and differential tests", crates, quick=True),
+    Part("libhdfs", "storage through Hadoop's own client", libhdfs, plain=False),
+    Part("fuzzing", "fuzzing", fuzzing, plain=False),
+    Part("manual", "the manual", manual),
+    Part("scenarios", "scenarios", scenarios),
+    Part("extended", "extended scenarios", extended, plain=False),
+    Part("reference", "scenarios with Flink's own client", reference, plain=False),
+    Part("conformance", "beside Flink's own client", conformance, plain=False),
+    Part("containers", "the cluster of containers", containers, plain=False),
+    Part("matrix", "every release of Flink and Hadoop", matrix, plain=False),
+]
+NAMES = [part.name for part in PARTS]
