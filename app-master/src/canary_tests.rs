@@ -7,7 +7,7 @@ use flink_model::container::WRITTEN;
 use flink_model::spec::INLINE_FILE_PREFIX;
 use hadoop_rpc::Credentials;
 
-use crate::am::write_inline_files;
+use crate::environment::write_inline_files;
 
 #[test]
 fn files_that_come_with_the_credentials() {

@@ -6,8 +6,8 @@ use taskrunner::jvm::{JvmError, JvmProcess};
 use taskrunner::plan::{self, Place};
 use taskrunner::spawn::SpawnThread;
 
-use crate::am::Environment;
 use crate::bridge::{PORT_VARIABLE, SECRET_VARIABLE, Secret};
+use crate::environment::Environment;
 use crate::failure::is_frame;
 
 /// Stem of the JobManager's log files.

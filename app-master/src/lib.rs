@@ -6,11 +6,12 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))] // tests lay out directories of their own
 
 pub mod am;
-pub mod archive;
 pub mod bridge;
 #[cfg(test)]
 mod canary_tests;
+pub mod cds;
 pub mod control;
+pub mod environment;
 pub mod failure;
 pub mod jobmanager;
 pub mod launcher;

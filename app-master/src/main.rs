@@ -4,8 +4,9 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use app_master::am::{Environment, run};
-use app_master::archive::elsewhere;
+use app_master::am::run;
+use app_master::cds::remote_build;
+use app_master::environment::Environment;
 use taskrunner::exit::EXEC_FAILED;
 use taskrunner::{exec, links};
 use tracing_subscriber::EnvFilter;
@@ -18,7 +19,7 @@ fn main() -> ExitCode {
             say(&exec::exec_jvm_main(args).to_string());
             ExitCode::from(EXEC_FAILED as u8)
         }
-        Some(word) if word == elsewhere::SUBCOMMAND => make_archive(),
+        Some(word) if word == remote_build::SUBCOMMAND => make_archive(),
         Some(word) if word == "--version" => {
             let _ = writeln!(std::io::stdout(), "heddle-am {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS
@@ -63,7 +64,7 @@ fn make_archive() -> ExitCode {
     if !settled() {
         return ExitCode::FAILURE;
     }
-    match block_on(elsewhere::run()) {
+    match block_on(remote_build::run()) {
         Some(Ok(what)) => {
             tracing::info!("{what}");
             ExitCode::SUCCESS

@@ -11,7 +11,7 @@ pub const LINK_PREFIX: &str = ".heddle-link.";
 /// Directory for the list of classes that a JVM writes.
 pub const RECORDING: &str = ".heddle-classes";
 /// Directory in which a class data archive is made.
-pub const ARCHIVE_WORKSHOP: &str = ".heddle-archive";
+pub const ARCHIVE_DIRECTORY: &str = ".heddle-archive";
 /// The order to heddle-am, which lies in the application's directory as [`crate::spec::SPEC_FILE`].
 pub const ORDER_FILE: &str = "heddle-am.json";
 /// Directory of links to the node's own jars: this, and a checksum.
@@ -31,7 +31,7 @@ pub const WRITTEN: [&str; 6] =
 /// Names that heddle, or YARN, uses for files in a container.
 const FILES: [&str; 6] = [AM, TASKRUNNER, BRIDGE, ORDER_FILE, PROGRAM_FILE, TOKENS];
 /// Names of directories in which everything is heddle's.
-const DIRECTORIES: [&str; 3] = [RECORDING, ARCHIVE_WORKSHOP, CONTAINER_DIRECTORY];
+const DIRECTORIES: [&str; 3] = [RECORDING, ARCHIVE_DIRECTORY, CONTAINER_DIRECTORY];
 /// What other names of heddle's begin with.
 const PREFIXES: [&str; 2] = [LINK_PREFIX, NODE_JARS];
 

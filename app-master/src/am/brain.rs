@@ -12,9 +12,8 @@ use super::event::{
 use super::failures::Failures;
 use super::head_start::HeadStart;
 use super::per_job::PerJob;
-use crate::archive;
-use crate::archive::errand::{Errand, Workers};
 use crate::bridge::{BridgeEvent, FromJvm, Status, ToJvm, WorkerInfo};
+use crate::cds::container_request::{BuilderRequest, ContainerRequest, Workers};
 use crate::control::ControlEvent;
 use crate::ledger::Ledger;
 use crate::ledger::cause::Fault;
@@ -96,7 +95,7 @@ pub(super) struct Brain {
     prewarm_until: Option<Instant>,
     timeline: Timeline,
     /// The container for class data archives.
-    errand: Errand,
+    cds_container: ContainerRequest,
 }
 
 impl Brain {
@@ -131,7 +130,7 @@ impl Brain {
             ready: false,
             prewarm_until: None,
             timeline,
-            errand: Errand::new(),
+            cds_container: ContainerRequest::new(),
         }
     }
 
@@ -148,7 +147,7 @@ impl Brain {
     /// When [`Brain::tick`] is due.
     pub(super) fn wake(&self) -> Instant {
         let submission = self.per_job.as_ref().and_then(PerJob::wake);
-        [self.kill_at, self.prewarm_until, self.call_at(), submission, self.errand.wake()]
+        [self.kill_at, self.prewarm_until, self.call_at(), submission, self.cds_container.wake()]
             .into_iter()
             .flatten()
             .fold(self.refresh_at, Instant::min)
@@ -168,7 +167,7 @@ impl Brain {
     fn interval(&self) -> Duration {
         if self.outgoing() != Outgoing::default() {
             CLOSEST
-        } else if self.ledger.is_busy() || self.errand.is_busy() || self.suspicious_until.is_some() {
+        } else if self.ledger.is_busy() || self.cds_container.is_busy() || self.suspicious_until.is_some() {
             self.eager.min(self.pace.busy)
         } else {
             self.pace.idle
@@ -177,7 +176,7 @@ impl Brain {
 
     fn outgoing(&self) -> Outgoing {
         let mut outgoing = self.ledger.outgoing();
-        self.errand.add_to(&mut outgoing);
+        self.cds_container.add_to(&mut outgoing);
         outgoing
     }
 
@@ -199,7 +198,7 @@ impl Brain {
             self.prewarm_until = None;
             self.step(Input::PrewarmOver, now, &mut actions);
         }
-        self.look_after_errand(now, &mut actions);
+        self.look_after_cds_container(now, &mut actions);
         self.look_after_losses(&mut actions);
         if self.call_at().is_some_and(|at| now >= at) {
             self.calling = true;
@@ -247,12 +246,12 @@ impl Brain {
                     out.extend(per_job.step(input, now));
                 }
             }
-            Event::Archive(archive::Request::Container(memory_mb)) => self.errand.want(memory_mb),
-            Event::Archive(archive::Request::GiveBack) => self.errand.give_back(),
+            Event::Archive(BuilderRequest::Container(memory_mb)) => self.cds_container.want(memory_mb),
+            Event::Archive(BuilderRequest::GiveBack) => self.cds_container.give_back(),
             Event::Terminated => out.push(Action::End(Cause::Terminated)),
             Event::Internal(why) => out.push(Action::End(Cause::Internal(why))),
         }
-        self.look_after_errand(now, &mut actions);
+        self.look_after_cds_container(now, &mut actions);
         self.look_after_losses(&mut actions);
         actions
     }
@@ -281,16 +280,16 @@ impl Brain {
     }
 
     /// Asks for the container for class data archives, or gives it up, by what the workers need.
-    fn look_after_errand(&mut self, now: Instant, out: &mut Vec<Action>) {
-        if self.errand.is_idle() {
+    fn look_after_cds_container(&mut self, now: Instant, out: &mut Vec<Action>) {
+        if self.cds_container.is_idle() {
             return;
         }
         let counts = self.ledger.counts();
         let workers = Workers { waiting: counts.asked > 0, starting: counts.starting > 0 };
         let largest = self.is_registered().then_some(&self.maximum);
-        let asked = self.errand.is_busy();
-        out.extend(self.errand.tick(workers, largest, now).into_iter().map(Action::Archive));
-        if self.errand.is_busy() && !asked {
+        let asked = self.cds_container.is_busy();
+        out.extend(self.cds_container.tick(workers, largest, now).into_iter().map(Action::Archive));
+        if self.cds_container.is_busy() && !asked {
             tracing::info!("asking YARN for a container in which to make a class data archive");
         }
     }
@@ -490,11 +489,11 @@ impl Brain {
         if again {
             tracing::info!("registered anew; asking again for what is open");
             self.step(Input::Resync, now, out);
-            self.errand.forgotten();
+            self.cds_container.forgotten();
             return;
         }
         tracing::info!(largest = %self.maximum, previous = registration.previous.len(), "registered with YARN");
-        self.errand.strays(registration.strays);
+        self.cds_container.strays(registration.strays);
         let first = registration.previous.is_empty();
         self.step(Input::Recovered(registration.previous), now, out);
         if let Some(HeadStart { profile, workers, .. }) = self.head_start.as_ref().filter(|_| first) {
@@ -516,8 +515,10 @@ impl Brain {
         let BeatAnswer { granted, completed, late, strays, command } = match answer {
             Ok(answer) => answer,
             Err(failure) if failure.kind == RmFailureKind::NotRegistered => return self.register_anew(),
-            Err(failure) if failure.kind == RmFailureKind::Refused && Errand::is_ask(&sent.asks) => {
-                return self.errand.refused(&failure.text);
+            Err(failure)
+                if failure.kind == RmFailureKind::Refused && ContainerRequest::is_ask(&sent.asks) =>
+            {
+                return self.cds_container.refused(&failure.text);
             }
             Err(failure) if failure.kind == RmFailureKind::Refused && !sent.asks.is_empty() => {
                 let sizes: Vec<String> =
@@ -540,12 +541,12 @@ impl Brain {
         }
         let news = !(sent.asks.is_empty() && granted.is_empty() && completed.is_empty());
         self.eager = if news { CLOSEST } else { (self.eager * 5 / 4).min(self.pace.busy.max(CLOSEST)) };
-        self.errand.answered(&sent, certain);
-        let (for_errand, granted): (Vec<_>, Vec<_>) = granted.into_iter().partition(Errand::is_for);
-        for_errand.into_iter().for_each(|grant| self.errand.granted(grant.worker, now));
+        self.cds_container.answered(&sent, certain);
+        let (for_cds, granted): (Vec<_>, Vec<_>) = granted.into_iter().partition(ContainerRequest::is_for);
+        for_cds.into_iter().for_each(|grant| self.cds_container.granted(grant.worker, now));
         let completed = self.completed(completed, out);
         self.step(Input::Beat(Beat { sent, certain, granted, completed }), now, out);
-        self.errand.strays(strays);
+        self.cds_container.strays(strays);
         for (worker, place) in late {
             // Flink takes workers of earlier attempts only once, right after the registration.
             self.step(Input::Recovered(vec![(worker.clone(), place)]), now, out);
@@ -575,7 +576,7 @@ impl Brain {
         let (mut workers, mut others) = (Vec::new(), Vec::new());
         for completed in all {
             let worker = completed.worker.clone();
-            match self.errand.completed(completed) {
+            match self.cds_container.completed(completed) {
                 Some(completed) => workers.push(completed),
                 None => others.push(Action::Forget(worker)),
             }

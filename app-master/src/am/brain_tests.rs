@@ -7,9 +7,8 @@ use yarn_api::records::FinalStatus;
 use super::brain::{Brain, Pace};
 use super::event::*;
 use super::head_start::HeadStart;
-use crate::archive::Request;
-use crate::archive::errand::{News, PRIORITY};
 use crate::bridge::{BridgeEvent, FromJvm, Status, ToJvm};
+use crate::cds::container_request::{BuilderRequest, PRIORITY, RequestEvent};
 use crate::control::ControlEvent;
 use crate::jobmanager::JobManagerEnd;
 use crate::ledger::cause::Report;
@@ -435,7 +434,7 @@ fn a_job_manager_that_is_ready_before_the_registration_hears_of_it_once() {
 fn a_container_for_an_archive_is_no_worker() {
     let mut test = Test::serving();
     test.request(1);
-    assert_eq!(test.event(Event::Archive(Request::Container(2760))), []);
+    assert_eq!(test.event(Event::Archive(BuilderRequest::Container(2760))), []);
     let asks = |actions: &[Action]| match actions {
         [Action::Beat(sent)] => sent.asks.iter().map(|ask| (ask.priority, ask.count)).collect::<Vec<_>>(),
         other => panic!("no heartbeat: {other:?}"),
@@ -457,17 +456,17 @@ fn a_container_for_an_archive_is_no_worker() {
     let place = Place { host: "n2".into(), port: 8041 };
     let grant = Grant { worker: Worker::new("c2"), place, priority: PRIORITY, allocation_request: None };
     let came = answer(&mut test, ask, BeatAnswer { granted: vec![grant], ..BeatAnswer::default() });
-    assert_eq!(came, [Action::Archive(News::Granted(Worker::new("c2")))]);
+    assert_eq!(came, [Action::Archive(RequestEvent::Granted(Worker::new("c2")))]);
     assert_eq!(test.brain.workers(), [Worker::new("c1")]);
     let completed = Completed { worker: Worker::new("c2"), status: 0, diagnostics: String::new() };
     let end = BeatAnswer { completed: vec![completed.clone()], ..BeatAnswer::default() };
     let (_, actions) = test.beat(Ok(end));
-    assert_eq!(actions, [Action::Forget(Worker::new("c2")), Action::Archive(News::Ended(completed))]);
+    assert_eq!(actions, [Action::Forget(Worker::new("c2")), Action::Archive(RequestEvent::Ended(completed))]);
     // Refused it is refused alone: the worker's request goes on.
-    test.event(Event::Archive(Request::Container(2760)));
+    test.event(Event::Archive(BuilderRequest::Container(2760)));
     let refused = RmFailure { kind: RmFailureKind::Refused, text: "too large".into() };
     let (_, actions) = test.beat(Err(refused));
-    assert!(matches!(&actions[..], [Action::Archive(News::Over(why))] if why.contains("too large")));
+    assert!(matches!(&actions[..], [Action::Archive(RequestEvent::Over(why))] if why.contains("too large")));
     // What an earlier attempt has left goes back.
     let strays = vec![Worker::new("c0")];
     test.beat(Ok(BeatAnswer { strays, ..BeatAnswer::default() }));

@@ -13,13 +13,12 @@ use yarn_api::records::{
 };
 use yarn_api::{AmRmClient, ApplicationClient, NodeManagerClients, YarnError};
 
-use super::environment::Environment;
 use super::event::{Action, BeatAnswer, Event, Registration, RmCommand, Web};
 use super::placement::{Named, Node};
-use crate::archive;
-use crate::archive::errand::{self, News};
 use crate::bridge::Bridge;
+use crate::cds::container_request::{self, BuilderReply, RequestEvent};
 use crate::control::Control;
+use crate::environment::Environment;
 use crate::launcher::Launcher;
 use crate::ledger::REPORT_WAIT;
 use crate::ledger::types::{Ask, Completed, Grant, Outgoing, Place, Profile, Worker};
@@ -56,7 +55,7 @@ impl HeldContainers {
     fn keep_previous(&self, containers: &[Container]) -> (Vec<(Worker, Place)>, Vec<Worker>) {
         let kept = containers.iter().zip(self.keep(containers, true));
         let (strays, workers): (Vec<_>, Vec<_>) =
-            kept.partition(|(container, _)| container.priority.0 == errand::PRIORITY);
+            kept.partition(|(container, _)| container.priority.0 == container_request::PRIORITY);
         let strays = strays.into_iter().map(|(_, (worker, _))| worker);
         (workers.into_iter().map(|(_, worker)| worker).collect(), strays.collect())
     }
@@ -90,7 +89,7 @@ pub(super) struct Edge {
     held: HeldContainers,
     cluster: Arc<Cluster>,
     rest: Mutex<Option<(String, Rest)>>,
-    archive: mpsc::UnboundedSender<archive::Reply>,
+    archive: mpsc::UnboundedSender<BuilderReply>,
     losses: watch::Sender<Losses>,
     /// Whether the JobManager has said that it is.
     ready: watch::Receiver<bool>,
@@ -107,7 +106,7 @@ impl Edge {
         control: Control,
         launcher: Arc<Launcher>,
         job_manager: JvmProcess,
-        archive: mpsc::UnboundedSender<archive::Reply>,
+        archive: mpsc::UnboundedSender<BuilderReply>,
         losses: watch::Sender<Losses>,
         ready: watch::Receiver<bool>,
         events: mpsc::UnboundedSender<Event>,
@@ -195,7 +194,7 @@ impl Edge {
                     }
                 });
             }
-            Action::Archive(news) => self.tell_archive(news),
+            Action::Archive(event) => self.tell_archive(event),
             Action::Losses(losses) => drop(self.losses.send_replace(losses)),
             // The loop ends before.
             Action::End(_) => {}
@@ -218,16 +217,16 @@ impl Edge {
         });
     }
 
-    fn tell_archive(&self, news: News) {
-        let reply = match news {
-            News::Granted(worker) => {
+    fn tell_archive(&self, event: RequestEvent) {
+        let reply = match event {
+            RequestEvent::Granted(worker) => {
                 let mut held = self.held.lock();
                 let Some(held) = held.get_mut(&worker) else { return };
                 held.launched = true;
-                archive::Reply::Granted(Box::new(held.container.clone()))
+                BuilderReply::Granted(Box::new(held.container.clone()))
             }
-            News::Over(why) => archive::Reply::Over(why),
-            News::Ended(completed) => archive::Reply::Ended(completed.status, completed.diagnostics),
+            RequestEvent::Over(why) => BuilderReply::Over(why),
+            RequestEvent::Ended(completed) => BuilderReply::Ended(completed.status, completed.diagnostics),
         };
         // Nobody listens where none is made.
         drop(self.archive.send(reply));

@@ -5,9 +5,8 @@ use std::fmt;
 use yarn_api::AmError;
 use yarn_api::records::FinalStatus;
 
-use crate::archive;
-use crate::archive::errand::News;
 use crate::bridge::{BridgeEvent, ToJvm};
+use crate::cds::container_request::{BuilderRequest, RequestEvent};
 use crate::control::ControlEvent;
 use crate::jobmanager::JobManagerEnd;
 use crate::ledger::types::{Completed, Grant, Order, Outgoing, Place, Profile, Worker};
@@ -35,7 +34,7 @@ pub(super) enum Event {
     /// From the client of a per-job cluster, or about its jobs.
     Submission(Input),
     /// From the maker of class data archives.
-    Archive(archive::Request),
+    Archive(BuilderRequest),
     /// SIGTERM.
     Terminated,
     /// Something of ours broke.
@@ -139,7 +138,7 @@ pub(super) enum Action {
     /// Ask it to end.
     ShutDownJobManager(String),
     /// Tell the maker of class data archives.
-    Archive(News),
+    Archive(RequestEvent),
     /// Tell the client of a per-job cluster, once it asks.
     Losses(Losses),
     /// Leave the loop.

@@ -9,8 +9,8 @@ use yarn_api::{AmError, AmRmClient, ApplicationClient};
 
 use super::edge::{Edge, STOP_GRACE};
 use super::end::{CleanUp, End, Farewell};
-use super::environment::Environment;
 use crate::bridge::ToJvm;
+use crate::environment::Environment;
 use crate::ledger::types::Worker;
 use crate::staging;
 

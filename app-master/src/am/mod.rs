@@ -5,7 +5,6 @@ mod brain;
 mod brain_tests;
 mod edge;
 mod end;
-mod environment;
 mod event;
 mod failures;
 mod finish;
@@ -14,8 +13,4 @@ mod per_job;
 mod placement;
 mod run;
 
-#[cfg(test)]
-pub(crate) use environment::write_inline_files;
-pub use environment::{Environment, StartError};
-pub(crate) use environment::{hadoop_conf, hadoop_user};
 pub use run::run;

@@ -16,13 +16,13 @@ use yarn_api::{AmRmClient, NmTokenCache, NodeManagerClients, NodeManagerOptions}
 use super::brain::{Brain, Pace};
 use super::edge::Edge;
 use super::end::{Situation, decide};
-use super::environment::Environment;
 use super::event::{Action, Cause, Event};
 use super::finish::finish;
 use super::head_start::{HeadStart, REST_PORT_KEY};
-use crate::archive;
 use crate::bridge::{Bridge, BridgeEvent, FromJvm, Secret};
+use crate::cds::service;
 use crate::control::Control;
+use crate::environment::Environment;
 use crate::jobmanager;
 use crate::launcher::{self, Launcher};
 use crate::ports::Ports;
@@ -166,7 +166,7 @@ async fn start(
     let user = std::env::var("HADOOP_USER_NAME").ok();
     let launcher = Launcher::new(spec, &environment.dir, &address, user, &environment.credentials);
     let launcher = Arc::new(launcher.map_err(|e| text(&e))?);
-    let archives = archive::is_possible(&environment);
+    let archives = service::is_possible(&environment);
     if archives && spec.task_manager_archive.is_some() {
         launcher.record_classes();
     }
@@ -200,8 +200,8 @@ async fn start(
     if archives {
         let told = tell(&events);
         let ask = Box::new(move |request| told(Event::Archive(request)));
-        let yarn = archive::Yarn { ask, replies, nodes: nodes.clone() };
-        archive::start(&environment, &thread, &control, &job_manager, is_ready.clone(), yarn);
+        let containers = service::ContainerSource { ask, replies, nodes: nodes.clone() };
+        service::start(&environment, &thread, &control, &job_manager, is_ready.clone(), containers);
     }
     tracing::info!(pid = job_manager.pid(), main_class = spec.job_manager.main_class, "JobManager started");
     let (jvm, ended) = (job_manager.clone(), tell(&events));

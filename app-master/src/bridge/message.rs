@@ -5,6 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// Version of the protocol, in `hello`.
+pub const PROTOCOL: u32 = 1;
+
 /// Final status as the JVM names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -28,7 +31,7 @@ pub enum FromJvm {
     Hello {
         /// Proof that it is our JVM.
         secret: String,
-        /// [`super::PROTOCOL`].
+        /// [`PROTOCOL`].
         protocol: u32,
         /// Flink's version.
         #[serde(default)]

@@ -3,11 +3,9 @@
 mod message;
 mod server;
 
-pub use message::{DecodeError, FromJvm, Status, ToJvm, WorkerInfo, decode, encode};
+pub use message::{DecodeError, FromJvm, PROTOCOL, Status, ToJvm, WorkerInfo, decode, encode};
 pub use server::{Bridge, BridgeEvent, Secret};
 
-/// Version of the protocol, in `hello`.
-pub const PROTOCOL: u32 = 1;
 /// Environment variable with the port, for the JVM.
 pub const PORT_VARIABLE: &str = "HEDDLE_BRIDGE_PORT";
 /// Environment variable with the secret, for the JVM.

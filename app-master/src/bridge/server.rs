@@ -12,7 +12,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
-use super::message::{FromJvm, ToJvm, decode, encode};
+use super::message::{FromJvm, PROTOCOL, ToJvm, decode, encode};
 
 /// For `hello` to come.
 const HELLO_WAIT: Duration = Duration::from_secs(10);
@@ -129,11 +129,11 @@ impl<F: Fn(BridgeEvent) + Send + Sync> Shared<F> {
             FromJvm::Hello { secret, .. } if !self.secret.matches(secret) => {
                 return tracing::warn!("refused a connection to the bridge: wrong secret");
             }
-            FromJvm::Hello { protocol, .. } if *protocol != super::PROTOCOL => {
+            FromJvm::Hello { protocol, .. } if *protocol != PROTOCOL => {
                 return tracing::error!(
                     "refused the JobManager: its bridge speaks protocol {protocol}, this heddle-am {}; \
                      flink-bridge.jar and heddle-am must be of one release",
-                    super::PROTOCOL
+                    PROTOCOL
                 );
             }
             FromJvm::Hello { .. } => {}

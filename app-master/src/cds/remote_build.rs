@@ -1,4 +1,5 @@
-//! A container of its own for an archive: what the ApplicationMaster puts into it, and what runs there.
+//! A class data archive that is made in a container of its own: what the ApplicationMaster starts there, and what then
+//! runs there.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,23 +16,24 @@ use taskrunner::spawn::SpawnThread;
 use yarn_api::NodeManagerClients;
 use yarn_api::records::{Container, ContainerLaunchContext};
 
-use super::Reason;
-use super::dump;
-use super::workshop::{self, Material, Workshop};
-use crate::am::{Environment, hadoop_conf, hadoop_user};
+use super::build_container::BuildContainer;
+use super::builder::{self, ArchiveInput};
+use super::memory_budget::container_limits;
+use super::repository;
+use crate::environment::{Environment, hadoop_conf, hadoop_user};
 use crate::launcher;
 
 /// The argument by which heddle-am knows that it is to make an archive.
 pub const SUBCOMMAND: &str = "make-archive";
-/// Key of the [`Job`].
+/// Key of the [`BuildJob`].
 const JOB_FILE: &str = "archive.json";
 /// The log files' stem, in the container's log directory.
 pub(super) const LOG_NAME: &str = "heddle-archive";
 const USER_VARIABLE: &str = "HADOOP_USER_NAME";
 
-/// What heddle-am is told in the container.
+/// What heddle-am reads in the container.
 #[derive(Debug, Serialize, Deserialize)]
-struct Job {
+struct BuildJob {
     order: ArchiveOrder,
     java: PathBuf,
     /// What archives know that Java by.
@@ -53,28 +55,28 @@ pub(super) async fn start(
     environment: &Environment,
     nodes: &NodeManagerClients,
     container: &Container,
-    material: &Material<'_>,
-) -> Result<(), Reason> {
+    input: &ArchiveInput<'_>,
+) -> Result<(), String> {
     let spec = &environment.spec;
     let is_master =
-        spec.job_manager_archive.as_ref().is_some_and(|order| order.directory == material.order.directory);
+        spec.job_manager_archive.as_ref().is_some_and(|order| order.directory == input.order.directory);
     let jvm = if is_master { &spec.job_manager } else { &spec.task_manager };
     let staging_dir = spec.staging_dir.as_deref().ok_or("the application has no directory")?;
-    let mut files = files(spec, material.order)?;
-    let job = Job {
-        order: material.order.clone(),
-        java: material.java.clone(),
-        java_id: material.id.text.clone(),
-        wide: material.wide,
+    let mut files = files(spec, input.order)?;
+    let job = BuildJob {
+        order: input.order.clone(),
+        java: input.java.clone(),
+        java_id: input.id.text.clone(),
+        wide: input.wide,
         class_path: jvm.class_path.clone(),
         env: jvm.env.clone(),
-        class_list: material.list.text().to_owned(),
+        class_list: input.list.text().to_owned(),
         memory_mb: container.resource.memory_mb,
         staging_dir: staging_dir.to_owned(),
         hadoop: spec.hadoop.clone(),
         hadoop_overrides: spec.hadoop_overrides.clone(),
     };
-    files.push(upload(environment, material.order, staging_dir, &job).await?);
+    files.push(upload(environment, input.order, staging_dir, &job).await?);
     let context = ContainerLaunchContext {
         local_resources: launcher::local_resources(&files, spec.fast_start).map_err(|e| e.to_string())?,
         environment: BTreeMap::from([(USER_VARIABLE.to_owned(), environment.user.effective.clone())]),
@@ -89,7 +91,7 @@ pub(super) async fn start(
 }
 
 /// Our program and the jars of the class path, as the containers of the role have them.
-fn files(spec: &AmSpec, order: &ArchiveOrder) -> Result<Vec<Resource>, Reason> {
+fn files(spec: &AmSpec, order: &ArchiveOrder) -> Result<Vec<Resource>, String> {
     let all = spec.task_manager_resources.iter().chain(&spec.application_master_resources);
     let keys = std::iter::once(PROGRAM).chain(order.class_path.iter().map(String::as_str));
     keys.map(|key| {
@@ -104,12 +106,12 @@ async fn upload(
     environment: &Environment,
     order: &ArchiveOrder,
     staging_dir: &str,
-    job: &Job,
-) -> Result<Resource, Reason> {
+    job: &BuildJob,
+) -> Result<Resource, String> {
     let role = order.directory.rsplit('/').next().unwrap_or_default();
     let url = format!("{}/{role}.json", staging_dir.trim_end_matches('/'));
     let content = serde_json::to_vec(job).map_err(|e| e.to_string())?;
-    let storage = workshop::storage(&environment.conf, &environment.user, staging_dir)?;
+    let storage = repository::storage(&environment.conf, &environment.user, staging_dir)?;
     let options =
         WriteOptions { mode: Some(0o600), overwrite: true, fitted: true, ..WriteOptions::default() };
     let written = storage.write_file(&url, &Source::Bytes(content.into()), &options).await;
@@ -124,19 +126,19 @@ async fn upload(
     })
 }
 
-/// It works for the store alone, and has no word in the application.
+/// The container only reads and writes the store: it gets no secret by which it could speak for the application.
 fn credentials(ours: &Credentials) -> Credentials {
     let mut credentials = launcher::worker_credentials(ours);
     credentials.secrets.remove(CONTROL_SECRET_ALIAS);
     credentials
 }
 
-/// What runs in the container: makes the archive and puts it into the store; says which.
+/// What runs in the container: makes the archive and adds it to the store; gives a sentence that says which.
 pub async fn run() -> Result<String, String> {
     let env = |name: &str| std::env::var(name).ok();
     let dir = std::env::current_dir().map_err(|e| format!("cannot tell the working directory: {e}"))?;
     let text = std::fs::read(dir.join(JOB_FILE)).map_err(|e| format!("cannot read {JOB_FILE}: {e}"))?;
-    let job: Job = serde_json::from_slice(&text).map_err(|e| format!("{JOB_FILE}: {e}"))?;
+    let job: BuildJob = serde_json::from_slice(&text).map_err(|e| format!("{JOB_FILE}: {e}"))?;
     let conf = hadoop_conf(&env, &job.hadoop, &job.hadoop_overrides).map_err(|e| e.to_string())?;
     let lookup = |name: &str| job.env.get(name).cloned().or_else(|| env(name));
     let node_jars = NodeJars::find_in(&job.class_path, &lookup);
@@ -144,18 +146,19 @@ pub async fn run() -> Result<String, String> {
     let id = here.ok_or_else(|| {
         format!("{} is not Java {} on this node, or its Hadoop is another", job.java.display(), job.java_id)
     })?;
-    let shop = Workshop {
+    let container = BuildContainer {
         self_exe: std::env::current_exe()
             .map_err(|e| format!("cannot tell the path of this program: {e}"))?,
         user: hadoop_user(&env).map_err(|e| e.to_string())?,
-        container: env("CONTAINER_ID").unwrap_or_default(),
+        id: env("CONTAINER_ID").unwrap_or_default(),
         staging_dir: Some(job.staging_dir),
-        limits: dump::limits(&conf, job.memory_mb, std::process::id()),
-        beside: None,
+        limits: container_limits(&conf, job.memory_mb, std::process::id()),
+        other_process: None,
         thread: SpawnThread::start().map_err(|e| format!("cannot start a thread: {e}"))?,
         dir,
         conf,
     };
     let (order, list) = (&job.order, ClassList::received(job.class_list));
-    shop.make(&Material { order, java: job.java, id, wide: job.wide, node_jars, list }).await
+    let input = ArchiveInput { order, java: job.java, id, wide: job.wide, node_jars, list };
+    builder::build(&container, &input).await
 }

@@ -1,4 +1,5 @@
-//! The container for an archive that our own has no room for: when YARN is asked for it, and when it is given up. Pure.
+//! When YARN is asked for a container in which to make a class data archive, and when that is given up. The memory of
+//! the ApplicationMaster's own container is too small for it as a rule. Pure: the time is an argument.
 //!
 //! ```text
 //! Idle ─want─► Due ─all workers are there─► Asked ─grant─► Held ─its end─► Idle
@@ -10,6 +11,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
+use yarn_api::records::Container;
 
 use crate::ledger::types::{Ask, Completed, Grant, Outgoing, Profile, Worker};
 
@@ -21,6 +23,26 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const YIELD_AFTER: Duration = Duration::from_secs(5);
 /// For the container to do its work.
 const LONGEST: Duration = Duration::from_secs(600);
+
+/// What the builder of archives asks of the controller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BuilderRequest {
+    /// A container of this memory, MiB.
+    Container(u64),
+    /// The container that was granted is of no use; answered by [`BuilderReply::Over`].
+    GiveBack,
+}
+
+/// What the controller answers.
+#[derive(Debug)]
+pub(crate) enum BuilderReply {
+    /// The container that YARN has granted.
+    Granted(Box<Container>),
+    /// There is no container, or no longer; why.
+    Over(String),
+    /// It has ended, with this status and YARN's diagnostics.
+    Ended(i32, String),
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 enum State {
@@ -34,18 +56,18 @@ enum State {
     Held { worker: Worker, until: Instant, waited: Option<Instant> },
 }
 
-/// What became of the wish.
+/// What became of a request.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum News {
-    /// Here it is: to be started.
+pub(crate) enum RequestEvent {
+    /// YARN has granted this container, which can be started now.
     Granted(Worker),
-    /// There is none, or no longer.
+    /// There is no container, or no longer; why.
     Over(String),
-    /// It has ended by itself.
+    /// The container has ended by itself.
     Ended(Completed),
 }
 
-/// How the job's workers are.
+/// What the containers of TaskManagers are doing; they go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Workers {
     /// Some are not granted yet.
@@ -56,34 +78,34 @@ pub(crate) struct Workers {
 
 /// See the module's text.
 #[derive(Debug)]
-pub(crate) struct Errand {
+pub(crate) struct ContainerRequest {
     state: State,
     size: Profile,
     /// How many containers the ResourceManager believes to owe; none: something may have been lost, or crossed on the way.
     told: Option<u32>,
     /// On their way back, and whether the ResourceManager knows.
     returned: Vec<(Worker, bool)>,
-    news: Vec<News>,
+    events: Vec<RequestEvent>,
 }
 
-impl Errand {
+impl ContainerRequest {
     pub(crate) fn new() -> Self {
         Self {
             state: State::Idle,
             size: Profile::default(),
             told: Some(0),
             returned: Vec::new(),
-            news: Vec::new(),
+            events: Vec::new(),
         }
     }
 
-    /// Whether a container is an errand's, by the priority of its ask.
+    /// Whether a container is an request's, by the priority of its ask.
     pub(crate) fn is_for(grant: &Grant) -> bool {
         grant.allocation_request.filter(|id| *id > 0).unwrap_or(i64::from(grant.priority))
             == i64::from(PRIORITY)
     }
 
-    /// Whether these asks are an errand's; one is never sent together with others.
+    /// Whether these asks are an request's; one is never sent together with others.
     pub(crate) fn is_ask(asks: &[Ask]) -> bool {
         asks.iter().any(|ask| ask.priority == PRIORITY)
     }
@@ -113,7 +135,7 @@ impl Errand {
 
     /// Whether there is nothing to look after.
     pub(crate) fn is_idle(&self) -> bool {
-        self.state == State::Idle && self.news.is_empty()
+        self.state == State::Idle && self.events.is_empty()
     }
 
     /// Whether heartbeats should be quick.
@@ -121,7 +143,7 @@ impl Errand {
         matches!(self.state, State::Asked(_))
     }
 
-    /// When [`Errand::tick`] is due.
+    /// When [`ContainerRequest::tick`] is due.
     pub(crate) fn wake(&self) -> Option<Instant> {
         match &self.state {
             State::Idle | State::Due => None,
@@ -133,7 +155,12 @@ impl Errand {
     }
 
     /// Time has passed, or something has happened to the workers. `largest`: the largest container, once we are registered.
-    pub(crate) fn tick(&mut self, workers: Workers, largest: Option<&Profile>, now: Instant) -> Vec<News> {
+    pub(crate) fn tick(
+        &mut self,
+        workers: Workers,
+        largest: Option<&Profile>,
+        now: Instant,
+    ) -> Vec<RequestEvent> {
         let size = self.size.memory_mb;
         match (&mut self.state, largest) {
             (State::Due, Some(largest)) if size > largest.memory_mb => {
@@ -160,12 +187,12 @@ impl Errand {
             }
             _ => {}
         }
-        std::mem::take(&mut self.news)
+        std::mem::take(&mut self.events)
     }
 
     fn over(&mut self, why: String) {
         self.release();
-        self.news.push(News::Over(why));
+        self.events.push(RequestEvent::Over(why));
     }
 
     /// Adds to what the next heartbeat carries. An ask goes alone, so that one that is refused is refused alone.
@@ -190,12 +217,12 @@ impl Errand {
         }
     }
 
-    /// A container of an errand's.
+    /// A container of an request's.
     pub(crate) fn granted(&mut self, worker: Worker, now: Instant) {
         // It may have crossed an ask that was said again.
         self.told = None;
         if matches!(self.state, State::Asked(_)) {
-            self.news.push(News::Granted(worker.clone()));
+            self.events.push(RequestEvent::Granted(worker.clone()));
             self.state = State::Held { worker, until: now + LONGEST, waited: None };
         } else {
             self.returned.push((worker, false));
@@ -206,7 +233,7 @@ impl Errand {
     pub(crate) fn completed(&mut self, completed: Completed) -> Option<Completed> {
         if matches!(&self.state, State::Held { worker, .. } if *worker == completed.worker) {
             self.state = State::Idle;
-            self.news.push(News::Ended(completed));
+            self.events.push(RequestEvent::Ended(completed));
             return None;
         }
         let before = self.returned.len();
@@ -241,34 +268,34 @@ mod tests {
         Profile { memory_mb: 4096, vcores: 4, ..Profile::default() }
     }
 
-    fn outgoing(errand: &Errand) -> Outgoing {
+    fn outgoing(request: &ContainerRequest) -> Outgoing {
         let mut outgoing = Outgoing::default();
-        errand.add_to(&mut outgoing);
+        request.add_to(&mut outgoing);
         outgoing
     }
 
     /// One heartbeat; gives the count that it asked for.
-    fn beat(errand: &mut Errand) -> Option<u32> {
-        let sent = outgoing(errand);
-        errand.answered(&sent, true);
+    fn beat(request: &mut ContainerRequest) -> Option<u32> {
+        let sent = outgoing(request);
+        request.answered(&sent, true);
         sent.asks.first().map(|ask| ask.count)
     }
 
-    fn asked(now: Instant) -> Errand {
-        let mut errand = Errand::new();
-        errand.want(2700);
-        assert_eq!(errand.tick(NONE, Some(&largest()), now), []);
-        assert_eq!(beat(&mut errand), Some(1));
-        assert_eq!(beat(&mut errand), None, "said once");
-        errand
+    fn asked(now: Instant) -> ContainerRequest {
+        let mut request = ContainerRequest::new();
+        request.want(2700);
+        assert_eq!(request.tick(NONE, Some(&largest()), now), []);
+        assert_eq!(beat(&mut request), Some(1));
+        assert_eq!(beat(&mut request), None, "said once");
+        request
     }
 
-    fn held(now: Instant) -> (Errand, Worker) {
-        let (mut errand, worker) = (asked(now), Worker::new("c9"));
-        errand.granted(worker.clone(), now);
-        assert_eq!(errand.tick(NONE, Some(&largest()), now), [News::Granted(worker.clone())]);
-        assert_eq!((beat(&mut errand), beat(&mut errand)), (Some(0), None), "no second one");
-        (errand, worker)
+    fn held(now: Instant) -> (ContainerRequest, Worker) {
+        let (mut request, worker) = (asked(now), Worker::new("c9"));
+        request.granted(worker.clone(), now);
+        assert_eq!(request.tick(NONE, Some(&largest()), now), [RequestEvent::Granted(worker.clone())]);
+        assert_eq!((beat(&mut request), beat(&mut request)), (Some(0), None), "no second one");
+        (request, worker)
     }
 
     fn completed(worker: &Worker) -> Completed {
@@ -278,113 +305,116 @@ mod tests {
     #[test]
     fn workers_come_first() {
         let now = Instant::now();
-        let mut errand = Errand::new();
-        assert!(errand.is_idle());
-        errand.want(2700);
+        let mut request = ContainerRequest::new();
+        assert!(request.is_idle());
+        request.want(2700);
         for workers in [WAITING, STARTING] {
-            assert_eq!(errand.tick(workers, Some(&largest()), now), []);
-            assert_eq!(outgoing(&errand), Outgoing::default());
+            assert_eq!(request.tick(workers, Some(&largest()), now), []);
+            assert_eq!(outgoing(&request), Outgoing::default());
         }
-        assert_eq!(errand.tick(NONE, None, now), [], "not registered");
-        assert!(!errand.is_busy());
-        let mut errand = asked(now);
-        assert!(errand.is_busy());
+        assert_eq!(request.tick(NONE, None, now), [], "not registered");
+        assert!(!request.is_busy());
+        let mut request = asked(now);
+        assert!(request.is_busy());
         // One that starts does not matter any more, one that waits does.
-        assert_eq!(errand.tick(STARTING, Some(&largest()), now), []);
-        assert_eq!(beat(&mut errand), None);
-        assert_eq!(errand.tick(WAITING, Some(&largest()), now), []);
+        assert_eq!(request.tick(STARTING, Some(&largest()), now), []);
+        assert_eq!(beat(&mut request), None);
+        assert_eq!(request.tick(WAITING, Some(&largest()), now), []);
         let worker = Ask { priority: 1, profile: largest(), count: 1 };
         let mut with_workers = Outgoing { asks: vec![worker], releases: vec![] };
-        errand.add_to(&mut with_workers);
-        assert!(!Errand::is_ask(&with_workers.asks), "it goes alone");
-        assert_eq!(beat(&mut errand), Some(0), "taken back");
-        assert_eq!(errand.tick(NONE, Some(&largest()), now), []);
-        assert_eq!(beat(&mut errand), Some(1), "and asked for again");
+        request.add_to(&mut with_workers);
+        assert!(!ContainerRequest::is_ask(&with_workers.asks), "it goes alone");
+        assert_eq!(beat(&mut request), Some(0), "taken back");
+        assert_eq!(request.tick(NONE, Some(&largest()), now), []);
+        assert_eq!(beat(&mut request), Some(1), "and asked for again");
     }
 
     #[test]
     fn the_container_works_and_ends() {
         let now = Instant::now();
-        let (mut errand, worker) = held(now);
+        let (mut request, worker) = held(now);
         let other = completed(&Worker::new("c1"));
-        assert_eq!(errand.completed(other.clone()), Some(other), "a worker's end");
-        assert_eq!(errand.completed(completed(&worker)), None);
-        assert_eq!(errand.tick(NONE, Some(&largest()), now), [News::Ended(completed(&worker))]);
-        assert!(errand.is_idle() && errand.wake().is_none());
-        assert_eq!(outgoing(&errand), Outgoing::default());
+        assert_eq!(request.completed(other.clone()), Some(other), "a worker's end");
+        assert_eq!(request.completed(completed(&worker)), None);
+        assert_eq!(request.tick(NONE, Some(&largest()), now), [RequestEvent::Ended(completed(&worker))]);
+        assert!(request.is_idle() && request.wake().is_none());
+        assert_eq!(outgoing(&request), Outgoing::default());
     }
 
     #[test]
     fn no_place_in_time_too_large_or_refused() {
         let now = Instant::now();
-        let over = |news: Vec<News>, word: &str| {
-            assert!(matches!(&news[..], [News::Over(why)] if why.contains(word)), "{news:?}");
+        let over = |events: Vec<RequestEvent>, word: &str| {
+            assert!(matches!(&events[..], [RequestEvent::Over(why)] if why.contains(word)), "{events:?}");
         };
-        let mut errand = asked(now);
-        let late = errand.wake().unwrap();
+        let mut request = asked(now);
+        let late = request.wake().unwrap();
         assert_eq!(late, now + PATIENCE);
-        over(errand.tick(NONE, Some(&largest()), late), "within 60 s");
-        assert_eq!(beat(&mut errand), Some(0), "taken back");
+        over(request.tick(NONE, Some(&largest()), late), "within 60 s");
+        assert_eq!(beat(&mut request), Some(0), "taken back");
         // It comes after all, and goes back.
         let worker = Worker::new("c9");
-        errand.granted(worker.clone(), late);
-        assert_eq!(outgoing(&errand).releases, std::slice::from_ref(&worker));
-        beat(&mut errand);
-        assert_eq!(outgoing(&errand), Outgoing::default());
-        assert_eq!(errand.completed(completed(&worker)), None);
+        request.granted(worker.clone(), late);
+        assert_eq!(outgoing(&request).releases, std::slice::from_ref(&worker));
+        beat(&mut request);
+        assert_eq!(outgoing(&request), Outgoing::default());
+        assert_eq!(request.completed(completed(&worker)), None);
 
-        let mut errand = Errand::new();
-        errand.want(4097);
-        over(errand.tick(NONE, Some(&largest()), now), "4096 MiB, and 4097 MiB");
-        assert_eq!(outgoing(&errand), Outgoing::default(), "nothing is asked for");
+        let mut request = ContainerRequest::new();
+        request.want(4097);
+        over(request.tick(NONE, Some(&largest()), now), "4096 MiB, and 4097 MiB");
+        assert_eq!(outgoing(&request), Outgoing::default(), "nothing is asked for");
 
-        let mut errand = asked(now);
-        errand.refused("no such label");
-        over(errand.tick(NONE, Some(&largest()), now), "no such label");
-        assert_eq!(outgoing(&errand), Outgoing::default());
+        let mut request = asked(now);
+        request.refused("no such label");
+        over(request.tick(NONE, Some(&largest()), now), "no such label");
+        assert_eq!(outgoing(&request), Outgoing::default());
     }
 
     #[test]
     fn a_worker_that_waits_gets_the_room() {
         let now = Instant::now();
-        let (mut errand, worker) = held(now);
-        assert_eq!(errand.tick(WAITING, Some(&largest()), now), []);
+        let (mut request, worker) = held(now);
+        assert_eq!(request.tick(WAITING, Some(&largest()), now), []);
         let soon = now + YIELD_AFTER / 2;
-        assert_eq!(errand.tick(NONE, Some(&largest()), soon), [], "it did not wait long");
-        assert_eq!(errand.tick(WAITING, Some(&largest()), soon), []);
-        assert_eq!(errand.wake(), Some(soon + YIELD_AFTER));
-        let news = errand.tick(WAITING, Some(&largest()), soon + YIELD_AFTER);
-        assert!(matches!(&news[..], [News::Over(why)] if why.contains("a worker waits")), "{news:?}");
-        assert_eq!(outgoing(&errand).releases, [worker]);
+        assert_eq!(request.tick(NONE, Some(&largest()), soon), [], "it did not wait long");
+        assert_eq!(request.tick(WAITING, Some(&largest()), soon), []);
+        assert_eq!(request.wake(), Some(soon + YIELD_AFTER));
+        let events = request.tick(WAITING, Some(&largest()), soon + YIELD_AFTER);
+        assert!(
+            matches!(&events[..], [RequestEvent::Over(why)] if why.contains("a worker waits")),
+            "{events:?}"
+        );
+        assert_eq!(outgoing(&request).releases, [worker]);
 
-        let (mut errand, worker) = held(now);
-        let news = errand.tick(NONE, Some(&largest()), now + LONGEST);
-        assert!(matches!(&news[..], [News::Over(_)]));
-        assert_eq!(outgoing(&errand).releases, [worker]);
+        let (mut request, worker) = held(now);
+        let events = request.tick(NONE, Some(&largest()), now + LONGEST);
+        assert!(matches!(&events[..], [RequestEvent::Over(_)]));
+        assert_eq!(outgoing(&request).releases, [worker]);
     }
 
     #[test]
     fn what_was_lost_is_said_again() {
         let now = Instant::now();
-        let mut errand = Errand::new();
-        errand.answered(&Outgoing::default(), false);
-        assert_eq!(outgoing(&errand), Outgoing::default(), "nothing was ever asked for");
-        let mut errand = asked(now);
-        errand.answered(&Outgoing::default(), false);
-        assert_eq!(beat(&mut errand), Some(1));
-        errand.forgotten();
-        assert_eq!(beat(&mut errand), Some(1));
-        let (mut errand, worker) = held(now);
-        errand.give_back();
-        let sent = outgoing(&errand);
-        errand.answered(&sent, false);
-        assert_eq!(outgoing(&errand).releases, std::slice::from_ref(&worker));
-        beat(&mut errand);
-        assert_eq!(outgoing(&errand).releases, []);
-        errand.forgotten();
-        assert_eq!(outgoing(&errand).releases, [worker]);
-        errand.strays(vec![Worker::new("c3")]);
-        assert_eq!(outgoing(&errand).releases.len(), 2);
+        let mut request = ContainerRequest::new();
+        request.answered(&Outgoing::default(), false);
+        assert_eq!(outgoing(&request), Outgoing::default(), "nothing was ever asked for");
+        let mut request = asked(now);
+        request.answered(&Outgoing::default(), false);
+        assert_eq!(beat(&mut request), Some(1));
+        request.forgotten();
+        assert_eq!(beat(&mut request), Some(1));
+        let (mut request, worker) = held(now);
+        request.give_back();
+        let sent = outgoing(&request);
+        request.answered(&sent, false);
+        assert_eq!(outgoing(&request).releases, std::slice::from_ref(&worker));
+        beat(&mut request);
+        assert_eq!(outgoing(&request).releases, []);
+        request.forgotten();
+        assert_eq!(outgoing(&request).releases, [worker]);
+        request.strays(vec![Worker::new("c3")]);
+        assert_eq!(outgoing(&request).releases.len(), 2);
     }
 
     #[test]
@@ -396,8 +426,11 @@ mod tests {
             priority,
             allocation_request,
         };
-        assert!(Errand::is_for(&grant(PRIORITY, Some(i64::from(PRIORITY)))));
-        assert!(Errand::is_for(&grant(PRIORITY, Some(-1))) && Errand::is_for(&grant(PRIORITY, None)));
-        assert!(!Errand::is_for(&grant(1, Some(1))));
+        assert!(ContainerRequest::is_for(&grant(PRIORITY, Some(i64::from(PRIORITY)))));
+        assert!(
+            ContainerRequest::is_for(&grant(PRIORITY, Some(-1)))
+                && ContainerRequest::is_for(&grant(PRIORITY, None))
+        );
+        assert!(!ContainerRequest::is_for(&grant(1, Some(1))));
     }
 }

@@ -1,4 +1,4 @@
-//! The JVM that makes an archive.
+//! The JVM that makes a class data archive (`-Xshare:dump`), and the directory in which it does so.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -8,45 +8,42 @@ use std::time::{Duration, SystemTime};
 
 use flink_model::archive::{ClassList, RpcJars, dump_options, is_rpc_jar};
 use flink_model::class_path::is_dist_jar;
-use flink_model::container::ARCHIVE_WORKSHOP;
-use hadoop_rpc::HadoopConf;
+use flink_model::container::ARCHIVE_DIRECTORY;
 use taskrunner::archive;
 use taskrunner::exit::ExitReport;
 use taskrunner::fresh;
 use taskrunner::jvm::{JvmCommand, JvmProcess};
-use taskrunner::memory;
 use taskrunner::node_jars::NodeJars;
 use tokio::time::{Instant, timeout};
 use zip::ZipArchive;
 
-use super::Reason;
-use super::room::{Limits, Used};
-use super::workshop::Workshop;
+use super::build_container::BuildContainer;
+use super::memory_budget::used_by;
 
 const LIST: &str = "classes.lst";
 const ARCHIVE: &str = "classes.jsa";
 const OUTPUT: &str = "dump.out";
-/// For the JVM, which makes way for everybody else.
+/// For one run of the JVM, which has the lowest priority on its node.
 const DEADLINE: Duration = Duration::from_secs(180);
 /// Between two looks at the container's memory.
-const LOOK: Duration = Duration::from_millis(200);
-/// Space on the disk beside the copies of the jars, for archive and list.
+const MEMORY_CHECK: Duration = Duration::from_millis(200);
+/// Space that must be free on the disk beside the copies of the jars, for the archive and the class list.
 const SPARE: u64 = 512 << 20;
 
-/// The directory in which the archive is made; dropping it removes it.
-pub(super) struct Place(PathBuf);
+/// The directory in which the archive is made; dropping this value removes it.
+pub(super) struct BuildDirectory(PathBuf);
 
-impl Place {
-    pub(super) async fn make(container: &Path) -> Result<Self, Reason> {
-        let path = container.join(ARCHIVE_WORKSHOP);
-        // What an earlier one has left.
+impl BuildDirectory {
+    pub(super) async fn make(working_directory: &Path) -> Result<Self, String> {
+        let path = working_directory.join(ARCHIVE_DIRECTORY);
+        // An earlier one may have left something.
         let _ = std::fs::remove_dir_all(&path);
         fresh::directory(&path).map_err(|e| format!("cannot make {}: {e}", path.display()))?;
         Ok(Self(path))
     }
 }
 
-impl Drop for Place {
+impl Drop for BuildDirectory {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
             tracing::debug!(%error, "not removed");
@@ -54,8 +51,8 @@ impl Drop for Place {
     }
 }
 
-/// How to make it.
-pub(super) struct Dump<'a> {
+/// What the JVM is started with.
+pub(super) struct DumpJvm<'a> {
     pub(super) java: &'a Path,
     pub(super) wide: bool,
     /// Paths in the container's working directory, as they stand on the class path.
@@ -65,21 +62,26 @@ pub(super) struct Dump<'a> {
     pub(super) list: &'a ClassList,
 }
 
-/// It lies in its [`Place`].
-pub(super) struct Made {
+/// An archive, still in its [`BuildDirectory`].
+pub(super) struct NewArchive {
     pub(super) file: PathBuf,
+    /// Size in bytes, and checksum.
     pub(super) measured: (u64, u32),
     pub(super) took: Duration,
 }
 
-impl Dump<'_> {
-    pub(super) async fn run(&self, place: &Place, shop: &Workshop) -> Result<Made, Reason> {
+impl DumpJvm<'_> {
+    pub(super) async fn run(
+        &self,
+        directory: &BuildDirectory,
+        container: &BuildContainer,
+    ) -> Result<NewArchive, String> {
         let begin = Instant::now();
-        if let Some(why) = shop.shortage() {
+        if let Some(why) = container.shortage() {
             return Err(why);
         }
         let (from, to, jars, node_jars) =
-            (shop.dir.clone(), place.0.clone(), self.jars(), self.node_jars.cloned());
+            (container.dir.clone(), directory.0.clone(), self.jars(), self.node_jars.cloned());
         let copied = tokio::task::spawn_blocking(move || {
             if let Some(jars) = node_jars {
                 jars.link(&from).map_err(|e| format!("cannot link the node's jars: {e}"))?;
@@ -88,20 +90,20 @@ impl Dump<'_> {
             unpack_rpc(&from, &to, &jars)
         });
         let rpc_jars = copied.await.map_err(|e| e.to_string())??;
-        let file = place.0.join(ARCHIVE);
+        let file = directory.0.join(ARCHIVE);
         let lists = [self.list.resolved(&rpc_jars), self.list.resolved(&RpcJars::new())];
-        for (list, more) in lists.iter().zip([true, false]) {
-            // Of the first try.
-            let _ = std::fs::remove_file(place.0.join(LIST));
-            fresh::write(&place.0.join(LIST), list.as_bytes(), 0o600)
+        for (list, has_rpc_classes) in lists.iter().zip([true, false]) {
+            // The first try has left its list.
+            let _ = std::fs::remove_file(directory.0.join(LIST));
+            fresh::write(&directory.0.join(LIST), list.as_bytes(), 0o600)
                 .map_err(|e| format!("cannot write the class list: {e}"))?;
-            let report = self.dump(place, shop).await?;
+            let report = self.run_once(directory, container).await?;
             if report.code == Some(0) && file.is_file() {
                 break;
             }
-            let said = std::fs::read_to_string(place.0.join(OUTPUT)).unwrap_or_default();
-            // Java 11 may be unable to archive what an RPC class extends, and takes no such list at all.
-            if !(more && said.contains("class list format error")) {
+            let said = std::fs::read_to_string(directory.0.join(OUTPUT)).unwrap_or_default();
+            // Java 11 may be unable to archive what an RPC class extends, and then refuses the whole list.
+            if !(has_rpc_classes && said.contains("class list format error")) {
                 let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
                 return Err(format!("{} {last}", report.summary));
             }
@@ -112,28 +114,33 @@ impl Dump<'_> {
             let measure = tokio::task::spawn_blocking(move || archive::measure(&file)).await;
             measure.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?
         };
-        Ok(Made { file, measured, took: begin.elapsed() })
+        Ok(NewArchive { file, measured, took: begin.elapsed() })
     }
 
-    /// The class path.
+    /// The class path, one jar each.
     fn jars(&self) -> Vec<String> {
         let node = self.node_jars.map(NodeJars::names).unwrap_or_default();
         self.class_path.iter().cloned().chain(node).collect()
     }
 
-    /// One run of the JVM.
-    async fn dump(&self, place: &Place, shop: &Workshop) -> Result<Arc<ExitReport>, Reason> {
+    /// One run of the JVM, which is ended when it takes too long or too much memory.
+    async fn run_once(
+        &self,
+        directory: &BuildDirectory,
+        container: &BuildContainer,
+    ) -> Result<Arc<ExitReport>, String> {
         let begin = Instant::now();
-        let process = self.command(place, shop)?.spawn(&shop.thread).await.map_err(|e| e.to_string())?;
-        let guard = Guard(process);
+        let process =
+            self.command(directory, container)?.spawn(&container.thread).await.map_err(|e| e.to_string())?;
+        let guard = KillOnDrop(process);
         loop {
-            match timeout(LOOK, guard.0.wait()).await {
+            match timeout(MEMORY_CHECK, guard.0.wait()).await {
                 Ok(report) => return Ok(report),
                 Err(_) if begin.elapsed() > DEADLINE => {
                     return Err(format!("it took longer than {} s", DEADLINE.as_secs()));
                 }
                 Err(_) => {
-                    if let Some(what) = shop.limits.exceeded(shop.used() + of(guard.0.pid())) {
+                    if let Some(what) = container.limits.exceeded(container.used() + used_by(guard.0.pid())) {
                         return Err(format!("it would have taken more {what} than the container has"));
                     }
                 }
@@ -141,7 +148,7 @@ impl Dump<'_> {
         }
     }
 
-    fn command(&self, place: &Place, shop: &Workshop) -> Result<JvmCommand, Reason> {
+    fn command(&self, directory: &BuildDirectory, container: &BuildContainer) -> Result<JvmCommand, String> {
         let java = self.java.canonicalize().map_err(|e| e.to_string())?;
         let home = java.parent().and_then(Path::parent).ok_or("Java has no directory")?;
         Ok(JvmCommand {
@@ -151,52 +158,31 @@ impl Dump<'_> {
             java_home: Some(home.display().to_string()),
             jvm_args: dump_options(LIST, ARCHIVE, self.wide),
             class_path: self.jars().join(":"),
-            // Nothing runs; the JVM only wants to be told something.
+            // No class is run, but the JVM insists on an argument.
             main_class: "-version".to_owned(),
             args: Vec::new(),
             env: BTreeMap::from([("MALLOC_ARENA_MAX".to_owned(), "1".to_owned())]),
-            stdout: place.0.join(OUTPUT),
-            stderr: place.0.join(OUTPUT),
+            stdout: directory.0.join(OUTPUT),
+            stderr: directory.0.join(OUTPUT),
             log: None,
-            dir: place.0.clone(),
-            self_exe: shop.self_exe.clone(),
+            dir: directory.0.clone(),
+            self_exe: container.self_exe.clone(),
         })
     }
 }
 
 /// Ends the JVM when nobody waits for it any more.
-struct Guard(JvmProcess);
+struct KillOnDrop(JvmProcess);
 
-impl Drop for Guard {
+impl Drop for KillOnDrop {
     fn drop(&mut self) {
         self.0.kill();
     }
 }
 
-/// The limits of a container of this memory: what the NodeManager looks at, and the kernel. `pid` is of a process in it.
-pub(super) fn limits(conf: &HadoopConf, memory_mb: u64, pid: u32) -> Limits {
-    let cgroup = memory::sample(pid).map(|sample| sample.cgroup_limit).filter(|limit| *limit > 0);
-    Limits::new(memory_mb, ratio(conf), cgroup)
-}
-
-/// Address space for each byte of a container's memory, where NodeManagers look at it.
-pub(super) fn ratio(conf: &HadoopConf) -> Option<f64> {
-    const CHECK: &str = "yarn.nodemanager.vmem-check-enabled";
-    const RATIO: &str = "yarn.nodemanager.vmem-pmem-ratio";
-    const YARNS_RATIO: f64 = 2.1;
-    let checked = conf.get_bool(CHECK, true).unwrap_or(true);
-    let ratio = conf.get(RATIO).ok().flatten().and_then(|text| text.trim().parse().ok());
-    checked.then(|| ratio.filter(|ratio| *ratio > 0.0).unwrap_or(YARNS_RATIO))
-}
-
-pub(super) fn of(pid: u32) -> Used {
-    memory::sample(pid)
-        .map_or_else(Used::default, |sample| Used { resident: sample.rss, virtual_size: sample.virtual_size })
-}
-
-/// Copies the jars, with the time zero: what the JVM records of a file with that time is not compared on other nodes, where the
-/// same jar has another time.
-fn copy(from: &Path, to: &Path, jars: &[String]) -> Result<(), Reason> {
+/// Copies the jars and sets their modification time to zero. The JVM records that time in the archive, and does not
+/// compare a zero with the jar that it finds later; on other nodes the same jar has another time.
+fn copy(from: &Path, to: &Path, jars: &[String]) -> Result<(), String> {
     let cannot =
         |what: &str, path: &Path, e: std::io::Error| format!("cannot {what} {}: {e}", path.display());
     let sizes = jars.iter().filter_map(|jar| std::fs::metadata(from.join(jar)).ok()).map(|m| m.len());
@@ -216,8 +202,8 @@ fn copy(from: &Path, to: &Path, jars: &[String]) -> Result<(), Reason> {
     Ok(())
 }
 
-/// Unpacks the jars of Flink's RPC classes, which flink-dist holds: so does Flink, to read them from there.
-fn unpack_rpc(from: &Path, to: &Path, jars: &[String]) -> Result<RpcJars, Reason> {
+/// Unpacks the jars of Flink's RPC classes out of flink-dist, as Flink itself does when it starts.
+fn unpack_rpc(from: &Path, to: &Path, jars: &[String]) -> Result<RpcJars, String> {
     let mut unpacked = RpcJars::new();
     for jar in jars.iter().filter(|jar| is_dist_jar(jar)) {
         let cannot = |e: &dyn std::fmt::Display| format!("cannot unpack the RPC classes of {jar}: {e}");
@@ -246,22 +232,22 @@ mod tests {
     async fn the_directory_is_new_and_what_a_link_leads_to_stays() {
         let (dir, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         fs::write(cache.path().join("a.jar"), "sings").unwrap();
-        symlink(cache.path(), dir.path().join(ARCHIVE_WORKSHOP)).unwrap();
+        symlink(cache.path(), dir.path().join(ARCHIVE_DIRECTORY)).unwrap();
         fs::create_dir(dir.path().join("lib")).unwrap();
         symlink(cache.path().join("a.jar"), dir.path().join("lib/a.jar")).unwrap();
         symlink(cache.path().join("a.jar"), dir.path().join("b.jar")).unwrap();
-        let place = Place::make(dir.path()).await.unwrap();
+        let directory = BuildDirectory::make(dir.path()).await.unwrap();
         let jars = ["lib/a.jar", "b.jar"].map(str::to_owned);
-        copy(dir.path(), &place.0, &jars).unwrap();
+        copy(dir.path(), &directory.0, &jars).unwrap();
         for jar in &jars {
-            let copied = place.0.join(jar);
+            let copied = directory.0.join(jar);
             assert!(fs::symlink_metadata(&copied).unwrap().is_file());
             assert_eq!(copied.metadata().unwrap().modified().unwrap(), SystemTime::UNIX_EPOCH);
             assert_eq!(fs::read(&copied).unwrap(), b"sings");
         }
-        assert!(copy(dir.path(), &place.0, &jars).is_err(), "a copy is never written over");
-        drop(place);
-        assert!(!dir.path().join(ARCHIVE_WORKSHOP).exists());
+        assert!(copy(dir.path(), &directory.0, &jars).is_err(), "a copy is never written over");
+        drop(directory);
+        assert!(!dir.path().join(ARCHIVE_DIRECTORY).exists());
         assert_eq!(fs::read(cache.path().join("a.jar")).unwrap(), b"sings");
         assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 1);
     }
