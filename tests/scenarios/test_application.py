@@ -34,12 +34,12 @@ def check_class_path(work, client, jar, rule):
 
 
 @pytest.mark.reference(extended=True)
-@pytest.mark.parametrize("rule", ["FIRST", "DISABLED"])
+@pytest.mark.parametrize("rule", ["FIRST", pytest.param("DISABLED", marks=pytest.mark.extended)])
 def test_the_users_jar_on_the_class_path(work, client, jar, rule):
     check_class_path(work, client, jar, rule)
 
 
-@pytest.mark.parametrize("rule", ["ORDER", "LAST"])
+@pytest.mark.parametrize("rule", ["ORDER", pytest.param("LAST", marks=pytest.mark.extended)])
 def test_the_users_jar_among_or_behind_flinks(work, client, jar, rule):
     check_class_path(work, client, jar, rule)
 
@@ -162,6 +162,7 @@ def test_list_and_cancel(work, client, jar):
     check_gone(work.cluster, application, "KILLED")
 
 
+@pytest.mark.extended
 @pytest.mark.reference
 @pytest.mark.every_hadoop
 def test_a_job_that_fails(work, client, jar):
@@ -215,6 +216,7 @@ def test_waiting_for_a_job_that_succeeds(work, client, jar):
     check_gone(work.cluster, result.application, "SUCCEEDED", seconds=20)
 
 
+@pytest.mark.extended
 def test_main_that_throws(work, client, jar):
     result = client.application(work.name, jar, "ThrowInMain")
     # Flink's own ApplicationMaster takes this for a crash, which leaves the files.
@@ -234,6 +236,7 @@ def test_a_class_that_is_not_in_the_jar(work, client, jar):
         check_gone(work.cluster, result.application, "FAILED", seconds=60, files=False)
 
 
+@pytest.mark.extended
 def test_two_executes(work, client, jar):
     """Each of them once, one after the other."""
     application = client.application(work.name, jar, "TwoExecutes").ok().application
@@ -242,6 +245,7 @@ def test_two_executes(work, client, jar):
     assert [line for line in said.splitlines() if line.startswith("main:")] == ["main: between", "main: after"]
 
 
+@pytest.mark.extended
 def test_table_api(work, client, jar):
     application = client.application(work.name, jar, "TableJob").ok().application
     check_gone(work.cluster, application, "SUCCEEDED", seconds=90)
@@ -265,6 +269,7 @@ class Words:
             self.over.wait(120)
 
 
+@pytest.mark.extended
 def test_socket_word_count(work, client, jar):
     """An unbounded job: it runs until its source hangs up."""
     words = Words("to be or not to be")

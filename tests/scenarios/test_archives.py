@@ -111,6 +111,7 @@ def test_damaged_ones_are_told_of_and_left_out(work, made):
     hdfs.write(whole, local.read_bytes())
 
 
+@pytest.mark.extended
 def test_another_jar_of_the_same_name(work, made):
     flink = own_flink(work.flink_home, work.directory / "flink")
     [changed] = (flink / "lib").glob("log4j-1.2-api-*.jar")
@@ -122,6 +123,7 @@ def test_another_jar_of_the_same_name(work, made):
     end(work, session)
 
 
+@pytest.mark.extended
 def test_another_java_on_the_node(work, made):
     home = fetch("java", "11")
     session, log = deploy(work, f"-Dcontainerized.master.env.JAVA_HOME={home}")
@@ -129,6 +131,7 @@ def test_another_java_on_the_node(work, made):
     end(work, session)
 
 
+@pytest.mark.extended
 def test_options_of_the_user_win_and_fast_start_is_a_switch(work, made):
     session, log = deploy(work, "-Denv.java.opts.jobmanager=-Xshare:auto", "-Dheddle.fast-start=true")
     assert USED not in log, log
@@ -152,6 +155,7 @@ def checked(request, cluster, tmp_path, flink_home):
         made.down()
 
 
+@pytest.mark.extended
 @pytest.mark.timeout(600)  # a cluster, two deployments, two archives, on a machine that others use too
 def test_a_container_of_its_own_where_nodes_check_address_space(checked, jar):
     work, cluster = checked, checked.cluster
@@ -188,7 +192,7 @@ def test_a_container_of_its_own_where_nodes_check_address_space(checked, jar):
 
 @pytest.mark.parametrize(
     "option, why",
-    [("flink.yarn.nodemanager.vmem-pmem-ratio=0.5", "YARN's largest one has 6144 MiB"), ("heddle.archive.container=false", "heddle.archive.container is false")],
+    [("flink.yarn.nodemanager.vmem-pmem-ratio=0.5", "YARN's largest one has 6144 MiB"), pytest.param("heddle.archive.container=false", "heddle.archive.container is false", marks=pytest.mark.extended)],
 )
 def test_no_container_that_yarn_cannot_give_or_that_is_not_wanted(work, option, why):
     """Said at once, and no JVM writes down its classes for nothing."""

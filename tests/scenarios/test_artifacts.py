@@ -72,6 +72,7 @@ def test_provided_lib_dirs_on_the_class_path(work, client, jar, provided):
         assert not [entry for entry in told.class_path if "plugins" in entry]
 
 
+@pytest.mark.extended
 def test_per_job_with_provided_lib_dirs(work, client, jar, provided):
     fs = work.cluster.fs
     # Flink's own client takes no patterns.
@@ -92,7 +93,7 @@ def without_a_class(jar, directory, name):
     return rest, alone
 
 
-@pytest.mark.parametrize("rule", ["ORDER", "DISABLED"])
+@pytest.mark.parametrize("rule", ["ORDER", pytest.param("DISABLED", marks=pytest.mark.extended)])
 def test_provided_usrlib(work, client, jar, rule):
     """A class that is only in a jar of a remote `usrlib`."""
     rest, alone = without_a_class(jar, work.directory / "job", "Options")
@@ -106,7 +107,7 @@ def test_provided_usrlib(work, client, jar, rule):
         assert ("usrlib/alone.jar" in told.class_path) == (rule == "ORDER")
 
 
-@pytest.mark.parametrize("mode", ["application", "per_job"])
+@pytest.mark.parametrize("mode", ["application", pytest.param("per_job", marks=pytest.mark.extended)])
 def test_local_usrlib(work, jar, mode):
     """`usrlib/` beside lib/ of the user's Flink."""
     rest, alone = without_a_class(jar, work.directory / "job", "Options")
@@ -123,8 +124,8 @@ def test_local_usrlib(work, jar, mode):
     assert "usrlib/alone.jar" in told.files
 
 
-@pytest.mark.reference
-@pytest.mark.parametrize(("option", "wanted"), [("-Dyarn.file-replication=4", 4), (None, 1)], ids=["custom", "default"])
+@pytest.mark.reference(extended=True)
+@pytest.mark.parametrize(("option", "wanted"), [("-Dyarn.file-replication=4", 4), pytest.param(None, 1, marks=pytest.mark.extended)], ids=["custom", "default"])
 @pytest.mark.every_hadoop
 def test_file_replication(work, client, jar, option, wanted):
     """Of what is uploaded for the containers; 1 is this cluster's `dfs.replication`."""
@@ -140,7 +141,7 @@ def test_file_replication(work, client, jar, option, wanted):
 
 
 @pytest.mark.heddle_only("it uploads everything for every application")
-@pytest.mark.parametrize("mode", ["application", "per_job"])
+@pytest.mark.parametrize("mode", ["application", pytest.param("per_job", marks=pytest.mark.extended)])
 def test_a_second_deployment_uploads_nothing_that_was_seen(work, jar, mode):
     hdfs = work.cluster.hdfs
     store, base, options = own_places(work)
@@ -179,6 +180,7 @@ def test_a_jar_in_hdfs_on_a_session(session, cluster, jar, hdfs_dir):
         assert "collected: 25" in session.run(path, "PrintCollect").ok().out
 
 
+@pytest.mark.extended
 def test_the_directory_of_an_application_is_private(work, client, jar):
     result = client.application(work.name, jar, "Sleepy", "--seconds", "600").ok()
     assert staging(work.cluster, result.application)["permission"] == "700"

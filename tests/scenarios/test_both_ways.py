@@ -29,7 +29,7 @@ def test_the_other_client_uses_the_session(work, jar):
     assert work.cluster.yarn.wait_state(session.application, "FINISHED")["finalStatus"] == "SUCCEEDED"
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_the_other_client_reads_the_properties_file(work, jar):
     session = work.client().session("-nm", work.name)
     other = work.client(OTHER[work.kind])

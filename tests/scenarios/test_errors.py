@@ -122,7 +122,7 @@ def test_unknown_queue(work):
     assert not [app for app in work.cluster.yarn.by_name(work.name) if app["finalStatus"] == "SUCCEEDED"]
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_a_ship_path_that_does_not_exist(work):
     before, client = Before(work.cluster), work.client()
     result = deploy(client, "-t", work.directory / "no-such-file")
@@ -135,7 +135,7 @@ def test_a_ship_path_that_does_not_exist(work):
 # ---- applications that are not there ---------------------------------------------------------------------------
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_wrong_application_id(work):
     client = work.client()
     for application in ("application_1_0001", "nonsense"):
@@ -149,7 +149,7 @@ def test_wrong_application_id(work):
                 check_refused(result, application)
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_a_session_that_has_ended(work):
     client = work.client()
     session = client.session("-nm", work.name)

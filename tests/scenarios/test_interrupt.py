@@ -18,7 +18,7 @@ def jvms(client):
     return [process for pid in (client, *processes.children(client)) if (process := processes.read(pid)) and process.is_jvm]
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_run_on_a_session(session, jar):
     clients = [session.start(jar, "Sleepy", "--before", "600") for _ in SIGNALS]
     killed, with_job = session.start(jar, "Sleepy", "--before", "600"), session.start(jar, "Sleepy", "--seconds", "600")

@@ -124,23 +124,27 @@ def test_each_container_its_own(work, client, jar):
     assert (run.master, run.worker, run.main) == ("11", "17", "17")
 
 
+@pytest.mark.extended
 def test_the_taskmanagers_alone(work, client, jar):
     run = Run(work, client, jar, f"-D{WORKER}={fetch('java', '11')}")
     assert (run.master, run.worker, run.main) == ("17", "11", "17")
 
 
+@pytest.mark.extended
 def test_one_for_all(work, newer, newer_jar):
     newer.configure({"env.java.home": fetch("java", "11")})
     run = Run(work, newer, newer_jar)
     assert (run.master, run.worker, run.main) == ("11", "11", "11")
 
 
+@pytest.mark.extended
 def test_up_to_1_20_it_is_the_clients_alone(work, client, jar):
     client.configure({"env.java.home": fetch("java", "11")})
     run = Run(work, client, jar)
     assert (run.master, run.worker, run.main) == ("17", "17", "11")
 
 
+@pytest.mark.extended
 def test_an_old_release_with_the_options_that_it_needs(work, fake):
     """Flink 1.17 on Java 17: not made for it, and it runs where the options open the JDK."""
     flink = fetch_flink("1.17.2")

@@ -28,7 +28,7 @@ def test_word_count_from_hdfs_to_hdfs(session, cluster, jar, hdfs_dir):
     assert Flink(session.url).jobs()[result.job] == "FINISHED"
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 @pytest.mark.every_hadoop
 def test_hdfs_in_main(session, cluster, jar, hdfs_dir):
     """main() lists, reads and writes on HDFS, though the client's JVM has nothing of Hadoop."""
@@ -55,20 +55,20 @@ def test_hdfs_in_main(session, cluster, jar, hdfs_dir):
     assert Flink(session.url).jobs()[result.job] == "FINISHED"
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_detached(session, jar):
     result = session.run(jar, "Sleepy", "--seconds", "3", options=["-d"]).ok()
     assert result.jobs and "Program execution finished" not in result.out
     Flink(session.url).wait_job(result.job, "FINISHED")
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_accumulators_are_printed(session, jar):
     result = session.run(jar, "Sleepy", "--seconds", "1").ok()
     assert re.search(r"Accumulator Results:\s*\n- slept \(java\.lang\.Long\): 10", result.out)
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_main_prints_and_collects(session, jar):
     result = session.run(jar, "PrintCollect").ok()
     lines = [line for line in result.out.splitlines() if line.startswith(("main:", "collected:"))]
@@ -76,7 +76,7 @@ def test_main_prints_and_collects(session, jar):
     assert "main: to the error stream" in result.err
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_two_executes(session, jar):
     result = session.run(jar, "TwoExecutes").ok()
     assert len(set(result.jobs)) == 2
@@ -90,7 +90,7 @@ def test_table_api(session, jar):
     assert re.search(r"warp\s*\|\s*4\s*\|", out) and re.search(r"weft\s*\|\s*2\s*\|", out)
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_main_throws(session, jar):
     before = Flink(session.url).jobs()
     result = session.run(jar, "ThrowInMain")
@@ -120,7 +120,7 @@ def test_job_fails_at_run_time(session, jar):
 ODD = ["two words", "it's", 'say "hi"', "$HOME `id` \\n", "a=b=c", "line\nbreak", "Ærøskøbing 織機 🧵", "", "--input", "*", "%x", "a;b|c&d>e"]
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_arguments_arrive_intact(session, jar):
     result = session.run(jar, "EchoArgs", *ODD).ok()
     got = [json.loads(line.split(" ", 2)[2]) for line in result.out.splitlines() if re.match(r"arg \d+ ", line)]
@@ -146,7 +146,7 @@ def test_list_and_cancel(session, jar):
     assert f"{job} : Sleepy (CANCELED)" in client.flink("list", "-a", *session.target()).ok().out
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_any_cluster_by_address(session, jar):
     """`-m host:port`: a session as if it were standalone."""
     address = session.url.removeprefix("http://")
@@ -184,7 +184,7 @@ def test_info_prints_the_plan(session, jar):
     assert "Execution Plan" in out and json.loads(plan)["nodes"]
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 @pytest.mark.parametrize(
     "arguments",
     [("run",), ("run", "no-such.jar"), ("cancel",), ("cancel", "not-an-id"), ("list", "--no-such-option"), ("weave",), ()],
@@ -197,7 +197,7 @@ def test_usage_errors(session, arguments):
     assert result.code == 1 and result.text.strip()
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_a_job_id_that_is_not_there(session):
     client = session.client
     for verb in (["cancel"], ["stop"], ["savepoint"]):

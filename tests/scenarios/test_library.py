@@ -9,7 +9,7 @@ import pytest
 from harness.cluster import FINISHED, ROOT
 from harness.waiting import wait_for
 
-pytestmark = [pytest.mark.xdist_group("own-cluster"), pytest.mark.heddle_only("Flink's client keeps its login and file systems process-wide")]
+pytestmark = [pytest.mark.extended, pytest.mark.xdist_group("own-cluster"), pytest.mark.heddle_only("Flink's client keeps its login and file systems process-wide")]
 
 APPLICATIONS = 20
 LINE = re.compile(r"^(\d+) (\w+) (application_\d+_\d+) ", re.MULTILINE)

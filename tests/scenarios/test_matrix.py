@@ -1,4 +1,8 @@
-"""WordCount in each mode on the releases of Flink and Hadoop: four Flinks in a plain run, all of both with `--matrix`."""
+"""WordCount in each mode on the releases of Flink and Hadoop.
+
+A plain run has the oldest Flink (1.20 and 2.3 are in the other scenarios), the extended scenarios have four Flinks, and
+`scripts/test --matrix` has all releases of both.
+"""
 
 import os
 
@@ -9,7 +13,7 @@ from harness.checks import check_gone
 from harness.client import SMALL
 from harness.cluster import Cluster
 from harness.jars import job_jar
-from harness.matrix import COUNTS, MODES, TEXT, USUAL_HADOOP, java_for, places, versions_in
+from harness.matrix import COUNTS, FLINKS, MODES, TEXT, USUAL_HADOOP, java_for, places, versions_in
 
 # It is about what works, not how fast: enough for a machine that does much else.
 SECONDS = 240
@@ -20,8 +24,10 @@ def pytest_generate_tests(metafunc):
         chosen = []
         for flink, hadoop in places(metafunc.config.getoption("--matrix")):
             # One client after the other on a release. Clusters of other Hadoops come one after another.
+            marks = [] if flink == FLINKS[0] else [pytest.mark.extended]
             group = f"flink-{flink}" if hadoop == USUAL_HADOOP else "other-hadoop"
-            chosen.append(pytest.param((flink, hadoop), id=f"flink-{flink}-hadoop-{hadoop}", marks=pytest.mark.xdist_group(group)))
+            marks.append(pytest.mark.xdist_group(group))
+            chosen.append(pytest.param((flink, hadoop), id=f"flink-{flink}-hadoop-{hadoop}", marks=marks))
         metafunc.parametrize("place", chosen, scope="module", indirect=True)
 
 

@@ -266,10 +266,12 @@ def test_flink_shows_what_was_announced(work, client, jar):
     check_running(work, client, jar)
 
 
+@pytest.mark.extended
 def test_newer_flink_shows_what_was_announced(work, newer_flink, newer_jar):
     check_running(work, work.client(flink_home=newer_flink), newer_jar)
 
 
+@pytest.mark.extended
 def test_the_fair_scheduler_grants_what_was_announced(request, cluster, tmp_path, flink_home, jar):
     """Its step is 300 MB here, and no multiple of the minimum."""
     fair = Cluster(f"{cluster.name}-fair")

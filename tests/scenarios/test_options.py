@@ -202,7 +202,7 @@ def test_attempts(work, client):
     check_gone(work.cluster, session.application, "SUCCEEDED")
 
 
-@pytest.mark.parametrize("mode", ["application", "per_job"])
+@pytest.mark.parametrize("mode", ["application", pytest.param("per_job", marks=pytest.mark.extended)])
 def test_in_the_other_modes(work, client, jar, mode):
     """The same settings, by their keys."""
     keys = ["-Dyarn.application.priority=3", "-Dyarn.application.node-label=fast", "-Dyarn.tags=one,two", "-Dtaskmanager.numberOfTaskSlots=2"]

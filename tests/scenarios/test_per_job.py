@@ -75,7 +75,7 @@ def test_detached_with_tags_and_parallelism(work, client, jar):
     check_gone(work.cluster, result.application, "KILLED")
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_cancelled_at_once(work, client, jar):
     """Right after the deployment, before there are workers: the application ends soon."""
     result = client.per_job(work.name, jar, "Sleepy", "--seconds", "600", options=["-d"]).ok()
@@ -100,7 +100,7 @@ def test_a_job_that_fails(work, client, jar):
         assert "heddle-test: failed at run time" in app["diagnostics"], app["diagnostics"]
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_main_throws_before_there_is_a_job(work, client, jar):
     result = client.per_job(work.name, jar, "ThrowInMain")
     assert result.code == 1 and "heddle-test: thrown in main" in result.text
@@ -119,6 +119,7 @@ def test_two_executes_in_one_cluster(work, client, jar):
     check_gone(work.cluster, app["id"], "SUCCEEDED")
 
 
+@pytest.mark.extended
 def test_main_collects(work, client, jar):
     result = client.per_job(work.name, jar, "PrintCollect").ok()
     assert "collected: 25" in result.out and "main: after" in result.out
@@ -191,6 +192,7 @@ def test_ctrl_c_while_deploying(work, client, jar):
     interrupted(work, client.start_per_job(work.name, jar, "Sleepy", "--seconds", "600"))
 
 
+@pytest.mark.extended
 @pytest.mark.heddle_only("ends with its client only with --shutdownOnAttachedExit")
 def test_ctrl_c_while_deploying_an_application(work, client, jar):
     target = ["-t", "yarn-application", f"-Dyarn.application.name={work.name}"]
@@ -198,7 +200,7 @@ def test_ctrl_c_while_deploying_an_application(work, client, jar):
 
 
 @pytest.mark.heddle_only("it has no deadline")
-@pytest.mark.parametrize("verb", ["run", "run-application"])
+@pytest.mark.parametrize("verb", ["run", pytest.param("run-application", marks=pytest.mark.extended)])
 def test_giving_up(work, client, jar, verb):
     """A deadline that no deployment can keep: the application is killed, and nothing starts later."""
     target = ["-t", "yarn-per-job" if verb == "run" else "yarn-application", "--timeout", "2s"]
@@ -210,7 +212,7 @@ def test_giving_up(work, client, jar, verb):
         check_gone(work.cluster, app["id"], "KILLED")
 
 
-@pytest.mark.parametrize("where", ["local", "hdfs"])
+@pytest.mark.parametrize("where", [pytest.param("local", marks=pytest.mark.extended), "hdfs"])
 @pytest.mark.every_hadoop
 def test_distributed_cache(work, client, jar, where):
     file = work.directory / "cached.txt"

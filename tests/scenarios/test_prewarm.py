@@ -38,7 +38,7 @@ def test_workers_that_nobody_needs_are_given_back(work, client):
     session.stop().ok()
 
 
-@pytest.mark.parametrize("fast", [True, False] if FAST_START else [False])
+@pytest.mark.parametrize("fast", [True, pytest.param(False, marks=pytest.mark.extended)] if FAST_START else [False])
 def test_a_program_finds_its_workers_and_has_no_more_than_it_uses(work, client, jar, fast):
     """`-p 3` says three; the job has a parallelism of its own."""
     yarn = work.cluster.yarn

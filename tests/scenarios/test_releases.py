@@ -31,6 +31,7 @@ def test_per_job(work, newer, newer_jar):
     check_gone(work.cluster, result.application, "SUCCEEDED")
 
 
+@pytest.mark.extended
 @pytest.mark.heddle_only("Flink's client does not wait")
 def test_main_that_throws(work, newer, newer_jar):
     result = newer.application(work.name, newer_jar, "ThrowInMain", options=["--attached"])

@@ -81,7 +81,7 @@ def test_the_second_session_of_a_user_leaves_the_first_alone(work):
     work.cluster.yarn.wait_state(second.application, "FINISHED")
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 @pytest.mark.every_hadoop
 def test_query_prints_the_cluster(work, client):
     out = client.run("yarn-session.sh", "-q").ok().out
@@ -92,7 +92,7 @@ def test_query_prints_the_cluster(work, client):
         assert re.search(rf"Queue: {queue}, Current Capacity: \S+ Max Capacity: \S+ Applications: \d+", out)
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 @pytest.mark.parametrize("arguments", [("yarn-session.sh", "-h"), ("flink", "-h"), ("flink", "run", "-h"), ("flink", "list", "-h")])
 def test_help_needs_no_cluster(work, client, arguments):
     result = client.run(*arguments, env={"HADOOP_CONF_DIR": None}).ok()

@@ -45,6 +45,7 @@ def test_a_second_deployment_uploads_no_byte(work, store):
     second.stop().ok()
 
 
+@pytest.mark.extended
 def test_little_more_space_than_needed_is_enough(work, store):
     """HDFS sets a whole block aside for each file that is being written: many at a time must not need a hundred MiB each."""
     hdfs = work.cluster.hdfs

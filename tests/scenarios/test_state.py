@@ -83,7 +83,7 @@ def test_run_from_a_retained_checkpoint(session, cluster, jar, hdfs_dir, tmp_pat
     wait_for("state restored", lambda: number(tmp_path / "after/restored-0") > 0)
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_a_savepoint_that_is_not_there(session, cluster, jar, hdfs_dir):
     path = f"{cluster.fs}{hdfs_dir}/no-such-savepoint"
     result = session.run(jar, "Counting", options=["-s", path])

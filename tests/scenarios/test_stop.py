@@ -24,8 +24,8 @@ def attached(work, client, **options):
     return running, app["id"]
 
 
-@pytest.mark.reference
-@pytest.mark.parametrize("word", ["stop", "quit"])
+@pytest.mark.reference(extended=True)
+@pytest.mark.parametrize("word", ["stop", pytest.param("quit", marks=pytest.mark.extended)])
 def test_attached_prompt(work, client, word):
     running, application = attached(work, client)
     running.type("what?\n")
@@ -96,7 +96,7 @@ def test_a_killed_session_is_told_by_the_attached_client(work, client):
     check_gone(work.cluster, application, "KILLED")
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 @pytest.mark.every_hadoop
 def test_kill_minus_nine_of_the_application_master_leaves_no_jvm(work, client, jar):
     session = client.session("-nm", work.name)

@@ -18,7 +18,7 @@ def slots_used(session):
 
 
 @pytest.mark.reference(extended=True)
-@pytest.mark.parametrize(("slots", "parallelism", "workers"), [(1, 4, 4), (2, 4, 2)])
+@pytest.mark.parametrize(("slots", "parallelism", "workers"), [pytest.param(1, 4, 4, marks=pytest.mark.extended), (2, 4, 2)])
 def test_as_many_workers_as_the_parallelism_needs(work, client, jar, slots, parallelism, workers):
     cluster = work.cluster
     session = client.session("-nm", work.name, "-tm", "1000", "-s", slots)
@@ -37,6 +37,7 @@ def test_as_many_workers_as_the_parallelism_needs(work, client, jar, slots, para
     session.stop().ok()
 
 
+@pytest.mark.extended
 def test_idle_workers_go_after_thirty_seconds_by_default(work, client, jar):
     result = client.run("yarn-session.sh", "-d", "-nm", work.name, "-jm", "1024", "-tm", "1024").ok()
     yarn = work.cluster.yarn

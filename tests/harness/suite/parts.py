@@ -155,7 +155,8 @@ def matrix(it):
     it.client = "heddle" if it.client == "plain" else it.client
     words = ["--matrix-results", results]
     it.step("WordCount on every release")
-    found = it.scenarios("matrix", "--matrix", "tests/scenarios/test_matrix.py", "tests/scenarios/test_bridge.py", *words)
+    files = ["tests/scenarios/test_matrix.py", "tests/scenarios/test_bridge.py"]
+    found = it.scenarios("matrix", "--matrix", *files, *words, select="all")
     for hadoop in HADOOPS:
         it.step(f"scenarios on Hadoop {hadoop}")
         cluster, env = f"{it.cluster}-{hadoop}", {"HEDDLE_TEST_HADOOP": hadoop}
