@@ -10,7 +10,7 @@ use futures::stream::BoxStream;
 
 use crate::error::{FsError, FsErrorKind};
 use crate::location::Location;
-use crate::storage::{FileStatus, Patience, Progress, Source};
+use crate::types::{FileStatus, Patience, Progress, Source};
 
 /// The bytes of a file, in order.
 pub(crate) type Pieces = BoxStream<'static, Result<Bytes, FsError>>;

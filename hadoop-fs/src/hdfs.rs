@@ -1,51 +1,27 @@
-//! hdfs-native behind guards: explicit configuration and user, a deadline on every call, typed errors.
+//! HDFS by hdfs-native.
 
-use std::io::ErrorKind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use hadoop_rpc::{HadoopConf, Retry, UserIdentity};
-use hdfs_native::{Client, ClientBuilder, HdfsError};
+use hadoop_rpc::{HadoopConf, UserIdentity};
 
-use crate::error::{FsError, FsErrorKind};
+use crate::error::FsError;
 use crate::file_system::{FileSystem, NewFile, Pieces};
-use crate::location::{Location, bad_conf};
-use crate::storage::{FileStatus, Patience, Progress, Source};
+use crate::hdfs_client::HdfsClient;
+use crate::location::Location;
+use crate::types::{FileStatus, Patience, Progress, Source};
 use crate::upload::{self, Bounds};
-
-/// Keys that hdfs-native reads.
-const KEYS: &[&str] = &[
-    "dfs.client.",
-    "dfs.ha.namenodes.",
-    "dfs.namenode.rpc-address.",
-    "dfs.data.transfer.",
-    "dfs.encrypt.data.transfer",
-    "dfs.user.home.dir.prefix",
-    "hadoop.rpc.protection",
-];
-
-/// Shortest and longest wait for a NameNode that is not there.
-const WAIT: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
-
-/// A directory that cannot hold files: makes hdfs-native read none, whatever HADOOP_CONF_DIR and HADOOP_HOME say.
-const NO_DIRECTORY: &str = "/dev/null";
 
 /// A time that stays as it is: the NameNode reads it as -1.
 const AS_IT_IS: u64 = u64::MAX;
 
-/// One HDFS as one user.
+/// One HDFS as one user, with the bounds that all its uploads share.
 #[derive(Debug, Clone)]
 pub(crate) struct Hdfs {
-    pub(crate) client: Client,
-    location: Location,
-    deadline: Duration,
+    client: HdfsClient,
     bounds: Bounds,
-    patience: Option<Patience>,
-    /// A NameNode was not there, and was waited for: one that has just started may be in safe mode for a moment.
-    waited: Arc<AtomicBool>,
 }
 
 impl Hdfs {
@@ -55,138 +31,53 @@ impl Hdfs {
         location: Location,
         deadline: Duration,
     ) -> Result<Self, FsError> {
-        let authentication = conf
-            .get_or("hadoop.security.authentication", "simple")
-            .map_err(|e| bad_conf(&location.root, &e))?;
-        if !authentication.eq_ignore_ascii_case("simple") {
-            // hdfs-native would fall back to no authentication without a word where a server allows it.
-            let why = format!(
-                "hadoop.security.authentication = {authentication} is not supported yet, only simple"
-            );
-            return Err(FsError::new(
-                FsErrorKind::Unsupported,
-                "use",
-                &*location.root,
-                &*location.server,
-                why,
-            ));
-        }
-        let mut settings = Vec::new();
-        for (key, ..) in conf.iter().filter(|(key, ..)| KEYS.iter().any(|prefix| key.starts_with(prefix))) {
-            let value = conf.get(key).map_err(|e| bad_conf(&location.root, &e))?;
-            settings.extend(value.map(|value| (key.to_owned(), value)));
-        }
-        if !location.logical {
-            // A single NameNode that refuses the connection would be tried 15 times over minutes.
-            settings.push(("dfs.client.failover.max.attempts".to_owned(), "0".to_owned()));
-        } else if conf.origin("dfs.client.failover.max.attempts").is_none() {
-            // Enough to sit out a failover, not more than a person waits for.
-            settings.push(("dfs.client.failover.max.attempts".to_owned(), "6".to_owned()));
-        }
-        let client = ClientBuilder::new()
-            .with_config_dir(NO_DIRECTORY)
-            .with_config(settings)
-            .with_url(&*location.root)
-            .with_user(&*user.effective)
-            .build()
-            .map_err(|e| error("use", &location.root, &location.server, &e))?;
-        let (bounds, waited) = (Bounds::default(), Arc::default());
-        Ok(Self { client, location, deadline, bounds, patience: None, waited })
-    }
-
-    /// Does it, and again while no NameNode is there, for as long as the patience lasts. It has not been done then: nothing was sent.
-    pub(crate) async fn persist<T, F: Future<Output = Result<T, FsError>>>(
-        &self,
-        call: impl Fn() -> F,
-    ) -> Result<T, FsError> {
-        let (begin, mut pause, mut told) = (Instant::now(), WAIT.0, false);
-        loop {
-            let error = match call().await {
-                Err(error) if self.is_absent(&error) => error,
-                done => return done,
-            };
-            let Some(patience) = &self.patience else { return Err(error) };
-            if begin.elapsed() >= patience.within || self.is_unknown().await {
-                return Err(error);
-            }
-            if !std::mem::replace(&mut told, true) {
-                (patience.tell)(&error);
-            }
-            self.waited.store(true, Ordering::Relaxed);
-            tokio::time::sleep(pause.min(patience.within)).await;
-            pause = (pause * 2).min(WAIT.1);
-        }
-    }
-
-    /// Whether the failure is one of a NameNode that is not there, or is just starting.
-    fn is_absent(&self, error: &FsError) -> bool {
-        match error.kind() {
-            FsErrorKind::Unreachable => error.retry() == Retry::Later,
-            FsErrorKind::Standby => self.location.logical,
-            FsErrorKind::SafeMode => self.waited.load(Ordering::Relaxed),
-            _ => false,
-        }
-    }
-
-    /// Whether the host of the only NameNode has no address: a wrong name is not waited for.
-    async fn is_unknown(&self) -> bool {
-        let address = self.location.root.trim_start_matches("hdfs://");
-        !self.location.logical && tokio::net::lookup_host(address).await.is_err()
-    }
-
-    /// Runs one operation within the deadline.
-    pub(crate) async fn guard<T>(
-        &self,
-        operation: &'static str,
-        path: &str,
-        call: impl Future<Output = Result<T, HdfsError>>,
-    ) -> Result<T, FsError> {
-        match tokio::time::timeout(self.deadline, call).await {
-            Ok(result) => result.map_err(|e| error(operation, path, &self.location.server, &e)),
-            Err(_) => {
-                let why = format!("no answer within {} s", self.deadline.as_secs_f64());
-                Err(FsError::new(FsErrorKind::Timeout, operation, path, &*self.location.server, why))
-            }
-        }
+        let client = HdfsClient::open(conf, user, location, deadline)?;
+        Ok(Self { client, bounds: Bounds::default() })
     }
 }
 
 #[async_trait]
 impl FileSystem for Hdfs {
     fn location(&self) -> &Location {
-        &self.location
+        &self.client.location
     }
 
     fn with_deadline(&self, deadline: Duration) -> Arc<dyn FileSystem> {
-        Arc::new(Self { deadline, ..self.clone() })
+        Arc::new(Self { client: HdfsClient { deadline, ..self.client.clone() }, bounds: self.bounds.clone() })
     }
 
     fn with_patience(&self, patience: Patience) -> Option<Arc<dyn FileSystem>> {
-        Some(Arc::new(Self { patience: Some(patience), ..self.clone() }))
+        let client = HdfsClient { patience: Some(patience), ..self.client.clone() };
+        Some(Arc::new(Self { client, bounds: self.bounds.clone() }))
     }
 
     async fn status(&self, path: &str) -> Result<FileStatus, FsError> {
-        let looked = self.persist(|| self.guard("look at", path, self.client.get_file_info(path))).await?;
+        let looked = self
+            .client
+            .persist(|| self.client.guard("look at", path, self.client.hdfs.get_file_info(path)))
+            .await?;
         Ok(looked.into())
     }
 
     async fn list(&self, path: &str, recursive: bool) -> Result<Vec<FileStatus>, FsError> {
         let listed = || async {
-            let entries = self.client.list_status_iter(path, recursive);
+            let entries = self.client.hdfs.list_status_iter(path, recursive);
             let mut found = Vec::new();
             // The deadline is for each answer of the NameNode, because a large directory takes many.
             while let Some(entry) =
-                self.guard("list", path, async { entries.next().await.transpose() }).await?
+                self.client.guard("list", path, async { entries.next().await.transpose() }).await?
             {
                 found.push(entry.into());
             }
             Ok(found)
         };
-        self.persist(listed).await
+        self.client.persist(listed).await
     }
 
     async fn mkdirs(&self, path: &str, mode: u32) -> Result<(), FsError> {
-        self.persist(|| self.guard("make directory", path, self.client.mkdirs(path, mode, true))).await
+        self.client
+            .persist(|| self.client.guard("make directory", path, self.client.hdfs.mkdirs(path, mode, true)))
+            .await
     }
 
     async fn write(
@@ -196,15 +87,16 @@ impl FileSystem for Hdfs {
         how: NewFile,
         progress: Option<&Progress>,
     ) -> Result<u64, FsError> {
-        upload::upload(self, &self.bounds, path, source, how, progress).await
+        upload::upload(&self.client, &self.bounds, path, source, how, progress).await
     }
 
     async fn open_at(&self, path: &str, offset: u64) -> Result<(u64, Pieces), FsError> {
-        let reader = self.persist(|| self.guard("open", path, self.client.read(path))).await?;
+        let reader =
+            self.client.persist(|| self.client.guard("open", path, self.client.hdfs.read(path))).await?;
         let len = reader.file_length();
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(len);
         let pieces = reader.read_range_stream(start, len - start).boxed();
-        let from = (self.clone(), path.to_owned(), pieces);
+        let from = (self.client.clone(), path.to_owned(), pieces);
         let guarded = futures::stream::try_unfold(from, |(hdfs, path, mut pieces)| async move {
             let next = async { pieces.next().await.transpose() };
             let piece = hdfs.guard("read", &path, next).await.map_err(FsError::in_transfer)?;
@@ -215,22 +107,31 @@ impl FileSystem for Hdfs {
 
     async fn rename(&self, from: &str, to: &str, overwrite: bool) -> Result<(), FsError> {
         let both = format!("{from} to {to}");
-        self.persist(|| self.guard("rename", &both, self.client.rename(from, to, overwrite))).await
+        self.client
+            .persist(|| self.client.guard("rename", &both, self.client.hdfs.rename(from, to, overwrite)))
+            .await
     }
 
     async fn delete(&self, path: &str, recursive: bool) -> Result<bool, FsError> {
-        self.persist(|| self.guard("delete", path, self.client.delete(path, recursive))).await
+        self.client
+            .persist(|| self.client.guard("delete", path, self.client.hdfs.delete(path, recursive)))
+            .await
     }
 
     async fn check_writable(&self, path: &str) -> Result<(), FsError> {
         // Of times that stay as they are the NameNode checks the right only.
-        self.guard("write to", path, self.client.set_times(path, AS_IT_IS, AS_IT_IS)).await
+        self.client.guard("write to", path, self.client.hdfs.set_times(path, AS_IT_IS, AS_IT_IS)).await
     }
 
     async fn touch(&self, path: &str, now_ms: u64) -> Result<(), FsError> {
-        let touch =
-            || self.guard("set the access time of", path, self.client.set_times(path, AS_IT_IS, now_ms));
-        self.persist(touch).await
+        let touch = || {
+            self.client.guard(
+                "set the access time of",
+                path,
+                self.client.hdfs.set_times(path, AS_IT_IS, now_ms),
+            )
+        };
+        self.client.persist(touch).await
     }
 }
 
@@ -251,87 +152,20 @@ impl From<hdfs_native::client::FileStatus> for FileStatus {
     }
 }
 
-/// What a failure of hdfs-native means.
-fn error(operation: &'static str, path: &str, server: &str, error: &HdfsError) -> FsError {
-    use FsErrorKind as Kind;
-    let new = |kind, detail: String| FsError::new(kind, operation, path, server, detail);
-    match error {
-        HdfsError::RPCError(class, text) | HdfsError::FatalRPCError(class, text) => {
-            let kind = FsErrorKind::of_exception(class, text);
-            let short = class.rsplit(['.', '$']).next().unwrap_or_default();
-            let line = text.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or("no reason given");
-            new(kind, format!("{line} ({short})"))
-        }
-        HdfsError::IOError(io) => match io.kind() {
-            ErrorKind::TimedOut => new(Kind::Timeout, io.to_string()),
-            ErrorKind::ConnectionAborted
-            | ErrorKind::ConnectionReset
-            | ErrorKind::BrokenPipe
-            | ErrorKind::UnexpectedEof => {
-                new(Kind::Unreachable, format!("the connection broke: {io}")).with_retry(Retry::IfIdempotent)
-            }
-            _ => new(Kind::Unreachable, io.to_string()),
-        },
-        HdfsError::FileNotFound(_) => new(Kind::NotFound, "it does not exist".into()),
-        HdfsError::AlreadyExists(text) => new(Kind::AlreadyExists, first_line(text, "it exists already")),
-        HdfsError::IsADirectoryError(_) => new(Kind::IsADirectory, "it is a directory".into()),
-        HdfsError::BlocksNotFound(text) => {
-            new(Kind::DataNodes, format!("no DataNode has its blocks: {text}"))
-        }
-        HdfsError::DataTransferError(_) | HdfsError::ChecksumError => new(Kind::DataNodes, error.to_string()),
-        HdfsError::SASLError(_) | HdfsError::GSSAPIError(..) | HdfsError::NoSASLMechanism => {
-            new(Kind::Authentication, error.to_string())
-        }
-        HdfsError::InvalidPath(_) | HdfsError::InvalidArgument(_) | HdfsError::UrlParseError(_) => {
-            new(Kind::InvalidArgument, error.to_string())
-        }
-        HdfsError::UnsupportedFeature(_) | HdfsError::UnsupportedErasureCodingPolicy(_) => {
-            new(Kind::Unsupported, error.to_string())
-        }
-        _ => new(Kind::Other, error.to_string()),
-    }
-}
-
-fn first_line(text: &str, otherwise: &str) -> String {
-    text.lines().next().filter(|line| !line.trim().is_empty()).unwrap_or(otherwise).to_owned()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Instant;
+
     use super::*;
-
-    fn of(class: &str, text: &str) -> FsError {
-        error("create", "/a", "NameNode h:1", &HdfsError::RPCError(class.into(), text.into()))
-    }
-
-    #[test]
-    fn remote_errors() {
-        let denied =
-            of("org.apache.hadoop.security.AccessControlException", "Permission denied: user=a\n\tat x.y");
-        assert_eq!(denied.kind(), FsErrorKind::PermissionDenied);
-        assert_eq!(
-            denied.to_string(),
-            "cannot create /a on NameNode h:1: Permission denied: user=a (AccessControlException)"
-        );
-        let kerberos =
-            of("org.apache.hadoop.security.AccessControlException", "SIMPLE authentication is not enabled.");
-        assert_eq!(kerberos.kind(), FsErrorKind::Authentication);
-        let safe = "org.apache.hadoop.hdfs.server.namenode.SafeModeException";
-        assert_eq!(of(safe, "x").kind(), FsErrorKind::SafeMode);
-        assert_eq!(of("org.apache.hadoop.ipc.RetriableException", safe).kind(), FsErrorKind::SafeMode);
-        assert_eq!(of(safe, "x").retry(), Retry::Later);
-        let full = "File /a could only be written to 0 of the 1 minReplication nodes. There are 0 datanode(s) running and 0 node(s) are excluded";
-        assert_eq!(of("java.io.IOException", full).kind(), FsErrorKind::DataNodes);
-        assert_eq!(of("java.io.IOException", "x").kind(), FsErrorKind::Other);
-        assert_eq!(of("a.b.DSQuotaExceededException", "x").kind(), FsErrorKind::QuotaExceeded);
-    }
+    use crate::error::FsErrorKind;
 
     /// An HDFS whose NameNode nobody is, with patience for 300 ms; how often that is told.
     async fn absent(address: &str) -> (FsError, usize, Duration) {
         let conf = HadoopConf::from_map([("fs.defaultFS", format!("hdfs://{address}").as_str())]);
         let location = Location::find(&conf, None).unwrap();
         let hdfs = Hdfs::open(&conf, &UserIdentity::new("ann"), location, Duration::from_secs(20)).unwrap();
-        let told = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let told = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&told);
         let tell = Arc::new(move |_: &FsError| {
             count.fetch_add(1, Ordering::Relaxed);

@@ -12,12 +12,15 @@ mod error;
 mod file_system;
 mod glob;
 mod hdfs;
+mod hdfs_client;
 #[cfg(feature = "hdrs")]
 mod libhdfs;
 mod location;
 mod storage;
+mod types;
 mod upload;
 
 pub use error::{FsError, FsErrorKind};
 pub use glob::is_glob;
-pub use storage::{FileStatus, OnAbsence, Patience, Progress, Reading, Source, Storage, WriteOptions};
+pub use storage::{Reading, Storage};
+pub use types::{FileStatus, OnAbsence, Patience, Progress, Source, WriteOptions};

@@ -20,7 +20,7 @@ use crate::attributes::{Attached, Attributes};
 use crate::error::{FsError, FsErrorKind};
 use crate::file_system::{FileSystem, NewFile, Pieces};
 use crate::location::{Location, bad_conf};
-use crate::storage::{FileStatus, Progress, Source};
+use crate::types::{FileStatus, Progress, Source};
 
 /// Pieces of a file on their way between two threads.
 const PIECES: usize = 4;

@@ -15,8 +15,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{FsError, FsErrorKind};
 use crate::file_system::NewFile;
-use crate::hdfs::Hdfs;
-use crate::storage::{Progress, Source};
+use crate::hdfs_client::HdfsClient;
+use crate::types::{Progress, Source};
 
 /// Size of the pieces that a file is read in. More than a packet of HDFS (64 KiB), so that a packet that waits for
 /// more data keeps parts of two pieces at most.
@@ -64,7 +64,7 @@ impl AsRef<[u8]> for Piece {
 
 /// Writes `source` to `path`. After a failure what was written is removed, as far as the NameNode still answers.
 pub(crate) async fn upload(
-    hdfs: &Hdfs,
+    client: &HdfsClient,
     bounds: &Bounds,
     path: &str,
     source: &Source,
@@ -72,7 +72,7 @@ pub(crate) async fn upload(
     progress: Option<&Progress>,
 ) -> Result<u64, FsError> {
     let progress = Told { bytes: AtomicU64::new(0), listener: progress };
-    let attempt = || once(hdfs, bounds, path, source, how, &progress);
+    let attempt = || once(client, bounds, path, source, how, &progress);
     let pauses =
         ExponentialBuilder::new().with_min_delay(Duration::from_millis(500)).with_max_times(MORE_TRIES);
     attempt.retry(pauses.with_jitter()).when(|e| e.kind() == FsErrorKind::DataNodes).await
@@ -80,7 +80,7 @@ pub(crate) async fn upload(
 
 /// One try.
 async fn once(
-    hdfs: &Hdfs,
+    client: &HdfsClient,
     bounds: &Bounds,
     path: &str,
     source: &Source,
@@ -90,23 +90,28 @@ async fn once(
     let mut reader = Reader::open(source).await?;
     // The semaphores are never closed, so there is always a permit in the end.
     let sending = bounds.sending.acquire().await.ok();
-    let mut writer = create(hdfs, path, how, &reader).await?;
-    let written = match send(hdfs, bounds, path, &mut reader, &mut writer, progress).await {
+    let mut writer = create(client, path, how, &reader).await?;
+    let written = match send(client, bounds, path, &mut reader, &mut writer, progress).await {
         Ok(written) => {
             drop(sending);
-            let closed = hdfs.guard("complete", path, writer.close()).await;
+            let closed = client.guard("complete", path, writer.close()).await;
             closed.map(|()| written).map_err(FsError::in_transfer)
         }
         Err(error) => Err(error),
     };
     if written.is_err() {
         drop(writer);
-        let _ = tokio::time::timeout(CLEAN_UP, hdfs.client.delete(path, false)).await;
+        let _ = tokio::time::timeout(CLEAN_UP, client.hdfs.delete(path, false)).await;
     }
     written
 }
 
-async fn create(hdfs: &Hdfs, path: &str, how: NewFile, reader: &Reader) -> Result<FileWriter, FsError> {
+async fn create(
+    client: &HdfsClient,
+    path: &str,
+    how: NewFile,
+    reader: &Reader,
+) -> Result<FileWriter, FsError> {
     let with_blocks = |size| {
         let options = move || WriteOptions {
             block_size: Some(size),
@@ -115,7 +120,7 @@ async fn create(hdfs: &Hdfs, path: &str, how: NewFile, reader: &Reader) -> Resul
             overwrite: how.overwrite,
             create_parent: true,
         };
-        hdfs.persist(move || hdfs.guard("create", path, hdfs.client.create(path, options())))
+        client.persist(move || client.guard("create", path, client.hdfs.create(path, options())))
     };
     let size = if how.fitted { fitting(reader.len(), how.block_size) } else { how.block_size };
     match with_blocks(size).await {
@@ -149,7 +154,7 @@ impl Told<'_> {
 }
 
 async fn send(
-    hdfs: &Hdfs,
+    client: &HdfsClient,
     bounds: &Bounds,
     path: &str,
     reader: &mut Reader,
@@ -159,7 +164,7 @@ async fn send(
     let mut written = 0;
     while let Some(piece) = reader.next(bounds).await? {
         let size = piece.len() as u64;
-        hdfs.guard("write", path, writer.write_bytes(piece)).await.map_err(FsError::in_transfer)?;
+        client.guard("write", path, writer.write_bytes(piece)).await.map_err(FsError::in_transfer)?;
         written += size;
         progress.reached(written);
     }

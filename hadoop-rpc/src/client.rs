@@ -1,7 +1,6 @@
 //! The client of one server address.
 
 use std::fmt;
-use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,126 +11,12 @@ use futures::future::{self, BoxFuture};
 use tokio::time::{Instant, timeout_at};
 
 use crate::conn::Connection;
-use crate::credentials::{Token, TokenSource};
+use crate::credentials::Token;
+use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, RpcError, Sent};
 use crate::frame;
+use crate::options::{CallOptions, ClientOptions, Protocol};
 use crate::proto;
-use crate::sasl::{AuthPolicy, Protection};
-use crate::user::UserIdentity;
-
-/// The Java interface that is called, and its version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Protocol {
-    /// Fully qualified name: `org.apache.hadoop.hdfs.protocol.ClientProtocol`.
-    pub name: &'static str,
-    /// Version, nearly always 1.
-    pub version: u64,
-}
-
-/// Where a server listens. The name is resolved anew for each connection.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Endpoint {
-    host: String,
-    port: u16,
-}
-
-impl Endpoint {
-    /// A host name or an IP address (IPv6 without brackets), and a port.
-    pub fn new(host: impl Into<String>, port: u16) -> Self {
-        Self { host: host.into(), port }
-    }
-
-    /// Host name or IP address, without brackets.
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// Port.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
-}
-
-/// A text that is not `host:port`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{text}' is not a server address: {why}")]
-pub struct EndpointError {
-    text: String,
-    why: &'static str,
-}
-
-impl FromStr for Endpoint {
-    type Err = EndpointError;
-
-    fn from_str(text: &str) -> Result<Self, EndpointError> {
-        let err = |why| EndpointError { text: text.into(), why };
-        let (host, port) = text.trim().rsplit_once(':').ok_or_else(|| err("expected host:port"))?;
-        let port = port.parse().map_err(|_| err("the port is not a number from 0 to 65535"))?;
-        let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-        if host.is_empty() || host.contains(['/', ' ']) {
-            return Err(err("the host is missing or has characters that a host cannot have"));
-        }
-        Ok(Self::new(host, port))
-    }
-}
-
-/// How a client connects and calls.
-#[derive(Debug, Clone)]
-pub struct ClientOptions {
-    /// Who calls.
-    pub user: UserIdentity,
-    /// How connections authenticate.
-    pub auth: AuthPolicy,
-    /// Tokens; may be replaced while the client lives.
-    pub tokens: TokenSource,
-    /// Protection of messages after SASL that is acceptable, best liked first (`hadoop.rpc.protection`).
-    pub protection: Vec<Protection>,
-    /// Deadline of a call, the time to connect included, unless the call says otherwise.
-    pub deadline: Duration,
-    /// Bound for resolving and connecting.
-    pub connect_timeout: Duration,
-    /// Largest message accepted from the server, in bytes.
-    pub max_frame: usize,
-}
-
-impl ClientOptions {
-    /// Simple authentication as `user`, no tokens, 30 s per call, 10 s to connect, 64 MiB per message.
-    pub fn simple(user: UserIdentity) -> Self {
-        Self {
-            user,
-            auth: AuthPolicy::Simple,
-            tokens: TokenSource::default(),
-            protection: Protection::ALL.to_vec(),
-            deadline: Duration::from_secs(30),
-            connect_timeout: Duration::from_secs(10),
-            max_frame: 64 << 20,
-        }
-    }
-
-    /// The same with another way to authenticate and its tokens.
-    pub fn with_auth(self, auth: AuthPolicy, tokens: TokenSource) -> Self {
-        Self { auth, tokens, ..self }
-    }
-}
-
-/// What one call wants otherwise than its client's options.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CallOptions {
-    /// Deadline of each try; `None`: the client's.
-    pub deadline: Option<Duration>,
-    /// Executing the call twice does no harm, so it may be repeated after an uncertain end.
-    pub idempotent: bool,
-}
 
 /// Calls to one protocol at one address over one connection that many calls share. Cheap to clone; clones share the
 /// connection. Connects at the first call, and again after the connection was lost.

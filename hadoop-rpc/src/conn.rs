@@ -16,10 +16,11 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
-use crate::client::{ClientOptions, Endpoint, Protocol};
 use crate::credentials::Token;
+use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, Sent};
 use crate::frame::{self, FrameReader, NO_CALL_ID, SASL_CALL_ID, take_message};
+use crate::options::{ClientOptions, Protocol};
 use crate::proto::rpc_response_header::Status;
 use crate::proto::{IpcConnectionContext, RpcResponseHeader, RpcSasl, UserInformation};
 use crate::remote::RemoteException;

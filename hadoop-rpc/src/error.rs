@@ -6,19 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::remote::{RemoteException, RemoteKind};
-
-/// Whether, and how, another try helps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Retry {
-    /// The same call fails again.
-    No,
-    /// The same server will probably answer later; it has not executed the call.
-    Later,
-    /// Another server of the group may answer; this one has not executed the call. Without a group: later.
-    OtherServer,
-    /// The call may have been executed: repeat it only if executing it twice does no harm.
-    IfIdempotent,
-}
+use crate::retry::Retry;
 
 /// How far a request had got when its connection failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

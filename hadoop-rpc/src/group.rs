@@ -2,44 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::time::Duration;
 
-use backon::{ExponentialBuilder, Retryable as _};
+use backon::Retryable as _;
 use tokio::time::Instant;
 
-use crate::client::{CallOptions, RpcClient};
-use crate::error::{Retry, RpcError};
-
-/// How often and how fast to try again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RetryPolicy {
-    /// Most tries in all, the first included.
-    pub max_attempts: u32,
-    /// Wait before the second try; it doubles from try to try, with jitter.
-    pub min_delay: Duration,
-    /// Longest wait between tries.
-    pub max_delay: Duration,
-    /// No new try begins after this time.
-    pub max_elapsed: Duration,
-}
-
-impl RetryPolicy {
-    /// One try only.
-    pub const NONE: Self = Self {
-        max_attempts: 1,
-        min_delay: Duration::ZERO,
-        max_delay: Duration::ZERO,
-        max_elapsed: Duration::ZERO,
-    };
-
-    fn backoff(&self) -> ExponentialBuilder {
-        ExponentialBuilder::new()
-            .with_min_delay(self.min_delay)
-            .with_max_delay(self.max_delay)
-            .with_max_times(self.max_attempts.saturating_sub(1) as usize)
-            .with_jitter()
-    }
-}
+use crate::client::RpcClient;
+use crate::error::RpcError;
+use crate::options::CallOptions;
+use crate::retry::{Retry, RetryPolicy};
 
 /// Servers of which one is active (or a single server), with a policy for trying again. Clones share the memory of
 /// which server answered last.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::Retry;
+use crate::retry::Retry;
 
 /// What a remote exception is about, independent of its Java class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

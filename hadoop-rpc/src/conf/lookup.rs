@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Defaults;
+use super::defaults::Defaults;
 
 /// One directory of a search, and why it is searched.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! Hadoop's XML configuration.
 
+mod defaults;
+mod error;
 mod expand;
 mod lookup;
 #[cfg(test)]
@@ -13,22 +15,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use defaults::Defaults;
+pub use error::ConfError;
 pub use lookup::{Lookup, LookupDir};
+pub use units::TimeUnit;
 
-use crate::client::Endpoint;
+use crate::endpoint::Endpoint;
 use crate::user;
-
-const COMMON: &[(&str, &str)] = &[
-    ("dfs.blocksize", "134217728"),
-    ("dfs.replication", "3"),
-    ("fs.defaultFS", "file:///"),
-    ("fs.permissions.umask-mode", "022"),
-    ("hadoop.rpc.protection", "authentication"),
-    ("hadoop.security.authentication", "simple"),
-    ("hadoop.tmp.dir", "/tmp/hadoop-${user.name}"),
-    ("ipc.client.connect.timeout", "20000"),
-    ("ipc.maximum.response.length", "134217728"),
-];
 
 /// Old names of keys, which stand for the new ones wherever they appear.
 const DEPRECATED: &[(&str, &str)] = &[
@@ -44,30 +37,6 @@ const DEPRECATED: &[(&str, &str)] = &[
 
 fn current_name(key: &str) -> &str {
     DEPRECATED.iter().find(|(old, _)| *old == key).map_or(key, |(_, new)| new)
-}
-
-/// Values that hold where no file says otherwise: key → value, `${…}` allowed.
-#[derive(Debug, Clone, Default)]
-pub struct Defaults {
-    tables: Vec<&'static [(&'static str, &'static str)]>,
-}
-
-impl Defaults {
-    /// None.
-    pub fn none() -> Self {
-        Self::default()
-    }
-
-    /// The defaults of the common and HDFS keys that we read.
-    pub fn common() -> Self {
-        Self::none().and(COMMON)
-    }
-
-    /// With a further table, which wins over earlier ones.
-    pub fn and(mut self, table: &'static [(&'static str, &'static str)]) -> Self {
-        self.tables.push(table);
-        self
-    }
 }
 
 /// Where a value comes from.
@@ -94,45 +63,6 @@ impl fmt::Display for Origin {
             Self::Set(why) => f.write_str(why),
         }
     }
-}
-
-/// Unit of a duration without a suffix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TimeUnit {
-    /// Milliseconds.
-    Millis,
-    /// Seconds.
-    Seconds,
-    /// Minutes.
-    Minutes,
-}
-
-/// Why a configuration cannot be loaded or a value cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfError {
-    /// A file cannot be read or is not a configuration.
-    #[error("cannot load the Hadoop configuration {path}{at}: {why}", path = path.display(), at = line.map(|l| format!(", line {l}")).unwrap_or_default())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Line, where known.
-        line: Option<u32>,
-        /// What is wrong.
-        why: String,
-    },
-    /// A value does not mean what its key needs.
-    #[error("Hadoop configuration: {key} = '{value}' ({origin}): {why}")]
-    Value {
-        /// The key.
-        key: String,
-        /// The value as it was found.
-        value: String,
-        /// Where it comes from.
-        origin: String,
-        /// What is wrong.
-        why: String,
-    },
 }
 
 /// A loaded configuration. Cheap to clone; a change to a clone does not reach the others.
@@ -175,7 +105,7 @@ impl HadoopConf {
     /// Loads the files that Flink would load. `env` gives environment variables.
     pub fn load(env: &dyn Fn(&str) -> Option<String>, lookup: &Lookup) -> Result<Self, ConfError> {
         let mut inner = Inner::default();
-        for (key, value) in lookup.defaults.tables.iter().flat_map(|table| table.iter()) {
+        for (key, value) in lookup.defaults.entries() {
             let entry = Entry { value: (*value).to_owned(), origin: Origin::Default };
             inner.entries.insert((*key).to_owned(), entry);
         }

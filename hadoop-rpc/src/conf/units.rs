@@ -2,9 +2,18 @@
 
 use std::time::Duration;
 
-use super::TimeUnit;
-
 const DAY: u64 = 24 * 60 * 60;
+
+/// Unit of a duration without a suffix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeUnit {
+    /// Milliseconds.
+    Millis,
+    /// Seconds.
+    Seconds,
+    /// Minutes.
+    Minutes,
+}
 
 /// `30s`, `5 m`, `250`; Hadoop takes a unit in any case.
 pub(super) fn duration(text: &str, default: TimeUnit) -> Result<Duration, String> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::{Reader, escape};
 
-use super::ConfError;
+use super::error::ConfError;
 
 /// Bounds against hostile or broken files; real ones are far below.
 const MAX_FILE: u64 = 16 << 20;

@@ -4,7 +4,7 @@
 
 use prost::Message as _;
 
-use super::{Credentials, Token};
+use super::token::{Credentials, Token};
 use crate::proto;
 
 const MAGIC: &[u8; 4] = b"HDTS";

@@ -3,8 +3,8 @@
 mod format;
 #[cfg(test)]
 mod tests;
+mod token;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -13,24 +13,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// A delegation token. `Debug` hides the password.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Token {
-    /// Kind: `YARN_AM_RM_TOKEN`, `HDFS_DELEGATION_TOKEN` and the like.
-    pub kind: String,
-    /// The server it is for: `ip:port`, `host:port`, a logical name, or empty.
-    pub service: String,
-    /// Opaque identifier; not secret by itself, but it names the user.
-    pub identifier: Vec<u8>,
-    /// The secret.
-    pub password: Vec<u8>,
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Token({} for '{}', {} bytes)", self.kind, self.service, self.identifier.len())
-    }
-}
+pub use token::{Credentials, Token};
 
 /// The two formats of Hadoop's token storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,24 +22,6 @@ pub enum TokenFormat {
     Writable,
     /// Version 1, protobuf: Hadoop 3 reads it.
     Protobuf,
-}
-
-/// Tokens and secrets by alias. `Debug` hides all secrets.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Credentials {
-    /// Tokens by alias (nearly always the same text as the token's service).
-    pub tokens: BTreeMap<String, Token>,
-    /// Other secrets by alias.
-    pub secrets: BTreeMap<String, Vec<u8>>,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("tokens", &self.tokens)
-            .field("secrets", &self.secrets.keys().collect::<Vec<_>>())
-            .finish()
-    }
 }
 
 /// Why a credentials file cannot be read or written.
@@ -125,28 +90,6 @@ impl Credentials {
             drop(std::fs::remove_file(&part));
             io_error("write", path, e)
         })
-    }
-
-    /// Adds a token under its service as alias, replacing an older one.
-    pub fn add_token(&mut self, token: Token) {
-        self.tokens.insert(token.service.clone(), token);
-    }
-
-    /// The token of this kind for one of `services` (an address as text, by name or by IP; first come first served),
-    /// else one of this kind without a service.
-    pub fn find_token<S: AsRef<str>>(&self, kind: &str, services: &[S]) -> Option<&Token> {
-        // A token for a group of servers lists them all.
-        let is_for = |token: &Token, service: &str| {
-            token.service.split(',').any(|s| s.trim().eq_ignore_ascii_case(service)) && !service.is_empty()
-        };
-        let mut candidates = self.tokens.values().filter(|t| t.kind == kind);
-        let named = services.iter().find_map(|s| candidates.clone().find(|t| is_for(t, s.as_ref())));
-        named.or_else(|| candidates.find(|t| t.service.is_empty()))
-    }
-
-    /// All tokens of a kind.
-    pub fn tokens_of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Token> {
-        self.tokens.values().filter(move |t| t.kind == kind)
     }
 }
 

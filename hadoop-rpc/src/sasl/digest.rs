@@ -3,10 +3,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use md5::{Digest as _, Md5};
 use rand::RngCore as _;
 
-use super::layer::{self, Cipher, Keys};
+use super::layer::{self, Cipher, Keys, md5};
 use super::{Mechanism, Protection, SaslError, SaslOffer, SecurityLayer};
 use crate::credentials::Token;
 
@@ -193,14 +192,6 @@ fn parse_fields(bytes: &[u8]) -> Result<Vec<(String, String)>, SaslError> {
 
 fn quoted(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"")
-}
-
-pub(super) fn md5(parts: &[&[u8]]) -> [u8; 16] {
-    let mut hash = Md5::new();
-    for part in parts {
-        hash.update(part);
-    }
-    hash.finalize().into()
 }
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
 use des::{Des, TdesEde2};
 use hmac::{KeyInit as _, Mac as _};
-use md5::Md5;
+use md5::{Digest as _, Md5};
 use rc4::{Rc4, StreamCipher as _};
 
-use super::digest::md5;
 use super::{SaslError, SecurityLayer, Unwrap, Wrap};
 
 /// Bytes behind each message: MAC, message type, sequence number.
@@ -261,6 +260,14 @@ fn des_key(key: &[u8; 16], at: usize) -> [u8; 8] {
 fn two_des_keys(key: &[u8; 16]) -> [u8; 16] {
     let (first, second) = (des_key(key, 0), des_key(key, 7));
     std::array::from_fn(|i| if i < 8 { first[i] } else { second[i - 8] })
+}
+
+pub(super) fn md5(parts: &[&[u8]]) -> [u8; 16] {
+    let mut hash = Md5::new();
+    for part in parts {
+        hash.update(part);
+    }
+    hash.finalize().into()
 }
 
 #[cfg(test)]

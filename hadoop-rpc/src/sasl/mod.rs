@@ -7,7 +7,7 @@ mod negotiate;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::client::Endpoint;
+use crate::endpoint::Endpoint;
 
 pub(crate) use negotiate::{Authenticated, Negotiation, Next};
 

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 
 use super::digest::DigestMd5;
 use super::{Mechanism, Protection, SaslError, SaslMethod, SaslOffer, SecurityLayer, TokenSelector};
-use crate::client::Endpoint;
 use crate::credentials::{Credentials, Token};
+use crate::endpoint::Endpoint;
 use crate::proto::RpcSasl;
 use crate::proto::rpc_sasl::{Auth, State};
 

@@ -1,0 +1,64 @@
+//! Which protocol a client speaks, and how it connects and calls.
+
+use std::time::Duration;
+
+use crate::credentials::TokenSource;
+use crate::sasl::{AuthPolicy, Protection};
+use crate::user::UserIdentity;
+
+/// The Java interface that is called, and its version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Protocol {
+    /// Fully qualified name: `org.apache.hadoop.hdfs.protocol.ClientProtocol`.
+    pub name: &'static str,
+    /// Version, nearly always 1.
+    pub version: u64,
+}
+
+/// How a client connects and calls.
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    /// Who calls.
+    pub user: UserIdentity,
+    /// How connections authenticate.
+    pub auth: AuthPolicy,
+    /// Tokens; may be replaced while the client lives.
+    pub tokens: TokenSource,
+    /// Protection of messages after SASL that is acceptable, best liked first (`hadoop.rpc.protection`).
+    pub protection: Vec<Protection>,
+    /// Deadline of a call, the time to connect included, unless the call says otherwise.
+    pub deadline: Duration,
+    /// Bound for resolving and connecting.
+    pub connect_timeout: Duration,
+    /// Largest message accepted from the server, in bytes.
+    pub max_frame: usize,
+}
+
+impl ClientOptions {
+    /// Simple authentication as `user`, no tokens, 30 s per call, 10 s to connect, 64 MiB per message.
+    pub fn simple(user: UserIdentity) -> Self {
+        Self {
+            user,
+            auth: AuthPolicy::Simple,
+            tokens: TokenSource::default(),
+            protection: Protection::ALL.to_vec(),
+            deadline: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(10),
+            max_frame: 64 << 20,
+        }
+    }
+
+    /// The same with another way to authenticate and its tokens.
+    pub fn with_auth(self, auth: AuthPolicy, tokens: TokenSource) -> Self {
+        Self { auth, tokens, ..self }
+    }
+}
+
+/// What one call wants otherwise than its client's options.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CallOptions {
+    /// Deadline of each try; `None`: the client's.
+    pub deadline: Option<Duration>,
+    /// Executing the call twice does no harm, so it may be repeated after an uncertain end.
+    pub idempotent: bool,
+}
