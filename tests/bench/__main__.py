@@ -42,11 +42,15 @@ def options():
     parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="a setting of Flink for heddle's sessions (with --scale)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="every figure of every run")
     parser.add_argument("--write", action="store_true", help="put table and chart into docs/benchmarks")
+    parser.add_argument("--redraw", action="store_true", help="measure nothing: draw the charts of docs/benchmarks from its table")
     return parser.parse_args()
 
 
 def main():
     arguments = options()
+    if arguments.redraw:
+        report.redraw()
+        return 0
     flink_home = flink_of()
     command = report.command_line(sys.argv[1:])
     if arguments.scale:

@@ -11,6 +11,7 @@ from pathlib import Path
 from harness.cluster import HADOOP_VERSION, ROOT
 from harness.matrix import USUAL_FLINK
 
+from . import chart
 from .cases import CASES, TUNED, contestants
 
 MIB = 2**20
@@ -28,6 +29,8 @@ FIGURES = {
 }
 DOCS = ROOT / "docs/benchmarks"
 SUITE, SCALE = "suite", "scale"
+# What README shows of them.
+FRONT = ("session-warm", "list", "per-job", "application")
 COLOURS = {"heddle": "#26a69a", "heddle-plain": "#b2dfdb", "reference": "#ffa726", TUNED: "#ffe0b2"}
 
 
@@ -212,51 +215,64 @@ def surroundings(what):
     return f"{time.strftime('%Y-%m-%d')}: {machine}, Java {java}, Hadoop {HADOOP_VERSION}, Flink {USUAL_FLINK}, heddle {version}{build}; {what}."
 
 
-def chart(file, title, labels, series):
-    """Horizontal bars. Nothing in it moves or comes from elsewhere."""
-    import pygal
-    from pygal.style import Style
+def draw(file, title, labels, series):
+    """`series` are contestant -> values."""
+    DOCS.mkdir(exist_ok=True)
+    shown = [(titles()[name], COLOURS[name], values) for name, values in series.items()]
+    (DOCS / file).write_text(chart.bars(title, labels, shown))
 
-    # White behind it, because a page may be dark.
-    look = {"background": "white", "plot_background": "white", "guide_stroke_color": "#e0e0e0", "major_guide_stroke_color": "#bdbdbd"}
-    sizes = {"value_font_size": 11, "label_font_size": 12, "legend_font_size": 13, "font_family": "sans-serif"}
-    style = Style(colors=[COLOURS[name] for name in series], opacity="1", **look, **sizes)
-    made = pygal.HorizontalBar(style=style, js=(), title=title, width=900, height=60 * len(labels) + 140, legend_at_bottom=True, print_values=True)
-    made.config.value_formatter = lambda value: "" if value is None else f"{value:.1f} s"
-    made.uuid = file.stem
-    made.x_labels = labels[::-1]
-    for name, values in series.items():
-        made.add(titles()[name], values[::-1])
 
-    def plain(root):
-        for parent in list(root.iter()):
-            for child in list(parent):
-                if isinstance(child.tag, str) and child.tag.endswith("script"):
-                    parent.remove(child)
-        return root
-
-    made.add_xml_filter(plain)
-    file.write_bytes(made.render())
+def draw_suite(seconds):
+    """Both charts of the suite. `seconds` are case -> contestant -> median, in the order in which they are shown."""
+    names = list(next(iter(seconds.values())))
+    for file, cases in (("suite.svg", list(seconds)), ("front.svg", [case for case in FRONT if case in seconds])):
+        series = {name: [seconds[case].get(name) for case in cases] for name in names}
+        draw(file, "Seconds, medians; less is better", [CASES[case].title.replace("`", "") for case in cases], series)
 
 
 def write_suite(rounds, legs, command):
     found, names = medians(rounds), list(rounds[0])
-    cases = [case for case in found if "wall" in found[case]]
-    series = {name: [found[case]["wall"].get(name) for case in cases] for name in names}
-    DOCS.mkdir(exist_ok=True)
-    chart(DOCS / "suite.svg", "Seconds, medians", [CASES[case].title.replace("`", "") for case in cases], series)
+    draw_suite({case: {name: found[case]["wall"].get(name) for name in names} for case in found if "wall" in found[case]})
     replace(SUITE, suite_markdown(rounds, legs), command)
 
 
+def redraw():
+    """The charts from the tables in the page, without measuring anything."""
+    page = (DOCS / "index.md").read_text()
+    cases = {case.title: name for name, case in CASES.items()}
+    of_title = {title: name for name, title in titles().items()}
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| ")]
+    names = next([of_title[cell] for cell in row if cell in of_title] for row in table if row[:2] == ["", ""])
+    seconds = {}
+    for case, figure, *cells in table:
+        if case in cases and figure.startswith("command to"):
+            numbers = [float(cell.removesuffix(" s")) if cell.endswith(" s") else None for cell in cells]
+            seconds[cases[case]] = dict(zip(names, numbers))
+    draw_suite(seconds)
+    launched = {}
+    # The first table is the one that scripts/bench has written.
+    heads = next(row[1:] for row in table if row[0] == "Containers")
+    cells = next(row[1:] for row in table if row[0] == "last container launched, s")
+    for title, cell in zip(heads, cells):
+        count, _, client = title.partition(" ")
+        launched.setdefault(of_title[client], {})[int(count.replace(",", ""))] = None if cell == "–" else float(cell.replace(",", ""))
+    draw_scale(launched)
+
+
+def draw_scale(seconds):
+    """`seconds` are client -> number of containers -> seconds, None where it has failed."""
+    counts = sorted({count for values in seconds.values() for count in values})
+    series = {kind: [values.get(count) for count in counts] for kind, values in sorted(seconds.items())}
+    title = "Seconds from the first request to the last container launched"
+    draw("scale.svg", title, [f"{count:,} containers" for count in counts], series)
+
+
 def write_scale(found, command):
-    counts = sorted({run["containers"] for run in found})
-    kinds = sorted({run["client"] for run in found})
-    series = {}
-    for kind in kinds:
-        values = [[run["lastLaunched"] for run in found if run["client"] == kind and run["containers"] == count and "failed" not in run] for count in counts]
-        series[kind] = [statistics.median(v) if v else None for v in values]
-    DOCS.mkdir(exist_ok=True)
-    chart(DOCS / "scale.svg", "Seconds from the first request to the last container launched", [f"{count:,} containers" for count in counts], series)
+    seconds = {}
+    for count, kind in sorted({(run["containers"], run["client"]) for run in found}):
+        runs = [run for run in found if (run["containers"], run["client"]) == (count, kind) and "failed" not in run]
+        seconds.setdefault(kind, {})[count] = statistics.median(run["lastLaunched"] for run in runs) if runs else None
+    draw_scale(seconds)
     replace(SCALE, scale_markdown(found), command)
 
 
