@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use flink_model::container::ORDER_FILE;
+use flink_model::container::AM_SPEC_FILE;
 use flink_model::spec::{AmSpec, INLINE_FILE_PREFIX, SPEC_VERSION};
 use hadoop_rpc::{
     ConfError, Credentials, CredentialsError, Defaults, HadoopConf, Lookup, Origin, UserIdentity,
@@ -64,14 +64,14 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// `heddle-am.json` is not there.
-    #[error("cannot read {ORDER_FILE}: {0}")]
+    #[error("cannot read {AM_SPEC_FILE}: {0}")]
     SpecFile(std::io::Error),
     /// `heddle-am.json` is not what it should be.
-    #[error("{ORDER_FILE} is no order for this heddle-am: {0}")]
+    #[error("{AM_SPEC_FILE} is no order for this heddle-am: {0}")]
     Spec(serde_json::Error),
     /// `heddle-am.json` of another release.
     #[error(
-        "{ORDER_FILE} has version {0}, this heddle-am understands {SPEC_VERSION}: client and heddle-am must be of one release"
+        "{AM_SPEC_FILE} has version {0}, this heddle-am understands {SPEC_VERSION}: client and heddle-am must be of one release"
     )]
     Version(u64),
     /// The tokens.
@@ -99,7 +99,7 @@ impl Environment {
         let dir = std::env::current_dir().map_err(place("the working directory"))?;
         let credentials = Credentials::read_file(need("HADOOP_TOKEN_FILE_LOCATION")?.as_ref())?;
         write_inline_files(&credentials, &dir)?;
-        let spec = parse_spec(&std::fs::read(dir.join(ORDER_FILE)).map_err(StartError::SpecFile)?)?;
+        let spec = parse_spec(&std::fs::read(dir.join(AM_SPEC_FILE)).map_err(StartError::SpecFile)?)?;
         let log_dirs = need("LOG_DIRS")?;
         let log_dir = log_dirs.split(',').map(str::trim).find(|dir| !dir.is_empty());
         launcher::control_secret(&credentials).ok_or(StartError::NoSecret)?;

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use flink_model::spec::{
-    AmSpec, CONTROL_SECRET_ALIAS, INLINE_FILE_PREFIX, Resource, ResourceKind, Visibility as SpecVisibility,
-};
+use flink_model::local_resource::{self, LocalResourceKind, Visibility as SpecVisibility};
+use flink_model::spec::{AmSpec, CONTROL_SECRET_ALIAS, INLINE_FILE_PREFIX};
 use hadoop_rpc::Credentials;
 use taskrunner::control::{File, Launch};
 use taskrunner::links;
@@ -193,7 +192,7 @@ pub fn control_secret(credentials: &Credentials) -> Option<&[u8]> {
 
 /// Files of a container, as YARN takes them. `linked`: under the names of [`links`].
 pub(crate) fn local_resources(
-    resources: &[Resource],
+    resources: &[local_resource::LocalResource],
     linked: bool,
 ) -> Result<BTreeMap<String, LocalResource>, LauncherError> {
     resources
@@ -206,8 +205,8 @@ pub(crate) fn local_resources(
                 size: resource.size,
                 timestamp: u64::try_from(resource.modification_time).unwrap_or_default(),
                 kind: match resource.kind {
-                    ResourceKind::File => LocalResourceType::File,
-                    ResourceKind::Archive => LocalResourceType::Archive,
+                    LocalResourceKind::File => LocalResourceType::File,
+                    LocalResourceKind::Archive => LocalResourceType::Archive,
                 },
                 visibility: match resource.visibility {
                     SpecVisibility::Public => Visibility::Public,

@@ -1,6 +1,6 @@
 //! The names in a container's directory that are not the user's.
 
-use crate::archive::CONTAINER_DIRECTORY;
+use crate::class_data::CONTAINER_DIRECTORY;
 use crate::config::{LEGACY_FILE, STANDARD_FILE};
 use crate::jvm_options::{LOG4J_FILE, LOGBACK_FILE, Logging};
 use crate::plan::PROGRAM_FILE;
@@ -13,7 +13,7 @@ pub const RECORDING: &str = ".heddle-classes";
 /// Directory in which a class data archive is made.
 pub const ARCHIVE_DIRECTORY: &str = ".heddle-archive";
 /// The order to heddle-am, which lies in the application's directory as [`crate::spec::SPEC_FILE`].
-pub const ORDER_FILE: &str = "heddle-am.json";
+pub const AM_SPEC_FILE: &str = "heddle-am.json";
 /// Directory of links to the node's own jars: this, and a checksum.
 pub const NODE_JARS: &str = "heddle/node-jars";
 /// The ApplicationMaster's program.
@@ -27,9 +27,9 @@ pub const TOKENS: &str = "container_tokens";
 
 /// Files that come to a container with the credentials, or by the control protocol, and are written by heddle-am or heddle-taskrunner.
 pub const WRITTEN: [&str; 6] =
-    [ORDER_FILE, PROGRAM_FILE, LEGACY_FILE, STANDARD_FILE, LOG4J_FILE, LOGBACK_FILE];
+    [AM_SPEC_FILE, PROGRAM_FILE, LEGACY_FILE, STANDARD_FILE, LOG4J_FILE, LOGBACK_FILE];
 /// Names that heddle, or YARN, uses for files in a container.
-const FILES: [&str; 6] = [AM, TASKRUNNER, BRIDGE, ORDER_FILE, PROGRAM_FILE, TOKENS];
+const FILES: [&str; 6] = [AM, TASKRUNNER, BRIDGE, AM_SPEC_FILE, PROGRAM_FILE, TOKENS];
 /// Names of directories in which everything is heddle's.
 const DIRECTORIES: [&str; 3] = [RECORDING, ARCHIVE_DIRECTORY, CONTAINER_DIRECTORY];
 /// What other names of heddle's begin with.

@@ -40,7 +40,7 @@
 //! # }
 //! ```
 
-pub mod archive;
+pub mod class_data;
 pub mod class_path;
 pub mod cluster_spec;
 pub mod config;
@@ -49,7 +49,9 @@ pub mod flink_keys;
 mod java;
 pub mod java_fit;
 pub mod jvm_options;
+pub mod local_resource;
 pub mod memory;
+pub mod memory_advice;
 pub mod options;
 pub mod plan;
 pub mod ports;

@@ -1,34 +1,12 @@
 //! The configuration keys that heddle reads: one table for getters, checks and documentation.
 
 use std::collections::BTreeMap;
-use std::marker::PhantomData;
 
-use crate::config::{Configuration, FileFormat, FromValue, Value, Warning};
+use crate::config::{Configuration, FileFormat, FromValue, Port, PortList, Value, Warning};
 use crate::flink_keys;
-use crate::ports::{Port, PortList};
 use crate::units::{Duration, MemorySize};
 
-/// A configuration key with the type of its value.
-pub struct Opt<T> {
-    /// Its name.
-    pub key: &'static str,
-    /// Older names, in the order in which they are looked up.
-    pub deprecated: &'static [&'static str],
-    /// What holds when it is not set.
-    pub default: Option<&'static str>,
-    kind: PhantomData<fn() -> T>,
-}
-
-impl<T> Opt<T> {
-    /// Describes a key.
-    pub const fn new(
-        key: &'static str,
-        deprecated: &'static [&'static str],
-        default: Option<&'static str>,
-    ) -> Self {
-        Self { key, deprecated, default, kind: PhantomData }
-    }
-}
+pub use crate::config::Opt;
 
 /// A row of the documentation of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::archive::ArchiveOrder;
+use crate::class_data::ClassDataSpec;
+use crate::local_resource::LocalResource;
 
 /// Version of [`AmSpec`]; an ApplicationMaster refuses another one by name.
 pub const SPEC_VERSION: u32 = 1;
 
-/// Name of the file that holds the [`AmSpec`] in the application's directory; see [`crate::container::ORDER_FILE`] for the container.
+/// Name of the file that holds the [`AmSpec`] in the application's directory; see [`crate::container::AM_SPEC_FILE`] for the container.
 pub const SPEC_FILE: &str = "am.json";
 
 /// Alias of the per-application control secret in the containers' Hadoop credentials.
@@ -32,45 +33,6 @@ pub enum ClusterMode {
     Application,
     /// Runs one submitted job and ends with it.
     PerJob,
-}
-
-/// Who may read a localized file on a node, and how long the node keeps it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Visibility {
-    /// Fetched once per node for all users.
-    Public,
-    /// Fetched once per node and user.
-    Private,
-    /// Fetched once per node and application.
-    Application,
-}
-
-/// How the NodeManager treats a localized file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum ResourceKind {
-    /// As it is.
-    File,
-    /// Unpacked into a directory of the key's name.
-    Archive,
-}
-
-/// A YARN local resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Resource {
-    /// Path in the container's working directory, relative.
-    pub key: String,
-    /// Absolute URL of the file, with scheme and authority.
-    pub url: String,
-    /// Size in bytes as the file system reports it after the write.
-    pub size: u64,
-    /// Modification time in milliseconds since the epoch, as the file system reports it after the write.
-    pub modification_time: i64,
-    /// Visibility on the node.
-    pub visibility: Visibility,
-    /// File or archive.
-    pub kind: ResourceKind,
 }
 
 /// How to start one of the two JVM roles.
@@ -135,10 +97,10 @@ pub struct AmSpec {
     /// Files of the ApplicationMaster's working directory that a TaskManager gets too, by the control protocol (configuration, logging).
     pub task_manager_files: Vec<String>,
     /// Local resources of a TaskManager container, the taskrunner binary among them.
-    pub task_manager_resources: Vec<Resource>,
+    pub task_manager_resources: Vec<LocalResource>,
     /// Local resources that only the ApplicationMaster's container has: `heddle gc` spares them while the application lives.
     #[serde(default)]
-    pub application_master_resources: Vec<Resource>,
+    pub application_master_resources: Vec<LocalResource>,
     /// Key of the taskrunner binary among them.
     pub taskrunner_key: String,
     /// URL of the per-application directory, removed by the ApplicationMaster at the end.
@@ -175,10 +137,10 @@ pub struct AmSpec {
     pub rest_ports: Option<String>,
     /// Class data archives for the JobManager; none = none are used or made.
     #[serde(default)]
-    pub job_manager_archive: Option<ArchiveOrder>,
+    pub job_manager_archive: Option<ClassDataSpec>,
     /// Class data archives for TaskManagers.
     #[serde(default)]
-    pub task_manager_archive: Option<ArchiveOrder>,
+    pub task_manager_archive: Option<ClassDataSpec>,
     /// Memory of the ApplicationMaster's container, MiB: what is done beside the JobManager stays within it.
     #[serde(default)]
     pub memory_mb: u64,

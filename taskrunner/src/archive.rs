@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use flink_model::archive::{
+use flink_model::class_data::{
     ArchiveName, ClassList, JavaId, LAMBDA_LINES_SINCE, PORTABLE, in_the_way, wide_references,
 };
 use flink_model::container::RECORDING;

@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use flink_model::archive::fingerprint;
+use flink_model::class_data::fingerprint;
 use flink_model::container::NODE_JARS;
 
 use crate::expand::{self, Lookup};

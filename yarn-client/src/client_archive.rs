@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use flink_model::archive::{ArchiveName, DIRECTORY, dump_options, fingerprint, in_the_way, wide_references};
+use flink_model::class_data::{
+    ArchiveName, DIRECTORY, dump_options, fingerprint, in_the_way, wide_references,
+};
 use flink_model::config::Configuration;
 use flink_model::options;
 use serde::{Deserialize, Serialize};

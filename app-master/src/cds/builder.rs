@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use flink_model::archive::{ArchiveName, ArchiveOrder, ClassList, JavaId};
+use flink_model::class_data::{ArchiveName, ClassDataSpec, ClassList, JavaId};
 use taskrunner::node_jars::NodeJars;
 
 use super::build_container::BuildContainer;
@@ -14,7 +14,7 @@ const FEWEST_CLASSES: usize = 4500;
 
 /// What an archive is made of.
 pub(super) struct ArchiveInput<'a> {
-    pub(super) order: &'a ArchiveOrder,
+    pub(super) order: &'a ClassDataSpec,
     /// The `java` to make it with.
     pub(super) java: PathBuf,
     pub(super) id: JavaId,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use flink_model::archive::{ClassList, RpcJars, dump_options, is_rpc_jar};
+use flink_model::class_data::{ClassList, RpcJars, dump_options, is_rpc_jar};
 use flink_model::class_path::is_dist_jar;
 use flink_model::container::ARCHIVE_DIRECTORY;
 use taskrunner::archive;

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use flink_model::archive::{ArchiveOrder, ClassList};
+use flink_model::class_data::{ClassDataSpec, ClassList};
 use flink_model::container::AM as PROGRAM;
-use flink_model::spec::{AmSpec, CONTROL_SECRET_ALIAS, Resource, ResourceKind, Visibility};
+use flink_model::local_resource::{LocalResource, LocalResourceKind, Visibility};
+use flink_model::spec::{AmSpec, CONTROL_SECRET_ALIAS};
 use hadoop_fs::{Source, WriteOptions};
 use hadoop_rpc::Credentials;
 use serde::{Deserialize, Serialize};
@@ -34,7 +35,7 @@ const USER_VARIABLE: &str = "HADOOP_USER_NAME";
 /// What heddle-am reads in the container.
 #[derive(Debug, Serialize, Deserialize)]
 struct BuildJob {
-    order: ArchiveOrder,
+    order: ClassDataSpec,
     java: PathBuf,
     /// What archives know that Java by.
     java_id: String,
@@ -91,7 +92,7 @@ pub(super) async fn start(
 }
 
 /// Our program and the jars of the class path, as the containers of the role have them.
-fn files(spec: &AmSpec, order: &ArchiveOrder) -> Result<Vec<Resource>, String> {
+fn files(spec: &AmSpec, order: &ClassDataSpec) -> Result<Vec<LocalResource>, String> {
     let all = spec.task_manager_resources.iter().chain(&spec.application_master_resources);
     let keys = std::iter::once(PROGRAM).chain(order.class_path.iter().map(String::as_str));
     keys.map(|key| {
@@ -104,10 +105,10 @@ fn files(spec: &AmSpec, order: &ArchiveOrder) -> Result<Vec<Resource>, String> {
 /// The job, in the application's directory.
 async fn upload(
     environment: &Environment,
-    order: &ArchiveOrder,
+    order: &ClassDataSpec,
     staging_dir: &str,
     job: &BuildJob,
-) -> Result<Resource, String> {
+) -> Result<LocalResource, String> {
     let role = order.directory.rsplit('/').next().unwrap_or_default();
     let url = format!("{}/{role}.json", staging_dir.trim_end_matches('/'));
     let content = serde_json::to_vec(job).map_err(|e| e.to_string())?;
@@ -116,13 +117,13 @@ async fn upload(
         WriteOptions { mode: Some(0o600), overwrite: true, fitted: true, ..WriteOptions::default() };
     let written = storage.write_file(&url, &Source::Bytes(content.into()), &options).await;
     let written = written.map_err(|e| e.to_string())?;
-    Ok(Resource {
+    Ok(LocalResource {
         key: JOB_FILE.to_owned(),
         url,
         size: written.len,
         modification_time: i64::try_from(written.modified_ms).map_err(|e| e.to_string())?,
         visibility: Visibility::Application,
-        kind: ResourceKind::File,
+        kind: LocalResourceKind::File,
     })
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use flink_model::archive::{ArchiveName, ArchiveOrder, DIRECTORY, JavaId};
+use flink_model::class_data::{ArchiveName, ClassDataSpec, DIRECTORY, JavaId};
 use hadoop_fs::{FsError, FsErrorKind, Source, Storage, WriteOptions};
 use hadoop_rpc::{HadoopConf, UserIdentity};
 
@@ -13,7 +13,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// The directory of the store that holds the archives of one role, JobManager or TaskManager.
 pub(super) struct Repository<'a> {
     storage: Storage,
-    order: &'a ArchiveOrder,
+    order: &'a ClassDataSpec,
     store: &'a str,
     /// URL.
     pub(super) directory: String,
@@ -23,7 +23,7 @@ impl<'a> Repository<'a> {
     pub(super) fn open(
         conf: &HadoopConf,
         user: &UserIdentity,
-        order: &'a ArchiveOrder,
+        order: &'a ClassDataSpec,
     ) -> Result<Self, String> {
         let storage = storage(conf, user, &order.store)?;
         let store = order.store.trim_end_matches('/');

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use flink_model::archive::{ClassList, JavaId};
+use flink_model::class_data::{ClassList, JavaId};
 use taskrunner::archive::{self, Use};
 use taskrunner::control::Recorded;
 use taskrunner::java;

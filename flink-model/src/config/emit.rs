@@ -10,6 +10,16 @@ enum Context {
     Flow,
 }
 
+impl Value {
+    /// The scalar that reads back as this value in `config.yaml`.
+    pub fn yaml(&self) -> String {
+        match self {
+            Self::Str(text) => block_scalar(text),
+            other => other.text(),
+        }
+    }
+}
+
 /// A text as the value of a key, on one line.
 pub(super) fn block_scalar(text: &str) -> String {
     scalar(text, Context::Block)

@@ -3,8 +3,11 @@
 mod emit;
 mod legacy;
 mod load;
+mod option;
+mod port;
 mod render;
 mod secrets;
+mod source;
 mod text;
 mod typed;
 mod value;
@@ -14,13 +17,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-pub use load::{ConfigFiles, LoadError, Loaded, SourceFile, load_files};
+pub use load::{LoadError, Loaded, load_files};
+pub use option::Opt;
+pub use port::{Port, PortList};
 pub use render::Rendered;
 pub use secrets::{HIDDEN, is_sensitive};
+pub use source::{ConfigFiles, SourceFile};
 pub use typed::{FromValue, ValueError};
 pub use value::Value;
-
-use crate::options::Opt;
 
 /// Name of the configuration file up to 1.18, and of the one that wins in 1.19 and 1.20.
 pub const LEGACY_FILE: &str = "flink-conf.yaml";

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::java;
-use crate::options::Opt;
 use crate::units::{Duration, MemorySize};
 
+use super::option::Opt;
 use super::yaml::{self, Node};
 use super::{Configuration, FileFormat, HIDDEN, Origin, Value, emit, is_sensitive, text};
 

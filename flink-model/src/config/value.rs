@@ -2,8 +2,6 @@
 
 use crate::java;
 
-use super::emit;
-
 /// A value as Flink holds it after loading. `flink-conf.yaml`, `-D` and command-line flags only give texts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -33,14 +31,6 @@ impl Value {
             }
             Self::Float(number) => java::double_to_string(*number),
             Self::Bool(flag) => flag.to_string(),
-        }
-    }
-
-    /// The scalar that reads back as this value in `config.yaml`.
-    pub fn yaml(&self) -> String {
-        match self {
-            Self::Str(text) => emit::block_scalar(text),
-            other => other.text(),
         }
     }
 }

@@ -5,8 +5,8 @@ use crate::options;
 use crate::release::{Release, Traits};
 use crate::units::MemorySize;
 
-use super::process::{Division, Jvm, ProcessOptions, derive, sum};
-use super::{MemoryError, Role, jvm_args, legacy, property};
+use super::process::{Division, Jvm, ProcessOptions, derive, jvm_args, property, sum};
+use super::{MemoryError, Role, legacy};
 
 const ROLE: Role = Role::JobManager;
 

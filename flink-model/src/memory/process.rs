@@ -8,17 +8,17 @@ use crate::units::MemorySize;
 use super::{MemoryError, Role};
 
 /// Keys of one process.
-pub(super) struct ProcessOptions {
-    pub(super) role: Role,
-    pub(super) fine_grained: &'static [&'static Opt<MemorySize>],
-    pub(super) flink: &'static Opt<MemorySize>,
-    pub(super) process: &'static Opt<MemorySize>,
-    pub(super) metaspace: &'static Opt<MemorySize>,
-    pub(super) overhead_min: &'static Opt<MemorySize>,
-    pub(super) overhead_max: &'static Opt<MemorySize>,
-    pub(super) overhead_fraction: &'static Opt<f32>,
+pub(crate) struct ProcessOptions {
+    pub(crate) role: Role,
+    pub(crate) fine_grained: &'static [&'static Opt<MemorySize>],
+    pub(crate) flink: &'static Opt<MemorySize>,
+    pub(crate) process: &'static Opt<MemorySize>,
+    pub(crate) metaspace: &'static Opt<MemorySize>,
+    pub(crate) overhead_min: &'static Opt<MemorySize>,
+    pub(crate) overhead_max: &'static Opt<MemorySize>,
+    pub(crate) overhead_fraction: &'static Opt<f32>,
     /// Old names of the process size (to 1.20): as a size, and in MiB.
-    pub(super) legacy: (&'static Opt<MemorySize>, &'static Opt<i32>),
+    pub(crate) legacy: (&'static Opt<MemorySize>, &'static Opt<i32>),
 }
 
 /// Outside of Flink's own memory.
@@ -211,4 +211,17 @@ fn around_flink(
     };
     sum(role, &[inner, overhead])?;
     Ok(Jvm { metaspace, overhead })
+}
+
+/// The JVM's memory flags in Flink's order.
+pub(super) fn jvm_args(heap: MemorySize, direct: Option<MemorySize>, metaspace: MemorySize) -> Vec<String> {
+    let mut args = vec![format!("-Xmx{}", heap.bytes()), format!("-Xms{}", heap.bytes())];
+    args.extend(direct.map(|direct| format!("-XX:MaxDirectMemorySize={}", direct.bytes())));
+    args.push(format!("-XX:MaxMetaspaceSize={}", metaspace.bytes()));
+    args
+}
+
+/// A size as Flink writes it among dynamic properties.
+pub(super) fn property(key: &str, size: MemorySize) -> (String, String) {
+    (key.to_owned(), format!("{}b", size.bytes()))
 }

@@ -8,8 +8,8 @@ use crate::options::{self, Opt};
 use crate::release::{Release, Traits};
 use crate::units::MemorySize;
 
-use super::process::{Division, Jvm, ProcessOptions, Range, derive, sum};
-use super::{MemoryError, Pool, Role, jvm_args, legacy, property};
+use super::process::{Division, Jvm, ProcessOptions, Range, derive, jvm_args, property, sum};
+use super::{MemoryError, Pool, Role, legacy};
 
 const ROLE: Role = Role::TaskManager;
 

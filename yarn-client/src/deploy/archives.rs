@@ -2,9 +2,10 @@
 //!
 //! Nothing of this stops a deployment.
 
-use flink_model::archive::{self, ArchiveOrder};
+use flink_model::class_data::{self, ClassDataSpec};
+use flink_model::local_resource::{LocalResource, Visibility};
 use flink_model::memory::Role;
-use flink_model::spec::{AmSpec, JvmTemplate, Resource, Visibility};
+use flink_model::spec::{AmSpec, JvmTemplate};
 use futures::future;
 
 use super::ground::{Ground, Placed};
@@ -18,11 +19,11 @@ pub(crate) async fn add(
     placed: &[Placed],
     spec: &mut AmSpec,
     report: &dyn Report,
-) -> Vec<Resource> {
+) -> Vec<LocalResource> {
     if !spec.fast_start {
         return Vec::new();
     }
-    let files: Vec<Resource> = placed.iter().map(|p| p.resource.clone()).collect();
+    let files: Vec<LocalResource> = placed.iter().map(|p| p.resource.clone()).collect();
     let (job_manager, task_manager) = future::join(
         look(ground, Role::JobManager, &spec.job_manager, &files, report),
         look(ground, Role::TaskManager, &spec.task_manager, &files, report),
@@ -42,9 +43,9 @@ async fn look(
     ground: &Ground,
     role: Role,
     jvm: &JvmTemplate,
-    files: &[Resource],
+    files: &[LocalResource],
     report: &dyn Report,
-) -> Option<(ArchiveOrder, Vec<Resource>)> {
+) -> Option<(ClassDataSpec, Vec<LocalResource>)> {
     match try_look(ground, role, jvm, files, report).await {
         Ok(found) => found,
         Err(failure) => {
@@ -58,22 +59,22 @@ async fn try_look(
     ground: &Ground,
     role: Role,
     jvm: &JvmTemplate,
-    files: &[Resource],
+    files: &[LocalResource],
     report: &dyn Report,
-) -> Result<Option<(ArchiveOrder, Vec<Resource>)>, Failure> {
-    if archive::in_the_way(jvm.jvm_args.iter().map(String::as_str)).is_some() {
+) -> Result<Option<(ClassDataSpec, Vec<LocalResource>)>, Failure> {
+    if class_data::in_the_way(jvm.jvm_args.iter().map(String::as_str)).is_some() {
         return Ok(None);
     }
-    let Some(front) = archive::front(&jvm.class_path, files) else { return Ok(None) };
+    let Some(front) = class_data::front(&jvm.class_path, files) else { return Ok(None) };
     // What an archive holds is what the jars hold: it goes where they are.
     let private = ground.storage.url(&below(&ground.base, PRIVATE_STORE)).map_err(|e| Failure::fs(&e))?;
     let (shared_store, private_store) = ground.stores();
-    let own = |jar: &&Resource| {
+    let own = |jar: &&LocalResource| {
         let uploaded = jar.url.starts_with(&format!("{private}/"));
         uploaded || (jar.visibility != Visibility::Public && !shared_store.holds(&jar.url))
     };
     let store = if front.iter().any(own) { private_store } else { shared_store };
-    let directory = archive::directory(role, &front);
+    let directory = class_data::directory(role, &front);
     let class_path = front.iter().map(|jar| jar.key.clone()).collect();
     store.archives(&directory, class_path, report).await.map(Some)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use flink_model::class_path::ContainerFiles;
 use flink_model::container::BRIDGE;
-use flink_model::spec::{Resource, ResourceKind, Visibility};
+use flink_model::local_resource::{LocalResource, LocalResourceKind, Visibility};
 use futures::future;
 use hadoop_fs::Storage;
 use yarn_api::ApplicationClient;
@@ -61,7 +61,7 @@ impl Stock {
 /// A file of the containers, as YARN gets it.
 #[derive(Debug, Clone)]
 pub(crate) struct Placed {
-    pub(crate) resource: Resource,
+    pub(crate) resource: LocalResource,
     pub(crate) part: Part,
     /// It is not on the cluster yet (only in a plan that is not carried out).
     pub(crate) upload: bool,
@@ -209,13 +209,13 @@ impl Ground {
 
     /// The files by their names alone.
     pub(crate) fn names(&self) -> Vec<Placed> {
-        let resource = |key: &String| Resource {
+        let resource = |key: &String| LocalResource {
             key: key.clone(),
             url: String::new(),
             size: 0,
             modification_time: 0,
             visibility: Visibility::Private,
-            kind: ResourceKind::File,
+            kind: LocalResourceKind::File,
         };
         let each = self.parts.iter();
         each.map(|(key, part)| Placed { resource: resource(key), part: *part, upload: false }).collect()
@@ -226,7 +226,7 @@ impl Ground {
         (&self.shared, &self.private)
     }
 
-    fn placed(&self, resource: Resource, upload: bool) -> Placed {
+    fn placed(&self, resource: LocalResource, upload: bool) -> Placed {
         let part = self.parts.get(&resource.key).copied().unwrap_or(Part::Apart);
         Placed { resource, part, upload }
     }
@@ -235,7 +235,8 @@ impl Ground {
 /// What of it stands on the class path.
 pub(crate) fn container_files(placed: &[Placed]) -> ContainerFiles {
     let of = |part: Part| {
-        let keys = placed.iter().filter(move |p| p.part == part && p.resource.kind == ResourceKind::File);
+        let keys =
+            placed.iter().filter(move |p| p.part == part && p.resource.kind == LocalResourceKind::File);
         keys.map(|p| p.resource.key.clone())
     };
     ContainerFiles {

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use flink_model::container::ORDER_FILE;
+use flink_model::container::AM_SPEC_FILE;
 use flink_model::spec::{AmSpec, SPEC_FILE};
 use futures::{FutureExt, future};
 use hadoop_fs::Source;
@@ -204,12 +204,12 @@ async fn bring_up(
     // The order lies in the directory in any case: by it the directory is known for ours.
     let mut own = vec![(SPEC_FILE.to_owned(), Source::Bytes(order.clone()))];
     if submit::fit_inline(&inline, &order) {
-        inline.push((ORDER_FILE.to_owned(), order));
+        inline.push((AM_SPEC_FILE.to_owned(), order));
     } else {
         own.extend(inline.drain(..).map(|(name, content)| (name, Source::Bytes(content))));
         for resource in submit::put_all(directory, std::mem::take(&mut own)).await? {
             let local = submit::local_resource(&resource)?;
-            let name = if resource.key == SPEC_FILE { ORDER_FILE.to_owned() } else { resource.key };
+            let name = if resource.key == SPEC_FILE { AM_SPEC_FILE.to_owned() } else { resource.key };
             context.am_container.local_resources.insert(name, local);
         }
     }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use flink_model::class_path::is_dist_jar;
+use flink_model::local_resource::{LocalResource, LocalResourceKind, Visibility};
 use flink_model::options;
 use flink_model::release::Release;
-use flink_model::spec::{Resource, ResourceKind, Visibility};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hadoop_fs::{FileStatus, FsError, FsErrorKind, Storage, is_glob};
 use taskrunner::links;
@@ -24,7 +24,7 @@ const PARALLEL: usize = 16;
 /// A remote file, as YARN needs it.
 #[derive(Debug, Clone)]
 pub(crate) struct RemoteFile {
-    pub(crate) resource: Resource,
+    pub(crate) resource: LocalResource,
     pub(crate) part: Part,
     pub(crate) by: &'static str,
 }
@@ -175,7 +175,7 @@ async fn files_of(
 ) -> Result<Vec<RemoteFile>, Failure> {
     let fs = |e| Failure::fs(&e);
     let root = &status.path;
-    if wanted.kind == ResourceKind::Archive {
+    if wanted.kind == LocalResourceKind::Archive {
         let head = head(storage, root).await.map_err(fs)?;
         check_archive(&storage.url(root).map_err(fs)?, &head, wanted.by)?;
     }
@@ -222,7 +222,7 @@ fn one(
     let below = if top.is_dir { file.path.strip_prefix(&top.path).unwrap_or_default() } else { "" };
     let above = ancestors(&file.path).into_iter().map(|dir| modes.get(&dir).copied().unwrap_or(0));
     Ok(RemoteFile {
-        resource: Resource {
+        resource: LocalResource {
             key: format!("{}{below}", wanted.key),
             url: storage.url(&file.path).map_err(|e| Failure::fs(&e))?,
             size: file.len,

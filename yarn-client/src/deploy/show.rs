@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use flink_model::config::Origin;
 use flink_model::container::{AM, BRIDGE};
+use flink_model::local_resource::Visibility;
 use flink_model::options;
-use flink_model::spec::{ClusterMode, JvmTemplate, Visibility};
+use flink_model::spec::{ClusterMode, JvmTemplate};
 use serde::Serialize;
 
 use super::prepare::Prepared;
@@ -95,7 +96,7 @@ struct LocalResource {
     url: String,
     size: u64,
     visibility: Visibility,
-    kind: flink_model::spec::ResourceKind,
+    kind: flink_model::local_resource::LocalResourceKind,
     part: &'static str,
     /// It is not on the cluster yet.
     upload: bool,
@@ -125,7 +126,7 @@ impl DryRun {
         let cluster = &prepared.cluster;
         let mut am_files: Vec<File> = files(None);
         am_files.push(File {
-            name: flink_model::container::ORDER_FILE.to_owned(),
+            name: flink_model::container::AM_SPEC_FILE.to_owned(),
             size: serde_json::to_vec_pretty(&spec).map_or(0, |text| text.len() as u64),
         });
         Self {

@@ -7,12 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use flink_model::config::{Configuration, FromValue};
 use flink_model::container::{AM, BRIDGE, TASKRUNNER};
+use flink_model::local_resource::{self, LocalResourceKind, Visibility as SpecVisibility};
 use flink_model::options::{self, Opt};
 use flink_model::plan::{self, ShippedConfiguration, Surroundings};
-use flink_model::spec::{
-    AmSpec, CONTROL_SECRET_ALIAS, INLINE_FILE_PREFIX, JvmTemplate, Resource, ResourceKind, SPEC_VERSION,
-    Visibility as SpecVisibility,
-};
+use flink_model::spec::{AmSpec, CONTROL_SECRET_ALIAS, INLINE_FILE_PREFIX, JvmTemplate, SPEC_VERSION};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hadoop_fs::Source;
 use hadoop_rpc::Credentials;
@@ -74,7 +72,10 @@ pub(crate) fn fit_inline(files: &InlineFiles, order: &[u8]) -> bool {
 }
 
 /// Uploads files, several at a time; gives them in their order.
-pub(crate) async fn put_all(directory: &ApplicationDir, files: OwnFiles) -> Result<Vec<Resource>, Failure> {
+pub(crate) async fn put_all(
+    directory: &ApplicationDir,
+    files: OwnFiles,
+) -> Result<Vec<local_resource::LocalResource>, Failure> {
     // Made before they run: the whole must be a future that any thread can run.
     let uploads: Vec<_> = files.iter().map(|(key, source)| directory.put(key, source)).collect();
     stream::iter(uploads).buffered(PARALLEL).try_collect().await
@@ -154,7 +155,7 @@ pub(crate) fn submission(
     prepared: &Prepared,
     ground: &Ground,
     spec: &AmSpec,
-    resources: &[Resource],
+    resources: &[local_resource::LocalResource],
 ) -> Result<SubmissionContext, Failure> {
     let (hadoop, facts) = (&ground.hadoop, &ground.facts);
     let conf = &prepared.configuration;
@@ -201,7 +202,7 @@ pub(crate) fn submission(
     Ok(context)
 }
 
-pub(crate) fn local_resource(resource: &Resource) -> Result<LocalResource, Failure> {
+pub(crate) fn local_resource(resource: &local_resource::LocalResource) -> Result<LocalResource, Failure> {
     let url = resource.url.parse();
     let url =
         url.map_err(|e| Failure::because(format!("cannot hand {} to the containers", resource.key), e))?;
@@ -210,8 +211,8 @@ pub(crate) fn local_resource(resource: &Resource) -> Result<LocalResource, Failu
         size: resource.size,
         timestamp: u64::try_from(resource.modification_time).unwrap_or_default(),
         kind: match resource.kind {
-            ResourceKind::File => LocalResourceType::File,
-            ResourceKind::Archive => LocalResourceType::Archive,
+            LocalResourceKind::File => LocalResourceType::File,
+            LocalResourceKind::Archive => LocalResourceType::Archive,
         },
         visibility: match resource.visibility {
             SpecVisibility::Public => Visibility::Public,

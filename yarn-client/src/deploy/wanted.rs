@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use flink_model::class_path::is_dist_jar;
 use flink_model::config::Configuration;
 use flink_model::container::{AM, BRIDGE, TASKRUNNER};
+use flink_model::local_resource::LocalResourceKind;
 use flink_model::options::{self, Opt, UserJarInclusion};
-use flink_model::spec::ResourceKind;
 use hadoop_fs::is_glob;
 use taskrunner::links;
 
@@ -60,7 +60,7 @@ pub(crate) struct Wanted {
     /// Path in the containers' working directory.
     pub(crate) key: String,
     pub(crate) origin: Origin,
-    pub(crate) kind: ResourceKind,
+    pub(crate) kind: LocalResourceKind,
     pub(crate) part: Part,
     /// Who asks for it, for messages: a key of the configuration.
     pub(crate) by: &'static str,
@@ -68,7 +68,7 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     fn file(key: impl Into<String>, origin: Origin, part: Part, by: &'static str) -> Self {
-        Self { key: key.into(), origin, kind: ResourceKind::File, part, by }
+        Self { key: key.into(), origin, kind: LocalResourceKind::File, part, by }
     }
 
     /// The same for what was found at `path`: where a pattern was asked for, its key is the name that was found.
@@ -134,7 +134,8 @@ pub(crate) fn wanted(
 /// another name, if that is not too long.
 fn check_name(file: &Wanted) -> Result<(), Failure> {
     let (key, by) = (&file.key, file.by);
-    let on_class_path = matches!(file.part, Part::System | Part::User) && file.kind == ResourceKind::File;
+    let on_class_path =
+        matches!(file.part, Part::System | Part::User) && file.kind == LocalResourceKind::File;
     let entry = if key.ends_with(".jar") { key } else { key.rsplit_once('/').map_or("", |(above, _)| above) };
     let refused = |sign: char| {
         Failure::new(format!(
@@ -314,7 +315,7 @@ fn ship_archives(context: &Context, configuration: &Configuration) -> Result<Vec
             check_archive(&item, &read_head(&path)?, by)?;
             (name_of(&path, &item)?, Origin::Private(path))
         };
-        files.push(Wanted { kind: ResourceKind::Archive, ..Wanted::file(key, origin, Part::Apart, by) });
+        files.push(Wanted { kind: LocalResourceKind::Archive, ..Wanted::file(key, origin, Part::Apart, by) });
     }
     Ok(files)
 }

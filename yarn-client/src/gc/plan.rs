@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use flink_model::archive;
+use flink_model::class_data;
 use hadoop_fs::FileStatus;
 use serde::Deserialize;
 
@@ -59,7 +59,7 @@ impl Needs {
 /// `cds/<role>-<key>/<name>` of a class data archive.
 pub(super) fn artifact(path: &str) -> Option<&str> {
     let third = path.rmatch_indices('/').nth(2).map_or(0, |(at, _)| at + 1);
-    if let Some(end) = path.get(third..).filter(|end| archive::is_archive(end)) {
+    if let Some(end) = path.get(third..).filter(|end| class_data::is_archive(end)) {
         return Some(end);
     }
     let name = path.rfind('/')?;
@@ -115,7 +115,7 @@ pub(super) fn sweep<'a>(
     for status in listing.iter().filter(|s| s.is_dir) {
         let Some(path) = below(status) else { continue };
         let ours =
-            path.split('/').next().is_some_and(|first| first.len() == 2 || first == archive::DIRECTORY);
+            path.split('/').next().is_some_and(|first| first.len() == 2 || first == class_data::DIRECTORY);
         let left_over = emptied.contains(&*status.path) || idle(status, now_ms) >= FORGOTTEN;
         // One that stays because it is young keeps its parents.
         let goes = ours && left_over;

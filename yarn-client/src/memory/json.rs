@@ -112,7 +112,7 @@ struct Difference {
 pub(super) fn render(study: &Study) -> Result<Value, Failure> {
     let [jm, tm] = &study.sizes.processes;
     let limits = study.limits.as_ref().ok();
-    let remark = |a: &'_ flink_model::memory::Advice| a.role.map(|role| role.to_string());
+    let remark = |a: &'_ flink_model::memory_advice::Advice| a.role.map(|role| role.to_string());
     let document = Document {
         flink: study.sizes.release.to_string(),
         configuration_directory: study.directory.display().to_string(),

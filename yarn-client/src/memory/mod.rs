@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use flink_model::cluster_spec::{ClusterSpec, LimitError, SpecError};
 use flink_model::config::{Configuration, Origin};
-use flink_model::memory::{Advice, Explained, Role, advise, remedies, without_effect};
+use flink_model::memory::{Explained, Role, remedies};
+use flink_model::memory_advice::{Advice, advise, without_effect};
 use flink_model::options;
 use flink_model::release::Release;
 use futures::future;

@@ -1,7 +1,8 @@
 //! The sizes for people: for each process a picture, a table of its pools and what YARN grants; then advice. Pure.
 
 use anstyle::{AnsiColor, Style};
-use flink_model::memory::{Explained, JvmLimit, PoolName, Role, Rule, percent, short};
+use flink_model::memory::{Explained, JvmLimit, PoolName, Role, Rule, short};
+use flink_model::memory_advice::percent;
 use flink_model::units::MemorySize;
 
 use super::bar::{Brace, LOST, Look, Paint, Part, draw};

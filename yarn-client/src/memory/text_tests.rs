@@ -1,7 +1,7 @@
 //! What people see, for a session of two slots with a size that is one MB too large.
 
 use flink_model::config::{Configuration, FileFormat, Origin};
-use flink_model::memory::advise;
+use flink_model::memory_advice::advise;
 use hadoop_rpc::HadoopConf;
 use yarn_api::records::Resource;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use flink_model::archive::{ArchiveName, ArchiveOrder, CONTAINER_DIRECTORY};
-use flink_model::spec::{Resource, ResourceKind};
+use flink_model::class_data::{ArchiveName, CONTAINER_DIRECTORY, ClassDataSpec};
+use flink_model::local_resource::{LocalResource, LocalResourceKind};
 use futures::future;
 use hadoop_fs::{FileStatus, FsErrorKind};
 
@@ -46,7 +46,7 @@ impl Store {
         directory: &str,
         class_path: Vec<String>,
         report: &dyn Report,
-    ) -> Result<(ArchiveOrder, Vec<Resource>), Failure> {
+    ) -> Result<(ClassDataSpec, Vec<LocalResource>), Failure> {
         let fs = |e| Failure::fs(&e);
         let path = format!("{}/{directory}", self.root.trim_end_matches('/'));
         let above: Vec<_> = ancestors(&format!("{path}/x"))
@@ -77,17 +77,18 @@ impl Store {
         let modes = || above.values().map(|status| status.as_ref().map_or(0, |s| u32::from(s.mode)));
         let resource = |file: &&FileStatus| {
             let name = file.path.rsplit('/').next().unwrap_or_default();
-            Ok(Resource {
+            Ok(LocalResource {
                 key: format!("{CONTAINER_DIRECTORY}/{name}"),
                 url: self.storage.url(&file.path).map_err(fs)?,
                 size: file.len,
                 modification_time: i64::try_from(file.modified_ms).unwrap_or(i64::MAX),
                 visibility: visibility(u32::from(file.mode), modes()),
-                kind: ResourceKind::File,
+                kind: LocalResourceKind::File,
             })
         };
-        let resources: Vec<Resource> = choice.whole.iter().map(resource).collect::<Result<_, Failure>>()?;
-        let order = ArchiveOrder {
+        let resources: Vec<LocalResource> =
+            choice.whole.iter().map(resource).collect::<Result<_, Failure>>()?;
+        let order = ClassDataSpec {
             store: self.storage.url(&self.root).map_err(fs)?,
             directory: directory.to_owned(),
             class_path,

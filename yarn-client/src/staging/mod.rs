@@ -9,7 +9,7 @@ mod visibility;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
-use flink_model::spec::{Resource, ResourceKind, Visibility};
+use flink_model::local_resource::{LocalResource, LocalResourceKind, Visibility};
 use hadoop_fs::{FileStatus, Source, Storage, WriteOptions};
 
 use crate::error::Failure;
@@ -107,7 +107,7 @@ impl ApplicationDir {
     }
 
     /// Writes one file, named by its key in the containers.
-    pub async fn put(&self, key: &str, source: &Source) -> Result<Resource, Failure> {
+    pub async fn put(&self, key: &str, source: &Source) -> Result<LocalResource, Failure> {
         let path = format!("{}/{key}", self.path);
         let options = WriteOptions {
             mode: Some(0o600),
@@ -116,13 +116,13 @@ impl ApplicationDir {
             ..WriteOptions::default()
         };
         let status = self.storage.write_file(&path, source, &options).await.map_err(|e| Failure::fs(&e))?;
-        Ok(Resource {
+        Ok(LocalResource {
             key: key.to_owned(),
             url: self.storage.url(&path).map_err(|e| Failure::fs(&e))?,
             size: status.len,
             modification_time: i64::try_from(status.modified_ms).unwrap_or(i64::MAX),
             visibility: Visibility::Application,
-            kind: ResourceKind::File,
+            kind: LocalResourceKind::File,
         })
     }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use flink_model::spec::{Resource, ResourceKind};
+use flink_model::local_resource::{LocalResource, LocalResourceKind};
 use futures::future;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hadoop_fs::{FileStatus, FsErrorKind, Source, Storage, WriteOptions};
@@ -36,14 +36,14 @@ pub struct Artifact {
     /// The file.
     pub file: Content,
     /// Whether the nodes unpack it.
-    pub kind: ResourceKind,
+    pub kind: LocalResourceKind,
     /// How many in front of it are called the same.
     namesakes: usize,
 }
 
 impl Artifact {
     /// A file that the containers get as `key`.
-    pub fn new(key: String, file: Content, kind: ResourceKind) -> Self {
+    pub fn new(key: String, file: Content, kind: LocalResourceKind) -> Self {
         Self { key, file, kind, namesakes: 0 }
     }
 
@@ -196,7 +196,7 @@ impl Store {
     }
 
     /// The artifacts as local resources, and whether each has yet to be uploaded.
-    pub async fn planned(&self, survey: Survey) -> Result<Vec<(Resource, bool)>, Failure> {
+    pub async fn planned(&self, survey: Survey) -> Result<Vec<(LocalResource, bool)>, Failure> {
         let known = survey.paths.iter().all(Option::is_some);
         let Survey { artifacts, paths, known } =
             if known { survey } else { self.settle(survey.artifacts).await? };
@@ -214,7 +214,7 @@ impl Store {
         survey: Survey,
         unfinished: &Unfinished,
         report: &Arc<dyn Report>,
-    ) -> Result<Vec<(Content, Resource)>, Failure> {
+    ) -> Result<Vec<(Content, LocalResource)>, Failure> {
         let Survey { artifacts, paths, known } = survey;
         let mode = self.directory_mode(&known);
         let mut claimed = BTreeSet::new();
@@ -270,13 +270,13 @@ impl Store {
     }
 
     /// An artifact as a local resource; what is not there yet is taken for as it will be.
-    fn resource(&self, artifact: &Artifact, path: &str, known: &Known) -> Result<Resource, Failure> {
+    fn resource(&self, artifact: &Artifact, path: &str, known: &Known) -> Result<LocalResource, Failure> {
         let status = |path: &str| known.get(path).and_then(Option::as_ref);
         let found = status(path);
         let above = ancestors(path);
         let new = u32::from(self.directory_mode(known));
         let modes = above.iter().map(|dir| status(dir).map_or(new, |s| u32::from(s.mode)));
-        Ok(Resource {
+        Ok(LocalResource {
             key: artifact.key.clone(),
             url: self.storage.url(path).map_err(|e| Failure::fs(&e))?,
             size: artifact.file.size(),
@@ -456,7 +456,7 @@ mod tests {
         let contents = Hashes::open(None).begin(&vec![file; keys.len()], &Timing::start()).unwrap();
         let artifacts = keys.into_iter().zip(contents);
         let artifacts =
-            artifacts.map(|(key, file)| Artifact::new(key.into(), file, ResourceKind::File)).collect();
+            artifacts.map(|(key, file)| Artifact::new(key.into(), file, LocalResourceKind::File)).collect();
         let mut names = Vec::new();
         for artifact in with_namesakes(artifacts) {
             let path = artifact.hashed().await.unwrap().path("/store").unwrap();

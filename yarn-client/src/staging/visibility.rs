@@ -1,6 +1,6 @@
 //! Who may share a file on the nodes. Pure.
 
-use flink_model::spec::Visibility;
+use flink_model::local_resource::Visibility;
 
 const OTHERS_READ: u32 = 0o004;
 const OTHERS_ENTER: u32 = 0o001;

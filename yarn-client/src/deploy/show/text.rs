@@ -1,6 +1,7 @@
 //! A plan for people: all of it, or what fits on a screen.
 
-use flink_model::spec::{ClusterMode, ResourceKind, Visibility};
+use flink_model::local_resource::{LocalResourceKind, Visibility};
+use flink_model::spec::ClusterMode;
 use termtree::Tree;
 
 use super::{Container, DryRun};
@@ -152,7 +153,7 @@ fn container(title: &str, container: &Container) -> Tree<String> {
         .local_resources
         .iter()
         .map(|r| {
-            let kind = if r.kind == ResourceKind::Archive { " ARCHIVE" } else { "" };
+            let kind = if r.kind == LocalResourceKind::Archive { " ARCHIVE" } else { "" };
             let visibility = match r.visibility {
                 Visibility::Public => "PUBLIC",
                 Visibility::Private => "PRIVATE",
@@ -193,7 +194,7 @@ mod tests {
             url: format!("hdfs://h/{name}"),
             size: 2048,
             visibility: Visibility::Public,
-            kind: ResourceKind::File,
+            kind: LocalResourceKind::File,
             part: "flink",
             upload,
         };

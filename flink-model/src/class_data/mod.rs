@@ -15,8 +15,8 @@ use sha2::{Digest, Sha256};
 
 use crate::class_path::is_dist_jar;
 use crate::java_fit::java_version;
+use crate::local_resource::{LocalResource, LocalResourceKind};
 use crate::memory::Role;
-use crate::spec::{Resource, ResourceKind};
 use crate::units::MemorySize;
 
 pub use class_list::{ClassList, LAMBDA_LINES_SINCE, RpcJars, is_rpc_jar};
@@ -39,7 +39,7 @@ const WIDE_FROM: u64 = 32 << 30;
 
 /// What the ApplicationMaster has to know to make the archive of a role, and the nodes to use one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ArchiveOrder {
+pub struct ClassDataSpec {
     /// URL of the store's root.
     pub store: String,
     /// Directory of the archives below it, as [`directory`] gives it.
@@ -60,17 +60,17 @@ pub struct ArchiveOrder {
 /// archive would be of little use then.
 ///
 /// The JVM takes an archive that was made for the front of its class path, and a directory that is not empty must not be part of that.
-pub fn front<'a>(class_path: &[String], resources: &'a [Resource]) -> Option<Vec<&'a Resource>> {
+pub fn front<'a>(class_path: &[String], resources: &'a [LocalResource]) -> Option<Vec<&'a LocalResource>> {
     let jar = |entry: &String| {
-        let found = resources.iter().find(|r| r.key == *entry && r.kind == ResourceKind::File);
+        let found = resources.iter().find(|r| r.key == *entry && r.kind == LocalResourceKind::File);
         found.filter(|r| r.key.ends_with(".jar"))
     };
-    let front: Vec<&Resource> = class_path.iter().map_while(jar).collect();
+    let front: Vec<&LocalResource> = class_path.iter().map_while(jar).collect();
     front.iter().any(|jar| is_dist_jar(&jar.key)).then_some(front)
 }
 
 /// The directory of the archives for a role and the jars at the front of its class path.
-pub fn directory(role: Role, front: &[&Resource]) -> String {
+pub fn directory(role: Role, front: &[&LocalResource]) -> String {
     let role = match role {
         Role::JobManager => "jobmanager",
         Role::TaskManager => "taskmanager",
@@ -80,7 +80,7 @@ pub fn directory(role: Role, front: &[&Resource]) -> String {
 }
 
 /// What tells the content of a file: the hash that the store names it by, else where it is, its size and its time.
-fn identity(file: &Resource) -> String {
+fn identity(file: &LocalResource) -> String {
     let mut parts = file.url.rsplit('/').skip(1);
     let (hash, letters) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let is_hash = hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());

@@ -1,16 +1,16 @@
 use super::*;
-use crate::spec::Visibility;
+use crate::local_resource::Visibility;
 
 const HASH: &str = "ab7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
-fn jar(key: &str, url: &str) -> Resource {
-    Resource {
+fn jar(key: &str, url: &str) -> LocalResource {
+    LocalResource {
         key: key.into(),
         url: url.into(),
         size: 7,
         modification_time: 1,
         visibility: Visibility::Public,
-        kind: ResourceKind::File,
+        kind: LocalResourceKind::File,
     }
 }
 
@@ -35,13 +35,14 @@ fn the_front_ends_before_what_is_no_jar_of_ours() {
 fn the_key_tells_role_order_and_content_but_not_the_place_in_the_store() {
     let in_store = |root: &str, hash: &str| format!("hdfs://n/{root}/{}/{hash}/a.jar", &hash[..2]);
     let one = jar("lib/a.jar", &in_store("user/ann/.heddle/store", HASH));
-    let elsewhere = Resource { modification_time: 9, ..jar("lib/a.jar", &in_store("flink/store", HASH)) };
+    let elsewhere =
+        LocalResource { modification_time: 9, ..jar("lib/a.jar", &in_store("flink/store", HASH)) };
     let changed = jar("lib/a.jar", &in_store("flink/store", &HASH.replace('7', "8")));
     let (remote, touched) = (
         jar("lib/a.jar", "hdfs://n/a.jar"),
-        Resource { modification_time: 2, ..jar("lib/a.jar", "hdfs://n/a.jar") },
+        LocalResource { modification_time: 2, ..jar("lib/a.jar", "hdfs://n/a.jar") },
     );
-    let key = |front: &[&Resource]| directory(Role::JobManager, front);
+    let key = |front: &[&LocalResource]| directory(Role::JobManager, front);
     assert!(key(&[&one]).starts_with("cds/jobmanager-"));
     assert_eq!(key(&[&one]), key(&[&elsewhere]));
     assert_ne!(key(&[&one]), key(&[&changed]));

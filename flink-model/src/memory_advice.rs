@@ -2,13 +2,10 @@
 
 use crate::cluster_spec::{ClusterSpec, YarnLimits};
 use crate::config::Configuration;
+use crate::memory::{Explained, PoolName, Role, Rule, Setting, Whole, short};
 use crate::options::{self, Opt};
 use crate::release::Release;
 use crate::units::MemorySize;
-
-use super::Role;
-use super::explain::{Explained, Rule, Setting, Whole};
-use super::pools::{PoolName, short};
 
 /// Keys that have had no effect since Flink 1.11.
 const CUTOFF: [&str; 2] = ["containerized.heap-cutoff-ratio", "containerized.heap-cutoff-min"];

@@ -1,0 +1,25 @@
+//! A configuration key with the type of its value.
+
+use std::marker::PhantomData;
+
+/// A configuration key with the type of its value.
+pub struct Opt<T> {
+    /// Its name.
+    pub key: &'static str,
+    /// Older names, in the order in which they are looked up.
+    pub deprecated: &'static [&'static str],
+    /// What holds when it is not set.
+    pub default: Option<&'static str>,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T> Opt<T> {
+    /// Describes a key.
+    pub const fn new(
+        key: &'static str,
+        deprecated: &'static [&'static str],
+        default: Option<&'static str>,
+    ) -> Self {
+        Self { key, deprecated, default, kind: PhantomData }
+    }
+}
