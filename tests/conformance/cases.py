@@ -25,7 +25,7 @@ class Case:
     files: dict = field(default_factory=dict)
     # The same in HDFS, text only.
     remote: dict = field(default_factory=dict)
-    # Keys of Flink's configuration file, or the whole text that is put behind what a client must know.
+    # Keys of Flink's configuration file, and a text that is put in front of it.
     config: dict = field(default_factory=dict)
     config_text: str = ""
     # Files that the directory of Flink's configuration has besides, or otherwise.

@@ -75,9 +75,9 @@ class Deployment:
         sizes = {f"{role}.memory.process.size": "1024m" for role in ("jobmanager", "taskmanager")}
         self.client.configure(sizes | {key: self.fill(str(value)) for key, value in case.config.items()})
         if case.config_text:
+            # In front of what the file has anyway: without Flink's own options for the JVM nothing would start.
             file = next(path for name in ("config.yaml", "flink-conf.yaml") if (path := self.client.conf / name).exists())
-            own = "".join(f"{line}\n" for line in file.read_text().splitlines() if line.split(":")[0] in (*sizes, "yarn.properties-file.location", "heddle.archive.container"))
-            file.write_bytes((self.fill(case.config_text) + own).encode())
+            file.write_bytes(self.fill(case.config_text).encode() + file.read_bytes())
         make(self.client.conf, case.conf_files, self.jar)
 
     @property
