@@ -108,6 +108,6 @@ def test_every_page_in_a_browser(site, served, tmp_path):
 
 def test_links_of_the_readme():
     text = (ROOT / "README.md").read_text()
-    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text)
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text) + re.findall(r'src="([^"]+)"', text)
     assert targets
     assert [to for to in targets if not re.match(r"https?://", to) and not (ROOT / to).exists()] == []

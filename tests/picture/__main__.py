@@ -51,12 +51,12 @@ def main():
 
         do(
             f"yarn-session.sh -nm demo {SIZES} -d", "yarn-session.sh -nm demo -d",
-            "Submitted|Deploying|YARN says|has been deployed|JobManager Web",
+            "Submitted|YARN says|JobManager Web",
         )  # fmt: skip
-        do(f"{' '.join(run)} --output hdfs:///data/out", None, "Job|Program")
+        do(f"{' '.join(run)} --output hdfs:///data/out", None, "^Job")
         do("heddle ps")
         application = next(app["id"] for app in cluster.yarn.live())
-        do(f"heddle kill {application}")
+        cluster.yarn.kill(application)
         do("yarn-session.sh -qu nightly -d", None, "error:|hint:", code=1)
         FILE.write_text(terminal.draw(drawn, "heddle on Hadoop 3.3 and Flink 1.20: one machine, two cores"))
         print(FILE)

@@ -1,0 +1,114 @@
+"""The width of prose: the manual's pages, and comments of sources. `scripts/docs reflow` wraps pages, `scripts/docs check` looks.
+
+Blocks of code, tables, headings and what a program has written stay as they are. `wide.txt` says how many lines of
+comments are still wider in each directory of sources: the numbers may shrink, and none may be added.
+"""
+
+import re
+import subprocess
+import sys
+import textwrap
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+WIDTH = 110
+ALLOWED = Path(__file__).with_name("wide.txt")
+ITEM = re.compile(r"(\s*)((?:[-*+]|\d+\.)\s+)(.*)")
+# What begins a line of another kind than prose.
+OTHER = re.compile(r"\s*(\||#|<|!\[|\[[^\]]+\]: )")
+WRITTEN, END = re.compile(r"<!-- .*: written by "), re.compile(r"<!-- end of ")
+# A word that would begin a list, a heading or a quotation if it stood at the beginning of a line.
+MARKER = re.compile(r"([-*+>]|\d+[.)]|#+)$")
+COMMENT = re.compile(r"\s*(///?!?|#) ")
+
+
+def wrapped(first, rest, text):
+    """The lines of a paragraph: the first one begins with `first`, others with `rest`."""
+    glued = re.sub(r"`[^`]+`", lambda span: span[0].replace(" ", "\0"), " ".join(text.split()))
+    words = []
+    for word in glued.split(" "):
+        if words and MARKER.match(word):
+            words[-1] += "\0" + word
+        else:
+            words.append(word)
+    lines = textwrap.wrap(
+        " ".join(words), WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
+    return [line.replace("\0", " ") for line in lines]
+
+
+def reflowed(text):
+    out, first, rest, paragraph, fence, written = [], "", "", [], False, False
+
+    def flush():
+        nonlocal first, rest
+        if paragraph:
+            out.extend(wrapped(first, rest, " ".join(paragraph)))
+        paragraph.clear()
+        first = rest = ""
+
+    for line in text.splitlines():
+        if fence or written or line.lstrip().startswith("```") or WRITTEN.match(line):
+            flush()
+            out.append(line)
+            fence ^= line.lstrip().startswith("```")
+            written = (written or bool(WRITTEN.match(line))) and not END.match(line)
+        elif not line.strip() or OTHER.match(line):
+            flush()
+            out.append(line)
+        elif item := ITEM.fullmatch(line):
+            flush()
+            first, rest = item[1] + item[2], " " * len(item[1] + item[2])
+            paragraph.append(item[3])
+        else:
+            if not paragraph:
+                first = rest = line[: len(line) - len(line.lstrip())]
+            paragraph.append(line)
+    flush()
+    return "\n".join(out) + "\n"
+
+
+def pages():
+    """Those that are written by hand."""
+    found = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    return sorted(path for path in found if path.parent.name != "reference")
+
+
+def wide_comments(path):
+    """How many lines of comments are too wide."""
+    lines = path.read_text().splitlines()
+    return sum(len(line) > WIDTH and COMMENT.match(line) is not None and "http" not in line for line in lines)
+
+
+def sources():
+    """Of Rust, Python and shell."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    for name in listed:
+        path = ROOT / name
+        if path.is_file() and (path.suffix in (".rs", ".py") or path.parent.name in ("scripts", "packaging", "docker") and not path.suffix):
+            yield name, path
+
+
+def wide_sources():
+    found = Counter()
+    for name, path in sources():
+        found[name.partition("/")[0]] += wide_comments(path)
+    return {name: count for name, count in found.items() if count}
+
+
+def allowed():
+    return {name: int(count) for count, name in (line.split(" ", 1) for line in ALLOWED.read_text().splitlines())}
+
+
+def main():
+    for name in sys.argv[1:] or map(str, pages()):
+        path = Path(name)
+        old = path.read_text()
+        if (new := reflowed(old)) != old:
+            path.write_text(new)
+            print(path)
+
+
+if __name__ == "__main__":
+    main()
