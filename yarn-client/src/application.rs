@@ -1,12 +1,12 @@
 //! An application as YARN reports it: its id, its report, its REST address, and why it has ended.
 
+use flink_rest::{RestAddress, bracketed};
 use hadoop_rpc::RemoteKind;
 use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, ApplicationReport, ApplicationState, FinalStatus};
 
 use crate::diagnostics;
 use crate::error::{Failure, yarn_failure};
-use crate::rest::{RestAddress, bracketed};
 
 /// Begins the tag by which a submission is found again; its name follows.
 pub(crate) const SUBMISSION_TAG: &str = "heddle-submission:";

@@ -1,9 +1,9 @@
 //! Where the ApplicationMaster of a cluster listens for its client.
 
+use flink_rest::{Limits, RestAddress, RestClient};
 use taskrunner::submission::ADDRESS_KEY;
 
-use crate::error::Failure;
-use crate::rest::{Limits, RestAddress, RestClient};
+use crate::error::{Failure, RestFailure};
 
 /// Where the ApplicationMaster of the JobManager at `address` listens.
 pub(crate) async fn control_address(address: &RestAddress) -> Result<String, Failure> {

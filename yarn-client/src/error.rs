@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use artifact_store::StoreError;
+use flink_rest::{ParseError, RestError};
 use hadoop_fs::{FsError, FsErrorKind};
 use hadoop_rpc::{ErrorKind, RemoteKind, Retry, RpcError};
 use serde_json::{Value, json};
@@ -263,18 +265,89 @@ pub fn yarn_failure(error: &YarnError) -> Failure {
     failure
 }
 
+/// What a failed call to the JobManager means for the user.
+pub trait RestFailure {
+    /// `what` failed because of this.
+    fn failure(self, what: impl Into<String>) -> Failure;
+}
+
+impl RestFailure for RestError {
+    fn failure(self, what: impl Into<String>) -> Failure {
+        let hint = match &self {
+            RestError::Connect { .. } => {
+                Some("check that the cluster still runs, and that its nodes can be reached from this machine")
+            }
+            RestError::NotFlink { .. } => Some("check the address: something else listens there"),
+            RestError::StillRunning { .. } => {
+                Some("it goes on in the cluster; wait longer with -Dclient.timeout=5min")
+            }
+            _ => None,
+        };
+        let retry = self.retry_helps();
+        let failure = Failure::because(what, self).retry_if(retry);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+impl From<ParseError> for Failure {
+    fn from(error: ParseError) -> Self {
+        let failure = Self::usage(error.text);
+        match error.hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::FileSystem(error) => Self::fs(&error),
+            StoreError::Unreadable { path, cause } => {
+                Self::because(format!("cannot read {}", path.display()), cause)
+            }
+            StoreError::Unusable(what) => Self::new(what),
+            StoreError::Changed(what) => Self::new(what).retry_if(true),
+            StoreError::NotRemembered { path, cause } => {
+                let what =
+                    format!("cannot write {}, so each deployment reads all files anew", path.display());
+                Self::because(what, cause)
+                    .hint("make its directory one that you can write to, or let XDG_CACHE_HOME name another")
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn for_programs() {
-        let cause = crate::rest::RestError::Local("no file".into());
+        let cause = RestError::Local("no file".into());
         let failure = Failure::because("cannot run it", cause).hint("try").retry_if(true);
         let failure = failure.of_application("application_1_0001".parse().unwrap());
         insta::assert_snapshot!(
             "error_for_programs",
             serde_json::to_string_pretty(&failure.to_json()).unwrap()
         );
+    }
+
+    #[test]
+    fn a_call_to_the_job_manager_that_failed() {
+        let remote = |status| RestError::remote(status, &["x".into()]);
+        let failure = RestError::Connect { address: "h:1".into(), reason: "refused".into(), refused: true }
+            .failure("cannot list");
+        assert_eq!(failure.to_string(), "cannot list: cannot connect to h:1: refused");
+        assert!(failure.retry_helps() && failure.hints().len() == 1);
+        assert!(remote(404).failure("no").render(true).contains("caused by: x"));
+        assert!(!remote(404).failure("no").render(false).contains("caused by"));
+        let store =
+            StoreError::NotRemembered { path: "/c/hashes.json".into(), cause: std::io::Error::other("x") };
+        assert!(Failure::from(store).render(false).contains("XDG_CACHE_HOME"));
+        assert!(Failure::from(flink_rest::JobId::parse("x").unwrap_err()).is_usage());
     }
 }

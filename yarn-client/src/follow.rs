@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use flink_model::spec::ClusterMode;
+use flink_rest::{Limits, RestAddress, RestClient};
 use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, ApplicationReport, FinalStatus};
 
@@ -13,7 +14,6 @@ use crate::exit::Exit;
 use crate::interrupt::{Cause, Interrupt};
 use crate::report::Output;
 use crate::report_poll::ReportPoll;
-use crate::rest::{Limits, RestAddress, RestClient};
 use crate::target::Cluster;
 
 const POLL: Duration = Duration::from_millis(500);

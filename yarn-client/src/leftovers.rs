@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use artifact_store::{below, idle, now_ms};
 use flink_model::spec::SPEC_FILE;
 use hadoop_fs::Storage;
 use hadoop_rpc::RemoteKind;
@@ -9,7 +10,7 @@ use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, ApplicationState};
 
 use crate::hadoop::Hadoop;
-use crate::staging::{APPLICATIONS, application_path, below, idle, now_ms};
+use crate::staging::{APPLICATIONS, application_path};
 
 /// An upload that was not finished, an empty directory, or the directory of an application that the ResourceManager does not
 /// know, is left over from this age on.

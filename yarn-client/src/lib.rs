@@ -38,7 +38,6 @@ pub mod query;
 mod reach;
 pub mod report;
 mod report_poll;
-pub mod rest;
 pub mod run;
 pub mod session;
 pub mod setup;

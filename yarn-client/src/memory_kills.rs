@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, FixedOffset, TimeDelta};
 
-use crate::rest::{Limits, RestAddress, RestClient};
+use flink_rest::{Limits, RestAddress, RestClient};
 
 /// What Flink says of a TaskManager that has gone, by its own word or without one.
 const GONE: [&str; 4] = [

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flink_model::spec::ClusterMode;
+use flink_rest::{JobStatus, Limits, RestAddress, RestClient};
 use taskrunner::submission::{Attendance, SubmissionError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -23,7 +24,6 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::interrupt::{Cause, Interrupt};
 use crate::report::Report;
-use crate::rest::{JobStatus, Limits, RestAddress, RestClient};
 use crate::timing::Jobs;
 use crate::{client_failure, client_run, cluster_timing, deploy, follow, timing};
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
+use flink_rest::{JobSummary, Limits, RestClient};
 use futures::StreamExt;
 use serde::Serialize;
 use yarn_api::records::{ApplicationFilter, ApplicationId, ApplicationReport, ApplicationState, FinalStatus};
@@ -10,7 +11,6 @@ use yarn_api::records::{ApplicationFilter, ApplicationId, ApplicationReport, App
 use crate::application::{SUBMISSION_TAG, application_report, report_address};
 use crate::error::{Failure, yarn_failure};
 use crate::hadoop::Hadoop;
-use crate::rest::{JobSummary, Limits, RestClient};
 use crate::{diagnostics, table};
 
 /// Type of Flink's applications in YARN, unless the user gives them another.

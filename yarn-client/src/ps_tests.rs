@@ -1,7 +1,7 @@
+use flink_rest::{JobId, JobStatus};
 use yarn_api::records::Priority;
 
 use super::*;
-use crate::rest::{JobId, JobStatus};
 
 const START: u64 = 1_700_000_000_000;
 

@@ -7,10 +7,10 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use flink_rest::{Limits, RestAddress, RestClient, RestError};
 use tokio::net::TcpStream;
 
-use crate::error::Failure;
-use crate::rest::{Limits, RestAddress, RestClient, RestError};
+use crate::error::{Failure, RestFailure};
 use crate::target::Cluster;
 
 /// For a connection. A machine that is there answers in milliseconds.

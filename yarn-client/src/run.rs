@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use flink_model::options;
+use flink_rest::RestAddress;
 
 use crate::configuration::text;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::java::Java;
 use crate::report::Report;
-use crate::rest::RestAddress;
 use crate::setup::Setup;
 use crate::target::leading_to;
 use crate::{client_archive, variables};

@@ -4,17 +4,17 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use flink_rest::{Limits, RestAddress, RestClient, RestError};
 use hadoop_rpc::RemoteKind;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, ApplicationReport, ApplicationState, FinalStatus};
 
 use crate::application::{report_address, with_extract};
-use crate::error::{Failure, yarn_failure};
+use crate::error::{Failure, RestFailure, yarn_failure};
 use crate::interrupt::{Cause, Interrupt};
+use crate::properties;
 use crate::report::Report;
-use crate::rest::RestAddress;
-use crate::{properties, rest};
 
 const POLL: Duration = Duration::from_secs(1);
 /// Until a terminal is read again after the end of its input: one that is gone for good has nothing but ends.
@@ -150,7 +150,7 @@ impl Attached<'_> {
         // A second attempt of the ApplicationMaster has a JobManager of its own.
         let found = self.yarn.application_report(self.id).await.ok();
         let address = found.and_then(|found| report_address(&found).ok());
-        let asked = rest::stop_cluster(address.as_ref().unwrap_or(&self.address)).await;
+        let asked = stop_cluster(address.as_ref().unwrap_or(&self.address)).await;
         if let Err(failure) = &asked {
             report.warn(&format!("{failure}; asking YARN to kill the application {}", self.id));
         } else if self.wait_for_end(STOP_WITHIN).await {
@@ -189,6 +189,14 @@ pub async fn kill(yarn: &ApplicationClient, id: ApplicationId, reason: &str) -> 
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     Ok(())
+}
+
+/// Asks the JobManager to end the cluster: all its jobs are cancelled.
+async fn stop_cluster(address: &RestAddress) -> Result<(), Failure> {
+    let limits = Limits { call: Duration::from_secs(10), ..Limits::default() };
+    let failed =
+        |e: RestError| e.failure(format!("cannot ask the JobManager at {address} to stop the cluster"));
+    RestClient::new(address, limits).map_err(failed)?.shut_down().await.map_err(failed)
 }
 
 async fn next_line(lines: &mut Option<Lines<BufReader<Stdin>>>, not_before: Instant) -> Option<String> {

@@ -12,6 +12,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use flink_model::options;
+use flink_rest::RestAddress;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -21,7 +22,6 @@ use crate::deploy::Program;
 use crate::error::Failure;
 use crate::paths::{is_remote, without_scheme};
 use crate::report::Report;
-use crate::rest::RestAddress;
 use crate::run::{FILE_SYSTEM, file_system_helper};
 use crate::setup::Setup;
 use crate::target::Target;

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use artifact_store::now_ms;
 use flink_model::config::{Configuration, Origin};
 use flink_model::options;
+use flink_rest::{Answer, ParseAddressError, Probe, RestAddress, bracketed};
 use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, ApplicationReport};
 
@@ -15,8 +17,6 @@ use crate::error::Failure;
 use crate::hadoop::Hadoop;
 use crate::patience::Wait;
 use crate::report::Report;
-use crate::rest::{Answer, Probe, RestAddress, bracketed};
-use crate::staging::now_ms;
 use crate::{leftovers, properties, unserved};
 
 /// An application that was started longer ago has a JobManager that listens, or will never have one.
@@ -269,18 +269,9 @@ fn configured_address(configuration: &Configuration) -> Result<RestAddress, Fail
 
 /// Reads `host:port`.
 pub fn parse_address(text: &str) -> Result<RestAddress, Failure> {
-    let bad = || {
-        Failure::usage(format!("{text:?} is not the address of a JobManager"))
-            .hint("write -m host:port, for example -m node1:8081")
-    };
-    let plain = text.trim();
-    let plain = plain.strip_prefix("http://").or_else(|| plain.strip_prefix("https://")).unwrap_or(plain);
-    let (host, port) = plain.trim_end_matches('/').rsplit_once(':').ok_or_else(bad)?;
-    let port = port.parse().map_err(|_| bad())?;
-    if host.is_empty() || host.contains(['/', ' ']) {
-        return Err(bad());
-    }
-    Ok(RestAddress { host: bracketed(host), port })
+    text.parse().map_err(|e: ParseAddressError| {
+        Failure::usage(e.to_string()).hint("write -m host:port, for example -m node1:8081")
+    })
 }
 
 #[cfg(test)]

@@ -6,11 +6,11 @@ use std::io::{BufRead, BufReader, PipeWriter, Read, Write};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
+use flink_rest::{JobId, JobSummary, Limits, RestAddress, RestClient};
 use serde_json::{Value, json};
 
 use crate::error::Failure;
 use crate::ps;
-use crate::rest::{JobId, JobSummary, Limits, RestAddress, RestClient};
 
 /// What Flink's client prints of each job.
 const SUBMITTED: &str = "Job has been submitted with JobID ";

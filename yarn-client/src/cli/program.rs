@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use artifact_store::files_below;
 use flink_model::config::{Configuration, Origin};
 use flink_model::options;
 use flink_model::release::Release;
+use flink_rest::ClaimMode;
 
 use super::options::RunOptions;
 use crate::configuration::{bad_value, text};
@@ -12,8 +14,6 @@ use crate::context::Context;
 use crate::deploy::Program;
 use crate::error::Failure;
 use crate::paths::{is_remote, without_scheme};
-use crate::rest::ClaimMode;
-use crate::staging::files_below;
 
 /// Runs a Python program in Flink's client and JobManager.
 const PYTHON_DRIVER: &str = "org.apache.flink.client.python.PythonDriver";

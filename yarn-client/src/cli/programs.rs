@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use flink_model::config::{Configuration, Origin};
 use flink_model::options::{self, EXECUTION_ATTACHED, EXECUTION_TARGET};
+use flink_rest::RestAddress;
 
 use super::commands::{on_signals, query_cluster, warn};
 use super::console::Console;
@@ -24,7 +25,6 @@ use crate::hadoop::Hadoop;
 use crate::paths::{is_remote, without_scheme};
 use crate::per_job::Ended;
 use crate::report::{Output, Report};
-use crate::rest::RestAddress;
 use crate::run::ClientWords;
 use crate::setup::Setup;
 use crate::target::Cluster;

@@ -1,18 +1,17 @@
 //! What a deployment tells at its end: its answer for programs, and with `--timing` where the time went.
 
+use flink_rest::RestAddress;
 use serde_json::{Map, Value, json};
 use yarn_api::records::{ApplicationId, ApplicationReport, FinalStatus};
 
 use super::console::Console;
 use super::memory::look;
 use super::options::DeployOptions;
-use crate::cluster_timing;
 use crate::context::Context;
 use crate::deploy::Deployment;
 use crate::report::Output;
-use crate::rest::RestAddress;
-use crate::timing;
 use crate::timing::Timing;
+use crate::{cluster_timing, timing};
 
 /// How a run of a program went, for programs that read it.
 #[derive(Debug, Default)]

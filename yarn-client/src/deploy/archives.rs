@@ -2,6 +2,7 @@
 //!
 //! Nothing of this stops a deployment.
 
+use artifact_store::{Archives, PRIVATE_STORE, below};
 use flink_model::class_data::{self, ClassDataSpec};
 use flink_model::local_resource::{LocalResource, Visibility};
 use flink_model::memory::Role;
@@ -11,7 +12,6 @@ use futures::future;
 use super::ground::{Ground, Placed};
 use crate::error::Failure;
 use crate::report::Report;
-use crate::staging::{PRIVATE_STORE, below};
 
 /// Adds the archives to the order; gives the files for the ApplicationMaster's container.
 pub(crate) async fn add(
@@ -76,5 +76,7 @@ async fn try_look(
     let store = if front.iter().any(own) { private_store } else { shared_store };
     let directory = class_data::directory(role, &front);
     let class_path = front.iter().map(|jar| jar.key.clone()).collect();
-    store.archives(&directory, class_path, report).await.map(Some)
+    let Archives { order, resources, warnings } = store.archives(&directory, class_path).await?;
+    warnings.iter().for_each(|warning| report.warn(warning));
+    Ok(Some((order, resources)))
 }

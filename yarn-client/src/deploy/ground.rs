@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use artifact_store::{Artifact, Hashes, PRIVATE_STORE, Pace, SHARED_STORE, Store, Survey, Uploaded, below};
 use flink_model::class_path::ContainerFiles;
 use flink_model::container::BRIDGE;
 use flink_model::local_resource::{LocalResource, LocalResourceKind, Visibility};
@@ -11,18 +12,16 @@ use futures::future;
 use hadoop_fs::Storage;
 use yarn_api::ApplicationClient;
 
-use super::facts::{self, Facts};
+use super::facts::Facts;
 use super::prepare::Prepared;
 use super::resolve::{RemoteFile, resolve};
-use super::savepoint;
 use super::undo::Undo;
 use super::wanted::{Origin, Part, Wanted};
+use super::{facts, savepoint};
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
 use crate::report::Report;
-use crate::staging::{
-    ApplicationDir, Artifact, Hashes, PRIVATE_STORE, Pace, SHARED_STORE, Store, Survey, below,
-};
+use crate::staging::ApplicationDir;
 use crate::table::{bytes, count};
 use crate::timing::Timing;
 
@@ -90,7 +89,13 @@ impl Ground {
             .collect();
         let paths: Vec<PathBuf> = local.iter().map(|(_, path, _)| (*path).clone()).collect();
         let hashes = Hashes::open(prepared.context.cache_dir().map(|dir| dir.join("hashes.json")));
-        let contents = hashes.begin(&paths, timing)?;
+        let contents = hashes.begin(&paths, |files| {
+            let leg = timing.leg("files hashed").end_when_dropped(count(files, "file"));
+            if files == 0 {
+                leg.cancel();
+            }
+            leg
+        })?;
         let (mut shared, mut private) = (Vec::new(), Vec::new());
         for ((wanted, _, in_shared), file) in local.iter().zip(contents) {
             let artifact = Artifact::new(wanted.key.clone(), file, wanted.kind);
@@ -118,10 +123,10 @@ impl Ground {
         };
         let savepoint = savepoint::check(&hadoop, prepared.savepoint.as_deref());
         let remote = async { Ok(future::try_join(remote, savepoint).await?.0) };
-        let stock = timing.time(
-            "stores looked at",
-            future::try_join(shared_store.survey(shared), private_store.survey(private)),
-        );
+        let stock = async {
+            let surveys = future::try_join(shared_store.survey(shared), private_store.survey(private));
+            Ok(timing.time("stores looked at", surveys).await?)
+        };
         let (facts, (), remote, (shared, private)) = if prepared.fast_start {
             future::try_join4(facts, answers, remote, stock).await?
         } else {
@@ -187,9 +192,11 @@ impl Ground {
         if !missing.is_empty() {
             report.upload_begins(missing.len(), missing.iter().sum());
         }
+        let listener = Arc::clone(report);
+        let uploaded: Uploaded = Arc::new(move |name, bytes| listener.uploaded(name, bytes));
         let brought = future::try_join(
-            self.shared.complete(shared, &undo.unfinished, report),
-            self.private.complete(private, &undo.unfinished, report),
+            self.shared.complete(shared, &undo.unfinished, &uploaded),
+            self.private.complete(private, &undo.unfinished, &uploaded),
         )
         .await;
         if !missing.is_empty() {
@@ -199,7 +206,7 @@ impl Ground {
         let (mut brought, mut private) = brought?;
         brought.append(&mut private);
         let (contents, mut resources): (Vec<_>, Vec<_>) = brought.into_iter().unzip();
-        if let Err(failure) = self.hashes.remember(&contents) {
+        if let Err(failure) = self.hashes.remember(&contents).map_err(Failure::from) {
             let hints = failure.hints().join("; ");
             report.warn(&format!("{failure}; {hints}"));
         }

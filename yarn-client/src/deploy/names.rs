@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use artifact_store::LocalFile;
 use flink_model::container::{Taken, taken};
 use flink_model::jvm_options::Logging;
 use flink_model::release::Release;
@@ -10,7 +11,6 @@ use flink_model::release::Release;
 use super::wanted::twice;
 use crate::error::Failure;
 use crate::report::Report;
-use crate::staging::LocalFile;
 
 /// What the names depend on.
 #[derive(Debug, Clone)]

@@ -4,13 +4,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use flink_model::spec::ClusterMode;
+use flink_rest::RestAddress;
 use yarn_api::ApplicationClient;
 use yarn_api::records::ApplicationId;
 
 use super::undo::Undo;
 use crate::context::Context;
 use crate::report::Report;
-use crate::rest::RestAddress;
 use crate::setup::Setup;
 use crate::timing::{Marks, Timing};
 

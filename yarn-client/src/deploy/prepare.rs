@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use artifact_store::LocalFile;
 use flink_model::cluster_spec::ClusterSpec;
 use flink_model::config::{Configuration, Origin};
 use flink_model::jvm_options::Logging;
@@ -26,7 +27,6 @@ use crate::error::Failure;
 use crate::paths::{is_remote, without_scheme};
 use crate::report::Report;
 use crate::setup::release_of;
-use crate::staging::LocalFile;
 use crate::timing::Timing;
 use crate::{jar, java, memory, unserved};
 

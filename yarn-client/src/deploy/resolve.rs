@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use artifact_store::{ancestors, visibility};
 use flink_model::class_path::is_dist_jar;
 use flink_model::local_resource::{LocalResource, LocalResourceKind, Visibility};
 use flink_model::options;
@@ -16,7 +17,6 @@ use super::wanted::{Origin, Part, Wanted, check_archive, twice};
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
 use crate::report::Report;
-use crate::staging::{ancestors, visibility};
 
 /// Questions to the NameNodes that are open at the same time.
 const PARALLEL: usize = 16;

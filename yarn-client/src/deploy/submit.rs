@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use artifact_store::LocalFile;
 use bytes::Bytes;
 use flink_model::config::{Configuration, FromValue};
 use flink_model::container::{AM, BRIDGE, TASKRUNNER};
@@ -27,7 +28,7 @@ use super::prewarm::prewarm;
 use crate::configuration::{bad_value, text};
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
-use crate::staging::{ApplicationDir, LocalFile};
+use crate::staging::ApplicationDir;
 
 /// The command of the ApplicationMaster's container: fixed words, nothing of the user's.
 const COMMAND: &str = "./heddle-am 1><LOG_DIR>/heddle-am.out 2><LOG_DIR>/heddle-am.log";

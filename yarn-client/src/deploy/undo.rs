@@ -3,13 +3,14 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use artifact_store::Unfinished;
 use hadoop_rpc::RemoteKind;
 use yarn_api::ApplicationClient;
 use yarn_api::records::ApplicationId;
 
 use crate::report::Report;
 use crate::session;
-use crate::staging::{ApplicationDir, Unfinished};
+use crate::staging::ApplicationDir;
 
 /// Bound for undoing a deployment.
 const UNDO_WITHIN: Duration = Duration::from_secs(30);

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use artifact_store::{LocalFile, files_below};
 use flink_model::class_path::is_dist_jar;
 use flink_model::config::Configuration;
 use flink_model::container::{AM, BRIDGE, TASKRUNNER};
@@ -19,7 +20,6 @@ use crate::context::{Context, FlinkHome};
 use crate::error::Failure;
 use crate::paths::{is_remote, without_scheme};
 use crate::report::Report;
-use crate::staging::{LocalFile, files_below};
 
 /// The directory of the user's jars.
 const USRLIB: &str = "usrlib";

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use flink_rest::{Answer, RestAddress};
 use yarn_api::records::{ApplicationReport, ApplicationState, FinalStatus};
 
 use crate::application::{report_address, with_extract};
 use crate::diagnostics;
 use crate::error::Failure;
-use crate::rest::{Answer, RestAddress};
 
 /// How often a reason that only its figures change is told again where it cannot be shown in place.
 const REPEAT_EVERY: Duration = Duration::from_secs(60);

@@ -7,6 +7,7 @@ mod survey;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use artifact_store::{PRIVATE_STORE, SHARED_STORE, ancestors, below, idle, now_ms};
 use flink_model::config::Configuration;
 use flink_model::options;
 use futures::StreamExt;
@@ -18,7 +19,6 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
 use crate::leftovers::Fate;
-use crate::staging::{PRIVATE_STORE, SHARED_STORE, ancestors, below, idle, now_ms};
 use crate::{fetch, table};
 use plan::Sweep;
 use survey::Survey;

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use artifact_store::{INCOMING, idle};
 use flink_model::class_data;
 use hadoop_fs::FileStatus;
 use serde::Deserialize;
 
 use crate::leftovers::FORGOTTEN;
-use crate::staging::idle;
 
 /// Artifacts as young as this are always kept: another client may have uploaded them and not submitted yet, and the NameNode notes
 /// only once an hour that a file was read.
@@ -100,7 +100,11 @@ pub(super) fn sweep<'a>(
     for status in listing.iter().filter(|s| !s.is_dir) {
         let Some(path) = below(status) else { continue };
         let age = idle(status, now_ms);
-        if path.strip_prefix(".incoming/").is_some_and(|name| !name.contains('/')) {
+        if path
+            .strip_prefix(INCOMING)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .is_some_and(|name| !name.contains('/'))
+        {
             if age >= FORGOTTEN {
                 sweep.uploads.push(status);
             }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use artifact_store::{below, idle, now_ms};
 use flink_model::spec::SPEC_FILE;
 use futures::{StreamExt, TryStreamExt};
 use hadoop_fs::{FileStatus, FsErrorKind, Storage};
@@ -15,7 +16,7 @@ use crate::error::{Failure, yarn_failure};
 use crate::hadoop::Hadoop;
 use crate::leftovers::{Fate, fate};
 use crate::ps::{By, by, live_states};
-use crate::staging::{APPLICATIONS, application_path, below, idle, now_ms};
+use crate::staging::{APPLICATIONS, application_path};
 
 /// An `am.json` is far smaller.
 const LARGEST_SPEC: u64 = 64 << 20;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
+use flink_rest::{JobDetails, JobId, JobSummary, Limits, RestAddress, RestClient};
 use futures::future;
 
 use super::{Clock, Leg, Timing};
-use crate::rest::{JobDetails, JobId, JobSummary, Limits, RestAddress, RestClient};
 
 /// Between two looks at the list of jobs.
 const PAUSE: Duration = Duration::from_millis(100);

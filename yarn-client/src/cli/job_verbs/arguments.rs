@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use flink_model::config::{Configuration, Origin};
 use flink_model::units;
+use flink_rest::{ClaimMode, JarRun, JobId, SavepointFormat};
 
 use super::perform::{Cancel, Savepoint, SavepointOrder, Stop};
 use crate::cli::options::{CancelOptions, RunOptions, SavepointOptions, StopOptions};
 use crate::cli::program::jar_and_arguments;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::rest::{ClaimMode, JarRun, JobId, SavepointFormat};
 
 /// How long an operation of a job is waited for: `client.timeout`.
 const CLIENT_TIMEOUT: &str = "client.timeout";
@@ -29,7 +29,7 @@ pub(super) fn patience(configuration: &Configuration) -> Result<Duration, Failur
 /// The job among the words, or, since an option with an optional value takes it, in that value.
 fn job(words: &[String], option: Option<&str>, verb: &str) -> Result<JobId, Failure> {
     match words.first().map(String::as_str).or(option).filter(|word| !word.is_empty()) {
-        Some(word) => JobId::parse(word),
+        Some(word) => Ok(JobId::parse(word)?),
         None => Err(Failure::usage(format!("the job id is missing: flink {verb} [options] <job id>"))
             .hint("`flink list` shows the ids of the jobs")),
     }

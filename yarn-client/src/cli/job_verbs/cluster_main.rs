@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use flink_model::release::Traits;
+use flink_rest::{Accumulator, ClaimMode, JobId, JobResult, RestClient, RestError, telling_line};
 
 use super::arguments::ClusterRun;
-use crate::error::Failure;
+use crate::error::{Failure, RestFailure};
 use crate::follow;
 use crate::interrupt::Interrupt;
 use crate::report::Output;
-use crate::rest::{Accumulator, ClaimMode, JobId, JobResult, RestClient, RestError, telling_line};
 use crate::target::Cluster;
 
 const POLL: Duration = Duration::from_millis(500);
@@ -177,7 +177,7 @@ fn result_text(job: &JobId, result: &JobResult, accumulators: &[Accumulator]) ->
 mod tests {
     use super::*;
     use crate::report::{Report, Silent};
-    use crate::rest::DashboardConfig;
+    use flink_rest::DashboardConfig;
 
     struct Deaf;
 

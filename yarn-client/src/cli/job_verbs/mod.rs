@@ -7,17 +7,17 @@ mod perform;
 use std::time::Duration;
 
 use flink_model::config::Configuration;
+use flink_rest::{JobId, Limits, RestClient};
 use serde_json::{Map, Value, json};
 
 use super::options::{
     CancelOptions, CheckpointOptions, ListOptions, RunOptions, SavepointOptions, StopOptions,
 };
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{Failure, RestFailure};
 use crate::interrupt::Interrupt;
 use crate::ps;
 use crate::report::Output;
-use crate::rest::{JobId, Limits, RestClient};
 use crate::target::Cluster;
 
 /// A client for a command, and how long the command waits for an operation.

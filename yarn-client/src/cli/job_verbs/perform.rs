@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Local, TimeZone};
+use flink_rest::{JobId, JobSummary, RestClient, RestError, SavepointFormat, SavepointRequest, StopRequest};
 use serde_json::{Value, json};
 
-use crate::error::Failure;
+use crate::error::{Failure, RestFailure};
 use crate::report::Output;
-use crate::rest::{JobId, JobSummary, RestClient, RestError, SavepointFormat, SavepointRequest, StopRequest};
 
 const WAITING: &str = "Waiting for response...";
 
@@ -318,8 +318,8 @@ pub(super) async fn checkpoint(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rest::JobStatus;
     use chrono::FixedOffset;
+    use flink_rest::JobStatus;
 
     const ID: &str = "fd72014d4c864993a2e5a9287b4a9c5d";
 

@@ -7,7 +7,15 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Failure;
+/// A user's word that does not name what it should.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct ParseError {
+    /// What is wrong with it.
+    pub text: String,
+    /// What helps.
+    pub hint: Option<&'static str>,
+}
 
 /// Id of a job: 32 hexadecimal digits, kept in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
@@ -21,12 +29,12 @@ impl JobId {
     }
 
     /// Reads a user's word.
-    pub fn parse(text: &str) -> Result<Self, Failure> {
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
         if text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
             Ok(Self(text.to_ascii_lowercase()))
         } else {
             let what = format!("cannot read the job id {text:?}: a job id has 32 hexadecimal digits");
-            Err(Failure::usage(what).hint("`flink list` shows the ids of the jobs"))
+            Err(ParseError { text: what, hint: Some("`flink list` shows the ids of the jobs") })
         }
     }
 
@@ -204,13 +212,14 @@ pub enum SavepointFormat {
 
 impl SavepointFormat {
     /// Reads a user's word.
-    pub fn parse(text: Option<&str>) -> Result<Self, Failure> {
+    pub fn parse(text: Option<&str>) -> Result<Self, ParseError> {
         match text.map(str::to_ascii_lowercase).as_deref() {
             None | Some("canonical") => Ok(Self::Canonical),
             Some("native") => Ok(Self::Native),
-            Some(other) => {
-                Err(Failure::usage(format!("--type {other}: the format is either canonical or native")))
-            }
+            Some(other) => Err(ParseError {
+                text: format!("--type {other}: the format is either canonical or native"),
+                hint: None,
+            }),
         }
     }
 
@@ -270,14 +279,15 @@ pub enum ClaimMode {
 
 impl ClaimMode {
     /// Reads a user's word.
-    pub fn parse(text: &str) -> Result<Self, Failure> {
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
         match text.to_ascii_lowercase().as_str() {
             "claim" => Ok(Self::Claim),
             "no_claim" => Ok(Self::NoClaim),
             "legacy" => Ok(Self::Legacy),
-            other => {
-                Err(Failure::usage(format!("--claimMode {other}: the mode is claim, no_claim or legacy")))
-            }
+            other => Err(ParseError {
+                text: format!("--claimMode {other}: the mode is claim, no_claim or legacy"),
+                hint: None,
+            }),
         }
     }
 }
@@ -456,7 +466,7 @@ mod tests {
             "gd72014d4c864993a2e5a9287b4a9c5d",
             "ää72014d4c864993a2e5a9287b4a9c",
         ] {
-            assert!(JobId::parse(bad).unwrap_err().is_usage(), "{bad}");
+            assert!(JobId::parse(bad).unwrap_err().hint.is_some(), "{bad}");
         }
         assert_eq!(SavepointFormat::parse(Some("NATIVE")).unwrap(), SavepointFormat::Native);
         assert!(SavepointFormat::parse(Some("x")).is_err() && ClaimMode::parse("x").is_err());

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::address::RestAddress;
-use super::client::{Limits, RestClient};
-use super::error::RestError;
+use crate::address::RestAddress;
+use crate::client::{Limits, RestClient};
+use crate::error::RestError;
 
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(30);
@@ -13,7 +13,7 @@ const TRY: Duration = Duration::from_secs(2);
 
 /// What a try has shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub enum Answer {
     /// Somebody answers.
     Ready,
     /// Nobody listens there yet, or a JobManager without a leader, or one that is too busy to answer.
@@ -36,25 +36,25 @@ impl Answer {
 
 /// Tries to speak to one JobManager again and again.
 #[derive(Debug)]
-pub(crate) struct Probe {
+pub struct Probe {
     client: Option<RestClient>,
     address: RestAddress,
 }
 
 impl Probe {
     /// Nothing is sent yet.
-    pub(crate) fn new(address: &RestAddress) -> Self {
+    pub fn new(address: &RestAddress) -> Self {
         let client = RestClient::new(address, Limits::one_try(TRY));
         Self { client: client.ok(), address: address.clone() }
     }
 
     /// Whom it tries.
-    pub(crate) fn address(&self) -> &RestAddress {
+    pub fn address(&self) -> &RestAddress {
         &self.address
     }
 
     /// Tries until there is an answer, `patience` is over, or trying is of no use; what the last try has shown.
-    pub(crate) async fn within(&self, patience: Duration) -> Answer {
+    pub async fn within(&self, patience: Duration) -> Answer {
         let begin = Instant::now();
         loop {
             let Some(client) = &self.client else { return Answer::Ready };

@@ -12,9 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::error::Failure;
-use crate::table::count;
-use crate::timing::Timing;
+use crate::error::StoreError;
 
 const VERSION: u32 = 1;
 
@@ -114,10 +112,10 @@ impl Content {
     }
 
     /// Waits for the hash.
-    pub async fn hashed(mut self) -> Result<Self, Failure> {
+    pub async fn hashed(mut self) -> Result<Self, StoreError> {
         if let Hash::Coming(task) = self.hash {
             let done = task.await.map_err(std::io::Error::other).and_then(|entry| entry);
-            let Entry { stamp, sha256 } = done.map_err(|e| unreadable(&self.path, e))?;
+            let Entry { stamp, sha256 } = done.map_err(|e| StoreError::unreadable(&self.path, e))?;
             self.stamp = stamp;
             self.hash = Hash::Known(sha256);
         }
@@ -143,12 +141,17 @@ impl Hashes {
         Self { cache: Cache::load(file.as_deref()), file }
     }
 
-    /// Looks at `files` (absolute paths), and begins to read those whose content is not remembered: several at a time, the biggest
-    /// first. The answer is in their order.
-    pub fn begin(&self, files: &[PathBuf], timing: &Timing) -> Result<Vec<Content>, Failure> {
+    /// Looks at `files` (absolute paths), and begins to read those whose content is not remembered: several at a
+    /// time, the biggest first. The answer is in their order. `watch` gets the number of files that are read, and
+    /// what it gives is dropped when the last of them has been.
+    pub fn begin<W: Send + Sync + 'static>(
+        &self,
+        files: &[PathBuf],
+        watch: impl FnOnce(usize) -> W,
+    ) -> Result<Vec<Content>, StoreError> {
         let mut stamps = Vec::with_capacity(files.len());
         for path in files {
-            let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, e))?;
+            let metadata = std::fs::metadata(path).map_err(|e| StoreError::unreadable(path, e))?;
             stamps.push(Stamp::of(&metadata));
         }
         let mut unknown: Vec<usize> = (0..files.len())
@@ -160,25 +163,22 @@ impl Hashes {
         unknown.sort_by_key(|index| std::cmp::Reverse(stamps.get(*index).map(|stamp| stamp.size)));
         let threads = std::thread::available_parallelism().map_or(2, usize::from).min(4);
         let threads = Arc::new(Semaphore::new(threads));
-        let leg = Arc::new(timing.leg("files hashed").end_when_dropped(count(unknown.len(), "file")));
+        let watch = Arc::new(watch(unknown.len()));
         let mut tasks: BTreeMap<usize, _> = unknown
             .into_iter()
             .filter_map(|index| Some((index, files.get(index)?.clone())))
             .map(|(index, path)| {
-                let (threads, leg) = (Arc::clone(&threads), Arc::clone(&leg));
+                let (threads, watch) = (Arc::clone(&threads), Arc::clone(&watch));
                 let task = tokio::spawn(async move {
                     // Never closed, so there is a permit in the end.
                     let _turn = threads.acquire_owned().await;
                     let done = tokio::task::spawn_blocking(move || hash(&path)).await;
-                    drop(leg);
+                    drop(watch);
                     done.map_err(std::io::Error::other)?
                 });
                 (index, AbortOnDropHandle::new(task))
             })
             .collect();
-        if tasks.is_empty() {
-            leg.cancel();
-        }
         let each = files.iter().zip(stamps).enumerate();
         let contents = each.map(|(index, (path, stamp))| {
             let hash = match tasks.remove(&index) {
@@ -191,7 +191,7 @@ impl Hashes {
     }
 
     /// Remembers `contents`, whose hashes are known, for the next run.
-    pub fn remember<'a>(&self, contents: impl IntoIterator<Item = &'a Content>) -> Result<(), Failure> {
+    pub fn remember<'a>(&self, contents: impl IntoIterator<Item = &'a Content>) -> Result<(), StoreError> {
         let mut cache = Cache { version: VERSION, files: self.cache.files.clone() };
         let mut changed = false;
         for Content { path, stamp, hash } in contents {
@@ -205,16 +205,8 @@ impl Hashes {
             }
         }
         let Some(file) = self.file.as_ref().filter(|_| changed) else { return Ok(()) };
-        cache.save(file).map_err(|e| {
-            let what = format!("cannot write {}, so each deployment reads all files anew", file.display());
-            Failure::because(what, e)
-                .hint("make its directory one that you can write to, or let XDG_CACHE_HOME name another")
-        })
+        cache.save(file).map_err(|cause| StoreError::NotRemembered { path: file.clone(), cause })
     }
-}
-
-fn unreadable(path: &Path, error: std::io::Error) -> Failure {
-    Failure::because(format!("cannot read {}", path.display()), error)
 }
 
 fn hash(path: &Path) -> std::io::Result<Entry> {
@@ -243,7 +235,7 @@ mod tests {
 
     async fn hash_files(files: &[PathBuf], cache: &Path) -> Vec<Content> {
         let hashes = Hashes::open(Some(cache.to_owned()));
-        let contents = hashes.begin(files, &Timing::start()).unwrap();
+        let contents = hashes.begin(files, drop).unwrap();
         let hashed = futures::future::try_join_all(contents.into_iter().map(Content::hashed)).await.unwrap();
         hashes.remember(&hashed).unwrap();
         hashed
@@ -298,7 +290,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_missing_file_is_named() {
-        let error = Hashes::open(None).begin(&["/nowhere/x.jar".into()], &Timing::start()).unwrap_err();
+        let error = Hashes::open(None).begin(&["/nowhere/x.jar".into()], drop).unwrap_err();
         assert!(error.to_string().contains("/nowhere/x.jar"), "{error}");
     }
 
@@ -310,9 +302,9 @@ mod tests {
         set_mtime(&file, Duration::from_secs(60));
         // A file stands where a directory is needed: that stops root, too.
         let hashes = Hashes::open(Some(file.join("heddle/hashes.json")));
-        let contents = hashes.begin(std::slice::from_ref(&file), &Timing::start()).unwrap();
+        let contents = hashes.begin(std::slice::from_ref(&file), drop).unwrap();
         let hashed = contents.into_iter().next().unwrap().hashed().await.unwrap();
-        let text = hashes.remember([&hashed]).unwrap_err().render(false);
-        assert!(text.contains("heddle/hashes.json") && text.contains("XDG_CACHE_HOME"), "{text}");
+        let text = hashes.remember([&hashed]).unwrap_err().to_string();
+        assert!(text.contains("heddle/hashes.json"), "{text}");
     }
 }

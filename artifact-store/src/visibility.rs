@@ -7,13 +7,13 @@ const OTHERS_ENTER: u32 = 0o001;
 
 /// PUBLIC where a NodeManager can fetch the file as anybody: the file is world-readable and every directory above it
 /// world-executable. Else PRIVATE: fetched with the user's rights and shared among the user's applications.
-pub(crate) fn visibility(file_mode: u32, ancestors: impl IntoIterator<Item = u32>) -> Visibility {
+pub fn visibility(file_mode: u32, ancestors: impl IntoIterator<Item = u32>) -> Visibility {
     let open = file_mode & OTHERS_READ != 0 && ancestors.into_iter().all(|mode| mode & OTHERS_ENTER != 0);
     if open { Visibility::Public } else { Visibility::Private }
 }
 
 /// The directories above `path`, from the root down: `/a/b/c` gives `/`, `/a`, `/a/b`.
-pub(crate) fn ancestors(path: &str) -> Vec<String> {
+pub fn ancestors(path: &str) -> Vec<String> {
     let mut list = vec!["/".to_owned()];
     for (at, _) in path.match_indices('/').skip(1) {
         list.push(path.get(..at).unwrap_or_default().to_owned());

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::Failure;
+use crate::error::StoreError;
 
 /// A local file and its path in the containers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,7 +14,7 @@ pub struct LocalFile {
 }
 
 /// All files below `directory`, in order; their keys begin with `prefix`. Symbolic links are followed.
-pub fn files_below(directory: &Path, prefix: &str) -> Result<Vec<LocalFile>, Failure> {
+pub fn files_below(directory: &Path, prefix: &str) -> Result<Vec<LocalFile>, StoreError> {
     let mut files = Vec::new();
     collect(directory, prefix, &mut Vec::new(), &mut files)?;
     files.sort();
@@ -26,11 +26,11 @@ fn collect(
     prefix: &str,
     above: &mut Vec<PathBuf>,
     files: &mut Vec<LocalFile>,
-) -> Result<(), Failure> {
-    let unreadable = |path: &Path, e| Failure::because(format!("cannot read {}", path.display()), e);
+) -> Result<(), StoreError> {
+    let unreadable = |path: &Path, e| StoreError::unreadable(path, e);
     let real = directory.canonicalize().map_err(|e| unreadable(directory, e))?;
     if above.contains(&real) {
-        return Err(Failure::new(format!(
+        return Err(StoreError::Unusable(format!(
             "{} is a symbolic link to a directory above it",
             directory.display()
         )));
@@ -39,7 +39,7 @@ fn collect(
     for entry in std::fs::read_dir(directory).map_err(|e| unreadable(directory, e))? {
         let path = entry.map_err(|e| unreadable(directory, e))?.path();
         let Some(name) = path.file_name().and_then(|n| n.to_str()) else {
-            return Err(Failure::new(format!(
+            return Err(StoreError::Unusable(format!(
                 "the name of {} is not UTF-8 and cannot be used on the nodes",
                 path.display()
             )));

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::address::RestAddress;
-use super::error::RestError;
+use crate::address::RestAddress;
+use crate::error::RestError;
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +54,7 @@ struct Errors {
 }
 
 /// The body of a call.
-pub(super) enum Body<'a> {
+pub(crate) enum Body<'a> {
     None,
     Json(&'a Value),
     /// A file of a form field, streamed; made anew for each try.
@@ -82,7 +82,7 @@ impl RestClient {
         &self.base
     }
 
-    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, RestError> {
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, RestError> {
         self.call(Method::GET, path, Body::None, self.limits.call).await
     }
 
@@ -97,7 +97,7 @@ impl RestClient {
         if status.is_success() { Ok(text) } else { Err(RestError::remote(status.as_u16(), &[text])) }
     }
 
-    pub(super) async fn post<T: DeserializeOwned>(
+    pub(crate) async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
         body: &impl Serialize,
@@ -107,11 +107,11 @@ impl RestClient {
         self.call(Method::POST, path, Body::Json(&json), self.limits.call).await
     }
 
-    pub(super) async fn send(&self, method: Method, path: &str) -> Result<(), RestError> {
+    pub(crate) async fn send(&self, method: Method, path: &str) -> Result<(), RestError> {
         self.call::<Value>(method, path, Body::None, self.limits.call).await.map(drop)
     }
 
-    pub(super) async fn upload<T: DeserializeOwned>(
+    pub(crate) async fn upload<T: DeserializeOwned>(
         &self,
         path: &str,
         file: &std::path::Path,
@@ -121,7 +121,7 @@ impl RestClient {
     }
 
     /// Calls, and calls again while that is harmless: when the call was not taken, or when it only reads.
-    pub(super) async fn call<T: DeserializeOwned>(
+    pub(crate) async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
@@ -215,7 +215,7 @@ fn read_answer<T: DeserializeOwned>(address: &str, status: StatusCode, body: &[u
     }
     match serde_json::from_slice::<Errors>(body) {
         Ok(Errors { errors }) if status == StatusCode::SERVICE_UNAVAILABLE => {
-            let reason = super::error::telling_line(&errors);
+            let reason = crate::error::telling_line(&errors);
             Err(RestError::Unavailable { address: address.to_owned(), reason })
         }
         Ok(Errors { errors }) => Err(RestError::remote(status.as_u16(), &errors)),

@@ -4,8 +4,6 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use crate::error::Failure;
-
 /// A call that failed. Its text is one line; the cause beneath it, if any, is the JobManager's whole answer.
 #[derive(Debug, thiserror::Error)]
 pub enum RestError {
@@ -114,32 +112,12 @@ impl RestError {
             _ => None,
         }
     }
-
-    /// `what` failed because of this.
-    pub fn failure(self, what: impl Into<String>) -> Failure {
-        let hint = match &self {
-            Self::Connect { .. } => {
-                Some("check that the cluster still runs, and that its nodes can be reached from this machine")
-            }
-            Self::NotFlink { .. } => Some("check the address: something else listens there"),
-            Self::StillRunning { .. } => {
-                Some("it goes on in the cluster; wait longer with -Dclient.timeout=5min")
-            }
-            _ => None,
-        };
-        let retry = self.retry_helps();
-        let failure = Failure::because(what, self).retry_if(retry);
-        match hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    }
 }
 
 /// The line of Flink's error texts that tells most: the message of the innermost cause, without class names.
 ///
 /// Flink sends general words first ("Internal server error."), then a stack trace between two marker lines.
-pub(crate) fn telling_line(texts: &[String]) -> String {
+pub fn telling_line(texts: &[String]) -> String {
     let lines = || texts.iter().flat_map(|text| text.lines()).map(str::trim);
     let innermost =
         lines().filter_map(|line| line.strip_prefix("Caused by: ")).filter_map(message).next_back();
@@ -210,11 +188,5 @@ mod tests {
         let remote = |status| RestError::remote(status, &["x".into()]);
         assert!(!remote(404).retry_helps() && !remote(200).retry_helps());
         assert!(remote(502).retry_helps() && !remote(500).retry_helps());
-        let failure = RestError::Connect { address: "h:1".into(), reason: "refused".into(), refused: true }
-            .failure("cannot list");
-        assert_eq!(failure.to_string(), "cannot list: cannot connect to h:1: refused");
-        assert!(failure.retry_helps() && failure.hints().len() == 1);
-        assert!(remote(404).failure("no").render(true).contains("caused by: x"));
-        assert!(!remote(404).failure("no").render(false).contains("caused by"));
     }
 }

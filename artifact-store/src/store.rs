@@ -13,13 +13,12 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use hadoop_fs::{FileStatus, FsErrorKind, Source, Storage, WriteOptions};
 use taskrunner::links;
 
-use super::visibility::{ancestors, parent, store_path, visibility};
-use super::{Content, Unfinished, idle, now_ms};
-use crate::error::Failure;
-use crate::report::Report;
+use crate::error::StoreError;
+use crate::hashes::Content;
+use crate::layout::{INCOMING, idle, now_ms};
+use crate::unfinished::Unfinished;
+use crate::visibility::{ancestors, parent, store_path, visibility};
 
-/// Where uploads grow, below the store's root.
-const INCOMING: &str = ".incoming";
 /// An upload that has not been finished for this long never will be.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 /// From this age on it is noted that a file is used: less than what `heddle gc` always keeps.
@@ -27,6 +26,9 @@ const LONG_UNUSED: Duration = Duration::from_secs(2700);
 /// Modes of directories (where the store's root does not exist yet) and files.
 const SHARED: (u16, u16) = (0o755, 0o644);
 const PRIVATE: (u16, u16) = (0o700, 0o600);
+
+/// Hears that so many bytes more of the file of this name have been uploaded.
+pub type Uploaded = Arc<dyn Fn(&str, u64) + Send + Sync>;
 
 /// A local file and its path in the containers.
 #[derive(Debug)]
@@ -61,7 +63,7 @@ impl Artifact {
         Some(store_path(root, self.file.sha256()?, &self.name()))
     }
 
-    async fn hashed(self) -> Result<Self, Failure> {
+    async fn hashed(self) -> Result<Self, StoreError> {
         Ok(Self { file: self.file.hashed().await?, ..self })
     }
 }
@@ -106,10 +108,10 @@ impl Pace {
 /// A store on one file system.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pub(super) storage: Storage,
-    pub(super) root: String,
-    pub(super) replication: Option<u16>,
-    pub(super) modes: (u16, u16),
+    pub(crate) storage: Storage,
+    pub(crate) root: String,
+    pub(crate) replication: Option<u16>,
+    pub(crate) modes: (u16, u16),
     pace: Pace,
 }
 
@@ -160,8 +162,8 @@ impl Store {
         root: &str,
         replication: Option<u16>,
         pace: Pace,
-    ) -> Result<Self, Failure> {
-        let root = storage.path(root).map_err(|e| Failure::fs(&e))?;
+    ) -> Result<Self, StoreError> {
+        let root = storage.path(root)?;
         Ok(Self { storage, root, replication, modes: SHARED, pace })
     }
 
@@ -171,12 +173,12 @@ impl Store {
         root: &str,
         replication: Option<u16>,
         pace: Pace,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, StoreError> {
         Ok(Self { modes: PRIVATE, ..Self::shared(storage, root, replication, pace)? })
     }
 
     /// Looks what is there; changes nothing. With all hashes known it takes one round trip.
-    pub async fn survey(&self, artifacts: Vec<Artifact>) -> Result<Survey, Failure> {
+    pub async fn survey(&self, artifacts: Vec<Artifact>) -> Result<Survey, StoreError> {
         let artifacts = with_namesakes(artifacts);
         let hashing = artifacts.iter().any(|artifact| artifact.file.sha256().is_none());
         if self.pace.ahead && hashing && self.find(&self.root).await?.is_none() {
@@ -187,7 +189,7 @@ impl Store {
     }
 
     /// Waits for the hashes, and looks at all paths.
-    async fn settle(&self, artifacts: Vec<Artifact>) -> Result<Survey, Failure> {
+    async fn settle(&self, artifacts: Vec<Artifact>) -> Result<Survey, StoreError> {
         let hashed: Vec<_> = artifacts.into_iter().map(Artifact::hashed).collect();
         let artifacts = future::try_join_all(hashed).await?;
         let paths: Vec<Option<String>> = artifacts.iter().map(|a| a.path(&self.root)).collect();
@@ -196,7 +198,7 @@ impl Store {
     }
 
     /// The artifacts as local resources, and whether each has yet to be uploaded.
-    pub async fn planned(&self, survey: Survey) -> Result<Vec<(LocalResource, bool)>, Failure> {
+    pub async fn planned(&self, survey: Survey) -> Result<Vec<(LocalResource, bool)>, StoreError> {
         let known = survey.paths.iter().all(Option::is_some);
         let Survey { artifacts, paths, known } =
             if known { survey } else { self.settle(survey.artifacts).await? };
@@ -213,8 +215,8 @@ impl Store {
         &self,
         survey: Survey,
         unfinished: &Unfinished,
-        report: &Arc<dyn Report>,
-    ) -> Result<Vec<(Content, LocalResource)>, Failure> {
+        uploaded: &Uploaded,
+    ) -> Result<Vec<(Content, LocalResource)>, StoreError> {
         let Survey { artifacts, paths, known } = survey;
         let mode = self.directory_mode(&known);
         let mut claimed = BTreeSet::new();
@@ -232,7 +234,7 @@ impl Store {
         let known = if missing.is_empty() {
             known
         } else {
-            done.append(&mut self.upload_all(missing, mode, unfinished, report).await?);
+            done.append(&mut self.upload_all(missing, mode, unfinished, uploaded).await?);
             done.sort_by_key(|(index, _)| *index);
             let paths: Vec<_> = done.iter().map(|(_, artifact)| artifact.path(&self.root)).collect();
             self.look_at(&paths).await?
@@ -243,7 +245,7 @@ impl Store {
             let path = artifact.path(&self.root).unwrap_or_default();
             if !is_there(&artifact, known.get(&path)) {
                 let what = format!("{path} has gone, or changed, since it was put into the store");
-                return Err(Failure::new(what).retry_if(true));
+                return Err(StoreError::Changed(what));
             }
             let resource = self.resource(&artifact, &path, &known)?;
             resources.push((artifact.file, resource));
@@ -254,23 +256,23 @@ impl Store {
     }
 
     /// Whether the user may add files.
-    pub(crate) async fn check_writable(&self) -> Result<(), Failure> {
-        self.storage.check_writable(&self.root).await.map_err(|e| Failure::fs(&e))
+    pub async fn check_writable(&self) -> Result<(), StoreError> {
+        self.storage.check_writable(&self.root).await.map_err(StoreError::from)
     }
 
     /// Whether the file of this URL lies in it.
-    pub(crate) fn holds(&self, url: &str) -> bool {
+    pub fn holds(&self, url: &str) -> bool {
         let root = self.storage.url(&self.root).unwrap_or_default();
         url.strip_prefix(&root).is_some_and(|rest| rest.starts_with('/'))
     }
 
     /// Mode of new directories: that of the root, which an administrator may have made.
-    pub(super) fn directory_mode(&self, known: &Known) -> u16 {
+    pub(crate) fn directory_mode(&self, known: &Known) -> u16 {
         known.get(&self.root).and_then(Option::as_ref).map_or(self.modes.0, |root| root.mode & 0o1777)
     }
 
     /// An artifact as a local resource; what is not there yet is taken for as it will be.
-    fn resource(&self, artifact: &Artifact, path: &str, known: &Known) -> Result<LocalResource, Failure> {
+    fn resource(&self, artifact: &Artifact, path: &str, known: &Known) -> Result<LocalResource, StoreError> {
         let status = |path: &str| known.get(path).and_then(Option::as_ref);
         let found = status(path);
         let above = ancestors(path);
@@ -278,7 +280,7 @@ impl Store {
         let modes = above.iter().map(|dir| status(dir).map_or(new, |s| u32::from(s.mode)));
         Ok(LocalResource {
             key: artifact.key.clone(),
-            url: self.storage.url(path).map_err(|e| Failure::fs(&e))?,
+            url: self.storage.url(path)?,
             size: artifact.file.size(),
             modification_time: found.map_or(0, |s| i64::try_from(s.modified_ms).unwrap_or(i64::MAX)),
             visibility: visibility(found.map_or(u32::from(self.modes.1), |s| u32::from(s.mode)), modes),
@@ -287,7 +289,7 @@ impl Store {
     }
 
     /// What is at `paths` and above them. The directories right below the root are seen in its list, together.
-    async fn look_at(&self, paths: &[Option<String>]) -> Result<Known, Failure> {
+    async fn look_at(&self, paths: &[Option<String>]) -> Result<Known, StoreError> {
         let mut asked: BTreeSet<String> = paths.iter().flatten().flat_map(|p| ancestors(p)).collect();
         asked.extend(paths.iter().flatten().cloned());
         let first =
@@ -304,7 +306,7 @@ impl Store {
                 }
                 // Who may enter a directory may not always list it.
                 Err(e) if e.kind() == FsErrorKind::PermissionDenied => self.ask(listed).await,
-                Err(e) => Err(Failure::fs(&e)),
+                Err(e) => Err(e.into()),
             }
         };
         let (mut known, list): (Known, Known) = future::try_join(self.ask(asked), list).await?;
@@ -312,7 +314,7 @@ impl Store {
         Ok(known)
     }
 
-    async fn ask(&self, paths: Vec<String>) -> Result<Known, Failure> {
+    async fn ask(&self, paths: Vec<String>) -> Result<Known, StoreError> {
         let questions: Vec<_> = paths
             .into_iter()
             .map(|path| async move {
@@ -323,8 +325,8 @@ impl Store {
         stream::iter(questions).buffer_unordered(self.pace.questions).try_collect().await
     }
 
-    async fn find(&self, path: &str) -> Result<Option<FileStatus>, Failure> {
-        self.storage.find(path).await.map_err(|e| Failure::fs(&e))
+    async fn find(&self, path: &str) -> Result<Option<FileStatus>, StoreError> {
+        self.storage.find(path).await.map_err(StoreError::from)
     }
 
     async fn upload_all(
@@ -332,8 +334,8 @@ impl Store {
         mut missing: Vec<Missing>,
         mode: u16,
         unfinished: &Unfinished,
-        report: &Arc<dyn Report>,
-    ) -> Result<Vec<(usize, Artifact)>, Failure> {
+        uploaded: &Uploaded,
+    ) -> Result<Vec<(usize, Artifact)>, StoreError> {
         // The biggest first, so that none of them is alone at the end.
         missing.sort_by_key(|m| std::cmp::Reverse(m.artifact.file.size()));
         let incoming = format!("{}/{INCOMING}", self.root);
@@ -342,10 +344,10 @@ impl Store {
             self.storage.mkdirs(parent(&self.root), Some(SHARED.0)).await?;
             self.storage.mkdirs(&incoming, Some(mode)).await
         };
-        let made = made.await.map_err(|e| Failure::fs(&e));
+        let made = made.await.map_err(StoreError::from);
         // Made before they run: the whole must be a future that any thread can run.
         let uploads: Vec<_> =
-            missing.into_iter().map(|m| self.upload(m, &incoming, mode, unfinished, report)).collect();
+            missing.into_iter().map(|m| self.upload(m, &incoming, mode, unfinished, uploaded)).collect();
         let uploads = stream::iter(uploads).buffer_unordered(self.pace.uploads).try_collect();
         let done = match made {
             Ok(()) => uploads.await,
@@ -361,24 +363,24 @@ impl Store {
         incoming: &str,
         mode: u16,
         unfinished: &Unfinished,
-        report: &Arc<dyn Report>,
-    ) -> Result<(usize, Artifact), Failure> {
+        uploaded: &Uploaded,
+    ) -> Result<(usize, Artifact), StoreError> {
         let Missing { index, artifact, replace } = missing;
         let name = artifact.name();
         let temporary = format!("{incoming}/{}-{name}", uuid::Uuid::new_v4().simple());
-        let (listener, label) = (Arc::clone(report), name.clone());
+        let (listener, label) = (Arc::clone(uploaded), name.clone());
         let options = WriteOptions {
             mode: Some(self.modes.1),
             replication: self.replication,
             overwrite: false,
             fitted: true,
-            progress: Some(Arc::new(move |bytes| listener.uploaded(&label, bytes))),
+            progress: Some(Arc::new(move |bytes| listener(&label, bytes))),
         };
         unfinished.begin(&self.storage, &temporary);
         let source = Source::File(artifact.file.path().to_owned());
         let write = async {
             let written = self.storage.write_file(&temporary, &source, &options).await;
-            written.map_err(|e| Failure::fs(&e))
+            written.map_err(StoreError::from)
         };
         // The file is read for its hash while it is sent, if that has not been done yet.
         let (written, artifact) = future::try_join(write, artifact.hashed()).await?;
@@ -386,37 +388,37 @@ impl Store {
         let path = artifact.path(&self.root).unwrap_or_default();
         if written.len != size || !artifact.file.is_unchanged() {
             let what = format!("{} has changed while it was uploaded", artifact.file.path().display());
-            return Err(Failure::new(what).retry_if(true));
+            return Err(StoreError::Changed(what));
         }
         let directory = parent(&path);
         // One after another: HDFS gives no sticky bit to a directory that it makes on the way, and who may write to a common store
         // could then put another file in this one's place.
         for directory in [parent(directory), directory] {
-            self.storage.mkdirs(directory, Some(mode)).await.map_err(|e| Failure::fs(&e))?;
+            self.storage.mkdirs(directory, Some(mode)).await?;
         }
         match self.storage.rename(&temporary, &path, replace).await {
             Ok(()) => {}
             Err(e) if e.kind() == FsErrorKind::AlreadyExists => {
                 self.yield_to_other(&temporary, &path, size).await?
             }
-            Err(e) => return Err(Failure::fs(&e)),
+            Err(e) => return Err(e.into()),
         }
         unfinished.done(&temporary);
         Ok((index, artifact))
     }
 
     /// Another client was quicker: its file will do if it is whole.
-    async fn yield_to_other(&self, temporary: &str, path: &str, size: u64) -> Result<(), Failure> {
+    async fn yield_to_other(&self, temporary: &str, path: &str, size: u64) -> Result<(), StoreError> {
         let other = self.find(path).await?;
         if other.is_some_and(|s| s.len == size) {
-            return self.storage.delete(temporary, false).await.map(|_| ()).map_err(|e| Failure::fs(&e));
+            return self.storage.delete(temporary, false).await.map(|_| ()).map_err(StoreError::from);
         }
-        self.storage.rename(temporary, path, true).await.map_err(|e| Failure::fs(&e))
+        self.storage.rename(temporary, path, true).await.map_err(StoreError::from)
     }
 
     /// Files that have not been used for long get a new access time: `heddle gc` in another place would take them for unused until
     /// the application is submitted. Who may not do that has somebody else's store, and that one is asked about live applications.
-    pub(super) async fn note_use(&self, found: Vec<FileStatus>) {
+    pub(crate) async fn note_use(&self, found: Vec<FileStatus>) {
         let now = now_ms();
         let unused = found.into_iter().filter(|s| idle(s, now) > LONG_UNUSED);
         let touches: Vec<_> =
@@ -444,8 +446,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::staging::Hashes;
-    use crate::timing::Timing;
+    use crate::hashes::Hashes;
 
     #[tokio::test]
     async fn equal_files_of_one_name_are_two_files_of_the_store() {
@@ -453,7 +454,7 @@ mod tests {
         let file = dir.path().join("__init__.py");
         std::fs::write(&file, "").unwrap();
         let keys = ["a/__init__.py", "b/__init__.py", "b/other.py", "__init__.py"];
-        let contents = Hashes::open(None).begin(&vec![file; keys.len()], &Timing::start()).unwrap();
+        let contents = Hashes::open(None).begin(&vec![file; keys.len()], drop).unwrap();
         let artifacts = keys.into_iter().zip(contents);
         let artifacts =
             artifacts.map(|(key, file)| Artifact::new(key.into(), file, LocalResourceKind::File)).collect();

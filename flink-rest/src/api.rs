@@ -7,9 +7,9 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::client::{Body, RestClient};
-use super::error::RestError;
-use super::types::*;
+use crate::client::{Body, RestClient};
+use crate::error::RestError;
+use crate::types::*;
 
 /// An upload may take this long, plus a second for each of [`UPLOAD_BYTES_PER_SECOND`].
 /// For `main()` in the JobManager, which has to submit its job in this time.

@@ -1,0 +1,252 @@
+//! Class data archives in a store: which of them the containers of a role get, and how one is added.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use flink_model::class_data::{ArchiveName, CONTAINER_DIRECTORY, ClassDataSpec, DIRECTORY, JavaId};
+use flink_model::local_resource::{LocalResource, LocalResourceKind};
+use futures::future;
+use hadoop_fs::{FileStatus, FsErrorKind, Source, Storage, WriteOptions};
+
+use crate::error::StoreError;
+use crate::layout::INCOMING;
+use crate::store::Store;
+use crate::visibility::{ancestors, visibility};
+
+/// Nodes may have two Javas, as while one is replaced. Each file more is one more that every node fetches.
+const MOST: usize = 2;
+
+/// What a store's list of archives says.
+#[derive(Debug, Default, PartialEq)]
+struct Choice<'a> {
+    /// The newest whole ones.
+    whole: Vec<&'a FileStatus>,
+    /// Those that are not as long as their names say, and how long that is.
+    damaged: Vec<(&'a FileStatus, u64)>,
+}
+
+fn choose<'a>(files: &'a [FileStatus], owners: &[String]) -> Choice<'a> {
+    let mut choice = Choice::default();
+    for file in files.iter().filter(|file| !file.is_dir && owners.contains(&file.owner)) {
+        match file.path.parse::<ArchiveName>() {
+            Ok(name) if name.size == file.len => choice.whole.push(file),
+            Ok(name) => choice.damaged.push((file, name.size)),
+            Err(_) => {}
+        }
+    }
+    choice.whole.sort_by_key(|file| std::cmp::Reverse(file.modified_ms));
+    choice.whole.truncate(MOST);
+    choice
+}
+
+/// What a store has for the JVMs of one role.
+#[derive(Debug)]
+pub struct Archives {
+    /// What the ApplicationMaster has to know to add one.
+    pub order: ClassDataSpec,
+    /// The archives as local resources.
+    pub resources: Vec<LocalResource>,
+    /// Things to tell the user.
+    pub warnings: Vec<String>,
+}
+
+impl Store {
+    /// The archives in `directory`, which lies below the root. All questions to the NameNode are open at once.
+    pub async fn archives(&self, directory: &str, class_path: Vec<String>) -> Result<Archives, StoreError> {
+        let fs = StoreError::from;
+        let path = format!("{}/{directory}", self.root.trim_end_matches('/'));
+        let above: Vec<_> = ancestors(&format!("{path}/x"))
+            .into_iter()
+            .map(|dir| async move { Ok((dir.clone(), self.storage.find(&dir).await.map_err(fs)?)) })
+            .collect();
+        let list = async {
+            match self.storage.list(&path, false).await {
+                Err(e) if e.kind() == FsErrorKind::NotFound => Ok(Vec::new()),
+                found => found.map_err(fs),
+            }
+        };
+        let (files, above) = future::try_join(list, future::try_join_all(above)).await?;
+        let above: BTreeMap<String, Option<FileStatus>> = above.into_iter().collect();
+        let user = self.storage.home_dir().rsplit('/').next().unwrap_or_default().to_owned();
+        let root = above.get(&self.root).and_then(Option::as_ref).map(|root| root.owner.clone());
+        let owners: Vec<String> = std::iter::once(user).chain(root).collect();
+        let choice = choose(&files, &owners);
+        let mut warnings = Vec::new();
+        for (file, size) in &choice.damaged {
+            let url = self.storage.url(&file.path).map_err(fs)?;
+            warnings.push(format!(
+                "the class data archive {url} is damaged and is left out: it has {} bytes and not {size}; delete it (`hdfs dfs -rm`), and a \
+                 new one is made",
+                file.len
+            ));
+        }
+        self.note_use(choice.whole.iter().map(|file| (*file).clone()).collect()).await;
+        let modes = || above.values().map(|status| status.as_ref().map_or(0, |s| u32::from(s.mode)));
+        let resource = |file: &&FileStatus| {
+            let name = file.path.rsplit('/').next().unwrap_or_default();
+            Ok(LocalResource {
+                key: format!("{CONTAINER_DIRECTORY}/{name}"),
+                url: self.storage.url(&file.path).map_err(fs)?,
+                size: file.len,
+                modification_time: i64::try_from(file.modified_ms).unwrap_or(i64::MAX),
+                visibility: visibility(u32::from(file.mode), modes()),
+                kind: LocalResourceKind::File,
+            })
+        };
+        let resources: Vec<LocalResource> =
+            choice.whole.iter().map(resource).collect::<Result<_, StoreError>>()?;
+        let order = ClassDataSpec {
+            store: self.storage.url(&self.root).map_err(fs)?,
+            directory: directory.to_owned(),
+            class_path,
+            found: resources.iter().map(|r| r.key.clone()).collect(),
+            owners,
+            modes: (self.directory_mode(&above), self.modes.1),
+            replication: self.replication,
+        };
+        Ok(Archives { order, resources, warnings })
+    }
+}
+
+/// Where a store keeps the archives of one role, for whoever makes one.
+#[derive(Debug)]
+pub struct Repository<'a> {
+    storage: Storage,
+    order: &'a ClassDataSpec,
+    store: &'a str,
+    directory: String,
+}
+
+impl<'a> Repository<'a> {
+    /// The repository that `order` describes; `storage` is the file system that the order's store is on.
+    pub fn new(storage: Storage, order: &'a ClassDataSpec) -> Self {
+        let store = order.store.trim_end_matches('/');
+        Self { storage, order, store, directory: format!("{store}/{}", order.directory) }
+    }
+
+    /// Its URL.
+    pub fn directory(&self) -> &str {
+        &self.directory
+    }
+
+    /// The name of a whole archive for this Java, if there is one.
+    pub async fn find(&self, java: &JavaId) -> Result<Option<String>, StoreError> {
+        let found = match self.storage.list(&self.directory, false).await {
+            Ok(found) => found,
+            Err(error) if error.kind() == FsErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(whole_archive(&found, &self.order.owners, java))
+    }
+
+    /// Uploads an archive under its name. It grows in `staging`, the directory of the application, which is removed
+    /// at the end whatever happens, if that is on the same file system; else beside the store's unfinished uploads,
+    /// where `container` makes its name one of its own.
+    pub async fn add(
+        &self,
+        name: &str,
+        file: &Path,
+        staging: Option<&str>,
+        container: &str,
+    ) -> Result<(), StoreError> {
+        let Self { storage, order, store, directory } = self;
+        let temporary = match staging.filter(|dir| dir.starts_with(&format!("{}/", storage.root()))) {
+            Some(dir) => {
+                // To write there would make the directory anew.
+                storage.status(dir).await?;
+                format!("{}/{name}", dir.trim_end_matches('/'))
+            }
+            None => format!("{store}/{INCOMING}/{container}-{name}"),
+        };
+        let (directory_mode, mode) = order.modes;
+        for directory in [&format!("{store}/{DIRECTORY}"), directory] {
+            storage.mkdirs(directory, Some(directory_mode)).await?;
+        }
+        let options = WriteOptions {
+            mode: Some(mode),
+            replication: order.replication,
+            overwrite: true,
+            fitted: true,
+            ..WriteOptions::default()
+        };
+        storage.write_file(&temporary, &Source::File(file.to_owned()), &options).await?;
+        match storage.rename(&temporary, &format!("{directory}/{name}"), false).await {
+            Ok(()) => Ok(()),
+            // Another ApplicationMaster was quicker.
+            Err(error) if error.kind() == FsErrorKind::AlreadyExists => {
+                storage.delete(&temporary, false).await?;
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The name of an archive for this Java that is as long as its name says, and belongs to one of `owners`.
+fn whole_archive(files: &[FileStatus], owners: &[String], java: &JavaId) -> Option<String> {
+    let ours = files.iter().filter(|file| owners.contains(&file.owner));
+    let mut names = ours.filter_map(|file| Some((file.len, file.path.parse::<ArchiveName>().ok()?)));
+    names.find(|(len, name)| name.java == java.text && name.size == *len).map(|(_, name)| name.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_whole_archives_are_chosen() {
+        let file = |name: &str, len, modified_ms| FileStatus {
+            path: format!("/s/cds/jobmanager-0123456789abcdef/{name}"),
+            len,
+            is_dir: false,
+            mode: 0o644,
+            owner: "ann".into(),
+            group: String::new(),
+            modified_ms,
+            accessed_ms: 0,
+            replication: 1,
+            block_size: 1,
+        };
+        let files = [
+            file("17-a-5-00000001.jsa", 5, 1),
+            file("21-b-5-00000002.jsa", 5, 3),
+            file("11-c-5-00000003.jsa", 5, 2),
+            file("17-d-9-00000004.jsa", 5, 9),
+            file("notes.txt", 5, 9),
+            FileStatus { owner: "eve".into(), ..file("17-e-5-00000005.jsa", 5, 9) },
+        ];
+        let owners = ["ann".to_owned()];
+        let choice = choose(&files, &owners);
+        assert_eq!(choice.whole, [&files[1], &files[2]]);
+        assert_eq!(choice.damaged, [(&files[3], 9)]);
+        assert_eq!(choose(&[], &owners), Choice::default());
+    }
+
+    #[test]
+    fn an_archive_is_found_by_its_java_if_it_is_whole_and_of_an_owner() {
+        let file = |name: &str, len, owner: &str| FileStatus {
+            path: format!("/s/cds/jobmanager-0123456789abcdef/{name}"),
+            len,
+            is_dir: false,
+            mode: 0o644,
+            owner: owner.into(),
+            group: String::new(),
+            modified_ms: 1,
+            accessed_ms: 0,
+            replication: 1,
+            block_size: 1,
+        };
+        let java = JavaId { feature: 17, text: "17-a".into() };
+        let find =
+            |name: &str, len, owner: &str| whole_archive(&[file(name, len, owner)], &["ann".into()], &java);
+        assert_eq!(find("17-a-5-00000001.jsa", 5, "ann").as_deref(), Some("17-a-5-00000001.jsa"));
+        for (name, len, owner) in [
+            ("17-a-5-00000001.jsa", 4, "ann"),
+            ("17-a-5-00000001.jsa", 5, "eve"),
+            ("21-a-5-00000001.jsa", 5, "ann"),
+            ("notes.txt", 5, "ann"),
+        ] {
+            assert_eq!(find(name, len, owner), None, "{name} {len} {owner}");
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Where a store is, how it is laid out, and how long its files have not been used. Pure.
+
+use std::time::{Duration, SystemTime};
+
+use hadoop_fs::FileStatus;
+
+/// Below the staging directory's base: the store for files that anybody may see.
+pub const SHARED_STORE: &str = ".heddle/store";
+/// The same for the user's own files.
+pub const PRIVATE_STORE: &str = ".heddle/private";
+
+/// Below a store's root: where uploads grow until they are whole.
+pub const INCOMING: &str = ".incoming";
+
+/// `path` below `base`, which may end in a slash.
+pub fn below(base: &str, path: &str) -> String {
+    format!("{}/{path}", base.trim_end_matches('/'))
+}
+
+/// Milliseconds since 1970.
+pub fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How long a file has neither been written nor read.
+pub fn idle(status: &FileStatus, now_ms: u64) -> Duration {
+    Duration::from_millis(now_ms.saturating_sub(status.modified_ms.max(status.accessed_ms)))
+}

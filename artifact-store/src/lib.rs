@@ -1,0 +1,21 @@
+//! A store of files for containers, on a file system of the cluster: each file is uploaded once, under the hash of its content.
+//!
+//! It holds the files of deployments, and the class data archives that clients and ApplicationMasters share.
+
+mod archives;
+mod error;
+mod hashes;
+mod layout;
+mod store;
+mod tree;
+mod unfinished;
+mod visibility;
+
+pub use archives::{Archives, Repository};
+pub use error::StoreError;
+pub use hashes::{Content, Hashes};
+pub use layout::{INCOMING, PRIVATE_STORE, SHARED_STORE, below, idle, now_ms};
+pub use store::{Artifact, Pace, Store, Survey, Uploaded};
+pub use tree::{LocalFile, files_below};
+pub use unfinished::Unfinished;
+pub use visibility::{ancestors, visibility};

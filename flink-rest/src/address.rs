@@ -1,0 +1,45 @@
+//! Where a JobManager's REST interface is.
+
+use std::str::FromStr;
+
+/// Address of a JobManager's REST interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestAddress {
+    /// Host name or IP address (IPv6 in brackets).
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+impl std::fmt::Display for RestAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+/// A host as it stands in front of a port: an IPv6 address in brackets.
+pub fn bracketed(host: &str) -> String {
+    if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
+}
+
+/// A text that is not the address of a JobManager.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not the address of a JobManager")]
+pub struct ParseAddressError(pub String);
+
+impl FromStr for RestAddress {
+    type Err = ParseAddressError;
+
+    /// Reads `host:port`, also as a URL.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bad = || ParseAddressError(text.to_owned());
+        let plain = text.trim();
+        let plain = plain.strip_prefix("http://").or_else(|| plain.strip_prefix("https://")).unwrap_or(plain);
+        let (host, port) = plain.trim_end_matches('/').rsplit_once(':').ok_or_else(bad)?;
+        let port = port.parse().map_err(|_| bad())?;
+        if host.is_empty() || host.contains(['/', ' ']) {
+            return Err(bad());
+        }
+        Ok(Self { host: bracketed(host), port })
+    }
+}

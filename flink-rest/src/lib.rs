@@ -1,0 +1,17 @@
+//! A client of the JobManager's REST interface: typed calls, each with a deadline, repeated only where that is harmless.
+//!
+//! It knows Flink's messages from 1.13 to 2.3, and nothing of YARN, of the command line, or of how errors are shown.
+
+mod address;
+mod api;
+mod client;
+mod error;
+mod types;
+mod wait;
+
+pub use address::{ParseAddressError, RestAddress, bracketed};
+pub use api::Trigger;
+pub use client::{Limits, RestClient};
+pub use error::{FullText, RestError, telling_line};
+pub use types::*;
+pub use wait::{Answer, Probe};
