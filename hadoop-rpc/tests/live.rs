@@ -1,4 +1,7 @@
 //! Against a real Hadoop: its NameNode and ResourceManager. The calls' messages are the few fields that are looked at.
+//!
+//! `HEDDLE_TEST_HADOOP_CONF_DIR` names the configuration directory of a running cluster (`scripts/test` sets it). Without it
+//! the tests say that they are skipped.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,6 +10,7 @@
     reason = "clippy sees only test functions as tests"
 )]
 
+use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -99,11 +103,26 @@ struct WireToken {
     service: String,
 }
 
-fn conf() -> HadoopConf {
-    let lookup = Lookup::new(Defaults::common());
-    let conf = HadoopConf::load(&|key| std::env::var(key).ok(), &lookup).unwrap();
+/// Says it past the test runner, which shows nothing of tests that pass.
+fn skipped(why: &str) {
+    std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes()).unwrap();
+}
+
+/// None, once it has been said, where there is no cluster.
+fn cluster() -> Option<HadoopConf> {
+    let Some(dir) = std::env::var_os("HEDDLE_TEST_HADOOP_CONF_DIR") else {
+        skipped("HEDDLE_TEST_HADOOP_CONF_DIR names no cluster");
+        return None;
+    };
+    let dir = dir.to_string_lossy().into_owned();
+    let env = |key: &str| (key == "HADOOP_CONF_DIR").then(|| dir.clone());
+    let conf = HadoopConf::load(&env, &Lookup::new(Defaults::common())).unwrap();
     assert!(conf.found(), "no Hadoop configuration; looked in {:?}", conf.looked_in());
-    conf
+    Some(conf)
+}
+
+fn conf() -> HadoopConf {
+    cluster().expect("each test has asked for the cluster before")
 }
 
 fn address(key: &str) -> Endpoint {
@@ -128,8 +147,8 @@ async fn owner(client: &RpcClient, path: &str) -> Option<String> {
 }
 
 #[tokio::test]
-#[ignore = "needs a Hadoop cluster: HADOOP_CONF_DIR"]
 async fn calls_of_both_services() {
+    let Some(_) = cluster() else { return };
     let namenode = client("fs.defaultFS", NAMENODE);
     assert!(owner(&namenode, "/").await.is_some());
     assert_eq!(owner(&namenode, "/no/such/file").await, None);
@@ -139,8 +158,8 @@ async fn calls_of_both_services() {
 }
 
 #[tokio::test]
-#[ignore = "needs a Hadoop cluster: HADOOP_CONF_DIR"]
 async fn many_calls_in_flight() {
+    let Some(_) = cluster() else { return };
     let rm = client("yarn.resourcemanager.address", RM);
     let begun = Instant::now();
     let calls = (0..500).map(|_| {
@@ -156,8 +175,8 @@ async fn many_calls_in_flight() {
 }
 
 #[tokio::test]
-#[ignore = "needs a Hadoop cluster: HADOOP_CONF_DIR"]
 async fn errors_keep_the_connection() {
+    let Some(_) = cluster() else { return };
     let rm = client("yarn.resourcemanager.address", RM);
     let id = Some(ApplicationId { id: Some(99_999), cluster_timestamp: Some(1) });
     let request = ReportRequest { id };
@@ -178,8 +197,8 @@ async fn errors_keep_the_connection() {
 }
 
 #[tokio::test]
-#[ignore = "needs a Hadoop cluster: HADOOP_CONF_DIR"]
 async fn wrong_ports() {
+    let Some(_) = cluster() else { return };
     let e = client("yarn.resourcemanager.address", NAMENODE)
         .call::<_, FileInfo>("getFileInfo", &file("/"))
         .await
@@ -203,8 +222,8 @@ async fn wrong_ports() {
 }
 
 #[tokio::test]
-#[ignore = "needs a Hadoop cluster: HADOOP_CONF_DIR"]
 async fn a_false_token_is_refused() {
+    let Some(_) = cluster() else { return };
     let key = "yarn.resourcemanager.scheduler.address";
     let token = Token { kind: "K".into(), identifier: vec![1], password: vec![2], ..Default::default() };
     let mut credentials = Credentials::default();
@@ -224,8 +243,8 @@ async fn a_false_token_is_refused() {
 }
 
 #[tokio::test]
-#[ignore = "needs a Hadoop cluster: HADOOP_CONF_DIR"]
 async fn sasl_ends_in_simple_where_allowed() {
+    let Some(_) = cluster() else { return };
     let rm = address("yarn.resourcemanager.address");
     let with = |auth| RpcClient::new(rm.clone(), RM, options("ann").with_auth(auth, TokenSource::default()));
     let allowed = with(AuthPolicy::token_or_simple("RM_DELEGATION_TOKEN"));
@@ -238,8 +257,12 @@ async fn sasl_ends_in_simple_where_allowed() {
 
 /// A real delegation token, with each quality of protection. The token's owner, not the client's user, is who acts.
 #[tokio::test]
-#[ignore = "needs a cluster with dfs.namenode.delegation.token.always-use=true and all of hadoop.rpc.protection"]
 async fn tokens_and_protection() {
+    let Some(conf) = cluster() else { return };
+    let key = "dfs.namenode.delegation.token.always-use";
+    if conf.get(key).unwrap().as_deref() != Some("true") {
+        return skipped(&format!("the NameNode gives no tokens ({key})"));
+    }
     let endpoint = address("fs.defaultFS");
     let superuser = options(&UserIdentity::find(&|_| None).unwrap().effective);
     let plain = RpcClient::new(endpoint.clone(), NAMENODE, superuser);
@@ -286,8 +309,8 @@ async fn tokens_and_protection() {
 }
 
 #[tokio::test]
-#[ignore = "needs a Hadoop cluster: HADOOP_CONF_DIR"]
 async fn a_group_goes_on_to_the_server_that_answers() {
+    let Some(_) = cluster() else { return };
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let closed = RpcClient::new(Endpoint::new("127.0.0.1", unused.port()), RM, options("ann"));
     let policy = RetryPolicy {
@@ -310,9 +333,11 @@ async fn a_group_goes_on_to_the_server_that_answers() {
 }
 
 #[tokio::test]
-#[ignore = "needs a Hadoop cluster: HADOOP_CONF_DIR, HEDDLE_TEST_RM_PID of its ResourceManager"]
 async fn a_stopped_server_costs_one_deadline() {
-    let pid = std::env::var("HEDDLE_TEST_RM_PID").unwrap();
+    let Some(_) = cluster() else { return };
+    let Ok(pid) = std::env::var("HEDDLE_TEST_RM_PID") else {
+        return skipped("HEDDLE_TEST_RM_PID names no process of a ResourceManager that may be stopped");
+    };
     let signal = |name: &str| {
         assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
     };

@@ -1,14 +1,13 @@
 """Class data archives: made in the background, used by the next deployment, and never in the way."""
 
 import os
-import random
 import re
-import zlib
 
 import pytest
 
 from conftest import Workspace, fetch, label
 from harness.checks import check_gone, own_flink
+from harness.class_data import Archive
 from harness.client import FAST_START
 from harness.cluster import Cluster, Flink
 from harness.waiting import wait_for
@@ -18,7 +17,6 @@ pytestmark = [
     pytest.mark.xdist_group("archives"),
     pytest.mark.skipif(not FAST_START, reason="no archives without accelerators"),
 ]
-NAME = re.compile(r"(?P<java>.+)-(?P<size>\d+)-(?P<crc>[0-9a-f]{8})\.jsa$")
 USED = "the JVM uses a class data archive"
 # What a node's own yarn-site.xml says on a cluster whose NodeManagers do not look at address space.
 ROOM = "-Dflink.yarn.nodemanager.vmem-check-enabled=false"
@@ -63,7 +61,7 @@ def made(cluster, flink_home, jar, client_kind, tmp_path_factory):
         wait_for(f"an archive for the {role}", lambda role=role: archives(cluster.hdfs, role), 120)
     end(work, session)
     for path, (length, _) in cluster.hdfs.tree(f"{STORE}/cds").items():
-        assert int(NAME.search(path)["size"]) == length, path
+        assert Archive.of(path).size == length, path
     assert not cluster.hdfs.tree(f"{STORE}/.incoming")
     work.close()
     yield
@@ -83,32 +81,28 @@ def test_the_second_deployment_uses_them(work, made, jar):
 def test_damaged_ones_are_told_of_and_left_out(work, made):
     """Cut off: the client tells. Garbled: the node tells. Garbled with the right checksum: the JVM dies of it, and is started once more."""
     hdfs = work.cluster.hdfs
-    [whole] = archives(hdfs, "jobmanager")
-    directory, _, name = whole.rpartition("/")
-    java = NAME.search(name)["java"]
-    noise = random.Random(1).randbytes(1 << 20)
-    [local] = {file.resolve() for file in work.cluster.directory.glob(f"nodemanager*/local/**/filecache/*/{name}")} or [None]
-    content = bytearray(local.read_bytes())
-    hdfs.delete(whole)
-    cut = f"{directory}/{java}-9999999-00000001.jsa"
-    garbled = f"{directory}/{java}-{len(noise)}-00000002.jsa"
-    content[8 << 20 : 28 << 20] = noise * 20
-    deadly = f"{directory}/{java}-{len(content)}-{zlib.crc32(content):08x}.jsa"
-    for path, data in ((deadly, bytes(content)), (garbled, noise), (cut, b"short")):
-        hdfs.write(path, data)
+    [path] = archives(hdfs, "jobmanager")
+    whole = Archive.of(path)
+    [local] = {file.resolve() for file in work.cluster.directory.glob(f"nodemanager*/local/**/filecache/*/{whole.name}")} or [None]
+    content = local.read_bytes()
+    hdfs.delete(whole.path)
+    # In this order, because of several archives the newest ones count.
+    (deadly, _), (garbled, _), (cut, _) = made_bad = [whole.deadly(content), whole.garbled(), whole.cut_off()]
+    for archive, data in made_bad:
+        hdfs.write(archive.path, data)
     session, log = deploy(work)
-    assert re.search(rf"the class data archive \S+{re.escape(cut)} is damaged and is left out: it has 5 bytes", session.result.text)
+    assert re.search(rf"the class data archive \S+{re.escape(cut.path)} is damaged and is left out: it has 5 bytes", session.result.text)
     said = [line for line in log.splitlines() if "WARN" in line and "class data archive" in line]
     assert len(said) == 2 and "hint: delete it" in said[0], said
-    assert garbled.rpartition("/")[2] in said[0] and "its checksum is wrong" in said[0]
-    assert deadly.rpartition("/")[2] in said[1] and "is started once more without" in said[1]
+    assert garbled.name in said[0] and "its checksum is wrong" in said[0]
+    assert deadly.name in said[1] and "is started once more without" in said[1]
     assert Flink(session.url).get("overview")["taskmanagers"] == 0
     session.stop().ok()
     check_gone(work.cluster, session.application, "SUCCEEDED")
-    for path in (cut, garbled, deadly):
-        hdfs.delete(path)
+    for archive, _ in made_bad:
+        hdfs.delete(archive.path)
     # As if nobody had touched it.
-    hdfs.write(whole, local.read_bytes())
+    hdfs.write(whole.path, content)
 
 
 @pytest.mark.extended

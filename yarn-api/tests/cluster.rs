@@ -211,132 +211,201 @@ async fn a_killed_application() {
     assert!(matches!(error, AmError::AttemptOver(_)), "{error:?}");
 }
 
-#[tokio::test]
-async fn an_application_master_runs_a_container() {
-    let Some(cluster) = cluster() else { return };
-    let client = &cluster.client;
-    let id = cluster.submit_unmanaged("unmanaged", "run").await;
-    let tokens = cluster.am_token(id).await;
-    let nm_tokens = NmTokenCache::default();
-    let am = cluster.am(tokens, &nm_tokens);
+/// A registered ApplicationMaster whose application has no container for it.
+struct Master {
+    id: ApplicationId,
+    attempt: ApplicationAttemptId,
+    am: AmRmClient,
+    nm_tokens: NmTokenCache,
+    registered: RegisterResponse,
+}
 
-    // A heartbeat before the registration.
-    let error = am.allocate(&AllocateRequest::default()).await.unwrap_err();
-    assert!(matches!(error, AmError::NotRegistered(_)), "{error:?}");
+/// What a container needs in order to be started: itself, and the token of its node as it came over the wire.
+struct Granted {
+    container: Container,
+    node_token: NmToken,
+}
 
-    let request = RegisterRequest {
+fn registration() -> RegisterRequest {
+    RegisterRequest {
         host: "localhost".into(),
         rpc_port: 4711,
         tracking_url: "http://localhost:4711/".into(),
-    };
-    let registered = am.register(&request).await.unwrap();
+    }
+}
+
+/// A request for one container of so many MiB, on any node.
+fn ask(memory_mb: u64) -> AllocateRequest {
+    let ask = ResourceRequest::anywhere(Priority(1), Resource::new(memory_mb, 1), 1);
+    AllocateRequest { asks: vec![ask], progress: 0.5, ..Default::default() }
+}
+
+fn sleep_a_minute() -> ContainerLaunchContext {
+    ContainerLaunchContext {
+        commands: vec!["exec sleep 60 1><LOG_DIR>/out 2><LOG_DIR>/err".into()],
+        environment: [("A".to_owned(), "b c".to_owned())].into(),
+        ..Default::default()
+    }
+}
+
+impl Cluster {
+    async fn master(&self, name: &str) -> Master {
+        let id = self.submit_unmanaged(name, "run").await;
+        let nm_tokens = NmTokenCache::default();
+        let am = self.am(self.am_token(id).await, &nm_tokens);
+        let registered = am.register(&registration()).await.unwrap();
+        let attempt = self.client.application_report(id).await.unwrap().attempt_id.unwrap();
+        Master { id, attempt, am, nm_tokens, registered }
+    }
+
+    fn nodes(&self, tokens: NmTokenCache) -> NodeManagerClients {
+        let mut options = NodeManagerOptions::new(self.user.clone());
+        options.idle_after = Duration::from_millis(500);
+        NodeManagerClients::new(options, tokens)
+    }
+
+    /// State and final status, once the application has ended.
+    async fn outcome(&self, id: ApplicationId) -> (ApplicationState, FinalStatus) {
+        eventually("finished", || async {
+            let report = self.client.application_report(id).await.unwrap();
+            report.state.is_final().then_some((report.state, report.final_status))
+        })
+        .await
+    }
+}
+
+impl Master {
+    async fn container(&self, memory_mb: u64) -> Granted {
+        let mut first = Some(ask(memory_mb));
+        let mut node_token = None;
+        for _ in 0..300 {
+            let response = self.am.allocate(&first.take().unwrap_or_default()).await.unwrap();
+            assert!(response.command.is_none() && response.cluster_nodes > 0, "{response:?}");
+            node_token = response.nm_tokens.into_iter().next().or(node_token);
+            if let Some(container) = response.allocated.into_iter().next() {
+                let node_token = node_token.expect("the first container of a node comes with its token");
+                return Granted { container, node_token };
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("no container within 30 s");
+    }
+
+    async fn completed(&self) -> ContainerStatus {
+        eventually("completed", || async {
+            self.am.allocate(&AllocateRequest::default()).await.unwrap().completed.into_iter().next()
+        })
+        .await
+    }
+}
+
+#[tokio::test]
+async fn an_application_master_registers_once() {
+    let Some(cluster) = cluster() else { return };
+    let client = &cluster.client;
+    let id = cluster.submit_unmanaged("registers", "run").await;
+    let am = cluster.am(cluster.am_token(id).await, &NmTokenCache::default());
+    let error = am.allocate(&AllocateRequest::default()).await.unwrap_err();
+    assert!(matches!(error, AmError::NotRegistered(_)), "a heartbeat before the registration: {error:?}");
+
+    let registered = am.register(&registration()).await.unwrap();
     assert!(registered.queue.ends_with("default"), "{registered:?}");
     assert!(registered.max_capability.memory_mb > 0 && registered.previous_containers.is_empty());
-    let error = am.register(&request).await.unwrap_err();
+    let error = am.register(&registration()).await.unwrap_err();
     assert!(matches!(error, AmError::Refused(_)), "{error:?}");
+
     let report = client.application_report(id).await.unwrap();
     assert_eq!((report.state, report.rpc_port), (ApplicationState::Running, Some(4711)));
     assert_eq!(report.original_tracking_url.as_deref(), Some("http://localhost:4711/"));
-    let attempt = report.attempt_id.unwrap();
     assert_eq!(client.attempts(id).await.unwrap().len(), 1);
-    assert_eq!(client.attempt_report(attempt).await.unwrap().state, AttemptState::Running);
+    let attempt = client.attempt_report(report.attempt_id.unwrap()).await.unwrap();
+    assert_eq!(attempt.state, AttemptState::Running);
+    finish(&am, FinalStatus::Succeeded).await;
+}
 
-    // More than the cluster has is refused, and does not harm.
-    let too_large = Resource::new(registered.max_capability.memory_mb + 1, 1);
-    let ask = ResourceRequest::anywhere(Priority(1), too_large, 1);
-    let error = am.allocate(&AllocateRequest { asks: vec![ask], ..Default::default() }).await.unwrap_err();
+#[tokio::test]
+async fn more_than_the_cluster_has_is_refused_and_does_no_harm() {
+    let Some(cluster) = cluster() else { return };
+    let master = cluster.master("asks for too much").await;
+    let too_large = ask(master.registered.max_capability.memory_mb + 1);
+    let error = master.am.allocate(&too_large).await.unwrap_err();
     assert!(
         matches!(&error, AmError::Refused(e) if e.is_remote(RemoteKind::InvalidResourceRequest)),
         "{error:?}"
     );
-
-    let ask = ResourceRequest::anywhere(Priority(1), Resource::new(200, 1), 1);
-    let mut heartbeat = AllocateRequest { asks: vec![ask], progress: 0.5, ..Default::default() };
-    let mut got = None;
-    let mut node_token = None;
-    for _ in 0..300 {
-        let response = am.allocate(&heartbeat).await.unwrap();
-        assert!(response.command.is_none() && response.cluster_nodes > 0, "{response:?}");
-        heartbeat.asks.clear();
-        node_token = response.nm_tokens.into_iter().next().or(node_token);
-        got = response.allocated.into_iter().next();
-        if got.is_some() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    let container = got.expect("a container within 30 s");
-    assert!(container.resource.memory_mb >= 200 && container.id.attempt_id == attempt, "{container:?}");
-    assert_eq!(container.id.to_string().parse::<ContainerId>().unwrap(), container.id);
-    assert!(nm_tokens.contains(&container.node));
-
-    let mut options = NodeManagerOptions::new(cluster.user.clone());
-    options.idle_after = Duration::from_millis(500);
-    let nodes = NodeManagerClients::new(options.clone(), nm_tokens);
-    let (node, container_id) = (&container.node, &container.id);
-    let launch = ContainerLaunchContext {
-        commands: vec!["exec sleep 60 1><LOG_DIR>/out 2><LOG_DIR>/err".into()],
-        environment: [("A".to_owned(), "b c".to_owned())].into(),
-        ..Default::default()
-    };
-
-    // Without tokens: of the container, of the node, and with a wrong one.
-    let bare = Container { token: None, ..container.clone() };
-    assert_eq!(nodes.start_container(&bare, &launch).await.unwrap_err().kind, NodeErrorKind::NoToken);
-    let strangers = NodeManagerClients::new(options.clone(), NmTokenCache::default());
-    assert_eq!(
-        strangers.start_container(&container, &launch).await.unwrap_err().kind,
-        NodeErrorKind::NoToken
+    let Granted { container, .. } = master.container(200).await;
+    assert!(
+        container.resource.memory_mb >= 200 && container.id.attempt_id == master.attempt,
+        "{container:?}"
     );
+    assert_eq!(container.id.to_string().parse::<ContainerId>().unwrap(), container.id);
+    assert!(master.nm_tokens.contains(&container.node));
+    finish(&master.am, FinalStatus::Succeeded).await;
+}
+
+#[tokio::test]
+async fn a_container_is_started_with_its_own_tokens_only() {
+    let Some(cluster) = cluster() else { return };
+    let master = cluster.master("tokens").await;
+    let Granted { container, node_token } = master.container(200).await;
+    let start = async |tokens: NmTokenCache, container: &Container| {
+        cluster.nodes(tokens).start_container(container, &sleep_a_minute()).await.unwrap_err().kind
+    };
+    let bare = Container { token: None, ..container.clone() };
+    assert_eq!(start(master.nm_tokens.clone(), &bare).await, NodeErrorKind::NoToken, "of the container");
+    assert_eq!(start(NmTokenCache::default(), &container).await, NodeErrorKind::NoToken, "of the node");
     let forged = NmTokenCache::default();
-    let mut wrong = node_token.unwrap();
+    let mut wrong = node_token;
     wrong.token.password[0] ^= 1;
     forged.update(&[wrong]);
-    let error =
-        NodeManagerClients::new(options, forged).start_container(&container, &launch).await.unwrap_err();
-    assert_eq!(error.kind, NodeErrorKind::TokenRefused, "{error}");
+    assert_eq!(start(forged, &container).await, NodeErrorKind::TokenRefused);
+    finish(&master.am, FinalStatus::Succeeded).await;
+}
 
-    nodes.start_container(&container, &launch).await.unwrap();
-    let error = nodes.start_container(&container, &launch).await.unwrap_err();
+#[tokio::test]
+async fn a_container_runs_until_it_is_stopped() {
+    let Some(cluster) = cluster() else { return };
+    let client = &cluster.client;
+    let master = cluster.master("runs").await;
+    let Granted { container, .. } = master.container(200).await;
+    let nodes = cluster.nodes(master.nm_tokens.clone());
+    let (node, id) = (&container.node, &container.id);
+
+    nodes.start_container(&container, &sleep_a_minute()).await.unwrap();
+    let error = nodes.start_container(&container, &sleep_a_minute()).await.unwrap_err();
     assert_eq!(error.kind, NodeErrorKind::AlreadyStarted, "{error}");
     eventually("running", || async {
-        let status = nodes.container_status(node, container_id).await.unwrap();
+        let status = nodes.container_status(node, id).await.unwrap();
         (status.state == ContainerState::Running).then_some(())
     })
     .await;
     // An unmanaged ApplicationMaster has no container of its own.
-    assert_eq!(client.containers(attempt).await.unwrap().len(), 1);
-    assert_eq!(client.container_report(*container_id).await.unwrap().node.as_ref(), Some(node));
+    assert_eq!(client.containers(master.attempt).await.unwrap().len(), 1);
+    assert_eq!(client.container_report(*id).await.unwrap().node.as_ref(), Some(node));
 
-    nodes.stop_container(node, container_id).await.unwrap();
-    let mut ended = None;
-    for _ in 0..300 {
-        ended = am.allocate(&heartbeat).await.unwrap().completed.into_iter().next();
-        if ended.is_some() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    let ended = ended.expect("completed within 30 s");
-    assert_eq!((ended.id, ended.state), (*container_id, ContainerState::Complete));
+    nodes.stop_container(node, id).await.unwrap();
+    let ended = master.completed().await;
+    assert_eq!((ended.id, ended.state), (*id, ContainerState::Complete));
     assert_eq!(ended.exit_status, exit_status::KILLED_BY_APPMASTER, "{ended:?}");
-    nodes.stop_container(node, container_id).await.unwrap();
-    let stranger = ContainerId { id: container_id.id + 1000, ..*container_id };
+    nodes.stop_container(node, id).await.unwrap();
+    let stranger = ContainerId { id: id.id + 1000, ..*id };
     let error = nodes.container_status(node, &stranger).await.unwrap_err();
     assert_eq!(error.kind, NodeErrorKind::UnknownContainer, "{error}");
     eventually("idle connections closed", || async { (nodes.connected() == 0).then_some(()) }).await;
+    finish(&master.am, FinalStatus::Succeeded).await;
+}
 
-    finish(&am, FinalStatus::Succeeded).await;
-    let ended = || async {
-        let report = client.application_report(id).await.unwrap();
-        report.state.is_final().then_some((report.state, report.final_status))
-    };
+#[tokio::test]
+async fn the_first_final_status_counts() {
+    let Some(cluster) = cluster() else { return };
+    let master = cluster.master("finishes").await;
     let outcome = (ApplicationState::Finished, FinalStatus::Succeeded);
-    assert_eq!(eventually("finished", ended).await, outcome);
-    // A second time changes nothing. For a moment before the end is stored it would be refused: the attempt is gone by then.
-    finish(&am, FinalStatus::Failed).await;
-    assert_eq!(eventually("finished", ended).await, outcome);
-    let error = am.allocate(&heartbeat).await.unwrap_err();
+    finish(&master.am, FinalStatus::Succeeded).await;
+    assert_eq!(cluster.outcome(master.id).await, outcome);
+    // For a moment before the end is stored a second time would be refused: the attempt is gone by then.
+    finish(&master.am, FinalStatus::Failed).await;
+    assert_eq!(cluster.outcome(master.id).await, outcome);
+    let error = master.am.allocate(&AllocateRequest::default()).await.unwrap_err();
     assert!(!matches!(error, AmError::Unavailable(_)), "{error:?}");
 }
 

@@ -7,6 +7,8 @@ import subprocess
 from dataclasses import dataclass
 from typing import Callable
 
+from ..hadoop.cluster import PseudoCluster
+from ..hadoop.configuration import Options
 from ..hadoop.environment import CACHE, DEFAULT_HADOOP, ROOT
 from ..matrix import HADOOPS, OLDEST_COMMIT
 from . import counts
@@ -52,8 +54,8 @@ def lints(it):
 
 
 def harness(it):
-    """Of the tests' own Python."""
-    words = ["-q", "-p", "no:cacheprovider", "tests/unit", "tests/conformance/test_compare.py"]
+    """The tests of the tests' own Python, and the direction of modules and crates."""
+    words = ["-q", "-p", "no:cacheprovider", "tests/unit", "tests/structure", "tests/conformance/test_compare.py"]
     return it.pytest("harness", *words, env={"HEDDLE_TEST_CLUSTER": "none"})
 
 
@@ -64,10 +66,27 @@ def bridge(it):
     return sum((counts.of_junit(file.read_text()) for file in reports.glob("TEST-*.xml")), counts.Counts())
 
 
+# Without Kerberos a NameNode gives tokens only if it is told to; hadoop-rpc's tests use them with each protection.
+TOKENS = {
+    "dfs.namenode.delegation.token.always-use": "true",
+    "hadoop.rpc.protection": "authentication,integrity,privacy",
+}
+
+
 def crates(it):
-    """Unit and property tests, those that compare with Flink's code, and those that speak to a cluster, ignored ones too."""
-    env = {"HEDDLE_TEST_FLINK_HOME": ":".join(it.flink_homes), "HEDDLE_TEST_HADOOP_CONF_DIR": it.running_cluster.conf}
-    return it.cargo("test", "--workspace", "--quiet", env=env)
+    """Unit and property tests, those that compare with Flink's code, and those that speak to a cluster, which they have for
+    themselves: one of them stops its ResourceManager for half a second."""
+    cluster = PseudoCluster(f"{it.cluster}-crates")
+    cluster.up(Options(heartbeat=300, set=TOKENS))
+    env = {
+        "HEDDLE_TEST_FLINK_HOME": ":".join(it.flink_homes),
+        "HEDDLE_TEST_HADOOP_CONF_DIR": cluster.conf,
+        "HEDDLE_TEST_RM_PID": cluster.pid("resourcemanager"),
+    }
+    try:
+        return it.cargo("test", "--workspace", "--quiet", env=env)
+    finally:
+        cluster.down()
 
 
 def libhdfs(it):
@@ -171,7 +190,7 @@ PARTS = [
     Part("formatting", "formatting", formatting, quick=True),
     Part("scripts", "shell scripts", shell_scripts, quick=True),
     Part("lints", "lints", lints, quick=True),
-    Part("harness", "the tests' own tests", harness, quick=True),
+    Part("harness", "the tests' own tests, and the structure", harness, quick=True),
     Part("bridge", "the bridge and its tests", bridge, quick=True),
     Part("crates", "unit, property and differential tests", crates, quick=True),
     Part("libhdfs", "storage through Hadoop's own client", libhdfs, plain=False),

@@ -74,7 +74,7 @@ class Run:
 
     @cached_property
     def running_cluster(self):
-        """The cluster that the tests of the crates and the scenarios share."""
+        """The cluster that the scenarios share."""
         self.step("a cluster")
         made = PseudoCluster(self.cluster)
         made.up(Options(heartbeat=300))

@@ -1,0 +1,59 @@
+"""Class data archives as they lie in the store, and such that are no good."""
+
+import random
+import re
+import zlib
+from dataclasses import dataclass
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An archive by its path: `<directory>/<java>-<size>-<CRC-32>.jsa`."""
+
+    directory: str
+    java: str
+    size: int
+    checksum: int
+
+    NAME = re.compile(r"(?P<directory>.*)/(?P<java>[^/]+)-(?P<size>\d+)-(?P<checksum>[0-9a-f]{8})\.jsa$")
+
+    @classmethod
+    def of(cls, path):
+        found = cls.NAME.match(path)
+        return cls(found["directory"], found["java"], int(found["size"]), int(found["checksum"], 16))
+
+    @property
+    def name(self):
+        return f"{self.java}-{self.size}-{self.checksum:08x}.jsa"
+
+    @property
+    def path(self):
+        return f"{self.directory}/{self.name}"
+
+    def like(self, size, checksum):
+        """One of the same Java and class path whose name says this size and checksum."""
+        return Archive(self.directory, self.java, size, checksum)
+
+    # Each gives (archive, content), where the content is not what a JVM can use.
+
+    def cut_off(self):
+        """Its size is not the one of its name."""
+        return self.like(9999999, 1), b"short"
+
+    def garbled(self):
+        """The size is right, the checksum is wrong."""
+        return self.like(MIB, 2), noise(MIB)
+
+    def deadly(self, content):
+        """Size and checksum are right, but a JVM dies of the classes. `content` is that of a good archive: its header,
+        which a JVM looks at first, stays."""
+        changed = bytearray(content)
+        changed[8 * MIB : 28 * MIB] = noise(MIB) * 20
+        return self.like(len(changed), zlib.crc32(changed)), bytes(changed)
+
+
+def noise(size):
+    """The same bytes each time."""
+    return random.Random(1).randbytes(size)
