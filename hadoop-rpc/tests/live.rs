@@ -1,7 +1,7 @@
 //! Against a real Hadoop: its NameNode and ResourceManager. The calls' messages are the few fields that are looked at.
 //!
-//! `HEDDLE_TEST_HADOOP_CONF_DIR` names the configuration directory of a running cluster (`scripts/test` sets it). Without it
-//! the tests say that they are skipped.
+//! `HEDDLE_TEST_HADOOP_CONF_DIR` names the configuration directory of a running cluster (`scripts/test` sets
+//! it). Without it the tests say that they are skipped.
 
 #![allow(
     clippy::unwrap_used,
@@ -255,7 +255,8 @@ async fn sasl_ends_in_simple_where_allowed() {
     assert!(matches!(e.kind(), ErrorKind::Auth(_)));
 }
 
-/// A real delegation token, with each quality of protection. The token's owner, not the client's user, is who acts.
+/// A real delegation token, with each quality of protection. The token's owner, not the client's user, is who
+/// acts.
 #[tokio::test]
 async fn tokens_and_protection() {
     let Some(conf) = cluster() else { return };

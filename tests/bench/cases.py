@@ -20,9 +20,11 @@ from .common import Master, say
 NAME = "bench"
 STORE = "/tmp/bench-store"
 PROVIDED = "/tmp/bench-flink"
-# The ApplicationMaster believes the nodes' own configuration, which has it so; the test cluster's containers do not get to see it.
+# The ApplicationMaster believes the nodes' own configuration, which has it so; the test cluster's containers
+# do not get to see it.
 NO_VMEM_CHECK = "-Dflink.yarn.nodemanager.vmem-check-enabled=false"
-# For the class data archives of a cluster to be made: classes are recorded for a quarter of a minute, then one JVM after the other runs.
+# For the class data archives of a cluster to be made: classes are recorded for a quarter of a minute, then
+# one JVM after the other runs.
 ARCHIVES = 180
 # Before the first round; a NodeManager fetches an archive when it first starts a container with it.
 WARM_ROUNDS = 4

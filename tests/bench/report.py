@@ -42,7 +42,7 @@ def titles():
     return {name: contestant.title for name, contestant in contestants("").items()}
 
 
-# ---- the suite -------------------------------------------------------------------------------------------------
+# ---- the suite
 
 
 def medians(rounds):
@@ -145,7 +145,7 @@ def suite_markdown(rounds, legs):
     return lines + waterfall(legs)
 
 
-# ---- scale -----------------------------------------------------------------------------------------------------
+# ---- scale
 
 # Title and how to read it from one entry.
 SCALE_FIGURES = {
@@ -200,7 +200,7 @@ def scale_markdown(found):
     return [surroundings(scale_runs(found)), "", "![Seconds to the last container launched](scale.svg)", "", *markdown(scale_table(found), words=1)]
 
 
-# ---- where it goes ---------------------------------------------------------------------------------------------
+# ---- where it goes
 
 
 def surroundings(what):

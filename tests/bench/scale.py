@@ -88,7 +88,8 @@ def figures(count, begin, report, allocated, acquired, log):
         "launchedAfterLastFetch": round((started[-1] - got[-1]) / 1000, 3),
         "grantedPerSecond": round(count / max(0.001, (given[-1] - given[0]) / 1000), 1),
         "launchedPerSecond": round(count / max(0.001, (started[-1] - started[0]) / 1000), 1),
-        # From the ApplicationMaster's heartbeat that brought a container to the call that started it, milliseconds.
+        # From the ApplicationMaster's heartbeat that brought a container to the call that started it,
+        # milliseconds.
         "startDelayMs": {"median": waits[len(waits) // 2], "most": waits[-1]} if waits else None,
         "granted": len(allocated) - 1,
         "nodesUsed": len(on_node),

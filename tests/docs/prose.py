@@ -1,7 +1,7 @@
 """The width of prose: the manual's pages, and comments of sources. `scripts/docs reflow` wraps pages, `scripts/docs check` looks.
 
 Blocks of code, tables, headings and what a program has written stay as they are. `wide.txt` says how many lines of
-comments are still wider in each directory of sources: the numbers may shrink, and none may be added.
+comments are still wider in each language: the numbers may shrink. `scripts/docs reflow FILE...` wraps those of sources, too.
 """
 
 import re
@@ -20,10 +20,11 @@ OTHER = re.compile(r"\s*(\||#|<|!\[|\[[^\]]+\]: )")
 WRITTEN, END = re.compile(r"<!-- .*: written by "), re.compile(r"<!-- end of ")
 # A word that would begin a list, a heading or a quotation if it stood at the beginning of a line.
 MARKER = re.compile(r"([-*+>]|\d+[.)]|#+)$")
-COMMENT = re.compile(r"\s*(///?!?|#) ")
+LANGUAGES = {".rs": "rust", ".py": "python"}
+COMMENT = re.compile(r"(\s*(?://[/!]?|#))(?: (.*))?$")
 
 
-def wrapped(first, rest, text):
+def wrapped(first, rest, text, width=WIDTH):
     """The lines of a paragraph: the first one begins with `first`, others with `rest`."""
     glued = re.sub(r"`[^`]+`", lambda span: span[0].replace(" ", "\0"), " ".join(text.split()))
     words = []
@@ -33,18 +34,18 @@ def wrapped(first, rest, text):
         else:
             words.append(word)
     lines = textwrap.wrap(
-        " ".join(words), WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+        " ".join(words), width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
     )
     return [line.replace("\0", " ") for line in lines]
 
 
-def reflowed(text):
+def reflowed(text, width=WIDTH):
     out, first, rest, paragraph, fence, written = [], "", "", [], False, False
 
     def flush():
         nonlocal first, rest
         if paragraph:
-            out.extend(wrapped(first, rest, " ".join(paragraph)))
+            out.extend(wrapped(first, rest, " ".join(paragraph), width))
         paragraph.clear()
         first = rest = ""
 
@@ -78,7 +79,33 @@ def pages():
 def wide_comments(path):
     """How many lines of comments are too wide."""
     lines = path.read_text().splitlines()
-    return sum(len(line) > WIDTH and COMMENT.match(line) is not None and "http" not in line for line in lines)
+    return sum(wide(line) for line in lines)
+
+
+def wide(line):
+    return len(line) > WIDTH and COMMENT.match(line) is not None and "http" not in line
+
+
+def with_narrow_comments(text):
+    """A source whose blocks of comments that have a wide line are wrapped. What a script prints as its usage stays."""
+    out, block, prefix = [], [], None
+
+    def flush():
+        nonlocal block
+        if prefix and any(map(wide, block)) and not any("usage: " in line for line in block):
+            inner = reflowed("\n".join(COMMENT.match(line)[2] or "" for line in block), WIDTH - len(prefix) - 1)
+            block = [f"{prefix} {line}".rstrip() for line in inner.splitlines()]
+        out.extend(block)
+        block = []
+
+    for number, line in enumerate(text.splitlines()):
+        found = COMMENT.match(line) if number > 0 else None
+        if found is None or found[1] != prefix:
+            flush()
+            prefix = found[1] if found else None
+        block.append(line)
+    flush()
+    return "\n".join(out) + "\n"
 
 
 def sources():
@@ -93,7 +120,7 @@ def sources():
 def wide_sources():
     found = Counter()
     for name, path in sources():
-        found[name.partition("/")[0]] += wide_comments(path)
+        found[LANGUAGES.get(path.suffix, "shell")] += wide_comments(path)
     return {name: count for name, count in found.items() if count}
 
 
@@ -105,7 +132,8 @@ def main():
     for name in sys.argv[1:] or map(str, pages()):
         path = Path(name)
         old = path.read_text()
-        if (new := reflowed(old)) != old:
+        new = reflowed(old) if path.suffix == ".md" else with_narrow_comments(old)
+        if new != old:
             path.write_text(new)
             print(path)
 

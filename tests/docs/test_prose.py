@@ -15,7 +15,7 @@ def test_pages_are_wrapped(page):
 
 
 def test_comments_of_sources():
-    """The number of a directory that has become better is to be lowered."""
+    """The number of a language that has become better is to be lowered."""
     found, allowed = prose.wide_sources(), prose.allowed()
     worse = [f"{name}: {count}" for name, count in found.items() if count > allowed.get(name, 0)]
     assert not worse, f"comments wider than {prose.WIDTH} columns: {worse}"
@@ -36,3 +36,13 @@ def test_reflow():
 def test_no_word_becomes_a_marker():
     lines = prose.reflowed("w " * 54 + "xx - dash 12. number\n").splitlines()
     assert not any(prose.MARKER.match(line.split(" ")[0]) for line in lines)
+
+
+def test_comments_are_wrapped():
+    text = "fn f() {\n    // short\n    /// " + "word " * 40 + "\n    /// - item\n    let a = 1; // " + "x " * 80 + "\n}\n"
+    lines = prose.with_narrow_comments(text).splitlines()
+    assert lines[:2] == ["fn f() {", "    // short"]
+    assert lines[2].startswith("    /// word") and lines[3].startswith("    /// word") and max(map(len, lines[2:4])) <= prose.WIDTH
+    assert lines[4] == "    /// - item"
+    usage = "#!/bin/sh\n# usage: x\n# " + "word " * 40 + "\n"
+    assert prose.with_narrow_comments(usage) == usage

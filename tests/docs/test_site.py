@@ -15,7 +15,8 @@ import pytest
 
 from manual import ROOT
 
-# All pages in frames of one page: the browser starts once. What each shows is written into the document that is printed.
+# All pages in frames of one page: the browser starts once. What each shows is written into the document that
+# is printed.
 HARNESS = """<!doctype html><meta charset="utf-8"><title>harness</title><pre id="found">unfinished</pre><script>
 const pages = PAGES, widths = [1280, 390], found = [];
 const measure = (page, width) => new Promise(done => {

@@ -35,8 +35,8 @@ class Result:
     def __init__(self, command, code, out, err, seconds, usage, watch):
         self.command, self.code, self.out, self.err = command, code, out, err
         self.seconds, self.watch = seconds, watch
-        # CPU seconds of the command and of all it waited for. (The maximum memory that comes with it is of no use: it
-        # includes this process, which the command was forked from.)
+        # CPU seconds of the command and of all it waited for. (The maximum memory that comes with it is of no
+        # use: it includes this process, which the command was forked from.)
         self.cpu = usage.ru_utime + usage.ru_stime
         self.peak = watch.peak
 
@@ -99,7 +99,8 @@ class Running:
             streams = {"stdin": slave, "stdout": slave, "stderr": subprocess.PIPE}
         else:
             streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        # A session of its own: a signal to its group reaches what a terminal's Ctrl-C would reach, and nothing else.
+        # A session of its own: a signal to its group reaches what a terminal's Ctrl-C would reach, and
+        # nothing else.
         self.process = subprocess.Popen(command, env=env, cwd=cwd, start_new_session=True, **streams)
         if terminal:
             os.close(slave)

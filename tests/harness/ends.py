@@ -2,7 +2,8 @@
 
 import re
 
-# In NodeManagers' logs. `ContainerLaunch` says it of a container that ended by itself, with whatever executor.
+# In NodeManagers' logs. `ContainerLaunch` says it of a container that ended by itself, with whatever
+# executor.
 EXIT_CODE = re.compile(r"Exit code from container (container_\S+) is : (\d+)")
 # In heddle-am.log; the reason is between quotation marks, with those inside and line ends escaped.
 END = re.compile(r"(?:why the )?worker ended worker=(container_\S+) reason=\"((?:[^\"\\]|\\.)*)\"")

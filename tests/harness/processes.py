@@ -98,7 +98,8 @@ class TreeWatch:
         self.pid = pid
         self.seen = []  # every program that ran, as a Process
         self.commands = {}
-        # Bytes of resident memory: of the whole tree at one look, or of one process by its own high-water mark.
+        # Bytes of resident memory: of the whole tree at one look, or of one process by its own high-water
+        # mark.
         self.peak = 0
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
@@ -120,7 +121,8 @@ class TreeWatch:
                         self.commands[pid] = command
                         self.seen.append(read(pid))
             self.peak = max(self.peak, total)
-            # Often enough for a command of some milliseconds, seldom enough to take little from what it looks at.
+            # Often enough for a command of some milliseconds, seldom enough to take little from what it looks
+            # at.
             time.sleep(max(0.002, 20 * (time.monotonic() - began)))
 
     def finish(self):

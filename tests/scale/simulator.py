@@ -27,7 +27,8 @@ def built_crowd():
 
 def lone_node(name, settings=()):
     """A cluster whose only real node has just enough memory for one ApplicationMaster. `settings` are `KEY=VALUE` of Hadoop."""
-    # Hadoop's default, unlike that of the small clusters: without a wait, whoever asks for nodes gets all from the first ones.
+    # Hadoop's default, unlike that of the small clusters: without a wait, whoever asks for nodes gets all
+    # from the first ones.
     every = {"yarn.scheduler.capacity.node-locality-delay": 40} | dict(setting.split("=", 1) for setting in settings)
     # Heartbeats once a second, as in production.
     cluster = Cluster(name).up(heartbeat=1000, node_memory=REAL_NODE_MB, set=every)

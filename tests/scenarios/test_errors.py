@@ -33,7 +33,7 @@ def deploy(client, *arguments, **options):
     return client.run("yarn-session.sh", "-d", *small, *arguments, **options)
 
 
-# ---- settings --------------------------------------------------------------------------------------------------
+# ---- settings
 
 
 def test_no_hadoop_configuration(work):
@@ -80,7 +80,7 @@ def test_broken_hadoop_xml(work):
     check_refused(deploy(client, env={"HADOOP_CONF_DIR": conf}), conf / "yarn-site.xml")
 
 
-# ---- what the cluster cannot give ------------------------------------------------------------------------------
+# ---- what the cluster cannot give
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_ship_path_that_does_not_exist(work):
         before.check_untouched()
 
 
-# ---- applications that are not there ---------------------------------------------------------------------------
+# ---- applications that are not there
 
 
 @pytest.mark.reference(extended=True)
@@ -173,7 +173,7 @@ def test_a_properties_file_that_is_no_use(work):
     check_refused(client.flink("list"), file)
 
 
-# ---- servers that do not answer --------------------------------------------------------------------------------
+# ---- servers that do not answer
 
 
 # What the cluster's administrator would set; without it there are two minutes for whoever deploys.
@@ -304,7 +304,7 @@ def is_temporary(path):
     return not (len(digest) == 64 and digest.startswith(prefix)) or name.startswith((".", "_"))
 
 
-# ---- Ctrl-C ----------------------------------------------------------------------------------------------------
+# ---- Ctrl-C
 
 
 def test_ctrl_c_during_upload(work):

@@ -108,7 +108,8 @@ def test_the_web_interface_opens_in_a_browser_through_yarns_proxy(work, client, 
     def browse(*words):
         """What the browser prints. Headless Chromium now and then hangs with time running ahead: then it is killed and started anew."""
         for attempt in range(3):
-            # Without the flags of the second line it tries to reach the world outside, which a closed network lets it wait for.
+            # Without the flags of the second line it tries to reach the world outside, which a closed network
+            # lets it wait for.
             command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={work.directory}/browser-{attempt}"]
             command += ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
             # The page fills itself by scripts; time runs ahead for it until it has settled.

@@ -26,7 +26,7 @@ def test_the_list_of_crates_with_circles_names_crates():
     assert crates.STILL_WITH_CIRCLES <= set(NAMES)
 
 
-# ---- the checks themselves -------------------------------------------------------------------------------------------
+# ---- the checks themselves
 
 
 def make(directory, files):

@@ -16,7 +16,8 @@ from .environment import Failure, hadoop_directory, user
 
 HDFS = "org.apache.hadoop.hdfs.server"
 YARN = "org.apache.hadoop.yarn.server"
-# Queue -> (capacity, maximum capacity) in percent. One ApplicationMaster fills `narrow`, so the next one waits there.
+# Queue -> (capacity, maximum capacity) in percent. One ApplicationMaster fills `narrow`, so the next one
+# waits there.
 QUEUES = {"default": (60, 100), "qa-team": (20, 100), "reports": (15, 100), "narrow": (5, 10)}
 START_SECONDS = 120
 
@@ -140,7 +141,8 @@ class Hdfs(Part):
         except (OSError, ValueError, LookupError):
             found.append("the NameNode does not answer")
         try:
-            # The DataNode is asked, because the NameNode counts a DataNode that was killed as alive for minutes.
+            # The DataNode is asked, because the NameNode counts a DataNode that was killed as alive for
+            # minutes.
             url = f"{cluster.url('dn-http')}/jmx?qry=Hadoop:service=DataNode,name=DataNodeInfo"
             actors = json.loads(get_json(url)["beans"][0]["BPServiceActorInfo"])
             if not actors or not all(actor["ActorState"] == "RUNNING" for actor in actors):
@@ -208,8 +210,8 @@ class Yarn(Part):
             "yarn.nodemanager.resource.cpu-vcores": options.node_vcores,
             "yarn.nodemanager.vmem-check-enabled": "false",
             "yarn.nodemanager.pmem-check-enabled": "true",
-            # With its default, true, the NodeManager of Hadoop 3 leaves memory to the kernel's cgroups and checks
-            # nothing itself.
+            # With its default, true, the NodeManager of Hadoop 3 leaves memory to the kernel's cgroups and
+            # checks nothing itself.
             "yarn.nodemanager.resource.memory.enforced": "false",
             "yarn.nodemanager.delete.debug-delay-sec": 0,
             "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage": 99,

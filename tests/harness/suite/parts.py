@@ -66,7 +66,8 @@ def bridge(it):
     return sum((counts.of_junit(file.read_text()) for file in reports.glob("TEST-*.xml")), counts.Counts())
 
 
-# Without Kerberos a NameNode gives tokens only if it is told to; hadoop-rpc's tests use them with each protection.
+# Without Kerberos a NameNode gives tokens only if it is told to; hadoop-rpc's tests use them with each
+# protection.
 TOKENS = {
     "dfs.namenode.delegation.token.always-use": "true",
     "hadoop.rpc.protection": "authentication,integrity,privacy",
