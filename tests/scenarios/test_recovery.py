@@ -70,6 +70,6 @@ def test_a_worker_that_cannot_start_is_reported(work, client, jar):
     assert wait_for("the exit code", lambda: ends.exit_code(cluster, first), 20) == 1
     if client.is_heddle:
         told = ends.reason(cluster, session.application, first)
-        assert told.startswith("the JVM exited with code 1") and "nonsense" in told, "the last lines of its output too"
+        assert ": the JVM exited with code 1 (" in told and "nonsense" in told, "the last lines of its output too"
     assert cluster.yarn.app(session.application)["state"] == "RUNNING"
     session.stop().ok()
