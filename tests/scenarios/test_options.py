@@ -1,6 +1,7 @@
 """What is asked for at the submission, as YARN has it: sizes, priority, labels, kinds of resources, rights, attempts."""
 
 import os
+import re
 import signal
 import urllib.error
 
@@ -9,7 +10,8 @@ import pytest
 from conftest import Workspace, label
 from harness import processes
 from harness.checks import check_gone, told_by_task
-from harness.cluster import Cluster, Flink, request as call
+from harness.client import SMALL
+from harness.cluster import FINISHED, Cluster, Flink, request as call
 from harness.waiting import wait_for
 
 pytestmark = pytest.mark.xdist_group("options-cluster")
@@ -26,6 +28,8 @@ def options_cluster(cluster):
         "yarn.admin.acl": "root",
         "yarn.scheduler.capacity.root.acl_administer_queue": "root",
         "yarn.cluster.max-application-priority": 10,
+        # Labels that come and go are for this queue, too.
+        "yarn.scheduler.capacity.root.qa-team.accessible-node-labels": "*",
     }
     yield made.up(node_label="fast", resource_types={"yarn.io/gpu": 2}, set=settings)
     if not os.environ.get("HEDDLE_TEST_KEEP"):
@@ -117,6 +121,46 @@ def used(cluster, application, kind):
         for info in partition["used"]["resourceInformations"]["resourceInformation"]
         if info["name"] == kind
     )
+
+
+def change_labels(cluster, verb, query="", body=None):
+    call(f"{cluster.yarn.rm}/ws/v1/cluster/{verb}-node-labels?user.name={cluster.user}{query}", "POST", body or {})
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize("mode", ["session", "application"])
+def test_workers_that_yarn_refuses_for_good(work, client, jar, mode):
+    """They could be had at the deployment; the label is gone when the job asks for them."""
+    cluster, gone = work.cluster, f"gone-{client.kind}-{mode}"
+    change_labels(cluster, "add", body={"nodeLabelInfo": [{"name": gone, "exclusivity": True}]})
+    options = ["-Dyarn.application.queue=qa-team", f"-Dyarn.taskmanager.node-label={gone}", "-Dyarn.application-attempts=1"]
+    if mode == "session":
+        session = client.session("-nm", work.name, *options)
+        application = session.application
+    else:
+        # Without the option heddle asks before main() has begun.
+        options += ["--attached", "-Dheddle.fast-start=false"] if client.is_heddle else []
+        words = ["-t", "yarn-application", *SMALL, f"-Dyarn.application.name={work.name}", *options, "-c", "Sleepy", jar, "--before", "15"]
+        running = client.start("flink", "run-application", *words)
+        [app] = wait_for("the application", lambda: cluster.yarn.by_name(work.name), 60)
+        application = app["id"]
+        cluster.yarn.wait_state(application, "RUNNING")
+    change_labels(cluster, "remove", f"&labels={gone}")
+    if mode == "session":
+        running = session.start(jar, "Sleepy")
+    app = cluster.yarn.wait_state(application, *FINISHED, seconds=90)
+    assert app["finalStatus"] == "FAILED", app
+    # Flink's client tries for more than a minute to reach its JobManager.
+    result = running.result(150)
+    if client.is_heddle:
+        assert result.code == 1, result
+        said = rf"No TaskManager can be had: YARN refuses TaskManagers of 1024 MB, 1 vcores: Invalid label resource request, .*{gone}"
+        assert re.search(said, app["diagnostics"]) and re.search(said, result.err), (app["diagnostics"], result)
+        asked = re.findall(r"worker requested .* size=", cluster.log_text(application, "heddle-am.log"))
+        assert 2 < len(asked) < 30, "it was tried again for a while"
+    else:
+        assert gone in app["diagnostics"], app
+    check_gone(cluster, application, "FAILED", files=client.is_heddle)
 
 
 GPU = ["-Dexternal-resources=gpu", "-Dexternal-resource.gpu.yarn.config-key=yarn.io/gpu"]

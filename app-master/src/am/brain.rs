@@ -523,7 +523,11 @@ impl Brain {
             Err(failure) if failure.kind == RmFailureKind::Refused && !sent.asks.is_empty() => {
                 let sizes: Vec<String> =
                     sent.asks.iter().filter(|ask| ask.count > 0).map(|ask| ask.profile.to_string()).collect();
-                self.step(Input::AsksRefused(failure.text.clone()), now, out);
+                let reason = failure.text.clone();
+                self.step(Input::AsksRefused { sent: sent.asks, reason }, now, out);
+                if sizes.is_empty() {
+                    return tracing::debug!(reason = failure.text, "YARN does not take an ask back");
+                }
                 return self.refused(
                     &format!("YARN refuses TaskManagers of {}: {}", sizes.join(" and of "), failure.text),
                     now,
@@ -598,7 +602,8 @@ impl Brain {
         match failure.kind {
             RmFailureKind::AttemptOver => return out.push(Action::End(Cause::AttemptOver(failure.text))),
             RmFailureKind::Refused if registering => {
-                return out.push(Action::End(Cause::Internal(failure.text)));
+                let text = format!("cannot register the ApplicationMaster: {}", failure.text);
+                return out.push(Action::End(Cause::Internal(text)));
             }
             RmFailureKind::Refused | RmFailureKind::Unavailable | RmFailureKind::NotRegistered => {}
         }

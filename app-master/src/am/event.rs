@@ -94,7 +94,14 @@ impl From<AmError> for RmFailure {
             AmError::Refused(_) => RmFailureKind::Refused,
             AmError::Unavailable(_) => RmFailureKind::Unavailable,
         };
-        Self { kind, text: error.to_string() }
+        let text = match &error {
+            // It reaches the user: the ResourceManager's own words.
+            AmError::Refused(refused) => {
+                refused.rpc().and_then(|error| error.remote()).map(ToString::to_string)
+            }
+            _ => None,
+        };
+        Self { kind, text: text.unwrap_or_else(|| error.to_string()) }
     }
 }
 

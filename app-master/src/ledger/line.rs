@@ -100,6 +100,12 @@ impl Line {
         self.told = Told::Exactly(0);
     }
 
+    /// The ResourceManager refuses even to hear that nothing is wanted any more, for what the line asks for is not valid by now; the
+    /// same in each heartbeat would make all of them fail. A container that comes nevertheless is given back.
+    pub(super) fn cannot_be_cancelled(&mut self) {
+        self.told = Told::Exactly(0);
+    }
+
     /// Say it again if anything is open.
     pub(super) fn doubt(&mut self) {
         if self.needed() > 0 {

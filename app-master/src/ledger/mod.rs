@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use cause::{Cause, Fault, Report, describe, describe_returned, given_back};
 use line::Line;
-use types::{Beat, Completed, Effect, Grant, Input, Order, Outgoing, Place, Profile, Worker};
+use types::{Ask, Beat, Completed, Effect, Grant, Input, Order, Outgoing, Place, Profile, Worker};
 
 /// How long an exit that may be YARN's doing waits for YARN's side of the story.
 pub const REPORT_WAIT: Duration = Duration::from_secs(5);
@@ -135,7 +135,7 @@ impl Ledger {
             Input::JobManagerLost => self.job_manager_lost(out),
             Input::Beat(beat) => self.beat(beat, out),
             Input::Resync => self.resync(),
-            Input::AsksRefused(reason) => self.asks_refused(&reason, out),
+            Input::AsksRefused { sent, reason } => self.asks_refused(&sent, &reason, out),
             Input::Refresh => self.refresh(out),
             Input::StartFailed(worker, reason) => self.start_failed(worker, reason, out),
             Input::Connected(worker) => self.connected(worker, out),
@@ -429,10 +429,17 @@ impl Ledger {
     }
 
     /// Which of the asks is at fault is not known: all that wait fail, and Flink asks anew at its own pace.
-    fn asks_refused(&mut self, reason: &str, out: &mut Vec<Effect>) {
+    /// A heartbeat that is refused has changed nothing: what the ResourceManager had before of each line, it still has.
+    fn asks_refused(&mut self, sent: &[Ask], reason: &str, out: &mut Vec<Effect>) {
         for line in &mut self.lines {
-            line.doubt();
-            line.ask_ahead(0);
+            match sent.iter().find(|ask| ask.priority == line.priority) {
+                None => continue,
+                Some(Ask { count: 0, .. }) => {
+                    line.cannot_be_cancelled();
+                    continue;
+                }
+                Some(_) => line.ask_ahead(0),
+            }
             while let Some(id) = line.pop() {
                 self.requests.remove(&id);
                 out.push(Effect::Failed { id, reason: format!("YARN refuses the request: {reason}") });

@@ -53,6 +53,49 @@ fn launched(ledger: &mut Ledger, id: u64, worker: &str) {
     assert_eq!(ledger.step(Input::Connected(Worker::new(worker))), vec![]);
 }
 
+/// The heartbeat is refused; gives the requests that fail of it.
+fn refused(ledger: &mut Ledger) -> Vec<u64> {
+    let sent = ledger.outgoing().asks;
+    assert!(!sent.is_empty());
+    let effects = ledger.step(Input::AsksRefused { sent, reason: "no such label".into() });
+    let failed = effects.into_iter().map(|effect| match effect {
+        Effect::Failed { id, reason } if reason.contains("no such label") => id,
+        other => panic!("{other:?}"),
+    });
+    failed.collect()
+}
+
+#[test]
+fn what_yarn_refuses_is_not_repeated() {
+    let mut ledger = ready();
+    request(&mut ledger, 1, 1024);
+    assert_eq!(refused(&mut ledger), [1]);
+    assert!(ledger.outgoing().asks.is_empty(), "YARN knows nothing of it: there is nothing to take back");
+
+    // It was valid when it was asked for; not even taking it back is, later.
+    request(&mut ledger, 2, 1024);
+    beat(&mut ledger, &[], &[]);
+    request(&mut ledger, 3, 1024);
+    assert_eq!(refused(&mut ledger), [2, 3]);
+    assert_eq!(ledger.outgoing().asks.iter().map(|ask| ask.count).collect::<Vec<_>>(), [0]);
+    assert!(refused(&mut ledger).is_empty());
+    assert!(ledger.outgoing().asks.is_empty(), "each heartbeat would be refused for it");
+    // A container that comes of it is of no use.
+    beat(&mut ledger, &[("c1", 1)], &[]);
+    assert_eq!(ledger.outgoing().releases, [Worker::new("c1")]);
+}
+
+#[test]
+fn a_refusal_is_of_what_was_sent() {
+    let mut ledger = ready();
+    request(&mut ledger, 1, 2048);
+    beat(&mut ledger, &[], &[]);
+    request(&mut ledger, 2, 1024);
+    assert_eq!(refused(&mut ledger), [2]);
+    let effects = beat(&mut ledger, &[("c1", 1)], &[]);
+    assert!(matches!(effects[..], [Effect::Allocated { id: 1, .. }]), "{effects:?}");
+}
+
 #[test]
 fn one_priority_per_size_and_absolute_counts() {
     let mut ledger = ready();

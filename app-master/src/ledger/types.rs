@@ -170,8 +170,13 @@ pub enum Input {
     Beat(Beat),
     /// The ResourceManager has forgotten all asks (restart, failover); the registration was renewed.
     Resync,
-    /// The ResourceManager refuses the asks of the last heartbeat, and would again.
-    AsksRefused(String),
+    /// The ResourceManager refuses these asks, which the last heartbeat carried, and would again.
+    AsksRefused {
+        /// All of them: which one is refused is not known.
+        sent: Vec<Ask>,
+        /// The ResourceManager's words.
+        reason: String,
+    },
     /// Time to repeat what is open, in case something was lost unseen.
     Refresh,
     /// The NodeManager refused to start the container.
