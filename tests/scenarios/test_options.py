@@ -9,7 +9,7 @@ import pytest
 
 from conftest import Workspace, label
 from harness import processes
-from harness.checks import check_gone, told_by_task
+from harness.checks import check_gone, check_refused, told_by_task
 from harness.client import SMALL
 from harness.cluster import FINISHED, Cluster, Flink, request as call
 from harness.waiting import wait_for
@@ -30,6 +30,8 @@ def options_cluster(cluster):
         "yarn.cluster.max-application-priority": 10,
         # Labels that come and go are for this queue, too.
         "yarn.scheduler.capacity.root.qa-team.accessible-node-labels": "*",
+        "yarn.scheduler.capacity.root.qa-team.acl_application_max_priority": "[user=root max_priority=2]",
+        "yarn.scheduler.capacity.root.reports.maximum-applications": 0,
     }
     yield made.up(node_label="fast", resource_types={"yarn.io/gpu": 2}, set=settings)
     if not os.environ.get("HEDDLE_TEST_KEEP"):
@@ -161,6 +163,24 @@ def test_workers_that_yarn_refuses_for_good(work, client, jar, mode):
     else:
         assert gone in app["diagnostics"], app
     check_gone(cluster, application, "FAILED", files=client.is_heddle)
+
+
+@pytest.mark.heddle_only("it says that it kills what is not there, and cannot")
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["-qu", "qa-team", "-Dyarn.application.priority=7"], ["does not have permission to submit"]),
+        (["-qu", "reports"], ["already has 0 applications", "cannot accept submission"]),
+    ],
+    ids=["at-once", "by-the-scheduler"],
+)
+def test_what_only_yarn_itself_refuses(work, client, options, words):
+    """What the ResourceManager tells no client before: there is nothing to end, and nothing says that something is ended."""
+    result = client.run("yarn-session.sh", "-d", "-jm", "1024", "-tm", "1024", "-nm", work.name, *options)
+    check_refused(result, *words)
+    assert "kill" not in result.text.lower(), result
+    assert all(app["state"] == "FAILED" for app in work.cluster.yarn.by_name(work.name))
+    assert not (work.cluster.hdfs.list(f"{work.cluster.hdfs.home}/.flink") or {})
 
 
 GPU = ["-Dexternal-resources=gpu", "-Dexternal-resource.gpu.yarn.config-key=yarn.io/gpu"]

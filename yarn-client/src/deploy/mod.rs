@@ -222,7 +222,14 @@ async fn bring_up(
     undo.note(|state| state.application = Some((yarn.clone(), id)));
     let _ = prepared.submitted.set(id);
     let submit = timing.time(SUBMISSION, yarn.submit_application(&context));
-    submit.await.map_err(|e| yarn_failure(&e))?;
+    submit.await.map_err(|e| {
+        let failure = yarn_failure(&e);
+        match e.rpc().and_then(|rpc| rpc.remote()) {
+            Some(_) => failure
+                .hint("nothing was started; another queue (-qu) or the cluster's administrator may help"),
+            None => failure,
+        }
+    })?;
     report.info(&format!("Submitted application {id}"));
     report.info("Waiting for the cluster to be allocated");
     // Its legs are told by the cluster, if it comes up.
