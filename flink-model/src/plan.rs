@@ -165,6 +165,9 @@ pub fn task_manager_template(
 ) -> Result<JvmTemplate, PlanError> {
     let mut template = template(&shipped.configuration, release, Role::TaskManager, around)?;
     template.main_class = TASK_MANAGER_MAIN.to_owned();
+    // As Flink's entry point for YARN does, whatever the configuration says: YARN starts another TaskManager for one whose
+    // process has ended, but not for one that hangs.
+    template.args.extend(["-D".to_owned(), format!("{}=true", release.traits().exit_on_fatal_error)]);
     Ok(template)
 }
 
@@ -337,7 +340,9 @@ mod tests {
 
         let tm = task_manager_template(&shipped, release(), &around()).unwrap();
         assert_eq!(tm.class_path, [".", "lib/a.jar", "lib/flink-dist-1.20.1.jar", "/etc/hadoop"]);
-        assert!(tm.args.is_empty());
+        assert_eq!(tm.args, ["-D", "pekko.jvm-exit-on-fatal-error=true"]);
+        let before_pekko = task_manager_template(&shipped, "1.17.2".parse().unwrap(), &around()).unwrap();
+        assert_eq!(before_pekko.args, ["-D", "akka.jvm-exit-on-fatal-error=true"]);
         assert_eq!(tm.env, BTreeMap::from([("ROOT_LOG_LEVEL".to_owned(), "DEBUG".to_owned())]));
     }
 

@@ -81,6 +81,8 @@ pub struct Traits {
     pub rest_run_configuration: bool,
     /// Flink's SQL client takes `-D`.
     pub sql_client_properties: bool,
+    /// Whether the JVM ends when its RPC system hits a fatal error.
+    pub exit_on_fatal_error: &'static str,
     /// Main class of a session's JobManager.
     pub session_entrypoint: &'static str,
     /// Main class of an application's JobManager.
@@ -109,6 +111,7 @@ const V1_13: Traits = Traits {
     sql_application: false,
     rest_run_configuration: false,
     sql_client_properties: false,
+    exit_on_fatal_error: "akka.jvm-exit-on-fatal-error",
     session_entrypoint: "dev.heddle.bridge.SessionEntrypoint113",
     application_entrypoint: "dev.heddle.bridge.ApplicationEntrypoint113",
 };
@@ -128,8 +131,14 @@ const V1_17: Traits = Traits {
     rest_run_configuration: true,
     ..V1_15
 };
-const V1_18: Traits =
-    Traits { since: (1, 18), java_max: 17, needs_opened_jdk: false, sql_client_properties: true, ..V1_17 };
+const V1_18: Traits = Traits {
+    since: (1, 18),
+    java_max: 17,
+    needs_opened_jdk: false,
+    sql_client_properties: true,
+    exit_on_fatal_error: "pekko.jvm-exit-on-fatal-error",
+    ..V1_17
+};
 const V1_19: Traits = Traits {
     since: (1, 19),
     file_rule: FileRule::LegacyFirst,
