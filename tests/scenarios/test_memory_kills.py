@@ -51,9 +51,10 @@ def checked(request, cluster, tmp_path, flink_home, client_kind):
 def run(work, client, mode, jar, *arguments):
     """Runs the job attached; gives the result of the command and the application's id."""
     options = ["-Dyarn.application-attempts=1"]
-    if mode == "session":
+    if mode in ("session", "main-in-session"):
         session = client.session("-nm", work.name, *SESSION)
-        return session.run(jar, "TakesMemory", *arguments, seconds=LONG), session
+        where = ["--main", "cluster"] if mode == "main-in-session" else []
+        return session.run(jar, "TakesMemory", *arguments, options=where, seconds=LONG), session
     if mode == "per-job":
         result = client.per_job(work.name, jar, "TakesMemory", *arguments, options=options, seconds=LONG)
     else:
@@ -94,7 +95,7 @@ def check_worker(work, client, mode, jar, status):
 
 @pytest.mark.heddle_only("Flink's own client says that the TaskExecutor shuts down")
 @pytest.mark.parametrize(
-    "mode", ["application", *(pytest.param(mode, marks=pytest.mark.extended) for mode in ("per-job", "session"))]
+    "mode", ["application", *(pytest.param(mode, marks=pytest.mark.extended) for mode in ("per-job", "session", "main-in-session"))]
 )
 def test_a_taskmanager_with_too_much_memory(work, client, jar, mode):
     check_worker(work, client, mode, jar, PHYSICAL)
@@ -126,7 +127,7 @@ def check_master(work, client, mode, jar, status):
         log = cluster.log_text(application, "heddle-am.log")
         found = re.search(r"memory of the container's processes at SIGTERM .* rss_mb=\d+ peak_mb=(\d+)", log)
         assert found and (status == VIRTUAL or int(found[1]) > 1024), log
-        if mode == "application":
+        if mode in ("application", "main-in-session"):
             assert re.search(YARNS[status], result.text), result
             assert "|-" not in result.text, "no list of processes with their command lines"
 
@@ -135,6 +136,12 @@ def check_master(work, client, mode, jar, status):
 @pytest.mark.parametrize("mode", ["application", "per-job", "session"])
 def test_a_jobmanager_with_too_much_memory(work, client, jar, mode):
     check_master(work, client, mode, jar, PHYSICAL)
+
+
+@pytest.mark.extended
+@pytest.mark.heddle_only("its client runs main() itself")
+def test_a_jobmanager_with_too_much_memory_that_runs_main(work, client, jar):
+    check_master(work, client, "main-in-session", jar, PHYSICAL)
 
 
 @pytest.mark.extended

@@ -77,7 +77,8 @@ pub(crate) async fn attended(
     Ok(Ended { end, application_over })
 }
 
-fn over(last: &ApplicationReport) -> String {
+/// What is told of an application that has ended.
+pub(crate) fn over(last: &ApplicationReport) -> String {
     format!(
         "the application {} has ended with state {} and final state {}",
         last.id, last.state, last.final_status
@@ -85,7 +86,7 @@ fn over(last: &ApplicationReport) -> String {
 }
 
 /// The last report of the application, once it has ended.
-async fn end_of(application: Option<(&ApplicationClient, ApplicationId)>) -> ApplicationReport {
+pub(crate) async fn end_of(application: Option<(&ApplicationClient, ApplicationId)>) -> ApplicationReport {
     let Some((yarn, id)) = application else { return std::future::pending().await };
     loop {
         sleep(LOOK).await;

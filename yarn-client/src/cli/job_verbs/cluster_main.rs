@@ -4,24 +4,33 @@ use std::time::Duration;
 
 use flink_model::release::Traits;
 use flink_rest::{Accumulator, ClaimMode, JobId, JobResult, RestClient, RestError, telling_line};
+use yarn_api::ApplicationClient;
+use yarn_api::records::ApplicationId;
 
 use super::arguments::ClusterRun;
+use crate::application::with_extract;
+use crate::client_run::{end_of, over};
 use crate::error::{Failure, RestFailure};
 use crate::follow;
 use crate::interrupt::Interrupt;
+use crate::memory_kills;
 use crate::report::Output;
 use crate::target::Cluster;
 
 const POLL: Duration = Duration::from_millis(500);
+/// A JobManager that has ended does not answer; YARN tells of its application's end some seconds later, and why it ended.
+const END_IS_KNOWN: Duration = Duration::from_secs(10);
 
 /// Uploads, runs and, unless detached, waits for the job and prints its result. The program's own output is in the JobManager's log.
 pub(super) async fn run(
     client: &RestClient,
     mut order: ClusterRun,
     cluster: &Cluster,
+    yarn: Option<&ApplicationClient>,
     interrupt: &Interrupt,
     output: &dyn Output,
 ) -> Result<JobId, Failure> {
+    let application = yarn.zip(cluster.application);
     let jar = order.jar.display().to_string();
     if !order.jar.is_file() {
         return Err(Failure::new(format!("cannot read the program's jar {jar}")).hint(
@@ -50,9 +59,11 @@ pub(super) async fn run(
     let job = match submitted {
         Ok(job) => job,
         Err(error) => {
+            let gone = error.status().is_none();
             let left = withdraw(client, &id, &error).await;
             let failure = refused(error, &format!("cannot run {jar} in the cluster at {}", client.base()));
-            return Err(left.into_iter().fold(failure, Failure::hint));
+            let failure = left.into_iter().fold(failure, Failure::hint);
+            return Err(if gone { explained(failure, application).await } else { failure });
         }
     };
     output.out(&format!("Job has been submitted with JobID {job}"));
@@ -60,7 +71,7 @@ pub(super) async fn run(
         return Ok(job);
     }
     let result = tokio::select! {
-        result = wait(client, &job) => result?,
+        result = wait(client, &job, application) => result?,
         cause = interrupt.raised() => {
             if order.cancel_on_exit {
                 client.cancel(&job).await.map_err(|e| e.failure(format!("could not cancel job {job}")))?;
@@ -74,6 +85,11 @@ pub(super) async fn run(
     if result.application_status != "SUCCEEDED" {
         let cause = result.failure_cause.unwrap_or_default().stack_trace;
         let what = format!("job {job} ended as {}", result.application_status);
+        if cluster.application.is_some()
+            && let Some(why) = memory_kills::explain(&cluster.address, &cause).await
+        {
+            output.warn(&why);
+        }
         return Err(match cause.is_empty() {
             true => Failure::new(what),
             false => RestError::remote(200, &[cause]).failure(what),
@@ -143,7 +159,33 @@ fn fit_to_release(order: &mut ClusterRun, traits: &Traits, output: &dyn Output) 
     }
 }
 
-async fn wait(client: &RestClient, job: &JobId) -> Result<JobResult, Failure> {
+/// Waits for the job. The end of its application explains why the JobManager does not answer any more.
+async fn wait(
+    client: &RestClient,
+    job: &JobId,
+    application: Option<(&ApplicationClient, ApplicationId)>,
+) -> Result<JobResult, Failure> {
+    tokio::select! {
+        result = result_of(client, job) => match result {
+            Ok(result) => Ok(result),
+            Err(failure) => Err(explained(failure, application).await),
+        },
+        last = end_of(application) => Err(with_extract(over(&last), &last)),
+    }
+}
+
+/// The end of the application explains why its JobManager could not be spoken to; the failure itself if the application goes on.
+async fn explained(failure: Failure, application: Option<(&ApplicationClient, ApplicationId)>) -> Failure {
+    if application.is_none() {
+        return failure;
+    }
+    match tokio::time::timeout(END_IS_KNOWN, end_of(application)).await {
+        Ok(last) => with_extract(over(&last), &last).with_chain(vec![failure.to_string()]),
+        Err(_) => failure,
+    }
+}
+
+async fn result_of(client: &RestClient, job: &JobId) -> Result<JobResult, Failure> {
     loop {
         match client.job_result(job).await {
             Ok(Some(result)) => return Ok(result),

@@ -15,7 +15,9 @@ use super::options::{
 };
 use crate::context::Context;
 use crate::error::{Failure, RestFailure};
+use crate::hadoop::Hadoop;
 use crate::interrupt::Interrupt;
+use crate::patience::Wait;
 use crate::ps;
 use crate::report::Output;
 use crate::target::Cluster;
@@ -125,5 +127,10 @@ pub(in crate::cli) async fn run(
 ) -> Result<JobId, Failure> {
     let order = arguments::cluster_run(options, configuration, context)?;
     let (client, _) = self::client(cluster, configuration)?;
-    cluster_main::run(&client, order, cluster, interrupt, output).await
+    let yarn = match cluster.application {
+        // It is asked again and again anyhow, and its silence is no news.
+        Some(_) => Some(Hadoop::load(context, configuration)?.waiting(Wait::Little).yarn()?),
+        None => None,
+    };
+    cluster_main::run(&client, order, cluster, yarn.as_ref(), interrupt, output).await
 }
