@@ -272,8 +272,13 @@ def patiently(what, ask):
 
 def told(out):
     """Lines of standard output, without those of a log and the names in them that are by chance."""
-    lines = [line.rstrip() for line in out.splitlines() if line.strip() and not re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ", line)]
-    return [re.sub(r"\b\d+ ms\b", "<n> ms", line) for line in lines]
+    kept, logged = [], False
+    for line in map(str.rstrip, out.splitlines()):
+        # What a log line goes on with is indented.
+        logged = bool(re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ", line)) or (logged and line.startswith("  "))
+        if line and not logged:
+            kept.append(re.sub(r"\b\d+ ms\b", "<n> ms", line))
+    return kept
 
 
 def warnings(err):

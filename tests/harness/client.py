@@ -100,8 +100,12 @@ class Running:
         else:
             streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         # A session of its own: a signal to its group reaches what a terminal's Ctrl-C would reach, and
-        # nothing else.
-        self.process = subprocess.Popen(command, env=env, cwd=cwd, start_new_session=True, **streams)
+        # nothing else. Tests that run below nohup hand an ignored SIGHUP on, and a JVM does not end by a
+        # signal that it finds ignored.
+        self.process = subprocess.Popen(
+            command, env=env, cwd=cwd, start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL), **streams
+        )
         if terminal:
             os.close(slave)
         self.ended = self.usage = None
