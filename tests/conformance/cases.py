@@ -55,6 +55,8 @@ class Case:
     final: dict = field(default_factory=dict)
     # Modes in which the application of Flink's own client never ends by itself; it is killed once its job has ended.
     stays: list = field(default_factory=list)
+    # How many TaskManagers there are once all have registered, where it is more than the job's one.
+    workers: int = 0
     # Whether a task comes to run at all, and whether there is an application.
     task: bool = True
     refused: bool = False

@@ -139,6 +139,9 @@ class Deployment:
         worker = min((process for process in jvms if not processes.is_master(process)), key=lambda process: process.container)
         app = self.cluster.yarn.wait_state(self.application, "RUNNING")
         seen["yarn"] = {"running": observe.report(app)}
+        if self.case.workers:
+            flink = Flink(app["trackingUrl"])
+            patiently("all TaskManagers", lambda: len(flink.taskmanagers()) >= self.case.workers)
         rest = patiently("Flink's REST interface", lambda: observe.rest(app["trackingUrl"]))
         managers = rest.pop("taskmanagers")
         seen["jobmanager"] = observe.jvm(master) | rest
