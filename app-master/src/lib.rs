@@ -21,3 +21,4 @@ pub mod rest;
 pub mod staging;
 pub mod submission;
 pub mod timeline;
+mod tls;

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::failure;
 use crate::submission::policy::{Job, JobState};
+use crate::tls;
 
 /// For the whole answer to a request.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -55,7 +56,9 @@ impl Rest {
         let client = reqwest::Client::builder()
             .timeout(DEADLINE)
             .no_proxy()
-            .tls_danger_accept_invalid_certs(true)
+            .tls_backend_preconfigured(
+                tls::without_check().map_err(|error| format!("cannot set up TLS: {error}"))?,
+            )
             .build()
             .map_err(|error| format!("cannot make a client for the JobManager's REST interface: {error}"))?;
         Ok(Self { client, url: url.trim_end_matches('/').to_owned() })

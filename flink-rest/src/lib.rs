@@ -11,7 +11,7 @@ mod wait;
 
 pub use address::{ParseAddressError, RestAddress, bracketed};
 pub use api::Trigger;
-pub use client::{Limits, RestClient};
+pub use client::{Limits, RestClient, no_certificates};
 pub use error::{FullText, RestError, telling_line};
 pub use types::*;
 pub use wait::{Answer, Probe};

@@ -14,6 +14,7 @@ mod group;
 mod options;
 #[cfg(test)]
 mod peer_tests;
+mod proto;
 mod remote;
 mod retry;
 mod sasl;
@@ -31,9 +32,3 @@ pub use retry::{Retry, RetryPolicy};
 pub use sasl::{AuthPolicy, Mechanism, MechanismFactory, Protection, SaslError, SaslMethod, SaslOffer};
 pub use sasl::{SecurityLayer, TokenSelector, Unwrap, Wrap};
 pub use user::UserIdentity;
-
-/// Messages generated from `proto/rpc.proto`.
-pub(crate) mod proto {
-    #![allow(missing_docs, unreachable_pub, clippy::all)]
-    include!(concat!(env!("OUT_DIR"), "/hadoop.rpc.rs"));
-}

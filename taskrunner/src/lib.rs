@@ -32,7 +32,7 @@ pub mod wire;
 /// Messages, client and server generated from `proto/control.proto`.
 #[allow(missing_docs, unreachable_pub, clippy::all)]
 pub mod control {
-    tonic::include_proto!("heddle.control.v1");
+    include!("generated/heddle.control.v1.rs");
 }
 
 /// An error with all its sources: tonic's own text is only "transport error".

@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # From the lowest floor to the highest. A crate depends only on crates of floors below its own, so that what knows
 # about deployments never reaches into what speaks a protocol. A new crate gets its place here.
 FLOORS = [
-    {"hadoop-rpc", "flink-model"},
+    {"hadoop-rpc", "flink-model", "generated-code"},
     {"hadoop-fs", "yarn-api", "flink-rest", "taskrunner"},
     {"artifact-store"},
     {"yarn-client", "app-master"},

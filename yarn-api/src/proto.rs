@@ -1,8 +1,9 @@
-//! The generated messages. They stay inside this crate: callers see [`crate::records`].
+//! Messages generated from `proto/`; the crate `generated-code` generates and checks them. They stay inside this crate:
+//! callers see [`crate::records`].
 #![allow(missing_docs, unreachable_pub, clippy::all)]
 
 pub mod common {
-    include!(concat!(env!("OUT_DIR"), "/hadoop.common.rs"));
+    include!("generated/hadoop.common.rs");
 
     impl std::fmt::Debug for Token {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -15,5 +16,5 @@ pub mod common {
 }
 
 pub mod yarn {
-    include!(concat!(env!("OUT_DIR"), "/hadoop.yarn.rs"));
+    include!("generated/hadoop.yarn.rs");
 }

@@ -130,7 +130,11 @@ async fn without_a_session_the_client_starts_and_is_told_when_it_asks() {
     assert!(shown(&command).contains(&format!("-Drest.port={} ", address.port())), "{command:?}");
     listener.set_nonblocking(true).unwrap();
     let told = tokio::spawn(tell_nobody(tokio::net::TcpListener::from_std(listener).unwrap()));
-    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .tls_backend_preconfigured(flink_rest::no_certificates().unwrap())
+        .build()
+        .unwrap();
     let answer =
         client.post(format!("http://{address}/v1/jobs")).body(vec![0; 1 << 22]).send().await.unwrap();
     assert_eq!(answer.status(), 400);

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use flink_model::spec::{AmSpec, Prewarm};
-use rand::Rng;
+use rand::RngExt;
 
 use super::event::Web;
 use crate::ledger::types::Profile;

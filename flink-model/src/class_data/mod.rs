@@ -96,7 +96,7 @@ pub fn fingerprint(text: &str) -> String {
 }
 
 fn short_hash(text: &str, digits: usize) -> String {
-    let mut hash = format!("{:x}", Sha256::digest(text));
+    let mut hash: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
     hash.truncate(digits);
     hash
 }

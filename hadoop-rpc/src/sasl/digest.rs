@@ -3,7 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use rand::RngCore as _;
+use rand::Rng as _;
 
 use super::layer::{self, Cipher, Keys, md5};
 use super::{Mechanism, Protection, SaslError, SaslOffer, SecurityLayer};

@@ -15,7 +15,7 @@ use flink_model::spec::{AmSpec, CONTROL_SECRET_ALIAS, INLINE_FILE_PREFIX, JvmTem
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hadoop_fs::Source;
 use hadoop_rpc::Credentials;
-use rand::RngCore;
+use rand::Rng;
 use taskrunner::links;
 use yarn_api::records::{
     self, AccessType, ContainerLaunchContext, LocalResource, LocalResourceType, LogAggregation, Priority,
