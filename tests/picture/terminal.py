@@ -116,12 +116,19 @@ def replaced(text, rules):
     return text
 
 
+def told(seconds):
+    """Nothing where the time is none that says anything."""
+    if seconds is None:
+        return ""
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds:.2f} s"
+
+
 def draw(commands, title):
     """The document."""
     rows = []
     for command in commands:
         prompt = [("$ ", PROMPT, True), (command.words, "#ffffff", True)]
-        rows.append((prompt, f"{command.seconds:.1f} s" if command.seconds >= 1 else f"{command.seconds:.2f} s"))
+        rows.append((prompt, told(command.seconds)))
         rows += [(cut(line), "") for line in command.lines]
         rows.append(([], ""))
     rows.pop()
