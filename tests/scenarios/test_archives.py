@@ -150,7 +150,8 @@ def checked(request, cluster, tmp_path, flink_home):
 
 
 @pytest.mark.extended
-@pytest.mark.timeout(600)  # a cluster, two deployments, two archives, on a machine that others use too
+@pytest.mark.slow("a cluster of its own, two deployments, two archives")
+@pytest.mark.timeout(600)
 def test_a_container_of_its_own_where_nodes_check_address_space(checked, jar):
     work, cluster = checked, checked.cluster
     # In smaller ones Java alone has more address space than they allow.

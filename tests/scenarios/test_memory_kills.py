@@ -103,6 +103,7 @@ def test_a_taskmanager_with_too_much_memory(work, client, jar, mode):
 
 @pytest.mark.extended
 @pytest.mark.heddle_only("Flink's own client says that the TaskExecutor shuts down")
+@pytest.mark.slow("a cluster of its own, and a container killed in each of the three modes")
 @pytest.mark.timeout(1200)
 @pytest.mark.xdist_group("space-cluster")
 def test_a_taskmanager_with_too_much_address_space(checked, jar):
@@ -145,6 +146,7 @@ def test_a_jobmanager_with_too_much_memory_that_runs_main(work, client, jar):
 
 
 @pytest.mark.extended
+@pytest.mark.slow("a cluster of its own, and a container killed in each of the three modes")
 @pytest.mark.timeout(1200)
 @pytest.mark.xdist_group("space-cluster")
 def test_a_jobmanager_with_too_much_address_space(checked, client_kind, jar):

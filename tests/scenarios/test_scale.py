@@ -28,7 +28,8 @@ def simulated(tmp_path):
 
 
 @pytest.mark.extended
-@pytest.mark.timeout(600)  # the first time a program is built
+@pytest.mark.slow("a cluster of its own, and the first time a program is built")
+@pytest.mark.timeout(600)
 @pytest.mark.heddle_only("Flink's own ApplicationMaster stops them one after another")
 def test_a_hundred_containers_start_and_all_are_stopped(simulated, client_kind, tmp_path, flink_home, jar):
     cluster, simulator = simulated
