@@ -1,7 +1,8 @@
 //! heddle-am: the ApplicationMaster that hosts the JobManager.
 //!
-//! Decisions are pure ([`ledger`], [`submission::policy`], `am::brain`, `am::end`); effects are at the edge: [`bridge`] to the JobManager's JVM,
-//! [`control`] to the taskrunners, [`launcher`] to the NodeManagers, [`rest`] to Flink, [`submission::attendance`] to the client.
+//! Decisions are pure (`controller`, [`ledger`], [`submission::policy`]); effects are components at the edge (`am`):
+//! [`bridge`] to the JobManager's JVM, [`control`] to the taskrunners, [`launcher`] to the NodeManagers, [`rest`] to
+//! Flink, [`submission::attendance`] to the client.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods))] // tests lay out directories of their own
 
@@ -11,6 +12,7 @@ pub mod bridge;
 mod canary_tests;
 pub mod cds;
 pub mod control;
+mod controller;
 pub mod environment;
 pub mod failure;
 pub mod jobmanager;

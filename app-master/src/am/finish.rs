@@ -1,4 +1,4 @@
-//! Carries out the end that [`super::end`] decides.
+//! Carries out the end that [`crate::controller::end`] decides.
 
 use std::time::Duration;
 
@@ -7,9 +7,12 @@ use tokio::time::{Instant, sleep, timeout};
 use yarn_api::records::{FinalStatus, RegisterRequest};
 use yarn_api::{AmError, AmRmClient, ApplicationClient};
 
-use super::edge::{Edge, STOP_GRACE};
-use super::end::{CleanUp, End, Farewell};
+use super::effects::JobManager;
+use super::job_manager::JobManagerJvm;
+use super::task_managers::STOP_GRACE;
 use crate::bridge::ToJvm;
+use crate::control::Control;
+use crate::controller::end::{CleanUp, End, Farewell};
 use crate::environment::Environment;
 use crate::ledger::types::Worker;
 use crate::staging;
@@ -26,15 +29,28 @@ const OVER_POLL: Duration = Duration::from_millis(15);
 /// For each answer to that question.
 const OVER_DEADLINE: Duration = Duration::from_secs(1);
 
-/// Does it all and gives the exit code. `edge` is none when the start failed half-way.
+/// What still runs when the end comes.
+pub(super) struct Running {
+    pub(super) job_manager: JobManagerJvm,
+    pub(super) control: Control,
+    /// Containers in which something of ours runs.
+    pub(super) containers: Vec<Worker>,
+    /// Whether YARN knows us.
+    pub(super) registered: bool,
+}
+
+/// Does it all and gives the exit code. `running` is none when the start failed half-way.
 pub(super) async fn finish(
     environment: &Environment,
     rm: &AmRmClient,
-    edge: Option<&Edge>,
-    workers: &[Worker],
-    registered: bool,
+    running: Option<&Running>,
     end: End,
 ) -> u8 {
+    let job_manager = running.map(|running| &running.job_manager);
+    let tell = |message| match job_manager {
+        Some(job_manager) => job_manager.tell(message),
+        None => tracing::debug!("no JobManager is there to hear of the end"),
+    };
     tracing::info!(
         attempt = environment.attempt(),
         exit_code = end.exit_code,
@@ -42,21 +58,22 @@ pub(super) async fn finish(
         "ending"
     );
     match end.farewell {
-        Farewell::Terminate => edge.iter().for_each(|edge| edge.job_manager.terminate()),
-        Farewell::Fatal => tell(edge, ToJvm::Fatal { reason: end.message.clone() }),
+        Farewell::Terminate => job_manager.iter().for_each(|job_manager| job_manager.terminate()),
+        Farewell::Fatal => tell(ToJvm::Fatal { reason: end.message.clone() }),
         Farewell::Deregistered | Farewell::None => {}
     }
-    if let (true, Some(edge)) = (end.stop_workers, edge) {
-        for worker in workers {
-            edge.control.stop(worker, STOP_GRACE, &end.message);
+    if let (true, Some(running)) = (end.stop_workers, running) {
+        for container in &running.containers {
+            running.control.stop(container, STOP_GRACE, &end.message);
         }
     }
+    let registered = running.is_some_and(|running| running.registered);
     let stored = match &end.unregister {
         Some((status, diagnostics)) => unregister(environment, rm, registered, *status, diagnostics).await,
         None => false,
     };
     if end.farewell == Farewell::Deregistered {
-        tell(edge, ToJvm::Deregistered);
+        tell(ToJvm::Deregistered);
     }
     let clean = async {
         let due = match end.clean_up {
@@ -73,14 +90,8 @@ pub(super) async fn finish(
             None => {}
         }
     };
-    tokio::join!(clean, job_manager_end(edge, end.farewell));
+    tokio::join!(clean, job_manager_end(job_manager, end.farewell));
     end.exit_code
-}
-
-fn tell(edge: Option<&Edge>, message: ToJvm) {
-    if !edge.is_some_and(|edge| edge.bridge.send(message)) {
-        tracing::debug!("no JobManager is connected to hear of the end");
-    }
 }
 
 /// Reports the final status; an attempt that never registered does so first, for its diagnostics to be seen.
@@ -167,8 +178,8 @@ async fn is_over(environment: &Environment) -> bool {
 }
 
 /// Waits for the JobManager to end, and helps it.
-async fn job_manager_end(edge: Option<&Edge>, farewell: Farewell) {
-    let Some(Edge { job_manager, .. }) = edge else { return };
+async fn job_manager_end(job_manager: Option<&JobManagerJvm>, farewell: Farewell) {
+    let Some(job_manager) = job_manager else { return };
     if farewell != Farewell::Terminate && timeout(JOB_MANAGER_WAIT, job_manager.wait()).await.is_err() {
         tracing::warn!("the JobManager does not end by itself; terminating it");
         job_manager.terminate();

@@ -6,43 +6,29 @@ use std::time::Duration;
 use flink_model::spec::{AmSpec, Prewarm};
 use rand::RngExt;
 
-use super::event::Web;
+use crate::controller::allocation::AskAhead;
+use crate::controller::event::Web;
 use crate::ledger::types::Profile;
 use crate::ports::Ports;
 
 /// Key under which the JobManager learns its REST port.
 pub(super) const REST_PORT_KEY: &str = "rest.bind-port";
-/// Ports that nothing is given by chance: the kernel takes those for outgoing connections from above (32768 as a rule).
+/// Ports that no other program is given by chance: for outgoing connections the kernel takes ports above these, from
+/// 32768 as a rule.
 const QUIET_PORTS: std::ops::Range<u16> = 15_000..30_000;
 const QUIET_TRIES: usize = 20;
 
-/// YARN gets to know us, and is asked for workers, before the JobManager is there.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct HeadStart {
-    /// Where the JobManager's REST interface is going to be.
-    pub(super) web: Web,
-    /// Workers that it will want.
-    pub(super) profile: Profile,
-    pub(super) workers: u32,
-    /// How long those that it does not want are kept once it is ready.
-    pub(super) idle: Duration,
+/// The web interface that the JobManager is going to have, and the TaskManagers that it is going to want; none where
+/// nothing calls for a head start, or no port is free.
+pub(super) fn head_start(spec: &AmSpec, host: &str) -> Option<(Web, AskAhead)> {
+    let Prewarm { workers, memory_mb, vcores, resources, idle_ms } = spec.prewarm.clone()?;
+    let port = free_port(spec.rest_ports.as_deref())?;
+    let web = Web { url: format!("http://{host}:{port}"), port: i32::from(port) };
+    let size = Profile { memory_mb, vcores, resources };
+    Some((web, AskAhead { size, count: workers, keep: Duration::from_millis(idle_ms) }))
 }
 
-impl HeadStart {
-    /// None where nothing calls for it, or no port is free.
-    pub(super) fn new(spec: &AmSpec, host: &str) -> Option<Self> {
-        let Prewarm { workers, memory_mb, vcores, resources, idle_ms } = spec.prewarm.clone()?;
-        let port = free_port(spec.rest_ports.as_deref())?;
-        Some(Self {
-            web: Web { url: format!("http://{host}:{port}"), port: i32::from(port) },
-            profile: Profile { memory_mb, vcores, resources },
-            workers,
-            idle: Duration::from_millis(idle_ms),
-        })
-    }
-}
-
-/// A port that is free now, among `configured` ones or among those that nobody is given by chance.
+/// A port that is free now, among `configured` ones or among [`QUIET_PORTS`].
 fn free_port(configured: Option<&str>) -> Option<u16> {
     let free = |port: u16| TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))).is_ok();
     match configured.and_then(|text| text.parse::<Ports>().ok()).filter(|ports| !ports.any()) {

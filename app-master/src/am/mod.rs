@@ -1,16 +1,20 @@
-//! The ApplicationMaster's life: [`brain`] decides, [`edge`] does, [`end`] says how it ends, [`run`] ties them together.
+//! The running ApplicationMaster: [`run`] ties the controller, which decides, to the components that do what it says.
+//!
+//! [`effects`] names what components there are and hands each action to its own: [`resource_manager`],
+//! [`task_managers`], [`job_manager`], [`flink_rest`] and [`listeners`]. [`log`] and [`timing`] hear what the controller
+//! observes. [`finish`] carries out the end.
 
-mod brain;
-#[cfg(test)]
-mod brain_tests;
-mod edge;
-mod end;
-mod event;
-mod failures;
+mod containers;
+mod effects;
 mod finish;
+mod flink_rest;
 mod head_start;
-mod per_job;
-mod placement;
+mod job_manager;
+mod listeners;
+mod log;
+mod resource_manager;
 mod run;
+mod task_managers;
+mod timing;
 
 pub use run::run;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use flink_model::options::MASTER_ENV;
 use flink_model::spec::ClusterMode;
 use hadoop_rpc::{ClientOptions, RetryPolicy, TimeUnit, TokenSource};
+use taskrunner::jvm::JvmProcess;
 use taskrunner::spawn::SpawnThread;
 use taskrunner::submission::ADDRESS_KEY;
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,15 +14,25 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use yarn_api::{AmRmClient, NmTokenCache, NodeManagerClients, NodeManagerOptions};
 
-use super::brain::{Brain, Pace};
-use super::edge::Edge;
-use super::end::{Situation, decide};
-use super::event::{Action, Cause, Event};
-use super::finish::finish;
-use super::head_start::{HeadStart, REST_PORT_KEY};
+use super::containers::Containers;
+use super::effects::Effects;
+use super::finish::{Running, finish};
+use super::flink_rest::RestCalls;
+use super::head_start::{REST_PORT_KEY, head_start};
+use super::job_manager::JobManagerJvm;
+use super::listeners::Channels;
+use super::log::log;
+use super::resource_manager::RmCalls;
+use super::task_managers::TaskManagerContainers;
+use super::timing;
 use crate::bridge::{Bridge, BridgeEvent, FromJvm, Secret};
 use crate::cds::service;
 use crate::control::Control;
+use crate::controller::end::{Situation, decide};
+use crate::controller::event::{Action, Cause, Event, Output};
+use crate::controller::placement::Naming;
+use crate::controller::rm_session::Pace;
+use crate::controller::{Controller, Settings};
 use crate::environment::Environment;
 use crate::jobmanager;
 use crate::launcher::{self, Launcher};
@@ -29,9 +40,13 @@ use crate::ports::Ports;
 use crate::submission::attendance::{Attendance, Losses};
 use crate::timeline::{Leg, Timeline};
 
-/// How long the ResourceManager may be away (negative: for ever), and what YARN has for it.
+/// How long the ResourceManager may be away (negative: for ever), and YARN's default for it.
 const RM_WAIT_KEY: &str = "yarn.resourcemanager.connect.max-wait.ms";
 const RM_WAIT: Duration = Duration::from_secs(15 * 60);
+/// Whether the scheduler tells nodes of one host apart by their ports.
+const PORT_IN_NAME_KEY: &str = "yarn.scheduler.include-port-in-node-name";
+
+type Events = mpsc::UnboundedSender<Event>;
 
 /// Runs the ApplicationMaster to its end; gives the exit code.
 pub async fn run(environment: Environment) -> u8 {
@@ -52,7 +67,7 @@ pub async fn run(environment: Environment) -> u8 {
     let nm_tokens = NmTokenCache::default();
     let mut options = ClientOptions::simple(environment.user.clone());
     options.tokens = TokenSource::new(environment.credentials.clone());
-    // Trying again is the brain's business: it must be able to change what it sends.
+    // Trying again is the controller's business: it must be able to change what is sent.
     let rm = match AmRmClient::new(&environment.conf, options, RetryPolicy::NONE, nm_tokens.clone()) {
         Ok(rm) => Arc::new(rm),
         Err(error) => {
@@ -60,44 +75,69 @@ pub async fn run(environment: Environment) -> u8 {
             return 1;
         }
     };
-    let (sender, events) = mpsc::unbounded_channel();
+    let (events, inbox) = mpsc::unbounded_channel();
     let situation = Situation { attempt: environment.attempt(), max_attempts: environment.max_attempts() };
-    let head_start = HeadStart::new(&environment.spec, &environment.host);
-    let rest_port = head_start.as_ref().map(|start| start.web.port);
-    match start(environment.clone(), rm.clone(), nm_tokens, rest_port, &timeline, sender).await {
-        Ok(edge) => {
-            let pace = pace(&environment);
-            let mut brain = Brain::new(pace, environment.spec.mode, head_start, timeline, Instant::now());
-            let cause = work(&mut brain, &edge, events).await;
-            let end = decide(&cause, situation);
-            finish(&environment, &rm, Some(&edge), &brain.workers(), brain.is_registered(), end).await
+    let settings = settings(&environment);
+    let rest_port = settings.early.as_ref().map(|web| web.port);
+    let start = Start { environment: &environment, rm: &rm, timeline: &timeline, events };
+    match start.all(nm_tokens, rest_port).await {
+        Ok((effects, job_manager, control)) => {
+            let mut controller = Controller::new(settings, Instant::now());
+            let cause = work(&mut controller, &effects, &timeline, inbox).await;
+            let (containers, registered) = (controller.started(), controller.is_registered());
+            let running = Running { job_manager, control, containers, registered };
+            finish(&environment, &rm, Some(&running), decide(&cause, situation)).await
         }
         Err(why) => {
             tracing::error!(why, "cannot begin");
-            let end = decide(&Cause::Internal(why), situation);
-            finish(&environment, &rm, None, &[], false, end).await
+            finish(&environment, &rm, None, decide(&Cause::Internal(why), situation)).await
         }
     }
 }
 
-/// Until something says that it is the end.
-async fn work(brain: &mut Brain, edge: &Edge, mut events: mpsc::UnboundedReceiver<Event>) -> Cause {
+/// The loop, until something says that it is the end.
+async fn work(
+    controller: &mut Controller,
+    effects: &Effects,
+    timeline: &Timeline,
+    mut inbox: mpsc::UnboundedReceiver<Event>,
+) -> Cause {
     loop {
-        let actions = tokio::select! {
-            event = events.recv() => match event {
-                Some(event) => brain.handle(event, Instant::now()),
-                // We hold a sender ourselves.
+        let event = tokio::select! {
+            event = inbox.recv() => match event {
+                Some(event) => Some(event),
+                // The components hold senders.
                 None => return Cause::Internal("its event channel is closed".to_owned()),
             },
-            () = sleep_until(brain.wake()) => brain.tick(Instant::now()),
+            () = sleep_until(controller.wake()) => None,
         };
+        let now = Instant::now();
+        let Output { actions, observations } = match event {
+            Some(event) => controller.handle(event, now),
+            None => controller.tick(now),
+        };
+        for observation in &observations {
+            log(observation);
+            timing::note(timeline, observation, now);
+        }
         for action in actions {
             match action {
                 Action::End(cause) => return cause,
-                action => edge.act(action),
+                action => effects.act(action),
             }
         }
     }
+}
+
+fn settings(environment: &Environment) -> Settings {
+    let spec = &environment.spec;
+    let (early, ask_ahead) = head_start(spec, &environment.host).unzip();
+    let naming = Naming {
+        possible: spec.fast_start,
+        with_port: environment.conf.get_bool(PORT_IN_NAME_KEY, false).unwrap_or_default(),
+        label: spec.task_manager_node_label.clone(),
+    };
+    Settings { mode: spec.mode, pace: pace(environment), early, ask_ahead, naming }
 }
 
 fn pace(environment: &Environment) -> Pace {
@@ -119,113 +159,139 @@ fn pace(environment: &Environment) -> Pace {
     }
 }
 
-/// Opens what others connect to, then starts the JobManager. The error is for people.
-async fn start(
-    environment: Arc<Environment>,
-    rm: Arc<AmRmClient>,
-    nm_tokens: NmTokenCache,
-    rest_port: Option<i32>,
-    timeline: &Timeline,
-    events: mpsc::UnboundedSender<Event>,
-) -> Result<Edge, String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
-    let tell = |events: &mpsc::UnboundedSender<Event>| {
-        let events = events.clone();
-        // At the end nobody listens any more.
-        move |event| drop(events.send(event))
-    };
-    watch_signals(environment.spec.memory_mb, tell(&events))
-        .map_err(|e| format!("cannot listen to signals: {e}"))?;
-
-    let spec = &environment.spec;
-    let ports: Ports = spec.control_port.parse().map_err(|e| format!("heddle.control.port: {e}"))?;
-    let listener = ports.bind().await.map_err(|e| format!("heddle.control.port: {e}"))?;
-    let port = listener.local_addr().map_err(|e| text(&e))?.port();
-    let secret = launcher::control_secret(&environment.credentials).unwrap_or_default().to_vec();
-    let told = tell(&events);
-    let control = Control::new(secret.clone(), move |event| told(Event::Control(event)));
-    let told = tell(&events);
-    let (losses, known_losses) = watch::channel(Losses::default());
-    let attendance = match spec.mode {
-        ClusterMode::PerJob => {
-            Attendance::new(secret, known_losses, move |input| told(Event::Submission(input)))
-        }
-        ClusterMode::Session | ClusterMode::Application => Attendance::refused(secret),
-    };
-    let (server, broken, legs) = (control.clone(), tell(&events), timeline.clone());
-    tokio::spawn(async move {
-        let why = match server.serve(listener, attendance, legs).await {
-            Ok(()) => "it ended".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        broken(Event::Internal(format!("the control server does not run any more: {why}")));
-    });
-    let address = format!("{}:{port}", environment.host);
-    tracing::info!(address, "control server");
-
-    let user = std::env::var("HADOOP_USER_NAME").ok();
-    let launcher = Launcher::new(spec, &environment.dir, &address, user, &environment.credentials);
-    let launcher = Arc::new(launcher.map_err(|e| text(&e))?);
-    let archives = service::is_possible(&environment);
-    if archives && spec.task_manager_archive.is_some() {
-        launcher.record_classes();
-    }
-    let nodes = NodeManagerClients::new(NodeManagerOptions::new(environment.user.clone()), nm_tokens);
-
-    let secret = Secret::random();
-    let (told, (ready, is_ready)) = (tell(&events), watch::channel(false));
-    let listen = move |event: BridgeEvent| {
-        if matches!(&event, BridgeEvent::Line(FromJvm::Ready { .. })) {
-            ready.send_replace(true);
-        }
-        told(Event::Bridge(event));
-    };
-    let bridge = Bridge::start(secret.clone(), listen).await;
-    let bridge = bridge.map_err(|e| format!("cannot listen on 127.0.0.1 for the JobManager: {e}"))?;
-    let thread = SpawnThread::start().map_err(|e| format!("cannot start a thread: {e}"))?;
-    timeline.end(Leg::Master, "", Instant::now());
-    timeline.begin(Leg::JobManagerJvm, "", Instant::now());
-    // What the JobManager learns from us, of what else Flink's configuration would say.
-    let mut known = vec![(ADDRESS_KEY, address.clone())];
-    known.extend(rest_port.map(|port| (REST_PORT_KEY, port.to_string())));
-    let job_manager =
-        jobmanager::start(&environment, &known, archives, bridge.port(), &secret, &thread).await;
-    let job_manager = job_manager.map_err(|error| {
-        let parts = [Some(error.to_string()), std::error::Error::source(&error).map(ToString::to_string)];
-        let cause = parts.into_iter().flatten().collect::<Vec<_>>().join(": ");
-        let hint = error.hint(MASTER_ENV).map(|hint| format!("; {hint}")).unwrap_or_default();
-        format!("the JobManager cannot be started on {}: {cause}{hint}", environment.host)
-    })?;
-    let (archive, replies) = mpsc::unbounded_channel();
-    if archives {
-        let told = tell(&events);
-        let ask = Box::new(move |request| told(Event::Archive(request)));
-        let containers = service::ContainerSource { ask, replies, nodes: nodes.clone() };
-        service::start(&environment, &thread, &control, &job_manager, is_ready.clone(), containers);
-    }
-    tracing::info!(pid = job_manager.pid(), main_class = spec.job_manager.main_class, "JobManager started");
-    let (jvm, ended) = (job_manager.clone(), tell(&events));
-    tokio::spawn(async move {
-        let report = jvm.wait().await;
-        ended(Event::JobManagerEnded(jobmanager::describe_end(&report)));
-    });
-    Ok(Edge::new(
-        environment,
-        rm,
-        nodes,
-        bridge,
-        control,
-        launcher,
-        job_manager,
-        archive,
-        losses,
-        is_ready,
-        events,
-    ))
+/// Tells an event of some kind to the loop.
+fn teller<T>(events: &Events, event: fn(T) -> Event) -> impl Fn(T) + Send + Sync + use<T> {
+    let events = events.clone();
+    // At the end nobody listens any more.
+    move |what| drop(events.send(event(what)))
 }
 
-/// SIGTERM is YARN's; SIGINT is for whoever runs it by hand.
-fn watch_signals(memory_mb: u64, tell: impl Fn(Event) + Send + 'static) -> std::io::Result<()> {
+/// Opens what others connect to, then starts the JobManager.
+struct Start<'a> {
+    environment: &'a Arc<Environment>,
+    rm: &'a Arc<AmRmClient>,
+    timeline: &'a Timeline,
+    events: Events,
+}
+
+impl Start<'_> {
+    /// The components, the JobManager and the control server. The error is for people.
+    async fn all(
+        self,
+        nm_tokens: NmTokenCache,
+        rest_port: Option<i32>,
+    ) -> Result<(Effects, JobManagerJvm, Control), String> {
+        let environment = self.environment;
+        watch_signals(environment.spec.memory_mb, teller(&self.events, |()| Event::Terminated))
+            .map_err(|error| format!("cannot listen to signals: {error}"))?;
+        let (losses, known_losses) = watch::channel(Losses::default());
+        let (control, address) = self.control_server(known_losses).await?;
+        let user = std::env::var("HADOOP_USER_NAME").ok();
+        let launcher =
+            Launcher::new(&environment.spec, &environment.dir, &address, user, &environment.credentials);
+        let launcher = Arc::new(launcher.map_err(|error| error.to_string())?);
+        let archives = service::is_possible(environment);
+        if archives && environment.spec.task_manager_archive.is_some() {
+            launcher.record_classes();
+        }
+        let nodes = NodeManagerClients::new(NodeManagerOptions::new(environment.user.clone()), nm_tokens);
+
+        let thread = SpawnThread::start().map_err(|error| format!("cannot start a thread: {error}"))?;
+        // What only we can tell the JobManager of its configuration.
+        let mut known = vec![(ADDRESS_KEY, address)];
+        known.extend(rest_port.map(|port| (REST_PORT_KEY, port.to_string())));
+        let (bridge, process, ready) = self.job_manager(&known, archives, &thread).await?;
+        let (archive, replies) = mpsc::unbounded_channel();
+        if archives {
+            let ask = Box::new(teller(&self.events, Event::Archive));
+            let source = service::ContainerSource { ask, replies, nodes: nodes.clone() };
+            service::start(environment, &thread, &control, &process, ready, source);
+        }
+        let (jvm, ended) = (process.clone(), teller(&self.events, Event::JobManagerEnded));
+        tokio::spawn(async move { ended(jobmanager::describe_end(&*jvm.wait().await)) });
+
+        let (job_manager, containers) = (JobManagerJvm::new(bridge, process), Containers::default());
+        let rm = RmCalls::start(environment, self.rm.clone(), containers.clone(), self.events.clone());
+        let effects = Effects {
+            resource_manager: Box::new(rm),
+            task_managers: Box::new(TaskManagerContainers {
+                control: control.clone(),
+                nodes,
+                launcher,
+                containers: containers.clone(),
+                events: self.events.clone(),
+            }),
+            job_manager: Box::new(job_manager.clone()),
+            rest: Box::new(RestCalls::new(self.events)),
+            listeners: Box::new(Channels { containers, archive, losses }),
+        };
+        Ok((effects, job_manager, control))
+    }
+
+    /// The control server, and the `host:port` at which it listens.
+    async fn control_server(&self, losses: watch::Receiver<Losses>) -> Result<(Control, String), String> {
+        let spec = &self.environment.spec;
+        let ports: Ports =
+            spec.control_port.parse().map_err(|error| format!("heddle.control.port: {error}"))?;
+        let listener = ports.bind().await.map_err(|error| format!("heddle.control.port: {error}"))?;
+        let port = listener.local_addr().map_err(|error| error.to_string())?.port();
+        let secret = launcher::control_secret(&self.environment.credentials).unwrap_or_default().to_vec();
+        let control = Control::new(secret.clone(), teller(&self.events, Event::Control));
+        let attendance = match spec.mode {
+            ClusterMode::PerJob => Attendance::new(secret, losses, teller(&self.events, Event::Submission)),
+            ClusterMode::Session | ClusterMode::Application => Attendance::refused(secret),
+        };
+        let (server, broken) = (control.clone(), teller(&self.events, Event::Internal));
+        let timeline = self.timeline.clone();
+        tokio::spawn(async move {
+            let why = match server.serve(listener, attendance, timeline).await {
+                Ok(()) => "it ended".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            broken(format!("the control server does not run any more: {why}"));
+        });
+        let address = format!("{}:{port}", self.environment.host);
+        tracing::info!(address, "control server");
+        Ok((control, address))
+    }
+
+    /// The bridge, the JobManager's JVM, and whether it has said that it is ready.
+    async fn job_manager(
+        &self,
+        known: &[(&str, String)],
+        record: bool,
+        thread: &SpawnThread,
+    ) -> Result<(Bridge, JvmProcess, watch::Receiver<bool>), String> {
+        let environment = self.environment;
+        let secret = Secret::random();
+        let (ready, is_ready) = watch::channel(false);
+        let tell = teller(&self.events, Event::Bridge);
+        let listen = move |event: BridgeEvent| {
+            if matches!(&event, BridgeEvent::Line(FromJvm::Ready { .. })) {
+                ready.send_replace(true);
+            }
+            tell(event);
+        };
+        let bridge = Bridge::start(secret.clone(), listen).await;
+        let bridge =
+            bridge.map_err(|error| format!("cannot listen on 127.0.0.1 for the JobManager: {error}"))?;
+        self.timeline.end(Leg::Master, "", Instant::now());
+        self.timeline.begin(Leg::JobManagerJvm, "", Instant::now());
+        let started = jobmanager::start(environment, known, record, bridge.port(), &secret, thread).await;
+        let process = started.map_err(|error| {
+            let parts = [Some(error.to_string()), std::error::Error::source(&error).map(ToString::to_string)];
+            let cause = parts.into_iter().flatten().collect::<Vec<_>>().join(": ");
+            let hint = error.hint(MASTER_ENV).map(|hint| format!("; {hint}")).unwrap_or_default();
+            format!("the JobManager cannot be started on {}: {cause}{hint}", environment.host)
+        })?;
+        let main_class = &environment.spec.job_manager.main_class;
+        tracing::info!(pid = process.pid(), main_class, "JobManager started");
+        Ok((bridge, process, is_ready))
+    }
+}
+
+/// SIGTERM is YARN's; SIGINT is for whoever runs the ApplicationMaster by hand.
+fn watch_signals(memory_mb: u64, terminated: impl Fn(()) + Send + 'static) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
@@ -234,7 +300,7 @@ fn watch_signals(memory_mb: u64, tell: impl Fn(Event) + Send + 'static) -> std::
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            tell(Event::Terminated);
+            terminated(());
             // SIGKILL follows soon. If it is for memory YARN says so, to the client; this is for our log.
             let memory = taskrunner::memory::of_container();
             tracing::info!(

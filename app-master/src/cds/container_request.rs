@@ -13,10 +13,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use yarn_api::records::Container;
 
-use crate::ledger::types::{Ask, Completed, Grant, Outgoing, Profile, Worker};
+use crate::ledger::types::{Ask, Completed, Grant, Outgoing, Profile, Purpose, Worker};
 
-/// Priority of the ask: after those of all workers, whose numbers are small.
-pub(crate) const PRIORITY: i32 = 1_000_000;
 /// How long YARN is given to find a place.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a worker waits at most for the room that the container may have.
@@ -99,15 +97,14 @@ impl ContainerRequest {
         }
     }
 
-    /// Whether a container is an request's, by the priority of its ask.
+    /// Whether a container is one in which to make an archive.
     pub(crate) fn is_for(grant: &Grant) -> bool {
-        grant.allocation_request.filter(|id| *id > 0).unwrap_or(i64::from(grant.priority))
-            == i64::from(PRIORITY)
+        grant.purpose == Purpose::ClassDataArchive
     }
 
-    /// Whether these asks are an request's; one is never sent together with others.
+    /// Whether these asks are for such a container; they are never sent together with others.
     pub(crate) fn is_ask(asks: &[Ask]) -> bool {
-        asks.iter().any(|ask| ask.priority == PRIORITY)
+        asks.iter().any(|ask| ask.purpose == Purpose::ClassDataArchive)
     }
 
     /// A container of this memory is wanted. What was wanted before is over.
@@ -201,13 +198,18 @@ impl ContainerRequest {
         outgoing.releases.extend(untold.map(|(worker, _)| worker.clone()));
         let count = u32::from(matches!(self.state, State::Asked(_)));
         if outgoing.asks.is_empty() && self.told != Some(count) {
-            outgoing.asks.push(Ask { priority: PRIORITY, profile: self.size.clone(), count });
+            outgoing.asks.push(Ask {
+                purpose: Purpose::ClassDataArchive,
+                priority: Purpose::ARCHIVE_PRIORITY,
+                profile: self.size.clone(),
+                count,
+            });
         }
     }
 
     /// The ResourceManager has answered a heartbeat that carried `sent`. `certain`: no earlier try of it was lost.
     pub(crate) fn answered(&mut self, sent: &Outgoing, certain: bool) {
-        match sent.asks.iter().find(|ask| ask.priority == PRIORITY) {
+        match sent.asks.iter().find(|ask| ask.purpose == Purpose::ClassDataArchive) {
             Some(ask) => self.told = certain.then_some(ask.count),
             None if !certain && self.size.memory_mb > 0 => self.told = None,
             None => {}
@@ -217,7 +219,7 @@ impl ContainerRequest {
         }
     }
 
-    /// A container of an request's.
+    /// A container of such a.
     pub(crate) fn granted(&mut self, worker: Worker, now: Instant) {
         // It may have crossed an ask that was said again.
         self.told = None;
@@ -320,7 +322,7 @@ mod tests {
         assert_eq!(request.tick(STARTING, Some(&largest()), now), []);
         assert_eq!(beat(&mut request), None);
         assert_eq!(request.tick(WAITING, Some(&largest()), now), []);
-        let worker = Ask { priority: 1, profile: largest(), count: 1 };
+        let worker = Ask { purpose: Purpose::TaskManager, priority: 1, profile: largest(), count: 1 };
         let mut with_workers = Outgoing { asks: vec![worker], releases: vec![] };
         request.add_to(&mut with_workers);
         assert!(!ContainerRequest::is_ask(&with_workers.asks), "it goes alone");
@@ -418,19 +420,12 @@ mod tests {
     }
 
     #[test]
-    fn containers_are_known_by_their_priority() {
-        let place = crate::ledger::types::Place { host: "n".into(), port: 1 };
-        let grant = |priority, allocation_request| Grant {
-            worker: Worker::new("c"),
-            place: place.clone(),
-            priority,
-            allocation_request,
-        };
-        assert!(ContainerRequest::is_for(&grant(PRIORITY, Some(i64::from(PRIORITY)))));
-        assert!(
-            ContainerRequest::is_for(&grant(PRIORITY, Some(-1)))
-                && ContainerRequest::is_for(&grant(PRIORITY, None))
-        );
-        assert!(!ContainerRequest::is_for(&grant(1, Some(1))));
+    fn containers_are_known_by_the_purpose_of_their_ask() {
+        let number = Purpose::ARCHIVE_PRIORITY;
+        for allocation_request in [Some(i64::from(number)), Some(-1), None] {
+            assert_eq!(Purpose::of(number, allocation_request), Purpose::ClassDataArchive);
+        }
+        assert_eq!(Purpose::of(1, Some(1)), Purpose::TaskManager);
+        assert_eq!(Purpose::of(1, None), Purpose::TaskManager);
     }
 }

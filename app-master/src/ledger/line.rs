@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::types::{Ask, Profile};
+use super::types::{Ask, Profile, Purpose};
 
 /// What the ResourceManager is known to believe about a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +76,7 @@ impl Line {
     /// container.
     pub(super) fn ask(&self) -> Option<Ask> {
         (self.told != Told::Exactly(self.needed())).then(|| Ask {
+            purpose: Purpose::TaskManager,
             priority: self.priority,
             profile: self.profile.clone(),
             count: self.needed(),

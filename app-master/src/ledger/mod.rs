@@ -62,6 +62,8 @@ struct Entry {
     line: usize,
     /// Its taskrunner was started before Flink wanted it; how far that is.
     warm: Option<Warmth>,
+    /// Its NodeManager was told to start it.
+    started: bool,
     /// It ends, perhaps by YARN's doing: YARN's reason is waited for.
     awaits: bool,
 }
@@ -74,7 +76,7 @@ enum Warmth {
 
 impl Entry {
     fn new(place: Place, state: State) -> Self {
-        Self { place, state, report: None, line: 0, warm: None, awaits: false }
+        Self { place, state, report: None, line: 0, warm: None, started: false, awaits: false }
     }
 }
 
@@ -224,7 +226,8 @@ impl Ledger {
     fn recovered(&mut self, workers: Vec<(Worker, Place)>) {
         for (worker, place) in workers {
             if !self.gone.contains_key(&worker) {
-                self.workers.entry(worker).or_insert(Entry::new(place, State::Running));
+                let entry = Entry { started: true, ..Entry::new(place, State::Running) };
+                self.workers.entry(worker).or_insert(entry);
             }
         }
     }
@@ -289,7 +292,8 @@ impl Ledger {
         if let Some(request) = self.requests.remove(&id) {
             let connected = entry.warm == Some(Warmth::Connected);
             entry.state = if connected { State::Running } else { State::Starting };
-            out.push(Effect::Launch { worker, order: request.order });
+            let started = std::mem::replace(&mut entry.started, true);
+            out.push(Effect::Launch { worker, order: request.order, started });
         }
     }
 
@@ -302,7 +306,8 @@ impl Ledger {
             State::Spare | State::Starting | State::Running => {}
         }
         entry.state = State::Releasing { told: false, tries: 0 };
-        out.push(Effect::Stop { worker: worker.clone(), reason: why.to_owned() });
+        let started = entry.started;
+        out.push(Effect::Stop { worker: worker.clone(), reason: why.to_owned(), started });
     }
 
     fn give_back_all(&mut self, which: impl Fn(&State) -> bool, why: &str, out: &mut Vec<Effect>) {
@@ -341,7 +346,7 @@ impl Ledger {
     }
 
     fn granted(&mut self, grant: Grant, grants: &mut [u32], out: &mut Vec<Effect>) {
-        let Grant { worker, place, priority, allocation_request } = grant;
+        let Grant { worker, place, priority, allocation_request, .. } = grant;
         if self.gone.contains_key(&worker) || self.workers.contains_key(&worker) {
             return; // said twice
         }
@@ -361,12 +366,13 @@ impl Ledger {
             }
             None if ahead => {
                 entry.warm = Some(Warmth::Starting);
-                Effect::Warm(worker.clone())
+                entry.started = true;
+                Effect::Warm { worker: worker.clone(), place }
             }
             None => {
                 entry.state = State::Releasing { told: false, tries: 0 };
                 let reason = "surplus: no request waits for it".to_owned();
-                Effect::Stop { worker: worker.clone(), reason }
+                Effect::Stop { worker: worker.clone(), reason, started: false }
             }
         });
         self.workers.insert(worker, entry);
@@ -490,7 +496,8 @@ impl Ledger {
                 State::Granted(_) | State::Releasing { .. } => {}
             }
         }
-        out.push(Effect::Stop { worker, reason: "it is not wanted".to_owned() });
+        let started = self.workers.get(&worker).is_some_and(|entry| entry.started);
+        out.push(Effect::Stop { worker, reason: "it is not wanted".to_owned(), started });
     }
 
     fn signalled(&mut self, worker: Worker, out: &mut Vec<Effect>) {

@@ -90,10 +90,10 @@ impl Simulation {
                 }
                 // Its taskrunner is there, or on its way.
                 Effect::Launch { worker, .. } if self.warmed.contains(&worker) => {}
-                Effect::Warm(worker) if self.ended.contains(&worker) => {
+                Effect::Warm { worker, .. } if self.ended.contains(&worker) => {
                     self.to_ledger.push_back(Input::StartFailed(worker, "no such container".into()));
                 }
-                Effect::Warm(worker) => {
+                Effect::Warm { worker, .. } => {
                     self.live.insert(worker.clone());
                     self.warmed.insert(worker.clone());
                     self.started.insert(worker.clone());
@@ -148,7 +148,13 @@ impl Simulation {
     fn give(&mut self, priority: i32) {
         let worker = Worker::new(format!("container_1_0001_01_{:06}", self.history.len()));
         let place = Place { host: "node".into(), port: 1 };
-        let grant = Grant { worker: worker.clone(), place, priority, allocation_request: None };
+        let grant = Grant {
+            purpose: Purpose::TaskManager,
+            worker: worker.clone(),
+            place,
+            priority,
+            allocation_request: None,
+        };
         self.history.push(grant.clone());
         self.grants.push(grant);
         self.live.insert(worker);

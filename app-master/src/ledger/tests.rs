@@ -26,6 +26,7 @@ fn request(ledger: &mut Ledger, id: u64, memory_mb: u64) -> Vec<Effect> {
 fn beat(ledger: &mut Ledger, granted: &[(&str, i32)], completed: &[(&str, i32)]) -> Vec<Effect> {
     let sent = ledger.outgoing();
     let grant = |(id, priority): &(&str, i32)| Grant {
+        purpose: Purpose::TaskManager,
         worker: Worker::new(id),
         place: place(),
         priority: *priority,
@@ -264,7 +265,10 @@ fn with_spare() -> Ledger {
     assert_eq!(ledger.step(Input::Prewarm { profile: size(1024), count: 1 }), vec![]);
     assert_eq!(ledger.outgoing().asks.iter().map(|ask| ask.count).collect::<Vec<_>>(), [1]);
     beat(&mut ledger, &[], &[]);
-    assert_eq!(beat(&mut ledger, &[("c1", 1)], &[]), [Effect::Warm(Worker::new("c1"))]);
+    assert_eq!(
+        beat(&mut ledger, &[("c1", 1)], &[]),
+        [Effect::Warm { worker: Worker::new("c1"), place: place() }]
+    );
     assert_eq!(ledger.step(Input::Connected(Worker::new("c1"))), vec![]);
     assert!(ledger.live().is_empty(), "Flink does not know of it");
     assert_eq!(ledger.started(), [Worker::new("c1")]);
@@ -310,7 +314,7 @@ fn a_request_takes_the_place_of_one_that_was_asked_for_ahead() {
     request(&mut ledger, 1, 1024);
     assert_eq!(ledger.outgoing(), Outgoing::default(), "still two in all");
     let effects = beat(&mut ledger, &[("c1", 1), ("c2", 1)], &[]);
-    assert!(matches!(effects[..], [Effect::Allocated { id: 1, .. }, Effect::Warm(_)]), "{effects:?}");
+    assert!(matches!(effects[..], [Effect::Allocated { id: 1, .. }, Effect::Warm { .. }]), "{effects:?}");
 }
 
 #[test]

@@ -70,9 +70,35 @@ pub struct Order {
     pub args: Vec<String>,
 }
 
+/// What a container is for. Flink knows of TaskManagers alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A TaskManager runs in it.
+    TaskManager,
+    /// A class data archive is made in it.
+    ClassDataArchive,
+}
+
+impl Purpose {
+    /// YARN priority, and allocation request id, of asks for a container in which to make an archive: after those for
+    /// TaskManagers, whose numbers are small. A container that was granted is known by it.
+    pub const ARCHIVE_PRIORITY: i32 = 1_000_000;
+
+    /// The purpose of a container that was granted for an ask of this priority and allocation request id, where the
+    /// ResourceManager returns that.
+    pub fn of(priority: i32, allocation_request: Option<i64>) -> Self {
+        match allocation_request.filter(|id| *id > 0).unwrap_or(i64::from(priority)) {
+            number if number == i64::from(Self::ARCHIVE_PRIORITY) => Self::ClassDataArchive,
+            _ => Self::TaskManager,
+        }
+    }
+}
+
 /// One line of the request table: how many containers of a size the ResourceManager shall still give.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
+    /// What the containers are for.
+    pub purpose: Purpose,
     /// YARN priority, 1 and up; also sent as allocation request id.
     pub priority: i32,
     /// Size of each.
@@ -93,6 +119,8 @@ pub struct Outgoing {
 /// A container that the ResourceManager gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
+    /// What it is for.
+    pub purpose: Purpose,
     /// The container.
     pub worker: Worker,
     /// Its node.
@@ -229,13 +257,20 @@ pub enum Effect {
         fault: Fault,
     },
     /// Start the container's taskrunner, which waits for the order that [`Effect::Launch`] may bring.
-    Warm(Worker),
-    /// Start the container's taskrunner, if it is not there already, and give it its order.
+    Warm {
+        /// The container.
+        worker: Worker,
+        /// Its node.
+        place: Place,
+    },
+    /// Give the container's taskrunner its order.
     Launch {
         /// The container.
         worker: Worker,
         /// How to start its JVM.
         order: Order,
+        /// Its taskrunner was started before; if not, start it.
+        started: bool,
     },
     /// Stop what runs in the container; giving it back to the ResourceManager goes with the next heartbeat.
     Stop {
@@ -243,6 +278,8 @@ pub enum Effect {
         worker: Worker,
         /// Why, for the log.
         reason: String,
+        /// Something was started in it.
+        started: bool,
     },
     /// Give [`Input::ReportWaitOver`] after [`super::REPORT_WAIT`].
     AwaitCompletion(Worker),

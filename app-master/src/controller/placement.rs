@@ -1,33 +1,45 @@
 //! Which nodes an ask names.
 //!
-//! The CapacityScheduler gives an application one container *off-switch* (asked for anywhere) at each heartbeat of a node, which is one
-//! a second and node; for asks that name the node there is no such bound. So where more containers are wanted than there are
-//! nodes, each node is asked for its even share, and any other will do as well. Nothing is named where it would not help: a
-//! scheduler waits for a named node before it takes another one, so all that is asked for must have room on the named ones.
-//! One that does not wait (`yarn.scheduler.capacity.node-locality-delay` of -1) takes the first node of the rack for all of it, so
-//! once a node has given more than its share none is named any more.
+//! The CapacityScheduler gives an application one container *off-switch* (asked for anywhere) at each heartbeat of a node,
+//! which is one a second and node; for asks that name the node there is no such bound. So where more containers are wanted
+//! than there are nodes, each node is asked for its even share, and any other will do as well. Nothing is named where it
+//! would not help: a scheduler waits for a named node before it takes another one, so all that is asked for must fit on
+//! the named ones. One that does not wait (`yarn.scheduler.capacity.node-locality-delay` of -1) takes the first node of
+//! the rack for all of it, so once a node has given more than its share none is named any more.
 
 use std::collections::{BTreeMap, HashMap};
 
 use yarn_api::records::{NodeReport, Priority, Resource, ResourceRequest};
 
-use crate::ledger::types::{Ask, Profile};
+use crate::ledger::types::{Ask, Grant, Profile};
 
 /// From this many nodes on, one container at each of their heartbeats is quick enough.
 const MOST_NODES: usize = 1000;
 
+/// Whether and how nodes are named.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Naming {
+    /// Whether the cluster's nodes can be asked for.
+    pub(crate) possible: bool,
+    /// Whether the scheduler tells nodes of one host apart by their ports
+    /// (`yarn.scheduler.include-port-in-node-name`).
+    pub(crate) with_port: bool,
+    /// Label of the nodes on which TaskManagers are to run; then none is named.
+    pub(crate) label: Option<String>,
+}
+
 /// A node that takes containers of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Node {
+struct Node {
     /// As the scheduler calls it.
-    pub(super) name: String,
-    pub(super) rack: String,
-    pub(super) free: Profile,
+    name: String,
+    rack: String,
+    free: Profile,
 }
 
 impl Node {
     /// None for one that only serves askers for its label. `with_port`: the scheduler tells nodes of one host apart.
-    pub(super) fn new(report: &NodeReport, with_port: bool) -> Option<Self> {
+    fn new(report: &NodeReport, with_port: bool) -> Option<Self> {
         let (all, used) = (&report.capability, &report.used);
         let others = all.others.iter().map(|(name, amount)| {
             (name.clone(), amount.saturating_sub(used.others.get(name).copied().unwrap_or_default()))
@@ -57,37 +69,47 @@ impl Node {
 
 /// What the ResourceManager was last asked for by name.
 #[derive(Debug, Default)]
-pub(super) struct Named {
+pub(super) struct Placement {
+    naming: Naming,
     /// Counts by the names of nodes and racks, by priority.
     counts: HashMap<i32, BTreeMap<String, u32>>,
     /// A node has given more than its share.
     heaped: bool,
 }
 
-impl Named {
-    /// Whether nodes could be named for these asks, were they known.
-    pub(super) fn may_help(&self, asks: &[Ask], label: Option<&str>) -> bool {
-        !self.heaped && label.is_none() && asks.iter().any(|ask| ask.count > 1)
+impl Placement {
+    pub(super) fn new(naming: Naming) -> Self {
+        Self { naming, ..Self::default() }
     }
 
-    /// The ask as lines of the request table.
-    pub(super) fn requests(
-        &mut self,
-        ask: &Ask,
-        label: Option<&str>,
-        nodes: &[Node],
-    ) -> Vec<ResourceRequest> {
+    /// Whether nodes could be named for these asks, if they were known.
+    pub(super) fn needs_nodes(&self, asks: &[Ask]) -> bool {
+        self.names_any() && asks.iter().any(|ask| ask.count > 1)
+    }
+
+    fn names_any(&self) -> bool {
+        self.naming.possible && self.naming.label.is_none() && !self.heaped
+    }
+
+    /// The asks as lines of YARN's request table.
+    pub(super) fn requests(&mut self, asks: &[Ask], reports: &[NodeReport]) -> Vec<ResourceRequest> {
+        let nodes: Vec<Node> =
+            reports.iter().filter_map(|node| Node::new(node, self.naming.with_port)).collect();
+        asks.iter().flat_map(|ask| self.lines(ask, &nodes)).collect()
+    }
+
+    fn lines(&mut self, ask: &Ask, nodes: &[Node]) -> Vec<ResourceRequest> {
+        let label = &self.naming.label;
         let line = |name: Option<&str>, count| {
             let anywhere = ResourceRequest::anywhere(Priority(ask.priority), resource(&ask.profile), count);
             ResourceRequest {
-                node_label: label.map(str::to_owned),
+                node_label: label.clone(),
                 allocation_request_id: i64::from(ask.priority),
                 resource_name: name.map_or(anywhere.resource_name, str::to_owned),
                 ..anywhere
             }
         };
-        let nodes = if label.is_none() && !self.heaped { nodes } else { &[] };
-        let counts = shares(ask, nodes);
+        let counts = shares(ask, if self.names_any() { nodes } else { &[] });
         let before = self.counts.remove(&ask.priority).unwrap_or_default();
         let stale = before.keys().filter(|name| !counts.contains_key(*name));
         let mut lines: Vec<_> = stale.map(|name| line(Some(name), 0)).collect();
@@ -97,17 +119,16 @@ impl Named {
         lines
     }
 
-    /// A container of this priority came from this node. True once, when that shows that naming nodes heaps containers on some.
-    pub(super) fn granted(&mut self, priority: i32, node: &str) -> bool {
-        let Some(counts) = self.counts.get_mut(&priority).filter(|counts| !counts.is_empty()) else {
-            return false;
-        };
-        let in_share = counts.get_mut(node).is_some_and(|left| {
+    /// A container was granted. Gives its node, once, when that shows that naming nodes heaps containers on some.
+    pub(super) fn granted(&mut self, grant: &Grant) -> Option<String> {
+        let node = if self.naming.with_port { grant.place.to_string() } else { grant.place.host.clone() };
+        let counts = self.counts.get_mut(&grant.priority).filter(|counts| !counts.is_empty())?;
+        let in_share = counts.get_mut(&node).is_some_and(|left| {
             let any = *left > 0;
             *left = left.saturating_sub(1);
             any
         });
-        !in_share && !std::mem::replace(&mut self.heaped, true)
+        (!in_share && !std::mem::replace(&mut self.heaped, true)).then_some(node)
     }
 }
 
@@ -133,13 +154,14 @@ fn shares(ask: &Ask, nodes: &[Node]) -> BTreeMap<String, u32> {
     if left > 0 { BTreeMap::new() } else { counts }
 }
 
-pub(super) fn resource(profile: &Profile) -> Resource {
+fn resource(profile: &Profile) -> Resource {
     Resource { memory_mb: profile.memory_mb, vcores: profile.vcores, others: profile.resources.clone() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::types::{Place, Purpose, Worker};
 
     fn nodes(free: &[u64]) -> Vec<Node> {
         let node = |(n, memory_mb): (usize, &u64)| Node {
@@ -150,12 +172,31 @@ mod tests {
         free.iter().enumerate().map(node).collect()
     }
 
-    fn ask(count: u32) -> Ask {
-        Ask { priority: 3, profile: Profile { memory_mb: 1024, vcores: 1, ..Profile::default() }, count }
+    fn placement() -> Placement {
+        Placement::new(Naming { possible: true, ..Naming::default() })
     }
 
-    fn lines(named: &mut Named, count: u32, nodes: &[Node]) -> Vec<(String, u32)> {
-        let lines = named.requests(&ask(count), None, nodes);
+    fn grant(priority: i32, host: &str) -> Grant {
+        Grant {
+            worker: Worker::new("c1"),
+            place: Place { host: host.into(), port: 1 },
+            priority,
+            allocation_request: None,
+            purpose: Purpose::TaskManager,
+        }
+    }
+
+    fn ask(count: u32) -> Ask {
+        Ask {
+            purpose: Purpose::TaskManager,
+            priority: 3,
+            profile: Profile { memory_mb: 1024, vcores: 1, ..Profile::default() },
+            count,
+        }
+    }
+
+    fn lines(placement: &mut Placement, count: u32, nodes: &[Node]) -> Vec<(String, u32)> {
+        let lines = placement.lines(&ask(count), nodes);
         assert!(lines.iter().all(|line| line.relax_locality && line.allocation_request_id == 3));
         lines.into_iter().map(|line| (line.resource_name, line.num_containers)).collect()
     }
@@ -166,45 +207,48 @@ mod tests {
 
     #[test]
     fn more_containers_than_nodes_are_shared_evenly_and_what_is_full_takes_less() {
-        let mut named = Named::default();
-        let found = lines(&mut named, 7, &nodes(&[9000, 1500, 9000]));
+        let mut placement = placement();
+        let found = lines(&mut placement, 7, &nodes(&[9000, 1500, 9000]));
         assert_eq!(found, expected(&[("/r", 7), ("n0", 3), ("n1", 1), ("n2", 3), ("*", 7)]));
         // Fewer later: no more than the nodes, so none is named, and what was said is taken back.
-        let found = lines(&mut named, 2, &nodes(&[9000, 1500, 9000]));
+        let found = lines(&mut placement, 2, &nodes(&[9000, 1500, 9000]));
         assert_eq!(found, expected(&[("/r", 0), ("n0", 0), ("n1", 0), ("n2", 0), ("*", 2)]));
-        assert_eq!(lines(&mut named, 1, &nodes(&[9000, 9000])), expected(&[("*", 1)]));
+        assert_eq!(lines(&mut placement, 1, &nodes(&[9000, 9000])), expected(&[("*", 1)]));
     }
 
     #[test]
     fn nothing_is_named_where_it_would_not_help() {
-        let mut named = Named::default();
-        assert_eq!(lines(&mut named, 3, &nodes(&[9000, 9000, 9000])), expected(&[("*", 3)]));
-        assert_eq!(lines(&mut named, 9, &nodes(&[2048, 2048])), expected(&[("*", 9)]), "no room for all");
-        assert_eq!(lines(&mut named, 9, &[]), expected(&[("*", 9)]));
-        let labelled = named.requests(&ask(9), Some("gpu"), &nodes(&[99_000]));
+        let mut placement = placement();
+        assert_eq!(lines(&mut placement, 3, &nodes(&[9000, 9000, 9000])), expected(&[("*", 3)]));
+        assert_eq!(lines(&mut placement, 9, &nodes(&[2048, 2048])), expected(&[("*", 9)]), "no room for all");
+        assert_eq!(lines(&mut placement, 9, &[]), expected(&[("*", 9)]));
+        let mut gpu = Placement::new(Naming { label: Some("gpu".into()), possible: true, with_port: false });
+        let labelled = gpu.lines(&ask(9), &nodes(&[99_000]));
         assert_eq!((labelled.len(), labelled[0].node_label.as_deref()), (1, Some("gpu")));
-        assert!(!named.may_help(&[ask(9)], Some("gpu")) && !named.may_help(&[ask(1)], None));
+        assert!(!gpu.needs_nodes(&[ask(9)]) && !placement.needs_nodes(&[ask(1)]));
+        assert!(placement.needs_nodes(&[ask(2)]) && !Placement::default().needs_nodes(&[ask(2)]));
     }
 
     #[test]
     fn a_node_that_gives_more_than_its_share_is_the_last_one_named() {
-        let mut named = Named::default();
+        let mut placement = placement();
         let nodes = nodes(&[9000, 9000]);
-        lines(&mut named, 5, &nodes);
-        let shares = ["n0", "n1", "n0", "n1", "n0"].map(|node| named.granted(3, node));
-        assert_eq!(shares.iter().filter(|heaped| **heaped).count(), 0, "three and two");
-        assert!(named.granted(3, "n0") && !named.granted(3, "n0"), "told once");
-        assert!(!named.may_help(&[ask(5)], None));
-        assert_eq!(lines(&mut named, 5, &nodes).last(), expected(&[("*", 5)]).last());
-        assert_eq!(lines(&mut named, 5, &nodes), expected(&[("*", 5)]));
-        assert!(!named.granted(7, "n0"), "nothing was named for this one");
+        lines(&mut placement, 5, &nodes);
+        let shares = ["n0", "n1", "n0", "n1", "n0"].map(|node| placement.granted(&grant(3, node)));
+        assert_eq!(shares, [const { None::<String> }; 5], "three and two");
+        assert_eq!(placement.granted(&grant(3, "n0")).as_deref(), Some("n0"));
+        assert_eq!(placement.granted(&grant(3, "n0")), None, "told once");
+        assert!(!placement.needs_nodes(&[ask(5)]));
+        assert_eq!(lines(&mut placement, 5, &nodes).last(), expected(&[("*", 5)]).last());
+        assert_eq!(lines(&mut placement, 5, &nodes), expected(&[("*", 5)]));
+        assert_eq!(placement.granted(&grant(7, "n0")), None, "nothing was named for this one");
     }
 
     #[test]
     fn nodes_of_one_host_share_its_name() {
         let mut both = nodes(&[9000, 9000]);
         both[1].name = "n0".into();
-        assert_eq!(lines(&mut Named::default(), 5, &both), expected(&[("/r", 5), ("n0", 5), ("*", 5)]));
+        assert_eq!(lines(&mut placement(), 5, &both), expected(&[("/r", 5), ("n0", 5), ("*", 5)]));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the JobManager told of failures, put into the diagnostics for YARN.
+//! What was observed of failures, put into the diagnostics for YARN.
 
 use std::collections::BTreeSet;
 
@@ -6,12 +6,14 @@ use yarn_api::records::FinalStatus;
 
 use flink_model::java_fit::complaint;
 
+use super::observation::Observation;
 use crate::failure::{MAX, causes, cut, is_frame};
 use crate::jobmanager::JobManagerEnd;
+use crate::ledger::cause::Fault;
 
-/// The failures in the order in which they were told; only the first and the last one are kept.
+/// The failures that were observed. Of those that the JobManager told of only the first and the last one are kept.
 #[derive(Debug, Default)]
-pub(super) struct Failures {
+pub(crate) struct Diagnostics {
     first: Option<String>,
     last: Option<String>,
     /// The first TaskManager that was killed for its memory, and how many there were.
@@ -47,23 +49,29 @@ impl Starts {
     }
 }
 
-impl Failures {
-    /// `what` failed, with this stack trace.
-    pub(super) fn add(&mut self, what: &str, trace: &str) {
-        let text = match causes(trace) {
-            causes if causes.is_empty() => format!("{what} failed"),
-            causes => match complaint(&causes) {
-                Some(complaint) => format!("{what} failed: {causes}\n{complaint}"),
-                None => format!("{what} failed: {causes}"),
-            },
-        };
-        tracing::error!("{text}");
-        self.first.get_or_insert_with(|| text.clone());
-        self.last = Some(text);
+impl Diagnostics {
+    /// Takes note of what concerns failures.
+    pub(super) fn hear(&mut self, observations: &[Observation]) {
+        for observation in observations {
+            match observation {
+                Observation::JobManagerFailure { text } => self.add(text),
+                Observation::StartFailed { host, why, .. } => self.add_start(host.as_deref(), why),
+                Observation::TaskManagerEnded { host, summary, at_start: true, .. } => {
+                    self.add_start(host.as_deref(), summary);
+                }
+                Observation::ContainerEnded { reason, fault: Fault::Memory, .. } => self.add_memory(reason),
+                _ => {}
+            }
+        }
+    }
+
+    fn add(&mut self, text: &str) {
+        self.first.get_or_insert_with(|| text.to_owned());
+        self.last = Some(text.to_owned());
     }
 
     /// A TaskManager failed before it registered, on this host if that is known.
-    pub(super) fn add_start(&mut self, host: Option<&str>, summary: &str) {
+    fn add_start(&mut self, host: Option<&str>, summary: &str) {
         if self.starts.count == 0 {
             self.starts.first = cut(summary, MAX / 4).to_owned();
         }
@@ -72,7 +80,7 @@ impl Failures {
     }
 
     /// A TaskManager was killed for its memory: Flink knows only that it is gone.
-    pub(super) fn add_memory(&mut self, reason: &str) {
+    fn add_memory(&mut self, reason: &str) {
         let (_, number) = self.memory.get_or_insert_with(|| (one_line(reason), 0));
         *number += 1;
     }
@@ -128,6 +136,17 @@ impl Failures {
     }
 }
 
+/// What YARN and people are told of a failure of `what` with this stack trace.
+pub(super) fn failure(what: &str, trace: &str) -> String {
+    match causes(trace) {
+        causes if causes.is_empty() => format!("{what} failed"),
+        causes => match complaint(&causes) {
+            Some(complaint) => format!("{what} failed: {causes}\n{complaint}"),
+            None => format!("{what} failed: {causes}"),
+        },
+    }
+}
+
 /// Without the lines of the log, which tell of the end and not of its cause.
 fn one_line(reason: &str) -> String {
     let line = reason.lines().next().unwrap_or_default();
@@ -140,38 +159,38 @@ mod tests {
 
     #[test]
     fn the_first_failure_explains_a_status_and_the_last_one_an_end() {
-        let mut failures = Failures::default();
+        let mut diagnostics = Diagnostics::default();
         let end = JobManagerEnd { summary: "code 2".into(), last_lines: "\nlog".into() };
-        assert_eq!(failures.for_end(&end), "The JobManager ended: code 2\nlog");
-        assert_eq!(failures.for_status(FinalStatus::Failed, ""), "");
-        failures.add("Job \"a\" (1)", "x.Y: boom\n\tat z");
-        failures.add("main() of M", "");
-        assert_eq!(failures.for_status(FinalStatus::Failed, ""), "Job \"a\" (1) failed: x.Y: boom");
-        assert_eq!(failures.for_status(FinalStatus::Succeeded, ""), "");
+        assert_eq!(diagnostics.for_end(&end), "The JobManager ended: code 2\nlog");
+        assert_eq!(diagnostics.for_status(FinalStatus::Failed, ""), "");
+        diagnostics.add(&failure("Job \"a\" (1)", "x.Y: boom\n\tat z"));
+        diagnostics.add(&failure("main() of M", ""));
+        assert_eq!(diagnostics.for_status(FinalStatus::Failed, ""), "Job \"a\" (1) failed: x.Y: boom");
+        assert_eq!(diagnostics.for_status(FinalStatus::Succeeded, ""), "");
         assert_eq!(
-            failures.for_status(FinalStatus::Failed, "a.B: c\n\tat d\nCaused by: e"),
+            diagnostics.for_status(FinalStatus::Failed, "a.B: c\n\tat d\nCaused by: e"),
             "a.B: c\nCaused by: e"
         );
-        assert_eq!(failures.for_end(&end), "main() of M failed");
+        assert_eq!(diagnostics.for_end(&end), "main() of M failed");
     }
 
     #[test]
     fn a_taskmanager_that_cannot_be_started_is_told_with_a_failure() {
-        let mut failures = Failures::default();
-        failures.add_start(Some("node1"), "no Java");
+        let mut diagnostics = Diagnostics::default();
+        diagnostics.add_start(Some("node1"), "no Java");
         let one = "A TaskManager failed at its start on node1: no Java";
-        assert_eq!(failures.for_status(FinalStatus::Failed, ""), one);
-        assert_eq!(failures.for_status(FinalStatus::Failed, "x"), format!("x\n{one}"));
-        assert_eq!(failures.for_status(FinalStatus::Killed, ""), "");
-        assert_eq!(failures.for_status(FinalStatus::Succeeded, ""), "");
-        failures.add_start(Some("node2"), "something else");
-        failures.add_start(Some("node1"), "no Java");
+        assert_eq!(diagnostics.for_status(FinalStatus::Failed, ""), one);
+        assert_eq!(diagnostics.for_status(FinalStatus::Failed, "x"), format!("x\n{one}"));
+        assert_eq!(diagnostics.for_status(FinalStatus::Killed, ""), "");
+        assert_eq!(diagnostics.for_status(FinalStatus::Succeeded, ""), "");
+        diagnostics.add_start(Some("node2"), "something else");
+        diagnostics.add_start(Some("node1"), "no Java");
         assert_eq!(
-            failures.for_status(FinalStatus::Failed, ""),
+            diagnostics.for_status(FinalStatus::Failed, ""),
             "3 TaskManagers failed at their start on node1, node2; the first: no Java"
         );
-        (3..9).for_each(|n| failures.add_start(Some(&format!("node{n}")), ""));
-        let many = failures.for_status(FinalStatus::Failed, "");
+        (3..9).for_each(|n| diagnostics.add_start(Some(&format!("node{n}")), ""));
+        let many = diagnostics.for_status(FinalStatus::Failed, "");
         assert!(
             many.starts_with(
                 "9 TaskManagers failed at their start on node1, node2, node3, node4, node5 and 3 more; "
@@ -182,25 +201,28 @@ mod tests {
 
     #[test]
     fn errors_of_java_are_explained() {
-        let mut failures = Failures::default();
-        failures.add("main() of M", "java.lang.UnsupportedOperationException: getSubject is not supported");
-        let text = failures.for_status(FinalStatus::Failed, "");
+        let mut diagnostics = Diagnostics::default();
+        diagnostics.add(&failure(
+            "main() of M",
+            "java.lang.UnsupportedOperationException: getSubject is not supported",
+        ));
+        let text = diagnostics.for_status(FinalStatus::Failed, "");
         assert!(text.contains("\nthe cluster's Hadoop does not run on Java 24"), "{text}");
     }
 
     #[test]
     fn a_kill_for_memory_is_told_with_every_status_and_counted() {
-        let mut failures = Failures::default();
-        failures.add_memory("c1 on n:1: more physical memory than the container has: 2 GB of 1 GB; last lines of its log:\n  x");
-        let text = failures.for_status(FinalStatus::Failed, "boom");
+        let mut diagnostics = Diagnostics::default();
+        diagnostics.add_memory("c1 on n:1: more physical memory than the container has: 2 GB of 1 GB; last lines of its log:\n  x");
+        let text = diagnostics.for_status(FinalStatus::Failed, "boom");
         assert!(
             text.starts_with("boom\nA TaskManager was killed for its memory: c1 on n:1: more physical memory than the container has: 2 GB of 1 GB\nhint: "),
             "{text}"
         );
         assert!(text.contains("jvm-overhead") && !text.contains("log:"), "{text}");
-        assert_eq!(failures.with_memory(text.clone()), text);
-        failures.add_memory("c2");
-        let text = failures.for_status(FinalStatus::Succeeded, "");
+        assert_eq!(diagnostics.with_memory(text.clone()), text);
+        diagnostics.add_memory("c2");
+        let text = diagnostics.for_status(FinalStatus::Succeeded, "");
         assert!(text.starts_with("2 TaskManagers were killed for their memory, first: c1"), "{text}");
     }
 }

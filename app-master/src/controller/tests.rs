@@ -4,24 +4,25 @@ use flink_model::spec::ClusterMode;
 use tokio::time::Instant;
 use yarn_api::records::FinalStatus;
 
-use super::brain::{Brain, Pace};
+use super::allocation::AskAhead;
 use super::event::*;
-use super::head_start::HeadStart;
+use super::placement::Naming;
+use super::rm_session::Pace;
+use super::{Controller, Settings};
 use crate::bridge::{BridgeEvent, FromJvm, Status, ToJvm};
-use crate::cds::container_request::{BuilderRequest, PRIORITY, RequestEvent};
+use crate::cds::container_request::{BuilderRequest, RequestEvent};
 use crate::control::ControlEvent;
 use crate::jobmanager::JobManagerEnd;
 use crate::ledger::cause::Report;
-use crate::ledger::types::{Completed, Grant, Place, Profile, Worker};
+use crate::ledger::types::{Completed, Grant, Place, Profile, Purpose, Worker};
 use crate::submission::policy::{Input, Job, JobState};
-use crate::timeline::Timeline;
 
 const IDLE: Duration = Duration::from_secs(5);
 const BUSY: Duration = Duration::from_millis(500);
 
-/// A brain and a clock that only moves when told.
+/// A controller and a clock that only moves when told.
 struct Test {
-    brain: Brain,
+    controller: Controller,
     now: Instant,
 }
 
@@ -30,11 +31,12 @@ impl Test {
         Self::with(ClusterMode::Application, None)
     }
 
-    fn with(mode: ClusterMode, head_start: Option<HeadStart>) -> Self {
+    fn with(mode: ClusterMode, head_start: Option<(Web, AskAhead)>) -> Self {
         let now = Instant::now();
         let pace = Pace { idle: IDLE, busy: BUSY, patience: Some(Duration::from_secs(60)) };
-        let timeline = Timeline::new(now, Duration::ZERO);
-        Self { brain: Brain::new(pace, mode, head_start, timeline, now), now }
+        let (early, ask_ahead) = head_start.unzip();
+        let settings = Settings { mode, pace, early, ask_ahead, naming: Naming::default() };
+        Self { controller: Controller::new(settings, now), now }
     }
 
     fn serving() -> Self {
@@ -54,7 +56,7 @@ impl Test {
     }
 
     fn event(&mut self, event: Event) -> Vec<Action> {
-        self.brain.handle(event, self.now)
+        self.controller.handle(event, self.now).actions
     }
 
     fn jvm(&mut self, message: FromJvm) -> Vec<Action> {
@@ -63,8 +65,8 @@ impl Test {
 
     /// Goes to the next wake-up.
     fn tick(&mut self) -> Vec<Action> {
-        self.now = self.now.max(self.brain.wake());
-        self.brain.tick(self.now)
+        self.now = self.now.max(self.controller.wake());
+        self.controller.tick(self.now).actions
     }
 
     /// Goes to the next wake-up, which must be a heartbeat, and answers it. Gives how long it took, and the actions.
@@ -72,7 +74,9 @@ impl Test {
         let before = self.now;
         // Other timers wake, too.
         let actions = std::iter::repeat_with(|| self.tick()).find(|actions| !actions.is_empty()).unwrap();
-        let [Action::Beat(sent)] = &actions[..] else { panic!("no heartbeat: {actions:?}") };
+        let [Action::Beat(Heartbeat { sent, .. })] = &actions[..] else {
+            panic!("no heartbeat: {actions:?}")
+        };
         let event = Event::Beat { sent: sent.clone(), answer };
         (self.now - before, self.event(event))
     }
@@ -95,7 +99,13 @@ fn profile(memory_mb: u64) -> Profile {
 
 fn granted(worker: &str) -> BeatAnswer {
     let place = Place { host: "n2".into(), port: 8041 };
-    let grant = Grant { worker: Worker::new(worker), place, priority: 1, allocation_request: Some(1) };
+    let grant = Grant {
+        purpose: Purpose::TaskManager,
+        worker: Worker::new(worker),
+        place,
+        priority: 1,
+        allocation_request: Some(1),
+    };
     BeatAnswer { granted: vec![grant], ..BeatAnswer::default() }
 }
 
@@ -125,8 +135,8 @@ fn registers_at_ready_with_the_rest_port_and_welcomes_the_job_manager() {
         [Action::Tell(ToJvm::Registered { max_memory_mb: 8192, .. }), Action::Tell(ToJvm::Previous { workers })]
             if workers.len() == 1 && workers[0].node == "n3:1"
     ));
-    assert!(test.brain.is_registered());
-    assert_eq!(test.brain.workers(), [Worker::new("c7")]);
+    assert!(test.controller.is_registered());
+    assert_eq!(test.controller.started(), [Worker::new("c7")]);
 }
 
 #[test]
@@ -160,6 +170,28 @@ fn heartbeats_are_slow_when_idle_quick_when_busy_and_immediate_for_news() {
 }
 
 #[test]
+fn a_heartbeat_that_may_name_nodes_waits_for_them() {
+    let mut test = Test::serving();
+    let naming = Naming { possible: true, ..Naming::default() };
+    let pace = Pace { idle: IDLE, busy: BUSY, patience: None };
+    let mode = ClusterMode::Session;
+    let early = Some(Web::at("http://n1:4567".into()));
+    let settings = Settings { mode, pace, early, ask_ahead: None, naming };
+    test.controller = Controller::new(settings, test.now);
+    assert!(matches!(test.tick()[..], [Action::Register(_)]));
+    let registration = Registration { maximum: profile(8192), previous: vec![], strays: vec![] };
+    test.event(Event::Registered(Ok(registration)));
+    test.request(1);
+    test.request(2);
+    assert_eq!(test.tick(), [Action::ListNodes]);
+    test.request(3);
+    let actions = test.event(Event::Nodes(vec![]));
+    let [Action::Beat(Heartbeat { sent, requests, progress })] = &actions[..] else { panic!("{actions:?}") };
+    assert_eq!(sent.asks[0].count, 3, "what came meanwhile goes along");
+    assert_eq!((requests.len(), requests[0].num_containers, *progress), (1, 3, 0.0));
+}
+
+#[test]
 fn a_worker_from_request_to_end() {
     let mut test = Test::serving();
     test.request(1);
@@ -169,7 +201,7 @@ fn a_worker_from_request_to_end() {
         matches!(&actions[..], [Action::Tell(ToJvm::Allocated { id: 1, worker })] if worker.host == "n2")
     );
     let actions = test.jvm(FromJvm::Launch { id: 1, worker: "c1".into() });
-    assert!(matches!(&actions[..], [Action::Launch(..)]));
+    assert!(matches!(&actions[..], [Action::Launch(..), Action::Start(_)]));
     let connected = ControlEvent::Connected { worker: Worker::new("c1"), ordered: true };
     assert_eq!(test.event(Event::Control(connected)), []);
     let completed =
@@ -193,7 +225,7 @@ fn an_unreachable_resource_manager_is_waited_for_and_then_given_up() {
             actions => actions,
         };
         waits.push(test.now - begin);
-        let [Action::Beat(sent)] = &actions[..] else { panic!("{actions:?}") };
+        let [Action::Beat(Heartbeat { sent, .. })] = &actions[..] else { panic!("{actions:?}") };
         assert_eq!(sent.asks.len(), 1, "the ask is repeated until it is heard");
         let event = Event::Beat { sent: sent.clone(), answer: Err(unavailable()) };
         let actions = test.event(event);
@@ -212,7 +244,7 @@ fn after_an_outage_everything_is_said_once_more() {
     test.beat(Err(unavailable()));
     test.beat(Ok(BeatAnswer::default()));
     let actions = test.tick();
-    assert!(matches!(&actions[..], [Action::Beat(sent)] if sent.asks[0].count == 1));
+    assert!(matches!(&actions[..], [Action::Beat(Heartbeat { sent, .. })] if sent.asks[0].count == 1));
 }
 
 #[test]
@@ -226,7 +258,7 @@ fn a_restarted_resource_manager_is_told_all_again() {
     let registration = Registration { maximum: profile(8192), previous: vec![], strays: vec![] };
     assert_eq!(test.event(Event::Registered(Ok(registration))), [], "the JobManager need not know");
     let actions = test.tick();
-    assert!(matches!(&actions[..], [Action::Beat(sent)] if sent.asks[0].count == 1));
+    assert!(matches!(&actions[..], [Action::Beat(Heartbeat { sent, .. })] if sent.asks[0].count == 1));
 }
 
 #[test]
@@ -259,7 +291,7 @@ fn asks_that_yarn_refuses_fail_and_the_application_goes_on() {
         matches!(&actions[..], [Action::Tell(ToJvm::Failed { id: 1, reason })] if reason.contains("label"))
     );
     let actions = test.tick();
-    assert!(matches!(&actions[..], [Action::Beat(sent)] if sent.asks.is_empty()));
+    assert!(matches!(&actions[..], [Action::Beat(Heartbeat { sent, .. })] if sent.asks.is_empty()));
 }
 
 #[test]
@@ -345,7 +377,7 @@ fn a_job_manager_that_lost_its_connection_is_killed_when_it_does_not_end() {
     loop {
         match &test.tick()[..] {
             [Action::KillJobManager, ..] => break,
-            [Action::Beat(sent)] => {
+            [Action::Beat(Heartbeat { sent, .. })] => {
                 let event = Event::Beat { sent: sent.clone(), answer: Ok(BeatAnswer::default()) };
                 test.event(event);
             }
@@ -359,7 +391,7 @@ fn a_job_manager_that_lost_its_connection_is_killed_when_it_does_not_end() {
 fn a_taskrunner_without_jvm_and_order_is_stopped() {
     let mut test = Test::new();
     let connected = ControlEvent::Connected { worker: Worker::new("c1"), ordered: false };
-    assert!(matches!(&test.event(Event::Control(connected))[..], [Action::Stop(..), ..]));
+    assert!(matches!(&test.event(Event::Control(connected))[..], [Action::Stop { .. }, ..]));
 }
 
 const SOON: Duration = Duration::from_secs(30);
@@ -367,8 +399,7 @@ const SOON: Duration = Duration::from_secs(30);
 fn head_start() -> Test {
     let web = Web { url: "http://n1:20000".into(), port: 20000 };
     let size = Profile { memory_mb: 1024, vcores: 1, ..Profile::default() };
-    let mut test =
-        Test::with(ClusterMode::Session, Some(HeadStart { web, profile: size, workers: 2, idle: SOON }));
+    let mut test = Test::with(ClusterMode::Session, Some((web, AskAhead { size, count: 2, keep: SOON })));
     let actions = test.tick();
     assert!(matches!(&actions[..], [Action::Register(web)] if web.port == 20000), "{actions:?}");
     let answer = Registration { maximum: profile(8192), previous: vec![], strays: vec![] };
@@ -386,7 +417,7 @@ fn connected(worker: &str) -> Event {
 fn workers_come_while_the_job_manager_starts_and_are_its_own_once_it_asks() {
     let mut test = head_start();
     let (_, actions) = test.beat(Ok(granted("c1")));
-    assert_eq!(actions, [Action::Warm(Worker::new("c1"))]);
+    assert_eq!(actions, [Action::Start(Worker::new("c1"))]);
     assert_eq!(test.event(connected("c1")), [], "it waits for its order");
     let actions = test.jvm(FromJvm::Ready { rest: Some("http://n1:20000".into()), rpc: "n1:1".into() });
     let [Action::Tell(ToJvm::Registered { .. }), Action::Tell(ToJvm::Previous { workers })] = &actions[..]
@@ -399,7 +430,7 @@ fn workers_come_while_the_job_manager_starts_and_are_its_own_once_it_asks() {
     assert!(matches!(test.jvm(launch)[..], [Action::Launch(..)]));
     // The second one comes late, and nobody wants it.
     let (_, actions) = test.beat(Ok(granted("c2")));
-    assert_eq!(actions, [Action::Warm(Worker::new("c2"))]);
+    assert_eq!(actions, [Action::Start(Worker::new("c2"))]);
     let until = test.now + SOON;
     let stopped = std::iter::repeat_with(|| {
         let actions = test.tick();
@@ -407,19 +438,17 @@ fn workers_come_while_the_job_manager_starts_and_are_its_own_once_it_asks() {
         test.event(Event::Beat { sent: Default::default(), answer: Ok(BeatAnswer::default()) });
         actions
     });
-    let stopped = stopped.take(500).flatten().find(|action| matches!(action, Action::Stop(..)));
-    assert!(matches!(stopped, Some(Action::Stop(worker, _)) if worker.as_str() == "c2"));
+    let stopped = stopped.take(500).flatten().find(|action| matches!(action, Action::Stop { .. }));
+    assert!(matches!(stopped, Some(Action::Stop { container: worker, .. }) if worker.as_str() == "c2"));
     assert!(test.now <= until);
-    assert_eq!(test.brain.workers(), [Worker::new("c1")]);
+    assert_eq!(test.controller.started(), [Worker::new("c1")]);
 }
 
 #[test]
 fn a_job_manager_that_is_ready_before_the_registration_hears_of_it_once() {
     let web = Web { url: "http://n1:20000".into(), port: 20000 };
-    let mut test = Test::with(
-        ClusterMode::Session,
-        Some(HeadStart { web, profile: profile(1024), workers: 1, idle: SOON }),
-    );
+    let mut test =
+        Test::with(ClusterMode::Session, Some((web, AskAhead { size: profile(1024), count: 1, keep: SOON })));
     assert!(matches!(test.tick()[..], [Action::Register(_)]));
     assert_eq!(test.jvm(FromJvm::Ready { rest: Some("http://n1:20000".into()), rpc: "n1:1".into() }), []);
     let answer = Registration { maximum: profile(8192), previous: vec![], strays: vec![] };
@@ -436,11 +465,15 @@ fn a_container_for_an_archive_is_no_worker() {
     test.request(1);
     assert_eq!(test.event(Event::Archive(BuilderRequest::Container(2760))), []);
     let asks = |actions: &[Action]| match actions {
-        [Action::Beat(sent)] => sent.asks.iter().map(|ask| (ask.priority, ask.count)).collect::<Vec<_>>(),
+        [Action::Beat(Heartbeat { sent, .. })] => {
+            sent.asks.iter().map(|ask| (ask.priority, ask.count)).collect::<Vec<_>>()
+        }
         other => panic!("no heartbeat: {other:?}"),
     };
     let answer = |test: &mut Test, actions: Vec<Action>, answer: BeatAnswer| {
-        let Some(Action::Beat(sent)) = actions.into_iter().next() else { panic!("no heartbeat") };
+        let Some(Action::Beat(Heartbeat { sent, .. })) = actions.into_iter().next() else {
+            panic!("no heartbeat")
+        };
         test.event(Event::Beat { sent, answer: Ok(answer) })
     };
     let first = test.tick();
@@ -452,12 +485,18 @@ fn a_container_for_an_archive_is_no_worker() {
     answer(&mut test, again, BeatAnswer::default());
     test.event(Event::Control(ControlEvent::Connected { worker: Worker::new("c1"), ordered: true }));
     let ask = test.tick();
-    assert_eq!(asks(&ask), [(PRIORITY, 1)]);
+    assert_eq!(asks(&ask), [(Purpose::ARCHIVE_PRIORITY, 1)]);
     let place = Place { host: "n2".into(), port: 8041 };
-    let grant = Grant { worker: Worker::new("c2"), place, priority: PRIORITY, allocation_request: None };
+    let grant = Grant {
+        purpose: Purpose::ClassDataArchive,
+        worker: Worker::new("c2"),
+        place,
+        priority: Purpose::ARCHIVE_PRIORITY,
+        allocation_request: None,
+    };
     let came = answer(&mut test, ask, BeatAnswer { granted: vec![grant], ..BeatAnswer::default() });
     assert_eq!(came, [Action::Archive(RequestEvent::Granted(Worker::new("c2")))]);
-    assert_eq!(test.brain.workers(), [Worker::new("c1")]);
+    assert_eq!(test.controller.started(), [Worker::new("c1")]);
     let completed = Completed { worker: Worker::new("c2"), status: 0, diagnostics: String::new() };
     let end = BeatAnswer { completed: vec![completed.clone()], ..BeatAnswer::default() };
     let (_, actions) = test.beat(Ok(end));
@@ -472,7 +511,7 @@ fn a_container_for_an_archive_is_no_worker() {
     test.beat(Ok(BeatAnswer { strays, ..BeatAnswer::default() }));
     let actions = test.tick();
     assert!(
-        matches!(&actions[..], [Action::Beat(sent)] if sent.releases == [Worker::new("c0")]),
+        matches!(&actions[..], [Action::Beat(Heartbeat { sent, .. })] if sent.releases == [Worker::new("c0")]),
         "{actions:?}"
     );
 }
@@ -486,10 +525,7 @@ fn a_job_that_fails_for_a_worker_killed_for_memory_ends_with_yarns_reason() {
     test.event(Event::Control(ControlEvent::Connected { worker: Worker::new("c1"), ordered: true }));
     // The NodeManager's SIGTERM; the TaskManager signs off, its job fails, and with it the application.
     let actions = test.event(Event::Control(ControlEvent::Signalled(Worker::new("c1"))));
-    assert!(
-        matches!(&actions[..], [Action::AwaitCompletion(_), Action::Losses(losses)] if losses.awaits),
-        "{actions:?}"
-    );
+    assert!(matches!(&actions[..], [Action::Losses(losses)] if losses.awaits), "{actions:?}");
     test.jvm(FromJvm::Release { worker: "c1".into() });
     let last = FromJvm::Deregister {
         status: Status::Failed,

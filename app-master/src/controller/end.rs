@@ -13,16 +13,16 @@ use super::event::Cause;
 
 /// What is known when the end comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Situation {
+pub(crate) struct Situation {
     /// This attempt's number, from 1.
-    pub(super) attempt: u32,
+    pub(crate) attempt: u32,
     /// How many the application has.
-    pub(super) max_attempts: u32,
+    pub(crate) max_attempts: u32,
 }
 
 /// When the per-application directory goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CleanUp {
+pub(crate) enum CleanUp {
     /// Once YARN has stored the final status.
     AfterUnregister,
     /// Once the ResourceManager reports the application as ended, if that comes in time.
@@ -33,7 +33,7 @@ pub(super) enum CleanUp {
 
 /// What the JobManager hears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Farewell {
+pub(crate) enum Farewell {
     /// `deregistered`, after the unregistration; it ends by itself.
     Deregistered,
     /// `fatal`; it ends by itself.
@@ -46,20 +46,20 @@ pub(super) enum Farewell {
 
 /// The plan for the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct End {
+pub(crate) struct End {
     /// Final status and diagnostics for YARN; none = YARN decides, with another attempt if there is one.
-    pub(super) unregister: Option<(FinalStatus, String)>,
-    pub(super) farewell: Farewell,
+    pub(crate) unregister: Option<(FinalStatus, String)>,
+    pub(crate) farewell: Farewell,
     /// Workers are stopped; else they stay for the next attempt, or YARN stops them.
-    pub(super) stop_workers: bool,
-    pub(super) clean_up: CleanUp,
-    pub(super) exit_code: u8,
+    pub(crate) stop_workers: bool,
+    pub(crate) clean_up: CleanUp,
+    pub(crate) exit_code: u8,
     /// One line for the log and for `fatal`.
-    pub(super) message: String,
+    pub(crate) message: String,
 }
 
 /// Decides.
-pub(super) fn decide(cause: &Cause, situation: Situation) -> End {
+pub(crate) fn decide(cause: &Cause, situation: Situation) -> End {
     let Situation { attempt, max_attempts } = situation;
     let last = attempt >= max_attempts;
     let failure = |message: String, farewell| {

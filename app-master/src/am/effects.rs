@@ -1,0 +1,215 @@
+//! Hands each action of the controller to the component that carries it out. What comes of it returns as an
+//! [`Event`](crate::controller::event::Event).
+
+use crate::bridge::ToJvm;
+use crate::cds::container_request::RequestEvent;
+use crate::controller::event::{Action, Heartbeat, Web};
+use crate::ledger::types::{Order, Worker};
+use crate::submission::attendance::Losses;
+
+/// Calls to the ResourceManager; the controller makes one at a time.
+pub(super) trait ResourceManager: Send {
+    /// The answer is [`Event::Registered`](crate::controller::event::Event::Registered).
+    fn register(&self, web: Web);
+    /// The answer is [`Event::Nodes`](crate::controller::event::Event::Nodes).
+    fn list_nodes(&self);
+    /// The answer is [`Event::Beat`](crate::controller::event::Event::Beat).
+    fn beat(&self, heartbeat: Heartbeat);
+}
+
+/// What is done with containers, through NodeManagers and taskrunners.
+pub(super) trait TaskManagers: Send {
+    /// Has the NodeManager start the taskrunner.
+    fn start(&self, container: Worker);
+    /// Gives the taskrunner its order, as soon as it is connected.
+    fn order(&self, container: Worker, order: Order);
+    /// Has the taskrunner end its JVM, or the NodeManager the container if that was `started`.
+    fn stop(&self, container: Worker, reason: &str, started: bool);
+    /// Forgets what is kept for the container.
+    fn forget(&self, container: &Worker);
+}
+
+/// The JobManager's JVM.
+pub(super) trait JobManager: Send {
+    /// Sends it a line.
+    fn tell(&self, message: ToJvm);
+    /// Sends it SIGKILL.
+    fn kill(&self);
+}
+
+/// The JobManager's REST interface, which is at the URL that each call names.
+pub(super) trait FlinkRest: Send {
+    /// Asks for all jobs.
+    fn look_at_jobs(&self, url: &str);
+    /// Asks why a job failed.
+    fn explain_job(&self, url: &str, job: String);
+    /// Asks the JobManager to end.
+    fn shut_down(&self, url: &str);
+}
+
+/// Parts of the ApplicationMaster that are told things and wait for them.
+pub(super) trait Listeners: Send {
+    /// The builder of class data archives hears of its container.
+    fn archive(&self, event: RequestEvent);
+    /// The client of a per-job cluster hears of kills for memory.
+    fn losses(&self, losses: Losses);
+}
+
+/// The components.
+pub(super) struct Effects {
+    pub(super) resource_manager: Box<dyn ResourceManager>,
+    pub(super) task_managers: Box<dyn TaskManagers>,
+    pub(super) job_manager: Box<dyn JobManager>,
+    pub(super) rest: Box<dyn FlinkRest>,
+    pub(super) listeners: Box<dyn Listeners>,
+}
+
+impl Effects {
+    /// Does it, or starts doing it.
+    pub(super) fn act(&self, action: Action) {
+        match action {
+            Action::Tell(message) => self.job_manager.tell(message),
+            Action::KillJobManager => self.job_manager.kill(),
+            Action::Register(web) => self.resource_manager.register(web),
+            Action::ListNodes => self.resource_manager.list_nodes(),
+            Action::Beat(heartbeat) => self.resource_manager.beat(heartbeat),
+            Action::Start(container) => self.task_managers.start(container),
+            Action::Launch(container, order) => self.task_managers.order(container, order),
+            Action::Stop { container, reason, started } => {
+                self.task_managers.stop(container, &reason, started);
+            }
+            Action::Forget(container) => self.task_managers.forget(&container),
+            Action::LookAtJobs(url) => self.rest.look_at_jobs(&url),
+            Action::ExplainJob(url, job) => self.rest.explain_job(&url, job),
+            Action::ShutDownJobManager(url) => self.rest.shut_down(&url),
+            Action::Archive(event) => self.listeners.archive(event),
+            Action::Losses(losses) => self.listeners.losses(losses),
+            // The loop ends with it.
+            Action::End(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Stands for every component, and writes down what it was asked to do.
+    #[derive(Clone, Default)]
+    struct Recorder(Arc<Mutex<Vec<String>>>);
+
+    impl Recorder {
+        fn note(&self, what: impl Into<String>) {
+            self.0.lock().unwrap().push(what.into());
+        }
+    }
+
+    impl ResourceManager for Recorder {
+        fn register(&self, web: Web) {
+            self.note(format!("register {}", web.url));
+        }
+        fn list_nodes(&self) {
+            self.note("list nodes");
+        }
+        fn beat(&self, heartbeat: Heartbeat) {
+            self.note(format!("beat {}", heartbeat.progress));
+        }
+    }
+
+    impl TaskManagers for Recorder {
+        fn start(&self, container: Worker) {
+            self.note(format!("start {container}"));
+        }
+        fn order(&self, container: Worker, order: Order) {
+            self.note(format!("order {container} {:?}", order.args));
+        }
+        fn stop(&self, container: Worker, reason: &str, started: bool) {
+            self.note(format!("stop {container} {started}: {reason}"));
+        }
+        fn forget(&self, container: &Worker) {
+            self.note(format!("forget {container}"));
+        }
+    }
+
+    impl JobManager for Recorder {
+        fn tell(&self, message: ToJvm) {
+            self.note(format!("tell {message:?}"));
+        }
+        fn kill(&self) {
+            self.note("kill");
+        }
+    }
+
+    impl FlinkRest for Recorder {
+        fn look_at_jobs(&self, url: &str) {
+            self.note(format!("jobs {url}"));
+        }
+        fn explain_job(&self, url: &str, job: String) {
+            self.note(format!("explain {job} {url}"));
+        }
+        fn shut_down(&self, url: &str) {
+            self.note(format!("shut down {url}"));
+        }
+    }
+
+    impl Listeners for Recorder {
+        fn archive(&self, event: RequestEvent) {
+            self.note(format!("archive {event:?}"));
+        }
+        fn losses(&self, losses: Losses) {
+            self.note(format!("losses {}", losses.text));
+        }
+    }
+
+    #[test]
+    fn every_action_reaches_its_component() {
+        let recorder = Recorder::default();
+        let effects = Effects {
+            resource_manager: Box::new(recorder.clone()),
+            task_managers: Box::new(recorder.clone()),
+            job_manager: Box::new(recorder.clone()),
+            rest: Box::new(recorder.clone()),
+            listeners: Box::new(recorder.clone()),
+        };
+        let (c1, url) = (|| Worker::new("c1"), || "u".to_owned());
+        for action in [
+            Action::Register(Web { url: url(), port: 1 }),
+            Action::ListNodes,
+            Action::Beat(Heartbeat { sent: Default::default(), requests: vec![], progress: 1.0 }),
+            Action::Launch(c1(), Order { jvm_args: vec![], args: vec!["a".into()] }),
+            Action::Start(c1()),
+            Action::Stop { container: c1(), reason: "why".into(), started: true },
+            Action::Forget(c1()),
+            Action::Tell(ToJvm::Deregistered),
+            Action::KillJobManager,
+            Action::LookAtJobs(url()),
+            Action::ExplainJob(url(), "j".into()),
+            Action::ShutDownJobManager(url()),
+            Action::Archive(RequestEvent::Over("x".into())),
+            Action::Losses(Losses { awaits: false, text: "y".into() }),
+        ] {
+            effects.act(action);
+        }
+        assert_eq!(
+            *recorder.0.lock().unwrap(),
+            [
+                "register u",
+                "list nodes",
+                "beat 1",
+                "order c1 [\"a\"]",
+                "start c1",
+                "stop c1 true: why",
+                "forget c1",
+                "tell Deregistered",
+                "kill",
+                "jobs u",
+                "explain j u",
+                "shut down u",
+                "archive Over(\"x\")",
+                "losses y",
+            ]
+        );
+    }
+}

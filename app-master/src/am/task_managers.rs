@@ -1,0 +1,78 @@
+//! The component that starts and stops TaskManagers' containers, through NodeManagers and taskrunners.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use yarn_api::NodeManagerClients;
+
+use super::containers::Containers;
+use super::effects::TaskManagers;
+use crate::control::Control;
+use crate::controller::event::Event;
+use crate::launcher::Launcher;
+use crate::ledger::types::{Order, Worker};
+
+/// For a TaskManager to end by itself once its container is given back.
+pub(super) const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// See the module's text. Each start and each stop is a task of its own: a NodeManager may be slow to answer.
+pub(super) struct TaskManagerContainers {
+    pub(super) control: Control,
+    pub(super) nodes: NodeManagerClients,
+    pub(super) launcher: Arc<Launcher>,
+    pub(super) containers: Containers,
+    pub(super) events: mpsc::UnboundedSender<Event>,
+}
+
+impl TaskManagers for TaskManagerContainers {
+    fn start(&self, container: Worker) {
+        let Some(granted) = self.containers.get(&container) else { return };
+        let (launcher, nodes, events) = (self.launcher.clone(), self.nodes.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let event = match launcher.start(&nodes, &granted).await {
+                Ok(()) => Event::StartAccepted(container),
+                Err(error) => Event::StartFailed(container, error.to_string()),
+            };
+            // At the end nobody listens any more.
+            drop(events.send(event));
+        });
+    }
+
+    fn order(&self, container: Worker, order: Order) {
+        let Some(granted) = self.containers.get(&container) else { return };
+        let launcher = self.launcher.clone();
+        self.control.expect(container, move || launcher.order(&granted, order.clone()));
+    }
+
+    /// The taskrunner lets its JVM end in order; where none is connected the NodeManager ends what there is.
+    fn stop(&self, container: Worker, reason: &str, started: bool) {
+        if self.control.stop(&container, STOP_GRACE, reason) || !started {
+            return;
+        }
+        let Some(granted) = self.containers.get(&container) else { return };
+        let nodes = self.nodes.clone();
+        tokio::spawn(async move {
+            if let Err(error) = nodes.stop_container(&granted.node, &granted.id).await {
+                // The ResourceManager, to which it is given back, has it stopped as well.
+                tracing::debug!(worker = %container, %error, "the NodeManager did not stop the container");
+            }
+        });
+    }
+
+    fn forget(&self, container: &Worker) {
+        if let Some(memory) = self.control.memory(container) {
+            tracing::info!(
+                worker = %container,
+                rss_mb = memory.rss >> 20,
+                peak_mb = memory.peak_rss >> 20,
+                cgroup_peak_mb = memory.cgroup_peak >> 20,
+                age_s = taskrunner::memory::unix_ms().saturating_sub(memory.at_unix_ms) / 1000,
+                "memory as last read, of {} (peak: the kernel's VmHWM then)",
+                if memory.processes > 1 { "all processes of the container" } else { "the JVM" }
+            );
+        }
+        self.control.forget(container);
+        self.containers.forget(container);
+    }
+}

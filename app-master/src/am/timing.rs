@@ -1,0 +1,44 @@
+//! What the controller has observed, put down in the [`Timeline`].
+
+use tokio::time::Instant;
+
+use crate::controller::observation::Observation;
+use crate::timeline::{Leg, Timeline};
+
+/// Takes note of an observation that begins or ends a part of the start.
+pub(super) fn note(timeline: &Timeline, observation: &Observation, now: Instant) {
+    match observation {
+        Observation::JobManagerConnected { .. } => {
+            timeline.end(Leg::JobManagerJvm, "", now);
+            timeline.begin(Leg::JobManager, "", now);
+        }
+        Observation::JobManagerReady { .. } => timeline.end(Leg::JobManager, "", now),
+        Observation::Registering => timeline.begin(Leg::Registration, "", now),
+        Observation::Registered { .. } | Observation::RegisteredAgain => {
+            timeline.end(Leg::Registration, "", now);
+        }
+        Observation::Requested { request, .. } => timeline.asked(Some(*request), now),
+        Observation::AskedAhead { .. } => timeline.asked(None, now),
+        Observation::Granted { request, container, .. } => {
+            timeline.granted(*request, container.as_str(), now);
+            // Its taskrunner is started at once.
+            if request.is_none() {
+                timeline.begin(Leg::Container, container.as_str(), now);
+            }
+        }
+        Observation::Launching { container, warm } => {
+            let leg = if *warm { Leg::TaskManager } else { Leg::Container };
+            timeline.begin(leg, container.as_str(), now);
+        }
+        Observation::TaskrunnerConnected { container, ordered } => {
+            timeline.end(Leg::Container, container.as_str(), now);
+            if *ordered {
+                timeline.begin(Leg::TaskManager, container.as_str(), now);
+            }
+        }
+        Observation::TaskManagerStarted { container, .. } => {
+            timeline.end(Leg::TaskManager, container.as_str(), now);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,89 @@
+//! What the controller has observed. Subscribers make something of it: the log, the timeline, the diagnostics.
+
+use std::time::Duration;
+
+use yarn_api::records::FinalStatus;
+
+use crate::ledger::cause::Fault;
+use crate::ledger::types::{Place, Profile, Worker};
+
+/// One thing that has happened, or that was decided.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Observation {
+    // The session with the ResourceManager.
+    /// The application is being registered.
+    Registering,
+    /// It is registered. The largest container, and how many containers there are from earlier attempts.
+    Registered { largest: Profile, previous: usize },
+    /// It is registered again, after [`Observation::Forgotten`].
+    RegisteredAgain,
+    /// The ResourceManager does not know this attempt any more.
+    Forgotten,
+    /// The ResourceManager has not answered.
+    NoAnswer { error: String, retry_in: Duration },
+    /// It answers again.
+    AnswersAgain,
+
+    // The JobManager.
+    /// Its JVM has connected.
+    JobManagerConnected { flink: String, pid: u32 },
+    /// It can be used.
+    JobManagerReady { rest: String, rpc: String },
+    /// It has another web interface than the one that was registered before it was ready.
+    OtherAddress { told: String },
+    /// Its connection has ended.
+    JobManagerDisconnected { why: String },
+    /// It has told of a failure.
+    JobManagerFailure { text: String },
+    /// It has sent a message of a type that this release does not know.
+    UnknownMessage,
+
+    // Requests and containers.
+    /// Flink requests a TaskManager.
+    Requested { request: u64, size: Profile },
+    /// Flink no longer wants it.
+    Cancelled { request: u64 },
+    /// A request cannot be met.
+    Refused { request: u64, reason: String },
+    /// The ResourceManager does not even take a request back.
+    CancellationRefused { why: String },
+    /// TaskManagers are asked for before Flink requests them.
+    AskedAhead { count: u32, size: Profile },
+    /// YARN has granted a container, for a request or ahead of any.
+    Granted { request: Option<u64>, container: Worker, node: Place },
+    /// A node has given more containers than were asked for by its name.
+    NodeGaveTooMuch { node: String },
+    /// The TaskManager in a container is being started; `warm`: its taskrunner is there already.
+    Launching { container: Worker, warm: bool },
+    /// The NodeManager starts a container.
+    StartAccepted { container: Worker },
+    /// A container could not be started.
+    StartFailed { container: Worker, host: Option<String>, why: String },
+    /// A taskrunner has connected; `ordered`: it has a JVM, or an order for one.
+    TaskrunnerConnected { container: Worker, ordered: bool },
+    /// The connection of a taskrunner is broken.
+    TaskrunnerLost { container: Worker },
+    /// A TaskManager's JVM runs.
+    TaskManagerStarted { container: Worker, pid: u32 },
+    /// A container got a signal to end.
+    Signalled { container: Worker },
+    /// A TaskManager's JVM has ended; `at_start`: before the JobManager knew it.
+    TaskManagerEnded { container: Worker, host: Option<String>, summary: String, at_start: bool },
+    /// A container has ended that Flink counts on; or, if `explained`, the reason for an end is known now that Flink
+    /// knows of already.
+    ContainerEnded { container: Worker, reason: String, fault: Fault, explained: bool },
+    /// What runs in a container is being stopped.
+    Stopping { container: Worker, reason: String },
+    /// A container is gone for good. The cause, unless [`Observation::ContainerEnded`] has told it.
+    ContainerGone { container: Worker, cause: Option<String> },
+    /// YARN is asked for a container in which to make a class data archive.
+    ArchiveContainerAsked,
+
+    // The submission of a per-job cluster.
+    /// The JobManager does not tell which jobs there are.
+    JobsUnknown { why: String },
+    /// All jobs have ended, and with them the application.
+    SubmissionOver { status: FinalStatus, text: String },
+    /// The JobManager was asked to end and has not deregistered in time.
+    NotDeregistered,
+}
