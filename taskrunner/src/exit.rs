@@ -1,34 +1,18 @@
-//! What the end of a JVM means: pure, from the exit status and the ends of its logs.
+//! Judges the end of a JVM by its exit status and the ends of its logs. Pure.
 
+use crate::cause::{JvmReason, KernelOom};
 use crate::control::{Exited, OutOfMemory};
 use crate::why::{self, Story};
+use crate::words;
 
 /// Exit code of our own launcher when Java could not be executed.
 pub const EXEC_FAILED: i32 = 127;
-/// Exit code of HotSpot with `-XX:+ExitOnOutOfMemoryError`, and of nobody else who has not chosen it.
-const EXIT_ON_OOM: i32 = 3;
 /// Exit code of a supervisor whose part is done.
 pub const DONE: u8 = 0;
 /// Exit code of a supervisor that cannot go on, or that has nothing to supervise.
 pub const FAILED: u8 = 1;
 /// Exit code of a supervisor that SIGTERM, or a stop before the start, ends.
 pub const TERMINATED: u8 = 143;
-
-/// What the exit codes of JVMs mean to Flink and HotSpot: said in diagnostics, and for documentation.
-pub const JVM_CODES: &[(i32, &str)] = &[
-    (0, "normal end"),
-    (1, "start-up or main class failed"),
-    (2, "Flink: unrecoverable error at run time"),
-    (3, "ended on OutOfMemoryError (-XX:+ExitOnOutOfMemoryError), or the program called System.exit(3)"),
-    (EXEC_FAILED, "Java could not be executed"),
-    (130, "SIGINT"),
-    (134, "aborted"),
-    (137, "SIGKILL"),
-    (143, "SIGTERM"),
-    // -17 and -16 as the shell sees them.
-    (239, "Flink: fatal error in a thread"),
-    (240, "Flink: shutdown hung"),
-];
 
 /// What the containers end with, as YARN shows it; for documentation.
 pub const CONTAINER_CODES: &[(&str, &str, &str)] = &[
@@ -51,23 +35,6 @@ pub const CONTAINER_CODES: &[(&str, &str, &str)] = &[
     ),
     ("TaskManager", "143", "It was stopped before a JVM was started."),
 ];
-
-/// Whether the kernel's out-of-memory killer was at work while the JVM lived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum KernelOom {
-    /// No sign of it, or unknown.
-    #[default]
-    None,
-    /// The counter of the container's own cgroup rose.
-    Cgroup {
-        /// Most bytes that it may use.
-        limit: Option<u64>,
-        /// Most bytes that it has used.
-        peak: Option<u64>,
-    },
-    /// Only the host's counter rose: any process of the host may have been the victim.
-    Host,
-}
 
 /// What is known when a JVM has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -115,7 +82,8 @@ impl ExitReport {
     /// Judges the facts.
     pub fn from_facts(facts: Facts) -> ExitReport {
         let out_of_memory = out_of_memory(&facts);
-        let summary = summary(&facts, out_of_memory);
+        let reason = reason(&facts, out_of_memory);
+        let summary = words::jvm_end(facts.code, facts.signal, out_of_memory, reason.as_ref());
         let unregistered = facts.early && !facts.story.registered && !facts.stop_requested;
         let telling = |lines: &[String]| why::telling(lines).cloned().collect::<Vec<_>>();
         let Facts { code, signal, log, stderr, stdout, .. } = facts;
@@ -200,114 +168,27 @@ fn out_of_memory(facts: &Facts) -> OutOfMemory {
     said.or_else(logged).unwrap_or(OutOfMemory::OomNone)
 }
 
-/// Words for a kind of exhausted memory, with the setting that governs it.
-fn describe(kind: OutOfMemory) -> &'static str {
-    match kind {
-        OutOfMemory::OomNone => "",
-        OutOfMemory::OomJavaHeap => "the Java heap was full (java.lang.OutOfMemoryError: Java heap space)",
-        OutOfMemory::OomMetaspace => "the metaspace was full (java.lang.OutOfMemoryError: Metaspace)",
-        OutOfMemory::OomDirect => {
-            "direct memory was exhausted (java.lang.OutOfMemoryError: Direct buffer memory)"
-        }
-        OutOfMemory::OomNativeThread => {
-            "no more threads could be created (java.lang.OutOfMemoryError: unable to create native thread)"
-        }
-        OutOfMemory::OomGcOverhead => {
-            "nearly all time went into garbage collection (java.lang.OutOfMemoryError: GC overhead limit exceeded)"
-        }
-        OutOfMemory::OomOther => "the JVM could not get memory",
-        OutOfMemory::OomKernel => "the kernel's out-of-memory killer ended it",
-    }
-}
-
-/// What Flink and HotSpot mean by an exit code.
-fn meaning(code: i32) -> Option<&'static str> {
-    JVM_CODES.iter().find(|(known, _)| *known == code).map(|(_, meaning)| *meaning)
-}
-
-fn signal_name(signal: i32) -> &'static str {
-    match signal {
-        1 => " (SIGHUP)",
-        2 => " (SIGINT)",
-        3 => " (SIGQUIT)",
-        4 => " (SIGILL)",
-        6 => " (SIGABRT)",
-        7 => " (SIGBUS)",
-        8 => " (SIGFPE)",
-        9 => " (SIGKILL)",
-        11 => " (SIGSEGV)",
-        13 => " (SIGPIPE)",
-        15 => " (SIGTERM)",
-        _ => "",
-    }
-}
-
-/// One line: what happened, then why.
-fn summary(facts: &Facts, out_of_memory: OutOfMemory) -> String {
-    let what = match (facts.code, facts.signal) {
-        (Some(EXIT_ON_OOM), _) if out_of_memory == OutOfMemory::OomNone => {
-            format!(
-                "the JVM exited with code {EXIT_ON_OOM} (the program called System.exit({EXIT_ON_OOM}); nothing tells of an OutOfMemoryError)"
-            )
-        }
-        (Some(code), _) => match meaning(code) {
-            Some(meaning) => format!("the JVM exited with code {code} ({meaning})"),
-            None => format!("the JVM exited with code {code}"),
-        },
-        (None, Some(signal)) => format!("the JVM was ended by signal {signal}{}", signal_name(signal)),
-        (None, None) => "the JVM ended in an unknown way".to_owned(),
-    };
-    match reason(facts, out_of_memory) {
-        Some(reason) => format!("{what}: {reason}"),
-        None => what,
-    }
-}
-
-fn reason(facts: &Facts, out_of_memory: OutOfMemory) -> Option<String> {
+/// Why the JVM ended, as far as the facts tell.
+fn reason(facts: &Facts, out_of_memory: OutOfMemory) -> Option<JvmReason> {
     if facts.stop_requested && (facts.signal.is_some() || matches!(facts.code, Some(0 | 143))) {
-        return Some("stopped on request".to_owned());
+        return Some(JvmReason::StopRequested);
     }
-    match (out_of_memory, facts.kernel_oom) {
-        (OutOfMemory::OomNone, _) => {}
-        (OutOfMemory::OomKernel, KernelOom::Host) => {
-            return Some(
-                "probably by the kernel's out-of-memory killer, which was at work on this host".to_owned(),
-            );
-        }
-        (OutOfMemory::OomKernel, KernelOom::Cgroup { limit, peak }) => {
-            return Some(format!(
-                "by the kernel's out-of-memory killer: the container's memory limit was reached{}",
-                amounts(limit, peak)
-            ));
-        }
-        (kind, _) => return Some(describe(kind).to_owned()),
+    match out_of_memory {
+        OutOfMemory::OomNone => {}
+        OutOfMemory::OomKernel => return Some(JvmReason::KilledByKernel(facts.kernel_oom)),
+        kind => return Some(JvmReason::OutOfMemory(kind)),
     }
     if facts.signal == Some(9) {
-        return Some(
-            "not by heddle and not for memory as far as the kernel tells: by the NodeManager or by hand"
-                .to_owned(),
-        );
+        return Some(JvmReason::KilledByOthers);
     }
     if facts.code == Some(0) || facts.code == Some(143) || facts.signal == Some(15) {
         return None;
     }
-    match (telling_line(facts), java_complaint(facts)) {
+    let said = match (telling_line(facts), java_complaint(facts)) {
         (Some(line), Some(complaint)) => Some(format!("{line}; {complaint}")),
         (line, complaint) => line.or(complaint),
-    }
-}
-
-/// How much of how much, as far as the cgroup tells.
-fn amounts(limit: Option<u64>, peak: Option<u64>) -> String {
-    let mb = |bytes: u64| format!("{} MB", bytes >> 20);
-    match (limit, peak) {
-        (Some(limit), Some(peak)) => {
-            format!(" ({} used at most, of {} that its cgroup allows)", mb(peak), mb(limit))
-        }
-        (Some(limit), None) => format!(" ({}, which is what its cgroup allows)", mb(limit)),
-        (None, Some(peak)) => format!(" ({} used at most)", mb(peak)),
-        (None, None) => String::new(),
-    }
+    };
+    said.map(JvmReason::Said)
 }
 
 /// What is wrong with the Java, in words.

@@ -11,6 +11,7 @@ pub mod archive;
 pub mod auth;
 #[cfg(test)]
 mod canary_tests;
+pub mod cause;
 pub mod exec;
 pub mod exit;
 pub mod expand;
@@ -28,6 +29,7 @@ pub mod tail;
 pub mod timeline;
 pub mod why;
 pub mod wire;
+pub mod words;
 
 /// Messages, client and server generated from `proto/control.proto`.
 #[allow(missing_docs, unreachable_pub, clippy::all)]

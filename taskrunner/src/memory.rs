@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use procfs::process::{Process, Status};
 
+use crate::cause::KernelOom;
 use crate::control::Memory;
-use crate::exit::KernelOom;
 
 const CGROUP_ROOT: &str = "/sys/fs/cgroup";
 

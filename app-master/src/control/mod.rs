@@ -10,13 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use taskrunner::cause::JvmExit;
 use taskrunner::control::event::Event as Told;
-use taskrunner::control::{Exited, Launch, Memory, OutOfMemory, Recorded, Stop};
-use taskrunner::why;
+use taskrunner::control::{Launch, Memory, Recorded, Stop};
 use taskrunner::wire::Liveness;
 use tokio::sync::{Notify, mpsc};
 
-use crate::ledger::cause::Report;
 use crate::ledger::types::Worker;
 
 /// What taskrunners tell.
@@ -43,7 +42,7 @@ pub enum ControlEvent {
         /// Its container.
         worker: Worker,
         /// How.
-        report: Report,
+        report: JvmExit,
     },
     /// The connection broke; it may come back.
     Lost(Worker),
@@ -230,16 +229,8 @@ impl Control {
                 (self.inner.tell)(ControlEvent::Signalled(worker.clone()));
             }
             Told::Exited(exited) => {
-                (self.inner.tell)(ControlEvent::Exited { worker: worker.clone(), report: report(exited) });
+                (self.inner.tell)(ControlEvent::Exited { worker: worker.clone(), report: exited.into() });
             }
         }
     }
-}
-
-fn report(exited: Exited) -> Report {
-    let killed_for_memory = exited.out_of_memory() == OutOfMemory::OomKernel;
-    let Exited { code, signal, log_tail, stderr_tail, summary, launch_failed, unregistered, .. } = exited;
-    let log: Vec<String> = why::telling(&log_tail).cloned().collect();
-    let last_lines = if log.is_empty() { stderr_tail } else { log };
-    Report { code, signal, last_lines, summary, launch_failed, killed_for_memory, unregistered }
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use flink_model::spec::ClusterMode;
+use taskrunner::cause::ExitCause;
 use tokio::time::Instant;
 use yarn_api::records::{NodeReport, ResourceRequest};
 
@@ -12,7 +13,6 @@ use super::observation::Observation;
 use super::placement::{Naming, Placement};
 use crate::bridge::{ToJvm, WorkerInfo};
 use crate::control::ControlEvent;
-use crate::ledger::cause::Fault;
 use crate::ledger::types::{Beat, Effect, Input as LedgerInput, Order, Outgoing, Place, Profile, Worker};
 use crate::ledger::{Counts, Ledger, REPORT_WAIT};
 
@@ -301,9 +301,9 @@ impl Allocation {
                     out.observe(Observation::Refused { request: id, reason: reason.clone() });
                     out.act(Action::Tell(ToJvm::Failed { id, reason }));
                 }
-                Effect::Terminated { worker, reason, fault } => ended(worker, reason, fault, false, out),
+                Effect::Terminated { worker, reason, cause } => ended(worker, reason, cause, false, out),
                 // Flink does not count on it any more; it is told for the JobManager's log.
-                Effect::Explained { worker, reason, fault } => ended(worker, reason, fault, true, out),
+                Effect::Explained { worker, reason, cause } => ended(worker, reason, cause, true, out),
                 Effect::Warm { worker, place } => {
                     let container = worker.clone();
                     out.observe(Observation::Granted { request: None, container, node: place });
@@ -330,9 +330,9 @@ impl Allocation {
     }
 }
 
-fn ended(container: Worker, reason: String, fault: Fault, explained: bool, out: &mut Output) {
+fn ended(container: Worker, reason: String, cause: Box<ExitCause>, explained: bool, out: &mut Output) {
     out.act(Action::Tell(ToJvm::Terminated { worker: container.to_string(), reason: reason.clone() }));
-    out.observe(Observation::ContainerEnded { container, reason, fault, explained });
+    out.observe(Observation::ContainerEnded { container, reason, cause, explained });
 }
 
 fn worker_info(container: &Worker, node: &Place) -> WorkerInfo {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use taskrunner::cause::Fault;
 use yarn_api::records::FinalStatus;
 
 use flink_model::java_fit::complaint;
@@ -9,7 +10,6 @@ use flink_model::java_fit::complaint;
 use super::observation::Observation;
 use crate::failure::{MAX, causes, cut, is_frame};
 use crate::jobmanager::JobManagerEnd;
-use crate::ledger::cause::Fault;
 
 /// The failures that were observed. Of those that the JobManager told of only the first and the last one are kept.
 #[derive(Debug, Default)]
@@ -59,7 +59,9 @@ impl Diagnostics {
                 Observation::TaskManagerEnded { host, summary, at_start: true, .. } => {
                     self.add_start(host.as_deref(), summary);
                 }
-                Observation::ContainerEnded { reason, fault: Fault::Memory, .. } => self.add_memory(reason),
+                Observation::ContainerEnded { reason, cause, .. } if cause.fault == Fault::Memory => {
+                    self.add_memory(reason);
+                }
                 _ => {}
             }
         }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use taskrunner::cause::ExitCause;
 use yarn_api::records::FinalStatus;
 
-use crate::ledger::cause::Fault;
 use crate::ledger::types::{Place, Profile, Worker};
 
 /// One thing that has happened, or that was decided.
@@ -71,7 +71,7 @@ pub(crate) enum Observation {
     TaskManagerEnded { container: Worker, host: Option<String>, summary: String, at_start: bool },
     /// A container has ended that Flink counts on; or, if `explained`, the reason for an end is known now that Flink
     /// knows of already.
-    ContainerEnded { container: Worker, reason: String, fault: Fault, explained: bool },
+    ContainerEnded { container: Worker, reason: String, cause: Box<ExitCause>, explained: bool },
     /// What runs in a container is being stopped.
     Stopping { container: Worker, reason: String },
     /// A container is gone for good. The cause, unless [`Observation::ContainerEnded`] has told it.

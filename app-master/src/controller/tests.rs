@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use flink_model::spec::ClusterMode;
+use taskrunner::cause::JvmExit;
 use tokio::time::Instant;
 use yarn_api::records::FinalStatus;
 
@@ -13,7 +14,6 @@ use crate::bridge::{BridgeEvent, FromJvm, Status, ToJvm};
 use crate::cds::container_request::{BuilderRequest, RequestEvent};
 use crate::control::ControlEvent;
 use crate::jobmanager::JobManagerEnd;
-use crate::ledger::cause::Report;
 use crate::ledger::types::{Completed, Grant, Place, Profile, Purpose, Worker};
 use crate::submission::policy::{Input, Job, JobState};
 
@@ -627,7 +627,7 @@ fn workers_that_fail_at_their_start_are_told_of() {
     let worker = Worker::new("c1");
     test.jvm(FromJvm::Launch { id: 1, worker: "c1".into() });
     let summary = "the JVM exited with code 1: no such agent".to_owned();
-    let report = Report { code: Some(1), summary, unregistered: true, ..Report::default() };
+    let report = JvmExit { code: Some(1), summary, unregistered: true, ..JvmExit::default() };
     test.event(Event::Control(ControlEvent::Exited { worker, report }));
     let end = test.jvm(FromJvm::Deregister { status: Status::Failed, diagnostics: "no slots".into() });
     let diagnostics =

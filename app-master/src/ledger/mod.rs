@@ -14,7 +14,6 @@
 //!                                       Completed, from anywhere ──────────────────────────────────────────────► gone
 //! ```
 
-pub mod cause;
 mod line;
 #[cfg(test)]
 mod simulation;
@@ -25,11 +24,13 @@ pub mod types;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
-use cause::{Cause, Fault, Report, describe, describe_returned, given_back};
+use taskrunner::cause::{ExitCause, JvmExit};
+use taskrunner::words::given_back;
+
 use line::Line;
 use types::{Ask, Beat, Completed, Effect, Grant, Input, Order, Outgoing, Place, Profile, Worker};
 
-/// How long an exit that may be YARN's doing waits for YARN's side of the story.
+/// How long an exit that may be YARN's doing waits for YARN's reason.
 pub const REPORT_WAIT: Duration = Duration::from_secs(5);
 
 /// After this many refreshes without an answer a released container is taken for gone.
@@ -57,7 +58,7 @@ enum State {
 struct Entry {
     place: Place,
     state: State,
-    report: Option<Report>,
+    report: Option<JvmExit>,
     /// Whose size it has.
     line: usize,
     /// Its taskrunner was started before Flink wanted it; how far that is.
@@ -388,7 +389,7 @@ impl Ledger {
         }
         let report = entry.report.as_ref();
         let cause = match entry.state {
-            State::Releasing { .. } => match describe_returned(status, &diagnostics, report) {
+            State::Releasing { .. } => match ExitCause::of_returned(status, &diagnostics, report) {
                 Some(cause) => {
                     out.push(explained(&worker, Some(&entry.place), cause));
                     None
@@ -396,9 +397,13 @@ impl Ledger {
                 None => Some(given_back(status)),
             },
             // Flink has never heard of it.
-            State::Spare => Some(describe(Some((status, &diagnostics)), report).text),
+            State::Spare => Some(ExitCause::new(Some((status, &diagnostics)), report).to_string()),
             State::Granted(_) | State::Starting | State::Running => {
-                out.push(terminated(&worker, &entry.place, describe(Some((status, &diagnostics)), report)));
+                out.push(terminated(
+                    &worker,
+                    &entry.place,
+                    ExitCause::new(Some((status, &diagnostics)), report),
+                ));
                 None
             }
         };
@@ -414,7 +419,7 @@ impl Ledger {
             // It was given up before YARN confirmed its end.
             Some(heard) => {
                 *heard = true;
-                let cause = describe_returned(status, diagnostics, None);
+                let cause = ExitCause::of_returned(status, diagnostics, None);
                 out.extend(cause.map(|cause| explained(&worker, None, cause)));
             }
             // Never seen alive: its grant was lost on the way, and with it one that was asked for.
@@ -478,7 +483,7 @@ impl Ledger {
         match (&entry.state, entry.warm) {
             (State::Spare, _) => {}
             (State::Starting, _) | (State::Granted(_), Some(_)) => {
-                let cause = Cause { fault: Fault::Process, text: format!("could not be started: {reason}") };
+                let cause = ExitCause::not_started(reason);
                 out.push(terminated(&worker, &entry.place, cause));
             }
             (State::Granted(_), None) | (State::Running | State::Releasing { .. }, _) => return,
@@ -508,7 +513,7 @@ impl Ledger {
         }
     }
 
-    fn exited(&mut self, worker: Worker, report: Report, out: &mut Vec<Effect>) {
+    fn exited(&mut self, worker: Worker, report: JvmExit, out: &mut Vec<Effect>) {
         let Some(entry) = self.workers.get_mut(&worker) else { return };
         let wait = report.may_be_yarns_kill();
         entry.report = Some(report);
@@ -530,7 +535,7 @@ impl Ledger {
     /// The JVM is gone and there is no more to learn: Flink may replace it without waiting for the ResourceManager.
     fn ended_by_report(&mut self, worker: Worker, out: &mut Vec<Effect>) {
         if let Some(entry) = self.workers.get(&worker) {
-            out.push(terminated(&worker, &entry.place, describe(None, entry.report.as_ref())));
+            out.push(terminated(&worker, &entry.place, ExitCause::new(None, entry.report.as_ref())));
         }
         self.give_back(&worker, "its JVM has ended", out);
     }
@@ -556,13 +561,15 @@ fn await_reason(worker: Worker, entry: &mut Entry, out: &mut Vec<Effect>) {
     }
 }
 
-fn terminated(worker: &Worker, place: &Place, Cause { fault, text }: Cause) -> Effect {
-    Effect::Terminated { worker: worker.clone(), reason: format!("{worker} on {place}: {text}"), fault }
+fn terminated(worker: &Worker, place: &Place, cause: ExitCause) -> Effect {
+    let reason = format!("{worker} on {place}: {cause}");
+    Effect::Terminated { worker: worker.clone(), reason, cause: Box::new(cause) }
 }
 
-fn explained(worker: &Worker, place: Option<&Place>, Cause { fault, text }: Cause) -> Effect {
+fn explained(worker: &Worker, place: Option<&Place>, cause: ExitCause) -> Effect {
     let place = place.map(|place| format!(" on {place}")).unwrap_or_default();
-    Effect::Explained { worker: worker.clone(), reason: format!("{worker}{place}: {text}"), fault }
+    let reason = format!("{worker}{place}: {cause}");
+    Effect::Explained { worker: worker.clone(), reason, cause: Box::new(cause) }
 }
 
 /// Why the cluster can never give a container of this size, with both numbers; none if it can.

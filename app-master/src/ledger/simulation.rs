@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
+use taskrunner::cause::JvmExit;
+
 use super::Ledger;
-use super::cause::Report;
 use super::types::*;
 
 /// One move of the adversary; numbers choose among what is there, modulo its length.
@@ -236,7 +237,7 @@ impl Simulation {
                     self.end(worker.clone(), if k % 2 == 0 { 1 } else { 143 });
                     if reported && !self.starts.contains(&worker) {
                         let report =
-                            Report { code: Some(if k % 2 == 0 { 1 } else { 143 }), ..Report::default() };
+                            JvmExit { code: Some(if k % 2 == 0 { 1 } else { 143 }), ..JvmExit::default() };
                         self.to_ledger.push_back(Input::Exited(worker, report));
                     }
                 }

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use taskrunner::cause::Fault;
 
 use super::simulation::{Op, Simulation};
 use super::types::*;
@@ -210,7 +211,7 @@ fn an_exit_of_its_own_is_told_before_yarn_knows_but_a_kill_waits_for_yarns_reaso
     let mut ledger = ready();
     launched(&mut ledger, 1, "c1");
     launched(&mut ledger, 2, "c2");
-    let report = |code| Report { code: Some(code), ..Report::default() };
+    let report = |code| JvmExit { code: Some(code), ..JvmExit::default() };
     let effects = ledger.step(Input::Exited(Worker::new("c1"), report(1)));
     assert!(matches!(effects[..], [Effect::Terminated { .. }, Effect::Stop { .. }]), "{effects:?}");
     let effects = ledger.step(Input::Exited(Worker::new("c2"), report(143)));
@@ -357,8 +358,11 @@ impl OneEnd {
 /// The fault and the text of all that is told of a kill for memory.
 fn told_of_memory(effects: &[Effect]) -> Vec<&str> {
     let reasons = effects.iter().filter_map(|effect| match effect {
-        Effect::Terminated { reason, fault: cause::Fault::Memory, .. }
-        | Effect::Explained { reason, fault: cause::Fault::Memory, .. } => Some(reason.as_str()),
+        Effect::Terminated { reason, cause, .. } | Effect::Explained { reason, cause, .. }
+            if cause.fault == Fault::Memory =>
+        {
+            Some(reason.as_str())
+        }
         _ => None,
     });
     reasons.filter(|reason| reason.contains("1.3 GB of 1 GB physical memory")).collect()
@@ -372,7 +376,7 @@ fn a_memory_kill_that_flink_hears_of_first_keeps_its_cause() {
     let mut yarn = OneEnd::default();
     assert_eq!(ledger.step(Input::Signalled(c1())), [Effect::AwaitCompletion(c1())]);
     assert!(matches!(ledger.step(Input::Release(c1()))[..], [Effect::Stop { .. }]));
-    let report = Report { code: Some(143), ..Report::default() };
+    let report = JvmExit { code: Some(143), ..JvmExit::default() };
     assert_eq!(ledger.step(Input::Exited(c1(), report)), []);
     assert!(ledger.awaits_reasons() && ledger.is_busy());
     assert_eq!(yarn.beat(&mut ledger, None), [], "it is not given back yet: YARN would call that its end");
@@ -516,7 +520,7 @@ proptest! {
                 Around::Signalled => ledger.step(Input::Signalled(c1())),
                 Around::Release => ledger.step(Input::Release(c1())),
                 Around::Exited(code) => {
-                    ledger.step(Input::Exited(c1(), Report { code: Some(code), ..Report::default() }))
+                    ledger.step(Input::Exited(c1(), JvmExit { code: Some(code), ..JvmExit::default() }))
                 }
                 Around::WaitOver => ledger.step(Input::ReportWaitOver(c1())),
                 Around::Beat => yarn.beat(&mut ledger, None),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::cause::{Fault, Report};
+use taskrunner::cause::{ExitCause, JvmExit};
 
 /// A container, by the text of its YARN id; the same text is Flink's resource id of the worker in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -214,7 +214,7 @@ pub enum Input {
     /// Something tells the container to end: the NodeManager, or somebody by hand.
     Signalled(Worker),
     /// The taskrunner tells that its JVM has ended.
-    Exited(Worker, Report),
+    Exited(Worker, JvmExit),
     /// Waited long enough for YARN's side of an exit that the taskrunner reported.
     ReportWaitOver(Worker),
 }
@@ -244,8 +244,8 @@ pub enum Effect {
         worker: Worker,
         /// Why, for people.
         reason: String,
-        /// Whose doing it was.
-        fault: Fault,
+        /// The same, typed.
+        cause: Box<ExitCause>,
     },
     /// Why a worker ended that Flink no longer counts on, or was told of before YARN's reason was known.
     Explained {
@@ -253,8 +253,8 @@ pub enum Effect {
         worker: Worker,
         /// Why, for people.
         reason: String,
-        /// Whose doing it was.
-        fault: Fault,
+        /// The same, typed.
+        cause: Box<ExitCause>,
     },
     /// Start the container's taskrunner, which waits for the order that [`Effect::Launch`] may bring.
     Warm {

@@ -7,7 +7,8 @@ use std::ffi::OsString;
 use clap::{Arg, Command};
 use flink_model::config::{Configuration, FileFormat};
 use flink_model::options::{self, OptionInfo};
-use taskrunner::exit::{CONTAINER_CODES, JVM_CODES};
+use taskrunner::exit::CONTAINER_CODES;
+use taskrunner::words::JVM_CODES;
 
 use super::man::Page;
 use super::{OWN_VERBS, Persona, Request, dialect, parse};
