@@ -1,4 +1,5 @@
-//! Every file that heddle-am writes in its container, with a link of its name to a canary in the NodeManager's cache.
+//! Every file that heddle-am writes in its container, with a link of its name to a canary in the
+//! NodeManager's cache.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -19,8 +19,8 @@ const CARRIERS: &[(&str, &str)] = &[
 const SERIALIZED: &str = "org.apache.flink.util.SerializedThrowable: ";
 const CAUSED_BY: &str = "Caused by: ";
 
-/// The exceptions of a stack trace from the outermost to the root cause, one line each, at most [`MAX`] bytes: what does not fit is
-/// left out of the middle.
+/// The exceptions of a stack trace from the outermost to the root cause, one line each, at most [`MAX`]
+/// bytes: what does not fit is left out of the middle.
 pub fn causes(trace: &str) -> String {
     let mut exceptions: Vec<&str> = Vec::new();
     for line in trace.lines().filter(|line| !is_frame(line)) {

@@ -15,9 +15,9 @@ const LOG_NAME: &str = "jobmanager";
 /// How many last lines of its log go into the diagnostics.
 const LINES: usize = 20;
 
-/// The JVM's second compiler works as hard while the JobManager starts as the JobManager itself, and there is little that it gains: it gets
-/// ten times the usual patience. What runs often is compiled by it all the same, a moment later.
-/// (Defaults: 5000, 600, 15000, 40000, in compilerDefinitions of the JDK.)
+/// The JVM's second compiler works as hard while the JobManager starts as the JobManager itself, and there is
+/// little that it gains: it gets ten times the usual patience. What runs often is compiled by it all the
+/// same, a moment later. (Defaults: 5000, 600, 15000, 40000, in compilerDefinitions of the JDK.)
 const LATER_C2: [&str; 4] = [
     "-XX:Tier4InvocationThreshold=50000",
     "-XX:Tier4MinInvocationThreshold=6000",
@@ -25,8 +25,8 @@ const LATER_C2: [&str; 4] = [
     "-XX:Tier4BackEdgeThreshold=400000",
 ];
 
-/// Starts the JVM; it connects to the bridge on `port`. `known` are settings that only we know, for Flink's configuration.
-/// `record`: it may record its classes for an archive.
+/// Starts the JVM; it connects to the bridge on `port`. `known` are settings that only we know, for Flink's
+/// configuration. `record`: it may record its classes for an archive.
 pub async fn start(
     environment: &Environment,
     known: &[(&str, String)],

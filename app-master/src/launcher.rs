@@ -62,8 +62,8 @@ pub struct Launcher {
 }
 
 impl Launcher {
-    /// From the client's order. `dir` is the ApplicationMaster's working directory, `control` the `host:port` of the
-    /// control server, `user` the user for Hadoop's client in the TaskManager.
+    /// From the client's order. `dir` is the ApplicationMaster's working directory, `control` the `host:port`
+    /// of the control server, `user` the user for Hadoop's client in the TaskManager.
     pub fn new(
         spec: &AmSpec,
         dir: &Path,

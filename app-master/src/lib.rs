@@ -1,8 +1,8 @@
 //! heddle-am: the ApplicationMaster that hosts the JobManager.
 //!
-//! Decisions are pure (`controller`, [`ledger`], [`submission::policy`]); effects are components at the edge (`am`):
-//! [`bridge`] to the JobManager's JVM, [`control`] to the taskrunners, [`launcher`] to the NodeManagers, [`rest`] to
-//! Flink, [`submission::attendance`] to the client.
+//! Decisions are pure (`controller`, [`ledger`], [`submission::policy`]); effects are components at the edge
+//! (`am`): [`bridge`] to the JobManager's JVM, [`control`] to the taskrunners, [`launcher`] to the
+//! NodeManagers, [`rest`] to Flink, [`submission::attendance`] to the client.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods))] // tests lay out directories of their own
 
@@ -11,6 +11,7 @@ pub mod bridge;
 #[cfg(test)]
 mod canary_tests;
 pub mod cds;
+mod clock;
 pub mod control;
 mod controller;
 pub mod environment;

@@ -43,7 +43,8 @@ fn log_to_stderr() {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
 }
 
-/// Runs it to its end; what still runs then (a log on a broken disk, a mute server) must not hold the container.
+/// Runs it to its end; what still runs then (a log on a broken disk, a mute server) must not hold the
+/// container.
 fn block_on<T>(work: impl Future<Output = T>) -> Option<T> {
     match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => {

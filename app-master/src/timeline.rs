@@ -1,14 +1,17 @@
-//! When each part of the start began and ended, for whoever waits for it (`Cluster.Timeline` of the control protocol).
+//! When each part of the start began and ended, for whoever waits for it (`Cluster.Timeline` of the control
+//! protocol).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use taskrunner::auth;
 use taskrunner::control::cluster_server::{Cluster, ClusterServer};
 use taskrunner::control::{Leg as Told, TimelineReply, TimelineRequest};
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
+
+use crate::clock;
 
 /// Legs beyond this number are not kept: what takes long shows in the first containers.
 const MOST: usize = 400;
@@ -76,7 +79,7 @@ impl Timeline {
 
     /// The same by the system's clock.
     pub fn start() -> Self {
-        Self::new(Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+        Self::new(clock::now(), clock::since_1970())
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -162,7 +165,7 @@ struct Service {
 impl Cluster for Service {
     async fn timeline(&self, request: Request<TimelineRequest>) -> Result<Response<TimelineReply>, Status> {
         auth::check_secret(request.metadata(), &self.secret)?;
-        Ok(Response::new(self.timeline.reply(Instant::now())))
+        Ok(Response::new(self.timeline.reply(clock::now())))
     }
 }
 

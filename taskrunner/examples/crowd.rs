@@ -1,9 +1,10 @@
-//! Stands for the taskrunners of many containers towards one ApplicationMaster: for `scripts/bench --scale`, whose simulated
-//! nodes start it. Each has a connection of its own, as the real ones do; no JVM runs.
+//! Stands for the taskrunners of many containers towards one ApplicationMaster: for `scripts/bench --scale`,
+//! whose simulated nodes start it. Each has a connection of its own, as the real ones do; no JVM runs.
 //!
-//! On stdin: `start CONTAINER HOST:PORT SECRET_IN_HEX` and `stop CONTAINER`. On stdout: `linked CONTAINER` once the
-//! ApplicationMaster has its `Started`, and `ended CONTAINER CODE`. Ends with stdin.
+//! On stdin: `start CONTAINER HOST:PORT SECRET_IN_HEX` and `stop CONTAINER`. On stdout: `linked CONTAINER`
+//! once the ApplicationMaster has its `Started`, and `ended CONTAINER CODE`. Ends with stdin.
 
+#![allow(clippy::disallowed_methods)] // it stands for many programs at once
 #![allow(clippy::print_stderr)] // a tool for tests, which has nothing else to tell on stderr
 
 use std::collections::HashMap;

@@ -1,7 +1,9 @@
-//! Class data archives: which one a JVM that starts here uses, or what it records so that one can be made of it.
+//! Class data archives: which one a JVM that starts here uses, or what it records so that one can be made of
+//! it.
 //!
-//! A JVM that is given the archive of another Java, or of other jars, does without and says so on its output; that is why it only gets one that
-//! fits, and is told to keep quiet about it. One that is damaged could end it, so the file's checksum is looked at first.
+//! A JVM that is given the archive of another Java, or of other jars, does without and says so on its output;
+//! that is why it only gets one that fits, and is told to keep quiet about it. One that is damaged could end
+//! it, so the file's checksum is looked at first.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -19,11 +21,12 @@ use crate::fresh;
 use crate::java;
 use crate::node_jars::NodeJars;
 
-/// What the JVM writes its classes to: in a directory of its own below its working directory, because it would follow a link that
-/// has the name of one of the files.
+/// What the JVM writes its classes to: in a directory of its own below its working directory, because it
+/// would follow a link that has the name of one of the files.
 const LOG: &str = "log";
 const LIST: &str = "list";
-/// The recording is over when the JVM has loaded nothing for `QUIET`, but not before `YOUNGEST` nor after `OLDEST`.
+/// The recording is over when the JVM has loaded nothing for `QUIET`, but not before `YOUNGEST` nor after
+/// `OLDEST`.
 const YOUNGEST: Duration = Duration::from_secs(12);
 const OLDEST: Duration = Duration::from_secs(60);
 const QUIET: Duration = Duration::from_secs(4);
@@ -60,7 +63,8 @@ pub enum Use {
 }
 
 impl Use {
-    /// What a JVM of `java` with these options does. Reads the files that might fit. `node_jars`: what its archive has to be made for, too.
+    /// What a JVM of `java` with these options does. Reads the files that might fit. `node_jars`: what its
+    /// archive has to be made for, too.
     pub fn decide(
         wish: &Wish,
         java: &Path,
@@ -126,7 +130,8 @@ pub fn quiet_with(archive: &str) -> Vec<String> {
     vec![format!("-XX:SharedArchiveFile={archive}"), "-Xlog:cds*=off".to_owned()]
 }
 
-/// What archives know a Java by, and the node's jars. No process is started for it; none where its directory does not tell.
+/// What archives know a Java by, and the node's jars. No process is started for it; none where its directory
+/// does not tell.
 pub fn id(java: &Path, wide: bool, node_jars: Option<&NodeJars>) -> Option<JavaId> {
     let beside = node_jars.map(NodeJars::fingerprint).unwrap_or_default();
     JavaId::of(&java::release_file(java)?, std::env::consts::ARCH, wide, beside)

@@ -9,7 +9,8 @@ use crate::control::{Hello, Refusal, Refused};
 
 /// Metadata key of gRPC calls that carries the secret.
 pub const AUTHORIZATION_KEY: &str = "authorization";
-/// Version of the protocol between taskrunner and ApplicationMaster, in `Hello`. They are of one release always: both come from one client.
+/// Version of the protocol between taskrunner and ApplicationMaster, in `Hello`. They are of one release
+/// always: both come from one client.
 pub const PROTOCOL: u32 = 2;
 
 const WRONG: &str = "the secret is not this application's";

@@ -1,4 +1,5 @@
-//! Every file that is written in a TaskManager's container, with a link of its name to a canary in the NodeManager's cache.
+//! Every file that is written in a TaskManager's container, with a link of its name to a canary in the
+//! NodeManager's cache.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -13,7 +14,8 @@ use crate::fresh;
 use crate::links;
 use crate::node_jars::NodeJars;
 
-/// A container's directory in which everything that `names` says is a link to a canary, and one that is a link to its directory.
+/// A container's directory in which everything that `names` says is a link to a canary, and one that is a
+/// link to its directory.
 struct Cage {
     dir: tempfile::TempDir,
     cache: tempfile::TempDir,

@@ -1,4 +1,5 @@
-//! Why a JVM or its container has ended, typed: from the wire to whoever makes words of it ([`crate::words`]).
+//! Why a JVM or its container has ended, typed: from the wire to whoever makes words of it
+//! ([`crate::words`]).
 
 use crate::control::{Exited, OutOfMemory};
 use crate::why;
@@ -20,8 +21,8 @@ pub enum Fault {
     Ours,
 }
 
-/// YARN's exit statuses (`org.apache.hadoop.yarn.api.records.ContainerExitStatus`) and the usual exit codes of a process
-/// that was killed: the number, whose fault it is, and what is said of it.
+/// YARN's exit statuses (`org.apache.hadoop.yarn.api.records.ContainerExitStatus`) and the usual exit codes
+/// of a process that was killed: the number, whose fault it is, and what is said of it.
 pub const YARN_STATUSES: &[(i32, Fault, &str)] = &[
     (0, Fault::Nobody, "the container ended normally"),
     (-1000, Fault::Node, "the container ended without an exit status"),
@@ -103,8 +104,8 @@ pub struct JvmExit {
 }
 
 impl JvmExit {
-    /// Whether the end may be YARN's doing (SIGTERM, SIGKILL, or a JVM's exit code for them), so that YARN's reason, which
-    /// comes later, says more than this report.
+    /// Whether the end may be YARN's doing (SIGTERM, SIGKILL, or a JVM's exit code for them), so that YARN's
+    /// reason, which comes later, says more than this report.
     pub fn may_be_yarns_kill(&self) -> bool {
         matches!(self.signal, Some(SIGTERM | SIGKILL))
             || matches!(self.code, Some(code) if code == 128 + SIGTERM || code == 128 + SIGKILL)
@@ -224,8 +225,9 @@ impl ExitCause {
 
     /// The end of a container that Flink no longer counted on; none where it ended because it was given back.
     ///
-    /// A container that YARN ends is given back by Flink first, as a rule: its TaskManager hears of the end by SIGTERM and
-    /// signs off before the ResourceManager knows. What YARN says of it is the cause all the same.
+    /// A container that YARN ends is given back by Flink first, as a rule: its TaskManager hears of the end
+    /// by SIGTERM and signs off before the ResourceManager knows. What YARN says of it is the cause all the
+    /// same.
     pub fn of_returned(status: i32, diagnostics: &str, jvm: Option<&JvmExit>) -> Option<Self> {
         let killed = jvm.is_some_and(JvmExit::is_kernel_oom);
         // YARN has one exit status for a lost node and for a container that was given back.
@@ -239,8 +241,8 @@ impl ExitCause {
     }
 }
 
-/// What YARN says, line by line: without times, empty lines, the frames of stack traces and the list of a killed
-/// container's processes, which is the whole of their command lines.
+/// What YARN says, line by line: without times, empty lines, the frames of stack traces and the list of a
+/// killed container's processes, which is the whole of their command lines.
 fn said(diagnostics: &str) -> Vec<String> {
     let kept = diagnostics.lines().map(without_time).filter(|line| {
         let text = line.trim();

@@ -1,8 +1,8 @@
 //! The `exec-jvm` subcommand: ties the process to its supervisor's life, then becomes Java.
 //!
-//! A launcher (`nice -n 5`) stands between two runs of it. The client and both daemons start their JVMs through this subcommand of their own
-//! binary. The parent-death signal survives `exec`, so no
-//! JVM outlives its supervisor, `kill -9` included, without any code between fork and exec.
+//! A launcher (`nice -n 5`) stands between two runs of it. The client and both daemons start their JVMs
+//! through this subcommand of their own binary. The parent-death signal survives `exec`, so no JVM outlives
+//! its supervisor, `kill -9` included, without any code between fork and exec.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -12,7 +12,8 @@ use std::process::Command;
 
 use rustix::process::{Pid, Signal};
 
-/// Name of the subcommand; its arguments are the supervisor's process id, the program (Java, or what starts it), and its arguments.
+/// Name of the subcommand; its arguments are the supervisor's process id, the program (Java, or what starts
+/// it), and its arguments.
 pub const SUBCOMMAND: &str = "exec-jvm";
 
 /// Runs the subcommand with what follows its name. Returns only when it failed, with the reason; exit with
@@ -28,9 +29,10 @@ pub fn exec_jvm_main(args: impl IntoIterator<Item = OsString>) -> io::Error {
     }
 }
 
-/// `command`, started through the subcommand of `exe`, our own binary, so that it does not outlive this process. To be spawned from a
-/// thread that lives as long (see [`crate::spawn`]).
+/// `command`, started through the subcommand of `exe`, our own binary, so that it does not outlive this
+/// process. To be spawned from a thread that lives as long (see [`crate::spawn`]).
 pub fn tied(command: &Command, exe: &Path) -> Command {
+    #[allow(clippy::disallowed_methods)] // this module makes the commands
     let mut tied = Command::new(exe);
     tied.arg(SUBCOMMAND)
         .arg(std::process::id().to_string())
@@ -65,6 +67,7 @@ fn prepare(mut args: impl Iterator<Item = OsString>) -> io::Result<Command> {
     if !descends_from(supervisor) {
         return Err(io::Error::other("the supervisor is gone"));
     }
+    #[allow(clippy::disallowed_methods)] // this module makes the commands
     let mut command = Command::new(java);
     command.args(args);
     Ok(command)

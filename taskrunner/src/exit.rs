@@ -150,7 +150,8 @@ fn out_of_memory(facts: &Facts) -> OutOfMemory {
     if facts.signal == Some(SIGKILL) && !facts.stop_requested && facts.kernel_oom != KernelOom::None {
         return OutOfMemory::OomKernel;
     }
-    // An error that was survived and is still among the last lines is not the reason for a signal or a normal end.
+    // An error that was survived and is still among the last lines is not the reason for a signal or a normal
+    // end.
     let by_itself =
         matches!(facts.code, Some(code) if code != 0 && code != 143) || facts.signal == Some(SIGABRT);
     if !by_itself || facts.stop_requested {
@@ -197,8 +198,8 @@ fn java_complaint(facts: &Facts) -> Option<String> {
     lines.find_map(|line| flink_model::java_fit::complaint(line))
 }
 
-/// What most likely says why: HotSpot's crash note, else what Flink logged as the reason, else what Java complained of, else an error in
-/// the log, else the last line of stderr that says something.
+/// What most likely says why: HotSpot's crash note, else what Flink logged as the reason, else what Java
+/// complained of, else an error in the log, else the last line of stderr that says something.
 fn telling_line(facts: &Facts) -> Option<String> {
     let crash = |l: &&String| l.starts_with("#  SIG") || l.starts_with("#  Internal Error");
     let note =

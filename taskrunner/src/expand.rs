@@ -1,7 +1,7 @@
 //! Pure filling-in of `<LOG_DIR>`, `{{VAR}}`, `$VAR` and `${VAR}`.
 //!
-//! YARN itself does this in its launch script; our values never see a shell, so it happens here. Replaced text is not looked
-//! at again. Program arguments are never expanded.
+//! YARN itself does this in its launch script; our values never see a shell, so it happens here. Replaced
+//! text is not looked at again. Program arguments are never expanded.
 
 /// Looks a variable up in the container's environment.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -95,8 +95,8 @@ pub struct Dropped {
 
 /// Expands and joins class path entries with `:`.
 ///
-/// An entry with an unset variable is left out, since what remains of it would name another place. Empty entries are left out
-/// too: to the JVM they would mean the working directory.
+/// An entry with an unset variable is left out, since what remains of it would name another place. Empty
+/// entries are left out too: to the JVM they would mean the working directory.
 pub fn class_path(entries: &[String], log_dir: &str, env: Lookup) -> (String, Vec<Dropped>) {
     let mut kept = Vec::new();
     let mut dropped = Vec::new();

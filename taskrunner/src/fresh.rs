@@ -1,8 +1,9 @@
 //! The one place from which heddle makes files, directories and links in a container.
 //!
-//! Localized files are links into the NodeManager's cache, which other applications of the node share: whoever opens such a name for
-//! writing changes the file of all of them. Nothing here opens what is there already or follows a link, and `clippy.toml` forbids the
-//! functions of the standard library that would. A JVM that is to write files gets a new directory for them.
+//! Localized files are links into the NodeManager's cache, which other applications of the node share:
+//! whoever opens such a name for writing changes the file of all of them. Nothing here opens what is there
+//! already or follows a link, and `clippy.toml` forbids the functions of the standard library that would. A
+//! JVM that is to write files gets a new directory for them.
 
 #![allow(clippy::disallowed_methods)] // here, and nowhere else
 
@@ -41,8 +42,8 @@ pub fn directory(path: &Path) -> io::Result<()> {
     fs::create_dir(path).map_err(|error| in_the_way(error, path))
 }
 
-/// Makes the directories on the way to `path`, which is relative, below `top`; those that are there stay. One that is a link, or a
-/// file, is refused: behind it lies what others share.
+/// Makes the directories on the way to `path`, which is relative, below `top`; those that are there stay. One
+/// that is a link, or a file, is refused: behind it lies what others share.
 pub fn directories(top: &Path, path: &Path) -> io::Result<()> {
     let mut reached = top.to_owned();
     for step in path.components() {

@@ -27,7 +27,8 @@ pub enum JavaNotFound {
 
 /// Chooses `<home>/bin/java` of the given home, else of `JAVA_HOME`, else `java` of the `PATH`.
 ///
-/// A home that is named but wrong is an error and no reason to look further: another Java than the named one would surprise.
+/// A home that is named but wrong is an error and no reason to look further: another Java than the named one
+/// would surprise.
 pub fn choose(given_home: Option<&str>, env: Lookup) -> Result<PathBuf, JavaNotFound> {
     let set = |value: Option<String>| value.filter(|v| !v.trim().is_empty());
     let named = set(given_home.map(str::to_owned))
@@ -48,8 +49,8 @@ pub fn choose(given_home: Option<&str>, env: Lookup) -> Result<PathBuf, JavaNotF
         .ok_or(JavaNotFound::NotOnPath { path })
 }
 
-/// Feature release of a `bin/java`, as 17: what the file `release` in its directory says. No process is started for it; none where
-/// there is no such file.
+/// Feature release of a `bin/java`, as 17: what the file `release` in its directory says. No process is
+/// started for it; none where there is no such file.
 pub fn version(java: &Path) -> Option<u16> {
     flink_model::java_fit::java_version(&release_file(java)?)
 }

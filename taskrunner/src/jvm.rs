@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flink_model::java_fit::{Jvm, Misfit};
 use flink_model::release::Release;
 use rustix::process::{Pid, Signal};
 use tokio::process::Child;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use crate::archive::{Use, Wish};
 use crate::exec::SUBCOMMAND;
@@ -26,21 +27,24 @@ use crate::node_jars::NodeJars;
 use crate::spawn::SpawnThread;
 use crate::tail::Tail;
 
-/// A JVM to start. Everything in it is final: see [`crate::plan`] for how it comes from a launch specification.
+/// A JVM to start. Everything in it is final: see [`crate::plan`] for how it comes from a launch
+/// specification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JvmCommand {
     /// Release of Flink that Java must fit; none = any Java will do.
     pub release: Option<Release>,
     /// What it may do with class data archives.
     pub archives: Wish,
-    /// Program and words that start Java, as `nice -n 5`; empty for Java itself. A program that becomes Java (exec) is seen and signalled
-    /// as Java; one that starts it as a child is signalled in its place.
+    /// Program and words that start Java, as `nice -n 5`; empty for Java itself. A program that becomes Java
+    /// (exec) is seen and signalled as Java; one that starts it as a child is signalled in its place.
     pub launcher: Vec<String>,
-    /// Directory with `bin/java`; none = `JAVA_HOME` of `env` or of our environment, else `java` of the `PATH`.
+    /// Directory with `bin/java`; none = `JAVA_HOME` of `env` or of our environment, else `java` of the
+    /// `PATH`.
     pub java_home: Option<String>,
     /// Arguments before the main class.
     pub jvm_args: Vec<String>,
-    /// Class path; given to the JVM as `CLASSPATH`, where it has no length limit of its own and no listing shows it.
+    /// Class path; given to the JVM as `CLASSPATH`, where it has no length limit of its own and no listing
+    /// shows it.
     pub class_path: String,
     /// Main class.
     pub main_class: String,
@@ -90,7 +94,8 @@ pub enum JvmError {
 }
 
 impl JvmError {
-    /// What the user can do about it. `prefix` is that of the variables of the JVM's container, as `containerized.master.env.`.
+    /// What the user can do about it. `prefix` is that of the variables of the JVM's container, as
+    /// `containerized.master.env.`.
     pub fn hint(&self, prefix: &str) -> Option<String> {
         let another = format!(
             "{prefix}JAVA_HOME (from Flink 2.0 on also env.java.home) names the directory of another Java on the nodes"
@@ -185,6 +190,7 @@ impl JvmCommand {
         class_path: &str,
         thread: &SpawnThread,
     ) -> Result<Child, JvmError> {
+        #[allow(clippy::disallowed_methods)] // this is where JVMs are started
         let mut command = Command::new(&self.self_exe);
         let supervisor = std::process::id().to_string();
         command.arg(SUBCOMMAND).arg(&supervisor);
@@ -213,7 +219,8 @@ impl JvmCommand {
 }
 
 impl JvmCommand {
-    /// Why this Java is not one that the release is made for. Java without a `release` file is given the benefit of the doubt.
+    /// Why this Java is not one that the release is made for. Java without a `release` file is given the
+    /// benefit of the doubt.
     fn misfit(&self, java: &Path) -> Option<Misfit> {
         let jvm = Jvm::Container(&self.jvm_args);
         Misfit::find(self.release?, java::version(java)?, jvm, java.display().to_string())
@@ -230,8 +237,8 @@ struct Logs {
     stdout: Tail,
 }
 
-/// A started JVM; clones speak of the same process. Dropping all of them leaves it running: it ends with this process at the
-/// latest.
+/// A started JVM; clones speak of the same process. Dropping all of them leaves it running: it ends with this
+/// process at the latest.
 #[derive(Debug, Clone)]
 pub struct JvmProcess {
     pid: Arc<AtomicU32>,
@@ -273,7 +280,8 @@ impl JvmProcess {
 /// A JVM that uses an archive and dies of an error of its own so early is started once more, without it.
 const EARLY: Duration = Duration::from_secs(10);
 
-/// A TaskManager that ends within this time, and whose log does not tell of its registration, has failed at its start.
+/// A TaskManager that ends within this time, and whose log does not tell of its registration, has failed at
+/// its start.
 const START_UP: Duration = Duration::from_secs(90);
 
 /// How to start a JVM once more.
@@ -306,7 +314,8 @@ fn crash(status: &ExitStatus) -> Option<Signal> {
     [Signal::SEGV, Signal::ABORT, Signal::BUS, Signal::ILL].contains(&signal).then_some(signal)
 }
 
-/// Owns the child until it is reaped. Signals are sent from here only, so none can hit a process id that was used again.
+/// Owns the child until it is reaped. Signals are sent from here only, so none can hit a process id that was
+/// used again.
 #[allow(clippy::too_many_arguments)] // one of each
 async fn supervise(
     mut child: Child,

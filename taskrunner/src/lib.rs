@@ -1,8 +1,9 @@
-//! Supervision of a JVM in a YARN container, and the control protocol between `heddle-am` and `heddle-taskrunner`.
+//! Supervision of a JVM in a YARN container, and the control protocol between `heddle-am` and
+//! `heddle-taskrunner`.
 //!
-//! `heddle-am` uses the supervisor for the JobManager and the server half of [`control`] and [`wire`]; the binary `heddle-taskrunner`
-//! is [`agent`] around the same supervisor for a TaskManager. The client of a per-job cluster uses [`submission`],
-//! and whoever wants to know how a start went [`timeline`].
+//! `heddle-am` uses the supervisor for the JobManager and the server half of [`control`] and [`wire`]; the
+//! binary `heddle-taskrunner` is [`agent`] around the same supervisor for a TaskManager. The client of a
+//! per-job cluster uses [`submission`], and whoever wants to know how a start went [`timeline`].
 
 #![cfg_attr(test, allow(clippy::disallowed_methods))] // tests lay out directories of their own
 

@@ -1,10 +1,11 @@
 //! Names by which a container's files come, and how they get their own.
 //!
-//! The NodeManager's launch script has the names between double quotes: of a file called `` a`id`b.txt `` it runs `id`. Such a file comes by
-//! another name, and gets its own from us.
+//! The NodeManager's launch script has the names between double quotes: of a file called `` a`id`b.txt `` it
+//! runs `id`. Such a file comes by another name, and gets its own from us.
 //!
-//! For a file in a directory the NodeManager's launch script starts two programs, `mkdir` and `ln`, one after another; for Flink's thirty
-//! files that is a tenth of a second. A name without a directory spares the first, and moving a link ourselves costs nothing.
+//! For a file in a directory the NodeManager's launch script starts two programs, `mkdir` and `ln`, one after
+//! another; for Flink's thirty files that is a tenth of a second. A name without a directory spares the
+//! first, and moving a link ourselves costs nothing.
 
 use std::fs;
 use std::io;
@@ -17,8 +18,8 @@ use crate::fresh;
 /// Longest name of a file on Linux.
 const LONGEST: usize = 255;
 
-/// Whether a character means something to the shell between double quotes, where the launch script has the names of files, or may confuse
-/// whoever reads them.
+/// Whether a character means something to the shell between double quotes, where the launch script has the
+/// names of files, or may confuse whoever reads them.
 fn is_evaluated(c: char) -> bool {
     matches!(c, '"' | '$' | '`' | '\\') || c.is_control()
 }
@@ -28,7 +29,8 @@ pub fn is_plain(name: &str) -> bool {
     !name.contains(is_evaluated)
 }
 
-/// The same name with what the launch script would evaluate, slashes and percent signs in the notation of URLs.
+/// The same name with what the launch script would evaluate, slashes and percent signs in the notation of
+/// URLs.
 pub fn plain(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for c in name.chars() {
@@ -42,8 +44,9 @@ pub fn plain(name: &str) -> String {
     out
 }
 
-/// The name for a key of a container's files. One that the launch script takes for what it is, and that has no directory, is its own; so is
-/// each without such characters where `linked` is false, or where the name would be too long.
+/// The name for a key of a container's files. One that the launch script takes for what it is, and that has
+/// no directory, is its own; so is each without such characters where `linked` is false, or where the name
+/// would be too long.
 pub fn name(key: &str, linked: bool) -> String {
     let evaluated = !is_plain(key) || key.starts_with(PREFIX);
     let moved = linked && key.contains('/');

@@ -11,6 +11,7 @@ use crate::control::Memory;
 const CGROUP_ROOT: &str = "/sys/fs/cgroup";
 
 /// Milliseconds since the epoch.
+#[allow(clippy::disallowed_methods)] // this is the one place
 pub fn unix_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map(|d| d.as_millis() as u64).unwrap_or(0)
 }
@@ -23,8 +24,8 @@ pub fn sample(pid: u32) -> Option<Memory> {
     Some(memory)
 }
 
-/// Takes one sample of all processes of this one's group, which are those of the container: the sums of what they use, and of the most that
-/// each has used. Reads every process of the machine: not for every second.
+/// Takes one sample of all processes of this one's group, which are those of the container: the sums of what
+/// they use, and of the most that each has used. Reads every process of the machine: not for every second.
 pub fn of_container() -> Memory {
     let mut sum = Memory::default();
     let group = rustix::process::getpgrp().as_raw_nonzero().get();
@@ -85,14 +86,16 @@ impl Cgroup {
         let groups: Vec<(Vec<String>, String)> =
             groups.0.into_iter().map(|g| (g.controllers, g.pathname)).collect();
         let mut found = Cgroup::choose(&groups)?;
-        // Inside a container without a cgroup namespace the path is the host's, and the mount shows only our part.
+        // Inside a container without a cgroup namespace the path is the host's, and the mount shows only our
+        // part.
         if !found.dir.is_dir() {
             found.dir.clone_from(&found.root);
         }
         Some(found)
     }
 
-    /// Picks the memory hierarchy out of the lines of `/proc/<pid>/cgroup`: version 1's, else the unified one.
+    /// Picks the memory hierarchy out of the lines of `/proc/<pid>/cgroup`: version 1's, else the unified
+    /// one.
     fn choose(groups: &[(Vec<String>, String)]) -> Option<Cgroup> {
         let v1 = groups.iter().find(|(controllers, _)| controllers.iter().any(|c| c == "memory"));
         let unified = || groups.iter().find(|(controllers, _)| controllers.iter().all(|c| c.is_empty()));
@@ -139,7 +142,8 @@ fn parse_counter(text: &str, key: &str) -> Option<u64> {
     text.lines().filter_map(|line| line.split_once(' ')).find(|(k, _)| *k == key)?.1.trim().parse().ok()
 }
 
-/// How often the kernel's out-of-memory killer has struck, in our own cgroup (a JVM shares it) and on the host.
+/// How often the kernel's out-of-memory killer has struck, in our own cgroup (a JVM shares it) and on the
+/// host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OomCounters {
     cgroup: Option<u64>,

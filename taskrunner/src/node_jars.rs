@@ -1,8 +1,10 @@
-//! The jars of a node (Hadoop's, mostly) under names that are the same on every node, so that a class data archive can hold their classes.
+//! The jars of a node (Hadoop's, mostly) under names that are the same on every node, so that a class data
+//! archive can hold their classes.
 //!
-//! A JVM takes an archive when the class path begins with the jars that it was made for, by name and size. Flink's jars lie in the container's
-//! directory; Hadoop's lie wherever the node has them, named by `dir/*`, and behind directories, which an archive must not have in front. That
-//! is why the jars get links in the container's directory, and stand in front of the directories. Their order stays.
+//! A JVM takes an archive when the class path begins with the jars that it was made for, by name and size.
+//! Flink's jars lie in the container's directory; Hadoop's lie wherever the node has them, named by `dir/*`,
+//! and behind directories, which an archive must not have in front. That is why the jars get links in the
+//! container's directory, and stand in front of the directories. Their order stays.
 
 use std::fs;
 use std::io;
@@ -37,8 +39,8 @@ pub struct NodeJars {
 }
 
 impl NodeJars {
-    /// The node's jars on a class path; `None` where there are none, a directory stands in front, or what is behind the working
-    /// directory is not the node's alone.
+    /// The node's jars on a class path; `None` where there are none, a directory stands in front, or what is
+    /// behind the working directory is not the node's alone.
     pub fn find(class_path: &str) -> Option<Self> {
         let mut entries = class_path.split(':').map(str::to_owned);
         let front: Vec<String> = entries.by_ref().take_while(|entry| entry != WORKING_DIRECTORY).collect();

@@ -1,7 +1,9 @@
-//! Versions of the control protocol between a client and a running ApplicationMaster, which may be of different releases of heddle.
+//! Versions of the control protocol between a client and a running ApplicationMaster, which may be of
+//! different releases of heddle.
 //!
-//! New messages and fields need no new version: each side ignores those that it does not know. A version is for what an older side
-//! would get wrong. A release goes on speaking the older ones for as long as clusters that it served may run.
+//! New messages and fields need no new version: each side ignores those that it does not know. A version is
+//! for what an older side would get wrong. A release goes on speaking the older ones for as long as clusters
+//! that it served may run.
 
 use std::fmt;
 
@@ -34,8 +36,8 @@ impl Versions {
         Self { oldest: arrive.protocol, newest: arrive.newest.max(arrive.protocol) }
     }
 
-    /// The first event of a client that speaks these. An ApplicationMaster of the first releases reads `protocol` alone and
-    /// takes no other than 1, hence the oldest stands there.
+    /// The first event of a client that speaks these. An ApplicationMaster of the first releases reads
+    /// `protocol` alone and takes no other than 1, hence the oldest stands there.
     pub fn arrive(self) -> Arrive {
         Arrive { protocol: self.oldest, newest: self.newest, release: RELEASE.to_owned() }
     }

@@ -1,7 +1,7 @@
 //! The one thread from which JVMs are started.
 //!
-//! A parent-death signal is sent when the *thread* that forked ends, not the process. Runtime worker threads come and go, so
-//! all JVMs are started from a thread of their own that lives as long as anything it started.
+//! A parent-death signal is sent when the *thread* that forked ends, not the process. Runtime worker threads
+//! come and go, so all JVMs are started from a thread of their own that lives as long as anything it started.
 
 use std::io;
 use std::process::Command;
@@ -16,7 +16,8 @@ struct Order {
     reply: oneshot::Sender<io::Result<Child>>,
 }
 
-/// Handle of the thread. The task that watches a running JVM keeps a clone, so the thread does not end before the JVM.
+/// Handle of the thread. The task that watches a running JVM keeps a clone, so the thread does not end before
+/// the JVM.
 #[derive(Debug, Clone)]
 pub struct SpawnThread {
     orders: mpsc::Sender<Order>,
@@ -30,7 +31,8 @@ impl SpawnThread {
             while let Ok(order) = inbox.recv() {
                 let _runtime = order.runtime.enter();
                 let child = tokio::process::Command::from(order.command).spawn();
-                // Nobody waits for the answer any more: the child is dropped, and reaped by the runtime when it ends.
+                // Nobody waits for the answer any more: the child is dropped, and reaped by the runtime when
+                // it ends.
                 let _ = order.reply.send(child);
             }
         })?;

@@ -1,4 +1,5 @@
-//! The client's side of a per-job cluster's life: it attends for as long as the user's `main()` runs, and says how that ended.
+//! The client's side of a per-job cluster's life: it attends for as long as the user's `main()` runs, and
+//! says how that ended.
 
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use crate::control::submission_client::SubmissionClient;
 use crate::control::{Attended, Attending, Complete};
 use crate::protocol::{RELEASE, SPOKEN, Versions};
 
-/// Flink key under which the JobManager's REST interface (`/jobmanager/config`) shows the `host:port` of the control server.
+/// Flink key under which the JobManager's REST interface (`/jobmanager/config`) shows the `host:port` of the
+/// control server.
 pub const ADDRESS_KEY: &str = "heddle.control.address";
 
 /// How long a client whose call broke may stay away before it counts as gone; how long it tries to come back.
@@ -67,7 +69,8 @@ impl SubmissionError {
     }
 }
 
-/// An open attendance. Dropping it hangs up: without [`Attendance::complete`] the client then counts as gone after [`RETURN_GRACE`].
+/// An open attendance. Dropping it hangs up: without [`Attendance::complete`] the client then counts as gone
+/// after [`RETURN_GRACE`].
 #[derive(Debug)]
 pub struct Attendance {
     complete: Option<oneshot::Sender<i32>>,
@@ -84,8 +87,8 @@ impl Drop for Attendance {
 }
 
 impl Attendance {
-    /// Connects to the control server and is accepted; tries for some seconds. A task of the runtime keeps the call open from then on,
-    /// and opens it again when it breaks.
+    /// Connects to the control server and is accepted; tries for some seconds. A task of the runtime keeps
+    /// the call open from then on, and opens it again when it breaks.
     pub async fn open(address: &str, secret: &[u8]) -> Result<Attendance, SubmissionError> {
         Self::open_speaking(SPOKEN, address, secret).await
     }
@@ -114,9 +117,11 @@ impl Attendance {
 
     /// `main()` is over: says so, and waits until the ApplicationMaster has noted it.
     ///
-    /// What comes back is for people: TaskManagers that were killed for their memory, of which `main()` has not heard. Empty as a rule.
+    /// What comes back is for people: TaskManagers that were killed for their memory, of which `main()` has
+    /// not heard. Empty as a rule.
     ///
-    /// `exit_code` is that of the client's JVM, 128 + signal when one ended it, and 0 right after a detached submission.
+    /// `exit_code` is that of the client's JVM, 128 + signal when one ended it, and 0 right after a detached
+    /// submission.
     pub async fn complete(mut self, exit_code: i32) -> Result<String, SubmissionError> {
         if let Some(complete) = self.complete.take() {
             // A task that has ended meanwhile has left its result.

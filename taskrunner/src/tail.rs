@@ -23,7 +23,8 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// Remembers the file's present length (0 when it does not exist): [`Tail::read`] gives only what comes after.
+    /// Remembers the file's present length (0 when it does not exist): [`Tail::read`] gives only what comes
+    /// after.
     pub fn from_now(path: &Path) -> Tail {
         let start = std::fs::metadata(path).map(|m| m.len()).unwrap_or(0);
         Tail { path: path.to_owned(), start }
@@ -48,7 +49,8 @@ impl Tail {
 }
 
 impl Tail {
-    /// What all of it says that was written since, or the first and the last [`SCAN_BYTES`] of it. A log that cannot be read says nothing.
+    /// What all of it says that was written since, or the first and the last [`SCAN_BYTES`] of it. A log that
+    /// cannot be read says nothing.
     pub fn story(&self) -> Story {
         let mut scan = Scan::default();
         if let Err(error) = self.scan(&mut scan) {
@@ -80,8 +82,8 @@ impl Tail {
 
 /// The last [`MAX_LINES`] lines of a piece of a file; invalid UTF-8 is replaced.
 ///
-/// When the piece was cut out of the middle its first line is incomplete and is left out, unless there is no other; then what is
-/// left of a character that the cut went through is left out.
+/// When the piece was cut out of the middle its first line is incomplete and is left out, unless there is no
+/// other; then what is left of a character that the cut went through is left out.
 pub fn last_lines(bytes: &[u8], cut: bool) -> Vec<String> {
     let rest = match bytes.iter().position(|&b| b == b'\n').filter(|&at| cut && at + 1 < bytes.len()) {
         Some(newline) => &bytes[newline + 1..],

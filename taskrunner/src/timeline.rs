@@ -1,4 +1,5 @@
-//! How the start of a cluster went, as its ApplicationMaster recorded it: asked by the client that waits for the cluster.
+//! How the start of a cluster went, as its ApplicationMaster recorded it: asked by the client that waits for
+//! the cluster.
 
 use std::time::Duration;
 
@@ -32,7 +33,8 @@ pub struct TimelineError {
     pub why: String,
 }
 
-/// Asks the control server at `address` (`host:port`) with the application's secret; once, and for three seconds at most.
+/// Asks the control server at `address` (`host:port`) with the application's secret; once, and for three
+/// seconds at most.
 pub async fn ask(address: &str, secret: &[u8]) -> Result<Timeline, TimelineError> {
     let failed = |why: String| TimelineError { address: address.to_owned(), why };
     let call = async {

@@ -1,4 +1,5 @@
-//! Frames on the link between a taskrunner and its ApplicationMaster: a 32-bit big-endian length, then a message of `control.proto`.
+//! Frames on the link between a taskrunner and its ApplicationMaster: a 32-bit big-endian length, then a
+//! message of `control.proto`.
 //!
 //! Made for a server with thousands of quiet links: between two messages a link holds some hundred bytes.
 

@@ -1,5 +1,5 @@
-//! The words for the end of a JVM and of a container: what diagnostics, logs and Flink's messages say. They are made here
-//! and nowhere else; [`crate::cause`] has the facts.
+//! The words for the end of a JVM and of a container: what diagnostics, logs and Flink's messages say. They
+//! are made here and nowhere else; [`crate::cause`] has the facts.
 
 use std::fmt;
 

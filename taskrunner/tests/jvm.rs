@@ -156,7 +156,8 @@ async fn a_signal_from_elsewhere_is_told_as_such() {
 
 #[tokio::test]
 async fn the_jvm_outlives_the_threads_of_the_runtime() {
-    // The command is given from a worker thread that ends; with fork on that thread the JVM would die with it.
+    // The command is given from a worker thread that ends; with fork on that thread the JVM would die with
+    // it.
     let run = prog(&[], &["sleep"]);
     let thread = SpawnThread::start().unwrap();
     let command = run.command.clone();

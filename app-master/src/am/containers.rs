@@ -1,4 +1,5 @@
-//! The containers that YARN has granted, as YARN describes them: NodeManagers want the token that came with each.
+//! The containers that YARN has granted, as YARN describes them: NodeManagers want the token that came with
+//! each.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hadoop_rpc::{AuthPolicy, ClientOptions, RetryPolicy, TokenSource};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use yarn_api::records::{FinalStatus, RegisterRequest};
 use yarn_api::{AmError, AmRmClient, ApplicationClient};
 
@@ -11,6 +11,7 @@ use super::effects::JobManager;
 use super::job_manager::JobManagerJvm;
 use super::task_managers::STOP_GRACE;
 use crate::bridge::ToJvm;
+use crate::clock;
 use crate::control::Control;
 use crate::controller::end::{CleanUp, End, Farewell};
 use crate::environment::Environment;
@@ -103,8 +104,8 @@ async fn unregister(
     diagnostics: &str,
 ) -> bool {
     let history = environment.spec.history_url.as_deref().unwrap_or_default();
-    let until = Instant::now() + UNREGISTER_WAIT;
-    while Instant::now() < until {
+    let until = clock::now() + UNREGISTER_WAIT;
+    while clock::now() < until {
         if !registered {
             let request =
                 RegisterRequest { host: environment.host.clone(), rpc_port: -1, tracking_url: String::new() };
@@ -158,8 +159,8 @@ async fn is_over(environment: &Environment) -> bool {
         }
     };
     let id = environment.container.application_id();
-    let until = Instant::now() + OVER_WAIT;
-    while Instant::now() < until {
+    let until = clock::now() + OVER_WAIT;
+    while clock::now() < until {
         match client.application_report(id).await {
             Ok(report) if report.state.is_final() => {
                 tracing::info!(state = %report.state, "the application is over");

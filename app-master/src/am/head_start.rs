@@ -1,4 +1,5 @@
-//! What can be done while the JobManager still starts: registration with YARN, and asking for workers that will be needed.
+//! What can be done while the JobManager still starts: registration with YARN, and asking for workers that
+//! will be needed.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
@@ -13,13 +14,13 @@ use crate::ports::Ports;
 
 /// Key under which the JobManager learns its REST port.
 pub(super) const REST_PORT_KEY: &str = "rest.bind-port";
-/// Ports that no other program is given by chance: for outgoing connections the kernel takes ports above these, from
-/// 32768 as a rule.
+/// Ports that no other program is given by chance: for outgoing connections the kernel takes ports above
+/// these, from 32768 as a rule.
 const QUIET_PORTS: std::ops::Range<u16> = 15_000..30_000;
 const QUIET_TRIES: usize = 20;
 
-/// The web interface that the JobManager is going to have, and the TaskManagers that it is going to want; none where
-/// nothing calls for a head start, or no port is free.
+/// The web interface that the JobManager is going to have, and the TaskManagers that it is going to want;
+/// none where nothing calls for a head start, or no port is free.
 pub(super) fn head_start(spec: &AmSpec, host: &str) -> Option<(Web, AskAhead)> {
     let Prewarm { workers, memory_mb, vcores, resources, idle_ms } = spec.prewarm.clone()?;
     let port = free_port(spec.rest_ports.as_deref())?;

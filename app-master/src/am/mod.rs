@@ -1,8 +1,9 @@
-//! The running ApplicationMaster: [`run`] ties the controller, which decides, to the components that do what it says.
+//! The running ApplicationMaster: [`run`] ties the controller, which decides, to the components that do what
+//! it says.
 //!
 //! [`effects`] names what components there are and hands each action to its own: [`resource_manager`],
-//! [`task_managers`], [`job_manager`], [`flink_rest`] and [`listeners`]. [`log`] and [`timing`] hear what the controller
-//! observes. [`finish`] carries out the end.
+//! [`task_managers`], [`job_manager`], [`flink_rest`] and [`listeners`]. [`log`] and [`timing`] hear what the
+//! controller observes. [`finish`] carries out the end.
 
 mod containers;
 mod effects;

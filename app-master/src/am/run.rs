@@ -11,7 +11,7 @@ use taskrunner::spawn::SpawnThread;
 use taskrunner::submission::ADDRESS_KEY;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 use yarn_api::{AmRmClient, NmTokenCache, NodeManagerClients, NodeManagerOptions};
 
 use super::containers::Containers;
@@ -27,6 +27,7 @@ use super::task_managers::TaskManagerContainers;
 use super::timing;
 use crate::bridge::{Bridge, BridgeEvent, FromJvm, Secret};
 use crate::cds::service;
+use crate::clock;
 use crate::control::Control;
 use crate::controller::end::{Situation, decide};
 use crate::controller::event::{Action, Cause, Event, Output};
@@ -51,7 +52,7 @@ type Events = mpsc::UnboundedSender<Event>;
 /// Runs the ApplicationMaster to its end; gives the exit code.
 pub async fn run(environment: Environment) -> u8 {
     let timeline = Timeline::start();
-    timeline.begin(Leg::Master, "", Instant::now());
+    timeline.begin(Leg::Master, "", clock::now());
     let spec = &environment.spec;
     tracing::info!(
         container = %environment.container,
@@ -82,7 +83,7 @@ pub async fn run(environment: Environment) -> u8 {
     let start = Start { environment: &environment, rm: &rm, timeline: &timeline, events };
     match start.all(nm_tokens, rest_port).await {
         Ok((effects, job_manager, control)) => {
-            let mut controller = Controller::new(settings, Instant::now());
+            let mut controller = Controller::new(settings, clock::now());
             let cause = work(&mut controller, &effects, &timeline, inbox).await;
             let (containers, registered) = (controller.started(), controller.is_registered());
             let running = Running { job_manager, control, containers, registered };
@@ -111,7 +112,7 @@ async fn work(
             },
             () = sleep_until(controller.wake()) => None,
         };
-        let now = Instant::now();
+        let now = clock::now();
         let Output { actions, observations } = match event {
             Some(event) => controller.handle(event, now),
             None => controller.tick(now),
@@ -275,8 +276,8 @@ impl Start<'_> {
         let bridge = Bridge::start(secret.clone(), listen).await;
         let bridge =
             bridge.map_err(|error| format!("cannot listen on 127.0.0.1 for the JobManager: {error}"))?;
-        self.timeline.end(Leg::Master, "", Instant::now());
-        self.timeline.begin(Leg::JobManagerJvm, "", Instant::now());
+        self.timeline.end(Leg::Master, "", clock::now());
+        self.timeline.begin(Leg::JobManagerJvm, "", clock::now());
         let started = jobmanager::start(environment, known, record, bridge.port(), &secret, thread).await;
         let process = started.map_err(|error| {
             let parts = [Some(error.to_string()), std::error::Error::source(&error).map(ToString::to_string)];

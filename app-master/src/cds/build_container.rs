@@ -1,4 +1,5 @@
-//! The container in which an archive is made: the ApplicationMaster's own, or one that YARN gave for this alone.
+//! The container in which an archive is made: the ApplicationMaster's own, or one that YARN gave for this
+//! alone.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,6 @@
-//! When YARN is asked for a container in which to make a class data archive, and when that is given up. The memory of
-//! the ApplicationMaster's own container is too small for it as a rule. Pure: the time is an argument.
+//! When YARN is asked for a container in which to make a class data archive, and when that is given up. The
+//! memory of the ApplicationMaster's own container is too small for it as a rule. Pure: the time is an
+//! argument.
 //!
 //! ```text
 //! Idle ─want─► Due ─all workers are there─► Asked ─grant─► Held ─its end─► Idle
@@ -79,7 +80,8 @@ pub(crate) struct Workers {
 pub(crate) struct ContainerRequest {
     state: State,
     size: Profile,
-    /// How many containers the ResourceManager believes to owe; none: something may have been lost, or crossed on the way.
+    /// How many containers the ResourceManager believes to owe; none: something may have been lost, or
+    /// crossed on the way.
     told: Option<u32>,
     /// On their way back, and whether the ResourceManager knows.
     returned: Vec<(Worker, bool)>,
@@ -151,7 +153,8 @@ impl ContainerRequest {
         }
     }
 
-    /// Time has passed, or something has happened to the workers. `largest`: the largest container, once we are registered.
+    /// Time has passed, or something has happened to the workers. `largest`: the largest container, once we
+    /// are registered.
     pub(crate) fn tick(
         &mut self,
         workers: Workers,
@@ -192,7 +195,8 @@ impl ContainerRequest {
         self.events.push(RequestEvent::Over(why));
     }
 
-    /// Adds to what the next heartbeat carries. An ask goes alone, so that one that is refused is refused alone.
+    /// Adds to what the next heartbeat carries. An ask goes alone, so that one that is refused is refused
+    /// alone.
     pub(crate) fn add_to(&self, outgoing: &mut Outgoing) {
         let untold = self.returned.iter().filter(|(_, told)| !told);
         outgoing.releases.extend(untold.map(|(worker, _)| worker.clone()));
@@ -207,7 +211,8 @@ impl ContainerRequest {
         }
     }
 
-    /// The ResourceManager has answered a heartbeat that carried `sent`. `certain`: no earlier try of it was lost.
+    /// The ResourceManager has answered a heartbeat that carried `sent`. `certain`: no earlier try of it was
+    /// lost.
     pub(crate) fn answered(&mut self, sent: &Outgoing, certain: bool) {
         match sent.asks.iter().find(|ask| ask.purpose == Purpose::ClassDataArchive) {
             Some(ask) => self.told = certain.then_some(ask.count),

@@ -14,11 +14,12 @@ use taskrunner::exit::ExitReport;
 use taskrunner::fresh;
 use taskrunner::jvm::{JvmCommand, JvmProcess};
 use taskrunner::node_jars::NodeJars;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use zip::ZipArchive;
 
 use super::build_container::BuildContainer;
 use super::memory_budget::used_by;
+use crate::clock;
 
 const LIST: &str = "classes.lst";
 const ARCHIVE: &str = "classes.jsa";
@@ -76,7 +77,7 @@ impl DumpJvm<'_> {
         directory: &BuildDirectory,
         container: &BuildContainer,
     ) -> Result<NewArchive, String> {
-        let begin = Instant::now();
+        let begin = clock::now();
         if let Some(why) = container.shortage() {
             return Err(why);
         }
@@ -129,7 +130,7 @@ impl DumpJvm<'_> {
         directory: &BuildDirectory,
         container: &BuildContainer,
     ) -> Result<Arc<ExitReport>, String> {
-        let begin = Instant::now();
+        let begin = clock::now();
         let process =
             self.command(directory, container)?.spawn(&container.thread).await.map_err(|e| e.to_string())?;
         let guard = KillOnDrop(process);
@@ -180,8 +181,8 @@ impl Drop for KillOnDrop {
     }
 }
 
-/// Copies the jars and sets their modification time to zero. The JVM records that time in the archive, and does not
-/// compare a zero with the jar that it finds later; on other nodes the same jar has another time.
+/// Copies the jars and sets their modification time to zero. The JVM records that time in the archive, and
+/// does not compare a zero with the jar that it finds later; on other nodes the same jar has another time.
 fn copy(from: &Path, to: &Path, jars: &[String]) -> Result<(), String> {
     let cannot =
         |what: &str, path: &Path, e: std::io::Error| format!("cannot {what} {}: {e}", path.display());

@@ -85,8 +85,9 @@ pub(super) fn container_mb(ratio: Option<f64>) -> u64 {
     (((need.resident as f64).max(for_virtual) / PART / f64::from(1 << 20)) as u64).saturating_add(2)
 }
 
-/// Memory, MiB, of the container of its own that YARN is asked for, or why it is not asked. `allowed` is the setting
-/// `heddle.archive.container`; `largest_mb` is the cluster's largest container, 0 if that is not known.
+/// Memory, MiB, of the container of its own that YARN is asked for, or why it is not asked. `allowed` is the
+/// setting `heddle.archive.container`; `largest_mb` is the cluster's largest container, 0 if that is not
+/// known.
 pub(super) fn own_container_mb(ratio: Option<f64>, allowed: bool, largest_mb: u64) -> Result<u64, String> {
     let need = container_mb(ratio);
     if !allowed {
@@ -104,8 +105,8 @@ fn part(limit: u64) -> u64 {
     (limit as f64 * PART) as u64
 }
 
-/// The limits of a container of `memory_mb`: what the NodeManager checks, and what the kernel allows. `pid` is the id of
-/// any process in the container.
+/// The limits of a container of `memory_mb`: what the NodeManager checks, and what the kernel allows. `pid`
+/// is the id of any process in the container.
 pub(super) fn container_limits(conf: &HadoopConf, memory_mb: u64, pid: u32) -> MemoryLimits {
     let cgroup = memory::sample(pid).map(|sample| sample.cgroup_limit).filter(|limit| *limit > 0);
     MemoryLimits::new(memory_mb, virtual_ratio(conf), cgroup)

@@ -1,5 +1,5 @@
-//! A class data archive that is made in a container of its own: what the ApplicationMaster starts there, and what then
-//! runs there.
+//! A class data archive that is made in a container of its own: what the ApplicationMaster starts there, and
+//! what then runs there.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -127,7 +127,8 @@ async fn upload(
     })
 }
 
-/// The container only reads and writes the store: it gets no secret by which it could speak for the application.
+/// The container only reads and writes the store: it gets no secret by which it could speak for the
+/// application.
 fn credentials(ours: &Credentials) -> Credentials {
     let mut credentials = launcher::worker_credentials(ours);
     credentials.secrets.remove(CONTROL_SECRET_ALIAS);

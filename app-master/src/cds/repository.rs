@@ -43,8 +43,8 @@ impl<'a> Repository<'a> {
         Ok(fitting.next().map(|(_, name)| name.to_string()))
     }
 
-    /// Adds a file. It is written to the application's directory first, which is removed at the end whatever happens, if
-    /// that is on the same file system as the store.
+    /// Adds a file. It is written to the application's directory first, which is removed at the end whatever
+    /// happens, if that is on the same file system as the store.
     pub(super) async fn add(
         &self,
         name: &str,

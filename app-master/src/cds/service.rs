@@ -33,8 +33,8 @@ pub(crate) struct ContainerSource {
     pub(crate) nodes: NodeManagerClients,
 }
 
-/// Starts the task that makes archives, one at a time, as class lists become known. `job_manager` runs already; `ready`
-/// says when it can be used.
+/// Starts the task that makes archives, one at a time, as class lists become known. `job_manager` runs
+/// already; `ready` says when it can be used.
 pub(crate) fn start(
     environment: &Arc<Environment>,
     thread: &SpawnThread,
@@ -68,7 +68,8 @@ pub(crate) fn start(
     });
 }
 
-/// Whether archives are to be made, and some container has enough memory for it; the JVMs record nothing if not.
+/// Whether archives are to be made, and some container has enough memory for it; the JVMs record nothing if
+/// not.
 pub(crate) fn is_possible(environment: &Environment) -> bool {
     let spec = &environment.spec;
     if spec.job_manager_archive.is_none() && spec.task_manager_archive.is_none() {
@@ -148,8 +149,8 @@ impl Service {
         }
     }
 
-    /// The Java of this node's TaskManagers, and the node's jars, if they are those of the TaskManager that recorded
-    /// its classes.
+    /// The Java of this node's TaskManagers, and the node's jars, if they are those of the TaskManager that
+    /// recorded its classes.
     fn same_java(&self, text: &str) -> Option<(PathBuf, JavaId, bool, Option<NodeJars>)> {
         let template = &self.environment.spec.task_manager;
         let env = |name: &str| template.env.get(name).cloned().or_else(|| std::env::var(name).ok());

@@ -1,4 +1,5 @@
-//! The link of one taskrunner. A thousand of them are there for hours with little to say: each is one task that holds as little as can be.
+//! The link of one taskrunner. A thousand of them are there for hours with little to say: each is one task
+//! that holds as little as can be.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -56,7 +57,8 @@ impl Control {
         self.disconnected(worker, number);
     }
 
-    /// Until the taskrunner ends its half, upon which ours is ended, too, and lets it go; or until it is connected elsewhere.
+    /// Until the taskrunner ends its half, upon which ours is ended, too, and lets it go; or until it is
+    /// connected elsewhere.
     async fn talk(
         &self,
         worker: &Worker,

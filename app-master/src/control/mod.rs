@@ -75,7 +75,8 @@ struct Peer {
     gone: bool,
 }
 
-/// The link that counts. Orders wait here for its task: a channel for each link would hold more than all else.
+/// The link that counts. Orders wait here for its task: a channel for each link would hold more than all
+/// else.
 struct Connection {
     number: u64,
     orders: Vec<Order>,
@@ -158,7 +159,8 @@ impl Control {
         self.inner.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes over a link whose `Hello` was fine: the newest one of a container counts. Its number, and what wakes it for orders.
+    /// Takes over a link whose `Hello` was fine: the newest one of a container counts. Its number, and what
+    /// wakes it for orders.
     fn connected(&self, worker: &Worker, jvm_runs: bool) -> (u64, Arc<Notify>) {
         let number = self.inner.connections.fetch_add(1, Ordering::Relaxed);
         let wake = Arc::new(Notify::new());

@@ -1,7 +1,7 @@
 use super::*;
 use taskrunner::auth::PROTOCOL;
 use taskrunner::control::command::Command as Kind;
-use taskrunner::control::{Command, Event, Hello, Ping, Refusal, Started};
+use taskrunner::control::{Command, Event, Exited, Hello, Ping, Refusal, Started};
 use taskrunner::wire::{LARGEST, LARGEST_HELLO, MAGIC, Reader, Writer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};

@@ -1,5 +1,5 @@
-//! The TaskManagers' containers: what is asked for, on which nodes, what is started, and when it is hopeless to go on.
-//! The [`Ledger`] keeps the books; what stands around it is here. Pure: the time is an argument.
+//! The TaskManagers' containers: what is asked for, on which nodes, what is started, and when it is hopeless
+//! to go on. The [`Ledger`] keeps the books; what stands around it is here. Pure: the time is an argument.
 
 use std::time::Duration;
 
@@ -250,8 +250,8 @@ impl Allocation {
         self.refused(&format!("YARN refuses TaskManagers of {}: {why}", sizes.join(" and of ")), now, out);
     }
 
-    /// A request is refused, and would be again. Flink asks anew for ever; where there is no TaskManager, and none comes
-    /// for a while, the application ends with the reason.
+    /// A request is refused, and would be again. Flink asks anew for ever; where there is no TaskManager, and
+    /// none comes for a while, the application ends with the reason.
     fn refused(&mut self, reason: &str, now: Instant, out: &mut Output) {
         let since = *self.refused_since.get_or_insert(now);
         let counts = self.ledger.counts();

@@ -11,14 +11,16 @@ use super::observation::Observation;
 use crate::failure::{MAX, causes, cut, is_frame};
 use crate::jobmanager::JobManagerEnd;
 
-/// The failures that were observed. Of those that the JobManager told of only the first and the last one are kept.
+/// The failures that were observed. Of those that the JobManager told of only the first and the last one are
+/// kept.
 #[derive(Debug, Default)]
 pub(crate) struct Diagnostics {
     first: Option<String>,
     last: Option<String>,
     /// The first TaskManager that was killed for its memory, and how many there were.
     memory: Option<(String, usize)>,
-    /// TaskManagers that the JobManager never knew: without workers a job fails for want of slots, which tells nobody why.
+    /// TaskManagers that the JobManager never knew: without workers a job fails for want of slots, which
+    /// tells nobody why.
     starts: Starts,
 }
 

@@ -1,4 +1,5 @@
-//! What happens to the ApplicationMaster, and what it does about it: the words between the controller and the effects.
+//! What happens to the ApplicationMaster, and what it does about it: the words between the controller and the
+//! effects.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! The life of the JobManager's JVM, as far as the ApplicationMaster has a say in it: when it is ready, how long it may go
-//! on without its connection to us, and what its last word was. Pure: the time is an argument.
+//! The life of the JobManager's JVM, as far as the ApplicationMaster has a say in it: when it is ready, how
+//! long it may go on without its connection to us, and what its last word was. Pure: the time is an argument.
 
 use std::time::Duration;
 
@@ -46,8 +46,8 @@ pub(super) enum Effect {
 pub(super) struct JobManager {
     ready: bool,
     kill_at: Option<Instant>,
-    /// It waits for YARN's reason for the end of a container: as a rule that is why the application ends, and Flink
-    /// learns of the end before YARN tells the reason.
+    /// It waits for YARN's reason for the end of a container: as a rule that is why the application ends, and
+    /// Flink learns of the end before YARN tells the reason.
     last_word: Option<(FinalStatus, String)>,
 }
 

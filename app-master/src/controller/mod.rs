@@ -1,6 +1,6 @@
-//! The controller: everything that the running ApplicationMaster decides. It is composed of machines that do not know
-//! each other, and hands what one of them says to those whom it concerns. Nothing is done here: a step gives the actions
-//! to be done and the observations to be told. The time is an argument.
+//! The controller: everything that the running ApplicationMaster decides. It is composed of machines that do
+//! not know each other, and hands what one of them says to those whom it concerns. Nothing is done here: a
+//! step gives the actions to be done and the observations to be told. The time is an argument.
 //!
 //! ```text
 //! JobManager ──► job_manager ─────────┐
@@ -331,8 +331,8 @@ impl Controller {
     fn heartbeat(&mut self, nodes: &[NodeReport], out: &mut Output) {
         let sent = self.outgoing();
         let requests = self.allocation.requests(&sent, nodes);
-        // Flink's own ApplicationMaster always says that it is done. Ours says so once its JobManager is ready: clients
-        // may see it running before, and know by this when they can expect an answer.
+        // Flink's own ApplicationMaster always says that it is done. Ours says so once its JobManager is
+        // ready: clients may see it running before, and know by this when they can expect an answer.
         let progress = if self.job_manager.is_ready() { 1.0 } else { 0.0 };
         out.act(Action::Beat(Heartbeat { sent, requests, progress }));
     }

@@ -1,4 +1,5 @@
-//! What the controller has observed. Subscribers make something of it: the log, the timeline, the diagnostics.
+//! What the controller has observed. Subscribers make something of it: the log, the timeline, the
+//! diagnostics.
 
 use std::time::Duration;
 
@@ -69,8 +70,8 @@ pub(crate) enum Observation {
     Signalled { container: Worker },
     /// A TaskManager's JVM has ended; `at_start`: before the JobManager knew it.
     TaskManagerEnded { container: Worker, host: Option<String>, summary: String, at_start: bool },
-    /// A container has ended that Flink counts on; or, if `explained`, the reason for an end is known now that Flink
-    /// knows of already.
+    /// A container has ended that Flink counts on; or, if `explained`, the reason for an end is known now
+    /// that Flink knows of already.
     ContainerEnded { container: Worker, reason: String, cause: Box<ExitCause>, explained: bool },
     /// What runs in a container is being stopped.
     Stopping { container: Worker, reason: String },

@@ -1,11 +1,12 @@
 //! Which nodes an ask names.
 //!
-//! The CapacityScheduler gives an application one container *off-switch* (asked for anywhere) at each heartbeat of a node,
-//! which is one a second and node; for asks that name the node there is no such bound. So where more containers are wanted
-//! than there are nodes, each node is asked for its even share, and any other will do as well. Nothing is named where it
-//! would not help: a scheduler waits for a named node before it takes another one, so all that is asked for must fit on
-//! the named ones. One that does not wait (`yarn.scheduler.capacity.node-locality-delay` of -1) takes the first node of
-//! the rack for all of it, so once a node has given more than its share none is named any more.
+//! The CapacityScheduler gives an application one container *off-switch* (asked for anywhere) at each
+//! heartbeat of a node, which is one a second and node; for asks that name the node there is no such bound.
+//! So where more containers are wanted than there are nodes, each node is asked for its even share, and any
+//! other will do as well. Nothing is named where it would not help: a scheduler waits for a named node before
+//! it takes another one, so all that is asked for must fit on the named ones. One that does not wait
+//! (`yarn.scheduler.capacity.node-locality-delay` of -1) takes the first node of the rack for all of it, so
+//! once a node has given more than its share none is named any more.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -38,7 +39,8 @@ struct Node {
 }
 
 impl Node {
-    /// None for one that only serves askers for its label. `with_port`: the scheduler tells nodes of one host apart.
+    /// None for one that only serves askers for its label. `with_port`: the scheduler tells nodes of one host
+    /// apart.
     fn new(report: &NodeReport, with_port: bool) -> Option<Self> {
         let (all, used) = (&report.capability, &report.used);
         let others = all.others.iter().map(|(name, amount)| {
@@ -119,7 +121,8 @@ impl Placement {
         lines
     }
 
-    /// A container was granted. Gives its node, once, when that shows that naming nodes heaps containers on some.
+    /// A container was granted. Gives its node, once, when that shows that naming nodes heaps containers on
+    /// some.
     pub(super) fn granted(&mut self, grant: &Grant) -> Option<String> {
         let node = if self.naming.with_port { grant.place.to_string() } else { grant.place.host.clone() };
         let counts = self.counts.get_mut(&grant.priority).filter(|counts| !counts.is_empty())?;

@@ -1,5 +1,5 @@
-//! The session with the ResourceManager: registration, the pace of heartbeats, outages, and registration anew after the
-//! ResourceManager was restarted. Pure: the time is an argument.
+//! The session with the ResourceManager: registration, the pace of heartbeats, outages, and registration anew
+//! after the ResourceManager was restarted. Pure: the time is an argument.
 //!
 //! ```text
 //! Waiting ─the JobManager is ready─► Registering ─registered─► Serving ─the ResourceManager has forgotten us─► Registering
@@ -68,7 +68,8 @@ pub(super) enum Effect {
     Heartbeat,
     /// The application is registered for the first time.
     Registered(Registration),
-    /// It is registered again, with a ResourceManager that knows nothing of what was asked for. The largest container.
+    /// It is registered again, with a ResourceManager that knows nothing of what was asked for. The largest
+    /// container.
     RegisteredAgain(Profile),
     /// A heartbeat was answered. `certain`: no earlier try of it was lost on the way.
     Answered {
@@ -121,7 +122,8 @@ pub(super) struct RmSession {
     /// A call to the ResourceManager is under way.
     calling: bool,
     last_call: Instant,
-    /// Time between heartbeats while asks are open: short after news, longer with each answer that brings none.
+    /// Time between heartbeats while asks are open: short after news, longer with each answer that brings
+    /// none.
     eager: Duration,
     outage: Option<Outage>,
     refresh_at: Instant,
@@ -325,7 +327,8 @@ impl RmSession {
     }
 }
 
-/// Stands for the largest container when the answer that named it was lost: YARN itself refuses what is too large.
+/// Stands for the largest container when the answer that named it was lost: YARN itself refuses what is too
+/// large.
 fn unlimited() -> Profile {
     Profile { memory_mb: i32::MAX as u64, vcores: i32::MAX as u32, ..Profile::default() }
 }

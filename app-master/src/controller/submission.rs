@@ -1,4 +1,5 @@
-//! The submission of a per-job cluster: its [`Policy`], and how the application ends by it. Pure: the time is an argument.
+//! The submission of a per-job cluster: its [`Policy`], and how the application ends by it. Pure: the time is
+//! an argument.
 
 use std::time::Duration;
 

@@ -69,7 +69,8 @@ impl Test {
         self.controller.tick(self.now).actions
     }
 
-    /// Goes to the next wake-up, which must be a heartbeat, and answers it. Gives how long it took, and the actions.
+    /// Goes to the next wake-up, which must be a heartbeat, and answers it. Gives how long it took, and the
+    /// actions.
     fn beat(&mut self, answer: Result<BeatAnswer, RmFailure>) -> (Duration, Vec<Action>) {
         let before = self.now;
         // Other timers wake, too.

@@ -1,4 +1,5 @@
-//! One line of YARN's request table: the requests of one size, in order, and what the ResourceManager knows of them.
+//! One line of YARN's request table: the requests of one size, in order, and what the ResourceManager knows
+//! of them.
 
 use std::collections::VecDeque;
 
@@ -72,8 +73,8 @@ impl Line {
 
     /// The absolute count to send, when the ResourceManager does not have it already.
     ///
-    /// A count is sent only when it differs: every repetition may cross a grant that is on its way and bring a surplus
-    /// container.
+    /// A count is sent only when it differs: every repetition may cross a grant that is on its way and bring
+    /// a surplus container.
     pub(super) fn ask(&self) -> Option<Ask> {
         (self.told != Told::Exactly(self.needed())).then(|| Ask {
             purpose: Purpose::TaskManager,
@@ -83,12 +84,14 @@ impl Line {
         })
     }
 
-    /// The ResourceManager has answered a heartbeat that carried `sent` for this line and brought `grants` containers.
+    /// The ResourceManager has answered a heartbeat that carried `sent` for this line and brought `grants`
+    /// containers.
     pub(super) fn answered(&mut self, sent: Option<u32>, grants: u32, certain: bool) {
         self.told = match (sent, self.told) {
             // What the lost try carried may have been read or not.
             _ if !certain => Told::Unsure,
-            // Grants that come with an answer were made before the question was read, or just after: unknown which.
+            // Grants that come with an answer were made before the question was read, or just after: unknown
+            // which.
             (Some(_), _) if grants > 0 => Told::Unsure,
             (Some(count), _) => Told::Exactly(count),
             (None, Told::Exactly(count)) => Told::Exactly(count.saturating_sub(grants)),

@@ -1,9 +1,10 @@
 //! The ledger of containers: which are asked for, which start, run, and end. Pure: no clock, no network.
 //!
-//! Invariant, once all messages are delivered: asked + starting + running == wanted + ahead, where *asked* is what the
-//! ResourceManager still owes, *starting* are containers given but not yet connected, *running* those with a connected
-//! taskrunner, *wanted* what Flink has requested and neither cancelled nor released nor been told to be gone, and *ahead*
-//! what was asked for before Flink wants it and has not come yet. A container that came ahead is a *spare*, with an idle taskrunner.
+//! Invariant, once all messages are delivered: asked + starting + running == wanted + ahead, where *asked* is
+//! what the ResourceManager still owes, *starting* are containers given but not yet connected, *running*
+//! those with a connected taskrunner, *wanted* what Flink has requested and neither cancelled nor released
+//! nor been told to be gone, and *ahead* what was asked for before Flink wants it and has not come yet. A
+//! container that came ahead is a *spare*, with an idle taskrunner.
 //!
 //! ```text
 //! Request ─► waiting ─grant─► Granted ─Launch─► Starting ─Connected─► Running
@@ -151,7 +152,8 @@ impl Ledger {
 
     /// What the next heartbeat has to carry. Stays the same until the answer comes in as [`Input::Beat`].
     pub fn outgoing(&self) -> Outgoing {
-        // The end of a container that is given back is "released" for the ResourceManager, whatever the NodeManager tells later.
+        // The end of a container that is given back is "released" for the ResourceManager, whatever the
+        // NodeManager tells later.
         let due =
             |entry: &Entry| matches!(entry.state, State::Releasing { told: false, .. }) && !entry.awaits;
         Outgoing {
@@ -532,7 +534,8 @@ impl Ledger {
         }
     }
 
-    /// The JVM is gone and there is no more to learn: Flink may replace it without waiting for the ResourceManager.
+    /// The JVM is gone and there is no more to learn: Flink may replace it without waiting for the
+    /// ResourceManager.
     fn ended_by_report(&mut self, worker: Worker, out: &mut Vec<Effect>) {
         if let Some(entry) = self.workers.get(&worker) {
             out.push(terminated(&worker, &entry.place, ExitCause::new(None, entry.report.as_ref())));

@@ -1,4 +1,5 @@
-//! A ResourceManager that loses, repeats, delays and adds, and a Flink that changes its mind; for the property tests.
+//! A ResourceManager that loses, repeats, delays and adds, and a Flink that changes its mind; for the
+//! property tests.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 

@@ -458,7 +458,8 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// True for moves after which the ResourceManager may owe more than was asked, until the surplus comes and goes back.
+/// True for moves after which the ResourceManager may owe more than was asked, until the surplus comes and
+/// goes back.
 fn adds(op: &Op) -> bool {
     matches!(op, Op::Surplus(_) | Op::Repeat(_))
 }
@@ -506,7 +507,8 @@ proptest! {
         prop_assert!(!sim.ledger.is_busy());
     }
 
-    /// Release by Flink, completion by YARN, report and signal of the taskrunner, lost answers: in whatever order.
+    /// Release by Flink, completion by YARN, report and signal of the taskrunner, lost answers: in whatever
+    /// order.
     #[test]
     fn yarns_text_is_told_once_in_whatever_state_it_comes(
         before in prop::collection::vec(around(), 0..12), after in prop::collection::vec(around(), 0..12)

@@ -80,12 +80,12 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// YARN priority, and allocation request id, of asks for a container in which to make an archive: after those for
-    /// TaskManagers, whose numbers are small. A container that was granted is known by it.
+    /// YARN priority, and allocation request id, of asks for a container in which to make an archive: after
+    /// those for TaskManagers, whose numbers are small. A container that was granted is known by it.
     pub const ARCHIVE_PRIORITY: i32 = 1_000_000;
 
-    /// The purpose of a container that was granted for an ask of this priority and allocation request id, where the
-    /// ResourceManager returns that.
+    /// The purpose of a container that was granted for an ask of this priority and allocation request id,
+    /// where the ResourceManager returns that.
     pub fn of(priority: i32, allocation_request: Option<i64>) -> Self {
         match allocation_request.filter(|id| *id > 0).unwrap_or(i64::from(priority)) {
             number if number == i64::from(Self::ARCHIVE_PRIORITY) => Self::ClassDataArchive,
@@ -147,8 +147,8 @@ pub struct Completed {
 pub struct Beat {
     /// What was sent with it.
     pub sent: Outgoing,
-    /// False when an earlier try of the same heartbeat failed on the way: the ResourceManager may then have answered
-    /// from its memory without having read what was sent.
+    /// False when an earlier try of the same heartbeat failed on the way: the ResourceManager may then have
+    /// answered from its memory without having read what was sent.
     pub certain: bool,
     /// New containers.
     pub granted: Vec<Grant>,
@@ -287,7 +287,8 @@ pub enum Effect {
     Forget {
         /// The container.
         worker: Worker,
-        /// How it ended, for the log; none when [`Effect::Terminated`] or [`Effect::Explained`] has just said it.
+        /// How it ended, for the log; none when [`Effect::Terminated`] or [`Effect::Explained`] has just said
+        /// it.
         cause: Option<String>,
     },
 }

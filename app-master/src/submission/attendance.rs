@@ -1,4 +1,5 @@
-//! The gRPC service by which the client of a per-job cluster attends (`Submission` of `taskrunner/proto/control.proto`).
+//! The gRPC service by which the client of a per-job cluster attends (`Submission` of
+//! `taskrunner/proto/control.proto`).
 
 use std::pin::Pin;
 use std::sync::Arc;

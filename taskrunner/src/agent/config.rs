@@ -30,7 +30,8 @@ pub struct Config {
     pub self_exe: PathBuf,
     /// The application's control secret.
     pub secret: Vec<u8>,
-    /// How long the JVM keeps running while the ApplicationMaster cannot be reached (`HEDDLE_CONTROL_GRACE_MS`).
+    /// How long the JVM keeps running while the ApplicationMaster cannot be reached
+    /// (`HEDDLE_CONTROL_GRACE_MS`).
     pub control_grace: Duration,
 }
 

@@ -1,4 +1,5 @@
-//! The decisions of the taskrunner: one step per input, no clock, no I/O. Times are milliseconds of any monotonic clock.
+//! The decisions of the taskrunner: one step per input, no clock, no I/O. Times are milliseconds of any
+//! monotonic clock.
 
 use std::sync::Arc;
 
@@ -71,7 +72,8 @@ enum Phase {
     Running,
     /// SIGTERM is sent; SIGKILL follows at `kill_at`. Stopping => Ended
     Stopping { kill_at: Option<u64> },
-    /// The JVM is gone, or could not start; the report is delivered or given up at `leave_at`. Ended => finished
+    /// The JVM is gone, or could not start; the report is delivered or given up at `leave_at`. Ended =>
+    /// finished
     Ended { exited: Box<Exited>, code: u8, leave_at: u64, reported: bool },
 }
 
@@ -95,7 +97,8 @@ impl Core {
     /// When the next [`Input::Tick`] is due.
     pub(super) fn deadline(&self) -> Option<u64> {
         match &self.phase {
-            // Also with a link: an ApplicationMaster that never sends a launch must not hold the container for ever.
+            // Also with a link: an ApplicationMaster that never sends a launch must not hold the container
+            // for ever.
             Phase::Waiting => Some(self.since + self.limits.contact),
             Phase::Running => (!self.up).then_some(self.since + self.limits.contact),
             Phase::Stopping { kill_at } => *kill_at,

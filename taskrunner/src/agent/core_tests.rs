@@ -131,7 +131,8 @@ fn any_input() -> impl Strategy<Value = u8> {
 }
 
 proptest! {
-    /// Whatever happens, once a JVM is to be stopped it is killed in the end, and after its end we leave in bounded time.
+    /// Whatever happens, once a JVM is to be stopped it is killed in the end, and after its end we leave in
+    /// bounded time.
     #[test]
     fn always_ends(inputs in proptest::collection::vec((any_input(), 0..20_000u64), 0..40)) {
         let mut core = running(true);

@@ -5,13 +5,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::mpsc;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::config::Config;
 use crate::auth;
@@ -27,7 +27,8 @@ const QUEUE: usize = 64;
 
 /// What the link tells.
 pub(super) enum LinkEvent {
-    /// The ApplicationMaster has accepted us; events go into the channel, and dropping it ends our half of the connection.
+    /// The ApplicationMaster has accepted us; events go into the channel, and dropping it ends our half of
+    /// the connection.
     Up(mpsc::Sender<Event>),
     Launch(Box<Launch>),
     Stop(Stop),
@@ -142,7 +143,8 @@ async fn connect(control: &str) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// Sends what there is, or that we are alive; ends our half when nothing more will come. Comes back only when that fails.
+/// Sends what there is, or that we are alive; ends our half when nothing more will come. Comes back only when
+/// that fails.
 async fn send(mut writer: Writer<WriteHalf<'_>>, mut queue: mpsc::Receiver<Event>) -> WireError {
     loop {
         let next = tokio::select! {

@@ -4,12 +4,12 @@ use std::future::pending;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flink_model::options::TASK_MANAGER_ENV;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Interval, MissedTickBehavior, interval_at, sleep};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 
 use super::config::Config;
 use super::core::{Core, Effect, Input, Limits};
@@ -24,7 +24,8 @@ use crate::memory;
 use crate::plan::{self, Place};
 use crate::spawn::SpawnThread;
 
-/// From SIGTERM to SIGKILL when the ApplicationMaster did not say; a NodeManager's own grace is mostly shorter.
+/// From SIGTERM to SIGKILL when the ApplicationMaster did not say; a NodeManager's own grace is mostly
+/// shorter.
 const KILL_GRACE: Duration = Duration::from_secs(10);
 /// How long a lost link is waited for once the JVM has ended.
 const REPORT_GRACE: Duration = Duration::from_secs(10);
@@ -32,7 +33,8 @@ const REPORT_GRACE: Duration = Duration::from_secs(10);
 const GOODBYE: Duration = Duration::from_secs(2);
 const DEFAULT_SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Runs until the JVM has ended or there is no hope of one; returns the exit code, which is the JVM's own (128 + signal).
+/// Runs until the JVM has ended or there is no hope of one; returns the exit code, which is the JVM's own
+/// (128 + signal).
 pub async fn run(config: Config) -> io::Result<u8> {
     let limits = Limits {
         contact: millis(config.control_grace),
@@ -205,7 +207,8 @@ impl Edge {
         Outcome::Done
     }
 
-    /// Memory samples are dropped when the ApplicationMaster is slow; everything else waits for room, shortly.
+    /// Memory samples are dropped when the ApplicationMaster is slow; everything else waits for room,
+    /// shortly.
     async fn send(&mut self, event: Event) {
         let Some(outgoing) = &self.outgoing else { return };
         let sent = match event.event {
@@ -260,7 +263,7 @@ impl Edge {
             0 => DEFAULT_SAMPLE_INTERVAL,
             ms => Duration::from_millis(u64::from(ms)),
         };
-        let mut samples = interval_at(tokio::time::Instant::now() + every, every);
+        let mut samples = interval_at(Instant::now() + every, every);
         samples.set_missed_tick_behavior(MissedTickBehavior::Skip);
         self.samples = Some(samples);
         if let Use::Record(recording) = jvm.archive() {
