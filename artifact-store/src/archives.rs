@@ -51,7 +51,8 @@ pub struct Archives {
 }
 
 impl Store {
-    /// The archives in `directory`, which lies below the root. All questions to the NameNode are open at once.
+    /// The archives in `directory`, which lies below the root. All questions to the NameNode are open at
+    /// once.
     pub async fn archives(&self, directory: &str, class_path: Vec<String>) -> Result<Archives, StoreError> {
         let fs = StoreError::from;
         let path = format!("{}/{directory}", self.root.trim_end_matches('/'));
@@ -139,9 +140,9 @@ impl<'a> Repository<'a> {
         Ok(whole_archive(&found, &self.order.owners, java))
     }
 
-    /// Uploads an archive under its name. It grows in `staging`, the directory of the application, which is removed
-    /// at the end whatever happens, if that is on the same file system; else beside the store's unfinished uploads,
-    /// where `container` makes its name one of its own.
+    /// Uploads an archive under its name. It grows in `staging`, the directory of the application, which is
+    /// removed at the end whatever happens, if that is on the same file system; else beside the store's
+    /// unfinished uploads, where `container` makes its name one of its own.
     pub async fn add(
         &self,
         name: &str,

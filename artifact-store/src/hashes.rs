@@ -141,9 +141,9 @@ impl Hashes {
         Self { cache: Cache::load(file.as_deref()), file }
     }
 
-    /// Looks at `files` (absolute paths), and begins to read those whose content is not remembered: several at a
-    /// time, the biggest first. The answer is in their order. `watch` gets the number of files that are read, and
-    /// what it gives is dropped when the last of them has been.
+    /// Looks at `files` (absolute paths), and begins to read those whose content is not remembered: several
+    /// at a time, the biggest first. The answer is in their order. `watch` gets the number of files that are
+    /// read, and what it gives is dropped when the last of them has been.
     pub fn begin<W: Send + Sync + 'static>(
         &self,
         files: &[PathBuf],

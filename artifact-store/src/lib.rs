@@ -1,4 +1,5 @@
-//! A store of files for containers, on a file system of the cluster: each file is uploaded once, under the hash of its content.
+//! A store of files for containers, on a file system of the cluster: each file is uploaded once, under the
+//! hash of its content.
 //!
 //! It holds the files of deployments, and the class data archives that clients and ApplicationMasters share.
 

@@ -1,7 +1,8 @@
 //! The content-addressed store: every artifact is uploaded once and never again.
 //!
-//! `<root>/<first two letters>/<sha256>/<name>`. A file comes in under a unique temporary name and gets its own by an atomic
-//! rename, so that none is ever half there; of two clients that bring the same file one wins and the other is content.
+//! `<root>/<first two letters>/<sha256>/<name>`. A file comes in under a unique temporary name and gets its
+//! own by an atomic rename, so that none is ever half there; of two clients that bring the same file one wins
+//! and the other is content.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -49,9 +50,10 @@ impl Artifact {
         Self { key, file, kind, namesakes: 0 }
     }
 
-    /// Its name in the store: that of the file in the containers, so far as the nodes' launch scripts, which name the file that they
-    /// have fetched, take it for what it is. Files of one name that are equal, as two `__init__.py`, need one each: of a resource with
-    /// several names the NodeManager's launch script makes only one link.
+    /// Its name in the store: that of the file in the containers, so far as the nodes' launch scripts, which
+    /// name the file that they have fetched, take it for what it is. Files of one name that are equal, as two
+    /// `__init__.py`, need one each: of a resource with several names the NodeManager's launch script makes
+    /// only one link.
     fn name(&self) -> String {
         let name = file_name(&self.key);
         let name = if links::is_plain(name) { name.to_owned() } else { links::plain(name) };
@@ -98,8 +100,9 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// All questions are open at once, so that they cost one round trip. What an upload takes is to a good part the half second that it
-    /// waits for its last block, so many wait together; hadoop-fs bounds those that send.
+    /// All questions are open at once, so that they cost one round trip. What an upload takes is to a good
+    /// part the half second that it waits for its last block, so many wait together; hadoop-fs bounds those
+    /// that send.
     pub const QUICK: Self = Self { questions: 256, uploads: 32, ahead: true };
     /// One step after another (`heddle.fast-start: false`).
     pub const PLAIN: Self = Self { questions: 16, uploads: 8, ahead: false };
@@ -210,7 +213,8 @@ impl Store {
         .collect()
     }
 
-    /// Sees to it that all artifacts of the survey are in the store; gives them, hashed, with their local resources, in their order.
+    /// Sees to it that all artifacts of the survey are in the store; gives them, hashed, with their local
+    /// resources, in their order.
     pub async fn complete(
         &self,
         survey: Survey,
@@ -288,7 +292,8 @@ impl Store {
         })
     }
 
-    /// What is at `paths` and above them. The directories right below the root are seen in its list, together.
+    /// What is at `paths` and above them. The directories right below the root are seen in its list,
+    /// together.
     async fn look_at(&self, paths: &[Option<String>]) -> Result<Known, StoreError> {
         let mut asked: BTreeSet<String> = paths.iter().flatten().flat_map(|p| ancestors(p)).collect();
         asked.extend(paths.iter().flatten().cloned());
@@ -391,8 +396,8 @@ impl Store {
             return Err(StoreError::Changed(what));
         }
         let directory = parent(&path);
-        // One after another: HDFS gives no sticky bit to a directory that it makes on the way, and who may write to a common store
-        // could then put another file in this one's place.
+        // One after another: HDFS gives no sticky bit to a directory that it makes on the way, and who may
+        // write to a common store could then put another file in this one's place.
         for directory in [parent(directory), directory] {
             self.storage.mkdirs(directory, Some(mode)).await?;
         }
@@ -416,8 +421,9 @@ impl Store {
         self.storage.rename(temporary, path, true).await.map_err(StoreError::from)
     }
 
-    /// Files that have not been used for long get a new access time: `heddle gc` in another place would take them for unused until
-    /// the application is submitted. Who may not do that has somebody else's store, and that one is asked about live applications.
+    /// Files that have not been used for long get a new access time: `heddle gc` in another place would take
+    /// them for unused until the application is submitted. Who may not do that has somebody else's store, and
+    /// that one is asked about live applications.
     pub(crate) async fn note_use(&self, found: Vec<FileStatus>) {
         let now = now_ms();
         let unused = found.into_iter().filter(|s| idle(s, now) > LONG_UNUSED);

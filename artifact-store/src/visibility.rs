@@ -5,8 +5,9 @@ use flink_model::local_resource::Visibility;
 const OTHERS_READ: u32 = 0o004;
 const OTHERS_ENTER: u32 = 0o001;
 
-/// PUBLIC where a NodeManager can fetch the file as anybody: the file is world-readable and every directory above it
-/// world-executable. Else PRIVATE: fetched with the user's rights and shared among the user's applications.
+/// PUBLIC where a NodeManager can fetch the file as anybody: the file is world-readable and every directory
+/// above it world-executable. Else PRIVATE: fetched with the user's rights and shared among the user's
+/// applications.
 pub fn visibility(file_mode: u32, ancestors: impl IntoIterator<Item = u32>) -> Visibility {
     let open = file_mode & OTHERS_READ != 0 && ancestors.into_iter().all(|mode| mode & OTHERS_ENTER != 0);
     if open { Visibility::Public } else { Visibility::Private }

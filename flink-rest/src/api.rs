@@ -223,7 +223,8 @@ impl RestClient {
     }
 }
 
-/// What an operation has come to: none while it runs. Checkpoints write the cause of a failure in another way than savepoints.
+/// What an operation has come to: none while it runs. Checkpoints write the cause of a failure in another way
+/// than savepoints.
 fn outcome(mut answer: Value) -> Result<Option<Value>, RestError> {
     if answer["status"]["id"] != "COMPLETED" {
         return Ok(None);

@@ -97,8 +97,8 @@ impl RestError {
     /// Whether the same call may succeed later.
     pub fn retry_helps(&self) -> bool {
         match self {
-            // Flink's 500 stands for all that goes wrong in the JobManager or in the user's program; 200 for an operation that was
-            // started well and failed then. Neither is temporary by itself.
+            // Flink's 500 stands for all that goes wrong in the JobManager or in the user's program; 200 for
+            // an operation that was started well and failed then. Neither is temporary by itself.
             Self::Remote { status, .. } => matches!(status, 502..=504),
             Self::NotFlink { .. } | Self::Local(_) | Self::StillRunning { .. } => false,
             _ => true,
@@ -129,8 +129,9 @@ pub fn telling_line(texts: &[String]) -> String {
     text
 }
 
-/// What a line of a stack trace says beyond the names of exception classes; none when it says nothing more. A message of one
-/// word keeps the class before it, without its package: "ClassNotFoundException: Job" says more than "Job".
+/// What a line of a stack trace says beyond the names of exception classes; none when it says nothing more. A
+/// message of one word keeps the class before it, without its package: "ClassNotFoundException: Job" says
+/// more than "Job".
 fn message(line: &str) -> Option<&str> {
     let mut rest = line;
     let mut class_at = 0;

@@ -1,6 +1,8 @@
-//! A client of the JobManager's REST interface: typed calls, each with a deadline, repeated only where that is harmless.
+//! A client of the JobManager's REST interface: typed calls, each with a deadline, repeated only where that
+//! is harmless.
 //!
-//! It knows Flink's messages from 1.13 to 2.3, and nothing of YARN, of the command line, or of how errors are shown.
+//! It knows Flink's messages from 1.13 to 2.3, and nothing of YARN, of the command line, or of how errors are
+//! shown.
 
 mod address;
 mod api;

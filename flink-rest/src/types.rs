@@ -1,5 +1,5 @@
-//! Flink's REST messages: what heddle sends and reads. Unknown fields are ignored, and nearly every field may be missing, since
-//! the releases from 1.13 to 2.3 differ.
+//! Flink's REST messages: what heddle sends and reads. Unknown fields are ignored, and nearly every field may
+//! be missing, since the releases from 1.13 to 2.3 differ.
 
 use flink_model::release::{Release, Traits};
 use std::collections::BTreeMap;
@@ -292,7 +292,8 @@ impl ClaimMode {
     }
 }
 
-/// `POST /jars/:id/run`; what is not set is not sent, since older releases refuse fields that they do not know.
+/// `POST /jars/:id/run`; what is not set is not sent, since older releases refuse fields that they do not
+/// know.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JarRun {

@@ -1,4 +1,5 @@
-//! Waiting for a REST interface that is not there yet: an application can run in YARN's eyes before its JobManager answers.
+//! Waiting for a REST interface that is not there yet: an application can run in YARN's eyes before its
+//! JobManager answers.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,8 @@ impl Answer {
     fn of(tried: &Result<(), RestError>) -> Self {
         match tried {
             Err(RestError::Connect { refused: true, .. } | RestError::Unavailable { .. }) => Self::NotYet,
-            // It was there and went away, or is too busy to answer: the time to connect is shorter than that for an answer.
+            // It was there and went away, or is too busy to answer: the time to connect is shorter than that
+            // for an answer.
             Err(RestError::Broken { .. } | RestError::Deadline { .. }) => Self::NotYet,
             Err(RestError::Connect { .. } | RestError::Local(_)) => Self::OutOfReach,
             _ => Self::Ready,
@@ -53,7 +55,8 @@ impl Probe {
         &self.address
     }
 
-    /// Tries until there is an answer, `patience` is over, or trying is of no use; what the last try has shown.
+    /// Tries until there is an answer, `patience` is over, or trying is of no use; what the last try has
+    /// shown.
     pub async fn within(&self, patience: Duration) -> Answer {
         let begin = Instant::now();
         loop {

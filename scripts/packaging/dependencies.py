@@ -29,7 +29,7 @@ from license_expression import get_spdx_licensing
 from packageurl import PackageURL
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ["yarn-client", "app-master", "taskrunner"]
+PACKAGES = ["cli", "app-master", "taskrunner"]
 # What may be given away under our own licence, with nothing asked but that the text goes with it.
 ACCEPTED = {"Apache-2.0", "Apache-2.0 WITH LLVM-exception", "MIT", "MIT-0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0",
             "CC0-1.0", "ISC", "Unicode-3.0", "Unlicense", "Zlib"}
@@ -183,7 +183,7 @@ def write_sbom(file, version, target, tree, crates, edges, tools):
     components = {key: of_crate(crate) for key, crate in crates.items()}
     linked_by_compiler = [component(ComponentType.LIBRARY, *tool[:3]) for tool in tools]
     programs = []
-    for path, crate in [("bin/heddle", "yarn-client"), ("libexec/heddle-am", "app-master"),
+    for path, crate in [("bin/heddle", "cli"), ("libexec/heddle-am", "app-master"),
                         ("libexec/heddle-taskrunner", "taskrunner")]:
         program = component(ComponentType.APPLICATION, path, version, "Apache-2.0", None, [sha256(tree / path)])
         linked = next(c for key, c in components.items() if crates[key]["name"] == crate)

@@ -1,5 +1,6 @@
-//! A program that embeds the client: it deploys applications to several clusters at once, each with its own configuration and
-//! user, all in one process. Nothing here is process-wide; the surroundings of every deployment are a value.
+//! A program that embeds the client: it deploys applications to several clusters at once, each with its own
+//! configuration and user, all in one process. Nothing here is process-wide; the surroundings of every
+//! deployment are a value.
 //!
 //! ```text
 //! cargo run --example many -- [-Dkey=value ...] APPLICATIONS FLINK_HOME HEDDLE_BIN USER:HADOOP_CONF_DIR [USER:HADOOP_CONF_DIR ...]

@@ -9,7 +9,7 @@ use crate::diagnostics;
 use crate::error::{Failure, yarn_failure};
 
 /// Begins the tag by which a submission is found again; its name follows.
-pub(crate) const SUBMISSION_TAG: &str = "heddle-submission:";
+pub const SUBMISSION_TAG: &str = "heddle-submission:";
 
 /// Reads an application id that the user wrote.
 pub fn parse_id(text: &str) -> Result<ApplicationId, Failure> {
@@ -21,7 +21,7 @@ pub fn parse_id(text: &str) -> Result<ApplicationId, Failure> {
 }
 
 /// What YARN knows of an application.
-pub(crate) async fn application_report(
+pub async fn application_report(
     yarn: &ApplicationClient,
     id: ApplicationId,
 ) -> Result<ApplicationReport, Failure> {
@@ -66,7 +66,7 @@ pub fn report_address(found: &ApplicationReport) -> Result<RestAddress, Failure>
 }
 
 /// The failure `what` of an application, with the part of YARN's diagnostics that explains it.
-pub(crate) fn with_extract(what: String, found: &ApplicationReport) -> Failure {
+pub fn with_extract(what: String, found: &ApplicationReport) -> Failure {
     let lines = diagnostics::failure_extract(found.diagnostics.as_deref().unwrap_or_default());
     let id = found.id;
     let text = if lines.is_empty() {

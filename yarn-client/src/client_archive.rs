@@ -1,7 +1,9 @@
-//! The class data archive for the JVM of Flink's own client (see [`crate::run`]): `<cache>/cds/client-<key>/<name>.jsa`.
+//! The class data archive for the JVM of Flink's own client (see [`crate::run`]):
+//! `<cache>/cds/client-<key>/<name>.jsa`.
 //!
-//! The first run with a Java and a set of jars writes down which classes it loads. A process of its own makes an archive of them
-//! (`heddle client-archive`), at low priority and after the command may be long over; later runs use it. Nothing of this is ever an error.
+//! The first run with a Java and a set of jars writes down which classes it loads. A process of its own makes
+//! an archive of them (`heddle client-archive`), at low priority and after the command may be long over;
+//! later runs use it. Nothing of this is ever an error.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -27,19 +29,20 @@ use crate::context::Context;
 use crate::exit::Exit;
 
 /// The subcommand that makes an archive; it is not for people and in no help.
-pub(crate) const VERB: &str = "client-archive";
+pub const VERB: &str = "client-archive";
 
 /// Java's first release whose archives can hold the classes of applications.
 const OLDEST_JAVA: u16 = 11;
-/// From this release on Java says nothing of classes that it leaves out of its list; before, it does so on the standard output, where
-/// the program's own words belong.
+/// From this release on Java says nothing of classes that it leaves out of its list; before, it does so on
+/// the standard output, where the program's own words belong.
 const SILENT_JAVA: u16 = 17;
 const SILENT: [&str; 2] = ["-XX:+UnlockDiagnosticVMOptions", "-XX:-DisplayVMOutput"];
 /// Ending of the lists of classes; their names are the ids of the processes that write them.
 const LIST: &str = "lst";
 /// Archives that are kept: those of other Javas and of other releases of Flink.
 const KEPT: usize = 4;
-/// The list of classes is whole when it has not grown for `QUIET`; one that still grows after `LONGEST` will do.
+/// The list of classes is whole when it has not grown for `QUIET`; one that still grows after `LONGEST` will
+/// do.
 const QUIET: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(60);
 /// For the JVM that makes the archive.
@@ -58,9 +61,9 @@ struct Order {
     directory: PathBuf,
 }
 
-/// Options for the JVM in front of all others, by which it uses an archive or helps to make one. `verb`: what the client does, because that
-/// decides which classes it needs; `given`: the others.
-pub(crate) fn options(
+/// Options for the JVM in front of all others, by which it uses an archive or helps to make one. `verb`: what
+/// the client does, because that decides which classes it needs; `given`: the others.
+pub fn options(
     context: &Context,
     configuration: &Configuration,
     java: &Path,
@@ -156,7 +159,7 @@ fn find(directory: &Path) -> io::Result<Option<(PathBuf, ArchiveName)>> {
 }
 
 /// Makes an archive, unless another process is at it; `words`: the order, as JSON.
-pub(crate) async fn main(context: &Context, words: &[OsString]) -> Exit {
+pub async fn main(context: &Context, words: &[OsString]) -> Exit {
     let order = words.first().and_then(|word| serde_json::from_str::<Order>(word.to_str()?).ok());
     let Some(order) = order else { return Exit::Failed };
     let made = make(&order, &context.exe).await;

@@ -83,7 +83,7 @@ impl Trace {
 }
 
 /// Why the JVM, which ended with `status`, failed; `log` is the file that Flink's client logs to.
-pub(crate) fn failure(status: ExitStatus, errors: &str, log: &Path) -> Failure {
+pub fn failure(status: ExitStatus, errors: &str, log: &Path) -> Failure {
     let exit = Exit::of_jvm(status);
     let log = log.display();
     let trace = Trace::find(errors);

@@ -1,7 +1,8 @@
 //! The JVM of Flink's own client, as a child of ours.
 //!
-//! It starts through `exec-jvm` of our own binary, so that it does not outlive this process, `kill -9` included. Its input and output are
-//! ours, untouched; what it writes to its error stream is passed on at once, and its end is kept, because it says why the JVM failed.
+//! It starts through `exec-jvm` of our own binary, so that it does not outlive this process, `kill -9`
+//! included. Its input and output are ours, untouched; what it writes to its error stream is passed on at
+//! once, and its end is kept, because it says why the JVM failed.
 
 use std::fs::File;
 use std::io::{IsTerminal, PipeReader, PipeWriter, Read, Write};
@@ -25,14 +26,15 @@ use crate::interrupt::{Cause, Interrupt, Signal};
 const END_WITHIN: Duration = Duration::from_secs(10);
 /// A terminal's Ctrl-C reaches the JVM and this process at the same time: for a JVM that was quicker.
 const SAME_TIME: Duration = Duration::from_millis(300);
-/// For the rest of the error stream once the JVM has ended. Whoever it has left behind may hold the stream open for long.
+/// For the rest of the error stream once the JVM has ended. Whoever it has left behind may hold the stream
+/// open for long.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Bytes of the error stream that are kept.
 const KEPT: usize = 512 << 10;
 
 /// A JVM that runs.
 #[derive(Debug)]
-pub(crate) struct Jvm {
+pub struct Jvm {
     child: Child,
     errors: Errors,
     quit: tokio::signal::unix::Signal,
@@ -42,17 +44,19 @@ pub(crate) struct Jvm {
 
 /// How a JVM ended.
 #[derive(Debug)]
-pub(crate) struct JvmEnd {
-    pub(crate) status: ExitStatus,
+pub struct JvmEnd {
+    /// What it ended with.
+    pub status: ExitStatus,
     /// This process was asked to end, and the JVM with it.
-    pub(crate) interrupted: Option<Cause>,
+    pub interrupted: Option<Cause>,
     /// The end of what it wrote to its error stream.
-    pub(crate) errors: String,
+    pub errors: String,
 }
 
 impl Jvm {
-    /// Starts it; `exe` is our own program. It does not outlive its handle, nor this process. It prints to `stdout`, or to ours.
-    pub(crate) async fn start(
+    /// Starts it; `exe` is our own program. It does not outlive its handle, nor this process. It prints to
+    /// `stdout`, or to ours.
+    pub async fn start(
         mut command: Command,
         exe: &Path,
         stdout: Option<PipeWriter>,
@@ -78,8 +82,9 @@ impl Jvm {
         }
     }
 
-    /// Waits for its end. An interruption is passed on to it: on a terminal it has had it already, from a script it has not.
-    pub(crate) async fn end(&mut self, interrupt: &Interrupt) -> Result<JvmEnd, Failure> {
+    /// Waits for its end. An interruption is passed on to it: on a terminal it has had it already, from a
+    /// script it has not.
+    pub async fn end(&mut self, interrupt: &Interrupt) -> Result<JvmEnd, Failure> {
         let mut passed_on = false;
         let status = loop {
             tokio::select! {
@@ -109,7 +114,7 @@ impl Jvm {
     }
 
     /// Ends it: by SIGTERM, and if that does not help by SIGKILL.
-    pub(crate) async fn stop(&mut self) {
+    pub async fn stop(&mut self) {
         self.send(rustix::process::Signal::TERM);
         if timeout(END_WITHIN, self.child.wait()).await.is_err() {
             let _ = self.child.kill().await;

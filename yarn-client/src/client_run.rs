@@ -1,4 +1,5 @@
-//! A run of Flink's own client on a cluster: it is waited for, and so is the end of the cluster's application, which would explain its failure.
+//! A run of Flink's own client on a cluster: it is waited for, and so is the end of the cluster's
+//! application, which would explain its failure.
 
 use std::io::PipeWriter;
 use std::path::Path;
@@ -30,15 +31,17 @@ const ANSWER: Duration = Duration::from_secs(3);
 
 /// How a run ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) end: JvmEnd,
+pub struct Ended {
+    /// How the JVM ended.
+    pub end: JvmEnd,
     /// The application had ended by then.
-    pub(crate) application_over: Option<ApplicationReport>,
+    pub application_over: Option<ApplicationReport>,
 }
 
 impl Ended {
-    /// Why it failed; `log` is the file that Flink's client logs to. The end of the application explains all that Flink's client tells.
-    pub(crate) fn failure(&self, log: &Path) -> Failure {
+    /// Why it failed; `log` is the file that Flink's client logs to. The end of the application explains all
+    /// that Flink's client tells.
+    pub fn failure(&self, log: &Path) -> Failure {
         let failure = client_failure::failure(self.end.status, &self.end.errors, log);
         match &self.application_over {
             Some(last) => {
@@ -50,8 +53,9 @@ impl Ended {
     }
 }
 
-/// Waits for the JVM. Should the application end meanwhile, that is told at once: Flink's client tries for long to reach its JobManager.
-pub(crate) async fn attended(
+/// Waits for the JVM. Should the application end meanwhile, that is told at once: Flink's client tries for
+/// long to reach its JobManager.
+pub async fn attended(
     jvm: &mut Jvm,
     application: Option<(&ApplicationClient, ApplicationId)>,
     interrupt: &Interrupt,
@@ -78,7 +82,7 @@ pub(crate) async fn attended(
 }
 
 /// What is told of an application that has ended.
-pub(crate) fn over(last: &ApplicationReport) -> String {
+pub fn over(last: &ApplicationReport) -> String {
     format!(
         "the application {} has ended with state {} and final state {}",
         last.id, last.state, last.final_status
@@ -86,7 +90,7 @@ pub(crate) fn over(last: &ApplicationReport) -> String {
 }
 
 /// The last report of the application, once it has ended.
-pub(crate) async fn end_of(application: Option<(&ApplicationClient, ApplicationId)>) -> ApplicationReport {
+pub async fn end_of(application: Option<(&ApplicationClient, ApplicationId)>) -> ApplicationReport {
     let Some((yarn, id)) = application else { return std::future::pending().await };
     loop {
         sleep(LOOK).await;
@@ -99,21 +103,21 @@ pub(crate) async fn end_of(application: Option<(&ApplicationClient, ApplicationI
 }
 
 /// What is run on a cluster that is there already.
-pub(crate) struct Run<'a> {
+pub struct Run<'a> {
     /// Flink's client.
-    pub(crate) command: Command,
+    pub command: Command,
     /// Where its standard output goes, if not to ours.
-    pub(crate) stdout: Option<PipeWriter>,
+    pub stdout: Option<PipeWriter>,
     /// Where it logs to.
-    pub(crate) log: &'a Path,
+    pub log: &'a Path,
     /// An interruption cancels its job, which is Flink's client's work.
-    pub(crate) cancels: bool,
+    pub cancels: bool,
     /// The legs of its jobs are recorded there.
-    pub(crate) timing: Option<&'a Timing>,
+    pub timing: Option<&'a Timing>,
 }
 
 /// Runs it.
-pub(crate) async fn run(
+pub async fn run(
     run: Run<'_>,
     cluster: &Cluster,
     context: &Context,
@@ -170,7 +174,7 @@ fn interrupted(cause: Cause, cluster: &Cluster, cancels: bool) -> Failure {
 }
 
 /// Runs Flink's client for something that needs no cluster.
-pub(crate) async fn run_alone(
+pub async fn run_alone(
     command: Command,
     log: &Path,
     context: &Context,

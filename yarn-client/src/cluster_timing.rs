@@ -1,4 +1,5 @@
-//! The legs of a cluster's start that the client does not see itself: YARN and the ApplicationMaster are asked afterwards.
+//! The legs of a cluster's start that the client does not see itself: YARN and the ApplicationMaster are
+//! asked afterwards.
 
 use std::time::Duration;
 
@@ -14,8 +15,9 @@ const WITHIN: Duration = Duration::from_secs(5);
 /// The ApplicationMaster's own leg, its first.
 const APPLICATION_MASTER: &str = "ApplicationMaster";
 
-/// Adds what YARN and the ApplicationMaster know of the start. Where one of them does not tell, its legs stay one.
-pub(crate) async fn complete(deployment: &Deployment) {
+/// Adds what YARN and the ApplicationMaster know of the start. Where one of them does not tell, its legs stay
+/// one.
+pub async fn complete(deployment: &Deployment) {
     let timing = &deployment.timing;
     let Some(submission) = timing.find(SUBMISSION) else {
         // The application was there before.
@@ -39,7 +41,8 @@ async fn allocated(deployment: &Deployment, submission: &Leg) -> Option<Duration
     match asked.await {
         Ok(times) => {
             let (started, created) = times?;
-            // YARN notes the start of an application while it takes the submission: so the clocks are compared.
+            // YARN notes the start of an application while it takes the submission: so the clocks are
+            // compared.
             let clock = Clock { shows_unix_ms: started, at: submission.begin + submission.length() / 2 };
             Some(clock.place(created))
         }

@@ -6,13 +6,13 @@ use flink_model::options::Opt;
 use crate::error::Failure;
 
 /// A value in the configuration is not of its option's kind.
-pub(crate) fn bad_value(error: ValueError) -> Failure {
+pub fn bad_value(error: ValueError) -> Failure {
     Failure::because("cannot use the configuration", error)
         .hint("correct the value where it is set, or leave the key out for its default")
 }
 
 /// The text of an option under any of its names; empty counts as unset.
-pub(crate) fn text<T>(configuration: &Configuration, option: &Opt<T>) -> Option<String> {
+pub fn text<T>(configuration: &Configuration, option: &Opt<T>) -> Option<String> {
     configuration
         .find(option)
         .map(|(_, entry)| entry.value.text().trim().to_owned())

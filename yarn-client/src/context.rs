@@ -1,4 +1,5 @@
-//! The surroundings of one run as data: variables, directories, the user. Nothing else in this crate asks the process.
+//! The surroundings of one run as data: variables, directories, the user. Nothing else in this crate asks the
+//! process.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,8 @@ impl Context {
         let text = |s: std::ffi::OsString| s.into_string().ok();
         let vars: BTreeMap<String, String> =
             std::env::vars_os().filter_map(|(k, v)| Some((text(k)?, text(v)?))).collect();
-        // The name for files in /tmp is the system's, as Java's `user.name`; who calls Hadoop is another question.
+        // The name for files in /tmp is the system's, as Java's `user.name`; who calls Hadoop is another
+        // question.
         let system = |key: &str| matches!(key, "USER" | "LOGNAME").then(|| vars.get(key).cloned()).flatten();
         let user = UserIdentity::find(&system).map_or_else(|| "unknown".to_owned(), |u| u.effective);
         Ok(Self { vars, cwd, exe, user, waits: Waits::default() })

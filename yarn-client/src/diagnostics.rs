@@ -4,7 +4,8 @@
 pub fn waiting_reason(diagnostics: &str) -> String {
     let words: Vec<&str> = diagnostics.lines().map(without_time).flat_map(str::split_whitespace).collect();
     let text = words.join(" ");
-    // The figures explain a limit that is reached; behind "waiting for resources" they are the queue's whole state.
+    // The figures explain a limit that is reached; behind "waiting for resources" they are the queue's whole
+    // state.
     let text = match text.split_once("Details :") {
         Some((reason, _)) if !reason.contains("exceed") && !reason.contains("limit") => reason,
         _ => &text,
@@ -12,10 +13,12 @@ pub fn waiting_reason(diagnostics: &str) -> String {
     text.trim_end_matches([';', ' ', '.']).to_owned()
 }
 
-/// The sentence of the scheduler that names another node, with other figures, several times a second while all are full.
+/// The sentence of the scheduler that names another node, with other figures, several times a second while
+/// all are full.
 const LAST_NODE: &str = "Last Node which was processed for the application :";
 
-/// A reason without what moves: the node that was looked at last, and with `#` for each number. Two texts with the same are one reason.
+/// A reason without what moves: the node that was looked at last, and with `#` for each number. Two texts
+/// with the same are one reason.
 pub fn kind_of_reason(reason: &str) -> String {
     let mut kind = String::with_capacity(reason.len());
     let mut in_number = false;
@@ -49,8 +52,8 @@ pub fn moving_part(reason: &str) -> String {
     }
 }
 
-/// The lines of a failed application's diagnostics that tell a person something: no time stamps, no Java stack frames,
-/// no boilerplate, no line twice.
+/// The lines of a failed application's diagnostics that tell a person something: no time stamps, no Java
+/// stack frames, no boilerplate, no line twice.
 pub fn failure_extract(diagnostics: &str) -> Vec<String> {
     const NOISE: [&str; 8] = [
         "Failing this attempt",

@@ -156,7 +156,8 @@ impl Failure {
         text
     }
 
-    /// The error for programs: the value of the key `error` in the answer of each command with `--output json`.
+    /// The error for programs: the value of the key `error` in the answer of each command with `--output
+    /// json`.
     pub fn to_json(&self) -> Value {
         let inner = &self.0;
         let mut deeper = inner.chain.clone();

@@ -18,10 +18,10 @@ use crate::report::Report;
 /// Directory of fetched jars in [`Context::cache_dir`].
 const DIRECTORY: &str = "jars";
 /// A jar that nothing has asked for this long is removed.
-pub(crate) const UNUSED: Duration = Duration::from_secs(7 * 24 * 3600);
+pub const UNUSED: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Copies the file at `url` to this machine, unless it is here already, and says where. It stays the same file for as long as
-/// the one at `url` keeps its length and modification time.
+/// Copies the file at `url` to this machine, unless it is here already, and says where. It stays the same
+/// file for as long as the one at `url` keeps its length and modification time.
 pub async fn fetch(
     hadoop: &Hadoop,
     context: &Context,
@@ -63,24 +63,24 @@ pub async fn fetch(
 }
 
 /// Where fetched jars are kept.
-pub(crate) fn directory(context: &Context) -> Option<PathBuf> {
+pub fn directory(context: &Context) -> Option<PathBuf> {
     Some(context.cache_dir()?.join(DIRECTORY))
 }
 
 /// A fetched jar, or what else is kept in this way, with the directory that holds it alone.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// The directory.
-    pub(crate) path: PathBuf,
+    pub path: PathBuf,
     /// Its size in bytes.
-    pub(crate) size: u64,
+    pub size: u64,
     /// Since when nothing has asked for it.
-    pub(crate) unused: Duration,
+    pub unused: Duration,
 }
 
 impl Entry {
     /// Removes it; a program that runs from it keeps its open file. True if it is gone.
-    pub(crate) fn remove(&self) -> bool {
+    pub fn remove(&self) -> bool {
         let done = std::fs::remove_dir_all(&self.path);
         if let Err(error) = &done {
             tracing::debug!(%error, path = %self.path.display(), "fetched jar not removed");
@@ -90,7 +90,7 @@ impl Entry {
 }
 
 /// The entries that nothing has asked for since `unused`.
-pub(crate) fn entries(root: &Path, unused: Duration) -> Vec<Entry> {
+pub fn entries(root: &Path, unused: Duration) -> Vec<Entry> {
     let Ok(found) = std::fs::read_dir(root) else { return Vec::new() };
     let now = SystemTime::now();
     let entry = |entry: std::fs::DirEntry| {
@@ -106,7 +106,8 @@ fn key(url: &str, status: &FileStatus) -> String {
     hex::encode(Sha256::digest(identity.as_bytes()))
 }
 
-/// The directory's modification time tells when its jar was used last; the file's own is what its hash is remembered by.
+/// The directory's modification time tells when its jar was used last; the file's own is what its hash is
+/// remembered by.
 fn touch(entry: &Path) {
     let touched = std::fs::File::open(entry).and_then(|d| d.set_modified(SystemTime::now()));
     if let Err(error) = touched {

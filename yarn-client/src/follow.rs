@@ -12,7 +12,7 @@ use crate::application::with_extract;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::interrupt::{Cause, Interrupt};
-use crate::report::Output;
+use crate::report::Report;
 use crate::report_poll::ReportPoll;
 use crate::target::Cluster;
 
@@ -23,18 +23,18 @@ const ANSWER: Duration = Duration::from_secs(3);
 const SILENCE: Duration = Duration::from_secs(300);
 
 /// Follows the application to its end. The exit code is 0 only if its program succeeded.
-pub(crate) async fn follow(
+pub async fn follow(
     yarn: &ApplicationClient,
     id: ApplicationId,
     address: Option<&RestAddress>,
     interrupt: &Interrupt,
-    output: &dyn Output,
+    report: &dyn Report,
 ) -> Result<Exit, Failure> {
     let work = async {
         let jobs = Jobs::new(address);
-        let jobs = jobs.tell(output);
+        let jobs = jobs.tell(report);
         tokio::select! {
-            ended = end(yarn, id, output) => ended,
+            ended = end(yarn, id, report) => ended,
             never = jobs => match never {},
         }
     };
@@ -43,14 +43,14 @@ pub(crate) async fn follow(
     let how =
         format!("Application {id} finished with state {} and final state {}", last.state, last.final_status);
     if last.final_status == FinalStatus::Succeeded {
-        output.info(&how);
+        report.info(&how);
         return Ok(Exit::Done);
     }
     Err(with_extract(how, &last))
 }
 
 /// The client is interrupted, and its application goes on without it.
-pub(crate) fn goes_on(cause: Cause, id: ApplicationId, mode: ClusterMode) -> Failure {
+pub fn goes_on(cause: Cause, id: ApplicationId, mode: ClusterMode) -> Failure {
     with_ways_to_end(
         Failure::interrupted(cause, format!("the application {id} goes on without this client")),
         id,
@@ -60,7 +60,7 @@ pub(crate) fn goes_on(cause: Cause, id: ApplicationId, mode: ClusterMode) -> Fai
 }
 
 /// Says how what goes on can be ended.
-pub(crate) fn with_ways_to_end(failure: Failure, id: ApplicationId, mode: ClusterMode, job: &str) -> Failure {
+pub fn with_ways_to_end(failure: Failure, id: ApplicationId, mode: ClusterMode, job: &str) -> Failure {
     let target = target(mode);
     failure
         .hint(format!("`flink cancel -t {target} -Dyarn.application.id={id} {job}` cancels the job"))
@@ -68,7 +68,7 @@ pub(crate) fn with_ways_to_end(failure: Failure, id: ApplicationId, mode: Cluste
 }
 
 /// The same for a job of a cluster that is no cluster of its own.
-pub(crate) fn with_ways_to_end_on(cluster: &Cluster, failure: Failure, job: &str) -> Failure {
+pub fn with_ways_to_end_on(cluster: &Cluster, failure: Failure, job: &str) -> Failure {
     let place = match cluster.application {
         Some(id) => format!("-t yarn-session -Dyarn.application.id={id}"),
         None => format!("-m {}", cluster.address),
@@ -90,11 +90,11 @@ fn target(mode: ClusterMode) -> &'static str {
 async fn end(
     yarn: &ApplicationClient,
     id: ApplicationId,
-    output: &dyn Output,
+    report: &dyn Report,
 ) -> Result<ApplicationReport, Failure> {
-    let mut patience = ReportPoll::new(SILENCE);
+    let mut poll = ReportPoll::new(SILENCE);
     loop {
-        if let Some(found) = patience.report(yarn, id, output).await?
+        if let Some(found) = poll.report(yarn, id, report).await?
             && found.state.is_final()
         {
             return Ok(found);
@@ -118,14 +118,14 @@ impl Jobs {
     }
 
     /// Tells each job once, for as long as anybody listens.
-    async fn tell(mut self, output: &dyn Output) -> std::convert::Infallible {
+    async fn tell(mut self, report: &dyn Report) -> std::convert::Infallible {
         loop {
             if let Some(client) = &self.client
                 && let Ok(overview) = client.jobs().await
             {
                 for job in overview {
                     if self.told.insert(job.id.to_string()) {
-                        output.out(&format!("Job has been submitted with JobID {}", job.id));
+                        report.job_submitted(job.id.as_str());
                     }
                 }
             }

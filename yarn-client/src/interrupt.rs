@@ -98,9 +98,9 @@ impl Interrupt {
     }
 }
 
-/// The signals that `status`, the text of `/proc/self/status`, shows as ignored: whoever started this process, `nohup` for example, wants
-/// them to have no effect.
-pub(crate) fn ignored(status: &str) -> Vec<Signal> {
+/// The signals that `status`, the text of `/proc/self/status`, shows as ignored: whoever started this
+/// process, `nohup` for example, wants them to have no effect.
+pub fn ignored(status: &str) -> Vec<Signal> {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
     Signal::ALL.into_iter().filter(|signal| mask >> (signal.number() - 1) & 1 == 1).collect()

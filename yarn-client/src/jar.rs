@@ -1,4 +1,5 @@
-//! What a program's jar says about itself: its manifest and its classes, looked at before anything is uploaded.
+//! What a program's jar says about itself: its manifest and its classes, looked at before anything is
+//! uploaded.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -62,7 +63,8 @@ impl JarInfo {
         Ok(info)
     }
 
-    /// The class whose `main()` is the program: the one that the user names, else the manifest's. It may be elsewhere.
+    /// The class whose `main()` is the program: the one that the user names, else the manifest's. It may be
+    /// elsewhere.
     pub fn entry_point(&self, named: Option<&str>) -> Result<String, Failure> {
         if let Some(class) = named {
             return Ok(class.to_owned());
@@ -113,8 +115,8 @@ impl JarInfo {
     }
 }
 
-/// Checks that `jar` holds the program: `class`, or the class that its manifest names. Not for a program whose class may come
-/// from elsewhere (`-C`, Flink's `lib`, `usrlib`): see [`JarInfo::entry_point`].
+/// Checks that `jar` holds the program: `class`, or the class that its manifest names. Not for a program
+/// whose class may come from elsewhere (`-C`, Flink's `lib`, `usrlib`): see [`JarInfo::entry_point`].
 pub fn check_program(jar: &Path, class: Option<&str>) -> Result<(), Failure> {
     let info = JarInfo::open(jar)?;
     let entry_point = info.entry_point(class)?;
@@ -136,9 +138,9 @@ pub fn check_program(jar: &Path, class: Option<&str>) -> Result<(), Failure> {
     })
 }
 
-/// Refuses the path of a program's jar that Flink's client cannot hand on: it takes one with ';' for two, and the JobManager does not
-/// find a file with ':' in its name among those that it was sent.
-pub(crate) fn check_path(path: &str) -> Result<(), Failure> {
+/// Refuses the path of a program's jar that Flink's client cannot hand on: it takes one with ';' for two, and
+/// the JobManager does not find a file with ':' in its name among those that it was sent.
+pub fn check_path(path: &str) -> Result<(), Failure> {
     let name = path.rsplit('/').next().unwrap_or(path);
     if path.contains(';') {
         return Err(Failure::new(format!("cannot run {path}: its path has the character ';'"))

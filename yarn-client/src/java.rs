@@ -30,8 +30,8 @@ pub(crate) struct Java {
 }
 
 impl Java {
-    /// In the order of Flink's scripts: `configured` (`env.java.home`), else `JAVA_HOME`, else the PATH. A home that is no directory
-    /// leads to the PATH, too.
+    /// In the order of Flink's scripts: `configured` (`env.java.home`), else `JAVA_HOME`, else the PATH. A
+    /// home that is no directory leads to the PATH, too.
     pub(crate) fn find(context: &Context, configured: Option<&str>) -> Result<Self, Failure> {
         let named = configured.map(|home| ("env.java.home", home));
         let named = named.or_else(|| context.var(variables::JAVA_HOME).map(|home| ("JAVA_HOME", home)));
@@ -58,7 +58,8 @@ impl Java {
         Ok(Self { version: taskrunner::java::version(&path), path, origin })
     }
 
-    /// Whether the release's client runs on it, with Hadoop's classes or without: an error, or a warning, or nothing.
+    /// Whether the release's client runs on it, with Hadoop's classes or without: an error, or a warning, or
+    /// nothing.
     pub(crate) fn check(&self, release: Release, hadoop: bool, report: &dyn Report) -> Result<(), Failure> {
         let Some(version) = self.version else { return Ok(()) };
         let place = format!("{}, {}", self.path.display(), self.origin);
@@ -77,7 +78,8 @@ impl Java {
     }
 }
 
-/// Whether the containers can run on the Java that the configuration names for them, as far as this machine has it too.
+/// Whether the containers can run on the Java that the configuration names for them, as far as this machine
+/// has it too.
 pub(crate) fn check_containers(
     configuration: &Configuration,
     release: Release,

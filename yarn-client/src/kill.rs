@@ -52,8 +52,8 @@ impl Killed {
     }
 }
 
-/// Kills the application, and returns when YARN says that it has ended. What it left in HDFS and in the properties file goes
-/// with it. One that has ended before is left as it is.
+/// Kills the application, and returns when YARN says that it has ended. What it left in HDFS and in the
+/// properties file goes with it. One that has ended before is left as it is.
 pub async fn kill(
     hadoop: &Hadoop,
     yarn: &ApplicationClient,

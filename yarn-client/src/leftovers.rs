@@ -12,8 +12,8 @@ use yarn_api::records::{ApplicationId, ApplicationState};
 use crate::hadoop::Hadoop;
 use crate::staging::{APPLICATIONS, application_path};
 
-/// An upload that was not finished, an empty directory, or the directory of an application that the ResourceManager does not
-/// know, is left over from this age on.
+/// An upload that was not finished, an empty directory, or the directory of an application that the
+/// ResourceManager does not know, is left over from this age on.
 pub(crate) const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
 
 /// Most directories looked at in one run: this is done while something else is waited for.
@@ -35,7 +35,8 @@ pub(crate) enum Fate {
     Elsewhere,
 }
 
-/// What becomes of a directory of this age. `state`: what the ResourceManager says, none if it does not know the application.
+/// What becomes of a directory of this age. `state`: what the ResourceManager says, none if it does not know
+/// the application.
 pub(crate) fn fate(state: Option<ApplicationState>, age: Duration) -> Fate {
     match state {
         Some(state) if state.is_final() => Fate::Dead,
@@ -45,8 +46,8 @@ pub(crate) fn fate(state: Option<ApplicationState>, age: Duration) -> Fate {
     }
 }
 
-/// Looks through `<base>/.flink` for directories of applications that have ended, and removes those that heddle has made. That it
-/// does not work is no failure of anything.
+/// Looks through `<base>/.flink` for directories of applications that have ended, and removes those that
+/// heddle has made. That it does not work is no failure of anything.
 pub(crate) async fn sweep(yarn: &ApplicationClient, storage: &Storage, base: &str, own: ApplicationId) {
     let Ok(found) = storage.list(&below(base, APPLICATIONS), false).await else { return };
     let ids = found.iter().filter(|s| s.is_dir).filter_map(|s| {
@@ -66,8 +67,8 @@ pub(crate) async fn sweep(yarn: &ApplicationClient, storage: &Storage, base: &st
     }
 }
 
-/// Removes what an application that is over has left: it may have ended without a chance to do so itself. Whoever meets such
-/// an application calls this; it takes [`TIDY_WITHIN`] at most.
+/// Removes what an application that is over has left: it may have ended without a chance to do so itself.
+/// Whoever meets such an application calls this; it takes [`TIDY_WITHIN`] at most.
 pub(crate) async fn tidy(hadoop: &Hadoop, configured_base: Option<&str>, id: ApplicationId) {
     let work = async {
         let Ok(storage) = hadoop.storage(configured_base) else { return };

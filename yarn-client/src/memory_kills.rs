@@ -1,5 +1,5 @@
-//! TaskManagers that YARN or the kernel killed for their memory, out of the ApplicationMaster's log: Flink, and so its client, knows only that
-//! they are gone.
+//! TaskManagers that YARN or the kernel killed for their memory, out of the ApplicationMaster's log: Flink,
+//! and so its client, knows only that they are gone.
 
 use std::time::{Duration, Instant};
 
@@ -24,8 +24,9 @@ const ANSWER: Duration = Duration::from_secs(2);
 /// What is older has nothing to do with a job that has just failed.
 const RECENT: TimeDelta = TimeDelta::seconds(60);
 
-/// Why a TaskManager has gone whose end is why a job failed, if `errors`, which Flink's client has printed, tell of one.
-pub(crate) async fn explain(address: &RestAddress, errors: &str) -> Option<String> {
+/// Why a TaskManager has gone whose end is why a job failed, if `errors`, which Flink's client has printed,
+/// tell of one.
+pub async fn explain(address: &RestAddress, errors: &str) -> Option<String> {
     if !GONE.iter().any(|words| errors.contains(words)) {
         return None;
     }

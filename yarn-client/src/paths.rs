@@ -1,7 +1,7 @@
 //! Paths and URLs as users write them: of this machine, or of a file system of the cluster.
 
 /// A path that is given without a scheme, or with `file:`, is local.
-pub(crate) fn is_remote(path: &str) -> bool {
+pub fn is_remote(path: &str) -> bool {
     path.split_once(':').is_some_and(|(scheme, rest)| {
         scheme != "file"
             && rest.starts_with('/')
@@ -10,7 +10,7 @@ pub(crate) fn is_remote(path: &str) -> bool {
 }
 
 /// A local path without its scheme.
-pub(crate) fn without_scheme(path: &str) -> &str {
+pub fn without_scheme(path: &str) -> &str {
     let rest = path.strip_prefix("file:").unwrap_or(path);
     rest.strip_prefix("//").unwrap_or(rest)
 }

@@ -1,4 +1,5 @@
-//! How long a ResourceManager or NameNode that is not there is waited for: one that starts anew or fails over is back within a minute.
+//! How long a ResourceManager or NameNode that is not there is waited for: one that starts anew or fails over
+//! is back within a minute.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -32,7 +33,8 @@ impl Wait {
         }
     }
 
-    /// For a ResourceManager: what Hadoop's clients are told where the cluster's configuration tells them, else as long as is usual.
+    /// For a ResourceManager: what Hadoop's clients are told where the cluster's configuration tells them,
+    /// else as long as is usual.
     pub(crate) fn for_resource_manager(self, conf: &HadoopConf) -> Duration {
         const KEY: &str = "yarn.resourcemanager.connect.max-wait.ms";
         match conf.origin(KEY) {

@@ -1,8 +1,8 @@
 //! A cluster for one program: `main()` runs here, in Flink's own client, while its cluster comes up.
 //!
-//! Flink's client needs the address of the JobManager when it starts. It gets one on this machine, and what it sends there waits until the
-//! cluster is ready and is then passed on. The ApplicationMaster ends the cluster once it has heard that `main()` is over, or
-//! that this client is gone, and the last job has ended.
+//! Flink's client needs the address of the JobManager when it starts. It gets one on this machine, and what
+//! it sends there waits until the cluster is ready and is then passed on. The ApplicationMaster ends the
+//! cluster once it has heard that `main()` is over, or that this client is gone, and the last job has ended.
 
 use std::io::PipeWriter;
 use std::path::{Path, PathBuf};
@@ -32,8 +32,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// For the JobManager's answer when this client is to end.
 const ANSWER: Duration = Duration::from_secs(3);
 
-/// For a cluster that was submitted for a `main()` that has ended without a job: its ApplicationMaster, once it runs, tells YARN how
-/// `main()` ended. One that does not come up is killed.
+/// For a cluster that was submitted for a `main()` that has ended without a job: its ApplicationMaster, once
+/// it runs, tells YARN how `main()` ended. One that does not come up is killed.
 const HEAR_WITHIN: Duration = Duration::from_secs(60);
 /// For a JobManager that is there to answer.
 const ATTEND_WITHIN: Duration = Duration::from_secs(180);
@@ -42,29 +42,31 @@ const ATTEND_PAUSE: Duration = Duration::from_millis(500);
 
 /// How the run of a program ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) done: Result<Exit, Failure>,
+pub struct Ended {
+    /// What the command ends with.
+    pub done: Result<Exit, Failure>,
     /// None: the program was over before there was one.
-    pub(crate) application: Option<ApplicationId>,
+    pub application: Option<ApplicationId>,
     /// Its REST interface, while it was there.
-    pub(crate) address: Option<RestAddress>,
+    pub address: Option<RestAddress>,
 }
 
 /// What is run, and how.
-pub(crate) struct Program<'a> {
+pub struct Program<'a> {
     /// Makes the command of Flink's client for the address it is given.
-    pub(crate) start: &'a (dyn Fn(&RestAddress) -> Result<std::process::Command, Failure> + Sync),
+    pub start: &'a (dyn Fn(&RestAddress) -> Result<std::process::Command, Failure> + Sync),
     /// Where its standard output goes, if not to ours.
-    pub(crate) stdout: Option<PipeWriter>,
+    pub stdout: Option<PipeWriter>,
     /// Where Flink's client logs to.
-    pub(crate) log: PathBuf,
-    pub(crate) detached: bool,
+    pub log: PathBuf,
+    /// The command does not wait for the job.
+    pub detached: bool,
     /// The legs of its jobs are recorded, too.
-    pub(crate) timed: bool,
+    pub timed: bool,
 }
 
 /// Runs the program.
-pub(crate) async fn run(
+pub async fn run(
     order: Order,
     program: Program<'_>,
     report: Arc<dyn Report>,
@@ -181,7 +183,8 @@ fn before_its_cluster(ended: &JvmEnd, log: &Path) -> Result<Exit, Failure> {
     }
 }
 
-/// The client's JVM has ended before the cluster was there, and no job can have been submitted: nothing answers yet behind the port.
+/// The client's JVM has ended before the cluster was there, and no job can have been submitted: nothing
+/// answers yet behind the port.
 async fn over_early(
     ended: JvmEnd,
     deployed: Pin<&mut impl Future<Output = Result<Deployment, Failure>>>,
@@ -214,7 +217,8 @@ async fn over_early(
     Ok(Ended { done: before_its_cluster(&ended, log), application, address: None })
 }
 
-/// The cluster, so that it can hear how `main()` ended, if YARN knows it already as `submitted`; else the deployment is given up.
+/// The cluster, so that it can hear how `main()` ended, if YARN knows it already as `submitted`; else the
+/// deployment is given up.
 async fn one_that_hears(
     mut deployed: Pin<&mut impl Future<Output = Result<Deployment, Failure>>>,
     cause: Cause,
@@ -273,8 +277,8 @@ async fn interrupted(cause: Cause, id: ApplicationId, address: &RestAddress) -> 
     follow::with_ways_to_end(failure, id, ClusterMode::PerJob, &first.id.to_string())
 }
 
-/// Tells the ApplicationMaster that somebody is there who will submit jobs. A JobManager, or an ApplicationMaster, that does not answer for
-/// a moment is no reason to give up the cluster.
+/// Tells the ApplicationMaster that somebody is there who will submit jobs. A JobManager, or an
+/// ApplicationMaster, that does not answer for a moment is no reason to give up the cluster.
 async fn attend(deployment: &Deployment, address: &RestAddress) -> Result<Attendance, Failure> {
     let begin = Instant::now();
     loop {

@@ -1,7 +1,7 @@
 //! The file in which `yarn-session.sh` leaves the application id for the commands that follow.
 //!
-//! `<yarn.properties-file.location or /tmp>/.yarn-properties-<user>`, Java's properties format, shared with Flink's own
-//! client. Java's `java.io.tmpdir` does not follow `TMPDIR`, so neither does this.
+//! `<yarn.properties-file.location or /tmp>/.yarn-properties-<user>`, Java's properties format, shared with
+//! Flink's own client. Java's `java.io.tmpdir` does not follow `TMPDIR`, so neither does this.
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -1,7 +1,7 @@
-//! `heddle ps`: the applications of heddle and of flink-yarn, with their jobs.
+//! The applications of heddle and of flink-yarn, with their jobs.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, SystemTime};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use flink_rest::{JobSummary, Limits, RestClient};
 use futures::StreamExt;
@@ -11,7 +11,7 @@ use yarn_api::records::{ApplicationFilter, ApplicationId, ApplicationReport, App
 use crate::application::{SUBMISSION_TAG, application_report, report_address};
 use crate::error::{Failure, yarn_failure};
 use crate::hadoop::Hadoop;
-use crate::{diagnostics, table};
+use crate::units::iso;
 
 /// Type of Flink's applications in YARN, unless the user gives them another.
 const FLINK_TYPE: &str = "Apache Flink";
@@ -55,16 +55,6 @@ pub enum By {
     Other,
 }
 
-impl By {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Heddle => "heddle",
-            Self::Flink => "flink",
-            Self::Other => "other",
-        }
-    }
-}
-
 /// One application. The field names are those of `--output json`.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -100,31 +90,12 @@ pub struct Application {
     pub diagnostics: Option<String>,
     /// Its tags.
     pub tags: Vec<String>,
+    /// When it was submitted, milliseconds since 1970.
     #[serde(skip)]
-    submitted_ms: Option<u64>,
+    pub submitted_ms: Option<u64>,
+    /// When it ended, milliseconds since 1970.
     #[serde(skip)]
-    ended_ms: Option<u64>,
-}
-
-impl Application {
-    /// How long it has been there, or had been when it ended.
-    fn duration(&self, now: SystemTime) -> Option<Duration> {
-        let at = |ms: u64| SystemTime::UNIX_EPOCH + Duration::from_millis(ms);
-        let until = self.ended_ms.map_or(now, at);
-        Some(until.duration_since(at(self.submitted_ms?)).unwrap_or_default())
-    }
-
-    /// Why it waits, or has not ended well, on one line.
-    fn reason(&self) -> Option<String> {
-        let diagnostics = self.diagnostics.as_deref()?;
-        let well = self.final_status.as_deref() == Some("SUCCEEDED");
-        let line = match self.ended_ms {
-            Some(_) if well => return None,
-            Some(_) => diagnostics::failure_extract(diagnostics).into_iter().next()?,
-            None => diagnostics::waiting_reason(diagnostics),
-        };
-        Some(line).filter(|line| !line.is_empty())
-    }
+    pub ended_ms: Option<u64>,
 }
 
 /// A job of an application.
@@ -182,12 +153,12 @@ fn filter(wanted: &Wanted, hadoop: &Hadoop) -> ApplicationFilter {
 }
 
 /// States of applications that have not ended.
-pub(crate) fn live_states() -> BTreeSet<ApplicationState> {
+pub fn live_states() -> BTreeSet<ApplicationState> {
     ApplicationState::ALL.iter().copied().filter(|s| !s.is_final()).collect()
 }
 
 /// Which client submitted it; none if it is nothing of Flink's.
-pub(crate) fn by(report: &ApplicationReport) -> Option<By> {
+pub fn by(report: &ApplicationReport) -> Option<By> {
     if report.tags.iter().any(|tag| tag.starts_with(SUBMISSION_TAG)) {
         Some(By::Heddle)
     } else {
@@ -205,7 +176,8 @@ async fn jobs(report: &ApplicationReport) -> Option<Result<Vec<JobSummary>, Stri
     })
 }
 
-fn application(
+/// An application as the list shows it, from YARN's report and what its JobManager tells of its jobs.
+pub fn application(
     report: &ApplicationReport,
     by: By,
     jobs: Option<Result<Vec<JobSummary>, String>>,
@@ -228,8 +200,8 @@ fn application(
         final_status: (status != FinalStatus::Undefined).then(|| status.to_string()),
         jobs,
         jobs_error,
-        submitted: report.start_time.and_then(table::iso),
-        ended: report.finish_time.filter(|_| report.state.is_final()).and_then(table::iso),
+        submitted: report.start_time.and_then(iso),
+        ended: report.finish_time.filter(|_| report.state.is_final()).and_then(iso),
         web_interface: web.or_else(|| report.tracking_url.clone().filter(|url| url != "N/A")),
         diagnostics: report.diagnostics.clone().filter(|text| !text.trim().is_empty()),
         tags: report.tags.iter().cloned().collect(),
@@ -239,8 +211,8 @@ fn application(
 }
 
 /// A job as the answers show it.
-pub(crate) fn job(summary: &JobSummary) -> Job {
-    let time = |millis: i64| u64::try_from(millis).ok().and_then(table::iso);
+pub fn job(summary: &JobSummary) -> Job {
+    let time = |millis: i64| u64::try_from(millis).ok().and_then(iso);
     Job {
         id: summary.id.to_string(),
         name: summary.name.clone(),
@@ -249,86 +221,3 @@ pub(crate) fn job(summary: &JobSummary) -> Job {
         ended: time(summary.end_time),
     }
 }
-
-/// The list for people; with `reasons`, why each waits or has failed.
-pub fn render(list: &[Application], reasons: bool, now: SystemTime) -> String {
-    let mut header = vec!["APPLICATION", "NAME", "BY", "USER", "QUEUE", "STATE", "JOBS", "DURATION", "WEB"];
-    header.extend(reasons.then_some("REASON"));
-    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
-    let row = |a: &Application| {
-        let mut row = vec![
-            a.application.clone(),
-            a.name.clone(),
-            a.by.name().to_owned(),
-            a.user.clone(),
-            a.queue.clone(),
-            state(a),
-            counts(a),
-            or_dash(a.duration(now).map(table::span)),
-            or_dash(a.web_interface.clone()),
-        ];
-        row.extend(reasons.then(|| or_dash(a.reason())));
-        row
-    };
-    table::render(&header, &[], list.iter().map(row))
-}
-
-/// All that is known of one application, for people.
-pub fn describe(a: &Application, now: SystemTime) -> String {
-    let mut text = format!("{}\n", a.application);
-    let mut add = |name: &str, value: Option<String>| {
-        if let Some(value) = value.filter(|value| !value.trim().is_empty()) {
-            let lines: Vec<String> = value.lines().map(table::printable).collect();
-            text.push_str(&format!("  {name:<14} {}\n", lines.join(&format!("\n{:17}", ""))));
-        }
-    };
-    add("name", Some(a.name.clone()));
-    add("type", Some(format!("{}, submitted by {}", a.application_type, a.by.name())));
-    add("user", Some(a.user.clone()));
-    add("queue", Some(a.queue.clone()));
-    add("state", Some(state(a)));
-    add("submitted", a.submitted.clone());
-    add("ended", a.ended.clone());
-    add("duration", a.duration(now).map(table::span));
-    add("web interface", a.web_interface.clone());
-    add("tags", Some(a.tags.join(", ")));
-    let diagnostics = a.diagnostics.as_deref().map(|text| match a.ended_ms {
-        Some(_) => diagnostics::failure_extract(text).join("\n"),
-        None => diagnostics::waiting_reason(text),
-    });
-    add("YARN says", diagnostics);
-    let job = |job: &Job| format!("{} {} {}", job.id, job.state, table::printable(&job.name));
-    let jobs = a.jobs.as_deref().map(|jobs| match jobs {
-        [] => "none".into(),
-        jobs => jobs.iter().map(job).collect::<Vec<_>>().join("\n"),
-    });
-    add("jobs", jobs.or_else(|| Some(format!("not known: {}", table::printable(a.jobs_error.as_deref()?)))));
-    text.truncate(text.trim_end().len());
-    text
-}
-
-/// The state, with the final status where that says more.
-fn state(application: &Application) -> String {
-    match &application.final_status {
-        Some(status) if *status != application.state => format!("{} ({status})", application.state),
-        _ => application.state.clone(),
-    }
-}
-
-/// `2 RUNNING, 1 FINISHED`: jobs that have ended come last.
-fn counts(application: &Application) -> String {
-    let Some(jobs) = &application.jobs else {
-        return if application.jobs_error.is_some() { "no answer" } else { "-" }.into();
-    };
-    let ended = |state: &str| matches!(state, "FINISHED" | "FAILED" | "CANCELED");
-    let mut counts: BTreeMap<(bool, &str), usize> = BTreeMap::new();
-    for job in jobs {
-        *counts.entry((ended(&job.state), &job.state)).or_default() += 1;
-    }
-    let list: Vec<String> = counts.iter().map(|((_, state), count)| format!("{count} {state}")).collect();
-    if list.is_empty() { "none".into() } else { list.join(", ") }
-}
-
-#[cfg(test)]
-#[path = "ps_tests.rs"]
-mod tests;

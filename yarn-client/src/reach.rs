@@ -1,8 +1,9 @@
-//! Whether anybody listens where a command is about to speak to, found out before the command does anything else.
+//! Whether anybody listens where a command is about to speak to, found out before the command does anything
+//! else.
 //!
-//! Flink's own client runs the user's `main()` first and tries for a minute then. Here a refused connection is final, except that
-//! the JobManager of an application on YARN may be about to be replaced. One that is merely slow is none of this: it has accepted
-//! the connection.
+//! Flink's own client runs the user's `main()` first and tries for a minute then. Here a refused connection
+//! is final, except that the JobManager of an application on YARN may be about to be replaced. One that is
+//! merely slow is none of this: it has accepted the connection.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ const OF_A_PROXY: [u16; 3] = [401, 403, 407];
 
 impl Cluster {
     /// Fails if nobody listens at the cluster's address, or something that is not Flink.
-    pub(crate) async fn reach(&self) -> Result<(), Failure> {
+    pub async fn reach(&self) -> Result<(), Failure> {
         let patience = if self.application.is_some() { REPLACED } else { Duration::ZERO };
         if let Err(error) = connect(&self.address, patience).await {
             return Err(self.nobody(&error));

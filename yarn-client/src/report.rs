@@ -8,8 +8,8 @@ pub trait Report: Send + Sync {
     /// Something to know that does not stop the deployment.
     fn warn(&self, text: &str);
 
-    /// Something that changes all the time, shown in the place of what was shown there before; an empty text takes it away. False where it
-    /// cannot be shown in place.
+    /// Something that changes all the time, shown in the place of what was shown there before; an empty text
+    /// takes it away. False where it cannot be shown in place.
     fn in_place(&self, text: &str) -> bool {
         let _ = text;
         false
@@ -27,15 +27,11 @@ pub trait Report: Send + Sync {
 
     /// All is uploaded, or given up.
     fn upload_ends(&self) {}
-}
 
-/// Where a command prints.
-pub trait Output: Report {
-    /// A result, to stdout.
-    fn out(&self, text: &str);
-
-    /// A message to the person, to stderr.
-    fn err(&self, text: &str);
+    /// The program has submitted the job of this id.
+    fn job_submitted(&self, job: &str) {
+        let _ = job;
+    }
 }
 
 /// Listens to nothing.

@@ -12,7 +12,8 @@ use crate::report::Report;
 /// How often a silence is mentioned.
 const REMIND: Duration = Duration::from_secs(30);
 
-/// How long a ResourceManager may be silent: one that fails over or starts anew takes its applications with it.
+/// How long a ResourceManager may be silent: one that fails over or starts anew takes its applications with
+/// it.
 #[derive(Debug)]
 pub(crate) struct ReportPoll {
     silence: Duration,

@@ -1,9 +1,9 @@
 //! `run` and `info`: the user's `main()` runs in a JVM on this machine, under Flink's own client.
 //!
-//! Flink's client gets the address of the JobManager and nothing of YARN or Hadoop: it starts in half the time, and what the
-//! program prints, collects and returns is exactly what users know. For `hdfs://` it gets a small jar whose file system asks
-//! [`crate::fs`], unless the user has put Hadoop's on the class path. This process stays as the JVM's parent (see
-//! [`crate::client_run`]), to say in one line why it failed.
+//! Flink's client gets the address of the JobManager and nothing of YARN or Hadoop: it starts in half the
+//! time, and what the program prints, collects and returns is exactly what users know. For `hdfs://` it gets
+//! a small jar whose file system asks [`crate::fs`], unless the user has put Hadoop's on the class path. This
+//! process stays as the JVM's parent (see [`crate::client_run`]), to say in one line why it failed.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -22,12 +22,14 @@ use crate::target::leading_to;
 use crate::{client_archive, variables};
 
 /// The HDFS for Flink's client, where it has none of Hadoop's own.
-pub(crate) const FILE_SYSTEM: &str = "flink-client-fs.jar";
+pub const FILE_SYSTEM: &str = "flink-client-fs.jar";
 
-/// Java that has a security manager only where it is asked for; later ones have none and do not start when asked.
+/// Java that has a security manager only where it is asked for; later ones have none and do not start when
+/// asked.
 const SECURITY_MANAGER: std::ops::Range<u16> = 18..24;
 
-/// The current directory, as an empty part at the end of a class path. In Flink's own client it comes about so.
+/// The current directory, as an empty part at the end of a class path. In Flink's own client it comes about
+/// so.
 const HERE: &str = ":";
 
 /// What makes a short-lived JVM start quickly. Before the user's own options, so that those win.
@@ -42,7 +44,8 @@ pub struct ClientWords {
     pub program: Vec<OsString>,
 }
 
-/// The JVM that runs Flink's own client: `verb` with the words `given`, on the cluster at `address` if one is needed.
+/// The JVM that runs Flink's own client: `verb` with the words `given`, on the cluster at `address` if one is
+/// needed.
 pub fn client(
     context: &Context,
     setup: &Setup,
@@ -102,13 +105,14 @@ pub fn client(
 }
 
 /// The JVM option by which [`FILE_SYSTEM`] finds this program.
-pub(crate) fn file_system_helper(context: &Context) -> OsString {
+pub fn file_system_helper(context: &Context) -> OsString {
     let mut option = OsString::from("-Dheddle.client.fs.helper=");
     option.push(&context.exe);
     option
 }
 
-/// `FLINK_ENV_JAVA_OPTS` and `FLINK_ENV_JAVA_OPTS_CLI`, else the configuration's `env.java.opts.*`, as Flink's scripts join them.
+/// `FLINK_ENV_JAVA_OPTS` and `FLINK_ENV_JAVA_OPTS_CLI`, else the configuration's `env.java.opts.*`, as
+/// Flink's scripts join them.
 fn java_options(context: &Context, setup: &Setup, java: Option<u16>) -> Vec<String> {
     let configured = |option: &options::Opt<String>| text(&setup.configuration, option).unwrap_or_default();
     let mut list = match context.var(variables::FLINK_ENV_JAVA_OPTS) {
@@ -138,7 +142,7 @@ fn words(text: Option<&str>) -> Vec<String> {
 }
 
 /// Where Flink's client logs to.
-pub(crate) fn log_file(context: &Context, setup: &Setup) -> PathBuf {
+pub fn log_file(context: &Context, setup: &Setup) -> PathBuf {
     let directory = context
         .var(variables::FLINK_LOG_DIR)
         .map(str::to_owned)
@@ -165,7 +169,8 @@ fn logging(context: &Context, setup: &Setup) -> Vec<OsString> {
     ]
 }
 
-/// Flink's own, or one of the user's where that is not for everybody to write to: log4j would fill the screen with stack traces.
+/// Flink's own, or one of the user's where that is not for everybody to write to: log4j would fill the screen
+/// with stack traces.
 fn default_log_directory(context: &Context, flink: &Path) -> PathBuf {
     let own = flink.join("log");
     let writable = |directory: &Path| rustix::fs::access(directory, rustix::fs::Access::WRITE_OK).is_ok();
@@ -175,7 +180,8 @@ fn default_log_directory(context: &Context, flink: &Path) -> PathBuf {
     context.state_dir().map_or(own, |state| state.join("log"))
 }
 
-/// The jars of `lib` by name, Flink's main jar last; then what the user has put into `HADOOP_CLASSPATH`, if anything.
+/// The jars of `lib` by name, Flink's main jar last; then what the user has put into `HADOOP_CLASSPATH`, if
+/// anything.
 fn class_path(context: &Context, setup: &Setup) -> Result<OsString, Failure> {
     let mut jars = Vec::new();
     collect_jars(&setup.flink.lib, &mut jars)?;
@@ -187,7 +193,8 @@ fn class_path(context: &Context, setup: &Setup) -> Result<OsString, Failure> {
         Failure::because(format!("cannot make a class path of {}", setup.flink.lib.display()), e)
     })?;
     if let Some(hadoop) = context.var(variables::HADOOP_CLASSPATH) {
-        // As in Flink's scripts a variable that is not set gives an empty part, which is the current directory.
+        // As in Flink's scripts a variable that is not set gives an empty part, which is the current
+        // directory.
         let configured = [variables::HADOOP_CONF_DIR, variables::YARN_CONF_DIR];
         for part in [Some(hadoop)].into_iter().chain(configured.map(|name| context.var(name))) {
             path.push(":");

@@ -26,7 +26,7 @@ const YOUNG: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_secs(2);
 
 /// `-m yarn-cluster` of older manuals: no address, but a cluster on YARN.
-pub(crate) const ON_YARN: &str = "yarn-cluster";
+pub const ON_YARN: &str = "yarn-cluster";
 /// The target that is a JobManager at a known address.
 const REMOTE: &str = "remote";
 
@@ -53,13 +53,14 @@ pub struct Cluster {
     pub address: RestAddress,
     /// The YARN application, if it is one.
     pub application: Option<ApplicationId>,
-    /// Nothing names the cluster: the address is the configuration file's, which points at this machine unless changed.
+    /// Nothing names the cluster: the address is the configuration file's, which points at this machine
+    /// unless changed.
     pub assumed: bool,
 }
 
-/// Decides as Flink does: by the target (`-t`, `execution.target`), if there is one; by an application id (`-yid`, `-D`,
-/// configuration); by `-m host:port`; by the properties file; by the configured REST address. `configuration` holds the options;
-/// the properties file's `-D` values are added to it.
+/// Decides as Flink does: by the target (`-t`, `execution.target`), if there is one; by an application id
+/// (`-yid`, `-D`, configuration); by `-m host:port`; by the properties file; by the configured REST address.
+/// `configuration` holds the options; the properties file's `-D` values are added to it.
 pub fn choose(
     job_manager: Option<&str>,
     configuration: &mut Configuration,
@@ -119,8 +120,9 @@ fn kind(configuration: &Configuration) -> Result<Option<String>, Failure> {
     }
 }
 
-/// Options that name a cluster and are overruled by others, in words for the user. Flink ignores them in silence.
-pub(crate) fn without_effect(job_manager: Option<&str>, configuration: &Configuration) -> Vec<String> {
+/// Options that name a cluster and are overruled by others, in words for the user. Flink ignores them in
+/// silence.
+pub fn without_effect(job_manager: Option<&str>, configuration: &Configuration) -> Vec<String> {
     let target =
         configuration.find(&options::EXECUTION_TARGET).filter(|(_, e)| !e.value.text().trim().is_empty());
     let remote = target.is_some_and(|(_, e)| e.value.text().trim().eq_ignore_ascii_case(REMOTE));
@@ -156,7 +158,8 @@ pub fn properties_file(configuration: &Configuration, context: &Context) -> Path
     properties::location(text(configuration, &options::PROPERTIES_FILE_LOCATION).as_deref(), &context.user)
 }
 
-/// Finds out where the chosen cluster can be spoken to, for a command that changes something; asks the ResourceManager where it has to.
+/// Finds out where the chosen cluster can be spoken to, for a command that changes something; asks the
+/// ResourceManager where it has to.
 pub async fn locate(
     target: Target,
     configuration: &Configuration,
@@ -206,7 +209,7 @@ pub async fn locate_waiting(
 }
 
 /// The keys that lead to the JobManager, whatever the configuration file says.
-pub(crate) fn leading_to(configuration: &Configuration, address: &RestAddress) -> Vec<(String, String)> {
+pub fn leading_to(configuration: &Configuration, address: &RestAddress) -> Vec<(String, String)> {
     let host = address.host.trim_start_matches('[').trim_end_matches(']');
     let mut list = vec![
         ("execution.target".to_owned(), "remote".to_owned()),
@@ -234,7 +237,8 @@ pub async fn application_address(
     Ok(address)
 }
 
-/// An application may be running in YARN's eyes before its JobManager listens: while it is young that is waited for, unless it ends.
+/// An application may be running in YARN's eyes before its JobManager listens: while it is young that is
+/// waited for, unless it ends.
 async fn await_young(
     yarn: &ApplicationClient,
     found: &ApplicationReport,
@@ -252,7 +256,8 @@ async fn await_young(
     }
 }
 
-/// How long an application stays young that was started then. A clock that is behind the cluster's makes no difference.
+/// How long an application stays young that was started then. A clock that is behind the cluster's makes no
+/// difference.
 fn young_for(start_time: Option<u64>, now_ms: u64) -> Option<Duration> {
     let age = Duration::from_millis(now_ms.saturating_sub(start_time?));
     YOUNG.checked_sub(age).filter(|rest| !rest.is_zero())

@@ -1,5 +1,5 @@
-//! What Flink has and heddle does not serve yet: refused by its name before anything starts, because ignored it would fail later, or work
-//! without the protection that was asked for.
+//! What Flink has and heddle does not serve yet: refused by its name before anything starts, because ignored
+//! it would fail later, or work without the protection that was asked for.
 
 use flink_model::config::Configuration;
 use flink_model::options;

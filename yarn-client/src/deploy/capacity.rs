@@ -1,7 +1,8 @@
 //! Whether a queue can ever give the containers that are asked for. Pure.
 //!
-//! What counts is the queue's own maximum, of the cluster as it is. The part of it that ApplicationMasters may use
-//! (`maximum-am-resource-percent`) does not: YARN sets it aside for the first application of a queue, so it only makes later ones wait.
+//! What counts is the queue's own maximum, of the cluster as it is. The part of it that ApplicationMasters
+//! may use (`maximum-am-resource-percent`) does not: YARN sets it aside for the first application of a queue,
+//! so it only makes later ones wait.
 
 use yarn_api::records::QueueInfo;
 
@@ -34,7 +35,8 @@ fn most_mb(wanted: &QueueInfo, queues: &[QueueInfo], total_mb: u64) -> Option<u6
     if let Some(most) = wanted.max_resource.as_ref().map(|r| r.memory_mb).filter(|mb| *mb > 0) {
         return Some(most.min(total_mb));
     }
-    // The capacity scheduler of Hadoop 2 tells parts only, each of the parent; other schedulers mean something else by them.
+    // The capacity scheduler of Hadoop 2 tells parts only, each of the parent; other schedulers mean
+    // something else by them.
     if queues.iter().any(|q| q.name.starts_with("root.")) {
         return None;
     }

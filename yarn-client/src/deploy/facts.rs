@@ -92,7 +92,8 @@ pub(crate) async fn first_answer(storage: &Storage, base: &str) -> Result<(), Fa
     found.map(drop).map_err(|e| Failure::fs(&e))
 }
 
-/// Refuses what the cluster would refuse later, or never grant. `false`: it can be granted only if the cluster or the queue changes.
+/// Refuses what the cluster would refuse later, or never grant. `false`: it can be granted only if the
+/// cluster or the queue changes.
 pub(crate) fn check(
     prepared: &Prepared,
     hadoop: &Hadoop,

@@ -22,8 +22,8 @@ use crate::error::Failure;
 use crate::hadoop::Hadoop;
 use crate::report::Report;
 use crate::staging::ApplicationDir;
-use crate::table::{bytes, count};
 use crate::timing::Timing;
+use crate::units::{bytes, count};
 
 /// All that a deployment works on.
 pub(crate) struct Ground {
@@ -247,8 +247,8 @@ pub(crate) fn container_files(placed: &[Placed]) -> ContainerFiles {
         keys.map(|p| p.resource.key.clone())
     };
     ContainerFiles {
-        // Configuration and logging settings lie in the working directory, which stands behind the jars: it is no part of what a class data
-        // archive can be made for.
+        // Configuration and logging settings lie in the working directory, which stands behind the jars: it
+        // is no part of what a class data archive can be made for.
         shipped: of(Part::System).collect(),
         user: of(Part::User).collect(),
         bridge: Some(BRIDGE.to_owned()),

@@ -8,14 +8,16 @@ mod names;
 mod order;
 mod packed;
 mod places;
+mod plan;
 mod prepare;
 mod prewarm;
 mod queue;
 mod resolve;
 mod savepoint;
-mod show;
+pub mod show;
 mod submission;
 mod submit;
+mod tags;
 mod undo;
 mod wanted;
 mod watch;
@@ -24,14 +26,13 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use flink_model::container::AM_SPEC_FILE;
-use flink_model::spec::{AmSpec, SPEC_FILE};
+use flink_model::spec::SPEC_FILE;
 use flink_rest::{Answer, Probe, RestAddress};
 use futures::{FutureExt, future};
 use hadoop_fs::Source;
 use yarn_api::ApplicationClient;
-use yarn_api::records::{ApplicationId, SubmissionContext};
+use yarn_api::records::ApplicationId;
 
 use crate::error::{Failure, yarn_failure};
 use crate::hadoop::Hadoop;
@@ -41,10 +42,10 @@ use crate::report::Report;
 use crate::report_poll::ReportPoll;
 use crate::timing::{Marks, SUBMISSION};
 use crate::{follow, leftovers};
-use ground::{Ground, Placed};
+use ground::Ground;
+use plan::{Plan, plan, rehearse};
 use prepare::Prepared;
 use submission::Known;
-use submit::InlineFiles;
 use undo::Undo;
 use watch::{News, Progress, Reached, Since, Watch, is_ready, reached};
 
@@ -56,7 +57,8 @@ const POLL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_m
 /// A ResourceManager that is silent for this long while an application comes up is given up.
 const SILENCE: Duration = Duration::from_secs(120);
 
-/// Starts a cluster and waits until it can be used. `interrupt` gives up; then, and after any error, nothing is left in YARN or HDFS.
+/// Starts a cluster and waits until it can be used. `interrupt` gives up; then, and after any error, nothing
+/// is left in YARN or HDFS.
 pub async fn deploy(
     order: Order,
     report: Arc<dyn Report>,
@@ -127,44 +129,6 @@ pub async fn dry_run(order: Order, report: &dyn Report) -> Result<DryRun, Failur
     let placed = ground.planned(stock).await?;
     let plan = plan(&prepared, &ground, placed, report).await?;
     Ok(DryRun::new(&prepared, plan))
-}
-
-/// What YARN and the ApplicationMaster get, in one value. It holds no secret but in the contents of `inline`.
-pub(crate) struct Plan {
-    pub(crate) placed: Vec<Placed>,
-    pub(crate) spec: AmSpec,
-    pub(crate) context: SubmissionContext,
-    /// Configuration files, the program, and the spec itself, by their names.
-    pub(crate) inline: InlineFiles,
-    order: Bytes,
-}
-
-/// Makes all that is submitted, of files that are not there yet: what is wrong with a setting is found before the first byte is written.
-fn rehearse(prepared: &Prepared, ground: &Ground) -> Result<(), Failure> {
-    let shipped = prepared.shipped(ground.facts.application.id)?;
-    let spec = submit::spec(prepared, ground, &shipped, &ground.names())?;
-    submit::configuration_files(prepared, &shipped)?;
-    submit::submission(prepared, ground, &spec, &[]).map(drop)
-}
-
-async fn plan(
-    prepared: &Prepared,
-    ground: &Ground,
-    placed: Vec<Placed>,
-    report: &dyn Report,
-) -> Result<Plan, Failure> {
-    let shipped = prepared.shipped(ground.facts.application.id)?;
-    let mut spec = submit::spec(prepared, ground, &shipped, &placed)?;
-    let archives = prepared
-        .timing
-        .time("class data archives looked at", archives::add(ground, &placed, &mut spec, report));
-    let archives = archives.await;
-    let order = serde_json::to_vec_pretty(&spec)
-        .map_err(|e| Failure::because("cannot write the order to the ApplicationMaster", e))?;
-    let inline = submit::configuration_files(prepared, &shipped)?;
-    let resources: Vec<_> = placed.iter().map(|p| p.resource.clone()).chain(archives).collect();
-    let context = submit::submission(prepared, ground, &spec, &resources)?;
-    Ok(Plan { placed, spec, context, inline, order: order.into() })
 }
 
 async fn bring_up(
@@ -301,8 +265,8 @@ impl Drop for InPlace<'_> {
     }
 }
 
-/// Follows the application until it can be spoken to (none: its program has ended well already), or (the inner error) has failed.
-/// `early`: it may run, for YARN, before its REST interface is up.
+/// Follows the application until it can be spoken to (none: its program has ended well already), or (the
+/// inner error) has failed. `early`: it may run, for YARN, before its REST interface is up.
 async fn wait(
     yarn: &ApplicationClient,
     id: ApplicationId,

@@ -8,7 +8,6 @@ use flink_model::container::{Taken, taken};
 use flink_model::jvm_options::Logging;
 use flink_model::release::Release;
 
-use super::wanted::twice;
 use crate::error::Failure;
 use crate::report::Report;
 
@@ -20,8 +19,9 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Whether a file goes to the containers under this path. Flink's configuration and that of its logging come before a file of the
-    /// user's, as with Flink's own client, and the user hears of it; a name of heddle's own is refused.
+    /// Whether a file goes to the containers under this path. Flink's configuration and that of its logging
+    /// come before a file of the user's, as with Flink's own client, and the user hears of it; a name of
+    /// heddle's own is refused.
     pub(crate) fn admit(
         &self,
         key: &str,
@@ -51,8 +51,8 @@ impl Names {
     }
 }
 
-/// Refuses a file with the name of a directory in which others lie: on a node it is a link, and they would end up behind it. `keys`: with who
-/// asks for them.
+/// Refuses a file with the name of a directory in which others lie: on a node it is a link, and they would
+/// end up behind it. `keys`: with who asks for them.
 pub(crate) fn check_directories(keys: &BTreeMap<&str, &'static str>) -> Result<(), Failure> {
     let above = |key: &'_ str| key.match_indices('/').map(|(at, _)| at).collect::<Vec<_>>();
     for (key, by) in keys {
@@ -68,6 +68,13 @@ pub(crate) fn check_directories(keys: &BTreeMap<&str, &'static str>) -> Result<(
         }
     }
     Ok(())
+}
+
+/// Two files cannot have one name.
+pub(crate) fn twice(key: &str, one: &str, other: &str) -> Failure {
+    let who = if one == other { one.to_owned() } else { format!("{one} and {other}") };
+    Failure::new(format!("two files would both be {key:?} in the containers ({who})"))
+        .hint("rename one, or leave one out")
 }
 
 #[cfg(test)]

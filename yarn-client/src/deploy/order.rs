@@ -23,7 +23,8 @@ pub struct Order {
     pub context: Context,
     /// What it is for.
     pub purpose: Purpose,
-    /// Names this submission: a second order of the same name finds the first one's application. None: a random name.
+    /// Names this submission: a second order of the same name finds the first one's application. None: a
+    /// random name.
     pub submission: Option<String>,
     /// What `main()` on this machine is run with, for the checks and the plan of a per-job cluster.
     pub client: Option<ClientProgram>,
@@ -91,13 +92,15 @@ impl Purpose {
 /// The program of an application.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Program {
-    /// Its jar: a local path, or a URL on a file system that the nodes can read. None: the program is on the class path.
+    /// Its jar: a local path, or a URL on a file system that the nodes can read. None: the program is on the
+    /// class path.
     pub jar: Option<String>,
     /// Class with `main()`; none: the jar's manifest names it.
     pub main_class: Option<String>,
     /// Its arguments, verbatim.
     pub args: Vec<String>,
-    /// Beginnings of names of jars in Flink's `opt` directory that go to the containers' `opt`, outside of the class path.
+    /// Beginnings of names of jars in Flink's `opt` directory that go to the containers' `opt`, outside of
+    /// the class path.
     pub opt_jars: Vec<&'static str>,
     /// More local files for the containers: key and path. Outside of the class path.
     pub files: Vec<(String, std::path::PathBuf)>,

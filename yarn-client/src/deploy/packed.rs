@@ -1,9 +1,11 @@
-//! Whether a file is the archive that its name says. A node that cannot unpack one fails the container, long after the upload. Pure.
+//! Whether a file is the archive that its name says. A node that cannot unpack one fails the container, long
+//! after the upload. Pure.
 
 /// So many bytes from a file's beginning tell.
 pub(crate) const HEAD: usize = 512;
 
-/// Says what a file of this name would have to be and is not; `head` holds its first [`HEAD`] bytes, or all of it.
+/// Says what a file of this name would have to be and is not; `head` holds its first [`HEAD`] bytes, or all
+/// of it.
 pub(crate) fn mistaken(name: &str, head: &[u8]) -> Option<&'static str> {
     let name = name.to_lowercase();
     let ends = |suffixes: &[&str]| suffixes.iter().any(|suffix| name.ends_with(suffix));
@@ -18,7 +20,8 @@ pub(crate) fn mistaken(name: &str, head: &[u8]) -> Option<&'static str> {
     (ends(&[".tar"]) && !is_tar(head)).then_some("tar archive")
 }
 
-/// Whether this is a header of a tar archive, by its checksum; zeros end an archive, and are all of an empty one.
+/// Whether this is a header of a tar archive, by its checksum; zeros end an archive, and are all of an empty
+/// one.
 fn is_tar(head: &[u8]) -> bool {
     const SUM: std::ops::Range<usize> = 148..156;
     let (Some(header), Some(field)) = (head.get(..HEAD), head.get(SUM)) else { return false };

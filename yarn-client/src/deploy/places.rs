@@ -6,7 +6,8 @@ use yarn_api::records::{NodeLabel, NodeReport, QueueInfo, Resource, ResourceType
 
 use crate::error::Failure;
 
-/// Refuses a node label that `key` names and the cluster does not have, or the queue may not use; gives a warning where no node has it.
+/// Refuses a node label that `key` names and the cluster does not have, or the queue may not use; gives a
+/// warning where no node has it.
 pub(crate) fn check_label(
     key: &str,
     label: &str,

@@ -1,4 +1,5 @@
-//! What a deployment needs to know before it asks anybody: all that the order, the configuration and local files say.
+//! What a deployment needs to know before it asks anybody: all that the order, the configuration and local
+//! files say.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -19,8 +20,9 @@ use yarn_api::records::ApplicationId;
 
 use super::names::Names;
 use super::order::{Order, Program, Purpose};
+use super::tags::tags;
+use super::wanted;
 use super::wanted::Wanted;
-use super::{submission, wanted};
 use crate::configuration::{bad_value, text};
 use crate::context::{Context, FlinkHome};
 use crate::error::Failure;
@@ -145,7 +147,7 @@ impl Prepared {
                 Purpose::Application(program) => Some(program),
                 _ => None,
             },
-            tags: submission::tags(
+            tags: tags(
                 &text(&configuration, &options::APPLICATION_TAGS).unwrap_or_default(),
                 submission.as_deref(),
             )?,

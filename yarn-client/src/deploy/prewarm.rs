@@ -1,4 +1,5 @@
-//! How many TaskManagers a cluster will need for certain, so that YARN can be asked for them while the JobManager starts. Pure.
+//! How many TaskManagers a cluster will need for certain, so that YARN can be asked for them while the
+//! JobManager starts. Pure.
 
 use std::time::Duration;
 
@@ -25,8 +26,8 @@ pub(super) fn prewarm(
         Failure::new(format!("{} must be a number from 0 on, and is {value}", options::PREWARM.key))
     })?;
     let flag = |option| conf.get(option).map_err(bad_value).map(Option::unwrap_or_default);
-    // The address of the REST interface is told before it is up: with TLS its scheme is Flink's affair. Workers of other
-    // sizes than the configured one are not known before the job.
+    // The address of the REST interface is told before it is up: with TLS its scheme is Flink's affair.
+    // Workers of other sizes than the configured one are not known before the job.
     if !conf.require(&options::FAST_START).map_err(bad_value)?
         || flag(&options::SSL_REST)?
         || flag(&options::FINE_GRAINED)?

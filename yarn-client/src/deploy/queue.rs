@@ -19,7 +19,8 @@ fn named(q: &QueueInfo, name: &str) -> bool {
     q.name == name || q.path == name || q.path == format!("root.{name}")
 }
 
-/// The queue of this name or path, with or without `root.`; one that takes applications before a parent of that name.
+/// The queue of this name or path, with or without `root.`; one that takes applications before a parent of
+/// that name.
 pub(crate) fn find<'a>(wanted: &str, queues: &'a [QueueInfo]) -> Option<&'a QueueInfo> {
     let with_root = format!("root.{wanted}");
     let found = || {
@@ -58,8 +59,8 @@ pub(crate) fn check(wanted: &str, queues: &[QueueInfo]) -> Verdict {
         }
         return Verdict::Fine;
     }
-    // The fair scheduler, which tells whole paths, makes queues when they are used; the capacity scheduler does so
-    // below a parent.
+    // The fair scheduler, which tells whole paths, makes queues when they are used; the capacity scheduler
+    // does so below a parent.
     let fair = queues.iter().any(|q| q.name.starts_with("root."));
     let parent = wanted.rsplit_once('.').map(|(parent, _)| parent).filter(|p| *p != "root");
     if fair || parent.is_some_and(|p| queues.iter().any(|q| named(q, p))) {

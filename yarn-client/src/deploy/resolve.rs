@@ -1,4 +1,5 @@
-//! Looks at the remote files that the containers get: they must be there, and their sizes and times go to YARN.
+//! Looks at the remote files that the containers get: they must be there, and their sizes and times go to
+//! YARN.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +12,9 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use hadoop_fs::{FileStatus, FsError, FsErrorKind, Storage, is_glob};
 use taskrunner::links;
 
-use super::names::{Names, check_directories};
+use super::names::{Names, check_directories, twice};
 use super::packed::HEAD;
-use super::wanted::{Origin, Part, Wanted, check_archive, twice};
+use super::wanted::{Origin, Part, Wanted, check_archive};
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
 use crate::report::Report;

@@ -1,4 +1,5 @@
-//! Whether the savepoint is there that a program's job starts from: its JobManager would find out long after the upload.
+//! Whether the savepoint is there that a program's job starts from: its JobManager would find out long after
+//! the upload.
 
 use crate::error::Failure;
 use crate::hadoop::Hadoop;

@@ -1,7 +1,5 @@
 //! A plan for people and for programs: what a deployment would do.
 
-mod text;
-
 use std::collections::BTreeMap;
 
 use flink_model::config::Origin;
@@ -11,105 +9,156 @@ use flink_model::options;
 use flink_model::spec::{ClusterMode, JvmTemplate};
 use serde::Serialize;
 
+use super::ground::Placed;
+use super::plan::Plan;
 use super::prepare::Prepared;
 use super::wanted::Part;
-use super::{Placed, Plan};
 use crate::timing::Summary;
 
 /// What a deployment would do. Its field names are those of `--output json`. It holds no secret.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DryRun {
-    mode: ClusterMode,
-    flink: String,
+    /// How the cluster is used.
+    pub mode: ClusterMode,
+    /// The release of Flink.
+    pub flink: String,
+    /// What it runs; none for a session.
     #[serde(skip_serializing_if = "Option::is_none")]
-    program: Option<Program>,
-    application: Application,
-    application_master: Container,
-    task_manager: Container,
-    configuration: Vec<Setting>,
+    pub program: Option<Program>,
+    /// What YARN is told of the application.
+    pub application: Application,
+    /// The container of the ApplicationMaster, with the JobManager.
+    pub application_master: Container,
+    /// The container of each TaskManager.
+    pub task_manager: Container,
+    /// The effective configuration; values of secret keys are masked.
+    pub configuration: Vec<Setting>,
+    /// Where the time went until now, if that is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    timing: Option<Summary>,
+    pub timing: Option<Summary>,
 }
 
 /// What is run. A secret among the arguments is not shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Program {
-    jar: Option<String>,
-    main_class: Option<String>,
-    arguments: Vec<String>,
+pub struct Program {
+    /// Its jar, unless it is on the class path.
+    pub jar: Option<String>,
+    /// Class with `main()`, if it is named.
+    pub main_class: Option<String>,
+    /// Its arguments.
+    pub arguments: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// The application, as YARN sees it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Application {
-    name: String,
+pub struct Application {
+    /// Its name.
+    pub name: String,
+    /// Its type in YARN.
     #[serde(rename = "type")]
-    kind: String,
-    queue: String,
-    tags: Vec<String>,
-    priority: Option<i32>,
-    node_label: Option<String>,
-    max_attempts: Option<u32>,
-    attempt_failures_validity_ms: Option<u128>,
-    acls: BTreeMap<String, String>,
-    directory: Option<String>,
+    pub kind: String,
+    /// Its queue.
+    pub queue: String,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Its priority, if one is asked for.
+    pub priority: Option<i32>,
+    /// The label of nodes that it is restricted to.
+    pub node_label: Option<String>,
+    /// How often YARN starts it.
+    pub max_attempts: Option<u32>,
+    /// For how long a failed attempt counts.
+    pub attempt_failures_validity_ms: Option<u128>,
+    /// Who may look at it, and who may change it.
+    pub acls: BTreeMap<String, String>,
+    /// Its own directory on the file system.
+    pub directory: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// A container and what is in it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Container {
-    memory_mb: u64,
-    vcores: i32,
-    node_label: Option<String>,
-    jvm: Jvm,
+pub struct Container {
+    /// Its memory.
+    pub memory_mb: u64,
+    /// Its vcores.
+    pub vcores: i32,
+    /// The label of nodes that it is restricted to.
+    pub node_label: Option<String>,
+    /// The JVM in it.
+    pub jvm: Jvm,
     /// Written into the working directory; not localized.
-    files: Vec<File>,
-    local_resources: Vec<LocalResource>,
+    pub files: Vec<File>,
+    /// What the nodes fetch for it.
+    pub local_resources: Vec<LocalResource>,
 }
 
-#[derive(Debug, Serialize)]
+/// A JVM in a container.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Jvm {
+pub struct Jvm {
+    /// Words in front of the Java program.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    launcher: Vec<String>,
-    java_home: Option<String>,
-    options: Vec<String>,
-    class_path: Vec<String>,
-    main_class: String,
-    arguments: Vec<String>,
-    environment: BTreeMap<String, String>,
+    pub launcher: Vec<String>,
+    /// Java's directory on the nodes, if it is named.
+    pub java_home: Option<String>,
+    /// Options of the JVM.
+    pub options: Vec<String>,
+    /// The class path, entry by entry.
+    pub class_path: Vec<String>,
+    /// Class with `main()`.
+    pub main_class: String,
+    /// Arguments of `main()`.
+    pub arguments: Vec<String>,
+    /// Environment variables.
+    pub environment: BTreeMap<String, String>,
 }
 
-#[derive(Debug, Serialize)]
+/// A file that is written into a container's working directory.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct File {
-    name: String,
-    size: u64,
+pub struct File {
+    /// Its name.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
 }
 
-#[derive(Debug, Serialize)]
+/// A file that the nodes fetch for a container.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct LocalResource {
-    name: String,
-    url: String,
-    size: u64,
-    visibility: Visibility,
-    kind: flink_model::local_resource::LocalResourceKind,
-    part: &'static str,
+pub struct LocalResource {
+    /// Its path in the container's working directory.
+    pub name: String,
+    /// Where it is.
+    pub url: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Who shares it on a node.
+    pub visibility: Visibility,
+    /// Whether the nodes unpack it.
+    pub kind: flink_model::local_resource::LocalResourceKind,
+    /// What it is for: `flink`, `user`, `apart` or `heddle`.
+    pub part: &'static str,
     /// It is not on the cluster yet.
-    upload: bool,
+    pub upload: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct Setting {
-    key: String,
-    value: String,
-    origin: String,
+/// A key of the effective configuration.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Setting {
+    /// Its key.
+    pub key: String,
+    /// Its value; masked if the key is that of a secret.
+    pub value: String,
+    /// Where it comes from.
+    pub origin: String,
     /// It comes from a file, and not from this command line.
     #[serde(skip)]
-    of_file: bool,
+    pub of_file: bool,
 }
 
 impl DryRun {

@@ -1,5 +1,5 @@
-//! From the checked order and the staged files to what YARN and the ApplicationMaster get. Pure but for the upload of the
-//! application's own files.
+//! From the checked order and the staged files to what YARN and the ApplicationMaster get. Pure but for the
+//! upload of the application's own files.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -39,8 +39,8 @@ const TMP_DIRS: [&str; 2] = ["io.tmp.dirs", "taskmanager.tmp.dirs"];
 /// Uploads at the same time.
 const PARALLEL: usize = 8;
 
-/// Most bytes that travel in the credentials of the ApplicationMaster. The ResourceManager keeps them in its state store,
-/// and in ZooKeeper nothing may be larger than 1 MiB.
+/// Most bytes that travel in the credentials of the ApplicationMaster. The ResourceManager keeps them in its
+/// state store, and in ZooKeeper nothing may be larger than 1 MiB.
 const INLINE_LIMIT: usize = 256 * 1024;
 
 /// Files of the application's own directory by their keys.
@@ -170,7 +170,8 @@ pub(crate) fn submission(
     let mut context = SubmissionContext::new(facts.application.id, prepared.name.clone(), capability);
     context.am_container = ContainerLaunchContext {
         local_resources,
-        // Without Kerberos Hadoop believes this name; the container itself runs as whoever runs the NodeManager.
+        // Without Kerberos Hadoop believes this name; the container itself runs as whoever runs the
+        // NodeManager.
         environment: [("HADOOP_USER_NAME".to_owned(), hadoop.user.effective.clone())].into(),
         commands: vec![COMMAND.to_owned()],
         acls: acls(conf),
@@ -231,8 +232,8 @@ pub(crate) fn new_secret() -> Vec<u8> {
     secret
 }
 
-/// The application's secret and the small files, which may hold secrets too: on the node only the container's user can read
-/// the credentials.
+/// The application's secret and the small files, which may hold secrets too: on the node only the container's
+/// user can read the credentials.
 pub(crate) fn credentials(secret: &[u8], inline: &InlineFiles) -> Credentials {
     let mut credentials = Credentials::default();
     credentials.secrets.insert(CONTROL_SECRET_ALIAS.to_owned(), secret.to_vec());
@@ -242,7 +243,8 @@ pub(crate) fn credentials(secret: &[u8], inline: &InlineFiles) -> Credentials {
     credentials
 }
 
-/// The client's Hadoop settings, for what a node's own configuration does not say. Without secrets, which such files can hold.
+/// The client's Hadoop settings, for what a node's own configuration does not say. Without secrets, which
+/// such files can hold.
 fn hadoop_settings(hadoop: &Hadoop) -> Result<BTreeMap<String, String>, Failure> {
     let mut settings = BTreeMap::new();
     for (key, _, origin) in hadoop.conf.iter() {

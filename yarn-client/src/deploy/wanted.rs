@@ -12,7 +12,7 @@ use flink_model::options::{self, Opt, UserJarInclusion};
 use hadoop_fs::is_glob;
 use taskrunner::links;
 
-use super::names::Names;
+use super::names::{Names, twice};
 use super::order::{Program, Purpose};
 use super::packed;
 use crate::configuration::{bad_value, text};
@@ -71,7 +71,8 @@ impl Wanted {
         Self { key: key.into(), origin, kind: LocalResourceKind::File, part, by }
     }
 
-    /// The same for what was found at `path`: where a pattern was asked for, its key is the name that was found.
+    /// The same for what was found at `path`: where a pattern was asked for, its key is the name that was
+    /// found.
     pub(crate) fn named_by(&self, path: &str) -> Self {
         let name = path.rsplit('/').next().unwrap_or_default();
         Self { key: if is_glob(&self.key) { name.to_owned() } else { self.key.clone() }, ..self.clone() }
@@ -129,9 +130,9 @@ pub(crate) fn wanted(
     Ok(seen)
 }
 
-/// Refuses names that do not reach the containers: HDFS has no file with ':' in its name; Java's class path is separated by it, and may name
-/// variables of the container's environment behind a '$'. What else the shell script that links the files there would change comes by
-/// another name, if that is not too long.
+/// Refuses names that do not reach the containers: HDFS has no file with ':' in its name; Java's class path
+/// is separated by it, and may name variables of the container's environment behind a '$'. What else the
+/// shell script that links the files there would change comes by another name, if that is not too long.
 fn check_name(file: &Wanted) -> Result<(), Failure> {
     let (key, by) = (&file.key, file.by);
     let on_class_path =
@@ -190,13 +191,6 @@ fn is_same(one: &Origin, other: &Origin) -> bool {
                 && matches!((std::fs::read(a), std::fs::read(b)), (Ok(a), Ok(b)) if a == b));
     }
     one == other
-}
-
-/// Two files cannot have one name.
-pub(crate) fn twice(key: &str, one: &str, other: &str) -> Failure {
-    let who = if one == other { one.to_owned() } else { format!("{one} and {other}") };
-    Failure::new(format!("two files would both be {key:?} in the containers ({who})"))
-        .hint("rename one, or leave one out")
 }
 
 /// Flink's `lib` and `plugins`, or what the cluster provides in their place; its main jar; our own programs.
@@ -412,8 +406,8 @@ fn user_jar(context: &Context, jar: &str, inclusion: UserJarInclusion) -> Result
     Ok(Wanted::file(key, origin, Part::User, by))
 }
 
-/// The last name of a URL. If that is a pattern it is the whole URL, which no other file has for its key: the names come when it is known
-/// what matches.
+/// The last name of a URL. If that is a pattern it is the whole URL, which no other file has for its key: the
+/// names come when it is known what matches.
 fn remote_name(url: &str, by: &str) -> Result<String, Failure> {
     let path = url.trim_end_matches('/');
     if path.rsplit('/').next().is_some_and(is_glob) {

@@ -94,7 +94,8 @@ pub(crate) fn reached(answer: Answer, address: &RestAddress, since: Since) -> Re
     ))
 }
 
-/// Whether the ApplicationMaster says in its heartbeats that its JobManager is ready: by the progress, which is 0 until then.
+/// Whether the ApplicationMaster says in its heartbeats that its JobManager is ready: by the progress, which
+/// is 0 until then.
 pub(crate) fn is_ready(found: &ApplicationReport) -> bool {
     found.progress > 0.0
 }
@@ -105,7 +106,8 @@ impl Watch {
         Self { ends_with_program: true, ..Self::default() }
     }
 
-    /// Takes in the report that came `elapsed` after the submission; gives what it means and what is new to tell.
+    /// Takes in the report that came `elapsed` after the submission; gives what it means and what is new to
+    /// tell.
     pub(crate) fn step(&mut self, found: &ApplicationReport, elapsed: Duration) -> (Progress, Vec<News>) {
         let mut tell = Vec::new();
         match found.state {

@@ -1,30 +1,29 @@
-//! `heddle gc`: removes what dead applications have left in the staging area, artifacts of the store that nothing uses, and copies
-//! of jars on this machine. Never what a live application uses.
+//! Removes what dead applications have left in the staging area, artifacts of the store that nothing uses,
+//! and copies of jars on this machine. Never what a live application uses.
 
+mod listing;
 pub(crate) mod plan;
 mod survey;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use artifact_store::{PRIVATE_STORE, SHARED_STORE, ancestors, below, idle, now_ms};
 use flink_model::config::Configuration;
 use flink_model::options;
 use futures::StreamExt;
-use hadoop_fs::{FileStatus, FsErrorKind, Storage};
+use hadoop_fs::{FileStatus, Storage};
 use serde::Serialize;
 
 use crate::configuration::text;
 use crate::context::Context;
 use crate::error::Failure;
+use crate::fetch;
 use crate::hadoop::Hadoop;
 use crate::leftovers::Fate;
-use crate::{fetch, table};
+use crate::units::iso;
+use listing::{AT_ONCE, list};
 use plan::Sweep;
 use survey::Survey;
-
-/// Questions and removals that are under way at the same time.
-const AT_ONCE: usize = 16;
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,18 +52,6 @@ pub enum Kind {
     FetchedJar,
 }
 
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Application => "application",
-            Self::ForeignApplication => "application (flink-yarn)",
-            Self::Artifact => "artifact",
-            Self::Upload => "unfinished upload",
-            Self::FetchedJar => "fetched jar",
-        }
-    }
-}
-
 /// One thing that is left over. The field names are those of `--output json`.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -85,8 +72,9 @@ pub struct Item {
     pub removed: bool,
     /// Why it could not be removed.
     pub error: Option<String>,
+    /// For how long nothing has used it.
     #[serde(skip)]
-    idle: Duration,
+    pub idle: Duration,
 }
 
 /// What was found and done.
@@ -235,15 +223,6 @@ async fn is_closed(storage: &Storage, root: &str) -> Result<bool, Failure> {
     Ok(false)
 }
 
-/// What is in a directory; nothing if there is none.
-async fn list(storage: &Storage, path: &str, recursive: bool) -> Result<Vec<FileStatus>, Failure> {
-    match storage.list(path, recursive).await {
-        Ok(listing) => Ok(listing),
-        Err(e) if e.kind() == FsErrorKind::NotFound => Ok(Vec::new()),
-        Err(e) => Err(Failure::fs(&e)),
-    }
-}
-
 fn item(
     kind: Kind,
     storage: &Storage,
@@ -257,7 +236,7 @@ fn item(
         path: storage.url(&status.path).map_err(|e| Failure::fs(&e))?,
         owner: Some(status.owner.clone()),
         bytes,
-        last_used: table::iso(status.modified_ms.max(status.accessed_ms)),
+        last_used: iso(status.modified_ms.max(status.accessed_ms)),
         chosen,
         removed: false,
         error: None,
@@ -298,7 +277,7 @@ fn fetched_jars(context: &Context, order: &Order) -> Vec<Item> {
             path: entry.path.display().to_string(),
             owner: None,
             bytes: entry.size,
-            last_used: table::iso(since),
+            last_used: iso(since),
             chosen: true,
             removed,
             error: (order.delete && !removed).then(|| "the directory cannot be removed".to_owned()),
@@ -306,96 +285,4 @@ fn fetched_jars(context: &Context, order: &Order) -> Vec<Item> {
         });
     }
     list
-}
-
-/// The outcome for people: a table, and a line that sums it up.
-pub fn render(outcome: &Outcome) -> String {
-    let row = |i: &Item| {
-        let owner = i.owner.clone().unwrap_or_else(|| "-".into());
-        vec![i.kind.name().into(), table::bytes(i.bytes), table::span(i.idle), owner, i.path.clone()]
-    };
-    let shown = |chosen: bool| {
-        let items = outcome.items.iter().filter(move |i| i.chosen == chosen);
-        table::render(&["KIND", "SIZE", "UNUSED", "OWNER", "PATH"], &[1, 2], items.map(row))
-    };
-    let mut blocks = Vec::new();
-    if outcome.items.iter().any(|i| i.chosen) {
-        blocks.push(shown(true));
-    }
-    if outcome.items.iter().any(|i| !i.chosen) {
-        blocks.push(format!("Only removed with --foreign:\n{}", shown(false)));
-    }
-    let count = outcome.items.iter().filter(|i| if outcome.delete { i.removed } else { i.chosen }).count();
-    let size = table::bytes(outcome.total_bytes);
-    blocks.push(match (outcome.delete, count) {
-        (_, 0) if outcome.is_complete() && outcome.items.iter().any(|i| !i.chosen) => {
-            "Nothing to remove without --foreign.".to_owned()
-        }
-        (_, 0) if outcome.is_complete() => "Nothing to remove.".to_owned(),
-        (true, _) => format!("Removed {count}, {size}."),
-        (false, _) => format!("{count} could be removed, {size}. Nothing is removed without --delete."),
-    });
-    blocks.join("\n\n")
-}
-
-/// What could not be removed, and why.
-pub fn errors(outcome: &Outcome) -> Vec<String> {
-    let failed = |i: &Item| i.error.as_ref().map(|why| format!("not removed: {}: {why}", i.path));
-    let set: BTreeSet<String> = outcome.items.iter().filter_map(failed).collect();
-    set.into_iter().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn outcome(delete: bool) -> Outcome {
-        let item = |kind, path: &str, bytes, chosen| Item {
-            kind,
-            path: path.into(),
-            owner: (kind != Kind::FetchedJar).then(|| "ann".into()),
-            bytes,
-            last_used: table::iso(0),
-            chosen,
-            removed: delete && chosen,
-            error: None,
-            idle: Duration::from_secs(9 * 24 * 3600),
-        };
-        let items = vec![
-            item(Kind::Application, "hdfs://nn/.flink/application_1_0001", 1_500, true),
-            item(Kind::ForeignApplication, "hdfs://nn/.flink/application_1_0002", 2_000_000, false),
-            item(Kind::FetchedJar, "/c/jars/ab", 10, true),
-        ];
-        Outcome { delete, items, total_bytes: 1_510, kept_artifacts: 3, notes: vec![] }
-    }
-
-    #[test]
-    fn for_people_and_programs() {
-        insta::assert_snapshot!(render(&outcome(false)), @r"
-        KIND            SIZE  UNUSED  OWNER  PATH
-        application  1.5 KiB      9d  ann    hdfs://nn/.flink/application_1_0001
-        fetched jar     10 B      9d  -      /c/jars/ab
-
-        Only removed with --foreign:
-        KIND                         SIZE  UNUSED  OWNER  PATH
-        application (flink-yarn)  1.9 MiB      9d  ann    hdfs://nn/.flink/application_1_0002
-
-        2 could be removed, 1.5 KiB. Nothing is removed without --delete.
-        ");
-        assert!(render(&outcome(true)).ends_with("Removed 2, 1.5 KiB."));
-        let nothing = Outcome { items: vec![], ..outcome(true) };
-        assert_eq!(render(&nothing), "Nothing to remove.");
-        let json = serde_json::to_value(outcome(true)).unwrap();
-        assert_eq!(json["items"][1]["kind"], "foreign-application");
-        assert_eq!((&json["items"][0]["removed"], &json["keptArtifacts"]), (&true.into(), &3.into()));
-    }
-
-    #[test]
-    fn a_failure_is_told() {
-        let mut outcome = outcome(true);
-        outcome.items[0].removed = false;
-        outcome.items[0].error = Some("Permission denied".into());
-        assert!(!outcome.is_complete());
-        assert_eq!(errors(&outcome), ["not removed: hdfs://nn/.flink/application_1_0001: Permission denied"]);
-    }
 }

@@ -10,8 +10,8 @@ use serde::Deserialize;
 
 use crate::leftovers::FORGOTTEN;
 
-/// Artifacts as young as this are always kept: another client may have uploaded them and not submitted yet, and the NameNode notes
-/// only once an hour that a file was read.
+/// Artifacts as young as this are always kept: another client may have uploaded them and not submitted yet,
+/// and the NameNode notes only once an hour that a file was read.
 pub(super) const ALWAYS_KEPT: Duration = Duration::from_secs(3600);
 
 /// The keys that tell one YARN cluster from another.
@@ -22,8 +22,8 @@ const CLUSTER_KEYS: [&str; 4] = [
     "yarn.resourcemanager.address",
 ];
 
-/// The part of an application's `am.json` that says which artifacts its containers need. A file of a client that did not write
-/// both lists does not say it.
+/// The part of an application's `am.json` that says which artifacts its containers need. A file of a client
+/// that did not write both lists does not say it.
 #[derive(Debug, Deserialize)]
 pub(super) struct Needs {
     task_manager_resources: Vec<Needed>,
@@ -55,8 +55,8 @@ impl Needs {
     }
 }
 
-/// The end of an artifact's URL or path by which it is known, whatever the store is called there: `ab/ab12…/name`, or
-/// `cds/<role>-<key>/<name>` of a class data archive.
+/// The end of an artifact's URL or path by which it is known, whatever the store is called there:
+/// `ab/ab12…/name`, or `cds/<role>-<key>/<name>` of a class data archive.
 pub(super) fn artifact(path: &str) -> Option<&str> {
     let third = path.rmatch_indices('/').nth(2).map_or(0, |(at, _)| at + 1);
     if let Some(end) = path.get(third..).filter(|end| class_data::is_archive(end)) {
@@ -84,8 +84,8 @@ pub(super) struct Sweep<'a> {
     pub(super) kept: usize,
 }
 
-/// Looks through the store at `root`, of which `listing` holds everything. What is not laid out like an artifact is nobody's
-/// business here.
+/// Looks through the store at `root`, of which `listing` holds everything. What is not laid out like an
+/// artifact is nobody's business here.
 pub(super) fn sweep<'a>(
     root: &str,
     listing: &'a [FileStatus],

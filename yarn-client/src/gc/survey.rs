@@ -10,8 +10,8 @@ use hadoop_rpc::RemoteKind;
 use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationFilter, ApplicationId, ApplicationReport, ApplicationState, FinalStatus};
 
+use super::listing::{AT_ONCE, list};
 use super::plan::Needs;
-use super::{AT_ONCE, list};
 use crate::error::{Failure, yarn_failure};
 use crate::hadoop::Hadoop;
 use crate::leftovers::{Fate, fate};
@@ -184,7 +184,8 @@ impl<'a> Survey<'a> {
                 Err(Some(why)) => trouble = Some((why, place)),
             }
         }
-        // The ApplicationMaster removes the file when the application is over, before the ResourceManager says so to all.
+        // The ApplicationMaster removes the file when the application is over, before the ResourceManager
+        // says so to all.
         if self.has_ended(id).await? {
             return Ok(Ok(None));
         }

@@ -1,4 +1,5 @@
-//! The sizes for programs. The names of pools are those of Flink's REST interface; sizes are in bytes, containers in MB. Pure.
+//! The sizes for programs. The names of pools are those of Flink's REST interface; sizes are in bytes,
+//! containers in MB. Pure.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +7,9 @@ use flink_model::memory::{Explained, Rule};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::text::{changes, per_slot};
-use super::{Limits, Other, Sizes, Study};
+use super::compare::{changes, per_slot};
+use super::limits::Limits;
+use super::study::{Other, Sizes, Study};
 use crate::error::Failure;
 
 #[derive(Serialize)]
@@ -109,7 +111,8 @@ struct Difference {
     after: u64,
 }
 
-pub(super) fn render(study: &Study) -> Result<Value, Failure> {
+/// The study as one value.
+pub fn render(study: &Study) -> Result<Value, Failure> {
     let [jm, tm] = &study.sizes.processes;
     let limits = study.limits.as_ref().ok();
     let remark = |a: &'_ flink_model::memory_advice::Advice| a.role.map(|role| role.to_string());

@@ -1,4 +1,5 @@
-//! What YARN grants for a request: the ResourceManager's word where there is one, else what the Hadoop configuration says.
+//! What YARN grants for a request: the ResourceManager's word where there is one, else what the Hadoop
+//! configuration says.
 
 use flink_model::cluster_spec::YarnLimits;
 use hadoop_rpc::HadoopConf;
@@ -147,8 +148,9 @@ impl Limits {
         }
     }
 
-    /// Whether the cluster's way to round requests is more than Hadoop's default, which a client without the cluster's own files takes for it.
-    pub(crate) fn steps_are_known(&self) -> bool {
+    /// Whether the cluster's way to round requests is more than Hadoop's default, which a client without the
+    /// cluster's own files takes for it.
+    pub fn steps_are_known(&self) -> bool {
         !self.minimum_mb.is_default() && (self.scheduler != Scheduler::Fair || !self.step_mb.is_default())
     }
 
@@ -214,6 +216,15 @@ fn amount(text: &str) -> Option<u64> {
         _ => return None,
     };
     u64::try_from(number.checked_mul(factor)? / divisor).ok()
+}
+
+/// How the scheduler is called.
+pub fn scheduler_name(scheduler: Scheduler) -> &'static str {
+    match scheduler {
+        Scheduler::Capacity => "capacity scheduler",
+        Scheduler::Fair => "fair scheduler",
+        Scheduler::Fifo => "FIFO scheduler",
+    }
 }
 
 #[cfg(test)]

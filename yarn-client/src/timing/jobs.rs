@@ -1,4 +1,5 @@
-//! The legs of the jobs that a command starts, as the JobManager tells them. Asked for only when somebody wants to see them.
+//! The legs of the jobs that a command starts, as the JobManager tells them. Asked for only when somebody
+//! wants to see them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -16,13 +17,14 @@ const ANSWER: Duration = Duration::from_secs(2);
 /// Operators of a job that are asked when their tasks began to run: the first ones hold its sources.
 const OPERATORS: usize = 16;
 
-/// Who submits jobs: Flink's client on this machine, or the program in the cluster.
-pub(crate) const CLIENT: &str = "Flink's client";
-pub(crate) const MAIN: &str = "main()";
+/// Who submits jobs: Flink's client on this machine.
+pub const CLIENT: &str = "Flink's client";
+/// The same of a program in the cluster.
+pub const MAIN: &str = "main()";
 
 /// Watches the jobs of one JobManager.
 #[derive(Debug)]
-pub(crate) struct Jobs {
+pub struct Jobs {
     client: Option<RestClient>,
     timing: Timing,
     /// Who submits them, and when it was started.
@@ -51,14 +53,14 @@ struct Course {
 
 impl Jobs {
     /// Of the JobManager at `address`; `who` submits them, from now on.
-    pub(crate) fn new(address: &RestAddress, timing: &Timing, who: &'static str) -> Self {
+    pub fn new(address: &RestAddress, timing: &Timing, who: &'static str) -> Self {
         let client = RestClient::new(address, Limits::one_try(ANSWER)).ok();
         let source = (who, timing.elapsed());
         Self { client, timing: timing.clone(), source, old: BTreeSet::new(), seen: BTreeMap::new() }
     }
 
     /// Those that are there already are somebody else's.
-    pub(crate) async fn ignore_present(mut self) -> Self {
+    pub async fn ignore_present(mut self) -> Self {
         if let Some(client) = &self.client {
             self.old = client.jobs().await.unwrap_or_default().into_iter().map(|job| job.id).collect();
         }
@@ -66,7 +68,7 @@ impl Jobs {
     }
 
     /// Watches while `work` is done, and records the legs then.
-    pub(crate) async fn during<T>(mut self, work: impl Future<Output = T>) -> T {
+    pub async fn during<T>(mut self, work: impl Future<Output = T>) -> T {
         let done = tokio::select! {
             done = work => done,
             never = self.watch() => match never {},
@@ -111,7 +113,8 @@ async fn course(client: &RestClient, timing: &Timing, id: &JobId) -> Option<Cour
     Some(Course { details, clock, first_task })
 }
 
-/// The legs of jobs that were submitted one after another by `who`, which was started at `begin` and ended at `end`.
+/// The legs of jobs that were submitted one after another by `who`, which was started at `begin` and ended at
+/// `end`.
 fn legs(jobs: &[Seen], (who, begin): (&str, Duration), end: Duration) -> Vec<Leg> {
     let told = jobs.iter().filter_map(|seen| Some((&seen.summary, seen.course.as_ref()?)));
     let mut told: Vec<_> = told.collect();

@@ -6,18 +6,18 @@ use yarn_api::records::ApplicationState;
 
 /// When the client first saw what, in its looks at the application's report.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Marks {
+pub struct Marks {
     /// YARN has accepted it.
-    pub(crate) accepted: Option<Duration>,
+    pub accepted: Option<Duration>,
     /// YARN has it running.
-    pub(crate) running: Option<Duration>,
+    pub running: Option<Duration>,
     /// The JobManager has answered.
-    pub(crate) answers: Option<Duration>,
+    pub answers: Option<Duration>,
 }
 
 impl Marks {
     /// A report that came at `now` said `state`.
-    pub(crate) fn saw(&mut self, state: ApplicationState, now: Duration) {
+    pub fn saw(&mut self, state: ApplicationState, now: Duration) {
         if state == ApplicationState::Accepted || state == ApplicationState::Running {
             self.accepted.get_or_insert(now);
         }

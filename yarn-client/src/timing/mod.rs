@@ -2,19 +2,17 @@
 
 mod jobs;
 mod marks;
-mod waterfall;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
 
-pub(crate) use jobs::{CLIENT, Jobs, MAIN};
-pub(crate) use marks::Marks;
-pub(crate) use waterfall::draw;
+pub use jobs::{CLIENT, Jobs, MAIN};
+pub use marks::Marks;
 
 /// Names of legs that are looked for again.
-pub(crate) const SUBMISSION: &str = "application submitted";
+pub const SUBMISSION: &str = "application submitted";
 
 /// A part of the way. Times count from the start of the command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -35,12 +33,12 @@ pub struct Leg {
 
 impl Leg {
     /// A leg without a subject; an end before the beginning counts as the beginning.
-    pub(crate) fn new(name: impl Into<String>, begin: Duration, end: Duration) -> Self {
+    pub fn new(name: impl Into<String>, begin: Duration, end: Duration) -> Self {
         Self { name: name.into(), subject: String::new(), begin, end: end.max(begin) }
     }
 
     /// The same with a subject.
-    pub(crate) fn of(mut self, subject: impl Into<String>) -> Self {
+    pub fn of(mut self, subject: impl Into<String>) -> Self {
         self.subject = subject.into();
         self
     }
@@ -88,13 +86,14 @@ impl Timing {
         self.begin.elapsed()
     }
 
-    /// A leg begins now. It is recorded when it is [ended](Running::end); one that is dropped was given up, and counts in a failure only.
-    pub(crate) fn leg(&self, name: &'static str) -> Running {
+    /// A leg begins now. It is recorded when it is [ended](Running::end); one that is dropped was given up,
+    /// and counts in a failure only.
+    pub fn leg(&self, name: &'static str) -> Running {
         Running { timing: self.clone(), name, begin: Some(self.elapsed()) }
     }
 
     /// Awaits `work` as a leg.
-    pub(crate) async fn time<T>(&self, name: &'static str, work: impl Future<Output = T>) -> T {
+    pub async fn time<T>(&self, name: &'static str, work: impl Future<Output = T>) -> T {
         let leg = self.leg(name);
         let done = work.await;
         leg.end();
@@ -102,7 +101,7 @@ impl Timing {
     }
 
     /// Records what is known otherwise.
-    pub(crate) fn add(&self, leg: Leg) {
+    pub fn add(&self, leg: Leg) {
         self.legs().over.push(leg);
     }
 
@@ -111,12 +110,12 @@ impl Timing {
     }
 
     /// All that can be read on this machine has been read.
-    pub(crate) fn configured(&self) {
+    pub fn configured(&self) {
         self.add(Leg::new("configuration", Duration::ZERO, self.elapsed()));
     }
 
     /// A leg that is over.
-    pub(crate) fn find(&self, name: &str) -> Option<Leg> {
+    pub fn find(&self, name: &str) -> Option<Leg> {
         self.legs().over.iter().find(|leg| leg.name == name).cloned()
     }
 
@@ -136,7 +135,7 @@ impl Timing {
     }
 
     /// A moment as time since the start of the command.
-    pub(crate) fn since_start(&self, moment: Instant) -> Duration {
+    pub fn since_start(&self, moment: Instant) -> Duration {
         moment.saturating_duration_since(self.begin)
     }
 }
@@ -150,7 +149,7 @@ impl Summary {
 }
 
 /// The longest leg; of legs that are equally long the first.
-fn slowest(legs: &[Leg]) -> Option<&Leg> {
+pub fn slowest(legs: &[Leg]) -> Option<&Leg> {
     legs.iter().rev().max_by_key(|leg| leg.length())
 }
 
@@ -169,7 +168,7 @@ pub struct Summary {
 
 /// A leg that is not over.
 #[derive(Debug)]
-pub(crate) struct Running {
+pub struct Running {
     timing: Timing,
     name: &'static str,
     /// Until it is over.
@@ -187,12 +186,12 @@ impl Drop for Running {
 
 impl Running {
     /// It is over now.
-    pub(crate) fn end(self) {
+    pub fn end(self) {
         self.end_of(String::new());
     }
 
     /// It is over now, and did something to `subject`.
-    pub(crate) fn end_of(mut self, subject: impl Into<String>) {
+    pub fn end_of(mut self, subject: impl Into<String>) {
         let end = self.timing.elapsed();
         if let Some(begin) = self.begin.take() {
             self.timing.add(Leg::new(self.name, begin, end).of(subject));
@@ -200,23 +199,23 @@ impl Running {
     }
 
     /// There was nothing to do, or others tell it.
-    pub(crate) fn cancel(mut self) {
+    pub fn cancel(mut self) {
         self.begin = None;
     }
 
     /// It is over when the answer is dropped.
-    pub(crate) fn end_when_dropped(self, subject: String) -> EndWhenDropped {
+    pub fn end_when_dropped(self, subject: String) -> EndWhenDropped {
         EndWhenDropped(Mutex::new(Some((self, subject))))
     }
 }
 
 /// A leg that several tasks work on: it ends with the last of them.
 #[derive(Debug)]
-pub(crate) struct EndWhenDropped(Mutex<Option<(Running, String)>>);
+pub struct EndWhenDropped(Mutex<Option<(Running, String)>>);
 
 impl EndWhenDropped {
     /// There was nothing to do.
-    pub(crate) fn cancel(&self) {
+    pub fn cancel(&self) {
         if let Some((leg, _)) = self.take() {
             leg.cancel();
         }
@@ -237,16 +236,17 @@ impl Drop for EndWhenDropped {
 
 /// A clock elsewhere: what it shows, and when that was by ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Clock {
+pub struct Clock {
     /// Milliseconds since 1970.
-    pub(crate) shows_unix_ms: u64,
+    pub shows_unix_ms: u64,
     /// Since the start of the command.
-    pub(crate) at: Duration,
+    pub at: Duration,
 }
 
 impl Clock {
-    /// What it showed then, as time since the start of the command; what lies before that counts as the start.
-    pub(crate) fn place(self, unix_ms: u64) -> Duration {
+    /// What it showed then, as time since the start of the command; what lies before that counts as the
+    /// start.
+    pub fn place(self, unix_ms: u64) -> Duration {
         let at = i128::try_from(self.at.as_micros()).unwrap_or(i128::MAX);
         let place = at + (i128::from(unix_ms) - i128::from(self.shows_unix_ms)) * 1000;
         Duration::from_micros(u64::try_from(place).unwrap_or_default())

@@ -1,0 +1,216 @@
+//! An attached session: its prompt, its end, and what is told about it.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use flink_rest::{Limits, RestAddress, RestClient, RestError};
+use hadoop_rpc::RemoteKind;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
+use yarn_api::ApplicationClient;
+use yarn_api::records::{ApplicationId, ApplicationReport, ApplicationState, FinalStatus};
+
+use yarn_client::application::{report_address, with_extract};
+use yarn_client::error::{Failure, RestFailure, yarn_failure};
+use yarn_client::interrupt::{Cause, Interrupt};
+use yarn_client::properties;
+use yarn_client::report::Report;
+use yarn_client::session::{STOP_WITHIN, kill};
+
+const POLL: Duration = Duration::from_secs(1);
+/// Until a terminal is read again after the end of its input: one that is gone for good has nothing but ends.
+const AFTER_EOF: Duration = Duration::from_millis(500);
+
+const HELP: &str = "Available commands:\nhelp - show these commands\nstop - stop the YARN session";
+
+/// A session that this client is attached to.
+pub(crate) struct Attached<'a> {
+    /// The ResourceManager.
+    pub(crate) yarn: &'a ApplicationClient,
+    /// The session.
+    pub(crate) id: ApplicationId,
+    /// Its REST interface.
+    pub(crate) address: RestAddress,
+    /// The properties file, which goes with the session.
+    pub(crate) properties: PathBuf,
+}
+
+/// Why the prompt ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The user wants the session stopped.
+    Stop,
+    /// A signal does.
+    Interrupted(Cause),
+    /// The application has ended by itself.
+    Over,
+    /// Nothing is known of it.
+    Unknown,
+}
+
+/// What a line at the prompt means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Line {
+    Stop,
+    Help,
+    Unknown(String),
+}
+
+fn understand(line: &str) -> Line {
+    match line.trim() {
+        "stop" | "quit" => Line::Stop,
+        "help" => Line::Help,
+        other => Line::Unknown(other.to_owned()),
+    }
+}
+
+impl Attached<'_> {
+    /// Reads commands and watches the session until one of them, or `interrupt`, ends it. An error says what
+    /// ended it else. `tell` writes to the person.
+    pub(crate) async fn attend(
+        &self,
+        interrupt: &Interrupt,
+        report: &dyn Report,
+        tell: &(dyn Fn(&str) + Sync),
+    ) -> Result<(), Failure> {
+        if std::io::stdin().is_terminal() {
+            tell(HELP);
+        }
+        let end = self.prompt(interrupt, report, tell).await;
+        if end == End::Unknown {
+            tell("The Flink Yarn cluster is in an unknown state. Please check the Yarn cluster.");
+            let again = format!(
+                "the session was left as it is: `yarn-session.sh -id {}` attaches to it again",
+                self.id
+            );
+            return Err(Failure::new(format!("the ResourceManager tells nothing of {} any more", self.id))
+                .hint(again));
+        }
+        if end != End::Over {
+            self.stop(report).await?;
+        }
+        if properties::remove(&self.properties, self.id) {
+            report.info(&format!("Deleted Yarn properties file at {}", self.properties.display()));
+        }
+        let last = self.yarn.application_report(self.id).await.map_err(|e| yarn_failure(&e))?;
+        let how = format!("finished with state {} and final state {}", last.state, last.final_status);
+        report.info(&format!("Application {} {how} at {}", last.id, last.finish_time.unwrap_or(0)));
+        match end {
+            End::Interrupted(cause) => {
+                Err(Failure::interrupted(cause, format!("the session {} was stopped", last.id)))
+            }
+            _ if ended_well(&last, end) => Ok(()),
+            _ => Err(with_extract(format!("the session {} has {how}", last.id), &last)),
+        }
+    }
+
+    async fn prompt(&self, interrupt: &Interrupt, report: &dyn Report, tell: &(dyn Fn(&str) + Sync)) -> End {
+        let commands = || BufReader::new(tokio::io::stdin()).lines();
+        let (mut lines, mut not_before) = (Some(commands()), Instant::now());
+        let mut ticks = tokio::time::interval(POLL);
+        loop {
+            tokio::select! {
+                cause = interrupt.raised() => return End::Interrupted(cause),
+                line = next_line(&mut lines, not_before) => match line.as_deref().map(understand) {
+                    Some(Line::Stop) => return End::Stop,
+                    Some(Line::Help) => tell(HELP),
+                    Some(Line::Unknown(command)) => {
+                        tell(&format!("Unknown command '{command}'. Showing help:\n{HELP}"));
+                    }
+                    // The end of the input is no command: Flink's client stays attached too. On a terminal it
+                    // is Ctrl-D, and more can follow.
+                    None => {
+                        lines = std::io::stdin().is_terminal().then(commands);
+                        not_before = Instant::now() + AFTER_EOF;
+                    }
+                },
+                // A ResourceManager that is not there is waited for; the person is heard meanwhile.
+                answer = async { ticks.tick().await; self.yarn.application_report(self.id).await } => match answer {
+                    Ok(found) if found.state.is_final() => {
+                        if ended_well(&found, End::Over) {
+                            report.info(&format!("The session {} has ended.", self.id));
+                        } else {
+                            tell("The Flink Yarn cluster has failed.");
+                        }
+                        return End::Over;
+                    }
+                    Ok(_) => {}
+                    Err(e) if e.is_remote(RemoteKind::ApplicationNotFound) => return End::Unknown,
+                    Err(error) => {
+                        tracing::debug!(%error, "no report");
+                        return End::Unknown;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Stops the session through Flink; if that does not work, through YARN.
+    async fn stop(&self, report: &dyn Report) -> Result<(), Failure> {
+        // A second attempt of the ApplicationMaster has a JobManager of its own.
+        let found = self.yarn.application_report(self.id).await.ok();
+        let address = found.and_then(|found| report_address(&found).ok());
+        let asked = stop_cluster(address.as_ref().unwrap_or(&self.address)).await;
+        if let Err(failure) = &asked {
+            report.warn(&format!("{failure}; asking YARN to kill the application {}", self.id));
+        } else if self.wait_for_end(STOP_WITHIN).await {
+            return Ok(());
+        } else {
+            report.warn(&format!(
+                "the session has not ended within 30 s; asking YARN to kill the application {}",
+                self.id
+            ));
+        }
+        kill(self.yarn, self.id, "stopped by its attached client").await
+    }
+
+    async fn wait_for_end(&self, within: Duration) -> bool {
+        let until = Instant::now() + within;
+        while Instant::now() < until {
+            match self.yarn.application_report(self.id).await {
+                Ok(found) if found.state.is_final() => return true,
+                _ => tokio::time::sleep(Duration::from_millis(200)).await,
+            }
+        }
+        false
+    }
+}
+
+/// Asks the JobManager to end the cluster: all its jobs are cancelled.
+async fn stop_cluster(address: &RestAddress) -> Result<(), Failure> {
+    let limits = Limits { call: Duration::from_secs(10), ..Limits::default() };
+    let failed =
+        |e: RestError| e.failure(format!("cannot ask the JobManager at {address} to stop the cluster"));
+    RestClient::new(address, limits).map_err(failed)?.shut_down().await.map_err(failed)
+}
+
+async fn next_line(lines: &mut Option<Lines<BufReader<Stdin>>>, not_before: Instant) -> Option<String> {
+    tokio::time::sleep_until(not_before.into()).await;
+    match lines {
+        Some(lines) => lines.next_line().await.ok().flatten(),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether a session that has ended was to end so.
+fn ended_well(last: &ApplicationReport, end: End) -> bool {
+    match last.state {
+        ApplicationState::Finished => last.final_status == FinalStatus::Succeeded || end == End::Stop,
+        // Told to stop it was killed if it did not listen.
+        ApplicationState::Killed => end == End::Stop,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands() {
+        assert_eq!(understand(" stop\r"), Line::Stop);
+        assert_eq!(understand("quit"), Line::Stop);
+        assert_eq!(understand("help"), Line::Help);
+        assert_eq!(understand("Stop it"), Line::Unknown("Stop it".into()));
+    }
+}

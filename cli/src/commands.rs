@@ -1,0 +1,241 @@
+//! One function for each command: options in, effects out.
+
+use std::sync::Arc;
+
+use flink_model::config::Configuration;
+use serde_json::{Map, Value};
+use yarn_api::records::ApplicationId;
+use yarn_client::application::parse_id;
+use yarn_client::context::{Context, FlinkHome};
+use yarn_client::deploy::Purpose;
+use yarn_client::error::Failure;
+use yarn_client::exit::Exit;
+use yarn_client::hadoop::Hadoop;
+use yarn_client::interrupt::Interrupt;
+use yarn_client::patience::Wait;
+use yarn_client::properties::SessionFile;
+use yarn_client::report::Report;
+use yarn_client::setup::Setup;
+use yarn_client::target::Cluster;
+use yarn_client::timing::Timing;
+use yarn_client::{deploy, properties, setup, target};
+
+use super::cluster_query::query_cluster;
+use super::console::{Console, Output, warn};
+use super::memory::look;
+use super::options::{ClusterOptions, RunOptions, SessionOptions, Verb};
+use super::parse::Invocation;
+use super::settings::Settings;
+use super::signals::on_signals;
+use super::timing::{Clocked, told};
+use super::{housekeeping, job_verbs, memory, programs, text};
+use crate::attached::Attached;
+
+/// Does what was asked for.
+pub(super) async fn run(
+    context: Context,
+    shared_console: &Arc<Console>,
+    invocation: Invocation,
+) -> Result<Exit, Failure> {
+    let timing = Timing::start();
+    let wanted = matches!(
+        &invocation.verb,
+        Verb::Session(SessionOptions { deploy, .. })
+        | Verb::Run(RunOptions { deploy, .. })
+        | Verb::RunApplication(RunOptions { deploy, .. }) if deploy.timing
+    );
+    let done = perform(&context, shared_console, invocation, &timing).await;
+    if let Some(summary) = timing.failure().filter(|_| wanted && done.is_err()) {
+        shared_console.err(&text::timing::draw(&summary, look(&context, &std::io::stderr())));
+    }
+    done
+}
+
+async fn perform(
+    context: &Context,
+    shared_console: &Arc<Console>,
+    invocation: Invocation,
+    timing: &Timing,
+) -> Result<Exit, Failure> {
+    let Invocation { verb, client_words } = invocation;
+    let console: &Console = shared_console;
+    if verb.json()? {
+        console.answer_in_json();
+    }
+    if let Verb::Session(SessionOptions { deploy, .. })
+    | Verb::Run(RunOptions { deploy, .. })
+    | Verb::RunApplication(RunOptions { deploy, .. }) = &verb
+        && !deploy.dry_run
+    {
+        console.has_effects();
+    }
+    match verb {
+        Verb::Session(options) => session(context, shared_console, &options, timing).await,
+        Verb::Run(options) => programs::run(context, shared_console, options, &client_words, timing).await,
+        Verb::Info(options) => programs::info(context, shared_console, &options, &client_words).await,
+        Verb::RunApplication(options) => {
+            programs::application(context, shared_console, &options, timing).await
+        }
+        Verb::List(options) => {
+            let (cluster, configuration) =
+                find_cluster(Wait::Reading, context, console, &options.cluster).await?;
+            let done = job_verbs::list(&cluster, &configuration, &options, console).await;
+            answer(console, &cluster, done)
+        }
+        Verb::Cancel(options) => {
+            let (cluster, configuration) =
+                find_cluster(Wait::Changing, context, console, &options.cluster).await?;
+            let done = job_verbs::cancel(&cluster, &configuration, &options, console).await;
+            answer(console, &cluster, done)
+        }
+        Verb::Stop(options) => {
+            let (cluster, configuration) =
+                find_cluster(Wait::Changing, context, console, &options.cluster).await?;
+            let done = job_verbs::stop(&cluster, &configuration, &options, console).await;
+            answer(console, &cluster, done)
+        }
+        Verb::Savepoint(options) => {
+            let (cluster, configuration) =
+                find_cluster(Wait::Changing, context, console, &options.cluster).await?;
+            let done = job_verbs::savepoint(&cluster, &configuration, &options, console).await;
+            answer(console, &cluster, done)
+        }
+        Verb::Checkpoint(options) => {
+            let (cluster, configuration) =
+                find_cluster(Wait::Changing, context, console, &options.cluster).await?;
+            let done = job_verbs::checkpoint(&cluster, &configuration, &options, console).await;
+            answer(console, &cluster, done)
+        }
+        Verb::Ps(options) => housekeeping::ps(context, console, &options).await,
+        Verb::Kill(options) => housekeeping::kill(context, console, &options).await,
+        Verb::Gc(options) => housekeeping::gc(context, console, &options).await,
+        Verb::Memory(options) => memory::run(context, console, &options).await,
+        Verb::Completion(options) => housekeeping::completion(console, &options),
+        Verb::Man(options) => housekeeping::man(context, console, &options),
+        Verb::Reference(options) => housekeeping::reference(context, console, &options),
+    }
+}
+
+/// What a command on jobs has come to: `done` and where.
+fn answer(
+    console: &Console,
+    cluster: &Cluster,
+    done: Result<Map<String, Value>, Failure>,
+) -> Result<Exit, Failure> {
+    let done =
+        done.map_err(|failure| cluster.application.into_iter().fold(failure, Failure::of_application))?;
+    let mut all = told(cluster.application, Some(&cluster.address));
+    all.extend(done);
+    console.answer(Value::Object(all));
+    Ok(Exit::Done)
+}
+
+/// The cluster that a command on jobs means, and the configuration that its options make.
+async fn find_cluster(
+    wait: Wait,
+    context: &Context,
+    console: &Console,
+    options: &ClusterOptions,
+) -> Result<(Cluster, Configuration), Failure> {
+    let (_, mut configuration, warnings) = setup::configuration_if_any(context)?;
+    let settings = Settings::of_verb(options, None)?;
+    warn(console, warnings.iter().chain(&settings.warnings));
+    settings.apply(&mut configuration);
+    let target = target::choose(options.job_manager.as_deref(), &mut configuration, context, console)?;
+    let cluster = target::locate_waiting(wait, target, &configuration, context, console).await?;
+    Ok((cluster, configuration))
+}
+
+async fn session(
+    context: &Context,
+    shared_console: &Arc<Console>,
+    options: &SessionOptions,
+    timing: &Timing,
+) -> Result<Exit, Failure> {
+    let console: &Console = shared_console;
+    let settings = Settings::of_session(options)?;
+    if options.query || options.application_id.is_some() {
+        let (_, mut configuration, warnings) = setup::configuration_if_any(context)?;
+        warn(console, warnings.iter().chain(&settings.warnings));
+        settings.apply(&mut configuration);
+        return match options.application_id.as_deref().filter(|_| !options.query) {
+            Some(id) => attach(context, console, &configuration, id, settings.detached).await,
+            None => query_cluster(context, console, &configuration).await,
+        };
+    }
+    let mut setup = Setup::load(context)?;
+    warn(console, setup.warnings.iter().chain(&settings.warnings));
+    settings.apply(&mut setup.configuration);
+    let properties = target::properties_file(&setup.configuration, context);
+    let purpose = Purpose::Session { min_workers: settings.min_workers };
+    let order = programs::order(&options.deploy, setup, context, purpose, timing)?;
+    if options.deploy.dry_run {
+        return programs::dry_run(order, &options.deploy, options.verbose, context, console).await;
+    }
+    let clocked = Clocked::new(timing, &options.deploy, context, console);
+    let interrupt = on_signals()?;
+    let deployment = deploy::deploy(order, Arc::<Console>::clone(shared_console), &interrupt).await?;
+    let id = deployment.id;
+    let Some(address) = deployment.address.clone() else {
+        return Err(Failure::new(format!("the session {id} has ended already")));
+    };
+    let remembered = SessionFile { application_id: id, dynamic_properties: settings.dynamic };
+    if let Err(failure) = properties::write(&properties, &remembered) {
+        // As Flink does: a session that the commands after it cannot find is none.
+        deployment.undo(console).await;
+        return Err(failure);
+    }
+    console.out(&format!("JobManager Web Interface: http://{address}"));
+    clocked.tell_start(&deployment).await;
+    if settings.detached {
+        console.info(&detached_hint(id));
+        return Ok(Exit::Done);
+    }
+    // It is read while this command goes on.
+    console.give_answer(None);
+    let attached = Attached { yarn: &deployment.yarn, id, address, properties };
+    attend(&attached, &interrupt, console).await
+}
+
+async fn attach(
+    context: &Context,
+    console: &Console,
+    configuration: &Configuration,
+    id: &str,
+    detached: bool,
+) -> Result<Exit, Failure> {
+    let id = parse_id(id)?;
+    let properties = target::properties_file(configuration, context);
+    let yarn = Hadoop::load(context, configuration)?.waiting(Wait::Changing).yarn()?;
+    let address = target::application_address(&yarn, id).await?;
+    console.info(&format!("Found Web Interface {address} of application '{id}'."));
+    console.answer(Value::Object(told(Some(id), Some(&address))));
+    console.give_answer(None);
+    if detached {
+        console.info(&detached_hint(id));
+        return Ok(Exit::Done);
+    }
+    attend(&Attached { yarn: &yarn, id, address, properties }, &on_signals()?, console).await
+}
+
+async fn attend(attached: &Attached<'_>, interrupt: &Interrupt, console: &Console) -> Result<Exit, Failure> {
+    attached.attend(interrupt, console, &|text| console.err(text)).await.map(|()| Exit::Done)
+}
+
+fn detached_hint(id: ApplicationId) -> String {
+    format!(
+        "The Flink YARN session cluster has been started in detached mode. In order to stop Flink gracefully, use the \
+         following command:\n\
+         $ echo \"stop\" | ./bin/yarn-session.sh -id {id}\n\
+         If this should not be possible, then you can also kill Flink via YARN's web interface or via:\n\
+         $ heddle kill {id}\n\
+         Note that killing Flink might not clean up all job artifacts and temporary files."
+    )
+}
+
+/// `flink --version`.
+pub(super) fn flink_version(context: &Context, console: &Console) -> Result<Exit, Failure> {
+    let release = setup::release_of(&FlinkHome::find(context)?.dist_jar)?;
+    console.out(&format!("Version: {release}"));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,337 @@
+//! The terminal: log lines as Flink's client prints them, results, progress.
+
+use std::borrow::Cow;
+use std::io::{self, IsTerminal, Write};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+use yarn_client::error::Failure;
+use yarn_client::exit::Exit;
+use yarn_client::report::Report;
+use yarn_client::units::{bytes as size, count};
+
+/// Where a command prints.
+pub(crate) trait Output: Report {
+    /// A result, to stdout.
+    fn out(&self, text: &str);
+
+    /// A message to the person, to stderr.
+    fn err(&self, text: &str);
+}
+
+/// What a command prints to. Log lines go to stdout, as Flink's own do: scripts look for them there.
+pub(crate) struct Console {
+    /// Whether the locale has the signs of a tree, and dots that are one letter.
+    unicode: bool,
+    progress: Mutex<Option<Upload>>,
+    /// What is shown in place.
+    place: Mutex<Option<ProgressBar>>,
+    /// A program reads stdout: it gets one JSON value and nothing else.
+    json: AtomicBool,
+    answer: Mutex<Answer>,
+    /// The first error of stdout. The command goes on: a cluster must not be left half started because nobody
+    /// reads.
+    lost: Mutex<Option<io::Error>>,
+    /// The command changes something in the cluster, which is done even if its output is lost.
+    has_effects: AtomicBool,
+}
+
+/// The JSON value for the program that reads stdout.
+enum Answer {
+    /// Nothing yet.
+    None,
+    /// To be printed at the end of the command, with the error if there is one.
+    Ready(Value),
+    /// Printed.
+    Given,
+}
+
+struct Upload {
+    bar: ProgressBar,
+    files: usize,
+    bytes: u64,
+    done: u64,
+    /// Tenths that have been told already, where there is no terminal to draw on.
+    told: u64,
+}
+
+impl Console {
+    pub(crate) fn new(unicode: bool) -> Self {
+        Self {
+            unicode,
+            progress: Mutex::new(None),
+            place: Mutex::new(None),
+            json: AtomicBool::new(false),
+            answer: Mutex::new(Answer::None),
+            lost: Mutex::new(None),
+            has_effects: AtomicBool::new(false),
+        }
+    }
+
+    fn log(&self, level: &str, text: &str) {
+        let time = chrono::Local::now().format("%Y-%m-%d %H:%M:%S,%3f");
+        self.out(&format!("{time} {level:<5} heddle [] - {text}"));
+    }
+
+    /// From now on stdout is for one JSON value; everything else goes to stderr.
+    pub(crate) fn answer_in_json(&self) {
+        self.json.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether stdout is for one JSON value.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json.load(Ordering::Relaxed)
+    }
+
+    /// The answer of the command, for programs. It is printed at the command's end.
+    pub(crate) fn answer(&self, value: Value) {
+        if let Ok(mut answer) = self.answer.lock() {
+            *answer = Answer::Ready(value);
+        }
+    }
+
+    /// Prints the answer, if a program reads it and has not got it yet, with what has failed.
+    pub(crate) fn give_answer(&self, failure: Option<&Failure>) {
+        if !self.is_json() {
+            return;
+        }
+        let answer = self.answer.lock().map(|mut a| std::mem::replace(&mut *a, Answer::Given));
+        let text = match answer {
+            Ok(Answer::Ready(value)) => with_error(value, failure).to_string(),
+            Ok(Answer::None) => with_error(json!({}), failure).to_string(),
+            _ => return,
+        };
+        self.print(&text);
+    }
+
+    /// The command changes something in the cluster.
+    pub(crate) fn has_effects(&self) {
+        self.has_effects.store(true, Ordering::Relaxed);
+    }
+
+    fn print(&self, text: &str) {
+        if let Err(error) = self.line(&mut io::stdout().lock(), text)
+            && let Ok(mut lost) = self.lost.lock()
+        {
+            lost.get_or_insert(error);
+        }
+    }
+
+    fn line(&self, stream: &mut dyn Write, text: &str) -> io::Result<()> {
+        let text = &if self.unicode { Cow::Borrowed(text) } else { ascii(text) };
+        let mut write = || writeln!(stream, "{text}").and_then(|()| stream.flush());
+        let bar =
+            self.progress.lock().ok().and_then(|upload| upload.as_ref().map(|upload| upload.bar.clone()));
+        let place = self.place.lock().ok().and_then(|place| place.clone());
+        match bar.or(place) {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    /// How the command ends that would have ended with `exit`, now that all is printed.
+    pub(crate) fn end(&self, exit: Exit) -> Exit {
+        let lost = self.lost.lock().ok().and_then(|mut lost| lost.take());
+        let (exit, message) = ending(exit, lost.as_ref(), self.has_effects.load(Ordering::Relaxed));
+        if let Some(message) = message {
+            self.err(&message);
+        }
+        exit
+    }
+}
+
+/// Prints warnings.
+pub(crate) fn warn<'a>(console: &Console, warnings: impl Iterator<Item = &'a String>) {
+    for warning in warnings {
+        console.warn(warning);
+    }
+}
+
+impl Output for Console {
+    fn out(&self, text: &str) {
+        if self.is_json() { self.err(text) } else { self.print(text) }
+    }
+
+    fn err(&self, text: &str) {
+        // There is no other place to tell that this one is gone.
+        let _ = self.line(&mut io::stderr().lock(), text);
+    }
+}
+
+/// Our own signs as ASCII has them. What others have written, as names of files, stays as it is.
+fn ascii(text: &str) -> Cow<'_, str> {
+    const SIGNS: [(&str, &str); 6] =
+        [("├──", "|--"), ("└──", "`--"), ("│", "|"), ("…", "..."), ("’", "'"), ("\u{a0}", " ")];
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let plain = SIGNS.iter().fold(text.to_owned(), |text, (sign, plain)| text.replace(sign, plain));
+    Cow::Owned(plain)
+}
+
+/// The answer with the key `error`, if there is one.
+fn with_error(answer: Value, failure: Option<&Failure>) -> Value {
+    match (answer, failure.map(Failure::to_json)) {
+        (answer, None) => answer,
+        (Value::Object(mut answer), Some(error)) => {
+            answer.insert("error".into(), error);
+            Value::Object(answer)
+        }
+        (_, Some(error)) => json!({ "error": error }),
+    }
+}
+
+/// What `exit` becomes if stdout was `lost`, and what is said about it. A reader that has gone away, as
+/// `head` does, has got all it wanted.
+fn ending(exit: Exit, lost: Option<&io::Error>, has_effects: bool) -> (Exit, Option<String>) {
+    match lost {
+        None => (exit, None),
+        Some(error) if error.kind() == io::ErrorKind::BrokenPipe => match exit.code() {
+            0 => (Exit::ClosedPipe, None),
+            _ => (exit, None),
+        },
+        Some(error) if exit.code() != 0 => {
+            (exit, Some(format!("warning: cannot write to the standard output: {error}")))
+        }
+        Some(error) => {
+            let hint = match has_effects {
+                true => "\nhint: the command itself was carried out; `heddle ps` lists your applications",
+                false => "",
+            };
+            (Exit::Failed, Some(format!("error: cannot write to the standard output: {error}{hint}")))
+        }
+    }
+}
+
+impl Report for Console {
+    fn info(&self, text: &str) {
+        self.log("INFO", text);
+    }
+
+    fn warn(&self, text: &str) {
+        self.log("WARN", text);
+    }
+
+    fn in_place(&self, text: &str) -> bool {
+        if !std::io::stderr().is_terminal() {
+            return false;
+        }
+        let Ok(mut place) = self.place.lock() else { return false };
+        if text.is_empty() {
+            if let Some(bar) = place.take() {
+                bar.finish_and_clear();
+            }
+            return true;
+        }
+        let bar = place.get_or_insert_with(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        bar.set_message(text.to_owned());
+        true
+    }
+
+    fn upload_begins(&self, files: usize, bytes: u64) {
+        if bytes == 0 {
+            return;
+        }
+        let bar = if io::stderr().is_terminal() {
+            ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr())
+        } else {
+            self.err(&format!("uploading {}, {}", count(files, "file"), size(bytes)));
+            ProgressBar::hidden()
+        };
+        if let Ok(style) = ProgressStyle::with_template(
+            "uploading {msg} {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec}",
+        ) {
+            bar.set_style(style);
+        }
+        if let Ok(mut progress) = self.progress.lock() {
+            *progress = Some(Upload { bar, files, bytes, done: 0, told: 0 });
+        }
+    }
+
+    fn uploaded(&self, name: &str, bytes: u64) {
+        let mut tell = None;
+        if let Ok(mut progress) = self.progress.lock()
+            && let Some(upload) = progress.as_mut()
+        {
+            upload.done += bytes;
+            upload.bar.inc(bytes);
+            upload.bar.set_message(name.to_owned());
+            // Plain lines only for uploads that take a while.
+            let quarter = upload.done * 4 / upload.bytes.max(1);
+            if upload.bar.is_hidden() && upload.bytes > 64 << 20 && quarter > upload.told {
+                upload.told = quarter;
+                tell = Some(format!("uploaded {} of {}", size(upload.done), size(upload.bytes)));
+            }
+        }
+        if let Some(text) = tell {
+            self.err(&text);
+        }
+    }
+
+    fn job_submitted(&self, job: &str) {
+        self.out(&format!("Job has been submitted with JobID {job}"));
+    }
+
+    fn upload_ends(&self) {
+        let ended = self.progress.lock().ok().and_then(|mut p| p.take());
+        if let Some(upload) = ended {
+            upload.bar.finish_and_clear();
+            tracing::debug!(files = upload.files, bytes = upload.done, "upload ends");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_a_key_of_the_answer() {
+        let failure = Failure::new("no luck");
+        assert_eq!(with_error(json!({"a": 1}), None), json!({"a": 1}));
+        assert_eq!(with_error(json!([1]), None), json!([1]));
+        let told = with_error(json!({"a": 1}), Some(&failure));
+        assert_eq!((&told["a"], &told["error"]["message"]), (&json!(1), &json!("no luck")));
+        assert_eq!(with_error(json!([1]), Some(&failure))["error"]["message"], "no luck");
+    }
+
+    #[test]
+    fn our_signs_in_plain_ascii() {
+        assert_eq!(ascii("a\n├── b…\n│   c\n└── d"), "a\n|-- b...\n|   c\n`-- d");
+        assert_eq!(ascii("größe"), "größe");
+    }
+
+    #[test]
+    fn lost_output_is_a_failure_and_a_closed_pipe_is_quiet() {
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        let closed = io::Error::from(io::ErrorKind::BrokenPipe);
+        assert_eq!(ending(Exit::Done, None, true), (Exit::Done, None));
+        assert_eq!(ending(Exit::Done, Some(&closed), true), (Exit::ClosedPipe, None));
+        assert_eq!(ending(Exit::Failed, Some(&closed), true), (Exit::Failed, None));
+        let said = |exit, effects| {
+            let (exit, message) = ending(exit, Some(&full), effects);
+            format!("{}\n{}", exit.code(), message.unwrap_or_default())
+        };
+        insta::assert_snapshot!(said(Exit::Done, false), @"
+        1
+        error: cannot write to the standard output: no storage space
+        ");
+        insta::assert_snapshot!(said(Exit::Done, true), @"
+        1
+        error: cannot write to the standard output: no storage space
+        hint: the command itself was carried out; `heddle ps` lists your applications
+        ");
+        insta::assert_snapshot!(said(Exit::Jvm(3), true), @"
+        3
+        warning: cannot write to the standard output: no storage space
+        ");
+    }
+}

@@ -1,0 +1,77 @@
+//! A command from its words to its exit code.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use yarn_client::client_archive;
+use yarn_client::context::Context;
+use yarn_client::error::Failure;
+use yarn_client::exit::Exit;
+use yarn_client::patience::Waits;
+
+use super::console::{Console, Output};
+use super::parse::{Persona, Request, help_name, parse, wants_json};
+use super::{client_fs, commands, memory, sql};
+
+/// Runs the command line `args` (the program's name first) to its end.
+pub(crate) async fn main(mut context: Context, args: Vec<OsString>) -> ExitCode {
+    let console = Arc::new(Console::new(memory::unicode(&context)));
+    let told = Arc::clone(&console);
+    // To stderr: a program may read the result on stdout.
+    context.waits = Waits::told_to(move |text| told.err(&format!("note: {text}")));
+    let (program, args) =
+        args.split_first().map_or((OsString::new(), &[][..]), |(p, rest)| (p.clone(), rest));
+    let persona = Persona::of(&program);
+    if persona == Persona::Heddle && args.first().is_some_and(|verb| verb == client_fs::VERB) {
+        return client_fs::main(&context, args.get(1..).unwrap_or_default()).await.into();
+    }
+    if persona == Persona::Heddle && args.first().is_some_and(|verb| verb == client_archive::VERB) {
+        return client_archive::main(&context, args.get(1..).unwrap_or_default()).await.into();
+    }
+    let verbose = args.iter().take_while(|a| *a != "--").any(|a| a == "-v" || a == "--verbose");
+    let done = if let Persona::Sql(tool) = persona {
+        sql::run(&context, &console, tool, args).await
+    } else {
+        obey(context, &console, persona, args).await
+    };
+    let exit = match done {
+        Ok(exit) if exit.code() == 0 => {
+            console.give_answer(None);
+            exit
+        }
+        Ok(exit) => {
+            let what = format!("the command ended with {}; the standard error stream says why", exit.code());
+            console.give_answer(Some(&Failure::new(what)));
+            exit
+        }
+        Err(failure) => {
+            console.err(failure.render(verbose).trim_end());
+            if failure.is_usage() {
+                console.err(&format!("hint: `{} --help` lists the options", help_name(persona, args)));
+                if wants_json(args) {
+                    console.answer_in_json();
+                }
+            }
+            console.give_answer(Some(&failure));
+            failure.exit()
+        }
+    };
+    console.end(exit).into()
+}
+
+async fn obey(
+    context: Context,
+    console: &Arc<Console>,
+    persona: Persona,
+    args: &[OsString],
+) -> Result<Exit, Failure> {
+    match parse(persona, args)? {
+        Request::Show(text) => {
+            console.out(text.trim_end());
+            Ok(Exit::Done)
+        }
+        Request::FlinkVersion => commands::flink_version(&context, console),
+        Request::Run(invocation) => commands::run(context, console, *invocation).await,
+    }
+}

@@ -1,0 +1,210 @@
+//! The commands around deployments: `ps`, `kill`, `gc`, `completion`, `man`, `reference`.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use flink_model::config::Configuration;
+use flink_model::units;
+use serde::Serialize;
+use serde_json::{Value, json};
+use yarn_client::application::parse_id;
+use yarn_client::context::Context;
+use yarn_client::error::Failure;
+use yarn_client::exit::Exit;
+use yarn_client::hadoop::Hadoop;
+use yarn_client::units::count;
+use yarn_client::{gc as collector, kill as killer, ps as applications, setup};
+
+use super::console::Console;
+use super::man::Page;
+use super::options::{
+    ClusterOptions, CompletionOptions, GcOptions, KillOptions, ManOptions, PsOptions, ReferenceOptions,
+};
+use super::parse::definition;
+use super::settings::Settings;
+use super::{completion, man as manual, reference as references, text};
+use crate::console::Output;
+
+/// `ps`.
+pub(super) async fn ps(context: &Context, console: &Console, options: &PsOptions) -> Result<Exit, Failure> {
+    let of = match (&options.user, options.all_users) {
+        (Some(_), true) => return Err(Failure::usage("--user and --all-users cannot be combined")),
+        (Some(user), false) => applications::Owner::User(user.clone()),
+        (None, true) => applications::Owner::Everybody,
+        (None, false) => applications::Owner::Caller,
+    };
+    let ids = options.applications.iter().map(|id| parse_id(id)).collect::<Result<Vec<_>, _>>()?;
+    if !ids.is_empty() && (options.all || of != applications::Owner::Caller) {
+        return Err(Failure::usage("application ids cannot be combined with --all, --user or --all-users"));
+    }
+    let configuration = configuration(context, console, &options.answer.property)?;
+    let hadoop = Hadoop::load(context, &configuration)?;
+    let list = match ids.as_slice() {
+        [] => applications::list(&hadoop, &applications::Wanted { ended: options.all, of }).await?,
+        ids => applications::named(&hadoop, ids).await?,
+    };
+    let now = SystemTime::now();
+    if options.answer.json() {
+        console.answer(to_json(&list)?);
+    } else if ids.is_empty() {
+        console.out(&text::applications::render(&list, options.all, now));
+    } else {
+        list.iter().for_each(|application| console.out(&text::applications::describe(application, now)));
+    }
+    Ok(Exit::Done)
+}
+
+/// `kill`.
+pub(super) async fn kill(
+    context: &Context,
+    console: &Console,
+    options: &KillOptions,
+) -> Result<Exit, Failure> {
+    let ids = options.applications.iter().map(|id| parse_id(id)).collect::<Result<Vec<_>, _>>()?;
+    if ids.is_empty() {
+        return Err(Failure::usage(
+            "the application id is missing: heddle kill [options] <application id> ...",
+        )
+        .hint("`heddle ps` lists your applications"));
+    }
+    let configuration = configuration(context, console, &options.answer.property)?;
+    let hadoop = Hadoop::load(context, &configuration)?;
+    let yarn = hadoop.yarn()?;
+    console.has_effects();
+    // One that cannot be killed does not save the others.
+    let mut answers = Vec::new();
+    let mut failures = Vec::new();
+    for id in ids {
+        match killer::kill(&hadoop, &yarn, context, &configuration, id).await {
+            Ok(killed) => {
+                console.out(&killed.line());
+                answers.push(to_json(&killed)?);
+            }
+            Err(failure) => {
+                let failure = failure.of_application(id);
+                answers.push(json!({ "application": id.to_string(), "error": failure.to_json() }));
+                failures.push(failure);
+            }
+        }
+    }
+    console.answer(json!({ "applications": answers }));
+    let last = failures.pop();
+    failures.iter().for_each(|failure| console.err(failure.render(options.answer.verbose).trim_end()));
+    last.map_or(Ok(Exit::Done), Err)
+}
+
+/// `gc`.
+pub(super) async fn gc(context: &Context, console: &Console, options: &GcOptions) -> Result<Exit, Failure> {
+    let order = collector::Order {
+        delete: options.delete,
+        foreign: options.foreign,
+        older_than: duration("--older-than", &options.older_than, "7d or 12h")?,
+    };
+    let configuration = configuration(context, console, &options.answer.property)?;
+    let hadoop = Hadoop::load(context, &configuration)?;
+    let outcome = collector::run(&hadoop, context, &configuration, &order).await?;
+    if options.answer.json() {
+        console.answer(to_json(&outcome)?);
+    } else {
+        console.out(&text::gc::render(&outcome));
+        outcome.notes.iter().for_each(|note| console.err(&format!("note: {note}")));
+        text::gc::errors(&outcome).iter().for_each(|error| console.err(&format!("error: {error}")));
+    }
+    Ok(Exit::done_if(outcome.is_complete()))
+}
+
+/// `completion`.
+pub(super) fn completion(console: &Console, options: &CompletionOptions) -> Result<Exit, Failure> {
+    let programs = completion::programs(&definition());
+    console.out(completion::script(&options.shell, &programs).trim_end());
+    Ok(Exit::Done)
+}
+
+/// `man`.
+pub(super) fn man(context: &Context, console: &Console, options: &ManOptions) -> Result<Exit, Failure> {
+    let pages = manual::pages(definition())?;
+    let Some(dir) = &options.dir else {
+        if let Some(page) = pages.first() {
+            console.out(page.text.trim_end());
+        }
+        return Ok(Exit::Done);
+    };
+    write(&pages, &context.path(dir), console)
+}
+
+/// `reference`.
+pub(super) fn reference(
+    context: &Context,
+    console: &Console,
+    options: &ReferenceOptions,
+) -> Result<Exit, Failure> {
+    match (&options.dir, options.check) {
+        (Some(dir), false) => write(&references::pages(&definition()), &context.path(dir), console),
+        (None, true) => references::check(&options.words).map(|()| Exit::Done),
+        _ => Err(Failure::usage("one of --dir and --check is needed")),
+    }
+}
+
+fn write(pages: &[Page], dir: &Path, console: &Console) -> Result<Exit, Failure> {
+    let failed = |e| Failure::because(format!("cannot write the pages to {}", dir.display()), e);
+    std::fs::create_dir_all(dir).map_err(failed)?;
+    for page in pages {
+        std::fs::write(dir.join(&page.file), &page.text).map_err(failed)?;
+    }
+    console.out(&format!("{} in {}", count(pages.len(), "page"), dir.display()));
+    Ok(Exit::Done)
+}
+
+/// Flink's configuration, if there is one, with the options. Warnings go to stderr: stdout may be read by a
+/// program.
+fn configuration(
+    context: &Context,
+    console: &Console,
+    property: &[String],
+) -> Result<Configuration, Failure> {
+    let (_, mut configuration, warnings) = setup::configuration_if_any(context)?;
+    let options = ClusterOptions { property: property.to_vec(), ..ClusterOptions::default() };
+    let settings = Settings::of_verb(&options, None)?;
+    for warning in warnings.iter().chain(&settings.warnings) {
+        console.err(&format!("warning: {warning}"));
+    }
+    settings.apply(&mut configuration);
+    Ok(configuration)
+}
+
+/// The length of time that an option was given. Flink takes a number alone for milliseconds, which nobody
+/// means here: the unit has to be written. `example` shows how.
+pub(super) fn duration(option: &str, text: &str, example: &str) -> Result<Duration, Failure> {
+    let bad = |why: String| {
+        Failure::usage(format!("{option} {text}: {why}"))
+            .hint(format!("write a number and a unit, as in {example}"))
+    };
+    if text.trim().bytes().all(|b| b.is_ascii_digit()) {
+        return Err(bad("the unit is missing".into()));
+    }
+    let parsed = units::Duration::parse(text).map_err(|e| bad(e.to_string()))?;
+    Ok(Duration::from_millis(parsed.as_millis()))
+}
+
+pub(super) fn to_json(value: &impl Serialize) -> Result<Value, Failure> {
+    serde_json::to_value(value).map_err(|e| Failure::because("cannot write the answer", e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        let of = |text: &str| duration("--timeout", text, "90s or 5min");
+        assert_eq!(of("7d").unwrap(), Duration::from_secs(7 * 24 * 3600));
+        assert_eq!(of("2 h").unwrap(), Duration::from_secs(7200));
+        for bad in ["7", "", "x", "-1d", "7 fortnights"] {
+            assert!(of(bad).unwrap_err().is_usage(), "{bad}");
+        }
+        insta::assert_snapshot!(of("5").unwrap_err().render(false), @r"
+        error: --timeout 5: the unit is missing
+        hint: write a number and a unit, as in 90s or 5min
+        ");
+    }
+}

@@ -1,0 +1,142 @@
+//! From the words and options of a command to what is to be done; pure.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use flink_model::config::{Configuration, Origin};
+use flink_model::units;
+use flink_rest::{ClaimMode, JarRun, JobId, SavepointFormat};
+use yarn_client::context::Context;
+use yarn_client::error::Failure;
+
+use super::perform::{Cancel, Savepoint, SavepointOrder, Stop};
+use crate::options::{CancelOptions, RunOptions, SavepointOptions, StopOptions};
+use crate::program::jar_and_arguments;
+
+/// How long an operation of a job is waited for: `client.timeout`.
+const CLIENT_TIMEOUT: &str = "client.timeout";
+const DEFAULT_CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// `client.timeout`.
+pub(super) fn patience(configuration: &Configuration) -> Result<Duration, Failure> {
+    let Some(text) = configuration.text(CLIENT_TIMEOUT) else { return Ok(DEFAULT_CLIENT_TIMEOUT) };
+    let duration = units::Duration::parse(&text).map_err(|e| {
+        Failure::because(format!("cannot read {CLIENT_TIMEOUT}"), e).hint("write it as in `60 s` or `5 min`")
+    })?;
+    Ok(Duration::from_millis(duration.as_millis()))
+}
+
+/// The job among the words, or, since an option with an optional value takes it, in that value.
+fn job(words: &[String], option: Option<&str>, verb: &str) -> Result<JobId, Failure> {
+    match words.first().map(String::as_str).or(option).filter(|word| !word.is_empty()) {
+        Some(word) => Ok(JobId::parse(word)?),
+        None => Err(Failure::usage(format!("the job id is missing: flink {verb} [options] <job id>"))
+            .hint("`flink list` shows the ids of the jobs")),
+    }
+}
+
+/// The value of an option that may stand alone, unless it was the job id.
+fn directory(words: &[String], option: Option<&str>) -> Option<String> {
+    option.filter(|value| !words.is_empty() && !value.is_empty()).map(str::to_owned)
+}
+
+pub(super) fn cancel(options: &CancelOptions) -> Result<Cancel, Failure> {
+    let (words, option) = (&options.rest.words, options.with_savepoint.as_deref());
+    let savepoint = match option {
+        Some(_) => {
+            let format = SavepointFormat::parse(options.format.as_deref())?;
+            Some(SavepointOrder { directory: directory(words, option), format })
+        }
+        None => None,
+    };
+    Ok(Cancel { job: job(words, option, "cancel")?, savepoint })
+}
+
+pub(super) fn stop(options: &StopOptions) -> Result<Stop, Failure> {
+    let (words, option) = (&options.rest.words, options.savepoint_path.as_deref());
+    let format = SavepointFormat::parse(options.format.as_deref())?;
+    let savepoint = SavepointOrder { directory: directory(words, option), format };
+    Ok(Stop { job: job(words, option, "stop")?, drain: options.drain, savepoint, detached: options.detached })
+}
+
+pub(super) fn savepoint(options: &SavepointOptions) -> Result<Savepoint, Failure> {
+    if let Some(path) = &options.dispose {
+        return Ok(Savepoint::Dispose(path.clone()));
+    }
+    let words = &options.rest.words;
+    let format = SavepointFormat::parse(options.format.as_deref())?;
+    let order = SavepointOrder { directory: words.get(1).cloned(), format };
+    Ok(Savepoint::Take { job: job(words, None, "savepoint")?, order, detached: options.detached })
+}
+
+pub(super) fn checkpoint(words: &[String]) -> Result<JobId, Failure> {
+    job(words, None, "checkpoint")
+}
+
+/// What `run --main cluster` was asked.
+#[derive(Debug)]
+pub(super) struct ClusterRun {
+    pub(super) jar: PathBuf,
+    pub(super) run: JarRun,
+    /// To be sent under the name that the release knows.
+    pub(super) claim_mode: Option<ClaimMode>,
+    pub(super) detached: bool,
+    pub(super) cancel_on_exit: bool,
+}
+
+/// Keys that say where the program goes, not how it runs.
+const NOT_OF_THE_JOB: [&str; 4] = ["execution.target", "execution.attached", "rest.", "yarn."];
+
+pub(super) fn cluster_run(
+    options: &RunOptions,
+    configuration: &Configuration,
+    context: &Context,
+) -> Result<ClusterRun, Failure> {
+    if options.python.is_some() || options.py_module.is_some() {
+        return Err(Failure::usage("--main cluster runs jars only, not Python programs"));
+    }
+    if !options.classpath.is_empty() {
+        return Err(Failure::usage("--main cluster cannot take -C: put the classes into the program's jar"));
+    }
+    let (jar, program_args_list) = jar_and_arguments(options)?;
+    let jar = jar.ok_or_else(|| Failure::usage("the program's jar is missing"))?;
+    let local = jar.strip_prefix("file://").or_else(|| jar.strip_prefix("file:")).unwrap_or(&jar);
+    if local.contains("://") {
+        return Err(Failure::usage(format!("the jar {jar} is not on this machine"))
+            .hint("fetch it first; a session takes jars by upload only"));
+    }
+    let parallelism = options.parallelism.as_deref().map(|text| {
+        let number = text.parse().ok().filter(|&n: &u32| n > 0);
+        number.ok_or_else(|| {
+            Failure::usage(format!("--parallelism {text}: it must be a whole number of at least 1"))
+        })
+    });
+    let claim_mode = options.claim_mode.as_deref().or(options.restore_mode.as_deref()).map(ClaimMode::parse);
+    let flink_configuration = configuration
+        .iter()
+        .filter(|(key, entry)| {
+            entry.origin == Origin::Dynamic && !NOT_OF_THE_JOB.iter().any(|other| key.starts_with(other))
+        })
+        .map(|(key, entry)| (key.to_owned(), entry.value.text()))
+        .collect();
+    let run = JarRun {
+        entry_class: options.class.clone(),
+        program_args_list,
+        parallelism: parallelism.transpose()?,
+        savepoint_path: options.from_savepoint.clone(),
+        allow_non_restored_state: options.allow_non_restored_state.then_some(true),
+        flink_configuration,
+        ..JarRun::default()
+    };
+    Ok(ClusterRun {
+        jar: context.path(local),
+        run,
+        claim_mode: claim_mode.transpose()?,
+        detached: options.detached,
+        cancel_on_exit: options.shutdown_on_attached_exit,
+    })
+}
+
+#[cfg(test)]
+#[path = "arguments_tests.rs"]
+mod tests;

@@ -1,0 +1,137 @@
+//! `list`, `cancel`, `stop`, `savepoint`, `checkpoint`, and `run --main cluster`: commands that Flink's REST
+//! interface carries out.
+
+mod arguments;
+mod cluster_main;
+mod perform;
+
+use std::time::Duration;
+
+use flink_model::config::Configuration;
+use flink_rest::{JobId, Limits, RestClient};
+use serde_json::{Map, Value, json};
+use yarn_client::context::Context;
+use yarn_client::error::{Failure, RestFailure};
+use yarn_client::hadoop::Hadoop;
+use yarn_client::interrupt::Interrupt;
+use yarn_client::patience::Wait;
+use yarn_client::ps;
+use yarn_client::target::Cluster;
+
+use super::options::{
+    CancelOptions, CheckpointOptions, ListOptions, RunOptions, SavepointOptions, StopOptions,
+};
+use crate::console::Output;
+
+/// A client for a command, and how long the command waits for an operation.
+fn client(cluster: &Cluster, configuration: &Configuration) -> Result<(RestClient, Duration), Failure> {
+    let patience = arguments::patience(configuration)?;
+    let limits = Limits { call: Limits::default().call.min(patience), ..Limits::default() };
+    let client = RestClient::new(&cluster.address, limits);
+    Ok((client.map_err(|e| e.failure("cannot speak to the JobManager"))?, patience))
+}
+
+/// The same of a cluster that nobody has looked for yet: fails if nobody listens.
+async fn connect(
+    cluster: &Cluster,
+    configuration: &Configuration,
+) -> Result<(RestClient, Duration), Failure> {
+    let connected = client(cluster, configuration)?;
+    cluster.reach().await?;
+    Ok(connected)
+}
+
+/// What a command has come to, for programs.
+fn answer<const N: usize>(entries: [(&str, Value); N]) -> Map<String, Value> {
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// `list`.
+pub(crate) async fn list(
+    cluster: &Cluster,
+    configuration: &Configuration,
+    options: &ListOptions,
+    output: &dyn Output,
+) -> Result<Map<String, Value>, Failure> {
+    let (client, _) = connect(cluster, configuration).await?;
+    let shown = perform::Shown::of(options.running, options.scheduled, options.all);
+    let jobs = perform::list(&client, shown, output).await?;
+    Ok(answer([("jobs", json!(jobs.iter().map(ps::job).collect::<Vec<_>>()))]))
+}
+
+/// `cancel`.
+pub(crate) async fn cancel(
+    cluster: &Cluster,
+    configuration: &Configuration,
+    options: &CancelOptions,
+    output: &dyn Output,
+) -> Result<Map<String, Value>, Failure> {
+    let order = arguments::cancel(options)?;
+    let (client, patience) = connect(cluster, configuration).await?;
+    let savepoint = perform::cancel(&client, &order, patience, output).await?;
+    Ok(answer([("job", json!(order.job.as_str())), ("savepoint", json!(savepoint))]))
+}
+
+/// `stop`.
+pub(crate) async fn stop(
+    cluster: &Cluster,
+    configuration: &Configuration,
+    options: &StopOptions,
+    output: &dyn Output,
+) -> Result<Map<String, Value>, Failure> {
+    let order = arguments::stop(options)?;
+    let (client, patience) = connect(cluster, configuration).await?;
+    let done = perform::stop(&client, &order, patience, output).await?;
+    Ok(answer([("job", json!(order.job.as_str())), done.entry()]))
+}
+
+/// `savepoint`.
+pub(crate) async fn savepoint(
+    cluster: &Cluster,
+    configuration: &Configuration,
+    options: &SavepointOptions,
+    output: &dyn Output,
+) -> Result<Map<String, Value>, Failure> {
+    let order = arguments::savepoint(options)?;
+    if options.dispose.is_none() && options.rest.words.len() > 2 {
+        output.out("Provided more arguments than required. Ignoring not needed arguments.");
+    }
+    let (client, patience) = connect(cluster, configuration).await?;
+    let done = perform::savepoint(&client, &order, patience, output).await?;
+    Ok(match &order {
+        perform::Savepoint::Dispose(_) => answer([done.entry()]),
+        perform::Savepoint::Take { job, .. } => answer([("job", json!(job.as_str())), done.entry()]),
+    })
+}
+
+/// `checkpoint`.
+pub(crate) async fn checkpoint(
+    cluster: &Cluster,
+    configuration: &Configuration,
+    options: &CheckpointOptions,
+    output: &dyn Output,
+) -> Result<Map<String, Value>, Failure> {
+    let job = arguments::checkpoint(&options.rest.words)?;
+    let (client, patience) = connect(cluster, configuration).await?;
+    let number = perform::checkpoint(&client, &job, options.full, patience, output).await?;
+    Ok(answer([("job", json!(job.as_str())), ("checkpoint", json!(number))]))
+}
+
+/// `run --main cluster`: the job, which has ended or, detached, was submitted.
+pub(crate) async fn run(
+    cluster: &Cluster,
+    configuration: &Configuration,
+    options: &RunOptions,
+    context: &Context,
+    interrupt: &Interrupt,
+    output: &dyn Output,
+) -> Result<JobId, Failure> {
+    let order = arguments::cluster_run(options, configuration, context)?;
+    let (client, _) = self::client(cluster, configuration)?;
+    let yarn = match cluster.application {
+        // It is asked again and again anyhow, and its silence is no news.
+        Some(_) => Some(Hadoop::load(context, configuration)?.waiting(Wait::Little).yarn()?),
+        None => None,
+    };
+    cluster_main::run(&client, order, cluster, yarn.as_ref(), interrupt, output).await
+}

@@ -1,0 +1,151 @@
+//! The jobs of a program, for the answer that another program reads.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::io::{BufRead, BufReader, PipeWriter, Read, Write};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use flink_rest::{JobId, JobSummary, Limits, RestAddress, RestClient};
+use serde_json::{Value, json};
+
+use yarn_client::error::Failure;
+use yarn_client::ps;
+
+/// What Flink's client prints of each job.
+const SUBMITTED: &str = "Job has been submitted with JobID ";
+/// For one answer: the JobManager may be ending.
+const ANSWER: Duration = Duration::from_secs(3);
+/// Between two looks at the jobs of an application.
+const POLL: Duration = Duration::from_millis(500);
+/// What the JVM has printed is here soon after its end; a process that it has left behind may keep the pipe
+/// open.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// The standard output of a JVM, passed on to stderr; the ids of the jobs are picked out of it.
+#[derive(Debug)]
+pub(super) struct Overheard {
+    jobs: Receiver<JobId>,
+}
+
+impl Overheard {
+    /// If `wanted`: and where the JVM is to print.
+    pub(super) fn if_wanted(wanted: bool) -> Result<(Option<Self>, Option<PipeWriter>), Failure> {
+        if !wanted {
+            return Ok((None, None));
+        }
+        let (reader, writer) = std::io::pipe()
+            .map_err(|e| Failure::because("cannot make a pipe for the output of Flink's client", e))?;
+        let (send, jobs) = mpsc::channel();
+        std::thread::spawn(move || pass_on(reader, std::io::stderr(), &|job| send.send(job).is_ok()));
+        Ok((Some(Self { jobs }), Some(writer)))
+    }
+
+    /// Once the JVM has ended: its jobs, with what the JobManager at `address` knows of them, if it is still
+    /// there.
+    pub(super) async fn jobs(self, address: Option<&RestAddress>) -> Vec<Value> {
+        let until = Instant::now() + DRAIN;
+        let mut ids: Vec<JobId> = Vec::new();
+        while let Ok(id) = self.jobs.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            ids.extend(Some(id).filter(|id| !ids.contains(id)));
+        }
+        known(&ids, address).await
+    }
+}
+
+/// These jobs, with what the JobManager at `address` knows of them, if it is still there.
+pub(super) async fn known(ids: &[JobId], address: Option<&RestAddress>) -> Vec<Value> {
+    let client = address.and_then(|address| RestClient::new(address, Limits::one_try(ANSWER)).ok());
+    let known = match client.filter(|_| !ids.is_empty()) {
+        Some(client) => client.jobs().await.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    ids.iter().map(|id| told(id, known.iter().find(|job| job.id == *id))).collect()
+}
+
+/// A job as the answers show it.
+fn told(id: &JobId, known: Option<&JobSummary>) -> Value {
+    match known {
+        Some(summary) => json!(ps::job(summary)),
+        None => json!({ "id": id.as_str(), "name": null, "state": null, "started": null, "ended": null }),
+    }
+}
+
+fn pass_on(from: impl Read, mut to: impl Write, job: &dyn Fn(JobId) -> bool) {
+    let mut from = BufReader::new(from);
+    let mut line = Vec::new();
+    while from.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+        let _ = to.write_all(&line);
+        let text = String::from_utf8_lossy(&line);
+        if let Some(id) = text.strip_prefix(SUBMITTED).and_then(|id| JobId::parse(id.trim()).ok()) {
+            job(id);
+        }
+        line.clear();
+    }
+}
+
+/// The jobs of an application that runs one program, as they were seen last.
+#[derive(Debug)]
+pub(super) struct Watched {
+    client: Option<RestClient>,
+    seen: BTreeMap<JobId, JobSummary>,
+}
+
+impl Watched {
+    /// Of the JobManager at `address`.
+    pub(super) fn new(address: Option<&RestAddress>) -> Self {
+        let client = address.and_then(|address| RestClient::new(address, Limits::one_try(ANSWER)).ok());
+        Self { client, seen: BTreeMap::new() }
+    }
+
+    /// Watches while `work` is done.
+    pub(super) async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
+        tokio::select! {
+            done = work => done,
+            never = self.watch() => match never {},
+        }
+    }
+
+    async fn watch(&mut self) -> Infallible {
+        loop {
+            if let Some(client) = &self.client {
+                let jobs = client.jobs().await.unwrap_or_default();
+                self.seen.extend(jobs.into_iter().map(|job| (job.id.clone(), job)));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// What is known of them now that the JobManager has ended. One that ran when it was seen last has ended
+    /// since, in a way that the application's final status tells.
+    pub(super) fn jobs(&self) -> Vec<Value> {
+        let mut jobs: Vec<&JobSummary> = self.seen.values().collect();
+        jobs.sort_by_key(|job| job.start_time);
+        let job = |job: &&JobSummary| {
+            let mut value = told(&job.id, Some(job));
+            if !job.state.is_terminal() {
+                value["state"] = Value::Null;
+            }
+            value
+        };
+        jobs.iter().map(job).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    #[test]
+    fn the_jobs_in_the_output_of_flinks_client() {
+        let said = "hello\nJob has been submitted with JobID fd72014d4c864993a2e5a9287b4a9c5d\nJob has been submitted with JobID x\nend";
+        let (jobs, mut passed) = (RefCell::new(Vec::new()), Vec::new());
+        pass_on(said.as_bytes(), &mut passed, &|job| {
+            jobs.borrow_mut().push(job.to_string());
+            true
+        });
+        assert_eq!(String::from_utf8(passed).unwrap(), said);
+        assert_eq!(*jobs.borrow(), ["fd72014d4c864993a2e5a9287b4a9c5d"]);
+    }
+}

@@ -1,0 +1,66 @@
+//! `heddle`, `flink` and `yarn-session.sh`.
+
+mod attached;
+mod client_fs;
+mod cluster_query;
+mod commands;
+mod completion;
+mod console;
+mod dialect;
+mod entry;
+mod housekeeping;
+mod job_verbs;
+mod jobs;
+mod man;
+mod memory;
+mod options;
+mod parse;
+mod precedence;
+mod program;
+mod programs;
+mod reference;
+mod settings;
+mod signals;
+mod sql;
+mod text;
+mod timing;
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use taskrunner::exec;
+use taskrunner::exit::EXEC_FAILED;
+use tracing_subscriber::EnvFilter;
+use yarn_client::context::Context;
+
+fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    if args.get(1).is_some_and(|word| word == exec::SUBCOMMAND) {
+        // Before anything else: each start of a JVM waits for it.
+        let error = exec::exec_jvm_main(args.into_iter().skip(2));
+        let _ = writeln!(std::io::stderr(), "error: {error}");
+        return ExitCode::from(EXEC_FAILED as u8);
+    }
+    let filter = EnvFilter::try_from_env("HEDDLE_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
+    let colour = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    match (runtime, Context::of_process()) {
+        (Ok(runtime), Ok(context)) => {
+            let code = runtime.block_on(entry::main(context, args));
+            // A thread that reads the terminal cannot be woken: do not wait for it.
+            runtime.shutdown_background();
+            code
+        }
+        (runtime, context) => {
+            let text = match (runtime, context) {
+                (_, Err(failure)) => failure.render(true),
+                (Err(e), _) => format!("error: cannot start: {e}\n"),
+                _ => String::new(),
+            };
+            let _ = std::io::stderr().write_all(text.as_bytes());
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! `memory`: options and terminal in, effects out.
+
+use std::os::fd::AsFd;
+
+use anstream::stream::RawStream;
+use flink_model::release::Release;
+use yarn_client::context::Context;
+use yarn_client::error::Failure;
+use yarn_client::exit::Exit;
+use yarn_client::memory::{Order, Study};
+use yarn_client::variables;
+
+use super::console::Console;
+use super::options::{ClusterOptions, MemoryOptions};
+use super::settings::Settings;
+use super::text;
+use crate::console::Output;
+use crate::text::bar::Look;
+
+/// Taken where nothing tells the width of the terminal.
+const COLUMNS: usize = 80;
+
+pub(super) async fn run(
+    context: &Context,
+    console: &Console,
+    options: &MemoryOptions,
+) -> Result<Exit, Failure> {
+    let properties =
+        ClusterOptions { property: options.answer.property.clone(), ..ClusterOptions::default() };
+    let order = Order {
+        properties: Settings::of_verb(&properties, None)?.dynamic,
+        trials: options.set.iter().map(|text| assignment(text)).collect::<Result<_, _>>()?,
+        release: options.flink_version.as_deref().map(release).transpose()?,
+        offline: options.offline,
+    };
+    let study = Study::make(context, &order).await?;
+    if options.answer.json() {
+        console.answer(yarn_client::memory::json(&study)?);
+    } else {
+        // stdout may be read by a program; what is odd goes to stderr, before the picture that the eye stays
+        // on.
+        study.warnings.iter().for_each(|warning| console.err(&format!("warning: {warning}")));
+        console.out(&text::memory::render(&study, look(context, &std::io::stdout())));
+    }
+    study.refusal().map_or(Ok(Exit::Done), Err)
+}
+
+fn assignment(text: &str) -> Result<(String, String), Failure> {
+    match text.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(Failure::usage(format!("--set {text}: a key and a value are needed"))
+            .hint("write --set key=value, as --set taskmanager.memory.process.size=4g")),
+    }
+}
+
+fn release(text: &str) -> Result<Release, Failure> {
+    text.parse().map_err(|e| Failure::because(format!("--flink-version {text}"), e))
+}
+
+/// What the terminal behind `stream` can show.
+pub(super) fn look(context: &Context, stream: &(impl AsFd + RawStream)) -> Look {
+    let columns = context.var(variables::COLUMNS).and_then(|c| c.parse().ok());
+    let of_terminal = || {
+        let size = stream.is_terminal().then(|| rustix::termios::tcgetwinsize(stream).ok()).flatten();
+        size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0)
+    };
+    Look {
+        columns: of_terminal().or(columns).unwrap_or(COLUMNS),
+        unicode: unicode(context),
+        colour: anstream::AutoStream::choice(stream) != anstream::ColorChoice::Never,
+    }
+}
+
+/// Whether the locale is one of UTF-8.
+pub(super) fn unicode(context: &Context) -> bool {
+    let locale = [variables::LC_ALL, variables::LC_CTYPE, variables::LANG]
+        .into_iter()
+        .find_map(|variable| context.var(variable));
+    locale.is_some_and(is_utf8)
+}
+
+fn is_utf8(locale: &str) -> bool {
+    let locale = locale.to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options() {
+        assert_eq!(assignment("a.b = 4g").unwrap(), ("a.b".to_owned(), "4g".to_owned()));
+        assert!(assignment("a.b").unwrap_err().is_usage());
+        assert!(assignment("=4g").unwrap_err().is_usage());
+        assert!(release("3.0").unwrap_err().to_string().contains("not supported"));
+        assert!(is_utf8("de_DE.UTF-8") && is_utf8("C.utf8") && !is_utf8("POSIX"));
+    }
+}

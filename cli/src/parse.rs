@@ -1,0 +1,342 @@
+//! From the words of a command line to what it asks for: one program that goes by the names `heddle`,
+//! `flink`, `yarn-session.sh`, `sql-client.sh` and `sql-gateway.sh`.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use clap::{Command, CommandFactory, Parser};
+use flink_model::options::EXECUTION_TARGET;
+use yarn_client::error::Failure;
+use yarn_client::run::ClientWords;
+
+use super::options::{RunOptions, Top, Verb};
+use super::settings::Settings;
+use super::{dialect, precedence};
+use crate::sql::plan::Tool;
+
+/// By which name the program was called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Persona {
+    Heddle,
+    Flink,
+    YarnSession,
+    /// Flink's `sql-client.sh` or `sql-gateway.sh`.
+    Sql(Tool),
+}
+
+impl Persona {
+    pub(crate) fn of(program: &OsStr) -> Self {
+        match Path::new(program).file_name().and_then(OsStr::to_str) {
+            Some("flink") => Self::Flink,
+            Some("yarn-session.sh" | "yarn-session") => Self::YarnSession,
+            Some("sql-client.sh" | "sql-client") => Self::Sql(Tool::Client),
+            Some("sql-gateway.sh" | "sql-gateway") => Self::Sql(Tool::Gateway),
+            _ => Self::Heddle,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Heddle => "heddle",
+            Self::Flink => "flink",
+            Self::YarnSession => "yarn-session.sh",
+            Self::Sql(tool) => tool.name(),
+        }
+    }
+}
+
+/// What a command line asks for.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Print this and end well.
+    Show(String),
+    /// Print which Flink this is.
+    FlinkVersion,
+    /// Do this.
+    Run(Box<Invocation>),
+}
+
+/// A verb with its options.
+#[derive(Debug)]
+pub(crate) struct Invocation {
+    pub(crate) verb: Verb,
+    /// Of `run` and `info`: the words for Flink's own client.
+    pub(crate) client_words: ClientWords,
+}
+
+/// Verbs that Flink's own client does not have.
+pub(crate) const OWN_VERBS: [&str; 8] =
+    ["session", "ps", "kill", "gc", "memory", "completion", "man", "reference"];
+
+/// Options that say where a program runs, which we have found out by then, or that only we understand.
+const NOT_FOR_FLINK: [&str; 14] = [
+    "property",
+    "target",
+    "executor",
+    "job_manager",
+    "application_id",
+    "zookeeper_namespace",
+    "main_place",
+    "verbose",
+    "attached",
+    "dry_run",
+    "output",
+    "timeout",
+    "timing",
+    "submission",
+];
+
+/// Whether a command line that could not be understood asks for JSON. What stands behind the program's jar is
+/// the program's.
+pub(crate) fn wants_json(args: &[OsString]) -> bool {
+    let words = args.iter().filter_map(|word| word.to_str());
+    let own: Vec<&str> = words.take_while(|word| *word != "--" && !word.ends_with(".jar")).collect();
+    own.contains(&"--output=json") || own.windows(2).any(|pair| pair == ["--output", "json"])
+}
+
+/// The command whose help serves best.
+pub(crate) fn help_name(persona: Persona, args: &[OsString]) -> String {
+    match (persona, args.first().and_then(|a| a.to_str())) {
+        (Persona::Heddle | Persona::Flink, Some(verb)) if definition().find_subcommand(verb).is_some() => {
+            format!("{} {verb}", persona.name())
+        }
+        _ => persona.name().to_owned(),
+    }
+}
+
+/// The definition of all options, with the short names of more than one letter told in the help.
+pub(crate) fn definition() -> Command {
+    let mut top = Top::command();
+    if cfg!(test) {
+        // The snapshots are not to depend on the terminal that the tests run in.
+        top = top.term_width(100);
+    }
+    top.build();
+    let verbs: Vec<String> = top.get_subcommands().map(|c| c.get_name().to_owned()).collect();
+    for verb in verbs {
+        top = top.mut_subcommand(verb, |command| {
+            command.mut_args(|arg| {
+                let names: Vec<String> =
+                    arg.get_all_aliases().unwrap_or_default().into_iter().map(|a| format!("-{a}")).collect();
+                match (names.is_empty(), arg.get_help().cloned()) {
+                    (false, Some(help)) => arg.help(format!("{help} [{}]", names.join(", "))),
+                    _ => arg,
+                }
+            })
+        });
+    }
+    top
+}
+
+pub(crate) fn parse(persona: Persona, args: &[OsString]) -> Result<Request, Failure> {
+    let mut top = definition();
+    if persona == Persona::YarnSession {
+        return parse_verb(persona, &mut top, "session", args);
+    }
+    let Some((verb, rest)) = args.split_first() else {
+        let help = overview(persona, top);
+        return Err(Failure::usage(format!("please specify an action\n\n{help}")));
+    };
+    match verb.to_str().unwrap_or_default() {
+        "help" if rest.first().is_some_and(|verb| top.find_subcommand(verb).is_some()) => {
+            let verb = rest.first().map(|verb| verb.to_string_lossy().into_owned()).unwrap_or_default();
+            parse_verb(persona, &mut top, &verb, &["--help".into()])
+        }
+        "-h" | "--help" | "help" => Ok(Request::Show(overview(persona, top))),
+        "-v" | "--version" | "version" if persona == Persona::Flink => Ok(Request::FlinkVersion),
+        "--version" | "-V" | "-v" | "version" => {
+            Ok(Request::Show(format!("heddle {}", env!("CARGO_PKG_VERSION"))))
+        }
+        name if top.find_subcommand(name).is_some() => parse_verb(persona, &mut top, name, rest),
+        name => Err(not_a_verb(&top, name)),
+    }
+}
+
+fn not_a_verb(top: &Command, name: &str) -> Failure {
+    let verbs: Vec<&str> =
+        top.get_subcommands().filter(|c| !c.is_hide_set()).map(Command::get_name).collect();
+    let failure = Failure::usage(format!("\"{name}\" is not a valid action; valid are {}", verbs.join(", ")));
+    match similar(name, &verbs) {
+        Some(verb) => failure.hint(format!("did you mean {verb}?")),
+        None => failure,
+    }
+}
+
+/// The word that was probably meant: one that begins with what was written, or the one with the fewest slips
+/// of the finger in between. Two letters in the wrong order are one slip.
+fn similar<'a>(written: &str, words: &[&'a str]) -> Option<&'a str> {
+    let written = written.to_lowercase();
+    let mut longer = words.iter().filter(|word| written.len() > 1 && word.starts_with(&written));
+    if let (Some(only), None) = (longer.next(), longer.next()) {
+        return Some(only);
+    }
+    let slips = words.iter().map(|word| (strsim::osa_distance(word, &written), *word));
+    let (slips, word) = slips.min_by_key(|(slips, _)| *slips)?;
+    // A third of the letters: of three letters one may be wrong, of six two.
+    (slips <= word.len().max(written.len()) / 3).then_some(word)
+}
+
+fn overview(persona: Persona, mut top: Command) -> String {
+    if persona == Persona::Flink {
+        for own in OWN_VERBS {
+            top = top.mut_subcommand(own, |c| c.hide(true));
+        }
+        top = top.name("flink").bin_name("flink");
+        top = top.override_usage("flink <action> [options] [arguments]").after_help(
+            "`flink <action> --help` tells the options of an action, `flink --version` the release of Flink.",
+        );
+    }
+    top.render_help().to_string()
+}
+
+pub(crate) fn parse_verb(
+    persona: Persona,
+    top: &mut Command,
+    verb: &str,
+    args: &[OsString],
+) -> Result<Request, Failure> {
+    let Some(command) = top.find_subcommand_mut(verb) else {
+        return Err(Failure::usage(format!("\"{verb}\" is not a valid action")));
+    };
+    let has_program = matches!(verb, "run" | "run-application" | "info");
+    let mut words = dialect::translate(command, args, has_program, &["jarfile", "python", "py_module"])
+        .map_err(|e| {
+            let failure = Failure::usage(e.message);
+            match e.hint {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            }
+        })?;
+    if words.items.iter().any(|i| i.id == "help" || i.id == "yarn_help") {
+        return Ok(Request::Show(command.render_help().to_string()));
+    }
+    if persona == Persona::YarnSession && !words.rest.is_empty() {
+        let extra = words.rest.first().map(|w| w.to_string_lossy().into_owned()).unwrap_or_default();
+        return Err(Failure::usage(format!("{extra:?} is not an option")));
+    }
+    words.items = precedence::settle(verb, words.items, command);
+    let mut line: Vec<OsString> = vec!["heddle".into(), verb.into()];
+    line.extend(words.canonical(command));
+    match Top::try_parse_from(line) {
+        Ok(top) => {
+            let client_words = match &top.command {
+                Verb::Run(options) | Verb::Info(options) => words_for_flink(options, words, command)?,
+                _ => ClientWords::default(),
+            };
+            Ok(Request::Run(Box::new(Invocation { verb: top.command, client_words })))
+        }
+        Err(e) => {
+            let text = e.to_string();
+            let lines: Vec<&str> = text.lines().map(str::trim).take_while(|l| !l.is_empty()).collect();
+            Err(Failure::usage(lines.join(" ").trim_start_matches("error: ")))
+        }
+    }
+}
+
+/// The command line as Flink's own client shall see it: what runs the program by Flink's options, all other
+/// settings by `-D`.
+fn words_for_flink(
+    options: &RunOptions,
+    mut words: dialect::Translated,
+    command: &Command,
+) -> Result<ClientWords, Failure> {
+    for item in &mut words.items {
+        if item.id == "yarn_detached" {
+            item.id = "detached".into();
+        }
+    }
+    words.items.retain(|i| !NOT_FOR_FLINK.contains(&i.id.as_str()) && !i.id.starts_with("yarn_"));
+    let mut line = words.options(command);
+    let settings = Settings::of_verb(&options.cluster, Some(&options.yarn))?;
+    for (key, value) in settings.pairs().filter(|(key, _)| *key != EXECUTION_TARGET.key) {
+        match precedence::as_flags(key, value) {
+            Some(flags) => line.extend(flags.into_iter().map(OsString::from)),
+            None => line.push(format!("-D{key}={value}").into()),
+        }
+    }
+    Ok(ClientWords { options: line, program: words.rest })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_flink_gets_to_see() {
+        let line = "-m yarn-cluster -yid application_1_0001 -yjm 1g -yDa=b -yd -Dc=d -c M --main client -p 2 j.jar -yd -c x";
+        let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let mut top = definition();
+        let Ok(Request::Run(invocation)) = parse_verb(Persona::Flink, &mut top, "run", &args) else {
+            panic!("{line}")
+        };
+        let ClientWords { options, program } = invocation.client_words;
+        assert_eq!(
+            options.join(OsStr::new(" ")),
+            "--detached --class=M --parallelism=2 -Djobmanager.memory.process.size=1 gb -Da=b \
+             -Dyarn.application.id=application_1_0001 -Dc=d"
+        );
+        assert_eq!(program, ["j.jar", "-yd", "-c", "x"]);
+    }
+
+    #[test]
+    fn properties_before_the_jar_are_no_program_arguments() {
+        let args: Vec<OsString> = "-t yarn-session -Dyarn.application.id=x -D a=b -d j.jar -Dc=d"
+            .split(' ')
+            .map(OsString::from)
+            .collect();
+        let mut top = definition();
+        let Ok(Request::Run(invocation)) = parse_verb(Persona::Flink, &mut top, "run", &args) else {
+            panic!()
+        };
+        let Verb::Run(options) = invocation.verb else { panic!() };
+        assert_eq!(options.program, ["j.jar", "-Dc=d"]);
+    }
+
+    fn shown(persona: Persona, line: &str) -> String {
+        let args: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+        match parse(persona, &args) {
+            Ok(Request::Show(text)) => text,
+            Ok(other) => panic!("{other:?}"),
+            Err(failure) => failure.render(false),
+        }
+    }
+
+    #[test]
+    fn help_texts() {
+        insta::assert_snapshot!("overview", shown(Persona::Flink, "-h"));
+        insta::assert_snapshot!("session", shown(Persona::YarnSession, "--help"));
+        insta::assert_snapshot!("run", shown(Persona::Flink, "run -h"));
+        insta::assert_snapshot!("stop", shown(Persona::Heddle, "stop --help"));
+    }
+
+    #[test]
+    fn wrong_lines() {
+        for (written, meant) in [
+            ("cancle x", Some("cancel")),
+            ("rnu", Some("run")),
+            ("lsit", Some("list")),
+            ("sotp", Some("stop")),
+            ("kil", Some("kill")),
+            ("Sess", Some("session")),
+            ("savpoint", Some("savepoint")),
+            ("x", None),
+            ("submit", None),
+        ] {
+            let said = shown(Persona::Heddle, written);
+            let hint = meant.map(|verb| format!("hint: did you mean {verb}?"));
+            assert_eq!(said.lines().find(|line| line.contains("did you mean")), hint.as_deref(), "{written}");
+        }
+        assert_eq!(shown(Persona::Heddle, "version"), shown(Persona::Heddle, "--version"));
+        assert!(shown(Persona::YarnSession, "-d extra").contains("\"extra\" is not an option"));
+        assert!(shown(Persona::Flink, "").contains("please specify an action"));
+        assert!(shown(Persona::Flink, "list --jobmanger h:1").contains("did you mean --jobmanager?"));
+    }
+
+    #[test]
+    fn names() {
+        assert_eq!(Persona::of(OsStr::new("/a/bin/flink")), Persona::Flink);
+        assert_eq!(Persona::of(OsStr::new("yarn-session.sh")), Persona::YarnSession);
+        assert_eq!(Persona::of(OsStr::new("sql-client.sh")), Persona::Sql(Tool::Client));
+        assert_eq!(Persona::of(OsStr::new("anything")), Persona::Heddle);
+    }
+}

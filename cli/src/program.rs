@@ -1,0 +1,260 @@
+//! From the options of `run` and `run-application` to the program of an application, and to the keys that
+//! they set.
+
+use std::path::PathBuf;
+
+use artifact_store::files_below;
+use flink_model::config::{Configuration, Origin};
+use flink_model::options;
+use flink_model::release::Release;
+use flink_rest::ClaimMode;
+use yarn_client::configuration::{bad_value, text};
+use yarn_client::context::Context;
+use yarn_client::deploy::Program;
+use yarn_client::error::Failure;
+use yarn_client::paths::{is_remote, without_scheme};
+
+use super::options::RunOptions;
+
+/// Runs a Python program in Flink's client and JobManager.
+const PYTHON_DRIVER: &str = "org.apache.flink.client.python.PythonDriver";
+
+/// The program that the options name; what they say about running it goes to `configuration`.
+pub(crate) fn application(
+    options: &RunOptions,
+    release: Release,
+    configuration: &mut Configuration,
+    context: &Context,
+) -> Result<Program, Failure> {
+    execution(options, release, configuration)?;
+    if options.python.is_some() || options.py_module.is_some() {
+        return python(options, configuration, context);
+    }
+    let (jar, args) = jar_and_arguments(options)?;
+    let configured = configuration.get(&options::PIPELINE_JARS).map_err(bad_value)?.unwrap_or_default();
+    let mut jars: Vec<String> = jar.into_iter().collect();
+    let unlike: Vec<String> = configured.iter().filter(|c| !jars.contains(c)).cloned().collect();
+    jars.extend(unlike);
+    if jars.len() > 1 || configured.len() > 1 {
+        return Err(Failure::usage(format!(
+            "an application has one jar, and more are named: {}",
+            jars.join(", ")
+        ))
+        .hint(format!("name it behind the options, or with {}", options::PIPELINE_JARS.key))
+        .hint("put further jars into Flink's directory usrlib, or ship them with yarn.ship-files"));
+    }
+    let jar = jars.pop();
+    match &jar {
+        Some(jar) => {
+            let url = if is_remote(jar) {
+                jar.clone()
+            } else {
+                format!("file://{}", context.path(without_scheme(jar)).display())
+            };
+            configuration.set(
+                options::PIPELINE_JARS.key,
+                url,
+                Origin::Derived("the program's jar".to_owned()),
+            );
+        }
+        None if options.class.is_none() => {
+            return Err(Failure::usage("the program is missing: neither a jar nor a class is named")
+                .hint("write the jar behind the options: flink run-application -t yarn-application [options] <jar>")
+                .hint("-c names a class that is on the class path of the containers"));
+        }
+        None => {}
+    }
+    Ok(Program { jar, main_class: options.class.clone(), args, ..Program::default() })
+}
+
+/// The jar and the program's arguments, as Flink tells them apart: behind `-j` all words are arguments.
+pub(crate) fn jar_and_arguments(options: &RunOptions) -> Result<(Option<String>, Vec<String>), Failure> {
+    let mut words = options.program.iter().map(|word| {
+        let text = word.to_str().map(str::to_owned);
+        text.ok_or_else(|| {
+            Failure::usage(format!("{word:?} is not UTF-8 and cannot be sent to the JobManager"))
+        })
+    });
+    let jar = match &options.jarfile {
+        Some(jar) => Some(jar.clone()),
+        None => words.next().transpose()?,
+    };
+    let mut args = options.arguments.clone();
+    args.extend(words.collect::<Result<Vec<_>, _>>()?);
+    Ok((jar, args))
+}
+
+/// Whether `-D` sets a key to this value.
+pub(crate) fn is_property(configuration: &Configuration, key: &str, value: &str) -> bool {
+    let entry = configuration.entry(key);
+    entry.is_some_and(|e| e.origin == Origin::Dynamic && e.value.text().trim().eq_ignore_ascii_case(value))
+}
+
+/// How the program runs: parallelism, attached or not, savepoint, class path.
+pub(crate) fn execution(
+    options: &RunOptions,
+    release: Release,
+    configuration: &mut Configuration,
+) -> Result<(), Failure> {
+    let attached = options::EXECUTION_ATTACHED.key;
+    let by_property = configuration.entry(attached).is_some_and(|e| e.origin == Origin::Dynamic);
+    if !by_property {
+        // Whatever the configuration file says, as in Flink.
+        let detached = options.detached || options.yarn.yarn_detached;
+        let origin = if detached { Origin::Flag("-d".into()) } else { Origin::Derived("no -d".into()) };
+        configuration.set(attached, (!detached).to_string(), origin);
+    }
+    let mut set = |flag: &str, key: &str, value: String| {
+        configuration.set(key, value, Origin::Flag(flag.to_owned()));
+    };
+    if let Some(parallelism) = &options.parallelism {
+        let number = parallelism.trim().parse::<u32>().ok().filter(|n| *n > 0);
+        let number = number.ok_or_else(|| {
+            Failure::usage(format!("-p {parallelism}: the parallelism must be a whole number of at least 1"))
+        })?;
+        set("-p", "parallelism.default", number.to_string());
+    }
+    for url in &options.classpath {
+        if !url.contains(':') {
+            return Err(Failure::usage(format!("-C {url}: it is not a URL"))
+                .hint("write it with its scheme, for example file:///opt/lib/a.jar; every node must be able to read it"));
+        }
+    }
+    if !options.classpath.is_empty() {
+        set("-C", "pipeline.classpaths", options.classpath.join(";"));
+    }
+    if options.shutdown_on_attached_exit {
+        set("-sae", "execution.shutdown-on-attached-exit", "true".to_owned());
+    }
+    let traits = release.traits();
+    let (path, ignore, claim) = if traits.state_recovery_keys {
+        (
+            "execution.state-recovery.path",
+            "execution.state-recovery.ignore-unclaimed-state",
+            "execution.state-recovery.claim-mode",
+        )
+    } else {
+        (
+            "execution.savepoint.path",
+            "execution.savepoint.ignore-unclaimed-state",
+            "execution.savepoint-restore-mode",
+        )
+    };
+    if let Some(savepoint) = &options.from_savepoint {
+        set("-s", path, savepoint.clone());
+    }
+    if options.allow_non_restored_state {
+        set("-n", ignore, "true".to_owned());
+    }
+    if let Some(mode) = options.claim_mode.as_deref().or(options.restore_mode.as_deref()) {
+        if !traits.claim_mode {
+            return Err(Failure::usage(format!(
+                "-cm {mode}: Flink {release} cannot claim savepoints, only 1.15 and later can"
+            )));
+        }
+        ClaimMode::parse(mode)?;
+        set("-cm", claim, mode.to_uppercase());
+    }
+    Ok(())
+}
+
+/// A Python program: Flink's own driver runs it, with the interpreter that is there in the container. Local
+/// files that no other option ships go along by themselves.
+fn python(
+    options: &RunOptions,
+    configuration: &mut Configuration,
+    context: &Context,
+) -> Result<Program, Failure> {
+    if options.jarfile.is_some() || options.class.is_some() {
+        return Err(Failure::usage("a Python program has neither a jar nor a class with main()")
+            .hint("further jars can be named with -Dpipeline.jars, or lie in Flink's lib"));
+    }
+    let mut files = Files { context, taken: shipped_names(configuration), list: Vec::new() };
+    let mut args = Vec::new();
+    if let Some(script) = &options.python {
+        args.extend(["--python".to_owned(), files.ship(script)?]);
+    }
+    if let Some(module) = &options.py_module {
+        args.extend(["--pyModule".to_owned(), module.clone()]);
+    }
+    let lists = [
+        ("-pyfs", "python.files", &options.py_files, ""),
+        ("-pyarch", "python.archives", &options.py_archives, "#"),
+        ("-pyreq", "python.requirements", &options.py_requirements, "#"),
+    ];
+    for (flag, key, value, separator) in lists {
+        let Some(value) = value else { continue };
+        let items = value.split(',').map(|item| {
+            let (path, rest) = match item.split_once('#') {
+                Some((path, rest)) if separator == "#" => (path, format!("#{rest}")),
+                _ => (item, String::new()),
+            };
+            Ok(format!("{}{rest}", files.ship(path.trim())?))
+        });
+        let value = items.collect::<Result<Vec<_>, Failure>>()?.join(",");
+        configuration.set(key, value, Origin::Flag(flag.to_owned()));
+    }
+    for (flag, key, value) in [
+        ("-pyexec", "python.executable", &options.py_executable),
+        ("-pyclientexec", "python.client.executable", &options.py_client_executable),
+        ("-pypath", "python.pythonpath", &options.py_python_path),
+    ] {
+        if let Some(value) = value {
+            configuration.set(key, value.clone(), Origin::Flag(flag.to_owned()));
+        }
+    }
+    let (_, words) = jar_and_arguments(&RunOptions { jarfile: Some(String::new()), ..options.clone() })?;
+    args.extend(words);
+    Ok(Program {
+        jar: None,
+        main_class: Some(PYTHON_DRIVER.to_owned()),
+        args,
+        opt_jars: vec!["flink-python"],
+        files: files.list,
+    })
+}
+
+/// Names under which other options bring something to the containers.
+fn shipped_names(configuration: &Configuration) -> Vec<String> {
+    let lists = [&options::SHIP_FILES, &options::SHIP_ARCHIVES];
+    let text =
+        lists.into_iter().filter_map(|option| text(configuration, option)).collect::<Vec<_>>().join(";");
+    let names = text.split(';').filter_map(|path| path.trim().trim_end_matches('/').rsplit('/').next());
+    names.map(str::to_owned).collect()
+}
+
+/// Local files on their way to the containers.
+struct Files<'a> {
+    context: &'a Context,
+    taken: Vec<String>,
+    list: Vec<(String, PathBuf)>,
+}
+
+impl Files<'_> {
+    /// The path by which the program finds `path` in its container.
+    fn ship(&mut self, path: &str) -> Result<String, Failure> {
+        let plain = without_scheme(path);
+        let shipped =
+            plain.split('/').next().is_some_and(|first| self.taken.iter().any(|name| name == first));
+        let local = self.context.path(plain);
+        if is_remote(path) || shipped || !local.exists() {
+            // Of the container: an unpacked archive, or something that is installed on the nodes.
+            return Ok(path.to_owned());
+        }
+        let name = local.file_name().and_then(|n| n.to_str()).map(str::to_owned);
+        let name =
+            name.ok_or_else(|| Failure::new(format!("{path:?} has no name that can be used on the nodes")))?;
+        if local.is_dir() {
+            let below = files_below(&local, &name)?;
+            self.list.extend(below.into_iter().map(|file| (file.key, file.path)));
+        } else {
+            self.list.push((name.clone(), local));
+        }
+        self.list.dedup();
+        Ok(name)
+    }
+}
+
+#[cfg(test)]
+#[path = "program_tests.rs"]
+mod tests;

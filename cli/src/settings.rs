@@ -1,0 +1,261 @@
+//! What the options of a command mean as configuration keys.
+
+use flink_model::config::{Configuration, Origin};
+use flink_model::options::EXECUTION_ATTACHED;
+use flink_model::units::MemorySize;
+use yarn_client::error::Failure;
+
+use super::options::{ClusterOptions, SessionOptions, YarnOptions};
+
+/// One key that an option sets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Setting {
+    /// The configuration key.
+    pub(crate) key: String,
+    /// Its value.
+    pub(crate) value: String,
+    /// The option as written, for messages.
+    pub(crate) origin: Origin,
+}
+
+/// The settings of one command. No two set the same key: see [`super::precedence`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Settings {
+    list: Vec<Setting>,
+    /// The `-D` pairs, which go to the properties file too.
+    pub(crate) dynamic: Vec<(String, String)>,
+    /// Things to tell the user.
+    pub(crate) warnings: Vec<String>,
+    /// Minimum number of TaskManagers (`-n` of older manuals).
+    pub(crate) min_workers: Option<u32>,
+    /// Whether the command returns once the session is there.
+    pub(crate) detached: bool,
+}
+
+impl Settings {
+    /// Writes all into `configuration`.
+    pub(crate) fn apply(&self, configuration: &mut Configuration) {
+        for Setting { key, value, origin } in &self.list {
+            configuration.set(key.clone(), value.clone(), origin.clone());
+        }
+    }
+
+    /// All keys with their values.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.list.iter().map(|setting| (setting.key.as_str(), setting.value.as_str()))
+    }
+
+    fn flag(&mut self, flag: &str, key: &str, value: Option<impl Into<String>>) {
+        if let Some(value) = value {
+            let origin = Origin::Flag(flag.to_owned());
+            self.list.push(Setting { key: key.to_owned(), value: value.into(), origin });
+        }
+    }
+
+    fn properties(&mut self, properties: &[String]) -> Result<(), Failure> {
+        for property in properties {
+            // Flink takes a key alone for `true`, which hides a forgotten value.
+            let Some((key, value)) = property.split_once('=') else {
+                return Err(Failure::usage(format!("-D{property} has no value"))
+                    .hint(format!("write -D{property}=value, or -D{property}=true")));
+            };
+            // Blanks around a value are the user's, as in Flink.
+            let key = key.trim();
+            if key.is_empty() {
+                return Err(Failure::usage(format!("-D{property} has no key")).hint("write -Dkey=value"));
+            }
+            self.list.push(Setting { key: key.into(), value: value.into(), origin: Origin::Dynamic });
+            self.dynamic.push((key.into(), value.into()));
+        }
+        Ok(())
+    }
+
+    /// Of `yarn-session.sh`.
+    pub(crate) fn of_session(options: &SessionOptions) -> Result<Self, Failure> {
+        let mut settings = Self::default();
+        let o = options;
+        settings.flag("-j", "yarn.flink-dist-jar", o.jar.as_deref().map(as_file_url));
+        if !o.ship.is_empty() {
+            settings.flag("-t", "yarn.ship-files", Some(o.ship.join(";")));
+        }
+        settings.flag("-qu", "yarn.application.queue", o.queue.as_deref());
+        settings.flag("-nm", "yarn.application.name", o.name.as_deref());
+        settings.flag("-at", "yarn.application.type", o.application_type.as_deref());
+        settings.flag("-z", "high-availability.cluster-id", o.zookeeper_namespace.as_deref());
+        settings.flag("-nl", "yarn.application.node-label", o.node_label.as_deref());
+        settings.flag(
+            "-jm",
+            "jobmanager.memory.process.size",
+            o.job_manager_memory.as_deref().map(in_megabytes),
+        );
+        settings.flag(
+            "-tm",
+            "taskmanager.memory.process.size",
+            o.task_manager_memory.as_deref().map(in_megabytes),
+        );
+        settings.flag(
+            "-s",
+            "taskmanager.numberOfTaskSlots",
+            number("-s", o.slots.as_deref())?.map(|n| n.to_string()),
+        );
+        settings.min_workers = number("-n", o.workers.as_deref())?;
+        let attached = if o.detached || o.yarn_detached { "false" } else { "true" };
+        settings.flag("-d", EXECUTION_ATTACHED.key, Some(attached));
+        settings.properties(&o.property)?;
+        let attached = settings.pairs().filter(|(key, _)| *key == EXECUTION_ATTACHED.key).last();
+        settings.detached = attached.is_some_and(|(_, value)| value.eq_ignore_ascii_case("false"));
+        if o.streaming {
+            settings
+                .warnings
+                .push("-st (--streaming) has no effect: every session runs streaming jobs".into());
+        }
+        if let Some(value) = o.job_manager.as_deref().filter(|v| *v != "yarn-cluster") {
+            settings.warnings.push(format!("-m {value} has no effect here: a session is started on YARN"));
+        }
+        Ok(settings)
+    }
+
+    /// Of the verbs of `flink`: the cluster and, for `run`, the options of older releases.
+    pub(crate) fn of_verb(cluster: &ClusterOptions, yarn: Option<&YarnOptions>) -> Result<Self, Failure> {
+        let mut settings = Self::default();
+        settings.flag("-z", "high-availability.cluster-id", cluster.zookeeper_namespace.as_deref());
+        settings.flag("-e", "execution.target", cluster.executor.as_deref());
+        settings.flag("-t", "execution.target", cluster.target.as_deref());
+        if let Some(o) = yarn {
+            settings.flag("-yj", "yarn.flink-dist-jar", o.yarn_jar.as_deref().map(as_file_url));
+            if !o.yarn_ship.is_empty() {
+                settings.flag("-yt", "yarn.ship-files", Some(o.yarn_ship.join(";")));
+            }
+            settings.flag("-yqu", "yarn.application.queue", o.yarn_queue.as_deref());
+            settings.flag("-ynm", "yarn.application.name", o.yarn_name.as_deref());
+            settings.flag("-yat", "yarn.application.type", o.yarn_application_type.as_deref());
+            settings.flag("-yz", "high-availability.cluster-id", o.yarn_zookeeper_namespace.as_deref());
+            settings.flag("-ynl", "yarn.application.node-label", o.yarn_node_label.as_deref());
+            let jm = o.yarn_job_manager_memory.as_deref().map(in_megabytes);
+            settings.flag("-yjm", "jobmanager.memory.process.size", jm);
+            let tm = o.yarn_task_manager_memory.as_deref().map(in_megabytes);
+            settings.flag("-ytm", "taskmanager.memory.process.size", tm);
+            let slots = number("-ys", o.yarn_slots.as_deref())?.map(|n| n.to_string());
+            settings.flag("-ys", "taskmanager.numberOfTaskSlots", slots);
+            settings.properties(&o.yarn_property)?;
+            if o.yarn_streaming {
+                settings.warnings.push("-yst (--yarnstreaming) has no effect".into());
+            }
+            if o.yarn_workers.is_some() {
+                settings
+                    .warnings
+                    .push("-yn has no effect: Flink asks for as many TaskManagers as the job needs".into());
+            }
+        }
+        settings.flag("-yid", "yarn.application.id", cluster.application_id.as_deref());
+        settings.properties(&cluster.property)?;
+        Ok(settings)
+    }
+
+    /// The options of older releases that size a cluster: they mean nothing where one runs already.
+    pub(crate) fn sizing_flags(&self) -> Vec<&str> {
+        const SIZING: [&str; 9] = ["-yj", "-yt", "-yqu", "-ynm", "-yat", "-ynl", "-yjm", "-ytm", "-ys"];
+        let flags = self.list.iter().filter_map(|s| match &s.origin {
+            Origin::Flag(flag) => SIZING.iter().find(|f| *f == flag).copied(),
+            _ => None,
+        });
+        flags.collect()
+    }
+}
+
+/// A memory size as Flink's own options write it into the configuration; a bare number is in MB. What is no
+/// size is refused later.
+fn in_megabytes(size: &str) -> String {
+    const UNITS: [(u32, &str); 5] = [(40, "tb"), (30, "gb"), (20, "mb"), (10, "kb"), (0, "bytes")];
+    let size = size.trim();
+    let text =
+        if size.ends_with(|c: char| c.is_ascii_digit()) { format!("{size}m") } else { size.to_owned() };
+    let Ok(parsed) = MemorySize::parse(&text) else { return text };
+    let bytes = parsed.bytes();
+    let unit = UNITS.iter().find(|(shift, _)| bytes > 0 && bytes.is_multiple_of(1 << shift));
+    unit.map_or(text, |(shift, unit)| format!("{} {unit}", bytes >> shift))
+}
+
+fn as_file_url(path: &str) -> String {
+    if path.starts_with("file://") { path.to_owned() } else { format!("file://{path}") }
+}
+
+fn number(flag: &str, value: Option<&str>) -> Result<Option<u32>, Failure> {
+    let parse = |v: &str| match v.trim().parse::<u32>() {
+        Ok(n) if n > 0 => Ok(n),
+        _ => Err(Failure::usage(format!("{flag} {v}: it must be a whole number of at least 1"))),
+    };
+    value.map(parse).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(settings: &Settings) -> Vec<String> {
+        settings.list.iter().map(|s| format!("{}={}", s.key, s.value)).collect()
+    }
+
+    #[test]
+    fn session_options() {
+        let options = SessionOptions {
+            name: Some("a b".into()),
+            job_manager_memory: Some("1024".into()),
+            task_manager_memory: Some("2g".into()),
+            slots: Some("2".into()),
+            ship: vec!["x".into(), "y".into()],
+            workers: Some("3".into()),
+            detached: true,
+            property: vec!["k=v=w".into(), "flag=true".into(), "blanks= x ".into()],
+            ..SessionOptions::default()
+        };
+        let settings = Settings::of_session(&options).unwrap();
+        assert_eq!(
+            pairs(&settings),
+            [
+                "yarn.ship-files=x;y",
+                "yarn.application.name=a b",
+                "jobmanager.memory.process.size=1 gb",
+                "taskmanager.memory.process.size=2 gb",
+                "taskmanager.numberOfTaskSlots=2",
+                "execution.attached=false",
+                "k=v=w",
+                "flag=true",
+                "blanks= x "
+            ]
+        );
+        assert_eq!(settings.dynamic.len(), 3);
+        assert_eq!((settings.min_workers, settings.detached), (Some(3), true));
+    }
+
+    #[test]
+    fn bad_numbers_and_keys() {
+        for options in [
+            SessionOptions { slots: Some("two".into()), ..SessionOptions::default() },
+            SessionOptions { workers: Some("0".into()), ..SessionOptions::default() },
+            SessionOptions { property: vec!["=x".into()], ..SessionOptions::default() },
+            SessionOptions { property: vec!["flag".into()], ..SessionOptions::default() },
+        ] {
+            assert!(Settings::of_session(&options).unwrap_err().is_usage());
+        }
+    }
+
+    #[test]
+    fn the_older_dialect() {
+        let cluster =
+            ClusterOptions { application_id: Some("application_1_2".into()), ..ClusterOptions::default() };
+        let yarn = YarnOptions {
+            yarn_job_manager_memory: Some("1024".into()),
+            yarn_property: vec!["a=b".into()],
+            yarn_workers: Some("2".into()),
+            ..YarnOptions::default()
+        };
+        let settings = Settings::of_verb(&cluster, Some(&yarn)).unwrap();
+        assert_eq!(
+            pairs(&settings),
+            ["jobmanager.memory.process.size=1 gb", "a=b", "yarn.application.id=application_1_2"]
+        );
+        assert_eq!(settings.sizing_flags(), ["-yjm"]);
+        assert_eq!(settings.warnings.len(), 1);
+    }
+}

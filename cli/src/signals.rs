@@ -1,0 +1,28 @@
+//! The signals that end a command.
+
+use yarn_client::error::Failure;
+use yarn_client::interrupt;
+use yarn_client::interrupt::{Cause, Interrupt, Signal};
+
+/// Raised by Ctrl-C, SIGTERM and SIGHUP, as far as whoever started this process has not had them ignored.
+pub(crate) fn on_signals() -> Result<Interrupt, Failure> {
+    on(&Signal::ALL)
+}
+
+/// Raised by these signals.
+pub(crate) fn on(signals: &[Signal]) -> Result<Interrupt, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let interrupt = Interrupt::default();
+    let ignored = interrupt::ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
+    for kind in signals.iter().copied().filter(|kind| !ignored.contains(kind)) {
+        let mut signals = signal(SignalKind::from_raw(kind.number().into()))
+            .map_err(|e| Failure::because("cannot listen for signals", e))?;
+        let interrupt = interrupt.clone();
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                interrupt.raise(Cause::Signal(kind));
+            }
+        });
+    }
+    Ok(interrupt)
+}

@@ -1,0 +1,67 @@
+//! `sql-client.sh` and `sql-gateway.sh`.
+
+pub(crate) mod plan;
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use yarn_client::client_process::Jvm;
+use yarn_client::context::Context;
+use yarn_client::deploy;
+use yarn_client::deploy::{Order, Purpose};
+use yarn_client::error::Failure;
+use yarn_client::exit::Exit;
+use yarn_client::interrupt::Signal;
+
+use crate::console::{Console, Output};
+use crate::signals::{on, on_signals};
+use plan::{Plan, Tool, tell_nobody};
+
+/// Becomes Flink's own program, or deploys a script.
+pub(super) async fn run(
+    context: &Context,
+    console: &Arc<Console>,
+    tool: Tool,
+    words: &[OsString],
+) -> Result<Exit, Failure> {
+    let (setup, program) = match plan::plan(context, tool, words, &**console).await? {
+        Plan::Become(command) => return become_program(command),
+        Plan::Alone(command, listener) => return alone(context, command, listener).await,
+        Plan::Deploy(what) => *what,
+    };
+    setup.warnings.iter().for_each(|warning| console.err(&format!("warning: {warning}")));
+    let order = Order::new(setup, context.clone(), Purpose::Application(program));
+    let deployment = deploy::deploy(order, Arc::<Console>::clone(console), &on_signals()?).await?;
+    // As Flink's own client tells it.
+    console.out(&format!("[INFO] Deploy script in application mode:\nCluster ID: {}", deployment.id));
+    Ok(Exit::Done)
+}
+
+/// Runs Flink's program, and tells it that it has no cluster whenever it asks for one.
+async fn alone(context: &Context, command: Command, listener: TcpListener) -> Result<Exit, Failure> {
+    let cannot = |e| Failure::because("cannot listen for Flink's SQL client", e);
+    listener.set_nonblocking(true).map_err(cannot)?;
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(cannot)?;
+    // From a terminal Flink's client has Ctrl-C itself; there it ends a statement, not the program.
+    let _interrupts = signal(SignalKind::interrupt()).map_err(cannot)?;
+    let interrupt = match std::io::stdin().is_terminal() {
+        true => on(&[Signal::Hangup, Signal::Terminate])?,
+        false => on_signals()?,
+    };
+    let mut client = Jvm::start(command, &context.exe, None).await?;
+    tokio::select! {
+        ended = client.end(&interrupt) => ended.map(|ended| Exit::of_jvm(ended.status)),
+        never = tell_nobody(listener) => match never {},
+    }
+}
+
+/// Goes on as this program. Only returns if that is not possible.
+fn become_program(mut command: std::process::Command) -> Result<Exit, Failure> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    Err(Failure::because(format!("cannot start {program}"), command.exec()))
+}

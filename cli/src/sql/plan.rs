@@ -1,0 +1,447 @@
+//! `sql-client.sh` and `sql-gateway.sh`: Flink's own programs, led to a YARN session.
+//!
+//! The session is found as `flink run` finds it. Then this process becomes Flink's script, with the user's
+//! words and the address of the session's JobManager. A script for application mode (Flink 2.0 and later) is
+//! left to the caller to deploy.
+
+use std::convert::Infallible;
+use std::ffi::{OsStr, OsString};
+use std::net::TcpListener;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use flink_model::options;
+use flink_rest::RestAddress;
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use yarn_client::configuration::text;
+use yarn_client::context::{Context, FlinkHome};
+use yarn_client::deploy::Program;
+use yarn_client::error::Failure;
+use yarn_client::paths::{is_remote, without_scheme};
+use yarn_client::report::Report;
+use yarn_client::run::{FILE_SYSTEM, file_system_helper};
+use yarn_client::setup::Setup;
+use yarn_client::target::Target;
+use yarn_client::{fetch, target, variables};
+
+/// Runs a SQL script as an application's program.
+const SQL_DRIVER: &str = "org.apache.flink.table.runtime.application.SqlDriver";
+/// The jar in `opt` that it needs.
+const GATEWAY_JAR: &str = "flink-sql-gateway";
+/// A local script's name in the JobManager's working directory.
+const SCRIPT: &str = "script.sql";
+/// The target that the SQL client has not.
+const PER_JOB: &str = "yarn-per-job";
+const NO_SESSION: &str =
+    "no YARN session is known: there is no properties file, and no option names an application";
+/// Pause after a connection that could not be accepted.
+const PAUSE: Duration = Duration::from_millis(100);
+/// For one call of Flink's client.
+const ONE_CALL: Duration = Duration::from_secs(60);
+/// Configuration directories for releases whose SQL client takes no `-D`, in [`Context::cache_dir`].
+const CONFIGURATIONS: &str = "sql-conf";
+
+/// Which of Flink's two programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tool {
+    /// `sql-client.sh`
+    Client,
+    /// `sql-gateway.sh`
+    Gateway,
+}
+
+impl Tool {
+    /// Name of the script.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Client => "sql-client.sh",
+            Self::Gateway => "sql-gateway.sh",
+        }
+    }
+}
+
+/// What a command line comes to.
+#[derive(Debug)]
+pub(crate) enum Plan {
+    /// Become this program.
+    Become(Command),
+    /// Start this program, which has no cluster. Whoever connects here is to be told so.
+    Alone(Command, TcpListener),
+    /// Deploy this program as an application, with this configuration.
+    Deploy(Box<(Setup, Program)>),
+}
+
+/// The user's words, sorted.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Line {
+    /// `embedded`, `gateway`; `start`, `stop`.
+    verb: Option<OsString>,
+    /// All other words that are no properties, in order.
+    rest: Vec<OsString>,
+    /// `-D`, `-t` and `-yid` as properties, in order.
+    properties: Vec<(String, String)>,
+    /// `-f`
+    script: Option<OsString>,
+    /// `-i`
+    init: Option<OsString>,
+    /// `-h`
+    help: bool,
+}
+
+impl Line {
+    /// Reads the words. What it does not know is Flink's business.
+    fn read(words: &[OsString]) -> Result<Self, Failure> {
+        let mut line = Self::default();
+        let mut words = words.iter().peekable();
+        line.verb = words.next_if(|w| !w.to_string_lossy().starts_with('-')).cloned();
+        while let Some(word) = words.next() {
+            let text = word.to_string_lossy();
+            let (name, glued) = match text.split_once('=') {
+                Some((name, value)) if !text.starts_with("-D") => (name, Some(value)),
+                _ => (&*text, None),
+            };
+            let key = match name {
+                "-t" | "--target" => "execution.target",
+                "-yid" | "--yarnapplicationId" => "yarn.application.id",
+                "-D" => "",
+                _ => {
+                    if let Some(property) = text.strip_prefix("-D") {
+                        line.property(property)?;
+                        continue;
+                    }
+                    line.help |= matches!(name, "-h" | "--help");
+                    line.rest.push(word.clone());
+                    let file = match name {
+                        "-f" | "--file" => &mut line.script,
+                        "-i" | "--init" => &mut line.init,
+                        _ => continue,
+                    };
+                    let value = glued.map(OsString::from).or_else(|| words.peek().map(|w| (*w).clone()));
+                    *file = value.or(file.take());
+                    continue;
+                }
+            };
+            let value = match glued {
+                Some(value) => value.to_owned(),
+                None => words.next().map(|w| w.to_string_lossy().into_owned()).ok_or_else(|| {
+                    Failure::usage(format!("Missing argument for option: {}", name.trim_start_matches('-')))
+                })?,
+            };
+            if key.is_empty() {
+                line.property(&value)?;
+            } else {
+                line.properties.push((key.to_owned(), value));
+            }
+        }
+        Ok(line)
+    }
+
+    fn property(&mut self, text: &str) -> Result<(), Failure> {
+        let (key, value) = text.split_once('=').unwrap_or((text, "true"));
+        if key.trim().is_empty() {
+            return Err(Failure::usage(format!("-D{text} has no key")).hint("write -Dkey=value"));
+        }
+        self.properties.push((key.trim().to_owned(), value.trim().to_owned()));
+        Ok(())
+    }
+
+    /// Whether Flink's program needs no cluster for this.
+    fn needs_nothing(&self, tool: Tool) -> bool {
+        let verb = self.verb.as_deref().and_then(OsStr::to_str);
+        self.help
+            || match tool {
+                Tool::Client => !matches!(verb, None | Some("embedded")),
+                Tool::Gateway => !matches!(verb, None | Some("start" | "start-foreground")),
+            }
+    }
+}
+
+/// Whether the words that are heddle's can be read; the others are Flink's business.
+pub(crate) fn check(words: &[OsString]) -> Result<(), Failure> {
+    Line::read(words).map(|_| ())
+}
+
+/// Finds out what `tool` with `words` comes to.
+pub(crate) async fn plan(
+    context: &Context,
+    tool: Tool,
+    words: &[OsString],
+    report: &dyn Report,
+) -> Result<Plan, Failure> {
+    let line = Line::read(words)?;
+    let program = script(context, &FlinkHome::find(context)?, tool)?;
+    let untouched = || {
+        let mut command = Command::new(&program);
+        command.args(words);
+        Ok(Plan::Become(command))
+    };
+    if line.needs_nothing(tool) {
+        return untouched();
+    }
+    for script in [&line.script, &line.init].into_iter().flatten() {
+        check_script(context, script)?;
+    }
+    let mut setup = Setup::load(context)?;
+    for (key, value) in &line.properties {
+        setup.configuration.set_dynamic(key.clone(), value.clone());
+    }
+    let kind = text(&setup.configuration, &options::EXECUTION_TARGET).map(|t| t.to_lowercase());
+    match kind.as_deref() {
+        None | Some("yarn-session") => {}
+        Some("yarn-application") if text(&setup.configuration, &options::APPLICATION_ID).is_some() => {}
+        Some("yarn-application") if tool == Tool::Client => return deployed(context, setup, &line),
+        Some(PER_JOB) => {
+            let origin = setup.configuration.origin(&options::EXECUTION_TARGET);
+            return Err(no_per_job(tool, &format!("execution.target ({origin})")));
+        }
+        Some("yarn-application") => {
+            return Err(Failure::usage(format!(
+                "{} cannot start a cluster on the target yarn-application",
+                tool.name()
+            ))
+            .hint("start a session with `yarn-session.sh -d`, and leave out the target"));
+        }
+        // Another kind of cluster is none of ours.
+        Some(_) => return untouched(),
+    }
+    // With Hadoop's classes it is Flink's own affair.
+    if context.var(variables::HADOOP_CLASSPATH).is_none()
+        && let Some(file) =
+            [&line.script, &line.init].into_iter().flatten().find(|file| sets_per_job(context, file))
+    {
+        return Err(no_per_job(tool, &format!("SET in {}", file.to_string_lossy())));
+    }
+    let target = target::choose(None, &mut setup.configuration, context, report)?;
+    if matches!(target, Target::Assumed(_)) {
+        return match tool {
+            Tool::Client => alone(context, &setup, &program, line),
+            Tool::Gateway => Err(nobody()),
+        };
+    }
+    let address = target::locate(target, &setup.configuration, context, report).await?.address;
+    become_script(context, &setup, tool, &program, line, &address).map(Plan::Become)
+}
+
+/// No session is known.
+fn nobody() -> Failure {
+    Failure::new(NO_SESSION)
+        .hint("`yarn-session.sh -d` starts one; -Dyarn.application.id=application_… names one that runs")
+        .hint("-Dexecution.target=remote leads to the JobManager that rest.address names")
+}
+
+fn no_per_job(tool: Tool, by: &str) -> Failure {
+    let what = format!("{} has no target yarn-per-job, which {by} asks for", tool.name());
+    Failure::usage(what).hint("start a session with `yarn-session.sh -d`, and leave out the target").hint(
+        "from Flink 2.0 on a script can be an application: sql-client.sh -t yarn-application -f <script>",
+    )
+}
+
+/// Whether a script on this machine sets the target to per-job mode.
+fn sets_per_job(context: &Context, script: &OsStr) -> bool {
+    let Some(script) = script.to_str().filter(|script| !is_remote(script)) else { return false };
+    let text = std::fs::read_to_string(context.path(without_scheme(script))).unwrap_or_default();
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("--"));
+    let text: String = lines.map(|line| format!("{line}\n")).collect();
+    text.split(';').any(|statement| {
+        let plain: String =
+            statement.chars().filter(|c| !c.is_whitespace() && !"'\"`".contains(*c)).collect();
+        plain.eq_ignore_ascii_case(&format!("SETexecution.target={PER_JOB}"))
+    })
+}
+
+/// The SQL client without a cluster: much of SQL needs none, and a script may name one by itself. It gets the
+/// address of this process, which tells what is missing (see [`tell_nobody`]).
+fn alone(context: &Context, setup: &Setup, program: &Path, line: Line) -> Result<Plan, Failure> {
+    let cannot = |e| Failure::because("cannot open a port on this machine for Flink's SQL client", e);
+    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(cannot)?;
+    let port = listener.local_addr().map_err(cannot)?.port();
+    let address = RestAddress { host: "127.0.0.1".into(), port };
+    let command = become_script(context, setup, Tool::Client, program, line, &address)?;
+    Ok(Plan::Alone(command, listener))
+}
+
+/// Answers each call as a JobManager that refuses it: a statement that needs a cluster fails at once, and
+/// says why.
+pub(crate) async fn tell_nobody(listener: tokio::net::TcpListener) -> Infallible {
+    let failure = nobody();
+    let text = std::iter::once(failure.to_string())
+        .chain(failure.hints().iter().map(|hint| format!("hint: {hint}")));
+    let body = serde_json::json!({ "errors": [text.collect::<Vec<_>>().join("\n")] }).to_string();
+    let answer = format!(
+        "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json; charset=UTF-8\r\nconnection: close\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    loop {
+        let Ok((mut stream, _)) = listener.accept().await else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        let answer = answer.clone();
+        tokio::spawn(tokio::time::timeout(ONE_CALL, async move {
+            let (mut reader, mut writer) = stream.split();
+            let mut begin = [0; 1024];
+            let _ = reader.read(&mut begin).await;
+            let _ = writer.write_all(answer.as_bytes()).await;
+            // A job is sent whole before its sender listens.
+            let _ = tokio::io::copy(&mut reader, &mut tokio::io::sink()).await;
+        }));
+    }
+}
+
+/// Flink's own script.
+fn script(context: &Context, flink: &FlinkHome, tool: Tool) -> Result<PathBuf, Failure> {
+    let path = flink.root.join("bin").join(tool.name());
+    let real = path.canonicalize().map_err(|e| {
+        Failure::because(format!("this Flink has no {}: cannot find {}", tool.name(), path.display()), e)
+            .hint("the SQL gateway came with Flink 1.16")
+    })?;
+    if real == context.exe {
+        return Err(Failure::new(format!("{} is this program, not Flink's own", path.display()))
+            .hint("put Flink's own script back; let the PATH lead to heddle's directory instead"));
+    }
+    Ok(path)
+}
+
+/// Refuses a script on this machine that cannot be read. What lies elsewhere Flink looks at.
+fn check_script(context: &Context, script: &OsStr) -> Result<(), Failure> {
+    if script.to_str().is_some_and(is_remote) {
+        return Ok(());
+    }
+    let path =
+        script.to_str().map_or_else(|| context.path(script), |text| context.path(without_scheme(text)));
+    let unreadable = |e| {
+        Failure::because(format!("cannot read the script {}", path.display()), e)
+            .hint("-f and -i name files of this machine, or URLs")
+    };
+    let metadata = path.metadata().map_err(unreadable)?;
+    if metadata.is_dir() {
+        return Err(Failure::new(format!("the script {} is not a file", path.display())));
+    }
+    // A pipe can be opened once only.
+    if metadata.is_file() { std::fs::File::open(&path).map(drop).map_err(unreadable) } else { Ok(()) }
+}
+
+/// A script for application mode.
+fn deployed(context: &Context, setup: Setup, line: &Line) -> Result<Plan, Failure> {
+    if !setup.release.traits().sql_application {
+        let what = format!("Flink {} cannot run a SQL script in application mode", setup.release);
+        return Err(Failure::usage(what)
+            .hint("Flink 2.0 and later can")
+            .hint("run it on a session: start one with `yarn-session.sh -d`, and leave out the target"));
+    }
+    let Some(script) = line.script.as_deref().and_then(OsStr::to_str) else {
+        return Err(Failure::usage("application mode needs a script").hint("name it with -f"));
+    };
+    if line.init.is_some() {
+        return Err(Failure::usage(
+            "Sql Client doesn't support to run init files when deploying script into cluster.",
+        ));
+    }
+    let mut program = Program {
+        main_class: Some(SQL_DRIVER.to_owned()),
+        opt_jars: vec![GATEWAY_JAR],
+        ..Program::default()
+    };
+    if is_remote(script) {
+        program.args = vec!["--scriptUri".to_owned(), script.to_owned()];
+    } else {
+        let path = context.path(without_scheme(script));
+        if !path.is_file() {
+            return Err(Failure::new(format!("the script {} is not a file", path.display())));
+        }
+        // As a file, not as an argument: it may hold passwords, and be longer than a command line may be.
+        program.args = vec!["--scriptUri".to_owned(), SCRIPT.to_owned()];
+        program.files = vec![(SCRIPT.to_owned(), path)];
+    }
+    Ok(Plan::Deploy(Box::new((setup, program))))
+}
+
+fn become_script(
+    context: &Context,
+    setup: &Setup,
+    tool: Tool,
+    program: &Path,
+    line: Line,
+    address: &RestAddress,
+) -> Result<Command, Failure> {
+    let mut settings: Vec<(String, String)> = line
+        .properties
+        .into_iter()
+        .filter(|(key, _)| !matches!(key.as_str(), "execution.target" | "yarn.application.id"))
+        .collect();
+    settings.extend(target::leading_to(&setup.configuration, address));
+    let mut command = Command::new(program);
+    command.args(line.verb.or_else(|| (tool == Tool::Gateway).then(|| "start".into())));
+    let takes_properties = tool == Tool::Gateway || setup.release.traits().sql_client_properties;
+    let conf = if takes_properties {
+        command.args(settings.iter().map(|(key, value)| format!("-D{key}={value}")));
+        setup.flink.conf.clone()
+    } else {
+        configuration_with(context, &setup.flink.conf, &settings)?
+    };
+    command.args(line.rest).env("FLINK_CONF_DIR", conf);
+    if context.var(variables::HADOOP_CLASSPATH).is_none() {
+        // Flink's scripts put this variable behind Flink's own jars.
+        command.env("HADOOP_CLASSPATH", context.own_file(FILE_SYSTEM)?);
+        let mut words = OsString::from(context.var(variables::JVM_ARGS).unwrap_or_default());
+        words.push(" ");
+        words.push(file_system_helper(context));
+        command.env("JVM_ARGS", words);
+    }
+    Ok(command)
+}
+
+/// A copy of the configuration directory with `settings` behind those of the file, where the last one counts.
+/// It has to outlive this process, so that it is found again rather than made anew each time.
+fn configuration_with(
+    context: &Context,
+    conf: &Path,
+    settings: &[(String, String)],
+) -> Result<PathBuf, Failure> {
+    let file = flink_model::config::LEGACY_FILE;
+    let failed = |e| Failure::because("cannot make a configuration for Flink's SQL client", e);
+    let mut content = match std::fs::read_to_string(conf.join(file)) {
+        Ok(content) => content,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(e) => return Err(failed(e)),
+    };
+    content.push('\n');
+    for (key, value) in settings {
+        content.push_str(&format!("{key}: {value}\n"));
+    }
+    let base = context.cache_dir().ok_or_else(|| {
+        Failure::new("no place for the SQL client's configuration: neither XDG_CACHE_HOME nor HOME is set")
+            .hint("set HOME")
+    })?;
+    let identity = format!("{}\n{content}", conf.display());
+    let name = hex::encode(Sha256::digest(identity.as_bytes()));
+    let directory = base.join(CONFIGURATIONS).join(name);
+    let make = || -> std::io::Result<()> {
+        use std::io::Write;
+        std::fs::create_dir_all(&directory)?;
+        for entry in std::fs::read_dir(conf)?.filter_map(Result::ok) {
+            let link = directory.join(entry.file_name());
+            if entry.file_name() != file && link.symlink_metadata().is_err() {
+                symlink(entry.path(), link)?;
+            }
+        }
+        let mut copy = tempfile::NamedTempFile::new_in(&directory)?;
+        copy.write_all(content.as_bytes())?;
+        copy.persist(directory.join(file))?;
+        Ok(())
+    };
+    make().map_err(failed)?;
+    for old in fetch::entries(&base.join(CONFIGURATIONS), fetch::UNUSED) {
+        old.remove();
+    }
+    Ok(directory)
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

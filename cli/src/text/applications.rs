@@ -1,0 +1,120 @@
+//! Applications for people: a table of many, and all that is known of one. Pure.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use yarn_client::diagnostics;
+use yarn_client::ps::{Application, By, Job};
+
+use super::table;
+
+/// Which client submitted it.
+fn client(by: By) -> &'static str {
+    match by {
+        By::Heddle => "heddle",
+        By::Flink => "flink",
+        By::Other => "other",
+    }
+}
+
+/// How long it has been there, or had been when it ended.
+fn duration(application: &Application, now: SystemTime) -> Option<Duration> {
+    let at = |ms: u64| SystemTime::UNIX_EPOCH + Duration::from_millis(ms);
+    let until = application.ended_ms.map_or(now, at);
+    Some(until.duration_since(at(application.submitted_ms?)).unwrap_or_default())
+}
+
+/// Why it waits, or has not ended well, on one line.
+fn reason(application: &Application) -> Option<String> {
+    let diagnostics = application.diagnostics.as_deref()?;
+    let well = application.final_status.as_deref() == Some("SUCCEEDED");
+    let line = match application.ended_ms {
+        Some(_) if well => return None,
+        Some(_) => diagnostics::failure_extract(diagnostics).into_iter().next()?,
+        None => diagnostics::waiting_reason(diagnostics),
+    };
+    Some(line).filter(|line| !line.is_empty())
+}
+
+/// The list for people; with `reasons`, why each waits or has failed.
+pub(crate) fn render(list: &[Application], reasons: bool, now: SystemTime) -> String {
+    let mut header = vec!["APPLICATION", "NAME", "BY", "USER", "QUEUE", "STATE", "JOBS", "DURATION", "WEB"];
+    header.extend(reasons.then_some("REASON"));
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
+    let row = |a: &Application| {
+        let mut row = vec![
+            a.application.clone(),
+            a.name.clone(),
+            client(a.by).to_owned(),
+            a.user.clone(),
+            a.queue.clone(),
+            state(a),
+            counts(a),
+            or_dash(duration(a, now).map(table::span)),
+            or_dash(a.web_interface.clone()),
+        ];
+        row.extend(reasons.then(|| or_dash(reason(a))));
+        row
+    };
+    table::render(&header, &[], list.iter().map(row))
+}
+
+/// All that is known of one application, for people.
+pub(crate) fn describe(a: &Application, now: SystemTime) -> String {
+    let mut text = format!("{}\n", a.application);
+    let mut add = |name: &str, value: Option<String>| {
+        if let Some(value) = value.filter(|value| !value.trim().is_empty()) {
+            let lines: Vec<String> = value.lines().map(table::printable).collect();
+            text.push_str(&format!("  {name:<14} {}\n", lines.join(&format!("\n{:17}", ""))));
+        }
+    };
+    add("name", Some(a.name.clone()));
+    add("type", Some(format!("{}, submitted by {}", a.application_type, client(a.by))));
+    add("user", Some(a.user.clone()));
+    add("queue", Some(a.queue.clone()));
+    add("state", Some(state(a)));
+    add("submitted", a.submitted.clone());
+    add("ended", a.ended.clone());
+    add("duration", duration(a, now).map(table::span));
+    add("web interface", a.web_interface.clone());
+    add("tags", Some(a.tags.join(", ")));
+    let diagnostics = a.diagnostics.as_deref().map(|text| match a.ended_ms {
+        Some(_) => diagnostics::failure_extract(text).join("\n"),
+        None => diagnostics::waiting_reason(text),
+    });
+    add("YARN says", diagnostics);
+    let job = |job: &Job| format!("{} {} {}", job.id, job.state, table::printable(&job.name));
+    let jobs = a.jobs.as_deref().map(|jobs| match jobs {
+        [] => "none".into(),
+        jobs => jobs.iter().map(job).collect::<Vec<_>>().join("\n"),
+    });
+    add("jobs", jobs.or_else(|| Some(format!("not known: {}", table::printable(a.jobs_error.as_deref()?)))));
+    text.truncate(text.trim_end().len());
+    text
+}
+
+/// The state, with the final status where that says more.
+fn state(application: &Application) -> String {
+    match &application.final_status {
+        Some(status) if *status != application.state => format!("{} ({status})", application.state),
+        _ => application.state.clone(),
+    }
+}
+
+/// `2 RUNNING, 1 FINISHED`: jobs that have ended come last.
+fn counts(application: &Application) -> String {
+    let Some(jobs) = &application.jobs else {
+        return if application.jobs_error.is_some() { "no answer" } else { "-" }.into();
+    };
+    let ended = |state: &str| matches!(state, "FINISHED" | "FAILED" | "CANCELED");
+    let mut counts: BTreeMap<(bool, &str), usize> = BTreeMap::new();
+    for job in jobs {
+        *counts.entry((ended(&job.state), &job.state)).or_default() += 1;
+    }
+    let list: Vec<String> = counts.iter().map(|((_, state), count)| format!("{count} {state}")).collect();
+    if list.is_empty() { "none".into() } else { list.join(", ") }
+}
+
+#[cfg(test)]
+#[path = "applications_tests.rs"]
+mod tests;

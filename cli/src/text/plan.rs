@@ -1,0 +1,291 @@
+//! A plan for people: all of it, or what fits on a screen.
+
+use flink_model::local_resource::{LocalResourceKind, Visibility};
+use flink_model::spec::ClusterMode;
+use termtree::Tree;
+
+use yarn_client::deploy::show::{Container, DryRun};
+use yarn_client::units::{bytes, count};
+
+/// Lines for the arguments of a program, and for settings, of a summary.
+const FEW: usize = 10;
+
+/// For people: what is most asked about.
+pub(crate) fn summary(plan: &DryRun) -> String {
+    let mut root = head(plan, FEW);
+    root.push(in_short("JobManager (ApplicationMaster)", &plan.application_master));
+    root.push(in_short("TaskManager, as many as the jobs need", &plan.task_manager));
+    let (of_file, given): (Vec<_>, Vec<_>) = plan.configuration.iter().partition(|s| s.of_file);
+    let lines = given.iter().map(|s| format!("{}: {}  [{}]", s.key, s.value, s.origin)).collect();
+    let mut settings = Tree::new("configuration".to_owned()).with_leaves(at_most(FEW, lines));
+    if !of_file.is_empty() {
+        settings.push(Tree::new(format!("{} of Flink's configuration file", count(of_file.len(), "key"))));
+    }
+    root.push(settings);
+    root.push(Tree::new("-v shows all of it, --output json for programs".to_owned()));
+    root.to_string()
+}
+
+/// What is run, where, and what is uploaded for it.
+fn head(plan: &DryRun, most: usize) -> Tree<String> {
+    let mode = match plan.mode {
+        ClusterMode::Session => "session",
+        ClusterMode::PerJob => "per-job cluster",
+        ClusterMode::Application => "application",
+    };
+    let mut root = Tree::new(format!("Flink {} {mode} \"{}\"", plan.flink, plan.application.name));
+    if let Some(program) = &plan.program {
+        let class = program.main_class.as_deref().unwrap_or("the class that the jar's manifest names");
+        let jar = program.jar.as_ref().map(|jar| format!(" of {jar}")).unwrap_or_default();
+        let mut tree = Tree::new(format!("program: {class}{jar}"));
+        if !program.arguments.is_empty() {
+            let words = program.arguments.iter().map(|word| format!("{word:?}")).collect();
+            tree.push(Tree::new("arguments".to_owned()).with_leaves(at_most(most, words)));
+        }
+        root.push(tree);
+    }
+    root.push(submission(plan));
+    let uploads = plan.application_master.local_resources.iter().chain(&plan.task_manager.local_resources);
+    let mut uploads: Vec<_> = uploads.filter(|r| r.upload).map(|r| (&r.name, r.size)).collect();
+    uploads.sort();
+    uploads.dedup();
+    root.push(Tree::new(match uploads.len() {
+        0 => "uploads: nothing, all files are on the cluster".to_owned(),
+        n => format!("uploads: {}, {}", count(n, "file"), bytes(uploads.iter().map(|(_, size)| size).sum())),
+    }));
+    root
+}
+
+/// For people: everything, as a tree.
+pub(crate) fn details(plan: &DryRun) -> String {
+    let mut root = head(plan, usize::MAX);
+    root.push(container("ApplicationMaster container (JobManager)", &plan.application_master));
+    root.push(container("TaskManager container, as many as the jobs need", &plan.task_manager));
+    let settings =
+        plan.configuration.iter().map(|s| Tree::new(format!("{}: {}  [{}]", s.key, s.value, s.origin)));
+    root.push(Tree::new("configuration".to_owned()).with_leaves(settings));
+    root.to_string()
+}
+
+fn submission(plan: &DryRun) -> Tree<String> {
+    let a = &plan.application;
+    let mut leaves = vec![format!("type: {}", a.kind), format!("queue: {}", a.queue)];
+    if !a.tags.is_empty() {
+        leaves.push(format!("tags: {}", a.tags.join(", ")));
+    }
+    leaves.extend(a.priority.map(|p| format!("priority: {p}")));
+    leaves.extend(a.node_label.as_ref().map(|l| format!("node label: {l}")));
+    leaves.extend(a.max_attempts.map(|n| format!("attempts: {n}")));
+    leaves.extend(a.attempt_failures_validity_ms.map(|ms| format!("attempts count for: {ms} ms")));
+    leaves.extend(a.acls.iter().map(|(access, who)| format!("{access}: {who}")));
+    leaves.extend(a.directory.as_ref().map(|d| format!("directory: {d}")));
+    Tree::new("YARN application".to_owned()).with_leaves(leaves)
+}
+
+/// The first lines, and how many more there are.
+fn at_most(most: usize, mut lines: Vec<String>) -> Vec<String> {
+    let more = lines.len().saturating_sub(most);
+    if more > 1 {
+        lines.truncate(most);
+        lines.push(format!("… and {more} more"));
+    }
+    lines
+}
+
+/// A container in a few lines.
+fn in_short(title: &str, container: &Container) -> Tree<String> {
+    let mut tree = Tree::new(heading(title, container));
+    let jvm = &container.jvm;
+    let mut leaves: Vec<String> =
+        container.node_label.iter().map(|label| format!("node label: {label}")).collect();
+    let memory = ["-Xmx", "-Xms", "-XX:MaxDirectMemorySize", "-XX:MaxMetaspaceSize"];
+    let memory = jvm.options.iter().filter(|option| memory.iter().any(|start| option.starts_with(start)));
+    leaves.push(format!("JVM: {}", memory.map(String::as_str).collect::<Vec<_>>().join(" ")));
+    leaves.extend(jvm.java_home.iter().map(|home| format!("JAVA_HOME: {home}")));
+    let dist = jvm.class_path.iter().find(|entry| flink_model::class_path::is_dist_jar(entry));
+    let with = dist.map(|dist| format!(", with {dist}")).unwrap_or_default();
+    leaves.push(format!("class path: {} entries{with}", jvm.class_path.len()));
+    let total = container.local_resources.iter().map(|r| r.size).sum();
+    leaves.push(format!("files: {}, {}", container.local_resources.len(), bytes(total)));
+    tree.extend(leaves);
+    tree
+}
+
+fn heading(title: &str, container: &Container) -> String {
+    format!("{title}: {} MiB, {}", container.memory_mb, count(container.vcores, "vcore"))
+}
+
+fn container(title: &str, container: &Container) -> Tree<String> {
+    let mut tree = Tree::new(heading(title, container));
+    if let Some(label) = &container.node_label {
+        tree.push(Tree::new(format!("node label: {label}")));
+    }
+    let jvm = &container.jvm;
+    let lines = |title: &str, lines: &[String]| Tree::new(title.to_owned()).with_leaves(lines.to_vec());
+    if !jvm.launcher.is_empty() {
+        tree.push(Tree::new(format!("started by: {}", jvm.launcher.join(" "))));
+    }
+    if let Some(home) = &jvm.java_home {
+        tree.push(Tree::new(format!("JAVA_HOME: {home}")));
+    }
+    tree.push(Tree::new(format!("main class: {}", jvm.main_class)));
+    tree.push(lines("JVM options", &jvm.options));
+    if !jvm.arguments.is_empty() {
+        tree.push(lines("arguments", &in_pairs(&jvm.arguments)));
+    }
+    if !jvm.environment.is_empty() {
+        let list: Vec<String> = jvm.environment.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        tree.push(lines("environment", &list));
+    }
+    tree.push(lines("class path", &jvm.class_path));
+    let files: Vec<String> =
+        container.files.iter().map(|f| format!("{}  {}", f.name, bytes(f.size))).collect();
+    tree.push(lines("working directory: files of this application", &files));
+    let resources: Vec<String> = container
+        .local_resources
+        .iter()
+        .map(|r| {
+            let kind = if r.kind == LocalResourceKind::Archive { " ARCHIVE" } else { "" };
+            let visibility = match r.visibility {
+                Visibility::Public => "PUBLIC",
+                Visibility::Private => "PRIVATE",
+                Visibility::Application => "APPLICATION",
+            };
+            let upload = if r.upload { "  to be uploaded" } else { "" };
+            format!("{}  {} {visibility}{kind}  {}{upload}", r.name, bytes(r.size), r.url)
+        })
+        .collect();
+    tree.push(lines("working directory: local resources", &resources));
+    tree
+}
+
+/// An option and its value on one line.
+fn in_pairs(arguments: &[String]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut open = false;
+    for argument in arguments {
+        match lines.last_mut().filter(|_| open) {
+            Some(line) => *line = format!("{line} {argument}"),
+            None => lines.push(argument.clone()),
+        }
+        open = !open && argument.starts_with('-') && !argument.contains('=');
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use yarn_client::deploy::show::{Application, File, Jvm, LocalResource, Program, Setting};
+
+    fn container(memory_mb: u64) -> Container {
+        let resource = |name: &str, upload| LocalResource {
+            name: name.into(),
+            url: format!("hdfs://h/{name}"),
+            size: 2048,
+            visibility: Visibility::Public,
+            kind: LocalResourceKind::File,
+            part: "flink",
+            upload,
+        };
+        Container {
+            memory_mb,
+            vcores: 1,
+            node_label: None,
+            jvm: Jvm {
+                launcher: vec![],
+                java_home: Some("/opt/java".into()),
+                options: ["-Xmx400m", "-Xms400m", "-Dlog.file=<LOG_DIR>/x.log"].map(String::from).into(),
+                class_path: ["lib/a.jar", "lib/flink-dist-1.20.5.jar", "."].map(String::from).into(),
+                main_class: "Main".into(),
+                arguments: vec![],
+                environment: BTreeMap::new(),
+            },
+            files: vec![File { name: "config.yaml".into(), size: 100 }],
+            local_resources: vec![resource("lib/a.jar", false), resource("job.jar", true)],
+        }
+    }
+
+    fn plan(arguments: Vec<String>) -> DryRun {
+        let setting = |key: &str, of_file| Setting {
+            key: key.into(),
+            value: "1".into(),
+            origin: if of_file { "config.yaml:3" } else { "-D" }.into(),
+            of_file,
+        };
+        DryRun {
+            mode: ClusterMode::Application,
+            flink: "1.20.5".into(),
+            program: Some(Program {
+                jar: Some("job.jar".into()),
+                main_class: Some("WordCount".into()),
+                arguments,
+            }),
+            application: Application {
+                name: "count".into(),
+                kind: "Apache Flink".into(),
+                queue: "default".into(),
+                tags: vec![],
+                priority: None,
+                node_label: None,
+                max_attempts: Some(1),
+                attempt_failures_validity_ms: None,
+                acls: BTreeMap::new(),
+                directory: Some("hdfs://h/user/ann/.flink/application_1_0001".into()),
+            },
+            application_master: container(1024),
+            task_manager: container(1728),
+            configuration: vec![
+                setting("parallelism.default", false),
+                setting("env.x", true),
+                setting("env.y", true),
+            ],
+            timing: None,
+        }
+    }
+
+    #[test]
+    fn a_summary_fits_on_a_screen() {
+        insta::assert_snapshot!(summary(&plan(vec!["--output".into(), "an argument".into()])), @r#"
+        Flink 1.20.5 application "count"
+        ├── program: WordCount of job.jar
+        │   └── arguments
+        │       ├── "--output"
+        │       └── "an argument"
+        ├── YARN application
+        │   ├── type: Apache Flink
+        │   ├── queue: default
+        │   ├── attempts: 1
+        │   └── directory: hdfs://h/user/ann/.flink/application_1_0001
+        ├── uploads: 1 file, 2.0 KiB
+        ├── JobManager (ApplicationMaster): 1024 MiB, 1 vcore
+        │   ├── JVM: -Xmx400m -Xms400m
+        │   ├── JAVA_HOME: /opt/java
+        │   ├── class path: 3 entries, with lib/flink-dist-1.20.5.jar
+        │   └── files: 2, 4.0 KiB
+        ├── TaskManager, as many as the jobs need: 1728 MiB, 1 vcore
+        │   ├── JVM: -Xmx400m -Xms400m
+        │   ├── JAVA_HOME: /opt/java
+        │   ├── class path: 3 entries, with lib/flink-dist-1.20.5.jar
+        │   └── files: 2, 4.0 KiB
+        ├── configuration
+        │   ├── parallelism.default: 1  [-D]
+        │   └── 2 keys of Flink's configuration file
+        └── -v shows all of it, --output json for programs
+        "#);
+        let many = summary(&plan((0..1000).map(|n| n.to_string()).collect()));
+        assert!(many.contains("… and 990 more"), "{many}");
+        assert!(many.lines().count() < 45, "{many}");
+    }
+
+    #[test]
+    fn the_details_have_all_of_it() {
+        let all = details(&plan((0..1000).map(|n| n.to_string()).collect()));
+        for word in ["\"999\"", "env.y: 1  [config.yaml:3]", "hdfs://h/job.jar  to be uploaded", "-Dlog.file"]
+        {
+            assert!(all.contains(word), "no {word} in {all}");
+        }
+    }
+}

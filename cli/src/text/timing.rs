@@ -1,0 +1,205 @@
+//! The legs as a picture: one line for each, with a bar where it lies on the way. Pure.
+
+use std::time::Duration;
+
+use yarn_client::timing::{Leg, Summary};
+use yarn_client::units::count;
+
+use crate::text::bar::Look;
+use crate::text::table::printable;
+
+/// A bar is not drawn narrower than this, whatever the terminal.
+const NARROWEST: usize = 16;
+/// Names longer than this are cut, where room is short.
+const NAME: usize = 40;
+/// Legs of single containers that are shown; more would hide the rest.
+const SUBJECTS: usize = 24;
+/// What stands between the columns.
+const GAP: &str = "  ";
+/// A cell that is filled from the left by so many eighths.
+const EIGHTHS: [char; 9] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
+
+/// The picture; its last line names the slowest leg.
+pub(crate) fn draw(summary: &Summary, look: Look) -> String {
+    let (shown, hidden) = choose(&summary.legs);
+    let label = |leg: &Leg| {
+        let subject = short(&leg.subject);
+        if subject.is_empty() {
+            printable(&leg.name)
+        } else {
+            format!("{} ({subject})", printable(&leg.name))
+        }
+    };
+    let rows: Vec<(String, String, &Leg)> =
+        shown.iter().map(|leg| (label(leg), length(leg.length()), *leg)).collect();
+    let names = rows.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or(0);
+    let lengths = rows.iter().map(|(_, length, _)| length.chars().count()).max().unwrap_or(0);
+    let around = lengths + 2 * GAP.len();
+    let names = names.min(look.columns.saturating_sub(around + NARROWEST).max(NAME));
+    let bar = look.columns.saturating_sub(names + around + 1).max(NARROWEST);
+    let mut lines = vec![format!("Timing: {} in all", length(summary.total))];
+    for (name, length, leg) in &rows {
+        let name = cut(name, names);
+        let pad = " ".repeat(names - name.chars().count());
+        let bar = place(leg, summary.total, bar, look.unicode);
+        lines.push(format!("{name}{pad}{GAP}{bar}{GAP}{length:>lengths$}"));
+    }
+    if hidden > 0 {
+        lines.push(format!("and {} of other containers", count(hidden, "leg")));
+    }
+    if let Some(leg) = &summary.slowest {
+        let whole = length(summary.total);
+        lines.push(format!("Slowest: {}, {} of {whole}", label(leg), length(leg.length())));
+    }
+    lines.join("\n")
+}
+
+/// The legs to show, and how many are left out: those of containers are many where there are many containers.
+fn choose(legs: &[Leg]) -> (Vec<&Leg>, usize) {
+    let mut containers = 0;
+    let mut shown = Vec::new();
+    for leg in legs {
+        if leg.subject.starts_with("container_") {
+            containers += 1;
+            if containers > SUBJECTS {
+                continue;
+            }
+        }
+        shown.push(leg);
+    }
+    let hidden = legs.len() - shown.len();
+    (shown, hidden)
+}
+
+/// Of a container's id the end tells it from the others of the application.
+fn short(subject: &str) -> String {
+    match subject.strip_prefix("container_").and_then(|rest| rest.rsplit_once('_')) {
+        Some((_, number)) => format!("container {}", printable(number)),
+        None => printable(subject),
+    }
+}
+
+fn cut(text: &str, columns: usize) -> String {
+    if text.chars().count() <= columns {
+        return text.to_owned();
+    }
+    text.chars().take(columns.saturating_sub(2)).chain("..".chars()).collect()
+}
+
+/// A line of `columns` cells with the leg's bar in it. However short it is, something is seen of it.
+fn place(leg: &Leg, total: Duration, columns: usize, unicode: bool) -> String {
+    let cells = columns as u128 * 8;
+    let scale = |time: Duration| {
+        let eighths = (time.as_micros() * cells).checked_div(total.as_micros()).unwrap_or(0);
+        usize::try_from(eighths.min(cells)).unwrap_or(0)
+    };
+    // A block grows from the left edge of its cell, so bars begin there.
+    let begin = (scale(leg.begin) / 8).min(columns.saturating_sub(1));
+    let eighths = scale(leg.end).saturating_sub(begin * 8).max(1);
+    let (whole, rest) = (eighths / 8, eighths % 8);
+    let mut bar = " ".repeat(begin);
+    if unicode {
+        bar.extend(std::iter::repeat_n('█', whole));
+        bar.extend(EIGHTHS.get(rest).filter(|_| rest > 0));
+    } else {
+        bar.extend(std::iter::repeat_n('#', whole.max(1)));
+    }
+    let drawn = bar.chars().count();
+    bar.push_str(&" ".repeat(columns.saturating_sub(drawn)));
+    bar
+}
+
+/// A time in the unit that suits it.
+fn length(time: Duration) -> String {
+    let millis = time.as_secs_f64() * 1000.0;
+    match millis {
+        _ if millis < 9.95 => format!("{millis:.1} ms"),
+        _ if millis < 999.5 => format!("{millis:.0} ms"),
+        _ => format!("{:.2} s", millis / 1000.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leg(name: &str, begin: u64, end: u64) -> Leg {
+        Leg::new(name, Duration::from_millis(begin), Duration::from_millis(end))
+    }
+
+    fn summary(legs: Vec<Leg>) -> Summary {
+        let total = legs.iter().map(|leg| leg.end).max().unwrap_or_default();
+        Summary { total, slowest: yarn_client::timing::slowest(&legs).cloned(), legs }
+    }
+
+    fn drawn(legs: Vec<Leg>, columns: usize, unicode: bool) -> String {
+        draw(&summary(legs), Look { columns, unicode, colour: false })
+    }
+
+    fn way() -> Vec<Leg> {
+        vec![
+            leg("configuration", 0, 12),
+            leg("ResourceManager asked", 12, 31),
+            leg("files hashed", 12, 140),
+            leg("upload", 140, 1000).of("27 files"),
+            leg("JobManager JVM", 1400, 3700),
+            leg("REST", 3690, 4000),
+        ]
+    }
+
+    #[test]
+    fn pictures() {
+        insta::assert_snapshot!(drawn(way(), 80, true), @r"
+        Timing: 4.00 s in all
+        configuration          ▏                                                  12 ms
+        ResourceManager asked  ▎                                                  19 ms
+        files hashed           █▋                                                128 ms
+        upload (27 files)       ███████████                                      860 ms
+        JobManager JVM                         ████████████████████████████▍     2.30 s
+        REST                                                               ████  310 ms
+        Slowest: JobManager JVM, 2.30 s of 4.00 s
+        ");
+        insta::assert_snapshot!(drawn(way(), 60, false), @r"
+        Timing: 4.00 s in all
+        configuration          #                              12 ms
+        ResourceManager asked  #                              19 ms
+        files hashed           #                             128 ms
+        upload (27 files)      #######                       860 ms
+        JobManager JVM                  ################     2.30 s
+        REST                                            ###  310 ms
+        Slowest: JobManager JVM, 2.30 s of 4.00 s
+        ");
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_long_lines_rather_than_no_bars() {
+        let text = drawn(vec![leg(&"long ".repeat(20), 0, 10)], 20, true);
+        assert!(text.lines().nth(1).unwrap().contains("█████"), "{text}");
+    }
+
+    #[test]
+    fn many_containers_do_not_hide_the_rest() {
+        let mut legs = way();
+        legs.extend(
+            (0..100).map(|n| leg("container starts", 3700, 3800).of(format!("container_1_1_01_{n:06}"))),
+        );
+        let text = drawn(legs, 80, false);
+        assert_eq!(text.lines().count(), 1 + 6 + SUBJECTS + 2);
+        assert!(text.contains("and 76 legs of other containers"), "{text}");
+        assert!(text.contains("container starts (container 000023)"), "{text}");
+    }
+
+    #[test]
+    fn nothing() {
+        assert_eq!(drawn(Vec::new(), 80, true), "Timing: 0.0 ms in all");
+    }
+
+    #[test]
+    fn lengths() {
+        for (micros, text) in
+            [(40, "0.0 ms"), (9_900, "9.9 ms"), (10_000, "10 ms"), (999_400, "999 ms"), (1_234_000, "1.23 s")]
+        {
+            assert_eq!(length(Duration::from_micros(micros)), text);
+        }
+    }
+}

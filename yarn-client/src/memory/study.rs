@@ -1,0 +1,259 @@
+//! Reads the configuration, computes the sizes of JobManager and TaskManager, and asks YARN what it grants
+//! for them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use flink_model::cluster_spec::{ClusterSpec, LimitError, SpecError};
+use flink_model::config::{Configuration, Origin};
+use flink_model::memory::{Explained, Role};
+use flink_model::memory_advice::{Advice, advise};
+use flink_model::options;
+use flink_model::release::Release;
+use futures::future;
+use yarn_api::ApplicationClient;
+use yarn_api::records::NodeState;
+
+use super::limits::Limits;
+use super::refusal::{limits_exceeded, refusal};
+use crate::configuration::text as text_of;
+use crate::context::{Context, FlinkHome};
+use crate::error::{Failure, yarn_failure};
+use crate::hadoop::Hadoop;
+use crate::paths::{is_remote, without_scheme};
+use crate::patience::Wait;
+use crate::setup::{load_configuration, release_of};
+use crate::variables;
+
+/// A ResourceManager that does not answer within this time is not waited for.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// Reads either configuration file; taken where neither release's own is there.
+const READS_BOTH: Release = Release { major: 1, minor: 20, patch: 0 };
+
+/// What is to be computed.
+#[derive(Debug, Clone, Default)]
+pub struct Order {
+    /// `-D`.
+    pub properties: Vec<(String, String)>,
+    /// `--set`: on top of everything, and compared with the sizes without it.
+    pub trials: Vec<(String, String)>,
+    /// `--flink-version`.
+    pub release: Option<Release>,
+    /// Leave the ResourceManager alone.
+    pub offline: bool,
+}
+
+/// The sizes as one release makes them.
+#[derive(Debug, Clone)]
+pub struct Sizes {
+    /// The release.
+    pub release: Release,
+    /// What is asked for of YARN.
+    pub spec: ClusterSpec,
+    /// JobManager, TaskManager.
+    pub processes: [Explained; 2],
+}
+
+/// Other sizes to compare with.
+#[derive(Debug, Clone)]
+pub struct Other {
+    /// What they are: `without --set`, `Flink 1.20.5`.
+    pub name: String,
+    /// They, or why there are none.
+    pub sizes: Result<Sizes, String>,
+}
+
+/// All that is shown.
+#[derive(Debug)]
+pub struct Study {
+    /// The sizes.
+    pub sizes: Sizes,
+    /// The directory of the configuration.
+    pub directory: PathBuf,
+    /// What YARN grants, or why that is not known.
+    pub limits: Result<Limits, String>,
+    /// The sizes without `--set`.
+    pub without_trials: Option<Other>,
+    /// The sizes of the release that is on this machine, if that is another one.
+    pub at_hand: Option<Other>,
+    /// What could be set better.
+    pub advice: Vec<Advice>,
+    /// Why YARN would refuse.
+    pub refused: Vec<LimitError>,
+    /// Things to tell the user.
+    pub warnings: Vec<String>,
+}
+
+impl Sizes {
+    /// The sizes that `release` makes of a configuration.
+    pub fn of(configuration: &Configuration, release: Release) -> Result<Self, SpecError> {
+        let spec = ClusterSpec::from(configuration, release)?;
+        let jm = Explained::job_manager(configuration, release)?;
+        let tm = Explained::task_manager(configuration, release)?;
+        Ok(Self { release, spec, processes: [jm, tm] })
+    }
+
+    /// MB and vcores that are asked for.
+    pub fn request(&self, role: Role) -> (u64, u64) {
+        let (mb, vcores) = match role {
+            Role::JobManager => (self.spec.am_memory_mb(), self.spec.am_vcores),
+            Role::TaskManager => (self.spec.tm_memory_mb(), self.spec.tm_vcores),
+        };
+        (mb, vcores.unsigned_abs().into())
+    }
+}
+
+impl Study {
+    /// Reads the configuration, computes, and asks YARN.
+    pub async fn make(context: &Context, order: &Order) -> Result<Self, Failure> {
+        let found = Found::look(context, order.release)?;
+        let mut warnings = found.warnings.clone();
+        let with = |conf: &Configuration, list: &[(String, String)], origin: &Origin| {
+            let mut conf = conf.clone();
+            list.iter().for_each(|(key, value)| conf.set(key.clone(), value.clone(), origin.clone()));
+            conf
+        };
+        let trial = Origin::Flag("--set".to_owned());
+        let plain = with(&found.configuration, &order.properties, &Origin::Dynamic);
+        let configuration = with(&plain, &order.trials, &trial);
+        let release = found.release_for(context, &configuration, order)?;
+        warnings.extend(options::check_keys(&configuration).iter().map(ToString::to_string));
+        let sizes = Sizes::of(&configuration, release)
+            .map_err(|e| refusal(&configuration, release, &found.directory, e))?;
+        let without_trials = (!order.trials.is_empty()).then(|| Other {
+            name: "without --set".to_owned(),
+            sizes: Sizes::of(&plain, release).map_err(|e| e.to_string()),
+        });
+        let at_hand =
+            found.at_hand.as_ref().filter(|(at_hand, _)| *at_hand != release).map(|(at_hand, conf)| {
+                let conf = with(&with(conf, &order.properties, &Origin::Dynamic), &order.trials, &trial);
+                let sizes = Sizes::of(&conf, *at_hand).map_err(|e| e.to_string());
+                Other { name: format!("Flink {at_hand}"), sizes }
+            });
+        let limits = limits_of(context, &configuration, order.offline, &mut warnings).await;
+        let yarn = limits.as_ref().ok().map(Limits::yarn);
+        let [jm, tm] = &sizes.processes;
+        let advice = advise(&configuration, release, &sizes.spec, [jm, tm], yarn.as_ref());
+        let refused = yarn.and_then(|yarn| sizes.spec.check(&yarn).err()).unwrap_or_default();
+        let directory = found.directory;
+        Ok(Self { sizes, directory, limits, without_trials, at_hand, advice, refused, warnings })
+    }
+
+    /// The error with which a deployment of these sizes would end, if it would.
+    pub fn refusal(&self) -> Option<Failure> {
+        (!self.refused.is_empty()).then(|| limits_exceeded(&self.refused))
+    }
+}
+
+impl Limits {
+    /// What the ResourceManager grants for a request.
+    async fn ask(hadoop: &Hadoop, yarn: &ApplicationClient) -> Result<Self, Failure> {
+        let running = [NodeState::Running];
+        let (application, nodes) = future::join(yarn.new_application(), yarn.cluster_nodes(&running)).await;
+        let application = application.map_err(|e| yarn_failure(&e))?;
+        let nodes = nodes.map_err(|e| yarn_failure(&e))?;
+        Ok(Self::of_cluster(&hadoop.conf, &application.max_capability, &nodes))
+    }
+}
+
+/// YARN's limits; a text where they are not known.
+async fn limits_of(
+    context: &Context,
+    configuration: &Configuration,
+    offline: bool,
+    warnings: &mut Vec<String>,
+) -> Result<Limits, String> {
+    let hadoop = Hadoop::load(context, configuration).map_err(|failure| failure.to_string())?;
+    if offline {
+        return Ok(Limits::of_files(&hadoop.conf));
+    }
+    let ask = async {
+        // It can do without.
+        let hadoop = hadoop.clone().waiting(Wait::Little);
+        let yarn = hadoop.yarn()?;
+        Limits::ask(&hadoop, &yarn).await
+    };
+    let why = match tokio::time::timeout(ANSWER_WITHIN, ask).await {
+        Ok(Ok(limits)) => return Ok(limits),
+        Ok(Err(failure)) => failure.to_string(),
+        Err(_) => format!("the ResourceManager does not answer within {} s", ANSWER_WITHIN.as_secs()),
+    };
+    warnings.push(format!("YARN's limits are those of the configuration files: {why}"));
+    Ok(Limits::of_files(&hadoop.conf))
+}
+
+/// The configuration, as it is found on this machine.
+struct Found {
+    directory: PathBuf,
+    release: Release,
+    configuration: Configuration,
+    /// The distribution's release and the configuration as that one reads it.
+    at_hand: Option<(Release, Configuration)>,
+    warnings: Vec<String>,
+}
+
+impl Found {
+    fn look(context: &Context, wanted: Option<Release>) -> Result<Self, Failure> {
+        let home = match (FlinkHome::find(context), wanted, context.var(variables::FLINK_CONF_DIR)) {
+            (Ok(home), _, _) => Ok(home),
+            (Err(_), Some(release), Some(dir)) => Err((release, context.path(dir))),
+            (Err(failure), ..) => {
+                return Err(failure.hint(
+                    "without a distribution: --flink-version, and FLINK_CONF_DIR for the configuration",
+                ));
+            }
+        };
+        match home {
+            Ok(home) => {
+                let at_hand = release_of(&home.dist_jar)?;
+                let (own, own_warnings) = load_configuration(context, &home.conf, at_hand)?;
+                let Some(release) = wanted.filter(|release| *release != at_hand) else {
+                    return Ok(Self {
+                        directory: home.conf,
+                        release: at_hand,
+                        configuration: own.clone(),
+                        at_hand: Some((at_hand, own)),
+                        warnings: own_warnings,
+                    });
+                };
+                let (configuration, warnings) = match load_configuration(context, &home.conf, release) {
+                    Ok(read) => read,
+                    Err(failure) => (own.clone(), vec![read_all_the_same(&failure)]),
+                };
+                let at_hand = Some((at_hand, own));
+                Ok(Self { directory: home.conf, release, configuration, at_hand, warnings })
+            }
+            Err((release, directory)) => {
+                let (configuration, warnings) = match load_configuration(context, &directory, release) {
+                    Ok(read) => read,
+                    Err(failure) => match load_configuration(context, &directory, READS_BOTH) {
+                        Ok((configuration, _)) => (configuration, vec![read_all_the_same(&failure)]),
+                        Err(_) => return Err(failure),
+                    },
+                };
+                Ok(Self { directory, release, configuration, at_hand: None, warnings })
+            }
+        }
+    }
+
+    /// A main jar that is named in the configuration counts more than the distribution's, as in a deployment.
+    fn release_for(
+        &self,
+        context: &Context,
+        configuration: &Configuration,
+        order: &Order,
+    ) -> Result<Release, Failure> {
+        match (order.release, text_of(configuration, &options::FLINK_DIST_JAR)) {
+            (None, Some(jar)) => {
+                let plain = without_scheme(&jar);
+                release_of(&if is_remote(&jar) { plain.into() } else { context.path(plain) })
+            }
+            _ => Ok(self.release),
+        }
+    }
+}
+
+fn read_all_the_same(failure: &Failure) -> String {
+    format!("{failure}; the other file is taken here")
+}
