@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from dataclasses import MISSING, fields
 
 import pytest
 from conftest import FLINK_VERSION, Workspace, label
@@ -38,9 +39,17 @@ def read(kept, mode):
 
 
 def place(case, mode, kind, jar):
-    """Where the observation is kept. That of Flink's own client is good for as long as case and jar are the same: see `--reuse`."""
-    digest = hashlib.sha256(repr(case).encode() + jar.read_bytes()).hexdigest()[:12]
+    """
+    Where the observation is kept. That of Flink's own client is good for as long as case and jar are the
+    same: see `--reuse`. A field that a case does not use does not count, so that a new one leaves all others.
+    """
+    used = [(entry.name, getattr(case, entry.name)) for entry in fields(case) if getattr(case, entry.name) != default(entry)]
+    digest = hashlib.sha256(repr(used).encode() + jar.read_bytes()).hexdigest()[:12]
     return CACHE / f"conformance/{FLINK_VERSION}-{HADOOP_VERSION}-{case.name}-{mode}-{digest}-{kind}.json"
+
+
+def default(entry):
+    return entry.default_factory() if entry.default_factory is not MISSING else entry.default
 
 
 @pytest.mark.timeout(1800)
