@@ -8,10 +8,11 @@ use flink_model::config::{Configuration, Origin};
 use flink_model::options;
 use flink_model::release::Release;
 use flink_rest::ClaimMode;
-use yarn_client::configuration::{bad_value, text};
+use yarn_client::configuration::text;
 use yarn_client::context::Context;
 use yarn_client::deploy::Program;
 use yarn_client::error::Failure;
+use yarn_client::jar;
 use yarn_client::paths::{is_remote, without_scheme};
 
 use super::options::RunOptions;
@@ -31,38 +32,13 @@ pub(crate) fn application(
         return python(options, configuration, context);
     }
     let (jar, args) = jar_and_arguments(options)?;
-    let configured = configuration.get(&options::PIPELINE_JARS).map_err(bad_value)?.unwrap_or_default();
-    let mut jars: Vec<String> = jar.into_iter().collect();
-    let unlike: Vec<String> = configured.iter().filter(|c| !jars.contains(c)).cloned().collect();
-    jars.extend(unlike);
-    if jars.len() > 1 || configured.len() > 1 {
-        return Err(Failure::usage(format!(
-            "an application has one jar, and more are named: {}",
-            jars.join(", ")
-        ))
-        .hint(format!("name it behind the options, or with {}", options::PIPELINE_JARS.key))
-        .hint("put further jars into Flink's directory usrlib, or ship them with yarn.ship-files"));
-    }
-    let jar = jars.pop();
-    match &jar {
-        Some(jar) => {
-            let url = if is_remote(jar) {
-                jar.clone()
-            } else {
-                format!("file://{}", context.path(without_scheme(jar)).display())
-            };
-            configuration.set(
-                options::PIPELINE_JARS.key,
-                url,
-                Origin::Derived("the program's jar".to_owned()),
-            );
-        }
-        None if options.class.is_none() => {
-            return Err(Failure::usage("the program is missing: neither a jar nor a class is named")
-                .hint("write the jar behind the options: flink run-application -t yarn-application [options] <jar>")
-                .hint("-c names a class that is on the class path of the containers"));
-        }
-        None => {}
+    let jar = jar::only_jar(jar.into_iter().collect(), configuration, context)?;
+    if jar.is_none() && options.class.is_none() {
+        return Err(Failure::usage("the program is missing: neither a jar nor a class is named")
+            .hint(
+                "write the jar behind the options: flink run-application -t yarn-application [options] <jar>",
+            )
+            .hint("-c names a class that is on the class path of the containers"));
     }
     Ok(Program { jar, main_class: options.class.clone(), args, ..Program::default() })
 }

@@ -3,11 +3,12 @@
 use std::ffi::OsString;
 use std::sync::Arc;
 
+use artifact_store::files_below;
 use flink_model::config::{Configuration, Origin};
 use flink_model::options::{self, EXECUTION_ATTACHED, EXECUTION_TARGET};
 use flink_rest::RestAddress;
 use yarn_client::configuration::text;
-use yarn_client::context::Context;
+use yarn_client::context::{Context, FlinkHome};
 use yarn_client::deploy::{ClientProgram, Deployment, Order, Purpose};
 use yarn_client::error::Failure;
 use yarn_client::exit::Exit;
@@ -354,7 +355,13 @@ fn check_jar(context: &Context, options: &RunOptions) -> Result<(), Failure> {
             ));
         }
     }
-    jar::check_program(&path, options.class.as_deref())
+    jar::check_program(&path, options.class.as_deref(), |class| {
+        // main() also finds classes of -C and of Flink's lib.
+        !options.classpath.is_empty()
+            || FlinkHome::find(context)
+                .and_then(|flink| Ok(files_below(&flink.lib, "lib")?))
+                .is_ok_and(|files| files.iter().any(|file| jar::holds(&file.path, class)))
+    })
 }
 
 /// The program's jar on this machine: fetched, if it lies on HDFS. None for Python.

@@ -51,7 +51,7 @@ def test_session(work, newer, newer_jar):
     check_gone(work.cluster, session.application, "SUCCEEDED")
 
 
-def test_sql_script_as_an_application(work, newer_sql_flink):
+def test_sql_script_as_an_application(work, newer_sql_flink, newer_jar):
     client = work.client(flink_home=newer_sql_flink)
     script = work.directory / "numbers.sql"
     script.write_text(
@@ -60,7 +60,8 @@ SET 'execution.runtime-mode' = 'batch';
 INSERT INTO numbers VALUES (1), (2), (3);
 """
     )
-    words = ["-Dexecution.target=yarn-application", *SMALL, f"-Dyarn.application.name={work.name}", "-f", script]
+    # A jar of functions, as it were, goes with it.
+    words = ["-Dexecution.target=yarn-application", *SMALL, f"-Dyarn.application.name={work.name}", f"-Dpipeline.jars=file://{newer_jar}", "-f", script]
     result = client.run("sql-client.sh", *words).ok()
     assert "Deploy script in application mode:" in result.out, result
     found = re.search(r"^\s*Cluster ID: (application_\d+_\d+)", result.out, re.MULTILINE)

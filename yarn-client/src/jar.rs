@@ -6,10 +6,15 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
+use flink_model::config::{Configuration, Origin};
+use flink_model::options;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
+use crate::configuration::bad_value;
+use crate::context::Context;
 use crate::error::Failure;
+use crate::paths::{is_remote, without_scheme};
 
 /// Name of a jar's manifest, in whatever case.
 const MANIFEST: &str = "META-INF/MANIFEST.MF";
@@ -115,12 +120,22 @@ impl JarInfo {
     }
 }
 
-/// Checks that `jar` holds the program: `class`, or the class that its manifest names. Not for a program
-/// whose class may come from elsewhere (`-C`, Flink's `lib`, `usrlib`): see [`JarInfo::entry_point`].
-pub fn check_program(jar: &Path, class: Option<&str>) -> Result<(), Failure> {
+/// Whether a jar holds the class; what cannot be read as a jar holds none.
+pub fn holds(jar: &Path, class: &str) -> bool {
+    let name = format!("{}.class", class.replace('.', "/"));
+    archive(jar).is_ok_and(|archive| archive.index_for_name(&name).is_some())
+}
+
+/// Checks that `jar` holds the program: `class`, or the class that its manifest names. `elsewhere` is asked
+/// whether a class that the jar does not hold may come from another file on the program's class path.
+pub fn check_program(
+    jar: &Path,
+    class: Option<&str>,
+    elsewhere: impl FnOnce(&str) -> bool,
+) -> Result<(), Failure> {
     let info = JarInfo::open(jar)?;
     let entry_point = info.entry_point(class)?;
-    if info.class_path.is_some() || info.provides(&entry_point)? {
+    if info.class_path.is_some() || info.provides(&entry_point)? || elsewhere(&entry_point) {
         return Ok(());
     }
     let what = format!(
@@ -136,6 +151,36 @@ pub fn check_program(jar: &Path, class: Option<&str>) -> Result<(), Failure> {
         (None, Some(_)) => failure.hint("-c takes the whole name of the class, with its package"),
         (None, None) => failure.hint("the jar's manifest names that class; -c names another"),
     })
+}
+
+/// The jar of an application, of those that its command names and of `pipeline.jars`, which then says the
+/// same.
+pub fn only_jar(
+    mut jars: Vec<String>,
+    configuration: &mut Configuration,
+    context: &Context,
+) -> Result<Option<String>, Failure> {
+    let configured = configuration.get(&options::PIPELINE_JARS).map_err(bad_value)?.unwrap_or_default();
+    let unlike: Vec<String> = configured.iter().filter(|c| !jars.contains(c)).cloned().collect();
+    jars.extend(unlike);
+    if jars.len() > 1 || configured.len() > 1 {
+        return Err(Failure::usage(format!(
+            "an application has one jar, and more are named: {}",
+            jars.join(", ")
+        ))
+        .hint(format!("name it behind the options, or with {}", options::PIPELINE_JARS.key))
+        .hint("put further jars into Flink's directory usrlib, or ship them with yarn.ship-files"));
+    }
+    let jar = jars.pop();
+    if let Some(jar) = &jar {
+        let url = if is_remote(jar) {
+            jar.clone()
+        } else {
+            format!("file://{}", context.path(without_scheme(jar)).display())
+        };
+        configuration.set(options::PIPELINE_JARS.key, url, Origin::Derived("the program's jar".to_owned()));
+    }
+    Ok(jar)
 }
 
 /// Refuses the path of a program's jar that Flink's client cannot hand on: it takes one with ';' for two, and
@@ -259,26 +304,33 @@ mod tests {
         );
         let good = jar(&[manifest, ("a/b/Main.class", b""), ("a/b/Main$In.class", b"")]);
         assert_eq!(JarInfo::open(good.path()).unwrap().main_class.as_deref(), Some("a.b.Main"));
-        check_program(good.path(), None).unwrap();
-        check_program(good.path(), Some("a.b.Main$In")).unwrap();
-        let error = text(check_program(good.path(), Some("Main")));
+        check_program(good.path(), None, |_| false).unwrap();
+        check_program(good.path(), Some("a.b.Main$In"), |_| false).unwrap();
+        let error = text(check_program(good.path(), Some("Main"), |_| false));
         assert!(
             error.contains("'Main' was not found") && error.contains("did you mean a.b.Main?"),
             "{error}"
         );
         let other = jar(&[manifest, ("x/Y.class", b"")]);
-        assert!(text(check_program(other.path(), None)).contains("'a.b.Main' was not found in the jar file"));
+        check_program(other.path(), None, |class| class == "a.b.Main").unwrap();
+        assert!(holds(good.path(), "a.b.Main") && !holds(other.path(), "a.b.Main"));
+        assert!(!holds(Path::new("/no/such.jar"), "a.b.Main"));
+        assert!(
+            text(check_program(other.path(), None, |_| false))
+                .contains("'a.b.Main' was not found in the jar file")
+        );
     }
 
     #[test]
     fn no_entry_point() {
         let none = jar(&[("a/Main.class", b"")]);
-        assert!(text(check_program(none.path(), None)).contains("No manifest found"));
-        check_program(none.path(), Some("a.Main")).unwrap();
+        assert!(text(check_program(none.path(), None, |_| false)).contains("No manifest found"));
+        check_program(none.path(), Some("a.Main"), |_| false).unwrap();
         let bare =
             jar(&[("META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\n\nName: x\nMain-Class: a.Main\n")]);
         assert!(
-            text(check_program(bare.path(), None)).contains("Neither a 'Main-Class', nor a 'program-class'")
+            text(check_program(bare.path(), None, |_| false))
+                .contains("Neither a 'Main-Class', nor a 'program-class'")
         );
     }
 
@@ -288,27 +340,28 @@ mod tests {
         let manifest = b"Main-Class: b.Main\nprogram-class: n.Nested\n";
         let fat =
             jar(&[("meta-inf/manifest.mf", manifest), ("lib/i.jar", &inner), ("lib/odd.jar", b"no zip")]);
-        check_program(fat.path(), None).unwrap();
+        check_program(fat.path(), None, |_| false).unwrap();
         assert!(!JarInfo::open(fat.path()).unwrap().has_class("n.Nested"));
         assert!(!JarInfo::open(fat.path()).unwrap().provides("b.Main").unwrap());
         let versioned = jar(&[("META-INF/versions/17/a/New.class", b"")]);
         assert!(JarInfo::open(versioned.path()).unwrap().provides("a.New").unwrap());
         let linked = jar(&[("META-INF/MANIFEST.MF", b"Main-Class: o.Other\nClass-Path: other.jar\n")]);
-        check_program(linked.path(), None).unwrap();
+        check_program(linked.path(), None, |_| false).unwrap();
     }
 
     #[test]
     fn what_is_no_jar() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("x.jar");
-        assert!(text(check_program(&file, None)).contains("cannot read the jar file"));
-        assert!(text(check_program(dir.path(), None)).contains("is not a file"));
+        assert!(text(check_program(&file, None, |_| false)).contains("cannot read the jar file"));
+        assert!(text(check_program(dir.path(), None, |_| false)).contains("is not a file"));
         std::fs::write(&file, "#!/bin/sh\n").unwrap();
         assert!(
-            text(check_program(&file, None)).contains("x.jar is not a jar file: it is not a zip archive")
+            text(check_program(&file, None, |_| false))
+                .contains("x.jar is not a jar file: it is not a zip archive")
         );
         std::fs::write(&file, "").unwrap();
-        assert!(text(check_program(&file, None)).contains("is not a jar file"));
+        assert!(text(check_program(&file, None, |_| false)).contains("is not a jar file"));
     }
 
     proptest! {
@@ -316,11 +369,11 @@ mod tests {
         fn any_bytes_are_answered(bytes in proptest::collection::vec(any::<u8>(), 0..200), cut in 0usize..200) {
             let mut file = tempfile::NamedTempFile::new().unwrap();
             file.write_all(&bytes).unwrap();
-            prop_assert!(check_program(file.path(), None).is_err());
+            prop_assert!(check_program(file.path(), None, |_| false).is_err());
             let whole = zip(&[("META-INF/MANIFEST.MF", b"Main-Class: a.B\n"), ("a/B.class", &bytes)]);
             let mut half = tempfile::NamedTempFile::new().unwrap();
             half.write_all(whole.get(..whole.len().saturating_sub(cut + 1)).unwrap_or_default()).unwrap();
-            prop_assert!(check_program(half.path(), None).is_err());
+            prop_assert!(check_program(half.path(), None, |_| false).is_err());
         }
 
         #[test]

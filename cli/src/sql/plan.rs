@@ -26,7 +26,7 @@ use yarn_client::report::Report;
 use yarn_client::run::{FILE_SYSTEM, file_system_helper};
 use yarn_client::setup::Setup;
 use yarn_client::target::Target;
-use yarn_client::{fetch, target, variables};
+use yarn_client::{fetch, jar, target, variables};
 
 /// Runs a SQL script as an application's program.
 const SQL_DRIVER: &str = "org.apache.flink.table.runtime.application.SqlDriver";
@@ -88,6 +88,10 @@ struct Line {
     script: Option<OsString>,
     /// `-i`
     init: Option<OsString>,
+    /// `-j`, in order
+    jars: Vec<String>,
+    /// `-l`
+    library: Option<OsString>,
     /// `-h`
     help: bool,
 }
@@ -115,12 +119,17 @@ impl Line {
                     }
                     line.help |= matches!(name, "-h" | "--help");
                     line.rest.push(word.clone());
+                    let value = glued.map(OsString::from).or_else(|| words.peek().map(|w| (*w).clone()));
                     let file = match name {
                         "-f" | "--file" => &mut line.script,
                         "-i" | "--init" => &mut line.init,
+                        "-l" | "--library" => &mut line.library,
+                        "-j" | "--jar" => {
+                            line.jars.extend(value.map(|jar| jar.to_string_lossy().into_owned()));
+                            continue;
+                        }
                         _ => continue,
                     };
-                    let value = glued.map(OsString::from).or_else(|| words.peek().map(|w| (*w).clone()));
                     *file = value.or(file.take());
                     continue;
                 }
@@ -327,7 +336,7 @@ fn check_script(context: &Context, script: &OsStr) -> Result<(), Failure> {
 }
 
 /// A script for application mode.
-fn deployed(context: &Context, setup: Setup, line: &Line) -> Result<Plan, Failure> {
+fn deployed(context: &Context, mut setup: Setup, line: &Line) -> Result<Plan, Failure> {
     if !setup.release.traits().sql_application {
         let what = format!("Flink {} cannot run a SQL script in application mode", setup.release);
         return Err(Failure::usage(what)
@@ -342,7 +351,13 @@ fn deployed(context: &Context, setup: Setup, line: &Line) -> Result<Plan, Failur
             "Sql Client doesn't support to run init files when deploying script into cluster.",
         ));
     }
+    if let Some(directory) = &line.library {
+        let what = format!("the jars of {} (-l) do not go to an application", directory.to_string_lossy());
+        return Err(Failure::usage(what)
+            .hint("put them into Flink's directory usrlib, or ship them with yarn.ship-files"));
+    }
     let mut program = Program {
+        jar: jar::only_jar(line.jars.clone(), &mut setup.configuration, context)?,
         main_class: Some(SQL_DRIVER.to_owned()),
         opt_jars: vec![GATEWAY_JAR],
         ..Program::default()

@@ -193,7 +193,17 @@ async fn scripts_as_applications() {
     let remote = planned("2.0.0", Tool::Client, &format!("{target} -f hdfs://nn/x.sql")).await.unwrap();
     let Plan::Deploy(what) = remote else { panic!() };
     assert_eq!((what.1.args[1].as_str(), what.1.files.len()), ("hdfs://nn/x.sql", 0));
+    for line in ["-j /j/udf.jar", "--jar=/j/udf.jar", "-Dpipeline.jars=/j/udf.jar"] {
+        let line = format!("{target} -f x.sql {line}");
+        let Plan::Deploy(what) = planned("2.0.0", Tool::Client, &line).await.unwrap() else { panic!() };
+        let (setup, program) = *what;
+        assert_eq!(program.jar.as_deref(), Some("/j/udf.jar"), "{line}");
+        let jars = text(&setup.configuration, &options::PIPELINE_JARS);
+        assert_eq!(jars.as_deref(), Some("file:///j/udf.jar"), "{line}");
+    }
     for (line, text) in [
+        ("-f x.sql -j a.jar -j b.jar", "an application has one jar, and more are named: a.jar, b.jar"),
+        ("-f x.sql -l /libraries", "the jars of /libraries (-l) do not go to an application"),
         ("", "needs a script"),
         ("-f missing.sql", "cannot read the script"),
         ("-f .", "is not a file"),

@@ -110,11 +110,11 @@ impl Prepared {
         }
         let inclusion = configuration.require(&options::INCLUDE_USER_JAR).map_err(bad_value)?;
         let mode = purpose.mode();
-        if let Purpose::Application(program) = &purpose {
-            check_program(&context, program)?;
-        }
         let names = Names { release, logging: logging(&context, &flink)? };
         let wanted = wanted::wanted(&context, &flink, &configuration, &purpose, inclusion)?;
+        if let Purpose::Application(program) = &purpose {
+            check_program(&context, program, &configuration, &wanted)?;
+        }
         let wanted = wanted::admitted(wanted, &names, report)?;
         let path = |option| text(&configuration, option).map(|p: String| p.trim_end_matches('/').to_owned());
         let replication =
@@ -188,15 +188,24 @@ fn savepoint(configuration: &Configuration) -> Option<String> {
     keys.iter().find_map(|key| configuration.text(key)).filter(|path| !path.trim().is_empty())
 }
 
-/// A local jar must hold the class with `main()`; what lies on HDFS is seen by the JobManager only.
-fn check_program(context: &Context, program: &Program) -> Result<(), Failure> {
+/// The class with `main()` must be in the program's jar, or in another file on the containers' class path.
+/// What lies on HDFS is seen by the JobManager only.
+fn check_program(
+    context: &Context,
+    program: &Program,
+    configuration: &Configuration,
+    wanted: &[Wanted],
+) -> Result<(), Failure> {
     let Some(path) = program.jar.as_deref().filter(|jar| !is_remote(jar)) else { return Ok(()) };
     let path = context.path(without_scheme(path));
     if !path.is_file() {
         // The list of files tells what is wrong with it.
         return Ok(());
     }
-    jar::check_program(&path, program.main_class.as_deref())
+    let class_paths = configuration.text("pipeline.classpaths").is_some_and(|paths| !paths.trim().is_empty());
+    jar::check_program(&path, program.main_class.as_deref(), |class| {
+        class_paths || wanted.iter().any(|file| file.may_hold(class))
+    })
 }
 
 /// The logging configuration of Flink's configuration directory, else the one that we bring.

@@ -23,6 +23,8 @@ use crate::report::Report;
 
 /// The directory of the user's jars.
 const USRLIB: &str = "usrlib";
+/// Flink's plugins, which are on no class path.
+const PLUGINS: &str = "plugins/";
 /// What YARN can unpack.
 const ARCHIVES: [&str; 6] = [".tar.gz", ".tar", ".tgz", ".dst", ".jar", ".zip"];
 
@@ -76,6 +78,22 @@ impl Wanted {
     pub(crate) fn named_by(&self, path: &str) -> Self {
         let name = path.rsplit('/').next().unwrap_or_default();
         Self { key: if is_glob(&self.key) { name.to_owned() } else { self.key.clone() }, ..self.clone() }
+    }
+
+    /// Whether a class may come from here: this is a jar on the class path that holds it, the class itself in
+    /// a shipped directory, or something that cannot be looked into from here.
+    pub(crate) fn may_hold(&self, class: &str) -> bool {
+        if !matches!(self.part, Part::System | Part::User) || self.key.starts_with(PLUGINS) {
+            return false;
+        }
+        match &self.origin {
+            Origin::Shared(path) | Origin::Private(path) => {
+                self.key.ends_with(&format!("/{}.class", class.replace('.', "/")))
+                    || self.key.ends_with(".jar") && crate::jar::holds(path, class)
+            }
+            Origin::Remote(_) => self.key.ends_with(".jar"),
+            Origin::RemoteTree(_) | Origin::RemotePath(_) => true,
+        }
     }
 
     /// Refuses a name that a pattern has matched, as if it had been written out.

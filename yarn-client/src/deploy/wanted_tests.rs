@@ -181,6 +181,23 @@ fn a_pattern_takes_the_names_of_what_it_matches() {
 }
 
 #[test]
+fn what_may_hold_the_class_with_main() {
+    let local = || Origin::Private("/no/such.jar".into());
+    let remote = |url: &str| Origin::Remote(url.to_owned());
+    for (key, origin, part, may) in [
+        ("lib/a.jar", local(), Part::System, false),
+        ("classes/a/B.class", local(), Part::System, true),
+        ("classes/a/B.class", local(), Part::Apart, false),
+        ("a.jar", remote("hdfs:///a.jar"), Part::User, true),
+        ("a.txt", remote("hdfs:///a.txt"), Part::System, false),
+        ("lib", Origin::RemoteTree("hdfs:///lib".to_owned()), Part::System, true),
+        ("plugins/p/p.jar", remote("hdfs:///p.jar"), Part::System, false),
+    ] {
+        assert_eq!(Wanted::file(key, origin, part, "x").may_hold("a.B"), may, "{key} {part:?}");
+    }
+}
+
+#[test]
 fn jars_of_opt_lie_beside_the_class_path() {
     let program = Program { opt_jars: vec!["flink-python"], ..Program::default() };
     let files = Place::new().wanted(&[], &Purpose::Application(program)).unwrap();
