@@ -1,13 +1,14 @@
 """The pseudo-distributed Hadoop as far as it can be tested without starting it."""
 
 import subprocess
+import threading
 import xml.etree.ElementTree
 
 import pytest
 
 from harness.hadoop import cli, pids
 from harness.hadoop.cluster import PseudoCluster
-from harness.hadoop.configuration import PORTS, Options, Sites, free_ports
+from harness.hadoop.configuration import PORTS, Options, Sites, free_ports, put
 from harness.hadoop.environment import Failure
 
 
@@ -91,6 +92,26 @@ def test_a_label_and_a_resource_type(tmp_path):
 def test_values_are_escaped(tmp_path):
     Sites(core={"a": "<&>"}).write(tmp_path)
     assert read(tmp_path / "core-site.xml") == {"a": "<&>"}
+
+
+def test_a_file_that_is_written_again_is_never_seen_in_part(tmp_path):
+    """Each process of a test run writes the configuration that the clients of the others read."""
+    file, texts = tmp_path / "core-site.xml", ["a" * 100_000, "b" * 100_000]
+    put(file, texts[0])
+    seen, over = [], threading.Event()
+
+    def reader():
+        while not over.is_set():
+            seen.append(file.read_text() in texts)
+
+    thread = threading.Thread(target=reader)
+    thread.start()
+    for number in range(300):
+        put(file, texts[number % 2])
+    over.set()
+    thread.join()
+    assert seen and all(seen)
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
 
 
 def test_a_process_is_told_from_its_successor():

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import random
 import socket
 from dataclasses import dataclass, field, fields
@@ -88,7 +89,16 @@ class Sites:
         for name, file in self.FILES.items():
             values = getattr(self, name)
             if values or name in ("core", "hdfs", "yarn"):
-                (directory / file).write_text(site_xml(values))
+                put(directory / file, site_xml(values))
+
+
+def put(file, text):
+    """Writes a file that others may read at any moment: whoever opens it finds the old text or the new one."""
+    if file.exists() and file.read_text() == text:
+        return
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    temporary.write_text(text)
+    temporary.replace(file)
 
 
 def site_xml(values):
