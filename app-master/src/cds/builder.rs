@@ -7,7 +7,7 @@ use taskrunner::node_jars::NodeJars;
 
 use super::build_container::BuildContainer;
 use super::dump_jvm::{BuildDirectory, DumpJvm};
-use super::repository::Repository;
+use super::repository;
 
 /// A JVM that has loaded fewer classes than this has ended before its start was over; its list is of no use.
 const FEWEST_CLASSES: usize = 4500;
@@ -37,9 +37,9 @@ impl ArchiveInput<'_> {
 /// Makes an archive in `container` and adds it to the store; gives a sentence that says which.
 pub(super) async fn build(container: &BuildContainer, input: &ArchiveInput<'_>) -> Result<String, String> {
     let ArchiveInput { order, java, id, wide, node_jars, list } = input;
-    let repository = Repository::open(&container.conf, &container.user, order)?;
-    if let Some(name) = repository.find(id).await? {
-        return Ok(format!("{}/{name} is there by now", repository.directory));
+    let repository = repository::open(&container.conf, &container.user, order)?;
+    if let Some(name) = repository.find(id).await.map_err(|e| e.to_string())? {
+        return Ok(format!("{}/{name} is there by now", repository.directory()));
     }
     let directory = BuildDirectory::make(&container.dir).await?;
     let dump =
@@ -47,7 +47,8 @@ pub(super) async fn build(container: &BuildContainer, input: &ArchiveInput<'_>) 
     let made = dump.run(&directory, container).await?;
     let (size, crc) = made.measured;
     let name = ArchiveName { java: id.text.clone(), size, crc }.to_string();
-    repository.add(&name, &made.file, container.staging_dir.as_deref(), &container.id).await?;
+    let added = repository.add(&name, &made.file, container.staging_dir.as_deref(), &container.id).await;
+    added.map_err(|e| e.to_string())?;
     let (mb, s) = (size >> 20, made.took.as_secs_f32());
-    Ok(format!("{}/{name}: {} classes, {mb} MiB, made in {s:.1} s", repository.directory, list.classes()))
+    Ok(format!("{}/{name}: {} classes, {mb} MiB, made in {s:.1} s", repository.directory(), list.classes()))
 }

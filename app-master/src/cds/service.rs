@@ -19,7 +19,7 @@ use super::builder::{self, ArchiveInput};
 use super::container_request::{BuilderReply, BuilderRequest};
 use super::memory_budget::{MemoryUse, container_limits, own_container_mb, virtual_ratio};
 use super::remote_build;
-use super::repository::Repository;
+use super::repository;
 use crate::control::Control;
 use crate::environment::Environment;
 
@@ -185,9 +185,9 @@ impl Service {
 
     async fn build_remotely(&mut self, input: &ArchiveInput<'_>, shortage: &str) -> Result<String, String> {
         let memory_mb = remote_container_mb(&self.environment).map_err(|nor| format!("{shortage}; {nor}"))?;
-        let repository = Repository::open(&self.environment.conf, &self.environment.user, input.order)?;
-        if let Some(name) = repository.find(&input.id).await? {
-            return Ok(format!("{}/{name} is there by now", repository.directory));
+        let repository = repository::open(&self.environment.conf, &self.environment.user, input.order)?;
+        if let Some(name) = repository.find(&input.id).await.map_err(|e| e.to_string())? {
+            return Ok(format!("{}/{name} is there by now", repository.directory()));
         }
         let directory = &input.order.directory;
         tracing::info!(directory, memory_mb, "a class data archive needs a container of its own: {shortage}");
@@ -206,8 +206,8 @@ impl Service {
             return Err(format!("{id} cannot be used for it: {why}"));
         }
         match self.reply().await {
-            BuilderReply::Ended(0, _) => match repository.find(&input.id).await? {
-                Some(name) => Ok(format!("{}/{name}: made in {id} on {node}", repository.directory)),
+            BuilderReply::Ended(0, _) => match repository.find(&input.id).await.map_err(|e| e.to_string())? {
+                Some(name) => Ok(format!("{}/{name}: made in {id} on {node}", repository.directory())),
                 None => Err(format!("{id} ended without one")),
             },
             BuilderReply::Ended(status, diagnostics) => {
