@@ -5,6 +5,7 @@ import os
 import urllib.error
 import urllib.parse
 import urllib.request
+from pathlib import Path
 
 from .hadoop.cluster import PseudoCluster
 from .hadoop.configuration import Options
@@ -67,6 +68,20 @@ class Cluster(PseudoCluster):
         if container.startswith("application_"):
             pattern = f"nodemanager*/logs/{container}/*/{name}"
         return sorted(self.directory.glob(pattern))
+
+    def localized(self, name, application=""):
+        """What the NodeManagers keep under this file name: in their caches, or in the directories of one application.
+
+        Unlike `Path.glob` with `**`, this lives with applications that end, and whose directories go away, meanwhile."""
+        found = []
+        for local in self.directory.glob("nodemanager*/local"):
+            places = [*local.glob(f"usercache/*/appcache/{application}")] if application else [local]
+            for place in places:
+                for directory, _, files in os.walk(place):
+                    own = Path(directory).relative_to(local).parts
+                    if name in files and ("appcache" in own) == bool(application):
+                        found.append(Path(directory, name))
+        return found
 
     def log_text(self, container, name):
         return "".join(f.read_text(errors="replace") for f in self.log_files(container, name))

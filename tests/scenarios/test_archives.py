@@ -83,8 +83,8 @@ def test_damaged_ones_are_told_of_and_left_out(work, made):
     hdfs = work.cluster.hdfs
     [path] = archives(hdfs, "jobmanager")
     whole = Archive.of(path)
-    [local] = {file.resolve() for file in work.cluster.directory.glob(f"nodemanager*/local/**/filecache/*/{whole.name}")} or [None]
-    content = local.read_bytes()
+    # Each node that used it has a copy.
+    [content] = {file.read_bytes() for file in work.cluster.localized(whole.name)}
     hdfs.delete(whole.path)
     # In this order, because of several archives the newest ones count.
     (deadly, _), (garbled, _), (cut, _) = made_bad = [whole.deadly(content), whole.garbled(), whole.cut_off()]

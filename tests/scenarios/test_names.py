@@ -34,7 +34,7 @@ def test_shipped_files_stay_as_they_are_on_the_nodes(work, client):
             assert not (inside / name).is_symlink() and (inside / name).read_text() != contents[name]
         session.stop().ok()
         check_gone(work.cluster, session.application, "SUCCEEDED")
-        copies = [file for name in ("am.json", "program.json") for file in cache.glob(f"nodemanager*/local/usercache/*/filecache/*/**/{name}")]
+        copies = [file for name in ("am.json", "program.json") for file in work.cluster.localized(name)]
         ours = [file for file in copies if work.name in file.read_text()]
         assert len(ours) >= 2 and all(file.read_text() == contents[file.name] for file in ours)
         assert not [file for file in copies if "flink_version" in file.read_text() or "mainClass" in file.read_text()]

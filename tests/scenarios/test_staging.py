@@ -90,7 +90,7 @@ def test_a_changed_file_is_uploaded_again(work, store):
     client.session("-nm", f"{work.name}-1", option(work, store), "-t", shipped).stop().ok()
     shipped.write_text("two")
     session = client.session("-nm", f"{work.name}-2", option(work, store), "-t", shipped)
-    inside = work.cluster.directory.glob(f"nodemanager*/local/usercache/*/appcache/{session.application}/container_*_000001/**/words.txt")
+    inside = work.cluster.localized("words.txt", session.application)
     assert {file.read_text() for file in inside} == {"two"}
     session.stop().ok()
     assert hdfs.tree(store)

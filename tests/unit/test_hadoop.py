@@ -1,11 +1,13 @@
 """The pseudo-distributed Hadoop as far as it can be tested without starting it."""
 
+import os
 import subprocess
 import threading
 import xml.etree.ElementTree
 
 import pytest
 
+from harness.cluster import Cluster
 from harness.hadoop import cli, pids
 from harness.hadoop.cluster import PseudoCluster
 from harness.hadoop.configuration import PORTS, Options, Sites, free_ports, put
@@ -143,3 +145,25 @@ def test_no_such_cluster(tmp_path):
     assert cli.status(absent) == {"name": "absent", "ready": False, "problems": ["no cluster `absent`"], "daemons": {}}
     with pytest.raises(Failure, match="there is no cluster"):
         cli.exports(absent, "1.20.5")
+
+
+def test_localized_files_are_found_while_applications_end(tmp_path, monkeypatch):
+    """A directory that goes away between its listing and the look into it is none of the test's business."""
+    cluster = Cluster("one", tmp_path)
+    local = cluster.directory / "nodemanager1/local"
+    shared, private = local / "filecache/10/a.jsa", local / "usercache/me/filecache/11/a.jsa"
+    inside = local / "usercache/me/appcache/application_1_1/container_1/lib/a.jsa"
+    gone = local / "usercache/me/filecache/12"
+    for file in (shared, private, inside, gone / "a.jsa"):
+        file.parent.mkdir(parents=True)
+        file.write_text("")
+    scandir = os.scandir
+
+    def racing(path):
+        if str(path) == str(gone):
+            raise FileNotFoundError(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", racing)
+    assert sorted(cluster.localized("a.jsa")) == [shared, private]
+    assert cluster.localized("a.jsa", "application_1_1") == [inside]
