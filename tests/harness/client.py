@@ -88,6 +88,13 @@ class Result:
         return f"{' '.join(map(str, self.command))}\nexit code {self.code}\n--- stdout\n{out}\n--- stderr\n{err}"
 
 
+def as_from_a_terminal():
+    """In the new process, before the command. A run of tests in the background, or below `nohup`, hands ignored
+    signals on, and neither a JVM nor heddle ends by a signal that it has found ignored."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Running:
     """A command that runs; its output is read as it comes."""
 
@@ -100,11 +107,10 @@ class Running:
         else:
             streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         # A session of its own: a signal to its group reaches what a terminal's Ctrl-C would reach, and
-        # nothing else. Tests that run below nohup hand an ignored SIGHUP on, and a JVM does not end by a
-        # signal that it finds ignored.
+        # nothing else.
         self.process = subprocess.Popen(
             command, env=env, cwd=cwd, start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL), **streams
+            preexec_fn=as_from_a_terminal, **streams
         )
         if terminal:
             os.close(slave)
