@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 
 use flink_model::container::AM_SPEC_FILE;
 use flink_model::spec::{AmSpec, INLINE_FILE_PREFIX, SPEC_VERSION};
-use hadoop_rpc::{
-    ConfError, Credentials, CredentialsError, Defaults, HadoopConf, Lookup, Origin, UserIdentity,
-};
+use hadoop_rpc::{ConfError, Credentials, CredentialsError, Defaults, HadoopConf, Login, Lookup, Origin};
 use taskrunner::fresh;
 use yarn_api::records::{ContainerId, ParseIdError};
 
@@ -26,10 +24,8 @@ pub struct Environment {
     pub log_dir: PathBuf,
     /// Our own binary.
     pub self_exe: PathBuf,
-    /// Tokens and secrets.
-    pub credentials: Credentials,
-    /// Who we are for Hadoop.
-    pub user: UserIdentity,
+    /// Who we are for Hadoop, with the tokens and secrets that YARN gave to the container.
+    pub login: Login,
     /// The client's order.
     pub spec: AmSpec,
     /// Hadoop's configuration: the node's, filled up and overlaid with the client's.
@@ -108,10 +104,9 @@ impl Environment {
             host: need("NM_HOST")?,
             log_dir: log_dir.ok_or(StartError::Missing("LOG_DIRS"))?.into(),
             self_exe: std::env::current_exe().map_err(place("the path of this program"))?,
-            user: hadoop_user(&env)?,
+            login: login(&env)?.with_credentials(credentials),
             conf: hadoop_conf(&env, &spec.hadoop, &spec.hadoop_overrides)?,
             dir,
-            credentials,
             spec,
         })
     }
@@ -170,8 +165,8 @@ fn parse_spec(bytes: &[u8]) -> Result<AmSpec, StartError> {
 }
 
 /// Who we are for Hadoop.
-pub(crate) fn hadoop_user(env: &dyn Fn(&str) -> Option<String>) -> Result<UserIdentity, StartError> {
-    UserIdentity::find(env).ok_or(StartError::NoUser)
+pub(crate) fn login(env: &dyn Fn(&str) -> Option<String>) -> Result<Login, StartError> {
+    Login::find(env).ok_or(StartError::NoUser)
 }
 
 /// The node's own configuration; what it lacks comes from the client, and the client's overrides win.

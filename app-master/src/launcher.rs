@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use flink_model::local_resource::{self, LocalResourceKind, Visibility as SpecVisibility};
 use flink_model::spec::{AmSpec, CONTROL_SECRET_ALIAS, INLINE_FILE_PREFIX};
-use hadoop_rpc::Credentials;
+use hadoop_rpc::{Credentials, Login};
 use taskrunner::control::{File, Launch};
 use taskrunner::links;
 use yarn_api::records::{
@@ -63,14 +63,9 @@ pub struct Launcher {
 
 impl Launcher {
     /// From the client's order. `dir` is the ApplicationMaster's working directory, `control` the `host:port`
-    /// of the control server, `user` the user for Hadoop's client in the TaskManager.
-    pub fn new(
-        spec: &AmSpec,
-        dir: &Path,
-        control: &str,
-        user: Option<String>,
-        credentials: &Credentials,
-    ) -> Result<Self, LauncherError> {
+    /// of the control server. The user of `login` is also the user for Hadoop's client in the TaskManager,
+    /// which gets the tokens of `login`, too.
+    pub fn new(spec: &AmSpec, dir: &Path, control: &str, login: &Login) -> Result<Self, LauncherError> {
         let runner = &spec.taskrunner_key;
         let context = ContainerLaunchContext {
             local_resources: local_resources(&spec.task_manager_resources, spec.fast_start)?,
@@ -78,7 +73,7 @@ impl Launcher {
             commands: vec![format!(
                 "./{runner} 1><LOG_DIR>/heddle-taskrunner.out 2><LOG_DIR>/heddle-taskrunner.log"
             )],
-            tokens: worker_credentials(credentials).to_writable_bytes(),
+            tokens: worker_credentials(&login.tokens().get()).to_writable_bytes(),
             acls: acls(spec)?,
             service_data: BTreeMap::new(),
         };
@@ -91,9 +86,7 @@ impl Launcher {
         };
         let jvm = &spec.task_manager;
         let mut env = jvm.env.clone();
-        if let Some(user) = user {
-            env.entry(USER_VARIABLE.to_owned()).or_insert(user);
-        }
+        env.entry(USER_VARIABLE.to_owned()).or_insert_with(|| login.user().effective.clone());
         let archive = spec.task_manager_archive.as_ref();
         let template = Launch {
             launcher: jvm.launcher.clone(),

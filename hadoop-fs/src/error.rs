@@ -2,7 +2,7 @@
 
 use std::io;
 
-use hadoop_rpc::Retry;
+use hadoop_rpc::{RemoteKind, Retry};
 
 /// Why an operation failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,44 +46,30 @@ pub enum FsErrorKind {
     Other,
 }
 
-/// Exceptions of the NameNode, by the last part of their class.
-const CLASSES: &[(&str, FsErrorKind)] = &[
-    ("FileNotFoundException", FsErrorKind::NotFound),
-    ("FileAlreadyExistsException", FsErrorKind::AlreadyExists),
-    ("AlreadyBeingCreatedException", FsErrorKind::AlreadyExists),
-    ("AccessControlException", FsErrorKind::PermissionDenied),
-    ("AccessDeniedException", FsErrorKind::PermissionDenied),
-    ("AuthorizationException", FsErrorKind::PermissionDenied),
-    ("ParentNotDirectoryException", FsErrorKind::NotADirectory),
-    ("PathIsNotDirectoryException", FsErrorKind::NotADirectory),
-    ("PathIsNotEmptyDirectoryException", FsErrorKind::NotEmpty),
-    ("NSQuotaExceededException", FsErrorKind::QuotaExceeded),
-    ("DSQuotaExceededException", FsErrorKind::QuotaExceeded),
-    ("QuotaByStorageTypeExceededException", FsErrorKind::QuotaExceeded),
-    ("SafeModeException", FsErrorKind::SafeMode),
-    ("StandbyException", FsErrorKind::Standby),
-    ("InvalidToken", FsErrorKind::Authentication),
-    ("InvalidPathException", FsErrorKind::InvalidArgument),
-    ("HadoopIllegalArgumentException", FsErrorKind::InvalidArgument),
-    ("IllegalArgumentException", FsErrorKind::InvalidArgument),
-];
-
 impl FsErrorKind {
-    /// What an exception of Hadoop's means, by its class (with or without the package) and its words.
+    /// What an exception of Hadoop's means for a file operation, by its class (the package does not count)
+    /// and its text.
     pub(crate) fn of_exception(class: &str, text: &str) -> Self {
         let short = class.rsplit(['.', '$']).next().unwrap_or_default();
-        match short {
-            // The NameNode wraps it where it expects to leave safe mode soon.
-            "RetriableException" if text.contains("SafeModeException") => FsErrorKind::SafeMode,
-            "RetriableException" => FsErrorKind::Standby,
-            "AccessControlException" if text.contains("authentication is not enabled") => {
-                FsErrorKind::Authentication
-            }
-            // No DataNode is up, or all are full or excluded.
-            "IOException" if text.contains("could only be") && text.contains("node(s)") => {
-                FsErrorKind::DataNodes
-            }
-            _ => CLASSES.iter().find(|(name, _)| *name == short).map_or(Self::Other, |(_, kind)| *kind),
+        RemoteKind::of_exception(short, text).into()
+    }
+}
+
+impl From<RemoteKind> for FsErrorKind {
+    fn from(kind: RemoteKind) -> Self {
+        match kind {
+            RemoteKind::FileNotFound => Self::NotFound,
+            RemoteKind::FileExists | RemoteKind::LeaseConflict => Self::AlreadyExists,
+            RemoteKind::AccessControl | RemoteKind::Authorization => Self::PermissionDenied,
+            RemoteKind::NotADirectory => Self::NotADirectory,
+            RemoteKind::DirectoryNotEmpty => Self::NotEmpty,
+            RemoteKind::QuotaExceeded => Self::QuotaExceeded,
+            RemoteKind::SafeMode => Self::SafeMode,
+            RemoteKind::Standby | RemoteKind::Retriable => Self::Standby,
+            RemoteKind::InvalidToken | RemoteKind::AuthenticationRequired => Self::Authentication,
+            RemoteKind::NoDataNodes => Self::DataNodes,
+            RemoteKind::InvalidArgument => Self::InvalidArgument,
+            _ => Self::Other,
         }
     }
 }
@@ -167,5 +153,22 @@ impl FsError {
     /// The reason alone.
     pub fn detail(&self) -> &str {
         &self.detail
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_count_in_any_package() {
+        let kind = |class| FsErrorKind::of_exception(class, "text");
+        assert_eq!(kind("org.apache.hadoop.fs.FileAlreadyExistsException"), FsErrorKind::AlreadyExists);
+        assert_eq!(kind("java.nio.file.FileAlreadyExistsException"), FsErrorKind::AlreadyExists);
+        assert_eq!(
+            kind("org.apache.hadoop.fs.permission.AccessControlException"),
+            FsErrorKind::PermissionDenied
+        );
+        assert_eq!(kind("java.io.IOException"), FsErrorKind::Other);
     }
 }

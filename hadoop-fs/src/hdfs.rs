@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use hadoop_rpc::{HadoopConf, UserIdentity};
+use hadoop_rpc::{HadoopConf, Login};
 
 use crate::error::FsError;
 use crate::file_system::{FileSystem, NewFile, Pieces};
@@ -27,11 +27,11 @@ pub(crate) struct Hdfs {
 impl Hdfs {
     pub(crate) fn open(
         conf: &HadoopConf,
-        user: &UserIdentity,
+        login: &Login,
         location: Location,
         deadline: Duration,
     ) -> Result<Self, FsError> {
-        let client = HdfsClient::open(conf, user, location, deadline)?;
+        let client = HdfsClient::open(conf, login, location, deadline)?;
         Ok(Self { client, bounds: Bounds::default() })
     }
 }
@@ -164,7 +164,13 @@ mod tests {
     async fn absent(address: &str) -> (FsError, usize, Duration) {
         let conf = HadoopConf::from_map([("fs.defaultFS", format!("hdfs://{address}").as_str())]);
         let location = Location::find(&conf, None).unwrap();
-        let hdfs = Hdfs::open(&conf, &UserIdentity::new("ann"), location, Duration::from_secs(20)).unwrap();
+        let hdfs = Hdfs::open(
+            &conf,
+            &Login::simple(hadoop_rpc::UserIdentity::new("ann")),
+            location,
+            Duration::from_secs(20),
+        )
+        .unwrap();
         let told = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&told);
         let tell = Arc::new(move |_: &FsError| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use hadoop_rpc::{HadoopConf, Retry, UserIdentity};
+use hadoop_rpc::{HadoopConf, Login, Retry};
 use hdfs_native::{Client, ClientBuilder, HdfsError};
 
 use crate::error::{FsError, FsErrorKind};
@@ -26,7 +26,8 @@ const KEYS: &[&str] = &[
 /// Shortest and longest wait for a NameNode that is not there.
 const WAIT: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
 
-/// A directory that cannot hold files: makes hdfs-native read none, whatever HADOOP_CONF_DIR and HADOOP_HOME say.
+/// A directory that cannot hold files: makes hdfs-native read none, whatever HADOOP_CONF_DIR and HADOOP_HOME
+/// say.
 const NO_DIRECTORY: &str = "/dev/null";
 
 /// hdfs-native's client of one HDFS as one user, with a deadline for each call.
@@ -36,14 +37,15 @@ pub(crate) struct HdfsClient {
     pub(crate) location: Location,
     pub(crate) deadline: Duration,
     pub(crate) patience: Option<Patience>,
-    /// A NameNode was not there, and was waited for: one that has just started may be in safe mode for a moment.
+    /// A NameNode was not there, and was waited for: one that has just started may be in safe mode for a
+    /// moment.
     pub(crate) waited: Arc<AtomicBool>,
 }
 
 impl HdfsClient {
     pub(crate) fn open(
         conf: &HadoopConf,
-        user: &UserIdentity,
+        login: &Login,
         location: Location,
         deadline: Duration,
     ) -> Result<Self, FsError> {
@@ -79,13 +81,14 @@ impl HdfsClient {
             .with_config_dir(NO_DIRECTORY)
             .with_config(settings)
             .with_url(&*location.root)
-            .with_user(&*user.effective)
+            .with_user(&*login.user().effective)
             .build()
             .map_err(|e| error("use", &location.root, &location.server, &e))?;
         Ok(Self { hdfs, location, deadline, patience: None, waited: Arc::default() })
     }
 
-    /// Does it, and again while no NameNode is there, for as long as the patience lasts. It has not been done then: nothing was sent.
+    /// Does it, and again while no NameNode is there, for as long as the patience lasts. It has not been done
+    /// then: nothing was sent.
     pub(crate) async fn persist<T, F: Future<Output = Result<T, FsError>>>(
         &self,
         call: impl Fn() -> F,

@@ -1,7 +1,8 @@
 //! Hadoop's own client in a JVM inside this process (libhdfs, by hdrs), for file systems that hdfs-native does not speak.
 //!
-//! NOTE: libhdfs knows times in seconds, while YARN compares a local resource's modification time in milliseconds. So a file is given
-//! a whole second after it was written. Files of others are right only where the file system itself keeps seconds, as S3 does.
+//! NOTE: libhdfs knows times in seconds, while YARN compares a local resource's modification time in
+//! milliseconds. So a file is given a whole second after it was written. Files of others are right only where
+//! the file system itself keeps seconds, as S3 does.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -12,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
-use hadoop_rpc::{HadoopConf, UserIdentity};
+use hadoop_rpc::{HadoopConf, Login};
 use hdrs::{Client, ClientBuilder, Metadata};
 use tokio::sync::{mpsc, oneshot};
 
@@ -30,7 +31,8 @@ const CLEAN_UP: Duration = Duration::from_secs(5);
 /// Nothing is taken from a new file's mode.
 const NO_UMASK: u32 = 0;
 
-/// One file system as one user. Every operation has a thread of its own: one that hangs keeps nobody from ending.
+/// One file system as one user. Every operation has a thread of its own: one that hangs keeps nobody from
+/// ending.
 #[derive(Debug, Clone)]
 pub(crate) struct Libhdfs {
     shared: Arc<Shared>,
@@ -101,7 +103,8 @@ impl Shared {
         Ok(known.insert(made).clone())
     }
 
-    /// The rest of the permissions of what was just made: `wanted` may hold bits that no umask leaves, as x of a file.
+    /// The rest of the permissions of what was just made: `wanted` may hold bits that no umask leaves, as x
+    /// of a file.
     fn set_mode(&self, client: &Client, path: &str, wanted: u32) -> io::Result<()> {
         let has = client.metadata(path)?.permissions().cast_unsigned();
         match u16::try_from(wanted) {
@@ -189,7 +192,7 @@ impl Shared {
 impl Libhdfs {
     pub(crate) fn open(
         conf: &HadoopConf,
-        user: &UserIdentity,
+        login: &Login,
         location: Location,
         deadline: Duration,
     ) -> Result<Self, FsError> {
@@ -222,7 +225,7 @@ impl Libhdfs {
         }
         let shared = Shared {
             location,
-            user: user.effective.clone(),
+            user: login.user().effective.clone(),
             settings,
             clients: Mutex::default(),
             attributes: Mutex::default(),
@@ -379,7 +382,8 @@ impl FileSystem for Libhdfs {
             }
         };
         if written.is_err() && made {
-            // Its thread sees that nobody listens, and closes the file, which must not come after the removal.
+            // Its thread sees that nobody listens, and closes the file, which must not come after the
+            // removal.
             drop(steps);
             let _ = tokio::time::timeout(CLEAN_UP, async {
                 if !answer.is_terminated() {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::StreamExt;
-use hadoop_rpc::{HadoopConf, UserIdentity};
+use hadoop_rpc::{HadoopConf, Login};
 
 use crate::defaults::Defaults;
 use crate::error::{FsError, FsErrorKind};
@@ -34,34 +34,32 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// The file system that `url` is on, or `fs.defaultFS`; nothing is sent yet. To be called in a tokio runtime.
+    /// The file system that `url` is on, or `fs.defaultFS`; nothing is sent yet. To be called in a tokio
+    /// runtime.
     ///
-    /// The user is `user.effective`; neither the environment nor the system's user count. (With simple authentication
-    /// HDFS believes the name, so whoever acts for the user need not be named.)
-    pub fn open(conf: &HadoopConf, user: &UserIdentity, url: Option<&str>) -> Result<Self, FsError> {
+    /// The user is that of `login`; neither the environment nor the system's user count. (With simple
+    /// authentication HDFS believes the name, so whoever acts for the user need not be named.)
+    pub fn open(conf: &HadoopConf, login: &Login, url: Option<&str>) -> Result<Self, FsError> {
         let location = Location::find(conf, url)?;
         #[cfg(feature = "hdrs")]
         if !location.is_hdfs() {
-            return Self::over(Arc::new(Libhdfs::open(conf, user, location, DEADLINE)?), conf, user);
+            return Self::over(Arc::new(Libhdfs::open(conf, login, location, DEADLINE)?), conf, login);
         }
-        Self::over(Arc::new(Hdfs::open(conf, user, location, DEADLINE)?), conf, user)
+        Self::over(Arc::new(Hdfs::open(conf, login, location, DEADLINE)?), conf, login)
     }
 
-    /// The same through Hadoop's own client, which [`Storage::open`] takes only for other file systems than HDFS.
+    /// The same through Hadoop's own client, which [`Storage::open`] takes only for other file systems than
+    /// HDFS.
     #[cfg(feature = "hdrs")]
-    pub fn open_by_libhdfs(
-        conf: &HadoopConf,
-        user: &UserIdentity,
-        url: Option<&str>,
-    ) -> Result<Self, FsError> {
-        Self::over(Arc::new(Libhdfs::open(conf, user, Location::find(conf, url)?, DEADLINE)?), conf, user)
+    pub fn open_by_libhdfs(conf: &HadoopConf, login: &Login, url: Option<&str>) -> Result<Self, FsError> {
+        Self::over(Arc::new(Libhdfs::open(conf, login, Location::find(conf, url)?, DEADLINE)?), conf, login)
     }
 
-    fn over(fs: Arc<dyn FileSystem>, conf: &HadoopConf, user: &UserIdentity) -> Result<Self, FsError> {
+    fn over(fs: Arc<dyn FileSystem>, conf: &HadoopConf, login: &Login) -> Result<Self, FsError> {
         let conf_error = |e| bad_conf(&fs.location().root, &e);
         let defaults = Defaults::read(conf).map_err(conf_error)?;
         let prefix = conf.get_or("dfs.user.home.dir.prefix", "/user").map_err(conf_error)?;
-        let home = format!("{}/{}", prefix.trim_end_matches('/'), user.short_name());
+        let home = format!("{}/{}", prefix.trim_end_matches('/'), login.user().short_name());
         Ok(Self { fs, conf: conf.clone(), defaults, home })
     }
 
@@ -71,7 +69,8 @@ impl Storage {
         self
     }
 
-    /// The same, and a NameNode that is not there is waited for; at first it is not. Other file systems than HDFS have rules of their own.
+    /// The same, and a NameNode that is not there is waited for; at first it is not. Other file systems than
+    /// HDFS have rules of their own.
     pub fn with_patience(mut self, patience: Patience) -> Self {
         if let Some(patient) = self.fs.with_patience(patience) {
             self.fs = patient;
@@ -119,8 +118,8 @@ impl Storage {
         self.fs.list(&self.path(path)?, recursive).await
     }
 
-    /// What a path with patterns (`*`, `?`, `[a-c]`, `[^a]`, `{a,b}`, `\\*`) matches, in order of the paths, each once. A path without any
-    /// stands for itself; nothing is there, and nothing is found.
+    /// What a path with patterns (`*`, `?`, `[a-c]`, `[^a]`, `{a,b}`, `\\*`) matches, in order of the paths,
+    /// each once. A path without any stands for itself; nothing is there, and nothing is found.
     pub async fn glob(&self, pattern: &str) -> Result<Vec<FileStatus>, FsError> {
         let path = self.path(pattern)?;
         let alternatives = glob::parse(&path)
@@ -134,7 +133,8 @@ impl Storage {
 
     /// What a list of names, some of them patterns, matches.
     async fn matches(&self, parts: &[glob::Part]) -> Result<Vec<FileStatus>, FsError> {
-        // Paths, each with what is known of it: a name that is no pattern need not be looked at while others follow.
+        // Paths, each with what is known of it: a name that is no pattern need not be looked at while others
+        // follow.
         let mut paths: Vec<(String, Option<FileStatus>)> = vec![(String::new(), None)];
         for part in parts {
             let mut next = Vec::new();
@@ -182,8 +182,9 @@ impl Storage {
         self.fs.mkdirs(&self.path(path)?, self.defaults.directory_mode(mode)).await
     }
 
-    /// Writes a file, making its parents; gives what the NameNode says of it afterwards. After a failure nothing is
-    /// left under the name, as far as the NameNode still answers; if the future is dropped a part can be left.
+    /// Writes a file, making its parents; gives what the NameNode says of it afterwards. After a failure
+    /// nothing is left under the name, as far as the NameNode still answers; if the future is dropped a part
+    /// can be left.
     pub async fn write_file(
         &self,
         path: &str,
@@ -228,19 +229,20 @@ impl Storage {
         Ok(bytes)
     }
 
-    /// Gives a file or directory another name. With `overwrite` a file (or empty directory) of that name is replaced;
-    /// otherwise it is an error.
+    /// Gives a file or directory another name. With `overwrite` a file (or empty directory) of that name is
+    /// replaced; otherwise it is an error.
     pub async fn rename(&self, from: &str, to: &str, overwrite: bool) -> Result<(), FsError> {
         self.fs.rename(&self.path(from)?, &self.path(to)?, overwrite).await
     }
 
-    /// Deletes a file, or a directory with all in it if `recursive` (else it must be empty). `false`: there was none.
+    /// Deletes a file, or a directory with all in it if `recursive` (else it must be empty). `false`: there
+    /// was none.
     pub async fn delete(&self, path: &str, recursive: bool) -> Result<bool, FsError> {
         self.fs.delete(&self.path(path)?, recursive).await
     }
 
-    /// Whether the user may make `path`, or write to what is there: asks for the right to write to it, or to the nearest directory above it
-    /// that exists. Nothing is changed.
+    /// Whether the user may make `path`, or write to what is there: asks for the right to write to it, or to
+    /// the nearest directory above it that exists. Nothing is changed.
     pub async fn check_writable(&self, path: &str) -> Result<(), FsError> {
         let path = self.path(path)?;
         let mut there = path.as_str();
@@ -254,8 +256,8 @@ impl Storage {
         self.fs.check_writable(there).await
     }
 
-    /// Notes that a file is used now: sets its access time, and leaves its modification time as it is. Needs the right to write
-    /// to the file, and a NameNode that keeps access times.
+    /// Notes that a file is used now: sets its access time, and leaves its modification time as it is. Needs
+    /// the right to write to the file, and a NameNode that keeps access times.
     pub async fn touch(&self, path: &str) -> Result<(), FsError> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         self.fs.touch(&self.path(path)?, u64::try_from(now.as_millis()).unwrap_or_default()).await

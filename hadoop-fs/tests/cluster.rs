@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hadoop_fs::{FsErrorKind, Source, Storage, WriteOptions};
-use hadoop_rpc::{Defaults, HadoopConf, Lookup, Retry, UserIdentity};
+use hadoop_rpc::{Defaults, HadoopConf, Login, Lookup, Retry, UserIdentity};
 
 /// Says it past the test runner, which shows nothing of tests that pass.
 fn skipped(why: &str) {
@@ -33,9 +33,9 @@ fn user() -> UserIdentity {
 fn open(conf: &HadoopConf, user: &UserIdentity) -> Storage {
     #[cfg(feature = "hdrs")]
     if by_libhdfs() {
-        return Storage::open_by_libhdfs(conf, user, None).unwrap();
+        return Storage::open_by_libhdfs(conf, &Login::simple(user.clone()), None).unwrap();
     }
-    Storage::open(conf, user, None).unwrap()
+    Storage::open(conf, &Login::simple(user.clone()), None).unwrap()
 }
 
 fn by_libhdfs() -> bool {
@@ -234,7 +234,12 @@ async fn a_namenode_that_does_not_answer() {
 #[test]
 fn what_is_not_supported() {
     let open = |pairs: &[(&str, &str)], url| {
-        Storage::open(&HadoopConf::from_map(pairs.iter().copied()), &UserIdentity::new("x"), url).unwrap_err()
+        Storage::open(
+            &HadoopConf::from_map(pairs.iter().copied()),
+            &Login::simple(UserIdentity::new("x")),
+            url,
+        )
+        .unwrap_err()
     };
     let error = open(&[("fs.defaultFS", "hdfs://nn")], Some("file:///x"));
     assert_eq!(error.kind(), FsErrorKind::Unsupported);

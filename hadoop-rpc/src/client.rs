@@ -18,8 +18,8 @@ use crate::frame;
 use crate::options::{CallOptions, ClientOptions, Protocol};
 use crate::proto;
 
-/// Calls to one protocol at one address over one connection that many calls share. Cheap to clone; clones share the
-/// connection. Connects at the first call, and again after the connection was lost.
+/// Calls to one protocol at one address over one connection that many calls share. Cheap to clone; clones
+/// share the connection. Connects at the first call, and again after the connection was lost.
 #[derive(Clone)]
 pub struct RpcClient {
     shared: Arc<Shared>,
@@ -110,7 +110,8 @@ impl RpcClient {
                 let (opening, fresh) = self.opening();
                 let connection = used.insert(opening.await?);
                 match connection.call(id, request.clone(), &sent).await {
-                    // It ended between two calls, and this one was not sent: nothing is lost by a new connection.
+                    // It ended between two calls, and this one was not sent: nothing is lost by a new
+                    // connection.
                     Err(ErrorKind::Disconnected { sent: Sent::No, .. }) if !fresh => {}
                     result => return result,
                 }
@@ -154,7 +155,7 @@ impl RpcClient {
 
     /// Whether the token of a connection is still among the client's.
     fn still_wanted(&self, used: &Token) -> bool {
-        self.shared.options.tokens.get().tokens.values().any(|token| token == used)
+        self.shared.options.login.tokens().get().tokens.values().any(|token| token == used)
     }
 
     /// Lets the connection go; calls under way still finish, the next call connects anew.

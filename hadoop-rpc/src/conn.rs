@@ -1,7 +1,7 @@
 //! One connection: handshake, and then many calls in flight.
 //!
-//! A single task owns the socket. Inside it the reading and the writing half run side by side; when either ends, the
-//! other is dropped and every call that still waits fails at once.
+//! A single task owns the socket. Inside it the reading and the writing half run side by side; when either
+//! ends, the other is dropped and every call that still waits fails at once.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -159,7 +159,8 @@ impl Connection {
         Ok(Self { queue, calls, token })
     }
 
-    /// Whether new calls may use it; `wanted` gives the token that a new connection would use in place of its own.
+    /// Whether new calls may use it; `wanted` gives the token that a new connection would use in place of its
+    /// own.
     pub(crate) fn usable(&self, wanted: impl FnOnce(&Token) -> bool) -> bool {
         let table = self.calls.lock();
         table.end.is_none() && !table.retired && self.token.as_ref().is_none_or(wanted)
@@ -175,8 +176,8 @@ impl Connection {
         self.calls.lock().retired = true;
     }
 
-    /// Sends a request and waits for the body of its answer. `sent` tells, also after the future was dropped, whether
-    /// the request may have left.
+    /// Sends a request and waits for the body of its answer. `sent` tells, also after the future was dropped,
+    /// whether the request may have left.
     pub(crate) async fn call(
         &self,
         id: i32,
@@ -347,7 +348,7 @@ async fn handshake(
             Authenticated::simple()
         }
         AuthPolicy::Sasl(methods) => {
-            let tokens = options.tokens.get();
+            let tokens = options.login.tokens().get();
             let mut sasl = Negotiation::new(methods, &tokens, &options.protection, endpoint, peer);
             out.extend_from_slice(&frame::preamble(true));
             out.extend_from_slice(&frame::sasl_frame(&sasl.start())?);
@@ -384,7 +385,7 @@ async fn handshake(
 
 /// Who is calling, as far as authentication has not said it.
 fn user_info(authenticated: &Authenticated, options: &ClientOptions) -> Option<UserInformation> {
-    let user = &options.user;
+    let user = options.login.user();
     match authenticated.how {
         "TOKEN" => None,
         "SIMPLE" => Some(UserInformation {

@@ -5,7 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::remote::{RemoteException, RemoteKind};
+use crate::java_exceptions::RemoteKind;
+use crate::remote::RemoteException;
 use crate::retry::Retry;
 
 /// How far a request had got when its connection failed.

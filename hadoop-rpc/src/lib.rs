@@ -11,6 +11,8 @@ mod endpoint;
 mod error;
 mod frame;
 mod group;
+mod java_exceptions;
+mod login;
 mod options;
 #[cfg(test)]
 mod peer_tests;
@@ -26,8 +28,10 @@ pub use credentials::{Credentials, CredentialsError, Token, TokenFormat, TokenSo
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{ErrorKind, RpcError, Sent};
 pub use group::{OnWait, RpcGroup};
+pub use java_exceptions::RemoteKind;
+pub use login::Login;
 pub use options::{CallOptions, ClientOptions, Protocol};
-pub use remote::{RemoteException, RemoteKind};
+pub use remote::RemoteException;
 pub use retry::{Retry, RetryPolicy};
 pub use sasl::{AuthPolicy, Mechanism, MechanismFactory, Protection, SaslError, SaslMethod, SaslOffer};
 pub use sasl::{SecurityLayer, TokenSelector, Unwrap, Wrap};

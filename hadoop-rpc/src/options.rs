@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use crate::credentials::TokenSource;
+use crate::login::Login;
 use crate::sasl::{AuthPolicy, Protection};
-use crate::user::UserIdentity;
 
 /// The Java interface that is called, and its version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,12 +17,10 @@ pub struct Protocol {
 /// How a client connects and calls.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
-    /// Who calls.
-    pub user: UserIdentity,
+    /// Who calls, with tokens that may be replaced while the client lives.
+    pub login: Login,
     /// How connections authenticate.
     pub auth: AuthPolicy,
-    /// Tokens; may be replaced while the client lives.
-    pub tokens: TokenSource,
     /// Protection of messages after SASL that is acceptable, best liked first (`hadoop.rpc.protection`).
     pub protection: Vec<Protection>,
     /// Deadline of a call, the time to connect included, unless the call says otherwise.
@@ -35,12 +32,11 @@ pub struct ClientOptions {
 }
 
 impl ClientOptions {
-    /// Simple authentication as `user`, no tokens, 30 s per call, 10 s to connect, 64 MiB per message.
-    pub fn simple(user: UserIdentity) -> Self {
+    /// Simple authentication, whatever tokens there are; 30 s per call, 10 s to connect, 64 MiB per message.
+    pub fn simple(login: Login) -> Self {
         Self {
-            user,
+            login,
             auth: AuthPolicy::Simple,
-            tokens: TokenSource::default(),
             protection: Protection::ALL.to_vec(),
             deadline: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
@@ -48,9 +44,9 @@ impl ClientOptions {
         }
     }
 
-    /// The same with another way to authenticate and its tokens.
-    pub fn with_auth(self, auth: AuthPolicy, tokens: TokenSource) -> Self {
-        Self { auth, tokens, ..self }
+    /// The same with another way to authenticate.
+    pub fn with_auth(self, auth: AuthPolicy) -> Self {
+        Self { auth, ..self }
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::proto::rpc_response_header::Status;
 use crate::proto::{IpcConnectionContext, RequestHeader, RpcRequestHeader, RpcResponseHeader};
-use crate::{CallOptions, ClientOptions, Endpoint, ErrorKind, Protocol, RemoteKind, Retry, RpcClient};
+use crate::{CallOptions, ClientOptions, Endpoint, ErrorKind, Login, Protocol, RemoteKind, Retry, RpcClient};
 use crate::{RetryPolicy, RpcError, RpcGroup, Sent, UserIdentity};
 
 const PROTOCOL: Protocol = Protocol { name: "org.example.Echo", version: 7 };
@@ -41,7 +41,7 @@ impl Peer {
         let options = ClientOptions {
             deadline: Duration::from_secs(5),
             max_frame: 1 << 20,
-            ..ClientOptions::simple(UserIdentity::proxied("ann", "bob"))
+            ..ClientOptions::simple(Login::simple(UserIdentity::proxied("ann", "bob")))
         };
         (Self { listener }, RpcClient::new(endpoint, PROTOCOL, options))
     }
@@ -337,7 +337,11 @@ async fn a_server_that_is_not_there_is_waited_for_and_a_name_that_nobody_has_is_
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for (host, waited) in [("127.0.0.1", true), ("no-such-host.invalid", false)] {
         let endpoint = Endpoint::new(host, closed.port());
-        let client = RpcClient::new(endpoint, PROTOCOL, ClientOptions::simple(UserIdentity::new("ann")));
+        let client = RpcClient::new(
+            endpoint,
+            PROTOCOL,
+            ClientOptions::simple(Login::simple(UserIdentity::new("ann"))),
+        );
         let heard = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&heard);
         let listener = move |_: &RpcError| {

@@ -15,9 +15,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use hadoop_rpc::{
-    AuthPolicy, CallOptions, ClientOptions, Credentials, Defaults, Endpoint, ErrorKind, HadoopConf, Lookup,
-    Protection, Protocol, RemoteKind, Retry, RetryPolicy, RpcClient, RpcGroup, Sent, Token, TokenSource,
-    UserIdentity,
+    AuthPolicy, CallOptions, ClientOptions, Credentials, Defaults, Endpoint, ErrorKind, HadoopConf, Login,
+    Lookup, Protection, Protocol, RemoteKind, Retry, RetryPolicy, RpcClient, RpcGroup, Sent, Token,
+    TokenSource, UserIdentity,
 };
 
 const NAMENODE: Protocol = Protocol { name: "org.apache.hadoop.hdfs.protocol.ClientProtocol", version: 1 };
@@ -130,7 +130,14 @@ fn address(key: &str) -> Endpoint {
 }
 
 fn options(user: &str) -> ClientOptions {
-    ClientOptions { deadline: Duration::from_secs(10), ..ClientOptions::simple(UserIdentity::new(user)) }
+    ClientOptions {
+        deadline: Duration::from_secs(10),
+        ..ClientOptions::simple(Login::simple(UserIdentity::new(user)))
+    }
+}
+
+fn options_with(user: &str, tokens: TokenSource) -> ClientOptions {
+    ClientOptions { login: Login::with_tokens(UserIdentity::new(user), tokens), ..options(user) }
 }
 
 fn client(key: &str, protocol: Protocol) -> RpcClient {
@@ -218,7 +225,7 @@ async fn wrong_ports() {
         .await
         .unwrap_err();
     println!("{e}");
-    assert!(e.is_remote(RemoteKind::AccessControl) && e.remote().unwrap().fatal);
+    assert!(e.is_remote(RemoteKind::AuthenticationRequired) && e.remote().unwrap().fatal);
 }
 
 #[tokio::test]
@@ -228,7 +235,8 @@ async fn a_false_token_is_refused() {
     let token = Token { kind: "K".into(), identifier: vec![1], password: vec![2], ..Default::default() };
     let mut credentials = Credentials::default();
     let call = async |credentials: &Credentials| {
-        let options = options("ann").with_auth(AuthPolicy::token("K"), TokenSource::new(credentials.clone()));
+        let options =
+            options_with("ann", TokenSource::new(credentials.clone())).with_auth(AuthPolicy::token("K"));
         let client = RpcClient::new(address(key), SCHEDULER, options);
         client.call::<_, Empty>("allocate", &Empty {}).await.unwrap_err()
     };
@@ -246,7 +254,8 @@ async fn a_false_token_is_refused() {
 async fn sasl_ends_in_simple_where_allowed() {
     let Some(_) = cluster() else { return };
     let rm = address("yarn.resourcemanager.address");
-    let with = |auth| RpcClient::new(rm.clone(), RM, options("ann").with_auth(auth, TokenSource::default()));
+    let with =
+        |auth| RpcClient::new(rm.clone(), RM, options_with("ann", TokenSource::default()).with_auth(auth));
     let allowed = with(AuthPolicy::token_or_simple("RM_DELEGATION_TOKEN"));
     allowed.call::<_, NewApplication>("getNewApplication", &Empty {}).await.unwrap();
     let e =
@@ -278,7 +287,7 @@ async fn tokens_and_protection() {
         source.put("nn", token.clone());
         let auth = AuthPolicy::token(HDFS_TOKEN);
         let options =
-            ClientOptions { protection: vec![protection], ..options("ann").with_auth(auth, source) };
+            ClientOptions { protection: vec![protection], ..options_with("ann", source).with_auth(auth) };
         let client = RpcClient::new(endpoint.clone(), NAMENODE, options);
         // Ann herself may not write here, as another test shows.
         let dir = format!("{home}/{i}");
@@ -298,13 +307,13 @@ async fn tokens_and_protection() {
     // A token that is replaced is not used any more, although the connection that it opened is still good.
     let source = TokenSource::default();
     source.put("nn", token.clone());
-    let options = options("ann").with_auth(AuthPolicy::token(HDFS_TOKEN), source.clone());
+    let options = options_with("ann", source.clone()).with_auth(AuthPolicy::token(HDFS_TOKEN));
     let client = RpcClient::new(endpoint, NAMENODE, options);
     assert!(owner(&client, "/").await.is_some());
     source.put("nn", Token { password: vec![0; 20], ..token.clone() });
     let e = client.call::<_, FileInfo>("getFileInfo", &file("/")).await.unwrap_err();
     println!("{e}");
-    assert!(e.is_remote(RemoteKind::AccessControl) && e.retry() == Retry::No);
+    assert!(e.is_remote(RemoteKind::Sasl) && e.retry() == Retry::No);
     source.put("nn", token);
     assert!(owner(&client, "/").await.is_some());
 }
@@ -333,21 +342,53 @@ async fn a_group_goes_on_to_the_server_that_answers() {
     assert!(e.is_unreachable() && e.attempts() == 4);
 }
 
+/// A process that is stopped, and goes on when this is dropped.
+struct Stopped<'a> {
+    pid: &'a str,
+}
+
+impl<'a> Stopped<'a> {
+    /// Stops it, and waits until each of its threads has stopped.
+    fn new(pid: &'a str) -> Self {
+        let stopped = Self { pid };
+        stopped.signal("-STOP");
+        let states = || {
+            let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+            threads.filter_map(|thread| {
+                let stat = std::fs::read_to_string(thread.ok()?.path().join("stat")).ok()?;
+                stat.rsplit(')').next()?.trim_start().chars().next()
+            })
+        };
+        while !states().all(|state| state == 'T') {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        stopped
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(std::process::Command::new("kill").args([name, self.pid]).status().unwrap().success());
+    }
+}
+
+impl Drop for Stopped<'_> {
+    fn drop(&mut self) {
+        self.signal("-CONT");
+    }
+}
+
 #[tokio::test]
 async fn a_stopped_server_costs_one_deadline() {
     let Some(_) = cluster() else { return };
     let Ok(pid) = std::env::var("HEDDLE_TEST_RM_PID") else {
         return skipped("HEDDLE_TEST_RM_PID names no process of a ResourceManager that may be stopped");
     };
-    let signal = |name: &str| {
-        assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
-    };
     let rm = client("yarn.resourcemanager.address", RM);
     let quick = CallOptions { deadline: Some(Duration::from_millis(500)), ..Default::default() };
     rm.call::<_, NewApplication>("getNewApplication", &Empty {}).await.unwrap();
-    signal("-STOP");
-    let e = rm.call_with::<_, NewApplication>("getNewApplication", &Empty {}, quick).await.unwrap_err();
-    signal("-CONT");
+    let stopped = Stopped::new(&pid);
+    let answer = rm.call_with::<_, NewApplication>("getNewApplication", &Empty {}, quick).await;
+    drop(stopped);
+    let e = answer.unwrap_err();
     println!("{e}");
     assert!(matches!(e.kind(), ErrorKind::Deadline { sent: Sent::Maybe, .. }));
     assert_eq!(e.retry(), Retry::IfIdempotent);

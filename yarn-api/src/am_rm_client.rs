@@ -23,12 +23,16 @@ const IDEMPOTENT: CallOptions = CallOptions { deadline: None, idempotent: true }
 /// What an ApplicationMaster must do about a failed call.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AmError {
-    /// The ResourceManager does not know the registration (it was restarted): register, then ask for everything again.
+    /// The ResourceManager does not know the registration (it was restarted): register, then ask for
+    /// everything again.
     #[error("{0}")]
     NotRegistered(YarnError),
     /// The attempt is over for the ResourceManager: it ended, or another attempt has replaced it.
     #[error("{0}")]
     AttemptOver(YarnError),
+    /// The attempt is registered already: an earlier call whose answer was lost has arrived.
+    #[error("{0}")]
+    AlreadyRegistered(YarnError),
     /// The ResourceManager refuses this request, and would refuse it again.
     #[error("{0}")]
     Refused(YarnError),
@@ -41,7 +45,11 @@ impl AmError {
     /// The failed operation.
     pub fn error(&self) -> &YarnError {
         match self {
-            Self::NotRegistered(e) | Self::AttemptOver(e) | Self::Refused(e) | Self::Unavailable(e) => e,
+            Self::NotRegistered(e)
+            | Self::AttemptOver(e)
+            | Self::AlreadyRegistered(e)
+            | Self::Refused(e)
+            | Self::Unavailable(e) => e,
         }
     }
 }
@@ -50,6 +58,7 @@ impl From<YarnError> for AmError {
     fn from(error: YarnError) -> Self {
         match error.rpc().and_then(RpcError::remote_kind) {
             Some(RemoteKind::MasterNotRegistered) => Self::NotRegistered(error),
+            Some(RemoteKind::MasterAlreadyRegistered) => Self::AlreadyRegistered(error),
             // The token of an attempt that is over is not known any more.
             Some(
                 RemoteKind::AttemptNotFound | RemoteKind::ApplicationNotFound | RemoteKind::InvalidToken,
@@ -74,25 +83,25 @@ pub struct AmRmClient {
 
 impl AmRmClient {
     /// A client for the ResourceManagers of the configuration. It authenticates with the AMRM token in
-    /// `options.tokens` (`options.auth` does not count), and puts NodeManager tokens into `nm_tokens`.
+    /// `options.login` (`options.auth` does not count), and puts NodeManager tokens into `nm_tokens`.
     pub fn new(
         conf: &HadoopConf,
         options: ClientOptions,
         retry: RetryPolicy,
         nm_tokens: NmTokenCache,
     ) -> Result<Self, YarnError> {
-        let tokens = options.tokens.clone();
+        let tokens = options.login.tokens().clone();
         // A container's AMRM token has no service, or one made of an address as its sender saw it.
         tokens.update(|c| {
             c.tokens.values_mut().filter(|t| t.kind == AMRM_TOKEN).for_each(|t| t.service.clear())
         });
-        let options = options.with_auth(AuthPolicy::token(AMRM_TOKEN), tokens.clone());
+        let options = options.with_auth(AuthPolicy::token(AMRM_TOKEN));
         let group = resource_manager::group(conf, RmService::Scheduler, &options, retry)?;
         Ok(Self { group, tokens, nm_tokens, response_id: Mutex::new(0) })
     }
 
     /// Registers the attempt, also anew after [`AmError::NotRegistered`]. A second registration with the same
-    /// ResourceManager is [`AmError::Refused`].
+    /// ResourceManager is [`AmError::AlreadyRegistered`].
     pub async fn register(&self, request: &RegisterRequest) -> Result<RegisterResponse, AmError> {
         let doing = "register the ApplicationMaster";
         let mut response_id = self.response_id.lock().await;
@@ -107,8 +116,8 @@ impl AmRmClient {
         Ok(response)
     }
 
-    /// One heartbeat. After an error the same request can be sent again: the ResourceManager answers a heartbeat
-    /// that it has seen with the same answer.
+    /// One heartbeat. After an error the same request can be sent again: the ResourceManager answers a
+    /// heartbeat that it has seen with the same answer.
     pub async fn allocate(&self, request: &AllocateRequest) -> Result<AllocateResponse, AmError> {
         let doing = "exchange a heartbeat with the ResourceManager";
         let mut response_id = self.response_id.lock().await;
@@ -128,8 +137,8 @@ impl AmRmClient {
         Ok(response)
     }
 
-    /// Reports the outcome. `true`: the ResourceManager has stored it (that of an unmanaged application: will store
-    /// it), and the process may end; `false`: call again soon. It may be called again after an error.
+    /// Reports the outcome. `true`: the ResourceManager has stored it (that of an unmanaged application: will
+    /// store it), and the process may end; `false`: call again soon. It may be called again after an error.
     pub async fn finish(
         &self,
         status: FinalStatus,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use hadoop_rpc::{AuthPolicy, CallOptions, ClientOptions, Endpoint, Protocol, RpcClient, UserIdentity};
+use hadoop_rpc::{AuthPolicy, CallOptions, ClientOptions, Endpoint, Login, Protocol, RpcClient};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -19,8 +19,8 @@ const PROTOCOL: Protocol =
 /// How NodeManagers are called.
 #[derive(Debug, Clone)]
 pub struct NodeManagerOptions {
-    /// Name shown as caller; what counts is the token.
-    pub user: UserIdentity,
+    /// Who calls. What counts is the token for the node, which comes from the ResourceManager.
+    pub login: Login,
     /// Deadline of each call, connecting included.
     pub deadline: Duration,
     /// Calls under way at a time, over all nodes; more wait.
@@ -31,9 +31,9 @@ pub struct NodeManagerOptions {
 
 impl NodeManagerOptions {
     /// 30 s per call, 64 calls at a time, connections closed after 10 s.
-    pub fn new(user: UserIdentity) -> Self {
+    pub fn new(login: Login) -> Self {
         Self {
-            user,
+            login,
             deadline: Duration::from_secs(30),
             max_in_flight: 64,
             idle_after: Duration::from_secs(10),
@@ -102,8 +102,8 @@ impl NodeManagerClients {
         Ok(data.map(|pair| (pair.key.unwrap_or_default(), pair.value.unwrap_or_default())).collect())
     }
 
-    /// Stops a container: SIGTERM, and SIGKILL after the NodeManager's delay. It has ended once the ResourceManager
-    /// reports it completed. A container that has ended already is no error.
+    /// Stops a container: SIGTERM, and SIGKILL after the NodeManager's delay. It has ended once the
+    /// ResourceManager reports it completed. A container that has ended already is no error.
     pub async fn stop_container(&self, node: &NodeId, id: &ContainerId) -> Result<(), NodeError> {
         let doing = format!("stop {id} on {node}");
         let request = || pb::StopContainersRequest { container_id: vec![id.to_proto()] };
@@ -174,8 +174,8 @@ impl<'a> Lease<'a> {
             tokio::spawn(sweep(Arc::downgrade(inner), inner.options.idle_after));
         }
         let pooled = pool.nodes.entry(node.clone()).or_insert_with(|| {
-            let mut options = ClientOptions::simple(inner.options.user.clone())
-                .with_auth(AuthPolicy::token(NM_TOKEN), tokens);
+            let login = Login::with_tokens(inner.options.login.user().clone(), tokens);
+            let mut options = ClientOptions::simple(login).with_auth(AuthPolicy::token(NM_TOKEN));
             options.deadline = inner.options.deadline;
             let endpoint = Endpoint::new(node.host.clone(), node.port);
             Pooled {

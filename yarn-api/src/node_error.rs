@@ -1,6 +1,6 @@
 //! What a NodeManager's refusal means.
 
-use hadoop_rpc::{Retry, RpcError};
+use hadoop_rpc::{RemoteKind, Retry, RpcError};
 
 use crate::error::YarnError;
 use crate::proto::yarn as pb;
@@ -11,8 +11,8 @@ use crate::records::NodeId;
 pub enum NodeErrorKind {
     /// The ResourceManager has sent no token for the node, or none with the container.
     NoToken,
-    /// The grant does not hold any more: too old (or the clocks differ), or from before a restart. Release the
-    /// container and ask anew.
+    /// The grant does not hold any more: too old (or the clocks differ), or from before a restart. Release
+    /// the container and ask anew.
     GrantInvalid,
     /// The NodeManager does not accept the token for the node or for the container.
     TokenRefused,
@@ -48,7 +48,7 @@ impl NodeError {
 
     pub(crate) fn rpc(node: &NodeId, doing: &str, error: RpcError) -> Self {
         let kind = match (error.remote(), error.retry()) {
-            (Some(remote), _) => kind_of_exception(&remote.java_class, &remote.full_text),
+            (Some(remote), _) => NodeErrorKind::of_exception(&remote.java_class, &remote.full_text),
             (None, Retry::OtherServer | Retry::Later) => NodeErrorKind::Unreachable,
             (None, Retry::IfIdempotent) => NodeErrorKind::Uncertain,
             (None, Retry::No) => NodeErrorKind::Refused,
@@ -61,7 +61,8 @@ impl NodeError {
         let (class, message) = (exception.class_name(), exception.message());
         let text: Vec<_> = message.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         let short = class.rsplit(['.', '$']).next().unwrap_or_default();
-        Self::stated(kind_of_exception(class, message), node, doing, &format!("{} ({short})", text.join(" ")))
+        let kind = NodeErrorKind::of_exception(class, message);
+        Self::stated(kind, node, doing, &format!("{} ({short})", text.join(" ")))
     }
 
     /// Whether the same call may succeed later.
@@ -70,24 +71,29 @@ impl NodeError {
     }
 }
 
-/// Parts of the messages of exceptions whose class (`YarnException`) says nothing. The same in Hadoop 2.10 to 3.5.
-const MESSAGES: &[(&str, NodeErrorKind)] = &[
-    ("This token is expired", NodeErrorKind::GrantInvalid),
-    ("Attempt to relaunch the same", NodeErrorKind::AlreadyStarted),
-    ("already is running on this node", NodeErrorKind::AlreadyStarted),
-    ("already running on this node", NodeErrorKind::AlreadyStarted),
-    ("is not handled by this NodeManager", NodeErrorKind::UnknownContainer),
-    ("Unauthorized request", NodeErrorKind::TokenRefused),
-];
+impl NodeErrorKind {
+    /// What an exception means, by its class and, where the class says nothing, by its text.
+    fn of_exception(class: &str, text: &str) -> Self {
+        let short = class.rsplit(['.', '$']).next().unwrap_or_default();
+        match RemoteKind::of_exception(short, text).into() {
+            // A NodeManager words these refusals in the same way whatever class carries them.
+            Self::Refused => RemoteKind::of_exception("YarnException", text).into(),
+            kind => kind,
+        }
+    }
+}
 
-fn kind_of_exception(class: &str, text: &str) -> NodeErrorKind {
-    match class.rsplit(['.', '$']).next().unwrap_or_default() {
-        "NMNotYetReadyException" => NodeErrorKind::NotReady,
-        "InvalidContainerException" => NodeErrorKind::GrantInvalid,
-        "InvalidToken" | "InvalidNMTokenException" | "SaslException" => NodeErrorKind::TokenRefused,
-        _ => {
-            let known = MESSAGES.iter().find(|(part, _)| text.contains(part));
-            known.map_or(NodeErrorKind::Refused, |(_, kind)| *kind)
+impl From<RemoteKind> for NodeErrorKind {
+    fn from(kind: RemoteKind) -> Self {
+        match kind {
+            RemoteKind::NotReady => Self::NotReady,
+            RemoteKind::InvalidContainer | RemoteKind::ContainerGrantExpired => Self::GrantInvalid,
+            RemoteKind::InvalidToken | RemoteKind::Sasl | RemoteKind::UnauthorizedRequest => {
+                Self::TokenRefused
+            }
+            RemoteKind::ContainerAlreadyStarted => Self::AlreadyStarted,
+            RemoteKind::ContainerNotHandled => Self::UnknownContainer,
+            _ => Self::Refused,
         }
     }
 }
@@ -101,14 +107,17 @@ mod tests {
         let yarn = "org.apache.hadoop.yarn.exceptions.YarnException";
         let expired =
             "Unauthorized request to start container. \nThis token is expired. current time is 2 found 1";
-        assert_eq!(kind_of_exception(yarn, expired), NodeErrorKind::GrantInvalid);
+        assert_eq!(NodeErrorKind::of_exception(yarn, expired), NodeErrorKind::GrantInvalid);
         assert_eq!(
-            kind_of_exception(yarn, "Unauthorized request to start container. \nx"),
+            NodeErrorKind::of_exception(yarn, "Unauthorized request to start container. \nx"),
             NodeErrorKind::TokenRefused
         );
+        let other = "java.io.IOException";
+        let running = "Container c already is running on this node!!";
+        assert_eq!(NodeErrorKind::of_exception(other, running), NodeErrorKind::AlreadyStarted);
         let token = "org.apache.hadoop.security.token.SecretManager$InvalidToken";
-        assert_eq!(kind_of_exception(token, ""), NodeErrorKind::TokenRefused);
-        assert_eq!(kind_of_exception("java.io.IOException", "disk"), NodeErrorKind::Refused);
+        assert_eq!(NodeErrorKind::of_exception(token, ""), NodeErrorKind::TokenRefused);
+        assert_eq!(NodeErrorKind::of_exception(other, "disk"), NodeErrorKind::Refused);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use hadoop_rpc::{
-    ClientOptions, Credentials, Defaults, HadoopConf, Lookup, RemoteKind, RetryPolicy, TokenSource,
+    ClientOptions, Credentials, Defaults, HadoopConf, Login, Lookup, RemoteKind, RetryPolicy, TokenSource,
     UserIdentity,
 };
 use yarn_api::records::*;
@@ -48,7 +48,8 @@ fn cluster() -> Option<Cluster> {
     };
     let conf = HadoopConf::load(&env, &Lookup::new(Defaults::common().and(DEFAULTS))).unwrap();
     let user = UserIdentity::find(&env).unwrap();
-    let client = ApplicationClient::new(&conf, &ClientOptions::simple(user.clone()), RETRY).unwrap();
+    let client =
+        ApplicationClient::new(&conf, &ClientOptions::simple(Login::simple(user.clone())), RETRY).unwrap();
     Some(Cluster { conf, user, client })
 }
 
@@ -90,7 +91,7 @@ impl Cluster {
     }
 
     fn am(&self, tokens: TokenSource, nm_tokens: &NmTokenCache) -> AmRmClient {
-        let options = ClientOptions { tokens, ..ClientOptions::simple(self.user.clone()) };
+        let options = ClientOptions::simple(Login::with_tokens(self.user.clone(), tokens));
         AmRmClient::new(&self.conf, options, RETRY, nm_tokens.clone()).unwrap()
     }
 }
@@ -259,7 +260,7 @@ impl Cluster {
     }
 
     fn nodes(&self, tokens: NmTokenCache) -> NodeManagerClients {
-        let mut options = NodeManagerOptions::new(self.user.clone());
+        let mut options = NodeManagerOptions::new(Login::simple(self.user.clone()));
         options.idle_after = Duration::from_millis(500);
         NodeManagerClients::new(options, tokens)
     }
@@ -312,7 +313,7 @@ async fn an_application_master_registers_once() {
     assert!(registered.queue.ends_with("default"), "{registered:?}");
     assert!(registered.max_capability.memory_mb > 0 && registered.previous_containers.is_empty());
     let error = am.register(&registration()).await.unwrap_err();
-    assert!(matches!(error, AmError::Refused(_)), "{error:?}");
+    assert!(matches!(error, AmError::AlreadyRegistered(_)), "{error:?}");
 
     let report = client.application_report(id).await.unwrap();
     assert_eq!((report.state, report.rpc_port), (ApplicationState::Running, Some(4711)));
@@ -445,9 +446,12 @@ async fn nobody_there() {
     // A port that was free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let conf = HadoopConf::from_map([("yarn.resourcemanager.address", format!("127.0.0.1:{port}"))]);
-    let client =
-        ApplicationClient::new(&conf, &ClientOptions::simple(UserIdentity::new("x")), RetryPolicy::NONE)
-            .unwrap();
+    let client = ApplicationClient::new(
+        &conf,
+        &ClientOptions::simple(Login::simple(UserIdentity::new("x"))),
+        RetryPolicy::NONE,
+    )
+    .unwrap();
     let error = client.cluster_metrics().await.unwrap_err();
     assert!(error.is_unreachable(), "{error}");
     assert!(error.to_string().contains(&format!("127.0.0.1:{port}")), "{error}");

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use hadoop_rpc::UserIdentity;
+use hadoop_rpc::{Login, UserIdentity};
 
 use crate::error::Failure;
 use crate::patience::Waits;
@@ -53,9 +53,9 @@ impl Context {
         self.cwd.join(path)
     }
 
-    /// The user who calls Hadoop.
-    pub fn hadoop_user(&self) -> Result<UserIdentity, Failure> {
-        UserIdentity::find(&|key| self.vars.get(key).cloned())
+    /// Who calls Hadoop.
+    pub fn login(&self) -> Result<Login, Failure> {
+        Login::find(&|key| self.vars.get(key).cloned())
             .ok_or_else(|| Failure::new("the user who runs this has no name").hint("set HADOOP_USER_NAME"))
     }
 

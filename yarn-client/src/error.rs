@@ -215,7 +215,10 @@ fn rpc_hints(error: &RpcError) -> Vec<String> {
         ErrorKind::NotHadoopRpc(_) => "the address in the Hadoop configuration names another service's port",
         ErrorKind::Auth(_) => "the cluster asks for an authentication that this client cannot give",
         ErrorKind::Remote(remote) => match remote.kind {
-            RemoteKind::AccessControl | RemoteKind::Authorization => {
+            RemoteKind::AccessControl
+            | RemoteKind::AuthenticationRequired
+            | RemoteKind::Sasl
+            | RemoteKind::Authorization => {
                 "ask the cluster's administrator for the right, or choose another queue or user (HADOOP_USER_NAME)"
             }
             RemoteKind::SafeMode => {

@@ -28,7 +28,7 @@ pub async fn fetch(
     url: &str,
     report: &dyn Report,
 ) -> Result<PathBuf, Failure> {
-    let storage = Storage::open(&hadoop.conf, &hadoop.user, Some(url)).map_err(|e| explain(url, &e))?;
+    let storage = Storage::open(&hadoop.conf, &hadoop.login, Some(url)).map_err(|e| explain(url, &e))?;
     let storage = hadoop.patient(storage);
     let status = storage.status(url).await.map_err(|e| explain(url, &e))?;
     if status.is_dir {

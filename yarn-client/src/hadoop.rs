@@ -6,7 +6,7 @@ use std::time::Duration;
 use flink_model::config::Configuration;
 use flink_model::options;
 use hadoop_fs::{FsError, Patience, Storage};
-use hadoop_rpc::{ClientOptions, Defaults, HadoopConf, Lookup, RetryPolicy, TimeUnit, UserIdentity};
+use hadoop_rpc::{ClientOptions, Defaults, HadoopConf, Login, Lookup, RetryPolicy, TimeUnit};
 use yarn_api::{ApplicationClient, RmService, resource_managers};
 
 use crate::configuration::text;
@@ -26,7 +26,7 @@ pub struct Hadoop {
     /// Site files, with `flink.hadoop.*` and `flink.yarn.*` of Flink's configuration on top.
     pub conf: HadoopConf,
     /// Who calls.
-    pub user: UserIdentity,
+    pub login: Login,
     /// How long servers that are not there are waited for.
     pub wait: Wait,
     /// Who hears of it.
@@ -66,7 +66,7 @@ impl Hadoop {
                 );
             }
         }
-        Ok(Self { conf, user: context.hadoop_user()?, wait: Wait::Reading, waits: context.waits.clone() })
+        Ok(Self { conf, login: context.login()?, wait: Wait::Reading, waits: context.waits.clone() })
     }
 
     /// The same with more or less time for servers that are not there.
@@ -108,7 +108,7 @@ impl Hadoop {
             max_delay: interval,
             max_elapsed: within,
         };
-        let mut options = ClientOptions::simple(self.user.clone());
+        let mut options = ClientOptions::simple(self.login.clone());
         options.deadline = DEADLINE;
         let client = ApplicationClient::new(&self.conf, &options, retry).map_err(|e| yarn_failure(&e))?;
         Ok(match wait {
@@ -123,7 +123,7 @@ impl Hadoop {
     /// The file system that `url` is on; without a URL the default one.
     pub fn storage(&self, url: Option<&str>) -> Result<Storage, Failure> {
         self.check_authentication()?;
-        Storage::open(&self.conf, &self.user, url).map(|fs| self.patient(fs)).map_err(|e| Failure::fs(&e))
+        Storage::open(&self.conf, &self.login, url).map(|fs| self.patient(fs)).map_err(|e| Failure::fs(&e))
     }
 
     /// The same file system, and a NameNode that is not there is waited for.

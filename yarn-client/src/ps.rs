@@ -141,7 +141,7 @@ pub async fn named(hadoop: &Hadoop, ids: &[ApplicationId]) -> Result<Vec<Applica
 /// YARN filters tags by their whole text only, so that they are looked at here.
 fn filter(wanted: &Wanted, hadoop: &Hadoop) -> ApplicationFilter {
     let user = match &wanted.of {
-        Owner::Caller => Some(hadoop.user.short_name().to_owned()),
+        Owner::Caller => Some(hadoop.login.user().short_name().to_owned()),
         Owner::User(user) => Some(user.clone()),
         Owner::Everybody => None,
     };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hadoop_rpc::{AuthPolicy, ClientOptions, RetryPolicy, TokenSource};
+use hadoop_rpc::{AuthPolicy, ClientOptions, RetryPolicy};
 use tokio::time::{sleep, timeout};
 use yarn_api::records::{FinalStatus, RegisterRequest};
 use yarn_api::{AmError, AmRmClient, ApplicationClient};
@@ -83,7 +83,7 @@ pub(super) async fn finish(
             CleanUp::Never => false,
         };
         match &environment.spec.staging_dir {
-            Some(url) if due => match staging::remove(&environment.conf, &environment.user, url).await {
+            Some(url) if due => match staging::remove(&environment.conf, &environment.login, url).await {
                 Ok(()) => tracing::info!(url, "removed the application's directory"),
                 Err(error) => tracing::warn!("{error}; `heddle gc` removes it later"),
             },
@@ -110,7 +110,7 @@ async fn unregister(
             let request =
                 RegisterRequest { host: environment.host.clone(), rpc_port: -1, tracking_url: String::new() };
             match rm.register(&request).await {
-                Ok(_) | Err(AmError::Refused(_)) => registered = true,
+                Ok(_) | Err(AmError::AlreadyRegistered(_) | AmError::Refused(_)) => registered = true,
                 Err(error @ AmError::AttemptOver(_)) => {
                     tracing::error!(%error, "YARN does not take the final status");
                     return false;
@@ -129,7 +129,7 @@ async fn unregister(
             }
             Ok(false) => {}
             Err(AmError::NotRegistered(_)) => registered = false,
-            Err(error @ (AmError::AttemptOver(_) | AmError::Refused(_))) => {
+            Err(error @ (AmError::AttemptOver(_) | AmError::AlreadyRegistered(_) | AmError::Refused(_))) => {
                 tracing::error!(%error, "YARN does not take the final status");
                 return false;
             }
@@ -144,10 +144,9 @@ async fn unregister(
 /// Asks the ResourceManager until it says that the application has ended, for as long as we are let live.
 async fn is_over(environment: &Environment) -> bool {
     let secure = environment.conf.get_or("hadoop.security.authentication", "simple");
-    let mut options = ClientOptions::simple(environment.user.clone());
+    let mut options = ClientOptions::simple(environment.login.clone());
     if secure.is_ok_and(|method| method.eq_ignore_ascii_case("kerberos")) {
-        let tokens = TokenSource::new(environment.credentials.clone());
-        options = options.with_auth(AuthPolicy::token("RM_DELEGATION_TOKEN"), tokens);
+        options = options.with_auth(AuthPolicy::token("RM_DELEGATION_TOKEN"));
     }
     options.deadline = OVER_DEADLINE;
     options.connect_timeout = OVER_DEADLINE;

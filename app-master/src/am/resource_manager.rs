@@ -156,7 +156,7 @@ fn purpose(container: &Container) -> Purpose {
 }
 
 fn nodes_client(environment: &Environment) -> Option<ApplicationClient> {
-    let mut options = ClientOptions::simple(environment.user.clone());
+    let mut options = ClientOptions::simple(environment.login.clone());
     options.deadline = NODES_DEADLINE;
     let client = || ApplicationClient::new(&environment.conf, &options, RetryPolicy::NONE);
     let unusable = |error: &YarnError| tracing::debug!(%error, "asks will name no nodes");

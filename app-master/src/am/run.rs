@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flink_model::options::MASTER_ENV;
 use flink_model::spec::ClusterMode;
-use hadoop_rpc::{ClientOptions, RetryPolicy, TimeUnit, TokenSource};
+use hadoop_rpc::{ClientOptions, RetryPolicy, TimeUnit};
 use taskrunner::jvm::JvmProcess;
 use taskrunner::spawn::SpawnThread;
 use taskrunner::submission::ADDRESS_KEY;
@@ -66,8 +66,7 @@ pub async fn run(environment: Environment) -> u8 {
     );
     let environment = Arc::new(environment);
     let nm_tokens = NmTokenCache::default();
-    let mut options = ClientOptions::simple(environment.user.clone());
-    options.tokens = TokenSource::new(environment.credentials.clone());
+    let options = ClientOptions::simple(environment.login.clone());
     // Trying again is the controller's business: it must be able to change what is sent.
     let rm = match AmRmClient::new(&environment.conf, options, RetryPolicy::NONE, nm_tokens.clone()) {
         Ok(rm) => Arc::new(rm),
@@ -187,15 +186,13 @@ impl Start<'_> {
             .map_err(|error| format!("cannot listen to signals: {error}"))?;
         let (losses, known_losses) = watch::channel(Losses::default());
         let (control, address) = self.control_server(known_losses).await?;
-        let user = std::env::var("HADOOP_USER_NAME").ok();
-        let launcher =
-            Launcher::new(&environment.spec, &environment.dir, &address, user, &environment.credentials);
+        let launcher = Launcher::new(&environment.spec, &environment.dir, &address, &environment.login);
         let launcher = Arc::new(launcher.map_err(|error| error.to_string())?);
         let archives = service::is_possible(environment);
         if archives && environment.spec.task_manager_archive.is_some() {
             launcher.record_classes();
         }
-        let nodes = NodeManagerClients::new(NodeManagerOptions::new(environment.user.clone()), nm_tokens);
+        let nodes = NodeManagerClients::new(NodeManagerOptions::new(environment.login.clone()), nm_tokens);
 
         let thread = SpawnThread::start().map_err(|error| format!("cannot start a thread: {error}"))?;
         // What only we can tell the JobManager of its configuration.
@@ -236,7 +233,8 @@ impl Start<'_> {
             spec.control_port.parse().map_err(|error| format!("heddle.control.port: {error}"))?;
         let listener = ports.bind().await.map_err(|error| format!("heddle.control.port: {error}"))?;
         let port = listener.local_addr().map_err(|error| error.to_string())?.port();
-        let secret = launcher::control_secret(&self.environment.credentials).unwrap_or_default().to_vec();
+        let secret =
+            launcher::control_secret(&self.environment.login.tokens().get()).unwrap_or_default().to_vec();
         let control = Control::new(secret.clone(), teller(&self.events, Event::Control));
         let attendance = match spec.mode {
             ClusterMode::PerJob => Attendance::new(secret, losses, teller(&self.events, Event::Submission)),

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use hadoop_rpc::{HadoopConf, UserIdentity};
+use hadoop_rpc::{HadoopConf, Login};
 use taskrunner::spawn::SpawnThread;
 
 use super::memory_budget::{MemoryLimits, MemoryUse, used_by};
@@ -15,7 +15,7 @@ pub(super) struct BuildContainer {
     /// The path of this program.
     pub(super) self_exe: PathBuf,
     pub(super) conf: HadoopConf,
-    pub(super) user: UserIdentity,
+    pub(super) login: Login,
     /// Its container id.
     pub(super) id: String,
     /// URL of the application's directory.

@@ -37,7 +37,7 @@ impl ArchiveInput<'_> {
 /// Makes an archive in `container` and adds it to the store; gives a sentence that says which.
 pub(super) async fn build(container: &BuildContainer, input: &ArchiveInput<'_>) -> Result<String, String> {
     let ArchiveInput { order, java, id, wide, node_jars, list } = input;
-    let repository = repository::open(&container.conf, &container.user, order)?;
+    let repository = repository::open(&container.conf, &container.login, order)?;
     if let Some(name) = repository.find(id).await.map_err(|e| e.to_string())? {
         return Ok(format!("{}/{name} is there by now", repository.directory()));
     }

@@ -21,7 +21,7 @@ use super::build_container::BuildContainer;
 use super::builder::{self, ArchiveInput};
 use super::memory_budget::container_limits;
 use super::repository;
-use crate::environment::{Environment, hadoop_conf, hadoop_user};
+use crate::environment::{Environment, hadoop_conf, login};
 use crate::launcher;
 
 /// The argument by which heddle-am knows that it is to make an archive.
@@ -80,11 +80,11 @@ pub(super) async fn start(
     files.push(upload(environment, input.order, staging_dir, &job).await?);
     let context = ContainerLaunchContext {
         local_resources: launcher::local_resources(&files, spec.fast_start).map_err(|e| e.to_string())?,
-        environment: BTreeMap::from([(USER_VARIABLE.to_owned(), environment.user.effective.clone())]),
+        environment: BTreeMap::from([(USER_VARIABLE.to_owned(), environment.login.user().effective.clone())]),
         commands: vec![format!(
             "./{PROGRAM} {SUBCOMMAND} 1><LOG_DIR>/{LOG_NAME}.out 2><LOG_DIR>/{LOG_NAME}.log"
         )],
-        tokens: credentials(&environment.credentials).to_writable_bytes(),
+        tokens: credentials(&environment.login.tokens().get()).to_writable_bytes(),
         acls: launcher::acls(spec).map_err(|e| e.to_string())?,
         service_data: BTreeMap::new(),
     };
@@ -112,7 +112,7 @@ async fn upload(
     let role = order.directory.rsplit('/').next().unwrap_or_default();
     let url = format!("{}/{role}.json", staging_dir.trim_end_matches('/'));
     let content = serde_json::to_vec(job).map_err(|e| e.to_string())?;
-    let storage = repository::storage(&environment.conf, &environment.user, staging_dir)?;
+    let storage = repository::storage(&environment.conf, &environment.login, staging_dir)?;
     let options =
         WriteOptions { mode: Some(0o600), overwrite: true, fitted: true, ..WriteOptions::default() };
     let written = storage.write_file(&url, &Source::Bytes(content.into()), &options).await;
@@ -151,7 +151,7 @@ pub async fn run() -> Result<String, String> {
     let container = BuildContainer {
         self_exe: std::env::current_exe()
             .map_err(|e| format!("cannot tell the path of this program: {e}"))?,
-        user: hadoop_user(&env).map_err(|e| e.to_string())?,
+        login: login(&env).map_err(|e| e.to_string())?,
         id: env("CONTAINER_ID").unwrap_or_default(),
         staging_dir: Some(job.staging_dir),
         limits: container_limits(&conf, job.memory_mb, std::process::id()),

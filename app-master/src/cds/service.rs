@@ -50,7 +50,7 @@ pub(crate) fn start(
         dir: environment.dir.clone(),
         self_exe: environment.self_exe.clone(),
         conf: environment.conf.clone(),
-        user: environment.user.clone(),
+        login: environment.login.clone(),
         id: environment.container.to_string(),
         staging_dir: spec.staging_dir.clone(),
         limits: container_limits(&environment.conf, spec.memory_mb, job_manager.pid()),
@@ -185,7 +185,7 @@ impl Service {
 
     async fn build_remotely(&mut self, input: &ArchiveInput<'_>, shortage: &str) -> Result<String, String> {
         let memory_mb = remote_container_mb(&self.environment).map_err(|nor| format!("{shortage}; {nor}"))?;
-        let repository = repository::open(&self.environment.conf, &self.environment.user, input.order)?;
+        let repository = repository::open(&self.environment.conf, &self.environment.login, input.order)?;
         if let Some(name) = repository.find(&input.id).await.map_err(|e| e.to_string())? {
             return Ok(format!("{}/{name} is there by now", repository.directory()));
         }

@@ -85,6 +85,7 @@ pub(crate) struct RmFailure {
 pub(crate) enum RmFailureKind {
     NotRegistered,
     AttemptOver,
+    AlreadyRegistered,
     Refused,
     Unavailable,
 }
@@ -94,12 +95,13 @@ impl From<AmError> for RmFailure {
         let kind = match &error {
             AmError::NotRegistered(_) => RmFailureKind::NotRegistered,
             AmError::AttemptOver(_) => RmFailureKind::AttemptOver,
+            AmError::AlreadyRegistered(_) => RmFailureKind::AlreadyRegistered,
             AmError::Refused(_) => RmFailureKind::Refused,
             AmError::Unavailable(_) => RmFailureKind::Unavailable,
         };
         let text = match &error {
             // It reaches the user: the ResourceManager's own words.
-            AmError::Refused(refused) => {
+            AmError::AlreadyRegistered(refused) | AmError::Refused(refused) => {
                 refused.rpc().and_then(|error| error.remote()).map(ToString::to_string)
             }
             _ => None,
@@ -111,7 +113,7 @@ impl From<AmError> for RmFailure {
 impl RmFailure {
     /// The ResourceManager says that the attempt is registered already.
     pub(super) fn is_repetition(&self) -> bool {
-        self.kind == RmFailureKind::Refused && self.text.contains("already registered")
+        self.kind == RmFailureKind::AlreadyRegistered
     }
 }
 

@@ -309,11 +309,14 @@ impl RmSession {
         let registering = matches!(self.phase, Phase::Registering { .. });
         match failure.kind {
             RmFailureKind::AttemptOver => return vec![Effect::End(Cause::AttemptOver(failure.text))],
-            RmFailureKind::Refused if registering => {
+            RmFailureKind::Refused | RmFailureKind::AlreadyRegistered if registering => {
                 let text = format!("cannot register the ApplicationMaster: {}", failure.text);
                 return vec![Effect::End(Cause::Internal(text))];
             }
-            RmFailureKind::Refused | RmFailureKind::Unavailable | RmFailureKind::NotRegistered => {}
+            RmFailureKind::Refused
+            | RmFailureKind::AlreadyRegistered
+            | RmFailureKind::Unavailable
+            | RmFailureKind::NotRegistered => {}
         }
         let (since, wait) = match self.outage {
             Some(Outage { since, wait, .. }) => (since, (wait * 2).min(BACKOFF.1)),
@@ -441,7 +444,7 @@ mod tests {
         assert_eq!(answer(&mut session, Err(failure(RmFailureKind::NotRegistered, "who")), now), []);
         assert!(!session.is_registered());
         assert_eq!(done(session.call(Demand::Nothing, now)), [Effect::Register(web())]);
-        let again = failure(RmFailureKind::Refused, "Application Master is already registered : x");
+        let again = failure(RmFailureKind::AlreadyRegistered, "Application Master is already registered : x");
         let effects = done(session.step(Input::Registered(Err(again)), now));
         assert_eq!(effects, [Effect::RegisteredAgain(registration().maximum)], "the size stays known");
     }
@@ -449,7 +452,8 @@ mod tests {
     #[test]
     fn already_registered_is_no_refusal_after_a_lost_answer_alone() {
         let now = Instant::now();
-        let repeated = || failure(RmFailureKind::Refused, "Application Master is already registered : x");
+        let repeated =
+            || failure(RmFailureKind::AlreadyRegistered, "Application Master is already registered : x");
         let mut session = RmSession::new(PACE, Some(web()), now);
         session.call(Demand::Nothing, now);
         session.step(Input::Registered(Err(failure(RmFailureKind::Unavailable, "reset"))), now);

@@ -269,8 +269,10 @@ fn a_registration_whose_answer_was_lost_is_not_refused_as_a_second_one() {
     assert_eq!(test.tick(), [Action::Register(Web { url: String::new(), port: -1 })]);
     test.event(Event::Registered(Err(unavailable())));
     assert!(matches!(test.tick()[..], [Action::Register(_)]));
-    let refused =
-        failure(RmFailureKind::Refused, "Application Master is already registered : application_1_1");
+    let refused = failure(
+        RmFailureKind::AlreadyRegistered,
+        "Application Master is already registered : application_1_1",
+    );
     let actions = test.event(Event::Registered(Err(refused.clone())));
     assert!(matches!(
         &actions[..],

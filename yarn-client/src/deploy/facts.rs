@@ -115,7 +115,7 @@ pub(crate) fn check(
     let queue = queue::find(named.as_deref().unwrap_or("default"), &facts.queues);
     let certain = queue.filter(|_| named.is_some());
     if let Some(queue) = certain {
-        queue::check_rights(queue, &hadoop.user.effective, &facts.rights)?;
+        queue::check_rights(queue, &hadoop.login.user().effective, &facts.rights)?;
     }
     for option in LABELS {
         if let (Some(label), Some(labels)) = (text(conf, option), &facts.labels)

@@ -32,10 +32,10 @@ struct Note {
 /// Looks for the submission's application.
 pub(crate) async fn find(prepared: &Prepared, yarn: &ApplicationClient) -> Result<Option<Known>, Failure> {
     let Some(name) = &prepared.submission else { return Ok(None) };
-    let user = prepared.context.hadoop_user()?;
+    let login = prepared.context.login()?;
     let filter = ApplicationFilter {
         tags: [format!("{SUBMISSION_TAG}{name}")].into(),
-        users: [user.short_name().to_owned()].into(),
+        users: [login.user().short_name().to_owned()].into(),
         ..ApplicationFilter::default()
     };
     let mut found = yarn.applications(&filter).await.map_err(|e| yarn_failure(&e))?;

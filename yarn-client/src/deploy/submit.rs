@@ -172,7 +172,7 @@ pub(crate) fn submission(
         local_resources,
         // Without Kerberos Hadoop believes this name; the container itself runs as whoever runs the
         // NodeManager.
-        environment: [("HADOOP_USER_NAME".to_owned(), hadoop.user.effective.clone())].into(),
+        environment: [("HADOOP_USER_NAME".to_owned(), hadoop.login.user().effective.clone())].into(),
         commands: vec![COMMAND.to_owned()],
         acls: acls(conf),
         ..ContainerLaunchContext::default()

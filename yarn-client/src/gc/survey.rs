@@ -75,7 +75,7 @@ impl<'a> Survey<'a> {
             yarn,
             storage,
             base,
-            user: hadoop.user.short_name(),
+            user: hadoop.login.user().short_name(),
             live: live.into_iter().map(|r| (r.id, r)).collect(),
             directories: Vec::new(),
             notes: Vec::new(),
