@@ -21,6 +21,8 @@ WRITTEN, END = re.compile(r"<!-- .*: written by "), re.compile(r"<!-- end of ")
 # A word that would begin a list, a heading or a quotation if it stood at the beginning of a line.
 MARKER = re.compile(r"([-*+>]|\d+[.)]|#+)$")
 LANGUAGES = {".rs": "rust", ".py": "python"}
+# A page of the manual that a comment names, if need be with a heading of it.
+REFERENCE = re.compile(r'(docs/[\w/-]+\.md)(?:, "([^"]+)")?')
 COMMENT = re.compile(r"(\s*(?://[/!]?|#))(?: (.*))?$")
 
 

@@ -1,5 +1,7 @@
 """Prose is not wider than 110 columns."""
 
+import re
+
 import pytest
 
 import prose
@@ -19,6 +21,18 @@ def test_comments_of_sources():
     found, allowed = prose.wide_sources(), prose.allowed()
     worse = [f"{name}: {count}" for name, count in found.items() if count > allowed.get(name, 0)]
     assert not worse, f"comments wider than {prose.WIDTH} columns: {worse}"
+
+
+def test_pages_that_comments_name_are_there():
+    """Of a page also the heading: docs/design.md, "The parts"."""
+    missing = []
+    java = (("flink-bridge", path) for path in (ROOT / "flink-bridge").rglob("src/**/*.java"))
+    for name, path in [*prose.sources(), *java]:
+        for page, heading in prose.REFERENCE.findall(path.read_text()):
+            headings = re.findall(r"^#+ (.*)$", (ROOT / page).read_text(), re.MULTILINE) if (ROOT / page).is_file() else None
+            if headings is None or heading and heading not in headings:
+                missing.append(f"{name}: {page} {heading}".strip())
+    assert not missing
 
 
 def test_reflow():

@@ -1,4 +1,5 @@
-//! The JobManager's end of the ApplicationMaster: line JSON on loopback (docs/design.md, "Bridge").
+//! The ApplicationMaster's end of its connection with the JobManager's JVM: JSON objects, one in a line, over
+//! loopback. The messages: docs/design/control-protocol.md, "The bridge".
 
 mod message;
 mod server;

@@ -5,7 +5,10 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.Obje
 
 import java.util.List;
 
-/** The lines that the JobManager sends to heddle-am. Fields and meaning: docs/design.md, "Bridge". */
+/**
+ * The lines that the JobManager sends to heddle-am. Their fields and meaning:
+ * docs/design/control-protocol.md, "The bridge".
+ */
 final class BridgeMessages {
     static final int PROTOCOL = 1;
 
