@@ -26,7 +26,7 @@ pub struct Environment {
     pub self_exe: PathBuf,
     /// Who we are for Hadoop, with the tokens and secrets that YARN gave to the container.
     pub login: Login,
-    /// The client's order.
+    /// What the client has specified for this application.
     pub spec: AmSpec,
     /// Hadoop's configuration: the node's, filled up and overlaid with the client's.
     pub conf: HadoopConf,
@@ -45,7 +45,7 @@ pub enum StartError {
     ContainerId(#[from] ParseIdError),
     /// The working directory or our own path.
     #[error("cannot tell {what}: {source}")]
-    Place {
+    Path {
         /// What.
         what: &'static str,
         /// Why.
@@ -63,7 +63,7 @@ pub enum StartError {
     #[error("cannot read {AM_SPEC_FILE}: {0}")]
     SpecFile(std::io::Error),
     /// `heddle-am.json` is not what it should be.
-    #[error("{AM_SPEC_FILE} is no order for this heddle-am: {0}")]
+    #[error("{AM_SPEC_FILE} does not say what this heddle-am is to do: {0}")]
     Spec(serde_json::Error),
     /// `heddle-am.json` of another release.
     #[error(
@@ -91,8 +91,8 @@ impl Environment {
         let need = |name: &'static str| {
             env(name).filter(|value| !value.trim().is_empty()).ok_or(StartError::Missing(name))
         };
-        let place = |what| move |source| StartError::Place { what, source };
-        let dir = std::env::current_dir().map_err(place("the working directory"))?;
+        let unknown = |what| move |source| StartError::Path { what, source };
+        let dir = std::env::current_dir().map_err(unknown("the working directory"))?;
         let credentials = Credentials::read_file(need("HADOOP_TOKEN_FILE_LOCATION")?.as_ref())?;
         write_inline_files(&credentials, &dir)?;
         let spec = parse_spec(&std::fs::read(dir.join(AM_SPEC_FILE)).map_err(StartError::SpecFile)?)?;
@@ -103,7 +103,7 @@ impl Environment {
             container: need("CONTAINER_ID")?.parse()?,
             host: need("NM_HOST")?,
             log_dir: log_dir.ok_or(StartError::Missing("LOG_DIRS"))?.into(),
-            self_exe: std::env::current_exe().map_err(place("the path of this program"))?,
+            self_exe: std::env::current_exe().map_err(unknown("the path of this program"))?,
             login: login(&env)?.with_credentials(credentials),
             conf: hadoop_conf(&env, &spec.hadoop, &spec.hadoop_overrides)?,
             dir,

@@ -3,7 +3,7 @@
 use taskrunner::control::Launch;
 use taskrunner::exit::ExitReport;
 use taskrunner::jvm::{JvmError, JvmProcess};
-use taskrunner::plan::{self, Place};
+use taskrunner::plan::{self, ContainerEnvironment};
 use taskrunner::spawn::SpawnThread;
 
 use crate::bridge::{PORT_VARIABLE, SECRET_VARIABLE, Secret};
@@ -52,17 +52,17 @@ pub async fn start(
         log_name: LOG_NAME.to_owned(),
         flink_version: environment.spec.flink_version.clone(),
         args_from_env: jvm.args_from_env.clone().into_iter().collect(),
-        archives: archive.map(|order| order.found.clone()).unwrap_or_default(),
+        archives: archive.map(|archive| archive.found.clone()).unwrap_or_default(),
         record_classes: archive.is_some() && record,
         ..Launch::default()
     };
-    let place = Place {
+    let container = ContainerEnvironment {
         env: &|name| std::env::var(name).ok(),
         log_dir: &environment.log_dir,
         dir: &environment.dir,
         self_exe: &environment.self_exe,
     };
-    let (mut command, warnings) = plan::jvm_command(&launch, &place);
+    let (mut command, warnings) = plan::jvm_command(&launch, &container);
     for warning in warnings {
         tracing::warn!("{warning}");
     }

@@ -1,4 +1,5 @@
-//! What a TaskManager container is started with: YARN's launch context, and the order for its taskrunner.
+//! What a TaskManager's container is started with: YARN's launch context, and the launch command for its
+//! taskrunner.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,19 +17,19 @@ use yarn_api::records::{
 };
 use yarn_api::{AMRM_TOKEN, NodeError, NodeErrorKind, NodeManagerClients};
 
-use crate::ledger::types::Order;
+use crate::ledger::types::TaskManagerArguments;
 
 /// Environment variable with the control server's address, for taskrunners.
 const CONTROL_VARIABLE: &str = "HEDDLE_CONTROL";
 /// User on whose behalf Hadoop's client acts on a cluster without Kerberos.
 const USER_VARIABLE: &str = "HADOOP_USER_NAME";
-/// TaskManagers that record their classes: more than one, because the first may not last.
+/// How many TaskManagers record their classes: more than one, because one may end before it has.
 const RECORDINGS: u32 = 2;
 /// Tries to start a container, and the wait before the second one; it doubles.
 const START_TRIES: u32 = 6;
 const START_DELAY: Duration = Duration::from_millis(300);
 
-/// The order from the client cannot be used for TaskManagers. A retry does not help.
+/// What the client has specified (`heddle-am.json`) cannot be used for TaskManagers. A retry does not help.
 #[derive(Debug, thiserror::Error)]
 pub enum LauncherError {
     /// A local resource.
@@ -52,7 +53,8 @@ pub enum LauncherError {
     },
 }
 
-/// Makes launch contexts and orders; everything is read and checked when it is made.
+/// Makes the launch contexts of TaskManagers' containers and the launch commands for their taskrunners. All
+/// files are read and checked when it is created.
 #[derive(Debug)]
 pub struct Launcher {
     context: ContainerLaunchContext,
@@ -62,9 +64,9 @@ pub struct Launcher {
 }
 
 impl Launcher {
-    /// From the client's order. `dir` is the ApplicationMaster's working directory, `control` the `host:port`
-    /// of the control server. The user of `login` is also the user for Hadoop's client in the TaskManager,
-    /// which gets the tokens of `login`, too.
+    /// From the client's specification. `dir` is the ApplicationMaster's working directory, `control` the
+    /// `host:port` of the control server. The user of `login` is also the user for Hadoop's client in the
+    /// TaskManager, which gets the tokens of `login`, too.
     pub fn new(spec: &AmSpec, dir: &Path, control: &str, login: &Login) -> Result<Self, LauncherError> {
         let runner = &spec.taskrunner_key;
         let context = ContainerLaunchContext {
@@ -73,7 +75,7 @@ impl Launcher {
             commands: vec![format!(
                 "./{runner} 1><LOG_DIR>/heddle-taskrunner.out 2><LOG_DIR>/heddle-taskrunner.log"
             )],
-            tokens: worker_credentials(&login.tokens().get()).to_writable_bytes(),
+            tokens: task_manager_credentials(&login.tokens().get()).to_writable_bytes(),
             acls: acls(spec)?,
             service_data: BTreeMap::new(),
         };
@@ -101,7 +103,7 @@ impl Launcher {
             args_from_env: jvm.args_from_env.clone().into_iter().collect(),
             memory_sample_interval_ms: 0,
             flink_version: spec.flink_version.clone(),
-            archives: archive.map(|order| order.found.clone()).unwrap_or_default(),
+            archives: archive.map(|archive| archive.found.clone()).unwrap_or_default(),
             record_classes: false,
         };
         Ok(Self { context, template, recordings: AtomicU32::new(0) })
@@ -112,12 +114,12 @@ impl Launcher {
         self.recordings.store(RECORDINGS, Ordering::Relaxed);
     }
 
-    /// What the taskrunner in `container` starts.
-    pub fn order(&self, container: &Container, order: Order) -> Launch {
+    /// The launch command for the taskrunner in `container`.
+    pub fn launch(&self, container: &Container, arguments: TaskManagerArguments) -> Launch {
         let mut launch = self.template.clone();
-        let options = std::mem::replace(&mut launch.jvm_args, order.jvm_args);
+        let options = std::mem::replace(&mut launch.jvm_args, arguments.jvm_args);
         launch.jvm_args.extend(options);
-        launch.args.extend(order.args);
+        launch.args.extend(arguments.args);
         let count = |left: u32| left.checked_sub(1);
         launch.record_classes =
             self.recordings.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).is_ok();
@@ -170,8 +172,9 @@ pub(crate) fn acls(spec: &AmSpec) -> Result<BTreeMap<AccessType, String>, Unknow
     spec.acls.iter().map(|(access, acl)| Ok((access.parse()?, acl.clone()))).collect()
 }
 
-/// A worker gets every token and secret but the one that speaks for the whole application.
-pub(crate) fn worker_credentials(credentials: &Credentials) -> Credentials {
+/// The credentials of a TaskManager: every token and secret but the AMRM token, which would let its owner act
+/// for the whole application, and the files that came with the ApplicationMaster's credentials.
+pub(crate) fn task_manager_credentials(credentials: &Credentials) -> Credentials {
     let mut credentials = credentials.clone();
     credentials.tokens.retain(|_, token| token.kind != AMRM_TOKEN);
     credentials.secrets.retain(|alias, _| !alias.starts_with(INLINE_FILE_PREFIX));

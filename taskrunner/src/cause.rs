@@ -2,7 +2,7 @@
 //! ([`crate::words`]).
 
 use crate::control::{Exited, OutOfMemory};
-use crate::why;
+use crate::log_findings;
 
 /// Whose doing an end was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +121,7 @@ impl From<Exited> for JvmExit {
     fn from(exited: Exited) -> Self {
         let out_of_memory = exited.out_of_memory();
         let Exited { code, signal, log_tail, stderr_tail, summary, launch_failed, unregistered, .. } = exited;
-        let log: Vec<String> = why::telling(&log_tail).cloned().collect();
+        let log: Vec<String> = log_findings::telling(&log_tail).cloned().collect();
         let last_lines = if log.is_empty() { stderr_tail } else { log };
         Self { code, signal, out_of_memory, last_lines, summary, launch_failed, unregistered }
     }
@@ -247,7 +247,7 @@ fn said(diagnostics: &str) -> Vec<String> {
     let kept = diagnostics.lines().map(without_time).filter(|line| {
         let text = line.trim();
         !(text.is_empty()
-            || why::is_frame(line)
+            || log_findings::is_frame(line)
             || text.starts_with("Dump of the process-tree")
             || text.starts_with("|-"))
     });

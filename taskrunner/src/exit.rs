@@ -2,7 +2,7 @@
 
 use crate::cause::{JvmReason, KernelOom};
 use crate::control::{Exited, OutOfMemory};
-use crate::why::{self, Story};
+use crate::log_findings::{self, LogFindings};
 use crate::words;
 
 /// Exit code of our own launcher when Java could not be executed.
@@ -54,7 +54,7 @@ pub struct Facts {
     /// Last lines of stdout, where HotSpot writes its own last words.
     pub stdout: Vec<String>,
     /// What the whole Flink log says.
-    pub story: Story,
+    pub findings: LogFindings,
     /// It ended soon after its start.
     pub early: bool,
 }
@@ -84,8 +84,8 @@ impl ExitReport {
         let out_of_memory = out_of_memory(&facts);
         let reason = reason(&facts, out_of_memory);
         let summary = words::jvm_end(facts.code, facts.signal, out_of_memory, reason.as_ref());
-        let unregistered = facts.early && !facts.story.registered && !facts.stop_requested;
-        let telling = |lines: &[String]| why::telling(lines).cloned().collect::<Vec<_>>();
+        let unregistered = facts.early && !facts.findings.registered && !facts.stop_requested;
+        let telling = |lines: &[String]| log_findings::telling(lines).cloned().collect::<Vec<_>>();
         let Facts { code, signal, log, stderr, stdout, .. } = facts;
         let stderr_tail = Some(telling(&stderr)).filter(|lines| !lines.is_empty());
         let stderr_tail = stderr_tail.unwrap_or_else(|| telling(&stdout));
@@ -158,7 +158,7 @@ fn out_of_memory(facts: &Facts) -> OutOfMemory {
         return OutOfMemory::OomNone;
     }
     // What ended it comes before what was survived.
-    let fatal = facts.story.fatal.as_deref();
+    let fatal = facts.findings.fatal.as_deref();
     let said = [&facts.stdout, &facts.stderr]
         .into_iter()
         .find_map(|lines| lines.iter().rev().find_map(|line| oom_of_line(line)));
@@ -204,16 +204,16 @@ fn telling_line(facts: &Facts) -> Option<String> {
     let crash = |l: &&String| l.starts_with("#  SIG") || l.starts_with("#  Internal Error");
     let note =
         facts.stdout.iter().rev().find(crash).map(|line| line.trim_start_matches('#').trim().to_owned());
-    let Story { fatal, first, last, .. } = &facts.story;
+    let LogFindings { fatal, first, last, .. } = &facts.findings;
     let logged = || match (facts.early, first, last) {
         (true, Some(first), _) => Some(format!("the first error in its log: {first}")),
         (false, _, Some(last)) => Some(format!("the last error in its log: {last}")),
         _ => None,
     };
-    let spoken = || why::telling(&facts.stderr).last().map(|line| why::shortened(line));
+    let spoken = || log_findings::telling(&facts.stderr).last().map(|line| log_findings::shortened(line));
     note.or_else(|| fatal.clone())
-        .or_else(|| why::thrown(&facts.stderr))
-        .or_else(|| why::thrown(&facts.stdout))
+        .or_else(|| log_findings::thrown(&facts.stderr))
+        .or_else(|| log_findings::thrown(&facts.stdout))
         .or_else(logged)
         .or_else(spoken)
         .filter(|text| !text.is_empty())

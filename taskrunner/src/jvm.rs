@@ -365,12 +365,12 @@ async fn supervise(
         let read = |tail: &Tail| {
             tail.read().unwrap_or_else(|error| vec![format!("(heddle cannot read this log: {error})")])
         };
-        let story = logs.log.as_ref().map(Tail::story).unwrap_or_default();
+        let findings = logs.log.as_ref().map(Tail::findings).unwrap_or_default();
         ExitReport::from_facts(Facts {
             code,
             signal,
             stop_requested,
-            story,
+            findings,
             early,
             kernel_oom: counters.compare(&OomCounters::read()),
             log: logs.log.as_ref().map(read).unwrap_or_default(),

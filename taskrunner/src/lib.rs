@@ -20,6 +20,7 @@ pub mod fresh;
 pub mod java;
 pub mod jvm;
 pub mod links;
+pub mod log_findings;
 pub mod memory;
 pub mod node_jars;
 pub mod plan;
@@ -28,7 +29,6 @@ pub mod spawn;
 pub mod submission;
 pub mod tail;
 pub mod timeline;
-pub mod why;
 pub mod wire;
 pub mod words;
 

@@ -1,4 +1,4 @@
-//! From a launch specification and the place where it runs to the final [`JvmCommand`]; pure.
+//! From a launch specification and the container where it runs to the final [`JvmCommand`]; pure.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use crate::jvm::JvmCommand;
 
 /// Where a JVM will run.
 #[derive(Clone, Copy)]
-pub struct Place<'a> {
+pub struct ContainerEnvironment<'a> {
     /// The container's environment.
     pub env: Lookup<'a>,
     /// Directory of the container's logs.
@@ -26,9 +26,9 @@ const DEFAULT_LOG_NAME: &str = "taskmanager";
 /// Fills in a launch specification; the second value holds warnings, one line each.
 ///
 /// `env` values see the container's environment; everything else sees them too.
-pub fn jvm_command(launch: &Launch, place: &Place) -> (JvmCommand, Vec<String>) {
+pub fn jvm_command(launch: &Launch, container: &ContainerEnvironment) -> (JvmCommand, Vec<String>) {
     let mut warnings = Vec::new();
-    let log_dir = place.log_dir.to_string_lossy();
+    let log_dir = container.log_dir.to_string_lossy();
     let fill = |what: &str, text: &str, notation, env: Lookup, warnings: &mut Vec<String>| {
         let expanded = expand::expand(text, notation, &log_dir, env);
         if !expanded.missing.is_empty() {
@@ -45,10 +45,10 @@ pub fn jvm_command(launch: &Launch, place: &Place) -> (JvmCommand, Vec<String>) 
         .iter()
         .map(|(key, value)| {
             let what = format!("the environment value of {key}");
-            (key.clone(), fill(&what, value, Notation::Shell, place.env, &mut warnings))
+            (key.clone(), fill(&what, value, Notation::Shell, container.env, &mut warnings))
         })
         .collect();
-    let lookup = |name: &str| env.get(name).cloned().or_else(|| (place.env)(name));
+    let lookup = |name: &str| env.get(name).cloned().or_else(|| (container.env)(name));
 
     let jvm_args = launch
         .jvm_args
@@ -77,7 +77,7 @@ pub fn jvm_command(launch: &Launch, place: &Place) -> (JvmCommand, Vec<String>) 
     }
 
     let name = if launch.log_name.is_empty() { DEFAULT_LOG_NAME } else { &launch.log_name };
-    let log = |suffix: &str| -> PathBuf { place.log_dir.join(format!("{name}.{suffix}")) };
+    let log = |suffix: &str| -> PathBuf { container.log_dir.join(format!("{name}.{suffix}")) };
     let command = JvmCommand {
         archives: Wish { archives: launch.archives.clone(), record: launch.record_classes },
         release: launch.flink_version.parse().ok(),
@@ -91,8 +91,8 @@ pub fn jvm_command(launch: &Launch, place: &Place) -> (JvmCommand, Vec<String>) 
         stdout: log("out"),
         stderr: log("err"),
         log: Some(log("log")),
-        dir: place.dir.to_owned(),
-        self_exe: place.self_exe.to_owned(),
+        dir: container.dir.to_owned(),
+        self_exe: container.self_exe.to_owned(),
     };
     (command, warnings)
 }
@@ -123,13 +123,13 @@ mod tests {
             "NM_HOST" => Some("node1".to_owned()),
             _ => None,
         };
-        let place = Place {
+        let container = ContainerEnvironment {
             env: &env,
             log_dir: Path::new("/logs"),
             dir: Path::new("/w"),
             self_exe: Path::new("/w/me"),
         };
-        let (command, warnings) = jvm_command(&launch, &place);
+        let (command, warnings) = jvm_command(&launch, &container);
         assert_eq!(command.release, "1.20.5".parse().ok());
         assert_eq!(command.java_home.as_deref(), Some("/jdk"));
         assert_eq!(command.launcher, ["nice", "-n", "node1"]);

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use tokio::process::Child;
 use tokio::sync::oneshot;
 
-struct Order {
+struct SpawnRequest {
     command: Command,
     runtime: tokio::runtime::Handle,
     reply: oneshot::Sender<io::Result<Child>>,
@@ -20,23 +20,23 @@ struct Order {
 /// the JVM.
 #[derive(Debug, Clone)]
 pub struct SpawnThread {
-    orders: mpsc::Sender<Order>,
+    requests: mpsc::Sender<SpawnRequest>,
 }
 
 impl SpawnThread {
     /// Starts the thread. One per process is enough.
     pub fn start() -> io::Result<SpawnThread> {
-        let (orders, inbox) = mpsc::channel::<Order>();
+        let (requests, inbox) = mpsc::channel::<SpawnRequest>();
         std::thread::Builder::new().name("jvm-spawn".to_owned()).spawn(move || {
-            while let Ok(order) = inbox.recv() {
-                let _runtime = order.runtime.enter();
-                let child = tokio::process::Command::from(order.command).spawn();
+            while let Ok(request) = inbox.recv() {
+                let _runtime = request.runtime.enter();
+                let child = tokio::process::Command::from(request.command).spawn();
                 // Nobody waits for the answer any more: the child is dropped, and reaped by the runtime when
                 // it ends.
-                let _ = order.reply.send(child);
+                let _ = request.reply.send(child);
             }
         })?;
-        Ok(SpawnThread { orders })
+        Ok(SpawnThread { requests })
     }
 
     /// Starts a process from the thread; must be called inside a tokio runtime with I/O enabled.
@@ -44,7 +44,7 @@ impl SpawnThread {
         let gone = |_| io::Error::other("the thread that starts JVMs is gone");
         let (reply, answer) = oneshot::channel();
         let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
-        self.orders.send(Order { command, runtime, reply }).map_err(|_| gone(()))?;
+        self.requests.send(SpawnRequest { command, runtime, reply }).map_err(|_| gone(()))?;
         answer.await.map_err(|_| gone(()))?
     }
 }

@@ -69,10 +69,11 @@ impl SubmissionError {
     }
 }
 
-/// An open attendance. Dropping it hangs up: without [`Attendance::complete`] the client then counts as gone
-/// after [`RETURN_GRACE`].
+/// The connection of a client to the ApplicationMaster of its per-job cluster, open for as long as `main()`
+/// runs. If it is dropped without [`SubmissionConnection::complete`], the client counts as gone after
+/// [`RETURN_GRACE`].
 #[derive(Debug)]
-pub struct Attendance {
+pub struct SubmissionConnection {
     complete: Option<oneshot::Sender<i32>>,
     /// Set once, at the end.
     end: watch::Receiver<Option<Result<String, SubmissionError>>>,
@@ -80,16 +81,16 @@ pub struct Attendance {
     task: AbortHandle,
 }
 
-impl Drop for Attendance {
+impl Drop for SubmissionConnection {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl Attendance {
+impl SubmissionConnection {
     /// Connects to the control server and is accepted; tries for some seconds. A task of the runtime keeps
     /// the call open from then on, and opens it again when it breaks.
-    pub async fn open(address: &str, secret: &[u8]) -> Result<Attendance, SubmissionError> {
+    pub async fn open(address: &str, secret: &[u8]) -> Result<SubmissionConnection, SubmissionError> {
         Self::open_speaking(SPOKEN, address, secret).await
     }
 
@@ -98,7 +99,7 @@ impl Attendance {
         versions: Versions,
         address: &str,
         secret: &[u8],
-    ) -> Result<Attendance, SubmissionError> {
+    ) -> Result<SubmissionConnection, SubmissionError> {
         let peer = Peer { address: address.to_owned(), secret: secret.to_vec(), versions };
         let call = peer.reach(Instant::now(), OPEN_DEADLINE).await?;
         let (complete, completed) = oneshot::channel();
@@ -107,7 +108,7 @@ impl Attendance {
             let result = peer.attend(call, completed).await;
             end.send_replace(Some(result));
         });
-        Ok(Attendance {
+        Ok(SubmissionConnection {
             complete: Some(complete),
             end: ended,
             address: address.to_owned(),
@@ -190,7 +191,7 @@ impl Peer {
                     },
                 }
             };
-            tracing::debug!(address = self.address, broken, "the attendance broke");
+            tracing::debug!(address = self.address, broken, "the connection broke");
             call = self.reach(Instant::now(), RETURN_GRACE).await?;
         }
     }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use crate::why::{Scan, Story};
+use crate::log_findings::{LogFindings, Scan};
 
 /// Most lines of a tail.
 pub const MAX_LINES: usize = 50;
@@ -51,7 +51,7 @@ impl Tail {
 impl Tail {
     /// What all of it says that was written since, or the first and the last [`SCAN_BYTES`] of it. A log that
     /// cannot be read says nothing.
-    pub fn story(&self) -> Story {
+    pub fn findings(&self) -> LogFindings {
         let mut scan = Scan::default();
         if let Err(error) = self.scan(&mut scan) {
             tracing::debug!(%error, path = %self.path.display(), "not read");

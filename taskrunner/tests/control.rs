@@ -13,7 +13,7 @@ use common::{classes, eventually, group_of, is_alive, taskrunner};
 use hadoop_rpc::{Credentials, TokenFormat};
 use rustix::process::{Pid, Signal, kill_process};
 use taskrunner::auth;
-use taskrunner::control::command::Command as Order;
+use taskrunner::control::command::Command as CommandKind;
 use taskrunner::control::event::Event as Kind;
 use taskrunner::control::{
     Accepted, Command, Event, Exited, File, Launch, OutOfMemory, Ping, Refusal, Refused, Stop,
@@ -27,13 +27,13 @@ use tokio::time::sleep_until;
 
 const SECRET: &[u8] = b"\x00the secret\xff";
 
-type Orders = Arc<Mutex<Option<mpsc::Sender<Order>>>>;
+type Commands = Arc<Mutex<Option<mpsc::Sender<CommandKind>>>>;
 
 /// What the ApplicationMaster is to a taskrunner.
 struct Am {
     port: u16,
     events: mpsc::UnboundedReceiver<Kind>,
-    orders: Orders,
+    commands: Commands,
     /// Ends with this value, and its links with it.
     _tasks: JoinSet<()>,
 }
@@ -48,8 +48,8 @@ async fn listen(port: u16) -> TcpListener {
     }
 }
 
-/// One link, until the taskrunner ends its half or nobody holds its orders any more.
-async fn link(mut stream: TcpStream, events: mpsc::UnboundedSender<Kind>, all_orders: Orders) {
+/// One link, until the taskrunner ends its half or nobody holds its commands any more.
+async fn link(mut stream: TcpStream, events: mpsc::UnboundedSender<Kind>, current: Commands) {
     let (mut read, write) = stream.split();
     let mut magic = [0; 4];
     read.read_exact(&mut magic).await.unwrap();
@@ -59,13 +59,13 @@ async fn link(mut stream: TcpStream, events: mpsc::UnboundedSender<Kind>, all_or
     let Ok(Some(Event { event: Some(Kind::Hello(hello)) })) = reader.next().await else {
         panic!("Hello comes first")
     };
-    let say = |order: Order| Command { command: Some(order) };
+    let say = |command: CommandKind| Command { command: Some(command) };
     if let Err(refused) = auth::check_hello(&hello, SECRET) {
-        return writer.send(&say(Order::Refused(refused))).await.unwrap();
+        return writer.send(&say(CommandKind::Refused(refused))).await.unwrap();
     }
-    let (sender, mut orders) = mpsc::channel(8);
-    *all_orders.lock().unwrap() = Some(sender);
-    writer.send(&say(Order::Accepted(Accepted {}))).await.unwrap();
+    let (sender, mut commands) = mpsc::channel(8);
+    *current.lock().unwrap() = Some(sender);
+    writer.send(&say(CommandKind::Accepted(Accepted {}))).await.unwrap();
     let _ = events.send(Kind::Hello(hello));
     loop {
         tokio::select! {
@@ -73,14 +73,14 @@ async fn link(mut stream: TcpStream, events: mpsc::UnboundedSender<Kind>, all_or
                 Ok(Some(event)) => drop(events.send(event.event.unwrap())),
                 Ok(None) | Err(_) => break,
             },
-            order = orders.recv() => match order {
-                Some(order) => writer.send(&say(order)).await.unwrap(),
+            command = commands.recv() => match command {
+                Some(command) => writer.send(&say(command)).await.unwrap(),
                 None => break,
             },
-            () = sleep_until(writer.ping_at()) => writer.send(&say(Order::Ping(Ping {}))).await.unwrap(),
+            () = sleep_until(writer.ping_at()) => writer.send(&say(CommandKind::Ping(Ping {}))).await.unwrap(),
         }
     }
-    *all_orders.lock().unwrap() = None;
+    *current.lock().unwrap() = None;
 }
 
 impl Am {
@@ -88,15 +88,15 @@ impl Am {
         let listener = listen(port).await;
         let port = listener.local_addr().unwrap().port();
         let (sender, events) = mpsc::unbounded_channel();
-        let orders = Orders::default();
-        let (all_orders, mut tasks) = (orders.clone(), JoinSet::new());
+        let commands = Commands::default();
+        let (current, mut tasks) = (commands.clone(), JoinSet::new());
         tasks.spawn(async move {
             let mut links = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                links.spawn(link(stream, sender.clone(), all_orders.clone()));
+                links.spawn(link(stream, sender.clone(), current.clone()));
             }
         });
-        Am { port, events, orders, _tasks: tasks }
+        Am { port, events, commands, _tasks: tasks }
     }
 
     /// The next event that is no memory sample and no ping.
@@ -119,14 +119,14 @@ impl Am {
         hello.jvm_pid
     }
 
-    async fn order(&self, order: Order) {
-        eventually("a link is open", || self.orders.lock().unwrap().is_some());
-        let sender = self.orders.lock().unwrap().clone().unwrap();
-        sender.send(order).await.unwrap();
+    async fn send(&self, command: CommandKind) {
+        eventually("a link is open", || self.commands.lock().unwrap().is_some());
+        let sender = self.commands.lock().unwrap().clone().unwrap();
+        sender.send(command).await.unwrap();
     }
 
     async fn launch(&mut self, jvm_args: &[&str], args: &[&str]) -> u32 {
-        self.order(Order::Launch(launch(jvm_args, args))).await;
+        self.send(CommandKind::Launch(launch(jvm_args, args))).await;
         let Kind::Started(started) = self.event().await else { panic!("Started follows") };
         started.jvm_pid
     }
@@ -260,7 +260,7 @@ async fn stop_gives_a_grace_then_kills() {
     am.hello().await;
     let pid = am.launch(&[], &["stubborn"]).await;
     container.ready();
-    am.order(Order::Stop(Stop { grace_ms: 700, reason: "test".to_owned() })).await;
+    am.send(CommandKind::Stop(Stop { grace_ms: 700, reason: "test".to_owned() })).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(is_alive(pid));
     let exited = am.exited().await;
@@ -304,12 +304,12 @@ async fn the_jvm_survives_a_new_application_master() {
     am.hello().await;
     let pid = am.launch(&[], &["sleep"]).await;
     container.ready();
-    *am.orders.lock().unwrap() = None;
+    *am.commands.lock().unwrap() = None;
     drop(am);
     let mut am = Am::start(port).await;
     assert_eq!(am.hello().await, pid);
     assert!(is_alive(pid));
-    am.order(Order::Stop(Stop { grace_ms: 10_000, reason: String::new() })).await;
+    am.send(CommandKind::Stop(Stop { grace_ms: 10_000, reason: String::new() })).await;
     assert_eq!(am.exited().await.code, Some(143));
     assert_eq!(container.end().0, Some(143));
 }
@@ -321,7 +321,7 @@ async fn without_the_application_master_the_jvm_is_stopped_after_the_grace() {
     am.hello().await;
     let pid = am.launch(&[], &["sleep"]).await;
     container.ready();
-    *am.orders.lock().unwrap() = None;
+    *am.commands.lock().unwrap() = None;
     drop(am);
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(is_alive(pid));
@@ -343,7 +343,7 @@ async fn a_launch_that_cannot_be_is_reported() {
         let mut am = Am::start(0).await;
         let container = Container::start(am.port, SECRET, 60_000);
         am.hello().await;
-        am.order(Order::Launch(change)).await;
+        am.send(CommandKind::Launch(change)).await;
         let exited = am.exited().await;
         assert!(exited.launch_failed && exited.summary.contains(expected), "{exited:?}");
         assert_eq!(container.end().0, Some(1));
@@ -368,7 +368,7 @@ async fn a_refusal_that_may_pass_and_answers_of_no_sense_are_tried_again() {
     let port = listener.local_addr().unwrap().port();
     let container = Container::start(port, SECRET, 60_000);
     let later = Refused { why: Refusal::Unknown.into(), message: "later".to_owned() };
-    let later = Command { command: Some(Order::Refused(later)) };
+    let later = Command { command: Some(CommandKind::Refused(later)) };
     let (mut stream, _) = listener.accept().await.unwrap();
     Writer::new(&mut stream, Liveness::default()).send(&later).await.unwrap();
     drop(stream);
@@ -392,7 +392,7 @@ async fn an_application_master_that_hangs_is_noticed() {
     let listener = listen(0).await;
     let container = Container::start(listener.local_addr().unwrap().port(), SECRET, 60_000);
     let (mut mute, _) = listener.accept().await.unwrap();
-    let accepted = Command { command: Some(Order::Accepted(Accepted {})) };
+    let accepted = Command { command: Some(CommandKind::Accepted(Accepted {})) };
     Writer::new(&mut mute, Liveness::default()).send(&accepted).await.unwrap();
     let begin = Instant::now();
     let again = tokio::time::timeout(Duration::from_secs(40), listener.accept()).await;

@@ -12,7 +12,7 @@ from harness.cluster import CACHE, ROOT, get_json
 from harness.jars import job_jar
 from harness.matrix import USUAL_FLINK
 from harness.waiting import wait_for
-from scale.simulator import MASTER_MB, WORKER_MB, Simulator, built_crowd, hosts_file, lone_node
+from scale.simulator import MASTER_MB, WORKER_MB, Simulator, built_taskrunners, hosts_file, lone_node
 
 from .common import Master, failed, say
 
@@ -151,7 +151,7 @@ def stop(client, application, simulator):
 def run(counts, kinds, nodes, flink_home, arguments):
     """Every count with every client in turns: a list of what was found, one entry for each run."""
     found = []
-    crowd = built_crowd() if "heddle" in kinds else None
+    taskrunners = built_taskrunners() if "heddle" in kinds else None
     options = [f"-D{option}" for option in arguments.option]
     with tempfile.TemporaryDirectory(prefix="heddle-scale-") as made:
         directory, jar = Path(made), job_jar(flink_home, USUAL_FLINK)
@@ -161,7 +161,7 @@ def run(counts, kinds, nodes, flink_home, arguments):
         session = [*SESSION, *PATIENCE, f"-Denv.java.opts.jobmanager=-Djdk.net.hosts.file={hosts}"]
         simulator = None
         try:
-            simulator = Simulator(cluster, nodes, memory, CACHE / "scale/simulator.log", crowd, arguments.heartbeat)
+            simulator = Simulator(cluster, nodes, memory, CACHE / "scale/simulator.log", taskrunners, arguments.heartbeat)
             for number in range(arguments.runs or 1):
                 for count in counts:
                     for kind in kinds if number % 2 == 0 else kinds[::-1]:

@@ -16,9 +16,9 @@ MASTER_MB, WORKER_MB = 2048, 1024
 REAL_NODE_MB = MASTER_MB + WORKER_MB - 128
 
 
-def built_crowd():
+def built_taskrunners():
     """The program that stands for the taskrunners."""
-    command = ["cargo", "build", "--quiet", "--package", "taskrunner", "--example", "crowd", "--message-format", "json"]
+    command = ["cargo", "build", "--quiet", "--package", "taskrunner", "--example", "many_taskrunners", "--message-format", "json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     made = [json.loads(line).get("executable") for line in done.stdout.splitlines()]
@@ -55,12 +55,12 @@ def hosts_file(path, nodes):
 class Simulator:
     """`nodes` NodeManagers with `memory_mb` each and a core for each GB. They are there between `join` and `leave`."""
 
-    def __init__(self, cluster, nodes, memory_mb, log, crowd=None, heartbeat_ms=0):
+    def __init__(self, cluster, nodes, memory_mb, log, taskrunners=None, heartbeat_ms=0):
         self.cluster, self.nodes = cluster, nodes
         hadoop = hadoop_directory(cluster.hadoop)
         class_path = f"{built('scale', hadoop, hadoop.name, 'nodes.jar')}:{cluster.conf}:{hadoop}/lib/*"
         command = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true", "-cp", class_path]
-        command += ["SimulatedNodes", nodes, memory_mb, memory_mb // 1024, heartbeat_ms, *([crowd] if crowd else [])]
+        command += ["SimulatedNodes", nodes, memory_mb, memory_mb // 1024, heartbeat_ms, *([taskrunners] if taskrunners else [])]
         self.log = open(log, "ab")
         self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True)
 

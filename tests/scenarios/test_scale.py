@@ -9,7 +9,7 @@ from bench.common import Master
 from harness.client import Client
 from harness.cluster import ROOT, Cluster
 from harness.waiting import wait_for
-from scale.simulator import MASTER_MB, WORKER_MB, Simulator, built_crowd, lone_node
+from scale.simulator import MASTER_MB, WORKER_MB, Simulator, built_taskrunners, lone_node
 
 WANTED, NODES = 100, 50
 
@@ -17,12 +17,12 @@ WANTED, NODES = 100, 50
 @pytest.fixture
 def simulated(tmp_path):
     """A cluster of its own: one real node with room for the ApplicationMaster alone, and the others when they have joined."""
-    crowd = built_crowd()
+    taskrunners = built_taskrunners()
     with contextlib.ExitStack() as ended:
         name = f"{os.environ['HEDDLE_TEST_CLUSTER']}-scale"
         ended.callback(Cluster(name).down)
         made = lone_node(name)
-        simulator = Simulator(made, NODES, 8192, tmp_path / "simulator.log", crowd)
+        simulator = Simulator(made, NODES, 8192, tmp_path / "simulator.log", taskrunners)
         ended.callback(simulator.close)
         yield made, simulator
 

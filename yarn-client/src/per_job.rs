@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use flink_model::spec::ClusterMode;
 use flink_rest::{JobStatus, Limits, RestAddress, RestClient};
-use taskrunner::submission::{Attendance, SubmissionError};
+use taskrunner::submission::{SubmissionConnection, SubmissionError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use yarn_api::records::ApplicationId;
@@ -279,13 +279,13 @@ async fn interrupted(cause: Cause, id: ApplicationId, address: &RestAddress) -> 
 
 /// Tells the ApplicationMaster that somebody is there who will submit jobs. A JobManager, or an
 /// ApplicationMaster, that does not answer for a moment is no reason to give up the cluster.
-async fn attend(deployment: &Deployment, address: &RestAddress) -> Result<Attendance, Failure> {
+async fn attend(deployment: &Deployment, address: &RestAddress) -> Result<SubmissionConnection, Failure> {
     let begin = Instant::now();
     loop {
         let tried = async {
             let control = control_address(address).await?;
             tracing::debug!(control, "attending");
-            let opened = Attendance::open(&control, deployment.control_secret()).await;
+            let opened = SubmissionConnection::open(&control, deployment.control_secret()).await;
             opened.map_err(|e| attendance_failure(&e))
         };
         match tried.await {

@@ -1,42 +1,32 @@
-//! The containers that YARN has granted, as YARN describes them: NodeManagers want the token that came with
-//! each.
+//! The containers that YARN has granted, with all that YARN has told of them. The ledger knows them by their ids;
+//! NodeManagers want the token that came with each.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use yarn_api::records::{Container, ContainerId};
 
-use crate::ledger::types::{Place, Worker};
-
 /// Containers by their ids; clones share them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Containers(Arc<Mutex<HashMap<Worker, Container>>>);
+pub(super) struct Containers(Arc<Mutex<HashMap<ContainerId, Container>>>);
 
 impl Containers {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Worker, Container>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ContainerId, Container>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a container and gives what the ledger needs of it.
-    pub(super) fn keep(&self, container: &Container) -> (Worker, Place) {
-        let worker = Worker::new(container.id.to_string());
-        self.lock().entry(worker.clone()).or_insert_with(|| container.clone());
-        (worker, Place { host: container.node.host.clone(), port: i32::from(container.node.port) })
+    /// Keeps a container. One that is kept already stays as it is.
+    pub(super) fn keep(&self, container: &Container) {
+        self.lock().entry(container.id).or_insert_with(|| container.clone());
     }
 
     /// A container that is kept.
-    pub(super) fn get(&self, container: &Worker) -> Option<Container> {
-        self.lock().get(container).cloned()
-    }
-
-    /// YARN's ids of those that are kept.
-    pub(super) fn ids(&self, containers: &[Worker]) -> Vec<ContainerId> {
-        let kept = self.lock();
-        containers.iter().filter_map(|container| kept.get(container).map(|kept| kept.id)).collect()
+    pub(super) fn get(&self, id: ContainerId) -> Option<Container> {
+        self.lock().get(&id).cloned()
     }
 
     /// Forgets a container.
-    pub(super) fn forget(&self, container: &Worker) {
-        self.lock().remove(container);
+    pub(super) fn forget(&self, id: ContainerId) {
+        self.lock().remove(&id);
     }
 }

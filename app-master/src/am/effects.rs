@@ -1,11 +1,12 @@
 //! Hands each action of the controller to the component that carries it out. What comes of it returns as an
 //! [`Event`](crate::controller::event::Event).
 
+use yarn_api::records::ContainerId;
+
 use crate::bridge::ToJvm;
-use crate::cds::container_request::RequestEvent;
-use crate::controller::event::{Action, Heartbeat, Web};
-use crate::ledger::types::{Order, Worker};
-use crate::submission::attendance::Losses;
+use crate::controller::event::{Action, Heartbeat, RequestEvent, Web};
+use crate::ledger::types::TaskManagerArguments;
+use crate::submission::service::MemoryKills;
 
 /// Calls to the ResourceManager; the controller makes one at a time.
 pub(super) trait ResourceManager: Send {
@@ -13,20 +14,20 @@ pub(super) trait ResourceManager: Send {
     fn register(&self, web: Web);
     /// The answer is [`Event::Nodes`](crate::controller::event::Event::Nodes).
     fn list_nodes(&self);
-    /// The answer is [`Event::Beat`](crate::controller::event::Event::Beat).
-    fn beat(&self, heartbeat: Heartbeat);
+    /// The answer is [`Event::HeartbeatAnswered`](crate::controller::event::Event::HeartbeatAnswered).
+    fn send_heartbeat(&self, heartbeat: Heartbeat);
 }
 
 /// What is done with containers, through NodeManagers and taskrunners.
 pub(super) trait TaskManagers: Send {
     /// Has the NodeManager start the taskrunner.
-    fn start(&self, container: Worker);
-    /// Gives the taskrunner its order, as soon as it is connected.
-    fn order(&self, container: Worker, order: Order);
+    fn start(&self, container: ContainerId);
+    /// Gives the taskrunner its launch command, as soon as it is connected.
+    fn launch(&self, container: ContainerId, arguments: TaskManagerArguments);
     /// Has the taskrunner end its JVM, or the NodeManager the container if that was `started`.
-    fn stop(&self, container: Worker, reason: &str, started: bool);
+    fn stop(&self, container: ContainerId, reason: &str, started: bool);
     /// Forgets what is kept for the container.
-    fn forget(&self, container: &Worker);
+    fn forget(&self, container: ContainerId);
 }
 
 /// The JobManager's JVM.
@@ -47,12 +48,12 @@ pub(super) trait FlinkRest: Send {
     fn shut_down(&self, url: &str);
 }
 
-/// Parts of the ApplicationMaster that are told things and wait for them.
+/// Parts of the ApplicationMaster that wait for what the controller has to say.
 pub(super) trait Listeners: Send {
     /// The builder of class data archives hears of its container.
     fn archive(&self, event: RequestEvent);
-    /// The client of a per-job cluster hears of kills for memory.
-    fn losses(&self, losses: Losses);
+    /// The client of a per-job cluster hears of TaskManagers that were killed for their memory.
+    fn memory_kills(&self, memory_kills: MemoryKills);
 }
 
 /// The components.
@@ -65,25 +66,25 @@ pub(super) struct Effects {
 }
 
 impl Effects {
-    /// Does it, or starts doing it.
+    /// Carries the action out, or begins to.
     pub(super) fn act(&self, action: Action) {
         match action {
             Action::Tell(message) => self.job_manager.tell(message),
             Action::KillJobManager => self.job_manager.kill(),
             Action::Register(web) => self.resource_manager.register(web),
             Action::ListNodes => self.resource_manager.list_nodes(),
-            Action::Beat(heartbeat) => self.resource_manager.beat(heartbeat),
+            Action::SendHeartbeat(heartbeat) => self.resource_manager.send_heartbeat(heartbeat),
             Action::Start(container) => self.task_managers.start(container),
-            Action::Launch(container, order) => self.task_managers.order(container, order),
+            Action::Launch(container, arguments) => self.task_managers.launch(container, arguments),
             Action::Stop { container, reason, started } => {
                 self.task_managers.stop(container, &reason, started);
             }
-            Action::Forget(container) => self.task_managers.forget(&container),
+            Action::Forget(container) => self.task_managers.forget(container),
             Action::LookAtJobs(url) => self.rest.look_at_jobs(&url),
             Action::ExplainJob(url, job) => self.rest.explain_job(&url, job),
             Action::ShutDownJobManager(url) => self.rest.shut_down(&url),
             Action::Archive(event) => self.listeners.archive(event),
-            Action::Losses(losses) => self.listeners.losses(losses),
+            Action::MemoryKills(memory_kills) => self.listeners.memory_kills(memory_kills),
             // The loop ends with it.
             Action::End(_) => {}
         }
@@ -95,6 +96,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::ledger::types::container_id;
 
     /// Stands for every component, and writes down what it was asked to do.
     #[derive(Clone, Default)]
@@ -113,23 +115,23 @@ mod tests {
         fn list_nodes(&self) {
             self.note("list nodes");
         }
-        fn beat(&self, heartbeat: Heartbeat) {
-            self.note(format!("beat {}", heartbeat.progress));
+        fn send_heartbeat(&self, heartbeat: Heartbeat) {
+            self.note(format!("heartbeat {}", heartbeat.progress));
         }
     }
 
     impl TaskManagers for Recorder {
-        fn start(&self, container: Worker) {
-            self.note(format!("start {container}"));
+        fn start(&self, container: ContainerId) {
+            self.note(format!("start {}", container.sequence()));
         }
-        fn order(&self, container: Worker, order: Order) {
-            self.note(format!("order {container} {:?}", order.args));
+        fn launch(&self, container: ContainerId, arguments: TaskManagerArguments) {
+            self.note(format!("launch {} {:?}", container.sequence(), arguments.args));
         }
-        fn stop(&self, container: Worker, reason: &str, started: bool) {
-            self.note(format!("stop {container} {started}: {reason}"));
+        fn stop(&self, container: ContainerId, reason: &str, started: bool) {
+            self.note(format!("stop {} {started}: {reason}", container.sequence()));
         }
-        fn forget(&self, container: &Worker) {
-            self.note(format!("forget {container}"));
+        fn forget(&self, container: ContainerId) {
+            self.note(format!("forget {}", container.sequence()));
         }
     }
 
@@ -158,8 +160,8 @@ mod tests {
         fn archive(&self, event: RequestEvent) {
             self.note(format!("archive {event:?}"));
         }
-        fn losses(&self, losses: Losses) {
-            self.note(format!("losses {}", losses.text));
+        fn memory_kills(&self, memory_kills: MemoryKills) {
+            self.note(format!("memory kills {}", memory_kills.text));
         }
     }
 
@@ -173,12 +175,12 @@ mod tests {
             rest: Box::new(recorder.clone()),
             listeners: Box::new(recorder.clone()),
         };
-        let (c1, url) = (|| Worker::new("c1"), || "u".to_owned());
+        let (c1, url) = (|| container_id("c1"), || "u".to_owned());
         for action in [
             Action::Register(Web { url: url(), port: 1 }),
             Action::ListNodes,
-            Action::Beat(Heartbeat { sent: Default::default(), requests: vec![], progress: 1.0 }),
-            Action::Launch(c1(), Order { jvm_args: vec![], args: vec!["a".into()] }),
+            Action::SendHeartbeat(Heartbeat { sent: Default::default(), requests: vec![], progress: 1.0 }),
+            Action::Launch(c1(), TaskManagerArguments { jvm_args: vec![], args: vec!["a".into()] }),
             Action::Start(c1()),
             Action::Stop { container: c1(), reason: "why".into(), started: true },
             Action::Forget(c1()),
@@ -188,7 +190,7 @@ mod tests {
             Action::ExplainJob(url(), "j".into()),
             Action::ShutDownJobManager(url()),
             Action::Archive(RequestEvent::Over("x".into())),
-            Action::Losses(Losses { awaits: false, text: "y".into() }),
+            Action::MemoryKills(MemoryKills { reason_pending: false, text: "y".into() }),
         ] {
             effects.act(action);
         }
@@ -197,18 +199,18 @@ mod tests {
             [
                 "register u",
                 "list nodes",
-                "beat 1",
-                "order c1 [\"a\"]",
-                "start c1",
-                "stop c1 true: why",
-                "forget c1",
+                "heartbeat 1",
+                "launch 1 [\"a\"]",
+                "start 1",
+                "stop 1 true: why",
+                "forget 1",
                 "tell Deregistered",
                 "kill",
                 "jobs u",
                 "explain j u",
                 "shut down u",
                 "archive Over(\"x\")",
-                "losses y",
+                "memory kills y",
             ]
         );
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hadoop_rpc::{AuthPolicy, ClientOptions, RetryPolicy};
 use tokio::time::{sleep, timeout};
-use yarn_api::records::{FinalStatus, RegisterRequest};
+use yarn_api::records::{ContainerId, FinalStatus, RegisterRequest};
 use yarn_api::{AmError, AmRmClient, ApplicationClient};
 
 use super::effects::JobManager;
@@ -13,9 +13,8 @@ use super::task_managers::STOP_GRACE;
 use crate::bridge::ToJvm;
 use crate::clock;
 use crate::control::Control;
-use crate::controller::end::{CleanUp, End, Farewell};
+use crate::controller::end::{CleanUp, End, JobManagerNotice};
 use crate::environment::Environment;
-use crate::ledger::types::Worker;
 use crate::staging;
 
 /// For YARN to store the final status; the JobManager waits 30 s for it.
@@ -35,7 +34,7 @@ pub(super) struct Running {
     pub(super) job_manager: JobManagerJvm,
     pub(super) control: Control,
     /// Containers in which something of ours runs.
-    pub(super) containers: Vec<Worker>,
+    pub(super) containers: Vec<ContainerId>,
     /// Whether YARN knows us.
     pub(super) registered: bool,
 }
@@ -58,14 +57,14 @@ pub(super) async fn finish(
         reason = end.message,
         "ending"
     );
-    match end.farewell {
-        Farewell::Terminate => job_manager.iter().for_each(|job_manager| job_manager.terminate()),
-        Farewell::Fatal => tell(ToJvm::Fatal { reason: end.message.clone() }),
-        Farewell::Deregistered | Farewell::None => {}
+    match end.notice {
+        JobManagerNotice::Terminate => job_manager.iter().for_each(|job_manager| job_manager.terminate()),
+        JobManagerNotice::Fatal => tell(ToJvm::Fatal { reason: end.message.clone() }),
+        JobManagerNotice::Deregistered | JobManagerNotice::None => {}
     }
-    if let (true, Some(running)) = (end.stop_workers, running) {
+    if let (true, Some(running)) = (end.stop_task_managers, running) {
         for container in &running.containers {
-            running.control.stop(container, STOP_GRACE, &end.message);
+            running.control.stop(*container, STOP_GRACE, &end.message);
         }
     }
     let registered = running.is_some_and(|running| running.registered);
@@ -73,7 +72,7 @@ pub(super) async fn finish(
         Some((status, diagnostics)) => unregister(environment, rm, registered, *status, diagnostics).await,
         None => false,
     };
-    if end.farewell == Farewell::Deregistered {
+    if end.notice == JobManagerNotice::Deregistered {
         tell(ToJvm::Deregistered);
     }
     let clean = async {
@@ -91,7 +90,7 @@ pub(super) async fn finish(
             None => {}
         }
     };
-    tokio::join!(clean, job_manager_end(job_manager, end.farewell));
+    tokio::join!(clean, job_manager_end(job_manager, end.notice));
     end.exit_code
 }
 
@@ -178,9 +177,9 @@ async fn is_over(environment: &Environment) -> bool {
 }
 
 /// Waits for the JobManager to end, and helps it.
-async fn job_manager_end(job_manager: Option<&JobManagerJvm>, farewell: Farewell) {
+async fn job_manager_end(job_manager: Option<&JobManagerJvm>, notice: JobManagerNotice) {
     let Some(job_manager) = job_manager else { return };
-    if farewell != Farewell::Terminate && timeout(JOB_MANAGER_WAIT, job_manager.wait()).await.is_err() {
+    if notice != JobManagerNotice::Terminate && timeout(JOB_MANAGER_WAIT, job_manager.wait()).await.is_err() {
         tracing::warn!("the JobManager does not end by itself; terminating it");
         job_manager.terminate();
     }

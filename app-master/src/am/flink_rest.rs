@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::effects::FlinkRest;
 use crate::controller::event::Event;
 use crate::rest::Rest;
-use crate::submission::policy::Input;
+use crate::submission::policy::SubmissionInput;
 
 /// See the module's text. Each question is a task of its own; its deadline is the client's.
 pub(super) struct RestCalls {
@@ -34,7 +34,7 @@ impl RestCalls {
         }
     }
 
-    fn spawn(&self, question: impl Future<Output = Input> + Send + 'static) {
+    fn spawn(&self, question: impl Future<Output = SubmissionInput> + Send + 'static) {
         let events = self.events.clone();
         // At the end nobody listens any more.
         tokio::spawn(async move { drop(events.send(Event::Submission(question.await))) });
@@ -46,7 +46,7 @@ impl FlinkRest for RestCalls {
         let client = self.client(url);
         self.spawn(async move {
             let jobs = async { client?.jobs().await };
-            Input::Jobs(jobs.await)
+            SubmissionInput::Jobs(jobs.await)
         });
     }
 
@@ -55,7 +55,7 @@ impl FlinkRest for RestCalls {
         self.spawn(async move {
             let why = async { client?.explain(&job).await };
             let log = |error: &String| tracing::warn!(error, "cannot tell why the job failed");
-            Input::Explained(why.await.inspect_err(log).ok().flatten())
+            SubmissionInput::Explained(why.await.inspect_err(log).ok().flatten())
         });
     }
 

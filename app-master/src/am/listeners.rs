@@ -4,20 +4,20 @@ use tokio::sync::{mpsc, watch};
 
 use super::containers::Containers;
 use super::effects::Listeners;
-use crate::cds::container_request::{BuilderReply, RequestEvent};
-use crate::submission::attendance::Losses;
+use crate::controller::event::{BuilderReply, RequestEvent};
+use crate::submission::service::MemoryKills;
 
-/// The ways to them.
+/// The channels to them.
 pub(super) struct Channels {
     pub(super) containers: Containers,
     pub(super) archive: mpsc::UnboundedSender<BuilderReply>,
-    pub(super) losses: watch::Sender<Losses>,
+    pub(super) memory_kills: watch::Sender<MemoryKills>,
 }
 
 impl Listeners for Channels {
     fn archive(&self, event: RequestEvent) {
         let reply = match event {
-            RequestEvent::Granted(container) => match self.containers.get(&container) {
+            RequestEvent::Granted(container) => match self.containers.get(container) {
                 Some(container) => BuilderReply::Granted(Box::new(container)),
                 None => return,
             },
@@ -28,7 +28,7 @@ impl Listeners for Channels {
         drop(self.archive.send(reply));
     }
 
-    fn losses(&self, losses: Losses) {
-        self.losses.send_replace(losses);
+    fn memory_kills(&self, memory_kills: MemoryKills) {
+        self.memory_kills.send_replace(memory_kills);
     }
 }

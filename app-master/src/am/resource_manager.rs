@@ -6,16 +6,16 @@ use std::time::Duration;
 use hadoop_rpc::{ClientOptions, RetryPolicy};
 use tokio::sync::mpsc;
 use yarn_api::records::{
-    AllocateRequest, AllocateResponse, AmCommand, Container, NodeReport, NodeState, RegisterRequest,
-    RegisterResponse, Resource,
+    AllocateRequest, AllocateResponse, AmCommand, Container, ContainerId, NodeId, NodeReport, NodeState,
+    RegisterRequest, RegisterResponse, Resource,
 };
 use yarn_api::{AmRmClient, ApplicationClient, YarnError};
 
 use super::containers::Containers;
 use super::effects::ResourceManager;
-use crate::controller::event::{BeatAnswer, Event, Heartbeat, Registration, RmCommand, Web};
+use crate::controller::event::{Event, Heartbeat, HeartbeatAnswer, Registration, RmCommand, Web};
 use crate::environment::Environment;
-use crate::ledger::types::{Completed, Grant, Place, Profile, Purpose, Worker};
+use crate::ledger::types::{Completed, Grant, Profile, Purpose};
 
 /// For the ResourceManager to list its nodes.
 const NODES_DEADLINE: Duration = Duration::from_secs(2);
@@ -23,10 +23,10 @@ const NODES_DEADLINE: Duration = Duration::from_secs(2);
 enum Call {
     Register(Web),
     ListNodes,
-    Beat(Heartbeat),
+    Heartbeat(Heartbeat),
 }
 
-/// The way to the task that makes the calls.
+/// Sends calls to the task that makes them.
 pub(super) struct RmCalls(mpsc::UnboundedSender<Call>);
 
 impl RmCalls {
@@ -45,7 +45,7 @@ impl RmCalls {
                 let event = match call {
                     Call::Register(web) => caller.register(web).await,
                     Call::ListNodes => Event::Nodes(caller.list_nodes().await),
-                    Call::Beat(heartbeat) => caller.beat(heartbeat).await,
+                    Call::Heartbeat(heartbeat) => caller.heartbeat(heartbeat).await,
                 };
                 // At the end nobody listens any more.
                 drop(events.send(event));
@@ -69,15 +69,15 @@ impl ResourceManager for RmCalls {
         self.call(Call::ListNodes);
     }
 
-    fn beat(&self, heartbeat: Heartbeat) {
-        self.call(Call::Beat(heartbeat));
+    fn send_heartbeat(&self, heartbeat: Heartbeat) {
+        self.call(Call::Heartbeat(heartbeat));
     }
 }
 
 struct Caller {
     host: String,
     rm: Arc<AmRmClient>,
-    /// To ask for the nodes; none where they are not named in asks.
+    /// Lists the nodes; none where asks name no nodes.
     nodes: Option<ApplicationClient>,
     containers: Containers,
 }
@@ -89,50 +89,56 @@ impl Caller {
         Event::Registered(answer.map(|response| self.registration(response)).map_err(Into::into))
     }
 
-    async fn beat(&self, heartbeat: Heartbeat) -> Event {
+    async fn heartbeat(&self, heartbeat: Heartbeat) -> Event {
         let Heartbeat { sent, requests, progress } = heartbeat;
-        let releases = self.containers.ids(&sent.releases);
+        let releases = sent.releases.clone();
         let request = AllocateRequest { progress, releases, asks: requests, ..AllocateRequest::default() };
         let answer = self.rm.allocate(&request).await;
-        Event::Beat { sent, answer: answer.map(|response| self.answer(response)).map_err(Into::into) }
+        Event::HeartbeatAnswered {
+            sent,
+            answer: answer.map(|response| self.answer(response)).map_err(Into::into),
+        }
     }
 
     async fn list_nodes(&self) -> Vec<NodeReport> {
         let Some(client) = &self.nodes else { return Vec::new() };
-        // With Kerberos we have no token for it.
+        // On a cluster with Kerberos this call fails, because an ApplicationMaster has no token for it.
         let unknown = |error: &YarnError| tracing::debug!(%error, "asking without naming nodes");
         client.cluster_nodes(&[NodeState::Running]).await.inspect_err(unknown).unwrap_or_default()
     }
 
     fn registration(&self, response: RegisterResponse) -> Registration {
         let Resource { memory_mb, vcores, others } = response.max_capability;
-        let (previous, strays) = self.keep_previous(&response.previous_containers);
-        Registration { maximum: Profile { memory_mb, vcores, resources: others }, previous, strays }
+        let (previous, archive_containers) = self.keep_previous(&response.previous_containers);
+        Registration {
+            maximum: Profile { memory_mb, vcores, resources: others },
+            previous,
+            archive_containers,
+        }
     }
 
-    fn answer(&self, response: AllocateResponse) -> BeatAnswer {
-        let (late, strays) = self.keep_previous(&response.previous_containers);
+    fn answer(&self, response: AllocateResponse) -> HeartbeatAnswer {
+        let (late, archive_containers) = self.keep_previous(&response.previous_containers);
         let granted = response.allocated.iter().map(|container| {
-            let (worker, place) = self.containers.keep(container);
-            let allocation_request = Some(container.allocation_request_id);
+            self.containers.keep(container);
             Grant {
                 purpose: purpose(container),
-                worker,
-                place,
+                container: container.id,
+                node: container.node.clone(),
                 priority: container.priority.0,
-                allocation_request,
+                allocation_request: Some(container.allocation_request_id),
             }
         });
         let completed = response.completed.into_iter().map(|status| Completed {
-            worker: Worker::new(status.id.to_string()),
+            container: status.id,
             status: status.exit_status,
             diagnostics: status.diagnostics,
         });
-        BeatAnswer {
+        HeartbeatAnswer {
             granted: granted.collect(),
             completed: completed.collect(),
             late,
-            strays,
+            archive_containers,
             command: match response.command {
                 Some(AmCommand::Resync) => Some(RmCommand::Resync),
                 Some(AmCommand::Shutdown) => Some(RmCommand::Shutdown),
@@ -141,13 +147,14 @@ impl Caller {
         }
     }
 
-    /// Keeps containers of earlier attempts: those of TaskManagers, and those in which archives were made.
-    fn keep_previous(&self, containers: &[Container]) -> (Vec<(Worker, Place)>, Vec<Worker>) {
+    /// Keeps containers of earlier attempts. Gives those of TaskManagers, and those in which archives were
+    /// made.
+    fn keep_previous(&self, containers: &[Container]) -> (Vec<(ContainerId, NodeId)>, Vec<ContainerId>) {
         let (archives, task_managers): (Vec<_>, Vec<_>) =
             containers.iter().partition(|container| purpose(container) == Purpose::ClassDataArchive);
-        let archives = archives.into_iter().map(|container| self.containers.keep(container).0);
-        let task_managers = task_managers.into_iter().map(|container| self.containers.keep(container));
-        (task_managers.collect(), archives.collect())
+        containers.iter().for_each(|container| self.containers.keep(container));
+        let task_managers = task_managers.into_iter().map(|container| (container.id, container.node.clone()));
+        (task_managers.collect(), archives.into_iter().map(|container| container.id).collect())
     }
 }
 

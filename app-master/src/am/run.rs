@@ -38,7 +38,7 @@ use crate::environment::Environment;
 use crate::jobmanager;
 use crate::launcher::{self, Launcher};
 use crate::ports::Ports;
-use crate::submission::attendance::{Attendance, Losses};
+use crate::submission::service::{MemoryKills, SubmissionService};
 use crate::timeline::{Leg, Timeline};
 
 /// How long the ResourceManager may be away (negative: for ever), and YARN's default for it.
@@ -159,10 +159,10 @@ fn pace(environment: &Environment) -> Pace {
     }
 }
 
-/// Tells an event of some kind to the loop.
-fn teller<T>(events: &Events, event: fn(T) -> Event) -> impl Fn(T) + Send + Sync + use<T> {
+/// A function that sends its argument to the loop, as an event of this kind.
+fn sender_of<T>(events: &Events, event: fn(T) -> Event) -> impl Fn(T) + Send + Sync + use<T> {
     let events = events.clone();
-    // At the end nobody listens any more.
+    // At the end the loop does not listen any more.
     move |what| drop(events.send(event(what)))
 }
 
@@ -182,10 +182,10 @@ impl Start<'_> {
         rest_port: Option<i32>,
     ) -> Result<(Effects, JobManagerJvm, Control), String> {
         let environment = self.environment;
-        watch_signals(environment.spec.memory_mb, teller(&self.events, |()| Event::Terminated))
+        watch_signals(environment.spec.memory_mb, sender_of(&self.events, |()| Event::Terminated))
             .map_err(|error| format!("cannot listen to signals: {error}"))?;
-        let (losses, known_losses) = watch::channel(Losses::default());
-        let (control, address) = self.control_server(known_losses).await?;
+        let (memory_kills, known_kills) = watch::channel(MemoryKills::default());
+        let (control, address) = self.control_server(known_kills).await?;
         let launcher = Launcher::new(&environment.spec, &environment.dir, &address, &environment.login);
         let launcher = Arc::new(launcher.map_err(|error| error.to_string())?);
         let archives = service::is_possible(environment);
@@ -201,11 +201,11 @@ impl Start<'_> {
         let (bridge, process, ready) = self.job_manager(&known, archives, &thread).await?;
         let (archive, replies) = mpsc::unbounded_channel();
         if archives {
-            let ask = Box::new(teller(&self.events, Event::Archive));
+            let ask = Box::new(sender_of(&self.events, Event::Archive));
             let source = service::ContainerSource { ask, replies, nodes: nodes.clone() };
             service::start(environment, &thread, &control, &process, ready, source);
         }
-        let (jvm, ended) = (process.clone(), teller(&self.events, Event::JobManagerEnded));
+        let (jvm, ended) = (process.clone(), sender_of(&self.events, Event::JobManagerEnded));
         tokio::spawn(async move { ended(jobmanager::describe_end(&*jvm.wait().await)) });
 
         let (job_manager, containers) = (JobManagerJvm::new(bridge, process), Containers::default());
@@ -221,13 +221,16 @@ impl Start<'_> {
             }),
             job_manager: Box::new(job_manager.clone()),
             rest: Box::new(RestCalls::new(self.events)),
-            listeners: Box::new(Channels { containers, archive, losses }),
+            listeners: Box::new(Channels { containers, archive, memory_kills }),
         };
         Ok((effects, job_manager, control))
     }
 
     /// The control server, and the `host:port` at which it listens.
-    async fn control_server(&self, losses: watch::Receiver<Losses>) -> Result<(Control, String), String> {
+    async fn control_server(
+        &self,
+        memory_kills: watch::Receiver<MemoryKills>,
+    ) -> Result<(Control, String), String> {
         let spec = &self.environment.spec;
         let ports: Ports =
             spec.control_port.parse().map_err(|error| format!("heddle.control.port: {error}"))?;
@@ -235,15 +238,17 @@ impl Start<'_> {
         let port = listener.local_addr().map_err(|error| error.to_string())?.port();
         let secret =
             launcher::control_secret(&self.environment.login.tokens().get()).unwrap_or_default().to_vec();
-        let control = Control::new(secret.clone(), teller(&self.events, Event::Control));
-        let attendance = match spec.mode {
-            ClusterMode::PerJob => Attendance::new(secret, losses, teller(&self.events, Event::Submission)),
-            ClusterMode::Session | ClusterMode::Application => Attendance::refused(secret),
+        let control = Control::new(secret.clone(), sender_of(&self.events, Event::Control));
+        let submission = match spec.mode {
+            ClusterMode::PerJob => {
+                SubmissionService::new(secret, memory_kills, sender_of(&self.events, Event::Submission))
+            }
+            ClusterMode::Session | ClusterMode::Application => SubmissionService::refused(secret),
         };
-        let (server, broken) = (control.clone(), teller(&self.events, Event::Internal));
+        let (server, broken) = (control.clone(), sender_of(&self.events, Event::Internal));
         let timeline = self.timeline.clone();
         tokio::spawn(async move {
-            let why = match server.serve(listener, attendance, timeline).await {
+            let why = match server.serve(listener, submission, timeline).await {
                 Ok(()) => "it ended".to_owned(),
                 Err(error) => error.to_string(),
             };
@@ -264,12 +269,12 @@ impl Start<'_> {
         let environment = self.environment;
         let secret = Secret::random();
         let (ready, is_ready) = watch::channel(false);
-        let tell = teller(&self.events, Event::Bridge);
+        let send = sender_of(&self.events, Event::Bridge);
         let listen = move |event: BridgeEvent| {
             if matches!(&event, BridgeEvent::Line(FromJvm::Ready { .. })) {
                 ready.send_replace(true);
             }
-            tell(event);
+            send(event);
         };
         let bridge = Bridge::start(secret.clone(), listen).await;
         let bridge =

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use yarn_api::NodeManagerClients;
+use yarn_api::records::ContainerId;
 
 use super::containers::Containers;
 use super::effects::TaskManagers;
 use crate::control::Control;
 use crate::controller::event::Event;
 use crate::launcher::Launcher;
-use crate::ledger::types::{Order, Worker};
+use crate::ledger::types::TaskManagerArguments;
 
 /// For a TaskManager to end by itself once its container is given back.
 pub(super) const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -26,8 +27,8 @@ pub(super) struct TaskManagerContainers {
 }
 
 impl TaskManagers for TaskManagerContainers {
-    fn start(&self, container: Worker) {
-        let Some(granted) = self.containers.get(&container) else { return };
+    fn start(&self, container: ContainerId) {
+        let Some(granted) = self.containers.get(container) else { return };
         let (launcher, nodes, events) = (self.launcher.clone(), self.nodes.clone(), self.events.clone());
         tokio::spawn(async move {
             let event = match launcher.start(&nodes, &granted).await {
@@ -39,18 +40,18 @@ impl TaskManagers for TaskManagerContainers {
         });
     }
 
-    fn order(&self, container: Worker, order: Order) {
-        let Some(granted) = self.containers.get(&container) else { return };
+    fn launch(&self, container: ContainerId, arguments: TaskManagerArguments) {
+        let Some(granted) = self.containers.get(container) else { return };
         let launcher = self.launcher.clone();
-        self.control.expect(container, move || launcher.order(&granted, order.clone()));
+        self.control.launch(container, move || launcher.launch(&granted, arguments.clone()));
     }
 
     /// The taskrunner lets its JVM end in order; where none is connected the NodeManager ends what there is.
-    fn stop(&self, container: Worker, reason: &str, started: bool) {
-        if self.control.stop(&container, STOP_GRACE, reason) || !started {
+    fn stop(&self, container: ContainerId, reason: &str, started: bool) {
+        if self.control.stop(container, STOP_GRACE, reason) || !started {
             return;
         }
-        let Some(granted) = self.containers.get(&container) else { return };
+        let Some(granted) = self.containers.get(container) else { return };
         let nodes = self.nodes.clone();
         tokio::spawn(async move {
             if let Err(error) = nodes.stop_container(&granted.node, &granted.id).await {
@@ -60,7 +61,7 @@ impl TaskManagers for TaskManagerContainers {
         });
     }
 
-    fn forget(&self, container: &Worker) {
+    fn forget(&self, container: ContainerId) {
         if let Some(memory) = self.control.memory(container) {
             tracing::info!(
                 worker = %container,

@@ -1,4 +1,4 @@
-//! What the controller has observed, put down in the [`Timeline`].
+//! Writes what the controller has observed into the [`Timeline`].
 
 use tokio::time::Instant;
 
@@ -20,24 +20,24 @@ pub(super) fn note(timeline: &Timeline, observation: &Observation, now: Instant)
         Observation::Requested { request, .. } => timeline.asked(Some(*request), now),
         Observation::AskedAhead { .. } => timeline.asked(None, now),
         Observation::Granted { request, container, .. } => {
-            timeline.granted(*request, container.as_str(), now);
+            timeline.granted(*request, &container.to_string(), now);
             // Its taskrunner is started at once.
             if request.is_none() {
-                timeline.begin(Leg::Container, container.as_str(), now);
+                timeline.begin(Leg::Container, &container.to_string(), now);
             }
         }
-        Observation::Launching { container, warm } => {
-            let leg = if *warm { Leg::TaskManager } else { Leg::Container };
-            timeline.begin(leg, container.as_str(), now);
+        Observation::Launching { container, started_ahead } => {
+            let leg = if *started_ahead { Leg::TaskManager } else { Leg::Container };
+            timeline.begin(leg, &container.to_string(), now);
         }
-        Observation::TaskrunnerConnected { container, ordered } => {
-            timeline.end(Leg::Container, container.as_str(), now);
-            if *ordered {
-                timeline.begin(Leg::TaskManager, container.as_str(), now);
+        Observation::TaskrunnerConnected { container, has_launch } => {
+            timeline.end(Leg::Container, &container.to_string(), now);
+            if *has_launch {
+                timeline.begin(Leg::TaskManager, &container.to_string(), now);
             }
         }
         Observation::TaskManagerStarted { container, .. } => {
-            timeline.end(Leg::TaskManager, container.as_str(), now);
+            timeline.end(Leg::TaskManager, &container.to_string(), now);
         }
         _ => {}
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
+use yarn_api::records::ContainerId;
 
 /// Version of the protocol, in `hello`.
 pub const PROTOCOL: u32 = 1;
@@ -48,7 +50,7 @@ pub enum FromJvm {
         #[serde(default)]
         rpc: String,
     },
-    /// One worker wanted.
+    /// A TaskManager is wanted.
     Request {
         /// Its number, unique.
         id: u64,
@@ -66,22 +68,24 @@ pub enum FromJvm {
         #[serde(default)]
         args: Vec<String>,
     },
-    /// No longer wanted.
+    /// It is no longer wanted.
     Cancel {
         /// The request.
         id: u64,
     },
-    /// Flink expects the worker: start it.
+    /// Flink knows the container: start the TaskManager in it.
     Launch {
         /// The request.
         id: u64,
         /// The container.
-        worker: String,
+        #[serde(deserialize_with = "read_container_id")]
+        worker: ContainerId,
     },
-    /// Stop a worker.
+    /// Stop a TaskManager.
     Release {
-        /// The container.
-        worker: String,
+        /// Its container.
+        #[serde(deserialize_with = "read_container_id")]
+        worker: ContainerId,
     },
     /// Something failed for good; the application may end because of it.
     Failure {
@@ -125,7 +129,8 @@ impl fmt::Debug for FromJvm {
     }
 }
 
-/// A worker of an earlier attempt or JobManager.
+/// A TaskManager, in the words of the bridge's messages: for `previous` one that an earlier JobManager has
+/// started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WorkerInfo {
     /// Container id.
@@ -151,7 +156,7 @@ pub enum ToJvm {
     },
     /// Follows `registered`, also when empty.
     Previous {
-        /// Workers that still run.
+        /// TaskManagers that still run.
         workers: Vec<WorkerInfo>,
     },
     /// A container for a request.
@@ -169,9 +174,9 @@ pub enum ToJvm {
         /// Why.
         reason: String,
     },
-    /// A worker is gone.
+    /// A TaskManager is gone.
     Terminated {
-        /// The container.
+        /// Its container.
         worker: String,
         /// Why.
         reason: String,
@@ -185,10 +190,14 @@ pub enum ToJvm {
     },
 }
 
-/// A line that is none of the protocol's. Its text is left out: it may hold secrets.
+/// A line that cannot be read. Its text is left out, because it may hold secrets.
 #[derive(Debug, thiserror::Error)]
 #[error("a line of the JobManager cannot be read: {0}")]
 pub struct DecodeError(#[from] serde_json::Error);
+
+fn read_container_id<'de, D: Deserializer<'de>>(text: D) -> Result<ContainerId, D::Error> {
+    String::deserialize(text)?.parse().map_err(|_| D::Error::custom("a worker that is no container id"))
+}
 
 /// Reads a line.
 pub fn decode(line: &str) -> Result<FromJvm, DecodeError> {
@@ -203,6 +212,7 @@ pub fn encode(message: &ToJvm) -> Result<String, serde_json::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::types::container_id;
 
     #[test]
     fn reads_every_type() {
@@ -225,8 +235,14 @@ mod tests {
                 },
             ),
             (r#"{"id":3,"type":"cancel"}"#, FromJvm::Cancel { id: 3 }),
-            (r#"{"type":"launch","id":3,"worker":"c"}"#, FromJvm::Launch { id: 3, worker: "c".into() }),
-            (r#"{"type":"release","worker":"c"}"#, FromJvm::Release { worker: "c".into() }),
+            (
+                r#"{"type":"launch","id":3,"worker":"container_1_0001_01_000002"}"#,
+                FromJvm::Launch { id: 3, worker: container_id("c2") },
+            ),
+            (
+                r#"{"type":"release","worker":"container_1_0001_01_000002"}"#,
+                FromJvm::Release { worker: container_id("c2") },
+            ),
             (
                 r#"{"type":"failure","what":"w","trace":"a\n\tb"}"#,
                 FromJvm::Failure { what: "w".into(), trace: "a\n\tb".into() },
@@ -244,7 +260,8 @@ mod tests {
         for (line, message) in cases {
             assert_eq!(decode(line).unwrap(), message, "{line}");
         }
-        for bad in ["", "[]", "{}", r#"{"type":"cancel"}"#, r#"{"type":"cancel","id":-1}"#] {
+        let id = r#"{"type":"release","worker":"c"}"#;
+        for bad in ["", "[]", "{}", r#"{"type":"cancel"}"#, r#"{"type":"cancel","id":-1}"#, id] {
             assert!(decode(bad).is_err(), "{bad}");
         }
     }

@@ -14,12 +14,12 @@ const FEWEST_CLASSES: usize = 4500;
 
 /// What an archive is made of.
 pub(super) struct ArchiveInput<'a> {
-    pub(super) order: &'a ClassDataSpec,
+    pub(super) class_data: &'a ClassDataSpec,
     /// The `java` to make it with.
     pub(super) java: PathBuf,
     pub(super) id: JavaId,
     pub(super) wide: bool,
-    /// The node's jars that follow those of the order on the class path.
+    /// The node's jars that follow those of `class_data` on the class path.
     pub(super) node_jars: Option<NodeJars>,
     pub(super) list: ClassList,
 }
@@ -36,14 +36,19 @@ impl ArchiveInput<'_> {
 
 /// Makes an archive in `container` and adds it to the store; gives a sentence that says which.
 pub(super) async fn build(container: &BuildContainer, input: &ArchiveInput<'_>) -> Result<String, String> {
-    let ArchiveInput { order, java, id, wide, node_jars, list } = input;
-    let repository = repository::open(&container.conf, &container.login, order)?;
+    let ArchiveInput { class_data, java, id, wide, node_jars, list } = input;
+    let repository = repository::open(&container.conf, &container.login, class_data)?;
     if let Some(name) = repository.find(id).await.map_err(|e| e.to_string())? {
         return Ok(format!("{}/{name} is there by now", repository.directory()));
     }
     let directory = BuildDirectory::make(&container.dir).await?;
-    let dump =
-        DumpJvm { java, wide: *wide, class_path: &order.class_path, node_jars: node_jars.as_ref(), list };
+    let dump = DumpJvm {
+        java,
+        wide: *wide,
+        class_path: &class_data.class_path,
+        node_jars: node_jars.as_ref(),
+        list,
+    };
     let made = dump.run(&directory, container).await?;
     let (size, crc) = made.measured;
     let name = ArchiveName { java: id.text.clone(), size, crc }.to_string();

@@ -10,7 +10,6 @@
 
 mod build_container;
 mod builder;
-pub(crate) mod container_request;
 mod dump_jvm;
 mod memory_budget;
 pub mod remote_build;

@@ -35,7 +35,7 @@ const USER_VARIABLE: &str = "HADOOP_USER_NAME";
 /// What heddle-am reads in the container.
 #[derive(Debug, Serialize, Deserialize)]
 struct BuildJob {
-    order: ClassDataSpec,
+    class_data: ClassDataSpec,
     java: PathBuf,
     /// What archives know that Java by.
     java_id: String,
@@ -59,13 +59,15 @@ pub(super) async fn start(
     input: &ArchiveInput<'_>,
 ) -> Result<(), String> {
     let spec = &environment.spec;
-    let is_master =
-        spec.job_manager_archive.as_ref().is_some_and(|order| order.directory == input.order.directory);
+    let is_master = spec
+        .job_manager_archive
+        .as_ref()
+        .is_some_and(|class_data| class_data.directory == input.class_data.directory);
     let jvm = if is_master { &spec.job_manager } else { &spec.task_manager };
     let staging_dir = spec.staging_dir.as_deref().ok_or("the application has no directory")?;
-    let mut files = files(spec, input.order)?;
+    let mut files = files(spec, input.class_data)?;
     let job = BuildJob {
-        order: input.order.clone(),
+        class_data: input.class_data.clone(),
         java: input.java.clone(),
         java_id: input.id.text.clone(),
         wide: input.wide,
@@ -77,7 +79,7 @@ pub(super) async fn start(
         hadoop: spec.hadoop.clone(),
         hadoop_overrides: spec.hadoop_overrides.clone(),
     };
-    files.push(upload(environment, input.order, staging_dir, &job).await?);
+    files.push(upload(environment, input.class_data, staging_dir, &job).await?);
     let context = ContainerLaunchContext {
         local_resources: launcher::local_resources(&files, spec.fast_start).map_err(|e| e.to_string())?,
         environment: BTreeMap::from([(USER_VARIABLE.to_owned(), environment.login.user().effective.clone())]),
@@ -92,9 +94,9 @@ pub(super) async fn start(
 }
 
 /// Our program and the jars of the class path, as the containers of the role have them.
-fn files(spec: &AmSpec, order: &ClassDataSpec) -> Result<Vec<LocalResource>, String> {
+fn files(spec: &AmSpec, class_data: &ClassDataSpec) -> Result<Vec<LocalResource>, String> {
     let all = spec.task_manager_resources.iter().chain(&spec.application_master_resources);
-    let keys = std::iter::once(PROGRAM).chain(order.class_path.iter().map(String::as_str));
+    let keys = std::iter::once(PROGRAM).chain(class_data.class_path.iter().map(String::as_str));
     keys.map(|key| {
         let found = all.clone().find(|resource| resource.key == key);
         found.cloned().ok_or_else(|| format!("heddle-am.json does not say where {key} is"))
@@ -105,11 +107,11 @@ fn files(spec: &AmSpec, order: &ClassDataSpec) -> Result<Vec<LocalResource>, Str
 /// The job, in the application's directory.
 async fn upload(
     environment: &Environment,
-    order: &ClassDataSpec,
+    class_data: &ClassDataSpec,
     staging_dir: &str,
     job: &BuildJob,
 ) -> Result<LocalResource, String> {
-    let role = order.directory.rsplit('/').next().unwrap_or_default();
+    let role = class_data.directory.rsplit('/').next().unwrap_or_default();
     let url = format!("{}/{role}.json", staging_dir.trim_end_matches('/'));
     let content = serde_json::to_vec(job).map_err(|e| e.to_string())?;
     let storage = repository::storage(&environment.conf, &environment.login, staging_dir)?;
@@ -130,7 +132,7 @@ async fn upload(
 /// The container only reads and writes the store: it gets no secret by which it could speak for the
 /// application.
 fn credentials(ours: &Credentials) -> Credentials {
-    let mut credentials = launcher::worker_credentials(ours);
+    let mut credentials = launcher::task_manager_credentials(ours);
     credentials.secrets.remove(CONTROL_SECRET_ALIAS);
     credentials
 }
@@ -160,7 +162,7 @@ pub async fn run() -> Result<String, String> {
         dir,
         conf,
     };
-    let (order, list) = (&job.order, ClassList::received(job.class_list));
-    let input = ArchiveInput { order, java: job.java, id, wide: job.wide, node_jars, list };
+    let (class_data, list) = (&job.class_data, ClassList::received(job.class_list));
+    let input = ArchiveInput { class_data, java: job.java, id, wide: job.wide, node_jars, list };
     builder::build(&container, &input).await
 }

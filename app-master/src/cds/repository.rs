@@ -14,9 +14,9 @@ const DEADLINE: Duration = Duration::from_secs(30);
 pub(super) fn open<'a>(
     conf: &HadoopConf,
     login: &Login,
-    order: &'a ClassDataSpec,
+    class_data: &'a ClassDataSpec,
 ) -> Result<Repository<'a>, String> {
-    Ok(Repository::new(storage(conf, login, &order.store)?, order))
+    Ok(Repository::new(storage(conf, login, &class_data.store)?, class_data))
 }
 
 /// The file system that a URL is on.

@@ -16,11 +16,11 @@ use yarn_api::records::Container;
 
 use super::build_container::BuildContainer;
 use super::builder::{self, ArchiveInput};
-use super::container_request::{BuilderReply, BuilderRequest};
 use super::memory_budget::{MemoryUse, container_limits, own_container_mb, virtual_ratio};
 use super::remote_build;
 use super::repository;
 use crate::control::Control;
+use crate::controller::event::{BuilderReply, BuilderRequest};
 use crate::environment::Environment;
 
 /// Lists that may wait while an archive is made.
@@ -112,7 +112,7 @@ impl Service {
     async fn run(&mut self, mut recorded: mpsc::Receiver<Recorded>, mut ready: watch::Receiver<bool>) {
         let environment = self.environment.clone();
         let spec = &environment.spec;
-        if let (Some(order), Use::Record(recording)) =
+        if let (Some(class_data), Use::Record(recording)) =
             (&spec.job_manager_archive, self.job_manager.archive().clone())
         {
             // It never becomes ready where the ApplicationMaster is about to end.
@@ -124,17 +124,17 @@ impl Service {
                 Ok(list) => {
                     let (java, id, wide) = (recording.java.clone(), recording.id.clone(), recording.wide);
                     let node_jars = recording.node_jars.clone();
-                    self.build(ArchiveInput { order, java, id, wide, node_jars, list }).await;
+                    self.build(ArchiveInput { class_data, java, id, wide, node_jars, list }).await;
                 }
                 Err(error) => tracing::info!(%error, "the classes of the JobManager are not recorded"),
             }
         }
-        let Some(order) = &spec.task_manager_archive else { return };
+        let Some(class_data) = &spec.task_manager_archive else { return };
         while let Some(Recorded { java, class_list }) = recorded.recv().await {
             match self.same_java(&java) {
                 Some((path, id, wide, node_jars)) => {
                     let list = ClassList::received(class_list);
-                    let input = ArchiveInput { order, java: path, id, wide, node_jars, list };
+                    let input = ArchiveInput { class_data, java: path, id, wide, node_jars, list };
                     if self.build(input).await != Outcome::NotNow {
                         return;
                     }
@@ -165,7 +165,7 @@ impl Service {
 
     /// Makes an archive and adds it to the store, here or in a container of its own.
     async fn build(&mut self, input: ArchiveInput<'_>) -> Outcome {
-        let directory = &input.order.directory;
+        let directory = &input.class_data.directory;
         let (result, otherwise) = match (input.check(), self.container.shortage()) {
             (Err(why), _) => (Err(why), Outcome::NotNow),
             (Ok(()), None) => (builder::build(&self.container, &input).await, Outcome::NotNow),
@@ -185,11 +185,11 @@ impl Service {
 
     async fn build_remotely(&mut self, input: &ArchiveInput<'_>, shortage: &str) -> Result<String, String> {
         let memory_mb = remote_container_mb(&self.environment).map_err(|nor| format!("{shortage}; {nor}"))?;
-        let repository = repository::open(&self.environment.conf, &self.environment.login, input.order)?;
+        let repository = repository::open(&self.environment.conf, &self.environment.login, input.class_data)?;
         if let Some(name) = repository.find(&input.id).await.map_err(|e| e.to_string())? {
             return Ok(format!("{}/{name} is there by now", repository.directory()));
         }
-        let directory = &input.order.directory;
+        let directory = &input.class_data.directory;
         tracing::info!(directory, memory_mb, "a class data archive needs a container of its own: {shortage}");
         (self.containers.ask)(BuilderRequest::Container(memory_mb));
         let container = match self.reply().await {

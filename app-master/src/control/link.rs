@@ -1,12 +1,12 @@
-//! The link of one taskrunner. A thousand of them are there for hours with little to say: each is one task
-//! that holds as little as can be.
+//! The link of one taskrunner. A large cluster has a thousand of them, which stay for hours and carry little, so
+//! each is a single task that keeps as little memory as possible.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use taskrunner::auth;
-use taskrunner::control::command::Command as Kind;
-use taskrunner::control::event::Event as Told;
+use taskrunner::control::command::Command as CommandKind;
+use taskrunner::control::event::Event as EventKind;
 use taskrunner::control::{Accepted, Command, Event, Hello, Ping, Refusal, Refused};
 use taskrunner::wire::{LARGEST, LARGEST_HELLO, MAGIC, Reader, WireError, Writer};
 use tokio::io::AsyncReadExt;
@@ -14,9 +14,9 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::Notify;
 use tokio::time::{sleep_until, timeout};
+use yarn_api::records::{ContainerId, ParseIdError};
 
-use super::{Control, Order};
-use crate::ledger::types::Worker;
+use super::{Control, PendingCommand};
 
 /// For a taskrunner's first event.
 const HELLO_WAIT: Duration = Duration::from_secs(10);
@@ -36,58 +36,58 @@ impl Control {
             Ok(Err(refused)) => Err(refused),
             Err(_) => return tracing::debug!(%from, "a taskrunner does not say hello"),
         };
-        let hello = match hello {
-            Ok(hello) => hello,
+        let accepted = hello.and_then(|hello| Ok((container_id(&hello)?, hello.jvm_pid != 0)));
+        let (container, jvm_runs) = match accepted {
+            Ok(accepted) => accepted,
             Err(refused) => {
                 tracing::warn!(%from, why = refused.message, "refused a taskrunner");
                 // It may have gone already.
-                let _ = writer.send(&command(Kind::Refused(refused))).await;
+                let _ = writer.send(&command(CommandKind::Refused(refused))).await;
                 let _ = writer.end().await;
                 return;
             }
         };
         reader.allow(LARGEST);
-        let worker = Worker::new(&hello.container_id);
-        let (number, wake) = self.connected(&worker, hello.jvm_pid != 0);
-        drop(hello);
-        match self.talk(&worker, number, &wake, reader, writer).await {
+        let (number, wake) = self.connected(container, jvm_runs);
+        match self.talk(container, number, &wake, reader, writer).await {
             Ok(()) => {}
-            Err(error) => tracing::debug!(%worker, %error, "the link of a taskrunner broke"),
+            Err(error) => tracing::debug!(worker = %container, %error, "the link of a taskrunner broke"),
         }
-        self.disconnected(worker, number);
+        self.disconnected(container, number);
     }
 
-    /// Until the taskrunner ends its half, upon which ours is ended, too, and lets it go; or until it is
-    /// connected elsewhere.
+    /// Passes on what the taskrunner says and sends it its commands. Ends when the taskrunner ends its half
+    /// of the connection, and then ends the other half, too; or when a newer link of the container has taken
+    /// over.
     async fn talk(
         &self,
-        worker: &Worker,
+        container: ContainerId,
         number: u64,
         wake: &Notify,
         mut reader: Reader<ReadHalf<'_>>,
         mut writer: Writer<WriteHalf<'_>>,
     ) -> Result<(), WireError> {
-        writer.send(&command(Kind::Accepted(Accepted {}))).await?;
+        writer.send(&command(CommandKind::Accepted(Accepted {}))).await?;
         loop {
             tokio::select! {
                 event = reader.next::<Event>() => match event? {
-                    Some(Event { event: Some(event) }) => self.told(worker, event),
+                    Some(Event { event: Some(event) }) => self.told(container, event),
                     Some(Event { event: None }) => {}
                     None => break,
                 },
                 () = wake.notified() => {
-                    let Some(orders) = self.orders(worker, number) else { break };
-                    for order in orders {
-                        let order = match order {
-                            Order::Launch => self.launch(worker).map(Kind::Launch),
-                            Order::Stop(stop) => Some(Kind::Stop(stop)),
+                    let Some(pending) = self.commands(container, number) else { break };
+                    for pending in pending {
+                        let kind = match pending {
+                            PendingCommand::Launch => self.launch_message(container).map(CommandKind::Launch),
+                            PendingCommand::Stop(stop) => Some(CommandKind::Stop(stop)),
                         };
-                        if let Some(order) = order {
-                            writer.send(&command(order)).await?;
+                        if let Some(kind) = kind {
+                            writer.send(&command(kind)).await?;
                         }
                     }
                 }
-                () = sleep_until(writer.ping_at()) => writer.send(&command(Kind::Ping(Ping {}))).await?,
+                () = sleep_until(writer.ping_at()) => writer.send(&command(CommandKind::Ping(Ping {}))).await?,
             }
         }
         writer.end().await
@@ -96,13 +96,18 @@ impl Control {
 
 async fn hello(reader: &mut Reader<ReadHalf<'_>>) -> Result<Hello, Refused> {
     let message = match reader.next().await {
-        Ok(Some(Event { event: Some(Told::Hello(hello)) })) => return Ok(hello),
+        Ok(Some(Event { event: Some(EventKind::Hello(hello)) })) => return Ok(hello),
         Ok(_) => "the first event is no hello".to_owned(),
         Err(error) => format!("the first event is no hello: {error}"),
     };
     Err(Refused { why: Refusal::BadHello.into(), message })
 }
 
-fn command(command: Kind) -> Command {
+fn container_id(hello: &Hello) -> Result<ContainerId, Refused> {
+    let refused = |error: ParseIdError| Refused { why: Refusal::BadHello.into(), message: error.to_string() };
+    hello.container_id.parse().map_err(refused)
+}
+
+fn command(command: CommandKind) -> Command {
     Command { command: Some(command) }
 }

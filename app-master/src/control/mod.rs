@@ -1,4 +1,5 @@
-//! What heddle-am tells taskrunners and hears from them (`taskrunner/proto/control.proto`).
+//! The control server: what heddle-am tells taskrunners and hears from them
+//! (`taskrunner/proto/control.proto`).
 
 mod link;
 mod server;
@@ -11,12 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use taskrunner::cause::JvmExit;
-use taskrunner::control::event::Event as Told;
+use taskrunner::control::event::Event as EventKind;
 use taskrunner::control::{Launch, Memory, Recorded, Stop};
 use taskrunner::wire::Liveness;
 use tokio::sync::{Notify, mpsc};
-
-use crate::ledger::types::Worker;
+use yarn_api::records::ContainerId;
 
 /// What taskrunners tell.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,28 +24,28 @@ pub enum ControlEvent {
     /// A taskrunner is connected, for the first time or again.
     Connected {
         /// Its container.
-        worker: Worker,
-        /// Whether it can go on: its JVM runs, or it was sent the order to start it.
-        ordered: bool,
+        container: ContainerId,
+        /// Whether its JVM runs already, or it was sent the launch command for it just now.
+        has_launch: bool,
     },
     /// Its JVM runs.
     Started {
         /// Its container.
-        worker: Worker,
+        container: ContainerId,
         /// Process id of the JVM.
         pid: u32,
     },
-    /// Something tells its container to end.
-    Signalled(Worker),
+    /// Its container was sent a signal to end.
+    Signalled(ContainerId),
     /// Its JVM has ended.
     Exited {
         /// Its container.
-        worker: Worker,
+        container: ContainerId,
         /// How.
         report: JvmExit,
     },
     /// The connection broke; it may come back.
-    Lost(Worker),
+    Lost(ContainerId),
 }
 
 type Tell = Box<dyn Fn(ControlEvent) + Send + Sync>;
@@ -59,7 +59,7 @@ pub struct Control {
 struct Inner {
     secret: Vec<u8>,
     liveness: Liveness,
-    peers: Mutex<HashMap<Worker, Peer>>,
+    peers: Mutex<HashMap<ContainerId, Peer>>,
     connections: AtomicU64,
     recorded: Mutex<Option<mpsc::Sender<Recorded>>>,
     tell: Tell,
@@ -67,37 +67,40 @@ struct Inner {
 
 #[derive(Default)]
 struct Peer {
-    /// Kept until the JVM runs, for a taskrunner that has to connect again before.
+    /// Makes the launch command. It is kept until the JVM runs, because the taskrunner may lose its link
+    /// before and then gets the command again.
     launch: Option<Box<dyn Fn() -> Launch + Send + Sync>>,
     connection: Option<Connection>,
     memory: Option<Memory>,
-    /// YARN has taken the container back; its processes may take a moment longer.
+    /// For YARN the container has ended; its taskrunner may stay connected for a moment longer.
     gone: bool,
 }
 
-/// The link that counts. Orders wait here for its task: a channel for each link would hold more than all
-/// else.
+/// The newest link of a container. Commands wait here for the link's task. With a thousand links, a channel
+/// for each would take more memory than everything else that is kept for it.
 struct Connection {
     number: u64,
-    orders: Vec<Order>,
+    commands: Vec<PendingCommand>,
     wake: Arc<Notify>,
 }
 
-enum Order {
-    /// It is made when it is sent: thousands may wait, and each is some ten kilobytes.
+/// A command that waits to be sent to a taskrunner.
+enum PendingCommand {
+    /// The message is made only when it is sent: thousands may wait, and each has some ten kilobytes.
     Launch,
     Stop(Stop),
 }
 
 impl Connection {
-    fn order(&mut self, order: Order) {
-        self.orders.push(order);
+    fn push(&mut self, command: PendingCommand) {
+        self.commands.push(command);
         self.wake.notify_one();
     }
 }
 
 impl Control {
-    /// A server that lets in who knows `secret`.
+    /// A server that accepts taskrunners and clients that know `secret`, and passes what taskrunners say to
+    /// `tell`.
     pub fn new(secret: Vec<u8>, tell: impl Fn(ControlEvent) + Send + Sync + 'static) -> Self {
         Self::with_liveness(Liveness::default(), secret, Box::new(tell))
     }
@@ -114,124 +117,125 @@ impl Control {
         Self { inner: Arc::new(inner) }
     }
 
-    /// What the container's taskrunner is to start: at once if it is connected, else once it is.
-    pub fn expect(&self, worker: Worker, launch: impl Fn() -> Launch + Send + Sync + 'static) {
+    /// Sends the launch command to the container's taskrunner: at once if it is connected, else when it
+    /// connects.
+    pub fn launch(&self, container: ContainerId, launch: impl Fn() -> Launch + Send + Sync + 'static) {
         let mut peers = self.peers();
-        let peer = peers.entry(worker).or_default();
+        let peer = peers.entry(container).or_default();
         peer.launch = Some(Box::new(launch));
         if let Some(connection) = &mut peer.connection {
-            // If its link is just breaking it gets the order with the next one.
-            connection.order(Order::Launch);
+            // If this link is just breaking, the taskrunner gets the command by its next one.
+            connection.push(PendingCommand::Launch);
         }
     }
 
     /// Asks a taskrunner to stop its JVM and end; false when it is not connected.
-    pub fn stop(&self, worker: &Worker, grace: Duration, reason: &str) -> bool {
+    pub fn stop(&self, container: ContainerId, grace: Duration, reason: &str) -> bool {
         let stop = Stop {
             grace_ms: u32::try_from(grace.as_millis()).unwrap_or(u32::MAX),
             reason: reason.to_owned(),
         };
         let mut peers = self.peers();
-        let connection = peers.get_mut(worker).and_then(|peer| peer.connection.as_mut());
-        connection.map(|connection| connection.order(Order::Stop(stop))).is_some()
+        let connection = peers.get_mut(&container).and_then(|peer| peer.connection.as_mut());
+        connection.map(|connection| connection.push(PendingCommand::Stop(stop))).is_some()
     }
 
-    /// Who gets the classes that taskrunners record.
+    /// Sets who gets the lists of classes that taskrunners record.
     pub fn on_recorded(&self, sender: mpsc::Sender<Recorded>) {
         *self.inner.recorded.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
     }
 
     /// The last memory sample of a container.
-    pub fn memory(&self, worker: &Worker) -> Option<Memory> {
-        self.peers().get(worker).and_then(|peer| peer.memory)
+    pub fn memory(&self, container: ContainerId) -> Option<Memory> {
+        self.peers().get(&container).and_then(|peer| peer.memory)
     }
 
-    /// Forgets a container that is gone: at once, or when its taskrunner has hung up.
-    pub fn forget(&self, worker: &Worker) {
+    /// Forgets a container that is gone: at once, or when its taskrunner has disconnected.
+    pub fn forget(&self, container: ContainerId) {
         let mut peers = self.peers();
-        match peers.get_mut(worker) {
+        match peers.get_mut(&container) {
             Some(peer) if peer.connection.is_some() => peer.gone = true,
-            _ => drop(peers.remove(worker)),
+            _ => drop(peers.remove(&container)),
         }
     }
 
-    fn peers(&self) -> MutexGuard<'_, HashMap<Worker, Peer>> {
+    fn peers(&self) -> MutexGuard<'_, HashMap<ContainerId, Peer>> {
         self.inner.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes over a link whose `Hello` was fine: the newest one of a container counts. Its number, and what
-    /// wakes it for orders.
-    fn connected(&self, worker: &Worker, jvm_runs: bool) -> (u64, Arc<Notify>) {
+    /// Takes over a link whose `Hello` was accepted; the newest link of a container counts. Gives the link's
+    /// number, and what wakes its task when commands wait.
+    fn connected(&self, container: ContainerId, jvm_runs: bool) -> (u64, Arc<Notify>) {
         let number = self.inner.connections.fetch_add(1, Ordering::Relaxed);
         let wake = Arc::new(Notify::new());
-        let mut connection = Connection { number, orders: Vec::new(), wake: wake.clone() };
+        let mut connection = Connection { number, commands: Vec::new(), wake: wake.clone() };
         let mut peers = self.peers();
-        let peer = peers.entry(worker.clone()).or_default();
+        let peer = peers.entry(container).or_default();
         let launch = peer.launch.is_some() && !jvm_runs;
         if launch {
-            connection.order(Order::Launch);
+            connection.push(PendingCommand::Launch);
         }
         if let Some(replaced) = peer.connection.replace(connection) {
             replaced.wake.notify_one();
         }
         drop(peers);
-        (self.inner.tell)(ControlEvent::Connected { worker: worker.clone(), ordered: jvm_runs || launch });
+        (self.inner.tell)(ControlEvent::Connected { container, has_launch: jvm_runs || launch });
         (number, wake)
     }
 
-    /// The orders that wait for a link; none when a newer one has taken over.
-    fn orders(&self, worker: &Worker, number: u64) -> Option<Vec<Order>> {
+    /// The commands that wait for a link; none when a newer link has taken over.
+    fn commands(&self, container: ContainerId, number: u64) -> Option<Vec<PendingCommand>> {
         let mut peers = self.peers();
-        let connection = peers.get_mut(worker)?.connection.as_mut()?;
-        (connection.number == number).then(|| std::mem::take(&mut connection.orders))
+        let connection = peers.get_mut(&container)?.connection.as_mut()?;
+        (connection.number == number).then(|| std::mem::take(&mut connection.commands))
     }
 
-    fn launch(&self, worker: &Worker) -> Option<Launch> {
-        self.peers().get(worker)?.launch.as_ref().map(|launch| launch())
+    fn launch_message(&self, container: ContainerId) -> Option<Launch> {
+        self.peers().get(&container)?.launch.as_ref().map(|launch| launch())
     }
 
-    fn disconnected(&self, worker: Worker, number: u64) {
+    fn disconnected(&self, container: ContainerId, number: u64) {
         let mut peers = self.peers();
-        let Some(peer) = peers.get_mut(&worker) else { return };
+        let Some(peer) = peers.get_mut(&container) else { return };
         if peer.connection.take_if(|current| current.number == number).is_none() {
-            return; // a newer link has taken over
+            return; // A newer link has taken over.
         }
         if peer.gone {
-            peers.remove(&worker);
+            peers.remove(&container);
         } else {
             drop(peers);
-            (self.inner.tell)(ControlEvent::Lost(worker));
+            (self.inner.tell)(ControlEvent::Lost(container));
         }
     }
 
-    fn told(&self, worker: &Worker, event: Told) {
+    fn told(&self, container: ContainerId, event: EventKind) {
         match event {
-            Told::Hello(_) | Told::Ping(_) => {}
-            Told::Started(started) => {
-                if let Some(peer) = self.peers().get_mut(worker) {
+            EventKind::Hello(_) | EventKind::Ping(_) => {}
+            EventKind::Started(started) => {
+                if let Some(peer) = self.peers().get_mut(&container) {
                     peer.launch = None;
                 }
-                (self.inner.tell)(ControlEvent::Started { worker: worker.clone(), pid: started.jvm_pid });
+                (self.inner.tell)(ControlEvent::Started { container, pid: started.jvm_pid });
             }
-            Told::Memory(sample) => {
-                if let Some(peer) = self.peers().get_mut(worker) {
+            EventKind::Memory(sample) => {
+                if let Some(peer) = self.peers().get_mut(&container) {
                     peer.memory = Some(sample);
                 }
             }
-            Told::Recorded(recorded) => {
+            EventKind::Recorded(recorded) => {
                 let sender = self.inner.recorded.lock().unwrap_or_else(PoisonError::into_inner);
-                // One list is enough.
+                // One list is enough: where one waits already, this one is dropped.
                 let taken = sender.as_ref().is_some_and(|sender| sender.try_send(recorded).is_ok());
-                tracing::debug!(%worker, taken, "recorded classes");
+                tracing::debug!(worker = %container, taken, "recorded classes");
             }
-            Told::Signalled(signalled) => {
-                if let (Some(sample), Some(peer)) = (signalled.memory, self.peers().get_mut(worker)) {
+            EventKind::Signalled(signalled) => {
+                if let (Some(sample), Some(peer)) = (signalled.memory, self.peers().get_mut(&container)) {
                     peer.memory = Some(sample);
                 }
-                (self.inner.tell)(ControlEvent::Signalled(worker.clone()));
+                (self.inner.tell)(ControlEvent::Signalled(container));
             }
-            Told::Exited(exited) => {
-                (self.inner.tell)(ControlEvent::Exited { worker: worker.clone(), report: exited.into() });
+            EventKind::Exited(exited) => {
+                (self.inner.tell)(ControlEvent::Exited { container, report: exited.into() });
             }
         }
     }

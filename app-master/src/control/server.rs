@@ -14,7 +14,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 
 use super::Control;
-use crate::submission::attendance::Attendance;
+use crate::submission::service::SubmissionService;
 use crate::timeline::Timeline;
 
 /// For the first bytes of a connection.
@@ -33,7 +33,7 @@ impl Control {
     pub async fn serve(
         self,
         listener: TcpListener,
-        attendance: Attendance,
+        submission: SubmissionService,
         timeline: Timeline,
     ) -> Result<(), tonic::transport::Error> {
         let (grpc, connections) = mpsc::channel(WAITING);
@@ -41,7 +41,7 @@ impl Control {
             .http2_keepalive_interval(Some(KEEP_ALIVE))
             .http2_keepalive_timeout(Some(KEEP_ALIVE))
             .add_service(timeline.service(self.inner.secret.clone()))
-            .add_service(attendance.service())
+            .add_service(submission.service())
             .serve_with_incoming(ReceiverStream::new(connections).map(Ok::<_, Infallible>));
         tokio::select! {
             result = server => result,
@@ -52,7 +52,7 @@ impl Control {
     async fn accept(self, listener: TcpListener, grpc: mpsc::Sender<TcpStream>) -> Infallible {
         loop {
             match listener.accept().await {
-                Ok((stream, from)) => drop(tokio::spawn(self.clone().sort(stream, from, grpc.clone()))),
+                Ok((stream, from)) => drop(tokio::spawn(self.clone().dispatch(stream, from, grpc.clone()))),
                 Err(error) => {
                     tracing::warn!(%error, "the control server cannot take a connection; trying again");
                     sleep(ACCEPT_PAUSE).await;
@@ -61,14 +61,14 @@ impl Control {
         }
     }
 
-    /// Looks at how a connection begins, and hands it to whom it concerns.
-    async fn sort(self, stream: TcpStream, from: SocketAddr, grpc: mpsc::Sender<TcpStream>) {
+    /// Serves a connection by its first bytes: as a link, by the gRPC server, or not at all.
+    async fn dispatch(self, stream: TcpStream, from: SocketAddr, grpc: mpsc::Sender<TcpStream>) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%from, %error, "cannot set TCP_NODELAY");
         }
         match timeout(MAGIC_WAIT, first_bytes(&stream)).await {
             Ok(Ok(MAGIC)) => self.link(stream, from).await,
-            // Its server has ended, and the process does next.
+            // This fails only when the gRPC server has ended; the process ends with it.
             Ok(Ok(GRPC_MAGIC)) => drop(grpc.send(stream).await),
             Ok(Ok(_)) => tracing::warn!(%from, "hung up on a connection that speaks another protocol"),
             Ok(Err(error)) => tracing::debug!(%from, %error, "a connection ended before it began"),
@@ -77,14 +77,14 @@ impl Control {
     }
 }
 
-/// Leaves them where they are.
+/// The first four bytes of a connection. They stay in its buffer, for whoever serves it.
 async fn first_bytes(stream: &TcpStream) -> io::Result<[u8; 4]> {
     let mut bytes = [0; 4];
     loop {
         match stream.peek(&mut bytes).await? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             4.. => return Ok(bytes),
-            // Nothing tells when there are more.
+            // `peek` returns at once while there is any byte, so it cannot wait for the others.
             _ => sleep(MAGIC_PAUSE).await,
         }
     }

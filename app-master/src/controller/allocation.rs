@@ -1,19 +1,23 @@
-//! The TaskManagers' containers: what is asked for, on which nodes, what is started, and when it is hopeless
-//! to go on. The [`Ledger`] keeps the books; what stands around it is here. Pure: the time is an argument.
+//! The containers of TaskManagers: what YARN is asked for, on which nodes, what is started, and when the
+//! application ends because YARN grants nothing. The [`Ledger`] keeps account of the containers; this machine
+//! gives it the time, turns its effects into actions and observations, and chooses the nodes. Pure: the time
+//! is an argument.
 
 use std::time::Duration;
 
 use flink_model::spec::ClusterMode;
 use taskrunner::cause::ExitCause;
 use tokio::time::Instant;
-use yarn_api::records::{NodeReport, ResourceRequest};
+use yarn_api::records::{ContainerId, NodeId, NodeReport, ResourceRequest};
 
 use super::event::{Action, Cause, Output, Registration};
 use super::observation::Observation;
 use super::placement::{Naming, Placement};
 use crate::bridge::{ToJvm, WorkerInfo};
 use crate::control::ControlEvent;
-use crate::ledger::types::{Beat, Effect, Input as LedgerInput, Order, Outgoing, Place, Profile, Worker};
+use crate::ledger::types::{
+    AnsweredHeartbeat, LedgerEffect, LedgerInput, Outgoing, Profile, TaskManagerArguments,
+};
 use crate::ledger::{Counts, Ledger, REPORT_WAIT};
 
 /// How long requests may be refused before the application ends; Flink asks again every few seconds.
@@ -30,34 +34,37 @@ pub(crate) struct AskAhead {
     pub(crate) keep: Duration,
 }
 
-/// What happens to the containers.
+/// What happens to the containers of TaskManagers.
 #[derive(Debug)]
-pub(super) enum Input {
+pub(super) enum AllocationInput {
     /// The application is registered.
     Registered(Registration),
-    /// It is registered again; the largest container.
+    /// It is registered again. The argument is the largest container.
     RegisteredAgain(Profile),
     /// The JobManager can be used for the first time.
     JobManagerReady,
     /// Flink requests a TaskManager.
-    Request { id: u64, size: Profile, order: Order },
+    Request { id: u64, size: Profile, arguments: TaskManagerArguments },
     /// Flink no longer wants it.
     Cancel(u64),
     /// Flink expects the TaskManager in the container that answers its request.
-    Launch { id: u64, container: Worker },
+    Launch { id: u64, container: ContainerId },
     /// Flink gives a container back.
-    Release(Worker),
+    Release(ContainerId),
     /// A heartbeat was answered.
-    Answered(Beat),
-    /// Containers of an earlier attempt that the ResourceManager learned of too late for Flink to take them.
-    Late(Vec<(Worker, Place)>),
-    /// The asks of a heartbeat were refused, and would be again.
+    HeartbeatAnswered(AnsweredHeartbeat),
+    /// Containers of an earlier attempt of which the ResourceManager has learned only now. Flink takes such
+    /// containers only right after the registration, so these go back.
+    Late(Vec<(ContainerId, NodeId)>),
+    /// The asks of a heartbeat were refused, and would be refused again.
     AsksRefused { sent: Outgoing, why: String },
-    /// Repeat what is open.
+    /// Repeat what is open, in case a message was lost.
     RepeatOpen,
+    /// The NodeManager starts the container.
+    StartAccepted(ContainerId),
     /// A container could not be started.
-    StartFailed(Worker, String),
-    /// A taskrunner tells something.
+    StartFailed(ContainerId, String),
+    /// From a taskrunner.
     Taskrunner(ControlEvent),
     /// Time has passed.
     Tick,
@@ -72,12 +79,12 @@ pub(super) struct Allocation {
     /// Jobs come and go, and do not end the application.
     session: bool,
     ask_ahead: Option<AskAhead>,
-    /// When containers that were asked for ahead, and are not wanted, go back.
+    /// When containers that were asked for ahead, and that Flink has not requested, go back.
     ask_ahead_until: Option<Instant>,
-    /// Every request has been refused since then.
+    /// Since when YARN has refused every request.
     refused_since: Option<Instant>,
     /// Until when YARN's reason for the end of a container is waited for; the earliest first.
-    reasons_until: Vec<(Instant, Worker)>,
+    reasons_until: Vec<(Instant, ContainerId)>,
 }
 
 impl Allocation {
@@ -95,7 +102,7 @@ impl Allocation {
     }
 
     /// Containers in which something of ours runs: to be stopped at the end.
-    pub(super) fn started(&self) -> Vec<Worker> {
+    pub(super) fn started(&self) -> Vec<ContainerId> {
         self.ledger.started()
     }
 
@@ -105,8 +112,8 @@ impl Allocation {
     }
 
     /// Whether YARN has not yet said why a container ended.
-    pub(super) fn awaits_reasons(&self) -> bool {
-        self.ledger.awaits_reasons()
+    pub(super) fn is_reason_pending(&self) -> bool {
+        self.ledger.is_reason_pending()
     }
 
     /// Whether an answer that brings something is expected soon.
@@ -135,55 +142,54 @@ impl Allocation {
         [self.ask_ahead_until, reason].into_iter().flatten().min()
     }
 
-    /// What a JobManager is told once the application is registered.
-    pub(super) fn welcome(&self, out: &mut Output) {
+    /// Tells the JobManager that the application is registered, and which TaskManagers there are already.
+    pub(super) fn tell_registered(&self, out: &mut Output) {
         let Profile { memory_mb, vcores, resources } = self.maximum.clone();
         out.act(Action::Tell(ToJvm::Registered { max_memory_mb: memory_mb, max_vcores: vcores, resources }));
         let live = self.ledger.live();
-        let workers = live.iter().map(|(container, node)| worker_info(container, node)).collect();
+        let workers = live.iter().map(|(container, node)| worker_info(*container, node)).collect();
         out.act(Action::Tell(ToJvm::Previous { workers }));
     }
 
     /// One step.
-    pub(super) fn step(&mut self, input: Input, now: Instant, out: &mut Output) {
+    pub(super) fn step(&mut self, input: AllocationInput, now: Instant, out: &mut Output) {
         match input {
-            Input::Registered(registration) => self.registered(registration, now, out),
-            Input::RegisteredAgain(maximum) => {
+            AllocationInput::Registered(registration) => self.registered(registration, now, out),
+            AllocationInput::RegisteredAgain(maximum) => {
                 self.set_maximum(maximum, now, out);
                 self.apply(LedgerInput::Resync, now, out);
             }
-            Input::JobManagerReady => {
+            AllocationInput::JobManagerReady => {
                 self.ask_ahead_until = self.ask_ahead.as_ref().map(|ahead| now + ahead.keep);
             }
-            Input::Request { id, size, order } => self.request(id, size, order, now, out),
-            Input::Cancel(id) => {
+            AllocationInput::Request { id, size, arguments } => self.request(id, size, arguments, now, out),
+            AllocationInput::Cancel(id) => {
                 out.observe(Observation::Cancelled { request: id });
                 self.apply(LedgerInput::Cancel(id), now, out);
             }
-            Input::Launch { id, container } => {
-                self.apply(LedgerInput::Launch { id, worker: container }, now, out);
+            AllocationInput::Launch { id, container } => {
+                self.apply(LedgerInput::Launch { id, container }, now, out);
             }
-            Input::Release(container) => self.apply(LedgerInput::Release(container), now, out),
-            Input::Answered(beat) => self.answered(beat, now, out),
-            Input::Late(containers) => {
+            AllocationInput::Release(container) => self.apply(LedgerInput::Release(container), now, out),
+            AllocationInput::HeartbeatAnswered(heartbeat) => self.heartbeat_answered(heartbeat, now, out),
+            AllocationInput::Late(containers) => {
                 for (container, node) in containers {
-                    self.apply(LedgerInput::Recovered(vec![(container.clone(), node)]), now, out);
+                    self.apply(LedgerInput::Recovered(vec![(container, node)]), now, out);
                     self.apply(LedgerInput::Release(container), now, out);
                 }
             }
-            Input::AsksRefused { sent, why } => self.asks_refused(sent, &why, now, out),
-            Input::RepeatOpen => self.apply(LedgerInput::Refresh, now, out),
-            Input::StartFailed(container, why) => {
-                let host = self.host(&container);
-                out.observe(Observation::StartFailed {
-                    container: container.clone(),
-                    host,
-                    why: why.clone(),
-                });
+            AllocationInput::AsksRefused { sent, why } => self.asks_refused(sent, &why, now, out),
+            AllocationInput::RepeatOpen => self.apply(LedgerInput::Refresh, now, out),
+            AllocationInput::StartAccepted(container) => {
+                out.observe(Observation::StartAccepted { container })
+            }
+            AllocationInput::StartFailed(container, why) => {
+                let host = self.host(container);
+                out.observe(Observation::StartFailed { container, host, why: why.clone() });
                 self.apply(LedgerInput::StartFailed(container, why), now, out);
             }
-            Input::Taskrunner(event) => self.taskrunner(event, now, out),
-            Input::Tick => self.tick(now, out),
+            AllocationInput::Taskrunner(event) => self.taskrunner(event, now, out),
+            AllocationInput::Tick => self.tick(now, out),
         }
     }
 
@@ -198,7 +204,7 @@ impl Allocation {
         }
     }
 
-    fn host(&self, container: &Worker) -> Option<String> {
+    fn host(&self, container: ContainerId) -> Option<String> {
         self.ledger.host(container).map(str::to_owned)
     }
 
@@ -211,33 +217,40 @@ impl Allocation {
         self.set_maximum(registration.maximum, now, out);
         let first = registration.previous.is_empty();
         self.apply(LedgerInput::Recovered(registration.previous), now, out);
-        // The containers of an earlier attempt are those that Flink will want.
+        // If an earlier attempt has left containers, they are those that Flink needs.
         if let Some(AskAhead { size, count, .. }) = self.ask_ahead.clone().filter(|_| first) {
             out.observe(Observation::AskedAhead { count, size: size.clone() });
             self.apply(LedgerInput::Prewarm { profile: size, count }, now, out);
         }
     }
 
-    fn request(&mut self, id: u64, size: Profile, order: Order, now: Instant, out: &mut Output) {
+    fn request(
+        &mut self,
+        id: u64,
+        size: Profile,
+        arguments: TaskManagerArguments,
+        now: Instant,
+        out: &mut Output,
+    ) {
         out.observe(Observation::Requested { request: id, size: size.clone() });
         let refusal = self.ledger.refusal(&size);
-        self.apply(LedgerInput::Request { id, profile: size, order }, now, out);
-        // A session serves other jobs, too: there only this job fails, for want of slots.
+        self.apply(LedgerInput::Request { id, profile: size, arguments }, now, out);
+        // A session serves other jobs, too: there only this job fails, because it gets no slots.
         if let Some(reason) = refusal.filter(|_| !self.session) {
             self.refused(&reason, now, out);
         }
     }
 
-    fn answered(&mut self, beat: Beat, now: Instant, out: &mut Output) {
-        if !beat.granted.is_empty() || beat.sent.asks.iter().any(|ask| ask.count > 0) {
+    fn heartbeat_answered(&mut self, heartbeat: AnsweredHeartbeat, now: Instant, out: &mut Output) {
+        if !heartbeat.granted.is_empty() || heartbeat.sent.asks.iter().any(|ask| ask.count > 0) {
             self.refused_since = None;
         }
-        for grant in &beat.granted {
+        for grant in &heartbeat.granted {
             if let Some(node) = self.placement.granted(grant) {
                 out.observe(Observation::NodeGaveTooMuch { node });
             }
         }
-        self.apply(LedgerInput::Beat(beat), now, out);
+        self.apply(LedgerInput::Heartbeat(heartbeat), now, out);
     }
 
     fn asks_refused(&mut self, sent: Outgoing, why: &str, now: Instant, out: &mut Output) {
@@ -250,91 +263,102 @@ impl Allocation {
         self.refused(&format!("YARN refuses TaskManagers of {}: {why}", sizes.join(" and of ")), now, out);
     }
 
-    /// A request is refused, and would be again. Flink asks anew for ever; where there is no TaskManager, and
-    /// none comes for a while, the application ends with the reason.
+    /// A request is refused, and would be refused again. Flink asks anew for ever, so where there is no
+    /// TaskManager, and none comes for a while, the application ends with the reason.
     fn refused(&mut self, reason: &str, now: Instant, out: &mut Output) {
         let since = *self.refused_since.get_or_insert(now);
         let counts = self.ledger.counts();
         if now - since >= REFUSAL_PATIENCE && counts.running + counts.starting == 0 {
-            out.act(Action::End(Cause::Hopeless(format!("No TaskManager can be had: {reason}"))));
+            out.act(Action::End(Cause::NoTaskManagers(format!("No TaskManager can be had: {reason}"))));
         }
     }
 
     fn taskrunner(&mut self, event: ControlEvent, now: Instant, out: &mut Output) {
         match event {
-            ControlEvent::Connected { worker, ordered } => {
-                out.observe(Observation::TaskrunnerConnected { container: worker.clone(), ordered });
-                self.apply(LedgerInput::Connected(worker.clone()), now, out);
-                if !ordered && !self.ledger.is_warm(&worker) {
-                    let reason = "this ApplicationMaster has no order for it, and it has no JVM".to_owned();
-                    out.act(Action::Stop { container: worker, reason, started: false });
+            ControlEvent::Connected { container, has_launch } => {
+                out.observe(Observation::TaskrunnerConnected { container, has_launch });
+                self.apply(LedgerInput::Connected(container), now, out);
+                // One that was started ahead gets its launch command later.
+                if !has_launch && !self.ledger.was_started_ahead(container) {
+                    let reason = "this ApplicationMaster has no launch command for it, and it has no JVM";
+                    out.act(Action::Stop { container, reason: reason.to_owned(), started: false });
                 }
             }
-            ControlEvent::Started { worker, pid } => {
-                out.observe(Observation::TaskManagerStarted { container: worker, pid });
+            ControlEvent::Started { container, pid } => {
+                out.observe(Observation::TaskManagerStarted { container, pid });
             }
-            ControlEvent::Signalled(worker) => {
-                out.observe(Observation::Signalled { container: worker.clone() });
-                self.apply(LedgerInput::Signalled(worker), now, out);
+            ControlEvent::Signalled(container) => {
+                out.observe(Observation::Signalled { container });
+                self.apply(LedgerInput::Signalled(container), now, out);
             }
-            ControlEvent::Exited { worker, report } => {
+            ControlEvent::Exited { container, report } => {
                 out.observe(Observation::TaskManagerEnded {
-                    container: worker.clone(),
-                    host: self.host(&worker),
+                    container,
+                    host: self.host(container),
                     summary: report.summary.clone(),
                     at_start: report.launch_failed || (report.unregistered && !report.may_be_yarns_kill()),
                 });
-                self.apply(LedgerInput::Exited(worker, report), now, out);
+                self.apply(LedgerInput::Exited(container, report), now, out);
             }
-            ControlEvent::Lost(worker) => out.observe(Observation::TaskrunnerLost { container: worker }),
+            ControlEvent::Lost(container) => out.observe(Observation::TaskrunnerLost { container }),
         }
     }
 
+    /// One step of the ledger, and what it wants done.
     fn apply(&mut self, input: LedgerInput, now: Instant, out: &mut Output) {
         for effect in self.ledger.step(input) {
             match effect {
-                Effect::Allocated { id, worker, place } => {
-                    out.act(Action::Tell(ToJvm::Allocated { id, worker: worker_info(&worker, &place) }));
-                    out.observe(Observation::Granted { request: Some(id), container: worker, node: place });
+                LedgerEffect::Allocated { id, container, node } => {
+                    out.act(Action::Tell(ToJvm::Allocated { id, worker: worker_info(container, &node) }));
+                    out.observe(Observation::Granted { request: Some(id), container, node });
                 }
-                Effect::Failed { id, reason } => {
+                LedgerEffect::Failed { id, reason } => {
                     out.observe(Observation::Refused { request: id, reason: reason.clone() });
                     out.act(Action::Tell(ToJvm::Failed { id, reason }));
                 }
-                Effect::Terminated { worker, reason, cause } => ended(worker, reason, cause, false, out),
-                // Flink does not count on it any more; it is told for the JobManager's log.
-                Effect::Explained { worker, reason, cause } => ended(worker, reason, cause, true, out),
-                Effect::Warm { worker, place } => {
-                    let container = worker.clone();
-                    out.observe(Observation::Granted { request: None, container, node: place });
-                    out.act(Action::Start(worker));
+                LedgerEffect::Terminated { container, reason, cause } => {
+                    ended(container, reason, cause, false, out);
                 }
-                Effect::Launch { worker, order, started } => {
-                    out.observe(Observation::Launching { container: worker.clone(), warm: started });
-                    out.act(Action::Launch(worker.clone(), order));
+                // Flink does not count on this container any more; it is told for the JobManager's log.
+                LedgerEffect::Explained { container, reason, cause } => {
+                    ended(container, reason, cause, true, out);
+                }
+                LedgerEffect::StartTaskrunner { container, node } => {
+                    out.observe(Observation::Granted { request: None, container, node });
+                    out.act(Action::Start(container));
+                }
+                LedgerEffect::Launch { container, arguments, started } => {
+                    out.observe(Observation::Launching { container, started_ahead: started });
+                    out.act(Action::Launch(container, arguments));
                     if !started {
-                        out.act(Action::Start(worker));
+                        out.act(Action::Start(container));
                     }
                 }
-                Effect::Stop { worker, reason, started } => {
-                    out.observe(Observation::Stopping { container: worker.clone(), reason: reason.clone() });
-                    out.act(Action::Stop { container: worker, reason, started });
+                LedgerEffect::Stop { container, reason, started } => {
+                    out.observe(Observation::Stopping { container, reason: reason.clone() });
+                    out.act(Action::Stop { container, reason, started });
                 }
-                Effect::AwaitCompletion(worker) => self.reasons_until.push((now + REPORT_WAIT, worker)),
-                Effect::Forget { worker, cause } => {
-                    out.observe(Observation::ContainerGone { container: worker.clone(), cause });
-                    out.act(Action::Forget(worker));
+                LedgerEffect::AwaitCompletion(container) => {
+                    self.reasons_until.push((now + REPORT_WAIT, container));
+                }
+                LedgerEffect::Forget { container, cause } => {
+                    out.observe(Observation::ContainerGone { container, cause });
+                    out.act(Action::Forget(container));
                 }
             }
         }
     }
 }
 
-fn ended(container: Worker, reason: String, cause: Box<ExitCause>, explained: bool, out: &mut Output) {
+fn ended(container: ContainerId, reason: String, cause: Box<ExitCause>, explained: bool, out: &mut Output) {
     out.act(Action::Tell(ToJvm::Terminated { worker: container.to_string(), reason: reason.clone() }));
     out.observe(Observation::ContainerEnded { container, reason, cause, explained });
 }
 
-fn worker_info(container: &Worker, node: &Place) -> WorkerInfo {
+fn worker_info(container: ContainerId, node: &NodeId) -> WorkerInfo {
     WorkerInfo { worker: container.to_string(), node: node.to_string(), host: node.host.clone() }
 }
+
+#[cfg(test)]
+#[path = "allocation_tests.rs"]
+mod tests;

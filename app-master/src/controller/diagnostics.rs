@@ -1,15 +1,15 @@
-//! What was observed of failures, put into the diagnostics for YARN.
+//! The diagnostics for YARN: what was observed of failures, in words.
 
 use std::collections::BTreeSet;
 
+use flink_model::java_fit::complaint;
 use taskrunner::cause::Fault;
 use yarn_api::records::FinalStatus;
-
-use flink_model::java_fit::complaint;
 
 use super::observation::Observation;
 use crate::failure::{MAX, causes, cut, is_frame};
 use crate::jobmanager::JobManagerEnd;
+use crate::submission::service::MemoryKills;
 
 /// The failures that were observed. Of those that the JobManager told of only the first and the last one are
 /// kept.
@@ -19,9 +19,11 @@ pub(crate) struct Diagnostics {
     last: Option<String>,
     /// The first TaskManager that was killed for its memory, and how many there were.
     memory: Option<(String, usize)>,
-    /// TaskManagers that the JobManager never knew: without workers a job fails for want of slots, which
-    /// tells nobody why.
+    /// TaskManagers that ended before the JobManager knew them. The job then fails because there are no
+    /// slots, which does not say why.
     starts: Starts,
+    /// What the client of a per-job cluster was told last.
+    memory_kills: MemoryKills,
 }
 
 /// TaskManagers that failed before they registered.
@@ -53,7 +55,7 @@ impl Starts {
 
 impl Diagnostics {
     /// Takes note of what concerns failures.
-    pub(super) fn hear(&mut self, observations: &[Observation]) {
+    pub(super) fn observe(&mut self, observations: &[Observation]) {
         for observation in observations {
             match observation {
                 Observation::JobManagerFailure { text } => self.add(text),
@@ -83,7 +85,7 @@ impl Diagnostics {
         self.starts.hosts.extend(host.map(str::to_owned));
     }
 
-    /// A TaskManager was killed for its memory: Flink knows only that it is gone.
+    /// A TaskManager was killed for its memory. Flink knows only that it is gone.
     fn add_memory(&mut self, reason: &str) {
         let (_, number) = self.memory.get_or_insert_with(|| (one_line(reason), 0));
         *number += 1;
@@ -106,6 +108,15 @@ impl Diagnostics {
         Some(format!("{title}: {first}\nhint: {hint}"))
     }
 
+    /// What to tell the client of a per-job cluster of TaskManagers that were killed for their memory, if
+    /// that has changed. `reason_pending`: YARN has not yet said why a container ended.
+    pub(super) fn changed_memory_kills(&mut self, reason_pending: bool) -> Option<MemoryKills> {
+        let known = MemoryKills { reason_pending, text: self.memory().unwrap_or_default() };
+        let changed = known != self.memory_kills;
+        self.memory_kills.clone_from(&known);
+        changed.then_some(known)
+    }
+
     /// The diagnostics for a final status that Flink reports: its own, where it has some.
     pub(super) fn for_status(&self, status: FinalStatus, flinks: &str) -> String {
         let own: Vec<&str> = flinks.lines().filter(|line| !is_frame(line)).collect();
@@ -122,7 +133,8 @@ impl Diagnostics {
         self.with_memory(parts.collect::<Vec<_>>().join("\n"))
     }
 
-    /// With what there is to tell of memory, once.
+    /// Adds what there is to tell of TaskManagers that were killed for their memory, unless it is there
+    /// already.
     pub(super) fn with_memory(&self, diagnostics: String) -> String {
         match self.memory() {
             Some(memory) if diagnostics.is_empty() => memory,
@@ -131,7 +143,8 @@ impl Diagnostics {
         }
     }
 
-    /// The diagnostics for a JVM that ended without a final status: the last failure is why it did.
+    /// The diagnostics for a JVM that ended without a final status: as a rule it did so because of the last
+    /// failure.
     pub(super) fn for_end(&self, end: &JobManagerEnd) -> String {
         match &self.last {
             Some(last) => last.clone(),
@@ -151,7 +164,7 @@ pub(super) fn failure(what: &str, trace: &str) -> String {
     }
 }
 
-/// Without the lines of the log, which tell of the end and not of its cause.
+/// A reason without the last lines of the log, because those show how the process ended and not why.
 fn one_line(reason: &str) -> String {
     let line = reason.lines().next().unwrap_or_default();
     line.split("; last lines of its log:").next().unwrap_or_default().to_owned()
@@ -217,10 +230,11 @@ mod tests {
     #[test]
     fn a_kill_for_memory_is_told_with_every_status_and_counted() {
         let mut diagnostics = Diagnostics::default();
-        diagnostics.add_memory("c1 on n:1: more physical memory than the container has: 2 GB of 1 GB; last lines of its log:\n  x");
+        let reason = "c1 on n:1: more physical memory than the container has: 2 GB of 1 GB";
+        diagnostics.add_memory(&format!("{reason}; last lines of its log:\n  x"));
         let text = diagnostics.for_status(FinalStatus::Failed, "boom");
         assert!(
-            text.starts_with("boom\nA TaskManager was killed for its memory: c1 on n:1: more physical memory than the container has: 2 GB of 1 GB\nhint: "),
+            text.starts_with(&format!("boom\nA TaskManager was killed for its memory: {reason}\nhint: ")),
             "{text}"
         );
         assert!(text.contains("jvm-overhead") && !text.contains("log:"), "{text}");

@@ -1,5 +1,5 @@
-//! The one place that decides how the ApplicationMaster ends: what YARN is told, what is stopped, what is
-//! removed, and the exit code.
+//! How the ApplicationMaster ends: what YARN is told, what is stopped, what is removed, and the exit code. All of
+//! that is decided here.
 //!
 //! The per-application directory is removed only when no further attempt can need it:
 //! after a successful unregistration, or when the ResourceManager itself says that the application has ended.
@@ -31,9 +31,9 @@ pub(crate) enum CleanUp {
     Never,
 }
 
-/// What the JobManager hears.
+/// What the JobManager is told of the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Farewell {
+pub(crate) enum JobManagerNotice {
     /// `deregistered`, after the unregistration; it ends by itself.
     Deregistered,
     /// `fatal`; it ends by itself.
@@ -47,11 +47,11 @@ pub(crate) enum Farewell {
 /// The plan for the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct End {
-    /// Final status and diagnostics for YARN; none = YARN decides, with another attempt if there is one.
+    /// Final status and diagnostics for YARN. None: YARN decides, and starts another attempt if one is left.
     pub(crate) unregister: Option<(FinalStatus, String)>,
-    pub(crate) farewell: Farewell,
-    /// Workers are stopped; else they stay for the next attempt, or YARN stops them.
-    pub(crate) stop_workers: bool,
+    pub(crate) notice: JobManagerNotice,
+    /// TaskManagers are stopped; else they stay for the next attempt, or YARN stops them.
+    pub(crate) stop_task_managers: bool,
     pub(crate) clean_up: CleanUp,
     pub(crate) exit_code: u8,
     /// One line for the log and for `fatal`.
@@ -62,7 +62,7 @@ pub(crate) struct End {
 pub(crate) fn decide(cause: &Cause, situation: Situation) -> End {
     let Situation { attempt, max_attempts } = situation;
     let last = attempt >= max_attempts;
-    let failure = |message: String, farewell| {
+    let failure = |message: String, notice| {
         let message = if last {
             message
         } else {
@@ -70,8 +70,8 @@ pub(crate) fn decide(cause: &Cause, situation: Situation) -> End {
         };
         End {
             unregister: last.then(|| (FinalStatus::Failed, message.clone())),
-            farewell,
-            stop_workers: last,
+            notice,
+            stop_task_managers: last,
             clean_up: if last { CleanUp::AfterUnregister } else { CleanUp::Never },
             exit_code: FAILED,
             message,
@@ -80,43 +80,45 @@ pub(crate) fn decide(cause: &Cause, situation: Situation) -> End {
     match cause {
         Cause::Deregistered { status, diagnostics } => End {
             unregister: Some((*status, diagnostics.clone())),
-            farewell: Farewell::Deregistered,
-            stop_workers: true,
+            notice: JobManagerNotice::Deregistered,
+            stop_task_managers: true,
             clean_up: CleanUp::AfterUnregister,
             exit_code: DONE,
             message: format!("the application ends with the status {status}"),
         },
         // Another attempt would be refused, too.
-        Cause::Hopeless(why) => End {
+        Cause::NoTaskManagers(why) => End {
             unregister: Some((FinalStatus::Failed, why.clone())),
-            farewell: Farewell::Fatal,
-            stop_workers: true,
+            notice: JobManagerNotice::Fatal,
+            stop_task_managers: true,
             clean_up: CleanUp::AfterUnregister,
             exit_code: DONE,
             message: why.clone(),
         },
-        Cause::JobManagerEnded(how) => failure(how.clone(), Farewell::None),
-        Cause::Internal(why) => failure(format!("The ApplicationMaster failed: {why}"), Farewell::Fatal),
+        Cause::JobManagerEnded(how) => failure(how.clone(), JobManagerNotice::None),
+        Cause::Internal(why) => {
+            failure(format!("The ApplicationMaster failed: {why}"), JobManagerNotice::Fatal)
+        }
         Cause::Terminated => End {
             unregister: None,
-            farewell: Farewell::Terminate,
-            stop_workers: false,
+            notice: JobManagerNotice::Terminate,
+            stop_task_managers: false,
             clean_up: CleanUp::IfApplicationOver,
             exit_code: TERMINATED,
             message: "SIGTERM: YARN ends this container".to_owned(),
         },
         Cause::AttemptOver(why) => End {
             unregister: None,
-            farewell: Farewell::Fatal,
-            stop_workers: false,
+            notice: JobManagerNotice::Fatal,
+            stop_task_managers: false,
             clean_up: CleanUp::IfApplicationOver,
             exit_code: FAILED,
             message: format!("for the ResourceManager this attempt is over: {why}"),
         },
         Cause::ResourceManagerLost(why) => End {
             unregister: None,
-            farewell: Farewell::Fatal,
-            stop_workers: false,
+            notice: JobManagerNotice::Fatal,
+            stop_task_managers: false,
             clean_up: CleanUp::Never,
             exit_code: FAILED,
             message: format!("the ResourceManager cannot be reached any more: {why}"),
@@ -131,15 +133,15 @@ mod tests {
     const FIRST: Situation = Situation { attempt: 1, max_attempts: 2 };
     const LAST: Situation = Situation { attempt: 2, max_attempts: 2 };
 
-    /// Final status, farewell, workers stopped, clean-up, exit code.
-    type Row = (Option<FinalStatus>, Farewell, bool, CleanUp, u8);
+    /// Final status, what the JobManager is told, whether TaskManagers are stopped, clean-up, exit code.
+    type Row = (Option<FinalStatus>, JobManagerNotice, bool, CleanUp, u8);
 
     fn row(cause: &Cause, situation: Situation) -> Row {
         let end = decide(cause, situation);
         (
             end.unregister.map(|(status, _)| status),
-            end.farewell,
-            end.stop_workers,
+            end.notice,
+            end.stop_task_managers,
             end.clean_up,
             end.exit_code,
         )
@@ -155,40 +157,40 @@ mod tests {
         {
             let cause = Cause::Deregistered { status, diagnostics: text() };
             for situation in [FIRST, LAST] {
-                let wanted = (Some(status), Farewell::Deregistered, true, AfterUnregister, 0);
+                let wanted = (Some(status), JobManagerNotice::Deregistered, true, AfterUnregister, 0);
                 assert_eq!(row(&cause, situation), wanted);
             }
         }
         let table: [(Cause, Row, Row); 6] = [
             (
-                Cause::Hopeless(text()),
-                (failed, Farewell::Fatal, true, AfterUnregister, 0),
-                (failed, Farewell::Fatal, true, AfterUnregister, 0),
+                Cause::NoTaskManagers(text()),
+                (failed, JobManagerNotice::Fatal, true, AfterUnregister, 0),
+                (failed, JobManagerNotice::Fatal, true, AfterUnregister, 0),
             ),
             (
                 Cause::JobManagerEnded(text()),
-                (None, Farewell::None, false, Never, 1),
-                (failed, Farewell::None, true, AfterUnregister, 1),
+                (None, JobManagerNotice::None, false, Never, 1),
+                (failed, JobManagerNotice::None, true, AfterUnregister, 1),
             ),
             (
                 Cause::Internal(text()),
-                (None, Farewell::Fatal, false, Never, 1),
-                (failed, Farewell::Fatal, true, AfterUnregister, 1),
+                (None, JobManagerNotice::Fatal, false, Never, 1),
+                (failed, JobManagerNotice::Fatal, true, AfterUnregister, 1),
             ),
             (
                 Cause::Terminated,
-                (None, Farewell::Terminate, false, IfApplicationOver, 143),
-                (None, Farewell::Terminate, false, IfApplicationOver, 143),
+                (None, JobManagerNotice::Terminate, false, IfApplicationOver, 143),
+                (None, JobManagerNotice::Terminate, false, IfApplicationOver, 143),
             ),
             (
                 Cause::AttemptOver(text()),
-                (None, Farewell::Fatal, false, IfApplicationOver, 1),
-                (None, Farewell::Fatal, false, IfApplicationOver, 1),
+                (None, JobManagerNotice::Fatal, false, IfApplicationOver, 1),
+                (None, JobManagerNotice::Fatal, false, IfApplicationOver, 1),
             ),
             (
                 Cause::ResourceManagerLost(text()),
-                (None, Farewell::Fatal, false, Never, 1),
-                (None, Farewell::Fatal, false, Never, 1),
+                (None, JobManagerNotice::Fatal, false, Never, 1),
+                (None, JobManagerNotice::Fatal, false, Never, 1),
             ),
         ];
         for (cause, first, last) in table {

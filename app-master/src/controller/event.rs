@@ -1,42 +1,41 @@
-//! What happens to the ApplicationMaster, and what it does about it: the words between the controller and the
-//! effects.
+//! What happens to the ApplicationMaster, and what it does about it: the values that pass between the controller,
+//! which decides, and the components, which act.
 
 use std::fmt;
 
 use yarn_api::AmError;
-use yarn_api::records::{FinalStatus, NodeReport, ResourceRequest};
+use yarn_api::records::{Container, ContainerId, FinalStatus, NodeId, NodeReport, ResourceRequest};
 
 use super::observation::Observation;
 use crate::bridge::{BridgeEvent, ToJvm};
-use crate::cds::container_request::{BuilderRequest, RequestEvent};
 use crate::control::ControlEvent;
 use crate::jobmanager::JobManagerEnd;
-use crate::ledger::types::{Completed, Grant, Order, Outgoing, Place, Profile, Worker};
-use crate::submission::attendance::Losses;
-use crate::submission::policy::Input;
+use crate::ledger::types::{Completed, Grant, Outgoing, Profile, TaskManagerArguments};
+use crate::submission::policy::SubmissionInput;
+use crate::submission::service::MemoryKills;
 
 /// Everything that can happen.
 #[derive(Debug)]
 pub(crate) enum Event {
+    /// From the JobManager.
     Bridge(BridgeEvent),
+    /// From a taskrunner.
     Control(ControlEvent),
     /// Answer to [`Action::Register`].
     Registered(Result<Registration, RmFailure>),
-    /// Answer to [`Action::Beat`].
-    Beat {
-        sent: Outgoing,
-        answer: Result<BeatAnswer, RmFailure>,
-    },
-    /// Answer to [`Action::ListNodes`]; empty where they cannot be told.
+    /// Answer to [`Action::SendHeartbeat`].
+    HeartbeatAnswered { sent: Outgoing, answer: Result<HeartbeatAnswer, RmFailure> },
+    /// Answer to [`Action::ListNodes`]; empty where the nodes cannot be listed.
     Nodes(Vec<NodeReport>),
     /// The NodeManager starts the container.
-    StartAccepted(Worker),
+    StartAccepted(ContainerId),
     /// The NodeManager has refused to start it.
-    StartFailed(Worker, String),
+    StartFailed(ContainerId, String),
+    /// The JobManager's JVM has ended.
     JobManagerEnded(JobManagerEnd),
     /// From the client of a per-job cluster, or about its jobs.
-    Submission(Input),
-    /// From the builder of class data archives.
+    Submission(SubmissionInput),
+    /// From the service that makes class data archives.
     Archive(BuilderRequest),
     /// SIGTERM.
     Terminated,
@@ -49,28 +48,30 @@ pub(crate) enum Event {
 pub(crate) struct Registration {
     /// Largest container.
     pub(crate) maximum: Profile,
-    /// Containers of earlier attempts.
-    pub(crate) previous: Vec<(Worker, Place)>,
-    /// Those among them in which class data archives were made.
-    pub(crate) strays: Vec<Worker>,
+    /// Containers of TaskManagers that earlier attempts have left.
+    pub(crate) previous: Vec<(ContainerId, NodeId)>,
+    /// Containers that earlier attempts have left in which class data archives were made.
+    pub(crate) archive_containers: Vec<ContainerId>,
 }
 
 /// What the ResourceManager answers to a heartbeat.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct BeatAnswer {
+pub(crate) struct HeartbeatAnswer {
     pub(crate) granted: Vec<Grant>,
     pub(crate) completed: Vec<Completed>,
-    /// Containers of earlier attempts that it learned of after the registration.
-    pub(crate) late: Vec<(Worker, Place)>,
-    /// Those among them in which class data archives were made.
-    pub(crate) strays: Vec<Worker>,
+    /// Containers of TaskManagers of earlier attempts that it has learned of after the registration.
+    pub(crate) late: Vec<(ContainerId, NodeId)>,
+    /// The same for containers in which class data archives were made.
+    pub(crate) archive_containers: Vec<ContainerId>,
     pub(crate) command: Option<RmCommand>,
 }
 
-/// An order of the ResourceManager.
+/// What the ResourceManager tells the ApplicationMaster to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RmCommand {
+    /// Register again.
     Resync,
+    /// End.
     Shutdown,
 }
 
@@ -100,7 +101,7 @@ impl From<AmError> for RmFailure {
             AmError::Unavailable(_) => RmFailureKind::Unavailable,
         };
         let text = match &error {
-            // It reaches the user: the ResourceManager's own words.
+            // The user reads it, so it is the ResourceManager's own words, without what we were doing.
             AmError::AlreadyRegistered(refused) | AmError::Refused(refused) => {
                 refused.rpc().and_then(|error| error.remote()).map(ToString::to_string)
             }
@@ -157,40 +158,69 @@ pub(crate) struct Heartbeat {
     pub(crate) progress: f32,
 }
 
+/// What the service that makes class data archives asks of the controller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BuilderRequest {
+    /// A container of this memory, MiB.
+    Container(u64),
+    /// The container that was granted is of no use; answered by [`BuilderReply::Over`].
+    GiveBack,
+}
+
+/// What the controller answers.
+#[derive(Debug)]
+pub(crate) enum BuilderReply {
+    /// The container that YARN has granted.
+    Granted(Box<Container>),
+    /// There is no container, or no longer; why.
+    Over(String),
+    /// It has ended, with this status and YARN's diagnostics.
+    Ended(i32, String),
+}
+
+/// What became of the container that the service has asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum RequestEvent {
+    /// YARN has granted this container, which can be started now.
+    Granted(ContainerId),
+    /// There is no container, or no longer; why.
+    Over(String),
+    /// The container has ended by itself.
+    Ended(Completed),
+}
+
 /// What is to be done, in this order.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Action {
-    /// Send a line to the JobManager.
+    /// Send a message to the JobManager.
     Tell(ToJvm),
-    /// SIGKILL to the JobManager, which has lost us and does not end.
+    /// Send SIGKILL to the JobManager, which has lost its connection to us and does not end.
     KillJobManager,
+    /// Register the application with this web interface.
     Register(Web),
-    /// Ask the ResourceManager for the cluster's nodes; a heartbeat waits for [`Event::Nodes`].
+    /// Ask the ResourceManager for the cluster's nodes. The next heartbeat waits for [`Event::Nodes`].
     ListNodes,
-    Beat(Heartbeat),
+    /// Send a heartbeat to the ResourceManager.
+    SendHeartbeat(Heartbeat),
     /// Have the NodeManager start the container's taskrunner.
-    Start(Worker),
-    /// Give the container's taskrunner this order for its JVM, as soon as it is connected.
-    Launch(Worker, Order),
+    Start(ContainerId),
+    /// Give the container's taskrunner its launch command, with these arguments, as soon as it is connected.
+    Launch(ContainerId, TaskManagerArguments),
     /// Stop what runs in the container. `started`: its NodeManager may have something to stop.
-    Stop {
-        container: Worker,
-        reason: String,
-        started: bool,
-    },
+    Stop { container: ContainerId, reason: String, started: bool },
     /// Forget what is kept for the container.
-    Forget(Worker),
-    /// Ask the REST interface at this URL for all jobs; the answer is [`Input::Jobs`].
+    Forget(ContainerId),
+    /// Ask the REST interface at this URL for all jobs; the answer is [`SubmissionInput::Jobs`].
     LookAtJobs(String),
-    /// Ask it why the job with this id failed; the answer is [`Input::Explained`].
+    /// Ask it why the job with this id failed; the answer is [`SubmissionInput::Explained`].
     ExplainJob(String, String),
     /// Ask it to end the JobManager.
     ShutDownJobManager(String),
-    /// Tell the builder of class data archives.
+    /// Tell the service that makes class data archives what became of the container that it asked for.
     Archive(RequestEvent),
-    /// Tell the client of a per-job cluster, once it asks.
-    Losses(Losses),
-    /// Leave the loop.
+    /// What to tell the client of a per-job cluster when its `main()` has failed.
+    MemoryKills(MemoryKills),
+    /// End the ApplicationMaster.
     End(Cause),
 }
 
@@ -216,12 +246,12 @@ impl Output {
 /// Why the ApplicationMaster ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// Flink says so.
+    /// Flink has deregistered the application, or a per-job cluster's jobs have ended.
     Deregistered { status: FinalStatus, diagnostics: String },
-    /// The JobManager's JVM ended without having said so; a whole sentence.
+    /// The JobManager's JVM ended without deregistering. The text is a whole sentence.
     JobManagerEnded(String),
-    /// No TaskManager can ever be had; a whole sentence.
-    Hopeless(String),
+    /// YARN will never grant a TaskManager. The text is a whole sentence.
+    NoTaskManagers(String),
     /// SIGTERM.
     Terminated,
     /// For the ResourceManager the attempt is over.

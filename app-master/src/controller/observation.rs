@@ -1,12 +1,12 @@
-//! What the controller has observed. Subscribers make something of it: the log, the timeline, the
-//! diagnostics.
+//! What the controller has observed: for the log, the timeline and the diagnostics, which each use what concerns
+//! them.
 
 use std::time::Duration;
 
 use taskrunner::cause::ExitCause;
-use yarn_api::records::FinalStatus;
+use yarn_api::records::{ContainerId, FinalStatus, NodeId};
 
-use crate::ledger::types::{Place, Profile, Worker};
+use crate::ledger::types::Profile;
 
 /// One thing that has happened, or that was decided.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,37 +46,37 @@ pub(crate) enum Observation {
     Cancelled { request: u64 },
     /// A request cannot be met.
     Refused { request: u64, reason: String },
-    /// The ResourceManager does not even take a request back.
+    /// The ResourceManager refuses even the cancellation of a request.
     CancellationRefused { why: String },
     /// TaskManagers are asked for before Flink requests them.
     AskedAhead { count: u32, size: Profile },
     /// YARN has granted a container, for a request or ahead of any.
-    Granted { request: Option<u64>, container: Worker, node: Place },
+    Granted { request: Option<u64>, container: ContainerId, node: NodeId },
     /// A node has given more containers than were asked for by its name.
     NodeGaveTooMuch { node: String },
-    /// The TaskManager in a container is being started; `warm`: its taskrunner is there already.
-    Launching { container: Worker, warm: bool },
+    /// The TaskManager in a container is being started. `started_ahead`: its taskrunner was started before.
+    Launching { container: ContainerId, started_ahead: bool },
     /// The NodeManager starts a container.
-    StartAccepted { container: Worker },
+    StartAccepted { container: ContainerId },
     /// A container could not be started.
-    StartFailed { container: Worker, host: Option<String>, why: String },
-    /// A taskrunner has connected; `ordered`: it has a JVM, or an order for one.
-    TaskrunnerConnected { container: Worker, ordered: bool },
+    StartFailed { container: ContainerId, host: Option<String>, why: String },
+    /// A taskrunner has connected. `has_launch`: its JVM runs, or it was sent the launch command for it.
+    TaskrunnerConnected { container: ContainerId, has_launch: bool },
     /// The connection of a taskrunner is broken.
-    TaskrunnerLost { container: Worker },
+    TaskrunnerLost { container: ContainerId },
     /// A TaskManager's JVM runs.
-    TaskManagerStarted { container: Worker, pid: u32 },
-    /// A container got a signal to end.
-    Signalled { container: Worker },
-    /// A TaskManager's JVM has ended; `at_start`: before the JobManager knew it.
-    TaskManagerEnded { container: Worker, host: Option<String>, summary: String, at_start: bool },
-    /// A container has ended that Flink counts on; or, if `explained`, the reason for an end is known now
-    /// that Flink knows of already.
-    ContainerEnded { container: Worker, reason: String, cause: Box<ExitCause>, explained: bool },
+    TaskManagerStarted { container: ContainerId, pid: u32 },
+    /// A container was sent a signal to end.
+    Signalled { container: ContainerId },
+    /// A TaskManager's JVM has ended. `at_start`: before the JobManager knew it.
+    TaskManagerEnded { container: ContainerId, host: Option<String>, summary: String, at_start: bool },
+    /// A container has ended that Flink counts on. `explained`: Flink knew of the end already, and now the
+    /// reason is known.
+    ContainerEnded { container: ContainerId, reason: String, cause: Box<ExitCause>, explained: bool },
     /// What runs in a container is being stopped.
-    Stopping { container: Worker, reason: String },
-    /// A container is gone for good. The cause, unless [`Observation::ContainerEnded`] has told it.
-    ContainerGone { container: Worker, cause: Option<String> },
+    Stopping { container: ContainerId, reason: String },
+    /// A container is gone for good. The cause is there unless [`Observation::ContainerEnded`] has told it.
+    ContainerGone { container: ContainerId, cause: Option<String> },
     /// YARN is asked for a container in which to make a class data archive.
     ArchiveContainerAsked,
 

@@ -1,12 +1,14 @@
-//! Which nodes an ask names.
+//! Which nodes an allocation request names.
 //!
-//! The CapacityScheduler gives an application one container *off-switch* (asked for anywhere) at each
-//! heartbeat of a node, which is one a second and node; for asks that name the node there is no such bound.
-//! So where more containers are wanted than there are nodes, each node is asked for its even share, and any
-//! other will do as well. Nothing is named where it would not help: a scheduler waits for a named node before
-//! it takes another one, so all that is asked for must fit on the named ones. One that does not wait
-//! (`yarn.scheduler.capacity.node-locality-delay` of -1) takes the first node of the rack for all of it, so
-//! once a node has given more than its share none is named any more.
+//! At each heartbeat of a node, the CapacityScheduler gives an application one container of those that it
+//! asks for anywhere (*off-switch*). A node sends a heartbeat a second, so a small cluster fills slowly. For
+//! requests that name the node there is no such bound. So where more containers are wanted than there are
+//! nodes, each node is asked for its even share; the requests are relaxed, so another node will do as well.
+//!
+//! No node is named where that would not help. A scheduler waits for a named node before it takes another
+//! one, so everything that is asked for must fit on the named nodes. A scheduler that does not wait
+//! (`yarn.scheduler.capacity.node-locality-delay` is -1) takes the first node of the rack for all of it; so
+//! once a node has given more than its share, no node is named any more.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,7 +16,7 @@ use yarn_api::records::{NodeReport, Priority, Resource, ResourceRequest};
 
 use crate::ledger::types::{Ask, Grant, Profile};
 
-/// From this many nodes on, one container at each of their heartbeats is quick enough.
+/// From this many nodes on, one container at each heartbeat of a node is fast enough, and no node is named.
 const MOST_NODES: usize = 1000;
 
 /// Whether and how nodes are named.
@@ -39,8 +41,8 @@ struct Node {
 }
 
 impl Node {
-    /// None for one that only serves askers for its label. `with_port`: the scheduler tells nodes of one host
-    /// apart.
+    /// None for a node with a label, because it serves only requests for that label. `with_port`: the
+    /// scheduler tells nodes of one host apart by their ports.
     fn new(report: &NodeReport, with_port: bool) -> Option<Self> {
         let (all, used) = (&report.capability, &report.used);
         let others = all.others.iter().map(|(name, amount)| {
@@ -57,7 +59,7 @@ impl Node {
         })
     }
 
-    /// How many containers of a size it has room for. Cores are not counted: by default no scheduler does.
+    /// How many containers of a size fit on it. Cores are not counted: by default no scheduler counts them.
     fn fits(&self, size: &Profile) -> u32 {
         let of = |free: u64, one: u64| free.checked_div(one).unwrap_or(u64::MAX);
         let others = size
@@ -75,8 +77,8 @@ pub(super) struct Placement {
     naming: Naming,
     /// Counts by the names of nodes and racks, by priority.
     counts: HashMap<i32, BTreeMap<String, u32>>,
-    /// A node has given more than its share.
-    heaped: bool,
+    /// A node has given more than its share, so no node is named any more.
+    uneven: bool,
 }
 
 impl Placement {
@@ -90,7 +92,7 @@ impl Placement {
     }
 
     fn names_any(&self) -> bool {
-        self.naming.possible && self.naming.label.is_none() && !self.heaped
+        self.naming.possible && self.naming.label.is_none() && !self.uneven
     }
 
     /// The asks as lines of YARN's request table.
@@ -121,27 +123,26 @@ impl Placement {
         lines
     }
 
-    /// A container was granted. Gives its node, once, when that shows that naming nodes heaps containers on
-    /// some.
+    /// A container was granted. Gives its node if that is the first one to give more than its share.
     pub(super) fn granted(&mut self, grant: &Grant) -> Option<String> {
-        let node = if self.naming.with_port { grant.place.to_string() } else { grant.place.host.clone() };
+        let node = if self.naming.with_port { grant.node.to_string() } else { grant.node.host.clone() };
         let counts = self.counts.get_mut(&grant.priority).filter(|counts| !counts.is_empty())?;
         let in_share = counts.get_mut(&node).is_some_and(|left| {
             let any = *left > 0;
             *left = left.saturating_sub(1);
             any
         });
-        (!in_share && !std::mem::replace(&mut self.heaped, true)).then_some(node)
+        (!in_share && !std::mem::replace(&mut self.uneven, true)).then_some(node)
     }
 }
 
-/// Counts by the names of nodes and racks; empty where none is to be named.
+/// How many containers are asked for by the names of nodes and racks; empty where no node is to be named.
 fn shares(ask: &Ask, nodes: &[Node]) -> BTreeMap<String, u32> {
     if nodes.len() >= MOST_NODES || ask.count as usize <= nodes.len() {
         return BTreeMap::new();
     }
     let mut fits: Vec<(u32, &Node)> = nodes.iter().map(|node| (node.fits(&ask.profile), node)).collect();
-    // The fullest first: what it cannot take is shared by those behind it.
+    // The fullest nodes come first, so that what they cannot take is shared by the others.
     fits.sort_by_key(|(fits, _)| *fits);
     let mut left = ask.count;
     let mut counts: BTreeMap<String, u32> = BTreeMap::new();
@@ -164,7 +165,7 @@ fn resource(profile: &Profile) -> Resource {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::types::{Place, Purpose, Worker};
+    use crate::ledger::types::{Purpose, container_id, node_id};
 
     fn nodes(free: &[u64]) -> Vec<Node> {
         let node = |(n, memory_mb): (usize, &u64)| Node {
@@ -181,8 +182,8 @@ mod tests {
 
     fn grant(priority: i32, host: &str) -> Grant {
         Grant {
-            worker: Worker::new("c1"),
-            place: Place { host: host.into(), port: 1 },
+            container: container_id("c1"),
+            node: node_id(host, 1),
             priority,
             allocation_request: None,
             purpose: Purpose::TaskManager,
@@ -223,7 +224,11 @@ mod tests {
     fn nothing_is_named_where_it_would_not_help() {
         let mut placement = placement();
         assert_eq!(lines(&mut placement, 3, &nodes(&[9000, 9000, 9000])), expected(&[("*", 3)]));
-        assert_eq!(lines(&mut placement, 9, &nodes(&[2048, 2048])), expected(&[("*", 9)]), "no room for all");
+        assert_eq!(
+            lines(&mut placement, 9, &nodes(&[2048, 2048])),
+            expected(&[("*", 9)]),
+            "not all of them fit"
+        );
         assert_eq!(lines(&mut placement, 9, &[]), expected(&[("*", 9)]));
         let mut gpu = Placement::new(Naming { label: Some("gpu".into()), possible: true, with_port: false });
         let labelled = gpu.lines(&ask(9), &nodes(&[99_000]));
@@ -255,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn room_by_every_resource() {
+    fn what_fits_by_every_resource() {
         let mut node = nodes(&[9000]).remove(0);
         let mut size = ask(1).profile;
         assert_eq!(node.fits(&size), 8);

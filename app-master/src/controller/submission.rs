@@ -1,5 +1,5 @@
-//! The submission of a per-job cluster: its [`Policy`], and how the application ends by it. Pure: the time is
-//! an argument.
+//! The submission of a per-job cluster: when it is over ([`SubmissionPolicy`] decides), and how the application
+//! then ends. Pure: the time is an argument.
 
 use std::time::Duration;
 
@@ -8,59 +8,60 @@ use yarn_api::records::FinalStatus;
 
 use super::event::{Action, Cause, Output};
 use super::observation::Observation;
-use crate::submission::policy::{Input, Output as PolicyOutput, Policy};
+use crate::submission::policy::{SubmissionEffect, SubmissionInput, SubmissionPolicy};
 
-/// For the JobManager to deregister after it was asked to end.
+/// How long the JobManager may take to deregister after it was asked to end.
 const DEREGISTER_WAIT: Duration = Duration::from_secs(30);
-/// One of so many looks without an answer is told.
-const SILENCES: u32 = 60;
+/// Of this many requests for the jobs that fail in a row, the first one is logged.
+const LOGGED_OF: u32 = 60;
 
 /// See the module's text.
 #[derive(Debug, Default)]
 pub(super) struct PerJob {
-    policy: Policy,
+    policy: SubmissionPolicy,
     /// Of the JobManager's REST interface.
     url: String,
     /// The final status, once it is decided.
-    verdict: Option<(FinalStatus, String)>,
+    decided: Option<(FinalStatus, String)>,
     give_up_at: Option<Instant>,
-    silences: u32,
+    /// Requests for the jobs that have failed in a row.
+    failed_requests: u32,
 }
 
 impl PerJob {
     /// The JobManager's REST interface answers at `url`.
     pub(super) fn ready(&mut self, url: &str, now: Instant, out: &mut Output) {
         self.url = url.to_owned();
-        self.step(Input::Ready, now, out);
+        self.step(SubmissionInput::Ready, now, out);
     }
 
     /// One step.
-    pub(super) fn step(&mut self, input: Input, now: Instant, out: &mut Output) {
+    pub(super) fn step(&mut self, input: SubmissionInput, now: Instant, out: &mut Output) {
         match &input {
-            Input::Jobs(Err(why)) => {
-                if self.silences.is_multiple_of(SILENCES) {
+            SubmissionInput::Jobs(Err(why)) => {
+                if self.failed_requests.is_multiple_of(LOGGED_OF) {
                     out.observe(Observation::JobsUnknown { why: why.clone() });
                 }
-                self.silences += 1;
+                self.failed_requests += 1;
             }
-            Input::Jobs(Ok(_)) => self.silences = 0,
+            SubmissionInput::Jobs(Ok(_)) => self.failed_requests = 0,
             _ => {}
         }
-        let outputs = self.policy.step(input, now);
-        self.follow(outputs, now, out);
+        let effects = self.policy.step(input, now);
+        self.follow(effects, now, out);
     }
 
     /// Time has passed.
     pub(super) fn tick(&mut self, now: Instant, out: &mut Output) {
         if self.give_up_at.take_if(|at| now >= *at).is_some() {
             out.observe(Observation::NotDeregistered);
-            if let Some(verdict) = self.verdict.clone() {
-                out.act(Action::End(ended(verdict)));
+            if let Some(decided) = self.decided.clone() {
+                out.act(Action::End(ended(decided)));
             }
             return;
         }
-        let outputs = self.policy.tick(now);
-        self.follow(outputs, now, out);
+        let effects = self.policy.tick(now);
+        self.follow(effects, now, out);
     }
 
     /// When [`PerJob::tick`] is due.
@@ -68,24 +69,25 @@ impl PerJob {
         [self.policy.wake(), self.give_up_at].into_iter().flatten().min()
     }
 
-    /// What YARN hears when Flink deregisters with this status.
+    /// What YARN is told when Flink deregisters with this status.
     pub(super) fn deregistered(&self, status: FinalStatus, diagnostics: String) -> (FinalStatus, String) {
-        self.verdict.clone().unwrap_or_else(|| self.policy.stopped(status, diagnostics))
+        self.decided.clone().unwrap_or_else(|| self.policy.stopped(status, diagnostics))
     }
 
-    /// The JobManager is gone without a word: why the application ends if that was decided before.
+    /// Why the application ends, if that is decided. It counts also when the JobManager ends without
+    /// deregistering.
     pub(super) fn decided(&self) -> Option<Cause> {
-        self.verdict.clone().map(ended)
+        self.decided.clone().map(ended)
     }
 
-    fn follow(&mut self, outputs: Vec<PolicyOutput>, now: Instant, out: &mut Output) {
-        for output in outputs {
-            let action = match output {
-                PolicyOutput::Look => Action::LookAtJobs(self.url.clone()),
-                PolicyOutput::Explain(job) => Action::ExplainJob(self.url.clone(), job.id),
-                PolicyOutput::End(status, text) => {
+    fn follow(&mut self, effects: Vec<SubmissionEffect>, now: Instant, out: &mut Output) {
+        for effect in effects {
+            let action = match effect {
+                SubmissionEffect::Look => Action::LookAtJobs(self.url.clone()),
+                SubmissionEffect::Explain(job) => Action::ExplainJob(self.url.clone(), job.id),
+                SubmissionEffect::End(status, text) => {
                     out.observe(Observation::SubmissionOver { status, text: text.clone() });
-                    self.verdict = Some((status, text));
+                    self.decided = Some((status, text));
                     self.give_up_at = Some(now + DEREGISTER_WAIT);
                     Action::ShutDownJobManager(self.url.clone())
                 }
@@ -98,3 +100,7 @@ impl PerJob {
 fn ended((status, diagnostics): (FinalStatus, String)) -> Cause {
     Cause::Deregistered { status, diagnostics }
 }
+
+#[cfg(test)]
+#[path = "submission_tests.rs"]
+mod tests;

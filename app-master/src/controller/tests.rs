@@ -11,11 +11,10 @@ use super::placement::Naming;
 use super::rm_session::Pace;
 use super::{Controller, Settings};
 use crate::bridge::{BridgeEvent, FromJvm, Status, ToJvm};
-use crate::cds::container_request::{BuilderRequest, RequestEvent};
 use crate::control::ControlEvent;
 use crate::jobmanager::JobManagerEnd;
-use crate::ledger::types::{Completed, Grant, Place, Profile, Purpose, Worker};
-use crate::submission::policy::{Input, Job, JobState};
+use crate::ledger::types::{Completed, Grant, Profile, Purpose, container_id, node_id};
+use crate::submission::policy::{Job, JobState, SubmissionInput};
 
 const IDLE: Duration = Duration::from_secs(5);
 const BUSY: Duration = Duration::from_millis(500);
@@ -50,7 +49,7 @@ impl Test {
         test.event(Event::Registered(Ok(Registration {
             maximum: profile(8192),
             previous: vec![],
-            strays: vec![],
+            archive_containers: vec![],
         })));
         test
     }
@@ -71,14 +70,14 @@ impl Test {
 
     /// Goes to the next wake-up, which must be a heartbeat, and answers it. Gives how long it took, and the
     /// actions.
-    fn beat(&mut self, answer: Result<BeatAnswer, RmFailure>) -> (Duration, Vec<Action>) {
+    fn beat(&mut self, answer: Result<HeartbeatAnswer, RmFailure>) -> (Duration, Vec<Action>) {
         let before = self.now;
         // Other timers wake, too.
         let actions = std::iter::repeat_with(|| self.tick()).find(|actions| !actions.is_empty()).unwrap();
-        let [Action::Beat(Heartbeat { sent, .. })] = &actions[..] else {
+        let [Action::SendHeartbeat(Heartbeat { sent, .. })] = &actions[..] else {
             panic!("no heartbeat: {actions:?}")
         };
-        let event = Event::Beat { sent: sent.clone(), answer };
+        let event = Event::HeartbeatAnswered { sent: sent.clone(), answer };
         (self.now - before, self.event(event))
     }
 
@@ -98,16 +97,16 @@ fn profile(memory_mb: u64) -> Profile {
     Profile { memory_mb, vcores: 4, ..Profile::default() }
 }
 
-fn granted(worker: &str) -> BeatAnswer {
-    let place = Place { host: "n2".into(), port: 8041 };
+fn granted(container: &str) -> HeartbeatAnswer {
+    let node = node_id("n2", 8041);
     let grant = Grant {
         purpose: Purpose::TaskManager,
-        worker: Worker::new(worker),
-        place,
+        container: container_id(container),
+        node,
         priority: 1,
         allocation_request: Some(1),
     };
-    BeatAnswer { granted: vec![grant], ..BeatAnswer::default() }
+    HeartbeatAnswer { granted: vec![grant], ..HeartbeatAnswer::default() }
 }
 
 fn failure(kind: RmFailureKind, text: &str) -> RmFailure {
@@ -119,7 +118,7 @@ fn unavailable() -> RmFailure {
 }
 
 #[test]
-fn registers_at_ready_with_the_rest_port_and_welcomes_the_job_manager() {
+fn registers_at_ready_with_the_rest_port_and_tells_the_job_manager() {
     let mut test = Test::new();
     assert!(
         test.jvm(FromJvm::Ready { rest: Some("https://n1:4567/x".into()), rpc: String::new() }).is_empty()
@@ -127,27 +126,30 @@ fn registers_at_ready_with_the_rest_port_and_welcomes_the_job_manager() {
     let before = test.now;
     assert_eq!(test.tick(), [Action::Register(Web { url: "https://n1:4567/x".into(), port: 4567 })]);
     assert_eq!(test.now, before, "at once");
-    let place = Place { host: "n3".into(), port: 1 };
-    let previous = vec![(Worker::new("c7"), place)];
-    let actions =
-        test.event(Event::Registered(Ok(Registration { maximum: profile(8192), previous, strays: vec![] })));
+    let node = node_id("n3", 1);
+    let previous = vec![(container_id("c7"), node)];
+    let actions = test.event(Event::Registered(Ok(Registration {
+        maximum: profile(8192),
+        previous,
+        archive_containers: vec![],
+    })));
     assert!(matches!(
         &actions[..],
         [Action::Tell(ToJvm::Registered { max_memory_mb: 8192, .. }), Action::Tell(ToJvm::Previous { workers })]
             if workers.len() == 1 && workers[0].node == "n3:1"
     ));
     assert!(test.controller.is_registered());
-    assert_eq!(test.controller.started(), [Worker::new("c7")]);
+    assert_eq!(test.controller.started(), [container_id("c7")]);
 }
 
 #[test]
 fn heartbeats_are_slow_when_idle_quick_when_busy_and_immediate_for_news() {
     let mut test = Test::serving();
-    assert_eq!(test.beat(Ok(BeatAnswer::default())).0, IDLE);
+    assert_eq!(test.beat(Ok(HeartbeatAnswer::default())).0, IDLE);
     test.now += Duration::from_secs(2);
     test.request(1);
-    assert_eq!(test.beat(Ok(BeatAnswer::default())).0, Duration::ZERO, "news do not wait");
-    let pauses: Vec<_> = (0..10).map(|_| test.beat(Ok(BeatAnswer::default())).0.as_millis()).collect();
+    assert_eq!(test.beat(Ok(HeartbeatAnswer::default())).0, Duration::ZERO, "news do not wait");
+    let pauses: Vec<_> = (0..10).map(|_| test.beat(Ok(HeartbeatAnswer::default())).0.as_millis()).collect();
     assert_eq!(
         pauses,
         [100, 125, 156, 195, 244, 305, 381, 476, 500, 500],
@@ -155,19 +157,19 @@ fn heartbeats_are_slow_when_idle_quick_when_busy_and_immediate_for_news() {
     );
     test.request(2);
     assert_eq!(
-        test.beat(Ok(BeatAnswer::default())).0,
+        test.beat(Ok(HeartbeatAnswer::default())).0,
         Duration::from_millis(100),
         "but not closer than this"
     );
-    test.event(Event::Control(ControlEvent::Lost(Worker::new("c1"))));
+    test.event(Event::Control(ControlEvent::Lost(container_id("c1"))));
     test.jvm(FromJvm::Cancel { id: 1 });
     test.jvm(FromJvm::Cancel { id: 2 });
-    assert_eq!(test.beat(Ok(BeatAnswer::default())).0, Duration::from_millis(100));
-    assert!(test.beat(Ok(BeatAnswer::default())).0 < BUSY, "a container may just have ended");
+    assert_eq!(test.beat(Ok(HeartbeatAnswer::default())).0, Duration::from_millis(100));
+    assert!(test.beat(Ok(HeartbeatAnswer::default())).0 < BUSY, "a container may just have ended");
     for _ in 0..40 {
-        test.beat(Ok(BeatAnswer::default()));
+        test.beat(Ok(HeartbeatAnswer::default()));
     }
-    assert_eq!(test.beat(Ok(BeatAnswer::default())).0, IDLE);
+    assert_eq!(test.beat(Ok(HeartbeatAnswer::default())).0, IDLE);
 }
 
 #[test]
@@ -180,14 +182,16 @@ fn a_heartbeat_that_may_name_nodes_waits_for_them() {
     let settings = Settings { mode, pace, early, ask_ahead: None, naming };
     test.controller = Controller::new(settings, test.now);
     assert!(matches!(test.tick()[..], [Action::Register(_)]));
-    let registration = Registration { maximum: profile(8192), previous: vec![], strays: vec![] };
+    let registration = Registration { maximum: profile(8192), previous: vec![], archive_containers: vec![] };
     test.event(Event::Registered(Ok(registration)));
     test.request(1);
     test.request(2);
     assert_eq!(test.tick(), [Action::ListNodes]);
     test.request(3);
     let actions = test.event(Event::Nodes(vec![]));
-    let [Action::Beat(Heartbeat { sent, requests, progress })] = &actions[..] else { panic!("{actions:?}") };
+    let [Action::SendHeartbeat(Heartbeat { sent, requests, progress })] = &actions[..] else {
+        panic!("{actions:?}")
+    };
     assert_eq!(sent.asks[0].count, 3, "what came meanwhile goes along");
     assert_eq!((requests.len(), requests[0].num_containers, *progress), (1, 3, 0.0));
 }
@@ -196,18 +200,18 @@ fn a_heartbeat_that_may_name_nodes_waits_for_them() {
 fn a_worker_from_request_to_end() {
     let mut test = Test::serving();
     test.request(1);
-    test.beat(Ok(BeatAnswer::default()));
+    test.beat(Ok(HeartbeatAnswer::default()));
     let (_, actions) = test.beat(Ok(granted("c1")));
     assert!(
         matches!(&actions[..], [Action::Tell(ToJvm::Allocated { id: 1, worker })] if worker.host == "n2")
     );
-    let actions = test.jvm(FromJvm::Launch { id: 1, worker: "c1".into() });
+    let actions = test.jvm(FromJvm::Launch { id: 1, worker: container_id("c1") });
     assert!(matches!(&actions[..], [Action::Launch(..), Action::Start(_)]));
-    let connected = ControlEvent::Connected { worker: Worker::new("c1"), ordered: true };
+    let connected = ControlEvent::Connected { container: container_id("c1"), has_launch: true };
     assert_eq!(test.event(Event::Control(connected)), []);
     let completed =
-        Completed { worker: Worker::new("c1"), status: -102, diagnostics: "by the scheduler".into() };
-    let answer = BeatAnswer { completed: vec![completed], ..BeatAnswer::default() };
+        Completed { container: container_id("c1"), status: -102, diagnostics: "by the scheduler".into() };
+    let answer = HeartbeatAnswer { completed: vec![completed], ..HeartbeatAnswer::default() };
     let (_, actions) = test.beat(Ok(answer));
     assert!(matches!(&actions[..], [Action::Tell(ToJvm::Terminated { reason, .. }), Action::Forget(_)]
         if reason.contains("preempted") && reason.contains("by the scheduler")));
@@ -226,9 +230,9 @@ fn an_unreachable_resource_manager_is_waited_for_and_then_given_up() {
             actions => actions,
         };
         waits.push(test.now - begin);
-        let [Action::Beat(Heartbeat { sent, .. })] = &actions[..] else { panic!("{actions:?}") };
+        let [Action::SendHeartbeat(Heartbeat { sent, .. })] = &actions[..] else { panic!("{actions:?}") };
         assert_eq!(sent.asks.len(), 1, "the ask is repeated until it is heard");
-        let event = Event::Beat { sent: sent.clone(), answer: Err(unavailable()) };
+        let event = Event::HeartbeatAnswered { sent: sent.clone(), answer: Err(unavailable()) };
         let actions = test.event(event);
         if !actions.is_empty() {
             break actions;
@@ -243,23 +247,27 @@ fn after_an_outage_everything_is_said_once_more() {
     let mut test = Test::serving();
     test.request(1);
     test.beat(Err(unavailable()));
-    test.beat(Ok(BeatAnswer::default()));
+    test.beat(Ok(HeartbeatAnswer::default()));
     let actions = test.tick();
-    assert!(matches!(&actions[..], [Action::Beat(Heartbeat { sent, .. })] if sent.asks[0].count == 1));
+    assert!(
+        matches!(&actions[..], [Action::SendHeartbeat(Heartbeat { sent, .. })] if sent.asks[0].count == 1)
+    );
 }
 
 #[test]
 fn a_restarted_resource_manager_is_told_all_again() {
     let mut test = Test::serving();
     test.request(1);
-    test.beat(Ok(BeatAnswer::default()));
+    test.beat(Ok(HeartbeatAnswer::default()));
     let (_, actions) = test.beat(Err(failure(RmFailureKind::NotRegistered, "who are you")));
     assert_eq!(actions, []);
     assert!(matches!(test.tick()[..], [Action::Register(_)]));
-    let registration = Registration { maximum: profile(8192), previous: vec![], strays: vec![] };
+    let registration = Registration { maximum: profile(8192), previous: vec![], archive_containers: vec![] };
     assert_eq!(test.event(Event::Registered(Ok(registration))), [], "the JobManager need not know");
     let actions = test.tick();
-    assert!(matches!(&actions[..], [Action::Beat(Heartbeat { sent, .. })] if sent.asks[0].count == 1));
+    assert!(
+        matches!(&actions[..], [Action::SendHeartbeat(Heartbeat { sent, .. })] if sent.asks[0].count == 1)
+    );
 }
 
 #[test]
@@ -294,7 +302,7 @@ fn asks_that_yarn_refuses_fail_and_the_application_goes_on() {
         matches!(&actions[..], [Action::Tell(ToJvm::Failed { id: 1, reason })] if reason.contains("label"))
     );
     let actions = test.tick();
-    assert!(matches!(&actions[..], [Action::Beat(Heartbeat { sent, .. })] if sent.asks.is_empty()));
+    assert!(matches!(&actions[..], [Action::SendHeartbeat(Heartbeat { sent, .. })] if sent.asks.is_empty()));
 }
 
 #[test]
@@ -302,7 +310,7 @@ fn each_end_has_its_cause() {
     let over = failure(RmFailureKind::AttemptOver, "unknown attempt");
     let (_, actions) = Test::serving().beat(Err(over));
     assert_eq!(actions, [Action::End(Cause::AttemptOver("unknown attempt".into()))]);
-    let shutdown = BeatAnswer { command: Some(RmCommand::Shutdown), ..BeatAnswer::default() };
+    let shutdown = HeartbeatAnswer { command: Some(RmCommand::Shutdown), ..HeartbeatAnswer::default() };
     let (_, actions) = Test::serving().beat(Ok(shutdown));
     assert!(matches!(&actions[..], [Action::End(Cause::AttemptOver(_))]));
     let deregister = FromJvm::Deregister { status: Status::Killed, diagnostics: "d".into() };
@@ -336,11 +344,11 @@ fn a_failure_that_the_job_manager_told_of_explains_its_end() {
 fn per_job(state: JobState) -> (Test, Vec<Action>) {
     let mut test = Test::with(ClusterMode::PerJob, None);
     test.jvm(FromJvm::Ready { rest: Some("http://n1:4567".into()), rpc: "n1:1".into() });
-    test.event(Event::Submission(Input::Arrived(0)));
-    let actions = test.event(Event::Submission(Input::Completed(0)));
+    test.event(Event::Submission(SubmissionInput::Arrived(0)));
+    let actions = test.event(Event::Submission(SubmissionInput::Completed(0)));
     assert_eq!(actions, [Action::LookAtJobs("http://n1:4567".into())]);
     let job = Job { id: "a".into(), name: "n".into(), state };
-    let actions = test.event(Event::Submission(Input::Jobs(Ok(vec![job]))));
+    let actions = test.event(Event::Submission(SubmissionInput::Jobs(Ok(vec![job]))));
     (test, actions)
 }
 
@@ -348,7 +356,7 @@ fn per_job(state: JobState) -> (Test, Vec<Action>) {
 fn a_per_job_cluster_ends_with_the_status_of_its_job() {
     let (mut test, actions) = per_job(JobState::Failed);
     assert_eq!(actions, [Action::ExplainJob("http://n1:4567".into(), "a".into())]);
-    let actions = test.event(Event::Submission(Input::Explained(Some("x.Y: boom".into()))));
+    let actions = test.event(Event::Submission(SubmissionInput::Explained(Some("x.Y: boom".into()))));
     assert_eq!(actions, [Action::ShutDownJobManager("http://n1:4567".into())]);
     // For a session that is told to end all is well.
     let deregister = FromJvm::Deregister { status: Status::Succeeded, diagnostics: String::new() };
@@ -380,8 +388,9 @@ fn a_job_manager_that_lost_its_connection_is_killed_when_it_does_not_end() {
     loop {
         match &test.tick()[..] {
             [Action::KillJobManager, ..] => break,
-            [Action::Beat(Heartbeat { sent, .. })] => {
-                let event = Event::Beat { sent: sent.clone(), answer: Ok(BeatAnswer::default()) };
+            [Action::SendHeartbeat(Heartbeat { sent, .. })] => {
+                let event =
+                    Event::HeartbeatAnswered { sent: sent.clone(), answer: Ok(HeartbeatAnswer::default()) };
                 test.event(event);
             }
             other => panic!("{other:?}"),
@@ -391,9 +400,9 @@ fn a_job_manager_that_lost_its_connection_is_killed_when_it_does_not_end() {
 }
 
 #[test]
-fn a_taskrunner_without_jvm_and_order_is_stopped() {
+fn a_taskrunner_without_jvm_and_launch_command_is_stopped() {
     let mut test = Test::new();
-    let connected = ControlEvent::Connected { worker: Worker::new("c1"), ordered: false };
+    let connected = ControlEvent::Connected { container: container_id("c1"), has_launch: false };
     assert!(matches!(&test.event(Event::Control(connected))[..], [Action::Stop { .. }, ..]));
 }
 
@@ -405,23 +414,23 @@ fn head_start() -> Test {
     let mut test = Test::with(ClusterMode::Session, Some((web, AskAhead { size, count: 2, keep: SOON })));
     let actions = test.tick();
     assert!(matches!(&actions[..], [Action::Register(web)] if web.port == 20000), "{actions:?}");
-    let answer = Registration { maximum: profile(8192), previous: vec![], strays: vec![] };
+    let answer = Registration { maximum: profile(8192), previous: vec![], archive_containers: vec![] };
     assert_eq!(test.event(Event::Registered(Ok(answer))), [], "there is no JobManager to hear it");
-    let (_, actions) = test.beat(Ok(BeatAnswer::default()));
+    let (_, actions) = test.beat(Ok(HeartbeatAnswer::default()));
     assert_eq!(actions, []);
     test
 }
 
-fn connected(worker: &str) -> Event {
-    Event::Control(ControlEvent::Connected { worker: Worker::new(worker), ordered: false })
+fn connected(container: &str) -> Event {
+    Event::Control(ControlEvent::Connected { container: container_id(container), has_launch: false })
 }
 
 #[test]
 fn workers_come_while_the_job_manager_starts_and_are_its_own_once_it_asks() {
     let mut test = head_start();
     let (_, actions) = test.beat(Ok(granted("c1")));
-    assert_eq!(actions, [Action::Start(Worker::new("c1"))]);
-    assert_eq!(test.event(connected("c1")), [], "it waits for its order");
+    assert_eq!(actions, [Action::Start(container_id("c1"))]);
+    assert_eq!(test.event(connected("c1")), [], "it waits for its launch command");
     let actions = test.jvm(FromJvm::Ready { rest: Some("http://n1:20000".into()), rpc: "n1:1".into() });
     let [Action::Tell(ToJvm::Registered { .. }), Action::Tell(ToJvm::Previous { workers })] = &actions[..]
     else {
@@ -429,22 +438,25 @@ fn workers_come_while_the_job_manager_starts_and_are_its_own_once_it_asks() {
     };
     assert!(workers.is_empty());
     assert!(matches!(test.request(1)[..], [Action::Tell(ToJvm::Allocated { id: 1, .. })]));
-    let launch = FromJvm::Launch { id: 1, worker: "c1".into() };
+    let launch = FromJvm::Launch { id: 1, worker: container_id("c1") };
     assert!(matches!(test.jvm(launch)[..], [Action::Launch(..)]));
     // The second one comes late, and nobody wants it.
     let (_, actions) = test.beat(Ok(granted("c2")));
-    assert_eq!(actions, [Action::Start(Worker::new("c2"))]);
+    assert_eq!(actions, [Action::Start(container_id("c2"))]);
     let until = test.now + SOON;
     let stopped = std::iter::repeat_with(|| {
         let actions = test.tick();
         // Heartbeats go on meanwhile.
-        test.event(Event::Beat { sent: Default::default(), answer: Ok(BeatAnswer::default()) });
+        test.event(Event::HeartbeatAnswered {
+            sent: Default::default(),
+            answer: Ok(HeartbeatAnswer::default()),
+        });
         actions
     });
     let stopped = stopped.take(500).flatten().find(|action| matches!(action, Action::Stop { .. }));
-    assert!(matches!(stopped, Some(Action::Stop { container: worker, .. }) if worker.as_str() == "c2"));
+    assert!(matches!(stopped, Some(Action::Stop { container, .. }) if container == container_id("c2")));
     assert!(test.now <= until);
-    assert_eq!(test.controller.started(), [Worker::new("c1")]);
+    assert_eq!(test.controller.started(), [container_id("c1")]);
 }
 
 #[test]
@@ -454,7 +466,7 @@ fn a_job_manager_that_is_ready_before_the_registration_hears_of_it_once() {
         Test::with(ClusterMode::Session, Some((web, AskAhead { size: profile(1024), count: 1, keep: SOON })));
     assert!(matches!(test.tick()[..], [Action::Register(_)]));
     assert_eq!(test.jvm(FromJvm::Ready { rest: Some("http://n1:20000".into()), rpc: "n1:1".into() }), []);
-    let answer = Registration { maximum: profile(8192), previous: vec![], strays: vec![] };
+    let answer = Registration { maximum: profile(8192), previous: vec![], archive_containers: vec![] };
     let actions = test.event(Event::Registered(Ok(answer)));
     assert!(matches!(
         actions[..],
@@ -468,53 +480,56 @@ fn a_container_for_an_archive_is_no_worker() {
     test.request(1);
     assert_eq!(test.event(Event::Archive(BuilderRequest::Container(2760))), []);
     let asks = |actions: &[Action]| match actions {
-        [Action::Beat(Heartbeat { sent, .. })] => {
+        [Action::SendHeartbeat(Heartbeat { sent, .. })] => {
             sent.asks.iter().map(|ask| (ask.priority, ask.count)).collect::<Vec<_>>()
         }
         other => panic!("no heartbeat: {other:?}"),
     };
-    let answer = |test: &mut Test, actions: Vec<Action>, answer: BeatAnswer| {
-        let Some(Action::Beat(Heartbeat { sent, .. })) = actions.into_iter().next() else {
+    let answer = |test: &mut Test, actions: Vec<Action>, answer: HeartbeatAnswer| {
+        let Some(Action::SendHeartbeat(Heartbeat { sent, .. })) = actions.into_iter().next() else {
             panic!("no heartbeat")
         };
-        test.event(Event::Beat { sent, answer: Ok(answer) })
+        test.event(Event::HeartbeatAnswered { sent, answer: Ok(answer) })
     };
     let first = test.tick();
     assert_eq!(asks(&first), [(1, 1)], "the worker first");
     answer(&mut test, first, granted("c1"));
-    test.jvm(FromJvm::Launch { id: 1, worker: "c1".into() });
+    test.jvm(FromJvm::Launch { id: 1, worker: container_id("c1") });
     let again = test.tick();
     assert_eq!(asks(&again), [(1, 0)], "it starts");
-    answer(&mut test, again, BeatAnswer::default());
-    test.event(Event::Control(ControlEvent::Connected { worker: Worker::new("c1"), ordered: true }));
+    answer(&mut test, again, HeartbeatAnswer::default());
+    test.event(Event::Control(ControlEvent::Connected { container: container_id("c1"), has_launch: true }));
     let ask = test.tick();
     assert_eq!(asks(&ask), [(Purpose::ARCHIVE_PRIORITY, 1)]);
-    let place = Place { host: "n2".into(), port: 8041 };
+    let node = node_id("n2", 8041);
     let grant = Grant {
         purpose: Purpose::ClassDataArchive,
-        worker: Worker::new("c2"),
-        place,
+        container: container_id("c2"),
+        node,
         priority: Purpose::ARCHIVE_PRIORITY,
         allocation_request: None,
     };
-    let came = answer(&mut test, ask, BeatAnswer { granted: vec![grant], ..BeatAnswer::default() });
-    assert_eq!(came, [Action::Archive(RequestEvent::Granted(Worker::new("c2")))]);
-    assert_eq!(test.controller.started(), [Worker::new("c1")]);
-    let completed = Completed { worker: Worker::new("c2"), status: 0, diagnostics: String::new() };
-    let end = BeatAnswer { completed: vec![completed.clone()], ..BeatAnswer::default() };
+    let came = answer(&mut test, ask, HeartbeatAnswer { granted: vec![grant], ..HeartbeatAnswer::default() });
+    assert_eq!(came, [Action::Archive(RequestEvent::Granted(container_id("c2")))]);
+    assert_eq!(test.controller.started(), [container_id("c1")]);
+    let completed = Completed { container: container_id("c2"), status: 0, diagnostics: String::new() };
+    let end = HeartbeatAnswer { completed: vec![completed.clone()], ..HeartbeatAnswer::default() };
     let (_, actions) = test.beat(Ok(end));
-    assert_eq!(actions, [Action::Forget(Worker::new("c2")), Action::Archive(RequestEvent::Ended(completed))]);
+    assert_eq!(
+        actions,
+        [Action::Forget(container_id("c2")), Action::Archive(RequestEvent::Ended(completed))]
+    );
     // Refused it is refused alone: the worker's request goes on.
     test.event(Event::Archive(BuilderRequest::Container(2760)));
     let refused = RmFailure { kind: RmFailureKind::Refused, text: "too large".into() };
     let (_, actions) = test.beat(Err(refused));
     assert!(matches!(&actions[..], [Action::Archive(RequestEvent::Over(why))] if why.contains("too large")));
     // What an earlier attempt has left goes back.
-    let strays = vec![Worker::new("c0")];
-    test.beat(Ok(BeatAnswer { strays, ..BeatAnswer::default() }));
+    let archive_containers = vec![container_id("c0")];
+    test.beat(Ok(HeartbeatAnswer { archive_containers, ..HeartbeatAnswer::default() }));
     let actions = test.tick();
     assert!(
-        matches!(&actions[..], [Action::Beat(Heartbeat { sent, .. })] if sent.releases == [Worker::new("c0")]),
+        matches!(&actions[..], [Action::SendHeartbeat(Heartbeat { sent, .. })] if sent.releases == [container_id("c0")]),
         "{actions:?}"
     );
 }
@@ -524,31 +539,32 @@ fn a_job_that_fails_for_a_worker_killed_for_memory_ends_with_yarns_reason() {
     let mut test = Test::serving();
     test.request(1);
     test.beat(Ok(granted("c1")));
-    test.jvm(FromJvm::Launch { id: 1, worker: "c1".into() });
-    test.event(Event::Control(ControlEvent::Connected { worker: Worker::new("c1"), ordered: true }));
+    test.jvm(FromJvm::Launch { id: 1, worker: container_id("c1") });
+    test.event(Event::Control(ControlEvent::Connected { container: container_id("c1"), has_launch: true }));
     // The NodeManager's SIGTERM; the TaskManager signs off, its job fails, and with it the application.
-    let actions = test.event(Event::Control(ControlEvent::Signalled(Worker::new("c1"))));
-    assert!(matches!(&actions[..], [Action::Losses(losses)] if losses.awaits), "{actions:?}");
-    test.jvm(FromJvm::Release { worker: "c1".into() });
+    let actions = test.event(Event::Control(ControlEvent::Signalled(container_id("c1"))));
+    assert!(matches!(&actions[..], [Action::MemoryKills(kills)] if kills.reason_pending), "{actions:?}");
+    test.jvm(FromJvm::Release { worker: container_id("c1") });
     let last = FromJvm::Deregister {
         status: Status::Failed,
         diagnostics: "The TaskExecutor is shutting down.".into(),
     };
     assert_eq!(test.jvm(last), [], "YARN has not said why");
     let text = "Current usage: 1.3 GB of 1 GB physical memory used; 4.0 GB of 2.1 GB virtual memory used. Killing container.";
-    let completed = Completed { worker: Worker::new("c1"), status: -104, diagnostics: text.into() };
-    let (_, actions) = test.beat(Ok(BeatAnswer { completed: vec![completed], ..BeatAnswer::default() }));
+    let completed = Completed { container: container_id("c1"), status: -104, diagnostics: text.into() };
+    let (_, actions) =
+        test.beat(Ok(HeartbeatAnswer { completed: vec![completed], ..HeartbeatAnswer::default() }));
     let Some(Action::End(Cause::Deregistered { status: FinalStatus::Failed, diagnostics })) = actions.last()
     else {
         panic!("{actions:?}")
     };
     assert!(
         diagnostics.starts_with(
-            "The TaskExecutor is shutting down.\nA TaskManager was killed for its memory: c1 on n2:8041: "
+            "The TaskExecutor is shutting down.\nA TaskManager was killed for its memory: container_1_0001_01_000001 on n2:8041: "
         ) && diagnostics.contains("1.3 GB of 1 GB physical memory used"),
         "{diagnostics}"
     );
-    let told = |action: &Action| matches!(action, Action::Losses(losses) if !losses.awaits && losses.text.contains("1.3 GB"));
+    let told = |action: &Action| matches!(action, Action::MemoryKills(kills) if !kills.reason_pending && kills.text.contains("1.3 GB"));
     assert!(actions.iter().any(told), "{actions:?}");
     assert!(
         actions.iter().any(|action| matches!(action, Action::Tell(ToJvm::Terminated { .. }))),
@@ -565,7 +581,7 @@ fn asked_in_vain(
     (1..20).find_map(|id| {
         let actions = refuse(&mut test, id);
         let cause = actions.into_iter().find_map(|action| match action {
-            Action::End(Cause::Hopeless(why)) => Some(why),
+            Action::End(Cause::NoTaskManagers(why)) => Some(why),
             _ => None,
         });
         let found = cause.map(|why| (test.now - begin, why));
@@ -596,7 +612,7 @@ fn a_worker_that_came_in_between_is_a_reason_to_go_on() {
     let refuse = |test: &mut Test, id: u64| {
         test.request(id);
         if id == 5 {
-            return test.beat(Ok(BeatAnswer::default())).1;
+            return test.beat(Ok(HeartbeatAnswer::default())).1;
         }
         test.beat(Err(failure(RmFailureKind::Refused, "full"))).1
     };
@@ -627,11 +643,11 @@ fn workers_that_fail_at_their_start_are_told_of() {
     let mut test = Test::serving();
     test.request(1);
     test.beat(Ok(granted("c1")));
-    let worker = Worker::new("c1");
-    test.jvm(FromJvm::Launch { id: 1, worker: "c1".into() });
+    let container = container_id("c1");
+    test.jvm(FromJvm::Launch { id: 1, worker: container_id("c1") });
     let summary = "the JVM exited with code 1: no such agent".to_owned();
     let report = JvmExit { code: Some(1), summary, unregistered: true, ..JvmExit::default() };
-    test.event(Event::Control(ControlEvent::Exited { worker, report }));
+    test.event(Event::Control(ControlEvent::Exited { container, report }));
     let end = test.jvm(FromJvm::Deregister { status: Status::Failed, diagnostics: "no slots".into() });
     let diagnostics =
         "no slots\nA TaskManager failed at its start on n2: the JVM exited with code 1: no such agent"

@@ -1,16 +1,17 @@
-//! One line of YARN's request table: the requests of one size, in order, and what the ResourceManager knows
-//! of them.
+//! One line of YARN's table of allocation requests: Flink's requests for one size of container, in their order,
+//! and what the ResourceManager knows of them.
 
 use std::collections::VecDeque;
 
 use super::types::{Ask, Profile, Purpose};
 
-/// What the ResourceManager is known to believe about a line.
+/// What is known of the number of containers that the ResourceManager still means to grant for a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
-    /// This many containers are outstanding.
+enum Known {
+    /// It is this number.
     Exactly(u32),
-    /// Something may have been lost, or crossed on the way: say it again.
+    /// A message may have been lost, or a grant and a number have crossed on the way: it has to be sent
+    /// again.
     Unsure,
 }
 
@@ -20,35 +21,35 @@ pub(super) struct Line {
     pub(super) profile: Profile,
     pub(super) priority: i32,
     waiting: VecDeque<u64>,
-    /// Containers asked for before anybody wants them.
+    /// How many containers are asked for before Flink requests them.
     ahead: u32,
-    told: Told,
+    known: Known,
 }
 
 impl Line {
     pub(super) fn new(profile: Profile, priority: i32) -> Self {
-        Self { profile, priority, waiting: VecDeque::new(), ahead: 0, told: Told::Exactly(0) }
+        Self { profile, priority, waiting: VecDeque::new(), ahead: 0, known: Known::Exactly(0) }
     }
 
-    /// A request; it takes the place of one that was asked for ahead of it.
+    /// A request of Flink. A container that was asked for ahead is now the one for this request.
     pub(super) fn push(&mut self, id: u64) {
         self.ahead = self.ahead.saturating_sub(1);
         self.waiting.push_back(id);
     }
 
-    /// Asks for so many more than are requested.
+    /// Asks for this many containers more than Flink has requested.
     pub(super) fn ask_ahead(&mut self, count: u32) {
         self.ahead = count;
     }
 
-    /// One of those asked for ahead has come; false when none was.
+    /// A container has come that no request waits for. True when it was asked for ahead.
     pub(super) fn pop_ahead(&mut self) -> bool {
         let any = self.ahead > 0;
         self.ahead = self.ahead.saturating_sub(1);
         any
     }
 
-    /// The oldest waiting request.
+    /// Takes out the oldest waiting request.
     pub(super) fn pop(&mut self) -> Option<u64> {
         self.waiting.pop_front()
     }
@@ -62,21 +63,22 @@ impl Line {
         self.ahead = 0;
     }
 
-    /// How many are asked for ahead of any request.
+    /// How many containers are asked for before Flink requests them.
     pub(super) fn ahead(&self) -> u32 {
         self.ahead
     }
 
+    /// How many containers the ResourceManager shall still grant.
     pub(super) fn needed(&self) -> u32 {
         u32::try_from(self.waiting.len()).unwrap_or(u32::MAX).saturating_add(self.ahead)
     }
 
-    /// The absolute count to send, when the ResourceManager does not have it already.
+    /// The number to send, if the ResourceManager does not have it already.
     ///
-    /// A count is sent only when it differs: every repetition may cross a grant that is on its way and bring
-    /// a surplus container.
+    /// It is sent only when it differs, because YARN takes it as new: if the number crosses a grant that is
+    /// on its way, a container comes that nobody needs.
     pub(super) fn ask(&self) -> Option<Ask> {
-        (self.told != Told::Exactly(self.needed())).then(|| Ask {
+        (self.known != Known::Exactly(self.needed())).then(|| Ask {
             purpose: Purpose::TaskManager,
             priority: self.priority,
             profile: self.profile.clone(),
@@ -84,36 +86,36 @@ impl Line {
         })
     }
 
-    /// The ResourceManager has answered a heartbeat that carried `sent` for this line and brought `grants`
-    /// containers.
+    /// The ResourceManager has answered a heartbeat that carried the number `sent` for this line, if any,
+    /// with `grants` containers. `certain`: no earlier try of that heartbeat was lost.
     pub(super) fn answered(&mut self, sent: Option<u32>, grants: u32, certain: bool) {
-        self.told = match (sent, self.told) {
-            // What the lost try carried may have been read or not.
-            _ if !certain => Told::Unsure,
-            // Grants that come with an answer were made before the question was read, or just after: unknown
-            // which.
-            (Some(_), _) if grants > 0 => Told::Unsure,
-            (Some(count), _) => Told::Exactly(count),
-            (None, Told::Exactly(count)) => Told::Exactly(count.saturating_sub(grants)),
-            (None, Told::Unsure) => Told::Unsure,
+        self.known = match (sent, self.known) {
+            // The ResourceManager may or may not have read what the lost try carried.
+            _ if !certain => Known::Unsure,
+            // Whether the grants in this answer were made before or after the number was read is not known.
+            (Some(_), _) if grants > 0 => Known::Unsure,
+            (Some(count), _) => Known::Exactly(count),
+            (None, Known::Exactly(count)) => Known::Exactly(count.saturating_sub(grants)),
+            (None, Known::Unsure) => Known::Unsure,
         };
     }
 
-    /// The ResourceManager starts from nothing.
+    /// The ResourceManager has forgotten all requests.
     pub(super) fn forgotten(&mut self) {
-        self.told = Told::Exactly(0);
+        self.known = Known::Exactly(0);
     }
 
-    /// The ResourceManager refuses even to hear that nothing is wanted any more, for what the line asks for is not valid by now; the
-    /// same in each heartbeat would make all of them fail. A container that comes nevertheless is given back.
+    /// The ResourceManager refuses even the number 0, because what the line asks for is not valid any more,
+    /// as a label that was removed. Sent again, it would make every heartbeat fail, so it is taken for known.
+    /// A container that comes nevertheless is given back.
     pub(super) fn cannot_be_cancelled(&mut self) {
-        self.told = Told::Exactly(0);
+        self.known = Known::Exactly(0);
     }
 
-    /// Say it again if anything is open.
+    /// Sends the number again if anything is open, in case the ResourceManager has lost it.
     pub(super) fn doubt(&mut self) {
         if self.needed() > 0 {
-            self.told = Told::Unsure;
+            self.known = Known::Unsure;
         }
     }
 }

@@ -1,20 +1,22 @@
-//! A ResourceManager that loses, repeats, delays and adds, and a Flink that changes its mind; for the
-//! property tests.
+//! For the property tests: a ResourceManager whose messages get lost, repeated and delayed and which grants
+//! containers that nobody asked for, and a Flink that cancels what it has requested.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use taskrunner::cause::JvmExit;
+use yarn_api::records::ContainerId;
 
 use super::Ledger;
 use super::types::*;
 
-/// One move of the adversary; numbers choose among what is there, modulo its length.
+/// One thing that Flink, YARN or the network does. Numbers choose among the requests or containers that there
+/// are, modulo how many there are.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Op {
     Request(u8),
-    /// So many of one size ahead of any request.
+    /// So many containers of one size are asked for ahead.
     Prewarm(u8, u32),
-    /// What nobody has wanted goes back.
+    /// The containers that came ahead and were not requested go back.
     PrewarmOver,
     Cancel(usize),
     Release(usize),
@@ -24,7 +26,7 @@ pub(super) enum Op {
     /// The ResourceManager has read the heartbeat; its answer is lost.
     AnswerLost,
     /// The heartbeat never arrives.
-    BeatLost,
+    HeartbeatLost,
     Grant(usize),
     /// A container nobody asked for.
     Surplus(u8),
@@ -48,25 +50,25 @@ pub(super) struct Simulation {
     pub(super) ledger: Ledger,
     // Flink
     pub(super) pending: BTreeMap<u64, u8>,
-    pub(super) workers: BTreeSet<Worker>,
+    pub(super) task_managers: BTreeSet<ContainerId>,
     next_request: u64,
-    to_flink: VecDeque<Effect>,
-    to_ledger: VecDeque<Input>,
+    to_flink: VecDeque<LedgerEffect>,
+    to_ledger: VecDeque<LedgerInput>,
     // YARN
     pub(super) asks: BTreeMap<i32, u32>,
-    pub(super) live: BTreeSet<Worker>,
-    started: BTreeSet<Worker>,
-    warmed: BTreeSet<Worker>,
-    ended: BTreeSet<Worker>,
+    pub(super) live: BTreeSet<ContainerId>,
+    started: BTreeSet<ContainerId>,
+    started_ahead: BTreeSet<ContainerId>,
+    ended: BTreeSet<ContainerId>,
     grants: Vec<Grant>,
     completed: Vec<Completed>,
     unheard: Option<Answer>,
     history: Vec<Grant>,
-    // between
+    // What is on its way between them.
     uncertain: bool,
-    starts: Vec<Worker>,
-    waits: Vec<Worker>,
-    allocated: HashMap<u64, Worker>,
+    starts: Vec<ContainerId>,
+    waits: Vec<ContainerId>,
+    allocated: HashMap<u64, ContainerId>,
 }
 
 fn profile(kind: u8) -> Profile {
@@ -80,36 +82,36 @@ fn pick<T: Clone>(from: &[T], index: usize) -> Option<T> {
 impl Simulation {
     pub(super) fn new() -> Self {
         let mut new = Self::default();
-        new.feed(Input::Maximum(Profile { memory_mb: 1 << 20, vcores: 64, ..Profile::default() }));
+        new.feed(LedgerInput::Maximum(Profile { memory_mb: 1 << 20, vcores: 64, ..Profile::default() }));
         new
     }
 
-    fn feed(&mut self, input: Input) {
+    fn feed(&mut self, input: LedgerInput) {
         for effect in self.ledger.step(input) {
             match effect {
-                Effect::Launch { worker, .. } if self.ended.contains(&worker) => {
-                    self.to_ledger.push_back(Input::StartFailed(worker, "no such container".into()));
+                LedgerEffect::Launch { container, .. } if self.ended.contains(&container) => {
+                    self.to_ledger.push_back(LedgerInput::StartFailed(container, "no such container".into()));
                 }
-                // Its taskrunner is there, or on its way.
-                Effect::Launch { worker, .. } if self.warmed.contains(&worker) => {}
-                Effect::Warm { worker, .. } if self.ended.contains(&worker) => {
-                    self.to_ledger.push_back(Input::StartFailed(worker, "no such container".into()));
+                // Its taskrunner was started ahead.
+                LedgerEffect::Launch { container, .. } if self.started_ahead.contains(&container) => {}
+                LedgerEffect::StartTaskrunner { container, .. } if self.ended.contains(&container) => {
+                    self.to_ledger.push_back(LedgerInput::StartFailed(container, "no such container".into()));
                 }
-                Effect::Warm { worker, .. } => {
-                    self.live.insert(worker.clone());
-                    self.warmed.insert(worker.clone());
-                    self.started.insert(worker.clone());
-                    self.starts.push(worker);
+                LedgerEffect::StartTaskrunner { container, .. } => {
+                    self.live.insert(container);
+                    self.started_ahead.insert(container);
+                    self.started.insert(container);
+                    self.starts.push(container);
                 }
-                Effect::Launch { worker, .. } => {
-                    self.live.insert(worker.clone());
-                    self.started.insert(worker.clone());
-                    self.starts.push(worker);
+                LedgerEffect::Launch { container, .. } => {
+                    self.live.insert(container);
+                    self.started.insert(container);
+                    self.starts.push(container);
                 }
-                Effect::AwaitCompletion(worker) => self.waits.push(worker),
-                Effect::Stop { .. } | Effect::Forget { .. } => {}
-                Effect::Allocated { id, ref worker, .. } => {
-                    let before = self.allocated.insert(id, worker.clone());
+                LedgerEffect::AwaitCompletion(container) => self.waits.push(container),
+                LedgerEffect::Stop { .. } | LedgerEffect::Forget { .. } => {}
+                LedgerEffect::Allocated { id, ref container, .. } => {
+                    let before = self.allocated.insert(id, *container);
                     assert_eq!(before, None, "request {id} got two containers");
                     self.to_flink.push_back(effect);
                 }
@@ -118,14 +120,14 @@ impl Simulation {
         }
     }
 
-    fn flink_hears(&mut self, effect: Effect) {
+    fn flink_hears(&mut self, effect: LedgerEffect) {
         match effect {
-            Effect::Allocated { id, worker, .. } if self.pending.remove(&id).is_some() => {
-                self.workers.insert(worker.clone());
-                self.to_ledger.push_back(Input::Launch { id, worker });
+            LedgerEffect::Allocated { id, container, .. } if self.pending.remove(&id).is_some() => {
+                self.task_managers.insert(container);
+                self.to_ledger.push_back(LedgerInput::Launch { id, container });
             }
-            Effect::Failed { id, .. } => drop(self.pending.remove(&id)),
-            Effect::Terminated { worker, .. } => drop(self.workers.remove(&worker)),
+            LedgerEffect::Failed { id, .. } => drop(self.pending.remove(&id)),
+            LedgerEffect::Terminated { container, .. } => drop(self.task_managers.remove(&container)),
             _ => {}
         }
     }
@@ -134,32 +136,27 @@ impl Simulation {
         for ask in &sent.asks {
             self.asks.insert(ask.priority, ask.count);
         }
-        for worker in &sent.releases {
-            self.end(worker.clone(), -100);
+        for container in &sent.releases {
+            self.end(*container, -100);
         }
         (std::mem::take(&mut self.grants), std::mem::take(&mut self.completed))
     }
 
-    fn end(&mut self, worker: Worker, status: i32) {
-        if self.live.remove(&worker) {
-            self.ended.insert(worker.clone());
-            self.completed.push(Completed { worker, status, diagnostics: String::new() });
+    fn end(&mut self, container: ContainerId, status: i32) {
+        if self.live.remove(&container) {
+            self.ended.insert(container);
+            self.completed.push(Completed { container, status, diagnostics: String::new() });
         }
     }
 
     fn give(&mut self, priority: i32) {
-        let worker = Worker::new(format!("container_1_0001_01_{:06}", self.history.len()));
-        let place = Place { host: "node".into(), port: 1 };
-        let grant = Grant {
-            purpose: Purpose::TaskManager,
-            worker: worker.clone(),
-            place,
-            priority,
-            allocation_request: None,
-        };
+        let container = container_id(&format!("c{}", self.history.len()));
+        let node = node_id("node", 1);
+        let grant =
+            Grant { purpose: Purpose::TaskManager, container, node, priority, allocation_request: None };
         self.history.push(grant.clone());
         self.grants.push(grant);
-        self.live.insert(worker);
+        self.live.insert(container);
     }
 
     fn heartbeat(&mut self) {
@@ -169,7 +166,7 @@ impl Simulation {
             None => self.read(&sent),
         };
         let certain = !std::mem::take(&mut self.uncertain);
-        self.feed(Input::Beat(Beat { sent, certain, granted, completed }));
+        self.feed(LedgerInput::Heartbeat(AnsweredHeartbeat { sent, certain, granted, completed }));
     }
 
     pub(super) fn run(&mut self, op: Op) {
@@ -178,21 +175,25 @@ impl Simulation {
                 self.next_request += 1;
                 let id = self.next_request;
                 self.pending.insert(id, kind % 3);
-                let input = Input::Request { id, profile: profile(kind), order: Order::default() };
+                let input = LedgerInput::Request {
+                    id,
+                    profile: profile(kind),
+                    arguments: TaskManagerArguments::default(),
+                };
                 self.to_ledger.push_back(input);
             }
-            Op::Prewarm(kind, count) => self.feed(Input::Prewarm { profile: profile(kind), count }),
-            Op::PrewarmOver => self.feed(Input::PrewarmOver),
+            Op::Prewarm(kind, count) => self.feed(LedgerInput::Prewarm { profile: profile(kind), count }),
+            Op::PrewarmOver => self.feed(LedgerInput::PrewarmOver),
             Op::Cancel(k) => {
                 if let Some(id) = pick(&self.pending.keys().copied().collect::<Vec<_>>(), k) {
                     self.pending.remove(&id);
-                    self.to_ledger.push_back(Input::Cancel(id));
+                    self.to_ledger.push_back(LedgerInput::Cancel(id));
                 }
             }
             Op::Release(k) => {
-                if let Some(worker) = pick(&self.workers.iter().cloned().collect::<Vec<_>>(), k) {
-                    self.workers.remove(&worker);
-                    self.to_ledger.push_back(Input::Release(worker));
+                if let Some(container) = pick(&self.task_managers.iter().cloned().collect::<Vec<_>>(), k) {
+                    self.task_managers.remove(&container);
+                    self.to_ledger.push_back(LedgerInput::Release(container));
                 }
             }
             Op::ToFlink => {
@@ -213,7 +214,7 @@ impl Simulation {
                 }
                 self.uncertain = true;
             }
-            Op::BeatLost => self.uncertain = true,
+            Op::HeartbeatLost => self.uncertain = true,
             Op::Grant(k) => {
                 let open: Vec<i32> = self.asks.iter().filter(|(_, n)| **n > 0).map(|(p, _)| *p).collect();
                 if let Some(priority) = pick(&open, k) {
@@ -230,35 +231,35 @@ impl Simulation {
             Op::GrantLost(k) => {
                 if !self.grants.is_empty() {
                     let grant = self.grants.remove(k % self.grants.len());
-                    self.end(grant.worker, -100);
+                    self.end(grant.container, -100);
                 }
             }
             Op::Dies(k, reported) => {
-                if let Some(worker) = pick(&self.live.iter().cloned().collect::<Vec<_>>(), k) {
-                    self.end(worker.clone(), if k % 2 == 0 { 1 } else { 143 });
-                    if reported && !self.starts.contains(&worker) {
+                if let Some(container) = pick(&self.live.iter().cloned().collect::<Vec<_>>(), k) {
+                    self.end(container, if k % 2 == 0 { 1 } else { 143 });
+                    if reported && !self.starts.contains(&container) {
                         let report =
                             JvmExit { code: Some(if k % 2 == 0 { 1 } else { 143 }), ..JvmExit::default() };
-                        self.to_ledger.push_back(Input::Exited(worker, report));
+                        self.to_ledger.push_back(LedgerInput::Exited(container, report));
                     }
                 }
             }
             Op::Starts(k) => {
                 if !self.starts.is_empty() {
-                    let worker = self.starts.remove(k % self.starts.len());
-                    self.feed(Input::Connected(worker));
+                    let container = self.starts.remove(k % self.starts.len());
+                    self.feed(LedgerInput::Connected(container));
                 }
             }
             Op::StartFails(k) => {
                 if !self.starts.is_empty() {
-                    let worker = self.starts.remove(k % self.starts.len());
-                    self.feed(Input::StartFailed(worker, "refused".into()));
+                    let container = self.starts.remove(k % self.starts.len());
+                    self.feed(LedgerInput::StartFailed(container, "refused".into()));
                 }
             }
             Op::WaitOver(k) => {
                 if !self.waits.is_empty() {
-                    let worker = self.waits.remove(k % self.waits.len());
-                    self.feed(Input::ReportWaitOver(worker));
+                    let container = self.waits.remove(k % self.waits.len());
+                    self.feed(LedgerInput::ReportWaitOver(container));
                 }
             }
             Op::ResourceManagerRestart => {
@@ -269,18 +270,19 @@ impl Simulation {
                 self.uncertain = false;
                 // Containers that no NodeManager has seen are forgotten with the ResourceManager's memory.
                 self.grants.clear();
-                self.live.retain(|worker| self.started.contains(worker));
-                self.feed(Input::Resync);
+                self.live.retain(|container| self.started.contains(container));
+                self.feed(LedgerInput::Resync);
             }
             Op::JobManagerRestart => {
                 self.pending.clear();
                 self.to_flink.clear();
                 // Reports come from taskrunners, not from Flink: they are not lost with it.
-                self.to_ledger.retain(|input| matches!(input, Input::Exited(..) | Input::StartFailed(..)));
-                self.feed(Input::JobManagerLost);
-                self.workers = self.ledger.live().into_iter().map(|(worker, _)| worker).collect();
+                self.to_ledger
+                    .retain(|input| matches!(input, LedgerInput::Exited(..) | LedgerInput::StartFailed(..)));
+                self.feed(LedgerInput::JobManagerLost);
+                self.task_managers = self.ledger.live().into_iter().map(|(container, _)| container).collect();
             }
-            Op::Refresh => self.feed(Input::Refresh),
+            Op::Refresh => self.feed(LedgerInput::Refresh),
         }
     }
 
@@ -312,6 +314,6 @@ impl Simulation {
 
     /// What Flink wants, by size.
     pub(super) fn wanted(&self) -> usize {
-        self.pending.len() + self.workers.len()
+        self.pending.len() + self.task_managers.len()
     }
 }

@@ -1,12 +1,14 @@
 use proptest::prelude::*;
 use taskrunner::cause::Fault;
+use yarn_api::records::NodeId;
 
+use super::ends::RELEASE_TRIES;
 use super::simulation::{Op, Simulation};
 use super::types::*;
 use super::*;
 
-fn place() -> Place {
-    Place { host: "node1".into(), port: 8041 }
+fn node() -> NodeId {
+    node_id("node1", 8041)
 }
 
 fn size(memory_mb: u64) -> Profile {
@@ -15,30 +17,30 @@ fn size(memory_mb: u64) -> Profile {
 
 fn ready() -> Ledger {
     let mut ledger = Ledger::new();
-    ledger.step(Input::Maximum(Profile { memory_mb: 4096, vcores: 4, ..Profile::default() }));
+    ledger.step(LedgerInput::Maximum(Profile { memory_mb: 4096, vcores: 4, ..Profile::default() }));
     ledger
 }
 
-fn request(ledger: &mut Ledger, id: u64, memory_mb: u64) -> Vec<Effect> {
-    let order = Order { jvm_args: vec![format!("-Xmx{memory_mb}m")], args: vec![] };
-    ledger.step(Input::Request { id, profile: size(memory_mb), order })
+fn request(ledger: &mut Ledger, id: u64, memory_mb: u64) -> Vec<LedgerEffect> {
+    let arguments = TaskManagerArguments { jvm_args: vec![format!("-Xmx{memory_mb}m")], args: vec![] };
+    ledger.step(LedgerInput::Request { id, profile: size(memory_mb), arguments })
 }
 
-fn beat(ledger: &mut Ledger, granted: &[(&str, i32)], completed: &[(&str, i32)]) -> Vec<Effect> {
+fn beat(ledger: &mut Ledger, granted: &[(&str, i32)], completed: &[(&str, i32)]) -> Vec<LedgerEffect> {
     let sent = ledger.outgoing();
     let grant = |(id, priority): &(&str, i32)| Grant {
         purpose: Purpose::TaskManager,
-        worker: Worker::new(id),
-        place: place(),
+        container: container_id(id),
+        node: node(),
         priority: *priority,
         allocation_request: None,
     };
     let complete = |(id, status): &(&str, i32)| Completed {
-        worker: Worker::new(id),
+        container: container_id(id),
         status: *status,
         diagnostics: String::new(),
     };
-    ledger.step(Input::Beat(Beat {
+    ledger.step(LedgerInput::Heartbeat(AnsweredHeartbeat {
         sent,
         certain: true,
         granted: granted.iter().map(grant).collect(),
@@ -46,22 +48,22 @@ fn beat(ledger: &mut Ledger, granted: &[(&str, i32)], completed: &[(&str, i32)])
     }))
 }
 
-fn launched(ledger: &mut Ledger, id: u64, worker: &str) {
+fn launched(ledger: &mut Ledger, id: u64, container: &str) {
     request(ledger, id, 1024);
     beat(ledger, &[], &[]);
-    beat(ledger, &[(worker, 1)], &[]);
-    let effects = ledger.step(Input::Launch { id, worker: Worker::new(worker) });
-    assert!(matches!(effects[..], [Effect::Launch { .. }]), "{effects:?}");
-    assert_eq!(ledger.step(Input::Connected(Worker::new(worker))), vec![]);
+    beat(ledger, &[(container, 1)], &[]);
+    let effects = ledger.step(LedgerInput::Launch { id, container: container_id(container) });
+    assert!(matches!(effects[..], [LedgerEffect::Launch { .. }]), "{effects:?}");
+    assert_eq!(ledger.step(LedgerInput::Connected(container_id(container))), vec![]);
 }
 
 /// The heartbeat is refused; gives the requests that fail of it.
 fn refused(ledger: &mut Ledger) -> Vec<u64> {
     let sent = ledger.outgoing().asks;
     assert!(!sent.is_empty());
-    let effects = ledger.step(Input::AsksRefused { sent, reason: "no such label".into() });
+    let effects = ledger.step(LedgerInput::AsksRefused { sent, reason: "no such label".into() });
     let failed = effects.into_iter().map(|effect| match effect {
-        Effect::Failed { id, reason } if reason.contains("no such label") => id,
+        LedgerEffect::Failed { id, reason } if reason.contains("no such label") => id,
         other => panic!("{other:?}"),
     });
     failed.collect()
@@ -84,7 +86,7 @@ fn what_yarn_refuses_is_not_repeated() {
     assert!(ledger.outgoing().asks.is_empty(), "each heartbeat would be refused for it");
     // A container that comes of it is of no use.
     beat(&mut ledger, &[("c1", 1)], &[]);
-    assert_eq!(ledger.outgoing().releases, [Worker::new("c1")]);
+    assert_eq!(ledger.outgoing().releases, [container_id("c1")]);
 }
 
 #[test]
@@ -95,7 +97,7 @@ fn a_refusal_is_of_what_was_sent() {
     request(&mut ledger, 2, 1024);
     assert_eq!(refused(&mut ledger), [2]);
     let effects = beat(&mut ledger, &[("c1", 1)], &[]);
-    assert!(matches!(effects[..], [Effect::Allocated { id: 1, .. }]), "{effects:?}");
+    assert!(matches!(effects[..], [LedgerEffect::Allocated { id: 1, .. }]), "{effects:?}");
 }
 
 #[test]
@@ -111,7 +113,7 @@ fn one_priority_per_size_and_absolute_counts() {
     assert_eq!(ledger.outgoing(), Outgoing::default(), "nothing is said twice");
     assert!(ledger.is_busy());
     let effects = beat(&mut ledger, &[("c1", 1)], &[]);
-    assert_eq!(effects, [Effect::Allocated { id: 1, worker: Worker::new("c1"), place: place() }]);
+    assert_eq!(effects, [LedgerEffect::Allocated { id: 1, container: container_id("c1"), node: node() }]);
     assert_eq!(ledger.outgoing(), Outgoing::default(), "the ResourceManager has counted down by itself");
 }
 
@@ -129,12 +131,13 @@ fn a_grant_that_crosses_the_ask_makes_it_said_again() {
 fn too_large_requests_fail_at_once_with_both_numbers() {
     let mut ledger = ready();
     let effects = request(&mut ledger, 7, 8192);
-    let [Effect::Failed { id: 7, reason }] = &effects[..] else { panic!("{effects:?}") };
+    let [LedgerEffect::Failed { id: 7, reason }] = &effects[..] else { panic!("{effects:?}") };
     assert!(reason.contains("8192") && reason.contains("4096"), "{reason}");
     let mut profile = size(1024);
     profile.resources.insert("yarn.io/gpu".into(), 1);
-    let effects = ledger.step(Input::Request { id: 8, profile, order: Order::default() });
-    assert!(matches!(&effects[..], [Effect::Failed { reason, .. }] if reason.contains("yarn.io/gpu")));
+    let effects =
+        ledger.step(LedgerInput::Request { id: 8, profile, arguments: TaskManagerArguments::default() });
+    assert!(matches!(&effects[..], [LedgerEffect::Failed { reason, .. }] if reason.contains("yarn.io/gpu")));
     assert_eq!(ledger.outgoing(), Outgoing::default());
 }
 
@@ -146,14 +149,14 @@ fn external_resources_are_asked_for_within_what_the_cluster_has() {
         profile.resources.insert("yarn.io/gpu".into(), amount);
         profile
     };
-    ledger.step(Input::Maximum(gpus(2)));
+    ledger.step(LedgerInput::Maximum(gpus(2)));
     let mut ask = |id, amount| {
         let profile = Profile { memory_mb: 1024, ..gpus(amount) };
-        ledger.step(Input::Request { id, profile, order: Order::default() })
+        ledger.step(LedgerInput::Request { id, profile, arguments: TaskManagerArguments::default() })
     };
     assert_eq!(ask(1, 2), []);
     let effects = ask(2, 3);
-    let [Effect::Failed { id: 2, reason }] = &effects[..] else { panic!("{effects:?}") };
+    let [LedgerEffect::Failed { id: 2, reason }] = &effects[..] else { panic!("{effects:?}") };
     assert!(reason.contains("3 of yarn.io/gpu") && reason.contains("container, 2"), "{reason}");
     let asks = ledger.outgoing().asks;
     assert_eq!((asks.len(), asks[0].profile.resources["yarn.io/gpu"]), (1, 2));
@@ -163,10 +166,10 @@ fn external_resources_are_asked_for_within_what_the_cluster_has() {
 fn surplus_goes_back_and_its_end_is_no_failure() {
     let mut ledger = ready();
     let effects = beat(&mut ledger, &[("c1", 1), ("c1", 1)], &[]);
-    assert!(matches!(effects[..], [Effect::Stop { .. }]), "{effects:?}");
-    assert_eq!(ledger.outgoing().releases, [Worker::new("c1")]);
+    assert!(matches!(effects[..], [LedgerEffect::Stop { .. }]), "{effects:?}");
+    assert_eq!(ledger.outgoing().releases, [container_id("c1")]);
     let effects = beat(&mut ledger, &[], &[("c1", -100)]);
-    assert!(matches!(effects[..], [Effect::Forget { .. }]), "{effects:?}");
+    assert!(matches!(effects[..], [LedgerEffect::Forget { .. }]), "{effects:?}");
     assert_eq!(beat(&mut ledger, &[("c1", 1)], &[("c1", -100)]), vec![], "late repetition");
 }
 
@@ -176,9 +179,9 @@ fn cancel_after_the_grant_releases_the_container_and_a_late_launch_does_nothing(
     request(&mut ledger, 1, 1024);
     beat(&mut ledger, &[], &[]);
     beat(&mut ledger, &[("c1", 1)], &[]);
-    assert!(matches!(ledger.step(Input::Cancel(1))[..], [Effect::Stop { .. }]));
-    assert_eq!(ledger.step(Input::Launch { id: 1, worker: Worker::new("c1") }), vec![]);
-    assert_eq!(ledger.outgoing().releases, [Worker::new("c1")]);
+    assert!(matches!(ledger.step(LedgerInput::Cancel(1))[..], [LedgerEffect::Stop { .. }]));
+    assert_eq!(ledger.step(LedgerInput::Launch { id: 1, container: container_id("c1") }), vec![]);
+    assert_eq!(ledger.outgoing().releases, [container_id("c1")]);
 }
 
 #[test]
@@ -186,11 +189,11 @@ fn one_batch_with_an_own_and_a_foreign_end_reports_both_rightly() {
     let mut ledger = ready();
     launched(&mut ledger, 1, "c1");
     launched(&mut ledger, 2, "c2");
-    ledger.step(Input::Release(Worker::new("c1")));
+    ledger.step(LedgerInput::Release(container_id("c1")));
     let effects = beat(&mut ledger, &[], &[("c1", -105), ("c2", -104)]);
-    let told: Vec<_> = effects.iter().filter(|e| matches!(e, Effect::Terminated { .. })).collect();
-    let [Effect::Terminated { worker, reason, .. }] = &told[..] else { panic!("{effects:?}") };
-    assert_eq!(worker.as_str(), "c2");
+    let told: Vec<_> = effects.iter().filter(|e| matches!(e, LedgerEffect::Terminated { .. })).collect();
+    let [LedgerEffect::Terminated { container, reason, .. }] = &told[..] else { panic!("{effects:?}") };
+    assert_eq!(*container, container_id("c2"));
     assert!(reason.contains("physical memory") && reason.contains("node1:8041"), "{reason}");
 }
 
@@ -200,9 +203,9 @@ fn a_failed_start_is_told_and_given_back() {
     request(&mut ledger, 1, 1024);
     beat(&mut ledger, &[], &[]);
     beat(&mut ledger, &[("c1", 1)], &[]);
-    ledger.step(Input::Launch { id: 1, worker: Worker::new("c1") });
-    let effects = ledger.step(Input::StartFailed(Worker::new("c1"), "token expired".into()));
-    assert!(matches!(&effects[..], [Effect::Terminated { reason, .. }, Effect::Stop { .. }]
+    ledger.step(LedgerInput::Launch { id: 1, container: container_id("c1") });
+    let effects = ledger.step(LedgerInput::StartFailed(container_id("c1"), "token expired".into()));
+    assert!(matches!(&effects[..], [LedgerEffect::Terminated { reason, .. }, LedgerEffect::Stop { .. }]
         if reason.contains("token expired")));
 }
 
@@ -212,15 +215,18 @@ fn an_exit_of_its_own_is_told_before_yarn_knows_but_a_kill_waits_for_yarns_reaso
     launched(&mut ledger, 1, "c1");
     launched(&mut ledger, 2, "c2");
     let report = |code| JvmExit { code: Some(code), ..JvmExit::default() };
-    let effects = ledger.step(Input::Exited(Worker::new("c1"), report(1)));
-    assert!(matches!(effects[..], [Effect::Terminated { .. }, Effect::Stop { .. }]), "{effects:?}");
-    let effects = ledger.step(Input::Exited(Worker::new("c2"), report(143)));
-    assert_eq!(effects, [Effect::AwaitCompletion(Worker::new("c2"))]);
+    let effects = ledger.step(LedgerInput::Exited(container_id("c1"), report(1)));
+    assert!(
+        matches!(effects[..], [LedgerEffect::Terminated { .. }, LedgerEffect::Stop { .. }]),
+        "{effects:?}"
+    );
+    let effects = ledger.step(LedgerInput::Exited(container_id("c2"), report(143)));
+    assert_eq!(effects, [LedgerEffect::AwaitCompletion(container_id("c2"))]);
     assert!(ledger.is_busy());
     let effects = beat(&mut ledger, &[], &[("c1", 1), ("c2", -102)]);
-    let told: Vec<_> = effects.iter().filter(|e| matches!(e, Effect::Terminated { .. })).collect();
-    assert!(matches!(told[..], [Effect::Terminated { reason, .. }] if reason.contains("preempted")));
-    assert_eq!(ledger.step(Input::ReportWaitOver(Worker::new("c2"))), vec![]);
+    let told: Vec<_> = effects.iter().filter(|e| matches!(e, LedgerEffect::Terminated { .. })).collect();
+    assert!(matches!(told[..], [LedgerEffect::Terminated { reason, .. }] if reason.contains("preempted")));
+    assert_eq!(ledger.step(LedgerInput::ReportWaitOver(container_id("c2"))), vec![]);
 }
 
 #[test]
@@ -230,13 +236,13 @@ fn resync_asks_again_for_all_that_is_open() {
     request(&mut ledger, 2, 1024);
     request(&mut ledger, 3, 2048);
     beat(&mut ledger, &[], &[]);
-    ledger.step(Input::Release(Worker::new("c1")));
+    ledger.step(LedgerInput::Release(container_id("c1")));
     beat(&mut ledger, &[], &[]);
     assert_eq!(ledger.outgoing(), Outgoing::default());
-    ledger.step(Input::Resync);
+    ledger.step(LedgerInput::Resync);
     let again = ledger.outgoing();
     assert_eq!(again.asks.iter().map(|ask| ask.count).collect::<Vec<_>>(), [1, 1]);
-    assert_eq!(again.releases, [Worker::new("c1")]);
+    assert_eq!(again.releases, [container_id("c1")]);
 }
 
 #[test]
@@ -247,32 +253,32 @@ fn a_new_job_manager_finds_the_workers_and_no_old_requests() {
     request(&mut ledger, 3, 2048);
     beat(&mut ledger, &[], &[]);
     beat(&mut ledger, &[("c2", 1)], &[]);
-    ledger.step(Input::JobManagerLost);
-    assert_eq!(ledger.live(), [(Worker::new("c1"), place())]);
+    ledger.step(LedgerInput::JobManagerLost);
+    assert_eq!(ledger.live(), [(container_id("c1"), node())]);
     let outgoing = ledger.outgoing();
-    assert_eq!(outgoing.releases, [Worker::new("c2")]);
+    assert_eq!(outgoing.releases, [container_id("c2")]);
     assert_eq!(outgoing.asks.iter().map(|ask| (ask.priority, ask.count)).collect::<Vec<_>>(), [(2, 0)]);
 }
 
 #[test]
 fn a_taskrunner_that_is_not_wanted_is_stopped() {
-    let effects = ready().step(Input::Connected(Worker::new("c9")));
-    assert!(matches!(effects[..], [Effect::Stop { .. }]));
+    let effects = ready().step(LedgerInput::Connected(container_id("c9")));
+    assert!(matches!(effects[..], [LedgerEffect::Stop { .. }]));
 }
 
 /// A ledger with one container that came ahead, its taskrunner connected.
 fn with_spare() -> Ledger {
     let mut ledger = ready();
-    assert_eq!(ledger.step(Input::Prewarm { profile: size(1024), count: 1 }), vec![]);
+    assert_eq!(ledger.step(LedgerInput::Prewarm { profile: size(1024), count: 1 }), vec![]);
     assert_eq!(ledger.outgoing().asks.iter().map(|ask| ask.count).collect::<Vec<_>>(), [1]);
     beat(&mut ledger, &[], &[]);
     assert_eq!(
         beat(&mut ledger, &[("c1", 1)], &[]),
-        [Effect::Warm { worker: Worker::new("c1"), place: place() }]
+        [LedgerEffect::StartTaskrunner { container: container_id("c1"), node: node() }]
     );
-    assert_eq!(ledger.step(Input::Connected(Worker::new("c1"))), vec![]);
+    assert_eq!(ledger.step(LedgerInput::Connected(container_id("c1"))), vec![]);
     assert!(ledger.live().is_empty(), "Flink does not know of it");
-    assert_eq!(ledger.started(), [Worker::new("c1")]);
+    assert_eq!(ledger.started(), [container_id("c1")]);
     ledger
 }
 
@@ -280,13 +286,13 @@ fn with_spare() -> Ledger {
 fn a_spare_is_handed_over_at_once_and_needs_no_second_start() {
     let mut ledger = with_spare();
     let effects = request(&mut ledger, 1, 1024);
-    assert_eq!(effects, [Effect::Allocated { id: 1, worker: Worker::new("c1"), place: place() }]);
+    assert_eq!(effects, [LedgerEffect::Allocated { id: 1, container: container_id("c1"), node: node() }]);
     assert_eq!(ledger.outgoing(), Outgoing::default());
-    ledger.step(Input::PrewarmOver);
-    let effects = ledger.step(Input::Launch { id: 1, worker: Worker::new("c1") });
-    assert!(matches!(effects[..], [Effect::Launch { .. }]), "{effects:?}");
+    ledger.step(LedgerInput::PrewarmOver);
+    let effects = ledger.step(LedgerInput::Launch { id: 1, container: container_id("c1") });
+    assert!(matches!(effects[..], [LedgerEffect::Launch { .. }]), "{effects:?}");
     assert_eq!((ledger.counts().running, ledger.counts().starting), (1, 0));
-    assert!(ledger.is_warm(&Worker::new("c1")));
+    assert!(ledger.was_started_ahead(container_id("c1")));
     assert!(matches!(request(&mut ledger, 2, 1024)[..], []), "the next one is asked for as ever");
     assert_eq!(ledger.outgoing().asks[0].count, 1);
 }
@@ -295,33 +301,39 @@ fn a_spare_is_handed_over_at_once_and_needs_no_second_start() {
 fn a_spare_that_nobody_wants_goes_back() {
     let mut ledger = with_spare();
     assert!(matches!(request(&mut ledger, 1, 2048)[..], []), "another size");
-    let effects = ledger.step(Input::PrewarmOver);
-    assert!(matches!(&effects[..], [Effect::Stop { worker, .. }] if worker.as_str() == "c1"), "{effects:?}");
-    assert_eq!(ledger.outgoing().releases, [Worker::new("c1")]);
+    let effects = ledger.step(LedgerInput::PrewarmOver);
+    assert!(
+        matches!(&effects[..], [LedgerEffect::Stop { container, .. }] if *container == container_id("c1")),
+        "{effects:?}"
+    );
+    assert_eq!(ledger.outgoing().releases, [container_id("c1")]);
 }
 
 #[test]
 fn a_spare_that_dies_is_no_business_of_flinks() {
     let mut ledger = with_spare();
     let effects = beat(&mut ledger, &[], &[("c1", -100)]);
-    assert!(matches!(effects[..], [Effect::Forget { cause: Some(_), .. }]), "{effects:?}");
+    assert!(matches!(effects[..], [LedgerEffect::Forget { cause: Some(_), .. }]), "{effects:?}");
 }
 
 #[test]
 fn a_request_takes_the_place_of_one_that_was_asked_for_ahead() {
     let mut ledger = ready();
-    ledger.step(Input::Prewarm { profile: size(1024), count: 2 });
+    ledger.step(LedgerInput::Prewarm { profile: size(1024), count: 2 });
     beat(&mut ledger, &[], &[]);
     request(&mut ledger, 1, 1024);
     assert_eq!(ledger.outgoing(), Outgoing::default(), "still two in all");
     let effects = beat(&mut ledger, &[("c1", 1), ("c2", 1)], &[]);
-    assert!(matches!(effects[..], [Effect::Allocated { id: 1, .. }, Effect::Warm { .. }]), "{effects:?}");
+    assert!(
+        matches!(effects[..], [LedgerEffect::Allocated { id: 1, .. }, LedgerEffect::StartTaskrunner { .. }]),
+        "{effects:?}"
+    );
 }
 
 #[test]
 fn what_the_cluster_cannot_give_is_not_asked_for_ahead() {
     let mut ledger = ready();
-    ledger.step(Input::Prewarm { profile: size(8192), count: 2 });
+    ledger.step(LedgerInput::Prewarm { profile: size(8192), count: 2 });
     assert_eq!(ledger.outgoing(), Outgoing::default());
 }
 
@@ -329,7 +341,7 @@ const KILL: &str = "Container [pid=1,containerID=c1] is running 313016320B beyon
     1.3 GB of 1 GB physical memory used; 4.0 GB of 2.1 GB virtual memory used. Killing container.";
 
 fn killed_for_memory() -> Completed {
-    Completed { worker: Worker::new("c1"), status: -104, diagnostics: KILL.into() }
+    Completed { container: container_id("c1"), status: -104, diagnostics: KILL.into() }
 }
 
 /// A ResourceManager that tells the end of one container: of a release if it hears of that first.
@@ -340,25 +352,30 @@ struct OneEnd {
 }
 
 impl OneEnd {
-    fn beat(&mut self, ledger: &mut Ledger, end: Option<Completed>) -> Vec<Effect> {
+    fn beat(&mut self, ledger: &mut Ledger, end: Option<Completed>) -> Vec<LedgerEffect> {
         let sent = ledger.outgoing();
         let released = !self.told && !sent.releases.is_empty();
         let released = released.then(|| Completed {
-            worker: Worker::new("c1"),
+            container: container_id("c1"),
             status: -100,
             diagnostics: "Container released by application".into(),
         });
         let completed: Vec<_> = released.or(end.filter(|_| !self.told)).into_iter().collect();
         self.told |= !completed.is_empty();
         self.killed |= completed.iter().any(|completed| completed.status == -104);
-        ledger.step(Input::Beat(Beat { sent, certain: true, granted: vec![], completed }))
+        ledger.step(LedgerInput::Heartbeat(AnsweredHeartbeat {
+            sent,
+            certain: true,
+            granted: vec![],
+            completed,
+        }))
     }
 }
 
 /// The fault and the text of all that is told of a kill for memory.
-fn told_of_memory(effects: &[Effect]) -> Vec<&str> {
+fn told_of_memory(effects: &[LedgerEffect]) -> Vec<&str> {
     let reasons = effects.iter().filter_map(|effect| match effect {
-        Effect::Terminated { reason, cause, .. } | Effect::Explained { reason, cause, .. }
+        LedgerEffect::Terminated { reason, cause, .. } | LedgerEffect::Explained { reason, cause, .. }
             if cause.fault == Fault::Memory =>
         {
             Some(reason.as_str())
@@ -372,34 +389,34 @@ fn told_of_memory(effects: &[Effect]) -> Vec<&str> {
 fn a_memory_kill_that_flink_hears_of_first_keeps_its_cause() {
     let mut ledger = ready();
     launched(&mut ledger, 1, "c1");
-    let c1 = || Worker::new("c1");
+    let c1 = || container_id("c1");
     let mut yarn = OneEnd::default();
-    assert_eq!(ledger.step(Input::Signalled(c1())), [Effect::AwaitCompletion(c1())]);
-    assert!(matches!(ledger.step(Input::Release(c1()))[..], [Effect::Stop { .. }]));
+    assert_eq!(ledger.step(LedgerInput::Signalled(c1())), [LedgerEffect::AwaitCompletion(c1())]);
+    assert!(matches!(ledger.step(LedgerInput::Release(c1()))[..], [LedgerEffect::Stop { .. }]));
     let report = JvmExit { code: Some(143), ..JvmExit::default() };
-    assert_eq!(ledger.step(Input::Exited(c1(), report)), []);
-    assert!(ledger.awaits_reasons() && ledger.is_busy());
+    assert_eq!(ledger.step(LedgerInput::Exited(c1(), report)), []);
+    assert!(ledger.is_reason_pending() && ledger.is_busy());
     assert_eq!(yarn.beat(&mut ledger, None), [], "it is not given back yet: YARN would call that its end");
     let effects = yarn.beat(&mut ledger, Some(killed_for_memory()));
     assert_eq!(told_of_memory(&effects).len(), 1, "{effects:?}");
     assert!(
-        matches!(effects[..], [Effect::Explained { .. }, Effect::Forget { cause: None, .. }]),
+        matches!(effects[..], [LedgerEffect::Explained { .. }, LedgerEffect::Forget { cause: None, .. }]),
         "{effects:?}"
     );
-    assert!(!ledger.awaits_reasons());
-    assert_eq!(ledger.step(Input::ReportWaitOver(c1())), []);
+    assert!(!ledger.is_reason_pending());
+    assert_eq!(ledger.step(LedgerInput::ReportWaitOver(c1())), []);
 }
 
 #[test]
 fn a_container_whose_end_yarn_never_explains_is_given_back_all_the_same() {
     let mut ledger = ready();
     launched(&mut ledger, 1, "c1");
-    ledger.step(Input::Signalled(Worker::new("c1")));
-    ledger.step(Input::Release(Worker::new("c1")));
+    ledger.step(LedgerInput::Signalled(container_id("c1")));
+    ledger.step(LedgerInput::Release(container_id("c1")));
     assert_eq!(ledger.outgoing().releases, []);
-    ledger.step(Input::ReportWaitOver(Worker::new("c1")));
-    assert_eq!(ledger.outgoing().releases, [Worker::new("c1")]);
-    assert!(!ledger.awaits_reasons());
+    ledger.step(LedgerInput::ReportWaitOver(container_id("c1")));
+    assert_eq!(ledger.outgoing().releases, [container_id("c1")]);
+    assert!(!ledger.is_reason_pending());
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -408,7 +425,7 @@ enum Around {
     Release,
     Exited(i32),
     WaitOver,
-    Beat,
+    Heartbeat,
     Killed,
     Refresh,
     Resync,
@@ -423,7 +440,7 @@ fn around() -> impl Strategy<Value = Around> {
         2 => Just(Exited(143)),
         1 => Just(Exited(1)),
         2 => Just(WaitOver),
-        3 => Just(Beat),
+        3 => Just(Heartbeat),
         3 => Just(Killed),
         2 => Just(Refresh),
         1 => Just(Resync),
@@ -448,7 +465,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => k.clone().prop_map(Op::StartFails),
         1 => k.clone().prop_map(Op::WaitOver),
         1 => Just(Op::AnswerLost),
-        1 => Just(Op::BeatLost),
+        1 => Just(Op::HeartbeatLost),
         1 => k.clone().prop_map(Op::GrantLost),
         1 => (0..5u8).prop_map(Op::Surplus),
         1 => k.prop_map(Op::Repeat),
@@ -500,14 +517,14 @@ proptest! {
         }
         let counts = sim.ledger.counts();
         prop_assert_eq!((counts.asked, counts.spare, counts.releasing, sim.pending.len()), (0, 0, 0, 0));
-        prop_assert_eq!(counts.starting + counts.running, sim.workers.len());
-        prop_assert_eq!(&sim.live, &sim.workers, "every surplus container is back, every worker alive");
+        prop_assert_eq!(counts.starting + counts.running, sim.task_managers.len());
+        prop_assert_eq!(&sim.live, &sim.task_managers, "every surplus container is back, every TaskManager alive");
         prop_assert!(sim.asks.values().all(|count| *count == 0));
         prop_assert_eq!(sim.ledger.outgoing(), Outgoing::default());
         prop_assert!(!sim.ledger.is_busy());
     }
 
-    /// Release by Flink, completion by YARN, report and signal of the taskrunner, lost answers: in whatever
+    /// Release by Flink, completion by YARN, report and signal of the taskrunner, lost answers: in any
     /// order.
     #[test]
     fn yarns_text_is_told_once_in_whatever_state_it_comes(
@@ -516,24 +533,24 @@ proptest! {
         let mut ledger = ready();
         launched(&mut ledger, 1, "c1");
         let (mut yarn, mut effects) = (OneEnd::default(), Vec::new());
-        let c1 = || Worker::new("c1");
+        let c1 = || container_id("c1");
         for step in before.into_iter().chain([Around::Killed]).chain(after) {
             effects.extend(match step {
-                Around::Signalled => ledger.step(Input::Signalled(c1())),
-                Around::Release => ledger.step(Input::Release(c1())),
+                Around::Signalled => ledger.step(LedgerInput::Signalled(c1())),
+                Around::Release => ledger.step(LedgerInput::Release(c1())),
                 Around::Exited(code) => {
-                    ledger.step(Input::Exited(c1(), JvmExit { code: Some(code), ..JvmExit::default() }))
+                    ledger.step(LedgerInput::Exited(c1(), JvmExit { code: Some(code), ..JvmExit::default() }))
                 }
-                Around::WaitOver => ledger.step(Input::ReportWaitOver(c1())),
-                Around::Beat => yarn.beat(&mut ledger, None),
+                Around::WaitOver => ledger.step(LedgerInput::ReportWaitOver(c1())),
+                Around::Heartbeat => yarn.beat(&mut ledger, None),
                 Around::Killed => yarn.beat(&mut ledger, Some(killed_for_memory())),
-                Around::Refresh => ledger.step(Input::Refresh),
-                Around::Resync => ledger.step(Input::Resync),
-                Around::JobManagerLost => ledger.step(Input::JobManagerLost),
+                Around::Refresh => ledger.step(LedgerInput::Refresh),
+                Around::Resync => ledger.step(LedgerInput::Resync),
+                Around::JobManagerLost => ledger.step(LedgerInput::JobManagerLost),
             });
         }
         // Not if the ResourceManager heard of the release first: then it knows no other end.
         prop_assert_eq!(told_of_memory(&effects).len(), usize::from(yarn.killed), "{:?}", effects);
-        prop_assert!(!ledger.awaits_reasons() || !yarn.told);
+        prop_assert!(!ledger.is_reason_pending() || !yarn.told);
     }
 }

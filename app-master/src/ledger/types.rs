@@ -1,47 +1,10 @@
-//! The words the ledger speaks: what comes in, what it asks to be done.
+//! The ledger's inputs and effects, and the values that they are made of.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use taskrunner::cause::{ExitCause, JvmExit};
-
-/// A container, by the text of its YARN id; the same text is Flink's resource id of the worker in it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Worker(Arc<str>);
-
-impl Worker {
-    /// From the text of a container id.
-    pub fn new(id: impl AsRef<str>) -> Self {
-        Self(Arc::from(id.as_ref()))
-    }
-
-    /// The text of the container id.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Worker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// The NodeManager a container lives on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// Host name as YARN knows it.
-    pub host: String,
-    /// Port of its container management protocol.
-    pub port: i32,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
-    }
-}
+use yarn_api::records::{ContainerId, NodeId};
 
 /// Size of a container. Requests of equal size share one YARN priority.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -61,16 +24,16 @@ impl fmt::Display for Profile {
     }
 }
 
-/// What the bridge adds to the TaskManager template for one request.
+/// What Flink's request for a TaskManager adds to the template that all TaskManagers are started from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Order {
-    /// JVM memory flags.
+pub struct TaskManagerArguments {
+    /// Memory options of the JVM.
     pub jvm_args: Vec<String>,
-    /// Program arguments.
+    /// Arguments of the program.
     pub args: Vec<String>,
 }
 
-/// What a container is for. Flink knows of TaskManagers alone.
+/// What a container is for. Flink knows only of the TaskManagers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// A TaskManager runs in it.
@@ -80,12 +43,13 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// YARN priority, and allocation request id, of asks for a container in which to make an archive: after
-    /// those for TaskManagers, whose numbers are small. A container that was granted is known by it.
+    /// YARN priority, and allocation request id, with which containers are requested in which to make an
+    /// archive. YARN serves small numbers first, and those of the TaskManagers are small. A granted container
+    /// is recognised by this number.
     pub const ARCHIVE_PRIORITY: i32 = 1_000_000;
 
-    /// The purpose of a container that was granted for an ask of this priority and allocation request id,
-    /// where the ResourceManager returns that.
+    /// The purpose of a container that was granted with this priority and allocation request id. Old
+    /// ResourceManagers do not return the id; then the priority tells.
     pub fn of(priority: i32, allocation_request: Option<i64>) -> Self {
         match allocation_request.filter(|id| *id > 0).unwrap_or(i64::from(priority)) {
             number if number == i64::from(Self::ARCHIVE_PRIORITY) => Self::ClassDataArchive,
@@ -94,61 +58,62 @@ impl Purpose {
     }
 }
 
-/// One line of the request table: how many containers of a size the ResourceManager shall still give.
+/// An allocation request, which YARN's protocol calls an ask: how many containers of one size the
+/// ResourceManager shall still grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
     /// What the containers are for.
     pub purpose: Purpose,
     /// YARN priority, 1 and up; also sent as allocation request id.
     pub priority: i32,
-    /// Size of each.
+    /// Size of each container.
     pub profile: Profile,
-    /// Absolute number still wanted; replaces what was said before.
+    /// How many are still wanted in all. YARN replaces the number that it was sent before by this one.
     pub count: u32,
 }
 
 /// What the next heartbeat has to carry.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Outgoing {
-    /// Lines of the request table that the ResourceManager does not know yet.
+    /// The allocation requests that the ResourceManager does not know yet.
     pub asks: Vec<Ask>,
     /// Containers to give back.
-    pub releases: Vec<Worker>,
+    pub releases: Vec<ContainerId>,
 }
 
-/// A container that the ResourceManager gave.
+/// A container that the ResourceManager has granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// What it is for.
     pub purpose: Purpose,
     /// The container.
-    pub worker: Worker,
+    pub container: ContainerId,
     /// Its node.
-    pub place: Place,
-    /// Priority of the ask it answers.
+    pub node: NodeId,
+    /// Priority of the ask that it answers.
     pub priority: i32,
     /// Allocation request id of that ask, where the ResourceManager returns it.
     pub allocation_request: Option<i64>,
 }
 
-/// A container that has ended, as the ResourceManager tells it.
+/// A container that has ended, as the ResourceManager reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Completed {
     /// The container.
-    pub worker: Worker,
+    pub container: ContainerId,
     /// `ContainerExitStatus` or the process's exit code.
     pub status: i32,
     /// YARN's diagnostics.
     pub diagnostics: String,
 }
 
-/// The answer to a heartbeat.
+/// A heartbeat that the ResourceManager has answered.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Beat {
+pub struct AnsweredHeartbeat {
     /// What was sent with it.
     pub sent: Outgoing,
-    /// False when an earlier try of the same heartbeat failed on the way: the ResourceManager may then have
-    /// answered from its memory without having read what was sent.
+    /// False when an earlier try of the same heartbeat failed on the way. The ResourceManager repeats its
+    /// last answer to a heartbeat that it has seen before, so it may not have read what this try carried.
     pub certain: bool,
     /// New containers.
     pub granted: Vec<Grant>,
@@ -158,137 +123,153 @@ pub struct Beat {
 
 /// Everything that can happen to the ledger.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Input {
+pub enum LedgerInput {
     /// The largest container of the cluster, from the registration.
     Maximum(Profile),
     /// Containers of an earlier attempt, from the registration.
-    Recovered(Vec<(Worker, Place)>),
-    /// Flink wants a worker.
+    Recovered(Vec<(ContainerId, NodeId)>),
+    /// Flink requests a TaskManager.
     Request {
-        /// The bridge's number for it, unique.
+        /// The bridge's number for the request, unique.
         id: u64,
-        /// Size.
+        /// Size of its container.
         profile: Profile,
         /// How to start it.
-        order: Order,
+        arguments: TaskManagerArguments,
     },
-    /// Ask for this many containers of a size that Flink will want; it has not asked for any yet.
+    /// Ask YARN for this many containers of a size that Flink is going to request, but has not requested yet.
     Prewarm {
         /// Size of each.
         profile: Profile,
         /// How many.
         count: u32,
     },
-    /// What Flink has not wanted by now goes back.
+    /// Containers that were asked for ahead, and that Flink has not requested by now, go back.
     PrewarmOver,
-    /// Flink no longer wants it.
+    /// Flink no longer wants what it requested under this number.
     Cancel(u64),
-    /// Flink expects the worker now: start it.
+    /// Flink knows the container by now: start the TaskManager in it.
     Launch {
-        /// The request it answers.
+        /// The request that it answers.
         id: u64,
         /// The container.
-        worker: Worker,
+        container: ContainerId,
     },
-    /// Flink gives the worker back.
-    Release(Worker),
-    /// The JobManager is gone: its open requests are void, its workers stay for its successor.
+    /// Flink gives the container back.
+    Release(ContainerId),
+    /// The JobManager is gone. Its open requests are void; its TaskManagers stay for the next JobManager.
     JobManagerLost,
     /// A heartbeat was answered.
-    Beat(Beat),
-    /// The ResourceManager has forgotten all asks (restart, failover); the registration was renewed.
+    Heartbeat(AnsweredHeartbeat),
+    /// The ResourceManager was restarted, or another one has taken over. It has forgotten all asks; the
+    /// registration was renewed.
     Resync,
-    /// The ResourceManager refuses these asks, which the last heartbeat carried, and would again.
+    /// The ResourceManager refuses these asks, which the last heartbeat carried, and would refuse them again.
     AsksRefused {
-        /// All of them: which one is refused is not known.
+        /// All asks of that heartbeat: which one is refused is not known.
         sent: Vec<Ask>,
         /// The ResourceManager's words.
         reason: String,
     },
-    /// Time to repeat what is open, in case something was lost unseen.
+    /// Time to repeat what is open, in case a message was lost without notice.
     Refresh,
     /// The NodeManager refused to start the container.
-    StartFailed(Worker, String),
+    StartFailed(ContainerId, String),
     /// The container's taskrunner has connected.
-    Connected(Worker),
-    /// Something tells the container to end: the NodeManager, or somebody by hand.
-    Signalled(Worker),
-    /// The taskrunner tells that its JVM has ended.
-    Exited(Worker, JvmExit),
-    /// Waited long enough for YARN's side of an exit that the taskrunner reported.
-    ReportWaitOver(Worker),
+    Connected(ContainerId),
+    /// The container was sent a signal to end, by the NodeManager or by hand.
+    Signalled(ContainerId),
+    /// The taskrunner reports that its JVM has ended.
+    Exited(ContainerId, JvmExit),
+    /// YARN was given long enough to report the end of a container whose taskrunner has reported it already.
+    ReportWaitOver(ContainerId),
 }
 
 /// What the ledger wants done.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
-    /// Tell Flink: a container for its request.
+pub enum LedgerEffect {
+    /// Tell Flink that there is a container for its request.
     Allocated {
         /// The request.
         id: u64,
         /// The container.
-        worker: Worker,
+        container: ContainerId,
         /// Its node.
-        place: Place,
+        node: NodeId,
     },
-    /// Tell Flink: the request cannot be met.
+    /// Tell Flink that its request cannot be met.
     Failed {
         /// The request.
         id: u64,
         /// Why, for people.
         reason: String,
     },
-    /// Tell Flink: the worker is gone.
+    /// Tell Flink that a TaskManager is gone.
     Terminated {
-        /// The container.
-        worker: Worker,
+        /// Its container.
+        container: ContainerId,
         /// Why, for people.
         reason: String,
         /// The same, typed.
         cause: Box<ExitCause>,
     },
-    /// Why a worker ended that Flink no longer counts on, or was told of before YARN's reason was known.
+    /// Why a container has ended that Flink had given back, or whose end was told before YARN's reason for it
+    /// was known.
     Explained {
         /// The container.
-        worker: Worker,
+        container: ContainerId,
         /// Why, for people.
         reason: String,
         /// The same, typed.
         cause: Box<ExitCause>,
     },
-    /// Start the container's taskrunner, which waits for the order that [`Effect::Launch`] may bring.
-    Warm {
+    /// Start the container's taskrunner ahead of Flink's request. It waits for its launch command, which
+    /// comes with [`LedgerEffect::Launch`] if Flink does request the container.
+    StartTaskrunner {
         /// The container.
-        worker: Worker,
+        container: ContainerId,
         /// Its node.
-        place: Place,
+        node: NodeId,
     },
-    /// Give the container's taskrunner its order.
+    /// Give the container's taskrunner its launch command.
     Launch {
         /// The container.
-        worker: Worker,
+        container: ContainerId,
         /// How to start its JVM.
-        order: Order,
+        arguments: TaskManagerArguments,
         /// Its taskrunner was started before; if not, start it.
         started: bool,
     },
-    /// Stop what runs in the container; giving it back to the ResourceManager goes with the next heartbeat.
+    /// Stop what runs in the container. That the ResourceManager gets it back goes with the next heartbeat.
     Stop {
         /// The container.
-        worker: Worker,
+        container: ContainerId,
         /// Why, for the log.
         reason: String,
         /// Something was started in it.
         started: bool,
     },
-    /// Give [`Input::ReportWaitOver`] after [`super::REPORT_WAIT`].
-    AwaitCompletion(Worker),
+    /// Give [`LedgerInput::ReportWaitOver`] after [`super::REPORT_WAIT`].
+    AwaitCompletion(ContainerId),
     /// The container is gone for good: forget what is kept for it.
     Forget {
         /// The container.
-        worker: Worker,
-        /// How it ended, for the log; none when [`Effect::Terminated`] or [`Effect::Explained`] has just said
-        /// it.
+        container: ContainerId,
+        /// How it ended, for the log; none when [`LedgerEffect::Terminated`] or [`LedgerEffect::Explained`]
+        /// has just said it.
         cause: Option<String>,
     },
+}
+
+/// The id of a container by its number: `c7` is the seventh container of an attempt. Tests are easier to read
+/// with such names than with YARN's long texts.
+#[cfg(test)]
+pub(crate) fn container_id(name: &str) -> ContainerId {
+    format!("container_1_0001_01_{:0>6}", name.trim_start_matches('c')).parse().unwrap()
+}
+
+/// A node by its host.
+#[cfg(test)]
+pub(crate) fn node_id(host: &str, port: u16) -> NodeId {
+    NodeId { host: host.to_owned(), port }
 }

@@ -1,5 +1,5 @@
-//! A per-job cluster lives for one submission: [`attendance`] hears the client, [`policy`] decides when and
+//! A per-job cluster lives for one submission: [`service`] is what its client calls, [`policy`] decides when and
 //! how the application ends.
 
-pub mod attendance;
 pub mod policy;
+pub mod service;

@@ -58,7 +58,7 @@ impl Job {
 
 /// What happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
+pub enum SubmissionInput {
     /// The JobManager takes jobs.
     Ready,
     /// A client attends, by the call with this number.
@@ -67,15 +67,15 @@ pub enum Input {
     Left(u64),
     /// `main()` is over, with the exit code of the client's JVM.
     Completed(i32),
-    /// Answer to [`Output::Look`]; the error is for people.
+    /// Answer to [`SubmissionEffect::Look`]; the error is for people.
     Jobs(Result<Vec<Job>, String>),
-    /// Answer to [`Output::Explain`]: the exceptions, one line each.
+    /// Answer to [`SubmissionEffect::Explain`]: the exceptions, one line each.
     Explained(Option<String>),
 }
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
+pub enum SubmissionEffect {
     /// Ask for the jobs.
     Look,
     /// Ask why this job failed.
@@ -93,7 +93,7 @@ enum Outcome {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Expected => (Attended | Over); the time begins with [`Input::Ready`].
+    /// Expected => (Attended | Over); the time begins with [`SubmissionInput::Ready`].
     Expected {
         until: Option<Instant>,
     },
@@ -114,7 +114,7 @@ enum Phase {
 
 /// See the module's text.
 #[derive(Debug)]
-pub struct Policy {
+pub struct SubmissionPolicy {
     phase: Phase,
     ready: bool,
     calls: BTreeSet<u64>,
@@ -128,7 +128,7 @@ pub struct Policy {
     look_at: Option<Instant>,
 }
 
-impl Default for Policy {
+impl Default for SubmissionPolicy {
     fn default() -> Self {
         Self {
             phase: Phase::Expected { until: None },
@@ -144,31 +144,31 @@ impl Default for Policy {
     }
 }
 
-impl Policy {
+impl SubmissionPolicy {
     /// One step.
-    pub fn step(&mut self, input: Input, now: Instant) -> Vec<Output> {
+    pub fn step(&mut self, input: SubmissionInput, now: Instant) -> Vec<SubmissionEffect> {
         match input {
-            Input::Ready => {
+            SubmissionInput::Ready => {
                 self.ready = true;
                 self.look_at = Some(now + LOOK);
                 if let Phase::Expected { until: until @ None } = &mut self.phase {
                     *until = Some(now + ARRIVAL_WAIT);
                 }
             }
-            Input::Arrived(call) => {
+            SubmissionInput::Arrived(call) => {
                 self.calls.insert(call);
                 if matches!(self.phase, Phase::Expected { .. } | Phase::Away { .. }) {
                     self.phase = Phase::Attended;
                 }
             }
-            Input::Left(call) => {
+            SubmissionInput::Left(call) => {
                 self.calls.remove(&call);
                 if self.phase == Phase::Attended && self.calls.is_empty() {
                     self.phase = Phase::Away { until: now + RETURN_GRACE };
                 }
             }
-            Input::Completed(code) => self.over(Outcome::Completed(code), now),
-            Input::Jobs(answer) => {
+            SubmissionInput::Completed(code) => self.over(Outcome::Completed(code), now),
+            SubmissionInput::Jobs(answer) => {
                 self.looking = false;
                 let stale = std::mem::take(&mut self.stale);
                 let over = matches!(self.phase, Phase::Over(_));
@@ -180,7 +180,7 @@ impl Policy {
                     }
                 }
             }
-            Input::Explained(why) => {
+            SubmissionInput::Explained(why) => {
                 if matches!(self.phase, Phase::Explaining { .. }) {
                     return self.end_failed(why.as_deref());
                 }
@@ -190,7 +190,7 @@ impl Policy {
     }
 
     /// Time has passed.
-    pub fn tick(&mut self, now: Instant) -> Vec<Output> {
+    pub fn tick(&mut self, now: Instant) -> Vec<SubmissionEffect> {
         match self.phase {
             Phase::Expected { until: Some(until) } | Phase::Away { until } if now >= until => {
                 self.over(Outcome::Gone, now);
@@ -201,12 +201,12 @@ impl Policy {
         let due = self.look_at.is_some_and(|at| now >= at) && self.looks();
         if due && !self.looking {
             self.looking = true;
-            return vec![Output::Look];
+            return vec![SubmissionEffect::Look];
         }
         Vec::new()
     }
 
-    /// When [`Policy::tick`] is due.
+    /// When [`SubmissionPolicy::tick`] is due.
     pub fn wake(&self) -> Option<Instant> {
         let look_at = self.look_at.filter(|_| !self.looking && self.looks());
         let phase = match self.phase {
@@ -248,7 +248,7 @@ impl Policy {
         }
     }
 
-    fn maybe_end(&mut self, now: Instant) -> Vec<Output> {
+    fn maybe_end(&mut self, now: Instant) -> Vec<SubmissionEffect> {
         let Phase::Over(outcome) = self.phase else { return Vec::new() };
         if self.open > 0 {
             return Vec::new();
@@ -256,7 +256,7 @@ impl Policy {
         let (status, text) = match (self.worst().cloned(), outcome) {
             (Some(job), _) if job.state == JobState::Failed => {
                 self.phase = Phase::Explaining { until: now + EXPLAIN_WAIT };
-                return vec![Output::Explain(job)];
+                return vec![SubmissionEffect::Explain(job)];
             }
             (Some(job), _) => (FinalStatus::Killed, format!("{} was cancelled", job.title())),
             (None, _) if self.seen => (FinalStatus::Succeeded, String::new()),
@@ -273,13 +273,13 @@ impl Policy {
             }
         };
         self.phase = Phase::Ended;
-        vec![Output::End(status, text)]
+        vec![SubmissionEffect::End(status, text)]
     }
 
-    fn end_failed(&mut self, why: Option<&str>) -> Vec<Output> {
+    fn end_failed(&mut self, why: Option<&str>) -> Vec<SubmissionEffect> {
         self.phase = Phase::Ended;
         let text = self.worst().map(|job| self.failed(job, why)).unwrap_or_default();
-        vec![Output::End(FinalStatus::Failed, text)]
+        vec![SubmissionEffect::End(FinalStatus::Failed, text)]
     }
 
     /// The first job that failed, else the first that was cancelled.

@@ -1,31 +1,31 @@
 use super::*;
 
 struct Test {
-    policy: Policy,
+    policy: SubmissionPolicy,
     now: Instant,
     /// What is to be done since the last step.
-    pending: Vec<Output>,
+    pending: Vec<SubmissionEffect>,
 }
 
 impl Test {
     fn new() -> Self {
-        Self { policy: Policy::default(), now: Instant::now(), pending: Vec::new() }
+        Self { policy: SubmissionPolicy::default(), now: Instant::now(), pending: Vec::new() }
     }
 
     fn attended() -> Self {
         let mut test = Self::new();
-        assert_eq!(test.step(Input::Ready), []);
-        assert_eq!(test.step(Input::Arrived(0)), []);
+        assert_eq!(test.step(SubmissionInput::Ready), []);
+        assert_eq!(test.step(SubmissionInput::Arrived(0)), []);
         test
     }
 
-    fn step(&mut self, input: Input) -> Vec<Output> {
+    fn step(&mut self, input: SubmissionInput) -> Vec<SubmissionEffect> {
         self.pending = self.policy.step(input, self.now);
         self.pending.clone()
     }
 
     /// Goes to the next wake-up that does something, and gives how long that took.
-    fn next(&mut self) -> (Duration, Vec<Output>) {
+    fn next(&mut self) -> (Duration, Vec<SubmissionEffect>) {
         let before = self.now;
         loop {
             self.now = self.policy.wake().unwrap().max(self.now);
@@ -42,9 +42,11 @@ impl Test {
         let mut outputs = self.pending.clone();
         for _ in 0..300 {
             match outputs.pop() {
-                Some(Output::End(status, text)) => return (status, text),
-                Some(Output::Look) => outputs = self.step(Input::Jobs(Ok(jobs.to_vec()))),
-                Some(Output::Explain(_)) => outputs = self.step(Input::Explained(Some("x.Y: boom".into()))),
+                Some(SubmissionEffect::End(status, text)) => return (status, text),
+                Some(SubmissionEffect::Look) => outputs = self.step(SubmissionInput::Jobs(Ok(jobs.to_vec()))),
+                Some(SubmissionEffect::Explain(_)) => {
+                    outputs = self.step(SubmissionInput::Explained(Some("x.Y: boom".into())))
+                }
                 None => outputs = self.next().1,
             }
         }
@@ -62,7 +64,7 @@ use JobState::*;
 fn the_jobs_decide_the_final_status() {
     let end = |jobs: &[Job], code| {
         let mut test = Test::attended();
-        test.step(Input::Completed(code));
+        test.step(SubmissionInput::Completed(code));
         test.end(jobs)
     };
     assert_eq!(end(&[job("a", Finished)], 1), (FinalStatus::Succeeded, String::new()));
@@ -76,19 +78,19 @@ fn the_jobs_decide_the_final_status() {
 #[test]
 fn without_a_job_the_client_decides() {
     let mut test = Test::attended();
-    test.step(Input::Completed(0));
+    test.step(SubmissionInput::Completed(0));
     let text = "main() ended with exit code 0 without submitting a job";
     assert_eq!(test.end(&[]), (FinalStatus::Succeeded, text.into()));
     let mut test = Test::attended();
-    test.step(Input::Completed(3));
+    test.step(SubmissionInput::Completed(3));
     let text = "main() ended with exit code 3 without submitting a job";
     assert_eq!(test.end(&[]), (FinalStatus::Failed, text.into()));
     let mut test = Test::attended();
-    test.step(Input::Completed(143));
+    test.step(SubmissionInput::Completed(143));
     let text = "the client was interrupted (exit code 143) before main() submitted a job";
     assert_eq!(test.end(&[]), (FinalStatus::Killed, text.into()));
     let mut test = Test::attended();
-    test.step(Input::Left(0));
+    test.step(SubmissionInput::Left(0));
     let begin = test.now;
     let text = "the client went away before it submitted a job";
     assert_eq!(test.end(&[]), (FinalStatus::Killed, text.into()));
@@ -99,7 +101,7 @@ fn without_a_job_the_client_decides() {
 fn a_client_that_never_comes_counts_as_gone() {
     let mut test = Test::new();
     assert_eq!(test.policy.wake(), None, "a JobManager that starts slowly is no reason");
-    test.step(Input::Ready);
+    test.step(SubmissionInput::Ready);
     let begin = test.now;
     assert_eq!(test.end(&[]).0, FinalStatus::Killed);
     assert_eq!(test.now - begin, ARRIVAL_WAIT);
@@ -108,28 +110,28 @@ fn a_client_that_never_comes_counts_as_gone() {
 #[test]
 fn while_a_client_attends_an_ended_job_ends_nothing() {
     let mut test = Test::attended();
-    assert_eq!(test.next(), (LOOK, vec![Output::Look]));
+    assert_eq!(test.next(), (LOOK, vec![SubmissionEffect::Look]));
     for _ in 0..100 {
-        assert_eq!(test.step(Input::Jobs(Ok(vec![job("a", Failed)]))), []);
-        assert_eq!(test.next(), (DISTANT_LOOK, vec![Output::Look]));
+        assert_eq!(test.step(SubmissionInput::Jobs(Ok(vec![job("a", Failed)]))), []);
+        assert_eq!(test.next(), (DISTANT_LOOK, vec![SubmissionEffect::Look]));
     }
     // Flink has forgotten the first one meanwhile.
-    test.step(Input::Jobs(Ok(vec![job("b", Finished)])));
-    test.step(Input::Completed(0));
+    test.step(SubmissionInput::Jobs(Ok(vec![job("b", Finished)])));
+    test.step(SubmissionInput::Completed(0));
     assert_eq!(test.end(&[job("b", Finished)]).0, FinalStatus::Failed);
 }
 
 #[test]
 fn open_jobs_are_waited_for_also_when_the_client_is_gone() {
     let mut test = Test::attended();
-    test.step(Input::Left(0));
+    test.step(SubmissionInput::Left(0));
     test.now += RETURN_GRACE;
-    assert_eq!(test.policy.tick(test.now), [Output::Look]);
+    assert_eq!(test.policy.tick(test.now), [SubmissionEffect::Look]);
     for _ in 0..1000 {
-        assert_eq!(test.step(Input::Jobs(Ok(vec![job("a", Open)]))), []);
-        assert_eq!(test.next(), (LOOK, vec![Output::Look]));
+        assert_eq!(test.step(SubmissionInput::Jobs(Ok(vec![job("a", Open)]))), []);
+        assert_eq!(test.next(), (LOOK, vec![SubmissionEffect::Look]));
     }
-    let silence = Input::Jobs(Err("no answer".into()));
+    let silence = SubmissionInput::Jobs(Err("no answer".into()));
     assert_eq!(test.step(silence), [], "no answer is no end");
     assert_eq!(test.end(&[job("a", Finished)]), (FinalStatus::Succeeded, String::new()));
 }
@@ -137,37 +139,40 @@ fn open_jobs_are_waited_for_also_when_the_client_is_gone() {
 #[test]
 fn a_client_may_come_back_in_time() {
     let mut test = Test::attended();
-    test.step(Input::Left(0));
+    test.step(SubmissionInput::Left(0));
     test.now += RETURN_GRACE - Duration::from_secs(1);
-    assert_eq!(test.step(Input::Arrived(1)), [Output::Look]);
-    assert_eq!(test.step(Input::Jobs(Ok(vec![]))), []);
+    assert_eq!(test.step(SubmissionInput::Arrived(1)), [SubmissionEffect::Look]);
+    assert_eq!(test.step(SubmissionInput::Jobs(Ok(vec![]))), []);
     // The newer call counts, whatever the order of the news.
-    test.step(Input::Arrived(2));
-    test.step(Input::Left(1));
+    test.step(SubmissionInput::Arrived(2));
+    test.step(SubmissionInput::Left(1));
     test.now += RETURN_GRACE * 10;
-    assert_eq!(test.policy.tick(test.now), [Output::Look]);
-    assert_eq!(test.step(Input::Jobs(Ok(vec![]))), []);
+    assert_eq!(test.policy.tick(test.now), [SubmissionEffect::Look]);
+    assert_eq!(test.step(SubmissionInput::Jobs(Ok(vec![]))), []);
     assert_eq!(test.policy.phase, Phase::Attended);
 }
 
 #[test]
 fn a_look_from_before_the_end_decides_nothing() {
     let mut test = Test::attended();
-    assert_eq!(test.next().1, [Output::Look]);
-    assert_eq!(test.step(Input::Completed(0)), []);
-    assert_eq!(test.step(Input::Jobs(Ok(vec![]))), [], "the job may have come after it");
-    assert_eq!(test.next().1, [Output::Look]);
+    assert_eq!(test.next().1, [SubmissionEffect::Look]);
+    assert_eq!(test.step(SubmissionInput::Completed(0)), []);
+    assert_eq!(test.step(SubmissionInput::Jobs(Ok(vec![]))), [], "the job may have come after it");
+    assert_eq!(test.next().1, [SubmissionEffect::Look]);
     assert_eq!(test.end(&[job("a", Canceled)]).0, FinalStatus::Killed);
 }
 
 #[test]
 fn an_exception_that_does_not_come_is_done_without() {
     let mut test = Test::attended();
-    assert_eq!(test.step(Input::Completed(0)), [Output::Look]);
-    assert_eq!(test.step(Input::Jobs(Ok(vec![job("a", Failed)]))), [Output::Explain(job("a", Failed))]);
-    let end = Output::End(FinalStatus::Failed, "Job \"n\" (a) failed".into());
+    assert_eq!(test.step(SubmissionInput::Completed(0)), [SubmissionEffect::Look]);
+    assert_eq!(
+        test.step(SubmissionInput::Jobs(Ok(vec![job("a", Failed)]))),
+        [SubmissionEffect::Explain(job("a", Failed))]
+    );
+    let end = SubmissionEffect::End(FinalStatus::Failed, "Job \"n\" (a) failed".into());
     assert_eq!(test.next(), (EXPLAIN_WAIT, vec![end]));
-    assert_eq!(test.step(Input::Explained(Some("late".into()))), []);
+    assert_eq!(test.step(SubmissionInput::Explained(Some("late".into()))), []);
     assert_eq!(test.policy.wake(), None);
 }
 
@@ -175,10 +180,10 @@ fn an_exception_that_does_not_come_is_done_without() {
 fn a_stop_by_somebody_else_keeps_flinks_status_unless_jobs_say_otherwise() {
     let mut test = Test::attended();
     let stopped = |test: &Test| test.policy.stopped(FinalStatus::Succeeded, String::new()).0;
-    test.step(Input::Jobs(Ok(vec![job("a", Open), job("b", Finished)])));
+    test.step(SubmissionInput::Jobs(Ok(vec![job("a", Open), job("b", Finished)])));
     assert_eq!(stopped(&test), FinalStatus::Succeeded);
-    test.step(Input::Jobs(Ok(vec![job("a", Canceled), job("b", Finished)])));
+    test.step(SubmissionInput::Jobs(Ok(vec![job("a", Canceled), job("b", Finished)])));
     assert_eq!(stopped(&test), FinalStatus::Killed);
-    test.step(Input::Jobs(Ok(vec![job("c", Failed)])));
+    test.step(SubmissionInput::Jobs(Ok(vec![job("c", Failed)])));
     assert_eq!(stopped(&test), FinalStatus::Failed);
 }

@@ -66,7 +66,7 @@ pub enum ConfigError {
     NoSecret(PathBuf),
     /// The working directory or our own path is unknown.
     #[error("cannot tell {what}")]
-    Place {
+    Path {
         /// What cannot be told.
         what: &'static str,
         /// Why.
@@ -79,9 +79,9 @@ impl Config {
     pub fn from_env() -> Result<Config, ConfigError> {
         let config = Config {
             dir: std::env::current_dir()
-                .map_err(|source| ConfigError::Place { what: "the working directory", source })?,
+                .map_err(|source| ConfigError::Path { what: "the working directory", source })?,
             self_exe: std::env::current_exe()
-                .map_err(|source| ConfigError::Place { what: "the path of this program", source })?,
+                .map_err(|source| ConfigError::Path { what: "the path of this program", source })?,
             ..Config::from_lookup(&|name| std::env::var(name).ok())?
         };
         let path = std::env::var_os("HADOOP_TOKEN_FILE_LOCATION")

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use crate::control::event::Event as Kind;
+use crate::control::event::Event as EventKind;
 use crate::control::{Event, Exited, Launch, Memory, Started};
 use crate::exit::{ExitReport, FAILED, TERMINATED};
 
 /// How long things may take, milliseconds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+pub(super) struct Deadlines {
     /// Without the ApplicationMaster, before the JVM is stopped (or, without a JVM, before we end).
     pub(super) contact: u64,
     /// From SIGTERM to SIGKILL when nobody said how long.
@@ -22,7 +22,7 @@ pub(super) struct Limits {
 
 /// What happened.
 #[derive(Debug)]
-pub(super) enum Input {
+pub(super) enum AgentInput {
     /// The ApplicationMaster accepted us.
     LinkUp,
     /// The link ended.
@@ -48,7 +48,7 @@ pub(super) enum Input {
 
 /// What is to be done, in this order.
 #[derive(Debug, PartialEq)]
-pub(super) enum Effect {
+pub(super) enum AgentEffect {
     Send(Event),
     /// Nothing more will be sent on this link.
     CloseLink,
@@ -77,8 +77,8 @@ enum Phase {
     Ended { exited: Box<Exited>, code: u8, leave_at: u64, reported: bool },
 }
 
-pub(super) struct Core {
-    limits: Limits,
+pub(super) struct Agent {
+    deadlines: Deadlines,
     phase: Phase,
     up: bool,
     /// When the link went up or down.
@@ -89,65 +89,65 @@ pub(super) struct Core {
     signal_told: bool,
 }
 
-impl Core {
-    pub(super) fn new(limits: Limits, now: u64) -> Core {
-        Core { limits, phase: Phase::Waiting, up: false, since: now, gave_up: false, signal_told: false }
+impl Agent {
+    pub(super) fn new(deadlines: Deadlines, now: u64) -> Agent {
+        Agent { deadlines, phase: Phase::Waiting, up: false, since: now, gave_up: false, signal_told: false }
     }
 
-    /// When the next [`Input::Tick`] is due.
+    /// When the next [`AgentInput::Tick`] is due.
     pub(super) fn deadline(&self) -> Option<u64> {
         match &self.phase {
             // Also with a link: an ApplicationMaster that never sends a launch must not hold the container
             // for ever.
-            Phase::Waiting => Some(self.since + self.limits.contact),
-            Phase::Running => (!self.up).then_some(self.since + self.limits.contact),
+            Phase::Waiting => Some(self.since + self.deadlines.contact),
+            Phase::Running => (!self.up).then_some(self.since + self.deadlines.contact),
             Phase::Stopping { kill_at } => *kill_at,
             Phase::Ended { leave_at, .. } => Some(*leave_at),
         }
     }
 
-    pub(super) fn step(&mut self, now: u64, input: Input) -> Vec<Effect> {
+    pub(super) fn step(&mut self, now: u64, input: AgentInput) -> Vec<AgentEffect> {
         match input {
-            Input::LinkUp => self.link_up(now),
-            Input::LinkDown => self.link_down(now),
-            Input::Refused(why) => match self.phase {
+            AgentInput::LinkUp => self.link_up(now),
+            AgentInput::LinkDown => self.link_down(now),
+            AgentInput::Refused(why) => match self.phase {
                 Phase::Waiting => {
                     vec![finish(FAILED, format!("the ApplicationMaster refused this container: {why}"))]
                 }
                 _ => self.link_down(now),
             },
-            Input::Launch(launch) => match self.phase {
-                Phase::Waiting => vec![Effect::Launch(launch)],
+            AgentInput::Launch(launch) => match self.phase {
+                Phase::Waiting => vec![AgentEffect::Launch(launch)],
                 _ => Vec::new(),
             },
-            Input::Stop { grace } => {
+            AgentInput::Stop { grace } => {
                 self.stop(now, grace, "stopped by the ApplicationMaster before the JVM was started")
             }
-            Input::Signal => self.signal(now),
-            Input::Started { pid, at_unix_ms } => {
+            AgentInput::Signal => self.signal(now),
+            AgentInput::Started { pid, at_unix_ms } => {
                 self.phase = Phase::Running;
-                self.send(Kind::Started(Started { jvm_pid: pid, at_unix_ms }))
+                self.send(EventKind::Started(Started { jvm_pid: pid, at_unix_ms }))
             }
-            Input::LaunchFailed(summary) => {
+            AgentInput::LaunchFailed(summary) => {
                 self.end(now, Exited { summary, launch_failed: true, ..Exited::default() }, FAILED)
             }
-            Input::Ended(report) => self.end(now, report.to_event(), report.shell_code()),
-            Input::Sample(memory) => self.send(Kind::Memory(memory)),
-            Input::Tick => self.tick(now),
+            AgentInput::Ended(report) => self.end(now, report.to_event(), report.shell_code()),
+            AgentInput::Sample(memory) => self.send(EventKind::Memory(memory)),
+            AgentInput::Tick => self.tick(now),
         }
     }
 
-    fn send(&self, kind: Kind) -> Vec<Effect> {
-        if self.up { vec![Effect::Send(Event { event: Some(kind) })] } else { Vec::new() }
+    fn send(&self, kind: EventKind) -> Vec<AgentEffect> {
+        if self.up { vec![AgentEffect::Send(Event { event: Some(kind) })] } else { Vec::new() }
     }
 
-    fn link_up(&mut self, now: u64) -> Vec<Effect> {
+    fn link_up(&mut self, now: u64) -> Vec<AgentEffect> {
         self.up = true;
         self.since = now;
         self.report(now)
     }
 
-    fn link_down(&mut self, now: u64) -> Vec<Effect> {
+    fn link_down(&mut self, now: u64) -> Vec<AgentEffect> {
         if self.up {
             self.up = false;
             self.since = now;
@@ -158,13 +158,13 @@ impl Core {
         }
     }
 
-    fn stop(&mut self, now: u64, grace: u64, unstarted: &str) -> Vec<Effect> {
+    fn stop(&mut self, now: u64, grace: u64, unstarted: &str) -> Vec<AgentEffect> {
         let new = now + grace;
         match &mut self.phase {
             Phase::Waiting => vec![finish(TERMINATED, unstarted.to_owned())],
             Phase::Running => {
                 self.phase = Phase::Stopping { kill_at: Some(new) };
-                vec![Effect::Terminate]
+                vec![AgentEffect::Terminate]
             }
             Phase::Stopping { kill_at } => {
                 // Asked again: the shorter grace counts, and a SIGKILL that is sent stays sent.
@@ -175,40 +175,43 @@ impl Core {
         }
     }
 
-    fn signal(&mut self, now: u64) -> Vec<Effect> {
+    fn signal(&mut self, now: u64) -> Vec<AgentEffect> {
         if let Phase::Ended { code, exited, .. } = &self.phase {
             return vec![finish(*code, exited.summary.clone())];
         }
-        let stop = self.stop(now, self.limits.kill, "ended by a signal before the JVM was started");
+        let stop = self.stop(now, self.deadlines.kill, "ended by a signal before the JVM was started");
         // First of all: the JVM may have got the signal too, and is about to sign off.
         let tell = self.up && !self.signal_told && !matches!(self.phase, Phase::Waiting);
         self.signal_told |= tell;
-        tell.then_some(Effect::TellSignal).into_iter().chain(stop).collect()
+        tell.then_some(AgentEffect::TellSignal).into_iter().chain(stop).collect()
     }
 
-    fn end(&mut self, now: u64, exited: Exited, code: u8) -> Vec<Effect> {
-        let wait = if self.gave_up { 0 } else { self.limits.report };
+    fn end(&mut self, now: u64, exited: Exited, code: u8) -> Vec<AgentEffect> {
+        let wait = if self.gave_up { 0 } else { self.deadlines.report };
         self.phase = Phase::Ended { exited: Box::new(exited), code, leave_at: now + wait, reported: false };
         self.report(now)
     }
 
     /// Sends the report if there is one and a link to send it on.
-    fn report(&mut self, now: u64) -> Vec<Effect> {
+    fn report(&mut self, now: u64) -> Vec<AgentEffect> {
         match &mut self.phase {
             Phase::Ended { exited, leave_at, reported, .. } if self.up => {
                 *reported = true;
-                *leave_at = now + self.limits.goodbye;
-                vec![Effect::Send(Event { event: Some(Kind::Exited((**exited).clone())) }), Effect::CloseLink]
+                *leave_at = now + self.deadlines.goodbye;
+                vec![
+                    AgentEffect::Send(Event { event: Some(EventKind::Exited((**exited).clone())) }),
+                    AgentEffect::CloseLink,
+                ]
             }
             _ => Vec::new(),
         }
     }
 
-    fn tick(&mut self, now: u64) -> Vec<Effect> {
+    fn tick(&mut self, now: u64) -> Vec<AgentEffect> {
         if self.deadline().is_none_or(|at| now < at) {
             return Vec::new();
         }
-        let seconds = self.limits.contact / 1000;
+        let seconds = self.deadlines.contact / 1000;
         match &mut self.phase {
             Phase::Waiting => {
                 let what = if self.up {
@@ -220,12 +223,12 @@ impl Core {
             }
             Phase::Running => {
                 self.gave_up = true;
-                self.phase = Phase::Stopping { kill_at: Some(now + self.limits.kill) };
-                vec![Effect::Terminate]
+                self.phase = Phase::Stopping { kill_at: Some(now + self.deadlines.kill) };
+                vec![AgentEffect::Terminate]
             }
             Phase::Stopping { kill_at } => {
                 *kill_at = None;
-                vec![Effect::Kill]
+                vec![AgentEffect::Kill]
             }
             Phase::Ended { code, exited, .. } => {
                 let mut message = exited.summary.clone();
@@ -240,8 +243,8 @@ impl Core {
     }
 }
 
-fn finish(code: u8, message: String) -> Effect {
-    Effect::Finish { code, message }
+fn finish(code: u8, message: String) -> AgentEffect {
+    AgentEffect::Finish { code, message }
 }
 
 #[cfg(test)]

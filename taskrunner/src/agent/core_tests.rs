@@ -2,127 +2,127 @@ use super::*;
 use crate::exit::Facts;
 use proptest::prelude::*;
 
-const LIMITS: Limits = Limits { contact: 60_000, kill: 10_000, report: 5_000, goodbye: 2_000 };
+const DEADLINES: Deadlines = Deadlines { contact: 60_000, kill: 10_000, report: 5_000, goodbye: 2_000 };
 
-fn core() -> Core {
-    Core::new(LIMITS, 0)
+fn agent() -> Agent {
+    Agent::new(DEADLINES, 0)
 }
 
-fn running(up: bool) -> Core {
-    let mut core = core();
-    core.step(1, Input::LinkUp);
-    assert_eq!(core.step(2, Input::Launch(Box::default())), [Effect::Launch(Box::default())]);
-    core.step(3, Input::Started { pid: 7, at_unix_ms: 9 });
+fn running(up: bool) -> Agent {
+    let mut agent = agent();
+    agent.step(1, AgentInput::LinkUp);
+    assert_eq!(agent.step(2, AgentInput::Launch(Box::default())), [AgentEffect::Launch(Box::default())]);
+    agent.step(3, AgentInput::Started { pid: 7, at_unix_ms: 9 });
     if !up {
-        core.step(4, Input::LinkDown);
+        agent.step(4, AgentInput::LinkDown);
     }
-    core
+    agent
 }
 
-fn report(code: i32) -> Input {
-    Input::Ended(Arc::new(ExitReport::from_facts(Facts { code: Some(code), ..Facts::default() })))
+fn report(code: i32) -> AgentInput {
+    AgentInput::Ended(Arc::new(ExitReport::from_facts(Facts { code: Some(code), ..Facts::default() })))
 }
 
-fn finished(effects: &[Effect]) -> Option<u8> {
+fn finished(effects: &[AgentEffect]) -> Option<u8> {
     effects.iter().find_map(|e| match e {
-        Effect::Finish { code, .. } => Some(*code),
+        AgentEffect::Finish { code, .. } => Some(*code),
         _ => None,
     })
 }
 
 #[test]
 fn reports_the_end_then_leaves_with_the_jvms_code() {
-    let mut core = running(true);
-    let effects = core.step(10, report(239));
-    assert!(matches!(&effects[..], [Effect::Send(_), Effect::CloseLink]), "{effects:?}");
-    assert_eq!(finished(&core.step(11, Input::LinkDown)), Some(239));
+    let mut agent = running(true);
+    let effects = agent.step(10, report(239));
+    assert!(matches!(&effects[..], [AgentEffect::Send(_), AgentEffect::CloseLink]), "{effects:?}");
+    assert_eq!(finished(&agent.step(11, AgentInput::LinkDown)), Some(239));
 }
 
 #[test]
 fn an_application_master_that_does_not_hang_up_is_not_waited_for() {
-    let mut core = running(true);
-    core.step(10, report(0));
-    assert_eq!(core.deadline(), Some(2_010));
-    assert_eq!(finished(&core.step(2_010, Input::Tick)), Some(0));
+    let mut agent = running(true);
+    agent.step(10, report(0));
+    assert_eq!(agent.deadline(), Some(2_010));
+    assert_eq!(finished(&agent.step(2_010, AgentInput::Tick)), Some(0));
 }
 
 #[test]
 fn a_report_waits_for_the_link() {
-    let mut core = running(false);
-    assert_eq!(core.step(10, report(1)), []);
-    let effects = core.step(20, Input::LinkUp);
-    assert!(matches!(&effects[..], [Effect::Send(_), Effect::CloseLink]));
-    let mut core = running(false);
-    core.step(10, report(1));
-    assert_eq!(finished(&core.step(5_010, Input::Tick)), Some(1));
+    let mut agent = running(false);
+    assert_eq!(agent.step(10, report(1)), []);
+    let effects = agent.step(20, AgentInput::LinkUp);
+    assert!(matches!(&effects[..], [AgentEffect::Send(_), AgentEffect::CloseLink]));
+    let mut agent = running(false);
+    agent.step(10, report(1));
+    assert_eq!(finished(&agent.step(5_010, AgentInput::Tick)), Some(1));
 }
 
 #[test]
 fn stop_terminates_then_kills() {
-    let mut core = running(true);
-    assert_eq!(core.step(10, Input::Stop { grace: 500 }), [Effect::Terminate]);
-    assert_eq!(core.step(20, Input::Stop { grace: 100 }), []);
-    assert_eq!(core.deadline(), Some(120));
-    assert_eq!(core.step(119, Input::Tick), []);
-    assert_eq!(core.step(120, Input::Tick), [Effect::Kill]);
-    assert_eq!(core.deadline(), None);
-    core.step(130, report(137));
-    assert_eq!(finished(&core.step(131, Input::LinkDown)), Some(137));
+    let mut agent = running(true);
+    assert_eq!(agent.step(10, AgentInput::Stop { grace: 500 }), [AgentEffect::Terminate]);
+    assert_eq!(agent.step(20, AgentInput::Stop { grace: 100 }), []);
+    assert_eq!(agent.deadline(), Some(120));
+    assert_eq!(agent.step(119, AgentInput::Tick), []);
+    assert_eq!(agent.step(120, AgentInput::Tick), [AgentEffect::Kill]);
+    assert_eq!(agent.deadline(), None);
+    agent.step(130, report(137));
+    assert_eq!(finished(&agent.step(131, AgentInput::LinkDown)), Some(137));
 }
 
 #[test]
 fn without_the_application_master_the_jvm_runs_on_for_the_grace_only() {
-    let mut core = running(false);
-    assert_eq!(core.deadline(), Some(60_004));
+    let mut agent = running(false);
+    assert_eq!(agent.deadline(), Some(60_004));
     // Attempts that fail do not prolong it, a refused one neither.
-    core.step(30_000, Input::LinkDown);
-    core.step(30_001, Input::Refused("no".into()));
-    assert_eq!(core.step(60_004, Input::Tick), [Effect::Terminate]);
-    core.step(60_100, report(143));
-    let effects = core.step(60_100, Input::Tick);
-    let [Effect::Finish { code: 143, message }] = &effects[..] else { panic!("{effects:?}") };
+    agent.step(30_000, AgentInput::LinkDown);
+    agent.step(30_001, AgentInput::Refused("no".into()));
+    assert_eq!(agent.step(60_004, AgentInput::Tick), [AgentEffect::Terminate]);
+    agent.step(60_100, report(143));
+    let effects = agent.step(60_100, AgentInput::Tick);
+    let [AgentEffect::Finish { code: 143, message }] = &effects[..] else { panic!("{effects:?}") };
     assert!(message.contains("could not be reached for 60 s"), "{message}");
     // A link that is back in time starts it anew.
-    let mut core = running(false);
-    core.step(50_000, Input::LinkUp);
-    assert_eq!(core.deadline(), None);
+    let mut agent = running(false);
+    agent.step(50_000, AgentInput::LinkUp);
+    assert_eq!(agent.deadline(), None);
 }
 
 #[test]
 fn before_the_start_everything_ends_at_once_or_at_the_deadline() {
-    assert_eq!(finished(&core().step(60_000, Input::Tick)), Some(1));
-    assert_eq!(finished(&core().step(5, Input::Signal)), Some(143));
-    assert_eq!(finished(&core().step(5, Input::Stop { grace: 1 })), Some(143));
-    assert_eq!(finished(&core().step(5, Input::Refused("wrong secret".into()))), Some(1));
-    let mut silent = core();
-    silent.step(100, Input::LinkUp);
-    assert_eq!(finished(&silent.step(60_100, Input::Tick)), Some(1));
+    assert_eq!(finished(&agent().step(60_000, AgentInput::Tick)), Some(1));
+    assert_eq!(finished(&agent().step(5, AgentInput::Signal)), Some(143));
+    assert_eq!(finished(&agent().step(5, AgentInput::Stop { grace: 1 })), Some(143));
+    assert_eq!(finished(&agent().step(5, AgentInput::Refused("wrong secret".into()))), Some(1));
+    let mut silent = agent();
+    silent.step(100, AgentInput::LinkUp);
+    assert_eq!(finished(&silent.step(60_100, AgentInput::Tick)), Some(1));
 }
 
 #[test]
 fn a_failed_launch_is_reported_as_such() {
-    let mut core = core();
-    core.step(1, Input::LinkUp);
-    core.step(2, Input::Launch(Box::default()));
-    let effects = core.step(3, Input::LaunchFailed("no Java".into()));
-    let Effect::Send(Event { event: Some(Kind::Exited(exited)) }) = &effects[0] else {
+    let mut agent = agent();
+    agent.step(1, AgentInput::LinkUp);
+    agent.step(2, AgentInput::Launch(Box::default()));
+    let effects = agent.step(3, AgentInput::LaunchFailed("no Java".into()));
+    let AgentEffect::Send(Event { event: Some(EventKind::Exited(exited)) }) = &effects[0] else {
         panic!("{effects:?}")
     };
     assert!(exited.launch_failed && exited.summary == "no Java");
-    assert_eq!(finished(&core.step(4, Input::LinkDown)), Some(1));
+    assert_eq!(finished(&agent.step(4, AgentInput::LinkDown)), Some(1));
 }
 
 #[test]
 fn a_second_launch_is_ignored_and_signals_stop_the_jvm() {
-    let mut core = running(true);
-    assert_eq!(core.step(10, Input::Launch(Box::default())), []);
-    assert_eq!(core.step(11, Input::Signal), [Effect::TellSignal, Effect::Terminate]);
-    assert_eq!(core.deadline(), Some(10_011));
-    assert_eq!(core.step(12, Input::Signal), [], "it is told once");
+    let mut agent = running(true);
+    assert_eq!(agent.step(10, AgentInput::Launch(Box::default())), []);
+    assert_eq!(agent.step(11, AgentInput::Signal), [AgentEffect::TellSignal, AgentEffect::Terminate]);
+    assert_eq!(agent.deadline(), Some(10_011));
+    assert_eq!(agent.step(12, AgentInput::Signal), [], "it is told once");
     // Also while it stops by order: the NodeManager may be at it for a reason of its own.
-    let mut core = running(true);
-    assert_eq!(core.step(10, Input::Stop { grace: 5000 }), [Effect::Terminate]);
-    assert_eq!(core.step(11, Input::Signal), [Effect::TellSignal]);
+    let mut agent = running(true);
+    assert_eq!(agent.step(10, AgentInput::Stop { grace: 5000 }), [AgentEffect::Terminate]);
+    assert_eq!(agent.step(11, AgentInput::Signal), [AgentEffect::TellSignal]);
 }
 
 /// Inputs that can come at any time once the JVM runs.
@@ -135,35 +135,35 @@ proptest! {
     /// bounded time.
     #[test]
     fn always_ends(inputs in proptest::collection::vec((any_input(), 0..20_000u64), 0..40)) {
-        let mut core = running(true);
+        let mut agent = running(true);
         let mut now = 5;
         let mut done = false;
         let mut killed = false;
         for (input, wait) in inputs {
             now += wait;
             let input = match input {
-                0 => Input::LinkUp,
-                1 => Input::LinkDown,
-                2 => Input::Refused(String::new()),
-                3 => Input::Stop { grace: wait },
-                4 => Input::Signal,
-                5 => Input::Sample(Memory::default()),
-                _ => Input::Tick,
+                0 => AgentInput::LinkUp,
+                1 => AgentInput::LinkDown,
+                2 => AgentInput::Refused(String::new()),
+                3 => AgentInput::Stop { grace: wait },
+                4 => AgentInput::Signal,
+                5 => AgentInput::Sample(Memory::default()),
+                _ => AgentInput::Tick,
             };
-            let effects = core.step(now, input);
-            killed |= effects.contains(&Effect::Kill);
+            let effects = agent.step(now, input);
+            killed |= effects.contains(&AgentEffect::Kill);
             prop_assert_eq!(finished(&effects), None, "no end while the JVM lives");
         }
-        core.step(now, Input::Signal);
+        agent.step(now, AgentInput::Signal);
         if !killed {
-            let at = core.deadline().unwrap();
-            prop_assert_eq!(core.step(at, Input::Tick), [Effect::Kill]);
+            let at = agent.deadline().unwrap();
+            prop_assert_eq!(agent.step(at, AgentInput::Tick), [AgentEffect::Kill]);
             now = at;
         }
-        core.step(now, report(9));
+        agent.step(now, report(9));
         for _ in 0..3 {
-            let Some(at) = core.deadline() else { break };
-            done |= finished(&core.step(at, Input::Tick)).is_some();
+            let Some(at) = agent.deadline() else { break };
+            done |= finished(&agent.step(at, AgentInput::Tick)).is_some();
         }
         prop_assert!(done);
     }

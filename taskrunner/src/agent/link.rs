@@ -15,8 +15,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::config::Config;
 use crate::auth;
-use crate::control::command::Command as Order;
-use crate::control::event::Event as Kind;
+use crate::control::command::Command as CommandKind;
+use crate::control::event::Event as EventKind;
 use crate::control::{Command, Event, Hello, Launch, Ping, Refusal, Refused, Stop};
 use crate::wire::{LARGEST, Liveness, Reader, WireError, Writer};
 
@@ -100,12 +100,14 @@ async fn connection(config: &Config, jvm_pid: u32, events: &mpsc::Sender<LinkEve
         secret: config.secret.clone(),
     };
     let answer = async {
-        writer.open(&event(Kind::Hello(hello))).await?;
+        writer.open(&event(EventKind::Hello(hello))).await?;
         reader.next::<Command>().await
     };
     match timeout(CONNECT_DEADLINE, answer).await.map_err(|_| Broken::Deadline)?? {
-        Some(Command { command: Some(Order::Accepted(_)) }) => {}
-        Some(Command { command: Some(Order::Refused(refused)) }) => return Err(Broken::Refused(refused)),
+        Some(Command { command: Some(CommandKind::Accepted(_)) }) => {}
+        Some(Command { command: Some(CommandKind::Refused(refused)) }) => {
+            return Err(Broken::Refused(refused));
+        }
         Some(_) => return Err(Broken::Answer),
         None => return Ok(()),
     }
@@ -149,7 +151,7 @@ async fn send(mut writer: Writer<WriteHalf<'_>>, mut queue: mpsc::Receiver<Event
     loop {
         let next = tokio::select! {
             next = queue.recv() => next,
-            () = sleep_until(writer.ping_at()) => Some(event(Kind::Ping(Ping {}))),
+            () = sleep_until(writer.ping_at()) => Some(event(EventKind::Ping(Ping {}))),
         };
         let Some(next) = next else { break };
         if let Err(error) = writer.send(&next).await {
@@ -169,10 +171,10 @@ async fn receive(
 ) -> Result<(), WireError> {
     while let Some(Command { command }) = reader.next().await? {
         let event = match command {
-            Some(Order::Launch(launch)) => LinkEvent::Launch(Box::new(launch)),
-            Some(Order::Stop(stop)) => LinkEvent::Stop(stop),
-            Some(Order::Ping(_)) => continue,
-            Some(Order::Accepted(_) | Order::Refused(_)) | None => {
+            Some(CommandKind::Launch(launch)) => LinkEvent::Launch(Box::new(launch)),
+            Some(CommandKind::Stop(stop)) => LinkEvent::Stop(stop),
+            Some(CommandKind::Ping(_)) => continue,
+            Some(CommandKind::Accepted(_) | CommandKind::Refused(_)) | None => {
                 tracing::warn!(
                     "a command of the ApplicationMaster that this release does not know is ignored"
                 );
@@ -186,6 +188,6 @@ async fn receive(
     Ok(())
 }
 
-fn event(kind: Kind) -> Event {
+fn event(kind: EventKind) -> Event {
     Event { event: Some(kind) }
 }

@@ -1,4 +1,4 @@
-//! The loop around the core: link, JVM, memory samples, signals, deadlines.
+//! The loop around the agent: link, JVM, memory samples, signals, deadlines.
 
 use std::future::pending;
 use std::io;
@@ -12,16 +12,16 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 
 use super::config::Config;
-use super::core::{Core, Effect, Input, Limits};
+use super::core::{Agent, AgentEffect, AgentInput, Deadlines};
 use super::files;
 use super::link::{self, LinkEvent};
 use crate::archive::{Recording, Use};
-use crate::control::event::Event as Kind;
+use crate::control::event::Event as EventKind;
 use crate::control::{Event, Launch, Memory, Recorded, Signalled};
 use crate::exit::ExitReport;
 use crate::jvm::{JvmError, JvmProcess};
 use crate::memory;
-use crate::plan::{self, Place};
+use crate::plan::{self, ContainerEnvironment};
 use crate::spawn::SpawnThread;
 
 /// From SIGTERM to SIGKILL when the ApplicationMaster did not say; a NodeManager's own grace is mostly
@@ -36,7 +36,7 @@ const DEFAULT_SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
 /// Runs until the JVM has ended or there is no hope of one; returns the exit code, which is the JVM's own
 /// (128 + signal).
 pub async fn run(config: Config) -> io::Result<u8> {
-    let limits = Limits {
+    let deadlines = Deadlines {
         contact: millis(config.control_grace),
         kill: millis(KILL_GRACE),
         report: millis(REPORT_GRACE.min(config.control_grace)),
@@ -49,35 +49,35 @@ pub async fn run(config: Config) -> io::Result<u8> {
     tokio::spawn(link::keep(config.clone(), jvm_pid.clone(), link_events));
 
     let clock = Instant::now();
-    let mut core = Core::new(limits, 0);
+    let mut agent = Agent::new(deadlines, 0);
     let thread = SpawnThread::start()?;
     let mut edge = Edge { config, thread, jvm_pid, jvm: None, samples: None, recorded: None, outgoing: None };
     loop {
-        let wait = core.deadline().map(|at| Duration::from_millis(at).saturating_sub(clock.elapsed()));
+        let wait = agent.deadline().map(|at| Duration::from_millis(at).saturating_sub(clock.elapsed()));
         let input = tokio::select! {
             event = inbox.recv() => Some(edge.link_input(event)),
-            report = jvm_end(&edge.jvm) => Some(Input::Ended(report)),
-            memory = next_sample(&mut edge.samples, &edge.jvm) => memory.map(Input::Sample),
+            report = jvm_end(&edge.jvm) => Some(AgentInput::Ended(report)),
+            memory = next_sample(&mut edge.samples, &edge.jvm) => memory.map(AgentInput::Sample),
             recorded = next_recorded(&mut edge.recorded) => {
                 if let Some(recorded) = recorded {
-                    edge.send(Event { event: Some(Kind::Recorded(recorded)) }).await;
+                    edge.send(Event { event: Some(EventKind::Recorded(recorded)) }).await;
                 }
                 None
             }
-            _ = terminate.recv() => Some(Input::Signal),
-            _ = interrupt.recv() => Some(Input::Signal),
-            () = until(wait) => Some(Input::Tick),
+            _ = terminate.recv() => Some(AgentInput::Signal),
+            _ = interrupt.recv() => Some(AgentInput::Signal),
+            () = until(wait) => Some(AgentInput::Tick),
         };
-        if let Some(Input::Ended(_)) = input {
+        if let Some(AgentInput::Ended(_)) = input {
             edge.jvm = None;
             edge.samples = None;
         }
         let mut next = input;
         while let Some(input) = next.take() {
-            for effect in core.step(millis(clock.elapsed()), input) {
+            for effect in agent.step(millis(clock.elapsed()), input) {
                 match edge.execute(effect).await {
                     Outcome::Done => {}
-                    Outcome::Input(input) => next = Some(input),
+                    Outcome::AgentInput(input) => next = Some(input),
                     Outcome::Finish(code) => return Ok(code),
                 }
             }
@@ -139,7 +139,7 @@ async fn record(recording: Recording, answer: oneshot::Sender<Recorded>) {
 
 enum Outcome {
     Done,
-    Input(Input),
+    AgentInput(AgentInput),
     Finish(u8),
 }
 
@@ -157,33 +157,33 @@ struct Edge {
 }
 
 impl Edge {
-    fn link_input(&mut self, event: Option<LinkEvent>) -> Input {
+    fn link_input(&mut self, event: Option<LinkEvent>) -> AgentInput {
         match event {
             Some(LinkEvent::Up(sender)) => {
                 self.outgoing = Some(sender);
-                Input::LinkUp
+                AgentInput::LinkUp
             }
-            Some(LinkEvent::Launch(launch)) => Input::Launch(launch),
+            Some(LinkEvent::Launch(launch)) => AgentInput::Launch(launch),
             Some(LinkEvent::Stop(stop)) => {
                 tracing::info!(reason = stop.reason, grace_ms = stop.grace_ms, "asked to stop");
-                Input::Stop { grace: u64::from(stop.grace_ms) }
+                AgentInput::Stop { grace: u64::from(stop.grace_ms) }
             }
             Some(LinkEvent::Refused(why)) => {
                 self.outgoing = None;
-                Input::Refused(why)
+                AgentInput::Refused(why)
             }
             Some(LinkEvent::Down) | None => {
                 self.outgoing = None;
-                Input::LinkDown
+                AgentInput::LinkDown
             }
         }
     }
 
-    async fn execute(&mut self, effect: Effect) -> Outcome {
+    async fn execute(&mut self, effect: AgentEffect) -> Outcome {
         match effect {
-            Effect::Send(event) => self.send(event).await,
-            Effect::CloseLink => self.outgoing = None,
-            Effect::TellSignal => {
+            AgentEffect::Send(event) => self.send(event).await,
+            AgentEffect::CloseLink => self.outgoing = None,
+            AgentEffect::TellSignal => {
                 let memory = memory::of_container();
                 tracing::info!(
                     rss_mb = memory.rss >> 20,
@@ -191,15 +191,16 @@ impl Edge {
                     processes = memory.processes,
                     "told to end by a signal; memory of the container's processes now (peak: the kernel's VmHWM)"
                 );
-                self.send(Event { event: Some(Kind::Signalled(Signalled { memory: Some(memory) })) }).await;
+                self.send(Event { event: Some(EventKind::Signalled(Signalled { memory: Some(memory) })) })
+                    .await;
             }
-            Effect::Terminate => self.jvm.iter().for_each(JvmProcess::terminate),
-            Effect::Kill => {
+            AgentEffect::Terminate => self.jvm.iter().for_each(JvmProcess::terminate),
+            AgentEffect::Kill => {
                 tracing::warn!("the JVM does not end on SIGTERM: SIGKILL");
                 self.jvm.iter().for_each(JvmProcess::kill);
             }
-            Effect::Launch(launch) => return Outcome::Input(self.launch(&launch).await),
-            Effect::Finish { code, message } => {
+            AgentEffect::Launch(launch) => return Outcome::AgentInput(self.launch(&launch).await),
+            AgentEffect::Finish { code, message } => {
                 tracing::info!(code, "{message}");
                 return Outcome::Finish(code);
             }
@@ -212,7 +213,7 @@ impl Edge {
     async fn send(&mut self, event: Event) {
         let Some(outgoing) = &self.outgoing else { return };
         let sent = match event.event {
-            Some(Kind::Memory(_)) => outgoing.try_send(event).is_ok(),
+            Some(EventKind::Memory(_)) => outgoing.try_send(event).is_ok(),
             _ => outgoing.send_timeout(event, GOODBYE).await.is_ok(),
         };
         if !sent {
@@ -220,11 +221,11 @@ impl Edge {
         }
     }
 
-    async fn launch(&mut self, launch: &Launch) -> Input {
+    async fn launch(&mut self, launch: &Launch) -> AgentInput {
         match self.try_launch(launch).await {
             Ok(pid) => {
                 tracing::info!(pid, main_class = launch.main_class, "the JVM is started");
-                Input::Started { pid, at_unix_ms: memory::unix_ms() }
+                AgentInput::Started { pid, at_unix_ms: memory::unix_ms() }
             }
             Err(error) => {
                 let mut summary =
@@ -233,7 +234,7 @@ impl Edge {
                     summary.push_str(&format!("; {hint}"));
                 }
                 tracing::error!("{summary}");
-                Input::LaunchFailed(summary)
+                AgentInput::LaunchFailed(summary)
             }
         }
     }
@@ -248,13 +249,13 @@ impl Edge {
 
     async fn try_launch(&mut self, launch: &Launch) -> Result<u32, Box<dyn std::error::Error + Send + Sync>> {
         files::write_all(&self.config.dir, &launch.files)?;
-        let place = Place {
+        let container = ContainerEnvironment {
             env: &|name| std::env::var(name).ok(),
             log_dir: &self.config.log_dir,
             dir: &self.config.dir,
             self_exe: &self.config.self_exe,
         };
-        let (command, warnings) = plan::jvm_command(launch, &place);
+        let (command, warnings) = plan::jvm_command(launch, &container);
         for warning in warnings {
             tracing::warn!("{warning}");
         }

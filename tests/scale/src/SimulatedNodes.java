@@ -33,9 +33,9 @@ import java.util.concurrent.ScheduledThreadPoolExecutor;
  *
  * <p>Each node is a host of its own, 127.0.x.y, with one port for all. The ResourceManager is that of the Hadoop configuration on the class path.
  *
- * <pre>usage: SimulatedNodes NODES MEMORY_MB VCORES HEARTBEAT_MS [CROWD]</pre>
+ * <pre>usage: SimulatedNodes NODES MEMORY_MB VCORES HEARTBEAT_MS [TASKRUNNERS]</pre>
  *
- * HEARTBEAT_MS is 0 for what the ResourceManager wants. CROWD is a program for {@link Crowd}. Commands come as lines to stdin,
+ * HEARTBEAT_MS is 0 for what the ResourceManager wants. TASKRUNNERS is a program for {@link Taskrunners}. Commands come as lines to stdin,
  * each answered by one line of JSON: `join`, `leave`, `count`, `report`, `reset`. The end of stdin ends all.
  */
 public final class SimulatedNodes implements Containers.Processes {
@@ -45,17 +45,17 @@ public final class SimulatedNodes implements Containers.Processes {
     private final Ledger ledger = new Ledger();
     private final Map<String, Node> nodes = new LinkedHashMap<>();
     private final Map<ContainerId, Node> places = new ConcurrentHashMap<>();
-    private final Crowd crowd;
+    private final Taskrunners taskrunners;
     private final Server server;
     private final long interval;
     private int currentKey = -1;
-    /** Of containers without a process in the crowd. */
+    /** Containers that no process runs in. */
     private final Map<ContainerId, Boolean> empty = new ConcurrentHashMap<>();
 
-    private SimulatedNodes(int count, Resource each, long interval, String crowdProgram) throws IOException {
+    private SimulatedNodes(int count, Resource each, long interval, String taskrunnersProgram) throws IOException {
         Configuration conf = new YarnConfiguration();
         this.interval = interval;
-        crowd = crowdProgram == null ? null : new Crowd(crowdProgram, ledger::linked, this::ended);
+        taskrunners = taskrunnersProgram == null ? null : new Taskrunners(taskrunnersProgram, ledger::linked, this::ended);
 
         // One for all nodes: it has the same key from the ResourceManager as each of them.
         NMTokenSecretManagerInNM secrets = new NMTokenSecretManagerInNM();
@@ -93,21 +93,21 @@ public final class SimulatedNodes implements Containers.Processes {
     @Override
     public void start(Node node, ContainerId container, ContainerLaunchContext context) throws IOException {
         places.put(container, node);
-        if (crowd == null || !crowd.start(container, context)) {
+        if (taskrunners == null || !taskrunners.start(container, context)) {
             empty.put(container, true);
         }
     }
 
     @Override
     public void stop(ContainerId container) {
-        if (empty.remove(container) != null || crowd == null) {
+        if (empty.remove(container) != null || taskrunners == null) {
             ended(container, ContainerExitStatus.KILLED_BY_APPMASTER);
             return;
         }
         try {
-            crowd.stop(container);
+            taskrunners.stop(container);
         } catch (IOException e) {
-            System.err.println("the crowd cannot be told to stop " + container + ": " + e);
+            System.err.println("the taskrunners cannot be told to stop " + container + ": " + e);
         }
     }
 
@@ -138,7 +138,7 @@ public final class SimulatedNodes implements Containers.Processes {
             case "report":
                 Map<String, Object> report = ledger.report();
                 report.put("connections", server.getNumOpenConnections());
-                report.put("crowd", crowd == null ? 0 : crowd.pid());
+                report.put("taskrunners", taskrunners == null ? 0 : taskrunners.pid());
                 return report;
             case "reset":
                 ledger.reset();
@@ -162,8 +162,8 @@ public final class SimulatedNodes implements Containers.Processes {
             out.flush();
         }
         command("leave");
-        if (crowd != null) {
-            crowd.end();
+        if (taskrunners != null) {
+            taskrunners.end();
         }
     }
 
@@ -172,8 +172,8 @@ public final class SimulatedNodes implements Containers.Processes {
         PrintStream out = System.out;
         System.setOut(System.err);
         Resource each = Resource.newInstance(Integer.parseInt(args[1]), Integer.parseInt(args[2]));
-        String crowd = args.length > 4 ? args[4] : null;
-        new SimulatedNodes(Integer.parseInt(args[0]), each, Long.parseLong(args[3]), crowd).serve(out);
+        String taskrunners = args.length > 4 ? args[4] : null;
+        new SimulatedNodes(Integer.parseInt(args[0]), each, Long.parseLong(args[3]), taskrunners).serve(out);
         System.exit(0);
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::exit::{ExitReport, Facts};
 
-fn story(log: &str) -> Story {
+fn findings(log: &str) -> LogFindings {
     let mut scan = Scan::default();
     log.lines().for_each(|line| scan.line(line));
     scan.finish()
@@ -24,7 +24,7 @@ fn report(code: i32, log: &str, stderr: &str, stdout: &str) -> ExitReport {
         log: tail,
         stderr,
         stdout,
-        story: story(log),
+        findings: findings(log),
         early: true,
         ..Facts::default()
     };
@@ -76,7 +76,7 @@ fn a_message_of_several_lines_is_one() {
     assert!(
         summary(1, log, "", "").ends_with(&format!(": the first error in its log: {cause}")),
         "{:?}",
-        story(log)
+        findings(log)
     );
     let stderr = "\
 Exception in thread \"main\" java.lang.RuntimeException: Error parsing YAML configuration.
@@ -168,15 +168,15 @@ fn an_error_long_ago_is_not_the_first_word() {
 2026-11-28 14:51:02,173 ERROR a.B [] - last
 x.Y: z
 ";
-    let found = story(log);
+    let found = findings(log);
     assert_eq!((found.first.as_deref(), found.last.as_deref()), (Some("first"), Some("x.Y: z")));
     assert!(found.registered && found.fatal.is_none());
-    let late = Facts { code: Some(7), story: found.clone(), ..Facts::default() };
+    let late = Facts { code: Some(7), findings: found.clone(), ..Facts::default() };
     assert_eq!(
         ExitReport::from_facts(late).summary,
         "the JVM exited with code 7: the last error in its log: x.Y: z"
     );
-    let early = Facts { code: Some(7), story: found, early: true, ..Facts::default() };
+    let early = Facts { code: Some(7), findings: found, early: true, ..Facts::default() };
     assert!(!ExitReport::from_facts(early).unregistered);
 }
 
@@ -188,10 +188,10 @@ fn levels_are_found_in_other_patterns() {
         "12:00 [main] ERROR a.B - boom",
         "2026-11-28T14:49:02Z|ERROR|a.B - boom",
     ] {
-        assert_eq!(story(line).first.as_deref(), Some("boom"), "{line}");
+        assert_eq!(findings(line).first.as_deref(), Some("boom"), "{line}");
     }
     for line in ["java.lang.ERRORS: x", "\tat ERROR", "no level at all", "ä"] {
-        assert_eq!(story(line), Story::default(), "{line}");
+        assert_eq!(findings(line), LogFindings::default(), "{line}");
     }
 }
 

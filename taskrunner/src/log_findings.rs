@@ -59,7 +59,7 @@ pub struct Scan {
 
 /// What a log says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Story {
+pub struct LogFindings {
     /// Why the process ended, by its own words.
     pub fatal: Option<String>,
     /// The first error that was logged.
@@ -95,10 +95,10 @@ impl Scan {
     }
 
     /// The log has ended.
-    pub fn finish(mut self) -> Story {
+    pub fn finish(mut self) -> LogFindings {
         self.close();
         let text = |found: Option<Found>| found.map(Found::text).filter(|text| !text.is_empty());
-        Story {
+        LogFindings {
             fatal: text(self.fatal),
             first: text(self.first),
             last: text(self.last),
@@ -216,5 +216,5 @@ pub fn shortened(line: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "why_tests.rs"]
+#[path = "log_findings_tests.rs"]
 mod tests;

@@ -19,7 +19,7 @@ import java.util.function.Consumer;
  * A program that stands for the taskrunners of all containers: it is told of each that starts (`start CONTAINER ADDRESS SECRET`)
  * or is to stop (`stop CONTAINER`), and tells which are served (`linked CONTAINER`) and which have ended (`ended CONTAINER CODE`).
  */
-final class Crowd {
+final class Taskrunners {
     private static final Text SECRET = new Text("heddle.control.secret");
     private static final char[] DIGITS = "0123456789abcdef".toCharArray();
 
@@ -28,7 +28,7 @@ final class Crowd {
     private ByteBuffer knownTokens;
     private String knownSecret;
 
-    Crowd(String program, Consumer<String> linked, BiConsumer<ContainerId, Integer> ended) throws IOException {
+    Taskrunners(String program, Consumer<String> linked, BiConsumer<ContainerId, Integer> ended) throws IOException {
         process = new ProcessBuilder(program).redirectError(ProcessBuilder.Redirect.INHERIT).start();
         orders = new OutputStreamWriter(process.getOutputStream(), StandardCharsets.US_ASCII);
         BufferedReader told =
@@ -46,10 +46,10 @@ final class Crowd {
                                     }
                                 }
                             } catch (IOException e) {
-                                System.err.println("the crowd cannot be heard any more: " + e);
+                                System.err.println("the taskrunners cannot be heard any more: " + e);
                             }
                         },
-                        "crowd");
+                        "taskrunners");
         reader.setDaemon(true);
         reader.start();
     }

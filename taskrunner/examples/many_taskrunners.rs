@@ -12,8 +12,8 @@ use std::error::Error;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use taskrunner::auth;
-use taskrunner::control::command::Command as Order;
-use taskrunner::control::event::Event as Kind;
+use taskrunner::control::command::Command as CommandKind;
+use taskrunner::control::event::Event as EventKind;
 use taskrunner::control::{Command, Event, Exited, Hello, Memory, Ping, Started};
 use taskrunner::wire::{LARGEST, Liveness, Reader, Writer};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -55,7 +55,7 @@ async fn main() -> Result<(), Failure> {
                     let code = match supervise(&container, &control, &secret, &say, stopped).await {
                         Ok(()) => TERMINATED,
                         Err(error) => {
-                            eprintln!("crowd: {container}: {error}");
+                            eprintln!("many_taskrunners: {container}: {error}");
                             1
                         }
                     };
@@ -64,7 +64,7 @@ async fn main() -> Result<(), Failure> {
                 });
             }
             ["stop", container] => drop(stops.remove(*container)),
-            _ => eprintln!("crowd: not understood, {} characters", line.len()),
+            _ => eprintln!("many_taskrunners: not understood, {} characters", line.len()),
         }
     }
     Ok(())
@@ -89,21 +89,21 @@ async fn supervise(
         secret: secret.to_vec(),
         ..Hello::default()
     };
-    writer.open(&event(Kind::Hello(hello))).await?;
+    writer.open(&event(EventKind::Hello(hello))).await?;
     let mut samples = tokio::time::interval(SAMPLE_INTERVAL);
     let mut running = false;
     loop {
         tokio::select! {
             command = reader.next::<Command>() => match command {
                 Ok(Some(command)) => match command.command {
-                    Some(Order::Launch(_)) => {
+                    Some(CommandKind::Launch(_)) => {
                         running = true;
-                        writer.send(&event(Kind::Started(Started { jvm_pid: 1, at_unix_ms: now() }))).await?;
+                        writer.send(&event(EventKind::Started(Started { jvm_pid: 1, at_unix_ms: now() }))).await?;
                         say.send(format!("linked {container}\n"))?;
                     }
-                    Some(Order::Stop(_)) => break,
-                    Some(Order::Refused(refused)) => return Err(refused.message.into()),
-                    Some(Order::Accepted(_) | Order::Ping(_)) | None => {}
+                    Some(CommandKind::Stop(_)) => break,
+                    Some(CommandKind::Refused(refused)) => return Err(refused.message.into()),
+                    Some(CommandKind::Accepted(_) | CommandKind::Ping(_)) | None => {}
                 },
                 // The ApplicationMaster is gone. The NodeManager stops the container in time.
                 Ok(None) | Err(_) => {
@@ -111,21 +111,21 @@ async fn supervise(
                     return Ok(());
                 }
             },
-            _ = samples.tick(), if running => writer.send(&event(Kind::Memory(sample()))).await?,
-            () = sleep_until(writer.ping_at()) => writer.send(&event(Kind::Ping(Ping {}))).await?,
+            _ = samples.tick(), if running => writer.send(&event(EventKind::Memory(sample()))).await?,
+            () = sleep_until(writer.ping_at()) => writer.send(&event(EventKind::Ping(Ping {}))).await?,
             _ = &mut stopped => break,
         }
     }
     let summary = "the simulated JVM was stopped".to_owned();
     let exited = Exited { code: Some(TERMINATED), summary, ..Exited::default() };
-    writer.send(&event(Kind::Exited(exited))).await?;
+    writer.send(&event(EventKind::Exited(exited))).await?;
     writer.end().await?;
     let goodbye = async { while let Ok(Some(_)) = reader.next::<Command>().await {} };
     let _ = timeout(GOODBYE, goodbye).await;
     Ok(())
 }
 
-fn event(kind: Kind) -> Event {
+fn event(kind: EventKind) -> Event {
     Event { event: Some(kind) }
 }
 

@@ -1,5 +1,5 @@
-//! The gRPC service by which the client of a per-job cluster attends (`Submission` of
-//! `taskrunner/proto/control.proto`).
+//! The gRPC service for the client of a per-job cluster (`Submission` of `taskrunner/proto/control.proto`). The
+//! client keeps the call `Attend` open for as long as the user's `main()` runs.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,84 +17,85 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::policy::Input;
+use super::policy::SubmissionInput;
 
 /// For a client's first event.
 const ARRIVE_WAIT: Duration = Duration::from_secs(10);
 
-/// For YARN to say why a worker ended, once `main()` has failed.
-const LOSSES_WAIT: Duration = Duration::from_secs(6);
+/// For YARN to say why a TaskManager ended, once `main()` has failed.
+const REASON_WAIT: Duration = Duration::from_secs(6);
 
-/// What is known of workers that were killed for their memory, which neither Flink nor `main()` knows.
+/// What is known of TaskManagers that were killed for their memory. Flink and `main()` do not know of it: for
+/// them these TaskManagers are just gone.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Losses {
-    /// A worker has just ended, and YARN has not said why.
-    pub awaits: bool,
+pub struct MemoryKills {
+    /// A TaskManager has just ended, and YARN has not said why.
+    pub reason_pending: bool,
     /// For people; may be empty.
     pub text: String,
 }
 
-type Tell = Box<dyn Fn(Input) + Send + Sync>;
+type Tell = Box<dyn Fn(SubmissionInput) + Send + Sync>;
 
-/// Lets clients attend; clones share it.
+/// See the module's text; clones share it.
 #[derive(Clone)]
-pub struct Attendance {
+pub struct SubmissionService {
     inner: Arc<Inner>,
 }
 
 struct Inner {
     secret: Vec<u8>,
-    /// None where the cluster is not for one submission.
+    /// None where the cluster is no per-job cluster.
     tell: Option<Tell>,
-    losses: watch::Receiver<Losses>,
+    memory_kills: watch::Receiver<MemoryKills>,
     versions: Versions,
     calls: AtomicU64,
 }
 
-impl Attendance {
+impl SubmissionService {
     /// For a per-job cluster: lets in who knows `secret`.
     pub fn new(
         secret: Vec<u8>,
-        losses: watch::Receiver<Losses>,
-        tell: impl Fn(Input) + Send + Sync + 'static,
+        memory_kills: watch::Receiver<MemoryKills>,
+        tell: impl Fn(SubmissionInput) + Send + Sync + 'static,
     ) -> Self {
-        Self::speaking(SPOKEN, secret, losses, Some(Box::new(tell)))
+        Self::speaking(SPOKEN, secret, memory_kills, Some(Box::new(tell)))
     }
 
     fn speaking(
         versions: Versions,
         secret: Vec<u8>,
-        losses: watch::Receiver<Losses>,
+        memory_kills: watch::Receiver<MemoryKills>,
         tell: Option<Tell>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { secret, tell, losses, versions, calls: AtomicU64::new(0) }) }
+        Self { inner: Arc::new(Inner { secret, tell, memory_kills, versions, calls: AtomicU64::new(0) }) }
     }
 
-    /// For every other cluster: says so.
+    /// For every other cluster: refuses clients.
     pub fn refused(secret: Vec<u8>) -> Self {
-        Self::speaking(SPOKEN, secret, watch::channel(Losses::default()).1, None)
+        Self::speaking(SPOKEN, secret, watch::channel(MemoryKills::default()).1, None)
     }
 
-    /// For the server.
+    /// As the gRPC server takes it.
     pub fn service(self) -> SubmissionServer<Self> {
         SubmissionServer::new(self)
     }
 
-    fn tell(&self, input: Input) {
+    fn tell(&self, input: SubmissionInput) {
         if let Some(tell) = &self.inner.tell {
             tell(input);
         }
     }
 
-    /// Workers that were killed for their memory, once YARN has said so.
-    async fn losses(&self) -> String {
-        let mut losses = self.inner.losses.clone();
-        // What is known by then is told.
-        let _ = tokio::time::timeout(LOSSES_WAIT, losses.wait_for(|losses| !losses.awaits)).await;
-        losses.borrow().text.clone()
+    /// TaskManagerDemand that were killed for their memory, once YARN has said so.
+    async fn memory_kills(&self) -> String {
+        let mut memory_kills = self.inner.memory_kills.clone();
+        // After that time, what is known is told.
+        let _ = tokio::time::timeout(REASON_WAIT, memory_kills.wait_for(|kills| !kills.reason_pending)).await;
+        memory_kills.borrow().text.clone()
     }
 
-    /// Reads until the client hangs up.
+    /// Reads what the client says until its call ends.
     async fn read(
         self,
         call: u64,
@@ -105,9 +106,10 @@ impl Attendance {
             match events.message().await {
                 Ok(Some(Attending { event: Some(Event::Complete(complete)) })) => {
                     tracing::info!(exit_code = complete.exit_code, "the client says that main() is over");
-                    self.tell(Input::Completed(complete.exit_code));
-                    let losses = if complete.exit_code == 0 { String::new() } else { self.losses().await };
-                    // A client that has gone already comes back and says it again.
+                    self.tell(SubmissionInput::Completed(complete.exit_code));
+                    let losses =
+                        if complete.exit_code == 0 { String::new() } else { self.memory_kills().await };
+                    // If the client is gone already, it comes back and says it again.
                     let _ = answers.send(Ok(answer(Answer::Noted(Noted { losses }))));
                 }
                 Ok(Some(_)) => {}
@@ -119,7 +121,7 @@ impl Attendance {
             }
         }
         tracing::info!(call, "the client has hung up");
-        self.tell(Input::Left(call));
+        self.tell(SubmissionInput::Left(call));
     }
 }
 
@@ -128,7 +130,7 @@ fn answer(answer: Answer) -> Attended {
 }
 
 #[tonic::async_trait]
-impl Submission for Attendance {
+impl Submission for SubmissionService {
     type AttendStream = Pin<Box<dyn Stream<Item = Result<Attended, Status>> + Send>>;
 
     async fn attend(
@@ -161,7 +163,7 @@ impl Submission for Attendance {
         let _ = answers
             .send(Ok(answer(Answer::Welcome(Welcome { protocol, release: protocol::RELEASE.to_owned() }))));
         tracing::info!(call, ?from, release = arrive.release, protocol, "the client attends");
-        self.tell(Input::Arrived(call));
+        self.tell(SubmissionInput::Arrived(call));
         tokio::spawn(self.clone().read(call, events, answers));
         Ok(Response::new(Box::pin(UnboundedReceiverStream::new(outbox))))
     }
@@ -175,46 +177,50 @@ mod tests {
     use taskrunner::submission::{self, SubmissionError};
     use tokio::net::TcpListener;
 
-    async fn start(attendance: Attendance) -> (String, tokio::task::JoinHandle<()>) {
+    async fn start(service: SubmissionService) -> (String, tokio::task::JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let control = Control::new(b"secret".to_vec(), drop);
         let server =
-            tokio::spawn(async move { drop(control.serve(listener, attendance, Timeline::start()).await) });
+            tokio::spawn(async move { drop(control.serve(listener, service, Timeline::start()).await) });
         (address, server)
     }
 
-    fn per_job() -> (Attendance, mpsc::UnboundedReceiver<Input>) {
+    fn per_job() -> (SubmissionService, mpsc::UnboundedReceiver<SubmissionInput>) {
         let (sender, inputs) = mpsc::unbounded_channel();
-        let (_, losses) = watch::channel(Losses { awaits: false, text: "for memory".into() });
-        (Attendance::new(b"secret".to_vec(), losses, move |input| drop(sender.send(input))), inputs)
+        let (_, memory_kills) =
+            watch::channel(MemoryKills { reason_pending: false, text: "for memory".into() });
+        (
+            SubmissionService::new(b"secret".to_vec(), memory_kills, move |input| drop(sender.send(input))),
+            inputs,
+        )
     }
 
     #[tokio::test]
     async fn a_client_attends_and_completes() {
-        let (attendance, mut inputs) = per_job();
-        let (address, _server) = start(attendance).await;
-        let client = submission::Attendance::open(&address, b"secret").await.unwrap();
-        assert_eq!(inputs.recv().await, Some(Input::Arrived(0)));
+        let (service, mut inputs) = per_job();
+        let (address, _server) = start(service).await;
+        let client = submission::SubmissionConnection::open(&address, b"secret").await.unwrap();
+        assert_eq!(inputs.recv().await, Some(SubmissionInput::Arrived(0)));
         assert_eq!(client.complete(3).await.unwrap(), "for memory");
-        assert_eq!(inputs.recv().await, Some(Input::Completed(3)));
-        assert_eq!(inputs.recv().await, Some(Input::Left(0)));
-        let client = submission::Attendance::open(&address, b"secret").await.unwrap();
-        assert_eq!(inputs.recv().await, Some(Input::Arrived(1)));
+        assert_eq!(inputs.recv().await, Some(SubmissionInput::Completed(3)));
+        assert_eq!(inputs.recv().await, Some(SubmissionInput::Left(0)));
+        let client = submission::SubmissionConnection::open(&address, b"secret").await.unwrap();
+        assert_eq!(inputs.recv().await, Some(SubmissionInput::Arrived(1)));
         drop(client);
-        assert_eq!(inputs.recv().await, Some(Input::Left(1)), "hanging up is no completion");
+        assert_eq!(inputs.recv().await, Some(SubmissionInput::Left(1)), "hanging up is no completion");
     }
 
     #[tokio::test]
     async fn strangers_and_other_clusters_say_no_for_good() {
-        let (attendance, mut inputs) = per_job();
-        let (address, _server) = start(attendance).await;
-        let error = submission::Attendance::open(&address, b"wrong").await.unwrap_err();
+        let (service, mut inputs) = per_job();
+        let (address, _server) = start(service).await;
+        let error = submission::SubmissionConnection::open(&address, b"wrong").await.unwrap_err();
         assert!(matches!(error, SubmissionError::Refused { .. }), "{error}");
         assert!(!error.retry_helps() && !error.to_string().contains("wrong"), "{error}");
         assert!(inputs.try_recv().is_err());
-        let (address, _server) = start(Attendance::refused(b"secret".to_vec())).await;
-        let error = submission::Attendance::open(&address, b"secret").await.unwrap_err();
+        let (address, _server) = start(SubmissionService::refused(b"secret".to_vec())).await;
+        let error = submission::SubmissionConnection::open(&address, b"secret").await.unwrap_err();
         assert!(error.to_string().contains("no per-job cluster"), "{error}");
     }
 
@@ -223,22 +229,25 @@ mod tests {
         let speaking = |oldest, newest| Versions { oldest, newest };
         let (sender, mut inputs) = mpsc::unbounded_channel();
         let tell: Tell = Box::new(move |input| drop(sender.send(input)));
-        let (address, _server) = start(Attendance::speaking(
+        let (address, _server) = start(SubmissionService::speaking(
             speaking(2, 3),
             b"secret".to_vec(),
-            watch::channel(Losses::default()).1,
+            watch::channel(MemoryKills::default()).1,
             Some(tell),
         ))
         .await;
         for client in [speaking(1, 2), speaking(3, 5), speaking(2, 2)] {
-            let attends = submission::Attendance::open_speaking(client, &address, b"secret").await.unwrap();
-            assert!(matches!(inputs.recv().await, Some(Input::Arrived(_))));
-            attends.complete(0).await.unwrap();
-            assert_eq!(inputs.recv().await, Some(Input::Completed(0)));
-            assert!(matches!(inputs.recv().await, Some(Input::Left(_))));
+            let connection =
+                submission::SubmissionConnection::open_speaking(client, &address, b"secret").await.unwrap();
+            assert!(matches!(inputs.recv().await, Some(SubmissionInput::Arrived(_))));
+            connection.complete(0).await.unwrap();
+            assert_eq!(inputs.recv().await, Some(SubmissionInput::Completed(0)));
+            assert!(matches!(inputs.recv().await, Some(SubmissionInput::Left(_))));
         }
         for client in [speaking(1, 1), speaking(4, 5)] {
-            let error = submission::Attendance::open_speaking(client, &address, b"secret").await.unwrap_err();
+            let error = submission::SubmissionConnection::open_speaking(client, &address, b"secret")
+                .await
+                .unwrap_err();
             assert!(matches!(error, SubmissionError::OtherRelease { .. }), "{error}");
             let text = error.to_string();
             assert!(
@@ -253,8 +262,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_broken_call_is_opened_again_and_then_completed() {
-        let (attendance, mut inputs) = per_job();
-        let (address, _server) = start(attendance).await;
+        let (service, mut inputs) = per_job();
+        let (address, _server) = start(service).await;
         // A way to the server that can be cut, as a firewall cuts it.
         let way = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let by_way = way.local_addr().unwrap().to_string();
@@ -269,12 +278,12 @@ mod tests {
                 }
             }
         });
-        let client = submission::Attendance::open(&by_way, b"secret").await.unwrap();
-        assert_eq!(inputs.recv().await, Some(Input::Arrived(0)));
+        let client = submission::SubmissionConnection::open(&by_way, b"secret").await.unwrap();
+        assert_eq!(inputs.recv().await, Some(SubmissionInput::Arrived(0)));
         cut.send(()).await.unwrap();
-        assert_eq!(inputs.recv().await, Some(Input::Left(0)));
-        assert_eq!(inputs.recv().await, Some(Input::Arrived(1)));
+        assert_eq!(inputs.recv().await, Some(SubmissionInput::Left(0)));
+        assert_eq!(inputs.recv().await, Some(SubmissionInput::Arrived(1)));
         client.complete(0).await.unwrap();
-        assert_eq!(inputs.recv().await, Some(Input::Completed(0)));
+        assert_eq!(inputs.recv().await, Some(SubmissionInput::Completed(0)));
     }
 }

@@ -1,0 +1,52 @@
+//! Which machine a message of the JobManager is for.
+
+use yarn_api::records::FinalStatus;
+
+use super::allocation::AllocationInput;
+use super::diagnostics;
+use super::job_manager::JobManagerInput;
+use crate::bridge::{FromJvm, Status};
+use crate::ledger::types::{Profile, TaskManagerArguments};
+
+/// The machine, with the message as its input.
+#[derive(Debug)]
+pub(super) enum Recipient {
+    JobManager(JobManagerInput),
+    Allocation(AllocationInput),
+}
+
+impl Recipient {
+    pub(super) fn of(message: FromJvm) -> Self {
+        let for_job_manager = match message {
+            FromJvm::Hello { flink, pid, .. } => JobManagerInput::Connected { flink, pid },
+            FromJvm::Ready { rest, rpc } => JobManagerInput::Ready { rest: rest.unwrap_or_default(), rpc },
+            FromJvm::Deregister { status, diagnostics } => {
+                JobManagerInput::Deregister(final_status(status), diagnostics)
+            }
+            FromJvm::Failure { what, trace } => {
+                JobManagerInput::Failed { text: diagnostics::failure(&what, &trace) }
+            }
+            FromJvm::Unknown => JobManagerInput::UnknownMessage,
+            FromJvm::Request { id, memory_mb, vcores, resources, jvm_args, args } => {
+                let size = Profile { memory_mb, vcores, resources };
+                let arguments = TaskManagerArguments { jvm_args, args };
+                return Self::Allocation(AllocationInput::Request { id, size, arguments });
+            }
+            FromJvm::Cancel { id } => return Self::Allocation(AllocationInput::Cancel(id)),
+            FromJvm::Launch { id, worker } => {
+                return Self::Allocation(AllocationInput::Launch { id, container: worker });
+            }
+            FromJvm::Release { worker } => return Self::Allocation(AllocationInput::Release(worker)),
+        };
+        Self::JobManager(for_job_manager)
+    }
+}
+
+fn final_status(status: Status) -> FinalStatus {
+    match status {
+        Status::Succeeded => FinalStatus::Succeeded,
+        Status::Failed => FinalStatus::Failed,
+        Status::Killed => FinalStatus::Killed,
+        Status::Undefined => FinalStatus::Undefined,
+    }
+}
