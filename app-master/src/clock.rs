@@ -1,4 +1,5 @@
-//! The clock of the components. Code that decides gets the time as an argument instead; `clippy.toml` bans asking for it.
+//! The clock of the components. Code that decides gets the time as an argument instead; `clippy.toml` bans
+//! asking for it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

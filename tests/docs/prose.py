@@ -100,8 +100,8 @@ def with_narrow_comments(text):
         out.extend(block)
         block = []
 
-    for number, line in enumerate(text.splitlines()):
-        found = COMMENT.match(line) if number > 0 else None
+    for line in text.splitlines():
+        found = COMMENT.match(line)
         if found is None or found[1] != prefix:
             flush()
             prefix = found[1] if found else None

@@ -1,5 +1,5 @@
-//! The containers that YARN has granted, with all that YARN has told of them. The ledger knows them by their ids;
-//! NodeManagers want the token that came with each.
+//! The containers that YARN has granted, with all that YARN has told of them. The ledger knows them by their
+//! ids; NodeManagers want the token that came with each.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

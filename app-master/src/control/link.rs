@@ -1,5 +1,5 @@
-//! The link of one taskrunner. A large cluster has a thousand of them, which stay for hours and carry little, so
-//! each is a single task that keeps as little memory as possible.
+//! The link of one taskrunner. A large cluster has a thousand of them, which stay for hours and carry little,
+//! so each is a single task that keeps as little memory as possible.
 
 use std::net::SocketAddr;
 use std::time::Duration;

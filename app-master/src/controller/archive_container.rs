@@ -1,12 +1,13 @@
-//! The container in which a class data archive is made: when YARN is asked for it, and when it is given up. It is
-//! needed where the ApplicationMaster's own container has too little memory for another JVM. TaskManagers
-//! come first. Pure: the time is an argument.
+//! The container in which a class data archive is made: when YARN is asked for it, and when it is given up.
+//! It is needed where the ApplicationMaster's own container has too little memory for another JVM.
+//! TaskManagers come first. Pure: the time is an argument.
 //!
 //! ```text
 //! Idle ─wanted─► Due ─no TaskManager waits or starts─► Asked ─grant─► Held ─its end─► Idle
 //!                 ▲                                      │              │
 //!                 └───────── a TaskManager waits ────────┤              │
-//!                         not in time, or refused ───────┴──────────────┴─ too long, a TaskManager waits ─► Idle
+//!                         not in time, or refused ───────┴──────────────┴─► Idle
+//!                         (Held: too long, or a TaskManager waits)
 //! ```
 
 use std::time::Duration;

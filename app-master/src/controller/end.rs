@@ -1,10 +1,10 @@
-//! How the ApplicationMaster ends: what YARN is told, what is stopped, what is removed, and the exit code. All of
-//! that is decided here.
+//! How the ApplicationMaster ends: what YARN is told, what is stopped, what is removed, and the exit code.
+//! All of that is decided here.
 //!
-//! The per-application directory is removed only when no further attempt can need it:
-//! after a successful unregistration, or when the ResourceManager itself says that the application has ended.
-//! The attempt's number alone would not do after SIGTERM: YARN does not count an attempt that it ended itself
-//! (preemption, lost node, NodeManager restart), so even the "last" one may be followed by another.
+//! The per-application directory is removed only when no further attempt can need it: after a successful
+//! unregistration, or when the ResourceManager itself says that the application has ended. The attempt's
+//! number alone would not do after SIGTERM: YARN does not count an attempt that it ended itself (preemption,
+//! lost node, NodeManager restart), so even the "last" one may be followed by another.
 
 use taskrunner::exit::{DONE, FAILED, TERMINATED};
 use yarn_api::records::FinalStatus;

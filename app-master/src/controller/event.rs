@@ -1,5 +1,5 @@
-//! What happens to the ApplicationMaster, and what it does about it: the values that pass between the controller,
-//! which decides, and the components, which act.
+//! What happens to the ApplicationMaster, and what it does about it: the values that pass between the
+//! controller, which decides, and the components, which act.
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
-//! The JobManager's JVM, as far as the ApplicationMaster has a say in it: when it is ready, how long it may go on
-//! without its connection to us, and how the application ends by what it said last. Pure: the time is an
-//! argument.
+//! The JobManager's JVM, as far as the ApplicationMaster has a say in it: when it is ready, how long it may
+//! go on without its connection to us, and how the application ends by what it said last. Pure: the time is
+//! an argument.
 
 use std::time::Duration;
 

@@ -1,11 +1,12 @@
-//! The controller: everything that the running ApplicationMaster decides. It is composed of machines that do not
-//! know each other, and hands what one of them says to those that it concerns ([`routes`]). Nothing is done
-//! here: a step gives actions, which the components carry out, and observations. The time is an argument.
+//! The controller: everything that the running ApplicationMaster decides. It is composed of machines that do
+//! not know each other, and hands what one of them says to those that it concerns ([`routes`]). Nothing is
+//! done here: a step gives actions, which the components carry out, and observations. The time is an
+//! argument.
 //!
 //! ```text
 //! JobManager ──► job_manager ──────────────────┐
 //! ResourceManager ──► rm_session ──────────────┼──► Controller ──► actions ──► am::effects
-//! taskrunners ──► allocation (ledger) ─────────┤                └─► observations ──► log, timeline, diagnostics
+//! taskrunners ──► allocation (ledger) ─────────┤                └─► observations ──► am::log, am::timing
 //! client of a per-job cluster ──► submission ──┤
 //! class data archives ──► archive_container ───┘
 //! ```

@@ -2,7 +2,9 @@
 //! after the ResourceManager was restarted. Pure: the time is an argument.
 //!
 //! ```text
-//! Waiting ─the JobManager is ready─► Registering ─registered─► Serving ─the ResourceManager has forgotten us─► Registering
+//! Waiting ─the JobManager is ready─► Registering ─registered─► Serving
+//!                                         ▲                       │
+//!                                         └─forgotten by YARN─────┘
 //! ```
 
 use std::time::Duration;

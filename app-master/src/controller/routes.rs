@@ -1,5 +1,5 @@
-//! What the controller's machines tell each other: each effect of one machine becomes the inputs of others, or an
-//! action.
+//! What the controller's machines tell each other: each effect of one machine becomes the inputs of others,
+//! or an action.
 
 use tokio::time::Instant;
 use yarn_api::records::NodeReport;

@@ -1,5 +1,5 @@
-//! The submission of a per-job cluster: when it is over ([`SubmissionPolicy`] decides), and how the application
-//! then ends. Pure: the time is an argument.
+//! The submission of a per-job cluster: when it is over ([`SubmissionPolicy`] decides), and how the
+//! application then ends. Pure: the time is an argument.
 
 use std::time::Duration;
 

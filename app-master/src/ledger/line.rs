@@ -1,5 +1,5 @@
-//! One line of YARN's table of allocation requests: Flink's requests for one size of container, in their order,
-//! and what the ResourceManager knows of them.
+//! One line of YARN's table of allocation requests: Flink's requests for one size of container, in their
+//! order, and what the ResourceManager knows of them.
 
 use std::collections::VecDeque;
 

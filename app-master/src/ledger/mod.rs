@@ -12,9 +12,11 @@
 //! Request ─► waiting ─grant─► Granted ─Launch─► Starting ─Connected─► Running
 //!               │             ▲  │                  │                    │
 //! Prewarm ─► ahead ─► Spare ──┘  │                  │                    │
-//!                       │        └─ Cancel, Release, JobManagerLost, failed start, reported exit ─┐
-//!                       └─ PrewarmOver ───────────────────────────────────────────────────────────┴─► Releasing ─► gone
-//!                            Completed, from any state ──────────────────────────────────────────────────────────► gone
+//!                       │        └──────────────────┴── given back ──────┴─► Releasing ─► gone
+//!                       └─ PrewarmOver ────────────────────────────────────► Releasing ─► gone
+//!
+//! given back: Cancel, Release, JobManagerLost, a failed start, a reported exit
+//! Completed leads from any state to gone.
 //! ```
 
 mod ends;

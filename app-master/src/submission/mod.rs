@@ -1,5 +1,5 @@
-//! A per-job cluster lives for one submission: [`service`] is what its client calls, [`policy`] decides when and
-//! how the application ends.
+//! A per-job cluster lives for one submission: [`service`] is what its client calls, [`policy`] decides when
+//! and how the application ends.
 
 pub mod policy;
 pub mod service;

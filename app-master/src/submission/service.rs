@@ -1,5 +1,5 @@
-//! The gRPC service for the client of a per-job cluster (`Submission` of `taskrunner/proto/control.proto`). The
-//! client keeps the call `Attend` open for as long as the user's `main()` runs.
+//! The gRPC service for the client of a per-job cluster (`Submission` of `taskrunner/proto/control.proto`).
+//! The client keeps the call `Attend` open for as long as the user's `main()` runs.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,25 +1,29 @@
 //! From what a JVM logs about the classes that it loads to the list that an archive is made from.
 //!
-//! The log (`-Xlog:class+load=debug`) has two lines for a class: its name and where it came from; then the addresses of the class, of
-//! the one that it extends and of the interfaces that it implements, and its loader. The list names every class with a number. Flink's RPC
-//! classes, a quarter of all, have a loader of their own: the list can hold such classes where it says what they extend and which jar holds them.
+//! The log (`-Xlog:class+load=debug`) has two lines for a class: its name and where it came from; then the
+//! addresses of the class, of the one that it extends and of the interfaces that it implements, and its
+//! loader. The list names every class with a number. Flink's RPC classes, a quarter of all, have a loader of
+//! their own: the list can hold such classes where it says what they extend and which jar holds them.
 
 use std::collections::{HashMap, HashSet};
 
-/// Feature release of Java from which on the JVM's own class list (`-XX:DumpLoadedClassList`) has lines about lambdas.
+/// Feature release of Java from which on the JVM's own class list (`-XX:DumpLoadedClassList`) has lines about
+/// lambdas.
 pub const LAMBDA_LINES_SINCE: u16 = 16;
 
 /// Stands for the path of the RPC jar until it is known.
 const SOURCE: &str = " source: ";
 
-/// A class list, as `-XX:SharedClassListFile` takes it, but for the paths of the RPC jars: they have their names only.
+/// A class list, as `-XX:SharedClassListFile` takes it, but for the paths of the RPC jars: they have their
+/// names only.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ClassList {
     text: String,
     classes: usize,
 }
 
-/// Where the jars of Flink's RPC classes are on this machine: a name without what Flink adds to make it unique, and a path.
+/// Where the jars of Flink's RPC classes are on this machine: a name without what Flink adds to make it
+/// unique, and a path.
 pub type RpcJars = HashMap<String, String>;
 
 /// A class while its second line is awaited.
@@ -92,7 +96,8 @@ impl ClassList {
         &self.text
     }
 
-    /// The list for the JVM: with the paths of the RPC jars, and without the classes of jars that are not here.
+    /// The list for the JVM: with the paths of the RPC jars, and without the classes of jars that are not
+    /// here.
     pub fn resolved(&self, jars: &RpcJars) -> String {
         let line = |line: &str| match line.split_once(SOURCE) {
             None => Some(format!("{line}\n")),
@@ -146,7 +151,8 @@ pub fn is_rpc_jar(entry: &str) -> bool {
     entry.starts_with("flink-rpc-") && entry.ends_with(".jar") && !entry.contains('/')
 }
 
-/// The name of an RPC jar without what makes it unique: `flink-rpc-akka` of `file:/tmp/flink-rpc-akka<uuid>.jar` or `file:/tmp/flink-rpc-akka_<uuid>.jar`.
+/// The name of an RPC jar without what makes it unique: `flink-rpc-akka` of
+/// `file:/tmp/flink-rpc-akka<uuid>.jar` or `file:/tmp/flink-rpc-akka_<uuid>.jar`.
 pub(super) fn rpc_jar(source: &str) -> Option<&str> {
     const UUID: usize = 36;
     let stem = source.strip_prefix("file:")?.rsplit('/').next()?.strip_suffix(".jar")?;

@@ -1,8 +1,10 @@
-//! Class data archives (the JVM's "CDS"): a JVM that maps one loads its classes in half the time. Which archive fits which JVM; pure.
+//! Class data archives (the JVM's "CDS"): a JVM that maps one loads its classes in half the time. Which
+//! archive fits which JVM; pure.
 //!
-//! An archive is made for a role and the jars at the front of its class path: both are in the name of its directory, `cds/<role>-<key>`
-//! below a store's root. Which Java made it, its size and its checksum are in the name of the file ([`ArchiveName`]). A Java that
-//! differs is seen by the node, which leaves the archive alone then.
+//! An archive is made for a role and the jars at the front of its class path: both are in the name of its
+//! directory, `cds/<role>-<key>` below a store's root. Which Java made it, its size and its checksum are in
+//! the name of the file ([`ArchiveName`]). A Java that differs is seen by the node, which leaves the archive
+//! alone then.
 
 mod class_list;
 
@@ -27,8 +29,8 @@ pub const DIRECTORY: &str = "cds";
 /// Directory of the archives in a container.
 pub const CONTAINER_DIRECTORY: &str = "heddle/cds";
 
-/// Feature releases of Java whose archives can be used on another node than the one that made them. Before, there are none; later ones insist on
-/// the modification times of the jars, which differ from node to node.
+/// Feature releases of Java whose archives can be used on another node than the one that made them. Before,
+/// there are none; later ones insist on the modification times of the jars, which differ from node to node.
 pub const PORTABLE: RangeInclusive<u16> = 11..=23;
 
 /// Changes when archives of older releases of heddle must not be used any more.
@@ -56,10 +58,11 @@ pub struct ClassDataSpec {
     pub replication: Option<u16>,
 }
 
-/// The jars at the front of a class path that are files of the container; none when Flink's main jar is not among them, because the
-/// archive would be of little use then.
+/// The jars at the front of a class path that are files of the container; none when Flink's main jar is not
+/// among them, because the archive would be of little use then.
 ///
-/// The JVM takes an archive that was made for the front of its class path, and a directory that is not empty must not be part of that.
+/// The JVM takes an archive that was made for the front of its class path, and a directory that is not empty
+/// must not be part of that.
 pub fn front<'a>(class_path: &[String], resources: &'a [LocalResource]) -> Option<Vec<&'a LocalResource>> {
     let jar = |entry: &String| {
         let found = resources.iter().find(|r| r.key == *entry && r.kind == LocalResourceKind::File);
@@ -79,7 +82,8 @@ pub fn directory(role: Role, front: &[&LocalResource]) -> String {
     format!("{DIRECTORY}/{role}-{}", fingerprint(&format!("{FORMAT} {role}\n{jars}")))
 }
 
-/// What tells the content of a file: the hash that the store names it by, else where it is, its size and its time.
+/// What tells the content of a file: the hash that the store names it by, else where it is, its size and its
+/// time.
 fn identity(file: &LocalResource) -> String {
     let mut parts = file.url.rsplit('/').skip(1);
     let (hash, letters) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
@@ -111,8 +115,8 @@ pub struct JavaId {
 }
 
 impl JavaId {
-    /// From the file `release` of a Java's directory. `wide`: what [`wide_references`] says; `beside`: what tells the jars that are not the
-    /// container's own from those of other nodes, empty if there are none.
+    /// From the file `release` of a Java's directory. `wide`: what [`wide_references`] says; `beside`: what
+    /// tells the jars that are not the container's own from those of other nodes, empty if there are none.
     pub fn of(release_file: &str, architecture: &str, wide: bool, beside: &str) -> Option<Self> {
         let feature = java_version(release_file)?;
         let value = |key: &str| {
