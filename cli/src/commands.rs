@@ -18,21 +18,22 @@ use yarn_client::report::Report;
 use yarn_client::setup::Setup;
 use yarn_client::target::Cluster;
 use yarn_client::timing::Timing;
-use yarn_client::{deploy, properties, setup, target};
+use yarn_client::{properties, setup, target};
 
 use super::cluster_query::query_cluster;
 use super::console::{Console, Output, warn};
+use super::deployment::{deployer, dry_run, manifest};
 use super::memory::look;
 use super::options::{ClusterOptions, RunOptions, SessionOptions, Verb};
 use super::parse::Invocation;
 use super::settings::Settings;
 use super::signals::on_signals;
 use super::timing::{Clocked, told};
-use super::{housekeeping, job_verbs, memory, programs, text};
+use super::{housekeeping, job_verbs, memory, run, text};
 use crate::attached::Attached;
 
 /// Does what was asked for.
-pub(super) async fn run(
+pub(super) async fn obey(
     context: Context,
     shared_console: &Arc<Console>,
     invocation: Invocation,
@@ -71,11 +72,9 @@ async fn perform(
     }
     match verb {
         Verb::Session(options) => session(context, shared_console, &options, timing).await,
-        Verb::Run(options) => programs::run(context, shared_console, options, &client_words, timing).await,
-        Verb::Info(options) => programs::info(context, shared_console, &options, &client_words).await,
-        Verb::RunApplication(options) => {
-            programs::application(context, shared_console, &options, timing).await
-        }
+        Verb::Run(options) => run::run(context, shared_console, options, &client_words, timing).await,
+        Verb::Info(options) => run::info(context, shared_console, &options, &client_words).await,
+        Verb::RunApplication(options) => run::application(context, shared_console, &options, timing).await,
         Verb::List(options) => {
             let (cluster, configuration) =
                 find_cluster(Wait::Reading, context, console, &options.cluster).await?;
@@ -163,18 +162,20 @@ async fn session(
             None => query_cluster(context, console, &configuration).await,
         };
     }
-    let mut setup = Setup::load(context)?;
+    let setup = Setup::load(context)?;
     warn(console, setup.warnings.iter().chain(&settings.warnings));
-    settings.apply(&mut setup.configuration);
-    let properties = target::properties_file(&setup.configuration, context);
-    let purpose = Purpose::Session { min_workers: settings.min_workers };
-    let order = programs::order(&options.deploy, setup, context, purpose, timing)?;
+    let mut configuration = setup.configuration.clone();
+    settings.apply(&mut configuration);
+    let properties = target::properties_file(&configuration, context);
+    let purpose = Purpose::Session { min_task_managers: settings.min_task_managers };
+    let manifest = manifest(purpose, &setup, &configuration, &options.deploy)?;
+    let deployer = deployer(context, setup, timing);
     if options.deploy.dry_run {
-        return programs::dry_run(order, &options.deploy, options.verbose, context, console).await;
+        return dry_run(&deployer, &manifest, &options.deploy, options.verbose, console).await;
     }
     let clocked = Clocked::new(timing, &options.deploy, context, console);
     let interrupt = on_signals()?;
-    let deployment = deploy::deploy(order, Arc::<Console>::clone(shared_console), &interrupt).await?;
+    let deployment = deployer.deploy(&manifest, Arc::<Console>::clone(shared_console), &interrupt).await?;
     let id = deployment.id;
     let Some(address) = deployment.address.clone() else {
         return Err(Failure::new(format!("the session {id} has ended already")));

@@ -72,6 +72,6 @@ async fn obey(
             Ok(Exit::Done)
         }
         Request::FlinkVersion => commands::flink_version(&context, console),
-        Request::Run(invocation) => commands::run(context, console, *invocation).await,
+        Request::Run(invocation) => commands::obey(context, console, *invocation).await,
     }
 }

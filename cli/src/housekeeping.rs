@@ -40,7 +40,7 @@ pub(super) async fn ps(context: &Context, console: &Console, options: &PsOptions
     let configuration = configuration(context, console, &options.answer.property)?;
     let hadoop = Hadoop::load(context, &configuration)?;
     let list = match ids.as_slice() {
-        [] => applications::list(&hadoop, &applications::Wanted { ended: options.all, of }).await?,
+        [] => applications::list(&hadoop, &applications::Filter { ended: options.all, of }).await?,
         ids => applications::named(&hadoop, ids).await?,
     };
     let now = SystemTime::now();
@@ -95,14 +95,14 @@ pub(super) async fn kill(
 
 /// `gc`.
 pub(super) async fn gc(context: &Context, console: &Console, options: &GcOptions) -> Result<Exit, Failure> {
-    let order = collector::Order {
+    let request = collector::GcRequest {
         delete: options.delete,
         foreign: options.foreign,
         older_than: duration("--older-than", &options.older_than, "7d or 12h")?,
     };
     let configuration = configuration(context, console, &options.answer.property)?;
     let hadoop = Hadoop::load(context, &configuration)?;
-    let outcome = collector::run(&hadoop, context, &configuration, &order).await?;
+    let outcome = collector::run(&hadoop, context, &configuration, &request).await?;
     if options.answer.json() {
         console.answer(to_json(&outcome)?);
     } else {

@@ -7,7 +7,7 @@ use flink_model::release::Release;
 use yarn_client::context::Context;
 use yarn_client::error::Failure;
 use yarn_client::exit::Exit;
-use yarn_client::memory::{Order, Study};
+use yarn_client::memory::{Study, StudyOptions};
 use yarn_client::variables;
 
 use super::console::Console;
@@ -27,13 +27,13 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let properties =
         ClusterOptions { property: options.answer.property.clone(), ..ClusterOptions::default() };
-    let order = Order {
+    let study_options = StudyOptions {
         properties: Settings::of_verb(&properties, None)?.dynamic,
         trials: options.set.iter().map(|text| assignment(text)).collect::<Result<_, _>>()?,
         release: options.flink_version.as_deref().map(release).transpose()?,
         offline: options.offline,
     };
-    let study = Study::make(context, &order).await?;
+    let study = Study::make(context, &study_options).await?;
     if options.answer.json() {
         console.answer(yarn_client::memory::json(&study)?);
     } else {

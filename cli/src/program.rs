@@ -185,7 +185,7 @@ fn python(
         jar: None,
         main_class: Some(PYTHON_DRIVER.to_owned()),
         args,
-        opt_jars: vec!["flink-python"],
+        opt_jars: vec!["flink-python".to_owned()],
         files: files.list,
     })
 }

@@ -27,7 +27,7 @@ pub(crate) struct Settings {
     /// Things to tell the user.
     pub(crate) warnings: Vec<String>,
     /// Minimum number of TaskManagers (`-n` of older manuals).
-    pub(crate) min_workers: Option<u32>,
+    pub(crate) min_task_managers: Option<u32>,
     /// Whether the command returns once the session is there.
     pub(crate) detached: bool,
 }
@@ -98,7 +98,7 @@ impl Settings {
             "taskmanager.numberOfTaskSlots",
             number("-s", o.slots.as_deref())?.map(|n| n.to_string()),
         );
-        settings.min_workers = number("-n", o.workers.as_deref())?;
+        settings.min_task_managers = number("-n", o.workers.as_deref())?;
         let attached = if o.detached || o.yarn_detached { "false" } else { "true" };
         settings.flag("-d", EXECUTION_ATTACHED.key, Some(attached));
         settings.properties(&o.property)?;
@@ -225,7 +225,7 @@ mod tests {
             ]
         );
         assert_eq!(settings.dynamic.len(), 3);
-        assert_eq!((settings.min_workers, settings.detached), (Some(3), true));
+        assert_eq!((settings.min_task_managers, settings.detached), (Some(3), true));
     }
 
     #[test]

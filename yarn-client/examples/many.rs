@@ -12,11 +12,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::task::JoinSet;
 use yarn_client::context::Context;
-use yarn_client::deploy::{self, Deployment, Order, Purpose};
+use yarn_client::deploy::{ClusterManifest, Deployer, Deployment, Purpose};
 use yarn_client::error::Failure;
 use yarn_client::interrupt::Interrupt;
 use yarn_client::report::Silent;
@@ -25,7 +25,7 @@ use yarn_client::setup::Setup;
 
 /// A cluster, and who uses it.
 #[derive(Debug, Clone)]
-struct Place {
+struct ClusterUser {
     user: String,
     hadoop_conf: String,
 }
@@ -39,7 +39,7 @@ async fn main() -> ExitCode {
         .filter_map(|word| word.trim_start_matches("-D").split_once('='))
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect();
-    let Some((count, flink, bin, places)) = read(&arguments) else {
+    let Some((count, flink, bin, clusters)) = read(&arguments) else {
         eprintln!(
             "usage: many [-Dkey=value ...] APPLICATIONS FLINK_HOME HEDDLE_BIN USER:HADOOP_CONF_DIR ..."
         );
@@ -48,16 +48,17 @@ async fn main() -> ExitCode {
     let begin = Instant::now();
     let mut deployments = JoinSet::new();
     for number in 0..count {
-        let Some(place) = places.get(number % places.len()).cloned() else { continue };
+        let Some(cluster) = clusters.get(number % clusters.len()).cloned() else { continue };
         let (flink, bin, settings) = (flink.clone(), bin.clone(), settings.clone());
-        deployments
-            .spawn(async move { (number, place.clone(), one(number, &place, flink, bin, &settings).await) });
+        deployments.spawn(async move {
+            (number, cluster.clone(), one(number, &cluster, flink, bin, &settings).await)
+        });
     }
     let mut failed = false;
-    while let Some(Ok((number, place, done))) = deployments.join_next().await {
+    while let Some(Ok((number, cluster, done))) = deployments.join_next().await {
         match done {
             Ok(deployment) => {
-                println!("{number} {} {} {:?}", place.user, deployment.id, begin.elapsed());
+                println!("{number} {} {} {:?}", cluster.user, deployment.id, begin.elapsed());
                 if let Err(failure) =
                     session::kill(&deployment.yarn, deployment.id, "the example is over").await
                 {
@@ -66,7 +67,7 @@ async fn main() -> ExitCode {
                 }
             }
             Err(failure) => {
-                eprintln!("{number} {}: {}", place.user, failure.render(true));
+                eprintln!("{number} {}: {}", cluster.user, failure.render(true));
                 failed = true;
             }
         }
@@ -74,55 +75,53 @@ async fn main() -> ExitCode {
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn read(arguments: &[String]) -> Option<(usize, String, PathBuf, Vec<Place>)> {
-    let [count, flink, bin, places @ ..] = arguments else { return None };
-    let places: Option<Vec<Place>> = places
+fn read(arguments: &[String]) -> Option<(usize, String, PathBuf, Vec<ClusterUser>)> {
+    let [count, flink, bin, clusters @ ..] = arguments else { return None };
+    let clusters: Option<Vec<ClusterUser>> = clusters
         .iter()
-        .map(|place| {
-            let (user, conf) = place.split_once(':')?;
-            Some(Place { user: user.to_owned(), hadoop_conf: conf.to_owned() })
+        .map(|cluster| {
+            let (user, conf) = cluster.split_once(':')?;
+            Some(ClusterUser { user: user.to_owned(), hadoop_conf: conf.to_owned() })
         })
         .collect();
-    Some((count.parse().ok()?, flink.clone(), bin.into(), places.filter(|p| !p.is_empty())?))
+    Some((count.parse().ok()?, flink.clone(), bin.into(), clusters.filter(|p| !p.is_empty())?))
 }
 
 /// Deploys one session, named after its number, with a configuration of its own.
 async fn one(
     number: usize,
-    place: &Place,
+    cluster: &ClusterUser,
     flink: String,
     bin: PathBuf,
     settings: &[(String, String)],
 ) -> Result<Deployment, Failure> {
     let vars: BTreeMap<String, String> = [
         ("FLINK_HOME".to_owned(), flink),
-        ("HADOOP_CONF_DIR".to_owned(), place.hadoop_conf.clone()),
-        ("HADOOP_USER_NAME".to_owned(), place.user.clone()),
+        ("HADOOP_CONF_DIR".to_owned(), cluster.hadoop_conf.clone()),
+        ("HADOOP_USER_NAME".to_owned(), cluster.user.clone()),
     ]
     .into();
     let context = Context {
         vars,
         cwd: "/".into(),
         exe: bin.join("heddle"),
-        user: place.user.clone(),
+        user: cluster.user.clone(),
         waits: Default::default(),
     };
-    let mut setup = Setup::load(&context)?;
+    let setup = Setup::load(&context)?;
+    let mut manifest =
+        ClusterManifest { timeout_ms: Some(300_000), ..ClusterManifest::new(Purpose::SESSION) };
     for (key, value) in [
-        ("yarn.application.name", format!("many {number} of {}", place.user)),
+        ("yarn.application.name", format!("many {number} of {}", cluster.user)),
         ("jobmanager.memory.process.size", "640m".to_owned()),
         ("jobmanager.memory.jvm-overhead.min", "64m".to_owned()),
         ("jobmanager.memory.jvm-metaspace.size", "128m".to_owned()),
         ("example.number", number.to_string()),
     ] {
-        setup.configuration.set_dynamic(key, value);
+        manifest.configuration.set_dynamic(key, value);
     }
     for (key, value) in settings {
-        setup.configuration.set_dynamic(key, value);
+        manifest.configuration.set_dynamic(key, value);
     }
-    let order = Order {
-        within: Some(Duration::from_secs(300)),
-        ..Order::new(setup, context, Purpose::Session { min_workers: None })
-    };
-    deploy::deploy(order, Arc::new(Silent), &Interrupt::default()).await
+    Deployer::new(context, setup).deploy(&manifest, Arc::new(Silent), &Interrupt::default()).await
 }

@@ -50,7 +50,7 @@ const DEADLINE: Duration = Duration::from_secs(180);
 
 /// What is needed to make an archive.
 #[derive(Debug, Serialize, Deserialize)]
-struct Order {
+struct ArchiveBuild {
     java: PathBuf,
     java_id: String,
     wide: bool,
@@ -119,11 +119,12 @@ fn use_or_record(
     if id.feature < SILENT_JAVA {
         options.extend(SILENT.map(str::to_owned));
     }
-    let order = Order { java: java.to_owned(), java_id: id.text, wide, class_path: front, list, directory };
-    let order = serde_json::to_string(&order)?;
+    let build =
+        ArchiveBuild { java: java.to_owned(), java_id: id.text, wide, class_path: front, list, directory };
+    let build = serde_json::to_string(&build)?;
     // A group of its own: Ctrl-C is for the command.
     let mut maker = Command::new(&context.exe);
-    maker.arg(VERB).arg(order).current_dir("/").process_group(0);
+    maker.arg(VERB).arg(build).current_dir("/").process_group(0);
     maker.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     Ok(options)
 }
@@ -158,37 +159,37 @@ fn find(directory: &Path) -> io::Result<Option<(PathBuf, ArchiveName)>> {
     Ok(paths.find_map(|path| Some((path.clone(), path.to_str()?.parse().ok()?))))
 }
 
-/// Makes an archive, unless another process is at it; `words`: the order, as JSON.
+/// Makes an archive, unless another process is at it; `words`: the build, as JSON.
 pub async fn main(context: &Context, words: &[OsString]) -> Exit {
-    let order = words.first().and_then(|word| serde_json::from_str::<Order>(word.to_str()?).ok());
-    let Some(order) = order else { return Exit::Failed };
-    let made = make(&order, &context.exe).await;
+    let build = words.first().and_then(|word| serde_json::from_str::<ArchiveBuild>(word.to_str()?).ok());
+    let Some(build) = build else { return Exit::Failed };
+    let made = make(&build, &context.exe).await;
     // Whatever became of it: nothing is left but the archive.
-    let _ = fs::remove_file(&order.list);
+    let _ = fs::remove_file(&build.list);
     match made {
         Ok(()) => Exit::Done,
         Err(error) => {
-            tracing::warn!(%error, directory = %order.directory.display(), "no class data archive is made");
+            tracing::warn!(%error, directory = %build.directory.display(), "no class data archive is made");
             Exit::Failed
         }
     }
 }
 
-async fn make(order: &Order, exe: &Path) -> io::Result<()> {
+async fn make(build: &ArchiveBuild, exe: &Path) -> io::Result<()> {
     // The JVM may not have opened its list yet: who removed it now would leave one for ever.
-    settled(&order.list).await?;
-    let _lock = lock(&order.directory)?;
-    sweep(&order.directory, &order.list)?;
-    if find(&order.directory)?.is_some() {
+    settled(&build.list).await?;
+    let _lock = lock(&build.directory)?;
+    sweep(&build.directory, &build.list)?;
+    if find(&build.directory)?.is_some() {
         return Ok(());
     }
-    let part = order.directory.join("part");
+    let part = build.directory.join("part");
     let _ = fs::remove_file(&part);
-    let list = order.list.display().to_string();
+    let list = build.list.display().to_string();
     let mut dump = Command::new("nice");
-    dump.args(["-n", "19"]).arg(&order.java);
-    dump.args(dump_options(&list, &part.display().to_string(), order.wide)).arg("-version");
-    dump.env("CLASSPATH", &order.class_path).env_remove("JAVA_TOOL_OPTIONS").env_remove("JDK_JAVA_OPTIONS");
+    dump.args(["-n", "19"]).arg(&build.java);
+    dump.args(dump_options(&list, &part.display().to_string(), build.wide)).arg("-version");
+    dump.env("CLASSPATH", &build.class_path).env_remove("JAVA_TOOL_OPTIONS").env_remove("JDK_JAVA_OPTIONS");
     let mut dump = exec::tied(&dump, exe);
     dump.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     // The JVM ends with this thread: when it has taken too long, and when this process is killed.
@@ -200,9 +201,9 @@ async fn make(order: &Order, exe: &Path) -> io::Result<()> {
         return Err(io::Error::other(format!("Java ended with {status}")));
     }
     let (size, crc) = measure(&part)?;
-    let name = ArchiveName { java: order.java_id.clone(), size, crc }.to_string();
-    fs::rename(&part, order.directory.join(name))?;
-    tidy(&order.directory)
+    let name = ArchiveName { java: build.java_id.clone(), size, crc }.to_string();
+    fs::rename(&part, build.directory.join(name))?;
+    tidy(&build.directory)
 }
 
 /// Waits until the JVM has loaded what it needs.
@@ -271,7 +272,7 @@ mod tests {
         let at = |name: &str| dir.path().join(name);
         // Another process makes the archive, and the JVM is slow to start.
         let lock = lock(dir.path()).unwrap();
-        let order = Order {
+        let build = ArchiveBuild {
             java: "/none".into(),
             java_id: "11-x".into(),
             wide: false,
@@ -279,7 +280,7 @@ mod tests {
             list: at("1.lst"),
             directory: dir.path().into(),
         };
-        let words = [OsString::from(serde_json::to_string(&order).unwrap())];
+        let words = [OsString::from(serde_json::to_string(&build).unwrap())];
         let late = async {
             sleep(Duration::from_millis(500)).await;
             fs::write(at("1.lst"), "java/lang/Object").unwrap();

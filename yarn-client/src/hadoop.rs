@@ -57,14 +57,8 @@ impl Hadoop {
         if !conf.found() {
             return Err(not_found(&conf));
         }
-        for (prefix, target) in [(options::HADOOP_PREFIX, ""), (options::YARN_PREFIX, "yarn.")] {
-            for (key, value) in configuration.with_prefix(prefix) {
-                conf.set(
-                    &format!("{target}{key}"),
-                    &value,
-                    &format!("{prefix}{key} of Flink's configuration"),
-                );
-            }
+        for Override { key, value, from } in overrides(configuration) {
+            conf.set(&key, &value, &format!("{from} of Flink's configuration"));
         }
         Ok(Self { conf, login: context.login()?, wait: Wait::Reading, waits: context.waits.clone() })
     }
@@ -133,6 +127,29 @@ impl Hadoop {
         let tell = Arc::new(move |error: &FsError| waits.tell_fs(error, within));
         storage.with_patience(Patience { within, tell })
     }
+}
+
+/// A Hadoop setting that Flink's configuration makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Override {
+    /// Hadoop's key.
+    pub(crate) key: String,
+    pub(crate) value: String,
+    /// The key of Flink's configuration.
+    pub(crate) from: String,
+}
+
+/// `flink.hadoop.*` and `flink.yarn.*`, which count more than all files of Hadoop's, here and on the nodes.
+pub(crate) fn overrides(configuration: &Configuration) -> impl Iterator<Item = Override> {
+    [(options::HADOOP_PREFIX, ""), (options::YARN_PREFIX, "yarn.")].into_iter().flat_map(
+        |(prefix, target)| {
+            configuration.with_prefix(prefix).into_iter().map(move |(key, value)| Override {
+                from: format!("{prefix}{key}"),
+                key: format!("{target}{key}"),
+                value,
+            })
+        },
+    )
 }
 
 fn not_found(conf: &HadoopConf) -> Failure {

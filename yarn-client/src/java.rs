@@ -14,6 +14,7 @@ use crate::context::{Context, is_executable};
 use crate::error::Failure;
 use crate::report::Report;
 use crate::variables;
+use crate::warning::Warnings;
 
 const ELSEWHERE: &str = "main() runs in the cluster, and needs no Java here, with `flink run --main cluster` on a session and with \
                          `flink run-application -t yarn-application`";
@@ -83,7 +84,7 @@ impl Java {
 pub(crate) fn check_containers(
     configuration: &Configuration,
     release: Release,
-    report: &dyn Report,
+    warnings: &mut Warnings,
 ) -> Result<(), Failure> {
     let mut told = None;
     for (role, prefix) in
@@ -107,7 +108,7 @@ pub(crate) fn check_containers(
                 return Err(also.into_iter().fold(failure, |failure, hint| failure.hint(hint)));
             }
             Some(misfit) if told.as_ref() != Some(&misfit) => {
-                report.warn(&misfit.to_string());
+                warnings.warn(misfit.to_string());
                 told = Some(misfit);
             }
             _ => {}

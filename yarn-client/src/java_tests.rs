@@ -99,9 +99,9 @@ fn so_do_the_containers() {
         for (key, value) in pairs {
             configuration.set_dynamic(*key, value.clone());
         }
-        let heard = Heard::default();
-        let done = check_containers(&configuration, release.parse().unwrap(), &heard);
-        (done.err(), heard.all())
+        let mut warnings = Warnings::default();
+        let done = check_containers(&configuration, release.parse().unwrap(), &mut warnings);
+        (done.err(), warnings.iter().map(|warning| format!("{warning:?}")).collect::<Vec<_>>())
     };
     let both = |home: &str| {
         [

@@ -44,3 +44,4 @@ pub mod timing;
 pub mod units;
 mod unserved;
 pub mod variables;
+pub mod warning;

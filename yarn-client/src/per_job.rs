@@ -19,13 +19,13 @@ use yarn_api::records::ApplicationId;
 
 use crate::client_process::{Jvm, JvmEnd};
 use crate::control::control_address;
-use crate::deploy::{Deployment, Order};
+use crate::deploy::{ClusterManifest, Deployer, Deployment};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::interrupt::{Cause, Interrupt};
 use crate::report::Report;
 use crate::timing::Jobs;
-use crate::{client_failure, client_run, cluster_timing, deploy, follow, timing};
+use crate::{client_failure, client_run, cluster_timing, follow, timing};
 
 /// Pause after a connection that could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -67,7 +67,8 @@ pub struct Program<'a> {
 
 /// Runs the program.
 pub async fn run(
-    order: Order,
+    deployer: &Deployer,
+    manifest: &ClusterManifest,
     program: Program<'_>,
     report: Arc<dyn Report>,
     interrupt: &Interrupt,
@@ -76,16 +77,16 @@ pub async fn run(
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(cannot)?;
     let port = listener.local_addr().map_err(cannot)?.port();
     let (ready, address) = watch::channel(None);
-    let started = order.timing.leg("Flink's client starts");
+    let started = deployer.timing.leg("Flink's client starts");
     tokio::spawn(forward(listener, address, started));
 
     let command = (program.start)(&RestAddress { host: "127.0.0.1".into(), port })?;
-    let mut jvm = Jvm::start(command, &order.context.exe, program.stdout).await?;
+    let mut jvm = Jvm::start(command, &deployer.context.exe, program.stdout).await?;
 
     // Ctrl-C reaches the JVM too. What follows from it is decided when the JVM has ended.
     let give_up = Interrupt::default();
-    let submitted = Arc::clone(&order.submitted);
-    let deployed = deploy::deploy(order, Arc::clone(&report), &give_up);
+    let submitted = Arc::clone(&deployer.submitted);
+    let deployed = deployer.deploy(manifest, Arc::clone(&report), &give_up);
     tokio::pin!(deployed);
     let early = tokio::select! {
         done = &mut deployed => Ok(done),

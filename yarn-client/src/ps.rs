@@ -24,7 +24,7 @@ const AT_ONCE: usize = 32;
 
 /// Which applications to list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Wanted {
+pub struct Filter {
     /// Those that have ended, too.
     pub ended: bool,
     /// Whose.
@@ -113,9 +113,13 @@ pub struct Job {
     pub ended: Option<String>,
 }
 
-/// The applications that are wanted, by their ids.
-pub async fn list(hadoop: &Hadoop, wanted: &Wanted) -> Result<Vec<Application>, Failure> {
-    let reports = hadoop.yarn()?.applications(&filter(wanted, hadoop)).await.map_err(|e| yarn_failure(&e))?;
+/// The applications that the filter lets through, by their ids.
+pub async fn list(hadoop: &Hadoop, filter: &Filter) -> Result<Vec<Application>, Failure> {
+    let reports = hadoop
+        .yarn()?
+        .applications(&application_filter(filter, hadoop))
+        .await
+        .map_err(|e| yarn_failure(&e))?;
     let mut found: Vec<(ApplicationReport, By)> =
         reports.into_iter().filter_map(|r| by(&r).map(|by| (r, by))).collect();
     found.sort_by_key(|(r, _)| r.id);
@@ -139,15 +143,15 @@ pub async fn named(hadoop: &Hadoop, ids: &[ApplicationId]) -> Result<Vec<Applica
 }
 
 /// YARN filters tags by their whole text only, so that they are looked at here.
-fn filter(wanted: &Wanted, hadoop: &Hadoop) -> ApplicationFilter {
-    let user = match &wanted.of {
+fn application_filter(filter: &Filter, hadoop: &Hadoop) -> ApplicationFilter {
+    let user = match &filter.of {
         Owner::Caller => Some(hadoop.login.user().short_name().to_owned()),
         Owner::User(user) => Some(user.clone()),
         Owner::Everybody => None,
     };
     ApplicationFilter {
         users: user.into_iter().collect(),
-        states: if wanted.ended { BTreeSet::new() } else { live_states() },
+        states: if filter.ended { BTreeSet::new() } else { live_states() },
         ..ApplicationFilter::default()
     }
 }

@@ -6,13 +6,13 @@ use super::*;
 use crate::context::FlinkHome;
 use crate::report::Silent;
 
-struct Place {
+struct Fixture {
     dir: tempfile::TempDir,
     context: Context,
     setup: Setup,
 }
 
-fn place(vars: &[(&str, &str)], pairs: &[(&str, &str)]) -> Place {
+fn fixture(vars: &[(&str, &str)], pairs: &[(&str, &str)]) -> Fixture {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("flink");
@@ -41,21 +41,22 @@ fn place(vars: &[(&str, &str)], pairs: &[(&str, &str)]) -> Place {
     }
     let flink = FlinkHome::find(&context).unwrap();
     let setup = Setup { flink, release: "1.20.1".parse().unwrap(), configuration, warnings: vec![] };
-    Place { dir, context, setup }
+    Fixture { dir, context, setup }
 }
 
-fn line(place: &Place, options: &[&str], program: &[&str]) -> Vec<String> {
+fn line(fixture: &Fixture, options: &[&str], program: &[&str]) -> Vec<String> {
     let address = RestAddress { host: "[::1]".into(), port: 8081 };
     let list = |words: &[&str]| words.iter().map(OsString::from).collect();
     let arguments = ClientWords { options: list(options), program: list(program) };
-    let command = client(&place.context, &place.setup, Some(&address), "run", &arguments, &Silent).unwrap();
-    let dir = place.dir.path().display().to_string();
+    let command =
+        client(&fixture.context, &fixture.setup, Some(&address), "run", &arguments, &Silent).unwrap();
+    let dir = fixture.dir.path().display().to_string();
     command.get_args().map(|a| a.to_string_lossy().replace(&dir, "DIR")).collect()
 }
 
 #[test]
 fn the_whole_command() {
-    let place = place(
+    let fixture = fixture(
         &[
             ("JVM_ARGS", "-Xmx1g"),
             ("FLINK_LOG_DIR", "/log"),
@@ -64,7 +65,7 @@ fn the_whole_command() {
         ],
         &[("env.java.opts.all", "\"--add-opens=a/b=ALL-UNNAMED -Dx=y\""), ("env.java.opts.client", "-Dc=1")],
     );
-    let words = line(&place, &["-Drest.port=1", "-c", "A b"], &["job.jar", "$x"]);
+    let words = line(&fixture, &["-Drest.port=1", "-c", "A b"], &["job.jar", "$x"]);
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let expected = [
         "-XX:TieredStopAtLevel=1",
@@ -99,27 +100,27 @@ fn the_whole_command() {
 
 #[test]
 fn the_client_gets_a_file_system_unless_there_is_hadoops() {
-    let words = line(&place(&[], &[]), &[], &[]);
+    let words = line(&fixture(&[], &[]), &[], &[]);
     assert!(words.contains(&"-Dheddle.client.fs.helper=DIR/heddle/bin/heddle".to_owned()), "{words:?}");
     let end = "DIR/flink/lib/flink-dist-1.20.1.jar:DIR/heddle/lib/flink-client-fs.jar:";
     assert!(words.iter().any(|w| w.ends_with(end)), "{words:?}");
-    let words = line(&place(&[("HADOOP_CLASSPATH", "/h/*")], &[]), &[], &[]);
+    let words = line(&fixture(&[("HADOOP_CLASSPATH", "/h/*")], &[]), &[], &[]);
     assert!(!words.iter().any(|w| w.contains("client-fs") || w.contains("client.fs")), "{words:?}");
 }
 
 #[test]
 fn high_availability_does_not_hide_the_address() {
-    let words = line(&place(&[], &[("high-availability.type", "zookeeper")]), &[], &[]);
+    let words = line(&fixture(&[], &[("high-availability.type", "zookeeper")]), &[], &[]);
     assert!(words.contains(&"-Dhigh-availability.type=NONE".to_owned()), "{words:?}");
-    let words = line(&place(&[], &[]), &[], &[]);
+    let words = line(&fixture(&[], &[]), &[], &[]);
     assert!(!words.iter().any(|w| w.contains("high-availability")), "{words:?}");
 }
 
 #[test]
 fn without_java_the_way_out_is_told() {
-    let mut place = place(&[], &[]);
-    place.context.vars.remove("JAVA_HOME");
+    let mut fixture = fixture(&[], &[]);
+    fixture.context.vars.remove("JAVA_HOME");
     let failure =
-        client(&place.context, &place.setup, None, "run", &ClientWords::default(), &Silent).unwrap_err();
+        client(&fixture.context, &fixture.setup, None, "run", &ClientWords::default(), &Silent).unwrap_err();
     assert!(failure.hints().iter().any(|h| h.contains("--main cluster")), "{failure}");
 }

@@ -7,12 +7,12 @@ use crate::report::Silent;
 
 const ID: &str = "application_1700000000000_0007";
 
-struct Place {
+struct Fixture {
     dir: tempfile::TempDir,
     context: Context,
 }
 
-fn place() -> Place {
+fn fixture() -> Fixture {
     let dir = tempfile::tempdir().unwrap();
     let context = Context {
         vars: BTreeMap::new(),
@@ -21,10 +21,10 @@ fn place() -> Place {
         user: "ann".into(),
         waits: Default::default(),
     };
-    Place { dir, context }
+    Fixture { dir, context }
 }
 
-impl Place {
+impl Fixture {
     fn choose(&self, job_manager: Option<&str>, pairs: &[(&str, &str)]) -> Result<Target, Failure> {
         let mut configuration = Configuration::new(FileFormat::Standard);
         configuration.set_dynamic("yarn.properties-file.location", self.dir.path().to_str().unwrap());
@@ -53,11 +53,11 @@ fn application(from_file: Option<PathBuf>) -> Target {
 
 #[test]
 fn flinks_order_and_what_has_no_effect() {
-    let place = place();
+    let fixture = fixture();
     let id = ("yarn.application.id", ID);
     let target = |name| ("execution.target", name);
     let session = Target::Application { id: ID.parse().unwrap(), from_file: None };
-    let file = application(Some(place.session_file()));
+    let file = application(Some(fixture.session_file()));
     let warned = |job_manager, pairs: &[(&str, &str)]| {
         let mut configuration = Configuration::new(FileFormat::Standard);
         pairs.iter().for_each(|(key, value)| configuration.set_dynamic(*key, *value));
@@ -76,7 +76,7 @@ fn flinks_order_and_what_has_no_effect() {
         (Some("yarn-cluster"), vec![target("remote")], address("localhost:8081"), 1),
         (None, vec![target("remote"), id], address("localhost:8081"), 1),
     ] {
-        assert_eq!(place.choose(job_manager, &pairs).unwrap(), chosen, "{job_manager:?} {pairs:?}");
+        assert_eq!(fixture.choose(job_manager, &pairs).unwrap(), chosen, "{job_manager:?} {pairs:?}");
         assert_eq!(warned(job_manager, &pairs), warnings, "{job_manager:?} {pairs:?}");
     }
     let mut configuration = Configuration::new(FileFormat::Standard);
@@ -98,48 +98,51 @@ fn flinks_order_and_what_has_no_effect() {
 
 #[test]
 fn an_id_wins_over_the_file() {
-    let place = place();
+    let fixture = fixture();
     let other = "application_1_0001";
-    place.session_file();
+    fixture.session_file();
     for target in [None, Some("yarn-session"), Some("YARN-Application")] {
         let mut pairs = vec![("yarn.application.id", other)];
         pairs.extend(target.map(|t| ("execution.target", t)));
         let expected = Target::Application { id: other.parse().unwrap(), from_file: None };
-        assert_eq!(place.choose(None, &pairs).unwrap(), expected);
+        assert_eq!(fixture.choose(None, &pairs).unwrap(), expected);
     }
 }
 
 #[test]
 fn the_file_serves_sessions_only() {
-    let place = place();
-    let file = place.session_file();
-    assert_eq!(place.choose(None, &[]).unwrap(), application(Some(file.clone())));
-    assert_eq!(place.choose(Some("yarn-cluster"), &[]).unwrap(), application(Some(file.clone())));
-    assert_eq!(place.choose(None, &[("execution.target", "yarn-session")]).unwrap(), application(Some(file)));
-    let failure = place.choose(None, &[("execution.target", "yarn-application")]).unwrap_err();
+    let fixture = fixture();
+    let file = fixture.session_file();
+    assert_eq!(fixture.choose(None, &[]).unwrap(), application(Some(file.clone())));
+    assert_eq!(fixture.choose(Some("yarn-cluster"), &[]).unwrap(), application(Some(file.clone())));
+    assert_eq!(
+        fixture.choose(None, &[("execution.target", "yarn-session")]).unwrap(),
+        application(Some(file))
+    );
+    let failure = fixture.choose(None, &[("execution.target", "yarn-application")]).unwrap_err();
     assert!(failure.to_string().contains("no cluster id was specified"));
     let remote = [("execution.target", "remote"), ("rest.address", "h"), ("rest.port", "99")];
-    assert_eq!(place.choose(None, &remote).unwrap(), address("h:99"));
+    assert_eq!(fixture.choose(None, &remote).unwrap(), address("h:99"));
 }
 
 #[test]
 fn without_anything_the_configured_address() {
-    let place = place();
+    let fixture = fixture();
     let assumed = |text: &str| Target::Assumed(parse_address(text).unwrap());
-    assert_eq!(place.choose(None, &[]).unwrap(), assumed("localhost:8081"));
-    assert_eq!(place.choose(None, &[("jobmanager.rpc.address", "jm")]).unwrap(), assumed("jm:8081"));
+    assert_eq!(fixture.choose(None, &[]).unwrap(), assumed("localhost:8081"));
+    assert_eq!(fixture.choose(None, &[("jobmanager.rpc.address", "jm")]).unwrap(), assumed("jm:8081"));
 }
 
 #[test]
 fn nonsense_is_refused() {
-    let place = place();
+    let fixture = fixture();
     for (job_manager, pairs) in [
         (Some("nowhere"), vec![]),
         (Some("h:port"), vec![]),
         (None, vec![("yarn.application.id", "4711")]),
         (None, vec![("execution.target", "kubernetes-session")]),
     ] {
-        let failure = place.choose(job_manager, &pairs).unwrap_err();
+        let failure = fixture.choose(job_manager, &pairs).unwrap_err();
         assert!(failure.is_usage() && !failure.hints().is_empty(), "{failure}");
     }
 }
@@ -164,17 +167,17 @@ fn an_application_is_young_for_a_minute() {
 
 #[test]
 fn what_the_session_was_started_with_is_older_than_this_command_line() {
-    let place = place();
+    let fixture = fixture();
     let remembered = ["parallelism.default", "a"].map(|key| (key.to_owned(), "3".to_owned()));
     let session = properties::SessionFile {
         application_id: ID.parse().unwrap(),
         dynamic_properties: remembered.into(),
     };
-    properties::write(&place.dir.path().join(".yarn-properties-ann"), &session).unwrap();
+    properties::write(&fixture.dir.path().join(".yarn-properties-ann"), &session).unwrap();
     let mut configuration = Configuration::new(FileFormat::Standard);
-    configuration.set_dynamic("yarn.properties-file.location", place.dir.path().to_str().unwrap());
+    configuration.set_dynamic("yarn.properties-file.location", fixture.dir.path().to_str().unwrap());
     configuration.set_dynamic("parallelism.default", "2");
-    choose(None, &mut configuration, &place.context, &Silent).unwrap();
+    choose(None, &mut configuration, &fixture.context, &Silent).unwrap();
     let text = |key| configuration.text(key).unwrap();
     assert_eq!((text("parallelism.default"), text("a")), ("2".to_owned(), "3".to_owned()));
 }

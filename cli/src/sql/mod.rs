@@ -12,8 +12,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use yarn_client::client_process::Jvm;
 use yarn_client::context::Context;
-use yarn_client::deploy;
-use yarn_client::deploy::{Order, Purpose};
+use yarn_client::deploy::Deployer;
 use yarn_client::error::Failure;
 use yarn_client::exit::Exit;
 use yarn_client::interrupt::Signal;
@@ -29,14 +28,14 @@ pub(super) async fn run(
     tool: Tool,
     words: &[OsString],
 ) -> Result<Exit, Failure> {
-    let (setup, program) = match plan::plan(context, tool, words, &**console).await? {
+    let (setup, manifest) = match plan::plan(context, tool, words, &**console).await? {
         Plan::Become(command) => return become_program(command),
         Plan::Alone(command, listener) => return alone(context, command, listener).await,
         Plan::Deploy(what) => *what,
     };
     setup.warnings.iter().for_each(|warning| console.err(&format!("warning: {warning}")));
-    let order = Order::new(setup, context.clone(), Purpose::Application(program));
-    let deployment = deploy::deploy(order, Arc::<Console>::clone(console), &on_signals()?).await?;
+    let deployer = Deployer::new(context.clone(), setup);
+    let deployment = deployer.deploy(&manifest, Arc::<Console>::clone(console), &on_signals()?).await?;
     // As Flink's own client tells it.
     console.out(&format!("[INFO] Deploy script in application mode:\nCluster ID: {}", deployment.id));
     Ok(Exit::Done)

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use flink_model::config::Configuration;
 use flink_model::options;
 use flink_rest::RestAddress;
 use sha2::{Digest, Sha256};
@@ -19,7 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use yarn_client::configuration::text;
 use yarn_client::context::{Context, FlinkHome};
-use yarn_client::deploy::Program;
+use yarn_client::deploy::{ClusterManifest, Program, Purpose};
 use yarn_client::error::Failure;
 use yarn_client::paths::{is_remote, without_scheme};
 use yarn_client::report::Report;
@@ -72,7 +73,7 @@ pub(crate) enum Plan {
     /// Start this program, which has no cluster. Whoever connects here is to be told so.
     Alone(Command, TcpListener),
     /// Deploy this program as an application, with this configuration.
-    Deploy(Box<(Setup, Program)>),
+    Deploy(Box<(Setup, ClusterManifest)>),
 }
 
 /// The user's words, sorted.
@@ -194,7 +195,8 @@ pub(crate) async fn plan(
     for script in [&line.script, &line.init].into_iter().flatten() {
         check_script(context, script)?;
     }
-    let mut setup = Setup::load(context)?;
+    let files = Setup::load(context)?;
+    let mut setup = files.clone();
     for (key, value) in &line.properties {
         setup.configuration.set_dynamic(key.clone(), value.clone());
     }
@@ -202,7 +204,9 @@ pub(crate) async fn plan(
     match kind.as_deref() {
         None | Some("yarn-session") => {}
         Some("yarn-application") if text(&setup.configuration, &options::APPLICATION_ID).is_some() => {}
-        Some("yarn-application") if tool == Tool::Client => return deployed(context, setup, &line),
+        Some("yarn-application") if tool == Tool::Client => {
+            return deployed(context, files, setup.configuration, &line);
+        }
         Some(PER_JOB) => {
             let origin = setup.configuration.origin(&options::EXECUTION_TARGET);
             return Err(no_per_job(tool, &format!("execution.target ({origin})")));
@@ -336,7 +340,12 @@ fn check_script(context: &Context, script: &OsStr) -> Result<(), Failure> {
 }
 
 /// A script for application mode.
-fn deployed(context: &Context, mut setup: Setup, line: &Line) -> Result<Plan, Failure> {
+fn deployed(
+    context: &Context,
+    setup: Setup,
+    mut configuration: Configuration,
+    line: &Line,
+) -> Result<Plan, Failure> {
     if !setup.release.traits().sql_application {
         let what = format!("Flink {} cannot run a SQL script in application mode", setup.release);
         return Err(Failure::usage(what)
@@ -357,9 +366,9 @@ fn deployed(context: &Context, mut setup: Setup, line: &Line) -> Result<Plan, Fa
             .hint("put them into Flink's directory usrlib, or ship them with yarn.ship-files"));
     }
     let mut program = Program {
-        jar: jar::only_jar(line.jars.clone(), &mut setup.configuration, context)?,
+        jar: jar::only_jar(line.jars.clone(), &mut configuration, context)?,
         main_class: Some(SQL_DRIVER.to_owned()),
-        opt_jars: vec![GATEWAY_JAR],
+        opt_jars: vec![GATEWAY_JAR.to_owned()],
         ..Program::default()
     };
     if is_remote(script) {
@@ -373,7 +382,8 @@ fn deployed(context: &Context, mut setup: Setup, line: &Line) -> Result<Plan, Fa
         program.args = vec!["--scriptUri".to_owned(), SCRIPT.to_owned()];
         program.files = vec![(SCRIPT.to_owned(), path)];
     }
-    Ok(Plan::Deploy(Box::new((setup, program))))
+    let manifest = ClusterManifest::new(Purpose::Application { program }).configured(&setup, &configuration);
+    Ok(Plan::Deploy(Box::new((setup, manifest))))
 }
 
 fn become_script(

@@ -180,25 +180,27 @@ async fn a_script_that_is_not_there() {
     }
 }
 
+/// The program of a script that is deployed, and the settings on top of the configuration files.
+fn deployed(plan: Result<Plan, Failure>) -> (Program, Configuration) {
+    let Plan::Deploy(what) = plan.unwrap() else { panic!("it is not deployed") };
+    let Purpose::Application { program } = what.1.purpose else { panic!("it is no application") };
+    (program, what.1.configuration)
+}
+
 #[tokio::test]
 async fn scripts_as_applications() {
     let target = "-Dexecution.target=yarn-application";
-    let Plan::Deploy(what) = planned("2.0.0", Tool::Client, &format!("{target} -f x.sql")).await.unwrap()
-    else {
-        panic!()
-    };
-    let (_, program) = *what;
+    let (program, _) = deployed(planned("2.0.0", Tool::Client, &format!("{target} -f x.sql")).await);
     assert_eq!(program.args, ["--scriptUri", "script.sql"]);
     assert_eq!(program.files.len(), 1);
-    let remote = planned("2.0.0", Tool::Client, &format!("{target} -f hdfs://nn/x.sql")).await.unwrap();
-    let Plan::Deploy(what) = remote else { panic!() };
-    assert_eq!((what.1.args[1].as_str(), what.1.files.len()), ("hdfs://nn/x.sql", 0));
+    let remote = planned("2.0.0", Tool::Client, &format!("{target} -f hdfs://nn/x.sql")).await;
+    let (program, _) = deployed(remote);
+    assert_eq!((program.args[1].as_str(), program.files.len()), ("hdfs://nn/x.sql", 0));
     for line in ["-j /j/udf.jar", "--jar=/j/udf.jar", "-Dpipeline.jars=/j/udf.jar"] {
         let line = format!("{target} -f x.sql {line}");
-        let Plan::Deploy(what) = planned("2.0.0", Tool::Client, &line).await.unwrap() else { panic!() };
-        let (setup, program) = *what;
+        let (program, configuration) = deployed(planned("2.0.0", Tool::Client, &line).await);
         assert_eq!(program.jar.as_deref(), Some("/j/udf.jar"), "{line}");
-        let jars = text(&setup.configuration, &options::PIPELINE_JARS);
+        let jars = text(&configuration, &options::PIPELINE_JARS);
         assert_eq!(jars.as_deref(), Some("file:///j/udf.jar"), "{line}");
     }
     for (line, text) in [

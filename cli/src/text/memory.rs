@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Style};
 use flink_model::memory::{Explained, JvmLimit, PoolName, Role, Rule, short};
 use flink_model::memory_advice::percent;
 use flink_model::units::MemorySize;
-use yarn_client::memory::{Changed, Limits, Other, Sizes, Study, changes, per_slot, scheduler_name};
+use yarn_client::memory::{Changed, ContainerLimits, Other, Sizes, Study, changes, per_slot, scheduler_name};
 use yarn_client::units::count;
 
 use super::bar::{Brace, LOST, Look, Paint, Part, draw};
@@ -296,11 +296,11 @@ struct Row<'a> {
 }
 
 /// What YARN grants for `mb`; none if that is more than it has.
-fn granted(limits: &Limits, mb: u64) -> Option<u64> {
+fn granted(limits: &ContainerLimits, mb: u64) -> Option<u64> {
     Some(limits.yarn().charged_memory_mb(mb)).filter(|granted| *granted <= limits.maximum_mb.value)
 }
 
-fn container(limits: &Limits, mb: u64, vcores: u64, granted: Option<u64>) -> String {
+fn container(limits: &ContainerLimits, mb: u64, vcores: u64, granted: Option<u64>) -> String {
     let asked = format!("asked for {mb} MiB and {}", count(vcores, "vcore"));
     let Some(granted) = granted else {
         return format!("{asked}; the largest container has {} MiB", limits.maximum_mb.value);

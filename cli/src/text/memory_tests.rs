@@ -27,7 +27,7 @@ fn study() -> Study {
     let size = "taskmanager.memory.process.size";
     conf.set(size, "4097m", Origin::Flag("--set".into()));
     let hadoop = HadoopConf::from_map([("yarn.scheduler.minimum-allocation-mb", "1024")]);
-    let mut limits = Limits::of_cluster(&hadoop, &Resource::new(16384, 8), &[]);
+    let mut limits = ContainerLimits::of_cluster(&hadoop, &Resource::new(16384, 8), &[]);
     limits.nodes = vec![yarn_client::memory::Node { memory_mb: 16384, vcores: 8 }; 3];
     let sizes = Sizes::of(&conf, release).unwrap();
     let [jm, tm] = &sizes.processes;
@@ -87,7 +87,8 @@ fn colours_change_nothing_but_colours() {
 
 #[test]
 fn a_request_that_is_too_large() {
-    let limits = Limits::of_cluster(&HadoopConf::from_map([("a", "b")]), &Resource::new(2048, 2), &[]);
+    let limits =
+        ContainerLimits::of_cluster(&HadoopConf::from_map([("a", "b")]), &Resource::new(2048, 2), &[]);
     assert_eq!(granted(&limits, 4097), None);
     assert_eq!(
         container(&limits, 4097, 2, None),

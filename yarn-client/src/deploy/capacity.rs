@@ -19,15 +19,15 @@ pub(crate) struct Need {
     pub(crate) runs_at_once: bool,
 }
 
-/// What comes of it.
+/// Whether the containers fit into the queue.
 #[derive(Debug)]
-pub(crate) enum Room {
-    /// There is room, or nobody knows.
-    Fine,
-    /// There is room for the ApplicationMaster only.
-    Tight(String),
-    /// There is none.
-    None(Failure),
+pub(crate) enum QueueFit {
+    /// They fit, or it is not known.
+    Fits,
+    /// The ApplicationMaster's container fits, and no TaskManager's beside it. The text is a warning.
+    ApplicationMasterOnly(String),
+    /// Not even the ApplicationMaster's container fits, or a program could never run.
+    TooLarge(Failure),
 }
 
 /// Most memory that a queue may use of a cluster with `total_mb`; none if that is not known.
@@ -59,9 +59,9 @@ pub(crate) fn check(
     nodes: usize,
     total_mb: u64,
     need: Need,
-) -> Room {
+) -> QueueFit {
     // Of a cluster without nodes nobody knows what it will be.
-    let Some(most) = most_mb(wanted, queues, total_mb).filter(|_| nodes > 0) else { return Room::Fine };
+    let Some(most) = most_mb(wanted, queues, total_mb).filter(|_| nodes > 0) else { return QueueFit::Fits };
     let Need { master_mb, worker_mb, runs_at_once } = need;
     let name = &wanted.name;
     let limit = format!(
@@ -73,19 +73,21 @@ pub(crate) fn check(
         let what = format!(
             "the queue '{name}' can never give the JobManager's container of {master_mb} MB: {limit}"
         );
-        return Room::None(advise(Failure::new(what), "-jm", queues, total_mb, master_mb));
+        return QueueFit::TooLarge(advise(Failure::new(what), "-jm", queues, total_mb, master_mb));
     }
     if master_mb + worker_mb <= most {
-        return Room::Fine;
+        return QueueFit::Fits;
     }
     let what = format!(
         "the queue '{name}' can never give a TaskManager's container of {worker_mb} MB beside the JobManager's of \
          {master_mb} MB: {limit}"
     );
     if !runs_at_once {
-        return Room::Tight(format!("{what}; no job can run until the queue or the cluster grows"));
+        return QueueFit::ApplicationMasterOnly(format!(
+            "{what}; no job can run until the queue or the cluster grows"
+        ));
     }
-    Room::None(advise(Failure::new(what), "-jm and -tm", queues, total_mb, master_mb + worker_mb))
+    QueueFit::TooLarge(advise(Failure::new(what), "-jm and -tm", queues, total_mb, master_mb + worker_mb))
 }
 
 fn advise(failure: Failure, options: &str, queues: &[QueueInfo], total_mb: u64, needed_mb: u64) -> Failure {
@@ -128,9 +130,9 @@ mod tests {
         let queues = queues(absolute);
         let need = Need { master_mb, worker_mb, runs_at_once };
         match check(&queues[3], &queues, 2, 16384, need) {
-            Room::Fine => "fine".into(),
-            Room::Tight(text) => text,
-            Room::None(failure) => failure.render(false),
+            QueueFit::Fits => "fine".into(),
+            QueueFit::ApplicationMasterOnly(text) => text,
+            QueueFit::TooLarge(failure) => failure.render(false),
         }
     }
 
@@ -156,8 +158,8 @@ mod tests {
     fn what_is_not_known_is_not_refused() {
         let need = Need { master_mb: 1 << 40, worker_mb: 1, runs_at_once: true };
         let fair = [queue("root.default", "root.default", QueueState::Running, vec![])];
-        assert!(matches!(check(&fair[0], &fair, 2, 16384, need), Room::Fine));
+        assert!(matches!(check(&fair[0], &fair, 2, 16384, need), QueueFit::Fits));
         let queues = queues(true);
-        assert!(matches!(check(&queues[3], &queues, 0, 0, need), Room::Fine));
+        assert!(matches!(check(&queues[3], &queues, 0, 0, need), QueueFit::Fits));
     }
 }

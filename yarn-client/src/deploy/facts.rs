@@ -1,4 +1,4 @@
-//! What YARN and HDFS say before anything is written, and whether the order fits.
+//! What YARN and HDFS say before anything is written, and whether the cluster can give what is asked for.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use flink_model::options::{self, Opt};
 use flink_model::spec::ClusterMode;
 use futures::future;
 use hadoop_fs::Storage;
+use hadoop_rpc::HadoopConf;
 use yarn_api::ApplicationClient;
 use yarn_api::records::{
     NewApplication, NodeLabel, NodeReport, NodeState, QueueInfo, QueueUserAcl, ResourceType,
 };
 
-use super::capacity::{Need, Room};
-use super::prepare::Prepared;
+use super::capacity::{Need, QueueFit};
+use super::derived::Derived;
 use super::queue::Verdict;
-use super::{capacity, places, queue};
+use super::{capacity, nodes, queue};
 use crate::configuration::{bad_value, text};
 use crate::error::{Failure, yarn_failure};
-use crate::hadoop::Hadoop;
-use crate::memory::{Limits, limits_exceeded};
-use crate::report::Report;
+use crate::memory::{ContainerLimits, limits_exceeded};
+use crate::warning::Warnings;
 
 /// Keys that name node labels.
 const LABELS: [&Opt<String>; 2] = [&options::APPLICATION_NODE_LABEL, &options::TASK_MANAGER_NODE_LABEL];
@@ -49,17 +49,17 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// What YARN grants for a request.
-    pub(crate) fn limits(&self, hadoop: &Hadoop) -> Limits {
-        Limits::of_cluster(&hadoop.conf, &self.application.max_capability, &self.nodes)
+    pub(crate) fn limits(&self, conf: &HadoopConf) -> ContainerLimits {
+        ContainerLimits::of_cluster(conf, &self.application.max_capability, &self.nodes)
     }
 }
 
 /// Asks the ResourceManager everything at once; what only some deployments need is asked for these.
-pub(crate) async fn gather(yarn: &ApplicationClient, prepared: &Prepared) -> Result<Facts, Failure> {
+pub(crate) async fn gather(yarn: &ApplicationClient, derived: &Derived) -> Result<Facts, Failure> {
     let running = [NodeState::Running];
-    let conf = &prepared.configuration;
+    let conf = &derived.configuration;
     let asks_for_label = LABELS.iter().any(|option| text(conf, option).is_some());
-    let asks_for_resource = !prepared.cluster.tm_resources.is_empty();
+    let asks_for_resource = !derived.cluster.tm_resources.is_empty();
     let rights = async { yarn.queue_user_acls().await.ok() };
     let labels = async { if asks_for_label { yarn.cluster_node_labels().await.ok() } else { None } };
     let types = async { if asks_for_resource { yarn.resource_types().await.ok() } else { None } };
@@ -95,19 +95,20 @@ pub(crate) async fn first_answer(storage: &Storage, base: &str) -> Result<(), Fa
 /// Refuses what the cluster would refuse later, or never grant. `false`: it can be granted only if the
 /// cluster or the queue changes.
 pub(crate) fn check(
-    prepared: &Prepared,
-    hadoop: &Hadoop,
+    derived: &Derived,
+    hadoop: &HadoopConf,
+    user: &str,
     facts: &Facts,
-    report: &dyn Report,
+    warnings: &mut Warnings,
 ) -> Result<bool, Failure> {
-    let conf = &prepared.configuration;
+    let conf = &derived.configuration;
     let named = text(conf, &options::APPLICATION_QUEUE);
     if let Some(wanted) = &named
         && !facts.queues.is_empty()
     {
         match queue::check(wanted, &facts.queues) {
             Verdict::Fine => {}
-            Verdict::Unsure(text) => report.warn(&text),
+            Verdict::Unsure(text) => warnings.warn(text),
             Verdict::Refused(failure) => return Err(failure),
         }
     }
@@ -115,53 +116,53 @@ pub(crate) fn check(
     let queue = queue::find(named.as_deref().unwrap_or("default"), &facts.queues);
     let certain = queue.filter(|_| named.is_some());
     if let Some(queue) = certain {
-        queue::check_rights(queue, &hadoop.login.user().effective, &facts.rights)?;
+        queue::check_rights(queue, user, &facts.rights)?;
     }
     for option in LABELS {
         if let (Some(label), Some(labels)) = (text(conf, option), &facts.labels)
-            && let Some(warning) = places::check_label(option.key, &label, labels, certain, &facts.nodes)?
+            && let Some(warning) = nodes::check_label(option.key, &label, labels, certain, &facts.nodes)?
         {
-            report.warn(&warning);
+            warnings.warn(warning);
         }
     }
-    let most = hadoop.conf.get(MAX_PRIORITY).ok().flatten().and_then(|most| most.trim().parse().ok());
+    let most = hadoop.get(MAX_PRIORITY).ok().flatten().and_then(|most| most.trim().parse().ok());
     let priority = conf.get(&options::APPLICATION_PRIORITY).map_err(bad_value)?.unwrap_or_default();
     if let Some(most) = most.filter(|most: &i32| priority > *most) {
-        report.warn(&format!(
+        warnings.warn(format!(
             "YARN will lower the application's priority from {priority} to {most}, the cluster's highest ({MAX_PRIORITY})"
         ));
     }
     if let Some(types) = &facts.resource_types {
-        places::check_resources(&prepared.cluster.tm_resources, types, &facts.application.max_capability)?;
+        nodes::check_resources(&derived.cluster.tm_resources, types, &facts.application.max_capability)?;
     }
     let limits = facts.limits(hadoop);
     let grants = limits.yarn();
-    match prepared.cluster.check(&grants) {
-        Ok(notes) => notes.iter().for_each(|note| report.info(&note.to_string())),
+    match derived.cluster.check(&grants) {
+        Ok(notes) => notes.iter().for_each(|note| warnings.note(note.to_string())),
         Err(errors) => return Err(limits_exceeded(&errors)),
     }
     if facts.nodes.is_empty() {
-        report.warn("no NodeManager of the cluster is running: the application will wait until one is");
+        warnings.warn("no NodeManager of the cluster is running: the application will wait until one is");
     }
     // The numbers of a queue are those of nodes without a label.
     let on_labels = LABELS.iter().any(|option| text(conf, option).is_some());
     let Some(queue) = queue.filter(|_| !on_labels) else { return Ok(true) };
     let charged = |mb| if limits.steps_are_known() { grants.charged_memory_mb(mb) } else { mb };
     let need = Need {
-        master_mb: charged(prepared.cluster.am_memory_mb()),
-        worker_mb: charged(prepared.cluster.tm_memory_mb()),
-        runs_at_once: prepared.mode != ClusterMode::Session,
+        master_mb: charged(derived.cluster.am_memory_mb()),
+        worker_mb: charged(derived.cluster.tm_memory_mb()),
+        runs_at_once: derived.mode != ClusterMode::Session,
     };
     let total_mb = facts.nodes.iter().map(|node| node.capability.memory_mb).sum();
     match capacity::check(queue, &facts.queues, facts.nodes.len(), total_mb, need) {
-        Room::Fine => Ok(true),
-        Room::None(failure) if certain.is_some() => Err(failure),
-        Room::None(failure) => {
-            report.warn(&failure.to_string());
+        QueueFit::Fits => Ok(true),
+        QueueFit::TooLarge(failure) if certain.is_some() => Err(failure),
+        QueueFit::TooLarge(failure) => {
+            warnings.warn(failure.to_string());
             Ok(false)
         }
-        Room::Tight(warning) => {
-            report.warn(&warning);
+        QueueFit::ApplicationMasterOnly(warning) => {
+            warnings.warn(warning);
             Ok(true)
         }
     }

@@ -9,7 +9,7 @@ use flink_model::jvm_options::Logging;
 use flink_model::release::Release;
 
 use crate::error::Failure;
-use crate::report::Report;
+use crate::warning::Warnings;
 
 /// What the names depend on.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ impl Names {
         key: &str,
         by: &'static str,
         local: Option<&Path>,
-        report: &dyn Report,
+        warnings: &mut Warnings,
     ) -> Result<bool, Failure> {
         let what = match taken(key, self.release, self.logging.0) {
             None => return Ok(true),
@@ -46,7 +46,7 @@ impl Names {
                 format!("this is the name of the logging configuration, {own}")
             }
         };
-        report.warn(&format!("{by}: {key} is left out, because in the containers {what}"));
+        warnings.warn(format!("{by}: {key} is left out, because in the containers {what}"));
         Ok(false)
     }
 }

@@ -2,17 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use flink_model::config::Origin;
-use flink_model::container::{AM, BRIDGE};
 use flink_model::local_resource::Visibility;
-use flink_model::options;
 use flink_model::spec::{ClusterMode, JvmTemplate};
 use serde::Serialize;
 
-use super::ground::Placed;
-use super::plan::Plan;
-use super::prepare::Prepared;
-use super::wanted::Part;
+use super::container_files::Part;
+use super::resolved::Resolved;
+use super::staged::{Staged, StagedFile, is_of_application_master};
 use crate::timing::Summary;
 
 /// What a deployment would do. Its field names are those of `--output json`. It holds no secret.
@@ -162,66 +158,72 @@ pub struct Setting {
 }
 
 impl DryRun {
-    pub(crate) fn new(prepared: &Prepared, plan: Plan) -> Self {
-        let Plan { placed, spec, context, inline, .. } = plan;
-        let files = |names: Option<&[String]>| {
-            let wanted = inline.iter().filter(|(name, _)| names.is_none_or(|list| list.contains(name)));
-            wanted.map(|(name, content)| File { name: name.clone(), size: content.len() as u64 }).collect()
+    /// The view of a resolved deployment and of its files' places. Secrets are masked.
+    pub(crate) fn new(resolved: &Resolved, staged: &Staged) -> Self {
+        let spec = &staged.am_spec;
+        let files = |names: Option<&[String]>| -> Vec<File> {
+            let sent =
+                resolved.small_files.iter().filter(|f| names.is_none_or(|list| list.contains(&f.name)));
+            sent.map(|f| File { name: f.name.clone(), size: f.content.bytes().len() as u64 }).collect()
         };
         let (own, worker): (Vec<_>, Vec<_>) =
-            placed.iter().partition(|p| p.resource.key == AM || p.resource.key == BRIDGE);
-        let runner = |p: &&&Placed| p.resource.key != spec.taskrunner_key;
-        let all = own.iter().chain(worker.iter().filter(|p| runner(p)));
-        let cluster = &prepared.cluster;
+            staged.files.iter().partition(|file| is_of_application_master(&file.resource.key));
+        let runner = |file: &&&StagedFile| file.resource.key != spec.taskrunner_key;
+        let all = own.iter().chain(worker.iter().filter(|file| runner(file)));
         let mut am_files: Vec<File> = files(None);
         am_files.push(File {
             name: flink_model::container::AM_SPEC_FILE.to_owned(),
-            size: serde_json::to_vec_pretty(&spec).map_or(0, |text| text.len() as u64),
+            size: staged.am_spec_text().map_or(0, |text| text.len() as u64),
         });
+        let application = &resolved.application;
+        let worker_options = resolved.task_manager_jvm_options.iter().chain(&spec.task_manager.jvm_args);
         Self {
-            mode: prepared.mode,
-            flink: prepared.release.to_string(),
-            program: prepared.runs.as_ref().map(|runs| Program {
-                jar: runs.jar.clone(),
-                main_class: runs.main_class.clone(),
-                arguments: masked_words(&runs.args),
+            mode: resolved.mode,
+            flink: resolved.flink.clone(),
+            program: resolved.program.as_ref().map(|program| Program {
+                jar: program.jar.clone(),
+                main_class: program.main_class.clone(),
+                arguments: masked_words(&program.arguments),
             }),
             application: Application {
-                name: context.name,
-                kind: context.application_type,
-                queue: context.queue,
-                tags: context.tags.into_iter().collect(),
-                priority: context.priority.map(|p| p.0),
-                node_label: context.node_label.clone(),
-                max_attempts: context.max_attempts,
-                attempt_failures_validity_ms: context.attempt_failures_validity.map(|d| d.as_millis()),
-                acls: spec.acls,
-                directory: spec.staging_dir,
+                name: application.name.clone(),
+                kind: application.kind.clone(),
+                queue: application.queue.clone(),
+                tags: application.tags.iter().cloned().collect(),
+                priority: application.priority,
+                node_label: application.node_label.clone(),
+                max_attempts: Some(spec.max_attempts),
+                attempt_failures_validity_ms: application.attempt_failures_validity_ms.map(u128::from),
+                acls: spec.acls.clone(),
+                directory: spec.staging_dir.clone(),
             },
             application_master: Container {
-                memory_mb: cluster.am_memory_mb(),
-                vcores: cluster.am_vcores,
-                node_label: context.am_node_label.or_else(|| context.node_label.clone()),
-                jvm: jvm(spec.job_manager),
+                memory_mb: resolved.application_master.memory_mb,
+                vcores: resolved.application_master.vcores,
+                node_label: application.node_label.clone(),
+                jvm: jvm(spec.job_manager.clone()),
                 files: am_files,
-                local_resources: all.map(|p| local_resource(p)).collect(),
+                local_resources: all.map(|file| local_resource(file)).collect(),
             },
             task_manager: Container {
-                memory_mb: cluster.tm_memory_mb(),
-                vcores: cluster.tm_vcores,
-                node_label: spec.task_manager_node_label.or(context.node_label),
-                jvm: Jvm { options: worker_options(prepared, &spec.task_manager), ..jvm(spec.task_manager) },
+                memory_mb: resolved.task_manager.memory_mb,
+                vcores: resolved.task_manager.vcores,
+                node_label: spec.task_manager_node_label.clone().or_else(|| application.node_label.clone()),
+                jvm: Jvm {
+                    options: masked(worker_options.cloned().collect()),
+                    ..jvm(spec.task_manager.clone())
+                },
                 files: files(Some(&spec.task_manager_files)),
-                local_resources: worker.iter().map(|p| local_resource(p)).collect(),
+                local_resources: worker.iter().map(|file| local_resource(file)).collect(),
             },
-            configuration: prepared
+            configuration: resolved
                 .configuration
-                .masked()
-                .map(|(key, value, origin)| Setting {
-                    origin: told_origin(key, &value, origin),
-                    key: key.to_owned(),
-                    value,
-                    of_file: matches!(origin, Origin::File { .. }),
+                .iter()
+                .map(|setting| Setting {
+                    key: setting.key.clone(),
+                    value: setting.value.clone(),
+                    origin: setting.origin.clone(),
+                    of_file: setting.of_file,
                 })
                 .collect(),
             timing: None,
@@ -232,20 +234,6 @@ impl DryRun {
     pub fn with_timing(self, timing: Summary) -> Self {
         Self { timing: Some(timing), ..self }
     }
-}
-
-/// Where a setting comes from. An option that is not given can decide one too.
-fn told_origin(key: &str, value: &str, origin: &Origin) -> String {
-    match origin {
-        Origin::Flag(flag) if key == options::EXECUTION_ATTACHED.key && value == "true" => {
-            format!("{flag} is not given")
-        }
-        origin => origin.to_string(),
-    }
-}
-
-fn worker_options(prepared: &Prepared, template: &JvmTemplate) -> Vec<String> {
-    masked(prepared.cluster.task_manager.jvm_args().into_iter().chain(template.jvm_args.clone()).collect())
 }
 
 fn jvm(template: JvmTemplate) -> Jvm {
@@ -288,20 +276,20 @@ fn masked(arguments: Vec<String>) -> Vec<String> {
     arguments.into_iter().map(mask).collect()
 }
 
-fn local_resource(placed: &Placed) -> LocalResource {
-    let r = &placed.resource;
+fn local_resource(file: &StagedFile) -> LocalResource {
+    let r = &file.resource;
     LocalResource {
         name: r.key.clone(),
         url: r.url.clone(),
         size: r.size,
         visibility: r.visibility,
         kind: r.kind,
-        part: match placed.part {
+        part: match file.part {
             Part::System => "flink",
             Part::User => "user",
             Part::Apart => "apart",
             Part::Own => "heddle",
         },
-        upload: placed.upload,
+        upload: file.upload,
     }
 }

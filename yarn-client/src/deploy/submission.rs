@@ -1,5 +1,5 @@
-//! A named submission happens once: its name is a tag of the application in YARN, and noted on this machine
-//! before YARN hears of it.
+//! A named submission happens once. Its name is a tag of the application in YARN, and a file on this machine
+//! notes the application before YARN hears of it.
 
 use std::path::PathBuf;
 
@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationFilter, ApplicationId, ApplicationReport, FinalStatus};
 
-use super::prepare::Prepared;
 use crate::application::SUBMISSION_TAG;
+use crate::context::Context;
 use crate::error::{Failure, yarn_failure};
 
-/// The application of an earlier order of the same name. One that failed or was killed does not count: it is
+/// The application of an earlier submission of the same name. One that failed or was killed does not count: it is
 /// tried anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
@@ -30,9 +30,13 @@ struct Note {
 }
 
 /// Looks for the submission's application.
-pub(crate) async fn find(prepared: &Prepared, yarn: &ApplicationClient) -> Result<Option<Known>, Failure> {
-    let Some(name) = &prepared.submission else { return Ok(None) };
-    let login = prepared.context.login()?;
+pub(crate) async fn find(
+    name: Option<&str>,
+    context: &Context,
+    yarn: &ApplicationClient,
+) -> Result<Option<Known>, Failure> {
+    let Some(name) = name else { return Ok(None) };
+    let login = context.login()?;
     let filter = ApplicationFilter {
         tags: [format!("{SUBMISSION_TAG}{name}")].into(),
         users: [login.user().short_name().to_owned()].into(),
@@ -40,7 +44,7 @@ pub(crate) async fn find(prepared: &Prepared, yarn: &ApplicationClient) -> Resul
     };
     let mut found = yarn.applications(&filter).await.map_err(|e| yarn_failure(&e))?;
     if found.is_empty()
-        && let Some(id) = noted(prepared, yarn)
+        && let Some(id) = noted(name, context, yarn)
     {
         match yarn.application_report(id).await {
             Ok(report) => found.push(report),
@@ -59,11 +63,12 @@ fn judge(found: &[ApplicationReport]) -> Option<Known> {
 
 /// Notes the application, before YARN gets it.
 pub(crate) fn remember(
-    prepared: &Prepared,
+    name: Option<&str>,
+    context: &Context,
     yarn: &ApplicationClient,
     id: ApplicationId,
 ) -> Result<(), Failure> {
-    let Some(path) = path(prepared) else { return Ok(()) };
+    let Some(path) = name.and_then(|name| path(name, context)) else { return Ok(()) };
     let note = Note { application: id.to_string(), resource_manager: yarn.server() };
     let written = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| {
         let text = serde_json::to_vec(&note).map_err(std::io::Error::other)?;
@@ -73,8 +78,8 @@ pub(crate) fn remember(
 }
 
 /// The submission has come to nothing.
-pub(crate) fn forget(prepared: &Prepared) {
-    if let Some(path) = path(prepared)
+pub(crate) fn forget(name: Option<&str>, context: &Context) {
+    if let Some(path) = name.and_then(|name| path(name, context))
         && let Err(error) = std::fs::remove_file(&path)
         && error.kind() != std::io::ErrorKind::NotFound
     {
@@ -82,12 +87,11 @@ pub(crate) fn forget(prepared: &Prepared) {
     }
 }
 
-fn noted(prepared: &Prepared, yarn: &ApplicationClient) -> Option<ApplicationId> {
-    let note: Note = serde_json::from_slice(&std::fs::read(path(prepared)?).ok()?).ok()?;
+fn noted(name: &str, context: &Context, yarn: &ApplicationClient) -> Option<ApplicationId> {
+    let note: Note = serde_json::from_slice(&std::fs::read(path(name, context)?).ok()?).ok()?;
     (note.resource_manager == yarn.server()).then(|| note.application.parse().ok())?
 }
 
-fn path(prepared: &Prepared) -> Option<PathBuf> {
-    let name = prepared.submission.as_deref()?;
-    Some(prepared.context.state_dir()?.join("submissions").join(format!("{name}.json")))
+fn path(name: &str, context: &Context) -> Option<PathBuf> {
+    Some(context.state_dir()?.join("submissions").join(format!("{name}.json")))
 }

@@ -26,8 +26,8 @@ fn check_name(name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The user's tags (`yarn.tags`), and the one of the submission.
-pub(crate) fn tags(users: &str, name: Option<&str>) -> Result<BTreeSet<String>, Failure> {
+/// The user's tags (`yarn.tags`), and the one of the submission: `name`, or else `random_name`.
+pub(crate) fn tags(users: &str, name: Option<&str>, random_name: &str) -> Result<BTreeSet<String>, Failure> {
     if let Some(name) = name {
         check_name(name)?;
     }
@@ -39,8 +39,7 @@ pub(crate) fn tags(users: &str, name: Option<&str>) -> Result<BTreeSet<String>, 
     }
     // Without a name the tag only tells whose the application is: the user's own come first.
     if name.is_some() || tags.len() < MOST_TAGS {
-        let name = name.map_or_else(|| uuid::Uuid::new_v4().simple().to_string(), str::to_owned);
-        tags.insert(format!("{SUBMISSION_TAG}{name}"));
+        tags.insert(format!("{SUBMISSION_TAG}{}", name.unwrap_or(random_name)));
     }
     if tags.len() > MOST_TAGS {
         let what = format!("the application would have {} tags, and YARN takes {MOST_TAGS}", tags.len());
@@ -58,8 +57,8 @@ mod tests {
     #[test]
     fn a_tag_for_each_submission() {
         let many = |n: usize| (0..n).map(|i| i.to_string()).collect::<Vec<_>>().join(" , ");
-        let count = |text: &str, name| tags(text, name).map(|tags| tags.len()).ok();
-        assert!(tags(" a,,b", Some("x")).unwrap().iter().eq(["a", "b", "heddle-submission:x"]));
+        let count = |text: &str, name| tags(text, name, "r").map(|tags| tags.len()).ok();
+        assert!(tags(" a,,b", Some("x"), "r").unwrap().iter().eq(["a", "b", "heddle-submission:x"]));
         assert_eq!(
             (count("", None), count(&many(9), None), count(&many(10), None)),
             (Some(1), Some(10), Some(10))
@@ -72,7 +71,7 @@ mod tests {
 
     #[test]
     fn tags_that_yarn_does_not_take() {
-        let refused = |text: &str| tags(text, None).map(|_| ()).map_err(|e| e.render(false));
+        let refused = |text: &str| tags(text, None, "r").map(|_| ()).map_err(|e| e.render(false));
         assert_eq!(refused(&format!("a b,{}", "x".repeat(100))), Ok(()));
         assert!(refused("fine,größe").unwrap_err().contains("does not take the tag \"größe\" (yarn.tags)"));
         assert!(refused(&"x".repeat(101)).unwrap_err().contains("up to 100 characters"));

@@ -27,7 +27,7 @@ use survey::Survey;
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order {
+pub struct GcRequest {
     /// Remove; otherwise only tell what would be removed.
     pub delete: bool,
     /// What flink-yarn's own dead applications have left, too.
@@ -66,7 +66,7 @@ pub struct Item {
     pub bytes: u64,
     /// Since when nothing has used it, ISO 8601.
     pub last_used: Option<String>,
-    /// Whether this order is to remove it.
+    /// Whether this run is to remove it.
     pub chosen: bool,
     /// Whether it is gone.
     pub removed: bool,
@@ -121,7 +121,7 @@ pub async fn run(
     hadoop: &Hadoop,
     context: &Context,
     configuration: &Configuration,
-    order: &Order,
+    request: &GcRequest,
 ) -> Result<Outcome, Failure> {
     let configured_base = text(configuration, &options::STAGING_DIRECTORY);
     let staging = hadoop.storage(configured_base.as_deref())?;
@@ -132,17 +132,17 @@ pub async fn run(
     let uses = survey.uses().await?;
     let now_ms = now_ms();
     let mut outcome = Outcome {
-        delete: order.delete,
+        delete: request.delete,
         items: Vec::new(),
         total_bytes: 0,
         kept_artifacts: 0,
-        notes: survey.notes(order.foreign),
+        notes: survey.notes(request.foreign),
     };
 
     let mut targets = Vec::new();
     for found in survey.directories.iter().filter(|d| d.fate == Fate::Dead) {
         let kind = if found.ours { Kind::Application } else { Kind::ForeignApplication };
-        let chosen = found.ours || order.foreign;
+        let chosen = found.ours || request.foreign;
         let item = item(kind, &staging, &found.status, found.bytes, chosen, now_ms)?;
         targets.push(Target { item, storage: &staging, path: found.status.path.clone(), directory: true });
     }
@@ -160,7 +160,7 @@ pub async fn run(
             continue;
         }
         let Sweep { artifacts, uploads, directories, kept } =
-            plan::sweep(&store.root, listing, &uses.artifacts, order.older_than, now_ms);
+            plan::sweep(&store.root, listing, &uses.artifacts, request.older_than, now_ms);
         outcome.kept_artifacts += kept;
         for (kind, files) in [(Kind::Artifact, artifacts), (Kind::Upload, uploads)] {
             for status in files {
@@ -177,16 +177,16 @@ pub async fn run(
     }
 
     outcome.items = futures::stream::iter(targets)
-        .map(|target| settle(target, order.delete))
+        .map(|target| settle(target, request.delete))
         .buffered(AT_ONCE)
         .collect()
         .await;
-    if order.delete {
+    if request.delete {
         remove_empty(emptied).await;
     }
-    outcome.items.extend(fetched_jars(context, order));
+    outcome.items.extend(fetched_jars(context, request));
     outcome.total_bytes =
-        outcome.items.iter().filter(|i| i.removed || (i.chosen && !order.delete)).map(|i| i.bytes).sum();
+        outcome.items.iter().filter(|i| i.removed || (i.chosen && !request.delete)).map(|i| i.bytes).sum();
     Ok(outcome)
 }
 
@@ -265,12 +265,12 @@ async fn remove_empty(directories: Vec<(&Storage, &str)>) {
     }
 }
 
-fn fetched_jars(context: &Context, order: &Order) -> Vec<Item> {
+fn fetched_jars(context: &Context, request: &GcRequest) -> Vec<Item> {
     let Some(root) = fetch::directory(context) else { return Vec::new() };
-    let old = fetch::entries(&root, order.older_than.max(plan::ALWAYS_KEPT));
+    let old = fetch::entries(&root, request.older_than.max(plan::ALWAYS_KEPT));
     let mut list = Vec::new();
     for entry in old {
-        let removed = order.delete && entry.remove();
+        let removed = request.delete && entry.remove();
         let since = now_ms().saturating_sub(u64::try_from(entry.unused.as_millis()).unwrap_or_default());
         list.push(Item {
             kind: Kind::FetchedJar,
@@ -280,7 +280,7 @@ fn fetched_jars(context: &Context, order: &Order) -> Vec<Item> {
             last_used: iso(since),
             chosen: true,
             removed,
-            error: (order.delete && !removed).then(|| "the directory cannot be removed".to_owned()),
+            error: (request.delete && !removed).then(|| "the directory cannot be removed".to_owned()),
             idle: entry.unused,
         });
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::compare::{changes, per_slot};
-use super::limits::Limits;
+use super::limits::ContainerLimits;
 use super::study::{Other, Sizes, Study};
 use crate::error::Failure;
 
@@ -20,7 +20,7 @@ struct Document<'a> {
     job_manager: Process,
     task_manager: Process,
     /// Null where no Hadoop configuration leads to a cluster.
-    yarn: Option<&'a Limits>,
+    yarn: Option<&'a ContainerLimits>,
     /// Why YARN would refuse the containers.
     refused: Vec<String>,
     advice: Vec<Remark<'a>>,
@@ -144,7 +144,12 @@ pub fn render(study: &Study) -> Result<Value, Failure> {
     serde_json::to_value(&document).map_err(|e| Failure::because("cannot write the answer", e))
 }
 
-fn process(explained: &Explained, sizes: &Sizes, limits: Option<&Limits>, slots: Option<i32>) -> Process {
+fn process(
+    explained: &Explained,
+    sizes: &Sizes,
+    limits: Option<&ContainerLimits>,
+    slots: Option<i32>,
+) -> Process {
     let pool = |name, bytes, rule: &Rule, jvm_options| Pool {
         name,
         bytes,
@@ -169,7 +174,7 @@ fn process(explained: &Explained, sizes: &Sizes, limits: Option<&Limits>, slots:
         .filter(|(granted, largest)| granted <= largest)
         .map(|(granted, _)| granted);
     let granted_vcores = limits.and_then(|l| l.granted_vcores(requested_vcores));
-    let fit = |l: &Limits| {
+    let fit = |l: &ContainerLimits| {
         let (mb, vcores) = (granted?, granted_vcores.unwrap_or(requested_vcores));
         let fitting = l.nodes.iter().map(|node| l.fits(node, mb, vcores)).sum();
         (!l.nodes.is_empty()).then_some(fitting)

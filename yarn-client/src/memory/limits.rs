@@ -32,7 +32,7 @@ pub struct Known {
 /// The limits of containers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Limits {
+pub struct ContainerLimits {
     /// Whether the ResourceManager has answered.
     pub from_cluster: bool,
     /// Its kind, by `yarn.resourcemanager.scheduler.class`.
@@ -79,7 +79,7 @@ const FAIR_STEP_MB: [&str; 2] =
 const FAIR_STEP_VCORES: [&str; 2] =
     ["yarn.resource-types.vcores.increment-allocation", "yarn.scheduler.increment-allocation-vcores"];
 
-impl Limits {
+impl ContainerLimits {
     /// As the files say, with Hadoop's defaults.
     pub fn of_files(conf: &HadoopConf) -> Self {
         let class = conf.get(SCHEDULER).ok().flatten().unwrap_or_default();
@@ -234,8 +234,8 @@ mod tests {
     const FAIR: (&str, &str) =
         (SCHEDULER, "org.apache.hadoop.yarn.server.resourcemanager.scheduler.fair.FairScheduler");
 
-    fn of(pairs: &[(&str, &str)]) -> Limits {
-        Limits::of_files(&HadoopConf::from_map(pairs.iter().copied()))
+    fn of(pairs: &[(&str, &str)]) -> ContainerLimits {
+        ContainerLimits::of_files(&HadoopConf::from_map(pairs.iter().copied()))
     }
 
     fn charged(pairs: &[(&str, &str)], mb: u64) -> u64 {
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn the_clusters_word_counts() {
         let conf = HadoopConf::from_map([("yarn.scheduler.maximum-allocation-mb", "99999")]);
-        let limits = Limits::of_cluster(&conf, &Resource::new(512, 2), &[]);
+        let limits = ContainerLimits::of_cluster(&conf, &Resource::new(512, 2), &[]);
         assert_eq!((limits.yarn().max_memory_mb, limits.yarn().max_vcores), (512, 2));
         assert_eq!(limits.yarn().charged_memory_mb(300), 300, "a minimum of 1024 cannot be the cluster's");
     }

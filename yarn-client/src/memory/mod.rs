@@ -8,6 +8,6 @@ mod study;
 
 pub use compare::{Changed, changes, per_slot};
 pub use json::render as json;
-pub use limits::{Known, Limits, Node, Scheduler, scheduler_name};
+pub use limits::{ContainerLimits, Known, Node, Scheduler, scheduler_name};
 pub(crate) use refusal::{limits_exceeded, refusal, set_in_vain};
-pub use study::{Order, Other, Sizes, Study};
+pub use study::{Other, Sizes, Study, StudyOptions};

@@ -14,7 +14,7 @@ use futures::future;
 use yarn_api::ApplicationClient;
 use yarn_api::records::NodeState;
 
-use super::limits::Limits;
+use super::limits::ContainerLimits;
 use super::refusal::{limits_exceeded, refusal};
 use crate::configuration::text as text_of;
 use crate::context::{Context, FlinkHome};
@@ -33,7 +33,7 @@ const READS_BOTH: Release = Release { major: 1, minor: 20, patch: 0 };
 
 /// What is to be computed.
 #[derive(Debug, Clone, Default)]
-pub struct Order {
+pub struct StudyOptions {
     /// `-D`.
     pub properties: Vec<(String, String)>,
     /// `--set`: on top of everything, and compared with the sizes without it.
@@ -72,7 +72,7 @@ pub struct Study {
     /// The directory of the configuration.
     pub directory: PathBuf,
     /// What YARN grants, or why that is not known.
-    pub limits: Result<Limits, String>,
+    pub limits: Result<ContainerLimits, String>,
     /// The sizes without `--set`.
     pub without_trials: Option<Other>,
     /// The sizes of the release that is on this machine, if that is another one.
@@ -106,8 +106,8 @@ impl Sizes {
 
 impl Study {
     /// Reads the configuration, computes, and asks YARN.
-    pub async fn make(context: &Context, order: &Order) -> Result<Self, Failure> {
-        let found = Found::look(context, order.release)?;
+    pub async fn make(context: &Context, options: &StudyOptions) -> Result<Self, Failure> {
+        let found = Found::look(context, options.release)?;
         let mut warnings = found.warnings.clone();
         let with = |conf: &Configuration, list: &[(String, String)], origin: &Origin| {
             let mut conf = conf.clone();
@@ -115,24 +115,24 @@ impl Study {
             conf
         };
         let trial = Origin::Flag("--set".to_owned());
-        let plain = with(&found.configuration, &order.properties, &Origin::Dynamic);
-        let configuration = with(&plain, &order.trials, &trial);
-        let release = found.release_for(context, &configuration, order)?;
+        let plain = with(&found.configuration, &options.properties, &Origin::Dynamic);
+        let configuration = with(&plain, &options.trials, &trial);
+        let release = found.release_for(context, &configuration, options)?;
         warnings.extend(options::check_keys(&configuration).iter().map(ToString::to_string));
         let sizes = Sizes::of(&configuration, release)
             .map_err(|e| refusal(&configuration, release, &found.directory, e))?;
-        let without_trials = (!order.trials.is_empty()).then(|| Other {
+        let without_trials = (!options.trials.is_empty()).then(|| Other {
             name: "without --set".to_owned(),
             sizes: Sizes::of(&plain, release).map_err(|e| e.to_string()),
         });
         let at_hand =
             found.at_hand.as_ref().filter(|(at_hand, _)| *at_hand != release).map(|(at_hand, conf)| {
-                let conf = with(&with(conf, &order.properties, &Origin::Dynamic), &order.trials, &trial);
+                let conf = with(&with(conf, &options.properties, &Origin::Dynamic), &options.trials, &trial);
                 let sizes = Sizes::of(&conf, *at_hand).map_err(|e| e.to_string());
                 Other { name: format!("Flink {at_hand}"), sizes }
             });
-        let limits = limits_of(context, &configuration, order.offline, &mut warnings).await;
-        let yarn = limits.as_ref().ok().map(Limits::yarn);
+        let limits = limits_of(context, &configuration, options.offline, &mut warnings).await;
+        let yarn = limits.as_ref().ok().map(ContainerLimits::yarn);
         let [jm, tm] = &sizes.processes;
         let advice = advise(&configuration, release, &sizes.spec, [jm, tm], yarn.as_ref());
         let refused = yarn.and_then(|yarn| sizes.spec.check(&yarn).err()).unwrap_or_default();
@@ -146,7 +146,7 @@ impl Study {
     }
 }
 
-impl Limits {
+impl ContainerLimits {
     /// What the ResourceManager grants for a request.
     async fn ask(hadoop: &Hadoop, yarn: &ApplicationClient) -> Result<Self, Failure> {
         let running = [NodeState::Running];
@@ -163,16 +163,16 @@ async fn limits_of(
     configuration: &Configuration,
     offline: bool,
     warnings: &mut Vec<String>,
-) -> Result<Limits, String> {
+) -> Result<ContainerLimits, String> {
     let hadoop = Hadoop::load(context, configuration).map_err(|failure| failure.to_string())?;
     if offline {
-        return Ok(Limits::of_files(&hadoop.conf));
+        return Ok(ContainerLimits::of_files(&hadoop.conf));
     }
     let ask = async {
         // It can do without.
         let hadoop = hadoop.clone().waiting(Wait::Little);
         let yarn = hadoop.yarn()?;
-        Limits::ask(&hadoop, &yarn).await
+        ContainerLimits::ask(&hadoop, &yarn).await
     };
     let why = match tokio::time::timeout(ANSWER_WITHIN, ask).await {
         Ok(Ok(limits)) => return Ok(limits),
@@ -180,7 +180,7 @@ async fn limits_of(
         Err(_) => format!("the ResourceManager does not answer within {} s", ANSWER_WITHIN.as_secs()),
     };
     warnings.push(format!("YARN's limits are those of the configuration files: {why}"));
-    Ok(Limits::of_files(&hadoop.conf))
+    Ok(ContainerLimits::of_files(&hadoop.conf))
 }
 
 /// The configuration, as it is found on this machine.
@@ -242,9 +242,9 @@ impl Found {
         &self,
         context: &Context,
         configuration: &Configuration,
-        order: &Order,
+        options: &StudyOptions,
     ) -> Result<Release, Failure> {
-        match (order.release, text_of(configuration, &options::FLINK_DIST_JAR)) {
+        match (options.release, text_of(configuration, &options::FLINK_DIST_JAR)) {
             (None, Some(jar)) => {
                 let plain = without_scheme(&jar);
                 release_of(&if is_remote(&jar) { plain.into() } else { context.path(plain) })

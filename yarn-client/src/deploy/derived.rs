@@ -1,9 +1,8 @@
-//! What a deployment needs to know before it asks anybody: all that the order, the configuration and local
-//! files say.
+//! What follows from a manifest, the configuration files and the other files of this machine, before anybody
+//! is asked over the network.
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use artifact_store::LocalFile;
@@ -11,76 +10,75 @@ use flink_model::cluster_spec::ClusterSpec;
 use flink_model::config::{Configuration, Origin};
 use flink_model::jvm_options::Logging;
 use flink_model::options;
-use flink_model::plan::{self, ShippedConfiguration};
 use flink_model::ports;
 use flink_model::release::Release;
 use flink_model::spec::ClusterMode;
 use flink_model::start_template::StartTemplate;
-use yarn_api::records::ApplicationId;
 
+use super::container_files::{self, ContainerFile};
+use super::manifest::{ClusterManifest, Program, Purpose};
 use super::names::Names;
-use super::order::{Order, Program, Purpose};
 use super::tags::tags;
-use super::wanted;
-use super::wanted::Wanted;
 use crate::configuration::{bad_value, text};
 use crate::context::{Context, FlinkHome};
 use crate::error::Failure;
 use crate::paths::{is_remote, without_scheme};
-use crate::report::Report;
-use crate::setup::release_of;
-use crate::timing::Timing;
+use crate::setup::{Setup, release_of};
+use crate::warning::Warnings;
 use crate::{jar, java, memory, unserved};
 
 /// Characters of an application's type (`YarnConfiguration.APPLICATION_TYPE_LENGTH`).
 const LONGEST_TYPE: usize = 20;
 
 /// A program, wherever its `main()` runs.
-#[derive(Debug)]
-pub(crate) struct Runs {
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct DerivedProgram {
     pub(crate) jar: Option<String>,
     pub(crate) main_class: Option<String>,
     pub(crate) args: Vec<String>,
 }
 
-/// A checked order.
-#[derive(Debug)]
-pub(crate) struct Prepared {
-    pub(crate) context: Context,
+/// What is known of a deployment on this machine alone.
+#[derive(Debug, Clone)]
+pub(crate) struct Derived {
     pub(crate) configuration: Configuration,
     pub(crate) release: Release,
     pub(crate) mode: ClusterMode,
-    /// Of application mode.
-    pub(crate) program: Option<Program>,
-    /// What is run, for the plan.
-    pub(crate) runs: Option<Runs>,
+    /// None for a session.
+    pub(crate) program: Option<DerivedProgram>,
     /// The savepoint that the program's job starts from.
     pub(crate) savepoint: Option<String>,
     pub(crate) name: String,
     pub(crate) submission: Option<String>,
     pub(crate) tags: BTreeSet<String>,
-    pub(crate) within: Option<Duration>,
-    pub(crate) timing: Timing,
-    /// Set when YARN is asked to start the application.
-    pub(crate) submitted: Arc<OnceLock<ApplicationId>>,
+    pub(crate) timeout: Option<Duration>,
     /// Everything that makes a start quicker may be used.
     pub(crate) fast_start: bool,
     pub(crate) cluster: ClusterSpec,
-    pub(crate) wanted: Vec<Wanted>,
+    pub(crate) files: Vec<ContainerFile>,
     /// Logging configuration, and the names that it and others take.
     pub(crate) names: Names,
     pub(crate) staging_base: Option<String>,
     pub(crate) store_dir: Option<String>,
     pub(crate) replication: Option<u16>,
+    /// What a user should know of all this.
+    pub(crate) warnings: Warnings,
 }
 
-impl Prepared {
-    /// Checks an order.
-    pub(crate) fn new(order: Order, report: &dyn Report) -> Result<Self, Failure> {
-        let Order { setup, context, purpose, submission, client, within, timing, submitted } = order;
-        let mut flink = setup.flink;
+impl Derived {
+    /// Derives all of it, and refuses what cannot work. `random_name` names the submission where the manifest
+    /// does not.
+    pub(crate) fn new(
+        manifest: &ClusterManifest,
+        setup: &Setup,
+        context: &Context,
+        random_name: &str,
+        warnings: &mut Warnings,
+    ) -> Result<Self, Failure> {
+        let purpose = &manifest.purpose;
+        let mut flink = setup.flink.clone();
         let mut release = setup.release;
-        let mut configuration = setup.configuration;
+        let mut configuration = manifest.effective(&setup.configuration);
         if let Some(jar) = text(&configuration, &options::FLINK_DIST_JAR) {
             let plain = without_scheme(&jar);
             let path = if is_remote(&jar) { plain.into() } else { context.path(plain) };
@@ -89,79 +87,47 @@ impl Prepared {
                 flink.dist_jar = path;
             }
         }
-        unserved::check(&configuration)?;
-        ports::check(&configuration).map_err(bad_value)?;
-        for warning in options::check_keys(&configuration) {
-            report.warn(&warning.to_string());
-        }
-        tell_of_start_template(&configuration, report)?;
-        if let Some(kind) = text(&configuration, &options::APPLICATION_TYPE)
-            && kind.chars().count() > LONGEST_TYPE
-        {
-            let key = options::APPLICATION_TYPE.key;
-            report.warn(&format!("YARN keeps only the first {LONGEST_TYPE} characters of {key} ({kind:?})"));
-        }
-        java::check_containers(&configuration, release, report)?;
+        check_configuration(&configuration, release, warnings)?;
         let cluster = ClusterSpec::from(&configuration, release)
             .map_err(|e| memory::refusal(&configuration, release, &flink.conf, e))?;
-        memory::set_in_vain(&configuration, release).iter().for_each(|warning| report.warn(warning));
-        if let Purpose::Session { min_workers: Some(workers) } = purpose {
-            keep_workers(workers, &cluster, release, &mut configuration, report);
+        memory::set_in_vain(&configuration, release).into_iter().for_each(|warning| warnings.warn(warning));
+        if let Purpose::Session { min_task_managers: Some(number) } = purpose {
+            keep_task_managers(*number, &cluster, release, &mut configuration, warnings);
         }
+        let names = Names { release, logging: logging(context, &flink)? };
         let inclusion = configuration.require(&options::INCLUDE_USER_JAR).map_err(bad_value)?;
-        let mode = purpose.mode();
-        let names = Names { release, logging: logging(&context, &flink)? };
-        let wanted = wanted::wanted(&context, &flink, &configuration, &purpose, inclusion)?;
-        if let Purpose::Application(program) = &purpose {
-            check_program(&context, program, &configuration, &wanted)?;
+        let files = container_files::container_files(context, &flink, &configuration, purpose, inclusion)?;
+        if let Purpose::Application { program } = purpose {
+            check_program(context, program, &configuration, &files)?;
         }
-        let wanted = wanted::admitted(wanted, &names, report)?;
+        let files = container_files::admitted(files, &names, warnings)?;
         let path = |option| text(&configuration, option).map(|p: String| p.trim_end_matches('/').to_owned());
         let replication =
             text(&configuration, &options::FILE_REPLICATION).and_then(|r| r.parse::<i32>().ok());
+        let (program, savepoint) = program(purpose, &configuration);
         Ok(Self {
             name: text(&configuration, &options::APPLICATION_NAME)
                 .unwrap_or_else(|| purpose.default_name().to_owned()),
             staging_base: path(&options::STAGING_DIRECTORY),
             store_dir: path(&options::STORE_DIR),
             replication: replication.filter(|r| *r > 0).and_then(|r| u16::try_from(r).ok()),
-            mode,
-            runs: match &purpose {
-                Purpose::Session { .. } => None,
-                Purpose::PerJob { jar } => client.as_ref().map(|client| Runs {
-                    jar: jar.clone(),
-                    main_class: client.main_class.clone(),
-                    args: client.args.clone(),
-                }),
-                Purpose::Application(program) => Some(Runs {
-                    jar: program.jar.clone(),
-                    main_class: program.main_class.clone(),
-                    args: program.args.clone(),
-                }),
-            },
-            savepoint: match &purpose {
-                Purpose::Session { .. } => None,
-                _ => client.and_then(|client| client.savepoint).or_else(|| savepoint(&configuration)),
-            },
-            program: match purpose {
-                Purpose::Application(program) => Some(program),
-                _ => None,
-            },
+            mode: purpose.mode(),
+            program,
+            savepoint,
             tags: tags(
                 &text(&configuration, &options::APPLICATION_TAGS).unwrap_or_default(),
-                submission.as_deref(),
+                manifest.submission.as_deref(),
+                random_name,
             )?,
-            submission,
-            within,
-            timing,
-            submitted,
+            submission: manifest.submission.clone(),
+            timeout: manifest.timeout(),
             fast_start: configuration.require(&options::FAST_START).map_err(bad_value)?,
-            context,
             configuration,
             release,
             cluster,
-            wanted,
+            files,
             names,
+            warnings: warnings.clone(),
         })
     }
 
@@ -174,37 +140,63 @@ impl Prepared {
             self.cluster.slots
         )
     }
+}
 
-    /// The configuration file for the containers.
-    pub(crate) fn shipped(&self, id: ApplicationId) -> Result<ShippedConfiguration, Failure> {
-        plan::shipped_configuration(&self.configuration, self.release, Some(&id.to_string()))
-            .map_err(|e| Failure::because("cannot write the configuration for the containers", e))
+/// Refuses what the configuration asks for and cannot have.
+fn check_configuration(
+    configuration: &Configuration,
+    release: Release,
+    warnings: &mut Warnings,
+) -> Result<(), Failure> {
+    unserved::check(configuration)?;
+    ports::check(configuration).map_err(bad_value)?;
+    for warning in options::check_keys(configuration) {
+        warnings.warn(warning.to_string());
     }
+    check_start_template(configuration, warnings)?;
+    if let Some(kind) = text(configuration, &options::APPLICATION_TYPE)
+        && kind.chars().count() > LONGEST_TYPE
+    {
+        let key = options::APPLICATION_TYPE.key;
+        warnings.warn(format!("YARN keeps only the first {LONGEST_TYPE} characters of {key} ({kind:?})"));
+    }
+    java::check_containers(configuration, release, warnings)
+}
+
+/// The program that runs on the cluster, and the savepoint that its job starts from.
+fn program(purpose: &Purpose, configuration: &Configuration) -> (Option<DerivedProgram>, Option<String>) {
+    let (jar, main_class, args, savepoint) = match purpose {
+        Purpose::Session { .. } => return (None, None),
+        Purpose::PerJob { program: p } => (&p.jar, &p.main_class, &p.args, p.savepoint.clone()),
+        Purpose::Application { program: p } => (&p.jar, &p.main_class, &p.args, None),
+    };
+    let program = DerivedProgram { jar: jar.clone(), main_class: main_class.clone(), args: args.clone() };
+    (Some(program), savepoint.or_else(|| configured_savepoint(configuration)))
 }
 
 /// The savepoint that the configuration has jobs start from, under the name of any release.
-fn savepoint(configuration: &Configuration) -> Option<String> {
+fn configured_savepoint(configuration: &Configuration) -> Option<String> {
     let keys = ["execution.state-recovery.path", "execution.savepoint.path"];
     keys.iter().find_map(|key| configuration.text(key)).filter(|path| !path.trim().is_empty())
 }
 
-/// The class with `main()` must be in the program's jar, or in another file on the containers' class path.
-/// What lies on HDFS is seen by the JobManager only.
+/// The class with `main()` must be in the program's jar, or in another file on the containers' class path. A
+/// jar on HDFS is not looked into: only the JobManager sees it.
 fn check_program(
     context: &Context,
     program: &Program,
     configuration: &Configuration,
-    wanted: &[Wanted],
+    files: &[ContainerFile],
 ) -> Result<(), Failure> {
     let Some(path) = program.jar.as_deref().filter(|jar| !is_remote(jar)) else { return Ok(()) };
     let path = context.path(without_scheme(path));
     if !path.is_file() {
-        // The list of files tells what is wrong with it.
+        // Whoever lists the containers' files says what is wrong with it.
         return Ok(());
     }
     let class_paths = configuration.text("pipeline.classpaths").is_some_and(|paths| !paths.trim().is_empty());
     jar::check_program(&path, program.main_class.as_deref(), |class| {
-        class_paths || wanted.iter().any(|file| file.may_hold(class))
+        class_paths || files.iter().any(|file| file.may_hold(class))
     })
 }
 
@@ -222,26 +214,27 @@ fn logging(context: &Context, flink: &FlinkHome) -> Result<(Logging, Option<Loca
     Ok((kind, file))
 }
 
-/// `-n` of older manuals: TaskManagers that are there from the start on, as slots that are never given back.
-fn keep_workers(
-    workers: u32,
+/// `-n` of older manuals asks for TaskManagers that are there from the start on. Flink's configuration says
+/// the same by a number of slots that are never given back.
+fn keep_task_managers(
+    number: u32,
     cluster: &ClusterSpec,
     release: Release,
     configuration: &mut Configuration,
-    report: &dyn Report,
+    warnings: &mut Warnings,
 ) {
     if !release.traits().min_slots {
-        report.warn(&format!(
-            "-n {workers} is ignored: Flink {release} asks for as many TaskManagers as the jobs need"
+        warnings.warn(format!(
+            "-n {number} is ignored: Flink {release} asks for as many TaskManagers as the jobs need"
         ));
     } else if !configuration.contains(&options::MIN_SLOTS) {
-        let slots = i64::from(workers) * i64::from(cluster.slots);
+        let slots = i64::from(number) * i64::from(cluster.slots);
         configuration.set(options::MIN_SLOTS.key, slots.to_string(), Origin::Flag("-n".into()));
     }
 }
 
-/// Says plainly what of the template for the start of the JVMs has an effect.
-fn tell_of_start_template(configuration: &Configuration, report: &dyn Report) -> Result<(), Failure> {
+/// Says which parts of the template for the start of the JVMs have no effect.
+fn check_start_template(configuration: &Configuration, warnings: &mut Warnings) -> Result<(), Failure> {
     let key = options::START_COMMAND_TEMPLATE.key;
     let Some(template) = configuration.text(key) else { return Ok(()) };
     let parsed = StartTemplate::parse(&template).map_err(|e| {
@@ -249,8 +242,8 @@ fn tell_of_start_template(configuration: &Configuration, report: &dyn Report) ->
             .hint("words in front of %java% start Java, words before %class% are JVM options, words behind it arguments")
     })?;
     if !parsed.applied_anyway.is_empty() {
-        report
-            .warn(&format!("{key}: {} left out, and applied all the same", parsed.applied_anyway.join(", ")));
+        let left_out = parsed.applied_anyway.join(", ");
+        warnings.warn(format!("{key}: {left_out} left out, and applied all the same"));
     }
     if template.contains("%redirects%") {
         tracing::debug!("%redirects% of {key} has no effect: heddle writes the log files itself");

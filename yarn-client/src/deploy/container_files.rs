@@ -1,4 +1,4 @@
-//! Which files the containers get, as far as the order, the configuration and local files say.
+//! Which files the containers get, as far as the manifest, the configuration and local files say.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -10,16 +10,17 @@ use flink_model::container::{AM, BRIDGE, TASKRUNNER};
 use flink_model::local_resource::LocalResourceKind;
 use flink_model::options::{self, Opt, UserJarInclusion};
 use hadoop_fs::is_glob;
+use serde::{Deserialize, Serialize};
 use taskrunner::links;
 
+use super::manifest::{ClientProgram, Program, Purpose};
 use super::names::{Names, twice};
-use super::order::{Program, Purpose};
 use super::packed;
 use crate::configuration::{bad_value, text};
 use crate::context::{Context, FlinkHome};
 use crate::error::Failure;
 use crate::paths::{is_remote, without_scheme};
-use crate::report::Report;
+use crate::warning::Warnings;
 
 /// The directory of the user's jars.
 const USRLIB: &str = "usrlib";
@@ -29,13 +30,13 @@ const PLUGINS: &str = "plugins/";
 const ARCHIVES: [&str; 6] = [".tar.gz", ".tar", ".tgz", ".dst", ".jar", ".zip"];
 
 /// What a file is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Part {
     /// On the class path, with Flink's own.
     System,
     /// On the class path where `yarn.classpath.include-user-jar` says.
     User,
-    /// In the working directory only.
+    /// In the working directory, and on no class path.
     Apart,
     /// One of our own programs.
     Own,
@@ -43,14 +44,14 @@ pub(crate) enum Part {
 
 /// Where a file comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum FileSource {
     /// A local file that anybody may see: it goes to the shared store.
     Shared(PathBuf),
     /// A local file of the user: it goes to the store that only the user can read.
     Private(PathBuf),
     /// A file on a file system of the cluster.
     Remote(String),
-    /// A directory there, with all below it; `Wanted::key` is the prefix of the keys.
+    /// A directory there, with all below it; `ContainerFile::key` is the prefix of the keys.
     RemoteTree(String),
     /// Either of the two.
     RemotePath(String),
@@ -58,19 +59,19 @@ pub(crate) enum Origin {
 
 /// A file, or a remote directory, for the containers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct ContainerFile {
     /// Path in the containers' working directory.
     pub(crate) key: String,
-    pub(crate) origin: Origin,
+    pub(crate) source: FileSource,
     pub(crate) kind: LocalResourceKind,
     pub(crate) part: Part,
     /// Who asks for it, for messages: a key of the configuration.
     pub(crate) by: &'static str,
 }
 
-impl Wanted {
-    fn file(key: impl Into<String>, origin: Origin, part: Part, by: &'static str) -> Self {
-        Self { key: key.into(), origin, kind: LocalResourceKind::File, part, by }
+impl ContainerFile {
+    fn file(key: impl Into<String>, source: FileSource, part: Part, by: &'static str) -> Self {
+        Self { key: key.into(), source, kind: LocalResourceKind::File, part, by }
     }
 
     /// The same for what was found at `path`: where a pattern was asked for, its key is the name that was
@@ -86,36 +87,36 @@ impl Wanted {
         if !matches!(self.part, Part::System | Part::User) || self.key.starts_with(PLUGINS) {
             return false;
         }
-        match &self.origin {
-            Origin::Shared(path) | Origin::Private(path) => {
+        match &self.source {
+            FileSource::Shared(path) | FileSource::Private(path) => {
                 self.key.ends_with(&format!("/{}.class", class.replace('.', "/")))
                     || self.key.ends_with(".jar") && crate::jar::holds(path, class)
             }
-            Origin::Remote(_) => self.key.ends_with(".jar"),
-            Origin::RemoteTree(_) | Origin::RemotePath(_) => true,
+            FileSource::Remote(_) => self.key.ends_with(".jar"),
+            FileSource::RemoteTree(_) | FileSource::RemotePath(_) => true,
         }
     }
 
     /// Refuses a name that a pattern has matched, as if it had been written out.
     pub(crate) fn check_name(&self, is_dir: bool) -> Result<(), Failure> {
-        match &self.origin {
-            Origin::RemoteTree(url) if self.part == Part::System && is_dir && self.key == USRLIB => {
+        match &self.source {
+            FileSource::RemoteTree(url) if self.part == Part::System && is_dir && self.key == USRLIB => {
                 Err(provided_usrlib(url, self.by))
             }
-            Origin::RemotePath(url) if is_dir && self.key == USRLIB => Err(shipped_usrlib(url, self.by)),
+            FileSource::RemotePath(url) if is_dir && self.key == USRLIB => Err(shipped_usrlib(url, self.by)),
             _ => Ok(()),
         }
     }
 }
 
 /// All of it. `inclusion` decides where the user's jar lies.
-pub(crate) fn wanted(
+pub(crate) fn container_files(
     context: &Context,
     flink: &FlinkHome,
     configuration: &Configuration,
     purpose: &Purpose,
     inclusion: UserJarInclusion,
-) -> Result<Vec<Wanted>, Failure> {
+) -> Result<Vec<ContainerFile>, Failure> {
     let mut files = distribution(context, flink, configuration)?;
     files.append(&mut ship_files(context, configuration)?);
     files.append(&mut ship_archives(context, configuration)?);
@@ -125,22 +126,22 @@ pub(crate) fn wanted(
     match purpose {
         Purpose::Session { .. } => {}
         // main() brings the jar to the JobManager by itself; on the class path it must lie before.
-        Purpose::PerJob { jar } if inclusion != UserJarInclusion::Disabled => {
-            files.extend(
-                jar.iter().map(|jar| user_jar(context, jar, inclusion)).collect::<Result<Vec<_>, _>>()?,
-            );
+        Purpose::PerJob { program: ClientProgram { jar: Some(jar), .. } }
+            if inclusion != UserJarInclusion::Disabled =>
+        {
+            files.push(user_jar(context, jar, inclusion)?);
         }
         Purpose::PerJob { .. } => {}
-        Purpose::Application(program) => {
+        Purpose::Application { program } => {
             files.append(&mut program_files(context, flink, program, inclusion)?);
         }
     }
     files.iter().try_for_each(check_name)?;
     // A file may be named twice, as the jar of the program and among the files to ship.
-    let mut seen: Vec<Wanted> = Vec::new();
+    let mut seen: Vec<ContainerFile> = Vec::new();
     for file in files {
-        match seen.iter().find(|s| s.key == file.key && !matches!(s.origin, Origin::RemoteTree(_))) {
-            Some(same) if is_same(&same.origin, &file.origin) => {}
+        match seen.iter().find(|s| s.key == file.key && !matches!(s.source, FileSource::RemoteTree(_))) {
+            Some(same) if is_same(&same.source, &file.source) => {}
             Some(other) => return Err(twice(&file.key, other.by, file.by)),
             None => seen.push(file),
         }
@@ -151,7 +152,7 @@ pub(crate) fn wanted(
 /// Refuses names that do not reach the containers: HDFS has no file with ':' in its name; Java's class path
 /// is separated by it, and may name variables of the container's environment behind a '$'. What else the
 /// shell script that links the files there would change comes by another name, if that is not too long.
-fn check_name(file: &Wanted) -> Result<(), Failure> {
+fn check_name(file: &ContainerFile) -> Result<(), Failure> {
     let (key, by) = (&file.key, file.by);
     let on_class_path =
         matches!(file.part, Part::System | Part::User) && file.kind == LocalResourceKind::File;
@@ -180,19 +181,19 @@ fn check_name(file: &Wanted) -> Result<(), Failure> {
 
 /// Those of them that go to the containers; see [`Names::admit`].
 pub(crate) fn admitted(
-    files: Vec<Wanted>,
+    files: Vec<ContainerFile>,
     names: &Names,
-    report: &dyn Report,
-) -> Result<Vec<Wanted>, Failure> {
+    warnings: &mut Warnings,
+) -> Result<Vec<ContainerFile>, Failure> {
     let mut admitted = Vec::with_capacity(files.len());
     for file in files {
-        let local = match &file.origin {
-            Origin::Shared(path) | Origin::Private(path) => Some(path.as_path()),
-            Origin::Remote(_) | Origin::RemoteTree(_) | Origin::RemotePath(_) => None,
+        let local = match &file.source {
+            FileSource::Shared(path) | FileSource::Private(path) => Some(path.as_path()),
+            FileSource::Remote(_) | FileSource::RemoteTree(_) | FileSource::RemotePath(_) => None,
         };
         // What is in a directory of the cluster is known later.
-        let later = matches!(file.origin, Origin::RemoteTree(_) | Origin::RemotePath(_));
-        if file.part == Part::Own || later || names.admit(&file.key, file.by, local, report)? {
+        let later = matches!(file.source, FileSource::RemoteTree(_) | FileSource::RemotePath(_));
+        if file.part == Part::Own || later || names.admit(&file.key, file.by, local, warnings)? {
             admitted.push(file);
         }
     }
@@ -200,8 +201,8 @@ pub(crate) fn admitted(
 }
 
 /// Whether two files are one, or hold the same: `-t` of older manuals ships Flink's own lib once more.
-fn is_same(one: &Origin, other: &Origin) -> bool {
-    use Origin::{Private, Shared};
+fn is_same(one: &FileSource, other: &FileSource) -> bool {
+    use FileSource::{Private, Shared};
     if let (Shared(a) | Private(a), Shared(b) | Private(b)) = (one, other) {
         let size = |path: &Path| path.metadata().ok().map(|m| m.len());
         return a == b
@@ -216,7 +217,7 @@ fn distribution(
     context: &Context,
     flink: &FlinkHome,
     configuration: &Configuration,
-) -> Result<Vec<Wanted>, Failure> {
+) -> Result<Vec<ContainerFile>, Failure> {
     let mut files = Vec::new();
     let provided = list(configuration, &options::PROVIDED_LIB_DIRS)?;
     for dir in &provided {
@@ -230,9 +231,10 @@ fn distribution(
         if name == USRLIB {
             return Err(provided_usrlib(dir, by));
         }
-        files.push(Wanted::file(name, Origin::RemoteTree(dir.clone()), Part::System, by));
+        files.push(ContainerFile::file(name, FileSource::RemoteTree(dir.clone()), Part::System, by));
     }
-    let shared = |file: LocalFile, by| Wanted::file(file.key, Origin::Shared(file.path), Part::System, by);
+    let shared =
+        |file: LocalFile, by| ContainerFile::file(file.key, FileSource::Shared(file.path), Part::System, by);
     if provided.is_empty() {
         let lib = files_below(&flink.lib, "lib")?;
         files.extend(lib.into_iter().filter(|f| !is_dist_jar(&f.key)).map(|f| shared(f, "Flink's lib")));
@@ -245,7 +247,7 @@ fn distribution(
         Some(jar) if is_remote(&jar) => {
             let by = options::FLINK_DIST_JAR.key;
             let key = format!("lib/{}", remote_name(&jar, by)?);
-            files.push(Wanted::file(key, Origin::Remote(jar), Part::System, by));
+            files.push(ContainerFile::file(key, FileSource::Remote(jar), Part::System, by));
         }
         named if provided.is_empty() || named.is_some() => {
             let dist = LocalFile { key: format!("lib/{}", flink.dist_name()), path: flink.dist_jar.clone() };
@@ -254,7 +256,12 @@ fn distribution(
         _ => {}
     }
     for (key, name) in [(AM, "heddle-am"), (TASKRUNNER, "heddle-taskrunner"), (BRIDGE, "flink-bridge.jar")] {
-        files.push(Wanted::file(key, Origin::Shared(context.own_file(name)?), Part::Own, "heddle"));
+        files.push(ContainerFile::file(
+            key,
+            FileSource::Shared(context.own_file(name)?),
+            Part::Own,
+            "heddle",
+        ));
     }
     Ok(files)
 }
@@ -274,7 +281,7 @@ fn shipped_usrlib(item: &str, by: &str) -> Failure {
 }
 
 /// `yarn.ship-files`: files by their names, directories with all below them.
-fn ship_files(context: &Context, configuration: &Configuration) -> Result<Vec<Wanted>, Failure> {
+fn ship_files(context: &Context, configuration: &Configuration) -> Result<Vec<ContainerFile>, Failure> {
     let by = options::SHIP_FILES.key;
     let mut files = Vec::new();
     for item in list(configuration, &options::SHIP_FILES)? {
@@ -283,7 +290,7 @@ fn ship_files(context: &Context, configuration: &Configuration) -> Result<Vec<Wa
             if name == USRLIB {
                 return Err(shipped_usrlib(&item, by));
             }
-            files.push(Wanted::file(name, Origin::RemotePath(item), Part::System, by));
+            files.push(ContainerFile::file(name, FileSource::RemotePath(item), Part::System, by));
             continue;
         }
         let (path, is_dir) =
@@ -295,13 +302,14 @@ fn ship_files(context: &Context, configuration: &Configuration) -> Result<Vec<Wa
         let found = if is_dir { files_below(&path, &name)? } else { vec![LocalFile { key: name, path }] };
         // Flink's main jar is there already.
         let found = found.into_iter().filter(|file| !is_dist_jar(&file.key));
-        files.extend(found.map(|f| Wanted::file(f.key, Origin::Private(f.path), Part::System, by)));
+        files
+            .extend(found.map(|f| ContainerFile::file(f.key, FileSource::Private(f.path), Part::System, by)));
     }
     Ok(files)
 }
 
 /// `yarn.ship-archives`: unpacked in the containers, into directories of their names.
-fn ship_archives(context: &Context, configuration: &Configuration) -> Result<Vec<Wanted>, Failure> {
+fn ship_archives(context: &Context, configuration: &Configuration) -> Result<Vec<ContainerFile>, Failure> {
     let by = options::SHIP_ARCHIVES.key;
     let mut files = Vec::new();
     for item in list(configuration, &options::SHIP_ARCHIVES)? {
@@ -313,8 +321,8 @@ fn ship_archives(context: &Context, configuration: &Configuration) -> Result<Vec
             .hint(format!("names of archives end in {}", ARCHIVES.join(", ")))
             .hint("yarn.ship-files ships files as they are"));
         }
-        let (key, origin) = if is_remote(&item) {
-            (remote_name(&item, by)?, Origin::Remote(item))
+        let (key, source) = if is_remote(&item) {
+            (remote_name(&item, by)?, FileSource::Remote(item))
         } else {
             let (path, is_dir) =
                 local(context, &item, "Ship archive", "yarn.ship-archives names archive files")?;
@@ -325,9 +333,12 @@ fn ship_archives(context: &Context, configuration: &Configuration) -> Result<Vec
                 .hint("yarn.ship-files ships directories"));
             }
             check_archive(&item, &read_head(&path)?, by)?;
-            (name_of(&path, &item)?, Origin::Private(path))
+            (name_of(&path, &item)?, FileSource::Private(path))
         };
-        files.push(Wanted { kind: LocalResourceKind::Archive, ..Wanted::file(key, origin, Part::Apart, by) });
+        files.push(ContainerFile {
+            kind: LocalResourceKind::Archive,
+            ..ContainerFile::file(key, source, Part::Apart, by)
+        });
     }
     Ok(files)
 }
@@ -348,7 +359,7 @@ fn read_head(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// `yarn.provided.usrlib.dir`, else the directory `usrlib` beside Flink's `lib`.
-fn usrlib(flink: &FlinkHome, configuration: &Configuration) -> Result<Vec<Wanted>, Failure> {
+fn usrlib(flink: &FlinkHome, configuration: &Configuration) -> Result<Vec<ContainerFile>, Failure> {
     let by = options::PROVIDED_USRLIB_DIR.key;
     if let Some(dir) = text(configuration, &options::PROVIDED_USRLIB_DIR) {
         let wrong = |why: &str| {
@@ -361,12 +372,14 @@ fn usrlib(flink: &FlinkHome, configuration: &Configuration) -> Result<Vec<Wanted
         if remote_name(&dir, by)? != USRLIB {
             return Err(wrong("and its last part is not usrlib"));
         }
-        return Ok(vec![Wanted::file(USRLIB, Origin::RemoteTree(dir), Part::User, by)]);
+        return Ok(vec![ContainerFile::file(USRLIB, FileSource::RemoteTree(dir), Part::User, by)]);
     }
     let local = flink.lib.parent().map(|root| root.join(USRLIB)).filter(|dir| dir.is_dir());
     let Some(local) = local else { return Ok(Vec::new()) };
     let files = files_below(&local, USRLIB)?.into_iter();
-    Ok(files.map(|f| Wanted::file(f.key, Origin::Private(f.path), Part::User, "Flink's usrlib")).collect())
+    Ok(files
+        .map(|f| ContainerFile::file(f.key, FileSource::Private(f.path), Part::User, "Flink's usrlib"))
+        .collect())
 }
 
 fn program_files(
@@ -374,19 +387,29 @@ fn program_files(
     flink: &FlinkHome,
     program: &Program,
     inclusion: UserJarInclusion,
-) -> Result<Vec<Wanted>, Failure> {
+) -> Result<Vec<ContainerFile>, Failure> {
     let mut files = Vec::new();
     if let Some(jar) = &program.jar {
         files.push(user_jar(context, jar, inclusion)?);
     }
     for (key, path) in &program.files {
-        files.push(Wanted::file(key.clone(), Origin::Private(path.clone()), Part::Apart, "the program"));
+        files.push(ContainerFile::file(
+            key.clone(),
+            FileSource::Private(path.clone()),
+            Part::Apart,
+            "the program",
+        ));
     }
     let opt = flink.opt(context);
     for start in &program.opt_jars {
         let found = find_jar(&opt, start)?;
         let name = name_of(&found, start)?;
-        files.push(Wanted::file(format!("opt/{name}"), Origin::Shared(found), Part::Apart, "Flink's opt"));
+        files.push(ContainerFile::file(
+            format!("opt/{name}"),
+            FileSource::Shared(found),
+            Part::Apart,
+            "Flink's opt",
+        ));
     }
     Ok(files)
 }
@@ -405,11 +428,11 @@ fn find_jar(directory: &Path, start: &str) -> Result<PathBuf, Failure> {
     })
 }
 
-fn user_jar(context: &Context, jar: &str, inclusion: UserJarInclusion) -> Result<Wanted, Failure> {
+fn user_jar(context: &Context, jar: &str, inclusion: UserJarInclusion) -> Result<ContainerFile, Failure> {
     let by = options::PIPELINE_JARS.key;
     crate::jar::check_path(jar)?;
-    let (name, origin) = if is_remote(jar) {
-        (remote_name(jar, by)?, Origin::Remote(jar.to_owned()))
+    let (name, source) = if is_remote(jar) {
+        (remote_name(jar, by)?, FileSource::Remote(jar.to_owned()))
     } else {
         let hint =
             "the first word behind the options is the jar, the words behind it are the program's arguments";
@@ -418,10 +441,10 @@ fn user_jar(context: &Context, jar: &str, inclusion: UserJarInclusion) -> Result
             return Err(Failure::new(format!("the jar {} is not a file", path.display()))
                 .hint("name the jar itself, not its directory"));
         }
-        (name_of(&path, jar)?, Origin::Private(path))
+        (name_of(&path, jar)?, FileSource::Private(path))
     };
     let key = if inclusion == UserJarInclusion::Disabled { format!("{USRLIB}/{name}") } else { name };
-    Ok(Wanted::file(key, origin, Part::User, by))
+    Ok(ContainerFile::file(key, source, Part::User, by))
 }
 
 /// The last name of a URL. If that is a pattern it is the whole URL, which no other file has for its key: the
@@ -468,5 +491,5 @@ fn list(configuration: &Configuration, option: &Opt<Vec<String>>) -> Result<Vec<
 }
 
 #[cfg(test)]
-#[path = "wanted_tests.rs"]
+#[path = "container_files_tests.rs"]
 mod tests;

@@ -12,12 +12,12 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use hadoop_fs::{FileStatus, FsError, FsErrorKind, Storage, is_glob};
 use taskrunner::links;
 
+use super::container_files::{ContainerFile, FileSource, Part, check_archive};
 use super::names::{Names, check_directories, twice};
 use super::packed::HEAD;
-use super::wanted::{Origin, Part, Wanted, check_archive};
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
-use crate::report::Report;
+use crate::warning::Warnings;
 
 /// Questions to the NameNodes that are open at the same time.
 const PARALLEL: usize = 16;
@@ -30,31 +30,31 @@ pub(crate) struct RemoteFile {
     pub(crate) by: &'static str,
 }
 
-/// Looks at all of them. Flink's main jar must be among `wanted`, or in the provided directories.
-pub(crate) async fn resolve(
+/// Looks at all of them. Flink's main jar must be among `files`, or in the provided directories.
+pub(crate) async fn remote_files(
     hadoop: &Hadoop,
-    wanted: &[Wanted],
+    files: &[ContainerFile],
     names: &Names,
-    report: &dyn Report,
+    warnings: &mut Warnings,
 ) -> Result<Vec<RemoteFile>, Failure> {
     // Made before they run: the whole must be a future that any thread can run.
-    let looks: Vec<_> = wanted.iter().map(|item| look(hadoop, item)).collect();
+    let looks: Vec<_> = files.iter().map(|item| look(hadoop, item)).collect();
     let looks = stream::iter(looks).buffered(PARALLEL);
     let mut found: Vec<RemoteFile> = looks.try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
-    let named = |key: &str| wanted.iter().any(|w| is_dist_jar(key) && is_dist_jar(&w.key));
+    let named = |key: &str| files.iter().any(|w| is_dist_jar(key) && is_dist_jar(&w.key));
     // A main jar that is named by itself takes the place of a provided one.
     found.retain(|file| file.by != options::PROVIDED_LIB_DIRS.key || !named(&file.resource.key));
     let mut admitted = Vec::with_capacity(found.len());
     for file in found {
-        if names.admit(&file.resource.key, file.by, None, report)? {
+        if names.admit(&file.resource.key, file.by, None, warnings)? {
             admitted.push(file);
         }
     }
     let found = admitted;
     let mut keys: BTreeMap<&str, &'static str> = BTreeMap::new();
-    let local = wanted
-        .iter()
-        .filter(|w| !matches!(w.origin, Origin::RemoteTree(_) | Origin::RemotePath(_) | Origin::Remote(_)));
+    let local = files.iter().filter(|w| {
+        !matches!(w.source, FileSource::RemoteTree(_) | FileSource::RemotePath(_) | FileSource::Remote(_))
+    });
     for (key, by) in
         local.map(|w| (w.key.as_str(), w.by)).chain(found.iter().map(|f| (f.resource.key.as_str(), f.by)))
     {
@@ -66,7 +66,7 @@ pub(crate) async fn resolve(
     let release = names.release;
     let provided = |f: &&RemoteFile| f.by == options::PROVIDED_LIB_DIRS.key;
     if found.iter().filter(provided).any(|f| f.resource.visibility != Visibility::Public) {
-        report.warn(&format!(
+        warnings.warn(format!(
             "not everybody may read {}: its files are fetched anew for each user; `hdfs dfs -chmod -R a+rX` on the \
              directories, and a+x on those above, lets all users of a node share them",
             options::PROVIDED_LIB_DIRS.key
@@ -74,8 +74,8 @@ pub(crate) async fn resolve(
     }
     let Some(dist) = keys.keys().find(|key| is_dist_jar(key)) else {
         let by = options::PROVIDED_LIB_DIRS.key;
-        let dirs = wanted.iter().filter(|w| w.by == by).filter_map(|w| match &w.origin {
-            Origin::RemoteTree(url) => Some(url.as_str()),
+        let dirs = files.iter().filter(|w| w.by == by).filter_map(|w| match &w.source {
+            FileSource::RemoteTree(url) => Some(url.as_str()),
             _ => None,
         });
         return Err(Failure::new(format!(
@@ -86,19 +86,19 @@ pub(crate) async fn resolve(
     };
     let provided = Release::from_dist_jar(dist.rsplit('/').next().unwrap_or(dist)).and_then(Result::ok);
     if let Some(provided) = provided.filter(|p| (p.major, p.minor) != (release.major, release.minor)) {
-        report.warn(&format!(
+        warnings.warn(format!(
             "the containers get Flink {provided}, and this machine has Flink {release}: sizes and options are made for the latter"
         ));
     }
     Ok(found)
 }
 
-async fn look(hadoop: &Hadoop, wanted: &Wanted) -> Result<Vec<RemoteFile>, Failure> {
-    let (url, may_be_dir, must_be_dir) = match &wanted.origin {
-        Origin::Remote(url) => (url, false, false),
-        Origin::RemotePath(url) => (url, true, false),
-        Origin::RemoteTree(url) => (url, true, true),
-        Origin::Shared(_) | Origin::Private(_) => return Ok(Vec::new()),
+async fn look(hadoop: &Hadoop, file: &ContainerFile) -> Result<Vec<RemoteFile>, Failure> {
+    let (url, may_be_dir, must_be_dir) = match &file.source {
+        FileSource::Remote(url) => (url, false, false),
+        FileSource::RemotePath(url) => (url, true, false),
+        FileSource::RemoteTree(url) => (url, true, true),
+        FileSource::Shared(_) | FileSource::Private(_) => return Ok(Vec::new()),
     };
     let storage = hadoop.storage(Some(url))?;
     let fs = |e| Failure::fs(&e);
@@ -109,21 +109,21 @@ async fn look(hadoop: &Hadoop, wanted: &Wanted) -> Result<Vec<RemoteFile>, Failu
             (true, false, _) => {
                 return Err(Failure::new(format!(
                     "{url} ({}) is a directory, and a file is needed",
-                    wanted.by
+                    file.by
                 )));
             }
             (false, _, true) => {
                 return Err(Failure::new(format!(
                     "{url} ({}) is a file, and a directory is needed",
-                    wanted.by
+                    file.by
                 )));
             }
             _ => {}
         }
-        return files_of(&storage, &wanted.named_by(&status.path), &status).await;
+        return files_of(&storage, &file.named_by(&status.path), &status).await;
     }
     if !is_glob(url) {
-        return Err(Failure::new(format!("{url} ({}) does not exist", wanted.by))
+        return Err(Failure::new(format!("{url} ({}) does not exist", file.by))
             .hint("check the path, for example with `hdfs dfs -ls`"));
     }
     let mut matched = storage.glob(url).await.map_err(fs)?;
@@ -131,13 +131,13 @@ async fn look(hadoop: &Hadoop, wanted: &Wanted) -> Result<Vec<RemoteFile>, Failu
         matched.retain(|status| !status.is_dir);
     }
     if matched.is_empty() {
-        return Err(no_match(&storage, url, &root, wanted.by).await);
+        return Err(no_match(&storage, url, &root, file.by).await);
     }
     let mut found = Vec::new();
     for status in matched {
-        let wanted = wanted.named_by(&status.path);
-        wanted.check_name(status.is_dir)?;
-        found.append(&mut files_of(&storage, &wanted, &status).await?);
+        let file = file.named_by(&status.path);
+        file.check_name(status.is_dir)?;
+        found.append(&mut files_of(&storage, &file, &status).await?);
     }
     Ok(found)
 }
@@ -171,14 +171,14 @@ async fn no_match(storage: &Storage, url: &str, pattern: &str, by: &str) -> Fail
 /// A file, or all files below a directory.
 async fn files_of(
     storage: &Storage,
-    wanted: &Wanted,
+    requested: &ContainerFile,
     status: &FileStatus,
 ) -> Result<Vec<RemoteFile>, Failure> {
     let fs = |e| Failure::fs(&e);
     let root = &status.path;
-    if wanted.kind == LocalResourceKind::Archive {
+    if requested.kind == LocalResourceKind::Archive {
         let head = head(storage, root).await.map_err(fs)?;
-        check_archive(&storage.url(root).map_err(fs)?, &head, wanted.by)?;
+        check_archive(&storage.url(root).map_err(fs)?, &head, requested.by)?;
     }
     let files =
         if status.is_dir { storage.list(root, true).await.map_err(fs)? } else { vec![status.clone()] };
@@ -190,7 +190,7 @@ async fn files_of(
         let above = storage.find(&dir).await.map_err(fs)?;
         modes.insert(dir, above.map_or(0, |s| u32::from(s.mode)));
     }
-    files.iter().filter(|f| !f.is_dir).map(|file| one(storage, wanted, status, file, &modes)).collect()
+    files.iter().filter(|f| !f.is_dir).map(|file| one(storage, requested, status, file, &modes)).collect()
 }
 
 async fn head(storage: &Storage, path: &str) -> Result<Vec<u8>, FsError> {
@@ -206,7 +206,7 @@ async fn head(storage: &Storage, path: &str) -> Result<Vec<u8>, FsError> {
 
 fn one(
     storage: &Storage,
-    wanted: &Wanted,
+    requested: &ContainerFile,
     top: &FileStatus,
     file: &FileStatus,
     modes: &BTreeMap<String, u32>,
@@ -216,7 +216,7 @@ fn one(
         let url = storage.url(&file.path).map_err(|e| Failure::fs(&e))?;
         return Err(Failure::new(format!(
             "cannot ship {url:?} ({}): the nodes' launch scripts would evaluate what is in its name",
-            wanted.by
+            requested.by
         ))
         .hint("rename it without \", $, `, \\ and control characters; local files may have them"));
     }
@@ -224,14 +224,14 @@ fn one(
     let above = ancestors(&file.path).into_iter().map(|dir| modes.get(&dir).copied().unwrap_or(0));
     Ok(RemoteFile {
         resource: LocalResource {
-            key: format!("{}{below}", wanted.key),
+            key: format!("{}{below}", requested.key),
             url: storage.url(&file.path).map_err(|e| Failure::fs(&e))?,
             size: file.len,
             modification_time: i64::try_from(file.modified_ms).unwrap_or(i64::MAX),
             visibility: visibility(u32::from(file.mode), above),
-            kind: wanted.kind,
+            kind: requested.kind,
         },
-        part: wanted.part,
-        by: wanted.by,
+        part: requested.part,
+        by: requested.by,
     })
 }

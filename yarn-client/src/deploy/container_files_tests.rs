@@ -3,14 +3,16 @@ use flink_model::config::FileFormat;
 use flink_model::jvm_options::Logging;
 use flink_model::release::Release;
 
-struct Place {
+use crate::warning::Warning;
+
+struct Fixture {
     dir: tempfile::TempDir,
 }
 
-impl Place {
+impl Fixture {
     /// A distribution, an installation of ours, and some files of the user.
     fn new() -> Self {
-        let place = Self { dir: tempfile::tempdir().unwrap() };
+        let fixture = Self { dir: tempfile::tempdir().unwrap() };
         for file in [
             "flink/lib/flink-dist-1.20.1.jar",
             "flink/lib/a.jar",
@@ -37,16 +39,16 @@ impl Place {
             "other/log4j.properties",
             "none.zip",
         ] {
-            let path = place.dir.path().join(file);
+            let path = fixture.dir.path().join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             let content = if file.starts_with("other") { "other" } else { "x" };
             std::fs::write(path, content).unwrap();
         }
-        std::fs::write(place.dir.path().join("z.tar.gz"), b"\x1f\x8b\x08").unwrap();
-        place
+        std::fs::write(fixture.dir.path().join("z.tar.gz"), b"\x1f\x8b\x08").unwrap();
+        fixture
     }
 
-    fn wanted(&self, settings: &[(&str, &str)], purpose: &Purpose) -> Result<Vec<String>, String> {
+    fn files(&self, settings: &[(&str, &str)], purpose: &Purpose) -> Result<Vec<String>, String> {
         self.told(settings, purpose).map(|(files, _)| files)
     }
 
@@ -76,47 +78,40 @@ impl Place {
             conf.set_dynamic(*key, *value);
         }
         let inclusion = conf.require(&options::INCLUDE_USER_JAR).unwrap();
-        let heard = Heard::default();
+        let mut warnings = Warnings::default();
         let log4j =
             LocalFile { key: "log4j.properties".into(), path: root.join("flink/conf/log4j.properties") };
         let release = Release { major: 1, minor: 20, patch: 1 };
         let names = Names { release, logging: (Logging::Log4j, Some(log4j)) };
-        let files = wanted(&context, &flink, &conf, purpose, inclusion)
-            .and_then(|files| admitted(files, &names, &heard))
+        let files = container_files(&context, &flink, &conf, purpose, inclusion)
+            .and_then(|files| admitted(files, &names, &mut warnings))
             .map_err(|e| e.render(false))?;
         let shown = files.into_iter().filter(|f| f.part != Part::Own).map(|f| {
-            let origin = match f.origin {
-                Origin::Shared(_) => "shared",
-                Origin::Private(_) => "private",
-                Origin::Remote(_) => "remote",
-                Origin::RemoteTree(_) => "tree",
-                Origin::RemotePath(_) => "path",
+            let source = match f.source {
+                FileSource::Shared(_) => "shared",
+                FileSource::Private(_) => "private",
+                FileSource::Remote(_) => "remote",
+                FileSource::RemoteTree(_) => "tree",
+                FileSource::RemotePath(_) => "path",
             };
-            format!("{} {origin} {:?}", f.key, f.part)
+            format!("{} {source} {:?}", f.key, f.part)
         });
-        Ok((shown.collect(), heard.0.into_inner().unwrap()))
+        let told = warnings.iter().map(|warning| match warning {
+            Warning::Warning(text) | Warning::Note(text) => text.clone(),
+        });
+        Ok((shown.collect(), told.collect()))
     }
 }
 
-#[derive(Default)]
-struct Heard(std::sync::Mutex<Vec<String>>);
-
-impl Report for Heard {
-    fn info(&self, _: &str) {}
-    fn warn(&self, text: &str) {
-        self.0.lock().unwrap().push(text.to_owned());
-    }
-}
-
-const SESSION: Purpose = Purpose::Session { min_workers: None };
+const SESSION: Purpose = Purpose::SESSION;
 
 fn application(jar: &str) -> Purpose {
-    Purpose::Application(Program { jar: Some(jar.into()), ..Program::default() })
+    Purpose::Application { program: Program { jar: Some(jar.into()), ..Program::default() } }
 }
 
 #[test]
 fn a_session_has_the_distribution() {
-    let files = Place::new().wanted(&[], &SESSION).unwrap();
+    let files = Fixture::new().files(&[], &SESSION).unwrap();
     assert_eq!(
         files,
         [
@@ -129,15 +124,16 @@ fn a_session_has_the_distribution() {
 
 #[test]
 fn an_application_has_its_jar_and_usrlib() {
-    let place = Place::new();
-    let files = place.wanted(&[], &application("job.jar")).unwrap();
+    let fixture = Fixture::new();
+    let files = fixture.files(&[], &application("job.jar")).unwrap();
     assert_eq!(files[3..], ["usrlib/u.jar private User", "job.jar private User"]);
     let disabled = [("yarn.classpath.include-user-jar", "DISABLED")];
-    let files = place.wanted(&disabled, &application("hdfs://h:1/a/job.jar")).unwrap();
+    let files = fixture.files(&disabled, &application("hdfs://h:1/a/job.jar")).unwrap();
     assert_eq!(files[4..], ["usrlib/job.jar remote User"]);
-    let per_job = Purpose::PerJob { jar: Some("job.jar".into()) };
-    assert_eq!(place.wanted(&[], &per_job).unwrap()[4..], ["job.jar private User"]);
-    assert_eq!(place.wanted(&disabled, &per_job).unwrap().len(), 4);
+    let per_job =
+        Purpose::PerJob { program: ClientProgram { jar: Some("job.jar".into()), ..Default::default() } };
+    assert_eq!(fixture.files(&[], &per_job).unwrap()[4..], ["job.jar private User"]);
+    assert_eq!(fixture.files(&disabled, &per_job).unwrap().len(), 4);
 }
 
 #[test]
@@ -149,7 +145,7 @@ fn provided_directories_take_the_place_of_uploads() {
         ("yarn.ship-archives", "z.tar.gz"),
     ];
     assert_eq!(
-        Place::new().wanted(&settings, &application("job.jar")).unwrap(),
+        Fixture::new().files(&settings, &application("job.jar")).unwrap(),
         [
             "lib tree System",
             "plugins tree System",
@@ -164,53 +160,55 @@ fn provided_directories_take_the_place_of_uploads() {
 
 #[test]
 fn a_pattern_takes_the_names_of_what_it_matches() {
-    let place = Place::new();
+    let fixture = Fixture::new();
     let settings = [
         ("yarn.provided.lib.dirs", "hdfs:///flink-dist/*;hdfs:///more/*"),
         ("yarn.ship-files", "hdfs:///v[12]/data"),
     ];
-    let files = place.wanted(&settings, &SESSION).unwrap();
+    let files = fixture.files(&settings, &SESSION).unwrap();
     assert_eq!(files, ["hdfs:///flink-dist/* tree System", "hdfs:///more/* tree System", "data path System"]);
-    let pattern = Wanted::file("hdfs:///a/*", Origin::RemoteTree("hdfs:///a/*".into()), Part::System, "x");
+    let pattern =
+        ContainerFile::file("hdfs:///a/*", FileSource::RemoteTree("hdfs:///a/*".into()), Part::System, "x");
     let found = pattern.named_by("/a/plugins");
     assert_eq!(found.key, "plugins");
     assert!(found.check_name(true).is_ok());
     assert!(pattern.named_by("/a/usrlib").check_name(true).is_err());
-    let named = Wanted::file("lib", Origin::RemoteTree("hdfs:///a*/lib".into()), Part::System, "x");
+    let named =
+        ContainerFile::file("lib", FileSource::RemoteTree("hdfs:///a*/lib".into()), Part::System, "x");
     assert_eq!(named.named_by("/ab/lib").key, "lib");
 }
 
 #[test]
 fn what_may_hold_the_class_with_main() {
-    let local = || Origin::Private("/no/such.jar".into());
-    let remote = |url: &str| Origin::Remote(url.to_owned());
-    for (key, origin, part, may) in [
+    let local = || FileSource::Private("/no/such.jar".into());
+    let remote = |url: &str| FileSource::Remote(url.to_owned());
+    for (key, source, part, may) in [
         ("lib/a.jar", local(), Part::System, false),
         ("classes/a/B.class", local(), Part::System, true),
         ("classes/a/B.class", local(), Part::Apart, false),
         ("a.jar", remote("hdfs:///a.jar"), Part::User, true),
         ("a.txt", remote("hdfs:///a.txt"), Part::System, false),
-        ("lib", Origin::RemoteTree("hdfs:///lib".to_owned()), Part::System, true),
+        ("lib", FileSource::RemoteTree("hdfs:///lib".to_owned()), Part::System, true),
         ("plugins/p/p.jar", remote("hdfs:///p.jar"), Part::System, false),
     ] {
-        assert_eq!(Wanted::file(key, origin, part, "x").may_hold("a.B"), may, "{key} {part:?}");
+        assert_eq!(ContainerFile::file(key, source, part, "x").may_hold("a.B"), may, "{key} {part:?}");
     }
 }
 
 #[test]
 fn jars_of_opt_lie_beside_the_class_path() {
-    let program = Program { opt_jars: vec!["flink-python"], ..Program::default() };
-    let files = Place::new().wanted(&[], &Purpose::Application(program)).unwrap();
+    let program = Program { opt_jars: vec!["flink-python".into()], ..Program::default() };
+    let files = Fixture::new().files(&[], &Purpose::Application { program }).unwrap();
     assert_eq!(files.last().unwrap(), "opt/flink-python-1.20.1.jar shared Apart");
-    let program = Program { opt_jars: vec!["flink-sql-gateway"], ..Program::default() };
-    let refused = Place::new().wanted(&[], &Purpose::Application(program)).unwrap_err();
+    let program = Program { opt_jars: vec!["flink-sql-gateway".into()], ..Program::default() };
+    let refused = Fixture::new().files(&[], &Purpose::Application { program }).unwrap_err();
     assert!(refused.contains("no flink-sql-gateway*.jar"), "{refused}");
 }
 
 #[test]
 fn what_is_refused() {
-    let place = Place::new();
-    for (key, value, wanted) in [
+    let fixture = Fixture::new();
+    for (key, value, expected) in [
         ("yarn.provided.lib.dirs", "/flink/lib", "not a directory of the cluster"),
         ("yarn.provided.lib.dirs", "hdfs:///a/usrlib", "is for the user's jars"),
         ("yarn.provided.usrlib.dir", "usrlib", "not a directory of the cluster"),
@@ -224,40 +222,40 @@ fn what_is_refused() {
         ("yarn.ship-archives", "none.zip", "it is no zip archive"),
         ("yarn.ship-files", "hdfs://host/", "no name"),
     ] {
-        let refused = place.wanted(&[(key, value)], &application("job.jar")).unwrap_err();
-        assert!(refused.contains(wanted), "{key}={value}: {refused}");
+        let refused = fixture.files(&[(key, value)], &application("job.jar")).unwrap_err();
+        assert!(refused.contains(expected), "{key}={value}: {refused}");
     }
     for (name, sign) in [("a$b.jar", "'$'"), ("a:b.jar", "':'"), ("a;b.jar", "';'")] {
-        std::fs::write(place.dir.path().join(name), "jar").unwrap();
-        let refused = place.wanted(&[], &application(name)).unwrap_err();
+        std::fs::write(fixture.dir.path().join(name), "jar").unwrap();
+        let refused = fixture.files(&[], &application(name)).unwrap_err();
         assert!(refused.contains("has the character") && refused.contains(sign), "{name}: {refused}");
-        let remote = place.wanted(&[], &application(&format!("hdfs:///jars/{name}"))).unwrap_err();
+        let remote = fixture.files(&[], &application(&format!("hdfs:///jars/{name}"))).unwrap_err();
         assert!(remote.contains("has the character"), "{name}: {remote}");
     }
     let long = format!("{}$", "x".repeat(250));
-    std::fs::write(place.dir.path().join(&long), "").unwrap();
-    let refused = place.wanted(&[("yarn.ship-files", &long)], &SESSION).unwrap_err();
+    std::fs::write(fixture.dir.path().join(&long), "").unwrap();
+    let refused = fixture.files(&[("yarn.ship-files", &long)], &SESSION).unwrap_err();
     assert!(refused.contains("too long"), "{refused}");
     // What is on no class path, and what a shell alone would change, comes by another name.
     for name in ["a$b.txt", "a`b.txt", "a\"\\\n.jar"] {
-        std::fs::write(place.dir.path().join(name), "").unwrap();
-        assert!(place.wanted(&[("yarn.ship-files", name)], &SESSION).is_ok(), "{name}");
+        std::fs::write(fixture.dir.path().join(name), "").unwrap();
+        assert!(fixture.files(&[("yarn.ship-files", name)], &SESSION).is_ok(), "{name}");
     }
-    let missing = place.wanted(&[], &application("none.jar")).unwrap_err();
+    let missing = fixture.files(&[], &application("none.jar")).unwrap_err();
     assert!(missing.contains("JAR file none.jar does not exist"), "{missing}");
-    let directory = place.wanted(&[], &application("data")).unwrap_err();
+    let directory = fixture.files(&[], &application("data")).unwrap_err();
     assert!(directory.contains("is not a file"), "{directory}");
 }
 
 #[test]
 fn one_file_may_be_named_twice() {
-    let place = Place::new();
-    let files = place.wanted(&[("yarn.ship-files", "job.jar;flink/lib")], &application("job.jar")).unwrap();
+    let fixture = Fixture::new();
+    let files = fixture.files(&[("yarn.ship-files", "job.jar;flink/lib")], &application("job.jar")).unwrap();
     assert_eq!(files.iter().filter(|f| f.starts_with("job.jar")).count(), 1);
-    assert_eq!(files.len(), place.wanted(&[], &application("job.jar")).unwrap().len());
-    std::fs::create_dir(place.dir.path().join("lib")).unwrap();
-    std::fs::write(place.dir.path().join("lib/a.jar"), "other").unwrap();
-    let refused = place.wanted(&[("yarn.ship-files", "lib")], &SESSION).unwrap_err();
+    assert_eq!(files.len(), fixture.files(&[], &application("job.jar")).unwrap().len());
+    std::fs::create_dir(fixture.dir.path().join("lib")).unwrap();
+    std::fs::write(fixture.dir.path().join("lib/a.jar"), "other").unwrap();
+    let refused = fixture.files(&[("yarn.ship-files", "lib")], &SESSION).unwrap_err();
     assert!(
         refused.contains("lib/a.jar") && refused.contains("Flink's lib and yarn.ship-files"),
         "{refused}"
@@ -278,29 +276,29 @@ fn remote_or_local() {
 
 #[test]
 fn names_of_heddles_own_files_are_refused() {
-    let place = Place::new();
+    let fixture = Fixture::new();
     for path in ["heddle-am.json", "other/heddle-am", "container_tokens"] {
-        let refused = place.wanted(&[("yarn.ship-files", path)], &application("job.jar")).unwrap_err();
+        let refused = fixture.files(&[("yarn.ship-files", path)], &application("job.jar")).unwrap_err();
         let name = path.rsplit('/').next().unwrap();
-        let wanted =
+        let expected =
             format!("two files would both be {name:?} in the containers (heddle and yarn.ship-files)");
-        assert!(refused.contains(&wanted), "{refused}");
+        assert!(refused.contains(&expected), "{refused}");
     }
-    let free = place.wanted(&[("yarn.ship-files", "am.json;program.json")], &SESSION).unwrap();
+    let free = fixture.files(&[("yarn.ship-files", "am.json;program.json")], &SESSION).unwrap();
     assert_eq!(free[3..], ["am.json private System", "program.json private System"]);
 }
 
 #[test]
 fn flinks_own_configuration_comes_before_a_shipped_one() {
-    let place = Place::new();
-    let plain = place.wanted(&[], &SESSION).unwrap();
+    let fixture = Fixture::new();
+    let plain = fixture.files(&[], &SESSION).unwrap();
     let shipped = "config.yaml;flink-conf.yaml;other/log4j.properties";
-    let (files, warnings) = place.told(&[("yarn.ship-files", shipped)], &SESSION).unwrap();
+    let (files, warnings) = fixture.told(&[("yarn.ship-files", shipped)], &SESSION).unwrap();
     assert_eq!(files, plain);
     assert_eq!(warnings.len(), 3, "{warnings:?}");
     assert!(warnings[0].starts_with("yarn.ship-files: config.yaml is left out, because"), "{warnings:?}");
     assert!(warnings[2].contains("/flink/conf/log4j.properties"), "{warnings:?}");
     // As older manuals say it.
-    let (files, warnings) = place.told(&[("yarn.ship-files", "same/log4j.properties")], &SESSION).unwrap();
+    let (files, warnings) = fixture.told(&[("yarn.ship-files", "same/log4j.properties")], &SESSION).unwrap();
     assert_eq!((files, warnings), (plain, vec![]));
 }

@@ -1,0 +1,84 @@
+//! A program as an application of YARN: its `main()` runs in the JobManager.
+
+use std::sync::Arc;
+
+use flink_model::options::EXECUTION_TARGET;
+use yarn_client::configuration::text;
+use yarn_client::deploy::{Deployment, Purpose};
+use yarn_client::error::Failure;
+use yarn_client::exit::Exit;
+use yarn_client::report::Report;
+use yarn_client::setup::Setup;
+use yarn_client::timing::Jobs;
+use yarn_client::{cluster_timing, follow, timing as legs};
+
+use super::RunCommand;
+use crate::console::{Console, Output, warn};
+use crate::deployment::{deployer, dry_run, manifest};
+use crate::jobs::Watched;
+use crate::program;
+use crate::signals::on_signals;
+use crate::timing::{Clocked, Outcome};
+
+impl RunCommand<'_> {
+    /// Starts the application, and with `--attached` follows it to its end.
+    pub(super) async fn application(mut self, setup: Setup) -> Result<Exit, Failure> {
+        let Self { context, console, options, settings, timing, .. } = self;
+        match text(&self.configuration, &EXECUTION_TARGET).map(|t| t.to_lowercase()).as_deref() {
+            None | Some("yarn-application") => {}
+            Some(other) => {
+                return Err(Failure::usage(format!(
+                    "an application cannot be started on the target {other}"
+                ))
+                .hint("write -t yarn-application")
+                .hint("`flink run` runs programs on the targets yarn-session, yarn-per-job and remote"));
+            }
+        }
+        warn(console, setup.warnings.iter().chain(&settings.warnings));
+        let program = program::application(options, setup.release, &mut self.configuration, context)?;
+        let purpose = Purpose::Application { program };
+        let manifest = manifest(purpose, &setup, &self.configuration, &options.deploy)?;
+        let deployer = deployer(context, setup, timing);
+        if options.deploy.dry_run {
+            return dry_run(&deployer, &manifest, &options.deploy, options.cluster.verbose, console).await;
+        }
+        let clocked = Clocked::new(timing, &options.deploy, context, console);
+        let interrupt = on_signals()?;
+        let deployment = deployer.deploy(&manifest, Arc::<Console>::clone(console), &interrupt).await?;
+        tell(&deployment, console);
+        if !options.attached {
+            clocked.tell_start(&deployment).await;
+            return Ok(Exit::Done);
+        }
+        let address = deployment.address.as_ref();
+        let work = follow::follow(&deployment.yarn, deployment.id, address, &interrupt, &**console);
+        let mut watched = Watched::new(address.filter(|_| console.is_json()));
+        let work = watched.during(work);
+        let ended = match address.filter(|_| clocked.is_wanted()) {
+            Some(address) => {
+                // The ApplicationMaster ends with the application, so it is asked before.
+                let work = async { futures::join!(work, cluster_timing::complete(&deployment)).0 };
+                Jobs::new(address, timing, legs::MAIN).during(work).await
+            }
+            None => work.await,
+        };
+        // What it has come to is known by now, so that a ResourceManager that is silent is no failure.
+        let last = match console.is_json() {
+            true => deployment.yarn.application_report(deployment.id).await.ok(),
+            false => None,
+        };
+        let jobs = Some(watched.jobs());
+        clocked.tell(&Outcome { application: Some(deployment.id), address, jobs, last });
+        ended.map_err(|failure| failure.of_application(deployment.id))
+    }
+}
+
+fn tell(deployment: &Deployment, console: &Console) {
+    console.out(&format!("Application ID: {}", deployment.id));
+    match &deployment.address {
+        Some(address) => console.out(&format!("JobManager Web Interface: http://{address}")),
+        None => {
+            console.info(&format!("Application {} has finished with final state SUCCEEDED", deployment.id))
+        }
+    }
+}

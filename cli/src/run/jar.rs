@@ -1,0 +1,109 @@
+//! The program's jar: looked at before anything is begun for it, and fetched if it lies on HDFS.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use artifact_store::files_below;
+use flink_model::config::Configuration;
+use yarn_client::context::{Context, FlinkHome};
+use yarn_client::error::Failure;
+use yarn_client::fetch::fetch;
+use yarn_client::hadoop::Hadoop;
+use yarn_client::jar;
+use yarn_client::paths::{is_remote, without_scheme};
+use yarn_client::run::ClientWords;
+use yarn_client::timing::Timing;
+
+use crate::console::Console;
+use crate::options::RunOptions;
+use crate::program;
+
+/// The jar that the options name; none for Python.
+fn named_jar(options: &RunOptions) -> Result<Option<String>, Failure> {
+    if options.python.is_some() || options.py_module.is_some() {
+        return Ok(None);
+    }
+    program::jar_and_arguments(options).map(|(jar, _)| jar)
+}
+
+/// Looks at the jar, if it is on this machine.
+pub(super) fn check_jar(context: &Context, options: &RunOptions) -> Result<(), Failure> {
+    let Some(jar) = named_jar(options)? else { return Ok(()) };
+    jar::check_path(&jar)?;
+    if is_remote(&jar) {
+        return Ok(());
+    }
+    let path = context.path(without_scheme(&jar));
+    match path.metadata() {
+        Ok(metadata) if metadata.is_file() => {}
+        Ok(_) => {
+            return Err(Failure::new(format!("the jar {} is not a file", path.display()))
+                .hint("name the jar itself, not its directory"));
+        }
+        Err(e) => {
+            let what = format!("cannot read the program's jar {}", path.display());
+            return Err(Failure::because(what, e).hint(
+                "the first word behind the options is the jar, the words behind it are the program's arguments",
+            ));
+        }
+    }
+    jar::check_program(&path, options.class.as_deref(), |class| {
+        // main() also finds classes of -C and of Flink's lib.
+        !options.classpath.is_empty()
+            || FlinkHome::find(context)
+                .and_then(|flink| Ok(files_below(&flink.lib, "lib")?))
+                .is_ok_and(|files| files.iter().any(|file| jar::holds(&file.path, class)))
+    })
+}
+
+/// The jar on this machine: fetched, if it lies on HDFS. None for Python.
+pub(super) async fn jar_here(
+    context: &Context,
+    options: &RunOptions,
+    configuration: &Configuration,
+    console: &Arc<Console>,
+    timing: &Timing,
+) -> Result<Option<String>, Failure> {
+    let Some(jar) = named_jar(options)? else { return Ok(None) };
+    if !is_remote(&jar) {
+        return Ok(Some(jar));
+    }
+    let hadoop = Hadoop::load(context, configuration)?;
+    let path = timing.time("jar fetched", fetch(&hadoop, context, &jar, &**console)).await?;
+    Ok(Some(path.to_string_lossy().into_owned()))
+}
+
+/// The command line for Flink's client, with the jar that was fetched in the place of the one on HDFS.
+pub(super) fn words_with(words: &ClientWords, options: &RunOptions, jar: Option<&str>) -> ClientWords {
+    let mut words = words.clone();
+    let Some(jar) = jar else { return words };
+    match &options.jarfile {
+        Some(named) => {
+            let option = OsString::from(format!("--jarfile={named}"));
+            for word in words.options.iter_mut().filter(|word| **word == option) {
+                *word = format!("--jarfile={jar}").into();
+            }
+        }
+        None => {
+            if let Some(first) = words.program.first_mut() {
+                *first = jar.into();
+            }
+        }
+    }
+    words
+}
+
+/// The options with the jar that was fetched in the place of the one on HDFS.
+pub(super) fn options_with(options: &RunOptions, jar: Option<String>) -> RunOptions {
+    let mut options = options.clone();
+    match (&mut options.jarfile, jar) {
+        (Some(named), Some(jar)) => *named = jar,
+        (None, Some(jar)) => {
+            if let Some(first) = options.program.first_mut() {
+                *first = jar.into();
+            }
+        }
+        (_, None) => {}
+    }
+    options
+}

@@ -1,0 +1,290 @@
+//! `run`, `run-application` and `info`: first it is decided on what kind of cluster the program runs and where
+//! its `main()` runs, then exactly one of the modules below does it.
+
+mod application;
+mod jar;
+mod on_cluster;
+mod per_job;
+
+use std::sync::Arc;
+
+use flink_model::config::Configuration;
+use flink_model::options::{EXECUTION_ATTACHED, EXECUTION_TARGET};
+use yarn_client::configuration::text;
+use yarn_client::context::Context;
+use yarn_client::error::Failure;
+use yarn_client::exit::Exit;
+use yarn_client::report::Report;
+use yarn_client::run::ClientWords;
+use yarn_client::setup::Setup;
+use yarn_client::timing::Timing;
+use yarn_client::{client_run, run as client, setup};
+
+use super::cluster_query::query_cluster;
+use super::console::{Console, warn};
+use super::options::RunOptions;
+use super::program;
+use super::settings::Settings;
+use super::signals::on_signals;
+use jar::{check_jar, jar_here, words_with};
+
+/// A command that runs a program, with what surrounds it.
+pub(super) struct RunCommand<'a> {
+    context: &'a Context,
+    console: &'a Arc<Console>,
+    options: &'a RunOptions,
+    /// The command line for Flink's own client.
+    words: &'a ClientWords,
+    settings: &'a Settings,
+    /// Flink's configuration with the settings of the command.
+    configuration: Configuration,
+    timing: &'a Timing,
+}
+
+/// What is run where.
+#[derive(Debug)]
+enum Decision {
+    /// As an application of YARN: `main()` runs in its JobManager.
+    Application(Setup),
+    /// On a per-job cluster: `main()` runs in Flink's client.
+    PerJob(Setup),
+    /// On a cluster that is there: `main()` runs in Flink's client.
+    OnCluster(Setup),
+    /// On a cluster that is there: `main()` runs in its JobManager (`--main cluster`). That needs no Flink on
+    /// this machine.
+    OnClusterByRest,
+}
+
+/// Where `main()` of a job runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Main {
+    Default,
+    Client,
+    Cluster,
+}
+
+impl Main {
+    fn of(options: &RunOptions) -> Result<Self, Failure> {
+        match options.main_place.as_deref() {
+            None => Ok(Self::Default),
+            Some("client") => Ok(Self::Client),
+            Some("cluster") => Ok(Self::Cluster),
+            Some(other) => Err(Failure::usage(format!("--main {other}: it is either client or cluster"))),
+        }
+    }
+}
+
+/// On what kind of cluster a program runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    Existing,
+    PerJob,
+    Application,
+}
+
+impl Target {
+    /// What the options and the configuration ask for.
+    fn of(options: &RunOptions, configuration: &Configuration) -> Self {
+        let kind = text(configuration, &EXECUTION_TARGET).map(|t| t.to_lowercase());
+        let named = configuration.text("yarn.application.id").is_some();
+        let on_yarn = options.cluster.job_manager.as_deref() == Some("yarn-cluster");
+        match kind.as_deref() {
+            Some("yarn-application") => Self::Application,
+            Some("yarn-per-job") if !named => Self::PerJob,
+            // The option of older releases, which the target wins over.
+            None if on_yarn && !named => Self::PerJob,
+            _ => Self::Existing,
+        }
+    }
+}
+
+/// Decides. `setup` is Flink on this machine, where it is needed.
+fn decide(target: Target, main: Main, setup: Option<Setup>) -> Result<Decision, Failure> {
+    match (target, main, setup) {
+        (Target::Application, Main::Default, Some(setup)) => Ok(Decision::Application(setup)),
+        (Target::Application, _, _) => Err(no_main_place()),
+        (Target::PerJob, Main::Default | Main::Client, Some(setup)) => Ok(Decision::PerJob(setup)),
+        (Target::PerJob, _, _) => Err(Failure::usage("--main cluster needs a cluster that is there")
+            .hint("`flink run-application -t yarn-application` starts one and runs main() in it")),
+        (Target::Existing, Main::Default | Main::Client, Some(setup)) => Ok(Decision::OnCluster(setup)),
+        (Target::Existing, _, _) => Ok(Decision::OnClusterByRest),
+    }
+}
+
+fn no_main_place() -> Failure {
+    Failure::usage("--main has no meaning here: an application's main() runs in the JobManager")
+}
+
+/// `run`.
+pub(super) async fn run(
+    context: &Context,
+    console: &Arc<Console>,
+    mut options: RunOptions,
+    words: &ClientWords,
+    timing: &Timing,
+) -> Result<Exit, Failure> {
+    let settings = Settings::of_verb(&options.cluster, Some(&options.yarn))?;
+    let main = Main::of(&options)?;
+    let setup = if main == Main::Cluster { None } else { Some(Setup::load(context)?) };
+    let (mut configuration, warnings) = match &setup {
+        Some(setup) => (setup.configuration.clone(), setup.warnings.clone()),
+        None => setup::configuration_if_any(context).map(|(_, conf, warnings)| (conf, warnings))?,
+    };
+    settings.apply(&mut configuration);
+    options.detached |=
+        options.yarn.yarn_detached || program::is_property(&configuration, EXECUTION_ATTACHED.key, "false");
+    if options.yarn.yarn_query {
+        return query_cluster(context, console, &configuration).await;
+    }
+    let target = Target::of(&options, &configuration);
+    let command =
+        RunCommand { context, console, options: &options, words, settings: &settings, configuration, timing };
+    if target != Target::Application {
+        command.check_program_is_named()?;
+        warn(console, warnings.iter().chain(&settings.warnings));
+        if options.attached {
+            console.warn("--attached has no effect here: `flink run` waits for the job unless -d is given");
+        }
+    }
+    match decide(target, main, setup)? {
+        Decision::Application(setup) => {
+            check_application(&options)?;
+            command.application(setup).await
+        }
+        Decision::PerJob(setup) => command.per_job(setup).await,
+        Decision::OnCluster(setup) => command.on_cluster(setup).await,
+        Decision::OnClusterByRest => command.on_cluster_by_rest().await,
+    }
+}
+
+/// `run-application`.
+pub(super) async fn application(
+    context: &Context,
+    console: &Arc<Console>,
+    options: &RunOptions,
+    timing: &Timing,
+) -> Result<Exit, Failure> {
+    let settings = Settings::of_verb(&options.cluster, Some(&options.yarn))?;
+    check_application(options)?;
+    let setup = Setup::load(context)?;
+    let mut configuration = setup.configuration.clone();
+    settings.apply(&mut configuration);
+    let words = &ClientWords::default();
+    let settings = &settings;
+    let command = RunCommand { context, console, options, words, settings, configuration, timing };
+    command.application(setup).await
+}
+
+fn check_application(options: &RunOptions) -> Result<(), Failure> {
+    if options.main_place.is_some() {
+        return Err(no_main_place());
+    }
+    if options.attached && (options.detached || options.yarn.yarn_detached) {
+        return Err(Failure::usage("--attached and --detached exclude each other"));
+    }
+    Ok(())
+}
+
+impl RunCommand<'_> {
+    fn check_program_is_named(&self) -> Result<(), Failure> {
+        let options = self.options;
+        if options.jarfile.is_some()
+            || !options.program.is_empty()
+            || options.python.is_some()
+            || options.py_module.is_some()
+        {
+            return Ok(());
+        }
+        Err(Failure::usage("the program's jar is missing")
+            .hint("write it behind the options: flink run [options] <jar>"))
+    }
+}
+
+/// `info`: the plan of a job, by Flink's own client.
+pub(super) async fn info(
+    context: &Context,
+    console: &Arc<Console>,
+    options: &RunOptions,
+    words: &ClientWords,
+) -> Result<Exit, Failure> {
+    let settings = Settings::of_verb(&options.cluster, Some(&options.yarn))?;
+    let mut setup = Setup::load(context)?;
+    warn(console, setup.warnings.iter().chain(&settings.warnings));
+    settings.apply(&mut setup.configuration);
+    check_jar(context, options)?;
+    let jar = jar_here(context, options, &setup.configuration, console, &Timing::start()).await?;
+    let words = words_with(words, options, jar.as_deref());
+    let client = client::client(context, &setup, None, "info", &words, &**console)?;
+    client_run::run_alone(client, &client::log_file(context, &setup), context, &on_signals()?).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use flink_model::config::FileFormat;
+    use yarn_client::context::FlinkHome;
+
+    use super::*;
+    use crate::options::ClusterOptions;
+
+    fn setup() -> Setup {
+        let path = PathBuf::from("/flink");
+        let flink = FlinkHome {
+            root: path.clone(),
+            conf: path.clone(),
+            lib: path.clone(),
+            plugins: path.clone(),
+            dist_jar: path,
+        };
+        Setup {
+            flink,
+            release: "1.20.1".parse().unwrap(),
+            configuration: Configuration::new(FileFormat::Standard),
+            warnings: vec![],
+        }
+    }
+
+    #[test]
+    fn targets() {
+        let of = |job_manager: Option<&str>, settings: &[(&str, &str)]| {
+            let cluster =
+                ClusterOptions { job_manager: job_manager.map(str::to_owned), ..ClusterOptions::default() };
+            let mut configuration = Configuration::default();
+            for (key, value) in settings {
+                configuration.set_dynamic(*key, *value);
+            }
+            Target::of(&RunOptions { cluster, ..RunOptions::default() }, &configuration)
+        };
+        let id = ("yarn.application.id", "application_1_1");
+        assert_eq!(of(None, &[]), Target::Existing);
+        assert_eq!(of(Some("yarn-cluster"), &[]), Target::PerJob);
+        assert_eq!(of(Some("yarn-cluster"), &[id]), Target::Existing);
+        assert_eq!(of(Some("yarn-cluster"), &[("execution.target", "remote")]), Target::Existing);
+        assert_eq!(of(None, &[("execution.target", "YARN-PER-JOB")]), Target::PerJob);
+        assert_eq!(of(None, &[("execution.target", "yarn-per-job"), id]), Target::Existing);
+        assert_eq!(of(None, &[("execution.target", "yarn-application"), id]), Target::Application);
+    }
+
+    #[test]
+    fn decisions() {
+        let said = |target, main| {
+            let setup = (main != Main::Cluster).then(setup);
+            match decide(target, main, setup) {
+                Ok(Decision::Application(_)) => "application".to_owned(),
+                Ok(Decision::PerJob(_)) => "per-job".to_owned(),
+                Ok(Decision::OnCluster(_)) => "on a cluster".to_owned(),
+                Ok(Decision::OnClusterByRest) => "on a cluster, by REST".to_owned(),
+                Err(failure) => failure.to_string(),
+            }
+        };
+        assert_eq!(said(Target::Application, Main::Default), "application");
+        assert!(said(Target::Application, Main::Client).starts_with("--main has no meaning here"));
+        assert!(said(Target::Application, Main::Cluster).starts_with("--main has no meaning here"));
+        assert_eq!(said(Target::PerJob, Main::Default), "per-job");
+        assert_eq!(said(Target::PerJob, Main::Client), "per-job");
+        assert_eq!(said(Target::PerJob, Main::Cluster), "--main cluster needs a cluster that is there");
+        assert_eq!(said(Target::Existing, Main::Client), "on a cluster");
+        assert_eq!(said(Target::Existing, Main::Cluster), "on a cluster, by REST");
+    }
+}

@@ -1,0 +1,66 @@
+//! A program on a cluster of its own: its `main()` runs in Flink's client on this machine.
+
+use std::sync::Arc;
+
+use flink_rest::RestAddress;
+use yarn_client::deploy::{ClientProgram, Purpose};
+use yarn_client::error::Failure;
+use yarn_client::exit::Exit;
+use yarn_client::per_job::{self, Ended, Program};
+use yarn_client::setup::Setup;
+use yarn_client::{run as client, target};
+
+use super::RunCommand;
+use super::jar::{check_jar, jar_here, words_with};
+use crate::console::{Console, warn};
+use crate::deployment::{deployer, dry_run, manifest};
+use crate::jobs::Overheard;
+use crate::program;
+use crate::signals::on_signals;
+use crate::timing::{Clocked, Outcome};
+
+impl RunCommand<'_> {
+    /// Starts the cluster and the program, and waits for the program.
+    pub(super) async fn per_job(mut self, setup: Setup) -> Result<Exit, Failure> {
+        let Self { context, console, options, words, timing, .. } = self;
+        let job_manager = options.cluster.job_manager.as_deref();
+        warn(console, target::without_effect(job_manager, &self.configuration).iter());
+        check_jar(context, options)?;
+        let jar = jar_here(context, options, &self.configuration, console, timing).await?;
+        program::execution(options, setup.release, &mut self.configuration)?;
+        let words = words_with(words, options, jar.as_deref());
+        let program = ClientProgram {
+            jar,
+            main_class: options.class.clone(),
+            args: program::jar_and_arguments(options)?.1,
+            savepoint: options.from_savepoint.clone(),
+        };
+        let manifest = manifest(Purpose::PerJob { program }, &setup, &self.configuration, &options.deploy)?;
+        let client_setup = Setup { configuration: self.configuration, ..setup.clone() };
+        let deployer = deployer(context, setup, timing);
+        if options.deploy.dry_run {
+            return dry_run(&deployer, &manifest, &options.deploy, options.cluster.verbose, console).await;
+        }
+        let clocked = Clocked::new(timing, &options.deploy, context, console);
+        let (overheard, stdout) = Overheard::if_wanted(console.is_json())?;
+        let start = |address: &RestAddress| {
+            client::client(context, &client_setup, Some(address), "run", &words, &**console)
+        };
+        let program = Program {
+            start: &start,
+            stdout,
+            log: client::log_file(context, &client_setup),
+            detached: options.detached,
+            timed: clocked.is_wanted(),
+        };
+        let report = Arc::<Console>::clone(console);
+        let ended = per_job::run(&deployer, &manifest, program, report, &on_signals()?).await?;
+        let Ended { done, application, address } = ended;
+        let jobs = match overheard {
+            Some(overheard) => Some(overheard.jobs(address.as_ref()).await),
+            None => None,
+        };
+        clocked.tell(&Outcome { application, address: address.as_ref(), jobs, last: None });
+        done.map_err(|failure| application.into_iter().fold(failure, Failure::of_application))
+    }
+}

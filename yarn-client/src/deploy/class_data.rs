@@ -1,0 +1,79 @@
+//! Class data archives for a deployment: those that the store has for its JVMs go to their containers.
+//!
+//! Nothing that goes wrong here stops a deployment, for a JVM starts without archives too.
+
+use artifact_store::{Archives, PRIVATE_STORE, below};
+use flink_model::class_data::{self, ClassDataSpec};
+use flink_model::local_resource::{LocalResource, Visibility};
+use flink_model::memory::Role;
+use flink_model::spec::JvmTemplate;
+use futures::future;
+
+use super::resolved::Resolved;
+use super::services::Services;
+use super::staged::{ClassDataArchives, StagedFile};
+use crate::error::Failure;
+use crate::warning::Warnings;
+
+/// What ApplicationMaster and containers get of one role's archives.
+type Found = Option<(ClassDataSpec, Vec<LocalResource>)>;
+
+/// Looks for the archives of both roles.
+pub(crate) async fn find(
+    services: &Services,
+    resolved: &Resolved,
+    files: &[StagedFile],
+    warnings: &mut Warnings,
+) -> ClassDataArchives {
+    if !resolved.fast_start {
+        return ClassDataArchives::default();
+    }
+    let files: Vec<LocalResource> = files.iter().map(|file| file.resource.clone()).collect();
+    let spec = &resolved.am_spec;
+    let ((job_manager, of_job_manager), (task_manager, of_task_manager)) = future::join(
+        look(services, Role::JobManager, &spec.job_manager, &files),
+        look(services, Role::TaskManager, &spec.task_manager, &files),
+    )
+    .await;
+    of_job_manager.into_iter().chain(of_task_manager).for_each(|warning| warnings.warn(warning));
+    ClassDataArchives { job_manager, task_manager }
+}
+
+/// The archives of one role, and what to warn of.
+async fn look(
+    services: &Services,
+    role: Role,
+    jvm: &JvmTemplate,
+    files: &[LocalResource],
+) -> (Found, Vec<String>) {
+    match try_look(services, role, jvm, files).await {
+        Ok(Some(Archives { order, resources, warnings })) => (Some((order, resources)), warnings),
+        Ok(None) => (None, Vec::new()),
+        Err(failure) => {
+            tracing::info!(%failure, ?role, "no class data archives");
+            (None, Vec::new())
+        }
+    }
+}
+
+async fn try_look(
+    services: &Services,
+    role: Role,
+    jvm: &JvmTemplate,
+    files: &[LocalResource],
+) -> Result<Option<Archives>, Failure> {
+    if class_data::in_the_way(jvm.jvm_args.iter().map(String::as_str)).is_some() {
+        return Ok(None);
+    }
+    let Some(front) = class_data::front(&jvm.class_path, files) else { return Ok(None) };
+    // An archive holds what the jars hold. So it lies where they lie, and no more people can read it.
+    let private = services.storage.url(&below(&services.base, PRIVATE_STORE)).map_err(|e| Failure::fs(&e))?;
+    let own = |jar: &&LocalResource| {
+        let uploaded = jar.url.starts_with(&format!("{private}/"));
+        uploaded || (jar.visibility != Visibility::Public && !services.shared.holds(&jar.url))
+    };
+    let store = if front.iter().any(own) { &services.private } else { &services.shared };
+    let directory = class_data::directory(role, &front);
+    let class_path = front.iter().map(|jar| jar.key.clone()).collect();
+    Ok(Some(store.archives(&directory, class_path).await?))
+}

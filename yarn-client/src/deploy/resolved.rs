@@ -1,0 +1,386 @@
+//! A deployment with everything derived, checked and decided, as one value. It is what `--dry-run` shows and
+//! what is carried out: nothing behind it decides anything.
+//!
+//! The value holds no connection, so it can be compared, written to a file and read back.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
+
+use artifact_store::LocalFile;
+use flink_model::class_path::ContainerFiles;
+use flink_model::config::{Configuration, Origin};
+use flink_model::container::BRIDGE;
+use flink_model::local_resource::{LocalResource, LocalResourceKind};
+use flink_model::options;
+use flink_model::plan::{self, ShippedConfiguration};
+use flink_model::spec::{AmSpec, ClusterMode};
+use hadoop_rpc::HadoopConf;
+use serde::{Deserialize, Serialize};
+use yarn_api::records::ApplicationId;
+
+use super::am_spec::{ClusterAnswers, am_spec, get, high_availability};
+use super::container_files::{FileSource, Part};
+use super::derived::Derived;
+use super::facts::{self, Facts};
+use super::remote_files::RemoteFile;
+use crate::configuration::text;
+use crate::error::Failure;
+use crate::warning::Warnings;
+
+/// A deployment, ready to be carried out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resolved {
+    /// How the cluster is used.
+    pub mode: ClusterMode,
+    /// The release of Flink.
+    pub flink: String,
+    /// What it runs; none for a session.
+    pub program: Option<ResolvedProgram>,
+    /// What YARN is told of the application.
+    pub application: Application,
+    /// The size of the ApplicationMaster's container.
+    pub application_master: ContainerSize,
+    /// The size of each TaskManager's container.
+    pub task_manager: ContainerSize,
+    /// Options of a TaskManager's JVM that follow from its size.
+    pub task_manager_jvm_options: Vec<String>,
+    /// The files of the containers, with where each comes from.
+    pub files: Vec<ResolvedFile>,
+    /// Small files that travel with the submission itself: configuration, logging, the program's arguments.
+    pub small_files: Vec<SmallFile>,
+    /// What the ApplicationMaster is told to do. Its local resources are added when they are staged.
+    pub am_spec: AmSpec,
+    /// The effective configuration; values of secret keys are masked.
+    pub configuration: Vec<EffectiveSetting>,
+    /// Whether everything is done that makes a start quicker.
+    pub fast_start: bool,
+    /// The name of the submission, if it has one.
+    pub submission: Option<String>,
+    /// The deployment is given up after this time, in milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// Whether the cluster as it is can give what is asked for, as far as that is known.
+    pub fits: bool,
+    /// What a user should know, and what does not stop the deployment.
+    pub warnings: Warnings,
+}
+
+/// What is run, with its arguments as they are.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResolvedProgram {
+    /// Its jar, unless it is on the class path.
+    pub jar: Option<String>,
+    /// Class with `main()`, if it is named.
+    pub main_class: Option<String>,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+}
+
+impl fmt::Debug for ResolvedProgram {
+    /// Arguments can be secrets: only their number is shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { jar, main_class, arguments } = self;
+        write!(f, "Program {{ {jar:?}, {main_class:?}, {} arguments }}", arguments.len())
+    }
+}
+
+/// What the ResourceManager is told of the application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Application {
+    /// Its id, which the ResourceManager has given away for it.
+    #[serde(with = "id_as_text")]
+    pub id: ApplicationId,
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its queue.
+    pub queue: String,
+    /// Its tags.
+    pub tags: BTreeSet<String>,
+    /// Its priority, if one is asked for.
+    pub priority: Option<i32>,
+    /// The label of nodes that it is restricted to.
+    pub node_label: Option<String>,
+    /// For how long a failed attempt counts; none: for ever.
+    pub attempt_failures_validity_ms: Option<u64>,
+    /// Whether containers outlive the attempt that has started them.
+    pub keep_containers: bool,
+    /// Logs that are collected while it runs, as a regular expression of their names.
+    pub rolled_logs_include: Option<String>,
+    /// Logs that are left out of that.
+    pub rolled_logs_exclude: Option<String>,
+    /// As which user it calls Hadoop.
+    pub user: String,
+}
+
+/// The size of a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerSize {
+    /// Its memory.
+    pub memory_mb: u64,
+    /// Its vcores.
+    pub vcores: i32,
+}
+
+/// A file of the containers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResolvedFile {
+    /// Path in the containers' working directory.
+    pub(crate) key: String,
+    pub(crate) part: Part,
+    pub(crate) kind: LocalResourceKind,
+    pub(crate) source: ResolvedSource,
+}
+
+/// Where a file comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum ResolvedSource {
+    /// A local file, for the store that everybody may read.
+    SharedStore(PathBuf),
+    /// A local file, for the store that only the user can read.
+    PrivateStore(PathBuf),
+    /// A file that is on the cluster already.
+    Remote(LocalResource),
+}
+
+/// A small file with its content.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SmallFile {
+    /// Its name in the container's working directory.
+    pub(crate) name: String,
+    pub(crate) content: Content,
+}
+
+impl fmt::Debug for SmallFile {
+    /// The content may hold secrets: only its size is shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} bytes)", self.name, self.content.bytes().len())
+    }
+}
+
+/// The content of a file: text wherever it is text, so that a plan can be read.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Content {
+    Text(String),
+    Binary(Vec<u8>),
+}
+
+impl Content {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+}
+
+impl From<Vec<u8>> for Content {
+    fn from(bytes: Vec<u8>) -> Self {
+        String::from_utf8(bytes).map_or_else(|e| Self::Binary(e.into_bytes()), Self::Text)
+    }
+}
+
+/// A key of the effective configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EffectiveSetting {
+    /// Its key.
+    pub key: String,
+    /// Its value; masked if the key is that of a secret.
+    pub value: String,
+    /// Where it comes from.
+    pub origin: String,
+    /// It comes from a file, and not from this command line.
+    pub of_file: bool,
+}
+
+/// All that the services of the cluster have answered.
+pub(crate) struct Answers<'a> {
+    /// The Hadoop configuration by which they were found.
+    pub(crate) conf: &'a HadoopConf,
+    /// As which user they were asked.
+    pub(crate) user: &'a str,
+    pub(crate) facts: &'a Facts,
+    /// URL of the application's own directory.
+    pub(crate) directory: &'a str,
+    pub(crate) remote: &'a [RemoteFile],
+}
+
+impl Resolved {
+    /// Checks what was derived against what the cluster has answered, and decides the rest. What is wrong with
+    /// a setting is found here, before the first byte is written.
+    pub(crate) fn new(
+        derived: &Derived,
+        answers: &Answers<'_>,
+        warnings: &mut Warnings,
+    ) -> Result<Self, Failure> {
+        let Answers { conf, user, facts, directory, remote } = *answers;
+        let fits = facts::check(derived, conf, user, facts, warnings)?;
+        let id = facts.application.id;
+        let shipped =
+            plan::shipped_configuration(&derived.configuration, derived.release, Some(&id.to_string()))
+                .map_err(|e| Failure::because("cannot write the configuration for the containers", e))?;
+        let files = files(derived, remote);
+        let largest_container_mb = facts.application.max_capability.memory_mb;
+        let answers = ClusterAnswers { conf, directory, largest_container_mb };
+        let am_spec = am_spec(derived, &answers, &shipped, on_class_path(&files))?;
+        let mut all_warnings = derived.warnings.clone();
+        all_warnings.append(warnings.clone());
+        let cluster = &derived.cluster;
+        Ok(Self {
+            mode: derived.mode,
+            flink: derived.release.to_string(),
+            program: derived.program.as_ref().map(|program| ResolvedProgram {
+                jar: program.jar.clone(),
+                main_class: program.main_class.clone(),
+                arguments: program.args.clone(),
+            }),
+            application: application(derived, id, user)?,
+            application_master: ContainerSize {
+                memory_mb: cluster.am_memory_mb(),
+                vcores: cluster.am_vcores,
+            },
+            task_manager: ContainerSize { memory_mb: cluster.tm_memory_mb(), vcores: cluster.tm_vcores },
+            task_manager_jvm_options: cluster.task_manager.jvm_args(),
+            files,
+            small_files: small_files(derived, shipped)?,
+            am_spec,
+            configuration: effective(&derived.configuration),
+            fast_start: derived.fast_start,
+            submission: derived.submission.clone(),
+            timeout_ms: derived.timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX)),
+            fits,
+            warnings: all_warnings,
+        })
+    }
+
+    /// What the file with this key is for.
+    pub(crate) fn part_of(&self, key: &str) -> Part {
+        self.files.iter().find(|file| file.key == key).map_or(Part::Apart, |file| file.part)
+    }
+
+    /// The files that are on the cluster already.
+    pub(crate) fn remote_files(&self) -> impl Iterator<Item = &LocalResource> {
+        self.files.iter().filter_map(|file| match &file.source {
+            ResolvedSource::Remote(resource) => Some(resource),
+            ResolvedSource::SharedStore(_) | ResolvedSource::PrivateStore(_) => None,
+        })
+    }
+}
+
+/// The files of this machine, then those of the cluster.
+fn files(derived: &Derived, remote: &[RemoteFile]) -> Vec<ResolvedFile> {
+    let local = derived.files.iter().filter_map(|file| {
+        let source = match &file.source {
+            FileSource::Shared(path) => ResolvedSource::SharedStore(path.clone()),
+            FileSource::Private(path) => ResolvedSource::PrivateStore(path.clone()),
+            FileSource::Remote(_) | FileSource::RemoteTree(_) | FileSource::RemotePath(_) => return None,
+        };
+        Some(ResolvedFile { key: file.key.clone(), part: file.part, kind: file.kind, source })
+    });
+    let remote = remote.iter().map(|file| ResolvedFile {
+        key: file.resource.key.clone(),
+        part: file.part,
+        kind: file.resource.kind,
+        source: ResolvedSource::Remote(file.resource.clone()),
+    });
+    local.chain(remote).collect()
+}
+
+/// Which of the files stand on the class path.
+fn on_class_path(files: &[ResolvedFile]) -> ContainerFiles {
+    let of = |part: Part| {
+        let keys = files.iter().filter(move |f| f.part == part && f.kind == LocalResourceKind::File);
+        keys.map(|f| f.key.clone())
+    };
+    ContainerFiles {
+        // Configuration and logging settings lie in the working directory, which stands behind the jars: it
+        // is no part of what a class data archive can be made for.
+        shipped: of(Part::System).collect(),
+        user: of(Part::User).collect(),
+        bridge: Some(BRIDGE.to_owned()),
+    }
+}
+
+/// What Flink, its logging and the program are configured with.
+fn small_files(derived: &Derived, shipped: ShippedConfiguration) -> Result<Vec<SmallFile>, Failure> {
+    let text = |name: &str, text: String| SmallFile { name: name.to_owned(), content: Content::Text(text) };
+    let mut files = vec![text(shipped.file_name, shipped.text)];
+    if let Some(LocalFile { key, path, .. }) = &derived.names.logging.1 {
+        let content = std::fs::read(path)
+            .map_err(|e| Failure::because(format!("cannot read {}", path.display()), e))?;
+        files.push(SmallFile { name: key.clone(), content: content.into() });
+    }
+    if let Some(program) = derived.program.as_ref().filter(|_| derived.mode == ClusterMode::Application) {
+        let json = serde_json::json!({ "mainClass": program.main_class, "args": program.args });
+        files.push(text(plan::PROGRAM_FILE, json.to_string()));
+    }
+    Ok(files)
+}
+
+fn application(derived: &Derived, id: ApplicationId, user: &str) -> Result<Application, Failure> {
+    let conf = &derived.configuration;
+    let keep_containers = high_availability(conf);
+    let validity = get(conf, &options::ATTEMPT_FAILURES_VALIDITY)?.filter(|_| keep_containers);
+    let rolled = |option| derived.release.traits().rolled_logs.then(|| text(conf, option)).flatten();
+    Ok(Application {
+        id,
+        name: derived.name.clone(),
+        kind: text(conf, &options::APPLICATION_TYPE).unwrap_or_else(|| "Apache Flink".into()),
+        queue: text(conf, &options::APPLICATION_QUEUE).unwrap_or_else(|| "default".into()),
+        tags: derived.tags.clone(),
+        priority: get(conf, &options::APPLICATION_PRIORITY)?.filter(|p| *p >= 0),
+        node_label: text(conf, &options::APPLICATION_NODE_LABEL),
+        attempt_failures_validity_ms: validity.and_then(|ms| u64::try_from(ms).ok()),
+        keep_containers,
+        rolled_logs_include: rolled(&options::ROLLED_LOGS_INCLUDE),
+        rolled_logs_exclude: rolled(&options::ROLLED_LOGS_EXCLUDE),
+        user: user.to_owned(),
+    })
+}
+
+fn effective(configuration: &Configuration) -> Vec<EffectiveSetting> {
+    let each = configuration.masked().map(|(key, value, origin)| EffectiveSetting {
+        origin: told_origin(key, &value, origin),
+        key: key.to_owned(),
+        value,
+        of_file: matches!(origin, Origin::File { .. }),
+    });
+    each.collect()
+}
+
+/// Where a setting comes from. An option that is not given can decide one too.
+fn told_origin(key: &str, value: &str, origin: &Origin) -> String {
+    match origin {
+        Origin::Flag(flag) if key == options::EXECUTION_ATTACHED.key && value == "true" => {
+            format!("{flag} is not given")
+        }
+        origin => origin.to_string(),
+    }
+}
+
+/// An application's id as YARN writes it.
+mod id_as_text {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+    use yarn_api::records::ApplicationId;
+
+    pub(super) fn serialize<S: Serializer>(id: &ApplicationId, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(id)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<ApplicationId, D::Error> {
+        String::deserialize(from)?.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+#[path = "resolved_tests.rs"]
+mod tests;

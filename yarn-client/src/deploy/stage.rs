@@ -1,0 +1,85 @@
+//! Brings the files of a resolved deployment to the cluster, or says where they would be.
+
+use std::sync::Arc;
+
+use artifact_store::Uploaded;
+use flink_model::local_resource::LocalResource;
+use futures::future;
+
+use super::class_data;
+use super::resolved::Resolved;
+use super::services::{Services, Surveys};
+use super::staged::{Staged, StagedFile};
+use super::undo::Undo;
+use crate::error::Failure;
+use crate::report::Report;
+use crate::timing::Timing;
+use crate::units::{bytes, count};
+use crate::warning::Warnings;
+
+/// The files as they will be; nothing is written.
+pub(crate) async fn forecast(
+    services: &Services,
+    resolved: &Resolved,
+    surveys: Surveys,
+) -> Result<Vec<StagedFile>, Failure> {
+    let Surveys { shared, private, .. } = surveys;
+    let planned = future::try_join(services.shared.planned(shared), services.private.planned(private));
+    let (shared, private) = planned.await?;
+    let stores = shared.into_iter().chain(private);
+    let remote = resolved.remote_files().map(|resource| (resource.clone(), false));
+    Ok(stores.chain(remote).map(|(resource, upload)| staged(resolved, resource, upload)).collect())
+}
+
+/// Brings all files to the cluster.
+pub(crate) async fn upload(
+    services: &Services,
+    resolved: &Resolved,
+    surveys: Surveys,
+    timing: &Timing,
+    undo: &Undo,
+    report: &Arc<dyn Report>,
+) -> Result<Vec<StagedFile>, Failure> {
+    let Surveys { shared, private, hashes } = surveys;
+    let missing = [shared.missing(), private.missing()].concat();
+    let leg = timing.leg("upload");
+    if !missing.is_empty() {
+        report.upload_begins(missing.len(), missing.iter().sum());
+    }
+    let listener = Arc::clone(report);
+    let uploaded: Uploaded = Arc::new(move |name, bytes| listener.uploaded(name, bytes));
+    let done = future::try_join(
+        services.shared.complete(shared, &undo.unfinished, &uploaded),
+        services.private.complete(private, &undo.unfinished, &uploaded),
+    )
+    .await;
+    if !missing.is_empty() {
+        report.upload_ends();
+        leg.end_of(format!("{}, {}", count(missing.len(), "file"), bytes(missing.iter().sum())));
+    }
+    let (shared, private) = done?;
+    let (contents, resources): (Vec<_>, Vec<_>) = shared.into_iter().chain(private).unzip();
+    if let Err(failure) = hashes.remember(&contents).map_err(Failure::from) {
+        let hints = failure.hints().join("; ");
+        report.warn(&format!("{failure}; {hints}"));
+    }
+    let all = resources.into_iter().chain(resolved.remote_files().cloned());
+    Ok(all.map(|resource| staged(resolved, resource, false)).collect())
+}
+
+/// Adds the class data archives that there are for these files.
+pub(crate) async fn with_archives(
+    services: &Services,
+    resolved: &Resolved,
+    files: Vec<StagedFile>,
+    timing: &Timing,
+    warnings: &mut Warnings,
+) -> Staged {
+    let archives = class_data::find(services, resolved, &files, warnings);
+    let archives = timing.time("class data archives looked at", archives).await;
+    Staged::new(resolved, files, archives)
+}
+
+fn staged(resolved: &Resolved, resource: LocalResource, upload: bool) -> StagedFile {
+    StagedFile { part: resolved.part_of(&resource.key), resource, upload }
+}

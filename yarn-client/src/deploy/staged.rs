@@ -1,0 +1,147 @@
+//! A resolved deployment whose files are on the cluster, or would be: what YARN and the ApplicationMaster
+//! get. Pure.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use flink_model::class_data::ClassDataSpec;
+use flink_model::container::{AM, BRIDGE, TASKRUNNER};
+use flink_model::local_resource::{self, LocalResourceKind, Visibility as SpecVisibility};
+use flink_model::spec::AmSpec;
+use serde::{Deserialize, Serialize};
+use taskrunner::links;
+use yarn_api::records::{
+    AccessType, ContainerLaunchContext, LocalResource, LocalResourceType, LogAggregation, Priority, Resource,
+    SubmissionContext, Visibility,
+};
+
+use super::container_files::Part;
+use super::resolved::Resolved;
+use crate::error::Failure;
+
+/// The command of the ApplicationMaster's container: fixed words, nothing of the user's.
+const COMMAND: &str = "./heddle-am 1><LOG_DIR>/heddle-am.out 2><LOG_DIR>/heddle-am.log";
+
+/// The files of a resolved deployment, each with its place on the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Staged {
+    /// The containers' files.
+    pub(crate) files: Vec<StagedFile>,
+    /// Class data archives for the ApplicationMaster's container.
+    pub(crate) archives: Vec<local_resource::LocalResource>,
+    /// What the ApplicationMaster is told to do, complete.
+    pub(crate) am_spec: AmSpec,
+}
+
+/// A file of the containers, as YARN gets it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StagedFile {
+    pub(crate) resource: local_resource::LocalResource,
+    pub(crate) part: Part,
+    /// It is not on the cluster yet. So only in a dry run.
+    pub(crate) upload: bool,
+}
+
+/// The class data archives that the stores have for the JVMs of a deployment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ClassDataArchives {
+    pub(crate) job_manager: Option<(ClassDataSpec, Vec<local_resource::LocalResource>)>,
+    pub(crate) task_manager: Option<(ClassDataSpec, Vec<local_resource::LocalResource>)>,
+}
+
+impl Staged {
+    /// Completes what the ApplicationMaster is told with the places of all files.
+    pub(crate) fn new(resolved: &Resolved, files: Vec<StagedFile>, archives: ClassDataArchives) -> Self {
+        let mut am_spec = resolved.am_spec.clone();
+        let resources = files.iter().map(|file| file.resource.clone());
+        let (own, workers): (Vec<_>, Vec<_>) = resources.partition(|r| is_of_application_master(&r.key));
+        let (job_manager_archive, for_job_manager) = archives.job_manager.unzip();
+        let (task_manager_archive, for_task_managers) = archives.task_manager.unzip();
+        let for_job_manager = for_job_manager.unwrap_or_default();
+        am_spec.application_master_resources = own;
+        am_spec.application_master_resources.extend(for_job_manager.iter().cloned());
+        am_spec.task_manager_resources = workers;
+        am_spec.task_manager_resources.extend(for_task_managers.unwrap_or_default());
+        am_spec.job_manager_archive = job_manager_archive;
+        am_spec.task_manager_archive = task_manager_archive;
+        Self { files, archives: for_job_manager, am_spec }
+    }
+
+    /// The text of the file with the specification, for the ApplicationMaster.
+    pub(crate) fn am_spec_text(&self) -> Result<Vec<u8>, Failure> {
+        serde_json::to_vec_pretty(&self.am_spec)
+            .map_err(|e| Failure::because("cannot write the specification for the ApplicationMaster", e))
+    }
+}
+
+/// Whether only the ApplicationMaster's container gets the file with this key.
+pub(crate) fn is_of_application_master(key: &str) -> bool {
+    key == AM || key == BRIDGE
+}
+
+/// What is submitted to the ResourceManager.
+pub(crate) fn submission_context(resolved: &Resolved, staged: &Staged) -> Result<SubmissionContext, Failure> {
+    let application = &resolved.application;
+    let resources = staged.files.iter().map(|file| &file.resource).chain(&staged.archives);
+    let local_resources: BTreeMap<String, LocalResource> = resources
+        .filter(|r| r.key != TASKRUNNER)
+        .map(|r| Ok((links::name(&r.key, resolved.fast_start), local_resource(r)?)))
+        .collect::<Result<_, Failure>>()?;
+    let size = resolved.application_master;
+    let capability = Resource::new(size.memory_mb, size.vcores.unsigned_abs());
+    let mut context = SubmissionContext::new(application.id, application.name.clone(), capability);
+    let acls = staged.am_spec.acls.iter().map(|(access, who)| {
+        let access: AccessType =
+            access.parse().map_err(|e| Failure::because("cannot give access rights", e))?;
+        Ok((access, who.clone()))
+    });
+    context.am_container = ContainerLaunchContext {
+        local_resources,
+        // Without Kerberos Hadoop believes this name; the container itself runs as whoever runs the
+        // NodeManager.
+        environment: [("HADOOP_USER_NAME".to_owned(), application.user.clone())].into(),
+        commands: vec![COMMAND.to_owned()],
+        acls: acls.collect::<Result<_, Failure>>()?,
+        ..ContainerLaunchContext::default()
+    };
+    context.queue = application.queue.clone();
+    context.application_type = application.kind.clone();
+    context.tags = application.tags.clone();
+    context.priority = application.priority.map(Priority);
+    context.node_label = application.node_label.clone();
+    context.max_attempts = Some(staged.am_spec.max_attempts);
+    context.keep_containers = application.keep_containers;
+    context.attempt_failures_validity = application.attempt_failures_validity_ms.map(Duration::from_millis);
+    let (include, exclude) = (&application.rolled_logs_include, &application.rolled_logs_exclude);
+    if include.is_some() || exclude.is_some() {
+        context.log_aggregation = Some(LogAggregation {
+            rolled_include: include.clone(),
+            rolled_exclude: exclude.clone(),
+            ..LogAggregation::default()
+        });
+    }
+    Ok(context)
+}
+
+/// A local resource as YARN's own record.
+pub(crate) fn local_resource(resource: &local_resource::LocalResource) -> Result<LocalResource, Failure> {
+    let url = resource.url.parse();
+    let url =
+        url.map_err(|e| Failure::because(format!("cannot hand {} to the containers", resource.key), e))?;
+    Ok(LocalResource {
+        url,
+        size: resource.size,
+        timestamp: u64::try_from(resource.modification_time).unwrap_or_default(),
+        kind: match resource.kind {
+            LocalResourceKind::File => LocalResourceType::File,
+            LocalResourceKind::Archive => LocalResourceType::Archive,
+        },
+        visibility: match resource.visibility {
+            SpecVisibility::Public => Visibility::Public,
+            SpecVisibility::Private => Visibility::Private,
+            SpecVisibility::Application => Visibility::Application,
+        },
+        pattern: None,
+    })
+}

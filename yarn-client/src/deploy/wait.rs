@@ -1,0 +1,134 @@
+//! Waits until a submitted application can be used, and tells meanwhile what it is at.
+
+use std::time::{Duration, Instant};
+
+use flink_rest::{Answer, Probe, RestAddress};
+use yarn_api::ApplicationClient;
+use yarn_api::records::ApplicationId;
+
+use super::watch::{News, Progress, Reached, Since, Watch, is_ready, reached};
+use crate::error::Failure;
+use crate::report::Report;
+use crate::report_poll::ReportPoll;
+use crate::timing::{Marks, Timing};
+
+/// First and longest wait between two looks at the application's report.
+const POLL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(250));
+/// A ResourceManager that is silent for this long while an application comes up is given up.
+const SILENCE: Duration = Duration::from_secs(120);
+
+/// Takes away what is shown in place when it is dropped.
+struct InPlace<'a>(&'a dyn Report);
+
+impl Drop for InPlace<'_> {
+    fn drop(&mut self) {
+        self.0.in_place("");
+    }
+}
+
+/// A cluster that can be used.
+pub(crate) struct Started {
+    /// Its REST interface; none: its program has ended already, and well.
+    pub(crate) address: Option<RestAddress>,
+    /// When the client saw it come up.
+    pub(crate) marks: Marks,
+}
+
+/// Why there is no cluster.
+pub(crate) enum NotStarted {
+    /// The application has ended.
+    Ended(Failure),
+    /// The client cannot follow the application any longer, which may be alive.
+    Lost(Failure),
+}
+
+impl From<NotStarted> for Failure {
+    fn from(reason: NotStarted) -> Self {
+        match reason {
+            NotStarted::Ended(failure) | NotStarted::Lost(failure) => failure,
+        }
+    }
+}
+
+/// An application that is waited for.
+pub(crate) struct Waiting<'a> {
+    pub(crate) yarn: &'a ApplicationClient,
+    pub(crate) id: ApplicationId,
+    /// It ends with its program.
+    pub(crate) ends_with_program: bool,
+    /// For YARN it may run before its REST interface is up.
+    pub(crate) early: bool,
+}
+
+/// Follows the application until the cluster can be used.
+pub(crate) async fn wait(
+    waiting: Waiting<'_>,
+    timing: &Timing,
+    report: &dyn Report,
+) -> Result<Started, NotStarted> {
+    const DEPLOYED: &str = "YARN application has been deployed successfully.";
+    let Waiting { yarn, id, ends_with_program, early } = waiting;
+    let begin = Instant::now();
+    let mut watch = if ends_with_program { Watch::of_program() } else { Watch::default() };
+    let mut pause = POLL.0;
+    let mut patience = ReportPoll::new(SILENCE);
+    let mut marks = Marks::default();
+    let _in_place = InPlace(report);
+    let mut listening: Option<(Probe, Instant)> = None;
+    let mut ready: Option<Instant> = None;
+    loop {
+        let Some(found) = patience.report(yarn, id, report).await.map_err(NotStarted::Lost)? else {
+            tokio::time::sleep(POLL.1).await;
+            continue;
+        };
+        marks.saw(found.state, timing.elapsed());
+        let (progress, news) = watch.step(&found, begin.elapsed());
+        for news in news {
+            match news {
+                News::Line(text) => report.info(&text),
+                News::Moved { text, short, due } => {
+                    if !report.in_place(&short) && due {
+                        report.info(&text);
+                    }
+                }
+            }
+        }
+        match progress {
+            // Its first answer costs a JobManager a moment: no need to ask for it.
+            Progress::Running(address) if !early => {
+                report.info(DEPLOYED);
+                return Ok(Started { address: Some(address), marks });
+            }
+            // It can still die before it answers, so the report is looked at in between.
+            Progress::Running(address) => {
+                listening = listening.filter(|(probe, _)| *probe.address() == address);
+                let (probe, since) = listening.get_or_insert_with(|| (Probe::new(&address), Instant::now()));
+                if ready.is_none() && is_ready(&found) {
+                    ready = Some(Instant::now());
+                }
+                let answer = probe.within(POLL.1).await;
+                let since = Since { running: since.elapsed(), ready: ready.map(|at| at.elapsed()) };
+                match reached(answer, &address, since) {
+                    Reached::NotYet => {
+                        if answer == Answer::OutOfReach {
+                            tokio::time::sleep(POLL.1).await;
+                        }
+                        continue;
+                    }
+                    Reached::Ready => {}
+                    Reached::GivenUp(warning) => report.warn(&warning),
+                }
+                marks.answers = Some(timing.elapsed());
+                report.info(DEPLOYED);
+                return Ok(Started { address: Some(address), marks });
+            }
+            Progress::Ended => {
+                report.info(DEPLOYED);
+                return Ok(Started { address: None, marks });
+            }
+            Progress::Failed(failure) => return Err(NotStarted::Ended(failure)),
+            Progress::Waiting => tokio::time::sleep(pause).await,
+        }
+        pause = (pause * 5 / 4).min(POLL.1);
+    }
+}
