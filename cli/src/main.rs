@@ -25,6 +25,7 @@ mod signals;
 mod sql;
 mod text;
 mod timing;
+mod yarn_options;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};

@@ -9,41 +9,22 @@ use std::collections::{HashMap, HashSet};
 use clap::{ArgAction, Command};
 
 use super::dialect::{Item, is_property};
+use super::yarn_options::{key_on_run, key_on_session};
 
-/// The keys that the options of `yarn-session.sh` set, by clap's ids.
-const SESSION: [(&str, &[&str]); 12] = [
-    ("name", &["yarn.application.name"]),
-    ("queue", &["yarn.application.queue"]),
-    ("application_type", &["yarn.application.type"]),
-    ("node_label", &["yarn.application.node-label"]),
-    ("zookeeper_namespace", &["high-availability.cluster-id"]),
-    ("job_manager_memory", &["jobmanager.memory.process.size"]),
-    ("task_manager_memory", &["taskmanager.memory.process.size"]),
-    ("slots", &["taskmanager.numberOfTaskSlots"]),
-    ("ship", &["yarn.ship-files"]),
-    ("jar", &["yarn.flink-dist-jar"]),
-    ("detached", &[ATTACHED]),
-    ("yarn_detached", &[ATTACHED]),
-];
+/// An option, by clap's id, and the configuration keys that it sets.
+type KeysOfOption = (&'static str, &'static [&'static str]);
+
+/// The keys that more options of `yarn-session.sh` set, by clap's ids. See also [`super::yarn_options`].
+const SESSION: [KeysOfOption; 2] = [("detached", &[ATTACHED]), ("yarn_detached", &[ATTACHED])];
 /// The same of the options that name a cluster.
-const CLUSTER: [(&str, &[&str]); 4] = [
+const CLUSTER: [KeysOfOption; 4] = [
     ("target", &["execution.target"]),
     ("executor", &["execution.target"]),
     ("application_id", &["yarn.application.id"]),
     ("zookeeper_namespace", &["high-availability.cluster-id"]),
 ];
 /// The same of the options that run a program.
-const PROGRAM: [(&str, &[&str]); 25] = [
-    ("yarn_name", &["yarn.application.name"]),
-    ("yarn_queue", &["yarn.application.queue"]),
-    ("yarn_application_type", &["yarn.application.type"]),
-    ("yarn_node_label", &["yarn.application.node-label"]),
-    ("yarn_zookeeper_namespace", &["high-availability.cluster-id"]),
-    ("yarn_job_manager_memory", &["jobmanager.memory.process.size"]),
-    ("yarn_task_manager_memory", &["taskmanager.memory.process.size"]),
-    ("yarn_slots", &["taskmanager.numberOfTaskSlots"]),
-    ("yarn_ship", &["yarn.ship-files"]),
-    ("yarn_jar", &["yarn.flink-dist-jar"]),
+const PROGRAM: [KeysOfOption; 15] = [
     ("detached", &[ATTACHED]),
     ("yarn_detached", &[ATTACHED]),
     ("parallelism", &["parallelism.default"]),
@@ -101,13 +82,14 @@ pub(super) fn settle(verb: &str, items: Vec<Item>, command: &Command) -> Vec<Ite
 }
 
 fn keys(verb: &str, id: &str) -> Vec<String> {
-    let tables: &[&[(&str, &[&str])]] = match verb {
-        "session" => &[&SESSION],
-        "run" | "run-application" | "info" => &[&CLUSTER, &PROGRAM],
-        _ => &[&CLUSTER],
+    let (yarn_option, tables): (_, &[&[KeysOfOption]]) = match verb {
+        "session" => (key_on_session(id), &[&SESSION]),
+        "run" | "run-application" | "info" => (key_on_run(id), &[&CLUSTER, &PROGRAM]),
+        _ => (None, &[&CLUSTER]),
     };
     let found = tables.iter().flat_map(|table| table.iter()).filter(|(option, _)| *option == id);
-    found.flat_map(|(_, keys)| keys.iter()).map(|key| (*key).to_owned()).collect()
+    let found = found.flat_map(|(_, keys)| keys.iter().copied());
+    yarn_option.into_iter().chain(found).map(str::to_owned).collect()
 }
 
 fn property_key(item: &Item) -> Option<String> {

@@ -2,10 +2,10 @@
 
 use flink_model::config::{Configuration, Origin};
 use flink_model::options::EXECUTION_ATTACHED;
-use flink_model::units::MemorySize;
 use yarn_client::error::Failure;
 
 use super::options::{ClusterOptions, SessionOptions, YarnOptions};
+use super::yarn_options::{YARN_OPTIONS, is_only_for_a_start, number};
 
 /// One key that an option sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,13 @@ impl Settings {
         }
     }
 
+    /// A key that an option sets, if it was given.
+    fn option(&mut self, key: &str, given: Option<(String, String)>) {
+        if let Some((option, value)) = given {
+            self.flag(&option, key, Some(value));
+        }
+    }
+
     fn properties(&mut self, properties: &[String]) -> Result<(), Failure> {
         for property in properties {
             // Flink takes a key alone for `true`, which hides a forgotten value.
@@ -74,31 +81,10 @@ impl Settings {
     pub(crate) fn of_session(options: &SessionOptions) -> Result<Self, Failure> {
         let mut settings = Self::default();
         let o = options;
-        settings.flag("-j", "yarn.flink-dist-jar", o.jar.as_deref().map(as_file_url));
-        if !o.ship.is_empty() {
-            settings.flag("-t", "yarn.ship-files", Some(o.ship.join(";")));
+        for option in &YARN_OPTIONS {
+            settings.option(option.key, option.read_session(o)?);
         }
-        settings.flag("-qu", "yarn.application.queue", o.queue.as_deref());
-        settings.flag("-nm", "yarn.application.name", o.name.as_deref());
-        settings.flag("-at", "yarn.application.type", o.application_type.as_deref());
-        settings.flag("-z", "high-availability.cluster-id", o.zookeeper_namespace.as_deref());
-        settings.flag("-nl", "yarn.application.node-label", o.node_label.as_deref());
-        settings.flag(
-            "-jm",
-            "jobmanager.memory.process.size",
-            o.job_manager_memory.as_deref().map(in_megabytes),
-        );
-        settings.flag(
-            "-tm",
-            "taskmanager.memory.process.size",
-            o.task_manager_memory.as_deref().map(in_megabytes),
-        );
-        settings.flag(
-            "-s",
-            "taskmanager.numberOfTaskSlots",
-            number("-s", o.slots.as_deref())?.map(|n| n.to_string()),
-        );
-        settings.min_task_managers = number("-n", o.workers.as_deref())?;
+        settings.min_task_managers = o.workers.as_deref().map(|n| number("-n", n)).transpose()?;
         let attached = if o.detached || o.yarn_detached { "false" } else { "true" };
         settings.flag("-d", EXECUTION_ATTACHED.key, Some(attached));
         settings.properties(&o.property)?;
@@ -122,21 +108,9 @@ impl Settings {
         settings.flag("-e", "execution.target", cluster.executor.as_deref());
         settings.flag("-t", "execution.target", cluster.target.as_deref());
         if let Some(o) = yarn {
-            settings.flag("-yj", "yarn.flink-dist-jar", o.yarn_jar.as_deref().map(as_file_url));
-            if !o.yarn_ship.is_empty() {
-                settings.flag("-yt", "yarn.ship-files", Some(o.yarn_ship.join(";")));
+            for option in &YARN_OPTIONS {
+                settings.option(option.key, option.read_run(o)?);
             }
-            settings.flag("-yqu", "yarn.application.queue", o.yarn_queue.as_deref());
-            settings.flag("-ynm", "yarn.application.name", o.yarn_name.as_deref());
-            settings.flag("-yat", "yarn.application.type", o.yarn_application_type.as_deref());
-            settings.flag("-yz", "high-availability.cluster-id", o.yarn_zookeeper_namespace.as_deref());
-            settings.flag("-ynl", "yarn.application.node-label", o.yarn_node_label.as_deref());
-            let jm = o.yarn_job_manager_memory.as_deref().map(in_megabytes);
-            settings.flag("-yjm", "jobmanager.memory.process.size", jm);
-            let tm = o.yarn_task_manager_memory.as_deref().map(in_megabytes);
-            settings.flag("-ytm", "taskmanager.memory.process.size", tm);
-            let slots = number("-ys", o.yarn_slots.as_deref())?.map(|n| n.to_string());
-            settings.flag("-ys", "taskmanager.numberOfTaskSlots", slots);
             settings.properties(&o.yarn_property)?;
             if o.yarn_streaming {
                 settings.warnings.push("-yst (--yarnstreaming) has no effect".into());
@@ -154,38 +128,12 @@ impl Settings {
 
     /// The options of older releases that size a cluster: they mean nothing where one runs already.
     pub(crate) fn sizing_flags(&self) -> Vec<&str> {
-        const SIZING: [&str; 9] = ["-yj", "-yt", "-yqu", "-ynm", "-yat", "-ynl", "-yjm", "-ytm", "-ys"];
-        let flags = self.list.iter().filter_map(|s| match &s.origin {
-            Origin::Flag(flag) => SIZING.iter().find(|f| *f == flag).copied(),
+        let flags = self.list.iter().filter_map(|setting| match &setting.origin {
+            Origin::Flag(flag) => is_only_for_a_start(flag).then_some(flag.as_str()),
             _ => None,
         });
         flags.collect()
     }
-}
-
-/// A memory size as Flink's own options write it into the configuration; a bare number is in MB. What is no
-/// size is refused later.
-fn in_megabytes(size: &str) -> String {
-    const UNITS: [(u32, &str); 5] = [(40, "tb"), (30, "gb"), (20, "mb"), (10, "kb"), (0, "bytes")];
-    let size = size.trim();
-    let text =
-        if size.ends_with(|c: char| c.is_ascii_digit()) { format!("{size}m") } else { size.to_owned() };
-    let Ok(parsed) = MemorySize::parse(&text) else { return text };
-    let bytes = parsed.bytes();
-    let unit = UNITS.iter().find(|(shift, _)| bytes > 0 && bytes.is_multiple_of(1 << shift));
-    unit.map_or(text, |(shift, unit)| format!("{} {unit}", bytes >> shift))
-}
-
-fn as_file_url(path: &str) -> String {
-    if path.starts_with("file://") { path.to_owned() } else { format!("file://{path}") }
-}
-
-fn number(flag: &str, value: Option<&str>) -> Result<Option<u32>, Failure> {
-    let parse = |v: &str| match v.trim().parse::<u32>() {
-        Ok(n) if n > 0 => Ok(n),
-        _ => Err(Failure::usage(format!("{flag} {v}: it must be a whole number of at least 1"))),
-    };
-    value.map(parse).transpose()
 }
 
 #[cfg(test)]
