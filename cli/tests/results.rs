@@ -8,29 +8,116 @@ use std::process::{Command, Stdio};
 /// The command lines, by the names of their snapshots. `{dir}` is a directory with a jar and things that are
 /// none.
 const CASES: &[(&str, &str)] = &[
+    ("heddle_without_words", "heddle"),
+    ("flink_without_words", "flink"),
+    ("heddle_help", "heddle --help"),
+    ("flink_help", "flink --help"),
+    ("flink_help_of_a_verb", "flink help cancel"),
     ("verb_misspelt", "heddle rnu job.jar"),
     ("verb_unknown", "flink frobnicate"),
     ("version", "heddle version"),
+    ("flink_version", "flink --version"),
+    // yarn-session.sh
+    ("session_help", "yarn-session.sh --help"),
+    ("session_of_heddle_help", "heddle session --help"),
+    ("session_word", "yarn-session.sh word"),
+    ("session_option_unknown", "yarn-session.sh --nonsense"),
+    ("session_option_without_value", "yarn-session.sh -jm"),
+    ("session_property_without_value", "yarn-session.sh -Dyarn.application.queue"),
+    ("session_id_malformed", "yarn-session.sh -id session_1"),
+    ("session_no_hadoop", "yarn-session.sh -d -jm 1g -tm 1728m"),
+    ("session_memory_too_small", "yarn-session.sh -d -jm 100 -tm 1728m --dry-run"),
+    ("session_key_misspelt", "yarn-session.sh -Dyarn.application.quue=a --dry-run -jm 1g -tm 1728m"),
+    ("session_kerberos", "yarn-session.sh -Dsecurity.kerberos.login.keytab=/k -jm 1g -tm 1728m"),
     ("timeout_without_unit", "yarn-session.sh --timeout 5"),
-    ("timeout_of_nothing", "flink run-application -t yarn-application --timeout soon {dir}/job.jar"),
-    ("older_than_without_unit", "heddle gc --older-than 7"),
     ("output_unknown", "yarn-session.sh --output xml"),
-    ("output_of_info", "flink info --output json {dir}/job.jar"),
-    ("kill_nothing", "heddle kill"),
-    ("kill_no_id", "heddle kill job_1"),
-    ("kill_help", "heddle kill --help"),
-    ("ps_id_and_all", "heddle ps --all application_1700000000000_0001"),
-    ("ps_help", "heddle ps --help"),
-    ("json_usage_error", "flink cancel --output json no-id"),
-    ("json_option_unknown", "flink list --output json --nonsense"),
-    ("json_no_hadoop", "heddle ps --output json"),
-    ("target_unknown", "flink list -t yarn-cloud"),
-    ("target_of_an_application", "flink run-application -t yarn-session {dir}/job.jar"),
-    ("no_cluster_id", "flink list -t yarn-application"),
-    ("address_malformed", "flink list -m nowhere"),
+    ("slots", "yarn-session.sh -s two"),
+    // run
+    ("run_help", "flink run --help"),
+    ("run_no_jar", "flink run -t yarn-session"),
+    ("run_jar_missing", "flink run -t yarn-per-job gone.jar"),
+    ("run_jar_is_a_directory", "flink run -t yarn-per-job {dir}"),
+    ("run_main_nowhere", "flink run --main nowhere {dir}/job.jar"),
+    ("run_main_of_an_application", "flink run -t yarn-application --main cluster {dir}/job.jar"),
+    ("run_main_of_a_per_job_cluster", "flink run -t yarn-per-job --main cluster {dir}/job.jar"),
+    ("run_dry_on_a_session", "flink run -m h:1 --dry-run {dir}/job.jar"),
+    ("run_submission_on_a_session", "flink run -m h:1 --submission nightly {dir}/job.jar"),
+    ("run_attached_and_detached", "flink run -t yarn-application --attached -d {dir}/job.jar"),
+    ("run_parallelism", "flink run -t yarn-application -p 0 {dir}/job.jar"),
+    ("run_class_path", "flink run -t yarn-application -C lib/a.jar {dir}/job.jar"),
+    ("run_claim_mode", "flink run -t yarn-application -cm take {dir}/job.jar"),
     ("jar_is_text", "flink run -t yarn-per-job {dir}/text.jar"),
     ("jar_of_two", "flink run -t yarn-per-job {dir}/a;b.jar"),
-    ("slots", "yarn-session.sh -s two"),
+    // run-application
+    ("run_application_help", "flink run-application --help"),
+    ("run_application_no_program", "flink run-application -t yarn-application"),
+    ("run_application_two_jars", "flink run-application -Dpipeline.jars=/b.jar {dir}/text.jar"),
+    ("run_application_python_and_jar", "flink run-application -py a.py -j {dir}/text.jar"),
+    (
+        "run_application_tags",
+        "flink run-application -Djobmanager.memory.process.size=1g -Dtaskmanager.memory.process.size=1728m -Dyarn.tags=größe -c Main --dry-run",
+    ),
+    ("timeout_of_nothing", "flink run-application -t yarn-application --timeout soon {dir}/job.jar"),
+    ("target_of_an_application", "flink run-application -t yarn-session {dir}/job.jar"),
+    // info
+    ("info_help", "flink info --help"),
+    ("info_jar_missing", "flink info gone.jar"),
+    ("output_of_info", "flink info --output json {dir}/job.jar"),
+    // list, cancel, stop, savepoint, checkpoint
+    ("list_help", "flink list --help"),
+    ("target_unknown", "flink list -t yarn-cloud"),
+    ("no_cluster_id", "flink list -t yarn-application"),
+    ("address_malformed", "flink list -m nowhere"),
+    ("cancel_help", "flink cancel --help"),
+    ("cancel_nothing", "flink cancel -m h:1"),
+    ("cancel_no_id", "flink cancel -m h:1 job"),
+    ("stop_help", "flink stop --help"),
+    ("stop_nothing", "flink stop -m h:1"),
+    ("stop_option_misspelt", "flink stop --savepointpath /s 0123456789abcdef0123456789abcdef"),
+    ("savepoint_help", "flink savepoint --help"),
+    ("savepoint_nothing", "flink savepoint -m h:1"),
+    ("checkpoint_help", "flink checkpoint --help"),
+    ("checkpoint_nothing", "flink checkpoint -m h:1"),
+    ("json_usage_error", "flink cancel --output json no-id"),
+    ("json_option_unknown", "flink list --output json --nonsense"),
+    // ps, kill, gc, memory
+    ("ps_help", "heddle ps --help"),
+    ("ps_id_and_all", "heddle ps --all application_1700000000000_0001"),
+    ("ps_no_id", "heddle ps job_1"),
+    ("ps_of_one_and_of_all", "heddle ps --user ann --all-users"),
+    ("ps_no_hadoop", "heddle ps"),
+    ("json_no_hadoop", "heddle ps --output json"),
+    ("kill_help", "heddle kill --help"),
+    ("kill_nothing", "heddle kill"),
+    ("kill_no_id", "heddle kill job_1"),
+    ("gc_help", "heddle gc --help"),
+    ("older_than_without_unit", "heddle gc --older-than 7"),
+    ("memory_help", "heddle memory --help"),
+    ("memory_set_without_value", "heddle memory --set taskmanager.memory.process.size"),
+    ("memory_of_an_unknown_release", "heddle memory --flink-version 3.0"),
+    (
+        "memory_offline",
+        "heddle memory --offline -Djobmanager.memory.process.size=1600m -Dtaskmanager.memory.process.size=1728m",
+    ),
+    ("memory_too_small", "heddle memory --offline --set taskmanager.memory.process.size=100m"),
+    // completion, man, reference
+    ("completion_help", "heddle completion --help"),
+    ("completion_of_an_unknown_shell", "heddle completion tcsh"),
+    ("man_help", "heddle man --help"),
+    ("reference_help", "heddle reference --help"),
+    ("reference_of_nothing", "heddle reference"),
+    ("reference_check_refuses", "heddle reference --check -- flink stop --dran"),
+    // sql-client.sh, sql-gateway.sh
+    ("sql_client_script_missing", "sql-client.sh -f gone.sql"),
+    ("sql_client_per_job", "sql-client.sh -Dexecution.target=yarn-per-job"),
+    (
+        "sql_client_application_of_an_old_release",
+        "sql-client.sh -Dexecution.target=yarn-application -f x.sql",
+    ),
+    ("sql_client_target_of_others", "sql-client.sh -Dexecution.target=kubernetes-session"),
+    ("sql_client_help", "sql-client.sh --help"),
+    ("sql_gateway_help", "sql-gateway.sh --help"),
+    ("sql_gateway_application", "sql-gateway.sh start-foreground -Dexecution.target=yarn-application"),
 ];
 
 /// Runs the binary under the name of `line`'s first word, in surroundings that it knows nothing else of.
@@ -61,21 +148,47 @@ fn result(dir: &Path, line: &str) -> Result<String, Box<dyn Error>> {
     ))
 }
 
+/// An installation of heddle and a distribution of Flink, as far as commands look at them before they ask a
+/// cluster.
+fn install(dir: &Path) -> Result<(), Box<dyn Error>> {
+    use std::os::unix::fs::PermissionsExt;
+    for made in ["bin", "libexec", "lib", "conf", "flink/bin", "flink/lib", "flink/conf"] {
+        std::fs::create_dir_all(dir.join(made))?;
+    }
+    let (built, heddle) = (env!("CARGO_BIN_EXE_heddle"), dir.join("bin/heddle"));
+    if std::fs::hard_link(built, &heddle).is_err() {
+        std::fs::copy(built, &heddle)?;
+    }
+    for name in ["flink", "yarn-session.sh", "sql-client.sh", "sql-gateway.sh"] {
+        std::os::unix::fs::symlink("heddle", dir.join("bin").join(name))?;
+    }
+    for (file, content) in [
+        ("libexec/heddle-am", ""),
+        ("libexec/heddle-taskrunner", ""),
+        ("lib/flink-bridge.jar", ""),
+        ("conf/log4j.properties", ""),
+        ("flink/lib/flink-dist-1.20.1.jar", ""),
+        ("flink/conf/config.yaml", "yarn.properties-file.location: /nowhere\n"),
+        // Flink's own programs, which heddle becomes where it has nothing to add.
+        ("flink/bin/sql-client.sh", "#!/bin/sh\necho \"Flink's own SQL client: $*\"\n"),
+        ("flink/bin/sql-gateway.sh", "#!/bin/sh\necho \"Flink's own SQL gateway: $*\"\n"),
+        ("text.jar", "#!/bin/sh\n"),
+        ("a;b.jar", ""),
+        ("x.sql", "SELECT 1;\n"),
+    ] {
+        std::fs::write(dir.join(file), content)?;
+    }
+    for program in ["flink/bin/sql-client.sh", "flink/bin/sql-gateway.sh"] {
+        std::fs::set_permissions(dir.join(program), std::fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(())
+}
+
 #[test]
 fn whole_results() {
     let temporary = tempfile::tempdir().unwrap();
     let dir = temporary.path().canonicalize().unwrap();
-    for made in ["bin", "flink/lib", "flink/conf"] {
-        std::fs::create_dir_all(dir.join(made)).unwrap();
-    }
-    for name in ["heddle", "flink", "yarn-session.sh"] {
-        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_heddle"), dir.join("bin").join(name)).unwrap();
-    }
-    std::fs::write(dir.join("flink/lib/flink-dist-1.20.1.jar"), "").unwrap();
-    let conf = "yarn.properties-file.location: /nowhere\n";
-    std::fs::write(dir.join("flink/conf/config.yaml"), conf).unwrap();
-    std::fs::write(dir.join("text.jar"), "#!/bin/sh\n").unwrap();
-    std::fs::write(dir.join("a;b.jar"), "").unwrap();
+    install(&dir).unwrap();
     for (name, line) in CASES {
         insta::assert_snapshot!(*name, result(&dir, line).unwrap());
     }
