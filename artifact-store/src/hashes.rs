@@ -5,8 +5,9 @@ use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use hadoop_fs::now_ms;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
@@ -34,8 +35,8 @@ impl Stamp {
         Self { size: metadata.len(), inode: metadata.ino(), mtime }
     }
 
-    fn settled(&self) -> bool {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    /// Whether the file was changed long enough before `now` (since 1970).
+    fn settled(&self, now: Duration) -> bool {
         let written = Duration::from_nanos(u64::try_from(self.mtime).unwrap_or_default());
         now.saturating_sub(written) > SETTLED
     }
@@ -193,10 +194,10 @@ impl Hashes {
     /// Remembers `contents`, whose hashes are known, for the next run.
     pub fn remember<'a>(&self, contents: impl IntoIterator<Item = &'a Content>) -> Result<(), StoreError> {
         let mut cache = Cache { version: VERSION, files: self.cache.files.clone() };
-        let mut changed = false;
+        let (mut changed, now) = (false, Duration::from_millis(now_ms()));
         for Content { path, stamp, hash } in contents {
             if let Hash::Known(sha256) = hash
-                && stamp.settled()
+                && stamp.settled(now)
                 && self.cache.get(path, stamp).is_none()
             {
                 let entry = Entry { stamp: stamp.clone(), sha256: sha256.clone() };
@@ -243,7 +244,8 @@ mod tests {
 
     fn set_mtime(path: &Path, ago: Duration) {
         let file = std::fs::File::options().write(true).open(path).unwrap();
-        file.set_modified(SystemTime::now() - ago).unwrap();
+        let now = std::time::SystemTime::UNIX_EPOCH + Duration::from_millis(now_ms());
+        file.set_modified(now - ago).unwrap();
     }
 
     #[tokio::test]

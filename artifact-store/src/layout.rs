@@ -1,6 +1,6 @@
 //! Where a store is, how it is laid out, and how long its files have not been used. Pure.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hadoop_fs::FileStatus;
 
@@ -15,12 +15,6 @@ pub const INCOMING: &str = ".incoming";
 /// `path` below `base`, which may end in a slash.
 pub fn below(base: &str, path: &str) -> String {
     format!("{}/{path}", base.trim_end_matches('/'))
-}
-
-/// Milliseconds since 1970.
-pub fn now_ms() -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// How long a file has neither been written nor read.

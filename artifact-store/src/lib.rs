@@ -14,8 +14,9 @@ mod visibility;
 
 pub use archives::{Archives, Repository};
 pub use error::StoreError;
+pub use hadoop_fs::now_ms;
 pub use hashes::{Content, Hashes};
-pub use layout::{INCOMING, PRIVATE_STORE, SHARED_STORE, below, idle, now_ms};
+pub use layout::{INCOMING, PRIVATE_STORE, SHARED_STORE, below, idle};
 pub use store::{Artifact, Pace, Store, Survey, Uploaded};
 pub use tree::{LocalFile, files_below};
 pub use unfinished::Unfinished;

@@ -11,12 +11,12 @@ use std::time::Duration;
 use flink_model::local_resource::{LocalResource, LocalResourceKind};
 use futures::future;
 use futures::stream::{self, StreamExt, TryStreamExt};
-use hadoop_fs::{FileStatus, FsErrorKind, Source, Storage, WriteOptions};
+use hadoop_fs::{FileStatus, FsErrorKind, Source, Storage, WriteOptions, now_ms};
 use taskrunner::links;
 
 use crate::error::StoreError;
 use crate::hashes::Content;
-use crate::layout::{INCOMING, idle, now_ms};
+use crate::layout::{INCOMING, idle};
 use crate::unfinished::Unfinished;
 use crate::visibility::{ancestors, parent, store_path, visibility};
 

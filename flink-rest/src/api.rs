@@ -1,19 +1,20 @@
 //! The calls of Flink's REST interface that heddle uses, typed.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::client::{Body, RestClient};
 use crate::error::RestError;
 use crate::types::*;
 
-/// An upload may take this long, plus a second for each of [`UPLOAD_BYTES_PER_SECOND`].
-/// For `main()` in the JobManager, which has to submit its job in this time.
+/// How long `main()` may run in the JobManager until it has submitted its job.
 const MAIN: Duration = Duration::from_secs(600);
+/// An upload may take this long, plus a second for each of [`UPLOAD_BYTES_PER_SECOND`].
 const UPLOAD_BASE: Duration = Duration::from_secs(60);
 const UPLOAD_BYTES_PER_SECOND: u64 = 1 << 20;
 const FIRST_POLL: Duration = Duration::from_millis(50);

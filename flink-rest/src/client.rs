@@ -1,12 +1,14 @@
 //! HTTP to a JobManager: deadlines, repeated tries, errors.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use reqwest::{Method, StatusCode};
+use bytes::Bytes;
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::address::RestAddress;
 use crate::error::RestError;
@@ -89,11 +91,8 @@ impl RestClient {
 
     /// A text that the JobManager serves, by one try.
     pub async fn text(&self, path: &str) -> Result<String, RestError> {
-        let request = self.http.get(format!("{}{path}", self.base)).timeout(self.limits.call);
-        let failed = |error| self.transport(&error, self.limits.call);
-        let answer = request.send().await.map_err(failed)?;
-        let status = answer.status();
-        let text = answer.bytes().await.map_err(failed)?;
+        let request = self.http.get(format!("{}{path}", self.base));
+        let (status, text) = self.exchange(request, self.limits.call).await?;
         let text = String::from_utf8_lossy(&text).into_owned();
         if status.is_success() { Ok(text) } else { Err(RestError::remote(status.as_u16(), &[text])) }
     }
@@ -156,17 +155,27 @@ impl RestClient {
         body: &Body<'_>,
         deadline: Duration,
     ) -> Result<T, RestError> {
-        let request = self.http.request(method.clone(), format!("{}{path}", self.base)).timeout(deadline);
+        let request = self.http.request(method.clone(), format!("{}{path}", self.base));
         let request = match body {
             Body::None => request,
             Body::Json(json) => request.json(json),
             Body::Jar(file) => request.multipart(jar_form(file).await?),
         };
+        let (status, answer) = self.exchange(request, deadline).await?;
+        read_answer(self.base.trim_start_matches("http://"), status, &answer)
+    }
+
+    /// Sends a request and reads the whole answer, within the deadline.
+    async fn exchange(
+        &self,
+        request: RequestBuilder,
+        deadline: Duration,
+    ) -> Result<(StatusCode, Bytes), RestError> {
         let failed = |error| self.transport(&error, deadline);
-        let answer = request.send().await.map_err(failed)?;
+        #[expect(clippy::disallowed_methods, reason = "this is where each request gets its deadline")]
+        let answer = request.timeout(deadline).send().await.map_err(failed)?;
         let status = answer.status();
-        let text = answer.bytes().await.map_err(failed)?;
-        read_answer(self.base.trim_start_matches("http://"), status, &text)
+        Ok((status, answer.bytes().await.map_err(failed)?))
     }
 
     fn transport(&self, error: &reqwest::Error, deadline: Duration) -> RestError {

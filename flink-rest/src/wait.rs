@@ -1,7 +1,9 @@
 //! Waiting for a REST interface that is not there yet: an application can run in YARN's eyes before its
 //! JobManager answers.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::address::RestAddress;
 use crate::client::{Limits, RestClient};

@@ -154,8 +154,9 @@ impl From<hdfs_native::client::FileStatus> for FileStatus {
 
 #[cfg(test)]
 mod tests {
+    use hadoop_rpc::UserIdentity;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Instant;
+    use tokio::time::Instant;
 
     use super::*;
     use crate::error::FsErrorKind;
@@ -164,13 +165,8 @@ mod tests {
     async fn absent(address: &str) -> (FsError, usize, Duration) {
         let conf = HadoopConf::from_map([("fs.defaultFS", format!("hdfs://{address}").as_str())]);
         let location = Location::find(&conf, None).unwrap();
-        let hdfs = Hdfs::open(
-            &conf,
-            &Login::simple(hadoop_rpc::UserIdentity::new("ann")),
-            location,
-            Duration::from_secs(20),
-        )
-        .unwrap();
+        let login = Login::simple(UserIdentity::new("ann"));
+        let hdfs = Hdfs::open(&conf, &login, location, Duration::from_secs(20)).unwrap();
         let told = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&told);
         let tell = Arc::new(move |_: &FsError| {

@@ -3,10 +3,11 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hadoop_rpc::{HadoopConf, Login, Retry};
 use hdfs_native::{Client, ClientBuilder, HdfsError};
+use tokio::time::{Instant, timeout};
 
 use crate::error::{FsError, FsErrorKind};
 use crate::location::{Location, bad_conf};
@@ -122,10 +123,16 @@ impl HdfsClient {
         }
     }
 
-    /// Whether the host of the only NameNode has no address: a wrong name is not waited for.
+    /// Whether the host of the only NameNode has no address: a wrong name is not waited for. A name service that
+    /// does not answer in time says nothing about the name.
     async fn is_unknown(&self) -> bool {
+        if self.location.logical {
+            return false;
+        }
         let address = self.location.root.trim_start_matches("hdfs://");
-        !self.location.logical && tokio::net::lookup_host(address).await.is_err()
+        #[expect(clippy::disallowed_methods, reason = "the deadline is in the next line")]
+        let lookup = tokio::net::lookup_host(address);
+        matches!(timeout(self.deadline, lookup).await, Ok(Err(_)))
     }
 
     /// Runs one operation within the deadline.
@@ -135,7 +142,7 @@ impl HdfsClient {
         path: &str,
         call: impl Future<Output = Result<T, HdfsError>>,
     ) -> Result<T, FsError> {
-        match tokio::time::timeout(self.deadline, call).await {
+        match timeout(self.deadline, call).await {
             Ok(result) => result.map_err(|e| error(operation, path, &self.location.server, &e)),
             Err(_) => {
                 let why = format!("no answer within {} s", self.deadline.as_secs_f64());

@@ -7,6 +7,7 @@
 
 #[cfg(feature = "hdrs")]
 mod attributes;
+mod clock;
 mod defaults;
 mod error;
 mod file_system;
@@ -20,6 +21,7 @@ mod storage;
 mod types;
 mod upload;
 
+pub use clock::now_ms;
 pub use error::{FsError, FsErrorKind};
 pub use glob::is_glob;
 pub use storage::{Reading, Storage};

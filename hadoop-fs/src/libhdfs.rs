@@ -18,6 +18,7 @@ use hdrs::{Client, ClientBuilder, Metadata};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::attributes::{Attached, Attributes};
+use crate::clock::now_ms;
 use crate::error::{FsError, FsErrorKind};
 use crate::file_system::{FileSystem, NewFile, Pieces};
 use crate::location::{Location, bad_conf};
@@ -154,9 +155,9 @@ impl Shared {
         }
         attached.told(file.flush())?;
         attached.told(file.try_close())?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = now_ms() / 1000;
         attached.told(self.set_mode(&client, path, how.mode))?;
-        attached.told(self.attributes().and_then(|a| a.set_times(path, now.as_secs().cast_signed(), -1)))?;
+        attached.told(self.attributes().and_then(|a| a.set_times(path, now.cast_signed(), -1)))?;
         Ok(written)
     }
 
@@ -197,15 +198,16 @@ impl Libhdfs {
         deadline: Duration,
     ) -> Result<Self, FsError> {
         let fail = |why: &str| Err(FsError::new(FsErrorKind::Configuration, "use", &*location.root, "", why));
-        // libhdfs crashes without Hadoop's classes, and reads both from the environment itself.
-        if !std::env::var("CLASSPATH").is_ok_and(|path| names_hadoop(&path)) {
+        // libhdfs itself reads both from the environment of the process, and crashes without Hadoop's classes.
+        #[expect(clippy::disallowed_methods, reason = "libhdfs reads these from the environment")]
+        let (class_path, jvm_options) = (std::env::var("CLASSPATH"), std::env::var("LIBHDFS_OPTS"));
+        if !class_path.is_ok_and(|path| names_hadoop(&path)) {
             return fail(
                 "Hadoop's own client is needed for it, and CLASSPATH names no hadoop-common jar \
                  (export CLASSPATH=$(hadoop classpath --glob))",
             );
         }
-        if !std::env::var("LIBHDFS_OPTS").is_ok_and(|options| options.split_whitespace().any(|o| o == "-Xrs"))
-        {
+        if !jvm_options.is_ok_and(|options| options.split_whitespace().any(|o| o == "-Xrs")) {
             return fail(
                 "Hadoop's own client is needed for it, whose Java would take Ctrl-C away from this program \
                  (export LIBHDFS_OPTS=-Xrs)",

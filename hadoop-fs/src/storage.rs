@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
 use hadoop_rpc::{HadoopConf, Login};
 
+use crate::clock::now_ms;
 use crate::defaults::Defaults;
 use crate::error::{FsError, FsErrorKind};
 use crate::file_system::{FileSystem, NewFile, Pieces};
@@ -259,8 +260,7 @@ impl Storage {
     /// Notes that a file is used now: sets its access time, and leaves its modification time as it is. Needs
     /// the right to write to the file, and a NameNode that keeps access times.
     pub async fn touch(&self, path: &str) -> Result<(), FsError> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        self.fs.touch(&self.path(path)?, u64::try_from(now.as_millis()).unwrap_or_default()).await
+        self.fs.touch(&self.path(path)?, now_ms()).await
     }
 }
 

@@ -1,7 +1,14 @@
 //! Against a real HDFS, whose configuration directory `HEDDLE_TEST_HADOOP_CONF_DIR` names (`scripts/test` sets it).
 //! Without it the tests say that they are skipped. With the feature `hdrs` and `HEDDLE_TEST_LIBHDFS=yes` they go through Hadoop's own
 //! client, whose jars CLASSPATH must name.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)] // helpers of tests
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "clippy sees only test functions as tests, and these find their cluster by the environment"
+)]
 
 use std::io::Write;
 use std::sync::Arc;

@@ -290,6 +290,7 @@ fn remote(header: RpcResponseHeader, fatal: bool) -> ErrorKind {
 /// Resolves the name and tries its addresses in turn, all within `limit`.
 async fn connect(endpoint: &Endpoint, limit: Duration) -> Result<(TcpStream, SocketAddr), ErrorKind> {
     let deadline = Instant::now() + limit;
+    #[expect(clippy::disallowed_methods, reason = "its deadline is in the next line")]
     let lookup = tokio::net::lookup_host((endpoint.host(), endpoint.port()));
     let addresses: Vec<SocketAddr> = tokio::time::timeout_at(deadline, lookup)
         .await
@@ -301,7 +302,9 @@ async fn connect(endpoint: &Endpoint, limit: Duration) -> Result<(TcpStream, Soc
         // One address that swallows packets must not eat the time of the others.
         let left = u32::try_from(addresses.len() - i).unwrap_or(u32::MAX);
         let share = deadline.saturating_duration_since(Instant::now()) / left;
-        match timeout(share, TcpStream::connect(address)).await {
+        #[expect(clippy::disallowed_methods, reason = "its deadline is in the next line")]
+        let connecting = TcpStream::connect(address);
+        match timeout(share, connecting).await {
             Ok(Ok(stream)) => {
                 // Calls are small and somebody waits for each.
                 if let Err(e) = stream.set_nodelay(true) {

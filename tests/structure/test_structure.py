@@ -2,7 +2,7 @@
 
 import pytest
 
-from . import crates
+from . import bans, crates
 from .circles import circles
 from .sources import flatten, read_crate, without_tests
 
@@ -26,7 +26,23 @@ def test_the_list_of_crates_with_circles_names_crates():
     assert crates.STILL_WITH_CIRCLES <= set(NAMES)
 
 
+def test_the_bans_of_the_workspace_hold_in_each_crate():
+    assert not bans.forgotten_bans()
+
+
+@pytest.mark.parametrize("name", bans.HDFS_FILES)
+def test_calls_to_hdfs_have_a_deadline(name):
+    assert not bans.calls_without_deadline((crates.ROOT / name).read_text())
+
+
 # ---- the checks themselves
+
+
+def test_a_call_to_hdfs_without_a_deadline_is_found():
+    bounded = 'self.client.guard("list", path, self.client.hdfs.list(path)).await'
+    assert bans.calls_without_deadline(bounded) == []
+    assert bans.calls_without_deadline("timeout(CLEAN_UP, client.hdfs.delete(path, false)).await") == []
+    assert bans.calls_without_deadline(f"{bounded}; client.hdfs.delete(path, false).await") == ["delete"]
 
 
 def make(directory, files):
