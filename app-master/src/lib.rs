@@ -20,8 +20,6 @@ pub mod jobmanager;
 pub mod launcher;
 pub mod ledger;
 pub mod ports;
-pub mod rest;
 pub mod staging;
 pub mod submission;
 pub mod timeline;
-mod tls;

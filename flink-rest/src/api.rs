@@ -219,7 +219,7 @@ impl RestClient {
     }
 
     fn odd(&self, what: &str) -> RestError {
-        let address = self.base().trim_start_matches("http://").to_owned();
+        let address = self.address().to_owned();
         RestError::NotFlink { address, status: 200, reason: what.to_owned() }
     }
 }

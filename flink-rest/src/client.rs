@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::address::RestAddress;
 use crate::error::RestError;
+use crate::tls;
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -64,25 +65,42 @@ pub(crate) enum Body<'a> {
 }
 
 impl RestClient {
-    /// A client for `address`, without proxies and without a connection yet.
+    /// A client for `address` by plain HTTP, without proxies and without a connection yet.
     pub fn new(address: &RestAddress, limits: Limits) -> Result<Self, RestError> {
+        Self::with(&format!("http://{address}"), tls::no_certificates(), limits)
+    }
+
+    /// A client for a JobManager that the caller has started on this machine, at the URL that the JobManager has
+    /// told its parent: its certificate, if it has one, needs no check.
+    pub fn of_own_job_manager(url: &str, limits: Limits) -> Result<Self, RestError> {
+        Self::with(url.trim_end_matches('/'), tls::any_certificate(), limits)
+    }
+
+    fn with(
+        base: &str,
+        tls: Result<rustls::ClientConfig, rustls::Error>,
+        limits: Limits,
+    ) -> Result<Self, RestError> {
         let http = reqwest::Client::builder()
             .no_proxy()
             // Shorter than the call: what takes longer has reached the machine and is not answered.
             .connect_timeout((limits.call * 3 / 4).min(Duration::from_secs(10)))
             .tcp_nodelay(true)
-            .tls_backend_preconfigured(
-                no_certificates().map_err(|e| RestError::Local(format!("cannot set up TLS: {e}")))?,
-            )
+            .tls_backend_preconfigured(tls.map_err(|e| RestError::Local(format!("cannot set up TLS: {e}")))?)
             .user_agent(concat!("heddle/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|e| RestError::Local(format!("cannot set up HTTP: {}", innermost(&e))))?;
-        Ok(Self { http, base: format!("http://{address}"), limits })
+        Ok(Self { http, base: base.to_owned(), limits })
     }
 
-    /// Where calls go.
+    /// Where calls go: a URL without a path.
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// The same for messages: `host:port`.
+    pub(crate) fn address(&self) -> &str {
+        self.base.split_once("://").map_or(self.base.as_str(), |(_, address)| address)
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, RestError> {
@@ -162,7 +180,7 @@ impl RestClient {
             Body::Jar(file) => request.multipart(jar_form(file).await?),
         };
         let (status, answer) = self.exchange(request, deadline).await?;
-        read_answer(self.base.trim_start_matches("http://"), status, &answer)
+        read_answer(self.address(), status, &answer)
     }
 
     /// Sends a request and reads the whole answer, within the deadline.
@@ -179,7 +197,7 @@ impl RestClient {
     }
 
     fn transport(&self, error: &reqwest::Error, deadline: Duration) -> RestError {
-        let address = self.base.trim_start_matches("http://").to_owned();
+        let address = self.address().to_owned();
         let reason = innermost(error);
         if error.is_connect() {
             let refused = sources(error)
@@ -194,15 +212,6 @@ impl RestClient {
             RestError::Broken { address, reason }
         }
     }
-}
-
-/// TLS that trusts nobody. Calls go by plain HTTP; reqwest wants to know its TLS all the same, and would otherwise read
-/// the system's certificates, which takes longer than a call.
-pub fn no_certificates() -> Result<rustls::ClientConfig, rustls::Error> {
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
 }
 
 async fn jar_form(file: &std::path::Path) -> Result<reqwest::multipart::Form, RestError> {

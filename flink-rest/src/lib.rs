@@ -8,12 +8,14 @@ mod address;
 mod api;
 mod client;
 mod error;
+mod tls;
 mod types;
 mod wait;
 
 pub use address::{ParseAddressError, RestAddress, bracketed};
 pub use api::Trigger;
-pub use client::{Limits, RestClient, no_certificates};
+pub use client::{Limits, RestClient};
 pub use error::{FullText, RestError, telling_line};
+pub use tls::no_certificates;
 pub use types::*;
 pub use wait::{Answer, Probe};

@@ -452,6 +452,14 @@ mod tests {
         );
         let none: JobExceptions = serde_json::from_str("{}").unwrap();
         assert!(none.root_exception.is_none() && none.history.entries.is_empty());
+        let both: JobExceptions = serde_json::from_str(
+            r#"{"root-exception":"a.B: x","exceptionHistory":{"entries":[{"stacktrace":"c","other":1}],"truncated":false}}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            (both.root_exception.as_deref(), both.history.entries[0].stacktrace.as_str()),
+            (Some("a.B: x"), "c")
+        );
     }
 
     #[test]

@@ -8,12 +8,12 @@
 mod containers;
 mod effects;
 mod finish;
-mod flink_rest;
 mod head_start;
 mod job_manager;
 mod listeners;
 mod log;
 mod resource_manager;
+mod rest_calls;
 mod run;
 mod task_managers;
 mod timing;

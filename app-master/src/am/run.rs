@@ -17,12 +17,12 @@ use yarn_api::{AmRmClient, NmTokenCache, NodeManagerClients, NodeManagerOptions}
 use super::containers::Containers;
 use super::effects::Effects;
 use super::finish::{Running, finish};
-use super::flink_rest::RestCalls;
 use super::head_start::{REST_PORT_KEY, head_start};
 use super::job_manager::JobManagerJvm;
 use super::listeners::Channels;
 use super::log::log;
 use super::resource_manager::RmCalls;
+use super::rest_calls::RestCalls;
 use super::task_managers::TaskManagerContainers;
 use super::timing;
 use crate::bridge::{Bridge, BridgeEvent, FromJvm, Secret};

@@ -1,17 +1,30 @@
-//! TLS to the JobManager, which is this program's own child on this machine: its certificate needs no check.
+//! Configurations of TLS for calls to a JobManager. None of them reads the system's certificates, which takes longer
+//! than a call.
 
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{
+    ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, WantsVerifier,
+};
 
-/// A configuration that takes any certificate, also one that is self-signed or of another name.
-pub(crate) fn without_check() -> Result<ClientConfig, Error> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let builder = builder.with_safe_default_protocol_versions()?;
-    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate)).with_no_client_auth())
+/// TLS that trusts nobody: for clients that speak plain HTTP, of which reqwest wants to know the TLS all the same.
+pub fn no_certificates() -> Result<ClientConfig, Error> {
+    Ok(builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
+/// TLS that takes any certificate, also one that is self-signed or of another name: for a JobManager that this
+/// process has started on this machine.
+pub(crate) fn any_certificate() -> Result<ClientConfig, Error> {
+    let builder = builder()?.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate));
+    Ok(builder.with_no_client_auth())
+}
+
+fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, Error> {
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
 }
 
 #[derive(Debug)]
@@ -69,12 +82,14 @@ impl ServerCertVerifier for AnyCertificate {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use rustls::ServerConfig;
     use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
-    use crate::rest::Rest;
+    use crate::client::{Limits, RestClient};
 
     use super::*;
 
@@ -101,8 +116,8 @@ mod tests {
             stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
             stream.shutdown().await.unwrap();
         };
-        let rest = Rest::new(&url).unwrap();
+        let rest = RestClient::of_own_job_manager(&url, Limits::one_try(Duration::from_secs(5))).unwrap();
         let (jobs, ()) = tokio::join!(rest.jobs(), answers);
-        assert_eq!(jobs.map(|jobs| jobs.len()), Ok(0));
+        assert_eq!(jobs.unwrap().len(), 0);
     }
 }
