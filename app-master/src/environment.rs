@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use flink_model::container::AM_SPEC_FILE;
 use flink_model::spec::{AmSpec, INLINE_FILE_PREFIX, SPEC_VERSION};
-use hadoop_rpc::{ConfError, Credentials, CredentialsError, Defaults, HadoopConf, Login, Lookup, Origin};
+use hadoop_rpc::{
+    ConfError, Credentials, CredentialsError, Defaults, HadoopConf, Login, Lookup, PropertyOrigin,
+};
 use taskrunner::fresh;
 use yarn_api::records::{ContainerId, ParseIdError};
 
@@ -177,7 +179,7 @@ pub(crate) fn hadoop_conf(
 ) -> Result<HadoopConf, ConfError> {
     let mut conf = HadoopConf::load(env, &Lookup::new(Defaults::common()))?;
     for (key, value) in client {
-        if matches!(conf.origin(key), None | Some(Origin::Default)) {
+        if matches!(conf.origin(key), None | Some(PropertyOrigin::Default)) {
             conf.set(key, value, "the client's configuration");
         }
     }

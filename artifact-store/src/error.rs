@@ -7,7 +7,7 @@ use hadoop_fs::FsError;
 /// An operation on a store, or on the files for it, that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The file system did not do its part; its error says what was being done to what.
+    /// An operation on the file system failed; its error says what was being done to what.
     #[error(transparent)]
     FileSystem(#[from] FsError),
     /// A local file or directory cannot be read.
@@ -25,7 +25,7 @@ pub enum StoreError {
     /// A file was changed by somebody else meanwhile: another try may succeed.
     #[error("{0}")]
     Changed(String),
-    /// The hashes cannot be kept for the next run. The upload has not suffered from it.
+    /// The hashes cannot be kept for the next run. The upload itself succeeded.
     #[error("cannot write {}", path.display())]
     NotRemembered {
         /// Where they are kept.

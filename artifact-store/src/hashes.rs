@@ -17,7 +17,8 @@ use crate::error::StoreError;
 
 const VERSION: u32 = 1;
 
-/// A file changed this shortly before it was hashed may change again without its modification time telling.
+/// A file that was changed this shortly before it was hashed may change again without getting another
+/// modification time.
 const SETTLED: Duration = Duration::from_secs(2);
 
 /// What identifies the content of a file without reading it.
@@ -79,7 +80,7 @@ impl Cache {
     }
 }
 
-/// A local file. What is in it is known, or will be soon.
+/// A local file, whose hash is known or is being computed.
 #[derive(Debug)]
 pub struct Content {
     path: PathBuf,
@@ -143,8 +144,8 @@ impl Hashes {
     }
 
     /// Looks at `files` (absolute paths), and begins to read those whose content is not remembered: several
-    /// at a time, the biggest first. The answer is in their order. `watch` gets the number of files that are
-    /// read, and what it gives is dropped when the last of them has been.
+    /// at a time, the biggest first. The result is in the order of `files`. `watch` gets the number of files
+    /// that are read; the value that it returns is dropped when the last of them has been read.
     pub fn begin<W: Send + Sync + 'static>(
         &self,
         files: &[PathBuf],
@@ -266,7 +267,7 @@ mod tests {
         let known = Cache::load(Some(&cache));
         assert_eq!(known.files.keys().collect::<Vec<_>>(), [&old]);
 
-        // What the cache says is believed as long as the stamp fits.
+        // The cache is believed as long as size, inode and time of the file are those that it names.
         let text = std::fs::read_to_string(&cache).unwrap().replace("ba7816bf", "00000000");
         std::fs::write(&cache, text).unwrap();
         let again = hash_files(&files, &cache).await;

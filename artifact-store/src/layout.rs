@@ -9,7 +9,7 @@ pub const SHARED_STORE: &str = ".heddle/store";
 /// The same for the user's own files.
 pub const PRIVATE_STORE: &str = ".heddle/private";
 
-/// Below a store's root: where uploads grow until they are whole.
+/// Below a store's root: the directory of uploads that are not complete yet.
 pub const INCOMING: &str = ".incoming";
 
 /// `path` below `base`, which may end in a slash.

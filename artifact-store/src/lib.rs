@@ -17,7 +17,7 @@ pub use error::StoreError;
 pub use hadoop_fs::now_ms;
 pub use hashes::{Content, Hashes};
 pub use layout::{INCOMING, PRIVATE_STORE, SHARED_STORE, below, idle};
-pub use store::{Artifact, Pace, Store, Survey, Uploaded};
+pub use store::{Artifact, Concurrency, Inventory, Store, Uploaded};
 pub use tree::{LocalFile, files_below};
 pub use unfinished::Unfinished;
 pub use visibility::{ancestors, visibility};

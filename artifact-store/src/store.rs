@@ -20,9 +20,10 @@ use crate::layout::{INCOMING, idle};
 use crate::unfinished::Unfinished;
 use crate::visibility::{ancestors, parent, store_path, visibility};
 
-/// An upload that has not been finished for this long never will be.
+/// An upload that has not been finished for this long is never going to be.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
-/// From this age on it is noted that a file is used: less than what `heddle gc` always keeps.
+/// How long a file must not have been used before its next use is noted. It is less than the age up to which
+/// `heddle gc` keeps every file.
 const LONG_UNUSED: Duration = Duration::from_secs(2700);
 /// Modes of directories (where the store's root does not exist yet) and files.
 const SHARED: (u16, u16) = (0o755, 0o644);
@@ -40,7 +41,7 @@ pub struct Artifact {
     pub file: Content,
     /// Whether the nodes unpack it.
     pub kind: LocalResourceKind,
-    /// How many in front of it are called the same.
+    /// How many artifacts in front of it have the same file name.
     namesakes: usize,
 }
 
@@ -74,7 +75,7 @@ fn file_name(key: &str) -> &str {
     key.rsplit('/').next().unwrap_or(key)
 }
 
-/// Counts those of one name.
+/// Gives each artifact the number of those in front of it with the same file name.
 fn with_namesakes(mut artifacts: Vec<Artifact>) -> Vec<Artifact> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for artifact in &mut artifacts {
@@ -86,11 +87,11 @@ fn with_namesakes(mut artifacts: Vec<Artifact>) -> Vec<Artifact> {
 }
 
 /// What the NameNode says of each path that was asked for.
-type Known = BTreeMap<String, Option<FileStatus>>;
+type Statuses = BTreeMap<String, Option<FileStatus>>;
 
-/// How much is done at a time.
+/// How much is done at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace {
+pub struct Concurrency {
     /// Questions to the NameNode.
     questions: usize,
     /// Files that are uploaded.
@@ -99,10 +100,10 @@ pub struct Pace {
     ahead: bool,
 }
 
-impl Pace {
-    /// All questions are open at once, so that they cost one round trip. What an upload takes is to a good
-    /// part the half second that it waits for its last block, so many wait together; hadoop-fs bounds those
-    /// that send.
+impl Concurrency {
+    /// All questions are asked at once, so that they take one round trip. An upload waits for its last block
+    /// for about half a second, which is a good part of its time, so many uploads run at a time; hadoop-fs
+    /// bounds how many of them send.
     pub const QUICK: Self = Self { questions: 256, uploads: 32, ahead: true };
     /// One step after another (`heddle.fast-start: false`).
     pub const PLAIN: Self = Self { questions: 16, uploads: 8, ahead: false };
@@ -115,20 +116,20 @@ pub struct Store {
     pub(crate) root: String,
     pub(crate) replication: Option<u16>,
     pub(crate) modes: (u16, u16),
-    pace: Pace,
+    concurrency: Concurrency,
 }
 
 /// What a store has of some artifacts, and what it lacks.
 #[derive(Debug)]
-pub struct Survey {
+pub struct Inventory {
     /// Their hashes are known, unless the store is empty: then what is in them does not matter yet.
     artifacts: Vec<Artifact>,
     paths: Vec<Option<String>>,
-    known: Known,
+    known: Statuses,
 }
 
 /// An artifact on its way to the store.
-struct Missing {
+struct MissingArtifact {
     /// Its place among all artifacts.
     index: usize,
     artifact: Artifact,
@@ -136,7 +137,7 @@ struct Missing {
     replace: bool,
 }
 
-impl Survey {
+impl Inventory {
     /// Sizes of the files that are not there, each once, in bytes.
     pub fn missing(&self) -> Vec<u64> {
         let mut seen = BTreeSet::new();
@@ -164,10 +165,10 @@ impl Store {
         storage: Storage,
         root: &str,
         replication: Option<u16>,
-        pace: Pace,
+        concurrency: Concurrency,
     ) -> Result<Self, StoreError> {
         let root = storage.path(root)?;
-        Ok(Self { storage, root, replication, modes: SHARED, pace })
+        Ok(Self { storage, root, replication, modes: SHARED, concurrency })
     }
 
     /// A store that only its owner can read.
@@ -175,36 +176,36 @@ impl Store {
         storage: Storage,
         root: &str,
         replication: Option<u16>,
-        pace: Pace,
+        concurrency: Concurrency,
     ) -> Result<Self, StoreError> {
-        Ok(Self { modes: PRIVATE, ..Self::shared(storage, root, replication, pace)? })
+        Ok(Self { modes: PRIVATE, ..Self::shared(storage, root, replication, concurrency)? })
     }
 
     /// Looks what is there; changes nothing. With all hashes known it takes one round trip.
-    pub async fn survey(&self, artifacts: Vec<Artifact>) -> Result<Survey, StoreError> {
+    pub async fn survey(&self, artifacts: Vec<Artifact>) -> Result<Inventory, StoreError> {
         let artifacts = with_namesakes(artifacts);
         let hashing = artifacts.iter().any(|artifact| artifact.file.sha256().is_none());
-        if self.pace.ahead && hashing && self.find(&self.root).await?.is_none() {
+        if self.concurrency.ahead && hashing && self.find(&self.root).await?.is_none() {
             let paths = vec![None; artifacts.len()];
-            return Ok(Survey { artifacts, paths, known: Known::new() });
+            return Ok(Inventory { artifacts, paths, known: Statuses::new() });
         }
         self.settle(artifacts).await
     }
 
     /// Waits for the hashes, and looks at all paths.
-    async fn settle(&self, artifacts: Vec<Artifact>) -> Result<Survey, StoreError> {
+    async fn settle(&self, artifacts: Vec<Artifact>) -> Result<Inventory, StoreError> {
         let hashed: Vec<_> = artifacts.into_iter().map(Artifact::hashed).collect();
         let artifacts = future::try_join_all(hashed).await?;
         let paths: Vec<Option<String>> = artifacts.iter().map(|a| a.path(&self.root)).collect();
         let known = self.look_at(&paths).await?;
-        Ok(Survey { artifacts, paths, known })
+        Ok(Inventory { artifacts, paths, known })
     }
 
     /// The artifacts as local resources, and whether each has yet to be uploaded.
-    pub async fn planned(&self, survey: Survey) -> Result<Vec<(LocalResource, bool)>, StoreError> {
-        let known = survey.paths.iter().all(Option::is_some);
-        let Survey { artifacts, paths, known } =
-            if known { survey } else { self.settle(survey.artifacts).await? };
+    pub async fn planned(&self, inventory: Inventory) -> Result<Vec<(LocalResource, bool)>, StoreError> {
+        let known = inventory.paths.iter().all(Option::is_some);
+        let Inventory { artifacts, paths, known } =
+            if known { inventory } else { self.settle(inventory.artifacts).await? };
         let each = artifacts.iter().zip(paths.iter().flatten());
         each.map(|(artifact, path)| {
             let there = is_there(artifact, known.get(path));
@@ -213,15 +214,15 @@ impl Store {
         .collect()
     }
 
-    /// Sees to it that all artifacts of the survey are in the store; gives them, hashed, with their local
+    /// Sees to it that all artifacts of the inventory are in the store; gives them, hashed, with their local
     /// resources, in their order.
     pub async fn complete(
         &self,
-        survey: Survey,
+        inventory: Inventory,
         unfinished: &Unfinished,
         uploaded: &Uploaded,
     ) -> Result<Vec<(Content, LocalResource)>, StoreError> {
-        let Survey { artifacts, paths, known } = survey;
+        let Inventory { artifacts, paths, known } = inventory;
         let mode = self.directory_mode(&known);
         let mut claimed = BTreeSet::new();
         let mut missing = Vec::new();
@@ -232,7 +233,7 @@ impl Store {
             if there || path.is_some_and(|path| !claimed.insert(path)) {
                 done.push((index, artifact));
             } else {
-                missing.push(Missing { index, artifact, replace: found.is_some() });
+                missing.push(MissingArtifact { index, artifact, replace: found.is_some() });
             }
         }
         let known = if missing.is_empty() {
@@ -271,12 +272,17 @@ impl Store {
     }
 
     /// Mode of new directories: that of the root, which an administrator may have made.
-    pub(crate) fn directory_mode(&self, known: &Known) -> u16 {
+    pub(crate) fn directory_mode(&self, known: &Statuses) -> u16 {
         known.get(&self.root).and_then(Option::as_ref).map_or(self.modes.0, |root| root.mode & 0o1777)
     }
 
     /// An artifact as a local resource; what is not there yet is taken for as it will be.
-    fn resource(&self, artifact: &Artifact, path: &str, known: &Known) -> Result<LocalResource, StoreError> {
+    fn resource(
+        &self,
+        artifact: &Artifact,
+        path: &str,
+        known: &Statuses,
+    ) -> Result<LocalResource, StoreError> {
         let status = |path: &str| known.get(path).and_then(Option::as_ref);
         let found = status(path);
         let above = ancestors(path);
@@ -294,7 +300,7 @@ impl Store {
 
     /// What is at `paths` and above them. The directories right below the root are seen in its list,
     /// together.
-    async fn look_at(&self, paths: &[Option<String>]) -> Result<Known, StoreError> {
+    async fn look_at(&self, paths: &[Option<String>]) -> Result<Statuses, StoreError> {
         let mut asked: BTreeSet<String> = paths.iter().flatten().flat_map(|p| ancestors(p)).collect();
         asked.extend(paths.iter().flatten().cloned());
         let first =
@@ -314,12 +320,12 @@ impl Store {
                 Err(e) => Err(e.into()),
             }
         };
-        let (mut known, list): (Known, Known) = future::try_join(self.ask(asked), list).await?;
+        let (mut known, list): (Statuses, Statuses) = future::try_join(self.ask(asked), list).await?;
         known.extend(list);
         Ok(known)
     }
 
-    async fn ask(&self, paths: Vec<String>) -> Result<Known, StoreError> {
+    async fn ask(&self, paths: Vec<String>) -> Result<Statuses, StoreError> {
         let questions: Vec<_> = paths
             .into_iter()
             .map(|path| async move {
@@ -327,7 +333,7 @@ impl Store {
                 Ok((path, found))
             })
             .collect();
-        stream::iter(questions).buffer_unordered(self.pace.questions).try_collect().await
+        stream::iter(questions).buffer_unordered(self.concurrency.questions).try_collect().await
     }
 
     async fn find(&self, path: &str) -> Result<Option<FileStatus>, StoreError> {
@@ -336,7 +342,7 @@ impl Store {
 
     async fn upload_all(
         &self,
-        mut missing: Vec<Missing>,
+        mut missing: Vec<MissingArtifact>,
         mode: u16,
         unfinished: &Unfinished,
         uploaded: &Uploaded,
@@ -353,7 +359,7 @@ impl Store {
         // Made before they run: the whole must be a future that any thread can run.
         let uploads: Vec<_> =
             missing.into_iter().map(|m| self.upload(m, &incoming, mode, unfinished, uploaded)).collect();
-        let uploads = stream::iter(uploads).buffer_unordered(self.pace.uploads).try_collect();
+        let uploads = stream::iter(uploads).buffer_unordered(self.concurrency.uploads).try_collect();
         let done = match made {
             Ok(()) => uploads.await,
             Err(failure) => Err(failure),
@@ -364,13 +370,13 @@ impl Store {
 
     async fn upload(
         &self,
-        missing: Missing,
+        missing: MissingArtifact,
         incoming: &str,
         mode: u16,
         unfinished: &Unfinished,
         uploaded: &Uploaded,
     ) -> Result<(usize, Artifact), StoreError> {
-        let Missing { index, artifact, replace } = missing;
+        let MissingArtifact { index, artifact, replace } = missing;
         let name = artifact.name();
         let temporary = format!("{incoming}/{}-{name}", uuid::Uuid::new_v4().simple());
         let (listener, label) = (Arc::clone(uploaded), name.clone());
@@ -412,7 +418,7 @@ impl Store {
         Ok((index, artifact))
     }
 
-    /// Another client was quicker: its file will do if it is whole.
+    /// Another client has put its file there first: that file is used if it has the right size.
     async fn yield_to_other(&self, temporary: &str, path: &str, size: u64) -> Result<(), StoreError> {
         let other = self.find(path).await?;
         if other.is_some_and(|s| s.len == size) {
@@ -421,21 +427,22 @@ impl Store {
         self.storage.rename(temporary, path, true).await.map_err(StoreError::from)
     }
 
-    /// Files that have not been used for long get a new access time: `heddle gc` in another place would take
-    /// them for unused until the application is submitted. Who may not do that has somebody else's store, and
-    /// that one is asked about live applications.
+    /// Files that have not been used for long get a new access time: a `heddle gc` that runs elsewhere would
+    /// take them for unused until the application is submitted. A user without the right to do that uses a
+    /// store of somebody else, where `heddle gc` asks about live applications before it removes files.
     pub(crate) async fn note_use(&self, found: Vec<FileStatus>) {
         let now = now_ms();
         let unused = found.into_iter().filter(|s| idle(s, now) > LONG_UNUSED);
         let touches: Vec<_> =
             unused.map(|status| async move { self.storage.touch(&status.path).await }).collect();
-        let touched = stream::iter(touches).buffer_unordered(self.pace.questions).collect::<Vec<_>>().await;
+        let touched =
+            stream::iter(touches).buffer_unordered(self.concurrency.questions).collect::<Vec<_>>().await;
         if let Some(error) = touched.into_iter().find_map(Result::err) {
             tracing::debug!(%error, "use not noted");
         }
     }
 
-    /// Removes what clients that died long ago have left.
+    /// Removes temporary files of clients that died long ago.
     async fn sweep(&self, incoming: &str) {
         let now = now_ms();
         let Ok(left) = self.storage.list(incoming, false).await else { return };

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use hadoop_fs::Storage;
 
-/// What an interrupted deployment has to remove, by path.
+/// Paths that an interrupted deployment has to remove.
 #[derive(Debug, Default)]
 pub struct Unfinished {
     paths: Mutex<Vec<(Storage, String)>>,
@@ -18,7 +18,7 @@ impl Unfinished {
         }
     }
 
-    /// `path` is whole, and has its own name.
+    /// The file at `path` is complete, and has been renamed to its own name.
     pub(crate) fn done(&self, path: &str) {
         if let Ok(mut paths) = self.paths.lock() {
             paths.retain(|(_, p)| p != path);

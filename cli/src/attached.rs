@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use flink_rest::{Limits, RestAddress, RestClient, RestError};
+use flink_rest::{RestAddress, RestClient, RestError, RestTimeouts};
 use hadoop_rpc::RemoteKind;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use yarn_api::ApplicationClient;
@@ -178,7 +178,7 @@ impl Attached<'_> {
 
 /// Asks the JobManager to end the cluster: all its jobs are cancelled.
 async fn stop_cluster(address: &RestAddress) -> Result<(), Failure> {
-    let limits = Limits { call: Duration::from_secs(10), ..Limits::default() };
+    let limits = RestTimeouts { call: Duration::from_secs(10), ..RestTimeouts::default() };
     let failed =
         |e: RestError| e.failure(format!("cannot ask the JobManager at {address} to stop the cluster"));
     RestClient::new(address, limits).map_err(failed)?.shut_down().await.map_err(failed)

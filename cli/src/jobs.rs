@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, PipeWriter, Read, Write};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-use flink_rest::{JobId, JobSummary, Limits, RestAddress, RestClient};
+use flink_rest::{JobId, JobSummary, RestAddress, RestClient, RestTimeouts};
 use serde_json::{Value, json};
 
 use yarn_client::error::Failure;
@@ -55,7 +55,7 @@ impl Overheard {
 
 /// These jobs, with what the JobManager at `address` knows of them, if it is still there.
 pub(super) async fn known(ids: &[JobId], address: Option<&RestAddress>) -> Vec<Value> {
-    let client = address.and_then(|address| RestClient::new(address, Limits::one_try(ANSWER)).ok());
+    let client = address.and_then(|address| RestClient::new(address, RestTimeouts::one_try(ANSWER)).ok());
     let known = match client.filter(|_| !ids.is_empty()) {
         Some(client) => client.jobs().await.unwrap_or_default(),
         None => Vec::new(),
@@ -94,7 +94,7 @@ pub(super) struct Watched {
 impl Watched {
     /// Of the JobManager at `address`.
     pub(super) fn new(address: Option<&RestAddress>) -> Self {
-        let client = address.and_then(|address| RestClient::new(address, Limits::one_try(ANSWER)).ok());
+        let client = address.and_then(|address| RestClient::new(address, RestTimeouts::one_try(ANSWER)).ok());
         Self { client, seen: BTreeMap::new() }
     }
 

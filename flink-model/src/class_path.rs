@@ -16,7 +16,8 @@ pub const DEFAULT_YARN_CLASS_PATH: [&str; 7] = [
 /// What stands in a container's working directory, by the keys of its local resources.
 #[derive(Debug, Clone, Default)]
 pub struct ContainerFiles {
-    /// `lib/`, `plugins/`, ship files, the logging configuration. `flink-dist` is found among them by its name.
+    /// `lib/`, `plugins/`, ship files, the logging configuration. `flink-dist` is found among them by its
+    /// name.
     pub shipped: Vec<String>,
     /// The user's jars (and those of `usrlib/`).
     pub user: Vec<String>,
@@ -24,8 +25,9 @@ pub struct ContainerFiles {
     pub bridge: Option<String>,
 }
 
-/// Class path without Hadoop: user jars where `inclusion` puts them, Flink's own in order of their names, flink-dist, the
-/// bridge, the working directory (which holds the configuration). Nothing of `plugins/` is in it.
+/// Class path without Hadoop: user jars where `inclusion` puts them, Flink's own in order of their names,
+/// flink-dist, the bridge, the working directory (which holds the configuration). Nothing of `plugins/` is in
+/// it.
 pub fn flink_class_path(files: &ContainerFiles, inclusion: UserJarInclusion) -> Vec<String> {
     let (dist, system): (Vec<_>, Vec<_>) = files.shipped.iter().partition(|key| is_dist_jar(key));
     let mut system = entries(system);
@@ -55,7 +57,8 @@ pub fn flink_class_path(files: &ContainerFiles, inclusion: UserJarInclusion) -> 
             WORKING_DIRECTORY.clone_into(entry);
         }
     }
-    // The working directory may stand there twice by now: as the parent of a shipped file and for the configuration.
+    // The working directory may stand there twice by now: as the parent of a shipped file and for the
+    // configuration.
     let mut found = false;
     path.retain(|entry| entry != WORKING_DIRECTORY || !std::mem::replace(&mut found, true));
     path

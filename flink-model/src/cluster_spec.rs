@@ -101,8 +101,8 @@ impl ClusterSpec {
         self.task_manager.process().mebibytes()
     }
 
-    /// Compares with what the cluster can give. Returns remarks on what will be charged beyond the request, or every
-    /// limit that is exceeded.
+    /// Compares with what the cluster can give. Returns remarks on what will be charged beyond the request,
+    /// or every limit that is exceeded.
     pub fn check(&self, limits: &YarnLimits) -> Result<Vec<Note>, Vec<LimitError>> {
         let mut errors = Vec::new();
         let mut notes = Vec::new();
@@ -143,7 +143,8 @@ impl ClusterSpec {
 /// What a cluster can give to one container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct YarnLimits {
-    /// Most memory of a container, MiB (`yarn.scheduler.maximum-allocation-mb`, as the ResourceManager reports it).
+    /// Most memory of a container, MiB (`yarn.scheduler.maximum-allocation-mb`, as the ResourceManager
+    /// reports it).
     pub max_memory_mb: u64,
     /// Most vcores of a container.
     pub max_vcores: u32,

@@ -1,4 +1,5 @@
-//! The names in a container's directory that are not the user's.
+//! Names in a container's directory that heddle or YARN uses itself, so that no file of the user's can have
+//! them.
 
 use crate::class_data::CONTAINER_DIRECTORY;
 use crate::config::{LEGACY_FILE, STANDARD_FILE};
@@ -6,13 +7,14 @@ use crate::jvm_options::{LOG4J_FILE, LOGBACK_FILE, Logging};
 use crate::plan::PROGRAM_FILE;
 use crate::release::{FileRule, Release};
 
-/// What the names begin with under which files of a directory are localized, before they get their own.
+/// Localized files have names that begin with this until heddle gives them their own.
 pub const LINK_PREFIX: &str = ".heddle-link.";
 /// Directory for the list of classes that a JVM writes.
 pub const RECORDING: &str = ".heddle-classes";
 /// Directory in which a class data archive is made.
 pub const ARCHIVE_DIRECTORY: &str = ".heddle-archive";
-/// The order to heddle-am, which lies in the application's directory as [`crate::spec::SPEC_FILE`].
+/// What the client tells heddle-am to do. It lies in the application's directory as
+/// [`crate::spec::SPEC_FILE`].
 pub const AM_SPEC_FILE: &str = "heddle-am.json";
 /// Directory of links to the node's own jars: this, and a checksum.
 pub const NODE_JARS: &str = "heddle/node-jars";
@@ -25,7 +27,8 @@ pub const BRIDGE: &str = "heddle/flink-bridge.jar";
 /// Where YARN puts the application's credentials. A file of this name would take their place.
 pub const TOKENS: &str = "container_tokens";
 
-/// Files that come to a container with the credentials, or by the control protocol, and are written by heddle-am or heddle-taskrunner.
+/// Files that come to a container with the credentials, or by the control protocol, and are written by
+/// heddle-am or heddle-taskrunner.
 pub const WRITTEN: [&str; 6] =
     [AM_SPEC_FILE, PROGRAM_FILE, LEGACY_FILE, STANDARD_FILE, LOG4J_FILE, LOGBACK_FILE];
 /// Names that heddle, or YARN, uses for files in a container.
@@ -35,7 +38,7 @@ const DIRECTORIES: [&str; 3] = [RECORDING, ARCHIVE_DIRECTORY, CONTAINER_DIRECTOR
 /// What other names of heddle's begin with.
 const PREFIXES: [&str; 2] = [LINK_PREFIX, NODE_JARS];
 
-/// What a file that the user wants in the containers would come up against.
+/// What a file that the user wants in the containers would collide with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
     /// A file of heddle's or YARN's.
@@ -46,11 +49,12 @@ pub enum Taken {
     Logging,
 }
 
-/// What stands in the way of a user's file with this path in the container's directory. `logging`: of the application.
+/// What a user's file with this path in the container's directory would collide with, if anything. `logging`
+/// is the logging configuration of the application.
 pub fn taken(key: &str, release: Release, logging: Logging) -> Option<Taken> {
     let first = key.split('/').next().unwrap_or_default();
     let inside = |path: &str| key == path || key.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
-    // A file in the place of a directory that is needed, as `heddle` itself.
+    // A file named like a directory that is needed, such as `heddle` itself, is in the way, too.
     let above = |path: &str| path.strip_prefix(key).is_some_and(|rest| rest.starts_with('/'));
     let reserved = FILES.iter().chain(&DIRECTORIES).any(|path| inside(path) || above(path))
         || PREFIXES.iter().any(|prefix| key.starts_with(prefix))

@@ -1,14 +1,17 @@
-//! The keys of Flink itself, so that a slip of the pen can be told: Flink takes any key, and ignores what it does not know.
+//! The keys of Flink itself, so that heddle can warn of a misspelt one: Flink takes any key, and ignores
+//! those that it does not know.
 //!
-//! `flink_keys.txt` holds the constants of the option classes of Flink 1.20 and 2.3, with the names that they had before.
+//! `flink_keys.txt` holds the constants of the option classes of Flink 1.20 and 2.3, with the names that they
+//! had before.
 
 const KEYS: &str = include_str!("flink_keys.txt");
 
-/// Shorter parts of a key differ by a letter or two without being the same word.
+/// Parts of a key that are shorter than this may differ by a letter or two and still be different words.
 const SHORTEST: usize = 4;
 
-/// The key of Flink that `key` was probably meant to be. None for one that Flink knows, and for one of the user's own:
-/// all parts but one have to be the same, and that one nearly.
+/// The key of Flink that `key` was probably meant to be. There is none for a key that Flink knows, and none
+/// for a key of the user's own: all parts but one have to be the same, and that one has to be nearly the
+/// same.
 pub fn misspelt(key: &str) -> Option<&'static str> {
     let mut nearest: Option<(usize, &'static str)> = None;
     for known in KEYS.lines() {
@@ -24,7 +27,8 @@ pub fn misspelt(key: &str) -> Option<&'static str> {
     nearest.map(|(_, known)| known)
 }
 
-/// By how many slips of the pen the keys differ, if they differ in one part and by little. Another case of a letter is none.
+/// By how many letters the keys differ, if they differ in one part and by little. Upper or lower case does
+/// not count.
 fn slips(key: &str, known: &str) -> Option<usize> {
     if key.len().abs_diff(known.len()) > 2 {
         return None;

@@ -14,8 +14,8 @@ pub(crate) fn parse_integer(text: &str) -> Option<i128> {
     text.parse().ok()
 }
 
-/// The decimal text that `Double.parseDouble` would accept, in a form Rust's parser accepts too. Hexadecimal floats
-/// are not supported.
+/// The decimal text that `Double.parseDouble` would accept, in a form Rust's parser accepts too. Hexadecimal
+/// floats are not supported.
 fn decimal_text(text: &str) -> Option<&str> {
     let text = trim(text);
     let body = text.strip_prefix(['+', '-']).unwrap_or(text);
@@ -68,8 +68,8 @@ pub(crate) fn double_to_string(value: f64) -> String {
     format!("{sign}{mantissa}{point}E{exponent}")
 }
 
-/// `BigDecimal.valueOf(bytes) * BigDecimal.valueOf(factor)`, cut to a whole number. None when the exact product is above
-/// the largest `long`. `factor` must be finite and not negative.
+/// `BigDecimal.valueOf(bytes) * BigDecimal.valueOf(factor)`, cut to a whole number. None when the exact
+/// product is above the largest `long`. `factor` must be finite and not negative.
 pub(crate) fn multiply_exact(bytes: u64, factor: f64) -> Option<u64> {
     const MAX: u128 = i64::MAX as u128;
     let (digits, exponent) = shortest_decimal(factor);

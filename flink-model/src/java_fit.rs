@@ -4,16 +4,17 @@ use std::fmt;
 
 use crate::release::Release;
 
-/// From here on the JDK's internals are closed unless options of the JVM open them.
+/// From this Java release on the JDK's internals are closed unless options of the JVM open them.
 const CLOSED_SINCE: u16 = 16;
-/// What JobManager and TaskManager need of them where they need any.
+/// The package of the internals that JobManager and TaskManager need, where a release of Flink needs any.
 const NEEDED_PACKAGE: &str = "java.base/sun.net.util=";
 
-/// From here on (seen with 25; 21 does not) the search for implementations of a service ends at one whose classes are missing. Flink's
-/// client, which counts on leaving such a one out, ends without a word where Flink's YARN client is there and Hadoop is not.
+/// From this Java release on (seen with 25; 21 does otherwise) the search for implementations of a service
+/// ends at the first one whose classes are missing. Flink's client relies on such an implementation being
+/// skipped. So it ends without a message where Flink's YARN client is on the class path and Hadoop is not.
 const STRICT_SERVICES_SINCE: u16 = 25;
 
-/// What is to be expected of a Java.
+/// Whether a Java runs a release of Flink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JavaFit {
     /// The release is made for it.
@@ -22,9 +23,10 @@ pub enum JavaFit {
     Newer,
     /// It cannot read the release's classes.
     TooOld,
-    /// It has changed what the JVM relies on.
+    /// It behaves otherwise than the code that this JVM runs expects.
     TooNew,
-    /// It keeps the JDK's internals closed, and the options of the JVM do not open them: JobManager and TaskManager cannot start.
+    /// It keeps the JDK's internals closed, and the options of the JVM do not open them: JobManager and
+    /// TaskManager cannot start.
     Closed,
 }
 
@@ -85,7 +87,7 @@ impl Misfit {
         !matches!(self.fit, JavaFit::Newer)
     }
 
-    /// A way out besides another Java.
+    /// What helps besides taking another Java.
     pub fn hint(&self) -> Option<&'static str> {
         (self.fit == JavaFit::Closed).then_some(
             "with the --add-exports and --add-opens of Flink 1.18's configuration in env.java.opts it starts, untested by Flink",
@@ -108,7 +110,8 @@ impl fmt::Display for Misfit {
 
 impl std::error::Error for Misfit {}
 
-/// Feature release from the file `release` of a Java's directory: 8 of `JAVA_VERSION="1.8.0_392"`, 17 of `"17.0.15"`.
+/// Feature release from the file `release` of a Java's directory: 8 of `JAVA_VERSION="1.8.0_392"`, 17 of
+/// `"17.0.15"`.
 pub fn java_version(release_file: &str) -> Option<u16> {
     let line = release_file.lines().find_map(|line| line.trim().strip_prefix("JAVA_VERSION="))?;
     let mut numbers =

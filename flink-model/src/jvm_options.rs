@@ -111,9 +111,9 @@ pub fn user_options(
     Ok(words)
 }
 
-/// Splits into words as a shell does: blanks separate; single quotes, double quotes and backslashes protect. `$VAR` and
-/// `${VAR}` become `{{VAR}}`, which is filled in on the node, also inside quotes, because a launch script of YARN
-/// expands them there too.
+/// Splits into words as a shell does: blanks separate; single quotes, double quotes and backslashes protect.
+/// `$VAR` and `${VAR}` become `{{VAR}}`, which is filled in on the node, also inside quotes, because a launch
+/// script of YARN expands them there too.
 pub fn split(text: &str) -> Result<Vec<String>, &'static str> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

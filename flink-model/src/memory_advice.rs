@@ -136,7 +136,8 @@ fn small_heap(explained: &Explained) -> Advice {
     }
 }
 
-/// A fraction that a limit has made another size of. A minimum is worth a word only where it takes a large part of the process.
+/// Remarks on a pool whose size is not the configured fraction because its minimum or maximum applied. A
+/// minimum is only mentioned where it takes a large part of the process.
 fn limited(explained: &Explained, name: PoolName, rule: &Rule) -> Option<Advice> {
     let Rule::Fraction { setting, of, alone, limit: Some(limit) } = rule else { return None };
     let process = explained.process.0.bytes();
@@ -171,7 +172,7 @@ fn limited(explained: &Explained, name: PoolName, rule: &Rule) -> Option<Advice>
     })
 }
 
-/// Managed memory that only some kinds of jobs take.
+/// Remarks on managed memory, which only some kinds of jobs use.
 fn unused_managed_memory(conf: &Configuration, workers: &Explained) -> Option<Advice> {
     const ON_HEAP: [&str; 4] = [
         "hashmap",
@@ -200,7 +201,7 @@ fn unused_managed_memory(conf: &Configuration, workers: &Explained) -> Option<Ad
     })
 }
 
-/// Keys that are set in vain.
+/// Remarks on keys that are set and have no effect.
 pub fn without_effect(conf: &Configuration, release: Release, processes: [&Explained; 2]) -> Vec<Advice> {
     let mut found = Vec::new();
     let mut say = |role, setting: &Setting, why: String| {
@@ -262,7 +263,8 @@ pub fn without_effect(conf: &Configuration, release: Release, processes: [&Expla
                         "Flink {release} does not read it; taskmanager.memory.network.min and .max are in its place"
                     )
                 };
-                // Where network memory is what is left, the number must agree with it all the same.
+                // Even where network memory is what the other pools leave, the old key's number of buffers
+                // must agree with it.
                 if !legacy || !network.is_some_and(|rule| by(rule, Whole::Flink)) {
                     say(role, &buffers, why);
                 }

@@ -100,7 +100,8 @@ options! {
     PROVIDED_LIB_DIRS: Vec<String> = "yarn.provided.lib.dirs";
     /// Remote directory usrlib with user jars.
     PROVIDED_USRLIB_DIR: String = "yarn.provided.usrlib.dir";
-    /// Order of the parts of a JVM's command line (heddle starts JVMs without a shell and keeps its own order).
+    /// Order of the parts of a JVM's command line (heddle starts JVMs without a shell and keeps its own
+    /// order).
     START_COMMAND_TEMPLATE: String = "yarn.container-start-command-template";
     /// Container log files to aggregate while the application runs.
     ROLLED_LOGS_INCLUDE: String = "yarn.rolled-logs.include-pattern";
@@ -116,9 +117,11 @@ options! {
     HADOOP_CLASSPATH: HadoopClassPath = "heddle.hadoop-classpath" = "yarn";
     /// Accelerators that change no result: class data archives, workers asked for ahead, early registration.
     FAST_START: bool = "heddle.fast-start" = "true";
-    /// Whether a container may be asked for to make class data archives in, where the ApplicationMaster has no room.
+    /// Whether a container may be asked for to make class data archives in, where the ApplicationMaster has
+    /// no room.
     ARCHIVE_CONTAINER: bool = "heddle.archive.container" = "true";
-    /// TaskManagers asked for while the JobManager starts; default: what the parallelism needs, and none for a session.
+    /// TaskManagers asked for while the JobManager starts; default: what the parallelism needs, and none for
+    /// a session.
     PREWARM: i32 = "heddle.prewarm";
 
     // Deployment.
@@ -194,7 +197,8 @@ options! {
     JAVA_OPTS_TM: String = "env.java.opts.taskmanager";
     /// JVM options for Flink's own client, which runs main() on this machine.
     JAVA_OPTS_CLIENT: String = "env.java.opts.client";
-    /// Directory of the log of `main()` on this machine; default log in FLINK_HOME, or in the user's state directory where that cannot be written to.
+    /// Directory of the log of `main()` on this machine; default log in FLINK_HOME, or in the user's state
+    /// directory where that cannot be written to.
     LOG_DIR: String = "env.log.dir";
     /// Directory of Hadoop's configuration, where HADOOP_CONF_DIR is not set.
     HADOOP_CONF_DIR: String = "env.hadoop.conf.dir";
@@ -206,7 +210,8 @@ options! {
     LOG_LEVEL: String = "env.log.level";
     /// Old log files to keep.
     LOG_MAX: i32 = "env.log.max";
-    /// Host of the JobManager's REST interface, for the target remote; default jobmanager.rpc.address, then localhost.
+    /// Host of the JobManager's REST interface, for the target remote; default jobmanager.rpc.address, then
+    /// localhost.
     REST_ADDRESS: String = "rest.address";
     /// Port of the JobManager's REST interface, for the target remote.
     REST_PORT: Port = "rest.port" = "8081";
@@ -294,7 +299,8 @@ macro_rules! prefixes {
     ($(#[doc = $doc:literal] $name:ident = $prefix:literal;)+) => {
         $(#[doc = $doc] pub const $name: &str = $prefix;)+
 
-        /// Beginnings of keys whose rest is free, each with what it does; for documentation.
+        /// Prefixes of keys whose remaining part the user chooses, each with what it does; for the
+        /// documentation.
         pub const PREFIXES: &[(&str, &str)] = &[$(($name, $doc)),+];
     };
 }
@@ -356,8 +362,8 @@ choice! {
     }
 }
 
-/// Warns of `yarn.*` and `heddle.*` keys that nothing reads, with the nearest known name, of keys that are nearly one of Flink's,
-/// and of deprecated names.
+/// Warns of `yarn.*` and `heddle.*` keys that nothing reads, with the nearest known name, of keys that are
+/// nearly one of Flink's, and of deprecated names.
 pub fn check_keys(configuration: &Configuration) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let known: BTreeMap<&str, &OptionInfo> = ALL
@@ -372,7 +378,8 @@ pub fn check_keys(configuration: &Configuration) -> Vec<Warning> {
                 let nearest = nearest(key).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
                 format!("{key} is not known and has no effect{nearest}")
             }
-            // Of the keys of others, which anybody may make up, only slips of the pen.
+            // Anybody may make up keys that are neither Flink's nor heddle's. Of those only misspelt ones of
+            // Flink are reported.
             None if !ours && !PREFIXES.iter().any(|(prefix, _)| key.starts_with(prefix)) => {
                 match flink_keys::misspelt(key) {
                     Some(meant) => format!("{key} is not a key that Flink knows; did you mean {meant}?"),

@@ -45,7 +45,7 @@ pub enum PlanError {
     StartTemplate(#[from] TemplateError),
 }
 
-/// What stands around the JVMs in their containers.
+/// What the containers hold besides the JVMs.
 #[derive(Debug, Clone, Default)]
 pub struct Surroundings {
     /// Local resources of the container.
@@ -72,7 +72,8 @@ pub struct ShippedConfiguration {
 }
 
 /// What the containers get to read: the effective configuration without what cannot be right on another host.
-/// `cluster_id` is the name in the high availability store unless the user has set one (the application's id).
+/// `cluster_id` is the name in the high availability store unless the user has set one (the application's
+/// id).
 pub fn shipped_configuration(
     conf: &Configuration,
     release: Release,
@@ -80,7 +81,8 @@ pub fn shipped_configuration(
 ) -> Result<ShippedConfiguration, PlanError> {
     let mut configuration = conf.clone();
     for option in [&options::JM_BIND_HOST, &options::TM_BIND_HOST] {
-        // A default of the distribution's own file that makes a cluster unreachable.
+        // The configuration file of Flink's distribution sets `localhost` here, which would make a cluster
+        // unreachable.
         if conf.text(option.key).as_deref() == Some("localhost") {
             configuration.remove(option.key);
         }
@@ -124,8 +126,8 @@ pub fn shipped_configuration(
     })
 }
 
-/// How to start the JobManager: memory, options and logging flags; `--configDir .`, then `-D key=value` with the memory
-/// that was decided here.
+/// How to start the JobManager: memory, options and logging flags; `--configDir .`, then `-D key=value` with
+/// the memory that was decided here.
 pub fn job_manager_template(
     shipped: &ShippedConfiguration,
     release: Release,
@@ -137,7 +139,8 @@ pub fn job_manager_template(
     let mut template = template(conf, release, Role::JobManager, around)?;
     template.jvm_args.splice(0..0, cluster.job_manager.jvm_args());
     template.main_class = match mode {
-        // A per-job cluster takes its jobs from the client's main(); the ApplicationMaster ends it behind the last one.
+        // A per-job cluster takes its jobs from the client's main(); the ApplicationMaster ends it behind the
+        // last one.
         ClusterMode::Session | ClusterMode::PerJob => release.traits().session_entrypoint,
         ClusterMode::Application => release.traits().application_entrypoint,
     }
@@ -165,8 +168,8 @@ pub fn task_manager_template(
 ) -> Result<JvmTemplate, PlanError> {
     let mut template = template(&shipped.configuration, release, Role::TaskManager, around)?;
     template.main_class = TASK_MANAGER_MAIN.to_owned();
-    // As Flink's entry point for YARN does, whatever the configuration says: YARN starts another TaskManager for one whose
-    // process has ended, but not for one that hangs.
+    // Flink's entry point for YARN sets this, too, whatever the configuration says: YARN starts another
+    // TaskManager for one whose process has ended, but not for one that hangs.
     template.args.extend(["-D".to_owned(), format!("{}=true", release.traits().exit_on_fatal_error)]);
     Ok(template)
 }
@@ -223,8 +226,8 @@ pub fn java_home(conf: &Configuration, release: Release, role: Role) -> Option<S
     everywhere.or_else(|| environment(conf, release, role).remove("JAVA_HOME"))
 }
 
-/// Where Flink finds its plugins when they are not in `./plugins`: a whole distribution among `yarn.provided.lib.dirs` puts them
-/// one directory deeper.
+/// Where Flink finds its plugins when they are not in `./plugins`: a whole distribution among
+/// `yarn.provided.lib.dirs` puts them one directory deeper.
 fn plugins_elsewhere(files: &ContainerFiles) -> Option<String> {
     let keys = || files.shipped.iter().map(String::as_str);
     if keys().any(|key| key.starts_with("plugins/")) {

@@ -25,7 +25,7 @@ const LISTS: [&Opt<PortList>; 10] = [
     &options::CONTROL_PORT,
 ];
 
-/// Refuses a port that is none, before a process in the cluster does.
+/// Refuses a value that is no port, before a process in the cluster would fail over it.
 pub fn check(configuration: &Configuration) -> Result<(), ValueError> {
     SINGLE.iter().try_for_each(|option| configuration.get(option).map(drop))?;
     LISTS.iter().try_for_each(|option| configuration.get(option).map(drop))

@@ -47,7 +47,8 @@ pub struct Traits {
     pub java_min: u16,
     /// Newest Java it is released for (experimental support included).
     pub java_max: u16,
-    /// It does not start where the JDK's internals are closed (Java 16 on, unless options of the JVM open them).
+    /// It does not start where the JDK's internals are closed (Java 16 on, unless options of the JVM open
+    /// them).
     pub needs_opened_jdk: bool,
     /// Whether upstream still has per-job mode and `run-application`.
     pub upstream_per_job: bool,
@@ -73,7 +74,8 @@ pub struct Traits {
     pub rolled_logs: bool,
     /// A savepoint can be claimed (`--claimMode`).
     pub claim_mode: bool,
-    /// `execution.state-recovery.*` take the place of `execution.savepoint.*`, and in REST `claimMode` that of `restoreMode`.
+    /// `execution.state-recovery.*` take the place of `execution.savepoint.*`, and in REST `claimMode` that
+    /// of `restoreMode`.
     pub state_recovery_keys: bool,
     /// A SQL script can be the program of an application (`SqlDriver`).
     pub sql_application: bool,
@@ -186,8 +188,8 @@ impl Release {
         &TABLE[TABLE.len() - 1]
     }
 
-    /// From the name of the distribution's main jar: `flink-dist-1.20.1.jar`, `flink-dist_2.12-1.13.6.jar`. None when
-    /// the name is not one of such a jar.
+    /// From the name of the distribution's main jar: `flink-dist-1.20.1.jar`, `flink-dist_2.12-1.13.6.jar`.
+    /// None when the name is not one of such a jar.
     pub fn from_dist_jar(file_name: &str) -> Option<Result<Self, ReleaseError>> {
         let rest = file_name.strip_suffix(".jar")?.strip_prefix("flink-dist")?;
         let version = match rest.strip_prefix('_') {

@@ -1,9 +1,9 @@
 //! `yarn.container-start-command-template`: how the user wants the JVMs of the containers started.
 //!
-//! Flink fills the template in and hands it to a shell. heddle starts Java itself, without a shell, so the template is taken apart:
-//! words before `%java%` become the program that starts Java, words before `%class%` JVM options, words behind it program
-//! arguments. `%jvmmem%`, `%jvmopts%`, `%logging%`, `%class%` and `%args%` always apply; `%redirects%` never does, because the
-//! supervisor writes the log files.
+//! Flink fills the template in and hands it to a shell. heddle starts Java itself, without a shell, so the
+//! template is taken apart: words before `%java%` become the program that starts Java, words before `%class%`
+//! JVM options, words behind it program arguments. `%jvmmem%`, `%jvmopts%`, `%logging%`, `%class%` and
+//! `%args%` always apply; `%redirects%` never does, because the supervisor writes the log files.
 
 /// What Flink uses when nobody sets a template.
 pub const DEFAULT: &str = "%java% %jvmmem% %jvmopts% %logging% %class% %args% %redirects%";
@@ -28,7 +28,7 @@ pub struct StartTemplate {
 /// Why a template cannot be used. Trying again does not help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
-    /// Java is not in it, or its main class stands in front of it.
+    /// `%java%` is not in it, or `%class%` stands in front of it.
     #[error("%java% and, behind it, %class% are needed")]
     NoJava,
     /// A field that nobody knows.
@@ -36,14 +36,14 @@ pub enum TemplateError {
         "{0} is no field; there are %java%, %jvmmem%, %jvmopts%, %logging%, %class%, %args% and %redirects%"
     )]
     Field(String),
-    /// Something for a shell.
+    /// It holds something that only a shell could carry out.
     #[error("{0:?} is meant for a shell, and heddle starts Java without one")]
     Shell(String),
 }
 
 const FIELDS: [&str; 7] =
     ["%java%", "%jvmmem%", "%jvmopts%", "%logging%", "%class%", "%args%", "%redirects%"];
-/// What only a shell understands; nobody would replace a `$`.
+/// Characters that only a shell understands. A `$` is among them because nobody would replace it.
 const SHELL: [char; 12] = ['|', '&', ';', '<', '>', '`', '$', '(', ')', '"', '\'', '\\'];
 
 impl StartTemplate {

@@ -108,7 +108,8 @@ impl MemorySize {
         self.0.checked_sub(other.0).map(Self)
     }
 
-    /// Exact decimal product cut to whole bytes; none on overflow or for a factor that is negative or not finite.
+    /// Exact decimal product cut to whole bytes; none on overflow or for a factor that is negative or not
+    /// finite.
     pub fn times(self, factor: f64) -> Option<Self> {
         if !factor.is_finite() || factor < 0.0 {
             return None;

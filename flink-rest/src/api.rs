@@ -224,7 +224,7 @@ impl RestClient {
     }
 }
 
-/// What an operation has come to: none while it runs. Checkpoints write the cause of a failure in another way
+/// The result of an operation; none while it runs. Checkpoints name the cause of a failure by another field
 /// than savepoints.
 fn outcome(mut answer: Value) -> Result<Option<Value>, RestError> {
     if answer["status"]["id"] != "COMPLETED" {

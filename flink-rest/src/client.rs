@@ -14,25 +14,26 @@ use crate::address::RestAddress;
 use crate::error::RestError;
 use crate::tls;
 
-/// How long things may take.
+/// How long calls to a JobManager may take.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// For one call, answer included.
+pub struct RestTimeouts {
+    /// Deadline of one call, its answer included.
     pub call: Duration,
-    /// For a connection that is refused or not answered: a JobManager that is being replaced is back by then.
+    /// For how long a connection that is refused or not answered is tried again: a JobManager that is being
+    /// replaced is back by then.
     pub connect_tries: Duration,
-    /// For a JobManager without a leader.
+    /// For how long a call is tried again while the JobManager has no leader.
     pub leader_tries: Duration,
 }
 
-impl Limits {
-    /// One try for an answer within `call`: of a JobManager that may be gone.
+impl RestTimeouts {
+    /// One try, whose answer must come within `call`: for a JobManager that may be gone.
     pub fn one_try(call: Duration) -> Self {
         Self { call, connect_tries: Duration::ZERO, leader_tries: Duration::ZERO }
     }
 }
 
-impl Default for Limits {
+impl Default for RestTimeouts {
     fn default() -> Self {
         Self {
             call: Duration::from_secs(30),
@@ -47,7 +48,7 @@ impl Default for Limits {
 pub struct RestClient {
     http: reqwest::Client,
     base: String,
-    limits: Limits,
+    timeouts: RestTimeouts,
 }
 
 /// Flink's error answer.
@@ -66,31 +67,31 @@ pub(crate) enum Body<'a> {
 
 impl RestClient {
     /// A client for `address` by plain HTTP, without proxies and without a connection yet.
-    pub fn new(address: &RestAddress, limits: Limits) -> Result<Self, RestError> {
-        Self::with(&format!("http://{address}"), tls::no_certificates(), limits)
+    pub fn new(address: &RestAddress, timeouts: RestTimeouts) -> Result<Self, RestError> {
+        Self::with(&format!("http://{address}"), tls::no_certificates(), timeouts)
     }
 
-    /// A client for a JobManager that the caller has started on this machine, at the URL that the JobManager has
-    /// told its parent: its certificate, if it has one, needs no check.
-    pub fn of_own_job_manager(url: &str, limits: Limits) -> Result<Self, RestError> {
-        Self::with(url.trim_end_matches('/'), tls::any_certificate(), limits)
+    /// A client for a JobManager that the caller has started on this machine, at the URL that the JobManager
+    /// has told its parent: its certificate, if it has one, needs no check.
+    pub fn of_own_job_manager(url: &str, timeouts: RestTimeouts) -> Result<Self, RestError> {
+        Self::with(url.trim_end_matches('/'), tls::any_certificate(), timeouts)
     }
 
     fn with(
         base: &str,
         tls: Result<rustls::ClientConfig, rustls::Error>,
-        limits: Limits,
+        timeouts: RestTimeouts,
     ) -> Result<Self, RestError> {
         let http = reqwest::Client::builder()
             .no_proxy()
             // Shorter than the call: what takes longer has reached the machine and is not answered.
-            .connect_timeout((limits.call * 3 / 4).min(Duration::from_secs(10)))
+            .connect_timeout((timeouts.call * 3 / 4).min(Duration::from_secs(10)))
             .tcp_nodelay(true)
             .tls_backend_preconfigured(tls.map_err(|e| RestError::Local(format!("cannot set up TLS: {e}")))?)
             .user_agent(concat!("heddle/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|e| RestError::Local(format!("cannot set up HTTP: {}", innermost(&e))))?;
-        Ok(Self { http, base: base.to_owned(), limits })
+        Ok(Self { http, base: base.to_owned(), timeouts })
     }
 
     /// Where calls go: a URL without a path.
@@ -104,13 +105,13 @@ impl RestClient {
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, RestError> {
-        self.call(Method::GET, path, Body::None, self.limits.call).await
+        self.call(Method::GET, path, Body::None, self.timeouts.call).await
     }
 
     /// A text that the JobManager serves, by one try.
     pub async fn text(&self, path: &str) -> Result<String, RestError> {
         let request = self.http.get(format!("{}{path}", self.base));
-        let (status, text) = self.exchange(request, self.limits.call).await?;
+        let (status, text) = self.exchange(request, self.timeouts.call).await?;
         let text = String::from_utf8_lossy(&text).into_owned();
         if status.is_success() { Ok(text) } else { Err(RestError::remote(status.as_u16(), &[text])) }
     }
@@ -122,11 +123,11 @@ impl RestClient {
     ) -> Result<T, RestError> {
         let json = serde_json::to_value(body)
             .map_err(|e| RestError::Local(format!("cannot write the request: {e}")))?;
-        self.call(Method::POST, path, Body::Json(&json), self.limits.call).await
+        self.call(Method::POST, path, Body::Json(&json), self.timeouts.call).await
     }
 
     pub(crate) async fn send(&self, method: Method, path: &str) -> Result<(), RestError> {
-        self.call::<Value>(method, path, Body::None, self.limits.call).await.map(drop)
+        self.call::<Value>(method, path, Body::None, self.timeouts.call).await.map(drop)
     }
 
     pub(crate) async fn upload<T: DeserializeOwned>(
@@ -154,9 +155,9 @@ impl RestClient {
             .without_max_times();
         let reads = method == Method::GET;
         let again = |error: &RestError| match error {
-            RestError::Connect { .. } => begin.elapsed() < self.limits.connect_tries,
-            RestError::Unavailable { .. } => begin.elapsed() < self.limits.leader_tries,
-            RestError::Broken { .. } => reads && begin.elapsed() < self.limits.connect_tries,
+            RestError::Connect { .. } => begin.elapsed() < self.timeouts.connect_tries,
+            RestError::Unavailable { .. } => begin.elapsed() < self.timeouts.leader_tries,
+            RestError::Broken { .. } => reads && begin.elapsed() < self.timeouts.connect_tries,
             _ => false,
         };
         (|| self.call_once(&method, path, &body, deadline))
@@ -233,7 +234,7 @@ fn sources<'a>(
     std::iter::successors(Some(error), |e| e.source())
 }
 
-/// Tells an answer from a refusal; pure.
+/// Decides whether an answer is what was asked for, Flink's refusal, or not of Flink at all.
 fn read_answer<T: DeserializeOwned>(address: &str, status: StatusCode, body: &[u8]) -> Result<T, RestError> {
     let not_flink =
         |reason: String| RestError::NotFlink { address: address.to_owned(), status: status.as_u16(), reason };
@@ -284,8 +285,8 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = RestAddress { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
         drop(listener);
-        let limits = Limits { connect_tries: Duration::from_millis(300), ..Limits::default() };
-        let client = RestClient::new(&address, limits).unwrap();
+        let timeouts = RestTimeouts { connect_tries: Duration::from_millis(300), ..RestTimeouts::default() };
+        let client = RestClient::new(&address, timeouts).unwrap();
         let begin = Instant::now();
         let error = client.get::<Value>("/config").await.unwrap_err();
         assert!(matches!(&error, RestError::Connect { reason, .. } if reason.contains("refused")), "{error}");
@@ -296,8 +297,8 @@ mod tests {
     async fn a_mute_server_meets_the_deadline() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = RestAddress { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
-        let limits = Limits { call: Duration::from_millis(200), ..Limits::default() };
-        let error = RestClient::new(&address, limits).unwrap().get::<Value>("/config").await.unwrap_err();
+        let timeouts = RestTimeouts { call: Duration::from_millis(200), ..RestTimeouts::default() };
+        let error = RestClient::new(&address, timeouts).unwrap().get::<Value>("/config").await.unwrap_err();
         assert!(matches!(error, RestError::Deadline { .. }), "{error}");
     }
 }

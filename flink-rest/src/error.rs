@@ -41,12 +41,12 @@ pub enum RestError {
         /// The deepest cause.
         reason: String,
     },
-    /// The JobManager said no.
+    /// The JobManager refused, or the operation failed there.
     #[error("{reason}")]
     Remote {
         /// HTTP status.
         status: u16,
-        /// The line that tells most.
+        /// The line that says most about the cause.
         reason: String,
         /// All of it, stack traces included.
         #[source]
@@ -114,7 +114,7 @@ impl RestError {
     }
 }
 
-/// The line of Flink's error texts that tells most: the message of the innermost cause, without class names.
+/// The line of Flink's error texts that says most: the message of the innermost cause, without class names.
 ///
 /// Flink sends general words first ("Internal server error."), then a stack trace between two marker lines.
 pub fn telling_line(texts: &[String]) -> String {

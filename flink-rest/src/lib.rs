@@ -14,7 +14,7 @@ mod wait;
 
 pub use address::{ParseAddressError, RestAddress, bracketed};
 pub use api::Trigger;
-pub use client::{Limits, RestClient};
+pub use client::{RestClient, RestTimeouts};
 pub use error::{FullText, RestError, telling_line};
 pub use tls::no_certificates;
 pub use types::*;

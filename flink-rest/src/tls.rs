@@ -1,5 +1,5 @@
-//! Configurations of TLS for calls to a JobManager. None of them reads the system's certificates, which takes longer
-//! than a call.
+//! Configurations of TLS for calls to a JobManager. None of them reads the system's certificates, which takes
+//! longer than a call.
 
 use std::sync::Arc;
 
@@ -10,13 +10,14 @@ use rustls::{
     ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, WantsVerifier,
 };
 
-/// TLS that trusts nobody: for clients that speak plain HTTP, of which reqwest wants to know the TLS all the same.
+/// TLS that trusts nobody: for clients that speak plain HTTP, of which reqwest wants to know the TLS all the
+/// same.
 pub fn no_certificates() -> Result<ClientConfig, Error> {
     Ok(builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
-/// TLS that takes any certificate, also one that is self-signed or of another name: for a JobManager that this
-/// process has started on this machine.
+/// TLS that takes any certificate, also one that is self-signed or of another name: for a JobManager that
+/// this process has started on this machine.
 pub(crate) fn any_certificate() -> Result<ClientConfig, Error> {
     let builder = builder()?.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate));
     Ok(builder.with_no_client_auth())
@@ -89,7 +90,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
-    use crate::client::{Limits, RestClient};
+    use crate::client::{RestClient, RestTimeouts};
 
     use super::*;
 
@@ -116,7 +117,8 @@ mod tests {
             stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
             stream.shutdown().await.unwrap();
         };
-        let rest = RestClient::of_own_job_manager(&url, Limits::one_try(Duration::from_secs(5))).unwrap();
+        let rest =
+            RestClient::of_own_job_manager(&url, RestTimeouts::one_try(Duration::from_secs(5))).unwrap();
         let (jobs, ()) = tokio::join!(rest.jobs(), answers);
         assert_eq!(jobs.unwrap().len(), 0);
     }

@@ -315,7 +315,7 @@ pub struct JarRun {
     /// Skip state that nobody takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_non_restored_state: Option<bool>,
-    /// From 1.20 on.
+    /// What becomes of the savepoint that the job starts from; from 1.20 on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claim_mode: Option<ClaimMode>,
     /// The same, from 1.15 to 1.19.

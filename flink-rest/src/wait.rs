@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::address::RestAddress;
-use crate::client::{Limits, RestClient};
+use crate::client::{RestClient, RestTimeouts};
 use crate::error::RestError;
 
-/// Between two tries.
+/// Pause between two tries.
 const PAUSE: Duration = Duration::from_millis(30);
-/// For one try.
+/// Deadline of one try.
 const TRY: Duration = Duration::from_secs(2);
 
 /// What a try has shown.
@@ -29,8 +29,8 @@ impl Answer {
     fn of(tried: &Result<(), RestError>) -> Self {
         match tried {
             Err(RestError::Connect { refused: true, .. } | RestError::Unavailable { .. }) => Self::NotYet,
-            // It was there and went away, or is too busy to answer: the time to connect is shorter than that
-            // for an answer.
+            // The JobManager took the connection and then closed it, or is too busy to answer: connecting has
+            // a shorter deadline than the answer, so this is not a machine that cannot be reached.
             Err(RestError::Broken { .. } | RestError::Deadline { .. }) => Self::NotYet,
             Err(RestError::Connect { .. } | RestError::Local(_)) => Self::OutOfReach,
             _ => Self::Ready,
@@ -48,17 +48,17 @@ pub struct Probe {
 impl Probe {
     /// Nothing is sent yet.
     pub fn new(address: &RestAddress) -> Self {
-        let client = RestClient::new(address, Limits::one_try(TRY));
+        let client = RestClient::new(address, RestTimeouts::one_try(TRY));
         Self { client: client.ok(), address: address.clone() }
     }
 
-    /// Whom it tries.
+    /// The address that it tries.
     pub fn address(&self) -> &RestAddress {
         &self.address
     }
 
-    /// Tries until there is an answer, `patience` is over, or trying is of no use; what the last try has
-    /// shown.
+    /// Tries until there is an answer, until `patience` is over, or until trying again is of no use. Gives
+    /// what the last try has shown.
     pub async fn within(&self, patience: Duration) -> Answer {
         let begin = Instant::now();
         loop {

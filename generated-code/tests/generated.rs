@@ -21,7 +21,8 @@ fn files(directory: &Path) -> Result<BTreeMap<String, String>, Box<dyn Error>> {
     Ok(found)
 }
 
-/// Lets `generate` fill an empty directory, and compares it with the crate's `src/generated`, or writes that anew.
+/// Lets `generate` fill an empty directory, and compares it with the crate's `src/generated`, or writes that
+/// anew.
 fn check(name: &str, generate: impl FnOnce(&Path, &Path) -> Outcome) -> Outcome {
     let (out, committed) = (tempfile::tempdir()?, home(name).join("src/generated"));
     generate(&home(name).join("proto"), out.path())?;

@@ -1,4 +1,5 @@
-//! What hdrs leaves out of libhdfs: times, permissions, and the words of the last exception. The only place with `unsafe` code.
+//! The functions of libhdfs that hdrs has no wrapper for: times, permissions, and the text of the last
+//! exception. This is the only place with `unsafe` code.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString};
@@ -11,14 +12,14 @@ use hdfs_sys::{
     hdfsGetLastExceptionRootCause, hdfsGetLastExceptionStackTrace, hdfsNewBuilder, hdfsUtime,
 };
 
-/// A connection of its own, because hdrs does not lend its.
+/// A connection to a file system. It is one of its own, because hdrs does not give access to its connections.
 #[derive(Debug)]
 pub(crate) struct Attributes {
     fs: hdfsFS,
 }
 
-// SAFETY: libhdfs documents a file system handle as usable by any thread; it is a global reference to a Java object, and every call
-// attaches the calling thread to the JVM.
+// SAFETY: libhdfs documents a file system handle as usable by any thread; it is a global reference to a Java
+// object, and every call attaches the calling thread to the JVM.
 unsafe impl Send for Attributes {}
 // SAFETY: as above; nothing on this side changes behind the pointer.
 unsafe impl Sync for Attributes {}
@@ -31,8 +32,8 @@ impl Attributes {
             .iter()
             .map(|(key, value)| Ok((CString::new(key.as_str())?, CString::new(value.as_str())?)))
             .collect::<io::Result<_>>()?;
-        // SAFETY: the builder is used here alone, and hdfsBuilderConnect frees it whatever comes of it. It keeps pointers to the strings
-        // until then, and they live to the end of this function.
+        // SAFETY: the builder is used here alone, and hdfsBuilderConnect frees it whatever comes of it. It
+        // keeps pointers to the strings until then, and they live to the end of this function.
         let fs = unsafe {
             let builder = hdfsNewBuilder();
             if builder.is_null() {
@@ -41,7 +42,8 @@ impl Attributes {
             hdfsBuilderSetForceNewInstance(builder);
             hdfsBuilderSetNameNode(builder, root.as_ptr());
             hdfsBuilderSetUserName(builder, user.as_ptr());
-            // libhdfs puts each in front, and the last one counts: none of ours stands twice. It fails only for want of memory.
+            // libhdfs adds each setting in front of the others, and the last one counts: no key is given
+            // twice here. It fails only if there is no memory left.
             for (key, value) in &settings {
                 hdfsBuilderConfSetStr(builder, key.as_ptr(), value.as_ptr());
             }
@@ -70,17 +72,19 @@ fn succeeded(code: i32) -> io::Result<()> {
     if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// This thread, which the JVM knows.
+/// Proof that the JVM knows the current thread.
 #[derive(Debug)]
 pub(crate) struct Attached {
-    /// It is about one thread, so it stays there.
+    /// The proof holds for one thread only, so it must not be sent to another.
     _thread: PhantomData<*const ()>,
 }
 
 impl Attached {
-    /// Makes this thread known to the JVM, which starts if it has not yet; both last until their ends.
+    /// Makes the current thread known to the JVM, which is started first if it does not run yet. Both stay so
+    /// until the thread, and the process, end.
     pub(crate) fn here() -> io::Result<Self> {
-        // SAFETY: options for reading are made and freed; it is libhdfs's cheapest call that makes a thread known.
+        // SAFETY: options for reading are made and freed; it is libhdfs's cheapest call that makes a thread
+        // known.
         unsafe {
             let options = hadoopRzOptionsAlloc();
             if options.is_null() {
@@ -91,11 +95,11 @@ impl Attached {
         Ok(Self { _thread: PhantomData })
     }
 
-    /// The exception that this thread's last call failed with, as `package.IOException: words`, then the innermost behind it. Empty if
-    /// there was none.
+    /// The exception that this thread's last call failed with, as `package.IOException: words`, then the
+    /// innermost behind it. Empty if there was none.
     pub(crate) fn last_exceptions(&self) -> Vec<String> {
-        // SAFETY: these follow a pointer that is there for an attached thread only, which `self` proves. The texts belong to libhdfs,
-        // which drops them at this thread's next call: they are copied before.
+        // SAFETY: these follow a pointer that is there for an attached thread only, which `self` proves. The
+        // texts belong to libhdfs, which drops them at this thread's next call: they are copied before.
         unsafe {
             [hdfsGetLastExceptionStackTrace(), hdfsGetLastExceptionRootCause()]
                 .into_iter()

@@ -1,4 +1,5 @@
-//! The time of day, which file systems count in milliseconds. Code that decides by it takes it as an argument.
+//! The time of day, which file systems count in milliseconds. Code that decides by it takes it as an
+//! argument.
 
 use std::time::SystemTime;
 

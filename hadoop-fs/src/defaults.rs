@@ -38,7 +38,7 @@ impl Defaults {
     }
 }
 
-/// Octal, or symbols that name what is *allowed*.
+/// Reads a umask: octal, or symbols that name what is *allowed*.
 fn parse_umask(text: &str) -> Option<u16> {
     let text = text.trim();
     if text.bytes().all(|b| b.is_ascii_digit()) {

@@ -1,4 +1,5 @@
-//! Failed file system operations: what was done to which path on which server, why it failed, whether a retry helps.
+//! Failed file system operations: what was done to which path on which server, why it failed, whether a retry
+//! helps.
 
 use std::io;
 
@@ -107,7 +108,7 @@ impl FsError {
         Self { kind, operation, path: path.into(), server: server.into(), retry, detail: detail.into() }
     }
 
-    /// While data flows, a connection that fails is most likely one to a DataNode.
+    /// A connection that fails during a transfer is most likely one to a DataNode.
     pub(crate) fn in_transfer(self) -> Self {
         if self.kind != FsErrorKind::Unreachable {
             return self;
@@ -120,7 +121,7 @@ impl FsError {
         Self { retry, ..self }
     }
 
-    /// A local file's error.
+    /// A failed operation on a local file.
     pub(crate) fn local(operation: &'static str, path: &std::path::Path, error: &io::Error) -> Self {
         Self::new(FsErrorKind::Local, operation, path.display().to_string(), "", error.to_string())
     }

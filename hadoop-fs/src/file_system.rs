@@ -15,7 +15,7 @@ use crate::types::{FileStatus, Patience, Progress, Source};
 /// The bytes of a file, in order.
 pub(crate) type Pieces = BoxStream<'static, Result<Bytes, FsError>>;
 
-/// How a file is to be made; nothing is left to defaults.
+/// How a file is written; nothing is left to defaults.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NewFile {
     /// Permissions, exactly.
@@ -25,12 +25,12 @@ pub(crate) struct NewFile {
     pub(crate) block_size: u64,
     /// Replaces a file of that name; otherwise it is an error.
     pub(crate) overwrite: bool,
-    /// Blocks that fit the file.
+    /// Its blocks are no larger than the file itself (see [`WriteOptions`](crate::WriteOptions)).
     pub(crate) fitted: bool,
 }
 
-/// One file system as one user. Paths are absolute and without `.`, `..` and empty components. Every call ends within the deadline,
-/// a transfer makes progress within it.
+/// One file system as one user. Paths are absolute and without `.`, `..` and empty components. Every call
+/// ends within the deadline, and so does every step of a transfer.
 #[async_trait]
 pub(crate) trait FileSystem: fmt::Debug + Send + Sync {
     fn location(&self) -> &Location;
@@ -38,7 +38,8 @@ pub(crate) trait FileSystem: fmt::Debug + Send + Sync {
     /// The same with another deadline.
     fn with_deadline(&self, deadline: Duration) -> Arc<dyn FileSystem>;
 
-    /// The same with patience for a server that is not there, where it can have that.
+    /// The same file system, whose server is waited for when it is not there. `None`: this file system cannot
+    /// do that.
     fn with_patience(&self, _: Patience) -> Option<Arc<dyn FileSystem>> {
         None
     }
@@ -54,13 +55,14 @@ pub(crate) trait FileSystem: fmt::Debug + Send + Sync {
         }
     }
 
-    /// With `recursive` also what is below; directories before what they hold.
+    /// What is in a directory, with `recursive` also what is below; directories come before what they hold.
     async fn list(&self, path: &str, recursive: bool) -> Result<Vec<FileStatus>, FsError>;
 
-    /// With parents; one that exists stays as it is.
+    /// Makes a directory and its parents. One that exists stays as it is.
     async fn mkdirs(&self, path: &str, mode: u32) -> Result<(), FsError>;
 
-    /// Makes parents, and gives the number of bytes. After a failure nothing is left under the name, as far as the server still answers.
+    /// Writes a file, making its parents, and gives the number of bytes. After a failure nothing is left
+    /// under the name, as far as the server still answers.
     async fn write(
         &self,
         path: &str,
@@ -74,10 +76,11 @@ pub(crate) trait FileSystem: fmt::Debug + Send + Sync {
 
     async fn rename(&self, from: &str, to: &str, overwrite: bool) -> Result<(), FsError>;
 
-    /// `false`: there was nothing.
+    /// Deletes what is there. `false`: there was nothing.
     async fn delete(&self, path: &str, recursive: bool) -> Result<bool, FsError>;
 
-    /// An error of [`FsErrorKind::PermissionDenied`] where the user may not write to what is there. Changes nothing.
+    /// An error of [`FsErrorKind::PermissionDenied`] where the user may not write to what is there. Changes
+    /// nothing.
     async fn check_writable(&self, path: &str) -> Result<(), FsError>;
 
     /// Sets the access time to `now_ms` and leaves the modification time.

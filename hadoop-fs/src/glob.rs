@@ -1,10 +1,13 @@
-//! Patterns for paths as Hadoop's file systems take them: `*`, `?`, `[a-c]`, `[^a]`, `{a,b}` and `\` before a character that means itself.
+//! Patterns for paths as Hadoop's file systems take them: `*`, `?`, `[a-c]`, `[^a]`, `{a,b}` and `\` before a
+//! character that means itself.
 //!
-//! A pattern holds for each name between two slashes alone, so `*` never crosses one; braces may (`/{a/b,c}/*.jar`). Pure.
+//! A pattern holds for each name between two slashes alone, so `*` never crosses one; braces may
+//! (`/{a/b,c}/*.jar`). Pure.
 
 use std::str::Chars;
 
-/// More alternatives than anybody writes by hand: a pattern of braces within braces can stand for millions.
+/// The most alternatives that braces may stand for. Nobody writes as many by hand, but braces within braces
+/// can stand for millions.
 const MOST_ALTERNATIVES: usize = 1024;
 
 /// Whether a path is more than the name of one file: it holds a character with a meaning in patterns.
@@ -50,7 +53,8 @@ impl Token {
 pub(crate) fn fits(pattern: &[Token], name: &str) -> bool {
     let name: Vec<char> = name.chars().collect();
     let (mut at, mut token) = (0, 0);
-    // The last star: the token behind it, and the character up to which it reaches.
+    // Of the last star that was read: the index of the token behind it, and the character up to which the
+    // star reaches.
     let mut star: Option<(usize, usize)> = None;
     while let Some(c) = name.get(at) {
         match pattern.get(token) {
@@ -69,7 +73,8 @@ pub(crate) fn fits(pattern: &[Token], name: &str) -> bool {
     pattern.iter().skip(token).all(|token| *token == Token::Any)
 }
 
-/// What an absolute path with patterns stands for: several paths, each a list of names, or why it makes no sense.
+/// What an absolute path with patterns stands for: several paths, each a list of names, or why it makes no
+/// sense.
 pub(crate) fn parse(path: &str) -> Result<Vec<Vec<Part>>, String> {
     // A slash in brackets or behind a backslash separates too: no name can hold one.
     let one = |path: String| path.split('/').filter(|name| !name.is_empty()).map(part).collect();
@@ -130,7 +135,8 @@ fn class(chars: &mut Chars) -> Result<Token, String> {
     }
 }
 
-/// The path with each choice of what stands in braces. Braces and commas that mean themselves come out behind a backslash.
+/// The path with each choice of what stands in braces. Braces and commas that mean themselves come out behind
+/// a backslash.
 fn alternatives(path: &str) -> Result<Vec<String>, String> {
     let Some((before, choices, after)) = first_group(path)? else { return Ok(vec![lone_braces(path)]) };
     let rest = alternatives(after)?;

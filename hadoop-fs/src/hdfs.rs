@@ -1,4 +1,4 @@
-//! HDFS by hdfs-native.
+//! HDFS, through the crate hdfs-native.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::location::Location;
 use crate::types::{FileStatus, Patience, Progress, Source};
 use crate::upload::{self, Bounds};
 
-/// A time that stays as it is: the NameNode reads it as -1.
+/// Sent in place of a time that shall stay as it is: the NameNode reads it as -1.
 const AS_IT_IS: u64 = u64::MAX;
 
 /// One HDFS as one user, with the bounds that all its uploads share.
@@ -119,7 +119,7 @@ impl FileSystem for Hdfs {
     }
 
     async fn check_writable(&self, path: &str) -> Result<(), FsError> {
-        // Of times that stay as they are the NameNode checks the right only.
+        // If both times stay as they are, the NameNode checks the right to write and does nothing else.
         self.client.guard("write to", path, self.client.hdfs.set_times(path, AS_IT_IS, AS_IT_IS)).await
     }
 
@@ -161,7 +161,8 @@ mod tests {
     use super::*;
     use crate::error::FsErrorKind;
 
-    /// An HDFS whose NameNode nobody is, with patience for 300 ms; how often that is told.
+    /// Asks an HDFS at whose address no NameNode listens, with patience for 300 ms. Gives the error, how
+    /// often the listener was called, and how long it took.
     async fn absent(address: &str) -> (FsError, usize, Duration) {
         let conf = HadoopConf::from_map([("fs.defaultFS", format!("hdfs://{address}").as_str())]);
         let location = Location::find(&conf, None).unwrap();

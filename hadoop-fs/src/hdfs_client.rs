@@ -1,4 +1,5 @@
-//! hdfs-native behind guards: explicit configuration and user, a deadline on every call, typed errors.
+//! The client of hdfs-native with what heddle adds to it: explicit configuration and user, a deadline for
+//! every call, typed errors.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -38,8 +39,8 @@ pub(crate) struct HdfsClient {
     pub(crate) location: Location,
     pub(crate) deadline: Duration,
     pub(crate) patience: Option<Patience>,
-    /// A NameNode was not there, and was waited for: one that has just started may be in safe mode for a
-    /// moment.
+    /// Whether a NameNode was not there and has been waited for: one that has just started may be in safe
+    /// mode for a moment.
     pub(crate) waited: Arc<AtomicBool>,
 }
 
@@ -54,7 +55,7 @@ impl HdfsClient {
             .get_or("hadoop.security.authentication", "simple")
             .map_err(|e| bad_conf(&location.root, &e))?;
         if !authentication.eq_ignore_ascii_case("simple") {
-            // hdfs-native would fall back to no authentication without a word where a server allows it.
+            // Where a server allows it, hdfs-native would go on without authentication and not say so.
             let why = format!(
                 "hadoop.security.authentication = {authentication} is not supported yet, only simple"
             );
@@ -75,7 +76,7 @@ impl HdfsClient {
             // A single NameNode that refuses the connection would be tried 15 times over minutes.
             settings.push(("dfs.client.failover.max.attempts".to_owned(), "0".to_owned()));
         } else if conf.origin("dfs.client.failover.max.attempts").is_none() {
-            // Enough to sit out a failover, not more than a person waits for.
+            // This many tries outlast a failover, and take no longer than a person waits.
             settings.push(("dfs.client.failover.max.attempts".to_owned(), "6".to_owned()));
         }
         let hdfs = ClientBuilder::new()
@@ -88,8 +89,8 @@ impl HdfsClient {
         Ok(Self { hdfs, location, deadline, patience: None, waited: Arc::default() })
     }
 
-    /// Does it, and again while no NameNode is there, for as long as the patience lasts. It has not been done
-    /// then: nothing was sent.
+    /// Makes the call, and makes it again while no NameNode is there, for as long as the patience lasts. In
+    /// that case nothing was sent, so repeating the call does no harm.
     pub(crate) async fn persist<T, F: Future<Output = Result<T, FsError>>>(
         &self,
         call: impl Fn() -> F,
@@ -123,8 +124,8 @@ impl HdfsClient {
         }
     }
 
-    /// Whether the host of the only NameNode has no address: a wrong name is not waited for. A name service that
-    /// does not answer in time says nothing about the name.
+    /// Whether the host of the only NameNode has no address: a wrong name is not waited for. A name service
+    /// that does not answer in time says nothing about the name.
     async fn is_unknown(&self) -> bool {
         if self.location.logical {
             return false;

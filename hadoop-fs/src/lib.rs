@@ -1,9 +1,11 @@
-//! The few file system operations that staging and clean-up need: on HDFS by hdfs-native; with the feature `hdrs` on other file systems by
-//! Hadoop's own client, which reads its classes, and what configuration files lie beside them, from `CLASSPATH`.
+//! The few file system operations that staging and clean-up need: on HDFS by hdfs-native; with the feature
+//! `hdrs` on other file systems by Hadoop's own client, which reads its classes, and what configuration files
+//! lie beside them, from `CLASSPATH`.
 //!
-//! [`Storage`] guards against what the HDFS client beneath does otherwise than Hadoop's: every call has a deadline,
-//! a URL without a port gets one, permissions, replication and block size are always stated, and nothing is read from
-//! the environment or from configuration files that the given [`HadoopConf`](hadoop_rpc::HadoopConf) was not made of.
+//! [`Storage`] guards against what the HDFS client beneath does otherwise than Hadoop's: every call has a
+//! deadline, a URL without a port gets one, permissions, replication and block size are always stated, and
+//! nothing is read from the environment or from configuration files that the given
+//! [`HadoopConf`](hadoop_rpc::HadoopConf) was not made of.
 
 #[cfg(feature = "hdrs")]
 mod attributes;

@@ -1,4 +1,5 @@
-//! Hadoop's own client in a JVM inside this process (libhdfs, by hdrs), for file systems that hdfs-native does not speak.
+//! Hadoop's own client in a JVM inside this process (libhdfs, by hdrs), for file systems that hdfs-native
+//! does not speak.
 //!
 //! NOTE: libhdfs knows times in seconds, while YARN compares a local resource's modification time in
 //! milliseconds. So a file is given a whole second after it was written. Files of others are right only where
@@ -27,9 +28,9 @@ use crate::types::{FileStatus, Progress, Source};
 /// Pieces of a file on their way between two threads.
 const PIECES: usize = 4;
 const PIECE: usize = 256 << 10;
-/// For the clean-up after a failed upload.
+/// Deadline of the clean-up after a failed upload.
 const CLEAN_UP: Duration = Duration::from_secs(5);
-/// Nothing is taken from a new file's mode.
+/// The umask that takes nothing from a new file's mode.
 const NO_UMASK: u32 = 0;
 
 /// One file system as one user. Every operation has a thread of its own: one that hangs keeps nobody from
@@ -45,20 +46,22 @@ struct Shared {
     location: Location,
     user: String,
     settings: Vec<(String, String)>,
-    /// By umask: Hadoop has no other way to make a file that nobody else can ever read.
+    /// Connections by their umask: a connection with a strict umask is Hadoop's only way to make a file that
+    /// others cannot read at any moment.
     clients: Mutex<HashMap<u32, Arc<Client>>>,
     attributes: Mutex<Option<Arc<Attributes>>>,
 }
 
-/// What failed on a thread.
-enum Trouble {
-    /// With what libhdfs keeps of it for that thread, until its next call.
+/// Why an operation on a thread of its own has failed.
+enum ThreadError {
+    /// A failure of libhdfs, with its exceptions, which libhdfs keeps for each thread until the thread's next
+    /// call.
     Hadoop { error: io::Error, exceptions: Vec<String> },
     /// The file that was to be sent.
     Local(FsError),
 }
 
-/// A sign of life of an upload.
+/// What the thread of an upload reports while it works.
 enum Step {
     /// The file was made.
     Made,
@@ -67,14 +70,15 @@ enum Step {
 }
 
 impl Attached {
-    /// Of a call's failure what libhdfs says, which the closing of a file would make it forget.
-    fn told<T>(&self, result: io::Result<T>) -> Result<T, Trouble> {
-        result.map_err(|error| Trouble::Hadoop { error, exceptions: self.last_exceptions() })
+    /// Adds to a failure the exceptions that libhdfs tells of it. They have to be read at once: closing a
+    /// file, for example, makes libhdfs forget them.
+    fn explained<T>(&self, result: io::Result<T>) -> Result<T, ThreadError> {
+        result.map_err(|error| ThreadError::Hadoop { error, exceptions: self.last_exceptions() })
     }
 
     /// Runs `work` on this thread.
-    fn run<T>(work: impl FnOnce(&Self) -> Result<T, Trouble>) -> Result<T, Trouble> {
-        let attached = Self::here().map_err(|error| Trouble::Hadoop { error, exceptions: Vec::new() })?;
+    fn run<T>(work: impl FnOnce(&Self) -> Result<T, ThreadError>) -> Result<T, ThreadError> {
+        let attached = Self::here().map_err(|error| ThreadError::Hadoop { error, exceptions: Vec::new() })?;
         work(&attached)
     }
 }
@@ -104,8 +108,7 @@ impl Shared {
         Ok(known.insert(made).clone())
     }
 
-    /// The rest of the permissions of what was just made: `wanted` may hold bits that no umask leaves, as x
-    /// of a file.
+    /// Sets those permissions of a new file or directory that a umask cannot leave, such as x of a file.
     fn set_mode(&self, client: &Client, path: &str, wanted: u32) -> io::Result<()> {
         let has = client.metadata(path)?.permissions().cast_unsigned();
         match u16::try_from(wanted) {
@@ -122,25 +125,26 @@ impl Shared {
         source: &Source,
         how: NewFile,
         step: &mpsc::Sender<Step>,
-    ) -> Result<u64, Trouble> {
+    ) -> Result<u64, ThreadError> {
         let local = |e| match source {
-            Source::File(path) => Trouble::Local(FsError::local("read", path, &e)),
-            Source::Bytes(_) => Trouble::Hadoop { error: e, exceptions: Vec::new() },
+            Source::File(path) => ThreadError::Local(FsError::local("read", path, &e)),
+            Source::Bytes(_) => ThreadError::Hadoop { error: e, exceptions: Vec::new() },
         };
         let mut reader: Box<dyn Read> = match source {
             Source::Bytes(bytes) => Box::new(io::Cursor::new(bytes.clone())),
             Source::File(path) => Box::new(std::fs::File::open(path).map_err(local)?),
         };
-        let client = attached.told(self.client(!how.mode & 0o777))?;
+        let client = attached.explained(self.client(!how.mode & 0o777))?;
         let mut options = client.open_file();
         options.write(true).create(true).truncate(true);
         // libhdfs takes sizes below 2 GiB; 0 is `dfs.blocksize`, which it knows.
         let block_size = i32::try_from(how.block_size).map_or(0, |_| how.block_size as usize);
         options.with_replication(how.replication as usize).with_blocksize(block_size);
-        let mut file = attached.told(options.open(path))?;
-        // Where nobody listens any more there is no use in going on.
-        let tell =
-            |sign| attached.told(step.blocking_send(sign).map_err(|_| io::ErrorKind::Interrupted.into()));
+        let mut file = attached.explained(options.open(path))?;
+        // If the caller has given up, the upload ends, too.
+        let tell = |sign| {
+            attached.explained(step.blocking_send(sign).map_err(|_| io::ErrorKind::Interrupted.into()))
+        };
         tell(Step::Made)?;
         let mut buffer = vec![0; PIECE];
         let mut written = 0;
@@ -149,38 +153,38 @@ impl Shared {
             if read == 0 {
                 break;
             }
-            attached.told(file.write_all(&buffer[..read]))?;
+            attached.explained(file.write_all(&buffer[..read]))?;
             written += read as u64;
             tell(Step::Sent(read as u64))?;
         }
-        attached.told(file.flush())?;
-        attached.told(file.try_close())?;
+        attached.explained(file.flush())?;
+        attached.explained(file.try_close())?;
         let now = now_ms() / 1000;
-        attached.told(self.set_mode(&client, path, how.mode))?;
-        attached.told(self.attributes().and_then(|a| a.set_times(path, now.cast_signed(), -1)))?;
+        attached.explained(self.set_mode(&client, path, how.mode))?;
+        attached.explained(self.attributes().and_then(|a| a.set_times(path, now.cast_signed(), -1)))?;
         Ok(written)
     }
 
-    /// Reads a file of `len` bytes from `offset` on, until nobody wants more. Blocks.
+    /// Reads a file of `len` bytes from `offset` on, until its end or until the caller wants no more. Blocks.
     fn receive(
         &self,
         attached: &Attached,
         path: &str,
         offset: u64,
         len: u64,
-        pieces: &mpsc::Sender<Result<Bytes, Trouble>>,
-    ) -> Result<(), Trouble> {
-        let client = attached.told(self.client(NO_UMASK))?;
-        let file = attached.told(client.open_file().read(true).open(path))?;
+        pieces: &mpsc::Sender<Result<Bytes, ThreadError>>,
+    ) -> Result<(), ThreadError> {
+        let client = attached.explained(self.client(NO_UMASK))?;
+        let file = attached.explained(client.open_file().read(true).open(path))?;
         let mut at = offset;
         while at < len {
             let mut buffer = vec![0; PIECE];
-            let read = attached.told(file.read_at(&mut buffer, at))?;
+            let read = attached.explained(file.read_at(&mut buffer, at))?;
             buffer.truncate(read);
             at += read as u64;
             if read == 0 {
                 let error = io::Error::other(format!("it ended after {at} of {len} bytes"));
-                return Err(Trouble::Hadoop { error, exceptions: Vec::new() });
+                return Err(ThreadError::Hadoop { error, exceptions: Vec::new() });
             }
             if pieces.blocking_send(Ok(buffer.into())).is_err() {
                 break;
@@ -198,7 +202,8 @@ impl Libhdfs {
         deadline: Duration,
     ) -> Result<Self, FsError> {
         let fail = |why: &str| Err(FsError::new(FsErrorKind::Configuration, "use", &*location.root, "", why));
-        // libhdfs itself reads both from the environment of the process, and crashes without Hadoop's classes.
+        // libhdfs itself reads both from the environment of the process, and crashes without Hadoop's
+        // classes.
         #[expect(clippy::disallowed_methods, reason = "libhdfs reads these from the environment")]
         let (class_path, jvm_options) = (std::env::var("CLASSPATH"), std::env::var("LIBHDFS_OPTS"));
         if !class_path.is_ok_and(|path| names_hadoop(&path)) {
@@ -218,7 +223,7 @@ impl Libhdfs {
             let value = conf.get(key).map_err(|e| bad_conf(&location.root, &e))?;
             settings.extend(value.map(|value| (key.to_owned(), value)));
         }
-        // Otherwise all connections were one, with the umask of the first.
+        // Without this all connections would be one, with the umask of the first.
         let scheme = location.root.split(':').next().unwrap_or_default();
         settings.push((format!("fs.{scheme}.impl.disable.cache"), "true".to_owned()));
         if !location.logical && conf.origin("ipc.client.connect.max.retries").is_none() {
@@ -247,10 +252,10 @@ impl Libhdfs {
         let shared = self.shared.clone();
         self.thread(operation, path, move || {
             let call = || work(&shared, &*shared.client(umask)?);
-            let _ = done.send(Attached::run(|attached| attached.told(call())));
+            let _ = done.send(Attached::run(|attached| attached.explained(call())));
         })?;
         match tokio::time::timeout(self.deadline, answer).await {
-            Ok(Ok(result)) => result.map_err(|trouble| self.error(operation, path, trouble)),
+            Ok(Ok(result)) => result.map_err(|failed| self.error(operation, path, failed)),
             Ok(Err(_)) => Err(self.failure(FsErrorKind::Other, operation, path, "its thread died")),
             Err(_) => Err(self.late(operation, path)),
         }
@@ -276,10 +281,10 @@ impl Libhdfs {
         self.failure(FsErrorKind::Timeout, operation, path, &why)
     }
 
-    fn error(&self, operation: &'static str, path: &str, trouble: Trouble) -> FsError {
-        match trouble {
-            Trouble::Local(error) => error,
-            Trouble::Hadoop { error, exceptions } => {
+    fn error(&self, operation: &'static str, path: &str, failed: ThreadError) -> FsError {
+        match failed {
+            ThreadError::Local(error) => error,
+            ThreadError::Hadoop { error, exceptions } => {
                 let (kind, why) = meaning(&error, &exceptions);
                 self.failure(kind, operation, path, &why)
             }
@@ -316,7 +321,7 @@ impl FileSystem for Libhdfs {
 
     async fn list(&self, path: &str, recursive: bool) -> Result<Vec<FileStatus>, FsError> {
         let mut found = Vec::new();
-        // What is still to be looked into, the next one last.
+        // Directories that have not been listed yet; the next one is the last.
         let mut ahead = vec![(path.to_owned(), None)];
         while let Some((path, known)) = ahead.pop() {
             let is_top = known.is_none();
@@ -353,7 +358,7 @@ impl FileSystem for Libhdfs {
         how: NewFile,
         progress: Option<&Progress>,
     ) -> Result<u64, FsError> {
-        // libhdfs cannot create a file only if there is none, hence the look before.
+        // libhdfs cannot be told to create a file only if there is none, so this looks first.
         if self.find(path).await?.is_some_and(|status| status.is_dir || !how.overwrite) {
             return Err(self.failure(FsErrorKind::AlreadyExists, "create", path, "it exists already"));
         }
@@ -366,7 +371,7 @@ impl FileSystem for Libhdfs {
                 let _ = done.send(written);
             }
         })?;
-        // The deadline is from each sign of life to the next.
+        // The deadline is for the time from one report to the next.
         let mut made = false;
         let written = loop {
             tokio::select! {
@@ -377,15 +382,15 @@ impl FileSystem for Libhdfs {
                     (Step::Sent(_), None) => {}
                 },
                 result = &mut answer => break match result {
-                    Ok(result) => result.map_err(|trouble| self.error("write", path, trouble)),
+                    Ok(result) => result.map_err(|failed| self.error("write", path, failed)),
                     Err(_) => Err(self.failure(FsErrorKind::Other, "write", path, "its thread died")),
                 },
                 () = tokio::time::sleep(self.deadline) => break Err(self.late("write", path)),
             }
         };
         if written.is_err() && made {
-            // Its thread sees that nobody listens, and closes the file, which must not come after the
-            // removal.
+            // The thread notices that nobody receives its reports and closes the file. That must happen
+            // before the file is removed.
             drop(steps);
             let _ = tokio::time::timeout(CLEAN_UP, async {
                 if !answer.is_terminated() {
@@ -407,15 +412,15 @@ impl FileSystem for Libhdfs {
         let (shared, wanted, len) = (self.shared.clone(), path.to_owned(), status.len);
         self.thread("open", path, move || {
             let read = |attached: &Attached| shared.receive(attached, &wanted, offset, len, &pieces);
-            if let Err(trouble) = Attached::run(read) {
-                let _ = pieces.blocking_send(Err(trouble));
+            if let Err(failed) = Attached::run(read) {
+                let _ = pieces.blocking_send(Err(failed));
             }
         })?;
         let from = (self.clone(), path.to_owned(), received);
         let pieces = futures::stream::try_unfold(from, |(fs, path, mut received)| async move {
             match tokio::time::timeout(fs.deadline, received.recv()).await {
                 Ok(Some(Ok(piece))) => Ok(Some((piece, (fs, path, received)))),
-                Ok(Some(Err(trouble))) => Err(fs.error("read", &path, trouble)),
+                Ok(Some(Err(failed))) => Err(fs.error("read", &path, failed)),
                 Ok(None) => Ok(None),
                 Err(_) => Err(fs.late("read", &path)),
             }
@@ -439,7 +444,7 @@ impl FileSystem for Libhdfs {
         let (old, new) = (from.to_owned(), to.to_owned());
         let renamed =
             self.run("rename", &both, NO_UMASK, move |_, client| client.rename_file(&old, &new)).await;
-        // Of a name that somebody took meanwhile libhdfs says no more than that it failed.
+        // If somebody has taken the name meanwhile, libhdfs only says that the call has failed.
         match renamed {
             Err(error) if error.kind() == FsErrorKind::Other && self.find(to).await?.is_some() => {
                 Err(taken())
@@ -449,7 +454,7 @@ impl FileSystem for Libhdfs {
     }
 
     async fn delete(&self, path: &str, recursive: bool) -> Result<bool, FsError> {
-        // Of what is not there libhdfs says no more than that it failed.
+        // If there is nothing, libhdfs only says that the call has failed.
         if self.find(path).await?.is_none() {
             return Ok(false);
         }
@@ -510,7 +515,7 @@ fn meaning(error: &io::Error, exceptions: &[String]) -> (FsErrorKind, String) {
     let kind_of = |(class, words): &(String, String)| match class.as_str() {
         "ConnectException" | "UnknownHostException" | "NoRouteToHostException" => Kind::Unreachable,
         "SocketTimeoutException" | "ConnectTimeoutException" => Kind::Timeout,
-        // Hadoop wraps an unknown host in it.
+        // An unknown host is inside of such an exception.
         "IllegalArgumentException" if said.len() > 1 && said[1].0 == "UnknownHostException" => {
             Kind::Unreachable
         }

@@ -18,7 +18,8 @@ pub(crate) struct Location {
     pub(crate) logical: bool,
 }
 
-/// Splits `scheme://authority/path`; the authority is empty for `scheme:/path`. `None`: a path without a scheme.
+/// Splits `scheme://authority/path`; the authority is empty for `scheme:/path`. `None`: a path without a
+/// scheme.
 fn split(text: &str) -> Option<(&str, &str, &str)> {
     let (scheme, rest) = text.split_once(':')?;
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -52,7 +53,7 @@ impl Location {
         };
         let (scheme, authority, _) = split(&text).unwrap_or((text.as_str(), "", ""));
         let fail = |kind, why: String| Err(FsError::new(kind, "use", &*text, "", why));
-        // The local one is of no use to a cluster.
+        // A file system of this machine is of no use to the nodes of a cluster.
         if cfg!(feature = "hdrs") && split(&text).is_some() && !matches!(scheme, "hdfs" | "file") {
             if authority.is_empty() {
                 return fail(FsErrorKind::InvalidArgument, "it names no host or bucket".into());

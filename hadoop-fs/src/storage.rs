@@ -1,4 +1,4 @@
-//! The file system as its users see it.
+//! A file system of the cluster, as the other crates use it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -158,7 +158,7 @@ impl Storage {
                         let name = |status: &FileStatus| {
                             status.path.rsplit('/').next().unwrap_or_default().to_owned()
                         };
-                        // A file is listed as if it were all that is in it.
+                        // The list of a file holds the file itself.
                         let below = |status: &FileStatus| status.path != *directory;
                         let fits = entries.into_iter().filter(|s| below(s) && glob::fits(pattern, &name(s)));
                         next.extend(fits.map(|status| (status.path.clone(), Some(status))));

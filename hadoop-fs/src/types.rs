@@ -1,4 +1,4 @@
-//! What callers give and get: files, what to write and how, and who hears of progress.
+//! The values that callers pass and get: files, how to write one, and callbacks for progress and waiting.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,15 +12,15 @@ use crate::error::FsError;
 /// Called with the number of bytes of each piece of a file that was handed over.
 pub type Progress = Arc<dyn Fn(u64) + Send + Sync>;
 
-/// Hears why a NameNode is waited for.
+/// Is called with the reason why a NameNode is waited for.
 pub type OnAbsence = Arc<dyn Fn(&FsError) + Send + Sync>;
 
-/// For how long a NameNode that is not there is waited for, and who hears of it.
+/// For how long a NameNode that is not there is waited for, and who is told.
 #[derive(Clone)]
 pub struct Patience {
-    /// For each operation.
+    /// How long it is waited in each operation.
     pub within: Duration,
-    /// Hears, once for each operation, why is waited.
+    /// Is called once in each operation that has to wait.
     pub tell: OnAbsence,
 }
 
@@ -48,10 +48,11 @@ pub struct WriteOptions {
     pub replication: Option<u16>,
     /// Replaces a file of that name; otherwise it is an error.
     pub overwrite: bool,
-    /// Nobody will append to it: on HDFS its blocks are no larger than it, and 32 MiB at most. HDFS sets a whole block aside for each
-    /// that is being written, so that a hundred small files of blocks of 128 MiB at a time find 12 GiB too little.
+    /// Nobody will append to the file. On HDFS its blocks are then no larger than it is, and at most 32 MiB.
+    /// HDFS reserves a whole block for each one that is being written: a hundred small files with blocks of
+    /// 128 MiB, written at the same time, would need 12 GiB of free space.
     pub fitted: bool,
-    /// Told about progress.
+    /// Is called with the progress.
     pub progress: Option<Progress>,
 }
 
@@ -83,8 +84,8 @@ pub struct FileStatus {
     pub group: String,
     /// Modification time in ms since 1970, as the NameNode has it.
     pub modified_ms: u64,
-    /// Time of the last reading in ms since 1970, which the NameNode notes once an hour (`dfs.namenode.accesstime.precision`); 0 for
-    /// directories and where it is not kept.
+    /// Time of the last reading in ms since 1970, which the NameNode notes once an hour
+    /// (`dfs.namenode.accesstime.precision`); 0 for directories and where it is not kept.
     pub accessed_ms: u64,
     /// Copies that are wanted; 0 for directories.
     pub replication: u32,

@@ -18,25 +18,25 @@ use crate::file_system::NewFile;
 use crate::hdfs_client::HdfsClient;
 use crate::types::{Progress, Source};
 
-/// Size of the pieces that a file is read in. More than a packet of HDFS (64 KiB), so that a packet that waits for
-/// more data keeps parts of two pieces at most.
+/// Size of the pieces in which a file is read. It is larger than a packet of HDFS (64 KiB), so that a packet
+/// that is not full yet holds parts of two pieces at most.
 const PIECE: usize = 128 << 10;
-/// Pieces in memory, over all uploads: 4 MiB.
+/// Most pieces in memory, over all uploads: 4 MiB.
 const PIECES: usize = 32;
-/// Files that send data at a time; others wait, or wait for the NameNode to close them. Each can keep two pieces that
-/// move on only with a third, so fewer than `PIECES / 2`.
+/// How many files send data at a time. Others wait to begin, or for the NameNode to close them. Each file can
+/// hold two pieces until it gets a third, so there have to be fewer files than `PIECES / 2`.
 const SENDING: usize = 12;
-/// For the clean-up after a failed upload.
+/// Deadline of the clean-up after a failed upload.
 const CLEAN_UP: Duration = Duration::from_secs(5);
-/// What the NameNode allows at least by default (`dfs.namenode.fs-limits.min-block-size`).
+/// The smallest size of a block that a NameNode allows by default (`dfs.namenode.fs-limits.min-block-size`).
 const SMALLEST_BLOCK: u64 = 1 << 20;
-/// The largest of a fitted file.
+/// The largest size of a block of a fitted file.
 const LARGEST_BLOCK: u64 = 32 << 20;
-/// How often a file is written again that no DataNode took: with others' uploads under way what they have set aside is free again
-/// once they are through.
+/// How often a file that no DataNode took is written again: space that other uploads have reserved is free
+/// again once they have ended.
 const MORE_TRIES: usize = 3;
 
-/// The bounds; clones share them.
+/// How much all uploads together may hold and send; clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Bounds {
     pieces: Arc<Semaphore>,
@@ -49,8 +49,8 @@ impl Default for Bounds {
     }
 }
 
-/// A piece of a file that counts until the DataNodes have it: hdfs-native keeps (up to 200 packets of) data that is not
-/// acknowledged without copying it, and drops it then.
+/// A piece of a file, which counts against the bound until the DataNodes have acknowledged it: hdfs-native
+/// keeps up to 200 packets that are not acknowledged, without copying them, and drops them then.
 struct Piece {
     data: Vec<u8>,
     _counted: Option<OwnedSemaphorePermit>,
@@ -62,7 +62,8 @@ impl AsRef<[u8]> for Piece {
     }
 }
 
-/// Writes `source` to `path`. After a failure what was written is removed, as far as the NameNode still answers.
+/// Writes `source` to `path`. After a failure what was written is removed, as far as the NameNode still
+/// answers.
 pub(crate) async fn upload(
     client: &HdfsClient,
     bounds: &Bounds,
@@ -71,7 +72,7 @@ pub(crate) async fn upload(
     how: NewFile,
     progress: Option<&Progress>,
 ) -> Result<u64, FsError> {
-    let progress = Told { bytes: AtomicU64::new(0), listener: progress };
+    let progress = ReportedProgress { bytes: AtomicU64::new(0), listener: progress };
     let attempt = || once(client, bounds, path, source, how, &progress);
     let pauses =
         ExponentialBuilder::new().with_min_delay(Duration::from_millis(500)).with_max_times(MORE_TRIES);
@@ -85,7 +86,7 @@ async fn once(
     path: &str,
     source: &Source,
     how: NewFile,
-    progress: &Told<'_>,
+    progress: &ReportedProgress<'_>,
 ) -> Result<u64, FsError> {
     let mut reader = Reader::open(source).await?;
     // The semaphores are never closed, so there is always a permit in the end.
@@ -124,7 +125,7 @@ async fn create(
     };
     let size = if how.fitted { fitting(reader.len(), how.block_size) } else { how.block_size };
     match with_blocks(size).await {
-        // A NameNode with another minimum than the usual one.
+        // This NameNode allows no blocks as small as that.
         Err(error) if size != how.block_size && error.to_string().contains("min-block-size") => {
             with_blocks(how.block_size).await
         }
@@ -137,14 +138,14 @@ fn fitting(len: u64, usual: u64) -> u64 {
     len.next_multiple_of(SMALLEST_BLOCK).clamp(SMALLEST_BLOCK, LARGEST_BLOCK).min(usual)
 }
 
-/// What the listener knows of, over all tries.
-struct Told<'a> {
+/// How many bytes the listener has been told of, over all tries.
+struct ReportedProgress<'a> {
     bytes: AtomicU64,
     listener: Option<&'a Progress>,
 }
 
-impl Told<'_> {
-    /// So much of the file has been handed over in this try.
+impl ReportedProgress<'_> {
+    /// Reports that so many bytes have been handed over in the current try.
     fn reached(&self, written: u64) {
         let before = self.bytes.fetch_max(written, Ordering::Relaxed);
         if let Some(listener) = self.listener.filter(|_| written > before) {
@@ -159,7 +160,7 @@ async fn send(
     path: &str,
     reader: &mut Reader,
     writer: &mut FileWriter,
-    progress: &Told<'_>,
+    progress: &ReportedProgress<'_>,
 ) -> Result<u64, FsError> {
     let mut written = 0;
     while let Some(piece) = reader.next(bounds).await? {
@@ -262,9 +263,9 @@ mod tests {
                 sum.fetch_add(bytes, Ordering::Relaxed);
             })
         };
-        let told = Told { bytes: AtomicU64::new(0), listener: Some(&listener) };
+        let reported = ReportedProgress { bytes: AtomicU64::new(0), listener: Some(&listener) };
         for written in [10, 20, 10, 20, 30] {
-            told.reached(written);
+            reported.reached(written);
         }
         assert_eq!(sum.load(Ordering::Relaxed), 30);
     }

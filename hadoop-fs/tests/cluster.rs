@@ -1,6 +1,6 @@
-//! Against a real HDFS, whose configuration directory `HEDDLE_TEST_HADOOP_CONF_DIR` names (`scripts/test` sets it).
-//! Without it the tests say that they are skipped. With the feature `hdrs` and `HEDDLE_TEST_LIBHDFS=yes` they go through Hadoop's own
-//! client, whose jars CLASSPATH must name.
+//! Against a real HDFS, whose configuration directory `HEDDLE_TEST_HADOOP_CONF_DIR` names (`scripts/test`
+//! sets it). Without it the tests say that they are skipped. With the feature `hdrs` and
+//! `HEDDLE_TEST_LIBHDFS=yes` they go through Hadoop's own client, whose jars CLASSPATH must name.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -83,7 +83,7 @@ impl RpcClient {
     {
         let Shared { endpoint, protocol, client_id, next_id, .. } = &*self.shared;
         let failed = |kind| RpcError::new(method, endpoint.to_string(), kind);
-        // Ids of calls are not negative; long before they come round, the earlier call is gone.
+        // Ids of calls are not negative. When the numbers start again, the calls that had them are long over.
         let id = (next_id.fetch_add(1, Ordering::Relaxed) & i32::MAX.unsigned_abs()).cast_signed();
         let method_header = proto::RequestHeader {
             method_name: method.to_owned(),
@@ -94,7 +94,7 @@ impl RpcClient {
         let request = frame::call_frame(&header, &method_header, request).map_err(failed)?;
         let deadline = options.deadline.unwrap_or(self.shared.options.deadline);
         let mut body = self.exchange(id, request, deadline).await.map_err(failed)?;
-        // Void answers may come as no bytes at all.
+        // The answer of a method without a result may have no bytes at all.
         if body.is_empty() {
             return Ok(Resp::default());
         }
@@ -110,8 +110,8 @@ impl RpcClient {
                 let (opening, fresh) = self.opening();
                 let connection = used.insert(opening.await?);
                 match connection.call(id, request.clone(), &sent).await {
-                    // It ended between two calls, and this one was not sent: nothing is lost by a new
-                    // connection.
+                    // The connection ended between two calls, and this one was not sent, so a new connection
+                    // loses nothing.
                     Err(ErrorKind::Disconnected { sent: Sent::No, .. }) if !fresh => {}
                     result => return result,
                 }
@@ -143,7 +143,7 @@ impl RpcClient {
             }
         }
         let shared = Arc::downgrade(&self.shared);
-        // A task of its own: the caller who happened to be first may give up, the others still wait.
+        // Opening has a task of its own: the caller who was first may give up while others still wait.
         let task = tokio::spawn(async move {
             let Some(shared) = shared.upgrade() else { return Err(ErrorKind::Closed) };
             let Shared { endpoint, protocol, options, client_id, .. } = &*shared;

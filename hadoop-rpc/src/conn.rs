@@ -1,4 +1,4 @@
-//! One connection: handshake, and then many calls in flight.
+//! One connection: its handshake, and then many calls at the same time.
 //!
 //! A single task owns the socket. Inside it the reading and the writing half run side by side; when either
 //! ends, the other is dropped and every call that still waits fails at once.
@@ -26,11 +26,11 @@ use crate::proto::{IpcConnectionContext, RpcResponseHeader, RpcSasl, UserInforma
 use crate::remote::RemoteException;
 use crate::sasl::{AuthPolicy, Authenticated, Negotiation, Next, SecurityLayer, Wrap};
 
-/// Requests that wait for the writer; more make their callers wait.
+/// How many requests may wait for the writer; further callers wait until there is room.
 const QUEUE: usize = 64;
 /// The writer gathers small requests up to this size into one write.
 const GATHER: usize = 64 << 10;
-/// After a failed write the server's last words may still be readable; they come at once or never.
+/// After a failed write an error of the server may still be readable. It comes at once or never.
 const LAST_WORDS: Duration = Duration::from_millis(300);
 
 pub(crate) struct Connection {
@@ -54,7 +54,7 @@ struct Calls {
 #[derive(Default)]
 struct Table {
     waiting: HashMap<i32, Waiting>,
-    /// Set once: why there will be no more answers.
+    /// Why there will be no more answers; set once.
     end: Option<ErrorKind>,
     last_answer: Option<Instant>,
     /// New calls should use another connection.
@@ -93,7 +93,7 @@ impl Calls {
             table.waiting.remove(&id)
         };
         match waiting {
-            // The caller may have gone in this moment; then nobody misses the answer.
+            // The caller may have given up in this moment; then nobody needs the answer.
             Some(waiting) => drop(waiting.reply.send(result)),
             None => tracing::debug!(id, "an answer came for a call that no longer waits"),
         }
@@ -299,14 +299,14 @@ async fn connect(endpoint: &Endpoint, limit: Duration) -> Result<(TcpStream, Soc
         .collect();
     let mut refused = None;
     for (i, address) in addresses.iter().enumerate() {
-        // One address that swallows packets must not eat the time of the others.
+        // One address that does not answer at all must not use up the time of the others.
         let left = u32::try_from(addresses.len() - i).unwrap_or(u32::MAX);
         let share = deadline.saturating_duration_since(Instant::now()) / left;
         #[expect(clippy::disallowed_methods, reason = "its deadline is in the next line")]
         let connecting = TcpStream::connect(address);
         match timeout(share, connecting).await {
             Ok(Ok(stream)) => {
-                // Calls are small and somebody waits for each.
+                // Calls are small, and each is waited for.
                 if let Err(e) = stream.set_nodelay(true) {
                     tracing::debug!(%endpoint, "cannot set TCP_NODELAY: {e}");
                 }
@@ -386,7 +386,7 @@ async fn handshake(
     Ok(Shaken { reader, writer, wrap, token: authenticated.token, how: authenticated.how })
 }
 
-/// Who is calling, as far as authentication has not said it.
+/// The user for the connection's context, as far as authentication has not told it to the server already.
 fn user_info(authenticated: &Authenticated, options: &ClientOptions) -> Option<UserInformation> {
     let user = options.login.user();
     match authenticated.how {

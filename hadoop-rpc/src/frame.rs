@@ -1,5 +1,5 @@
-//! Frames: a 32-bit big-endian length, then varint-delimited messages. With a security layer each frame carries a
-//! wrapped piece of the plain byte stream, and the frames of the calls are found in that.
+//! Frames: a 32-bit big-endian length, then varint-delimited messages. With a security layer each frame
+//! carries a wrapped piece of the plain byte stream, and the frames of the calls are found in that.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::Message;
@@ -119,7 +119,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
     }
 
-    /// From here on everything is wrapped.
+    /// All frames that follow are wrapped by the security layer.
     pub(crate) fn protect(&mut self, layer: Option<Box<dyn Unwrap>>) {
         self.layer = layer;
     }
@@ -185,7 +185,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             Ok(n) => n,
             Err(too_large) => return Err(self.foreign(length).await.unwrap_or(too_large)),
         };
-        // Grows with what arrives, not with what the length promises.
+        // The buffer grows with what arrives, not with what the length announces.
         let mut body = Vec::with_capacity(length.min(64 << 10));
         match (&mut self.io).take(length as u64).read_to_end(&mut body).await {
             Ok(n) if n == length => {}
@@ -207,7 +207,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         })
     }
 
-    /// Recognizes what answers at a port of another kind.
+    /// Recognizes what kind of server answers if it does not speak Hadoop RPC.
     async fn foreign(&mut self, start: [u8; 4]) -> Option<ErrorKind> {
         if self.any {
             return None;
@@ -221,7 +221,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             }
             // A TLS record: alert or handshake, version 3.x.
             [0x15 | 0x16, 0x03, ..] => Some(ErrorKind::NotHadoopRpc("it answers with TLS".into())),
-            // Below, it may be a length after all.
+            // A smaller second byte may be part of a length after all.
             [first, ..] if first >= b' ' => Some(ErrorKind::NotHadoopRpc(format!(
                 "its answer begins with the bytes {}",
                 hex::encode(start)
@@ -259,7 +259,8 @@ mod tests {
 
     #[test]
     fn known_bytes_of_a_request() {
-        // Recorded from Java: header { PROTOCOL_BUFFER, FINAL_PACKET, callId 0, clientId 4 bytes, retryCount 0 }.
+        // Recorded from Java: header { PROTOCOL_BUFFER, FINAL_PACKET, callId 0, clientId 4 bytes, retryCount
+        // 0 }.
         let header = request_header(0, 0, b"abcd");
         assert_eq!(hex::encode(header.encode_to_vec()), "0802100018002204616263642800");
         let sasl = request_header(SASL_CALL_ID, -1, &[]);

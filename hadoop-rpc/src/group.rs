@@ -1,4 +1,4 @@
-//! What is tried again, how often, and on which server: kept out of the connection.
+//! Trying calls again: how often, and on which server. The connection knows nothing of it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -11,8 +11,8 @@ use crate::error::RpcError;
 use crate::options::CallOptions;
 use crate::retry::{Retry, RetryPolicy};
 
-/// Servers of which one is active (or a single server), with a policy for trying again. Clones share the memory of
-/// which server answered last.
+/// Servers of which one is active (or a single server), with a policy for trying again. Clones share the
+/// memory of which server answered last.
 #[derive(Debug, Clone)]
 pub struct RpcGroup {
     first: RpcClient,
@@ -22,7 +22,7 @@ pub struct RpcGroup {
     listener: Listener,
 }
 
-/// Hears of a failed try before the next one is waited for.
+/// Is called with a failed try before the next one is waited for.
 pub type OnWait = Arc<dyn Fn(&RpcError) + Send + Sync>;
 
 #[derive(Clone, Default)]
@@ -69,9 +69,9 @@ impl RpcGroup {
         self.call_with(method, request, CallOptions::default()).await
     }
 
-    /// Calls, and tries again as the policy and [`RpcError::retry`] say; an uncertain end is tried again only if
-    /// `options.idempotent`. `options.deadline` bounds each try. Servers of a group are tried one after the other
-    /// without a wait; the wait comes when all of them have failed.
+    /// Calls, and tries again as the policy and [`RpcError::retry`] say; an uncertain end is tried again only
+    /// if `options.idempotent`. `options.deadline` bounds each try. Servers of a group are tried one after
+    /// the other without a wait; the wait comes when all of them have failed.
     pub async fn call_with<Req, Resp>(
         &self,
         method: &'static str,
@@ -102,7 +102,7 @@ impl RpcGroup {
         result.map_err(|e| e.after(attempts.load(Ordering::Relaxed), begun.elapsed()))
     }
 
-    /// One try on each server, until one does not send us on to another.
+    /// One try on each server, until one gives an answer that does not send the client to another.
     async fn round<Req, Resp>(
         &self,
         method: &'static str,
@@ -121,7 +121,8 @@ impl RpcGroup {
                 Err(e) if elsewhere(e, options.idempotent) => {
                     tracing::debug!("{e}; trying {}", self.client(from + step).endpoint());
                     let other = self.attempt(from + step, method, request, options, attempts).await;
-                    // That another name is wrong says less than that a server is not there yet.
+                    // That another server's name has no address says less than that this server is not there
+                    // yet.
                     if !other.as_ref().is_err_and(RpcError::is_unknown_host) {
                         result = other;
                     }
@@ -160,7 +161,7 @@ fn elsewhere(e: &RpcError, idempotent: bool) -> bool {
 
 fn may_repeat(e: &RpcError, idempotent: bool) -> bool {
     match e.retry() {
-        // A wrong address stays one.
+        // A name without an address will have none at the next try, either.
         _ if e.is_unknown_host() => false,
         Retry::No => false,
         Retry::Later | Retry::OtherServer => true,

@@ -10,7 +10,7 @@ use crate::retry::Retry;
 pub enum RemoteKind {
     /// The user may not do this.
     AccessControl,
-    /// The server wants to know who calls by another way than the connection offered (Kerberos, a token).
+    /// The server demands another authentication than the connection offered (Kerberos, a token).
     AuthenticationRequired,
     /// The SASL handshake failed.
     Sasl,
@@ -32,21 +32,21 @@ pub enum RemoteKind {
     AttemptNotFound,
     /// No such container.
     ContainerNotFound,
-    /// A NodeManager: the grant of the container is too old, or the clocks of the machines differ.
+    /// Of a NodeManager: the grant of the container is too old, or the clocks of the machines differ.
     ContainerGrantExpired,
-    /// A NodeManager: the container was started before.
+    /// Of a NodeManager: the container was started before.
     ContainerAlreadyStarted,
-    /// A NodeManager: it does not run the container.
+    /// Of a NodeManager: it does not run the container.
     ContainerNotHandled,
-    /// A NodeManager: the token of the connection or of the container does not allow this.
+    /// Of a NodeManager: the token of the connection or of the container does not allow the call.
     UnauthorizedRequest,
-    /// The master is not registered (any more): it has to register again.
+    /// The ApplicationMaster is not registered, or not any more: it has to register again.
     MasterNotRegistered,
     /// The ApplicationMaster is registered already: an earlier registration has arrived.
     MasterAlreadyRegistered,
     /// A resource request is outside what the cluster allows.
     InvalidResourceRequest,
-    /// A request names a container that was not given to this master.
+    /// A request names a container that was not granted to this ApplicationMaster.
     InvalidContainer,
     /// Any other exception of the resource manager itself.
     Yarn,
@@ -78,7 +78,7 @@ pub enum RemoteKind {
     VersionMismatch,
     /// The server could not read what was sent.
     BadRequest,
-    /// The server fell over a bug of its own (NullPointerException and the like).
+    /// An error inside the server itself (NullPointerException and the like).
     ServerBug,
     /// An I/O error on the server.
     Io,
@@ -108,7 +108,7 @@ impl Row {
         let short = short_name(java_class);
         let of_class = self.class == java_class
             || self.class == short
-            // Some texts name the class without its package.
+            // Some texts have the class without its package.
             || (short == java_class && short == short_name(self.class));
         of_class && self.texts.iter().all(|part| text.contains(part))
     }
@@ -204,7 +204,7 @@ const TABLE: &[Row] = &[
     row("InvalidLabelResourceRequestException", RemoteKind::InvalidResourceRequest, Retry::No),
     row("ResourceNotFoundException", RemoteKind::InvalidResourceRequest, Retry::No),
     row("InvalidResourceBlacklistRequestException", RemoteKind::InvalidArgument, Retry::No),
-    // Spelled so in Hadoop.
+    // Hadoop spells it like this.
     row("SchedulerInvalidResoureRequestException", RemoteKind::InvalidResourceRequest, Retry::No),
     row("InvalidContainerException", RemoteKind::InvalidContainer, Retry::No),
     row("InvalidContainerReleaseException", RemoteKind::InvalidContainer, Retry::No),

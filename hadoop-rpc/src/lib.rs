@@ -1,7 +1,8 @@
-//! Hadoop RPC v9: framing, SASL, call map, credentials files, configuration. No YARN words.
+//! Hadoop's RPC protocol (version 9) and what it needs: frames, SASL, credentials files, Hadoop's
+//! configuration. It knows nothing of YARN or HDFS.
 //!
-//! [`RpcClient`] speaks to one address; [`RpcGroup`] picks among several. What may be tried again is said by
-//! [`RpcError::retry`]; how often and how fast is a [`RetryPolicy`] that the caller passes in.
+//! [`RpcClient`] calls one address; [`RpcGroup`] picks among several. [`RpcError::retry`] says what may be
+//! tried again; how often and how fast is a [`RetryPolicy`] that the caller passes in.
 
 mod client;
 mod conf;
@@ -23,7 +24,7 @@ mod sasl;
 mod user;
 
 pub use client::RpcClient;
-pub use conf::{ConfError, Defaults, HadoopConf, Lookup, LookupDir, Origin, TimeUnit};
+pub use conf::{ConfError, Defaults, HadoopConf, Lookup, LookupDir, PropertyOrigin, TimeUnit};
 pub use credentials::{Credentials, CredentialsError, Token, TokenFormat, TokenSource};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{ErrorKind, RpcError, Sent};

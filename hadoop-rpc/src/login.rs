@@ -1,4 +1,4 @@
-//! Who calls, and what proves it: one value that each client of a Hadoop service takes.
+//! Who calls Hadoop's services, and the credentials that prove it: one value that every client takes.
 
 use crate::credentials::{Credentials, TokenSource};
 use crate::user::UserIdentity;
@@ -12,7 +12,7 @@ pub struct Login {
 }
 
 impl Login {
-    /// A user without credentials, whom servers believe (simple authentication).
+    /// A user without credentials, whose name servers believe (simple authentication).
     pub fn simple(user: UserIdentity) -> Self {
         Self::new(user, Credentials::default())
     }
@@ -22,7 +22,7 @@ impl Login {
         Self::with_tokens(user, TokenSource::new(credentials))
     }
 
-    /// A user with credentials that others may hold, too.
+    /// A user with credentials that other clients may share.
     pub fn with_tokens(user: UserIdentity, tokens: TokenSource) -> Self {
         Self { user, tokens }
     }
@@ -63,7 +63,7 @@ mod tests {
         let other = login.clone();
         login.tokens().put("rm", Token::default());
         assert_eq!(other.tokens().get().tokens.len(), 1);
-        // Other credentials are of another login.
+        // A login with other credentials does not share them.
         let apart = login.clone().with_credentials(Credentials::default());
         assert_eq!((apart.user(), apart.tokens().get().tokens.len()), (login.user(), 0));
     }

@@ -21,18 +21,20 @@ pub struct ClientOptions {
     pub login: Login,
     /// How connections authenticate.
     pub auth: AuthPolicy,
-    /// Protection of messages after SASL that is acceptable, best liked first (`hadoop.rpc.protection`).
+    /// Protections of messages after SASL that the client accepts, the preferred one first
+    /// (`hadoop.rpc.protection`).
     pub protection: Vec<Protection>,
     /// Deadline of a call, the time to connect included, unless the call says otherwise.
     pub deadline: Duration,
-    /// Bound for resolving and connecting.
+    /// Deadline for resolving the name and connecting.
     pub connect_timeout: Duration,
     /// Largest message accepted from the server, in bytes.
     pub max_frame: usize,
 }
 
 impl ClientOptions {
-    /// Simple authentication, whatever tokens there are; 30 s per call, 10 s to connect, 64 MiB per message.
+    /// Simple authentication, even if the login has tokens. 30 s per call, 10 s to connect, 64 MiB per
+    /// message.
     pub fn simple(login: Login) -> Self {
         Self {
             login,
@@ -50,7 +52,7 @@ impl ClientOptions {
     }
 }
 
-/// What one call wants otherwise than its client's options.
+/// What differs for one call from the client's options.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CallOptions {
     /// Deadline of each try; `None`: the client's.

@@ -294,7 +294,7 @@ async fn the_first_caller_may_give_up_while_others_wait() {
         }
     }
     assert_eq!(second.await.unwrap().unwrap(), "second");
-    // Nobody is left: the connection goes too.
+    // The last client is gone, so the connection is closed, too.
     drop(client);
     assert_eq!(server.stream.read(&mut [0]).await.unwrap(), 0);
 }

@@ -7,7 +7,7 @@ use backon::ExponentialBuilder;
 /// Whether, and how, another try helps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Retry {
-    /// The same call fails again.
+    /// No: the same call would fail again.
     No,
     /// The same server will probably answer later; it has not executed the call.
     Later,

@@ -1,6 +1,6 @@
 //! Who is calling, without Kerberos.
 
-/// The user a request is made for, and the one who really makes it if that is another.
+/// The user for whom a request is made, and the user who makes it if that is another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UserIdentity {
     /// The user whose rights count.
@@ -15,13 +15,14 @@ impl UserIdentity {
         Self { effective: name.into(), real: None }
     }
 
-    /// `name` acts for `effective`.
+    /// `real` acts for `effective`.
     pub fn proxied(effective: impl Into<String>, real: impl Into<String>) -> Self {
         Self { effective: effective.into(), real: Some(real.into()) }
     }
 
-    /// The identity as Hadoop finds it with simple authentication: `HADOOP_USER_NAME`, else the system's user;
-    /// with `HADOOP_PROXY_USER` that one acts for the named user. `None` if the system's user has no name.
+    /// The identity as Hadoop finds it with simple authentication: `HADOOP_USER_NAME`, else the system's
+    /// user; with `HADOOP_PROXY_USER` that one acts for the named user. `None` if the system's user has no
+    /// name.
     pub fn find(env: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
         let set = |key: &str| env(key).filter(|v| !v.trim().is_empty());
         let user = set("HADOOP_USER_NAME").or_else(|| os_user(env))?;
@@ -39,7 +40,7 @@ impl UserIdentity {
 
 /// The user of this process, as the system names it.
 pub(crate) fn os_user(env: &dyn Fn(&str) -> Option<String>) -> Option<String> {
-    // The password file knows the name also where cron or sudo left USER unset or stale.
+    // The password file has the right name also where cron or sudo left USER unset or wrong.
     let uid = rustix::process::geteuid().as_raw().to_string();
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     name_of_uid(&passwd, &uid).or_else(|| env("USER").or_else(|| env("LOGNAME")).filter(|v| !v.is_empty()))

@@ -1,4 +1,5 @@
-//! Against a real Hadoop: its NameNode and ResourceManager. The calls' messages are the few fields that are looked at.
+//! Against a real Hadoop: its NameNode and ResourceManager. The calls' messages are the few fields that are
+//! looked at.
 //!
 //! `HEDDLE_TEST_HADOOP_CONF_DIR` names the configuration directory of a running cluster (`scripts/test` sets
 //! it). Without it the tests say that they are skipped.

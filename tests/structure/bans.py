@@ -6,7 +6,8 @@ import tomllib
 from .crates import ROOT, members
 from .sources import closing, without_tests
 
-# A call to HDFS has no deadline of its own: each of these files makes its calls within one of these functions.
+# A call to HDFS has no deadline of its own: each of these files makes its calls within one of these
+# functions.
 HDFS_FILES = ("hadoop-fs/src/hdfs.rs", "hadoop-fs/src/upload.rs")
 WITHIN = re.compile(r"\b(?:guard|timeout)\(")
 HDFS_CALL = re.compile(r"\.hdfs\s*\.(\w+)\(")

@@ -69,7 +69,7 @@ impl From<YarnError> for AmError {
     }
 }
 
-/// Registers an ApplicationMaster, keeps its heartbeat's count, and takes new tokens into use.
+/// Registers an ApplicationMaster, counts its heartbeats, and uses new tokens as they come.
 ///
 /// Calls are made one after another, whoever makes them.
 #[derive(Debug)]
@@ -91,7 +91,8 @@ impl AmRmClient {
         nm_tokens: NmTokenCache,
     ) -> Result<Self, YarnError> {
         let tokens = options.login.tokens().clone();
-        // A container's AMRM token has no service, or one made of an address as its sender saw it.
+        // The AMRM token that a container gets has no service, or one that is made of an address as the
+        // ResourceManager knows it.
         tokens.update(|c| {
             c.tokens.values_mut().filter(|t| t.kind == AMRM_TOKEN).for_each(|t| t.service.clear())
         });

@@ -11,8 +11,8 @@ use crate::records::{
 };
 use crate::resource_manager::{self, RmService};
 
-/// Every method of the protocol that we use does no harm when it is executed twice: YARN answers a second submission
-/// of the same id like the first, and at worst gives out an id that nobody uses.
+/// Every method of the protocol that is used here may be executed twice without harm: YARN answers a second
+/// submission of the same id like the first one, and at worst gives out an id that nobody uses.
 const IDEMPOTENT: CallOptions = CallOptions { deadline: None, idempotent: true };
 
 /// Typed calls to the active ResourceManager. Cheap to clone; clones share the connection.
@@ -44,8 +44,8 @@ impl ApplicationClient {
         NewApplication::from_proto(answer).map_err(|e| YarnError::new(doing, e))
     }
 
-    /// Submits an application. When it returns, the ResourceManager has the application, but has not accepted it: see
-    /// its [report](Self::application_report).
+    /// Submits an application. When it returns, the ResourceManager has the application, but has not accepted
+    /// it: see its [report](Self::application_report).
     pub async fn submit_application(&self, context: &SubmissionContext) -> Result<(), YarnError> {
         let doing = format!("submit {} to queue '{}'", context.id, context.queue);
         let request =
@@ -75,8 +75,8 @@ impl ApplicationClient {
         collect(doing, answer.applications, |p| ApplicationReport::from_proto(Some(p)))
     }
 
-    /// Asks for the application to be killed. `true`: it has ended (an unmanaged one: it will); `false`: it is ending,
-    /// ask again. One that has ended already is no error.
+    /// Asks for the application to be killed. `true`: it has ended (an unmanaged one: it will); `false`: it
+    /// is ending, ask again. One that has ended already is no error.
     pub async fn kill_application(
         &self,
         id: ApplicationId,

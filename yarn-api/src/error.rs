@@ -19,7 +19,7 @@ pub enum Cause {
     /// The Hadoop configuration does not say, or not rightly, where the server is.
     #[error(transparent)]
     Conf(#[from] ConfError),
-    /// The same, found by us.
+    /// The Hadoop configuration cannot be used, for a reason that this crate has found.
     #[error("{0}")]
     Address(String),
 }

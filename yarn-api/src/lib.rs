@@ -1,7 +1,7 @@
 //! YARN messages and typed clients: ApplicationClient, ApplicationMaster, ContainerManagement.
 //!
-//! Callers see the plain types of [`records`]; the wire's messages stay inside. There is no policy here: what is asked
-//! for, and when, is decided by who calls.
+//! Callers use the plain types of [`records`]; the messages of the wire stay inside. There is no policy here:
+//! the caller decides what is asked for, and when.
 
 mod am_rm_client;
 mod application_client;

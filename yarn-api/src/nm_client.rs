@@ -88,7 +88,7 @@ impl NodeManagerClients {
             let why = "the ResourceManager sent no token with the container";
             return Err(NodeError::stated(NodeErrorKind::NoToken, node, &doing, why));
         };
-        // Made when it is its turn: a thousand may wait, and each is some kilobytes.
+        // The request is made when its turn has come: a thousand may wait, and each takes some kilobytes.
         let request = || pb::StartContainersRequest {
             start_container_request: vec![pb::StartContainerRequest {
                 container_launch_context: Some(launch.to_proto()),
@@ -219,7 +219,7 @@ async fn sweep(inner: Weak<Inner>, idle_after: Duration) {
     }
 }
 
-/// Calls hold one container each, so the first failure is the one.
+/// Each call is about one container, so the first failure is the only one.
 fn failure(node: &NodeId, doing: &str, failed: &[pb::ContainerException]) -> Result<(), NodeError> {
     match failed.first() {
         None => Ok(()),

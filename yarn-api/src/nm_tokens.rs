@@ -12,20 +12,21 @@ pub const NM_TOKEN: &str = "NMToken";
 
 /// The latest token for each node. Clones share it.
 ///
-/// The ResourceManager sends a node's token with the first container on that node and again only when its keys change,
-/// so what it sends must be kept as long as the attempt lives.
+/// The ResourceManager sends a node's token with the first container on that node and again only when its
+/// keys change, so what it sends must be kept as long as the attempt lives.
 #[derive(Debug, Clone, Default)]
 pub struct NmTokenCache {
     nodes: Arc<Mutex<HashMap<NodeId, TokenSource>>>,
 }
 
 impl NmTokenCache {
-    /// Adds tokens; one for a node that is known replaces the older one, for connections that are open as well.
+    /// Adds tokens; one for a node that is known replaces the older one, for connections that are open as
+    /// well.
     pub fn update(&self, tokens: &[NmToken]) {
         let mut nodes = self.lock();
         for NmToken { node, token } in tokens {
             let mut token = token.clone();
-            // Its service is an address as text, which need not be the one that we connect to.
+            // The token's service is an address as text, which need not be the one that is connected to.
             token.service.clear();
             match nodes.get(node) {
                 Some(source) => source.put(NM_TOKEN, token),

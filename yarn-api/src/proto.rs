@@ -1,5 +1,5 @@
-//! Messages generated from `proto/`; the crate `generated-code` generates and checks them. They stay inside this crate:
-//! callers see [`crate::records`].
+//! Messages generated from `proto/`; the crate `generated-code` generates and checks them. They stay inside
+//! this crate: callers see [`crate::records`].
 #![allow(missing_docs, unreachable_pub, clippy::all)]
 
 pub mod common {

@@ -43,7 +43,7 @@ impl RmService {
 const HOSTNAME: &str = "yarn.resourcemanager.hostname";
 const HA_ENABLED: &str = "yarn.resourcemanager.ha.enabled";
 const HA_IDS: &str = "yarn.resourcemanager.ha.rm-ids";
-/// What `yarn-default.xml` has for the host: this machine.
+/// The host that `yarn-default.xml` names: this machine.
 const DEFAULT_HOST: &str = "0.0.0.0";
 
 /// YARN's own defaults for keys that heddle reads, for [`Defaults::and`](hadoop_rpc::Defaults::and).
@@ -63,7 +63,8 @@ $HADOOP_YARN_HOME/share/hadoop/yarn/lib/*",
     ),
 ];
 
-/// The addresses of a service on all ResourceManagers, in the configuration's order; the first is there always.
+/// The addresses of a service on all ResourceManagers, in the configuration's order; the first is there
+/// always.
 pub fn resource_managers(conf: &HadoopConf, service: RmService) -> Result<Vec<Endpoint>, YarnError> {
     let fail = |cause: Cause| YarnError::new("find the ResourceManager", cause);
     if !conf.get_bool(HA_ENABLED, false).map_err(|e| fail(e.into()))? {

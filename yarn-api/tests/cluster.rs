@@ -1,5 +1,5 @@
-//! Against a real cluster, whose configuration directory `HEDDLE_TEST_HADOOP_CONF_DIR` names (`scripts/test` sets it).
-//! Without it the tests say that they are skipped.
+//! Against a real cluster, whose configuration directory `HEDDLE_TEST_HADOOP_CONF_DIR` names (`scripts/test`
+//! sets it). Without it the tests say that they are skipped.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -80,7 +80,8 @@ impl Cluster {
         context.unmanaged_am = true;
         context.max_attempts = Some(1);
         self.client.submit_application(&context).await.unwrap();
-        // A second submission of the same id is answered like the first: repeating after an uncertain end is right.
+        // A second submission of the same id is answered like the first: repeating after an uncertain end is
+        // right.
         self.client.submit_application(&context).await.unwrap();
         new.id
     }

@@ -1,13 +1,13 @@
 //! Where the ApplicationMaster of a cluster listens for its client.
 
-use flink_rest::{Limits, RestAddress, RestClient};
+use flink_rest::{RestAddress, RestClient, RestTimeouts};
 use taskrunner::submission::ADDRESS_KEY;
 
 use crate::error::{Failure, RestFailure};
 
 /// Where the ApplicationMaster of the JobManager at `address` listens.
 pub(crate) async fn control_address(address: &RestAddress) -> Result<String, Failure> {
-    let client = RestClient::new(address, Limits::default());
+    let client = RestClient::new(address, RestTimeouts::default());
     let config = match client {
         Ok(client) => client.job_manager_config().await,
         Err(e) => Err(e),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use flink_model::spec::ClusterMode;
-use flink_rest::{Limits, RestAddress, RestClient};
+use flink_rest::{RestAddress, RestClient, RestTimeouts};
 use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, ApplicationReport, FinalStatus};
 
@@ -112,7 +112,7 @@ struct Jobs {
 impl Jobs {
     fn new(address: Option<&RestAddress>) -> Self {
         Self {
-            client: address.and_then(|a| RestClient::new(a, Limits::one_try(ANSWER)).ok()),
+            client: address.and_then(|a| RestClient::new(a, RestTimeouts::one_try(ANSWER)).ok()),
             told: BTreeSet::new(),
         }
     }

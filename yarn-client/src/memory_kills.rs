@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, FixedOffset, TimeDelta};
 
-use flink_rest::{Limits, RestAddress, RestClient};
+use flink_rest::{RestAddress, RestClient, RestTimeouts};
 
 /// What Flink says of a TaskManager that has gone, by its own word or without one.
 const GONE: [&str; 4] = [
@@ -30,7 +30,7 @@ pub async fn explain(address: &RestAddress, errors: &str) -> Option<String> {
     if !GONE.iter().any(|words| errors.contains(words)) {
         return None;
     }
-    let client = RestClient::new(address, Limits::one_try(ANSWER)).ok()?;
+    let client = RestClient::new(address, RestTimeouts::one_try(ANSWER)).ok()?;
     let begin = Instant::now();
     loop {
         match client.text(LOG).await {

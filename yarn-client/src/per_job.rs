@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flink_model::spec::ClusterMode;
-use flink_rest::{JobStatus, Limits, RestAddress, RestClient};
+use flink_rest::{JobStatus, RestAddress, RestClient, RestTimeouts};
 use taskrunner::submission::{SubmissionConnection, SubmissionError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -258,7 +258,7 @@ async fn tell_the_end(deployment: &Deployment, code: u8, report: &dyn Report) {
 
 /// The client was interrupted while its cluster was there: what goes on, and how that can be stopped.
 async fn interrupted(cause: Cause, id: ApplicationId, address: &RestAddress) -> Failure {
-    let jobs = match RestClient::new(address, Limits::one_try(ANSWER)) {
+    let jobs = match RestClient::new(address, RestTimeouts::one_try(ANSWER)) {
         Ok(client) => client.jobs().await,
         Err(error) => Err(error),
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use flink_rest::{JobSummary, Limits, RestClient};
+use flink_rest::{JobSummary, RestClient, RestTimeouts};
 use futures::StreamExt;
 use serde::Serialize;
 use yarn_api::records::{ApplicationFilter, ApplicationId, ApplicationReport, ApplicationState, FinalStatus};
@@ -173,7 +173,7 @@ pub fn by(report: &ApplicationReport) -> Option<By> {
 /// The jobs that the JobManager tells of; none where there is no JobManager to ask.
 async fn jobs(report: &ApplicationReport) -> Option<Result<Vec<JobSummary>, String>> {
     let address = report_address(report).ok()?;
-    let answer = async { RestClient::new(&address, Limits::one_try(ANSWER_WITHIN))?.jobs().await };
+    let answer = async { RestClient::new(&address, RestTimeouts::one_try(ANSWER_WITHIN))?.jobs().await };
     Some(match tokio::time::timeout(ANSWER_WITHIN, answer).await {
         Ok(answer) => answer.map_err(|e| e.to_string()),
         Err(_) => Err(format!("no answer from {address} within {} s", ANSWER_WITHIN.as_secs())),

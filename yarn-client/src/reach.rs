@@ -8,7 +8,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use flink_rest::{Limits, RestAddress, RestClient, RestError};
+use flink_rest::{RestAddress, RestClient, RestError, RestTimeouts};
 use tokio::net::TcpStream;
 
 use crate::error::{Failure, RestFailure};
@@ -31,7 +31,7 @@ impl Cluster {
         if let Err(error) = connect(&self.address, patience).await {
             return Err(self.nobody(&error));
         }
-        let client = RestClient::new(&self.address, Limits::one_try(ANSWER));
+        let client = RestClient::new(&self.address, RestTimeouts::one_try(ANSWER));
         let client = client.map_err(|e| e.failure("cannot speak to the JobManager"))?;
         match client.dashboard_config().await {
             Err(error @ RestError::NotFlink { status, .. }) if !OF_A_PROXY.contains(&status) => {

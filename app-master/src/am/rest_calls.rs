@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use flink_rest::{JobExceptions, JobId, JobSummary, Limits, RestClient};
+use flink_rest::{JobExceptions, JobId, JobSummary, RestClient, RestTimeouts};
 use tokio::sync::mpsc;
 
 use super::effects::FlinkRest;
@@ -32,7 +32,8 @@ impl RestCalls {
         match &*client {
             Some((known, client)) if known == url => Ok(client.clone()),
             _ => {
-                let new = RestClient::of_own_job_manager(url, Limits::one_try(DEADLINE)).map_err(text)?;
+                let new =
+                    RestClient::of_own_job_manager(url, RestTimeouts::one_try(DEADLINE)).map_err(text)?;
                 *client = Some((url.to_owned(), new.clone()));
                 Ok(new)
             }

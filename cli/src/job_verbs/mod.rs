@@ -8,7 +8,7 @@ mod perform;
 use std::time::Duration;
 
 use flink_model::config::Configuration;
-use flink_rest::{JobId, Limits, RestClient};
+use flink_rest::{JobId, RestClient, RestTimeouts};
 use serde_json::{Map, Value, json};
 use yarn_client::context::Context;
 use yarn_client::error::{Failure, RestFailure};
@@ -26,7 +26,7 @@ use crate::console::Output;
 /// A client for a command, and how long the command waits for an operation.
 fn client(cluster: &Cluster, configuration: &Configuration) -> Result<(RestClient, Duration), Failure> {
     let patience = arguments::patience(configuration)?;
-    let limits = Limits { call: Limits::default().call.min(patience), ..Limits::default() };
+    let limits = RestTimeouts { call: RestTimeouts::default().call.min(patience), ..RestTimeouts::default() };
     let client = RestClient::new(&cluster.address, limits);
     Ok((client.map_err(|e| e.failure("cannot speak to the JobManager"))?, patience))
 }

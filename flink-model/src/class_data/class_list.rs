@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 /// lambdas.
 pub const LAMBDA_LINES_SINCE: u16 = 16;
 
-/// Stands for the path of the RPC jar until it is known.
+/// What a line of the list has in front of the path of an RPC jar.
 const SOURCE: &str = " source: ";
 
 /// A class list, as `-XX:SharedClassListFile` takes it, but for the paths of the RPC jars: they have their
@@ -26,7 +26,7 @@ pub struct ClassList {
 /// unique, and a path.
 pub type RpcJars = HashMap<String, String>;
 
-/// A class while its second line is awaited.
+/// A class of which the log's first line has been read, and the second line not yet.
 struct Named<'a> {
     name: &'a str,
     source: &'a str,
@@ -56,7 +56,8 @@ impl ClassList {
                 },
                 Loader::Other => continue,
             };
-            // Made at run time: nothing that could be found again.
+            // A class that is made at run time (a lambda, a proxy) is in no jar, so an archive cannot hold
+            // it.
             if named.name.contains('/') || named.name.contains("$Proxy") || !seen.insert(named.name) {
                 continue;
             }
@@ -80,7 +81,7 @@ impl ClassList {
         list
     }
 
-    /// A list that came from elsewhere.
+    /// A list that another process has made: a TaskManager, or the ApplicationMaster.
     pub fn received(text: String) -> Self {
         let classes = text.lines().filter(|line| line.contains(" id: ")).count();
         Self { text, classes }

@@ -2,9 +2,9 @@
 //! archive fits which JVM; pure.
 //!
 //! An archive is made for a role and the jars at the front of its class path: both are in the name of its
-//! directory, `cds/<role>-<key>` below a store's root. Which Java made it, its size and its checksum are in
-//! the name of the file ([`ArchiveName`]). A Java that differs is seen by the node, which leaves the archive
-//! alone then.
+//! directory, `cds/<role>-<key>` below a store's root. The name of the file ([`ArchiveName`]) says which Java
+//! made it, its size and its checksum. A node with another Java sees that from the name, and leaves the
+//! archive alone.
 
 mod class_list;
 
@@ -36,7 +36,8 @@ pub const PORTABLE: RangeInclusive<u16> = 11..=23;
 /// Changes when archives of older releases of heddle must not be used any more.
 const FORMAT: u32 = 1;
 
-/// Heaps from this size on have wide references, and the archive must have the same.
+/// With heaps from this size on the JVM uses 64-bit references to objects, and the archive must have been
+/// made with them.
 const WIDE_FROM: u64 = 32 << 30;
 
 /// What the ApplicationMaster has to know to make the archive of a role, and the nodes to use one.
@@ -61,8 +62,8 @@ pub struct ClassDataSpec {
 /// The jars at the front of a class path that are files of the container; none when Flink's main jar is not
 /// among them, because the archive would be of little use then.
 ///
-/// The JVM takes an archive that was made for the front of its class path, and a directory that is not empty
-/// must not be part of that.
+/// The JVM takes an archive whose class path is the front of its own. A directory that is not empty must not
+/// be part of that front.
 pub fn front<'a>(class_path: &[String], resources: &'a [LocalResource]) -> Option<Vec<&'a LocalResource>> {
     let jar = |entry: &String| {
         let found = resources.iter().find(|r| r.key == *entry && r.kind == LocalResourceKind::File);
@@ -82,8 +83,8 @@ pub fn directory(role: Role, front: &[&LocalResource]) -> String {
     format!("{DIRECTORY}/{role}-{}", fingerprint(&format!("{FORMAT} {role}\n{jars}")))
 }
 
-/// What tells the content of a file: the hash that the store names it by, else where it is, its size and its
-/// time.
+/// What identifies the content of a file: the hash that the store names it by, or else its place, its size
+/// and its modification time.
 fn identity(file: &LocalResource) -> String {
     let mut parts = file.url.rsplit('/').skip(1);
     let (hash, letters) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
@@ -94,7 +95,7 @@ fn identity(file: &LocalResource) -> String {
     format!("{} {} {}", file.url, file.size, file.modification_time)
 }
 
-/// A name that tells things that it must not be taken for another.
+/// A short name for a text. Different texts have different names.
 pub fn fingerprint(text: &str) -> String {
     short_hash(text, 16)
 }
@@ -105,7 +106,7 @@ fn short_hash(text: &str, digits: usize) -> String {
     hash
 }
 
-/// A Java, as far as archives care.
+/// What has to be known of a Java installation to tell whether an archive fits it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JavaId {
     /// Its feature release, as 17.
@@ -115,8 +116,9 @@ pub struct JavaId {
 }
 
 impl JavaId {
-    /// From the file `release` of a Java's directory. `wide`: what [`wide_references`] says; `beside`: what
-    /// tells the jars that are not the container's own from those of other nodes, empty if there are none.
+    /// Reads the file `release` of a Java's directory. `wide` is what [`wide_references`] says of the JVM.
+    /// `beside` identifies the jars of the node itself that are on the class path besides the container's
+    /// own; it is empty if there are none.
     pub fn of(release_file: &str, architecture: &str, wide: bool, beside: &str) -> Option<Self> {
         let feature = java_version(release_file)?;
         let value = |key: &str| {
@@ -132,14 +134,16 @@ impl JavaId {
     }
 }
 
-/// Whether a JVM with these options has wide references to objects; archives for the others do not fit it.
+/// Whether a JVM with these options uses 64-bit references to objects. An archive that was made with 32-bit
+/// references does not fit such a JVM, and the other way round.
 pub fn wide_references(options: &[String]) -> bool {
     let heap = options.iter().rev().find_map(|o| o.strip_prefix("-Xmx"));
     heap.and_then(|size| MemorySize::parse(size).ok()).is_some_and(|heap| heap.bytes() >= WIDE_FROM)
         || options.iter().any(|o| o == "-XX:-UseCompressedOops" || o == "-XX:+UseZGC")
 }
 
-/// The first option that says otherwise what archives the JVM uses or makes, or lets it use none.
+/// The first of the user's options that decides by itself which archives the JVM uses or makes, or that keeps
+/// it from using any. heddle adds no archive then.
 pub fn in_the_way<'a>(options: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const BEGINNINGS: [&str; 14] = [
         "-Xshare",
@@ -167,11 +171,11 @@ pub fn dump_options(list: &str, archive: &str, wide: bool) -> Vec<String> {
         "-Xlog:disable",
         "-Xlog:all=error:stdout",
         "-Xmx256m",
-        // Address space, which a NodeManager may look at.
+        // A NodeManager that checks virtual memory counts the whole address space that is reserved.
         "-XX:ReservedCodeCacheSize=32m",
         "-XX:CompressedClassSpaceSize=128m",
         "-XX:ParallelGCThreads=1",
-        // Objects of the JDK can be part of it with this collector only.
+        // Only with this collector can the archive hold objects of the JDK besides classes.
         "-XX:+UseG1GC",
     ]
     .map(str::to_owned)

@@ -1,4 +1,5 @@
-//! Writing YAML scalars and one-line lists such that Flink reads back the same, in the style that Flink itself writes.
+//! Writing YAML scalars and one-line lists such that Flink reads back the same, in the style that Flink
+//! itself writes.
 
 use super::Value;
 use super::yaml::{self, Node, Pair};

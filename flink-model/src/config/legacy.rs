@@ -5,8 +5,8 @@ use crate::java::trim;
 
 use super::{Configuration, FileFormat, Origin, SourceFile};
 
-/// Reads the lines. A line that is not a pair is left out with a warning, and the last of several equal keys counts, as
-/// in Flink.
+/// Reads the lines. A line that is not a pair is left out with a warning, and the last of several equal keys
+/// counts, as in Flink.
 pub(super) fn load(source: &SourceFile<'_>) -> (Configuration, Vec<Warning>) {
     let mut configuration = Configuration::new(FileFormat::Legacy);
     let mut warnings = Vec::new();

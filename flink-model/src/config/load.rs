@@ -80,9 +80,9 @@ fn standard(source: &SourceFile<'_>) -> Result<Configuration, LoadError> {
     match document {
         None | Some(Node::Null) => {}
         Some(Node::Map(_)) => {
-            let mut place = Place { file: source.path.into(), configuration: &mut configuration };
+            let mut flattener = Flattener { file: source.path.into(), configuration: &mut configuration };
             if let Some(node) = &document {
-                place.flatten("", node, 1).map_err(|(line, reason)| malformed(line, 1, reason))?;
+                flattener.flatten("", node, 1).map_err(|(line, reason)| malformed(line, 1, reason))?;
             }
         }
         Some(_) => return Err(malformed(1, 1, "the file must hold keys with values".to_owned())),
@@ -90,12 +90,12 @@ fn standard(source: &SourceFile<'_>) -> Result<Configuration, LoadError> {
     Ok(configuration)
 }
 
-struct Place<'a> {
+struct Flattener<'a> {
     file: std::sync::Arc<str>,
     configuration: &'a mut Configuration,
 }
 
-impl Place<'_> {
+impl Flattener<'_> {
     fn flatten(&mut self, prefix: &str, node: &Node, line: usize) -> Result<(), (usize, String)> {
         let value = match node {
             Node::Map(pairs) => {

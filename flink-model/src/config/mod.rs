@@ -95,12 +95,12 @@ pub struct Entry {
     pub origin: Origin,
 }
 
-/// Something odd in a configuration that Flink accepts.
+/// Something in a configuration that is probably a mistake, although Flink accepts it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
     /// Where.
     pub origin: Origin,
-    /// What, without the value of a sensitive key.
+    /// What is odd; the value of a sensitive key is never part of it.
     pub message: String,
 }
 

@@ -8,7 +8,7 @@ pub struct Opt<T> {
     pub key: &'static str,
     /// Older names, in the order in which they are looked up.
     pub deprecated: &'static [&'static str],
-    /// What holds when it is not set.
+    /// The value that counts when it is not set.
     pub default: Option<&'static str>,
     kind: PhantomData<fn() -> T>,
 }

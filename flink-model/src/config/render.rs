@@ -7,8 +7,8 @@ use super::{Configuration, FileFormat, emit};
 pub struct Rendered {
     /// Contents, in the format the configuration was loaded from.
     pub text: String,
-    /// Keys that the format cannot carry, with their values; they must travel as `-D` arguments. Always empty for
-    /// `config.yaml`.
+    /// Keys that the format cannot carry, with their values; they must travel as `-D` arguments. Always empty
+    /// for `config.yaml`.
     pub not_carried: Vec<(String, String)>,
 }
 
@@ -30,8 +30,8 @@ impl Configuration {
     }
 }
 
-/// A line of `flink-conf.yaml`, unless key or value would come out different: it knows no quoting, a `#` begins a comment
-/// anywhere and blanks at the ends are lost.
+/// A line of `flink-conf.yaml`, unless key or value would come out different: it knows no quoting, a `#`
+/// begins a comment anywhere and blanks at the ends are lost.
 fn legacy_line(key: &str, value: &str) -> Option<String> {
     let line = format!("{key}: {value}");
     let carried =

@@ -1,11 +1,11 @@
 //! Lists and maps inside one text: separators with quoting.
 
-/// Splits at `separator`. Parts may stand in single or double quotes, in which the quote itself is doubled. Blanks
-/// around unquoted parts fall away; an empty part counts only between two separators.
+/// Splits at `separator`. Parts may stand in single or double quotes, in which the quote itself is doubled.
+/// Blanks around unquoted parts fall away; an empty part counts only between two separators.
 pub(super) fn split(text: &str, separator: char) -> Result<Vec<String>, String> {
     let mut parts = Vec::new();
     let mut rest = text;
-    // What stood before: nothing, a part, or a separator.
+    // What was read last: nothing yet, a quoted part, or a separator.
     let (mut after_quoted, mut after_separator) = (false, false);
     while let Some(first) = rest.chars().next() {
         if first == separator {

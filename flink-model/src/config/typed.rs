@@ -161,7 +161,7 @@ impl FromValue for f32 {
 
     fn from_value(value: &Value, _: FileFormat) -> Result<Self, String> {
         match value {
-            // As Flink: a double that no float comes near is refused.
+            // As in Flink, a number whose nearest float is infinite is refused.
             Value::Float(number) => {
                 let magnitude = number.abs();
                 // The smallest positive float.

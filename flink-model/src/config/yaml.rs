@@ -14,7 +14,8 @@ use super::Value;
 const MAX_DEPTH: usize = 64;
 /// As many aliases of lists and maps as Flink's own parser takes.
 const MAX_ALIASES: usize = 50;
-/// As many nodes may a document have after aliases have been written out, which lists are.
+/// How many nodes a document may have, those counted that aliases stand for: an alias of a list is written
+/// out.
 const MAX_NODES: usize = 1_000_000;
 /// As many characters as Flink's own parser takes.
 const MAX_LENGTH: usize = 3 * 1024 * 1024;
@@ -199,7 +200,7 @@ impl<'a> Composer<'a> {
                 let brackets = self.at_bracket();
                 self.brackets += brackets;
                 let mut pairs: Vec<Pair> = Vec::new();
-                // By their debug text, which tells 1 from '1'.
+                // Keys are compared by their debug text, in which the number 1 and the text '1' differ.
                 let mut lines: HashMap<String, usize> = HashMap::new();
                 loop {
                     let first = self.next()?;
@@ -238,8 +239,8 @@ impl<'a> Composer<'a> {
         text.split_at_checked(byte).unwrap_or((text, ""))
     }
 
-    /// Whether a tab stands between the latest event and what is before it on the line. The grammar allows some of
-    /// these; Flink's parser allows none.
+    /// Whether a tab stands between the latest event and what is before it on the line. The grammar allows
+    /// some of these; Flink's parser allows none.
     fn after_tab(&mut self) -> bool {
         let (before, _) = self.around();
         before.trim_end_matches(['\t', ' ']).len() < before.trim_end_matches(' ').len()

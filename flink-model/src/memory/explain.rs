@@ -1,4 +1,5 @@
-//! Where the size of each pool comes from. Explains what [`super::job_manager`] and [`super::task_manager`] have decided.
+//! Where the size of each pool comes from. Explains what [`super::job_manager`] and [`super::task_manager`]
+//! have decided.
 
 use std::fmt;
 
@@ -43,7 +44,7 @@ impl Setting {
         Self { key: key.to_owned(), renamed: None, value: value.to_owned(), origin: Origin::Default }
     }
 
-    /// The place of the value, as short as it can be said.
+    /// Where the value stands, in as few words as possible.
     pub fn place(&self) -> String {
         match &self.origin {
             Origin::Flag(flag) => flag.clone(),
@@ -77,7 +78,7 @@ impl fmt::Display for Whole {
     }
 }
 
-/// A limit that a fraction has run into.
+/// The minimum or maximum that applied instead of a fraction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
     /// It is a minimum, not a maximum.

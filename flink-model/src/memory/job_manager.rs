@@ -5,7 +5,7 @@ use crate::options;
 use crate::release::{Release, Traits};
 use crate::units::MemorySize;
 
-use super::process::{Division, Jvm, ProcessOptions, derive, jvm_args, property, sum};
+use super::process::{Division, JvmMemory, ProcessOptions, derive, jvm_args, property, sum};
 use super::{MemoryError, Role, legacy};
 
 const ROLE: Role = Role::JobManager;
@@ -43,7 +43,8 @@ pub struct JobManagerMemory {
 /// The JobManager's memory, or why Flink would refuse the configuration.
 pub fn job_manager(conf: &Configuration, release: Release) -> Result<JobManagerMemory, MemoryError> {
     let conf = legacy::with_process_size(conf, release, &OPTIONS)?;
-    let (Inner { heap, off_heap }, Jvm { metaspace, overhead }) = derive(&conf, release.traits(), &OPTIONS)?;
+    let (Inner { heap, off_heap }, JvmMemory { metaspace, overhead }) =
+        derive(&conf, release.traits(), &OPTIONS)?;
     let direct_limit = conf.require(&options::JM_DIRECT_LIMIT)?;
     Ok(JobManagerMemory { heap, off_heap, metaspace, overhead, direct_limit })
 }

@@ -21,8 +21,8 @@ pub(crate) struct ProcessOptions {
     pub(crate) legacy: (&'static Opt<MemorySize>, &'static Opt<i32>),
 }
 
-/// Outside of Flink's own memory.
-pub(super) struct Jvm {
+/// The part of a process's memory that is not Flink's: what the JVM itself needs.
+pub(super) struct JvmMemory {
     pub(super) metaspace: MemorySize,
     pub(super) overhead: MemorySize,
 }
@@ -37,7 +37,7 @@ pub(super) trait Division: Sized {
     fn flink(&self) -> Result<MemorySize, MemoryError>;
 }
 
-/// Which of the sizes that are set everything follows from.
+/// Which of the configured sizes all others are derived from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Basis {
     /// All fine-grained ones.
@@ -99,7 +99,7 @@ impl Range {
         self.unlimited(whole).map(|size| self.limit(size))
     }
 
-    /// The part that makes up the fraction of the whole once it is added to `rest`, within the limits.
+    /// A size that is the fraction of `rest` and itself together, within the limits.
     pub(super) fn beside(&self, rest: MemorySize) -> Result<MemorySize, MemoryError> {
         self.unlimited_beside(rest).map(|size| self.limit(size))
     }
@@ -109,7 +109,7 @@ impl Range {
         whole.times(self.fraction).ok_or(MemoryError::Overflow { role: self.role })
     }
 
-    /// As `beside`, whatever the limits say.
+    /// As [`beside`](Self::beside), whatever the limits say.
     pub(super) fn unlimited_beside(&self, rest: MemorySize) -> Result<MemorySize, MemoryError> {
         let factor = self.fraction / (1.0 - self.fraction);
         rest.times(factor).ok_or(MemoryError::Overflow { role: self.role })
@@ -135,7 +135,7 @@ pub(super) fn derive<D: Division>(
     conf: &Configuration,
     traits: &Traits,
     options: &ProcessOptions,
-) -> Result<(D, Jvm), MemoryError> {
+) -> Result<(D, JvmMemory), MemoryError> {
     let role = options.role;
     match Basis::of(conf, options) {
         Some(Basis::FineGrained) => {
@@ -155,7 +155,7 @@ pub(super) fn derive<D: Division>(
             let outside = sum(role, &[metaspace, overhead])?;
             let too_small = MemoryError::ProcessTooSmall { role, process, metaspace, overhead };
             let flink = process.minus(outside).ok_or(too_small)?;
-            Ok((D::from_flink(conf, traits, flink)?, Jvm { metaspace, overhead }))
+            Ok((D::from_flink(conf, traits, flink)?, JvmMemory { metaspace, overhead }))
         }
         None => {
             let fine_grained: Vec<_> = options.fine_grained.iter().map(|option| option.key).collect();
@@ -174,13 +174,13 @@ pub(super) fn overhead_range(conf: &Configuration, options: &ProcessOptions) -> 
     Range::new(conf, options.role, limits, options.overhead_fraction)
 }
 
-/// Metaspace and overhead when Flink's memory is known: what the process size leaves if that is set too, else by the
-/// fraction.
+/// Metaspace and overhead when Flink's memory is known: what the process size leaves if that is set too, else
+/// by the fraction.
 fn around_flink(
     conf: &Configuration,
     options: &ProcessOptions,
     flink: MemorySize,
-) -> Result<Jvm, MemoryError> {
+) -> Result<JvmMemory, MemoryError> {
     let role = options.role;
     let metaspace = conf.require(options.metaspace)?;
     let inner = sum(role, &[flink, metaspace])?;
@@ -210,7 +210,7 @@ fn around_flink(
         overhead_range(conf, options)?.beside(inner)?
     };
     sum(role, &[inner, overhead])?;
-    Ok(Jvm { metaspace, overhead })
+    Ok(JvmMemory { metaspace, overhead })
 }
 
 /// The JVM's memory flags in Flink's order.

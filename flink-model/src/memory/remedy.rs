@@ -24,7 +24,7 @@ pub enum Remedy {
         what: &'static str,
         /// The smallest size that is accepted, MiB: one less is not.
         least_mb: u32,
-        /// The largest; none if there is no end.
+        /// The largest size that is accepted; none if there is no upper bound.
         most_mb: Option<u32>,
         /// The smallest with which a JobManager has the heap that Flink recommends.
         roomy_mb: Option<u32>,
@@ -54,8 +54,8 @@ impl fmt::Display for Remedy {
     }
 }
 
-/// What would make `release` accept a configuration that it refuses for `role`; nothing if it accepts it already, or if the
-/// sizes are not what it objects to.
+/// What would make `release` accept a configuration that it refuses for `role`; nothing if it accepts it
+/// already, or if the sizes are not what it objects to.
 pub fn remedies(conf: &Configuration, release: Release, role: Role) -> Vec<Remedy> {
     match role.check(conf, release) {
         Ok(()) => return Vec::new(),
@@ -69,7 +69,7 @@ pub fn remedies(conf: &Configuration, release: Release, role: Role) -> Vec<Remed
     }
     let keys = role.options();
     let process = size(conf, release, role, keys.process, "process size");
-    // Flink's size is only spoken of by those who set it.
+    // Flink's size is proposed only to users who have set it.
     let flink = || {
         let set = conf.contains(keys.flink);
         set.then(|| size(conf, release, role, keys.flink, "Flink memory size")).flatten()
@@ -151,7 +151,7 @@ fn first(mut low: u32, mut high: u32, mut holds: impl FnMut(u32) -> bool) -> Opt
     Some(high)
 }
 
-/// Keys each of which could be left out, and all would be well.
+/// Keys of which any single one can be removed to make the configuration valid.
 fn superfluous(conf: &Configuration, release: Release, role: Role) -> Vec<Setting> {
     let keys = role.options();
     let mut candidates: Vec<&Opt<MemorySize>> = vec![keys.flink, keys.process];

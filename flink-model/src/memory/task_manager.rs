@@ -8,7 +8,7 @@ use crate::options::{self, Opt};
 use crate::release::{Release, Traits};
 use crate::units::MemorySize;
 
-use super::process::{Division, Jvm, ProcessOptions, Range, derive, jvm_args, property, sum};
+use super::process::{Division, JvmMemory, ProcessOptions, Range, derive, jvm_args, property, sum};
 use super::{MemoryError, Pool, Role, legacy};
 
 const ROLE: Role = Role::TaskManager;
@@ -49,7 +49,7 @@ pub struct TaskManagerMemory {
 /// A TaskManager's memory, or why Flink would refuse the configuration.
 pub fn task_manager(conf: &Configuration, release: Release) -> Result<TaskManagerMemory, MemoryError> {
     let conf = legacy::with_process_size(conf, release, &OPTIONS)?;
-    let (inner, Jvm { metaspace, overhead }) = derive::<Inner>(&conf, release.traits(), &OPTIONS)?;
+    let (inner, JvmMemory { metaspace, overhead }) = derive::<Inner>(&conf, release.traits(), &OPTIONS)?;
     Ok(TaskManagerMemory {
         framework_heap: inner.framework_heap,
         framework_off_heap: inner.framework_off_heap,
@@ -272,7 +272,8 @@ fn check_network(
     }
 }
 
-/// CPU cores of a TaskManager: `taskmanager.cpu.cores`, else `fallback` where positive, else the number of slots.
+/// CPU cores of a TaskManager: `taskmanager.cpu.cores`, else `fallback` where positive, else the number of
+/// slots.
 pub fn task_manager_cores(
     conf: &Configuration,
     release: Release,

@@ -80,7 +80,8 @@ fn mangled_text() -> impl Strategy<Value = String> {
     )
 }
 
-/// Where our YAML parser and Flink's are known to differ, by words of either message; see [`known_differences`].
+/// Where our YAML parser and Flink's are known to differ, by words of either message; see
+/// [`known_differences`].
 const KNOWN: [&str; 3] = [
     "plain scalar cannot start with '-'",
     "the leading empty lines contain more spaces",

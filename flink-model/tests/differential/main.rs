@@ -1,7 +1,7 @@
 //! Compares configuration and memory model with the code of real Flink releases.
 //!
-//! Runs where `HEDDLE_TEST_FLINK_HOME` names distributions (separated by `:`) and `javac` is on the `PATH`. The number of
-//! cases for each release and question is `HEDDLE_TEST_CASES` (default 10000).
+//! Runs where `HEDDLE_TEST_FLINK_HOME` names distributions (separated by `:`) and `javac` is on the `PATH`.
+//! The number of cases for each release and question is `HEDDLE_TEST_CASES` (default 10000).
 
 #![allow(
     clippy::unwrap_used,

@@ -1,6 +1,7 @@
 //! What Flink's own start scripts pass to the JVMs (`BashJavaUtils`), for configurations picked by hand.
 //!
-//! Not the keys of before 1.10: for a standalone cluster they are the heap and Flink's memory, on YARN the container.
+//! Not the keys of before 1.10: for a standalone cluster they are the heap and Flink's memory, on YARN the
+//! container.
 
 use flink_model::config::{ConfigFiles, FileFormat, SourceFile, load_files};
 use flink_model::memory;

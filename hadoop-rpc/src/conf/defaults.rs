@@ -19,7 +19,7 @@ pub struct Defaults {
 }
 
 impl Defaults {
-    /// None.
+    /// No defaults.
     pub fn none() -> Self {
         Self::default()
     }

@@ -2,7 +2,7 @@
 
 /// Most replacements in one value, as in Hadoop.
 const MAX_SUBST: usize = 20;
-/// Longest result, in bytes; against values that blow each other up.
+/// Longest result, in bytes, because values that refer to each other can grow without end.
 const MAX_LENGTH: usize = 1 << 20;
 
 /// Where the names in `${…}` get their values.
@@ -15,8 +15,8 @@ pub(super) trait Scope {
     fn raw(&self, key: &str) -> Option<String>;
 }
 
-/// Replaces until nothing is left to replace. An unknown name ends it: that `${…}` and all behind it stay. A value that
-/// refers to itself stays as it is.
+/// Replaces until nothing is left to replace. An unknown name ends that: its `${…}` stays, and so does all
+/// that follows it. A value that refers to itself stays as it is.
 pub(super) fn expand(value: &str, scope: &dyn Scope) -> Result<String, String> {
     let mut text = value.to_owned();
     for _ in 0..MAX_SUBST {

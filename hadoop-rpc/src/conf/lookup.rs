@@ -1,8 +1,8 @@
 //! Where Hadoop's files are looked for: the order of Flink, which later files win over earlier ones.
 //!
-//! Flink's scripts put `HADOOP_CLASSPATH`, `HADOOP_CONF_DIR` and `YARN_CONF_DIR` on the class path, from which Java takes
-//! the *first* file of each name; Flink then adds `core-site.xml` and `hdfs-site.xml` of further directories on top, of
-//! which `HADOOP_CONF_DIR` is the last and so wins.
+//! Flink's scripts put `HADOOP_CLASSPATH`, `HADOOP_CONF_DIR` and `YARN_CONF_DIR` on the class path, from
+//! which Java takes the *first* file of each name; Flink then adds `core-site.xml` and `hdfs-site.xml` of
+//! further directories on top, of which `HADOOP_CONF_DIR` is the last and so wins.
 
 use std::path::{Path, PathBuf};
 
@@ -30,11 +30,12 @@ impl LookupDir {
 /// Where to look for files.
 #[derive(Debug, Clone)]
 pub struct Lookup {
-    /// Values below all files.
+    /// Values that count where no file sets the key.
     pub defaults: Defaults,
     /// Directories that Flink's own configuration names (`fs.hdfs.hadoopconf`).
     pub extra_dirs: Vec<PathBuf>,
-    /// Taken where neither `HADOOP_CONF_DIR`, `HADOOP_HOME` nor `HADOOP_CLASSPATH` says anything.
+    /// The directory that is searched where neither `HADOOP_CONF_DIR`, `HADOOP_HOME` nor `HADOOP_CLASSPATH`
+    /// says anything.
     pub system_dir: PathBuf,
 }
 

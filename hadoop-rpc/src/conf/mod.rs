@@ -41,7 +41,7 @@ fn current_name(key: &str) -> &str {
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub enum PropertyOrigin {
     /// A file and the line of the property in it.
     File {
         /// The file.
@@ -55,7 +55,7 @@ pub enum Origin {
     Set(Arc<str>),
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for PropertyOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
@@ -84,7 +84,7 @@ struct Inner {
 #[derive(Debug, Clone)]
 struct Entry {
     value: String,
-    origin: Origin,
+    origin: PropertyOrigin,
 }
 
 impl expand::Scope for Inner {
@@ -106,7 +106,7 @@ impl HadoopConf {
     pub fn load(env: &dyn Fn(&str) -> Option<String>, lookup: &Lookup) -> Result<Self, ConfError> {
         let mut inner = Inner::default();
         for (key, value) in lookup.defaults.entries() {
-            let entry = Entry { value: (*value).to_owned(), origin: Origin::Default };
+            let entry = Entry { value: (*value).to_owned(), origin: PropertyOrigin::Default };
             inner.entries.insert((*key).to_owned(), entry);
         }
         let plan = lookup.plan(env);
@@ -217,18 +217,18 @@ impl HadoopConf {
     }
 
     /// Where the value comes from.
-    pub fn origin(&self, key: &str) -> Option<&Origin> {
+    pub fn origin(&self, key: &str) -> Option<&PropertyOrigin> {
         self.inner.entries.get(current_name(key)).map(|e| &e.origin)
     }
 
     /// Sets a value, whatever the files say (`final` too). `origin` says who does: a flag, another file.
     pub fn set(&mut self, key: &str, value: &str, origin: &str) {
-        let entry = Entry { value: value.to_owned(), origin: Origin::Set(origin.into()) };
+        let entry = Entry { value: value.to_owned(), origin: PropertyOrigin::Set(origin.into()) };
         Arc::make_mut(&mut self.inner).entries.insert(current_name(key).to_owned(), entry);
     }
 
     /// All keys with raw values (no `${…}` replaced), sorted, defaults included.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &Origin)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &PropertyOrigin)> {
         self.inner.entries.iter().map(|(key, e)| (key.as_str(), e.value.as_str(), &e.origin))
     }
 
@@ -246,7 +246,7 @@ impl HadoopConf {
     }
 
     fn bad_value(&self, key: &str, value: &str, why: String) -> ConfError {
-        let origin = self.origin(key).map(Origin::to_string).unwrap_or_default();
+        let origin = self.origin(key).map(PropertyOrigin::to_string).unwrap_or_default();
         let value = value.chars().take(200).collect();
         ConfError::Value { key: key.to_owned(), value, origin, why }
     }
@@ -264,7 +264,7 @@ impl Inner {
                     tracing::debug!(key, file = %path.display(), line, "ignored: an earlier file has it as final");
                 }
             } else {
-                let entry = Entry { value, origin: Origin::File { path, line } };
+                let entry = Entry { value, origin: PropertyOrigin::File { path, line } };
                 self.entries.insert(key.to_owned(), entry);
             }
         }

@@ -81,7 +81,7 @@ fn nothing_found() {
         [LookupDir { path: gone.into(), named_by: "HADOOP_CONF_DIR".into(), exists: false }]
     );
     assert_eq!(conf.get("fs.defaultFS").unwrap().as_deref(), Some("file:///"));
-    assert_eq!(conf.origin("fs.defaultFS"), Some(&Origin::Default));
+    assert_eq!(conf.origin("fs.defaultFS"), Some(&PropertyOrigin::Default));
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn later_files_win_but_final() {
     assert_eq!(get("fs.defaultFS").as_deref(), Some("hdfs://old:1"));
     assert_eq!(get("fs.default.name").as_deref(), Some("hdfs://old:1"));
     let path: Arc<Path> = dir.path().join("core-site.xml").into();
-    assert_eq!(conf.origin("a"), Some(&Origin::File { path, line: 2 }));
+    assert_eq!(conf.origin("a"), Some(&PropertyOrigin::File { path, line: 2 }));
     assert!(conf.origin("fs.default.name").unwrap().to_string().ends_with("core-site.xml:6"));
     assert_eq!(conf.files().len(), 2);
 }

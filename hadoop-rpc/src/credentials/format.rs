@@ -54,7 +54,7 @@ pub(super) fn write_protobuf(credentials: &Credentials) -> Vec<u8> {
 }
 
 fn read_writable(body: &[u8]) -> Result<Credentials, String> {
-    let mut input = Input { rest: body };
+    let mut input = WritableReader { rest: body };
     let mut credentials = Credentials::default();
     for _ in 0..input.length()? {
         let alias = input.text()?;
@@ -106,11 +106,11 @@ fn write_length(out: &mut Vec<u8>, length: usize) {
     }
 }
 
-struct Input<'a> {
+struct WritableReader<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Input<'a> {
+impl<'a> WritableReader<'a> {
     fn take(&mut self, n: usize) -> Result<&'a [u8], String> {
         let (head, rest) = self.rest.split_at_checked(n).ok_or("it ends in the middle of an entry")?;
         self.rest = rest;

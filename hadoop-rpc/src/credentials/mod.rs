@@ -86,7 +86,8 @@ impl Credentials {
             std::fs::rename(&part, path)
         };
         write().map_err(|e| {
-            // The first error counts; a part that stays behind is readable by its owner only.
+            // The first error is the one to report. A part that cannot be removed is readable by its owner
+            // only.
             drop(std::fs::remove_file(&part));
             io_error("write", path, e)
         })
@@ -95,8 +96,8 @@ impl Credentials {
 
 /// Credentials that can be replaced while clients use them (token roll-over). Clones share them.
 ///
-/// A new connection uses the tokens of that moment; when the token that a connection used is replaced, the next call
-/// opens a new connection.
+/// A new connection uses the tokens of that moment; when the token that a connection used is replaced, the
+/// next call opens a new connection.
 #[derive(Clone)]
 pub struct TokenSource {
     current: Arc<watch::Sender<Arc<Credentials>>>,
@@ -115,12 +116,12 @@ impl fmt::Debug for TokenSource {
 }
 
 impl TokenSource {
-    /// Begins with these.
+    /// Credentials that hold until they are replaced.
     pub fn new(credentials: Credentials) -> Self {
         Self { current: Arc::new(watch::Sender::new(Arc::new(credentials))) }
     }
 
-    /// What holds now.
+    /// The credentials of this moment.
     pub fn get(&self) -> Arc<Credentials> {
         self.current.borrow().clone()
     }

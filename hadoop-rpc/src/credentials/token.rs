@@ -46,8 +46,8 @@ impl Credentials {
         self.tokens.insert(token.service.clone(), token);
     }
 
-    /// The token of this kind for one of `services` (an address as text, by name or by IP; first come first served),
-    /// else one of this kind without a service.
+    /// The token of this kind for one of `services` (an address as text, by name or by IP; first come first
+    /// served), else one of this kind without a service.
     pub fn find_token<S: AsRef<str>>(&self, kind: &str, services: &[S]) -> Option<&Token> {
         // A token for a group of servers lists them all.
         let is_for = |token: &Token, service: &str| {

@@ -1,5 +1,5 @@
-//! DIGEST-MD5 (RFC 2831), the client's side, as Hadoop's tokens use it: user name and password are the token's
-//! identifier and password in Base64.
+//! DIGEST-MD5 (RFC 2831), the client's side, as Hadoop's tokens use it: user name and password are the
+//! token's identifier and password in Base64.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -21,7 +21,7 @@ pub(super) struct DigestMd5 {
     agreed: Option<Agreed>,
 }
 
-/// What is fixed once the challenge was answered.
+/// What is known once the challenge has been answered.
 struct Agreed {
     ha1: [u8; 16],
     /// What the server has to send to prove that it knows the password.
@@ -67,7 +67,7 @@ impl DigestMd5 {
         let secret =
             md5(&[self.user.as_bytes(), b":", challenge.realm.as_bytes(), b":", self.password.as_bytes()]);
         let ha1 = md5(&[&secret, b":", nonce.as_bytes(), b":", cnonce.as_bytes()]);
-        // The part that stands for the hash of a message body, which SASL does not have.
+        // In place of the hash of a message body, which SASL does not have.
         let body =
             if protection == Protection::Authentication { "" } else { ":00000000000000000000000000000000" };
         let proof = |who: &str| {

@@ -24,7 +24,7 @@ pub(super) enum Cipher {
 }
 
 impl Cipher {
-    /// In the order in which we like them: strong ones first, of these the fast one.
+    /// In order of preference: strong ones first, of these the fastest.
     const ALL: [Self; 5] = [Self::Rc4, Self::TripleDes, Self::Des, Self::Rc4With56, Self::Rc4With40];
 
     pub(super) fn choose(offered: &[String]) -> Option<Self> {
@@ -179,7 +179,7 @@ impl Unwrap for In {
     }
 }
 
-/// Encrypts one direction; the state runs on from message to message.
+/// Encrypts one direction. Its state goes on from one message to the next.
 enum Sealer {
     Rc4(Box<Rc4>),
     Des(Box<cbc::Encryptor<Des>>),

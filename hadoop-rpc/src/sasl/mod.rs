@@ -36,7 +36,8 @@ impl AuthPolicy {
 /// A way to authenticate inside SASL.
 #[derive(Clone)]
 pub enum SaslMethod {
-    /// `TOKEN` with mechanism DIGEST-MD5: a delegation token from the client's [`TokenSource`](crate::TokenSource).
+    /// `TOKEN` with mechanism DIGEST-MD5: a delegation token from the client's
+    /// [`TokenSource`](crate::TokenSource).
     Token(TokenSelector),
     /// `SIMPLE`: the server lets the client go on without proof.
     Simple,
@@ -59,8 +60,8 @@ impl fmt::Debug for SaslMethod {
 pub struct TokenSelector {
     /// Token kind, as in the credentials file.
     pub kind: String,
-    /// Service of the token if it is not the address of the connection (a logical name, for example). A token with
-    /// an empty service fits always.
+    /// Service of the token if it is not the address of the connection (a logical name, for example). A token
+    /// with an empty service fits always.
     pub service: Option<String>,
 }
 

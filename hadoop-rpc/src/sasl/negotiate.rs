@@ -1,7 +1,7 @@
 //! The SASL dialogue as Hadoop wraps it, as a state machine without I/O.
 //!
-//! `Start => Offered (NEGOTIATE sent) => Running (INITIATE sent) => Done`, or `Offered => Done` when both sides agree on
-//! SIMPLE: then no answer follows.
+//! `Start => Offered (NEGOTIATE sent) => Running (INITIATE sent) => Done`, or `Offered => Done` when both
+//! sides agree on SIMPLE: then no answer follows.
 
 use std::net::SocketAddr;
 
@@ -173,7 +173,7 @@ mod tests {
     use super::super::MechanismFactory;
     use super::*;
 
-    /// Says what it was given, and is content with any end but `no`.
+    /// A mechanism for tests: it repeats what it was given, and accepts any end but `no`.
     struct Parrot;
 
     impl MechanismFactory for Parrot {

@@ -35,8 +35,8 @@ impl NewApplication {
     }
 }
 
-/// Which of an application's logs are collected while it runs and when it has ended (Java regular expressions of
-/// file names). `None` leaves YARN's default.
+/// Which of an application's logs are collected while it runs and when it has ended (Java regular expressions
+/// of file names). `None` leaves YARN's default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogAggregation {
     /// Files collected at the end; YARN's default is all.
@@ -70,7 +70,8 @@ pub struct SubmissionContext {
     pub am_resource: Resource,
     /// The node label that the ApplicationMaster's container needs; `None`: the application's or the queue's.
     pub am_node_label: Option<String>,
-    /// The node label that all containers need unless their request says otherwise; `None`: the queue's default.
+    /// The node label that all containers need unless their request says otherwise; `None`: the queue's
+    /// default.
     pub node_label: Option<String>,
     /// Attempts before the application fails; `None`: the cluster's maximum.
     pub max_attempts: Option<u32>,
@@ -156,7 +157,8 @@ fn lifetime_to_proto(lifetime: &Duration) -> pb::ApplicationTimeout {
     pb::ApplicationTimeout { timeout_type: Some(TIMEOUT_LIFETIME), timeout: Some(to_i64(lifetime.as_secs())) }
 }
 
-/// Which applications to list. An empty set does not restrict; an application must match each set that is not empty.
+/// Which applications to list. An empty set does not restrict; an application must match each set that is not
+/// empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ApplicationFilter {
     /// Types (`Apache Flink`).

@@ -124,7 +124,8 @@ pub struct QueueStatistics {
 /// A queue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QueueInfo {
-    /// Its name; the fair scheduler gives the whole path (`root.default`), the capacity scheduler the last part.
+    /// Its name; the fair scheduler gives the whole path (`root.default`), the capacity scheduler the last
+    /// part.
     pub name: String,
     /// Its path from the root, made of the names on the way down.
     pub path: String,

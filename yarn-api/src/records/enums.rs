@@ -139,7 +139,8 @@ wire_enum! {
         Archive = 1 "ARCHIVE",
         /// Linked as it is.
         File = 2 "FILE",
-        /// An archive of which only entries that match the pattern are unpacked; the archive itself is linked too.
+        /// An archive of which only entries that match the pattern are unpacked; the archive itself is linked
+        /// too.
         Pattern = 3 "PATTERN",
     }
 }

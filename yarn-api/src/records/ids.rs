@@ -124,7 +124,8 @@ const MAX_EPOCH: u64 = i64::MAX as u64 >> SEQUENCE_BITS;
 
 /// `container_[e<epoch>_]<cluster timestamp>_<application>_<attempt>_<number>`
 ///
-/// The epoch counts restarts of a ResourceManager that keeps its state; it is printed only when it is above 0.
+/// The epoch counts restarts of a ResourceManager that keeps its state; it is printed only when it is
+/// above 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContainerId {
     /// The attempt that the container was given to.

@@ -27,7 +27,8 @@ impl Resource {
         Self { memory_mb, vcores, others: BTreeMap::new() }
     }
 
-    /// Whether every amount is at most that of `limit`; a resource that `limit` does not name counts as 0 there.
+    /// Whether every amount is at most that of `limit`; a resource that `limit` does not name counts as 0
+    /// there.
     pub fn fits_in(&self, limit: &Self) -> bool {
         self.memory_mb <= limit.memory_mb
             && self.vcores <= limit.vcores
@@ -50,7 +51,7 @@ impl Resource {
         }
     }
 
-    /// A resource that is not sent is nothing.
+    /// A message without the amount of a resource means none of it.
     pub(crate) fn from_proto(p: Option<pb::Resource>) -> Self {
         let p = p.unwrap_or_default();
         let others = p.resource_value_map.iter().filter(|r| r.key != MEMORY && r.key != VCORES);
@@ -106,8 +107,8 @@ impl ResourceType {
     }
 }
 
-/// How urgent something is. In requests of an ApplicationMaster lower numbers come first; among applications of a
-/// queue higher ones do.
+/// How urgent something is. In requests of an ApplicationMaster lower numbers come first; among applications
+/// of a queue higher ones do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Priority(pub i32);
 

@@ -14,8 +14,8 @@ use crate::proto::yarn as pb;
 /// The resource name that stands for any node.
 pub const ANY_HOST: &str = "*";
 
-/// How many containers of one size are wanted at one priority and place. The number replaces what was asked before
-/// for the same priority, place and size (0 takes it back); YARN lowers it with each grant.
+/// How many containers of one size are wanted at one priority and place. The number replaces what was asked
+/// before for the same priority, place and size (0 takes it back); YARN lowers it with each grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceRequest {
     /// Lower numbers come first. Requests of different sizes need different priorities or marks.

@@ -101,7 +101,7 @@ pub(crate) fn am_spec(
 fn hadoop_settings(conf: &HadoopConf) -> Result<BTreeMap<String, String>, Failure> {
     let mut settings = BTreeMap::new();
     for (key, _, origin) in conf.iter() {
-        if matches!(origin, hadoop_rpc::Origin::Default) || flink_model::config::is_sensitive(key) {
+        if matches!(origin, hadoop_rpc::PropertyOrigin::Default) || flink_model::config::is_sensitive(key) {
             continue;
         }
         if let Some(value) = conf.get(key).map_err(|e| Failure::new(e.to_string()))? {

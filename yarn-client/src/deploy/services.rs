@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use artifact_store::{Artifact, Hashes, PRIVATE_STORE, Pace, SHARED_STORE, Store, Survey, below};
+use artifact_store::{Artifact, Concurrency, Hashes, Inventory, PRIVATE_STORE, SHARED_STORE, Store, below};
 use futures::future;
 use hadoop_fs::Storage;
 use yarn_api::ApplicationClient;
@@ -38,8 +38,8 @@ pub(crate) struct Services {
 /// What the stores have of a deployment's files, and what they lack. It is what has to be uploaded.
 #[derive(Debug)]
 pub(crate) struct Surveys {
-    pub(crate) shared: Survey,
-    pub(crate) private: Survey,
+    pub(crate) shared: Inventory,
+    pub(crate) private: Inventory,
     /// Where the hashes of local files are kept between two runs.
     pub(crate) hashes: Hashes,
 }
@@ -63,9 +63,10 @@ impl Services {
             None => below(&base, SHARED_STORE),
         };
         let replication = derived.replication;
-        let pace = if derived.fast_start { Pace::QUICK } else { Pace::PLAIN };
-        let shared = Store::shared(store_storage, &store_root, replication, pace)?;
-        let private = Store::private(storage.clone(), &below(&base, PRIVATE_STORE), replication, pace)?;
+        let concurrency = if derived.fast_start { Concurrency::QUICK } else { Concurrency::PLAIN };
+        let shared = Store::shared(store_storage, &store_root, replication, concurrency)?;
+        let private =
+            Store::private(storage.clone(), &below(&base, PRIVATE_STORE), replication, concurrency)?;
         Ok(Self { hadoop, yarn, storage, base, shared, private, replication })
     }
 

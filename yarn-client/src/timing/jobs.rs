@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-use flink_rest::{JobDetails, JobId, JobSummary, Limits, RestAddress, RestClient};
+use flink_rest::{JobDetails, JobId, JobSummary, RestAddress, RestClient, RestTimeouts};
 use futures::future;
 
 use super::{Clock, Leg, Timing};
@@ -54,7 +54,7 @@ struct Course {
 impl Jobs {
     /// Of the JobManager at `address`; `who` submits them, from now on.
     pub fn new(address: &RestAddress, timing: &Timing, who: &'static str) -> Self {
-        let client = RestClient::new(address, Limits::one_try(ANSWER)).ok();
+        let client = RestClient::new(address, RestTimeouts::one_try(ANSWER)).ok();
         let source = (who, timing.elapsed());
         Self { client, timing: timing.clone(), source, old: BTreeSet::new(), seen: BTreeMap::new() }
     }
