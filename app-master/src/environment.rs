@@ -107,7 +107,7 @@ impl Environment {
             log_dir: log_dir.ok_or(StartError::Missing("LOG_DIRS"))?.into(),
             self_exe: std::env::current_exe().map_err(unknown("the path of this program"))?,
             login: login(&env)?.with_credentials(credentials),
-            conf: hadoop_conf(&env, &spec.hadoop, &spec.hadoop_overrides)?,
+            conf: hadoop_conf(&env, &spec.hadoop.client, &spec.hadoop.overrides)?,
             dir,
             spec,
         })
@@ -120,7 +120,7 @@ impl Environment {
 
     /// How many attempts there can be: what the client asked for, within the ResourceManager's bound.
     pub fn max_attempts(&self) -> u32 {
-        max_attempts(self.spec.max_attempts, &self.conf)
+        max_attempts(self.spec.application.max_attempts, &self.conf)
     }
 }
 
@@ -231,9 +231,9 @@ mod tests {
         let error = parse_spec(br#"{"version": 9, "all": "different"}"#).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "heddle-am.json has version 9, this heddle-am understands 1: client and heddle-am must be of one release"
+            "heddle-am.json has version 9, this heddle-am understands 2: client and heddle-am must be of one release"
         );
         assert!(matches!(parse_spec(b"{}"), Err(StartError::Spec(_))));
-        assert!(matches!(parse_spec(br#"{"version": 1}"#), Err(StartError::Spec(_))));
+        assert!(matches!(parse_spec(br#"{"version": 2}"#), Err(StartError::Spec(_))));
     }
 }

@@ -35,12 +35,15 @@ pub async fn start(
     secret: &Secret,
     thread: &SpawnThread,
 ) -> Result<JvmProcess, JvmError> {
-    let jvm = &environment.spec.job_manager;
+    let jvm = &environment.spec.job_manager.jvm;
     let mut args = jvm.args.clone();
     args.extend(known.iter().flat_map(|(key, value)| ["-D".to_owned(), format!("{key}={value}")]));
-    let archive = environment.spec.job_manager_archive.as_ref();
+    let archive = environment.spec.job_manager.class_data.as_ref();
     // In front: the user's options win.
-    let quick = LATER_C2.iter().filter(|_| environment.spec.fast_start).map(|option| (*option).to_owned());
+    let quick = LATER_C2
+        .iter()
+        .filter(|_| environment.spec.application.fast_start)
+        .map(|option| (*option).to_owned());
     let launch = Launch {
         launcher: jvm.launcher.clone(),
         java_home: jvm.java_home.clone().unwrap_or_default(),
@@ -50,7 +53,7 @@ pub async fn start(
         args,
         env: jvm.env.clone().into_iter().collect(),
         log_name: LOG_NAME.to_owned(),
-        flink_version: environment.spec.flink_version.clone(),
+        flink_version: environment.spec.application.flink_version.clone(),
         args_from_env: jvm.args_from_env.clone().into_iter().collect(),
         archives: archive.map(|archive| archive.found.clone()).unwrap_or_default(),
         record_classes: archive.is_some() && record,

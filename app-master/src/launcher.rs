@@ -68,9 +68,12 @@ impl Launcher {
     /// `host:port` of the control server. The user of `login` is also the user for Hadoop's client in the
     /// TaskManager, which gets the tokens of `login`, too.
     pub fn new(spec: &AmSpec, dir: &Path, control: &str, login: &Login) -> Result<Self, LauncherError> {
-        let runner = &spec.taskrunner_key;
+        let runner = &spec.task_managers.taskrunner_key;
         let context = ContainerLaunchContext {
-            local_resources: local_resources(&spec.task_manager_resources, spec.fast_start)?,
+            local_resources: local_resources(
+                &spec.resources.task_manager_resources,
+                spec.application.fast_start,
+            )?,
             environment: BTreeMap::from([(CONTROL_VARIABLE.to_owned(), control.to_owned())]),
             commands: vec![format!(
                 "./{runner} 1><LOG_DIR>/heddle-taskrunner.out 2><LOG_DIR>/heddle-taskrunner.log"
@@ -86,10 +89,10 @@ impl Launcher {
                 Err(source) => Err(LauncherError::File { path, source }),
             }
         };
-        let jvm = &spec.task_manager;
+        let jvm = &spec.task_managers.jvm;
         let mut env = jvm.env.clone();
         env.entry(USER_VARIABLE.to_owned()).or_insert_with(|| login.user().effective.clone());
-        let archive = spec.task_manager_archive.as_ref();
+        let archive = spec.task_managers.class_data.as_ref();
         let template = Launch {
             launcher: jvm.launcher.clone(),
             java_home: jvm.java_home.clone().unwrap_or_default(),
@@ -98,11 +101,11 @@ impl Launcher {
             main_class: jvm.main_class.clone(),
             args: jvm.args.clone(),
             env: env.into_iter().collect(),
-            files: spec.task_manager_files.iter().map(read).collect::<Result<_, _>>()?,
+            files: spec.task_managers.files.iter().map(read).collect::<Result<_, _>>()?,
             log_name: "taskmanager".to_owned(),
             args_from_env: jvm.args_from_env.clone().into_iter().collect(),
             memory_sample_interval_ms: 0,
-            flink_version: spec.flink_version.clone(),
+            flink_version: spec.application.flink_version.clone(),
             archives: archive.map(|archive| archive.found.clone()).unwrap_or_default(),
             record_classes: false,
         };
@@ -169,7 +172,7 @@ pub(crate) async fn start_container(
 
 /// Who may view and change the containers.
 pub(crate) fn acls(spec: &AmSpec) -> Result<BTreeMap<AccessType, String>, UnknownName> {
-    spec.acls.iter().map(|(access, acl)| Ok((access.parse()?, acl.clone()))).collect()
+    spec.application.acls.iter().map(|(access, acl)| Ok((access.parse()?, acl.clone()))).collect()
 }
 
 /// The credentials of a TaskManager: every token and secret but the AMRM token, which would let its owner act

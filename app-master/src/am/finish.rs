@@ -81,7 +81,7 @@ pub(super) async fn finish(
             CleanUp::IfApplicationOver => is_over(environment).await,
             CleanUp::Never => false,
         };
-        match &environment.spec.staging_dir {
+        match &environment.spec.application.staging_dir {
             Some(url) if due => match staging::remove(&environment.conf, &environment.login, url).await {
                 Ok(()) => tracing::info!(url, "removed the application's directory"),
                 Err(error) => tracing::warn!("{error}; `heddle gc` removes it later"),
@@ -102,7 +102,7 @@ async fn unregister(
     status: FinalStatus,
     diagnostics: &str,
 ) -> bool {
-    let history = environment.spec.history_url.as_deref().unwrap_or_default();
+    let history = environment.spec.application.history_url.as_deref().unwrap_or_default();
     let until = clock::now() + UNREGISTER_WAIT;
     while clock::now() < until {
         if !registered {

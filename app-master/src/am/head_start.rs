@@ -1,5 +1,5 @@
-//! What can be done while the JobManager still starts: registration with YARN, and asking for workers that
-//! will be needed.
+//! What can be done while the JobManager still starts: registration with YARN, and asking for TaskManagers
+//! that will be needed.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
@@ -22,11 +22,11 @@ const QUIET_TRIES: usize = 20;
 /// The web interface that the JobManager is going to have, and the TaskManagers that it is going to want;
 /// none where nothing calls for a head start, or no port is free.
 pub(super) fn head_start(spec: &AmSpec, host: &str) -> Option<(Web, AskAhead)> {
-    let Prewarm { workers, memory_mb, vcores, resources, idle_ms } = spec.prewarm.clone()?;
-    let port = free_port(spec.rest_ports.as_deref())?;
+    let Prewarm { count, memory_mb, vcores, resources, idle_ms } = spec.task_managers.prewarm.clone()?;
+    let port = free_port(spec.job_manager.rest_ports.as_deref())?;
     let web = Web { url: format!("http://{host}:{port}"), port: i32::from(port) };
     let size = Profile { memory_mb, vcores, resources };
-    Some((web, AskAhead { size, count: workers, keep: Duration::from_millis(idle_ms) }))
+    Some((web, AskAhead { size, count, keep: Duration::from_millis(idle_ms) }))
 }
 
 /// A port that is free now, among `configured` ones or among [`QUIET_PORTS`].

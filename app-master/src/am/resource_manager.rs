@@ -167,5 +167,5 @@ fn nodes_client(environment: &Environment) -> Option<ApplicationClient> {
     options.deadline = NODES_DEADLINE;
     let client = || ApplicationClient::new(&environment.conf, &options, RetryPolicy::NONE);
     let unusable = |error: &YarnError| tracing::debug!(%error, "asks will name no nodes");
-    environment.spec.fast_start.then(client).and_then(|made| made.inspect_err(unusable).ok())
+    environment.spec.application.fast_start.then(client).and_then(|made| made.inspect_err(unusable).ok())
 }

@@ -53,10 +53,10 @@ type Events = mpsc::UnboundedSender<Event>;
 pub async fn run(environment: Environment) -> u8 {
     let timeline = Timeline::start();
     timeline.begin(Leg::Master, "", clock::now());
-    let spec = &environment.spec;
+    let spec = &environment.spec.application;
     tracing::info!(
         container = %environment.container,
-        application = spec.application_name,
+        application = spec.name,
         flink = spec.flink_version,
         mode = ?spec.mode,
         host = environment.host,
@@ -133,15 +133,15 @@ fn settings(environment: &Environment) -> Settings {
     let spec = &environment.spec;
     let (early, ask_ahead) = head_start(spec, &environment.host).unzip();
     let naming = Naming {
-        possible: spec.fast_start,
+        possible: spec.application.fast_start,
         with_port: environment.conf.get_bool(PORT_IN_NAME_KEY, false).unwrap_or_default(),
-        label: spec.task_manager_node_label.clone(),
+        label: spec.task_managers.node_label.clone(),
     };
-    Settings { mode: spec.mode, pace: pace(environment), early, ask_ahead, naming }
+    Settings { mode: spec.application.mode, pace: pace(environment), early, ask_ahead, naming }
 }
 
 fn pace(environment: &Environment) -> Pace {
-    let spec = &environment.spec;
+    let spec = &environment.spec.application_master;
     let patience = match environment.conf.get_i64(RM_WAIT_KEY, -2) {
         Ok(-1) => None,
         _ => match environment.conf.get_duration(RM_WAIT_KEY, RM_WAIT, TimeUnit::Millis) {
@@ -182,14 +182,17 @@ impl Start<'_> {
         rest_port: Option<i32>,
     ) -> Result<(Effects, JobManagerJvm, Control), String> {
         let environment = self.environment;
-        watch_signals(environment.spec.memory_mb, sender_of(&self.events, |()| Event::Terminated))
-            .map_err(|error| format!("cannot listen to signals: {error}"))?;
+        watch_signals(
+            environment.spec.application_master.memory_mb,
+            sender_of(&self.events, |()| Event::Terminated),
+        )
+        .map_err(|error| format!("cannot listen to signals: {error}"))?;
         let (memory_kills, known_kills) = watch::channel(MemoryKills::default());
         let (control, address) = self.control_server(known_kills).await?;
         let launcher = Launcher::new(&environment.spec, &environment.dir, &address, &environment.login);
         let launcher = Arc::new(launcher.map_err(|error| error.to_string())?);
         let archives = service::is_possible(environment);
-        if archives && environment.spec.task_manager_archive.is_some() {
+        if archives && environment.spec.task_managers.class_data.is_some() {
             launcher.record_classes();
         }
         let nodes = NodeManagerClients::new(NodeManagerOptions::new(environment.login.clone()), nm_tokens);
@@ -232,14 +235,17 @@ impl Start<'_> {
         memory_kills: watch::Receiver<MemoryKills>,
     ) -> Result<(Control, String), String> {
         let spec = &self.environment.spec;
-        let ports: Ports =
-            spec.control_port.parse().map_err(|error| format!("heddle.control.port: {error}"))?;
+        let ports: Ports = spec
+            .application_master
+            .control_port
+            .parse()
+            .map_err(|error| format!("heddle.control.port: {error}"))?;
         let listener = ports.bind().await.map_err(|error| format!("heddle.control.port: {error}"))?;
         let port = listener.local_addr().map_err(|error| error.to_string())?.port();
         let secret =
             launcher::control_secret(&self.environment.login.tokens().get()).unwrap_or_default().to_vec();
         let control = Control::new(secret.clone(), sender_of(&self.events, Event::Control));
-        let submission = match spec.mode {
+        let submission = match spec.application.mode {
             ClusterMode::PerJob => {
                 SubmissionService::new(secret, memory_kills, sender_of(&self.events, Event::Submission))
             }
@@ -288,7 +294,7 @@ impl Start<'_> {
             let hint = error.hint(MASTER_ENV).map(|hint| format!("; {hint}")).unwrap_or_default();
             format!("the JobManager cannot be started on {}: {cause}{hint}", environment.host)
         })?;
-        let main_class = &environment.spec.job_manager.main_class;
+        let main_class = &environment.spec.job_manager.jvm.main_class;
         tracing::info!(pid = process.pid(), main_class, "JobManager started");
         Ok((bridge, process, is_ready))
     }

@@ -60,11 +60,12 @@ pub(super) async fn start(
 ) -> Result<(), String> {
     let spec = &environment.spec;
     let is_master = spec
-        .job_manager_archive
+        .job_manager
+        .class_data
         .as_ref()
         .is_some_and(|class_data| class_data.directory == input.class_data.directory);
-    let jvm = if is_master { &spec.job_manager } else { &spec.task_manager };
-    let staging_dir = spec.staging_dir.as_deref().ok_or("the application has no directory")?;
+    let jvm = if is_master { &spec.job_manager.jvm } else { &spec.task_managers.jvm };
+    let staging_dir = spec.application.staging_dir.as_deref().ok_or("the application has no directory")?;
     let mut files = files(spec, input.class_data)?;
     let job = BuildJob {
         class_data: input.class_data.clone(),
@@ -76,12 +77,13 @@ pub(super) async fn start(
         class_list: input.list.text().to_owned(),
         memory_mb: container.resource.memory_mb,
         staging_dir: staging_dir.to_owned(),
-        hadoop: spec.hadoop.clone(),
-        hadoop_overrides: spec.hadoop_overrides.clone(),
+        hadoop: spec.hadoop.client.clone(),
+        hadoop_overrides: spec.hadoop.overrides.clone(),
     };
     files.push(upload(environment, input.class_data, staging_dir, &job).await?);
     let context = ContainerLaunchContext {
-        local_resources: launcher::local_resources(&files, spec.fast_start).map_err(|e| e.to_string())?,
+        local_resources: launcher::local_resources(&files, spec.application.fast_start)
+            .map_err(|e| e.to_string())?,
         environment: BTreeMap::from([(USER_VARIABLE.to_owned(), environment.login.user().effective.clone())]),
         commands: vec![format!(
             "./{PROGRAM} {SUBCOMMAND} 1><LOG_DIR>/{LOG_NAME}.out 2><LOG_DIR>/{LOG_NAME}.log"
@@ -95,7 +97,8 @@ pub(super) async fn start(
 
 /// Our program and the jars of the class path, as the containers of the role have them.
 fn files(spec: &AmSpec, class_data: &ClassDataSpec) -> Result<Vec<LocalResource>, String> {
-    let all = spec.task_manager_resources.iter().chain(&spec.application_master_resources);
+    let all =
+        spec.resources.task_manager_resources.iter().chain(&spec.resources.application_master_resources);
     let keys = std::iter::once(PROGRAM).chain(class_data.class_path.iter().map(String::as_str));
     keys.map(|key| {
         let found = all.clone().find(|resource| resource.key == key);

@@ -52,8 +52,8 @@ pub(crate) fn start(
         conf: environment.conf.clone(),
         login: environment.login.clone(),
         id: environment.container.to_string(),
-        staging_dir: spec.staging_dir.clone(),
-        limits: container_limits(&environment.conf, spec.memory_mb, job_manager.pid()),
+        staging_dir: spec.application.staging_dir.clone(),
+        limits: container_limits(&environment.conf, spec.application_master.memory_mb, job_manager.pid()),
         other_process: Some(job_manager.pid()),
         thread: thread.clone(),
     };
@@ -72,10 +72,10 @@ pub(crate) fn start(
 /// not.
 pub(crate) fn is_possible(environment: &Environment) -> bool {
     let spec = &environment.spec;
-    if spec.job_manager_archive.is_none() && spec.task_manager_archive.is_none() {
+    if spec.job_manager.class_data.is_none() && spec.task_managers.class_data.is_none() {
         return false;
     }
-    let limits = container_limits(&environment.conf, spec.memory_mb, std::process::id());
+    let limits = container_limits(&environment.conf, spec.application_master.memory_mb, std::process::id());
     let Some(why) = limits.shortage(MemoryUse::default()) else { return true };
     let remote = remote_container_mb(environment);
     if let Err(nor) = &remote {
@@ -86,8 +86,8 @@ pub(crate) fn is_possible(environment: &Environment) -> bool {
 
 /// Memory, MiB, of a container of its own for an archive, or why there is none.
 fn remote_container_mb(environment: &Environment) -> Result<u64, String> {
-    let spec = &environment.spec;
-    own_container_mb(virtual_ratio(&environment.conf), spec.archive_container, spec.largest_container_mb)
+    let making = environment.spec.archive_making;
+    own_container_mb(virtual_ratio(&environment.conf), making.own_container, making.largest_container_mb)
 }
 
 struct Service {
@@ -113,7 +113,7 @@ impl Service {
         let environment = self.environment.clone();
         let spec = &environment.spec;
         if let (Some(class_data), Use::Record(recording)) =
-            (&spec.job_manager_archive, self.job_manager.archive().clone())
+            (&spec.job_manager.class_data, self.job_manager.archive().clone())
         {
             // It never becomes ready where the ApplicationMaster is about to end.
             if ready.wait_for(|ready| *ready).await.is_err() {
@@ -129,7 +129,7 @@ impl Service {
                 Err(error) => tracing::info!(%error, "the classes of the JobManager are not recorded"),
             }
         }
-        let Some(class_data) = &spec.task_manager_archive else { return };
+        let Some(class_data) = &spec.task_managers.class_data else { return };
         while let Some(Recorded { java, class_list }) = recorded.recv().await {
             match self.same_java(&java) {
                 Some((path, id, wide, node_jars)) => {
@@ -152,7 +152,7 @@ impl Service {
     /// The Java of this node's TaskManagers, and the node's jars, if they are those of the TaskManager that
     /// recorded its classes.
     fn same_java(&self, text: &str) -> Option<(PathBuf, JavaId, bool, Option<NodeJars>)> {
-        let template = &self.environment.spec.task_manager;
+        let template = &self.environment.spec.task_managers.jvm;
         let env = |name: &str| template.env.get(name).cloned().or_else(|| std::env::var(name).ok());
         let path = java::choose(template.java_home.as_deref(), &env).ok()?;
         let node_jars = NodeJars::find_in(&template.class_path, &env);

@@ -8,7 +8,10 @@ use flink_model::config::{Configuration, FromValue};
 use flink_model::container::TASKRUNNER;
 use flink_model::options::{self, Opt};
 use flink_model::plan::{self, ShippedConfiguration, Surroundings};
-use flink_model::spec::{AmSpec, JvmTemplate, SPEC_VERSION};
+use flink_model::spec::{
+    AmSpec, ApplicationMasterSpec, ApplicationSpec, ArchiveMaking, ContainerResources, HadoopSettings,
+    JobManagerSpec, JvmTemplate, SPEC_VERSION, TaskManagersSpec,
+};
 use hadoop_rpc::HadoopConf;
 use yarn_api::records::AccessType;
 
@@ -30,7 +33,8 @@ pub(crate) struct ClusterAnswers<'a> {
     pub(crate) largest_container_mb: u64,
 }
 
-/// The specification without local resources, which are known when the files are staged.
+/// The specification without local resources and class data archives, which are known when the files are staged
+/// ([`super::staged::Staged`]).
 pub(crate) fn am_spec(
     derived: &Derived,
     answers: &ClusterAnswers<'_>,
@@ -57,43 +61,57 @@ pub(crate) fn am_spec(
     // The ApplicationMaster hands these on itself, by the control protocol.
     let sent = std::iter::once(shipped.file_name.to_owned());
     let sent = sent.chain(derived.names.logging.1.iter().map(|file| file.key.clone())).collect();
-    let history = text(conf, &options::HISTORY_SERVER_ADDRESS).map(|host| {
-        let port = text(conf, &options::HISTORY_SERVER_PORT).unwrap_or_else(|| "8082".into());
-        format!("http://{host}:{port}")
-    });
     Ok(AmSpec {
         version: SPEC_VERSION,
-        application_name: derived.name.clone(),
-        flink_version: derived.release.to_string(),
-        mode: derived.mode,
-        job_manager: job_manager.map_err(cannot)?,
-        task_manager: JvmTemplate {
-            args_from_env: local_dirs.into_iter().collect(),
-            ..task_manager.map_err(cannot)?
+        application: ApplicationSpec {
+            name: derived.name.clone(),
+            flink_version: derived.release.to_string(),
+            mode: derived.mode,
+            staging_dir: Some(answers.directory.to_owned()),
+            max_attempts: attempts(conf)?,
+            history_url: history_url(conf),
+            acls: acls(conf),
+            fast_start: derived.fast_start,
         },
-        task_manager_resources: Vec::new(),
-        application_master_resources: Vec::new(),
-        task_manager_files: sent,
-        taskrunner_key: TASKRUNNER.to_owned(),
-        staging_dir: Some(answers.directory.to_owned()),
-        hadoop: hadoop_settings(answers.conf)?,
-        hadoop_overrides: hadoop::overrides(conf).map(|setting| (setting.key, setting.value)).collect(),
-        heartbeat_idle_ms: positive(conf, &options::HEARTBEAT_IDLE)?.saturating_mul(1000),
-        heartbeat_busy_ms: positive(conf, &options::HEARTBEAT_BUSY)?,
-        task_manager_node_label: text(conf, &options::TASK_MANAGER_NODE_LABEL),
-        acls: acls(conf),
-        history_url: history,
-        control_port: text(conf, &options::CONTROL_PORT).unwrap_or_else(|| "0".into()),
-        max_attempts: attempts(conf)?,
-        fast_start: derived.fast_start,
-        prewarm: prewarm(conf, derived.mode, &derived.cluster)?,
-        rest_ports: text(conf, &options::REST_BIND_PORT),
-        job_manager_archive: None,
-        task_manager_archive: None,
-        memory_mb: derived.cluster.am_memory_mb(),
-        archive_container: conf.require(&options::ARCHIVE_CONTAINER).map_err(bad_value)?,
-        largest_container_mb: answers.largest_container_mb,
+        application_master: ApplicationMasterSpec {
+            memory_mb: derived.cluster.am_memory_mb(),
+            control_port: text(conf, &options::CONTROL_PORT).unwrap_or_else(|| "0".into()),
+            heartbeat_idle_ms: positive(conf, &options::HEARTBEAT_IDLE)?.saturating_mul(1000),
+            heartbeat_busy_ms: positive(conf, &options::HEARTBEAT_BUSY)?,
+        },
+        job_manager: JobManagerSpec {
+            jvm: job_manager.map_err(cannot)?,
+            rest_ports: text(conf, &options::REST_BIND_PORT),
+            class_data: None,
+        },
+        task_managers: TaskManagersSpec {
+            jvm: JvmTemplate {
+                args_from_env: local_dirs.into_iter().collect(),
+                ..task_manager.map_err(cannot)?
+            },
+            files: sent,
+            taskrunner_key: TASKRUNNER.to_owned(),
+            node_label: text(conf, &options::TASK_MANAGER_NODE_LABEL),
+            prewarm: prewarm(conf, derived.mode, &derived.cluster)?,
+            class_data: None,
+        },
+        archive_making: ArchiveMaking {
+            own_container: conf.require(&options::ARCHIVE_CONTAINER).map_err(bad_value)?,
+            largest_container_mb: answers.largest_container_mb,
+        },
+        resources: ContainerResources::default(),
+        hadoop: HadoopSettings {
+            client: hadoop_settings(answers.conf)?,
+            overrides: hadoop::overrides(conf).map(|setting| (setting.key, setting.value)).collect(),
+        },
     })
+}
+
+/// Where the application is to be found after its end.
+fn history_url(conf: &Configuration) -> Option<String> {
+    let host = text(conf, &options::HISTORY_SERVER_ADDRESS)?;
+    let port = text(conf, &options::HISTORY_SERVER_PORT).unwrap_or_else(|| "8082".into());
+    Some(format!("http://{host}:{port}"))
 }
 
 /// The client's Hadoop settings, for what a node's own configuration does not say. Without secrets, which

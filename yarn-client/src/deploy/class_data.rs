@@ -31,8 +31,8 @@ pub(crate) async fn find(
     let files: Vec<LocalResource> = files.iter().map(|file| file.resource.clone()).collect();
     let spec = &resolved.am_spec;
     let ((job_manager, of_job_manager), (task_manager, of_task_manager)) = future::join(
-        look(services, Role::JobManager, &spec.job_manager, &files),
-        look(services, Role::TaskManager, &spec.task_manager, &files),
+        look(services, Role::JobManager, &spec.job_manager.jvm, &files),
+        look(services, Role::TaskManager, &spec.task_managers.jvm, &files),
     )
     .await;
     of_job_manager.into_iter().chain(of_task_manager).for_each(|warning| warnings.warn(warning));

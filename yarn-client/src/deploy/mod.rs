@@ -274,7 +274,7 @@ impl Deployer {
             yarn: &services.yarn,
             id,
             ends_with_program: resolved.mode == ClusterMode::Application,
-            early: staged.am_spec.prewarm.is_some(),
+            early: staged.am_spec.task_managers.prewarm.is_some(),
         };
         let started = tokio::select! {
             started = wait(waiting, timing, report_ref) => started,

@@ -11,7 +11,7 @@ use flink_model::spec::{ClusterMode, Prewarm};
 use crate::configuration::bad_value;
 use crate::error::Failure;
 
-/// A taskrunner without an order leaves after a minute.
+/// The longest time that one is kept which Flink does not request.
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// What to ask for ahead; none where nothing is certain, or where it is switched off.
@@ -54,7 +54,7 @@ pub(super) fn prewarm(
     let idle = conf.get(&options::TM_IDLE_TIMEOUT).map_err(bad_value)?;
     let idle = idle.map_or(LONGEST, |idle| Duration::from_millis(idle.as_millis()));
     Ok(Some(Prewarm {
-        workers,
+        count: workers,
         memory_mb: cluster.tm_memory_mb(),
         vcores: cluster.tm_vcores.unsigned_abs(),
         resources: cluster.tm_resources.iter().map(|(name, n)| (name.clone(), n.unsigned_abs())).collect(),
@@ -76,7 +76,7 @@ mod tests {
         }
         let release: Release = "1.20.1".parse().unwrap();
         let cluster = ClusterSpec::from(&conf, release).unwrap();
-        prewarm(&conf, mode, &cluster).unwrap().map(|prewarm| prewarm.workers)
+        prewarm(&conf, mode, &cluster).unwrap().map(|prewarm| prewarm.count)
     }
 
     #[test]

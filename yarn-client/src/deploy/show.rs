@@ -168,7 +168,7 @@ impl DryRun {
         };
         let (own, worker): (Vec<_>, Vec<_>) =
             staged.files.iter().partition(|file| is_of_application_master(&file.resource.key));
-        let runner = |file: &&&StagedFile| file.resource.key != spec.taskrunner_key;
+        let runner = |file: &&&StagedFile| file.resource.key != spec.task_managers.taskrunner_key;
         let all = own.iter().chain(worker.iter().filter(|file| runner(file)));
         let mut am_files: Vec<File> = files(None);
         am_files.push(File {
@@ -176,7 +176,7 @@ impl DryRun {
             size: staged.am_spec_text().map_or(0, |text| text.len() as u64),
         });
         let application = &resolved.application;
-        let worker_options = resolved.task_manager_jvm_options.iter().chain(&spec.task_manager.jvm_args);
+        let worker_options = resolved.task_manager_jvm_options.iter().chain(&spec.task_managers.jvm.jvm_args);
         Self {
             mode: resolved.mode,
             flink: resolved.flink.clone(),
@@ -192,28 +192,28 @@ impl DryRun {
                 tags: application.tags.iter().cloned().collect(),
                 priority: application.priority,
                 node_label: application.node_label.clone(),
-                max_attempts: Some(spec.max_attempts),
+                max_attempts: Some(spec.application.max_attempts),
                 attempt_failures_validity_ms: application.attempt_failures_validity_ms.map(u128::from),
-                acls: spec.acls.clone(),
-                directory: spec.staging_dir.clone(),
+                acls: spec.application.acls.clone(),
+                directory: spec.application.staging_dir.clone(),
             },
             application_master: Container {
                 memory_mb: resolved.application_master.memory_mb,
                 vcores: resolved.application_master.vcores,
                 node_label: application.node_label.clone(),
-                jvm: jvm(spec.job_manager.clone()),
+                jvm: jvm(spec.job_manager.jvm.clone()),
                 files: am_files,
                 local_resources: all.map(|file| local_resource(file)).collect(),
             },
             task_manager: Container {
                 memory_mb: resolved.task_manager.memory_mb,
                 vcores: resolved.task_manager.vcores,
-                node_label: spec.task_manager_node_label.clone().or_else(|| application.node_label.clone()),
+                node_label: spec.task_managers.node_label.clone().or_else(|| application.node_label.clone()),
                 jvm: Jvm {
                     options: masked(worker_options.cloned().collect()),
-                    ..jvm(spec.task_manager.clone())
+                    ..jvm(spec.task_managers.jvm.clone())
                 },
-                files: files(Some(&spec.task_manager_files)),
+                files: files(Some(&spec.task_managers.files)),
                 local_resources: worker.iter().map(|file| local_resource(file)).collect(),
             },
             configuration: resolved

@@ -7,7 +7,7 @@ use std::time::Duration;
 use flink_model::class_data::ClassDataSpec;
 use flink_model::container::{AM, BRIDGE, TASKRUNNER};
 use flink_model::local_resource::{self, LocalResourceKind, Visibility as SpecVisibility};
-use flink_model::spec::AmSpec;
+use flink_model::spec::{AmSpec, ContainerResources, JobManagerSpec, TaskManagersSpec};
 use serde::{Deserialize, Serialize};
 use taskrunner::links;
 use yarn_api::records::{
@@ -53,19 +53,25 @@ pub(crate) struct ClassDataArchives {
 impl Staged {
     /// Completes what the ApplicationMaster is told with the places of all files.
     pub(crate) fn new(resolved: &Resolved, files: Vec<StagedFile>, archives: ClassDataArchives) -> Self {
-        let mut am_spec = resolved.am_spec.clone();
         let resources = files.iter().map(|file| file.resource.clone());
-        let (own, workers): (Vec<_>, Vec<_>) = resources.partition(|r| is_of_application_master(&r.key));
-        let (job_manager_archive, for_job_manager) = archives.job_manager.unzip();
-        let (task_manager_archive, for_task_managers) = archives.task_manager.unzip();
-        let for_job_manager = for_job_manager.unwrap_or_default();
-        am_spec.application_master_resources = own;
-        am_spec.application_master_resources.extend(for_job_manager.iter().cloned());
-        am_spec.task_manager_resources = workers;
-        am_spec.task_manager_resources.extend(for_task_managers.unwrap_or_default());
-        am_spec.job_manager_archive = job_manager_archive;
-        am_spec.task_manager_archive = task_manager_archive;
-        Self { files, archives: for_job_manager, am_spec }
+        let (mut own, mut for_task_managers): (Vec<_>, Vec<_>) =
+            resources.partition(|r| is_of_application_master(&r.key));
+        let (job_manager_class_data, job_manager_archives) = archives.job_manager.unzip();
+        let (task_manager_class_data, task_manager_archives) = archives.task_manager.unzip();
+        let job_manager_archives = job_manager_archives.unwrap_or_default();
+        own.extend(job_manager_archives.iter().cloned());
+        for_task_managers.extend(task_manager_archives.unwrap_or_default());
+        let AmSpec { job_manager, task_managers, .. } = resolved.am_spec.clone();
+        let am_spec = AmSpec {
+            job_manager: JobManagerSpec { class_data: job_manager_class_data, ..job_manager },
+            task_managers: TaskManagersSpec { class_data: task_manager_class_data, ..task_managers },
+            resources: ContainerResources {
+                task_manager_resources: for_task_managers,
+                application_master_resources: own,
+            },
+            ..resolved.am_spec.clone()
+        };
+        Self { files, archives: job_manager_archives, am_spec }
     }
 
     /// The text of the file with the specification, for the ApplicationMaster.
@@ -91,7 +97,7 @@ pub(crate) fn submission_context(resolved: &Resolved, staged: &Staged) -> Result
     let size = resolved.application_master;
     let capability = Resource::new(size.memory_mb, size.vcores.unsigned_abs());
     let mut context = SubmissionContext::new(application.id, application.name.clone(), capability);
-    let acls = staged.am_spec.acls.iter().map(|(access, who)| {
+    let acls = staged.am_spec.application.acls.iter().map(|(access, who)| {
         let access: AccessType =
             access.parse().map_err(|e| Failure::because("cannot give access rights", e))?;
         Ok((access, who.clone()))
@@ -110,7 +116,7 @@ pub(crate) fn submission_context(resolved: &Resolved, staged: &Staged) -> Result
     context.tags = application.tags.clone();
     context.priority = application.priority.map(Priority);
     context.node_label = application.node_label.clone();
-    context.max_attempts = Some(staged.am_spec.max_attempts);
+    context.max_attempts = Some(staged.am_spec.application.max_attempts);
     context.keep_containers = application.keep_containers;
     context.attempt_failures_validity = application.attempt_failures_validity_ms.map(Duration::from_millis);
     let (include, exclude) = (&application.rolled_logs_include, &application.rolled_logs_exclude);
