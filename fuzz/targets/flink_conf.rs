@@ -1,5 +1,5 @@
-//! `flink-conf.yaml`: any text is read or refused; what was read is written such that it reads back the same, and the
-//! memory model takes it or refuses it.
+//! `flink-conf.yaml`: any text is read or refused; what was read is written such that it reads back the same,
+//! and the memory model takes it or refuses it.
 #![no_main]
 
 #[path = "shared/round_trip.rs"]

@@ -1,5 +1,5 @@
-//! `run`, `run-application` and `info`: first it is decided on what kind of cluster the program runs and where
-//! its `main()` runs, then exactly one of the modules below does it.
+//! `run`, `run-application` and `info`: first it is decided on what kind of cluster the program runs and
+//! where its `main()` runs, then exactly one of the modules below does it.
 
 mod application;
 mod jar;
