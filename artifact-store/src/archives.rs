@@ -13,15 +13,16 @@ use crate::layout::INCOMING;
 use crate::store::Store;
 use crate::visibility::{ancestors, visibility};
 
-/// Nodes may have two Javas, as while one is replaced. Each file more is one more that every node fetches.
+/// How many archives the containers get at most. The nodes may have two Javas, for example while one is
+/// replaced, and every node fetches each of these files.
 const MOST: usize = 2;
 
-/// What a store's list of archives says.
+/// What a listing of the store's archives shows.
 #[derive(Debug, Default, PartialEq)]
 struct Choice<'a> {
-    /// The newest whole ones.
+    /// The newest archives that are complete.
     whole: Vec<&'a FileStatus>,
-    /// Those that are not as long as their names say, and how long that is.
+    /// Archives whose size is not the one in their names, with that size.
     damaged: Vec<(&'a FileStatus, u64)>,
 }
 
@@ -39,14 +40,14 @@ fn choose<'a>(files: &'a [FileStatus], owners: &[String]) -> Choice<'a> {
     choice
 }
 
-/// What a store has for the JVMs of one role.
+/// The archives that a store has for the JVMs of one role.
 #[derive(Debug)]
 pub struct Archives {
-    /// What the ApplicationMaster has to know to add one.
+    /// What the ApplicationMaster has to know to add an archive.
     pub order: ClassDataSpec,
     /// The archives as local resources.
     pub resources: Vec<LocalResource>,
-    /// Things to tell the user.
+    /// Remarks for the user.
     pub warnings: Vec<String>,
 }
 
@@ -109,7 +110,8 @@ impl Store {
     }
 }
 
-/// Where a store keeps the archives of one role, for whoever makes one.
+/// The directory of a store in which the archives of one role are, for clients and ApplicationMasters that
+/// add one.
 #[derive(Debug)]
 pub struct Repository<'a> {
     storage: Storage,
@@ -130,7 +132,7 @@ impl<'a> Repository<'a> {
         &self.directory
     }
 
-    /// The name of a whole archive for this Java, if there is one.
+    /// The name of a complete archive for this Java, if there is one.
     pub async fn find(&self, java: &JavaId) -> Result<Option<String>, StoreError> {
         let found = match self.storage.list(&self.directory, false).await {
             Ok(found) => found,
@@ -140,9 +142,9 @@ impl<'a> Repository<'a> {
         Ok(whole_archive(&found, &self.order.owners, java))
     }
 
-    /// Uploads an archive under its name. It grows in `staging`, the directory of the application, which is
-    /// removed at the end whatever happens, if that is on the same file system; else beside the store's
-    /// unfinished uploads, where `container` makes its name one of its own.
+    /// Uploads an archive under its name. It is written to `staging` first if that is on the same file
+    /// system: the directory of the application, which is removed at its end whatever happens. Otherwise it
+    /// is written beside the store's unfinished uploads, under a name that `container` makes unique.
     pub async fn add(
         &self,
         name: &str,
@@ -153,7 +155,7 @@ impl<'a> Repository<'a> {
         let Self { storage, order, store, directory } = self;
         let temporary = match staging.filter(|dir| dir.starts_with(&format!("{}/", storage.root()))) {
             Some(dir) => {
-                // To write there would make the directory anew.
+                // Writing there would make the directory again after it has been removed.
                 storage.status(dir).await?;
                 format!("{}/{name}", dir.trim_end_matches('/'))
             }
@@ -173,7 +175,7 @@ impl<'a> Repository<'a> {
         storage.write_file(&temporary, &Source::File(file.to_owned()), &options).await?;
         match storage.rename(&temporary, &format!("{directory}/{name}"), false).await {
             Ok(()) => Ok(()),
-            // Another ApplicationMaster was quicker.
+            // Another ApplicationMaster has added the archive meanwhile.
             Err(error) if error.kind() == FsErrorKind::AlreadyExists => {
                 storage.delete(&temporary, false).await?;
                 Ok(())

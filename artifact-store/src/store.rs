@@ -1,8 +1,8 @@
 //! The content-addressed store: every artifact is uploaded once and never again.
 //!
-//! `<root>/<first two letters>/<sha256>/<name>`. A file comes in under a unique temporary name and gets its
-//! own by an atomic rename, so that none is ever half there; of two clients that bring the same file one wins
-//! and the other is content.
+//! The path of a file is `<root>/<first two letters>/<sha256>/<name>`. A file is uploaded under a unique
+//! temporary name and gets its own by an atomic rename, so that nobody ever sees a part of it under that
+//! name. If two clients upload the same file, one of them renames first, and the other uses that file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ const LONG_UNUSED: Duration = Duration::from_secs(2700);
 const SHARED: (u16, u16) = (0o755, 0o644);
 const PRIVATE: (u16, u16) = (0o700, 0o600);
 
-/// Hears that so many bytes more of the file of this name have been uploaded.
+/// Is called with the name of a file and the number of further bytes of it that have been uploaded.
 pub type Uploaded = Arc<dyn Fn(&str, u64) + Send + Sync>;
 
 /// A local file and its path in the containers.
@@ -51,10 +51,10 @@ impl Artifact {
         Self { key, file, kind, namesakes: 0 }
     }
 
-    /// Its name in the store: that of the file in the containers, so far as the nodes' launch scripts, which
-    /// name the file that they have fetched, take it for what it is. Files of one name that are equal, as two
-    /// `__init__.py`, need one each: of a resource with several names the NodeManager's launch script makes
-    /// only one link.
+    /// Its name in the store: the name of the file in the containers, changed only if a NodeManager's launch
+    /// script could not handle that name. Files that are equal and have the same name (two `__init__.py`)
+    /// need one file each in the store: for a resource with several names the launch script makes only one
+    /// link.
     fn name(&self) -> String {
         let name = file_name(&self.key);
         let name = if links::is_plain(name) { name.to_owned() } else { links::plain(name) };
@@ -133,7 +133,7 @@ struct MissingArtifact {
     /// Its place among all artifacts.
     index: usize,
     artifact: Artifact,
-    /// A file of the wrong size stands there.
+    /// Whether the store has a file of another size under its path.
     replace: bool,
 }
 
@@ -181,7 +181,7 @@ impl Store {
         Ok(Self { modes: PRIVATE, ..Self::shared(storage, root, replication, concurrency)? })
     }
 
-    /// Looks what is there; changes nothing. With all hashes known it takes one round trip.
+    /// Asks what the store has; changes nothing. With all hashes known it takes one round trip.
     pub async fn survey(&self, artifacts: Vec<Artifact>) -> Result<Inventory, StoreError> {
         let artifacts = with_namesakes(artifacts);
         let hashing = artifacts.iter().any(|artifact| artifact.file.sha256().is_none());
@@ -276,7 +276,7 @@ impl Store {
         known.get(&self.root).and_then(Option::as_ref).map_or(self.modes.0, |root| root.mode & 0o1777)
     }
 
-    /// An artifact as a local resource; what is not there yet is taken for as it will be.
+    /// An artifact as a local resource. One that is not in the store yet is described as it will be.
     fn resource(
         &self,
         artifact: &Artifact,
@@ -298,8 +298,8 @@ impl Store {
         })
     }
 
-    /// What is at `paths` and above them. The directories right below the root are seen in its list,
-    /// together.
+    /// Asks for the status of `paths` and of the directories above them. The directories right below the root
+    /// are all found in its listing.
     async fn look_at(&self, paths: &[Option<String>]) -> Result<Statuses, StoreError> {
         let mut asked: BTreeSet<String> = paths.iter().flatten().flat_map(|p| ancestors(p)).collect();
         asked.extend(paths.iter().flatten().cloned());
@@ -315,7 +315,7 @@ impl Store {
                 Err(e) if e.kind() == FsErrorKind::NotFound => {
                     Ok(listed.into_iter().map(|path| (path, None)).collect())
                 }
-                // Who may enter a directory may not always list it.
+                // A user who may enter a directory may not always list it.
                 Err(e) if e.kind() == FsErrorKind::PermissionDenied => self.ask(listed).await,
                 Err(e) => Err(e.into()),
             }
@@ -347,16 +347,18 @@ impl Store {
         unfinished: &Unfinished,
         uploaded: &Uploaded,
     ) -> Result<Vec<(usize, Artifact)>, StoreError> {
-        // The biggest first, so that none of them is alone at the end.
+        // The biggest files go first, so that none of them is the only one left at the end.
         missing.sort_by_key(|m| std::cmp::Reverse(m.artifact.file.size()));
         let incoming = format!("{}/{INCOMING}", self.root);
         let made = async {
-            // A directory above a private store is not private: the shared one may come to lie beside it.
+            // A directory above a private store gets the usual mode: it may come to hold the shared store,
+            // too.
             self.storage.mkdirs(parent(&self.root), Some(SHARED.0)).await?;
             self.storage.mkdirs(&incoming, Some(mode)).await
         };
         let made = made.await.map_err(StoreError::from);
-        // Made before they run: the whole must be a future that any thread can run.
+        // All futures are made before they run: otherwise the compiler cannot prove that the whole can move
+        // between threads.
         let uploads: Vec<_> =
             missing.into_iter().map(|m| self.upload(m, &incoming, mode, unfinished, uploaded)).collect();
         let uploads = stream::iter(uploads).buffer_unordered(self.concurrency.uploads).try_collect();
@@ -402,8 +404,9 @@ impl Store {
             return Err(StoreError::Changed(what));
         }
         let directory = parent(&path);
-        // One after another: HDFS gives no sticky bit to a directory that it makes on the way, and who may
-        // write to a common store could then put another file in this one's place.
+        // The directories are made one by one: HDFS does not give the sticky bit to a directory that it makes
+        // on the way to another. In a common store anybody with the right to write there could then put
+        // another file in place of this one.
         for directory in [parent(directory), directory] {
             self.storage.mkdirs(directory, Some(mode)).await?;
         }

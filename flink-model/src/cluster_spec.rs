@@ -114,7 +114,7 @@ impl ClusterSpec {
             (Role::JobManager, self.am_memory_mb(), jm_key),
             (Role::TaskManager, self.tm_memory_mb(), tm_key),
         ] {
-            // What is below the minimum is raised to it before it is compared.
+            // YARN raises sizes below the minimum to it before it compares them with the maximum.
             let least = requested_mb.max(limits.min_memory_mb.unwrap_or(0));
             if least > limits.max_memory_mb {
                 let maximum_mb = limits.max_memory_mb;
@@ -122,7 +122,7 @@ impl ClusterSpec {
                 continue;
             }
             let charged_mb = limits.charged_memory_mb(requested_mb);
-            // YARN always rounds; what is worth a line is a loss of more than a tenth.
+            // YARN always rounds sizes up. Only if that adds more than a tenth is it worth a remark.
             if charged_mb - charged_mb.min(requested_mb) > charged_mb / 10 {
                 notes.push(Note::Rounded { role, requested_mb, charged_mb, key });
             }

@@ -35,7 +35,7 @@ pub enum Logging {
     Log4j,
     /// `logback.xml` stands in the working directory.
     Logback,
-    /// Neither: nothing is said to the JVM.
+    /// Neither: the JVM gets no option for it.
     #[default]
     Unconfigured,
 }
@@ -106,7 +106,7 @@ pub fn user_options(
         };
         words.extend(split(&text).map_err(quoting)?);
     }
-    // A flag that this JVM does not know must not keep it from starting; Flink adds this too.
+    // Without this option a JVM does not start if it does not know a flag; Flink adds it, too.
     words.push("-XX:+IgnoreUnrecognizedVMOptions".to_owned());
     Ok(words)
 }

@@ -182,8 +182,8 @@ pub struct ArchiveMaking {
     pub largest_container_mb: u64,
 }
 
-/// The local resources of the containers. `heddle gc` of any release reads these lists, and spares what they name while
-/// the application lives, so their names and their place in the file stay as they are.
+/// The local resources of the containers. `heddle gc` of any release reads these lists, and spares what they
+/// name while the application lives, so their names and their place in the file stay as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerResources {
     /// Local resources of a TaskManager's container, the taskrunner's binary among them.

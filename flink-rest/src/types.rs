@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A user's word that does not name what it should.
+/// A word of the user's that is not a valid id or option.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub struct ParseError {
@@ -223,7 +223,7 @@ impl SavepointFormat {
         }
     }
 
-    /// What goes into a request: the default is left out, because releases before 1.15 do not know the field.
+    /// Whether the format is left out of a request: releases before 1.15 do not know the field.
     fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -309,10 +309,10 @@ pub struct JarRun {
     /// Savepoint or checkpoint to start from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub savepoint_path: Option<String>,
-    /// Id of the first job, so that it is known whatever becomes of the call.
+    /// Id of the first job. It is sent so that the job can be found even if the answer is lost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job_id: Option<JobId>,
-    /// Skip state that nobody takes.
+    /// Ignore state of the savepoint that no operator takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_non_restored_state: Option<bool>,
     /// What becomes of the savepoint that the job starts from; from 1.20 on.

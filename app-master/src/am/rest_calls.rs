@@ -93,8 +93,8 @@ fn job(JobSummary { id, name, state, .. }: JobSummary) -> Job {
     Job { id: id.to_string(), name, state }
 }
 
-/// Why a job failed, one line for each exception. Flink 1.14 to 1.20 tell the failure in two ways, 2.0 and later only
-/// by the history, whose first entry is the latest.
+/// Why a job failed, one line for each exception. Flink 1.14 to 1.20 tell the failure in two ways, 2.0 and
+/// later only by the history, whose first entry is the latest.
 fn explanation(JobExceptions { root_exception, history }: JobExceptions) -> Option<String> {
     let latest = history.entries.into_iter().next();
     let trace = latest.map(|entry| entry.stacktrace).or(root_exception)?;

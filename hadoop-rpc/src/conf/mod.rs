@@ -23,7 +23,7 @@ pub use units::TimeUnit;
 use crate::endpoint::Endpoint;
 use crate::user;
 
-/// Old names of keys, which stand for the new ones wherever they appear.
+/// Old names of keys. They stand for the new names wherever they appear.
 const DEPRECATED: &[(&str, &str)] = &[
     ("dfs.block.size", "dfs.blocksize"),
     ("dfs.federation.nameservice.id", "dfs.nameservice.id"),
@@ -49,7 +49,7 @@ pub enum PropertyOrigin {
         /// Line of the property, from 1.
         line: u32,
     },
-    /// A table of defaults.
+    /// No file sets it; the value is a default.
     Default,
     /// Set by the program, with the reason it gave (a flag, another file).
     Set(Arc<str>),
@@ -76,7 +76,7 @@ struct Inner {
     entries: BTreeMap<String, Entry>,
     looked_in: Vec<LookupDir>,
     files: Vec<PathBuf>,
-    /// What `${…}` may ask for outside the configuration, taken when it was loaded.
+    /// Variables and properties that `${…}` may name, as they were when the configuration was loaded.
     env: BTreeMap<String, String>,
     system: BTreeMap<&'static str, String>,
 }
@@ -135,7 +135,7 @@ impl HadoopConf {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Without files.
+    /// A configuration without files.
     pub fn from_map<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         let mut conf = Self::default();
         for (key, value) in pairs {
@@ -232,7 +232,7 @@ impl HadoopConf {
         self.inner.entries.iter().map(|(key, e)| (key.as_str(), e.value.as_str(), &e.origin))
     }
 
-    /// Empty counts as not set, as nowhere an empty number or address makes sense.
+    /// Reads a value. An empty one counts as not set, because an empty number or address never makes sense.
     fn parsed<T>(
         &self,
         key: &str,

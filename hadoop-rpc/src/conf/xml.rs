@@ -42,7 +42,7 @@ impl Loader {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(fail(e.to_string())),
         };
-        // A pipe or a device could be without an end.
+        // A pipe or a device could be read for ever.
         if !meta.is_file() {
             return Err(fail("it is not a regular file".into()));
         }
@@ -96,13 +96,14 @@ impl Loader {
         }
     }
 
-    /// Takes in the properties of another file, or remembers that it is missing.
+    /// Adds the properties of another file, or notes that it is missing.
     fn include(&mut self, parser: &mut Parser, href: &str) -> Result<(), IncludeError> {
         if self.depth >= MAX_DEPTH {
             return Err(IncludeError::Here(format!("files include each other more than {MAX_DEPTH} deep")));
         }
         let local = href.strip_prefix("file://").or_else(|| href.strip_prefix("file:")).unwrap_or(href);
-        // Other schemes are not fetched: to Hadoop an address that does not answer is a missing file, too.
+        // Addresses of other schemes are not fetched. Hadoop, too, treats one that does not answer as a
+        // missing file.
         let found = if local.contains("://") {
             None
         } else {
@@ -136,7 +137,7 @@ impl IncludeError {
 
 /// An `<include>` that is open.
 struct Include {
-    /// What is missing, if it is.
+    /// The file that is missing, if one is.
     missing: Option<String>,
     has_fallback: bool,
 }
@@ -167,7 +168,7 @@ impl Parser {
         }
     }
 
-    /// Gives the file to include, if the tag says so.
+    /// Handles the start of an element. Gives the file to include, if the element names one.
     fn start(&mut self, tag: &BytesStart<'_>, line: u32) -> Result<Option<String>, String> {
         let local = tag.local_name();
         let name = local.as_ref();
@@ -258,7 +259,8 @@ fn attribute(tag: &BytesStart<'_>, name: &str) -> Result<Option<String>, String>
     Ok(None)
 }
 
-/// `&amp;` and the like. Entities that a file defines itself are refused, so none can blow up.
+/// Replaces `&amp;` and the like. Entities that a file defines itself are refused, so that none can grow
+/// without bound.
 fn resolve(entity: &BytesRef<'_>) -> Result<String, String> {
     if let Some(c) = entity.resolve_char_ref().map_err(|e| e.to_string())? {
         return Ok(c.to_string());

@@ -14,10 +14,10 @@ use super::token::token_from;
 use super::wire::{MissingField, millis, required, text, to_i32, to_i64, to_u32, to_u64};
 use crate::proto::yarn as pb;
 
-/// The wire's number of `ApplicationTimeoutType` LIFETIME, the only one there is.
+/// The number of `ApplicationTimeoutType` LIFETIME on the wire; YARN has no other type.
 const TIMEOUT_LIFETIME: i32 = 1;
 
-/// Answer of the ResourceManager to the wish for a new application.
+/// The ResourceManager's answer to a client that wants to submit an application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewApplication {
     /// The id to submit under.
@@ -111,7 +111,8 @@ impl SubmissionContext {
     }
 
     pub(crate) fn to_proto(&self) -> pb::SubmissionContext {
-        // A label for the ApplicationMaster alone travels in a request of its own.
+        // A node label for the ApplicationMaster's container alone is part of a resource request for that
+        // container.
         let am_request = self.am_node_label.as_ref().map(|label| ResourceRequest {
             priority: Priority(0),
             resource_name: ANY_HOST.into(),
@@ -195,7 +196,7 @@ impl ApplicationFilter {
 pub struct ResourceUsage {
     /// Containers in use.
     pub containers: u32,
-    /// Containers reserved on a node that has no room yet.
+    /// Containers that are reserved on a node until it has enough free resources.
     pub reserved_containers: u32,
     /// In use.
     pub used: Resource,

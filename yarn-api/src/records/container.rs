@@ -17,7 +17,7 @@ pub mod exit_status {
     pub const ABORTED: i32 = -100;
     /// The node's disks failed.
     pub const DISKS_FAILED: i32 = -101;
-    /// Taken away by the scheduler.
+    /// Preempted by the scheduler.
     pub const PREEMPTED: i32 = -102;
     /// More virtual memory than allowed.
     pub const KILLED_EXCEEDED_VMEM: i32 = -103;
@@ -29,11 +29,11 @@ pub mod exit_status {
     pub const KILLED_BY_RESOURCEMANAGER: i32 = -106;
     /// Stopped because the application ended.
     pub const KILLED_AFTER_APP_COMPLETION: i32 = -107;
-    /// Stopped by the ContainerScheduler to make room for a guaranteed container.
+    /// Stopped by the NodeManager's ContainerScheduler in favour of a guaranteed container.
     pub const KILLED_BY_CONTAINER_SCHEDULER: i32 = -108;
     /// Its log directory grew too large.
     pub const KILLED_FOR_EXCESS_LOGS: i32 = -109;
-    /// Process killed by a signal that nobody of YARN sent (128 + 9).
+    /// The process was killed by a signal that YARN has not sent (128 + 9).
     pub const FORCE_KILLED: i32 = 137;
     /// Process ended by SIGTERM (128 + 15).
     pub const TERMINATED: i32 = 143;
@@ -52,7 +52,7 @@ pub struct Container {
     pub resource: Resource,
     /// Priority of the request it answers.
     pub priority: Priority,
-    /// The mark of the request it answers, -1 or 0 if the request had none.
+    /// Allocation request id of the request it answers, -1 or 0 if that had none.
     pub allocation_request_id: i64,
     /// Proof of the grant, for the NodeManager. Containers of earlier attempts may come without.
     pub token: Option<Token>,

@@ -67,7 +67,7 @@ macro_rules! wire_enum {
 }
 
 wire_enum! {
-    /// Where an application is in its life (`YarnApplicationState`).
+    /// State of an application (`YarnApplicationState`).
     ApplicationState {
         New = 1 "NEW", NewSaving = 2 "NEW_SAVING", Submitted = 3 "SUBMITTED", Accepted = 4 "ACCEPTED",
         Running = 5 "RUNNING", Finished = 6 "FINISHED", Failed = 7 "FAILED", Killed = 8 "KILLED",
@@ -82,7 +82,7 @@ impl ApplicationState {
 }
 
 wire_enum! {
-    /// Where an application attempt is in its life (`YarnApplicationAttemptState`).
+    /// State of an application attempt (`YarnApplicationAttemptState`).
     AttemptState {
         New = 1 "NEW", Submitted = 2 "SUBMITTED", Scheduled = 3 "SCHEDULED", AllocatedSaving = 4 "ALLOCATED_SAVING",
         Allocated = 5 "ALLOCATED", Launched = 6 "LAUNCHED", Failed = 7 "FAILED", Running = 8 "RUNNING",
@@ -166,7 +166,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// What the ResourceManager orders an ApplicationMaster to do.
+    /// What the ResourceManager commands an ApplicationMaster to do.
     AmCommand {
         /// Register again and ask again for everything.
         Resync = 1 "AM_RESYNC",

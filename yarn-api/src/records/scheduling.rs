@@ -1,4 +1,4 @@
-//! What an ApplicationMaster and the ResourceManager tell each other.
+//! The messages between an ApplicationMaster and the ResourceManager.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,11 +14,13 @@ use crate::proto::yarn as pb;
 /// The resource name that stands for any node.
 pub const ANY_HOST: &str = "*";
 
-/// How many containers of one size are wanted at one priority and place. The number replaces what was asked
-/// before for the same priority, place and size (0 takes it back); YARN lowers it with each grant.
+/// How many containers of one capability are asked for at one priority and resource name. The number replaces
+/// the one of an earlier request with the same priority, name and capability (0 withdraws it); YARN lowers it
+/// with each container that it grants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceRequest {
-    /// Lower numbers come first. Requests of different sizes need different priorities or marks.
+    /// Lower numbers come first. Requests of different capabilities need different priorities or allocation
+    /// request ids.
     pub priority: Priority,
     /// A host, a rack or [`ANY_HOST`].
     pub resource_name: String,
@@ -26,16 +28,16 @@ pub struct ResourceRequest {
     pub capability: Resource,
     /// How many, in all.
     pub num_containers: u32,
-    /// Another place will do as well.
+    /// Whether a container elsewhere will do as well.
     pub relax_locality: bool,
     /// Label of nodes; `None`: the application's.
     pub node_label: Option<String>,
-    /// A mark that granted containers carry; -1 or 0 for none.
+    /// Allocation request id, which the containers granted for it carry; -1 or 0 for none.
     pub allocation_request_id: i64,
 }
 
 impl ResourceRequest {
-    /// Containers anywhere, without a label and a mark.
+    /// Containers on any node, without a node label and an allocation request id.
     pub fn anywhere(priority: Priority, capability: Resource, num_containers: u32) -> Self {
         Self {
             priority,
@@ -105,7 +107,7 @@ pub struct RegisterResponse {
     pub acls: BTreeMap<AccessType, String>,
     /// Containers of earlier attempts that still run.
     pub previous_containers: Vec<Container>,
-    /// Tokens for the nodes of those.
+    /// Tokens for the nodes of those containers.
     pub nm_tokens: Vec<NmToken>,
     /// The queue.
     pub queue: String,
@@ -138,9 +140,9 @@ fn all<P, T>(list: Vec<P>, from: impl Fn(P) -> Result<T, MissingField>) -> Resul
 pub struct AllocateRequest {
     /// From 0 to 1.
     pub progress: f32,
-    /// What changed of the wishes.
+    /// Resource requests that are new or have changed.
     pub asks: Vec<ResourceRequest>,
-    /// Containers to give back; those that run are stopped.
+    /// Containers to release; those that run are stopped.
     pub releases: Vec<ContainerId>,
     /// Hosts from which no container is wanted any more.
     pub blacklist_add: BTreeSet<String>,
@@ -167,14 +169,14 @@ impl AllocateRequest {
     }
 }
 
-/// What the scheduler will take away.
+/// Containers that the scheduler is going to preempt.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Preemption {
-    /// Containers that will be taken whatever the ApplicationMaster does.
+    /// Containers that will be preempted whatever the ApplicationMaster does.
     pub strict: BTreeSet<ContainerId>,
-    /// Containers that will be taken unless as much is given back otherwise.
+    /// Containers that will be preempted unless as much is released otherwise.
     pub negotiable: BTreeSet<ContainerId>,
-    /// How much has to be given back instead of `negotiable`.
+    /// How much has to be released instead of `negotiable`.
     pub resources: Vec<ResourceRequest>,
 }
 
@@ -206,15 +208,15 @@ pub struct AllocateResponse {
     pub completed: Vec<ContainerStatus>,
     /// Tokens for nodes; already in the [`NmTokenCache`](crate::NmTokenCache) that the client was given.
     pub nm_tokens: Vec<NmToken>,
-    /// An order.
+    /// A command of the ResourceManager, if it has one.
     pub command: Option<AmCommand>,
     /// Nodes whose state changed.
     pub updated_nodes: Vec<NodeReport>,
     /// Whether the AMRM token was replaced; the client uses the new one from now on.
     pub token_rolled: bool,
-    /// What will be taken away.
+    /// What will be preempted, if anything.
     pub preemption: Option<Preemption>,
-    /// Nodes of the cluster.
+    /// How many nodes the cluster has.
     pub cluster_nodes: u32,
     /// What the application can still get in its queue now (headroom).
     pub limit: Resource,

@@ -33,8 +33,8 @@ pub(crate) struct ClusterAnswers<'a> {
     pub(crate) largest_container_mb: u64,
 }
 
-/// The specification without local resources and class data archives, which are known when the files are staged
-/// ([`super::staged::Staged`]).
+/// The specification without local resources and class data archives, which are known when the files are
+/// staged ([`super::staged::Staged`]).
 pub(crate) fn am_spec(
     derived: &Derived,
     answers: &ClusterAnswers<'_>,

@@ -215,8 +215,8 @@ pub(crate) struct Answers<'a> {
 }
 
 impl Resolved {
-    /// Checks what was derived against what the cluster has answered, and decides the rest. What is wrong with
-    /// a setting is found here, before the first byte is written.
+    /// Checks what was derived against what the cluster has answered, and decides the rest. What is wrong
+    /// with a setting is found here, before the first byte is written.
     pub(crate) fn new(
         derived: &Derived,
         answers: &Answers<'_>,

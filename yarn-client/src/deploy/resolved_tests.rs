@@ -148,7 +148,8 @@ fn the_plan_that_is_shown_is_the_plan_that_is_carried_out() {
         let written = serde_json::to_string(&planned).unwrap();
         let read: Resolved = serde_json::from_str(&written).unwrap();
         assert_eq!(read, planned, "it survives a file");
-        // What YARN gets, what the ApplicationMaster gets and what the user sees follow from this value alone.
+        // What YARN gets, what the ApplicationMaster gets and what the user sees follow from this value
+        // alone.
         let (of_read, of_planned) = (staged(&read), staged(&planned));
         assert_eq!(of_read, of_planned);
         assert_eq!(

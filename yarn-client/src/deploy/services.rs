@@ -142,8 +142,8 @@ impl Services {
         ApplicationDir::new(self.storage.clone(), &self.base, &id.to_string(), self.replication)
     }
 
-    /// Refuses a deployment where the NameNode would not let the user write what has to be written; nothing is
-    /// written.
+    /// Refuses a deployment where the NameNode would not let the user write what has to be written; nothing
+    /// is written.
     pub(crate) async fn check_rights(&self, resolved: &Resolved, surveys: &Surveys) -> Result<(), Failure> {
         let fs = |e| Failure::fs(&e);
         let directory = self.directory(resolved.application.id);

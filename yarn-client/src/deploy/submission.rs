@@ -12,8 +12,8 @@ use crate::application::SUBMISSION_TAG;
 use crate::context::Context;
 use crate::error::{Failure, yarn_failure};
 
-/// The application of an earlier submission of the same name. One that failed or was killed does not count: it is
-/// tried anew.
+/// The application of an earlier submission of the same name. One that failed or was killed does not count:
+/// it is tried anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
     /// It waits or runs.
