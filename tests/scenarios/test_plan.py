@@ -1,6 +1,9 @@
 """`--dry-run`: what would be submitted, without submitting or uploading anything."""
 
 import json
+import os
+import re
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +27,50 @@ def dry(work, client, jar):
         return result
 
     return run
+
+
+# What a dry run has said, a file for each kind of cluster. UPDATE_PLANS=1 writes them anew.
+PLANS = Path(__file__).with_name("plans")
+# What differs from run to run, from machine to machine and from release to release.
+FILTERS = [
+    (r"application_\d+_\d+", "<application id>"),
+    (r"heddle-submission:[0-9a-f]{32}", "heddle-submission:<random name>"),
+    (r"hdfs://[\w.]+:\d+", "<file system>"),
+    (r"[\d.]+ (B|KiB|MiB|GiB)\b(?!, \d+ vcore)", "<size>"),
+    (r"(files|class path): \d+", r"\1: <number>"),
+    (r"uploads: .*", "uploads: <what the stores lack>"),
+    (r"-X(\S+?)=?\d+", r"-X\1<bytes>"),
+    (r"flink-dist-[\d.]+jar", "flink-dist-<release>.jar"),
+    (r"^Flink [\d.]+", "Flink <release>"),
+    (r"\d+ keys of", "<number> keys of"),
+]
+
+
+def check_whole(name, result, *own):
+    """Exit code and both streams of a dry run are those of the file. `own`: what else differs, with its name."""
+    text = f"exit code {result.code}\n--- stdout\n{result.out}--- stderr\n{result.err}"
+    for found, shown in own:
+        text = text.replace(str(found), shown)
+    for pattern, shown in FILTERS:
+        text = re.sub(pattern, shown, text, flags=re.MULTILINE)
+    file = PLANS / f"{name}.txt"
+    if os.environ.get("UPDATE_PLANS"):
+        PLANS.mkdir(exist_ok=True)
+        file.write_text(text)
+    assert text == file.read_text(), f"{file} says otherwise:\n{text}"
+
+
+@pytest.mark.parametrize(("verb", "target"), [("run-application", "yarn-application"), ("run", "yarn-per-job")])
+def test_whole_result_of_a_program(dry, work, jar, verb, target):
+    result = dry("-Dyarn.tags=a,b", "-Dyarn.application.priority=1", verb=verb, target=target)
+    check_whole(target, result, (jar, "<jar>"), (work.hdfs_dir, "<directory>"), (work.name, "<name>"))
+
+
+def test_whole_result_of_a_session(work, client):
+    places = [f"-Dyarn.staging-directory={work.cluster.fs}{work.hdfs_dir}/base"]
+    words = ["-nm", work.name, "-jm", "1024", "-tm", "1024", "-s", "2", *places, "--dry-run"]
+    result = client.run("yarn-session.sh", *words)
+    check_whole("yarn-session", result, (work.hdfs_dir, "<directory>"), (work.name, "<name>"))
 
 
 def test_in_short(dry, work, jar):
