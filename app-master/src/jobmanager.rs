@@ -45,19 +45,13 @@ pub async fn start(
         .filter(|_| environment.spec.application.fast_start)
         .map(|option| (*option).to_owned());
     let launch = Launch {
-        launcher: jvm.launcher.clone(),
-        java_home: jvm.java_home.clone().unwrap_or_default(),
         jvm_args: quick.chain(jvm.jvm_args.iter().cloned()).collect(),
-        class_path: jvm.class_path.clone(),
-        main_class: jvm.main_class.clone(),
         args,
-        env: jvm.env.clone().into_iter().collect(),
         log_name: LOG_NAME.to_owned(),
         flink_version: environment.spec.application.flink_version.clone(),
-        args_from_env: jvm.args_from_env.clone().into_iter().collect(),
         archives: archive.map(|archive| archive.found.clone()).unwrap_or_default(),
         record_classes: archive.is_some() && record,
-        ..Launch::default()
+        ..Launch::from(jvm)
     };
     let container = ContainerEnvironment {
         env: &|name| std::env::var(name).ok(),

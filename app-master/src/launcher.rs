@@ -6,15 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use flink_model::local_resource::{self, LocalResourceKind, Visibility as SpecVisibility};
+use artifact_store::{BadResource, local_resources};
 use flink_model::spec::{AmSpec, CONTROL_SECRET_ALIAS, INLINE_FILE_PREFIX};
 use hadoop_rpc::{Credentials, Login};
 use taskrunner::control::{File, Launch};
-use taskrunner::links;
-use yarn_api::records::{
-    AccessType, Container, ContainerLaunchContext, LocalResource, LocalResourceType, NodeId, ParseUrlError,
-    UnknownName, Visibility,
-};
+use yarn_api::records::{AccessType, Container, ContainerLaunchContext, NodeId, UnknownName};
 use yarn_api::{AMRM_TOKEN, NodeError, NodeErrorKind, NodeManagerClients};
 
 use crate::ledger::types::TaskManagerArguments;
@@ -33,13 +29,8 @@ const START_DELAY: Duration = Duration::from_millis(300);
 #[derive(Debug, thiserror::Error)]
 pub enum LauncherError {
     /// A local resource.
-    #[error("heddle-am.json: local resource '{key}': {source}")]
-    Resource {
-        /// Its key.
-        key: String,
-        /// Why.
-        source: ParseUrlError,
-    },
+    #[error("heddle-am.json: {0}")]
+    Resource(#[from] BadResource),
     /// An access list.
     #[error("heddle-am.json: access lists: {0}")]
     Acl(#[from] UnknownName),
@@ -94,20 +85,12 @@ impl Launcher {
         env.entry(USER_VARIABLE.to_owned()).or_insert_with(|| login.user().effective.clone());
         let archive = spec.task_managers.class_data.as_ref();
         let template = Launch {
-            launcher: jvm.launcher.clone(),
-            java_home: jvm.java_home.clone().unwrap_or_default(),
-            jvm_args: jvm.jvm_args.clone(),
-            class_path: jvm.class_path.clone(),
-            main_class: jvm.main_class.clone(),
-            args: jvm.args.clone(),
             env: env.into_iter().collect(),
             files: spec.task_managers.files.iter().map(read).collect::<Result<_, _>>()?,
             log_name: "taskmanager".to_owned(),
-            args_from_env: jvm.args_from_env.clone().into_iter().collect(),
-            memory_sample_interval_ms: 0,
             flink_version: spec.application.flink_version.clone(),
             archives: archive.map(|archive| archive.found.clone()).unwrap_or_default(),
-            record_classes: false,
+            ..Launch::from(jvm)
         };
         Ok(Self { context, template, recordings: AtomicU32::new(0) })
     }
@@ -187,34 +170,4 @@ pub(crate) fn task_manager_credentials(credentials: &Credentials) -> Credentials
 /// The control secret among the ApplicationMaster's own credentials.
 pub fn control_secret(credentials: &Credentials) -> Option<&[u8]> {
     credentials.secrets.get(CONTROL_SECRET_ALIAS).map(Vec::as_slice).filter(|secret| !secret.is_empty())
-}
-
-/// Files of a container, as YARN takes them. `linked`: under the names of [`links`].
-pub(crate) fn local_resources(
-    resources: &[local_resource::LocalResource],
-    linked: bool,
-) -> Result<BTreeMap<String, LocalResource>, LauncherError> {
-    resources
-        .iter()
-        .map(|resource| {
-            let url = resource.url.parse();
-            let url = url.map_err(|source| LauncherError::Resource { key: resource.key.clone(), source })?;
-            let resource_of = LocalResource {
-                url,
-                size: resource.size,
-                timestamp: u64::try_from(resource.modification_time).unwrap_or_default(),
-                kind: match resource.kind {
-                    LocalResourceKind::File => LocalResourceType::File,
-                    LocalResourceKind::Archive => LocalResourceType::Archive,
-                },
-                visibility: match resource.visibility {
-                    SpecVisibility::Public => Visibility::Public,
-                    SpecVisibility::Private => Visibility::Private,
-                    SpecVisibility::Application => Visibility::Application,
-                },
-                pattern: None,
-            };
-            Ok((links::name(&resource.key, linked), resource_of))
-        })
-        .collect()
 }

@@ -6,6 +6,7 @@
 mod archives;
 mod error;
 mod hashes;
+mod launch;
 mod layout;
 mod store;
 mod tree;
@@ -16,6 +17,7 @@ pub use archives::{Archives, Repository};
 pub use error::StoreError;
 pub use hadoop_fs::now_ms;
 pub use hashes::{Content, Hashes};
+pub use launch::{BadResource, local_resource, local_resources};
 pub use layout::{INCOMING, PRIVATE_STORE, SHARED_STORE, below, idle};
 pub use store::{Artifact, Concurrency, Inventory, Store, Uploaded};
 pub use tree::{LocalFile, files_below};

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use flink_model::spec::JvmTemplate;
+
 use crate::archive::Wish;
 use crate::control::Launch;
 use crate::expand::{self, Lookup, Notation};
@@ -18,6 +20,23 @@ pub struct ContainerEnvironment<'a> {
     pub dir: &'a Path,
     /// Our own binary.
     pub self_exe: &'a Path,
+}
+
+impl From<&JvmTemplate> for Launch {
+    /// What the client's specification says of a role's JVM.
+    fn from(jvm: &JvmTemplate) -> Self {
+        Self {
+            launcher: jvm.launcher.clone(),
+            java_home: jvm.java_home.clone().unwrap_or_default(),
+            jvm_args: jvm.jvm_args.clone(),
+            class_path: jvm.class_path.clone(),
+            main_class: jvm.main_class.clone(),
+            args: jvm.args.clone(),
+            env: jvm.env.clone().into_iter().collect(),
+            args_from_env: jvm.args_from_env.clone().into_iter().collect(),
+            ..Self::default()
+        }
+    }
 }
 
 /// Name of the logs when the specification has none.

@@ -166,7 +166,7 @@ impl Container {
         std::fs::create_dir(dir.path().join("logs")).unwrap();
         let tokens = dir.path().join("container_tokens");
         let mut credentials = Credentials::default();
-        credentials.secrets.insert("heddle.control.secret".to_owned(), secret.to_vec());
+        credentials.secrets.insert(flink_model::spec::CONTROL_SECRET_ALIAS.to_owned(), secret.to_vec());
         credentials.write_file(&tokens, TokenFormat::Writable).unwrap();
         let process = Process::new(taskrunner())
             .current_dir(dir.path())

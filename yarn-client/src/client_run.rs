@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use flink_model::config::Configuration;
 use tokio::time::{sleep, timeout};
 use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, ApplicationReport};
@@ -16,9 +15,7 @@ use crate::client_process::{Jvm, JvmEnd};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::hadoop::Hadoop;
 use crate::interrupt::{Cause, Interrupt};
-use crate::patience::Wait;
 use crate::report::Report;
 use crate::target::Cluster;
 use crate::timing::Timing;
@@ -121,15 +118,10 @@ pub async fn run(
     run: Run<'_>,
     cluster: &Cluster,
     context: &Context,
-    configuration: &Configuration,
     interrupt: &Interrupt,
     report: &dyn Report,
 ) -> Result<Exit, Failure> {
-    let yarn = match cluster.application {
-        // It is asked again and again anyhow, and its silence is no news.
-        Some(_) => Some(Hadoop::load(context, configuration)?.waiting(Wait::Little).yarn()?),
-        None => None,
-    };
+    let yarn = cluster.yarn()?;
     let jobs = match run.timing {
         Some(timing) => {
             Some(timing::Jobs::new(&cluster.address, timing, timing::CLIENT).ignore_present().await)

@@ -111,19 +111,15 @@ mod tests {
         (listener, RestAddress { host: "127.0.0.1".into(), port })
     }
 
-    fn at(address: RestAddress, assumed: bool) -> Cluster {
-        Cluster { address, application: None, assumed }
-    }
-
     #[tokio::test]
     async fn a_refused_connection_is_final_unless_yarn_has_the_application() {
         let (closed, address) = listener().await;
         drop(closed);
         let begin = Instant::now();
-        let failure = at(address.clone(), true).reach().await.unwrap_err();
+        let failure = Cluster::at(address.clone(), true).reach().await.unwrap_err();
         assert!(failure.to_string().ends_with(&format!("at {address}: Connection refused")), "{failure}");
         assert!(failure.hints()[1].contains("yarn-session.sh -d") && !failure.retry_helps());
-        let failure = at(address.clone(), false).reach().await.unwrap_err();
+        let failure = Cluster::at(address.clone(), false).reach().await.unwrap_err();
         assert!(failure.hints()[0].contains("still runs"), "{:?}", failure.hints());
         assert!(begin.elapsed() < Duration::from_secs(1));
 
@@ -139,7 +135,7 @@ mod tests {
     async fn a_slow_one_is_there_and_something_else_is_not() {
         // Connections are accepted by the system; nobody ever answers.
         let (_mute, address) = listener().await;
-        at(address, false).reach().await.unwrap();
+        Cluster::at(address, false).reach().await.unwrap();
 
         for (status, there) in
             [("404 Not Found", false), ("401 Unauthorized", true), ("503 Unavailable", false)]
@@ -154,7 +150,7 @@ mod tests {
                 stream.write_all(text.as_bytes()).await.unwrap();
                 let _ = stream.read(&mut [0; 1024]).await;
             };
-            let cluster = at(address, false);
+            let cluster = Cluster::at(address, false);
             let (reached, ()) = tokio::join!(cluster.reach(), answer);
             assert_eq!(reached.is_ok(), there, "{status}: {reached:?}");
         }
@@ -163,7 +159,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_nobody_knows() {
         let address = RestAddress { host: "no-such-host.invalid".into(), port: 1 };
-        let failure = at(address, false).reach().await.unwrap_err();
+        let failure = Cluster::at(address, false).reach().await.unwrap_err();
         assert!(failure.to_string().contains("no-such-host.invalid:1"), "{failure}");
     }
 }

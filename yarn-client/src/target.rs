@@ -56,6 +56,21 @@ pub struct Cluster {
     /// Nothing names the cluster: the address is the configuration file's, which points at this machine
     /// unless changed.
     pub assumed: bool,
+    /// How its application was found, if it is one.
+    hadoop: Option<Hadoop>,
+}
+
+impl Cluster {
+    /// A cluster that is known by its REST address alone.
+    pub(crate) fn at(address: RestAddress, assumed: bool) -> Self {
+        Self { address, application: None, assumed, hadoop: None }
+    }
+
+    /// A client of the ResourceManager under which the cluster runs, for questions that are repeated: one
+    /// that is silent is no news. None for a cluster that is not an application.
+    pub fn yarn(&self) -> Result<Option<ApplicationClient>, Failure> {
+        self.hadoop.clone().map(|hadoop| hadoop.waiting(Wait::Little).yarn()).transpose()
+    }
 }
 
 /// Decides as Flink does: by the target (`-t`, `execution.target`), if there is one; by an application id
@@ -178,8 +193,8 @@ pub async fn locate_waiting(
     report: &dyn Report,
 ) -> Result<Cluster, Failure> {
     let (id, from_file) = match target {
-        Target::Address(address) => return Ok(Cluster { address, application: None, assumed: false }),
-        Target::Assumed(address) => return Ok(Cluster { address, application: None, assumed: true }),
+        Target::Address(address) => return Ok(Cluster::at(address, false)),
+        Target::Assumed(address) => return Ok(Cluster::at(address, true)),
         Target::Application { id, from_file } => (id, from_file),
     };
     let hadoop = Hadoop::load(context, configuration)?.waiting(wait);
@@ -205,7 +220,7 @@ pub async fn locate_waiting(
         None => failure,
     })?;
     report.info(&format!("Found Web Interface {address} of application '{id}'."));
-    Ok(Cluster { address, application: Some(id), assumed: false })
+    Ok(Cluster { address, application: Some(id), assumed: false, hadoop: Some(hadoop) })
 }
 
 /// The keys that lead to the JobManager, whatever the configuration file says.

@@ -82,7 +82,7 @@ pub(super) async fn start(
     };
     files.push(upload(environment, input.class_data, staging_dir, &job).await?);
     let context = ContainerLaunchContext {
-        local_resources: launcher::local_resources(&files, spec.application.fast_start)
+        local_resources: artifact_store::local_resources(&files, spec.application.fast_start)
             .map_err(|e| e.to_string())?,
         environment: BTreeMap::from([(USER_VARIABLE.to_owned(), environment.login.user().effective.clone())]),
         commands: vec![format!(

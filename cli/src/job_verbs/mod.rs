@@ -12,9 +12,7 @@ use flink_rest::{JobId, RestClient, RestTimeouts};
 use serde_json::{Map, Value, json};
 use yarn_client::context::Context;
 use yarn_client::error::{Failure, RestFailure};
-use yarn_client::hadoop::Hadoop;
 use yarn_client::interrupt::Interrupt;
-use yarn_client::patience::Wait;
 use yarn_client::ps;
 use yarn_client::target::Cluster;
 
@@ -128,10 +126,6 @@ pub(crate) async fn run(
 ) -> Result<JobId, Failure> {
     let order = arguments::cluster_run(options, configuration, context)?;
     let (client, _) = self::client(cluster, configuration)?;
-    let yarn = match cluster.application {
-        // It is asked again and again anyhow, and its silence is no news.
-        Some(_) => Some(Hadoop::load(context, configuration)?.waiting(Wait::Little).yarn()?),
-        None => None,
-    };
+    let yarn = cluster.yarn()?;
     cluster_main::run(&client, order, cluster, yarn.as_ref(), interrupt, output).await
 }

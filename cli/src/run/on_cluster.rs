@@ -52,8 +52,7 @@ impl RunCommand<'_> {
             cancels: cancels && !options.detached,
             timing: clocked.is_wanted().then_some(timing),
         };
-        let ended =
-            client_run::run(run, &cluster, context, &setup.configuration, &on_signals()?, &**console).await;
+        let ended = client_run::run(run, &cluster, context, &on_signals()?, &**console).await;
         let jobs = match overheard {
             Some(overheard) => Some(overheard.jobs(Some(&cluster.address)).await),
             None => None,

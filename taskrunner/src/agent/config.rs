@@ -4,12 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use flink_model::spec::CONTROL_SECRET_ALIAS;
 use hadoop_rpc::{Credentials, CredentialsError};
 
 use crate::expand::Lookup;
 
-/// Alias of the control secret in the container's credentials.
-const SECRET_ALIAS: &str = "heddle.control.secret";
 /// How long the JVM may run without the ApplicationMaster.
 const DEFAULT_CONTROL_GRACE: Duration = Duration::from_secs(60);
 
@@ -62,7 +61,7 @@ pub enum ConfigError {
         source: CredentialsError,
     },
     /// The credentials do not hold the control secret.
-    #[error("the container's credentials {} hold no secret `{SECRET_ALIAS}`", .0.display())]
+    #[error("the container's credentials {} hold no secret `{CONTROL_SECRET_ALIAS}`", .0.display())]
     NoSecret(PathBuf),
     /// The working directory or our own path is unknown.
     #[error("cannot tell {what}")]
@@ -127,7 +126,7 @@ impl Config {
 fn read_secret(path: &Path) -> Result<Vec<u8>, ConfigError> {
     let credentials = Credentials::read_file(path)
         .map_err(|source| ConfigError::Credentials { path: path.to_owned(), source })?;
-    let secret = credentials.secrets.get(SECRET_ALIAS).filter(|secret| !secret.is_empty());
+    let secret = credentials.secrets.get(CONTROL_SECRET_ALIAS).filter(|secret| !secret.is_empty());
     secret.cloned().ok_or_else(|| ConfigError::NoSecret(path.to_owned()))
 }
 

@@ -1,18 +1,16 @@
 //! A resolved deployment whose files are on the cluster, or would be: what YARN and the ApplicationMaster
 //! get. Pure.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use artifact_store::{BadResource, local_resources};
 use flink_model::class_data::ClassDataSpec;
 use flink_model::container::{AM, BRIDGE, TASKRUNNER};
-use flink_model::local_resource::{self, LocalResourceKind, Visibility as SpecVisibility};
+use flink_model::local_resource::LocalResource;
 use flink_model::spec::{AmSpec, ContainerResources, JobManagerSpec, TaskManagersSpec};
 use serde::{Deserialize, Serialize};
-use taskrunner::links;
 use yarn_api::records::{
-    AccessType, ContainerLaunchContext, LocalResource, LocalResourceType, LogAggregation, Priority, Resource,
-    SubmissionContext, Visibility,
+    AccessType, ContainerLaunchContext, LogAggregation, Priority, Resource, SubmissionContext,
 };
 
 use super::container_files::Part;
@@ -29,7 +27,7 @@ pub struct Staged {
     /// The containers' files.
     pub(crate) files: Vec<StagedFile>,
     /// Class data archives for the ApplicationMaster's container.
-    pub(crate) archives: Vec<local_resource::LocalResource>,
+    pub(crate) archives: Vec<LocalResource>,
     /// What the ApplicationMaster is told to do, complete.
     pub(crate) am_spec: AmSpec,
 }
@@ -37,7 +35,7 @@ pub struct Staged {
 /// A file of the containers, as YARN gets it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StagedFile {
-    pub(crate) resource: local_resource::LocalResource,
+    pub(crate) resource: LocalResource,
     pub(crate) part: Part,
     /// It is not on the cluster yet. So only in a dry run.
     pub(crate) upload: bool,
@@ -46,8 +44,8 @@ pub(crate) struct StagedFile {
 /// The class data archives that the stores have for the JVMs of a deployment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ClassDataArchives {
-    pub(crate) job_manager: Option<(ClassDataSpec, Vec<local_resource::LocalResource>)>,
-    pub(crate) task_manager: Option<(ClassDataSpec, Vec<local_resource::LocalResource>)>,
+    pub(crate) job_manager: Option<(ClassDataSpec, Vec<LocalResource>)>,
+    pub(crate) task_manager: Option<(ClassDataSpec, Vec<LocalResource>)>,
 }
 
 impl Staged {
@@ -81,6 +79,11 @@ impl Staged {
     }
 }
 
+/// YARN cannot be told where a file is.
+pub(crate) fn no_place(error: BadResource) -> Failure {
+    Failure::because(format!("cannot hand {} to the containers", error.key), error.source)
+}
+
 /// Whether only the ApplicationMaster's container gets the file with this key.
 pub(crate) fn is_of_application_master(key: &str) -> bool {
     key == AM || key == BRIDGE
@@ -90,10 +93,8 @@ pub(crate) fn is_of_application_master(key: &str) -> bool {
 pub(crate) fn submission_context(resolved: &Resolved, staged: &Staged) -> Result<SubmissionContext, Failure> {
     let application = &resolved.application;
     let resources = staged.files.iter().map(|file| &file.resource).chain(&staged.archives);
-    let local_resources: BTreeMap<String, LocalResource> = resources
-        .filter(|r| r.key != TASKRUNNER)
-        .map(|r| Ok((links::name(&r.key, resolved.fast_start), local_resource(r)?)))
-        .collect::<Result<_, Failure>>()?;
+    let resources = resources.filter(|resource| resource.key != TASKRUNNER);
+    let local_resources = local_resources(resources, resolved.fast_start).map_err(no_place)?;
     let size = resolved.application_master;
     let capability = Resource::new(size.memory_mb, size.vcores.unsigned_abs());
     let mut context = SubmissionContext::new(application.id, application.name.clone(), capability);
@@ -128,26 +129,4 @@ pub(crate) fn submission_context(resolved: &Resolved, staged: &Staged) -> Result
         });
     }
     Ok(context)
-}
-
-/// A local resource as YARN's own record.
-pub(crate) fn local_resource(resource: &local_resource::LocalResource) -> Result<LocalResource, Failure> {
-    let url = resource.url.parse();
-    let url =
-        url.map_err(|e| Failure::because(format!("cannot hand {} to the containers", resource.key), e))?;
-    Ok(LocalResource {
-        url,
-        size: resource.size,
-        timestamp: u64::try_from(resource.modification_time).unwrap_or_default(),
-        kind: match resource.kind {
-            LocalResourceKind::File => LocalResourceType::File,
-            LocalResourceKind::Archive => LocalResourceType::Archive,
-        },
-        visibility: match resource.visibility {
-            SpecVisibility::Public => Visibility::Public,
-            SpecVisibility::Private => Visibility::Private,
-            SpecVisibility::Application => Visibility::Application,
-        },
-        pattern: None,
-    })
 }

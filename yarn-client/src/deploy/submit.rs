@@ -14,7 +14,7 @@ use yarn_api::records::ApplicationId;
 
 use super::resolved::Resolved;
 use super::services::Services;
-use super::staged::{Staged, local_resource, submission_context};
+use super::staged::{Staged, no_place, submission_context};
 use super::submission;
 use super::undo::Undo;
 use crate::context::Context;
@@ -72,7 +72,7 @@ impl Submitter<'_> {
         } else {
             own.extend(inline.drain(..).map(|(name, content)| (name, Source::Bytes(content))));
             for resource in put_all(&self.services.directory(id), std::mem::take(&mut own)).await? {
-                let local = local_resource(&resource)?;
+                let local = artifact_store::local_resource(&resource).map_err(no_place)?;
                 let name = if resource.key == SPEC_FILE { AM_SPEC_FILE.to_owned() } else { resource.key };
                 context.am_container.local_resources.insert(name, local);
             }
