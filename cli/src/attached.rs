@@ -1,4 +1,4 @@
-//! An attached session: its prompt, its end, and what is told about it.
+//! An attached session: its prompt, its end, and what the user reads about it.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -18,7 +18,8 @@ use yarn_client::report::Report;
 use yarn_client::session::{STOP_WITHIN, kill};
 
 const POLL: Duration = Duration::from_secs(1);
-/// Until a terminal is read again after the end of its input: one that is gone for good has nothing but ends.
+/// A terminal is read again this long after the end of its input. One that is gone for good ends at once
+/// each time that it is read, and must not keep the processor busy.
 const AFTER_EOF: Duration = Duration::from_millis(500);
 
 const HELP: &str = "Available commands:\nhelp - show these commands\nstop - stop the YARN session";
@@ -35,16 +36,16 @@ pub(crate) struct Attached<'a> {
     pub(crate) properties: PathBuf,
 }
 
-/// Why the prompt ends.
+/// Why the client stops reading commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     /// The user wants the session stopped.
     Stop,
-    /// A signal does.
+    /// This process got a signal.
     Interrupted(Cause),
     /// The application has ended by itself.
     Over,
-    /// Nothing is known of it.
+    /// It is not known how the application stands, because the ResourceManager does not answer.
     Unknown,
 }
 
@@ -65,8 +66,8 @@ fn understand(line: &str) -> Line {
 }
 
 impl Attached<'_> {
-    /// Reads commands and watches the session until one of them, or `interrupt`, ends it. An error says what
-    /// ended it else. `tell` writes to the person.
+    /// Reads commands and watches the session until a command or `interrupt` ends it. An error says what else
+    /// has ended it. `tell` writes to the person at the terminal.
     pub(crate) async fn attend(
         &self,
         interrupt: &Interrupt,
@@ -196,7 +197,7 @@ async fn next_line(lines: &mut Option<Lines<BufReader<Stdin>>>, not_before: Inst
 fn ended_well(last: &ApplicationReport, end: End) -> bool {
     match last.state {
         ApplicationState::Finished => last.final_status == FinalStatus::Succeeded || end == End::Stop,
-        // Told to stop it was killed if it did not listen.
+        // A session that was told to stop, and did not, was killed.
         ApplicationState::Killed => end == End::Stop,
         _ => false,
     }

@@ -1,4 +1,4 @@
-//! One function for each command: options in, effects out.
+//! Carries out what a command line asks for: a function for each verb.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ use super::timing::{Clocked, told};
 use super::{housekeeping, job_verbs, memory, run, text};
 use crate::attached::Attached;
 
-/// Does what was asked for.
+/// Carries out a verb. Where it fails and `--timing` was given, the time until then is shown.
 pub(super) async fn obey(
     context: Context,
     shared_console: &Arc<Console>,
@@ -115,7 +115,7 @@ async fn perform(
     }
 }
 
-/// What a command on jobs has come to: `done` and where.
+/// Answers for a command on jobs: what was `done`, and on which cluster.
 fn answer(
     console: &Console,
     cluster: &Cluster,
@@ -182,7 +182,7 @@ async fn session(
     };
     let remembered = SessionFile { application_id: id, dynamic_properties: settings.dynamic };
     if let Err(failure) = properties::write(&properties, &remembered) {
-        // As Flink does: a session that the commands after it cannot find is none.
+        // Later commands could not find the session. So it is ended, as Flink's own client does.
         deployment.undo(console).await;
         return Err(failure);
     }
@@ -192,7 +192,7 @@ async fn session(
         console.info(&detached_hint(id));
         return Ok(Exit::Done);
     }
-    // It is read while this command goes on.
+    // Whoever reads the answer wants it now, while this command stays attached.
     console.give_answer(None);
     let attached = Attached { yarn: &deployment.yarn, id, address, properties };
     attend(&attached, &interrupt, console).await

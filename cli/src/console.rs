@@ -26,7 +26,7 @@ pub(crate) struct Console {
     /// Whether the locale has the signs of a tree, and dots that are one letter.
     unicode: bool,
     progress: Mutex<Option<Upload>>,
-    /// What is shown in place.
+    /// The text that is shown in place, and replaced by the next one.
     place: Mutex<Option<ProgressBar>>,
     /// A program reads stdout: it gets one JSON value and nothing else.
     json: AtomicBool,
@@ -53,7 +53,7 @@ struct Upload {
     files: usize,
     bytes: u64,
     done: u64,
-    /// Tenths that have been told already, where there is no terminal to draw on.
+    /// How many tenths of an upload have been reported already, where there is no terminal to draw on.
     told: u64,
 }
 
@@ -155,7 +155,7 @@ impl Output for Console {
     }
 
     fn err(&self, text: &str) {
-        // There is no other place to tell that this one is gone.
+        // If this stream is gone there is no other one to report that on.
         let _ = self.line(&mut io::stderr().lock(), text);
     }
 }

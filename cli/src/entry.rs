@@ -1,4 +1,4 @@
-//! A command from its words to its exit code.
+//! Runs a command, from the words of its command line to its exit code.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -71,7 +71,7 @@ pub(super) async fn kill(
     let hadoop = Hadoop::load(context, &configuration)?;
     let yarn = hadoop.yarn()?;
     console.has_effects();
-    // One that cannot be killed does not save the others.
+    // An application that cannot be killed does not keep the others from being killed.
     let mut answers = Vec::new();
     let mut failures = Vec::new();
     for id in ids {

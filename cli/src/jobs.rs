@@ -18,8 +18,8 @@ const SUBMITTED: &str = "Job has been submitted with JobID ";
 const ANSWER: Duration = Duration::from_secs(3);
 /// Between two looks at the jobs of an application.
 const POLL: Duration = Duration::from_millis(500);
-/// What the JVM has printed is here soon after its end; a process that it has left behind may keep the pipe
-/// open.
+/// What the JVM has printed arrives within this time after its end. It is not waited for any longer, because
+/// a process that the JVM has left behind may keep the pipe open.
 const DRAIN: Duration = Duration::from_secs(2);
 
 /// The standard output of a JVM, passed on to stderr; the ids of the jobs are picked out of it.
@@ -29,7 +29,7 @@ pub(super) struct Overheard {
 }
 
 impl Overheard {
-    /// If `wanted`: and where the JVM is to print.
+    /// If `wanted`, the reader, and the pipe that the JVM is to print to.
     pub(super) fn if_wanted(wanted: bool) -> Result<(Option<Self>, Option<PipeWriter>), Failure> {
         if !wanted {
             return Ok((None, None));

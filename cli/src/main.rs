@@ -1,4 +1,5 @@
-//! `heddle`, `flink` and `yarn-session.sh`.
+//! The program that answers to the names `heddle`, `flink`, `yarn-session.sh`, `sql-client.sh` and
+//! `sql-gateway.sh`.
 
 mod attached;
 mod client_fs;
@@ -39,7 +40,7 @@ use yarn_client::context::Context;
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
     if args.get(1).is_some_and(|word| word == exec::SUBCOMMAND) {
-        // Before anything else: each start of a JVM waits for it.
+        // This comes first, because each start of a JVM waits for it.
         let error = exec::exec_jvm_main(args.into_iter().skip(2));
         let _ = writeln!(std::io::stderr(), "error: {error}");
         return ExitCode::from(EXEC_FAILED as u8);
@@ -51,7 +52,7 @@ fn main() -> ExitCode {
     match (runtime, Context::of_process()) {
         (Ok(runtime), Ok(context)) => {
             let code = runtime.block_on(entry::main(context, args));
-            // A thread that reads the terminal cannot be woken: do not wait for it.
+            // A thread that reads from the terminal cannot be woken, so it is not waited for.
             runtime.shutdown_background();
             code
         }

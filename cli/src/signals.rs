@@ -4,12 +4,13 @@ use yarn_client::error::Failure;
 use yarn_client::interrupt;
 use yarn_client::interrupt::{Cause, Interrupt, Signal};
 
-/// Raised by Ctrl-C, SIGTERM and SIGHUP, as far as whoever started this process has not had them ignored.
+/// An interruption that Ctrl-C, SIGTERM and SIGHUP raise. A signal that this process was started to ignore,
+/// as with `nohup`, stays ignored.
 pub(crate) fn on_signals() -> Result<Interrupt, Failure> {
     on(&Signal::ALL)
 }
 
-/// Raised by these signals.
+/// An interruption that these signals raise.
 pub(crate) fn on(signals: &[Signal]) -> Result<Interrupt, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let interrupt = Interrupt::default();

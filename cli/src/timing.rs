@@ -1,4 +1,4 @@
-//! What a deployment tells at its end: its answer for programs, and with `--timing` where the time went.
+//! What a deployment prints at its end: its answer for programs, and with `--timing` where the time went.
 
 use flink_rest::RestAddress;
 use serde_json::{Map, Value, json};
@@ -52,7 +52,7 @@ pub(super) fn told(application: Option<ApplicationId>, address: Option<&RestAddr
     answer
 }
 
-/// What a command was asked to tell about its time.
+/// The time of a command, and whether it is to be shown.
 pub(super) struct Clocked<'a> {
     /// The recorder.
     pub(super) timing: Timing,
@@ -62,7 +62,7 @@ pub(super) struct Clocked<'a> {
 }
 
 impl<'a> Clocked<'a> {
-    /// Of the command that `timing` records.
+    /// For the command whose time `timing` records.
     pub(super) fn new(
         timing: &Timing,
         options: &DeployOptions,
@@ -77,7 +77,7 @@ impl<'a> Clocked<'a> {
         self.wanted
     }
 
-    /// Tells it, once all legs are recorded, and how the command went.
+    /// Prints the answer for programs and, if that is wanted, the time. By then all legs are recorded.
     pub(super) fn tell(&self, outcome: &Outcome<'_>) {
         if self.console.is_json() {
             let mut answer = outcome.to_json();

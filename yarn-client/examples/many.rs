@@ -3,7 +3,7 @@
 //! deployment are a value.
 //!
 //! ```text
-//! cargo run --example many -- [-Dkey=value ...] APPLICATIONS FLINK_HOME HEDDLE_BIN USER:HADOOP_CONF_DIR [USER:HADOOP_CONF_DIR ...]
+//! cargo run --example many -- [-Dkey=value ...] APPLICATIONS FLINK_HOME HEDDLE_BIN USER:HADOOP_CONF_DIR ...
 //! ```
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]

@@ -8,7 +8,7 @@ use yarn_api::records::{ApplicationId, ApplicationReport, ApplicationState, Fina
 use crate::diagnostics;
 use crate::error::{Failure, yarn_failure};
 
-/// Begins the tag by which a submission is found again; its name follows.
+/// The beginning of the tag by which a submission is found again. The submission's name follows it.
 pub const SUBMISSION_TAG: &str = "heddle-submission:";
 
 /// Reads an application id that the user wrote.

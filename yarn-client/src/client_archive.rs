@@ -3,7 +3,7 @@
 //!
 //! The first run with a Java and a set of jars writes down which classes it loads. A process of its own makes
 //! an archive of them (`heddle client-archive`), at low priority and after the command may be long over;
-//! later runs use it. Nothing of this is ever an error.
+//! later runs use it. A command never fails because of it: without an archive the JVM only starts slower.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -33,8 +33,8 @@ pub const VERB: &str = "client-archive";
 
 /// Java's first release whose archives can hold the classes of applications.
 const OLDEST_JAVA: u16 = 11;
-/// From this release on Java says nothing of classes that it leaves out of its list; before, it does so on
-/// the standard output, where the program's own words belong.
+/// From this release on Java does not print which classes it leaves out of its list. Older ones print them to
+/// the standard output, among the program's own output.
 const SILENT_JAVA: u16 = 17;
 const SILENT: [&str; 2] = ["-XX:+UnlockDiagnosticVMOptions", "-XX:-DisplayVMOutput"];
 /// Ending of the lists of classes; their names are the ids of the processes that write them.
@@ -45,7 +45,7 @@ const KEPT: usize = 4;
 /// do.
 const QUIET: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(60);
-/// For the JVM that makes the archive.
+/// Time limit of the JVM that makes the archive.
 const DEADLINE: Duration = Duration::from_secs(180);
 
 /// What is needed to make an archive.
@@ -122,7 +122,7 @@ fn use_or_record(
     let build =
         ArchiveBuild { java: java.to_owned(), java_id: id.text, wide, class_path: front, list, directory };
     let build = serde_json::to_string(&build)?;
-    // A group of its own: Ctrl-C is for the command.
+    // It gets a process group of its own, so that Ctrl-C ends the command and not this.
     let mut maker = Command::new(&context.exe);
     maker.arg(VERB).arg(build).current_dir("/").process_group(0);
     maker.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
@@ -164,7 +164,7 @@ pub async fn main(context: &Context, words: &[OsString]) -> Exit {
     let build = words.first().and_then(|word| serde_json::from_str::<ArchiveBuild>(word.to_str()?).ok());
     let Some(build) = build else { return Exit::Failed };
     let made = make(&build, &context.exe).await;
-    // Whatever became of it: nothing is left but the archive.
+    // Whether an archive was made or not, the list is not needed any longer.
     let _ = fs::remove_file(&build.list);
     match made {
         Ok(()) => Exit::Done,

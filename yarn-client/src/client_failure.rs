@@ -13,7 +13,7 @@ const MARKS: [&str; 3] = [
     "Fatal error while running command line interface.",
     "Exception in thread \"main\" ",
 ];
-/// Lines that tell nothing where there is no exception.
+/// Lines that explain nothing. They are skipped where the output holds no exception.
 const NOISE: [&str; 8] = [
     "Use the help option",
     "Error: Could not create the Java Virtual Machine",
@@ -36,7 +36,7 @@ const SIGNALS: [(i32, &str); 9] = [
     (11, "SIGSEGV"),
     (15, "SIGTERM"),
 ];
-/// Characters of a message that are told.
+/// Longer messages are cut after this many characters.
 const LONGEST: usize = 600;
 
 /// An exception with its causes, outermost first; each without its frames, on one line.
@@ -119,7 +119,7 @@ pub fn failure(status: ExitStatus, errors: &str, log: &Path) -> Failure {
     failure.with_exit(exit)
 }
 
-/// What can be done about some causes that everybody meets once.
+/// Hints for the most frequent causes.
 fn hint(innermost: &str) -> Option<&'static str> {
     let has = |word: &str| innermost.contains(word);
     Some(if has("NoResourceAvailableException") || has("Could not acquire the minimum required resources") {

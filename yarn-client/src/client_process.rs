@@ -22,12 +22,13 @@ use tokio::time::timeout;
 use crate::error::Failure;
 use crate::interrupt::{Cause, Interrupt, Signal};
 
-/// For a JVM to end after SIGTERM.
+/// A JVM gets this long to end after SIGTERM.
 const END_WITHIN: Duration = Duration::from_secs(10);
-/// A terminal's Ctrl-C reaches the JVM and this process at the same time: for a JVM that was quicker.
+/// A terminal's Ctrl-C reaches the JVM and this process at the same time. Where the JVM has ended first, this
+/// process waits so long for its own signal.
 const SAME_TIME: Duration = Duration::from_millis(300);
-/// For the rest of the error stream once the JVM has ended. Whoever it has left behind may hold the stream
-/// open for long.
+/// The rest of the error stream is read for this long once the JVM has ended. A process that the JVM has left
+/// behind may keep the stream open for ever.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Bytes of the error stream that are kept.
 const KEPT: usize = 512 << 10;
@@ -158,7 +159,7 @@ impl Errors {
             let mut piece = vec![0; 64 << 10];
             while let Ok(length @ 1..) = reader.read(&mut piece) {
                 let piece = piece.get(..length).unwrap_or_default();
-                // If nobody listens to us the JVM must not wait for that.
+                // If nobody reads our error stream the JVM must not be stopped by that.
                 let _ = out.write_all(piece);
                 if let Ok(mut kept) = keep.lock() {
                     kept.extend_from_slice(piece);

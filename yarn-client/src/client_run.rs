@@ -21,9 +21,9 @@ use crate::target::Cluster;
 use crate::timing::Timing;
 use crate::{client_failure, follow, memory_kills, timing};
 
-/// Between two looks at the application.
+/// Pause between two questions for the application's report.
 const LOOK: Duration = Duration::from_secs(3);
-/// For the ResourceManager's answer once the JVM has failed.
+/// The ResourceManager's answer is waited for so long once the JVM has failed.
 const ANSWER: Duration = Duration::from_secs(3);
 
 /// How a run ended.
@@ -113,7 +113,7 @@ pub struct Run<'a> {
     pub timing: Option<&'a Timing>,
 }
 
-/// Runs it.
+/// Runs Flink's client on a cluster, and waits for its end.
 pub async fn run(
     run: Run<'_>,
     cluster: &Cluster,

@@ -10,13 +10,13 @@ use crate::control::control_address;
 use crate::deploy::Deployment;
 use crate::timing::{Clock, Leg, Marks, SUBMISSION};
 
-/// For all questions together.
+/// Time limit of all questions together.
 const WITHIN: Duration = Duration::from_secs(5);
 /// The ApplicationMaster's own leg, its first.
 const APPLICATION_MASTER: &str = "ApplicationMaster";
 
-/// Adds what YARN and the ApplicationMaster know of the start. Where one of them does not tell, its legs stay
-/// one.
+/// Adds what YARN and the ApplicationMaster know of the start. If one of them does not answer, its part of
+/// the start stays one leg.
 pub async fn complete(deployment: &Deployment) {
     let timing = &deployment.timing;
     let Some(submission) = timing.find(SUBMISSION) else {

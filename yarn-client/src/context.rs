@@ -10,7 +10,7 @@ use crate::error::Failure;
 use crate::patience::Waits;
 use crate::variables::{self, Variable};
 
-/// Where a run takes place.
+/// Everything that a command or a deployment needs to know of the process that it runs in.
 #[derive(Debug, Clone)]
 pub struct Context {
     /// Environment variables.
@@ -21,7 +21,7 @@ pub struct Context {
     pub exe: PathBuf,
     /// The user that the operating system knows.
     pub user: String,
-    /// Who hears of servers that are waited for.
+    /// What is called when a server that does not answer is waited for.
     pub waits: Waits,
 }
 

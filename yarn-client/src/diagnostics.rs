@@ -17,8 +17,8 @@ pub fn waiting_reason(diagnostics: &str) -> String {
 /// all are full.
 const LAST_NODE: &str = "Last Node which was processed for the application :";
 
-/// A reason without what moves: the node that was looked at last, and with `#` for each number. Two texts
-/// with the same are one reason.
+/// A reason without what changes all the time: without the node that was looked at last, and with `#` for
+/// each number. Two texts for which this is equal have the same reason.
 pub fn kind_of_reason(reason: &str) -> String {
     let mut kind = String::with_capacity(reason.len());
     let mut in_number = false;
@@ -44,7 +44,7 @@ pub fn without_last_node(reason: &str) -> String {
     if after.is_empty() { before.to_owned() } else { format!("{before}. {after}") }
 }
 
-/// Of a reason that is known what is worth a look: the node that was looked at last, if it names one.
+/// The part of a known reason that changes: the node that was looked at last, if the text names one.
 pub fn moving_part(reason: &str) -> String {
     match reason.split_once(LAST_NODE) {
         Some((_, node)) => format!("last node looked at:{node}"),

@@ -8,9 +8,9 @@ use crate::interrupt::{Cause, Signal};
 /// The end of a command, for the shell that called it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// It was done.
+    /// The command has done what was asked.
     Done,
-    /// It was not done; why is on the standard error stream.
+    /// The command has failed. The standard error stream says why.
     Failed,
     /// Whoever read the output has gone away.
     ClosedPipe,
@@ -21,7 +21,8 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// Of a JVM on this machine. A signal that has ended it counts as in a shell: 128 and its number.
+    /// The exit of a JVM on this machine. If a signal has ended the JVM the code is 128 and the signal's
+    /// number, as in a shell.
     pub fn of_jvm(status: ExitStatus) -> Self {
         let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
         u8::try_from(code).map_or(Self::Failed, Self::Jvm)

@@ -17,7 +17,7 @@ use crate::report::Report;
 
 /// Directory of fetched jars in [`Context::cache_dir`].
 const DIRECTORY: &str = "jars";
-/// A jar that nothing has asked for this long is removed.
+/// A jar that was not used for this long is removed.
 pub const UNUSED: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Copies the file at `url` to this machine, unless it is here already, and says where. It stays the same
@@ -133,11 +133,11 @@ impl From<std::io::Error> for Trouble {
     }
 }
 
-/// Copies in one step, as others see it.
+/// Copies the file. Other processes see either no file or the whole one.
 async fn copy(mut reading: Reading, status: &FileStatus, entry: &Path, file: &Path) -> Result<(), Trouble> {
     std::fs::create_dir_all(entry)?;
     std::fs::set_permissions(entry, Permissions::from_mode(0o700))?;
-    // Made with mode 600.
+    // A temporary file is made with mode 600, which is what a fetched jar shall have.
     let mut copy = NamedTempFile::new_in(entry)?;
     let mut length = 0;
     while let Some(piece) = reading.next().await? {

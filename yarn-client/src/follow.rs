@@ -17,7 +17,7 @@ use crate::report_poll::ReportPoll;
 use crate::target::Cluster;
 
 const POLL: Duration = Duration::from_millis(500);
-/// Bound of a question to the JobManager, which may be ending.
+/// Time limit of a question to the JobManager, which may be ending.
 const ANSWER: Duration = Duration::from_secs(3);
 /// A ResourceManager that is silent for this long is given up.
 const SILENCE: Duration = Duration::from_secs(300);
@@ -49,7 +49,7 @@ pub async fn follow(
     Err(with_extract(how, &last))
 }
 
-/// The client is interrupted, and its application goes on without it.
+/// The failure of a client that is interrupted while its application goes on.
 pub fn goes_on(cause: Cause, id: ApplicationId, mode: ClusterMode) -> Failure {
     with_ways_to_end(
         Failure::interrupted(cause, format!("the application {id} goes on without this client")),
@@ -59,7 +59,7 @@ pub fn goes_on(cause: Cause, id: ApplicationId, mode: ClusterMode) -> Failure {
     )
 }
 
-/// Says how what goes on can be ended.
+/// Adds the commands by which the user can end what goes on.
 pub fn with_ways_to_end(failure: Failure, id: ApplicationId, mode: ClusterMode, job: &str) -> Failure {
     let target = target(mode);
     failure
@@ -67,7 +67,7 @@ pub fn with_ways_to_end(failure: Failure, id: ApplicationId, mode: ClusterMode, 
         .hint(format!("`heddle kill {id}` ends the whole application"))
 }
 
-/// The same for a job of a cluster that is no cluster of its own.
+/// The same for a job on a cluster that was there before it.
 pub fn with_ways_to_end_on(cluster: &Cluster, failure: Failure, job: &str) -> Failure {
     let place = match cluster.application {
         Some(id) => format!("-t yarn-session -Dyarn.application.id={id}"),
@@ -117,7 +117,7 @@ impl Jobs {
         }
     }
 
-    /// Tells each job once, for as long as anybody listens.
+    /// Reports each job once.
     async fn tell(mut self, report: &dyn Report) -> std::convert::Infallible {
         loop {
             if let Some(client) = &self.client

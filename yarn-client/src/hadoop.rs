@@ -25,11 +25,11 @@ const DEADLINE: Duration = Duration::from_secs(20);
 pub struct Hadoop {
     /// Site files, with `flink.hadoop.*` and `flink.yarn.*` of Flink's configuration on top.
     pub conf: HadoopConf,
-    /// Who calls.
+    /// The identity with which the services are called.
     pub login: Login,
     /// How long servers that are not there are waited for.
     pub wait: Wait,
-    /// Who hears of it.
+    /// What is called when one is waited for.
     waits: Waits,
 }
 
@@ -68,7 +68,7 @@ impl Hadoop {
         Self { wait, ..self }
     }
 
-    /// Refuses a cluster with Kerberos, which would answer with less than that.
+    /// Refuses a cluster with Kerberos by name. The cluster's own refusal would not say what is missing.
     fn check_authentication(&self) -> Result<(), Failure> {
         const KEY: &str = "hadoop.security.authentication";
         let method = self.conf.get_or(KEY, "simple").map_err(|e| Failure::new(e.to_string()))?;

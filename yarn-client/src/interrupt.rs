@@ -59,7 +59,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// By which work is given up; clones belong together. The first cause counts.
+/// A switch by which work is given up. All clones are the same switch, and the first cause counts.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt {
     token: CancellationToken,
@@ -83,7 +83,7 @@ impl Interrupt {
         self.token.cancelled().await;
         match self.cause() {
             Some(cause) => cause,
-            // It is set before the token is cancelled.
+            // The cause is set before the token is cancelled, so it is there by now.
             None => std::future::pending().await,
         }
     }

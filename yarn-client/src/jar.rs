@@ -18,7 +18,7 @@ use crate::paths::{is_remote, without_scheme};
 
 /// Name of a jar's manifest, in whatever case.
 const MANIFEST: &str = "META-INF/MANIFEST.MF";
-/// A manifest is a page of text; more than this is none.
+/// A longer file is not read as a manifest, which is a page of text.
 const LARGEST_MANIFEST: u64 = 4 << 20;
 /// Classes for later releases of Java, behind the release's number.
 const VERSIONS: &str = "META-INF/versions/";
@@ -207,7 +207,7 @@ fn archive(path: &Path) -> Result<ZipArchive<BufReader<File>>, Failure> {
         return Err(Failure::new(format!("the jar file {shown} is not a file")));
     }
     ZipArchive::new(BufReader::new(file)).map_err(|e| {
-        // The library's words for it are about the parts of a zip file.
+        // The zip library's own message speaks of the parts of a zip file, which does not help a user.
         let why = match e {
             ZipError::Io(e) => format!("it cannot be read ({e})"),
             _ => "it is not a zip archive, or only a part of one".to_owned(),

@@ -26,7 +26,7 @@ pub(crate) struct Java {
     pub(crate) path: PathBuf,
     /// Its feature release, as 17, where its directory tells it.
     pub(crate) version: Option<u16>,
-    /// What led to it.
+    /// Which setting or variable names it, for messages.
     origin: &'static str,
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn check_containers(
         let Some(home) = plan::java_home(configuration, release, role) else { continue };
         let java = Path::new(&home).join("bin/java");
         let Some(version) = taskrunner::java::version(&java) else { continue };
-        // What is wrong with them is said where they are used.
+        // Mistakes in these options are reported where the options are used.
         let options = jvm_options::user_options(configuration, release, role).unwrap_or_default();
         let place = java.display().to_string();
         let misfit = Misfit::find(release, version, Jvm::Container(&options), place);

@@ -1,4 +1,4 @@
-//! `heddle kill`: ends applications through YARN, and tells how each of them stood.
+//! `heddle kill`: ends applications through YARN, and says in which state each of them was.
 
 use flink_model::config::Configuration;
 use flink_model::options;

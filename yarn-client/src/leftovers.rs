@@ -19,7 +19,7 @@ pub(crate) const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
 /// Most directories looked at in one run: this is done while something else is waited for.
 const AT_MOST: usize = 20;
 
-/// Bound of [`tidy`].
+/// Time limit of [`tidy`].
 const TIDY_WITHIN: Duration = Duration::from_secs(3);
 
 /// Whether an application's directory is still needed.
@@ -47,7 +47,7 @@ pub(crate) fn fate(state: Option<ApplicationState>, age: Duration) -> Fate {
 }
 
 /// Looks through `<base>/.flink` for directories of applications that have ended, and removes those that
-/// heddle has made. That it does not work is no failure of anything.
+/// heddle has made. An error here is ignored: it must not make the command fail.
 pub(crate) async fn sweep(yarn: &ApplicationClient, storage: &Storage, base: &str, own: ApplicationId) {
     let Ok(found) = storage.list(&below(base, APPLICATIONS), false).await else { return };
     let ids = found.iter().filter(|s| s.is_dir).filter_map(|s| {

@@ -16,10 +16,10 @@ const GONE: [&str; 4] = [
 ];
 /// As the JobManager's REST interface serves it.
 const LOG: &str = "/jobmanager/logs/heddle-am.log";
-/// YARN tells of an end after Flink does.
+/// YARN reports the end of a container some seconds after Flink has noticed it.
 const WITHIN: Duration = Duration::from_secs(4);
 const PAUSE: Duration = Duration::from_millis(500);
-/// For each answer.
+/// Time limit of each answer.
 const ANSWER: Duration = Duration::from_secs(2);
 /// What is older has nothing to do with a job that has just failed.
 const RECENT: TimeDelta = TimeDelta::seconds(60);
@@ -39,7 +39,7 @@ pub async fn explain(address: &RestAddress, errors: &str) -> Option<String> {
                     return Some(format!("A TaskManager was killed for its memory: {reason}"));
                 }
             }
-            // Not every cluster is one of ours.
+            // A cluster that Flink's own client has started has no log of `heddle-am`.
             Err(error) => tracing::debug!(%error, "no log of the ApplicationMaster"),
         }
         if begin.elapsed() + PAUSE >= WITHIN {

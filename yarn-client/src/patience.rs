@@ -9,22 +9,22 @@ use std::time::Duration;
 use hadoop_fs::FsError;
 use hadoop_rpc::{HadoopConf, RpcError, TimeUnit};
 
-/// What a command is about to do, by which it has more or less time.
+/// What a command is about to do. That decides how long it waits for a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
-    /// It can do without an answer.
+    /// It can go on without an answer.
     Little,
-    /// It only reads: somebody sits there and waits.
+    /// It only reads, and a person waits for the answer.
     Reading,
     /// It deploys, or ends something: a restart of the server is no reason to fail.
     Changing,
 }
 
-/// For ever, for all that it matters.
+/// So long that it is as good as for ever.
 const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 impl Wait {
-    /// Where the configuration says nothing.
+    /// The time where the configuration says nothing.
     fn usual(self) -> Duration {
         match self {
             Self::Little => Duration::from_secs(2),
@@ -128,7 +128,7 @@ impl Waits {
 
     /// Tells that a ResourceManager is waited for.
     pub(crate) fn tell_rpc(&self, error: &RpcError, within: Duration) {
-        // An answer of the server, as of one that is not the active one, is no silence.
+        // A server that answers, if only that it is not the active one, is not waited for.
         if error.remote().is_none() {
             self.tell(&format!("ResourceManager at {}", error.address()), &error.kind().to_string(), within);
         }

@@ -29,15 +29,15 @@ use crate::{client_failure, client_run, cluster_timing, follow, timing};
 
 /// Pause after a connection that could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// For the JobManager's answer when this client is to end.
+/// Time limit of the JobManager's answer when this client is to end.
 const ANSWER: Duration = Duration::from_secs(3);
 
-/// For a cluster that was submitted for a `main()` that has ended without a job: its ApplicationMaster, once
-/// it runs, tells YARN how `main()` ended. One that does not come up is killed.
+/// Where `main()` has ended without a job, the cluster that was submitted for it gets this long to come up:
+/// its ApplicationMaster then tells YARN how `main()` has ended. A cluster that does not come up is killed.
 const HEAR_WITHIN: Duration = Duration::from_secs(60);
-/// For a JobManager that is there to answer.
+/// A JobManager that runs gets this long to answer.
 const ATTEND_WITHIN: Duration = Duration::from_secs(180);
-/// Between two tries.
+/// Pause between two tries.
 const ATTEND_PAUSE: Duration = Duration::from_millis(500);
 
 /// How the run of a program ended.
@@ -175,7 +175,7 @@ pub async fn run(
     Ok(Ended { done, application: Some(deployment.id), address: Some(address) })
 }
 
-/// What is told of a JVM that has ended before its cluster was there.
+/// The result of a command whose JVM has ended before its cluster was there.
 fn before_its_cluster(ended: &JvmEnd, log: &Path) -> Result<Exit, Failure> {
     match ended.interrupted {
         Some(cause) => Err(Failure::interrupted(cause, "the deployment was given up")),
@@ -197,7 +197,7 @@ async fn over_early(
 ) -> Result<Ended, Failure> {
     if let Some(cause) = ended.interrupted {
         give_up.raise(cause);
-        // It may have been quicker.
+        // The deployment may have been finished before it was given up.
         let deployment = deployed.await?;
         deployment.undo(report).await;
         let done = before_its_cluster(&ended, log);

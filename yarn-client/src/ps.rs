@@ -16,7 +16,7 @@ use crate::units::iso;
 /// Type of Flink's applications in YARN, unless the user gives them another.
 const FLINK_TYPE: &str = "Apache Flink";
 
-/// A JobManager that does not answer within this time has no answer.
+/// A JobManager that does not answer within this time is shown without its jobs.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// JobManagers that are asked at the same time.
@@ -27,7 +27,7 @@ const AT_ONCE: usize = 32;
 pub struct Filter {
     /// Those that have ended, too.
     pub ended: bool,
-    /// Whose.
+    /// Whose applications.
     pub of: Owner,
 }
 

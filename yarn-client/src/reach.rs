@@ -14,12 +14,12 @@ use tokio::net::TcpStream;
 use crate::error::{Failure, RestFailure};
 use crate::target::Cluster;
 
-/// For a connection. A machine that is there answers in milliseconds.
+/// Time limit of a connection. A machine that is there answers within milliseconds.
 const CONNECT: Duration = Duration::from_secs(5);
-/// For a JobManager on YARN that is being replaced.
+/// A JobManager on YARN that is being replaced gets this long to listen again.
 const REPLACED: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(200);
-/// For the first answer. Who does not give it in this time may be slow.
+/// Time limit of the first answer. A JobManager that does not answer within it counts as slow, not as absent.
 const ANSWER: Duration = Duration::from_secs(3);
 /// A proxy in front of Flink asks for what only Flink's own client can give (`FLINK_REST_CLIENT_HEADERS`).
 const OF_A_PROXY: [u16; 3] = [401, 403, 407];

@@ -1,6 +1,7 @@
-//! How a deployment tells what it is doing, without knowing who listens.
+//! How a deployment reports what it is doing, without knowing who reads that.
 
-/// Listener of a deployment. The command line prints; a program that embeds the client may log or ignore.
+/// Whoever wants to know what a deployment is doing. The command line prints it; a program that embeds the
+/// client may write it to a log, or ignore it.
 pub trait Report: Send + Sync {
     /// A step, in the words that Flink's own client uses where it has any.
     fn info(&self, text: &str);
@@ -34,7 +35,7 @@ pub trait Report: Send + Sync {
     }
 }
 
-/// Listens to nothing.
+/// Ignores everything.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 

@@ -9,7 +9,7 @@ use yarn_api::records::{ApplicationId, ApplicationReport};
 use crate::error::{Failure, yarn_failure};
 use crate::report::Report;
 
-/// How often a silence is mentioned.
+/// While the ResourceManager is silent, this is reported again after so long.
 const REMIND: Duration = Duration::from_secs(30);
 
 /// How long a ResourceManager may be silent: one that fails over or starts anew takes its applications with
@@ -22,7 +22,7 @@ pub(crate) struct ReportPoll {
 }
 
 impl ReportPoll {
-    /// Gives a ResourceManager up that is silent for this long.
+    /// Polls for reports, and gives up once the ResourceManager has been silent for this long.
     pub(crate) fn new(silence: Duration) -> Self {
         Self { silence, heard: Instant::now(), warned: None }
     }

@@ -2,8 +2,8 @@
 //!
 //! Flink's client gets the address of the JobManager and nothing of YARN or Hadoop: it starts in half the
 //! time, and what the program prints, collects and returns is exactly what users know. For `hdfs://` it gets
-//! a small jar whose file system asks [`crate::fs`], unless the user has put Hadoop's on the class path. This
-//! process stays as the JVM's parent (see [`crate::client_run`]), to say in one line why it failed.
+//! a small jar whose file system asks `heddle client-fs`, unless the user has put Hadoop's on the class path.
+//! This process stays as the JVM's parent (see [`crate::client_run`]), to say in one line why it failed.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -28,8 +28,8 @@ pub const FILE_SYSTEM: &str = "flink-client-fs.jar";
 /// asked.
 const SECURITY_MANAGER: std::ops::Range<u16> = 18..24;
 
-/// The current directory, as an empty part at the end of a class path. In Flink's own client it comes about
-/// so.
+/// An empty part at the end of a class path, which stands for the current directory. Flink's own scripts
+/// write the class path like this.
 const HERE: &str = ":";
 
 /// What makes a short-lived JVM start quickly. Before the user's own options, so that those win.

@@ -22,7 +22,7 @@ use crate::{leftovers, properties, unserved};
 /// An application that was started longer ago has a JobManager that listens, or will never have one.
 const YOUNG: Duration = Duration::from_secs(60);
 
-/// Between two looks at an application whose JobManager does not listen yet.
+/// Pause between two looks at an application whose JobManager does not listen yet.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// `-m yarn-cluster` of older manuals: no address, but a cluster on YARN.
@@ -252,8 +252,8 @@ pub async fn application_address(
     Ok(address)
 }
 
-/// An application may be running in YARN's eyes before its JobManager listens: while it is young that is
-/// waited for, unless it ends.
+/// For YARN an application may be running before its JobManager listens. If the application was started a
+/// short time ago this waits until the JobManager listens, or until the application ends.
 async fn await_young(
     yarn: &ApplicationClient,
     found: &ApplicationReport,
@@ -271,8 +271,8 @@ async fn await_young(
     }
 }
 
-/// How long an application stays young that was started then. A clock that is behind the cluster's makes no
-/// difference.
+/// For how long an application that was started at `start_time` still counts as just started. A clock that is
+/// behind the cluster's makes no difference.
 fn young_for(start_time: Option<u64>, now_ms: u64) -> Option<Duration> {
     let age = Duration::from_millis(now_ms.saturating_sub(start_time?));
     YOUNG.checked_sub(age).filter(|rest| !rest.is_zero())

@@ -1,5 +1,5 @@
-//! What Flink has and heddle does not serve yet: refused by its name before anything starts, because ignored
-//! it would fail later, or work without the protection that was asked for.
+//! What Flink has and heddle does not serve yet. It is refused by name before anything starts. If it were
+//! ignored the cluster would fail later, or work without the protection that the user has asked for.
 
 use flink_model::config::Configuration;
 use flink_model::options;

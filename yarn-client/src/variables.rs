@@ -25,7 +25,7 @@ impl Variable {
         self.name
     }
 
-    /// What it does, in one line.
+    /// What it does, in one paragraph.
     pub fn doc(&self) -> &'static str {
         self.doc.trim()
     }
@@ -37,10 +37,11 @@ impl Variable {
 }
 
 macro_rules! variables {
-    ($($group:ident { $(#[doc = $doc:literal] $name:ident)+ })+) => {
+    ($($group:ident { $($(#[doc = $doc:literal])+ $name:ident)+ })+) => {
         $($(
-            #[doc = $doc]
-            pub const $name: Variable = Variable { name: stringify!($name), doc: $doc, group: Group::$group };
+            $(#[doc = $doc])+
+            pub const $name: Variable =
+                Variable { name: stringify!($name), doc: concat!($($doc),+), group: Group::$group };
         )+)+
 
         /// All of them.
@@ -86,7 +87,8 @@ variables! {
         YARN_CONF_DIR
         /// Hadoop's installation: `etc/hadoop` and `conf` in it may hold the configuration.
         HADOOP_HOME
-        /// Class path with Hadoop's jars, for `main()` on this machine. Directories in it may hold the configuration.
+        /// Class path with Hadoop's jars, for `main()` on this machine. Directories in it may hold the
+        /// configuration.
         HADOOP_CLASSPATH
         /// Who calls Hadoop, where the cluster does not authenticate. Without it, the system's user.
         HADOOP_USER_NAME
@@ -100,7 +102,8 @@ variables! {
         HOME
         /// Directory for caches, instead of `~/.cache`.
         XDG_CACHE_HOME
-        /// Directory for the notes on named submissions, and for the log of `main()` where `FLINK_HOME/log` cannot be written to, instead of `~/.local/state`.
+        /// Directory for the notes on named submissions, and for the log of `main()` where `FLINK_HOME/log`
+        /// cannot be written to, instead of `~/.local/state`.
         XDG_STATE_HOME
         /// Where programs are looked for: `flink`, `java`.
         PATH

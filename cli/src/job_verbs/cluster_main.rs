@@ -17,7 +17,8 @@ use super::arguments::ClusterRun;
 use crate::console::Output;
 
 const POLL: Duration = Duration::from_millis(500);
-/// A JobManager that has ended does not answer; YARN tells of its application's end some seconds later, and why it ended.
+/// A JobManager that has ended does not answer. YARN reports some seconds later that its application has
+/// ended, and why.
 const END_IS_KNOWN: Duration = Duration::from_secs(10);
 
 /// Uploads, runs and, unless detached, waits for the job and prints its result. The program's own output is
@@ -139,7 +140,8 @@ async fn withdraw(client: &RestClient, job: &JobId, error: &RestError) -> Option
     }
 }
 
-/// Puts what the release does not know where it does, or leaves it out and says so.
+/// Writes each setting under the name that the release of the cluster knows. A setting that the release does
+/// not know at all is left out with a warning.
 fn fit_to_release(order: &mut ClusterRun, traits: &Traits, output: &dyn Output) {
     let words = |mode: ClaimMode| {
         output.warn(&format!("this release of Flink has no claim mode: {mode:?} is ignored"))
@@ -174,7 +176,8 @@ async fn wait(
     }
 }
 
-/// The end of the application explains why its JobManager could not be spoken to; the failure itself if the application goes on.
+/// If the application has ended, that explains why its JobManager could not be reached: the application's
+/// failure is given instead of `failure`.
 async fn explained(failure: Failure, application: Option<(&ApplicationClient, ApplicationId)>) -> Failure {
     if application.is_none() {
         return failure;

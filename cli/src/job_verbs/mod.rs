@@ -29,7 +29,7 @@ fn client(cluster: &Cluster, configuration: &Configuration) -> Result<(RestClien
     Ok((client.map_err(|e| e.failure("cannot speak to the JobManager"))?, patience))
 }
 
-/// The same of a cluster that nobody has looked for yet: fails if nobody listens.
+/// The same for a cluster that was only located so far. It fails if no JobManager listens there.
 async fn connect(
     cluster: &Cluster,
     configuration: &Configuration,
@@ -39,7 +39,7 @@ async fn connect(
     Ok(connected)
 }
 
-/// What a command has come to, for programs.
+/// The answer of a command, for programs.
 fn answer<const N: usize>(entries: [(&str, Value); N]) -> Map<String, Value> {
     entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }

@@ -62,7 +62,8 @@ impl RunCommand<'_> {
             }
             None => work.await,
         };
-        // What it has come to is known by now, so that a ResourceManager that is silent is no failure.
+        // How the application has ended is known by now. So it is no failure if the ResourceManager is
+        // silent.
         let last = match console.is_json() {
             true => deployment.yarn.application_report(deployment.id).await.ok(),
             false => None,

@@ -35,7 +35,7 @@ const SQL_DRIVER: &str = "org.apache.flink.table.runtime.application.SqlDriver";
 const GATEWAY_JAR: &str = "flink-sql-gateway";
 /// A local script's name in the JobManager's working directory.
 const SCRIPT: &str = "script.sql";
-/// The target that the SQL client has not.
+/// The one target of Flink's that the SQL client does not have.
 const PER_JOB: &str = "yarn-per-job";
 const NO_SESSION: &str =
     "no YARN session is known: there is no properties file, and no option names an application";
@@ -65,7 +65,7 @@ impl Tool {
     }
 }
 
-/// What a command line comes to.
+/// What is done for a command line.
 #[derive(Debug)]
 pub(crate) enum Plan {
     /// Become this program.
@@ -175,7 +175,7 @@ pub(crate) fn check(words: &[OsString]) -> Result<(), Failure> {
     Line::read(words).map(|_| ())
 }
 
-/// Finds out what `tool` with `words` comes to.
+/// Decides what is done for `tool` with these words.
 pub(crate) async fn plan(
     context: &Context,
     tool: Tool,
@@ -218,7 +218,7 @@ pub(crate) async fn plan(
             ))
             .hint("start a session with `yarn-session.sh -d`, and leave out the target"));
         }
-        // Another kind of cluster is none of ours.
+        // Clusters of other kinds, as on Kubernetes, are Flink's own affair.
         Some(_) => return untouched(),
     }
     // With Hadoop's classes it is Flink's own affair.
@@ -335,7 +335,7 @@ fn check_script(context: &Context, script: &OsStr) -> Result<(), Failure> {
     if metadata.is_dir() {
         return Err(Failure::new(format!("the script {} is not a file", path.display())));
     }
-    // A pipe can be opened once only.
+    // A pipe can be opened only once, and Flink has to open it.
     if metadata.is_file() { std::fs::File::open(&path).map(drop).map_err(unreadable) } else { Ok(()) }
 }
 

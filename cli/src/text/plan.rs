@@ -10,7 +10,7 @@ use yarn_client::units::{bytes, count};
 /// Lines for the arguments of a program, and for settings, of a summary.
 const FEW: usize = 10;
 
-/// For people: what is most asked about.
+/// A plan on one screen: what people ask about most.
 pub(crate) fn summary(plan: &DryRun) -> String {
     let mut root = head(plan, FEW);
     root.push(in_short("JobManager (ApplicationMaster)", &plan.application_master));
@@ -56,7 +56,7 @@ fn head(plan: &DryRun, most: usize) -> Tree<String> {
     root
 }
 
-/// For people: everything, as a tree.
+/// A whole plan, as a tree.
 pub(crate) fn details(plan: &DryRun) -> String {
     let mut root = head(plan, usize::MAX);
     root.push(container("ApplicationMaster container (JobManager)", &plan.application_master));

@@ -1,4 +1,5 @@
-//! The legs as a picture: one line for each, with a bar where it lies on the way. Pure.
+//! The timed parts of a command (its legs) as a picture: a line for each, with a bar from its begin to its
+//! end. Pure.
 
 use std::time::Duration;
 

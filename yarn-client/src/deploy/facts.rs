@@ -27,7 +27,7 @@ const LABELS: [&Opt<String>; 2] = [&options::APPLICATION_NODE_LABEL, &options::T
 /// Key of the highest priority of an application.
 const MAX_PRIORITY: &str = "yarn.cluster.max-application-priority";
 
-/// A NameNode that does not answer its first question within this time is told of.
+/// A NameNode that does not answer its first question within this time is reported.
 const FIRST_ANSWER: Duration = Duration::from_secs(15);
 
 /// What the ResourceManager says.
@@ -37,7 +37,7 @@ pub(crate) struct Facts {
     pub(crate) application: NewApplication,
     /// All queues; empty if the user may not see them.
     pub(crate) queues: Vec<QueueInfo>,
-    /// What the user may do in them; empty if that is not told.
+    /// What the user may do in them; empty if that is not known.
     pub(crate) rights: Vec<QueueUserAcl>,
     /// Nodes that run.
     pub(crate) nodes: Vec<NodeReport>,
@@ -86,7 +86,7 @@ pub(crate) fn staging_base(storage: &Storage, configured: Option<&str>) -> Resul
     storage.path(configured.unwrap_or_else(|| storage.home_dir())).map_err(|e| Failure::fs(&e))
 }
 
-/// Whether the NameNode answers: one that does not is told of early.
+/// Checks that the NameNode answers, so that the user hears early of one that does not.
 pub(crate) async fn first_answer(storage: &Storage, base: &str) -> Result<(), Failure> {
     let found = storage.clone().with_deadline(FIRST_ANSWER).find(base).await;
     found.map(drop).map_err(|e| Failure::fs(&e))

@@ -1,4 +1,4 @@
-//! Whether the cluster has the nodes and the kinds of resources that are asked for. Pure.
+//! Whether the cluster has nodes with the labels, and the kinds of resources, that are asked for. Pure.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Whether a file is the archive that its name says. A node that cannot unpack one fails the container, long
 //! after the upload. Pure.
 
-/// So many bytes from a file's beginning tell.
+/// So many bytes from a file's beginning decide what kind of file it is.
 pub(crate) const HEAD: usize = 512;
 
 /// Says what a file of this name would have to be and is not; `head` holds its first [`HEAD`] bytes, or all

@@ -26,8 +26,9 @@ pub(super) fn prewarm(
         Failure::new(format!("{} must be a number from 0 on, and is {value}", options::PREWARM.key))
     })?;
     let flag = |option| conf.get(option).map_err(bad_value).map(Option::unwrap_or_default);
-    // The address of the REST interface is told before it is up: with TLS its scheme is Flink's affair.
-    // Workers of other sizes than the configured one are not known before the job.
+    // With containers asked for ahead, YARN learns the address of the REST interface before the JobManager is
+    // up. With TLS only Flink knows that address. With fine-grained resources the sizes of TaskManagers are
+    // not known before the job.
     if !conf.require(&options::FAST_START).map_err(bad_value)?
         || flag(&options::SSL_REST)?
         || flag(&options::FINE_GRAINED)?

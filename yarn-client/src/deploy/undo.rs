@@ -1,4 +1,4 @@
-//! What has to be taken back if a deployment fails.
+//! What has to be undone if a deployment fails.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::report::Report;
 use crate::session;
 use crate::staging::ApplicationDir;
 
-/// Bound for undoing a deployment.
+/// Time limit of undoing a deployment.
 const UNDO_WITHIN: Duration = Duration::from_secs(30);
 
 /// What a deployment has done so far.

@@ -1,4 +1,4 @@
-//! What to tell while an application comes up, and when to stop waiting. Pure.
+//! What the user reads while an application comes up, and when to stop waiting. Pure.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use crate::application::{report_address, with_extract};
 use crate::diagnostics;
 use crate::error::Failure;
 
-/// How often a reason that only its figures change is told again where it cannot be shown in place.
+/// A reason of which only the figures have changed is printed again after so long, where it cannot be shown
+/// in place.
 const REPEAT_EVERY: Duration = Duration::from_secs(60);
 /// How often Flink's client says that it takes long.
 const REMIND_EVERY: Duration = Duration::from_secs(60);
@@ -17,7 +18,7 @@ const REMIND_EVERY: Duration = Duration::from_secs(60);
 const ANSWER_WITHIN: Duration = Duration::from_secs(180);
 /// The same where its machine cannot be reached from here, which waiting does not change.
 const REACH_WITHIN: Duration = Duration::from_secs(15);
-/// For a JobManager to get ready once YARN has the application running, which it can be long before.
+/// A JobManager gets this long to be ready once YARN has the application running, which can be long before.
 const READY_WITHIN: Duration = Duration::from_secs(600);
 
 /// Follows an application from its submission on.
@@ -26,18 +27,18 @@ pub(crate) struct Watch {
     /// It runs a program of its own, with which it ends.
     ends_with_program: bool,
     state: Option<ApplicationState>,
-    /// Why it waits, without what moves.
+    /// Why it waits, without the figures that change.
     kind: String,
     reason: String,
-    /// When the reason was last told as a line.
+    /// When the reason was last printed as a line.
     reason_told: Duration,
     reminders: u32,
 }
 
-/// Something to tell.
+/// Something for the user to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum News {
-    /// It is new.
+    /// It was not known before.
     Line(String),
     /// What is known already, with other figures: to be shown in place, else as a line if that is `due`.
     /// `short` is for the place: without what is known.

@@ -25,10 +25,10 @@ use listing::{AT_ONCE, list};
 use plan::Sweep;
 use survey::Survey;
 
-/// What to do.
+/// What a run of `heddle gc` is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GcRequest {
-    /// Remove; otherwise only tell what would be removed.
+    /// Remove what is left over. Otherwise it is only listed.
     pub delete: bool,
     /// What flink-yarn's own dead applications have left, too.
     pub foreign: bool,
@@ -60,7 +60,7 @@ pub struct Item {
     pub kind: Kind,
     /// Where it is: a URL, or a path on this machine.
     pub path: String,
-    /// Whose it is.
+    /// The user to whom it belongs.
     pub owner: Option<String>,
     /// Its size.
     pub bytes: u64,
@@ -116,7 +116,7 @@ struct Target<'a> {
     directory: bool,
 }
 
-/// Looks for what is left over, and removes it if that is ordered.
+/// Looks for what is left over, and removes it if the request says so.
 pub async fn run(
     hadoop: &Hadoop,
     context: &Context,
@@ -248,7 +248,7 @@ async fn settle(target: Target<'_>, delete: bool) -> Item {
     let Target { mut item, storage, path, directory } = target;
     if delete && item.chosen {
         match storage.delete(&path, directory).await {
-            // One that is not there any more is gone, too.
+            // A thing that is not there any more counts as removed.
             Ok(_) => item.removed = true,
             Err(e) => item.error = Some(e.to_string()),
         }

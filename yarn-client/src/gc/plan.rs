@@ -85,7 +85,7 @@ pub(super) struct Sweep<'a> {
 }
 
 /// Looks through the store at `root`, of which `listing` holds everything. What is not laid out like an
-/// artifact is nobody's business here.
+/// artifact is left alone.
 pub(super) fn sweep<'a>(
     root: &str,
     listing: &'a [FileStatus],

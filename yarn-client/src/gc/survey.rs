@@ -18,7 +18,7 @@ use crate::leftovers::{Fate, fate};
 use crate::ps::{By, by, live_states};
 use crate::staging::{APPLICATIONS, application_path};
 
-/// An `am.json` is far smaller.
+/// A larger file is not read: an `am.json` is far smaller than this.
 const LARGEST_SPEC: u64 = 64 << 20;
 
 /// An application's directory in the staging area.
@@ -37,7 +37,7 @@ pub(super) struct Directory {
 #[derive(Debug, Default)]
 pub(super) struct Uses {
     pub(super) artifacts: BTreeSet<String>,
-    /// Applications of which it could not be found out.
+    /// Applications of which it could not be found out which artifacts they need.
     pub(super) unknown: Vec<Unknown>,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Unknown {
     pub(super) may_be_mine: bool,
 }
 
-/// What there is.
+/// All applications with what they have left, and the artifacts in use.
 pub(super) struct Survey<'a> {
     yarn: ApplicationClient,
     storage: &'a Storage,

@@ -24,9 +24,9 @@ struct Document<'a> {
     /// Why YARN would refuse the containers.
     refused: Vec<String>,
     advice: Vec<Remark<'a>>,
-    /// Against the configuration without `--set`.
+    /// The differences from the configuration without `--set`.
     set: Option<Comparison>,
-    /// Against the release of the distribution.
+    /// The differences from the release of the distribution.
     at_hand: Option<Comparison>,
     warnings: &'a [String],
 }

@@ -80,7 +80,7 @@ const FAIR_STEP_VCORES: [&str; 2] =
     ["yarn.resource-types.vcores.increment-allocation", "yarn.scheduler.increment-allocation-vcores"];
 
 impl ContainerLimits {
-    /// As the files say, with Hadoop's defaults.
+    /// The limits that the Hadoop configuration files give, with Hadoop's defaults.
     pub fn of_files(conf: &HadoopConf) -> Self {
         let class = conf.get(SCHEDULER).ok().flatten().unwrap_or_default();
         let scheduler = match class.rsplit('.').next() {
@@ -113,7 +113,7 @@ impl ContainerLimits {
         }
     }
 
-    /// With what the ResourceManager has told: the largest container, and the nodes.
+    /// The same with what the ResourceManager has answered: the largest container, and the nodes.
     pub fn of_cluster(conf: &HadoopConf, largest: &Resource, nodes: &[NodeReport]) -> Self {
         let told = |value| Known { value, key: None, origin: "ResourceManager".to_owned() };
         let mut limits = Self {
@@ -137,13 +137,13 @@ impl ContainerLimits {
         limits
     }
 
-    /// For the checks of a deployment.
+    /// The limits in the form in which a deployment checks its sizes.
     pub fn yarn(&self) -> YarnLimits {
         YarnLimits {
             max_memory_mb: self.maximum_mb.value,
             max_vcores: u32::try_from(self.maximum_vcores.value).unwrap_or(u32::MAX),
             min_memory_mb: Some(self.minimum_mb.value),
-            // As YARN: an increment of zero is none.
+            // As in YARN an increment of zero means that nothing is rounded.
             step_memory_mb: Some(self.step_mb.value).filter(|step| *step > 0),
         }
     }

@@ -60,11 +60,11 @@ pub struct Sizes {
 pub struct Other {
     /// What they are: `without --set`, `Flink 1.20.5`.
     pub name: String,
-    /// They, or why there are none.
+    /// The sizes, or why the configuration gives none.
     pub sizes: Result<Sizes, String>,
 }
 
-/// All that is shown.
+/// Everything that `heddle memory` shows.
 #[derive(Debug)]
 pub struct Study {
     /// The sizes.
@@ -169,7 +169,7 @@ async fn limits_of(
         return Ok(ContainerLimits::of_files(&hadoop.conf));
     }
     let ask = async {
-        // It can do without.
+        // The command can do without the ResourceManager's answer, so it does not wait for long.
         let hadoop = hadoop.clone().waiting(Wait::Little);
         let yarn = hadoop.yarn()?;
         ContainerLimits::ask(&hadoop, &yarn).await

@@ -10,9 +10,9 @@ use futures::future;
 
 use super::{Clock, Leg, Timing};
 
-/// Between two looks at the list of jobs.
+/// Pause between two looks at the list of jobs.
 const PAUSE: Duration = Duration::from_millis(100);
-/// For one answer: the JobManager may be ending.
+/// Time limit of one answer. The JobManager may be ending.
 const ANSWER: Duration = Duration::from_secs(2);
 /// Operators of a job that are asked when their tasks began to run: the first ones hold its sources.
 const OPERATORS: usize = 16;
@@ -59,7 +59,7 @@ impl Jobs {
         Self { client, timing: timing.clone(), source, old: BTreeSet::new(), seen: BTreeMap::new() }
     }
 
-    /// Those that are there already are somebody else's.
+    /// Ignores the jobs that are there already: somebody else has submitted them.
     pub async fn ignore_present(mut self) -> Self {
         if let Some(client) = &self.client {
             self.old = client.jobs().await.unwrap_or_default().into_iter().map(|job| job.id).collect();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use yarn_api::records::ApplicationState;
 
-/// When the client first saw what, in its looks at the application's report.
+/// When the client first saw the application in each state.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Marks {
     /// YARN has accepted it.

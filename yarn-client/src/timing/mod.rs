@@ -1,4 +1,4 @@
-//! Where the time of a command goes: its legs, from its start on. They may overlap.
+//! Where the time of a command goes. A command is divided into legs, timed parts that may overlap.
 
 mod jobs;
 mod marks;
@@ -14,13 +14,13 @@ pub use marks::Marks;
 /// Names of legs that are looked for again.
 pub const SUBMISSION: &str = "application submitted";
 
-/// A part of the way. Times count from the start of the command.
+/// One timed part of a command. Times count from the start of the command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Leg {
     /// What was done.
     pub name: String,
-    /// To what: a container, a job, how many bytes. May be empty.
+    /// What it was done to: a container, a job, a number of bytes. May be empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub subject: String,
     /// When it began.
@@ -86,8 +86,8 @@ impl Timing {
         self.begin.elapsed()
     }
 
-    /// A leg begins now. It is recorded when it is [ended](Running::end); one that is dropped was given up,
-    /// and counts in a failure only.
+    /// A leg begins now. It is recorded when it is [ended](Running::end). A leg that is dropped was given up,
+    /// and is shown only if the command fails.
     pub fn leg(&self, name: &'static str) -> Running {
         Running { timing: self.clone(), name, begin: Some(self.elapsed()) }
     }
@@ -100,7 +100,7 @@ impl Timing {
         done
     }
 
-    /// Records what is known otherwise.
+    /// Records a leg that was measured elsewhere.
     pub fn add(&self, leg: Leg) {
         self.legs().over.push(leg);
     }
@@ -109,7 +109,7 @@ impl Timing {
         self.legs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All that can be read on this machine has been read.
+    /// Records that the configuration and the other files of this machine have been read.
     pub fn configured(&self) {
         self.add(Leg::new("configuration", Duration::ZERO, self.elapsed()));
     }
@@ -119,14 +119,16 @@ impl Timing {
         self.legs().over.iter().find(|leg| leg.name == name).cloned()
     }
 
-    /// Whole and slowest, and the legs so far in the order in which they began. For whoever tells it.
+    /// The whole time, the slowest leg, and all legs so far in the order in which they began. From now on the
+    /// time counts as shown.
     pub fn summary(&self) -> Summary {
         let mut recorded = self.legs();
         recorded.told = true;
         Summary::of(recorded.over.clone())
     }
 
-    /// The way of a command that failed, with what it was at; `None` if it has been told already.
+    /// The legs of a command that has failed, with those that it was at; `None` if the time was shown
+    /// already.
     pub fn failure(&self) -> Option<Summary> {
         let recorded = self.legs();
         let unfinished = recorded.unfinished.iter().cloned();
@@ -198,7 +200,7 @@ impl Running {
         }
     }
 
-    /// There was nothing to do, or others tell it.
+    /// Forgets the leg, because there was nothing to do or because it is recorded elsewhere.
     pub fn cancel(mut self) {
         self.begin = None;
     }
@@ -234,7 +236,7 @@ impl Drop for EndWhenDropped {
     }
 }
 
-/// A clock elsewhere: what it shows, and when that was by ours.
+/// The clock of another machine: what it showed, and at which time of this command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Clock {
     /// Milliseconds since 1970.
