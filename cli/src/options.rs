@@ -73,15 +73,15 @@ pub(crate) enum Verb {
     /// Take a checkpoint of a job
     #[command(override_usage = "flink checkpoint [options] <job id>")]
     Checkpoint(CheckpointOptions),
-    /// List the applications of heddle and of Flink's own client with their jobs, or show single ones with
-    /// all that is known
+    /// List the applications of heddle and of Flink's own client with their jobs; or, of the
+    /// applications that are named, show all that is known
     #[command(override_usage = "heddle ps [options] [application id ...]")]
     Ps(PsOptions),
     /// Kill applications through YARN, and wait until they have ended
     #[command(override_usage = "heddle kill [options] <application id> ...")]
     Kill(KillOptions),
-    /// Remove what dead applications have left, and uploaded files that nothing uses (only shown without
-    /// --delete)
+    /// Remove what dead applications have left, and uploaded files that nothing uses (without
+    /// --delete they are only listed)
     #[command(override_usage = "heddle gc [options]")]
     Gc(GcOptions),
     /// Show the sizes of JobManager and TaskManager, where each comes from, and what YARN grants for them
@@ -129,7 +129,7 @@ pub(crate) struct SessionOptions {
     /// Slots of each TaskManager
     #[arg(short, long, value_name = "number", help_heading = "Size")]
     pub(crate) slots: Option<String>,
-    /// TaskManagers to keep from the start on, as a minimum (older manuals; Flink 1.19 and later)
+    /// Least number of TaskManagers, started with the session and kept (with Flink 1.19 and later)
     #[arg(short = 'n', long = "container", value_name = "number", help_heading = "Size")]
     pub(crate) workers: Option<String>,
 
@@ -187,7 +187,8 @@ pub(crate) struct DeployOptions {
     /// Show where the time went: each step of the way as a bar, and the slowest
     #[arg(long = "timing")]
     pub(crate) timing: bool,
-    /// Name of this submission: given twice, the second finds the first one's application
+    /// Name of this submission: given again, the command goes on with the application of the first time and
+    /// starts no other
     #[arg(long = "submission", value_name = "name")]
     pub(crate) submission: Option<String>,
 }
@@ -261,7 +262,7 @@ pub(crate) struct YarnOptions {
     /// taskmanager.numberOfTaskSlots
     #[arg(long = "yarnslots", alias = "ys", value_name = "number")]
     pub(crate) yarn_slots: Option<String>,
-    /// Number of TaskManagers, of releases before 1.8
+    /// Number of TaskManagers (without effect since Flink 1.8)
     #[arg(long = "yarncontainer", alias = "yn", value_name = "number", hide = true)]
     pub(crate) yarn_workers: Option<String>,
     /// yarn.ship-files
@@ -302,7 +303,7 @@ pub(crate) struct RunOptions {
     /// Parallelism, instead of the configured one
     #[arg(short, long, value_name = "number", help_heading = "Program")]
     pub(crate) parallelism: Option<String>,
-    /// Where main() runs: on the client, or (a jar and REST only) in the cluster
+    /// Where main() runs: on the client, or in the JobManager of a running session (jar programs only)
     #[arg(long = "main", value_name = "client|cluster", help_heading = "Program")]
     pub(crate) main_place: Option<String>,
 

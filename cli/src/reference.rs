@@ -185,8 +185,8 @@ fn configuration() -> String {
          heddle reads Flink's own configuration file (`config.yaml`, or `flink-conf.yaml` up to 1.20) from `FLINK_CONF_DIR`, or from `conf` of `FLINK_HOME`. \
          `-Dkey=value` on the command line wins over the file. These are the keys that heddle itself acts on; \
          every other key goes to JobManager and TaskManagers as it is. A key `yarn.*` or `heddle.*` that is not here has no effect: \
-         it is warned of, with the nearest known name; so is one that is nearly a key of Flink's.\n\n\
-         Defaults are those of the current release; what an older release has otherwise counts there, and [`heddle memory`](commands.md#heddle-memory) shows it.\n",
+         heddle warns of it and names the nearest key that it knows. It also warns of a key that is probably a misspelling of one of Flink's.\n\n\
+         The defaults are those of the newest release of Flink. Where an older release has another default, that one counts with it; [`heddle memory`](commands.md#heddle-memory) shows it.\n",
     );
     let sections: [(&str, &[&str]); 5] = [
         ("heddle's own keys", &["heddle."]),
@@ -213,7 +213,7 @@ fn configuration() -> String {
             text.push_str(&row(option));
         }
     }
-    text.push_str("\n## Prefixes\n\nThe rest of these keys is free.\n\n| Prefix | |\n|---|---|\n");
+    text.push_str("\n## Prefixes\n\nA key may begin with one of these prefixes; whatever follows it is yours to choose.\n\n| Prefix | |\n|---|---|\n");
     for (prefix, doc) in options::PREFIXES {
         text.push_str(&format!("| `{prefix}` | {} |\n", cell(doc)));
     }

@@ -78,7 +78,7 @@ options! {
     SHIP_ARCHIVES: Vec<String> = "yarn.ship-archives";
     /// The flink-dist jar.
     FLINK_DIST_JAR: String = "yarn.flink-dist-jar";
-    /// The running application that commands are for.
+    /// Id of the running application on which a job is submitted, listed, cancelled or stopped.
     APPLICATION_ID: String = "yarn.application.id";
     /// Queue of the YARN application.
     APPLICATION_QUEUE: String = "yarn.application.queue";
@@ -105,7 +105,8 @@ options! {
     START_COMMAND_TEMPLATE: String = "yarn.container-start-command-template";
     /// Container log files to aggregate while the application runs.
     ROLLED_LOGS_INCLUDE: String = "yarn.rolled-logs.include-pattern";
-    /// Container log files to leave out of that.
+    /// Container log files that are not aggregated while the application runs, although
+    /// `yarn.rolled-logs.include-pattern` names them.
     ROLLED_LOGS_EXCLUDE: String = "yarn.rolled-logs.exclude-pattern";
 
     // heddle.
@@ -115,10 +116,11 @@ options! {
     CONTROL_PORT: PortList = "heddle.control.port" = "0";
     /// Hadoop's jars behind Flink's on the class path: yarn (yarn.application.classpath) or none.
     HADOOP_CLASSPATH: HadoopClassPath = "heddle.hadoop-classpath" = "yarn";
-    /// Accelerators that change no result: class data archives, workers asked for ahead, early registration.
+    /// Whether heddle does what only makes a start quicker: class data archives, TaskManagers that are asked for
+    /// before Flink requests them, registration with YARN before the JobManager is ready.
     FAST_START: bool = "heddle.fast-start" = "true";
-    /// Whether a container may be asked for to make class data archives in, where the ApplicationMaster has
-    /// no room.
+    /// Whether YARN may be asked for a container in which class data archives are made, where the
+    /// ApplicationMaster's own container has too little memory or address space for that.
     ARCHIVE_CONTAINER: bool = "heddle.archive.container" = "true";
     /// TaskManagers asked for while the JobManager starts; default: what the parallelism needs, and none for
     /// a session.
@@ -143,7 +145,7 @@ options! {
     SSL_REST: bool = "security.ssl.rest.enabled" ["security.ssl.enabled"] = "false";
     /// Ports of the REST interface.
     REST_BIND_PORT: PortList = "rest.bind-port";
-    /// Port of the JobManager's RPC that others are told.
+    /// Port of the JobManager's RPC at which TaskManagers connect.
     JM_RPC_PORT: Port = "jobmanager.rpc.port" = "6123";
     /// Port that the JobManager's RPC binds to.
     JM_RPC_BIND_PORT: Port = "jobmanager.rpc.bind-port";
@@ -183,11 +185,11 @@ options! {
     HISTORY_SERVER_PORT: i32 = "historyserver.web.port" = "8082";
     /// Java of the containers (2.0 on).
     JAVA_HOME: String = "env.java.home";
-    /// JVM options for every process, meant for defaults (1.19 on).
+    /// JVM options for every process; those of `env.java.opts.all` come after them and win (1.19 on).
     JAVA_DEFAULT_OPTS_ALL: String = "env.java.default-opts.all";
-    /// JVM options for the JobManager, meant for defaults (1.19 on).
+    /// JVM options for the JobManager; those of `env.java.opts.jobmanager` come after them and win (1.19 on).
     JAVA_DEFAULT_OPTS_JM: String = "env.java.default-opts.jobmanager";
-    /// JVM options for TaskManagers, meant for defaults (1.19 on).
+    /// JVM options for TaskManagers; those of `env.java.opts.taskmanager` come after them and win (1.19 on).
     JAVA_DEFAULT_OPTS_TM: String = "env.java.default-opts.taskmanager";
     /// JVM options for every process.
     JAVA_OPTS_ALL: String = "env.java.opts.all" ["env.java.opts"];
@@ -289,7 +291,7 @@ options! {
     TM_CPU_CORES: f64 = "taskmanager.cpu.cores";
     /// Slots of a TaskManager.
     TM_SLOTS: i32 = "taskmanager.numberOfTaskSlots" = "1";
-    /// Names of external resources; none: none.
+    /// Names of external resources; `none` or nothing: there are none.
     EXTERNAL_RESOURCES: Vec<String> = "external-resources";
     /// How long an idle TaskManager is kept.
     TM_IDLE_TIMEOUT: Duration = "resourcemanager.taskmanager-timeout" = "30 s";

@@ -31,7 +31,7 @@ pub const CONTAINER_CODES: &[(&str, &str, &str)] = &[
     (
         "TaskManager",
         "1",
-        "No JVM was started: there was no ApplicationMaster to tell what, or it could not be done.",
+        "No JVM was started: the ApplicationMaster could not be reached, or the start failed.",
     ),
     ("TaskManager", "143", "It was stopped before a JVM was started."),
 ];

@@ -71,7 +71,7 @@ pub const MEANINGS: &[(Option<Exit>, &str)] = &[
     ),
     (
         Some(Exit::ClosedPipe),
-        "Whoever read the standard output has gone away before its end, as `head` does. Nothing is said about it. A deployment goes on to its end all the same.",
+        "Whoever read the standard output has gone away before its end, as `head` does. heddle ends without a message. A deployment goes on to its end all the same.",
     ),
     (
         Some(Exit::Interrupted(Signal::Interrupt)),
@@ -105,7 +105,7 @@ pub const DONE_WHEN: &[(&[&str], &str)] = &[
     (&["list", "ps"], "The list was printed; it may be empty."),
     (
         &["kill"],
-        "YARN says that each of the applications has ended, be it that it had ended before. 1 if one of them is not known or could not be killed; the others are killed all the same.",
+        "YARN says that each of the applications has ended, some perhaps before the command. 1 if one of them is not known or could not be killed; the others are killed all the same.",
     ),
     (&["cancel"], "The job was told to cancel."),
     (
