@@ -116,8 +116,8 @@ options! {
     CONTROL_PORT: PortList = "heddle.control.port" = "0";
     /// Hadoop's jars behind Flink's on the class path: yarn (yarn.application.classpath) or none.
     HADOOP_CLASSPATH: HadoopClassPath = "heddle.hadoop-classpath" = "yarn";
-    /// Whether heddle does what only makes a start quicker: class data archives, TaskManagers that are asked for
-    /// before Flink requests them, registration with YARN before the JobManager is ready.
+    /// Whether heddle does what only makes a start quicker: class data archives, TaskManagers that are asked
+    /// for before Flink requests them, registration with YARN before the JobManager is ready.
     FAST_START: bool = "heddle.fast-start" = "true";
     /// Whether YARN may be asked for a container in which class data archives are made, where the
     /// ApplicationMaster's own container has too little memory or address space for that.

@@ -92,7 +92,7 @@ variables! {
         HADOOP_CLASSPATH
         /// Who calls Hadoop, where the cluster does not authenticate. Without it, the system's user.
         HADOOP_USER_NAME
-        /// The user for whom the calling user acts (Hadoop's proxy user). Without it the caller acts for himself.
+        /// The user for whom the calling user acts (Hadoop's proxy user).
         HADOOP_PROXY_USER
     }
     Heddle {
