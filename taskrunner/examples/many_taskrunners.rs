@@ -103,7 +103,7 @@ async fn supervise(
                     }
                     Some(CommandKind::Stop(_)) => break,
                     Some(CommandKind::Refused(refused)) => return Err(refused.message.into()),
-                    Some(CommandKind::Accepted(_) | CommandKind::Ping(_)) | None => {}
+                    Some(CommandKind::Accepted(_) | CommandKind::Ping(_) | CommandKind::Wait(_)) | None => {}
                 },
                 // The ApplicationMaster is gone. The NodeManager stops the container in time.
                 Ok(None) | Err(_) => {

@@ -115,12 +115,14 @@ impl Jvm {
     }
 
     /// Ends it: by SIGTERM, and if that does not help by SIGKILL.
-    pub async fn stop(&mut self) {
+    pub async fn stop(&mut self) -> Result<JvmEnd, Failure> {
         self.send(rustix::process::Signal::TERM);
         if timeout(END_WITHIN, self.child.wait()).await.is_err() {
             let _ = self.child.kill().await;
         }
-        self.errors.end().await;
+        let status = self.child.wait().await;
+        let status = status.map_err(|e| Failure::because("cannot wait for Flink's client", e))?;
+        Ok(JvmEnd { status, interrupted: None, errors: self.errors.end().await })
     }
 
     fn send(&self, signal: rustix::process::Signal) {

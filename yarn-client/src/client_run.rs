@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 use yarn_api::ApplicationClient;
-use yarn_api::records::{ApplicationId, ApplicationReport};
+use yarn_api::records::{ApplicationId, ApplicationReport, FinalStatus};
 
 use crate::application::with_extract;
 use crate::client_process::{Jvm, JvmEnd};
@@ -23,6 +23,9 @@ use crate::{client_failure, follow, memory_kills, timing};
 
 /// Pause between two questions for the application's report.
 const LOOK: Duration = Duration::from_secs(3);
+/// For `main()` to end once its cluster has failed. Flink's client tries for longer to reach a JobManager
+/// that is gone, and a program that waits for its job with it.
+const OUTLIVE: Duration = Duration::from_secs(15);
 /// The ResourceManager's answer is waited for so long once the JVM has failed.
 const ANSWER: Duration = Duration::from_secs(3);
 
@@ -33,6 +36,8 @@ pub struct Ended {
     pub end: JvmEnd,
     /// The application had ended by then.
     pub application_over: Option<ApplicationReport>,
+    /// The JVM was ended because its application had failed.
+    pub stopped: bool,
 }
 
 impl Ended {
@@ -41,6 +46,7 @@ impl Ended {
     pub fn failure(&self, log: &Path) -> Failure {
         let failure = client_failure::failure(self.end.status, &self.end.errors, log);
         match &self.application_over {
+            Some(last) if self.stopped => with_extract(over(last), last),
             Some(last) => {
                 let chain = vec![failure.to_string()];
                 with_extract(over(last), last).with_exit(failure.exit()).with_chain(chain)
@@ -50,24 +56,22 @@ impl Ended {
     }
 }
 
-/// Waits for the JVM. Should the application end meanwhile, that is told at once: Flink's client tries for
-/// long to reach its JobManager.
+/// Waits for the JVM. Should the application end meanwhile, that is told at once, and if it has failed the
+/// JVM is ended after a while.
 pub async fn attended(
     jvm: &mut Jvm,
     application: Option<(&ApplicationClient, ApplicationId)>,
     interrupt: &Interrupt,
     report: &dyn Report,
 ) -> Result<Ended, Failure> {
-    let mut application_over = None;
-    let ended = jvm.end(interrupt);
-    tokio::pin!(ended);
-    let end = tokio::select! {
-        end = &mut ended => end?,
-        last = end_of(application) => {
-            report.warn(&with_extract(over(&last), &last).to_string());
-            application_over = Some(last);
-            ended.await?
-        }
+    let tell = |last: &ApplicationReport| {
+        report.warn(&with_extract(over(last), last).to_string());
+        outlive(last.final_status)
+    };
+    let (end, mut application_over) = beside(jvm.end(interrupt), end_of(application), tell).await;
+    let (end, stopped) = match end {
+        Some(end) => (end?, false),
+        None => (jvm.stop().await?, true),
     };
     if let (false, None, None, Some((yarn, id))) =
         (end.status.success(), end.interrupted, &application_over, application)
@@ -75,7 +79,33 @@ pub async fn attended(
     {
         application_over = last.state.is_final().then_some(last);
     }
-    Ok(Ended { end, application_over })
+    Ok(Ended { end, application_over, stopped })
+}
+
+/// How long `main()` may go on after its application has ended with this status; none = as long as it likes.
+fn outlive(status: FinalStatus) -> Option<Duration> {
+    // Where somebody has stopped the cluster in order, what `main()` still does is its own affair.
+    (status != FinalStatus::Succeeded).then_some(OUTLIVE)
+}
+
+/// Waits for `ended` beside the end of its application, which `tell` is told and after which it says how long
+/// `ended` may take. Gives no result if it takes longer.
+async fn beside<T, R>(
+    ended: impl Future<Output = T>,
+    over: impl Future<Output = R>,
+    tell: impl Fn(&R) -> Option<Duration>,
+) -> (Option<T>, Option<R>) {
+    tokio::pin!(ended);
+    tokio::select! {
+        end = &mut ended => (Some(end), None),
+        last = over => {
+            let end = match tell(&last) {
+                None => Some(ended.await),
+                Some(within) => timeout(within, ended).await.ok(),
+            };
+            (end, Some(last))
+        }
+    }
 }
 
 /// What is told of an application that has ended.
@@ -177,5 +207,31 @@ pub async fn run_alone(
         Some(cause) => Err(Failure::interrupted(cause, "the program has ended")),
         None if end.status.success() => Ok(Exit::Done),
         None => Err(client_failure::failure(end.status, &end.errors, log)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(50);
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn a_program_is_not_waited_for_longer_than_its_cluster_allows() {
+        let over = || async { "failed" };
+        assert_eq!(beside(sleep(LONG), over(), |_| Some(SHORT)).await, (None, Some("failed")));
+        assert_eq!(beside(sleep(SHORT), over(), |_| Some(LONG)).await, (Some(()), Some("failed")));
+        assert_eq!(beside(sleep(SHORT), over(), |_| None).await, (Some(()), Some("failed")));
+        let lives = std::future::pending::<()>();
+        assert_eq!(beside(sleep(SHORT), lives, |()| Some(SHORT)).await, (Some(()), None));
+    }
+
+    #[test]
+    fn only_a_cluster_that_was_stopped_in_order_leaves_a_program_alone() {
+        for status in [FinalStatus::Failed, FinalStatus::Killed, FinalStatus::Undefined] {
+            assert_eq!(outlive(status), Some(OUTLIVE), "{status}");
+        }
+        assert_eq!(outlive(FinalStatus::Succeeded), None);
     }
 }

@@ -95,7 +95,7 @@ pub async fn run(
     let deployment = match early {
         Ok(Ok(deployment)) => deployment,
         Ok(Err(failure)) => {
-            jvm.stop().await;
+            drop(jvm.stop().await);
             return Err(failure);
         }
         Err(ended) => {
@@ -106,7 +106,7 @@ pub async fn run(
     };
     if deployment.found {
         // main() is not to be run twice either.
-        jvm.stop().await;
+        drop(jvm.stop().await);
         return Ok(Ended {
             done: Ok(Exit::Done),
             application: Some(deployment.id),
@@ -114,7 +114,7 @@ pub async fn run(
         });
     }
     let Some(address) = deployment.address.clone() else {
-        jvm.stop().await;
+        drop(jvm.stop().await);
         return Err(Failure::new(format!("the application {} has ended already", deployment.id)));
     };
     // Meanwhile Flink's client waits for its first answer.
@@ -133,7 +133,7 @@ pub async fn run(
     let attendance = match attendance {
         Ok(attendance) => attendance,
         Err(failure) => {
-            jvm.stop().await;
+            drop(jvm.stop().await);
             deployment.undo(&*report).await;
             return Err(failure);
         }

@@ -24,6 +24,8 @@ pub(super) trait TaskManagers: Send {
     fn start(&self, container: ContainerId);
     /// Gives the taskrunner its launch command, as soon as it is connected.
     fn launch(&self, container: ContainerId, arguments: TaskManagerArguments);
+    /// Tells the taskrunner that its launch command may come later.
+    fn keep_waiting(&self, container: ContainerId);
     /// Has the taskrunner end its JVM, or the NodeManager the container if that was `started`.
     fn stop(&self, container: ContainerId, reason: &str, started: bool);
     /// Forgets what is kept for the container.
@@ -76,6 +78,7 @@ impl Effects {
             Action::SendHeartbeat(heartbeat) => self.resource_manager.send_heartbeat(heartbeat),
             Action::Start(container) => self.task_managers.start(container),
             Action::Launch(container, arguments) => self.task_managers.launch(container, arguments),
+            Action::KeepWaiting(container) => self.task_managers.keep_waiting(container),
             Action::Stop { container, reason, started } => {
                 self.task_managers.stop(container, &reason, started);
             }
@@ -126,6 +129,9 @@ mod tests {
         }
         fn launch(&self, container: ContainerId, arguments: TaskManagerArguments) {
             self.note(format!("launch {} {:?}", container.sequence(), arguments.args));
+        }
+        fn keep_waiting(&self, container: ContainerId) {
+            self.note(format!("keep waiting {}", container.sequence()));
         }
         fn stop(&self, container: ContainerId, reason: &str, started: bool) {
             self.note(format!("stop {} {started}: {reason}", container.sequence()));
@@ -182,6 +188,7 @@ mod tests {
             Action::SendHeartbeat(Heartbeat { sent: Default::default(), requests: vec![], progress: 1.0 }),
             Action::Launch(c1(), TaskManagerArguments { jvm_args: vec![], args: vec!["a".into()] }),
             Action::Start(c1()),
+            Action::KeepWaiting(c1()),
             Action::Stop { container: c1(), reason: "why".into(), started: true },
             Action::Forget(c1()),
             Action::Tell(ToJvm::Deregistered),
@@ -202,6 +209,7 @@ mod tests {
                 "heartbeat 1",
                 "launch 1 [\"a\"]",
                 "start 1",
+                "keep waiting 1",
                 "stop 1 true: why",
                 "forget 1",
                 "tell Deregistered",

@@ -46,6 +46,10 @@ impl TaskManagers for TaskManagerContainers {
         self.control.launch(container, move || launcher.launch(&granted, arguments.clone()));
     }
 
+    fn keep_waiting(&self, container: ContainerId) {
+        self.control.wait(container);
+    }
+
     /// The taskrunner lets its JVM end in order; where none is connected the NodeManager ends what there is.
     fn stop(&self, container: ContainerId, reason: &str, started: bool) {
         if self.control.stop(container, STOP_GRACE, reason) || !started {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use taskrunner::auth;
 use taskrunner::control::command::Command as CommandKind;
 use taskrunner::control::event::Event as EventKind;
-use taskrunner::control::{Accepted, Command, Event, Hello, Ping, Refusal, Refused};
+use taskrunner::control::{Accepted, Command, Event, Hello, Ping, Refusal, Refused, Wait};
 use taskrunner::wire::{LARGEST, LARGEST_HELLO, MAGIC, Reader, WireError, Writer};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -80,6 +80,7 @@ impl Control {
                     for pending in pending {
                         let kind = match pending {
                             PendingCommand::Launch => self.launch_message(container).map(CommandKind::Launch),
+                            PendingCommand::Wait => Some(CommandKind::Wait(Wait {})),
                             PendingCommand::Stop(stop) => Some(CommandKind::Stop(stop)),
                         };
                         if let Some(kind) = kind {

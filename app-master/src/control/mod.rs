@@ -88,6 +88,8 @@ struct Connection {
 enum PendingCommand {
     /// The message is made only when it is sent: thousands may wait, and each has some ten kilobytes.
     Launch,
+    /// The launch command may come later.
+    Wait,
     Stop(Stop),
 }
 
@@ -126,6 +128,15 @@ impl Control {
         if let Some(connection) = &mut peer.connection {
             // If this link is just breaking, the taskrunner gets the command by its next one.
             connection.push(PendingCommand::Launch);
+        }
+    }
+
+    /// Tells a taskrunner without launch command that one may come later; it gives its container back
+    /// otherwise.
+    pub fn wait(&self, container: ContainerId) {
+        let mut peers = self.peers();
+        if let Some(connection) = peers.get_mut(&container).and_then(|peer| peer.connection.as_mut()) {
+            connection.push(PendingCommand::Wait);
         }
     }
 

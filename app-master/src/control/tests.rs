@@ -100,8 +100,10 @@ async fn commands_reach_a_taskrunner_that_waits_for_them() {
     let (control, port, mut events) = start(Liveness::default()).await;
     let mut runner = Runner::linked(port, 0).await;
     assert_eq!(events.recv().await, Some(ControlEvent::Connected { container: c1(), has_launch: false }));
+    control.wait(c1());
     control.launch(c1(), Launch::default);
     control.stop(c1(), Duration::ZERO, "enough");
+    assert!(matches!(runner.next().await, Some(CommandKind::Wait(_))));
     assert!(matches!(runner.next().await, Some(CommandKind::Launch(_))));
     assert!(matches!(runner.next().await, Some(CommandKind::Stop(_))));
     // What is large goes through at once.

@@ -23,6 +23,10 @@ use crate::ledger::{Counts, Ledger, REPORT_WAIT};
 /// How long requests may be refused before the application ends; Flink asks again every few seconds.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(20);
 
+/// How often the taskrunners of spares hear that their launch command may come later. They give up after a
+/// minute without a word, which is no reason to lose them only because the JobManager starts slowly.
+const REMINDER: Duration = Duration::from_secs(20);
+
 /// TaskManagers that are asked for before Flink requests them.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct AskAhead {
@@ -81,6 +85,10 @@ pub(super) struct Allocation {
     ask_ahead: Option<AskAhead>,
     /// When containers that were asked for ahead, and that Flink has not requested, go back.
     ask_ahead_until: Option<Instant>,
+    /// When the taskrunners of spares hear again that their launch command may come later; none where there
+    /// are no such taskrunners, or once the JobManager is ready.
+    remind_at: Option<Instant>,
+    job_manager_ready: bool,
     /// Since when YARN has refused every request.
     refused_since: Option<Instant>,
     /// Until when YARN's reason for the end of a container is waited for; the earliest first.
@@ -96,6 +104,8 @@ impl Allocation {
             session: mode == ClusterMode::Session,
             ask_ahead,
             ask_ahead_until: None,
+            remind_at: None,
+            job_manager_ready: false,
             refused_since: None,
             reasons_until: Vec::new(),
         }
@@ -139,7 +149,7 @@ impl Allocation {
     /// When the next tick is due.
     pub(super) fn wake(&self) -> Option<Instant> {
         let reason = self.reasons_until.first().map(|(at, _)| *at);
-        [self.ask_ahead_until, reason].into_iter().flatten().min()
+        [self.ask_ahead_until, self.remind_at, reason].into_iter().flatten().min()
     }
 
     /// Tells the JobManager that the application is registered, and which TaskManagers there are already.
@@ -160,6 +170,8 @@ impl Allocation {
                 self.apply(LedgerInput::Resync, now, out);
             }
             AllocationInput::JobManagerReady => {
+                // From now on `keep` bounds how long a spare waits, which is less than its taskrunner does.
+                (self.job_manager_ready, self.remind_at) = (true, None);
                 self.ask_ahead_until = self.ask_ahead.as_ref().map(|ahead| now + ahead.keep);
             }
             AllocationInput::Request { id, size, arguments } => self.request(id, size, arguments, now, out),
@@ -196,6 +208,11 @@ impl Allocation {
     fn tick(&mut self, now: Instant, out: &mut Output) {
         if self.ask_ahead_until.take_if(|at| now >= *at).is_some() {
             self.apply(LedgerInput::PrewarmOver, now, out);
+        }
+        if self.remind_at.take_if(|at| now >= *at).is_some() {
+            let waiting = self.ledger.waiting_spares();
+            self.remind_at = (!waiting.is_empty()).then_some(now + REMINDER);
+            waiting.into_iter().for_each(|container| out.act(Action::KeepWaiting(container)));
         }
         let due = self.reasons_until.partition_point(|(at, _)| now >= *at);
         let over: Vec<_> = self.reasons_until.drain(..due).collect();
@@ -279,7 +296,11 @@ impl Allocation {
                 out.observe(Observation::TaskrunnerConnected { container, has_launch });
                 self.apply(LedgerInput::Connected(container), now, out);
                 // One that was started ahead gets its launch command later.
-                if !has_launch && !self.ledger.was_started_ahead(container) {
+                let ahead = self.ledger.was_started_ahead(container);
+                if ahead && !self.job_manager_ready {
+                    self.remind_at.get_or_insert(now + REMINDER);
+                }
+                if !has_launch && !ahead {
                     let reason = "this ApplicationMaster has no launch command for it, and it has no JVM";
                     out.act(Action::Stop { container, reason: reason.to_owned(), started: false });
                 }

@@ -133,6 +133,32 @@ fn containers_that_came_ahead_go_back_when_nobody_has_requested_them_in_time() {
 }
 
 #[test]
+fn spares_hear_that_a_slow_job_manager_may_still_want_them() {
+    let mut test = Test::registered(ClusterMode::Session, 2);
+    test.heartbeat(&[], &[]);
+    test.heartbeat(&["c1", "c2"], &[]);
+    assert_eq!(test.machine.wake(), None, "no taskrunner waits yet");
+    test.step(connected("c1", false));
+    for _ in 0..10 {
+        assert_eq!(test.machine.wake(), Some(test.now + REMINDER));
+        test.now += REMINDER;
+        let out = test.step(AllocationInput::Tick);
+        assert_eq!(out.actions, [Action::KeepWaiting(container_id("c1"))]);
+    }
+    test.step(AllocationInput::JobManagerReady);
+    assert_eq!(test.machine.wake(), Some(test.now + KEEP), "it hears no more");
+    // One that has gone meanwhile is no reason to go on.
+    let mut test = Test::registered(ClusterMode::Session, 1);
+    test.heartbeat(&[], &[]);
+    test.heartbeat(&["c1"], &[]);
+    test.step(connected("c1", false));
+    test.heartbeat(&[], &[("c1", -100)]);
+    test.now += REMINDER;
+    assert_eq!(test.step(AllocationInput::Tick).actions, []);
+    assert_eq!(test.machine.wake(), None);
+}
+
+#[test]
 fn nothing_is_asked_for_ahead_where_an_earlier_attempt_has_left_containers() {
     let mut test = Test::new(ClusterMode::Session, 2);
     let previous = vec![(container_id("c7"), node_id("n3", 1))];

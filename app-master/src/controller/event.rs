@@ -206,6 +206,8 @@ pub(crate) enum Action {
     Start(ContainerId),
     /// Give the container's taskrunner its launch command, with these arguments, as soon as it is connected.
     Launch(ContainerId, TaskManagerArguments),
+    /// Tell the container's taskrunner, which has no launch command, that one may come later.
+    KeepWaiting(ContainerId),
     /// Stop what runs in the container. `started`: its NodeManager may have something to stop.
     Stop { container: ContainerId, reason: String, started: bool },
     /// Forget what is kept for the container.

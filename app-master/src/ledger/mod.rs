@@ -221,6 +221,11 @@ impl Ledger {
         })
     }
 
+    /// Spares whose taskrunner is connected, and waits for its launch command.
+    pub fn waiting_spares(&self) -> Vec<ContainerId> {
+        self.ids(|entry| entry.state == State::Spare && entry.ahead == Some(Taskrunner::Connected))
+    }
+
     /// Whether the container's taskrunner was started before Flink requested the container.
     pub fn was_started_ahead(&self, container: ContainerId) -> bool {
         self.containers.get(&container).is_some_and(|entry| entry.ahead.is_some())

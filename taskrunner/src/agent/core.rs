@@ -29,6 +29,8 @@ pub(super) enum AgentInput {
     LinkDown,
     /// The ApplicationMaster does not want us.
     Refused(String),
+    /// The ApplicationMaster says that a launch may come later, because its JobManager is not ready.
+    Wait,
     Launch(Box<Launch>),
     Stop {
         grace: u64,
@@ -81,7 +83,7 @@ pub(super) struct Agent {
     deadlines: Deadlines,
     phase: Phase,
     up: bool,
-    /// When the link went up or down.
+    /// When the link went up or down, or when the ApplicationMaster last said that a launch may come later.
     since: u64,
     /// The JVM was stopped for want of the ApplicationMaster.
     gave_up: bool,
@@ -97,8 +99,8 @@ impl Agent {
     /// When the next [`AgentInput::Tick`] is due.
     pub(super) fn deadline(&self) -> Option<u64> {
         match &self.phase {
-            // Also with a link: an ApplicationMaster that never sends a launch must not hold the container
-            // for ever.
+            // Also with a link: an ApplicationMaster that has forgotten this container must not hold it for
+            // ever. One whose JobManager is slow says so, and is waited for.
             Phase::Waiting => Some(self.since + self.deadlines.contact),
             Phase::Running => (!self.up).then_some(self.since + self.deadlines.contact),
             Phase::Stopping { kill_at } => *kill_at,
@@ -116,6 +118,13 @@ impl Agent {
                 }
                 _ => self.link_down(now),
             },
+            AgentInput::Wait => {
+                // Once the JVM runs the time counts from the end of the link.
+                if matches!(self.phase, Phase::Waiting) {
+                    self.since = now;
+                }
+                Vec::new()
+            }
             AgentInput::Launch(launch) => match self.phase {
                 Phase::Waiting => vec![AgentEffect::Launch(launch)],
                 _ => Vec::new(),

@@ -100,6 +100,23 @@ fn before_the_start_everything_ends_at_once_or_at_the_deadline() {
 }
 
 #[test]
+fn an_application_master_whose_job_manager_is_slow_is_waited_for() {
+    let mut agent = agent();
+    agent.step(100, AgentInput::LinkUp);
+    for minute in 1..10 {
+        assert_eq!(agent.step(minute * 50_000, AgentInput::Wait), []);
+        assert_eq!(agent.step(minute * 50_000 + 49_999, AgentInput::Tick), []);
+    }
+    assert_eq!(agent.deadline(), Some(450_000 + 60_000));
+    let effects = agent.step(510_000, AgentInput::Tick);
+    assert_eq!(finished(&effects), Some(1), "it has said nothing for a minute: {effects:?}");
+    // A running JVM is not kept by it: there the link counts.
+    let mut agent = running(false);
+    agent.step(30_000, AgentInput::Wait);
+    assert_eq!(agent.deadline(), Some(60_004));
+}
+
+#[test]
 fn a_failed_launch_is_reported_as_such() {
     let mut agent = agent();
     agent.step(1, AgentInput::LinkUp);

@@ -31,6 +31,8 @@ pub(super) enum LinkEvent {
     /// the connection.
     Up(mpsc::Sender<Event>),
     Launch(Box<Launch>),
+    /// A launch may come later.
+    Wait,
     Stop(Stop),
     Down,
     /// The ApplicationMaster said no, and would again.
@@ -172,6 +174,7 @@ async fn receive(
     while let Some(Command { command }) = reader.next().await? {
         let event = match command {
             Some(CommandKind::Launch(launch)) => LinkEvent::Launch(Box::new(launch)),
+            Some(CommandKind::Wait(_)) => LinkEvent::Wait,
             Some(CommandKind::Stop(stop)) => LinkEvent::Stop(stop),
             Some(CommandKind::Ping(_)) => continue,
             Some(CommandKind::Accepted(_) | CommandKind::Refused(_)) | None => {

@@ -164,6 +164,7 @@ impl Edge {
                 AgentInput::LinkUp
             }
             Some(LinkEvent::Launch(launch)) => AgentInput::Launch(launch),
+            Some(LinkEvent::Wait) => AgentInput::Wait,
             Some(LinkEvent::Stop(stop)) => {
                 tracing::info!(reason = stop.reason, grace_ms = stop.grace_ms, "asked to stop");
                 AgentInput::Stop { grace: u64::from(stop.grace_ms) }

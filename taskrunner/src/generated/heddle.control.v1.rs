@@ -124,7 +124,7 @@ pub struct Exited {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Command {
-    #[prost(oneof = "command::Command", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "command::Command", tags = "1, 2, 3, 4, 5, 6")]
     pub command: ::core::option::Option<command::Command>,
 }
 /// Nested message and enum types in `Command`.
@@ -141,10 +141,16 @@ pub mod command {
         Refused(super::Refused),
         #[prost(message, tag = "5")]
         Ping(super::Ping),
+        #[prost(message, tag = "6")]
+        Wait(super::Wait),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Accepted {}
+/// `Launch` may come later: the JobManager, which decides on it, is not ready yet. A taskrunner that hears neither `Launch` nor `Wait` for a
+/// minute gives its container back.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Wait {}
 /// The link ends with it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Refused {
