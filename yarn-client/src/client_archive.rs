@@ -123,6 +123,7 @@ fn use_or_record(
         ArchiveBuild { java: java.to_owned(), java_id: id.text, wide, class_path: front, list, directory };
     let build = serde_json::to_string(&build)?;
     // It gets a process group of its own, so that Ctrl-C ends the command and not this.
+    #[expect(clippy::disallowed_methods, reason = "the archive is made after the command has ended")]
     let mut maker = Command::new(&context.exe);
     maker.arg(VERB).arg(build).current_dir("/").process_group(0);
     maker.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
@@ -186,6 +187,7 @@ async fn make(build: &ArchiveBuild, exe: &Path) -> io::Result<()> {
     let part = build.directory.join("part");
     let _ = fs::remove_file(&part);
     let list = build.list.display().to_string();
+    #[expect(clippy::disallowed_methods, reason = "Java makes the archive")]
     let mut dump = Command::new("nice");
     dump.args(["-n", "19"]).arg(&build.java);
     dump.args(dump_options(&list, &part.display().to_string(), build.wide)).arg("-version");

@@ -27,6 +27,7 @@ pub struct Context {
 
 impl Context {
     /// The surroundings of this process.
+    #[expect(clippy::disallowed_methods, reason = "this is where the surroundings are read")]
     pub fn of_process() -> Result<Self, Failure> {
         let exe = std::env::current_exe().and_then(|p| p.canonicalize());
         let exe = exe.map_err(|e| Failure::because("cannot find out where this program is", e))?;

@@ -29,6 +29,8 @@ use crate::{client_failure, client_run, cluster_timing, follow, timing};
 
 /// Pause after a connection that could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Deadline for a connection to the JobManager.
+const CONNECT: Duration = Duration::from_secs(30);
 /// Time limit of the JobManager's answer when this client is to end.
 const ANSWER: Duration = Duration::from_secs(3);
 
@@ -334,14 +336,17 @@ async fn forward(
             };
             let Some(RestAddress { host, port }) = known else { return };
             let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-            match TcpStream::connect((host, port)).await {
-                Ok(mut server) => {
+            #[expect(clippy::disallowed_methods, reason = "its deadline is in the next line")]
+            let connecting = TcpStream::connect((host, port));
+            match tokio::time::timeout(CONNECT, connecting).await {
+                Ok(Ok(mut server)) => {
                     if let Err(error) = tokio::io::copy_bidirectional(&mut client, &mut server).await {
                         tracing::debug!(%error, "connection ended");
                     }
                 }
-                // Flink's client sees its connection end, and tries again.
-                Err(error) => tracing::debug!(%error, "the JobManager cannot be reached"),
+                // In both cases Flink's client sees that its connection ends, and tries again.
+                Ok(Err(error)) => tracing::debug!(%error, "the JobManager cannot be reached"),
+                Err(_) => tracing::debug!("the JobManager cannot be reached within {} s", CONNECT.as_secs()),
             }
         });
     }

@@ -83,7 +83,9 @@ async fn connect(address: &RestAddress, patience: Duration) -> io::Result<()> {
     let host = address.host.trim_start_matches('[').trim_end_matches(']');
     let begin = Instant::now();
     loop {
-        let tried = tokio::time::timeout(CONNECT, TcpStream::connect((host, address.port))).await;
+        #[expect(clippy::disallowed_methods, reason = "its deadline is in the next line")]
+        let connecting = TcpStream::connect((host, address.port));
+        let tried = tokio::time::timeout(CONNECT, connecting).await;
         let tried = tried.unwrap_or_else(|_| {
             Err(io::Error::new(
                 io::ErrorKind::TimedOut,

@@ -66,6 +66,7 @@ pub fn client(
         path.push(context.own_file(FILE_SYSTEM)?);
         path.push(HERE);
     }
+    #[expect(clippy::disallowed_methods, reason = "this is where main() is started")]
     let mut command = Command::new(&java.path);
     command.args(client_archive::options(
         context,
