@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use yarn_api::records::ApplicationId;
 use yarn_client::application::parse_id;
 use yarn_client::context::{Context, FlinkHome};
-use yarn_client::deploy::Purpose;
+use yarn_client::deploy::{ClusterManifest, Purpose};
 use yarn_client::error::Failure;
 use yarn_client::exit::Exit;
 use yarn_client::hadoop::Hadoop;
@@ -145,6 +145,18 @@ async fn find_cluster(
     Ok((cluster, configuration))
 }
 
+/// The session that the command line asks for.
+pub(super) fn session_manifest(
+    options: &SessionOptions,
+    settings: &Settings,
+    setup: &Setup,
+) -> Result<ClusterManifest, Failure> {
+    let mut configuration = setup.configuration.clone();
+    settings.apply(&mut configuration);
+    let purpose = Purpose::Session { min_task_managers: settings.min_task_managers };
+    manifest(purpose, setup, &configuration, &options.deploy)
+}
+
 async fn session(
     context: &Context,
     shared_console: &Arc<Console>,
@@ -167,8 +179,7 @@ async fn session(
     let mut configuration = setup.configuration.clone();
     settings.apply(&mut configuration);
     let properties = target::properties_file(&configuration, context);
-    let purpose = Purpose::Session { min_task_managers: settings.min_task_managers };
-    let manifest = manifest(purpose, &setup, &configuration, &options.deploy)?;
+    let manifest = session_manifest(options, &settings, &setup)?;
     let deployer = deployer(context, setup, timing);
     if options.deploy.dry_run {
         return dry_run(&deployer, &manifest, &options.deploy, options.verbose, console).await;

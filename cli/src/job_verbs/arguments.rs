@@ -9,7 +9,7 @@ use flink_rest::{ClaimMode, JarRun, JobId, SavepointFormat};
 use yarn_client::context::Context;
 use yarn_client::error::Failure;
 
-use super::perform::{Cancel, Savepoint, SavepointOrder, Stop};
+use super::perform::{Cancel, NewSavepoint, Savepoint, Stop};
 use crate::options::{CancelOptions, RunOptions, SavepointOptions, StopOptions};
 use crate::program::jar_and_arguments;
 
@@ -45,7 +45,7 @@ pub(super) fn cancel(options: &CancelOptions) -> Result<Cancel, Failure> {
     let savepoint = match option {
         Some(_) => {
             let format = SavepointFormat::parse(options.format.as_deref())?;
-            Some(SavepointOrder { directory: directory(words, option), format })
+            Some(NewSavepoint { directory: directory(words, option), format })
         }
         None => None,
     };
@@ -55,7 +55,7 @@ pub(super) fn cancel(options: &CancelOptions) -> Result<Cancel, Failure> {
 pub(super) fn stop(options: &StopOptions) -> Result<Stop, Failure> {
     let (words, option) = (&options.rest.words, options.savepoint_path.as_deref());
     let format = SavepointFormat::parse(options.format.as_deref())?;
-    let savepoint = SavepointOrder { directory: directory(words, option), format };
+    let savepoint = NewSavepoint { directory: directory(words, option), format };
     Ok(Stop { job: job(words, option, "stop")?, drain: options.drain, savepoint, detached: options.detached })
 }
 
@@ -65,8 +65,8 @@ pub(super) fn savepoint(options: &SavepointOptions) -> Result<Savepoint, Failure
     }
     let words = &options.rest.words;
     let format = SavepointFormat::parse(options.format.as_deref())?;
-    let order = SavepointOrder { directory: words.get(1).cloned(), format };
-    Ok(Savepoint::Take { job: job(words, None, "savepoint")?, order, detached: options.detached })
+    let savepoint = NewSavepoint { directory: words.get(1).cloned(), format };
+    Ok(Savepoint::Take { job: job(words, None, "savepoint")?, savepoint, detached: options.detached })
 }
 
 pub(super) fn checkpoint(words: &[String]) -> Result<JobId, Failure> {

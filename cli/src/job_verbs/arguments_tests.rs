@@ -24,13 +24,13 @@ fn the_job_id_may_be_the_value_of_the_option_before_it() {
         rest: words(list),
         ..StopOptions::default()
     };
-    let order = |value, list| stop(&options(value, list)).map(|s| (s.job.to_string(), s.savepoint.directory));
-    assert_eq!(order(None, &[ID]).unwrap(), (ID.to_owned(), None));
-    assert_eq!(order(Some("hdfs:/s"), &[ID]).unwrap(), (ID.to_owned(), Some("hdfs:/s".to_owned())));
-    assert_eq!(order(Some(ID), &[]).unwrap(), (ID.to_owned(), None));
-    assert_eq!(order(Some(""), &[ID]).unwrap(), (ID.to_owned(), None));
-    assert!(order(None, &[]).unwrap_err().is_usage());
-    assert!(order(Some(""), &[]).unwrap_err().to_string().contains("job id is missing"));
+    let asked = |value, list| stop(&options(value, list)).map(|s| (s.job.to_string(), s.savepoint.directory));
+    assert_eq!(asked(None, &[ID]).unwrap(), (ID.to_owned(), None));
+    assert_eq!(asked(Some("hdfs:/s"), &[ID]).unwrap(), (ID.to_owned(), Some("hdfs:/s".to_owned())));
+    assert_eq!(asked(Some(ID), &[]).unwrap(), (ID.to_owned(), None));
+    assert_eq!(asked(Some(""), &[ID]).unwrap(), (ID.to_owned(), None));
+    assert!(asked(None, &[]).unwrap_err().is_usage());
+    assert!(asked(Some(""), &[]).unwrap_err().to_string().contains("job id is missing"));
 }
 
 #[test]
@@ -41,17 +41,17 @@ fn cancel_with_and_without_a_savepoint() {
         ..CancelOptions::default()
     };
     assert_eq!(cancel(&options(None, &[ID])).unwrap().savepoint, None);
-    let order = cancel(&options(Some(ID), &[])).unwrap();
-    assert_eq!((order.job.as_str(), order.savepoint.unwrap().directory), (ID, None));
-    let order = cancel(&options(Some("/d"), &[ID])).unwrap();
-    assert_eq!(order.savepoint.unwrap().directory.as_deref(), Some("/d"));
+    let asked = cancel(&options(Some(ID), &[])).unwrap();
+    assert_eq!((asked.job.as_str(), asked.savepoint.unwrap().directory), (ID, None));
+    let asked = cancel(&options(Some("/d"), &[ID])).unwrap();
+    assert_eq!(asked.savepoint.unwrap().directory.as_deref(), Some("/d"));
 }
 
 #[test]
 fn savepoints_are_taken_or_disposed_of() {
     let take = SavepointOptions { rest: words(&[ID, "/d"]), ..SavepointOptions::default() };
-    let Savepoint::Take { order, .. } = savepoint(&take).unwrap() else { panic!() };
-    assert_eq!(order.directory.as_deref(), Some("/d"));
+    let Savepoint::Take { savepoint: asked, .. } = savepoint(&take).unwrap() else { panic!() };
+    assert_eq!(asked.directory.as_deref(), Some("/d"));
     let dispose = SavepointOptions { dispose: Some("/s".into()), ..SavepointOptions::default() };
     assert_eq!(savepoint(&dispose).unwrap(), Savepoint::Dispose("/s".into()));
     assert!(savepoint(&SavepointOptions::default()).is_err());
@@ -80,12 +80,12 @@ fn a_run_in_the_cluster() {
         program: ["job.jar", "a b", "-x", ""].map(Into::into).into(),
         ..RunOptions::default()
     };
-    let order = cluster_run(&options, &configuration, &context()).unwrap();
-    assert_eq!(order.jar, PathBuf::from("/home/ann/job.jar"));
-    assert_eq!(order.run.program_args_list, ["a b", "-x", ""]);
-    assert_eq!((order.run.parallelism, order.claim_mode), (Some(3), Some(ClaimMode::NoClaim)));
+    let asked = cluster_run(&options, &configuration, &context()).unwrap();
+    assert_eq!(asked.jar, PathBuf::from("/home/ann/job.jar"));
+    assert_eq!(asked.run.program_args_list, ["a b", "-x", ""]);
+    assert_eq!((asked.run.parallelism, asked.claim_mode), (Some(3), Some(ClaimMode::NoClaim)));
     assert_eq!(
-        order.run.flink_configuration.into_iter().collect::<Vec<_>>(),
+        asked.run.flink_configuration.into_iter().collect::<Vec<_>>(),
         [("pipeline.name".into(), "n".into())]
     );
 

@@ -25,31 +25,31 @@ const END_IS_KNOWN: Duration = Duration::from_secs(10);
 /// in the JobManager's log.
 pub(super) async fn run(
     client: &RestClient,
-    mut order: ClusterRun,
+    mut asked: ClusterRun,
     cluster: &Cluster,
     yarn: Option<&ApplicationClient>,
     interrupt: &Interrupt,
     output: &dyn Output,
 ) -> Result<JobId, Failure> {
     let application = yarn.zip(cluster.application);
-    let jar = order.jar.display().to_string();
-    if !order.jar.is_file() {
+    let jar = asked.jar.display().to_string();
+    if !asked.jar.is_file() {
         return Err(Failure::new(format!("cannot read the program's jar {jar}")).hint(
             "the first word behind the options is the jar, the words behind it are the program's arguments",
         ));
     }
     let failed = |e: RestError| e.failure(format!("cannot run {jar} in the cluster at {}", client.base()));
-    if order.claim_mode.is_some() || !order.run.flink_configuration.is_empty() {
+    if asked.claim_mode.is_some() || !asked.run.flink_configuration.is_empty() {
         let release = client.dashboard_config().await.map_err(failed)?;
-        fit_to_release(&mut order, release.traits(), output);
+        fit_to_release(&mut asked, release.traits(), output);
     }
     output.info("main() runs in the JobManager; what it prints is in the JobManager's log");
-    let uploaded = interrupt.unless_raised(client.upload_jar(&order.jar)).await;
+    let uploaded = interrupt.unless_raised(client.upload_jar(&asked.jar)).await;
     let uploaded =
         uploaded.map_err(|cause| Failure::interrupted(cause, "nothing was started"))?.map_err(failed)?;
     let id = JobId::random();
-    order.run.job_id = Some(id.clone());
-    let submitted = interrupt.unless_raised(client.run_jar(&uploaded, &order.run)).await;
+    asked.run.job_id = Some(id.clone());
+    let submitted = interrupt.unless_raised(client.run_jar(&uploaded, &asked.run)).await;
     if let Err(error) = client.delete_jar(&uploaded).await {
         output.warn(&format!("the uploaded jar stays in the cluster: {error}"));
     }
@@ -68,13 +68,13 @@ pub(super) async fn run(
         }
     };
     output.out(&format!("Job has been submitted with JobID {job}"));
-    if order.detached {
+    if asked.detached {
         return Ok(job);
     }
     let result = tokio::select! {
         result = wait(client, &job, application) => result?,
         cause = interrupt.raised() => {
-            if order.cancel_on_exit {
+            if asked.cancel_on_exit {
                 client.cancel(&job).await.map_err(|e| e.failure(format!("could not cancel job {job}")))?;
                 let what = format!("the job {job} is cancelled, as --shutdownOnAttachedExit asks");
                 return Err(Failure::interrupted(cause, what));
@@ -142,18 +142,18 @@ async fn withdraw(client: &RestClient, job: &JobId, error: &RestError) -> Option
 
 /// Writes each setting under the name that the release of the cluster knows. A setting that the release does
 /// not know at all is left out with a warning.
-fn fit_to_release(order: &mut ClusterRun, traits: &Traits, output: &dyn Output) {
+fn fit_to_release(asked: &mut ClusterRun, traits: &Traits, output: &dyn Output) {
     let words = |mode: ClaimMode| {
         output.warn(&format!("this release of Flink has no claim mode: {mode:?} is ignored"))
     };
-    match order.claim_mode {
-        Some(mode) if traits.state_recovery_keys => order.run.claim_mode = Some(mode),
-        Some(mode) if traits.claim_mode => order.run.restore_mode = Some(mode),
+    match asked.claim_mode {
+        Some(mode) if traits.state_recovery_keys => asked.run.claim_mode = Some(mode),
+        Some(mode) if traits.claim_mode => asked.run.restore_mode = Some(mode),
         Some(mode) => words(mode),
         None => {}
     }
-    if !traits.rest_run_configuration && !order.run.flink_configuration.is_empty() {
-        let keys: Vec<String> = std::mem::take(&mut order.run.flink_configuration).into_keys().collect();
+    if !traits.rest_run_configuration && !asked.run.flink_configuration.is_empty() {
+        let keys: Vec<String> = std::mem::take(&mut asked.run.flink_configuration).into_keys().collect();
         output.warn(&format!(
             "this release of Flink cannot take -D with --main cluster; ignored: {}",
             keys.join(", ")
@@ -241,20 +241,20 @@ mod tests {
     #[test]
     fn each_release_gets_the_fields_it_knows() {
         let fitted = |release: &str| {
-            let mut order = ClusterRun {
+            let mut asked = ClusterRun {
                 jar: "j".into(),
                 run: Default::default(),
                 claim_mode: Some(ClaimMode::Claim),
                 detached: false,
                 cancel_on_exit: false,
             };
-            order.run.flink_configuration.insert("k".into(), "v".into());
+            asked.run.flink_configuration.insert("k".into(), "v".into());
             let config = DashboardConfig { flink_version: release.into() };
-            fit_to_release(&mut order, config.traits(), &Deaf);
+            fit_to_release(&mut asked, config.traits(), &Deaf);
             (
-                order.run.claim_mode.is_some(),
-                order.run.restore_mode.is_some(),
-                order.run.flink_configuration.len(),
+                asked.run.claim_mode.is_some(),
+                asked.run.restore_mode.is_some(),
+                asked.run.flink_configuration.len(),
             )
         };
         assert_eq!(fitted("2.3.0"), (true, false, 1));

@@ -64,10 +64,10 @@ pub(crate) async fn cancel(
     options: &CancelOptions,
     output: &dyn Output,
 ) -> Result<Map<String, Value>, Failure> {
-    let order = arguments::cancel(options)?;
+    let asked = arguments::cancel(options)?;
     let (client, patience) = connect(cluster, configuration).await?;
-    let savepoint = perform::cancel(&client, &order, patience, output).await?;
-    Ok(answer([("job", json!(order.job.as_str())), ("savepoint", json!(savepoint))]))
+    let savepoint = perform::cancel(&client, &asked, patience, output).await?;
+    Ok(answer([("job", json!(asked.job.as_str())), ("savepoint", json!(savepoint))]))
 }
 
 /// `stop`.
@@ -77,10 +77,10 @@ pub(crate) async fn stop(
     options: &StopOptions,
     output: &dyn Output,
 ) -> Result<Map<String, Value>, Failure> {
-    let order = arguments::stop(options)?;
+    let asked = arguments::stop(options)?;
     let (client, patience) = connect(cluster, configuration).await?;
-    let done = perform::stop(&client, &order, patience, output).await?;
-    Ok(answer([("job", json!(order.job.as_str())), done.entry()]))
+    let done = perform::stop(&client, &asked, patience, output).await?;
+    Ok(answer([("job", json!(asked.job.as_str())), done.entry()]))
 }
 
 /// `savepoint`.
@@ -90,13 +90,13 @@ pub(crate) async fn savepoint(
     options: &SavepointOptions,
     output: &dyn Output,
 ) -> Result<Map<String, Value>, Failure> {
-    let order = arguments::savepoint(options)?;
+    let asked = arguments::savepoint(options)?;
     if options.dispose.is_none() && options.rest.words.len() > 2 {
         output.out("Provided more arguments than required. Ignoring not needed arguments.");
     }
     let (client, patience) = connect(cluster, configuration).await?;
-    let done = perform::savepoint(&client, &order, patience, output).await?;
-    Ok(match &order {
+    let done = perform::savepoint(&client, &asked, patience, output).await?;
+    Ok(match &asked {
         perform::Savepoint::Dispose(_) => answer([done.entry()]),
         perform::Savepoint::Take { job, .. } => answer([("job", json!(job.as_str())), done.entry()]),
     })
@@ -124,8 +124,8 @@ pub(crate) async fn run(
     interrupt: &Interrupt,
     output: &dyn Output,
 ) -> Result<JobId, Failure> {
-    let order = arguments::cluster_run(options, configuration, context)?;
+    let asked = arguments::cluster_run(options, configuration, context)?;
     let (client, _) = self::client(cluster, configuration)?;
     let yarn = cluster.yarn()?;
-    cluster_main::run(&client, order, cluster, yarn.as_ref(), interrupt, output).await
+    cluster_main::run(&client, asked, cluster, yarn.as_ref(), interrupt, output).await
 }

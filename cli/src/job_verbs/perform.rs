@@ -151,12 +151,12 @@ pub(super) struct Cancel {
     /// The job.
     pub(super) job: JobId,
     /// Take a savepoint first.
-    pub(super) savepoint: Option<SavepointOrder>,
+    pub(super) savepoint: Option<NewSavepoint>,
 }
 
 /// A savepoint to take.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SavepointOrder {
+pub(super) struct NewSavepoint {
     /// Where to; none = the cluster's default.
     pub(super) directory: Option<String>,
     /// Its format.
@@ -166,14 +166,14 @@ pub(super) struct SavepointOrder {
 /// `cancel`: where the savepoint is, if one was to be taken.
 pub(super) async fn cancel(
     client: &RestClient,
-    order: &Cancel,
+    asked: &Cancel,
     patience: Duration,
     output: &dyn Output,
 ) -> Result<Option<String>, Failure> {
-    let job = &order.job;
+    let job = &asked.job;
     let failed =
         |e: RestError| explain(e, format!("could not cancel job {job}"), "-s=<directory> (--withSavepoint)");
-    let Some(SavepointOrder { directory, format }) = &order.savepoint else {
+    let Some(NewSavepoint { directory, format }) = &asked.savepoint else {
         output.out(&format!("Cancelling job {job}."));
         client.cancel(job).await.map_err(failed)?;
         output.out(&format!("Cancelled job {job}."));
@@ -199,7 +199,7 @@ pub(super) struct Stop {
     /// Send the maximal watermark first.
     pub(super) drain: bool,
     /// The savepoint.
-    pub(super) savepoint: SavepointOrder,
+    pub(super) savepoint: NewSavepoint,
     /// Do not wait.
     pub(super) detached: bool,
 }
@@ -207,17 +207,17 @@ pub(super) struct Stop {
 /// `stop`.
 pub(super) async fn stop(
     client: &RestClient,
-    order: &Stop,
+    asked: &Stop,
     patience: Duration,
     output: &dyn Output,
 ) -> Result<Done, Failure> {
-    let (job, SavepointOrder { directory, format }) = (&order.job, &order.savepoint);
-    let verb = if order.drain { "Draining" } else { "Suspending" };
+    let (job, NewSavepoint { directory, format }) = (&asked.job, &asked.savepoint);
+    let verb = if asked.drain { "Draining" } else { "Suspending" };
     output.out(&format!("{verb} job \"{job}\" with a {format} savepoint."));
-    let request = StopRequest { directory: directory.clone(), drain: order.drain, format: *format };
+    let request = StopRequest { directory: directory.clone(), drain: asked.drain, format: *format };
     let what = format!("could not stop job {job} with a savepoint");
     let failed = |e: RestError| explain(e, what.clone(), "-p <directory> (--savepointPath)");
-    if order.detached {
+    if asked.detached {
         output.out(&format!("Triggering stop-with-savepoint in detached mode for job {job}."));
         let trigger = client.stop(job, &request).await.map_err(failed)?;
         output.out(&format!(
@@ -244,7 +244,7 @@ pub(super) enum Savepoint {
         /// Of this job.
         job: JobId,
         /// Which and where.
-        order: SavepointOrder,
+        savepoint: NewSavepoint,
         /// Do not wait.
         detached: bool,
     },
@@ -253,11 +253,11 @@ pub(super) enum Savepoint {
 /// `savepoint`.
 pub(super) async fn savepoint(
     client: &RestClient,
-    order: &Savepoint,
+    asked: &Savepoint,
     patience: Duration,
     output: &dyn Output,
 ) -> Result<Done, Failure> {
-    match order {
+    match asked {
         Savepoint::Dispose(path) => {
             output.out(&format!("Disposing savepoint '{path}'."));
             let failed = |e: RestError| e.failure(format!("failed to dispose of the savepoint '{path}'"));
@@ -267,11 +267,14 @@ pub(super) async fn savepoint(
             output.out(&format!("Savepoint '{path}' disposed."));
             Ok(Done::Disposed(path.clone()))
         }
-        Savepoint::Take { job, order, detached } => {
+        Savepoint::Take { job, savepoint, detached } => {
             let what = format!("failed to take a savepoint of job {job}");
             let failed = |e: RestError| explain(e, what.clone(), "a word behind the job id");
-            let request =
-                SavepointRequest { directory: order.directory.clone(), cancel: false, format: order.format };
+            let request = SavepointRequest {
+                directory: savepoint.directory.clone(),
+                cancel: false,
+                format: savepoint.format,
+            };
             if *detached {
                 output.out(&format!("Triggering savepoint in detached mode for job {job}."));
                 let trigger = client.savepoint(job, &request).await.map_err(failed)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use flink_model::options::EXECUTION_TARGET;
 use yarn_client::configuration::text;
-use yarn_client::deploy::{Deployment, Purpose};
+use yarn_client::deploy::{ClusterManifest, Deployment, Purpose};
 use yarn_client::error::Failure;
 use yarn_client::exit::Exit;
 use yarn_client::report::Report;
@@ -21,6 +21,14 @@ use crate::signals::on_signals;
 use crate::timing::{Clocked, Outcome};
 
 impl RunCommand<'_> {
+    /// The application that the command line asks for.
+    pub(crate) fn application_manifest(&mut self, setup: &Setup) -> Result<ClusterManifest, Failure> {
+        let program =
+            program::application(self.options, setup.release, &mut self.configuration, self.context)?;
+        let purpose = Purpose::Application { program };
+        manifest(purpose, setup, &self.configuration, &self.options.deploy)
+    }
+
     /// Starts the application, and with `--attached` follows it to its end.
     pub(super) async fn application(mut self, setup: Setup) -> Result<Exit, Failure> {
         let Self { context, console, options, settings, timing, .. } = self;
@@ -35,9 +43,7 @@ impl RunCommand<'_> {
             }
         }
         warn(console, setup.warnings.iter().chain(&settings.warnings));
-        let program = program::application(options, setup.release, &mut self.configuration, context)?;
-        let purpose = Purpose::Application { program };
-        let manifest = manifest(purpose, &setup, &self.configuration, &options.deploy)?;
+        let manifest = self.application_manifest(&setup)?;
         let deployer = deployer(context, setup, timing);
         if options.deploy.dry_run {
             return dry_run(&deployer, &manifest, &options.deploy, options.cluster.verbose, console).await;

@@ -3,6 +3,8 @@
 
 mod application;
 mod jar;
+#[cfg(test)]
+mod manifest_tests;
 mod on_cluster;
 mod per_job;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flink_rest::RestAddress;
-use yarn_client::deploy::{ClientProgram, Purpose};
+use yarn_client::deploy::{ClientProgram, ClusterManifest, Purpose};
 use yarn_client::error::Failure;
 use yarn_client::exit::Exit;
 use yarn_client::per_job::{self, Ended, Program};
@@ -20,6 +20,23 @@ use crate::signals::on_signals;
 use crate::timing::{Clocked, Outcome};
 
 impl RunCommand<'_> {
+    /// The per-job cluster that the command line asks for. `jar` is the program's jar on this machine.
+    pub(crate) fn per_job_manifest(
+        &mut self,
+        setup: &Setup,
+        jar: Option<String>,
+    ) -> Result<ClusterManifest, Failure> {
+        let options = self.options;
+        program::execution(options, setup.release, &mut self.configuration)?;
+        let program = ClientProgram {
+            jar,
+            main_class: options.class.clone(),
+            args: program::jar_and_arguments(options)?.1,
+            savepoint: options.from_savepoint.clone(),
+        };
+        manifest(Purpose::PerJob { program }, setup, &self.configuration, &options.deploy)
+    }
+
     /// Starts the cluster and the program, and waits for the program.
     pub(super) async fn per_job(mut self, setup: Setup) -> Result<Exit, Failure> {
         let Self { context, console, options, words, timing, .. } = self;
@@ -27,15 +44,8 @@ impl RunCommand<'_> {
         warn(console, target::without_effect(job_manager, &self.configuration).iter());
         check_jar(context, options)?;
         let jar = jar_here(context, options, &self.configuration, console, timing).await?;
-        program::execution(options, setup.release, &mut self.configuration)?;
         let words = words_with(words, options, jar.as_deref());
-        let program = ClientProgram {
-            jar,
-            main_class: options.class.clone(),
-            args: program::jar_and_arguments(options)?.1,
-            savepoint: options.from_savepoint.clone(),
-        };
-        let manifest = manifest(Purpose::PerJob { program }, &setup, &self.configuration, &options.deploy)?;
+        let manifest = self.per_job_manifest(&setup, jar)?;
         let client_setup = Setup { configuration: self.configuration, ..setup.clone() };
         let deployer = deployer(context, setup, timing);
         if options.deploy.dry_run {
