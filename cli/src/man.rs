@@ -18,7 +18,7 @@ pub(super) struct Page {
     pub(super) text: String,
 }
 
-/// The variables that most need to know of.
+/// The environment variables that most people need.
 const ENVIRONMENT: [Variable; 7] = [
     variables::FLINK_HOME,
     variables::FLINK_CONF_DIR,

@@ -1,4 +1,4 @@
-//! `memory`: options and terminal in, effects out.
+//! `heddle memory`: reads the options, looks at the terminal, and prints the sizes.
 
 use std::os::fd::AsFd;
 
@@ -17,7 +17,7 @@ use super::text;
 use crate::console::Output;
 use crate::text::bar::Look;
 
-/// Taken where nothing tells the width of the terminal.
+/// The width where the terminal's is not known.
 const COLUMNS: usize = 80;
 
 pub(super) async fn run(
@@ -37,8 +37,8 @@ pub(super) async fn run(
     if options.answer.json() {
         console.answer(yarn_client::memory::json(&study)?);
     } else {
-        // stdout may be read by a program; what is odd goes to stderr, before the picture that the eye stays
-        // on.
+        // A program may read stdout, so warnings go to stderr. They come first, because the picture is what
+        // people look at last.
         study.warnings.iter().for_each(|warning| console.err(&format!("warning: {warning}")));
         console.out(&text::memory::render(&study, look(context, &std::io::stdout())));
     }

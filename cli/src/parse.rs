@@ -14,7 +14,7 @@ use super::settings::Settings;
 use super::{dialect, precedence};
 use crate::sql::plan::Tool;
 
-/// By which name the program was called.
+/// The name by which the program was called, which decides what its words mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Persona {
     Heddle,
@@ -48,11 +48,11 @@ impl Persona {
 /// What a command line asks for.
 #[derive(Debug)]
 pub(crate) enum Request {
-    /// Print this and end well.
+    /// Print this text, and end with exit code 0.
     Show(String),
     /// Print which Flink this is.
     FlinkVersion,
-    /// Do this.
+    /// Carry out this verb.
     Run(Box<Invocation>),
 }
 

@@ -45,7 +45,7 @@ const PROGRAM: [KeysOfOption; 15] = [
 const ATTACHED: &str = "execution.attached";
 const SHUTDOWN: &str = "execution.shutdown-on-attached-exit";
 const CLASS_PATHS: &str = "pipeline.classpaths";
-/// Under the names of all releases.
+/// The key under its names in all releases.
 const SAVEPOINT: [&str; 2] = ["execution.savepoint.path", "execution.state-recovery.path"];
 const UNCLAIMED: [&str; 2] =
     ["execution.savepoint.ignore-unclaimed-state", "execution.state-recovery.ignore-unclaimed-state"];
@@ -59,7 +59,7 @@ pub(super) fn settle(verb: &str, items: Vec<Item>, command: &Command) -> Vec<Ite
     let mut seen = HashSet::new();
     let mut items: Vec<Item> =
         items.into_iter().filter(|item| repeatable(item) || seen.insert(item.id.clone())).collect();
-    // Who sets a key, from the last option on.
+    // Which option sets each key, looked at from the last option to the first.
     let mut owners: HashMap<String, String> = HashMap::new();
     let mut counts: Vec<bool> = items
         .iter()

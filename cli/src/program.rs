@@ -75,7 +75,7 @@ pub(crate) fn execution(
     let attached = options::EXECUTION_ATTACHED.key;
     let by_property = configuration.entry(attached).is_some_and(|e| e.origin == Origin::Dynamic);
     if !by_property {
-        // Whatever the configuration file says, as in Flink.
+        // As in Flink, this counts more than the configuration file.
         let detached = options.detached || options.yarn.yarn_detached;
         let origin = if detached { Origin::Flag("-d".into()) } else { Origin::Derived("no -d".into()) };
         configuration.set(attached, (!detached).to_string(), origin);
@@ -214,7 +214,7 @@ impl Files<'_> {
             plain.split('/').next().is_some_and(|first| self.taken.iter().any(|name| name == first));
         let local = self.context.path(plain);
         if is_remote(path) || shipped || !local.exists() {
-            // Of the container: an unpacked archive, or something that is installed on the nodes.
+            // Such a path means a file in the container: in an unpacked archive, or installed on the nodes.
             return Ok(path.to_owned());
         }
         let name = local.file_name().and_then(|n| n.to_str()).map(str::to_owned);

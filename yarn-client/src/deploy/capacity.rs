@@ -15,7 +15,7 @@ pub(crate) struct Need {
     pub(crate) master_mb: u64,
     /// For one TaskManager.
     pub(crate) worker_mb: u64,
-    /// A program is to run at once: without a TaskManager it does nothing.
+    /// Whether a program is to run at once. Without a TaskManager it could do nothing.
     pub(crate) runs_at_once: bool,
 }
 
@@ -35,8 +35,8 @@ fn most_mb(wanted: &QueueInfo, queues: &[QueueInfo], total_mb: u64) -> Option<u6
     if let Some(most) = wanted.max_resource.as_ref().map(|r| r.memory_mb).filter(|mb| *mb > 0) {
         return Some(most.min(total_mb));
     }
-    // The capacity scheduler of Hadoop 2 tells parts only, each of the parent; other schedulers mean
-    // something else by them.
+    // The capacity scheduler of Hadoop 2 reports only fractions, each of the parent queue. Other schedulers
+    // mean something else by these numbers.
     if queues.iter().any(|q| q.name.starts_with("root.")) {
         return None;
     }
@@ -60,7 +60,7 @@ pub(crate) fn check(
     total_mb: u64,
     need: Need,
 ) -> QueueFit {
-    // Of a cluster without nodes nobody knows what it will be.
+    // While no node runs it is not known how large the cluster will be.
     let Some(most) = most_mb(wanted, queues, total_mb).filter(|_| nodes > 0) else { return QueueFit::Fits };
     let Need { master_mb, worker_mb, runs_at_once } = need;
     let name = &wanted.name;

@@ -39,7 +39,7 @@ pub(crate) async fn find(
     ClassDataArchives { job_manager, task_manager }
 }
 
-/// The archives of one role, and what to warn of.
+/// The archives of one role, and the warnings about them.
 async fn look(
     services: &Services,
     role: Role,

@@ -26,7 +26,7 @@ use crate::warning::Warnings;
 const USRLIB: &str = "usrlib";
 /// Flink's plugins, which are on no class path.
 const PLUGINS: &str = "plugins/";
-/// What YARN can unpack.
+/// Endings of the names of files that YARN can unpack.
 const ARCHIVES: [&str; 6] = [".tar.gz", ".tar", ".tgz", ".dst", ".jar", ".zip"];
 
 /// What a file is for.
@@ -53,7 +53,7 @@ pub(crate) enum FileSource {
     Remote(String),
     /// A directory there, with all below it; `ContainerFile::key` is the prefix of the keys.
     RemoteTree(String),
-    /// Either of the two.
+    /// A file or a directory there: which of them is known when the NameNode has answered.
     RemotePath(String),
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct ContainerFile {
     pub(crate) source: FileSource,
     pub(crate) kind: LocalResourceKind,
     pub(crate) part: Part,
-    /// Who asks for it, for messages: a key of the configuration.
+    /// The configuration key that asks for it, for messages.
     pub(crate) by: &'static str,
 }
 
@@ -109,7 +109,7 @@ impl ContainerFile {
     }
 }
 
-/// All of it. `inclusion` decides where the user's jar lies.
+/// All files for the containers. `inclusion` decides where the user's jar lies.
 pub(crate) fn container_files(
     context: &Context,
     flink: &FlinkHome,
@@ -179,7 +179,7 @@ fn check_name(file: &ContainerFile) -> Result<(), Failure> {
     Err(Failure::new(what).hint("rename it without \", $, `, \\ and control characters"))
 }
 
-/// Those of them that go to the containers; see [`Names::admit`].
+/// The files whose names may be used in the containers; see [`Names::admit`].
 pub(crate) fn admitted(
     files: Vec<ContainerFile>,
     names: &Names,
@@ -343,7 +343,7 @@ fn ship_archives(context: &Context, configuration: &Configuration) -> Result<Vec
     Ok(files)
 }
 
-/// Refuses an archive that is none, by the bytes at its beginning.
+/// Refuses a file that is not the archive that its name promises, by the bytes at its beginning.
 pub(crate) fn check_archive(item: &str, head: &[u8], by: &str) -> Result<(), Failure> {
     let Some(what) = packed::mistaken(item, head) else { return Ok(()) };
     Err(Failure::new(format!("cannot ship the archive {item:?} ({by}): it is no {what}"))
@@ -458,7 +458,7 @@ fn remote_name(url: &str, by: &str) -> Result<String, Failure> {
         Some(name) if !name.is_empty() && path.matches('/').count() > 2 && ![".", ".."].contains(&name) => {
             Ok(name.to_owned())
         }
-        // hdfs:/name has no authority.
+        // A URL such as hdfs:/name has no host and port, so its name comes right behind the scheme.
         Some(name) if !name.is_empty() && !url.contains("://") => Ok(name.to_owned()),
         _ => {
             Err(Failure::new(format!("{by} names {url:?}, which has no name that can be used on the nodes")))

@@ -1,5 +1,5 @@
-//! What follows from a manifest, the configuration files and the other files of this machine, before anybody
-//! is asked over the network.
+//! What follows from a manifest, the configuration files and the other files of this machine, before any
+//! question goes over the network.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -27,7 +27,7 @@ use crate::setup::{Setup, release_of};
 use crate::warning::Warnings;
 use crate::{jar, java, memory, unserved};
 
-/// Characters of an application's type (`YarnConfiguration.APPLICATION_TYPE_LENGTH`).
+/// YARN cuts an application's type after this many characters (`YarnConfiguration.APPLICATION_TYPE_LENGTH`).
 const LONGEST_TYPE: usize = 20;
 
 /// A program, wherever its `main()` runs.
@@ -52,7 +52,7 @@ pub(crate) struct Derived {
     pub(crate) submission: Option<String>,
     pub(crate) tags: BTreeSet<String>,
     pub(crate) timeout: Option<Duration>,
-    /// Everything that makes a start quicker may be used.
+    /// Whether everything may be used that makes a start quicker (`heddle.fast-start`).
     pub(crate) fast_start: bool,
     pub(crate) cluster: ClusterSpec,
     pub(crate) files: Vec<ContainerFile>,

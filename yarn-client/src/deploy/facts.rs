@@ -43,7 +43,7 @@ pub(crate) struct Facts {
     pub(crate) nodes: Vec<NodeReport>,
     /// Labels of nodes; none if nobody asks for one, or it is not known.
     pub(crate) labels: Option<Vec<NodeLabel>>,
-    /// Kinds of resources; the same.
+    /// Kinds of resources; none if nobody asks for one, or if they are not known.
     pub(crate) resource_types: Option<Vec<ResourceType>>,
 }
 
@@ -54,7 +54,7 @@ impl Facts {
     }
 }
 
-/// Asks the ResourceManager everything at once; what only some deployments need is asked for these.
+/// Asks the ResourceManager everything at once. What only some deployments need is asked only for those.
 pub(crate) async fn gather(yarn: &ApplicationClient, derived: &Derived) -> Result<Facts, Failure> {
     let running = [NodeState::Running];
     let conf = &derived.configuration;
@@ -72,7 +72,7 @@ pub(crate) async fn gather(yarn: &ApplicationClient, derived: &Derived) -> Resul
     .await;
     Ok(Facts {
         application: application.map_err(|e| yarn_failure(&e))?,
-        // A user who may not look around may still submit.
+        // A user who may not see the queues may still submit to one.
         queues: queues.unwrap_or_default(),
         rights: rights.unwrap_or_default(),
         nodes: nodes.map_err(|e| yarn_failure(&e))?,
@@ -112,7 +112,7 @@ pub(crate) fn check(
             Verdict::Refused(failure) => return Err(failure),
         }
     }
-    // Where no queue is named the cluster's rules may choose another than this one.
+    // Where no queue is named, the cluster's rules may choose another queue than `default`.
     let queue = queue::find(named.as_deref().unwrap_or("default"), &facts.queues);
     let certain = queue.filter(|_| named.is_some());
     if let Some(queue) = certain {
@@ -144,7 +144,7 @@ pub(crate) fn check(
     if facts.nodes.is_empty() {
         warnings.warn("no NodeManager of the cluster is running: the application will wait until one is");
     }
-    // The numbers of a queue are those of nodes without a label.
+    // The limits that a queue reports hold for nodes without a label.
     let on_labels = LABELS.iter().any(|option| text(conf, option).is_some());
     let Some(queue) = queue.filter(|_| !on_labels) else { return Ok(true) };
     let charged = |mb| if limits.steps_are_known() { grants.charged_memory_mb(mb) } else { mb };

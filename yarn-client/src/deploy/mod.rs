@@ -71,7 +71,7 @@ pub use staged::Staged;
 /// Deploys clusters from one machine as one user.
 #[derive(Debug, Clone)]
 pub struct Deployer {
-    /// The surroundings.
+    /// Everything that the deployment needs to know of this process.
     pub context: Context,
     /// Flink on this machine, with what its configuration files say.
     pub setup: Setup,
@@ -81,7 +81,7 @@ pub struct Deployer {
     pub submitted: Arc<OnceLock<ApplicationId>>,
 }
 
-/// What has come of checks: a value or a refusal, and in either case what the user should know.
+/// The result of checks: a value or a refusal, and in either case what the user should know.
 #[derive(Debug)]
 pub struct Checked<T> {
     /// What does not stop a deployment.
@@ -120,7 +120,7 @@ impl Deployer {
         Self { context, setup, timing: Timing::start(), submitted: Arc::default() }
     }
 
-    /// The same with the manifest's Flink.
+    /// The same, with the Flink distribution that the manifest names.
     pub fn of_manifest(mut context: Context, manifest: &ClusterManifest) -> Result<Self, Failure> {
         if let Some(home) = &manifest.flink_home {
             let home = context.path(home).to_string_lossy().into_owned();
@@ -222,7 +222,7 @@ impl Deployer {
     ) -> Result<(Submitted, Started), Failure> {
         let (timing, report_ref) = (&self.timing, &**report);
         report.info(&format!("Cluster specification: {}", derived.specification()));
-        // Everything that can say no comes before the first byte is written.
+        // All checks come before the first byte is written.
         let services = Services::new(derived, hadoop, yarn)?;
         let mut warnings = Warnings::default();
         let resolved = services.resolve(derived, &self.context, timing, &mut warnings).await;
@@ -236,7 +236,7 @@ impl Deployer {
             state.directory = Some(directory.clone());
             state.waits_in_vain = !resolved.fits;
         });
-        // A NameNode that refused has made nothing that could be removed.
+        // If the NameNode has refused the directory there is nothing to remove.
         let create = timing.time("application's directory made", directory.create());
         let create = create.map(|made| made.inspect_err(|_| undo.note(|state| state.directory = None)));
         // Where something has to be uploaded, a NameNode that refuses the directory is to be heard first.
@@ -260,7 +260,7 @@ impl Deployer {
         };
         let submitted = submitter.submit(&resolved, &staged).await?;
         report.info("Waiting for the cluster to be allocated");
-        // The cluster tells the legs of its start itself, if it comes up.
+        // If the cluster comes up, it reports the legs of its start itself.
         let start = timing.leg("start of the cluster");
         // Neither a file that nobody waits for, nor tidying up after others must hold up this application.
         let tidy = async {

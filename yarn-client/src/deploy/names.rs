@@ -51,8 +51,8 @@ impl Names {
     }
 }
 
-/// Refuses a file with the name of a directory in which others lie: on a node it is a link, and they would
-/// end up behind it. `keys`: with who asks for them.
+/// Refuses a file that has the name of a directory in which other files lie. On a node the file is a link,
+/// and the other files would end up behind it. `keys` also says which configuration key asks for each file.
 pub(crate) fn check_directories(keys: &BTreeMap<&str, &'static str>) -> Result<(), Failure> {
     let above = |key: &'_ str| key.match_indices('/').map(|(at, _)| at).collect::<Vec<_>>();
     for (key, by) in keys {

@@ -4,14 +4,14 @@
 /// So many bytes from a file's beginning decide what kind of file it is.
 pub(crate) const HEAD: usize = 512;
 
-/// Says what a file of this name would have to be and is not; `head` holds its first [`HEAD`] bytes, or all
-/// of it.
+/// If the file is not what its name promises, says what it should be. `head` holds the file's first [`HEAD`]
+/// bytes, or all of it.
 pub(crate) fn mistaken(name: &str, head: &[u8]) -> Option<&'static str> {
     let name = name.to_lowercase();
     let ends = |suffixes: &[&str]| suffixes.iter().any(|suffix| name.ends_with(suffix));
     let begins = |marks: &[&[u8]]| marks.iter().any(|mark| head.starts_with(mark));
     if ends(&[".zip", ".jar"]) {
-        // The second mark is that of an archive without any file.
+        // An archive without any file begins with the second of these marks.
         return (!begins(&[b"PK\x03\x04", b"PK\x05\x06"])).then_some("zip archive");
     }
     if ends(&[".tar.gz", ".tgz"]) {
@@ -30,7 +30,7 @@ fn is_tar(head: &[u8]) -> bool {
     }
     let text = String::from_utf8_lossy(field);
     let told = u32::from_str_radix(text.trim_matches(|c: char| c == '\0' || c.is_whitespace()), 8);
-    // The sum is made with blanks in its own place.
+    // For the checksum the field of the checksum itself counts as blanks.
     let bytes = header.iter().enumerate().map(|(at, byte)| if SUM.contains(&at) { b' ' } else { *byte });
     told.is_ok_and(|told| told == bytes.map(u32::from).sum::<u32>())
 }

@@ -14,7 +14,7 @@ use crate::error::Failure;
 /// The longest time that one is kept which Flink does not request.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// What to ask for ahead; none where nothing is certain, or where it is switched off.
+/// The containers to ask for ahead; none if it is not certain that any is needed, or if this is switched off.
 pub(super) fn prewarm(
     conf: &Configuration,
     mode: ClusterMode,

@@ -9,7 +9,7 @@ use crate::error::Failure;
 pub(crate) enum Verdict {
     /// It takes applications.
     Fine,
-    /// It may come into being when it is used; a text for the user.
+    /// The scheduler may make it when it is used. The text is a warning.
     Unsure(String),
     /// It cannot take the application.
     Refused(Failure),
@@ -59,8 +59,8 @@ pub(crate) fn check(wanted: &str, queues: &[QueueInfo]) -> Verdict {
         }
         return Verdict::Fine;
     }
-    // The fair scheduler, which tells whole paths, makes queues when they are used; the capacity scheduler
-    // does so below a parent.
+    // The fair scheduler, which reports whole paths as names, makes queues when they are used. The capacity
+    // scheduler does so below a parent that allows it.
     let fair = queues.iter().any(|q| q.name.starts_with("root."));
     let parent = wanted.rsplit_once('.').map(|(parent, _)| parent).filter(|p| *p != "root");
     if fair || parent.is_some_and(|p| queues.iter().any(|q| named(q, p))) {
@@ -74,7 +74,7 @@ pub(crate) fn check(wanted: &str, queues: &[QueueInfo]) -> Verdict {
 
 /// Whether the queue lets this user submit, by what the ResourceManager says that the user may do.
 pub(crate) fn check_rights(queue: &QueueInfo, user: &str, rights: &[QueueUserAcl]) -> Result<(), Failure> {
-    // Some releases tell a queue by its name, some by its path; two queues may have one name.
+    // Some releases of Hadoop report a queue by its name, some by its path, and two queues may have one name.
     let mut told = rights.iter().filter(|r| r.queue == queue.name || r.queue == queue.path).peekable();
     if told.peek().is_none() || told.any(|r| r.acls.contains(&QueueAcl::SubmitApplications)) {
         return Ok(());

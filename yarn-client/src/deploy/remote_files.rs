@@ -103,7 +103,7 @@ async fn look(hadoop: &Hadoop, file: &ContainerFile) -> Result<Vec<RemoteFile>, 
     let storage = hadoop.storage(Some(url))?;
     let fs = |e| Failure::fs(&e);
     let root = storage.path(url).map_err(fs)?;
-    // A file may have a star in its name: it comes before all that the star would match.
+    // A file may have a star in its name. Then it is meant, and not what the star would match.
     if let Some(status) = storage.find(&root).await.map_err(fs)? {
         match (status.is_dir, may_be_dir, must_be_dir) {
             (true, false, _) => {
@@ -144,7 +144,7 @@ async fn look(hadoop: &Hadoop, file: &ContainerFile) -> Result<Vec<RemoteFile>, 
 
 /// Says what is there where nothing matches a pattern.
 async fn no_match(storage: &Storage, url: &str, pattern: &str, by: &str) -> Failure {
-    /// Names that are told.
+    /// Most names that are listed.
     const MOST: usize = 20;
     let plain = pattern.split('/').take_while(|name| !is_glob(name));
     let mut directory = plain.collect::<Vec<_>>().join("/");

@@ -90,7 +90,7 @@ impl fmt::Debug for ResolvedProgram {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Application {
-    /// Its id, which the ResourceManager has given away for it.
+    /// Its id, which the ResourceManager has made for it.
     #[serde(with = "id_as_text")]
     pub id: ApplicationId,
     /// Its name.
@@ -114,7 +114,7 @@ pub struct Application {
     pub rolled_logs_include: Option<String>,
     /// Logs that are left out of that.
     pub rolled_logs_exclude: Option<String>,
-    /// As which user it calls Hadoop.
+    /// The user whose name it uses in calls to Hadoop.
     pub user: String,
 }
 

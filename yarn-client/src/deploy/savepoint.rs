@@ -1,5 +1,5 @@
-//! Whether the savepoint is there that a program's job starts from: its JobManager would find out long after
-//! the upload.
+//! Checks that the savepoint is there from which a program's job starts. Otherwise only the JobManager would
+//! find out, long after the upload.
 
 use crate::error::Failure;
 use crate::hadoop::Hadoop;

@@ -37,7 +37,7 @@ pub struct Staged {
 pub(crate) struct StagedFile {
     pub(crate) resource: LocalResource,
     pub(crate) part: Part,
-    /// It is not on the cluster yet. So only in a dry run.
+    /// Whether it has yet to be uploaded. That is so only in a dry run.
     pub(crate) upload: bool,
 }
 
@@ -79,7 +79,7 @@ impl Staged {
     }
 }
 
-/// YARN cannot be told where a file is.
+/// The failure for a file whose place YARN cannot be told.
 pub(crate) fn no_place(error: BadResource) -> Failure {
     Failure::because(format!("cannot hand {} to the containers", error.key), error.source)
 }
