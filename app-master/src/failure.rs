@@ -56,7 +56,7 @@ fn carries(exception: &str) -> bool {
     CARRIERS.iter().any(|(carrier, words)| class == *carrier && message.starts_with(words))
 }
 
-/// The first line, then as many of the last ones as there is room for.
+/// The first line, then as many of the last ones as fit into [`MAX`] bytes.
 fn fit(mut lines: Vec<String>) -> String {
     let length = |lines: &[String]| lines.iter().map(|line| line.len() + 1).sum::<usize>();
     if length(&lines) > MAX {

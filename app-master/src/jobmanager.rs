@@ -15,9 +15,10 @@ const LOG_NAME: &str = "jobmanager";
 /// How many last lines of its log go into the diagnostics.
 const LINES: usize = 20;
 
-/// The JVM's second compiler works as hard while the JobManager starts as the JobManager itself, and there is
-/// little that it gains: it gets ten times the usual patience. What runs often is compiled by it all the
-/// same, a moment later. (Defaults: 5000, 600, 15000, 40000, in compilerDefinitions of the JDK.)
+/// While the JobManager starts, the JVM's second compiler (C2) takes as much processor time as the JobManager
+/// itself, and gains little. With these options a method must run ten times as often as usual before C2
+/// compiles it. Methods that run often are compiled all the same, a moment later. (Defaults: 5000, 600,
+/// 15000, 40000, in compilerDefinitions of the JDK.)
 const LATER_C2: [&str; 4] = [
     "-XX:Tier4InvocationThreshold=50000",
     "-XX:Tier4MinInvocationThreshold=6000",

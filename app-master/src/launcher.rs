@@ -21,7 +21,7 @@ const CONTROL_VARIABLE: &str = "HEDDLE_CONTROL";
 const USER_VARIABLE: &str = "HADOOP_USER_NAME";
 /// How many TaskManagers record their classes: more than one, because one may end before it has.
 const RECORDINGS: u32 = 2;
-/// Tries to start a container, and the wait before the second one; it doubles.
+/// How often the start of a container is tried, and the wait before the second try, which doubles each time.
 const START_TRIES: u32 = 6;
 const START_DELAY: Duration = Duration::from_millis(300);
 
@@ -121,13 +121,14 @@ impl Launcher {
         launch
     }
 
-    /// Starts the taskrunner. What may pass is tried again for some seconds.
+    /// Starts the taskrunner. After an error that may pass it tries again, for some seconds.
     pub async fn start(&self, nodes: &NodeManagerClients, container: &Container) -> Result<(), NodeError> {
         start_container(nodes, container, &self.context).await
     }
 }
 
-/// Starts what is in a container. What may pass is tried again for some seconds.
+/// Starts a container with this launch context. After an error that may pass it tries again, for some
+/// seconds.
 pub(crate) async fn start_container(
     nodes: &NodeManagerClients,
     container: &Container,

@@ -43,8 +43,8 @@ fn log_to_stderr() {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
 }
 
-/// Runs it to its end; what still runs then (a log on a broken disk, a mute server) must not hold the
-/// container.
+/// Runs `work` to its end. What else still runs then, as a read from a broken disk or a call to a server that
+/// does not answer, must not keep the container.
 fn block_on<T>(work: impl Future<Output = T>) -> Option<T> {
     match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => {
@@ -59,7 +59,8 @@ fn block_on<T>(work: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-/// In a container of its own, for an ApplicationMaster whose container has no room for that.
+/// Makes a class data archive in a container of its own, because that of the ApplicationMaster has too little
+/// memory.
 fn make_archive() -> ExitCode {
     log_to_stderr();
     if !settled() {

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use taskrunner::auth;
 use taskrunner::control::cluster_server::{Cluster, ClusterServer};
-use taskrunner::control::{Leg as Told, TimelineReply, TimelineRequest};
+use taskrunner::control::{Leg as LegMessage, TimelineReply, TimelineRequest};
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use crate::clock;
 
-/// Legs beyond this number are not kept: what takes long shows in the first containers.
+/// Legs beyond this number are not kept: the first containers show what takes long.
 const MOST: usize = 400;
 
 /// A part of the start.
@@ -21,17 +21,17 @@ const MOST: usize = 400;
 pub enum Leg {
     /// Our own process, up to the start of the JobManager's.
     Master,
-    /// From the start of the JobManager's process to its first word.
+    /// From the start of the JobManager's process until it connects.
     JobManagerJvm,
     /// From there until its REST interface answers and its ResourceManager leads.
     JobManager,
     /// Registration with YARN.
     Registration,
-    /// From the request for a worker to its container.
+    /// From the request for a TaskManager to its container.
     Asked,
-    /// From the order to the NodeManager to the first word of the taskrunner.
+    /// From the call to the NodeManager until the taskrunner connects.
     Container,
-    /// From the order to the taskrunner to the TaskManager's process.
+    /// From the launch command until the TaskManager's process runs.
     TaskManager,
 }
 
@@ -58,23 +58,23 @@ struct Entry {
 }
 
 #[derive(Debug, Default)]
-struct Book {
+struct Record {
     legs: Vec<Entry>,
-    /// Open requests for workers, by their numbers; none: those that nobody has requested yet.
+    /// When TaskManagers were asked for, by the numbers of Flink's requests; none: those asked for ahead.
     asked: HashMap<Option<u64>, Instant>,
 }
 
-/// The record; clones share it.
+/// The record of the start; clones share it.
 #[derive(Debug, Clone)]
 pub struct Timeline {
     base: (Instant, Duration),
-    book: Arc<Mutex<Book>>,
+    record: Arc<Mutex<Record>>,
 }
 
 impl Timeline {
     /// An empty one: at `now` the clock on the wall shows `wall` since 1970.
     pub fn new(now: Instant, wall: Duration) -> Self {
-        Self { base: (now, wall), book: Arc::default() }
+        Self { base: (now, wall), record: Arc::default() }
     }
 
     /// The same by the system's clock.
@@ -82,41 +82,41 @@ impl Timeline {
         Self::new(clock::now(), clock::since_1970())
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A part begins; one that has begun already goes on.
+    /// A part begins, unless it has begun already.
     pub fn begin(&self, leg: Leg, subject: &str, now: Instant) {
-        self.book().note(leg, subject, now, None);
+        self.record().note(leg, subject, now, None);
     }
 
     /// It is over; nothing if it never began, or was over already.
     pub fn end(&self, leg: Leg, subject: &str, now: Instant) {
-        let mut book = self.book();
-        let open = book.legs.iter_mut().find(|e| e.leg == leg && e.subject == subject && e.end.is_none());
+        let mut record = self.record();
+        let open = record.legs.iter_mut().find(|e| e.leg == leg && e.subject == subject && e.end.is_none());
         if let Some(entry) = open {
             entry.end = Some(now);
         }
     }
 
-    /// A worker is asked for, by the number of its request or ahead of any.
+    /// A TaskManager is asked for, by the number of Flink's request or ahead of it.
     pub fn asked(&self, request: Option<u64>, now: Instant) {
-        let mut book = self.book();
-        if book.legs.len() < MOST {
-            book.asked.insert(request, now);
+        let mut record = self.record();
+        if record.legs.len() < MOST {
+            record.asked.insert(request, now);
         }
     }
 
     /// The request, or what was asked for ahead, has got a container.
     pub fn granted(&self, request: Option<u64>, container: &str, now: Instant) {
-        let mut book = self.book();
+        let mut record = self.record();
         let since = match request {
-            Some(_) => book.asked.remove(&request),
-            None => book.asked.get(&None).copied(),
+            Some(_) => record.asked.remove(&request),
+            None => record.asked.get(&None).copied(),
         };
         if let Some(since) = since {
-            book.note(Leg::Asked, container, since, Some(now));
+            record.note(Leg::Asked, container, since, Some(now));
         }
     }
 
@@ -126,11 +126,11 @@ impl Timeline {
             let wall = self.base.1 + at.saturating_duration_since(self.base.0);
             u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)
         };
-        let mut legs: Vec<Told> = self
-            .book()
+        let mut legs: Vec<LegMessage> = self
+            .record()
             .legs
             .iter()
-            .map(|entry| Told {
+            .map(|entry| LegMessage {
                 name: entry.leg.name().to_owned(),
                 subject: entry.subject.clone(),
                 begin_unix_ms: unix(entry.begin),
@@ -147,7 +147,7 @@ impl Timeline {
     }
 }
 
-impl Book {
+impl Record {
     fn note(&mut self, leg: Leg, subject: &str, begin: Instant, end: Option<Instant>) {
         let known = self.legs.iter().any(|entry| entry.leg == leg && entry.subject == subject);
         if !known && self.legs.len() < MOST {
@@ -215,6 +215,6 @@ mod tests {
             timeline.granted(Some(n), &n.to_string(), now);
         }
         assert_eq!(timeline.reply(now).legs.len(), MOST);
-        assert!(timeline.book().asked.is_empty());
+        assert!(timeline.record().asked.is_empty());
     }
 }

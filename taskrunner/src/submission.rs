@@ -1,5 +1,5 @@
-//! The client's side of a per-job cluster's life: it attends for as long as the user's `main()` runs, and
-//! says how that ended.
+//! The client's connection to the ApplicationMaster of its per-job cluster: open for as long as the user's
+//! `main()` runs. By it the client says how `main()` ended.
 
 use std::time::Duration;
 
@@ -31,29 +31,29 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const RETRY_DELAY: Duration = Duration::from_millis(300);
 
-/// The client cannot attend.
+/// There is no connection to the ApplicationMaster.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubmissionError {
-    /// The ApplicationMaster says no, and would again.
+    /// The ApplicationMaster refuses the client, and would refuse it again.
     #[error("the ApplicationMaster at {address} does not take this client: {why}")]
     Refused {
-        /// Of the control server.
+        /// Address of the control server.
         address: String,
-        /// Its words.
+        /// What it says.
         why: String,
     },
     /// It is of another release of heddle, and there is no version of the protocol that both speak.
     #[error("the client and the ApplicationMaster at {address} do not understand each other: {why}")]
     OtherRelease {
-        /// Of the control server.
+        /// Address of the control server.
         address: String,
-        /// Who speaks what.
+        /// Which versions both sides speak.
         why: String,
     },
     /// It does not answer.
     #[error("no answer from the ApplicationMaster at {address} for {} s: {why}", waited.as_secs())]
     Unreachable {
-        /// Of the control server.
+        /// Address of the control server.
         address: String,
         /// How long it was tried.
         waited: Duration,
@@ -147,7 +147,7 @@ impl SubmissionConnection {
     }
 }
 
-/// Whom to call, and the proof that we may.
+/// Where the ApplicationMaster is, and the secret by which it knows its client.
 struct Peer {
     address: String,
     secret: Vec<u8>,
@@ -161,7 +161,8 @@ struct Call {
 }
 
 impl Peer {
-    /// Until `Complete` is noted or nobody can be reached any more.
+    /// Keeps the call open, and opens it again when it breaks, until `Complete` is noted or the
+    /// ApplicationMaster cannot be reached any more.
     async fn attend(
         &self,
         mut call: Call,
@@ -170,7 +171,7 @@ impl Peer {
         let mut exit_code = None;
         loop {
             if let Some(exit_code) = exit_code {
-                // When the call is broken the answer that does not come tells.
+                // If the call is broken this is lost. The end of the answers tells so, and it is sent again.
                 let _ = call.events.send(event(Event::Complete(Complete { exit_code })));
             }
             let broken = loop {
@@ -180,7 +181,7 @@ impl Peer {
                             exit_code = Some(code);
                             let _ = call.events.send(event(Event::Complete(Complete { exit_code: code })));
                         }
-                        // Hung up.
+                        // The connection was dropped without `complete`.
                         Err(_) => return Ok(String::new()),
                     },
                     answer = call.answers.message() => match answer {

@@ -17,16 +17,17 @@ use crate::controller::end::{CleanUp, End, JobManagerNotice};
 use crate::environment::Environment;
 use crate::staging;
 
-/// For YARN to store the final status; the JobManager waits 30 s for it.
+/// How long YARN may take to store the final status. The JobManager waits 30 s for that.
 const UNREGISTER_WAIT: Duration = Duration::from_secs(28);
 const UNREGISTER_RETRY: Duration = Duration::from_millis(50);
-/// For the JobManager to end by itself, and then after SIGTERM.
+/// How long the JobManager may take to end by itself, and then after SIGTERM.
 const JOB_MANAGER_WAIT: Duration = Duration::from_secs(30);
 const TERMINATE_WAIT: Duration = Duration::from_secs(10);
-/// For the ResourceManager to say that the application is over. The NodeManager rarely leaves us so long.
+/// How long the ResourceManager is asked whether the application has ended. As a rule the NodeManager kills
+/// this container before.
 const OVER_WAIT: Duration = Duration::from_secs(10);
 const OVER_POLL: Duration = Duration::from_millis(15);
-/// For each answer to that question.
+/// How long each answer to that question may take.
 const OVER_DEADLINE: Duration = Duration::from_secs(1);
 
 /// What still runs when the end comes.
@@ -39,7 +40,8 @@ pub(super) struct Running {
     pub(super) registered: bool,
 }
 
-/// Does it all and gives the exit code. `running` is none when the start failed half-way.
+/// Carries out the end and gives the exit code. `running` is none when the ApplicationMaster could not start
+/// completely.
 pub(super) async fn finish(
     environment: &Environment,
     rm: &AmRmClient,

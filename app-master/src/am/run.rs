@@ -67,7 +67,8 @@ pub async fn run(environment: Environment) -> u8 {
     let environment = Arc::new(environment);
     let nm_tokens = NmTokenCache::default();
     let options = ClientOptions::simple(environment.login.clone());
-    // Trying again is the controller's business: it must be able to change what is sent.
+    // Nothing is tried again here: the controller decides on that, because it may have to change what is
+    // sent.
     let rm = match AmRmClient::new(&environment.conf, options, RetryPolicy::NONE, nm_tokens.clone()) {
         Ok(rm) => Arc::new(rm),
         Err(error) => {
@@ -95,7 +96,7 @@ pub async fn run(environment: Environment) -> u8 {
     }
 }
 
-/// The loop, until something says that it is the end.
+/// The loop: hands events to the controller, and its actions to the components, until an action ends it.
 async fn work(
     controller: &mut Controller,
     effects: &Effects,
@@ -311,7 +312,8 @@ fn watch_signals(memory_mb: u64, terminated: impl Fn(()) + Send + 'static) -> st
                 _ = interrupt.recv() => {}
             }
             terminated(());
-            // SIGKILL follows soon. If it is for memory YARN says so, to the client; this is for our log.
+            // SIGKILL follows soon. If the container is ended for its memory, YARN tells the client so; this
+            // line is for our log.
             let memory = taskrunner::memory::of_container();
             tracing::info!(
                 rss_mb = memory.rss >> 20,

@@ -14,13 +14,13 @@ use tokio::sync::{mpsc, watch};
 
 use super::message::{FromJvm, PROTOCOL, ToJvm, decode, encode};
 
-/// For `hello` to come.
+/// How long `hello` may take to come.
 const HELLO_WAIT: Duration = Duration::from_secs(10);
-/// For a line to be taken by the JVM; a JVM that reads nothing for so long is as good as gone.
+/// How long the JVM may take to read a line. One that takes longer is taken for dead.
 const WRITE_WAIT: Duration = Duration::from_secs(60);
 /// Longest line, bytes.
 const MAX_LINE: u64 = 16 << 20;
-/// Longest first line, from whom we do not know yet.
+/// Longest first line, which is read before the secret in it was checked.
 const MAX_HELLO: u64 = 4096;
 
 /// 32 random bytes that only our JVM knows. Never shown.

@@ -24,9 +24,9 @@ use crate::clock;
 const LIST: &str = "classes.lst";
 const ARCHIVE: &str = "classes.jsa";
 const OUTPUT: &str = "dump.out";
-/// For one run of the JVM, which has the lowest priority on its node.
+/// How long one run of the JVM may take, which has the lowest priority on its node.
 const DEADLINE: Duration = Duration::from_secs(180);
-/// Between two looks at the container's memory.
+/// How often the container's memory is looked at.
 const MEMORY_CHECK: Duration = Duration::from_millis(200);
 /// Space that must be free on the disk beside the copies of the jars, for the archive and the class list.
 const SPARE: u64 = 512 << 20;

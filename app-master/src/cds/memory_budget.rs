@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_of_its_own_has_just_enough_room() {
+    fn a_container_of_its_own_has_just_enough_memory() {
         for ratio in [None, Some(0.7), Some(1.0), Some(2.1), Some(5.0), Some(100.0)] {
             let mb = container_mb(ratio);
             assert_eq!(MemoryLimits::new(mb, ratio, None).shortage(OWN), None, "{ratio:?}");

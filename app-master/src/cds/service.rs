@@ -23,7 +23,7 @@ use crate::control::Control;
 use crate::controller::event::{BuilderReply, BuilderRequest};
 use crate::environment::Environment;
 
-/// Lists that may wait while an archive is made.
+/// How many class lists may wait while an archive is made.
 const WAITING: usize = 4;
 
 /// How the service gets containers from YARN.
@@ -98,11 +98,11 @@ struct Service {
     containers: ContainerSource,
 }
 
-/// What became of a class list.
+/// What became of an attempt to make an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Made,
-    /// Another list may serve.
+    /// Not of this list; another one may do.
     NotNow,
     /// YARN was asked for a container, and is not asked again.
     Never,

@@ -18,7 +18,7 @@ use yarn_api::records::{ContainerId, ParseIdError};
 
 use super::{Control, PendingCommand};
 
-/// For a taskrunner's first event.
+/// How long a taskrunner may take to send its first event.
 const HELLO_WAIT: Duration = Duration::from_secs(10);
 
 impl Control {

@@ -17,11 +17,11 @@ use super::Control;
 use crate::submission::service::SubmissionService;
 use crate::timeline::Timeline;
 
-/// For the first bytes of a connection.
+/// How long a connection may take to send its first bytes.
 const MAGIC_WAIT: Duration = Duration::from_secs(10);
-/// Between two looks at a connection that has sent one to three bytes.
+/// How long to wait before a connection that has sent one to three bytes is looked at again.
 const MAGIC_PAUSE: Duration = Duration::from_millis(20);
-/// After a connection that could not be taken, mostly for want of file descriptors.
+/// Pause after a connection that could not be accepted, as a rule because no file descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// A gRPC client that answers no ping for so long is gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);

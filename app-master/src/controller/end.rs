@@ -58,7 +58,7 @@ pub(crate) struct End {
     pub(crate) message: String,
 }
 
-/// Decides.
+/// Decides how the ApplicationMaster ends.
 pub(crate) fn decide(cause: &Cause, situation: Situation) -> End {
     let Situation { attempt, max_attempts } = situation;
     let last = attempt >= max_attempts;

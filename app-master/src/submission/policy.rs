@@ -1,9 +1,9 @@
 //! When a per-job cluster ends, and with which final status. Pure: the time is an argument.
 //!
 //! ```text
-//! Expected ─arrives─► Attended ─call breaks─► Away ─comes back─► Attended
-//!    │ nobody in time     │ Complete            │ not in time
-//!    └────────────────────┴─────────────────────┴──► Over ─all jobs have ended─► Explaining ─► Ended
+//! Awaited ─client calls─► Connected ─call breaks─► Away ─calls again─► Connected
+//!    │ not in time            │ Complete           │ not in time
+//!    └────────────────────────┴────────────────────┴──► Over ─all jobs have ended─► Explaining ─► Ended
 //! ```
 
 use std::collections::BTreeSet;
@@ -13,24 +13,25 @@ use taskrunner::submission::RETURN_GRACE;
 use tokio::time::Instant;
 use yarn_api::records::FinalStatus;
 
-/// For the first client to attend, from the moment that the JobManager can take jobs.
+/// How long the client may take for its first call, once the JobManager can take jobs.
 const ARRIVAL_WAIT: Duration = Duration::from_secs(120);
-/// Between two looks at the jobs once the submission is over.
+/// How often the jobs are asked for once the submission is over.
 const LOOK: Duration = Duration::from_millis(500);
-/// Between two looks while the client attends: Flink forgets jobs that ended long ago.
+/// How often they are asked for while the client is connected. Flink forgets jobs that ended long ago, and an
+/// end must be seen before.
 const DISTANT_LOOK: Duration = Duration::from_secs(5);
-/// For the exception of a failed job.
+/// How long the JobManager may take to say why a job failed.
 const EXPLAIN_WAIT: Duration = Duration::from_secs(5);
 
-/// What a client ends with that was interrupted by SIGHUP, SIGINT or SIGTERM.
+/// The exit codes of a client that SIGHUP, SIGINT or SIGTERM has interrupted.
 const INTERRUPTED: [i32; 3] = [129, 130, 143];
 
 /// State of a job, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobState {
-    /// Anything that is no end; suspended, too.
+    /// It has not ended for good. A suspended job has not, either.
     Open,
-    /// It did what it should.
+    /// It has ended as it should.
     Finished,
     /// It failed for good.
     Failed,
@@ -50,7 +51,7 @@ pub struct Job {
 }
 
 impl Job {
-    /// For people.
+    /// The job's name and id, for messages.
     pub fn title(&self) -> String {
         format!("Job \"{}\" ({})", self.name, self.id)
     }
@@ -61,7 +62,7 @@ impl Job {
 pub enum SubmissionInput {
     /// The JobManager takes jobs.
     Ready,
-    /// A client attends, by the call with this number.
+    /// The client has made the call with this number.
     Arrived(u64),
     /// This call is over.
     Left(u64),
@@ -93,13 +94,13 @@ enum Outcome {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Expected => (Attended | Over); the time begins with [`SubmissionInput::Ready`].
-    Expected {
+    /// Awaited => (Connected | Over); the time begins with [`SubmissionInput::Ready`].
+    Awaited {
         until: Option<Instant>,
     },
-    /// Attended => (Away | Over)
-    Attended,
-    /// Away => (Attended | Over)
+    /// Connected => (Away | Over)
+    Connected,
+    /// Away => (Connected | Over)
     Away {
         until: Instant,
     },
@@ -118,12 +119,14 @@ pub struct SubmissionPolicy {
     phase: Phase,
     ready: bool,
     calls: BTreeSet<u64>,
-    /// Jobs that have ended, in the order in which that was seen; kept, because Flink forgets them.
+    /// Jobs that have ended, in the order in which that was seen. They are kept here because Flink forgets
+    /// them.
     ended: Vec<Job>,
     open: usize,
     seen: bool,
     looking: bool,
-    /// The answer that is on its way may be older than the last job.
+    /// The answer that is awaited was asked for before the submission was over. It may not know the last job,
+    /// so it decides nothing.
     stale: bool,
     look_at: Option<Instant>,
 }
@@ -131,7 +134,7 @@ pub struct SubmissionPolicy {
 impl Default for SubmissionPolicy {
     fn default() -> Self {
         Self {
-            phase: Phase::Expected { until: None },
+            phase: Phase::Awaited { until: None },
             ready: false,
             calls: BTreeSet::new(),
             ended: Vec::new(),
@@ -151,19 +154,19 @@ impl SubmissionPolicy {
             SubmissionInput::Ready => {
                 self.ready = true;
                 self.look_at = Some(now + LOOK);
-                if let Phase::Expected { until: until @ None } = &mut self.phase {
+                if let Phase::Awaited { until: until @ None } = &mut self.phase {
                     *until = Some(now + ARRIVAL_WAIT);
                 }
             }
             SubmissionInput::Arrived(call) => {
                 self.calls.insert(call);
-                if matches!(self.phase, Phase::Expected { .. } | Phase::Away { .. }) {
-                    self.phase = Phase::Attended;
+                if matches!(self.phase, Phase::Awaited { .. } | Phase::Away { .. }) {
+                    self.phase = Phase::Connected;
                 }
             }
             SubmissionInput::Left(call) => {
                 self.calls.remove(&call);
-                if self.phase == Phase::Attended && self.calls.is_empty() {
+                if self.phase == Phase::Connected && self.calls.is_empty() {
                     self.phase = Phase::Away { until: now + RETURN_GRACE };
                 }
             }
@@ -192,7 +195,7 @@ impl SubmissionPolicy {
     /// Time has passed.
     pub fn tick(&mut self, now: Instant) -> Vec<SubmissionEffect> {
         match self.phase {
-            Phase::Expected { until: Some(until) } | Phase::Away { until } if now >= until => {
+            Phase::Awaited { until: Some(until) } | Phase::Away { until } if now >= until => {
                 self.over(Outcome::Gone, now);
             }
             Phase::Explaining { until } if now >= until => return self.end_failed(None),
@@ -210,9 +213,9 @@ impl SubmissionPolicy {
     pub fn wake(&self) -> Option<Instant> {
         let look_at = self.look_at.filter(|_| !self.looking && self.looks());
         let phase = match self.phase {
-            Phase::Expected { until } => until,
+            Phase::Awaited { until } => until,
             Phase::Away { until } | Phase::Explaining { until } => Some(until),
-            Phase::Attended | Phase::Over(_) | Phase::Ended => None,
+            Phase::Connected | Phase::Over(_) | Phase::Ended => None,
         };
         [look_at, phase].into_iter().flatten().min()
     }
@@ -231,7 +234,7 @@ impl SubmissionPolicy {
     }
 
     fn over(&mut self, outcome: Outcome, now: Instant) {
-        if matches!(self.phase, Phase::Expected { .. } | Phase::Attended | Phase::Away { .. }) {
+        if matches!(self.phase, Phase::Awaited { .. } | Phase::Connected | Phase::Away { .. }) {
             self.phase = Phase::Over(outcome);
             self.stale = self.looking;
             self.look_at = Some(now);

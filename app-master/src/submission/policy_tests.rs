@@ -12,7 +12,7 @@ impl Test {
         Self { policy: SubmissionPolicy::default(), now: Instant::now(), pending: Vec::new() }
     }
 
-    fn attended() -> Self {
+    fn connected() -> Self {
         let mut test = Self::new();
         assert_eq!(test.step(SubmissionInput::Ready), []);
         assert_eq!(test.step(SubmissionInput::Arrived(0)), []);
@@ -63,7 +63,7 @@ use JobState::*;
 #[test]
 fn the_jobs_decide_the_final_status() {
     let end = |jobs: &[Job], code| {
-        let mut test = Test::attended();
+        let mut test = Test::connected();
         test.step(SubmissionInput::Completed(code));
         test.end(jobs)
     };
@@ -77,19 +77,19 @@ fn the_jobs_decide_the_final_status() {
 
 #[test]
 fn without_a_job_the_client_decides() {
-    let mut test = Test::attended();
+    let mut test = Test::connected();
     test.step(SubmissionInput::Completed(0));
     let text = "main() ended with exit code 0 without submitting a job";
     assert_eq!(test.end(&[]), (FinalStatus::Succeeded, text.into()));
-    let mut test = Test::attended();
+    let mut test = Test::connected();
     test.step(SubmissionInput::Completed(3));
     let text = "main() ended with exit code 3 without submitting a job";
     assert_eq!(test.end(&[]), (FinalStatus::Failed, text.into()));
-    let mut test = Test::attended();
+    let mut test = Test::connected();
     test.step(SubmissionInput::Completed(143));
     let text = "the client was interrupted (exit code 143) before main() submitted a job";
     assert_eq!(test.end(&[]), (FinalStatus::Killed, text.into()));
-    let mut test = Test::attended();
+    let mut test = Test::connected();
     test.step(SubmissionInput::Left(0));
     let begin = test.now;
     let text = "the client went away before it submitted a job";
@@ -108,8 +108,8 @@ fn a_client_that_never_comes_counts_as_gone() {
 }
 
 #[test]
-fn while_a_client_attends_an_ended_job_ends_nothing() {
-    let mut test = Test::attended();
+fn while_a_client_is_connected_an_ended_job_ends_nothing() {
+    let mut test = Test::connected();
     assert_eq!(test.next(), (LOOK, vec![SubmissionEffect::Look]));
     for _ in 0..100 {
         assert_eq!(test.step(SubmissionInput::Jobs(Ok(vec![job("a", Failed)]))), []);
@@ -123,7 +123,7 @@ fn while_a_client_attends_an_ended_job_ends_nothing() {
 
 #[test]
 fn open_jobs_are_waited_for_also_when_the_client_is_gone() {
-    let mut test = Test::attended();
+    let mut test = Test::connected();
     test.step(SubmissionInput::Left(0));
     test.now += RETURN_GRACE;
     assert_eq!(test.policy.tick(test.now), [SubmissionEffect::Look]);
@@ -138,7 +138,7 @@ fn open_jobs_are_waited_for_also_when_the_client_is_gone() {
 
 #[test]
 fn a_client_may_come_back_in_time() {
-    let mut test = Test::attended();
+    let mut test = Test::connected();
     test.step(SubmissionInput::Left(0));
     test.now += RETURN_GRACE - Duration::from_secs(1);
     assert_eq!(test.step(SubmissionInput::Arrived(1)), [SubmissionEffect::Look]);
@@ -149,12 +149,12 @@ fn a_client_may_come_back_in_time() {
     test.now += RETURN_GRACE * 10;
     assert_eq!(test.policy.tick(test.now), [SubmissionEffect::Look]);
     assert_eq!(test.step(SubmissionInput::Jobs(Ok(vec![]))), []);
-    assert_eq!(test.policy.phase, Phase::Attended);
+    assert_eq!(test.policy.phase, Phase::Connected);
 }
 
 #[test]
 fn a_look_from_before_the_end_decides_nothing() {
-    let mut test = Test::attended();
+    let mut test = Test::connected();
     assert_eq!(test.next().1, [SubmissionEffect::Look]);
     assert_eq!(test.step(SubmissionInput::Completed(0)), []);
     assert_eq!(test.step(SubmissionInput::Jobs(Ok(vec![]))), [], "the job may have come after it");
@@ -164,7 +164,7 @@ fn a_look_from_before_the_end_decides_nothing() {
 
 #[test]
 fn an_exception_that_does_not_come_is_done_without() {
-    let mut test = Test::attended();
+    let mut test = Test::connected();
     assert_eq!(test.step(SubmissionInput::Completed(0)), [SubmissionEffect::Look]);
     assert_eq!(
         test.step(SubmissionInput::Jobs(Ok(vec![job("a", Failed)]))),
@@ -178,7 +178,7 @@ fn an_exception_that_does_not_come_is_done_without() {
 
 #[test]
 fn a_stop_by_somebody_else_keeps_flinks_status_unless_jobs_say_otherwise() {
-    let mut test = Test::attended();
+    let mut test = Test::connected();
     let stopped = |test: &Test| test.policy.stopped(FinalStatus::Succeeded, String::new()).0;
     test.step(SubmissionInput::Jobs(Ok(vec![job("a", Open), job("b", Finished)])));
     assert_eq!(stopped(&test), FinalStatus::Succeeded);

@@ -19,10 +19,10 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::policy::SubmissionInput;
 
-/// For a client's first event.
+/// How long a client may take to send its first event.
 const ARRIVE_WAIT: Duration = Duration::from_secs(10);
 
-/// For YARN to say why a TaskManager ended, once `main()` has failed.
+/// How long YARN may take to say why a TaskManager ended, once `main()` has failed.
 const REASON_WAIT: Duration = Duration::from_secs(6);
 
 /// What is known of TaskManagers that were killed for their memory. Flink and `main()` do not know of it: for
@@ -53,7 +53,7 @@ struct Inner {
 }
 
 impl SubmissionService {
-    /// For a per-job cluster: lets in who knows `secret`.
+    /// For a per-job cluster: accepts clients that know `secret`.
     pub fn new(
         secret: Vec<u8>,
         memory_kills: watch::Receiver<MemoryKills>,
@@ -87,7 +87,8 @@ impl SubmissionService {
         }
     }
 
-    /// TaskManagerDemand that were killed for their memory, once YARN has said so.
+    /// What there is to tell of TaskManagers that were killed for their memory, once YARN has given its
+    /// reasons.
     async fn memory_kills(&self) -> String {
         let mut memory_kills = self.inner.memory_kills.clone();
         // After that time, what is known is told.

@@ -85,7 +85,7 @@ pub(super) struct Agent {
     up: bool,
     /// When the link went up or down, or when the ApplicationMaster last said that a launch may come later.
     since: u64,
-    /// The JVM was stopped for want of the ApplicationMaster.
+    /// The JVM was stopped because the ApplicationMaster could not be reached.
     gave_up: bool,
     /// The ApplicationMaster knows of a signal to us.
     signal_told: bool,
@@ -176,7 +176,7 @@ impl Agent {
                 vec![AgentEffect::Terminate]
             }
             Phase::Stopping { kill_at } => {
-                // Asked again: the shorter grace counts, and a SIGKILL that is sent stays sent.
+                // A second stop can only shorten the time until SIGKILL.
                 *kill_at = kill_at.map(|old| old.min(new));
                 Vec::new()
             }
@@ -189,7 +189,8 @@ impl Agent {
             return vec![finish(*code, exited.summary.clone())];
         }
         let stop = self.stop(now, self.deadlines.kill, "ended by a signal before the JVM was started");
-        // First of all: the JVM may have got the signal too, and is about to sign off.
+        // This is told before the JVM is stopped: it may have got the signal too, and the JobManager is about
+        // to hear from the TaskManager that it ends.
         let tell = self.up && !self.signal_told && !matches!(self.phase, Phase::Waiting);
         self.signal_told |= tell;
         tell.then_some(AgentEffect::TellSignal).into_iter().chain(stop).collect()

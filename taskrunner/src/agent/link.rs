@@ -1,4 +1,4 @@
-//! The link to the ApplicationMaster: one connection after another, for as long as somebody listens.
+//! The link to the ApplicationMaster: one connection after another, until the taskrunner ends.
 
 use std::future::pending;
 use std::io;
@@ -25,7 +25,7 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 /// Events that may wait for a slow ApplicationMaster.
 const QUEUE: usize = 64;
 
-/// What the link tells.
+/// What happens on the link.
 pub(super) enum LinkEvent {
     /// The ApplicationMaster has accepted us; events go into the channel, and dropping it ends our half of
     /// the connection.
@@ -35,7 +35,7 @@ pub(super) enum LinkEvent {
     Wait,
     Stop(Stop),
     Down,
-    /// The ApplicationMaster said no, and would again.
+    /// The ApplicationMaster has refused us, and would refuse us again.
     Refused(String),
 }
 
@@ -66,7 +66,7 @@ pub(super) async fn keep(config: Config, jvm_pid: Arc<AtomicU32>, events: mpsc::
         if events.send(end).await.is_err() {
             return;
         }
-        // A link that lasted was a good one; the next failure is a new story.
+        // After a link that lasted, the waits between tries begin anew.
         if begin.elapsed() > Duration::from_secs(10) {
             delays = backoff.build();
         }
@@ -118,7 +118,7 @@ async fn connection(config: &Config, jvm_pid: u32, events: &mpsc::Sender<LinkEve
     if events.send(LinkEvent::Up(sender)).await.is_err() {
         return Ok(());
     }
-    // Side by side, so that neither side can block the other by what it sends.
+    // At the same time, so that a peer that does not read cannot keep us from reading.
     tokio::select! {
         end = receive(reader, events) => end,
         broken = send(writer, queue) => Err(broken),

@@ -51,16 +51,17 @@ pub async fn run(config: Config) -> io::Result<u8> {
     let clock = Instant::now();
     let mut agent = Agent::new(deadlines, 0);
     let thread = SpawnThread::start()?;
-    let mut edge = Edge { config, thread, jvm_pid, jvm: None, samples: None, recorded: None, outgoing: None };
+    let mut executor =
+        Executor { config, thread, jvm_pid, jvm: None, samples: None, recorded: None, outgoing: None };
     loop {
         let wait = agent.deadline().map(|at| Duration::from_millis(at).saturating_sub(clock.elapsed()));
         let input = tokio::select! {
-            event = inbox.recv() => Some(edge.link_input(event)),
-            report = jvm_end(&edge.jvm) => Some(AgentInput::Ended(report)),
-            memory = next_sample(&mut edge.samples, &edge.jvm) => memory.map(AgentInput::Sample),
-            recorded = next_recorded(&mut edge.recorded) => {
+            event = inbox.recv() => Some(executor.link_input(event)),
+            report = jvm_end(&executor.jvm) => Some(AgentInput::Ended(report)),
+            memory = next_sample(&mut executor.samples, &executor.jvm) => memory.map(AgentInput::Sample),
+            recorded = next_recorded(&mut executor.recorded) => {
                 if let Some(recorded) = recorded {
-                    edge.send(Event { event: Some(EventKind::Recorded(recorded)) }).await;
+                    executor.send(Event { event: Some(EventKind::Recorded(recorded)) }).await;
                 }
                 None
             }
@@ -69,13 +70,13 @@ pub async fn run(config: Config) -> io::Result<u8> {
             () = until(wait) => Some(AgentInput::Tick),
         };
         if let Some(AgentInput::Ended(_)) = input {
-            edge.jvm = None;
-            edge.samples = None;
+            executor.jvm = None;
+            executor.samples = None;
         }
         let mut next = input;
         while let Some(input) = next.take() {
             for effect in agent.step(millis(clock.elapsed()), input) {
-                match edge.execute(effect).await {
+                match executor.execute(effect).await {
                     Outcome::Done => {}
                     Outcome::AgentInput(input) => next = Some(input),
                     Outcome::Finish(code) => return Ok(code),
@@ -143,12 +144,12 @@ enum Outcome {
     Finish(u8),
 }
 
-/// Everything that is not a decision.
-struct Edge {
+/// Carries out what the [`Agent`] decides.
+struct Executor {
     config: Config,
     thread: SpawnThread,
     jvm_pid: Arc<AtomicU32>,
-    /// Until its end was taken note of.
+    /// The JVM, until the [`Agent`] knows of its end.
     jvm: Option<JvmProcess>,
     samples: Option<Interval>,
     /// The classes of the JVM, for an archive.
@@ -156,7 +157,7 @@ struct Edge {
     outgoing: Option<mpsc::Sender<Event>>,
 }
 
-impl Edge {
+impl Executor {
     fn link_input(&mut self, event: Option<LinkEvent>) -> AgentInput {
         match event {
             Some(LinkEvent::Up(sender)) => {
@@ -209,8 +210,7 @@ impl Edge {
         Outcome::Done
     }
 
-    /// Memory samples are dropped when the ApplicationMaster is slow; everything else waits for room,
-    /// shortly.
+    /// Memory samples are dropped when the ApplicationMaster is slow; everything else waits for a short time.
     async fn send(&mut self, event: Event) {
         let Some(outgoing) = &self.outgoing else { return };
         let sent = match event.event {
@@ -240,7 +240,7 @@ impl Edge {
         }
     }
 
-    /// For a person who reads it elsewhere.
+    /// Where this is, for messages that people read on another machine; empty if that is not known.
     fn place(&self) -> String {
         match self.config.host.as_str() {
             "" => String::new(),
