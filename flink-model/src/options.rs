@@ -423,7 +423,7 @@ mod tests {
                 _ => true,
             };
             assert!(readable, "{} = {default}", option.key);
-            assert!(!option.doc.is_empty() && option.doc.trim_start().len() < 120, "{}", option.key);
+            assert!(!option.doc.is_empty() && option.doc.trim_start().len() < 240, "{}", option.key);
         }
     }
 
