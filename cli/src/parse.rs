@@ -302,14 +302,6 @@ mod tests {
     }
 
     #[test]
-    fn help_texts() {
-        insta::assert_snapshot!("overview", shown(Persona::Flink, "-h"));
-        insta::assert_snapshot!("session", shown(Persona::YarnSession, "--help"));
-        insta::assert_snapshot!("run", shown(Persona::Flink, "run -h"));
-        insta::assert_snapshot!("stop", shown(Persona::Heddle, "stop --help"));
-    }
-
-    #[test]
     fn wrong_lines() {
         for (written, meant) in [
             ("cancle x", Some("cancel")),

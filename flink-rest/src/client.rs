@@ -77,6 +77,11 @@ impl RestClient {
         Self::with(url.trim_end_matches('/'), tls::any_certificate(), timeouts)
     }
 
+    /// The same client, over the same connections, with other time limits for its calls.
+    pub fn with_timeouts(&self, timeouts: RestTimeouts) -> Self {
+        Self { timeouts, ..self.clone() }
+    }
+
     fn with(
         base: &str,
         tls: Result<rustls::ClientConfig, rustls::Error>,

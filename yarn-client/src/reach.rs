@@ -27,13 +27,19 @@ const OF_A_PROXY: [u16; 3] = [401, 403, 407];
 impl Cluster {
     /// Fails if nobody listens at the cluster's address, or something that is not Flink.
     pub async fn reach(&self) -> Result<(), Failure> {
+        let client = RestClient::new(&self.address, RestTimeouts::one_try(ANSWER));
+        let client = client.map_err(|e| e.failure("cannot speak to the JobManager"))?;
+        self.reach_by(&client).await
+    }
+
+    /// The same by the client with which the command goes on: so the command's own calls need no connection
+    /// of their own.
+    pub async fn reach_by(&self, client: &RestClient) -> Result<(), Failure> {
         let patience = if self.application.is_some() { REPLACED } else { Duration::ZERO };
         if let Err(error) = connect(&self.address, patience).await {
             return Err(self.nobody(&error));
         }
-        let client = RestClient::new(&self.address, RestTimeouts::one_try(ANSWER));
-        let client = client.map_err(|e| e.failure("cannot speak to the JobManager"))?;
-        match client.dashboard_config().await {
+        match client.with_timeouts(RestTimeouts::one_try(ANSWER)).dashboard_config().await {
             Err(error @ RestError::NotFlink { status, .. }) if !OF_A_PROXY.contains(&status) => {
                 Err(self.advise(error.failure("there is no JobManager")))
             }

@@ -35,7 +35,7 @@ async fn connect(
     configuration: &Configuration,
 ) -> Result<(RestClient, Duration), Failure> {
     let connected = client(cluster, configuration)?;
-    cluster.reach().await?;
+    cluster.reach_by(&connected.0).await?;
     Ok(connected)
 }
 
