@@ -155,8 +155,12 @@ impl Deployer {
         }
         let undo = Undo::default();
         let work = async {
-            let bring_up =
-                in_time(derived.timeout, self.bring_up(&derived, hadoop, yarn.clone(), &undo, &report));
+            // The large futures live on the heap: a program that embeds the client runs them on threads with a
+            // small stack.
+            let bring_up = in_time(
+                derived.timeout,
+                Box::pin(self.bring_up(&derived, hadoop, yarn.clone(), &undo, &report)),
+            );
             bring_up.await.map_err(|failure| {
                 failure.unwrap_or_else(|| too_late(derived.timeout).retry_if(!undo.waits_in_vain()))
             })
@@ -225,7 +229,7 @@ impl Deployer {
         // All checks come before the first byte is written.
         let services = Services::new(derived, hadoop, yarn)?;
         let mut warnings = Warnings::default();
-        let resolved = services.resolve(derived, &self.context, timing, &mut warnings).await;
+        let resolved = Box::pin(services.resolve(derived, &self.context, timing, &mut warnings)).await;
         warnings.tell(report_ref);
         let (resolved, surveys) = resolved?;
         let id = resolved.application.id;
@@ -258,7 +262,7 @@ impl Deployer {
             report: report_ref,
             submitted: &self.submitted,
         };
-        let submitted = submitter.submit(&resolved, &staged).await?;
+        let submitted = Box::pin(submitter.submit(&resolved, &staged)).await?;
         report.info("Waiting for the cluster to be allocated");
         // If the cluster comes up, it reports the legs of its start itself.
         let start = timing.leg("start of the cluster");
