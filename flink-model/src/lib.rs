@@ -23,7 +23,8 @@
 //! let _warnings = options::check_keys(&conf);
 //!
 //! let cluster = ClusterSpec::from(&conf, release)?;
-//! let limits = YarnLimits { max_memory_mb: 8192, max_vcores: 4, min_memory_mb: Some(1024), step_memory_mb: None };
+//! let (min_memory_mb, step_memory_mb) = (Some(1024), None);
+//! let limits = YarnLimits { max_memory_mb: 8192, max_vcores: 4, min_memory_mb, step_memory_mb };
 //! let notes = cluster.check(&limits).map_err(|errors| errors[0].clone())?;
 //! assert_eq!(notes.len(), 2); // both sizes are rounded up
 //!

@@ -3,7 +3,8 @@
 //! ```text
 //! process = Flink's memory + metaspace + JVM overhead
 //! Flink's memory, JobManager  = heap + off-heap
-//! Flink's memory, TaskManager = framework heap + framework off-heap + task heap + task off-heap + network + managed
+//! Flink's memory, TaskManager = framework heap + framework off-heap + task heap + task off-heap
+//!                              + network + managed
 //! ```
 //!
 //! At least one of process size, Flink size and the fine-grained sizes must be set; the rest follows.

@@ -155,8 +155,8 @@ impl Deployer {
         }
         let undo = Undo::default();
         let work = async {
-            // The large futures live on the heap: a program that embeds the client runs them on threads with a
-            // small stack.
+            // The large futures live on the heap: a program that embeds the client runs them on threads with
+            // a small stack.
             let bring_up = in_time(
                 derived.timeout,
                 Box::pin(self.bring_up(&derived, hadoop, yarn.clone(), &undo, &report)),
