@@ -2,7 +2,7 @@
 //!
 //! Decisions are pure (`controller`, [`ledger`], [`submission::policy`]); effects are components at the edge
 //! (`am`): [`bridge`] to the JobManager's JVM, [`control`] to the taskrunners, [`launcher`] to the
-//! NodeManagers, [`rest`] to Flink, [`submission::service`] to the client.
+//! NodeManagers, `flink-rest` to Flink, [`submission::service`] to the client.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods))] // tests lay out directories of their own
 

@@ -6,10 +6,12 @@
 //! It holds no secret: tokens and the control secret travel in the container's credentials.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::class_data::ClassDataSpec;
+use crate::config::{HIDDEN, is_sensitive};
 use crate::local_resource::LocalResource;
 
 /// Version of [`AmSpec`]; an ApplicationMaster refuses another one by name.
@@ -43,7 +45,7 @@ pub enum ClusterMode {
 ///
 /// `jvm_args` may hold `<LOG_DIR>` and `{{VAR}}`; `class_path` and values of `env` also `$VAR` and `${VAR}`.
 /// They are filled in on the node, from the container's environment. `args` are never touched.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct JvmTemplate {
     /// Program and words that start Java in the place of Java itself, as `nice -n 5`; empty for Java alone
     /// (`yarn.container-start-command-template`).
@@ -65,6 +67,28 @@ pub struct JvmTemplate {
     /// set. For `io.tmp.dirs` → `LOCAL_DIRS` of TaskManagers, unless the configuration has the key.
     #[serde(default)]
     pub args_from_env: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for JvmTemplate {
+    /// Without what may be secret: program arguments, and the values of variables that are called so.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JvmTemplate")
+            .field("launcher", &self.launcher)
+            .field("java_home", &self.java_home)
+            .field("jvm_args", &self.jvm_args)
+            .field("class_path", &self.class_path)
+            .field("main_class", &self.main_class)
+            .field("args", &format_args!("{} arguments", self.args.len()))
+            .field("env", &masked(&self.env))
+            .field("args_from_env", &self.args_from_env)
+            .finish()
+    }
+}
+
+/// The same, for a log: values of keys that name a secret are not shown.
+fn masked(values: &BTreeMap<String, String>) -> BTreeMap<&str, &str> {
+    let shown = |(key, value)| (key, if is_sensitive(key) { HIDDEN } else { value });
+    values.iter().map(|(key, value)| (key.as_str(), value.as_str())).map(shown).collect()
 }
 
 /// TaskManagers that will certainly be needed, asked for while the JobManager starts.
@@ -194,7 +218,7 @@ pub struct ContainerResources {
 
 /// Hadoop's configuration. `heddle gc` of any release tells by the client's settings which YARN cluster an
 /// application is on, so their name and their place in the file stay as they are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HadoopSettings {
     /// The client's effective Hadoop settings (site files and `flink.hadoop.*`, `flink.yarn.*`); the node's
     /// own configuration wins except for the keys in `overrides`.
@@ -203,6 +227,16 @@ pub struct HadoopSettings {
     /// Hadoop settings that win over the node's own.
     #[serde(rename = "hadoop_overrides")]
     pub overrides: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for HadoopSettings {
+    /// Without the values of keys that name a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HadoopSettings")
+            .field("client", &masked(&self.client))
+            .field("overrides", &masked(&self.overrides))
+            .finish()
+    }
 }
 
 #[cfg(test)]

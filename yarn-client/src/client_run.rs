@@ -23,9 +23,9 @@ use crate::{client_failure, follow, memory_kills, timing};
 
 /// Pause between two questions for the application's report.
 const LOOK: Duration = Duration::from_secs(3);
-/// For `main()` to end once its cluster has failed. Flink's client tries for longer to reach a JobManager
-/// that is gone, and a program that waits for its job with it.
-const OUTLIVE: Duration = Duration::from_secs(15);
+/// For `main()` to end once its cluster has failed. Flink's client tries for more than a minute to reach a
+/// JobManager that is gone, and what it throws then may be caught by the program, whose affair that is.
+const OUTLIVE: Duration = Duration::from_secs(120);
 /// The ResourceManager's answer is waited for so long once the JVM has failed.
 const ANSWER: Duration = Duration::from_secs(3);
 
@@ -41,6 +41,12 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// Whether the program did what it should. One that is ended because its cluster has failed may say that
+    /// all is well.
+    pub fn is_success(&self) -> bool {
+        self.end.status.success() && !self.stopped
+    }
+
     /// Why it failed; `log` is the file that Flink's client logs to. The end of the application explains all
     /// that Flink's client tells.
     pub fn failure(&self, log: &Path) -> Failure {
@@ -166,7 +172,7 @@ pub async fn run(
     };
     match ended.end.interrupted {
         Some(cause) => Err(interrupted(cause, cluster, run.cancels)),
-        None if ended.end.status.success() => Ok(Exit::Done),
+        None if ended.is_success() => Ok(Exit::Done),
         None => {
             // Of a per-job cluster the ApplicationMaster itself tells.
             if cluster.application.is_some()
@@ -225,6 +231,16 @@ mod tests {
         assert_eq!(beside(sleep(SHORT), over(), |_| None).await, (Some(()), Some("failed")));
         let lives = std::future::pending::<()>();
         assert_eq!(beside(sleep(SHORT), lives, |()| Some(SHORT)).await, (Some(()), None));
+    }
+
+    #[test]
+    fn a_program_that_was_ended_with_its_cluster_has_not_succeeded() {
+        let status = std::os::unix::process::ExitStatusExt::from_raw(0);
+        let end = JvmEnd { status, interrupted: None, errors: String::new() };
+        let mut ended = Ended { end, application_over: None, stopped: false };
+        assert!(ended.is_success());
+        ended.stopped = true;
+        assert!(!ended.is_success());
     }
 
     #[test]

@@ -96,7 +96,7 @@ pub const DONE_WHEN: &[(&[&str], &str)] = &[
     ),
     (
         &["run", "info"],
-        "Flink's own client ends with 0: the job has finished, or with `-d` has been submitted. `System.exit(n)` in `main()` gives n. With `--main cluster`: the job has finished, or was submitted. On `yarn-application` as `run-application`.",
+        "Flink's own client ends with 0: the job has finished, or with `-d` has been submitted. `System.exit(n)` in `main()` gives n. A `main()` that still runs two minutes after its cluster has failed is ended, which gives 1. With `--main cluster`: the job has finished, or was submitted. On `yarn-application` as `run-application`.",
     ),
     (
         &["run-application"],

@@ -153,7 +153,7 @@ pub async fn run(
     let exit = Exit::of_jvm(ended.end.status);
     let done = match ended.end.interrupted {
         Some(cause) => Err(interrupted(cause, deployment.id, &address).await),
-        None if ended.end.status.success() => Ok(exit),
+        None if ended.is_success() => Ok(exit),
         None => Err(ended.failure(&program.log)),
     };
     let code = done.as_ref().map_or_else(Failure::exit, |exit| *exit).code();

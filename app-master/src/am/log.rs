@@ -104,7 +104,7 @@ fn log_container(observation: &Observation) {
         Observation::TaskManagerEnded { container, summary, .. } => {
             tracing::info!(worker = %container, summary, "TaskManager ended");
         }
-        // The client reads these two lines (`rest::losses`).
+        // The client reads these two lines (`yarn_client::memory_kills`).
         Observation::ContainerEnded { container, reason, explained: false, .. } => {
             tracing::warn!(worker = %container, reason, "worker ended");
         }

@@ -26,6 +26,9 @@ const REFUSAL_PATIENCE: Duration = Duration::from_secs(20);
 /// How often the taskrunners of spares hear that their launch command may come later. They give up after a
 /// minute without a word, which is no reason to lose them only because the JobManager starts slowly.
 const REMINDER: Duration = Duration::from_secs(20);
+/// How long they hear it. A JobManager that is not ready by then may never be, for example because it cannot
+/// become leader, and the containers are of more use to others.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 /// TaskManagers that are asked for before Flink requests them.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,6 +91,8 @@ pub(super) struct Allocation {
     /// When the taskrunners of spares hear again that their launch command may come later; none where there
     /// are no such taskrunners, or once the JobManager is ready.
     remind_at: Option<Instant>,
+    /// After this time they hear no more, and give their containers back.
+    remind_until: Option<Instant>,
     job_manager_ready: bool,
     /// Since when YARN has refused every request.
     refused_since: Option<Instant>,
@@ -105,6 +110,7 @@ impl Allocation {
             ask_ahead,
             ask_ahead_until: None,
             remind_at: None,
+            remind_until: None,
             job_manager_ready: false,
             refused_since: None,
             reasons_until: Vec::new(),
@@ -211,7 +217,8 @@ impl Allocation {
         }
         if self.remind_at.take_if(|at| now >= *at).is_some() {
             let waiting = self.ledger.waiting_spares();
-            self.remind_at = (!waiting.is_empty()).then_some(now + REMINDER);
+            let over = self.remind_until.is_some_and(|until| now >= until);
+            self.remind_at = (!waiting.is_empty() && !over).then_some(now + REMINDER);
             waiting.into_iter().for_each(|container| out.act(Action::KeepWaiting(container)));
         }
         let due = self.reasons_until.partition_point(|(at, _)| now >= *at);
@@ -299,6 +306,7 @@ impl Allocation {
                 let ahead = self.ledger.was_started_ahead(container);
                 if ahead && !self.job_manager_ready {
                     self.remind_at.get_or_insert(now + REMINDER);
+                    self.remind_until.get_or_insert(now + LONGEST_WAIT);
                 }
                 if !has_launch && !ahead {
                     let reason = "this ApplicationMaster has no launch command for it, and it has no JVM";

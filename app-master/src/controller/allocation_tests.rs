@@ -147,6 +147,17 @@ fn spares_hear_that_a_slow_job_manager_may_still_want_them() {
     }
     test.step(AllocationInput::JobManagerReady);
     assert_eq!(test.machine.wake(), Some(test.now + KEEP), "it hears no more");
+    // A JobManager that is never ready does not keep them for ever.
+    let mut test = Test::registered(ClusterMode::Session, 1);
+    test.heartbeat(&[], &[]);
+    test.heartbeat(&["c1"], &[]);
+    let connected_at = test.now;
+    test.step(connected("c1", false));
+    while let Some(at) = test.machine.wake() {
+        test.now = at;
+        test.step(AllocationInput::Tick);
+    }
+    assert_eq!(test.now - connected_at, LONGEST_WAIT);
     // One that has gone meanwhile is no reason to go on.
     let mut test = Test::registered(ClusterMode::Session, 1);
     test.heartbeat(&[], &[]);

@@ -68,7 +68,7 @@ pub use resolved::{
 pub use show::DryRun;
 pub use staged::Staged;
 
-/// Deploys clusters from one machine as one user.
+/// Carries out one deployment, from one machine as one user.
 #[derive(Debug, Clone)]
 pub struct Deployer {
     /// Everything that the deployment needs to know of this process.
@@ -197,8 +197,24 @@ impl Deployer {
     fn derive(&self, manifest: &ClusterManifest) -> Checked<Derived> {
         let random_name = uuid::Uuid::new_v4().simple().to_string();
         let mut warnings = Warnings::default();
-        let result = Derived::new(manifest, &self.setup, &self.context, &random_name, &mut warnings);
+        let result = self
+            .check_distribution(manifest)
+            .and_then(|()| Derived::new(manifest, &self.setup, &self.context, &random_name, &mut warnings));
         Checked { warnings, result }
+    }
+
+    /// The manifest must not name another distribution than the one that is deployed.
+    fn check_distribution(&self, manifest: &ClusterManifest) -> Result<(), Failure> {
+        let ours = self.context.path(&self.setup.flink.root);
+        match manifest.flink_home.as_ref().map(|home| self.context.path(home)) {
+            Some(named) if named != ours => Err(Failure::new(format!(
+                "the manifest names the Flink distribution {}, and this deployment was prepared with {}",
+                named.display(),
+                ours.display()
+            ))
+            .hint("prepare it with Deployer::of_manifest")),
+            _ => Ok(()),
+        }
     }
 
     async fn plan_derived(&self, derived: &Derived, warnings: &mut Warnings) -> Result<Plan, Failure> {

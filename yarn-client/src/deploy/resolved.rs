@@ -329,7 +329,8 @@ fn small_files(derived: &Derived, shipped: ShippedConfiguration) -> Result<Vec<S
 fn application(derived: &Derived, id: ApplicationId, user: &str) -> Result<Application, Failure> {
     let conf = &derived.configuration;
     let keep_containers = high_availability(conf);
-    let validity = get(conf, &options::ATTEMPT_FAILURES_VALIDITY)?.filter(|_| keep_containers);
+    // Without high availability nobody reads it.
+    let validity = if keep_containers { get(conf, &options::ATTEMPT_FAILURES_VALIDITY)? } else { None };
     let rolled = |option| derived.release.traits().rolled_logs.then(|| text(conf, option)).flatten();
     Ok(Application {
         id,

@@ -214,11 +214,27 @@ fn warnings_are_part_of_the_plan() {
 #[test]
 fn a_plan_shows_no_secret_in_a_log() {
     let machine = Machine::new();
-    for manifest in manifests(&machine) {
+    for mut manifest in manifests(&machine) {
+        for key in ["flink.hadoop.fs.s3a.secret.key", "containerized.master.env.DB_PASSWORD"] {
+            manifest.configuration.set_dynamic(key, "hidden as well");
+        }
         let resolved = machine.resolve(&manifest).unwrap();
         let text = format!("{resolved:?}");
         assert!(!text.contains("hidden") && !text.contains("\"secret\""), "{text}");
         assert!(!format!("{manifest:?}").contains("hidden"));
+    }
+}
+
+#[test]
+fn what_only_high_availability_reads_is_not_read_without_it() {
+    let machine = Machine::new();
+    for mut manifest in manifests(&machine) {
+        let key = "yarn.application-attempt-failures-validity-interval";
+        manifest.configuration.set_dynamic(key, "10 s");
+        machine.resolve(&manifest).unwrap();
+        manifest.configuration.set_dynamic("high-availability.type", "zookeeper");
+        let refused = machine.resolve(&manifest).unwrap_err().to_string();
+        assert!(refused.contains(key), "{refused}");
     }
 }
 
