@@ -130,12 +130,17 @@ def change_labels(cluster, verb, query="", body=None):
 
 
 @pytest.mark.extended
+@pytest.mark.reference(extended=True)
+@pytest.mark.slow("YARN is asked for a while, and Flink's client tries for more than a minute to reach its JobManager")
 @pytest.mark.parametrize("mode", ["session", "application"])
 def test_workers_that_yarn_refuses_for_good(work, client, jar, mode):
     """They could be had at the deployment; the label is gone when the job asks for them."""
     cluster, gone = work.cluster, f"gone-{client.kind}-{mode}"
     change_labels(cluster, "add", body={"nodeLabelInfo": [{"name": gone, "exclusivity": True}]})
     options = ["-Dyarn.application.queue=qa-team", f"-Dyarn.taskmanager.node-label={gone}", "-Dyarn.application-attempts=1"]
+    # Without a priority the ResourceManager throws a NullPointerException for this queue, because of its list
+    # of users who may set priorities.
+    options.append("-Dyarn.application.priority=0")
     if mode == "session":
         session = client.session("-nm", work.name, *options)
         application = session.application
@@ -161,7 +166,8 @@ def test_workers_that_yarn_refuses_for_good(work, client, jar, mode):
         asked = re.findall(r"worker requested .* size=", cluster.log_text(application, "heddle-am.log"))
         assert 2 < len(asked) < 30, "it was tried again for a while"
     else:
-        assert gone in app["diagnostics"], app
+        # Its ApplicationMaster ends with it and does not say why.
+        assert "exitCode: 2" in app["diagnostics"], app
     check_gone(cluster, application, "FAILED", files=client.is_heddle)
 
 
