@@ -11,7 +11,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::class_data::ClassDataSpec;
-use crate::config::{HIDDEN, is_sensitive};
+use crate::config::shown;
 use crate::local_resource::LocalResource;
 
 /// Version of [`AmSpec`]; an ApplicationMaster refuses another one by name.
@@ -86,9 +86,8 @@ impl fmt::Debug for JvmTemplate {
 }
 
 /// The same, for a log: values of keys that name a secret are not shown.
-fn masked(values: &BTreeMap<String, String>) -> BTreeMap<&str, &str> {
-    let shown = |(key, value)| (key, if is_sensitive(key) { HIDDEN } else { value });
-    values.iter().map(|(key, value)| (key.as_str(), value.as_str())).map(shown).collect()
+fn masked(values: &BTreeMap<String, String>) -> BTreeMap<&str, String> {
+    values.iter().map(|(key, value)| (key.as_str(), shown(key, value.clone()))).collect()
 }
 
 /// TaskManagers that will certainly be needed, asked for while the JobManager starts.

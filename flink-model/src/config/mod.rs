@@ -21,7 +21,7 @@ pub use load::{LoadError, Loaded, load_files};
 pub use option::Opt;
 pub use port::{Port, PortList};
 pub use render::Rendered;
-pub use secrets::{HIDDEN, is_sensitive};
+pub use secrets::{HIDDEN, is_sensitive, shown};
 pub use source::{ConfigFiles, SourceFile};
 pub use typed::{FromValue, ValueError};
 pub use value::Value;
@@ -187,10 +187,7 @@ impl Configuration {
 
     /// Keys with their values, secrets replaced by stars.
     pub fn masked(&self) -> impl Iterator<Item = (&str, String, &Origin)> {
-        self.iter().map(|(key, entry)| {
-            let shown = if is_sensitive(key) { HIDDEN.to_owned() } else { entry.value.text() };
-            (key, shown, &entry.origin)
-        })
+        self.iter().map(|(key, entry)| (key, shown(key, entry.value.text()), &entry.origin))
     }
 }
 

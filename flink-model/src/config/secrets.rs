@@ -24,6 +24,11 @@ pub fn is_sensitive(key: &str) -> bool {
     PARTS.iter().any(|part| key.contains(part))
 }
 
+/// The value of this key as it may be shown: stars in the place of a secret.
+pub fn shown(key: &str, value: String) -> String {
+    if is_sensitive(key) { HIDDEN.to_owned() } else { value }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use crate::units::{Duration, MemorySize};
 
 use super::option::Opt;
 use super::yaml::{self, Node};
-use super::{Configuration, FileFormat, HIDDEN, Origin, Value, emit, is_sensitive, text};
+use super::{Configuration, FileFormat, Origin, Value, emit, is_sensitive, shown, text};
 
 /// A value that is not of its option's type, or that is missing. Trying again does not help.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Configuration {
         if let Some((key, entry)) = self.find(option) {
             return T::from_value(&entry.value, self.format).map(Some).map_err(|reason| ValueError {
                 key: key.to_owned(),
-                value: Some(if is_sensitive(key) { HIDDEN.to_owned() } else { entry.value.text() }),
+                value: Some(shown(key, entry.value.text())),
                 origin: entry.origin.clone(),
                 expected: T::EXPECTED,
                 // A reason may quote parts of the value.

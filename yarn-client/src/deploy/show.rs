@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use flink_model::config::{HIDDEN, is_sensitive, shown};
 use flink_model::local_resource::Visibility;
 use flink_model::spec::{ClusterMode, JvmTemplate};
 use serde::Serialize;
@@ -249,7 +250,7 @@ fn jvm(template: JvmTemplate) -> Jvm {
             .env
             .into_iter()
             .map(|(key, value)| {
-                let value = if flink_model::config::is_sensitive(&key) { "******".to_owned() } else { value };
+                let value = shown(&key, value);
                 (key, value)
             })
             .collect(),
@@ -262,15 +263,15 @@ fn masked_words(words: &[String]) -> Vec<String> {
     let mut list = Vec::new();
     for word in words {
         let hidden = std::mem::take(&mut secret) && !word.starts_with('-');
-        secret = word.starts_with('-') && !word.contains('=') && flink_model::config::is_sensitive(word);
-        list.push(if hidden { "******".to_owned() } else { word.clone() });
+        secret = word.starts_with('-') && !word.contains('=') && is_sensitive(word);
+        list.push(if hidden { HIDDEN.to_owned() } else { word.clone() });
     }
     masked(list)
 }
 
 fn masked(arguments: Vec<String>) -> Vec<String> {
     let mask = |argument: String| match argument.split_once('=') {
-        Some((key, _)) if flink_model::config::is_sensitive(key) => format!("{key}=******"),
+        Some((key, _)) if is_sensitive(key) => format!("{key}={HIDDEN}"),
         _ => argument,
     };
     arguments.into_iter().map(mask).collect()
