@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use taskrunner::auth;
 use taskrunner::control::cluster_server::{Cluster, ClusterServer};
-use taskrunner::control::{Leg as LegMessage, TimelineReply, TimelineRequest};
+use taskrunner::control::{Step as StepMessage, TimelineReply, TimelineRequest};
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use crate::clock;
 
-/// Legs beyond this number are not kept: the first containers show what takes long.
+/// Steps beyond this number are not kept: the first containers show what takes long.
 const MOST: usize = 400;
 
 /// A part of the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Leg {
+pub enum Step {
     /// Our own process, up to the start of the JobManager's.
     Master,
     /// From the start of the JobManager's process until it connects.
@@ -35,7 +35,7 @@ pub enum Leg {
     TaskManager,
 }
 
-impl Leg {
+impl Step {
     fn name(self) -> &'static str {
         match self {
             Self::Master => "ApplicationMaster",
@@ -51,7 +51,7 @@ impl Leg {
 
 #[derive(Debug)]
 struct Entry {
-    leg: Leg,
+    step: Step,
     subject: String,
     begin: Instant,
     end: Option<Instant>,
@@ -59,7 +59,7 @@ struct Entry {
 
 #[derive(Debug, Default)]
 struct Record {
-    legs: Vec<Entry>,
+    steps: Vec<Entry>,
     /// When TaskManagers were asked for, by the numbers of Flink's requests; none: those asked for ahead.
     asked: HashMap<Option<u64>, Instant>,
 }
@@ -87,14 +87,15 @@ impl Timeline {
     }
 
     /// A part begins, unless it has begun already.
-    pub fn begin(&self, leg: Leg, subject: &str, now: Instant) {
-        self.record().note(leg, subject, now, None);
+    pub fn begin(&self, step: Step, subject: &str, now: Instant) {
+        self.record().note(step, subject, now, None);
     }
 
     /// It is over; nothing if it never began, or was over already.
-    pub fn end(&self, leg: Leg, subject: &str, now: Instant) {
+    pub fn end(&self, step: Step, subject: &str, now: Instant) {
         let mut record = self.record();
-        let open = record.legs.iter_mut().find(|e| e.leg == leg && e.subject == subject && e.end.is_none());
+        let open =
+            record.steps.iter_mut().find(|e| e.step == step && e.subject == subject && e.end.is_none());
         if let Some(entry) = open {
             entry.end = Some(now);
         }
@@ -103,7 +104,7 @@ impl Timeline {
     /// A TaskManager is asked for, by the number of Flink's request or ahead of it.
     pub fn asked(&self, request: Option<u64>, now: Instant) {
         let mut record = self.record();
-        if record.legs.len() < MOST {
+        if record.steps.len() < MOST {
             record.asked.insert(request, now);
         }
     }
@@ -116,29 +117,29 @@ impl Timeline {
             None => record.asked.get(&None).copied(),
         };
         if let Some(since) = since {
-            record.note(Leg::Asked, container, since, Some(now));
+            record.note(Step::Asked, container, since, Some(now));
         }
     }
 
-    /// All legs, in the order in which they began.
+    /// All steps, in the order in which they began.
     fn reply(&self, now: Instant) -> TimelineReply {
         let unix = |at: Instant| {
             let wall = self.base.1 + at.saturating_duration_since(self.base.0);
             u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)
         };
-        let mut legs: Vec<LegMessage> = self
+        let mut steps: Vec<StepMessage> = self
             .record()
-            .legs
+            .steps
             .iter()
-            .map(|entry| LegMessage {
-                name: entry.leg.name().to_owned(),
+            .map(|entry| StepMessage {
+                name: entry.step.name().to_owned(),
                 subject: entry.subject.clone(),
                 begin_unix_ms: unix(entry.begin),
                 end_unix_ms: entry.end.map_or(0, unix),
             })
             .collect();
-        legs.sort_by_key(|leg| leg.begin_unix_ms);
-        TimelineReply { now_unix_ms: unix(now), legs }
+        steps.sort_by_key(|step| step.begin_unix_ms);
+        TimelineReply { now_unix_ms: unix(now), steps }
     }
 
     /// As a service for callers that know the application's secret.
@@ -148,10 +149,10 @@ impl Timeline {
 }
 
 impl Record {
-    fn note(&mut self, leg: Leg, subject: &str, begin: Instant, end: Option<Instant>) {
-        let known = self.legs.iter().any(|entry| entry.leg == leg && entry.subject == subject);
-        if !known && self.legs.len() < MOST {
-            self.legs.push(Entry { leg, subject: subject.to_owned(), begin, end });
+    fn note(&mut self, step: Step, subject: &str, begin: Instant, end: Option<Instant>) {
+        let known = self.steps.iter().any(|entry| entry.step == step && entry.subject == subject);
+        if !known && self.steps.len() < MOST {
+            self.steps.push(Entry { step, subject: subject.to_owned(), begin, end });
         }
     }
 }
@@ -178,24 +179,24 @@ mod tests {
         let now = Instant::now();
         let at = |ms| now + Duration::from_millis(ms);
         let timeline = Timeline::new(now, Duration::from_millis(1_000_000));
-        timeline.begin(Leg::Master, "", at(0));
-        timeline.begin(Leg::Master, "", at(5));
+        timeline.begin(Step::Master, "", at(0));
+        timeline.begin(Step::Master, "", at(5));
         timeline.asked(None, at(10));
         timeline.asked(Some(7), at(20));
         timeline.granted(Some(7), "c1", at(40));
         timeline.granted(None, "c2", at(50));
         timeline.granted(Some(8), "c3", at(60));
-        timeline.end(Leg::Master, "", at(30));
-        timeline.end(Leg::Master, "", at(90));
-        timeline.begin(Leg::Container, "c1", at(45));
-        timeline.end(Leg::JobManager, "", at(99));
+        timeline.end(Step::Master, "", at(30));
+        timeline.end(Step::Master, "", at(90));
+        timeline.begin(Step::Container, "c1", at(45));
+        timeline.end(Step::JobManager, "", at(99));
         let reply = timeline.reply(at(100));
-        let legs = reply.legs.iter().map(|leg| {
+        let steps = reply.steps.iter().map(|step| {
             let since = |ms: u64| ms.saturating_sub(1_000_000);
-            (leg.name.as_str(), leg.subject.as_str(), since(leg.begin_unix_ms), since(leg.end_unix_ms))
+            (step.name.as_str(), step.subject.as_str(), since(step.begin_unix_ms), since(step.end_unix_ms))
         });
         assert_eq!(
-            legs.collect::<Vec<_>>(),
+            steps.collect::<Vec<_>>(),
             [
                 ("ApplicationMaster", "", 0, 30),
                 ("container asked for", "c2", 10, 50),
@@ -214,7 +215,7 @@ mod tests {
             timeline.asked(Some(n), now);
             timeline.granted(Some(n), &n.to_string(), now);
         }
-        assert_eq!(timeline.reply(now).legs.len(), MOST);
+        assert_eq!(timeline.reply(now).steps.len(), MOST);
         assert!(timeline.record().asked.is_empty());
     }
 }

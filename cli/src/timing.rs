@@ -77,7 +77,7 @@ impl<'a> Clocked<'a> {
         self.wanted
     }
 
-    /// Prints the answer for programs and, if that is wanted, the time. By then all legs are recorded.
+    /// Prints the answer for programs and, if that is wanted, the time. By then all steps are recorded.
     pub(super) fn tell(&self, outcome: &Outcome<'_>) {
         if self.console.is_json() {
             let mut answer = outcome.to_json();
@@ -91,7 +91,7 @@ impl<'a> Clocked<'a> {
         }
     }
 
-    /// The same for a cluster that has just come up: YARN and its ApplicationMaster are asked for their legs
+    /// The same for a cluster that has just come up: YARN and its ApplicationMaster are asked for their steps
     /// before.
     pub(super) async fn tell_start(&self, deployment: &Deployment) {
         if self.wanted {

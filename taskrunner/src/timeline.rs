@@ -17,7 +17,7 @@ const DEADLINE: Duration = Duration::from_secs(3);
 /// The ApplicationMaster's answer, and when it was given by this machine's clock.
 #[derive(Debug, Clone)]
 pub struct Timeline {
-    /// Its legs, by its own clock.
+    /// Its steps, by its own clock.
     pub reply: TimelineReply,
     /// The middle of the round trip: what [`TimelineReply::now_unix_ms`] says is taken for this moment.
     pub at: std::time::Instant,

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from . import report, scale, suite
-from .cases import CASES, TUNED, contestants
+from .cases import CASES, TUNED, clients
 from .common import flink_of
 
 USUAL = ["heddle", "reference", TUNED]
@@ -33,7 +33,7 @@ def options():
     parser = argparse.ArgumentParser(prog="scripts/bench", description="heddle beside Flink's own client, in turns on one cluster.")
     parser.add_argument("--runs", type=int, help="how often each is measured (default: 7; with --scale 1)")
     parser.add_argument("--cases", type=words(CASES), default=list(CASES), metavar="NAMES", help=f"of {','.join(CASES)} (default: all)")
-    parser.add_argument("--contestants", type=words(contestants("")), default=USUAL, metavar="NAMES", help=f"of {','.join(contestants(''))} (default: {','.join(USUAL)})")
+    parser.add_argument("--clients", type=words(clients("")), default=USUAL, metavar="NAMES", help=f"of {','.join(clients(''))} (default: {','.join(USUAL)})")
     parser.add_argument("--scale", type=numbers, metavar="COUNTS", help="instead: ApplicationMasters that ask for so many containers (100,1000,5000) on simulated nodes")
     parser.add_argument("--client", choices=["heddle", "reference", "both"], default="both", help="whose ApplicationMasters (with --scale; default: both)")
     parser.add_argument("--nodes", type=int, default=100, metavar="N", help="simulated nodes (with --scale; default: 100)")
@@ -59,8 +59,8 @@ def main():
         kept = {"command": command, "runs": found}
         text, good = report.scale_text(found), not any("failed" in run for run in found)
     else:
-        rounds, legs = suite.run(arguments.runs or 7, arguments.contestants, arguments.cases, flink_home)
-        kept = {"command": command, "medians": report.medians(rounds), "rounds": rounds, "legs": legs}
+        rounds, steps = suite.run(arguments.runs or 7, arguments.clients, arguments.cases, flink_home)
+        kept = {"command": command, "medians": report.medians(rounds), "rounds": rounds, "steps": steps}
         text, good = report.suite_text(rounds), not report.failures(rounds)
     if arguments.json:
         arguments.json.write_text(json.dumps(kept, indent=1) + "\n")
@@ -68,7 +68,7 @@ def main():
     if arguments.write and arguments.scale:
         report.write_scale(found, command)
     elif arguments.write:
-        report.write_suite(rounds, legs, command)
+        report.write_suite(rounds, steps, command)
     return 0 if good else 1
 
 

@@ -43,17 +43,17 @@ class Case:
 
 CASES = {
     "session-first": Case("session ready, first deployment ever", "command to its return", {"reference": 2.5}),
-    "session-warm": Case("session ready, artifacts and node warm", "command to its return", {"reference": 5, TUNED: 2.5}),
+    "session-warm": Case("session ready, files and nodes warm", "command to its return", {"reference": 5, TUNED: 2.5}),
     "list": Case("`flink list`", "command to its return"),
-    "run-cold": Case("`flink run` on a session, cold workers", "command to first record", {"reference": 2.5, TUNED: 2.5}),
-    "run-warm": Case("`flink run` on a session, warm workers", "command to job end", {"reference": 3.5, TUNED: 3.5}),
+    "run-cold": Case("`flink run` on a session, cold TaskManagers", "command to first record", {"reference": 2.5, TUNED: 2.5}),
+    "run-warm": Case("`flink run` on a session, warm TaskManagers", "command to job end", {"reference": 3.5, TUNED: 3.5}),
     "per-job": Case("per-job, warm", "command to job result", {"reference": 3, TUNED: 2.5}),
     "application": Case("application mode, warm", "command to first record", {"reference": 3, TUNED: 2.2}),
 }
 
 
 @dataclass
-class Contestant:
+class MeasuredClient:
     title: str
     kind: str
     options: list = field(default_factory=list)
@@ -63,13 +63,13 @@ class Contestant:
     keeps: bool = True
 
 
-def contestants(fs):
+def clients(fs):
     store = f"-Dheddle.store.dir={fs}{STORE}"
     return {
-        "heddle": Contestant("heddle", "heddle", [store, NO_VMEM_CHECK]),
-        "heddle-plain": Contestant("heddle, accelerators off", "heddle", [f"{store}-plain", "-Dheddle.fast-start=false"]),
-        "reference": Contestant("Flink's client", "reference", keeps=False),
-        TUNED: Contestant("Flink's client, tuned", "reference", [f"-Dyarn.provided.lib.dirs={fs}{PROVIDED}/lib;{fs}{PROVIDED}/plugins"], uploads=False),
+        "heddle": MeasuredClient("heddle", "heddle", [store, NO_VMEM_CHECK]),
+        "heddle-plain": MeasuredClient("heddle, accelerators off", "heddle", [f"{store}-plain", "-Dheddle.fast-start=false"]),
+        "reference": MeasuredClient("Flink's client", "reference", keeps=False),
+        TUNED: MeasuredClient("Flink's client, tuned", "reference", [f"-Dyarn.provided.lib.dirs={fs}{PROVIDED}/lib;{fs}{PROVIDED}/plugins"], uploads=False),
     }
 
 
@@ -107,15 +107,15 @@ def added(before, after):
 
 
 class Visits:
-    """One contestant on one cluster."""
+    """One client on one cluster."""
 
-    def __init__(self, contestant, cluster, directory, flink_home, jar):
-        self.contestant, self.cluster, self.directory, self.flink_home, self.jar = contestant, cluster, directory, flink_home, jar
+    def __init__(self, measured, cluster, directory, flink_home, jar):
+        self.measured, self.cluster, self.directory, self.flink_home, self.jar = measured, cluster, directory, flink_home, jar
         self.client = self.new_client("client")
         self.number = 0
 
     def new_client(self, name):
-        return Client(self.contestant.kind, self.cluster, self.directory / name, ROOT, self.flink_home)
+        return Client(self.measured.kind, self.cluster, self.directory / name, ROOT, self.flink_home)
 
     def marker(self):
         self.number += 1
@@ -144,7 +144,7 @@ class Visits:
         client = self.new_client(f"first-{self.number}")
         store = f"{STORE}-first-{os.getpid()}-{self.number}"
         options = [f"-Dheddle.store.dir={self.cluster.fs}{store}"] if client.is_heddle else []
-        more = [option for option in self.contestant.options if "store.dir" not in option]
+        more = [option for option in self.measured.options if "store.dir" not in option]
         result, figures = self.deploy(client, [*options, *more])
         self.end(result.application)
         self.cluster.hdfs.delete(store)
@@ -152,7 +152,7 @@ class Visits:
 
     def session(self):
         """A session, and what one does with it."""
-        result, figures = self.deploy(self.client, self.contestant.options)
+        result, figures = self.deploy(self.client, self.measured.options)
         target = ["-t", "yarn-session", f"-Dyarn.application.id={result.application}"]
         found = {"session-warm": figures}
         found["list"] = measured(self.client.flink("list", *target).ok())
@@ -169,7 +169,7 @@ class Visits:
 
     def per_job(self):
         marker, begin = self.marker(), time.time()
-        result = self.client.per_job(NAME, self.jar, "FirstRecord", "--marker", marker, options=self.contestant.options).ok()
+        result = self.client.per_job(NAME, self.jar, "FirstRecord", "--marker", marker, options=self.measured.options).ok()
         figures = measured(result) | {"firstRecord": first_record(marker) - begin}
         self.finish(result.application)
         return {"per-job": figures}
@@ -177,7 +177,7 @@ class Visits:
     def application(self):
         files = stored(self.cluster)
         marker, begin = self.marker(), time.time()
-        result = self.client.application(NAME, self.jar, "FirstRecord", "--marker", marker, options=self.contestant.options).ok()
+        result = self.client.application(NAME, self.jar, "FirstRecord", "--marker", marker, options=self.measured.options).ok()
         uploaded = added(files, stored(self.cluster))
         figures = measured(result) | {"returned": result.seconds, "wall": first_record(marker) - begin, "uploaded": uploaded}
         self.finish(result.application)
@@ -185,9 +185,9 @@ class Visits:
 
     def warm_up(self):
         """One session with a job; where nodes keep what they fetch, as many more as it takes until each has had an ApplicationMaster."""
-        hosts, wanted = set(), len(self.cluster.yarn.nms) if self.contestant.keeps else 1
+        hosts, wanted = set(), len(self.cluster.yarn.nms) if self.measured.keeps else 1
         for number in range(10):
-            result, _ = self.deploy(self.client, self.contestant.options)
+            result, _ = self.deploy(self.client, self.measured.options)
             hosts.add(self.cluster.yarn.app(result.application)["amHostHttpAddress"])
             if number == 0:
                 target = ["-t", "yarn-session", f"-Dyarn.application.id={result.application}"]
@@ -197,12 +197,12 @@ class Visits:
                 break
         else:
             say(f"all ApplicationMasters of 10 sessions ran on {', '.join(hosts)}: another node may still be cold")
-        if NO_VMEM_CHECK in self.contestant.options:
+        if NO_VMEM_CHECK in self.measured.options:
             self.make_archives()
 
     def make_archives(self):
         """What a cluster that is used has: the archives of each mode, made while a first job runs."""
-        options, long = self.contestant.options, ("--seconds", "600")
+        options, long = self.measured.options, ("--seconds", "600")
         result, _ = self.deploy(self.client, options)
         target = ["-t", "yarn-session", f"-Dyarn.application.id={result.application}"]
         self.client.flink("run", *target, "-d", "-c", "Sleepy", self.jar, *long).ok()
@@ -230,18 +230,18 @@ class Visits:
 
         wait_for("the class data archive of the JobManager", told, ARCHIVES)
         if "made in" in told():
-            with contextlib.suppress(AssertionError):  # the workers' is there already
+            with contextlib.suppress(AssertionError):  # the TaskManagers' is there already
                 wait_for("that of the TaskManager", lambda: len(told()) > 1, 60)
 
-    def legs(self):
+    def steps(self):
         """Where the time of a warm session and of an application goes, as heddle tells it; empty where it cannot."""
         if not self.client.is_heddle or "--timing" not in self.client.run("yarn-session.sh", "--help").out:
             return {}
         told = ["--timing", "--output", "json"]
-        session = self.client.run("yarn-session.sh", "-d", "-nm", NAME, *SMALL, *self.contestant.options, *told).ok()
+        session = self.client.run("yarn-session.sh", "-d", "-nm", NAME, *SMALL, *self.measured.options, *told).ok()
         found = {"session-warm": timing(session)}
         self.end(session.application)
-        run = self.client.application(NAME, self.jar, "FirstRecord", "--marker", self.marker(), options=[*self.contestant.options, *told]).ok()
+        run = self.client.application(NAME, self.jar, "FirstRecord", "--marker", self.marker(), options=[*self.measured.options, *told]).ok()
         found["application"] = timing(run)
         self.finish(run.application)
         return found

@@ -1,4 +1,4 @@
-"""Horizontal bars as SVG: a group for each case, in it a bar for each contestant, with its value behind its end.
+"""Horizontal bars as SVG: a group for each case, in it a bar for each client, with its value behind its end.
 
 The file has nothing that moves or comes from elsewhere. Its background is white, because a page may be dark.
 """

@@ -12,7 +12,7 @@ from harness.cluster import HADOOP_VERSION, ROOT
 from harness.matrix import USUAL_FLINK
 
 from . import chart
-from .cases import CASES, TUNED, contestants
+from .cases import CASES, TUNED, clients
 
 MIB = 2**20
 # Figure -> (title, unit, divisor, digits), in the order of a table's rows.
@@ -39,14 +39,14 @@ def of_runs(number):
 
 
 def titles():
-    return {name: contestant.title for name, contestant in contestants("").items()}
+    return {name: measured.title for name, measured in clients("").items()}
 
 
 # ---- the suite
 
 
 def medians(rounds):
-    """case -> figure -> contestant -> median of the runs that came to their end."""
+    """case -> figure -> client -> median of the runs that came to their end."""
     found = {}
     for case in CASES:
         for figure in FIGURES:
@@ -76,7 +76,7 @@ def ratio(values, name):
 
 
 def rows(found, names):
-    """(case, or nothing for its further figures; figure; a cell for each contestant; a ratio for each other than heddle)."""
+    """(case, or nothing for its further figures; figure; a cell for each client; a ratio for each other than heddle)."""
     others = [name for name in names if name != "heddle"]
     for case, figures in found.items():
         for figure, values in figures.items():
@@ -91,12 +91,12 @@ def head(names):
 
 
 def reached(found):
-    """Which targets are, as (case, opponent, target, ratio)."""
+    """Which targets are, as (case, the other client, target, ratio)."""
     for case, figures in found.items():
-        for opponent, target in CASES[case].targets.items():
+        for other, target in CASES[case].targets.items():
             values = figures.get("wall", {})
-            if "heddle" in values and opponent in values:
-                yield case, opponent, target, values[opponent] / values["heddle"]
+            if "heddle" in values and other in values:
+                yield case, other, target, values[other] / values["heddle"]
 
 
 def suite_text(rounds):
@@ -104,8 +104,8 @@ def suite_text(rounds):
     names, found = list(rounds[0]), medians(rounds)
     table = [head(names)] + [[case, figure, *cells, *ratios] for case, figure, cells, ratios in rows(found, names)]
     lines = [f"Figures are {of_runs(len(rounds))}.", *aligned(table)]
-    for case, opponent, target, got in reached(found):
-        lines.append(f"{'reached' if got >= target else 'MISSED'}: {CASES[case].title}: {got:.1f} times as fast as {titles()[opponent]}, wanted {target}")
+    for case, other, target, got in reached(found):
+        lines.append(f"{'reached' if got >= target else 'MISSED'}: {CASES[case].title}: {got:.1f} times as fast as {titles()[other]}, wanted {target}")
     lines += [f"failed: run {number}, {titles()[name]}, {case}" for number, name, case in failures(rounds)]
     return "\n".join(lines)
 
@@ -122,27 +122,27 @@ def markdown(table, words=2):
     return [f"| {' | '.join(row)} |" for row in (table[0], ["---"] * words + ["--:"] * (len(table[0]) - words), *table[1:])]
 
 
-def waterfall(legs):
-    """heddle's own legs of a warm session and a warm application, as tables."""
+def waterfall(steps):
+    """heddle's own steps of a warm session and a warm application, as tables."""
     lines = []
-    for case, told in legs.get("heddle", {}).items():
-        table = [["Leg", "", "begins", "takes"]]
-        for leg in told["legs"]:
-            times = (leg["beginMs"], leg["endMs"] - leg["beginMs"])
-            table.append([leg["name"], leg.get("subject", ""), *(f"{value / 1000:.2f} s" for value in times)])
+    for case, told in steps.get("heddle", {}).items():
+        table = [["Step", "", "begins", "takes"]]
+        for step in told["steps"]:
+            times = (step["beginMs"], step["endMs"] - step["beginMs"])
+            table.append([step["name"], step.get("subject", ""), *(f"{value / 1000:.2f} s" for value in times)])
         lines += ["", f"One more, by `--timing`: {CASES[case].title}", "", *markdown(table)]
     return lines
 
 
-def suite_markdown(rounds, legs):
+def suite_markdown(rounds, steps):
     names, found = list(rounds[0]), medians(rounds)
     table = [head(names)] + [[case, figure, *cells, *ratios] for case, figure, cells, ratios in rows(found, names)]
-    targets = [["Case", "Opponent", "wanted", "reached"]]
-    targets += [[CASES[case].title, titles()[opponent], f"{target}", f"{got:.1f}"] for case, opponent, target, got in reached(found)]
+    targets = [["Case", "Compared with", "wanted", "reached"]]
+    targets += [[CASES[case].title, titles()[other], f"{target}", f"{got:.1f}"] for case, other, target, got in reached(found)]
     lines = [surroundings(of_runs(len(rounds))), "", "![Times in seconds](suite.svg)", "", *markdown(table), "", *markdown(targets)]
     if failed := failures(rounds):
         lines += ["", "Failed and left out: " + "; ".join(f"run {number}, {titles()[name]}, {case}" for number, name, case in failed) + "."]
-    return lines + waterfall(legs)
+    return lines + waterfall(steps)
 
 
 # ---- scale
@@ -216,24 +216,24 @@ def surroundings(what):
 
 
 def draw(file, title, labels, series):
-    """`series` are contestant -> values."""
+    """`series` are client -> values."""
     DOCS.mkdir(exist_ok=True)
     shown = [(titles()[name], COLOURS[name], values) for name, values in series.items()]
     (DOCS / file).write_text(chart.bars(title, labels, shown))
 
 
 def draw_suite(seconds):
-    """Both charts of the suite. `seconds` are case -> contestant -> median, in the order in which they are shown."""
+    """Both charts of the suite. `seconds` are case -> client -> median, in the order in which they are shown."""
     names = list(next(iter(seconds.values())))
     for file, cases in (("suite.svg", list(seconds)), ("front.svg", [case for case in FRONT if case in seconds])):
         series = {name: [seconds[case].get(name) for case in cases] for name in names}
         draw(file, "Seconds, medians; less is better", [CASES[case].title.replace("`", "") for case in cases], series)
 
 
-def write_suite(rounds, legs, command):
+def write_suite(rounds, steps, command):
     found, names = medians(rounds), list(rounds[0])
     draw_suite({case: {name: found[case]["wall"].get(name) for name in names} for case in found if "wall" in found[case]})
-    replace(SUITE, suite_markdown(rounds, legs), command)
+    replace(SUITE, suite_markdown(rounds, steps), command)
 
 
 def redraw():

@@ -1,4 +1,4 @@
-"""The rounds: every contestant does the same things in turns on one cluster."""
+"""The rounds: every client does the same things in turns on one cluster."""
 
 import tempfile
 from pathlib import Path
@@ -7,7 +7,7 @@ from harness.cluster import FINISHED, Cluster
 from harness.jars import job_jar
 from harness.matrix import USUAL_FLINK
 
-from .cases import PROVIDED, TUNED, VISITS, Visits, contestants, provide
+from .cases import PROVIDED, TUNED, VISITS, Visits, clients, provide
 from .common import failed, say
 
 CLUSTER = "bench"
@@ -32,20 +32,20 @@ def visit(visits, what, cases):
     try:
         found = make(visits)
     except (AssertionError, OSError) as error:
-        found = dict.fromkeys(its_cases, failed(f"{what}, {visits.contestant.title}", error))
+        found = dict.fromkeys(its_cases, failed(f"{what}, {visits.measured.title}", error))
         clean(visits.cluster)
     return {case: figures for case, figures in found.items() if case in cases}
 
 
 def run(runs, names, cases, flink_home):
-    """A list with the figures of each round (contestant -> case -> figures), and the legs that heddle tells."""
-    rounds, legs = [], {}
+    """A list with the figures of each round (client -> case -> figures), and the steps that heddle tells."""
+    rounds, steps = [], {}
     wanted = [what for what, (_, its) in VISITS.items() if set(its) & set(cases)]
     # NodeManagers heartbeat once a second, as in production.
     cluster = Cluster(CLUSTER).up(heartbeat=1000)
     try:
         with tempfile.TemporaryDirectory(prefix="heddle-bench-") as made:
-            known, jar = contestants(cluster.fs), job_jar(flink_home, USUAL_FLINK)
+            known, jar = clients(cluster.fs), job_jar(flink_home, USUAL_FLINK)
             every = {name: Visits(known[name], cluster, Path(made) / name, flink_home, jar) for name in names}
             if TUNED in names:
                 say(f"Flink's libraries to {PROVIDED}")
@@ -65,11 +65,11 @@ def run(runs, names, cases, flink_home):
                 rounds.append(found)
             for name in names:
                 try:
-                    if told := every[name].legs():
-                        legs[name] = told
+                    if told := every[name].steps():
+                        steps[name] = told
                 except (AssertionError, OSError, ValueError) as error:
-                    failed(f"the legs of {name}", error)
+                    failed(f"the steps of {name}", error)
                     clean(cluster)
     finally:
         cluster.down()
-    return rounds, legs
+    return rounds, steps

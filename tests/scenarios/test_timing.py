@@ -11,14 +11,14 @@ pytestmark = pytest.mark.heddle_only("Flink's own client does not tell it")
 
 
 def legs_of(result, *names):
-    """The legs of the result on the last line of stdout; all of `names` are among them."""
+    """The steps of the result on the last line of stdout; all of `names` are among them."""
     timing = json.loads(result.out.splitlines()[-1])["timing"]
-    for leg in timing["legs"]:
-        assert 0 <= leg["beginMs"] <= leg["endMs"] <= timing["totalMs"], leg
-    begins = [leg["beginMs"] for leg in timing["legs"]]
+    for step in timing["steps"]:
+        assert 0 <= step["beginMs"] <= step["endMs"] <= timing["totalMs"], step
+    begins = [step["beginMs"] for step in timing["steps"]]
     assert begins == sorted(begins)
-    assert timing["slowest"] in timing["legs"]
-    found = {leg["name"] for leg in timing["legs"]}
+    assert timing["slowest"] in timing["steps"]
+    found = {step["name"] for step in timing["steps"]}
     assert set(names) <= found, found
     return timing
 
@@ -59,14 +59,14 @@ def test_a_program_with_a_cluster_of_its_own(work, jar):
         ways.remove("until the REST interface answers")  # YARN knows the cluster only then
     timing = legs_of(result, *ways)
     application = json.loads(result.out.splitlines()[-1])["application"]
-    [worker] = {leg["subject"] for leg in timing["legs"] if leg["name"] == "TaskManager JVM"}
+    [worker] = {step["subject"] for step in timing["steps"] if step["name"] == "TaskManager JVM"}
     assert worker.startswith(application.replace("application", "container"))
     check_gone(work.cluster, application, "SUCCEEDED")
 
 
 def test_a_plan(work):
     result = work.client().run("yarn-session.sh", "--dry-run", "--output", "json", "--timing").ok()
-    names = [leg["name"] for leg in json.loads(result.out)["timing"]["legs"]]
+    names = [step["name"] for step in json.loads(result.out)["timing"]["steps"]]
     assert "stores looked at" in names and "application submitted" not in names
 
 

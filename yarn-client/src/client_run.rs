@@ -145,7 +145,7 @@ pub struct Run<'a> {
     pub log: &'a Path,
     /// An interruption cancels its job, which is Flink's client's work.
     pub cancels: bool,
-    /// The legs of its jobs are recorded there.
+    /// The steps of its jobs are recorded there.
     pub timing: Option<&'a Timing>,
 }
 

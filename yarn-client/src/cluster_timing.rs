@@ -1,4 +1,4 @@
-//! The legs of a cluster's start that the client does not see itself: YARN and the ApplicationMaster are
+//! The steps of a cluster's start that the client does not see itself: YARN and the ApplicationMaster are
 //! asked afterwards.
 
 use std::time::Duration;
@@ -8,15 +8,15 @@ use taskrunner::timeline::{self, Timeline};
 
 use crate::control::control_address;
 use crate::deploy::Deployment;
-use crate::timing::{Clock, Leg, Marks, SUBMISSION};
+use crate::timing::{Clock, Marks, SUBMISSION, Step};
 
 /// Time limit of all questions together.
 const WITHIN: Duration = Duration::from_secs(5);
-/// The ApplicationMaster's own leg, its first.
+/// The ApplicationMaster's own step, its first.
 const APPLICATION_MASTER: &str = "ApplicationMaster";
 
 /// Adds what YARN and the ApplicationMaster know of the start. If one of them does not answer, its part of
-/// the start stays one leg.
+/// the start stays one step.
 pub async fn complete(deployment: &Deployment) {
     let timing = &deployment.timing;
     let Some(submission) = timing.find(SUBMISSION) else {
@@ -25,11 +25,11 @@ pub async fn complete(deployment: &Deployment) {
     };
     let asked = async { futures::future::join(allocated(deployment, &submission), own(deployment)).await };
     let (allocated, own) = tokio::time::timeout(WITHIN, asked).await.unwrap_or_default();
-    legs(&submission, deployment.marks, allocated, &own).into_iter().for_each(|leg| timing.add(leg));
+    steps(&submission, deployment.marks, allocated, &own).into_iter().for_each(|step| timing.add(step));
 }
 
 /// When YARN gave the ApplicationMaster its container.
-async fn allocated(deployment: &Deployment, submission: &Leg) -> Option<Duration> {
+async fn allocated(deployment: &Deployment, submission: &Step) -> Option<Duration> {
     let asked = async {
         let yarn = &deployment.yarn;
         let application = yarn.application_report(deployment.id).await?;
@@ -53,8 +53,8 @@ async fn allocated(deployment: &Deployment, submission: &Leg) -> Option<Duration
     }
 }
 
-/// The ApplicationMaster's own legs.
-async fn own(deployment: &Deployment) -> Vec<Leg> {
+/// The ApplicationMaster's own steps.
+async fn own(deployment: &Deployment) -> Vec<Step> {
     let (Some(address), false) = (&deployment.address, deployment.control_secret().is_empty()) else {
         return Vec::new();
     };
@@ -74,59 +74,59 @@ async fn own(deployment: &Deployment) -> Vec<Leg> {
     }
 }
 
-/// The legs of a reply whose clock was read at `at`.
-fn place(reply: &TimelineReply, at: Duration) -> Vec<Leg> {
+/// The steps of a reply whose clock was read at `at`.
+fn place(reply: &TimelineReply, at: Duration) -> Vec<Step> {
     let clock = Clock { shows_unix_ms: reply.now_unix_ms, at };
-    let leg = |leg: &taskrunner::control::Leg| {
-        let over = leg.end_unix_ms > 0;
-        let end = if over { leg.end_unix_ms } else { reply.now_unix_ms };
-        let placed = Leg::new(&*leg.name, clock.place(leg.begin_unix_ms), clock.place(end));
-        match (leg.subject.as_str(), over) {
+    let step = |step: &taskrunner::control::Step| {
+        let over = step.end_unix_ms > 0;
+        let end = if over { step.end_unix_ms } else { reply.now_unix_ms };
+        let placed = Step::new(&*step.name, clock.place(step.begin_unix_ms), clock.place(end));
+        match (step.subject.as_str(), over) {
             ("", true) => placed,
             ("", false) => placed.of("not over"),
             (subject, true) => placed.of(subject),
             (subject, false) => placed.of(format!("{subject}, not over")),
         }
     };
-    reply.legs.iter().map(leg).collect()
+    reply.steps.iter().map(step).collect()
 }
 
 /// From the submission to the first answer of the JobManager.
-fn legs(submission: &Leg, marks: Marks, allocated: Option<Duration>, own: &[Leg]) -> Vec<Leg> {
-    let mut legs = Vec::new();
+fn steps(submission: &Step, marks: Marks, allocated: Option<Duration>, own: &[Step]) -> Vec<Step> {
+    let mut steps = Vec::new();
     let mut from = submission.end;
     let container = "ApplicationMaster's container allocated";
     match (marks.accepted, allocated) {
         // Between two looks at the report both have happened.
         (Some(accepted), Some(allocated)) if allocated <= accepted => {
-            legs.push(Leg::new(format!("accepted, {container}"), from, allocated));
+            steps.push(Step::new(format!("accepted, {container}"), from, allocated));
         }
         (accepted, allocated) => {
-            legs.extend(accepted.map(|accepted| Leg::new("accepted", from, accepted)));
+            steps.extend(accepted.map(|accepted| Step::new("accepted", from, accepted)));
             from = accepted.unwrap_or(from);
-            legs.extend(allocated.map(|allocated| Leg::new(container, from, allocated)));
+            steps.extend(allocated.map(|allocated| Step::new(container, from, allocated)));
         }
     }
     from = allocated.unwrap_or(from).max(from);
-    let started = own.iter().filter(|leg| leg.name == APPLICATION_MASTER).map(|leg| leg.begin).min();
+    let started = own.iter().filter(|step| step.name == APPLICATION_MASTER).map(|step| step.begin).min();
     match (allocated, started, marks.running) {
         (Some(_), Some(at), _) => {
-            legs.push(Leg::new("ApplicationMaster's container localized and started", from, at));
+            steps.push(Step::new("ApplicationMaster's container localized and started", from, at));
         }
         (None, Some(at), _) => {
-            legs.push(Leg::new("ApplicationMaster's container allocated and started", from, at));
+            steps.push(Step::new("ApplicationMaster's container allocated and started", from, at));
         }
-        (_, None, Some(at)) => legs.push(Leg::new("ApplicationMaster and JobManager start", from, at)),
+        (_, None, Some(at)) => steps.push(Step::new("ApplicationMaster and JobManager start", from, at)),
         (_, None, None) => {}
     }
-    legs.extend_from_slice(own);
-    // YARN may have it running long before; what the JobManager does until it listens is its own leg.
-    let ready = own.iter().filter(|leg| leg.subject.is_empty()).map(|leg| leg.end).max();
+    steps.extend_from_slice(own);
+    // YARN may have it running long before; what the JobManager does until it listens is its own step.
+    let ready = own.iter().filter(|step| step.subject.is_empty()).map(|step| step.end).max();
     let from = marks.running.max(ready);
     if let (Some(from), Some(answers)) = (from, marks.answers) {
-        legs.push(Leg::new("until the REST interface answers", from, answers.max(from)));
+        steps.push(Step::new("until the REST interface answers", from, answers.max(from)));
     }
-    legs
+    steps
 }
 
 #[cfg(test)]
@@ -137,12 +137,12 @@ mod tests {
         Duration::from_millis(n)
     }
 
-    fn shown(allocated: Option<u64>, own: &[Leg]) -> String {
+    fn shown(allocated: Option<u64>, own: &[Step]) -> String {
         let marks = Marks { accepted: Some(ms(150)), running: Some(ms(900)), answers: Some(ms(1000)) };
-        let submission = Leg::new(SUBMISSION, ms(40), ms(50));
-        let legs = legs(&submission, marks, allocated.map(ms), own);
-        let lines = legs.iter().map(|leg| {
-            format!("{} {} {} ({})", leg.begin.as_millis(), leg.end.as_millis(), leg.name, leg.subject)
+        let submission = Step::new(SUBMISSION, ms(40), ms(50));
+        let steps = steps(&submission, marks, allocated.map(ms), own);
+        let lines = steps.iter().map(|step| {
+            format!("{} {} {} ({})", step.begin.as_millis(), step.end.as_millis(), step.name, step.subject)
         });
         lines.collect::<Vec<_>>().join("\n")
     }
@@ -151,14 +151,14 @@ mod tests {
     fn the_way_from_the_submission() {
         let reply = TimelineReply {
             now_unix_ms: 5_000_000,
-            legs: vec![
-                taskrunner::control::Leg {
+            steps: vec![
+                taskrunner::control::Step {
                     name: APPLICATION_MASTER.into(),
                     begin_unix_ms: 4_999_400,
                     end_unix_ms: 4_999_450,
                     ..Default::default()
                 },
-                taskrunner::control::Leg {
+                taskrunner::control::Step {
                     name: "TaskManager JVM".into(),
                     subject: "container_1".into(),
                     begin_unix_ms: 4_999_800,

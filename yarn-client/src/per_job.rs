@@ -63,7 +63,7 @@ pub struct Program<'a> {
     pub log: PathBuf,
     /// The command does not wait for the job.
     pub detached: bool,
-    /// The legs of its jobs are recorded, too.
+    /// The steps of its jobs are recorded, too.
     pub timed: bool,
 }
 
@@ -79,7 +79,7 @@ pub async fn run(
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(cannot)?;
     let port = listener.local_addr().map_err(cannot)?.port();
     let (ready, address) = watch::channel(None);
-    let started = deployer.timing.leg("Flink's client starts");
+    let started = deployer.timing.step("Flink's client starts");
     tokio::spawn(forward(listener, address, started));
 
     let command = (program.start)(&RestAddress { host: "127.0.0.1".into(), port })?;

@@ -39,7 +39,7 @@ use crate::jobmanager;
 use crate::launcher::{self, Launcher};
 use crate::ports::Ports;
 use crate::submission::service::{MemoryKills, SubmissionService};
-use crate::timeline::{Leg, Timeline};
+use crate::timeline::{Step, Timeline};
 
 /// How long the ResourceManager may be away (negative: for ever), and YARN's default for it.
 const RM_WAIT_KEY: &str = "yarn.resourcemanager.connect.max-wait.ms";
@@ -52,7 +52,7 @@ type Events = mpsc::UnboundedSender<Event>;
 /// Runs the ApplicationMaster to its end; gives the exit code.
 pub async fn run(environment: Environment) -> u8 {
     let timeline = Timeline::start();
-    timeline.begin(Leg::Master, "", clock::now());
+    timeline.begin(Step::Master, "", clock::now());
     let spec = &environment.spec.application;
     tracing::info!(
         container = %environment.container,
@@ -286,8 +286,8 @@ impl Start<'_> {
         let bridge = Bridge::start(secret.clone(), listen).await;
         let bridge =
             bridge.map_err(|error| format!("cannot listen on 127.0.0.1 for the JobManager: {error}"))?;
-        self.timeline.end(Leg::Master, "", clock::now());
-        self.timeline.begin(Leg::JobManagerJvm, "", clock::now());
+        self.timeline.end(Step::Master, "", clock::now());
+        self.timeline.begin(Step::JobManagerJvm, "", clock::now());
         let started = jobmanager::start(environment, known, record, bridge.port(), &secret, thread).await;
         let process = started.map_err(|error| {
             let parts = [Some(error.to_string()), std::error::Error::source(&error).map(ToString::to_string)];

@@ -37,8 +37,10 @@ use yarn_api::records::{ContainerId, NodeId};
 use line::Line;
 use types::{AnsweredHeartbeat, LedgerEffect, LedgerInput, Outgoing, Profile, TaskManagerArguments};
 
-/// How long an exit that YARN may have caused waits for YARN's reason.
-pub const REPORT_WAIT: Duration = Duration::from_secs(5);
+/// How long an exit that YARN may have caused waits for YARN's reason. YARN reports each end, usually within
+/// two seconds, and later on a busy machine. Only where the ResourceManager does not answer, the wait lasts for
+/// all of this time; a replacement could not be had sooner there either.
+pub const REPORT_WAIT: Duration = Duration::from_secs(20);
 
 /// What a container is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,12 +18,13 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::policy::SubmissionInput;
+use crate::ledger::REPORT_WAIT;
 
 /// How long a client may take to send its first event.
 const ARRIVE_WAIT: Duration = Duration::from_secs(10);
 
 /// How long YARN may take to say why a TaskManager ended, once `main()` has failed.
-const REASON_WAIT: Duration = Duration::from_secs(6);
+const REASON_WAIT: Duration = REPORT_WAIT.saturating_add(Duration::from_secs(1));
 
 /// What is known of TaskManagers that were killed for their memory. Flink and `main()` do not know of it: for
 /// them these TaskManagers are just gone.

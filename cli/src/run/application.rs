@@ -10,7 +10,7 @@ use yarn_client::exit::Exit;
 use yarn_client::report::Report;
 use yarn_client::setup::Setup;
 use yarn_client::timing::Jobs;
-use yarn_client::{cluster_timing, follow, timing as legs};
+use yarn_client::{cluster_timing, follow, timing as steps};
 
 use super::RunCommand;
 use crate::console::{Console, Output, warn};
@@ -64,7 +64,7 @@ impl RunCommand<'_> {
             Some(address) => {
                 // The ApplicationMaster ends with the application, so it is asked before.
                 let work = async { futures::join!(work, cluster_timing::complete(&deployment)).0 };
-                Jobs::new(address, timing, legs::MAIN).during(work).await
+                Jobs::new(address, timing, steps::MAIN).during(work).await
             }
             None => work.await,
         };

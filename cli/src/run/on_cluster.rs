@@ -8,7 +8,7 @@ use yarn_client::report::Report;
 use yarn_client::setup::Setup;
 use yarn_client::target::Cluster;
 use yarn_client::timing::Jobs;
-use yarn_client::{client_run, run as client, target, timing as legs};
+use yarn_client::{client_run, run as client, target, timing as steps};
 
 use super::RunCommand;
 use super::jar::{check_jar, jar_here, options_with, words_with};
@@ -70,7 +70,7 @@ impl RunCommand<'_> {
         let interrupt = on_signals()?;
         let work = job_verbs::run(&cluster, &configuration, &options, context, &interrupt, &**console);
         let done = if clocked.is_wanted() {
-            let jobs = Jobs::new(&cluster.address, timing, legs::MAIN).ignore_present().await;
+            let jobs = Jobs::new(&cluster.address, timing, steps::MAIN).ignore_present().await;
             jobs.during(work).await
         } else {
             work.await

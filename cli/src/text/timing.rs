@@ -1,9 +1,9 @@
-//! The timed parts of a command (its legs) as a picture: a line for each, with a bar from its begin to its
+//! The timed parts of a command (its steps) as a picture: a line for each, with a bar from its begin to its
 //! end. Pure.
 
 use std::time::Duration;
 
-use yarn_client::timing::{Leg, Summary};
+use yarn_client::timing::{Step, Summary};
 use yarn_client::units::count;
 
 use crate::text::bar::Look;
@@ -13,62 +13,62 @@ use crate::text::table::printable;
 const NARROWEST: usize = 16;
 /// Names longer than this are cut, where room is short.
 const NAME: usize = 40;
-/// Legs of single containers that are shown; more would hide the rest.
+/// Steps of single containers that are shown; more would hide the rest.
 const SUBJECTS: usize = 24;
 /// What stands between the columns.
 const GAP: &str = "  ";
 /// A cell that is filled from the left by so many eighths.
 const EIGHTHS: [char; 9] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
 
-/// The picture; its last line names the slowest leg.
+/// The picture; its last line names the slowest step.
 pub(crate) fn draw(summary: &Summary, look: Look) -> String {
-    let (shown, hidden) = choose(&summary.legs);
-    let label = |leg: &Leg| {
-        let subject = short(&leg.subject);
+    let (shown, hidden) = choose(&summary.steps);
+    let label = |step: &Step| {
+        let subject = short(&step.subject);
         if subject.is_empty() {
-            printable(&leg.name)
+            printable(&step.name)
         } else {
-            format!("{} ({subject})", printable(&leg.name))
+            format!("{} ({subject})", printable(&step.name))
         }
     };
-    let rows: Vec<(String, String, &Leg)> =
-        shown.iter().map(|leg| (label(leg), length(leg.length()), *leg)).collect();
+    let rows: Vec<(String, String, &Step)> =
+        shown.iter().map(|step| (label(step), length(step.length()), *step)).collect();
     let names = rows.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or(0);
     let lengths = rows.iter().map(|(_, length, _)| length.chars().count()).max().unwrap_or(0);
     let around = lengths + 2 * GAP.len();
     let names = names.min(look.columns.saturating_sub(around + NARROWEST).max(NAME));
     let bar = look.columns.saturating_sub(names + around + 1).max(NARROWEST);
     let mut lines = vec![format!("Timing: {} in all", length(summary.total))];
-    for (name, length, leg) in &rows {
+    for (name, length, step) in &rows {
         let name = cut(name, names);
         let pad = " ".repeat(names - name.chars().count());
-        let bar = place(leg, summary.total, bar, look.unicode);
+        let bar = place(step, summary.total, bar, look.unicode);
         lines.push(format!("{name}{pad}{GAP}{bar}{GAP}{length:>lengths$}"));
     }
     if hidden > 0 {
-        lines.push(format!("and {} of other containers", count(hidden, "leg")));
+        lines.push(format!("and {} of other containers", count(hidden, "step")));
     }
-    if let Some(leg) = &summary.slowest {
+    if let Some(step) = &summary.slowest {
         let whole = length(summary.total);
-        lines.push(format!("Slowest: {}, {} of {whole}", label(leg), length(leg.length())));
+        lines.push(format!("Slowest: {}, {} of {whole}", label(step), length(step.length())));
     }
     lines.join("\n")
 }
 
-/// The legs to show, and how many are left out: those of containers are many where there are many containers.
-fn choose(legs: &[Leg]) -> (Vec<&Leg>, usize) {
+/// The steps to show, and how many are left out: those of containers are many where there are many containers.
+fn choose(steps: &[Step]) -> (Vec<&Step>, usize) {
     let mut containers = 0;
     let mut shown = Vec::new();
-    for leg in legs {
-        if leg.subject.starts_with("container_") {
+    for step in steps {
+        if step.subject.starts_with("container_") {
             containers += 1;
             if containers > SUBJECTS {
                 continue;
             }
         }
-        shown.push(leg);
+        shown.push(step);
     }
-    let hidden = legs.len() - shown.len();
+    let hidden = steps.len() - shown.len();
     (shown, hidden)
 }
 
@@ -87,16 +87,16 @@ fn cut(text: &str, columns: usize) -> String {
     text.chars().take(columns.saturating_sub(2)).chain("..".chars()).collect()
 }
 
-/// A line of `columns` cells with the leg's bar in it. However short it is, something is seen of it.
-fn place(leg: &Leg, total: Duration, columns: usize, unicode: bool) -> String {
+/// A line of `columns` cells with the step's bar in it. However short it is, something is seen of it.
+fn place(step: &Step, total: Duration, columns: usize, unicode: bool) -> String {
     let cells = columns as u128 * 8;
     let scale = |time: Duration| {
         let eighths = (time.as_micros() * cells).checked_div(total.as_micros()).unwrap_or(0);
         usize::try_from(eighths.min(cells)).unwrap_or(0)
     };
     // A block grows from the left edge of its cell, so bars begin there.
-    let begin = (scale(leg.begin) / 8).min(columns.saturating_sub(1));
-    let eighths = scale(leg.end).saturating_sub(begin * 8).max(1);
+    let begin = (scale(step.begin) / 8).min(columns.saturating_sub(1));
+    let eighths = scale(step.end).saturating_sub(begin * 8).max(1);
     let (whole, rest) = (eighths / 8, eighths % 8);
     let mut bar = " ".repeat(begin);
     if unicode {
@@ -124,27 +124,27 @@ fn length(time: Duration) -> String {
 mod tests {
     use super::*;
 
-    fn leg(name: &str, begin: u64, end: u64) -> Leg {
-        Leg::new(name, Duration::from_millis(begin), Duration::from_millis(end))
+    fn step(name: &str, begin: u64, end: u64) -> Step {
+        Step::new(name, Duration::from_millis(begin), Duration::from_millis(end))
     }
 
-    fn summary(legs: Vec<Leg>) -> Summary {
-        let total = legs.iter().map(|leg| leg.end).max().unwrap_or_default();
-        Summary { total, slowest: yarn_client::timing::slowest(&legs).cloned(), legs }
+    fn summary(steps: Vec<Step>) -> Summary {
+        let total = steps.iter().map(|step| step.end).max().unwrap_or_default();
+        Summary { total, slowest: yarn_client::timing::slowest(&steps).cloned(), steps }
     }
 
-    fn drawn(legs: Vec<Leg>, columns: usize, unicode: bool) -> String {
-        draw(&summary(legs), Look { columns, unicode, colour: false })
+    fn drawn(steps: Vec<Step>, columns: usize, unicode: bool) -> String {
+        draw(&summary(steps), Look { columns, unicode, colour: false })
     }
 
-    fn way() -> Vec<Leg> {
+    fn way() -> Vec<Step> {
         vec![
-            leg("configuration", 0, 12),
-            leg("ResourceManager asked", 12, 31),
-            leg("files hashed", 12, 140),
-            leg("upload", 140, 1000).of("27 files"),
-            leg("JobManager JVM", 1400, 3700),
-            leg("REST", 3690, 4000),
+            step("configuration", 0, 12),
+            step("ResourceManager asked", 12, 31),
+            step("files hashed", 12, 140),
+            step("upload", 140, 1000).of("27 files"),
+            step("JobManager JVM", 1400, 3700),
+            step("REST", 3690, 4000),
         ]
     }
 
@@ -174,19 +174,19 @@ mod tests {
 
     #[test]
     fn a_narrow_terminal_gets_long_lines_rather_than_no_bars() {
-        let text = drawn(vec![leg(&"long ".repeat(20), 0, 10)], 20, true);
+        let text = drawn(vec![step(&"long ".repeat(20), 0, 10)], 20, true);
         assert!(text.lines().nth(1).unwrap().contains("█████"), "{text}");
     }
 
     #[test]
     fn many_containers_do_not_hide_the_rest() {
-        let mut legs = way();
-        legs.extend(
-            (0..100).map(|n| leg("container starts", 3700, 3800).of(format!("container_1_1_01_{n:06}"))),
+        let mut steps = way();
+        steps.extend(
+            (0..100).map(|n| step("container starts", 3700, 3800).of(format!("container_1_1_01_{n:06}"))),
         );
-        let text = drawn(legs, 80, false);
+        let text = drawn(steps, 80, false);
         assert_eq!(text.lines().count(), 1 + 6 + SUBJECTS + 2);
-        assert!(text.contains("and 76 legs of other containers"), "{text}");
+        assert!(text.contains("and 76 steps of other containers"), "{text}");
         assert!(text.contains("container starts (container 000023)"), "{text}");
     }
 

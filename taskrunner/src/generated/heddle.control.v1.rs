@@ -293,16 +293,16 @@ pub struct Noted {
 pub struct TimelineRequest {}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TimelineReply {
-    /// by the clock that the legs were taken with
+    /// by the clock that the steps were taken with
     #[prost(uint64, tag = "1")]
     pub now_unix_ms: u64,
     /// in the order in which they began
     #[prost(message, repeated, tag = "2")]
-    pub legs: ::prost::alloc::vec::Vec<Leg>,
+    pub steps: ::prost::alloc::vec::Vec<Step>,
 }
 /// A part of the way.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Leg {
+pub struct Step {
     /// for people, as "JobManager JVM"
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,

@@ -20,7 +20,7 @@ pub struct Deployment {
     /// The application was there already: an earlier submission of the same name had made it.
     pub found: bool,
     pub(super) secret: Vec<u8>,
-    /// Where its legs are recorded.
+    /// Where its steps are recorded.
     pub timing: Timing,
     /// When the client saw it come up.
     pub(crate) marks: Marks,

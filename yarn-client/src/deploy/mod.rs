@@ -75,7 +75,7 @@ pub struct Deployer {
     pub context: Context,
     /// Flink on this machine, with what its configuration files say.
     pub setup: Setup,
-    /// Where the legs of a deployment are recorded.
+    /// Where the steps of a deployment are recorded.
     pub timing: Timing,
     /// Set when YARN is asked to start the application.
     pub submitted: Arc<OnceLock<ApplicationId>>,
@@ -115,7 +115,7 @@ impl<T> Checked<T> {
 }
 
 impl Deployer {
-    /// The time of a deployment's legs counts from now.
+    /// The time of a deployment's steps counts from now.
     pub fn new(context: Context, setup: Setup) -> Self {
         Self { context, setup, timing: Timing::start(), submitted: Arc::default() }
     }
@@ -280,8 +280,8 @@ impl Deployer {
         };
         let submitted = Box::pin(submitter.submit(&resolved, &staged)).await?;
         report.info("Waiting for the cluster to be allocated");
-        // If the cluster comes up, it reports the legs of its start itself.
-        let start = timing.leg("start of the cluster");
+        // If the cluster comes up, it reports the steps of its start itself.
+        let start = timing.step("start of the cluster");
         // Neither a file that nobody waits for, nor tidying up after others must hold up this application.
         let tidy = async {
             if let Err(failure) = submitted.put_late_files(&services).await {

@@ -91,11 +91,11 @@ impl Services {
         let hashes = Hashes::open(context.cache_dir().map(|dir| dir.join("hashes.json")));
         // Hashing goes on while the services are asked.
         let contents = hashes.begin(&paths, |files| {
-            let leg = timing.leg("files hashed").end_when_dropped(count(files, "file"));
+            let step = timing.step("files hashed").end_when_dropped(count(files, "file"));
             if files == 0 {
-                leg.cancel();
+                step.cancel();
             }
-            leg
+            step
         })?;
         let (mut shared, mut private) = (Vec::new(), Vec::new());
         for ((file, _, in_shared), content) in local.iter().zip(contents) {

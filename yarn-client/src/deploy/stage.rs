@@ -42,7 +42,7 @@ pub(crate) async fn upload(
 ) -> Result<Vec<StagedFile>, Failure> {
     let Surveys { shared, private, hashes } = surveys;
     let missing = [shared.missing(), private.missing()].concat();
-    let leg = timing.leg("upload");
+    let step = timing.step("upload");
     if !missing.is_empty() {
         report.upload_begins(missing.len(), missing.iter().sum());
     }
@@ -55,7 +55,7 @@ pub(crate) async fn upload(
     .await;
     if !missing.is_empty() {
         report.upload_ends();
-        leg.end_of(format!("{}, {}", count(missing.len(), "file"), bytes(missing.iter().sum())));
+        step.end_of(format!("{}, {}", count(missing.len(), "file"), bytes(missing.iter().sum())));
     }
     let (shared, private) = done?;
     let (contents, resources): (Vec<_>, Vec<_>) = shared.into_iter().chain(private).unzip();

@@ -1,4 +1,4 @@
-//! The legs of the jobs that a command starts, as the JobManager tells them. Asked for only when somebody
+//! The steps of the jobs that a command starts, as the JobManager tells them. Asked for only when somebody
 //! wants to see them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use flink_rest::{JobDetails, JobId, JobSummary, RestAddress, RestClient, RestTimeouts};
 use futures::future;
 
-use super::{Clock, Leg, Timing};
+use super::{Clock, Step, Timing};
 
 /// Pause between two looks at the list of jobs.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -67,7 +67,7 @@ impl Jobs {
         self
     }
 
-    /// Watches while `work` is done, and records the legs then.
+    /// Watches while `work` is done, and records the steps then.
     pub async fn during<T>(mut self, work: impl Future<Output = T>) -> T {
         let done = tokio::select! {
             done = work => done,
@@ -76,7 +76,7 @@ impl Jobs {
         let end = self.timing.elapsed();
         self.look(true).await;
         let jobs: Vec<_> = self.seen.into_values().collect();
-        legs(&jobs, self.source, end).into_iter().for_each(|leg| self.timing.add(leg));
+        steps(&jobs, self.source, end).into_iter().for_each(|step| self.timing.add(step));
         done
     }
 
@@ -113,17 +113,17 @@ async fn course(client: &RestClient, timing: &Timing, id: &JobId) -> Option<Cour
     Some(Course { details, clock, first_task })
 }
 
-/// The legs of jobs that were submitted one after another by `who`, which was started at `begin` and ended at
+/// The steps of jobs that were submitted one after another by `who`, which was started at `begin` and ended at
 /// `end`.
-fn legs(jobs: &[Seen], (who, begin): (&str, Duration), end: Duration) -> Vec<Leg> {
+fn steps(jobs: &[Seen], (who, begin): (&str, Duration), end: Duration) -> Vec<Step> {
     let told = jobs.iter().filter_map(|seen| Some((&seen.summary, seen.course.as_ref()?)));
     let mut told: Vec<_> = told.collect();
     told.sort_by_key(|(summary, _)| summary.start_time);
-    let mut legs = Vec::new();
+    let mut steps = Vec::new();
     let mut from = begin;
     for (summary, Course { details, clock, first_task }) in &told {
         let place = |unix_ms: i64| u64::try_from(unix_ms).ok().filter(|ms| *ms > 0).map(|ms| clock.place(ms));
-        let mut add = |what: &str, from, to| legs.push(Leg::new(what, from, to).of(summary.name.as_str()));
+        let mut add = |what: &str, from, to| steps.push(Step::new(what, from, to).of(summary.name.as_str()));
         let at = |state: &str| details.timestamps.get(state).and_then(|unix_ms| place(*unix_ms));
         let created = at("CREATED").or_else(|| place(summary.start_time)).unwrap_or(clock.at);
         add(&format!("{who}, to the job"), from, created);
@@ -145,9 +145,9 @@ fn legs(jobs: &[Seen], (who, begin): (&str, Duration), end: Duration) -> Vec<Leg
         from = ended;
     }
     if !told.is_empty() && from < end {
-        legs.push(Leg::new(format!("{who} ends"), from, end));
+        steps.push(Step::new(format!("{who} ends"), from, end));
     }
-    legs
+    steps
 }
 
 #[cfg(test)]
@@ -175,9 +175,9 @@ mod tests {
             "details": {"now": 100_000, "timestamps": {"CREATED": 99_500, "RUNNING": 0}, "vertices": []},
         });
         let jobs = [seen(second, None), seen(first, Some(98_300))];
-        let legs = legs(&jobs, (CLIENT, Duration::from_millis(300)), Duration::from_millis(5_200));
-        let lines = legs.iter().map(|leg| {
-            format!("{} {} {} ({})", leg.begin.as_millis(), leg.end.as_millis(), leg.name, leg.subject)
+        let steps = steps(&jobs, (CLIENT, Duration::from_millis(300)), Duration::from_millis(5_200));
+        let lines = steps.iter().map(|step| {
+            format!("{} {} {} ({})", step.begin.as_millis(), step.end.as_millis(), step.name, step.subject)
         });
         insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @r"
         300 2000 Flink's client, to the job (count)

@@ -1,4 +1,4 @@
-//! Where the time of a command goes. A command is divided into legs, timed parts that may overlap.
+//! Where the time of a command goes. A command is divided into steps, timed parts that may overlap.
 
 mod jobs;
 mod marks;
@@ -11,13 +11,13 @@ use serde::{Serialize, Serializer};
 pub use jobs::{CLIENT, Jobs, MAIN};
 pub use marks::Marks;
 
-/// Names of legs that are looked for again.
+/// Names of steps that are looked for again.
 pub const SUBMISSION: &str = "application submitted";
 
 /// One timed part of a command. Times count from the start of the command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Leg {
+pub struct Step {
     /// What was done.
     pub name: String,
     /// What it was done to: a container, a job, a number of bytes. May be empty.
@@ -31,8 +31,8 @@ pub struct Leg {
     pub end: Duration,
 }
 
-impl Leg {
-    /// A leg without a subject; an end before the beginning counts as the beginning.
+impl Step {
+    /// A step without a subject; an end before the beginning counts as the beginning.
     pub fn new(name: impl Into<String>, begin: Duration, end: Duration) -> Self {
         Self { name: name.into(), subject: String::new(), begin, end: end.max(begin) }
     }
@@ -58,14 +58,14 @@ fn as_millis<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
 #[derive(Debug, Clone)]
 pub struct Timing {
     begin: Instant,
-    legs: Arc<Mutex<Legs>>,
+    steps: Arc<Mutex<Steps>>,
 }
 
 #[derive(Debug, Default)]
-struct Legs {
-    over: Vec<Leg>,
+struct Steps {
+    over: Vec<Step>,
     /// Given up before they were over.
-    unfinished: Vec<Leg>,
+    unfinished: Vec<Step>,
     told: bool,
 }
 
@@ -78,7 +78,7 @@ impl Default for Timing {
 impl Timing {
     /// The command starts now.
     pub fn start() -> Self {
-        Self { begin: Instant::now(), legs: Arc::default() }
+        Self { begin: Instant::now(), steps: Arc::default() }
     }
 
     /// Time since the start.
@@ -86,53 +86,53 @@ impl Timing {
         self.begin.elapsed()
     }
 
-    /// A leg begins now. It is recorded when it is [ended](Running::end). A leg that is dropped was given up,
+    /// A step begins now. It is recorded when it is [ended](Running::end). A step that is dropped was given up,
     /// and is shown only if the command fails.
-    pub fn leg(&self, name: &'static str) -> Running {
+    pub fn step(&self, name: &'static str) -> Running {
         Running { timing: self.clone(), name, begin: Some(self.elapsed()) }
     }
 
-    /// Awaits `work` as a leg.
+    /// Awaits `work` as a step.
     pub async fn time<T>(&self, name: &'static str, work: impl Future<Output = T>) -> T {
-        let leg = self.leg(name);
+        let step = self.step(name);
         let done = work.await;
-        leg.end();
+        step.end();
         done
     }
 
-    /// Records a leg that was measured elsewhere.
-    pub fn add(&self, leg: Leg) {
-        self.legs().over.push(leg);
+    /// Records a step that was measured elsewhere.
+    pub fn add(&self, step: Step) {
+        self.steps().over.push(step);
     }
 
-    fn legs(&self) -> MutexGuard<'_, Legs> {
-        self.legs.lock().unwrap_or_else(PoisonError::into_inner)
+    fn steps(&self) -> MutexGuard<'_, Steps> {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records that the configuration and the other files of this machine have been read.
     pub fn configured(&self) {
-        self.add(Leg::new("configuration", Duration::ZERO, self.elapsed()));
+        self.add(Step::new("configuration", Duration::ZERO, self.elapsed()));
     }
 
-    /// A leg that is over.
-    pub fn find(&self, name: &str) -> Option<Leg> {
-        self.legs().over.iter().find(|leg| leg.name == name).cloned()
+    /// A step that is over.
+    pub fn find(&self, name: &str) -> Option<Step> {
+        self.steps().over.iter().find(|step| step.name == name).cloned()
     }
 
-    /// The whole time, the slowest leg, and all legs so far in the order in which they began. From now on the
+    /// The whole time, the slowest step, and all steps so far in the order in which they began. From now on the
     /// time counts as shown.
     pub fn summary(&self) -> Summary {
-        let mut recorded = self.legs();
+        let mut recorded = self.steps();
         recorded.told = true;
         Summary::of(recorded.over.clone())
     }
 
-    /// The legs of a command that has failed, with those that it was at; `None` if the time was shown
+    /// The steps of a command that has failed, with those that it was at; `None` if the time was shown
     /// already.
     pub fn failure(&self) -> Option<Summary> {
-        let recorded = self.legs();
+        let recorded = self.steps();
         let unfinished = recorded.unfinished.iter().cloned();
-        let marked = unfinished.map(|leg| Leg { name: format!("{}, not finished", leg.name), ..leg });
+        let marked = unfinished.map(|step| Step { name: format!("{}, not finished", step.name), ..step });
         (!recorded.told).then(|| Summary::of(recorded.over.iter().cloned().chain(marked).collect()))
     }
 
@@ -143,32 +143,32 @@ impl Timing {
 }
 
 impl Summary {
-    fn of(mut legs: Vec<Leg>) -> Self {
-        legs.sort_by_key(|leg| (leg.begin, leg.end));
-        let total = legs.iter().map(|leg| leg.end).max().unwrap_or_default();
-        Self { total, slowest: slowest(&legs).cloned(), legs }
+    fn of(mut steps: Vec<Step>) -> Self {
+        steps.sort_by_key(|step| (step.begin, step.end));
+        let total = steps.iter().map(|step| step.end).max().unwrap_or_default();
+        Self { total, slowest: slowest(&steps).cloned(), steps }
     }
 }
 
-/// The longest leg; of legs that are equally long the first.
-pub fn slowest(legs: &[Leg]) -> Option<&Leg> {
-    legs.iter().rev().max_by_key(|leg| leg.length())
+/// The longest step; of steps that are equally long the first.
+pub fn slowest(steps: &[Step]) -> Option<&Step> {
+    steps.iter().rev().max_by_key(|step| step.length())
 }
 
-/// What is shown of the legs.
+/// What is shown of the steps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// From the start of the command to the end of the last leg.
+    /// From the start of the command to the end of the last step.
     #[serde(rename = "totalMs", serialize_with = "as_millis")]
     pub total: Duration,
-    /// The longest leg.
-    pub slowest: Option<Leg>,
+    /// The longest step.
+    pub slowest: Option<Step>,
     /// All of them, in the order in which they began.
-    pub legs: Vec<Leg>,
+    pub steps: Vec<Step>,
 }
 
-/// A leg that is not over.
+/// A step that is not over.
 #[derive(Debug)]
 pub struct Running {
     timing: Timing,
@@ -180,8 +180,8 @@ pub struct Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if let Some(begin) = self.begin.take() {
-            let leg = Leg::new(self.name, begin, self.timing.elapsed());
-            self.timing.legs().unfinished.push(leg);
+            let step = Step::new(self.name, begin, self.timing.elapsed());
+            self.timing.steps().unfinished.push(step);
         }
     }
 }
@@ -196,11 +196,11 @@ impl Running {
     pub fn end_of(mut self, subject: impl Into<String>) {
         let end = self.timing.elapsed();
         if let Some(begin) = self.begin.take() {
-            self.timing.add(Leg::new(self.name, begin, end).of(subject));
+            self.timing.add(Step::new(self.name, begin, end).of(subject));
         }
     }
 
-    /// Forgets the leg, because there was nothing to do or because it is recorded elsewhere.
+    /// Forgets the step, because there was nothing to do or because it is recorded elsewhere.
     pub fn cancel(mut self) {
         self.begin = None;
     }
@@ -211,15 +211,15 @@ impl Running {
     }
 }
 
-/// A leg that several tasks work on: it ends with the last of them.
+/// A step that several tasks work on: it ends with the last of them.
 #[derive(Debug)]
 pub struct EndWhenDropped(Mutex<Option<(Running, String)>>);
 
 impl EndWhenDropped {
     /// There was nothing to do.
     pub fn cancel(&self) {
-        if let Some((leg, _)) = self.take() {
-            leg.cancel();
+        if let Some((step, _)) = self.take() {
+            step.cancel();
         }
     }
 
@@ -230,8 +230,8 @@ impl EndWhenDropped {
 
 impl Drop for EndWhenDropped {
     fn drop(&mut self) {
-        if let Some((leg, subject)) = self.take() {
-            leg.end_of(subject);
+        if let Some((step, subject)) = self.take() {
+            step.end_of(subject);
         }
     }
 }
@@ -274,23 +274,23 @@ mod tests {
     #[test]
     fn the_summary_is_in_order_and_names_the_slowest() {
         let timing = Timing::start();
-        timing.add(Leg::new("b", ms(10), ms(30)).of("x"));
-        timing.add(Leg::new("a", ms(0), ms(10)));
-        timing.add(Leg::new("c", ms(20), ms(40)));
-        timing.add(Leg::new("backwards", ms(5), ms(1)));
+        timing.add(Step::new("b", ms(10), ms(30)).of("x"));
+        timing.add(Step::new("a", ms(0), ms(10)));
+        timing.add(Step::new("c", ms(20), ms(40)));
+        timing.add(Step::new("backwards", ms(5), ms(1)));
         let json = serde_json::to_value(timing.summary()).unwrap();
-        insta::assert_snapshot!(json, @r#"{"totalMs":40.0,"slowest":{"name":"b","subject":"x","beginMs":10.0,"endMs":30.0},"legs":[{"name":"a","beginMs":0.0,"endMs":10.0},{"name":"backwards","beginMs":5.0,"endMs":5.0},{"name":"b","subject":"x","beginMs":10.0,"endMs":30.0},{"name":"c","beginMs":20.0,"endMs":40.0}]}"#);
+        insta::assert_snapshot!(json, @r#"{"totalMs":40.0,"slowest":{"name":"b","subject":"x","beginMs":10.0,"endMs":30.0},"steps":[{"name":"a","beginMs":0.0,"endMs":10.0},{"name":"backwards","beginMs":5.0,"endMs":5.0},{"name":"b","subject":"x","beginMs":10.0,"endMs":30.0},{"name":"c","beginMs":20.0,"endMs":40.0}]}"#);
     }
 
     #[test]
     fn a_leg_that_is_given_up_counts_in_a_failure() {
         let timing = Timing::start();
-        drop(timing.leg("given up"));
-        timing.leg("done").end_of("it");
-        timing.leg("nothing to do").end_when_dropped(String::new()).cancel();
+        drop(timing.step("given up"));
+        timing.step("done").end_of("it");
+        timing.step("nothing to do").end_when_dropped(String::new()).cancel();
         let names = |summary: Summary| {
-            let legs = summary.legs.into_iter().map(|leg| (leg.name, leg.subject));
-            legs.collect::<Vec<_>>()
+            let steps = summary.steps.into_iter().map(|step| (step.name, step.subject));
+            steps.collect::<Vec<_>>()
         };
         let done = ("done".to_owned(), "it".to_owned());
         let failed = names(timing.failure().unwrap());
