@@ -23,6 +23,9 @@ pub const ADDRESS_KEY: &str = "heddle.control.address";
 
 /// How long a client whose call broke may stay away before it counts as gone; how long it tries to come back.
 pub const RETURN_GRACE: Duration = Duration::from_secs(15);
+/// For the end of `main()` to be noted. The ApplicationMaster waits until YARN has said why TaskManagers were
+/// killed, so this is longer than it waits.
+const NOTED_WITHIN: Duration = Duration::from_secs(40);
 /// For the first call to be accepted.
 const OPEN_DEADLINE: Duration = Duration::from_secs(10);
 /// For TCP, and again for the answer to a call.
@@ -128,7 +131,7 @@ impl SubmissionConnection {
             // A task that has ended meanwhile has left its result.
             let _ = complete.send(exit_code);
         }
-        match timeout(RETURN_GRACE, self.result()).await {
+        match timeout(NOTED_WITHIN, self.result()).await {
             Ok(result) => result,
             Err(_) => Err(self.unreachable("it does not note the end of main()")),
         }
@@ -143,7 +146,7 @@ impl SubmissionConnection {
 
     fn unreachable(&self, why: &str) -> SubmissionError {
         let why = why.to_owned();
-        SubmissionError::Unreachable { address: self.address.clone(), waited: RETURN_GRACE, why }
+        SubmissionError::Unreachable { address: self.address.clone(), waited: NOTED_WITHIN, why }
     }
 }
 
