@@ -1,9 +1,10 @@
-//! Class data archives: which one a JVM that starts here uses, or what it records so that one can be made of
-//! it.
+//! Decides which class data archive a JVM uses, or that the JVM records its classes so that an archive can be
+//! made.
 //!
-//! A JVM that is given the archive of another Java, or of other jars, does without and says so on its output;
-//! that is why it only gets one that fits, and is told to keep quiet about it. One that is damaged could end
-//! it, so the file's checksum is looked at first.
+//! A JVM with an archive starts faster. A JVM that is given the archive of another Java, or of other jars,
+//! starts without an archive and prints a warning to its output. So heddle gives a JVM only an archive that
+//! fits, and switches these warnings off. A damaged archive could crash the JVM, so heddle checks the size
+//! and the checksum of the file first.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -21,50 +22,52 @@ use crate::fresh;
 use crate::java;
 use crate::node_jars::NodeJars;
 
-/// What the JVM writes its classes to: in a directory of its own below its working directory, because it
-/// would follow a link that has the name of one of the files.
+/// The files to which the JVM writes the names of its classes. They are in a new directory below the JVM's
+/// working directory: if a link in the working directory had the name of one of the files, the JVM would
+/// write to the link's target.
 const LOG: &str = "log";
 const LIST: &str = "list";
-/// The recording is over when the JVM has loaded nothing for `QUIET`, but not before `YOUNGEST` nor after
-/// `OLDEST`.
+/// A recording is over when the JVM has loaded no class for `QUIET`, but it takes at least `YOUNGEST` and at
+/// most `OLDEST`.
 const YOUNGEST: Duration = Duration::from_secs(12);
 const OLDEST: Duration = Duration::from_secs(60);
 const QUIET: Duration = Duration::from_secs(4);
 
-/// Variables by which a JVM takes options, too.
+/// Environment variables from which `java` takes further options.
 const VARIABLES: [&str; 2] = ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS"];
 
-/// What a JVM may do with archives.
+/// What a JVM may do with class data archives.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wish {
-    /// Files of the working directory, the best first.
+    /// The names of archives in the working directory, in the order of preference.
     pub archives: Vec<String>,
-    /// Whether it records its classes if none of them fits.
+    /// Whether the JVM records its classes if none of the archives fits.
     pub record: bool,
 }
 
 impl Wish {
-    /// Whether there is anything to decide.
+    /// Whether the JVM may use an archive or record its classes.
     pub fn is_wanted(&self) -> bool {
         self.record || !self.archives.is_empty()
     }
 }
 
-/// What a JVM does with archives.
+/// What a JVM does with class data archives.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Use {
-    /// Nothing.
+    /// The JVM uses no archive and records nothing.
     #[default]
     Nothing,
-    /// It uses this file of the working directory.
+    /// The JVM uses the archive of this name in the working directory.
     Archive(String),
-    /// It records its classes.
+    /// The JVM records its classes.
     Record(Recording),
 }
 
 impl Use {
-    /// What a JVM of `java` with these options does. Reads the files that might fit. `node_jars`: what its
-    /// archive has to be made for, too.
+    /// Decides what a JVM of `java` with these options does. This reads every archive whose name fits, so it
+    /// must not run on a thread of the async runtime. `dir` is the working directory, and `node_jars` are the
+    /// jars of the node for which the archive must have been made, too.
     pub fn decide(
         wish: &Wish,
         java: &Path,
@@ -108,7 +111,7 @@ impl Use {
         Self::Record(Recording { java: java.to_owned(), id, wide, node_jars, dir, own_list })
     }
 
-    /// Options for the JVM, in front of all others.
+    /// The options for the JVM. They belong in front of all other options.
     pub fn options(&self) -> Vec<String> {
         match self {
             Self::Nothing => Vec::new(),
@@ -125,19 +128,21 @@ impl Use {
     }
 }
 
-/// Options for a JVM that uses an archive: what it has to say about that is not for the user's output.
+/// The options for a JVM that uses an archive. They switch off what the JVM would print about the archive,
+/// because it is of no use to the people who read the JVM's output.
 pub fn quiet_with(archive: &str) -> Vec<String> {
     vec![format!("-XX:SharedArchiveFile={archive}"), "-Xlog:cds*=off".to_owned()]
 }
 
-/// What archives know a Java by, and the node's jars. No process is started for it; none where its directory
-/// does not tell.
+/// Identifies a Java together with the node's jars, for the names of archives. `wide` says whether the JVM
+/// uses 64-bit references. The version comes from the file `release` of the Java's directory, so no process
+/// is started; the result is `None` if there is no such file or if it does not tell the version.
 pub fn id(java: &Path, wide: bool, node_jars: Option<&NodeJars>) -> Option<JavaId> {
     let beside = node_jars.map(NodeJars::fingerprint).unwrap_or_default();
     JavaId::of(&java::release_file(java)?, std::env::consts::ARCH, wide, beside)
 }
 
-/// Size and checksum of a file.
+/// The size in bytes and the CRC-32 of a file.
 pub fn measure(path: &Path) -> io::Result<(u64, u32)> {
     let mut file = File::open(path)?;
     let mut hasher = crc32fast::Hasher::new();
@@ -154,7 +159,7 @@ pub fn measure(path: &Path) -> io::Result<(u64, u32)> {
     }
 }
 
-/// Whether a file is what its name says; the error is for people.
+/// Checks that a file has the size and the checksum that its name says. The error is a sentence for people.
 pub fn verify(path: &Path, name: &ArchiveName) -> Result<(), String> {
     match measure(path) {
         Ok((size, _)) if size != name.size => Err(format!("it has {size} bytes and not {}", name.size)),
@@ -164,30 +169,31 @@ pub fn verify(path: &Path, name: &ArchiveName) -> Result<(), String> {
     }
 }
 
-/// A JVM that writes down which classes it loads.
+/// How a JVM records which classes it loads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recording {
-    /// The Java that runs.
+    /// The path of `java`.
     pub java: PathBuf,
-    /// What archives know it by.
+    /// Identifies the Java and the node's jars, as [`id`] does.
     pub id: JavaId,
-    /// Whether its references are wide.
+    /// Whether the JVM uses 64-bit references to objects.
     pub wide: bool,
-    /// Those of its class path.
+    /// The jars of the node that are on the JVM's class path.
     pub node_jars: Option<NodeJars>,
-    /// For what the JVM writes.
+    /// The directory of the files that the JVM writes.
     dir: PathBuf,
-    /// Whether it can write a list of its own, too.
+    /// Whether the JVM also writes its own class list, which has lines about lambdas.
     own_list: bool,
 }
 
 impl Recording {
-    /// Makes the directory for what the JVM writes, before it starts.
+    /// Makes the directory for the files of the JVM. This must be done before the JVM starts.
     pub(crate) fn prepare(&self) -> io::Result<()> {
         fresh::directory(&self.dir)
     }
 
-    /// Waits until the JVM has loaded what it needs; called when it is started, or later.
+    /// Waits until the JVM has loaded no class for 4 s: at least 12 s and at most 60 s from this call, which
+    /// is made when the JVM has been started, or later.
     pub async fn settled(&self) {
         let begin = Instant::now();
         let size = || std::fs::metadata(self.dir.join(LOG)).map(|m| m.len()).unwrap_or_default();
@@ -202,7 +208,7 @@ impl Recording {
         }
     }
 
-    /// Reads what is recorded, and removes the files.
+    /// Reads the recorded classes and then removes the files. Fails if a file cannot be read.
     pub async fn take(&self) -> io::Result<ClassList> {
         let this = self.clone();
         tokio::task::spawn_blocking(move || this.read()).await.map_err(io::Error::other)?
@@ -211,10 +217,10 @@ impl Recording {
     fn read(&self) -> io::Result<ClassList> {
         let text = |path: &Path| {
             let bytes = std::fs::read(path);
-            // A JVM may be cut off in the middle of a character.
+            // The JVM is still writing, so the file may end in the middle of a character.
             bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         };
-        // A log that has grown too long for one file.
+        // The JVM gives the log this name when it has reached 16 MiB, and begins another file.
         let older = self.dir.join(format!("{LOG}.0"));
         let mut log = text(&older).unwrap_or_default();
         log.push_str(&text(&self.dir.join(LOG))?);
@@ -239,7 +245,7 @@ mod tests {
         dir.join("jdk/bin/java")
     }
 
-    /// Writes an archive for the Java and gives its name.
+    /// Writes an archive for the Java and returns the archive's name.
     fn archive(dir: &Path, java: &Path, content: &[u8]) -> String {
         let name = ArchiveName {
             java: id(java, false, None).unwrap().text,
@@ -289,7 +295,7 @@ mod tests {
                 "{release}"
             );
         }
-        // Java 11 writes no lines about lambdas.
+        // The class list of Java 11 has no lines about lambdas, so the JVM is not told to write it.
         let java = java(dir.path(), "JAVA_VERSION=\"11.0.13\"\n");
         let wish = Wish { archives: Vec::new(), record: true };
         assert_eq!(Use::decide(&wish, &java, &[], &|_| None, dir.path(), None).options().len(), 1);

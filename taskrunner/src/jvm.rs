@@ -1,4 +1,7 @@
-//! Starts a JVM and watches it until it ends.
+//! The supervisor: starts a JVM, watches it until it ends, and reports how it has ended and why.
+//!
+//! `heddle-am` uses it for the JobManager, and the taskrunner for a TaskManager. The JVM ends together with
+//! the process that has started it, so that no JVM goes on in a container that heddle considers ended.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -27,50 +30,51 @@ use crate::node_jars::NodeJars;
 use crate::spawn::SpawnThread;
 use crate::tail::Tail;
 
-/// A JVM to start. Everything in it is final: see [`crate::plan`] for how it comes from a launch
-/// specification.
+/// What a JVM is started with. All variables are filled in already; [`crate::plan`] makes this value from a
+/// launch specification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JvmCommand {
-    /// Release of Flink that Java must fit; none = any Java will do.
+    /// The release of Flink that must be able to run on the Java; `None` if any Java will do.
     pub release: Option<Release>,
-    /// What it may do with class data archives.
+    /// What the JVM may do with class data archives.
     pub archives: Wish,
-    /// Program and words that start Java, as `nice -n 5`; empty for Java itself. A program that becomes Java
-    /// (exec) is seen and signalled as Java; one that starts it as a child is signalled in its place.
+    /// A program and its arguments that start Java, such as `nice -n 5`; empty if Java is started directly.
+    /// If the program becomes Java (by `exec`), signals go to Java; if it starts Java as its child, they go
+    /// to the program.
     pub launcher: Vec<String>,
-    /// Directory with `bin/java`; none = `JAVA_HOME` of `env` or of our environment, else `java` of the
-    /// `PATH`.
+    /// The directory that has `bin/java`. If it is `None`, the directory is `JAVA_HOME` of `env` or of this
+    /// process's environment, and if that is not set either, `java` is taken from the `PATH`.
     pub java_home: Option<String>,
-    /// Arguments before the main class.
+    /// The JVM's options, which stand before the main class.
     pub jvm_args: Vec<String>,
-    /// Class path; given to the JVM as `CLASSPATH`, where it has no length limit of its own and no listing
-    /// shows it.
+    /// The class path. The JVM gets it in the variable `CLASSPATH`, so that the command line stays short and
+    /// a list of processes does not show the class path.
     pub class_path: String,
-    /// Main class.
+    /// The main class.
     pub main_class: String,
-    /// Program arguments.
+    /// The arguments of the program.
     pub args: Vec<String>,
-    /// Environment in addition to our own.
+    /// Variables that the JVM gets in addition to the environment of this process.
     pub env: BTreeMap<String, String>,
-    /// Where stdout goes (appended).
+    /// The file to which stdout is appended.
     pub stdout: PathBuf,
-    /// Where stderr goes (appended).
+    /// The file to which stderr is appended.
     pub stderr: PathBuf,
-    /// The log that the program writes itself; its end goes into the report.
+    /// The log file that the program writes itself; its last lines are part of the report.
     pub log: Option<PathBuf>,
-    /// Working directory.
+    /// The working directory.
     pub dir: PathBuf,
-    /// Our own binary, which must answer the [`SUBCOMMAND`].
+    /// The path of this program's binary, which must have the [`SUBCOMMAND`].
     pub self_exe: PathBuf,
 }
 
-/// A JVM could not be started.
+/// Why a JVM could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum JvmError {
-    /// There is no Java to start.
+    /// There is no Java on this node.
     #[error(transparent)]
     Java(#[from] JavaNotFound),
-    /// There is one, and this release of Flink cannot run on it.
+    /// There is a Java, but this release of Flink cannot run on it.
     #[error(transparent)]
     Misfit(#[from] Misfit),
     /// A file for stdout or stderr cannot be opened.
@@ -78,24 +82,24 @@ pub enum JvmError {
     Output {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// What the system says.
         source: io::Error,
     },
-    /// The launcher process cannot be created.
+    /// The process of the [`SUBCOMMAND`], which becomes Java, cannot be started.
     #[error("cannot start the JVM through {} in {}", exe.display(), dir.display())]
     Spawn {
-        /// Our own binary.
+        /// The path of this program's binary.
         exe: PathBuf,
         /// The working directory.
         dir: PathBuf,
-        /// Why.
+        /// What the system says.
         source: io::Error,
     },
 }
 
 impl JvmError {
-    /// What the user can do about it. `prefix` is that of the variables of the JVM's container, as
-    /// `containerized.master.env.`.
+    /// What the user can do about the error, if anything. `prefix` begins the options that set variables in
+    /// the JVM's container, such as `containerized.master.env.`.
     pub fn hint(&self, prefix: &str) -> Option<String> {
         let another = format!(
             "{prefix}JAVA_HOME (from Flink 2.0 on also env.java.home) names the directory of another Java on the nodes"
@@ -112,8 +116,12 @@ impl JvmError {
 }
 
 impl JvmCommand {
-    /// Starts the JVM: in our process group, so that the NodeManager's signals reach it, and with SIGKILL as
-    /// parent-death signal.
+    /// Starts the JVM from `thread`. The JVM is in the process group of this process, so that the
+    /// NodeManager's signals reach it. Its parent-death signal is SIGKILL, so that it ends together with this
+    /// process.
+    ///
+    /// Fails if there is no Java, if Flink certainly cannot run on it, or if the process cannot be started.
+    /// If Java itself cannot be executed, the JVM ends with [`crate::exit::EXEC_FAILED`].
     pub async fn spawn(&self, thread: &SpawnThread) -> Result<JvmProcess, JvmError> {
         let java = java::choose(self.java_home.as_deref(), &|name| self.variable(name))?;
         if let Some(misfit) = self.misfit(&java) {
@@ -150,12 +158,12 @@ impl JvmCommand {
         Ok(JvmProcess { pid, archive: Arc::new(archive), signals, report })
     }
 
-    /// A variable as the JVM sees it.
+    /// The value of a variable in the JVM's environment.
     fn variable(&self, name: &str) -> Option<String> {
         self.env.get(name).cloned().or_else(|| std::env::var(name).ok())
     }
 
-    /// What it does with archives, and the class path that this needs.
+    /// What the JVM does with archives, and the class path that it needs for that.
     fn decide(&self, java: &Path) -> (Use, String) {
         let given = || self.class_path.clone();
         if !self.archives.is_wanted() {
@@ -182,7 +190,6 @@ impl JvmCommand {
         }
     }
 
-    /// Starts the process.
     async fn start(
         &self,
         java: &Path,
@@ -195,7 +202,8 @@ impl JvmCommand {
         let supervisor = std::process::id().to_string();
         command.arg(SUBCOMMAND).arg(&supervisor);
         if !self.launcher.is_empty() {
-            // Once more behind the launcher, which may start Java as a child of its own.
+            // The subcommand runs a second time behind the launcher: if the launcher starts Java as its
+            // child, that child needs a parent-death signal, too.
             command.args(&self.launcher).arg(&self.self_exe).arg(SUBCOMMAND).arg(&supervisor);
         }
         command
@@ -219,8 +227,8 @@ impl JvmCommand {
 }
 
 impl JvmCommand {
-    /// Why this Java is not one that the release is made for. Java without a `release` file is given the
-    /// benefit of the doubt.
+    /// Why the release of Flink is not made for this Java. A Java without a `release` file is accepted,
+    /// because its version is not known.
     fn misfit(&self, java: &Path) -> Option<Misfit> {
         let jvm = Jvm::Container(&self.jvm_args);
         Misfit::find(self.release?, java::version(java)?, jvm, java.display().to_string())
@@ -237,8 +245,8 @@ struct Logs {
     stdout: Tail,
 }
 
-/// A started JVM; clones speak of the same process. Dropping all of them leaves it running: it ends with this
-/// process at the latest.
+/// A started JVM; clones stand for the same JVM. If all clones are dropped, the JVM goes on, at the longest
+/// until this process ends.
 #[derive(Debug, Clone)]
 pub struct JvmProcess {
     pid: Arc<AtomicU32>,
@@ -248,43 +256,47 @@ pub struct JvmProcess {
 }
 
 impl JvmProcess {
-    /// Process id of the JVM.
+    /// The process id of the JVM. It changes if the JVM crashes early and is started again without its
+    /// archive.
     pub fn pid(&self) -> u32 {
         self.pid.load(Ordering::Relaxed)
     }
 
-    /// What it does with class data archives.
+    /// What the JVM does with class data archives.
     pub fn archive(&self) -> &Use {
         &self.archive
     }
 
-    /// Asks the JVM to end (SIGTERM); without effect when it has ended.
+    /// Asks the JVM to end (SIGTERM). This has no effect if it has ended already.
     pub fn terminate(&self) {
         let _ = self.signals.send(Signal::TERM);
     }
 
-    /// Ends the JVM (SIGKILL); without effect when it has ended.
+    /// Ends the JVM at once (SIGKILL). This has no effect if it has ended already.
     pub fn kill(&self) {
         let _ = self.signals.send(Signal::KILL);
     }
 
-    /// Waits until the JVM has ended. May be called any number of times and dropped at any point.
+    /// Waits until the JVM has ended. It may be called any number of times, and the future may be dropped at
+    /// any time.
     pub async fn wait(&self) -> Arc<ExitReport> {
         let mut report = self.report.clone();
         let ended = report.wait_for(Option::is_some).await.ok().and_then(|r| r.clone());
-        // The task that watches publishes before it ends, so nothing here is only a runtime that shuts down.
+        // The supervising task sends a report before it ends. So if there is none, the runtime is shutting
+        // down.
         ended.unwrap_or_else(|| Arc::new(ExitReport::from_facts(Facts::default())))
     }
 }
 
-/// A JVM that uses an archive and dies of an error of its own so early is started once more, without it.
+/// If a JVM with an archive crashes within this time after its start, the archive may be the reason, so the
+/// JVM is started once more without it.
 const EARLY: Duration = Duration::from_secs(10);
 
-/// A TaskManager that ends within this time, and whose log does not tell of its registration, has failed at
-/// its start.
+/// If a TaskManager ends within this time after its start, and its log does not say that it has registered
+/// with the JobManager, its start has failed.
 const START_UP: Duration = Duration::from_secs(90);
 
-/// How to start a JVM once more.
+/// What is needed to start a JVM once more, without its archive.
 struct Again {
     command: JvmCommand,
     java: PathBuf,
@@ -308,15 +320,16 @@ impl Again {
     }
 }
 
-/// The signal by which a process ended that went wrong by itself.
+/// The signal that ended a process, if it is one that a process gets for an error of its own.
 fn crash(status: &ExitStatus) -> Option<Signal> {
     let signal = Signal::from_named_raw(status.signal()?)?;
     [Signal::SEGV, Signal::ABORT, Signal::BUS, Signal::ILL].contains(&signal).then_some(signal)
 }
 
-/// Owns the child until it is reaped. Signals are sent from here only, so none can hit a process id that was
-/// used again.
-#[allow(clippy::too_many_arguments)] // one of each
+/// Watches the JVM until it has ended, and then sends the report. Only this task sends signals to the JVM,
+/// and only before it has waited for the JVM's end, so that no signal can reach another process that got the
+/// same process id afterwards.
+#[allow(clippy::too_many_arguments)] // there is only one caller, which would just fill a struct
 async fn supervise(
     mut child: Child,
     current: Arc<AtomicU32>,

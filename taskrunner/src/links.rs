@@ -1,11 +1,13 @@
-//! Names by which a container's files come, and how they get their own.
+//! Gives a container's files substitute names in the launch context, and their own names in the container.
 //!
-//! The NodeManager's launch script has the names between double quotes: of a file called `` a`id`b.txt `` it
-//! runs `id`. Such a file comes by another name, and gets its own from us.
+//! The NodeManager's launch script makes a link for each local resource, and writes the names between double
+//! quotes, where the shell still evaluates some characters: for a file called `` a`id`b.txt ``, the shell
+//! would run `id`. So heddle gives YARN a substitute name for such a file, and `heddle-am` and the taskrunner
+//! rename the link in the container before they do anything else.
 //!
-//! For a file in a directory the NodeManager's launch script starts two programs, `mkdir` and `ln`, one after
-//! another; for Flink's thirty files that is a tenth of a second. A name without a directory spares the
-//! first, and moving a link ourselves costs nothing.
+//! Substitute names also save time. For a file in a directory, the launch script runs `mkdir` and `ln`, one
+//! after the other; for Flink's thirty files that takes a tenth of a second. For a name without a directory
+//! it runs only `ln`, and to rename the link takes almost no time.
 
 use std::fs;
 use std::io;
@@ -15,22 +17,23 @@ use flink_model::container::LINK_PREFIX as PREFIX;
 
 use crate::fresh;
 
-/// Longest name of a file on Linux.
+/// The most bytes that the name of a file may have on Linux (`NAME_MAX`).
 const LONGEST: usize = 255;
 
-/// Whether a character means something to the shell between double quotes, where the launch script has the
-/// names of files, or may confuse whoever reads them.
+/// Whether the shell evaluates a character between double quotes, or whether it is a control character, which
+/// may break the launch script or a log.
 fn is_evaluated(c: char) -> bool {
     matches!(c, '"' | '$' | '`' | '\\') || c.is_control()
 }
 
-/// Whether the launch script takes the name for what it is.
+/// Whether a name has no character that the shell would evaluate in the launch script, and no control
+/// character.
 pub fn is_plain(name: &str) -> bool {
     !name.contains(is_evaluated)
 }
 
-/// The same name with what the launch script would evaluate, slashes and percent signs in the notation of
-/// URLs.
+/// The name with each byte of a character that the shell would evaluate, of a control character, of a slash
+/// and of a percent sign written as `%` and two hexadecimal digits, as in a URL (RFC 3986, section 2.1).
 pub fn plain(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for c in name.chars() {
@@ -44,9 +47,12 @@ pub fn plain(name: &str) -> String {
     out
 }
 
-/// The name for a key of a container's files. One that the launch script takes for what it is, and that has
-/// no directory, is its own; so is each without such characters where `linked` is false, or where the name
-/// would be too long.
+/// The name that a file has in the launch context. `key` is the path that the file is to have in the
+/// container's directory.
+///
+/// A key that is not [plain](is_plain), or that looks like a substitute name, always gets one. Another key
+/// with a directory gets one if `linked` is true, unless that substitute name would be too long for a file.
+/// Every other key is the name itself.
 pub fn name(key: &str, linked: bool) -> String {
     let evaluated = !is_plain(key) || key.starts_with(PREFIX);
     let moved = linked && key.contains('/');
@@ -54,12 +60,12 @@ pub fn name(key: &str, linked: bool) -> String {
     if evaluated || (moved && fits(&name)) { name } else { key.to_owned() }
 }
 
-/// Whether a file can have this name.
+/// Whether each part of a path is short enough for the name of a file.
 pub fn fits(name: &str) -> bool {
     name.split('/').all(|part| part.len() <= LONGEST)
 }
 
-/// The key that a name stands for, if it is one of [`name`]'s making.
+/// The key for which a substitute name stands; `None` for every other name.
 fn key(name: &str) -> Option<String> {
     let mut parts = name.strip_prefix(PREFIX)?.split('%');
     let mut key: Vec<u8> = parts.next()?.as_bytes().to_vec();
@@ -71,7 +77,8 @@ fn key(name: &str) -> Option<String> {
     String::from_utf8(key).ok()
 }
 
-/// Gives the files of a container's directory their own names. The error says which file it was about.
+/// Renames all files of a container's directory that have substitute names. Fails if a file's own name is
+/// taken already or would lead through a link; the error names the file.
 pub fn settle(dir: &Path) -> io::Result<()> {
     let about = |path: &Path| {
         let path = path.display().to_string();

@@ -1,4 +1,8 @@
-//! Memory of a process and of its cgroup, and the kernel's out-of-memory counters.
+//! Measures the memory of a process, of a container and of a cgroup, and reads the kernel's out-of-memory
+//! counters.
+//!
+//! With the samples, heddle can say how much memory a TaskManager used before it ended. The counters tell
+//! whether the kernel's out-of-memory killer ended a JVM, which a JVM that gets a SIGKILL cannot say itself.
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,13 +14,13 @@ use crate::control::Memory;
 
 const CGROUP_ROOT: &str = "/sys/fs/cgroup";
 
-/// Milliseconds since the epoch.
-#[allow(clippy::disallowed_methods)] // this is the one place
+/// The time, in milliseconds since 1970-01-01 UTC.
+#[allow(clippy::disallowed_methods)] // this is the one place that reads the system's clock
 pub fn unix_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map(|d| d.as_millis() as u64).unwrap_or(0)
 }
 
-/// Takes one sample of a process; none when it has ended.
+/// Takes one sample of the memory of a process; `None` if the process has ended. All sizes are in bytes.
 pub fn sample(pid: u32) -> Option<Memory> {
     let process = Process::new(i32::try_from(pid).ok()?).ok()?;
     let mut memory = of_status(&process.status().ok()?);
@@ -24,8 +28,10 @@ pub fn sample(pid: u32) -> Option<Memory> {
     Some(memory)
 }
 
-/// Takes one sample of all processes of this one's group, which are those of the container: the sums of what
-/// they use, and of the most that each has used. Reads every process of the machine: not for every second.
+/// Takes one sample of the memory of the container: of all processes in the process group of this process.
+/// The sizes are sums, in bytes; the peak is the sum of the peaks of the single processes, which they may
+/// have reached at different times. This looks at every process of the machine, so it must not be called
+/// often.
 pub fn of_container() -> Memory {
     let mut sum = Memory::default();
     let group = rustix::process::getpgrp().as_raw_nonzero().get();
@@ -34,7 +40,7 @@ pub fn of_container() -> Memory {
         if !process.stat().is_ok_and(|stat| stat.pgrp == group) {
             continue;
         }
-        // One that has just ended uses nothing.
+        // A process that has just ended uses no memory.
         let Ok(status) = process.status() else { continue };
         let one = of_status(&status);
         sum.rss += one.rss;
@@ -49,17 +55,17 @@ pub fn of_container() -> Memory {
     sum
 }
 
-/// Adds the time, and what the cgroup of the process tells.
+/// Adds the time, and the sizes of the cgroup of the process.
 fn add_cgroup(memory: &mut Memory, process: &Process) {
     memory.at_unix_ms = unix_ms();
     let Some(cgroup) = Cgroup::of(process) else { return };
     memory.cgroup_current = cgroup.current().unwrap_or(0);
     memory.cgroup_limit = cgroup.limit().unwrap_or(0);
-    // Of a group without a limit it is not the container's.
+    // A cgroup without a limit is not the container's own, so its peak would be that of other processes, too.
     memory.cgroup_peak = cgroup.peak().filter(|_| memory.cgroup_limit > 0).unwrap_or(0);
 }
 
-/// The sizes of `/proc/<pid>/status`, there in kB.
+/// The sizes in `/proc/<pid>/status`, which the kernel gives in units of 1024 bytes (proc_pid_status(5)).
 fn of_status(status: &Status) -> Memory {
     let bytes = |kb: Option<u64>| kb.unwrap_or(0).saturating_mul(1024);
     Memory {
@@ -74,7 +80,7 @@ fn of_status(status: &Status) -> Memory {
 /// The memory cgroup of a process, version 1 or 2.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Cgroup {
-    /// Where the hierarchy is mounted.
+    /// The mount point of the hierarchy.
     root: PathBuf,
     dir: PathBuf,
     v2: bool,
@@ -86,16 +92,16 @@ impl Cgroup {
         let groups: Vec<(Vec<String>, String)> =
             groups.0.into_iter().map(|g| (g.controllers, g.pathname)).collect();
         let mut found = Cgroup::choose(&groups)?;
-        // Inside a container without a cgroup namespace the path is the host's, and the mount shows only our
-        // part.
+        // In a container of Docker without a cgroup namespace, the path is that on the host, but only the
+        // container's own part of the hierarchy is mounted, at the mount point.
         if !found.dir.is_dir() {
             found.dir.clone_from(&found.root);
         }
         Some(found)
     }
 
-    /// Picks the memory hierarchy out of the lines of `/proc/<pid>/cgroup`: version 1's, else the unified
-    /// one.
+    /// Finds the memory cgroup in the lines of `/proc/<pid>/cgroup`: that of version 1 if there is one, or
+    /// else that of version 2.
     fn choose(groups: &[(Vec<String>, String)]) -> Option<Cgroup> {
         let v1 = groups.iter().find(|(controllers, _)| controllers.iter().any(|c| c == "memory"));
         let unified = || groups.iter().find(|(controllers, _)| controllers.iter().all(|c| c.is_empty()));
@@ -110,13 +116,13 @@ impl Cgroup {
         parse_limit(&std::fs::read_to_string(self.dir.join(name)).ok()?)
     }
 
-    /// The most it has ever used; kernels before 5.19 do not tell for version 2.
+    /// The most bytes that the cgroup has used. For version 2, kernels before 5.19 do not count them.
     fn peak(&self) -> Option<u64> {
         let name = if self.v2 { "memory.peak" } else { "memory.max_usage_in_bytes" };
         parse_limit(&std::fs::read_to_string(self.dir.join(name)).ok()?)
     }
 
-    /// The least limit of the group and the groups above it; none when there is no limit.
+    /// The lowest limit, in bytes, of the cgroup and of the cgroups above it; `None` if there is no limit.
     fn limit(&self) -> Option<u64> {
         let name = if self.v2 { "memory.max" } else { "memory.limit_in_bytes" };
         self.dir
@@ -132,7 +138,8 @@ impl Cgroup {
     }
 }
 
-/// A size in bytes; none for `max` and for version 1's "no limit" (near the greatest signed number).
+/// A size in bytes. `None` if there is no limit: version 2 writes `max`, and version 1 a number just below
+/// 2^63.
 fn parse_limit(text: &str) -> Option<u64> {
     text.trim().parse().ok().filter(|&bytes: &u64| bytes < 1 << 62)
 }
@@ -142,8 +149,8 @@ fn parse_counter(text: &str, key: &str) -> Option<u64> {
     text.lines().filter_map(|line| line.split_once(' ')).find(|(k, _)| *k == key)?.1.trim().parse().ok()
 }
 
-/// How often the kernel's out-of-memory killer has struck, in our own cgroup (a JVM shares it) and on the
-/// host.
+/// How many processes the kernel's out-of-memory killer has ended, in the cgroup of this process, in which
+/// its JVM runs as well, and on the whole host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OomCounters {
     cgroup: Option<u64>,
@@ -151,14 +158,15 @@ pub struct OomCounters {
 }
 
 impl OomCounters {
-    /// Reads the counters now; what the kernel does not offer counts as unknown.
+    /// Reads the present values of the counters. A counter that the kernel does not have is unknown.
     pub fn read() -> OomCounters {
         let cgroup = Process::myself().ok().and_then(|p| Cgroup::of(&p)).and_then(|c| c.oom_kills());
         let host = std::fs::read_to_string("/proc/vmstat").ok().and_then(|t| parse_counter(&t, "oom_kill"));
         OomCounters { cgroup, host }
     }
 
-    /// What happened between this reading and a later one, which is now.
+    /// What the out-of-memory killer did between these counters and `later`, which must have been read just
+    /// now, because the limit and the peak of the cgroup are read here. An unknown counter has not risen.
     pub fn compare(&self, later: &OomCounters) -> KernelOom {
         let rose = |before: Option<u64>, after: Option<u64>| before.zip(after).is_some_and(|(b, a)| a > b);
         if rose(self.cgroup, later.cgroup) {

@@ -1,10 +1,11 @@
-//! The jars of a node (Hadoop's, mostly) under names that are the same on every node, so that a class data
+//! Gives the jars of a node, which are mostly Hadoop's, the same names on every node, so that a class data
 //! archive can hold their classes.
 //!
-//! A JVM takes an archive when the class path begins with the jars that it was made for, by name and size.
-//! Flink's jars lie in the container's directory; Hadoop's lie wherever the node has them, named by `dir/*`,
-//! and behind directories, which an archive must not have in front. That is why the jars get links in the
-//! container's directory, and stand in front of the directories. Their order stays.
+//! A JVM uses an archive only if its class path begins with the jars for which the archive was made; the JVM
+//! compares their names and sizes. Among these jars there must be no directory. Flink's jars are in the
+//! container's directory on every node, but the places of Hadoop's jars differ from node to node, and
+//! directories stand before them on the class path. So this module makes links to Hadoop's jars in the
+//! container's directory, and puts the links on the class path before the directories, in the jars' order.
 
 use std::fs;
 use std::io;
@@ -16,11 +17,12 @@ use flink_model::container::NODE_JARS;
 use crate::expand::{self, Lookup};
 use crate::fresh;
 
-/// The working directory, which separates what the container brings from what the node has.
+/// The class path entry of the working directory. The files of the container stand before it, and those of
+/// the node behind it.
 const WORKING_DIRECTORY: &str = ".";
-/// More is not worth it: who makes an archive copies them.
+/// The most bytes that the node's jars may have together. To make an archive, all of them are copied, and for
+/// more bytes an archive is not worth the time and the disk space.
 const LARGEST: u64 = 1 << 30;
-/// One jar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Jar {
     /// `<number of the class path entry>/<file name>`.
@@ -29,7 +31,7 @@ struct Jar {
     size: u64,
 }
 
-/// A class path whose second part is the node's.
+/// A class path whose entries behind the working directory are files and directories of the node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeJars {
     front: Vec<String>,
@@ -39,8 +41,10 @@ pub struct NodeJars {
 }
 
 impl NodeJars {
-    /// The node's jars on a class path; `None` where there are none, a directory stands in front, or what is
-    /// behind the working directory is not the node's alone.
+    /// Finds the node's jars on a class path. The result is `None`, and no jar of the node can be in an
+    /// archive, if the node has no jars there or they have more than 1 GiB, if an entry before the working
+    /// directory is no jar, or if an entry behind the working directory is not an absolute path, such as a
+    /// user's jar.
     pub fn find(class_path: &str) -> Option<Self> {
         let mut entries = class_path.split(':').map(str::to_owned);
         let front: Vec<String> = entries.by_ref().take_while(|entry| entry != WORKING_DIRECTORY).collect();
@@ -66,24 +70,26 @@ impl NodeJars {
         Some(Self { front, jars, directories, fingerprint: fingerprint(&text) })
     }
 
-    /// The same for the entries of a class path that is still to be expanded.
+    /// Does the same as [`NodeJars::find`] for class path entries that still name variables.
     pub fn find_in(entries: &[String], env: Lookup) -> Option<Self> {
-        // No jar lies in a log directory.
+        // No jar is in the log directory, so its path does not matter here.
         Self::find(&expand::class_path(entries, "", env).0)
     }
 
-    /// Tells them, by name and size, from other jars.
+    /// A hash of the names, the sizes and the order of the jars. Nodes with the same jars have the same hash.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// Their names in a container's directory once they are linked there, as they stand on the class path.
+    /// The paths of the links to the jars, relative to the container's directory, in the order of the class
+    /// path.
     pub fn names(&self) -> Vec<String> {
         let place = self.place();
         self.jars.iter().map(|jar| format!("{place}/{}", jar.name)).collect()
     }
 
-    /// The whole class path: what was in front, the jars, the working directory, and the node's directories.
+    /// The new class path: the container's jars, the links to the node's jars, the working directory, and the
+    /// node's directories.
     pub fn class_path(&self) -> String {
         let names = self.names();
         let front = self.front.iter().chain(&names).map(String::as_str);
@@ -91,7 +97,8 @@ impl NodeJars {
         all.collect::<Vec<_>>().join(":")
     }
 
-    /// Makes the links below a container's directory; those that are there stay.
+    /// Makes the links below a container's directory. A link that exists already is left as it is. Fails if a
+    /// link or its directory cannot be made.
     pub fn link(&self, container: &Path) -> io::Result<()> {
         let mut parent = None;
         for (jar, name) in self.jars.iter().zip(self.names()) {
@@ -114,7 +121,8 @@ impl NodeJars {
 }
 
 impl Jar {
-    /// `None` where there is no such file: the JVM would not mind either.
+    /// `None` if there is no such file, which the JVM would ignore as well, or if the name cannot be an entry
+    /// of a class path or a line of the hashed text.
     fn at(number: usize, path: PathBuf) -> Option<Self> {
         let metadata = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
         let name = path.file_name()?.to_str().filter(|name| !name.contains([':', '\n']))?;
@@ -122,7 +130,8 @@ impl Jar {
     }
 }
 
-/// As the JVM reads `directory/*`, which says nothing about the order.
+/// The jars for which a class path entry `directory/*` stands. Java leaves their order open; they are sorted
+/// here so that the order is the same on every node.
 fn jars_in(number: usize, directory: &Path) -> Vec<Jar> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let paths = entries.map(|entry| entry.path()).filter(|path| path.to_str().is_some_and(is_jar));

@@ -1,7 +1,9 @@
-//! Frames on the link between a taskrunner and its ApplicationMaster: a 32-bit big-endian length, then a
-//! message of `control.proto`.
+//! Reads and writes the frames on the link between a taskrunner and its ApplicationMaster.
 //!
-//! Made for a server with thousands of quiet links: between two messages a link holds some hundred bytes.
+//! A frame is a length in bytes as a 32-bit big-endian number, and a protobuf message of that length; the
+//! messages are those of `proto/control.proto`. The ApplicationMaster of a large cluster has thousands of
+//! links on which nothing happens most of the time. So between two messages, a link holds only a few hundred
+//! bytes of memory.
 
 use std::io;
 use std::time::Duration;
@@ -13,25 +15,28 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
 
-/// What a link begins with. On the same port gRPC is spoken, whose clients begin with [`GRPC_MAGIC`].
+/// The first bytes that a taskrunner sends on a link. They tell the control server that the connection is not
+/// for gRPC, which uses the same port and begins with [`GRPC_MAGIC`].
 pub const MAGIC: [u8; 4] = *b"hdl\0";
-/// The first bytes of every HTTP/2 client.
+/// The first bytes that every client of HTTP/2, and so of gRPC, sends (RFC 9113, section 3.4).
 pub const GRPC_MAGIC: [u8; 4] = *b"PRI ";
-/// The largest message: class lists have some megabytes.
+/// The largest message, in bytes. Class lists are the largest messages and have a few megabytes.
 pub const LARGEST: usize = 16 << 20;
-/// The largest first message, before it is known who sends it.
+/// The largest first message, in bytes. It is small because the sender has not shown the control secret yet.
 pub const LARGEST_HELLO: usize = 4096;
-/// What a reader holds while nothing comes; a memory sample has less than a hundred bytes.
+/// The size of a reader's buffer, in bytes, while no large message arrives. A memory sample has less than 100
+/// bytes.
 const QUIET: usize = 256;
-/// What it may keep after a large message.
+/// The largest buffer, in bytes, that a reader keeps after a message.
 const KEPT: usize = 4096;
 
-/// When a side speaks though it has nothing to say, and when it takes the other for gone.
+/// After which times a side of a link sends `Ping`, and considers the other side gone.
 #[derive(Debug, Clone, Copy)]
 pub struct Liveness {
-    /// `Ping` follows the last message after so long.
+    /// A side that has sent nothing for this time sends `Ping`.
     pub ping: Duration,
-    /// Nothing heard for so long: a dead host, or a process that hangs.
+    /// If a side has received nothing, or could send nothing, for this time, the other side's host is down or
+    /// its process hangs.
     pub silence: Duration,
 }
 
@@ -41,38 +46,39 @@ impl Default for Liveness {
     }
 }
 
-/// The link cannot go on; a new one may do better.
+/// Why a link cannot be used any more. A new link may work.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
-    /// It broke.
+    /// The connection has broken.
     #[error("the connection broke: {0}")]
     Io(#[from] io::Error),
-    /// A message that nobody sends.
+    /// A message is larger than allowed; the number is the limit in bytes.
     #[error("a message is larger than {0} bytes")]
     TooLarge(usize),
-    /// No message at all.
+    /// A frame does not hold a message of the expected type.
     #[error("a message is not understood: {0}")]
     Malformed(#[from] DecodeError),
-    /// The other side is gone, or hangs.
+    /// Nothing was received for this time: the other side is gone, or hangs.
     #[error("nothing was heard for {} s", .0.as_secs_f32())]
     Silence(Duration),
-    /// The other side takes nothing.
+    /// Nothing could be sent for this time, because the other side does not read.
     #[error("nothing could be sent for {} s", .0.as_secs_f32())]
     Stuck(Duration),
 }
 
-/// Reads messages.
+/// Reads the messages of a link.
 #[derive(Debug)]
 pub struct Reader<R> {
     frames: FramedRead<R, LengthDelimitedCodec>,
     silence: Duration,
     heard: Instant,
-    /// How much of an unfinished frame was there when it was last looked at.
+    /// How many bytes of an incomplete frame had arrived at the time `heard`.
     unfinished: usize,
 }
 
 impl<R: AsyncRead + Unpin> Reader<R> {
-    /// A reader behind the magic.
+    /// A reader for a stream from which [`MAGIC`] has been read already, if the other side sends it. It
+    /// accepts messages of up to `largest` bytes.
     pub fn new(from: R, largest: usize, liveness: Liveness) -> Self {
         let frames = LengthDelimitedCodec::builder().max_frame_length(largest).new_codec();
         Self {
@@ -83,12 +89,13 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         }
     }
 
-    /// Takes messages up to this size from now on.
+    /// Accepts messages of up to `largest` bytes from now on.
     pub fn allow(&mut self, largest: usize) {
         self.frames.decoder_mut().set_max_frame_length(largest);
     }
 
-    /// The next message; none when the other side has ended its half. A call that is given up loses nothing.
+    /// Waits for the next message; `None` if the other side has closed its half of the connection. If the
+    /// future is dropped, no message is lost: the next call continues.
     pub async fn next<M: Message + Default>(&mut self) -> Result<Option<M>, WireError> {
         loop {
             match timeout_at(self.heard + self.silence, self.frames.next()).await {
@@ -103,7 +110,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
                     return Err(WireError::TooLarge(self.frames.decoder().max_frame_length()));
                 }
                 Ok(Some(Err(error))) => return Err(error.into()),
-                // A large message on a slow line takes its time.
+                // A part of a message has arrived in this time: the message is large and the network slow.
                 Err(_) if self.frames.read_buffer().len() > self.unfinished => {
                     (self.heard, self.unfinished) = (Instant::now(), self.frames.read_buffer().len());
                 }
@@ -120,7 +127,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
     }
 }
 
-/// Writes messages, each in a buffer of its own that is gone afterwards.
+/// Writes the messages of a link. It holds no buffer between two messages.
 #[derive(Debug)]
 pub struct Writer<W> {
     to: W,
@@ -129,12 +136,12 @@ pub struct Writer<W> {
 }
 
 impl<W: AsyncWrite + Unpin> Writer<W> {
-    /// A writer; for the first side to speak [`Writer::open`] comes first.
+    /// A writer. The taskrunner, which begins a link, must call [`Writer::open`] first.
     pub fn new(to: W, liveness: Liveness) -> Self {
         Self { to, liveness, said: Instant::now() }
     }
 
-    /// Sends the magic and the first message.
+    /// Sends [`MAGIC`] and the first message.
     pub async fn open(&mut self, hello: &impl Message) -> Result<(), WireError> {
         self.write(&MAGIC, hello).await
     }
@@ -144,12 +151,12 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         self.write(&[], message).await
     }
 
-    /// When a ping is due.
+    /// When the next `Ping` must be sent unless another message is sent before.
     pub fn ping_at(&self) -> Instant {
         self.said + self.liveness.ping
     }
 
-    /// Ends this half.
+    /// Closes this side's half of the connection.
     pub async fn end(&mut self) -> Result<(), WireError> {
         let silence = self.liveness.silence;
         Ok(timeout(silence, self.to.shutdown()).await.map_err(|_| WireError::Stuck(silence))??)
@@ -228,7 +235,7 @@ mod tests {
         assert!(matches!(reader.next::<Event>().await, Err(WireError::Silence(_))));
         let exited = event(Kind::Exited(Exited { summary: "x".repeat(1000), ..Exited::default() }));
         assert!(matches!(writer.send(&exited).await, Err(WireError::Stuck(_))));
-        // What comes slowly is not silence.
+        // The other side is not silent while the bytes of a message arrive slowly.
         let (mut writer, mut reader) = pair(64);
         let slowly = async {
             for byte in frame(&[], &exited).unwrap().chunks(250) {
