@@ -1,4 +1,5 @@
-//! Class data archives in a store: which of them the containers of a role get, and how one is added.
+//! Class data archives in a store: chooses the archives that the containers of a role get, and adds new
+//! archives.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,16 +14,17 @@ use crate::layout::INCOMING;
 use crate::store::Store;
 use crate::visibility::{ancestors, visibility};
 
-/// How many archives the containers get at most. The nodes may have two Javas, for example while one is
-/// replaced, and every node fetches each of these files.
+/// The largest number of archives that the containers get. One may not be enough, because the nodes may have
+/// two versions of Java, for example while one replaces the other. More cost time, because every node copies
+/// each of these files.
 const MOST: usize = 2;
 
-/// What a listing of the store's archives shows.
+/// The archives in a directory of the store.
 #[derive(Debug, Default, PartialEq)]
 struct Choice<'a> {
-    /// The newest archives that are complete.
+    /// The newest archives that are complete, at most `MOST`.
     whole: Vec<&'a FileStatus>,
-    /// Archives whose size is not the one in their names, with that size.
+    /// Archives with another size than their names say, each with the size in its name.
     damaged: Vec<(&'a FileStatus, u64)>,
 }
 
@@ -40,20 +42,21 @@ fn choose<'a>(files: &'a [FileStatus], owners: &[String]) -> Choice<'a> {
     choice
 }
 
-/// The archives that a store has for the JVMs of one role.
+/// The archives in a store for the JVMs of one role.
 #[derive(Debug)]
 pub struct Archives {
-    /// What the ApplicationMaster has to know to add an archive.
+    /// What the ApplicationMaster needs to add an archive.
     pub order: ClassDataSpec,
     /// The archives as local resources.
     pub resources: Vec<LocalResource>,
-    /// Remarks for the user.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
 impl Store {
-    /// The archives in `directory`, which lies below the root. All questions to the NameNode are open at
-    /// once.
+    /// The archives in `directory`, which is a path below the store's root. `class_path` holds the jars that
+    /// the archives are made of. All questions to the NameNode are asked at the same time, so they take one
+    /// round trip.
     pub async fn archives(&self, directory: &str, class_path: Vec<String>) -> Result<Archives, StoreError> {
         let fs = StoreError::from;
         let path = format!("{}/{directory}", self.root.trim_end_matches('/'));
@@ -110,8 +113,8 @@ impl Store {
     }
 }
 
-/// The directory of a store in which the archives of one role are, for clients and ApplicationMasters that
-/// add one.
+/// The directory of a store that holds the archives of one role. Clients and ApplicationMasters that make an
+/// archive add it here.
 #[derive(Debug)]
 pub struct Repository<'a> {
     storage: Storage,
@@ -121,18 +124,19 @@ pub struct Repository<'a> {
 }
 
 impl<'a> Repository<'a> {
-    /// The repository that `order` describes; `storage` is the file system that the order's store is on.
+    /// The directory that `order` describes. `storage` must be the file system of the store that `order`
+    /// names.
     pub fn new(storage: Storage, order: &'a ClassDataSpec) -> Self {
         let store = order.store.trim_end_matches('/');
         Self { storage, order, store, directory: format!("{store}/{}", order.directory) }
     }
 
-    /// Its URL.
+    /// The URL of the directory.
     pub fn directory(&self) -> &str {
         &self.directory
     }
 
-    /// The name of a complete archive for this Java, if there is one.
+    /// The name of a complete archive for this Java; `None` if there is none.
     pub async fn find(&self, java: &JavaId) -> Result<Option<String>, StoreError> {
         let found = match self.storage.list(&self.directory, false).await {
             Ok(found) => found,
@@ -142,9 +146,11 @@ impl<'a> Repository<'a> {
         Ok(whole_archive(&found, &self.order.owners, java))
     }
 
-    /// Uploads an archive under its name. It is written to `staging` first if that is on the same file
-    /// system: the directory of the application, which is removed at its end whatever happens. Otherwise it
-    /// is written beside the store's unfinished uploads, under a name that `container` makes unique.
+    /// Uploads the file of an archive and then gives it the name `name`. If `staging`, the application's
+    /// directory, is on the same file system, the file is first written there, because that directory is
+    /// removed when the application ends, whatever happens. Otherwise it is written to the directory of the
+    /// store's unfinished uploads, under a name that the container id `container` makes unique. If another
+    /// process has added the archive meanwhile, that one stays.
     pub async fn add(
         &self,
         name: &str,
@@ -155,7 +161,7 @@ impl<'a> Repository<'a> {
         let Self { storage, order, store, directory } = self;
         let temporary = match staging.filter(|dir| dir.starts_with(&format!("{}/", storage.root()))) {
             Some(dir) => {
-                // Writing there would make the directory again after it has been removed.
+                // If the directory has been removed, this fails. Otherwise the upload would make it again.
                 storage.status(dir).await?;
                 format!("{}/{name}", dir.trim_end_matches('/'))
             }
@@ -175,7 +181,7 @@ impl<'a> Repository<'a> {
         storage.write_file(&temporary, &Source::File(file.to_owned()), &options).await?;
         match storage.rename(&temporary, &format!("{directory}/{name}"), false).await {
             Ok(()) => Ok(()),
-            // Another ApplicationMaster has added the archive meanwhile.
+            // Another ApplicationMaster has added the archive in the meantime.
             Err(error) if error.kind() == FsErrorKind::AlreadyExists => {
                 storage.delete(&temporary, false).await?;
                 Ok(())
@@ -185,7 +191,7 @@ impl<'a> Repository<'a> {
     }
 }
 
-/// The name of an archive for this Java that is as long as its name says, and belongs to one of `owners`.
+/// The name of an archive for this Java that has the size in its name and belongs to one of `owners`.
 fn whole_archive(files: &[FileStatus], owners: &[String], java: &JavaId) -> Option<String> {
     let ours = files.iter().filter(|file| owners.contains(&file.owner));
     let mut names = ours.filter_map(|file| Some((file.len, file.path.parse::<ArchiveName>().ok()?)));

@@ -1,36 +1,37 @@
-//! What can go wrong between the files of this machine and a store.
+//! Why an operation on a store, or on the local files for it, has failed.
 
 use std::path::PathBuf;
 
 use hadoop_fs::FsError;
 
-/// An operation on a store, or on the files for it, that failed.
+/// An operation on a store, or on the local files for it, has failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// An operation on the file system failed; its error says what was being done to what.
+    /// An operation on the file system failed. The error says which operation it was, and on which path.
     #[error(transparent)]
     FileSystem(#[from] FsError),
     /// A local file or directory cannot be read.
     #[error("cannot read {}", path.display())]
     Unreadable {
-        /// Which.
+        /// The path of the file or directory.
         path: PathBuf,
-        /// Why.
+        /// Why it cannot be read.
         #[source]
         cause: std::io::Error,
     },
-    /// A local file cannot be sent to the containers; the text says which and why.
+    /// A local file cannot be sent to the containers. The text says which one, and why.
     #[error("{0}")]
     Unusable(String),
-    /// A file was changed by somebody else meanwhile: another try may succeed.
+    /// Somebody else has changed a file during the operation. Another try may succeed.
     #[error("{0}")]
     Changed(String),
-    /// The hashes cannot be kept for the next run. The upload itself succeeded.
+    /// The hashes of local files cannot be written to the file that keeps them for later runs. The files were
+    /// uploaded nevertheless.
     #[error("cannot write {}", path.display())]
     NotRemembered {
-        /// Where they are kept.
+        /// The file for the hashes.
         path: PathBuf,
-        /// Why.
+        /// Why it cannot be written.
         #[source]
         cause: std::io::Error,
     },

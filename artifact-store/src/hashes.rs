@@ -1,4 +1,6 @@
-//! SHA-256 of local files, remembered between runs by path, size, inode and modification time.
+//! Computes the SHA-256 of local files and remembers it between runs, so that Flink's files need not be read
+//! for each deployment. A remembered hash counts as long as path, size, inode and modification time are the
+//! same.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -17,8 +19,8 @@ use crate::error::StoreError;
 
 const VERSION: u32 = 1;
 
-/// A file that was changed this shortly before it was hashed may change again without getting another
-/// modification time.
+/// The least age of a change before a file is hashed. A file that was changed more recently could change once
+/// more without getting another modification time, so its hash is not remembered.
 const SETTLED: Duration = Duration::from_secs(2);
 
 /// What identifies the content of a file without reading it.
@@ -26,7 +28,7 @@ const SETTLED: Duration = Duration::from_secs(2);
 struct Stamp {
     size: u64,
     inode: u64,
-    /// Nanoseconds since 1970.
+    /// The modification time, in nanoseconds since 1970.
     mtime: i64,
 }
 
@@ -36,7 +38,7 @@ impl Stamp {
         Self { size: metadata.len(), inode: metadata.ino(), mtime }
     }
 
-    /// Whether the file was changed long enough before `now` (since 1970).
+    /// Whether the file was changed long enough before `now`, a time since 1970.
     fn settled(&self, now: Duration) -> bool {
         let written = Duration::from_nanos(u64::try_from(self.mtime).unwrap_or_default());
         now.saturating_sub(written) > SETTLED
@@ -57,7 +59,7 @@ struct Cache {
 }
 
 impl Cache {
-    /// A cache that cannot be read, or is another version's, is an empty one.
+    /// Reads the cache. If it cannot be read, or has another version, the result is an empty cache.
     fn load(path: Option<&Path>) -> Self {
         let bytes = path.and_then(|p| std::fs::read(p).ok()).unwrap_or_default();
         let cache: Self = serde_json::from_slice(&bytes).unwrap_or_default();
@@ -68,7 +70,8 @@ impl Cache {
         self.files.get(path).filter(|e| e.stamp == *stamp).map(|e| e.sha256.as_str())
     }
 
-    /// Writes it in one step.
+    /// Replaces the file in one step, so that other processes never read a part of it. Files that no longer
+    /// exist are left out.
     fn save(&mut self, path: &Path) -> std::io::Result<()> {
         self.files.retain(|file, _| file.exists());
         let directory = path.parent().unwrap_or(Path::new("."));
@@ -80,7 +83,7 @@ impl Cache {
     }
 }
 
-/// A local file, whose hash is known or is being computed.
+/// A local file with its hash, which is known or is being computed.
 #[derive(Debug)]
 pub struct Content {
     path: PathBuf,
@@ -95,17 +98,17 @@ enum Hash {
 }
 
 impl Content {
-    /// Where it is.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its size in bytes.
+    /// The size of the file, in bytes.
     pub fn size(&self) -> u64 {
         self.stamp.size
     }
 
-    /// SHA-256 of the content, in hexadecimal, if it is known by now.
+    /// The SHA-256 of the content, in hexadecimal; `None` while it is being computed.
     pub fn sha256(&self) -> Option<&str> {
         match &self.hash {
             Hash::Known(sha256) => Some(sha256),
@@ -113,7 +116,7 @@ impl Content {
         }
     }
 
-    /// Waits for the hash.
+    /// Waits until the hash is known. It fails if the file cannot be read, or if it changes while it is read.
     pub async fn hashed(mut self) -> Result<Self, StoreError> {
         if let Hash::Coming(task) = self.hash {
             let done = task.await.map_err(std::io::Error::other).and_then(|entry| entry);
@@ -124,13 +127,14 @@ impl Content {
         Ok(self)
     }
 
-    /// Whether the file still is, by its size and time, what was hashed.
+    /// Whether the file still has the size, the inode and the modification time that it had when it was
+    /// hashed.
     pub fn is_unchanged(&self) -> bool {
         std::fs::metadata(&self.path).is_ok_and(|m| Stamp::of(&m) == self.stamp)
     }
 }
 
-/// What is remembered of earlier runs, in a file.
+/// The hashes of local files that earlier runs have computed.
 #[derive(Debug)]
 pub struct Hashes {
     file: Option<PathBuf>,
@@ -138,14 +142,16 @@ pub struct Hashes {
 }
 
 impl Hashes {
-    /// Reads what is remembered in `file`; without one nothing is.
+    /// Reads the hashes that earlier runs have written to `file`. If `file` is `None`, no hash is known or
+    /// remembered.
     pub fn open(file: Option<PathBuf>) -> Self {
         Self { cache: Cache::load(file.as_deref()), file }
     }
 
-    /// Looks at `files` (absolute paths), and begins to read those whose content is not remembered: several
-    /// at a time, the biggest first. The result is in the order of `files`. `watch` gets the number of files
-    /// that are read; the value that it returns is dropped when the last of them has been read.
+    /// Begins to hash those of `files` whose hashes are not known, several at a time, the largest first.
+    /// `files` are absolute paths, and the result has the same order. `watch` is called with the number of
+    /// files to hash; the value that it returns is dropped when the last of them has been hashed. It fails if
+    /// one of `files` does not exist.
     pub fn begin<W: Send + Sync + 'static>(
         &self,
         files: &[PathBuf],
@@ -172,7 +178,7 @@ impl Hashes {
             .map(|(index, path)| {
                 let (threads, watch) = (Arc::clone(&threads), Arc::clone(&watch));
                 let task = tokio::spawn(async move {
-                    // Never closed, so there is a permit in the end.
+                    // The semaphore is never closed, so this waits until there is a permit and cannot fail.
                     let _turn = threads.acquire_owned().await;
                     let done = tokio::task::spawn_blocking(move || hash(&path)).await;
                     drop(watch);
@@ -192,7 +198,8 @@ impl Hashes {
         Ok(contents.collect())
     }
 
-    /// Remembers `contents`, whose hashes are known, for the next run.
+    /// Writes the hashes of `contents` to the file, for later runs. Hashes that are not known yet, and those
+    /// of files that have just been changed, are left out.
     pub fn remember<'a>(&self, contents: impl IntoIterator<Item = &'a Content>) -> Result<(), StoreError> {
         let mut cache = Cache { version: VERSION, files: self.cache.files.clone() };
         let (mut changed, now) = (false, Duration::from_millis(now_ms()));
@@ -267,7 +274,7 @@ mod tests {
         let known = Cache::load(Some(&cache));
         assert_eq!(known.files.keys().collect::<Vec<_>>(), [&old]);
 
-        // The cache is believed as long as size, inode and time of the file are those that it names.
+        // The hash in the cache is used as long as size, inode and time of the file are those in the cache.
         let text = std::fs::read_to_string(&cache).unwrap().replace("ba7816bf", "00000000");
         std::fs::write(&cache, text).unwrap();
         let again = hash_files(&files, &cache).await;
@@ -303,7 +310,7 @@ mod tests {
         let file = dir.path().join("f");
         std::fs::write(&file, "abc").unwrap();
         set_mtime(&file, Duration::from_secs(60));
-        // A file stands where a directory is needed: that stops root, too.
+        // A file stands where a directory is needed. Unlike missing permissions, this also stops root.
         let hashes = Hashes::open(Some(file.join("heddle/hashes.json")));
         let contents = hashes.begin(std::slice::from_ref(&file), drop).unwrap();
         let hashed = contents.into_iter().next().unwrap().hashed().await.unwrap();

@@ -1,5 +1,5 @@
-//! The files of a container as YARN takes them, for the client's submission and for the containers that the
-//! ApplicationMaster starts. Pure.
+//! Turns heddle's description of a container's files into YARN's records of local resources. The client needs
+//! them for the submission, and the ApplicationMaster for the containers that it starts. Does no I/O.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,17 @@ use flink_model::local_resource::{LocalResource, LocalResourceKind, Visibility};
 use taskrunner::links;
 use yarn_api::records::{self, LocalResourceType, ParseUrlError};
 
-/// A file whose place YARN cannot be told.
+/// A local resource with a URL that cannot be parsed, so that YARN cannot be told where the file is.
 #[derive(Debug, thiserror::Error)]
 #[error("local resource '{key}': {source}")]
 pub struct BadResource {
-    /// Path in the container's working directory.
+    /// The path in the container's working directory.
     pub key: String,
-    /// What is wrong with its URL.
+    /// Why the URL cannot be parsed.
     pub source: ParseUrlError,
 }
 
-/// A file as YARN's own record.
+/// YARN's record of a local resource.
 pub fn local_resource(resource: &LocalResource) -> Result<records::LocalResource, BadResource> {
     let url = resource.url.parse();
     Ok(records::LocalResource {
@@ -37,7 +37,8 @@ pub fn local_resource(resource: &LocalResource) -> Result<records::LocalResource
     })
 }
 
-/// All files of a launch context. With `linked` each has the name that [`links`] gives it.
+/// YARN's records of all files of a launch context, by the names that [`links::name`] gives them. If `linked`
+/// is true, files in directories get substitute names, too.
 pub fn local_resources<'a>(
     resources: impl IntoIterator<Item = &'a LocalResource>,
     linked: bool,

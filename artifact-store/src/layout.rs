@@ -1,23 +1,24 @@
-//! Where a store is, how it is laid out, and how long its files have not been used. Pure.
+//! Where a store is, which names it uses, and how long its files have not been used. Does no I/O.
 
 use std::time::Duration;
 
 use hadoop_fs::FileStatus;
 
-/// Below the staging directory's base: the store for files that anybody may see.
+/// The directory of the shared store, below the directory that `yarn.staging-directory` names (by default the
+/// user's home directory). `heddle.store.dir` can name another one.
 pub const SHARED_STORE: &str = ".heddle/store";
-/// The same for the user's own files.
+/// The directory of the private store, which holds the user's own files, below the same directory.
 pub const PRIVATE_STORE: &str = ".heddle/private";
 
-/// Below a store's root: the directory of uploads that are not complete yet.
+/// The directory of uploads that are not complete yet, below a store's root.
 pub const INCOMING: &str = ".incoming";
 
-/// `path` below `base`, which may end in a slash.
+/// Joins `path` to `base`, which may end in a slash.
 pub fn below(base: &str, path: &str) -> String {
     format!("{}/{path}", base.trim_end_matches('/'))
 }
 
-/// How long a file has neither been written nor read.
+/// For how long nobody has written or read a file. `now_ms` is the present time in milliseconds since 1970.
 pub fn idle(status: &FileStatus, now_ms: u64) -> Duration {
     Duration::from_millis(now_ms.saturating_sub(status.modified_ms.max(status.accessed_ms)))
 }

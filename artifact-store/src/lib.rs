@@ -1,7 +1,8 @@
-//! A store of files for containers, on a file system of the cluster: each file is uploaded once, under the
-//! hash of its content.
+//! Keeps the files that containers need in a store, a directory on a file system of the cluster. The path of
+//! a file in the store contains the hash of its content, so a file that many deployments use is uploaded only
+//! once.
 //!
-//! It holds the files of deployments, and the class data archives that clients and ApplicationMasters share.
+//! The same directory holds the class data archives that clients and ApplicationMasters share.
 
 mod archives;
 mod error;

@@ -1,8 +1,9 @@
-//! The content-addressed store: every artifact is uploaded once and never again.
+//! The content-addressed store, into which every artifact is uploaded only once.
 //!
-//! The path of a file is `<root>/<first two letters>/<sha256>/<name>`. A file is uploaded under a unique
-//! temporary name and gets its own by an atomic rename, so that nobody ever sees a part of it under that
-//! name. If two clients upload the same file, one of them renames first, and the other uses that file.
+//! The path of a file is `<root>/<first two digits>/<sha256>/<name>`. A file is uploaded under a unique
+//! temporary name and then gets its own name by an atomic rename, so that nobody ever sees a part of a file
+//! under that name. If two clients upload the same file, one of them renames it first, and the other client
+//! uses that file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,48 +21,49 @@ use crate::layout::{INCOMING, idle};
 use crate::unfinished::Unfinished;
 use crate::visibility::{ancestors, parent, store_path, visibility};
 
-/// An upload that has not been finished for this long is never going to be.
+/// The age after which an upload that is not complete counts as abandoned, because its client must have died.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
-/// How long a file must not have been used before its next use is noted. It is less than the age up to which
+/// The time without use after which the next use of a file is noted. It is less than the hour for which
 /// `heddle gc` keeps every file.
 const LONG_UNUSED: Duration = Duration::from_secs(2700);
-/// Modes of directories (where the store's root does not exist yet) and files.
+/// The modes of new directories and of new files. If the store's root exists, new directories get its mode
+/// instead.
 const SHARED: (u16, u16) = (0o755, 0o644);
 const PRIVATE: (u16, u16) = (0o700, 0o600);
 
-/// Is called with the name of a file and the number of further bytes of it that have been uploaded.
+/// A function that is called with the name of a file and the number of bytes uploaded since the last call.
 pub type Uploaded = Arc<dyn Fn(&str, u64) + Send + Sync>;
 
-/// A local file and its path in the containers.
+/// A local file, and its path in the containers.
 #[derive(Debug)]
 pub struct Artifact {
-    /// Path in the container's working directory.
+    /// The path in the container's working directory.
     pub key: String,
-    /// The file.
+    /// The file with its hash.
     pub file: Content,
-    /// Whether the nodes unpack it.
+    /// Whether the nodes unpack the file.
     pub kind: LocalResourceKind,
-    /// How many artifacts in front of it have the same file name.
+    /// The number of artifacts before this one that have the same file name.
     namesakes: usize,
 }
 
 impl Artifact {
-    /// A file that the containers get as `key`.
+    /// An artifact that the containers get at the path `key`.
     pub fn new(key: String, file: Content, kind: LocalResourceKind) -> Self {
         Self { key, file, kind, namesakes: 0 }
     }
 
-    /// Its name in the store: the name of the file in the containers, changed only if a NodeManager's launch
-    /// script could not handle that name. Files that are equal and have the same name (two `__init__.py`)
-    /// need one file each in the store: for a resource with several names the launch script makes only one
-    /// link.
+    /// The name of the file in the store. It is the name in the containers, changed only if a NodeManager's
+    /// launch script could not handle that name. Two equal files with the same name (such as two empty
+    /// `__init__.py`) need two files in the store, because the launch script would make only one link for a
+    /// local resource that has several names.
     fn name(&self) -> String {
         let name = file_name(&self.key);
         let name = if links::is_plain(name) { name.to_owned() } else { links::plain(name) };
         if self.namesakes == 0 { name } else { format!("copy-{}-{name}", self.namesakes) }
     }
 
-    /// Its path in the store at `root`, if its content is known.
+    /// The path of the artifact in the store at `root`; `None` while its hash is not known.
     fn path(&self, root: &str) -> Option<String> {
         Some(store_path(root, self.file.sha256()?, &self.name()))
     }
@@ -75,7 +77,7 @@ fn file_name(key: &str) -> &str {
     key.rsplit('/').next().unwrap_or(key)
 }
 
-/// Gives each artifact the number of those in front of it with the same file name.
+/// Tells each artifact how many artifacts before it have the same file name.
 fn with_namesakes(mut artifacts: Vec<Artifact>) -> Vec<Artifact> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for artifact in &mut artifacts {
@@ -86,26 +88,26 @@ fn with_namesakes(mut artifacts: Vec<Artifact>) -> Vec<Artifact> {
     artifacts
 }
 
-/// What the NameNode says of each path that was asked for.
+/// What the NameNode says about each path: its status, or `None` if nothing is there.
 type Statuses = BTreeMap<String, Option<FileStatus>>;
 
-/// How much is done at the same time.
+/// How many operations of a store run at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Concurrency {
-    /// Questions to the NameNode.
+    /// The number of questions to the NameNode.
     questions: usize,
-    /// Files that are uploaded.
+    /// The number of uploads.
     uploads: usize,
-    /// Whether files go to an empty store before they are read to the end for their hash.
+    /// Whether files are uploaded to an empty store while they are still being hashed.
     ahead: bool,
 }
 
 impl Concurrency {
-    /// All questions are asked at once, so that they take one round trip. An upload waits for its last block
-    /// for about half a second, which is a good part of its time, so many uploads run at a time; hadoop-fs
-    /// bounds how many of them send.
+    /// Asks all questions at once, so that they take one round trip. Many uploads run at a time, because an
+    /// upload spends much of its time, about half a second, waiting for its last block. The crate hadoop-fs
+    /// limits how many of them send data at a time.
     pub const QUICK: Self = Self { questions: 256, uploads: 32, ahead: true };
-    /// One step after another (`heddle.fast-start: false`).
+    /// Does one step after another, for `heddle.fast-start: false`.
     pub const PLAIN: Self = Self { questions: 16, uploads: 8, ahead: false };
 }
 
@@ -119,26 +121,28 @@ pub struct Store {
     concurrency: Concurrency,
 }
 
-/// What a store has of some artifacts, and what it lacks.
+/// Which of some artifacts a store already has.
 #[derive(Debug)]
 pub struct Inventory {
-    /// Their hashes are known, unless the store is empty: then what is in them does not matter yet.
+    /// The artifacts. Their hashes are known, unless the store is empty: then all files are missing, whatever
+    /// their hashes are.
     artifacts: Vec<Artifact>,
     paths: Vec<Option<String>>,
     known: Statuses,
 }
 
-/// An artifact on its way to the store.
+/// An artifact that has to be uploaded.
 struct MissingArtifact {
-    /// Its place among all artifacts.
+    /// The index of the artifact among all artifacts.
     index: usize,
     artifact: Artifact,
-    /// Whether the store has a file of another size under its path.
+    /// Whether the store has a file of another size at the artifact's path, which has to be replaced.
     replace: bool,
 }
 
 impl Inventory {
-    /// Sizes of the files that are not there, each once, in bytes.
+    /// The sizes in bytes of the files that the store does not have. A file that several artifacts share
+    /// counts once.
     pub fn missing(&self) -> Vec<u64> {
         let mut seen = BTreeSet::new();
         let each = self.artifacts.iter().zip(&self.paths);
@@ -149,7 +153,7 @@ impl Inventory {
         missing.map(|(artifact, _)| artifact.file.size()).collect()
     }
 
-    /// The files.
+    /// The local files of all artifacts.
     pub fn contents(&self) -> impl Iterator<Item = &Content> {
         self.artifacts.iter().map(|artifact| &artifact.file)
     }
@@ -160,7 +164,8 @@ fn is_there(artifact: &Artifact, found: Option<&Option<FileStatus>>) -> bool {
 }
 
 impl Store {
-    /// A store in the directory `root`, for files that anybody may see.
+    /// A store in the directory `root`, for files that everybody may read. It fails if `root` is not a path
+    /// of the file system.
     pub fn shared(
         storage: Storage,
         root: &str,
@@ -171,7 +176,7 @@ impl Store {
         Ok(Self { storage, root, replication, modes: SHARED, concurrency })
     }
 
-    /// A store that only its owner can read.
+    /// A store for files that only the user may read. It fails if `root` is not a path of the file system.
     pub fn private(
         storage: Storage,
         root: &str,
@@ -181,7 +186,9 @@ impl Store {
         Ok(Self { modes: PRIVATE, ..Self::shared(storage, root, replication, concurrency)? })
     }
 
-    /// Asks what the store has; changes nothing. With all hashes known it takes one round trip.
+    /// Asks which of the artifacts the store has, without changing anything. If all hashes are known, that
+    /// takes one round trip. If some are not, and the store is empty, the result does not wait for the
+    /// hashes.
     pub async fn survey(&self, artifacts: Vec<Artifact>) -> Result<Inventory, StoreError> {
         let artifacts = with_namesakes(artifacts);
         let hashing = artifacts.iter().any(|artifact| artifact.file.sha256().is_none());
@@ -192,7 +199,7 @@ impl Store {
         self.settle(artifacts).await
     }
 
-    /// Waits for the hashes, and looks at all paths.
+    /// Waits for all hashes, and then asks for the status of all paths.
     async fn settle(&self, artifacts: Vec<Artifact>) -> Result<Inventory, StoreError> {
         let hashed: Vec<_> = artifacts.into_iter().map(Artifact::hashed).collect();
         let artifacts = future::try_join_all(hashed).await?;
@@ -201,7 +208,7 @@ impl Store {
         Ok(Inventory { artifacts, paths, known })
     }
 
-    /// The artifacts as local resources, and whether each has yet to be uploaded.
+    /// The artifacts as local resources, and for each whether it has to be uploaded. It waits for all hashes.
     pub async fn planned(&self, inventory: Inventory) -> Result<Vec<(LocalResource, bool)>, StoreError> {
         let known = inventory.paths.iter().all(Option::is_some);
         let Inventory { artifacts, paths, known } =
@@ -214,8 +221,10 @@ impl Store {
         .collect()
     }
 
-    /// Sees to it that all artifacts of the inventory are in the store; gives them, hashed, with their local
-    /// resources, in their order.
+    /// Uploads the artifacts that the store does not have. The result holds all artifacts of the inventory in
+    /// their order, with their hashes, as local resources. Uploads that are not complete are in `unfinished`,
+    /// and `uploaded` is told of the progress. It fails with [`StoreError::Changed`] if a local file, or the
+    /// file in the store, has changed meanwhile.
     pub async fn complete(
         &self,
         inventory: Inventory,
@@ -260,23 +269,25 @@ impl Store {
         Ok(resources)
     }
 
-    /// Whether the user may add files.
+    /// Fails if the user may not add files to the store.
     pub async fn check_writable(&self) -> Result<(), StoreError> {
         self.storage.check_writable(&self.root).await.map_err(StoreError::from)
     }
 
-    /// Whether the file of this URL lies in it.
+    /// Whether the file with this URL is in the store.
     pub fn holds(&self, url: &str) -> bool {
         let root = self.storage.url(&self.root).unwrap_or_default();
         url.strip_prefix(&root).is_some_and(|rest| rest.starts_with('/'))
     }
 
-    /// Mode of new directories: that of the root, which an administrator may have made.
+    /// The mode of new directories. It is the mode of the root if that exists, because an administrator may
+    /// have made it.
     pub(crate) fn directory_mode(&self, known: &Statuses) -> u16 {
         known.get(&self.root).and_then(Option::as_ref).map_or(self.modes.0, |root| root.mode & 0o1777)
     }
 
-    /// An artifact as a local resource. One that is not in the store yet is described as it will be.
+    /// An artifact as a local resource. If the store does not have the artifact yet, this is what it will be,
+    /// with 0 as the modification time.
     fn resource(
         &self,
         artifact: &Artifact,
@@ -298,8 +309,8 @@ impl Store {
         })
     }
 
-    /// Asks for the status of `paths` and of the directories above them. The directories right below the root
-    /// are all found in its listing.
+    /// Asks for the status of `paths` and of all directories above them. A listing of the root answers for
+    /// all directories right below it.
     async fn look_at(&self, paths: &[Option<String>]) -> Result<Statuses, StoreError> {
         let mut asked: BTreeSet<String> = paths.iter().flatten().flat_map(|p| ancestors(p)).collect();
         asked.extend(paths.iter().flatten().cloned());
@@ -315,7 +326,8 @@ impl Store {
                 Err(e) if e.kind() == FsErrorKind::NotFound => {
                     Ok(listed.into_iter().map(|path| (path, None)).collect())
                 }
-                // A user who may enter a directory may not always list it.
+                // A user who may enter a directory may not always list it, so this user has to ask for each
+                // path.
                 Err(e) if e.kind() == FsErrorKind::PermissionDenied => self.ask(listed).await,
                 Err(e) => Err(e.into()),
             }
@@ -347,18 +359,19 @@ impl Store {
         unfinished: &Unfinished,
         uploaded: &Uploaded,
     ) -> Result<Vec<(usize, Artifact)>, StoreError> {
-        // The biggest files go first, so that none of them is the only one left at the end.
+        // The largest files go first. Otherwise a large file could be the only one that is still uploading at
+        // the end.
         missing.sort_by_key(|m| std::cmp::Reverse(m.artifact.file.size()));
         let incoming = format!("{}/{INCOMING}", self.root);
         let made = async {
-            // A directory above a private store gets the usual mode: it may come to hold the shared store,
-            // too.
+            // A directory above a private store gets the mode of a shared one, because it may later hold the
+            // shared store, too.
             self.storage.mkdirs(parent(&self.root), Some(SHARED.0)).await?;
             self.storage.mkdirs(&incoming, Some(mode)).await
         };
         let made = made.await.map_err(StoreError::from);
-        // All futures are made before they run: otherwise the compiler cannot prove that the whole can move
-        // between threads.
+        // All futures are made before the first of them runs. Otherwise the compiler cannot prove that the
+        // whole can move between threads.
         let uploads: Vec<_> =
             missing.into_iter().map(|m| self.upload(m, &incoming, mode, unfinished, uploaded)).collect();
         let uploads = stream::iter(uploads).buffer_unordered(self.concurrency.uploads).try_collect();
@@ -395,7 +408,7 @@ impl Store {
             let written = self.storage.write_file(&temporary, &source, &options).await;
             written.map_err(StoreError::from)
         };
-        // The file is read for its hash while it is sent, if that has not been done yet.
+        // If the hash is not known yet, the file is read for it while it is uploaded.
         let (written, artifact) = future::try_join(write, artifact.hashed()).await?;
         let size = artifact.file.size();
         let path = artifact.path(&self.root).unwrap_or_default();
@@ -404,9 +417,9 @@ impl Store {
             return Err(StoreError::Changed(what));
         }
         let directory = parent(&path);
-        // The directories are made one by one: HDFS does not give the sticky bit to a directory that it makes
-        // on the way to another. In a common store anybody with the right to write there could then put
-        // another file in place of this one.
+        // The directories are made one by one, because HDFS does not set the sticky bit on directories that
+        // it makes above the requested one. In a shared store, anybody with the right to write there could
+        // then replace this file by another.
         for directory in [parent(directory), directory] {
             self.storage.mkdirs(directory, Some(mode)).await?;
         }
@@ -421,7 +434,8 @@ impl Store {
         Ok((index, artifact))
     }
 
-    /// Another client has put its file there first: that file is used if it has the right size.
+    /// Another client has put its file at `path` first. That file is used if it has the right size, and
+    /// replaced if not.
     async fn yield_to_other(&self, temporary: &str, path: &str, size: u64) -> Result<(), StoreError> {
         let other = self.find(path).await?;
         if other.is_some_and(|s| s.len == size) {
@@ -430,9 +444,10 @@ impl Store {
         self.storage.rename(temporary, path, true).await.map_err(StoreError::from)
     }
 
-    /// Files that have not been used for long get a new access time: a `heddle gc` that runs elsewhere would
-    /// take them for unused until the application is submitted. A user without the right to do that uses a
-    /// store of somebody else, where `heddle gc` asks about live applications before it removes files.
+    /// Sets the access time of files that have not been used for long. Otherwise a `heddle gc` on another
+    /// machine would consider them unused until the application is submitted. If the user may not set it, the
+    /// store is somebody else's. That is no problem, because there `heddle gc` asks about running
+    /// applications before it removes files.
     pub(crate) async fn note_use(&self, found: Vec<FileStatus>) {
         let now = now_ms();
         let unused = found.into_iter().filter(|s| idle(s, now) > LONG_UNUSED);
@@ -445,7 +460,7 @@ impl Store {
         }
     }
 
-    /// Removes temporary files of clients that died long ago.
+    /// Removes the temporary files of uploads that clients have abandoned.
     async fn sweep(&self, incoming: &str) {
         let now = now_ms();
         let Ok(left) = self.storage.list(incoming, false).await else { return };

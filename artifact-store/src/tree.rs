@@ -1,19 +1,21 @@
-//! Local files and directories, flattened to what the containers get.
+//! Lists the files below a local directory, each with the path that it gets in the containers.
 
 use std::path::{Path, PathBuf};
 
 use crate::error::StoreError;
 
-/// A local file and its path in the containers.
+/// A local file, and its path in the containers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LocalFile {
-    /// Path in the container's working directory.
+    /// The path in the container's working directory.
     pub key: String,
-    /// Where it is; absolute.
+    /// The absolute path on this machine.
     pub path: PathBuf,
 }
 
-/// All files below `directory`, in order; their keys begin with `prefix`. Symbolic links are followed.
+/// All files below `directory`, sorted by their keys, which begin with `prefix`. Symbolic links are followed.
+/// It fails if a directory cannot be read, if a name is not UTF-8, or if a link leads to a directory above
+/// it.
 pub fn files_below(directory: &Path, prefix: &str) -> Result<Vec<LocalFile>, StoreError> {
     let mut files = Vec::new();
     collect(directory, prefix, &mut Vec::new(), &mut files)?;

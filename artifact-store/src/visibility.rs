@@ -1,13 +1,16 @@
-//! Who may share a file on the nodes. Pure.
+//! Who may share a file on the nodes. Does no I/O.
 
 use flink_model::local_resource::Visibility;
 
 const OTHERS_READ: u32 = 0o004;
 const OTHERS_ENTER: u32 = 0o001;
 
-/// PUBLIC where a NodeManager can fetch the file as anybody: the file is world-readable and every directory
-/// above it world-executable. Else PRIVATE: fetched with the user's rights and shared among the user's
-/// applications.
+/// The visibility of a file as a local resource, from the mode of the file and the modes of all directories
+/// above it.
+///
+/// It is PUBLIC if everybody may read the file and enter all the directories: YARN's NodeManager then copies
+/// it once for all users. Otherwise it is PRIVATE: the NodeManager reads it with the user's rights, and only
+/// the user's applications share the copy. The rule is that of `FSDownload.isPublic` in Hadoop.
 pub fn visibility(file_mode: u32, ancestors: impl IntoIterator<Item = u32>) -> Visibility {
     let open = file_mode & OTHERS_READ != 0 && ancestors.into_iter().all(|mode| mode & OTHERS_ENTER != 0);
     if open { Visibility::Public } else { Visibility::Private }
@@ -22,12 +25,12 @@ pub fn ancestors(path: &str) -> Vec<String> {
     list
 }
 
-/// The directory that holds `path`: `/` for what lies right below the root.
+/// The directory that holds `path`; `/` if `path` is right below the root of the file system.
 pub(crate) fn parent(path: &str) -> &str {
     path.rsplit_once('/').map(|(above, _)| above).filter(|above| !above.is_empty()).unwrap_or("/")
 }
 
-/// Path of an artifact in the store.
+/// The path of an artifact in the store at `root`.
 pub(crate) fn store_path(root: &str, sha256: &str, name: &str) -> String {
     let prefix = sha256.get(..2).unwrap_or(sha256);
     format!("{}/{prefix}/{sha256}/{name}", root.trim_end_matches('/'))

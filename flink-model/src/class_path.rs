@@ -1,8 +1,8 @@
-//! Class path of the containers' JVMs.
+//! The order of the class path of the JVMs in the containers.
 
 use crate::options::UserJarInclusion;
 
-/// What `yarn.application.classpath` is when nobody sets it.
+/// The default of `yarn.application.classpath` (`yarn-default.xml`).
 pub const DEFAULT_YARN_CLASS_PATH: [&str; 7] = [
     "$HADOOP_CONF_DIR",
     "$HADOOP_COMMON_HOME/share/hadoop/common/*",
@@ -13,21 +13,22 @@ pub const DEFAULT_YARN_CLASS_PATH: [&str; 7] = [
     "$HADOOP_YARN_HOME/share/hadoop/yarn/lib/*",
 ];
 
-/// What stands in a container's working directory, by the keys of its local resources.
+/// The files in a container's working directory, by the keys of their local resources.
 #[derive(Debug, Clone, Default)]
 pub struct ContainerFiles {
-    /// `lib/`, `plugins/`, ship files, the logging configuration. `flink-dist` is found among them by its
-    /// name.
+    /// The files of `lib` and `plugins`, shipped files, and the logging configuration. The flink-dist jar is
+    /// recognised among them by its name.
     pub shipped: Vec<String>,
-    /// The user's jars (and those of `usrlib/`).
+    /// The user's jars, including those of `usrlib`.
     pub user: Vec<String>,
-    /// The bridge's jar, for the JobManager.
+    /// The bridge's jar, which only the JobManager needs.
     pub bridge: Option<String>,
 }
 
-/// Class path without Hadoop: user jars where `inclusion` puts them, Flink's own in order of their names,
-/// flink-dist, the bridge, the working directory (which holds the configuration). Nothing of `plugins/` is in
-/// it.
+/// The class path without Hadoop's part. It consists of Flink's own entries sorted by name, flink-dist, the
+/// bridge, and the working directory, which holds the configuration. `inclusion` says where the user's jars
+/// stand. Nothing below `plugins` is on the class path, because Flink gives plugins class loaders of their
+/// own.
 pub fn flink_class_path(files: &ContainerFiles, inclusion: UserJarInclusion) -> Vec<String> {
     let (dist, system): (Vec<_>, Vec<_>) = files.shipped.iter().partition(|key| is_dist_jar(key));
     let mut system = entries(system);
@@ -57,7 +58,7 @@ pub fn flink_class_path(files: &ContainerFiles, inclusion: UserJarInclusion) -> 
             WORKING_DIRECTORY.clone_into(entry);
         }
     }
-    // The working directory may stand there twice by now: as the parent of a shipped file and for the
+    // The working directory may be twice on the path by now: as the directory of a shipped file, and for the
     // configuration.
     let mut found = false;
     path.retain(|entry| entry != WORKING_DIRECTORY || !std::mem::replace(&mut found, true));
@@ -66,7 +67,7 @@ pub fn flink_class_path(files: &ContainerFiles, inclusion: UserJarInclusion) -> 
 
 const WORKING_DIRECTORY: &str = ".";
 
-/// Hadoop's part of the class path: the entries of `yarn.application.classpath`, else YARN's default.
+/// Hadoop's part of the class path: the entries of `yarn.application.classpath`, or YARN's default.
 pub fn hadoop_class_path(configured: Option<&str>) -> Vec<String> {
     match configured {
         Some(text) => text.split(',').map(str::trim).filter(|e| !e.is_empty()).map(str::to_owned).collect(),
@@ -74,13 +75,14 @@ pub fn hadoop_class_path(configured: Option<&str>) -> Vec<String> {
     }
 }
 
-/// Whether a resource is Flink's main jar.
+/// Whether a local resource is Flink's main jar, by its name.
 pub fn is_dist_jar(key: &str) -> bool {
     let name = key.rsplit('/').next().unwrap_or(key);
     name.starts_with("flink-dist") && name.ends_with(".jar")
 }
 
-/// A jar is an entry itself; any other file puts its directory on the path (empty: the working directory).
+/// The class path entries of files: a jar is an entry itself, and of any other file the directory is an
+/// entry. An empty entry stands for the working directory.
 fn entries<'a>(keys: impl IntoIterator<Item = &'a String>) -> Vec<String> {
     let visible = keys.into_iter().filter(|key| !key.split('/').rev().skip(1).any(|part| part == "plugins"));
     visible

@@ -1,4 +1,5 @@
-//! What will be asked of YARN, and whether the cluster can give it.
+//! Computes the sizes of the containers that YARN will be asked for, and checks whether the cluster can give
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -11,22 +12,23 @@ use crate::options;
 use crate::release::Release;
 use crate::units::MemorySize;
 
-/// Sizes of the ApplicationMaster's and of a TaskManager's container.
+/// The sizes of the ApplicationMaster's container and of a TaskManager's container.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClusterSpec {
-    /// Memory of the JobManager.
+    /// The memory of the JobManager.
     pub job_manager: JobManagerMemory,
-    /// Memory of a TaskManager.
+    /// The memory of a TaskManager.
     pub task_manager: TaskManagerMemory,
-    /// Slots of a TaskManager.
+    /// The number of slots of a TaskManager.
     pub slots: i32,
-    /// vcores of the ApplicationMaster's container.
+    /// The vcores of the ApplicationMaster's container.
     pub am_vcores: i32,
-    /// vcores of a TaskManager's container.
+    /// The vcores of a TaskManager's container.
     pub tm_vcores: i32,
-    /// Key that decided `tm_vcores`.
+    /// The key that has decided `tm_vcores`.
     pub tm_vcores_key: &'static str,
-    /// YARN resource types of a TaskManager's container beyond memory and vcores, with their amounts.
+    /// The further resources of a TaskManager's container besides memory and vcores: YARN's resource types,
+    /// with their amounts.
     pub tm_resources: BTreeMap<String, i64>,
 }
 
@@ -36,24 +38,24 @@ impl From<ValueError> for SpecError {
     }
 }
 
-/// Why a configuration does not make a cluster. Trying again does not help.
+/// Why no cluster can be made from a configuration. Another try does not help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
-    /// The memory model, or a value that is not of its type.
+    /// The memory model refuses the sizes, or a value is not of its type.
     #[error(transparent)]
     Memory(#[from] MemoryError),
-    /// Slots or vcores that are not positive or too many.
+    /// The number of slots or vcores is not positive, or it is too large.
     #[error("{key} = {value} must be a whole number between 1 and 2147483647")]
     NotPositive {
-        /// Its key.
+        /// The key.
         key: &'static str,
-        /// Its value.
+        /// The key's value, or the number that follows from it.
         value: String,
     },
 }
 
 impl ClusterSpec {
-    /// Derives the sizes as `release` would, or says why it would refuse.
+    /// Derives the sizes as `release` does. It fails where Flink refuses the configuration.
     pub fn from(conf: &Configuration, release: Release) -> Result<Self, SpecError> {
         let positive = |key, value: i32| {
             if value > 0 { Ok(value) } else { Err(SpecError::NotPositive { key, value: value.to_string() }) }
@@ -68,7 +70,7 @@ impl ClusterSpec {
         } else {
             options::TM_SLOTS.key
         };
-        // YARN counts whole vcores.
+        // YARN counts whole vcores, so fractions are rounded up.
         let cores = task_manager_cores(conf, release, Some(configured_vcores))?.ceil().max(1.0);
         if cores > f64::from(i32::MAX) {
             return Err(SpecError::NotPositive { key: tm_vcores_key, value: cores.to_string() });
@@ -91,18 +93,19 @@ impl ClusterSpec {
         })
     }
 
-    /// Memory asked for the ApplicationMaster's container, in MiB, rounded down as Flink does.
+    /// The memory that is requested for the ApplicationMaster's container, in MiB. It is rounded down, as
+    /// Flink does.
     pub fn am_memory_mb(&self) -> u64 {
         self.job_manager.process().mebibytes()
     }
 
-    /// Memory asked for a TaskManager's container, in MiB, rounded down as Flink does.
+    /// The memory that is requested for a TaskManager's container, in MiB. It is rounded down, as Flink does.
     pub fn tm_memory_mb(&self) -> u64 {
         self.task_manager.process().mebibytes()
     }
 
-    /// Compares with what the cluster can give. Returns remarks on what will be charged beyond the request,
-    /// or every limit that is exceeded.
+    /// Compares the sizes with what the cluster can give. If they fit, the result has remarks on sizes that
+    /// could be better. Otherwise it has every limit that is exceeded.
     pub fn check(&self, limits: &YarnLimits) -> Result<Vec<Note>, Vec<LimitError>> {
         let mut errors = Vec::new();
         let mut notes = Vec::new();
@@ -114,7 +117,7 @@ impl ClusterSpec {
             (Role::JobManager, self.am_memory_mb(), jm_key),
             (Role::TaskManager, self.tm_memory_mb(), tm_key),
         ] {
-            // YARN raises sizes below the minimum to it before it compares them with the maximum.
+            // YARN raises smaller sizes to the minimum before it compares them with the maximum.
             let least = requested_mb.max(limits.min_memory_mb.unwrap_or(0));
             if least > limits.max_memory_mb {
                 let maximum_mb = limits.max_memory_mb;
@@ -122,7 +125,8 @@ impl ClusterSpec {
                 continue;
             }
             let charged_mb = limits.charged_memory_mb(requested_mb);
-            // YARN always rounds sizes up. Only if that adds more than a tenth is it worth a remark.
+            // YARN always rounds sizes up. A remark is made only if more than a tenth of the rounded size is
+            // added.
             if charged_mb - charged_mb.min(requested_mb) > charged_mb / 10 {
                 notes.push(Note::Rounded { role, requested_mb, charged_mb, key });
             }
@@ -140,23 +144,25 @@ impl ClusterSpec {
     }
 }
 
-/// What a cluster can give to one container.
+/// The limits of a cluster for one container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct YarnLimits {
-    /// Most memory of a container, MiB (`yarn.scheduler.maximum-allocation-mb`, as the ResourceManager
+    /// The most memory of a container, in MiB (`yarn.scheduler.maximum-allocation-mb`, as the ResourceManager
     /// reports it).
     pub max_memory_mb: u64,
-    /// Most vcores of a container.
+    /// The most vcores of a container.
     pub max_vcores: u32,
-    /// Least memory of a container, MiB (`yarn.scheduler.minimum-allocation-mb`), if it is known.
+    /// The least memory of a container, in MiB (`yarn.scheduler.minimum-allocation-mb`), if it is known.
     pub min_memory_mb: Option<u64>,
-    /// Step in which memory is charged, MiB: the minimum with the capacity scheduler, with the fair scheduler
-    /// `yarn.resource-types.memory-mb.increment-allocation`; none = the minimum.
+    /// The step to which memory is rounded up, in MiB. With the CapacityScheduler it is the minimum, with the
+    /// FairScheduler `yarn.resource-types.memory-mb.increment-allocation`. `None` stands for the minimum.
     pub step_memory_mb: Option<u64>,
 }
 
 impl YarnLimits {
-    /// What YARN charges for a container that asks for `requested_mb`.
+    /// The memory in MiB that YARN charges for a container of `requested_mb`: the request, but at least the
+    /// minimum, rounded up to a multiple of the step, and at most the maximum. This is what
+    /// `DefaultResourceCalculator.normalize` of YARN computes. A request above the maximum is not lowered.
     pub fn charged_memory_mb(&self, requested_mb: u64) -> u64 {
         let min = self.min_memory_mb.unwrap_or(0);
         let step = self.step_memory_mb.or(self.min_memory_mb).unwrap_or(1).max(1);
@@ -165,58 +171,58 @@ impl YarnLimits {
     }
 }
 
-/// The cluster cannot give what is asked for. Trying again does not help unless the cluster changes.
+/// The cluster cannot give a container that is needed. Another try helps only if the cluster is changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
-    /// Memory.
+    /// The container needs more memory than the cluster allows.
     #[error(
         "the {role} needs a container of {requested_mb} MiB ({key}), and the cluster allows at most {maximum_mb} MiB \
          (yarn.scheduler.maximum-allocation-mb, yarn.nodemanager.resource.memory-mb)"
     )]
     Memory {
-        /// Which process.
+        /// The process for which the container is.
         role: Role,
-        /// What is needed.
+        /// The memory that is needed, in MiB.
         requested_mb: u64,
-        /// What the cluster allows.
+        /// The memory that the cluster allows, in MiB.
         maximum_mb: u64,
-        /// Key that sets the size.
+        /// The key that sets the size.
         key: &'static str,
     },
-    /// vcores.
+    /// The container needs more vcores than the cluster allows.
     #[error(
         "the {role} needs a container of {requested} vcores ({key}), and the cluster allows at most {maximum} \
          (yarn.scheduler.maximum-allocation-vcores, yarn.nodemanager.resource.cpu-vcores)"
     )]
     Vcores {
-        /// Which process.
+        /// The process for which the container is.
         role: Role,
-        /// What is needed.
+        /// The number of vcores that is needed.
         requested: u32,
-        /// What the cluster allows.
+        /// The number of vcores that the cluster allows.
         maximum: u32,
-        /// Key that sets the number.
+        /// The key that sets the number.
         key: &'static str,
     },
 }
 
-/// A remark on sizes that work.
+/// A remark on sizes with which the cluster works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
-    /// YARN charges more than a tenth on top of what is asked for.
+    /// YARN rounds a size up by more than a tenth of what it charges.
     Rounded {
-        /// Which process.
+        /// The process for which the container is.
         role: Role,
-        /// What is asked for.
+        /// The memory that is requested, in MiB.
         requested_mb: u64,
-        /// What YARN charges.
+        /// The memory that YARN charges, in MiB.
         charged_mb: u64,
-        /// Key that sets the size.
+        /// The key that sets the size.
         key: &'static str,
     },
-    /// Less heap than Flink recommends for the JobManager.
+    /// The JobManager has less heap than Flink recommends.
     SmallHeap {
-        /// Its size.
+        /// The size of the heap.
         heap: MemorySize,
     },
 }

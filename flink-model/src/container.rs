@@ -1,5 +1,5 @@
-//! Names in a container's directory that heddle or YARN uses itself, so that no file of the user's can have
-//! them.
+//! The names in a container's directory that heddle or YARN uses itself. A user's file with one of these
+//! names would replace or hide another file, so it is refused.
 
 use crate::class_data::CONTAINER_DIRECTORY;
 use crate::config::{LEGACY_FILE, STANDARD_FILE};
@@ -7,54 +7,55 @@ use crate::jvm_options::{LOG4J_FILE, LOGBACK_FILE, Logging};
 use crate::plan::PROGRAM_FILE;
 use crate::release::{FileRule, Release};
 
-/// Localized files have names that begin with this until heddle gives them their own.
+/// What the substitute names of local resources begin with. YARN makes links with these names, and heddle
+/// renames them in the container.
 pub const LINK_PREFIX: &str = ".heddle-link.";
-/// Directory for the list of classes that a JVM writes.
+/// The directory in which a JVM records the names of its classes.
 pub const RECORDING: &str = ".heddle-classes";
-/// Directory in which a class data archive is made.
+/// The directory in which a class data archive is made.
 pub const ARCHIVE_DIRECTORY: &str = ".heddle-archive";
-/// What the client tells heddle-am to do. It lies in the application's directory as
+/// The file that says what heddle-am has to do. In the application's directory it is called
 /// [`crate::spec::SPEC_FILE`].
 pub const AM_SPEC_FILE: &str = "heddle-am.json";
-/// Directory of links to the node's own jars: this, and a checksum.
+/// What the names of the directories of links to the node's own jars begin with. A hash follows.
 pub const NODE_JARS: &str = "heddle/node-jars";
 /// The ApplicationMaster's program.
 pub const AM: &str = "heddle-am";
-/// The program that starts TaskManagers.
+/// The program that starts a TaskManager.
 pub const TASKRUNNER: &str = "heddle-taskrunner";
-/// The jar that connects Flink with heddle-am.
+/// The jar through which Flink's ResourceManager speaks to heddle-am.
 pub const BRIDGE: &str = "heddle/flink-bridge.jar";
-/// Where YARN puts the application's credentials. A file of this name would take their place.
+/// The file in which YARN puts the container's credentials. A user's file of this name would replace it.
 pub const TOKENS: &str = "container_tokens";
 
-/// Files that come to a container with the credentials, or by the control protocol, and are written by
-/// heddle-am or heddle-taskrunner.
+/// The files that heddle-am or heddle-taskrunner writes into a container. They come with the container's
+/// credentials or by the control protocol.
 pub const WRITTEN: [&str; 6] =
     [AM_SPEC_FILE, PROGRAM_FILE, LEGACY_FILE, STANDARD_FILE, LOG4J_FILE, LOGBACK_FILE];
-/// Names that heddle, or YARN, uses for files in a container.
+/// The files of heddle's and YARN's that a user's file must not replace.
 const FILES: [&str; 6] = [AM, TASKRUNNER, BRIDGE, AM_SPEC_FILE, PROGRAM_FILE, TOKENS];
-/// Names of directories in which everything is heddle's.
+/// The directories that hold only files of heddle's.
 const DIRECTORIES: [&str; 3] = [RECORDING, ARCHIVE_DIRECTORY, CONTAINER_DIRECTORY];
-/// What other names of heddle's begin with.
+/// What all other names that heddle uses begin with.
 const PREFIXES: [&str; 2] = [LINK_PREFIX, NODE_JARS];
 
-/// What a file that the user wants in the containers would collide with.
+/// What kind of file a user's file would collide with in the containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
-    /// A file of heddle's or YARN's.
+    /// A file of heddle's or of YARN's.
     Reserved,
-    /// The file that Flink reads its configuration from.
+    /// The file from which Flink reads its configuration.
     Configuration,
-    /// The file that Flink's logging is configured with.
+    /// The file that configures the logging of Flink.
     Logging,
 }
 
-/// What a user's file with this path in the container's directory would collide with, if anything. `logging`
-/// is the logging configuration of the application.
+/// What a user's file at the path `key` in the container's directory would collide with; `None` if it
+/// collides with nothing. `logging` is the logging configuration of the application.
 pub fn taken(key: &str, release: Release, logging: Logging) -> Option<Taken> {
     let first = key.split('/').next().unwrap_or_default();
     let inside = |path: &str| key == path || key.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
-    // A file named like a directory that is needed, such as `heddle` itself, is in the way, too.
+    // A file with the name of a needed directory, such as `heddle`, collides, too.
     let above = |path: &str| path.strip_prefix(key).is_some_and(|rest| rest.starts_with('/'));
     let reserved = FILES.iter().chain(&DIRECTORIES).any(|path| inside(path) || above(path))
         || PREFIXES.iter().any(|prefix| key.starts_with(prefix))

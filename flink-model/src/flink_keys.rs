@@ -1,17 +1,16 @@
-//! The keys of Flink itself, so that heddle can warn of a misspelt one: Flink takes any key, and ignores
-//! those that it does not know.
+//! The keys of Flink itself, so that heddle can warn of a misspelt key. Flink accepts any key, and ignores
+//! the keys that it does not know.
 //!
-//! `flink_keys.txt` holds the constants of the option classes of Flink 1.20 and 2.3, with the names that they
-//! had before.
+//! `flink_keys.txt` holds the keys of the option classes of Flink 1.20 and 2.3, with their older names.
 
 const KEYS: &str = include_str!("flink_keys.txt");
 
-/// Parts of a key that are shorter than this may differ by a letter or two and still be different words.
+/// The least length of a part of a key (a word between two dots) that may count as misspelt. Shorter words
+/// often differ by a letter or two without being misspelt.
 const SHORTEST: usize = 4;
 
-/// The key of Flink that `key` was probably meant to be. There is none for a key that Flink knows, and none
-/// for a key of the user's own: all parts but one have to be the same, and that one has to be nearly the
-/// same.
+/// The key of Flink that `key` was probably meant to be: one that has the same parts except for one, which is
+/// nearly the same. It is `None` for a key that Flink knows, and for a key that is not like one of Flink's.
 pub fn misspelt(key: &str) -> Option<&'static str> {
     let mut nearest: Option<(usize, &'static str)> = None;
     for known in KEYS.lines() {
@@ -27,8 +26,8 @@ pub fn misspelt(key: &str) -> Option<&'static str> {
     nearest.map(|(_, known)| known)
 }
 
-/// By how many letters the keys differ, if they differ in one part and by little. Upper or lower case does
-/// not count.
+/// By how many letters two keys differ, if they differ in only one part and by few letters. Upper and lower
+/// case do not count.
 fn slips(key: &str, known: &str) -> Option<usize> {
     if key.len().abs_diff(known.len()) > 2 {
         return None;
@@ -88,7 +87,7 @@ mod tests {
         ] {
             assert_eq!(misspelt(key), None, "{key}");
         }
-        // No key of Flink is taken for another.
+        // No key of Flink counts as a misspelt form of another one.
         assert!(KEYS.lines().count() > 700 && KEYS.lines().all(|key| misspelt(key).is_none()));
     }
 }

@@ -1,11 +1,13 @@
-//! How Java reads and writes numbers and blanks, because Flink's configuration inherits it.
+//! Reads and writes numbers and white space as Java does. Flink's configuration depends on Java's rules, and
+//! heddle must come to the same values.
 
-/// Removes what `String.trim` removes: every character up to and including the space, at both ends.
+/// Removes what `String.trim` removes at both ends: every character up to and including the space.
 pub(crate) fn trim(text: &str) -> &str {
     text.trim_matches(|c| c <= ' ')
 }
 
-/// `Integer.parseInt` / `Long.parseLong`: an optional sign and decimal digits, nothing else.
+/// Reads what `Integer.parseInt` and `Long.parseLong` read: decimal digits with an optional sign. The range
+/// is not checked.
 pub(crate) fn parse_integer(text: &str) -> Option<i128> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -14,8 +16,8 @@ pub(crate) fn parse_integer(text: &str) -> Option<i128> {
     text.parse().ok()
 }
 
-/// The decimal text that `Double.parseDouble` would accept, in a form Rust's parser accepts too. Hexadecimal
-/// floats are not supported.
+/// The decimal number in a text that `Double.parseDouble` accepts, in a form that Rust's parser reads, too.
+/// Hexadecimal numbers are not supported.
 fn decimal_text(text: &str) -> Option<&str> {
     let text = trim(text);
     let body = text.strip_prefix(['+', '-']).unwrap_or(text);
@@ -29,17 +31,17 @@ fn decimal_text(text: &str) -> Option<&str> {
     well_formed.then_some(text)
 }
 
-/// `Double.parseDouble`.
+/// `Double.parseDouble`, except for hexadecimal numbers.
 pub(crate) fn parse_double(text: &str) -> Option<f64> {
     decimal_text(text)?.parse().ok()
 }
 
-/// `Float.parseFloat`.
+/// `Float.parseFloat`, except for hexadecimal numbers.
 pub(crate) fn parse_float(text: &str) -> Option<f32> {
     decimal_text(text)?.parse().ok()
 }
 
-/// The shortest decimal digits of a finite number and the exponent of ten that belongs to them:
+/// The shortest decimal digits of a finite number, and the power of ten that belongs to them:
 /// `value = digits * 10^exponent`.
 fn shortest_decimal(value: f64) -> (u64, i32) {
     let text = format!("{:e}", value.abs());
@@ -68,8 +70,9 @@ pub(crate) fn double_to_string(value: f64) -> String {
     format!("{sign}{mantissa}{point}E{exponent}")
 }
 
-/// `BigDecimal.valueOf(bytes) * BigDecimal.valueOf(factor)`, cut to a whole number. None when the exact
-/// product is above the largest `long`. `factor` must be finite and not negative.
+/// `BigDecimal.valueOf(bytes) * BigDecimal.valueOf(factor)`, rounded down to a whole number, as Flink's
+/// `MemorySize.multiply` computes it. It is `None` if the exact product is above the largest `long`. `factor`
+/// must be finite and not negative.
 pub(crate) fn multiply_exact(bytes: u64, factor: f64) -> Option<u64> {
     const MAX: u128 = i64::MAX as u128;
     let (digits, exponent) = shortest_decimal(factor);
@@ -100,7 +103,8 @@ pub(crate) fn cut(value: f64, scale: u32) -> f64 {
         return value;
     }
     let kept = 10u64.checked_pow(surplus).map_or(0, |power| digits / power);
-    // Through text: the nearest number to the decimal, as Java reads it.
+    // The decimal digits are read as a text, because the result has to be the number that Java reads from
+    // them.
     format!("{kept}e-{scale}").parse().unwrap_or(value)
 }
 

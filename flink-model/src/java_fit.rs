@@ -1,48 +1,52 @@
-//! Which Java runs which release of Flink.
+//! Says whether a release of Flink runs on a version of Java, so that heddle can warn before a JVM fails.
+//! Explains the errors of JVMs that have failed because of their Java.
 
 use std::fmt;
 
 use crate::release::Release;
 
-/// From this Java release on the JDK's internals are closed unless options of the JVM open them.
+/// The first feature release of Java that keeps the JDK's internals closed unless options of the JVM open
+/// them.
 const CLOSED_SINCE: u16 = 16;
-/// The package of the internals that JobManager and TaskManager need, where a release of Flink needs any.
+/// The package of the JDK's internals that JobManager and TaskManager use in releases of Flink that need such
+/// a package.
 const NEEDED_PACKAGE: &str = "java.base/sun.net.util=";
 
-/// From this Java release on (seen with 25; 21 does otherwise) the search for implementations of a service
-/// ends at the first one whose classes are missing. Flink's client relies on such an implementation being
-/// skipped. So it ends without a message where Flink's YARN client is on the class path and Hadoop is not.
+/// The first feature release of Java in which the search for implementations of a service ends at an
+/// implementation whose classes are missing. This was seen with 25, while 21 skips such an implementation.
+/// Flink's client relies on the skipping: if its YARN client is on the class path and Hadoop is not, it ends
+/// without a message.
 const STRICT_SERVICES_SINCE: u16 = 25;
 
-/// Whether a Java runs a release of Flink.
+/// Whether a release of Flink runs on a version of Java.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JavaFit {
-    /// The release is made for it.
+    /// The release is made for this Java.
     Fits,
-    /// The release is not made for it, and may run.
+    /// The release is not made for this Java, but may run.
     Newer,
-    /// It cannot read the release's classes.
+    /// This Java is too old to read the classes of the release.
     TooOld,
-    /// It behaves otherwise than the code that this JVM runs expects.
+    /// This Java does not behave as the code of this JVM expects.
     TooNew,
-    /// It keeps the JDK's internals closed, and the options of the JVM do not open them: JobManager and
-    /// TaskManager cannot start.
+    /// This Java keeps the JDK's internals closed, and the options of the JVM do not open them. JobManager
+    /// and TaskManager cannot start.
     Closed,
 }
 
-/// A JVM of Flink's.
+/// A JVM that runs code of Flink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Jvm<'a> {
-    /// Flink's client, which runs `main()`, with Hadoop's classes or without.
+    /// Flink's client, which runs `main()`.
     Client {
-        /// With Hadoop's.
+        /// Whether Hadoop's classes are on the class path.
         hadoop: bool,
     },
-    /// JobManager or TaskManager, with these options.
+    /// The JVM of a JobManager or TaskManager, with these options.
     Container(&'a [String]),
 }
 
-/// Judges the Java `java` (its feature release, as 8 or 17).
+/// Says whether `release` runs on a Java. `java` is the feature release, such as 8 or 17.
 pub fn java_fit(release: Release, java: u16, jvm: Jvm<'_>) -> JavaFit {
     let traits = release.traits();
     let closed = || match jvm {
@@ -62,21 +66,21 @@ pub fn java_fit(release: Release, java: u16, jvm: Jvm<'_>) -> JavaFit {
     }
 }
 
-/// A Java that does not fit.
+/// A Java that does not fit a release of Flink.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misfit {
-    /// The release.
+    /// The release of Flink.
     pub release: Release,
-    /// The Java's feature release.
+    /// The feature release of the Java.
     pub java: u16,
-    /// Why.
+    /// Why the Java does not fit.
     pub fit: JavaFit,
-    /// Where the Java is, and who chose it.
+    /// Where the Java is, and who has chosen it; for messages.
     pub place: String,
 }
 
 impl Misfit {
-    /// None where it fits.
+    /// Checks a Java; `None` if it fits.
     pub fn find(release: Release, java: u16, jvm: Jvm<'_>, place: impl Into<String>) -> Option<Self> {
         let fit = java_fit(release, java, jvm);
         (fit != JavaFit::Fits).then(|| Self { release, java, fit, place: place.into() })
@@ -87,7 +91,7 @@ impl Misfit {
         !matches!(self.fit, JavaFit::Newer)
     }
 
-    /// What helps besides taking another Java.
+    /// What the user can do besides taking another Java.
     pub fn hint(&self) -> Option<&'static str> {
         (self.fit == JavaFit::Closed).then_some(
             "with the --add-exports and --add-opens of Flink 1.18's configuration in env.java.opts it starts, untested by Flink",
@@ -110,8 +114,8 @@ impl fmt::Display for Misfit {
 
 impl std::error::Error for Misfit {}
 
-/// Feature release from the file `release` of a Java's directory: 8 of `JAVA_VERSION="1.8.0_392"`, 17 of
-/// `"17.0.15"`.
+/// The feature release of a Java, from the file `release` in its directory: 8 for `JAVA_VERSION="1.8.0_392"`,
+/// 17 for `"17.0.15"`. It is `None` if the file does not tell it.
 pub fn java_version(release_file: &str) -> Option<u16> {
     let line = release_file.lines().find_map(|line| line.trim().strip_prefix("JAVA_VERSION="))?;
     let mut numbers =
@@ -122,7 +126,8 @@ pub fn java_version(release_file: &str) -> Option<u16> {
     }
 }
 
-/// What an error of the JVM tells about its Java, in plain words and with the way out; none for other errors.
+/// What an error of the JVM says about its Java, in plain words and with a way to solve the problem; `None`
+/// for other errors.
 pub fn complaint(error: &str) -> Option<String> {
     let package = |rest: &str, end: &str| {
         let (module, rest) = rest.rsplit_once("module ").map(|(_, rest)| rest)?.split_once(" does not ")?;
@@ -142,12 +147,12 @@ pub fn complaint(error: &str) -> Option<String> {
         let here = here.map_or("this Java".to_owned(), |java| format!("Java {java}"));
         return Some(format!("{here} is too old for the class {class}, which needs Java {needed}"));
     }
-    // … module java.base does not "opens java.lang" to unnamed module …
+    // `module java.base does not "opens java.lang" to unnamed module`
     if let Some((_, rest)) = error.split_once("InaccessibleObjectException: ") {
         let closed = rest.split_once("\" to ").and_then(|(closed, _)| package(closed, "\""))?;
         return Some(opens("--add-opens", closed));
     }
-    // … because module java.base does not export sun.net.util to unnamed module …
+    // `because module java.base does not export sun.net.util to unnamed module`
     if let Some((_, rest)) = error.split_once("IllegalAccessError: ") {
         let closed = rest.split_once(" to unnamed module ").and_then(|(closed, _)| package(closed, " "))?;
         return Some(opens("--add-exports", closed));
@@ -159,7 +164,7 @@ pub fn complaint(error: &str) -> Option<String> {
     })
 }
 
-/// 17 of a class file version "61.0…".
+/// The feature release of Java for a class file version: 17 for "61.0".
 fn class_file_java(version: &str) -> Option<u16> {
     let digits = version.find(|c: char| !c.is_ascii_digit()).map_or(version, |end| &version[..end]);
     digits.parse::<u16>().ok()?.checked_sub(44)

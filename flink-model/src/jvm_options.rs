@@ -1,47 +1,49 @@
-//! Options of the two JVMs from `env.java.*`, in Flink's order, and as single words.
+//! Reads the options for the JVMs of JobManager and TaskManager from `env.java.*`, in Flink's order, and
+//! splits them into words, because heddle starts JVMs without a shell.
 
 use crate::config::{Configuration, Origin, ValueError};
 use crate::memory::Role;
 use crate::options::{self, Opt};
 use crate::release::Release;
 
-/// JVM options that cannot be split into words. Trying again does not help.
+/// Options of a JVM that cannot be read. Another try does not help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JvmOptionsError {
-    /// A quote or a backslash without its other half.
+    /// A quote is not closed, or a backslash is the last character.
     #[error("{key} ({origin}): {reason}")]
     Quoting {
-        /// Key of the options.
+        /// The key of the options.
         key: String,
-        /// Where it is set.
+        /// Where the key is set.
         origin: Origin,
         /// What is wrong.
         reason: &'static str,
     },
-    /// Not a text.
+    /// The value is not a text.
     #[error(transparent)]
     Value(#[from] ValueError),
 }
 
-/// Configuration of log4j in the working directory.
+/// The file in the working directory that configures log4j.
 pub const LOG4J_FILE: &str = "log4j.properties";
-/// Configuration of logback there.
+/// The file in the working directory that configures logback.
 pub const LOGBACK_FILE: &str = "logback.xml";
 
-/// How Flink's JVMs log.
+/// With which library Flink's JVMs log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Logging {
-    /// `log4j.properties` stands in the working directory.
+    /// With log4j; `log4j.properties` is in the working directory.
     Log4j,
-    /// `logback.xml` stands in the working directory.
+    /// With logback; `logback.xml` is in the working directory.
     Logback,
-    /// Neither: the JVM gets no option for it.
+    /// There is neither file, so the JVM gets no options for logging.
     #[default]
     Unconfigured,
 }
 
 impl Logging {
-    /// Picks by the names in the configuration directory. log4j wins, as in Flink.
+    /// Chooses by the names of the files in the configuration directory. If both files are there, log4j is
+    /// used, as in Flink.
     pub fn discover<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         names.into_iter().fold(Self::Unconfigured, |found, name| match name {
             LOG4J_FILE => Self::Log4j,
@@ -50,7 +52,7 @@ impl Logging {
         })
     }
 
-    /// Name of the file to ship.
+    /// The name of the file that has to be shipped.
     pub fn file_name(self) -> Option<&'static str> {
         match self {
             Self::Log4j => Some(LOG4J_FILE),
@@ -59,7 +61,7 @@ impl Logging {
         }
     }
 
-    /// Flags of the JVM; `<LOG_DIR>` is filled in on the node.
+    /// The options of the JVM. `<LOG_DIR>` is filled in on the node.
     pub fn jvm_args(self, role: Role) -> Vec<String> {
         let log_file = match role {
             Role::JobManager => "-Dlog.file=<LOG_DIR>/jobmanager.log",
@@ -77,10 +79,11 @@ impl Logging {
     }
 }
 
-/// `env.java.opts` under its name before 1.17.
+/// `env.java.opts`, the name that `env.java.opts.all` had before 1.17.
 const JAVA_OPTS: Opt<String> = Opt::new("env.java.opts", &[], None);
 
-/// The JVM options of a role: defaults for all, all, defaults for the role, the role.
+/// The user's JVM options for a role, in Flink's order: defaults for all roles, options for all roles,
+/// defaults for this role, options for this role. Later options win.
 pub fn user_options(
     conf: &Configuration,
     release: Release,
@@ -106,14 +109,14 @@ pub fn user_options(
         };
         words.extend(split(&text).map_err(quoting)?);
     }
-    // Without this option a JVM does not start if it does not know a flag; Flink adds it, too.
+    // Without this option, a JVM does not start if it does not know one of its options. Flink adds it, too.
     words.push("-XX:+IgnoreUnrecognizedVMOptions".to_owned());
     Ok(words)
 }
 
-/// Splits into words as a shell does: blanks separate; single quotes, double quotes and backslashes protect.
-/// `$VAR` and `${VAR}` become `{{VAR}}`, which is filled in on the node, also inside quotes, because a launch
-/// script of YARN expands them there too.
+/// Splits a text into words as a shell does: white space separates words; single quotes, double quotes and
+/// backslashes protect characters. `$VAR` and `${VAR}` become `{{VAR}}`, which is filled in on the node. They
+/// do so even inside single quotes, because YARN's launch script expands them there, too.
 pub fn split(text: &str) -> Result<Vec<String>, &'static str> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -148,7 +151,8 @@ pub fn split(text: &str) -> Result<Vec<String>, &'static str> {
     Ok(words)
 }
 
-/// The name behind a `$`, taken from the iterator; none (and nothing taken) where no name stands.
+/// Reads the name of a variable after a `$`. If there is no name, the result is `None` and `chars` stays as
+/// it is.
 fn variable(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<String> {
     let mut ahead = chars.clone();
     let braced = ahead.next_if_eq(&'{').is_some();

@@ -1,6 +1,8 @@
-//! Pure: Flink's configuration files, memory model, launch specs, class path order.
+//! Everything about Flink that can be computed without I/O: its configuration files, its memory model, the
+//! order of class paths, and the specification of an application's containers.
 //!
-//! Nothing here does I/O, reads a clock or draws a random number. The way through the crate:
+//! Nothing here reads a file or a clock, or draws a random number, so all of it can be tested with values
+//! alone. This example goes through the crate:
 //!
 //! ```
 //! use flink_model::class_path::ContainerFiles;

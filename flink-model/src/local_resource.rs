@@ -1,42 +1,43 @@
-//! YARN local resources, as the client describes them to the ApplicationMaster.
+//! YARN's local resources, as the client describes them to the ApplicationMaster.
 
 use serde::{Deserialize, Serialize};
 
-/// Who may read a localized file on a node, and how long the node keeps it.
+/// Who shares a node's copy of a file, which also decides for how long the node keeps the copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Visibility {
-    /// Fetched once per node for all users.
+    /// A node copies the file once for all users.
     Public,
-    /// Fetched once per node and user.
+    /// A node copies the file once for each user.
     Private,
-    /// Fetched once per node and application.
+    /// A node copies the file once for each application.
     Application,
 }
 
-/// How the NodeManager treats a localized file.
+/// What the NodeManager does with its copy of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum LocalResourceKind {
-    /// As it is.
+    /// The file stays as it is.
     File,
-    /// Unpacked into a directory of the key's name.
+    /// The file is unpacked into a directory with the name of the key.
     Archive,
 }
 
-/// A YARN local resource.
+/// A local resource of YARN.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocalResource {
-    /// Path in the container's working directory, relative.
+    /// The path in the container's working directory.
     pub key: String,
-    /// Absolute URL of the file, with scheme and authority.
+    /// The absolute URL of the file, with scheme and authority.
     pub url: String,
-    /// Size in bytes as the file system reports it after the write.
+    /// The size in bytes, as the file system reports it.
     pub size: u64,
-    /// Modification time in milliseconds since the epoch, as the file system reports it after the write.
+    /// The modification time in milliseconds since 1970, as the file system reports it. YARN refuses a file
+    /// with another time.
     pub modification_time: i64,
-    /// Visibility on the node.
+    /// Who shares a node's copy.
     pub visibility: Visibility,
-    /// File or archive.
+    /// Whether the node unpacks the file.
     pub kind: LocalResourceKind,
 }

@@ -1,4 +1,5 @@
-//! What could be better about sizes that work. Every proposed value has been tried on the model.
+//! Finds what could be better about sizes with which a cluster works. The proposed sizes have been tried with
+//! the memory model.
 
 use crate::cluster_spec::{ClusterSpec, YarnLimits};
 use crate::config::Configuration;
@@ -7,34 +8,34 @@ use crate::options::{self, Opt};
 use crate::release::Release;
 use crate::units::MemorySize;
 
-/// Keys that have had no effect since Flink 1.11.
+/// The keys that have had no effect since Flink 1.11.
 const CUTOFF: [&str; 2] = ["containerized.heap-cutoff-ratio", "containerized.heap-cutoff-min"];
 
-/// A value to set, and what it brings.
+/// A new value for a key, and what the value changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// The key.
     pub key: String,
-    /// Its new value.
+    /// The new value.
     pub value: String,
-    /// What that brings.
+    /// What the value changes, in words.
     pub effect: String,
 }
 
-/// A remark with what to do about it.
+/// A remark, and what the user can do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advice {
-    /// What it is about, for programs.
+    /// The subject of the remark, for programs.
     pub kind: &'static str,
-    /// The process it is about; none if it is about the configuration.
+    /// The process that the remark is about; `None` if it is about the configuration as a whole.
     pub role: Option<Role>,
-    /// For people.
+    /// The remark in words, for people.
     pub text: String,
-    /// What to set; alternatives.
+    /// The values that the user could set. They are alternatives.
     pub changes: Vec<Change>,
 }
 
-/// All remarks on a cluster's sizes. `limits` are those of YARN, if they are known.
+/// All remarks about the sizes of a cluster. `limits` are those of YARN, if they are known.
 pub fn advise(
     conf: &Configuration,
     release: Release,
@@ -74,7 +75,7 @@ pub fn advise(
     found
 }
 
-/// `1 vcore`, `2 vcores`.
+/// A number with its unit: `1 vcore`, `2 vcores`.
 fn count(number: i32, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
@@ -90,7 +91,7 @@ fn rounding(
     let lost = charged.checked_sub(requested).filter(|lost| *lost > 0 && charged <= limits.max_memory_mb)?;
     let step = limits.step_memory_mb.or(limits.min_memory_mb).unwrap_or(1).max(1);
     let mut changes = Vec::new();
-    // The next smaller size that is charged as it is, if it is nearly as large.
+    // The next smaller size that is not rounded up is proposed if it is nearly as large.
     let lower = requested / step * step;
     if requested - lower <= requested / 10 && lower > 0 && limits.charged_memory_mb(lower) == lower {
         changes.push((lower, format!("saves {} MiB a container", charged - lower)));
@@ -117,7 +118,7 @@ fn rounding(
     })
 }
 
-/// `12.5%`, or `50%`.
+/// A part in per cent: `12.5%`, or `50%`.
 pub fn percent(part: u64, whole: u64) -> String {
     let percent = format!("{:.1}", part as f64 * 100.0 / whole.max(1) as f64);
     format!("{}%", percent.strip_suffix(".0").unwrap_or(&percent))
@@ -136,8 +137,8 @@ fn small_heap(explained: &Explained) -> Advice {
     }
 }
 
-/// Remarks on a pool whose size is not the configured fraction because its minimum or maximum applied. A
-/// minimum is only mentioned where it takes a large part of the process.
+/// A remark on a pool whose minimum or maximum has decided its size instead of the configured fraction. A
+/// minimum is mentioned only if it takes a fifth of the process or more.
 fn limited(explained: &Explained, name: PoolName, rule: &Rule) -> Option<Advice> {
     let Rule::Fraction { setting, of, alone, limit: Some(limit) } = rule else { return None };
     let process = explained.process.0.bytes();
@@ -172,7 +173,7 @@ fn limited(explained: &Explained, name: PoolName, rule: &Rule) -> Option<Advice>
     })
 }
 
-/// Remarks on managed memory, which only some kinds of jobs use.
+/// A remark on managed memory that is probably not used, because only some kinds of jobs use it.
 fn unused_managed_memory(conf: &Configuration, workers: &Explained) -> Option<Advice> {
     const ON_HEAP: [&str; 4] = [
         "hashmap",
@@ -263,8 +264,8 @@ pub fn without_effect(conf: &Configuration, release: Release, processes: [&Expla
                         "Flink {release} does not read it; taskmanager.memory.network.min and .max are in its place"
                     )
                 };
-                // Even where network memory is what the other pools leave, the old key's number of buffers
-                // must agree with it.
+                // If network memory is what the other pools leave, the old key has an effect: Flink checks
+                // that its number of buffers has the same size.
                 if !legacy || !network.is_some_and(|rule| by(rule, Whole::Flink)) {
                     say(role, &buffers, why);
                 }
@@ -385,7 +386,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is proposed against rounding is accepted, charged as it is, and no dearer.
+        /// Each size that is proposed against rounding is accepted, is charged as it is, and is not charged
+        /// higher than before.
         #[test]
         fn proposed_sizes_lose_nothing(mb in 1000u32..9000, step in 1u64..5000, flink in proptest::option::of(700u32..4000)) {
             let mut conf = conf(&[("taskmanager.memory.process.size", &format!("{mb}m"))]);

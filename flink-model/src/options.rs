@@ -1,4 +1,5 @@
-//! The configuration keys that heddle reads: one table for getters, checks and documentation.
+//! The configuration keys that heddle reads. Each key is described once, for reading its value, for checks
+//! and for the documentation.
 
 use std::collections::BTreeMap;
 
@@ -8,18 +9,18 @@ use crate::units::{Duration, MemorySize};
 
 pub use crate::config::Opt;
 
-/// A row of the documentation of keys.
+/// A key in the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OptionInfo {
-    /// Its name.
+    /// The name of the key.
     pub key: &'static str,
-    /// Older names.
+    /// The older names of the key.
     pub deprecated: &'static [&'static str],
-    /// What holds when it is not set.
+    /// The value that counts if the key is not set.
     pub default: Option<&'static str>,
-    /// What it takes, with an article.
+    /// What values the key accepts, with an article, such as "a memory size".
     pub expected: &'static str,
-    /// What it does, one line.
+    /// What the key does, in one line.
     pub doc: &'static str,
 }
 
@@ -27,7 +28,7 @@ macro_rules! options {
     ($($(#[doc = $doc:literal])+ $name:ident: $kind:ty = $key:literal $([$($old:literal),+])? $(= $default:literal)?;)+) => {
         $($(#[doc = $doc])+ pub const $name: Opt<$kind> = Opt::new($key, &[$($($old),+)?], options!(@ $($default)?));)+
 
-        /// All keys, for documentation and checks.
+        /// The descriptions of all keys, for the documentation and for checks.
         pub const ALL: &[OptionInfo] = &[$(OptionInfo {
             key: $name.key,
             deprecated: $name.deprecated,
@@ -301,7 +302,7 @@ macro_rules! prefixes {
     ($(#[doc = $doc:literal] $name:ident = $prefix:literal;)+) => {
         $(#[doc = $doc] pub const $name: &str = $prefix;)+
 
-        /// Prefixes of keys whose remaining part the user chooses, each with what it does; for the
+        /// The prefixes of keys whose remaining part the user chooses, each with a description for the
         /// documentation.
         pub const PREFIXES: &[(&str, &str)] = &[$(($name, $doc)),+];
     };
@@ -341,15 +342,16 @@ macro_rules! choice {
 }
 
 choice! {
-    /// Where user jars stand on the class path.
+    /// Where the user's jars stand on the class path.
     UserJarInclusion, "one of ORDER, FIRST, LAST, DISABLED" {
-        /// Sorted among Flink's own.
+        /// Among Flink's own jars, all sorted by name.
         Order = "ORDER",
-        /// In front.
+        /// Before Flink's own jars.
         First = "FIRST",
         /// At the end.
         Last = "LAST",
-        /// Not at all; they are in `usrlib` and loaded by the user's class loader.
+        /// Not on the class path. The jars are in `usrlib`, and the class loader of the user's code loads
+        /// them.
         Disabled = "DISABLED",
     }
 }
@@ -357,15 +359,15 @@ choice! {
 choice! {
     /// Whether Hadoop's jars are on the class path.
     HadoopClassPath, "one of yarn, none" {
-        /// As `yarn.application.classpath` says.
+        /// Hadoop's jars are on the class path, as `yarn.application.classpath` says.
         Yarn = "yarn",
-        /// Left out.
+        /// Hadoop's jars are left out.
         None = "none",
     }
 }
 
-/// Warns of `yarn.*` and `heddle.*` keys that nothing reads, with the nearest known name, of keys that are
-/// nearly one of Flink's, and of deprecated names.
+/// Warns of deprecated names, of keys that begin with `yarn.` or `heddle.` and that nothing reads, and of
+/// keys that look like misspelt keys of Flink.
 pub fn check_keys(configuration: &Configuration) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let known: BTreeMap<&str, &OptionInfo> = ALL
@@ -380,8 +382,8 @@ pub fn check_keys(configuration: &Configuration) -> Vec<Warning> {
                 let nearest = nearest(key).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
                 format!("{key} is not known and has no effect{nearest}")
             }
-            // Anybody may make up keys that are neither Flink's nor heddle's. Of those only misspelt ones of
-            // Flink are reported.
+            // Users may invent keys that are neither Flink's nor heddle's. So a warning is given only if a
+            // key looks like a misspelt key of Flink.
             None if !ours && !PREFIXES.iter().any(|(prefix, _)| key.starts_with(prefix)) => {
                 match flink_keys::misspelt(key) {
                     Some(meant) => format!("{key} is not a key that Flink knows; did you mean {meant}?"),
@@ -395,7 +397,7 @@ pub fn check_keys(configuration: &Configuration) -> Vec<Warning> {
     warnings
 }
 
-/// The known key that looks most like this one, if any is near.
+/// The known key that is most like `key`, if one is similar enough.
 pub fn nearest(key: &str) -> Option<&'static str> {
     let near = |name: &'static str| (strsim::jaro_winkler(key, name), name);
     let best = ALL.iter().map(|option| near(option.key)).max_by(|a, b| a.0.total_cmp(&b.0))?;

@@ -1,4 +1,5 @@
-//! From configuration and files to the pieces of an [`AmSpec`](crate::spec::AmSpec).
+//! Makes the parts of an [`AmSpec`](crate::spec::AmSpec) that say how the JVMs are started, from the
+//! configuration and the files of the containers.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +13,14 @@ use crate::release::Release;
 use crate::spec::{ClusterMode, JvmTemplate};
 use crate::start_template::{StartTemplate, TemplateError};
 
-/// Main class of a TaskManager.
+/// The main class of a TaskManager.
 pub const TASK_MANAGER_MAIN: &str = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner";
 
-/// Name of the file with the program of an application: `{"mainClass": string or null, "args": [string...]}`.
+/// The name of the file that describes the program of an application:
+/// `{"mainClass": string or null, "args": [string...]}`.
 pub const PROGRAM_FILE: &str = "heddle-program.json";
 
-/// Why no plan can be made. Trying again does not help.
+/// Why the JVMs cannot be planned. Another try does not help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// A value is not of its type.
@@ -27,53 +29,54 @@ pub enum PlanError {
     /// JVM options cannot be split into words.
     #[error(transparent)]
     JvmOptions(#[from] JvmOptionsError),
-    /// A secret that only a command line could carry, where everybody on the node would see it.
+    /// A secret value cannot be written to the configuration file. Only the command line could carry it,
+    /// where everybody on the node would see it.
     #[error(
         "{key} ({origin}) cannot be written to flink-conf.yaml because its value is empty or holds '#', a line break or blanks at an end"
     )]
     Secret {
-        /// Its key.
+        /// The key of the secret.
         key: String,
-        /// Where it is set.
+        /// Where the key is set.
         origin: Origin,
     },
-    /// The files hold no `flink-dist` jar.
+    /// There is no flink-dist jar among the files.
     #[error("no flink-dist jar is among the files for the containers")]
     NoDist,
-    /// The template for the start of the JVMs.
+    /// The value of `yarn.container-start-command-template` cannot be used.
     #[error("yarn.container-start-command-template cannot be used: {0}")]
     StartTemplate(#[from] TemplateError),
 }
 
-/// What the containers hold besides the JVMs.
+/// What a container has besides its JVM.
 #[derive(Debug, Clone, Default)]
 pub struct Surroundings {
-    /// Local resources of the container.
+    /// The local resources of the container.
     pub files: ContainerFiles,
-    /// Which logging configuration is among them.
+    /// Which logging configuration is among the files.
     pub logging: Logging,
-    /// `yarn.application.classpath` of the Hadoop configuration, if it is set there.
+    /// `yarn.application.classpath` in Hadoop's configuration, if it is set there.
     pub yarn_class_path: Option<String>,
-    /// Whether a `krb5.conf` is among them.
+    /// Whether `krb5.conf` is among the files.
     pub krb5: bool,
 }
 
-/// The configuration file for the containers.
+/// The configuration file that the containers get.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShippedConfiguration {
-    /// `config.yaml` or `flink-conf.yaml`.
+    /// The name of the file, `config.yaml` or `flink-conf.yaml`.
     pub file_name: &'static str,
-    /// Its contents.
+    /// The content of the file.
     pub text: String,
-    /// What it holds; the templates are made from this.
+    /// The configuration in the file, from which the templates are made.
     pub configuration: Configuration,
-    /// Keys that the old format cannot carry; [`job_manager_template`] passes them as arguments.
+    /// Keys and values that `flink-conf.yaml` cannot hold. [`job_manager_template`] passes them as arguments.
     pub not_carried: Vec<(String, String)>,
 }
 
-/// What the containers get to read: the effective configuration without what cannot be right on another host.
-/// `cluster_id` is the name in the high availability store unless the user has set one (the application's
-/// id).
+/// The effective configuration for the containers, without what cannot be right on another host.
+/// `cluster_id`, the application's id, becomes the name of the cluster in the high availability store, unless
+/// the user has set one.
 pub fn shipped_configuration(
     conf: &Configuration,
     release: Release,
@@ -81,8 +84,8 @@ pub fn shipped_configuration(
 ) -> Result<ShippedConfiguration, PlanError> {
     let mut configuration = conf.clone();
     for option in [&options::JM_BIND_HOST, &options::TM_BIND_HOST] {
-        // The configuration file of Flink's distribution sets `localhost` here, which would make a cluster
-        // unreachable.
+        // The configuration file in Flink's distribution sets `localhost` here. With that, other hosts could
+        // not reach the cluster.
         if conf.text(option.key).as_deref() == Some("localhost") {
             configuration.remove(option.key);
         }
@@ -126,8 +129,8 @@ pub fn shipped_configuration(
     })
 }
 
-/// How to start the JobManager: memory, options and logging flags; `--configDir .`, then `-D key=value` with
-/// the memory that was decided here.
+/// How to start the JobManager: with the memory options, the user's options and the options for logging. The
+/// arguments are `--configDir .` and, as `-D key=value`, the memory sizes that were decided here.
 pub fn job_manager_template(
     shipped: &ShippedConfiguration,
     release: Release,
@@ -139,8 +142,8 @@ pub fn job_manager_template(
     let mut template = template(conf, release, Role::JobManager, around)?;
     template.jvm_args.splice(0..0, cluster.job_manager.jvm_args());
     template.main_class = match mode {
-        // A per-job cluster takes its jobs from the client's main(); the ApplicationMaster ends it behind the
-        // last one.
+        // In a per-job cluster, main() runs on the client, so the JobManager is that of a session. The
+        // ApplicationMaster ends the cluster when main() and all jobs have ended.
         ClusterMode::Session | ClusterMode::PerJob => release.traits().session_entrypoint,
         ClusterMode::Application => release.traits().application_entrypoint,
     }
@@ -154,13 +157,13 @@ pub fn job_manager_template(
     }
     args.append(&mut template.args);
     template.args = args;
-    // Flink's own code finds the distribution through these.
+    // Flink finds the directories of its distribution by these variables.
     template.env.insert("FLINK_LIB_DIR".to_owned(), "./lib".to_owned());
     template.env.insert("FLINK_OPT_DIR".to_owned(), "./opt".to_owned());
     Ok(template)
 }
 
-/// How to start a TaskManager; memory flags and arguments come with each request.
+/// How to start a TaskManager. Flink's request for a TaskManager adds memory options and arguments.
 pub fn task_manager_template(
     shipped: &ShippedConfiguration,
     release: Release,
@@ -168,8 +171,8 @@ pub fn task_manager_template(
 ) -> Result<JvmTemplate, PlanError> {
     let mut template = template(&shipped.configuration, release, Role::TaskManager, around)?;
     template.main_class = TASK_MANAGER_MAIN.to_owned();
-    // Flink's entry point for YARN sets this, too, whatever the configuration says: YARN starts another
-    // TaskManager for one whose process has ended, but not for one that hangs.
+    // Flink's own entry point for YARN sets this, too, whatever the configuration says. A TaskManager whose
+    // process has ended is replaced, but one that hangs is not.
     template.args.extend(["-D".to_owned(), format!("{}=true", release.traits().exit_on_fatal_error)]);
     Ok(template)
 }
@@ -220,14 +223,14 @@ fn template(
     })
 }
 
-/// The directory of the Java that the configuration names for a role's containers.
+/// The directory of the Java that the configuration names for the containers of a role.
 pub fn java_home(conf: &Configuration, release: Release, role: Role) -> Option<String> {
     let everywhere = if release.traits().java_home { conf.text(options::JAVA_HOME.key) } else { None };
     everywhere.or_else(|| environment(conf, release, role).remove("JAVA_HOME"))
 }
 
-/// Where Flink finds its plugins when they are not in `./plugins`: a whole distribution among
-/// `yarn.provided.lib.dirs` puts them one directory deeper.
+/// The directory of Flink's plugins, if it is not `./plugins`. If `yarn.provided.lib.dirs` names a whole
+/// distribution, `plugins` is one directory deeper.
 fn plugins_elsewhere(files: &ContainerFiles) -> Option<String> {
     let keys = || files.shipped.iter().map(String::as_str);
     if keys().any(|key| key.starts_with("plugins/")) {
@@ -239,7 +242,7 @@ fn plugins_elsewhere(files: &ContainerFiles) -> Option<String> {
     })
 }
 
-/// The environment that the configuration asks for.
+/// The environment variables that the configuration sets for a role.
 fn environment(conf: &Configuration, release: Release, role: Role) -> BTreeMap<String, String> {
     let (current, deprecated) = match role {
         Role::JobManager => (options::MASTER_ENV, options::MASTER_ENV_OLD),
@@ -247,7 +250,7 @@ fn environment(conf: &Configuration, release: Release, role: Role) -> BTreeMap<S
     };
     let mut env = BTreeMap::new();
     if role == Role::TaskManager && release.traits().upstream_per_job {
-        // The old prefixes are translated inside the JobManager, so they only ever reach TaskManagers.
+        // In Flink, the JobManager translates the old prefixes, so they have an effect only for TaskManagers.
         env.extend(conf.with_prefix(deprecated));
     }
     env.extend(conf.with_prefix(current));

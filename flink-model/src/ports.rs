@@ -1,4 +1,4 @@
-//! Keys that name ports, and what Flink takes for each.
+//! Checks the keys that name ports, with the values that Flink accepts for each.
 
 use crate::config::{Configuration, Opt, Port, PortList, ValueError};
 use crate::options;
@@ -25,7 +25,8 @@ const LISTS: [&Opt<PortList>; 10] = [
     &options::CONTROL_PORT,
 ];
 
-/// Refuses a value that is no port, before a process in the cluster would fail over it.
+/// Fails if a value is not a port or a list of ports. Otherwise a process in the cluster would fail because
+/// of it, where the reason is harder to find.
 pub fn check(configuration: &Configuration) -> Result<(), ValueError> {
     SINGLE.iter().try_for_each(|option| configuration.get(option).map(drop))?;
     LISTS.iter().try_for_each(|option| configuration.get(option).map(drop))

@@ -1,27 +1,27 @@
-//! Releases of Flink, and what differs between them.
+//! The releases of Flink that heddle supports, and the differences between them that matter to heddle.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Why a text is not a release that heddle serves.
+/// A text is not a release that heddle supports.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReleaseError {
-    /// Not of the form `1.20.1`.
+    /// The text does not have the form `1.20.1`.
     #[error("'{0}' is not a Flink version such as 1.20.1")]
     Malformed(String),
-    /// Older or newer than what is known.
+    /// The release is older or newer than those that heddle supports.
     #[error("Flink {0} is not supported; 1.13 to 1.20 and 2.0 to 2.3 are")]
     Unsupported(String),
 }
 
-/// A release such as `1.20.1`. Text behind the three numbers (`-SNAPSHOT`, a vendor's suffix) is kept apart.
+/// A release of Flink, such as 1.20.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Release {
-    /// First number.
+    /// The first number.
     pub major: u16,
-    /// Second number.
+    /// The second number.
     pub minor: u16,
-    /// Third number.
+    /// The third number.
     pub patch: u16,
 }
 
@@ -30,64 +30,68 @@ pub struct Release {
 pub enum FileRule {
     /// `flink-conf.yaml` only.
     LegacyOnly,
-    /// `flink-conf.yaml` if it is there, else `config.yaml`.
+    /// `flink-conf.yaml` if it exists, otherwise `config.yaml`.
     LegacyFirst,
     /// `config.yaml` only.
     StandardOnly,
 }
 
-/// What differs by release: one row for each minor version.
+/// What differs between releases. There is one value of this type for each minor release that brought a
+/// change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Traits {
-    /// First minor release the row describes; it holds up to the next row.
+    /// The first minor release with these traits. They hold until the next row of the table.
     since: (u16, u16),
-    /// Configuration file.
+    /// Which configuration file the release reads.
     pub file_rule: FileRule,
-    /// Oldest Java that runs it: older ones cannot read its classes.
+    /// The oldest feature release of Java that can read the classes of the release.
     pub java_min: u16,
-    /// Newest Java it is released for (experimental support included).
+    /// The newest feature release of Java for which the release was made, even if the support is
+    /// experimental.
     pub java_max: u16,
-    /// It does not start where the JDK's internals are closed (Java 16 on, unless options of the JVM open
-    /// them).
+    /// Whether JobManager and TaskManager can start only if the JDK's internals are open. Java 16 and later
+    /// keep them closed, unless options of the JVM open them.
     pub needs_opened_jdk: bool,
-    /// Whether upstream still has per-job mode and `run-application`.
+    /// Whether Flink itself has per-job mode and `run-application`.
     pub upstream_per_job: bool,
-    /// `env.java.opts` has been renamed `env.java.opts.all`.
+    /// Whether `env.java.opts` has been renamed to `env.java.opts.all`.
     pub java_opts_all: bool,
-    /// `env.java.default-opts.*` are read.
+    /// Whether Flink reads `env.java.default-opts.*`.
     pub java_default_opts: bool,
-    /// `env.log.level` and `env.log.max` are handed to containers.
+    /// Whether the containers get the values of `env.log.level` and `env.log.max`.
     pub log_env: bool,
-    /// `env.java.home` is exported to containers.
+    /// Whether the containers use the Java that `env.java.home` names.
     pub java_home: bool,
-    /// `*.heap.size`, `*.heap.mb`, `FLINK_*_HEAP` and `taskmanager.network.numberOfBuffers` still count.
+    /// Whether Flink still reads `*.heap.size`, `*.heap.mb`, `FLINK_*_HEAP` and
+    /// `taskmanager.network.numberOfBuffers`.
     pub legacy_memory_keys: bool,
-    /// `taskmanager.memory.network.max` is 1 GiB unless set (later: no limit).
+    /// Whether the default of `taskmanager.memory.network.max` is 1 GiB. In later releases there is no
+    /// maximum.
     pub network_max_1g: bool,
-    /// `slotmanager.number-of-slots.min` is honoured.
+    /// Whether Flink reads `slotmanager.number-of-slots.min`.
     pub min_slots: bool,
-    /// CPU cores are cut to eight decimals (`Resource` of flink-core).
+    /// Whether the number of CPU cores is cut to eight decimals, as the class `Resource` of flink-core does.
     pub cores_cut: bool,
-    /// Names of several external resources are quoted among the dynamic properties.
+    /// Whether Flink writes quotes around the names of several external resources in a dynamic property.
     pub quotes_external_resources: bool,
-    /// `yarn.rolled-logs.*` are honoured.
+    /// Whether Flink reads `yarn.rolled-logs.*`.
     pub rolled_logs: bool,
-    /// A savepoint can be claimed (`--claimMode`).
+    /// Whether a job can claim the savepoint from which it starts (`--claimMode`).
     pub claim_mode: bool,
-    /// `execution.state-recovery.*` take the place of `execution.savepoint.*`, and in REST `claimMode` that
-    /// of `restoreMode`.
+    /// Whether `execution.state-recovery.*` have replaced `execution.savepoint.*`, and in the REST interface
+    /// `claimMode` has replaced `restoreMode`.
     pub state_recovery_keys: bool,
-    /// A SQL script can be the program of an application (`SqlDriver`).
+    /// Whether a SQL script can be the program of an application (`SqlDriver`).
     pub sql_application: bool,
-    /// A jar that is run through REST can have a configuration of its own.
+    /// Whether a jar that is run by the REST interface can have a configuration of its own.
     pub rest_run_configuration: bool,
-    /// Flink's SQL client takes `-D`.
+    /// Whether Flink's SQL client accepts `-D`.
     pub sql_client_properties: bool,
-    /// Whether the JVM ends when its RPC system hits a fatal error.
+    /// The key that decides whether the JVM ends after a fatal error of Flink's RPC system.
     pub exit_on_fatal_error: &'static str,
-    /// Main class of a session's JobManager.
+    /// The main class of a session's JobManager, which is in the bridge.
     pub session_entrypoint: &'static str,
-    /// Main class of an application's JobManager.
+    /// The main class of an application's JobManager, which is in the bridge.
     pub application_entrypoint: &'static str,
 }
 
@@ -163,14 +167,14 @@ const V2_0: Traits = Traits {
 };
 const V2_1: Traits = Traits { since: (2, 1), rolled_logs: true, ..V2_0 };
 
-/// In ascending order.
+/// All traits, in the order of releases.
 const TABLE: [Traits; 9] = [V1_13, V1_14, V1_15, V1_17, V1_18, V1_19, V1_20, V2_0, V2_1];
 
-/// Last minor release known of each major one.
+/// The last minor release that heddle supports, for each major release.
 const LAST: [(u16, u16); 2] = [(1, 20), (2, 3)];
 
 impl Release {
-    /// Checks that the release is one that heddle serves.
+    /// The release with these numbers. It fails if heddle does not support the release.
     pub fn new(major: u16, minor: u16, patch: u16) -> Result<Self, ReleaseError> {
         let release = Self { major, minor, patch };
         let known =
@@ -178,18 +182,18 @@ impl Release {
         if known { Ok(release) } else { Err(ReleaseError::Unsupported(release.to_string())) }
     }
 
-    /// What differs in this release.
+    /// The traits of this release.
     pub fn traits(self) -> &'static Traits {
         TABLE.iter().rev().find(|row| row.since <= (self.major, self.minor)).unwrap_or(&TABLE[0])
     }
 
-    /// What holds for a cluster whose release is unknown: the newest one's.
+    /// The traits of the newest release, for a cluster whose release is not known.
     pub fn newest_traits() -> &'static Traits {
         &TABLE[TABLE.len() - 1]
     }
 
-    /// From the name of the distribution's main jar: `flink-dist-1.20.1.jar`, `flink-dist_2.12-1.13.6.jar`.
-    /// None when the name is not one of such a jar.
+    /// The release in the name of Flink's main jar: `flink-dist-1.20.1.jar`, `flink-dist_2.12-1.13.6.jar`. It
+    /// is `None` if the name is not that of such a jar.
     pub fn from_dist_jar(file_name: &str) -> Option<Result<Self, ReleaseError>> {
         let rest = file_name.strip_suffix(".jar")?.strip_prefix("flink-dist")?;
         let version = match rest.strip_prefix('_') {
@@ -203,6 +207,8 @@ impl Release {
 impl FromStr for Release {
     type Err = ReleaseError;
 
+    /// Reads `1.20.1`. A missing third number stands for 0, and text after the numbers, such as `-SNAPSHOT`,
+    /// is ignored.
     fn from_str(text: &str) -> Result<Self, ReleaseError> {
         let malformed = || ReleaseError::Malformed(text.to_owned());
         let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());

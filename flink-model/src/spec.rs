@@ -1,9 +1,10 @@
-//! What the client decides and the ApplicationMaster executes: one value, written to `am.json` in the
-//! application's directory.
+//! What the client has decided about an application and the ApplicationMaster carries out. The client writes
+//! it as one value to the file `am.json` in the application's directory.
 //!
-//! Except for [`ContainerResources`] and [`HadoopSettings`] it is read only by the ApplicationMaster that the
-//! same client submits. In the ApplicationMaster's working directory it is `heddle-am.json`, with mode 600.
-//! It holds no secret: tokens and the control secret travel in the container's credentials.
+//! Only the ApplicationMaster that the same client submits reads the file, except for [`ContainerResources`]
+//! and [`HadoopSettings`], which `heddle gc` reads as well. In the ApplicationMaster's working directory, the
+//! file is `heddle-am.json`, with mode 600. It holds no secret of heddle's: tokens and the control secret are
+//! in the container's credentials.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,63 +15,70 @@ use crate::class_data::ClassDataSpec;
 use crate::config::shown;
 use crate::local_resource::LocalResource;
 
-/// Version of [`AmSpec`]; an ApplicationMaster refuses another one by name.
+/// The version of [`AmSpec`]. An ApplicationMaster that has another version ends with an error that names
+/// both.
 pub const SPEC_VERSION: u32 = 2;
 
-/// Name of the file that holds the [`AmSpec`] in the application's directory; see
-/// [`crate::container::AM_SPEC_FILE`] for the container.
+/// The name of the file with the [`AmSpec`] in the application's directory. In the container, its name is
+/// [`crate::container::AM_SPEC_FILE`].
 pub const SPEC_FILE: &str = "am.json";
 
-/// Alias of the per-application control secret in the containers' Hadoop credentials.
+/// The alias of the application's control secret in the containers' Hadoop credentials.
 pub const CONTROL_SECRET_ALIAS: &str = "heddle.control.secret";
 
-/// How the aliases of small files among the ApplicationMaster's credentials begin; the file's name follows. A
-/// file that comes this way is not localized: localizing the first file of an application costs a node about
-/// two seconds.
+/// What the alias of a small file in the ApplicationMaster's credentials begins with. The name of the file
+/// follows. Such a file is not a local resource, because localizing the first local resource of an
+/// application takes a node about two seconds.
 pub const INLINE_FILE_PREFIX: &str = "heddle.file.";
 
-/// What kind of Flink cluster the application is.
+/// Which kind of Flink cluster an application is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClusterMode {
-    /// Runs until it is stopped; jobs come by REST.
+    /// A session, which runs until it is stopped. Jobs are submitted by its REST interface.
     Session,
-    /// `main()` runs in the JobManager; ends with it.
+    /// An application in Flink's sense. `main()` runs in the JobManager, and the cluster ends when `main()`
+    /// and its jobs have ended.
     Application,
-    /// Runs one submitted job and ends with it.
+    /// A per-job cluster. `main()` runs on the client, and the cluster ends when `main()` and its jobs have
+    /// ended.
     PerJob,
 }
 
-/// How to start one of the two JVM roles.
+/// How to start the JVM of a JobManager or a TaskManager.
 ///
-/// `jvm_args` may hold `<LOG_DIR>` and `{{VAR}}`; `class_path` and values of `env` also `$VAR` and `${VAR}`.
-/// They are filled in on the node, from the container's environment. `args` are never touched.
+/// `jvm_args` and `launcher` may have `<LOG_DIR>` and `{{VAR}}` in them; `java_home`, `class_path` and the
+/// values of `env` may also have `$VAR` and `${VAR}`. They are filled in on the node from the container's
+/// environment. `args` are used as they are.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct JvmTemplate {
-    /// Program and words that start Java in the place of Java itself, as `nice -n 5`; empty for Java alone
+    /// A program and its arguments that start Java, such as `nice -n 5`; empty if Java is started directly
     /// (`yarn.container-start-command-template`).
     #[serde(default)]
     pub launcher: Vec<String>,
-    /// `JAVA_HOME` to use; none = the container's own, else `java` of the `PATH`.
+    /// Java's directory. `None` stands for the container's `JAVA_HOME`, or else `java` of the `PATH`.
     pub java_home: Option<String>,
-    /// Memory flags (JobManager only; a TaskManager's come with each request), options, logging properties.
+    /// The options of the JVM. A JobManager's include the memory options; those of a TaskManager come with
+    /// each request.
     pub jvm_args: Vec<String>,
-    /// Class path entries in order.
+    /// The entries of the class path, in their order.
     pub class_path: Vec<String>,
-    /// Main class.
+    /// The main class.
     pub main_class: String,
-    /// Program arguments, verbatim.
+    /// The arguments of the program.
     pub args: Vec<String>,
-    /// Environment in addition to the container's own.
+    /// Environment variables that are added to those of the container.
     pub env: BTreeMap<String, String>,
-    /// Flink key → environment variable of the container: `-D key=<value>` is added where the variable is
-    /// set. For `io.tmp.dirs` → `LOCAL_DIRS` of TaskManagers, unless the configuration has the key.
+    /// The keys of Flink whose values the container's environment has, each with the name of the variable. If
+    /// the variable is set, the arguments `-D <key>=<value>` are added. For TaskManagers, `io.tmp.dirs` gets
+    /// the value of `LOCAL_DIRS`, unless the configuration sets the key.
     #[serde(default)]
     pub args_from_env: BTreeMap<String, String>,
 }
 
 impl fmt::Debug for JvmTemplate {
-    /// Without what may be secret: program arguments, and the values of variables that are called so.
+    /// Leaves out what may be secret: the arguments of the program, and the values of variables with names of
+    /// secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JvmTemplate")
             .field("launcher", &self.launcher)
@@ -85,32 +93,32 @@ impl fmt::Debug for JvmTemplate {
     }
 }
 
-/// The same, for a log: values of keys that name a secret are not shown.
+/// The values for a log. Those of secret keys are replaced by stars.
 fn masked(values: &BTreeMap<String, String>) -> BTreeMap<&str, String> {
     values.iter().map(|(key, value)| (key.as_str(), shown(key, value.clone()))).collect()
 }
 
-/// TaskManagers that will certainly be needed, asked for while the JobManager starts.
+/// TaskManagers that will certainly be needed, so they are requested while the JobManager starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prewarm {
-    /// How many.
+    /// The number of TaskManagers.
     pub count: u32,
-    /// Memory of each container, MiB.
+    /// The memory of each container, in MiB.
     pub memory_mb: u64,
-    /// Cores of each container.
+    /// The vcores of each container.
     pub vcores: u32,
-    /// Other resources of each, by YARN's names.
+    /// The amounts of other resources of each container, by YARN's names.
     #[serde(default)]
     pub resources: BTreeMap<String, u64>,
-    /// How long one that Flink does not ask for is kept, milliseconds
-    /// (`resourcemanager.taskmanager-timeout`).
+    /// The time after which a TaskManager that Flink has not requested is given back, in milliseconds
+    /// (`resourcemanager.taskmanager-timeout`, but at most 30 s).
     pub idle_ms: u64,
 }
 
-/// All that the client has specified for an application.
+/// Everything that the client has specified for an application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AmSpec {
-    /// [`SPEC_VERSION`] of the client that wrote it.
+    /// The [`SPEC_VERSION`] of the client that has written this.
     pub version: u32,
     /// The application as a whole.
     pub application: ApplicationSpec,
@@ -133,103 +141,107 @@ pub struct AmSpec {
 /// The application as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApplicationSpec {
-    /// Name of the YARN application.
+    /// The name of the YARN application.
     pub name: String,
-    /// Release of the Flink distribution, for example `1.20.1`.
+    /// The release of the Flink distribution, for example `1.20.1`.
     pub flink_version: String,
-    /// Kind of cluster.
+    /// The kind of cluster.
     pub mode: ClusterMode,
-    /// URL of the application's directory, which the ApplicationMaster removes at the end.
+    /// The URL of the application's directory, which the ApplicationMaster removes at the end.
     pub staging_dir: Option<String>,
-    /// How many attempts the application was submitted with. At the last one the ApplicationMaster reports a
-    /// failure to YARN and cleans up; before, it leaves both to the next attempt.
+    /// The number of attempts with which the application was submitted. In the last attempt, the
+    /// ApplicationMaster reports a failure to YARN and cleans up. In earlier ones, it leaves both to the next
+    /// attempt.
     pub max_attempts: u32,
-    /// Tracking URL after the end (history server); none = empty.
+    /// The tracking URL after the end, which is that of Flink's history server. `None` stands for no URL.
     pub history_url: Option<String>,
-    /// `VIEW_APP` and `MODIFY_APP` access lists for all containers.
+    /// The access lists `VIEW_APP` and `MODIFY_APP` for all containers.
     pub acls: BTreeMap<String, String>,
-    /// Whether what only makes the start quicker is used (`heddle.fast-start`).
+    /// Whether heddle does what only makes a start faster (`heddle.fast-start`).
     pub fast_start: bool,
 }
 
 /// The ApplicationMaster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApplicationMasterSpec {
-    /// Memory of its container, MiB: what is done beside the JobManager stays within it.
+    /// The memory of its container, in MiB. What heddle-am does beside the JobManager must not exceed it.
     pub memory_mb: u64,
-    /// Port or range of the control server, as in `heddle.control.port` ("0" = any).
+    /// The port, or the range of ports, of the control server, as in `heddle.control.port`; `0` stands for
+    /// any.
     pub control_port: String,
-    /// Interval of heartbeats to the ResourceManager while nothing is asked for, milliseconds
+    /// The interval of heartbeats to the ResourceManager while no request is open, in milliseconds
     /// (`yarn.heartbeat.interval`).
     pub heartbeat_idle_ms: u64,
-    /// Interval while asks are open, milliseconds (`yarn.heartbeat.container-request-interval`).
+    /// The interval of heartbeats while requests are open, in milliseconds
+    /// (`yarn.heartbeat.container-request-interval`).
     pub heartbeat_busy_ms: u64,
 }
 
 /// The JobManager.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobManagerSpec {
-    /// Its JVM, whose stdout and stderr go to `jobmanager.out` and `jobmanager.err`.
+    /// The JobManager's JVM. Its stdout and stderr are in `jobmanager.out` and `jobmanager.err`.
     pub jvm: JvmTemplate,
-    /// Ports for the REST interface (`rest.bind-port`); none = any.
+    /// The ports for the REST interface (`rest.bind-port`); `None` stands for any.
     pub rest_ports: Option<String>,
-    /// Class data archives for its JVM; none = none are used or made.
+    /// The class data archives for the JVM. If it is `None`, none are used or made.
     pub class_data: Option<ClassDataSpec>,
 }
 
 /// The TaskManagers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskManagersSpec {
-    /// Their JVM; each request of Flink adds memory flags and arguments.
+    /// The JVM of a TaskManager. Each request of Flink adds memory options and arguments.
     pub jvm: JvmTemplate,
-    /// Files of the ApplicationMaster's working directory that a TaskManager gets too, by the control
-    /// protocol (configuration, logging).
+    /// The names of files in the ApplicationMaster's working directory (configuration and logging) that a
+    /// TaskManager gets, too. They are sent by the control protocol.
     pub files: Vec<String>,
-    /// Key of the taskrunner's binary among their local resources.
+    /// The key of the taskrunner among the local resources.
     pub taskrunner_key: String,
-    /// Node label for their containers.
+    /// The node label for the TaskManagers' containers.
     pub node_label: Option<String>,
-    /// TaskManagers to ask YARN for before Flink does. YARN then gets to know the application before its REST
-    /// interface is up.
+    /// The TaskManagers that heddle-am requests from YARN before Flink does. To do so, it must register with
+    /// YARN before the REST interface answers.
     pub prewarm: Option<Prewarm>,
-    /// Class data archives for their JVMs; none = none are used or made.
+    /// The class data archives for the JVMs. If it is `None`, none are used or made.
     pub class_data: Option<ClassDataSpec>,
 }
 
 /// Where class data archives may be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArchiveMaking {
-    /// Whether YARN may be asked for a container in which to make them (`heddle.archive.container`).
+    /// Whether YARN may be asked for a container in which archives are made (`heddle.archive.container`).
     pub own_container: bool,
-    /// Memory of the cluster's largest container, MiB; 0 = not known.
+    /// The memory of the largest container that the cluster allows, in MiB; 0 if it is not known.
     pub largest_container_mb: u64,
 }
 
-/// The local resources of the containers. `heddle gc` of any release reads these lists, and spares what they
-/// name while the application lives, so their names and their place in the file stay as they are.
+/// The local resources of the containers. `heddle gc` of any release reads these lists, and keeps the files
+/// in them while the application runs. So the names of the lists, and their place in the file, must not
+/// change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerResources {
-    /// Local resources of a TaskManager's container, the taskrunner's binary among them.
+    /// The local resources of a TaskManager's container, which include the taskrunner.
     pub task_manager_resources: Vec<LocalResource>,
-    /// Local resources that only the ApplicationMaster's container has.
+    /// The local resources that only the ApplicationMaster's container has.
     pub application_master_resources: Vec<LocalResource>,
 }
 
-/// Hadoop's configuration. `heddle gc` of any release tells by the client's settings which YARN cluster an
-/// application is on, so their name and their place in the file stay as they are.
+/// Hadoop's configuration. `heddle gc` of any release finds out from the client's settings which YARN cluster
+/// an application is on. So their name, and their place in the file, must not change.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HadoopSettings {
-    /// The client's effective Hadoop settings (site files and `flink.hadoop.*`, `flink.yarn.*`); the node's
-    /// own configuration wins except for the keys in `overrides`.
+    /// The client's effective Hadoop settings, from its files and from `flink.hadoop.*` and `flink.yarn.*`.
+    /// The node's own configuration wins over them, except for the keys in `overrides`.
     #[serde(rename = "hadoop")]
     pub client: BTreeMap<String, String>,
-    /// Hadoop settings that win over the node's own.
+    /// The Hadoop settings that win over the node's own configuration.
     #[serde(rename = "hadoop_overrides")]
     pub overrides: BTreeMap<String, String>,
 }
 
 impl fmt::Debug for HadoopSettings {
-    /// Without the values of keys that name a secret.
+    /// Leaves out the values of keys with names of secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HadoopSettings")
             .field("client", &masked(&self.client))

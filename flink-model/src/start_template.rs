@@ -1,49 +1,52 @@
-//! `yarn.container-start-command-template`: how the user wants the JVMs of the containers started.
+//! Reads `yarn.container-start-command-template`, which says how the user wants the JVMs of the containers to
+//! be started.
 //!
-//! Flink fills the template in and hands it to a shell. heddle starts Java itself, without a shell, so the
-//! template is taken apart: words before `%java%` become the program that starts Java, words before `%class%`
-//! JVM options, words behind it program arguments. `%jvmmem%`, `%jvmopts%`, `%logging%`, `%class%` and
-//! `%args%` always apply; `%redirects%` never does, because the supervisor writes the log files.
+//! Flink fills in the template and gives it to a shell. heddle starts Java without a shell, so it takes the
+//! template apart. Words before `%java%` become the program that starts Java, words before `%class%` become
+//! options of the JVM, and words after `%class%` become arguments of the program. `%jvmmem%`, `%jvmopts%`,
+//! `%logging%` and `%args%` always apply, even if the template lacks them. `%redirects%` never applies,
+//! because heddle itself writes the output of the JVM to files.
 
-/// What Flink uses when nobody sets a template.
+/// Flink's default of the template.
 pub const DEFAULT: &str = "%java% %jvmmem% %jvmopts% %logging% %class% %args% %redirects%";
 
 /// The words that a template adds to the start of a JVM.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StartTemplate {
-    /// In front of Java.
+    /// The words before Java.
     pub launcher: Vec<String>,
-    /// JVM options in front of those of the configuration.
+    /// Options of the JVM that stand before those of the configuration.
     pub first_options: Vec<String>,
-    /// JVM options behind all others.
+    /// Options of the JVM that stand after all others.
     pub last_options: Vec<String>,
-    /// Program arguments in front of Flink's.
+    /// Arguments of the program that stand before Flink's.
     pub first_args: Vec<String>,
-    /// Program arguments behind Flink's.
+    /// Arguments of the program that stand after Flink's.
     pub last_args: Vec<String>,
-    /// Fields that the template leaves out and that apply all the same.
+    /// Fields that apply although the template does not have them.
     pub applied_anyway: Vec<&'static str>,
 }
 
-/// Why a template cannot be used. Trying again does not help.
+/// Why a template cannot be used. Another try does not help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
-    /// `%java%` is not in it, or `%class%` stands in front of it.
+    /// The template lacks `%java%` or `%class%`, or `%class%` stands before `%java%`.
     #[error("%java% and, behind it, %class% are needed")]
     NoJava,
-    /// A field that nobody knows.
+    /// The template has a field that does not exist.
     #[error(
         "{0} is no field; there are %java%, %jvmmem%, %jvmopts%, %logging%, %class%, %args% and %redirects%"
     )]
     Field(String),
-    /// It holds something that only a shell could carry out.
+    /// The template has something that only a shell could carry out.
     #[error("{0:?} is meant for a shell, and heddle starts Java without one")]
     Shell(String),
 }
 
 const FIELDS: [&str; 7] =
     ["%java%", "%jvmmem%", "%jvmopts%", "%logging%", "%class%", "%args%", "%redirects%"];
-/// Characters that only a shell understands. A `$` is among them because nobody would replace it.
+/// Characters that have a meaning only for a shell. A `$` is one of them, because without a shell nothing
+/// would replace the variable.
 const SHELL: [char; 12] = ['|', '&', ';', '<', '>', '`', '$', '(', ')', '"', '\'', '\\'];
 
 impl StartTemplate {
@@ -70,7 +73,7 @@ impl StartTemplate {
             let words = words.get(range).unwrap_or_default().iter();
             words.filter(|word| !FIELDS.contains(word)).map(|word| (*word).to_owned()).collect::<Vec<_>>()
         };
-        // Words up to the first of the fields for options stand in front of them.
+        // Words before the first of these fields stand before the options for which the fields stand.
         let first =
             ["%jvmmem%", "%jvmopts%", "%logging%"].into_iter().filter_map(at).filter(|i| *i < class).min();
         let options = first.unwrap_or(java + 1);

@@ -1,4 +1,4 @@
-//! Sizes and durations as Flink writes them.
+//! Sizes and durations, in the way in which Flink reads and writes them.
 
 use std::fmt;
 
@@ -6,24 +6,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::java;
 
-/// Why a text is not a size or a duration.
+/// Why a text is not a size or not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnitError {
-    /// Nothing but blanks.
+    /// The text is empty or only white space.
     #[error("it is empty")]
     Empty,
-    /// No digits in front.
+    /// The text does not begin with digits.
     #[error("it does not start with a whole number")]
     NoNumber,
-    /// Does not fit 64 bits.
+    /// The value does not fit into 64 bits.
     #[error("it is too large")]
     Overflow,
-    /// The unit is not known.
+    /// The unit does not exist.
     #[error("the unit '{unit}' is not one of {known}")]
     Unit {
-        /// As written, in lower case.
+        /// The unit as it was written, but in lower case.
         unit: String,
-        /// What is accepted.
+        /// The units that exist.
         known: &'static str,
     },
 }
@@ -32,7 +32,7 @@ const SIZE_UNITS: &str =
     "b, k, kb, m, mb, g, gb, t, tb (or bytes, kibibytes, mebibytes, gibibytes, tebibytes)";
 const TIME_UNITS: &str = "d, h, min, m, s, ms, µs, ns (or their long names)";
 
-/// Splits `12 mb` into number and unit in lower case.
+/// Splits a text such as `12 mb` into the number and the unit, in lower case.
 fn split(text: &str) -> Result<(u64, String), UnitError> {
     let text = java::trim(text);
     if text.is_empty() {
@@ -47,7 +47,7 @@ fn split(text: &str) -> Result<(u64, String), UnitError> {
     Ok((number.unsigned_abs(), java::trim(unit).to_lowercase()))
 }
 
-/// A number of bytes, 0 ..= `i64::MAX`, as Flink's `MemorySize`. Units are powers of 1024.
+/// A number of bytes from 0 to `i64::MAX`, as in Flink's class `MemorySize`. Units are powers of 1024.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MemorySize(u64);
@@ -55,30 +55,30 @@ pub struct MemorySize(u64);
 impl MemorySize {
     /// No bytes.
     pub const ZERO: Self = Self(0);
-    /// The largest size there is.
+    /// The largest size.
     pub const MAX: Self = Self(i64::MAX as u64);
 
-    /// From bytes; none above `i64::MAX`.
+    /// Makes a size from a number of bytes; `None` above `i64::MAX`.
     pub const fn from_bytes(bytes: u64) -> Option<Self> {
         if bytes <= i64::MAX as u64 { Some(Self(bytes)) } else { None }
     }
 
-    /// From MiB.
+    /// Makes a size from a number of MiB.
     pub const fn from_mebibytes(mebibytes: u32) -> Self {
         Self((mebibytes as u64) << 20)
     }
 
-    /// Bytes.
+    /// The size in bytes.
     pub const fn bytes(self) -> u64 {
         self.0
     }
 
-    /// Whole MiB, rounded down.
+    /// The size in whole MiB, rounded down.
     pub const fn mebibytes(self) -> u64 {
         self.0 >> 20
     }
 
-    /// Parses a number with an optional unit; without one it means bytes.
+    /// Reads a number with an optional unit. A number without a unit is in bytes.
     pub fn parse(text: &str) -> Result<Self, UnitError> {
         let (number, unit) = split(text)?;
         let factor: u64 = match unit.as_str() {
@@ -92,24 +92,25 @@ impl MemorySize {
         number.checked_mul(factor).and_then(Self::from_bytes).ok_or(UnitError::Overflow)
     }
 
-    /// Parses a number with an optional unit; without one it means MiB (`-jm`, `-tm`).
+    /// Reads a number with an optional unit. A number without a unit is in MiB, as for the options `-jm` and
+    /// `-tm`.
     pub fn parse_or_mebibytes(text: &str) -> Result<Self, UnitError> {
         let (_, unit) = split(text)?;
         if unit.is_empty() { Self::parse(&format!("{text}m")) } else { Self::parse(text) }
     }
 
-    /// Sum, none on overflow.
+    /// The sum; `None` above [`MemorySize::MAX`].
     pub fn plus(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).and_then(Self::from_bytes)
     }
 
-    /// Difference, none when `other` is larger.
+    /// The difference; `None` if `other` is larger.
     pub fn minus(self, other: Self) -> Option<Self> {
         self.0.checked_sub(other.0).map(Self)
     }
 
-    /// Exact decimal product cut to whole bytes; none on overflow or for a factor that is negative or not
-    /// finite.
+    /// The exact decimal product, cut to whole bytes. It is `None` above [`MemorySize::MAX`], or if the
+    /// factor is negative or not finite.
     pub fn times(self, factor: f64) -> Option<Self> {
         if !factor.is_finite() || factor < 0.0 {
             return None;
@@ -119,13 +120,15 @@ impl MemorySize {
 }
 
 impl fmt::Display for MemorySize {
-    /// The largest unit that loses nothing, else a rounded one with the bytes behind it.
+    /// Writes the size with a unit for which the number is whole, or else as a rounded number and the exact
+    /// number of bytes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [(u32, &str); 4] = [(40, "tb"), (30, "gb"), (20, "mb"), (10, "kb")];
         let bytes = self.0;
         for (shift, unit) in UNITS {
             if bytes >= 1 << shift {
-                // 1536 mb reads better than 1.5 gb: take the unit below as long as the number stays short.
+                // 1536 mb is easier to read than 1.5 gb. So the next smaller unit is used if the number in it
+                // has at most five digits.
                 if bytes.is_multiple_of(1 << shift) {
                     return write!(f, "{} {unit}", bytes >> shift);
                 }
@@ -141,29 +144,29 @@ impl fmt::Display for MemorySize {
     }
 }
 
-/// A length of time with the resolution of Flink's durations.
+/// A length of time with a resolution of nanoseconds, as in Flink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Duration {
     nanos: u128,
 }
 
 impl Duration {
-    /// From milliseconds.
+    /// Makes a duration from a number of milliseconds.
     pub const fn from_millis(millis: u64) -> Self {
         Self { nanos: millis as u128 * 1_000_000 }
     }
 
-    /// Whole milliseconds, at most `u64::MAX`.
+    /// The duration in whole milliseconds, at most `u64::MAX`.
     pub fn as_millis(self) -> u64 {
         u64::try_from(self.nanos / 1_000_000).unwrap_or(u64::MAX)
     }
 
-    /// Nanoseconds.
+    /// The duration in nanoseconds.
     pub const fn as_nanos(self) -> u128 {
         self.nanos
     }
 
-    /// Parses a number with an optional unit; without one it means milliseconds.
+    /// Reads a number with an optional unit. A number without a unit is in milliseconds.
     pub fn parse(text: &str) -> Result<Self, UnitError> {
         let (number, unit) = split(text)?;
         let factor: u128 = match unit.as_str() {
@@ -176,7 +179,7 @@ impl Duration {
             "ns" | "nano" | "nanos" | "nanosecond" | "nanoseconds" => 1,
             _ => return Err(UnitError::Unit { unit, known: TIME_UNITS }),
         };
-        // Java keeps seconds in a long: days beyond that overflow.
+        // Java's `Duration` keeps the seconds in a `long`, so longer durations are refused.
         let nanos = u128::from(number) * factor;
         if nanos / 1_000_000_000 > i64::MAX as u128 {
             return Err(UnitError::Overflow);

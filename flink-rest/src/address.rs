@@ -1,13 +1,13 @@
-//! Where a JobManager's REST interface is.
+//! The address of a JobManager's REST interface.
 
 use std::str::FromStr;
 
-/// Address of a JobManager's REST interface.
+/// The address of a JobManager's REST interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestAddress {
-    /// Host name or IP address (IPv6 in brackets).
+    /// The host name or IP address; an IPv6 address is in brackets.
     pub host: String,
-    /// Port.
+    /// The port.
     pub port: u16,
 }
 
@@ -17,7 +17,7 @@ impl std::fmt::Display for RestAddress {
     }
 }
 
-/// A host as it stands in front of a port: an IPv6 address in brackets.
+/// The host as it is written before a colon and a port: an IPv6 address gets brackets.
 pub fn bracketed(host: &str) -> String {
     if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
 }
@@ -30,7 +30,7 @@ pub struct ParseAddressError(pub String);
 impl FromStr for RestAddress {
     type Err = ParseAddressError;
 
-    /// Reads `host:port`, also as a URL.
+    /// Reads `host:port`, which may be part of a URL with the scheme `http` or `https` and without a path.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let bad = || ParseAddressError(text.to_owned());
         let plain = text.trim();

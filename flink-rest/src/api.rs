@@ -1,4 +1,5 @@
-//! The calls of Flink's REST interface that heddle uses, typed.
+//! The calls of Flink's REST interface that heddle uses, with types for what they send and receive. The paths
+//! and messages are those of Flink's page "REST API".
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,18 +15,18 @@ use crate::types::*;
 
 /// How long `main()` may run in the JobManager until it has submitted its job.
 const MAIN: Duration = Duration::from_secs(600);
-/// An upload may take this long, plus a second for each of [`UPLOAD_BYTES_PER_SECOND`].
+/// The deadline of an upload: this, and one second for every [`UPLOAD_BYTES_PER_SECOND`] of the file.
 const UPLOAD_BASE: Duration = Duration::from_secs(60);
 const UPLOAD_BYTES_PER_SECOND: u64 = 1 << 20;
 const FIRST_POLL: Duration = Duration::from_millis(50);
 const LONGEST_POLL: Duration = Duration::from_secs(1);
 
-/// An operation that goes on in the JobManager after the call that started it.
+/// An operation that continues in the JobManager after the call that has started it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trigger {
-    /// Its id, in Flink's words the trigger id.
+    /// The id of the operation, which Flink calls the trigger id.
     pub id: String,
-    /// Where its state can be read.
+    /// The path at which the state of the operation can be read.
     path: String,
 }
 
@@ -42,17 +43,17 @@ struct Checkpoint {
 }
 
 impl RestClient {
-    /// TaskManagers, slots, jobs by number.
+    /// The numbers of TaskManagers, slots and running jobs, and the release of Flink.
     pub async fn overview(&self) -> Result<ClusterOverview, RestError> {
         self.get("/overview").await
     }
 
-    /// The release.
+    /// The part of the web interface's configuration that holds the release of Flink.
     pub async fn dashboard_config(&self) -> Result<DashboardConfig, RestError> {
         self.get("/config").await
     }
 
-    /// All jobs.
+    /// All jobs that the JobManager knows.
     pub async fn jobs(&self) -> Result<Vec<JobSummary>, RestError> {
         self.get::<JobsOverview>("/jobs/overview").await.map(|o| o.jobs)
     }
@@ -62,13 +63,13 @@ impl RestClient {
         self.get(&format!("/jobs/{job}")).await
     }
 
-    /// When the tasks of an operator came to which state.
+    /// The times at which the tasks of an operator reached their states. `vertex` is the id of the operator.
     pub async fn task_times(&self, job: &JobId, vertex: &str) -> Result<Vec<TaskTimes>, RestError> {
         let path = format!("/jobs/{job}/vertices/{vertex}/subtasktimes");
         self.get::<TasksTimes>(&path).await.map(|answer| answer.subtasks)
     }
 
-    /// State of one job.
+    /// The state of one job.
     pub async fn job_status(&self, job: &JobId) -> Result<JobStatus, RestError> {
         #[derive(Deserialize)]
         struct Answer {
@@ -77,7 +78,7 @@ impl RestClient {
         self.get::<Answer>(&format!("/jobs/{job}/status")).await.map(|a| a.status)
     }
 
-    /// Asks a job to end; it may still be ending when this returns.
+    /// Asks the JobManager to cancel a job. The job may still be running when this returns.
     pub async fn cancel(&self, job: &JobId) -> Result<(), RestError> {
         self.send(Method::PATCH, &format!("/jobs/{job}?mode=cancel")).await
     }
@@ -94,13 +95,16 @@ impl RestClient {
         Ok(Trigger { path: format!("/jobs/{job}/savepoints/{started}"), id: started })
     }
 
-    /// Waits for a savepoint, of [`RestClient::stop`] too, and returns its path.
+    /// Waits until a savepoint is complete, and returns its path. The savepoint may also be that of
+    /// [`RestClient::stop`]. It fails with [`RestError::StillRunning`] if the savepoint takes longer than
+    /// `patience`.
     pub async fn savepoint_path(&self, trigger: &Trigger, patience: Duration) -> Result<String, RestError> {
         let savepoint: Savepoint = self.finished(trigger, patience).await?;
         savepoint.location.ok_or_else(|| self.odd("a completed savepoint without a location"))
     }
 
-    /// Starts a checkpoint (from 1.17 on).
+    /// Starts a checkpoint, which Flink can do since 1.17. With `full`, the checkpoint does not depend on
+    /// earlier ones.
     pub async fn checkpoint(&self, job: &JobId, full: bool) -> Result<Trigger, RestError> {
         let kind = if full { "FULL" } else { "CONFIGURED" };
         let started =
@@ -108,28 +112,30 @@ impl RestClient {
         Ok(Trigger { path: format!("/jobs/{job}/checkpoints/{started}"), id: started })
     }
 
-    /// Waits for a checkpoint and returns its number.
+    /// Waits until a checkpoint is complete, and returns its number. It fails with
+    /// [`RestError::StillRunning`] if the checkpoint takes longer than `patience`.
     pub async fn checkpoint_number(&self, trigger: &Trigger, patience: Duration) -> Result<i64, RestError> {
         self.finished::<Checkpoint>(trigger, patience).await.map(|c| c.checkpoint_id)
     }
 
-    /// Starts to delete a savepoint's files.
+    /// Starts to delete the files of the savepoint at `path`.
     pub async fn dispose_savepoint(&self, path: &str) -> Result<Trigger, RestError> {
         let started = self.trigger("/savepoint-disposal", &json!({ "savepoint-path": path })).await?;
         Ok(Trigger { path: format!("/savepoint-disposal/{started}"), id: started })
     }
 
-    /// Waits for a disposal.
+    /// Waits until the files of a savepoint are deleted. It fails with [`RestError::StillRunning`] if that
+    /// takes longer than `patience`.
     pub async fn disposed(&self, trigger: &Trigger, patience: Duration) -> Result<(), RestError> {
         self.finished::<Value>(trigger, patience).await.map(drop)
     }
 
-    /// Ends the cluster and all its jobs.
+    /// Ends the cluster with all its jobs.
     pub async fn shut_down(&self) -> Result<(), RestError> {
         self.send(Method::DELETE, "/cluster").await
     }
 
-    /// All registered TaskManagers.
+    /// All TaskManagers that are registered.
     pub async fn task_managers(&self) -> Result<Vec<TaskManager>, RestError> {
         self.get::<TaskManagers>("/taskmanagers").await.map(|t| t.taskmanagers)
     }
@@ -139,17 +145,17 @@ impl RestClient {
         self.get("/jobmanager/config").await
     }
 
-    /// Failures of a job.
+    /// The failures of a job.
     pub async fn exceptions(&self, job: &JobId) -> Result<JobExceptions, RestError> {
         self.get(&format!("/jobs/{job}/exceptions")).await
     }
 
-    /// Accumulators of a job's program.
+    /// The accumulators of a job's program.
     pub async fn accumulators(&self, job: &JobId) -> Result<Vec<Accumulator>, RestError> {
         self.get::<Accumulators>(&format!("/jobs/{job}/accumulators")).await.map(|a| a.user_task_accumulators)
     }
 
-    /// Uploads a jar and returns its id.
+    /// Uploads a jar and returns the jar's id.
     pub async fn upload_jar(&self, jar: &Path) -> Result<String, RestError> {
         #[derive(Deserialize)]
         struct Answer {
@@ -162,7 +168,8 @@ impl RestClient {
         if id.is_empty() { Err(self.odd("an upload without a file name")) } else { Ok(id.to_owned()) }
     }
 
-    /// Runs `main()` of an uploaded jar in the JobManager and returns the id of its first job.
+    /// Runs `main()` of an uploaded jar in the JobManager, and returns the id of the first job that it
+    /// submits.
     pub async fn run_jar(&self, jar: &str, run: &JarRun) -> Result<JobId, RestError> {
         #[derive(Deserialize)]
         struct Answer {
@@ -179,7 +186,7 @@ impl RestClient {
         self.send(Method::DELETE, &format!("/jars/{jar}")).await
     }
 
-    /// The result of a job; none while it runs.
+    /// The result of a job; `None` while the job runs.
     pub async fn job_result(&self, job: &JobId) -> Result<Option<JobResult>, RestError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "kebab-case")]
@@ -198,7 +205,8 @@ impl RestClient {
         self.post::<Answer>(path, request).await.map(|a| a.id)
     }
 
-    /// Polls, quickly at first, until the operation has ended.
+    /// Asks for the state of the operation until it has ended, first after short pauses and then after longer
+    /// ones.
     async fn finished<T: serde::de::DeserializeOwned>(
         &self,
         trigger: &Trigger,
@@ -224,8 +232,8 @@ impl RestClient {
     }
 }
 
-/// The result of an operation; none while it runs. Checkpoints name the cause of a failure by another field
-/// than savepoints.
+/// The result of an operation; `None` while the operation runs. The field with the cause of a failure has one
+/// name for checkpoints and another one for savepoints.
 fn outcome(mut answer: Value) -> Result<Option<Value>, RestError> {
     if answer["status"]["id"] != "COMPLETED" {
         return Ok(None);

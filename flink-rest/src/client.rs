@@ -1,4 +1,5 @@
-//! HTTP to a JobManager: deadlines, repeated tries, errors.
+//! Sends HTTP requests to a JobManager: sets their deadlines, repeats them where that is harmless, and turns
+//! failures into [`RestError`]s.
 
 use std::time::Duration;
 
@@ -17,17 +18,17 @@ use crate::tls;
 /// How long calls to a JobManager may take.
 #[derive(Debug, Clone, Copy)]
 pub struct RestTimeouts {
-    /// Deadline of one call, its answer included.
+    /// The deadline of one call, which includes the time for its answer.
     pub call: Duration,
-    /// For how long a connection that is refused or not answered is tried again: a JobManager that is being
-    /// replaced is back by then.
+    /// For how long a call is repeated if the connection is refused or broken. A JobManager that is being
+    /// replaced is usually back by then.
     pub connect_tries: Duration,
-    /// For how long a call is tried again while the JobManager has no leader.
+    /// For how long a call is repeated while the JobManager has no leader.
     pub leader_tries: Duration,
 }
 
 impl RestTimeouts {
-    /// One try, whose answer must come within `call`: for a JobManager that may be gone.
+    /// One try, with an answer within `call`. This is for a JobManager that may have ended.
     pub fn one_try(call: Duration) -> Self {
         Self { call, connect_tries: Duration::ZERO, leader_tries: Duration::ZERO }
     }
@@ -43,7 +44,7 @@ impl Default for RestTimeouts {
     }
 }
 
-/// Client of one JobManager's REST interface. Clones share connections.
+/// A client of one JobManager's REST interface. Clones share their connections.
 #[derive(Debug, Clone)]
 pub struct RestClient {
     http: reqwest::Client,
@@ -51,7 +52,7 @@ pub struct RestClient {
     timeouts: RestTimeouts,
 }
 
-/// Flink's error answer.
+/// The body of an answer with which Flink reports errors.
 #[derive(Deserialize)]
 struct Errors {
     errors: Vec<String>,
@@ -61,23 +62,25 @@ struct Errors {
 pub(crate) enum Body<'a> {
     None,
     Json(&'a Value),
-    /// A file of a form field, streamed; made anew for each try.
+    /// A jar file, sent as a field of a form. It is read while it is sent, once for each try.
     Jar(&'a std::path::Path),
 }
 
 impl RestClient {
-    /// A client for `address` by plain HTTP, without proxies and without a connection yet.
+    /// A client that calls `address` by plain HTTP, without proxies. It opens no connection yet. It fails
+    /// with [`RestError::Local`] if HTTP or TLS cannot be set up.
     pub fn new(address: &RestAddress, timeouts: RestTimeouts) -> Result<Self, RestError> {
         Self::with(&format!("http://{address}"), tls::no_certificates(), timeouts)
     }
 
-    /// A client for a JobManager that the caller has started on this machine, at the URL that the JobManager
-    /// has told its parent: its certificate, if it has one, needs no check.
+    /// A client for a JobManager that the caller has started on this machine. `url` is what the JobManager
+    /// has told the caller, so the JobManager's certificate, if there is one, is not checked. It fails as
+    /// [`RestClient::new`] does.
     pub fn of_own_job_manager(url: &str, timeouts: RestTimeouts) -> Result<Self, RestError> {
         Self::with(url.trim_end_matches('/'), tls::any_certificate(), timeouts)
     }
 
-    /// The same client, over the same connections, with other time limits for its calls.
+    /// A client with the same connections and other time limits.
     pub fn with_timeouts(&self, timeouts: RestTimeouts) -> Self {
         Self { timeouts, ..self.clone() }
     }
@@ -89,7 +92,8 @@ impl RestClient {
     ) -> Result<Self, RestError> {
         let http = reqwest::Client::builder()
             .no_proxy()
-            // Shorter than the call: what takes longer has reached the machine and is not answered.
+            // The deadline for connecting is shorter than that of the call. So if a call reaches its
+            // deadline, it has reached the host.
             .connect_timeout((timeouts.call * 3 / 4).min(Duration::from_secs(10)))
             .tcp_nodelay(true)
             .tls_backend_preconfigured(tls.map_err(|e| RestError::Local(format!("cannot set up TLS: {e}")))?)
@@ -99,12 +103,12 @@ impl RestClient {
         Ok(Self { http, base: base.to_owned(), timeouts })
     }
 
-    /// Where calls go: a URL without a path.
+    /// The URL of the REST interface, without a path.
     pub fn base(&self) -> &str {
         &self.base
     }
 
-    /// The same for messages: `host:port`.
+    /// The address for messages, `host:port`.
     pub(crate) fn address(&self) -> &str {
         self.base.split_once("://").map_or(self.base.as_str(), |(_, address)| address)
     }
@@ -113,7 +117,7 @@ impl RestClient {
         self.call(Method::GET, path, Body::None, self.timeouts.call).await
     }
 
-    /// A text that the JobManager serves, by one try.
+    /// The text that the JobManager has at `path`. The call is not repeated.
     pub async fn text(&self, path: &str) -> Result<String, RestError> {
         let request = self.http.get(format!("{}{path}", self.base));
         let (status, text) = self.exchange(request, self.timeouts.call).await?;
@@ -144,7 +148,8 @@ impl RestClient {
         self.call(Method::POST, path, Body::Jar(file), deadline).await
     }
 
-    /// Calls, and calls again while that is harmless: when the call was not taken, or when it only reads.
+    /// Makes a call, and repeats it where that is harmless: if the JobManager has not accepted it, or if the
+    /// connection broke during a call that only reads.
     pub(crate) async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -189,7 +194,7 @@ impl RestClient {
         read_answer(self.address(), status, &answer)
     }
 
-    /// Sends a request and reads the whole answer, within the deadline.
+    /// Sends a request and reads the whole answer before the deadline.
     async fn exchange(
         &self,
         request: RequestBuilder,
@@ -227,19 +232,19 @@ async fn jar_form(file: &std::path::Path) -> Result<reqwest::multipart::Form, Re
     Ok(reqwest::multipart::Form::new().part("jarfile", part))
 }
 
-/// The deepest cause: reqwest's own texts repeat the URL and say little else.
+/// The text of the innermost cause. The texts of reqwest itself repeat the URL and say little else.
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     sources(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
-/// The error and what it comes from.
+/// The error and the chain of its causes.
 fn sources<'a>(
     error: &'a (dyn std::error::Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
     std::iter::successors(Some(error), |e| e.source())
 }
 
-/// Decides whether an answer is what was asked for, Flink's refusal, or not of Flink at all.
+/// Decides whether an answer is the expected one, an error that Flink reports, or not an answer of Flink's.
 fn read_answer<T: DeserializeOwned>(address: &str, status: StatusCode, body: &[u8]) -> Result<T, RestError> {
     let not_flink =
         |reason: String| RestError::NotFlink { address: address.to_owned(), status: status.as_u16(), reason };

@@ -1,81 +1,82 @@
-//! What can go wrong on the way to Flink's REST interface.
+//! The errors of calls to Flink's REST interface.
 
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// A call that failed. Its text is one line; the cause beneath it, if any, is the JobManager's whole answer.
+/// A call has failed. The error's text is one line; its source, if there is one, is the JobManager's whole
+/// answer.
 #[derive(Debug, thiserror::Error)]
 pub enum RestError {
-    /// No connection; the call was never sent.
+    /// There was no connection, so the call was not sent.
     #[error("cannot connect to {address}: {reason}")]
     Connect {
-        /// Who was to be called.
+        /// The address that was to be called, `host:port`.
         address: String,
-        /// The deepest cause.
+        /// The innermost cause.
         reason: String,
-        /// Nobody listens there: the machine itself could be reached.
+        /// Whether the host was reached, but nobody listens at the port.
         refused: bool,
     },
     /// The JobManager answers, but has no leader at the moment.
     #[error("the JobManager at {address} is not ready: {reason}")]
     Unavailable {
-        /// Who was called.
+        /// The address that was called, `host:port`.
         address: String,
-        /// Its words.
+        /// The line of the JobManager's answer that says most.
         reason: String,
     },
-    /// No answer in time.
+    /// No answer came before the deadline.
     #[error("no answer from {address} within {} s", after.as_secs_f32())]
     Deadline {
-        /// Who was called.
+        /// The address that was called, `host:port`.
         address: String,
-        /// How long was waited.
+        /// The time from the call to the deadline.
         after: Duration,
     },
-    /// The connection broke, after the call may have been taken.
+    /// The connection broke. The JobManager may have carried out the call nevertheless.
     #[error("the connection to {address} broke: {reason}")]
     Broken {
-        /// Who was called.
+        /// The address that was called, `host:port`.
         address: String,
-        /// The deepest cause.
+        /// The innermost cause.
         reason: String,
     },
-    /// The JobManager refused, or the operation failed there.
+    /// The JobManager refused the call, or the operation that the call had started failed.
     #[error("{reason}")]
     Remote {
-        /// HTTP status.
+        /// The HTTP status of the answer; 200 if an operation failed after its start.
         status: u16,
-        /// The line that says most about the cause.
+        /// The line of the answer that says most about the cause.
         reason: String,
-        /// All of it, stack traces included.
+        /// The whole answer, with stack traces.
         #[source]
         full: FullText,
     },
-    /// The answer is not one of Flink's.
+    /// The answer does not come from Flink's REST interface, or it is not of the expected form.
     #[error("{address} does not answer as Flink's REST interface does (HTTP {status}): {reason}")]
     NotFlink {
-        /// Who was called.
+        /// The address that was called, `host:port`.
         address: String,
-        /// HTTP status.
+        /// The HTTP status of the answer.
         status: u16,
-        /// What is wrong.
+        /// What is wrong with the answer, or its first line.
         reason: String,
     },
-    /// An operation that was started did not end in time; it goes on.
+    /// An operation has not ended in time. It continues in the JobManager.
     #[error("it has not ended within {} s (client.timeout)", after.as_secs_f32())]
     StillRunning {
-        /// How long was waited.
+        /// The time that was waited.
         after: Duration,
-        /// Its trigger id.
+        /// The trigger id of the operation.
         trigger: String,
     },
-    /// Nothing was sent.
+    /// Something failed on this machine, so nothing was sent. The text says what.
     #[error("{0}")]
     Local(String),
 }
 
-/// A JobManager's whole answer, shown on demand.
+/// The whole answer of a JobManager, which is shown only on request.
 #[derive(Debug)]
 pub struct FullText(pub String);
 
@@ -88,7 +89,7 @@ impl fmt::Display for FullText {
 impl Error for FullText {}
 
 impl RestError {
-    /// The JobManager's answer, from its texts.
+    /// The error for an answer with this HTTP status and these texts.
     pub fn remote(status: u16, texts: &[String]) -> Self {
         let full = texts.join("\n");
         Self::Remote { status, reason: telling_line(texts), full: FullText(full) }
@@ -97,15 +98,16 @@ impl RestError {
     /// Whether the same call may succeed later.
     pub fn retry_helps(&self) -> bool {
         match self {
-            // Flink's 500 stands for all that goes wrong in the JobManager or in the user's program; 200 for
-            // an operation that was started well and failed then. Neither is temporary by itself.
+            // Flink answers 500 for every error in the JobManager or in the user's program. The status is 200
+            // if an operation was started and failed later. Neither of them means that the error is
+            // temporary.
             Self::Remote { status, .. } => matches!(status, 502..=504),
             Self::NotFlink { .. } | Self::Local(_) | Self::StillRunning { .. } => false,
             _ => true,
         }
     }
 
-    /// The HTTP status, if the JobManager has answered.
+    /// The HTTP status, if there was an answer.
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Remote { status, .. } | Self::NotFlink { status, .. } => Some(*status),
@@ -114,9 +116,11 @@ impl RestError {
     }
 }
 
-/// The line of Flink's error texts that says most: the message of the innermost cause, without class names.
+/// The line of Flink's error texts that says most: the message of the innermost cause, without the names of
+/// exception classes, and at most 400 characters of it.
 ///
-/// Flink sends general words first ("Internal server error."), then a stack trace between two marker lines.
+/// Flink sends general words first ("Internal server error."), and then a stack trace between two marker
+/// lines.
 pub fn telling_line(texts: &[String]) -> String {
     let lines = || texts.iter().flat_map(|text| text.lines()).map(str::trim);
     let innermost =
@@ -129,9 +133,9 @@ pub fn telling_line(texts: &[String]) -> String {
     text
 }
 
-/// What a line of a stack trace says beyond the names of exception classes; none when it says nothing more. A
-/// message of one word keeps the class before it, without its package: "ClassNotFoundException: Job" says
-/// more than "Job".
+/// What a line of a stack trace says besides the names of exception classes; `None` if it says nothing else.
+/// A message of one word keeps the name of its class without the package, because "ClassNotFoundException:
+/// Job" says more than "Job".
 fn message(line: &str) -> Option<&str> {
     let mut rest = line;
     let mut class_at = 0;

@@ -1,8 +1,8 @@
-//! A client of the JobManager's REST interface: typed calls, each with a deadline, repeated only where that
-//! is harmless.
+//! A client of the JobManager's REST interface, with a typed method for each call that heddle uses. Every
+//! call has a deadline, and it is repeated only if that does no harm.
 //!
-//! It knows Flink's messages from 1.13 to 2.3, and nothing of YARN, of the command line, or of how errors are
-//! shown.
+//! The crate knows the messages of Flink 1.13 to 2.3. It knows nothing of YARN, of the command line, or of
+//! how errors are shown.
 
 mod address;
 mod api;

@@ -1,5 +1,5 @@
-//! Configurations of TLS for calls to a JobManager. None of them reads the system's certificates, which takes
-//! longer than a call.
+//! Configurations of TLS for calls to a JobManager. None of them reads the system's certificates, because
+//! reading them takes longer than a call.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use rustls::{
     ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, WantsVerifier,
 };
 
-/// TLS that trusts nobody: for clients that speak plain HTTP, of which reqwest wants to know the TLS all the
-/// same.
+/// TLS that trusts no certificate. It is for clients that speak plain HTTP, because reqwest wants a
+/// configuration of TLS even for them.
 pub fn no_certificates() -> Result<ClientConfig, Error> {
     Ok(builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
-/// TLS that takes any certificate, also one that is self-signed or of another name: for a JobManager that
-/// this process has started on this machine.
+/// TLS that accepts any certificate, even a self-signed one or one for another host. It is only for a
+/// JobManager that this process has started on this machine.
 pub(crate) fn any_certificate() -> Result<ClientConfig, Error> {
     let builder = builder()?.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate));
     Ok(builder.with_no_client_auth())
@@ -61,7 +61,7 @@ impl ServerCertVerifier for AnyCertificate {
         Ok(HandshakeSignatureValid::assertion())
     }
 
-    // Also schemes that the provider cannot check, because nothing is checked.
+    // The list also has schemes that the provider cannot check, because no signature is checked.
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         vec![
             SignatureScheme::RSA_PKCS1_SHA1,

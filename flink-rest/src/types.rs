@@ -1,5 +1,7 @@
-//! Flink's REST messages: what heddle sends and reads. Unknown fields are ignored, and nearly every field may
-//! be missing, since the releases from 1.13 to 2.3 differ.
+//! The messages of Flink's REST interface that heddle sends and reads. Because releases from 1.13 to 2.3
+//! differ, unknown fields are ignored, and nearly every field may be missing. All times are in milliseconds
+//! since 1970-01-01 UTC. Types that are read name their path, and `:id` stands for a part of the path that
+//! varies.
 
 use flink_model::release::{Release, Traits};
 use std::collections::BTreeMap;
@@ -7,28 +9,28 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A word of the user's that is not a valid id or option.
+/// A word of the command line that is not a valid id or not a valid value of an option.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub struct ParseError {
-    /// What is wrong with it.
+    /// What is wrong with the word.
     pub text: String,
-    /// What helps.
+    /// What the user can do about it.
     pub hint: Option<&'static str>,
 }
 
-/// Id of a job: 32 hexadecimal digits, kept in lower case.
+/// The id of a job: 32 hexadecimal digits, in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct JobId(String);
 
 impl JobId {
-    /// An id that no other job has.
+    /// A random id, which no other job has.
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().simple().to_string())
     }
 
-    /// Reads a user's word.
+    /// Reads the id from a word of the command line.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         if text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
             Ok(Self(text.to_ascii_lowercase()))
@@ -38,7 +40,7 @@ impl JobId {
         }
     }
 
-    /// The digits.
+    /// The 32 digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -50,18 +52,18 @@ impl fmt::Display for JobId {
     }
 }
 
-/// State of a job, in Flink's words.
+/// The state of a job, as Flink names it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(transparent)]
 pub struct JobStatus(pub String);
 
 impl JobStatus {
-    /// The job will not run again: finished, failed or cancelled.
+    /// Whether the job has finished, failed or been cancelled, and so will not run again.
     pub fn is_terminal(&self) -> bool {
         matches!(self.0.as_str(), "FINISHED" | "FAILED" | "CANCELED")
     }
 
-    /// The job does not run yet.
+    /// Whether the job has not begun to run yet.
     pub fn is_scheduled(&self) -> bool {
         matches!(self.0.as_str(), "CREATED" | "INITIALIZING")
     }
@@ -73,43 +75,43 @@ impl fmt::Display for JobStatus {
     }
 }
 
-/// `/jobs/overview`
+/// The answer of `/jobs/overview`.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct JobsOverview {
-    /// All jobs that the JobManager knows, ended ones too.
+    /// All jobs that the JobManager knows, including those that have ended.
     #[serde(default)]
     pub jobs: Vec<JobSummary>,
 }
 
-/// One job of the overview.
+/// A job of the overview.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct JobSummary {
-    /// Its id.
+    /// The id of the job.
     #[serde(rename = "jid")]
     pub id: JobId,
-    /// Its name.
+    /// The name of the job.
     #[serde(default)]
     pub name: String,
-    /// Its state.
+    /// The state of the job.
     #[serde(default)]
     pub state: JobStatus,
-    /// Start, milliseconds since the epoch.
+    /// The time at which the job was started.
     #[serde(rename = "start-time", default)]
     pub start_time: i64,
-    /// End, milliseconds since the epoch; -1 while it runs.
+    /// The time at which the job ended; -1 while it runs.
     #[serde(rename = "end-time", default)]
     pub end_time: i64,
 }
 
-/// `/jobs/:id`
+/// The answer of `/jobs/:id`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
 pub struct JobDetails {
-    /// The JobManager's clock, milliseconds since the epoch.
+    /// The present time by the JobManager's clock.
     pub now: i64,
-    /// When it came to each state, milliseconds since the epoch; 0: never.
+    /// For each state the time at which the job reached it; 0 if it never did.
     pub timestamps: BTreeMap<String, i64>,
-    /// Its operators.
+    /// The operators of the job.
     pub vertices: Vec<JobVertex>,
 }
 
@@ -117,13 +119,13 @@ pub struct JobDetails {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct JobVertex {
-    /// Its id.
+    /// The id of the operator, which Flink calls a vertex.
     pub id: String,
-    /// When its first task was deployed, milliseconds since the epoch; -1: not yet.
+    /// The time at which the operator's first task was deployed; -1 if that has not happened yet.
     pub start_time: i64,
 }
 
-/// `/jobs/:id/vertices/:vertex/subtasktimes`
+/// The answer of `/jobs/:id/vertices/:vertex/subtasktimes`.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct TasksTimes {
     /// All tasks of the operator.
@@ -131,56 +133,56 @@ pub struct TasksTimes {
     pub subtasks: Vec<TaskTimes>,
 }
 
-/// When a task came to each state.
+/// The times at which a task reached its states.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
 pub struct TaskTimes {
-    /// Milliseconds since the epoch; 0: never.
+    /// For each state the time at which the task reached it; 0 if it never did.
     pub timestamps: BTreeMap<String, i64>,
 }
 
 impl TaskTimes {
-    /// When it began to run.
+    /// The time at which the task began to run.
     pub fn running(&self) -> Option<i64> {
         self.timestamps.get("RUNNING").copied().filter(|ms| *ms > 0)
     }
 }
 
-/// `/overview`
+/// The answer of `/overview`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct ClusterOverview {
-    /// Registered TaskManagers.
+    /// The number of registered TaskManagers.
     pub taskmanagers: u32,
-    /// Their slots.
+    /// The number of slots of these TaskManagers.
     pub slots_total: u32,
-    /// Slots without a task.
+    /// The number of slots without a task.
     pub slots_available: u32,
-    /// Jobs that run.
+    /// The number of running jobs.
     pub jobs_running: u32,
-    /// Release of Flink.
+    /// The release of Flink.
     pub flink_version: String,
 }
 
-/// `/config`
+/// The answer of `/config`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct DashboardConfig {
-    /// Release of Flink, for example `1.20.1`.
+    /// The release of Flink, for example `1.20.1`.
     pub flink_version: String,
 }
 
 impl DashboardConfig {
-    /// What differs in the release; the newest one's where it is unknown.
+    /// The traits of the release; those of the newest release if heddle does not know this one.
     pub fn traits(&self) -> &'static Traits {
         self.flink_version.parse().map_or_else(|_| Release::newest_traits(), Release::traits)
     }
 }
 
-/// `/taskmanagers`
+/// The answer of `/taskmanagers`.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct TaskManagers {
-    /// All that are registered.
+    /// All TaskManagers that are registered.
     #[serde(default)]
     pub taskmanagers: Vec<TaskManager>,
 }
@@ -189,29 +191,29 @@ pub struct TaskManagers {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TaskManager {
-    /// Its resource id: for heddle the container id.
+    /// The resource id of the TaskManager. With heddle, it is the container's id.
     pub id: String,
-    /// Its RPC address.
+    /// The RPC address of the TaskManager.
     pub path: String,
-    /// Slots.
+    /// The number of slots.
     pub slots_number: u32,
-    /// Slots without a task.
+    /// The number of slots without a task.
     pub free_slots: u32,
 }
 
-/// Binary format of a savepoint.
+/// The binary format of a savepoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum SavepointFormat {
-    /// The same for all state backends.
+    /// The format that all state backends share.
     #[default]
     Canonical,
-    /// The state backend's own.
+    /// The state backend's own format.
     Native,
 }
 
 impl SavepointFormat {
-    /// Reads a user's word.
+    /// Reads the format from a word of the command line; [`SavepointFormat::Canonical`] if there is none.
     pub fn parse(text: Option<&str>) -> Result<Self, ParseError> {
         match text.map(str::to_ascii_lowercase).as_deref() {
             None | Some("canonical") => Ok(Self::Canonical),
@@ -223,7 +225,7 @@ impl SavepointFormat {
         }
     }
 
-    /// Whether the format is left out of a request: releases before 1.15 do not know the field.
+    /// Whether the format is left out of a request. Releases before 1.15 do not know the field.
     fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -238,47 +240,47 @@ impl fmt::Display for SavepointFormat {
     }
 }
 
-/// `POST /jobs/:id/savepoints`
+/// The body of `POST /jobs/:id/savepoints`.
 #[derive(Debug, Clone, Serialize)]
 pub struct SavepointRequest {
-    /// Where to; none = `state.savepoints.dir`.
+    /// The directory for the savepoint; `None` stands for `state.savepoints.dir`.
     #[serde(rename = "target-directory")]
     pub directory: Option<String>,
-    /// Cancel the job afterwards.
+    /// Whether the job is cancelled after the savepoint.
     #[serde(rename = "cancel-job")]
     pub cancel: bool,
-    /// Its format.
+    /// The format of the savepoint.
     #[serde(rename = "formatType", skip_serializing_if = "SavepointFormat::is_default")]
     pub format: SavepointFormat,
 }
 
-/// `POST /jobs/:id/stop`
+/// The body of `POST /jobs/:id/stop`.
 #[derive(Debug, Clone, Serialize)]
 pub struct StopRequest {
-    /// Where to; none = `state.savepoints.dir`.
+    /// The directory for the savepoint; `None` stands for `state.savepoints.dir`.
     #[serde(rename = "targetDirectory")]
     pub directory: Option<String>,
-    /// Send the maximal watermark first.
+    /// Whether the sources send the maximal watermark before the savepoint, so that all timers fire.
     pub drain: bool,
-    /// The savepoint's format.
+    /// The format of the savepoint.
     #[serde(rename = "formatType", skip_serializing_if = "SavepointFormat::is_default")]
     pub format: SavepointFormat,
 }
 
-/// What becomes of the savepoint that a job starts from.
+/// Who owns the savepoint from which a job starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ClaimMode {
-    /// Flink owns it from then on.
+    /// Flink owns the savepoint, and may delete it.
     Claim,
-    /// It stays the user's.
+    /// The user keeps the savepoint, which Flink needs only until the first checkpoint of the job.
     NoClaim,
-    /// As before 1.15.
+    /// As before 1.15: the user keeps the savepoint, but later checkpoints may need its files.
     Legacy,
 }
 
 impl ClaimMode {
-    /// Reads a user's word.
+    /// Reads the mode from a word of the command line.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         match text.to_ascii_lowercase().as_str() {
             "claim" => Ok(Self::Claim),
@@ -292,36 +294,36 @@ impl ClaimMode {
     }
 }
 
-/// `POST /jars/:id/run`; what is not set is not sent, since older releases refuse fields that they do not
-/// know.
+/// The body of `POST /jars/:id/run`. Fields that are not set are not sent, because older releases refuse
+/// fields that they do not know.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JarRun {
-    /// Class with `main()`.
+    /// The class with `main()`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry_class: Option<String>,
-    /// Arguments of `main()`, verbatim.
+    /// The arguments of `main()`, unchanged.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub program_args_list: Vec<String>,
-    /// Default parallelism.
+    /// The default parallelism.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<u32>,
-    /// Savepoint or checkpoint to start from.
+    /// The savepoint or checkpoint from which the job starts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub savepoint_path: Option<String>,
-    /// Id of the first job. It is sent so that the job can be found even if the answer is lost.
+    /// The id of the first job. It is sent so that the job can be found even if the answer is lost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job_id: Option<JobId>,
-    /// Ignore state of the savepoint that no operator takes.
+    /// Whether state of the savepoint that belongs to no operator of the job is ignored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_non_restored_state: Option<bool>,
-    /// What becomes of the savepoint that the job starts from; from 1.20 on.
+    /// Who owns the savepoint from which the job starts, for Flink 1.20 and later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claim_mode: Option<ClaimMode>,
-    /// The same, from 1.15 to 1.19.
+    /// Who owns the savepoint from which the job starts, for Flink 1.15 to 1.19.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restore_mode: Option<ClaimMode>,
-    /// Configuration of the job, from 1.17 on.
+    /// The configuration of the job, which Flink accepts since 1.17.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub flink_configuration: BTreeMap<String, String>,
 }
@@ -332,9 +334,9 @@ pub struct JarRun {
 pub struct JobResult {
     /// `SUCCEEDED`, `FAILED`, `CANCELED` or `UNKNOWN`.
     pub application_status: String,
-    /// Run time, milliseconds.
+    /// The time that the job has run, in milliseconds.
     pub net_runtime: i64,
-    /// Why it failed.
+    /// Why the job failed.
     pub failure_cause: Option<Throwable>,
 }
 
@@ -342,17 +344,17 @@ pub struct JobResult {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Throwable {
-    /// Its class.
+    /// The class of the exception.
     pub class: String,
-    /// Message, causes and frames.
+    /// The message, the causes and the stack frames.
     pub stack_trace: String,
 }
 
-/// `/jobs/:id/accumulators`
+/// The answer of `/jobs/:id/accumulators`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Accumulators {
-    /// The program's own.
+    /// The accumulators that the program itself has made.
     pub user_task_accumulators: Vec<Accumulator>,
 }
 
@@ -360,27 +362,27 @@ pub struct Accumulators {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Accumulator {
-    /// Its name.
+    /// The name of the accumulator.
     pub name: String,
-    /// Its class.
+    /// The class of the accumulator.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Its value as text.
+    /// The value as text.
     pub value: String,
 }
 
-/// `/jobs/:id/exceptions`
+/// The answer of `/jobs/:id/exceptions`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct JobExceptions {
-    /// The failure that counts, in releases before 2.0.
+    /// The failure that ended the job or caused its latest restart, in releases before 2.0.
     pub root_exception: Option<String>,
     /// The latest failures.
     #[serde(rename = "exceptionHistory")]
     pub history: ExceptionHistory,
 }
 
-/// Failures of a job, latest first.
+/// The failures of a job, the latest first.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct ExceptionHistory {
@@ -392,24 +394,24 @@ pub struct ExceptionHistory {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct JobException {
-    /// Its class.
+    /// The class of the exception.
     pub exception_name: String,
-    /// Message, causes and frames.
+    /// The message, the causes and the stack frames.
     pub stacktrace: String,
-    /// When, milliseconds since the epoch.
+    /// The time of the failure.
     pub timestamp: i64,
-    /// The task that failed; none for a failure of the whole job.
+    /// The name of the task that failed; `None` if the whole job failed.
     pub task_name: Option<String>,
-    /// Where it ran: for heddle the container id.
+    /// The resource id of the TaskManager that ran the task. With heddle, it is the container's id.
     pub task_manager_id: Option<String>,
 }
 
-/// One setting of `/jobmanager/config`.
+/// A setting in the answer of `/jobmanager/config`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ConfigEntry {
     /// Key.
     pub key: String,
-    /// Value; secrets are masked by Flink.
+    /// The value. Flink masks the values of secret keys.
     pub value: String,
 }
 

@@ -1,5 +1,5 @@
-//! Waiting for a REST interface that is not there yet: an application can run in YARN's eyes before its
-//! JobManager answers.
+//! Waits for a REST interface that does not answer yet. That is needed because an application can be RUNNING
+//! in YARN before its JobManager answers.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use crate::address::RestAddress;
 use crate::client::{RestClient, RestTimeouts};
 use crate::error::RestError;
 
-/// Pause between two tries.
+/// The pause between two tries.
 const PAUSE: Duration = Duration::from_millis(30);
-/// Deadline of one try.
+/// The deadline of one try.
 const TRY: Duration = Duration::from_secs(2);
 
 /// What a try has shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// Somebody answers.
+    /// The JobManager answers, with whatever status.
     Ready,
-    /// Nobody listens there yet, or a JobManager without a leader, or one that is too busy to answer.
+    /// Nobody listens at the address yet, or the JobManager has no leader, or it is too busy to answer.
     NotYet,
-    /// From this machine the address cannot be reached, or not found.
+    /// The host cannot be found, or cannot be reached from this machine.
     OutOfReach,
 }
 
@@ -29,8 +29,9 @@ impl Answer {
     fn of(tried: &Result<(), RestError>) -> Self {
         match tried {
             Err(RestError::Connect { refused: true, .. } | RestError::Unavailable { .. }) => Self::NotYet,
-            // The JobManager took the connection and then closed it, or is too busy to answer: connecting has
-            // a shorter deadline than the answer, so this is not a machine that cannot be reached.
+            // The JobManager accepted the connection and then closed it, or is too busy to answer. A host
+            // that cannot be reached gives `Connect` instead, because the deadline for connecting is shorter
+            // than that of the call.
             Err(RestError::Broken { .. } | RestError::Deadline { .. }) => Self::NotYet,
             Err(RestError::Connect { .. } | RestError::Local(_)) => Self::OutOfReach,
             _ => Self::Ready,
@@ -38,7 +39,7 @@ impl Answer {
     }
 }
 
-/// Tries to speak to one JobManager again and again.
+/// Tries again and again to call one JobManager.
 #[derive(Debug)]
 pub struct Probe {
     client: Option<RestClient>,
@@ -46,19 +47,19 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Nothing is sent yet.
+    /// A probe for the JobManager at `address`. Nothing is sent yet.
     pub fn new(address: &RestAddress) -> Self {
         let client = RestClient::new(address, RestTimeouts::one_try(TRY));
         Self { client: client.ok(), address: address.clone() }
     }
 
-    /// The address that it tries.
+    /// The address of the JobManager.
     pub fn address(&self) -> &RestAddress {
         &self.address
     }
 
-    /// Tries until there is an answer, until `patience` is over, or until trying again is of no use. Gives
-    /// what the last try has shown.
+    /// Tries until the answer is another one than [`Answer::NotYet`], or until `patience` has passed, but at
+    /// least once. Returns what the last try has shown.
     pub async fn within(&self, patience: Duration) -> Answer {
         let begin = Instant::now();
         loop {
@@ -94,7 +95,7 @@ mod tests {
             let listener = tokio::net::TcpListener::bind((at.host.as_str(), at.port)).await.unwrap();
             let (mut stream, _) = listener.accept().await.unwrap();
             let _ = stream.read(&mut [0; 1024]).await.unwrap();
-            // Whatever it says, somebody is there.
+            // Any status shows that somebody answers.
             stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await.unwrap();
             tokio::time::sleep(Duration::from_millis(300)).await;
         };
@@ -104,7 +105,8 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_takes_connections_and_does_not_answer_is_waited_for() {
-        // As a stopped process: the system takes the connection.
+        // This listener behaves as a stopped process does: the system accepts the connection, and nobody
+        // answers.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let probe = Probe::new(&address(&listener));
         assert_eq!(probe.within(Duration::ZERO).await, Answer::NotYet);

@@ -1,39 +1,43 @@
-//! From what a JVM logs about the classes that it loads to the list that an archive is made from.
+//! Turns what a JVM logs about the classes that it loads into a class list, from which a class data archive
+//! is made.
 //!
-//! The log (`-Xlog:class+load=debug`) has two lines for a class: its name and where it came from; then the
-//! addresses of the class, of the one that it extends and of the interfaces that it implements, and its
-//! loader. The list names every class with a number. Flink's RPC classes, a quarter of all, have a loader of
-//! their own: the list can hold such classes where it says what they extend and which jar holds them.
+//! In the log (`-Xlog:class+load=debug`), each class has two lines. The first one has the name of the class
+//! and where the class comes from. The second one has the addresses of the class, of the class that it
+//! extends and of the interfaces that it implements, and the class loader. In the class list
+//! (`-XX:SharedClassListFile`), each class has a name and a number. A quarter of the classes are Flink's RPC
+//! classes, which have a class loader of their own. The list may hold such a class if it also says, by their
+//! numbers, what the class extends and implements, and which jar holds it.
 
 use std::collections::{HashMap, HashSet};
 
-/// Feature release of Java from which on the JVM's own class list (`-XX:DumpLoadedClassList`) has lines about
+/// The first feature release of Java whose own class list (`-XX:DumpLoadedClassList`) has lines about
 /// lambdas.
 pub const LAMBDA_LINES_SINCE: u16 = 16;
 
-/// What a line of the list has in front of the path of an RPC jar.
+/// The text between the classes and the place they come from, in a line of the log and of the list.
 const SOURCE: &str = " source: ";
 
-/// A class list, as `-XX:SharedClassListFile` takes it, but for the paths of the RPC jars: they have their
-/// names only.
+/// A class list for `-XX:SharedClassListFile`, except that RPC jars have their names in it instead of their
+/// paths, because the paths differ from node to node.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ClassList {
     text: String,
     classes: usize,
 }
 
-/// Where the jars of Flink's RPC classes are on this machine: a name without what Flink adds to make it
-/// unique, and a path.
+/// The paths of the jars with Flink's RPC classes on this machine. The keys are the names of the jars without
+/// the UUID that Flink adds to make them unique.
 pub type RpcJars = HashMap<String, String>;
 
-/// A class of which the log's first line has been read, and the second line not yet.
+/// A class of which the first line in the log has been read, but not the second.
 struct Named<'a> {
     name: &'a str,
     source: &'a str,
 }
 
 impl ClassList {
-    /// From the log of a JVM, and the lines about lambdas of the JVM's own list (empty where there is none).
+    /// Makes a list from the log of a JVM. `own_list` is the class list that the JVM itself has written, from
+    /// which the lines about lambdas are taken; it may be empty.
     pub fn from_log(log: &str, own_list: &str) -> Self {
         let mut list = Self::default();
         let mut numbers: HashMap<&str, usize> = HashMap::new();
@@ -56,8 +60,8 @@ impl ClassList {
                 },
                 Loader::Other => continue,
             };
-            // A class that is made at run time (a lambda, a proxy) is in no jar, so an archive cannot hold
-            // it.
+            // A class that is generated at run time, such as a lambda or a proxy, is in no jar, so an archive
+            // cannot hold it.
             if named.name.contains('/') || named.name.contains("$Proxy") || !seen.insert(named.name) {
                 continue;
             }
@@ -81,24 +85,24 @@ impl ClassList {
         list
     }
 
-    /// A list that another process has made: a TaskManager, or the ApplicationMaster.
+    /// A list that another process has sent, such as a taskrunner.
     pub fn received(text: String) -> Self {
         let classes = text.lines().filter(|line| line.contains(" id: ")).count();
         Self { text, classes }
     }
 
-    /// How many classes it names.
+    /// The number of classes in the list.
     pub fn classes(&self) -> usize {
         self.classes
     }
 
-    /// The list without this machine's paths.
+    /// The list with the names of RPC jars instead of their paths.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The list for the JVM: with the paths of the RPC jars, and without the classes of jars that are not
-    /// here.
+    /// The list for a JVM on this machine, with the paths of the RPC jars. Classes of RPC jars that this
+    /// machine does not have are left out.
     pub fn resolved(&self, jars: &RpcJars) -> String {
         let line = |line: &str| match line.split_once(SOURCE) {
             None => Some(format!("{line}\n")),
@@ -114,14 +118,14 @@ impl ClassList {
 }
 
 enum Loader {
-    /// Boot, platform or application loader.
+    /// The boot, platform or application class loader.
     Jvm,
-    /// The one for Flink's RPC.
+    /// The class loader of Flink's RPC classes.
     Rpc,
     Other,
 }
 
-/// The second line of a class.
+/// The second line of a class in the log.
 struct Class<'a> {
     address: &'a str,
     extends: &'a str,
@@ -130,7 +134,7 @@ struct Class<'a> {
 }
 
 impl<'a> Class<'a> {
-    /// `0x1 super: 0x2 interfaces: 0x3 0x4 loader: [loader data: 0x5 of 'bootstrap'] bytes: ...`.
+    /// Reads `0x1 super: 0x2 interfaces: 0x3 0x4 loader: [loader data: 0x5 of 'bootstrap'] bytes: ...`.
     fn parse(line: &'a str) -> Option<Self> {
         let (front, loader) = line.split_once(" loader: [")?;
         let (address, front) = front.split_once(" super: ")?;
@@ -147,12 +151,12 @@ impl<'a> Class<'a> {
     }
 }
 
-/// Whether an entry of flink-dist is a jar with Flink's RPC classes.
+/// Whether a file in the flink-dist jar is a jar with Flink's RPC classes.
 pub fn is_rpc_jar(entry: &str) -> bool {
     entry.starts_with("flink-rpc-") && entry.ends_with(".jar") && !entry.contains('/')
 }
 
-/// The name of an RPC jar without what makes it unique: `flink-rpc-akka` of
+/// The name of an RPC jar without the UUID that makes it unique: `flink-rpc-akka` for
 /// `file:/tmp/flink-rpc-akka<uuid>.jar` or `file:/tmp/flink-rpc-akka_<uuid>.jar`.
 pub(super) fn rpc_jar(source: &str) -> Option<&str> {
     const UUID: usize = 36;

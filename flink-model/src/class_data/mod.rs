@@ -1,10 +1,10 @@
-//! Class data archives (the JVM's "CDS"): a JVM that maps one loads its classes in half the time. Which
-//! archive fits which JVM; pure.
+//! Says which class data archive fits which JVM. With an archive (the JVM's "CDS", class data sharing), a JVM
+//! starts faster, because it maps its classes into memory instead of reading and checking them. Does no I/O.
 //!
-//! An archive is made for a role and the jars at the front of its class path: both are in the name of its
+//! An archive is made for a role and for the jars at the front of the class path. Both are in the name of its
 //! directory, `cds/<role>-<key>` below a store's root. The name of the file ([`ArchiveName`]) says which Java
-//! made it, its size and its checksum. A node with another Java sees that from the name, and leaves the
-//! archive alone.
+//! has made the archive, and has the size and the checksum of the file. A node with another Java sees from
+//! the name that it cannot use the archive.
 
 mod class_list;
 
@@ -23,47 +23,50 @@ use crate::units::MemorySize;
 
 pub use class_list::{ClassList, LAMBDA_LINES_SINCE, RpcJars, is_rpc_jar};
 
-/// Directory of the archives, below a store's root.
+/// The directory of the archives, below a store's root.
 pub const DIRECTORY: &str = "cds";
 
-/// Directory of the archives in a container.
+/// The directory of the archives in a container's working directory.
 pub const CONTAINER_DIRECTORY: &str = "heddle/cds";
 
-/// Feature releases of Java whose archives can be used on another node than the one that made them. Before,
-/// there are none; later ones insist on the modification times of the jars, which differ from node to node.
+/// The feature releases of Java with which archives are made and used. JVMs of later releases compare the
+/// modification times of the jars with those in the archive, and these times differ from node to node.
 pub const PORTABLE: RangeInclusive<u16> = 11..=23;
 
-/// Changes when archives of older releases of heddle must not be used any more.
+/// A part of each archive's key. It must change if a release of heddle must not use the archives of older
+/// releases.
 const FORMAT: u32 = 1;
 
-/// With heaps from this size on the JVM uses 64-bit references to objects, and the archive must have been
-/// made with them.
+/// The size of the heap, in bytes, from which on the JVM uses 64-bit references to objects. Then the archive
+/// must have been made with 64-bit references, too.
 const WIDE_FROM: u64 = 32 << 30;
 
-/// What the ApplicationMaster has to know to make the archive of a role, and the nodes to use one.
+/// What the ApplicationMaster needs to make an archive for a role, and the nodes to use one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassDataSpec {
-    /// URL of the store's root.
+    /// The URL of the store's root.
     pub store: String,
-    /// Directory of the archives below it, as [`directory`] gives it.
+    /// The directory of the archives below the root, as the function [`directory`] gives it.
     pub directory: String,
-    /// The front of the class path: the jars that the archive is made of.
+    /// The jars at the front of the class path, of which the archive is made.
     pub class_path: Vec<String>,
-    /// Archives among the container's files, by their keys.
+    /// The keys of those local resources of the container that are archives.
     pub found: Vec<String>,
-    /// Users whose archives are used: in a store that everybody may write to anybody could leave one.
+    /// The users whose archives are used. If everybody may write to the store, anybody could leave an archive
+    /// there, and only those of these users can be trusted.
     pub owners: Vec<String>,
-    /// Modes of new directories and files in the store.
+    /// The modes of new directories and of new files in the store.
     pub modes: (u16, u16),
-    /// Replication of new files; none = the file system's own.
+    /// The replication of new files; `None` stands for the file system's own.
     pub replication: Option<u16>,
 }
 
-/// The jars at the front of a class path that are files of the container; none when Flink's main jar is not
-/// among them, because the archive would be of little use then.
+/// The local resources that are the jars at the front of a class path. The front ends at the first entry that
+/// is not a jar of the container. The result is `None` if Flink's main jar is not among them, because then an
+/// archive would be of little use.
 ///
-/// The JVM takes an archive whose class path is the front of its own. A directory that is not empty must not
-/// be part of that front.
+/// The JVM accepts an archive if the archive's class path is the beginning of its own. The archive's class
+/// path must not have a directory that is not empty.
 pub fn front<'a>(class_path: &[String], resources: &'a [LocalResource]) -> Option<Vec<&'a LocalResource>> {
     let jar = |entry: &String| {
         let found = resources.iter().find(|r| r.key == *entry && r.kind == LocalResourceKind::File);
@@ -73,7 +76,7 @@ pub fn front<'a>(class_path: &[String], resources: &'a [LocalResource]) -> Optio
     front.iter().any(|jar| is_dist_jar(&jar.key)).then_some(front)
 }
 
-/// The directory of the archives for a role and the jars at the front of its class path.
+/// The directory of the archives for a role with these jars at the front of its class path.
 pub fn directory(role: Role, front: &[&LocalResource]) -> String {
     let role = match role {
         Role::JobManager => "jobmanager",
@@ -83,8 +86,8 @@ pub fn directory(role: Role, front: &[&LocalResource]) -> String {
     format!("{DIRECTORY}/{role}-{}", fingerprint(&format!("{FORMAT} {role}\n{jars}")))
 }
 
-/// What identifies the content of a file: the hash that the store names it by, or else its place, its size
-/// and its modification time.
+/// A text that identifies the content of a file: its hash if the file is in the store, otherwise its URL,
+/// size and modification time.
 fn identity(file: &LocalResource) -> String {
     let mut parts = file.url.rsplit('/').skip(1);
     let (hash, letters) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
@@ -95,7 +98,7 @@ fn identity(file: &LocalResource) -> String {
     format!("{} {} {}", file.url, file.size, file.modification_time)
 }
 
-/// A short name for a text. Different texts have different names.
+/// The first 16 hexadecimal digits of a text's SHA-256, as a short name for the text.
 pub fn fingerprint(text: &str) -> String {
     short_hash(text, 16)
 }
@@ -106,19 +109,20 @@ fn short_hash(text: &str, digits: usize) -> String {
     hash
 }
 
-/// What has to be known of a Java installation to tell whether an archive fits it.
+/// A Java installation, as far as it decides whether an archive fits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JavaId {
-    /// Its feature release, as 17.
+    /// The feature release, such as 17.
     pub feature: u16,
-    /// Version, and a hash of all that the installation says of itself: `17.0.15+6-1f2e3d4c5b6a`.
+    /// The version, and a hash of everything that has to be the same: `17.0.15+6-1f2e3d4c5b6a`.
     pub text: String,
 }
 
 impl JavaId {
-    /// Reads the file `release` of a Java's directory. `wide` is what [`wide_references`] says of the JVM.
-    /// `beside` identifies the jars of the node itself that are on the class path besides the container's
-    /// own; it is empty if there are none.
+    /// Identifies a Java by the content of the file `release` in its directory; `None` if the file does not
+    /// tell the version. `wide` says whether the JVM [uses 64-bit references](wide_references). `beside`
+    /// identifies the jars of the node that are on the class path besides those of the container, and is
+    /// empty if there are none.
     pub fn of(release_file: &str, architecture: &str, wide: bool, beside: &str) -> Option<Self> {
         let feature = java_version(release_file)?;
         let value = |key: &str| {
@@ -134,16 +138,16 @@ impl JavaId {
     }
 }
 
-/// Whether a JVM with these options uses 64-bit references to objects. An archive that was made with 32-bit
-/// references does not fit such a JVM, and the other way round.
+/// Whether a JVM with these options uses 64-bit references to objects. An archive that was made with
+/// references of one size does not fit a JVM with references of the other size.
 pub fn wide_references(options: &[String]) -> bool {
     let heap = options.iter().rev().find_map(|o| o.strip_prefix("-Xmx"));
     heap.and_then(|size| MemorySize::parse(size).ok()).is_some_and(|heap| heap.bytes() >= WIDE_FROM)
         || options.iter().any(|o| o == "-XX:-UseCompressedOops" || o == "-XX:+UseZGC")
 }
 
-/// The first of the user's options that decides by itself which archives the JVM uses or makes, or that keeps
-/// it from using any. heddle adds no archive then.
+/// The first of the user's options that decides which archive the JVM uses or makes, or that prevents it from
+/// using one. If there is such an option, heddle adds no archive.
 pub fn in_the_way<'a>(options: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const BEGINNINGS: [&str; 14] = [
         "-Xshare",
@@ -164,18 +168,20 @@ pub fn in_the_way<'a>(options: impl IntoIterator<Item = &'a str>) -> Option<&'a 
     options.into_iter().find(|option| BEGINNINGS.iter().any(|begin| option.starts_with(begin)))
 }
 
-/// Options for the JVM that makes an archive of the classes in the file `list`.
+/// The options for a JVM that makes the file `archive` with the classes in the file `list`. `wide` says
+/// whether it is for JVMs with 64-bit references.
 pub fn dump_options(list: &str, archive: &str, wide: bool) -> Vec<String> {
     let mut options: Vec<String> = [
         "-Xshare:dump",
         "-Xlog:disable",
         "-Xlog:all=error:stdout",
         "-Xmx256m",
-        // A NodeManager that checks virtual memory counts the whole address space that is reserved.
+        // The next two options keep the address space small, because a NodeManager that checks virtual memory
+        // counts all reserved address space.
         "-XX:ReservedCodeCacheSize=32m",
         "-XX:CompressedClassSpaceSize=128m",
         "-XX:ParallelGCThreads=1",
-        // Only with this collector can the archive hold objects of the JDK besides classes.
+        // Only with this garbage collector can the archive hold objects of the JDK, too.
         "-XX:+UseG1GC",
     ]
     .map(str::to_owned)
@@ -188,14 +194,14 @@ pub fn dump_options(list: &str, archive: &str, wide: bool) -> Vec<String> {
     options
 }
 
-/// Name of an archive: `<java>-<size in bytes>-<CRC-32 in 8 hexadecimal digits>.jsa`.
+/// The name of an archive: `<java>-<size in bytes>-<CRC-32 in 8 hexadecimal digits>.jsa`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchiveName {
-    /// [`JavaId::text`] of the Java that made it.
+    /// The [`JavaId::text`] of the Java that has made the archive.
     pub java: String,
-    /// Its size in bytes.
+    /// The size of the archive in bytes.
     pub size: u64,
-    /// Its checksum.
+    /// The CRC-32 of the archive.
     pub crc: u32,
 }
 
@@ -205,7 +211,7 @@ impl fmt::Display for ArchiveName {
     }
 }
 
-/// The text is no name of an archive.
+/// A text that is not the name of an archive.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no name of a class data archive")]
 pub struct NotAnArchive(String);
@@ -213,7 +219,7 @@ pub struct NotAnArchive(String);
 impl FromStr for ArchiveName {
     type Err = NotAnArchive;
 
-    /// From a name, or a path that ends in one.
+    /// Reads the name of an archive, or a path that ends with such a name.
     fn from_str(text: &str) -> Result<Self, NotAnArchive> {
         let parse = || {
             let mut parts = text.rsplit('/').next()?.strip_suffix(".jsa")?.rsplitn(3, '-');
@@ -225,7 +231,7 @@ impl FromStr for ArchiveName {
     }
 }
 
-/// Whether a path below a store's root is that of an archive: `cds/<role>-<key>/<name>`.
+/// Whether a path below a store's root is that of an archive, `cds/<role>-<key>/<name>`.
 pub fn is_archive(path: &str) -> bool {
     let mut parts = path.split('/');
     let (top, directory, name) = (parts.next(), parts.next(), parts.next());

@@ -1,10 +1,10 @@
-//! Writing YAML scalars and one-line lists such that Flink reads back the same, in the style that Flink
-//! itself writes.
+//! Writes YAML scalars and lists on one line, so that Flink reads back the same values. The style is that of
+//! Flink's own writer, because Flink keeps a list as a text in this style.
 
 use super::Value;
 use super::yaml::{self, Node, Pair};
 
-/// Where a scalar stands: plain text is more restricted inside brackets.
+/// Where a scalar stands. Inside brackets, fewer texts can be written without quotes.
 #[derive(Clone, Copy, PartialEq)]
 enum Context {
     Block,
@@ -12,7 +12,7 @@ enum Context {
 }
 
 impl Value {
-    /// The scalar that reads back as this value in `config.yaml`.
+    /// The scalar for `config.yaml` that is read back as this value.
     pub fn yaml(&self) -> String {
         match self {
             Self::Str(text) => block_scalar(text),
@@ -21,12 +21,12 @@ impl Value {
     }
 }
 
-/// A text as the value of a key, on one line.
+/// Writes a text as the value of a key, on one line.
 pub(super) fn block_scalar(text: &str) -> String {
     scalar(text, Context::Block)
 }
 
-/// A text as a key, on one line.
+/// Writes a text as a key, on one line.
 pub(super) fn key(text: &str) -> String {
     scalar(text, Context::Block)
 }
@@ -46,7 +46,7 @@ fn scalar(text: &str, context: Context) -> String {
     }
 }
 
-/// Which ways of writing a text are open.
+/// In which ways a text can be written.
 struct Form {
     flow_plain: bool,
     block_plain: bool,
@@ -126,7 +126,7 @@ fn is_simple_key(key: &Node) -> bool {
     }
 }
 
-/// A node in brackets on one line, as Flink keeps a list.
+/// Writes a node in brackets on one line, which is the form in which Flink keeps a list.
 pub(super) fn flow(node: &Node) -> String {
     match node {
         Node::Null => "null".to_owned(),

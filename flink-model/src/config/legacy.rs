@@ -1,12 +1,12 @@
-//! The line format of `flink-conf.yaml`: `key: value`, and `#` begins a comment wherever it stands.
+//! Reads the line format of `flink-conf.yaml`. A line is `key: value`, and a `#` anywhere begins a comment.
 
 use super::Warning;
 use crate::java::trim;
 
 use super::{Configuration, FileFormat, Origin, SourceFile};
 
-/// Reads the lines. A line that is not a pair is left out with a warning, and the last of several equal keys
-/// counts, as in Flink.
+/// Reads the lines. As in Flink, a line that is not a pair is left out with a warning, and the last of
+/// several equal keys counts.
 pub(super) fn load(source: &SourceFile<'_>) -> (Configuration, Vec<Warning>) {
     let mut configuration = Configuration::new(FileFormat::Legacy);
     let mut warnings = Vec::new();
@@ -43,7 +43,7 @@ pub(super) fn load(source: &SourceFile<'_>) -> (Configuration, Vec<Warning>) {
     (configuration, warnings)
 }
 
-/// Lines as Java's `BufferedReader` sees them: `\n`, `\r` and `\r\n` end one.
+/// The lines as Java's `BufferedReader` separates them: at `\n`, `\r` or `\r\n`.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
 }

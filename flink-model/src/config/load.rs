@@ -1,4 +1,4 @@
-//! From the texts of the configuration files to a [`Configuration`].
+//! Makes a [`Configuration`] from the texts of the configuration files.
 
 use crate::release::{FileRule, Release};
 
@@ -6,43 +6,43 @@ use super::source::{ConfigFiles, SourceFile};
 use super::yaml::{self, Node};
 use super::{Configuration, FileFormat, LEGACY_FILE, Origin, STANDARD_FILE, Warning, emit, legacy};
 
-/// A loaded configuration.
+/// A configuration that has been loaded from a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
-    /// Its keys and values.
+    /// The keys and values.
     pub configuration: Configuration,
-    /// What Flink would log or pass over in silence.
+    /// Problems that Flink would log or ignore.
     pub warnings: Vec<Warning>,
 }
 
-/// Why a configuration cannot be loaded. Trying again does not help.
+/// Why a configuration cannot be loaded. Another try does not help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
-    /// The file that this release reads is not there.
+    /// The file that this release reads does not exist.
     #[error("Flink {release} reads {wanted} and there is none{}", .other.map(|o| format!(" ({o} is there, but this release does not read it)")).unwrap_or_default())]
     Missing {
         /// The release.
         release: Release,
-        /// Name of the file it reads.
+        /// The name of the file that the release reads.
         wanted: &'static str,
-        /// Name of the other file, if that one is there.
+        /// The name of the other file, if that one exists.
         other: Option<&'static str>,
     },
-    /// Not YAML, or YAML that cannot be a configuration.
+    /// The file is not YAML, or it is YAML that cannot be a configuration.
     #[error("{path}:{line}:{column}: {reason}")]
     Malformed {
-        /// Path of the file.
+        /// The path of the file.
         path: String,
-        /// Line, from 1.
+        /// The number of the line, from 1.
         line: usize,
-        /// Column, from 1.
+        /// The number of the column, from 1.
         column: usize,
         /// What is wrong.
         reason: String,
     },
 }
 
-/// Loads the file that `release` reads.
+/// Loads the file that `release` reads. It fails if that file does not exist, or if it is not well formed.
 pub fn load_files(release: Release, files: &ConfigFiles<'_>) -> Result<Loaded, LoadError> {
     let missing = |wanted, other| LoadError::Missing { release, wanted, other };
     let (source, format) = match (release.traits().file_rule, files.legacy, files.standard) {
@@ -71,7 +71,7 @@ pub fn load_files(release: Release, files: &ConfigFiles<'_>) -> Result<Loaded, L
     Ok(Loaded { configuration, warnings })
 }
 
-/// Reads `config.yaml`: nested keys are joined with dots, lists become their one-line form.
+/// Reads `config.yaml`. Nested keys are joined with dots, and lists are written on one line.
 fn standard(source: &SourceFile<'_>) -> Result<Configuration, LoadError> {
     let malformed =
         |line, column, reason| LoadError::Malformed { path: source.path.to_owned(), line, column, reason };

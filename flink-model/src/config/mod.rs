@@ -1,4 +1,5 @@
-//! Flink's configuration: files, values with their origin, typed access, and the file that is shipped.
+//! Flink's configuration: reads the files, keeps each value with its origin, gives typed access, and writes
+//! the file that the containers get.
 
 mod emit;
 mod legacy;
@@ -26,23 +27,24 @@ pub use source::{ConfigFiles, SourceFile};
 pub use typed::{FromValue, ValueError};
 pub use value::Value;
 
-/// Name of the configuration file up to 1.18, and of the one that wins in 1.19 and 1.20.
+/// The name of the configuration file up to 1.18. If both files exist, 1.19 and 1.20 read this one.
 pub const LEGACY_FILE: &str = "flink-conf.yaml";
-/// Name of the configuration file from 1.19 on.
+/// The name of the configuration file from 1.19 on.
 pub const STANDARD_FILE: &str = "config.yaml";
 
-/// How the configuration was written, hence how lists and maps in it are written and how it is shipped.
+/// The format of the configuration file. It decides how lists and maps in values are written, and in which
+/// format the containers get the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FileFormat {
-    /// `key: value` lines of `flink-conf.yaml`.
+    /// Lines `key: value`, as in `flink-conf.yaml`.
     Legacy,
-    /// YAML 1.2 of `config.yaml`.
+    /// YAML 1.2, as in `config.yaml`.
     #[default]
     Standard,
 }
 
 impl FileFormat {
-    /// Name of a file in this format.
+    /// The name of a file in this format.
     pub fn file_name(self) -> &'static str {
         match self {
             Self::Legacy => LEGACY_FILE,
@@ -51,25 +53,25 @@ impl FileFormat {
     }
 }
 
-/// Where a value came from.
+/// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody set it.
+    /// Nobody has set the value, so the default counts.
     Default,
-    /// A line of a configuration file, counted from 1.
+    /// A line of a configuration file.
     File {
-        /// Path as the user knows it.
+        /// The path of the file, as the user knows it.
         file: Arc<str>,
-        /// Line, from 1.
+        /// The number of the line, from 1.
         line: usize,
     },
     /// `-D key=value`.
     Dynamic,
-    /// A command-line flag such as `-jm`.
+    /// An option of the command line, such as `-jm`.
     Flag(String),
-    /// An environment variable.
+    /// The environment variable with this name.
     Environment(String),
-    /// Computed by heddle; says from what.
+    /// heddle has computed the value. The text says from what.
     Derived(String),
 }
 
@@ -86,21 +88,21 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A value and where it came from.
+/// A value and its origin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     /// The value.
     pub value: Value,
-    /// Its origin.
+    /// Where the value comes from.
     pub origin: Origin,
 }
 
 /// Something in a configuration that is probably a mistake, although Flink accepts it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// Where.
+    /// Where the mistake is.
     pub origin: Origin,
-    /// What is odd; the value of a sensitive key is never part of it.
+    /// What is wrong. The message never contains the value of a secret key.
     pub message: String,
 }
 
@@ -110,7 +112,7 @@ impl fmt::Display for Warning {
     }
 }
 
-/// All configured keys, in order of their names.
+/// All keys that are set, with their values, sorted by name.
 #[derive(Clone, PartialEq, Default)]
 pub struct Configuration {
     format: FileFormat,
@@ -123,12 +125,12 @@ impl Configuration {
         Self { format, entries: BTreeMap::new() }
     }
 
-    /// The format it was loaded from and is shipped in.
+    /// The format from which the configuration was loaded, which is also the one that the containers get.
     pub fn format(&self) -> FileFormat {
         self.format
     }
 
-    /// Sets a key, whatever it was before.
+    /// Sets a key, even if it is set already.
     pub fn set(&mut self, key: impl Into<String>, value: impl Into<Value>, origin: Origin) {
         self.entries.insert(key.into(), Entry { value: value.into(), origin });
     }
@@ -138,27 +140,28 @@ impl Configuration {
         self.set(key, value.into(), Origin::Dynamic);
     }
 
-    /// Removes a key under exactly this name.
+    /// Removes the key with exactly this name.
     pub fn remove(&mut self, key: &str) -> Option<Entry> {
         self.entries.remove(key)
     }
 
-    /// The entry under exactly this name.
+    /// The entry of the key with exactly this name.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries.get(key)
     }
 
-    /// The text under exactly this name.
+    /// The value of the key with exactly this name, as text.
     pub fn text(&self, key: &str) -> Option<String> {
         self.entry(key).map(|entry| entry.value.text())
     }
 
-    /// All entries in order of their keys.
+    /// All entries, sorted by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Entry)> {
         self.entries.iter().map(|(key, entry)| (key.as_str(), entry))
     }
 
-    /// Texts of all keys that begin with `prefix`, without it. A key that equals the prefix does not count.
+    /// The keys that begin with `prefix`, without it, and their values as text. A key that is the prefix
+    /// itself is left out.
     pub fn with_prefix(&self, prefix: &str) -> BTreeMap<String, String> {
         let matching = self.entries.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
         matching
@@ -167,7 +170,7 @@ impl Configuration {
             .collect()
     }
 
-    /// The entry of an option: under its own key, else under its deprecated ones in their order.
+    /// The entry of an option. Its own key is looked up first, then its deprecated keys in their order.
     pub fn find<T>(&self, option: &Opt<T>) -> Option<(&str, &Entry)> {
         std::iter::once(&option.key)
             .chain(option.deprecated)
@@ -175,17 +178,17 @@ impl Configuration {
             .map(|(key, entry)| (key.as_str(), entry))
     }
 
-    /// Whether an option is set, by its own or a deprecated key.
+    /// Whether an option is set, by its own key or by a deprecated one.
     pub fn contains<T>(&self, option: &Opt<T>) -> bool {
         self.find(option).is_some()
     }
 
-    /// Where an option's value comes from.
+    /// Where the value of an option comes from.
     pub fn origin<T>(&self, option: &Opt<T>) -> Origin {
         self.find(option).map_or(Origin::Default, |(_, entry)| entry.origin.clone())
     }
 
-    /// Keys with their values, secrets replaced by stars.
+    /// All keys and values. The values of secret keys are replaced by stars.
     pub fn masked(&self) -> impl Iterator<Item = (&str, String, &Origin)> {
         self.iter().map(|(key, entry)| (key, shown(key, entry.value.text()), &entry.origin))
     }

@@ -1,14 +1,14 @@
-//! A configuration key with the type of its value.
+//! The description of a configuration key: its name and the type of its value.
 
 use std::marker::PhantomData;
 
 /// A configuration key with the type of its value.
 pub struct Opt<T> {
-    /// Its name.
+    /// The name of the key.
     pub key: &'static str,
-    /// Older names, in the order in which they are looked up.
+    /// Older names of the key, in the order in which they are looked up.
     pub deprecated: &'static [&'static str],
-    /// The value that counts when it is not set.
+    /// The value that counts if the key is not set.
     pub default: Option<&'static str>,
     kind: PhantomData<fn() -> T>,
 }

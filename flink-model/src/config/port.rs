@@ -1,13 +1,13 @@
-//! Ports, ranges of ports and lists of both, as Flink takes them.
+//! Ports, ranges of ports and lists of both, as Flink accepts them.
 
 use super::typed::FromValue;
 use super::{FileFormat, Value};
 
-/// One port; 0 stands for any.
+/// A port. 0 stands for any free port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Port(pub u16);
 
-/// A port, a range of ports, or a list of both; 0 stands for any.
+/// A list of ports and of ranges of ports. 0 stands for any free port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortList(Vec<(u16, u16)>);
 

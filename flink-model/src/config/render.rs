@@ -1,19 +1,19 @@
-//! Writing a configuration as the file that containers get.
+//! Writes a configuration as the file that the containers get.
 
 use super::{Configuration, FileFormat, emit};
 
-/// A configuration as a file.
+/// A configuration as the content of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
-    /// Contents, in the format the configuration was loaded from.
+    /// The content, in the format from which the configuration was loaded.
     pub text: String,
-    /// Keys that the format cannot carry, with their values; they must travel as `-D` arguments. Always empty
-    /// for `config.yaml`.
+    /// Keys and values that the format cannot express, so they must be passed as `-D` arguments. There are
+    /// none for `config.yaml`.
     pub not_carried: Vec<(String, String)>,
 }
 
 impl Configuration {
-    /// Writes all keys such that Flink reads back the same.
+    /// Writes all keys so that Flink reads back the same values.
     pub fn render(&self) -> Rendered {
         let mut rendered = Rendered { text: String::new(), not_carried: Vec::new() };
         for (key, entry) in self.iter() {
@@ -30,8 +30,8 @@ impl Configuration {
     }
 }
 
-/// A line of `flink-conf.yaml`, unless key or value would come out different: it knows no quoting, a `#`
-/// begins a comment anywhere and blanks at the ends are lost.
+/// A line of `flink-conf.yaml`; `None` if Flink would read back another key or value. The format has no
+/// quotes, a `#` anywhere begins a comment, and white space at the ends is lost.
 fn legacy_line(key: &str, value: &str) -> Option<String> {
     let line = format!("{key}: {value}");
     let carried =

@@ -1,9 +1,10 @@
-//! Which keys hold secrets.
+//! Knows which keys hold secrets, so that their values are not shown.
 
-/// Shown in place of a secret.
+/// What is shown instead of a secret.
 pub const HIDDEN: &str = "******";
 
-/// Parts of keys whose values must not be shown (the union over all releases of Flink's own list).
+/// Parts of the names of keys whose values must not be shown. The list is the union of the lists that Flink's
+/// releases have.
 const PARTS: [&str; 11] = [
     "password",
     "secret",
@@ -24,7 +25,7 @@ pub fn is_sensitive(key: &str) -> bool {
     PARTS.iter().any(|part| key.contains(part))
 }
 
-/// The value of this key as it may be shown: stars in the place of a secret.
+/// The value of this key as it may be shown. A secret is replaced by stars.
 pub fn shown(key: &str, value: String) -> String {
     if is_sensitive(key) { HIDDEN.to_owned() } else { value }
 }

@@ -1,19 +1,19 @@
-//! The configuration files as the caller has read them.
+//! The configuration files, which the caller has read because this crate does no I/O.
 
-/// A configuration file as the caller read it.
+/// A configuration file.
 #[derive(Debug, Clone, Copy)]
 pub struct SourceFile<'a> {
-    /// Path for messages.
+    /// The path, for messages.
     pub path: &'a str,
-    /// Contents.
+    /// The content.
     pub text: &'a str,
 }
 
-/// What stands in the configuration directory.
+/// The configuration files in the configuration directory.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ConfigFiles<'a> {
-    /// `flink-conf.yaml`, if it is there.
+    /// `flink-conf.yaml`, if it exists.
     pub legacy: Option<SourceFile<'a>>,
-    /// `config.yaml`, if it is there.
+    /// `config.yaml`, if it exists.
     pub standard: Option<SourceFile<'a>>,
 }

@@ -1,11 +1,13 @@
-//! Lists and maps inside one text: separators with quoting.
+//! Splits a text that holds a list or a map, with quotes around parts, as Flink's `StructuredOptionsSplitter`
+//! does.
 
-/// Splits at `separator`. Parts may stand in single or double quotes, in which the quote itself is doubled.
-/// Blanks around unquoted parts fall away; an empty part counts only between two separators.
+/// Splits a text at `separator`. Parts may stand in single or double quotes, inside which the quote itself is
+/// doubled. White space around parts without quotes is removed. An empty part counts only between two
+/// separators. It fails if a quote is not closed, or if there is text after a closing quote.
 pub(super) fn split(text: &str, separator: char) -> Result<Vec<String>, String> {
     let mut parts = Vec::new();
     let mut rest = text;
-    // What was read last: nothing yet, a quoted part, or a separator.
+    // What has been read last: a quoted part, a separator, or (if both are false) something else or nothing.
     let (mut after_quoted, mut after_separator) = (false, false);
     while let Some(first) = rest.chars().next() {
         if first == separator {
@@ -36,7 +38,8 @@ pub(super) fn split(text: &str, separator: char) -> Result<Vec<String>, String> 
     Ok(parts)
 }
 
-/// `Character.isWhitespace`: Unicode blanks except the non-breaking ones, and some control characters.
+/// What Java's `Character.isWhitespace` says: Unicode's white space except for non-breaking spaces, and some
+/// control characters.
 fn is_java_whitespace(c: char) -> bool {
     match c {
         '\u{a0}' | '\u{2007}' | '\u{202f}' | '\u{85}' => false,
@@ -45,7 +48,7 @@ fn is_java_whitespace(c: char) -> bool {
     }
 }
 
-/// Reads a quoted part; returns it and what follows the closing quote.
+/// Reads a part in quotes. Returns it, and the text after the closing quote.
 fn quoted(text: &str, quote: char) -> Result<(String, &str), String> {
     let mut part = String::new();
     let mut chars = text.char_indices().skip(1).peekable();

@@ -1,4 +1,4 @@
-//! Typed access to values, with errors that say which key of which file and line.
+//! Reads values as the types of their options. Its errors name the key, and the file and line of the value.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,18 +10,18 @@ use super::option::Opt;
 use super::yaml::{self, Node};
 use super::{Configuration, FileFormat, Origin, Value, emit, is_sensitive, shown, text};
 
-/// A value that is not of its option's type, or that is missing. Trying again does not help.
+/// A value is not of its option's type, or it is missing. Another try does not help.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValueError {
-    /// Key under which the value stands.
+    /// The key of the value.
     pub key: String,
-    /// The value; stars for a secret; none if it is missing.
+    /// The value; stars if it is secret, and `None` if it is missing.
     pub value: Option<String>,
-    /// Where it stands.
+    /// Where the value comes from.
     pub origin: Origin,
-    /// What the option takes, for example "a memory size".
+    /// What the option accepts, for example "a memory size".
     pub expected: &'static str,
-    /// Why the value is not one.
+    /// Why the value is not accepted.
     pub reason: String,
 }
 
@@ -39,22 +39,24 @@ impl fmt::Display for ValueError {
 
 impl std::error::Error for ValueError {}
 
-/// What an option's value can be read as.
+/// A type as which the value of an option can be read.
 pub trait FromValue: Sized {
-    /// With an article, for messages.
+    /// What is accepted, with an article, for messages.
     const EXPECTED: &'static str;
 
-    /// Reads a value; `format` decides how lists and maps are written. The error says why, without the value.
+    /// Reads a value. `format` decides how lists and maps are written. The error says what is wrong, and does
+    /// not repeat the value.
     fn from_value(value: &Value, format: FileFormat) -> Result<Self, String>;
 
-    /// Reads keys below the option's own (`key.a`, `key.b`); only maps can be written like that.
+    /// Makes a value from the keys below the option's own key (`key.a`, `key.b`). Only maps can be written in
+    /// this way.
     fn from_children(_children: BTreeMap<String, String>) -> Option<Self> {
         None
     }
 }
 
 impl Configuration {
-    /// The value of an option: what is set, else its default, else none.
+    /// The value of an option: the value that is set, or the option's default, or `None`.
     pub fn get<T: FromValue>(&self, option: &Opt<T>) -> Result<Option<T>, ValueError> {
         if let Some((key, entry)) = self.find(option) {
             return T::from_value(&entry.value, self.format).map(Some).map_err(|reason| ValueError {
@@ -62,7 +64,7 @@ impl Configuration {
                 value: Some(shown(key, entry.value.text())),
                 origin: entry.origin.clone(),
                 expected: T::EXPECTED,
-                // A reason may quote parts of the value.
+                // A reason may contain parts of the value.
                 reason: if is_sensitive(key) { String::new() } else { reason },
             });
         }
@@ -161,7 +163,8 @@ impl FromValue for f32 {
 
     fn from_value(value: &Value, _: FileFormat) -> Result<Self, String> {
         match value {
-            // As in Flink, a number whose nearest float is infinite is refused.
+            // As in Flink, a number is refused if its magnitude is above the largest float, or below the
+            // smallest positive one.
             Value::Float(number) => {
                 let magnitude = number.abs();
                 // The smallest positive float.
@@ -239,7 +242,7 @@ impl FromValue for BTreeMap<String, String> {
     }
 }
 
-/// An item of a list or map as text; none for null.
+/// An item of a list or map as text; `None` for null.
 fn node_text(node: &Node) -> Option<String> {
     match node {
         Node::Null => None,

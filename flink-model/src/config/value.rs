@@ -1,22 +1,23 @@
-//! One configured value: a text, or what YAML's core schema makes of a scalar.
+//! A configured value: a text, or what a YAML scalar means by YAML's core schema.
 
 use crate::java;
 
-/// A value as Flink holds it after loading. `flink-conf.yaml`, `-D` and command-line flags only give texts.
+/// A value as Flink keeps it after loading. Values from `flink-conf.yaml`, `-D` and options of the command
+/// line are always texts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// Text.
+    /// A text.
     Str(String),
-    /// Whole number of any size up to 127 bits.
+    /// A whole number of at most 127 bits and a sign.
     Int(i128),
-    /// Floating point.
+    /// A floating-point number.
     Float(f64),
     /// `true` or `false`.
     Bool(bool),
 }
 
 impl Value {
-    /// The text that getters see.
+    /// The value as text, in the form in which Flink gives it to the readers of an option.
     pub fn text(&self) -> String {
         match self {
             Self::Str(text) => text.clone(),

@@ -1,4 +1,6 @@
-//! YAML 1.2 with the core schema: what `config.yaml` is written in.
+//! Reads YAML 1.2 with the core schema, the language of `config.yaml`. Where the parser that heddle uses and
+//! Flink's own parser (snakeyaml-engine) differ, this module makes up for the difference, because both must
+//! come to the same configuration.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -10,14 +12,14 @@ use crate::java;
 
 use super::Value;
 
-/// Deeper nesting is refused; no configuration comes near it.
+/// The deepest nesting that is accepted. No real configuration comes near it.
 const MAX_DEPTH: usize = 64;
-/// As many aliases of lists and maps as Flink's own parser takes.
+/// The largest number of aliases of lists and maps. It is the limit of Flink's own parser.
 const MAX_ALIASES: usize = 50;
-/// How many nodes a document may have, those counted that aliases stand for: an alias of a list is written
-/// out.
+/// The largest number of nodes in a document. The nodes for which an alias stands count, too, because they
+/// are written out for each alias.
 const MAX_NODES: usize = 1_000_000;
-/// As many characters as Flink's own parser takes.
+/// The largest size of a file, in bytes. Flink's own parser accepts as many characters.
 const MAX_LENGTH: usize = 3 * 1024 * 1024;
 
 /// A node of the document.
@@ -26,7 +28,7 @@ pub(super) enum Node {
     Null,
     Scalar(Value),
     List(Rc<Vec<Node>>),
-    /// Keys are unique; in order of the document.
+    /// The pairs in the order of the document. No two of them have the same key.
     Map(Rc<Vec<Pair>>),
 }
 
@@ -34,11 +36,11 @@ pub(super) enum Node {
 pub(super) struct Pair {
     pub(super) key: Node,
     pub(super) value: Node,
-    /// Line of the key, from 1.
+    /// The line of the key, from 1.
     pub(super) line: usize,
 }
 
-/// What is wrong with the text, never quoting a value of it.
+/// What is wrong with a text. The reason never contains a value of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Malformed {
     pub(super) line: usize,
@@ -46,17 +48,18 @@ pub(super) struct Malformed {
     pub(super) reason: String,
 }
 
-/// Reads a text that holds at most one document. None when it holds nothing.
+/// Reads a text that holds at most one document; `None` if it holds nothing.
 pub(super) fn parse(text: &str) -> Result<Option<Node>, Malformed> {
     if text.len() > MAX_LENGTH {
         return Err(Malformed { line: 1, column: 1, reason: "the file is larger than 3 MB".to_owned() });
     }
-    // Blanks behind the last line break are no line of a block scalar to Flink's parser.
+    // For Flink's parser, spaces after the last line break are not a line of a block scalar.
     let trimmed = text.trim_end_matches(' ');
     let mut text = Cow::Borrowed(if trimmed.ends_with('\n') { trimmed } else { text });
     for _ in 0..MAX_REINDENTED {
         match parse_document(&text) {
-            // Inside brackets indentation means nothing to Flink's parser, but ours follows the grammar.
+            // Flink's parser ignores indentation inside brackets, and this one follows YAML's grammar. So the
+            // line is indented more, and the text is parsed again.
             Err(malformed) if BRACKET_INDENTATION.contains(&malformed.reason.as_str()) => {
                 text = Cow::Owned(reindent(&text, malformed.line));
             }
@@ -66,12 +69,12 @@ pub(super) fn parse(text: &str) -> Result<Option<Node>, Malformed> {
     parse_document(&text)
 }
 
-/// What the parser says of a line that is indented too little; it says so only inside brackets.
+/// What the parser reports if a line has too little indentation. It does so only inside brackets.
 const BRACKET_INDENTATION: [&str; 2] = ["invalid indentation", "invalid indentation in flow construct"];
-/// How many lines may be indented too little; each costs another pass over the text.
+/// The largest number of lines with too little indentation. For each of them the text is parsed once more.
 const MAX_REINDENTED: usize = 50;
 
-/// The text with one line indented deeper than any key can be.
+/// Indents one line of the text more than any key can be.
 fn reindent(text: &str, line: usize) -> String {
     let deeper = |(number, content): (usize, &str)| {
         if number + 1 == line {
@@ -113,16 +116,17 @@ fn parse_document(text: &str) -> Result<Option<Node>, Malformed> {
 struct Composer<'a> {
     lines: Vec<&'a str>,
     parser: Parser<'a, saphyr_parser::StrInput<'a>>,
-    /// Anchored nodes, with how many nodes they hold.
+    /// The nodes that have an anchor, and for each the number of nodes in it.
     anchors: HashMap<usize, (Node, usize)>,
     aliases: usize,
-    /// Line from 1 and column from 0 of the latest event.
+    /// The line (from 1) and the column (from 0) of the latest event.
     at: (usize, usize),
-    /// Line from 1, column and byte of the latest place that was looked up: events mostly go forward.
+    /// The line (from 1), the column and the byte of the latest place that was looked up. The next look-up
+    /// begins there, because events usually follow each other in the text.
     cursor: (usize, usize, usize),
-    /// How many brackets are open.
+    /// The number of brackets that are open.
     brackets: usize,
-    /// Nodes so far, with those that aliases stand for.
+    /// The number of nodes so far, with those for which aliases stand.
     nodes: usize,
 }
 
@@ -174,7 +178,7 @@ impl<'a> Composer<'a> {
                 Ok(node)
             }
             Event::Scalar(text, style, anchor, tag) => {
-                // The grammar allows this; Flink's parser does not.
+                // YAML's grammar allows this, but Flink's parser does not.
                 if self.brackets > 0 && style == ScalarStyle::Plain && text.starts_with(':') {
                     return Err(self.error("inside brackets a text that begins with ':' must be quoted"));
                 }
@@ -200,7 +204,8 @@ impl<'a> Composer<'a> {
                 let brackets = self.at_bracket();
                 self.brackets += brackets;
                 let mut pairs: Vec<Pair> = Vec::new();
-                // Keys are compared by their debug text, in which the number 1 and the text '1' differ.
+                // Keys are compared by their debug texts, because the number 1 and the text '1' are different
+                // keys.
                 let mut lines: HashMap<String, usize> = HashMap::new();
                 loop {
                     let first = self.next()?;
@@ -225,7 +230,7 @@ impl<'a> Composer<'a> {
         }
     }
 
-    /// The line of the latest event, before it and from it on.
+    /// The line of the latest event, in two parts: before the event, and from the event on.
     fn around(&mut self) -> (&'a str, &'a str) {
         let (line, column) = self.at;
         let text = self.lines.get(line.saturating_sub(1)).copied().unwrap_or_default();
@@ -239,14 +244,14 @@ impl<'a> Composer<'a> {
         text.split_at_checked(byte).unwrap_or((text, ""))
     }
 
-    /// Whether a tab stands between the latest event and what is before it on the line. The grammar allows
-    /// some of these; Flink's parser allows none.
+    /// Whether there is a tab between the latest event and what stands before it on the line. YAML's grammar
+    /// allows some of these tabs, but Flink's parser allows none.
     fn after_tab(&mut self) -> bool {
         let (before, _) = self.around();
         before.trim_end_matches(['\t', ' ']).len() < before.trim_end_matches(' ').len()
     }
 
-    /// 1 if the latest event begins at a bracket, else 0.
+    /// 1 if the latest event begins with a bracket, otherwise 0.
     fn at_bracket(&mut self) -> usize {
         usize::from(self.around().1.starts_with(['[', '{']))
     }
@@ -259,7 +264,7 @@ impl<'a> Composer<'a> {
         Ok(())
     }
 
-    /// Keeps a node under its anchor; `before` is how many nodes there were before it.
+    /// Remembers a node by its anchor. `before` is the number of nodes before this one.
     fn remember(&mut self, anchor: usize, before: usize, node: Node) -> Node {
         if anchor > 0 {
             self.anchors.insert(anchor, (node.clone(), self.nodes - before));
@@ -285,7 +290,7 @@ fn is_non_specific(tag: &Tag) -> bool {
     tag.handle.is_empty() && tag.suffix == "!" || tag.handle == "!" && tag.suffix.is_empty()
 }
 
-/// A scalar by the core schema, or by its tag.
+/// What a scalar means by its tag, or by the core schema if it has no tag.
 fn resolve(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Node, String> {
     let Some(tag) = tag.filter(|tag| !is_non_specific(tag)) else {
         let plain = style == ScalarStyle::Plain && tag.is_none();
@@ -309,7 +314,7 @@ fn resolve(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Node, St
     }
 }
 
-/// What a plain scalar means; the patterns are those of YAML 1.2's core schema.
+/// What a scalar without quotes and without a tag means by the core schema (YAML 1.2.2, section 10.3.2).
 fn plain_scalar(text: &str) -> Result<Node, String> {
     Ok(match text {
         "" | "~" | "null" | "Null" | "NULL" => Node::Null,
@@ -323,7 +328,7 @@ fn plain_scalar(text: &str) -> Result<Node, String> {
     })
 }
 
-/// Whether a plain scalar of this text would be read as something else than a text.
+/// Whether a scalar of this text without quotes would not be read as a text.
 pub(super) fn is_ambiguous(text: &str) -> bool {
     !matches!(plain_scalar(text), Ok(Node::Scalar(Value::Str(_))))
 }
@@ -352,7 +357,8 @@ fn number(text: &str) -> Result<Option<Value>, String> {
     Ok(if is_float(body) { java::parse_double(text).map(Value::Float) } else { None })
 }
 
-/// `(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`
+/// Whether a text matches `(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`, the core schema's pattern for
+/// floating-point numbers without their sign.
 fn is_float(body: &str) -> bool {
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
     let (mantissa, exponent) = match body.find(['e', 'E']) {

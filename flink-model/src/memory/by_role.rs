@@ -1,4 +1,4 @@
-//! The memory options and the division of memory, for the role that a caller names.
+//! Chooses the memory options and the division of memory by the role.
 
 use crate::config::Configuration;
 use crate::release::Release;
@@ -21,7 +21,7 @@ impl Role {
         }
     }
 
-    /// Whether `release` would take the configuration for this role.
+    /// Fails if `release` would refuse the configuration for this role.
     pub(crate) fn check(self, conf: &Configuration, release: Release) -> Result<(), MemoryError> {
         match self {
             Self::JobManager => job_manager(conf, release).map(drop),

@@ -1,4 +1,4 @@
-//! Why a memory configuration is refused. Trying again does not help; another configuration does.
+//! Why Flink would refuse a memory configuration. Another try does not help, but another configuration does.
 
 use std::fmt;
 
@@ -7,16 +7,16 @@ use crate::units::MemorySize;
 
 use super::Role;
 
-/// A named amount of memory, for the arithmetic in messages.
+/// An amount of memory with a name, for the sums in messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pool {
-    /// What it is for.
+    /// What the memory is for.
     pub name: &'static str,
-    /// How large it is.
+    /// The amount of memory.
     pub size: MemorySize,
 }
 
-/// `framework heap 128 mb + task heap 1 gb`
+/// Shows a sum as `framework heap 128 mb + task heap 1 gb`.
 struct Sum<'a>(&'a [Pool]);
 
 impl fmt::Display for Sum<'_> {
@@ -29,126 +29,126 @@ impl fmt::Display for Sum<'_> {
     }
 }
 
-/// Why a memory configuration is refused, as the release itself would refuse it.
+/// Why a memory configuration is refused. The release of Flink itself would refuse it for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MemoryError {
-    /// A value is not of its type.
+    /// A value is not of its option's type.
     #[error(transparent)]
     Value(#[from] ValueError),
-    /// None of the sizes that everything follows from is set.
+    /// None of the sizes is set from which the others could be derived.
     #[error("no memory size is set for the {role}: set {process}, or {flink}, or {fine_grained}")]
     NotConfigured {
-        /// Which process.
+        /// The process.
         role: Role,
-        /// Key of the process size.
+        /// The key of the process size.
         process: &'static str,
-        /// Key of Flink's size.
+        /// The key of Flink's memory.
         flink: &'static str,
-        /// Keys of the fine-grained sizes.
+        /// The keys of the fine-grained sizes.
         fine_grained: String,
     },
-    /// Metaspace and overhead leave nothing.
+    /// Metaspace and JVM overhead leave nothing of the process size.
     #[error(
         "{role}: metaspace {metaspace} + JVM overhead {overhead} exceed the process size {process} \
          ({}.process.size)", role.prefix()
     )]
     ProcessTooSmall {
-        /// Which process.
+        /// The process.
         role: Role,
-        /// As configured.
+        /// The process size, as configured.
         process: MemorySize,
-        /// As configured.
+        /// The metaspace, as configured.
         metaspace: MemorySize,
-        /// As derived from fraction, minimum and maximum.
+        /// The JVM overhead that follows from its fraction, minimum and maximum.
         overhead: MemorySize,
     },
-    /// Flink's memory does not fit the process size that is also set.
+    /// The process size is set, too, and Flink's memory does not fit into it.
     #[error(
         "{role}: Flink's memory {flink} ({0}.flink.size, or the sum of its parts) + metaspace {metaspace} exceed the \
          process size {process} ({0}.process.size)", role.prefix()
     )]
     FlinkExceedsProcess {
-        /// Which process.
+        /// The process.
         role: Role,
-        /// As configured.
+        /// The process size, as configured.
         process: MemorySize,
-        /// As configured, or the sum of the fine-grained sizes.
+        /// Flink's memory, as configured or as the sum of the fine-grained sizes.
         flink: MemorySize,
-        /// As configured.
+        /// The metaspace, as configured.
         metaspace: MemorySize,
     },
-    /// What remains for the JVM lies outside its limits.
+    /// What Flink's memory and metaspace leave for JVM overhead is not between its minimum and maximum.
     #[error(
         "{role}: process size {process} - Flink's memory {flink} - metaspace {metaspace} leave {overhead} of JVM overhead, \
          which must lie between {min} and {max}"
     )]
     OverheadOutOfRange {
-        /// Which process.
+        /// The process.
         role: Role,
-        /// As configured.
+        /// The process size, as configured.
         process: MemorySize,
-        /// As configured, or the sum of the fine-grained sizes.
+        /// Flink's memory, as configured or as the sum of the fine-grained sizes.
         flink: MemorySize,
-        /// As configured.
+        /// The metaspace, as configured.
         metaspace: MemorySize,
-        /// What remains.
+        /// What is left for JVM overhead.
         overhead: MemorySize,
-        /// Least overhead.
+        /// The least JVM overhead.
         min: MemorySize,
-        /// Most overhead.
+        /// The most JVM overhead.
         max: MemorySize,
     },
-    /// Minimum above maximum, or a fraction outside 0 ..< 1.
+    /// A minimum is above its maximum, or a fraction is below 0, or it is 1 or more.
     #[error("{fraction_key} = {fraction} with minimum {min} and maximum {max} is inconsistent: {why}")]
     InconsistentRange {
-        /// Key of the fraction.
+        /// The key of the fraction.
         fraction_key: &'static str,
         /// The fraction as text.
         fraction: String,
-        /// Minimum.
+        /// The minimum.
         min: MemorySize,
-        /// Maximum.
+        /// The maximum.
         max: MemorySize,
-        /// Which of the two rules is broken.
+        /// What is wrong.
         why: &'static str,
     },
-    /// JobManager: heap and off-heap are both set and do not add up.
+    /// The JobManager's heap and off-heap memory are both set, and their sum is not Flink's memory.
     #[error(
         "JobManager: heap {heap} + off-heap {off_heap} are not Flink's memory {flink}; leave one of them out"
     )]
     HeapMismatch {
-        /// Heap as configured.
+        /// The heap, as configured.
         heap: MemorySize,
-        /// Off-heap as configured.
+        /// The off-heap memory, as configured.
         off_heap: MemorySize,
-        /// Flink's memory as configured.
+        /// Flink's memory, as configured.
         flink: MemorySize,
     },
-    /// JobManager: the heap does not fit.
+    /// The JobManager's heap does not fit into Flink's memory.
     #[error("JobManager: heap {heap} exceeds Flink's memory {flink}; leave one of them out")]
     HeapExceedsFlink {
-        /// Heap as configured.
+        /// The heap, as configured.
         heap: MemorySize,
-        /// Flink's memory as configured.
+        /// Flink's memory, as configured.
         flink: MemorySize,
     },
-    /// JobManager: nothing remains for the heap.
+    /// The JobManager's off-heap memory leaves nothing for the heap.
     #[error("JobManager: off-heap {off_heap} leaves no heap in Flink's memory {flink}")]
     OffHeapExceedsFlink {
-        /// Off-heap memory.
+        /// The off-heap memory.
         off_heap: MemorySize,
         /// Flink's memory.
         flink: MemorySize,
     },
-    /// TaskManager: the pools do not fit.
+    /// The TaskManager's pools do not fit into Flink's memory.
     #[error("TaskManager: {} exceed Flink's memory {flink}", Sum(pools))]
     PoolsExceedFlink {
-        /// What is asked for.
+        /// The pools with their sizes.
         pools: Vec<Pool>,
-        /// What there is.
+        /// Flink's memory.
         flink: MemorySize,
     },
-    /// TaskManager: what remains for the network lies outside its limits.
+    /// What the TaskManager's other pools leave for the network is not between its minimum and maximum.
     #[error(
         "TaskManager: Flink's memory {flink} less the other pools leaves {network} for the network, which must lie between \
          {min} and {max}"
@@ -156,52 +156,53 @@ pub enum MemoryError {
     NetworkOutOfRange {
         /// Flink's memory.
         flink: MemorySize,
-        /// What remains.
+        /// What is left for the network.
         network: MemorySize,
-        /// Least network memory.
+        /// The least network memory.
         min: MemorySize,
-        /// Most network memory.
+        /// The most network memory.
         max: MemorySize,
     },
-    /// TaskManager: what remains for the network is not what the old key asks for.
+    /// What the TaskManager's other pools leave for the network is not what
+    /// `taskmanager.network.numberOfBuffers` gives.
     #[error(
         "TaskManager: {network} remains for the network, but taskmanager.network.numberOfBuffers makes {configured}"
     )]
     NetworkMismatch {
-        /// What remains.
+        /// What is left for the network.
         network: MemorySize,
-        /// What the old key asks for.
+        /// The network memory that the old key gives.
         configured: MemorySize,
     },
-    /// A segment size that is no power of two, or too small or too large.
+    /// The size of a memory segment is not a power of two, or it is too small or too large.
     #[error("taskmanager.memory.segment-size = {0} is not a power of two between 4096 bytes and 1 gb")]
     SegmentSize(MemorySize),
-    /// A size below zero.
+    /// A size is negative.
     #[error("{key} = {value} must not be negative")]
     Negative {
-        /// Its key.
+        /// The key.
         key: &'static str,
-        /// Its value.
+        /// The key's value.
         value: i64,
     },
-    /// Sums or products above 2^63 bytes.
+    /// A sum or product of sizes is 2^63 bytes or more.
     #[error("{role}: the sizes add up to more than 64 bits can count")]
     Overflow {
-        /// Which process.
+        /// The process.
         role: Role,
     },
-    /// CPU cores must be a positive number.
+    /// The number of CPU cores is not positive.
     #[error("a TaskManager needs a positive number of CPU cores, and {key} = {value}")]
     Cores {
-        /// Key it comes from.
+        /// The key that has decided the number.
         key: &'static str,
         /// The number as text.
         value: String,
     },
-    /// An external resource with an amount that is not a number, or named twice.
+    /// The amount of an external resource is not a whole number.
     #[error("external resource {name}: {reason}")]
     ExternalResource {
-        /// Its name.
+        /// The name of the resource.
         name: String,
         /// What is wrong.
         reason: String,

@@ -1,5 +1,5 @@
-//! Where the size of each pool comes from. Explains what [`super::job_manager`] and [`super::task_manager`]
-//! have decided.
+//! Explains the sizes that [`super::job_manager`] and [`super::task_manager`] have computed: for each pool,
+//! the rule and the configuration keys from which its size follows.
 
 use std::fmt;
 
@@ -13,21 +13,21 @@ use super::process::{Basis, ProcessOptions, Range, overhead_range, sum};
 use super::task_manager::{buffers_size, network_buffers, network_range};
 use super::{JobManagerMemory, MemoryError, Role, TaskManagerMemory, job_manager, legacy, task_manager};
 
-/// A configuration key that decides, with where its value stands.
+/// A configuration key that has decided a size, and where its value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
-    /// Under which name the value stands; an older one perhaps.
+    /// The name under which the value is set, which may be an older name of the key.
     pub key: String,
-    /// Today's name, if that is another.
+    /// The present name of the key, if `key` is an older one.
     pub renamed: Option<&'static str>,
-    /// The value as written.
+    /// The value as it was written.
     pub value: String,
-    /// Where it stands.
+    /// Where the value comes from.
     pub origin: Origin,
 }
 
 impl Setting {
-    /// What `option` says in `conf`, its default included.
+    /// The value of `option` in `conf`, or its default.
     pub fn of<T>(conf: &Configuration, option: &Opt<T>) -> Self {
         match conf.find(option) {
             Some((key, entry)) => Self {
@@ -44,7 +44,7 @@ impl Setting {
         Self { key: key.to_owned(), renamed: None, value: value.to_owned(), origin: Origin::Default }
     }
 
-    /// Where the value stands, in as few words as possible.
+    /// Where the value comes from, in few words.
     pub fn place(&self) -> String {
         match &self.origin {
             Origin::Flag(flag) => flag.clone(),
@@ -60,12 +60,12 @@ impl fmt::Display for Setting {
     }
 }
 
-/// One of the two sums.
+/// One of the two sizes of which others are a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whole {
     /// Flink's memory.
     Flink,
-    /// The process.
+    /// The process size.
     Process,
 }
 
@@ -78,55 +78,55 @@ impl fmt::Display for Whole {
     }
 }
 
-/// The minimum or maximum that applied instead of a fraction.
+/// The minimum or maximum that has decided a size instead of a fraction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
-    /// It is a minimum, not a maximum.
+    /// Whether this is a minimum, which has raised the size.
     pub raises: bool,
-    /// The limit itself.
+    /// The minimum or maximum itself.
     pub size: MemorySize,
-    /// The key that sets it.
+    /// The key of the minimum or maximum.
     pub setting: Setting,
 }
 
-/// Why a pool is as large as it is.
+/// The rule from which the size of a pool follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rule {
-    /// A key says so, or its default.
+    /// A key sets the size, or the key's default does.
     Set(Setting),
-    /// A fraction of a sum.
+    /// The size is a fraction of a larger size.
     Fraction {
-        /// The fraction.
+        /// The key of the fraction.
         setting: Setting,
-        /// Of what.
+        /// The larger size.
         of: Whole,
-        /// What the fraction alone would be.
+        /// The size that the fraction gives, without minimum and maximum.
         alone: MemorySize,
-        /// The limit that was applied.
+        /// The minimum or maximum that has replaced that size.
         limit: Option<Limit>,
     },
-    /// What the other parts of a sum leave.
+    /// The size is what the other parts leave of a larger size.
     Rest {
-        /// The sum.
+        /// Which larger size it is.
         of: Whole,
-        /// Its size.
+        /// The larger size.
         whole: MemorySize,
     },
-    /// A number of network buffers (to 1.20).
+    /// The size is that of a number of network buffers, which can be set up to 1.20.
     Buffers {
-        /// How many.
+        /// The key of the number of buffers.
         count: Setting,
-        /// How large each is.
+        /// The key of the size of a buffer.
         segment: Setting,
     },
-    /// The parts, added up.
+    /// The size is the sum of its parts.
     Sum,
-    /// The process without metaspace and overhead.
+    /// The size is the process size without metaspace and JVM overhead.
     Inside,
 }
 
 impl Rule {
-    /// The keys that decide.
+    /// The keys that have decided the size.
     pub fn settings(&self) -> Vec<&Setting> {
         match self {
             Self::Set(setting) => vec![setting],
@@ -166,43 +166,44 @@ impl fmt::Display for Rule {
     }
 }
 
-/// A pool with its reason.
+/// A pool with the rule for its size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExplainedPool {
-    /// Which one.
+    /// The name of the pool.
     pub name: PoolName,
-    /// Its size.
+    /// The size of the pool.
     pub size: MemorySize,
-    /// Why.
+    /// The rule from which the size follows.
     pub rule: Rule,
-    /// What it becomes on the JVM's command line.
+    /// The limit of the JVM to which the pool belongs.
     pub limit: JvmLimit,
 }
 
-/// A process' memory with reasons.
+/// The memory of a process, with the rule for each size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explained {
-    /// Which process.
-    pub role: Role,
-    /// The pools: heap, what the JVM counts as direct, other native memory of Flink's, the JVM's own.
-    pub pools: Vec<ExplainedPool>,
-    /// Flink's memory.
-    pub flink: (MemorySize, Rule),
     /// The process.
+    pub role: Role,
+    /// The pools: first the heap, then what the JVM counts as direct memory, then Flink's other native
+    /// memory, and then the JVM's own memory.
+    pub pools: Vec<ExplainedPool>,
+    /// The size of Flink's memory, and its rule.
+    pub flink: (MemorySize, Rule),
+    /// The process size, and its rule.
     pub process: (MemorySize, Rule),
-    /// Memory options of the JVM, in Flink's order.
+    /// The memory options of the JVM, in Flink's order.
     pub jvm_args: Vec<String>,
-    /// The sizes as Flink hands them to the process.
+    /// The sizes as configuration keys, as Flink passes them to the process.
     pub properties: Vec<(String, String)>,
 }
 
 impl Explained {
-    /// A pool's size; zero for a pool that this process does not have.
+    /// The size of a pool; 0 if the process does not have this pool.
     pub fn size(&self, name: PoolName) -> MemorySize {
         self.pools.iter().find(|pool| pool.name == name).map_or(MemorySize::ZERO, |pool| pool.size)
     }
 
-    /// A JobManager's memory.
+    /// Explains a JobManager's memory. It fails if Flink would refuse the configuration.
     pub fn job_manager(conf: &Configuration, release: Release) -> Result<Self, MemoryError> {
         let memory = job_manager(conf, release)?;
         let around = Around::of(conf, release, &job_manager::OPTIONS, memory.flink(), memory.process())?;
@@ -236,7 +237,7 @@ impl Explained {
         })
     }
 
-    /// A TaskManager's memory.
+    /// Explains a TaskManager's memory. It fails if Flink would refuse the configuration.
     pub fn task_manager(conf: &Configuration, release: Release) -> Result<Self, MemoryError> {
         let memory = task_manager(conf, release)?;
         let around = Around::of(conf, release, &task_manager::OPTIONS, memory.flink(), memory.process())?;
@@ -341,7 +342,7 @@ fn fraction(
     Rule::Fraction { setting: Setting::of(conf, option), of, alone, limit }
 }
 
-/// What is the same for both processes.
+/// The rules for the sizes that both processes have.
 struct Around {
     basis: Basis,
     flink: Rule,
@@ -384,7 +385,7 @@ impl Around {
     }
 }
 
-/// The key that sets the process size, an old one perhaps.
+/// The key that sets the process size, which may be one of its old names.
 fn process_setting(original: &Configuration, keys: &ProcessOptions) -> Setting {
     let old = |mut setting: Setting| {
         setting.renamed = Some(keys.process.key);

@@ -96,7 +96,7 @@ fn a_job_manager_of_all_kinds() {
     );
 }
 
-/// What a rule says, worked out anew.
+/// Computes the size of a pool anew, from its rule.
 fn worked_out(explained: &Explained, pool: &ExplainedPool) -> Option<MemorySize> {
     match &pool.rule {
         Rule::Set(setting) => MemorySize::parse(&setting.value).ok(),
@@ -116,7 +116,7 @@ fn worked_out(explained: &Explained, pool: &ExplainedPool) -> Option<MemorySize>
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// A rule is not only a text: it gives the size that it explains.
+    /// A rule is more than a text: the size of the pool follows from it.
     #[test]
     fn rules_give_the_sizes(
         release in prop::sample::select(vec!["1.13.6", "1.16.3", "1.20.5", "2.3.0"]),

@@ -1,4 +1,4 @@
-//! The JobManager's memory.
+//! Divides a JobManager's memory, as Flink's `JobManagerFlinkMemoryUtils` does.
 
 use crate::config::Configuration;
 use crate::options;
@@ -22,25 +22,25 @@ pub(super) const OPTIONS: ProcessOptions = ProcessOptions {
     legacy: (&options::JM_LEGACY_HEAP, &options::JM_LEGACY_HEAP_MB),
 };
 
-/// Less heap than this is not recommended.
+/// The least heap that Flink recommends.
 const MIN_HEAP: MemorySize = MemorySize::from_mebibytes(128);
 
-/// The pools of a JobManager.
+/// The sizes of a JobManager's pools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobManagerMemory {
-    /// JVM heap.
+    /// The heap of the JVM.
     pub heap: MemorySize,
-    /// Direct and native memory of Flink and of user code.
+    /// The direct and native memory of Flink and of the user's code.
     pub off_heap: MemorySize,
-    /// Class metadata.
+    /// The memory for classes.
     pub metaspace: MemorySize,
-    /// Stacks, code cache and the like.
+    /// The other memory of the JVM, such as thread stacks and the code cache.
     pub overhead: MemorySize,
-    /// Whether direct memory is limited to `off_heap`.
+    /// Whether the JVM limits its direct memory to `off_heap`.
     pub direct_limit: bool,
 }
 
-/// The JobManager's memory, or why Flink would refuse the configuration.
+/// Computes a JobManager's memory. It fails if Flink would refuse the configuration.
 pub fn job_manager(conf: &Configuration, release: Release) -> Result<JobManagerMemory, MemoryError> {
     let conf = legacy::with_process_size(conf, release, &OPTIONS)?;
     let (Inner { heap, off_heap }, JvmMemory { metaspace, overhead }) =
@@ -50,22 +50,22 @@ pub fn job_manager(conf: &Configuration, release: Release) -> Result<JobManagerM
 }
 
 impl JobManagerMemory {
-    /// Flink's memory.
+    /// The size of Flink's memory.
     pub fn flink(&self) -> MemorySize {
         sum(ROLE, &[self.heap, self.off_heap]).unwrap_or(MemorySize::MAX)
     }
 
-    /// The process, hence the container.
+    /// The size of the process, which is also the size of the container.
     pub fn process(&self) -> MemorySize {
         sum(ROLE, &[self.flink(), self.metaspace, self.overhead]).unwrap_or(MemorySize::MAX)
     }
 
-    /// Memory flags of the JVM, in Flink's order.
+    /// The memory options of the JVM, in Flink's order.
     pub fn jvm_args(&self) -> Vec<String> {
         jvm_args(self.heap, self.direct_limit.then_some(self.off_heap), self.metaspace)
     }
 
-    /// The sizes as configuration keys, so that the JobManager sees what was decided here.
+    /// The sizes as configuration keys, so that the JobManager uses the sizes that were computed here.
     pub fn dynamic_properties(&self) -> Vec<(String, String)> {
         vec![
             property(options::JM_HEAP_SIZE.key, self.heap),
@@ -76,7 +76,7 @@ impl JobManagerMemory {
         ]
     }
 
-    /// Whether there is less heap than Flink recommends.
+    /// Whether the heap is smaller than Flink recommends.
     pub fn is_tight(&self) -> bool {
         self.heap < MIN_HEAP
     }

@@ -1,4 +1,5 @@
-//! Names that the memory sizes had before 1.10 and 1.11; read up to 1.20.
+//! Reads the names that the process sizes had before Flink 1.10 and 1.11. Releases up to 1.20 still accept
+//! them.
 
 use crate::config::{Configuration, Origin};
 use crate::options;
@@ -8,7 +9,8 @@ use crate::units::MemorySize;
 use super::MemoryError;
 use super::process::ProcessOptions;
 
-/// Takes over `FLINK_JM_HEAP` and `FLINK_TM_HEAP`, which win over the old keys but not over a process size.
+/// Sets the process sizes from the values of `FLINK_JM_HEAP` and `FLINK_TM_HEAP`, if the release reads these
+/// variables. They win over the old keys, but not over a process size that is set.
 pub fn apply_heap_environment(
     conf: &mut Configuration,
     release: Release,
@@ -29,7 +31,7 @@ pub fn apply_heap_environment(
     }
 }
 
-/// The configuration with the process size set from an old key, if it is set only there.
+/// The configuration in which the process size has the value of an old key, if only an old key sets it.
 pub(super) fn with_process_size(
     conf: &Configuration,
     release: Release,

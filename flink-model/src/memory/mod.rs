@@ -1,4 +1,5 @@
-//! How Flink divides the memory of a JobManager and of a TaskManager.
+//! How Flink divides the memory of a JobManager and of a TaskManager, as Flink's classes in
+//! `org.apache.flink.runtime.util.config.memory` do.
 //!
 //! ```text
 //! process = Flink's memory + metaspace + JVM overhead

@@ -1,8 +1,9 @@
-//! The pools by name: for people, for programs, and for the JVM.
+//! The names of the pools for people and for programs, and the limits that the JVM has for them.
 
 use crate::units::MemorySize;
 
-/// A size in mb as people read it: `1600 mb`, `383.9 mb` where it is not whole.
+/// A size in mb for people: `1600 mb`, or `383.9 mb` if it is not whole. Sizes below 1 mb are in smaller
+/// units.
 pub fn short(size: MemorySize) -> String {
     const MEBIBYTE: u64 = 1 << 20;
     match size.bytes() {
@@ -13,33 +14,33 @@ pub fn short(size: MemorySize) -> String {
     }
 }
 
-/// A part of a process' memory.
+/// A pool, which is a part of a process's memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PoolName {
     /// The JobManager's heap.
     JvmHeap,
     /// The JobManager's off-heap memory.
     OffHeap,
-    /// Heap kept for Flink.
+    /// The heap that is reserved for Flink itself.
     FrameworkHeap,
-    /// Heap of tasks.
+    /// The heap of the tasks.
     TaskHeap,
-    /// Off-heap memory kept for Flink.
+    /// The off-heap memory that is reserved for Flink itself.
     FrameworkOffHeap,
-    /// Off-heap memory of tasks.
+    /// The off-heap memory of the tasks.
     TaskOffHeap,
-    /// Network buffers.
+    /// The network buffers.
     Network,
-    /// Managed memory.
+    /// The managed memory.
     Managed,
-    /// Class metadata.
+    /// The memory for classes.
     Metaspace,
-    /// Stacks, code cache and the like.
+    /// The other memory of the JVM, such as thread stacks and the code cache.
     Overhead,
 }
 
 impl PoolName {
-    /// For people.
+    /// The name for people.
     pub fn text(self) -> &'static str {
         match self {
             Self::JvmHeap => "JVM heap",
@@ -55,7 +56,8 @@ impl PoolName {
         }
     }
 
-    /// For programs: as Flink's REST interface names it (`memoryConfiguration` of a TaskManager).
+    /// The name for programs. It is the name in the message of Flink's REST interface, in
+    /// `memoryConfiguration` of a TaskManager.
     pub fn field(self) -> &'static str {
         match self {
             Self::JvmHeap => "jvmHeap",
@@ -71,27 +73,27 @@ impl PoolName {
         }
     }
 
-    /// Whether it belongs to Flink's memory.
+    /// Whether the pool is a part of Flink's memory.
     pub fn is_flinks(self) -> bool {
         !matches!(self, Self::Metaspace | Self::Overhead)
     }
 }
 
-/// The limit of the JVM that a pool counts for.
+/// The limit of the JVM to which a pool belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JvmLimit {
-    /// `-Xmx` and `-Xms`.
+    /// The heap, `-Xmx` and `-Xms`.
     Heap,
-    /// `-XX:MaxDirectMemorySize`.
+    /// The direct memory, `-XX:MaxDirectMemorySize`.
     Direct,
-    /// `-XX:MaxMetaspaceSize`.
+    /// The metaspace, `-XX:MaxMetaspaceSize`.
     Metaspace,
-    /// None: the JVM does not watch over it.
+    /// The JVM has no limit for this pool.
     Nothing,
 }
 
 impl JvmLimit {
-    /// The options, without values.
+    /// The options of the JVM that set the limit, without values.
     pub fn options(self) -> &'static [&'static str] {
         match self {
             Self::Heap => &["-Xmx", "-Xms"],

@@ -1,4 +1,5 @@
-//! What JobManager and TaskManager have in common: metaspace, JVM overhead and the total.
+//! Computes what JobManager and TaskManager have in common: metaspace, JVM overhead and the process size, as
+//! Flink's `ProcessMemoryUtils` does.
 
 use crate::config::Configuration;
 use crate::options::Opt;
@@ -7,7 +8,7 @@ use crate::units::MemorySize;
 
 use super::{MemoryError, Role};
 
-/// Keys of one process.
+/// The keys of one process.
 pub(crate) struct ProcessOptions {
     pub(crate) role: Role,
     pub(crate) fine_grained: &'static [&'static Opt<MemorySize>],
@@ -17,39 +18,40 @@ pub(crate) struct ProcessOptions {
     pub(crate) overhead_min: &'static Opt<MemorySize>,
     pub(crate) overhead_max: &'static Opt<MemorySize>,
     pub(crate) overhead_fraction: &'static Opt<f32>,
-    /// Old names of the process size (to 1.20): as a size, and in MiB.
+    /// The old names of the process size, which releases up to 1.20 read: one takes a size, the other one a
+    /// number of MiB.
     pub(crate) legacy: (&'static Opt<MemorySize>, &'static Opt<i32>),
 }
 
-/// The part of a process's memory that is not Flink's: what the JVM itself needs.
+/// The part of a process's memory that is not Flink's, but the JVM's own.
 pub(super) struct JvmMemory {
     pub(super) metaspace: MemorySize,
     pub(super) overhead: MemorySize,
 }
 
-/// How the inside of Flink's memory is divided.
+/// Divides Flink's memory into pools.
 pub(super) trait Division: Sized {
-    /// From the fine-grained sizes, all of which are set.
+    /// Divides by the fine-grained sizes, all of which must be set.
     fn from_fine_grained(conf: &Configuration, traits: &Traits) -> Result<Self, MemoryError>;
-    /// From Flink's size.
+    /// Divides memory of the size `flink`.
     fn from_flink(conf: &Configuration, traits: &Traits, flink: MemorySize) -> Result<Self, MemoryError>;
-    /// Sum of the pools.
+    /// The sum of the pools.
     fn flink(&self) -> Result<MemorySize, MemoryError>;
 }
 
-/// Which of the configured sizes all others are derived from.
+/// The configured sizes from which all others are derived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Basis {
-    /// All fine-grained ones.
+    /// All fine-grained sizes.
     FineGrained,
-    /// Flink's.
+    /// The size of Flink's memory.
     Flink,
-    /// The process's.
+    /// The process size.
     Process,
 }
 
 impl Basis {
-    /// None if nothing is set that would do.
+    /// `None` if too few sizes are set.
     pub(super) fn of(conf: &Configuration, options: &ProcessOptions) -> Option<Self> {
         if options.fine_grained.iter().all(|option| conf.contains(option)) {
             Some(Self::FineGrained)
@@ -61,7 +63,7 @@ impl Basis {
     }
 }
 
-/// A fraction with limits.
+/// A fraction with a minimum and a maximum.
 pub(super) struct Range {
     pub(super) role: Role,
     pub(super) min: MemorySize,
@@ -76,7 +78,7 @@ impl Range {
         (min, max): (MemorySize, MemorySize),
         fraction: &Opt<f32>,
     ) -> Result<Self, MemoryError> {
-        // Flink reads a float and counts in double.
+        // Flink reads the fraction as a float and computes with doubles. The results must be the same.
         let value = f64::from(conf.require(fraction)?);
         let inconsistent = |why| MemoryError::InconsistentRange {
             fraction_key: fraction.key,
@@ -94,22 +96,23 @@ impl Range {
         Ok(Self { role, min, max, fraction: value })
     }
 
-    /// The fraction of `whole`, within the limits.
+    /// The fraction of `whole`, within minimum and maximum.
     pub(super) fn of(&self, whole: MemorySize) -> Result<MemorySize, MemoryError> {
         self.unlimited(whole).map(|size| self.limit(size))
     }
 
-    /// A size that is the fraction of `rest` and itself together, within the limits.
+    /// A size that is the fraction of the sum of itself and `rest`, within minimum and maximum:
+    /// `rest * fraction / (1 - fraction)`.
     pub(super) fn beside(&self, rest: MemorySize) -> Result<MemorySize, MemoryError> {
         self.unlimited_beside(rest).map(|size| self.limit(size))
     }
 
-    /// The fraction of `whole`, whatever the limits say.
+    /// The fraction of `whole`, without minimum and maximum.
     pub(super) fn unlimited(&self, whole: MemorySize) -> Result<MemorySize, MemoryError> {
         whole.times(self.fraction).ok_or(MemoryError::Overflow { role: self.role })
     }
 
-    /// As [`beside`](Self::beside), whatever the limits say.
+    /// The same as [`beside`](Self::beside), without minimum and maximum.
     pub(super) fn unlimited_beside(&self, rest: MemorySize) -> Result<MemorySize, MemoryError> {
         let factor = self.fraction / (1.0 - self.fraction);
         rest.times(factor).ok_or(MemoryError::Overflow { role: self.role })
@@ -124,13 +127,14 @@ impl Range {
     }
 }
 
-/// Adds up; an error above 2^63 bytes.
+/// Adds up the sizes. It fails if the sum is 2^63 bytes or more.
 pub(super) fn sum(role: Role, sizes: &[MemorySize]) -> Result<MemorySize, MemoryError> {
     let add = |total: MemorySize, size: &MemorySize| total.plus(*size);
     sizes.iter().try_fold(MemorySize::ZERO, add).ok_or(MemoryError::Overflow { role })
 }
 
-/// Derives everything from whichever sizes are set: all fine-grained ones, else Flink's, else the process's.
+/// Derives all sizes from those that are set: from all fine-grained ones, or else from Flink's memory, or
+/// else from the process size.
 pub(super) fn derive<D: Division>(
     conf: &Configuration,
     traits: &Traits,
@@ -174,8 +178,8 @@ pub(super) fn overhead_range(conf: &Configuration, options: &ProcessOptions) -> 
     Range::new(conf, options.role, limits, options.overhead_fraction)
 }
 
-/// Metaspace and overhead when Flink's memory is known: what the process size leaves if that is set too, else
-/// by the fraction.
+/// Metaspace and JVM overhead for a known size of Flink's memory. If the process size is set, too, the
+/// overhead is what is left of it. Otherwise the overhead follows from its fraction.
 fn around_flink(
     conf: &Configuration,
     options: &ProcessOptions,
@@ -213,7 +217,7 @@ fn around_flink(
     Ok(JvmMemory { metaspace, overhead })
 }
 
-/// The JVM's memory flags in Flink's order.
+/// The memory options of the JVM, in Flink's order.
 pub(super) fn jvm_args(heap: MemorySize, direct: Option<MemorySize>, metaspace: MemorySize) -> Vec<String> {
     let mut args = vec![format!("-Xmx{}", heap.bytes()), format!("-Xms{}", heap.bytes())];
     args.extend(direct.map(|direct| format!("-XX:MaxDirectMemorySize={}", direct.bytes())));
@@ -221,7 +225,7 @@ pub(super) fn jvm_args(heap: MemorySize, direct: Option<MemorySize>, metaspace: 
     args
 }
 
-/// A size as Flink writes it among dynamic properties.
+/// A size as Flink writes it into a dynamic property.
 pub(super) fn property(key: &str, size: MemorySize) -> (String, String) {
     (key.to_owned(), format!("{}b", size.bytes()))
 }

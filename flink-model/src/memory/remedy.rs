@@ -1,4 +1,5 @@
-//! What would make a refused configuration work. Everything that is proposed has been tried on the model.
+//! Finds changes with which a refused configuration would be accepted. Every change that is proposed has been
+//! tried with the memory model.
 
 use std::fmt;
 
@@ -10,26 +11,27 @@ use crate::units::MemorySize;
 use super::explain::Setting;
 use super::{MemoryError, Role, job_manager};
 
-/// Sizes are looked for up to this one, 1 PiB.
+/// The largest size that is tried, in MiB; 1 PiB.
 const LARGEST_MB: u32 = 1 << 30;
 
 /// A change with which the configuration is accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remedy {
-    /// Another size under a key.
+    /// A key gets another size.
     Size {
         /// The key.
         key: &'static str,
-        /// What it sets.
+        /// What the key sets, in words.
         what: &'static str,
-        /// The smallest size that is accepted, MiB: one less is not.
+        /// The smallest size that is accepted, in MiB.
         least_mb: u32,
-        /// The largest size that is accepted; none if there is no upper bound.
+        /// The largest size that is accepted, in MiB; `None` if there is no upper bound.
         most_mb: Option<u32>,
-        /// The smallest with which a JobManager has the heap that Flink recommends.
+        /// The smallest size with which a JobManager has the heap that Flink recommends, in MiB; `None` if
+        /// `least_mb` or no size is sufficient, and for a TaskManager.
         roomy_mb: Option<u32>,
     },
-    /// One of these keys is left out.
+    /// Any one of these keys is left out.
     LeaveOut(Vec<Setting>),
 }
 
@@ -54,8 +56,8 @@ impl fmt::Display for Remedy {
     }
 }
 
-/// What would make `release` accept a configuration that it refuses for `role`; nothing if it accepts it
-/// already, or if the sizes are not what it objects to.
+/// The changes with which `release` would accept a configuration that it refuses for `role`. There are none
+/// if it accepts the configuration, or if it refuses the configuration for another reason than its sizes.
 pub fn remedies(conf: &Configuration, release: Release, role: Role) -> Vec<Remedy> {
     match role.check(conf, release) {
         Ok(()) => return Vec::new(),
@@ -69,7 +71,7 @@ pub fn remedies(conf: &Configuration, release: Release, role: Role) -> Vec<Remed
     }
     let keys = role.options();
     let process = size(conf, release, role, keys.process, "process size");
-    // Flink's size is proposed only to users who have set it.
+    // Another size of Flink's memory is proposed only to users who have set one.
     let flink = || {
         let set = conf.contains(keys.flink);
         set.then(|| size(conf, release, role, keys.flink, "Flink memory size")).flatten()
@@ -82,7 +84,7 @@ pub fn remedies(conf: &Configuration, release: Release, role: Role) -> Vec<Remed
     found
 }
 
-/// The sizes under `option` with which the configuration is accepted.
+/// The sizes under the key of `option` with which the configuration is accepted.
 fn size(
     conf: &Configuration,
     release: Release,
@@ -96,7 +98,8 @@ fn size(
         role.check(&tried, release)
     };
     let by_process = option.key == role.options().process.key;
-    // A larger process or a larger Flink memory only ever helps against these.
+    // Against these errors, a larger size always helps. So the smallest sufficient size can be found by
+    // bisection.
     let least_mb = first(1, LARGEST_MB, |mb| !is_too_small(&answer(mb), by_process))?;
     answer(least_mb).ok()?;
     let most_mb = match answer(LARGEST_MB) {
@@ -115,7 +118,8 @@ fn size(
     Some(Remedy::Size { key: option.key, what, least_mb, most_mb, roomy_mb })
 }
 
-/// Whether the size that is tried is the smaller side of the conflict.
+/// Whether a configuration is refused because the size that is tried is too small. `by_process` says whether
+/// that is the process size or else Flink's memory.
 fn is_too_small(answer: &Result<(), MemoryError>, by_process: bool) -> bool {
     match answer {
         Err(MemoryError::ProcessTooSmall { .. }) => true,
@@ -135,7 +139,8 @@ fn is_too_small(answer: &Result<(), MemoryError>, by_process: bool) -> bool {
     }
 }
 
-/// The first number for which `holds`, if there is one; it must hold for all that follow.
+/// The first number from `low` to `high` for which `holds` is true. If it is true for a number, it must be
+/// true for all larger ones.
 fn first(mut low: u32, mut high: u32, mut holds: impl FnMut(u32) -> bool) -> Option<u32> {
     if !holds(high) {
         return None;
@@ -151,7 +156,7 @@ fn first(mut low: u32, mut high: u32, mut holds: impl FnMut(u32) -> bool) -> Opt
     Some(high)
 }
 
-/// Keys of which any single one can be removed to make the configuration valid.
+/// The keys of which each one can be left out alone to make the configuration valid.
 fn superfluous(conf: &Configuration, release: Release, role: Role) -> Vec<Setting> {
     let keys = role.options();
     let mut candidates: Vec<&Opt<MemorySize>> = vec![keys.flink, keys.process];
@@ -277,7 +282,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1000))]
 
-        /// What is proposed is accepted; one MB less, or one more than the largest, is not.
+        /// A proposed size is accepted; one MiB less, or one more than the largest, is not.
         #[test]
         fn remedies_have_been_tried(
             release in prop::sample::select(vec!["1.13.6", "1.20.5", "2.3.0"]),

@@ -1,9 +1,9 @@
-//! The two processes whose memory is divided.
+//! The two kinds of processes whose memory is divided.
 
-/// Which of the two processes.
+/// A kind of process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The JobManager, which the ApplicationMaster's container holds.
+    /// The JobManager, which runs in the ApplicationMaster's container.
     JobManager,
     /// A TaskManager.
     TaskManager,
@@ -19,7 +19,7 @@ impl std::fmt::Display for Role {
 }
 
 impl Role {
-    /// How this role's keys begin.
+    /// What the keys for this role's memory begin with.
     pub(crate) fn prefix(self) -> &'static str {
         match self {
             Self::JobManager => "jobmanager.memory",

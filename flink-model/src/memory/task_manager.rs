@@ -1,4 +1,5 @@
-//! A TaskManager's memory, CPU and external resources.
+//! Computes a TaskManager's memory, CPU cores and external resources. Memory is divided as Flink's
+//! `TaskExecutorFlinkMemoryUtils` does.
 
 use std::collections::BTreeMap;
 
@@ -25,28 +26,28 @@ pub(super) const OPTIONS: ProcessOptions = ProcessOptions {
     legacy: (&options::TM_LEGACY_HEAP, &options::TM_LEGACY_HEAP_MB),
 };
 
-/// The pools of a TaskManager.
+/// The sizes of a TaskManager's pools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TaskManagerMemory {
-    /// Heap kept for Flink.
+    /// The heap that is reserved for Flink itself.
     pub framework_heap: MemorySize,
-    /// Off-heap memory kept for Flink.
+    /// The off-heap memory that is reserved for Flink itself.
     pub framework_off_heap: MemorySize,
-    /// Heap of user code.
+    /// The heap of the user's code.
     pub task_heap: MemorySize,
-    /// Off-heap memory of user code.
+    /// The off-heap memory of the user's code.
     pub task_off_heap: MemorySize,
-    /// Network buffers.
+    /// The network buffers.
     pub network: MemorySize,
-    /// Managed memory: state backends, sorting, Python.
+    /// The managed memory, for state backends, sorting and Python.
     pub managed: MemorySize,
-    /// Class metadata.
+    /// The memory for classes.
     pub metaspace: MemorySize,
-    /// Stacks, code cache and the like.
+    /// The other memory of the JVM, such as thread stacks and the code cache.
     pub overhead: MemorySize,
 }
 
-/// A TaskManager's memory, or why Flink would refuse the configuration.
+/// Computes a TaskManager's memory. It fails if Flink would refuse the configuration.
 pub fn task_manager(conf: &Configuration, release: Release) -> Result<TaskManagerMemory, MemoryError> {
     let conf = legacy::with_process_size(conf, release, &OPTIONS)?;
     let (inner, JvmMemory { metaspace, overhead }) = derive::<Inner>(&conf, release.traits(), &OPTIONS)?;
@@ -63,33 +64,33 @@ pub fn task_manager(conf: &Configuration, release: Release) -> Result<TaskManage
 }
 
 impl TaskManagerMemory {
-    /// Flink's memory.
+    /// The size of Flink's memory.
     pub fn flink(&self) -> MemorySize {
         let sizes = [self.heap(), self.direct(), self.managed];
         sum(ROLE, &sizes).unwrap_or(MemorySize::MAX)
     }
 
-    /// The process, hence the container.
+    /// The size of the process, which is also the size of the container.
     pub fn process(&self) -> MemorySize {
         sum(ROLE, &[self.flink(), self.metaspace, self.overhead]).unwrap_or(MemorySize::MAX)
     }
 
-    /// JVM heap.
+    /// The heap of the JVM.
     pub fn heap(&self) -> MemorySize {
         sum(ROLE, &[self.framework_heap, self.task_heap]).unwrap_or(MemorySize::MAX)
     }
 
-    /// JVM direct memory.
+    /// The direct memory of the JVM.
     pub fn direct(&self) -> MemorySize {
         sum(ROLE, &[self.framework_off_heap, self.task_off_heap, self.network]).unwrap_or(MemorySize::MAX)
     }
 
-    /// Memory flags of the JVM, in Flink's order.
+    /// The memory options of the JVM, in Flink's order.
     pub fn jvm_args(&self) -> Vec<String> {
         jvm_args(self.heap(), Some(self.direct()), self.metaspace)
     }
 
-    /// The sizes as configuration keys.
+    /// The sizes as configuration keys, so that the TaskManager uses the sizes that were computed here.
     pub fn dynamic_properties(&self) -> Vec<(String, String)> {
         vec![
             property(options::TM_FRAMEWORK_HEAP.key, self.framework_heap),
@@ -115,7 +116,7 @@ struct Inner {
     managed: MemorySize,
 }
 
-/// The three pools that are always known.
+/// The three pools whose sizes are always set, at least by their defaults.
 struct Base {
     framework_heap: MemorySize,
     framework_off_heap: MemorySize,
@@ -226,7 +227,8 @@ pub(super) fn network_range(conf: &Configuration, traits: &Traits) -> Result<Ran
     Range::new(conf, ROLE, (min, max), &options::TM_NETWORK_FRACTION)
 }
 
-/// The old number of network buffers, if it alone says how much network memory there is.
+/// The old key for a number of network buffers, if it decides the size of network memory: it is set, the
+/// release reads it, and none of the newer keys is set.
 pub(super) fn network_buffers(conf: &Configuration, traits: &Traits) -> Option<&'static Opt<i32>> {
     let newer = conf.contains(&options::TM_NETWORK_MIN)
         || conf.contains(&options::TM_NETWORK_MAX)
@@ -272,8 +274,8 @@ fn check_network(
     }
 }
 
-/// CPU cores of a TaskManager: `taskmanager.cpu.cores`, else `fallback` where positive, else the number of
-/// slots.
+/// The number of CPU cores of a TaskManager: `taskmanager.cpu.cores`, or else `fallback` if that is positive,
+/// or else the number of slots. It fails if the number is not positive.
 pub fn task_manager_cores(
     conf: &Configuration,
     release: Release,
@@ -290,7 +292,8 @@ pub fn task_manager_cores(
     Ok(if release.traits().cores_cut { java::cut(cores, 8) } else { cores })
 }
 
-/// Amounts of the external resources of a TaskManager, by name. Those without a positive amount are left out.
+/// The amounts of a TaskManager's external resources, by their names. Resources without a positive amount are
+/// left out. It fails if an amount is not a whole number.
 pub fn external_resources(conf: &Configuration) -> Result<BTreeMap<String, i64>, MemoryError> {
     let mut amounts = BTreeMap::new();
     if conf.text(options::EXTERNAL_RESOURCES.key).is_none_or(|text| text == "none") {

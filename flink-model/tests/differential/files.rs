@@ -1,4 +1,4 @@
-//! How files are read, and that Flink reads what we write.
+//! Compares how configuration files are read, and checks that Flink reads back what heddle writes.
 
 use std::collections::BTreeMap;
 
@@ -65,7 +65,7 @@ fn yaml_text() -> impl Strategy<Value = String> {
     prop::collection::vec(block, 0..5).prop_map(|blocks| blocks.concat())
 }
 
-/// A file with one mistake, or a rare construct, somewhere.
+/// A text with one piece inserted somewhere, which makes it wrong or unusual.
 fn mangled_text() -> impl Strategy<Value = String> {
     let insertions = vec![
         " ", "\t", "\n", ":", ": ", "#", " #", "'", "\"", "[", "]", "{", "}", ",", "- ", "&x ", "*x", "!",
@@ -80,22 +80,23 @@ fn mangled_text() -> impl Strategy<Value = String> {
     )
 }
 
-/// Where our YAML parser and Flink's are known to differ, by words of either message; see
-/// [`known_differences`].
+/// Parts of the messages, Flink's or heddle's, with which one parser refuses a file that the other one
+/// accepts; see [`known_differences`].
 const KNOWN: [&str; 3] = [
     "plain scalar cannot start with '-'",
     "the leading empty lines contain more spaces",
     "Do not use ? for indentation",
 ];
 
-/// Whether both must refuse the same files. Of malformed ones each parser takes some that the other does not.
+/// Whether both parsers must refuse the same files. Of malformed files, each parser accepts some that the
+/// other one refuses.
 #[derive(Clone, Copy, PartialEq)]
 enum Refusals {
     Equal,
     Any,
 }
 
-/// Compares a file's loading, key by key.
+/// Loads a file with heddle and with Flink, and compares the results key by key.
 fn compare_file(
     oracle: &Oracle,
     format: FileFormat,
@@ -145,7 +146,7 @@ fn standard_files_are_read_as_flink_reads_them() {
     });
 }
 
-/// Files that one side takes and the other does not: rare, and refused with a place by the side that refuses.
+/// The files that one parser accepts and the other one refuses. They are rare, and the error names the place.
 #[test]
 fn known_differences() {
     each_release(|oracle| {
@@ -164,7 +165,7 @@ fn known_differences() {
     });
 }
 
-/// Which file is read where both are there, and which where one is.
+/// Checks which file is read if both exist, and which if only one does.
 #[test]
 fn the_same_file_wins() {
     each_release(|oracle| {
@@ -182,7 +183,7 @@ fn the_same_file_wins() {
     });
 }
 
-/// Named cases that were differences once.
+/// Files for which heddle once came to another result than Flink.
 #[test]
 fn former_differences() {
     each_release(|oracle| {

@@ -1,7 +1,7 @@
-//! Compares configuration and memory model with the code of real Flink releases.
+//! Compares heddle's configuration and memory model with the code of real Flink releases.
 //!
-//! Runs where `HEDDLE_TEST_FLINK_HOME` names distributions (separated by `:`) and `javac` is on the `PATH`.
-//! The number of cases for each release and question is `HEDDLE_TEST_CASES` (default 10000).
+//! The tests run if `HEDDLE_TEST_FLINK_HOME` names distributions (separated by `:`) and `javac` is on the
+//! `PATH`. `HEDDLE_TEST_CASES` is the number of random cases for each test and release (10000 by default).
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! How memory is divided.
+//! Compares how memory is divided.
 
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ fn number() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Each key is there with the given probability.
+/// A selection of the keys: each is set with the given probability.
 fn keys(
     table: &[(&'static str, f64)],
     value: impl Strategy<Value = String> + 'static,
@@ -60,7 +60,7 @@ fn keys(
     each.prop_map(|pairs| pairs.into_iter().flatten().collect()).boxed()
 }
 
-/// Anything goes: most of it is refused, for every reason there is.
+/// Random values for random keys. Flink refuses most of these configurations, for all kinds of reasons.
 fn arbitrary_memory() -> BoxedStrategy<Vec<(String, String)>> {
     let sizes = keys(
         &[
@@ -121,7 +121,7 @@ fn arbitrary_memory() -> BoxedStrategy<Vec<(String, String)>> {
         prop::sample::select(vec!["gpu", "gpu;fpga", "none", "", "gpu;gpu", "fpga; gpu", ";", "none;gpu"])
             .prop_map(str::to_owned),
     );
-    // Flink counts them in double, which is exact below 2^53.
+    // Flink keeps amounts as doubles, which are exact below 2^53.
     let amount = prop_oneof![5 => (0i64..1 << 53).prop_map(|n| n.to_string()), 1 => "[-+]?[0-9]{0,2}[. x]?"];
     let amounts =
         keys(&[("external-resource.gpu.amount", 0.3), ("external-resource.fpga.amount", 0.2)], amount);
@@ -130,7 +130,7 @@ fn arbitrary_memory() -> BoxedStrategy<Vec<(String, String)>> {
         .boxed()
 }
 
-/// Sizes that add up, or miss that by very little, with any selection of the keys.
+/// Sizes that add up, or whose sums differ by one byte, with a random selection of the keys.
 fn consistent_memory() -> BoxedStrategy<Vec<(String, String)>> {
     let pools = prop::collection::vec(64u64..2000, 8);
     (pools, prop::collection::vec(any::<bool>(), 16), -1i64..=1, 0u64..1 << 20, any::<bool>())
@@ -168,7 +168,7 @@ fn consistent_memory() -> BoxedStrategy<Vec<(String, String)>> {
         .boxed()
 }
 
-/// `-D a=b -D c=d` as a map.
+/// Reads `-D a=b -D c=d` as a map.
 fn properties(text: &str) -> BTreeMap<String, String> {
     text.split("-D ")
         .filter_map(|p| p.trim().split_once('='))
@@ -181,7 +181,7 @@ struct Ours {
     flink: u64,
     jvm: String,
     properties: BTreeMap<String, String>,
-    /// Cores, slots and external resources, where the process has such.
+    /// The cores, slots and external resources of a TaskManager.
     worker: Option<(f64, i32, BTreeMap<String, i64>)>,
 }
 
@@ -198,7 +198,7 @@ fn our_job_manager(conf: &Configuration, release: Release) -> Result<Ours, Memor
 
 fn our_task_manager(conf: &Configuration, release: Release) -> Result<Ours, MemoryError> {
     let memory = memory::task_manager(conf, release)?;
-    // Flink reads these two in this order.
+    // The order decides which error is reported, and it is Flink's.
     let cores = memory::task_manager_cores(conf, release, None)?;
     let slots = conf.require(&flink_model::options::TM_SLOTS)?;
     let resources = memory::external_resources(conf)?;
@@ -211,7 +211,7 @@ fn our_task_manager(conf: &Configuration, release: Release) -> Result<Ours, Memo
     })
 }
 
-/// Words of Flink's message by which a refusal of this kind is known.
+/// Parts of Flink's message for an error of this kind. The message must have one of them.
 fn marks(error: &MemoryError) -> &'static [&'static str] {
     match error {
         MemoryError::Value(_) => {

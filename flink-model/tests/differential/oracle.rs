@@ -1,4 +1,4 @@
-//! Flink's own code, asked for its answers.
+//! Asks Flink's own code for its answers, in a JVM.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -14,13 +14,13 @@ use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
 
-/// A JVM with a release's classes that answers one question at a time.
+/// A JVM with the classes of a release, which answers one question at a time.
 pub(crate) struct Oracle {
     pub(crate) release: Release,
-    /// Of this distribution alone.
+    /// A directory that only the oracle of this distribution uses.
     dir: PathBuf,
     io: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
-    /// Ends with its standard input.
+    /// The JVM ends when its standard input is closed.
     _jvm: Child,
 }
 
@@ -73,9 +73,9 @@ impl Oracle {
         }
     }
 
-    /// Makes a configuration directory of these files, names and texts.
+    /// Makes a configuration directory with these files, which are given by name and content.
     pub(crate) fn write_conf(&self, files: &[(&str, &str)]) -> PathBuf {
-        // The tests share the oracle.
+        // Several tests use the oracle at the same time, so each thread has a directory of its own.
         let conf = self.dir.join(format!("conf-{:?}", std::thread::current().id()));
         std::fs::remove_dir_all(&conf).ok();
         std::fs::create_dir(&conf).unwrap();
@@ -85,7 +85,7 @@ impl Oracle {
         conf
     }
 
-    /// Has Flink load a directory of these files, names and texts.
+    /// Lets Flink load a configuration directory with these files, which are given by name and content.
     pub(crate) fn load(&self, files: &[(&str, &str)]) -> Result<BTreeMap<String, String>, String> {
         let answer = self.ask(&json!({"ask": "load", "dir": self.write_conf(files)}));
         match answer.get("error") {
@@ -95,7 +95,7 @@ impl Oracle {
     }
 }
 
-/// One for each distribution, shared by the tests.
+/// The oracles of all distributions, which all tests share.
 fn oracles() -> &'static [Oracle] {
     static ORACLES: LazyLock<Vec<Oracle>> = LazyLock::new(|| {
         let homes = std::env::var("HEDDLE_TEST_FLINK_HOME").unwrap_or_default();
@@ -108,14 +108,14 @@ fn oracles() -> &'static [Oracle] {
     &ORACLES
 }
 
-/// Runs `check` on every distribution, or says that there is none.
+/// Runs `check` on every distribution, or prints that there is none.
 pub(crate) fn each_release(check: impl Fn(&Oracle)) {
     static TESTS: AtomicUsize = AtomicUsize::new(0);
     let oracles = oracles();
     if oracles.is_empty() {
         println!("SKIPPED: HEDDLE_TEST_FLINK_HOME names no Flink distribution, or there is no javac");
     }
-    // Each test begins elsewhere, so that they do not all wait for the same JVM.
+    // Each test begins with another distribution, so that the tests do not all wait for the same JVM.
     let first = TESTS.fetch_add(1, Ordering::Relaxed);
     for index in 0..oracles.len() {
         let oracle = &oracles[(first + index) % oracles.len()];

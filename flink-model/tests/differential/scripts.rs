@@ -1,7 +1,8 @@
-//! What Flink's own start scripts pass to the JVMs (`BashJavaUtils`), for configurations picked by hand.
+//! Compares the JVM options with those that Flink's own start scripts compute (`BashJavaUtils`), for selected
+//! configurations.
 //!
-//! Not the keys of before 1.10: for a standalone cluster they are the heap and Flink's memory, on YARN the
-//! container.
+//! The keys of before 1.10 are left out: for a standalone cluster they set the heap or Flink's memory, but on
+//! YARN the process size.
 
 use flink_model::config::{ConfigFiles, FileFormat, SourceFile, load_files};
 use flink_model::memory;
@@ -9,7 +10,7 @@ use serde_json::json;
 
 use crate::oracle::{Oracle, each_release};
 
-/// A configuration as somebody would write it, in the words of both formats (`key: value`).
+/// A configuration as a user would write it. The lines `key: value` are valid in both file formats.
 struct Case {
     name: &'static str,
     file: &'static [&'static str],
@@ -97,7 +98,8 @@ const CASES: [Case; 12] = [
     Case { name: "nothing set", file: &["parallelism.default: 1"], dynamic: &[] },
 ];
 
-/// What Flink's scripts would pass: the JVM's words and the dynamic properties; none where Flink refuses.
+/// What Flink's scripts pass to the JVM: its options, and the dynamic properties. It is `None` if Flink
+/// refuses the configuration.
 fn theirs(oracle: &Oracle, command: &str, case: &Case, text: &str) -> Option<(String, String)> {
     let dir = oracle.write_conf(&[(oracle.format().file_name(), text)]);
     let mut arguments = vec![command.to_owned(), "--configDir".to_owned(), dir.display().to_string()];

@@ -1,4 +1,4 @@
-//! How a text is read as a value of a type.
+//! Compares how a text is read as a value of a type.
 
 use std::collections::BTreeMap;
 
@@ -50,7 +50,7 @@ fn values_are_read_as_flink_reads_them() {
                 ("map", _) => json!(serde_json::from_value::<BTreeMap<String, String>>(value).unwrap()),
                 _ => value,
             });
-            // A lone m for minutes came with 1.15.
+            // Flink reads a lone `m` as minutes since 1.15.
             let minutes = kind == "duration" && text.to_lowercase().trim_end().ends_with('m');
             prop_assume!(!(minutes && (oracle.release.major, oracle.release.minor) < (1, 15)));
             prop_assert_eq!(ours, theirs, "{} {:?}: {}", kind, text, flink);
