@@ -1,5 +1,5 @@
-//! The functions of libhdfs that hdrs has no wrapper for: times, permissions, and the text of the last
-//! exception. This is the only place with `unsafe` code.
+//! The functions of libhdfs for which the crate hdrs has no wrapper: setting times and permissions, and
+//! reading the text of the last exception. This is the only module of heddle with `unsafe` code.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString};
@@ -12,7 +12,8 @@ use hdfs_sys::{
     hdfsGetLastExceptionRootCause, hdfsGetLastExceptionStackTrace, hdfsNewBuilder, hdfsUtime,
 };
 
-/// A connection to a file system. It is one of its own, because hdrs does not give access to its connections.
+/// A connection to a file system. It is apart from the connections of hdrs, because hdrs gives no access to
+/// their handles.
 #[derive(Debug)]
 pub(crate) struct Attributes {
     fs: hdfsFS,
@@ -21,7 +22,7 @@ pub(crate) struct Attributes {
 // SAFETY: libhdfs documents a file system handle as usable by any thread; it is a global reference to a Java
 // object, and every call attaches the calling thread to the JVM.
 unsafe impl Send for Attributes {}
-// SAFETY: as above; nothing on this side changes behind the pointer.
+// SAFETY: for the same reason. Besides, no code of this type changes the pointer or what it points to.
 unsafe impl Sync for Attributes {}
 
 impl Attributes {
@@ -32,8 +33,8 @@ impl Attributes {
             .iter()
             .map(|(key, value)| Ok((CString::new(key.as_str())?, CString::new(value.as_str())?)))
             .collect::<io::Result<_>>()?;
-        // SAFETY: the builder is used here alone, and hdfsBuilderConnect frees it whatever comes of it. It
-        // keeps pointers to the strings until then, and they live to the end of this function.
+        // SAFETY: the builder is used only here, and hdfsBuilderConnect frees it, also if it fails. The
+        // builder keeps pointers to the strings until then, and the strings live to the end of this function.
         let fs = unsafe {
             let builder = hdfsNewBuilder();
             if builder.is_null() {
@@ -42,8 +43,10 @@ impl Attributes {
             hdfsBuilderSetForceNewInstance(builder);
             hdfsBuilderSetNameNode(builder, root.as_ptr());
             hdfsBuilderSetUserName(builder, user.as_ptr());
-            // libhdfs adds each setting in front of the others, and the last one counts: no key is given
-            // twice here. It fails only if there is no memory left.
+            // libhdfs puts each setting in front of the earlier ones and applies them in that order, so of
+            // two values for one key the earlier one counts. Only `fs.<scheme>.impl.disable.cache` can be
+            // given twice here, which does not matter, because a new instance is not taken from the cache.
+            // The call fails only if there is no memory left.
             for (key, value) in &settings {
                 hdfsBuilderConfSetStr(builder, key.as_ptr(), value.as_ptr());
             }
@@ -63,7 +66,7 @@ impl Attributes {
     pub(crate) fn set_mode(&self, path: &str, mode: u16) -> io::Result<()> {
         let path = CString::new(path)?;
         let mode = i16::try_from(mode).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-        // SAFETY: as above.
+        // SAFETY: the handle is never closed, and the string lives through the call.
         succeeded(unsafe { hdfsChmod(self.fs, path.as_ptr(), mode) })
     }
 }
@@ -72,7 +75,7 @@ fn succeeded(code: i32) -> io::Result<()> {
     if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Proof that the JVM knows the current thread.
+/// Proves that the current thread is attached to the JVM.
 #[derive(Debug)]
 pub(crate) struct Attached {
     /// The proof holds for one thread only, so it must not be sent to another.
@@ -80,11 +83,11 @@ pub(crate) struct Attached {
 }
 
 impl Attached {
-    /// Makes the current thread known to the JVM, which is started first if it does not run yet. Both stay so
-    /// until the thread, and the process, end.
+    /// Attaches the current thread to the JVM, which is started first if it does not run yet. The thread
+    /// stays attached until it ends, and the JVM runs until the process ends.
     pub(crate) fn here() -> io::Result<Self> {
-        // SAFETY: options for reading are made and freed; it is libhdfs's cheapest call that makes a thread
-        // known.
+        // SAFETY: the options are freed, and used nowhere else. Making and freeing them is the cheapest way
+        // to make libhdfs attach the thread.
         unsafe {
             let options = hadoopRzOptionsAlloc();
             if options.is_null() {
@@ -95,11 +98,13 @@ impl Attached {
         Ok(Self { _thread: PhantomData })
     }
 
-    /// The exception that this thread's last call failed with, as `package.IOException: words`, then the
-    /// innermost behind it. Empty if there was none.
+    /// The exception with which this thread's last call of libhdfs has failed, in the form
+    /// `package.IOException: words`, and then the innermost of its causes, in the form `IOException: words`.
+    /// Empty if the call has not failed.
     pub(crate) fn last_exceptions(&self) -> Vec<String> {
-        // SAFETY: these follow a pointer that is there for an attached thread only, which `self` proves. The
-        // texts belong to libhdfs, which drops them at this thread's next call: they are copied before.
+        // SAFETY: both functions follow a pointer that exists only in an attached thread, and `self` proves
+        // that this thread is attached. The texts belong to libhdfs, which frees them at this thread's next
+        // call, so they are copied here.
         unsafe {
             [hdfsGetLastExceptionStackTrace(), hdfsGetLastExceptionRootCause()]
                 .into_iter()

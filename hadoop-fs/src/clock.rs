@@ -1,5 +1,5 @@
-//! The time of day, which file systems count in milliseconds. Code that decides by it takes it as an
-//! argument.
+//! The time of day, in milliseconds since 1970 as HDFS counts it. Code that decides something by the time
+//! takes the time as an argument, so that its tests can choose it.
 
 use std::time::SystemTime;
 

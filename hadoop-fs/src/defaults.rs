@@ -1,4 +1,5 @@
-//! What Hadoop's own client takes from the configuration when a caller says nothing.
+//! The defaults of new files and directories, which Hadoop's own client takes from the configuration.
+//! `Storage` fills them in wherever its caller states no value, because hdfs-native has defaults of its own.
 
 use hadoop_rpc::{ConfError, HadoopConf};
 
@@ -6,7 +7,7 @@ use hadoop_rpc::{ConfError, HadoopConf};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Defaults {
     pub(crate) replication: u32,
-    /// In bytes.
+    /// The size of a block in bytes.
     pub(crate) block_size: u64,
     umask: u16,
 }
@@ -38,7 +39,8 @@ impl Defaults {
     }
 }
 
-/// Reads a umask: octal, or symbols that name what is *allowed*.
+/// Reads a umask as Hadoop does: an octal number of the bits that are removed, or symbols such as
+/// `u=rwx,g=rx,o=` that name the permissions that are *kept*.
 fn parse_umask(text: &str) -> Option<u16> {
     let text = text.trim();
     if text.bytes().all(|b| b.is_ascii_digit()) {

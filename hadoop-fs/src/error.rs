@@ -1,5 +1,6 @@
-//! Failed file system operations: what was done to which path on which server, why it failed, whether a retry
-//! helps.
+//! The error of a failed file system operation. It says which operation on which path and server has failed,
+//! why, and whether another try can help. The kinds of errors are the same for HDFS and for other file
+//! systems, so that callers need not know which of them they use.
 
 use std::io;
 
@@ -9,7 +10,7 @@ use hadoop_rpc::{RemoteKind, Retry};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FsErrorKind {
-    /// The path, or the parent it needs, does not exist.
+    /// The path does not exist, or a parent that it needs does not exist.
     NotFound,
     /// The path exists already.
     AlreadyExists,
@@ -23,21 +24,22 @@ pub enum FsErrorKind {
     NotEmpty,
     /// A name or space quota is exceeded.
     QuotaExceeded,
-    /// The NameNode is in safe mode: it does not change anything yet.
+    /// The NameNode is in safe mode, in which it changes nothing.
     SafeMode,
     /// No NameNode could be reached, or its connection broke.
     Unreachable,
-    /// No answer within the deadline.
+    /// No answer came within the deadline.
     Timeout,
     /// None of the NameNodes is active.
     Standby,
     /// Client and server do not agree on how to authenticate.
     Authentication,
-    /// No DataNode takes the data (none is up, or all are full), or those that did failed.
+    /// No DataNode takes the data, because none runs or all are full, or the data could not be transferred to
+    /// or from the DataNodes.
     DataNodes,
     /// The local file cannot be read or written.
     Local,
-    /// The path, the URL or an option makes no sense.
+    /// The path, the URL or an option is not valid.
     InvalidArgument,
     /// The Hadoop configuration holds a value that cannot be used.
     Configuration,
@@ -48,8 +50,8 @@ pub enum FsErrorKind {
 }
 
 impl FsErrorKind {
-    /// What an exception of Hadoop's means for a file operation, by its class (the package does not count)
-    /// and its text.
+    /// The kind of error that a Java exception stands for, by its class and its text. The package of the
+    /// class does not matter, because exceptions of the same name in several packages mean the same.
     pub(crate) fn of_exception(class: &str, text: &str) -> Self {
         let short = class.rsplit(['.', '$']).next().unwrap_or_default();
         RemoteKind::of_exception(short, text).into()
@@ -108,7 +110,8 @@ impl FsError {
         Self { kind, operation, path: path.into(), server: server.into(), retry, detail: detail.into() }
     }
 
-    /// A connection that fails during a transfer is most likely one to a DataNode.
+    /// The same error, but that of a failed connection becomes one of the DataNodes: a connection that fails
+    /// during a transfer is most likely one to a DataNode.
     pub(crate) fn in_transfer(self) -> Self {
         if self.kind != FsErrorKind::Unreachable {
             return self;
@@ -131,12 +134,12 @@ impl FsError {
         self.kind
     }
 
-    /// What was being done: `write`, `rename`.
+    /// The operation that has failed, such as `write` or `rename`.
     pub fn operation(&self) -> &'static str {
         self.operation
     }
 
-    /// The path it was done to.
+    /// The path of the operation; both paths of a rename.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -146,12 +149,12 @@ impl FsError {
         &self.server
     }
 
-    /// Whether another try helps.
+    /// Whether another try can help.
     pub fn retry(&self) -> Retry {
         self.retry
     }
 
-    /// The reason alone.
+    /// The reason, without operation, path and server.
     pub fn detail(&self) -> &str {
         &self.detail
     }

@@ -1,4 +1,6 @@
-//! What staging and clean-up need of a file system.
+//! The operations of a file system, as a trait with two implementations: one for HDFS, and one for the file
+//! systems that Hadoop's own client can use. `Storage` turns what its callers give into complete arguments
+//! for these operations, so that an implementation needs no defaults.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,41 +14,42 @@ use crate::error::{FsError, FsErrorKind};
 use crate::location::Location;
 use crate::types::{FileStatus, Patience, Progress, Source};
 
-/// The bytes of a file, in order.
+/// The content of a file, in pieces from front to back.
 pub(crate) type Pieces = BoxStream<'static, Result<Bytes, FsError>>;
 
 /// How a file is written; nothing is left to defaults.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NewFile {
-    /// Permissions, exactly.
+    /// The permissions of the file; no umask is applied to them.
     pub(crate) mode: u32,
     pub(crate) replication: u32,
-    /// In bytes.
+    /// The size of a block in bytes.
     pub(crate) block_size: u64,
-    /// Replaces a file of that name; otherwise it is an error.
+    /// Whether an existing file of that name is replaced. Otherwise it is an error of
+    /// [`FsErrorKind::AlreadyExists`].
     pub(crate) overwrite: bool,
-    /// Its blocks are no larger than the file itself (see [`WriteOptions`](crate::WriteOptions)).
+    /// Whether the block size is chosen to fit the file (see [`WriteOptions`](crate::WriteOptions)).
     pub(crate) fitted: bool,
 }
 
-/// One file system as one user. Paths are absolute and without `.`, `..` and empty components. Every call
-/// ends within the deadline, and so does every step of a transfer.
+/// One file system, used as one user. Paths are absolute and without `.`, `..` and empty components. Every
+/// call to the server, and every step of a transfer, fails if it takes longer than the deadline.
 #[async_trait]
 pub(crate) trait FileSystem: fmt::Debug + Send + Sync {
     fn location(&self) -> &Location;
 
-    /// The same with another deadline.
+    /// The same file system with another deadline.
     fn with_deadline(&self, deadline: Duration) -> Arc<dyn FileSystem>;
 
-    /// The same file system, whose server is waited for when it is not there. `None`: this file system cannot
-    /// do that.
+    /// The same file system, but its operations wait for a server that cannot be reached. `None` if this
+    /// implementation cannot do that.
     fn with_patience(&self, _: Patience) -> Option<Arc<dyn FileSystem>> {
         None
     }
 
     async fn status(&self, path: &str) -> Result<FileStatus, FsError>;
 
-    /// What is there, or `None`.
+    /// The status of the file or directory, or `None` if there is nothing at the path.
     async fn find(&self, path: &str) -> Result<Option<FileStatus>, FsError> {
         match self.status(path).await {
             Ok(status) => Ok(Some(status)),
@@ -55,14 +58,15 @@ pub(crate) trait FileSystem: fmt::Debug + Send + Sync {
         }
     }
 
-    /// What is in a directory, with `recursive` also what is below; directories come before what they hold.
+    /// The entries of a directory and, with `recursive`, everything below them. A directory comes before its
+    /// entries. The list of a file holds only the file itself.
     async fn list(&self, path: &str, recursive: bool) -> Result<Vec<FileStatus>, FsError>;
 
-    /// Makes a directory and its parents. One that exists stays as it is.
+    /// Makes a directory, and its parents if they are missing. A directory that exists keeps its permissions.
     async fn mkdirs(&self, path: &str, mode: u32) -> Result<(), FsError>;
 
-    /// Writes a file, making its parents, and gives the number of bytes. After a failure nothing is left
-    /// under the name, as far as the server still answers.
+    /// Writes a file, makes missing parents, and returns the number of bytes written. After a failure, what
+    /// was written is removed if the server still answers.
     async fn write(
         &self,
         path: &str,
@@ -71,18 +75,19 @@ pub(crate) trait FileSystem: fmt::Debug + Send + Sync {
         progress: Option<&Progress>,
     ) -> Result<u64, FsError>;
 
-    /// The file's size, and its bytes from `offset` on.
+    /// The size of the whole file, and its content from byte `offset` on.
     async fn open_at(&self, path: &str, offset: u64) -> Result<(u64, Pieces), FsError>;
 
     async fn rename(&self, from: &str, to: &str, overwrite: bool) -> Result<(), FsError>;
 
-    /// Deletes what is there. `false`: there was nothing.
+    /// Deletes a file or directory; a directory that is not empty only with `recursive`. `false` if there was
+    /// nothing to delete.
     async fn delete(&self, path: &str, recursive: bool) -> Result<bool, FsError>;
 
-    /// An error of [`FsErrorKind::PermissionDenied`] where the user may not write to what is there. Changes
-    /// nothing.
+    /// Fails with an error of [`FsErrorKind::PermissionDenied`] if the user may not write to the file or
+    /// directory. Changes nothing.
     async fn check_writable(&self, path: &str) -> Result<(), FsError>;
 
-    /// Sets the access time to `now_ms` and leaves the modification time.
+    /// Sets the access time to `now_ms` (milliseconds since 1970), and leaves the modification time as it is.
     async fn touch(&self, path: &str, now_ms: u64) -> Result<(), FsError>;
 }

@@ -1,37 +1,40 @@
-//! Patterns for paths as Hadoop's file systems take them: `*`, `?`, `[a-c]`, `[^a]`, `{a,b}` and `\` before a
-//! character that means itself.
+//! Patterns for paths, with the syntax of Hadoop's `FileSystem.globStatus`: `*`, `?`, `[a-c]`, `[^a]`,
+//! `{a,b}`, and `\` before a character that stands for itself.
 //!
-//! A pattern holds for each name between two slashes alone, so `*` never crosses one; braces may
-//! (`/{a/b,c}/*.jar`). Pure.
+//! A pattern is compared with each name between two slashes separately, so `*` never matches a slash. Braces
+//! may contain slashes (`/{a/b,c}/*.jar`). This module only reads and compares patterns;
+//! [`Storage`](crate::Storage) lists the directories.
 
 use std::str::Chars;
 
-/// The most alternatives that braces may stand for. Nobody writes as many by hand, but braces within braces
-/// can stand for millions.
+/// The most paths that the braces of one pattern may stand for. A short pattern with many braces can stand
+/// for millions of paths, for which the memory would not suffice.
 const MOST_ALTERNATIVES: usize = 1024;
 
-/// Whether a path is more than the name of one file: it holds a character with a meaning in patterns.
+/// Whether a path contains a character that has a meaning in patterns, so that the path is not simply that of
+/// one file.
 pub fn is_glob(path: &str) -> bool {
     path.contains(['*', '?', '[', '{', '\\'])
 }
 
-/// One name of a path.
+/// One name of a path with patterns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// It is this very name.
+    /// Matches this name only.
     Name(String),
-    /// Each name that the pattern matches.
+    /// Matches each name that fits the pattern.
     Pattern(Vec<Token>),
 }
 
 /// A piece of a pattern for a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Token {
-    /// `*`.
+    /// `*`: any characters, or none.
     Any,
-    /// `?`.
+    /// `?`: any one character.
     One,
-    /// `[a-c]`: ranges, and whether they are those that do not match.
+    /// `[a-c]` or `[^a-c]`: ranges of characters, both ends included, and whether the characters outside of
+    /// the ranges are meant.
     Class(Vec<(char, char)>, bool),
     /// This character.
     Char(char),
@@ -49,12 +52,13 @@ impl Token {
     }
 }
 
-/// Whether a name fits a pattern, in no more steps than the product of their lengths.
+/// Whether a name fits a pattern. The number of steps is at most the product of both lengths, so that no
+/// pattern takes long.
 pub(crate) fn fits(pattern: &[Token], name: &str) -> bool {
     let name: Vec<char> = name.chars().collect();
     let (mut at, mut token) = (0, 0);
-    // Of the last star that was read: the index of the token behind it, and the character up to which the
-    // star reaches.
+    // The last `*` so far: the index of the token after it, and the index of the first character after those
+    // that it matches.
     let mut star: Option<(usize, usize)> = None;
     while let Some(c) = name.get(at) {
         match pattern.get(token) {
@@ -73,10 +77,11 @@ pub(crate) fn fits(pattern: &[Token], name: &str) -> bool {
     pattern.iter().skip(token).all(|token| *token == Token::Any)
 }
 
-/// What an absolute path with patterns stands for: several paths, each a list of names, or why it makes no
-/// sense.
+/// Reads an absolute path with patterns. Braces can make several paths of it, so the result is a list of
+/// paths, each of them a list of names. The error says in words why the pattern is not valid.
 pub(crate) fn parse(path: &str) -> Result<Vec<Vec<Part>>, String> {
-    // A slash in brackets or behind a backslash separates too: no name can hold one.
+    // A slash separates names also within brackets and after a backslash, because no name can contain a
+    // slash.
     let one = |path: String| path.split('/').filter(|name| !name.is_empty()).map(part).collect();
     alternatives(path)?.into_iter().map(one).collect()
 }
@@ -96,7 +101,7 @@ fn part(name: &str) -> Result<Part, String> {
     Ok(plain.collect::<Option<String>>().map_or(Part::Pattern(tokens), Part::Name))
 }
 
-/// A character, or the one that stands behind a backslash.
+/// The character `c` itself or, if it is a backslash, the character after it.
 fn itself(c: char, chars: &mut Chars) -> Result<char, String> {
     if c != '\\' {
         Ok(c)
@@ -105,7 +110,8 @@ fn itself(c: char, chars: &mut Chars) -> Result<char, String> {
     }
 }
 
-/// What stands behind `[`. A `]` at its beginning, and a `-` at either end, mean themselves.
+/// Reads a class of characters from the character after `[` on. A `]` as its first character, and a `-` as
+/// its first or last one, stand for themselves.
 fn class(chars: &mut Chars) -> Result<Token, String> {
     let unclosed = || "a '[' is not closed".to_owned();
     let not = chars.as_str().starts_with(['^', '!']);
@@ -135,8 +141,8 @@ fn class(chars: &mut Chars) -> Result<Token, String> {
     }
 }
 
-/// The path with each choice of what stands in braces. Braces and commas that mean themselves come out behind
-/// a backslash.
+/// The paths that a path with braces stands for, one for each choice of alternatives. What is behind a
+/// backslash stays so, and a `}` that stands for itself gets a backslash.
 fn alternatives(path: &str) -> Result<Vec<String>, String> {
     let Some((before, choices, after)) = first_group(path)? else { return Ok(vec![lone_braces(path)]) };
     let rest = alternatives(after)?;
@@ -152,10 +158,10 @@ fn alternatives(path: &str) -> Result<Vec<String>, String> {
     Ok(all)
 }
 
-/// What stands before a group of braces, its choices, and what follows it.
+/// What is before a group of braces, the alternatives in the group, and what is after it.
 type Group<'a> = (&'a str, Vec<&'a str>, &'a str);
 
-/// The first group of braces.
+/// The first group of braces, if there is one.
 fn first_group(path: &str) -> Result<Option<Group<'_>>, String> {
     let (mut open, mut start, mut depth) = (0, 0, 0usize);
     let mut choices = Vec::new();
@@ -189,7 +195,7 @@ fn first_group(path: &str) -> Result<Option<Group<'_>>, String> {
     if depth > 0 { Err("a '{' is not closed".to_owned()) } else { Ok(None) }
 }
 
-/// A closing brace without an opening one means itself.
+/// Puts a backslash before each closing brace that has none: without an opening brace, it stands for itself.
 fn lone_braces(text: &str) -> String {
     let mut out = String::new();
     let mut chars = text.chars();

@@ -1,4 +1,5 @@
-//! HDFS, through the crate hdfs-native.
+//! The implementation of `FileSystem` for HDFS, with the library hdfs-native. Reading and small operations
+//! are here; uploads have a module of their own, because they share bounds on memory.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use crate::location::Location;
 use crate::types::{FileStatus, Patience, Progress, Source};
 use crate::upload::{self, Bounds};
 
-/// Sent in place of a time that shall stay as it is: the NameNode reads it as -1.
+/// Is sent in place of a time that must not be changed. The NameNode reads it as the signed number -1, which
+/// means just that.
 const AS_IT_IS: u64 = u64::MAX;
 
 /// One HDFS as one user, with the bounds that all its uploads share.

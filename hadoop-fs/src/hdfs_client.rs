@@ -1,5 +1,6 @@
 //! The client of hdfs-native with what heddle adds to it: explicit configuration and user, a deadline for
-//! every call, typed errors.
+//! every call, waiting for a NameNode that cannot be reached, and typed errors. The other modules for HDFS
+//! call hdfs-native through it.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::error::{FsError, FsErrorKind};
 use crate::location::{Location, bad_conf};
 use crate::types::Patience;
 
-/// Keys that hdfs-native reads.
+/// The configuration keys that hdfs-native reads, or their beginnings.
 const KEYS: &[&str] = &[
     "dfs.client.",
     "dfs.ha.namenodes.",
@@ -25,11 +26,11 @@ const KEYS: &[&str] = &[
     "hadoop.rpc.protection",
 ];
 
-/// Shortest and longest wait for a NameNode that is not there.
+/// The shortest and the longest pause before a call is repeated because no NameNode could be reached.
 const WAIT: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
 
-/// A directory that cannot hold files: makes hdfs-native read none, whatever HADOOP_CONF_DIR and HADOOP_HOME
-/// say.
+/// The configuration directory that hdfs-native is given. It cannot contain files, so hdfs-native reads no
+/// configuration files, whatever HADOOP_CONF_DIR and HADOOP_HOME say.
 const NO_DIRECTORY: &str = "/dev/null";
 
 /// hdfs-native's client of one HDFS as one user, with a deadline for each call.
@@ -39,8 +40,8 @@ pub(crate) struct HdfsClient {
     pub(crate) location: Location,
     pub(crate) deadline: Duration,
     pub(crate) patience: Option<Patience>,
-    /// Whether a NameNode was not there and has been waited for: one that has just started may be in safe
-    /// mode for a moment.
+    /// Whether an operation has waited for a NameNode. If so, operations wait for the end of safe mode, too,
+    /// because a NameNode that has just started may be in safe mode for a moment.
     pub(crate) waited: Arc<AtomicBool>,
 }
 
@@ -55,7 +56,8 @@ impl HdfsClient {
             .get_or("hadoop.security.authentication", "simple")
             .map_err(|e| bad_conf(&location.root, &e))?;
         if !authentication.eq_ignore_ascii_case("simple") {
-            // Where a server allows it, hdfs-native would go on without authentication and not say so.
+            // If the server allows it, hdfs-native would continue without authentication, and would not
+            // report that.
             let why = format!(
                 "hadoop.security.authentication = {authentication} is not supported yet, only simple"
             );
@@ -76,7 +78,8 @@ impl HdfsClient {
             // A single NameNode that refuses the connection would be tried 15 times over minutes.
             settings.push(("dfs.client.failover.max.attempts".to_owned(), "0".to_owned()));
         } else if conf.origin("dfs.client.failover.max.attempts").is_none() {
-            // This many tries outlast a failover, and take no longer than a person waits.
+            // Six tries take longer than a failover from one NameNode to the other, but not longer than a
+            // person is willing to wait.
             settings.push(("dfs.client.failover.max.attempts".to_owned(), "6".to_owned()));
         }
         let hdfs = ClientBuilder::new()
@@ -89,8 +92,8 @@ impl HdfsClient {
         Ok(Self { hdfs, location, deadline, patience: None, waited: Arc::default() })
     }
 
-    /// Makes the call, and makes it again while no NameNode is there, for as long as the patience lasts. In
-    /// that case nothing was sent, so repeating the call does no harm.
+    /// Makes the call, and repeats it while no NameNode can be reached and the time of the patience has not
+    /// passed. Repeating does no harm, because such a call was not sent or was refused.
     pub(crate) async fn persist<T, F: Future<Output = Result<T, FsError>>>(
         &self,
         call: impl Fn() -> F,
@@ -114,7 +117,8 @@ impl HdfsClient {
         }
     }
 
-    /// Whether the failure is one of a NameNode that is not there, or is just starting.
+    /// Whether the call has failed because no NameNode can be reached, because none is active, or because one
+    /// is just starting.
     fn is_absent(&self, error: &FsError) -> bool {
         match error.kind() {
             FsErrorKind::Unreachable => error.retry() == Retry::Later,
@@ -124,8 +128,8 @@ impl HdfsClient {
         }
     }
 
-    /// Whether the host of the only NameNode has no address: a wrong name is not waited for. A name service
-    /// that does not answer in time says nothing about the name.
+    /// Whether the host of the only NameNode has no address. Then its name is wrong, and waiting does not
+    /// help. If the name service does not answer in time, the name may be right.
     async fn is_unknown(&self) -> bool {
         if self.location.logical {
             return false;
@@ -153,7 +157,7 @@ impl HdfsClient {
     }
 }
 
-/// What a failure of hdfs-native means.
+/// The error for a failure of hdfs-native.
 fn error(operation: &'static str, path: &str, server: &str, error: &HdfsError) -> FsError {
     use FsErrorKind as Kind;
     let new = |kind, detail: String| FsError::new(kind, operation, path, server, detail);

@@ -1,11 +1,11 @@
-//! The few file system operations that staging and clean-up need: on HDFS by hdfs-native; with the feature
-//! `hdrs` on other file systems by Hadoop's own client, which reads its classes, and what configuration files
-//! lie beside them, from `CLASSPATH`.
+//! The file system operations that staging and clean-up need. HDFS is used through the library hdfs-native.
+//! With the cargo feature `hdrs`, other file systems are used through Hadoop's own client, which finds its
+//! classes, and the configuration files beside them, by the environment variable `CLASSPATH`.
 //!
-//! [`Storage`] guards against what the HDFS client beneath does otherwise than Hadoop's: every call has a
-//! deadline, a URL without a port gets one, permissions, replication and block size are always stated, and
-//! nothing is read from the environment or from configuration files that the given
-//! [`HadoopConf`](hadoop_rpc::HadoopConf) was not made of.
+//! On HDFS, [`Storage`] sees to it that hdfs-native does the same as Hadoop's own client: a URL without a
+//! port gets the default port, permissions, replication and block size are always stated, and all settings
+//! come from the given [`HadoopConf`](hadoop_rpc::HadoopConf), not from the environment or from other
+//! configuration files. Every call has a deadline.
 
 #[cfg(feature = "hdrs")]
 mod attributes;

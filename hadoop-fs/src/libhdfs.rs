@@ -1,9 +1,9 @@
-//! Hadoop's own client in a JVM inside this process (libhdfs, by hdrs), for file systems that hdfs-native
-//! does not speak.
+//! The implementation of `FileSystem` with Hadoop's own client (libhdfs, through the crate hdrs), for file
+//! systems that hdfs-native does not support. libhdfs runs a JVM inside this process.
 //!
-//! NOTE: libhdfs knows times in seconds, while YARN compares a local resource's modification time in
-//! milliseconds. So a file is given a whole second after it was written. Files of others are right only where
-//! the file system itself keeps seconds, as S3 does.
+//! libhdfs knows times only in seconds, while YARN compares the modification time of a local resource in
+//! milliseconds. So the modification time of a file is set to a whole second after it was written. Files that
+//! others have written can be local resources only if the file system itself keeps whole seconds, as S3 does.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -25,16 +25,16 @@ use crate::file_system::{FileSystem, NewFile, Pieces};
 use crate::location::{Location, bad_conf};
 use crate::types::{FileStatus, Progress, Source};
 
-/// Pieces of a file on their way between two threads.
+/// How many pieces of a file, or reports of them, can wait between the thread of a transfer and its caller.
 const PIECES: usize = 4;
 const PIECE: usize = 256 << 10;
-/// Deadline of the clean-up after a failed upload.
+/// The deadline of the clean-up after a failed upload.
 const CLEAN_UP: Duration = Duration::from_secs(5);
-/// The umask that takes nothing from a new file's mode.
+/// The umask that removes no permissions.
 const NO_UMASK: u32 = 0;
 
-/// One file system as one user. Every operation has a thread of its own: one that hangs keeps nobody from
-/// ending.
+/// One file system, used as one user. Every operation has a thread of its own, so that an operation that does
+/// not return cannot keep other operations, or the process, from ending.
 #[derive(Debug, Clone)]
 pub(crate) struct Libhdfs {
     shared: Arc<Shared>,
@@ -46,18 +46,18 @@ struct Shared {
     location: Location,
     user: String,
     settings: Vec<(String, String)>,
-    /// Connections by their umask: a connection with a strict umask is Hadoop's only way to make a file that
-    /// others cannot read at any moment.
+    /// Connections by their umask. A new file gets its mode from the umask of its connection. If the mode
+    /// were set after the file was made, others could read the file in between.
     clients: Mutex<HashMap<u32, Arc<Client>>>,
     attributes: Mutex<Option<Arc<Attributes>>>,
 }
 
 /// Why an operation on a thread of its own has failed.
 enum ThreadError {
-    /// A failure of libhdfs, with its exceptions, which libhdfs keeps for each thread until the thread's next
-    /// call.
+    /// A failure of libhdfs, with its exceptions. They are read on the same thread, because libhdfs keeps
+    /// them for each thread, until the thread's next call.
     Hadoop { error: io::Error, exceptions: Vec<String> },
-    /// The file that was to be sent.
+    /// A failure to read the local file that was to be sent.
     Local(FsError),
 }
 
@@ -65,13 +65,13 @@ enum ThreadError {
 enum Step {
     /// The file was made.
     Made,
-    /// So many bytes were handed over.
+    /// This many bytes were handed to libhdfs.
     Sent(u64),
 }
 
 impl Attached {
-    /// Adds to a failure the exceptions that libhdfs tells of it. They have to be read at once: closing a
-    /// file, for example, makes libhdfs forget them.
+    /// Adds to a failure the exceptions that caused it. They must be read at once, because any further call,
+    /// such as closing a file, makes libhdfs forget them.
     fn explained<T>(&self, result: io::Result<T>) -> Result<T, ThreadError> {
         result.map_err(|error| ThreadError::Hadoop { error, exceptions: self.last_exceptions() })
     }
@@ -84,7 +84,7 @@ impl Attached {
 }
 
 impl Shared {
-    /// The connection whose new files and directories lack `umask`. Blocks.
+    /// The connection whose new files and directories do not get the permissions in `umask`. Blocks.
     fn client(&self, umask: u32) -> io::Result<Arc<Client>> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&umask) {
@@ -98,7 +98,7 @@ impl Shared {
         Ok(clients.entry(umask).or_insert(Arc::new(client)).clone())
     }
 
-    /// Blocks.
+    /// The connection for setting times and permissions. Blocks.
     fn attributes(&self) -> io::Result<Arc<Attributes>> {
         let mut known = self.attributes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(attributes) = &*known {
@@ -108,7 +108,8 @@ impl Shared {
         Ok(known.insert(made).clone())
     }
 
-    /// Sets those permissions of a new file or directory that a umask cannot leave, such as x of a file.
+    /// Sets the mode of a new file or directory if it is not the wanted one. The umask of the connection
+    /// cannot give a permission that new files do not have by themselves, such as the right to execute.
     fn set_mode(&self, client: &Client, path: &str, wanted: u32) -> io::Result<()> {
         let has = client.metadata(path)?.permissions().cast_unsigned();
         match u16::try_from(wanted) {
@@ -137,11 +138,12 @@ impl Shared {
         let client = attached.explained(self.client(!how.mode & 0o777))?;
         let mut options = client.open_file();
         options.write(true).create(true).truncate(true);
-        // libhdfs takes sizes below 2 GiB; 0 is `dfs.blocksize`, which it knows.
+        // libhdfs takes block sizes below 2 GiB. For a larger one it gets 0, which stands for the
+        // `dfs.blocksize` among its settings.
         let block_size = i32::try_from(how.block_size).map_or(0, |_| how.block_size as usize);
         options.with_replication(how.replication as usize).with_blocksize(block_size);
         let mut file = attached.explained(options.open(path))?;
-        // If the caller has given up, the upload ends, too.
+        // If nobody receives the reports any more, the caller has given up, and the upload ends.
         let tell = |sign| {
             attached.explained(step.blocking_send(sign).map_err(|_| io::ErrorKind::Interrupted.into()))
         };
@@ -202,8 +204,8 @@ impl Libhdfs {
         deadline: Duration,
     ) -> Result<Self, FsError> {
         let fail = |why: &str| Err(FsError::new(FsErrorKind::Configuration, "use", &*location.root, "", why));
-        // libhdfs itself reads both from the environment of the process, and crashes without Hadoop's
-        // classes.
+        // libhdfs itself reads both variables from the environment of the process, and without Hadoop's
+        // classes it crashes.
         #[expect(clippy::disallowed_methods, reason = "libhdfs reads these from the environment")]
         let (class_path, jvm_options) = (std::env::var("CLASSPATH"), std::env::var("LIBHDFS_OPTS"));
         if !class_path.is_ok_and(|path| names_hadoop(&path)) {
@@ -223,7 +225,8 @@ impl Libhdfs {
             let value = conf.get(key).map_err(|e| bad_conf(&location.root, &e))?;
             settings.extend(value.map(|value| (key.to_owned(), value)));
         }
-        // Without this all connections would be one, with the umask of the first.
+        // Without this setting, Hadoop would use the first connection, with its umask, in place of all later
+        // ones.
         let scheme = location.root.split(':').next().unwrap_or_default();
         settings.push((format!("fs.{scheme}.impl.disable.cache"), "true".to_owned()));
         if !location.logical && conf.origin("ipc.client.connect.max.retries").is_none() {
@@ -321,7 +324,8 @@ impl FileSystem for Libhdfs {
 
     async fn list(&self, path: &str, recursive: bool) -> Result<Vec<FileStatus>, FsError> {
         let mut found = Vec::new();
-        // Directories that have not been listed yet; the next one is the last.
+        // What has not been visited yet, with its status; the last entry is the next one to visit. Only
+        // `path` itself has no status.
         let mut ahead = vec![(path.to_owned(), None)];
         while let Some((path, known)) = ahead.pop() {
             let is_top = known.is_none();
@@ -358,7 +362,7 @@ impl FileSystem for Libhdfs {
         how: NewFile,
         progress: Option<&Progress>,
     ) -> Result<u64, FsError> {
-        // libhdfs cannot be told to create a file only if there is none, so this looks first.
+        // libhdfs has no way to create a file only if there is none of that name, so this is checked before.
         if self.find(path).await?.is_some_and(|status| status.is_dir || !how.overwrite) {
             return Err(self.failure(FsErrorKind::AlreadyExists, "create", path, "it exists already"));
         }
@@ -371,7 +375,7 @@ impl FileSystem for Libhdfs {
                 let _ = done.send(written);
             }
         })?;
-        // The deadline is for the time from one report to the next.
+        // The deadline is that of the time from one report to the next.
         let mut made = false;
         let written = loop {
             tokio::select! {
@@ -434,7 +438,8 @@ impl FileSystem for Libhdfs {
         if self.find(from).await?.is_none() {
             return Err(self.failure(FsErrorKind::NotFound, "rename", &both, "it does not exist"));
         }
-        // Hadoop's rename refuses a name that is taken, and moves into a directory of that name.
+        // Hadoop's own rename fails if a file has the new name, and moves into the directory if a directory
+        // has it.
         if self.find(to).await?.is_some() {
             if !overwrite {
                 return Err(taken());
@@ -444,7 +449,7 @@ impl FileSystem for Libhdfs {
         let (old, new) = (from.to_owned(), to.to_owned());
         let renamed =
             self.run("rename", &both, NO_UMASK, move |_, client| client.rename_file(&old, &new)).await;
-        // If somebody has taken the name meanwhile, libhdfs only says that the call has failed.
+        // If another client has taken the name meanwhile, libhdfs only says that the call has failed.
         match renamed {
             Err(error) if error.kind() == FsErrorKind::Other && self.find(to).await?.is_some() => {
                 Err(taken())
@@ -454,7 +459,7 @@ impl FileSystem for Libhdfs {
     }
 
     async fn delete(&self, path: &str, recursive: bool) -> Result<bool, FsError> {
-        // If there is nothing, libhdfs only says that the call has failed.
+        // If there is nothing to delete, libhdfs only says that the call has failed.
         if self.find(path).await?.is_none() {
             return Ok(false);
         }
@@ -504,7 +509,8 @@ fn status(found: &Metadata) -> FileStatus {
     }
 }
 
-/// What a failure of libhdfs means: by the first of its exceptions that says it, else by the error number.
+/// The kind and the text of the error for a failure of libhdfs. The first exception whose class is known
+/// decides the kind; if there is none, the error number does.
 fn meaning(error: &io::Error, exceptions: &[String]) -> (FsErrorKind, String) {
     use FsErrorKind as Kind;
     let parts = |text: &String| {
@@ -515,7 +521,7 @@ fn meaning(error: &io::Error, exceptions: &[String]) -> (FsErrorKind, String) {
     let kind_of = |(class, words): &(String, String)| match class.as_str() {
         "ConnectException" | "UnknownHostException" | "NoRouteToHostException" => Kind::Unreachable,
         "SocketTimeoutException" | "ConnectTimeoutException" => Kind::Timeout,
-        // An unknown host is inside of such an exception.
+        // If a host is unknown, Hadoop throws such an exception with this cause.
         "IllegalArgumentException" if said.len() > 1 && said[1].0 == "UnknownHostException" => {
             Kind::Unreachable
         }

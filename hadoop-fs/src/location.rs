@@ -1,25 +1,26 @@
-//! URLs and paths, as text.
+//! Which file system a URL or a path belongs to, and which absolute path it has there. The module splits URLs
+//! as plain text, because Hadoop's paths are not percent-encoded.
 
 use hadoop_rpc::{ConfError, HadoopConf};
 
 use crate::error::{FsError, FsErrorKind};
 
-/// Port of a NameNode whose URL names none.
+/// The port of a NameNode whose URL names no port.
 const NAMENODE_PORT: u16 = 8020;
 
-/// A file system: what stands before the path in a URL.
+/// A file system, as the part of a URL before the path names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Location {
-    /// `hdfs://host:port` or `hdfs://nameservice`.
+    /// `hdfs://host:port` or `hdfs://nameservice`, or `scheme://authority` of another file system.
     pub(crate) root: String,
-    /// For messages: `NameNode host:port` or `nameservice 'x' (host:port, host:port)`.
+    /// The server, for messages: `NameNode host:port` or `nameservice 'x' (host:port, host:port)`.
     pub(crate) server: String,
-    /// The authority stands for several NameNodes.
+    /// Whether the authority is a nameservice, which stands for several NameNodes.
     pub(crate) logical: bool,
 }
 
-/// Splits `scheme://authority/path`; the authority is empty for `scheme:/path`. `None`: a path without a
-/// scheme.
+/// Splits `scheme://authority/path` into its three parts; the authority of `scheme:/path` is empty. `None` if
+/// the text has no scheme and so is a path.
 fn split(text: &str) -> Option<(&str, &str, &str)> {
     let (scheme, rest) = text.split_once(':')?;
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -43,7 +44,8 @@ impl Location {
         self.root.starts_with("hdfs:")
     }
 
-    /// Where `url` is; a path without a scheme, like no URL, stands for the default file system.
+    /// The file system that `url` is on. If there is no URL, or a path without a scheme, it is the default
+    /// file system (`fs.defaultFS`).
     pub(crate) fn find(conf: &HadoopConf, url: Option<&str>) -> Result<Self, FsError> {
         let default =
             || conf.get_or("fs.defaultFS", "file:///").map_err(|e| bad_conf(url.unwrap_or_default(), &e));
@@ -53,7 +55,8 @@ impl Location {
         };
         let (scheme, authority, _) = split(&text).unwrap_or((text.as_str(), "", ""));
         let fail = |kind, why: String| Err(FsError::new(kind, "use", &*text, "", why));
-        // A file system of this machine is of no use to the nodes of a cluster.
+        // The scheme `file` is refused below, because the nodes of the cluster cannot read the file system of
+        // this machine.
         if cfg!(feature = "hdrs") && split(&text).is_some() && !matches!(scheme, "hdfs" | "file") {
             if authority.is_empty() {
                 return fail(FsErrorKind::InvalidArgument, "it names no host or bucket".into());
@@ -121,7 +124,8 @@ impl Location {
         }
     }
 
-    /// The path of a URL on this file system, or of a path; relative ones are below `home`.
+    /// The absolute path for a URL on this file system, for an absolute path, or for a path relative to
+    /// `home`. An empty text, a URL on another file system, and a `..` above the root are errors.
     pub(crate) fn path(&self, conf: &HadoopConf, home: &str, text: &str) -> Result<String, FsError> {
         let fail = |why: String| FsError::new(FsErrorKind::InvalidArgument, "use", text, "", why);
         let path = match split(text) {
@@ -139,7 +143,7 @@ impl Location {
     }
 }
 
-/// Absolute, without empty components, `.` and `..`.
+/// The absolute path without empty components, `.` and `..`. `None` if a `..` leads above the root.
 fn normalize(path: &str) -> Option<String> {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {

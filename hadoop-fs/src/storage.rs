@@ -1,4 +1,6 @@
-//! A file system of the cluster, as the other crates use it.
+//! [`Storage`], through which the other crates use a file system of the cluster. It turns the paths and
+//! options of its callers into absolute paths and complete values, and leaves the operations to the
+//! implementation for the file system.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,9 +25,10 @@ use crate::types::{FileStatus, Patience, Source, WriteOptions};
 /// Deadline of each call to a NameNode, and of each step of a transfer.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// One file system as one user. Cheap to clone; clones share connections and the bound on memory.
+/// One file system, used as one user. Clones are cheap, and share the connections and the bound on the memory
+/// of uploads.
 ///
-/// Paths are absolute, relative to the home directory, or URLs on this file system.
+/// A path is absolute, relative to the user's home directory, or a URL on this file system.
 #[derive(Debug, Clone)]
 pub struct Storage {
     fs: Arc<dyn FileSystem>,
@@ -35,11 +38,13 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// The file system that `url` is on, or `fs.defaultFS`; nothing is sent yet. To be called in a tokio
-    /// runtime.
+    /// The file system that `url` is on, or `fs.defaultFS`. Nothing is sent yet. Must be called in a tokio
+    /// runtime. Fails if the URL is not valid, the file system is not supported, or the configuration cannot
+    /// be used.
     ///
-    /// The user is that of `login`; neither the environment nor the system's user count. (With simple
-    /// authentication HDFS believes the name, so whoever acts for the user need not be named.)
+    /// The user is the effective user of `login`, whatever the environment and the user of this process are.
+    /// A real user who acts for the effective one is not named to the server, because with simple
+    /// authentication HDFS believes the name of the effective user.
     pub fn open(conf: &HadoopConf, login: &Login, url: Option<&str>) -> Result<Self, FsError> {
         let location = Location::find(conf, url)?;
         #[cfg(feature = "hdrs")]
@@ -49,8 +54,8 @@ impl Storage {
         Self::over(Arc::new(Hdfs::open(conf, login, location, DEADLINE)?), conf, login)
     }
 
-    /// The same through Hadoop's own client, which [`Storage::open`] takes only for other file systems than
-    /// HDFS.
+    /// Like [`Storage::open`], but always with Hadoop's own client, which [`Storage::open`] uses only for
+    /// file systems other than HDFS.
     #[cfg(feature = "hdrs")]
     pub fn open_by_libhdfs(conf: &HadoopConf, login: &Login, url: Option<&str>) -> Result<Self, FsError> {
         Self::over(Arc::new(Libhdfs::open(conf, login, Location::find(conf, url)?, DEADLINE)?), conf, login)
@@ -64,14 +69,15 @@ impl Storage {
         Ok(Self { fs, conf: conf.clone(), defaults, home })
     }
 
-    /// The same with another deadline for each call and each step of a transfer (60 s at first).
+    /// The same storage with another deadline for each call and each step of a transfer. It is 60 s
+    /// otherwise.
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.fs = self.fs.with_deadline(deadline);
         self
     }
 
-    /// The same, and a NameNode that is not there is waited for; at first it is not. Other file systems than
-    /// HDFS have rules of their own.
+    /// The same storage, but its operations wait for a NameNode that cannot be reached, instead of failing at
+    /// once. With Hadoop's own client this has no effect, because that client has its own rules for waiting.
     pub fn with_patience(mut self, patience: Patience) -> Self {
         if let Some(patient) = self.fs.with_patience(patience) {
             self.fs = patient;
@@ -89,38 +95,42 @@ impl Storage {
         &self.fs.location().server
     }
 
-    /// The user's home directory, whether it exists or not.
+    /// The path of the user's home directory, whether it exists or not.
     pub fn home_dir(&self) -> &str {
         &self.home
     }
 
-    /// The absolute path, without the file system.
+    /// The absolute path for `path`, without scheme and authority. Fails if `path` is empty, is a URL on
+    /// another file system, or leads above the root.
     pub fn path(&self, path: &str) -> Result<String, FsError> {
         self.fs.location().path(&self.conf, &self.home, path)
     }
 
-    /// The whole URL of a path, raw as Hadoop has it (no percent-encoding).
+    /// The complete URL of a path, as Hadoop writes it: without percent-encoding.
     pub fn url(&self, path: &str) -> Result<String, FsError> {
         Ok(format!("{}{}", self.root(), self.path(path)?))
     }
 
-    /// What is there; [`FsErrorKind::NotFound`] if nothing is.
+    /// The status of a file or directory; an error of [`FsErrorKind::NotFound`] if there is none.
     pub async fn status(&self, path: &str) -> Result<FileStatus, FsError> {
         self.fs.status(&self.path(path)?).await
     }
 
-    /// What is there, or `None`.
+    /// The status of a file or directory, or `None` if there is none.
     pub async fn find(&self, path: &str) -> Result<Option<FileStatus>, FsError> {
         self.fs.find(&self.path(path)?).await
     }
 
-    /// What is in a directory, with `recursive` also below (directories before what they hold).
+    /// The entries of a directory and, with `recursive`, everything below them. A directory comes before its
+    /// entries. The list of a file holds only the file itself.
     pub async fn list(&self, path: &str, recursive: bool) -> Result<Vec<FileStatus>, FsError> {
         self.fs.list(&self.path(path)?, recursive).await
     }
 
-    /// What a path with patterns (`*`, `?`, `[a-c]`, `[^a]`, `{a,b}`, `\\*`) matches, in order of the paths,
-    /// each once. A path without any stands for itself; nothing is there, and nothing is found.
+    /// The files and directories that match a path with patterns (`*`, `?`, `[a-c]`, `[^a]`, `{a,b}`, `\*`),
+    /// each once and in the order of their paths. A path without patterns matches only itself. If nothing
+    /// matches, the list is empty; a pattern that is not valid is an error of
+    /// [`FsErrorKind::InvalidArgument`].
     pub async fn glob(&self, pattern: &str) -> Result<Vec<FileStatus>, FsError> {
         let path = self.path(pattern)?;
         let alternatives = glob::parse(&path)
@@ -132,10 +142,10 @@ impl Storage {
         Ok(found.into_values().collect())
     }
 
-    /// What a list of names, some of them patterns, matches.
+    /// The files and directories that match a list of names, some of which are patterns.
     async fn matches(&self, parts: &[glob::Part]) -> Result<Vec<FileStatus>, FsError> {
-        // Paths, each with what is known of it: a name that is no pattern need not be looked at while others
-        // follow.
+        // The paths that match the names up to now, each with its status if that is known. A name without a
+        // pattern is looked up only if it is the last one.
         let mut paths: Vec<(String, Option<FileStatus>)> = vec![(String::new(), None)];
         for part in parts {
             let mut next = Vec::new();
@@ -158,7 +168,7 @@ impl Storage {
                         let name = |status: &FileStatus| {
                             status.path.rsplit('/').next().unwrap_or_default().to_owned()
                         };
-                        // The list of a file holds the file itself.
+                        // The list of a file holds only the file itself.
                         let below = |status: &FileStatus| status.path != *directory;
                         let fits = entries.into_iter().filter(|s| below(s) && glob::fits(pattern, &name(s)));
                         next.extend(fits.map(|status| (status.path.clone(), Some(status))));
@@ -177,15 +187,16 @@ impl Storage {
         Ok(found)
     }
 
-    /// Makes a directory and its parents. `mode` holds exactly (no umask); `None`: 777 less
-    /// `fs.permissions.umask-mode`. One that exists stays as it is.
+    /// Makes a directory, and its parents if they are missing. No umask is applied to `mode`; `None` stands
+    /// for 777 without the bits of `fs.permissions.umask-mode`. A directory that exists keeps its
+    /// permissions.
     pub async fn mkdirs(&self, path: &str, mode: Option<u16>) -> Result<(), FsError> {
         self.fs.mkdirs(&self.path(path)?, self.defaults.directory_mode(mode)).await
     }
 
-    /// Writes a file, making its parents; gives what the NameNode says of it afterwards. After a failure
-    /// nothing is left under the name, as far as the NameNode still answers; if the future is dropped a part
-    /// can be left.
+    /// Writes a file, makes missing parents, and returns the status that the file has afterwards. After a
+    /// failure, what was written is removed if the server still answers. If the future is dropped, an
+    /// incomplete file can remain.
     pub async fn write_file(
         &self,
         path: &str,
@@ -209,14 +220,15 @@ impl Storage {
         Ok(status)
     }
 
-    /// Opens a file for reading from byte `offset` on; behind its end there is nothing to read.
+    /// Opens a file for reading from byte `offset` on. If that is after its end, there is nothing to read.
     pub async fn open_at(&self, path: &str, offset: u64) -> Result<Reading, FsError> {
         let path = self.path(path)?;
         let (len, pieces) = self.fs.open_at(&path, offset).await?;
         Ok(Reading { path, len, pieces })
     }
 
-    /// The bytes of a file of at most `limit` bytes; a larger one is an error.
+    /// The content of a file. A file of more than `limit` bytes is an error of
+    /// [`FsErrorKind::InvalidArgument`].
     pub async fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, FsError> {
         let mut reading = self.open_at(path, 0).await?;
         if reading.len > limit {
@@ -230,20 +242,20 @@ impl Storage {
         Ok(bytes)
     }
 
-    /// Gives a file or directory another name. With `overwrite` a file (or empty directory) of that name is
-    /// replaced; otherwise it is an error.
+    /// Gives a file or directory another name. If there is a file or an empty directory of that name, it is
+    /// replaced with `overwrite`, and is an error of [`FsErrorKind::AlreadyExists`] otherwise.
     pub async fn rename(&self, from: &str, to: &str, overwrite: bool) -> Result<(), FsError> {
         self.fs.rename(&self.path(from)?, &self.path(to)?, overwrite).await
     }
 
-    /// Deletes a file, or a directory with all in it if `recursive` (else it must be empty). `false`: there
-    /// was none.
+    /// Deletes a file or directory. A directory must be empty; with `recursive`, it is deleted with
+    /// everything in it. `false` if there was nothing to delete.
     pub async fn delete(&self, path: &str, recursive: bool) -> Result<bool, FsError> {
         self.fs.delete(&self.path(path)?, recursive).await
     }
 
-    /// Whether the user may make `path`, or write to what is there: asks for the right to write to it, or to
-    /// the nearest directory above it that exists. Nothing is changed.
+    /// Fails with an error of [`FsErrorKind::PermissionDenied`] if the user may not write to `path` or, if
+    /// nothing is there, to the nearest directory above it that exists. Changes nothing.
     pub async fn check_writable(&self, path: &str) -> Result<(), FsError> {
         let path = self.path(path)?;
         let mut there = path.as_str();
@@ -257,14 +269,14 @@ impl Storage {
         self.fs.check_writable(there).await
     }
 
-    /// Notes that a file is used now: sets its access time, and leaves its modification time as it is. Needs
-    /// the right to write to the file, and a NameNode that keeps access times.
+    /// Records that a file is used now: sets its access time, and leaves its modification time as it is. The
+    /// user needs the right to write to the file, and the NameNode must keep access times.
     pub async fn touch(&self, path: &str) -> Result<(), FsError> {
         self.fs.touch(&self.path(path)?, now_ms()).await
     }
 }
 
-/// An open file, read from front to back. Little of it is in memory at a time.
+/// An open file, which is read in pieces from front to back, so that little of it is in memory at a time.
 pub struct Reading {
     path: String,
     len: u64,
@@ -278,7 +290,7 @@ impl fmt::Debug for Reading {
 }
 
 impl Reading {
-    /// Size of the whole file when it was opened.
+    /// The size of the whole file when it was opened, in bytes.
     pub fn file_len(&self) -> u64 {
         self.len
     }

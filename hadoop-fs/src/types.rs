@@ -1,4 +1,5 @@
-//! The values that callers pass and get: files, how to write one, and callbacks for progress and waiting.
+//! The values that callers of [`Storage`](crate::Storage) pass and get: what to write and how, the status of
+//! a file, and callbacks for progress and waiting. They are the same for HDFS and for other file systems.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,16 +10,17 @@ use bytes::Bytes;
 
 use crate::error::FsError;
 
-/// Called with the number of bytes of each piece of a file that was handed over.
+/// Is called for each piece of a file that was handed to the file system, with the number of bytes of the
+/// piece.
 pub type Progress = Arc<dyn Fn(u64) + Send + Sync>;
 
-/// Is called with the reason why a NameNode is waited for.
+/// Is called when an operation begins to wait for a NameNode, with the error that its call has ended with.
 pub type OnAbsence = Arc<dyn Fn(&FsError) + Send + Sync>;
 
-/// For how long a NameNode that is not there is waited for, and who is told.
+/// How long operations wait for a NameNode that cannot be reached, and who is told about it.
 #[derive(Clone)]
 pub struct Patience {
-    /// How long it is waited in each operation.
+    /// An operation repeats its call until this time has passed.
     pub within: Duration,
     /// Is called once in each operation that has to wait.
     pub tell: OnAbsence,
@@ -42,17 +44,20 @@ pub enum Source {
 /// How to write a file.
 #[derive(Clone, Default)]
 pub struct WriteOptions {
-    /// Permissions, exactly (no umask is applied); `None`: 666 less `fs.permissions.umask-mode`.
+    /// The permissions of the file; no umask is applied to them. `None` stands for 666 without the bits of
+    /// `fs.permissions.umask-mode`.
     pub mode: Option<u16>,
-    /// Copies; `None`: `dfs.replication`.
+    /// The number of copies of each block; `None` stands for `dfs.replication`.
     pub replication: Option<u16>,
-    /// Replaces a file of that name; otherwise it is an error.
+    /// Whether an existing file of that name is replaced. Otherwise it is an error of
+    /// [`FsErrorKind::AlreadyExists`](crate::FsErrorKind::AlreadyExists).
     pub overwrite: bool,
-    /// Nobody will append to the file. On HDFS its blocks are then no larger than it is, and at most 32 MiB.
-    /// HDFS reserves a whole block for each one that is being written: a hundred small files with blocks of
-    /// 128 MiB, written at the same time, would need 12 GiB of free space.
+    /// Whether nobody will append to the file. Then, on HDFS, its block size is its size, rounded up to whole
+    /// MiB, but at most 32 MiB, and not more than `dfs.blocksize`. HDFS reserves a whole block for each file
+    /// that is being written: a hundred small files with blocks of 128 MiB, written at the same time, would
+    /// need more than 12 GiB of free space.
     pub fitted: bool,
-    /// Is called with the progress.
+    /// Is called for each piece of the file.
     pub progress: Option<Progress>,
 }
 
@@ -70,7 +75,7 @@ impl fmt::Debug for WriteOptions {
 /// A file or directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileStatus {
-    /// Absolute path, without the file system.
+    /// The absolute path, without scheme and authority.
     pub path: String,
     /// Size in bytes; 0 for directories.
     pub len: u64,
@@ -84,10 +89,11 @@ pub struct FileStatus {
     pub group: String,
     /// Modification time in ms since 1970, as the NameNode has it.
     pub modified_ms: u64,
-    /// Time of the last reading in ms since 1970, which the NameNode notes once an hour
-    /// (`dfs.namenode.accesstime.precision`); 0 for directories and where it is not kept.
+    /// When the file was last read, in ms since 1970. By default, the NameNode updates this time at most once
+    /// an hour (`dfs.namenode.accesstime.precision`). It is 0 for directories, and if the file system keeps
+    /// no access times.
     pub accessed_ms: u64,
-    /// Copies that are wanted; 0 for directories.
+    /// How many copies of each block are wanted; 0 for directories.
     pub replication: u32,
     /// Size of its blocks in bytes; 0 for directories.
     pub block_size: u64,

@@ -1,4 +1,6 @@
-//! Writing files with bounded memory, however many are written at a time.
+//! Writes files to HDFS with a bounded amount of memory, however many files are written at a time. Without
+//! the bounds, each file could keep up to 200 packets of 64 KiB in memory that the DataNodes have not
+//! acknowledged yet.
 
 use std::fs::File;
 use std::io::Read;
@@ -21,10 +23,12 @@ use crate::types::{Progress, Source};
 /// Size of the pieces in which a file is read. It is larger than a packet of HDFS (64 KiB), so that a packet
 /// that is not full yet holds parts of two pieces at most.
 const PIECE: usize = 128 << 10;
-/// Most pieces in memory, over all uploads: 4 MiB.
+/// The most pieces in memory, for all uploads together. That many pieces have 4 MiB.
 const PIECES: usize = 32;
-/// How many files send data at a time. Others wait to begin, or for the NameNode to close them. Each file can
-/// hold two pieces until it gets a third, so there have to be fewer files than `PIECES / 2`.
+/// How many files send data at a time. Other files wait to begin, or have sent everything and wait until the
+/// NameNode closes them. A file can hold two pieces until it gets a third one. So this number must be less
+/// than `PIECES / 2`; otherwise all files together could hold all pieces, and would wait for a third one for
+/// ever.
 const SENDING: usize = 12;
 /// Deadline of the clean-up after a failed upload.
 const CLEAN_UP: Duration = Duration::from_secs(5);
@@ -32,11 +36,11 @@ const CLEAN_UP: Duration = Duration::from_secs(5);
 const SMALLEST_BLOCK: u64 = 1 << 20;
 /// The largest size of a block of a fitted file.
 const LARGEST_BLOCK: u64 = 32 << 20;
-/// How often a file that no DataNode took is written again: space that other uploads have reserved is free
-/// again once they have ended.
+/// How often a file is written again if no DataNode took it. That can help, because HDFS reserves space for
+/// files that are being written, which is free again when other uploads have ended.
 const MORE_TRIES: usize = 3;
 
-/// How much all uploads together may hold and send; clones share it.
+/// The bounds of all uploads together: the pieces in memory, and the files that send data. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Bounds {
     pieces: Arc<Semaphore>,
@@ -49,8 +53,9 @@ impl Default for Bounds {
     }
 }
 
-/// A piece of a file, which counts against the bound until the DataNodes have acknowledged it: hdfs-native
-/// keeps up to 200 packets that are not acknowledged, without copying them, and drops them then.
+/// A piece of a file. It counts against the bound until it is dropped, which happens when the DataNodes have
+/// acknowledged it: hdfs-native keeps up to 200 packets that are not acknowledged, and they refer to the
+/// piece instead of copying it.
 struct Piece {
     data: Vec<u8>,
     _counted: Option<OwnedSemaphorePermit>,
@@ -62,8 +67,8 @@ impl AsRef<[u8]> for Piece {
     }
 }
 
-/// Writes `source` to `path`. After a failure what was written is removed, as far as the NameNode still
-/// answers.
+/// Writes `source` to `path` and returns the number of bytes. After a failure, what was written is removed if
+/// the NameNode still answers.
 pub(crate) async fn upload(
     client: &HdfsClient,
     bounds: &Bounds,
@@ -89,7 +94,7 @@ async fn once(
     progress: &ReportedProgress<'_>,
 ) -> Result<u64, FsError> {
     let mut reader = Reader::open(source).await?;
-    // The semaphores are never closed, so there is always a permit in the end.
+    // The semaphore is never closed, so there is always a permit in the end.
     let sending = bounds.sending.acquire().await.ok();
     let mut writer = create(client, path, how, &reader).await?;
     let written = match send(client, bounds, path, &mut reader, &mut writer, progress).await {
@@ -125,7 +130,7 @@ async fn create(
     };
     let size = if how.fitted { fitting(reader.len(), how.block_size) } else { how.block_size };
     match with_blocks(size).await {
-        // This NameNode allows no blocks as small as that.
+        // The NameNode does not allow blocks as small as that.
         Err(error) if size != how.block_size && error.to_string().contains("min-block-size") => {
             with_blocks(how.block_size).await
         }
@@ -133,12 +138,14 @@ async fn create(
     }
 }
 
-/// The size of the blocks of a file of `len` bytes that nobody appends to; `usual` is `dfs.blocksize`.
+/// The block size for a file of `len` bytes to which nobody appends. `usual` is `dfs.blocksize`. All sizes
+/// are in bytes.
 fn fitting(len: u64, usual: u64) -> u64 {
     len.next_multiple_of(SMALLEST_BLOCK).clamp(SMALLEST_BLOCK, LARGEST_BLOCK).min(usual)
 }
 
-/// How many bytes the listener has been told of, over all tries.
+/// How many bytes the listener has been told of, over all tries. A second try sends the same bytes again, and
+/// they must not be reported twice.
 struct ReportedProgress<'a> {
     bytes: AtomicU64,
     listener: Option<&'a Progress>,
@@ -197,7 +204,7 @@ impl Reader {
         }
     }
 
-    /// Bytes that there are to read, when it was opened.
+    /// The number of bytes that there were to read when the source was opened.
     fn len(&self) -> u64 {
         match self {
             Self::File { len, .. } => *len,
@@ -205,7 +212,7 @@ impl Reader {
         }
     }
 
-    /// `None` at the end.
+    /// The next piece; `None` at the end.
     async fn next(&mut self, bounds: &Bounds) -> Result<Option<Bytes>, FsError> {
         match self {
             Self::Bytes(bytes) => {

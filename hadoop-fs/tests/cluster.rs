@@ -1,6 +1,6 @@
-//! Against a real HDFS, whose configuration directory `HEDDLE_TEST_HADOOP_CONF_DIR` names (`scripts/test`
-//! sets it). Without it the tests say that they are skipped. With the feature `hdrs` and
-//! `HEDDLE_TEST_LIBHDFS=yes` they go through Hadoop's own client, whose jars CLASSPATH must name.
+//! Tests against a real HDFS. `HEDDLE_TEST_HADOOP_CONF_DIR` names its configuration directory (`scripts/test`
+//! sets it); without it, the tests say that they are skipped. With the cargo feature `hdrs` and
+//! `HEDDLE_TEST_LIBHDFS=yes`, they use Hadoop's own client, whose jars CLASSPATH must name.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use hadoop_fs::{FsErrorKind, Source, Storage, WriteOptions};
 use hadoop_rpc::{Defaults, HadoopConf, Login, Lookup, Retry, UserIdentity};
 
-/// Says it past the test runner, which shows nothing of tests that pass.
+/// Writes to stderr directly, because the test runner does not show what tests that pass have printed.
 fn skipped(why: &str) {
     std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes()).unwrap();
 }
@@ -150,14 +150,15 @@ async fn errors() {
     let status = stranger.write_file(&format!("{anybodys}/yes"), &bytes("x"), &options).await.unwrap();
     assert_eq!(status.owner, "stranger");
 
-    // A file in the way, and a copy count that the NameNode does not allow.
+    // A number of copies that the NameNode does not allow.
     let options = WriteOptions { replication: Some(u16::MAX), ..options };
     let error = fs.write_file(&format!("{dir}/many"), &bytes("x"), &options).await.unwrap_err();
     assert!(error.detail().contains("eplication"), "{error}");
     fs.delete(&dir, true).await.unwrap();
 }
 
-/// 20 files of 8 MiB at a time: right in the end, and never much of them in memory.
+/// Uploads 20 files of 8 MiB at the same time. Their content is right in the end, and at no time is much of
+/// it in memory.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_uploads_need_little_memory() {
     if by_libhdfs() {
@@ -209,7 +210,8 @@ fn resident_peak() -> u64 {
 
 #[tokio::test]
 async fn a_namenode_that_is_not_there() {
-    // A port that was free a moment ago, and the deadline far away: it must not be waited for.
+    // Nothing listens on this port, which was free a moment ago. The error must come long before the
+    // deadline.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let conf = HadoopConf::from_map([("fs.defaultFS", format!("hdfs://127.0.0.1:{port}"))]);
     let fs = open(&conf, &UserIdentity::new("x"));
@@ -227,7 +229,7 @@ async fn a_namenode_that_is_not_there() {
 
 #[tokio::test]
 async fn a_namenode_that_does_not_answer() {
-    // Accepts connections (the system does) and says nothing.
+    // The system accepts connections to this port, but nobody answers on them.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let conf = HadoopConf::from_map([("fs.defaultFS", format!("hdfs://{}", listener.local_addr().unwrap()))]);
     let fs = open(&conf, &UserIdentity::new("x")).with_deadline(Duration::from_millis(300));

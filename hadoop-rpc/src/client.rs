@@ -1,4 +1,5 @@
-//! The client of one server address.
+//! The client of the server at one address. It numbers the calls, opens a connection when a call needs one,
+//! and ends a call at its deadline. Sending and receiving is in the module `conn`.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -18,8 +19,8 @@ use crate::frame;
 use crate::options::{CallOptions, ClientOptions, Protocol};
 use crate::proto;
 
-/// Calls to one protocol at one address over one connection that many calls share. Cheap to clone; clones
-/// share the connection. Connects at the first call, and again after the connection was lost.
+/// A client of one protocol of the server at one address. Clones are cheap, and all their calls share one
+/// connection. It is opened at the first call, and again after it was lost.
 #[derive(Clone)]
 pub struct RpcClient {
     shared: Arc<Shared>,
@@ -34,7 +35,7 @@ struct Shared {
     slot: Mutex<Option<Opening>>,
 }
 
-/// A connection, or the attempt to open one, that all callers wait for together.
+/// A connection, or the attempt to open one, for which all callers wait together.
 type Opening = future::Shared<BoxFuture<'static, Result<Arc<Connection>, ErrorKind>>>;
 
 impl fmt::Debug for RpcClient {
@@ -44,19 +45,19 @@ impl fmt::Debug for RpcClient {
 }
 
 impl RpcClient {
-    /// A client; nothing is sent before the first call.
+    /// Makes a client. Nothing is sent before the first call.
     pub fn new(endpoint: Endpoint, protocol: Protocol, options: ClientOptions) -> Self {
         let client_id = uuid::Uuid::new_v4().into_bytes();
         let (next_id, slot) = (AtomicU32::new(0), Mutex::new(None));
         Self { shared: Arc::new(Shared { endpoint, protocol, options, client_id, next_id, slot }) }
     }
 
-    /// The address it calls.
+    /// The address of the server.
     pub fn endpoint(&self) -> &Endpoint {
         &self.shared.endpoint
     }
 
-    /// The options it was made with.
+    /// The options with which the client was made.
     pub fn options(&self) -> &ClientOptions {
         &self.shared.options
     }
@@ -83,7 +84,8 @@ impl RpcClient {
     {
         let Shared { endpoint, protocol, client_id, next_id, .. } = &*self.shared;
         let failed = |kind| RpcError::new(method, endpoint.to_string(), kind);
-        // Ids of calls are not negative. When the numbers start again, the calls that had them are long over.
+        // Ids of calls are not negative. When the numbers begin again at 0, the earlier calls have ended long
+        // ago.
         let id = (next_id.fetch_add(1, Ordering::Relaxed) & i32::MAX.unsigned_abs()).cast_signed();
         let method_header = proto::RequestHeader {
             method_name: method.to_owned(),
@@ -110,8 +112,8 @@ impl RpcClient {
                 let (opening, fresh) = self.opening();
                 let connection = used.insert(opening.await?);
                 match connection.call(id, request.clone(), &sent).await {
-                    // The connection ended between two calls, and this one was not sent, so a new connection
-                    // loses nothing.
+                    // The connection ended between two calls. This call was not sent, so it can be made on a
+                    // new connection.
                     Err(ErrorKind::Disconnected { sent: Sent::No, .. }) if !fresh => {}
                     result => return result,
                 }
@@ -129,7 +131,7 @@ impl RpcClient {
         }
     }
 
-    /// The connection for a new call, and whether it is opened for it.
+    /// The connection for a new call, and whether it is opened only for this call.
     fn opening(&self) -> (Opening, bool) {
         let mut slot = self.shared.slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(opening) = &*slot {
@@ -143,7 +145,8 @@ impl RpcClient {
             }
         }
         let shared = Arc::downgrade(&self.shared);
-        // Opening has a task of its own: the caller who was first may give up while others still wait.
+        // The connection is opened in a task of its own, because the first caller may give up while others
+        // still wait.
         let task = tokio::spawn(async move {
             let Some(shared) = shared.upgrade() else { return Err(ErrorKind::Closed) };
             let Shared { endpoint, protocol, options, client_id, .. } = &*shared;
@@ -153,12 +156,13 @@ impl RpcClient {
         (slot.insert(opening).clone(), true)
     }
 
-    /// Whether the token of a connection is still among the client's.
+    /// Whether the token of a connection is still one of the client's tokens.
     fn still_wanted(&self, used: &Token) -> bool {
         self.shared.options.login.tokens().get().tokens.values().any(|token| token == used)
     }
 
-    /// Lets the connection go; calls under way still finish, the next call connects anew.
+    /// Gives up the connection. Calls that wait for answers still finish, and the next call opens a new
+    /// connection.
     pub fn disconnect(&self) {
         let opening = self.shared.slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Ok(connection)) = opening.as_ref().and_then(future::Shared::peek) {

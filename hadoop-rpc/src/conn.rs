@@ -1,7 +1,7 @@
-//! One connection: its handshake, and then many calls at the same time.
+//! One connection to a server: its handshake, and then many calls at the same time.
 //!
-//! A single task owns the socket. Inside it the reading and the writing half run side by side; when either
-//! ends, the other is dropped and every call that still waits fails at once.
+//! A single task owns the socket. In this task, one part reads and another part writes at the same time. When
+//! one of them ends, the connection has ended, and every call that still waits fails at once.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -26,17 +26,18 @@ use crate::proto::{IpcConnectionContext, RpcResponseHeader, RpcSasl, UserInforma
 use crate::remote::RemoteException;
 use crate::sasl::{AuthPolicy, Authenticated, Negotiation, Next, SecurityLayer, Wrap};
 
-/// How many requests may wait for the writer; further callers wait until there is room.
+/// How many requests may wait to be written; further callers wait until there is room.
 const QUEUE: usize = 64;
-/// The writer gathers small requests up to this size into one write.
+/// Small requests are gathered up to this size, in bytes, and written at once.
 const GATHER: usize = 64 << 10;
-/// After a failed write an error of the server may still be readable. It comes at once or never.
+/// How long the client still reads after a write has failed. The server may have sent an error before it
+/// closed the connection; it comes at once, or never.
 const LAST_WORDS: Duration = Duration::from_millis(300);
 
 pub(crate) struct Connection {
     queue: mpsc::Sender<Request>,
     calls: Arc<Calls>,
-    /// The token that authenticated it.
+    /// The token with which the connection was authenticated, if one was used.
     token: Option<Token>,
 }
 
@@ -54,10 +55,10 @@ struct Calls {
 #[derive(Default)]
 struct Table {
     waiting: HashMap<i32, Waiting>,
-    /// Why there will be no more answers; set once.
+    /// Why there will be no more answers; it is set once.
     end: Option<ErrorKind>,
     last_answer: Option<Instant>,
-    /// New calls should use another connection.
+    /// Whether new calls have to use another connection.
     retired: bool,
 }
 
@@ -71,7 +72,7 @@ impl Calls {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Marks the request as (perhaps) sent; false if nobody waits for it any more.
+    /// Marks a request as one that may have been sent. `false` if nobody waits for its answer any more.
     fn begin_send(&self, id: i32) -> bool {
         match self.lock().waiting.get(&id) {
             Some(waiting) => {
@@ -93,7 +94,7 @@ impl Calls {
             table.waiting.remove(&id)
         };
         match waiting {
-            // The caller may have given up in this moment; then nobody needs the answer.
+            // The caller may have given up at this moment; then nobody needs the answer.
             Some(waiting) => drop(waiting.reply.send(result)),
             None => tracing::debug!(id, "an answer came for a call that no longer waits"),
         }
@@ -120,7 +121,7 @@ fn for_call(why: &ErrorKind, sent: Sent) -> ErrorKind {
     }
 }
 
-/// Takes a call out of the table when its future is dropped.
+/// Takes a call out of the table when the future of the call is dropped.
 struct Registered<'a> {
     calls: &'a Calls,
     id: i32,
@@ -159,14 +160,15 @@ impl Connection {
         Ok(Self { queue, calls, token })
     }
 
-    /// Whether new calls may use it; `wanted` gives the token that a new connection would use in place of its
-    /// own.
+    /// Whether new calls may use the connection. `wanted` says whether the token of the connection is still
+    /// one that a new connection may use.
     pub(crate) fn usable(&self, wanted: impl FnOnce(&Token) -> bool) -> bool {
         let table = self.calls.lock();
         table.end.is_none() && !table.retired && self.token.as_ref().is_none_or(wanted)
     }
 
-    /// New calls shall use another connection if this one has said nothing since `since`: it may be dead.
+    /// Makes new calls use another connection if no answer has come on this one since `since`: it may be
+    /// broken.
     pub(crate) fn suspect(&self, since: Instant) {
         let mut table = self.calls.lock();
         table.retired |= table.last_answer.is_none_or(|at| at < since);
@@ -176,8 +178,8 @@ impl Connection {
         self.calls.lock().retired = true;
     }
 
-    /// Sends a request and waits for the body of its answer. `sent` tells, also after the future was dropped,
-    /// whether the request may have left.
+    /// Sends a request and waits for the body of its answer. `sent` says whether the request may have been
+    /// sent, also after the future was dropped.
     pub(crate) async fn call(
         &self,
         id: i32,
@@ -193,7 +195,7 @@ impl Connection {
             table.waiting.insert(id, Waiting { reply, sent: sent.clone() });
         }
         let _registered = Registered { calls: &self.calls, id };
-        // If the task is gone, it has answered all calls in the table, this one too.
+        // If the task has ended, it has answered all calls in the table, including this one.
         drop(self.queue.send(Request { id, frame }).await);
         answer.await.unwrap_or_else(|_| Err(ErrorKind::Closed))
     }
@@ -228,7 +230,7 @@ async fn run(
     }
 }
 
-/// Ends with `None` when no client needs the connection any more.
+/// Writes requests until that fails, or until no client needs the connection any more (`None`).
 async fn write(
     writer: &mut OwnedWriteHalf,
     mut wrap: Option<&mut (dyn Wrap + 'static)>,
@@ -276,7 +278,7 @@ async fn read(reader: &mut FrameReader<OwnedReadHalf>, calls: &Calls) -> ErrorKi
                 calls.answer(id, Err(why));
                 return end;
             }
-            // It concerns the connection as a whole, and the server closes it.
+            // The error concerns the connection as a whole, and the server closes the connection.
             Status::Error | Status::Fatal => return remote(header, true),
         }
     }
@@ -306,7 +308,8 @@ async fn connect(endpoint: &Endpoint, limit: Duration) -> Result<(TcpStream, Soc
         let connecting = TcpStream::connect(address);
         match timeout(share, connecting).await {
             Ok(Ok(stream)) => {
-                // Calls are small, and each is waited for.
+                // Requests are small and callers wait for the answers, so no request may be held back to be
+                // sent with later ones.
                 if let Err(e) = stream.set_nodelay(true) {
                     tracing::debug!(%endpoint, "cannot set TCP_NODELAY: {e}");
                 }
@@ -386,7 +389,8 @@ async fn handshake(
     Ok(Shaken { reader, writer, wrap, token: authenticated.token, how: authenticated.how })
 }
 
-/// The user for the connection's context, as far as authentication has not told it to the server already.
+/// The user whom the connection's context names. It leaves out what the server knows already from the
+/// authentication.
 fn user_info(authenticated: &Authenticated, options: &ClientOptions) -> Option<UserInformation> {
     let user = options.login.user();
     match authenticated.how {
@@ -405,7 +409,7 @@ async fn send(
     bytes: &[u8],
 ) -> Result<(), ErrorKind> {
     let Err(e) = writer.write_all(bytes).await else { return Ok(()) };
-    // The server may have said why it closes.
+    // The server may have sent the reason before it closed the connection.
     match timeout(LAST_WORDS, sasl_answer(reader)).await {
         Ok(Err(why @ ErrorKind::Remote(_))) => Err(why),
         _ => Err(ErrorKind::Disconnected { cause: format!("cannot send: {e}"), sent: Sent::No }),

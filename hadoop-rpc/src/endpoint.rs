@@ -1,4 +1,5 @@
-//! Addresses of servers.
+//! The address of a server, with the name of its host. The name is not resolved here, because its IP address
+//! can change while a client exists.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,5 @@
-//! What can go wrong with a call: what was done, to which address, why it failed, whether a retry helps.
+//! The error of a failed call. It says which method was called at which address, why the call has failed, and
+//! whether another try can help, so that callers can decide by values instead of texts.
 
 use std::fmt;
 use std::io;
@@ -12,9 +13,9 @@ use crate::retry::Retry;
 /// How far a request had got when its connection failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sent {
-    /// No byte of it was handed to the system: the server has not executed it.
+    /// No byte of the request was handed to the operating system, so the server has not executed it.
     No,
-    /// It may have reached the server, and may have been executed.
+    /// The request may have reached the server, and may have been executed.
     Maybe,
 }
 
@@ -26,31 +27,31 @@ pub enum ErrorKind {
     Resolve(Arc<io::Error>),
     /// No connection could be made.
     Connect(Arc<io::Error>),
-    /// No connection within the time.
+    /// No connection was made within this time.
     ConnectTimeout(Duration),
     /// The connection was made, but the server did not finish the handshake within the time.
     HandshakeTimeout(Duration),
     /// Server and client agree on no way to authenticate, or the server's proof was wrong.
     Auth(String),
-    /// No answer within the deadline of the call.
+    /// No answer came within the deadline of the call.
     Deadline {
         /// The deadline.
         after: Duration,
-        /// Whether the request was on its way.
+        /// Whether the request may have been sent.
         sent: Sent,
     },
     /// The connection ended while the call was waiting.
     Disconnected {
         /// Why, in words.
         cause: String,
-        /// Whether the request was on its way.
+        /// Whether the request may have been sent.
         sent: Sent,
     },
     /// The other side does not speak Hadoop RPC (an HTTP port, for example).
     NotHadoopRpc(String),
     /// A message is larger than allowed.
     TooLarge {
-        /// Its size in bytes.
+        /// The size of the message in bytes.
         size: u64,
         /// The bound in bytes.
         limit: u64,
@@ -85,7 +86,7 @@ impl RpcError {
         Self { inner: Box::new(inner) }
     }
 
-    /// An answer that lacks something required; for typed clients built on this crate.
+    /// The error of an answer that lacks something required. It is for typed clients that use this crate.
     pub fn malformed(operation: &'static str, address: impl Into<String>, what: impl Into<String>) -> Self {
         Self::new(operation, address, ErrorKind::Malformed(what.into()))
     }
@@ -106,7 +107,7 @@ impl RpcError {
         self.inner.operation
     }
 
-    /// The address it was called on.
+    /// The address of the server that was called.
     pub fn address(&self) -> &str {
         &self.inner.address
     }
@@ -116,7 +117,7 @@ impl RpcError {
         self.inner.attempts
     }
 
-    /// The server's exception, if that is what it was.
+    /// The server's exception, if the server answered with one.
     pub fn remote(&self) -> Option<&RemoteException> {
         match &self.inner.kind {
             ErrorKind::Remote(remote) => Some(remote),
@@ -124,17 +125,17 @@ impl RpcError {
         }
     }
 
-    /// What the server's exception is about, if it was one.
+    /// What the server's exception is about, if the server answered with one.
     pub fn remote_kind(&self) -> Option<RemoteKind> {
         self.remote().map(|r| r.kind)
     }
 
-    /// Whether it is a server's exception of this kind.
+    /// Whether the server answered with an exception of this kind.
     pub fn is_remote(&self, kind: RemoteKind) -> bool {
         self.remote_kind() == Some(kind)
     }
 
-    /// Whether the server could not be reached at all (as opposed to: it answered badly, or too late).
+    /// Whether no connection to the server could be made. An answer that is wrong or late does not count.
     pub fn is_unreachable(&self) -> bool {
         matches!(
             self.inner.kind,
@@ -147,7 +148,7 @@ impl RpcError {
         matches!(self.inner.kind, ErrorKind::Resolve(_))
     }
 
-    /// Whether another try helps.
+    /// Whether another try can help.
     pub fn retry(&self) -> Retry {
         match &self.inner.kind {
             ErrorKind::Resolve(_) | ErrorKind::Connect(_) => Retry::OtherServer,

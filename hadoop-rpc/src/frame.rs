@@ -1,5 +1,9 @@
-//! Frames: a 32-bit big-endian length, then varint-delimited messages. With a security layer each frame
-//! carries a wrapped piece of the plain byte stream, and the frames of the calls are found in that.
+//! The frames of Hadoop's RPC protocol, as Hadoop's class `org.apache.hadoop.ipc.Client` writes and reads
+//! them. A frame is a length in bytes as a 32-bit big-endian number, and then protobuf messages, each with
+//! its own length before it as a varint.
+//!
+//! If authentication has agreed on a security layer, these frames form the plain byte stream. It is cut into
+//! pieces, and each piece is wrapped and sent in a frame of its own, as a SASL message of state WRAP.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::Message;
@@ -16,7 +20,7 @@ pub(crate) const SASL_CALL_ID: i32 = -33;
 /// The id of answers that concern the connection, not a call.
 pub(crate) const NO_CALL_ID: i32 = -1;
 
-/// First bytes of a connection: magic, RPC version, service class, and whether SASL follows.
+/// The first bytes of a connection: `hrpc`, the version of RPC, the service class, and whether SASL follows.
 pub(crate) fn preamble(sasl: bool) -> [u8; 7] {
     [b'h', b'r', b'p', b'c', 9, 0, if sasl { 0xdf } else { 0 }]
 }
@@ -55,7 +59,7 @@ pub(crate) fn frame(header: &impl Message, body: &impl Message) -> Result<Bytes,
     })
 }
 
-/// A frame of three messages: what a call needs.
+/// A frame of three messages, which is what a call consists of.
 pub(crate) fn call_frame(
     header: &impl Message,
     method: &impl Message,
@@ -76,7 +80,7 @@ pub(crate) fn context_frame(context: &IpcConnectionContext, client_id: &[u8]) ->
     frame(&request_header(CONTEXT_CALL_ID, -1, client_id), context)
 }
 
-/// What goes to the socket for a piece of the plain stream.
+/// Appends to `out` what is sent for a piece of the plain byte stream, with or without a security layer.
 pub(crate) fn protect(
     plain: &[u8],
     layer: Option<&mut (dyn Wrap + 'static)>,
@@ -99,7 +103,7 @@ pub(crate) fn take_message<M: Message + Default>(frame: &mut Bytes, what: &str) 
     M::decode_length_delimited(frame).map_err(|e| ErrorKind::Malformed(format!("{what}: {e}")))
 }
 
-/// Reads frames, bounded in size.
+/// Reads frames. A frame of more than `limit` bytes is an error.
 pub(crate) struct FrameReader<R> {
     io: BufReader<R>,
     limit: usize,
@@ -152,7 +156,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
     }
 
-    /// A whole frame of the plain stream, if it is there. What is buffered stays below two frames.
+    /// A whole frame of the plain byte stream, if one has arrived. The buffer stays shorter than two frames.
     fn buffered(&mut self) -> Result<Option<Bytes>, ErrorKind> {
         let Some(Ok(length)) = self.plain.get(..4).map(<[u8; 4]>::try_from) else { return Ok(None) };
         let length = self.checked(length)?;
@@ -207,7 +211,8 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         })
     }
 
-    /// Recognizes what kind of server answers if it does not speak Hadoop RPC.
+    /// Recognizes which kind of server answers if it is not one of Hadoop RPC. `start` is the beginning of
+    /// its answer.
     async fn foreign(&mut self, start: [u8; 4]) -> Option<ErrorKind> {
         if self.any {
             return None;
@@ -221,7 +226,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             }
             // A TLS record: alert or handshake, version 3.x.
             [0x15 | 0x16, 0x03, ..] => Some(ErrorKind::NotHadoopRpc("it answers with TLS".into())),
-            // A smaller second byte may be part of a length after all.
+            // An answer with a smaller first byte may be a frame of Hadoop RPC that is too long.
             [first, ..] if first >= b' ' => Some(ErrorKind::NotHadoopRpc(format!(
                 "its answer begins with the bytes {}",
                 hex::encode(start)
@@ -231,7 +236,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     }
 }
 
-/// The connection is gone; what that means for a call is added per call.
+/// The error of a connection that has ended. Whether a request was sent is filled in later for each call.
 pub(crate) fn disconnected(cause: String) -> ErrorKind {
     ErrorKind::Disconnected { cause, sent: Sent::Maybe }
 }

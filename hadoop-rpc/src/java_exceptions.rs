@@ -16,7 +16,7 @@ pub enum RemoteKind {
     Sasl,
     /// Impersonation, or the service itself, is refused to the user.
     Authorization,
-    /// The server is not the active one of a group.
+    /// The server is not the active one of its group.
     Standby,
     /// The server asks for another try.
     Retriable,
@@ -26,11 +26,11 @@ pub enum RemoteKind {
     NotReady,
     /// A token is expired, cancelled or unknown.
     InvalidToken,
-    /// No such application (or its attempt).
+    /// There is no such application.
     ApplicationNotFound,
-    /// No such application attempt.
+    /// There is no such application attempt.
     AttemptNotFound,
-    /// No such container.
+    /// There is no such container.
     ContainerNotFound,
     /// Of a NodeManager: the grant of the container is too old, or the clocks of the machines differ.
     ContainerGrantExpired,
@@ -44,11 +44,11 @@ pub enum RemoteKind {
     MasterNotRegistered,
     /// The ApplicationMaster is registered already: an earlier registration has arrived.
     MasterAlreadyRegistered,
-    /// A resource request is outside what the cluster allows.
+    /// An allocation request is not within what the cluster allows.
     InvalidResourceRequest,
     /// A request names a container that was not granted to this ApplicationMaster.
     InvalidContainer,
-    /// Any other exception of the resource manager itself.
+    /// Any other exception of YARN.
     Yarn,
     /// A file or directory does not exist.
     FileNotFound,
@@ -74,7 +74,7 @@ pub enum RemoteKind {
     NoSuchMethod,
     /// The server does not serve this protocol: the port belongs to another service.
     NoSuchProtocol,
-    /// Versions of the RPC or of the protocol do not fit.
+    /// The client's version of RPC or of the protocol is not one that the server supports.
     VersionMismatch,
     /// The server could not read what was sent.
     BadRequest,
@@ -93,11 +93,11 @@ impl RemoteKind {
     }
 }
 
-/// What one class means.
+/// What the exceptions of one class mean.
 struct Row {
-    /// A class without a package matches in any package.
+    /// The class. A name without a package matches in any package.
     class: &'static str,
-    /// Parts of the text that all have to be there.
+    /// Parts that the text of the exception must contain, all of them.
     texts: &'static [&'static str],
     kind: RemoteKind,
     retry: Retry,
@@ -108,7 +108,7 @@ impl Row {
         let short = short_name(java_class);
         let of_class = self.class == java_class
             || self.class == short
-            // Some texts have the class without its package.
+            // A caller may know only the name of the class without its package.
             || (short == java_class && short == short_name(self.class));
         of_class && self.texts.iter().all(|part| text.contains(part))
     }
@@ -131,7 +131,7 @@ const fn text_row(
     Row { class, texts, kind, retry }
 }
 
-/// The first row that fits counts, so that rows with texts are before those of their classes alone.
+/// The first row that matches counts, so rows with texts come before the row of the same class without texts.
 const TABLE: &[Row] = &[
     text_row(
         "org.apache.hadoop.security.AccessControlException",
@@ -139,7 +139,7 @@ const TABLE: &[Row] = &[
         RemoteKind::AuthenticationRequired,
         Retry::No,
     ),
-    // The NameNode wraps it where it expects to leave safe mode soon.
+    // The NameNode wraps a SafeModeException in this one if it expects to leave safe mode soon.
     text_row(
         "org.apache.hadoop.ipc.RetriableException",
         &["SafeModeException"],
@@ -153,7 +153,7 @@ const TABLE: &[Row] = &[
         RemoteKind::MasterAlreadyRegistered,
         Retry::No,
     ),
-    // NodeManagers of Hadoop 2.10 to 3.5 throw all of these as one class, which says nothing by itself.
+    // NodeManagers of Hadoop 2.10 to 3.5 throw the same class for all of these refusals, so the text decides.
     text_row("YarnException", &["This token is expired"], RemoteKind::ContainerGrantExpired, Retry::No),
     text_row(
         "YarnException",
@@ -204,7 +204,7 @@ const TABLE: &[Row] = &[
     row("InvalidLabelResourceRequestException", RemoteKind::InvalidResourceRequest, Retry::No),
     row("ResourceNotFoundException", RemoteKind::InvalidResourceRequest, Retry::No),
     row("InvalidResourceBlacklistRequestException", RemoteKind::InvalidArgument, Retry::No),
-    // Hadoop spells it like this.
+    // Hadoop's class has this spelling.
     row("SchedulerInvalidResoureRequestException", RemoteKind::InvalidResourceRequest, Retry::No),
     row("InvalidContainerException", RemoteKind::InvalidContainer, Retry::No),
     row("InvalidContainerReleaseException", RemoteKind::InvalidContainer, Retry::No),

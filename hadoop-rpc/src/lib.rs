@@ -1,8 +1,9 @@
-//! Hadoop's RPC protocol (version 9) and what it needs: frames, SASL, credentials files, Hadoop's
-//! configuration. It knows nothing of YARN or HDFS.
+//! A client of Hadoop's RPC protocol (version 9), with what it needs: frames, SASL, credentials files and
+//! Hadoop's configuration. The crate does not know the messages of YARN or HDFS.
 //!
-//! [`RpcClient`] calls one address; [`RpcGroup`] picks among several. [`RpcError::retry`] says what may be
-//! tried again; how often and how fast is a [`RetryPolicy`] that the caller passes in.
+//! [`RpcClient`] calls the server at one address. [`RpcGroup`] calls whichever of several servers is active,
+//! and repeats failed calls: [`RpcError::retry`] says whether another try can help, and the caller's
+//! [`RetryPolicy`] says how often and how fast to try.
 
 mod client;
 mod conf;

@@ -1,10 +1,11 @@
-//! Who calls Hadoop's services, and the credentials that prove it: one value that every client takes.
+//! The user who calls Hadoop's services, and the credentials that prove it, as one value that every client
+//! takes. Clients share the credentials, so a token has to be replaced only once.
 
 use crate::credentials::{Credentials, TokenSource};
 use crate::user::UserIdentity;
 
-/// An identity with its credentials. Clones share the credentials: a token that is replaced is replaced for
-/// every client that was given the login.
+/// A user with the user's credentials. Clones share the credentials: if a token is replaced, every client
+/// that was given the login uses the new one.
 #[derive(Debug, Clone)]
 pub struct Login {
     user: UserIdentity,
@@ -12,7 +13,7 @@ pub struct Login {
 }
 
 impl Login {
-    /// A user without credentials, whose name servers believe (simple authentication).
+    /// A user without credentials. Servers with simple authentication believe the user's name.
     pub fn simple(user: UserIdentity) -> Self {
         Self::new(user, Credentials::default())
     }
@@ -28,7 +29,7 @@ impl Login {
     }
 
     /// The user whom Hadoop's own clients would find by these environment variables (see
-    /// [`UserIdentity::find`]), without credentials. `None`: the system's user has no name.
+    /// [`UserIdentity::find`]), without credentials. `None` if the user of this process has no name.
     pub fn find(env: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
         UserIdentity::find(env).map(Self::simple)
     }
@@ -38,12 +39,12 @@ impl Login {
         Self::new(self.user, credentials)
     }
 
-    /// Who calls.
+    /// The user.
     pub fn user(&self) -> &UserIdentity {
         &self.user
     }
 
-    /// The tokens and secrets.
+    /// The user's tokens and secrets.
     pub fn tokens(&self) -> &TokenSource {
         &self.tokens
     }

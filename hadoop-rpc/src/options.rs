@@ -1,4 +1,5 @@
-//! Which protocol a client speaks, and how it connects and calls.
+//! Which protocol a client speaks, and how it connects and calls. The caller decides all of this; nothing
+//! here is read from Hadoop's configuration.
 
 use std::time::Duration;
 
@@ -8,33 +9,34 @@ use crate::sasl::{AuthPolicy, Protection};
 /// The Java interface that is called, and its version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Protocol {
-    /// Fully qualified name: `org.apache.hadoop.hdfs.protocol.ClientProtocol`.
+    /// Its fully qualified name, such as `org.apache.hadoop.hdfs.protocol.ClientProtocol`.
     pub name: &'static str,
-    /// Version, nearly always 1.
+    /// The version of the interface, nearly always 1.
     pub version: u64,
 }
 
 /// How a client connects and calls.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
-    /// Who calls, with tokens that may be replaced while the client lives.
+    /// The user who calls, with tokens that may be replaced while the client exists.
     pub login: Login,
     /// How connections authenticate.
     pub auth: AuthPolicy,
     /// Protections of messages after SASL that the client accepts, the preferred one first
     /// (`hadoop.rpc.protection`).
     pub protection: Vec<Protection>,
-    /// Deadline of a call, the time to connect included, unless the call says otherwise.
+    /// The deadline of a call, including the time to connect, unless the options of the call say otherwise.
     pub deadline: Duration,
-    /// Deadline for resolving the name and connecting.
+    /// The deadline for resolving the name and connecting. The handshake that follows has the same time
+    /// again.
     pub connect_timeout: Duration,
-    /// Largest message accepted from the server, in bytes.
+    /// The largest message that is accepted from the server, in bytes.
     pub max_frame: usize,
 }
 
 impl ClientOptions {
-    /// Simple authentication, even if the login has tokens. 30 s per call, 10 s to connect, 64 MiB per
-    /// message.
+    /// Options with simple authentication, even if the login has tokens, and with 30 s for a call, 10 s to
+    /// connect, and 64 MiB for a message.
     pub fn simple(login: Login) -> Self {
         Self {
             login,
@@ -46,7 +48,7 @@ impl ClientOptions {
         }
     }
 
-    /// The same with another way to authenticate.
+    /// The same options with another way to authenticate.
     pub fn with_auth(self, auth: AuthPolicy) -> Self {
         Self { auth, ..self }
     }
@@ -55,8 +57,9 @@ impl ClientOptions {
 /// What differs for one call from the client's options.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CallOptions {
-    /// Deadline of each try; `None`: the client's.
+    /// The deadline of each try; `None` stands for that of the client.
     pub deadline: Option<Duration>,
-    /// Executing the call twice does no harm, so it may be repeated after an uncertain end.
+    /// Whether it does no harm if the server executes the call twice. Then the call may be repeated also
+    /// after a failure that leaves open whether the server has executed it.
     pub idempotent: bool,
 }

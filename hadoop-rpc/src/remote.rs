@@ -1,4 +1,5 @@
-//! Exceptions that a Hadoop server reports.
+//! Exceptions that a Hadoop server reports. Their class and text are kept as the server has sent them. What
+//! they mean is added as a value, so that callers need not compare names of Java classes.
 
 use std::fmt;
 
@@ -8,13 +9,14 @@ use crate::retry::Retry;
 /// An exception as the server sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteException {
-    /// What it is about.
+    /// What the exception is about.
     pub kind: RemoteKind,
-    /// Fully qualified Java class name, empty if the server sent none.
+    /// The fully qualified name of its Java class; empty if the server sent none.
     pub java_class: String,
     /// The whole text, often with a Java stack trace.
     pub full_text: String,
-    /// The server closed the connection with it (FATAL); otherwise the connection stays usable.
+    /// Whether the server closed the connection with it (status FATAL). Otherwise the connection stays
+    /// usable.
     pub fatal: bool,
     pub(crate) retry: Retry,
 }
@@ -25,7 +27,8 @@ impl RemoteException {
         Self { kind, java_class, full_text, fatal, retry }
     }
 
-    /// The first line of the text, without a leading repetition of the class name: the part for people.
+    /// The part of the text for people: its first line, without the name of the class if the line begins with
+    /// it.
     pub fn message(&self) -> &str {
         let line = self.full_text.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or_default();
         match line.strip_prefix(&self.java_class) {
@@ -34,7 +37,7 @@ impl RemoteException {
         }
     }
 
-    /// Class name without its package: `StandbyException`.
+    /// The name of the class without its package, such as `StandbyException`.
     pub fn short_class(&self) -> &str {
         self.java_class.rsplit(['.', '$']).next().unwrap_or_default()
     }

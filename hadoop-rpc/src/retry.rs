@@ -1,17 +1,19 @@
-//! Whether another try of a failed call helps, and how often and how fast to try.
+//! Whether another try of a failed call can help, and how often and how fast to try. The error of a call says
+//! the former. The caller decides the latter, because only the caller knows how long it can wait.
 
 use std::time::Duration;
 
 use backon::ExponentialBuilder;
 
-/// Whether, and how, another try helps.
+/// Whether another try can help, and on which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Retry {
     /// No: the same call would fail again.
     No,
     /// The same server will probably answer later; it has not executed the call.
     Later,
-    /// Another server of the group may answer; this one has not executed the call. Without a group: later.
+    /// Another server of the group may answer; this one has not executed the call. If there is only one
+    /// server, it may answer later.
     OtherServer,
     /// The call may have been executed: repeat it only if executing it twice does no harm.
     IfIdempotent,
@@ -20,13 +22,13 @@ pub enum Retry {
 /// How often and how fast to try again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Most tries in all, the first included.
+    /// The most tries in all, including the first one.
     pub max_attempts: u32,
-    /// Wait before the second try; it doubles from try to try, with jitter.
+    /// The wait before the second try. It doubles with each further try, and a random time is added (jitter).
     pub min_delay: Duration,
-    /// Longest wait between tries.
+    /// The longest wait between two tries, without the jitter.
     pub max_delay: Duration,
-    /// No new try begins after this time.
+    /// If this time has passed since the first try began when a try fails, there is no further one.
     pub max_elapsed: Duration,
 }
 

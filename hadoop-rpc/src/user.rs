@@ -1,28 +1,29 @@
-//! Who is calling, without Kerberos.
+//! The user for whom calls are made, as Hadoop finds the user without Kerberos. heddle has to find the same
+//! user as Hadoop's own programs, because files and applications belong to that user.
 
 /// The user for whom a request is made, and the user who makes it if that is another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UserIdentity {
     /// The user whose rights count.
     pub effective: String,
-    /// The user who acts for them (impersonation), if not the same.
+    /// The user who makes the request for the effective user (impersonation), if it is another one.
     pub real: Option<String>,
 }
 
 impl UserIdentity {
-    /// A user acting for itself.
+    /// A user without impersonation.
     pub fn new(name: impl Into<String>) -> Self {
         Self { effective: name.into(), real: None }
     }
 
-    /// `real` acts for `effective`.
+    /// The user `effective`, for whom the user `real` makes requests (impersonation).
     pub fn proxied(effective: impl Into<String>, real: impl Into<String>) -> Self {
         Self { effective: effective.into(), real: Some(real.into()) }
     }
 
-    /// The identity as Hadoop finds it with simple authentication: `HADOOP_USER_NAME`, else the system's
-    /// user; with `HADOOP_PROXY_USER` that one acts for the named user. `None` if the system's user has no
-    /// name.
+    /// The user whom Hadoop finds with simple authentication: the one whom `HADOOP_USER_NAME` names, or else
+    /// the user of this process. If `HADOOP_PROXY_USER` names another user, that one is the effective user,
+    /// and the first one is the real user. `None` if the user of this process has no name.
     pub fn find(env: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
         let set = |key: &str| env(key).filter(|v| !v.trim().is_empty());
         let user = set("HADOOP_USER_NAME").or_else(|| os_user(env))?;
@@ -32,7 +33,8 @@ impl UserIdentity {
         })
     }
 
-    /// Name for file paths and messages: the user up to the first `/` or `@` of a principal.
+    /// The name of the effective user for paths and messages. Of a Kerberos principal, it is the part before
+    /// the first `/` or `@`.
     pub fn short_name(&self) -> &str {
         self.effective.split(['/', '@']).next().unwrap_or(&self.effective)
     }
@@ -40,7 +42,7 @@ impl UserIdentity {
 
 /// The user of this process, as the system names it.
 pub(crate) fn os_user(env: &dyn Fn(&str) -> Option<String>) -> Option<String> {
-    // The password file has the right name also where cron or sudo left USER unset or wrong.
+    // The password file has the right name also if cron or sudo have left USER unset or wrong.
     let uid = rustix::process::geteuid().as_raw().to_string();
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     name_of_uid(&passwd, &uid).or_else(|| env("USER").or_else(|| env("LOGNAME")).filter(|v| !v.is_empty()))

@@ -1,8 +1,8 @@
-//! Against a real Hadoop: its NameNode and ResourceManager. The calls' messages are the few fields that are
-//! looked at.
+//! Tests against the NameNode and the ResourceManager of a real Hadoop. The messages of the calls have only
+//! the fields that the tests use.
 //!
 //! `HEDDLE_TEST_HADOOP_CONF_DIR` names the configuration directory of a running cluster (`scripts/test` sets
-//! it). Without it the tests say that they are skipped.
+//! it). Without it, the tests say that they are skipped.
 
 #![allow(
     clippy::unwrap_used,
@@ -105,12 +105,12 @@ struct WireToken {
     service: String,
 }
 
-/// Says it past the test runner, which shows nothing of tests that pass.
+/// Writes to stderr directly, because the test runner does not show what tests that pass have printed.
 fn skipped(why: &str) {
     std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes()).unwrap();
 }
 
-/// None, once it has been said, where there is no cluster.
+/// The configuration of the cluster. If there is none, says that the test is skipped, and returns `None`.
 fn cluster() -> Option<HadoopConf> {
     let Some(dir) = std::env::var_os("HEDDLE_TEST_HADOOP_CONF_DIR") else {
         skipped("HEDDLE_TEST_HADOOP_CONF_DIR names no cluster");
@@ -248,7 +248,7 @@ async fn a_false_token_is_refused() {
     credentials.add_token(token);
     let e = call(&credentials).await;
     println!("{e}");
-    // The ResourceManager cannot even read such an identifier and hangs up without a word.
+    // The ResourceManager cannot read such an identifier, and closes the connection without an answer.
     assert!(e.to_string().contains("during authentication"));
 }
 
@@ -266,8 +266,8 @@ async fn sasl_ends_in_simple_where_allowed() {
     assert!(matches!(e.kind(), ErrorKind::Auth(_)));
 }
 
-/// A real delegation token, with each quality of protection. The token's owner, not the client's user, is who
-/// acts.
+/// Calls with a real delegation token, with each kind of protection. The user of such a call is the token's
+/// owner, not the client's user.
 #[tokio::test]
 async fn tokens_and_protection() {
     let Some(conf) = cluster() else { return };
@@ -296,7 +296,7 @@ async fn tokens_and_protection() {
         let request = Mkdirs { src: dir.clone(), masked: Permission { mode: 0o755 }, create_parent: true };
         client.call::<_, Empty>("mkdirs", &request).await.unwrap();
         assert_eq!(owner(&client, &dir).await, owner(&plain, "/").await);
-        // Longer than what one wrapped message may hold.
+        // The request is longer than one wrapped message can be.
         let long = format!("/{}", "x/".repeat(60_000));
         let big = client.call::<_, FileInfo>("getFileInfo", &file(&long)).await;
         println!(
@@ -344,13 +344,13 @@ async fn a_group_goes_on_to_the_server_that_answers() {
     assert!(e.is_unreachable() && e.attempts() == 4);
 }
 
-/// A process that is stopped, and goes on when this is dropped.
+/// A process that is stopped, and continues when this value is dropped.
 struct Stopped<'a> {
     pid: &'a str,
 }
 
 impl<'a> Stopped<'a> {
-    /// Stops it, and waits until each of its threads has stopped.
+    /// Stops the process, and waits until each of its threads has stopped.
     fn new(pid: &'a str) -> Self {
         let stopped = Self { pid };
         stopped.signal("-STOP");

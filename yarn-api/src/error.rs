@@ -1,4 +1,5 @@
-//! Failed calls: what was wanted, and why it failed.
+//! The error of a failed call to YARN: what was to be done, and why that has failed. Its text contains both,
+//! so that it can be shown to a user as it is.
 
 use std::fmt;
 
@@ -6,20 +7,20 @@ use hadoop_rpc::{ConfError, RemoteKind, Retry, RpcError};
 
 use crate::records::MissingField;
 
-/// Why something failed.
+/// Why an operation failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Cause {
     /// The call failed, or the server answered with an exception.
     #[error(transparent)]
     Rpc(#[from] RpcError),
-    /// The answer lacks what it must have.
+    /// The answer lacks a field that it must have.
     #[error(transparent)]
     Answer(#[from] MissingField),
-    /// The Hadoop configuration does not say, or not rightly, where the server is.
+    /// A value of the Hadoop configuration that is needed to find the server cannot be read.
     #[error(transparent)]
     Conf(#[from] ConfError),
-    /// The Hadoop configuration cannot be used, for a reason that this crate has found.
+    /// The Hadoop configuration names no ResourceManager, or names one without an address.
     #[error("{0}")]
     Address(String),
 }
@@ -42,7 +43,7 @@ impl YarnError {
         Self { inner: Box::new(Inner { doing: doing.into(), cause: cause.into() }) }
     }
 
-    /// What was wanted, completing the sentence "cannot …".
+    /// What was to be done; it completes the sentence "cannot …".
     pub fn doing(&self) -> &str {
         &self.inner.doing
     }
@@ -65,12 +66,12 @@ impl YarnError {
         self.rpc().is_some_and(|error| error.is_remote(kind))
     }
 
-    /// Whether no server could be reached.
+    /// Whether no connection to a server could be made.
     pub fn is_unreachable(&self) -> bool {
         self.rpc().is_some_and(RpcError::is_unreachable)
     }
 
-    /// Whether another try helps.
+    /// Whether another try can help.
     pub fn retry(&self) -> Retry {
         self.rpc().map_or(Retry::No, RpcError::retry)
     }

@@ -1,7 +1,9 @@
-//! YARN messages and typed clients: ApplicationClient, ApplicationMaster, ContainerManagement.
+//! YARN's messages, and typed clients of three protocols: [`ApplicationClient`] for
+//! ApplicationClientProtocol, [`AmRmClient`] for ApplicationMasterProtocol, and [`NodeManagerClients`] for
+//! ContainerManagementProtocol.
 //!
-//! Callers use the plain types of [`records`]; the messages of the wire stay inside. There is no policy here:
-//! the caller decides what is asked for, and when.
+//! Callers use the plain types of [`records`]; the messages of the wire stay inside this crate. The crate
+//! makes no decisions of its own: the caller decides what is asked for, and when.
 
 mod am_rm_client;
 mod application_client;

@@ -1,4 +1,5 @@
-//! The tokens that let an ApplicationMaster speak to NodeManagers.
+//! The tokens with which an ApplicationMaster calls NodeManagers. They are kept in a cache, because the
+//! ResourceManager does not send the token for a node with every container on that node.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,26 +8,27 @@ use hadoop_rpc::{Credentials, TokenSource};
 
 use crate::records::{NmToken, NodeId};
 
-/// Kind of the tokens for NodeManagers.
+/// The kind of the tokens for NodeManagers.
 pub const NM_TOKEN: &str = "NMToken";
 
-/// The latest token for each node. Clones share it.
+/// The latest token for each node. Clones share the tokens.
 ///
-/// The ResourceManager sends a node's token with the first container on that node and again only when its
-/// keys change, so what it sends must be kept as long as the attempt lives.
+/// The ResourceManager sends the token for a node with the first container on that node, and a new one only
+/// when the ResourceManager's key changes. So tokens must be kept until the attempt ends.
 #[derive(Debug, Clone, Default)]
 pub struct NmTokenCache {
     nodes: Arc<Mutex<HashMap<NodeId, TokenSource>>>,
 }
 
 impl NmTokenCache {
-    /// Adds tokens; one for a node that is known replaces the older one, for connections that are open as
-    /// well.
+    /// Adds tokens. A new token for a node replaces the older one, also for a connection that is open: the
+    /// next call opens a new one.
     pub fn update(&self, tokens: &[NmToken]) {
         let mut nodes = self.lock();
         for NmToken { node, token } in tokens {
             let mut token = token.clone();
-            // The token's service is an address as text, which need not be the one that is connected to.
+            // The token's service is an address as text, which may differ from the address that the client
+            // uses.
             token.service.clear();
             match nodes.get(node) {
                 Some(source) => source.put(NM_TOKEN, token),

@@ -1,4 +1,5 @@
-//! What a NodeManager's refusal means.
+//! The error of a failed call to a NodeManager. Its kind says what an ApplicationMaster can do about it.
+//! NodeManagers report many refusals with the same Java class, so the text of a refusal counts, too.
 
 use hadoop_rpc::{RemoteKind, Retry, RpcError};
 
@@ -11,20 +12,22 @@ use crate::records::NodeId;
 pub enum NodeErrorKind {
     /// The ResourceManager has sent no token for the node, or none with the container.
     NoToken,
-    /// The grant does not hold any more: too old (or the clocks differ), or from before a restart. Release
-    /// the container and ask anew.
+    /// The grant of the container is not valid any more: it is too old, the clocks of the machines differ, or
+    /// it was made before the ResourceManager was restarted. The container has to be released and requested
+    /// again.
     GrantInvalid,
     /// The NodeManager does not accept the token for the node or for the container.
     TokenRefused,
     /// The NodeManager has not registered with the ResourceManager yet: try again soon.
     NotReady,
-    /// The container was started before; after an uncertain end that is success.
+    /// The container was started before. If an earlier call to start it has ended as
+    /// [`Uncertain`](Self::Uncertain), that call was successful.
     AlreadyStarted,
     /// The NodeManager does not know the container (any more).
     UnknownContainer,
-    /// No connection: nothing has been done.
+    /// No connection could be made, so nothing has been done.
     Unreachable,
-    /// The request was sent, but no answer came: it may have been done.
+    /// The request may have been sent, but no answer came, so it may have been done.
     Uncertain,
     /// The NodeManager refuses for another reason, and would refuse again.
     Refused,
@@ -34,7 +37,7 @@ pub enum NodeErrorKind {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{text}")]
 pub struct NodeError {
-    /// Why, for decisions.
+    /// The kind of failure, for decisions.
     pub kind: NodeErrorKind,
     /// The node.
     pub node: NodeId,
@@ -56,7 +59,7 @@ impl NodeError {
         Self { kind, node: node.clone(), text: YarnError::new(doing, error).to_string() }
     }
 
-    /// From an answer that names the containers it failed for.
+    /// The error for an exception in an answer, which the NodeManager reports for one container.
     pub(crate) fn exception(node: &NodeId, doing: &str, exception: &pb::SerializedException) -> Self {
         let (class, message) = (exception.class_name(), exception.message());
         let text: Vec<_> = message.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
@@ -72,11 +75,12 @@ impl NodeError {
 }
 
 impl NodeErrorKind {
-    /// What an exception means, by its class and, where the class says nothing, by its text.
+    /// The kind of failure that an exception stands for, by its class or, if the class does not say it, by
+    /// its text.
     fn of_exception(class: &str, text: &str) -> Self {
         let short = class.rsplit(['.', '$']).next().unwrap_or_default();
         match RemoteKind::of_exception(short, text).into() {
-            // A NodeManager words these refusals in the same way whatever class carries them.
+            // A NodeManager uses the same texts for these refusals also in exceptions of other classes.
             Self::Refused => RemoteKind::of_exception("YarnException", text).into(),
             kind => kind,
         }

@@ -1,5 +1,6 @@
-//! Where the ResourceManagers are. Which one is active is found by asking: a standby refuses with a
-//! StandbyException, and [`RpcGroup`] goes on to the next.
+//! The addresses of the ResourceManagers, as the configuration names them. It does not say which of them is
+//! active. One that is not active refuses a call with a StandbyException, and [`RpcGroup`] then calls the
+//! next one.
 
 use hadoop_rpc::{
     ClientOptions, ConfError, Endpoint, HadoopConf, Protocol, RetryPolicy, RpcClient, RpcGroup,
@@ -10,9 +11,9 @@ use crate::error::{Cause, YarnError};
 /// One of the ports of a ResourceManager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RmService {
-    /// For clients.
+    /// The port for clients.
     Client,
-    /// For ApplicationMasters.
+    /// The port for ApplicationMasters.
     Scheduler,
 }
 
@@ -63,8 +64,8 @@ $HADOOP_YARN_HOME/share/hadoop/yarn/lib/*",
     ),
 ];
 
-/// The addresses of a service on all ResourceManagers, in the configuration's order; the first is there
-/// always.
+/// The addresses of a service on all ResourceManagers, in the order of the configuration. There is at least
+/// one. The error says which key is missing or wrong.
 pub fn resource_managers(conf: &HadoopConf, service: RmService) -> Result<Vec<Endpoint>, YarnError> {
     let fail = |cause: Cause| YarnError::new("find the ResourceManager", cause);
     if !conf.get_bool(HA_ENABLED, false).map_err(|e| fail(e.into()))? {
@@ -87,7 +88,8 @@ pub fn resource_managers(conf: &HadoopConf, service: RmService) -> Result<Vec<En
     ids.iter().map(one).collect()
 }
 
-/// The address key, else the host name key with the service's port.
+/// The address from the service's own key, or else from the host name's key, with the service's default port.
+/// `suffix` follows the name of a key; with several ResourceManagers, it is `.` and the id of one.
 fn address(conf: &HadoopConf, service: RmService, suffix: &str) -> Result<Option<Endpoint>, ConfError> {
     let port = service.default_port();
     if let Some(endpoint) = conf.get_socket_addr(&format!("{}{suffix}", service.address_key()), port)? {
@@ -96,7 +98,7 @@ fn address(conf: &HadoopConf, service: RmService, suffix: &str) -> Result<Option
     conf.get_socket_addr(&format!("{HOSTNAME}{suffix}"), port)
 }
 
-/// Connections (made when needed) to a service on all ResourceManagers.
+/// Clients of a service on all ResourceManagers. Connections are opened when they are needed.
 pub(crate) fn group(
     conf: &HadoopConf,
     service: RmService,

@@ -1,4 +1,5 @@
-//! Values that hold where no configuration file says otherwise.
+//! The values of keys that no configuration file sets. Hadoop's own defaults are in files inside its jars,
+//! which heddle does not read, so the defaults that heddle needs are in tables.
 
 const COMMON: &[(&str, &str)] = &[
     ("dfs.blocksize", "134217728"),
@@ -12,7 +13,7 @@ const COMMON: &[(&str, &str)] = &[
     ("ipc.maximum.response.length", "134217728"),
 ];
 
-/// Values that hold where no file says otherwise: key → value, `${…}` allowed.
+/// The values of keys that no file sets. They may contain `${…}`.
 #[derive(Debug, Clone, Default)]
 pub struct Defaults {
     tables: Vec<&'static [(&'static str, &'static str)]>,
@@ -24,12 +25,12 @@ impl Defaults {
         Self::default()
     }
 
-    /// The defaults of the common and HDFS keys that we read.
+    /// The defaults of those keys of Hadoop and HDFS that heddle reads.
     pub fn common() -> Self {
         Self::none().and(COMMON)
     }
 
-    /// With a further table, which wins over earlier ones.
+    /// Adds a table of keys and values, which wins over earlier tables.
     pub fn and(mut self, table: &'static [(&'static str, &'static str)]) -> Self {
         self.tables.push(table);
         self

@@ -1,4 +1,5 @@
-//! What can be wrong with a configuration.
+//! What can be wrong with a configuration. The errors name the file and line, or the key and the origin of
+//! its value, so that a user can correct them.
 
 use std::path::PathBuf;
 
@@ -11,19 +12,19 @@ pub enum ConfError {
     File {
         /// The file.
         path: PathBuf,
-        /// Line, where known.
+        /// The line, if it is known.
         line: Option<u32>,
         /// What is wrong.
         why: String,
     },
-    /// A value does not mean what its key needs.
+    /// A value is not one that its key can have.
     #[error("Hadoop configuration: {key} = '{value}' ({origin}): {why}")]
     Value {
         /// The key.
         key: String,
         /// The value as it was found.
         value: String,
-        /// Where it comes from.
+        /// Where the value comes from.
         origin: String,
         /// What is wrong.
         why: String,

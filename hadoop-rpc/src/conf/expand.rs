@@ -1,8 +1,10 @@
-//! `${…}` in values, with the rules (and the oddities) of Hadoop's `Configuration`.
+//! Replaces `${…}` in values by the rules of Hadoop's class `Configuration`, including those rules that one
+//! would not expect, because Hadoop's own programs read the same files.
 
-/// Most replacements in one value, as in Hadoop.
+/// The most replacements in one value, as in Hadoop.
 const MAX_SUBST: usize = 20;
-/// Longest result, in bytes, because values that refer to each other can grow without end.
+/// The longest result in bytes. There is a limit, because values that refer to each other can grow very
+/// large.
 const MAX_LENGTH: usize = 1 << 20;
 
 /// Where the names in `${…}` get their values.
@@ -15,8 +17,9 @@ pub(super) trait Scope {
     fn raw(&self, key: &str) -> Option<String>;
 }
 
-/// Replaces until nothing is left to replace. An unknown name ends that: its `${…}` stays, and so does all
-/// that follows it. A value that refers to itself stays as it is.
+/// Replaces each `${…}` until none is left. At an unknown name, this ends: its `${…}` and all that follows
+/// stay as they are. A value that refers to itself is not changed at all. The error says in words which limit
+/// was exceeded.
 pub(super) fn expand(value: &str, scope: &dyn Scope) -> Result<String, String> {
     let mut text = value.to_owned();
     for _ in 0..MAX_SUBST {
@@ -38,7 +41,8 @@ pub(super) fn expand(value: &str, scope: &dyn Scope) -> Result<String, String> {
     Err(format!("it has more than {MAX_SUBST} ${{…}} in it or in what they stand for"))
 }
 
-/// `X`, `X:-default` (unset or empty), `X-default` (unset).
+/// The value of the environment variable `X` for the text `X`. The text `X:-default` has a default for a
+/// variable that is unset or empty, and `X-default` has one for a variable that is unset.
 fn env(variable: &str, scope: &dyn Scope) -> Option<String> {
     let at = variable.find('-').map(|dash| match variable[..dash].strip_suffix(':') {
         Some(name) => (name, &variable[dash + 1..], true),
@@ -53,7 +57,7 @@ fn env(variable: &str, scope: &dyn Scope) -> Option<String> {
     }
 }
 
-/// The first innermost `${name}`: offsets of `$` and `}`. A name has no `}`, `$` or blank.
+/// The offsets of `$` and `}` of the first innermost `${name}`. A name contains no `}`, `$` or blank.
 fn find_variable(text: &str) -> Option<(usize, usize)> {
     let mut from = 0;
     while let Some(found) = text[from..].find("${") {
@@ -68,7 +72,7 @@ fn find_variable(text: &str) -> Option<(usize, usize)> {
     None
 }
 
-/// The environment variables that a value may ask for.
+/// The names of the environment variables to which a value refers.
 pub(super) fn env_names(value: &str) -> impl Iterator<Item = &str> {
     value.match_indices("${env.").map(|(at, prefix)| {
         let name = &value[at + prefix.len()..];

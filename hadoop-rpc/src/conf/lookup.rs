@@ -1,8 +1,10 @@
-//! Where Hadoop's files are looked for: the order of Flink, which later files win over earlier ones.
+//! The directories in which Hadoop's configuration files are searched, and the order in which the files
+//! count. Both are those of Flink, so that heddle and Flink use the same configuration.
 //!
 //! Flink's scripts put `HADOOP_CLASSPATH`, `HADOOP_CONF_DIR` and `YARN_CONF_DIR` on the class path, from
-//! which Java takes the *first* file of each name; Flink then adds `core-site.xml` and `hdfs-site.xml` of
-//! further directories on top, of which `HADOOP_CONF_DIR` is the last and so wins.
+//! which Java takes the *first* file of each name. Flink then adds `core-site.xml` and `hdfs-site.xml` of
+//! further directories, and of these, later files win over earlier ones. The last of the directories is
+//! `HADOOP_CONF_DIR`.
 
 use std::path::{Path, PathBuf};
 
@@ -13,9 +15,9 @@ use super::defaults::Defaults;
 pub struct LookupDir {
     /// The directory.
     pub path: PathBuf,
-    /// The variable or key that names it: `HADOOP_CONF_DIR`.
+    /// The variable or key that names the directory, such as `HADOOP_CONF_DIR`.
     pub named_by: String,
-    /// Whether it is there.
+    /// Whether the directory exists.
     pub exists: bool,
 }
 
@@ -30,12 +32,12 @@ impl LookupDir {
 /// Where to look for files.
 #[derive(Debug, Clone)]
 pub struct Lookup {
-    /// Values that count where no file sets the key.
+    /// The values of keys that no file sets.
     pub defaults: Defaults,
     /// Directories that Flink's own configuration names (`fs.hdfs.hadoopconf`).
     pub extra_dirs: Vec<PathBuf>,
-    /// The directory that is searched where neither `HADOOP_CONF_DIR`, `HADOOP_HOME` nor `HADOOP_CLASSPATH`
-    /// says anything.
+    /// The directory that is searched if neither `HADOOP_CONF_DIR` nor `HADOOP_CLASSPATH` is set and
+    /// `HADOOP_HOME` has no configuration directory.
     pub system_dir: PathBuf,
 }
 
@@ -74,11 +76,11 @@ impl Lookup {
     }
 }
 
-/// The directories in their roles.
+/// The directories, by the way in which their files count.
 pub(super) struct Plan {
-    /// The first that has a file of a name gives it.
+    /// Of several files of one name in these directories, only the first is loaded.
     pub(super) class_path: Vec<LookupDir>,
-    /// Each may add to what was found; later ones win.
+    /// All files in these directories are loaded after those; later ones win.
     pub(super) on_top: Vec<LookupDir>,
 }
 

@@ -1,4 +1,5 @@
-//! Hadoop's XML configuration.
+//! Hadoop's configuration, read from its XML files by the same rules as Hadoop's class `Configuration`. Every
+//! value knows the file and line from which it comes, so that messages can name them.
 
 mod defaults;
 mod error;
@@ -23,7 +24,7 @@ pub use units::TimeUnit;
 use crate::endpoint::Endpoint;
 use crate::user;
 
-/// Old names of keys. They stand for the new names wherever they appear.
+/// Old names of keys and the new ones. An old name stands for the new one wherever it occurs.
 const DEPRECATED: &[(&str, &str)] = &[
     ("dfs.block.size", "dfs.blocksize"),
     ("dfs.federation.nameservice.id", "dfs.nameservice.id"),
@@ -46,12 +47,13 @@ pub enum PropertyOrigin {
     File {
         /// The file.
         path: Arc<Path>,
-        /// Line of the property, from 1.
+        /// The line of the property; the first line is 1.
         line: u32,
     },
     /// No file sets it; the value is a default.
     Default,
-    /// Set by the program, with the reason it gave (a flag, another file).
+    /// The program has set the value. The text is what it has given as the origin, such as an option of the
+    /// command line or another file.
     Set(Arc<str>),
 }
 
@@ -65,7 +67,7 @@ impl fmt::Display for PropertyOrigin {
     }
 }
 
-/// A loaded configuration. Cheap to clone; a change to a clone does not reach the others.
+/// A loaded configuration. Clones are cheap, and a change to one of them does not change the others.
 #[derive(Debug, Clone, Default)]
 pub struct HadoopConf {
     inner: Arc<Inner>,
@@ -76,7 +78,7 @@ struct Inner {
     entries: BTreeMap<String, Entry>,
     looked_in: Vec<LookupDir>,
     files: Vec<PathBuf>,
-    /// Variables and properties that `${…}` may name, as they were when the configuration was loaded.
+    /// The variables and properties that `${…}` can name, as they were when the configuration was loaded.
     env: BTreeMap<String, String>,
     system: BTreeMap<&'static str, String>,
 }
@@ -102,7 +104,8 @@ impl expand::Scope for Inner {
 }
 
 impl HadoopConf {
-    /// Loads the files that Flink would load. `env` gives environment variables.
+    /// Loads the files that Flink would load. `env` gives the values of environment variables. A file that
+    /// cannot be read, or is no configuration, is an error; a file that does not exist is not.
     pub fn load(env: &dyn Fn(&str) -> Option<String>, lookup: &Lookup) -> Result<Self, ConfError> {
         let mut inner = Inner::default();
         for (key, value) in lookup.defaults.entries() {
@@ -135,7 +138,7 @@ impl HadoopConf {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// A configuration without files.
+    /// A configuration of these keys and values, without files and defaults.
     pub fn from_map<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         let mut conf = Self::default();
         for (key, value) in pairs {
@@ -149,7 +152,7 @@ impl HadoopConf {
         &self.inner.looked_in
     }
 
-    /// The files that were loaded, in the order in which they count (later ones win).
+    /// The files that were loaded, in the order in which they count: later ones win.
     pub fn files(&self) -> &[PathBuf] {
         &self.inner.files
     }
@@ -174,12 +177,12 @@ impl HadoopConf {
         Ok(self.get(key)?.unwrap_or_else(|| default.to_owned()))
     }
 
-    /// A whole number, decimal or `0x…`.
+    /// A whole number, decimal or hexadecimal (`0x…`). A text that is no number is an error.
     pub fn get_i64(&self, key: &str, default: i64) -> Result<i64, ConfError> {
         self.parsed(key, default, units::integer)
     }
 
-    /// `true` or `false`; like Hadoop, anything else counts as not set.
+    /// `true` or `false`, in upper or lower case. As in Hadoop, any other text counts as not set.
     pub fn get_bool(&self, key: &str, default: bool) -> Result<bool, ConfError> {
         Ok(match self.get(key)? {
             Some(v) if v.eq_ignore_ascii_case("true") => true,
@@ -188,23 +191,24 @@ impl HadoopConf {
         })
     }
 
-    /// A time with a unit (`ns us ms s m h d`); `unit` holds for a number without one.
+    /// A time with a unit (`ns us ms s m h d`). `unit` is the unit of a number without one.
     pub fn get_duration(&self, key: &str, default: Duration, unit: TimeUnit) -> Result<Duration, ConfError> {
         self.parsed(key, default, |text| units::duration(text, unit))
     }
 
-    /// A size in bytes, with a binary suffix (`k m g t p e`).
+    /// A size in bytes. Its suffix, if it has one (`k m g t p e`), stands for a power of 1024.
     pub fn get_bytes(&self, key: &str, default: u64) -> Result<u64, ConfError> {
         self.parsed(key, default, units::bytes)
     }
 
-    /// A comma-separated list, trimmed, without empty elements.
+    /// A list that is separated by commas, without empty elements and without white space around the
+    /// elements.
     pub fn get_strings(&self, key: &str) -> Result<Vec<String>, ConfError> {
         let value = self.get(key)?.unwrap_or_default();
         Ok(value.split(',').map(str::trim).filter(|v| !v.is_empty()).map(str::to_owned).collect())
     }
 
-    /// `host:port`, `host` (with `default_port`), or a URI with either.
+    /// An address: `host:port`, `host` (to which `default_port` is added), or a URI with one of these.
     pub fn get_socket_addr(&self, key: &str, default_port: u16) -> Result<Option<Endpoint>, ConfError> {
         let parse = |text: &str| {
             let address = text.split_once("://").map_or(text, |(_, rest)| rest);
@@ -216,23 +220,24 @@ impl HadoopConf {
         self.parsed(key, None, parse)
     }
 
-    /// Where the value comes from.
+    /// Where the value comes from; `None` if the key has no value.
     pub fn origin(&self, key: &str) -> Option<&PropertyOrigin> {
         self.inner.entries.get(current_name(key)).map(|e| &e.origin)
     }
 
-    /// Sets a value, whatever the files say (`final` too). `origin` says who does: a flag, another file.
+    /// Sets a value, also if a file has declared it as final. `origin` says in words where the value comes
+    /// from, such as an option of the command line or another file.
     pub fn set(&mut self, key: &str, value: &str, origin: &str) {
         let entry = Entry { value: value.to_owned(), origin: PropertyOrigin::Set(origin.into()) };
         Arc::make_mut(&mut self.inner).entries.insert(current_name(key).to_owned(), entry);
     }
 
-    /// All keys with raw values (no `${…}` replaced), sorted, defaults included.
+    /// All keys in order, including those of defaults, with their raw values, in which no `${…}` is replaced.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &PropertyOrigin)> {
         self.inner.entries.iter().map(|(key, e)| (key.as_str(), e.value.as_str(), &e.origin))
     }
 
-    /// Reads a value. An empty one counts as not set, because an empty number or address never makes sense.
+    /// Parses a value. An empty one counts as not set, because no number and no address is empty.
     fn parsed<T>(
         &self,
         key: &str,
@@ -253,7 +258,7 @@ impl HadoopConf {
 }
 
 impl Inner {
-    /// Takes in a property of a file, unless an earlier file has it as `final`.
+    /// Adds a property of a file, unless an earlier file has declared it as final.
     fn add(&mut self, property: xml::Property, finals: &mut BTreeSet<String>) {
         let xml::Property { name, value, is_final, path, line } = property;
         let key = current_name(&name);

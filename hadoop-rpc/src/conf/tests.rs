@@ -10,7 +10,7 @@ fn load(env: &Env, lookup: &Lookup) -> Result<HadoopConf, ConfError> {
     HadoopConf::load(&|key| env.get(key).cloned(), lookup)
 }
 
-/// No file of the machine's own.
+/// A lookup that finds no configuration of this machine.
 fn lookup() -> Lookup {
     Lookup { system_dir: "/nonexistent".into(), ..Lookup::new(Defaults::common()) }
 }
@@ -51,9 +51,9 @@ fn directories_in_flinks_order() {
     let all = [("HADOOP_HOME", &*home), ("HADOOP_CONF_DIR", &*conf), ("YARN_CONF_DIR", &*yarn)];
 
     assert_eq!(who(&env(&all), &with_extra), some("conf", "conf"));
-    // From here without HADOOP_CONF_DIR: the home's newer directory takes its place.
+    // Without HADOOP_CONF_DIR, the newer one of the two directories in HADOOP_HOME takes its place.
     assert_eq!(who(&env(&[all[0], all[2]]), &with_extra), some("home2", "home2"));
-    // On the class path the first yarn-site.xml wins and the second is not read.
+    // On the class path, the first yarn-site.xml counts, and the second one is not read.
     assert_eq!(who(&env(&all[1..]), &lookup()), some("conf", "conf"));
     std::fs::remove_file(conf.join("yarn-site.xml")).unwrap();
     assert_eq!(who(&env(&all[1..]), &lookup()), some("conf", "yarn"));
@@ -219,7 +219,8 @@ fn getters() {
     assert_eq!(conf.iter().filter(|(key, ..)| *key == "n").count(), 1);
 }
 
-/// The same files through Hadoop's own class. Only white space around values differs: we take it off.
+/// Compares with what Hadoop's own class has read from the same files. Only white space around values
+/// differs, which heddle removes.
 #[test]
 fn agrees_with_hadoop() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/conf");

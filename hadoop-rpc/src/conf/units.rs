@@ -1,10 +1,11 @@
-//! Numbers with units, as Hadoop reads them.
+//! Numbers with units, as Hadoop reads them. The errors say in words what is expected; the caller adds the
+//! key and the origin of the value.
 
 use std::time::Duration;
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// Unit of a duration without a suffix.
+/// The unit of a duration without a suffix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeUnit {
     /// Milliseconds.
@@ -15,7 +16,7 @@ pub enum TimeUnit {
     Minutes,
 }
 
-/// `30s`, `5 m`, `250`; Hadoop takes a unit in any case.
+/// Reads a time such as `30s`, `5 m` or `250`. As in Hadoop, the unit may be in upper or lower case.
 pub(super) fn duration(text: &str, default: TimeUnit) -> Result<Duration, String> {
     let text = text.trim().to_ascii_lowercase();
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -35,7 +36,7 @@ pub(super) fn duration(text: &str, default: TimeUnit) -> Result<Duration, String
     value.ok_or_else(|| "it is too long".into())
 }
 
-/// `128m`, `1G`, `4096`; the suffixes are powers of 1024.
+/// Reads a size such as `128m`, `1G` or `4096` as bytes; the suffixes are powers of 1024.
 pub(super) fn bytes(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let (digits, shift) = match text.char_indices().last() {
@@ -50,7 +51,7 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).ok_or_else(|| "it is too large".into())
 }
 
-/// Decimal, or hexadecimal with `0x`.
+/// Reads a decimal number, or a hexadecimal one with `0x`.
 pub(super) fn integer(text: &str) -> Result<i64, String> {
     let text = text.trim();
     let (sign, digits) = match text.strip_prefix('-') {

@@ -1,4 +1,6 @@
-//! Reads one Hadoop configuration file, with what it includes.
+//! Reads one configuration file of Hadoop, with the files that it includes, by the same rules as Hadoop's
+//! class `Configuration`. Each property gets the file and line where it is. There are bounds, so that a
+//! broken file cannot use up memory or time.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +10,8 @@ use quick_xml::{Reader, escape};
 
 use super::error::ConfError;
 
-/// Bounds against hostile or broken files; real ones are far below.
+/// Bounds that protect against hostile or broken files: the bytes of a file, the number of files, and how
+/// deep files include each other. Real files stay far below them.
 const MAX_FILE: u64 = 16 << 20;
 const MAX_FILES: usize = 200;
 const MAX_DEPTH: usize = 16;
@@ -17,7 +20,7 @@ const MAX_DEPTH: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Property {
     pub(super) name: String,
-    /// `None` if it is empty: such a property changes nothing, but may be `final`.
+    /// `None` if it is empty. Such a property changes no value, but it may be final.
     pub(super) value: Option<String>,
     pub(super) is_final: bool,
     pub(super) path: Arc<Path>,
@@ -102,8 +105,8 @@ impl Loader {
             return Err(IncludeError::Here(format!("files include each other more than {MAX_DEPTH} deep")));
         }
         let local = href.strip_prefix("file://").or_else(|| href.strip_prefix("file:")).unwrap_or(href);
-        // Addresses of other schemes are not fetched. Hadoop, too, treats one that does not answer as a
-        // missing file.
+        // A file at a URL of another scheme than `file` is not fetched and counts as missing, as one from a
+        // server that does not answer does in Hadoop.
         let found = if local.contains("://") {
             None
         } else {
@@ -148,7 +151,7 @@ struct Parser {
     current: Option<Property>,
     token: String,
     includes: Vec<Include>,
-    /// Nesting of `<fallback>`s that are not needed; nothing inside them counts.
+    /// How many `<fallback>` elements that are not needed are open. Everything in them is ignored.
     skipped: usize,
     depth: usize,
     any_root: bool,
@@ -204,7 +207,8 @@ impl Parser {
         }
     }
 
-    /// A property may also be written in attributes.
+    /// The property of a `<property>` element, whose name, value and `final` may be attributes of the
+    /// element.
     fn property(&self, tag: &BytesStart<'_>, line: u32) -> Result<Property, String> {
         Ok(Property {
             name: attribute(tag, "name")?.unwrap_or_default(),
@@ -271,12 +275,12 @@ fn resolve(entity: &BytesRef<'_>) -> Result<String, String> {
     Ok(known.to_owned())
 }
 
-/// Text of a file in a message: short, and in one line.
+/// A text from a file, made short and of one line for a message.
 fn shown(text: &str) -> String {
     text.chars().take(80).flat_map(char::escape_default).collect()
 }
 
-/// Line numbers of growing offsets, counted once over the text.
+/// Gives line numbers for offsets that grow, so that the lines of the text are counted only once.
 struct Lines<'a> {
     text: &'a str,
     at: usize,

@@ -1,6 +1,6 @@
-//! The bytes of Hadoop's token storage.
-//!
-//! `HDTS`, a version byte, then either Java's Writable encoding (0) or one delimited protobuf message (1).
+//! The format of credentials files, which is that of Hadoop's class `org.apache.hadoop.security.Credentials`:
+//! the bytes `HDTS`, one byte for the version, and then either Java's Writable encoding (version 0) or one
+//! protobuf message with its length before it (version 1).
 
 use prost::Message as _;
 
@@ -93,7 +93,8 @@ fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Java's variable-length number: one byte up to 127, else a byte `-112 - n` and n bytes, big end first.
+/// Writes a number as `WritableUtils.writeVLong` of Hadoop does: up to 127 as one byte, and otherwise as a
+/// byte `-112 - n` and the number in n bytes, in big-endian order.
 fn write_length(out: &mut Vec<u8>, length: usize) {
     match u8::try_from(length) {
         Ok(small) if small <= 127 => out.push(small),

@@ -1,4 +1,5 @@
-//! Tokens and secrets, and the files Hadoop keeps them in.
+//! Tokens and secrets, and the credentials files in which Hadoop stores them. YARN gives each container such
+//! a file, and the launch context of a container holds the bytes of one.
 
 mod format;
 #[cfg(test)]
@@ -15,12 +16,12 @@ use tokio::sync::watch;
 
 pub use token::{Credentials, Token};
 
-/// The two formats of Hadoop's token storage.
+/// The two formats of Hadoop's credentials files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenFormat {
-    /// Version 0, Java's Writable encoding: every Hadoop reads it.
+    /// Version 0, in Java's Writable encoding. Every release of Hadoop can read it.
     Writable,
-    /// Version 1, protobuf: Hadoop 3 reads it.
+    /// Version 1, in protobuf. Hadoop 3 can read it.
     Protobuf,
 }
 
@@ -35,10 +36,10 @@ pub enum CredentialsError {
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of the file system.
         source: std::io::Error,
     },
-    /// The bytes are not a token storage.
+    /// The bytes are not those of a credentials file.
     #[error("not a Hadoop credentials file: {0}")]
     Malformed(String),
 }
@@ -48,17 +49,17 @@ fn io_error(action: &'static str, path: &Path, source: std::io::Error) -> Creden
 }
 
 impl Credentials {
-    /// Reads either format.
+    /// Reads the bytes of a credentials file in either format.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CredentialsError> {
         format::read(bytes).map_err(CredentialsError::Malformed)
     }
 
-    /// The older format, which every Hadoop reads.
+    /// The bytes of a credentials file in the older format, which every release of Hadoop can read.
     pub fn to_writable_bytes(&self) -> Vec<u8> {
         self.to_bytes(TokenFormat::Writable)
     }
 
-    /// The chosen format.
+    /// The bytes of a credentials file in this format.
     pub fn to_bytes(&self, format: TokenFormat) -> Vec<u8> {
         match format {
             TokenFormat::Writable => format::write_writable(self),
@@ -72,7 +73,8 @@ impl Credentials {
         format::read(&bytes).map_err(|why| CredentialsError::Malformed(format!("{}: {why}", path.display())))
     }
 
-    /// Writes a file that only its owner can read (mode 600), in one step: never a half file under its name.
+    /// Writes a file that only its owner can read (mode 600). It is written under another name and then
+    /// renamed, so that no other process sees an incomplete file.
     pub fn write_file(&self, path: &Path, format: TokenFormat) -> Result<(), CredentialsError> {
         let bytes = self.to_bytes(format);
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -86,17 +88,18 @@ impl Credentials {
             std::fs::rename(&part, path)
         };
         write().map_err(|e| {
-            // The first error is the one to report. A part that cannot be removed is readable by its owner
-            // only.
+            // The first error is the one to report. If the file with the other name cannot be removed, only
+            // its owner can read it.
             drop(std::fs::remove_file(&part));
             io_error("write", path, e)
         })
     }
 }
 
-/// Credentials that can be replaced while clients use them (token roll-over). Clones share them.
+/// Credentials that can be replaced while clients use them, because YARN replaces tokens from time to time.
+/// Clones share the credentials.
 ///
-/// A new connection uses the tokens of that moment; when the token that a connection used is replaced, the
+/// A new connection uses the tokens of that moment. If the token that a connection has used is replaced, the
 /// next call opens a new connection.
 #[derive(Clone)]
 pub struct TokenSource {
@@ -116,7 +119,7 @@ impl fmt::Debug for TokenSource {
 }
 
 impl TokenSource {
-    /// Credentials that hold until they are replaced.
+    /// Makes a source of these credentials.
     pub fn new(credentials: Credentials) -> Self {
         Self { current: Arc::new(watch::Sender::new(Arc::new(credentials))) }
     }
@@ -126,17 +129,17 @@ impl TokenSource {
         self.current.borrow().clone()
     }
 
-    /// Replaces all.
+    /// Replaces all tokens and secrets.
     pub fn replace(&self, credentials: Credentials) {
         self.current.send_replace(Arc::new(credentials));
     }
 
-    /// Changes them in place, atomically.
+    /// Changes the credentials in one step, so that nobody gets half-changed ones.
     pub fn update(&self, change: impl FnOnce(&mut Credentials)) {
         self.current.send_modify(|current| change(Arc::make_mut(current)));
     }
 
-    /// Adds a token under this alias, replacing an older one.
+    /// Adds a token under this alias, in place of an older one.
     pub fn put(&self, alias: impl Into<String>, token: Token) {
         self.update(|c| {
             c.tokens.insert(alias.into(), token);

@@ -1,4 +1,4 @@
-//! Tokens and secrets in memory.
+//! Tokens and secrets in memory. Their `Debug` texts contain no secret, so that none can get into a log.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,11 +6,12 @@ use std::fmt;
 /// A delegation token. `Debug` hides the password.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Token {
-    /// Kind: `YARN_AM_RM_TOKEN`, `HDFS_DELEGATION_TOKEN` and the like.
+    /// The kind, such as `YARN_AM_RM_TOKEN` or `HDFS_DELEGATION_TOKEN`.
     pub kind: String,
-    /// The server it is for: `ip:port`, `host:port`, a logical name, or empty.
+    /// The server that the token is for: `ip:port`, `host:port`, a logical name, or empty for any server.
     pub service: String,
-    /// Opaque identifier; not secret by itself, but it names the user.
+    /// The identifier, which only the server can interpret. It is not secret, but it contains the user's
+    /// name.
     pub identifier: Vec<u8>,
     /// The secret.
     pub password: Vec<u8>,
@@ -41,15 +42,15 @@ impl fmt::Debug for Credentials {
 }
 
 impl Credentials {
-    /// Adds a token under its service as alias, replacing an older one.
+    /// Adds a token with its service as alias, in place of an older one.
     pub fn add_token(&mut self, token: Token) {
         self.tokens.insert(token.service.clone(), token);
     }
 
-    /// The token of this kind for one of `services` (an address as text, by name or by IP; first come first
-    /// served), else one of this kind without a service.
+    /// The token of this kind for one of `services`, of which earlier ones are preferred, or else one of this
+    /// kind without a service. Services are addresses as text, with a host name or an IP address.
     pub fn find_token<S: AsRef<str>>(&self, kind: &str, services: &[S]) -> Option<&Token> {
-        // A token for a group of servers lists them all.
+        // The service of a token for a group of servers is a list of all of them.
         let is_for = |token: &Token, service: &str| {
             token.service.split(',').any(|s| s.trim().eq_ignore_ascii_case(service)) && !service.is_empty()
         };

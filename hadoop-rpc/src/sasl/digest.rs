@@ -1,5 +1,5 @@
-//! DIGEST-MD5 (RFC 2831), the client's side, as Hadoop's tokens use it: user name and password are the
-//! token's identifier and password in Base64.
+//! The client's side of DIGEST-MD5 (RFC 2831), the SASL mechanism by which Hadoop authenticates with tokens.
+//! The user name is the token's identifier, and the password is the token's password, both in Base64.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -9,7 +9,7 @@ use super::layer::{self, Cipher, Keys, md5};
 use super::{Mechanism, Protection, SaslError, SaslOffer, SecurityLayer};
 use crate::credentials::Token;
 
-/// Largest wrapped message that we tell the server we take, in bytes; Java's default.
+/// The largest wrapped message, in bytes, that the client tells the server to accept; it is Java's default.
 const MAX_BUF: usize = 65_536;
 
 pub(super) struct DigestMd5 {
@@ -24,7 +24,7 @@ pub(super) struct DigestMd5 {
 /// What is known once the challenge has been answered.
 struct Agreed {
     ha1: [u8; 16],
-    /// What the server has to send to prove that it knows the password.
+    /// What the server must send to prove that it knows the password.
     rspauth: String,
     protection: Protection,
     cipher: Option<Cipher>,
@@ -67,7 +67,8 @@ impl DigestMd5 {
         let secret =
             md5(&[self.user.as_bytes(), b":", challenge.realm.as_bytes(), b":", self.password.as_bytes()]);
         let ha1 = md5(&[&secret, b":", nonce.as_bytes(), b":", cnonce.as_bytes()]);
-        // In place of the hash of a message body, which SASL does not have.
+        // With a security layer, RFC 2831 has zeros where HTTP has the hash of the message's body (section
+        // 2.1.2.1).
         let body =
             if protection == Protection::Authentication { "" } else { ":00000000000000000000000000000000" };
         let proof = |who: &str| {
@@ -153,7 +154,7 @@ impl Challenge {
     }
 }
 
-/// `key=value,key="quoted \"value\""`, with white space between the parts.
+/// Reads fields of the form `key=value,key="quoted \"value\""`, with white space between the parts.
 fn parse_fields(bytes: &[u8]) -> Result<Vec<(String, String)>, SaslError> {
     let bad = || SaslError("the server's challenge is not of the form key=value".into());
     let text = String::from_utf8_lossy(bytes);

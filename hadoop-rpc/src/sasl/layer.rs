@@ -1,4 +1,5 @@
-//! The security layer of DIGEST-MD5: signed (`auth-int`) or signed and encrypted (`auth-conf`) messages.
+//! The security layer of DIGEST-MD5: messages that are signed (`auth-int`; RFC 2831, section 2.3) or signed
+//! and encrypted (`auth-conf`; section 2.4). Those sections define the formats and the keys here.
 
 use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
 use des::{Des, TdesEde2};
@@ -8,8 +9,9 @@ use rc4::{Rc4, StreamCipher as _};
 
 use super::{SaslError, SecurityLayer, Unwrap, Wrap};
 
-/// Bytes behind each message: MAC, message type, sequence number.
+/// The length of a message's signature (MAC) in bytes.
 const MAC: usize = 10;
+/// The length of what follows the signature: the message type and the sequence number, in bytes.
 const TAIL: usize = 6;
 const MESSAGE_TYPE: [u8; 2] = [0, 1];
 
@@ -24,7 +26,7 @@ pub(super) enum Cipher {
 }
 
 impl Cipher {
-    /// In order of preference: strong ones first, of these the fastest.
+    /// The ciphers in the order of preference: strong ones first, and of these the fastest first.
     const ALL: [Self; 5] = [Self::Rc4, Self::TripleDes, Self::Des, Self::Rc4With56, Self::Rc4With40];
 
     pub(super) fn choose(offered: &[String]) -> Option<Self> {
@@ -41,7 +43,7 @@ impl Cipher {
         }
     }
 
-    /// How much of the session's hash goes into the key.
+    /// How many bytes of the session's hash H(A1) go into the key.
     fn hash_bytes(self) -> usize {
         match self {
             Self::Rc4With40 => 5,
@@ -50,13 +52,13 @@ impl Cipher {
         }
     }
 
-    /// Messages are filled up to a multiple of this.
+    /// Messages are padded to a multiple of this many bytes.
     fn block(self) -> usize {
         if matches!(self, Self::Des | Self::TripleDes) { 8 } else { 1 }
     }
 }
 
-/// Keys of both directions.
+/// The keys for signing and for encryption (`seal`), for each of the two directions.
 pub(super) struct Keys {
     sign_out: [u8; 16],
     sign_in: [u8; 16],
@@ -82,9 +84,9 @@ impl Keys {
     }
 }
 
-/// `max_buf` is the longest wrapped message that the server takes.
+/// Makes the security layer. `max_buf` is the longest wrapped message that the server accepts, in bytes.
 pub(super) fn layer(keys: &Keys, cipher: Option<Cipher>, max_buf: usize) -> Result<SecurityLayer, SaslError> {
-    // MAC and tail, and at most a block of padding.
+    // What is added to a plain text: MAC, message type and sequence number, and at most one block of padding.
     let max_plain = max_buf.checked_sub(MAC + TAIL + 8).filter(|n| *n > 0);
     let max_plain =
         max_plain.ok_or_else(|| SaslError(format!("the server takes only {max_buf} bytes a message")))?;
@@ -179,14 +181,14 @@ impl Unwrap for In {
     }
 }
 
-/// Encrypts one direction. Its state goes on from one message to the next.
+/// Encrypts the messages of one direction. The state of the cipher continues from one message to the next.
 enum Sealer {
     Rc4(Box<Rc4>),
     Des(Box<cbc::Encryptor<Des>>),
     TripleDes(Box<cbc::Encryptor<TdesEde2>>),
 }
 
-/// Decrypts one direction.
+/// Decrypts the messages of one direction.
 enum Opener {
     Rc4(Box<Rc4>),
     Des(Box<cbc::Decryptor<Des>>),
@@ -233,7 +235,7 @@ fn rc4(key: &[u8; 16]) -> Result<Rc4, SaslError> {
     Rc4::new_from_slice(key).map_err(|_| SaslError("bad key length".into()))
 }
 
-/// The end of the key is the first vector of the chain.
+/// The last 8 bytes of `key` are the initialization vector.
 fn block_mode<M: KeyIvInit>(cipher_key: &[u8], key: &[u8; 16]) -> Result<M, SaslError> {
     M::new_from_slices(cipher_key, &key[8..]).map_err(|_| SaslError("bad key length".into()))
 }
@@ -251,7 +253,8 @@ fn blocks(data: &mut [u8], mut apply: impl FnMut(&mut [u8; 8])) -> Result<(), Sa
     Ok(())
 }
 
-/// Spreads 7 bytes from `at` over 8, whose lowest bits DES does not use.
+/// Spreads the bits of 7 bytes of `key`, from `at` on, over 8 bytes, of which DES does not use the lowest
+/// bits.
 fn des_key(key: &[u8; 16], at: usize) -> [u8; 8] {
     let bits = key[at..at + 7].iter().fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
     std::array::from_fn(|i| ((bits >> (49 - 7 * i)) as u8 & 0x7f) << 1)

@@ -1,4 +1,6 @@
-//! How a connection proves who is calling: which SASL methods may be used, and the hook for further ones.
+//! How a connection authenticates its user, and how it protects its messages afterwards. A client says with
+//! [`AuthPolicy`] which SASL methods it may use. Methods that this crate does not have can be added as a
+//! [`MechanismFactory`].
 
 mod digest;
 mod layer;
@@ -14,19 +16,21 @@ pub(crate) use negotiate::{Authenticated, Negotiation, Next};
 /// How connections authenticate.
 #[derive(Debug, Clone)]
 pub enum AuthPolicy {
-    /// No SASL: the server believes the user name. A server that wants more refuses with a clear error.
+    /// No SASL: the server believes the user name. A server that requires authentication refuses the
+    /// connection with an error that says so.
     Simple,
-    /// SASL: the first method in the *server's* order that is in this list and has what it needs.
+    /// SASL. Of the methods that the server offers, in the *server's* order, the first one is used that is in
+    /// this list and for which the client has what the method needs.
     Sasl(Vec<SaslMethod>),
 }
 
 impl AuthPolicy {
-    /// Only tokens of this kind (DIGEST-MD5), whose service is the server's address or empty.
+    /// Only a token of this kind (with DIGEST-MD5), whose service is the server's address or is empty.
     pub fn token(kind: impl Into<String>) -> Self {
         Self::Sasl(vec![SaslMethod::Token(TokenSelector { kind: kind.into(), service: None })])
     }
 
-    /// A token of this kind if there is one, else no authentication if the server allows that.
+    /// A token of this kind if the client has one, or else no authentication if the server allows that.
     pub fn token_or_simple(kind: impl Into<String>) -> Self {
         let token = SaslMethod::Token(TokenSelector { kind: kind.into(), service: None });
         Self::Sasl(vec![token, SaslMethod::Simple])
@@ -39,7 +43,7 @@ pub enum SaslMethod {
     /// `TOKEN` with mechanism DIGEST-MD5: a delegation token from the client's
     /// [`TokenSource`](crate::TokenSource).
     Token(TokenSelector),
-    /// `SIMPLE`: the server lets the client go on without proof.
+    /// `SIMPLE`: the server lets the client continue without authentication.
     Simple,
     /// Another mechanism, Kerberos for example.
     Other(Arc<dyn MechanismFactory>),
@@ -58,56 +62,58 @@ impl fmt::Debug for SaslMethod {
 /// Which token to use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenSelector {
-    /// Token kind, as in the credentials file.
+    /// The kind of the token, as in the credentials file.
     pub kind: String,
-    /// Service of the token if it is not the address of the connection (a logical name, for example). A token
-    /// with an empty service fits always.
+    /// The service of the token if it is not the address of the connection but, for example, a logical name.
+    /// A token with an empty service can always be used.
     pub service: Option<String>,
 }
 
 /// What the server says about one method that it offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SaslOffer {
-    /// `TOKEN`, `KERBEROS`, `SIMPLE`.
+    /// The method: `TOKEN`, `KERBEROS` or `SIMPLE`.
     pub method: String,
-    /// `DIGEST-MD5`, `GSSAPI`, empty.
+    /// The mechanism of SASL: `DIGEST-MD5`, `GSSAPI`, or empty for `SIMPLE`.
     pub mechanism: String,
-    /// Service part of the server's principal.
+    /// The service part of the server's principal.
     pub protocol: String,
-    /// Host part of the server's principal, or `default` for tokens.
+    /// The host part of the server's principal, or `default` for tokens.
     pub server_id: String,
 }
 
-/// Makes [`Mechanism`]s for one method; what Kerberos will implement.
+/// Makes a [`Mechanism`] for each authentication with one method. Kerberos, which is not supported yet, would
+/// be one.
 pub trait MechanismFactory: Send + Sync {
-    /// The method's name in Hadoop: `KERBEROS`.
+    /// The method's name in Hadoop, such as `KERBEROS`.
     fn method(&self) -> &str;
-    /// Starts one authentication. `Ok(None)`: the client lacks what the method needs, so try the next one.
+    /// Starts one authentication. `Ok(None)` if the client lacks what the method needs; then the next one is
+    /// tried.
     fn start(&self, offer: &SaslOffer, endpoint: &Endpoint) -> Result<Option<Box<dyn Mechanism>>, SaslError>;
 }
 
 /// One running authentication, on the client's side.
 pub trait Mechanism: Send {
-    /// Answers a challenge. `None` is the start, for mechanisms in which the client speaks first.
+    /// Answers a challenge. `None` is the start of a mechanism in which the client sends the first message.
     fn step(&mut self, challenge: Option<&[u8]>) -> Result<Vec<u8>, SaslError>;
-    /// Checks the last token of the server, which came with its success (`None`: it sent none), and gives the
-    /// protection that was negotiated for what follows (`None`: plain).
+    /// Checks the last token of the server, which came with its report of success (`None` if it sent none).
+    /// Returns the protection that was agreed for what follows (`None` if messages are plain).
     fn finish(&mut self, last: Option<&[u8]>) -> Result<Option<SecurityLayer>, SaslError>;
 }
 
 /// Protection of messages after authentication, one half for each direction.
 pub struct SecurityLayer {
-    /// To the server.
+    /// For messages to the server.
     pub wrap: Box<dyn Wrap>,
-    /// From the server.
+    /// For messages from the server.
     pub unwrap: Box<dyn Unwrap>,
 }
 
 /// Protects what goes to the server.
 pub trait Wrap: Send {
-    /// Longest plain text that one call takes, in bytes.
+    /// The longest plain text that one call accepts, in bytes.
     fn max_plain(&self) -> usize;
-    /// Protects one piece.
+    /// Protects one piece of at most that length.
     fn wrap(&mut self, plain: &[u8]) -> Result<Vec<u8>, SaslError>;
 }
 
@@ -117,7 +123,8 @@ pub trait Unwrap: Send {
     fn unwrap(&mut self, wrapped: &[u8]) -> Result<Vec<u8>, SaslError>;
 }
 
-/// Quality of protection, with Hadoop's names in `hadoop.rpc.protection`.
+/// The protection of messages, with Hadoop's names in `hadoop.rpc.protection`. SASL calls it quality of
+/// protection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Protection {
     /// `authentication` (SASL `auth`): messages are plain.
@@ -129,10 +136,10 @@ pub enum Protection {
 }
 
 impl Protection {
-    /// All, the cheapest first.
+    /// All kinds of protection; the one that takes the least computation is the first.
     pub const ALL: [Self; 3] = [Self::Authentication, Self::Integrity, Self::Privacy];
 
-    /// Hadoop's name.
+    /// Hadoop's name of the protection.
     pub fn name(self) -> &'static str {
         match self {
             Self::Authentication => "authentication",
@@ -141,7 +148,7 @@ impl Protection {
         }
     }
 
-    /// From Hadoop's name, in any case.
+    /// The protection of this name in Hadoop, in upper or lower case.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|p| p.name().eq_ignore_ascii_case(name.trim()))
     }
@@ -155,7 +162,7 @@ impl Protection {
     }
 }
 
-/// Why an authentication failed; holds no secret.
+/// Why an authentication failed, in words that contain no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct SaslError(pub String);

@@ -1,7 +1,9 @@
-//! The SASL dialogue as Hadoop wraps it, as a state machine without I/O.
+//! The client's side of the SASL dialogue in Hadoop's RPC protocol, as a state machine without I/O.
 //!
-//! `Start => Offered (NEGOTIATE sent) => Running (INITIATE sent) => Done`, or `Offered => Done` when both
-//! sides agree on SIMPLE: then no answer follows.
+//! The client sends NEGOTIATE, and the server answers with the methods that it offers. The client chooses one
+//! and sends INITIATE. Then challenges of the server and responses of the client follow, until the server
+//! reports success. If the client chooses SIMPLE, the dialogue ends with INITIATE, to which the server sends
+//! no answer.
 
 use std::net::SocketAddr;
 
@@ -16,13 +18,13 @@ use crate::proto::rpc_sasl::{Auth, State};
 pub(crate) enum Next {
     /// Send this and wait for the answer.
     Send(RpcSasl),
-    /// Send this, if anything, and go on to the calls.
+    /// Send this, if there is anything, and begin with the calls.
     Done(Option<RpcSasl>, Authenticated),
 }
 
 /// How the authentication ended.
 pub(crate) struct Authenticated {
-    /// Hadoop's name of the method.
+    /// The method: `SIMPLE`, `TOKEN`, or `OTHER` for one that a `MechanismFactory` has added.
     pub(crate) how: &'static str,
     pub(crate) token: Option<Token>,
     pub(crate) layer: Option<SecurityLayer>,
@@ -65,7 +67,7 @@ impl<'a> Negotiation<'a> {
         RpcSasl { state: State::Negotiate.into(), ..Default::default() }
     }
 
-    /// Takes the server's answer.
+    /// Handles an answer of the server.
     pub(crate) fn step(&mut self, message: RpcSasl) -> Result<Next, SaslError> {
         match (message.state(), self.running.take()) {
             (State::Negotiate, None) => self.choose(message.auths),
@@ -84,7 +86,7 @@ impl<'a> Negotiation<'a> {
                 let layer = mechanism.finish(message.token.as_deref())?;
                 Ok(Next::Done(None, Authenticated { how, token, layer }))
             }
-            // A server without SASL says so by a success at once.
+            // A server that requires no authentication answers to NEGOTIATE with a success.
             (State::Success, None) if self.simple_allowed() => Ok(Next::Done(None, Authenticated::simple())),
             (State::Success, None) => Err(SaslError(format!(
                 "the server asks for no proof, but the client requires {}",
@@ -94,7 +96,7 @@ impl<'a> Negotiation<'a> {
         }
     }
 
-    /// Takes the first of the server's offers that the client can use.
+    /// Chooses the first of the server's offers that the client can use.
     fn choose(&mut self, offers: Vec<Auth>) -> Result<Next, SaslError> {
         for auth in &offers {
             let offer = SaslOffer {
@@ -104,7 +106,7 @@ impl<'a> Negotiation<'a> {
                 server_id: auth.server_id.clone().unwrap_or_default(),
             };
             for method in self.methods {
-                // The server wants its offer back, without the challenge.
+                // INITIATE must contain the server's offer, without the challenge.
                 let answer = |token: Option<Vec<u8>>| RpcSasl {
                     state: State::Initiate.into(),
                     token: token.map(Into::into),

@@ -1,4 +1,5 @@
-//! Applications: how they are submitted and what is reported of them.
+//! Applications: how they are submitted, and what is reported of them. A client sends the submission context,
+//! and the ResourceManager answers with reports on applications and attempts.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,7 +21,7 @@ const TIMEOUT_LIFETIME: i32 = 1;
 /// The ResourceManager's answer to a client that wants to submit an application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewApplication {
-    /// The id to submit under.
+    /// The id with which the application is to be submitted.
     pub id: ApplicationId,
     /// The largest container that the cluster grants.
     pub max_capability: Resource,
@@ -35,55 +36,56 @@ impl NewApplication {
     }
 }
 
-/// Which of an application's logs are collected while it runs and when it has ended (Java regular expressions
-/// of file names). `None` leaves YARN's default.
+/// Which log files of an application YARN collects while it runs and when it has ended, as Java regular
+/// expressions for the names of the files. `None` stands for YARN's default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogAggregation {
-    /// Files collected at the end; YARN's default is all.
+    /// The files that are collected at the end; YARN's default is all files.
     pub include: Option<String>,
-    /// Files left out at the end.
+    /// The files that are not collected at the end.
     pub exclude: Option<String>,
-    /// Files collected again and again while the application runs; YARN's default is none.
+    /// The files that are collected from time to time while the application runs; YARN's default is no file.
     pub rolled_include: Option<String>,
-    /// Files left out of that.
+    /// The files that are not collected while the application runs.
     pub rolled_exclude: Option<String>,
 }
 
 /// An application to submit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubmissionContext {
-    /// Id from [`NewApplication`].
+    /// The id, from [`NewApplication`].
     pub id: ApplicationId,
-    /// Name for people.
+    /// The name, for people.
     pub name: String,
-    /// Queue; a leaf's name or path.
+    /// The name or path of a queue that has no children.
     pub queue: String,
-    /// Type, at most 20 characters.
+    /// The type, of at most 20 characters.
     pub application_type: String,
-    /// Tags for filters; sent in lower case.
+    /// The tags, by which the application can be found. They are sent in lower case.
     pub tags: BTreeSet<String>,
-    /// Priority in the queue; `None`: the queue's default.
+    /// The priority in the queue; `None` stands for the queue's default.
     pub priority: Option<Priority>,
     /// How to start the ApplicationMaster.
     pub am_container: ContainerLaunchContext,
-    /// Size of the ApplicationMaster's container.
+    /// The resource of the ApplicationMaster's container.
     pub am_resource: Resource,
-    /// The node label that the ApplicationMaster's container needs; `None`: the application's or the queue's.
+    /// The node label that the ApplicationMaster's container needs; `None` stands for that of the application
+    /// or of the queue.
     pub am_node_label: Option<String>,
-    /// The node label that all containers need unless their request says otherwise; `None`: the queue's
-    /// default.
+    /// The node label that all containers need unless their allocation request says otherwise; `None` stands
+    /// for the queue's default.
     pub node_label: Option<String>,
-    /// Attempts before the application fails; `None`: the cluster's maximum.
+    /// The number of attempts after which the application fails; `None` stands for the cluster's maximum.
     pub max_attempts: Option<u32>,
-    /// Attempts that failed longer ago than this do not count; `None`: they always count.
+    /// Attempts that failed longer ago than this do not count; `None` if they always count.
     pub attempt_failures_validity: Option<Duration>,
-    /// Containers outlive the attempt that started them.
+    /// Whether containers continue to run when the attempt that started them ends.
     pub keep_containers: bool,
-    /// The ApplicationMaster is not started by YARN: it registers by itself.
+    /// Whether the ApplicationMaster is unmanaged: YARN does not start it, and it registers by itself.
     pub unmanaged_am: bool,
-    /// Which logs are collected; `None`: all, at the end.
+    /// Which logs are collected; `None` stands for all of them, at the end.
     pub log_aggregation: Option<LogAggregation>,
-    /// YARN kills the application after this time.
+    /// The time after which YARN kills the application; `None` if it has no limit.
     pub lifetime: Option<Duration>,
 }
 
@@ -111,8 +113,8 @@ impl SubmissionContext {
     }
 
     pub(crate) fn to_proto(&self) -> pb::SubmissionContext {
-        // A node label for the ApplicationMaster's container alone is part of a resource request for that
-        // container.
+        // A node label for the ApplicationMaster's container alone has to be part of an allocation request
+        // for that container.
         let am_request = self.am_node_label.as_ref().map(|label| ResourceRequest {
             priority: Priority(0),
             resource_name: ANY_HOST.into(),
@@ -134,7 +136,8 @@ impl SubmissionContext {
             resource: Some(self.am_resource.to_proto()),
             application_type: Some(self.application_type.clone()),
             keep_containers_across_application_attempts: Some(self.keep_containers),
-            // YARN leaves it to the client to write tags in lower case, in which alone they are found.
+            // YARN finds applications only by tags in lower case, but leaves it to the client to send them in
+            // lower case.
             application_tags: self.tags.iter().map(|t| t.to_lowercase()).collect(),
             attempt_failures_validity_interval: self.attempt_failures_validity.map(in_millis),
             log_aggregation_context: self.log_aggregation.as_ref().map(|l| pb::LogAggregationContext {
@@ -162,17 +165,17 @@ fn lifetime_to_proto(lifetime: &Duration) -> pb::ApplicationTimeout {
 /// empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ApplicationFilter {
-    /// Types (`Apache Flink`).
+    /// The types, such as `Apache Flink`.
     pub types: BTreeSet<String>,
-    /// States.
+    /// The states.
     pub states: BTreeSet<ApplicationState>,
-    /// Users.
+    /// The users.
     pub users: BTreeSet<String>,
-    /// Queues.
+    /// The queues.
     pub queues: BTreeSet<String>,
-    /// Tags, of which one must be there; sent in lower case.
+    /// The tags, of which an application must have at least one. They are sent in lower case.
     pub tags: BTreeSet<String>,
-    /// At most so many.
+    /// The largest number of applications in the answer.
     pub limit: Option<u32>,
 }
 
@@ -194,19 +197,19 @@ impl ApplicationFilter {
 /// What an application uses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ResourceUsage {
-    /// Containers in use.
+    /// The number of containers in use.
     pub containers: u32,
-    /// Containers that are reserved on a node until it has enough free resources.
+    /// The number of containers for which a node is reserved until it has enough free resources.
     pub reserved_containers: u32,
-    /// In use.
+    /// The resources in use.
     pub used: Resource,
-    /// Reserved.
+    /// The reserved resources.
     pub reserved: Resource,
-    /// In use and reserved.
+    /// The resources in use and the reserved ones together.
     pub needed: Resource,
-    /// MB times seconds so far.
+    /// The memory used so far, in MB multiplied by seconds.
     pub memory_seconds: u64,
-    /// Cores times seconds so far.
+    /// The cores used so far, multiplied by seconds.
     pub vcore_seconds: u64,
 }
 
@@ -229,27 +232,28 @@ pub struct ApplicationReport {
     pub tags: BTreeSet<String>,
     /// Its state.
     pub state: ApplicationState,
-    /// What the ApplicationMaster said at its end.
+    /// The final status, which the ApplicationMaster reports at its end.
     pub final_status: FinalStatus,
-    /// What YARN or the ApplicationMaster says about it; while it waits, the scheduler's reason.
+    /// What YARN or the ApplicationMaster says about it. While the application waits, it is the scheduler's
+    /// reason.
     pub diagnostics: Option<String>,
-    /// Host that the ApplicationMaster registered.
+    /// The host that the ApplicationMaster has registered.
     pub host: Option<String>,
-    /// Port that the ApplicationMaster registered.
+    /// The port that the ApplicationMaster has registered.
     pub rpc_port: Option<u16>,
-    /// Its web page through YARN's proxy.
+    /// The URL of its web page through YARN's proxy.
     pub tracking_url: Option<String>,
-    /// Its web page as the ApplicationMaster registered it.
+    /// The URL of its web page that the ApplicationMaster has registered.
     pub original_tracking_url: Option<String>,
-    /// Submitted, in ms since 1970.
+    /// When it was submitted, in ms since 1970.
     pub start_time: Option<u64>,
-    /// ApplicationMaster launched, in ms since 1970; Hadoop 3.3 and later.
+    /// When its ApplicationMaster was launched, in ms since 1970. Hadoop 3.3 and later report it.
     pub launch_time: Option<u64>,
-    /// Ended, in ms since 1970.
+    /// When it ended, in ms since 1970.
     pub finish_time: Option<u64>,
-    /// From 0 to 1, as the ApplicationMaster reports.
+    /// Its progress from 0 to 1, as the ApplicationMaster reports it.
     pub progress: f32,
-    /// What it uses; none if the user may not see it.
+    /// What it uses; `None` if the user may not see it.
     pub usage: Option<ResourceUsage>,
     /// Its priority in the queue.
     pub priority: Priority,
@@ -257,11 +261,11 @@ pub struct ApplicationReport {
     pub node_label: Option<String>,
     /// Its ApplicationMaster's node label.
     pub am_node_label: Option<String>,
-    /// How far the collection of its logs is.
+    /// How far YARN has collected its logs.
     pub log_aggregation: Option<LogAggregationStatus>,
     /// Whether its ApplicationMaster was not started by YARN.
     pub unmanaged: bool,
-    /// The token of an unmanaged ApplicationMaster, for its owner.
+    /// The AMRM token of an unmanaged ApplicationMaster, which only the application's owner gets.
     pub am_rm_token: Option<Token>,
 }
 
@@ -274,7 +278,7 @@ impl ApplicationReport {
                 .and_then(|a| ApplicationAttemptId::from_proto(Some(a)).ok()),
             state: ApplicationState::from_number(required(p.yarn_application_state, "application state")?),
             final_status: FinalStatus::from_number(p.final_application_status.unwrap_or(0)),
-            // An ApplicationMaster that has not registered has -1, or 0.
+            // The port of an ApplicationMaster that has not registered is -1 or 0.
             rpc_port: p.rpc_port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0),
             progress: p.progress.unwrap_or(0.0),
             priority: Priority::from_proto(p.priority),
@@ -301,7 +305,7 @@ impl ApplicationReport {
     }
 }
 
-/// Reports hold this text where there is no label.
+/// Whether the text is a label. If there is none, reports contain one of these two texts.
 fn is_label(text: &String) -> bool {
     text != "<Not set>" && text != "<DEFAULT_PARTITION>"
 }
@@ -309,7 +313,7 @@ fn is_label(text: &String) -> bool {
 impl ResourceUsage {
     fn from_proto(p: pb::ResourceUsageReport) -> Self {
         Self {
-            // -1 stands for "not known".
+            // YARN sends -1 if the number is not known; it becomes 0.
             containers: to_u32(p.num_used_containers.unwrap_or(0)),
             reserved_containers: to_u32(p.num_reserved_containers.unwrap_or(0)),
             memory_seconds: to_u64(p.memory_seconds.unwrap_or(0)),
@@ -328,21 +332,21 @@ pub struct AttemptReport {
     pub id: ApplicationAttemptId,
     /// Its state.
     pub state: AttemptState,
-    /// Host that the ApplicationMaster registered.
+    /// The host that the ApplicationMaster has registered.
     pub host: Option<String>,
-    /// Port that the ApplicationMaster registered.
+    /// The port that the ApplicationMaster has registered.
     pub rpc_port: Option<u16>,
-    /// Its web page through YARN's proxy.
+    /// The URL of its web page through YARN's proxy.
     pub tracking_url: Option<String>,
-    /// Its web page as the ApplicationMaster registered it.
+    /// The URL of its web page that the ApplicationMaster has registered.
     pub original_tracking_url: Option<String>,
     /// What YARN or the ApplicationMaster says about it.
     pub diagnostics: Option<String>,
     /// The ApplicationMaster's container.
     pub am_container: Option<ContainerId>,
-    /// Started, in ms since 1970.
+    /// When it started, in ms since 1970.
     pub start_time: Option<u64>,
-    /// Ended, in ms since 1970.
+    /// When it ended, in ms since 1970.
     pub finish_time: Option<u64>,
 }
 

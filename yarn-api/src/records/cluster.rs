@@ -1,4 +1,5 @@
-//! The cluster: nodes, queues, labels.
+//! What the ResourceManager reports about the cluster: its nodes, queues and node labels. These records are
+//! only received from YARN and never sent.
 
 use std::collections::BTreeSet;
 
@@ -11,17 +12,17 @@ use crate::proto::yarn as pb;
 /// Counts of NodeManagers by state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ClusterMetrics {
-    /// All that the ResourceManager knows.
+    /// All NodeManagers that the ResourceManager knows.
     pub node_managers: u32,
-    /// Running.
+    /// Those that run.
     pub active: u32,
-    /// Taken out by the administrator.
+    /// Those that the administrator has removed.
     pub decommissioned: u32,
-    /// Not heard of any more.
+    /// Those that do not send heartbeats any more.
     pub lost: u32,
-    /// Failing their health check.
+    /// Those whose health check fails.
     pub unhealthy: u32,
-    /// Restarted.
+    /// Those that were restarted.
     pub rebooted: u32,
 }
 
@@ -42,7 +43,7 @@ impl ClusterMetrics {
 /// A node of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeReport {
-    /// Its NodeManager.
+    /// The node's NodeManager.
     pub id: NodeId,
     /// Its state.
     pub state: NodeState,
@@ -50,15 +51,15 @@ pub struct NodeReport {
     pub http_address: String,
     /// Its rack.
     pub rack: String,
-    /// What it offers to containers.
+    /// The resources that the node offers to containers.
     pub capability: Resource,
-    /// What containers use.
+    /// The resources that containers use.
     pub used: Resource,
-    /// Containers on it.
+    /// The number of containers on the node.
     pub containers: u32,
-    /// What its health check says; often none while it is well.
+    /// What the node's health check says; often `None` while the node is healthy.
     pub health_report: Option<String>,
-    /// When it said so, in ms since 1970.
+    /// When the health check last reported, in ms since 1970.
     pub last_health_report: Option<u64>,
     /// Its labels.
     pub labels: BTreeSet<String>,
@@ -86,7 +87,7 @@ impl NodeReport {
 pub struct NodeLabel {
     /// Its name.
     pub name: String,
-    /// Only containers that ask for the label run on its nodes.
+    /// Whether only containers that ask for the label run on its nodes.
     pub exclusive: bool,
 }
 
@@ -96,7 +97,7 @@ impl NodeLabel {
     }
 }
 
-/// What happens in a queue.
+/// How many applications and which resources a queue has at the moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QueueStatistics {
     /// Applications that run.
@@ -107,52 +108,55 @@ pub struct QueueStatistics {
     pub available_memory_mb: u64,
     /// Memory in use, in MB.
     pub allocated_memory_mb: u64,
-    /// Memory that is asked for and not granted, in MB.
+    /// Memory that is requested and not granted yet, in MB.
     pub pending_memory_mb: u64,
     /// Cores that are free.
     pub available_vcores: u64,
     /// Cores in use.
     pub allocated_vcores: u64,
-    /// Cores that are asked for and not granted.
+    /// Cores that are requested and not granted yet.
     pub pending_vcores: u64,
     /// Containers in use.
     pub allocated_containers: u64,
-    /// Containers that are asked for and not granted.
+    /// Containers that are requested and not granted yet.
     pub pending_containers: u64,
 }
 
 /// A queue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QueueInfo {
-    /// Its name; the fair scheduler gives the whole path (`root.default`), the capacity scheduler the last
-    /// part.
+    /// The queue's name. The fair scheduler reports the whole path (`root.default`), and the capacity
+    /// scheduler only the last part of it.
     pub name: String,
-    /// Its path from the root, made of the names on the way down.
+    /// The queue's path from the root: the names of its parents and its own, separated by dots.
     pub path: String,
-    /// Whether it takes applications.
+    /// Whether the queue accepts applications.
     pub state: QueueState,
-    /// Its part of its parent, from 0 to 1.
+    /// The queue's share of its parent's resources, from 0 to 1.
     pub capacity: f32,
-    /// The part it may grow to, from 0 to 1; none if it is not bounded.
+    /// The largest share of its parent's resources that the queue may use, from 0 to 1; `None` if the
+    /// ResourceManager reports no bound.
     pub max_capacity: Option<f32>,
-    /// How much of its capacity is used, 1 being all; can be more.
+    /// The part of `capacity` that is in use. 1 stands for all of it, and the value can be larger.
     pub used_capacity: f32,
-    /// The part of it that ApplicationMasters may use; Hadoop 3 and later.
+    /// The part of the queue's resources that ApplicationMasters may use, from 0 to 1. Hadoop 3 and later
+    /// report it.
     pub max_am_share: Option<f32>,
-    /// The largest amount it may use; Hadoop 3 and later.
+    /// The largest amount that the queue may use. Hadoop 3 and later report it.
     pub max_resource: Option<Resource>,
-    /// Labels whose nodes it can use; `*` stands for all.
+    /// The labels whose nodes the queue can use; `*` stands for all labels.
     pub node_labels: BTreeSet<String>,
-    /// The label of applications that name none.
+    /// The node label of applications that name none.
     pub default_node_label: Option<String>,
-    /// What happens in it.
+    /// The applications and resources of the queue at the moment.
     pub statistics: Option<QueueStatistics>,
-    /// Its children; a queue without any takes applications. Empty too if children were not asked for.
+    /// The queue's children. Only a queue without children accepts applications. The list is also empty if
+    /// children were not asked for.
     pub children: Vec<QueueInfo>,
 }
 
 impl QueueInfo {
-    /// `parent` is the path of the parent, empty for none.
+    /// `parent` is the path of the parent; it is empty if there is no parent.
     pub(crate) fn from_proto(p: pb::QueueInfo, parent: &str) -> Self {
         let name = p.queue_name.clone().unwrap_or_default();
         let path = match parent {
@@ -160,7 +164,7 @@ impl QueueInfo {
             _ if name.strip_prefix(parent).is_some_and(|rest| rest.starts_with('.')) => name.clone(),
             _ => format!("{parent}.{name}"),
         };
-        // The configuration of the partition without a label has the empty name.
+        // The configuration of the nodes without a label is that of the partition with the empty name.
         let configuration = p
             .configurations
             .into_iter()
@@ -170,7 +174,7 @@ impl QueueInfo {
         Self {
             state: QueueState::from_number(p.state.unwrap_or(2)),
             capacity: p.capacity.unwrap_or(0.0),
-            // The capacity scheduler says 1 for "not bounded", others -1.
+            // If there is no bound, the capacity scheduler reports 1, and other schedulers report -1.
             max_capacity: p.maximum_capacity.filter(|c| *c >= 0.0),
             used_capacity: p.current_capacity.unwrap_or(0.0),
             max_am_share: configuration.max_am_percentage,

@@ -1,4 +1,5 @@
-//! Containers as they are granted, reported and ended.
+//! What YARN says of a container: its grant, its status, and its report. An ApplicationMaster gets grants and
+//! statuses with its heartbeats; a client asks for reports.
 
 use hadoop_rpc::Token;
 
@@ -11,31 +12,31 @@ use crate::proto::yarn as pb;
 
 /// Exit statuses that YARN itself gives to containers (`ContainerExitStatus`).
 pub mod exit_status {
-    /// Not known (yet).
+    /// The exit status is not known, or not known yet.
     pub const INVALID: i32 = -1000;
-    /// Released by the ApplicationMaster, or lost with its node.
+    /// The ApplicationMaster released the container, or its node was lost.
     pub const ABORTED: i32 = -100;
     /// The node's disks failed.
     pub const DISKS_FAILED: i32 = -101;
-    /// Preempted by the scheduler.
+    /// The scheduler preempted the container.
     pub const PREEMPTED: i32 = -102;
-    /// More virtual memory than allowed.
+    /// The container used more virtual memory than allowed.
     pub const KILLED_EXCEEDED_VMEM: i32 = -103;
-    /// More physical memory than allowed.
+    /// The container used more physical memory than allowed.
     pub const KILLED_EXCEEDED_PMEM: i32 = -104;
-    /// Stopped by the ApplicationMaster.
+    /// The ApplicationMaster stopped the container.
     pub const KILLED_BY_APPMASTER: i32 = -105;
-    /// Stopped by the ResourceManager.
+    /// The ResourceManager stopped the container.
     pub const KILLED_BY_RESOURCEMANAGER: i32 = -106;
-    /// Stopped because the application ended.
+    /// The container was stopped because the application ended.
     pub const KILLED_AFTER_APP_COMPLETION: i32 = -107;
-    /// Stopped by the NodeManager's ContainerScheduler in favour of a guaranteed container.
+    /// The NodeManager's ContainerScheduler stopped the container in favour of a guaranteed one.
     pub const KILLED_BY_CONTAINER_SCHEDULER: i32 = -108;
-    /// Its log directory grew too large.
+    /// The container's log directory grew too large.
     pub const KILLED_FOR_EXCESS_LOGS: i32 = -109;
     /// The process was killed by a signal that YARN has not sent (128 + 9).
     pub const FORCE_KILLED: i32 = 137;
-    /// Process ended by SIGTERM (128 + 15).
+    /// The process was ended by SIGTERM (128 + 15).
     pub const TERMINATED: i32 = 143;
 }
 
@@ -44,17 +45,18 @@ pub mod exit_status {
 pub struct Container {
     /// Its id.
     pub id: ContainerId,
-    /// Where it is.
+    /// The node on which it is.
     pub node: NodeId,
-    /// `host:port` of that NodeManager's web pages.
+    /// `host:port` of the web pages of that node's NodeManager.
     pub node_http_address: String,
-    /// What was granted, after YARN's rounding.
+    /// The resource that was granted, which YARN may have rounded up.
     pub resource: Resource,
-    /// Priority of the request it answers.
+    /// The priority of the allocation request that it was granted for.
     pub priority: Priority,
-    /// Allocation request id of the request it answers, -1 or 0 if that had none.
+    /// The id of the allocation request that it was granted for; -1 or 0 if the request had none.
     pub allocation_request_id: i64,
-    /// Proof of the grant, for the NodeManager. Containers of earlier attempts may come without.
+    /// The proof of the grant, which the NodeManager requires. Containers of earlier attempts may be reported
+    /// without it.
     pub token: Option<Token>,
 }
 
@@ -79,11 +81,11 @@ pub struct ContainerStatus {
     pub id: ContainerId,
     /// Its state.
     pub state: ContainerState,
-    /// Exit code of the process, or one of [`exit_status`].
+    /// The exit code of the process, or one of [`exit_status`].
     pub exit_status: i32,
-    /// What YARN says about its end (or, while it runs, its last event); empty if nothing.
+    /// What YARN says about its end or, while it runs, about its last event; empty if there is nothing.
     pub diagnostics: String,
-    /// Its size, if sent.
+    /// Its resource, if YARN has sent it.
     pub capability: Option<Resource>,
 }
 
@@ -99,28 +101,28 @@ impl ContainerStatus {
     }
 }
 
-/// A container as the ResourceManager (or the history) lists it.
+/// A container as the ResourceManager lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerReport {
     /// Its id.
     pub id: ContainerId,
-    /// Its size.
+    /// Its resource.
     pub resource: Resource,
-    /// Where it is; not known before it is allocated.
+    /// The node on which it is; not known before it is allocated.
     pub node: Option<NodeId>,
-    /// `host:port` of that NodeManager's web pages.
+    /// `host:port` of the web pages of that node's NodeManager.
     pub node_http_address: Option<String>,
-    /// Priority of its request.
+    /// The priority of its allocation request.
     pub priority: Priority,
-    /// Created, in ms since 1970.
+    /// When it was created, in ms since 1970.
     pub creation_time: Option<u64>,
-    /// Ended, in ms since 1970.
+    /// When it ended, in ms since 1970.
     pub finish_time: Option<u64>,
     /// What YARN says about it.
     pub diagnostics: Option<String>,
-    /// Where its logs can be seen.
+    /// The URL of its logs.
     pub log_url: Option<String>,
-    /// Exit code or one of [`exit_status`]; meaningful once it has ended.
+    /// The exit code or one of [`exit_status`]; it has a meaning only once the container has ended.
     pub exit_status: i32,
     /// Its state.
     pub state: ContainerState,

@@ -1,9 +1,10 @@
-//! YARN's enumerations, with their numbers on the wire and their names as Hadoop prints them.
+//! YARN's enumerations, with their numbers on the wire and their names as Hadoop prints them. One macro
+//! defines them all, so that conversions from and to numbers and names cannot differ from each other.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A name that is none of an enumeration's.
+/// A text that is not the name of a value of an enumeration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{value}' is not a valid {what} (known: {known})")]
 pub struct UnknownName {
@@ -15,7 +16,8 @@ pub struct UnknownName {
     pub known: String,
 }
 
-/// Defines an enumeration whose unknown numbers survive a round trip (a newer Hadoop may add some).
+/// Defines an enumeration of YARN. It keeps numbers that it does not know, because a newer Hadoop may have
+/// added some.
 macro_rules! wire_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $number:literal $text:literal,)+ }) => {
         $(#[$doc])*
@@ -30,7 +32,7 @@ macro_rules! wire_enum {
             /// Every value that has a name.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// From the number on the wire.
+            /// The value with this number on the wire.
             pub fn from_number(number: i32) -> Self {
                 match number { $($number => Self::$variant,)+ other => Self::Other(other) }
             }
@@ -67,7 +69,7 @@ macro_rules! wire_enum {
 }
 
 wire_enum! {
-    /// State of an application (`YarnApplicationState`).
+    /// The state of an application (`YarnApplicationState`).
     ApplicationState {
         New = 1 "NEW", NewSaving = 2 "NEW_SAVING", Submitted = 3 "SUBMITTED", Accepted = 4 "ACCEPTED",
         Running = 5 "RUNNING", Finished = 6 "FINISHED", Failed = 7 "FAILED", Killed = 8 "KILLED",
@@ -82,7 +84,7 @@ impl ApplicationState {
 }
 
 wire_enum! {
-    /// State of an application attempt (`YarnApplicationAttemptState`).
+    /// The state of an application attempt (`YarnApplicationAttemptState`).
     AttemptState {
         New = 1 "NEW", Submitted = 2 "SUBMITTED", Scheduled = 3 "SCHEDULED", AllocatedSaving = 4 "ALLOCATED_SAVING",
         Allocated = 5 "ALLOCATED", Launched = 6 "LAUNCHED", Failed = 7 "FAILED", Running = 8 "RUNNING",
@@ -98,12 +100,12 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// State of a container.
+    /// The state of a container.
     ContainerState { New = 1 "NEW", Running = 2 "RUNNING", Complete = 3 "COMPLETE", Scheduled = 4 "SCHEDULED", }
 }
 
 wire_enum! {
-    /// State of a NodeManager as the ResourceManager sees it.
+    /// The state of a NodeManager as the ResourceManager sees it.
     NodeState {
         New = 1 "NEW", Running = 2 "RUNNING", Unhealthy = 3 "UNHEALTHY", Decommissioned = 4 "DECOMMISSIONED",
         Lost = 5 "LOST", Rebooted = 6 "REBOOTED", Decommissioning = 7 "DECOMMISSIONING", Shutdown = 8 "SHUTDOWN",
@@ -118,7 +120,7 @@ impl NodeState {
 }
 
 wire_enum! {
-    /// Whether a queue takes applications.
+    /// Whether a queue accepts applications.
     QueueState { Stopped = 1 "STOPPED", Running = 2 "RUNNING", Draining = 3 "DRAINING", }
 }
 
@@ -135,12 +137,12 @@ wire_enum! {
 wire_enum! {
     /// What the NodeManager does with a localized file.
     LocalResourceType {
-        /// Unpacked into a directory of the resource's name.
+        /// It is unpacked into a directory of the resource's name.
         Archive = 1 "ARCHIVE",
-        /// Linked as it is.
+        /// It is linked as it is.
         File = 2 "FILE",
-        /// An archive of which only entries that match the pattern are unpacked; the archive itself is linked
-        /// too.
+        /// It is an archive, of which only entries that match the pattern are unpacked. The archive itself is
+        /// linked, too.
         Pattern = 3 "PATTERN",
     }
 }
@@ -148,7 +150,8 @@ wire_enum! {
 wire_enum! {
     /// Who shares a localized file.
     Visibility {
-        /// All users of the node; every ancestor directory must be world-executable, the file world-readable.
+        /// All users of the node. Everybody must be allowed to enter every directory above the file and to
+        /// read the file.
         Public = 1 "PUBLIC",
         /// All applications of the user.
         Private = 2 "PRIVATE",
@@ -168,9 +171,9 @@ wire_enum! {
 wire_enum! {
     /// What the ResourceManager commands an ApplicationMaster to do.
     AmCommand {
-        /// Register again and ask again for everything.
+        /// The ApplicationMaster has to register again and to request everything again.
         Resync = 1 "AM_RESYNC",
-        /// End without asking for anything else.
+        /// The ApplicationMaster has to end, and must not request anything else.
         Shutdown = 2 "AM_SHUTDOWN",
     }
 }

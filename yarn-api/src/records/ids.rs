@@ -1,4 +1,5 @@
-//! Identifiers, printed and read exactly as Hadoop does.
+//! Identifiers, printed and read exactly as Hadoop does. Users pass them to commands of heddle and of YARN
+//! alike, so the texts must be the same.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,17 +16,17 @@ pub struct ParseIdError {
     value: String,
 }
 
-/// Takes the digits of one part of an identifier; a sign or an empty part is no number.
+/// Reads one part of an identifier, which must consist of digits. A sign and an empty part are not allowed.
 fn number<T: FromStr>(part: Option<&str>) -> Option<T> {
     part.filter(|p| p.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()
 }
 
-/// `application_<cluster timestamp>_<number>`
+/// The id of an application, which is printed as `application_<cluster timestamp>_<number>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ApplicationId {
     /// When the ResourceManager that gave the id started, in ms since 1970.
     pub cluster_timestamp: u64,
-    /// Counts from 1.
+    /// The number of the application, from 1.
     pub id: u32,
 }
 
@@ -66,12 +67,12 @@ impl ApplicationId {
     }
 }
 
-/// `appattempt_<cluster timestamp>_<application>_<attempt>`
+/// The id of an attempt, which is printed as `appattempt_<cluster timestamp>_<application>_<attempt>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ApplicationAttemptId {
     /// The application.
     pub application_id: ApplicationId,
-    /// Counts from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
 }
 
@@ -116,26 +117,27 @@ impl ApplicationAttemptId {
     }
 }
 
-/// Bits of [`ContainerId::id`] that count containers; those above are the epoch.
+/// The number of bits of [`ContainerId::id`] that count containers. The bits above them are the epoch.
 const SEQUENCE_BITS: u32 = 40;
 const SEQUENCE_MASK: u64 = (1 << SEQUENCE_BITS) - 1;
-/// The id is a positive Java long, so 23 bits are left.
+/// The id is a Java long that is not negative, so 23 bits are left for the epoch.
 const MAX_EPOCH: u64 = i64::MAX as u64 >> SEQUENCE_BITS;
 
-/// `container_[e<epoch>_]<cluster timestamp>_<application>_<attempt>_<number>`
+/// The id of a container, which is printed as `container_[e<epoch>_]<cluster
+/// timestamp>_<application>_<attempt>_<number>`.
 ///
-/// The epoch counts restarts of a ResourceManager that keeps its state; it is printed only when it is
-/// above 0.
+/// The epoch counts the restarts of a ResourceManager that keeps its state. It is printed only if it is above
+/// 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContainerId {
     /// The attempt that the container was given to.
     pub attempt_id: ApplicationAttemptId,
-    /// Epoch (upper 24 bits) and number (lower 40 bits) in one, as YARN has it.
+    /// Epoch (the upper 24 bits) and number (the lower 40 bits) together, as YARN has it.
     pub id: u64,
 }
 
 impl ContainerId {
-    /// Restarts of the ResourceManager before the container was allocated.
+    /// How often the ResourceManager had been restarted before the container was allocated.
     pub fn epoch(&self) -> u64 {
         self.id >> SEQUENCE_BITS
     }
@@ -206,10 +208,10 @@ impl ContainerId {
     }
 }
 
-/// A NodeManager: host and port of its container management protocol.
+/// The id of a NodeManager: the host and port of its ContainerManagementProtocol.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId {
-    /// Host name as the NodeManager registered it.
+    /// The host name that the NodeManager has registered.
     pub host: String,
     /// Port.
     pub port: u16,

@@ -1,4 +1,5 @@
-//! Amounts: memory, cores and whatever else a cluster counts.
+//! Amounts of resources: memory, cores, and the further types that a cluster may count, such as GPUs. On the
+//! wire, memory and cores have fields of their own, and the further types are in a list with names and units.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +7,7 @@ use std::fmt;
 use super::wire::{to_i32, to_i64, to_u32, to_u64};
 use crate::proto::yarn as pb;
 
-/// Names under which YARN 3 repeats memory and cores among the named resources.
+/// The names with which YARN 3 repeats memory and cores among the named resources.
 const MEMORY: &str = "memory-mb";
 const VCORES: &str = "vcores";
 
@@ -17,12 +18,12 @@ pub struct Resource {
     pub memory_mb: u64,
     /// Virtual cores.
     pub vcores: u32,
-    /// Other resources (`yarn.io/gpu`) by name, in base units: what YARN states as `2 Gi` is 2147483648 here.
+    /// Other resources (`yarn.io/gpu`) by name, in base units: what is `2 Gi` for YARN is 2147483648 here.
     pub others: BTreeMap<String, u64>,
 }
 
 impl Resource {
-    /// Memory and cores only.
+    /// A resource of memory and cores only.
     pub fn new(memory_mb: u64, vcores: u32) -> Self {
         Self { memory_mb, vcores, others: BTreeMap::new() }
     }
@@ -51,7 +52,7 @@ impl Resource {
         }
     }
 
-    /// A message without the amount of a resource means none of it.
+    /// If the message has no amount of a resource, the amount is 0.
     pub(crate) fn from_proto(p: Option<pb::Resource>) -> Self {
         let p = p.unwrap_or_default();
         let others = p.resource_value_map.iter().filter(|r| r.key != MEMORY && r.key != VCORES);
@@ -70,7 +71,8 @@ impl fmt::Display for Resource {
     }
 }
 
-/// YARN's unit prefixes; those below one round down. An unknown unit is taken for none.
+/// Converts an amount in one of YARN's units (`UnitsConversionUtil`) to base units, rounded down. An unknown
+/// unit counts as the base unit.
 fn in_base_units(value: u64, units: &str) -> u64 {
     let factor: u64 = match units {
         "k" => 1_000,
@@ -95,9 +97,9 @@ fn in_base_units(value: u64, units: &str) -> u64 {
 /// A kind of resource that the cluster counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceType {
-    /// Its name: `memory-mb`, `vcores`, `yarn.io/gpu`.
+    /// Its name, such as `memory-mb`, `vcores` or `yarn.io/gpu`.
     pub name: String,
-    /// The unit the cluster states it in (`Mi`), empty for pieces.
+    /// The unit in which the cluster counts it (`Mi`); empty if it is counted in pieces.
     pub units: String,
 }
 
@@ -107,8 +109,8 @@ impl ResourceType {
     }
 }
 
-/// How urgent something is. In requests of an ApplicationMaster lower numbers come first; among applications
-/// of a queue higher ones do.
+/// A priority. Among the allocation requests of an ApplicationMaster, lower numbers come first; among the
+/// applications of a queue, higher ones do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Priority(pub i32);
 

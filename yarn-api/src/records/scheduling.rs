@@ -1,4 +1,6 @@
-//! The messages between an ApplicationMaster and the ResourceManager.
+//! The messages between an ApplicationMaster and the ResourceManager: the registration, and the heartbeats
+//! with which the ApplicationMaster requests containers and learns which of them were granted and which have
+//! ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,30 +16,30 @@ use crate::proto::yarn as pb;
 /// The resource name that stands for any node.
 pub const ANY_HOST: &str = "*";
 
-/// How many containers of one capability are asked for at one priority and resource name. The number replaces
-/// the one of an earlier request with the same priority, name and capability (0 withdraws it); YARN lowers it
-/// with each container that it grants.
+/// An allocation request: how many containers of one capability are wanted at one priority and resource name.
+/// The number replaces that of an earlier request with the same priority, name and capability; 0 withdraws
+/// that request. YARN lowers the number with each container that it grants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceRequest {
     /// Lower numbers come first. Requests of different capabilities need different priorities or allocation
     /// request ids.
     pub priority: Priority,
-    /// A host, a rack or [`ANY_HOST`].
+    /// The name of a host or of a rack, or [`ANY_HOST`].
     pub resource_name: String,
-    /// Size of each container.
+    /// The resource of each container.
     pub capability: Resource,
-    /// How many, in all.
+    /// How many containers are wanted in all.
     pub num_containers: u32,
-    /// Whether a container elsewhere will do as well.
+    /// Whether a container on another node is accepted, too.
     pub relax_locality: bool,
-    /// Label of nodes; `None`: the application's.
+    /// The node label; `None` stands for that of the application.
     pub node_label: Option<String>,
-    /// Allocation request id, which the containers granted for it carry; -1 or 0 for none.
+    /// The id of the request, which the containers that are granted for it have, too; -1 or 0 if it has none.
     pub allocation_request_id: i64,
 }
 
 impl ResourceRequest {
-    /// Containers on any node, without a node label and an allocation request id.
+    /// A request for containers on any node, without a node label and without an id.
     pub fn anywhere(priority: Priority, capability: Resource, num_containers: u32) -> Self {
         Self {
             priority,
@@ -59,7 +61,8 @@ impl ResourceRequest {
             relax_locality: Some(self.relax_locality),
             node_label_expression: self.node_label.clone(),
             execution_type_request: None,
-            // Left out for "none": the default differs between Hadoop 2 (0) and 3 (-1).
+            // A request without an id leaves the field out, because its default is 0 in Hadoop 2 and -1 in
+            // Hadoop 3.
             allocation_request_id: Some(self.allocation_request_id).filter(|id| *id > 0),
         }
     }
@@ -80,11 +83,11 @@ impl ResourceRequest {
 /// What an ApplicationMaster says of itself when it registers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RegisterRequest {
-    /// Host for clients.
+    /// The host that clients can connect to.
     pub host: String,
-    /// Port for clients; -1 for none.
+    /// The port that clients can connect to; -1 if there is none.
     pub rpc_port: i32,
-    /// Web page, which YARN's proxy shows; empty for none.
+    /// The URL of the web page that YARN's proxy shows; empty if there is none.
     pub tracking_url: String,
 }
 
@@ -103,15 +106,15 @@ impl RegisterRequest {
 pub struct RegisterResponse {
     /// The largest container that is granted.
     pub max_capability: Resource,
-    /// Access lists of the application.
+    /// The access lists of the application.
     pub acls: BTreeMap<AccessType, String>,
     /// Containers of earlier attempts that still run.
     pub previous_containers: Vec<Container>,
-    /// Tokens for the nodes of those containers.
+    /// The tokens for the nodes of those containers.
     pub nm_tokens: Vec<NmToken>,
-    /// The queue.
+    /// The queue of the application.
     pub queue: String,
-    /// Kinds of resources that the cluster counts; none in Hadoop 2.
+    /// The kinds of resources that the cluster counts; empty with Hadoop 2.
     pub resource_types: Vec<ResourceType>,
 }
 
@@ -135,20 +138,20 @@ fn all<P, T>(list: Vec<P>, from: impl Fn(P) -> Result<T, MissingField>) -> Resul
     list.into_iter().map(from).collect()
 }
 
-/// One heartbeat of an ApplicationMaster. The number of the last response is added by the client.
+/// One heartbeat of an ApplicationMaster. The client adds the number of the last response.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AllocateRequest {
-    /// From 0 to 1.
+    /// The progress of the application, from 0 to 1.
     pub progress: f32,
-    /// Resource requests that are new or have changed.
+    /// Allocation requests that are new or have changed.
     pub asks: Vec<ResourceRequest>,
-    /// Containers to release; those that run are stopped.
+    /// The containers to release. Those that run are stopped.
     pub releases: Vec<ContainerId>,
     /// Hosts from which no container is wanted any more.
     pub blacklist_add: BTreeSet<String>,
-    /// Hosts that are wanted again.
+    /// Hosts from which containers are wanted again.
     pub blacklist_remove: BTreeSet<String>,
-    /// A new web page; Hadoop 3.3 and later.
+    /// The URL of the web page, if it has changed. Only Hadoop 3.3 and later use it.
     pub tracking_url: Option<String>,
 }
 
@@ -174,9 +177,9 @@ impl AllocateRequest {
 pub struct Preemption {
     /// Containers that will be preempted whatever the ApplicationMaster does.
     pub strict: BTreeSet<ContainerId>,
-    /// Containers that will be preempted unless as much is released otherwise.
+    /// Containers that will be preempted unless the ApplicationMaster releases other ones of the same amount.
     pub negotiable: BTreeSet<ContainerId>,
-    /// How much has to be released instead of `negotiable`.
+    /// What has to be released to keep the containers in `negotiable`.
     pub resources: Vec<ResourceRequest>,
 }
 
@@ -202,11 +205,12 @@ impl Preemption {
 /// The answer to a heartbeat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllocateResponse {
-    /// Containers that are granted.
+    /// Containers that were granted.
     pub allocated: Vec<Container>,
     /// Containers that have ended, or were lost or released.
     pub completed: Vec<ContainerStatus>,
-    /// Tokens for nodes; already in the [`NmTokenCache`](crate::NmTokenCache) that the client was given.
+    /// Tokens for nodes. They are already in the [`NmTokenCache`](crate::NmTokenCache) that the client was
+    /// given.
     pub nm_tokens: Vec<NmToken>,
     /// A command of the ResourceManager, if it has one.
     pub command: Option<AmCommand>,
@@ -214,11 +218,11 @@ pub struct AllocateResponse {
     pub updated_nodes: Vec<NodeReport>,
     /// Whether the AMRM token was replaced; the client uses the new one from now on.
     pub token_rolled: bool,
-    /// What will be preempted, if anything.
+    /// The containers that will be preempted, if there are any.
     pub preemption: Option<Preemption>,
     /// How many nodes the cluster has.
     pub cluster_nodes: u32,
-    /// What the application can still get in its queue now (headroom).
+    /// What the application can still get in its queue at the moment (YARN's headroom).
     pub limit: Resource,
     /// Containers of earlier attempts of which the ResourceManager learned only after the registration.
     pub previous_containers: Vec<Container>,

@@ -1,4 +1,5 @@
-//! Tokens on their way to and from the wire.
+//! Conversions of tokens to and from their messages on the wire. The records contain tokens as
+//! [`hadoop_rpc::Token`], whose `Debug` text hides the password.
 
 use hadoop_rpc::Token;
 
@@ -19,7 +20,7 @@ pub(crate) fn token_to(token: &Token) -> common::Token {
     }
 }
 
-/// Lets an ApplicationMaster speak to one NodeManager.
+/// The token with which an ApplicationMaster calls one NodeManager.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NmToken {
     /// The NodeManager.
