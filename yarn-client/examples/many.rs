@@ -1,6 +1,6 @@
-//! A program that embeds the client: it deploys applications to several clusters at once, each with its own
-//! configuration and user, all in one process. Nothing here is process-wide; the surroundings of every
-//! deployment are a value.
+//! An example of a program that embeds the client. It deploys applications to several clusters at once, in
+//! one process, each with a configuration and a user of its own. That is possible because each deployment has
+//! its environment as a value, and the client keeps nothing for the whole process.
 //!
 //! ```text
 //! cargo run --example many -- [-Dkey=value ...] APPLICATIONS FLINK_HOME HEDDLE_BIN USER:HADOOP_CONF_DIR ...
@@ -23,7 +23,7 @@ use yarn_client::report::Silent;
 use yarn_client::session;
 use yarn_client::setup::Setup;
 
-/// A cluster, and who uses it.
+/// A cluster, and the user who uses it.
 #[derive(Debug, Clone)]
 struct ClusterUser {
     user: String,
@@ -87,7 +87,7 @@ fn read(arguments: &[String]) -> Option<(usize, String, PathBuf, Vec<ClusterUser
     Some((count.parse().ok()?, flink.clone(), bin.into(), clusters.filter(|p| !p.is_empty())?))
 }
 
-/// Deploys one session, named after its number, with a configuration of its own.
+/// Deploys one session, which is named after its number and has a configuration of its own.
 async fn one(
     number: usize,
     cluster: &ClusterUser,

@@ -1,4 +1,6 @@
-//! An application as YARN reports it: its id, its report, its REST address, and why it has ended.
+//! Reads and explains what YARN reports about an application: its id, its report, the REST address of its
+//! JobManager, and why it has ended. All commands that name an application use these functions, so that they
+//! give the same failures and hints.
 
 use flink_rest::{RestAddress, bracketed};
 use hadoop_rpc::RemoteKind;
@@ -8,10 +10,11 @@ use yarn_api::records::{ApplicationId, ApplicationReport, ApplicationState, Fina
 use crate::diagnostics;
 use crate::error::{Failure, yarn_failure};
 
-/// The beginning of the tag by which a submission is found again. The submission's name follows it.
+/// The beginning of the tag by which a named submission finds its application again. The name of the
+/// submission follows it.
 pub const SUBMISSION_TAG: &str = "heddle-submission:";
 
-/// Reads an application id that the user wrote.
+/// Parses an application id that the user wrote. A malformed id is a usage failure.
 pub fn parse_id(text: &str) -> Result<ApplicationId, Failure> {
     text.parse().map_err(|e: yarn_api::records::ParseIdError| {
         Failure::usage(e.to_string()).hint(
@@ -20,7 +23,8 @@ pub fn parse_id(text: &str) -> Result<ApplicationId, Failure> {
     })
 }
 
-/// What YARN knows of an application.
+/// Asks the ResourceManager for its report of an application. It is a failure if the ResourceManager does not
+/// answer or does not know the application.
 pub async fn application_report(
     yarn: &ApplicationClient,
     id: ApplicationId,
@@ -37,7 +41,8 @@ pub async fn application_report(
     })
 }
 
-/// The REST address that a report tells, if the application can be spoken to.
+/// Takes the REST address of the JobManager from a report. It is a failure if the application has ended or
+/// does not run yet; in the second case a retry may help.
 pub fn report_address(found: &ApplicationReport) -> Result<RestAddress, Failure> {
     let id = found.id;
     if found.state.is_final() || found.final_status != FinalStatus::Undefined {
@@ -45,7 +50,7 @@ pub fn report_address(found: &ApplicationReport) -> Result<RestAddress, Failure>
             "The Yarn application {id} doesn't run anymore. It has previously completed with final status: {} (state {})",
             found.final_status, found.state
         );
-        // YARN's diagnostics say why, where it did not end well.
+        // If the application did not succeed, YARN's diagnostics say why.
         let failure = match found.final_status {
             FinalStatus::Succeeded => Failure::new(what).of_application(id),
             _ => with_extract(what, found),
@@ -65,7 +70,7 @@ pub fn report_address(found: &ApplicationReport) -> Result<RestAddress, Failure>
     }
 }
 
-/// The failure `what` of an application, with the part of YARN's diagnostics that explains it.
+/// Makes the failure `what` of an application, with the part of YARN's diagnostics that explains it.
 pub fn with_extract(what: String, found: &ApplicationReport) -> Failure {
     let lines = diagnostics::failure_extract(found.diagnostics.as_deref().unwrap_or_default());
     let id = found.id;

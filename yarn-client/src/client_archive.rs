@@ -1,9 +1,11 @@
-//! The class data archive for the JVM of Flink's own client (see [`crate::run`]):
-//! `<cache>/cds/client-<key>/<name>.jsa`.
+//! Gives the JVM of Flink's own client (see [`crate::run`]) a class data archive, so that the JVM starts
+//! faster. The archive is `<cache>/cds/client-<key>/<name>.jsa`; the key is a hash of the command, the Java
+//! and the jars.
 //!
-//! The first run with a Java and a set of jars writes down which classes it loads. A process of its own makes
-//! an archive of them (`heddle client-archive`), at low priority and after the command may be long over;
-//! later runs use it. A command never fails because of it: without an archive the JVM only starts slower.
+//! The first run with a Java and a set of jars records which classes it loads. A separate process
+//! (`heddle client-archive`) of low priority then makes an archive of these classes, and may still run when
+//! the command has ended. Later runs use the archive. A command never fails because of the archive: without
+//! one, the JVM only starts more slowly.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -28,41 +30,45 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::context::Context;
 use crate::exit::Exit;
 
-/// The subcommand that makes an archive; it is not for people and in no help.
+/// The subcommand that makes an archive. Only heddle itself runs it, so no help text lists it.
 pub const VERB: &str = "client-archive";
 
-/// Java's first release whose archives can hold the classes of applications.
+/// The first release of Java whose archives can hold the classes of applications.
 const OLDEST_JAVA: u16 = 11;
-/// From this release on Java does not print which classes it leaves out of its list. Older ones print them to
-/// the standard output, among the program's own output.
+/// From this release on, Java does not print which classes it leaves out of its list of loaded classes. Older
+/// releases print them to the standard output, where the program's own output is.
 const SILENT_JAVA: u16 = 17;
 const SILENT: [&str; 2] = ["-XX:+UnlockDiagnosticVMOptions", "-XX:-DisplayVMOutput"];
-/// Ending of the lists of classes; their names are the ids of the processes that write them.
+/// The file extension of the lists of classes. A list is named after the id of the heddle process that has
+/// started the JVM.
 const LIST: &str = "lst";
-/// Archives that are kept: those of other Javas and of other releases of Flink.
+/// The number of `client-<key>` directories that are kept. Other Javas, commands and releases of Flink have
+/// directories of their own.
 const KEPT: usize = 4;
-/// The list of classes is whole when it has not grown for `QUIET`; one that still grows after `LONGEST` will
-/// do.
+/// The list of classes is complete when it has not grown for `QUIET`. After `LONGEST`, it is used as it is,
+/// even if it still grows.
 const QUIET: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(60);
-/// Time limit of the JVM that makes the archive.
+/// The time limit of the JVM that makes the archive.
 const DEADLINE: Duration = Duration::from_secs(180);
 
-/// What is needed to make an archive.
+/// What the process that makes an archive needs to know.
 #[derive(Debug, Serialize, Deserialize)]
 struct ArchiveBuild {
     java: PathBuf,
     java_id: String,
     wide: bool,
     class_path: String,
-    /// Where the JVM writes its classes.
+    /// The file to which the JVM writes the names of its classes.
     list: PathBuf,
-    /// Where the archive is put.
+    /// The directory for the archive.
     directory: PathBuf,
 }
 
-/// Options for the JVM in front of all others, by which it uses an archive or helps to make one. `verb`: what
-/// the client does, because that decides which classes it needs; `given`: the others.
+/// Returns the options by which the JVM of Flink's client uses an archive, or records its classes for one.
+/// They belong in front of all other options. `verb` is the command of Flink's client, because each command
+/// needs other classes; `given` holds the other options of the JVM. The result is empty if archives are
+/// switched off, if the user's own options concern archives, or if the cache cannot be used.
 pub fn options(
     context: &Context,
     configuration: &Configuration,
@@ -72,7 +78,7 @@ pub fn options(
     class_path: &OsStr,
 ) -> Vec<String> {
     let fast = configuration.require(&options::FAST_START).unwrap_or(false);
-    // Java takes options by these, too.
+    // Java takes options from these environment variables, too.
     let variables = ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS"].map(|name| context.vars.get(name));
     let variables = variables.into_iter().flatten().flat_map(|text| text.split_whitespace());
     let ours = fast && in_the_way(given.iter().map(String::as_str).chain(variables)).is_none();
@@ -122,7 +128,8 @@ fn use_or_record(
     let build =
         ArchiveBuild { java: java.to_owned(), java_id: id.text, wide, class_path: front, list, directory };
     let build = serde_json::to_string(&build)?;
-    // It gets a process group of its own, so that Ctrl-C ends the command and not this.
+    // The process gets a process group of its own, so that Ctrl-C ends the command and not the making of the
+    // archive.
     #[expect(clippy::disallowed_methods, reason = "the archive is made after the command has ended")]
     let mut maker = Command::new(&context.exe);
     maker.arg(VERB).arg(build).current_dir("/").process_group(0);
@@ -130,14 +137,16 @@ fn use_or_record(
     Ok(options)
 }
 
-/// The right to make the archive of a directory, held as long as the file is open.
+/// Acquires the right to make the archive in this directory. The right lasts as long as the returned file is
+/// open. It is an error if another process has it.
 fn lock(directory: &Path) -> io::Result<File> {
     let lock = File::create(directory.join("lock"))?;
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
     Ok(lock)
 }
 
-/// The jars at the front of the class path, joined, and what tells whether they are the same.
+/// Returns the jars at the front of the class path, joined with `:`, and a text with their paths, sizes and
+/// modification times by which changed jars are noticed.
 fn front(class_path: &OsStr) -> io::Result<(String, String)> {
     let (mut jars, mut stamps) = (Vec::new(), String::new());
     for path in std::env::split_paths(class_path) {
@@ -149,7 +158,7 @@ fn front(class_path: &OsStr) -> io::Result<(String, String)> {
     Ok((jars.join(":"), stamps))
 }
 
-/// The archive in a directory, if there is one.
+/// Finds the archive in a directory, if there is one.
 fn find(directory: &Path) -> io::Result<Option<(PathBuf, ArchiveName)>> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
@@ -160,12 +169,13 @@ fn find(directory: &Path) -> io::Result<Option<(PathBuf, ArchiveName)>> {
     Ok(paths.find_map(|path| Some((path.clone(), path.to_str()?.parse().ok()?))))
 }
 
-/// Makes an archive, unless another process is at it; `words`: the build, as JSON.
+/// Makes an archive, unless another process is making it. The only argument in `words` is an `ArchiveBuild`
+/// as JSON.
 pub async fn main(context: &Context, words: &[OsString]) -> Exit {
     let build = words.first().and_then(|word| serde_json::from_str::<ArchiveBuild>(word.to_str()?).ok());
     let Some(build) = build else { return Exit::Failed };
     let made = make(&build, &context.exe).await;
-    // Whether an archive was made or not, the list is not needed any longer.
+    // The list is no longer needed, whether or not an archive was made.
     let _ = fs::remove_file(&build.list);
     match made {
         Ok(()) => Exit::Done,
@@ -177,7 +187,8 @@ pub async fn main(context: &Context, words: &[OsString]) -> Exit {
 }
 
 async fn make(build: &ArchiveBuild, exe: &Path) -> io::Result<()> {
-    // The JVM may not have opened its list yet: who removed it now would leave one for ever.
+    // `main` removes the list when this function returns. If that happened before the JVM has opened its
+    // list, the JVM would create the list afterwards, and nobody would remove it.
     settled(&build.list).await?;
     let _lock = lock(&build.directory)?;
     sweep(&build.directory, &build.list)?;
@@ -194,7 +205,8 @@ async fn make(build: &ArchiveBuild, exe: &Path) -> io::Result<()> {
     dump.env("CLASSPATH", &build.class_path).env_remove("JAVA_TOOL_OPTIONS").env_remove("JDK_JAVA_OPTIONS");
     let mut dump = exec::tied(&dump, exe);
     dump.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    // The JVM ends with this thread: when it has taken too long, and when this process is killed.
+    // The JVM is killed when this thread ends: if the JVM takes longer than `DEADLINE`, or if this process is
+    // killed.
     let thread = SpawnThread::start()?;
     let mut dump = thread.spawn(dump).await?;
     let status = timeout(DEADLINE, dump.wait()).await.map_err(io::Error::other)??;
@@ -208,7 +220,7 @@ async fn make(build: &ArchiveBuild, exe: &Path) -> io::Result<()> {
     tidy(&build.directory)
 }
 
-/// Waits until the JVM has loaded what it needs.
+/// Waits until the list of classes is complete. It is an error if there is no list after `LONGEST`.
 async fn settled(list: &Path) -> io::Result<()> {
     let begin = Instant::now();
     let mut before = 0;
@@ -225,7 +237,8 @@ async fn settled(list: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes lists of processes that are gone, whose makers were killed.
+/// Removes lists whose heddle process no longer runs. Such a list is left if the process that makes the
+/// archive is killed.
 fn sweep(directory: &Path, ours: &Path) -> io::Result<()> {
     for path in fs::read_dir(directory)?.flatten().map(|entry| entry.path()) {
         let is_list = path.extension().is_some_and(|extension| extension == LIST) && path != ours;
@@ -237,7 +250,7 @@ fn sweep(directory: &Path, ours: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes the oldest of the other archives.
+/// Removes the oldest `client-<key>` directories, so that `KEPT` of them remain.
 fn tidy(ours: &Path) -> io::Result<()> {
     let Some(cache) = ours.parent() else { return Ok(()) };
     let age = |path: &PathBuf| path.metadata().and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH);

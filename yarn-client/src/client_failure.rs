@@ -1,4 +1,5 @@
-//! Why Flink's own client failed, from the end of its error stream. Pure.
+//! Finds out why Flink's own client failed, from the end of what it wrote to its error stream. The user then
+//! reads one line with the innermost cause instead of a Java stack trace. This module does no I/O.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -7,13 +8,13 @@ use std::process::ExitStatus;
 use crate::error::Failure;
 use crate::exit::Exit;
 
-/// Lines behind which Flink's client, and Java itself, print what has ended the program.
+/// After these lines, Flink's client or Java itself prints the exception that has ended the program.
 const MARKS: [&str; 3] = [
     "The program finished with the following exception:",
     "Fatal error while running command line interface.",
     "Exception in thread \"main\" ",
 ];
-/// Lines that explain nothing. They are skipped where the output holds no exception.
+/// Lines with these texts explain nothing. They are skipped if the output holds no exception.
 const NOISE: [&str; 8] = [
     "Use the help option",
     "Error: Could not create the Java Virtual Machine",
@@ -24,7 +25,7 @@ const NOISE: [&str; 8] = [
     "Picked up ",
     "[warning]",
 ];
-/// Signals that end a JVM which did not ask for it.
+/// Names of the signals that usually end a JVM from outside or after a crash.
 const SIGNALS: [(i32, &str); 9] = [
     (1, "SIGHUP"),
     (2, "SIGINT"),
@@ -36,21 +37,22 @@ const SIGNALS: [(i32, &str); 9] = [
     (11, "SIGSEGV"),
     (15, "SIGTERM"),
 ];
-/// Longer messages are cut after this many characters.
+/// The longest message, in characters; the rest is cut off.
 const LONGEST: usize = 600;
 
-/// An exception with its causes, outermost first; each without its frames, on one line.
+/// An exception and its causes, the outermost first. Each is one line, without its stack frames.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Trace {
     chain: Vec<String>,
 }
 
 impl Trace {
-    /// The last one that ended the program.
+    /// Finds the last exception that ended the program.
     fn find(text: &str) -> Option<Self> {
         let at = MARKS.iter().filter_map(|mark| {
             let at = text.rfind(mark)?;
-            // The exception stands on the line of the last mark, or below the other ones.
+            // After the mark that ends with a blank, the exception is on the same line; after the other
+            // marks, it is on the lines below.
             Some(if mark.ends_with(' ') { at + mark.len() } else { at + mark.len() + 1 })
         });
         let mut chain: Vec<String> = Vec::new();
@@ -66,7 +68,7 @@ impl Trace {
                     chain.push(line.trim().to_owned());
                     open = true;
                 }
-                // A message of several lines.
+                // A further line of a message that has several lines.
                 None if open && !frame && !line.trim().is_empty() => {
                     if let Some(last) = chain.last_mut().filter(|last| last.len() < LONGEST) {
                         last.push(' ');
@@ -82,7 +84,8 @@ impl Trace {
     }
 }
 
-/// Why the JVM, which ended with `status`, failed; `log` is the file that Flink's client logs to.
+/// Makes the failure for a JVM of Flink's client that has ended with `status`. `errors` is the end of its
+/// error stream, and `log` is the file to which Flink's client logs.
 pub fn failure(status: ExitStatus, errors: &str, log: &Path) -> Failure {
     let exit = Exit::of_jvm(status);
     let log = log.display();
@@ -119,7 +122,7 @@ pub fn failure(status: ExitStatus, errors: &str, log: &Path) -> Failure {
     failure.with_exit(exit)
 }
 
-/// Hints for the most frequent causes.
+/// Returns a hint for the most frequent causes.
 fn hint(innermost: &str) -> Option<&'static str> {
     let has = |word: &str| innermost.contains(word);
     Some(if has("NoResourceAvailableException") || has("Could not acquire the minimum required resources") {
@@ -133,7 +136,7 @@ fn hint(innermost: &str) -> Option<&'static str> {
     })
 }
 
-/// The last line that says something.
+/// Finds the last line that is not empty and that explains something.
 fn last_words(errors: &str) -> Option<String> {
     let telling = |line: &&str| !line.is_empty() && !NOISE.iter().any(|noise| line.contains(noise));
     errors.lines().map(str::trim).rfind(telling).map(|line| line.chars().take(LONGEST).collect())

@@ -1,8 +1,9 @@
-//! The JVM of Flink's own client, as a child of ours.
+//! Runs the JVM of Flink's own client as a child process.
 //!
-//! It starts through `exec-jvm` of our own binary, so that it does not outlive this process, `kill -9`
-//! included. Its input and output are ours, untouched; what it writes to its error stream is passed on at
-//! once, and its end is kept, because it says why the JVM failed.
+//! The JVM is started through the subcommand `exec-jvm` of heddle's own program, so that it does not outlive
+//! this process, even if this process is killed with `kill -9`. It inherits the standard input and output.
+//! What it writes to its error stream is passed on at once, and the end of that text is kept, because it says
+//! why the JVM failed.
 
 use std::fs::File;
 use std::io::{IsTerminal, PipeReader, PipeWriter, Read, Write};
@@ -22,41 +23,42 @@ use tokio::time::timeout;
 use crate::error::Failure;
 use crate::interrupt::{Cause, Interrupt, Signal};
 
-/// A JVM gets this long to end after SIGTERM.
+/// The time that a JVM has to end after SIGTERM, before it gets SIGKILL.
 const END_WITHIN: Duration = Duration::from_secs(10);
-/// A terminal's Ctrl-C reaches the JVM and this process at the same time. Where the JVM has ended first, this
-/// process waits so long for its own signal.
+/// Ctrl-C on a terminal sends the signal to the JVM and to this process at the same time. If the end of the
+/// JVM is noticed first, this process waits for this long for its own signal.
 const SAME_TIME: Duration = Duration::from_millis(300);
-/// The rest of the error stream is read for this long once the JVM has ended. A process that the JVM has left
-/// behind may keep the stream open for ever.
+/// For how long the rest of the error stream is read after the JVM has ended. There must be a limit, because
+/// a process that the JVM has started and left behind may keep the stream open for ever.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// Bytes of the error stream that are kept.
+/// The number of bytes at the end of the error stream that are kept at least.
 const KEPT: usize = 512 << 10;
 
-/// A JVM that runs.
+/// A running JVM.
 #[derive(Debug)]
 pub struct Jvm {
     child: Child,
     errors: Errors,
     quit: tokio::signal::unix::Signal,
-    /// The JVM ends with the thread that has started it.
+    /// The kernel kills the JVM when the thread that has started it ends.
     _thread: SpawnThread,
 }
 
-/// How a JVM ended.
+/// How a JVM has ended.
 #[derive(Debug)]
 pub struct JvmEnd {
-    /// What it ended with.
+    /// The exit status.
     pub status: ExitStatus,
-    /// This process was asked to end, and the JVM with it.
+    /// Why this process was asked to end, if it was, and the JVM has not ended successfully.
     pub interrupted: Option<Cause>,
-    /// The end of what it wrote to its error stream.
+    /// The end of what the JVM wrote to its error stream.
     pub errors: String,
 }
 
 impl Jvm {
-    /// Starts it; `exe` is our own program. It does not outlive its handle, nor this process. It prints to
-    /// `stdout`, or to ours.
+    /// Starts a JVM with `command`. `exe` is heddle's own program, through which the JVM is started. The JVM
+    /// ends at the latest when this handle is dropped or this process ends. Its standard output goes to
+    /// `stdout`, or else to that of this process.
     pub async fn start(
         mut command: Command,
         exe: &Path,
@@ -64,7 +66,7 @@ impl Jvm {
     ) -> Result<Self, Failure> {
         let program = command.get_program().to_string_lossy().into_owned();
         let failed = |e| Failure::because(format!("cannot start {program}"), e);
-        // Ctrl-\ is for the JVM, which prints its threads then, and must not end this process.
+        // Ctrl-\ makes the JVM print a dump of its threads. It must not end this process.
         let quit = signal(SignalKind::quit()).map_err(failed)?;
         let (reader, writer) = std::io::pipe().map_err(failed)?;
         command = exec::tied(&command, exe);
@@ -83,8 +85,9 @@ impl Jvm {
         }
     }
 
-    /// Waits for its end. An interruption is passed on to it: on a terminal it has had it already, from a
-    /// script it has not.
+    /// Waits for the end of the JVM. If this process is interrupted, the JVM gets the signal, too: on a
+    /// terminal the JVM has received it already, but if a script has sent it to this process alone, the JVM
+    /// has not.
     pub async fn end(&mut self, interrupt: &Interrupt) -> Result<JvmEnd, Failure> {
         let mut passed_on = false;
         let status = loop {
@@ -98,7 +101,7 @@ impl Jvm {
                     };
                     self.send(kernels(signal));
                 }
-                // On a terminal the JVM has had it, too.
+                // On a terminal the JVM has received the signal, too.
                 Some(()) = self.quit.recv() => if !std::io::stdin().is_terminal() {
                     self.send(rustix::process::Signal::QUIT);
                 },
@@ -109,12 +112,13 @@ impl Jvm {
         if Signal::ALL.iter().any(|signal| code == 128 + signal.number()) {
             let _ = timeout(SAME_TIME, interrupt.raised()).await;
         }
-        // A JVM that has ended well meanwhile has done its work.
+        // A JVM that has ended successfully in the meantime has done its work, so it does not count as
+        // interrupted.
         let interrupted = interrupt.cause().filter(|_| !status.success());
         Ok(JvmEnd { status, interrupted, errors: self.errors.end().await })
     }
 
-    /// Ends it: by SIGTERM, and if that does not help by SIGKILL.
+    /// Ends the JVM: with SIGTERM, and with SIGKILL if it still runs after `END_WITHIN`.
     pub async fn stop(&mut self) -> Result<JvmEnd, Failure> {
         self.send(rustix::process::Signal::TERM);
         if timeout(END_WITHIN, self.child.wait()).await.is_err() {
@@ -143,7 +147,7 @@ fn kernels(signal: Signal) -> rustix::process::Signal {
     }
 }
 
-/// The JVM's error stream, on its way to ours.
+/// The error stream of the JVM, which is copied to that of this process.
 #[derive(Debug)]
 struct Errors {
     kept: Arc<Mutex<Vec<u8>>>,
@@ -151,7 +155,7 @@ struct Errors {
 }
 
 impl Errors {
-    /// Copies it in a thread of its own, so that nothing is late.
+    /// Copies the stream in a thread of its own, so that no text is delayed by other work.
     fn pass_on(mut reader: PipeReader) -> std::io::Result<Self> {
         let kept = Arc::new(Mutex::new(Vec::new()));
         let (done, over) = oneshot::channel();
@@ -161,7 +165,8 @@ impl Errors {
             let mut piece = vec![0; 64 << 10];
             while let Ok(length @ 1..) = reader.read(&mut piece) {
                 let piece = piece.get(..length).unwrap_or_default();
-                // If nobody reads our error stream the JVM must not be stopped by that.
+                // The JVM must not be blocked if nobody reads the error stream of this process, so errors are
+                // ignored.
                 let _ = out.write_all(piece);
                 if let Ok(mut kept) = keep.lock() {
                     kept.extend_from_slice(piece);
@@ -176,7 +181,7 @@ impl Errors {
         Ok(Self { kept, over: Some(over) })
     }
 
-    /// Waits for the end of the stream, and gives the end of its text.
+    /// Waits for the end of the stream, for at most `LAST_WORDS`, and returns the end of its text.
     async fn end(&mut self) -> String {
         if let Some(over) = self.over.take() {
             let _ = timeout(LAST_WORDS, over).await;

@@ -1,5 +1,5 @@
-//! A run of Flink's own client on a cluster: it is waited for, and so is the end of the cluster's
-//! application, which would explain its failure.
+//! Runs Flink's own client on a cluster and waits until it has ended. Meanwhile it also watches the cluster's
+//! application, because the end of the application would explain why Flink's client fails.
 
 use std::io::PipeWriter;
 use std::path::Path;
@@ -21,34 +21,35 @@ use crate::target::Cluster;
 use crate::timing::Timing;
 use crate::{client_failure, follow, memory_kills, timing};
 
-/// Pause between two questions for the application's report.
+/// The pause between two requests for the application's report.
 const LOOK: Duration = Duration::from_secs(3);
-/// For `main()` to end once its cluster has failed. Flink's client tries for more than a minute to reach a
-/// JobManager that is gone, and what it throws then may be caught by the program, whose affair that is.
+/// The time that `main()` has to end after its cluster has failed. Flink's client tries for more than a
+/// minute to reach a JobManager that is gone. The exception that it throws then may be caught by the program,
+/// which must get the opportunity to react.
 const OUTLIVE: Duration = Duration::from_secs(120);
-/// The ResourceManager's answer is waited for so long once the JVM has failed.
+/// For how long the ResourceManager's answer is waited for after the JVM has failed.
 const ANSWER: Duration = Duration::from_secs(3);
 
-/// How a run ended.
+/// How a run has ended.
 #[derive(Debug)]
 pub struct Ended {
     /// How the JVM ended.
     pub end: JvmEnd,
-    /// The application had ended by then.
+    /// The last report of the application, if the application has ended, too.
     pub application_over: Option<ApplicationReport>,
-    /// The JVM was ended because its application had failed.
+    /// Whether heddle has ended the JVM because its application had failed.
     pub stopped: bool,
 }
 
 impl Ended {
-    /// Whether the program did what it should. One that is ended because its cluster has failed may say that
-    /// all is well.
+    /// Whether the program has succeeded. A JVM that was ended because its cluster had failed may
+    /// nevertheless exit with 0; that does not count as success.
     pub fn is_success(&self) -> bool {
         self.end.status.success() && !self.stopped
     }
 
-    /// Why it failed; `log` is the file that Flink's client logs to. The end of the application explains all
-    /// that Flink's client tells.
+    /// Makes the failure of the run. `log` is the file to which Flink's client logs. If the application has
+    /// ended, its diagnostics come first, because its end explains the errors of Flink's client.
     pub fn failure(&self, log: &Path) -> Failure {
         let failure = client_failure::failure(self.end.status, &self.end.errors, log);
         match &self.application_over {
@@ -62,8 +63,8 @@ impl Ended {
     }
 }
 
-/// Waits for the JVM. Should the application end meanwhile, that is told at once, and if it has failed the
-/// JVM is ended after a while.
+/// Waits for the JVM. If the application ends before the JVM does, the user is told at once; if the
+/// application has not succeeded, the JVM is ended after `OUTLIVE`.
 pub async fn attended(
     jvm: &mut Jvm,
     application: Option<(&ApplicationClient, ApplicationId)>,
@@ -88,14 +89,16 @@ pub async fn attended(
     Ok(Ended { end, application_over, stopped })
 }
 
-/// How long `main()` may go on after its application has ended with this status; none = as long as it likes.
+/// For how long `main()` may go on after its application has ended with this status; `None` means without a
+/// limit.
 fn outlive(status: FinalStatus) -> Option<Duration> {
-    // Where somebody has stopped the cluster in order, what `main()` still does is its own affair.
+    // If somebody has stopped the cluster properly, the program may go on for as long as it likes.
     (status != FinalStatus::Succeeded).then_some(OUTLIVE)
 }
 
-/// Waits for `ended` beside the end of its application, which `tell` is told and after which it says how long
-/// `ended` may take. Gives no result if it takes longer.
+/// Waits for `ended`, and at the same time for the end of its application, `over`. If the application ends
+/// first, `tell` is called with its last report, and returns how long `ended` may still take. The first
+/// result is `None` if `ended` takes longer.
 async fn beside<T, R>(
     ended: impl Future<Output = T>,
     over: impl Future<Output = R>,
@@ -114,7 +117,7 @@ async fn beside<T, R>(
     }
 }
 
-/// What is told of an application that has ended.
+/// Returns the sentence about an application that has ended.
 pub fn over(last: &ApplicationReport) -> String {
     format!(
         "the application {} has ended with state {} and final state {}",
@@ -122,7 +125,8 @@ pub fn over(last: &ApplicationReport) -> String {
     )
 }
 
-/// The last report of the application, once it has ended.
+/// Waits until the application has ended, and returns its last report. Never returns if there is no
+/// application.
 pub async fn end_of(application: Option<(&ApplicationClient, ApplicationId)>) -> ApplicationReport {
     let Some((yarn, id)) = application else { return std::future::pending().await };
     loop {
@@ -135,17 +139,17 @@ pub async fn end_of(application: Option<(&ApplicationClient, ApplicationId)>) ->
     }
 }
 
-/// What is run on a cluster that is there already.
+/// A run of Flink's client on a cluster that exists already.
 pub struct Run<'a> {
-    /// Flink's client.
+    /// The command that starts Flink's client.
     pub command: Command,
-    /// Where its standard output goes, if not to ours.
+    /// Where its standard output goes; `None` means to that of this process.
     pub stdout: Option<PipeWriter>,
-    /// Where it logs to.
+    /// The file to which Flink's client logs.
     pub log: &'a Path,
-    /// An interruption cancels its job, which is Flink's client's work.
+    /// Whether Flink's client cancels its job when it is interrupted.
     pub cancels: bool,
-    /// The steps of its jobs are recorded there.
+    /// Where the steps of its jobs are recorded, if they are to be recorded.
     pub timing: Option<&'a Timing>,
 }
 
@@ -174,7 +178,7 @@ pub async fn run(
         Some(cause) => Err(interrupted(cause, cluster, run.cancels)),
         None if ended.is_success() => Ok(Exit::Done),
         None => {
-            // Of a per-job cluster the ApplicationMaster itself tells.
+            // For a per-job cluster, the ApplicationMaster itself tells why TaskManagers were killed.
             if cluster.application.is_some()
                 && let Some(why) = memory_kills::explain(&cluster.address, &ended.end.errors).await
             {
@@ -185,7 +189,8 @@ pub async fn run(
     }
 }
 
-/// Which of the cluster's jobs are this program's is not known here.
+/// Makes the failure of a run that was interrupted. It cannot name the job, because it is not known here
+/// which of the cluster's jobs belong to this program.
 fn interrupted(cause: Cause, cluster: &Cluster, cancels: bool) -> Failure {
     let place = match cluster.application {
         Some(id) => format!("application {id}"),

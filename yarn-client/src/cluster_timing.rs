@@ -1,5 +1,5 @@
-//! The steps of a cluster's start that the client does not see itself: YARN and the ApplicationMaster are
-//! asked afterwards.
+//! Completes the timing of a cluster's start (`--timing`) with the steps that the client does not see itself.
+//! YARN and the ApplicationMaster are asked for them once the cluster is ready.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use crate::control::control_address;
 use crate::deploy::Deployment;
 use crate::timing::{Clock, Marks, SUBMISSION, Step};
 
-/// Time limit of all questions together.
+/// The time limit for all questions together.
 const WITHIN: Duration = Duration::from_secs(5);
-/// The ApplicationMaster's own step, its first.
+/// The name of the ApplicationMaster's first step, which begins when its process starts.
 const APPLICATION_MASTER: &str = "ApplicationMaster";
 
-/// Adds what YARN and the ApplicationMaster know of the start. If one of them does not answer, its part of
-/// the start stays one step.
+/// Adds the steps that YARN and the ApplicationMaster know of. If one of them does not answer, its part of
+/// the start remains a single step.
 pub async fn complete(deployment: &Deployment) {
     let timing = &deployment.timing;
     let Some(submission) = timing.find(SUBMISSION) else {
-        // The application was there before.
+        // The application existed before this command, so nothing was started.
         return;
     };
     let asked = async { futures::future::join(allocated(deployment, &submission), own(deployment)).await };
@@ -28,7 +28,7 @@ pub async fn complete(deployment: &Deployment) {
     steps(&submission, deployment.marks, allocated, &own).into_iter().for_each(|step| timing.add(step));
 }
 
-/// When YARN gave the ApplicationMaster its container.
+/// When YARN allocated the ApplicationMaster's container, as the time since the command has started.
 async fn allocated(deployment: &Deployment, submission: &Step) -> Option<Duration> {
     let asked = async {
         let yarn = &deployment.yarn;
@@ -41,8 +41,9 @@ async fn allocated(deployment: &Deployment, submission: &Step) -> Option<Duratio
     match asked.await {
         Ok(times) => {
             let (started, created) = times?;
-            // YARN notes the start of an application while it takes the submission: so the clocks are
-            // compared.
+            // The ResourceManager's clock may differ from the client's. YARN records the start of an
+            // application while it handles the submission, so that moment is taken as the middle of the
+            // client's step for the submission.
             let clock = Clock { shows_unix_ms: started, at: submission.begin + submission.length() / 2 };
             Some(clock.place(created))
         }
@@ -53,7 +54,7 @@ async fn allocated(deployment: &Deployment, submission: &Step) -> Option<Duratio
     }
 }
 
-/// The ApplicationMaster's own steps.
+/// The steps that the ApplicationMaster has recorded.
 async fn own(deployment: &Deployment) -> Vec<Step> {
     let (Some(address), false) = (&deployment.address, deployment.control_secret().is_empty()) else {
         return Vec::new();
@@ -74,7 +75,7 @@ async fn own(deployment: &Deployment) -> Vec<Step> {
     }
 }
 
-/// The steps of a reply whose clock was read at `at`.
+/// Places the steps of a reply on the client's clock. `at` is when the ApplicationMaster's clock was read.
 fn place(reply: &TimelineReply, at: Duration) -> Vec<Step> {
     let clock = Clock { shows_unix_ms: reply.now_unix_ms, at };
     let step = |step: &taskrunner::control::Step| {
@@ -91,13 +92,13 @@ fn place(reply: &TimelineReply, at: Duration) -> Vec<Step> {
     reply.steps.iter().map(step).collect()
 }
 
-/// From the submission to the first answer of the JobManager.
+/// Combines all steps from the submission to the first answer of the JobManager.
 fn steps(submission: &Step, marks: Marks, allocated: Option<Duration>, own: &[Step]) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut from = submission.end;
     let container = "ApplicationMaster's container allocated";
     match (marks.accepted, allocated) {
-        // Between two looks at the report both have happened.
+        // Both happened between two requests for the report, so their order within that time is not known.
         (Some(accepted), Some(allocated)) if allocated <= accepted => {
             steps.push(Step::new(format!("accepted, {container}"), from, allocated));
         }
@@ -120,7 +121,8 @@ fn steps(submission: &Step, marks: Marks, allocated: Option<Duration>, own: &[St
         (_, None, None) => {}
     }
     steps.extend_from_slice(own);
-    // YARN may have it running long before; what the JobManager does until it listens is its own step.
+    // YARN may report the application as running long before its REST interface answers. Until then, the
+    // JobManager's start is a step of its own.
     let ready = own.iter().filter(|step| step.subject.is_empty()).map(|step| step.end).max();
     let from = marks.running.max(ready);
     if let (Some(from), Some(answers)) = (from, marks.answers) {

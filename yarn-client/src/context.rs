@@ -1,5 +1,5 @@
-//! The surroundings of one run as data: variables, directories, the user. Nothing else in this crate asks the
-//! process.
+//! Holds what the client takes from the process that it runs in: environment variables, directories and the
+//! user. No other module of this crate reads these from the process, so that tests can set them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,23 +10,24 @@ use crate::error::Failure;
 use crate::patience::Waits;
 use crate::variables::{self, Variable};
 
-/// Everything that a command or a deployment needs to know of the process that it runs in.
+/// The environment of one run: everything that a command or a deployment needs to know of its process.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// Environment variables.
+    /// The environment variables.
     pub vars: BTreeMap<String, String>,
-    /// Working directory; relative paths of the user start here.
+    /// The working directory, to which relative paths of the user refer.
     pub cwd: PathBuf,
-    /// Our own program, symbolic links resolved.
+    /// heddle's own program, with symbolic links resolved.
     pub exe: PathBuf,
-    /// The user that the operating system knows.
+    /// The name of the user for the operating system.
     pub user: String,
-    /// What is called when a server that does not answer is waited for.
+    /// What is called while the client waits for a server that does not answer.
     pub waits: Waits,
 }
 
 impl Context {
-    /// The surroundings of this process.
+    /// Reads the environment of this process. It is a failure if the program's path or the working directory
+    /// cannot be found out.
     #[expect(clippy::disallowed_methods, reason = "this is where the surroundings are read")]
     pub fn of_process() -> Result<Self, Failure> {
         let exe = std::env::current_exe().and_then(|p| p.canonicalize());
@@ -37,44 +38,47 @@ impl Context {
         let text = |s: std::ffi::OsString| s.into_string().ok();
         let vars: BTreeMap<String, String> =
             std::env::vars_os().filter_map(|(k, v)| Some((text(k)?, text(v)?))).collect();
-        // The name for files in /tmp is the system's, as Java's `user.name`; who calls Hadoop is another
-        // question.
+        // Names of files in /tmp contain the operating system's name for the user, as Java's `user.name`
+        // does. The user that Hadoop sees can be another one (see [`Context::login`]).
         let system = |key: &str| matches!(key, "USER" | "LOGNAME").then(|| vars.get(key).cloned()).flatten();
         let user = UserIdentity::find(&system).map_or_else(|| "unknown".to_owned(), |u| u.effective);
         Ok(Self { vars, cwd, exe, user, waits: Waits::default() })
     }
 
-    /// A variable; an empty one counts as unset.
+    /// The value of an environment variable. An empty value counts as unset.
     pub fn var(&self, variable: Variable) -> Option<&str> {
         self.vars.get(variable.name()).map(String::as_str).filter(|v| !v.is_empty())
     }
 
-    /// A path of the user, made absolute.
+    /// Makes a path that the user gave absolute.
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         self.cwd.join(path)
     }
 
-    /// Who calls Hadoop.
+    /// The user as whom heddle calls Hadoop's services. It is a failure if no name can be found.
     pub fn login(&self) -> Result<Login, Failure> {
         Login::find(&|key| self.vars.get(key).cloned())
             .ok_or_else(|| Failure::new("the user who runs this has no name").hint("set HADOOP_USER_NAME"))
     }
 
-    /// Where we keep things between runs that may be lost: `$XDG_CACHE_HOME/heddle`.
+    /// The directory for files that may be lost between runs: `$XDG_CACHE_HOME/heddle`, or else
+    /// `~/.cache/heddle`.
     pub fn cache_dir(&self) -> Option<PathBuf> {
         let base = self.var(variables::XDG_CACHE_HOME).map(PathBuf::from).filter(|p| p.is_absolute());
         let base = base.or_else(|| Some(Path::new(self.var(variables::HOME)?).join(".cache")))?;
         Some(base.join("heddle"))
     }
 
-    /// Where we keep things between runs that should not be lost: `$XDG_STATE_HOME/heddle`.
+    /// The directory for files that should not be lost between runs: `$XDG_STATE_HOME/heddle`, or else
+    /// `~/.local/state/heddle`.
     pub fn state_dir(&self) -> Option<PathBuf> {
         let base = self.var(variables::XDG_STATE_HOME).map(PathBuf::from).filter(|p| p.is_absolute());
         let base = base.or_else(|| Some(Path::new(self.var(variables::HOME)?).join(".local/state")))?;
         Some(base.join("heddle"))
     }
 
-    /// A file of our own installation: beside this program, or in a directory beside its directory.
+    /// Finds a file of heddle's own installation: beside this program, or in `libexec`, `lib` or `conf`
+    /// beside the program's directory.
     pub fn own_file(&self, name: &str) -> Result<PathBuf, Failure> {
         let bin = self.exe.parent().unwrap_or(Path::new("/"));
         let root = bin.parent().unwrap_or(bin);
@@ -92,7 +96,7 @@ impl Context {
         })
     }
 
-    /// The first program called `name` on the PATH that is not this program.
+    /// The first program called `name` on the PATH that does not belong to heddle.
     pub fn on_path(&self, name: &str) -> Option<PathBuf> {
         let path = self.var(variables::PATH)?;
         std::env::split_paths(path).map(|dir| self.cwd.join(dir).join(name)).find(|candidate| {
@@ -100,13 +104,13 @@ impl Context {
         })
     }
 
-    /// Whether `program` belongs to our installation.
+    /// Whether `program` belongs to heddle's own installation.
     fn is_own(&self, program: &Path) -> bool {
         program == self.exe || program.parent() == self.exe.parent()
     }
 }
 
-/// Whether the file is a program.
+/// Whether the path is a regular file that somebody may execute.
 pub(crate) fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
@@ -115,20 +119,21 @@ pub(crate) fn is_executable(path: &Path) -> bool {
 /// A Flink distribution on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlinkHome {
-    /// Its root; unknown when only `FLINK_LIB_DIR` and `FLINK_CONF_DIR` lead to it.
+    /// The root directory.
     pub root: PathBuf,
-    /// Configuration files.
+    /// The directory of the configuration files.
     pub conf: PathBuf,
-    /// Jars of the class path.
+    /// The directory of the jars of the class path.
     pub lib: PathBuf,
-    /// Plugins, each in a directory of its own.
+    /// The directory of the plugins, each of which has a directory of its own.
     pub plugins: PathBuf,
-    /// Flink's main jar.
+    /// The flink-dist jar.
     pub dist_jar: PathBuf,
 }
 
 impl FlinkHome {
-    /// Finds the distribution: `FLINK_HOME`, else the `flink` of the PATH, else around this program.
+    /// Finds the distribution: `FLINK_HOME`, or else that of the `flink` on the PATH, or else the one that
+    /// heddle is installed in. It is a failure if there is none or if its `lib` holds no flink-dist jar.
     pub fn find(context: &Context) -> Result<Self, Failure> {
         let named = context.var(variables::FLINK_HOME).map(|home| context.path(home));
         let root = match &named {
@@ -162,18 +167,18 @@ impl FlinkHome {
         roots.into_iter().flatten().find(|root| matches!(dist_jar(&root.join("lib")), Ok(Some(_))))
     }
 
-    /// Jars that are on no class path until somebody asks for them.
+    /// The directory of the optional jars, which are on no class path unless a program needs them.
     pub fn opt(&self, context: &Context) -> PathBuf {
         context.var(variables::FLINK_OPT_DIR).map_or_else(|| self.root.join("opt"), |dir| context.path(dir))
     }
 
-    /// Name of the main jar's file.
+    /// The file name of the flink-dist jar.
     pub fn dist_name(&self) -> &str {
         self.dist_jar.file_name().and_then(|n| n.to_str()).unwrap_or_default()
     }
 }
 
-/// Flink's main jar in `lib`.
+/// Finds the flink-dist jar in `lib`.
 fn dist_jar(lib: &Path) -> Result<Option<PathBuf>, Failure> {
     let entries = match std::fs::read_dir(lib) {
         Ok(entries) => entries,

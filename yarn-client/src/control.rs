@@ -1,11 +1,13 @@
-//! Where the ApplicationMaster of a cluster listens for its client.
+//! Finds the control server of a cluster's ApplicationMaster. The JobManager's REST interface has its address
+//! in the configuration.
 
 use flink_rest::{RestAddress, RestClient, RestTimeouts};
 use taskrunner::submission::ADDRESS_KEY;
 
 use crate::error::{Failure, RestFailure};
 
-/// Where the ApplicationMaster of the JobManager at `address` listens.
+/// The address of the control server that belongs to the JobManager at `address`. It is a failure if the
+/// JobManager does not answer or does not tell the address.
 pub(crate) async fn control_address(address: &RestAddress) -> Result<String, Failure> {
     let client = RestClient::new(address, RestTimeouts::default());
     let config = match client {

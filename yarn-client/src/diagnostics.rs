@@ -1,11 +1,11 @@
-//! The ResourceManager's diagnostics texts, made readable. Pure.
+//! Extracts from the ResourceManager's diagnostics texts what a user needs to read. This module does no I/O.
 
-/// What the ResourceManager says about a waiting application, on one line; empty if it says nothing.
+/// Returns on one line what the ResourceManager says about a waiting application; empty if it says nothing.
 pub fn waiting_reason(diagnostics: &str) -> String {
     let words: Vec<&str> = diagnostics.lines().map(without_time).flat_map(str::split_whitespace).collect();
     let text = words.join(" ");
-    // The figures explain a limit that is reached; behind "waiting for resources" they are the queue's whole
-    // state.
+    // The numbers in the details explain a limit that has been reached. Behind "waiting for resources" they
+    // are the state of the whole queue, which is left out.
     let text = match text.split_once("Details :") {
         Some((reason, _)) if !reason.contains("exceed") && !reason.contains("limit") => reason,
         _ => &text,
@@ -13,17 +13,17 @@ pub fn waiting_reason(diagnostics: &str) -> String {
     text.trim_end_matches([';', ' ', '.']).to_owned()
 }
 
-/// The sentence of the scheduler that names another node, with other figures, several times a second while
-/// all are full.
+/// The scheduler's sentence about the node that it has looked at last. While all nodes are full, the sentence
+/// changes its node and its numbers several times a second.
 const LAST_NODE: &str = "Last Node which was processed for the application :";
 
-/// A reason without what changes all the time: without the node that was looked at last, and with `#` for
-/// each number. Two texts for which this is equal have the same reason.
+/// Returns a reason without the parts that change all the time: without the node that was looked at last, and
+/// with `#` for each number. Two texts for which the result is equal have the same reason.
 pub fn kind_of_reason(reason: &str) -> String {
     let mut kind = String::with_capacity(reason.len());
     let mut in_number = false;
     for c in without_last_node(reason).chars() {
-        // A fraction is one number.
+        // A number with a decimal point counts as one number.
         let number = c.is_ascii_digit() || in_number && c == '.';
         if !number {
             kind.push(c);
@@ -35,16 +35,17 @@ pub fn kind_of_reason(reason: &str) -> String {
     kind
 }
 
-/// A reason without the node that was looked at last.
+/// Returns a reason without the node that was looked at last.
 pub fn without_last_node(reason: &str) -> String {
     let Some((before, rest)) = reason.split_once(LAST_NODE) else { return reason.to_owned() };
-    // It ends with the figures in brackets; they hold no others.
+    // The sentence ends with numbers in parentheses, and these hold no further parentheses.
     let after = rest.split_once(" )").map_or("", |(_, after)| after).trim_start_matches(['.', ' ', ';']);
     let before = before.trim_end_matches([' ', ';', '.']);
     if after.is_empty() { before.to_owned() } else { format!("{before}. {after}") }
 }
 
-/// The part of a known reason that changes: the node that was looked at last, if the text names one.
+/// Returns the part of a known reason that changes: the node that was looked at last, or the whole text if it
+/// names no node.
 pub fn moving_part(reason: &str) -> String {
     match reason.split_once(LAST_NODE) {
         Some((_, node)) => format!("last node looked at:{node}"),
@@ -52,8 +53,8 @@ pub fn moving_part(reason: &str) -> String {
     }
 }
 
-/// The lines of a failed application's diagnostics that tell a person something: no time stamps, no Java
-/// stack frames, no boilerplate, no line twice.
+/// Selects the lines of a failed application's diagnostics that tell a person something: without time stamps,
+/// Java stack frames, fixed phrases and repeated lines.
 pub fn failure_extract(diagnostics: &str) -> Vec<String> {
     const NOISE: [&str; 8] = [
         "Failing this attempt",
@@ -66,7 +67,7 @@ pub fn failure_extract(diagnostics: &str) -> Vec<String> {
         "Stack trace:",
     ];
     let mut lines: Vec<String> = Vec::new();
-    // YARN glues sentences together: "Failing this attempt.Diagnostics: [time]text".
+    // YARN joins sentences without a line break: "Failing this attempt.Diagnostics: [time]text".
     let text = diagnostics
         .replace("Failing this attempt.Diagnostics:", "\n")
         .replace("Failing the application.", "\n");
@@ -74,7 +75,7 @@ pub fn failure_extract(diagnostics: &str) -> Vec<String> {
         let line = line.trim();
         let frame = line.starts_with("at ") && line.contains('(') || line.starts_with("... ");
         let noise = NOISE.iter().any(|n| line.starts_with(n));
-        // The whole command lines of a killed container's processes.
+        // For a container that was killed for its memory, YARN lists the command lines of all its processes.
         let process = line.starts_with("|-") || line.starts_with("Dump of the process-tree");
         let empty_tail = line.starts_with("Last ") && line.ends_with(" bytes of stderr :");
         if line.is_empty() || frame || noise || process || empty_tail || line == "." {
@@ -88,7 +89,7 @@ pub fn failure_extract(diagnostics: &str) -> Vec<String> {
     lines
 }
 
-/// Without the time in brackets that YARN puts before its sentences.
+/// Removes the time in square brackets that YARN puts before its sentences.
 fn without_time(line: &str) -> &str {
     let rest = line.trim_start();
     let stamp = rest.strip_prefix('[').and_then(|r| r.split_once(']'));
@@ -124,7 +125,7 @@ mod tests {
         assert_eq!(waiting_reason("[red] alert"), "[red] alert");
     }
 
-    /// Of Hadoop 3.3.6, while the nodes are full.
+    /// The text of Hadoop 3.3.6 while the nodes are full.
     const FULL: &str = "[Sat Nov 28 14:48:45 +0000 2026] Application is Activated, waiting for resources to be assigned for AM.  Last Node \
         which was processed for the application : localhost:27770 ( Partition : [], Total resource : <memory:8192, vCores:16>, Available \
         resource : <memory:7168, vCores:7> ). Details : AM Partition = <DEFAULT_PARTITION> ; Partition Resource = <memory:16384, \
@@ -147,7 +148,7 @@ mod tests {
              <memory:7168, vCores:7> )"
         );
         assert_eq!(moving_part(line), line);
-        // A limit with its figures is one reason, another limit another.
+        // A limit with other numbers is the same reason; another limit is another reason.
         let limit = |who, used| {
             format!(
                 "Application is added to the scheduler and is not yet activated. {who}'s AM resource limit exceeded. Details : Usage = {used} %"

@@ -1,4 +1,5 @@
-//! What a user is told when something fails.
+//! Describes failures in the form in which the user learns of them: what could not be done, why, and what may
+//! help. The errors of the other crates are turned into this form here.
 
 use std::error::Error;
 use std::fmt;
@@ -14,7 +15,7 @@ use yarn_api::records::ApplicationId;
 use crate::exit::Exit;
 use crate::interrupt::Cause;
 
-/// A failed operation: what was being done to what, why it failed, whether another try helps, and advice.
+/// A failed operation: what could not be done and to what, why, whether another try may help, and hints.
 pub struct Failure(Box<Inner>);
 
 #[derive(Debug)]
@@ -30,7 +31,7 @@ struct Inner {
 }
 
 impl Failure {
-    /// A failure that needs no further cause: `what` says it all.
+    /// A failure whose text needs no further cause.
     pub fn new(what: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             what: what.into(),
@@ -44,39 +45,39 @@ impl Failure {
         }))
     }
 
-    /// A command line that makes no sense.
+    /// A failure because the command line itself is wrong.
     pub fn usage(what: impl Into<String>) -> Self {
         let mut failure = Self::new(what);
         failure.0.usage = true;
         failure
     }
 
-    /// The command was given up for `cause`; `what` says what that leaves.
+    /// The failure of a command that was given up for `cause`. `what` says what still exists or still runs.
     pub fn interrupted(cause: Cause, what: impl fmt::Display) -> Self {
         Self::new(format!("{cause}: {what}")).with_exit(cause.into())
     }
 
-    /// `what` could not be done because of `cause`.
+    /// A failure to do `what` because of `cause`.
     pub fn because(what: impl Into<String>, cause: impl Error + Send + Sync + 'static) -> Self {
         let mut failure = Self::new(what);
         failure.0.cause = Some(Box::new(cause));
         failure
     }
 
-    /// With what a failed call to a Hadoop service tells besides its text.
+    /// Adds the hints for a failed call to a Hadoop service, and says whether another try may help.
     pub fn with_rpc_hints(mut self, error: &RpcError) -> Self {
         self.0.hints.extend(rpc_hints(error));
         self.retry_if(error.retry() != Retry::No)
     }
 
-    /// The file system did not do its part; its error says what was being done to what.
+    /// The failure for an error of the file system, whose text says what could not be done and to what.
     pub fn fs(error: &FsError) -> Self {
         let mut failure = Self::new(error.to_string()).retry_if(error.retry() != Retry::No);
         failure.0.hints.extend(fs_hint(error).map(str::to_owned));
         failure
     }
 
-    /// Adds advice.
+    /// Adds a hint, unless the failure has the same hint already.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         let hint = hint.into();
         if !self.0.hints.contains(&hint) {
@@ -85,19 +86,19 @@ impl Failure {
         self
     }
 
-    /// Says whether another try may succeed.
+    /// Sets whether another try may succeed.
     pub fn retry_if(mut self, helps: bool) -> Self {
         self.0.retry_helps = helps;
         self
     }
 
-    /// Says which application it is about, unless that is said already.
+    /// Sets the application that the failure is about, unless it is set already.
     pub fn of_application(mut self, id: ApplicationId) -> Self {
         self.0.application.get_or_insert(id);
         self
     }
 
-    /// Which application it is about.
+    /// The application that the failure is about.
     pub fn application(&self) -> Option<ApplicationId> {
         self.0.application
     }
@@ -107,34 +108,36 @@ impl Failure {
         self.0.retry_helps
     }
 
-    /// The command ends with this.
+    /// Sets how the command ends.
     pub fn with_exit(mut self, exit: Exit) -> Self {
         self.0.exit = exit;
         self
     }
 
-    /// What the command ends with.
+    /// How the command ends.
     pub fn exit(&self) -> Exit {
         self.0.exit
     }
 
-    /// The causes that lie above the one that the text tells, outermost first: shown on demand.
+    /// Sets the outer causes of the failure, the outermost first, if the text tells only the innermost one.
+    /// They are shown on request.
     pub fn with_chain(mut self, chain: Vec<String>) -> Self {
         self.0.chain = chain;
         self
     }
 
-    /// Whether the command line was wrong.
+    /// Whether the command line itself is wrong.
     pub fn is_usage(&self) -> bool {
         self.0.usage
     }
 
-    /// Advice, in order.
+    /// The hints, in the order in which they were added.
     pub fn hints(&self) -> &[String] {
         &self.0.hints
     }
 
-    /// The text for a terminal: the error, with `verbose` its deeper causes, and the hints, one per line.
+    /// Returns the text for a terminal, with one statement per line: the error, with `verbose` also its
+    /// further causes, and the hints.
     pub fn render(&self, verbose: bool) -> String {
         let mut text = format!("error: {self}\n");
         if verbose {
@@ -156,8 +159,8 @@ impl Failure {
         text
     }
 
-    /// The error for programs: the value of the key `error` in the answer of each command with `--output
-    /// json`.
+    /// Returns the error for programs: the value of the key `error` in the answer of each command with
+    /// `--output json`. `docs/json.md` describes its keys.
     pub fn to_json(&self) -> Value {
         let inner = &self.0;
         let mut deeper = inner.chain.clone();
@@ -253,7 +256,7 @@ fn fs_hint(error: &FsError) -> Option<&'static str> {
     })
 }
 
-/// What the user is told when YARN did not do its part.
+/// Makes the failure for a failed call to the ResourceManager.
 pub fn yarn_failure(error: &YarnError) -> Failure {
     let text = match error.rpc() {
         Some(rpc) if rpc.remote().is_none() => format!("the ResourceManager does not answer: {error}"),
@@ -269,9 +272,9 @@ pub fn yarn_failure(error: &YarnError) -> Failure {
     failure
 }
 
-/// What a failed call to the JobManager means for the user.
+/// Turns a failed call to the JobManager into a failure for the user.
 pub trait RestFailure {
-    /// `what` failed because of this.
+    /// Makes the failure to do `what` because of this error.
     fn failure(self, what: impl Into<String>) -> Failure;
 }
 

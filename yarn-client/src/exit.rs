@@ -1,44 +1,45 @@
-//! How a command ends: the exit codes and what they mean, in one place for the code and for documentation.
+//! Defines how a command ends: the exit codes and their meanings. They are in one place, so that the
+//! documentation, which is generated from it, agrees with the code.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
 
 use crate::interrupt::{Cause, Signal};
 
-/// The end of a command, for the shell that called it.
+/// How a command ends. It becomes the exit code of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// The command has done what was asked.
     Done,
     /// The command has failed. The standard error stream says why.
     Failed,
-    /// Whoever read the output has gone away.
+    /// The program that read the standard output has closed it.
     ClosedPipe,
-    /// A signal to this process has interrupted it.
+    /// A signal has interrupted this process.
     Interrupted(Signal),
-    /// What the JVM with the user's `main()` ended with.
+    /// The JVM with the user's `main()` has ended with this exit code.
     Jvm(u8),
 }
 
 impl Exit {
-    /// The exit of a JVM on this machine. If a signal has ended the JVM the code is 128 and the signal's
-    /// number, as in a shell.
+    /// The exit of a JVM on this machine. If a signal has ended the JVM, the code is 128 plus the number of
+    /// the signal, as in a shell.
     pub fn of_jvm(status: ExitStatus) -> Self {
         let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
         u8::try_from(code).map_or(Self::Failed, Self::Jvm)
     }
 
-    /// Done or failed.
+    /// Done if `done` is true, else failed.
     pub fn done_if(done: bool) -> Self {
         if done { Self::Done } else { Self::Failed }
     }
 
-    /// The number.
+    /// The exit code.
     pub fn code(self) -> u8 {
         match self {
             Self::Done => 0,
             Self::Failed => 1,
-            // 128 and the number of SIGPIPE: what a shell says of a program that this signal has ended.
+            // A shell reports a program that SIGPIPE has ended with 128 plus the number of SIGPIPE.
             Self::ClosedPipe => 141,
             Self::Interrupted(signal) => 128 + signal.number(),
             Self::Jvm(code) => code,
@@ -47,7 +48,7 @@ impl Exit {
 }
 
 impl From<Cause> for Exit {
-    /// What a command ends with that was given up for this cause.
+    /// How a command ends that was given up for this cause.
     fn from(cause: Cause) -> Self {
         match cause {
             Cause::Signal(signal) => Self::Interrupted(signal),
@@ -62,7 +63,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// What a number means, for documentation. `None` is any other number.
+/// The meanings of the exit codes, for the documentation. `None` stands for any other code.
 pub const MEANINGS: &[(Option<Exit>, &str)] = &[
     (Some(Exit::Done), "What was asked for was done."),
     (
@@ -88,7 +89,7 @@ pub const MEANINGS: &[(Option<Exit>, &str)] = &[
     ),
 ];
 
-/// When a command ends with 0. Each command of the definition stands in one row.
+/// When a command ends with 0, for the documentation. Each command of the command line is in exactly one row.
 pub const DONE_WHEN: &[(&[&str], &str)] = &[
     (
         &["session"],
@@ -117,7 +118,7 @@ pub const DONE_WHEN: &[(&[&str], &str)] = &[
     (&["completion", "man"], "It was printed or written."),
 ];
 
-/// The same of options that several commands have.
+/// When a command ends with 0 if it has this option, which several commands have.
 pub const DONE_WHEN_OPTION: &[(&str, &str)] = &[
     ("--dry-run", "The deployment passes all checks; nothing was submitted."),
     ("--timeout", "1 if the cluster was not ready in time; the application was killed."),

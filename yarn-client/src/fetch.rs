@@ -1,4 +1,5 @@
-//! A program's jar that is on the cluster's file system, brought to this machine for those who need it here.
+//! Copies a program's jar from a file system of the cluster to this machine, for commands that need it here.
+//! The copy is kept, so that later commands need not copy the jar again.
 
 use std::fs::Permissions;
 use std::io::Write;
@@ -15,13 +16,15 @@ use crate::error::Failure;
 use crate::hadoop::Hadoop;
 use crate::report::Report;
 
-/// Directory of fetched jars in [`Context::cache_dir`].
+/// The directory of the copies in [`Context::cache_dir`].
 const DIRECTORY: &str = "jars";
-/// A jar that was not used for this long is removed.
+/// An entry of such a directory that was not used for this long is removed.
 pub const UNUSED: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Copies the file at `url` to this machine, unless it is here already, and says where. It stays the same
-/// file for as long as the one at `url` keeps its length and modification time.
+/// Copies the file at `url` to this machine, unless there is a copy already, and returns the path of the
+/// copy. The path stays the same for as long as the file at `url` keeps its length and modification time.
+/// Copies that were not used for [`UNUSED`] are removed. It is a failure if the file cannot be read, has
+/// changed meanwhile or cannot be written here.
 pub async fn fetch(
     hadoop: &Hadoop,
     context: &Context,
@@ -62,24 +65,25 @@ pub async fn fetch(
     Ok(file)
 }
 
-/// Where fetched jars are kept.
+/// The directory of the copies; `None` if there is no place for them.
 pub fn directory(context: &Context) -> Option<PathBuf> {
     Some(context.cache_dir()?.join(DIRECTORY))
 }
 
-/// A fetched jar, or what else is kept in this way, with the directory that holds it alone.
+/// A directory in the cache that holds one copy, or other files that are kept in the same way.
 #[derive(Debug)]
 pub struct Entry {
-    /// The directory.
+    /// The path of the directory.
     pub path: PathBuf,
-    /// Its size in bytes.
+    /// The size of its files in bytes.
     pub size: u64,
-    /// Since when nothing has asked for it.
+    /// For how long no command has used it.
     pub unused: Duration,
 }
 
 impl Entry {
-    /// Removes it; a program that runs from it keeps its open file. True if it is gone.
+    /// Removes the directory, and returns whether that has succeeded. A program that has the copy open can
+    /// still read it.
     pub fn remove(&self) -> bool {
         let done = std::fs::remove_dir_all(&self.path);
         if let Err(error) = &done {
@@ -89,7 +93,7 @@ impl Entry {
     }
 }
 
-/// The entries that nothing has asked for since `unused`.
+/// The directories below `root` that no command has used for at least `unused`.
 pub fn entries(root: &Path, unused: Duration) -> Vec<Entry> {
     let Ok(found) = std::fs::read_dir(root) else { return Vec::new() };
     let now = SystemTime::now();
@@ -106,8 +110,8 @@ fn key(url: &str, status: &FileStatus) -> String {
     hex::encode(Sha256::digest(identity.as_bytes()))
 }
 
-/// The directory's modification time tells when its jar was used last; the file's own is what its hash is
-/// remembered by.
+/// Sets the modification time of the directory, which tells when its jar was last used. The time of the jar
+/// itself must not change, because its hash is remembered together with that time.
 fn touch(entry: &Path) {
     let touched = std::fs::File::open(entry).and_then(|d| d.set_modified(SystemTime::now()));
     if let Err(error) = touched {
@@ -133,11 +137,11 @@ impl From<std::io::Error> for Trouble {
     }
 }
 
-/// Copies the file. Other processes see either no file or the whole one.
+/// Copies the file. Other processes see either no file or the complete one.
 async fn copy(mut reading: Reading, status: &FileStatus, entry: &Path, file: &Path) -> Result<(), Trouble> {
     std::fs::create_dir_all(entry)?;
     std::fs::set_permissions(entry, Permissions::from_mode(0o700))?;
-    // A temporary file is made with mode 600, which is what a fetched jar shall have.
+    // A temporary file gets mode 600, which the copy is to have, too.
     let mut copy = NamedTempFile::new_in(entry)?;
     let mut length = 0;
     while let Some(piece) = reading.next().await? {

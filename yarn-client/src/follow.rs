@@ -1,4 +1,5 @@
-//! Waits for the end of an application that runs a program, and tells how it ended.
+//! Waits for the end of an application that runs a program, and tells the user its jobs and how it has ended.
+//! It also has the hints by which a user who interrupts a command learns how to end what still runs.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,12 +18,13 @@ use crate::report_poll::ReportPoll;
 use crate::target::Cluster;
 
 const POLL: Duration = Duration::from_millis(500);
-/// Time limit of a question to the JobManager, which may be ending.
+/// The time limit for an answer of the JobManager, which may be ending.
 const ANSWER: Duration = Duration::from_secs(3);
-/// A ResourceManager that is silent for this long is given up.
+/// If the ResourceManager does not answer for this long, the client gives up.
 const SILENCE: Duration = Duration::from_secs(300);
 
-/// Follows the application to its end. The exit code is 0 only if its program succeeded.
+/// Waits until the application has ended. It is a failure if the application has not succeeded, or if the
+/// client is interrupted.
 pub async fn follow(
     yarn: &ApplicationClient,
     id: ApplicationId,
@@ -49,7 +51,7 @@ pub async fn follow(
     Err(with_extract(how, &last))
 }
 
-/// The failure of a client that is interrupted while its application goes on.
+/// Makes the failure of a client that is interrupted while its application continues.
 pub fn goes_on(cause: Cause, id: ApplicationId, mode: ClusterMode) -> Failure {
     with_ways_to_end(
         Failure::interrupted(cause, format!("the application {id} goes on without this client")),
@@ -59,7 +61,7 @@ pub fn goes_on(cause: Cause, id: ApplicationId, mode: ClusterMode) -> Failure {
     )
 }
 
-/// Adds the commands by which the user can end what goes on.
+/// Adds hints with the commands by which the user can end the job or the application.
 pub fn with_ways_to_end(failure: Failure, id: ApplicationId, mode: ClusterMode, job: &str) -> Failure {
     let target = target(mode);
     failure
@@ -67,7 +69,7 @@ pub fn with_ways_to_end(failure: Failure, id: ApplicationId, mode: ClusterMode, 
         .hint(format!("`heddle kill {id}` ends the whole application"))
 }
 
-/// The same for a job on a cluster that was there before it.
+/// Adds hints with the commands by which the user can end a job on a cluster that existed before the job.
 pub fn with_ways_to_end_on(cluster: &Cluster, failure: Failure, job: &str) -> Failure {
     let place = match cluster.application {
         Some(id) => format!("-t yarn-session -Dyarn.application.id={id}"),
@@ -78,7 +80,7 @@ pub fn with_ways_to_end_on(cluster: &Cluster, failure: Failure, job: &str) -> Fa
         .hint(format!("`flink cancel {place} {job}` cancels the job"))
 }
 
-/// The target that leads to an application of this mode.
+/// The value of `-t` for an application of this mode.
 fn target(mode: ClusterMode) -> &'static str {
     match mode {
         ClusterMode::Session => "yarn-session",
@@ -103,7 +105,7 @@ async fn end(
     }
 }
 
-/// The jobs that the program starts.
+/// Reports the jobs that the program submits.
 struct Jobs {
     client: Option<RestClient>,
     told: BTreeSet<String>,
@@ -117,7 +119,7 @@ impl Jobs {
         }
     }
 
-    /// Reports each job once.
+    /// Reports each job once, for as long as it is polled.
     async fn tell(mut self, report: &dyn Report) -> std::convert::Infallible {
         loop {
             if let Some(client) = &self.client

@@ -1,4 +1,5 @@
-//! What ends a command before its work is done: a signal to this process, or the end of the user's `main()`.
+//! Represents what ends a command before its work is done: a signal to this process, or the end of the user's
+//! `main()`. The work of a command is told of it through a value, so that it can undo what it has done.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -8,19 +9,19 @@ use tokio_util::sync::CancellationToken;
 /// A signal that asks a process to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGHUP: the terminal is gone.
+    /// SIGHUP, which a process gets when its terminal is closed.
     Hangup,
-    /// SIGINT: Ctrl-C.
+    /// SIGINT, which Ctrl-C sends.
     Interrupt,
-    /// SIGTERM: a scheduler, a shell's `kill`.
+    /// SIGTERM, which schedulers and the shell's `kill` send.
     Terminate,
 }
 
 impl Signal {
-    /// All of them.
+    /// All signals.
     pub const ALL: [Self; 3] = [Self::Hangup, Self::Interrupt, Self::Terminate];
 
-    /// The kernel's number.
+    /// The kernel's number of the signal.
     pub fn number(self) -> u8 {
         match self {
             Self::Hangup => 1,
@@ -29,7 +30,7 @@ impl Signal {
         }
     }
 
-    /// Its name.
+    /// The name of the signal.
     pub fn name(self) -> &'static str {
         match self {
             Self::Hangup => "SIGHUP",
@@ -39,10 +40,10 @@ impl Signal {
     }
 }
 
-/// Why the work is given up.
+/// Why the work of a command is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// This process got a signal.
+    /// This process has received a signal.
     Signal(Signal),
     /// The JVM with the user's `main()` has ended with this code, and no job was submitted.
     MainEnded(u8),
@@ -59,7 +60,8 @@ impl fmt::Display for Cause {
     }
 }
 
-/// A switch by which work is given up. All clones are the same switch, and the first cause counts.
+/// A switch by which the work of a command is given up. All clones are the same switch; only the first cause
+/// counts.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt {
     token: CancellationToken,
@@ -67,18 +69,18 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Gives the work up.
+    /// Gives the work up for this cause.
     pub fn raise(&self, cause: Cause) {
         let _ = self.cause.set(cause);
         self.token.cancel();
     }
 
-    /// Why the work is given up, if it is.
+    /// The cause, if the work was given up.
     pub fn cause(&self) -> Option<Cause> {
         self.cause.get().copied()
     }
 
-    /// Waits until the work is given up.
+    /// Waits until the work is given up, and returns the cause.
     pub async fn raised(&self) -> Cause {
         self.token.cancelled().await;
         match self.cause() {
@@ -88,7 +90,7 @@ impl Interrupt {
         }
     }
 
-    /// Does the work, unless it is given up before it is done.
+    /// Does the work, and returns the cause instead if the work is given up before it is done.
     pub async fn unless_raised<T>(&self, work: impl Future<Output = T>) -> Result<T, Cause> {
         tokio::select! {
             biased;
@@ -98,8 +100,8 @@ impl Interrupt {
     }
 }
 
-/// The signals that `status`, the text of `/proc/self/status`, shows as ignored: whoever started this
-/// process, `nohup` for example, wants them to have no effect.
+/// The signals that this process ignores, according to `status`, the text of `/proc/self/status`. A program
+/// such as `nohup` has started this process in such a way that these signals have no effect.
 pub fn ignored(status: &str) -> Vec<Signal> {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();

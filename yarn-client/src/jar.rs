@@ -1,5 +1,5 @@
-//! What a program's jar says about itself: its manifest and its classes, looked at before anything is
-//! uploaded.
+//! Reads the manifest and the list of classes of a program's jar. So a wrong jar or class is refused before
+//! anything is uploaded.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -16,33 +16,34 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::paths::{is_remote, without_scheme};
 
-/// Name of a jar's manifest, in whatever case.
+/// The name of a jar's manifest. Upper and lower case do not matter.
 const MANIFEST: &str = "META-INF/MANIFEST.MF";
-/// A longer file is not read as a manifest, which is a page of text.
+/// At most so many bytes of a manifest are read; real ones have a page of text.
 const LARGEST_MANIFEST: u64 = 4 << 20;
-/// Classes for later releases of Java, behind the release's number.
+/// The directory of classes for later releases of Java. Below it, each release has a directory.
 const VERSIONS: &str = "META-INF/versions/";
 
 /// A jar on this machine.
 #[derive(Debug, Clone)]
 pub struct JarInfo {
     path: PathBuf,
-    /// Whether it has a manifest.
+    /// Whether the jar has a manifest.
     pub manifest: bool,
-    /// The manifest's `program-class`, which Flink prefers to `Main-Class`.
+    /// The attribute `program-class` of the manifest, which Flink prefers to `Main-Class`.
     pub program_class: Option<String>,
-    /// The manifest's `Main-Class`.
+    /// The attribute `Main-Class` of the manifest.
     pub main_class: Option<String>,
-    /// The manifest's `Class-Path`: classes may be in the jars that it names.
+    /// The attribute `Class-Path` of the manifest. The jars that it names may hold classes, too.
     pub class_path: Option<String>,
-    /// Entries that are classes, as paths.
+    /// The classes in the jar, as paths without `.class`.
     classes: HashSet<String>,
-    /// Jars in the jar that Flink puts on the program's class path.
+    /// The jars inside the jar that Flink puts on the program's class path.
     nested: Vec<String>,
 }
 
 impl JarInfo {
-    /// Reads the jar's list of entries and its manifest.
+    /// Reads the jar's list of entries and its manifest. It is a failure if the file cannot be read or is not
+    /// a jar.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let mut archive = archive(path)?;
         let mut info = Self {
@@ -68,8 +69,8 @@ impl JarInfo {
         Ok(info)
     }
 
-    /// The class whose `main()` is the program: the one that the user names, else the manifest's. It may be
-    /// elsewhere.
+    /// The class with the program's `main()`: the one that the user names, or else the one in the manifest.
+    /// The jar need not hold it. It is a failure if the manifest is missing or names no class.
     pub fn entry_point(&self, named: Option<&str>) -> Result<String, Failure> {
         if let Some(class) = named {
             return Ok(class.to_owned());
@@ -90,12 +91,13 @@ impl JarInfo {
         })
     }
 
-    /// Whether the jar itself holds the class, `a.b.C` or `a.b.C$D`.
+    /// Whether the jar itself holds the class, which is named like `a.b.C` or `a.b.C$D`.
     pub fn has_class(&self, class: &str) -> bool {
         self.classes.contains(&class.replace('.', "/"))
     }
 
-    /// Whether the jar, or a jar in its `lib/`, holds the class.
+    /// Whether the jar, or a jar in its directory `lib/`, holds the class. It is a failure if the jar cannot
+    /// be read.
     pub fn provides(&self, class: &str) -> Result<bool, Failure> {
         if self.has_class(class) {
             return Ok(true);
@@ -110,7 +112,7 @@ impl JarInfo {
             let mut entry = archive.by_name(name).map_err(|e| unreadable(&self.path, e))?;
             let mut copy = tempfile::tempfile().map_err(failed)?;
             std::io::copy(&mut entry, &mut copy).map_err(failed)?;
-            // What is no jar is none of the program's classes; Flink does not mind it either.
+            // An entry that is not a jar has no classes; Flink ignores it, too.
             let inner = ZipArchive::new(BufReader::new(copy)).ok();
             if inner.is_some_and(|inner| class_entries(&inner).contains(&wanted)) {
                 return Ok(true);
@@ -120,14 +122,15 @@ impl JarInfo {
     }
 }
 
-/// Whether a jar holds the class; what cannot be read as a jar holds none.
+/// Whether a jar holds the class. A file that cannot be read as a jar holds none.
 pub fn holds(jar: &Path, class: &str) -> bool {
     let name = format!("{}.class", class.replace('.', "/"));
     archive(jar).is_ok_and(|archive| archive.index_for_name(&name).is_some())
 }
 
-/// Checks that `jar` holds the program: `class`, or the class that its manifest names. `elsewhere` is asked
-/// whether a class that the jar does not hold may come from another file on the program's class path.
+/// Refuses a jar that does not hold the program, which is `class` or else the class that its manifest names.
+/// `elsewhere` says whether a class that the jar does not hold may come from another file on the program's
+/// class path.
 pub fn check_program(
     jar: &Path,
     class: Option<&str>,
@@ -153,8 +156,8 @@ pub fn check_program(
     })
 }
 
-/// The jar of an application, of those that its command names and of `pipeline.jars`, which then says the
-/// same.
+/// The only jar of an application. `jars` are those that the command line names; `pipeline.jars` may name the
+/// same jar, and is set to it. It is a failure if several jars are named.
 pub fn only_jar(
     mut jars: Vec<String>,
     configuration: &mut Configuration,
@@ -183,8 +186,8 @@ pub fn only_jar(
     Ok(jar)
 }
 
-/// Refuses the path of a program's jar that Flink's client cannot hand on: it takes one with ';' for two, and
-/// the JobManager does not find a file with ':' in its name among those that it was sent.
+/// Refuses a path for which Flink fails later: Flink's client separates several jars by ';', and the
+/// JobManager does not find an uploaded file with ':' in its name.
 pub fn check_path(path: &str) -> Result<(), Failure> {
     let name = path.rsplit('/').next().unwrap_or(path);
     if path.contains(';') {
@@ -207,7 +210,7 @@ fn archive(path: &Path) -> Result<ZipArchive<BufReader<File>>, Failure> {
         return Err(Failure::new(format!("the jar file {shown} is not a file")));
     }
     ZipArchive::new(BufReader::new(file)).map_err(|e| {
-        // The zip library's own message speaks of the parts of a zip file, which does not help a user.
+        // The message of the zip library is about the parts of a zip file, which does not help a user.
         let why = match e {
             ZipError::Io(e) => format!("it cannot be read ({e})"),
             _ => "it is not a zip archive, or only a part of one".to_owned(),
@@ -222,7 +225,7 @@ fn unreadable(path: &Path, error: impl std::error::Error + Send + Sync + 'static
     Failure::because(format!("cannot read the jar file {}: it is damaged", path.display()), error)
 }
 
-/// Classes as paths without `.class`; those for later releases of Java count like the others.
+/// The classes in a jar, as paths without `.class`. Classes for later releases of Java count like the others.
 fn class_entries<R: Read + Seek>(archive: &ZipArchive<R>) -> HashSet<String> {
     let class = |name: &str| {
         let plain = name
@@ -234,12 +237,13 @@ fn class_entries<R: Read + Seek>(archive: &ZipArchive<R>) -> HashSet<String> {
     archive.file_names().filter_map(class).collect()
 }
 
-/// As Flink decides it.
+/// Whether Flink treats this entry as a jar inside the jar (`PackagedProgram`).
 fn is_nested_jar(name: &str) -> bool {
     name.len() > "lib/.jar".len() && name.starts_with("lib/") && name.ends_with(".jar")
 }
 
-/// An attribute of a manifest's main section. Long lines go on behind a line break and a blank.
+/// The value of an attribute in the main section of a manifest. A long line is continued on further lines,
+/// which begin with a blank.
 fn attribute(manifest: &str, name: &str) -> Option<String> {
     let mut lines = manifest.lines().peekable();
     while let Some(first) = lines.next().filter(|line| !line.is_empty()) {

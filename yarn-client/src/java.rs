@@ -1,4 +1,5 @@
-//! Which Java runs `main()` on this machine, and whether it and the containers' fit the release of Flink.
+//! Finds the Java that runs `main()` on this machine, and checks whether this Java and that of the containers
+//! fit the release of Flink. An unsuitable Java is so reported before anything starts.
 
 use std::path::{Path, PathBuf};
 
@@ -19,20 +20,20 @@ use crate::warning::Warnings;
 const ELSEWHERE: &str = "main() runs in the cluster, and needs no Java here, with `flink run --main cluster` on a session and with \
                          `flink run-application -t yarn-application`";
 
-/// A Java of this machine.
+/// A Java on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Java {
-    /// The program.
+    /// The path of the program `java`.
     pub(crate) path: PathBuf,
-    /// Its feature release, as 17, where its directory tells it.
+    /// The feature release, such as 17; `None` if the directory of this Java does not tell it.
     pub(crate) version: Option<u16>,
-    /// Which setting or variable names it, for messages.
+    /// The setting or environment variable that leads to this Java, for messages.
     origin: &'static str,
 }
 
 impl Java {
-    /// In the order of Flink's scripts: `configured` (`env.java.home`), else `JAVA_HOME`, else the PATH. A
-    /// home that is no directory leads to the PATH, too.
+    /// Finds Java in the order of Flink's scripts: `configured` (`env.java.home`), or else `JAVA_HOME`, or
+    /// else the PATH. The PATH also counts if the first two name something that is not a directory.
     pub(crate) fn find(context: &Context, configured: Option<&str>) -> Result<Self, Failure> {
         let named = configured.map(|home| ("env.java.home", home));
         let named = named.or_else(|| context.var(variables::JAVA_HOME).map(|home| ("JAVA_HOME", home)));
@@ -59,8 +60,8 @@ impl Java {
         Ok(Self { version: taskrunner::java::version(&path), path, origin })
     }
 
-    /// Whether the release's client runs on it, with Hadoop's classes or without: an error, or a warning, or
-    /// nothing.
+    /// Checks whether Flink's client of this release runs on this Java, with or without Hadoop's classes. It
+    /// is a failure if it certainly does not; if it only may not, `report` gets a warning.
     pub(crate) fn check(&self, release: Release, hadoop: bool, report: &dyn Report) -> Result<(), Failure> {
         let Some(version) = self.version else { return Ok(()) };
         let place = format!("{}, {}", self.path.display(), self.origin);
@@ -79,8 +80,8 @@ impl Java {
     }
 }
 
-/// Whether the containers can run on the Java that the configuration names for them, as far as this machine
-/// has it too.
+/// Checks whether JobManager and TaskManagers run on the Java that the configuration names for their
+/// containers. This is possible only if this machine has the same Java at the same place.
 pub(crate) fn check_containers(
     configuration: &Configuration,
     release: Release,
@@ -93,7 +94,7 @@ pub(crate) fn check_containers(
         let Some(home) = plan::java_home(configuration, release, role) else { continue };
         let java = Path::new(&home).join("bin/java");
         let Some(version) = taskrunner::java::version(&java) else { continue };
-        // Mistakes in these options are reported where the options are used.
+        // Mistakes in these options are reported by the code that uses them.
         let options = jvm_options::user_options(configuration, release, role).unwrap_or_default();
         let place = java.display().to_string();
         let misfit = Misfit::find(release, version, Jvm::Container(&options), place);

@@ -23,7 +23,7 @@ impl Heard {
     }
 }
 
-/// A directory with Javas of these versions, each in one of its number.
+/// A directory with Javas of these versions. Each is in a subdirectory that is named after its version.
 fn javas(versions: &[&str]) -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
@@ -120,9 +120,9 @@ fn so_do_the_containers() {
     assert!(refused.hints()[0].starts_with("containerized.taskmanager.env.JAVA_HOME or env.java.home names"));
     let (refused, _) = check("2.0.2", &[("env.java.home", at("8"))]);
     assert!(refused.unwrap().to_string().starts_with("the JobManager cannot run"));
-    // Not exported to containers there.
+    // In this release, `env.java.home` has no effect on the containers.
     assert!(check("1.20.5", &[("env.java.home", at("8"))]).0.is_none());
-    // This machine does not have it: the node will tell.
+    // This machine does not have that Java, so only the node can find out whether it fits.
     assert!(check("2.0.2", &both("6")).0.is_none());
     let (refused, _) = check("1.16.3", &both("17"));
     assert!(refused.unwrap().hints().iter().any(|hint| hint.contains("--add-exports")));

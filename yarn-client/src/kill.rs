@@ -1,4 +1,5 @@
-//! `heddle kill`: ends applications through YARN, and says in which state each of them was.
+//! Implements `heddle kill`, which ends applications through YARN and tells the state in which each of them
+//! was. It also removes what a killed ApplicationMaster cannot remove itself.
 
 use flink_model::config::Configuration;
 use flink_model::options;
@@ -14,19 +15,19 @@ use crate::hadoop::Hadoop;
 use crate::target::properties_file;
 use crate::{leftovers, properties, session};
 
-/// What has become of an application. The field names are those of `--output json`.
+/// What has become of an application that was to be killed. The field names are those of `--output json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Killed {
-    /// Its id.
+    /// The id of the application.
     pub application: String,
-    /// Whether it was alive, and is not any more because of this command.
+    /// Whether this command has ended the application; `false` if it had ended before.
     pub killed: bool,
-    /// The state that it had before, in YARN's words.
+    /// The state before, in YARN's words.
     pub state_before: String,
-    /// Its state now.
+    /// The state now, in YARN's words.
     pub state: String,
-    /// How it has ended.
+    /// The final status, in YARN's words.
     pub final_status: String,
 }
 
@@ -41,7 +42,7 @@ impl Killed {
         }
     }
 
-    /// The line for people.
+    /// The line that people read.
     pub fn line(&self) -> String {
         let Self { application, state_before, state, final_status, .. } = self;
         let how = if state == final_status { state.clone() } else { format!("{state}, {final_status}") };
@@ -52,8 +53,9 @@ impl Killed {
     }
 }
 
-/// Kills the application, and returns when YARN says that it has ended. What it left in HDFS and in the
-/// properties file goes with it. One that has ended before is left as it is.
+/// Kills an application, and returns when YARN says that it has ended. Then the properties file is removed if
+/// it names this application, and the application's directory is removed. An application that has ended
+/// before is left alone.
 pub async fn kill(
     hadoop: &Hadoop,
     yarn: &ApplicationClient,

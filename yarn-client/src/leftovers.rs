@@ -1,4 +1,6 @@
-//! Removes what dead applications of this user have left in the staging directory.
+//! Removes the directories that ended applications of this user have left in the staging directory. An
+//! ApplicationMaster usually removes the directory of its application itself, but cannot do so after
+//! `kill -9`.
 
 use std::time::Duration;
 
@@ -12,31 +14,32 @@ use yarn_api::records::{ApplicationId, ApplicationState};
 use crate::hadoop::Hadoop;
 use crate::staging::{APPLICATIONS, application_path};
 
-/// An upload that was not finished, an empty directory, or the directory of an application that the
-/// ResourceManager does not know, is left over from this age on.
+/// The age from which on something counts as left over, if no report of YARN can decide it: an unfinished
+/// upload, an empty directory, or the directory of an application that the ResourceManager does not know.
 pub(crate) const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
 
-/// Most directories looked at in one run: this is done while something else is waited for.
+/// The highest number of directories that one command looks at. It does so while it waits for something else.
 const AT_MOST: usize = 20;
 
-/// Time limit of [`tidy`].
+/// The time limit of [`tidy`].
 const TIDY_WITHIN: Duration = Duration::from_secs(3);
 
 /// Whether an application's directory is still needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// Its application runs, or will.
+    /// The application runs, or will run.
     Alive,
-    /// Nobody needs it any more.
+    /// Nothing needs the directory any more.
     Dead,
     /// The ResourceManager does not know the application, but a client may be about to submit it.
     Unsure,
-    /// Another YARN cluster's ResourceManager would have to be asked.
+    /// The application belongs to another YARN cluster, so only that cluster's ResourceManager knows its
+    /// state.
     Elsewhere,
 }
 
-/// What becomes of a directory of this age. `state`: what the ResourceManager says, none if it does not know
-/// the application.
+/// Decides about a directory of this age. `state` is the ResourceManager's answer; `None` means that it does
+/// not know the application.
 pub(crate) fn fate(state: Option<ApplicationState>, age: Duration) -> Fate {
     match state {
         Some(state) if state.is_final() => Fate::Dead,
@@ -46,13 +49,14 @@ pub(crate) fn fate(state: Option<ApplicationState>, age: Duration) -> Fate {
     }
 }
 
-/// Looks through `<base>/.flink` for directories of applications that have ended, and removes those that
-/// heddle has made. An error here is ignored: it must not make the command fail.
+/// Looks through `<base>/.flink` for directories of ended applications, and removes those that heddle has
+/// created, except for that of the application `own`. Errors are ignored, because the command must not fail
+/// because of them.
 pub(crate) async fn sweep(yarn: &ApplicationClient, storage: &Storage, base: &str, own: ApplicationId) {
     let Ok(found) = storage.list(&below(base, APPLICATIONS), false).await else { return };
     let ids = found.iter().filter(|s| s.is_dir).filter_map(|s| {
         let id: ApplicationId = s.path.rsplit('/').next()?.parse().ok()?;
-        // Another ResourceManager's applications cannot be asked after here.
+        // This ResourceManager cannot be asked about applications of another one.
         (id != own && id.cluster_timestamp == own.cluster_timestamp).then_some((id, s))
     });
     for (id, status) in ids.take(AT_MOST) {
@@ -67,8 +71,9 @@ pub(crate) async fn sweep(yarn: &ApplicationClient, storage: &Storage, base: &st
     }
 }
 
-/// Removes what an application that is over has left: it may have ended without a chance to do so itself.
-/// Whoever meets such an application calls this; it takes [`TIDY_WITHIN`] at most.
+/// Removes the directory of an application that has ended, because its ApplicationMaster may have been killed
+/// before it could do so. Commands that find out that an application has ended call this. It takes at most
+/// [`TIDY_WITHIN`], and errors are ignored.
 pub(crate) async fn tidy(hadoop: &Hadoop, configured_base: Option<&str>, id: ApplicationId) {
     let work = async {
         let Ok(storage) = hadoop.storage(configured_base) else { return };
@@ -81,7 +86,7 @@ pub(crate) async fn tidy(hadoop: &Hadoop, configured_base: Option<&str>, id: App
     }
 }
 
-/// Removes an application's directory if heddle made it.
+/// Removes the directory of an application, if heddle has created it.
 async fn remove(storage: &Storage, path: &str) {
     let ours = matches!(storage.find(&format!("{path}/{SPEC_FILE}")).await, Ok(Some(_)));
     if ours && let Err(error) = storage.delete(path, true).await {

@@ -1,5 +1,5 @@
-//! TaskManagers that YARN or the kernel killed for their memory, out of the ApplicationMaster's log: Flink,
-//! and so its client, knows only that they are gone.
+//! Finds out from the ApplicationMaster's log that YARN or the kernel has killed a TaskManager for its
+//! memory. Flink, and so its client, knows only that the TaskManager is gone.
 
 use std::time::{Duration, Instant};
 
@@ -7,25 +7,26 @@ use chrono::{DateTime, FixedOffset, TimeDelta};
 
 use flink_rest::{RestAddress, RestClient, RestTimeouts};
 
-/// What Flink says of a TaskManager that has gone, by its own word or without one.
+/// Texts in Flink's errors about a TaskManager that is gone.
 const GONE: [&str; 4] = [
     "The TaskExecutor is shutting down",
     "is no longer reachable",
     "onnection unexpectedly closed",
     "Heartbeat of TaskManager",
 ];
-/// As the JobManager's REST interface serves it.
+/// The path of the ApplicationMaster's log in the JobManager's REST interface.
 const LOG: &str = "/jobmanager/logs/heddle-am.log";
-/// YARN reports the end of a container some seconds after Flink has noticed it.
+/// For how long the log is read again and again. YARN reports the end of a container some seconds after Flink
+/// has noticed it.
 const WITHIN: Duration = Duration::from_secs(4);
 const PAUSE: Duration = Duration::from_millis(500);
-/// Time limit of each answer.
+/// The time limit of each answer.
 const ANSWER: Duration = Duration::from_secs(2);
-/// What is older has nothing to do with a job that has just failed.
+/// A kill that is this much older than the end of the log has nothing to do with a job that has just failed.
 const RECENT: TimeDelta = TimeDelta::seconds(60);
 
-/// Why a TaskManager has gone whose end is why a job failed, if `errors`, which Flink's client has printed,
-/// tell of one.
+/// Explains why a job has failed, if a TaskManager was killed for its memory. `errors` is what Flink's client
+/// has printed; the log is read only if that mentions a TaskManager that is gone.
 pub async fn explain(address: &RestAddress, errors: &str) -> Option<String> {
     if !GONE.iter().any(|words| errors.contains(words)) {
         return None;
@@ -49,7 +50,8 @@ pub async fn explain(address: &RestAddress, errors: &str) -> Option<String> {
     }
 }
 
-/// The last kill for memory, if it is about as young as the log.
+/// The reason of the last kill for memory in the log, if it is at most `RECENT` older than the end of the
+/// log.
 fn last_kill(log: &str) -> Option<String> {
     let now = log.lines().rev().find_map(time)?;
     let mut reasons = log.lines().rev().take_while(|line| time(line).is_none_or(|at| now - at <= RECENT));

@@ -1,5 +1,5 @@
-//! How long a ResourceManager or NameNode that is not there is waited for: one that starts anew or fails over
-//! is back within a minute.
+//! Decides for how long a ResourceManager or NameNode that does not answer is waited for. A server that
+//! restarts or fails over is usually back within a minute, so most commands should not fail at once.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -9,22 +9,22 @@ use std::time::Duration;
 use hadoop_fs::FsError;
 use hadoop_rpc::{HadoopConf, RpcError, TimeUnit};
 
-/// What a command is about to do. That decides how long it waits for a server.
+/// What a command is about to do, which decides for how long it waits for a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
-    /// It can go on without an answer.
+    /// The command can do without the answer.
     Little,
-    /// It only reads, and a person waits for the answer.
+    /// The command only reads, and a person waits for the result.
     Reading,
-    /// It deploys, or ends something: a restart of the server is no reason to fail.
+    /// The command starts or ends something, and a restart of the server should not make it fail.
     Changing,
 }
 
-/// So long that it is as good as for ever.
+/// A time so long that it stands for "without a limit".
 const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 impl Wait {
-    /// The time where the configuration says nothing.
+    /// The time to wait if the configuration does not set one.
     fn usual(self) -> Duration {
         match self {
             Self::Little => Duration::from_secs(2),
@@ -33,8 +33,8 @@ impl Wait {
         }
     }
 
-    /// For a ResourceManager: what Hadoop's clients are told where the cluster's configuration tells them,
-    /// else as long as is usual.
+    /// The time to wait for a ResourceManager: the one that the configuration sets for Hadoop's own clients,
+    /// or else the usual one.
     pub(crate) fn for_resource_manager(self, conf: &HadoopConf) -> Duration {
         const KEY: &str = "yarn.resourcemanager.connect.max-wait.ms";
         match conf.origin(KEY) {
@@ -46,7 +46,8 @@ impl Wait {
         }
     }
 
-    /// For a NameNode, likewise.
+    /// The time to wait for a NameNode: the one that follows from the settings for Hadoop's own clients, or
+    /// else the usual one.
     pub(crate) fn for_name_node(self, conf: &HadoopConf) -> Duration {
         if self == Self::Little {
             return self.usual();
@@ -77,10 +78,11 @@ impl Wait {
     }
 }
 
-/// What Hadoop takes for `dfs.client.retry.policy.spec`.
+/// Hadoop's default of `dfs.client.retry.policy.spec`.
 const RETRY_SPEC: &str = "10000,6,60000,10";
 
-/// The time that pairs of a pause in milliseconds and a number of tries take in all.
+/// The total time of a list of pairs, each a pause in milliseconds and a number of tries. `None` if the text
+/// is not such a list.
 fn retry_spec(spec: &str) -> Option<Duration> {
     let numbers: Vec<u64> = spec.split(',').map(|n| n.trim().parse().ok()).collect::<Option<_>>()?;
     let pairs = numbers.chunks_exact(2);
@@ -94,13 +96,13 @@ fn retry_spec(spec: &str) -> Option<Duration> {
     Some(Duration::from_millis(millis))
 }
 
-/// Who hears of servers that are waited for; by default nobody.
+/// Who is told that a server is waited for; by default nobody.
 #[derive(Clone, Default)]
 pub struct Waits(Option<Arc<Told>>);
 
 struct Told {
     listener: Box<dyn Fn(&str) + Send + Sync>,
-    /// Servers of which it was said that they are waited for.
+    /// The servers about which the listener was told already.
     servers: Mutex<HashSet<String>>,
 }
 
@@ -111,7 +113,7 @@ impl fmt::Debug for Waits {
 }
 
 impl Waits {
-    /// `listener` hears, once for each server, that it is waited for.
+    /// Calls `listener` with a message, once for each server that is waited for.
     pub fn told_to(listener: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(Told { listener: Box::new(listener), servers: Mutex::default() })))
     }
@@ -126,15 +128,15 @@ impl Waits {
         (told.listener)(&format!("the {server} does not answer ({why}); waiting for it{long}"));
     }
 
-    /// Tells that a ResourceManager is waited for.
+    /// Tells the listener that a ResourceManager is waited for.
     pub(crate) fn tell_rpc(&self, error: &RpcError, within: Duration) {
-        // A server that answers, if only that it is not the active one, is not waited for.
+        // A server that answers is not waited for, even if it answers only that it is not the active one.
         if error.remote().is_none() {
             self.tell(&format!("ResourceManager at {}", error.address()), &error.kind().to_string(), within);
         }
     }
 
-    /// Tells that a NameNode is waited for.
+    /// Tells the listener that a NameNode is waited for.
     pub(crate) fn tell_fs(&self, error: &FsError, within: Duration) {
         let server = error.server();
         let server =

@@ -1,7 +1,9 @@
-//! The file in which `yarn-session.sh` leaves the application id for the commands that follow.
+//! Reads and writes the properties file, in which `yarn-session.sh` leaves the application id of the session
+//! for later commands.
 //!
-//! `<yarn.properties-file.location or /tmp>/.yarn-properties-<user>`, Java's properties format, shared with
-//! Flink's own client. Java's `java.io.tmpdir` does not follow `TMPDIR`, so neither does this.
+//! The file is `<yarn.properties-file.location or /tmp>/.yarn-properties-<user>`. It has Java's properties
+//! format and is shared with Flink's own client. Java's `java.io.tmpdir` does not depend on `TMPDIR`, so this
+//! path does not, either.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -15,21 +17,22 @@ const APPLICATION_ID: &str = "applicationID";
 const DYNAMIC_PROPERTIES: &str = "dynamicPropertiesString";
 const SEPARATOR: &str = "@@";
 
-/// What the file holds.
+/// The content of the properties file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionFile {
     /// The session that was started last.
     pub application_id: ApplicationId,
-    /// The `-D` values it was started with.
+    /// The dynamic properties (`-D`) with which the session was started.
     pub dynamic_properties: Vec<(String, String)>,
 }
 
-/// Where the file of `user` is.
+/// The path of the properties file of `user`.
 pub fn location(configured: Option<&str>, user: &str) -> PathBuf {
     Path::new(configured.unwrap_or("/tmp")).join(format!(".yarn-properties-{user}"))
 }
 
-/// Reads the file; `None` if there is none.
+/// Reads the file; `None` if it does not exist. It is a failure if it cannot be read or holds no application
+/// id.
 pub fn read(path: &Path) -> Result<Option<SessionFile>, Failure> {
     let delete = || format!("delete {}", path.display());
     let bytes = match std::fs::read(path) {
@@ -40,7 +43,7 @@ pub fn read(path: &Path) -> Result<Option<SessionFile>, Failure> {
             return Err(Failure::because(what, e).hint(delete()));
         }
     };
-    // The format is ISO 8859-1: every byte is the character of its number.
+    // The format is encoded in ISO 8859-1, in which every byte is the number of its character.
     let text: String = bytes.iter().map(|b| char::from(*b)).collect();
     let values = parse(&text);
     let Some(id) = values.get(APPLICATION_ID) else {
@@ -55,7 +58,7 @@ pub fn read(path: &Path) -> Result<Option<SessionFile>, Failure> {
     Ok(Some(SessionFile { application_id, dynamic_properties }))
 }
 
-/// Writes the file, readable for all.
+/// Writes the file, which every user may read.
 pub fn write(path: &Path, session: &SessionFile) -> Result<(), Failure> {
     use std::os::unix::fs::PermissionsExt;
     let doing = || format!("cannot write the YARN properties file {}", path.display());
@@ -75,7 +78,8 @@ pub fn write(path: &Path, session: &SessionFile) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Removes the file if it names `id` (another session may have been started since). True if it is gone now.
+/// Removes the file if it names `id`, because another session may have been started since. Returns whether
+/// this call has removed the file.
 pub fn remove(path: &Path, id: ApplicationId) -> bool {
     matches!(read(path), Ok(Some(session)) if session.application_id == id)
         && std::fs::remove_file(path).is_ok()
@@ -86,7 +90,7 @@ fn split_properties(text: &str) -> Vec<(String, String)> {
     pairs.map(|(k, v)| (k.trim().to_owned(), v.trim().to_owned())).filter(|(k, _)| !k.is_empty()).collect()
 }
 
-/// A value as `java.util.Properties.store` writes it.
+/// Escapes a value as `java.util.Properties.store` does.
 fn escape(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     for (i, c) in value.chars().enumerate() {
@@ -109,7 +113,7 @@ fn escape(value: &str) -> String {
     out
 }
 
-/// Java's properties format, as `java.util.Properties.load` reads it.
+/// Parses Java's properties format as `java.util.Properties.load` does.
 fn parse(text: &str) -> BTreeMap<String, String> {
     let mut values = BTreeMap::new();
     let mut lines = text.split(['\n', '\r']).map(|l| l.trim_start_matches([' ', '\t', '\u{c}']));
@@ -131,7 +135,7 @@ fn parse(text: &str) -> BTreeMap<String, String> {
     values
 }
 
-/// Key and value of a line; the first unescaped `=`, `:` or blank ends the key.
+/// Splits a line into key and value. The first unescaped `=`, `:` or blank ends the key.
 fn split_entry(line: &str) -> (&str, &str) {
     const BLANK: [char; 3] = [' ', '\t', '\u{c}'];
     let mut escaped = false;

@@ -1,4 +1,5 @@
-//! The applications of heddle and of flink-yarn, with their jobs.
+//! Lists the applications of heddle and of Flink's own client, with their jobs (`heddle ps`). The
+//! applications come from the ResourceManager, and the jobs from the JobManager of each application.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,33 +14,33 @@ use crate::error::{Failure, yarn_failure};
 use crate::hadoop::Hadoop;
 use crate::units::iso;
 
-/// Type of Flink's applications in YARN, unless the user gives them another.
+/// The type of Flink's applications in YARN, unless the user gives them another type.
 const FLINK_TYPE: &str = "Apache Flink";
 
-/// A JobManager that does not answer within this time is shown without its jobs.
+/// The time limit for a JobManager's answer. After it, the application is listed without its jobs.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
-/// JobManagers that are asked at the same time.
+/// The number of JobManagers that are asked at the same time.
 const AT_ONCE: usize = 32;
 
-/// Which applications to list.
+/// Which applications are listed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {
-    /// Those that have ended, too.
+    /// Whether applications that have ended are listed, too.
     pub ended: bool,
-    /// Whose applications.
+    /// Whose applications are listed.
     pub of: Owner,
 }
 
 /// Whose applications.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Owner {
-    /// The calling user's.
+    /// Those of the calling user.
     #[default]
     Caller,
-    /// This user's.
+    /// Those of this user.
     User(String),
-    /// Everybody's.
+    /// Those of all users.
     Everybody,
 }
 
@@ -47,11 +48,11 @@ pub enum Owner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum By {
-    /// heddle.
+    /// heddle has submitted the application.
     Heddle,
-    /// Flink's own.
+    /// Flink's own client has submitted the application.
     Flink,
-    /// Not known: the application is nothing of Flink's, or was given a type of its own.
+    /// The client is not known: either the application is not one of Flink's, or it has another type.
     Other,
 }
 
@@ -59,41 +60,41 @@ pub enum By {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Application {
-    /// Its id.
+    /// The id.
     pub application: String,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its type in YARN.
+    /// The type in YARN.
     #[serde(rename = "type")]
     pub application_type: String,
-    /// Who submitted it.
+    /// Which client submitted it.
     pub by: By,
-    /// Its user.
+    /// The user.
     pub user: String,
-    /// Its queue.
+    /// The queue.
     pub queue: String,
-    /// Its state, in YARN's words.
+    /// The state, in YARN's words.
     pub state: String,
-    /// How it has ended; none before.
+    /// The final status, in YARN's words; `None` before the end.
     pub final_status: Option<String>,
-    /// Its jobs; none where they are not known.
+    /// The jobs; `None` if they are not known.
     pub jobs: Option<Vec<Job>>,
-    /// Why they are not known, though it runs.
+    /// Why the jobs of a running application are not known.
     pub jobs_error: Option<String>,
-    /// When it was submitted, ISO 8601.
+    /// When it was submitted, in ISO 8601.
     pub submitted: Option<String>,
-    /// When it ended, ISO 8601.
+    /// When it ended, in ISO 8601.
     pub ended: Option<String>,
-    /// Its web page: Flink's own while it runs, YARN's after that.
+    /// The URL of its web page: Flink's own while it runs, and YARN's afterwards.
     pub web_interface: Option<String>,
-    /// What YARN says about it: why it waits, or has failed.
+    /// YARN's diagnostics, such as why the application waits or has failed.
     pub diagnostics: Option<String>,
-    /// Its tags.
+    /// The tags.
     pub tags: Vec<String>,
-    /// When it was submitted, milliseconds since 1970.
+    /// When it was submitted, in milliseconds since 1970.
     #[serde(skip)]
     pub submitted_ms: Option<u64>,
-    /// When it ended, milliseconds since 1970.
+    /// When it ended, in milliseconds since 1970.
     #[serde(skip)]
     pub ended_ms: Option<u64>,
 }
@@ -101,19 +102,20 @@ pub struct Application {
 /// A job of an application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Job {
-    /// Its id.
+    /// The id.
     pub id: String,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its state, in Flink's words.
+    /// The state, in Flink's words.
     pub state: String,
-    /// When it started, ISO 8601.
+    /// When it started, in ISO 8601.
     pub started: Option<String>,
-    /// When it ended, ISO 8601.
+    /// When it ended, in ISO 8601.
     pub ended: Option<String>,
 }
 
-/// The applications that the filter lets through, by their ids.
+/// Lists the applications that match the filter, in the order of their ids. It is a failure if the
+/// ResourceManager does not answer.
 pub async fn list(hadoop: &Hadoop, filter: &Filter) -> Result<Vec<Application>, Failure> {
     let reports = hadoop
         .yarn()?
@@ -130,7 +132,8 @@ pub async fn list(hadoop: &Hadoop, filter: &Filter) -> Result<Vec<Application>, 
     Ok(asked.buffered(AT_ONCE).collect().await)
 }
 
-/// These applications, whatever they are.
+/// Lists the applications with these ids, whichever client has submitted them. It is a failure if the
+/// ResourceManager does not know one of them.
 pub async fn named(hadoop: &Hadoop, ids: &[ApplicationId]) -> Result<Vec<Application>, Failure> {
     let yarn = hadoop.yarn()?;
     let mut list = Vec::new();
@@ -142,7 +145,8 @@ pub async fn named(hadoop: &Hadoop, ids: &[ApplicationId]) -> Result<Vec<Applica
     Ok(list)
 }
 
-/// YARN filters tags by their whole text only, so that they are looked at here.
+/// The filter for the ResourceManager. YARN compares only whole tags, so applications of heddle must be
+/// recognised afterwards.
 fn application_filter(filter: &Filter, hadoop: &Hadoop) -> ApplicationFilter {
     let user = match &filter.of {
         Owner::Caller => Some(hadoop.login.user().short_name().to_owned()),
@@ -156,12 +160,12 @@ fn application_filter(filter: &Filter, hadoop: &Hadoop) -> ApplicationFilter {
     }
 }
 
-/// States of applications that have not ended.
+/// The states of applications that have not ended.
 pub fn live_states() -> BTreeSet<ApplicationState> {
     ApplicationState::ALL.iter().copied().filter(|s| !s.is_final()).collect()
 }
 
-/// Which client submitted it; none if it is nothing of Flink's.
+/// Which client submitted the application; `None` if it is not one of Flink's.
 pub fn by(report: &ApplicationReport) -> Option<By> {
     if report.tags.iter().any(|tag| tag.starts_with(SUBMISSION_TAG)) {
         Some(By::Heddle)
@@ -170,7 +174,8 @@ pub fn by(report: &ApplicationReport) -> Option<By> {
     }
 }
 
-/// The jobs that the JobManager tells of; none where there is no JobManager to ask.
+/// The jobs according to the JobManager, or why it does not tell them; `None` if there is no JobManager to
+/// ask.
 async fn jobs(report: &ApplicationReport) -> Option<Result<Vec<JobSummary>, String>> {
     let address = report_address(report).ok()?;
     let answer = async { RestClient::new(&address, RestTimeouts::one_try(ANSWER_WITHIN))?.jobs().await };
@@ -180,7 +185,7 @@ async fn jobs(report: &ApplicationReport) -> Option<Result<Vec<JobSummary>, Stri
     })
 }
 
-/// An application as the list shows it, from YARN's report and what its JobManager tells of its jobs.
+/// Describes an application for the list, from YARN's report and the JobManager's answer about its jobs.
 pub fn application(
     report: &ApplicationReport,
     by: By,
@@ -214,7 +219,7 @@ pub fn application(
     }
 }
 
-/// A job as the answers show it.
+/// Describes a job for the list.
 pub fn job(summary: &JobSummary) -> Job {
     let time = |millis: i64| u64::try_from(millis).ok().and_then(iso);
     Job {

@@ -1,9 +1,10 @@
-//! Whether anybody listens where a command is about to speak to, found out before the command does anything
-//! else.
+//! Checks that a JobManager listens at the address that a command is going to use, before the command does
+//! anything else.
 //!
-//! Flink's own client runs the user's `main()` first and tries for a minute then. Here a refused connection
-//! is final, except that the JobManager of an application on YARN may be about to be replaced. One that is
-//! merely slow is none of this: it has accepted the connection.
+//! Flink's own client runs the user's `main()` first, and then tries to connect for a minute. heddle gives up
+//! when a connection is refused, except that it waits a little for an application on YARN, whose JobManager
+//! YARN may be replacing. A JobManager that is only slow passes the check, because it has accepted the
+//! connection.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -14,26 +15,28 @@ use tokio::net::TcpStream;
 use crate::error::{Failure, RestFailure};
 use crate::target::Cluster;
 
-/// Time limit of a connection. A machine that is there answers within milliseconds.
+/// The time limit for a connection. A machine that can be reached answers within milliseconds.
 const CONNECT: Duration = Duration::from_secs(5);
-/// A JobManager on YARN that is being replaced gets this long to listen again.
+/// The time for which connections to a JobManager on YARN may be refused, because YARN may be replacing it.
 const REPLACED: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(200);
-/// Time limit of the first answer. A JobManager that does not answer within it counts as slow, not as absent.
+/// The time limit for the first answer. A JobManager that does not answer within this time counts as slow,
+/// not as missing.
 const ANSWER: Duration = Duration::from_secs(3);
-/// A proxy in front of Flink asks for what only Flink's own client can give (`FLINK_REST_CLIENT_HEADERS`).
+/// The HTTP status codes with which a proxy in front of Flink demands headers that only Flink's own client
+/// can send (`FLINK_REST_CLIENT_HEADERS`).
 const OF_A_PROXY: [u16; 3] = [401, 403, 407];
 
 impl Cluster {
-    /// Fails if nobody listens at the cluster's address, or something that is not Flink.
+    /// Fails if nothing listens at the cluster's address, or something that is not Flink.
     pub async fn reach(&self) -> Result<(), Failure> {
         let client = RestClient::new(&self.address, RestTimeouts::one_try(ANSWER));
         let client = client.map_err(|e| e.failure("cannot speak to the JobManager"))?;
         self.reach_by(&client).await
     }
 
-    /// The same by the client with which the command goes on: so the command's own calls need no connection
-    /// of their own.
+    /// Does what [`Cluster::reach`] does, but with the REST client that the command uses afterwards, so that
+    /// the command's own calls can use the same connection.
     pub async fn reach_by(&self, client: &RestClient) -> Result<(), Failure> {
         let patience = if self.application.is_some() { REPLACED } else { Duration::ZERO };
         if let Err(error) = connect(&self.address, patience).await {
@@ -84,7 +87,7 @@ impl Cluster {
     }
 }
 
-/// A connection to `address`, tried again for `patience` while it is refused.
+/// Opens a connection to `address`. While it is refused, it is tried again for `patience`.
 async fn connect(address: &RestAddress, patience: Duration) -> io::Result<()> {
     let host = address.host.trim_start_matches('[').trim_end_matches(']');
     let begin = Instant::now();
@@ -141,7 +144,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_one_is_there_and_something_else_is_not() {
-        // Connections are accepted by the system; nobody ever answers.
+        // The system accepts connections, and no program ever answers.
         let (_mute, address) = listener().await;
         Cluster::at(address, false).reach().await.unwrap();
 
@@ -150,7 +153,7 @@ mod tests {
         {
             let (other, address) = listener().await;
             let answer = async {
-                // The first connection is only opened.
+                // The check opens the first connection without a request.
                 drop(other.accept().await.unwrap());
                 let (mut stream, _) = other.accept().await.unwrap();
                 let _ = stream.read(&mut [0; 1024]).await.unwrap();

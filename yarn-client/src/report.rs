@@ -1,41 +1,43 @@
-//! How a deployment reports what it is doing, without knowing who reads that.
+//! Defines how a deployment reports its progress, without knowing who reads that. So the same code serves the
+//! command line and programs that embed the client.
 
-/// Whoever wants to know what a deployment is doing. The command line prints it; a program that embeds the
-/// client may write it to a log, or ignore it.
+/// Receives the progress of a deployment. The command line prints it. A program that embeds the client may
+/// write it to a log or ignore it.
 pub trait Report: Send + Sync {
-    /// A step, in the words that Flink's own client uses where it has any.
+    /// A step of the deployment has been reached. The text is that of Flink's own client if it has one for
+    /// the step.
     fn info(&self, text: &str);
 
-    /// Something to know that does not stop the deployment.
+    /// The user should know something that does not stop the deployment.
     fn warn(&self, text: &str);
 
-    /// Something that changes all the time, shown in the place of what was shown there before; an empty text
-    /// takes it away. False where it cannot be shown in place.
+    /// Shows a text in the place of the previous one, for something that changes all the time; an empty text
+    /// removes it. Returns `false` if nothing can be shown in place.
     fn in_place(&self, text: &str) -> bool {
         let _ = text;
         false
     }
 
-    /// `files` of `bytes` in all are about to be uploaded.
+    /// `files` files with together `bytes` bytes are going to be uploaded.
     fn upload_begins(&self, files: usize, bytes: u64) {
         let _ = (files, bytes);
     }
 
-    /// `bytes` more of `name` have been uploaded.
+    /// `bytes` more bytes of the file `name` have been uploaded.
     fn uploaded(&self, name: &str, bytes: u64) {
         let _ = (name, bytes);
     }
 
-    /// All is uploaded, or given up.
+    /// All files have been uploaded, or the uploads were given up.
     fn upload_ends(&self) {}
 
-    /// The program has submitted the job of this id.
+    /// The program has submitted the job with this id.
     fn job_submitted(&self, job: &str) {
         let _ = job;
     }
 }
 
-/// Ignores everything.
+/// A report that ignores everything.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 

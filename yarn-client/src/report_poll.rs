@@ -1,4 +1,5 @@
-//! Asks for the report of an application again and again, through a failover of the ResourceManager.
+//! Asks for the report of an application again and again. It continues while the ResourceManager restarts or
+//! fails over, because the application goes on meanwhile.
 
 use std::time::{Duration, Instant};
 
@@ -9,11 +10,11 @@ use yarn_api::records::{ApplicationId, ApplicationReport};
 use crate::error::{Failure, yarn_failure};
 use crate::report::Report;
 
-/// While the ResourceManager is silent, this is reported again after so long.
+/// The pause between two warnings that the ResourceManager does not answer.
 const REMIND: Duration = Duration::from_secs(30);
 
-/// How long a ResourceManager may be silent: one that fails over or starts anew takes its applications with
-/// it.
+/// Polls the report of an application, and decides when to give up. A ResourceManager that fails over or
+/// restarts keeps its applications, so the client can wait for it for some time.
 #[derive(Debug)]
 pub(crate) struct ReportPoll {
     silence: Duration,
@@ -22,12 +23,13 @@ pub(crate) struct ReportPoll {
 }
 
 impl ReportPoll {
-    /// Polls for reports, and gives up once the ResourceManager has been silent for this long.
+    /// `silence` is the time without an answer after which the poll gives up.
     pub(crate) fn new(silence: Duration) -> Self {
         Self { silence, heard: Instant::now(), warned: None }
     }
 
-    /// The application's report; none if there was no answer and it is too early to give up.
+    /// Asks for the application's report; `None` if there was no answer and it is too early to give up. It is
+    /// a failure if another try cannot help, or if there was no answer for too long.
     pub(crate) async fn report(
         &mut self,
         yarn: &ApplicationClient,

@@ -1,9 +1,10 @@
-//! `run` and `info`: the user's `main()` runs in a JVM on this machine, under Flink's own client.
+//! Prepares `run` and `info`: the user's `main()` runs in a JVM on this machine, in Flink's own client.
 //!
-//! Flink's client gets the address of the JobManager and nothing of YARN or Hadoop: it starts in half the
-//! time, and what the program prints, collects and returns is exactly what users know. For `hdfs://` it gets
-//! a small jar whose file system asks `heddle client-fs`, unless the user has put Hadoop's on the class path.
-//! This process stays as the JVM's parent (see [`crate::client_run`]), to say in one line why it failed.
+//! Flink's client gets only the address of the JobManager, and nothing of YARN or Hadoop. So it starts in
+//! half the time, and what the program prints, collects and returns is the same as with Flink's own scripts.
+//! For `hdfs://` it gets a small jar with a file system that runs `heddle client-fs`, unless the user has put
+//! Hadoop's classes on the class path. heddle's process stays the parent of the JVM (see
+//! [`crate::client_run`]), so that it can say in one line why the JVM has failed.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -21,31 +22,33 @@ use crate::setup::Setup;
 use crate::target::leading_to;
 use crate::{client_archive, variables};
 
-/// The HDFS for Flink's client, where it has none of Hadoop's own.
+/// The jar with a file system for `hdfs://`, for a client that has no classes of Hadoop.
 pub const FILE_SYSTEM: &str = "flink-client-fs.jar";
 
-/// Java that has a security manager only where it is asked for; later ones have none and do not start when
-/// asked.
+/// The releases of Java that allow a security manager only if an option asks for it. Later releases have
+/// none, and do not start with that option.
 const SECURITY_MANAGER: std::ops::Range<u16> = 18..24;
 
-/// An empty part at the end of a class path, which stands for the current directory. Flink's own scripts
-/// write the class path like this.
+/// An empty entry at the end of a class path, which stands for the current directory. Flink's own scripts
+/// write the class path in this way.
 const HERE: &str = ":";
 
-/// What makes a short-lived JVM start quickly. Before the user's own options, so that those win.
+/// Options with which a short-lived JVM starts faster. They stand in front of the user's own options, which
+/// override them.
 const QUICK: [&str; 2] = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
 
-/// Words for Flink's own client.
+/// The words of the command line for Flink's own client.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientWords {
-    /// Its options.
+    /// The options of Flink's client.
     pub options: Vec<OsString>,
-    /// The jar, unless an option names it, and the program's arguments.
+    /// The jar, unless an option names it, and the arguments of the program.
     pub program: Vec<OsString>,
 }
 
-/// The JVM that runs Flink's own client: `verb` with the words `given`, on the cluster at `address` if one is
-/// needed.
+/// Makes the command that starts the JVM of Flink's own client: `verb` with the words `given`, on the cluster
+/// at `address` if one is needed. It is a failure if no suitable Java is found or if Flink's jars cannot be
+/// read.
 pub fn client(
     context: &Context,
     setup: &Setup,
@@ -86,12 +89,12 @@ pub fn client(
     command.args(&given.options);
     if let Some(address) = address {
         command.arg("--target=remote");
-        // Of several -D with one key Flink takes the last.
+        // If a key is given by several `-D`, Flink takes the last one.
         let settings = leading_to(&setup.configuration, address);
         command.args(settings.iter().map(|(key, value)| format!("-D{key}={value}")));
     }
     command.args(&given.program);
-    // What Flink's scripts export; the client finds plugins and Python's jar by it.
+    // Flink's scripts export these variables; the client uses them to find plugins and the jar for Python.
     let flink = &setup.flink;
     command
         .env("FLINK_CONF_DIR", &flink.conf)
@@ -105,15 +108,15 @@ pub fn client(
     Ok(command)
 }
 
-/// The JVM option by which [`FILE_SYSTEM`] finds this program.
+/// The JVM option that tells the file system of [`FILE_SYSTEM`] the path of this program.
 pub fn file_system_helper(context: &Context) -> OsString {
     let mut option = OsString::from("-Dheddle.client.fs.helper=");
     option.push(&context.exe);
     option
 }
 
-/// `FLINK_ENV_JAVA_OPTS` and `FLINK_ENV_JAVA_OPTS_CLI`, else the configuration's `env.java.opts.*`, as
-/// Flink's scripts join them.
+/// The JVM options of the user, joined as Flink's scripts do: `FLINK_ENV_JAVA_OPTS` and
+/// `FLINK_ENV_JAVA_OPTS_CLI`, or else `env.java.opts.*` in the configuration.
 fn java_options(context: &Context, setup: &Setup, java: Option<u16>) -> Vec<String> {
     let configured = |option: &options::Opt<String>| text(&setup.configuration, option).unwrap_or_default();
     let mut list = match context.var(variables::FLINK_ENV_JAVA_OPTS) {
@@ -137,12 +140,12 @@ fn java_options(context: &Context, setup: &Setup, java: Option<u16>) -> Vec<Stri
     list
 }
 
-/// Words of a text as an unquoted shell variable gives them.
+/// Splits a text at blanks, as a shell does with an unquoted variable.
 fn words(text: Option<&str>) -> Vec<String> {
     text.unwrap_or_default().split_whitespace().map(str::to_owned).collect()
 }
 
-/// Where Flink's client logs to.
+/// The file to which Flink's client logs.
 pub fn log_file(context: &Context, setup: &Setup) -> PathBuf {
     let directory = context
         .var(variables::FLINK_LOG_DIR)
@@ -170,8 +173,8 @@ fn logging(context: &Context, setup: &Setup) -> Vec<OsString> {
     ]
 }
 
-/// Flink's own, or one of the user's where that is not for everybody to write to: log4j would fill the screen
-/// with stack traces.
+/// The log directory of the distribution or, if the user may not write there, one in the user's state
+/// directory. If log4j cannot write its file, it prints many stack traces.
 fn default_log_directory(context: &Context, flink: &Path) -> PathBuf {
     let own = flink.join("log");
     let writable = |directory: &Path| rustix::fs::access(directory, rustix::fs::Access::WRITE_OK).is_ok();
@@ -181,8 +184,8 @@ fn default_log_directory(context: &Context, flink: &Path) -> PathBuf {
     context.state_dir().map_or(own, |state| state.join("log"))
 }
 
-/// The jars of `lib` by name, Flink's main jar last; then what the user has put into `HADOOP_CLASSPATH`, if
-/// anything.
+/// The class path: the jars of `lib` in the order of their names, with the flink-dist jar last, and then what
+/// the user has put into `HADOOP_CLASSPATH`, if it is set.
 fn class_path(context: &Context, setup: &Setup) -> Result<OsString, Failure> {
     let mut jars = Vec::new();
     collect_jars(&setup.flink.lib, &mut jars)?;
@@ -194,8 +197,8 @@ fn class_path(context: &Context, setup: &Setup) -> Result<OsString, Failure> {
         Failure::because(format!("cannot make a class path of {}", setup.flink.lib.display()), e)
     })?;
     if let Some(hadoop) = context.var(variables::HADOOP_CLASSPATH) {
-        // As in Flink's scripts a variable that is not set gives an empty part, which is the current
-        // directory.
+        // As in Flink's scripts, a variable that is not set gives an empty entry, which stands for the
+        // current directory.
         let configured = [variables::HADOOP_CONF_DIR, variables::YARN_CONF_DIR];
         for part in [Some(hadoop)].into_iter().chain(configured.map(|name| context.var(name))) {
             path.push(":");

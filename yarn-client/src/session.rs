@@ -1,4 +1,5 @@
-//! The end of an application that its client wants to end.
+//! Ends an application through YARN, at the wish of its client. YARN may need several requests until it says
+//! that the application has ended.
 
 use std::time::{Duration, Instant};
 
@@ -7,10 +8,11 @@ use yarn_api::records::ApplicationId;
 
 use crate::error::{Failure, yarn_failure};
 
-/// An application that was told to stop has this long to do so.
+/// The time that an application has to end after it was told to.
 pub const STOP_WITHIN: Duration = Duration::from_secs(30);
 
-/// Kills an application and waits until YARN says that it has ended.
+/// Kills an application, and waits until YARN says that it has ended. `reason` becomes part of YARN's
+/// diagnostics. It is a failure if the application has not ended within [`STOP_WITHIN`].
 pub async fn kill(yarn: &ApplicationClient, id: ApplicationId, reason: &str) -> Result<(), Failure> {
     let until = Instant::now() + STOP_WITHIN;
     while !yarn.kill_application(id, Some(reason)).await.map_err(|e| yarn_failure(&e))? {

@@ -1,4 +1,5 @@
-//! The user's Flink: distribution, release and configuration.
+//! Finds the user's Flink: the distribution, its release and its configuration. The release decides which
+//! configuration files are read and which settings are known.
 
 use std::path::Path;
 
@@ -15,18 +16,19 @@ use crate::variables;
 /// A Flink distribution with its configuration.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// Where it is.
+    /// The place of the distribution.
     pub flink: FlinkHome,
-    /// Which release it is.
+    /// The release of the distribution.
     pub release: Release,
-    /// The configuration file's contents.
+    /// The configuration that was read from its files.
     pub configuration: Configuration,
-    /// Odd things in the configuration that Flink accepts.
+    /// Warnings about settings that Flink accepts but that are probably mistakes.
     pub warnings: Vec<String>,
 }
 
 impl Setup {
-    /// Finds the distribution and loads its configuration.
+    /// Finds the distribution, and loads its configuration. It is a failure if there is none or if its files
+    /// cannot be used.
     pub fn load(context: &Context) -> Result<Self, Failure> {
         let flink = FlinkHome::find(context)?;
         let release = release_of(&flink.dist_jar)?;
@@ -35,7 +37,8 @@ impl Setup {
     }
 }
 
-/// Release of a distribution by the name of its main jar.
+/// The release of a distribution, which the name of its flink-dist jar tells. It is a failure if the name
+/// does not tell a release that heddle knows.
 pub fn release_of(dist_jar: &Path) -> Result<Release, Failure> {
     let name = dist_jar.file_name().and_then(|n| n.to_str()).unwrap_or_default();
     match Release::from_dist_jar(name) {
@@ -49,7 +52,8 @@ pub fn release_of(dist_jar: &Path) -> Result<Release, Failure> {
     }
 }
 
-/// The configuration for commands that only need to find a cluster: without a distribution it is empty.
+/// Loads the configuration for commands that only need to find a cluster. Without a distribution, the
+/// configuration is empty.
 pub fn configuration_if_any(
     context: &Context,
 ) -> Result<(Option<FlinkHome>, Configuration, Vec<String>), Failure> {
@@ -64,7 +68,7 @@ pub fn configuration_if_any(
     }
 }
 
-/// Loads what `release` reads of the files in `dir`, and of the variables that it still knows.
+/// Loads the files in `dir` that `release` reads, and the environment variables that it still knows.
 pub(crate) fn load_configuration(
     context: &Context,
     dir: &Path,

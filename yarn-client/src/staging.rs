@@ -1,4 +1,5 @@
-//! The directory of one application below the staging directory's base.
+//! Creates, fills and removes the directory that each application has in the staging directory. The directory
+//! holds files that are needed by this application only.
 
 use artifact_store::below;
 use flink_model::local_resource::{LocalResource, LocalResourceKind, Visibility};
@@ -6,10 +7,10 @@ use hadoop_fs::{Source, Storage, WriteOptions};
 
 use crate::error::Failure;
 
-/// Below the staging directory's base: the directories of applications.
+/// The name of the directory that holds the directories of all applications. It is in the staging directory.
 pub(crate) const APPLICATIONS: &str = ".flink";
 
-/// The directory of one application.
+/// The path of the directory of one application.
 pub(crate) fn application_path(base: &str, id: impl std::fmt::Display) -> String {
     below(base, &format!("{APPLICATIONS}/{id}"))
 }
@@ -23,27 +24,27 @@ pub struct ApplicationDir {
 }
 
 impl ApplicationDir {
-    /// `<base>/.flink/<application id>`; nothing is made yet.
+    /// The directory `<base>/.flink/<application id>`. It is not created yet.
     pub fn new(storage: Storage, base: &str, id: &str, replication: Option<u16>) -> Self {
         Self { storage, path: application_path(base, id), replication }
     }
 
-    /// Its path.
+    /// The path of the directory.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Its URL.
+    /// The URL of the directory.
     pub fn url(&self) -> Result<String, Failure> {
         self.storage.url(&self.path).map_err(|e| Failure::fs(&e))
     }
 
-    /// Makes it, for its owner only.
+    /// Creates the directory; only its owner can enter it.
     pub async fn create(&self) -> Result<(), Failure> {
         self.storage.mkdirs(&self.path, Some(0o700)).await.map_err(|e| Failure::fs(&e))
     }
 
-    /// Writes one file, named by its key in the containers.
+    /// Writes one file, which only its owner can read. `key` is its name here and in the containers.
     pub async fn put(&self, key: &str, source: &Source) -> Result<LocalResource, Failure> {
         let path = format!("{}/{key}", self.path);
         let options = WriteOptions {
@@ -63,7 +64,7 @@ impl ApplicationDir {
         })
     }
 
-    /// Removes it with all that is in it.
+    /// Removes the directory with all files in it.
     pub async fn remove(&self) -> Result<(), Failure> {
         self.storage.delete(&self.path, true).await.map(|_| ()).map_err(|e| Failure::fs(&e))
     }

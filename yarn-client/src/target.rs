@@ -1,4 +1,5 @@
-//! Which cluster a command speaks to.
+//! Decides which cluster a command uses, and finds the address of its JobManager. The cluster is chosen by
+//! the same rules as in Flink's own client.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -19,63 +20,66 @@ use crate::patience::Wait;
 use crate::report::Report;
 use crate::{leftovers, properties, unserved};
 
-/// An application that was started longer ago has a JobManager that listens, or will never have one.
+/// The JobManager of an application that was started longer ago than this either listens already or never
+/// will.
 const YOUNG: Duration = Duration::from_secs(60);
 
-/// Pause between two looks at an application whose JobManager does not listen yet.
+/// The pause between two reports of an application whose JobManager does not listen yet.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// `-m yarn-cluster` of older manuals: no address, but a cluster on YARN.
+/// The value of `-m` in older manuals that is not an address, but stands for a cluster on YARN.
 pub const ON_YARN: &str = "yarn-cluster";
-/// The target that is a JobManager at a known address.
+/// The target for a JobManager at a known address.
 const REMOTE: &str = "remote";
 
-/// What the options and the configuration point at.
+/// The cluster that the options and the configuration name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// A REST address that an option names.
     Address(RestAddress),
-    /// The REST address of the configuration, because nothing else is said.
+    /// The REST address in the configuration, which is used because nothing else names a cluster.
     Assumed(RestAddress),
-    /// A YARN application, and who named it.
+    /// A YARN application.
     Application {
-        /// Its id.
+        /// The id of the application.
         id: ApplicationId,
-        /// The properties file, if that named it.
+        /// The properties file, if the id comes from there.
         from_file: Option<PathBuf>,
     },
 }
 
-/// A cluster that can be spoken to.
+/// A cluster whose address is known.
 #[derive(Debug, Clone)]
 pub struct Cluster {
-    /// Its REST address.
+    /// The address of its REST interface.
     pub address: RestAddress,
-    /// The YARN application, if it is one.
+    /// The YARN application, if the cluster is one.
     pub application: Option<ApplicationId>,
-    /// Nothing names the cluster: the address is the configuration file's, which points at this machine
-    /// unless changed.
+    /// Whether nothing names the cluster. Then the address is that of the configuration file, which is this
+    /// machine unless the user has changed it.
     pub assumed: bool,
-    /// How its application was found, if it is one.
+    /// The Hadoop configuration and the user with which the application was found, if the cluster is one.
     hadoop: Option<Hadoop>,
 }
 
 impl Cluster {
-    /// A cluster that is known by its REST address alone.
+    /// A cluster of which only the REST address is known.
     pub(crate) fn at(address: RestAddress, assumed: bool) -> Self {
         Self { address, application: None, assumed, hadoop: None }
     }
 
-    /// A client of the ResourceManager under which the cluster runs, for questions that are repeated: one
-    /// that is silent is no news. None for a cluster that is not an application.
+    /// A client of the ResourceManager, for questions that are repeated: it waits only a little for an
+    /// answer. `None` for a cluster that is not on YARN.
     pub fn yarn(&self) -> Result<Option<ApplicationClient>, Failure> {
         self.hadoop.clone().map(|hadoop| hadoop.waiting(Wait::Little).yarn()).transpose()
     }
 }
 
-/// Decides as Flink does: by the target (`-t`, `execution.target`), if there is one; by an application id
-/// (`-yid`, `-D`, configuration); by `-m host:port`; by the properties file; by the configured REST address.
-/// `configuration` holds the options; the properties file's `-D` values are added to it.
+/// Chooses the cluster in the same order as Flink: the target (`-t`, `execution.target`) if there is one, an
+/// application id (`-yid`, `-D`, configuration), `-m host:port`, the properties file, and at last the
+/// configured REST address. `configuration` holds the options; the dynamic properties in the properties file
+/// are added to it. It is a failure if an option has a bad value, if the configuration asks for something
+/// that heddle does not support, or if a cluster on YARN is wanted and nothing names an application.
 pub fn choose(
     job_manager: Option<&str>,
     configuration: &mut Configuration,
@@ -98,13 +102,13 @@ pub fn choose(
         return Ok(Target::Address(address));
     }
     let file = properties_file(configuration, context);
-    // Only a session leaves its id in the file.
+    // Only a session writes its id to the properties file.
     if matches!(kind.as_deref(), None | Some("yarn-session"))
         && let Some(session) = properties::read(&file)?
     {
         report.info(&format!("Found Yarn properties file under {}.", file.display()));
         for (key, value) in session.dynamic_properties {
-            // What this command line says is newer.
+            // The settings of this command line are newer than those in the properties file.
             let said = configuration.entry(&key).map(|entry| &entry.origin);
             if !matches!(said, Some(Origin::Dynamic | Origin::Flag(_))) {
                 configuration.set_dynamic(key, value);
@@ -122,7 +126,7 @@ pub fn choose(
     configured_address(configuration).map(Target::Assumed)
 }
 
-/// The target in small letters, if one is named.
+/// The target in lower case, if one is named.
 fn kind(configuration: &Configuration) -> Result<Option<String>, Failure> {
     let kind = text(configuration, &options::EXECUTION_TARGET).map(|t| t.to_lowercase());
     match kind.as_deref() {
@@ -135,8 +139,8 @@ fn kind(configuration: &Configuration) -> Result<Option<String>, Failure> {
     }
 }
 
-/// Options that name a cluster and are overruled by others, in words for the user. Flink ignores them in
-/// silence.
+/// Warnings about options that name a cluster but are overridden by other options. Flink ignores such options
+/// without a message.
 pub fn without_effect(job_manager: Option<&str>, configuration: &Configuration) -> Vec<String> {
     let target =
         configuration.find(&options::EXECUTION_TARGET).filter(|(_, e)| !e.value.text().trim().is_empty());
@@ -168,13 +172,13 @@ pub fn without_effect(job_manager: Option<&str>, configuration: &Configuration) 
     list
 }
 
-/// Where the properties file of this user is.
+/// The path of the properties file of this user.
 pub fn properties_file(configuration: &Configuration, context: &Context) -> PathBuf {
     properties::location(text(configuration, &options::PROPERTIES_FILE_LOCATION).as_deref(), &context.user)
 }
 
-/// Finds out where the chosen cluster can be spoken to, for a command that changes something; asks the
-/// ResourceManager where it has to.
+/// Finds the address of the chosen cluster, for a command that changes something. If the cluster is an
+/// application, the ResourceManager is asked. It is a failure if the application does not run.
 pub async fn locate(
     target: Target,
     configuration: &Configuration,
@@ -184,7 +188,8 @@ pub async fn locate(
     locate_waiting(Wait::Changing, target, configuration, context, report).await
 }
 
-/// The same with more or less time for a ResourceManager that is not there.
+/// Does what [`locate`] does, but waits for a ResourceManager that does not answer for as long as `wait`
+/// says.
 pub async fn locate_waiting(
     wait: Wait,
     target: Target,
@@ -223,7 +228,8 @@ pub async fn locate_waiting(
     Ok(Cluster { address, application: Some(id), assumed: false, hadoop: Some(hadoop) })
 }
 
-/// The keys that lead to the JobManager, whatever the configuration file says.
+/// The settings by which Flink's client connects to the JobManager at `address`, whatever the configuration
+/// file says.
 pub fn leading_to(configuration: &Configuration, address: &RestAddress) -> Vec<(String, String)> {
     let host = address.host.trim_start_matches('[').trim_end_matches(']');
     let mut list = vec![
@@ -232,7 +238,8 @@ pub fn leading_to(configuration: &Configuration, address: &RestAddress) -> Vec<(
         ("rest.port".to_owned(), address.port.to_string()),
         ("jobmanager.rpc.address".to_owned(), host.to_owned()),
     ];
-    // With high availability the client would look for the address where the cluster goes by another name.
+    // With high availability, Flink's client would look for the address in the high-availability service,
+    // where the cluster is registered under another name.
     let option = &options::HIGH_AVAILABILITY;
     if text(configuration, option).is_some_and(|v| !v.eq_ignore_ascii_case("none")) {
         let keys = std::iter::once(&option.key).chain(option.deprecated);
@@ -241,7 +248,7 @@ pub fn leading_to(configuration: &Configuration, address: &RestAddress) -> Vec<(
     list
 }
 
-/// REST address of a running application.
+/// The address of the REST interface of a running application.
 pub async fn application_address(
     yarn: &ApplicationClient,
     id: ApplicationId,
@@ -252,8 +259,8 @@ pub async fn application_address(
     Ok(address)
 }
 
-/// For YARN an application may be running before its JobManager listens. If the application was started a
-/// short time ago this waits until the JobManager listens, or until the application ends.
+/// Waits until the JobManager of an application that was started a short time ago listens, or until the
+/// application has ended. YARN may report the application as running before its JobManager listens.
 async fn await_young(
     yarn: &ApplicationClient,
     found: &ApplicationReport,
@@ -271,8 +278,9 @@ async fn await_young(
     }
 }
 
-/// For how long an application that was started at `start_time` still counts as just started. A clock that is
-/// behind the cluster's makes no difference.
+/// For how long an application that was started at `start_time` still counts as started a short time ago;
+/// `None` if it does not. A start time that lies in the future, because this machine's clock is behind,
+/// counts as now.
 fn young_for(start_time: Option<u64>, now_ms: u64) -> Option<Duration> {
     let age = Duration::from_millis(now_ms.saturating_sub(start_time?));
     YOUNG.checked_sub(age).filter(|rest| !rest.is_zero())
@@ -287,7 +295,7 @@ fn configured_address(configuration: &Configuration) -> Result<RestAddress, Fail
     parse_address(&format!("{}:{}", bracketed(&host), port.trim()))
 }
 
-/// Reads `host:port`.
+/// Parses `host:port`.
 pub fn parse_address(text: &str) -> Result<RestAddress, Failure> {
     text.parse().map_err(|e: ParseAddressError| {
         Failure::usage(e.to_string()).hint("write -m host:port, for example -m node1:8081")

@@ -1,7 +1,7 @@
-//! Numbers, sizes and times as people read them. Pure.
+//! Formats numbers, sizes and times for people. This module does no I/O.
 
-/// A number of bytes in a unit of 1024s, as all sizes of this client are told: Flink and YARN count in such
-/// units.
+/// Formats a number of bytes in KiB, MiB, GiB or TiB. All sizes are shown in powers of 1024, because Flink
+/// and YARN use them, too.
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     let mut value = count as f64;
@@ -16,13 +16,13 @@ pub fn bytes(count: u64) -> String {
     if name == "B" { format!("{count} B") } else { format!("{value:.1} {name}") }
 }
 
-/// `1 file`, `2 files`.
+/// A number with its noun, such as `1 file` or `2 files`.
 pub fn count(number: impl TryInto<u64> + std::fmt::Display + Copy, thing: &str) -> String {
     let plural = if number.try_into().is_ok_and(|number| number == 1) { "" } else { "s" };
     format!("{number} {thing}{plural}")
 }
 
-/// Milliseconds since 1970 as ISO 8601, in UTC.
+/// A time in milliseconds since 1970 as ISO 8601 in UTC; `None` if it is too large.
 pub fn iso(millis: u64) -> Option<String> {
     let time = chrono::DateTime::from_timestamp_millis(i64::try_from(millis).ok()?)?;
     Some(time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))

@@ -1,5 +1,6 @@
-//! What Flink has and heddle does not serve yet. It is refused by name before anything starts. If it were
-//! ignored the cluster would fail later, or work without the protection that the user has asked for.
+//! Refuses features of Flink that heddle does not support yet, by their keys and before anything starts. If
+//! heddle ignored these settings, the cluster would fail later, or would run without the protection that the
+//! user has asked for.
 
 use flink_model::config::Configuration;
 use flink_model::options;
@@ -69,7 +70,7 @@ mod tests {
         assert_eq!(said(&[]), None);
         assert_eq!(said(&[("security.ssl.enabled", "true"), ("security.ssl.rest.enabled", "false")]), None);
         assert_eq!(said(&[("security.ssl.internal.enabled", "true")]), None);
-        // It is in the file that Flink comes with, and means nothing without Kerberos.
+        // This key is in the configuration file of Flink's distributions, and has no effect without Kerberos.
         assert_eq!(said(&[("security.kerberos.login.use-ticket-cache", "true")]), None);
     }
 }

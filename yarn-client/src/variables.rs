@@ -1,6 +1,7 @@
-//! The environment variables that the client reads: one table for looking them up and for documentation.
+//! Lists the environment variables that the client reads. The code that reads them and the documentation use
+//! the same table.
 
-/// A variable that [`crate::context::Context::var`] can be asked for.
+/// An environment variable that can be read with [`crate::context::Context::var`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Variable {
     name: &'static str,
@@ -8,29 +9,29 @@ pub struct Variable {
     group: Group,
 }
 
-/// Whose variable it is.
+/// The group of an environment variable, for the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
-    /// heddle's and the system's.
+    /// Only heddle reads the variable, or it belongs to the operating system.
     Heddle,
-    /// Read by Flink's scripts too.
+    /// Flink's scripts read the variable, too.
     Flink,
-    /// Read by Hadoop's scripts too.
+    /// Hadoop's scripts read the variable, too.
     Hadoop,
 }
 
 impl Variable {
-    /// Its name.
+    /// The name.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// What it does, in one paragraph.
+    /// What the variable does, in one paragraph.
     pub fn doc(&self) -> &'static str {
         self.doc.trim()
     }
 
-    /// Whose it is.
+    /// The group.
     pub fn group(&self) -> Group {
         self.group
     }
@@ -44,7 +45,7 @@ macro_rules! variables {
                 Variable { name: stringify!($name), doc: concat!($($doc),+), group: Group::$group };
         )+)+
 
-        /// All of them.
+        /// All environment variables that the client reads.
         pub const ALL: &[Variable] = &[$($($name),+),+];
     };
 }

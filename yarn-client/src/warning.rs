@@ -1,22 +1,23 @@
-//! What a user should know of a deployment although it does not stop it.
+//! Represents what a user should know of a deployment, but what does not stop it.
 //!
-//! Checks return these as values. Whoever starts the deployment decides who reads them, and when.
+//! The checks return these values instead of printing them, so that the caller that has started the
+//! deployment decides who reads them, and when.
 
 use serde::{Deserialize, Serialize};
 
 use crate::report::Report;
 
-/// One thing to know.
+/// A thing that the user should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Warning {
-    /// It is as it should be, and still worth a line.
+    /// Something that is right, but that the user should know.
     Note(String),
-    /// It is probably not what the user means.
+    /// Something that the user probably did not intend.
     Warning(String),
 }
 
-/// All that the checks of one deployment have found, in the order in which they were made.
+/// Everything that the checks of one deployment have found, in the order of the checks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Warnings {
@@ -39,12 +40,12 @@ impl Warnings {
         self.list.append(&mut others.list);
     }
 
-    /// All of them.
+    /// All warnings and notes.
     pub fn iter(&self) -> impl Iterator<Item = &Warning> {
         self.list.iter()
     }
 
-    /// Hands all of them to `report`, and keeps none.
+    /// Passes all warnings and notes to `report`, and keeps none.
     pub fn tell(&mut self, report: &dyn Report) {
         for warning in self.list.drain(..) {
             match warning {

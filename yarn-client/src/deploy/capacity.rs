@@ -1,42 +1,46 @@
-//! Whether a queue can ever give the containers that are asked for. Pure.
+//! Checks whether a queue can ever give the containers that are wanted. This module does no I/O.
 //!
-//! What counts is the queue's own maximum, of the cluster as it is. The part of it that ApplicationMasters
-//! may use (`maximum-am-resource-percent`) does not: YARN sets it aside for the first application of a queue,
-//! so it only makes later ones wait.
+//! The check compares with the queue's maximum capacity, for the cluster as it is now. It ignores the part of
+//! the queue that ApplicationMasters may use (`maximum-am-resource-percent`): YARN does not apply that limit
+//! to the first application of a queue, so the limit only makes later applications wait.
 
 use yarn_api::records::QueueInfo;
 
 use crate::error::Failure;
 
-/// What is asked for, as YARN charges it, in MB.
+/// The memory that is wanted, in MiB and rounded up as YARN does.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Need {
-    /// For the ApplicationMaster.
+    /// The memory of the ApplicationMaster's container.
     pub(crate) master_mb: u64,
-    /// For one TaskManager.
+    /// The memory of one TaskManager's container.
     pub(crate) worker_mb: u64,
-    /// Whether a program is to run at once. Without a TaskManager it could do nothing.
+    /// Whether a program runs as soon as the cluster has started. Without a TaskManager such a cluster could
+    /// do nothing.
     pub(crate) runs_at_once: bool,
 }
 
 /// Whether the containers fit into the queue.
 #[derive(Debug)]
 pub(crate) enum QueueFit {
-    /// They fit, or it is not known.
+    /// The containers fit, or it is not known whether they fit.
     Fits,
-    /// The ApplicationMaster's container fits, and no TaskManager's beside it. The text is a warning.
+    /// The ApplicationMaster's container fits, but no TaskManager's container fits beside it. The text is a
+    /// warning.
     ApplicationMasterOnly(String),
-    /// Not even the ApplicationMaster's container fits, or a program could never run.
+    /// The ApplicationMaster's container does not fit, or no TaskManager's container fits for a program that
+    /// needs one.
     TooLarge(Failure),
 }
 
-/// Most memory that a queue may use of a cluster with `total_mb`; none if that is not known.
+/// The most memory in MiB that a queue may use of a cluster with `total_mb`; `None` if that is not known.
 fn most_mb(wanted: &QueueInfo, queues: &[QueueInfo], total_mb: u64) -> Option<u64> {
     if let Some(most) = wanted.max_resource.as_ref().map(|r| r.memory_mb).filter(|mb| *mb > 0) {
         return Some(most.min(total_mb));
     }
-    // The capacity scheduler of Hadoop 2 reports only fractions, each of the parent queue. Other schedulers
-    // mean something else by these numbers.
+    // The CapacityScheduler of Hadoop 2 reports only fractions, each relative to the parent queue. Other
+    // schedulers give these numbers another meaning. Queue names that begin with `root.` come from another
+    // scheduler.
     if queues.iter().any(|q| q.name.starts_with("root.")) {
         return None;
     }
@@ -44,7 +48,7 @@ fn most_mb(wanted: &QueueInfo, queues: &[QueueInfo], total_mb: u64) -> Option<u6
     for queue in queues.iter().filter(|q| is_at_or_above(q, wanted)) {
         part *= f64::from(queue.max_capacity?);
     }
-    // Rounded up: only what is certainly too large is refused.
+    // The result is rounded up, so that only what is certainly too large is refused.
     Some((total_mb as f64 * part).ceil() as u64)
 }
 
@@ -52,7 +56,8 @@ fn is_at_or_above(queue: &QueueInfo, other: &QueueInfo) -> bool {
     other.path.strip_prefix(&queue.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// Compares with the queue's maximum; `nodes` run, and have `total_mb` together.
+/// Compares what is wanted with the queue's maximum. `nodes` is the number of running nodes, and `total_mb`
+/// is their memory together.
 pub(crate) fn check(
     wanted: &QueueInfo,
     queues: &[QueueInfo],
@@ -60,7 +65,7 @@ pub(crate) fn check(
     total_mb: u64,
     need: Need,
 ) -> QueueFit {
-    // While no node runs it is not known how large the cluster will be.
+    // While no node runs, it is not known how large the cluster will be.
     let Some(most) = most_mb(wanted, queues, total_mb).filter(|_| nodes > 0) else { return QueueFit::Fits };
     let Need { master_mb, worker_mb, runs_at_once } = need;
     let name = &wanted.name;

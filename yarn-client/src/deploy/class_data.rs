@@ -1,6 +1,7 @@
-//! Class data archives for a deployment: those that the store has for its JVMs go to their containers.
+//! Finds the class data archives that the stores have for the JVMs of a deployment, so that their containers
+//! get them.
 //!
-//! Nothing that goes wrong here stops a deployment, for a JVM starts without archives too.
+//! A failure here is only logged and does not stop the deployment, because JVMs start without archives, too.
 
 use artifact_store::{Archives, PRIVATE_STORE, below};
 use flink_model::class_data::{self, ClassDataSpec};
@@ -15,10 +16,11 @@ use super::staged::{ClassDataArchives, StagedFile};
 use crate::error::Failure;
 use crate::warning::Warnings;
 
-/// What ApplicationMaster and containers get of one role's archives.
+/// The archives of one role: the specification for the ApplicationMaster, and the local resources for the
+/// containers.
 type Found = Option<(ClassDataSpec, Vec<LocalResource>)>;
 
-/// Looks for the archives of both roles.
+/// Finds the archives of both roles.
 pub(crate) async fn find(
     services: &Services,
     resolved: &Resolved,
@@ -39,7 +41,8 @@ pub(crate) async fn find(
     ClassDataArchives { job_manager, task_manager }
 }
 
-/// The archives of one role, and the warnings about them.
+/// Finds the archives of one role, and returns them with the warnings about them. A failure counts as no
+/// archive.
 async fn look(
     services: &Services,
     role: Role,
@@ -66,7 +69,8 @@ async fn try_look(
         return Ok(None);
     }
     let Some(front) = class_data::front(&jvm.class_path, files) else { return Ok(None) };
-    // An archive holds what the jars hold. So it lies where they lie, and no more people can read it.
+    // An archive contains the classes of the jars. So if one of the jars is private to the user, the archive
+    // is in the private store, too, and no more people can read it than can read the jars.
     let private = services.storage.url(&below(&services.base, PRIVATE_STORE)).map_err(|e| Failure::fs(&e))?;
     let own = |jar: &&LocalResource| {
         let uploaded = jar.url.starts_with(&format!("{private}/"));

@@ -1,4 +1,5 @@
-//! Which files the containers get, as far as the manifest, the configuration and local files say.
+//! Lists the files that the containers get, as far as the manifest, the configuration and local files
+//! determine them. Remote files and directories are looked at later, by [`super::remote_files`].
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -24,48 +25,50 @@ use crate::warning::Warnings;
 
 /// The directory of the user's jars.
 const USRLIB: &str = "usrlib";
-/// Flink's plugins, which are on no class path.
+/// The beginning of the keys of Flink's plugins, which are on no class path.
 const PLUGINS: &str = "plugins/";
-/// Endings of the names of files that YARN can unpack.
+/// The endings of the names of files that YARN can unpack.
 const ARCHIVES: [&str; 6] = [".tar.gz", ".tar", ".tgz", ".dst", ".jar", ".zip"];
 
-/// What a file is for.
+/// What a file is for, which decides where it is on the class path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Part {
-    /// On the class path, with Flink's own.
+    /// A file that stands on the class path among Flink's own files.
     System,
-    /// On the class path where `yarn.classpath.include-user-jar` says.
+    /// A file of the user's, whose place on the class path `yarn.classpath.include-user-jar` decides.
     User,
-    /// In the working directory, and on no class path.
+    /// A file in the working directory that is on no class path.
     Apart,
-    /// One of our own programs.
+    /// One of heddle's own programs.
     Own,
 }
 
-/// Where a file comes from.
+/// Where a file is before the deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FileSource {
-    /// A local file that anybody may see: it goes to the shared store.
+    /// A local file that every user may read. It goes to the shared store.
     Shared(PathBuf),
-    /// A local file of the user: it goes to the store that only the user can read.
+    /// A local file of the user's. It goes to the private store, which only the user can read.
     Private(PathBuf),
-    /// A file on a file system of the cluster.
+    /// The URL of a file on a file system of the cluster.
     Remote(String),
-    /// A directory there, with all below it; `ContainerFile::key` is the prefix of the keys.
+    /// The URL of a directory on a file system of the cluster, with all files below it. `ContainerFile::key`
+    /// is the prefix of their keys.
     RemoteTree(String),
-    /// A file or a directory there: which of them is known when the NameNode has answered.
+    /// The URL of a file or a directory on a file system of the cluster. Which of them it is, only the
+    /// NameNode's answer tells.
     RemotePath(String),
 }
 
-/// A file, or a remote directory, for the containers.
+/// A file, or a remote directory, that the containers get.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ContainerFile {
-    /// Path in the containers' working directory.
+    /// The path in the containers' working directory.
     pub(crate) key: String,
     pub(crate) source: FileSource,
     pub(crate) kind: LocalResourceKind,
     pub(crate) part: Part,
-    /// The configuration key that asks for it, for messages.
+    /// The configuration key because of which the containers get the file, for messages.
     pub(crate) by: &'static str,
 }
 
@@ -74,15 +77,15 @@ impl ContainerFile {
         Self { key: key.into(), source, kind: LocalResourceKind::File, part, by }
     }
 
-    /// The same for what was found at `path`: where a pattern was asked for, its key is the name that was
-    /// found.
+    /// Returns the same request for a path that was found. If the request is a pattern, its key becomes the
+    /// last name of `path`.
     pub(crate) fn named_by(&self, path: &str) -> Self {
         let name = path.rsplit('/').next().unwrap_or_default();
         Self { key: if is_glob(&self.key) { name.to_owned() } else { self.key.clone() }, ..self.clone() }
     }
 
-    /// Whether a class may come from here: this is a jar on the class path that holds it, the class itself in
-    /// a shipped directory, or something that cannot be looked into from here.
+    /// Whether this file may provide a class: it is a jar on the class path that holds the class, or the
+    /// class file itself in a shipped directory, or something remote that is not looked into.
     pub(crate) fn may_hold(&self, class: &str) -> bool {
         if !matches!(self.part, Part::System | Part::User) || self.key.starts_with(PLUGINS) {
             return false;
@@ -97,7 +100,7 @@ impl ContainerFile {
         }
     }
 
-    /// Refuses a name that a pattern has matched, as if it had been written out.
+    /// Refuses names that a pattern has matched, if they are refused when they are written out.
     pub(crate) fn check_name(&self, is_dir: bool) -> Result<(), Failure> {
         match &self.source {
             FileSource::RemoteTree(url) if self.part == Part::System && is_dir && self.key == USRLIB => {
@@ -109,7 +112,8 @@ impl ContainerFile {
     }
 }
 
-/// All files for the containers. `inclusion` decides where the user's jar lies.
+/// Lists all files for the containers. `inclusion` decides where the user's jar is placed. It is a failure if
+/// a file does not exist, has a name that the containers cannot have, or collides with another file.
 pub(crate) fn container_files(
     context: &Context,
     flink: &FlinkHome,
@@ -125,7 +129,8 @@ pub(crate) fn container_files(
     }
     match purpose {
         Purpose::Session { .. } => {}
-        // main() brings the jar to the JobManager by itself; on the class path it must lie before.
+        // `main()` uploads the jar to the JobManager by itself, when it submits the job. But the class path
+        // of the containers needs the jar before they start.
         Purpose::PerJob { program: ClientProgram { jar: Some(jar), .. } }
             if inclusion != UserJarInclusion::Disabled =>
         {
@@ -137,7 +142,7 @@ pub(crate) fn container_files(
         }
     }
     files.iter().try_for_each(check_name)?;
-    // A file may be named twice, as the jar of the program and among the files to ship.
+    // A file may be named twice, for example as the jar of the program and among the files to ship.
     let mut seen: Vec<ContainerFile> = Vec::new();
     for file in files {
         match seen.iter().find(|s| s.key == file.key && !matches!(s.source, FileSource::RemoteTree(_))) {
@@ -149,9 +154,10 @@ pub(crate) fn container_files(
     Ok(seen)
 }
 
-/// Refuses names that do not reach the containers: HDFS has no file with ':' in its name; Java's class path
-/// is separated by it, and may name variables of the container's environment behind a '$'. What else the
-/// shell script that links the files there would change comes by another name, if that is not too long.
+/// Refuses names that cannot be used in the containers. HDFS allows no ':' in names, and ':' separates the
+/// entries of Java's class path. Behind '$', the class path may name environment variables of the container.
+/// A file whose name has other characters that the shell of the launch script would evaluate gets a
+/// substitute name (see [`links::name`]), unless that would be too long.
 fn check_name(file: &ContainerFile) -> Result<(), Failure> {
     let (key, by) = (&file.key, file.by);
     let on_class_path =
@@ -163,7 +169,7 @@ fn check_name(file: &ContainerFile) -> Result<(), Failure> {
         ))
         .hint("rename the file, or make a copy with another name")
     };
-    // A pattern, and the name of a remote directory, are no names of files yet.
+    // A pattern, or the name of a remote directory, is not the name of a file yet.
     if key.contains(':') && !is_glob(key) {
         return Err(refused(':'));
     }
@@ -179,7 +185,7 @@ fn check_name(file: &ContainerFile) -> Result<(), Failure> {
     Err(Failure::new(what).hint("rename it without \", $, `, \\ and control characters"))
 }
 
-/// The files whose names may be used in the containers; see [`Names::admit`].
+/// Selects the files whose names may be used in the containers; see [`Names::admit`].
 pub(crate) fn admitted(
     files: Vec<ContainerFile>,
     names: &Names,
@@ -191,7 +197,7 @@ pub(crate) fn admitted(
             FileSource::Shared(path) | FileSource::Private(path) => Some(path.as_path()),
             FileSource::Remote(_) | FileSource::RemoteTree(_) | FileSource::RemotePath(_) => None,
         };
-        // What is in a directory of the cluster is known later.
+        // The files in a directory of the cluster are checked once their names are known.
         let later = matches!(file.source, FileSource::RemoteTree(_) | FileSource::RemotePath(_));
         if file.part == Part::Own || later || names.admit(&file.key, file.by, local, warnings)? {
             admitted.push(file);
@@ -200,7 +206,8 @@ pub(crate) fn admitted(
     Ok(admitted)
 }
 
-/// Whether two files are one, or hold the same: `-t` of older manuals ships Flink's own lib once more.
+/// Whether two sources are the same file, or local files with the same content. Older manuals recommend `-t`
+/// with Flink's own `lib`, which ships its files a second time.
 fn is_same(one: &FileSource, other: &FileSource) -> bool {
     use FileSource::{Private, Shared};
     if let (Shared(a) | Private(a), Shared(b) | Private(b)) = (one, other) {
@@ -212,7 +219,8 @@ fn is_same(one: &FileSource, other: &FileSource) -> bool {
     one == other
 }
 
-/// Flink's `lib` and `plugins`, or what the cluster provides in their place; its main jar; our own programs.
+/// Lists Flink's `lib` and `plugins`, or the directories of the cluster that replace them, with the
+/// flink-dist jar and heddle's own programs.
 fn distribution(
     context: &Context,
     flink: &FlinkHome,
@@ -280,7 +288,8 @@ fn shipped_usrlib(item: &str, by: &str) -> Failure {
     .hint(format!("{} names one in HDFS", options::PROVIDED_USRLIB_DIR.key))
 }
 
-/// `yarn.ship-files`: files by their names, directories with all below them.
+/// Lists the files of `yarn.ship-files`. A file gets its own name as the key; a directory stands for all
+/// files below it.
 fn ship_files(context: &Context, configuration: &Configuration) -> Result<Vec<ContainerFile>, Failure> {
     let by = options::SHIP_FILES.key;
     let mut files = Vec::new();
@@ -300,7 +309,7 @@ fn ship_files(context: &Context, configuration: &Configuration) -> Result<Vec<Co
             return Err(shipped_usrlib(&item, by));
         }
         let found = if is_dir { files_below(&path, &name)? } else { vec![LocalFile { key: name, path }] };
-        // Flink's main jar is there already.
+        // The containers have the flink-dist jar already.
         let found = found.into_iter().filter(|file| !is_dist_jar(&file.key));
         files
             .extend(found.map(|f| ContainerFile::file(f.key, FileSource::Private(f.path), Part::System, by)));
@@ -308,7 +317,8 @@ fn ship_files(context: &Context, configuration: &Configuration) -> Result<Vec<Co
     Ok(files)
 }
 
-/// `yarn.ship-archives`: unpacked in the containers, into directories of their names.
+/// Lists the archives of `yarn.ship-archives`. The containers unpack each into a directory that has the
+/// archive's name.
 fn ship_archives(context: &Context, configuration: &Configuration) -> Result<Vec<ContainerFile>, Failure> {
     let by = options::SHIP_ARCHIVES.key;
     let mut files = Vec::new();
@@ -343,7 +353,7 @@ fn ship_archives(context: &Context, configuration: &Configuration) -> Result<Vec
     Ok(files)
 }
 
-/// Refuses a file that is not the archive that its name promises, by the bytes at its beginning.
+/// Refuses a file whose first bytes, `head`, are not those of the archive that its name promises.
 pub(crate) fn check_archive(item: &str, head: &[u8], by: &str) -> Result<(), Failure> {
     let Some(what) = packed::mistaken(item, head) else { return Ok(()) };
     Err(Failure::new(format!("cannot ship the archive {item:?} ({by}): it is no {what}"))
@@ -358,7 +368,7 @@ fn read_head(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(head)
 }
 
-/// `yarn.provided.usrlib.dir`, else the directory `usrlib` beside Flink's `lib`.
+/// Lists the user's jars: `yarn.provided.usrlib.dir`, or else the directory `usrlib` beside Flink's `lib`.
 fn usrlib(flink: &FlinkHome, configuration: &Configuration) -> Result<Vec<ContainerFile>, Failure> {
     let by = options::PROVIDED_USRLIB_DIR.key;
     if let Some(dir) = text(configuration, &options::PROVIDED_USRLIB_DIR) {
@@ -447,8 +457,8 @@ fn user_jar(context: &Context, jar: &str, inclusion: UserJarInclusion) -> Result
     Ok(ContainerFile::file(key, source, Part::User, by))
 }
 
-/// The last name of a URL. If that is a pattern it is the whole URL, which no other file has for its key: the
-/// names come when it is known what matches.
+/// The last name of a URL. If that is a pattern, the whole URL is returned as a provisional key that no other
+/// file has; the real names are known once the pattern has been matched.
 fn remote_name(url: &str, by: &str) -> Result<String, Failure> {
     let path = url.trim_end_matches('/');
     if path.rsplit('/').next().is_some_and(is_glob) {
@@ -458,7 +468,7 @@ fn remote_name(url: &str, by: &str) -> Result<String, Failure> {
         Some(name) if !name.is_empty() && path.matches('/').count() > 2 && ![".", ".."].contains(&name) => {
             Ok(name.to_owned())
         }
-        // A URL such as hdfs:/name has no host and port, so its name comes right behind the scheme.
+        // A URL such as hdfs:/name has no host and port, so the name comes directly after the scheme.
         Some(name) if !name.is_empty() && !url.contains("://") => Ok(name.to_owned()),
         _ => {
             Err(Failure::new(format!("{by} names {url:?}, which has no name that can be used on the nodes")))
@@ -475,7 +485,7 @@ fn local(context: &Context, item: &str, what: &str, hint: &str) -> Result<(PathB
     Ok((path, metadata.is_dir()))
 }
 
-/// The name by which a local file goes to the containers.
+/// The name of a local file in the containers.
 fn name_of(path: &Path, item: &str) -> Result<String, Failure> {
     let real = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let name = [path, &real].into_iter().find_map(|p| p.file_name()?.to_str().map(str::to_owned));

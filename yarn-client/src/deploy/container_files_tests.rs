@@ -10,7 +10,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    /// A distribution, an installation of ours, and some files of the user.
+    /// A distribution of Flink, an installation of heddle, and some files of the user.
     fn new() -> Self {
         let fixture = Self { dir: tempfile::tempdir().unwrap() };
         for file in [
@@ -52,7 +52,7 @@ impl Fixture {
         self.told(settings, purpose).map(|(files, _)| files)
     }
 
-    /// With the warnings.
+    /// Returns the files and the warnings.
     fn told(
         &self,
         settings: &[(&str, &str)],
@@ -236,7 +236,8 @@ fn what_is_refused() {
     std::fs::write(fixture.dir.path().join(&long), "").unwrap();
     let refused = fixture.files(&[("yarn.ship-files", &long)], &SESSION).unwrap_err();
     assert!(refused.contains("too long"), "{refused}");
-    // What is on no class path, and what a shell alone would change, comes by another name.
+    // A file gets a substitute name if only the shell would evaluate its name, or if its name with a '$' is
+    // not on the class path.
     for name in ["a$b.txt", "a`b.txt", "a\"\\\n.jar"] {
         std::fs::write(fixture.dir.path().join(name), "").unwrap();
         assert!(fixture.files(&[("yarn.ship-files", name)], &SESSION).is_ok(), "{name}");
@@ -298,7 +299,7 @@ fn flinks_own_configuration_comes_before_a_shipped_one() {
     assert_eq!(warnings.len(), 3, "{warnings:?}");
     assert!(warnings[0].starts_with("yarn.ship-files: config.yaml is left out, because"), "{warnings:?}");
     assert!(warnings[2].contains("/flink/conf/log4j.properties"), "{warnings:?}");
-    // As older manuals say it.
+    // Older manuals tell users to ship the logging configuration.
     let (files, warnings) = fixture.told(&[("yarn.ship-files", "same/log4j.properties")], &SESSION).unwrap();
     assert_eq!((files, warnings), (plain, vec![]));
 }

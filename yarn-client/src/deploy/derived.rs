@@ -1,5 +1,5 @@
-//! What follows from a manifest, the configuration files and the other files of this machine, before any
-//! question goes over the network.
+//! Computes what follows from a manifest, the configuration files and the other files of this machine,
+//! without the network. Most errors of the user are found here, before any service is asked.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -27,7 +27,8 @@ use crate::setup::{Setup, release_of};
 use crate::warning::Warnings;
 use crate::{jar, java, memory, unserved};
 
-/// YARN cuts an application's type after this many characters (`YarnConfiguration.APPLICATION_TYPE_LENGTH`).
+/// The length to which YARN cuts an application's type, in characters
+/// (`YarnConfiguration.APPLICATION_TYPE_LENGTH`).
 const LONGEST_TYPE: usize = 20;
 
 /// A program, wherever its `main()` runs.
@@ -38,36 +39,36 @@ pub(crate) struct DerivedProgram {
     pub(crate) args: Vec<String>,
 }
 
-/// What is known of a deployment on this machine alone.
+/// What is known of a deployment from this machine alone.
 #[derive(Debug, Clone)]
 pub(crate) struct Derived {
     pub(crate) configuration: Configuration,
     pub(crate) release: Release,
     pub(crate) mode: ClusterMode,
-    /// None for a session.
+    /// The program; `None` for a session.
     pub(crate) program: Option<DerivedProgram>,
-    /// The savepoint that the program's job starts from.
+    /// The savepoint from which the program's job starts.
     pub(crate) savepoint: Option<String>,
     pub(crate) name: String,
     pub(crate) submission: Option<String>,
     pub(crate) tags: BTreeSet<String>,
     pub(crate) timeout: Option<Duration>,
-    /// Whether everything may be used that makes a start quicker (`heddle.fast-start`).
+    /// Whether the start may use everything that makes it faster (`heddle.fast-start`).
     pub(crate) fast_start: bool,
     pub(crate) cluster: ClusterSpec,
     pub(crate) files: Vec<ContainerFile>,
-    /// Logging configuration, and the names that it and others take.
+    /// The logging configuration, and the names that files of the user must not have.
     pub(crate) names: Names,
     pub(crate) staging_base: Option<String>,
     pub(crate) store_dir: Option<String>,
     pub(crate) replication: Option<u16>,
-    /// What a user should know of all this.
+    /// What the user should know, but what does not stop the deployment.
     pub(crate) warnings: Warnings,
 }
 
 impl Derived {
-    /// Derives all of it, and refuses what cannot work. `random_name` names the submission where the manifest
-    /// does not.
+    /// Derives everything, and refuses what cannot work. `random_name` names the submission if the manifest
+    /// does not name it.
     pub(crate) fn new(
         manifest: &ClusterManifest,
         setup: &Setup,
@@ -131,7 +132,7 @@ impl Derived {
         })
     }
 
-    /// The sizes, as Flink's client tells them.
+    /// The sizes, in the words of Flink's client.
     pub(crate) fn specification(&self) -> String {
         format!(
             "ClusterSpecification{{masterMemoryMB={}, taskManagerMemoryMB={}, slotsPerTaskManager={}}}",
@@ -142,7 +143,7 @@ impl Derived {
     }
 }
 
-/// Refuses what the configuration asks for and cannot have.
+/// Refuses settings that heddle cannot follow, and warns about settings that have no effect.
 fn check_configuration(
     configuration: &Configuration,
     release: Release,
@@ -163,7 +164,7 @@ fn check_configuration(
     java::check_containers(configuration, release, warnings)
 }
 
-/// The program that runs on the cluster, and the savepoint that its job starts from.
+/// The program of the cluster, and the savepoint from which its job starts.
 fn program(purpose: &Purpose, configuration: &Configuration) -> (Option<DerivedProgram>, Option<String>) {
     let (jar, main_class, args, savepoint) = match purpose {
         Purpose::Session { .. } => return (None, None),
@@ -174,14 +175,14 @@ fn program(purpose: &Purpose, configuration: &Configuration) -> (Option<DerivedP
     (Some(program), savepoint.or_else(|| configured_savepoint(configuration)))
 }
 
-/// The savepoint that the configuration has jobs start from, under the name of any release.
+/// The savepoint that the configuration names, under the key of any release of Flink.
 fn configured_savepoint(configuration: &Configuration) -> Option<String> {
     let keys = ["execution.state-recovery.path", "execution.savepoint.path"];
     keys.iter().find_map(|key| configuration.text(key)).filter(|path| !path.trim().is_empty())
 }
 
-/// The class with `main()` must be in the program's jar, or in another file on the containers' class path. A
-/// jar on HDFS is not looked into: only the JobManager sees it.
+/// Refuses a program whose class with `main()` is neither in its jar nor in another file on the containers'
+/// class path. A jar in HDFS is not read here; if the class is not in it, only the JobManager notices that.
 fn check_program(
     context: &Context,
     program: &Program,
@@ -191,7 +192,7 @@ fn check_program(
     let Some(path) = program.jar.as_deref().filter(|jar| !is_remote(jar)) else { return Ok(()) };
     let path = context.path(without_scheme(path));
     if !path.is_file() {
-        // Whoever lists the containers' files says what is wrong with it.
+        // A jar that is missing was reported already when the files of the containers were listed.
         return Ok(());
     }
     let class_paths = configuration.text("pipeline.classpaths").is_some_and(|paths| !paths.trim().is_empty());
@@ -200,7 +201,8 @@ fn check_program(
     })
 }
 
-/// The logging configuration of Flink's configuration directory, else the one that we bring.
+/// The logging configuration in Flink's configuration directory, or else the one that is installed with
+/// heddle.
 fn logging(context: &Context, flink: &FlinkHome) -> Result<(Logging, Option<LocalFile>), Failure> {
     let here = ["log4j.properties", "logback.xml"].into_iter().filter(|name| flink.conf.join(name).is_file());
     let (kind, directory) = match Logging::discover(here) {
@@ -214,8 +216,8 @@ fn logging(context: &Context, flink: &FlinkHome) -> Result<(Logging, Option<Loca
     Ok((kind, file))
 }
 
-/// `-n` of older manuals asks for TaskManagers that are there from the start on. Flink's configuration says
-/// the same by a number of slots that are never given back.
+/// Carries out `-n`, an option of Flink's older clients that asks for TaskManagers from the start on. Newer
+/// releases of Flink have a minimum number of slots instead, which are never given back.
 fn keep_task_managers(
     number: u32,
     cluster: &ClusterSpec,
@@ -233,7 +235,8 @@ fn keep_task_managers(
     }
 }
 
-/// Says which parts of the template for the start of the JVMs have no effect.
+/// Refuses a template for the start of JVMs that cannot be used, and warns about parts of it that have no
+/// effect.
 fn check_start_template(configuration: &Configuration, warnings: &mut Warnings) -> Result<(), Failure> {
     let key = options::START_COMMAND_TEMPLATE.key;
     let Some(template) = configuration.text(key) else { return Ok(()) };

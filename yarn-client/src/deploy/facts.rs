@@ -1,4 +1,6 @@
-//! What YARN and HDFS say before anything is written, and whether the cluster can give what is asked for.
+//! Asks YARN and HDFS what must be known before anything is written, and checks whether the cluster can give
+//! what is wanted. Without these checks, YARN would refuse the application after the upload, or would let it
+//! wait for ever.
 
 use std::time::Duration;
 
@@ -21,40 +23,42 @@ use crate::error::{Failure, yarn_failure};
 use crate::memory::{ContainerLimits, limits_exceeded};
 use crate::warning::Warnings;
 
-/// Keys that name node labels.
+/// The keys that name node labels.
 const LABELS: [&Opt<String>; 2] = [&options::APPLICATION_NODE_LABEL, &options::TASK_MANAGER_NODE_LABEL];
 
-/// Key of the highest priority of an application.
+/// The key for the highest priority of an application.
 const MAX_PRIORITY: &str = "yarn.cluster.max-application-priority";
 
-/// A NameNode that does not answer its first question within this time is reported.
+/// The time limit for the NameNode's first answer. After it, the client reports that the NameNode does not
+/// answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(15);
 
-/// What the ResourceManager says.
+/// The ResourceManager's answers.
 #[derive(Debug)]
 pub(crate) struct Facts {
-    /// The new application's id, and the largest container.
+    /// The id of the new application, and the size of the largest container.
     pub(crate) application: NewApplication,
     /// All queues; empty if the user may not see them.
     pub(crate) queues: Vec<QueueInfo>,
-    /// What the user may do in them; empty if that is not known.
+    /// The user's rights in the queues; empty if they are not known.
     pub(crate) rights: Vec<QueueUserAcl>,
-    /// Nodes that run.
+    /// The running nodes.
     pub(crate) nodes: Vec<NodeReport>,
-    /// Labels of nodes; none if nobody asks for one, or it is not known.
+    /// The node labels of the cluster; `None` if no label is wanted, or if they are not known.
     pub(crate) labels: Option<Vec<NodeLabel>>,
-    /// Kinds of resources; none if nobody asks for one, or if they are not known.
+    /// The resource types of the cluster; `None` if no further type is wanted, or if they are not known.
     pub(crate) resource_types: Option<Vec<ResourceType>>,
 }
 
 impl Facts {
-    /// What YARN grants for a request.
+    /// The limits of YARN for containers.
     pub(crate) fn limits(&self, conf: &HadoopConf) -> ContainerLimits {
         ContainerLimits::of_cluster(conf, &self.application.max_capability, &self.nodes)
     }
 }
 
-/// Asks the ResourceManager everything at once. What only some deployments need is asked only for those.
+/// Asks the ResourceManager all questions at once. Node labels and resource types are asked only if the
+/// deployment names any.
 pub(crate) async fn gather(yarn: &ApplicationClient, derived: &Derived) -> Result<Facts, Failure> {
     let running = [NodeState::Running];
     let conf = &derived.configuration;
@@ -81,19 +85,20 @@ pub(crate) async fn gather(yarn: &ApplicationClient, derived: &Derived) -> Resul
     })
 }
 
-/// Directory in which application directories are made.
+/// The path of the directory in which the directories of applications are made: the configured one, or else
+/// the user's home directory.
 pub(crate) fn staging_base(storage: &Storage, configured: Option<&str>) -> Result<String, Failure> {
     storage.path(configured.unwrap_or_else(|| storage.home_dir())).map_err(|e| Failure::fs(&e))
 }
 
-/// Checks that the NameNode answers, so that the user hears early of one that does not.
+/// Checks that the NameNode answers, so that the user learns early if it does not.
 pub(crate) async fn first_answer(storage: &Storage, base: &str) -> Result<(), Failure> {
     let found = storage.clone().with_deadline(FIRST_ANSWER).find(base).await;
     found.map(drop).map_err(|e| Failure::fs(&e))
 }
 
-/// Refuses what the cluster would refuse later, or never grant. `false`: it can be granted only if the
-/// cluster or the queue changes.
+/// Refuses what the cluster would refuse later, or could never grant. The result is `false` if the cluster
+/// can grant the containers only after the cluster or the queue has changed.
 pub(crate) fn check(
     derived: &Derived,
     hadoop: &HadoopConf,
@@ -112,7 +117,7 @@ pub(crate) fn check(
             Verdict::Refused(failure) => return Err(failure),
         }
     }
-    // Where no queue is named, the cluster's rules may choose another queue than `default`.
+    // If no queue is named, the cluster's rules may choose another queue than `default`.
     let queue = queue::find(named.as_deref().unwrap_or("default"), &facts.queues);
     let certain = queue.filter(|_| named.is_some());
     if let Some(queue) = certain {
@@ -144,7 +149,7 @@ pub(crate) fn check(
     if facts.nodes.is_empty() {
         warnings.warn("no NodeManager of the cluster is running: the application will wait until one is");
     }
-    // The limits that a queue reports hold for nodes without a label.
+    // The limits that a queue reports hold only for nodes without a label.
     let on_labels = LABELS.iter().any(|option| text(conf, option).is_some());
     let Some(queue) = queue.filter(|_| !on_labels) else { return Ok(true) };
     let charged = |mb| if limits.steps_are_known() { grants.charged_memory_mb(mb) } else { mb };

@@ -1,8 +1,9 @@
-//! What cluster a user wants, as a value: a command line makes one, and so does a file.
+//! Describes, as a value, the cluster that a user wants. A command line or a file is turned into such a
+//! manifest.
 //!
-//! A manifest says what is wanted and nothing of what follows from it: no file has been looked at, and no
-//! service of the cluster has been asked. Two equal manifests give equal plans on the same machine and the
-//! same cluster ([`super::resolved::Resolved`]).
+//! A manifest says only what is wanted, and nothing that follows from it: to make one, no file is read and no
+//! service of the cluster is asked. On the same machine and the same cluster, equal manifests give equal
+//! plans ([`super::resolved::Resolved`]).
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,32 +16,32 @@ use super::settings;
 use crate::error::Failure;
 use crate::setup::Setup;
 
-/// What cluster to start.
+/// The cluster that a user wants.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClusterManifest {
     /// What the cluster is for, and the program that it runs.
     pub purpose: Purpose,
-    /// The Flink distribution (`FLINK_HOME`). None: the one that the environment leads to.
+    /// The Flink distribution (`FLINK_HOME`). `None` stands for the one to which the environment leads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flink_home: Option<PathBuf>,
-    /// Configuration keys that count more than those in Flink's configuration files: name, queue, sizes,
-    /// files to ship and all the rest. In a file a key has either its value, or an object with `value` and
-    /// the command line's `option` that has set it.
+    /// Configuration keys that override those in Flink's configuration files: the name, the queue, sizes,
+    /// files to ship and so on. In a JSON file, a key has either its value, or an object with `value` and
+    /// with `option`, the option of the command line that has set the key.
     #[serde(default, with = "settings", skip_serializing_if = "settings::is_empty")]
     pub configuration: Configuration,
-    /// Names this submission: a second one of the same name finds the first one's application. None: a random
-    /// name.
+    /// The name of the submission. A second submission of the same name finds the application of the first.
+    /// `None` stands for a random name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submission: Option<String>,
-    /// The deployment is given up, and the application is killed, when the cluster cannot be used within this
-    /// time. In milliseconds.
+    /// The time limit in milliseconds. If the cluster cannot be used by then, the deployment is given up and
+    /// the application is killed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
 }
 
 impl ClusterManifest {
-    /// A cluster with nothing but what Flink's configuration files say.
+    /// A cluster that is configured only by Flink's configuration files.
     pub fn new(purpose: Purpose) -> Self {
         Self {
             purpose,
@@ -51,8 +52,8 @@ impl ClusterManifest {
         }
     }
 
-    /// The same with the distribution of `setup`, and with all settings of `configuration` that the
-    /// configuration files of `setup` do not have.
+    /// Returns the manifest with the distribution of `setup`, and with all settings of `configuration` that
+    /// the configuration files of `setup` do not have.
     pub fn configured(self, setup: &Setup, configuration: &Configuration) -> Self {
         let mut more = Configuration::default();
         for (key, entry) in
@@ -63,7 +64,7 @@ impl ClusterManifest {
         Self { flink_home: Some(setup.flink.root.clone()), configuration: more, ..self }
     }
 
-    /// Reads a manifest from a JSON file.
+    /// Reads a manifest from a JSON file. It is a failure if the file cannot be read or is not a manifest.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let text = std::fs::read(path)
             .map_err(|e| Failure::because(format!("cannot read the manifest {}", path.display()), e))?;
@@ -71,7 +72,7 @@ impl ClusterManifest {
             .map_err(|e| Failure::because(format!("{} is not a manifest of a cluster", path.display()), e))
     }
 
-    /// The configuration files' keys with those of the manifest on top.
+    /// The keys of the configuration files, overridden by those of the manifest.
     pub(crate) fn effective(&self, files: &Configuration) -> Configuration {
         let mut effective = files.clone();
         for (key, entry) in self.configuration.iter() {
@@ -89,18 +90,18 @@ impl ClusterManifest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mode", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum Purpose {
-    /// Jobs that are submitted to it until it is stopped.
+    /// A session, which runs the jobs that are submitted to it until it is stopped.
     Session {
-        /// TaskManagers to keep from the start on.
+        /// The number of TaskManagers that the session keeps from its start on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         min_task_managers: Option<u32>,
     },
-    /// The jobs of one `main()` that runs on the client.
+    /// A per-job cluster, for the jobs of one `main()` that runs on the client.
     PerJob {
         /// The program.
         program: ClientProgram,
     },
-    /// A program whose `main()` runs in the JobManager.
+    /// An application, whose `main()` runs in the JobManager.
     Application {
         /// The program.
         program: Program,
@@ -108,7 +109,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// A session without TaskManagers from the start on.
+    /// A session that keeps no TaskManagers without jobs.
     pub const SESSION: Self = Self::Session { min_task_managers: None };
 
     pub(crate) fn mode(&self) -> ClusterMode {
@@ -119,7 +120,7 @@ impl Purpose {
         }
     }
 
-    /// Name of the application if the user gives none, as Flink's.
+    /// The name of the application if the user gives none. It is the same as that of Flink's client.
     pub(crate) fn default_name(&self) -> &'static str {
         match self {
             Self::Session { .. } => "Flink session cluster",
@@ -129,35 +130,36 @@ impl Purpose {
     }
 }
 
-/// The program of an application.
+/// A program whose `main()` runs in the JobManager.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Program {
-    /// Its jar: a local path, or a URL on a file system that the nodes can read. None: the program is on the
-    /// class path.
+    /// The jar: a local path, or a URL on a file system that the nodes can read. `None` means that the
+    /// program is on the class path.
     pub jar: Option<String>,
-    /// Class with `main()`; none: the jar's manifest names it.
+    /// The class with `main()`; `None` means that the manifest of the jar names it.
     pub main_class: Option<String>,
-    /// Its arguments, verbatim.
+    /// The arguments, verbatim.
     pub args: Vec<String>,
-    /// Beginnings of names of jars in Flink's `opt` directory that go to the containers' `opt`, outside of
-    /// the class path.
+    /// The beginnings of the names of jars in Flink's `opt` directory. These jars go to the containers'
+    /// directory `opt`, and are not on the class path.
     pub opt_jars: Vec<String>,
-    /// More local files for the containers: key and path. Outside of the class path.
+    /// Further local files for the containers, each with its key and its path. They are not on the class
+    /// path.
     pub files: Vec<(String, PathBuf)>,
 }
 
-/// A program whose `main()` runs on this machine.
+/// A program whose `main()` runs on the client.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ClientProgram {
-    /// Its jar: a local path. It comes to the containers' class path, too, unless
-    /// `yarn.classpath.include-user-jar` is DISABLED. None: a program in Python.
+    /// The jar, as a local path. It is also on the containers' class path, unless
+    /// `yarn.classpath.include-user-jar` is DISABLED. `None` means that the program is written in Python.
     pub jar: Option<String>,
-    /// Class with `main()`; none: the jar's manifest names it.
+    /// The class with `main()`; `None` means that the manifest of the jar names it.
     pub main_class: Option<String>,
-    /// Its arguments.
+    /// The arguments.
     pub args: Vec<String>,
-    /// The savepoint that its job starts from.
+    /// The savepoint from which the program's job starts.
     pub savepoint: Option<String>,
 }

@@ -1,4 +1,5 @@
-//! Which names in a container's directory the user's files may have.
+//! Decides which names in a container's directory the files of the user may have. Some names belong to
+//! heddle, to Flink's configuration or to its logging, and two files cannot have the same name.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +12,7 @@ use flink_model::release::Release;
 use crate::error::Failure;
 use crate::warning::Warnings;
 
-/// What the names depend on.
+/// What decides which names are taken: the release of Flink, and the logging configuration with its file.
 #[derive(Debug, Clone)]
 pub(crate) struct Names {
     pub(crate) release: Release,
@@ -19,9 +20,10 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Whether a file goes to the containers under this path. Flink's configuration and that of its logging
-    /// come before a file of the user's, as with Flink's own client, and the user hears of it; a name of
-    /// heddle's own is refused.
+    /// Whether a file gets the path `key` in the containers. The configuration of Flink and of its logging
+    /// wins over a file of the user's, as with Flink's own client; then the file is left out, with a warning
+    /// unless its content is the same. It is a failure if the name belongs to heddle. `local` is the path of
+    /// the file if it is on this machine.
     pub(crate) fn admit(
         &self,
         key: &str,
@@ -51,8 +53,9 @@ impl Names {
     }
 }
 
-/// Refuses a file that has the name of a directory in which other files lie. On a node the file is a link,
-/// and the other files would end up behind it. `keys` also says which configuration key asks for each file.
+/// Refuses a file that has the name of a directory in which other files are. On a node the file is a link, so
+/// the other files could not be put below its name. `keys` has, for each key, the configuration key because
+/// of which the containers get the file.
 pub(crate) fn check_directories(keys: &BTreeMap<&str, &'static str>) -> Result<(), Failure> {
     let above = |key: &'_ str| key.match_indices('/').map(|(at, _)| at).collect::<Vec<_>>();
     for (key, by) in keys {
@@ -70,7 +73,7 @@ pub(crate) fn check_directories(keys: &BTreeMap<&str, &'static str>) -> Result<(
     Ok(())
 }
 
-/// Two files cannot have one name.
+/// Makes the failure for two files that would have the same name in the containers.
 pub(crate) fn twice(key: &str, one: &str, other: &str) -> Failure {
     let who = if one == other { one.to_owned() } else { format!("{one} and {other}") };
     Failure::new(format!("two files would both be {key:?} in the containers ({who})"))

@@ -1,4 +1,5 @@
-//! Whether the cluster has nodes with the labels, and the kinds of resources, that are asked for. Pure.
+//! Checks whether the cluster has nodes with the labels, and the resource types, that are wanted. This module
+//! does no I/O.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +7,8 @@ use yarn_api::records::{NodeLabel, NodeReport, QueueInfo, Resource, ResourceType
 
 use crate::error::Failure;
 
-/// Refuses a node label that `key` names and the cluster does not have, or the queue may not use; gives a
-/// warning where no node has it.
+/// Refuses a node label that the cluster does not have or that the queue may not use. `key` is the
+/// configuration key that names the label. Returns a warning if no running node has the label.
 pub(crate) fn check_label(
     key: &str,
     label: &str,
@@ -15,7 +16,7 @@ pub(crate) fn check_label(
     queue: Option<&QueueInfo>,
     nodes: &[NodeReport],
 ) -> Result<Option<String>, Failure> {
-    // The empty label, as YARN's own tools write it, is that of nodes without one.
+    // YARN's own tools use the empty label for nodes without a label.
     if label.is_empty() {
         return Ok(None);
     }
@@ -43,7 +44,8 @@ pub(crate) fn check_label(
     }))
 }
 
-/// Refuses kinds of resources that the cluster does not count, and more of one than it gives to a container.
+/// Refuses resource types that the cluster does not have, and amounts that are larger than the largest
+/// container allows.
 pub(crate) fn check_resources(
     wanted: &BTreeMap<String, i64>,
     types: &[ResourceType],

@@ -1,17 +1,18 @@
-//! Whether a file is the archive that its name says. A node that cannot unpack one fails the container, long
-//! after the upload. Pure.
+//! Checks whether a file is the archive that its name promises. If a node cannot unpack an archive, the
+//! container fails long after the upload. This module does no I/O.
 
-/// So many bytes from a file's beginning decide what kind of file it is.
+/// The number of bytes at the beginning of a file that decide which kind of archive it is: the size of a tar
+/// header.
 pub(crate) const HEAD: usize = 512;
 
-/// If the file is not what its name promises, says what it should be. `head` holds the file's first [`HEAD`]
-/// bytes, or all of it.
+/// If the file is not what its name promises, returns what it should be. `head` holds the file's first
+/// [`HEAD`] bytes, or the whole file if it is shorter.
 pub(crate) fn mistaken(name: &str, head: &[u8]) -> Option<&'static str> {
     let name = name.to_lowercase();
     let ends = |suffixes: &[&str]| suffixes.iter().any(|suffix| name.ends_with(suffix));
     let begins = |marks: &[&[u8]]| marks.iter().any(|mark| head.starts_with(mark));
     if ends(&[".zip", ".jar"]) {
-        // An archive without any file begins with the second of these marks.
+        // A zip archive without any files begins with the second of these marks.
         return (!begins(&[b"PK\x03\x04", b"PK\x05\x06"])).then_some("zip archive");
     }
     if ends(&[".tar.gz", ".tgz"]) {
@@ -20,8 +21,8 @@ pub(crate) fn mistaken(name: &str, head: &[u8]) -> Option<&'static str> {
     (ends(&[".tar"]) && !is_tar(head)).then_some("tar archive")
 }
 
-/// Whether this is a header of a tar archive, by its checksum; zeros end an archive, and are all of an empty
-/// one.
+/// Whether these bytes are the header of a tar archive: either its checksum is right, or all bytes are zero,
+/// as at the end of an archive and at the beginning of an empty one.
 fn is_tar(head: &[u8]) -> bool {
     const SUM: std::ops::Range<usize> = 148..156;
     let (Some(header), Some(field)) = (head.get(..HEAD), head.get(SUM)) else { return false };
@@ -30,7 +31,7 @@ fn is_tar(head: &[u8]) -> bool {
     }
     let text = String::from_utf8_lossy(field);
     let told = u32::from_str_radix(text.trim_matches(|c: char| c == '\0' || c.is_whitespace()), 8);
-    // For the checksum the field of the checksum itself counts as blanks.
+    // When the checksum is computed, the field of the checksum itself counts as blanks.
     let bytes = header.iter().enumerate().map(|(at, byte)| if SUM.contains(&at) { b' ' } else { *byte });
     told.is_ok_and(|told| told == bytes.map(u32::from).sum::<u32>())
 }

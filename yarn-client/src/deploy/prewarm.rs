@@ -1,5 +1,5 @@
-//! How many TaskManagers a cluster will need for certain, so that YARN can be asked for them while the
-//! JobManager starts. Pure.
+//! Computes how many TaskManagers a cluster will certainly need, so that heddle can request them from YARN
+//! while the JobManager starts. This module does no I/O.
 
 use std::time::Duration;
 
@@ -11,10 +11,11 @@ use flink_model::spec::{ClusterMode, Prewarm};
 use crate::configuration::bad_value;
 use crate::error::Failure;
 
-/// The longest time that one is kept which Flink does not request.
+/// The longest time for which a TaskManager's container is kept if Flink does not request it.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// The containers to ask for ahead; none if it is not certain that any is needed, or if this is switched off.
+/// Returns the containers that are requested ahead of Flink; `None` if none is certainly needed, or if this
+/// is switched off.
 pub(super) fn prewarm(
     conf: &Configuration,
     mode: ClusterMode,
@@ -26,9 +27,9 @@ pub(super) fn prewarm(
         Failure::new(format!("{} must be a number from 0 on, and is {value}", options::PREWARM.key))
     })?;
     let flag = |option| conf.get(option).map_err(bad_value).map(Option::unwrap_or_default);
-    // With containers asked for ahead, YARN learns the address of the REST interface before the JobManager is
-    // up. With TLS only Flink knows that address. With fine-grained resources the sizes of TaskManagers are
-    // not known before the job.
+    // If containers are requested ahead, heddle itself tells YARN the address of the REST interface, before
+    // the JobManager is ready. With TLS only Flink knows that address. With fine-grained resources, the sizes
+    // of TaskManagers are not known before the job is submitted.
     if !conf.require(&options::FAST_START).map_err(bad_value)?
         || flag(&options::SSL_REST)?
         || flag(&options::FINE_GRAINED)?

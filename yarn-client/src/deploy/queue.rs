@@ -1,17 +1,17 @@
-//! Whether the queue that is asked for can take the application. Pure.
+//! Checks whether the queue that is named can take the application. This module does no I/O.
 
 use yarn_api::records::{QueueAcl, QueueInfo, QueueState, QueueUserAcl};
 
 use crate::error::Failure;
 
-/// What is known of a queue before submitting to it.
+/// What is known of a queue before the application is submitted.
 #[derive(Debug)]
 pub(crate) enum Verdict {
-    /// It takes applications.
+    /// The queue takes applications.
     Fine,
-    /// The scheduler may make it when it is used. The text is a warning.
+    /// The queue does not exist, but the scheduler may create it when it is used. The text is a warning.
     Unsure(String),
-    /// It cannot take the application.
+    /// The queue cannot take the application.
     Refused(Failure),
 }
 
@@ -19,8 +19,8 @@ fn named(q: &QueueInfo, name: &str) -> bool {
     q.name == name || q.path == name || q.path == format!("root.{name}")
 }
 
-/// The queue of this name or path, with or without `root.`; one that takes applications before a parent of
-/// that name.
+/// Finds the queue with this name or path, with or without `root.`. If several queues fit, one that takes
+/// applications wins over a parent queue.
 pub(crate) fn find<'a>(wanted: &str, queues: &'a [QueueInfo]) -> Option<&'a QueueInfo> {
     let with_root = format!("root.{wanted}");
     let found = || {
@@ -33,7 +33,7 @@ pub(crate) fn find<'a>(wanted: &str, queues: &'a [QueueInfo]) -> Option<&'a Queu
     found().find(|q| q.children.is_empty()).or_else(|| found().next())
 }
 
-/// Whether `wanted` is among `queues`, and takes applications.
+/// Checks whether `wanted` is one of `queues` and takes applications.
 pub(crate) fn check(wanted: &str, queues: &[QueueInfo]) -> Verdict {
     let leaves = || {
         let names: Vec<&str> =
@@ -59,8 +59,8 @@ pub(crate) fn check(wanted: &str, queues: &[QueueInfo]) -> Verdict {
         }
         return Verdict::Fine;
     }
-    // The fair scheduler, which reports whole paths as names, makes queues when they are used. The capacity
-    // scheduler does so below a parent that allows it.
+    // The FairScheduler, which reports whole paths as names, creates queues when they are used. The
+    // CapacityScheduler does so below a parent queue that allows it.
     let fair = queues.iter().any(|q| q.name.starts_with("root."));
     let parent = wanted.rsplit_once('.').map(|(parent, _)| parent).filter(|p| *p != "root");
     if fair || parent.is_some_and(|p| queues.iter().any(|q| named(q, p))) {
@@ -72,9 +72,11 @@ pub(crate) fn check(wanted: &str, queues: &[QueueInfo]) -> Verdict {
     Verdict::Refused(Failure::new(what).hint(leaves()))
 }
 
-/// Whether the queue lets this user submit, by what the ResourceManager says that the user may do.
+/// Refuses a queue to which the user may not submit, according to the rights that the ResourceManager
+/// reports.
 pub(crate) fn check_rights(queue: &QueueInfo, user: &str, rights: &[QueueUserAcl]) -> Result<(), Failure> {
-    // Some releases of Hadoop report a queue by its name, some by its path, and two queues may have one name.
+    // Some releases of Hadoop report the rights in a queue by its name, others by its path, and two queues
+    // may have the same name.
     let mut told = rights.iter().filter(|r| r.queue == queue.name || r.queue == queue.path).peekable();
     if told.peek().is_none() || told.any(|r| r.acls.contains(&QueueAcl::SubmitApplications)) {
         return Ok(());

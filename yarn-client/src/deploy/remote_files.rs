@@ -1,5 +1,5 @@
-//! Looks at the remote files that the containers get: they must be there, and their sizes and times go to
-//! YARN.
+//! Looks at the remote files that the containers get. They must exist, and YARN must be given their sizes and
+//! modification times.
 
 use std::collections::BTreeMap;
 
@@ -19,10 +19,10 @@ use crate::error::Failure;
 use crate::hadoop::Hadoop;
 use crate::warning::Warnings;
 
-/// Questions to the NameNodes that are open at the same time.
+/// The number of questions to the NameNodes that are open at the same time.
 const PARALLEL: usize = 16;
 
-/// A remote file, as YARN needs it.
+/// A remote file as a local resource, with what it is for and the configuration key that names it.
 #[derive(Debug, Clone)]
 pub(crate) struct RemoteFile {
     pub(crate) resource: LocalResource,
@@ -30,19 +30,22 @@ pub(crate) struct RemoteFile {
     pub(crate) by: &'static str,
 }
 
-/// Looks at all of them. Flink's main jar must be among `files`, or in the provided directories.
+/// Looks at all remote files, and checks the names of all files. It is a failure if a file does not exist, if
+/// two files have the same name, or if there is no flink-dist jar among `files` and in the provided
+/// directories.
 pub(crate) async fn remote_files(
     hadoop: &Hadoop,
     files: &[ContainerFile],
     names: &Names,
     warnings: &mut Warnings,
 ) -> Result<Vec<RemoteFile>, Failure> {
-    // Made before they run: the whole must be a future that any thread can run.
+    // The futures are made before the stream runs them; otherwise the compiler could not prove that the whole
+    // future is `Send`.
     let looks: Vec<_> = files.iter().map(|item| look(hadoop, item)).collect();
     let looks = stream::iter(looks).buffered(PARALLEL);
     let mut found: Vec<RemoteFile> = looks.try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
     let named = |key: &str| files.iter().any(|w| is_dist_jar(key) && is_dist_jar(&w.key));
-    // A main jar that is named by itself takes the place of a provided one.
+    // A flink-dist jar that is named by itself replaces one in the provided directories.
     found.retain(|file| file.by != options::PROVIDED_LIB_DIRS.key || !named(&file.resource.key));
     let mut admitted = Vec::with_capacity(found.len());
     for file in found {
@@ -103,7 +106,8 @@ async fn look(hadoop: &Hadoop, file: &ContainerFile) -> Result<Vec<RemoteFile>, 
     let storage = hadoop.storage(Some(url))?;
     let fs = |e| Failure::fs(&e);
     let root = storage.path(url).map_err(fs)?;
-    // A file may have a star in its name. Then it is meant, and not what the star would match.
+    // A file may have a star in its name. If a file with exactly this name exists, it is meant, and the star
+    // is no pattern.
     if let Some(status) = storage.find(&root).await.map_err(fs)? {
         match (status.is_dir, may_be_dir, must_be_dir) {
             (true, false, _) => {
@@ -142,9 +146,9 @@ async fn look(hadoop: &Hadoop, file: &ContainerFile) -> Result<Vec<RemoteFile>, 
     Ok(found)
 }
 
-/// Says what is there where nothing matches a pattern.
+/// Makes the failure for a pattern that matches nothing. Its hint says what the directory holds.
 async fn no_match(storage: &Storage, url: &str, pattern: &str, by: &str) -> Failure {
-    /// Most names that are listed.
+    /// The highest number of names in the hint.
     const MOST: usize = 20;
     let plain = pattern.split('/').take_while(|name| !is_glob(name));
     let mut directory = plain.collect::<Vec<_>>().join("/");
@@ -168,7 +172,7 @@ async fn no_match(storage: &Storage, url: &str, pattern: &str, by: &str) -> Fail
     }
 }
 
-/// A file, or all files below a directory.
+/// Returns one file, or all files below a directory.
 async fn files_of(
     storage: &Storage,
     requested: &ContainerFile,

@@ -1,5 +1,5 @@
-//! A deployment with everything derived, checked and decided, as one value. It is what `--dry-run` shows and
-//! what is carried out: nothing behind it decides anything.
+//! Holds a deployment as one value, with everything derived, checked and decided. `--dry-run` shows this
+//! value, and a deployment carries it out; nothing is decided after it has been made.
 //!
 //! The value holds no connection, so it can be compared, written to a file and read back.
 
@@ -28,7 +28,7 @@ use crate::configuration::text;
 use crate::error::Failure;
 use crate::warning::Warnings;
 
-/// A deployment, ready to be carried out.
+/// A deployment that is ready to be carried out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Resolved {
@@ -36,7 +36,7 @@ pub struct Resolved {
     pub mode: ClusterMode,
     /// The release of Flink.
     pub flink: String,
-    /// What it runs; none for a session.
+    /// The program that the cluster runs; `None` for a session.
     pub program: Option<ResolvedProgram>,
     /// What YARN is told of the application.
     pub application: Application,
@@ -44,42 +44,43 @@ pub struct Resolved {
     pub application_master: ContainerSize,
     /// The size of each TaskManager's container.
     pub task_manager: ContainerSize,
-    /// Options of a TaskManager's JVM that follow from its size.
+    /// The options of a TaskManager's JVM that follow from its size.
     pub task_manager_jvm_options: Vec<String>,
-    /// The files of the containers, with where each comes from.
+    /// The files of the containers, each with the place from which it comes.
     pub files: Vec<ResolvedFile>,
-    /// Small files that travel with the submission itself: configuration, logging, the program's arguments.
+    /// Small files that are part of the submission itself: configuration, logging and the program's
+    /// arguments.
     pub small_files: Vec<SmallFile>,
-    /// What the ApplicationMaster is told to do. Its local resources are added when they are staged.
+    /// The specification for the ApplicationMaster. Its local resources are added when they are staged.
     pub am_spec: AmSpec,
     /// The effective configuration; values of secret keys are masked.
     pub configuration: Vec<EffectiveSetting>,
-    /// Whether everything is done that makes a start quicker.
+    /// Whether the start uses everything that makes it faster (`heddle.fast-start`).
     pub fast_start: bool,
     /// The name of the submission, if it has one.
     pub submission: Option<String>,
-    /// The deployment is given up after this time, in milliseconds.
+    /// The time in milliseconds after which the deployment is given up; `None` means without a limit.
     pub timeout_ms: Option<u64>,
-    /// Whether the cluster as it is can give what is asked for, as far as that is known.
+    /// Whether the cluster as it is now can give the containers, as far as that is known.
     pub fits: bool,
-    /// What a user should know, and what does not stop the deployment.
+    /// What the user should know, but what does not stop the deployment.
     pub warnings: Warnings,
 }
 
-/// What is run, with its arguments as they are.
+/// The program, with its arguments unmasked.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ResolvedProgram {
-    /// Its jar, unless it is on the class path.
+    /// The jar; `None` if the program is on the class path.
     pub jar: Option<String>,
-    /// Class with `main()`, if it is named.
+    /// The class with `main()`, if it is named.
     pub main_class: Option<String>,
-    /// Its arguments.
+    /// The arguments.
     pub arguments: Vec<String>,
 }
 
 impl fmt::Debug for ResolvedProgram {
-    /// Arguments can be secrets: only their number is shown.
+    /// Arguments can be secrets, so only their number is shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { jar, main_class, arguments } = self;
         write!(f, "Program {{ {jar:?}, {main_class:?}, {} arguments }}", arguments.len())
@@ -90,31 +91,32 @@ impl fmt::Debug for ResolvedProgram {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Application {
-    /// Its id, which the ResourceManager has made for it.
+    /// The id, which the ResourceManager has assigned.
     #[serde(with = "id_as_text")]
     pub id: ApplicationId,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its type.
+    /// The type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Its queue.
+    /// The queue.
     pub queue: String,
-    /// Its tags.
+    /// The tags.
     pub tags: BTreeSet<String>,
-    /// Its priority, if one is asked for.
+    /// The priority, if one is wanted.
     pub priority: Option<i32>,
-    /// The label of nodes that it is restricted to.
+    /// The node label to which the application is restricted.
     pub node_label: Option<String>,
-    /// For how long a failed attempt counts; none: for ever.
+    /// For how many milliseconds a failed attempt counts; `None` means for ever.
     pub attempt_failures_validity_ms: Option<u64>,
     /// Whether containers outlive the attempt that has started them.
     pub keep_containers: bool,
-    /// Logs that are collected while it runs, as a regular expression of their names.
+    /// A regular expression for the names of the logs that YARN collects while the application runs.
     pub rolled_logs_include: Option<String>,
-    /// Logs that are left out of that.
+    /// A regular expression for the names of logs that are not collected although the other expression
+    /// matches.
     pub rolled_logs_exclude: Option<String>,
-    /// The user whose name it uses in calls to Hadoop.
+    /// The user as whom the application calls Hadoop's services.
     pub user: String,
 }
 
@@ -122,29 +124,29 @@ pub struct Application {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerSize {
-    /// Its memory.
+    /// The memory in MiB.
     pub memory_mb: u64,
-    /// Its vcores.
+    /// The number of vcores.
     pub vcores: i32,
 }
 
 /// A file of the containers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResolvedFile {
-    /// Path in the containers' working directory.
+    /// The path in the containers' working directory.
     pub(crate) key: String,
     pub(crate) part: Part,
     pub(crate) kind: LocalResourceKind,
     pub(crate) source: ResolvedSource,
 }
 
-/// Where a file comes from.
+/// Where a file is before the deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum ResolvedSource {
-    /// A local file, for the store that everybody may read.
+    /// A local file for the store that everybody may read.
     SharedStore(PathBuf),
-    /// A local file, for the store that only the user can read.
+    /// A local file for the store that only the user can read.
     PrivateStore(PathBuf),
     /// A file that is on the cluster already.
     Remote(LocalResource),
@@ -153,19 +155,19 @@ pub(crate) enum ResolvedSource {
 /// A small file with its content.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SmallFile {
-    /// Its name in the container's working directory.
+    /// The name in the container's working directory.
     pub(crate) name: String,
     pub(crate) content: Content,
 }
 
 impl fmt::Debug for SmallFile {
-    /// The content may hold secrets: only its size is shown.
+    /// The content may hold secrets, so only its size is shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({} bytes)", self.name, self.content.bytes().len())
     }
 }
 
-/// The content of a file: text wherever it is text, so that a plan can be read.
+/// The content of a file. It is text if it is valid UTF-8, so that people can read it in a plan.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Content {
@@ -192,31 +194,31 @@ impl From<Vec<u8>> for Content {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EffectiveSetting {
-    /// Its key.
+    /// The key.
     pub key: String,
-    /// Its value; masked if the key is that of a secret.
+    /// The value; masked if the key is that of a secret.
     pub value: String,
-    /// Where it comes from.
+    /// Where the value was set.
     pub origin: String,
-    /// It comes from a file, and not from this command line.
+    /// Whether the value comes from a file, and not from the command line.
     pub of_file: bool,
 }
 
-/// All that the services of the cluster have answered.
+/// Everything that the services of the cluster have answered.
 pub(crate) struct Answers<'a> {
-    /// The Hadoop configuration by which they were found.
+    /// The Hadoop configuration with which the services were found.
     pub(crate) conf: &'a HadoopConf,
-    /// As which user they were asked.
+    /// The user as whom the services were asked.
     pub(crate) user: &'a str,
     pub(crate) facts: &'a Facts,
-    /// URL of the application's own directory.
+    /// The URL of the application's own directory.
     pub(crate) directory: &'a str,
     pub(crate) remote: &'a [RemoteFile],
 }
 
 impl Resolved {
-    /// Checks what was derived against what the cluster has answered, and decides the rest. What is wrong
-    /// with a setting is found here, before the first byte is written.
+    /// Checks what was derived against the answers of the cluster, and decides the rest. Wrong settings are
+    /// found here, before the first byte is written.
     pub(crate) fn new(
         derived: &Derived,
         answers: &Answers<'_>,
@@ -276,7 +278,7 @@ impl Resolved {
     }
 }
 
-/// The files of this machine, then those of the cluster.
+/// Lists the files of this machine, and then those of the cluster.
 fn files(derived: &Derived, remote: &[RemoteFile]) -> Vec<ResolvedFile> {
     let local = derived.files.iter().filter_map(|file| {
         let source = match &file.source {
@@ -295,22 +297,22 @@ fn files(derived: &Derived, remote: &[RemoteFile]) -> Vec<ResolvedFile> {
     local.chain(remote).collect()
 }
 
-/// Which of the files stand on the class path.
+/// Selects the files that are on the class path.
 fn on_class_path(files: &[ResolvedFile]) -> ContainerFiles {
     let of = |part: Part| {
         let keys = files.iter().filter(move |f| f.part == part && f.kind == LocalResourceKind::File);
         keys.map(|f| f.key.clone())
     };
     ContainerFiles {
-        // Configuration and logging settings lie in the working directory, which stands behind the jars: it
-        // is no part of what a class data archive can be made for.
+        // The configuration of Flink and of its logging is in the working directory, which is behind the jars
+        // on the class path, so class data archives do not depend on it.
         shipped: of(Part::System).collect(),
         user: of(Part::User).collect(),
         bridge: Some(BRIDGE.to_owned()),
     }
 }
 
-/// What Flink, its logging and the program are configured with.
+/// Lists the files with which Flink, its logging and the program are configured.
 fn small_files(derived: &Derived, shipped: ShippedConfiguration) -> Result<Vec<SmallFile>, Failure> {
     let text = |name: &str, text: String| SmallFile { name: name.to_owned(), content: Content::Text(text) };
     let mut files = vec![text(shipped.file_name, shipped.text)];
@@ -329,7 +331,7 @@ fn small_files(derived: &Derived, shipped: ShippedConfiguration) -> Result<Vec<S
 fn application(derived: &Derived, id: ApplicationId, user: &str) -> Result<Application, Failure> {
     let conf = &derived.configuration;
     let keep_containers = high_availability(conf);
-    // Without high availability nobody reads it.
+    // Without high availability, nothing reads this value.
     let validity = if keep_containers { get(conf, &options::ATTEMPT_FAILURES_VALIDITY)? } else { None };
     let rolled = |option| derived.release.traits().rolled_logs.then(|| text(conf, option)).flatten();
     Ok(Application {
@@ -358,7 +360,7 @@ fn effective(configuration: &Configuration) -> Vec<EffectiveSetting> {
     each.collect()
 }
 
-/// Where a setting comes from. An option that is not given can decide one too.
+/// Describes where a setting comes from. The absence of an option can decide a setting, too.
 fn told_origin(key: &str, value: &str, origin: &Origin) -> String {
     match origin {
         Origin::Flag(flag) if key == options::EXECUTION_ATTACHED.key && value == "true" => {
@@ -368,7 +370,7 @@ fn told_origin(key: &str, value: &str, origin: &Origin) -> String {
     }
 }
 
-/// An application's id as YARN writes it.
+/// An application id in the form in which YARN writes it.
 mod id_as_text {
     use serde::{Deserialize, Deserializer, Serializer, de};
     use yarn_api::records::ApplicationId;

@@ -1,4 +1,4 @@
-//! One value from the command line to the submission: what a dry run shows is what is carried out.
+//! Checks that a dry run shows the same value that a deployment carries out.
 
 use flink_model::config::FileFormat;
 use hadoop_rpc::HadoopConf;
@@ -50,7 +50,7 @@ impl Machine {
         Self { dir, context, setup }
     }
 
-    /// The plan of a manifest on a cluster that always answers the same.
+    /// The plan for a manifest on a cluster that always gives the same answers.
     fn resolve(&self, manifest: &ClusterManifest) -> Result<Resolved, Failure> {
         let mut warnings = Warnings::default();
         let derived = Derived::new(manifest, &self.setup, &self.context, "random", &mut warnings)?;
@@ -85,7 +85,7 @@ impl Machine {
     }
 }
 
-/// The files as a store would give them.
+/// The files, with places as a store would give them.
 fn staged(resolved: &Resolved) -> Staged {
     let file = |file: &ResolvedFile| StagedFile {
         resource: match &file.source {

@@ -1,14 +1,15 @@
-//! Checks that the savepoint is there from which a program's job starts. Otherwise only the JobManager would
-//! find out, long after the upload.
+//! Checks that the savepoint exists from which a program's job starts. Without this check only the JobManager
+//! would notice that it is missing, long after the upload.
 
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
 use crate::paths::is_remote;
 
-/// The file that makes a directory a savepoint or checkpoint.
+/// The file that every directory of a savepoint or checkpoint holds.
 const METADATA: &str = "_metadata";
 
-/// Refuses a savepoint on HDFS that is not there. What lies elsewhere only the nodes can see.
+/// Refuses a savepoint in HDFS that does not exist. Savepoints on other file systems are not checked, because
+/// possibly only the nodes can read them.
 pub(crate) async fn check(hadoop: &Hadoop, path: Option<&str>) -> Result<(), Failure> {
     let Some(path) = path.filter(|path| is_remote(path) && path.starts_with("hdfs:")) else { return Ok(()) };
     let storage = hadoop.storage(Some(path))?;

@@ -1,5 +1,6 @@
-//! The services of the cluster that a deployment works with, and what they are asked before anything is
-//! written.
+//! Holds the connections to the services of the cluster that a deployment needs. It asks the services
+//! everything that must be known before anything is written, and as much as possible of it at the same time,
+//! because each question takes a round trip.
 
 use std::path::PathBuf;
 
@@ -21,38 +22,38 @@ use crate::timing::Timing;
 use crate::units::count;
 use crate::warning::Warnings;
 
-/// Connections to the cluster's services, and the directories that a deployment uses there.
+/// The connections to the cluster's services, and the directories that a deployment uses there.
 pub(crate) struct Services {
     pub(crate) hadoop: Hadoop,
     pub(crate) yarn: ApplicationClient,
     pub(crate) storage: Storage,
-    /// Directory in which `.flink/<application id>` is made.
+    /// The directory in which `.flink/<application id>` is created.
     pub(crate) base: String,
-    /// The store for files that anybody may see.
+    /// The store for files that every user may read.
     pub(crate) shared: Store,
     /// The store for the user's own files.
     pub(crate) private: Store,
     replication: Option<u16>,
 }
 
-/// What the stores have of a deployment's files, and what they lack. It is what has to be uploaded.
+/// Which of a deployment's files the stores have already, and which must be uploaded.
 #[derive(Debug)]
 pub(crate) struct Surveys {
     pub(crate) shared: Inventory,
     pub(crate) private: Inventory,
-    /// Where the hashes of local files are kept between two runs.
+    /// The remembered hashes of local files, which are kept between runs.
     pub(crate) hashes: Hashes,
 }
 
 impl Surveys {
-    /// Whether nothing has to be uploaded.
+    /// Whether nothing must be uploaded.
     pub(crate) fn are_complete(&self) -> bool {
         self.shared.missing().is_empty() && self.private.missing().is_empty()
     }
 }
 
 impl Services {
-    /// Opens the file systems; nothing is asked yet.
+    /// Opens the file systems. No service is asked yet.
     pub(crate) fn new(derived: &Derived, hadoop: Hadoop, yarn: ApplicationClient) -> Result<Self, Failure> {
         let staging = derived.staging_base.as_deref();
         let storage = hadoop.storage(staging)?;
@@ -70,7 +71,7 @@ impl Services {
         Ok(Self { hadoop, yarn, storage, base, shared, private, replication })
     }
 
-    /// Asks all services at once, and decides what is left to decide.
+    /// Asks all services at once, and makes the remaining decisions.
     pub(crate) async fn resolve(
         &self,
         derived: &Derived,
@@ -89,7 +90,7 @@ impl Services {
             .collect();
         let paths: Vec<PathBuf> = local.iter().map(|(_, path, _)| (*path).clone()).collect();
         let hashes = Hashes::open(context.cache_dir().map(|dir| dir.join("hashes.json")));
-        // Hashing goes on while the services are asked.
+        // Hashing continues while the services are asked.
         let contents = hashes.begin(&paths, |files| {
             let step = timing.step("files hashed").end_when_dropped(count(files, "file"));
             if files == 0 {
@@ -137,13 +138,13 @@ impl Services {
         Ok((resolved, Surveys { shared, private, hashes }))
     }
 
-    /// The directory of an application; nothing is made.
+    /// The directory of an application. The directory is not created yet.
     pub(crate) fn directory(&self, id: impl std::fmt::Display) -> ApplicationDir {
         ApplicationDir::new(self.storage.clone(), &self.base, &id.to_string(), self.replication)
     }
 
-    /// Refuses a deployment where the NameNode would not let the user write what has to be written; nothing
-    /// is written.
+    /// Refuses a deployment if the NameNode would not let the user write what must be written. Nothing is
+    /// written here.
     pub(crate) async fn check_rights(&self, resolved: &Resolved, surveys: &Surveys) -> Result<(), Failure> {
         let fs = |e| Failure::fs(&e);
         let directory = self.directory(resolved.application.id);

@@ -1,18 +1,18 @@
-//! Configuration keys as a manifest's file has them: each with its value alone, or with the value and what
-//! has set it.
+//! Reads and writes the configuration keys in the JSON file of a manifest. Each key has either its value
+//! alone, or its value together with what has set it.
 
 use std::collections::BTreeMap;
 
 use flink_model::config::{Configuration, Origin, Value};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// One key's value in a file.
+/// The value of one key in the file.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Setting {
-    /// As `-D key=value`.
+    /// A value alone, as if set by `-D key=value`.
     Plain(String),
-    /// With what has set it.
+    /// A value with what has set it.
     Set(Set),
 }
 
@@ -20,10 +20,10 @@ enum Setting {
 #[serde(deny_unknown_fields)]
 struct Set {
     value: String,
-    /// An option of the command line, as `-jm`.
+    /// The option of the command line that has set the value, such as `-jm`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     option: Option<String>,
-    /// What it was computed from.
+    /// What the value was computed from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     from: Option<String>,
 }
@@ -39,7 +39,8 @@ pub(super) fn serialize<S: Serializer>(configuration: &Configuration, to: S) -> 
             Origin::Dynamic => Setting::Plain(value),
             Origin::Flag(option) => Setting::Set(Set { value, option: Some(option.clone()), from: None }),
             Origin::Derived(from) => Setting::Set(Set { value, option: None, from: Some(from.clone()) }),
-            // A manifest has no settings of files and of the environment, which are there on each machine.
+            // A manifest has no settings from files or from the environment, because each machine has its
+            // own.
             other => Setting::Set(Set { value, option: None, from: Some(other.to_string()) }),
         };
         (key, setting)

@@ -1,4 +1,6 @@
-//! A plan for people and for programs: what a deployment would do.
+//! Presents what a deployment would do (`--dry-run`), for people and as JSON for programs. Its types are
+//! separate from those of the deployment, because they hold no secrets, and because their field names must
+//! stay the same for programs.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +14,7 @@ use super::resolved::Resolved;
 use super::staged::{Staged, StagedFile, is_of_application_master};
 use crate::timing::Summary;
 
-/// What a deployment would do. Its field names are those of `--output json`. It holds no secret.
+/// What a deployment would do. The field names are those of `--output json`. It holds no secrets.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DryRun {
@@ -20,76 +22,76 @@ pub struct DryRun {
     pub mode: ClusterMode,
     /// The release of Flink.
     pub flink: String,
-    /// What it runs; none for a session.
+    /// The program that the cluster runs; `None` for a session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub program: Option<Program>,
     /// What YARN is told of the application.
     pub application: Application,
-    /// The container of the ApplicationMaster, with the JobManager.
+    /// The container of the ApplicationMaster and the JobManager.
     pub application_master: Container,
     /// The container of each TaskManager.
     pub task_manager: Container,
     /// The effective configuration; values of secret keys are masked.
     pub configuration: Vec<Setting>,
-    /// Where the time went until now, if that is asked for.
+    /// Where the time of the command went until now, if that is wanted (`--timing`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timing: Option<Summary>,
 }
 
-/// What is run. A secret among the arguments is not shown.
+/// The program. Secrets among its arguments are masked.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Program {
-    /// Its jar, unless it is on the class path.
+    /// The jar; `None` if the program is on the class path.
     pub jar: Option<String>,
-    /// Class with `main()`, if it is named.
+    /// The class with `main()`, if it is named.
     pub main_class: Option<String>,
-    /// Its arguments.
+    /// The arguments.
     pub arguments: Vec<String>,
 }
 
-/// The application, as YARN sees it.
+/// The application as YARN sees it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Application {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its type in YARN.
+    /// The type in YARN.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Its queue.
+    /// The queue.
     pub queue: String,
-    /// Its tags.
+    /// The tags.
     pub tags: Vec<String>,
-    /// Its priority, if one is asked for.
+    /// The priority, if one is wanted.
     pub priority: Option<i32>,
-    /// The label of nodes that it is restricted to.
+    /// The node label to which the application is restricted.
     pub node_label: Option<String>,
-    /// How often YARN starts it.
+    /// How many attempts YARN makes.
     pub max_attempts: Option<u32>,
-    /// For how long a failed attempt counts.
+    /// For how many milliseconds a failed attempt counts.
     pub attempt_failures_validity_ms: Option<u128>,
-    /// Who may look at it, and who may change it.
+    /// Who may view the application, and who may modify it.
     pub acls: BTreeMap<String, String>,
-    /// Its own directory on the file system.
+    /// The URL of the application's own directory.
     pub directory: Option<String>,
 }
 
-/// A container and what is in it.
+/// A container and its content.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Container {
-    /// Its memory.
+    /// The memory in MiB.
     pub memory_mb: u64,
-    /// Its vcores.
+    /// The number of vcores.
     pub vcores: i32,
-    /// The label of nodes that it is restricted to.
+    /// The node label to which the container is restricted.
     pub node_label: Option<String>,
     /// The JVM in it.
     pub jvm: Jvm,
-    /// Written into the working directory; not localized.
+    /// The files that are written into the working directory and are not localized.
     pub files: Vec<File>,
-    /// What the nodes fetch for it.
+    /// The local resources of the container.
     pub local_resources: Vec<LocalResource>,
 }
 
@@ -97,20 +99,20 @@ pub struct Container {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Jvm {
-    /// Words in front of the Java program.
+    /// The words in front of the Java program.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub launcher: Vec<String>,
-    /// Java's directory on the nodes, if it is named.
+    /// The directory of Java on the nodes, if it is named.
     pub java_home: Option<String>,
-    /// Options of the JVM.
+    /// The options of the JVM.
     pub options: Vec<String>,
     /// The class path, entry by entry.
     pub class_path: Vec<String>,
-    /// Class with `main()`.
+    /// The class with `main()`.
     pub main_class: String,
-    /// Arguments of `main()`.
+    /// The arguments of `main()`.
     pub arguments: Vec<String>,
-    /// Environment variables.
+    /// The environment variables.
     pub environment: BTreeMap<String, String>,
 }
 
@@ -118,48 +120,48 @@ pub struct Jvm {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct File {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub size: u64,
 }
 
-/// A file that the nodes fetch for a container.
+/// A file that the nodes localize for a container.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LocalResource {
-    /// Its path in the container's working directory.
+    /// The path in the container's working directory.
     pub name: String,
-    /// Where it is.
+    /// The URL of the file.
     pub url: String,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// Who shares it on a node.
+    /// Which containers on a node share the localized file.
     pub visibility: Visibility,
-    /// Whether the nodes unpack it.
+    /// Whether the nodes unpack the file.
     pub kind: flink_model::local_resource::LocalResourceKind,
-    /// What it is for: `flink`, `user`, `apart` or `heddle`.
+    /// What the file is for: `flink`, `user`, `apart` or `heddle`.
     pub part: &'static str,
-    /// It is not on the cluster yet.
+    /// Whether the file must still be uploaded.
     pub upload: bool,
 }
 
 /// A key of the effective configuration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Setting {
-    /// Its key.
+    /// The key.
     pub key: String,
-    /// Its value; masked if the key is that of a secret.
+    /// The value; masked if the key is that of a secret.
     pub value: String,
-    /// Where it comes from.
+    /// Where the value was set.
     pub origin: String,
-    /// It comes from a file, and not from this command line.
+    /// Whether the value comes from a file, and not from the command line.
     #[serde(skip)]
     pub of_file: bool,
 }
 
 impl DryRun {
-    /// The view of a resolved deployment and of its files' places. Secrets are masked.
+    /// Presents a resolved deployment and the places of its files. Secrets are masked.
     pub(crate) fn new(resolved: &Resolved, staged: &Staged) -> Self {
         let spec = &staged.am_spec;
         let files = |names: Option<&[String]>| -> Vec<File> {
@@ -231,7 +233,7 @@ impl DryRun {
         }
     }
 
-    /// Where the time went until now, as a field of what programs read.
+    /// Adds where the time went until now.
     pub fn with_timing(self, timing: Summary) -> Self {
         Self { timing: Some(timing), ..self }
     }
@@ -244,7 +246,7 @@ fn jvm(template: JvmTemplate) -> Jvm {
         options: masked(template.jvm_args),
         class_path: template.class_path,
         main_class: template.main_class,
-        // A value among them can be a secret of the user's.
+        // The value of such an argument can be a secret of the user's.
         arguments: masked(template.args),
         environment: template
             .env
@@ -257,7 +259,7 @@ fn jvm(template: JvmTemplate) -> Jvm {
     }
 }
 
-/// A program's arguments. The word behind an option with a secret name is a secret too.
+/// Masks a program's arguments. A word that follows an option with a secret's name is a secret, too.
 fn masked_words(words: &[String]) -> Vec<String> {
     let mut secret = false;
     let mut list = Vec::new();

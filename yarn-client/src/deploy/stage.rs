@@ -1,4 +1,5 @@
-//! Brings the files of a resolved deployment to the cluster, or says where they would be.
+//! Uploads the files of a resolved deployment to the cluster. For a dry run it only forecasts where the files
+//! would be.
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use crate::timing::Timing;
 use crate::units::{bytes, count};
 use crate::warning::Warnings;
 
-/// The files as they will be; nothing is written.
+/// Returns the files with the places that they will have. Nothing is written.
 pub(crate) async fn forecast(
     services: &Services,
     resolved: &Resolved,
@@ -31,7 +32,7 @@ pub(crate) async fn forecast(
     Ok(stores.chain(remote).map(|(resource, upload)| staged(resolved, resource, upload)).collect())
 }
 
-/// Brings all files to the cluster.
+/// Uploads all files that the stores do not have, and returns the places of all files.
 pub(crate) async fn upload(
     services: &Services,
     resolved: &Resolved,
@@ -67,7 +68,7 @@ pub(crate) async fn upload(
     Ok(all.map(|resource| staged(resolved, resource, false)).collect())
 }
 
-/// Adds the class data archives that there are for these files.
+/// Adds the class data archives that exist for these files.
 pub(crate) async fn with_archives(
     services: &Services,
     resolved: &Resolved,

@@ -1,5 +1,5 @@
-//! A resolved deployment whose files are on the cluster, or would be: what YARN and the ApplicationMaster
-//! get. Pure.
+//! Turns a resolved deployment and the places of its files into what YARN and the ApplicationMaster get: the
+//! submission context and the specification. This module does no I/O.
 
 use std::time::Duration;
 
@@ -17,18 +17,19 @@ use super::container_files::Part;
 use super::resolved::Resolved;
 use crate::error::Failure;
 
-/// The command of the ApplicationMaster's container: fixed words, nothing of the user's.
+/// The command of the ApplicationMaster's container. It has only fixed words, and nothing that the user has
+/// written.
 const COMMAND: &str = "./heddle-am 1><LOG_DIR>/heddle-am.out 2><LOG_DIR>/heddle-am.log";
 
-/// The files of a resolved deployment, each with its place on the cluster.
+/// A resolved deployment's files, each with its place on the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Staged {
-    /// The containers' files.
+    /// The files of the containers.
     pub(crate) files: Vec<StagedFile>,
-    /// Class data archives for the ApplicationMaster's container.
+    /// The class data archives for the ApplicationMaster's container.
     pub(crate) archives: Vec<LocalResource>,
-    /// What the ApplicationMaster is told to do, complete.
+    /// The complete specification for the ApplicationMaster.
     pub(crate) am_spec: AmSpec,
 }
 
@@ -37,7 +38,7 @@ pub struct Staged {
 pub(crate) struct StagedFile {
     pub(crate) resource: LocalResource,
     pub(crate) part: Part,
-    /// Whether it has yet to be uploaded. That is so only in a dry run.
+    /// Whether the file must still be uploaded. That is possible only in a dry run.
     pub(crate) upload: bool,
 }
 
@@ -49,7 +50,7 @@ pub(crate) struct ClassDataArchives {
 }
 
 impl Staged {
-    /// Completes what the ApplicationMaster is told with the places of all files.
+    /// Adds the places of all files to the specification for the ApplicationMaster.
     pub(crate) fn new(resolved: &Resolved, files: Vec<StagedFile>, archives: ClassDataArchives) -> Self {
         let resources = files.iter().map(|file| file.resource.clone());
         let (mut own, mut for_task_managers): (Vec<_>, Vec<_>) =
@@ -72,14 +73,14 @@ impl Staged {
         Self { files, archives: job_manager_archives, am_spec }
     }
 
-    /// The text of the file with the specification, for the ApplicationMaster.
+    /// The text of the specification file for the ApplicationMaster.
     pub(crate) fn am_spec_text(&self) -> Result<Vec<u8>, Failure> {
         serde_json::to_vec_pretty(&self.am_spec)
             .map_err(|e| Failure::because("cannot write the specification for the ApplicationMaster", e))
     }
 }
 
-/// The failure for a file whose place YARN cannot be told.
+/// Makes the failure for a file whose place cannot be described to YARN.
 pub(crate) fn no_place(error: BadResource) -> Failure {
     Failure::because(format!("cannot hand {} to the containers", error.key), error.source)
 }
@@ -89,7 +90,7 @@ pub(crate) fn is_of_application_master(key: &str) -> bool {
     key == AM || key == BRIDGE
 }
 
-/// What is submitted to the ResourceManager.
+/// Makes the submission context for the ResourceManager.
 pub(crate) fn submission_context(resolved: &Resolved, staged: &Staged) -> Result<SubmissionContext, Failure> {
     let application = &resolved.application;
     let resources = staged.files.iter().map(|file| &file.resource).chain(&staged.archives);
@@ -105,8 +106,8 @@ pub(crate) fn submission_context(resolved: &Resolved, staged: &Staged) -> Result
     });
     context.am_container = ContainerLaunchContext {
         local_resources,
-        // Without Kerberos Hadoop believes this name; the container itself runs as whoever runs the
-        // NodeManager.
+        // Without Kerberos, Hadoop's services believe this name. The process in the container itself runs as
+        // the user who runs the NodeManager.
         environment: [("HADOOP_USER_NAME".to_owned(), application.user.clone())].into(),
         commands: vec![COMMAND.to_owned()],
         acls: acls.collect::<Result<_, Failure>>()?,

@@ -1,5 +1,6 @@
-//! A named submission happens once. Its name is a tag of the application in YARN, and a file on this machine
-//! notes the application before YARN hears of it.
+//! Makes sure that a named submission starts only one application. The application has the name as a tag in
+//! YARN. A file on this machine also records the application before YARN is asked to start it, because a
+//! client that fails directly afterwards may leave an application that YARN does not list yet.
 
 use std::path::PathBuf;
 
@@ -12,24 +13,24 @@ use crate::application::SUBMISSION_TAG;
 use crate::context::Context;
 use crate::error::{Failure, yarn_failure};
 
-/// The application of an earlier submission of the same name. One that failed or was killed does not count:
-/// it is tried anew.
+/// The application of an earlier submission of the same name. An application that has failed or was killed
+/// does not count, so it is submitted anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// It waits or runs.
+    /// The application waits or runs.
     Alive(ApplicationId),
-    /// It has done its work.
+    /// The application has succeeded.
     Succeeded(ApplicationId),
 }
 
-/// What is noted of a submission.
+/// What the file records of a submission.
 #[derive(Debug, Serialize, Deserialize)]
 struct Note {
     application: String,
     resource_manager: String,
 }
 
-/// Looks for the submission's application.
+/// Looks for the application of the submission, first by its tag and then by the file.
 pub(crate) async fn find(
     name: Option<&str>,
     context: &Context,
@@ -61,7 +62,7 @@ fn judge(found: &[ApplicationReport]) -> Option<Known> {
     alive.map(Known::Alive).or(done.map(Known::Succeeded))
 }
 
-/// Notes the application, before YARN gets it.
+/// Records the application in the file, before it is submitted to YARN.
 pub(crate) fn remember(
     name: Option<&str>,
     context: &Context,
@@ -77,7 +78,7 @@ pub(crate) fn remember(
     written.map_err(|e| Failure::because(format!("cannot note the submission in {}", path.display()), e))
 }
 
-/// The submission has come to nothing.
+/// Removes the file of a submission that has failed.
 pub(crate) fn forget(name: Option<&str>, context: &Context) {
     if let Some(path) = name.and_then(|name| path(name, context))
         && let Err(error) = std::fs::remove_file(&path)

@@ -1,4 +1,6 @@
-//! Submits a staged deployment to the ResourceManager.
+//! Submits a staged deployment to the ResourceManager. The control secret and, if they are small enough, the
+//! configuration files are in the credentials of the ApplicationMaster. As local resources, the files would
+//! cost a node about two seconds, because localizing the first file of an application takes that long.
 
 use std::sync::{Arc, OnceLock};
 
@@ -23,27 +25,27 @@ use crate::report::Report;
 use crate::staging::ApplicationDir;
 use crate::timing::{SUBMISSION, Timing};
 
-/// Uploads at the same time.
+/// The number of files that are uploaded at the same time.
 const PARALLEL: usize = 8;
 
-/// Most bytes that travel in the credentials of the ApplicationMaster. The ResourceManager keeps them in its
-/// state store, and in ZooKeeper nothing may be larger than 1 MiB.
+/// The most bytes that the credentials of the ApplicationMaster may hold. The ResourceManager keeps the
+/// credentials in its state store, and ZooKeeper refuses values of more than 1 MiB.
 const INLINE_LIMIT: usize = 256 * 1024;
 
-/// Files of the application's own directory by their keys.
+/// Files of the application's own directory, each with its key.
 type OwnFiles = Vec<(String, Source)>;
 
-/// An application that the ResourceManager has taken.
+/// An application that the ResourceManager has accepted.
 pub(crate) struct Submitted {
-    /// Its id.
+    /// The application's id.
     pub(crate) id: ApplicationId,
-    /// The secret that its processes know each other by.
+    /// The control secret, by which the application's processes know each other.
     pub(crate) secret: Vec<u8>,
-    /// Files for its directory that it does not wait for.
+    /// Files of the application's directory that the application does not need for its start.
     late: OwnFiles,
 }
 
-/// Around a submission: everything that is no part of the deployment's value.
+/// What a submission needs besides the values of the deployment.
 pub(crate) struct Submitter<'a> {
     pub(crate) services: &'a Services,
     pub(crate) context: &'a Context,
@@ -55,7 +57,7 @@ pub(crate) struct Submitter<'a> {
 }
 
 impl Submitter<'_> {
-    /// Submits. The application's directory must be there.
+    /// Submits the application. Its directory must exist already.
     pub(crate) async fn submit(&self, resolved: &Resolved, staged: &Staged) -> Result<Submitted, Failure> {
         let id = resolved.application.id;
         let mut context = submission_context(resolved, staged)?;
@@ -65,7 +67,8 @@ impl Submitter<'_> {
             .iter()
             .map(|file| (file.name.clone(), Bytes::copy_from_slice(file.content.bytes())))
             .collect();
-        // The specification lies in the directory in any case: `heddle gc` knows the directory by it.
+        // The specification is written to the directory in any case, because `heddle gc` recognises the
+        // directory by it.
         let mut own = vec![(SPEC_FILE.to_owned(), Source::Bytes(spec.clone()))];
         if fit_inline(&inline, &spec) {
             inline.push((AM_SPEC_FILE.to_owned(), spec));
@@ -101,36 +104,37 @@ impl Submitter<'_> {
 }
 
 impl Submitted {
-    /// Writes the files that the application does not wait for.
+    /// Writes the files that the application does not need for its start.
     pub(crate) async fn put_late_files(&self, services: &Services) -> Result<(), Failure> {
         put_all(&services.directory(self.id), self.late.clone()).await.map(drop)
     }
 }
 
-/// Whether these files, and the specification, are small enough to travel in the credentials.
+/// Whether these files, together with the specification, are small enough for the credentials.
 fn fit_inline(files: &[(String, Bytes)], spec: &[u8]) -> bool {
     files.iter().map(|(_, content)| content.len()).sum::<usize>() + spec.len() <= INLINE_LIMIT
 }
 
-/// Uploads files, several at a time; gives them in their order.
+/// Uploads files, several at a time, and returns them in their order.
 async fn put_all(
     directory: &ApplicationDir,
     files: OwnFiles,
 ) -> Result<Vec<local_resource::LocalResource>, Failure> {
-    // Made before they run: the whole must be a future that any thread can run.
+    // The futures are made before the stream runs them; otherwise the compiler could not prove that the whole
+    // future is `Send`.
     let uploads: Vec<_> = files.iter().map(|(key, source)| directory.put(key, source)).collect();
     stream::iter(uploads).buffered(PARALLEL).try_collect().await
 }
 
-/// A secret with which the application's processes know each other, made anew for each application.
+/// Makes the control secret of a new application.
 fn new_secret() -> Vec<u8> {
     let mut secret = vec![0u8; 32];
     rand::rng().fill_bytes(&mut secret);
     secret
 }
 
-/// The application's secret and the small files, which may hold secrets too: on the node only the container's
-/// user can read the credentials.
+/// Puts the control secret and the small files into the credentials. The small files may hold secrets, too,
+/// and on the node only the container's user can read the credentials.
 fn credentials(secret: &[u8], inline: &[(String, Bytes)]) -> Credentials {
     let mut credentials = Credentials::default();
     credentials.secrets.insert(CONTROL_SECRET_ALIAS.to_owned(), secret.to_vec());

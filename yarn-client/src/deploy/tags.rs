@@ -1,21 +1,21 @@
-//! The tags of an application in YARN: the user's own, and the one by which a submission is found again.
-//! Pure.
+//! Computes the tags of an application in YARN: those of the user, and the one by which a submission is found
+//! again. This module does no I/O.
 
 use std::collections::BTreeSet;
 
 use crate::application::SUBMISSION_TAG;
 use crate::error::Failure;
 
-/// Tags that YARN takes (`YarnConfiguration.APPLICATION_MAX_TAGS`).
+/// The highest number of tags that YARN accepts (`YarnConfiguration.APPLICATION_MAX_TAGS`).
 const MOST_TAGS: usize = 10;
 
-/// Characters of a tag (`YarnConfiguration.APPLICATION_MAX_TAG_LENGTH`).
+/// The highest number of characters in a tag (`YarnConfiguration.APPLICATION_MAX_TAG_LENGTH`).
 const LONGEST_TAG: usize = 100;
 
-/// Characters of a name, which stands in a tag behind [`SUBMISSION_TAG`].
+/// The highest number of characters in a submission's name, which follows [`SUBMISSION_TAG`] in a tag.
 const LONGEST: usize = 80;
 
-/// Checks a name: YARN keeps tags in lower case, and only of ASCII.
+/// Checks the name of a submission. YARN stores tags in lower case, and accepts only ASCII.
 fn check_name(name: &str) -> Result<(), Failure> {
     let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
     if name.is_empty() || name.len() > LONGEST || !name.chars().all(fine) {
@@ -26,7 +26,8 @@ fn check_name(name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The user's tags (`yarn.tags`), and the one of the submission: `name`, or else `random_name`.
+/// Returns the user's tags (`yarn.tags`) together with the tag of the submission, which holds `name` or else
+/// `random_name`. It is a failure if YARN would not accept the tags.
 pub(crate) fn tags(users: &str, name: Option<&str>, random_name: &str) -> Result<BTreeSet<String>, Failure> {
     if let Some(name) = name {
         check_name(name)?;
@@ -37,7 +38,8 @@ pub(crate) fn tags(users: &str, name: Option<&str>, random_name: &str) -> Result
         return Err(Failure::new(format!("YARN does not take the tag {tag:?} (yarn.tags)"))
             .hint(format!("a tag has up to {LONGEST_TAG} characters, all of them ASCII")));
     }
-    // Without a name the tag only tells whose the application is: the user's own come first.
+    // Without a name, the tag only tells that heddle has submitted the application, so the user's own tags
+    // are more important.
     if name.is_some() || tags.len() < MOST_TAGS {
         tags.insert(format!("{SUBMISSION_TAG}{}", name.unwrap_or(random_name)));
     }

@@ -1,4 +1,5 @@
-//! What has to be undone if a deployment fails.
+//! Records what a deployment has done, and undoes it if the deployment fails or is interrupted. Otherwise an
+//! application, its directory and unfinished uploads would be left on the cluster.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use crate::report::Report;
 use crate::session;
 use crate::staging::ApplicationDir;
 
-/// Time limit of undoing a deployment.
+/// The time limit for undoing a deployment.
 const UNDO_WITHIN: Duration = Duration::from_secs(30);
 
 /// What a deployment has done so far.
@@ -26,7 +27,7 @@ pub(crate) struct Undo {
 pub(crate) struct UndoState {
     pub(crate) directory: Option<ApplicationDir>,
     pub(crate) application: Option<(ApplicationClient, ApplicationId)>,
-    /// The cluster as it is cannot give what is asked for.
+    /// Whether the cluster as it is now cannot give the containers.
     pub(crate) waits_in_vain: bool,
 }
 
@@ -41,11 +42,11 @@ impl Undo {
         self.state.lock().is_ok_and(|state| state.waits_in_vain)
     }
 
-    /// Takes it all back; YARN's diagnostics of the application say `why`.
+    /// Undoes everything. `why` becomes part of YARN's diagnostics of the application.
     pub(crate) async fn run(&self, why: &str, report: &dyn Report) {
         let state = self.state.lock().map(|mut s| std::mem::take(&mut *s)).unwrap_or_default();
         let work = async {
-            // What the ResourceManager has refused is not there.
+            // An application that the ResourceManager has refused does not exist.
             if let Some((yarn, id)) = &state.application
                 && !yarn
                     .application_report(*id)

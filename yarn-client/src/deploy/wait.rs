@@ -1,4 +1,5 @@
-//! Waits until a submitted application can be used, and tells meanwhile what it is at.
+//! Waits until a submitted application can be used, and tells the user its progress meanwhile. What the
+//! reports of YARN mean is decided in [`super::watch`], which does no I/O.
 
 use std::time::{Duration, Instant};
 
@@ -12,12 +13,12 @@ use crate::report::Report;
 use crate::report_poll::ReportPoll;
 use crate::timing::{Marks, Timing};
 
-/// First and longest wait between two looks at the application's report.
+/// The first and the longest pause between two requests for the application's report.
 const POLL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(250));
-/// A ResourceManager that is silent for this long while an application comes up is given up.
+/// If the ResourceManager does not answer for this long while an application starts, the client gives up.
 const SILENCE: Duration = Duration::from_secs(120);
 
-/// Takes away what is shown in place when it is dropped.
+/// When it is dropped, removes the text that is shown in place.
 struct InPlace<'a>(&'a dyn Report);
 
 impl Drop for InPlace<'_> {
@@ -28,9 +29,9 @@ impl Drop for InPlace<'_> {
 
 /// A cluster that can be used.
 pub(crate) struct Started {
-    /// Its REST interface; none: its program has ended already, and well.
+    /// The REST interface; `None` if the program has already ended successfully.
     pub(crate) address: Option<RestAddress>,
-    /// When the client saw it come up.
+    /// When the client saw the cluster reach each state.
     pub(crate) marks: Marks,
 }
 
@@ -38,7 +39,7 @@ pub(crate) struct Started {
 pub(crate) enum NotStarted {
     /// The application has ended.
     Ended(Failure),
-    /// The client cannot follow the application any longer, which may be alive.
+    /// The client cannot follow the application any longer, but the application may be alive.
     Lost(Failure),
 }
 
@@ -54,9 +55,9 @@ impl From<NotStarted> for Failure {
 pub(crate) struct Waiting<'a> {
     pub(crate) yarn: &'a ApplicationClient,
     pub(crate) id: ApplicationId,
-    /// It ends with its program.
+    /// Whether the application ends with its program.
     pub(crate) ends_with_program: bool,
-    /// For YARN it may run before its REST interface is up.
+    /// Whether YARN may report the application as running before its REST interface answers.
     pub(crate) early: bool,
 }
 
@@ -94,12 +95,14 @@ pub(crate) async fn wait(
             }
         }
         match progress {
-            // Its first answer costs a JobManager a moment: no need to ask for it.
+            // A JobManager needs some time for its first answer, so the client does not ask it for one
+            // without need.
             Progress::Running(address) if !early => {
                 report.info(DEPLOYED);
                 return Ok(Started { address: Some(address), marks });
             }
-            // It can still die before it answers, so the report is looked at in between.
+            // The application may still end before its JobManager answers, so its report is read between the
+            // tries.
             Progress::Running(address) => {
                 listening = listening.filter(|(probe, _)| *probe.address() == address);
                 let (probe, since) = listening.get_or_insert_with(|| (Probe::new(&address), Instant::now()));

@@ -1,4 +1,5 @@
-//! What the user reads while an application comes up, and when to stop waiting. Pure.
+//! Decides what the user reads while an application starts, and when to stop waiting. This module does no
+//! I/O.
 
 use std::time::Duration;
 
@@ -9,28 +10,30 @@ use crate::application::{report_address, with_extract};
 use crate::diagnostics;
 use crate::error::Failure;
 
-/// A reason of which only the figures have changed is printed again after so long, where it cannot be shown
-/// in place.
+/// The time after which a reason is printed again if only its numbers have changed and it cannot be shown in
+/// place.
 const REPEAT_EVERY: Duration = Duration::from_secs(60);
-/// How often Flink's client says that it takes long.
+/// How often the user is reminded, in the words of Flink's client, that the deployment takes long.
 const REMIND_EVERY: Duration = Duration::from_secs(60);
-/// A JobManager that does not answer for this long after it was ready is no longer waited for.
+/// For how long after it was ready a JobManager may fail to answer before it is no longer waited for.
 const ANSWER_WITHIN: Duration = Duration::from_secs(180);
-/// The same where its machine cannot be reached from here, which waiting does not change.
+/// The same limit for a JobManager whose machine cannot be reached from this machine. Waiting does not change
+/// that.
 const REACH_WITHIN: Duration = Duration::from_secs(15);
-/// A JobManager gets this long to be ready once YARN has the application running, which can be long before.
+/// The time that a JobManager has to be ready after YARN has reported the application as running, which can
+/// be long before.
 const READY_WITHIN: Duration = Duration::from_secs(600);
 
 /// Follows an application from its submission on.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
-    /// It runs a program of its own, with which it ends.
+    /// Whether the application ends with a program of its own.
     ends_with_program: bool,
     state: Option<ApplicationState>,
-    /// Why it waits, without the figures that change.
+    /// Why the application waits, without the numbers that change.
     kind: String,
     reason: String,
-    /// When the reason was last printed as a line.
+    /// When the reason was last printed as a line, as the time since the submission.
     reason_told: Duration,
     reminders: u32,
 }
@@ -38,47 +41,47 @@ pub(crate) struct Watch {
 /// Something for the user to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum News {
-    /// It was not known before.
+    /// Something that was not known before.
     Line(String),
-    /// What is known already, with other figures: to be shown in place, else as a line if that is `due`.
-    /// `short` is for the place: without what is known.
+    /// A known reason with other numbers. It is shown in place or, if that is not possible and `due` is true,
+    /// as a line. `short` is the text for showing in place; it leaves out what is known already.
     Moved { text: String, short: String, due: bool },
 }
 
-/// What a report means.
+/// What a report of the application means.
 #[derive(Debug)]
 pub(crate) enum Progress {
-    /// Go on waiting.
+    /// The application cannot be used yet.
     Waiting,
-    /// YARN has it running; its JobManager listens at this address, now or soon.
+    /// YARN reports the application as running; its JobManager listens at this address now or soon.
     Running(RestAddress),
-    /// Its program has run to its end already, and well.
+    /// The program has already ended successfully.
     Ended,
-    /// It will never run.
+    /// The application has ended and cannot be used.
     Failed(Failure),
 }
 
-/// What a JobManager's answer means, or that there is none.
+/// What the JobManager's answer means, or that there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reached {
-    /// It can be spoken to.
+    /// The JobManager answers.
     Ready,
-    /// Go on waiting.
+    /// The JobManager does not answer yet, and there is still time.
     NotYet,
-    /// It is not waited for any longer, and this is to be told.
+    /// The JobManager is no longer waited for. The text is a warning for the user.
     GivenUp(String),
 }
 
-/// For how long things have been as they are.
+/// For how long the application has been in its present state.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Since {
-    /// Since YARN has the application running.
+    /// The time since YARN has reported the application as running.
     pub(crate) running: Duration,
-    /// Since the ApplicationMaster says that its JobManager is ready; none: it does not yet.
+    /// The time since the ApplicationMaster has reported that its JobManager is ready; `None` if it has not.
     pub(crate) ready: Option<Duration>,
 }
 
-/// Judges the last try to speak to the JobManager at `address`.
+/// Judges the last attempt to reach the JobManager at `address`.
 pub(crate) fn reached(answer: Answer, address: &RestAddress, since: Since) -> Reached {
     let (patience, why) = match answer {
         Answer::Ready => return Reached::Ready,
@@ -95,20 +98,20 @@ pub(crate) fn reached(answer: Answer, address: &RestAddress, since: Since) -> Re
     ))
 }
 
-/// Whether the ApplicationMaster says in its heartbeats that its JobManager is ready: by the progress, which
-/// is 0 until then.
+/// Whether the ApplicationMaster has reported that its JobManager is ready. It does so in its heartbeats with
+/// the progress, which is 0 until then.
 pub(crate) fn is_ready(found: &ApplicationReport) -> bool {
     found.progress > 0.0
 }
 
 impl Watch {
-    /// A watch of an application that ends when its program does.
+    /// Follows an application that ends when its program ends.
     pub(crate) fn of_program() -> Self {
         Self { ends_with_program: true, ..Self::default() }
     }
 
-    /// Takes in the report that came `elapsed` after the submission; gives what it means and what is new to
-    /// tell.
+    /// Takes in the report that came `elapsed` after the submission. Returns what the report means, and what
+    /// is new for the user.
     pub(crate) fn step(&mut self, found: &ApplicationReport, elapsed: Duration) -> (Progress, Vec<News>) {
         let mut tell = Vec::new();
         match found.state {
@@ -253,7 +256,7 @@ mod tests {
         let mut watch = Watch::default();
         let mut lines = Vec::new();
         let mut moved = 0;
-        // Four times a second for five minutes.
+        // Reports that come four times a second for five minutes.
         for tick in 0..1200u64 {
             let text = format!(
                 "Application is Activated, waiting for resources to be assigned for AM.  Last Node which was processed for the application : \
@@ -294,7 +297,8 @@ mod tests {
         assert!(
             matches!(after(Answer::OutOfReach, 15), Reached::GivenUp(text) if text.contains("this machine"))
         );
-        // The clock starts when it is ready, not when YARN has the application running.
+        // The limit counts from the moment when the JobManager is ready, not from when YARN reports the
+        // application as running.
         let starting = |answer, seconds| {
             reached(answer, &address, Since { running: Duration::from_secs(seconds), ready: None })
         };

@@ -1,13 +1,14 @@
-//! What is in a directory of the cluster's file system.
+//! Lists directories on the file system of the cluster. A directory that does not exist counts as empty,
+//! because there is nothing to remove in it.
 
 use hadoop_fs::{FileStatus, FsErrorKind, Storage};
 
 use crate::error::Failure;
 
-/// Questions and removals that are under way at the same time.
+/// The number of questions and removals that run at the same time.
 pub(super) const AT_ONCE: usize = 16;
 
-/// What is in a directory; nothing if there is none.
+/// Lists a directory; empty if the directory does not exist.
 pub(super) async fn list(storage: &Storage, path: &str, recursive: bool) -> Result<Vec<FileStatus>, Failure> {
     match storage.list(path, recursive).await {
         Ok(listing) => Ok(listing),

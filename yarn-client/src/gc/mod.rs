@@ -1,5 +1,6 @@
-//! Removes what dead applications have left in the staging area, artifacts of the store that nothing uses,
-//! and copies of jars on this machine. Never what a live application uses.
+//! Implements `heddle gc`: removes the directories that ended applications have left, files of the stores
+//! that no application uses, and copies of jars on this machine. It never removes what a running application
+//! uses.
 
 mod listing;
 pub(crate) mod plan;
@@ -25,30 +26,31 @@ use listing::{AT_ONCE, list};
 use plan::Sweep;
 use survey::Survey;
 
-/// What a run of `heddle gc` is asked to do.
+/// What a run of `heddle gc` is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GcRequest {
-    /// Remove what is left over. Otherwise it is only listed.
+    /// Whether to remove what is left over. Otherwise it is only listed.
     pub delete: bool,
-    /// What flink-yarn's own dead applications have left, too.
+    /// Whether to remove the directories of ended applications that Flink's own client has submitted, too.
     pub foreign: bool,
-    /// Artifacts and copies that were used within this time stay. An hour at least counts.
+    /// Files of the stores and copies of jars that were used within this time are kept. Less than an hour
+    /// counts as an hour.
     pub older_than: Duration,
 }
 
-/// Kinds of things that are left over.
+/// The kinds of things that are left over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// Directory of an application of heddle.
+    /// The directory of an application that heddle has submitted.
     Application,
-    /// Directory of an application of flink-yarn.
+    /// The directory of an application that Flink's own client has submitted.
     ForeignApplication,
-    /// File of the store.
+    /// A file of a store.
     Artifact,
-    /// Part of a file that was never uploaded whole.
+    /// A part of a file whose upload was not finished.
     Upload,
-    /// Copy on this machine of a jar on the cluster.
+    /// A copy on this machine of a jar on the cluster.
     FetchedJar,
 }
 
@@ -56,59 +58,59 @@ pub enum Kind {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Item {
-    /// What it is.
+    /// The kind of the thing.
     pub kind: Kind,
-    /// Where it is: a URL, or a path on this machine.
+    /// The place of the thing: a URL, or a path on this machine.
     pub path: String,
-    /// The user to whom it belongs.
+    /// The user who owns it; `None` for files on this machine.
     pub owner: Option<String>,
-    /// Its size.
+    /// Its size in bytes.
     pub bytes: u64,
-    /// Since when nothing has used it, ISO 8601.
+    /// When it was last used, in ISO 8601.
     pub last_used: Option<String>,
     /// Whether this run is to remove it.
     pub chosen: bool,
-    /// Whether it is gone.
+    /// Whether this run has removed it.
     pub removed: bool,
-    /// Why it could not be removed.
+    /// Why it could not be removed, if that has failed.
     pub error: Option<String>,
-    /// For how long nothing has used it.
+    /// For how long it was not used.
     #[serde(skip)]
     pub idle: Duration,
 }
 
-/// What was found and done.
+/// What a run has found and done.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
-    /// Whether anything was to be removed.
+    /// Whether the run was to remove anything.
     pub delete: bool,
-    /// What is left over.
+    /// The things that are left over.
     pub items: Vec<Item>,
-    /// Bytes of what was removed, or would be.
+    /// The size in bytes of what was removed or, without `delete`, would be removed.
     pub total_bytes: u64,
-    /// Artifacts that stay.
+    /// The number of files in the stores that are kept.
     pub kept_artifacts: usize,
-    /// Things to know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
 impl Outcome {
-    /// Whether everything that was to be removed is gone.
+    /// Whether the run could remove everything that it was to remove.
     pub fn is_complete(&self) -> bool {
         self.items.iter().all(|i| i.error.is_none())
     }
 }
 
-/// Where one store is.
+/// The place of a store.
 struct Store {
     storage: Storage,
     root: String,
-    /// Only the owner's applications can use it.
+    /// Whether only applications of the store's owner can use the store.
     private: bool,
 }
 
-/// Something to remove, and how.
+/// A thing to remove, with what is needed for that.
 struct Target<'a> {
     item: Item,
     storage: &'a Storage,
@@ -116,7 +118,8 @@ struct Target<'a> {
     directory: bool,
 }
 
-/// Looks for what is left over, and removes it if the request says so.
+/// Looks for what is left over, and removes it if the request says so. It is a failure if the ResourceManager
+/// or the NameNode cannot be asked; a thing that cannot be removed is none (see [`Outcome::is_complete`]).
 pub async fn run(
     hadoop: &Hadoop,
     context: &Context,
@@ -190,7 +193,7 @@ pub async fn run(
     Ok(outcome)
 }
 
-/// The stores that this configuration uses.
+/// The stores that are used with this configuration.
 async fn stores(
     hadoop: &Hadoop,
     configuration: &Configuration,
@@ -211,7 +214,8 @@ async fn stores(
     Ok(vec![shared, private])
 }
 
-/// Whether nobody but the owner can get to the files below `root`.
+/// Whether no other user can reach the files below `root`, because only the owner may enter `root` or a
+/// directory above it.
 async fn is_closed(storage: &Storage, root: &str) -> Result<bool, Failure> {
     const ANYBODY_ELSE_ENTERS: u16 = 0o011;
     for directory in ancestors(root).iter().map(String::as_str).chain([root]) {
@@ -248,7 +252,7 @@ async fn settle(target: Target<'_>, delete: bool) -> Item {
     let Target { mut item, storage, path, directory } = target;
     if delete && item.chosen {
         match storage.delete(&path, directory).await {
-            // A thing that is not there any more counts as removed.
+            // A thing that does not exist any more counts as removed.
             Ok(_) => item.removed = true,
             Err(e) => item.error = Some(e.to_string()),
         }
@@ -256,7 +260,7 @@ async fn settle(target: Target<'_>, delete: bool) -> Item {
     item
 }
 
-/// Removes directories that hold nothing. One that has got something in the meantime stays.
+/// Removes empty directories. If another client has put a file into one meanwhile, the directory is kept.
 async fn remove_empty(directories: Vec<(&Storage, &str)>) {
     for (storage, path) in directories {
         if let Err(error) = storage.delete(path, false).await {

@@ -1,4 +1,4 @@
-//! What may be removed. Pure.
+//! Decides what may be removed from a store. This module does no I/O.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use serde::Deserialize;
 
 use crate::leftovers::FORGOTTEN;
 
-/// Artifacts as young as this are always kept: another client may have uploaded them and not submitted yet,
-/// and the NameNode notes only once an hour that a file was read.
+/// Files that were used within this time are always kept. Another client may have uploaded a file and not
+/// submitted its application yet, and the NameNode updates the time of the last access at most once an hour.
 pub(super) const ALWAYS_KEPT: Duration = Duration::from_secs(3600);
 
-/// The keys that tell one YARN cluster from another.
+/// The keys by which two YARN clusters can be told apart.
 const CLUSTER_KEYS: [&str; 4] = [
     "yarn.resourcemanager.cluster-id",
     "yarn.resourcemanager.ha.rm-ids",
@@ -22,8 +22,8 @@ const CLUSTER_KEYS: [&str; 4] = [
     "yarn.resourcemanager.address",
 ];
 
-/// The part of an application's `am.json` that says which artifacts its containers need. A file of a client
-/// that did not write both lists does not say it.
+/// The part of an application's `am.json` that says which files of the stores its containers need. Reading it
+/// fails if one of the two lists is missing.
 #[derive(Debug, Deserialize)]
 pub(super) struct Needs {
     task_manager_resources: Vec<Needed>,
@@ -38,7 +38,7 @@ struct Needed {
 }
 
 impl Needs {
-    /// The artifacts among the files that the containers need.
+    /// The files of the stores among the files that the containers need.
     pub(super) fn artifacts(&self) -> impl Iterator<Item = String> {
         self.task_manager_resources
             .iter()
@@ -55,8 +55,8 @@ impl Needs {
     }
 }
 
-/// The end of an artifact's URL or path by which it is known, whatever the store is called there:
-/// `ab/ab12…/name`, or `cds/<role>-<key>/<name>` of a class data archive.
+/// The end of a URL or path that identifies a file of a store, whatever the store's own path is:
+/// `ab/ab12…/name`, or `cds/<role>-<key>/<name>` for a class data archive. `None` for any other file.
 pub(super) fn artifact(path: &str) -> Option<&str> {
     let third = path.rmatch_indices('/').nth(2).map_or(0, |(at, _)| at + 1);
     if let Some(end) = path.get(third..).filter(|end| class_data::is_archive(end)) {
@@ -71,21 +71,23 @@ pub(super) fn artifact(path: &str) -> Option<&str> {
     (is_hash && fits && name + 1 < path.len()).then(|| path.get(letters..)).flatten()
 }
 
-/// What can go from a store.
+/// What can be removed from a store.
 #[derive(Debug, Default)]
 pub(super) struct Sweep<'a> {
-    /// Artifacts that nothing uses.
+    /// Files that no application uses.
     pub(super) artifacts: Vec<&'a FileStatus>,
-    /// Uploads that were never finished.
+    /// Parts of files whose uploads were not finished.
     pub(super) uploads: Vec<&'a FileStatus>,
-    /// Directories that are empty, or will be when the files above are gone; what is deeper comes first.
+    /// Directories that are empty, or will be once the files above are removed. Deeper directories come
+    /// first.
     pub(super) directories: Vec<&'a str>,
-    /// Artifacts that stay because an application uses them, or because they are young.
+    /// The number of files that are kept, because an application uses them or because they were used
+    /// recently.
     pub(super) kept: usize,
 }
 
-/// Looks through the store at `root`, of which `listing` holds everything. What is not laid out like an
-/// artifact is left alone.
+/// Looks through the store at `root`; `listing` has everything in it. `used` has the files that applications
+/// use, as [`artifact`] identifies them. A file whose path is not that of a store's file is kept.
 pub(super) fn sweep<'a>(
     root: &str,
     listing: &'a [FileStatus],
@@ -121,7 +123,7 @@ pub(super) fn sweep<'a>(
         let ours =
             path.split('/').next().is_some_and(|first| first.len() == 2 || first == class_data::DIRECTORY);
         let left_over = emptied.contains(&*status.path) || idle(status, now_ms) >= FORGOTTEN;
-        // One that stays because it is young keeps its parents.
+        // A directory that is kept because it was changed recently keeps the directories above it.
         let goes = ours && left_over;
         if !goes && !stay.contains(&*status.path) {
             stay.extend(parents(&status.path));
@@ -134,7 +136,7 @@ pub(super) fn sweep<'a>(
     sweep
 }
 
-/// The directories above a path.
+/// The directories above a path, the uppermost first.
 fn parents(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').skip(1).filter_map(|(at, _)| path.get(..at))
 }

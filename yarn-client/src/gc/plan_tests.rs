@@ -26,7 +26,7 @@ fn name(hash: &str) -> String {
     format!("{hash}/{sha256}/x.jar")
 }
 
-/// A store with one artifact for each pair of hash and days without use.
+/// A store with one file for each pair of a hash and the days since its last use.
 fn store(artifacts: &[(&str, u64)]) -> Vec<FileStatus> {
     let mut listing = vec![entry(".incoming", true, 0, 0)];
     for (hash, days) in artifacts {

@@ -1,4 +1,6 @@
-//! What applications there are, what they have left, and which artifacts they use.
+//! Finds out which applications exist, what they have left in the staging directory, and which files of the
+//! stores they use. If that cannot be found out for an application, the stores that it may use are left
+//! alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,38 +20,38 @@ use crate::leftovers::{Fate, fate};
 use crate::ps::{By, by, live_states};
 use crate::staging::{APPLICATIONS, application_path};
 
-/// A larger file is not read: an `am.json` is far smaller than this.
+/// The largest `am.json` that is read, in bytes. Real ones are far smaller.
 const LARGEST_SPEC: u64 = 64 << 20;
 
-/// An application's directory in the staging area.
+/// The directory of an application in the staging directory.
 #[derive(Debug)]
 pub(super) struct Directory {
     pub(super) id: ApplicationId,
     pub(super) status: FileStatus,
     pub(super) fate: Fate,
-    /// heddle made it.
+    /// Whether heddle has created the directory.
     pub(super) ours: bool,
-    /// Size of all that is in it.
+    /// The size in bytes of all files in the directory, if the directory can be removed; otherwise 0.
     pub(super) bytes: u64,
 }
 
-/// Which artifacts applications need.
+/// Which files of the stores are needed by applications.
 #[derive(Debug, Default)]
 pub(super) struct Uses {
     pub(super) artifacts: BTreeSet<String>,
-    /// Applications of which it could not be found out which artifacts they need.
+    /// Applications for which it could not be found out which files they need.
     pub(super) unknown: Vec<Unknown>,
 }
 
-/// An application that keeps the stores from being touched.
+/// An application whose files are not known, so that nothing may be removed from the stores that it may use.
 #[derive(Debug)]
 pub(super) struct Unknown {
     pub(super) reason: String,
-    /// It may use the private store.
+    /// Whether the application may use the calling user's private store.
     pub(super) may_be_mine: bool,
 }
 
-/// All applications with what they have left, and the artifacts in use.
+/// All applications, what they have left, and the files of the stores that they use.
 pub(super) struct Survey<'a> {
     yarn: ApplicationClient,
     storage: &'a Storage,
@@ -61,14 +63,15 @@ pub(super) struct Survey<'a> {
 }
 
 impl<'a> Survey<'a> {
-    /// Asks the ResourceManager and looks through `<base>/.flink`.
+    /// Asks the ResourceManager for the running applications, and looks through `<base>/.flink`.
     pub(super) async fn take(
         hadoop: &'a Hadoop,
         storage: &'a Storage,
         base: &'a str,
     ) -> Result<Self, Failure> {
         let yarn = hadoop.yarn()?;
-        // Before the directories: an application that ends in between is then taken for alive.
+        // The applications are listed before the directories. So an application that ends in between counts
+        // as alive, and nothing of it is removed.
         let filter = ApplicationFilter { states: live_states(), ..ApplicationFilter::default() };
         let live = yarn.applications(&filter).await.map_err(|e| yarn_failure(&e))?;
         let mut survey = Self {
@@ -134,7 +137,7 @@ impl<'a> Survey<'a> {
         Ok((Some(Directory { id, status, fate, ours, bytes }), note))
     }
 
-    /// State of an application; none if the ResourceManager does not know it.
+    /// The state of an application; `None` if the ResourceManager does not know the application.
     async fn state(&self, id: ApplicationId) -> Result<Option<ApplicationState>, Failure> {
         match self.yarn.application_report(id).await {
             Ok(report) => Ok(Some(report.state)),
@@ -143,7 +146,8 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// Which artifacts are in use: by live applications of any user, and by those that may come to life.
+    /// Finds the files of the stores that are in use: by living applications of all users, and by
+    /// applications that may still be submitted.
     pub(super) async fn uses(&self) -> Result<Uses, Failure> {
         let live = self.live.values().filter(|r| by(r) == Some(By::Heddle)).map(|r| (r.id, Some(r)));
         let unsure = self.directories.iter().filter(|d| d.ours && d.fate != Fate::Dead);
@@ -164,7 +168,7 @@ impl<'a> Survey<'a> {
         Ok(uses)
     }
 
-    /// What one application needs; nothing if it has ended meanwhile.
+    /// The files that one application needs; nothing if the application has ended meanwhile.
     async fn needs_of(
         &self,
         id: ApplicationId,
@@ -172,7 +176,7 @@ impl<'a> Survey<'a> {
     ) -> Result<Result<Option<Needs>, Unknown>, Failure> {
         let mut places = vec![application_path(self.base, id)];
         let user = report.map_or(self.user, |r| &r.user);
-        // Another user's home is beside one's own.
+        // The home directories of all users are expected in the same directory.
         let homes = self.storage.home_dir().rsplit_once('/').map_or("", |(homes, _)| homes);
         places.push(application_path(&format!("{homes}/{user}"), id));
         places.dedup();
@@ -184,8 +188,8 @@ impl<'a> Survey<'a> {
                 Err(Some(why)) => trouble = Some((why, place)),
             }
         }
-        // The ApplicationMaster removes the file when the application is over, before the ResourceManager
-        // says so to all.
+        // When an application ends, its ApplicationMaster removes the file before the ResourceManager lists
+        // the application as ended.
         if self.has_ended(id).await? {
             return Ok(Ok(None));
         }
@@ -205,7 +209,7 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// Reads the `am.json` in `directory`. `Err(None)`: there is none.
+    /// Reads the `am.json` in `directory`. `Err(None)` means that there is none.
     async fn needs(&self, directory: &str) -> Result<Needs, Option<String>> {
         let path = format!("{directory}/{SPEC_FILE}");
         let bytes = self
@@ -216,7 +220,7 @@ impl<'a> Survey<'a> {
         serde_json::from_slice(&bytes).map_err(|e| Some(format!("{path} does not tell it: {e}")))
     }
 
-    /// What a person should know of the survey.
+    /// Notes for the user about what is left alone.
     pub(super) fn notes(&self, foreign: bool) -> Vec<String> {
         let mut notes = self.notes.clone();
         let young = self.directories.iter().filter(|d| d.fate == Fate::Unsure && (d.ours || foreign)).count();

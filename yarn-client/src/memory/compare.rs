@@ -1,11 +1,11 @@
-//! Sizes beside each other: of two configurations, and of the slots of a TaskManager. Pure.
+//! Compares the sizes of two configurations, and computes the share of each slot. This module does no I/O.
 
 use flink_model::memory::{Explained, PoolName, Role};
 use flink_model::units::MemorySize;
 
 use super::study::Sizes;
 
-/// What each of `slots` slots has, of the pools that slots share.
+/// The share of each of `slots` slots, for the pools that slots share.
 pub fn per_slot(explained: &Explained, slots: i32) -> Vec<(PoolName, MemorySize)> {
     let slots = u64::from(slots.unsigned_abs()).max(1);
     let each =
@@ -13,17 +13,17 @@ pub fn per_slot(explained: &Explained, slots: i32) -> Vec<(PoolName, MemorySize)
     [PoolName::TaskHeap, PoolName::Managed, PoolName::Network].map(each).to_vec()
 }
 
-/// A pool, or a sum, that is not as large as before.
+/// A pool, or a sum of pools, whose size has changed.
 pub struct Changed {
-    /// Of which process.
+    /// The process to which the pool belongs.
     pub role: Role,
-    /// None for a sum.
+    /// The pool; `None` for a sum.
     pub name: Option<PoolName>,
-    /// The sum's name for programs.
+    /// The name of the sum in the JSON answer; empty for a pool.
     pub sum: &'static str,
-    /// Its size before.
+    /// The size before.
     pub before: MemorySize,
-    /// Its size now.
+    /// The size now.
     pub after: MemorySize,
 }
 

@@ -1,5 +1,5 @@
-//! The sizes for programs. The names of pools are those of Flink's REST interface; sizes are in bytes,
-//! containers in MB. Pure.
+//! Writes the sizes as JSON, for programs (`heddle memory --output json`). The pools have the names of
+//! Flink's REST interface. Sizes are in bytes, and those of containers in MiB. This module does no I/O.
 
 use std::collections::BTreeMap;
 
@@ -19,14 +19,14 @@ struct Document<'a> {
     configuration_directory: String,
     job_manager: Process,
     task_manager: Process,
-    /// Null where no Hadoop configuration leads to a cluster.
+    /// YARN's limits; null if they are not known.
     yarn: Option<&'a ContainerLimits>,
     /// Why YARN would refuse the containers.
     refused: Vec<String>,
     advice: Vec<Remark<'a>>,
     /// The differences from the configuration without `--set`.
     set: Option<Comparison>,
-    /// The differences from the release of the distribution.
+    /// The differences from the sizes according to the release of the distribution.
     at_hand: Option<Comparison>,
     warnings: &'a [String],
 }
@@ -34,11 +34,11 @@ struct Document<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Process {
-    /// Flink's names of the pools, `totalFlinkMemory` and `totalProcessMemory` to bytes.
+    /// The sizes in bytes by Flink's names of the pools, with `totalFlinkMemory` and `totalProcessMemory`.
     memory: BTreeMap<&'static str, u64>,
     pools: Vec<Pool>,
     jvm_options: Vec<String>,
-    /// The sizes as Flink hands them to the process.
+    /// The sizes as dynamic properties that Flink passes to the process.
     properties: BTreeMap<String, String>,
     container: Container,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,7 +70,8 @@ struct Container {
     granted_mb: Option<u64>,
     granted_vcores: Option<u64>,
     lost_mb: Option<u64>,
-    /// As many as fit on all running nodes when they are empty; null if the nodes are not known.
+    /// How many such containers fit on all running nodes when the nodes are empty; null if the nodes are not
+    /// known.
     fit_on_cluster: Option<u64>,
 }
 
@@ -98,7 +99,7 @@ struct Proposal<'a> {
 #[derive(Serialize)]
 struct Comparison {
     with: String,
-    /// Why there is nothing to compare with.
+    /// Why the other configuration has no sizes, if it has none.
     refused: Option<String>,
     changes: Vec<Difference>,
 }
@@ -111,7 +112,7 @@ struct Difference {
     after: u64,
 }
 
-/// The study as one value.
+/// Turns a study into one JSON value.
 pub fn render(study: &Study) -> Result<Value, Failure> {
     let [jm, tm] = &study.sizes.processes;
     let limits = study.limits.as_ref().ok();

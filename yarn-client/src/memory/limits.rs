@@ -1,57 +1,58 @@
-//! What YARN grants for a request: the ResourceManager's word where there is one, else what the Hadoop
-//! configuration says.
+//! Computes what YARN grants for a request. The numbers come from the ResourceManager's answers if there are
+//! any, and otherwise from the Hadoop configuration.
 
 use flink_model::cluster_spec::YarnLimits;
 use hadoop_rpc::HadoopConf;
 use serde::Serialize;
 use yarn_api::records::{NodeReport, Resource};
 
-/// Kind of scheduler: how requests are rounded depends on it.
+/// The kind of scheduler, on which the rounding of requests depends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scheduler {
-    /// Rounds to multiples of the smallest container.
+    /// The CapacityScheduler rounds to multiples of the smallest container.
     Capacity,
-    /// Rounds to multiples of an increment of its own.
+    /// The FairScheduler rounds to multiples of an increment of its own.
     Fair,
-    /// As the capacity scheduler, and counts memory only.
+    /// The FIFO scheduler rounds as the CapacityScheduler, and counts only memory.
     Fifo,
 }
 
-/// A number with the key it comes from.
+/// A number, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Known {
     /// The number.
     pub value: u64,
-    /// The key; none if the ResourceManager has told it.
+    /// The configuration key; `None` if the ResourceManager has told the number.
     pub key: Option<&'static str>,
-    /// Where the key is set.
+    /// Where the key is set, or `default`, or `ResourceManager`.
     pub origin: String,
 }
 
-/// The limits of containers.
+/// YARN's limits for containers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerLimits {
     /// Whether the ResourceManager has answered.
     pub from_cluster: bool,
-    /// Its kind, by `yarn.resourcemanager.scheduler.class`.
+    /// The kind of scheduler, according to `yarn.resourcemanager.scheduler.class`.
     pub scheduler: Scheduler,
-    /// Smallest container, MB.
+    /// The memory of the smallest container, in MiB.
     pub minimum_mb: Known,
-    /// Requests are rounded up to multiples of this, MB.
+    /// Requests for memory are rounded up to multiples of this, in MiB.
     pub step_mb: Known,
-    /// Largest container, MB.
+    /// The memory of the largest container, in MiB.
     pub maximum_mb: Known,
-    /// Most vcores of a container.
+    /// The most vcores of a container.
     pub maximum_vcores: Known,
-    /// Multiple of vcores.
+    /// Requests for vcores are rounded up to multiples of this.
     pub step_vcores: u64,
-    /// Fewest vcores.
+    /// The fewest vcores of a container.
     pub minimum_vcores: u64,
-    /// Whether the scheduler counts vcores; one that does not gives each container 1. None: not known.
+    /// Whether the scheduler counts vcores; one that does not gives each container 1. `None` if that is not
+    /// known.
     pub counts_vcores: Option<bool>,
-    /// Running nodes.
+    /// The running nodes; empty if they are not known.
     pub nodes: Vec<Node>,
 }
 
@@ -59,9 +60,9 @@ pub struct ContainerLimits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Node {
-    /// Memory, MB.
+    /// The memory in MiB.
     pub memory_mb: u64,
-    /// vcores.
+    /// The number of vcores.
     pub vcores: u32,
 }
 
@@ -69,7 +70,7 @@ const SCHEDULER: &str = "yarn.resourcemanager.scheduler.class";
 const CALCULATOR: &str = "yarn.scheduler.capacity.resource-calculator";
 const MAX_MB: &str = "yarn.scheduler.maximum-allocation-mb";
 const MAX_VCORES: &str = "yarn.scheduler.maximum-allocation-vcores";
-/// Newest name first.
+/// The newest of the keys comes first.
 const MIN_MB: [&str; 2] =
     ["yarn.resource-types.memory-mb.minimum-allocation", "yarn.scheduler.minimum-allocation-mb"];
 const MIN_VCORES: [&str; 2] =
@@ -80,7 +81,7 @@ const FAIR_STEP_VCORES: [&str; 2] =
     ["yarn.resource-types.vcores.increment-allocation", "yarn.scheduler.increment-allocation-vcores"];
 
 impl ContainerLimits {
-    /// The limits that the Hadoop configuration files give, with Hadoop's defaults.
+    /// The limits according to the Hadoop configuration files, with Hadoop's defaults.
     pub fn of_files(conf: &HadoopConf) -> Self {
         let class = conf.get(SCHEDULER).ok().flatten().unwrap_or_default();
         let scheduler = match class.rsplit('.').next() {
@@ -113,7 +114,8 @@ impl ContainerLimits {
         }
     }
 
-    /// The same with what the ResourceManager has answered: the largest container, and the nodes.
+    /// The limits according to the files, overridden by what the ResourceManager has answered: the largest
+    /// container, and the running nodes.
     pub fn of_cluster(conf: &HadoopConf, largest: &Resource, nodes: &[NodeReport]) -> Self {
         let told = |value| Known { value, key: None, origin: "ResourceManager".to_owned() };
         let mut limits = Self {
@@ -127,7 +129,7 @@ impl ContainerLimits {
             .map(|n| Node { memory_mb: n.capability.memory_mb, vcores: n.capability.vcores })
             .collect();
         limits.nodes.sort();
-        // A default that is above the maximum is not the cluster's value.
+        // A default that is above the cluster's maximum cannot be the cluster's value.
         let largest = limits.maximum_mb.value;
         for known in [&mut limits.minimum_mb, &mut limits.step_mb] {
             if known.is_default() && known.value > largest {
@@ -143,18 +145,18 @@ impl ContainerLimits {
             max_memory_mb: self.maximum_mb.value,
             max_vcores: u32::try_from(self.maximum_vcores.value).unwrap_or(u32::MAX),
             min_memory_mb: Some(self.minimum_mb.value),
-            // As in YARN an increment of zero means that nothing is rounded.
+            // As in YARN, an increment of zero means that nothing is rounded.
             step_memory_mb: Some(self.step_mb.value).filter(|step| *step > 0),
         }
     }
 
-    /// Whether the cluster's way to round requests is more than Hadoop's default, which a client without the
-    /// cluster's own files takes for it.
+    /// Whether it is known how the cluster rounds requests. A client that does not have the cluster's own
+    /// files knows only Hadoop's defaults, which the cluster may have changed.
     pub fn steps_are_known(&self) -> bool {
         !self.minimum_mb.is_default() && (self.scheduler != Scheduler::Fair || !self.step_mb.is_default())
     }
 
-    /// vcores of a container that asks for this many; none if that is not known.
+    /// The vcores of a container for which this many are requested; `None` if that is not known.
     pub fn granted_vcores(&self, requested: u64) -> Option<u64> {
         let wanted = requested.max(self.minimum_vcores);
         let rounded = wanted.checked_next_multiple_of(self.step_vcores.max(1)).unwrap_or(wanted);
@@ -166,7 +168,7 @@ impl ContainerLimits {
         }
     }
 
-    /// How many containers of this size fit on the nodes when they are empty, together.
+    /// How many containers of this size fit on this node when the node is empty.
     pub fn fits(&self, node: &Node, memory_mb: u64, vcores: u64) -> u64 {
         let by_memory = node.memory_mb / memory_mb.max(1);
         match self.counts_vcores {
@@ -181,13 +183,13 @@ impl Known {
         self.origin == "default"
     }
 
-    /// `yarn.scheduler.minimum-allocation-mb, default`.
+    /// The key with its origin, such as `yarn.scheduler.minimum-allocation-mb, default`.
     pub fn place(&self) -> String {
         self.key.map_or_else(|| self.origin.clone(), |key| format!("{key}, {}", self.origin))
     }
 }
 
-/// The first of the keys that is set to a number, else the default under the last one.
+/// The value of the first key that is set to a number; otherwise `default`, with the last of the keys.
 fn known(conf: &HadoopConf, keys: &[&'static str], default: u64) -> Known {
     let set = keys.iter().find_map(|key| {
         let value = amount(&conf.get(key).ok().flatten()?)?;
@@ -198,7 +200,8 @@ fn known(conf: &HadoopConf, keys: &[&'static str], default: u64) -> Known {
     set.unwrap_or_else(default)
 }
 
-/// A number, perhaps with a unit as resource types have it; memory is in Mi.
+/// Parses an amount, which may have a unit, as YARN's resource types allow. An amount with a unit is
+/// converted to MiB.
 fn amount(text: &str) -> Option<u64> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -218,7 +221,7 @@ fn amount(text: &str) -> Option<u64> {
     u64::try_from(number.checked_mul(factor)? / divisor).ok()
 }
 
-/// How the scheduler is called.
+/// The name of a scheduler, for people.
 pub fn scheduler_name(scheduler: Scheduler) -> &'static str {
     match scheduler {
         Scheduler::Capacity => "capacity scheduler",

@@ -1,4 +1,5 @@
-//! The sizes of JobManager and TaskManager, where each comes from, and what YARN grants for them.
+//! Computes the sizes of JobManager and TaskManager for `heddle memory`, tells where each size comes from,
+//! and what YARN grants for them. A deployment uses the same limits and messages.
 
 mod compare;
 mod json;

@@ -1,4 +1,5 @@
-//! What a user is told when Flink or YARN does not take the sizes.
+//! Makes the failures for sizes that Flink or YARN does not accept. Deployments and `heddle memory` use the
+//! same ones.
 
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use flink_model::release::Release;
 
 use crate::error::Failure;
 
-/// What a user is told when Flink does not take a configuration, with what would work.
+/// Makes the failure for a configuration that Flink does not accept, with hints at settings that would work.
 pub(crate) fn refusal(
     configuration: &Configuration,
     release: Release,
@@ -33,7 +34,8 @@ pub(crate) fn refusal(
         .hint(format!("the configuration is in {}; -jm, -tm and -s set the sizes", directory.display()))
 }
 
-/// Sizes that are set in vain, in words; for a configuration that Flink takes.
+/// Returns warnings about sizes that are set but have no effect. There are none for a configuration that
+/// Flink does not accept.
 pub(crate) fn set_in_vain(configuration: &Configuration, release: Release) -> Vec<String> {
     let processes =
         (Explained::job_manager(configuration, release), Explained::task_manager(configuration, release));
@@ -41,7 +43,7 @@ pub(crate) fn set_in_vain(configuration: &Configuration, release: Release) -> Ve
     without_effect(configuration, release, [&jm, &tm]).into_iter().map(|advice| advice.text).collect()
 }
 
-/// What a user is told when YARN has no container of that size.
+/// Makes the failure for containers that are larger than YARN's limits.
 pub(crate) fn limits_exceeded(errors: &[LimitError]) -> Failure {
     let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
     Failure::new(list.join("\nerror: ")).hint("ask for less, or have the cluster's limits raised")

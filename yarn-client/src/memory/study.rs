@@ -1,5 +1,5 @@
 //! Reads the configuration, computes the sizes of JobManager and TaskManager, and asks YARN what it grants
-//! for them.
+//! for them. This is the work of `heddle memory`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,42 +25,45 @@ use crate::patience::Wait;
 use crate::setup::{load_configuration, release_of};
 use crate::variables;
 
-/// A ResourceManager that does not answer within this time is not waited for.
+/// The time limit for the ResourceManager's answer. After it, the limits are taken from the configuration
+/// files.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// Reads either configuration file; taken where neither release's own is there.
+/// A release that reads both kinds of configuration file. It is used if the wanted release does not accept
+/// the file that exists.
 const READS_BOTH: Release = Release { major: 1, minor: 20, patch: 0 };
 
 /// What is to be computed.
 #[derive(Debug, Clone, Default)]
 pub struct StudyOptions {
-    /// `-D`.
+    /// The dynamic properties (`-D`).
     pub properties: Vec<(String, String)>,
-    /// `--set`: on top of everything, and compared with the sizes without it.
+    /// Settings to try (`--set`). They override everything else, and the sizes are compared with those
+    /// without them.
     pub trials: Vec<(String, String)>,
-    /// `--flink-version`.
+    /// The release of Flink (`--flink-version`).
     pub release: Option<Release>,
-    /// Leave the ResourceManager alone.
+    /// Whether the ResourceManager is not asked (`--offline`).
     pub offline: bool,
 }
 
-/// The sizes as one release makes them.
+/// The sizes according to one release of Flink.
 #[derive(Debug, Clone)]
 pub struct Sizes {
     /// The release.
     pub release: Release,
-    /// What is asked for of YARN.
+    /// The containers that are requested from YARN.
     pub spec: ClusterSpec,
-    /// JobManager, TaskManager.
+    /// The memory of the JobManager and of a TaskManager, in this order.
     pub processes: [Explained; 2],
 }
 
-/// Other sizes to compare with.
+/// Other sizes, to compare with.
 #[derive(Debug, Clone)]
 pub struct Other {
-    /// What they are: `without --set`, `Flink 1.20.5`.
+    /// What these sizes are, such as `without --set` or `Flink 1.20.5`.
     pub name: String,
-    /// The sizes, or why the configuration gives none.
+    /// The sizes, or why the configuration has none.
     pub sizes: Result<Sizes, String>,
 }
 
@@ -69,24 +72,25 @@ pub struct Other {
 pub struct Study {
     /// The sizes.
     pub sizes: Sizes,
-    /// The directory of the configuration.
+    /// The directory of Flink's configuration.
     pub directory: PathBuf,
-    /// What YARN grants, or why that is not known.
+    /// YARN's limits, or why they are not known.
     pub limits: Result<ContainerLimits, String>,
-    /// The sizes without `--set`.
+    /// The sizes without `--set`, if there are such settings.
     pub without_trials: Option<Other>,
-    /// The sizes of the release that is on this machine, if that is another one.
+    /// The sizes according to the release on this machine, if another release is wanted.
     pub at_hand: Option<Other>,
-    /// What could be set better.
+    /// Settings that could be better.
     pub advice: Vec<Advice>,
-    /// Why YARN would refuse.
+    /// Why YARN would refuse the containers.
     pub refused: Vec<LimitError>,
-    /// Things to tell the user.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
 impl Sizes {
-    /// The sizes that `release` makes of a configuration.
+    /// Computes the sizes of a configuration according to `release`. It is an error if Flink would not accept
+    /// the configuration.
     pub fn of(configuration: &Configuration, release: Release) -> Result<Self, SpecError> {
         let spec = ClusterSpec::from(configuration, release)?;
         let jm = Explained::job_manager(configuration, release)?;
@@ -94,7 +98,7 @@ impl Sizes {
         Ok(Self { release, spec, processes: [jm, tm] })
     }
 
-    /// MB and vcores that are asked for.
+    /// The memory in MiB and the vcores that are requested from YARN.
     pub fn request(&self, role: Role) -> (u64, u64) {
         let (mb, vcores) = match role {
             Role::JobManager => (self.spec.am_memory_mb(), self.spec.am_vcores),
@@ -105,7 +109,8 @@ impl Sizes {
 }
 
 impl Study {
-    /// Reads the configuration, computes, and asks YARN.
+    /// Reads the configuration, computes the sizes, and asks YARN. It is a failure if Flink would not accept
+    /// the configuration; if YARN does not answer, there is only a warning.
     pub async fn make(context: &Context, options: &StudyOptions) -> Result<Self, Failure> {
         let found = Found::look(context, options.release)?;
         let mut warnings = found.warnings.clone();
@@ -140,14 +145,14 @@ impl Study {
         Ok(Self { sizes, directory, limits, without_trials, at_hand, advice, refused, warnings })
     }
 
-    /// The error with which a deployment of these sizes would end, if it would.
+    /// The failure with which a deployment of these sizes would end, if it would fail.
     pub fn refusal(&self) -> Option<Failure> {
         (!self.refused.is_empty()).then(|| limits_exceeded(&self.refused))
     }
 }
 
 impl ContainerLimits {
-    /// What the ResourceManager grants for a request.
+    /// Asks the ResourceManager for its limits.
     async fn ask(hadoop: &Hadoop, yarn: &ApplicationClient) -> Result<Self, Failure> {
         let running = [NodeState::Running];
         let (application, nodes) = future::join(yarn.new_application(), yarn.cluster_nodes(&running)).await;
@@ -157,7 +162,7 @@ impl ContainerLimits {
     }
 }
 
-/// YARN's limits; a text where they are not known.
+/// YARN's limits, or why they are not known.
 async fn limits_of(
     context: &Context,
     configuration: &Configuration,
@@ -169,7 +174,7 @@ async fn limits_of(
         return Ok(ContainerLimits::of_files(&hadoop.conf));
     }
     let ask = async {
-        // The command can do without the ResourceManager's answer, so it does not wait for long.
+        // The command works without the ResourceManager's answer, too, so it does not wait for long.
         let hadoop = hadoop.clone().waiting(Wait::Little);
         let yarn = hadoop.yarn()?;
         ContainerLimits::ask(&hadoop, &yarn).await
@@ -183,12 +188,12 @@ async fn limits_of(
     Ok(ContainerLimits::of_files(&hadoop.conf))
 }
 
-/// The configuration, as it is found on this machine.
+/// The configuration that was found on this machine.
 struct Found {
     directory: PathBuf,
     release: Release,
     configuration: Configuration,
-    /// The distribution's release and the configuration as that one reads it.
+    /// The release of the distribution, and the configuration as that release reads it.
     at_hand: Option<(Release, Configuration)>,
     warnings: Vec<String>,
 }
@@ -237,7 +242,8 @@ impl Found {
         }
     }
 
-    /// A main jar that is named in the configuration counts more than the distribution's, as in a deployment.
+    /// The release for which the sizes are computed. As in a deployment, a flink-dist jar that the
+    /// configuration names overrides that of the distribution.
     fn release_for(
         &self,
         context: &Context,

@@ -1,5 +1,5 @@
-//! The steps of the jobs that a command starts, as the JobManager tells them. Asked for only when somebody
-//! wants to see them.
+//! Records the steps of the jobs that a command starts, as the JobManager reports them. The JobManager is
+//! asked only if the user wants the timing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -10,16 +10,16 @@ use futures::future;
 
 use super::{Clock, Step, Timing};
 
-/// Pause between two looks at the list of jobs.
+/// The pause between two requests for the list of jobs.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Time limit of one answer. The JobManager may be ending.
+/// The time limit of one answer. The JobManager may be ending.
 const ANSWER: Duration = Duration::from_secs(2);
-/// Operators of a job that are asked when their tasks began to run: the first ones hold its sources.
+/// The number of operators of a job whose tasks' times are asked. The first operators include the sources.
 const OPERATORS: usize = 16;
 
-/// Who submits jobs: Flink's client on this machine.
+/// The name of what submits jobs: Flink's client on this machine.
 pub const CLIENT: &str = "Flink's client";
-/// The same of a program in the cluster.
+/// The name of what submits jobs: a program whose `main()` runs in the cluster.
 pub const MAIN: &str = "main()";
 
 /// Watches the jobs of one JobManager.
@@ -27,9 +27,9 @@ pub const MAIN: &str = "main()";
 pub struct Jobs {
     client: Option<RestClient>,
     timing: Timing,
-    /// Who submits them, and when it was started.
+    /// What submits the jobs, and when it was started.
     source: (&'static str, Duration),
-    /// Jobs of others.
+    /// Jobs that were there before, and belong to others.
     old: BTreeSet<JobId>,
     seen: BTreeMap<JobId, Seen>,
 }
@@ -38,7 +38,8 @@ pub struct Jobs {
 #[derive(Debug)]
 struct Seen {
     summary: JobSummary,
-    /// Asked once, for the JobManager answers from a copy that is up to three seconds old.
+    /// How the job went. This is asked only once: the JobManager answers from a copy that is up to three
+    /// seconds old, so an early question would make a later answer outdated.
     course: Option<Course>,
 }
 
@@ -47,19 +48,19 @@ struct Seen {
 struct Course {
     details: JobDetails,
     clock: Clock,
-    /// When its first task ran, in ms since 1970.
+    /// When the first task of the job ran, in milliseconds since 1970.
     first_task: Option<i64>,
 }
 
 impl Jobs {
-    /// Of the JobManager at `address`; `who` submits them, from now on.
+    /// Watches the JobManager at `address`. `who` submits jobs there from now on.
     pub fn new(address: &RestAddress, timing: &Timing, who: &'static str) -> Self {
         let client = RestClient::new(address, RestTimeouts::one_try(ANSWER)).ok();
         let source = (who, timing.elapsed());
         Self { client, timing: timing.clone(), source, old: BTreeSet::new(), seen: BTreeMap::new() }
     }
 
-    /// Ignores the jobs that are there already: somebody else has submitted them.
+    /// Ignores the jobs that exist already, because they were submitted by others.
     pub async fn ignore_present(mut self) -> Self {
         if let Some(client) = &self.client {
             self.old = client.jobs().await.unwrap_or_default().into_iter().map(|job| job.id).collect();
@@ -67,7 +68,7 @@ impl Jobs {
         self
     }
 
-    /// Watches while `work` is done, and records the steps then.
+    /// Watches the jobs while `work` is done, and records their steps afterwards.
     pub async fn during<T>(mut self, work: impl Future<Output = T>) -> T {
         let done = tokio::select! {
             done = work => done,
@@ -87,7 +88,8 @@ impl Jobs {
         }
     }
 
-    /// One look at all jobs. How one went is asked when it has ended, or when this is the last look.
+    /// Reads the list of jobs once. How a job went is asked when the job has ended, or when this is the last
+    /// time.
     async fn look(&mut self, last: bool) {
         let Some(client) = &self.client else { return };
         for summary in client.jobs().await.unwrap_or_default() {
@@ -113,8 +115,8 @@ async fn course(client: &RestClient, timing: &Timing, id: &JobId) -> Option<Cour
     Some(Course { details, clock, first_task })
 }
 
-/// The steps of jobs that were submitted one after another by `who`, which was started at `begin` and ended at
-/// `end`.
+/// Computes the steps of jobs that were submitted one after another by `who`, which was started at `begin`
+/// and ended at `end`.
 fn steps(jobs: &[Seen], (who, begin): (&str, Duration), end: Duration) -> Vec<Step> {
     let told = jobs.iter().filter_map(|seen| Some((&seen.summary, seen.course.as_ref()?)));
     let mut told: Vec<_> = told.collect();

@@ -1,22 +1,23 @@
-//! When the client first saw an application in which state.
+//! Records when the client first saw an application in which state. The timing of a cluster's start
+//! (`--timing`) is divided at these times.
 
 use std::time::Duration;
 
 use yarn_api::records::ApplicationState;
 
-/// When the client first saw the application in each state.
+/// When the client first saw an application in each state, as times since the start of the command.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Marks {
-    /// YARN has accepted it.
+    /// YARN had accepted the application.
     pub accepted: Option<Duration>,
-    /// YARN has it running.
+    /// YARN reported the application as running.
     pub running: Option<Duration>,
-    /// The JobManager has answered.
+    /// The JobManager answered.
     pub answers: Option<Duration>,
 }
 
 impl Marks {
-    /// A report that came at `now` said `state`.
+    /// Takes in a report that came at `now` and said `state`.
     pub fn saw(&mut self, state: ApplicationState, now: Duration) {
         if state == ApplicationState::Accepted || state == ApplicationState::Running {
             self.accepted.get_or_insert(now);

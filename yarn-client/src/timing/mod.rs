@@ -1,4 +1,5 @@
-//! Where the time of a command goes. A command is divided into steps, timed parts that may overlap.
+//! Records where the time of a command goes (`--timing`). A command is divided into steps: timed parts, which
+//! may overlap.
 
 mod jobs;
 mod marks;
@@ -11,50 +12,50 @@ use serde::{Serialize, Serializer};
 pub use jobs::{CLIENT, Jobs, MAIN};
 pub use marks::Marks;
 
-/// Names of steps that are looked for again.
+/// The name of the step for the submission, by which it is found again.
 pub const SUBMISSION: &str = "application submitted";
 
-/// One timed part of a command. Times count from the start of the command.
+/// A step: one timed part of a command. All times count from the start of the command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
     /// What was done.
     pub name: String,
-    /// What it was done to: a container, a job, a number of bytes. May be empty.
+    /// What it was done to, such as a container, a job or a number of bytes. It may be empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub subject: String,
-    /// When it began.
+    /// When the step began.
     #[serde(rename = "beginMs", serialize_with = "as_millis")]
     pub begin: Duration,
-    /// When it was over.
+    /// When the step ended.
     #[serde(rename = "endMs", serialize_with = "as_millis")]
     pub end: Duration,
 }
 
 impl Step {
-    /// A step without a subject; an end before the beginning counts as the beginning.
+    /// A step without a subject. If `end` is before `begin`, the step has no length.
     pub fn new(name: impl Into<String>, begin: Duration, end: Duration) -> Self {
         Self { name: name.into(), subject: String::new(), begin, end: end.max(begin) }
     }
 
-    /// The same with a subject.
+    /// Sets the subject of the step.
     pub fn of(mut self, subject: impl Into<String>) -> Self {
         self.subject = subject.into();
         self
     }
 
-    /// How long it took.
+    /// How long the step took.
     pub fn length(&self) -> Duration {
         self.end.saturating_sub(self.begin)
     }
 }
 
-/// Milliseconds with a tenth.
+/// Writes a time in milliseconds, rounded to a tenth.
 fn as_millis<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64((time.as_secs_f64() * 10_000.0).round() / 10.0)
 }
 
-/// The recorder of one command. Clones record to the same list.
+/// Records the steps of one command. All clones record to the same list.
 #[derive(Debug, Clone)]
 pub struct Timing {
     begin: Instant,
@@ -64,7 +65,7 @@ pub struct Timing {
 #[derive(Debug, Default)]
 struct Steps {
     over: Vec<Step>,
-    /// Given up before they were over.
+    /// Steps that were given up before they had ended.
     unfinished: Vec<Step>,
     told: bool,
 }
@@ -76,23 +77,23 @@ impl Default for Timing {
 }
 
 impl Timing {
-    /// The command starts now.
+    /// Starts the recording; the command starts now.
     pub fn start() -> Self {
         Self { begin: Instant::now(), steps: Arc::default() }
     }
 
-    /// Time since the start.
+    /// The time since the start of the command.
     pub fn elapsed(&self) -> Duration {
         self.begin.elapsed()
     }
 
-    /// A step begins now. It is recorded when it is [ended](Running::end). A step that is dropped was given up,
-    /// and is shown only if the command fails.
+    /// Starts a step. The step is recorded when it is [ended](Running::end). If it is dropped before, it was
+    /// given up, and is shown only if the command fails.
     pub fn step(&self, name: &'static str) -> Running {
         Running { timing: self.clone(), name, begin: Some(self.elapsed()) }
     }
 
-    /// Awaits `work` as a step.
+    /// Awaits `work`, and records it as a step.
     pub async fn time<T>(&self, name: &'static str, work: impl Future<Output = T>) -> T {
         let step = self.step(name);
         let done = work.await;
@@ -114,21 +115,21 @@ impl Timing {
         self.add(Step::new("configuration", Duration::ZERO, self.elapsed()));
     }
 
-    /// A step that is over.
+    /// Finds a step that has ended.
     pub fn find(&self, name: &str) -> Option<Step> {
         self.steps().over.iter().find(|step| step.name == name).cloned()
     }
 
-    /// The whole time, the slowest step, and all steps so far in the order in which they began. From now on the
-    /// time counts as shown.
+    /// Returns the total time, the slowest step and all steps that have ended, in the order in which they
+    /// began. From now on, the timing counts as shown.
     pub fn summary(&self) -> Summary {
         let mut recorded = self.steps();
         recorded.told = true;
         Summary::of(recorded.over.clone())
     }
 
-    /// The steps of a command that has failed, with those that it was at; `None` if the time was shown
-    /// already.
+    /// Returns the steps of a command that has failed, including those that had not ended; `None` if the
+    /// timing was shown already.
     pub fn failure(&self) -> Option<Summary> {
         let recorded = self.steps();
         let unfinished = recorded.unfinished.iter().cloned();
@@ -136,7 +137,7 @@ impl Timing {
         (!recorded.told).then(|| Summary::of(recorded.over.iter().cloned().chain(marked).collect()))
     }
 
-    /// A moment as time since the start of the command.
+    /// Converts a moment to the time since the start of the command.
     pub fn since_start(&self, moment: Instant) -> Duration {
         moment.saturating_duration_since(self.begin)
     }
@@ -150,30 +151,30 @@ impl Summary {
     }
 }
 
-/// The longest step; of steps that are equally long the first.
+/// The longest step. If several steps are equally long, it is the first of them.
 pub fn slowest(steps: &[Step]) -> Option<&Step> {
     steps.iter().rev().max_by_key(|step| step.length())
 }
 
-/// What is shown of the steps.
+/// The steps of a command, as they are shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// From the start of the command to the end of the last step.
+    /// The time from the start of the command to the end of the last step.
     #[serde(rename = "totalMs", serialize_with = "as_millis")]
     pub total: Duration,
     /// The longest step.
     pub slowest: Option<Step>,
-    /// All of them, in the order in which they began.
+    /// All steps, in the order in which they began.
     pub steps: Vec<Step>,
 }
 
-/// A step that is not over.
+/// A step that has not ended yet. It counts as given up if it is dropped.
 #[derive(Debug)]
 pub struct Running {
     timing: Timing,
     name: &'static str,
-    /// Until it is over.
+    /// When the step began; `None` once it has ended.
     begin: Option<Duration>,
 }
 
@@ -187,12 +188,12 @@ impl Drop for Running {
 }
 
 impl Running {
-    /// It is over now.
+    /// Ends the step.
     pub fn end(self) {
         self.end_of(String::new());
     }
 
-    /// It is over now, and did something to `subject`.
+    /// Ends the step, and sets its subject.
     pub fn end_of(mut self, subject: impl Into<String>) {
         let end = self.timing.elapsed();
         if let Some(begin) = self.begin.take() {
@@ -205,18 +206,18 @@ impl Running {
         self.begin = None;
     }
 
-    /// It is over when the answer is dropped.
+    /// Returns a value that ends the step when it is dropped.
     pub fn end_when_dropped(self, subject: String) -> EndWhenDropped {
         EndWhenDropped(Mutex::new(Some((self, subject))))
     }
 }
 
-/// A step that several tasks work on: it ends with the last of them.
+/// A step on which several tasks work: it ends when the last task has dropped the value.
 #[derive(Debug)]
 pub struct EndWhenDropped(Mutex<Option<(Running, String)>>);
 
 impl EndWhenDropped {
-    /// There was nothing to do.
+    /// Forgets the step, because there was nothing to do.
     pub fn cancel(&self) {
         if let Some((step, _)) = self.take() {
             step.cancel();
@@ -236,18 +237,19 @@ impl Drop for EndWhenDropped {
     }
 }
 
-/// The clock of another machine: what it showed, and at which time of this command.
+/// The clock of another machine: what it showed at a known time of this command. With it, times of the other
+/// machine are converted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Clock {
-    /// Milliseconds since 1970.
+    /// What the clock showed, in milliseconds since 1970.
     pub shows_unix_ms: u64,
-    /// Since the start of the command.
+    /// When it showed that, as the time since the start of the command.
     pub at: Duration,
 }
 
 impl Clock {
-    /// What it showed then, as time since the start of the command; what lies before that counts as the
-    /// start.
+    /// Converts a time of the other machine to the time since the start of the command. A time before the
+    /// start counts as the start.
     pub fn place(self, unix_ms: u64) -> Duration {
         let at = i128::try_from(self.at.as_micros()).unwrap_or(i128::MAX);
         let place = at + (i128::from(unix_ms) - i128::from(self.shows_unix_ms)) * 1000;
