@@ -1,4 +1,5 @@
-//! An attached session: its prompt, its end, and what the user reads about it.
+//! Stays attached to a session: reads the user's commands, watches the application, and stops it when the
+//! user or a signal asks for that.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -18,8 +19,8 @@ use yarn_client::report::Report;
 use yarn_client::session::{STOP_WITHIN, kill};
 
 const POLL: Duration = Duration::from_secs(1);
-/// A terminal is read again this long after the end of its input. One that is gone for good ends at once
-/// each time that it is read, and must not keep the processor busy.
+/// How long after the end of its input (Ctrl-D) a terminal is read again. Each read of a terminal that no
+/// longer exists ends at once, and without this pause such reads would keep the processor busy.
 const AFTER_EOF: Duration = Duration::from_millis(500);
 
 const HELP: &str = "Available commands:\nhelp - show these commands\nstop - stop the YARN session";
@@ -30,9 +31,9 @@ pub(crate) struct Attached<'a> {
     pub(crate) yarn: &'a ApplicationClient,
     /// The session.
     pub(crate) id: ApplicationId,
-    /// Its REST interface.
+    /// The address of its REST interface.
     pub(crate) address: RestAddress,
-    /// The properties file, which goes with the session.
+    /// The properties file, which is removed when the session ends.
     pub(crate) properties: PathBuf,
 }
 
@@ -45,7 +46,7 @@ enum End {
     Interrupted(Cause),
     /// The application has ended by itself.
     Over,
-    /// It is not known how the application stands, because the ResourceManager does not answer.
+    /// The state of the application is not known, because the ResourceManager does not answer.
     Unknown,
 }
 
@@ -66,8 +67,10 @@ fn understand(line: &str) -> Line {
 }
 
 impl Attached<'_> {
-    /// Reads commands and watches the session until a command or `interrupt` ends it. An error says what else
-    /// has ended it. `tell` writes to the person at the terminal.
+    /// Reads commands and watches the session until it ends by a command, by `interrupt` or by itself. `tell`
+    /// prints a text for the user.
+    ///
+    /// Fails if the session has failed or was interrupted, or if its state is not known.
     pub(crate) async fn attend(
         &self,
         interrupt: &Interrupt,
@@ -118,14 +121,15 @@ impl Attached<'_> {
                     Some(Line::Unknown(command)) => {
                         tell(&format!("Unknown command '{command}'. Showing help:\n{HELP}"));
                     }
-                    // The end of the input is no command: Flink's client stays attached too. On a terminal it
-                    // is Ctrl-D, and more can follow.
+                    // The end of the input does not end the command, because Flink's client stays attached,
+                    // too. On a terminal it is Ctrl-D, and more input can follow.
                     None => {
                         lines = std::io::stdin().is_terminal().then(commands);
                         not_before = Instant::now() + AFTER_EOF;
                     }
                 },
-                // A ResourceManager that is not there is waited for; the person is heard meanwhile.
+                // While the client waits for a ResourceManager that cannot be reached, it still takes
+                // commands.
                 answer = async { ticks.tick().await; self.yarn.application_report(self.id).await } => match answer {
                     Ok(found) if found.state.is_final() => {
                         if ended_well(&found, End::Over) {
@@ -148,7 +152,7 @@ impl Attached<'_> {
 
     /// Stops the session through Flink; if that does not work, through YARN.
     async fn stop(&self, report: &dyn Report) -> Result<(), Failure> {
-        // A second attempt of the ApplicationMaster has a JobManager of its own.
+        // The address has changed if YARN has started a second attempt of the ApplicationMaster.
         let found = self.yarn.application_report(self.id).await.ok();
         let address = found.and_then(|found| report_address(&found).ok());
         let asked = stop_cluster(address.as_ref().unwrap_or(&self.address)).await;
@@ -177,7 +181,7 @@ impl Attached<'_> {
     }
 }
 
-/// Asks the JobManager to end the cluster: all its jobs are cancelled.
+/// Asks the JobManager to end the cluster, which cancels all its jobs.
 async fn stop_cluster(address: &RestAddress) -> Result<(), Failure> {
     let limits = RestTimeouts { call: Duration::from_secs(10), ..RestTimeouts::default() };
     let failed =
@@ -193,11 +197,11 @@ async fn next_line(lines: &mut Option<Lines<BufReader<Stdin>>>, not_before: Inst
     }
 }
 
-/// Whether a session that has ended was to end so.
+/// Whether the session has ended in a way that is not a failure.
 fn ended_well(last: &ApplicationReport, end: End) -> bool {
     match last.state {
         ApplicationState::Finished => last.final_status == FinalStatus::Succeeded || end == End::Stop,
-        // A session that was told to stop, and did not, was killed.
+        // A session that did not stop when it was asked to was killed through YARN.
         ApplicationState::Killed => end == End::Stop,
         _ => false,
     }

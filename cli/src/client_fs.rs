@@ -1,9 +1,10 @@
-//! `heddle client-fs`: HDFS for the JVM of Flink's own client, which has no Hadoop (see
-//! [`yarn_client::run`]).
+//! The subcommand `heddle client-fs`: reads and writes HDFS for the JVM of Flink's own client, which has no
+//! classes of Hadoop (see [`yarn_client::run`]).
 //!
-//! One short-lived process per operation. What was asked for goes to the output: one JSON object per line,
-//! the bytes of a file for `cat`. A failure is one JSON object on the error stream, `{"kind":…,"error":…}`,
-//! and exit code 1. The other end is `dev.heddle.client` in `flink-client-fs.jar`, of the same release.
+//! The JVM starts a process for each operation. The result goes to the standard output: a JSON object on each
+//! line, or the bytes of the file for `cat`. A failure is a JSON object on the standard error stream,
+//! `{"kind":…,"error":…}`, and exit code 1. The caller is the Java package `dev.heddle.client` in
+//! `flink-client-fs.jar` of the same release.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -20,10 +21,10 @@ use yarn_client::exit::Exit;
 use yarn_client::hadoop::Hadoop;
 use yarn_client::setup;
 
-/// The subcommand; it is not for people and in no help.
+/// The name of the subcommand. It is not for people, so no help shows it.
 pub(crate) const VERB: &str = "client-fs";
 
-/// A failure as the other end shall see it.
+/// A failure in the form that the calling JVM reads.
 #[derive(Debug)]
 struct Trouble {
     kind: &'static str,
@@ -48,7 +49,7 @@ impl From<Failure> for Trouble {
     }
 }
 
-/// Does one operation: `words` are its name and arguments.
+/// Carries out one operation; `words` are its name and arguments.
 pub(crate) async fn main(context: &Context, words: &[OsString]) -> Exit {
     let done = tokio::select! {
         done = run(context, words) => done,
@@ -64,8 +65,11 @@ pub(crate) async fn main(context: &Context, words: &[OsString]) -> Exit {
     }
 }
 
-/// The JVM holds our input open, without a word, for as long as it lives: whatever ends it ends us. A
-/// parent-death signal would not do, for it would come with the end of the JVM's thread that has started us.
+/// Returns when the calling JVM has ended, so that this process ends with it. The JVM holds the standard
+/// input of this process open as long as it lives, and writes nothing to it. A parent-death signal would come
+/// too early, when the thread of the JVM ends that has started this process.
+///
+/// If the standard input is not a pipe, this function never returns.
 async fn caller_gone() {
     let is_pipe = rustix::fs::fstat(std::io::stdin())
         .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo);
@@ -74,7 +78,7 @@ async fn caller_gone() {
         let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
         let _ = gone.send(());
     };
-    // A thread of its own: it is not waited for when we are done.
+    // A separate thread reads, because the process does not wait for it when it ends.
     let waits = is_pipe && std::thread::Builder::new().name("caller".to_owned()).spawn(wait).is_ok();
     if !waits || is_gone.await.is_err() {
         std::future::pending::<()>().await;
@@ -125,8 +129,8 @@ fn entry(status: &FileStatus) -> Value {
     })
 }
 
-/// As Hadoop's `FileSystem.rename`: into a directory that exists, and `false` where there is nothing to
-/// rename or something in the way.
+/// Renames as Hadoop's `FileSystem.rename` does: if `to` is a directory, the file gets into it. Returns
+/// `false` if `from` does not exist or the new name is taken.
 async fn rename(storage: &Storage, from: &str, to: &str) -> Result<bool, FsError> {
     let mut to = storage.path(to)?;
     if storage.find(&to).await?.is_some_and(|there| there.is_dir) {
@@ -145,9 +149,9 @@ async fn cat(storage: &Storage, url: &str, offset: u64) -> Result<(), Trouble> {
     let mut reading = storage.open_at(url, offset).await?;
     let mut out = std::io::stdout().lock();
     while let Some(piece) = reading.next().await? {
-        // Blocks until the reader wants more; nothing else is to be done meanwhile.
+        // This blocks until the reader wants more, which does no harm, because there is nothing else to do.
         if out.write_all(&piece).is_err() {
-            // The reader has seen enough.
+            // The reader has closed the pipe, because it needs no more.
             return Ok(());
         }
     }

@@ -1,4 +1,4 @@
-//! `yarn-session.sh -q`: what the cluster has.
+//! Carries out `yarn-session.sh -q`, which shows the nodes and queues of the cluster.
 
 use flink_model::config::Configuration;
 use yarn_api::records::NodeState;

@@ -32,7 +32,7 @@ use super::timing::{Clocked, told};
 use super::{housekeeping, job_verbs, memory, run, text};
 use crate::attached::Attached;
 
-/// Carries out a verb. Where it fails and `--timing` was given, the time until then is shown.
+/// Carries out a verb. If it fails and `--timing` was given, the time until then is shown.
 pub(super) async fn obey(
     context: Context,
     shared_console: &Arc<Console>,
@@ -115,7 +115,7 @@ async fn perform(
     }
 }
 
-/// Answers for a command on jobs: what was `done`, and on which cluster.
+/// Sets the JSON answer of a command on jobs: the cluster, and what the command has `done`.
 fn answer(
     console: &Console,
     cluster: &Cluster,
@@ -129,7 +129,7 @@ fn answer(
     Ok(Exit::Done)
 }
 
-/// The cluster that a command on jobs means, and the configuration that its options make.
+/// The cluster that a command on jobs means, and the configuration with the command's options.
 async fn find_cluster(
     wait: Wait,
     context: &Context,
@@ -145,7 +145,7 @@ async fn find_cluster(
     Ok((cluster, configuration))
 }
 
-/// The session that the command line asks for.
+/// The manifest of the session that the command line asks for.
 pub(super) fn session_manifest(
     options: &SessionOptions,
     settings: &Settings,
@@ -203,7 +203,7 @@ async fn session(
         console.info(&detached_hint(id));
         return Ok(Exit::Done);
     }
-    // Whoever reads the answer wants it now, while this command stays attached.
+    // A program that reads the answer needs it now, while this command stays attached.
     console.give_answer(None);
     let attached = Attached { yarn: &deployment.yarn, id, address, properties };
     attend(&attached, &interrupt, console).await
@@ -245,7 +245,7 @@ fn detached_hint(id: ApplicationId) -> String {
     )
 }
 
-/// `flink --version`.
+/// Carries out `flink --version`.
 pub(super) fn flink_version(context: &Context, console: &Console) -> Result<Exit, Failure> {
     let release = setup::release_of(&FlinkHome::find(context)?.dist_jar)?;
     console.out(&format!("Version: {release}"));

@@ -1,7 +1,8 @@
-//! What lets bash, zsh and fish complete a command line, made from the one definition of the options.
+//! Makes the scripts with which bash, zsh and fish complete a command line, from clap's definition of the
+//! options.
 //!
-//! Flink's short options of more than one letter (`-nm`, `-yid`) are hidden aliases in clap, and offered here
-//! like the others. Behind `-D` come the configuration keys that matter on YARN. Pure.
+//! Flink's short options of several letters (`-nm`, `-yid`) are hidden aliases in clap, and the scripts offer
+//! them like the others. Behind `-D` they offer the configuration keys that heddle acts on.
 
 use clap::{Arg, Command};
 use flink_model::options;
@@ -9,12 +10,12 @@ use flink_model::options;
 use super::dialect;
 use super::parse::OWN_VERBS;
 
-/// A program with what it can do.
+/// A program and its verbs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Program {
     name: &'static str,
     verbs: Vec<Verb>,
-    /// It has one verb, which is not written.
+    /// Whether it has only one verb, which the user does not write.
     single: bool,
 }
 
@@ -23,14 +24,14 @@ struct Verb {
     name: String,
     about: String,
     flags: Vec<Flag>,
-    /// What may stand behind it where no option is.
+    /// The words that may stand behind it and are not options.
     words: Vec<String>,
 }
 
 /// One option under all its names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Flag {
-    /// With their dashes.
+    /// Its names, with their dashes.
     names: Vec<String>,
     about: String,
     value: Value,
@@ -44,7 +45,7 @@ enum Value {
     OneOf(Vec<String>),
     /// A file or directory.
     Path,
-    /// `key=value`, behind a blank or not.
+    /// `key=value`, in the same word or in the next one.
     Property,
     /// Something that cannot be guessed.
     Any,
@@ -84,11 +85,11 @@ fn flag(verb: &str, arg: &Arg) -> Flag {
     let long = arg.get_long().map(|l| format!("--{l}"));
     let mut names: Vec<String> = letter.into_iter().chain(letters).chain(long).collect();
     if dialect::is_property(arg) {
-        // A property is only ever written with one dash.
+        // A property is always written with one dash.
         names.retain(|n| !n.starts_with("--"));
     }
     let help = arg.get_help().map(ToString::to_string);
-    // The help names the short options of more than one letter in brackets.
+    // The help text ends with the short names of several letters, in brackets.
     let help = help.map(|h| h.split(" [-").next().unwrap_or_default().to_owned());
     Flag { names, about: one_line(help), value: value(verb, arg) }
 }
@@ -118,7 +119,8 @@ fn value(verb: &str, arg: &Arg) -> Value {
     }
 }
 
-/// One line without what shells take for their own: quotes, and the marks that zsh splits descriptions at.
+/// The first line of a text, without the characters that have a meaning in the scripts: quotes, and the marks
+/// at which zsh splits descriptions.
 fn one_line(text: Option<String>) -> String {
     let text = text.unwrap_or_default();
     let line = text.lines().next().unwrap_or_default().trim();
@@ -140,7 +142,8 @@ pub(super) fn script(shell: &str, programs: &[Program]) -> String {
     }
 }
 
-/// The cases of a shell's `case $program/$verb/$before in`: what may follow an option.
+/// The cases of the scripts' `case $program/$verb/$before in`, which say what may follow an option. `word`
+/// gives the commands for a kind of value.
 fn value_cases(programs: &[Program], word: impl Fn(&Value) -> Option<String>) -> String {
     let mut text = String::new();
     for (program, verb) in each_verb(programs) {
@@ -155,7 +158,7 @@ fn value_cases(programs: &[Program], word: impl Fn(&Value) -> Option<String>) ->
     text
 }
 
-/// The cases of `case $program/$verb in`: words that are no options.
+/// The cases of the scripts' `case $program/$verb in`, for words that are not options.
 fn positional_cases(programs: &[Program], action: impl Fn(&[String]) -> String) -> String {
     let known = each_verb(programs).filter(|(_, verb)| !verb.words.is_empty());
     known.map(|(p, v)| format!("        {}/{}) {} ;;\n", p.name, v.name, action(&v.words))).collect()
@@ -165,7 +168,7 @@ fn each_verb(programs: &[Program]) -> impl Iterator<Item = (&Program, &Verb)> {
     programs.iter().flat_map(|p| p.verbs.iter().map(move |v| (p, v)))
 }
 
-/// Finds the verb: `${words[i]}` is the word at place `i`, the program's own name at `first`.
+/// The cases of the scripts' `case $program in` for programs with a single verb; `command` sets the verb.
 fn verb_cases(programs: &[Program], command: &str) -> String {
     let single = programs.iter().filter(|p| p.single);
     single.map(|p| format!("        {}) {command} ;;\n", p.name)).collect()
@@ -363,7 +366,7 @@ fn fish(programs: &[Program]) -> String {
     text
 }
 
-/// `-s n`, `-o nm`, `-l name`: fish tells the three kinds apart.
+/// A name as fish wants it: `-s n`, `-o nm` or `-l name`, because fish distinguishes these three kinds.
 fn fish_name(name: &str) -> String {
     match name.strip_prefix("--") {
         Some(long) => format!("-l {long}"),

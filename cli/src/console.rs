@@ -1,4 +1,6 @@
-//! The terminal: log lines as Flink's client prints them, results, progress.
+//! Prints what a command has to say: results, log lines in the form of Flink's client, progress, and the JSON
+//! answer for programs. It remembers if the standard output could not be written, because the command then
+//! ends with a failure.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
@@ -14,37 +16,39 @@ use yarn_client::units::{bytes as size, count};
 
 /// Where a command prints.
 pub(crate) trait Output: Report {
-    /// A result, to stdout.
+    /// Prints a result to stdout.
     fn out(&self, text: &str);
 
-    /// A message to the person, to stderr.
+    /// Prints a message for the user to stderr.
     fn err(&self, text: &str);
 }
 
-/// What a command prints to. Log lines go to stdout, as Flink's own do: scripts look for them there.
+/// What a command prints to. Log lines go to stdout, as those of Flink's client do, because scripts look for
+/// them there.
 pub(crate) struct Console {
-    /// Whether the locale has the signs of a tree, and dots that are one letter.
+    /// Whether the locale has signs such as `├──` and `…`.
     unicode: bool,
     progress: Mutex<Option<Upload>>,
-    /// The text that is shown in place, and replaced by the next one.
+    /// The last line of the terminal, whose text is replaced by the next one.
     place: Mutex<Option<ProgressBar>>,
-    /// A program reads stdout: it gets one JSON value and nothing else.
+    /// Whether a program reads stdout, which then gets one JSON value and nothing else.
     json: AtomicBool,
     answer: Mutex<Answer>,
-    /// The first error of stdout. The command goes on: a cluster must not be left half started because nobody
-    /// reads.
+    /// The first error of stdout. The command goes on nevertheless, so that a cluster is not left half
+    /// started only because nobody reads the output.
     lost: Mutex<Option<io::Error>>,
-    /// The command changes something in the cluster, which is done even if its output is lost.
+    /// Whether the command changes something in the cluster. The message about lost output then says that the
+    /// change was made.
     has_effects: AtomicBool,
 }
 
 /// The JSON value for the program that reads stdout.
 enum Answer {
-    /// Nothing yet.
+    /// There is none yet.
     None,
-    /// To be printed at the end of the command, with the error if there is one.
+    /// It is to be printed at the end of the command, with the error if there is one.
     Ready(Value),
-    /// Printed.
+    /// It was printed.
     Given,
 }
 
@@ -53,7 +57,7 @@ struct Upload {
     files: usize,
     bytes: u64,
     done: u64,
-    /// How many tenths of an upload have been reported already, where there is no terminal to draw on.
+    /// How many quarters of the upload have been reported already, if there is no terminal to draw on.
     told: u64,
 }
 
@@ -75,24 +79,25 @@ impl Console {
         self.out(&format!("{time} {level:<5} heddle [] - {text}"));
     }
 
-    /// From now on stdout is for one JSON value; everything else goes to stderr.
+    /// Reserves stdout for one JSON value. Everything else goes to stderr from now on.
     pub(crate) fn answer_in_json(&self) {
         self.json.store(true, Ordering::Relaxed);
     }
 
-    /// Whether stdout is for one JSON value.
+    /// Whether stdout is reserved for one JSON value.
     pub(crate) fn is_json(&self) -> bool {
         self.json.load(Ordering::Relaxed)
     }
 
-    /// The answer of the command, for programs. It is printed at the command's end.
+    /// Sets the command's answer for programs, which is printed at the end of the command.
     pub(crate) fn answer(&self, value: Value) {
         if let Ok(mut answer) = self.answer.lock() {
             *answer = Answer::Ready(value);
         }
     }
 
-    /// Prints the answer, if a program reads it and has not got it yet, with what has failed.
+    /// Prints the answer and the failure, if there is one, unless no program reads stdout or the answer was
+    /// printed already.
     pub(crate) fn give_answer(&self, failure: Option<&Failure>) {
         if !self.is_json() {
             return;
@@ -106,7 +111,7 @@ impl Console {
         self.print(&text);
     }
 
-    /// The command changes something in the cluster.
+    /// Notes that the command changes something in the cluster.
     pub(crate) fn has_effects(&self) {
         self.has_effects.store(true, Ordering::Relaxed);
     }
@@ -131,7 +136,8 @@ impl Console {
         }
     }
 
-    /// How the command ends that would have ended with `exit`, now that all is printed.
+    /// How a command ends that would end with `exit`. If something could not be printed, that changes the
+    /// exit code.
     pub(crate) fn end(&self, exit: Exit) -> Exit {
         let lost = self.lost.lock().ok().and_then(|mut lost| lost.take());
         let (exit, message) = ending(exit, lost.as_ref(), self.has_effects.load(Ordering::Relaxed));
@@ -155,12 +161,13 @@ impl Output for Console {
     }
 
     fn err(&self, text: &str) {
-        // If this stream is gone there is no other one to report that on.
+        // If stderr cannot be written, there is no other stream on which to report that.
         let _ = self.line(&mut io::stderr().lock(), text);
     }
 }
 
-/// Our own signs as ASCII has them. What others have written, as names of files, stays as it is.
+/// The text with heddle's own signs in ASCII, for locales that do not use UTF-8. Other text, such as the
+/// names of files, stays as it is.
 fn ascii(text: &str) -> Cow<'_, str> {
     const SIGNS: [(&str, &str); 6] =
         [("├──", "|--"), ("└──", "`--"), ("│", "|"), ("…", "..."), ("’", "'"), ("\u{a0}", " ")];
@@ -183,8 +190,8 @@ fn with_error(answer: Value, failure: Option<&Failure>) -> Value {
     }
 }
 
-/// What `exit` becomes if stdout was `lost`, and what is said about it. A reader that has gone away, as
-/// `head` does, has got all it wanted.
+/// What `exit` becomes if stdout was lost with the error `lost`, and the message about that. There is no
+/// message if the reader has closed the pipe, as `head` does, because it has read all that it wanted.
 fn ending(exit: Exit, lost: Option<&io::Error>, has_effects: bool) -> (Exit, Option<String>) {
     match lost {
         None => (exit, None),
@@ -264,7 +271,7 @@ impl Report for Console {
             upload.done += bytes;
             upload.bar.inc(bytes);
             upload.bar.set_message(name.to_owned());
-            // Plain lines only for uploads that take a while.
+            // Without a terminal, the progress is printed only for large uploads.
             let quarter = upload.done * 4 / upload.bytes.max(1);
             if upload.bar.is_hidden() && upload.bytes > 64 << 20 && quarter > upload.told {
                 upload.told = quarter;

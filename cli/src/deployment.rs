@@ -31,12 +31,12 @@ pub(super) fn manifest(
     })
 }
 
-/// What starts clusters from this machine. Its time counts from the start of the command.
+/// The deployer, which starts clusters from this machine. Its time counts from the start of the command.
 pub(super) fn deployer(context: &Context, setup: Setup, timing: &Timing) -> Deployer {
     Deployer { timing: timing.clone(), ..Deployer::new(context.clone(), setup) }
 }
 
-/// Shows what would be done. Warnings go to stderr, for stdout may be read by a program.
+/// Shows what would be done. Warnings go to stderr, because a program may read stdout.
 pub(super) async fn dry_run(
     deployer: &Deployer,
     manifest: &ClusterManifest,

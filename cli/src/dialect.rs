@@ -1,25 +1,26 @@
-//! Flink's way of writing options, translated to what clap reads.
+//! Translates options from the forms that Flink accepts to the form that clap reads.
 //!
-//! Flink parses with Apache Commons CLI: `-nm x`, `--name x`, `--name=x`, `-name x`, `-nm=x`, `-p4`,
-//! `-Dkey=value`, `-D key=value` and unambiguous beginnings of long options all mean something. clap knows
-//! none of the multi-letter short options, so an argument list is rewritten here before clap sees it. The
-//! clap definition is the only table: an argument's hidden aliases are its multi-letter short names, and
-//! `key=value` as value name marks a property.
+//! Flink parses with Apache Commons CLI, which accepts `-nm x`, `--name x`, `--name=x`, `-name x`, `-nm=x`,
+//! `-p4`, `-Dkey=value`, `-D key=value` and unambiguous beginnings of long options. clap does not know short
+//! options of several letters, so an argument list is rewritten here before clap reads it. clap's definition
+//! is the only table of the options: an argument's hidden aliases are its short names of several letters, and
+//! the value name `key=value` marks a property.
 
 use std::ffi::{OsStr, OsString};
 
 use clap::{Arg, ArgAction, Command};
 
-/// Value name that marks an option as a property: `-Dkey=value`, `-D key=value` and `-Dkey` are its forms.
+/// The value name that marks an option as a property, which can be written as `-Dkey=value`, `-D key=value`
+/// and `-Dkey`.
 pub(crate) const PROPERTY: &str = "key=value";
 
-/// An argument list that makes no sense, in words for the user.
+/// What is wrong with an argument list, in words for the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct UsageError {
     /// What is wrong.
     pub(crate) message: String,
-    /// What was probably meant.
+    /// What the user has probably meant.
     pub(crate) hint: Option<String>,
 }
 
@@ -50,8 +51,8 @@ impl Translated {
         words
     }
 
-    /// The options alone, by their long names where they have one; Flink's own client reads this form too. Of
-    /// an option that may be given once the first counts, as in Commons CLI.
+    /// The options alone, by their long names if they have any. Flink's own client reads this form, too. If
+    /// an option that may be given once is given several times, the first one counts, as in Commons CLI.
     pub(crate) fn options(&self, command: &Command) -> Vec<OsString> {
         let mut words = Vec::new();
         let mut seen: Vec<&str> = Vec::new();
@@ -81,9 +82,11 @@ impl Translated {
     }
 }
 
-/// Reads `args` by the options of `command`. With `stop_at_rest` everything from the first word that is no
-/// option on belongs to the user's program. `program_options` are the ids after which an unknown option is a
-/// program argument too.
+/// Recognises the options of `command` in `args`. With `stop_at_rest`, the first word that is not an option
+/// and all words behind it belong to the user's program. `program_options` are the ids of options that name
+/// the program; behind one of them, an unknown option belongs to the program, too.
+///
+/// Fails if an option is unknown or ambiguous, or lacks its value.
 pub(crate) fn translate(
     command: &Command,
     args: &[OsString],
@@ -198,7 +201,7 @@ impl<'a> Table<'a> {
         self.args.iter().copied().find(|a| Self::short_names(a).iter().any(|n| n == name))
     }
 
-    /// The option whose long name is, or begins with, `name`.
+    /// The option whose long name is `name`, or the only one whose long name begins with it.
     fn by_long(&self, name: &str) -> Result<Option<&'a Arg>, UsageError> {
         if name.is_empty() {
             return Ok(None);
@@ -220,7 +223,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The option that `text` names, and the value that is glued to it.
+    /// The option that `text` names, and its value, if the same word contains one.
     fn recognise<'t>(&self, text: &'t str) -> Result<Option<(&'a Arg, Option<&'t str>)>, UsageError> {
         let double = text.starts_with("--");
         let body = text.trim_start_matches('-');
@@ -247,13 +250,13 @@ impl<'a> Table<'a> {
         if let Some(arg) = self.by_long(name)? {
             return Ok(Some((arg, value)));
         }
-        // -p4: a letter with its value
+        // A letter with its value, such as -p4.
         let first = body.chars().next().map(String::from).filter(|_| !double);
         let letter = first.and_then(|c| self.by_short(&c)).filter(|a| takes_value(a) != Takes::Nothing);
         Ok(letter.filter(|_| looks_like_value(&body[1..])).map(|arg| (arg, Some(&body[1..]))))
     }
 
-    /// The flags of `-ra`, several letters in one word.
+    /// The flags of a word with several letters, such as `-ra`.
     fn letters(&self, text: &str) -> Option<Vec<&'a Arg>> {
         let letters = text.strip_prefix('-').filter(|t| t.len() > 1 && !t.starts_with('-'))?;
         let flag = |c: char| self.by_short(&c.to_string()).filter(|a| takes_value(a) == Takes::Nothing);
@@ -293,7 +296,8 @@ pub(super) fn is_property(arg: &Arg) -> bool {
     arg.get_value_names().is_some_and(|names| names.iter().any(|n| n == PROPERTY))
 }
 
-/// `-p4` and `-c/path` hold a value; in a misspelt `-nmae` the letter after `n` does not begin one.
+/// Whether the text behind an option's letter is its value, as in `-p4` and `-c/path`. A text that begins
+/// with a letter is not, because the word is then more likely a misspelt name, such as `-nmae`.
 fn looks_like_value(tail: &str) -> bool {
     tail.starts_with(|c: char| !c.is_alphabetic())
 }

@@ -18,7 +18,7 @@ use super::{client_fs, commands, memory, sql};
 pub(crate) async fn main(mut context: Context, args: Vec<OsString>) -> ExitCode {
     let console = Arc::new(Console::new(memory::unicode(&context)));
     let told = Arc::clone(&console);
-    // To stderr: a program may read the result on stdout.
+    // Notes go to stderr, because a program may read the result on stdout.
     context.waits = Waits::told_to(move |text| told.err(&format!("note: {text}")));
     let (program, args) =
         args.split_first().map_or((OsString::new(), &[][..]), |(p, rest)| (p.clone(), rest));

@@ -1,4 +1,5 @@
-//! The commands around deployments: `ps`, `kill`, `gc`, `completion`, `man`, `reference`.
+//! Carries out the commands that neither start a cluster nor speak to a JobManager about jobs: `ps`, `kill`,
+//! `gc`, `completion`, `man` and `reference`.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -25,7 +26,7 @@ use super::settings::Settings;
 use super::{completion, man as manual, reference as references, text};
 use crate::console::Output;
 
-/// `ps`.
+/// Carries out `ps`.
 pub(super) async fn ps(context: &Context, console: &Console, options: &PsOptions) -> Result<Exit, Failure> {
     let of = match (&options.user, options.all_users) {
         (Some(_), true) => return Err(Failure::usage("--user and --all-users cannot be combined")),
@@ -54,7 +55,7 @@ pub(super) async fn ps(context: &Context, console: &Console, options: &PsOptions
     Ok(Exit::Done)
 }
 
-/// `kill`.
+/// Carries out `kill`.
 pub(super) async fn kill(
     context: &Context,
     console: &Console,
@@ -93,7 +94,7 @@ pub(super) async fn kill(
     last.map_or(Ok(Exit::Done), Err)
 }
 
-/// `gc`.
+/// Carries out `gc`.
 pub(super) async fn gc(context: &Context, console: &Console, options: &GcOptions) -> Result<Exit, Failure> {
     let request = collector::GcRequest {
         delete: options.delete,
@@ -113,14 +114,14 @@ pub(super) async fn gc(context: &Context, console: &Console, options: &GcOptions
     Ok(Exit::done_if(outcome.is_complete()))
 }
 
-/// `completion`.
+/// Carries out `completion`.
 pub(super) fn completion(console: &Console, options: &CompletionOptions) -> Result<Exit, Failure> {
     let programs = completion::programs(&definition());
     console.out(completion::script(&options.shell, &programs).trim_end());
     Ok(Exit::Done)
 }
 
-/// `man`.
+/// Carries out `man`.
 pub(super) fn man(context: &Context, console: &Console, options: &ManOptions) -> Result<Exit, Failure> {
     let pages = manual::pages(definition())?;
     let Some(dir) = &options.dir else {
@@ -132,7 +133,7 @@ pub(super) fn man(context: &Context, console: &Console, options: &ManOptions) ->
     write(&pages, &context.path(dir), console)
 }
 
-/// `reference`.
+/// Carries out `reference`.
 pub(super) fn reference(
     context: &Context,
     console: &Console,
@@ -155,8 +156,8 @@ fn write(pages: &[Page], dir: &Path, console: &Console) -> Result<Exit, Failure>
     Ok(Exit::Done)
 }
 
-/// Flink's configuration, if there is one, with the options. Warnings go to stderr: stdout may be read by a
-/// program.
+/// Flink's configuration, if there is one, with the properties of the command line. Warnings go to stderr,
+/// because a program may read stdout.
 fn configuration(
     context: &Context,
     console: &Console,
@@ -172,8 +173,8 @@ fn configuration(
     Ok(configuration)
 }
 
-/// The length of time that an option was given. Flink takes a number alone for milliseconds, which nobody
-/// means here: the unit has to be written. `example` shows how.
+/// The duration `text`, which is the value of `option`. A number without a unit is refused, because Flink
+/// takes it as milliseconds, which no user means here. `example` is for the hint.
 pub(super) fn duration(option: &str, text: &str, example: &str) -> Result<Duration, Failure> {
     let bad = |why: String| {
         Failure::usage(format!("{option} {text}: {why}"))

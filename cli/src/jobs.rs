@@ -1,4 +1,4 @@
-//! The jobs of a program, for the answer that another program reads.
+//! Finds out which jobs a program has started and how they stand, for the JSON answer of a command.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -12,24 +12,25 @@ use serde_json::{Value, json};
 use yarn_client::error::Failure;
 use yarn_client::ps;
 
-/// What Flink's client prints of each job.
+/// What Flink's client prints in front of the id of each job that it has submitted.
 const SUBMITTED: &str = "Job has been submitted with JobID ";
-/// For one answer: the JobManager may be ending.
+/// The time limit of one answer. It is short, because the JobManager may be ending.
 const ANSWER: Duration = Duration::from_secs(3);
-/// Between two looks at the jobs of an application.
+/// The time between two requests for the jobs of an application.
 const POLL: Duration = Duration::from_millis(500);
-/// What the JVM has printed arrives within this time after its end. It is not waited for any longer, because
-/// a process that the JVM has left behind may keep the pipe open.
+/// How long the output of the JVM is still read after its end. It is not read to its end, because a process
+/// that the JVM has left behind may keep the pipe open.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// The standard output of a JVM, passed on to stderr; the ids of the jobs are picked out of it.
+/// Passes the standard output of a JVM on to stderr, and collects the ids of the jobs that it names.
 #[derive(Debug)]
 pub(super) struct Overheard {
     jobs: Receiver<JobId>,
 }
 
 impl Overheard {
-    /// If `wanted`, the reader, and the pipe that the JVM is to print to.
+    /// If `wanted`, the reader, and the pipe that must be the standard output of the JVM. Fails if no pipe
+    /// can be made.
     pub(super) fn if_wanted(wanted: bool) -> Result<(Option<Self>, Option<PipeWriter>), Failure> {
         if !wanted {
             return Ok((None, None));
@@ -41,8 +42,8 @@ impl Overheard {
         Ok((Some(Self { jobs }), Some(writer)))
     }
 
-    /// Once the JVM has ended: its jobs, with what the JobManager at `address` knows of them, if it is still
-    /// there.
+    /// The jobs of the JVM, which must have ended, with what the JobManager at `address` knows of them, if it
+    /// still answers.
     pub(super) async fn jobs(self, address: Option<&RestAddress>) -> Vec<Value> {
         let until = Instant::now() + DRAIN;
         let mut ids: Vec<JobId> = Vec::new();
@@ -53,7 +54,7 @@ impl Overheard {
     }
 }
 
-/// These jobs, with what the JobManager at `address` knows of them, if it is still there.
+/// These jobs, with what the JobManager at `address` knows of them, if it still answers.
 pub(super) async fn known(ids: &[JobId], address: Option<&RestAddress>) -> Vec<Value> {
     let client = address.and_then(|address| RestClient::new(address, RestTimeouts::one_try(ANSWER)).ok());
     let known = match client.filter(|_| !ids.is_empty()) {
@@ -84,7 +85,8 @@ fn pass_on(from: impl Read, mut to: impl Write, job: &dyn Fn(JobId) -> bool) {
     }
 }
 
-/// The jobs of an application that runs one program, as they were seen last.
+/// The jobs of an application that runs one program, as its JobManager has shown them last. They are read
+/// while the application runs, because its JobManager ends with it.
 #[derive(Debug)]
 pub(super) struct Watched {
     client: Option<RestClient>,
@@ -92,13 +94,13 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    /// Of the JobManager at `address`.
+    /// For the JobManager at `address`; without an address, no jobs are seen.
     pub(super) fn new(address: Option<&RestAddress>) -> Self {
         let client = address.and_then(|address| RestClient::new(address, RestTimeouts::one_try(ANSWER)).ok());
         Self { client, seen: BTreeMap::new() }
     }
 
-    /// Watches while `work` is done.
+    /// Watches the jobs until `work` is done, and returns its result.
     pub(super) async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
         tokio::select! {
             done = work => done,
@@ -116,8 +118,8 @@ impl Watched {
         }
     }
 
-    /// What is known of them now that the JobManager has ended. One that ran when it was seen last has ended
-    /// since, in a way that the application's final status tells.
+    /// The jobs, after the JobManager has ended. A job that was running when it was seen last has no state:
+    /// it has ended since then, and only the application's final status says how.
     pub(super) fn jobs(&self) -> Vec<Value> {
         let mut jobs: Vec<&JobSummary> = self.seen.values().collect();
         jobs.sort_by_key(|job| job.start_time);

@@ -1,4 +1,4 @@
-//! The manual pages, made from the one definition of the options. Pure.
+//! Makes the manual pages from clap's definition of the options, so that they say what the commands accept.
 
 use clap::Command;
 use clap_mangen::Man;
@@ -9,12 +9,12 @@ use yarn_client::variables::Variable;
 
 use super::parse::OWN_VERBS;
 
-/// One page.
+/// A manual page, or a page of the reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Page {
-    /// Name of its file: `flink-run.1`.
+    /// The name of its file, such as `flink-run.1`.
     pub(super) file: String,
-    /// What is in it.
+    /// Its content.
     pub(super) text: String,
 }
 
@@ -47,7 +47,7 @@ pub(super) fn pages(top: Command) -> Result<Vec<Page>, Failure> {
     Ok(pages)
 }
 
-/// The page of a verb goes by the name of the program that people call it by.
+/// The name of a verb's page, which is that of the command that people type.
 fn page_name(verb: &str) -> String {
     match verb {
         "session" => "yarn-session.sh".into(),
@@ -127,7 +127,7 @@ fn end(text: &mut String, see: &[String]) {
     text.push_str(&format!(".SH \"SEE ALSO\"\n{}\n", see.join(", ")));
 }
 
-/// A line of text as roff has it.
+/// A line of text as roff, the language of manual pages, has it.
 fn escape(line: &str) -> String {
     let line = line.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
     if line.starts_with('.') { format!("\\&{line}") } else { line }

@@ -1,4 +1,5 @@
-//! `heddle memory`: reads the options, looks at the terminal, and prints the sizes.
+//! Carries out `heddle memory`: reads the options, computes the sizes, and prints them in a form that the
+//! terminal can show.
 
 use std::os::fd::AsFd;
 
@@ -17,7 +18,7 @@ use super::text;
 use crate::console::Output;
 use crate::text::bar::Look;
 
-/// The width where the terminal's is not known.
+/// The number of columns if that of the terminal is not known.
 const COLUMNS: usize = 80;
 
 pub(super) async fn run(
@@ -71,7 +72,7 @@ pub(super) fn look(context: &Context, stream: &(impl AsFd + RawStream)) -> Look 
     }
 }
 
-/// Whether the locale is one of UTF-8.
+/// Whether the locale uses UTF-8.
 pub(super) fn unicode(context: &Context) -> bool {
     let locale = [variables::LC_ALL, variables::LC_CTYPE, variables::LANG]
         .into_iter()

@@ -1,7 +1,8 @@
-//! The options of every command: the one table that parsing, help and error messages come from.
+//! Defines the options of every command for clap. Parsing, help, shell completion, manual pages and the
+//! reference all come from this one definition, so that they cannot differ.
 //!
-//! Long names are Flink's own, also where their case is unusual. Hidden aliases are Flink's short names of
-//! more than one letter ([`super::dialect`]).
+//! Long names are Flink's own, even if their case is unusual. Hidden aliases are Flink's short names of
+//! several letters (see [`super::dialect`]).
 
 use std::ffi::OsString;
 
@@ -21,7 +22,7 @@ pub(crate) struct Top {
 }
 
 impl Verb {
-    /// Whether a program is to read what is on the standard output.
+    /// Whether the standard output is for a program, which gets JSON. Fails if `--output` is wrong.
     pub(crate) fn json(&self) -> Result<bool, Failure> {
         Ok(match self {
             Self::Session(options) => options.deploy.json()?,
@@ -194,7 +195,7 @@ pub(crate) struct DeployOptions {
 }
 
 impl DeployOptions {
-    /// Whether a program is to read what is on the standard output.
+    /// Whether the standard output is for a program, which gets JSON. Fails if `--output` is wrong.
     pub(crate) fn json(&self) -> Result<bool, Failure> {
         match self.output.as_deref() {
             None | Some("text") => Ok(false),
@@ -477,7 +478,7 @@ pub(crate) struct FormOptions {
 }
 
 impl FormOptions {
-    /// Whether programs are to read the answer.
+    /// Whether the answer is JSON, for programs.
     pub(crate) fn json(&self) -> bool {
         self.output == "json"
     }
@@ -498,7 +499,7 @@ pub(crate) struct AnswerOptions {
 }
 
 impl AnswerOptions {
-    /// Whether programs are to read the answer.
+    /// Whether the answer is JSON, for programs.
     pub(crate) fn json(&self) -> bool {
         self.output == "json"
     }

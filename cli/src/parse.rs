@@ -1,5 +1,5 @@
-//! From the words of a command line to what it asks for: one program that goes by the names `heddle`,
-//! `flink`, `yarn-session.sh`, `sql-client.sh` and `sql-gateway.sh`.
+//! Turns the words of a command line into a [`Request`]. What the words mean depends on the name by which the
+//! program was called: `heddle`, `flink`, `yarn-session.sh`, `sql-client.sh` or `sql-gateway.sh`.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -60,7 +60,7 @@ pub(crate) enum Request {
 #[derive(Debug)]
 pub(crate) struct Invocation {
     pub(crate) verb: Verb,
-    /// Of `run` and `info`: the words for Flink's own client.
+    /// The command line for Flink's own client, if the verb is `run` or `info`.
     pub(crate) client_words: ClientWords,
 }
 
@@ -68,7 +68,8 @@ pub(crate) struct Invocation {
 pub(crate) const OWN_VERBS: [&str; 8] =
     ["session", "ps", "kill", "gc", "memory", "completion", "man", "reference"];
 
-/// Options that say where a program runs, which we have found out by then, or that only we understand.
+/// Options that Flink's own client does not get: those that say where a program runs, which heddle has found
+/// out by then, and those that only heddle knows.
 const NOT_FOR_FLINK: [&str; 14] = [
     "property",
     "target",
@@ -86,15 +87,15 @@ const NOT_FOR_FLINK: [&str; 14] = [
     "submission",
 ];
 
-/// Whether a command line that could not be understood asks for JSON. What stands behind the program's jar is
-/// the program's.
+/// Whether a command line that could not be parsed asks for JSON. The words behind the program's jar belong
+/// to the program, so they do not count.
 pub(crate) fn wants_json(args: &[OsString]) -> bool {
     let words = args.iter().filter_map(|word| word.to_str());
     let own: Vec<&str> = words.take_while(|word| *word != "--" && !word.ends_with(".jar")).collect();
     own.contains(&"--output=json") || own.windows(2).any(|pair| pair == ["--output", "json"])
 }
 
-/// The command whose help serves best.
+/// The command whose help is the most useful one after an error in this command line.
 pub(crate) fn help_name(persona: Persona, args: &[OsString]) -> String {
     match (persona, args.first().and_then(|a| a.to_str())) {
         (Persona::Heddle | Persona::Flink, Some(verb)) if definition().find_subcommand(verb).is_some() => {
@@ -104,11 +105,11 @@ pub(crate) fn help_name(persona: Persona, args: &[OsString]) -> String {
     }
 }
 
-/// The definition of all options, with the short names of more than one letter told in the help.
+/// clap's definition of all options. Their short names of several letters are added to the help texts.
 pub(crate) fn definition() -> Command {
     let mut top = Top::command();
     if cfg!(test) {
-        // The snapshots are not to depend on the terminal that the tests run in.
+        // The snapshots of the tests must not depend on the width of the terminal.
         top = top.term_width(100);
     }
     top.build();
@@ -162,8 +163,8 @@ fn not_a_verb(top: &Command, name: &str) -> Failure {
     }
 }
 
-/// The word that was probably meant: one that begins with what was written, or the one with the fewest slips
-/// of the finger in between. Two letters in the wrong order are one slip.
+/// The word that the user has probably meant: the only one that begins with what was written, or else the one
+/// with the fewest typing errors. Two letters in the wrong order are one error.
 fn similar<'a>(written: &str, words: &[&'a str]) -> Option<&'a str> {
     let written = written.to_lowercase();
     let mut longer = words.iter().filter(|word| written.len() > 1 && word.starts_with(&written));
@@ -172,7 +173,7 @@ fn similar<'a>(written: &str, words: &[&'a str]) -> Option<&'a str> {
     }
     let slips = words.iter().map(|word| (strsim::osa_distance(word, &written), *word));
     let (slips, word) = slips.min_by_key(|(slips, _)| *slips)?;
-    // A third of the letters: of three letters one may be wrong, of six two.
+    // At most a third of the letters may be wrong: one of three letters, two of six.
     (slips <= word.len().max(written.len()) / 3).then_some(word)
 }
 
@@ -233,8 +234,8 @@ pub(crate) fn parse_verb(
     }
 }
 
-/// The command line as Flink's own client shall see it: what runs the program by Flink's options, all other
-/// settings by `-D`.
+/// The command line for Flink's own client. Settings for which Flink's client has options are written as
+/// options, all others as `-D`.
 fn words_for_flink(
     options: &RunOptions,
     mut words: dialect::Translated,

@@ -1,8 +1,9 @@
-//! Which option counts where several set one key: the last one on the command line, whatever its spelling. Of
-//! an option that may be given once the first counts, as in Flink's own client.
+//! Decides which option counts if several set the same key: the last one on the command line, whatever its
+//! spelling. If an option that may be given once is given several times, the first one counts, as in Flink's
+//! own client.
 //!
-//! What is overruled is taken out of the list before anything else reads it. So the plan, the containers and
-//! the user's `main()` cannot come to different answers.
+//! Options that do not count are removed from the list before anything else reads it. So the plan, the
+//! containers and the user's `main()` always see the same value.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,16 +15,16 @@ use super::yarn_options::{key_on_run, key_on_session};
 /// An option, by clap's id, and the configuration keys that it sets.
 type KeysOfOption = (&'static str, &'static [&'static str]);
 
-/// The keys that more options of `yarn-session.sh` set, by clap's ids. See also [`super::yarn_options`].
+/// Options of `yarn-session.sh` with the keys that they set, besides those of [`super::yarn_options`].
 const SESSION: [KeysOfOption; 2] = [("detached", &[ATTACHED]), ("yarn_detached", &[ATTACHED])];
-/// The same of the options that name a cluster.
+/// The same for the options that name a cluster.
 const CLUSTER: [KeysOfOption; 4] = [
     ("target", &["execution.target"]),
     ("executor", &["execution.target"]),
     ("application_id", &["yarn.application.id"]),
     ("zookeeper_namespace", &["high-availability.cluster-id"]),
 ];
-/// The same of the options that run a program.
+/// The same for the options that say how a program runs.
 const PROGRAM: [KeysOfOption; 15] = [
     ("detached", &[ATTACHED]),
     ("yarn_detached", &[ATTACHED]),
@@ -45,7 +46,7 @@ const PROGRAM: [KeysOfOption; 15] = [
 const ATTACHED: &str = "execution.attached";
 const SHUTDOWN: &str = "execution.shutdown-on-attached-exit";
 const CLASS_PATHS: &str = "pipeline.classpaths";
-/// The key under its names in all releases.
+/// The names of the key in all releases.
 const SAVEPOINT: [&str; 2] = ["execution.savepoint.path", "execution.state-recovery.path"];
 const UNCLAIMED: [&str; 2] =
     ["execution.savepoint.ignore-unclaimed-state", "execution.state-recovery.ignore-unclaimed-state"];
@@ -59,7 +60,8 @@ pub(super) fn settle(verb: &str, items: Vec<Item>, command: &Command) -> Vec<Ite
     let mut seen = HashSet::new();
     let mut items: Vec<Item> =
         items.into_iter().filter(|item| repeatable(item) || seen.insert(item.id.clone())).collect();
-    // Which option sets each key, looked at from the last option to the first.
+    // Which option sets each key. The options are taken from the last to the first, so that the last one
+    // counts.
     let mut owners: HashMap<String, String> = HashMap::new();
     let mut counts: Vec<bool> = items
         .iter()
@@ -97,8 +99,9 @@ fn property_key(item: &Item) -> Option<String> {
     Some(text.split_once('=').map_or(text, |(key, _)| key).trim().to_owned())
 }
 
-/// The options of Flink's own client that say what `-D` with this key says. Its flags and their defaults
-/// overrule these keys, so that it has to be told by flags.
+/// The options of Flink's own client that mean the same as `-D` with this key and value; `None` for other
+/// keys. In Flink's client, these options and their defaults overrule `-D`, so `-D` would have no effect
+/// there.
 pub(super) fn as_flags(key: &str, value: &str) -> Option<Vec<String>> {
     let flag = |name: &str, given: bool| if given { vec![name.to_owned()] } else { Vec::new() };
     let is = |wanted: &str| value.trim().eq_ignore_ascii_case(wanted);

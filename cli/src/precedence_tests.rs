@@ -10,7 +10,7 @@ use crate::parse::{Persona, Request, definition, parse_verb};
 use crate::program;
 use crate::settings::Settings;
 
-/// Options with a value: what they are called, and the key.
+/// Options with a value: their names, and the key that they set.
 const VALUED: [(&str, &str); 12] = [
     ("-yjm", "jobmanager.memory.process.size"),
     ("-ytm", "taskmanager.memory.process.size"),
@@ -25,7 +25,7 @@ const VALUED: [(&str, &str); 12] = [
     ("-C", "pipeline.classpaths"),
     ("-yt", "yarn.ship-files"),
 ];
-/// Flags with the value that they stand for.
+/// Options without a value, with the key and the value that they stand for.
 const FLAGS: [(&str, &str, &str); 4] = [
     ("-d", "execution.attached", "false"),
     ("-yd", "execution.attached", "false"),
@@ -33,7 +33,7 @@ const FLAGS: [(&str, &str, &str); 4] = [
     ("-n", "execution.state-recovery.ignore-unclaimed-state", "true"),
 ];
 
-/// One option of a command line: its words, who it is, the key and the value.
+/// One option of a command line: its words, its identity, the key and the value.
 #[derive(Debug, Clone)]
 struct Given {
     words: Vec<String>,
@@ -76,7 +76,8 @@ fn given() -> impl Strategy<Value = Given> {
     prop_oneof![property("-D"), property("-yD"), valued, flag]
 }
 
-/// What a user expects: the last one counts; of the same option the first; what may be repeated is joined.
+/// What a user expects: the last option counts; of the same option given twice, the first; and the values of
+/// an option that may be repeated are joined.
 fn expected(line: &[Given]) -> BTreeMap<&'static str, String> {
     let mut wanted: BTreeMap<&str, String> = BTreeMap::from([("execution.attached", "true".to_owned())]);
     let repeated = |id: &str| matches!(id, "-C" | "-yt");
@@ -122,7 +123,8 @@ fn planned(options: &RunOptions) -> Configuration {
     configuration
 }
 
-/// What `main()` sees, as Flink's client makes it: the last `-D`, then its own options and their defaults.
+/// The configuration that `main()` sees. Flink's client makes it from the last `-D` of each key, and then
+/// from its own options and their defaults.
 fn seen_by_main(words: &ClientWords) -> BTreeMap<String, String> {
     let mut seen = BTreeMap::new();
     let words: Vec<&str> = words.options.iter().map(|word| word.to_str().unwrap()).collect();
@@ -141,7 +143,7 @@ fn seen_by_main(words: &ClientWords) -> BTreeMap<String, String> {
     for (option, key) in
         [("--parallelism", "parallelism.default"), ("--fromSavepoint", "execution.state-recovery.path")]
     {
-        // A second one would be ignored.
+        // Flink's client would ignore a second one.
         assert!(all(option).len() < 2, "{words:?}");
         if let Some(value) = all(option).first() {
             set(key, (*value).to_owned());

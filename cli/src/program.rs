@@ -1,5 +1,5 @@
-//! From the options of `run` and `run-application` to the program of an application, and to the keys that
-//! they set.
+//! Turns the options of `run` and `run-application` into the program of an application, and into the
+//! configuration keys that say how it runs.
 
 use std::path::PathBuf;
 
@@ -17,10 +17,11 @@ use yarn_client::paths::{is_remote, without_scheme};
 
 use super::options::RunOptions;
 
-/// Runs a Python program in Flink's client and JobManager.
+/// The main class with which Flink runs a Python program, in its client and in the JobManager.
 const PYTHON_DRIVER: &str = "org.apache.flink.client.python.PythonDriver";
 
-/// The program that the options name; what they say about running it goes to `configuration`.
+/// The program that the options name. How it is to run is written to `configuration`. Fails if the program is
+/// missing or an option is wrong.
 pub(crate) fn application(
     options: &RunOptions,
     release: Release,
@@ -43,7 +44,8 @@ pub(crate) fn application(
     Ok(Program { jar, main_class: options.class.clone(), args, ..Program::default() })
 }
 
-/// The jar and the program's arguments, as Flink tells them apart: behind `-j` all words are arguments.
+/// The jar and the program's arguments. As in Flink, the first word is the jar, unless `-j` names it; all
+/// other words are arguments. Fails if a word is not UTF-8.
 pub(crate) fn jar_and_arguments(options: &RunOptions) -> Result<(Option<String>, Vec<String>), Failure> {
     let mut words = options.program.iter().map(|word| {
         let text = word.to_str().map(str::to_owned);
@@ -60,13 +62,14 @@ pub(crate) fn jar_and_arguments(options: &RunOptions) -> Result<(Option<String>,
     Ok((jar, args))
 }
 
-/// Whether `-D` sets a key to this value.
+/// Whether `-D` sets the key to this value.
 pub(crate) fn is_property(configuration: &Configuration, key: &str, value: &str) -> bool {
     let entry = configuration.entry(key);
     entry.is_some_and(|e| e.origin == Origin::Dynamic && e.value.text().trim().eq_ignore_ascii_case(value))
 }
 
-/// How the program runs: parallelism, attached or not, savepoint, class path.
+/// Writes to `configuration` how the program runs: its parallelism, whether the client stays attached, the
+/// savepoint and the class path. Fails if an option is wrong.
 pub(crate) fn execution(
     options: &RunOptions,
     release: Release,
@@ -75,7 +78,7 @@ pub(crate) fn execution(
     let attached = options::EXECUTION_ATTACHED.key;
     let by_property = configuration.entry(attached).is_some_and(|e| e.origin == Origin::Dynamic);
     if !by_property {
-        // As in Flink, this counts more than the configuration file.
+        // As in Flink, `-d` or its absence counts more than the configuration file.
         let detached = options.detached || options.yarn.yarn_detached;
         let origin = if detached { Origin::Flag("-d".into()) } else { Origin::Derived("no -d".into()) };
         configuration.set(attached, (!detached).to_string(), origin);
@@ -134,8 +137,8 @@ pub(crate) fn execution(
     Ok(())
 }
 
-/// A Python program: Flink's own driver runs it, with the interpreter that is there in the container. Local
-/// files that no other option ships go along by themselves.
+/// A Python program, which Flink's own driver runs with the Python that the container has. Local files of the
+/// program are shipped with it, unless another option ships them.
 fn python(
     options: &RunOptions,
     configuration: &mut Configuration,
@@ -190,7 +193,7 @@ fn python(
     })
 }
 
-/// Names under which other options bring something to the containers.
+/// The names in the containers of files and archives that other options ship.
 fn shipped_names(configuration: &Configuration) -> Vec<String> {
     let lists = [&options::SHIP_FILES, &options::SHIP_ARCHIVES];
     let text =
@@ -199,7 +202,7 @@ fn shipped_names(configuration: &Configuration) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Local files on their way to the containers.
+/// Local files that are shipped to the containers.
 struct Files<'a> {
     context: &'a Context,
     taken: Vec<String>,
@@ -207,14 +210,16 @@ struct Files<'a> {
 }
 
 impl Files<'_> {
-    /// The path by which the program finds `path` in its container.
+    /// Ships `path`, if it is a local file that is not shipped yet. Returns the path by which the program
+    /// finds it in its container.
     fn ship(&mut self, path: &str) -> Result<String, Failure> {
         let plain = without_scheme(path);
         let shipped =
             plain.split('/').next().is_some_and(|first| self.taken.iter().any(|name| name == first));
         let local = self.context.path(plain);
         if is_remote(path) || shipped || !local.exists() {
-            // Such a path means a file in the container: in an unpacked archive, or installed on the nodes.
+            // Such a path needs no shipping: it is a URL, it is shipped by another option, or it names a file
+            // that the container has, in an unpacked archive or installed on the node.
             return Ok(path.to_owned());
         }
         let name = local.file_name().and_then(|n| n.to_str()).map(str::to_owned);

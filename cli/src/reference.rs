@@ -1,7 +1,7 @@
-//! The reference pages of the manual, in Markdown, made from the definitions that the code itself uses. Pure.
+//! Makes the reference pages of the manual, in Markdown, from the definitions that the code itself uses.
 //!
-//! They are committed under `docs/reference/`, so that they can be read where the code is read; a test says
-//! when they are old.
+//! The pages are committed under `docs/reference/`, so that they can be read without a build of heddle. A
+//! test fails if they no longer match the definitions.
 
 use std::ffi::OsString;
 
@@ -50,7 +50,7 @@ pub(super) fn check(words: &[OsString]) -> Result<(), Failure> {
     match persona {
         Persona::Sql(_) => check_sql(args)?,
         _ => {
-            // What a program's own arguments are is its business.
+            // The arguments of a user's program are not checked.
             if let Request::Run(invocation) = parse(persona, args)? {
                 tracing::debug!(?invocation, "understood");
             }
@@ -62,7 +62,7 @@ pub(super) fn check(words: &[OsString]) -> Result<(), Failure> {
     }
 }
 
-/// All that is written behind `-D`.
+/// The properties of a command line: all that is written behind `-D` and `-yD`.
 fn properties(args: &[OsString]) -> Configuration {
     let mut configuration = Configuration::new(FileFormat::Standard);
     let mut words = args.iter().filter_map(|word| word.to_str());
@@ -119,7 +119,7 @@ fn options_of(command: &Command) -> String {
             None => groups.push((heading.to_owned(), vec![arg])),
         }
     }
-    // The odd ones last.
+    // The options that the help does not show come last.
     groups.sort_by_key(|(heading, _)| heading == "Accepted as well");
     let mut text = String::new();
     for (heading, args) in groups {
@@ -132,14 +132,14 @@ fn options_of(command: &Command) -> String {
     text
 }
 
-/// `-nm`, `--name <name>`: all that an option is called, with its value.
+/// All names of an option, with its value, such as `-nm`, `--name <name>`.
 fn names(arg: &Arg) -> String {
     let short = arg.get_short().map(|c| format!("-{c}"));
     let letters = arg.get_all_aliases().unwrap_or_default().into_iter().map(|a| format!("-{a}"));
     let long = arg.get_long().map(|l| format!("--{l}"));
     let mut names: Vec<String> = short.into_iter().chain(letters).chain(long).collect();
     if dialect::is_property(arg) {
-        // A property is only ever written with one dash.
+        // A property is always written with one dash.
         names.retain(|n| !n.starts_with("--"));
     }
     let value = arg.get_value_names().and_then(|n| n.first()).filter(|_| arg.get_action().takes_values());
@@ -162,7 +162,7 @@ fn called(verb: &str) -> String {
     }
 }
 
-/// A heading's anchor, the same on a git host and on the site.
+/// The anchor of a heading, which is the same on a git host and on the site of the manual.
 fn anchor(heading: &str) -> String {
     let kept = heading.to_lowercase().replace(' ', "-");
     kept.chars().filter(|c| c.is_alphanumeric() || *c == '-').collect()
@@ -171,7 +171,7 @@ fn anchor(heading: &str) -> String {
 /// A help text as a cell of a table.
 fn about(text: Option<&clap::builder::StyledStr>) -> String {
     let text = text.map(ToString::to_string).unwrap_or_default();
-    // The short options of more than one letter, which are in the table's first column.
+    // The short names of several letters are left out, because the first column of the table has them.
     cell(text.split(" [-").next().unwrap_or_default())
 }
 

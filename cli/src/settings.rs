@@ -1,4 +1,4 @@
-//! What the options of a command mean as configuration keys.
+//! Turns the options of a command into configuration keys, because later code reads only the configuration.
 
 use flink_model::config::{Configuration, Origin};
 use flink_model::options::EXECUTION_ATTACHED;
@@ -7,10 +7,10 @@ use yarn_client::error::Failure;
 use super::options::{ClusterOptions, SessionOptions, YarnOptions};
 use super::yarn_options::{YARN_OPTIONS, is_only_for_a_start, number};
 
-/// One key that an option sets.
+/// A configuration key that an option sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Setting {
-    /// The configuration key.
+    /// The key.
     pub(crate) key: String,
     /// Its value.
     pub(crate) value: String,
@@ -22,18 +22,18 @@ pub(crate) struct Setting {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Settings {
     list: Vec<Setting>,
-    /// The `-D` pairs, which go to the properties file too.
+    /// The keys and values of `-D`, which are written to the properties file, too.
     pub(crate) dynamic: Vec<(String, String)>,
-    /// Things to tell the user.
+    /// Warnings for the user.
     pub(crate) warnings: Vec<String>,
-    /// Minimum number of TaskManagers (`-n` of older manuals).
+    /// The minimum number of TaskManagers (`-n`).
     pub(crate) min_task_managers: Option<u32>,
-    /// Whether the command returns once the session is there.
+    /// Whether the command returns once the session is ready.
     pub(crate) detached: bool,
 }
 
 impl Settings {
-    /// Writes all into `configuration`.
+    /// Writes all settings into `configuration`.
     pub(crate) fn apply(&self, configuration: &mut Configuration) {
         for Setting { key, value, origin } in &self.list {
             configuration.set(key.clone(), value.clone(), origin.clone());
@@ -52,7 +52,7 @@ impl Settings {
         }
     }
 
-    /// A key that an option sets, if it was given.
+    /// Adds the key that an option sets, if the option was given.
     fn option(&mut self, key: &str, given: Option<(String, String)>) {
         if let Some((option, value)) = given {
             self.flag(&option, key, Some(value));
@@ -61,12 +61,13 @@ impl Settings {
 
     fn properties(&mut self, properties: &[String]) -> Result<(), Failure> {
         for property in properties {
-            // Flink takes a key alone for `true`, which hides a forgotten value.
+            // Flink takes a key without a value as `true`. heddle refuses it, because the value may have been
+            // forgotten.
             let Some((key, value)) = property.split_once('=') else {
                 return Err(Failure::usage(format!("-D{property} has no value"))
                     .hint(format!("write -D{property}=value, or -D{property}=true")));
             };
-            // Blanks around a value are the user's, as in Flink.
+            // Blanks around a value are part of it, as in Flink.
             let key = key.trim();
             if key.is_empty() {
                 return Err(Failure::usage(format!("-D{property} has no key")).hint("write -Dkey=value"));
@@ -77,7 +78,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Of `yarn-session.sh`.
+    /// The settings of the options of `yarn-session.sh`. Fails if a value is wrong.
     pub(crate) fn of_session(options: &SessionOptions) -> Result<Self, Failure> {
         let mut settings = Self::default();
         let o = options;
@@ -101,7 +102,8 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Of the verbs of `flink`: the cluster and, for `run`, the options of older releases.
+    /// The settings of the options of a `flink` command: those that name the cluster and, for `run`, those of
+    /// older releases (`yarn`). Fails if a value is wrong.
     pub(crate) fn of_verb(cluster: &ClusterOptions, yarn: Option<&YarnOptions>) -> Result<Self, Failure> {
         let mut settings = Self::default();
         settings.flag("-z", "high-availability.cluster-id", cluster.zookeeper_namespace.as_deref());
@@ -126,7 +128,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The options of older releases that size a cluster: they mean nothing where one runs already.
+    /// The given options of older releases that have no effect on a cluster that runs already.
     pub(crate) fn sizing_flags(&self) -> Vec<&str> {
         let flags = self.list.iter().filter_map(|setting| match &setting.origin {
             Origin::Flag(flag) => is_only_for_a_start(flag).then_some(flag.as_str()),

@@ -1,11 +1,11 @@
-//! The signals that end a command.
+//! Turns the signals that end a command into an [`Interrupt`].
 
 use yarn_client::error::Failure;
 use yarn_client::interrupt;
 use yarn_client::interrupt::{Cause, Interrupt, Signal};
 
-/// An interruption that Ctrl-C, SIGTERM and SIGHUP raise. A signal that this process was started to ignore,
-/// as with `nohup`, stays ignored.
+/// An interruption that Ctrl-C, SIGTERM and SIGHUP raise. A signal that this process has inherited as
+/// ignored, as with `nohup`, stays ignored.
 pub(crate) fn on_signals() -> Result<Interrupt, Failure> {
     on(&Signal::ALL)
 }

@@ -1,4 +1,5 @@
-//! What a deployment prints at its end: its answer for programs, and with `--timing` where the time went.
+//! Prints what a deployment prints at its end: its answer for programs and, with `--timing`, the time of each
+//! step.
 
 use flink_rest::RestAddress;
 use serde_json::{Map, Value, json};
@@ -14,16 +15,16 @@ use super::options::DeployOptions;
 use super::text;
 use crate::console::Output;
 
-/// How a run of a program went, for programs that read it.
+/// The result of running a program, for the JSON answer.
 #[derive(Debug, Default)]
 pub(super) struct Outcome<'a> {
     /// The application; none if there has never been one.
     pub(super) application: Option<ApplicationId>,
-    /// Its REST interface.
+    /// The address of its REST interface.
     pub(super) address: Option<&'a RestAddress>,
-    /// The jobs of the program, where they were looked for.
+    /// The jobs of the program, if the command has looked for them.
     pub(super) jobs: Option<Vec<Value>>,
-    /// The last that YARN said of the application, where its end was waited for.
+    /// YARN's last report on the application, if the command has waited for its end.
     pub(super) last: Option<ApplicationReport>,
 }
 
@@ -44,7 +45,7 @@ impl Outcome<'_> {
     }
 }
 
-/// The cluster that an answer is about.
+/// The part of an answer that says which cluster it is about.
 pub(super) fn told(application: Option<ApplicationId>, address: Option<&RestAddress>) -> Map<String, Value> {
     let mut answer = Map::new();
     answer.insert("application".into(), json!(application.map(|id| id.to_string())));
@@ -52,9 +53,9 @@ pub(super) fn told(application: Option<ApplicationId>, address: Option<&RestAddr
     answer
 }
 
-/// The time of a command, and whether it is to be shown.
+/// Records the time of a command, and shows it if the user wants that (`--timing`).
 pub(super) struct Clocked<'a> {
-    /// The recorder.
+    /// The recorded steps.
     pub(super) timing: Timing,
     wanted: bool,
     context: &'a Context,
@@ -62,7 +63,7 @@ pub(super) struct Clocked<'a> {
 }
 
 impl<'a> Clocked<'a> {
-    /// For the command whose time `timing` records.
+    /// For a command whose time `timing` records.
     pub(super) fn new(
         timing: &Timing,
         options: &DeployOptions,
@@ -72,12 +73,13 @@ impl<'a> Clocked<'a> {
         Self { timing: timing.clone(), wanted: options.timing, context, console }
     }
 
-    /// Whether the time is to be told.
+    /// Whether the time is to be shown.
     pub(super) fn is_wanted(&self) -> bool {
         self.wanted
     }
 
-    /// Prints the answer for programs and, if that is wanted, the time. By then all steps are recorded.
+    /// Prints the answer for programs and, if that is wanted, the time. All steps must have been recorded by
+    /// then.
     pub(super) fn tell(&self, outcome: &Outcome<'_>) {
         if self.console.is_json() {
             let mut answer = outcome.to_json();
@@ -91,8 +93,8 @@ impl<'a> Clocked<'a> {
         }
     }
 
-    /// The same for a cluster that has just come up: YARN and its ApplicationMaster are asked for their steps
-    /// before.
+    /// The same for a cluster that has just been started. Before, it asks YARN and the ApplicationMaster for
+    /// their steps, if the time is to be shown.
     pub(super) async fn tell_start(&self, deployment: &Deployment) {
         if self.wanted {
             cluster_timing::complete(deployment).await;

@@ -16,11 +16,11 @@ pub(super) struct YarnOption {
     pub(super) key: &'static str,
     /// Its value in the options of `yarn-session.sh`.
     of_session: fn(&SessionOptions) -> Option<String>,
-    /// Its value in those of `run`.
+    /// Its value in the options of `run`.
     of_run: fn(&YarnOptions) -> Option<String>,
     /// How the value is written in the configuration. The first argument is the option, for messages.
     write: fn(&str, &str) -> Result<String, Failure>,
-    /// It means something for a cluster that is to be started, and nothing for one that runs.
+    /// Whether it has an effect only on a cluster that is to be started, and none on one that runs already.
     only_for_a_start: bool,
 }
 
@@ -129,12 +129,13 @@ impl YarnOption {
         format!("-y{}", self.name)
     }
 
-    /// The option and its value, as the configuration has it, if `yarn-session.sh` was given it.
+    /// The option as the user writes it, and its value as the configuration has it, if the option was given
+    /// to `yarn-session.sh`. Fails if the value is wrong.
     pub(super) fn read_session(&self, options: &SessionOptions) -> Result<Option<(String, String)>, Failure> {
         self.read(self.on_session(), (self.of_session)(options))
     }
 
-    /// The same of `run`.
+    /// The same for `run`.
     pub(super) fn read_run(&self, options: &YarnOptions) -> Result<Option<(String, String)>, Failure> {
         self.read(self.on_run(), (self.of_run)(options))
     }
@@ -151,12 +152,12 @@ pub(super) fn key_on_session(id: &str) -> Option<&'static str> {
     YARN_OPTIONS.iter().find(|option| option.id == id).map(|option| option.key)
 }
 
-/// The same of `run`.
+/// The same for `run`.
 pub(super) fn key_on_run(id: &str) -> Option<&'static str> {
     key_on_session(id.strip_prefix("yarn_")?)
 }
 
-/// Whether `option`, as it is written on `run`, means nothing for a cluster that runs already.
+/// Whether `option`, as a user of `run` writes it, has no effect on a cluster that runs already.
 pub(super) fn is_only_for_a_start(option: &str) -> bool {
     YARN_OPTIONS.iter().any(|known| known.only_for_a_start && known.on_run() == option)
 }
@@ -169,8 +170,8 @@ fn joined(paths: &[String]) -> Option<String> {
     (!paths.is_empty()).then(|| paths.join(";"))
 }
 
-/// A memory size as Flink's own options write it into the configuration; a bare number is in MB. What is no
-/// size is refused later.
+/// A memory size in the form in which Flink's own options write it into the configuration. A number without a
+/// unit is in MB. A text that is not a size is refused later.
 fn in_megabytes(size: &str) -> String {
     const UNITS: [(u32, &str); 5] = [(40, "tb"), (30, "gb"), (20, "mb"), (10, "kb"), (0, "bytes")];
     let size = size.trim();
@@ -186,7 +187,7 @@ fn as_file_url(path: &str) -> String {
     if path.starts_with("file://") { path.to_owned() } else { format!("file://{path}") }
 }
 
-/// The whole number that `option` was given.
+/// The value of `option`, which must be a whole number of at least 1.
 pub(super) fn number(option: &str, value: &str) -> Result<u32, Failure> {
     match value.trim().parse::<u32>() {
         Ok(n) if n > 0 => Ok(n),

@@ -1,4 +1,4 @@
-//! No process of the client outlives the one that it works for.
+//! Tests that no process of the client outlives the process that it works for.
 
 use std::io::Read;
 use std::net::TcpListener;
@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 const HEDDLE: &str = env!("CARGO_BIN_EXE_heddle");
 
-/// As the JVM of Flink's client starts it, against a NameNode that accepts and is silent.
+/// Starts `client-fs` as the JVM of Flink's client does, with a NameNode that accepts the connection and then
+/// sends nothing.
 #[test]
 fn client_fs_ends_with_its_jvm() {
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -34,8 +35,8 @@ fn client_fs_ends_with_its_jvm() {
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
 }
 
-/// `kill -9` of whoever started it ends what goes through `exec-jvm`; one that is gone already has it not
-/// started at all.
+/// A program that was started through `exec-jvm` ends when `kill -9` ends its parent. If the parent has ended
+/// already, the program is not started at all.
 #[test]
 fn exec_jvm_does_not_outlive_its_parent() {
     let script = format!("{HEDDLE} exec-jvm $$ sleep 600 & echo $!; read never");

@@ -5,8 +5,8 @@ use std::error::Error;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The command lines, by the names of their snapshots. `{dir}` is a directory with a jar and things that are
-/// none.
+/// The command lines, by the names of their snapshots. `{dir}` is a directory with files, some of which are
+/// named like jars but are none.
 const CASES: &[(&str, &str)] = &[
     ("heddle_without_words", "heddle"),
     ("flink_without_words", "flink"),
@@ -120,7 +120,8 @@ const CASES: &[(&str, &str)] = &[
     ("sql_gateway_application", "sql-gateway.sh start-foreground -Dexecution.target=yarn-application"),
 ];
 
-/// Runs the binary under the name of `line`'s first word, in surroundings that it knows nothing else of.
+/// Runs the program under the name that is the first word of `line`, in an environment that has nothing but
+/// what is set here.
 fn result(dir: &Path, line: &str) -> Result<String, Box<dyn Error>> {
     let words: Vec<String> =
         line.split(' ').map(|w| w.replace("{dir}", &dir.display().to_string())).collect();
@@ -148,8 +149,8 @@ fn result(dir: &Path, line: &str) -> Result<String, Box<dyn Error>> {
     ))
 }
 
-/// An installation of heddle and a distribution of Flink, as far as commands look at them before they ask a
-/// cluster.
+/// Makes an installation of heddle and a distribution of Flink, with the files that commands look at before
+/// they ask a cluster.
 fn install(dir: &Path) -> Result<(), Box<dyn Error>> {
     use std::os::unix::fs::PermissionsExt;
     for made in ["bin", "libexec", "lib", "conf", "flink/bin", "flink/lib", "flink/conf"] {

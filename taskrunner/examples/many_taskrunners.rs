@@ -1,10 +1,12 @@
-//! Stands for the taskrunners of many containers towards one ApplicationMaster: for `scripts/bench --scale`,
-//! whose simulated nodes start it. Each has a connection of its own, as the real ones do; no JVM runs.
+//! Simulates the taskrunners of many containers in one process, for `scripts/bench --scale`, whose simulated
+//! nodes start it. Each simulated taskrunner has a link of its own to the ApplicationMaster, as a real one
+//! has, but starts no JVM.
 //!
-//! On stdin: `start CONTAINER HOST:PORT SECRET_IN_HEX` and `stop CONTAINER`. On stdout: `linked CONTAINER`
-//! once the ApplicationMaster has its `Started`, and `ended CONTAINER CODE`. Ends with stdin.
+//! The program reads the lines `start CONTAINER HOST:PORT SECRET_IN_HEX` and `stop CONTAINER` from stdin. It
+//! writes `linked CONTAINER` to stdout once the container's `Started` is sent, and `ended CONTAINER CODE`. It
+//! ends at the end of stdin.
 
-#![allow(clippy::disallowed_methods)] // it stands for many programs at once
+#![allow(clippy::disallowed_methods)] // it simulates many programs in one process
 #![allow(clippy::print_stderr)] // a tool for tests, which has nothing else to tell on stderr
 
 use std::collections::HashMap;
@@ -22,10 +24,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep_until, timeout};
 
 const DEADLINE: Duration = Duration::from_secs(10);
-/// As the real one's.
+/// The same as that of a real taskrunner.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
 const GOODBYE: Duration = Duration::from_secs(2);
-/// Of a JVM that SIGTERM has ended.
+/// The exit code of a JVM that SIGTERM has ended.
 const TERMINATED: i32 = 143;
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -36,7 +38,7 @@ async fn main() -> Result<(), Failure> {
     tokio::spawn(async move {
         let mut stdout = tokio::io::stdout();
         while let Some(line) = told.recv().await {
-            // Nobody listens any more: stdin ends next.
+            // If nobody reads stdout any more, stdin ends soon, too.
             if stdout.write_all(line.as_bytes()).await.is_err() || stdout.flush().await.is_err() {
                 break;
             }
@@ -59,7 +61,7 @@ async fn main() -> Result<(), Failure> {
                             1
                         }
                     };
-                    // Only when nobody listens any more.
+                    // This fails only if nobody reads stdout any more.
                     let _ = say.send(format!("ended {container} {code}\n"));
                 });
             }
@@ -70,7 +72,7 @@ async fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// One container's life. `stopped` ends when its NodeManager stops it.
+/// Simulates one container. `stopped` is completed when the NodeManager stops the container.
 async fn supervise(
     container: &str,
     control: &str,
@@ -105,7 +107,7 @@ async fn supervise(
                     Some(CommandKind::Refused(refused)) => return Err(refused.message.into()),
                     Some(CommandKind::Accepted(_) | CommandKind::Ping(_) | CommandKind::Wait(_)) | None => {}
                 },
-                // The ApplicationMaster is gone. The NodeManager stops the container in time.
+                // The ApplicationMaster is gone, so the NodeManager will stop the container.
                 Ok(None) | Err(_) => {
                     let _ = stopped.await;
                     return Ok(());

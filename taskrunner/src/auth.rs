@@ -1,4 +1,5 @@
-//! The proof that whoever connects to the control server belongs to this application: its secret.
+//! Sends and checks the control secret, with which a caller of the control server proves that it belongs to
+//! the application.
 
 use std::fmt;
 
@@ -7,15 +8,16 @@ use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 
 use crate::control::{Hello, Refusal, Refused};
 
-/// Metadata key of gRPC calls that carries the secret.
+/// The metadata key of gRPC calls that has the control secret as its value.
 pub const AUTHORIZATION_KEY: &str = "authorization";
-/// Version of the protocol between taskrunner and ApplicationMaster, in `Hello`. They are of one release
-/// always: both come from one client.
+/// The version of the protocol between taskrunner and ApplicationMaster, in `Hello`. Both programs come from
+/// the same client and are of the same release, so no other version is accepted.
 pub const PROTOCOL: u32 = 2;
 
 const WRONG: &str = "the secret is not this application's";
 
-/// Puts the secret (as `Bearer <hex>`) into a call. It is marked sensitive, so no log of headers shows it.
+/// Puts the control secret into a gRPC call, as `Bearer <hex>`. The value is marked as sensitive, so that no
+/// log of headers shows it.
 pub fn put_secret(metadata: &mut MetadataMap, secret: &[u8]) -> Result<(), Status> {
     let bad = |_| Status::invalid_argument("the application secret cannot go into a header");
     let mut bearer: MetadataValue<Ascii> = format!("Bearer {}", hex::encode(secret)).parse().map_err(bad)?;
@@ -24,7 +26,7 @@ pub fn put_secret(metadata: &mut MetadataMap, secret: &[u8]) -> Result<(), Statu
     Ok(())
 }
 
-/// Checks a call against the application's secret.
+/// Checks that a gRPC call has the application's control secret. The error is UNAUTHENTICATED.
 #[allow(clippy::result_large_err)]
 pub fn check_secret(metadata: &MetadataMap, secret: &[u8]) -> Result<(), Status> {
     let given = metadata
@@ -36,7 +38,8 @@ pub fn check_secret(metadata: &MetadataMap, secret: &[u8]) -> Result<(), Status>
     if is_same(&given, secret) { Ok(()) } else { Err(Status::unauthenticated(WRONG)) }
 }
 
-/// Checks a taskrunner: the secret before all else.
+/// Checks the first event of a taskrunner: first the control secret, then the version of the protocol and the
+/// container's id.
 pub fn check_hello(hello: &Hello, secret: &[u8]) -> Result<(), Refused> {
     let refused = |why: Refusal, message: String| Err(Refused { why: why.into(), message });
     if !is_same(&hello.secret, secret) {
@@ -55,13 +58,14 @@ pub fn check_hello(hello: &Hello, secret: &[u8]) -> Result<(), Refused> {
     Ok(())
 }
 
-/// The comparison takes the same time wherever the first difference is. An empty secret never matches.
+/// Whether `given` is the secret. The comparison takes the same time wherever the first difference is, so
+/// that the time reveals nothing about the secret. An empty secret never matches.
 fn is_same(given: &[u8], secret: &[u8]) -> bool {
     let differences = given.iter().zip(secret).fold(0u8, |acc, (a, b)| acc | (a ^ b));
     !secret.is_empty() && given.len() == secret.len() && differences == 0
 }
 
-/// Without the secret.
+/// Leaves out the control secret, so that no log shows it.
 impl fmt::Debug for Hello {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { protocol, container_id, host, jvm_pid, secret: _ } = self;
@@ -103,7 +107,7 @@ mod tests {
         assert_eq!(why(&hello, b"secreT"), Err(Refusal::Unauthenticated));
         assert_eq!(why(&Hello { secret: Vec::new(), ..hello.clone() }, b""), Err(Refusal::Unauthenticated));
         assert_eq!(why(&Hello { protocol: 1, ..hello.clone() }, b"secret"), Err(Refusal::OtherRelease));
-        // A stranger learns nothing of releases.
+        // A caller with a wrong secret does not learn the version of the protocol.
         assert_eq!(why(&Hello { protocol: 1, ..hello.clone() }, b"x"), Err(Refusal::Unauthenticated));
         assert_eq!(
             why(&Hello { container_id: String::new(), ..hello.clone() }, b"secret"),

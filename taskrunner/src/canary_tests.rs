@@ -1,5 +1,5 @@
-//! Every file that is written in a TaskManager's container, with a link of its name to a canary in the
-//! NodeManager's cache.
+//! For every file that is written in a TaskManager's container, puts a link with its name there first, which
+//! leads to a file in the NodeManager's cache (the canary). The canary must not change.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -14,8 +14,8 @@ use crate::fresh;
 use crate::links;
 use crate::node_jars::NodeJars;
 
-/// A container's directory in which everything that `names` says is a link to a canary, and one that is a
-/// link to its directory.
+/// A container's directory in which all names of `files` are links to the canary, and all names of
+/// `directories` are links to the canary's directory.
 struct Cage {
     dir: tempfile::TempDir,
     cache: tempfile::TempDir,
@@ -80,7 +80,7 @@ fn what_a_jvm_records() {
     let Use::Record(recording) = decided else { panic!("it records") };
     assert!(recording.prepare().is_err());
     cage.check(RECORDING);
-    // The JVM itself follows links: all that it writes lies in the new directory.
+    // The JVM itself follows links, so all that it writes must be in the new directory.
     let free = tempfile::tempdir().unwrap();
     let Use::Record(recording) =
         Use::decide(&wish, &java.path().join("jdk/bin/java"), &[], &|_| None, free.path(), None)

@@ -1,28 +1,29 @@
-//! Why a JVM or its container has ended, typed: from the wire to whoever makes words of it
-//! ([`crate::words`]).
+//! The facts about the end of a JVM or its container, as types. They come from the taskrunner's event
+//! [`Exited`] and from YARN's exit status and diagnostics, and say who or what has caused the end. Only
+//! [`crate::words`] turns them into texts for people.
 
 use crate::control::{Exited, OutOfMemory};
 use crate::log_findings;
 
-/// Whose doing an end was.
+/// Who or what has caused the end of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Nobody's: the process has done its work.
+    /// Nobody: the process has done its work.
     Nobody,
-    /// That of the process in the container.
+    /// The process in the container.
     Process,
     /// The process used more memory than its container has.
     Memory,
-    /// The node's.
+    /// The node.
     Node,
-    /// That of the scheduler or an operator.
+    /// YARN's scheduler, or an operator of the cluster.
     Cluster,
-    /// The ApplicationMaster gave the container back.
+    /// The ApplicationMaster, which gave the container back.
     Ours,
 }
 
 /// YARN's exit statuses (`org.apache.hadoop.yarn.api.records.ContainerExitStatus`) and the usual exit codes
-/// of a process that was killed: the number, whose fault it is, and what is said of it.
+/// of a process that was killed: the number, who or what has caused it, and its meaning in words.
 pub const YARN_STATUSES: &[(i32, Fault, &str)] = &[
     (0, Fault::Nobody, "the container ended normally"),
     (-1000, Fault::Node, "the container ended without an exit status"),
@@ -44,74 +45,76 @@ pub const YARN_STATUSES: &[(i32, Fault, &str)] = &[
     (143, Fault::Process, "terminated (SIGTERM)"),
 ];
 
-/// Exit statuses that say what YARN did to a container that ran.
+/// The exit statuses with which YARN reports that it ended a running container itself.
 const YARNS_DOING: [i32; 7] = [-101, -102, -103, -104, -106, -108, -109];
-/// The exit status of a container that was given back, and of one whose node was lost.
+/// The exit status both of a container that was given back and of one whose node was lost.
 const ABORTED: i32 = -100;
 
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
 
-/// Whether the kernel's out-of-memory killer was at work while the JVM lived.
+/// Whether the kernel's out-of-memory killer ended a process while the JVM was running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum KernelOom {
-    /// No sign of it, or unknown.
+    /// There is no sign of that, or it is not known.
     #[default]
     None,
-    /// The counter of the container's own cgroup rose.
+    /// The killer's counter of the container's own cgroup has risen.
     Cgroup {
-        /// Most bytes that it may use.
+        /// The limit of the cgroup in bytes, if it has one and it is known.
         limit: Option<u64>,
-        /// Most bytes that it has used.
+        /// The most bytes that the cgroup has used, if that is known.
         peak: Option<u64>,
     },
-    /// Only the host's counter rose: any process of the host may have been the victim.
+    /// Only the killer's counter of the host has risen, so it may have ended any process of the host.
     Host,
 }
 
 /// Why a JVM ended, as its supervisor sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JvmReason {
-    /// The supervisor was told to stop it.
+    /// The supervisor itself ended the JVM with SIGTERM or SIGKILL.
     StopRequested,
-    /// It ran out of this kind of memory.
+    /// The JVM ran out of this kind of memory.
     OutOfMemory(OutOfMemory),
-    /// The kernel's out-of-memory killer ended it.
+    /// The kernel's out-of-memory killer ended the JVM.
     KilledByKernel(KernelOom),
-    /// A SIGKILL that neither heddle nor the kernel has sent.
+    /// A SIGKILL ended the JVM, and there is no sign that heddle or the kernel has sent it.
     KilledByOthers,
-    /// What the JVM itself, or Flink, said.
+    /// The reason in the words of the JVM or of Flink, from their logs and outputs.
     Said(String),
 }
 
-/// The end of a TaskManager's JVM, as its taskrunner tells it.
+/// The end of a TaskManager's JVM, as its taskrunner reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct JvmExit {
-    /// Exit code, when the JVM ended by itself.
+    /// The exit code, if the JVM exited by itself.
     pub code: Option<i32>,
-    /// Signal, when one ended it.
+    /// The number of the signal, if a signal ended the JVM.
     pub signal: Option<i32>,
     /// The kind of memory that ran out, if that is the reason.
     pub out_of_memory: OutOfMemory,
-    /// Last lines of the log, else of stderr.
+    /// The last lines of the log or, if it has none of interest, of stderr.
     pub last_lines: Vec<String>,
-    /// One line for people: what happened and why.
+    /// One line for people: what happened, and why.
     pub summary: String,
-    /// The JVM could not be started at all.
+    /// Whether the JVM could not be started at all.
     pub launch_failed: bool,
-    /// It ended by itself soon after its start, and the JobManager did not know it.
+    /// Whether the JVM ended by itself soon after its start, and its log does not say that it registered with
+    /// the JobManager.
     pub unregistered: bool,
 }
 
 impl JvmExit {
-    /// Whether the end may be YARN's doing (SIGTERM, SIGKILL, or a JVM's exit code for them), so that YARN's
-    /// reason, which comes later, says more than this report.
+    /// Whether YARN may have ended the JVM: a SIGTERM or SIGKILL ended it, or it has the exit code of one
+    /// (128 + signal). YARN's exit status and diagnostics, which arrive later, then say more than this
+    /// report.
     pub fn may_be_yarns_kill(&self) -> bool {
         matches!(self.signal, Some(SIGTERM | SIGKILL))
             || matches!(self.code, Some(code) if code == 128 + SIGTERM || code == 128 + SIGKILL)
     }
 
-    /// Whether the kernel's out-of-memory killer ended it.
+    /// Whether the kernel's out-of-memory killer ended the JVM.
     pub fn is_kernel_oom(&self) -> bool {
         self.out_of_memory == OutOfMemory::OomKernel
     }
@@ -139,7 +142,7 @@ pub struct MemoryUsage {
 }
 
 impl MemoryUsage {
-    /// Out of a NodeManager's diagnostics, if they tell.
+    /// Reads the usage from a NodeManager's diagnostics; `None` if they do not contain it.
     fn find(diagnostics: &str) -> Option<Self> {
         let (_, rest) = diagnostics.split_once("Current usage: ")?;
         let sentence = rest.split(['\n', '\r']).next().unwrap_or_default();
@@ -155,40 +158,41 @@ impl MemoryUsage {
     }
 }
 
-/// The amounts of "1.3 GB of 1 GB physical memory used".
+/// The two amounts of a text such as "1.3 GB of 1 GB physical memory used", in bytes.
 fn used_and_allowed(text: &str) -> Option<(u64, u64)> {
     let (used, rest) = text.trim().split_once(" of ")?;
     Some((bytes(used)?, bytes(rest)?))
 }
 
-/// The amount at the beginning of a text, as `1.3 GB`. YARN writes the powers of 1024 with these letters.
+/// The amount at the beginning of a text, such as `1.3 GB`, in bytes. YARN's units are powers of 1024.
 fn bytes(text: &str) -> Option<u64> {
     let mut words = text.split_whitespace();
     let number: f64 = words.next()?.parse().ok()?;
     let unit = words.next()?.chars().next()?;
     let shift = ["B", "K", "M", "G", "T", "P"].iter().position(|letter| letter.starts_with(unit))?;
-    // Lossy, as the text is.
+    // The conversion is not exact, but YARN has already rounded the number.
     Some((number * (1u64 << (10 * shift)) as f64) as u64)
 }
 
-/// The end of a container, as YARN tells it.
+/// The end of a container, as YARN reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct YarnExit {
     /// A negative status of [`YARN_STATUSES`], or the process's exit code.
     pub status: i32,
-    /// How much memory it used of how much, where YARN says so.
+    /// How much memory the container used and was allowed to use, if YARN says so.
     pub usage: Option<MemoryUsage>,
-    /// What else YARN says, line by line, without what tells people nothing.
+    /// The lines of YARN's diagnostics, without those that are of no use to people.
     pub said: Vec<String>,
 }
 
 impl YarnExit {
-    /// From YARN's exit status and diagnostics.
+    /// Makes the report from YARN's exit status and diagnostics.
     pub fn new(status: i32, diagnostics: &str) -> Self {
         Self { status, usage: MemoryUsage::find(diagnostics), said: said(diagnostics) }
     }
 
-    /// Whose fault the status is.
+    /// Who or what has caused the end, by the exit status. A status that is not in [`YARN_STATUSES`] is an
+    /// exit code of the process.
     pub fn fault(&self) -> Fault {
         let known = YARN_STATUSES.iter().find(|(known, ..)| *known == self.status);
         known.map_or(Fault::Process, |(_, fault, _)| *fault)
@@ -198,23 +202,24 @@ impl YarnExit {
 /// Why a container has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExitCause {
-    /// Whose doing it was.
+    /// Who or what has caused the end.
     pub fault: Fault,
-    /// YARN's side, where it is known.
+    /// YARN's report, if it is known.
     pub yarn: Option<YarnExit>,
-    /// What the taskrunner saw of the JVM, where it has told.
+    /// The taskrunner's report on the JVM, if it has sent one.
     pub jvm: Option<JvmExit>,
-    /// The container could not be started; why.
+    /// Why the container could not be started, if that is so.
     pub not_started: Option<String>,
 }
 
 impl ExitCause {
-    /// YARN's exit status and diagnostics, where they are known, joined with what the taskrunner saw.
+    /// Combines YARN's exit status and diagnostics (`completed`), if they are known, with the taskrunner's
+    /// report on the JVM.
     pub fn new(completed: Option<(i32, &str)>, jvm: Option<&JvmExit>) -> Self {
         let yarn = completed.map(|(status, diagnostics)| YarnExit::new(status, diagnostics));
         let killed = jvm.is_some_and(JvmExit::is_kernel_oom);
         let fault = match yarn.as_ref().map(YarnExit::fault) {
-            // What YARN did to a healthy process explains its exit, not the other way round.
+            // If YARN ended the container, that also explains how its process ended.
             Some(fault @ (Fault::Memory | Fault::Node | Fault::Cluster)) => fault,
             _ if killed => Fault::Memory,
             Some(fault) => fault,
@@ -223,26 +228,28 @@ impl ExitCause {
         Self { fault, yarn, jvm: jvm.cloned(), not_started: None }
     }
 
-    /// The end of a container that Flink no longer counted on; none where it ended because it was given back.
+    /// The cause of the end of a container that Flink had already released; `None` if the container ended
+    /// because it was given back.
     ///
-    /// A container that YARN ends is given back by Flink first, as a rule: its TaskManager hears of the end
-    /// by SIGTERM and signs off before the ResourceManager knows. What YARN says of it is the cause all the
-    /// same.
+    /// If YARN ends a container, Flink usually releases it before YARN reports the end: the TaskManager gets
+    /// a SIGTERM from the NodeManager, and disconnects from the JobManager. YARN's report is the cause
+    /// nevertheless.
     pub fn of_returned(status: i32, diagnostics: &str, jvm: Option<&JvmExit>) -> Option<Self> {
         let killed = jvm.is_some_and(JvmExit::is_kernel_oom);
-        // YARN has one exit status for a lost node and for a container that was given back.
+        // YARN has the same exit status for a lost node and for a container that was given back. Only the
+        // diagnostics of a lost node have this word.
         let lost = status == ABORTED && diagnostics.contains("lost");
         (YARNS_DOING.contains(&status) || lost || killed).then(|| Self::new(Some((status, diagnostics)), jvm))
     }
 
-    /// A container that could not be started.
+    /// The cause of a container that could not be started: `why` is the reason in words.
     pub fn not_started(why: String) -> Self {
         Self { fault: Fault::Process, yarn: None, jvm: None, not_started: Some(why) }
     }
 }
 
-/// What YARN says, line by line: without times, empty lines, the frames of stack traces and the list of a
-/// killed container's processes, which is the whole of their command lines.
+/// The lines of YARN's diagnostics, without times, empty lines, stack frames and the list of a killed
+/// container's processes, which has their whole command lines.
 fn said(diagnostics: &str) -> Vec<String> {
     let kept = diagnostics.lines().map(without_time).filter(|line| {
         let text = line.trim();
@@ -254,7 +261,7 @@ fn said(diagnostics: &str) -> Vec<String> {
     kept.map(|line| line.trim_end().to_owned()).collect()
 }
 
-/// Without the time in brackets that YARN puts before its sentences.
+/// The line without the time in brackets with which YARN begins it.
 fn without_time(line: &str) -> &str {
     match line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((time, rest))

@@ -1,8 +1,10 @@
-//! The `exec-jvm` subcommand: ties the process to its supervisor's life, then becomes Java.
+//! The subcommand `exec-jvm`: lets the kernel kill this process when its supervisor ends, then becomes Java.
 //!
-//! A launcher (`nice -n 5`) stands between two runs of it. The client and both daemons start their JVMs
-//! through this subcommand of their own binary. The parent-death signal survives `exec`, so no JVM outlives
-//! its supervisor, `kill -9` included, without any code between fork and exec.
+//! `heddle`, `heddle-am` and `heddle-taskrunner` start their JVMs through this subcommand of their own
+//! program. It sets the parent-death signal, which stays set across `exec`, so no JVM outlives its
+//! supervisor, even if that is ended by `kill -9`. No code has to run between fork and exec for this. If a
+//! launcher (such as `nice -n 5`) starts Java, the subcommand stands in front of the launcher and again
+//! behind it.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -12,12 +14,12 @@ use std::process::Command;
 
 use rustix::process::{Pid, Signal};
 
-/// Name of the subcommand; its arguments are the supervisor's process id, the program (Java, or what starts
-/// it), and its arguments.
+/// The name of the subcommand. Its arguments are the supervisor's process id, the program to execute (Java or
+/// a launcher), and the arguments of that program.
 pub const SUBCOMMAND: &str = "exec-jvm";
 
-/// Runs the subcommand with what follows its name. Returns only when it failed, with the reason; exit with
-/// [`crate::exit::EXEC_FAILED`] then.
+/// Runs the subcommand with the arguments behind its name. Returns only if it has failed, with the reason;
+/// the process should then exit with [`crate::exit::EXEC_FAILED`].
 pub fn exec_jvm_main(args: impl IntoIterator<Item = OsString>) -> io::Error {
     match prepare(args.into_iter()) {
         Ok(mut java) => {
@@ -29,8 +31,9 @@ pub fn exec_jvm_main(args: impl IntoIterator<Item = OsString>) -> io::Error {
     }
 }
 
-/// `command`, started through the subcommand of `exe`, our own binary, so that it does not outlive this
-/// process. To be spawned from a thread that lives as long (see [`crate::spawn`]).
+/// A command that starts `command` through the subcommand of `exe`, the path of this program, so that it does
+/// not outlive this process. It must be spawned from a thread that does not end before it (see
+/// [`crate::spawn`]).
 pub fn tied(command: &Command, exe: &Path) -> Command {
     #[allow(clippy::disallowed_methods)] // this module makes the commands
     let mut tied = Command::new(exe);
@@ -63,7 +66,7 @@ fn prepare(mut args: impl Iterator<Item = OsString>) -> io::Result<Command> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(|e| {
         io::Error::new(io::Error::from(e).kind(), format!("cannot set the parent-death signal: {e}"))
     })?;
-    // A supervisor that died before the line above sends no signal any more.
+    // If the supervisor ended before the line above, the kernel sends no signal any more.
     if !descends_from(supervisor) {
         return Err(io::Error::other("the supervisor is gone"));
     }
@@ -73,7 +76,8 @@ fn prepare(mut args: impl Iterator<Item = OsString>) -> io::Result<Command> {
     Ok(command)
 }
 
-/// Whether the process is our parent, or further up: behind a launcher that starts Java as its child.
+/// Whether the supervisor is the parent of this process, or an ancestor further up. The latter is so if a
+/// launcher has started this process as its child.
 fn descends_from(supervisor: Pid) -> bool {
     let mut ancestor = rustix::process::getppid();
     while let Some(pid) = ancestor {

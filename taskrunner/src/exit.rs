@@ -1,20 +1,23 @@
-//! Judges the end of a JVM by its exit status and the ends of its logs. Pure.
+//! Finds out how and why a JVM has ended, from its exit status, the last lines of its log and outputs, and
+//! signs of the kernel's out-of-memory killer. It also has the exit codes of heddle's own programs in
+//! containers. Nothing here reads files or asks the system.
 
 use crate::cause::{JvmReason, KernelOom};
 use crate::control::{Exited, OutOfMemory};
 use crate::log_findings::{self, LogFindings};
 use crate::words;
 
-/// Exit code of our own launcher when Java could not be executed.
+/// The exit code of the command `exec-jvm` if it could not execute Java.
 pub const EXEC_FAILED: i32 = 127;
-/// Exit code of a supervisor whose part is done.
+/// The exit code of a supervisor that has done its work.
 pub const DONE: u8 = 0;
-/// Exit code of a supervisor that cannot go on, or that has nothing to supervise.
+/// The exit code of a supervisor that cannot go on, or that has no JVM to supervise.
 pub const FAILED: u8 = 1;
-/// Exit code of a supervisor that SIGTERM, or a stop before the start, ends.
+/// The exit code of a supervisor that SIGTERM has ended, or that was stopped before it started a JVM.
 pub const TERMINATED: u8 = 143;
 
-/// What the containers end with, as YARN shows it; for documentation.
+/// The exit statuses of heddle's containers as YARN shows them, for the generated reference page on exit
+/// codes: the program in the container, the status and its meaning.
 pub const CONTAINER_CODES: &[(&str, &str, &str)] = &[
     ("ApplicationMaster", "0", "The application has ended and YARN has its final status, whatever that is."),
     (
@@ -39,11 +42,11 @@ pub const CONTAINER_CODES: &[(&str, &str, &str)] = &[
 /// What is known when a JVM has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
-    /// Exit code, when it ended by itself.
+    /// The exit code, if the JVM exited by itself.
     pub code: Option<i32>,
-    /// Signal, when one ended it.
+    /// The number of the signal, if a signal ended the JVM.
     pub signal: Option<i32>,
-    /// We had sent SIGTERM or SIGKILL before.
+    /// Whether the supervisor had sent SIGTERM or SIGKILL to the JVM.
     pub stop_requested: bool,
     /// Signs of the kernel's out-of-memory killer.
     pub kernel_oom: KernelOom,
@@ -51,35 +54,36 @@ pub struct Facts {
     pub log: Vec<String>,
     /// Last lines of stderr.
     pub stderr: Vec<String>,
-    /// Last lines of stdout, where HotSpot writes its own last words.
+    /// Last lines of stdout, where HotSpot writes why it has crashed.
     pub stdout: Vec<String>,
     /// What the whole Flink log says.
     pub findings: LogFindings,
-    /// It ended soon after its start.
+    /// Whether the JVM ended soon after its start.
     pub early: bool,
 }
 
 /// How a JVM ended, and why.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExitReport {
-    /// Exit code, when it ended by itself.
+    /// The exit code, if the JVM exited by itself.
     pub code: Option<i32>,
-    /// Signal, when one ended it.
+    /// The number of the signal, if a signal ended the JVM.
     pub signal: Option<i32>,
-    /// What memory ran out, if that is the reason.
+    /// The kind of memory that ran out, if that is the reason.
     pub out_of_memory: OutOfMemory,
     /// Last lines of the Flink log.
     pub log_tail: Vec<String>,
-    /// Last lines of stderr, without what every JVM says; of stdout when there are none.
+    /// The last lines of stderr that may say why the JVM ended or, if there are none, those of stdout.
     pub stderr_tail: Vec<String>,
-    /// One line for people: what happened and why.
+    /// One line for people: what happened, and why.
     pub summary: String,
-    /// It ended by itself soon after its start, and its log does not say that the JobManager knew it.
+    /// Whether the JVM ended by itself soon after its start, and its log does not say that it registered with
+    /// the JobManager.
     pub unregistered: bool,
 }
 
 impl ExitReport {
-    /// Judges the facts.
+    /// Derives the report from the facts.
     pub fn from_facts(facts: Facts) -> ExitReport {
         let out_of_memory = out_of_memory(&facts);
         let reason = reason(&facts, out_of_memory);
@@ -92,7 +96,7 @@ impl ExitReport {
         ExitReport { code, signal, out_of_memory, log_tail: log, stderr_tail, summary, unregistered }
     }
 
-    /// The exit code that a shell would show: the JVM's own, or 128 + signal.
+    /// The exit code that a shell would show: the JVM's own, or 128 and the number of the signal.
     pub fn shell_code(&self) -> u8 {
         match (self.code, self.signal) {
             (Some(code), _) => (code & 0xff) as u8,
@@ -116,7 +120,8 @@ impl ExitReport {
     }
 }
 
-/// What follows `java.lang.OutOfMemoryError: ` for each kind; HotSpot's wording from 8 to 21.
+/// The words with which HotSpot 8 to 21 says which kind of memory ran out. They stand behind
+/// `java.lang.OutOfMemoryError: `. Releases differ in the first letter of `Direct`, so it is left out.
 const JAVA_OOM: &[(&str, OutOfMemory)] = &[
     ("Java heap space", OutOfMemory::OomJavaHeap),
     ("Metaspace", OutOfMemory::OomMetaspace),
@@ -127,18 +132,18 @@ const JAVA_OOM: &[(&str, OutOfMemory)] = &[
     ("GC overhead limit exceeded", OutOfMemory::OomGcOverhead),
 ];
 
-/// The kind that a log line tells of, if any.
+/// The kind of memory that ran out, if a line says so.
 fn oom_of_line(line: &str) -> Option<OutOfMemory> {
     if line.contains("There is insufficient memory for the Java Runtime Environment") {
         return Some(OutOfMemory::OomOther);
     }
     let (before, rest) = line.split_once("OutOfMemoryError")?;
-    // An option: -XX:+ExitOnOutOfMemoryError, which Flink's log tells of as well.
+    // This is the name of the option -XX:+ExitOnOutOfMemoryError, which Flink's log contains, too.
     if before.ends_with(char::is_alphanumeric) {
         return None;
     }
     let known = JAVA_OOM.iter().find(|(words, _)| rest.contains(words)).map(|&(_, kind)| kind);
-    // "thrown from the UncaughtExceptionHandler" is what is left when there was no memory for the message.
+    // HotSpot writes "thrown from the UncaughtExceptionHandler" if there is no memory for the message itself.
     let thrown = rest.is_empty() || rest.starts_with(':') || rest.starts_with(" thrown");
     known.or_else(|| thrown.then_some(OutOfMemory::OomOther))
 }
@@ -150,14 +155,15 @@ fn out_of_memory(facts: &Facts) -> OutOfMemory {
     if facts.signal == Some(SIGKILL) && !facts.stop_requested && facts.kernel_oom != KernelOom::None {
         return OutOfMemory::OomKernel;
     }
-    // An error that was survived and is still among the last lines is not the reason for a signal or a normal
-    // end.
+    // The last lines may have an OutOfMemoryError that the JVM has survived. It is not the reason for a
+    // signal or a normal end.
     let by_itself =
         matches!(facts.code, Some(code) if code != 0 && code != 143) || facts.signal == Some(SIGABRT);
     if !by_itself || facts.stop_requested {
         return OutOfMemory::OomNone;
     }
-    // What ended it comes before what was survived.
+    // The outputs and the log's fatal error come first: another OutOfMemoryError of the log may be one that
+    // the JVM has survived.
     let fatal = facts.findings.fatal.as_deref();
     let said = [&facts.stdout, &facts.stderr]
         .into_iter()
@@ -169,7 +175,7 @@ fn out_of_memory(facts: &Facts) -> OutOfMemory {
     said.or_else(logged).unwrap_or(OutOfMemory::OomNone)
 }
 
-/// Why the JVM ended, as far as the facts tell.
+/// Why the JVM ended, as far as the facts show it.
 fn reason(facts: &Facts, out_of_memory: OutOfMemory) -> Option<JvmReason> {
     if facts.stop_requested && (facts.signal.is_some() || matches!(facts.code, Some(0 | 143))) {
         return Some(JvmReason::StopRequested);
@@ -192,14 +198,15 @@ fn reason(facts: &Facts, out_of_memory: OutOfMemory) -> Option<JvmReason> {
     said.map(JvmReason::Said)
 }
 
-/// What is wrong with the Java, in words.
+/// What is wrong with the release of Java, in words, if a line of stderr or of the log shows that.
 fn java_complaint(facts: &Facts) -> Option<String> {
     let mut lines = facts.stderr.iter().chain(&facts.log).rev();
     lines.find_map(|line| flink_model::java_fit::complaint(line))
 }
 
-/// What most likely says why: HotSpot's crash note, else what Flink logged as the reason, else what Java
-/// complained of, else an error in the log, else the last line of stderr that says something.
+/// The text that most likely says why the JVM ended: HotSpot's note on a crash, else the fatal error that
+/// Flink has logged, else the error with which Java or `main()` has failed, else another error of the log,
+/// else the last line of stderr that may say why.
 fn telling_line(facts: &Facts) -> Option<String> {
     let crash = |l: &&String| l.starts_with("#  SIG") || l.starts_with("#  Internal Error");
     let note =

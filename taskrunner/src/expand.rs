@@ -1,12 +1,13 @@
-//! Pure filling-in of `<LOG_DIR>`, `{{VAR}}`, `$VAR` and `${VAR}`.
+//! Replaces `<LOG_DIR>`, `{{VAR}}`, `$VAR` and `${VAR}` in class paths, JVM arguments and environment values.
 //!
-//! YARN itself does this in its launch script; our values never see a shell, so it happens here. Replaced
-//! text is not looked at again. Program arguments are never expanded.
+//! Usually YARN and the shell of its launch script do this. heddle starts the JVM without a shell, so it does
+//! it itself. A value that was put in is not expanded again. Program arguments are never expanded.
 
-/// Looks a variable up in the container's environment.
+/// Looks up a variable of the container's environment.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// An expanded text, and the variables that it names but the environment does not have (they become nothing).
+/// An expanded text, and the variables that it names but the environment does not have. Nothing is put in for
+/// these.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Expanded {
     /// The text after expansion.
@@ -15,12 +16,13 @@ pub struct Expanded {
     pub missing: Vec<String>,
 }
 
-/// Which notations count.
+/// Which notations are replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notation {
-    /// `<LOG_DIR>` and `{{VAR}}`: JVM arguments, where `$` may be part of a user's value.
+    /// `<LOG_DIR>` and `{{VAR}}`, for JVM arguments, where `$` may be part of a user's value.
     Yarn,
-    /// Also `$VAR`, `${VAR}` and YARN's path separator `<CPS>`: class path entries and environment values.
+    /// Also `$VAR`, `${VAR}` and YARN's path separator `<CPS>`, for class path entries and environment
+    /// values.
     Shell,
 }
 
@@ -54,7 +56,7 @@ pub fn expand(text: &str, notation: Notation, log_dir: &str, env: Lookup) -> Exp
     out
 }
 
-/// The variable that `text` begins with, and what follows it.
+/// The variable that `text` begins with, and the text behind it.
 fn reference(text: &str, shell: bool) -> Option<(&str, &str)> {
     let closed = |open: &str, close: &str| {
         let (name, after) = text.strip_prefix(open)?.split_once(close)?;
@@ -95,8 +97,8 @@ pub struct Dropped {
 
 /// Expands and joins class path entries with `:`.
 ///
-/// An entry with an unset variable is left out, since what remains of it would name another place. Empty
-/// entries are left out too: to the JVM they would mean the working directory.
+/// An entry with an unset variable is left out, because the rest of it would name another place. Empty
+/// entries are left out, too, because for the JVM they mean the working directory.
 pub fn class_path(entries: &[String], log_dir: &str, env: Lookup) -> (String, Vec<Dropped>) {
     let mut kept = Vec::new();
     let mut dropped = Vec::new();
@@ -134,7 +136,7 @@ mod tests {
         assert_eq!(shell("-Dlog.file=<LOG_DIR>/taskmanager.log"), "-Dlog.file=/logs/taskmanager.log");
         assert_eq!(shell("{{HOME}}/x:$HOME/y<CPS>${HOME}z"), "/h/x:/h/y:/hz");
         assert_eq!(shell("$EMPTY|$NOT_SET|"), "||");
-        // What a variable holds is not expanded again.
+        // The value of a variable is not expanded again.
         assert_eq!(shell("$PWD"), "/w $HOME");
     }
 

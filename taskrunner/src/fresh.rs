@@ -1,11 +1,12 @@
-//! The one place from which heddle makes files, directories and links in a container.
+//! Makes files, directories and links in a container; no other module of heddle does that.
 //!
-//! Localized files are links into the NodeManager's cache, which other applications of the node share:
-//! whoever opens such a name for writing changes the file of all of them. Nothing here opens what is there
-//! already or follows a link, and `clippy.toml` forbids the functions of the standard library that would. A
-//! JVM that is to write files gets a new directory for them.
+//! Localized files are links into the NodeManager's cache, which other applications of the node share. A
+//! program that writes through such a link changes the file of all of them. So the functions here never
+//! follow a link, and only [`log()`] opens an existing file for writing. `clippy.toml` forbids functions of
+//! the standard library that would follow a link or overwrite a file. A JVM that has to write files gets a
+//! new directory for them.
 
-#![allow(clippy::disallowed_methods)] // here, and nowhere else
+#![allow(clippy::disallowed_methods)] // only this module may use them
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -14,36 +15,38 @@ use std::path::{Component, Path};
 
 use rustix::fs::OFlags;
 
-/// Makes a file that is not there yet.
+/// Makes a new file. Fails if the name is taken.
 pub fn file(path: &Path, mode: u32) -> io::Result<File> {
     opened(OpenOptions::new().write(true).create_new(true).mode(mode), path)
 }
 
-/// Writes a file that is not there yet.
+/// Writes a new file. Fails if the name is taken.
 pub fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     file(path, mode)?.write_all(content)
 }
 
-/// Copies a file's content to one that is not there yet.
+/// Copies a file's content to a new file. Fails if the name is taken.
 pub fn copy(from: &Path, to: &Path) -> io::Result<File> {
     let mut made = file(to, 0o644)?;
     io::copy(&mut File::open(from)?, &mut made)?;
     Ok(made)
 }
 
-/// Opens a log for appending; a link is refused. A JVM that is started once more writes on in its own log.
+/// Opens a log for appending, and makes it if there is none. Fails if it is a link. A JVM that is started
+/// once more appends to the log of its first start.
 pub fn log(path: &Path) -> io::Result<File> {
     let flags = i32::try_from(OFlags::NOFOLLOW.bits()).map_err(io::Error::other)?;
     opened(OpenOptions::new().append(true).create(true).custom_flags(flags), path)
 }
 
-/// Makes a directory that is not there yet.
+/// Makes a new directory. Fails if the name is taken.
 pub fn directory(path: &Path) -> io::Result<()> {
     fs::create_dir(path).map_err(|error| in_the_way(error, path))
 }
 
-/// Makes the directories on the way to `path`, which is relative, below `top`; those that are there stay. One
-/// that is a link, or a file, is refused: behind it lies what others share.
+/// Makes the directories of the relative path `path` below `top`; existing directories stay. Fails if there
+/// is a link or a file instead of a directory, because a link may lead to files that other applications
+/// share.
 pub fn directories(top: &Path, path: &Path) -> io::Result<()> {
     let mut reached = top.to_owned();
     for step in path.components() {
@@ -65,12 +68,12 @@ pub fn directories(top: &Path, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a link to `target` under a name that is not taken yet.
+/// Makes a link to `target`. Fails if the name is taken.
 pub fn link(target: &Path, path: &Path) -> io::Result<()> {
     symlink(target, path).map_err(|error| in_the_way(error, path))
 }
 
-/// Gives a file, or a link, a name that is not taken yet.
+/// Renames a file or a link. Fails if the new name is taken.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     match fs::symlink_metadata(to) {
         Ok(_) => Err(in_the_way(io::ErrorKind::AlreadyExists.into(), to)),
@@ -83,7 +86,7 @@ fn opened(options: &OpenOptions, path: &Path) -> io::Result<File> {
     options.open(path).map_err(|error| in_the_way(error, path))
 }
 
-/// A message for people, where the name is taken.
+/// If the name is taken, replaces the error with one that says by what.
 fn in_the_way(error: io::Error, path: &Path) -> io::Error {
     const TOO_MANY_LINKS: i32 = rustix::io::Errno::LOOP.raw_os_error();
     let taken = error.kind() == io::ErrorKind::AlreadyExists;
@@ -102,7 +105,7 @@ fn in_the_way(error: io::Error, path: &Path) -> io::Error {
 mod tests {
     use super::*;
 
-    /// A directory with links, all of them to what must not change.
+    /// A container's directory with links into a cache, which must not change.
     struct Container {
         dir: tempfile::TempDir,
         cache: tempfile::TempDir,

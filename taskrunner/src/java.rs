@@ -1,23 +1,23 @@
-//! Which `java` to run.
+//! Chooses the Java of a container, and finds out its version without starting it.
 
 use std::path::{Path, PathBuf};
 
 use crate::expand::Lookup;
 
-/// No usable Java. Nothing on this node will change that, so a retry on the same node does not help.
+/// There is no usable Java on this node, so to try again on it does not help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JavaNotFound {
-    /// A directory was named, by configuration or by `JAVA_HOME`.
+    /// A directory was named, by the configuration or by `JAVA_HOME`, but it has no Java.
     #[error("no Java at {}: {origin} says `{home}`, but {} is not an executable file", home, java.display())]
     BadHome {
-        /// Who named it.
+        /// What has named the directory.
         origin: &'static str,
-        /// What was named.
+        /// The directory as it was named.
         home: String,
-        /// What was looked for.
+        /// The file that should be there.
         java: PathBuf,
     },
-    /// Nothing was named and the `PATH` has none.
+    /// No directory was named, and those of the `PATH` have no Java.
     #[error("no Java: JAVA_HOME is not set, and no directory of PATH ({path}) holds an executable `java`")]
     NotOnPath {
         /// The `PATH`.
@@ -27,8 +27,8 @@ pub enum JavaNotFound {
 
 /// Chooses `<home>/bin/java` of the given home, else of `JAVA_HOME`, else `java` of the `PATH`.
 ///
-/// A home that is named but wrong is an error and no reason to look further: another Java than the named one
-/// would surprise.
+/// A home that is named but has no Java is an error, because the user does not expect another Java than the
+/// named one.
 pub fn choose(given_home: Option<&str>, env: Lookup) -> Result<PathBuf, JavaNotFound> {
     let set = |value: Option<String>| value.filter(|v| !v.trim().is_empty());
     let named = set(given_home.map(str::to_owned))
@@ -49,16 +49,17 @@ pub fn choose(given_home: Option<&str>, env: Lookup) -> Result<PathBuf, JavaNotF
         .ok_or(JavaNotFound::NotOnPath { path })
 }
 
-/// Feature release of a `bin/java`, as 17: what the file `release` in its directory says. No process is
-/// started for it; none where there is no such file.
+/// The feature release of a `bin/java`, such as 17, from the file `release` in Java's directory; `None` if
+/// there is no such file. No process is started for it.
 pub fn version(java: &Path) -> Option<u16> {
     flink_model::java_fit::java_version(&release_file(java)?)
 }
 
-/// The file `release` in the directory of a `bin/java`, where it tells the version.
+/// The content of the file `release` in the directory of a `bin/java`, if it says the version.
 pub fn release_file(java: &Path) -> Option<String> {
     let home = java.canonicalize().ok()?.parent()?.parent()?.to_path_buf();
-    // Java 8 has a `jre` of its own inside.
+    // A JDK 8 has another `bin/java` in its directory `jre`; the file may be in either of the two
+    // directories.
     let homes = [Some(home.as_path()), home.parent().filter(|_| home.ends_with("jre"))];
     let read = |home: &Path| std::fs::read_to_string(home.join("release")).ok();
     let tells = |text: &String| flink_model::java_fit::java_version(text).is_some();

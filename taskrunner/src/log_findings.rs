@@ -1,11 +1,13 @@
-//! What a JVM's own words say about its end: pure, line by line, whatever the size of a log.
+//! Finds what the log and the outputs of a JVM say about its end: its errors with their causes, and whether
+//! the TaskManager registered. A log is taken line by line, so that its size does not matter. Nothing here
+//! reads files.
 
-/// Most characters of a line that is passed on.
+/// The most characters that are kept of a line.
 const LONGEST: usize = 300;
-/// A level stands within so many characters of a log line.
+/// The level, such as ERROR, is looked for only in the first so many characters of a line.
 const HEAD: usize = 80;
 const LEVELS: [&str; 7] = ["TRACE", "DEBUG", "INFO", "WARN", "WARNING", "ERROR", "FATAL"];
-/// What Flink's processes log when they end because of an error.
+/// Words with which Flink's processes log the error that ends them.
 const FATAL: [&str; 7] = [
     "Fatal error",
     "FATAL: ",
@@ -15,7 +17,7 @@ const FATAL: [&str; 7] = [
     "Failed to start the TaskManagerRunner",
     "FATAL ERROR",
 ];
-/// What a TaskManager logs when the JobManager knows it.
+/// What a TaskManager logs once it has registered with the JobManager.
 const REGISTERED: &str = "Successful registration at resource manager";
 
 /// An error in a log.
@@ -27,12 +29,12 @@ struct Found {
 }
 
 impl Found {
-    /// A line that begins no event.
+    /// Takes a line that belongs to the error: of its exception, of a cause or of a stack trace.
     fn continued(&mut self, line: &str) {
         if let Some(cause) = line.strip_prefix("Caused by: ") {
             self.cause = Some(shortened(cause));
         } else if !is_frame(line) && !is_chatter(line) {
-            // A message may have several lines.
+            // The message of an exception may have several lines.
             match self.cause.as_mut().or(self.exception.as_mut()) {
                 Some(text) => *text = shortened(&format!("{text} {}", line.trim())),
                 None => self.exception = Some(shortened(line)),
@@ -46,7 +48,7 @@ impl Found {
     }
 }
 
-/// Goes through a log.
+/// Takes a log line by line, and keeps its errors.
 #[derive(Debug, Clone, Default)]
 pub struct Scan {
     fatal: Option<Found>,
@@ -57,21 +59,21 @@ pub struct Scan {
     registered: bool,
 }
 
-/// What a log says.
+/// What a log says about the end of its process.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LogFindings {
-    /// Why the process ended, by its own words.
+    /// The error that ended the process, if the process logged one as such.
     pub fatal: Option<String>,
     /// The first error that was logged.
     pub first: Option<String>,
-    /// The last one.
+    /// The last error that was logged.
     pub last: Option<String>,
-    /// The TaskManager was known to its JobManager.
+    /// Whether the TaskManager registered with the JobManager.
     pub registered: bool,
 }
 
 impl Scan {
-    /// The next line.
+    /// Takes the next line.
     pub fn line(&mut self, line: &str) {
         let Some((level, message)) = event(line) else {
             self.open.iter_mut().for_each(|open| open.continued(line));
@@ -94,7 +96,7 @@ impl Scan {
         self.last = Some(found);
     }
 
-    /// The log has ended.
+    /// Returns what the lines have said, at the end of the log.
     pub fn finish(mut self) -> LogFindings {
         self.close();
         let text = |found: Option<Found>| found.map(Found::text).filter(|text| !text.is_empty());
@@ -107,7 +109,7 @@ impl Scan {
     }
 }
 
-/// The level of a line that begins an event, and what follows it.
+/// The level of a line that begins a log event, and the text behind the level; `None` for other lines.
 fn event(line: &str) -> Option<(&'static str, &str)> {
     if line.starts_with([' ', '\t']) {
         return None;
@@ -124,7 +126,7 @@ fn event(line: &str) -> Option<(&'static str, &str)> {
     None
 }
 
-/// A line of a stack trace below the exception itself, or an empty one.
+/// Whether a line belongs to a stack trace, below the exception itself, or is empty.
 pub fn is_frame(line: &str) -> bool {
     let text = line.trim_start();
     text.is_empty()
@@ -132,7 +134,7 @@ pub fn is_frame(line: &str) -> bool {
         || line.len() > text.len() && (text.starts_with("at ") || text.starts_with("... "))
 }
 
-/// What the JVM and the logging library say whatever happens.
+/// Whether a line is a notice of the JVM or of the logging library that does not tell of the JVM's end.
 pub fn is_chatter(line: &str) -> bool {
     let begins = [
         "WARNING: ",
@@ -156,7 +158,7 @@ pub fn is_chatter(line: &str) -> bool {
             .is_some_and(|rest| rest.starts_with("main WARN ") || rest.starts_with("main ERROR "))
 }
 
-/// A line of the list of threads that a JVM prints on SIGQUIT.
+/// Whether a line belongs to the list of threads that a JVM prints on SIGQUIT.
 fn is_of_a_dump(line: &str) -> bool {
     let begins = [
         "Full thread dump",
@@ -170,12 +172,12 @@ fn is_of_a_dump(line: &str) -> bool {
         || line.starts_with("0x") && line.contains(", 0x")
 }
 
-/// The lines that say something.
+/// The lines that may say why a JVM has ended: all but stack traces, notices and lists of threads.
 pub fn telling(lines: &[String]) -> impl DoubleEndedIterator<Item = &String> {
     lines.iter().filter(|line| !is_frame(line) && !is_chatter(line) && !is_of_a_dump(line))
 }
 
-/// Why Java itself, or `main()`, failed, by what is on stderr.
+/// The error with which Java itself or `main()` has failed, from the lines of stderr or stdout.
 pub fn thrown(stderr: &[String]) -> Option<String> {
     const VM: &str = "Error occurred during initialization of VM";
     let begins = |line: &&String| {
@@ -210,7 +212,7 @@ pub fn thrown(stderr: &[String]) -> Option<String> {
     Some(shortened(&found.text()))
 }
 
-/// The beginning of a line, for people.
+/// The line without blanks at its ends, cut to 300 characters.
 pub fn shortened(line: &str) -> String {
     line.trim().chars().take(LONGEST).collect()
 }

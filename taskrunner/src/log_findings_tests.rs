@@ -11,7 +11,7 @@ fn lines(text: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// What is made of the end of a JVM with this code, log and outputs, soon after its start.
+/// The report on a JVM that ended with this code, log and outputs soon after its start.
 fn summary(code: i32, log: &str, stderr: &str, stdout: &str) -> String {
     report(code, log, stderr, stdout).summary
 }
@@ -31,7 +31,7 @@ fn report(code: i32, log: &str, stderr: &str, stdout: &str) -> ExitReport {
     ExitReport::from_facts(facts)
 }
 
-/// What each JVM of Java 17 with Flink 1.20 says.
+/// The notices that every JVM of Java 17 with Flink 1.20 prints.
 const CHATTER: &str = "\
 WARNING: A terminally deprecated method in java.lang.System has been called
 WARNING: System::setSecurityManager has been called by org.apache.flink.core.security.FlinkSecurityManager (file:/flink/lib/flink-dist-1.20.5.jar)

@@ -1,4 +1,5 @@
-//! From a launch specification and the container where it runs to the final [`JvmCommand`]; pure.
+//! Makes the final [`JvmCommand`] from a launch specification and from the environment and directories of the
+//! container where the JVM will run. Nothing here reads files or asks the system.
 
 use std::path::{Path, PathBuf};
 
@@ -9,21 +10,21 @@ use crate::control::Launch;
 use crate::expand::{self, Lookup, Notation};
 use crate::jvm::JvmCommand;
 
-/// Where a JVM will run.
+/// The container in which a JVM will run.
 #[derive(Clone, Copy)]
 pub struct ContainerEnvironment<'a> {
     /// The container's environment.
     pub env: Lookup<'a>,
-    /// Directory of the container's logs.
+    /// The directory of the container's logs.
     pub log_dir: &'a Path,
     /// The container's working directory.
     pub dir: &'a Path,
-    /// Our own binary.
+    /// The path of this program.
     pub self_exe: &'a Path,
 }
 
 impl From<&JvmTemplate> for Launch {
-    /// What the client's specification says of a role's JVM.
+    /// Copies what the client's specification says about a JVM.
     fn from(jvm: &JvmTemplate) -> Self {
         Self {
             launcher: jvm.launcher.clone(),
@@ -39,12 +40,14 @@ impl From<&JvmTemplate> for Launch {
     }
 }
 
-/// Name of the logs when the specification has none.
+/// The name of the log files if the specification has none.
 const DEFAULT_LOG_NAME: &str = "taskmanager";
 
-/// Fills in a launch specification; the second value holds warnings, one line each.
+/// Expands the variables of a launch specification and makes the command from it. The second value holds
+/// warnings, one line each.
 ///
-/// `env` values see the container's environment; everything else sees them too.
+/// The environment values of the specification are expanded with the container's environment, and everything
+/// else with both.
 pub fn jvm_command(launch: &Launch, container: &ContainerEnvironment) -> (JvmCommand, Vec<String>) {
     let mut warnings = Vec::new();
     let log_dir = container.log_dir.to_string_lossy();

@@ -1,9 +1,9 @@
 //! Versions of the control protocol between a client and a running ApplicationMaster, which may be of
 //! different releases of heddle.
 //!
-//! New messages and fields need no new version: each side ignores those that it does not know. A version is
-//! for what an older side would get wrong. A release goes on speaking the older ones for as long as clusters
-//! that it served may run.
+//! New messages and fields need no new version, because each side ignores those that it does not know. A new
+//! version is needed only for a change that an older side would misunderstand. A release keeps the older
+//! versions for as long as clusters that use them may run.
 
 use std::fmt;
 
@@ -12,15 +12,15 @@ use crate::control::{Arrive, Welcome};
 /// The release of heddle, for messages.
 pub const RELEASE: &str = env!("CARGO_PKG_VERSION");
 
-/// What this release speaks.
+/// The versions that this release speaks.
 pub const SPOKEN: Versions = Versions { oldest: 1, newest: 1 };
 
 /// The versions that one side speaks, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Versions {
-    /// From this one.
+    /// The oldest version.
     pub oldest: u32,
-    /// To this one; never less than `oldest`.
+    /// The newest version; never less than `oldest`.
     pub newest: u32,
 }
 
@@ -31,18 +31,19 @@ impl Versions {
         (newest >= self.oldest.max(other.oldest)).then_some(newest)
     }
 
-    /// What a client says that it speaks. The first releases said only one number.
+    /// The versions that a client says it speaks. The first releases send only one number, `protocol`.
     pub fn of_client(arrive: &Arrive) -> Self {
         Self { oldest: arrive.protocol, newest: arrive.newest.max(arrive.protocol) }
     }
 
-    /// The first event of a client that speaks these. An ApplicationMaster of the first releases reads
-    /// `protocol` alone and takes no other than 1, hence the oldest stands there.
+    /// The first message of a client that speaks these versions. An ApplicationMaster of the first releases
+    /// reads only `protocol`, and accepts only 1, so this field has the oldest version.
     pub fn arrive(self) -> Arrive {
         Arrive { protocol: self.oldest, newest: self.newest, release: RELEASE.to_owned() }
     }
 
-    /// Whether these hold what an ApplicationMaster has chosen. The first releases choose without a word.
+    /// Whether the version that an ApplicationMaster has chosen is one of these. The first releases do not
+    /// send it, which means version 1.
     pub fn accept(self, welcome: &Welcome) -> bool {
         (self.oldest..=self.newest).contains(&welcome.protocol.max(1))
     }
@@ -58,7 +59,7 @@ impl fmt::Display for Versions {
     }
 }
 
-/// Why an ApplicationMaster that speaks `ours` does not take this client.
+/// The reason, in words, for which an ApplicationMaster that speaks `ours` refuses this client.
 pub fn mismatch(ours: Versions, arrive: &Arrive) -> String {
     let client = if arrive.release.is_empty() {
         "the client"
@@ -99,7 +100,7 @@ mod tests {
 
     #[test]
     fn the_first_releases_are_understood() {
-        // They sent `protocol` alone, and took nothing but 1 there.
+        // The first releases sent only `protocol`, and accepted only 1 there.
         let first = Arrive { protocol: 1, ..Default::default() };
         assert_eq!(Versions::of_client(&first), versions(1, 1));
         assert_eq!(versions(1, 7).arrive().protocol, 1);

@@ -1,7 +1,8 @@
-//! The one thread from which JVMs are started.
+//! The thread from which a program of heddle starts its JVMs.
 //!
-//! A parent-death signal is sent when the *thread* that forked ends, not the process. Runtime worker threads
-//! come and go, so all JVMs are started from a thread of their own that lives as long as anything it started.
+//! The kernel sends a parent-death signal when the *thread* that forked ends, not the process. A worker
+//! thread of the runtime may end at any time, so all JVMs are started from a separate thread, which does not
+//! end before the JVMs that it has started.
 
 use std::io;
 use std::process::Command;
@@ -16,8 +17,8 @@ struct SpawnRequest {
     reply: oneshot::Sender<io::Result<Child>>,
 }
 
-/// Handle of the thread. The task that watches a running JVM keeps a clone, so the thread does not end before
-/// the JVM.
+/// A handle of the thread, which ends when all handles are dropped. The task that watches a running JVM keeps
+/// one, so that the thread does not end before the JVM.
 #[derive(Debug, Clone)]
 pub struct SpawnThread {
     requests: mpsc::Sender<SpawnRequest>,
@@ -31,15 +32,16 @@ impl SpawnThread {
             while let Ok(request) = inbox.recv() {
                 let _runtime = request.runtime.enter();
                 let child = tokio::process::Command::from(request.command).spawn();
-                // Nobody waits for the answer any more: the child is dropped, and reaped by the runtime when
-                // it ends.
+                // If nobody waits for the answer any more, the child is dropped, and the runtime reaps it
+                // when it ends.
                 let _ = request.reply.send(child);
             }
         })?;
         Ok(SpawnThread { requests })
     }
 
-    /// Starts a process from the thread; must be called inside a tokio runtime with I/O enabled.
+    /// Starts a process from the thread. Must be called inside a tokio runtime with I/O enabled. Fails if the
+    /// process cannot be started.
     pub async fn spawn(&self, command: Command) -> io::Result<Child> {
         let gone = |_| io::Error::other("the thread that starts JVMs is gone");
         let (reply, answer) = oneshot::channel();

@@ -1,4 +1,5 @@
-//! The last lines of a log file, bounded in lines and bytes.
+//! Reads the end of a log file, and scans a log for errors. Both have limits, so that a huge log costs
+//! neither much memory nor much time.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -6,16 +7,16 @@ use std::path::{Path, PathBuf};
 
 use crate::log_findings::{LogFindings, Scan};
 
-/// Most lines of a tail.
+/// The most lines that [`Tail::read`] returns.
 pub const MAX_LINES: usize = 50;
-/// Most bytes that are read from the end of a file.
+/// The most bytes that [`Tail::read`] reads.
 pub const MAX_BYTES: u64 = 16 * 1024;
-/// Most bytes of both ends of a log that are gone through for errors.
+/// The most bytes that are scanned for errors at the beginning of a log, and again at its end.
 const SCAN_BYTES: u64 = 4 << 20;
-/// A longer line is taken for several.
+/// A line with more bytes is scanned as several lines.
 const LONGEST_LINE: u64 = 64 * 1024;
 
-/// A file to read the end of, without what was in it before.
+/// A log file, of which only what is written from now on is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tail {
     path: PathBuf,
@@ -23,16 +24,17 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// Remembers the file's present length (0 when it does not exist): [`Tail::read`] gives only what comes
-    /// after.
+    /// Remembers the file's present length (0 if it does not exist), so that only what is written later is
+    /// read.
     pub fn from_now(path: &Path) -> Tail {
         let start = std::fs::metadata(path).map(|m| m.len()).unwrap_or(0);
         Tail { path: path.to_owned(), start }
     }
 
-    /// The last lines that were written since; nothing when the file does not exist.
+    /// The last lines that were written since [`Tail::from_now`]; none if the file does not exist. Fails if
+    /// it cannot be read.
     ///
-    /// A file that has become shorter was rolled or truncated meanwhile and counts from its beginning.
+    /// A file that has become shorter was rolled or truncated meanwhile, and is read from its beginning.
     pub fn read(&self) -> io::Result<Vec<String>> {
         let mut file = match File::open(&self.path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -49,8 +51,8 @@ impl Tail {
 }
 
 impl Tail {
-    /// What all of it says that was written since, or the first and the last [`SCAN_BYTES`] of it. A log that
-    /// cannot be read says nothing.
+    /// What the lines that were written since [`Tail::from_now`] say. Of a large log, only the first and the
+    /// last 4 MiB are read. A log that cannot be read yields no findings.
     pub fn findings(&self) -> LogFindings {
         let mut scan = Scan::default();
         if let Err(error) = self.scan(&mut scan) {
@@ -82,8 +84,8 @@ impl Tail {
 
 /// The last [`MAX_LINES`] lines of a piece of a file; invalid UTF-8 is replaced.
 ///
-/// When the piece was cut out of the middle its first line is incomplete and is left out, unless there is no
-/// other; then what is left of a character that the cut went through is left out.
+/// If the piece does not begin at the beginning of a line (`cut`), its incomplete first line is left out. If
+/// it is the only line, it stays, but without the rest of a character that the cut has divided.
 pub fn last_lines(bytes: &[u8], cut: bool) -> Vec<String> {
     let rest = match bytes.iter().position(|&b| b == b'\n').filter(|&at| cut && at + 1 < bytes.len()) {
         Some(newline) => &bytes[newline + 1..],

@@ -1,5 +1,5 @@
-//! How the start of a cluster went, as its ApplicationMaster recorded it: asked by the client that waits for
-//! the cluster.
+//! Asks the ApplicationMaster of a cluster for the timed steps of its start, which the client shows with
+//! `--timing`.
 
 use std::time::Duration;
 
@@ -11,30 +11,31 @@ use crate::auth;
 use crate::control::cluster_client::ClusterClient;
 use crate::control::{TimelineReply, TimelineRequest};
 
-/// For the connection and the answer together.
+/// The time limit of the connection and the answer together.
 const DEADLINE: Duration = Duration::from_secs(3);
 
-/// The ApplicationMaster's answer, and when it was given by this machine's clock.
+/// The ApplicationMaster's answer, and the time of the answer by this machine's clock.
 #[derive(Debug, Clone)]
 pub struct Timeline {
-    /// Its steps, by its own clock.
+    /// The answer: the steps, by the ApplicationMaster's clock.
     pub reply: TimelineReply,
-    /// The middle of the round trip: what [`TimelineReply::now_unix_ms`] says is taken for this moment.
+    /// The middle of the round trip. It is assumed to be the moment that the ApplicationMaster's clock calls
+    /// [`TimelineReply::now_unix_ms`].
     pub at: std::time::Instant,
 }
 
-/// There is no answer. An ApplicationMaster of an older release has none to give.
+/// There is no answer; an ApplicationMaster of an older release cannot give one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the ApplicationMaster at {address} does not tell how its start went: {why}")]
 pub struct TimelineError {
-    /// Of the control server.
+    /// The address of the control server.
     pub address: String,
-    /// What stands in the way.
+    /// Why there is no answer.
     pub why: String,
 }
 
-/// Asks the control server at `address` (`host:port`) with the application's secret; once, and for three
-/// seconds at most.
+/// Asks the control server at `address` (`host:port`) with the application's control secret. It tries once,
+/// and for three seconds at most.
 pub async fn ask(address: &str, secret: &[u8]) -> Result<Timeline, TimelineError> {
     let failed = |why: String| TimelineError { address: address.to_owned(), why };
     let call = async {

@@ -1,17 +1,20 @@
-//! The words for the end of a JVM and of a container: what diagnostics, logs and Flink's messages say. They
-//! are made here and nowhere else; [`crate::cause`] has the facts.
+//! Turns the facts about the end of a JVM or a container ([`crate::cause`]) into the words of diagnostics,
+//! logs and Flink's messages. No other module does this, so that the same end is described in the same way
+//! everywhere.
 
 use std::fmt;
 
 use crate::cause::{ExitCause, Fault, JvmExit, JvmReason, KernelOom, YARN_STATUSES, YarnExit};
 use crate::control::OutOfMemory;
 
-/// Exit code of HotSpot with `-XX:+ExitOnOutOfMemoryError`, and of no other program that has not chosen it.
+/// The exit code of HotSpot after an OutOfMemoryError with `-XX:+ExitOnOutOfMemoryError`. A JVM has it for no
+/// other reason than that, unless the program has called `System.exit(3)`.
 const EXIT_ON_OOM: i32 = 3;
-/// How many lines of log and diagnostics go into the text of a cause.
+/// The most lines of a log or of diagnostics that go into the text of a cause.
 const LINES: usize = 6;
 
-/// What the exit codes of JVMs mean to Flink and HotSpot: said in diagnostics, and for documentation.
+/// What the exit codes of Flink's JVMs mean. Diagnostics use these words, and so does the generated reference
+/// page on exit codes.
 pub const JVM_CODES: &[(i32, &str)] = &[
     (0, "normal end"),
     (1, "start-up or main class failed"),
@@ -22,12 +25,12 @@ pub const JVM_CODES: &[(i32, &str)] = &[
     (134, "aborted"),
     (137, "SIGKILL"),
     (143, "SIGTERM"),
-    // -17 and -16 as the shell sees them.
+    // Flink exits with -17 and -16. The system keeps only the lowest eight bits of an exit code.
     (239, "Flink: fatal error in a thread"),
     (240, "Flink: shutdown hung"),
 ];
 
-/// One line on the end of a JVM: what happened, then why.
+/// One line about the end of a JVM: what happened and, if it is known, why.
 pub fn jvm_end(
     code: Option<i32>,
     signal: Option<i32>,
@@ -95,7 +98,7 @@ impl fmt::Display for JvmReason {
     }
 }
 
-/// Words for a kind of exhausted memory.
+/// The words for the kind of memory that ran out.
 fn exhausted(kind: OutOfMemory) -> &'static str {
     match kind {
         OutOfMemory::OomNone => "",
@@ -115,7 +118,7 @@ fn exhausted(kind: OutOfMemory) -> &'static str {
     }
 }
 
-/// How much of how much, as far as the cgroup tells.
+/// The most bytes that a cgroup has used and its limit, in words; empty if neither is known.
 fn amounts(limit: Option<u64>, peak: Option<u64>) -> String {
     let mb = |bytes: u64| format!("{} MB", bytes >> 20);
     match (limit, peak) {
@@ -148,10 +151,10 @@ fn yarn_status(status: i32) -> String {
     }
 }
 
-/// The end of a container that ended because it was given back.
+/// The words for the end of a container that ended because it was given back to YARN.
 pub fn given_back(status: i32) -> String {
     match status {
-        // What YARN says of it before and after its start.
+        // YARN's exit statuses of a container that was given back before and after its start.
         -100 | -105 => "given back".to_owned(),
         status => format!("given back; {}", yarn_status(status)),
     }
@@ -171,7 +174,7 @@ impl fmt::Display for ExitCause {
                     write!(f, ": {detail}")?;
                     told = true;
                 }
-                // That a signal ended it goes without saying.
+                // YARN ends a container by signals, so that a signal ended the JVM is no news.
                 if let Some(jvm) = jvm.as_ref().filter(|jvm| !jvm.may_be_yarns_kill()) {
                     write!(f, "; {jvm}")?;
                 }
@@ -183,7 +186,7 @@ impl fmt::Display for ExitCause {
         }
         let (title, lines) = match &self.jvm {
             Some(jvm) if !jvm.last_lines.is_empty() => ("last lines of its log", jvm.last_lines.as_slice()),
-            // What is told already is not told twice.
+            // YARN's words are in the text already.
             _ if told => return Ok(()),
             _ => ("YARN says", said),
         };
@@ -197,7 +200,8 @@ impl fmt::Display for ExitCause {
     }
 }
 
-/// Whether YARN did something to the container, which explains how its process ended.
+/// Whether YARN's exit status says who or what ended the container from outside, which also explains how its
+/// process ended.
 fn acted(yarn: &YarnExit) -> bool {
     matches!(yarn.fault(), Fault::Memory | Fault::Node | Fault::Cluster)
 }
@@ -250,14 +254,14 @@ mod tests {
         assert!(text.contains("line 49") && text.contains("line 44") && !text.contains("line 43"));
     }
 
-    /// Of Hadoop 3.3.6.
+    /// Diagnostics of Hadoop 3.3.6.
     const PHYSICAL: &str = "[2026-11-28 14:25:10.123]Container [pid=3718,containerID=container_1_0001_01_000002] is running \
         313016320B beyond the 'PHYSICAL' memory limit. Current usage: 1.3 GB of 1 GB physical memory used; 4.0 GB of 2.1 GB \
         virtual memory used. Killing container.\nDump of the process-tree for container_1_0001_01_000002 :\n\t|- PID PPID \
         PGRPID SESSID CMD_NAME\n\t|- 3718 3716 3718 3718 (java) 1 2 3 4 /usr/bin/java -Dsecret=x\n\n[2026-11-28 \
         14:25:10.444]Container killed on request. Exit code is 143\n[2026-11-28 14:25:10.450]Container exited with a \
         non-zero exit code 143. \n";
-    /// Of Hadoop 2.10.
+    /// Diagnostics of Hadoop 2.10.
     const VIRTUAL: &str = "Container [pid=1,containerID=container_1_0001_01_000002] is running beyond virtual memory limits. \
         Current usage: 300.1 MB of 1 GB physical memory used; 9.9 GB of 2.1 GB virtual memory used. Killing container.\n\
         Dump of the process-tree for container_1_0001_01_000002 :\n\t|- PID\n";

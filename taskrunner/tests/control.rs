@@ -1,4 +1,5 @@
-//! The binary against a small server of our own protocol, with real JVMs.
+//! Tests the program `heddle-taskrunner` with real JVMs, against a small server that stands for the
+//! ApplicationMaster.
 
 #![allow(clippy::disallowed_methods)] // a test lays out directories of its own
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -29,12 +30,12 @@ const SECRET: &[u8] = b"\x00the secret\xff";
 
 type Commands = Arc<Mutex<Option<mpsc::Sender<CommandKind>>>>;
 
-/// What the ApplicationMaster is to a taskrunner.
+/// A control server as a taskrunner sees it.
 struct Am {
     port: u16,
     events: mpsc::UnboundedReceiver<Kind>,
     commands: Commands,
-    /// Ends with this value, and its links with it.
+    /// The server and its links end when this value is dropped.
     _tasks: JoinSet<()>,
 }
 
@@ -48,7 +49,7 @@ async fn listen(port: u16) -> TcpListener {
     }
 }
 
-/// One link, until the taskrunner ends its half or nobody holds its commands any more.
+/// Serves one link, until the taskrunner closes its half or the sender of commands is dropped.
 async fn link(mut stream: TcpStream, events: mpsc::UnboundedSender<Kind>, current: Commands) {
     let (mut read, write) = stream.split();
     let mut magic = [0; 4];
@@ -187,7 +188,7 @@ impl Container {
         kill_process(Pid::from_child(&self.process), signal).unwrap();
     }
 
-    /// Waits for the end and gives exit code and own log.
+    /// Waits for the end of the taskrunner; returns its exit code and its log.
     fn end(mut self) -> (Option<i32>, String) {
         let mut status = None;
         eventually("the taskrunner ends", || {
@@ -247,7 +248,8 @@ async fn arguments_and_memory_samples_arrive() {
         }
     };
     assert!(memory.rss > 1 << 20 && memory.peak_rss >= memory.rss && memory.at_unix_ms > 0, "{memory:?}");
-    // A JVM that is killed by somebody else is told as such, and its signal becomes our code.
+    // A JVM that somebody else kills is reported as such, and its signal determines the taskrunner's exit
+    // code.
     kill_process(Pid::from_raw(pid as i32).unwrap(), Signal::KILL).unwrap();
     assert_eq!(am.exited().await.signal, Some(9));
     assert_eq!(container.end().0, Some(137));
@@ -289,7 +291,8 @@ async fn sigterm_ends_the_jvm_and_reports() {
     am.launch(&[], &["sleep"]).await;
     container.ready();
     container.signal(Signal::TERM);
-    // At once, with the memory of that moment: YARN may be ending the container for it.
+    // A signal is reported at once, with the memory of that moment, because YARN may be ending the container
+    // for its use of memory.
     let told = am.event().await;
     assert!(matches!(told, Kind::Signalled(ref signalled) if signalled.memory.is_some()), "{told:?}");
     assert_eq!(am.exited().await.code, Some(143));

@@ -1,4 +1,4 @@
-//! The supervisor with real JVMs.
+//! Tests the supervisor with real JVMs.
 
 #![allow(clippy::disallowed_methods)] // a test lays out directories of its own
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -99,11 +99,11 @@ async fn kinds_of_exhausted_memory_are_told_apart() {
         "the JVM exited with code 1 (start-up or main class failed): the Java heap was full \
          (java.lang.OutOfMemoryError: Java heap space)"
     );
-    // Ends without a Java stack trace: HotSpot writes its one line to stdout.
+    // This JVM ends without a Java stack trace: HotSpot only writes one line to stdout.
     let (oom, summary) = kind(&["-Xmx16m", "-XX:+ExitOnOutOfMemoryError"], "heap").await;
     assert_eq!(oom, OutOfMemory::OomJavaHeap, "{summary}");
     assert!(summary.contains("code 3"), "{summary}");
-    // Dies of SIGABRT.
+    // This JVM ends by SIGABRT.
     let (oom, summary) =
         kind(&["-Xmx16m", "-XX:+CrashOnOutOfMemoryError", "-XX:-CreateCoredumpOnCrash"], "heap").await;
     assert_eq!(oom, OutOfMemory::OomJavaHeap, "{summary}");
@@ -138,7 +138,7 @@ async fn the_jvm_is_in_our_process_group_and_obeys_terminate() {
     let report = jvm.wait().await;
     assert_eq!((report.code, report.shell_code()), (Some(143), 143));
     assert_eq!(report.summary, "the JVM exited with code 143 (SIGTERM): stopped on request");
-    // After the end nothing is signalled and the same report is given again.
+    // After the end of the JVM, no signal is sent, and the same report is given again.
     jvm.kill();
     assert_eq!(jvm.wait().await, report);
 }
@@ -156,8 +156,8 @@ async fn a_signal_from_elsewhere_is_told_as_such() {
 
 #[tokio::test]
 async fn the_jvm_outlives_the_threads_of_the_runtime() {
-    // The command is given from a worker thread that ends; with fork on that thread the JVM would die with
-    // it.
+    // The command is given by a worker thread that ends. If that thread had forked, its end would kill the
+    // JVM.
     let run = prog(&[], &["sleep"]);
     let thread = SpawnThread::start().unwrap();
     let command = run.command.clone();

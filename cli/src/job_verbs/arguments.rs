@@ -1,4 +1,5 @@
-//! From the words and options of a command to what is to be done; pure.
+//! Turns the words and options of a command on jobs into a description of what to do. The functions fail if
+//! words are missing or wrong.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,11 +14,11 @@ use super::perform::{Cancel, NewSavepoint, Savepoint, Stop};
 use crate::options::{CancelOptions, RunOptions, SavepointOptions, StopOptions};
 use crate::program::jar_and_arguments;
 
-/// How long an operation of a job is waited for: `client.timeout`.
+/// The key that says how long a command waits for an operation.
 const CLIENT_TIMEOUT: &str = "client.timeout";
 const DEFAULT_CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// `client.timeout`.
+/// How long a command waits for an operation.
 pub(super) fn patience(configuration: &Configuration) -> Result<Duration, Failure> {
     let Some(text) = configuration.text(CLIENT_TIMEOUT) else { return Ok(DEFAULT_CLIENT_TIMEOUT) };
     let duration = units::Duration::parse(&text).map_err(|e| {
@@ -26,7 +27,8 @@ pub(super) fn patience(configuration: &Configuration) -> Result<Duration, Failur
     Ok(Duration::from_millis(duration.as_millis()))
 }
 
-/// The job among the words, or, since an option with an optional value takes it, in that value.
+/// The id of the job: the first word or, without words, the value of `option`. An option with an optional
+/// value takes the job id as its value if the id stands behind it.
 fn job(words: &[String], option: Option<&str>, verb: &str) -> Result<JobId, Failure> {
     match words.first().map(String::as_str).or(option).filter(|word| !word.is_empty()) {
         Some(word) => Ok(JobId::parse(word)?),
@@ -35,7 +37,7 @@ fn job(words: &[String], option: Option<&str>, verb: &str) -> Result<JobId, Fail
     }
 }
 
-/// The value of an option that may stand alone, unless it was the job id.
+/// The value of an option with an optional value, unless it is the job id (see [`job`]).
 fn directory(words: &[String], option: Option<&str>) -> Option<String> {
     option.filter(|value| !words.is_empty() && !value.is_empty()).map(str::to_owned)
 }
@@ -73,18 +75,19 @@ pub(super) fn checkpoint(words: &[String]) -> Result<JobId, Failure> {
     job(words, None, "checkpoint")
 }
 
-/// What `run --main cluster` was asked.
+/// What a command `run --main cluster` asks for.
 #[derive(Debug)]
 pub(super) struct ClusterRun {
     pub(super) jar: PathBuf,
     pub(super) run: JarRun,
-    /// To be sent under the name that the release knows.
+    /// The claim mode. It is not in `run`, because the name under which it is sent depends on the cluster's
+    /// release.
     pub(super) claim_mode: Option<ClaimMode>,
     pub(super) detached: bool,
     pub(super) cancel_on_exit: bool,
 }
 
-/// Keys that say where the program goes, not how it runs.
+/// The beginnings of keys that say where the program runs, not how. They are not sent with the job.
 const NOT_OF_THE_JOB: [&str; 4] = ["execution.target", "execution.attached", "rest.", "yarn."];
 
 pub(super) fn cluster_run(

@@ -1,4 +1,5 @@
-//! `run --main cluster`: a jar that is uploaded and run through REST, without Java on this machine.
+//! Carries out `run --main cluster`: uploads a jar to the JobManager, which runs its `main()`, through
+//! Flink's REST interface. So this machine needs neither Java nor Flink.
 
 use std::time::Duration;
 
@@ -17,12 +18,12 @@ use super::arguments::ClusterRun;
 use crate::console::Output;
 
 const POLL: Duration = Duration::from_millis(500);
-/// A JobManager that has ended does not answer. YARN reports some seconds later that its application has
-/// ended, and why.
+/// How long the client waits for YARN to report the end of an application whose JobManager no longer answers.
+/// YARN reports it some seconds after the JobManager has ended, and says why.
 const END_IS_KNOWN: Duration = Duration::from_secs(10);
 
-/// Uploads, runs and, unless detached, waits for the job and prints its result. The program's own output is
-/// in the JobManager's log.
+/// Uploads the jar and runs it. Unless detached, it waits for the job, which it returns, and prints its
+/// result. What the program prints is in the JobManager's log.
 pub(super) async fn run(
     client: &RestClient,
     mut asked: ClusterRun,
@@ -104,7 +105,8 @@ pub(super) async fn run(
     Ok(job)
 }
 
-/// What a `main()` in the JobManager may not do, in words for the user.
+/// The failure of a `main()` in the JobManager. If it has done what Flink does not allow there, the failure
+/// says so in words for the user.
 fn refused(error: RestError, what: &str) -> Failure {
     let text = error.to_string();
     if text.contains("CoordinationRequestGateway") {
@@ -123,7 +125,8 @@ fn refused(error: RestError, what: &str) -> Failure {
     }
 }
 
-/// Cancels the job that `main()` had started before it failed; what became of it, in words for the user.
+/// Cancels the job that `main()` had started before it failed. Returns what has become of the job, in words
+/// for the user.
 async fn withdraw(client: &RestClient, job: &JobId, error: &RestError) -> Option<String> {
     if matches!(error, RestError::Connect { .. } | RestError::Unavailable { .. } | RestError::Local(_)) {
         return None;
@@ -134,7 +137,7 @@ async fn withdraw(client: &RestClient, job: &JobId, error: &RestError) -> Option
             Ok(()) => format!("the job that it had started before, {job}, is cancelled"),
             Err(error) => format!("the job that it had started before, {job}, may go on: {error}"),
         }),
-        // main() may still be at work.
+        // The JobManager has not answered, so main() may still be running.
         Err(_) if error.status().is_none() => Some(format!("if main() goes on, its job will be {job}")),
         Err(_) => None,
     }
@@ -161,7 +164,8 @@ fn fit_to_release(asked: &mut ClusterRun, traits: &Traits, output: &dyn Output) 
     }
 }
 
-/// Waits for the job. The end of its application explains why the JobManager does not answer any more.
+/// Waits for the result of the job. If the JobManager no longer answers because its application has ended,
+/// the failure says why that has ended.
 async fn wait(
     client: &RestClient,
     job: &JobId,
@@ -176,8 +180,8 @@ async fn wait(
     }
 }
 
-/// If the application has ended, that explains why its JobManager could not be reached: the application's
-/// failure is given instead of `failure`.
+/// The failure of the application, if it has ended, else `failure`. The end of the application explains why
+/// its JobManager could not be reached.
 async fn explained(failure: Failure, application: Option<(&ApplicationClient, ApplicationId)>) -> Failure {
     if application.is_none() {
         return failure;
@@ -201,7 +205,8 @@ async fn result_of(client: &RestClient, job: &JobId) -> Result<JobResult, Failur
     }
 }
 
-/// What Flink's client prints of a job that has finished; values of accumulators as REST gives them.
+/// What Flink's client prints about a job that has finished. The values of accumulators are shown as the REST
+/// interface returns them.
 fn result_text(job: &JobId, result: &JobResult, accumulators: &[Accumulator]) -> String {
     let mut text = format!(
         "Program execution finished\nJob with JobID {job} has finished.\nJob Runtime: {} ms",

@@ -1,5 +1,6 @@
-//! `list`, `cancel`, `stop`, `savepoint`, `checkpoint`, and `run --main cluster`: commands that Flink's REST
-//! interface carries out.
+//! Carries out the commands for which Flink's REST interface is sufficient: `list`, `cancel`, `stop`,
+//! `savepoint`, `checkpoint`, and `run --main cluster`. All but the last return their part of the JSON answer
+//! for programs.
 
 mod arguments;
 mod cluster_main;
@@ -21,7 +22,7 @@ use super::options::{
 };
 use crate::console::Output;
 
-/// A client for a command, and how long the command waits for an operation.
+/// A client of the REST interface for a command, and how long the command waits for an operation.
 fn client(cluster: &Cluster, configuration: &Configuration) -> Result<(RestClient, Duration), Failure> {
     let patience = arguments::patience(configuration)?;
     let limits = RestTimeouts { call: RestTimeouts::default().call.min(patience), ..RestTimeouts::default() };
@@ -29,7 +30,8 @@ fn client(cluster: &Cluster, configuration: &Configuration) -> Result<(RestClien
     Ok((client.map_err(|e| e.failure("cannot speak to the JobManager"))?, patience))
 }
 
-/// The same for a cluster that was only located so far. It fails if no JobManager listens there.
+/// The same for a cluster that was located, but not connected to. Fails if no JobManager listens at its
+/// address.
 async fn connect(
     cluster: &Cluster,
     configuration: &Configuration,
@@ -39,12 +41,12 @@ async fn connect(
     Ok(connected)
 }
 
-/// The answer of a command, for programs.
+/// An answer for programs, from its keys and values.
 fn answer<const N: usize>(entries: [(&str, Value); N]) -> Map<String, Value> {
     entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-/// `list`.
+/// Carries out `list`.
 pub(crate) async fn list(
     cluster: &Cluster,
     configuration: &Configuration,
@@ -57,7 +59,7 @@ pub(crate) async fn list(
     Ok(answer([("jobs", json!(jobs.iter().map(ps::job).collect::<Vec<_>>()))]))
 }
 
-/// `cancel`.
+/// Carries out `cancel`.
 pub(crate) async fn cancel(
     cluster: &Cluster,
     configuration: &Configuration,
@@ -70,7 +72,7 @@ pub(crate) async fn cancel(
     Ok(answer([("job", json!(asked.job.as_str())), ("savepoint", json!(savepoint))]))
 }
 
-/// `stop`.
+/// Carries out `stop`.
 pub(crate) async fn stop(
     cluster: &Cluster,
     configuration: &Configuration,
@@ -83,7 +85,7 @@ pub(crate) async fn stop(
     Ok(answer([("job", json!(asked.job.as_str())), done.entry()]))
 }
 
-/// `savepoint`.
+/// Carries out `savepoint`.
 pub(crate) async fn savepoint(
     cluster: &Cluster,
     configuration: &Configuration,
@@ -102,7 +104,7 @@ pub(crate) async fn savepoint(
     })
 }
 
-/// `checkpoint`.
+/// Carries out `checkpoint`.
 pub(crate) async fn checkpoint(
     cluster: &Cluster,
     configuration: &Configuration,
@@ -115,7 +117,7 @@ pub(crate) async fn checkpoint(
     Ok(answer([("job", json!(job.as_str())), ("checkpoint", json!(number))]))
 }
 
-/// `run --main cluster`: the job, which has ended or, detached, was submitted.
+/// Carries out `run --main cluster`. Returns the job, which has ended or, if detached, was submitted.
 pub(crate) async fn run(
     cluster: &Cluster,
     configuration: &Configuration,

@@ -1,4 +1,5 @@
-//! `list`, `cancel`, `stop`, `savepoint` and `checkpoint`: what Flink's own client prints, line for line.
+//! Carries out `list`, `cancel`, `stop`, `savepoint` and `checkpoint` by the REST interface of the
+//! JobManager. It prints the same lines as Flink's own client, because scripts may read them.
 
 use std::time::Duration;
 
@@ -11,15 +12,16 @@ use crate::console::Output;
 
 const WAITING: &str = "Waiting for response...";
 
-/// A call about a job that has failed, with what helps. `place` says how the command takes the directory of a
-/// savepoint.
+/// The failure of a call about a job, with hints. `place` says where in the command line the user can name
+/// the directory of a savepoint.
 fn explain(error: RestError, what: String, place: &str) -> Failure {
     let said = error.to_string();
     let no_job = (error.status() == Some(404) && said.contains("not found"))
         || said.contains("Could not find Flink job")
         || said.contains("NotFoundException");
     let failure = error.failure(what);
-    // "Config key [state.savepoints.dir] is not set. Property [targetDirectory] must be provided."
+    // Flink says: "Config key [state.savepoints.dir] is not set. Property [targetDirectory] must be
+    // provided."
     let key = said.split_once("Config key [").and_then(|(_, rest)| rest.split_once(']')).map(|(key, _)| key);
     match key {
         Some(key) => failure
@@ -28,7 +30,7 @@ fn explain(error: RestError, what: String, place: &str) -> Failure {
         None if no_job => {
             failure.hint("`flink list -a` shows the jobs of the cluster, with those that have ended")
         }
-        // The job has only just been started, or is being restarted.
+        // The job has just been started or is being restarted, so to try again may help.
         None if said.contains("Not all required tasks are currently running") => failure.retry_if(true),
         None => failure,
     }
@@ -43,7 +45,7 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    /// From the options; without any, running and scheduled jobs.
+    /// The jobs that the options ask for; without options, the running and scheduled ones.
     pub(super) fn of(running: bool, scheduled: bool, all: bool) -> Self {
         let none = !running && !scheduled && !all;
         Self { running: running || all || none, scheduled: scheduled || all || none, ended: all }
@@ -58,19 +60,19 @@ impl Shown {
     }
 }
 
-/// What has come of a savepoint.
+/// The result of a command about a savepoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Done {
-    /// It is complete, and here.
+    /// The savepoint is complete, and has this path.
     Stored(String),
-    /// It was begun under this trigger id, and not waited for.
+    /// The savepoint was begun with this trigger id, and the command did not wait for it.
     Triggered(String),
-    /// This one is deleted.
+    /// The savepoint with this path was deleted.
     Disposed(String),
 }
 
 impl Done {
-    /// As a key of the answer for programs.
+    /// The key and the value that it adds to the answer for programs.
     pub(super) fn entry(self) -> (&'static str, Value) {
         match self {
             Self::Stored(path) => ("savepoint", json!(path)),
@@ -80,7 +82,7 @@ impl Done {
     }
 }
 
-/// `list`.
+/// Carries out `list`. Returns the jobs that it has shown, in the order of their start.
 pub(super) async fn list(
     client: &RestClient,
     shown: Shown,
@@ -96,7 +98,7 @@ pub(super) async fn list(
     Ok(jobs)
 }
 
-/// The sections of `list`; pure.
+/// The lines of `list`, in sections, with times of the time zone `zone`.
 fn job_lines<Z: TimeZone<Offset: std::fmt::Display>>(
     jobs: &[JobSummary],
     shown: Shown,
@@ -145,25 +147,26 @@ fn rule(title: &str) -> String {
     format!("{:-^RULE$}", format!(" {title} "))
 }
 
-/// What `cancel` was asked.
+/// What a command `cancel` asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cancel {
     /// The job.
     pub(super) job: JobId,
-    /// Take a savepoint first.
+    /// The savepoint to take first, if one is wanted.
     pub(super) savepoint: Option<NewSavepoint>,
 }
 
 /// A savepoint to take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NewSavepoint {
-    /// Where to; none = the cluster's default.
+    /// Its directory; `None` for the default of the cluster.
     pub(super) directory: Option<String>,
     /// Its format.
     pub(super) format: SavepointFormat,
 }
 
-/// `cancel`: where the savepoint is, if one was to be taken.
+/// Carries out `cancel`. Returns the path of the savepoint, if one was wanted, for which it waits as long as
+/// `patience`.
 pub(super) async fn cancel(
     client: &RestClient,
     asked: &Cancel,
@@ -191,20 +194,20 @@ pub(super) async fn cancel(
     Ok(Some(path))
 }
 
-/// What `stop` was asked.
+/// What a command `stop` asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stop {
     /// The job.
     pub(super) job: JobId,
-    /// Send the maximal watermark first.
+    /// Whether to send MAX_WATERMARK first, for a job that will not be continued.
     pub(super) drain: bool,
     /// The savepoint.
     pub(super) savepoint: NewSavepoint,
-    /// Do not wait.
+    /// Whether to return before the savepoint is complete.
     pub(super) detached: bool,
 }
 
-/// `stop`.
+/// Carries out `stop`. Unless detached, it waits for the savepoint as long as `patience`.
 pub(super) async fn stop(
     client: &RestClient,
     asked: &Stop,
@@ -234,23 +237,23 @@ pub(super) async fn stop(
     Ok(Done::Stored(path))
 }
 
-/// What `savepoint` was asked.
+/// What a command `savepoint` asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Savepoint {
-    /// Delete the files of one.
+    /// Delete the files of the savepoint with this path.
     Dispose(String),
-    /// Take one.
+    /// Take a savepoint.
     Take {
-        /// Of this job.
+        /// The job.
         job: JobId,
-        /// Which and where.
+        /// The savepoint.
         savepoint: NewSavepoint,
-        /// Do not wait.
+        /// Whether to return before the savepoint is complete.
         detached: bool,
     },
 }
 
-/// `savepoint`.
+/// Carries out `savepoint`. Unless detached, it waits for the operation as long as `patience`.
 pub(super) async fn savepoint(
     client: &RestClient,
     asked: &Savepoint,
@@ -292,7 +295,7 @@ pub(super) async fn savepoint(
     }
 }
 
-/// `checkpoint`: its number.
+/// Carries out `checkpoint`. Returns the number of the checkpoint, for which it waits as long as `patience`.
 pub(super) async fn checkpoint(
     client: &RestClient,
     job: &JobId,

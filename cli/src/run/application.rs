@@ -1,4 +1,4 @@
-//! A program as an application of YARN: its `main()` runs in the JobManager.
+//! Runs a program in application mode: its `main()` runs in the JobManager of a new cluster.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::signals::on_signals;
 use crate::timing::{Clocked, Outcome};
 
 impl RunCommand<'_> {
-    /// The application that the command line asks for.
+    /// The manifest of the application that the command line asks for.
     pub(crate) fn application_manifest(&mut self, setup: &Setup) -> Result<ClusterManifest, Failure> {
         let program =
             program::application(self.options, setup.release, &mut self.configuration, self.context)?;
@@ -62,14 +62,15 @@ impl RunCommand<'_> {
         let work = watched.during(work);
         let ended = match address.filter(|_| clocked.is_wanted()) {
             Some(address) => {
-                // The ApplicationMaster ends with the application, so it is asked before.
+                // The ApplicationMaster ends with the application, so it is asked for its steps while it
+                // runs.
                 let work = async { futures::join!(work, cluster_timing::complete(&deployment)).0 };
                 Jobs::new(address, timing, steps::MAIN).during(work).await
             }
             None => work.await,
         };
-        // How the application has ended is known by now. So it is no failure if the ResourceManager is
-        // silent.
+        // How the application has ended is known by now, so it is no failure if the ResourceManager does not
+        // answer.
         let last = match console.is_json() {
             true => deployment.yarn.application_report(deployment.id).await.ok(),
             false => None,

@@ -1,4 +1,4 @@
-//! The program's jar: looked at before anything is begun for it, and fetched if it lies on HDFS.
+//! Checks the program's jar before anything is started for it, and fetches it if it is in HDFS.
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::console::Console;
 use crate::options::RunOptions;
 use crate::program;
 
-/// The jar that the options name; none for Python.
+/// The jar that the options name; `None` for a Python program.
 fn named_jar(options: &RunOptions) -> Result<Option<String>, Failure> {
     if options.python.is_some() || options.py_module.is_some() {
         return Ok(None);
@@ -26,7 +26,7 @@ fn named_jar(options: &RunOptions) -> Result<Option<String>, Failure> {
     program::jar_and_arguments(options).map(|(jar, _)| jar)
 }
 
-/// Looks at the jar, if it is on this machine.
+/// Checks the jar, if it is on this machine. Fails if it cannot be read or cannot be a program.
 pub(super) fn check_jar(context: &Context, options: &RunOptions) -> Result<(), Failure> {
     let Some(jar) = named_jar(options)? else { return Ok(()) };
     jar::check_path(&jar)?;
@@ -48,7 +48,7 @@ pub(super) fn check_jar(context: &Context, options: &RunOptions) -> Result<(), F
         }
     }
     jar::check_program(&path, options.class.as_deref(), |class| {
-        // main() also finds classes of -C and of Flink's lib.
+        // The main class may also be on the class path of -C, or in Flink's directory lib.
         !options.classpath.is_empty()
             || FlinkHome::find(context)
                 .and_then(|flink| Ok(files_below(&flink.lib, "lib")?))
@@ -56,7 +56,7 @@ pub(super) fn check_jar(context: &Context, options: &RunOptions) -> Result<(), F
     })
 }
 
-/// The jar on this machine: fetched, if it lies on HDFS. None for Python.
+/// The path of the jar on this machine. A jar in HDFS is fetched for that. `None` for a Python program.
 pub(super) async fn jar_here(
     context: &Context,
     options: &RunOptions,
@@ -73,7 +73,7 @@ pub(super) async fn jar_here(
     Ok(Some(path.to_string_lossy().into_owned()))
 }
 
-/// The command line for Flink's client, with the jar that was fetched in the place of the one on HDFS.
+/// The command line for Flink's client, with the path of the fetched jar instead of that in HDFS.
 pub(super) fn words_with(words: &ClientWords, options: &RunOptions, jar: Option<&str>) -> ClientWords {
     let mut words = words.clone();
     let Some(jar) = jar else { return words };
@@ -93,7 +93,7 @@ pub(super) fn words_with(words: &ClientWords, options: &RunOptions, jar: Option<
     words
 }
 
-/// The options with the jar that was fetched in the place of the one on HDFS.
+/// The options, with the path of the fetched jar instead of that in HDFS.
 pub(super) fn options_with(options: &RunOptions, jar: Option<String>) -> RunOptions {
     let mut options = options.clone();
     match (&mut options.jarfile, jar) {

@@ -1,5 +1,5 @@
-//! `run`, `run-application` and `info`: first it is decided on what kind of cluster the program runs and
-//! where its `main()` runs, then exactly one of the modules below does it.
+//! Carries out `run`, `run-application` and `info`. First it decides on what kind of cluster the program
+//! runs, and where its `main()` runs. Then exactly one of the modules below carries out the decision.
 
 mod application;
 mod jar;
@@ -30,7 +30,7 @@ use super::settings::Settings;
 use super::signals::on_signals;
 use jar::{check_jar, jar_here, words_with};
 
-/// A command that runs a program, with what surrounds it.
+/// A command that runs a program, with all that is needed to carry it out.
 pub(super) struct RunCommand<'a> {
     context: &'a Context,
     console: &'a Arc<Console>,
@@ -43,21 +43,21 @@ pub(super) struct RunCommand<'a> {
     timing: &'a Timing,
 }
 
-/// What is run where.
+/// On what kind of cluster the program runs, and where its `main()` runs.
 #[derive(Debug)]
 enum Decision {
-    /// As an application of YARN: `main()` runs in its JobManager.
+    /// In application mode: `main()` runs in the JobManager of a new cluster.
     Application(Setup),
     /// On a per-job cluster: `main()` runs in Flink's client.
     PerJob(Setup),
-    /// On a cluster that is there: `main()` runs in Flink's client.
+    /// On an existing cluster: `main()` runs in Flink's client.
     OnCluster(Setup),
-    /// On a cluster that is there: `main()` runs in its JobManager (`--main cluster`). That needs no Flink on
+    /// On an existing cluster: `main()` runs in its JobManager (`--main cluster`). That needs no Flink on
     /// this machine.
     OnClusterByRest,
 }
 
-/// Where `main()` of a job runs.
+/// Where `main()` is to run (`--main`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Main {
     Default,
@@ -93,14 +93,15 @@ impl Target {
         match kind.as_deref() {
             Some("yarn-application") => Self::Application,
             Some("yarn-per-job") if !named => Self::PerJob,
-            // The option of older releases, which the target wins over.
+            // This is the option `-m yarn-cluster` of older releases, which counts only if no target is set.
             None if on_yarn && !named => Self::PerJob,
             _ => Self::Existing,
         }
     }
 }
 
-/// Decides. `setup` is Flink on this machine, where it is needed.
+/// Decides where the program runs. `setup` is Flink on this machine, if it is needed. Fails if `--main` does
+/// not fit the target.
 fn decide(target: Target, main: Main, setup: Option<Setup>) -> Result<Decision, Failure> {
     match (target, main, setup) {
         (Target::Application, Main::Default, Some(setup)) => Ok(Decision::Application(setup)),
@@ -117,7 +118,7 @@ fn no_main_place() -> Failure {
     Failure::usage("--main has no meaning here: an application's main() runs in the JobManager")
 }
 
-/// `run`.
+/// Carries out `run`.
 pub(super) async fn run(
     context: &Context,
     console: &Arc<Console>,
@@ -159,7 +160,7 @@ pub(super) async fn run(
     }
 }
 
-/// `run-application`.
+/// Carries out `run-application`.
 pub(super) async fn application(
     context: &Context,
     console: &Arc<Console>,
@@ -202,7 +203,7 @@ impl RunCommand<'_> {
     }
 }
 
-/// `info`: the plan of a job, by Flink's own client.
+/// Carries out `info`: Flink's own client prints the plan of a job.
 pub(super) async fn info(
     context: &Context,
     console: &Arc<Console>,

@@ -1,4 +1,5 @@
-//! A program on a cluster that is there: its `main()` runs in Flink's client, or in the cluster's JobManager.
+//! Runs a program on an existing cluster. Its `main()` runs in Flink's client, or in the cluster's
+//! JobManager.
 
 use flink_model::config::{Configuration, Origin};
 use flink_model::options;
@@ -19,7 +20,7 @@ use crate::signals::on_signals;
 use crate::timing::{Clocked, Outcome};
 use crate::{job_verbs, jobs, program};
 
-/// A cluster that was found, and what is known of the program.
+/// The cluster that was found, and what is needed to run the program there.
 struct Found {
     cluster: Cluster,
     /// The configuration with the settings that the cluster was started with.
@@ -35,7 +36,7 @@ impl RunCommand<'_> {
         let clocked = Clocked::new(timing, &options.deploy, context, console);
         let Found { cluster, configuration, jar } = self.find().await?;
         let mut words = words_with(self.words, options, jar.as_deref());
-        // The properties file says what the session was started with.
+        // These are the settings that the session was started with, which the properties file contains.
         let remembered =
             configuration.iter().filter(|(key, entry)| self.configuration.entry(key) != Some(entry));
         let remembered = remembered.map(|(key, entry)| format!("-D{key}={}", entry.value.text()).into());
@@ -83,7 +84,8 @@ impl RunCommand<'_> {
         done.map(|_| Exit::Done)
     }
 
-    /// Finds the cluster and reaches its JobManager, before `main()` is started: it may have side effects.
+    /// Finds the cluster and connects to its JobManager. This comes before `main()` is started, because
+    /// `main()` may have side effects.
     async fn find(&self) -> Result<Found, Failure> {
         let Self { context, console, options, timing, .. } = *self;
         deployment_options_have_no_effect(&options.deploy, console)?;

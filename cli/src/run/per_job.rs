@@ -1,4 +1,4 @@
-//! A program on a cluster of its own: its `main()` runs in Flink's client on this machine.
+//! Runs a program on a per-job cluster: its `main()` runs in Flink's client on this machine.
 
 use std::sync::Arc;
 
@@ -20,7 +20,8 @@ use crate::signals::on_signals;
 use crate::timing::{Clocked, Outcome};
 
 impl RunCommand<'_> {
-    /// The per-job cluster that the command line asks for. `jar` is the program's jar on this machine.
+    /// The manifest of the per-job cluster that the command line asks for. `jar` is the program's jar on this
+    /// machine.
     pub(crate) fn per_job_manifest(
         &mut self,
         setup: &Setup,

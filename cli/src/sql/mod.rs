@@ -1,4 +1,4 @@
-//! `sql-client.sh` and `sql-gateway.sh`.
+//! Carries out `sql-client.sh` and `sql-gateway.sh`, as [`plan`] decides.
 
 pub(crate) mod plan;
 
@@ -36,17 +36,18 @@ pub(super) async fn run(
     setup.warnings.iter().for_each(|warning| console.err(&format!("warning: {warning}")));
     let deployer = Deployer::new(context.clone(), setup);
     let deployment = deployer.deploy(&manifest, Arc::<Console>::clone(console), &on_signals()?).await?;
-    // As Flink's own client tells it.
+    // Flink's own client prints the same lines.
     console.out(&format!("[INFO] Deploy script in application mode:\nCluster ID: {}", deployment.id));
     Ok(Exit::Done)
 }
 
-/// Runs Flink's program, and tells it that it has no cluster whenever it asks for one.
+/// Runs Flink's program without a cluster, and answers its calls with the error that there is none.
 async fn alone(context: &Context, command: Command, listener: TcpListener) -> Result<Exit, Failure> {
     let cannot = |e| Failure::because("cannot listen for Flink's SQL client", e);
     listener.set_nonblocking(true).map_err(cannot)?;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(cannot)?;
-    // From a terminal Flink's client has Ctrl-C itself; there it ends a statement, not the program.
+    // On a terminal, Flink's client gets Ctrl-C as well, which ends a statement there, not the program. So
+    // this process ignores it.
     let _interrupts = signal(SignalKind::interrupt()).map_err(cannot)?;
     let interrupt = match std::io::stdin().is_terminal() {
         true => on(&[Signal::Hangup, Signal::Terminate])?,
@@ -59,7 +60,7 @@ async fn alone(context: &Context, command: Command, listener: TcpListener) -> Re
     }
 }
 
-/// Goes on as this program. Only returns if that is not possible.
+/// Replaces this process with the program. Returns only if that has failed.
 fn become_program(mut command: std::process::Command) -> Result<Exit, Failure> {
     let program = command.get_program().to_string_lossy().into_owned();
     Err(Failure::because(format!("cannot start {program}"), command.exec()))

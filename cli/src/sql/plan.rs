@@ -1,8 +1,9 @@
-//! `sql-client.sh` and `sql-gateway.sh`: Flink's own programs, led to a YARN session.
+//! Decides what the commands `sql-client.sh` and `sql-gateway.sh` do.
 //!
-//! The session is found as `flink run` finds it. Then this process becomes Flink's script, with the user's
-//! words and the address of the session's JobManager. A script for application mode (Flink 2.0 and later) is
-//! left to the caller to deploy.
+//! Both are Flink's own programs, which heddle connects to a YARN session. It finds the session as `flink
+//! run` does. Then this process becomes Flink's script, with the user's words and the address of the
+//! session's JobManager. A SQL script for application mode (Flink 2.0 and later) is deployed instead, by the
+//! caller.
 
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
@@ -29,24 +30,25 @@ use yarn_client::setup::Setup;
 use yarn_client::target::Target;
 use yarn_client::{fetch, jar, target, variables};
 
-/// Runs a SQL script as an application's program.
+/// The main class with which Flink runs a SQL script in application mode.
 const SQL_DRIVER: &str = "org.apache.flink.table.runtime.application.SqlDriver";
-/// The jar in `opt` that it needs.
+/// The jar in Flink's directory `opt` that has the classes for [`SQL_DRIVER`].
 const GATEWAY_JAR: &str = "flink-sql-gateway";
 /// A local script's name in the JobManager's working directory.
 const SCRIPT: &str = "script.sql";
-/// The one target of Flink's that the SQL client does not have.
+/// The target of Flink's that neither the SQL client nor the SQL gateway can use.
 const PER_JOB: &str = "yarn-per-job";
 const NO_SESSION: &str =
     "no YARN session is known: there is no properties file, and no option names an application";
-/// Pause after a connection that could not be accepted.
+/// The pause after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
-/// For one call of Flink's client.
+/// The time limit of one call of Flink's client.
 const ONE_CALL: Duration = Duration::from_secs(60);
-/// Configuration directories for releases whose SQL client takes no `-D`, in [`Context::cache_dir`].
+/// The directory in [`Context::cache_dir`] for copies of the configuration directory, which releases need
+/// whose SQL client takes no `-D`.
 const CONFIGURATIONS: &str = "sql-conf";
 
-/// Which of Flink's two programs.
+/// One of Flink's two programs for SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tool {
     /// `sql-client.sh`
@@ -56,7 +58,7 @@ pub(crate) enum Tool {
 }
 
 impl Tool {
-    /// Name of the script.
+    /// The name of the script.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Client => "sql-client.sh",
@@ -65,40 +67,42 @@ impl Tool {
     }
 }
 
-/// What is done for a command line.
+/// What to do for a command line.
 #[derive(Debug)]
 pub(crate) enum Plan {
     /// Become this program.
     Become(Command),
-    /// Start this program, which has no cluster. Whoever connects here is to be told so.
+    /// Start this program without a cluster. When it connects to this listener, it gets the answer that there
+    /// is none.
     Alone(Command, TcpListener),
     /// Deploy this program as an application, with this configuration.
     Deploy(Box<(Setup, ClusterManifest)>),
 }
 
-/// The user's words, sorted.
+/// The user's words by their meaning.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Line {
-    /// `embedded`, `gateway`; `start`, `stop`.
+    /// The first word, if it is not an option: `embedded` or `gateway`; `start` or `stop`.
     verb: Option<OsString>,
-    /// All other words that are no properties, in order.
+    /// All other words that are not properties, in order.
     rest: Vec<OsString>,
     /// `-D`, `-t` and `-yid` as properties, in order.
     properties: Vec<(String, String)>,
-    /// `-f`
+    /// `-f`: the script.
     script: Option<OsString>,
-    /// `-i`
+    /// `-i`: the script that is run first.
     init: Option<OsString>,
-    /// `-j`, in order
+    /// `-j`: the jars, in order.
     jars: Vec<String>,
-    /// `-l`
+    /// `-l`: the directory with jars.
     library: Option<OsString>,
-    /// `-h`
+    /// `-h`: whether help is wanted.
     help: bool,
 }
 
 impl Line {
-    /// Reads the words. What it does not know is Flink's business.
+    /// Reads the words. Words that it does not know are passed on to Flink's program. Fails if one of
+    /// heddle's own options has no value or no key.
     fn read(words: &[OsString]) -> Result<Self, Failure> {
         let mut line = Self::default();
         let mut words = words.iter().peekable();
@@ -159,7 +163,7 @@ impl Line {
         Ok(())
     }
 
-    /// Whether Flink's program needs no cluster for this.
+    /// Whether Flink's program needs no cluster for this command line.
     fn needs_nothing(&self, tool: Tool) -> bool {
         let verb = self.verb.as_deref().and_then(OsStr::to_str);
         self.help
@@ -170,12 +174,12 @@ impl Line {
     }
 }
 
-/// Whether the words that are heddle's can be read; the others are Flink's business.
+/// Checks the options that heddle reads itself. The others are for Flink's program, and are not checked.
 pub(crate) fn check(words: &[OsString]) -> Result<(), Failure> {
     Line::read(words).map(|_| ())
 }
 
-/// Decides what is done for `tool` with these words.
+/// Decides what to do for `tool` with these words.
 pub(crate) async fn plan(
     context: &Context,
     tool: Tool,
@@ -218,10 +222,10 @@ pub(crate) async fn plan(
             ))
             .hint("start a session with `yarn-session.sh -d`, and leave out the target"));
         }
-        // Clusters of other kinds, as on Kubernetes, are Flink's own affair.
+        // For clusters of other kinds, such as on Kubernetes, Flink's own program needs no help.
         Some(_) => return untouched(),
     }
-    // With Hadoop's classes it is Flink's own affair.
+    // If Hadoop's classes are on the class path, Flink's own program handles such a script.
     if context.var(variables::HADOOP_CLASSPATH).is_none()
         && let Some(file) =
             [&line.script, &line.init].into_iter().flatten().find(|file| sets_per_job(context, file))
@@ -239,7 +243,7 @@ pub(crate) async fn plan(
     become_script(context, &setup, tool, &program, line, &address).map(Plan::Become)
 }
 
-/// No session is known.
+/// The failure that no session is known.
 fn nobody() -> Failure {
     Failure::new(NO_SESSION)
         .hint("`yarn-session.sh -d` starts one; -Dyarn.application.id=application_… names one that runs")
@@ -266,8 +270,9 @@ fn sets_per_job(context: &Context, script: &OsStr) -> bool {
     })
 }
 
-/// The SQL client without a cluster: much of SQL needs none, and a script may name one by itself. It gets the
-/// address of this process, which tells what is missing (see [`tell_nobody`]).
+/// Starts the SQL client without a cluster, because many statements need none, and a script may set one
+/// itself. The SQL client gets the address of this process, which answers that there is no session (see
+/// [`tell_nobody`]).
 fn alone(context: &Context, setup: &Setup, program: &Path, line: Line) -> Result<Plan, Failure> {
     let cannot = |e| Failure::because("cannot open a port on this machine for Flink's SQL client", e);
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(cannot)?;
@@ -277,8 +282,8 @@ fn alone(context: &Context, setup: &Setup, program: &Path, line: Line) -> Result
     Ok(Plan::Alone(command, listener))
 }
 
-/// Answers each call as a JobManager that refuses it: a statement that needs a cluster fails at once, and
-/// says why.
+/// Answers each call with an error, in the form of a JobManager. So a statement that needs a cluster fails at
+/// once, and says why.
 pub(crate) async fn tell_nobody(listener: tokio::net::TcpListener) -> Infallible {
     let failure = nobody();
     let text = std::iter::once(failure.to_string())
@@ -300,13 +305,14 @@ pub(crate) async fn tell_nobody(listener: tokio::net::TcpListener) -> Infallible
             let mut begin = [0; 1024];
             let _ = reader.read(&mut begin).await;
             let _ = writer.write_all(answer.as_bytes()).await;
-            // A job is sent whole before its sender listens.
+            // Flink's client reads the answer only when it has sent the whole job, so the rest of the job is
+            // read, too.
             let _ = tokio::io::copy(&mut reader, &mut tokio::io::sink()).await;
         }));
     }
 }
 
-/// Flink's own script.
+/// The path of Flink's own script. Fails if Flink has no such script, or if it is this program.
 fn script(context: &Context, flink: &FlinkHome, tool: Tool) -> Result<PathBuf, Failure> {
     let path = flink.root.join("bin").join(tool.name());
     let real = path.canonicalize().map_err(|e| {
@@ -320,7 +326,7 @@ fn script(context: &Context, flink: &FlinkHome, tool: Tool) -> Result<PathBuf, F
     Ok(path)
 }
 
-/// Refuses a script on this machine that cannot be read. What lies elsewhere Flink looks at.
+/// Fails if a script on this machine cannot be read. Scripts at other places are checked by Flink's program.
 fn check_script(context: &Context, script: &OsStr) -> Result<(), Failure> {
     if script.to_str().is_some_and(is_remote) {
         return Ok(());
@@ -339,7 +345,7 @@ fn check_script(context: &Context, script: &OsStr) -> Result<(), Failure> {
     if metadata.is_file() { std::fs::File::open(&path).map(drop).map_err(unreadable) } else { Ok(()) }
 }
 
-/// A script for application mode.
+/// The plan for a script in application mode. Fails if the release or the options do not allow that.
 fn deployed(
     context: &Context,
     setup: Setup,
@@ -378,7 +384,8 @@ fn deployed(
         if !path.is_file() {
             return Err(Failure::new(format!("the script {} is not a file", path.display())));
         }
-        // As a file, not as an argument: it may hold passwords, and be longer than a command line may be.
+        // The script is passed as a file, not as an argument, because it may contain passwords, and may be
+        // too long for a command line.
         program.args = vec!["--scriptUri".to_owned(), SCRIPT.to_owned()];
         program.files = vec![(SCRIPT.to_owned(), path)];
     }
@@ -411,7 +418,7 @@ fn become_script(
     };
     command.args(line.rest).env("FLINK_CONF_DIR", conf);
     if context.var(variables::HADOOP_CLASSPATH).is_none() {
-        // Flink's scripts put this variable behind Flink's own jars.
+        // Flink's scripts put the jars of this variable on the class path, behind Flink's own jars.
         command.env("HADOOP_CLASSPATH", context.own_file(FILE_SYSTEM)?);
         let mut words = OsString::from(context.var(variables::JVM_ARGS).unwrap_or_default());
         words.push(" ");
@@ -421,8 +428,11 @@ fn become_script(
     Ok(command)
 }
 
-/// A copy of the configuration directory with `settings` behind those of the file, where the last one counts.
-/// It has to outlive this process, so that it is found again rather than made anew each time.
+/// Copies the configuration directory, with `settings` behind those of the configuration file; of two
+/// settings with the same key, the last one counts.
+///
+/// Flink's script needs the copy after this process has become that script, so it cannot be removed at the
+/// end. It is named by a hash of its content, so that each command with the same settings uses the same copy.
 fn configuration_with(
     context: &Context,
     conf: &Path,

@@ -1,4 +1,5 @@
-//! Applications for people: a table of many, and all that is known of one. Pure.
+//! Shows applications to people: a table of several, or all that is known of one. It only makes text, and
+//! does no I/O.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -8,7 +9,7 @@ use yarn_client::ps::{Application, By, Job};
 
 use super::table;
 
-/// Which client submitted it.
+/// The client that has submitted an application, in words.
 fn client(by: By) -> &'static str {
     match by {
         By::Heddle => "heddle",
@@ -17,14 +18,14 @@ fn client(by: By) -> &'static str {
     }
 }
 
-/// How long it has been there, or had been when it ended.
+/// The time from the submission of an application until its end, or until now.
 fn duration(application: &Application, now: SystemTime) -> Option<Duration> {
     let at = |ms: u64| SystemTime::UNIX_EPOCH + Duration::from_millis(ms);
     let until = application.ended_ms.map_or(now, at);
     Some(until.duration_since(at(application.submitted_ms?)).unwrap_or_default())
 }
 
-/// Why it waits, or has not ended well, on one line.
+/// Why an application waits or has not succeeded, on one line.
 fn reason(application: &Application) -> Option<String> {
     let diagnostics = application.diagnostics.as_deref()?;
     let well = application.final_status.as_deref() == Some("SUCCEEDED");
@@ -36,7 +37,7 @@ fn reason(application: &Application) -> Option<String> {
     Some(line).filter(|line| !line.is_empty())
 }
 
-/// The list for people; with `reasons`, why each waits or has failed.
+/// The table of applications; with `reasons`, it says why each of them waits or has failed.
 pub(crate) fn render(list: &[Application], reasons: bool, now: SystemTime) -> String {
     let mut header = vec!["APPLICATION", "NAME", "BY", "USER", "QUEUE", "STATE", "JOBS", "DURATION", "WEB"];
     header.extend(reasons.then_some("REASON"));
@@ -93,7 +94,7 @@ pub(crate) fn describe(a: &Application, now: SystemTime) -> String {
     text
 }
 
-/// The state, with the final status where that says more.
+/// The state, with the final status if that says more.
 fn state(application: &Application) -> String {
     match &application.final_status {
         Some(status) if *status != application.state => format!("{} ({status})", application.state),
@@ -101,7 +102,7 @@ fn state(application: &Application) -> String {
     }
 }
 
-/// `2 RUNNING, 1 FINISHED`: jobs that have ended come last.
+/// How many jobs are in which state, such as `2 RUNNING, 1 FINISHED`. Jobs that have ended come last.
 fn counts(application: &Application) -> String {
     let Some(jobs) = &application.jobs else {
         return if application.jobs_error.is_some() { "no answer" } else { "-" }.into();

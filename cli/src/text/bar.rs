@@ -1,27 +1,27 @@
-//! The picture of a container's memory: one line of blocks, what the blocks are above it, what they add up to
-//! below. Pure.
+//! Draws a picture of a container's memory: a line of blocks, above it the letters of the parts, and below it
+//! braces that say what neighbouring parts are together. It only makes text, and does no I/O.
 
 use anstyle::{AnsiColor, Style};
 
 /// What the terminal can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Look {
-    /// Its width.
+    /// The number of columns.
     pub(crate) columns: usize,
-    /// Block and line characters.
+    /// Whether it has block and line characters.
     pub(crate) unicode: bool,
-    /// Colours.
+    /// Whether it has colours.
     pub(crate) colour: bool,
 }
 
 /// How a part is painted: a letter, a pattern that differs from its neighbours', a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Paint {
-    /// Names the part.
+    /// The letter that names the part.
     pub(crate) letter: char,
-    /// Without colours.
+    /// The character of the blocks if there are no colours.
     pub(crate) pattern: char,
-    /// With colours.
+    /// The colour of the blocks, if there are colours.
     pub(crate) colour: AnsiColor,
 }
 
@@ -34,16 +34,16 @@ pub(crate) struct Part {
     pub(crate) paint: Paint,
 }
 
-/// What some neighbouring parts are together.
+/// A brace, which says what some neighbouring parts are together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Brace {
-    /// Its parts: from the first on, up to and without the second.
+    /// The index of its first part, and that of the part behind its last one.
     pub(crate) parts: (usize, usize),
-    /// What to write, the longest first; the first that has room is taken.
+    /// The possible texts, the longest first. The first one that fits is drawn.
     pub(crate) labels: Vec<String>,
 }
 
-/// Painted for what is lost.
+/// The paint of the memory that is lost because YARN rounds a container's size up.
 pub(crate) const LOST: Paint = Paint { letter: '.', pattern: '·', colour: AnsiColor::BrightBlack };
 
 impl Look {
@@ -52,7 +52,7 @@ impl Look {
         if self.colour && !text.is_empty() { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 
-    /// The sign by which a part is known beside the bar.
+    /// The sign that stands for a part in the table beside the picture.
     pub(crate) fn swatch(self, paint: Paint) -> String {
         if !self.unicode {
             return paint.letter.to_string();
@@ -67,15 +67,16 @@ impl Look {
     }
 }
 
-/// Widths of the parts that make up `columns` together, in proportion to their sizes; a part that is not
-/// empty has at least one.
+/// The widths of the parts, in columns. Together they are `columns`, and they are in proportion to the sizes,
+/// but a part that is not empty has at least one column.
 pub(crate) fn widths(sizes: &[u64], columns: usize) -> Vec<usize> {
     let total: u128 = sizes.iter().map(|size| u128::from(*size)).sum();
     if total == 0 {
         return vec![0; sizes.len()];
     }
     let visible = sizes.iter().filter(|size| **size > 0).count();
-    // Each has one; the rest goes by size, what is left of that to those that came off worst.
+    // Each part that is not empty gets one column. The others are divided in proportion to the sizes, and
+    // those that rounding leaves over go to the parts that have lost most by it.
     let free = columns.saturating_sub(visible) as u128;
     let ideal = |size: u64| (u128::from(size) * columns as u128, u128::from(size > 0) * total);
     let mut wanting: Vec<(usize, u128)> = Vec::new();
@@ -97,7 +98,7 @@ pub(crate) fn widths(sizes: &[u64], columns: usize) -> Vec<usize> {
     widths
 }
 
-/// The lines of the picture, without an indentation. `columns` are those of the bar itself.
+/// The lines of the picture, without indentation. `columns` is the width of the line of blocks.
 pub(crate) fn draw(parts: &[Part], rows: &[Vec<Brace>], columns: usize, look: Look) -> Vec<String> {
     let sizes: Vec<u64> = parts.iter().map(|part| part.size).collect();
     let widths = widths(&sizes, columns);
@@ -224,7 +225,7 @@ mod tests {
             for (i, a) in sizes.iter().enumerate() {
                 prop_assert_eq!(*a > 0, widths[i] > 0);
                 for (j, b) in sizes.iter().enumerate() {
-                    // What is larger is not drawn smaller, but for a column of rounding.
+                    // A larger part is not drawn smaller, except for one column of rounding.
                     prop_assert!(a <= b || widths[i] + 1 >= widths[j]);
                 }
             }

@@ -1,4 +1,4 @@
-//! What `heddle gc` has found and done, for people. Pure.
+//! Shows to people what `heddle gc` has found and removed.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use yarn_client::units::bytes;
 
 use super::table;
 
-/// What it is.
+/// The kind of an item, in words.
 fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Application => "application",

@@ -1,5 +1,5 @@
-//! The sizes for people: for each process a picture, a table of its pools and what YARN grants; then advice.
-//! Pure.
+//! Shows the sizes of JobManager and TaskManager to people: for each process a picture, a table of its pools
+//! and what YARN grants for it, then advice. It only makes text, and does no I/O.
 
 use anstyle::{AnsiColor, Style};
 use flink_model::memory::{Explained, JvmLimit, PoolName, Role, Rule, short};
@@ -11,9 +11,9 @@ use yarn_client::units::count;
 use super::bar::{Brace, LOST, Look, Paint, Part, draw};
 use crate::text::table::printable;
 
-/// From this width on a pool's rule stands on the pool's own line.
+/// If the terminal has at least so many columns, the rule of a pool stands on the pool's own line.
 const WIDE: usize = 140;
-/// Longer lines are hard to read.
+/// The most columns of the picture, because longer lines are hard to read.
 const WIDEST_BAR: usize = 160;
 
 /// How a pool is painted.
@@ -40,7 +40,7 @@ pub(crate) fn render(study: &Study, look: Look) -> String {
 
 struct Writer {
     look: Look,
-    /// Not repeated in front of the files in it.
+    /// The directory of the configuration, which is left out in front of the names of its files.
     directory: String,
     lines: Vec<String>,
 }
@@ -190,7 +190,7 @@ impl Writer {
         }
     }
 
-    /// `JVM        -Xmx… …`, wrapped.
+    /// Adds a field, wrapped to the width of the terminal, such as `JVM        -Xmx… …`.
     fn field(&mut self, name: &str, text: &str) {
         const INDENT: usize = 11;
         let lines = wrap(&printable(text), self.look.columns.saturating_sub(INDENT + 1));
@@ -295,7 +295,7 @@ struct Row<'a> {
     rule: &'a Rule,
 }
 
-/// What YARN grants for `mb`; none if that is more than it has.
+/// The memory in MiB that YARN grants for a request of `mb` MiB; `None` if the largest container has less.
 fn granted(limits: &ContainerLimits, mb: u64) -> Option<u64> {
     Some(limits.yarn().charged_memory_mb(mb)).filter(|granted| *granted <= limits.maximum_mb.value)
 }
@@ -335,7 +335,7 @@ fn container(limits: &ContainerLimits, mb: u64, vcores: u64, granted: Option<u64
     text
 }
 
-/// The sum's name for people.
+/// The name of the changed sum, for people.
 fn sum_text(changed: &Changed) -> &'static str {
     if changed.sum == "totalFlinkMemory" { "Flink's memory" } else { "process" }
 }

@@ -1,4 +1,4 @@
-//! What people see, for a session of two slots with a size that is one MB too large.
+//! Tests what people see of a session with two slots, whose size is one MB too large.
 
 use flink_model::config::{Configuration, FileFormat, Origin};
 use flink_model::memory_advice::advise;

@@ -1,4 +1,5 @@
-//! What commands print for people. Pure.
+//! Makes the texts that commands print for people. The modules do no I/O, so that tests can compare whole
+//! texts.
 
 pub(crate) mod applications;
 pub(crate) mod bar;

@@ -1,4 +1,4 @@
-//! A plan for people: all of it, or what fits on a screen.
+//! Shows the plan of a deployment (`--dry-run`) to people: all of it, or a summary that fits on a screen.
 
 use flink_model::local_resource::{LocalResourceKind, Visibility};
 use flink_model::spec::ClusterMode;
@@ -7,10 +7,10 @@ use termtree::Tree;
 use yarn_client::deploy::show::{Container, DryRun};
 use yarn_client::units::{bytes, count};
 
-/// Lines for the arguments of a program, and for settings, of a summary.
+/// The most lines of a summary for the program's arguments, and for the settings.
 const FEW: usize = 10;
 
-/// A plan on one screen: what people ask about most.
+/// The summary of a plan, with what people most often want to know.
 pub(crate) fn summary(plan: &DryRun) -> String {
     let mut root = head(plan, FEW);
     root.push(in_short("JobManager (ApplicationMaster)", &plan.application_master));
@@ -26,7 +26,7 @@ pub(crate) fn summary(plan: &DryRun) -> String {
     root.to_string()
 }
 
-/// What is run, where, and what is uploaded for it.
+/// The beginning of both forms: the program, the application and the uploads, with at most `most` arguments.
 fn head(plan: &DryRun, most: usize) -> Tree<String> {
     let mode = match plan.mode {
         ClusterMode::Session => "session",
@@ -82,7 +82,7 @@ fn submission(plan: &DryRun) -> Tree<String> {
     Tree::new("YARN application".to_owned()).with_leaves(leaves)
 }
 
-/// The first lines, and how many more there are.
+/// The first `most` lines, and a line that says how many more there are.
 fn at_most(most: usize, mut lines: Vec<String>) -> Vec<String> {
     let more = lines.len().saturating_sub(most);
     if more > 1 {
@@ -159,7 +159,7 @@ fn container(title: &str, container: &Container) -> Tree<String> {
     tree
 }
 
-/// An option and its value on one line.
+/// The arguments, with each option and its value on one line.
 fn in_pairs(arguments: &[String]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut open = false;

@@ -1,10 +1,12 @@
-//! `yarn-session.sh -q`: nodes and queues, as Flink prints them. Pure.
+//! The texts of `yarn-session.sh -q`: the nodes and queues of the cluster, in the form in which Flink prints
+//! them, and as JSON.
 
 use serde_json::{Value, json};
 use yarn_api::records::{NodeReport, QueueInfo};
 
 /// The description of a cluster with `node_managers` NodeManagers, of which `nodes` run, and all `queues`,
-/// the root first. Flink counts no application in any queue; this tells those that run or wait.
+/// the root first. For each queue it has the number of applications that run or wait, which Flink always
+/// shows as 0.
 pub(crate) fn describe(node_managers: u32, nodes: &[NodeReport], queues: &[QueueInfo]) -> String {
     const LINE: &str = "+---------------------------------------+\n";
     // Flink prints the number and the table's head on one line.
@@ -36,7 +38,7 @@ pub(crate) fn describe(node_managers: u32, nodes: &[NodeReport], queues: &[Queue
     text
 }
 
-/// The same for programs.
+/// The same as JSON, for programs.
 pub(crate) fn json(node_managers: u32, nodes: &[NodeReport], queues: &[QueueInfo]) -> Value {
     let node = |node: &NodeReport| {
         json!({
@@ -79,7 +81,7 @@ pub(crate) fn human_memory(megabytes: u64) -> String {
     }
 }
 
-/// `Float.toString`.
+/// The text that Java's `Float.toString` makes of a number.
 fn java_float(value: f32) -> String {
     let size = value.abs();
     if value.is_nan() {

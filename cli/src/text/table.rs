@@ -1,12 +1,13 @@
-//! Plain tables, and lengths of time as people read them. Pure.
+//! Makes plain tables, and durations in a form for people.
 
 use std::time::Duration;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
-/// A table without borders; the columns of numbers in `right` are aligned to the right. Control characters,
-/// which may come from names that others have chosen, do not reach the terminal.
+/// A table without borders. The columns whose indexes are in `right` are aligned to the right. Control
+/// characters are replaced, because names that others have chosen may contain some that would disturb the
+/// terminal.
 pub(crate) fn render(
     header: &[&str],
     right: &[usize],
@@ -27,7 +28,7 @@ pub(crate) fn render(
     table.trim_fmt()
 }
 
-/// The text on one line, without control characters.
+/// The text on one line, with a blank instead of each control character.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

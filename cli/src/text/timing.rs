@@ -1,5 +1,5 @@
-//! The timed parts of a command (its steps) as a picture: a line for each, with a bar from its begin to its
-//! end. Pure.
+//! Draws the timed parts of a command (its steps) as a picture: a line for each step, with a bar from its
+//! beginning to its end. It only makes text, and does no I/O.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use yarn_client::units::count;
 use crate::text::bar::Look;
 use crate::text::table::printable;
 
-/// A bar is not drawn narrower than this, whatever the terminal.
+/// The least width of a bar, in columns, however narrow the terminal is.
 const NARROWEST: usize = 16;
-/// Names longer than this are cut, where room is short.
+/// The least number of characters to which names are cut if the terminal is narrow.
 const NAME: usize = 40;
-/// Steps of single containers that are shown; more would hide the rest.
+/// The most steps of single containers that are shown. More of them would make the other steps hard to find.
 const SUBJECTS: usize = 24;
 /// What stands between the columns.
 const GAP: &str = "  ";
-/// A cell that is filled from the left by so many eighths.
+/// Characters that are filled from the left by as many eighths as their index says.
 const EIGHTHS: [char; 9] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
 
-/// The picture; its last line names the slowest step.
+/// The picture. Its last line names the slowest step.
 pub(crate) fn draw(summary: &Summary, look: Look) -> String {
     let (shown, hidden) = choose(&summary.steps);
     let label = |step: &Step| {
@@ -55,7 +55,8 @@ pub(crate) fn draw(summary: &Summary, look: Look) -> String {
     lines.join("\n")
 }
 
-/// The steps to show, and how many are left out: those of containers are many where there are many containers.
+/// The steps to show, and how many are left out. Only steps of single containers are left out, because their
+/// number grows with the cluster.
 fn choose(steps: &[Step]) -> (Vec<&Step>, usize) {
     let mut containers = 0;
     let mut shown = Vec::new();
@@ -72,7 +73,8 @@ fn choose(steps: &[Step]) -> (Vec<&Step>, usize) {
     (shown, hidden)
 }
 
-/// Of a container's id the end tells it from the others of the application.
+/// The subject of a step in short: of a container's id only the end, because the containers of an application
+/// differ in nothing else.
 fn short(subject: &str) -> String {
     match subject.strip_prefix("container_").and_then(|rest| rest.rsplit_once('_')) {
         Some((_, number)) => format!("container {}", printable(number)),
@@ -87,14 +89,14 @@ fn cut(text: &str, columns: usize) -> String {
     text.chars().take(columns.saturating_sub(2)).chain("..".chars()).collect()
 }
 
-/// A line of `columns` cells with the step's bar in it. However short it is, something is seen of it.
+/// A line of `columns` characters with the step's bar in it. Even a very short step has a visible bar.
 fn place(step: &Step, total: Duration, columns: usize, unicode: bool) -> String {
     let cells = columns as u128 * 8;
     let scale = |time: Duration| {
         let eighths = (time.as_micros() * cells).checked_div(total.as_micros()).unwrap_or(0);
         usize::try_from(eighths.min(cells)).unwrap_or(0)
     };
-    // A block grows from the left edge of its cell, so bars begin there.
+    // A block character is filled from its left edge, so a bar can begin only there.
     let begin = (scale(step.begin) / 8).min(columns.saturating_sub(1));
     let eighths = scale(step.end).saturating_sub(begin * 8).max(1);
     let (whole, rest) = (eighths / 8, eighths % 8);
@@ -110,7 +112,7 @@ fn place(step: &Step, total: Duration, columns: usize, unicode: bool) -> String 
     bar
 }
 
-/// A time in the unit that suits it.
+/// A time with the unit that fits its length.
 fn length(time: Duration) -> String {
     let millis = time.as_secs_f64() * 1000.0;
     match millis {

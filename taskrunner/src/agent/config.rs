@@ -1,4 +1,6 @@
-//! What the container's environment says.
+//! Reads what the taskrunner has to know before it has a link: the address of the control server, the control
+//! secret and the container's directories. All of this comes from the container's environment and from the
+//! credentials file that it names.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,23 +11,23 @@ use hadoop_rpc::{Credentials, CredentialsError};
 
 use crate::expand::Lookup;
 
-/// How long the JVM may run without the ApplicationMaster.
+/// How long the JVM may run without contact to the ApplicationMaster, if the environment does not say so.
 const DEFAULT_CONTROL_GRACE: Duration = Duration::from_secs(60);
 
-/// Everything that is known before the ApplicationMaster has said a word.
+/// What the taskrunner knows before it has a link to the ApplicationMaster.
 #[derive(Clone)]
 pub struct Config {
     /// `host:port` of the control server (`HEDDLE_CONTROL`).
     pub control: String,
-    /// `CONTAINER_ID`.
+    /// The id of the container (`CONTAINER_ID`).
     pub container: String,
-    /// `NM_HOST`, empty when not set.
+    /// The host of the NodeManager (`NM_HOST`); empty if it is not set.
     pub host: String,
-    /// The first of `LOG_DIRS`.
+    /// The first directory of `LOG_DIRS`.
     pub log_dir: PathBuf,
     /// The container's working directory.
     pub dir: PathBuf,
-    /// Our own binary.
+    /// The path of this program.
     pub self_exe: PathBuf,
     /// The application's control secret.
     pub secret: Vec<u8>,
@@ -34,7 +36,7 @@ pub struct Config {
     pub control_grace: Duration,
 }
 
-/// The environment is not that of a container that heddle started. A retry does not help.
+/// The environment is not that of a container that heddle has started. To try again does not help.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A variable is missing.
@@ -42,33 +44,33 @@ pub enum ConfigError {
         "environment variable {0} is not set; heddle-taskrunner is started by heddle-am in a YARN container, not by hand"
     )]
     Missing(&'static str),
-    /// A variable has a value of no use.
+    /// The value of a variable is wrong.
     #[error("environment variable {name} is `{value}`: {why}")]
     Bad {
-        /// Its name.
+        /// The name of the variable.
         name: &'static str,
-        /// Its value.
+        /// The value of the variable.
         value: String,
-        /// What is wrong.
+        /// What is wrong with the value.
         why: &'static str,
     },
     /// The credentials file cannot be read.
     #[error("no control secret: the container's credentials {} are unusable", path.display())]
     Credentials {
-        /// The file.
+        /// The credentials file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: CredentialsError,
     },
     /// The credentials do not hold the control secret.
     #[error("the container's credentials {} hold no secret `{CONTROL_SECRET_ALIAS}`", .0.display())]
     NoSecret(PathBuf),
-    /// The working directory or our own path is unknown.
+    /// The working directory or the path of this program is not known.
     #[error("cannot tell {what}")]
     Path {
-        /// What cannot be told.
+        /// Which of the two is not known.
         what: &'static str,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
 }
@@ -89,7 +91,7 @@ impl Config {
         Ok(Config { secret: read_secret(&path)?, ..config })
     }
 
-    /// The part that comes from variables alone.
+    /// Reads the part that comes from variables alone.
     fn from_lookup(env: Lookup) -> Result<Config, ConfigError> {
         let need = |name: &'static str| {
             env(name).filter(|value| !value.trim().is_empty()).ok_or(ConfigError::Missing(name))

@@ -1,5 +1,6 @@
-//! The decisions of the taskrunner: one step per input, no clock, no I/O. Times are milliseconds of any
-//! monotonic clock.
+//! The decisions of the taskrunner, as a state machine: each input makes one step and returns the effects
+//! that `run.rs` is to carry out. It has no clock and does no I/O, so that tests can lead it into any state.
+//! Times are in milliseconds by a monotonic clock of the caller.
 
 use std::sync::Arc;
 
@@ -7,27 +8,28 @@ use crate::control::event::Event as EventKind;
 use crate::control::{Event, Exited, Launch, Memory, Started};
 use crate::exit::{ExitReport, FAILED, TERMINATED};
 
-/// How long things may take, milliseconds.
+/// How long the taskrunner waits, in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadlines {
-    /// Without the ApplicationMaster, before the JVM is stopped (or, without a JVM, before we end).
+    /// Without contact to the ApplicationMaster, before the taskrunner stops the JVM or, if there is none
+    /// yet, before it ends itself.
     pub(super) contact: u64,
-    /// From SIGTERM to SIGKILL when nobody said how long.
+    /// From SIGTERM to SIGKILL, if the ApplicationMaster has not said how long.
     pub(super) kill: u64,
-    /// For a lost link to come back once the JVM has ended.
+    /// After the end of the JVM, for a lost link to come back.
     pub(super) report: u64,
-    /// For the ApplicationMaster to close the link after the report.
+    /// After the report, for the ApplicationMaster to close the link.
     pub(super) goodbye: u64,
 }
 
 /// What happened.
 #[derive(Debug)]
 pub(super) enum AgentInput {
-    /// The ApplicationMaster accepted us.
+    /// The ApplicationMaster has accepted the link.
     LinkUp,
     /// The link ended.
     LinkDown,
-    /// The ApplicationMaster does not want us.
+    /// The ApplicationMaster has refused this container, for this reason.
     Refused(String),
     /// The ApplicationMaster says that a launch may come later, because its JobManager is not ready.
     Wait,
@@ -42,21 +44,21 @@ pub(super) enum AgentInput {
     LaunchFailed(String),
     Ended(Arc<ExitReport>),
     Sample(Memory),
-    /// SIGTERM or SIGINT to us.
+    /// The taskrunner got a SIGTERM or SIGINT.
     Signal,
     /// A deadline may have passed.
     Tick,
 }
 
-/// What is to be done, in this order.
+/// What the taskrunner has to do. The effects of a step are carried out in their order.
 #[derive(Debug, PartialEq)]
 pub(super) enum AgentEffect {
     Send(Event),
-    /// Nothing more will be sent on this link.
+    /// Close the sending half of the link, because nothing more will be sent.
     CloseLink,
     /// Write the files and start the JVM; the answer, `Started` or `LaunchFailed`, is the very next input.
     Launch(Box<Launch>),
-    /// Tell of a signal that we got, with what memory is used now.
+    /// Report that the taskrunner got a signal, with the memory that the container's processes use now.
     TellSignal,
     Terminate,
     Kill,
@@ -72,10 +74,10 @@ enum Phase {
     Waiting,
     /// Running => (Stopping | Ended)
     Running,
-    /// SIGTERM is sent; SIGKILL follows at `kill_at`. Stopping => Ended
+    /// SIGTERM was sent. SIGKILL follows at `kill_at`, which is `None` once that is done. Stopping => Ended
     Stopping { kill_at: Option<u64> },
-    /// The JVM is gone, or could not start; the report is delivered or given up at `leave_at`. Ended =>
-    /// finished
+    /// The JVM has ended, or could not be started. The taskrunner ends once the report is delivered, and at
+    /// `leave_at` at the latest. Ended => finished
     Ended { exited: Box<Exited>, code: u8, leave_at: u64, reported: bool },
 }
 
@@ -85,9 +87,9 @@ pub(super) struct Agent {
     up: bool,
     /// When the link went up or down, or when the ApplicationMaster last said that a launch may come later.
     since: u64,
-    /// The JVM was stopped because the ApplicationMaster could not be reached.
+    /// Whether the JVM was stopped because the ApplicationMaster could not be reached.
     gave_up: bool,
-    /// The ApplicationMaster knows of a signal to us.
+    /// Whether the ApplicationMaster was told that the taskrunner got a signal.
     signal_told: bool,
 }
 
@@ -99,8 +101,9 @@ impl Agent {
     /// When the next [`AgentInput::Tick`] is due.
     pub(super) fn deadline(&self) -> Option<u64> {
         match &self.phase {
-            // Also with a link: an ApplicationMaster that has forgotten this container must not hold it for
-            // ever. One whose JobManager is slow says so, and is waited for.
+            // There is a deadline even with a link, so that an ApplicationMaster that has forgotten this
+            // container does not keep it for ever. An ApplicationMaster whose JobManager is slow says so,
+            // which moves the deadline.
             Phase::Waiting => Some(self.since + self.deadlines.contact),
             Phase::Running => (!self.up).then_some(self.since + self.deadlines.contact),
             Phase::Stopping { kill_at } => *kill_at,
@@ -119,7 +122,7 @@ impl Agent {
                 _ => self.link_down(now),
             },
             AgentInput::Wait => {
-                // Once the JVM runs the time counts from the end of the link.
+                // Once the JVM runs, the time counts from the end of the link.
                 if matches!(self.phase, Phase::Waiting) {
                     self.since = now;
                 }
@@ -189,8 +192,8 @@ impl Agent {
             return vec![finish(*code, exited.summary.clone())];
         }
         let stop = self.stop(now, self.deadlines.kill, "ended by a signal before the JVM was started");
-        // This is told before the JVM is stopped: it may have got the signal too, and the JobManager is about
-        // to hear from the TaskManager that it ends.
+        // The report is sent before the JVM is stopped, so that the ApplicationMaster has it before the
+        // JobManager learns that the TaskManager ends. The JVM may have got the signal, too.
         let tell = self.up && !self.signal_told && !matches!(self.phase, Phase::Waiting);
         self.signal_told |= tell;
         tell.then_some(AgentEffect::TellSignal).into_iter().chain(stop).collect()
@@ -202,7 +205,7 @@ impl Agent {
         self.report(now)
     }
 
-    /// Sends the report if there is one and a link to send it on.
+    /// Sends the report, if there is one and there is a link.
     fn report(&mut self, now: u64) -> Vec<AgentEffect> {
         match &mut self.phase {
             Phase::Ended { exited, leave_at, reported, .. } if self.up => {

@@ -74,7 +74,7 @@ fn stop_terminates_then_kills() {
 fn without_the_application_master_the_jvm_runs_on_for_the_grace_only() {
     let mut agent = running(false);
     assert_eq!(agent.deadline(), Some(60_004));
-    // Attempts that fail do not prolong it, a refused one neither.
+    // Attempts to connect that fail or are refused do not move the deadline.
     agent.step(30_000, AgentInput::LinkDown);
     agent.step(30_001, AgentInput::Refused("no".into()));
     assert_eq!(agent.step(60_004, AgentInput::Tick), [AgentEffect::Terminate]);
@@ -82,7 +82,7 @@ fn without_the_application_master_the_jvm_runs_on_for_the_grace_only() {
     let effects = agent.step(60_100, AgentInput::Tick);
     let [AgentEffect::Finish { code: 143, message }] = &effects[..] else { panic!("{effects:?}") };
     assert!(message.contains("could not be reached for 60 s"), "{message}");
-    // A link that is back in time starts it anew.
+    // A link that is back before the deadline ends it.
     let mut agent = running(false);
     agent.step(50_000, AgentInput::LinkUp);
     assert_eq!(agent.deadline(), None);
@@ -110,7 +110,7 @@ fn an_application_master_whose_job_manager_is_slow_is_waited_for() {
     assert_eq!(agent.deadline(), Some(450_000 + 60_000));
     let effects = agent.step(510_000, AgentInput::Tick);
     assert_eq!(finished(&effects), Some(1), "it has said nothing for a minute: {effects:?}");
-    // A running JVM is not kept by it: there the link counts.
+    // For a running JVM, `Wait` does not move the deadline: there it counts from the end of the link.
     let mut agent = running(false);
     agent.step(30_000, AgentInput::Wait);
     assert_eq!(agent.deadline(), Some(60_004));
@@ -136,7 +136,8 @@ fn a_second_launch_is_ignored_and_signals_stop_the_jvm() {
     assert_eq!(agent.step(11, AgentInput::Signal), [AgentEffect::TellSignal, AgentEffect::Terminate]);
     assert_eq!(agent.deadline(), Some(10_011));
     assert_eq!(agent.step(12, AgentInput::Signal), [], "it is told once");
-    // Also while it stops by order: the NodeManager may be at it for a reason of its own.
+    // A signal is also reported while the JVM stops by order of the ApplicationMaster, because the
+    // NodeManager may end the container for another reason.
     let mut agent = running(true);
     assert_eq!(agent.step(10, AgentInput::Stop { grace: 5000 }), [AgentEffect::Terminate]);
     assert_eq!(agent.step(11, AgentInput::Signal), [AgentEffect::TellSignal]);
@@ -148,8 +149,8 @@ fn any_input() -> impl Strategy<Value = u8> {
 }
 
 proptest! {
-    /// Whatever happens, once a JVM is to be stopped it is killed in the end, and after its end we leave in
-    /// bounded time.
+    /// Whatever happens, a JVM that is to be stopped is killed in the end, and the taskrunner ends in bounded
+    /// time after the end of the JVM.
     #[test]
     fn always_ends(inputs in proptest::collection::vec((any_input(), 0..20_000u64), 0..40)) {
         let mut agent = running(true);

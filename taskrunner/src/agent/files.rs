@@ -1,4 +1,4 @@
-//! Files that come with the launch specification.
+//! Writes the files that heddle-am sends with the launch specification into the container's directory.
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -17,8 +17,8 @@ pub(crate) enum FileError {
     Write { path: PathBuf, source: io::Error },
 }
 
-/// Writes all files below `dir`, each with mode 600. None of them may be there already, as a localized file
-/// of the user's, which is a link into the NodeManager's cache.
+/// Writes all files below `dir`, each with mode 600. It is an error if one of them exists already: that may
+/// be a localized file of the user's, which is a link into the NodeManager's cache.
 pub(crate) fn write_all(dir: &Path, files: &[File]) -> Result<(), FileError> {
     files.iter().try_for_each(|file| write_one(dir, file))
 }

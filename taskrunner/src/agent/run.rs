@@ -1,4 +1,5 @@
-//! The loop around the agent: link, JVM, memory samples, signals, deadlines.
+//! Runs the taskrunner: collects the inputs of the [`Agent`] from the link, the JVM, the memory samples, the
+//! signals and the clock, and carries out the effects that it decides.
 
 use std::future::pending;
 use std::io;
@@ -24,17 +25,20 @@ use crate::memory;
 use crate::plan::{self, ContainerEnvironment};
 use crate::spawn::SpawnThread;
 
-/// From SIGTERM to SIGKILL when the ApplicationMaster did not say; a NodeManager's own grace is mostly
-/// shorter.
+/// The time from SIGTERM to SIGKILL if the ApplicationMaster has not said how long it is. If a NodeManager
+/// ends the container, it usually sends its own SIGKILL earlier.
 const KILL_GRACE: Duration = Duration::from_secs(10);
-/// How long a lost link is waited for once the JVM has ended.
+/// How long the taskrunner waits for a lost link to come back once the JVM has ended.
 const REPORT_GRACE: Duration = Duration::from_secs(10);
-/// How long the ApplicationMaster may take to close the link after the report.
+/// How long the ApplicationMaster may take to close the link after the report, and to accept an event.
 const GOODBYE: Duration = Duration::from_secs(2);
 const DEFAULT_SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Runs until the JVM has ended or there is no hope of one; returns the exit code, which is the JVM's own
-/// (128 + signal).
+/// Runs until the JVM has ended, or until it is clear that none will be started. Returns the exit code of the
+/// taskrunner: that of the JVM (128 and the number of the signal if one ended it), or
+/// [`FAILED`](crate::exit::FAILED) or [`TERMINATED`](crate::exit::TERMINATED) if there was no JVM.
+///
+/// Fails if signals cannot be received, or if the thread that starts JVMs cannot be made.
 pub async fn run(config: Config) -> io::Result<u8> {
     let deadlines = Deadlines {
         contact: millis(config.control_grace),
@@ -125,13 +129,13 @@ async fn next_recorded(recorded: &mut Option<oneshot::Receiver<Recorded>>) -> Op
     }
 }
 
-/// Waits until the JVM has loaded what it needs, and reads what it has written about that.
+/// Waits until the JVM has not loaded classes for some time, and reads the list of those that it has loaded.
 async fn record(recording: Recording, answer: oneshot::Sender<Recorded>) {
     recording.settled().await;
     match recording.take().await {
         Ok(list) => {
             tracing::info!(classes = list.classes(), "recorded the classes of the JVM");
-            // The loop may be over.
+            // If the loop has ended, nobody receives the list.
             let _ = answer.send(Recorded { java: recording.id.text, class_list: list.text().to_owned() });
         }
         Err(error) => tracing::info!(%error, "the classes of the JVM are not recorded"),
@@ -152,7 +156,7 @@ struct Executor {
     /// The JVM, until the [`Agent`] knows of its end.
     jvm: Option<JvmProcess>,
     samples: Option<Interval>,
-    /// The classes of the JVM, for an archive.
+    /// Receives the classes that the JVM has loaded, for a class data archive.
     recorded: Option<oneshot::Receiver<Recorded>>,
     outgoing: Option<mpsc::Sender<Event>>,
 }
@@ -210,7 +214,8 @@ impl Executor {
         Outcome::Done
     }
 
-    /// Memory samples are dropped when the ApplicationMaster is slow; everything else waits for a short time.
+    /// Sends an event. If the ApplicationMaster reads slowly, a memory sample is dropped at once, and any
+    /// other event after [`GOODBYE`].
     async fn send(&mut self, event: Event) {
         let Some(outgoing) = &self.outgoing else { return };
         let sent = match event.event {
@@ -240,7 +245,8 @@ impl Executor {
         }
     }
 
-    /// Where this is, for messages that people read on another machine; empty if that is not known.
+    /// The words ` on <host>`, for messages that people read on another machine; empty if the host is not
+    /// known.
     fn place(&self) -> String {
         match self.config.host.as_str() {
             "" => String::new(),

@@ -1,4 +1,4 @@
-//! Shared by the tests that start real JVMs.
+//! What the tests that start real JVMs share.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// Directory with the compiled `Prog`, made once per test program.
+/// The directory with the compiled Java class `Prog`, made once for each test program.
 pub fn classes() -> &'static Path {
     static CLASSES: OnceLock<tempfile::TempDir> = OnceLock::new();
     CLASSES

@@ -13,7 +13,7 @@ import java.io.File;
 import java.io.IOException;
 import java.util.concurrent.CompletableFuture;
 
-/** Flink 1.13. */
+/** The parts of Flink's interface that are different in Flink 1.13. */
 final class Flink113 implements FlinkApi {
     @Override
     public ResourceManagerDriver<HeddleWorker> driver(
@@ -34,8 +34,10 @@ final class Flink113 implements FlinkApi {
     }
 
     /**
-     * {@link Workers} as Flink 1.13 wants them. The driver is there before the ResourceManager leads, when whatever is given to the
-     * main thread is dropped, so that nothing may arrive from heddle-am before.
+     * Connects {@link Workers} with the ResourceManager of Flink 1.13. There the driver is made before the
+     * ResourceManager is the leader, and until then everything that is given to its main thread is dropped.
+     * So the workers are started only when leadership is granted, because nothing may arrive from heddle-am
+     * before.
      */
     private static final class Driver extends AbstractResourceManagerDriver<HeddleWorker> {
         private final Workers workers;

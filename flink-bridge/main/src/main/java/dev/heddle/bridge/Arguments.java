@@ -5,15 +5,15 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * The entrypoints' command line: {@code [--configDir DIR] [-D key=value]... [--program FILE]}. Every word is taken
- * verbatim, quotes included: no shell was involved.
+ * The command line of the entrypoints: {@code [--configDir DIR] [-D key=value]... [--program FILE]}.
+ * heddle-am starts the JVM without a shell, so every word is taken as it is, with its quotes.
  */
 final class Arguments {
-    /** Where Flink's configuration file is. */
+    /** The directory with Flink's configuration file. */
     final String configDir;
-    /** In the order given; the last one of a key wins. */
+    /** The properties in their order; of several with the same key, the last one counts. */
     final Map<String, String> properties;
-    /** JSON file with the program's main class and arguments, null where the configuration names them. */
+    /** The JSON file with the program's main class and arguments; null if the configuration names them. */
     final String program;
 
     private Arguments(String configDir, Map<String, String> properties, String program) {

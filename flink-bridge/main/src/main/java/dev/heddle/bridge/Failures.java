@@ -19,37 +19,54 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Tells heddle-am why the application failed: Flink's own deregistration carries a status alone, and a {@code main()} that throws
- * ends the process.
+ * Tells heddle-am why the application has failed. This is necessary because Flink's own deregistration has
+ * only a status, and because a {@code main()} that throws ends the process.
  *
- * <p>The failed jobs of an application are read from Flink's store of ended jobs at the moment of the deregistration, where no job
- * can be missed and nothing has to be polled. The store is a private field, of one type up to 2.2 and of another one from 2.3 on,
- * hence the reflection; without it only the details are missing.
+ * <p>The failed jobs of an application are read from Flink's store of ended jobs when the application
+ * deregisters. At that moment no job is missing, and nothing has to be polled. The store is a private field,
+ * whose type is another one from Flink 2.3 on, so it is read by reflection. If that fails, only the details
+ * are missing.
  */
 final class Failures {
     private static final Logger LOG = LoggerFactory.getLogger(Failures.class);
-    /** Of a long trace, so many characters of both ends: the outermost exception and the root cause. */
+    /**
+     * The number of characters that are kept of each end of a long stack trace. The beginning has the
+     * outermost exception, and the end has the root cause.
+     */
     private static final int TRACE_END = 32 * 1024;
 
     private final AmLink link;
-    /** Null where the jobs' failures are not the application's. */
+    /**
+     * The cluster whose failed jobs are a failure of the application; null for a cluster that only takes
+     * jobs.
+     */
     private volatile ClusterEntrypoint application;
 
     Failures(AmLink link) {
         this.link = link;
     }
 
-    /** The jobs of this cluster are the application: their failures are its own. */
+    /**
+     * Declares that the jobs of this cluster are the application, so that their failures are reported as its
+     * own.
+     */
     void watch(ClusterEntrypoint cluster) {
         application = cluster;
     }
 
-    /** @param what the beginning of the sentence that goes on with "failed" */
+    /**
+     * Reports a failure to heddle-am.
+     *
+     * @param what what has failed: the beginning of a sentence that ends with "failed"
+     */
     void report(String what, Throwable cause) {
         report(what, ExceptionUtils.stringifyException(cause));
     }
 
-    /** Tells of the failed jobs of the application; of what its {@code main()} threw where no job has failed. */
+    /**
+     * Reports the failed jobs of the application or, if no job has failed, what its {@code main()} has
+     * thrown.
+     */
     void reportEnded() {
         ClusterEntrypoint cluster = application;
         if (cluster == null) {
@@ -89,7 +106,10 @@ final class Failures {
         return !failed.isEmpty();
     }
 
-    /** From 2.3 on an application that fails by itself ends like one with a failed job. */
+    /**
+     * Reports what {@code main()} has thrown. From Flink 2.3 on, that does not end the process; the
+     * application deregisters, as after a failed job.
+     */
     private void reportMain(Object store) throws ReflectiveOperationException {
         for (Object details : (Collection<?>) store.getClass().getMethod("getApplicationDetails").invoke(store)) {
             Object id = details.getClass().getMethod("getApplicationId").invoke(details);
@@ -118,7 +138,7 @@ final class Failures {
         return found instanceof Optional ? ((Optional<?>) found).orElse(null) : found;
     }
 
-    /** Null where this release has no such field. */
+    /** The value of a private field; null if this release of Flink has no such field. */
     private static Object field(ClusterEntrypoint cluster, String name) throws IllegalAccessException {
         try {
             Field field = ClusterEntrypoint.class.getDeclaredField(name);

@@ -8,7 +8,7 @@ import org.apache.flink.util.FlinkException;
 
 import java.io.File;
 
-/** Flink 1.14 to 2.3. */
+/** The parts of Flink's interface that are different in Flink 1.13, for Flink 1.14 to 2.3. */
 final class Flink114 implements FlinkApi {
     @Override
     public ResourceManagerDriver<HeddleWorker> driver(

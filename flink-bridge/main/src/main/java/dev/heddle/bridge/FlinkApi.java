@@ -8,17 +8,26 @@ import org.apache.flink.util.FlinkException;
 import java.io.File;
 import java.io.IOException;
 
-/** What the releases of Flink have under different names or signatures. The entrypoint's class decides which one is used. */
+/**
+ * What releases of Flink have under different names or signatures. The class of the entrypoint decides which
+ * implementation is used.
+ */
 interface FlinkApi {
-    /** What stands between Flink's ResourceManager and {@code workers}. */
+    /**
+     * Makes the driver, through which Flink's ResourceManager calls {@code workers}.
+     *
+     * @param effective the JobManager's configuration
+     * @param file the configuration as the file in every container has it
+     */
     ResourceManagerDriver<HeddleWorker> driver(Configuration effective, Configuration file, Workers workers);
 
     /**
-     * The program of an application.
+     * Makes the program of an application.
      *
-     * @param usrlib the directory that user classes are loaded from, null where they are on the JVM's class path
-     * @param jar the jar with the program, null where it is on the class path or written in Python
-     * @param mainClass null where the jar's manifest names it
+     * @param usrlib the directory that user classes are loaded from; null if they are on the JVM's class path
+     * @param jar the jar with the program; null if it is on the class path, or if the program is written in
+     * Python
+     * @param mainClass the main class; null if the manifest of the jar names it
      */
     PackagedProgram program(File usrlib, File jar, String mainClass, String[] args, Configuration configuration)
             throws FlinkException, IOException;

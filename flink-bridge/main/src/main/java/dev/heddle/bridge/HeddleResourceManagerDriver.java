@@ -7,7 +7,7 @@ import org.apache.flink.runtime.resourcemanager.active.AbstractResourceManagerDr
 
 import java.util.concurrent.CompletableFuture;
 
-/** {@link Workers} as Flink 1.14 and later want them. */
+/** Connects {@link Workers} with the ResourceManager of Flink 1.14 and later. */
 final class HeddleResourceManagerDriver extends AbstractResourceManagerDriver<HeddleWorker> {
     private final Workers workers;
 

@@ -6,7 +6,7 @@ import org.apache.flink.runtime.resourcemanager.active.ActiveResourceManagerFact
 import org.apache.flink.runtime.resourcemanager.active.ResourceManagerDriver;
 import org.apache.flink.util.ConfigurationException;
 
-/** Makes Flink's active ResourceManager with {@link Workers}. */
+/** Makes Flink's active ResourceManager, which gets its workers from {@link Workers}. */
 final class HeddleResourceManagerFactory extends ActiveResourceManagerFactory<HeddleWorker> {
     private final FlinkApi api;
     private final AmLink link;
@@ -35,7 +35,10 @@ final class HeddleResourceManagerFactory extends ActiveResourceManagerFactory<He
                 effective, new HeddleWorkerResourceSpecFactory());
     }
 
-    /** YARN takes one registration per ApplicationMaster, so the process ends when leadership is lost. */
+    /**
+     * Returns false, so that the process ends when leadership is lost: YARN allows each ApplicationMaster
+     * only one registration.
+     */
     @Override
     public boolean supportMultiLeaderSession() {
         return false;

@@ -3,14 +3,17 @@ package dev.heddle.bridge;
 import org.apache.flink.runtime.clusterframework.types.ResourceID;
 import org.apache.flink.runtime.clusterframework.types.ResourceIDRetrievable;
 
-/** A YARN container that runs, or is about to run, a TaskManager. Its Flink resource id is the container id. */
+/**
+ * A YARN container in which a TaskManager runs or is to be started. Flink's resource id of it is the
+ * container's id.
+ */
 final class HeddleWorker implements ResourceIDRetrievable {
     /** The NodeManager's host name. */
     final String host;
 
     private final ResourceID resourceId;
 
-    /** @param node the NodeManager's {@code host:port}, shown by Flink next to the id */
+    /** @param node the NodeManager's {@code host:port}, which Flink shows beside the id */
     HeddleWorker(String container, String node, String host) {
         this.resourceId = new ResourceID(container, node);
         this.host = host;

@@ -11,8 +11,9 @@ import org.apache.flink.runtime.resourcemanager.WorkerResourceSpec;
 import org.apache.flink.runtime.resourcemanager.WorkerResourceSpecFactory;
 
 /**
- * The default size of a worker. Its CPU is {@code taskmanager.cpu.cores}, else {@code yarn.containers.vcores} where
- * positive, else the number of slots; YARN counts whole vcores, so it is rounded up, to 1 at least.
+ * Makes the default size of a worker. Its CPU is {@code taskmanager.cpu.cores}, else
+ * {@code yarn.containers.vcores} if that is positive, else the number of slots. It is rounded up to a whole
+ * number of at least 1, because YARN counts whole vcores.
  */
 final class HeddleWorkerResourceSpecFactory extends WorkerResourceSpecFactory {
     private static final ConfigOption<Integer> VCORES =

@@ -8,7 +8,7 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.Obje
 
 import java.io.IOException;
 
-/** Reading and writing of JSON objects, with the Jackson that is part of Flink. */
+/** Reads and writes JSON objects, with the library Jackson that is part of Flink. */
 final class Json {
     private static final ObjectMapper MAPPER =
             new ObjectMapper().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
@@ -19,7 +19,10 @@ final class Json {
         return MAPPER.createObjectNode();
     }
 
-    /** One line without its line end: JSON escapes every line break inside strings. */
+    /**
+     * The object as one line, without a line end. There is no line break inside, because JSON escapes those
+     * of strings.
+     */
     static String line(ObjectNode object) {
         try {
             return MAPPER.writeValueAsString(object);
@@ -28,7 +31,10 @@ final class Json {
         }
     }
 
-    /** Parses text that must be one JSON object. The error does not repeat the text: it may hold secrets. */
+    /**
+     * Parses text that must be one JSON object. The error does not repeat the text, because it may contain
+     * secrets.
+     */
     static ObjectNode parseObject(String text) throws IOException {
         JsonNode node;
         try {

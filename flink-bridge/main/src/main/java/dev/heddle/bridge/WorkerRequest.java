@@ -17,19 +17,22 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
 
-/** What YARN and the TaskManager's command line need to know about one wanted worker. Pure. */
+/**
+ * A worker that Flink wants, as heddle-am has to know it: the size of its container, and the options and
+ * arguments of the TaskManager's JVM.
+ */
 final class WorkerRequest {
     private static final String EXTERNAL_RESOURCE_KEY_SUFFIX = "yarn.config-key";
 
-    /** Total process memory, MiB. */
+    /** The total memory of the process, in MiB. */
     final long memoryMb;
 
     final int vcores;
-    /** YARN's resource name to amount. */
+    /** The amounts of further resources, by YARN's names of the resources. */
     final Map<String, Long> resources;
     /** The JVM's memory options. */
     final List<String> jvmArgs;
-    /** Arguments of TaskManagerRunner, each verbatim. */
+    /** The arguments of TaskManagerRunner, without quotes or escapes for a shell. */
     final List<String> args;
 
     private WorkerRequest(
@@ -42,6 +45,8 @@ final class WorkerRequest {
     }
 
     /**
+     * Makes the request for a worker of the size {@code spec}.
+     *
      * @param file the configuration as the file in the container has it
      * @param effective the JobManager's configuration; what differs from the file goes to the command line
      */
@@ -72,8 +77,8 @@ final class WorkerRequest {
 
     private static List<String> arguments(
             TaskExecutorProcessSpec spec, Configuration file, Configuration effective) {
-        // The spec comes last: a worker of another size than the default keeps its own numbers even where the
-        // configuration names the default's.
+        // The properties of the spec come last, so that they overrule the configuration: a worker may have
+        // another size than the default worker, whose size the configuration names.
         Map<String, String> properties = difference(file, BootstrapTools.cloneConfiguration(effective));
         properties.putAll(specProperties(TaskExecutorProcessUtils.generateDynamicConfigsStr(spec)));
         List<String> arguments = new ArrayList<>(Arrays.asList("--configDir", "."));
@@ -101,7 +106,10 @@ final class WorkerRequest {
         return configuration.get(ConfigOptions.key(key).stringType().noDefaultValue());
     }
 
-    /** Takes Flink's line for a shell ({@code -D k=v -D list="a;b"}) apart; the values hold no blanks. */
+    /**
+     * Reads the properties from the command line for a shell that Flink makes ({@code -D k=v -D list="a;b"}).
+     * Their values contain no blanks.
+     */
     static Map<String, String> specProperties(String commandLine) {
         Map<String, String> properties = new TreeMap<>();
         for (String word : words(commandLine)) {

@@ -6,8 +6,9 @@ import org.apache.flink.core.fs.RecoverableWriter;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
 
 /**
- * Stands for the recoverable writer that the cluster will have. File sinks ask for its serializers while a program builds its
- * job, and use them on the cluster only, where they are Hadoop's: nothing of this may be part of a job.
+ * Takes the place, on the client, of the recoverable writer that the cluster has. File sinks ask for its
+ * serializers while a program builds its job, but use them only on the cluster, where they are Hadoop's. So
+ * no object of these classes may become part of a job.
  */
 final class ClusterOnlyWriter implements RecoverableWriter {
     private static UnsupportedOperationException clusterOnly(String what) {
@@ -58,7 +59,7 @@ final class ClusterOnlyWriter implements RecoverableWriter {
     }
 
     private static final class ClusterOnlySerializer<T> implements SimpleVersionedSerializer<T> {
-        /** As Hadoop's. */
+        /** The same version as that of Hadoop's serializers. */
         @Override
         public int getVersion() {
             return 1;

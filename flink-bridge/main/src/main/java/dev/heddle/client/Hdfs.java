@@ -16,13 +16,16 @@ import java.net.URI;
 import java.nio.file.FileAlreadyExistsException;
 import java.util.List;
 
-/** One HDFS. What a program does on it in {@code main()} takes effect; recoverable writers are for the cluster only. */
+/**
+ * One HDFS, as a file system of Flink. What a program does with it in {@code main()} takes effect, but
+ * recoverable writers work only on the cluster.
+ */
 final class Hdfs extends FileSystem {
     private static final String SCHEME = "hdfs";
 
     private final Helper helper;
     private final String authority;
-    /** Asked for when needed. */
+    /** The user's home directory; null until it is needed. */
     private Path home;
 
     Hdfs(Helper helper, URI uri) throws IOException {
@@ -106,7 +109,10 @@ final class Hdfs extends FileSystem {
         return objects.stream().map(this::entry).toArray(FileStatus[]::new);
     }
 
-    /** One block whose place is not known: where splits are assigned by place, that is on the cluster. */
+    /**
+     * Returns one block without hosts. Hosts matter only when splits are assigned to TaskManagers, and that
+     * happens on the cluster.
+     */
     @Override
     public BlockLocation[] getFileBlockLocations(FileStatus file, long start, long len) {
         boolean none = start >= file.getLen() || len <= 0;
@@ -161,7 +167,7 @@ final class Hdfs extends FileSystem {
         return true;
     }
 
-    /** Abstract in Flink 1.x, gone in 2.x. */
+    /** Flink 1.x requires this method, and Flink 2.x no longer has it. */
     @Override
     @SuppressWarnings("deprecation")
     public FileSystemKind getKind() {
@@ -192,7 +198,8 @@ final class Hdfs extends FileSystem {
 
         @Override
         public long getBlockSize() {
-            // As Flink's file system over Hadoop's: what splits are cut by is not larger than the file.
+            // As in Flink's own file system for Hadoop, the size by which splits are cut is not larger than
+            // the file.
             return Math.min(blockSize, len);
         }
 
@@ -206,7 +213,7 @@ final class Hdfs extends FileSystem {
             return modified;
         }
 
-        /** Not known. */
+        /** Returns 0, because the access time is not known. */
         @Override
         public long getAccessTime() {
             return 0;

@@ -7,7 +7,10 @@ import org.apache.flink.core.fs.FileSystemFactory;
 import java.io.IOException;
 import java.net.URI;
 
-/** Gives {@link Hdfs} for {@code hdfs://}; where Flink's lib directory holds Hadoop's classes after all, Hadoop's file system. */
+/**
+ * Makes file systems for {@code hdfs://}: {@link Hdfs} or, if Flink's lib directory has Hadoop's classes,
+ * Hadoop's.
+ */
 public final class HdfsFactory implements FileSystemFactory {
     private final FileSystemFactory ofHadoop = ofHadoop();
 

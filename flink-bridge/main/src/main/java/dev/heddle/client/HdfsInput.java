@@ -7,21 +7,27 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 
-/** Reads a file as one process streams it; a jump starts another process. Not for several threads, as Flink's others. */
+/**
+ * Reads a file that a process writes to its standard output. A jump to another position usually starts
+ * another process. As Flink's other streams, it must not be used by several threads at once.
+ */
 final class HdfsInput extends FSDataInputStream {
-    /** A jump forward that is cheaper to read over than to start a process for. */
+    /**
+     * The longest jump forward, in bytes, for which the bytes in between are read, because that is cheaper
+     * than to start another process.
+     */
     private static final long READ_OVER = 1 << 20;
 
     private final Helper helper;
     private final String url;
-    /** What the caller reads next. */
+    /** The position of the byte that the caller reads next. */
     private long position;
-    /** Null while none is needed. */
+    /** The process that writes the file; null while none is needed. */
     private Process process;
     private InputStream bytes;
     private boolean closed;
 
-    /** Starts to read at once, so that a file that is not there is told where it is opened. */
+    /** Starts to read at once, so that opening a file that does not exist fails. */
     HdfsInput(Helper helper, String url) throws IOException {
         this.helper = helper;
         this.url = url;
@@ -39,7 +45,7 @@ final class HdfsInput extends FSDataInputStream {
         bytes = new BufferedInputStream(process.getInputStream(), 64 << 10);
     }
 
-    /** The file's end, or a failure. */
+    /** Handles the end of the process's output, which is the end of the file or a failure. */
     private void end() throws IOException {
         try {
             Helper.check(process);
@@ -74,7 +80,7 @@ final class HdfsInput extends FSDataInputStream {
         }
         if (process != null && target > position && target - position <= READ_OVER) {
             while (position < target && skip(target - position) > 0) {
-                // On to the target.
+                // The condition skips to the target.
             }
         }
         if (target != position) {

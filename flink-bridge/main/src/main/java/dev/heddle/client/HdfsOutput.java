@@ -8,7 +8,10 @@ import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Collects a file on this machine and writes it to HDFS when closed: if the program dies before, HDFS has nothing of it. */
+/**
+ * Collects the content of a file on this machine, and writes the file to HDFS when it is closed. If the
+ * program ends before, HDFS has no part of the file.
+ */
 final class HdfsOutput extends FSDataOutputStream {
     private final Helper helper;
     private final String url;

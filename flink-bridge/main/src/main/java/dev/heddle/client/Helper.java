@@ -14,11 +14,11 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Runs {@code heddle client-fs OPERATION ARGUMENT...}. Every step that waits for the network has a deadline there, so that a process
- * ends.
+ * Runs operations on HDFS by {@code heddle client-fs OPERATION ARGUMENT...}. In that program, every step that
+ * waits for the network has a deadline, so a process always ends.
  */
 final class Helper {
-    /** System property with the path of the program. */
+    /** The system property with the path of the program {@code heddle}. */
     static final String PROPERTY = "heddle.client.fs.helper";
 
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -41,7 +41,7 @@ final class Helper {
         return new Helper(program);
     }
 
-    /** Runs an operation to its end; gives the objects that it printed. */
+    /** Runs an operation to its end, and returns the JSON objects that it has printed. */
     List<JsonNode> call(String... words) throws IOException {
         Process process = start(words);
         try {
@@ -59,7 +59,7 @@ final class Helper {
         }
     }
 
-    /** As {@link #call} for operations that print one object. */
+    /** Runs an operation that prints one object, and returns that. */
     JsonNode callForOne(String... words) throws IOException {
         List<JsonNode> objects = call(words);
         if (objects.size() != 1) {
@@ -69,18 +69,23 @@ final class Helper {
         return objects.get(0);
     }
 
-    /** Starts an operation; its output is to be read, then {@link #check} to be called. */
+    /** Starts an operation. The caller has to read its output, and then to call {@link #check}. */
     Process start(String... words) throws IOException {
         List<String> line = new ArrayList<>(Arrays.asList(program, "client-fs"));
         line.addAll(Arrays.asList(words));
         ProcessBuilder builder = new ProcessBuilder(line);
-        // The error stream is for the one object that tells a failure.
+        // Without this variable there is no log on the error stream, which is only for the object that
+        // describes a failure.
         builder.environment().remove("HEDDLE_LOG");
-        // Its input stays open, without a word: by its end the process sees that this JVM is gone.
+        // The input of the process stays open, and nothing is written to it. Its end tells the process that
+        // this JVM has ended.
         return builder.start();
     }
 
-    /** Waits for the end of a process whose output has been read; throws what it says went wrong. */
+    /**
+     * Waits for the end of a process whose output has been read. Throws the failure that the process has
+     * printed.
+     */
     static void check(Process process) throws IOException {
         String told = new String(readAll(process.getErrorStream()), StandardCharsets.UTF_8).trim();
         int code;
