@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use flink_rest::{RestAddress, RestClient, RestError, RestTimeouts};
-use hadoop_rpc::RemoteKind;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, ApplicationReport, ApplicationState, FinalStatus};
@@ -140,7 +139,6 @@ impl Attached<'_> {
                         return End::Over;
                     }
                     Ok(_) => {}
-                    Err(e) if e.is_remote(RemoteKind::ApplicationNotFound) => return End::Unknown,
                     Err(error) => {
                         tracing::debug!(%error, "no report");
                         return End::Unknown;
@@ -162,7 +160,8 @@ impl Attached<'_> {
             return Ok(());
         } else {
             report.warn(&format!(
-                "the session has not ended within 30 s; asking YARN to kill the application {}",
+                "the session has not ended within {} s; asking YARN to kill the application {}",
+                STOP_WITHIN.as_secs(),
                 self.id
             ));
         }

@@ -1,6 +1,7 @@
 //! Turns the options of `run` and `run-application` into the program of an application, and into the
 //! configuration keys that say how it runs.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use artifact_store::files_below;
@@ -231,7 +232,19 @@ impl Files<'_> {
         } else {
             self.list.push((name.clone(), local));
         }
-        self.list.dedup();
+        let mut known = BTreeMap::new();
+        for (key, path) in &self.list {
+            if let Some(other) = known.insert(key, path).filter(|other| *other != path) {
+                return Err(Failure::new(format!(
+                    "{} and {} would both be {key} on the nodes",
+                    other.display(),
+                    path.display()
+                ))
+                .hint("rename one of them, or give their directory instead"));
+            }
+        }
+        let mut seen = BTreeSet::new();
+        self.list.retain(|(key, _)| seen.insert(key.clone()));
         Ok(name)
     }
 }

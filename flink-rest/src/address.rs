@@ -37,7 +37,9 @@ impl FromStr for RestAddress {
         let plain = plain.strip_prefix("http://").or_else(|| plain.strip_prefix("https://")).unwrap_or(plain);
         let (host, port) = plain.trim_end_matches('/').rsplit_once(':').ok_or_else(bad)?;
         let port = port.parse().map_err(|_| bad())?;
-        if host.is_empty() || host.contains(['/', ' ']) {
+        // Without brackets nobody can tell the last group of an IPv6 address from a port.
+        let open = host.contains(':') && !(host.starts_with('[') && host.ends_with(']'));
+        if host.is_empty() || open || host.contains(['/', ' ']) {
             return Err(bad());
         }
         Ok(Self { host: bracketed(host), port })

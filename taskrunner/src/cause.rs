@@ -197,6 +197,13 @@ impl YarnExit {
         let known = YARN_STATUSES.iter().find(|(known, ..)| *known == self.status);
         known.map_or(Fault::Process, |(_, fault, _)| *fault)
     }
+
+    /// Whether the status says who or what ended the container from outside, which also explains how its
+    /// process ended.
+    pub(crate) fn acted(&self) -> bool {
+        matches!(self.fault(), Fault::Memory | Fault::Node | Fault::Cluster)
+            || YARNS_DOING.contains(&self.status)
+    }
 }
 
 /// Why a container has ended.

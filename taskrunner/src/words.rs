@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::cause::{ExitCause, Fault, JvmExit, JvmReason, KernelOom, YARN_STATUSES, YarnExit};
+use crate::cause::{ExitCause, Fault, JvmExit, JvmReason, KernelOom, YARN_STATUSES};
 use crate::control::OutOfMemory;
 
 /// The exit code of HotSpot after an OutOfMemoryError with `-XX:+ExitOnOutOfMemoryError`. A JVM has it for no
@@ -168,7 +168,7 @@ impl fmt::Display for ExitCause {
         let said: &[String] = self.yarn.as_ref().map(|yarn| yarn.said.as_slice()).unwrap_or_default();
         let mut told = false;
         match (&self.yarn, &self.jvm) {
-            (Some(yarn), jvm) if acted(yarn) => {
+            (Some(yarn), jvm) if yarn.acted() => {
                 f.write_str(&yarn_status(yarn.status))?;
                 if let Some(detail) = yarn.usage.as_ref().map(|usage| &usage.words).or(said.first()) {
                     write!(f, ": {detail}")?;
@@ -200,12 +200,6 @@ impl fmt::Display for ExitCause {
     }
 }
 
-/// Whether YARN's exit status says who or what ended the container from outside, which also explains how its
-/// process ended.
-fn acted(yarn: &YarnExit) -> bool {
-    matches!(yarn.fault(), Fault::Memory | Fault::Node | Fault::Cluster)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,6 +210,13 @@ mod tests {
 
     fn text(completed: Option<(i32, &str)>, jvm: Option<&JvmExit>) -> String {
         ExitCause::new(completed, jvm).to_string()
+    }
+
+    #[test]
+    fn the_reason_of_yarn_is_told_whatever_the_jvm_did_of_it() {
+        let cause = ExitCause::new(Some((-109, "Container wrote too much")), Some(&exited(143)));
+        let told = cause.to_string();
+        assert!(told.starts_with("killed for writing more log than allowed"), "{told}");
     }
 
     #[test]

@@ -141,8 +141,10 @@ impl JavaId {
 /// Whether a JVM with these options uses 64-bit references to objects. An archive that was made with
 /// references of one size does not fit a JVM with references of the other size.
 pub fn wide_references(options: &[String]) -> bool {
-    let heap = options.iter().rev().find_map(|o| o.strip_prefix("-Xmx"));
-    heap.and_then(|size| MemorySize::parse(size).ok()).is_some_and(|heap| heap.bytes() >= WIDE_FROM)
+    let size =
+        |o: &String| o.strip_prefix("-Xmx").or_else(|| o.strip_prefix("-XX:MaxHeapSize=")).map(str::to_owned);
+    let heap = options.iter().rev().find_map(size);
+    heap.and_then(|size| MemorySize::parse(&size).ok()).is_some_and(|heap| heap.bytes() >= WIDE_FROM)
         || options.iter().any(|o| o == "-XX:-UseCompressedOops" || o == "-XX:+UseZGC")
 }
 

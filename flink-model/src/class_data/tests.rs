@@ -97,6 +97,7 @@ fn options() {
         (&["-Xmx32g"], true),
         (&["-Xmx32768M", "-Xmx1g"], false),
         (&["-Xmx34359738368"], true),
+        (&["-XX:MaxHeapSize=40g"], true),
         (&["-Xmxx"], false),
         (&["-XX:+UseZGC"], true),
         (&[], false),
