@@ -7,6 +7,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+from .hadoop import parts
 from .hadoop.cluster import PseudoCluster
 from .hadoop.configuration import Options
 from .hadoop.environment import CACHE, ROOT, hadoop_directory, user
@@ -41,13 +42,21 @@ class Cluster(PseudoCluster):
         """Starts the cluster or what is missing of it; `options` are those of `harness.hadoop.configuration.Options`."""
         super().up(Options(heartbeat=heartbeat, **options), hadoop)
         nodes = [self.url(port) for port in self.ports if port.startswith("nm") and port.endswith("-http")]
-        self.yarn = Yarn(self.url("rm-http"), nodes, user())
-        self.hdfs = Hdfs(self.url("nn-http"), user())
+        self.yarn = Yarn(lambda: self._active_url(parts.Yarn), nodes, user())
+        self.hdfs = Hdfs(lambda: self._active_url(parts.Hdfs), user())
         return self
+
+    def _active_url(self, kind):
+        """Of the only one, or of the active one of two. It is asked for anew each time, because it changes."""
+        part = self.part(kind)
+        port = part.active(self) if part.shared else part.only
+        if port is None:
+            raise ConnectionError("none of the two is active")
+        return self.url(f"{port}-http")
 
     @property
     def fs(self):
-        return f"hdfs://{self.at('nn')}"
+        return f"hdfs://{self.part(parts.Hdfs).address(self)}"
 
     @property
     def user(self):
@@ -95,8 +104,13 @@ def with_short_queue(app):
 class Yarn:
     """ResourceManager and NodeManagers as their REST interfaces tell them."""
 
-    def __init__(self, rm, nms, user):
-        self.rm, self.nms, self.user = rm, nms, user
+    def __init__(self, active, nms, user):
+        """`active()` gives the URL of the ResourceManager that is active, `nms` are those of the NodeManagers."""
+        self.active, self.nms, self.user = active, nms, user
+
+    @property
+    def rm(self):
+        return self.active()
 
     def get(self, path):
         return get_json(f"{self.rm}/ws/v1/cluster/{path}")
@@ -156,13 +170,14 @@ class Yarn:
 class Hdfs:
     """HDFS through WebHDFS, so that no client under test is needed to look at it."""
 
-    def __init__(self, namenode, user):
-        self.namenode, self.user = namenode, user
+    def __init__(self, active, user):
+        """`active()` gives the URL of the NameNode that is active."""
+        self.active, self.user = active, user
         self.home = f"/user/{user}"
 
     def url(self, path, op, **parameters):
         query = urllib.parse.urlencode({"op": op, "user.name": self.user} | parameters)
-        return f"{self.namenode}/webhdfs/v1{urllib.parse.quote(path)}?{query}"
+        return f"{self.active()}/webhdfs/v1{urllib.parse.quote(path)}?{query}"
 
     def list(self, path):
         """Names to status; None when there is no such path."""

@@ -167,3 +167,42 @@ def test_localized_files_are_found_while_applications_end(tmp_path, monkeypatch)
     monkeypatch.setattr(os, "scandir", racing)
     assert sorted(cluster.localized("a.jsa")) == [shared, private]
     assert cluster.localized("a.jsa", "application_1_1") == [inside]
+
+
+def test_two_of_each_bring_what_they_need(tmp_path):
+    made = created(tmp_path, resourcemanagers=2, namenodes=2)
+    names = {daemon.name for daemon in made.daemons}
+    assert {"zookeeper", "journalnode", "failover-nn1", "namenode2", "resourcemanager2"} <= names
+    hdfs, yarn = (read(made.conf / f"{name}-site.xml") for name in ("hdfs", "yarn"))
+    assert read(made.conf / "core-site.xml")["fs.defaultFS"] == "hdfs://heddle"
+    assert hdfs["dfs.namenode.rpc-address.heddle.nn2"] == f"localhost:{made.ports['nn2']}"
+    assert "dfs.namenode.rpc-address" not in hdfs and "yarn.resourcemanager.address" not in yarn
+    assert yarn["yarn.resourcemanager.scheduler.address.rm2"] == f"localhost:{made.ports['rm2-scheduler']}"
+    # Which of the two it is must be known to the daemon alone.
+    assert "yarn.resourcemanager.ha.id" not in yarn and "dfs.ha.namenode.id" not in hdfs
+    second = read(made.directory / "daemons/resourcemanager2/yarn-site.xml")
+    assert second["yarn.resourcemanager.ha.id"] == "rm2" and second["yarn.resourcemanager.store.class"].endswith("ZKRMStateStore")
+    assert read(made.directory / "daemons/failover-nn2/hdfs-site.xml")["dfs.ha.namenode.id"] == "nn2"
+
+
+def test_recovery_alone_keeps_its_state_in_files(tmp_path):
+    made = created(tmp_path, recovery=True)
+    assert not {daemon.name for daemon in made.daemons} & {"zookeeper", "journalnode"}
+    manager, node = (read(made.directory / f"daemons/{name}/yarn-site.xml") for name in ("resourcemanager", "nodemanager1"))
+    assert manager["yarn.resourcemanager.store.class"].endswith("FileSystemRMStateStore")
+    assert node["yarn.nodemanager.recovery.supervised"] == "true"
+
+
+def test_one_daemon_by_its_name(tmp_path):
+    made = created(tmp_path)
+    child = subprocess.Popen(["sleep", "60"])
+    made.state["daemons"]["datanode"] = pids.record(child.pid)
+    with pytest.raises(Failure, match="no daemon `datanod`"):
+        made.kill("datanod")
+    with pytest.raises(Failure, match="namenode does not run"):
+        made.pause("namenode")
+    made.pause("datanode")
+    # A paused process ends too.
+    made.stop("datanode")
+    child.wait()
+    assert made.pid("datanode") is None

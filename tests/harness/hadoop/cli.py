@@ -10,12 +10,23 @@ from .configuration import Options
 from .environment import DEFAULT_FLINK, DEFAULT_HADOOP, ROOT, Failure, fetch, hadoop_directory, say, user
 
 DESCRIPTION = """\
-A pseudo-distributed Hadoop made of its real daemons: NameNode, DataNode, ResourceManager and two NodeManagers.
+A pseudo-distributed Hadoop made of its real daemons: NameNode, DataNode, ResourceManager and two NodeManagers;
+if wanted, two NameNodes or ResourceManagers of which one is active, and ZooKeeper.
 
 Several can run side by side: each has a name, ports of its own and a directory of its own under .cache/clusters
 (or $HEDDLE_CLUSTER_DIR). Every daemon is a process of its own, so that each can be stopped, paused or killed alone;
-`up` starts whatever is missing.
+`up` starts whatever is missing. `status` tells the names of the daemons.
 """
+
+
+# What can be done to single daemons: the method of PseudoCluster, and its explanation.
+CONTROLS = {
+    "kill": "end daemons with SIGKILL",
+    "stop": "end daemons with SIGTERM",
+    "pause": "suspend daemons (SIGSTOP)",
+    "resume": "let suspended daemons go on (SIGCONT)",
+    "start": "start daemons that do not run, without waiting until they are ready",
+}
 
 
 def pairs(words):
@@ -26,7 +37,7 @@ def parser():
     made = argparse.ArgumentParser(
         prog="pseudo-cluster", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    verbs = made.add_subparsers(dest="verb", required=True, metavar="up|down|status|env")
+    verbs = made.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     def verb(name, text):
         sub = verbs.add_parser(name, help=text, description=text)
@@ -46,6 +57,16 @@ def parser():
     number("--node-vcores", "N", "per NodeManager")
     number("--max-memory", "MB", "of one container")
     up.add_argument("--log-aggregation", action="store_true")
+    up.add_argument(
+        "--recovery", action="store_true",
+        help="ResourceManagers and NodeManagers that go on after a restart with what they had",
+    )  # fmt: skip
+    text = "each NodeManager has an address of its own (127.0.0.2 and so on), as on real machines"
+    up.add_argument("--node-addresses", action="store_true", help=text)
+    up.add_argument("--zookeeper", action="store_true", help="with a ZooKeeper; `env` prints ZOOKEEPER_QUORUM")
+    text = "two are one active and one standby, with automatic failover, and bring ZooKeeper"
+    up.add_argument("--resourcemanagers", type=int, choices=(1, 2), default=1, help=f"{text} (default: 1)")
+    up.add_argument("--namenodes", type=int, choices=(1, 2), default=1, help=f"{text} (default: 1)")
     up.add_argument("--node-label", metavar="NAME", help="an exclusive node label, which the second NodeManager has")
     up.add_argument(
         "--resource-type", dest="resource_types", action="append", default=[], metavar="NAME=AMOUNT",
@@ -57,6 +78,8 @@ def parser():
     down = verb("down", "stop every process of the cluster and remove its directory")
     down.add_argument("--keep", action="store_true", help="keep the directory: data, logs, ports")
     verb("status", "exit 0 only when the cluster is ready").add_argument("--json", action="store_true")
+    for name, text in CONTROLS.items():
+        verb(name, text).add_argument("daemons", nargs="+", metavar="DAEMON")
     verb("env", "print exports for a shell").add_argument("--flink", default=DEFAULT_FLINK, metavar="VERSION")
     return made
 
@@ -90,16 +113,23 @@ def print_status(cluster, as_json):
     return 0 if report["ready"] else 1
 
 
-def exports(cluster, flink_version):
+def existing(cluster):
     if not cluster.load():
         start = f"start it with `scripts/pseudo-cluster up --name {cluster.name}`"
         raise Failure(f"there is no cluster `{cluster.name}`", start)
+    return cluster
+
+
+def exports(cluster, flink_version):
+    existing(cluster)
     values = {
         "HADOOP_CONF_DIR": cluster.conf,
         "FLINK_HOME": fetch("flink", flink_version),
         # Only for runs of Flink's own client, which finds Hadoop by HADOOP_CLASSPATH; heddle needs none.
         "REFERENCE_HADOOP_CLASSPATH": f"{hadoop_directory(cluster.hadoop)}/lib/*",
     }
+    if "zk" in cluster.ports:
+        values["ZOOKEEPER_QUORUM"] = cluster.at("zk")
     lines = [f"export {key}={shlex.quote(str(value))}" for key, value in values.items()]
     return [*lines, f'export PATH={shlex.quote(str(ROOT / "dist/heddle/bin"))}:"$PATH"']
 
@@ -113,6 +143,8 @@ def run(words):
         cluster.down(arguments.keep)
     elif arguments.verb == "status":
         return print_status(cluster, arguments.json)
+    elif arguments.verb in CONTROLS:
+        getattr(existing(cluster), arguments.verb)(*arguments.daemons)
     else:
         print("\n".join(exports(cluster, arguments.flink)))
     return 0

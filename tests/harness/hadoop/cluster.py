@@ -7,6 +7,8 @@ import json
 import operator
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import time
 from dataclasses import asdict
@@ -15,7 +17,7 @@ from pathlib import Path
 from . import pids
 from .configuration import LOGGING, Options, Sites, free_ports
 from .environment import CLUSTERS, DEFAULT_HADOOP, Failure, fetch, hadoop_directory, java_home, say, user
-from .parts import START_SECONDS, parts_of
+from .parts import START_SECONDS, Hdfs, Yarn, parts_of
 
 
 class PseudoCluster:
@@ -87,6 +89,13 @@ class PseudoCluster:
     def url(self, port):
         return f"http://{self.at(port)}"
 
+    def listens(self, port):
+        try:
+            socket.create_connection(("localhost", self.ports[port]), timeout=5).close()
+        except OSError:
+            return False
+        return True
+
     def pid(self, daemon):
         """None when the daemon of this name does not run."""
         process = self.state["daemons"].get(daemon)
@@ -151,10 +160,22 @@ class PseudoCluster:
             self._wait_ready()
             for part in self.parts:
                 part.started(self, fresh, [daemon.name for daemon in stopped])
-        say(f"cluster `{self.name}` is up: ResourceManager {self.url('rm-http')}, NameNode {self.url('nn-http')}")
+        active = f"ResourceManager {self.url(f'{self.active_resourcemanager()}-http')}"
+        say(f"cluster `{self.name}` is up: {active}, NameNode {self.url(f'{self.active_namenode()}-http')}")
 
     def _prepares(self, daemon):
-        return any(part.prepares(daemon) for part in self.parts)
+        return max(part.prepares(daemon) for part in self.parts)
+
+    def part(self, kind):
+        return next(part for part in self.parts if isinstance(part, kind))
+
+    def active_resourcemanager(self):
+        """The prefix of its ports (`rm`, or `rm1` and `rm2` of two); None when none is active."""
+        return self.part(Yarn).active(self)
+
+    def active_namenode(self):
+        """The prefix of its ports (`nn`, or `nn1` and `nn2` of two); None when none is active."""
+        return self.part(Hdfs).active(self)
 
     def _start(self, daemon):
         with open(self.log(daemon.name), "ab") as log:
@@ -186,6 +207,43 @@ class PseudoCluster:
                 hint = f"the logs are in {self.directory}/logs"
                 raise Failure("the cluster did not come up: " + "; ".join(problems), hint)
             time.sleep(0.2)
+
+    def processes(self, names):
+        """The processes of these daemons, as `pids` takes them; a daemon that does not run is refused."""
+        known = {daemon.name for daemon in self.daemons}
+        for name in names:
+            if name not in known:
+                raise Failure(f"the cluster `{self.name}` has no daemon `{name}`", f"it has {', '.join(sorted(known))}")
+            if self.pid(name) is None:
+                raise Failure(f"{name} does not run", f"start it with `scripts/pseudo-cluster start {name}`")
+        return [self.state["daemons"][name] for name in names]
+
+    def kill(self, *names):
+        """As a machine that loses its power would: nothing is said to anybody."""
+        pids.kill(self.processes(names))
+
+    def stop(self, *names):
+        """As an administrator would."""
+        pids.stop(self.processes(names), 20)
+
+    def pause(self, *names):
+        for process in self.processes(names):
+            pids.send(process, signal.SIGSTOP)
+
+    def resume(self, *names):
+        for process in self.processes(names):
+            pids.send(process, signal.SIGCONT)
+
+    def start(self, *names):
+        """Starts daemons that do not run, and does not wait until they are ready."""
+        with self.locked():
+            self.load()
+            found = {daemon.name: daemon for daemon in self.daemons}
+            for name in names:
+                if name not in found:
+                    raise Failure(f"the cluster `{self.name}` has no daemon `{name}`", f"it has {', '.join(sorted(found))}")
+                if self.pid(name) is None:
+                    self._start(found[name])
 
     def down(self, keep=False):
         """Stops every process of the cluster and removes its directory, unless that shall be kept."""

@@ -29,9 +29,17 @@ class Options:
     heartbeat: int = 1000
     node_memory: int = 8192
     node_vcores: int = 16
+    # Each NodeManager has an address of its own (127.0.0.2 and so on), as on real machines.
+    node_addresses: bool = False
     max_memory: int = 6144
     log_aggregation: bool = False
     node_label: str | None = None
+    # ResourceManagers and NodeManagers that go on with what they had before a restart.
+    recovery: bool = False
+    zookeeper: bool = False
+    # One of each, or two of which one is active; two need ZooKeeper, which they then have.
+    resourcemanagers: int = 1
+    namenodes: int = 1
     # Type of resource -> how much of it each NodeManager has.
     resource_types: dict = field(default_factory=dict)
     # Settings of Hadoop, for clients and daemons.
