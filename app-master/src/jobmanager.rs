@@ -54,13 +54,15 @@ pub async fn start(
         record_classes: archive.is_some() && record,
         ..Launch::from(jvm)
     };
-    let container = ContainerEnvironment {
-        env: &|name| std::env::var(name).ok(),
-        log_dir: &environment.log_dir,
-        dir: &environment.dir,
-        self_exe: &environment.self_exe,
+    let (mut command, warnings) = {
+        let container = ContainerEnvironment {
+            env: &|name| std::env::var(name).ok(),
+            log_dir: &environment.log_dir,
+            dir: &environment.dir,
+            self_exe: &environment.self_exe,
+        };
+        plan::jvm_command(&launch, &container)
     };
-    let (mut command, warnings) = plan::jvm_command(&launch, &container);
     for warning in warnings {
         tracing::warn!("{warning}");
     }

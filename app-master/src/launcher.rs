@@ -17,6 +17,9 @@ use crate::ledger::types::TaskManagerArguments;
 
 /// Environment variable with the control server's address, for taskrunners.
 const CONTROL_VARIABLE: &str = "HEDDLE_CONTROL";
+/// Environment variable with the time, in milliseconds, for which a taskrunner waits for an
+/// ApplicationMaster.
+const GRACE_VARIABLE: &str = "HEDDLE_CONTROL_GRACE_MS";
 /// User on whose behalf Hadoop's client acts on a cluster without Kerberos.
 const USER_VARIABLE: &str = "HADOOP_USER_NAME";
 /// How many TaskManagers record their classes: more than one, because one may end before it has.
@@ -54,6 +57,22 @@ pub struct Launcher {
     recordings: AtomicU32,
 }
 
+/// How long a taskrunner whose ApplicationMaster is gone waits for the next one, with high availability. It
+/// is long, because a TaskManager works without the taskrunner's link. Flink itself ends one that has had no
+/// JobManager for five minutes (`taskmanager.registration.timeout`), and with it the taskrunner ends.
+const GRACE_MS: u64 = 60 * 60 * 1000;
+/// Environment variable of a taskrunner that is to listen for the ApplicationMaster of a later attempt.
+const FOLLOW_VARIABLE: &str = "HEDDLE_FOLLOW_ATTEMPTS";
+
+fn control_variables(spec: &AmSpec, control: &str) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::from([(CONTROL_VARIABLE.to_owned(), control.to_owned())]);
+    if spec.application.high_availability {
+        variables.insert(GRACE_VARIABLE.to_owned(), GRACE_MS.to_string());
+        variables.insert(FOLLOW_VARIABLE.to_owned(), "true".to_owned());
+    }
+    variables
+}
+
 impl Launcher {
     /// From the client's specification. `dir` is the ApplicationMaster's working directory, `control` the
     /// `host:port` of the control server. The user of `login` is also the user for Hadoop's client in the
@@ -65,7 +84,7 @@ impl Launcher {
                 &spec.resources.task_manager_resources,
                 spec.application.fast_start,
             )?,
-            environment: BTreeMap::from([(CONTROL_VARIABLE.to_owned(), control.to_owned())]),
+            environment: control_variables(spec, control),
             commands: vec![format!(
                 "./{runner} 1><LOG_DIR>/heddle-taskrunner.out 2><LOG_DIR>/heddle-taskrunner.log"
             )],

@@ -40,7 +40,13 @@ fn say(text: &str) {
 
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_env("HEDDLE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        // It would tell of a line that could not be written on the same full disk, and panic.
+        .log_internal_errors(false)
+        .init();
 }
 
 /// Runs `work` to its end. What else still runs then, as a read from a broken disk or a call to a server that

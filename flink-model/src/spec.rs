@@ -153,6 +153,9 @@ pub struct ApplicationSpec {
     /// ApplicationMaster reports a failure to YARN and cleans up. In earlier ones, it leaves both to the next
     /// attempt.
     pub max_attempts: u32,
+    /// Whether jobs are recovered after an end of the JobManager (`high-availability.type`). YARN then keeps
+    /// the TaskManagers for the next attempt, and the JobManager is started again in its container.
+    pub high_availability: bool,
     /// The tracking URL after the end, which is that of Flink's history server. `None` stands for no URL.
     pub history_url: Option<String>,
     /// The access lists `VIEW_APP` and `MODIFY_APP` for all containers.
@@ -264,6 +267,7 @@ mod tests {
                 mode: ClusterMode::PerJob,
                 staging_dir: None,
                 max_attempts: 1,
+                high_availability: false,
                 history_url: None,
                 acls: BTreeMap::new(),
                 fast_start: true,

@@ -2,14 +2,23 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use backon::Retryable as _;
-use tokio::time::Instant;
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use tokio::time::{Instant, sleep};
 
 use crate::client::RpcClient;
 use crate::error::RpcError;
 use crate::options::CallOptions;
 use crate::retry::{Retry, RetryPolicy};
+
+/// How long the server that answered last may take before the others are asked, too. It may be cut off, and
+/// another one active meanwhile.
+const HEDGE: Duration = Duration::from_secs(2);
+/// Index of no server: none has answered yet.
+const UNKNOWN: usize = usize::MAX;
 
 /// Servers of which one is active (or a single server), with a policy for trying again. Clones share the
 /// memory of which server answered last.
@@ -20,6 +29,19 @@ pub struct RpcGroup {
     policy: RetryPolicy,
     current: Arc<AtomicUsize>,
     listener: Listener,
+    on_active: OnActiveListener,
+}
+
+/// Is called with the index of a server when it answers, and another one (or none) did so before.
+pub type OnActive = Arc<dyn Fn(usize) + Send + Sync>;
+
+#[derive(Clone, Default)]
+struct OnActiveListener(Option<OnActive>);
+
+impl std::fmt::Debug for OnActiveListener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "OnActive" } else { "no listener" })
+    }
 }
 
 /// Is called with a failed try before the next one is waited for.
@@ -37,7 +59,19 @@ impl std::fmt::Debug for Listener {
 impl RpcGroup {
     /// The clients are tried in their order, beginning with the one that answered last.
     pub fn new(first: RpcClient, others: Vec<RpcClient>, policy: RetryPolicy) -> Self {
-        Self { first, others, policy, current: Arc::default(), listener: Listener::default() }
+        let current = Arc::new(AtomicUsize::new(UNKNOWN));
+        let (listener, on_active) = Default::default();
+        Self { first, others, policy, current, listener, on_active }
+    }
+
+    /// The same, and the server with this index is taken for the one that answered last.
+    pub fn with_active(self, index: usize) -> Self {
+        Self { current: Arc::new(AtomicUsize::new(index)), ..self }
+    }
+
+    /// The same, and `listener` hears which server answers.
+    pub fn on_active(self, listener: OnActive) -> Self {
+        Self { on_active: OnActiveListener(Some(listener)), ..self }
     }
 
     /// The same, and `listener` hears of each failed try that is followed by another.
@@ -47,7 +81,13 @@ impl RpcGroup {
 
     /// The client that answered last (the first one before any answer).
     pub fn current(&self) -> &RpcClient {
-        self.client(self.current.load(Ordering::Relaxed))
+        self.client(self.known().unwrap_or_default())
+    }
+
+    /// Index of the server that answered last.
+    fn known(&self) -> Option<usize> {
+        let index = self.current.load(Ordering::Relaxed);
+        (index <= self.others.len()).then_some(index)
     }
 
     /// All clients.
@@ -70,8 +110,9 @@ impl RpcGroup {
     }
 
     /// Calls, and tries again as the policy and [`RpcError::retry`] say; an uncertain end is tried again only
-    /// if `options.idempotent`. `options.deadline` bounds each try. Servers of a group are tried one after
-    /// the other without a wait; the wait comes when all of them have failed.
+    /// if `options.idempotent`. `options.deadline` bounds each try. Servers of a group are tried without a
+    /// wait: one after the other, or, if executing the call twice does no harm, at the same time as long as
+    /// none has answered. The wait comes when all of them have failed.
     pub async fn call_with<Req, Resp>(
         &self,
         method: &'static str,
@@ -114,7 +155,72 @@ impl RpcGroup {
         Req: prost::Message,
         Resp: prost::Message + Default,
     {
-        let from = self.current.load(Ordering::Relaxed);
+        if options.idempotent && !self.others.is_empty() {
+            self.hedged(method, request, options, attempts).await
+        } else {
+            self.one_by_one(method, request, options, attempts).await
+        }
+    }
+
+    /// Asks the server that answered last, and all others as soon as that does not answer in time. If none
+    /// has answered yet, all are asked at once: one that is cut off would take all of the deadline.
+    async fn hedged<Req, Resp>(
+        &self,
+        method: &'static str,
+        request: &Req,
+        options: CallOptions,
+        attempts: &AtomicU32,
+    ) -> Result<Resp, RpcError>
+    where
+        Req: prost::Message,
+        Resp: prost::Message + Default,
+    {
+        let known = self.known();
+        let from = known.unwrap_or_default();
+        let ask = |step| self.attempt(from + step, method, request, options, attempts);
+        let mut asked = FuturesUnordered::from_iter([ask(0)]);
+        let mut others = 1..=self.others.len();
+        let hedge = sleep(if known.is_some() { HEDGE } else { Duration::ZERO });
+        tokio::pin!(hedge);
+        let mut last = None;
+        loop {
+            let answer = tokio::select! {
+                Some(answer) = asked.next() => answer,
+                () = &mut hedge, if !others.is_empty() => {
+                    asked.extend(others.by_ref().map(ask));
+                    continue;
+                }
+            };
+            match answer {
+                Err(e) if elsewhere(&e, options.idempotent) => {
+                    tracing::debug!("{e}");
+                    // That another server's name has no address says less than that this server is not there
+                    // yet.
+                    if last.is_none() || !e.is_unknown_host() {
+                        last = Some(e);
+                    }
+                    asked.extend(others.by_ref().map(ask));
+                    if let Some(e) = last.take_if(|_| asked.is_empty()) {
+                        return Err(e);
+                    }
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn one_by_one<Req, Resp>(
+        &self,
+        method: &'static str,
+        request: &Req,
+        options: CallOptions,
+        attempts: &AtomicU32,
+    ) -> Result<Resp, RpcError>
+    where
+        Req: prost::Message,
+        Resp: prost::Message + Default,
+    {
+        let from = self.known().unwrap_or_default();
         let mut result = self.attempt(from, method, request, options, attempts).await;
         for step in 1..=self.others.len() {
             match &result {
@@ -148,7 +254,11 @@ impl RpcGroup {
         attempts.fetch_add(1, Ordering::Relaxed);
         let result = self.client(index).call_with(method, request, options).await;
         if result.is_ok() {
-            self.current.store(index % (self.others.len() + 1), Ordering::Relaxed);
+            let index = index % (self.others.len() + 1);
+            let before = self.current.swap(index, Ordering::Relaxed);
+            if let Some(listener) = self.on_active.0.as_ref().filter(|_| before != index) {
+                listener(index);
+            }
         }
         result
     }

@@ -29,7 +29,7 @@ pub use conf::{ConfError, Defaults, HadoopConf, Lookup, LookupDir, PropertyOrigi
 pub use credentials::{Credentials, CredentialsError, Token, TokenFormat, TokenSource};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{ErrorKind, RpcError, Sent};
-pub use group::{OnWait, RpcGroup};
+pub use group::{OnActive, OnWait, RpcGroup};
 pub use java_exceptions::RemoteKind;
 pub use login::Login;
 pub use options::{CallOptions, ClientOptions, Protocol};

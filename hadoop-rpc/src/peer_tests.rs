@@ -354,3 +354,60 @@ async fn a_server_that_is_not_there_is_waited_for_and_a_name_that_nobody_has_is_
         assert_eq!((error.attempts() > 3, heard.load(Ordering::Relaxed) > 3), (waited, waited), "{error}");
     }
 }
+
+/// Two servers, of which one is active, and what the client has heard.
+async fn pair(known: Option<usize>) -> ([Peer; 2], RpcGroup, Arc<AtomicUsize>) {
+    let ((first, one), (second, two)) = (Peer::new().await, Peer::new().await);
+    let active = Arc::new(AtomicUsize::new(9));
+    let heard = Arc::clone(&active);
+    let group = RpcGroup::new(one, vec![two], RetryPolicy::NONE)
+        .on_active(Arc::new(move |index| heard.store(index, Ordering::Relaxed)));
+    let group = match known {
+        Some(index) => group.with_active(index),
+        None => group,
+    };
+    ([first, second], group, active)
+}
+
+const HARMLESS: CallOptions = CallOptions { deadline: None, idempotent: true };
+
+#[tokio::test]
+async fn all_are_asked_at_once_as_long_as_none_has_answered() {
+    let ([silent, active], group, heard) = pair(None).await;
+    let call = tokio::spawn({
+        let group = group.clone();
+        async move { group.call_with::<_, Text>("echo", &text("a"), HARMLESS).await }
+    });
+    let mut server = active.accept().await;
+    let (id, asked) = server.request().await;
+    let mut hung = silent.accept().await;
+    hung.request().await;
+    server.answer(id, &asked).await;
+    assert!(call.await.unwrap().is_ok());
+    assert_eq!(
+        (heard.load(Ordering::Relaxed), group.current().endpoint().port()),
+        (1, active.listener.local_addr().unwrap().port())
+    );
+}
+
+#[tokio::test]
+async fn the_one_that_is_known_is_asked_alone_while_it_answers() {
+    let ([first, second], group, heard) = pair(Some(1)).await;
+    let call = tokio::spawn({
+        let group = group.clone();
+        async move { group.call_with::<_, Text>("echo", &text("a"), HARMLESS).await }
+    });
+    let mut server = second.accept().await;
+    let (id, asked) = server.request().await;
+    server.answer(id, &asked).await;
+    assert!(call.await.unwrap().is_ok());
+    assert_eq!(heard.load(Ordering::Relaxed), 9, "it is the same as before");
+    // It is cut off: the other one takes over.
+    let call = tokio::spawn(async move { group.call_with::<_, Text>("echo", &text("b"), HARMLESS).await });
+    server.request().await;
+    let mut other = first.accept().await;
+    let (id, asked) = other.request().await;
+    other.answer(id, &asked).await;
+    assert!(call.await.unwrap().is_ok());
+    assert_eq!(heard.load(Ordering::Relaxed), 0);
+}

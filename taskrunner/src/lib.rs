@@ -27,6 +27,7 @@ pub mod plan;
 pub mod protocol;
 pub mod spawn;
 pub mod submission;
+pub mod successor;
 pub mod tail;
 pub mod timeline;
 pub mod wire;

@@ -1,9 +1,10 @@
 //! The client's connection to the ApplicationMaster of its per-job cluster: open for as long as the user's
 //! `main()` runs. By it the client says how `main()` ended.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -23,6 +24,9 @@ pub const ADDRESS_KEY: &str = "heddle.control.address";
 
 /// How long a client whose call broke may stay away before it counts as gone; how long it tries to come back.
 pub const RETURN_GRACE: Duration = Duration::from_secs(15);
+/// How long the client of a highly available cluster tries to come back. The next ApplicationMaster waits in
+/// a queue of YARN until it has a container.
+const FAILOVER_PATIENCE: Duration = Duration::from_secs(10 * 60);
 /// For the end of `main()` to be noted. The ApplicationMaster waits until YARN has said why TaskManagers were
 /// killed, so this is longer than it waits.
 const NOTED_WITHIN: Duration = Duration::from_secs(40);
@@ -33,6 +37,34 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// A peer that does not answer a ping for this long is gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const RETRY_DELAY: Duration = Duration::from_millis(300);
+
+/// Where the ApplicationMaster is. With high availability the application can get another one, elsewhere.
+#[derive(Debug, Clone)]
+pub struct ApplicationMasterAddress {
+    current: watch::Receiver<String>,
+    lost: Option<Arc<Notify>>,
+}
+
+impl ApplicationMasterAddress {
+    /// It is nowhere but at this `host:port`.
+    pub fn fixed(address: &str) -> Self {
+        Self { current: watch::channel(address.to_owned()).1, lost: None }
+    }
+
+    /// It is at the newest `host:port` of `current`. `lost` is notified at each try that fails; whoever hears
+    /// it finds out whether the address has changed.
+    pub fn followed(current: watch::Receiver<String>, lost: Arc<Notify>) -> Self {
+        Self { current, lost: Some(lost) }
+    }
+
+    fn patience(&self) -> Duration {
+        if self.lost.is_some() { FAILOVER_PATIENCE } else { RETURN_GRACE }
+    }
+
+    fn now(&self) -> String {
+        self.current.borrow().clone()
+    }
+}
 
 /// There is no connection to the ApplicationMaster.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,7 +112,7 @@ pub struct SubmissionConnection {
     complete: Option<oneshot::Sender<i32>>,
     /// Set once, at the end.
     end: watch::Receiver<Option<Result<String, SubmissionError>>>,
-    address: String,
+    address: ApplicationMasterAddress,
     task: AbortHandle,
 }
 
@@ -94,16 +126,24 @@ impl SubmissionConnection {
     /// Connects to the control server and is accepted; tries for some seconds. A task of the runtime keeps
     /// the call open from then on, and opens it again when it breaks.
     pub async fn open(address: &str, secret: &[u8]) -> Result<SubmissionConnection, SubmissionError> {
+        Self::open_speaking(SPOKEN, ApplicationMasterAddress::fixed(address), secret).await
+    }
+
+    /// The same for an ApplicationMaster that may be replaced by another one.
+    pub async fn open_at(
+        address: ApplicationMasterAddress,
+        secret: &[u8],
+    ) -> Result<SubmissionConnection, SubmissionError> {
         Self::open_speaking(SPOKEN, address, secret).await
     }
 
     /// The same for a client that speaks `versions`.
     pub async fn open_speaking(
         versions: Versions,
-        address: &str,
+        address: ApplicationMasterAddress,
         secret: &[u8],
     ) -> Result<SubmissionConnection, SubmissionError> {
-        let peer = Peer { address: address.to_owned(), secret: secret.to_vec(), versions };
+        let peer = Peer { address: address.clone(), secret: secret.to_vec(), versions };
         let call = peer.reach(Instant::now(), OPEN_DEADLINE).await?;
         let (complete, completed) = oneshot::channel();
         let (end, ended) = watch::channel(None);
@@ -111,12 +151,7 @@ impl SubmissionConnection {
             let result = peer.attend(call, completed).await;
             end.send_replace(Some(result));
         });
-        Ok(SubmissionConnection {
-            complete: Some(complete),
-            end: ended,
-            address: address.to_owned(),
-            task: task.abort_handle(),
-        })
+        Ok(SubmissionConnection { complete: Some(complete), end: ended, address, task: task.abort_handle() })
     }
 
     /// `main()` is over: says so, and waits until the ApplicationMaster has noted it.
@@ -131,7 +166,8 @@ impl SubmissionConnection {
             // A task that has ended meanwhile has left its result.
             let _ = complete.send(exit_code);
         }
-        match timeout(NOTED_WITHIN, self.result()).await {
+        let within = NOTED_WITHIN.max(self.address.patience());
+        match timeout(within, self.result()).await {
             Ok(result) => result,
             Err(_) => Err(self.unreachable("it does not note the end of main()")),
         }
@@ -146,13 +182,14 @@ impl SubmissionConnection {
 
     fn unreachable(&self, why: &str) -> SubmissionError {
         let why = why.to_owned();
-        SubmissionError::Unreachable { address: self.address.clone(), waited: NOTED_WITHIN, why }
+        let waited = NOTED_WITHIN.max(self.address.patience());
+        SubmissionError::Unreachable { address: self.address.now(), waited, why }
     }
 }
 
 /// Where the ApplicationMaster is, and the secret by which it knows its client.
 struct Peer {
-    address: String,
+    address: ApplicationMasterAddress,
     secret: Vec<u8>,
     versions: Versions,
 }
@@ -195,35 +232,37 @@ impl Peer {
                     },
                 }
             };
-            tracing::debug!(address = self.address, broken, "the connection broke");
-            call = self.reach(Instant::now(), RETURN_GRACE).await?;
+            tracing::debug!(address = self.address.now(), broken, "the connection broke");
+            call = self.reach(Instant::now(), self.address.patience()).await?;
         }
     }
 
     /// Calls until it is accepted.
     async fn reach(&self, since: Instant, patience: Duration) -> Result<Call, SubmissionError> {
         loop {
-            let why = match timeout_at(since + patience, self.call()).await {
+            let address = self.address.now();
+            let why = match timeout_at(since + patience, self.call(&address)).await {
                 Ok(Ok(call)) => return Ok(call),
-                Ok(Err(Failed::Refused(why))) => {
-                    return Err(SubmissionError::Refused { address: self.address.clone(), why });
+                // Where an ApplicationMaster was, that of another application may be now.
+                Ok(Err(Failed::Refused(why))) if self.address.lost.is_none() => {
+                    return Err(SubmissionError::Refused { address, why });
                 }
-                Ok(Err(Failed::OtherRelease(why))) => {
-                    return Err(SubmissionError::OtherRelease { address: self.address.clone(), why });
+                Ok(Err(Failed::OtherRelease(why))) if self.address.lost.is_none() => {
+                    return Err(SubmissionError::OtherRelease { address, why });
                 }
-                Ok(Err(Failed::Broken(why))) => why,
+                Ok(Err(Failed::Refused(why) | Failed::OtherRelease(why) | Failed::Broken(why))) => why,
                 Err(_) => "it does not answer".to_owned(),
             };
+            self.address.lost.iter().for_each(|lost| lost.notify_one());
             if since.elapsed() + RETRY_DELAY >= patience {
-                let address = self.address.clone();
                 return Err(SubmissionError::Unreachable { address, waited: patience, why });
             }
             sleep(RETRY_DELAY).await;
         }
     }
 
-    async fn call(&self) -> Result<Call, Failed> {
-        let channel = self.connect().await?;
+    async fn call(&self, address: &str) -> Result<Call, Failed> {
+        let channel = connect(address).await?;
         let (events, queue) = mpsc::unbounded_channel();
         // In the stream before the answer is awaited: the server reads it first. The receiver is right here.
         let _ = events.send(event(Event::Arrive(self.versions.arrive())));
@@ -250,20 +289,20 @@ impl Peer {
             Err(status) => Err(Failed::from(&status)),
         }
     }
+}
 
-    async fn connect(&self) -> Result<Channel, Failed> {
-        let endpoint = Endpoint::from_shared(format!("http://{}", self.address))
-            .map_err(|_| Failed::Refused("this is no host:port".to_owned()))?
-            .connect_timeout(CONNECT_DEADLINE)
-            .http2_keep_alive_interval(KEEP_ALIVE)
-            .keep_alive_timeout(KEEP_ALIVE)
-            .keep_alive_while_idle(true)
-            .tcp_nodelay(true);
-        match timeout(CONNECT_DEADLINE, endpoint.connect()).await {
-            Ok(Ok(channel)) => Ok(channel),
-            Ok(Err(error)) => Err(Failed::Broken(crate::chain(&error))),
-            Err(_) => Err(Failed::Broken("cannot connect in time".to_owned())),
-        }
+async fn connect(address: &str) -> Result<Channel, Failed> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}"))
+        .map_err(|_| Failed::Refused("this is no host:port".to_owned()))?
+        .connect_timeout(CONNECT_DEADLINE)
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE)
+        .keep_alive_while_idle(true)
+        .tcp_nodelay(true);
+    match timeout(CONNECT_DEADLINE, endpoint.connect()).await {
+        Ok(Ok(channel)) => Ok(channel),
+        Ok(Err(error)) => Err(Failed::Broken(crate::chain(&error))),
+        Err(_) => Err(Failed::Broken("cannot connect in time".to_owned())),
     }
 }
 

@@ -143,8 +143,9 @@ class Yarn:
         return sorted(alive, key=lambda c: c["id"])
 
     def workers(self, application):
-        """Containers other than the ApplicationMaster's, which is the first of its attempt."""
-        return [c for c in self.containers(application) if not c["id"].endswith("_000001")]
+        """Containers other than those of ApplicationMasters."""
+        masters = {attempt["containerId"] for attempt in self.attempts(application)}
+        return [c for c in self.containers(application) if c["id"] not in masters]
 
     def wait_state(self, application, *states, seconds=60):
         def now():

@@ -65,7 +65,9 @@ def jvms(cluster, application):
 
 
 def is_master(process):
-    return (process.container or "").endswith("_000001")
+    # YARN sets it for nobody else. The number of the container says nothing: after a restart of the
+    # ResourceManager it counts anew.
+    return "APPLICATION_WEB_PROXY_BASE" in process.environment
 
 
 def taskmanager_jvms(cluster, application):

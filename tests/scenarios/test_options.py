@@ -93,7 +93,7 @@ def nodes_of(cluster, application):
     """Container number -> the NodeManager (1 or 2) that has it; the second one has the label."""
     found = {}
     for number, nm in enumerate(cluster.yarn.nms, 1):
-        yarn = type(cluster.yarn)(cluster.yarn.rm, [nm], cluster.yarn.user)
+        yarn = type(cluster.yarn)(cluster.yarn.active, [nm], cluster.yarn.user)
         found |= {int(c["id"].rpartition("_")[2]): number for c in yarn.containers(application)}
     return found
 

@@ -106,13 +106,15 @@ impl AmRmClient {
     pub async fn register(&self, request: &RegisterRequest) -> Result<RegisterResponse, AmError> {
         let doing = "register the ApplicationMaster";
         let mut response_id = self.response_id.lock().await;
+        // Before the call: its answer can be lost although the ResourceManager has taken it, and then the
+        // next call is told that the attempt is registered already. The count begins with the registration.
+        *response_id = 0;
         let answer: pb::RegisterApplicationMasterResponse = self
             .group
             .call("registerApplicationMaster", &request.to_proto())
             .await
             .map_err(|e| YarnError::new(doing, e))?;
         let response = RegisterResponse::from_proto(answer).map_err(|e| YarnError::new(doing, e))?;
-        *response_id = 0;
         self.nm_tokens.update(&response.nm_tokens);
         Ok(response)
     }

@@ -1,6 +1,6 @@
 //! ApplicationClientProtocol: what clients ask of the ResourceManager.
 
-use hadoop_rpc::{CallOptions, ClientOptions, HadoopConf, OnWait, RetryPolicy, RpcGroup, Token};
+use hadoop_rpc::{CallOptions, ClientOptions, HadoopConf, OnActive, OnWait, RetryPolicy, RpcGroup, Token};
 
 use crate::error::{Cause, YarnError};
 use crate::proto::{common, yarn as pb};
@@ -30,6 +30,16 @@ impl ApplicationClient {
     /// The same, and `listener` hears of each failed try that is followed by another.
     pub fn on_wait(self, listener: OnWait) -> Self {
         Self { group: self.group.on_wait(listener) }
+    }
+
+    /// The same, and the ResourceManager with this index in the configuration is taken for the active one.
+    pub fn with_active(self, index: usize) -> Self {
+        Self { group: self.group.with_active(index) }
+    }
+
+    /// The same, and `listener` hears the index in the configuration of the ResourceManager that answers.
+    pub fn on_active(self, listener: OnActive) -> Self {
+        Self { group: self.group.on_active(listener) }
     }
 
     /// `host:port` of the ResourceManager that answered last (or the first one), for messages.

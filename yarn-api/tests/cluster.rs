@@ -17,6 +17,9 @@ use hadoop_rpc::{
     ClientOptions, Credentials, Defaults, HadoopConf, Login, Lookup, RemoteKind, RetryPolicy, TokenSource,
     UserIdentity,
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use yarn_api::records::*;
 use yarn_api::{
     AmError, AmRmClient, ApplicationClient, DEFAULTS, NmTokenCache, NodeErrorKind, NodeManagerClients,
@@ -73,11 +76,17 @@ async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl 
 
 impl Cluster {
     async fn submit_unmanaged(&self, name: &str, tag: &str) -> ApplicationId {
+        self.submit(name, tag, false).await
+    }
+
+    /// `keep_containers`: the ApplicationMaster may register again and again.
+    async fn submit(&self, name: &str, tag: &str, keep_containers: bool) -> ApplicationId {
         let new = self.client.new_application().await.unwrap();
         let mut context = SubmissionContext::new(new.id, name, Resource::new(128, 1));
         context.application_type = TYPE.into();
         context.tags.insert(tag.into());
         context.unmanaged_am = true;
+        context.keep_containers = keep_containers;
         context.max_attempts = Some(1);
         self.client.submit_application(&context).await.unwrap();
         // A second submission of the same id is answered like the first: repeating after an uncertain end is
@@ -329,6 +338,62 @@ async fn an_application_master_registers_once() {
     assert_eq!(client.attempts(id).await.unwrap().len(), 1);
     let attempt = client.attempt_report(report.attempt_id.unwrap()).await.unwrap();
     assert_eq!(attempt.state, AttemptState::Running);
+    finish(&am, FinalStatus::Succeeded).await;
+}
+
+/// Stands between a client and the ResourceManager's scheduler service. While it is told so, it loses what
+/// the ResourceManager answers, and the connection with it.
+struct LosesAnswers {
+    address: String,
+    lose: watch::Sender<bool>,
+}
+
+impl LosesAnswers {
+    async fn before(server: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (lose, losing) = watch::channel(false);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(forward(client, server.clone(), losing.clone()));
+            }
+        });
+        Self { address, lose }
+    }
+}
+
+async fn forward(client: TcpStream, server: String, losing: watch::Receiver<bool>) {
+    let (mut asks, mut answers) = client.into_split();
+    let (mut from_server, mut to_server) = TcpStream::connect(server).await.unwrap().into_split();
+    let up = tokio::spawn(async move { tokio::io::copy(&mut asks, &mut to_server).await });
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(count @ 1..) = from_server.read(&mut buffer).await {
+        if *losing.borrow() || answers.write_all(&buffer[..count]).await.is_err() {
+            break;
+        }
+    }
+    up.abort();
+}
+
+#[tokio::test]
+async fn heartbeats_go_on_after_a_registration_whose_answer_was_lost() {
+    let Some(mut cluster) = cluster() else { return };
+    let id = cluster.submit("registers again", "run", true).await;
+    let tokens = cluster.am_token(id).await;
+    let key = "yarn.resourcemanager.scheduler.address";
+    let proxy = LosesAnswers::before(cluster.conf.get(key).unwrap().unwrap()).await;
+    cluster.conf.set(key, &proxy.address, "the test");
+    let am = cluster.am(tokens, &NmTokenCache::default());
+    am.register(&registration()).await.unwrap();
+    for _ in 0..3 {
+        am.allocate(&AllocateRequest::default()).await.unwrap();
+    }
+    proxy.lose.send_replace(true);
+    let error = am.register(&registration()).await.unwrap_err();
+    assert!(matches!(error, AmError::Unavailable(_)), "{error:?}");
+    proxy.lose.send_replace(false);
+    // The ResourceManager counts heartbeats from the registration on, and refuses every other number.
+    am.allocate(&AllocateRequest::default()).await.unwrap();
     finish(&am, FinalStatus::Succeeded).await;
 }
 

@@ -1,5 +1,6 @@
 //! The user's Hadoop: configuration, identity, and the clients made of them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use hadoop_fs::{FsError, Patience, Storage};
 use hadoop_rpc::{ClientOptions, Defaults, HadoopConf, Login, Lookup, RetryPolicy, TimeUnit};
 use yarn_api::{ApplicationClient, RmService, resource_managers};
 
+use crate::active::Active;
 use crate::configuration::text;
 use crate::context::Context;
 use crate::error::{Failure, yarn_failure};
@@ -31,6 +33,8 @@ pub struct Hadoop {
     pub wait: Wait,
     /// What is called when one is waited for.
     waits: Waits,
+    /// The directory in which the active ResourceManager is remembered.
+    cache: Option<PathBuf>,
 }
 
 impl Hadoop {
@@ -60,7 +64,13 @@ impl Hadoop {
         for Override { key, value, from } in overrides(configuration) {
             conf.set(&key, &value, &format!("{from} of Flink's configuration"));
         }
-        Ok(Self { conf, login: context.login()?, wait: Wait::Reading, waits: context.waits.clone() })
+        Ok(Self {
+            conf,
+            login: context.login()?,
+            wait: Wait::Reading,
+            waits: context.waits.clone(),
+            cache: context.cache_dir(),
+        })
     }
 
     /// The same with more or less time for servers that are not there.
@@ -105,6 +115,16 @@ impl Hadoop {
         let mut options = ClientOptions::simple(self.login.clone());
         options.deadline = DEADLINE;
         let client = ApplicationClient::new(&self.conf, &options, retry).map_err(|e| yarn_failure(&e))?;
+        let client = match Active::new(self.cache.as_deref(), &known) {
+            None => client,
+            Some(active) => {
+                let client = match active.last() {
+                    Some(index) => client.with_active(index),
+                    None => client,
+                };
+                client.on_active(Arc::new(move |index| active.remember(index)))
+            }
+        };
         Ok(match wait {
             Wait::Little => client,
             Wait::Reading | Wait::Changing => {

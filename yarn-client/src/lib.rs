@@ -3,6 +3,7 @@
 //! As a library it keeps no process-wide state: surroundings come in as a [`context::Context`], progress goes
 //! out to a [`report::Report`], and many deployments with different configurations can run in one process.
 
+mod active;
 pub mod application;
 pub mod client_archive;
 pub mod client_failure;

@@ -3,9 +3,10 @@
 
 use yarn_api::records::ContainerId;
 
-use crate::bridge::ToJvm;
+use crate::bridge::{ToJvm, ZooKeeperSession};
 use crate::controller::event::{Action, Heartbeat, RequestEvent, Web};
 use crate::ledger::types::TaskManagerArguments;
+use crate::submission::policy::SubmissionRecord;
 use crate::submission::service::MemoryKills;
 
 /// Calls to the ResourceManager; the controller makes one at a time.
@@ -28,6 +29,8 @@ pub(super) trait TaskManagers: Send {
     fn keep_waiting(&self, container: ContainerId);
     /// Has the taskrunner end its JVM, or the NodeManager the container if that was `started`.
     fn stop(&self, container: ContainerId, reason: &str, started: bool);
+    /// Lets the taskrunner, which an earlier attempt has started, know where this ApplicationMaster is.
+    fn send_address(&self, container: ContainerId);
     /// Forgets what is kept for the container.
     fn forget(&self, container: ContainerId);
 }
@@ -38,6 +41,16 @@ pub(super) trait JobManager: Send {
     fn tell(&self, message: ToJvm);
     /// Sends it SIGKILL.
     fn kill(&self);
+    /// Starts its JVM once more, with this generation.
+    fn start(&self, generation: u32);
+}
+
+/// What the next attempt finds.
+pub(super) trait NextAttempt: Send {
+    /// Keeps the JobManager's session with ZooKeeper.
+    fn keep_session(&self, session: ZooKeeperSession);
+    /// Keeps what is known of the submission of a per-job cluster.
+    fn keep_submission(&self, record: SubmissionRecord);
 }
 
 /// The JobManager's REST interface, which is at the URL that each call names.
@@ -63,6 +76,7 @@ pub(super) struct Effects {
     pub(super) resource_manager: Box<dyn ResourceManager>,
     pub(super) task_managers: Box<dyn TaskManagers>,
     pub(super) job_manager: Box<dyn JobManager>,
+    pub(super) next_attempt: Box<dyn NextAttempt>,
     pub(super) rest: Box<dyn FlinkRest>,
     pub(super) listeners: Box<dyn Listeners>,
 }
@@ -73,6 +87,9 @@ impl Effects {
         match action {
             Action::Tell(message) => self.job_manager.tell(message),
             Action::KillJobManager => self.job_manager.kill(),
+            Action::StartJobManager { generation } => self.job_manager.start(generation),
+            Action::KeepZooKeeperSession(session) => self.next_attempt.keep_session(session),
+            Action::KeepSubmission(record) => self.next_attempt.keep_submission(record),
             Action::Register(web) => self.resource_manager.register(web),
             Action::ListNodes => self.resource_manager.list_nodes(),
             Action::SendHeartbeat(heartbeat) => self.resource_manager.send_heartbeat(heartbeat),
@@ -82,6 +99,7 @@ impl Effects {
             Action::Stop { container, reason, started } => {
                 self.task_managers.stop(container, &reason, started);
             }
+            Action::SendAddress(container) => self.task_managers.send_address(container),
             Action::Forget(container) => self.task_managers.forget(container),
             Action::LookAtJobs(url) => self.rest.look_at_jobs(&url),
             Action::ExplainJob(url, job) => self.rest.explain_job(&url, job),
@@ -136,6 +154,9 @@ mod tests {
         fn stop(&self, container: ContainerId, reason: &str, started: bool) {
             self.note(format!("stop {} {started}: {reason}", container.sequence()));
         }
+        fn send_address(&self, container: ContainerId) {
+            self.note(format!("send address {}", container.sequence()));
+        }
         fn forget(&self, container: ContainerId) {
             self.note(format!("forget {}", container.sequence()));
         }
@@ -147,6 +168,18 @@ mod tests {
         }
         fn kill(&self) {
             self.note("kill");
+        }
+        fn start(&self, generation: u32) {
+            self.note(format!("start JobManager {generation}"));
+        }
+    }
+
+    impl NextAttempt for Recorder {
+        fn keep_session(&self, session: ZooKeeperSession) {
+            self.note(format!("keep {session:?}"));
+        }
+        fn keep_submission(&self, record: SubmissionRecord) {
+            self.note(format!("keep exit code {:?}", record.exit_code));
         }
     }
 
@@ -178,6 +211,7 @@ mod tests {
             resource_manager: Box::new(recorder.clone()),
             task_managers: Box::new(recorder.clone()),
             job_manager: Box::new(recorder.clone()),
+            next_attempt: Box::new(recorder.clone()),
             rest: Box::new(recorder.clone()),
             listeners: Box::new(recorder.clone()),
         };
@@ -190,9 +224,13 @@ mod tests {
             Action::Start(c1()),
             Action::KeepWaiting(c1()),
             Action::Stop { container: c1(), reason: "why".into(), started: true },
+            Action::SendAddress(c1()),
             Action::Forget(c1()),
             Action::Tell(ToJvm::Deregistered),
             Action::KillJobManager,
+            Action::StartJobManager { generation: 1 },
+            Action::KeepZooKeeperSession(ZooKeeperSession { id: "1f".into(), password: "p".into() }),
+            Action::KeepSubmission(SubmissionRecord { exit_code: Some(1), ended: vec![] }),
             Action::LookAtJobs(url()),
             Action::ExplainJob(url(), "j".into()),
             Action::ShutDownJobManager(url()),
@@ -211,9 +249,13 @@ mod tests {
                 "start 1",
                 "keep waiting 1",
                 "stop 1 true: why",
+                "send address 1",
                 "forget 1",
                 "tell Deregistered",
                 "kill",
+                "start JobManager 1",
+                "keep ZooKeeper session 0x1f",
+                "keep exit code Some(1)",
                 "jobs u",
                 "explain j u",
                 "shut down u",

@@ -186,7 +186,8 @@ async fn job_manager_end(job_manager: Option<&JobManagerJvm>, notice: JobManager
         job_manager.terminate();
     }
     match timeout(TERMINATE_WAIT, job_manager.wait()).await {
-        Ok(report) => tracing::info!(summary = report.summary, "the JobManager has ended"),
+        Ok(None) => {}
+        Ok(Some(report)) => tracing::info!(summary = report.summary, "the JobManager has ended"),
         Err(_) => {
             tracing::warn!("the JobManager does not end on SIGTERM; killing it");
             job_manager.kill();

@@ -19,14 +19,30 @@ pub(super) const REST_PORT_KEY: &str = "rest.bind-port";
 const QUIET_PORTS: std::ops::Range<u16> = 15_000..30_000;
 const QUIET_TRIES: usize = 20;
 
-/// The web interface that the JobManager is going to have, and the TaskManagers that it is going to want;
-/// none where nothing calls for a head start, or no port is free.
-pub(super) fn head_start(spec: &AmSpec, host: &str) -> Option<(Web, AskAhead)> {
-    let Prewarm { count, memory_mb, vcores, resources, idle_ms } = spec.task_managers.prewarm.clone()?;
-    let port = free_port(spec.job_manager.rest_ports.as_deref())?;
+/// What can be done ahead.
+#[derive(Debug, Default)]
+pub(super) struct HeadStart {
+    /// The web interface that the JobManager is going to have.
+    pub(super) web: Option<Web>,
+    /// The TaskManagers that it is going to want.
+    pub(super) ask_ahead: Option<AskAhead>,
+}
+
+/// Empty where nothing calls for a head start, or no port is free. With high availability the web interface
+/// is always known ahead: YARN hears only once where it is, and a JobManager that is started again has to
+/// have the same one.
+pub(super) fn head_start(spec: &AmSpec, host: &str) -> HeadStart {
+    if spec.task_managers.prewarm.is_none() && !spec.application.high_availability {
+        return HeadStart::default();
+    }
+    let Some(port) = free_port(spec.job_manager.rest_ports.as_deref()) else { return HeadStart::default() };
     let web = Web { url: format!("http://{host}:{port}"), port: i32::from(port) };
-    let size = Profile { memory_mb, vcores, resources };
-    Some((web, AskAhead { size, count, keep: Duration::from_millis(idle_ms) }))
+    let ask_ahead =
+        spec.task_managers.prewarm.clone().map(|Prewarm { count, memory_mb, vcores, resources, idle_ms }| {
+            let size = Profile { memory_mb, vcores, resources };
+            AskAhead { size, count, keep: Duration::from_millis(idle_ms) }
+        });
+    HeadStart { web: Some(web), ask_ahead }
 }
 
 /// A port that is free now, among `configured` ones or among [`QUIET_PORTS`].

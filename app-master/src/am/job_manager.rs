@@ -1,44 +1,138 @@
-//! The JobManager's JVM and the bridge to it.
+//! The JobManager's JVM and the bridge to it: one pair after another.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use flink_model::options::MASTER_ENV;
 use taskrunner::exit::ExitReport;
-use taskrunner::jvm::JvmProcess;
+use taskrunner::jvm::{JvmError, JvmProcess};
+use taskrunner::spawn::SpawnThread;
+use tokio::sync::{mpsc, watch};
 
 use super::effects::JobManager;
-use crate::bridge::{Bridge, ToJvm};
+use crate::bridge::{Bridge, BridgeEvent, FromJvm, Secret, ToJvm};
+use crate::clock;
+use crate::controller::event::Event;
+use crate::environment::Environment;
+use crate::jobmanager::{self, JobManagerEnd};
+use crate::timeline::{Step, Timeline};
 
-/// Clones share them.
+/// What every start needs.
+pub(super) struct JobManagerStart {
+    pub(super) environment: Arc<Environment>,
+    /// What only we can tell the JobManager of its configuration.
+    pub(super) known: Vec<(&'static str, String)>,
+    pub(super) thread: SpawnThread,
+    pub(super) timeline: Timeline,
+    pub(super) events: mpsc::UnboundedSender<Event>,
+}
+
+/// Clones share it.
 #[derive(Clone)]
 pub(super) struct JobManagerJvm {
-    bridge: Arc<Bridge>,
-    process: JvmProcess,
+    start: Arc<JobManagerStart>,
+    current: Arc<Mutex<Current>>,
+}
+
+/// The newest JVM.
+#[derive(Default)]
+struct Current {
+    bridge: Option<Bridge>,
+    process: Option<JvmProcess>,
 }
 
 impl JobManagerJvm {
-    pub(super) fn new(bridge: Bridge, process: JvmProcess) -> Self {
-        Self { bridge: Arc::new(bridge), process }
+    /// Starts the first JVM; `record`: it may record its classes for an archive. With it come its process,
+    /// and whether it has said that it is ready. The error is for people.
+    pub(super) async fn first(
+        start: JobManagerStart,
+        record: bool,
+    ) -> Result<(Self, JvmProcess, watch::Receiver<bool>), String> {
+        start.timeline.end(Step::Master, "", clock::now());
+        start.timeline.begin(Step::JobManagerJvm, "", clock::now());
+        let made = Self { start: Arc::new(start), current: Arc::default() };
+        let (process, ready) = made.launch(0, record).await?;
+        Ok((made, process, ready))
+    }
+
+    async fn launch(
+        &self,
+        generation: u32,
+        record: bool,
+    ) -> Result<(JvmProcess, watch::Receiver<bool>), String> {
+        let JobManagerStart { environment, known, thread, events, .. } = &*self.start;
+        let secret = Secret::random();
+        let (ready, is_ready) = watch::channel(false);
+        let send = events.clone();
+        let listen = move |event: BridgeEvent| {
+            if matches!(&event, BridgeEvent::Line(FromJvm::Ready { .. })) {
+                ready.send_replace(true);
+            }
+            // At the end the loop does not listen any more.
+            drop(send.send(Event::Bridge { generation, event }));
+        };
+        let bridge = Bridge::start(secret.clone(), listen).await;
+        let bridge =
+            bridge.map_err(|error| format!("cannot listen on 127.0.0.1 for the JobManager: {error}"))?;
+        let port = bridge.port();
+        // Before the process: it connects as soon as it can.
+        *self.current() = Current { bridge: Some(bridge), process: None };
+        let started = jobmanager::start(environment, known, record, port, &secret, thread).await;
+        let process = started.map_err(|error| cannot_start(&error, &environment.host))?;
+        let main_class = &environment.spec.job_manager.jvm.main_class;
+        tracing::info!(pid = process.pid(), main_class, generation, "JobManager started");
+        self.current().process = Some(process.clone());
+        let (jvm, events) = (process.clone(), events.clone());
+        tokio::spawn(async move {
+            let end = jobmanager::describe_end(&*jvm.wait().await);
+            drop(events.send(Event::JobManagerEnded { generation, end }));
+        });
+        Ok((process, is_ready))
     }
 
     /// Sends it SIGTERM.
     pub(super) fn terminate(&self) {
-        self.process.terminate();
+        self.process().iter().for_each(JvmProcess::terminate);
     }
 
-    /// Waits for its end.
-    pub(super) async fn wait(&self) -> Arc<ExitReport> {
-        self.process.wait().await
+    /// Waits for its end; none where no JVM runs.
+    pub(super) async fn wait(&self) -> Option<Arc<ExitReport>> {
+        Some(self.process()?.wait().await)
     }
+
+    fn process(&self) -> Option<JvmProcess> {
+        self.current().process.clone()
+    }
+
+    fn current(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn cannot_start(error: &JvmError, host: &str) -> String {
+    let parts = [Some(error.to_string()), std::error::Error::source(error).map(ToString::to_string)];
+    let cause = parts.into_iter().flatten().collect::<Vec<_>>().join(": ");
+    let hint = error.hint(MASTER_ENV).map(|hint| format!("; {hint}")).unwrap_or_default();
+    format!("the JobManager cannot be started on {host}: {cause}{hint}")
 }
 
 impl JobManager for JobManagerJvm {
     fn tell(&self, message: ToJvm) {
-        if !self.bridge.send(message) {
+        if !self.current().bridge.as_ref().is_some_and(|bridge| bridge.send(message)) {
             tracing::debug!("no JobManager is connected to hear a message");
         }
     }
 
     fn kill(&self) {
-        self.process.kill();
+        self.process().iter().for_each(JvmProcess::kill);
+    }
+
+    fn start(&self, generation: u32) {
+        let this = self.clone();
+        tokio::spawn(async move {
+            if let Err(summary) = this.launch(generation, false).await {
+                let end = JobManagerEnd { summary, last_lines: String::new() };
+                drop(this.start.events.send(Event::JobManagerEnded { generation, end }));
+            }
+        });
     }
 }

@@ -1,5 +1,7 @@
 //! The log of what the controller has observed, for people and for whoever reads `heddle-am.log`.
 
+use yarn_api::records::ContainerId;
+
 use crate::controller::observation::Observation;
 
 /// Writes the line for an observation, if it has one.
@@ -40,6 +42,16 @@ fn log_job_manager(observation: &Observation) {
         Observation::JobManagerDisconnected { why } => {
             tracing::warn!(why, "the JobManager's connection ended");
         }
+        Observation::JobManagerRestarts { summary, after } => {
+            tracing::error!(
+                summary,
+                ?after,
+                "the JobManager has ended; starting it again, its TaskManagers stay"
+            );
+        }
+        Observation::JobManagerHangs { silence } => {
+            tracing::error!(?silence, "the JobManager does not answer; killing it");
+        }
         Observation::JobManagerFailure { text } => tracing::error!("{text}"),
         Observation::UnknownMessage => {
             tracing::warn!("ignoring a message of an unknown type from the JobManager");
@@ -79,6 +91,25 @@ fn log_container(observation: &Observation) {
                 "container granted ahead of its request; starting its taskrunner"
             );
         }
+        Observation::Adopted { container, node } => {
+            tracing::info!(worker = %container, %node, "a TaskManager of an earlier attempt is taken over");
+        }
+        Observation::NodeChanged { node, state, containers } => {
+            tracing::warn!(%node, state, containers = list(containers), "YARN says that a node has changed");
+        }
+        Observation::NodeAvoided { name, why } => tracing::warn!(
+            node = name,
+            why,
+            "TaskManagers fail on this node; YARN is asked for others on other nodes"
+        ),
+        Observation::NodesWantedAgain { names } => {
+            tracing::info!(nodes = names.join(", "), "no longer avoided");
+        }
+        Observation::PreemptionAnnounced { containers, certain } => tracing::warn!(
+            containers = list(containers),
+            certain,
+            "YARN's scheduler is going to preempt containers for other applications"
+        ),
         Observation::NodeGaveTooMuch { node } => {
             tracing::info!(node, "it gave more than its share: asks name no nodes any more");
         }
@@ -125,4 +156,8 @@ fn log_container(observation: &Observation) {
         }
         _ => {}
     }
+}
+
+fn list(containers: &[ContainerId]) -> String {
+    containers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -2,8 +2,8 @@
 //! it says.
 //!
 //! [`effects`] names what components there are and hands each action to its own: [`resource_manager`],
-//! [`task_managers`], [`job_manager`], [`flink_rest`] and [`listeners`]. [`log`] and [`timing`] hear what the
-//! controller observes. [`finish`] carries out the end.
+//! [`task_managers`], [`job_manager`], [`next_attempt`], [`rest_calls`] and [`listeners`]. [`log`] and
+//! [`timing`] hear what the controller observes. [`finish`] carries out the end.
 
 mod containers;
 mod effects;
@@ -12,6 +12,7 @@ mod head_start;
 mod job_manager;
 mod listeners;
 mod log;
+mod next_attempt;
 mod resource_manager;
 mod rest_calls;
 mod run;

@@ -14,6 +14,7 @@ use yarn_api::{AmRmClient, ApplicationClient, YarnError};
 use super::containers::Containers;
 use super::effects::ResourceManager;
 use crate::controller::event::{Event, Heartbeat, HeartbeatAnswer, Registration, RmCommand, Web};
+use crate::controller::nodes::ClusterNews;
 use crate::environment::Environment;
 use crate::ledger::types::{Completed, Grant, Profile, Purpose};
 
@@ -91,8 +92,14 @@ impl Caller {
 
     async fn heartbeat(&self, heartbeat: Heartbeat) -> Event {
         let Heartbeat { sent, requests, progress } = heartbeat;
-        let releases = sent.releases.clone();
-        let request = AllocateRequest { progress, releases, asks: requests, ..AllocateRequest::default() };
+        let request = AllocateRequest {
+            progress,
+            releases: sent.releases.clone(),
+            asks: requests,
+            blacklist_add: sent.avoidance.add.clone(),
+            blacklist_remove: sent.avoidance.remove.clone(),
+            ..AllocateRequest::default()
+        };
         let answer = self.rm.allocate(&request).await;
         Event::HeartbeatAnswered {
             sent,
@@ -144,6 +151,11 @@ impl Caller {
                 Some(AmCommand::Shutdown) => Some(RmCommand::Shutdown),
                 Some(AmCommand::Other(_)) | None => None,
             },
+            news: Box::new(ClusterNews {
+                nodes: response.updated_nodes,
+                preemption: response.preemption,
+                size: response.cluster_nodes,
+            }),
         }
     }
 

@@ -3,29 +3,29 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flink_model::options::MASTER_ENV;
 use flink_model::spec::ClusterMode;
 use hadoop_rpc::{ClientOptions, RetryPolicy, TimeUnit};
-use taskrunner::jvm::JvmProcess;
 use taskrunner::spawn::SpawnThread;
 use taskrunner::submission::ADDRESS_KEY;
+use taskrunner::successor::Successor;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tokio::time::sleep_until;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep_until, timeout};
 use yarn_api::{AmRmClient, NmTokenCache, NodeManagerClients, NodeManagerOptions};
 
 use super::containers::Containers;
 use super::effects::Effects;
 use super::finish::{Running, finish};
-use super::head_start::{REST_PORT_KEY, head_start};
-use super::job_manager::JobManagerJvm;
+use super::head_start::{HeadStart, REST_PORT_KEY, head_start};
+use super::job_manager::{JobManagerJvm, JobManagerStart};
 use super::listeners::Channels;
 use super::log::log;
+use super::next_attempt::KeptForNextAttempt;
 use super::resource_manager::RmCalls;
 use super::rest_calls::RestCalls;
 use super::task_managers::TaskManagerContainers;
 use super::timing;
-use crate::bridge::{Bridge, BridgeEvent, FromJvm, Secret};
 use crate::cds::service;
 use crate::clock;
 use crate::control::Control;
@@ -33,17 +33,21 @@ use crate::controller::end::{Situation, decide};
 use crate::controller::event::{Action, Cause, Event, Output};
 use crate::controller::placement::Naming;
 use crate::controller::rm_session::Pace;
-use crate::controller::{Controller, Settings};
+use crate::controller::{Controller, FromEarlierAttempts, Settings};
 use crate::environment::Environment;
-use crate::jobmanager;
 use crate::launcher::{self, Launcher};
 use crate::ports::Ports;
-use crate::submission::service::{MemoryKills, SubmissionService};
+use crate::staging::{SUBMISSION, ZOOKEEPER_SESSION};
+use crate::submission::policy::SubmissionRecord;
+use crate::submission::service::{Awaited, MemoryKills, SubmissionService};
 use crate::timeline::{Step, Timeline};
 
 /// How long the ResourceManager may be away (negative: for ever), and YARN's default for it.
 const RM_WAIT_KEY: &str = "yarn.resourcemanager.connect.max-wait.ms";
 const RM_WAIT: Duration = Duration::from_secs(15 * 60);
+/// How long a file for the next attempt, of which one may be under way at the end, may take. A NameNode that
+/// does not answer must not keep YARN from hearing how the application has ended.
+const WRITER_WAIT: Duration = Duration::from_secs(5);
 /// Whether the scheduler tells nodes of one host apart by their ports.
 const PORT_IN_NAME_KEY: &str = "yarn.scheduler.include-port-in-node-name";
 
@@ -77,14 +81,21 @@ pub async fn run(environment: Environment) -> u8 {
         }
     };
     let (events, inbox) = mpsc::unbounded_channel();
-    let situation = Situation { attempt: environment.attempt(), max_attempts: environment.max_attempts() };
-    let settings = settings(&environment);
+    let situation = Situation {
+        attempt: environment.attempt(),
+        max_attempts: environment.max_attempts(),
+        high_availability: environment.spec.application.high_availability,
+    };
+    let settings = settings(&environment).await;
     let rest_port = settings.early.as_ref().map(|web| web.port);
     let start = Start { environment: &environment, rm: &rm, timeline: &timeline, events };
     match start.all(nm_tokens, rest_port).await {
-        Ok((effects, job_manager, control)) => {
+        Ok(Started { effects, job_manager, control, writer }) => {
             let mut controller = Controller::new(settings, clock::now());
             let cause = work(&mut controller, &effects, &timeline, inbox).await;
+            // Nothing is written any more to a directory that is about to be removed.
+            drop(effects);
+            finish_writing(writer).await;
             let (containers, registered) = (controller.started(), controller.is_registered());
             let running = Running { job_manager, control, containers, registered };
             finish(&environment, &rm, Some(&running), decide(&cause, situation)).await
@@ -130,20 +141,45 @@ async fn work(
     }
 }
 
-fn settings(environment: &Environment) -> Settings {
+async fn settings(environment: &Environment) -> Settings {
     let spec = &environment.spec;
-    let (early, ask_ahead) = head_start(spec, &environment.host).unzip();
+    let HeadStart { web, ask_ahead } = head_start(spec, &environment.host);
+    let high_availability = match spec.application.high_availability {
+        true if environment.attempt() > 1 => Some(from_earlier_attempts(environment).await),
+        true => Some(FromEarlierAttempts::default()),
+        false => None,
+    };
     let naming = Naming {
         possible: spec.application.fast_start,
         with_port: environment.conf.get_bool(PORT_IN_NAME_KEY, false).unwrap_or_default(),
         label: spec.task_managers.node_label.clone(),
     };
-    Settings { mode: spec.application.mode, pace: pace(environment), early, ask_ahead, naming }
+    Settings {
+        mode: spec.application.mode,
+        pace: pace(environment),
+        early: web,
+        ask_ahead,
+        naming,
+        high_availability,
+    }
+}
+
+async fn from_earlier_attempts(environment: &Environment) -> FromEarlierAttempts {
+    let submission = async {
+        match environment.spec.application.mode {
+            ClusterMode::PerJob => SUBMISSION.read(environment).await.unwrap_or_default(),
+            ClusterMode::Session | ClusterMode::Application => SubmissionRecord::default(),
+        }
+    };
+    let (session, submission) = tokio::join!(ZOOKEEPER_SESSION.read(environment), submission);
+    FromEarlierAttempts { session, submission }
 }
 
 fn pace(environment: &Environment) -> Pace {
     let spec = &environment.spec.application_master;
     let patience = match environment.conf.get_i64(RM_WAIT_KEY, -2) {
+        // The TaskManagers work on, and ZooKeeper sees to it that no other attempt leads at the same time.
+        _ if environment.spec.application.high_availability => None,
         Ok(-1) => None,
         _ => match environment.conf.get_duration(RM_WAIT_KEY, RM_WAIT, TimeUnit::Millis) {
             Ok(patience) => Some(patience),
@@ -167,6 +203,21 @@ fn sender_of<T>(events: &Events, event: fn(T) -> Event) -> impl Fn(T) + Send + S
     move |what| drop(events.send(event(what)))
 }
 
+/// The components that run.
+struct Started {
+    effects: Effects,
+    job_manager: JobManagerJvm,
+    control: Control,
+    /// Writes what the next attempt has to know.
+    writer: JoinHandle<()>,
+}
+
+async fn finish_writing(mut writer: JoinHandle<()>) {
+    if timeout(WRITER_WAIT, &mut writer).await.is_err() {
+        writer.abort();
+    }
+}
+
 /// Opens what others connect to, then starts the JobManager.
 struct Start<'a> {
     environment: &'a Arc<Environment>,
@@ -177,11 +228,7 @@ struct Start<'a> {
 
 impl Start<'_> {
     /// The components, the JobManager and the control server. The error is for people.
-    async fn all(
-        self,
-        nm_tokens: NmTokenCache,
-        rest_port: Option<i32>,
-    ) -> Result<(Effects, JobManagerJvm, Control), String> {
+    async fn all(self, nm_tokens: NmTokenCache, rest_port: Option<i32>) -> Result<Started, String> {
         let environment = self.environment;
         watch_signals(
             environment.spec.application_master.memory_mb,
@@ -189,7 +236,9 @@ impl Start<'_> {
         )
         .map_err(|error| format!("cannot listen to signals: {error}"))?;
         let (memory_kills, known_kills) = watch::channel(MemoryKills::default());
-        let (control, address) = self.control_server(known_kills).await?;
+        let (keep, kept) = watch::channel(SubmissionRecord::default());
+        let kept = environment.spec.application.high_availability.then_some(kept);
+        let (control, address) = self.control_server(Awaited { memory_kills: known_kills, kept }).await?;
         let launcher = Launcher::new(&environment.spec, &environment.dir, &address, &environment.login);
         let launcher = Arc::new(launcher.map_err(|error| error.to_string())?);
         let archives = service::is_possible(environment);
@@ -199,21 +248,25 @@ impl Start<'_> {
         let nodes = NodeManagerClients::new(NodeManagerOptions::new(environment.login.clone()), nm_tokens);
 
         let thread = SpawnThread::start().map_err(|error| format!("cannot start a thread: {error}"))?;
-        // What only we can tell the JobManager of its configuration.
-        let mut known = vec![(ADDRESS_KEY, address)];
+        let mut known = vec![(ADDRESS_KEY, address.clone())];
         known.extend(rest_port.map(|port| (REST_PORT_KEY, port.to_string())));
-        let (bridge, process, ready) = self.job_manager(&known, archives, &thread).await?;
+        let start = JobManagerStart {
+            environment: environment.clone(),
+            known,
+            thread: thread.clone(),
+            timeline: self.timeline.clone(),
+            events: self.events.clone(),
+        };
+        let (job_manager, process, ready) = JobManagerJvm::first(start, archives).await?;
         let (archive, replies) = mpsc::unbounded_channel();
         if archives {
             let ask = Box::new(sender_of(&self.events, Event::Archive));
             let source = service::ContainerSource { ask, replies, nodes: nodes.clone() };
             service::start(environment, &thread, &control, &process, ready, source);
         }
-        let (jvm, ended) = (process.clone(), sender_of(&self.events, Event::JobManagerEnded));
-        tokio::spawn(async move { ended(jobmanager::describe_end(&*jvm.wait().await)) });
-
-        let (job_manager, containers) = (JobManagerJvm::new(bridge, process), Containers::default());
+        let containers = Containers::default();
         let rm = RmCalls::start(environment, self.rm.clone(), containers.clone(), self.events.clone());
+        let (next_attempt, writer) = KeptForNextAttempt::start(environment.clone(), keep);
         let effects = Effects {
             resource_manager: Box::new(rm),
             task_managers: Box::new(TaskManagerContainers {
@@ -222,19 +275,19 @@ impl Start<'_> {
                 launcher,
                 containers: containers.clone(),
                 events: self.events.clone(),
+                secret: control_secret(environment).into(),
+                this: Successor { attempt: environment.attempt(), address },
             }),
             job_manager: Box::new(job_manager.clone()),
+            next_attempt: Box::new(next_attempt),
             rest: Box::new(RestCalls::new(self.events)),
             listeners: Box::new(Channels { containers, archive, memory_kills }),
         };
-        Ok((effects, job_manager, control))
+        Ok(Started { effects, job_manager, control, writer })
     }
 
     /// The control server, and the `host:port` at which it listens.
-    async fn control_server(
-        &self,
-        memory_kills: watch::Receiver<MemoryKills>,
-    ) -> Result<(Control, String), String> {
+    async fn control_server(&self, awaited: Awaited) -> Result<(Control, String), String> {
         let spec = &self.environment.spec;
         let ports: Ports = spec
             .application_master
@@ -243,12 +296,11 @@ impl Start<'_> {
             .map_err(|error| format!("heddle.control.port: {error}"))?;
         let listener = ports.bind().await.map_err(|error| format!("heddle.control.port: {error}"))?;
         let port = listener.local_addr().map_err(|error| error.to_string())?.port();
-        let secret =
-            launcher::control_secret(&self.environment.login.tokens().get()).unwrap_or_default().to_vec();
+        let secret = control_secret(self.environment);
         let control = Control::new(secret.clone(), sender_of(&self.events, Event::Control));
         let submission = match spec.application.mode {
             ClusterMode::PerJob => {
-                SubmissionService::new(secret, memory_kills, sender_of(&self.events, Event::Submission))
+                SubmissionService::new(secret, awaited, sender_of(&self.events, Event::Submission))
             }
             ClusterMode::Session | ClusterMode::Application => SubmissionService::refused(secret),
         };
@@ -265,40 +317,10 @@ impl Start<'_> {
         tracing::info!(address, "control server");
         Ok((control, address))
     }
+}
 
-    /// The bridge, the JobManager's JVM, and whether it has said that it is ready.
-    async fn job_manager(
-        &self,
-        known: &[(&str, String)],
-        record: bool,
-        thread: &SpawnThread,
-    ) -> Result<(Bridge, JvmProcess, watch::Receiver<bool>), String> {
-        let environment = self.environment;
-        let secret = Secret::random();
-        let (ready, is_ready) = watch::channel(false);
-        let send = sender_of(&self.events, Event::Bridge);
-        let listen = move |event: BridgeEvent| {
-            if matches!(&event, BridgeEvent::Line(FromJvm::Ready { .. })) {
-                ready.send_replace(true);
-            }
-            send(event);
-        };
-        let bridge = Bridge::start(secret.clone(), listen).await;
-        let bridge =
-            bridge.map_err(|error| format!("cannot listen on 127.0.0.1 for the JobManager: {error}"))?;
-        self.timeline.end(Step::Master, "", clock::now());
-        self.timeline.begin(Step::JobManagerJvm, "", clock::now());
-        let started = jobmanager::start(environment, known, record, bridge.port(), &secret, thread).await;
-        let process = started.map_err(|error| {
-            let parts = [Some(error.to_string()), std::error::Error::source(&error).map(ToString::to_string)];
-            let cause = parts.into_iter().flatten().collect::<Vec<_>>().join(": ");
-            let hint = error.hint(MASTER_ENV).map(|hint| format!("; {hint}")).unwrap_or_default();
-            format!("the JobManager cannot be started on {}: {cause}{hint}", environment.host)
-        })?;
-        let main_class = &environment.spec.job_manager.jvm.main_class;
-        tracing::info!(pid = process.pid(), main_class, "JobManager started");
-        Ok((bridge, process, is_ready))
-    }
+fn control_secret(environment: &Environment) -> Vec<u8> {
+    launcher::control_secret(&environment.login.tokens().get()).unwrap_or_default().to_vec()
 }
 
 /// SIGTERM is YARN's; SIGINT is for whoever runs the ApplicationMaster by hand.

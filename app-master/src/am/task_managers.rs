@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use taskrunner::successor::{self, Successor};
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 use yarn_api::NodeManagerClients;
 use yarn_api::records::ContainerId;
 
@@ -24,7 +26,15 @@ pub(super) struct TaskManagerContainers {
     pub(super) launcher: Arc<Launcher>,
     pub(super) containers: Containers,
     pub(super) events: mpsc::UnboundedSender<Event>,
+    /// The control secret of the application.
+    pub(super) secret: Arc<[u8]>,
+    /// This ApplicationMaster, for the taskrunners that earlier attempts have started.
+    pub(super) this: Successor,
 }
+
+/// Pause between two tries to tell a taskrunner the address, and how often it is tried.
+const TELL_PAUSE: Duration = Duration::from_secs(5);
+const TELL_TRIES: u32 = 12;
 
 impl TaskManagers for TaskManagerContainers {
     fn start(&self, container: ContainerId) {
@@ -62,6 +72,26 @@ impl TaskManagers for TaskManagerContainers {
                 // The ResourceManager, to which it is given back, has it stopped as well.
                 tracing::debug!(worker = %container, %error, "the NodeManager did not stop the container");
             }
+        });
+    }
+
+    fn send_address(&self, container: ContainerId) {
+        let Some(granted) = self.containers.get(container) else { return };
+        let (secret, this) = (self.secret.clone(), self.this.clone());
+        tokio::spawn(async move {
+            let name = container.to_string();
+            let mut why = String::new();
+            for attempt in 0..TELL_TRIES {
+                if attempt > 0 {
+                    sleep(TELL_PAUSE).await;
+                }
+                match successor::tell(&granted.node.host, &name, &secret, &this).await {
+                    Ok(()) => return tracing::info!(worker = name, "its taskrunner is told the new address"),
+                    Err(error) => why = error,
+                }
+            }
+            // Its TaskManager works all the same, for as long as the taskrunner waits.
+            tracing::warn!(worker = name, why, "its taskrunner cannot be told the new address");
         });
     }
 

@@ -87,6 +87,10 @@ pub enum FromJvm {
         #[serde(deserialize_with = "read_container_id")]
         worker: ContainerId,
     },
+    /// Answer to `ping`.
+    Pong,
+    /// The session with ZooKeeper that its leadership depends on; told again whenever it is another one.
+    ZookeeperSession(ZooKeeperSession),
     /// Something failed for good; the application may end because of it.
     Failure {
         /// What, as the beginning of a sentence.
@@ -122,10 +126,28 @@ impl fmt::Debug for FromJvm {
             Self::Cancel { id } => write!(f, "cancel {id}"),
             Self::Launch { id, worker } => write!(f, "launch {id} in {worker}"),
             Self::Release { worker } => write!(f, "release {worker}"),
+            Self::Pong => f.write_str("pong"),
+            Self::ZookeeperSession(session) => write!(f, "{session:?}"),
             Self::Failure { what, .. } => write!(f, "failure ({what})"),
             Self::Deregister { status, .. } => write!(f, "deregister ({status:?})"),
             Self::Unknown => f.write_str("a message of an unknown type"),
         }
+    }
+}
+
+/// A session of a JobManager with ZooKeeper. Whoever knows it can end it, and with it the leadership.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ZooKeeperSession {
+    /// Its number, in hexadecimal digits.
+    pub id: String,
+    /// Its password, in base64. A secret.
+    pub password: String,
+}
+
+impl fmt::Debug for ZooKeeperSession {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ZooKeeper session 0x{}", self.id)
     }
 }
 
@@ -145,6 +167,13 @@ pub struct WorkerInfo {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ToJvm {
+    /// Answer to `hello`: Flink may start.
+    Start {
+        /// Of the JobManager before this one, to be ended first.
+        previous_session: Option<ZooKeeperSession>,
+    },
+    /// Asks for `pong`.
+    Ping,
     /// Answer to `ready`.
     Registered {
         /// Largest container, MiB.
@@ -221,6 +250,11 @@ mod tests {
                 r#"{"type":"hello","secret":"s","protocol":1,"flink":"1.20.1","pid":7,"new":[1]}"#,
                 FromJvm::Hello { secret: "s".into(), protocol: 1, flink: "1.20.1".into(), pid: 7 },
             ),
+            (r#"{"type":"pong"}"#, FromJvm::Pong),
+            (
+                r#"{"type":"zookeeperSession","id":"1f","password":"Af8="}"#,
+                FromJvm::ZookeeperSession(ZooKeeperSession { id: "1f".into(), password: "Af8=".into() }),
+            ),
             (r#"{"type":"ready","rest":null,"rpc":"h:1"}"#, FromJvm::Ready { rest: None, rpc: "h:1".into() }),
             (
                 r#"{"type":"request","id":3,"memoryMb":1728,"vcores":2,"resources":{"yarn.io/gpu":1},
@@ -287,6 +321,14 @@ mod tests {
                 ToJvm::Terminated { worker: "c".into(), reason: "r".into() },
                 r#"{"type":"terminated","worker":"c","reason":"r"}"#,
             ),
+            (
+                ToJvm::Start {
+                    previous_session: Some(ZooKeeperSession { id: "1f".into(), password: "Af8=".into() }),
+                },
+                r#"{"type":"start","previousSession":{"id":"1f","password":"Af8="}}"#,
+            ),
+            (ToJvm::Start { previous_session: None }, r#"{"type":"start","previousSession":null}"#),
+            (ToJvm::Ping, r#"{"type":"ping"}"#),
             (ToJvm::Deregistered, r#"{"type":"deregistered"}"#),
             (ToJvm::Fatal { reason: "r".into() }, r#"{"type":"fatal","reason":"r"}"#),
         ];
@@ -299,6 +341,9 @@ mod tests {
     fn no_secret_is_shown() {
         let hello = decode(r#"{"type":"hello","secret":"hush","protocol":1}"#).unwrap();
         assert!(!format!("{hello:?}").contains("hush"));
+        let session = ZooKeeperSession { id: "1".into(), password: "hush".into() };
+        let start = ToJvm::Start { previous_session: Some(session.clone()) };
+        assert!(!format!("{start:?} {:?}", FromJvm::ZookeeperSession(session)).contains("hush"));
         let bad = decode(r#"{"type":"hello","secret":"hush","protocol":"x"}"#).unwrap_err();
         assert!(!bad.to_string().contains("hush"));
     }

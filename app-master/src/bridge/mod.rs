@@ -4,7 +4,9 @@
 mod message;
 mod server;
 
-pub use message::{DecodeError, FromJvm, PROTOCOL, Status, ToJvm, WorkerInfo, decode, encode};
+pub use message::{
+    DecodeError, FromJvm, PROTOCOL, Status, ToJvm, WorkerInfo, ZooKeeperSession, decode, encode,
+};
 pub use server::{Bridge, BridgeEvent, Secret};
 
 /// Environment variable with the port, for the JVM.

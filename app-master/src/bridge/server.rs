@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
 
 use super::message::{FromJvm, PROTOCOL, ToJvm, decode, encode};
 
@@ -67,6 +68,14 @@ pub enum BridgeEvent {
 pub struct Bridge {
     port: u16,
     lines: watch::Sender<Option<mpsc::UnboundedSender<ToJvm>>>,
+    listening: AbortHandle,
+}
+
+impl Drop for Bridge {
+    /// A JobManager that is started later has a bridge of its own.
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
 }
 
 impl Bridge {
@@ -80,7 +89,7 @@ impl Bridge {
         let lines = watch::Sender::new(None);
         let shared =
             Arc::new(Shared { secret, events, connected: AtomicBool::new(false), lines: lines.clone() });
-        tokio::spawn(async move {
+        let listening = tokio::spawn(async move {
             loop {
                 match listener.accept().await {
                     Ok((stream, _)) => drop(tokio::spawn(shared.clone().serve(stream))),
@@ -91,7 +100,7 @@ impl Bridge {
                 }
             }
         });
-        Ok(Self { port, lines })
+        Ok(Self { port, lines, listening: listening.abort_handle() })
     }
 
     /// The port.

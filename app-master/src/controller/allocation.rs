@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use flink_model::spec::ClusterMode;
-use taskrunner::cause::ExitCause;
+use taskrunner::cause::{ExitCause, Fault};
 use tokio::time::Instant;
 use yarn_api::records::{ContainerId, NodeId, NodeReport, ResourceRequest};
 
 use super::event::{Action, Cause, Output, Registration};
+use super::nodes::{ClusterNews, Failure, Nodes};
 use super::observation::Observation;
 use super::placement::{Naming, Placement};
 use crate::bridge::{ToJvm, WorkerInfo};
@@ -18,7 +19,7 @@ use crate::control::ControlEvent;
 use crate::ledger::types::{
     AnsweredHeartbeat, LedgerEffect, LedgerInput, Outgoing, Profile, TaskManagerArguments,
 };
-use crate::ledger::{Counts, Ledger, REPORT_WAIT};
+use crate::ledger::{Counts, Ledger, PARK_WAIT, REPORT_WAIT};
 
 /// How long requests may be refused before the application ends; Flink asks again every few seconds.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(20);
@@ -50,6 +51,8 @@ pub(super) enum AllocationInput {
     RegisteredAgain(Profile),
     /// The JobManager can be used for the first time.
     JobManagerReady,
+    /// The JobManager is gone: what it has requested is void, its TaskManagers stay for the next one.
+    JobManagerLost,
     /// Flink requests a TaskManager.
     Request { id: u64, size: Profile, arguments: TaskManagerArguments },
     /// Flink no longer wants it.
@@ -58,11 +61,13 @@ pub(super) enum AllocationInput {
     Launch { id: u64, container: ContainerId },
     /// Flink gives a container back.
     Release(ContainerId),
+    /// What the ResourceManager tells of the cluster, before the heartbeat that it came with.
+    News(ClusterNews),
     /// A heartbeat was answered.
     HeartbeatAnswered(AnsweredHeartbeat),
-    /// Containers of an earlier attempt of which the ResourceManager has learned only now. Flink takes such
-    /// containers only right after the registration, so these go back.
-    Late(Vec<(ContainerId, NodeId)>),
+    /// Containers of earlier attempts of which the ResourceManager has learned only now: their NodeManagers
+    /// were away. `served`: the JobManager has been told already which TaskManagers there are.
+    Late { containers: Vec<(ContainerId, NodeId)>, served: bool },
     /// The asks of a heartbeat were refused, and would be refused again.
     AsksRefused { sent: Outgoing, why: String },
     /// Repeat what is open, in case a message was lost.
@@ -82,6 +87,7 @@ pub(super) enum AllocationInput {
 pub(super) struct Allocation {
     ledger: Ledger,
     placement: Placement,
+    nodes: Nodes,
     maximum: Profile,
     /// Jobs come and go, and do not end the application.
     session: bool,
@@ -98,12 +104,17 @@ pub(super) struct Allocation {
     refused_since: Option<Instant>,
     /// Until when YARN's reason for the end of a container is waited for; the earliest first.
     reasons_until: Vec<(Instant, ContainerId)>,
+    /// Until when taskrunners wait whose containers the ResourceManager has not named; the earliest first.
+    parked_until: Vec<(Instant, ContainerId)>,
+    /// Containers of earlier attempts that the JobManager has not been told of yet.
+    adopted: Vec<WorkerInfo>,
 }
 
 impl Allocation {
     pub(super) fn new(mode: ClusterMode, ask_ahead: Option<AskAhead>, naming: Naming) -> Self {
         Self {
             ledger: Ledger::new(),
+            nodes: Nodes::new(naming.with_port),
             placement: Placement::new(naming),
             maximum: Profile::default(),
             session: mode == ClusterMode::Session,
@@ -114,6 +125,8 @@ impl Allocation {
             job_manager_ready: false,
             refused_since: None,
             reasons_until: Vec::new(),
+            parked_until: Vec::new(),
+            adopted: Vec::new(),
         }
     }
 
@@ -139,7 +152,7 @@ impl Allocation {
 
     /// What the next heartbeat has to carry.
     pub(super) fn outgoing(&self) -> Outgoing {
-        self.ledger.outgoing()
+        Outgoing { avoidance: self.nodes.outgoing(), ..self.ledger.outgoing() }
     }
 
     /// Whether the nodes of the cluster have to be known before these asks are sent.
@@ -149,13 +162,15 @@ impl Allocation {
 
     /// The asks as YARN takes them. `nodes`: those of the cluster, as far as they are known.
     pub(super) fn requests(&mut self, outgoing: &Outgoing, nodes: &[NodeReport]) -> Vec<ResourceRequest> {
-        self.placement.requests(&outgoing.asks, nodes)
+        self.placement.requests(&outgoing.asks, nodes, |name| self.nodes.is_avoided(name))
     }
 
     /// When the next tick is due.
     pub(super) fn wake(&self) -> Option<Instant> {
-        let reason = self.reasons_until.first().map(|(at, _)| *at);
-        [self.ask_ahead_until, self.remind_at, reason].into_iter().flatten().min()
+        let first = |times: &[(Instant, ContainerId)]| times.first().map(|(at, _)| *at);
+        let waits = [first(&self.reasons_until), first(&self.parked_until)];
+        let times = [self.ask_ahead_until, self.remind_at, self.nodes.wake()];
+        times.into_iter().chain(waits).flatten().min()
     }
 
     /// Tells the JobManager that the application is registered, and which TaskManagers there are already.
@@ -173,12 +188,17 @@ impl Allocation {
             AllocationInput::Registered(registration) => self.registered(registration, now, out),
             AllocationInput::RegisteredAgain(maximum) => {
                 self.set_maximum(maximum, now, out);
+                self.nodes.forgotten();
                 self.apply(LedgerInput::Resync, now, out);
             }
             AllocationInput::JobManagerReady => {
                 // From now on `keep` bounds how long a spare waits, which is less than its taskrunner does.
                 (self.job_manager_ready, self.remind_at) = (true, None);
                 self.ask_ahead_until = self.ask_ahead.as_ref().map(|ahead| now + ahead.keep);
+            }
+            AllocationInput::JobManagerLost => {
+                self.refused_since = None;
+                self.apply(LedgerInput::JobManagerLost, now, out);
             }
             AllocationInput::Request { id, size, arguments } => self.request(id, size, arguments, now, out),
             AllocationInput::Cancel(id) => {
@@ -189,13 +209,9 @@ impl Allocation {
                 self.apply(LedgerInput::Launch { id, container }, now, out);
             }
             AllocationInput::Release(container) => self.apply(LedgerInput::Release(container), now, out),
+            AllocationInput::News(news) => self.nodes.news(news, |node| self.ledger.on_node(node), out),
             AllocationInput::HeartbeatAnswered(heartbeat) => self.heartbeat_answered(heartbeat, now, out),
-            AllocationInput::Late(containers) => {
-                for (container, node) in containers {
-                    self.apply(LedgerInput::Recovered(vec![(container, node)]), now, out);
-                    self.apply(LedgerInput::Release(container), now, out);
-                }
-            }
+            AllocationInput::Late { containers, served } => self.late(containers, served, now, out),
             AllocationInput::AsksRefused { sent, why } => self.asks_refused(sent, &why, now, out),
             AllocationInput::RepeatOpen => self.apply(LedgerInput::Refresh, now, out),
             AllocationInput::StartAccepted(container) => {
@@ -203,6 +219,7 @@ impl Allocation {
             }
             AllocationInput::StartFailed(container, why) => {
                 let host = self.host(container);
+                self.failed(container, Failure::Start, &why, now);
                 out.observe(Observation::StartFailed { container, host, why: why.clone() });
                 self.apply(LedgerInput::StartFailed(container, why), now, out);
             }
@@ -226,6 +243,33 @@ impl Allocation {
         for (_, container) in over {
             self.apply(LedgerInput::ReportWaitOver(container), now, out);
         }
+        let due = self.parked_until.partition_point(|(at, _)| now >= *at);
+        let over: Vec<_> = self.parked_until.drain(..due).collect();
+        for (_, container) in over {
+            self.apply(LedgerInput::ParkOver(container), now, out);
+        }
+        self.nodes.tick(self.ledger.counts().asked > 0, false, now, out);
+    }
+
+    fn failed(&mut self, container: ContainerId, failure: Failure, why: &str, now: Instant) {
+        if let Some(node) = self.ledger.node(container) {
+            self.nodes.failed(node, failure, why, now);
+        }
+    }
+
+    /// Takes note of an end that may be the node's fault. Gives the reason, with what YARN says of the node
+    /// where that explains it.
+    fn ended_on(&mut self, node: Option<&NodeId>, reason: String, cause: &ExitCause, now: Instant) -> String {
+        let Some(node) = node else { return reason };
+        if cause.fault == Fault::Node {
+            self.nodes.failed(node, Failure::Node, &reason, now);
+        }
+        match self.nodes.state(node) {
+            Some(state) if matches!(cause.fault, Fault::Node | Fault::Cluster) => {
+                reason.replacen(&format!(" on {node}: "), &format!(" on {node} ({state}): "), 1)
+            }
+            _ => reason,
+        }
     }
 
     fn host(&self, container: ContainerId) -> Option<String> {
@@ -241,10 +285,20 @@ impl Allocation {
         self.set_maximum(registration.maximum, now, out);
         let first = registration.previous.is_empty();
         self.apply(LedgerInput::Recovered(registration.previous), now, out);
+        // The JobManager is told of all at once, when it is ready.
+        self.adopted.clear();
         // If an earlier attempt has left containers, they are those that Flink needs.
         if let Some(AskAhead { size, count, .. }) = self.ask_ahead.clone().filter(|_| first) {
             out.observe(Observation::AskedAhead { count, size: size.clone() });
             self.apply(LedgerInput::Prewarm { profile: size, count }, now, out);
+        }
+    }
+
+    fn late(&mut self, containers: Vec<(ContainerId, NodeId)>, served: bool, now: Instant, out: &mut Output) {
+        self.apply(LedgerInput::Recovered(containers), now, out);
+        let adopted = std::mem::take(&mut self.adopted);
+        if served && !adopted.is_empty() {
+            out.act(Action::Tell(ToJvm::Previous { workers: adopted }));
         }
     }
 
@@ -274,7 +328,10 @@ impl Allocation {
                 out.observe(Observation::NodeGaveTooMuch { node });
             }
         }
+        self.nodes.heard(&heartbeat.sent.avoidance);
+        let granted = !heartbeat.granted.is_empty();
         self.apply(LedgerInput::Heartbeat(heartbeat), now, out);
+        self.nodes.tick(self.ledger.counts().asked > 0, granted, now, out);
     }
 
     fn asks_refused(&mut self, sent: Outgoing, why: &str, now: Instant, out: &mut Output) {
@@ -321,11 +378,15 @@ impl Allocation {
                 self.apply(LedgerInput::Signalled(container), now, out);
             }
             ControlEvent::Exited { container, report } => {
+                let at_start = report.launch_failed || (report.unregistered && !report.may_be_yarns_kill());
+                if at_start {
+                    self.failed(container, Failure::Start, &report.summary, now);
+                }
                 out.observe(Observation::TaskManagerEnded {
                     container,
                     host: self.host(container),
                     summary: report.summary.clone(),
-                    at_start: report.launch_failed || (report.unregistered && !report.may_be_yarns_kill()),
+                    at_start,
                 });
                 self.apply(LedgerInput::Exited(container, report), now, out);
             }
@@ -345,13 +406,21 @@ impl Allocation {
                     out.observe(Observation::Refused { request: id, reason: reason.clone() });
                     out.act(Action::Tell(ToJvm::Failed { id, reason }));
                 }
-                LedgerEffect::Terminated { container, reason, cause } => {
+                LedgerEffect::Terminated { container, reason, cause, node } => {
+                    let reason = self.ended_on(node.as_ref(), reason, &cause, now);
                     ended(container, reason, cause, false, out);
                 }
                 // Flink does not count on this container any more; it is told for the JobManager's log.
-                LedgerEffect::Explained { container, reason, cause } => {
+                LedgerEffect::Explained { container, reason, cause, node } => {
+                    let reason = self.ended_on(node.as_ref(), reason, &cause, now);
                     ended(container, reason, cause, true, out);
                 }
+                LedgerEffect::Adopted { container, node } => {
+                    self.adopted.push(worker_info(container, &node));
+                    out.act(Action::SendAddress(container));
+                    out.observe(Observation::Adopted { container, node });
+                }
+                LedgerEffect::Park(container) => self.parked_until.push((now + PARK_WAIT, container)),
                 LedgerEffect::StartTaskrunner { container, node } => {
                     out.observe(Observation::Granted { request: None, container, node });
                     out.act(Action::Start(container));

@@ -1,8 +1,11 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use taskrunner::cause::JvmExit;
+use yarn_api::records::{NodeState, Resource};
 
 use super::*;
-use crate::ledger::types::{Ask, Completed, Grant, Purpose, container_id, node_id};
+use crate::ledger::types::{Ask, Avoidance, Completed, Grant, Purpose, container_id, node_id};
 
 const KEEP: Duration = Duration::from_secs(30);
 
@@ -186,18 +189,42 @@ fn nothing_is_asked_for_ahead_where_an_earlier_attempt_has_left_containers() {
         panic!("{out:?}")
     };
     assert_eq!(workers[0].node, "n3:1");
-    // One of which the ResourceManager learns later goes back: Flink would not take it.
-    let late = vec![(container_id("c8"), node_id("n4", 1))];
-    let out = test.step(AllocationInput::Late(late));
-    assert!(matches!(out.actions[..], [Action::Stop { started: true, .. }]), "{out:?}");
-    assert_eq!(test.machine.outgoing().releases, [container_id("c8")]);
+    // After a restart the ResourceManager names again what it has named, and what it learns from a
+    // NodeManager that was away.
+    let late = || vec![(container_id("c8"), node_id("n4", 1)), (container_id("c9"), node_id("n3", 1))];
+    let out = test.step(AllocationInput::Late { containers: late(), served: true });
+    let [Action::SendAddress(_), Action::SendAddress(_), Action::Tell(ToJvm::Previous { workers })] =
+        &out.actions[..]
+    else {
+        panic!("{out:?}")
+    };
+    let named = test.machine.outgoing().releases;
+    assert!(workers.iter().any(|worker| worker.node == "n4:1") && named.is_empty(), "{out:?}");
+    let out = test.step(AllocationInput::Late { containers: late(), served: true });
+    assert!(out.actions.is_empty() && test.machine.outgoing().releases.is_empty(), "{out:?}");
+}
+
+#[test]
+fn a_taskrunner_of_an_earlier_attempt_waits_until_its_container_is_named() {
+    let mut test = Test::registered(ClusterMode::Session, 0);
+    for container in ["c7", "c8"] {
+        assert_eq!(test.step(connected(container, true)).actions, []);
+    }
+    // It connects again, and the time goes on.
+    assert_eq!(test.step(connected("c8", true)).actions, []);
+    let late = vec![(container_id("c7"), node_id("n4", 1))];
+    test.step(AllocationInput::Late { containers: late, served: true });
+    test.now += PARK_WAIT;
+    let out = test.step(AllocationInput::Tick);
+    let [Action::Stop { container, .. }] = &out.actions[..] else { panic!("{out:?}") };
+    assert_eq!(*container, container_id("c8"));
 }
 
 #[test]
 fn a_taskrunner_that_can_get_no_launch_command_is_stopped() {
     let mut test = Test::registered(ClusterMode::Session, 0);
     let out = test.step(connected("c9", false));
-    assert!(matches!(out.actions[..], [Action::Stop { .. }, Action::Stop { .. }]), "{out:?}");
+    assert!(matches!(out.actions[..], [Action::Stop { .. }]), "{out:?}");
 }
 
 #[test]
@@ -276,7 +303,7 @@ fn an_application_ends_when_every_request_is_refused_for_a_while() {
 fn a_cancellation_that_yarn_refuses_ends_nothing() {
     let mut test = Test::registered(ClusterMode::Application, 0);
     let ask = Ask { purpose: Purpose::TaskManager, priority: 1, profile: profile(1024), count: 0 };
-    let sent = Outgoing { asks: vec![ask], releases: vec![] };
+    let sent = Outgoing { asks: vec![ask], ..Outgoing::default() };
     let out = test.step(AllocationInput::AsksRefused { sent, why: "x".into() });
     assert_eq!(out.observations, [Observation::CancellationRefused { why: "x".into() }]);
 }
@@ -367,4 +394,50 @@ proptest! {
         let different = started.iter().collect::<std::collections::BTreeSet<_>>().len();
         prop_assert_eq!(different, started.len(), "a container was started twice");
     }
+}
+
+#[test]
+fn the_end_of_a_container_is_explained_by_what_yarn_says_of_its_node() {
+    let mut test = Test::running();
+    let report = NodeReport {
+        id: node_id("n1", 1),
+        state: NodeState::Decommissioned,
+        http_address: String::new(),
+        rack: String::new(),
+        capability: Resource::new(1, 1),
+        used: Resource::new(0, 0),
+        containers: 1,
+        health_report: None,
+        last_health_report: None,
+        labels: BTreeSet::new(),
+    };
+    test.step(AllocationInput::News(ClusterNews { nodes: vec![report], size: 3, preemption: None }));
+    let out = test.heartbeat(&[], &[("c1", -100)]);
+    let reason = out.observations.iter().find_map(|observation| match observation {
+        Observation::ContainerEnded { reason, .. } => Some(reason.as_str()),
+        _ => None,
+    });
+    assert!(
+        reason.unwrap().contains(" on n1:1 (DECOMMISSIONED): YARN took the container back"),
+        "{reason:?}"
+    );
+}
+
+#[test]
+fn a_node_that_starts_no_task_manager_is_avoided() {
+    let mut test = Test::registered(ClusterMode::Session, 0);
+    test.step(AllocationInput::News(ClusterNews { size: 3, ..ClusterNews::default() }));
+    for (id, name) in [(1, "c1"), (2, "c2"), (3, "c3")] {
+        test.request(id, 1024);
+        test.heartbeat(&[name], &[]);
+        let container = container_id(name);
+        test.step(AllocationInput::Launch { id, container });
+        assert_eq!(test.machine.outgoing().avoidance, Avoidance::default());
+        test.step(AllocationInput::StartFailed(container, "no disk".into()));
+        test.step(AllocationInput::Tick);
+    }
+    let sent = test.machine.outgoing();
+    assert_eq!(sent.avoidance.add, BTreeSet::from(["n1".to_owned()]));
+    test.heartbeat(&[], &[]);
+    assert_eq!(test.machine.outgoing().avoidance, Avoidance::default(), "the ResourceManager has heard it");
 }

@@ -125,7 +125,7 @@ fn task_managers_come_first() {
     assert_eq!(test.beat(), None);
     assert_eq!(test.tick(WAITING), []);
     let ask = Ask { purpose: Purpose::TaskManager, priority: 1, profile: largest(), count: 1 };
-    let mut for_task_manager = Outgoing { asks: vec![ask], releases: vec![] };
+    let mut for_task_manager = Outgoing { asks: vec![ask], ..Outgoing::default() };
     test.machine.add_to(&mut for_task_manager);
     assert!(!ArchiveContainer::is_ask(&for_task_manager.asks), "never together");
     assert_eq!(test.beat(), Some(0), "taken back");

@@ -8,6 +8,9 @@ use super::job_manager::JobManagerInput;
 use crate::bridge::{FromJvm, Status};
 use crate::ledger::types::{Profile, TaskManagerArguments};
 
+/// How the bridge begins a failure of the user's `main()`.
+const BY_MAIN: &str = "main() of ";
+
 /// The machine, with the message as its input.
 #[derive(Debug)]
 pub(super) enum Recipient {
@@ -24,8 +27,11 @@ impl Recipient {
                 JobManagerInput::Deregister(final_status(status), diagnostics)
             }
             FromJvm::Failure { what, trace } => {
-                JobManagerInput::Failed { text: diagnostics::failure(&what, &trace) }
+                let by_main = what.starts_with(BY_MAIN);
+                JobManagerInput::Failed { text: diagnostics::failure(&what, &trace), by_main }
             }
+            FromJvm::Pong => JobManagerInput::Pong,
+            FromJvm::ZookeeperSession(session) => JobManagerInput::Session(session),
             FromJvm::Unknown => JobManagerInput::UnknownMessage,
             FromJvm::Request { id, memory_mb, vcores, resources, jvm_args, args } => {
                 let size = Profile { memory_mb, vcores, resources };

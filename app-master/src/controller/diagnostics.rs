@@ -59,6 +59,8 @@ impl Diagnostics {
         for observation in observations {
             match observation {
                 Observation::JobManagerFailure { text } => self.add(text),
+                // The next one begins anew.
+                Observation::JobManagerRestarts { .. } => (self.first, self.last) = (None, None),
                 Observation::StartFailed { host, why, .. } => self.add_start(host.as_deref(), why),
                 Observation::TaskManagerEnded { host, summary, at_start: true, .. } => {
                     self.add_start(host.as_deref(), summary);

@@ -18,6 +18,10 @@ pub(crate) struct Situation {
     pub(crate) attempt: u32,
     /// How many the application has.
     pub(crate) max_attempts: u32,
+    /// Whether YARN counts only what failed within a short time
+    /// (`yarn.application-attempt-failures-validity-interval`), and jobs are recovered: then the number does
+    /// not say which attempt is the last one.
+    pub(crate) high_availability: bool,
 }
 
 /// When the per-application directory goes.
@@ -60,11 +64,13 @@ pub(crate) struct End {
 
 /// Decides how the ApplicationMaster ends.
 pub(crate) fn decide(cause: &Cause, situation: Situation) -> End {
-    let Situation { attempt, max_attempts } = situation;
-    let last = attempt >= max_attempts;
+    let Situation { attempt, max_attempts, high_availability } = situation;
+    let last = attempt >= max_attempts && !high_availability;
     let failure = |message: String, notice| {
         let message = if last {
             message
+        } else if high_availability {
+            format!("attempt {attempt}, YARN decides whether another one follows: {message}")
         } else {
             format!("attempt {attempt} of {max_attempts}, YARN starts another: {message}")
         };
@@ -130,8 +136,8 @@ pub(crate) fn decide(cause: &Cause, situation: Situation) -> End {
 mod tests {
     use super::*;
 
-    const FIRST: Situation = Situation { attempt: 1, max_attempts: 2 };
-    const LAST: Situation = Situation { attempt: 2, max_attempts: 2 };
+    const FIRST: Situation = Situation { attempt: 1, max_attempts: 2, high_availability: false };
+    const LAST: Situation = Situation { attempt: 2, ..FIRST };
 
     /// Final status, what the JobManager is told, whether TaskManagers are stopped, clean-up, exit code.
     type Row = (Option<FinalStatus>, JobManagerNotice, bool, CleanUp, u8);
@@ -196,6 +202,11 @@ mod tests {
         for (cause, first, last) in table {
             assert_eq!(row(&cause, FIRST), first, "{cause:?} at the first attempt");
             assert_eq!(row(&cause, LAST), last, "{cause:?} at the last attempt");
+            // YARN does not count what failed long ago: no attempt knows that it is the last one.
+            for attempt in [1, 2, 7] {
+                let situation = Situation { attempt, high_availability: true, ..FIRST };
+                assert_eq!(row(&cause, situation), first, "{cause:?} with high availability");
+            }
         }
     }
 

@@ -6,19 +6,20 @@ use std::fmt;
 use yarn_api::AmError;
 use yarn_api::records::{Container, ContainerId, FinalStatus, NodeId, NodeReport, ResourceRequest};
 
+use super::nodes::ClusterNews;
 use super::observation::Observation;
-use crate::bridge::{BridgeEvent, ToJvm};
+use crate::bridge::{BridgeEvent, ToJvm, ZooKeeperSession};
 use crate::control::ControlEvent;
 use crate::jobmanager::JobManagerEnd;
 use crate::ledger::types::{Completed, Grant, Outgoing, Profile, TaskManagerArguments};
-use crate::submission::policy::SubmissionInput;
+use crate::submission::policy::{SubmissionInput, SubmissionRecord};
 use crate::submission::service::MemoryKills;
 
 /// Everything that can happen.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// From the JobManager.
-    Bridge(BridgeEvent),
+    /// From the JobManager's JVM of this generation.
+    Bridge { generation: u32, event: BridgeEvent },
     /// From a taskrunner.
     Control(ControlEvent),
     /// Answer to [`Action::Register`].
@@ -31,8 +32,8 @@ pub(crate) enum Event {
     StartAccepted(ContainerId),
     /// The NodeManager has refused to start it.
     StartFailed(ContainerId, String),
-    /// The JobManager's JVM has ended.
-    JobManagerEnded(JobManagerEnd),
+    /// The JobManager's JVM of this generation has ended, or could not be started.
+    JobManagerEnded { generation: u32, end: JobManagerEnd },
     /// From the client of a per-job cluster, or about its jobs.
     Submission(SubmissionInput),
     /// From the service that makes class data archives.
@@ -64,6 +65,8 @@ pub(crate) struct HeartbeatAnswer {
     /// The same for containers in which class data archives were made.
     pub(crate) archive_containers: Vec<ContainerId>,
     pub(crate) command: Option<RmCommand>,
+    /// Of the cluster.
+    pub(crate) news: Box<ClusterNews>,
 }
 
 /// What the ResourceManager tells the ApplicationMaster to do.
@@ -197,6 +200,14 @@ pub(crate) enum Action {
     /// Send SIGKILL to the JobManager, which has lost its connection to us and does not end.
     KillJobManager,
     /// Register the application with this web interface.
+    /// Start the JobManager's JVM once more, with this generation.
+    StartJobManager {
+        generation: u32,
+    },
+    /// Keep the session where the next attempt finds it.
+    KeepZooKeeperSession(ZooKeeperSession),
+    /// Keep what is known of the submission where the next attempt finds it.
+    KeepSubmission(SubmissionRecord),
     Register(Web),
     /// Ask the ResourceManager for the cluster's nodes. The next heartbeat waits for [`Event::Nodes`].
     ListNodes,
@@ -209,7 +220,14 @@ pub(crate) enum Action {
     /// Tell the container's taskrunner, which has no launch command, that one may come later.
     KeepWaiting(ContainerId),
     /// Stop what runs in the container. `started`: its NodeManager may have something to stop.
-    Stop { container: ContainerId, reason: String, started: bool },
+    Stop {
+        container: ContainerId,
+        reason: String,
+        started: bool,
+    },
+    /// Let the container's taskrunner, which an earlier attempt has started, know where this
+    /// ApplicationMaster is.
+    SendAddress(ContainerId),
     /// Forget what is kept for the container.
     Forget(ContainerId),
     /// Ask the REST interface at this URL for all jobs; the answer is [`SubmissionInput::Jobs`].

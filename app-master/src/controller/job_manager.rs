@@ -1,7 +1,16 @@
 //! The JobManager's JVM, as far as the ApplicationMaster has a say in it: when it is ready, how long it may
-//! go on without its connection to us, and how the application ends by what it said last. Pure: the time is
-//! an argument.
+//! go on without its connection to us, whether it is started once more after its end, and how the application
+//! ends by what it said last. Pure: the time is an argument.
+//!
+//! ```text
+//! Starting ─► Leading
+//!     ▲          │ the JVM ends: with high availability it is started again, after a wait
+//!     └── Down ◄─┘ (without, and when that does not help, the attempt ends)
+//! ```
+//!
+//! Each JVM has a *generation*, from 0: what an earlier one has said or done counts no more.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -9,10 +18,23 @@ use yarn_api::records::FinalStatus;
 
 use super::event::{Action, Output};
 use super::observation::Observation;
+use crate::bridge::{ToJvm, ZooKeeperSession};
 use crate::jobmanager::JobManagerEnd;
 
 /// How long a JobManager that has lost its connection may take to end by itself. It halts after 15 s.
 const DISCONNECTED_GRACE: Duration = Duration::from_secs(20);
+/// Between two pings.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+/// After so long without an answer a JobManager hangs. Flink's own heartbeats give up after 50 s.
+const SILENCE: Duration = Duration::from_secs(60);
+/// Ends of the JobManager that are longer ago count no more.
+const MEMORY: Duration = Duration::from_secs(60);
+/// With so many ends within [`MEMORY`] something is wrong that another start in this container does not mend.
+const MOST_ENDS: usize = 6;
+/// With so many starts in a row after which it was never ready, the node itself may be what is wrong.
+const MOST_FAILED_STARTS: u32 = 2;
+/// Before the second start within [`MEMORY`]; doubled for each further one.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
 
 /// What happens to the JobManager.
 #[derive(Debug)]
@@ -21,15 +43,19 @@ pub(super) enum JobManagerInput {
     Connected { flink: String, pid: u32 },
     /// It leads, and can be used. Its REST interface is at the URL `rest`; empty without one.
     Ready { rest: String, rpc: String },
+    /// It has answered a ping.
+    Pong,
+    /// The session with ZooKeeper that its leadership depends on.
+    Session(ZooKeeperSession),
     /// Its connection has ended.
     Disconnected { why: String },
-    /// It tells of a failure.
-    Failed { text: String },
+    /// It tells of a failure; `by_main`: the user's `main()` has thrown, as it would again.
+    Failed { text: String, by_main: bool },
     /// It has sent a message that this release does not know.
     UnknownMessage,
     /// It has deregistered: the application ends with this status and these diagnostics.
     Deregister(FinalStatus, String),
-    /// Its JVM has ended.
+    /// Its JVM has ended, or could not be started.
     Ended(JobManagerEnd),
     /// Time has passed. `reason_pending`: YARN has not yet said why a container ended.
     Tick { reason_pending: bool },
@@ -40,39 +66,99 @@ pub(super) enum JobManagerInput {
 pub(super) enum JobManagerEffect {
     /// It can be used; `first`: for the first time.
     Ready { rest: String, first: bool },
+    /// Its JVM has ended and is going to be started again. What it has requested is void, its TaskManagers
+    /// stay.
+    Lost,
     /// Its JVM has ended, and it has not deregistered before.
     Ended(JobManagerEnd),
     /// The application ends, as it has deregistered it.
     Deregistered(FinalStatus, String),
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Starting,
+    Leading,
+    /// The next one is started then.
+    Down {
+        until: Instant,
+    },
+}
+
+/// Whether the JVM that is connected still answers.
+#[derive(Debug, Clone, Copy)]
+struct Link {
+    heard: Instant,
+    ping_at: Instant,
+}
+
 /// See the module's text.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct JobManager {
-    ready: bool,
+    /// It is started again after an end. Only with high availability: without, Flink has lost its jobs, and a
+    /// JobManager that looks alive would hide that.
+    restarts: bool,
+    generation: u32,
+    phase: Phase,
+    was_ready: bool,
     kill_at: Option<Instant>,
+    link: Option<Link>,
     /// What it has deregistered with. A failure waits here for YARN's reason for the end of a container,
     /// because as a rule that is why the application ends, and Flink sees the end before YARN tells the
     /// reason.
     deregistered: Option<(FinalStatus, String)>,
+    /// Of this JobManager, or of the one before it as long as this one has none.
+    session: Option<ZooKeeperSession>,
+    /// Ends within [`MEMORY`].
+    ends: VecDeque<Instant>,
+    failed_starts: u32,
+    main_has_thrown: bool,
 }
 
 impl JobManager {
-    /// Whether it has said that it is ready.
+    /// `restarts`: whether it is started again after an end. `session`: of the JobManager of an earlier
+    /// attempt.
+    pub(super) fn new(restarts: bool, session: Option<ZooKeeperSession>) -> Self {
+        Self {
+            restarts,
+            generation: 0,
+            phase: Phase::Starting,
+            was_ready: false,
+            kill_at: None,
+            link: None,
+            deregistered: None,
+            session,
+            ends: VecDeque::new(),
+            failed_starts: 0,
+            main_has_thrown: false,
+        }
+    }
+
+    /// Which JVM counts.
+    pub(super) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Whether it can be used.
     pub(super) fn is_ready(&self) -> bool {
-        self.ready
+        self.phase == Phase::Leading
     }
 
     /// The application's progress for YARN. Flink's own ApplicationMaster always says that it is done. Ours
     /// says so once the JobManager is ready: clients may see the application running before, and know by this
     /// when they can expect an answer.
     pub(super) fn progress(&self) -> f32 {
-        if self.ready { 1.0 } else { 0.0 }
+        if self.was_ready { 1.0 } else { 0.0 }
     }
 
     /// When the next tick is due.
     pub(super) fn wake(&self) -> Option<Instant> {
-        self.kill_at
+        let restart = match self.phase {
+            Phase::Down { until } => Some(until),
+            Phase::Starting | Phase::Leading => None,
+        };
+        let link = self.link.map(|link| link.ping_at.min(link.heard + SILENCE));
+        [self.kill_at, restart, link].into_iter().flatten().min()
     }
 
     /// One step.
@@ -82,36 +168,95 @@ impl JobManager {
         now: Instant,
         out: &mut Output,
     ) -> Option<JobManagerEffect> {
+        if let Some(link) = &mut self.link
+            && !matches!(input, JobManagerInput::Tick { .. })
+        {
+            link.heard = now;
+        }
         match input {
             JobManagerInput::Connected { flink, pid } => {
                 out.observe(Observation::JobManagerConnected { flink, pid });
                 self.kill_at = None;
+                self.link = self.restarts.then_some(Link { heard: now, ping_at: now + PING_INTERVAL });
+                out.act(Action::Tell(ToJvm::Start { previous_session: self.session.clone() }));
             }
             JobManagerInput::Ready { rest, rpc } => {
                 out.observe(Observation::JobManagerReady { rest: rest.clone(), rpc });
-                let first = !std::mem::replace(&mut self.ready, true);
+                self.phase = Phase::Leading;
+                self.failed_starts = 0;
+                let first = !std::mem::replace(&mut self.was_ready, true);
                 return Some(JobManagerEffect::Ready { rest, first });
+            }
+            JobManagerInput::Pong => {}
+            JobManagerInput::Session(session) => {
+                if self.restarts {
+                    out.act(Action::KeepZooKeeperSession(session.clone()));
+                }
+                self.session = Some(session);
             }
             JobManagerInput::Disconnected { why } => {
                 out.observe(Observation::JobManagerDisconnected { why });
+                self.link = None;
                 self.kill_at = Some(now + DISCONNECTED_GRACE);
             }
-            JobManagerInput::Failed { text } => out.observe(Observation::JobManagerFailure { text }),
+            JobManagerInput::Failed { text, by_main } => {
+                self.main_has_thrown |= by_main;
+                out.observe(Observation::JobManagerFailure { text });
+            }
             JobManagerInput::UnknownMessage => out.observe(Observation::UnknownMessage),
             JobManagerInput::Deregister(status, diagnostics) => {
                 self.deregistered = Some((status, diagnostics));
             }
             // How it has deregistered counts, and may still wait for YARN's reason.
             JobManagerInput::Ended(_) if self.deregistered.is_some() => {}
-            JobManagerInput::Ended(end) => return Some(JobManagerEffect::Ended(end)),
-            JobManagerInput::Tick { reason_pending } => {
-                let due = |status: FinalStatus| !reason_pending || status == FinalStatus::Succeeded;
-                if let Some((status, diagnostics)) = self.deregistered.take_if(|(status, _)| due(*status)) {
-                    return Some(JobManagerEffect::Deregistered(status, diagnostics));
-                }
-                if self.kill_at.take_if(|at| now >= *at).is_some() {
-                    out.act(Action::KillJobManager);
-                }
+            JobManagerInput::Ended(end) => return Some(self.ended(end, now, out)),
+            JobManagerInput::Tick { reason_pending } => return self.tick(reason_pending, now, out),
+        }
+        None
+    }
+
+    fn ended(&mut self, end: JobManagerEnd, now: Instant, out: &mut Output) -> JobManagerEffect {
+        (self.kill_at, self.link) = (None, None);
+        if self.phase == Phase::Starting {
+            self.failed_starts += 1;
+        }
+        self.ends.retain(|at| now - *at < MEMORY);
+        self.ends.push_back(now);
+        let hopeless = self.failed_starts >= MOST_FAILED_STARTS || self.ends.len() >= MOST_ENDS;
+        if !self.restarts || self.main_has_thrown || hopeless {
+            return JobManagerEffect::Ended(end);
+        }
+        let before = u32::try_from(self.ends.len() - 1).unwrap_or(u32::MAX);
+        let wait =
+            before.checked_sub(1).map_or(Duration::ZERO, |doublings| FIRST_WAIT * 2_u32.pow(doublings));
+        out.observe(Observation::JobManagerRestarts { summary: end.summary, after: wait });
+        self.phase = Phase::Down { until: now + wait };
+        JobManagerEffect::Lost
+    }
+
+    fn tick(&mut self, reason_pending: bool, now: Instant, out: &mut Output) -> Option<JobManagerEffect> {
+        let due = |status: FinalStatus| !reason_pending || status == FinalStatus::Succeeded;
+        if let Some((status, diagnostics)) = self.deregistered.take_if(|(status, _)| due(*status)) {
+            return Some(JobManagerEffect::Deregistered(status, diagnostics));
+        }
+        if self.kill_at.take_if(|at| now >= *at).is_some() {
+            out.act(Action::KillJobManager);
+        }
+        if let Phase::Down { until } = self.phase
+            && now >= until
+        {
+            self.generation += 1;
+            self.phase = Phase::Starting;
+            out.act(Action::StartJobManager { generation: self.generation });
+        }
+        if let Some(link) = &mut self.link {
+            if now >= link.heard + SILENCE {
+                out.observe(Observation::JobManagerHangs { silence: now - link.heard });
+                out.act(Action::KillJobManager);
+                self.link = None;
+            } else if now >= link.ping_at {
+                link.ping_at = now + PING_INTERVAL;
+                out.act(Action::Tell(ToJvm::Ping));
             }
         }
         None
@@ -119,61 +264,5 @@ impl JobManager {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// One step; gives what follows, and what is done.
-    fn step(
-        job_manager: &mut JobManager,
-        input: JobManagerInput,
-        now: Instant,
-    ) -> (Option<JobManagerEffect>, Vec<Action>) {
-        let mut out = Output::default();
-        (job_manager.step(input, now, &mut out), out.actions)
-    }
-
-    fn tick(reason_pending: bool) -> JobManagerInput {
-        JobManagerInput::Tick { reason_pending }
-    }
-
-    #[test]
-    fn a_failure_waits_for_yarns_reason_and_success_does_not() {
-        let now = Instant::now();
-        let mut failed = JobManager::default();
-        let deregister = JobManagerInput::Deregister(FinalStatus::Failed, "x".into());
-        assert_eq!(step(&mut failed, deregister, now), (None, vec![]));
-        assert_eq!(step(&mut failed, tick(true), now), (None, vec![]));
-        let end = JobManagerEnd { summary: "code 1".into(), last_lines: String::new() };
-        let ended = || JobManagerInput::Ended(end.clone());
-        assert_eq!(step(&mut failed, ended(), now), (None, vec![]), "how it has deregistered counts");
-        let told = Some(JobManagerEffect::Deregistered(FinalStatus::Failed, "x".into()));
-        assert_eq!(step(&mut failed, tick(false), now), (told, vec![]));
-        let mut succeeded = JobManager::default();
-        step(&mut succeeded, JobManagerInput::Deregister(FinalStatus::Succeeded, String::new()), now);
-        let told = Some(JobManagerEffect::Deregistered(FinalStatus::Succeeded, String::new()));
-        assert_eq!(step(&mut succeeded, tick(true), now), (told, vec![]));
-        let silent = step(&mut JobManager::default(), ended(), now);
-        assert_eq!(silent, (Some(JobManagerEffect::Ended(end.clone())), vec![]));
-    }
-
-    #[test]
-    fn it_is_killed_when_it_does_not_end_after_its_connection() {
-        let now = Instant::now();
-        let mut job_manager = JobManager::default();
-        let ready = || JobManagerInput::Ready { rest: "u".into(), rpc: String::new() };
-        let disconnected = || JobManagerInput::Disconnected { why: String::new() };
-        let effect = |first| Some(JobManagerEffect::Ready { rest: "u".into(), first });
-        assert_eq!(job_manager.progress(), 0.0);
-        assert_eq!(step(&mut job_manager, ready(), now).0, effect(true));
-        assert_eq!(step(&mut job_manager, ready(), now).0, effect(false), "it may lead again");
-        assert_eq!(job_manager.progress(), 1.0);
-        step(&mut job_manager, disconnected(), now);
-        let at = job_manager.wake().unwrap();
-        assert_eq!(step(&mut job_manager, tick(false), now), (None, vec![]));
-        assert_eq!(step(&mut job_manager, tick(false), at), (None, vec![Action::KillJobManager]));
-        assert_eq!(job_manager.wake(), None);
-        step(&mut job_manager, disconnected(), now);
-        step(&mut job_manager, JobManagerInput::Connected { flink: String::new(), pid: 1 }, now);
-        assert_eq!(job_manager.wake(), None, "it is back");
-    }
-}
+#[path = "job_manager_tests.rs"]
+mod tests;

@@ -21,6 +21,7 @@ pub(crate) mod diagnostics;
 pub(crate) mod end;
 pub(crate) mod event;
 mod job_manager;
+pub(crate) mod nodes;
 pub(crate) mod observation;
 pub(crate) mod placement;
 pub(crate) mod rm_session;
@@ -33,7 +34,7 @@ use flink_model::spec::ClusterMode;
 use tokio::time::Instant;
 use yarn_api::records::ContainerId;
 
-use crate::bridge::BridgeEvent;
+use crate::bridge::{BridgeEvent, ZooKeeperSession};
 use crate::control::ControlEvent;
 use allocation::{Allocation, AllocationInput, AskAhead};
 use archive_container::ArchiveContainer;
@@ -44,6 +45,8 @@ use placement::Naming;
 use rm_session::{Pace, RmSession, RmSessionInput};
 use submission::PerJob;
 
+use crate::submission::policy::SubmissionRecord;
+
 /// What a controller is made for.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -53,6 +56,17 @@ pub(crate) struct Settings {
     pub(crate) early: Option<Web>,
     pub(crate) ask_ahead: Option<AskAhead>,
     pub(crate) naming: Naming,
+    /// With high availability: the JobManager is started again after an end.
+    pub(crate) high_availability: Option<FromEarlierAttempts>,
+}
+
+/// What earlier attempts have kept for this one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FromEarlierAttempts {
+    /// The ZooKeeper session of the JobManager.
+    pub(crate) session: Option<ZooKeeperSession>,
+    /// Of the submission of a per-job cluster.
+    pub(crate) submission: SubmissionRecord,
 }
 
 /// See the module's text.
@@ -69,12 +83,15 @@ pub(crate) struct Controller {
 
 impl Controller {
     pub(crate) fn new(settings: Settings, now: Instant) -> Self {
-        let Settings { mode, pace, early, ask_ahead, naming } = settings;
+        let Settings { mode, pace, early, ask_ahead, naming, high_availability } = settings;
+        let restarts = high_availability.is_some();
+        let (zookeeper, record) =
+            high_availability.map(|earlier| (earlier.session, earlier.submission)).unzip();
         Self {
             session: RmSession::new(pace, early, now),
-            job_manager: JobManager::default(),
+            job_manager: JobManager::new(restarts, zookeeper.flatten()),
             allocation: Allocation::new(mode, ask_ahead, naming),
-            per_job: (mode == ClusterMode::PerJob).then(PerJob::default),
+            per_job: (mode == ClusterMode::PerJob).then(|| PerJob::new(record)),
             archive_container: ArchiveContainer::new(),
             diagnostics: Diagnostics::default(),
         }
@@ -116,11 +133,18 @@ impl Controller {
         let mut output = Output::default();
         let out = &mut output;
         match event {
-            Event::Bridge(BridgeEvent::Line(message)) => self.job_manager_message(message, now, out),
-            Event::Bridge(BridgeEvent::Closed(why)) => {
+            // What an earlier JVM of the JobManager has said or done counts no more.
+            Event::Bridge { generation, .. } | Event::JobManagerEnded { generation, .. }
+                if generation != self.job_manager.generation() => {}
+            Event::Bridge { event: BridgeEvent::Line(message), .. } => {
+                self.job_manager_message(message, now, out);
+            }
+            Event::Bridge { event: BridgeEvent::Closed(why), .. } => {
                 self.job_manager_step(JobManagerInput::Disconnected { why }, now, out);
             }
-            Event::JobManagerEnded(end) => self.job_manager_step(JobManagerInput::Ended(end), now, out),
+            Event::JobManagerEnded { end, .. } => {
+                self.job_manager_step(JobManagerInput::Ended(end), now, out);
+            }
             Event::Control(event) => {
                 if matches!(event, ControlEvent::Lost(_)) {
                     self.session_step(RmSessionInput::ContainerSuspected, now, out);

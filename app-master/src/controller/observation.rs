@@ -34,6 +34,10 @@ pub(crate) enum Observation {
     OtherAddress { told: String },
     /// Its connection has ended.
     JobManagerDisconnected { why: String },
+    /// It has ended, and is started again after this time.
+    JobManagerRestarts { summary: String, after: Duration },
+    /// It does not answer for so long.
+    JobManagerHangs { silence: Duration },
     /// It has told of a failure.
     JobManagerFailure { text: String },
     /// It has sent a message of a type that this release does not know.
@@ -52,6 +56,16 @@ pub(crate) enum Observation {
     AskedAhead { count: u32, size: Profile },
     /// YARN has granted a container, for a request or ahead of any.
     Granted { request: Option<u64>, container: ContainerId, node: NodeId },
+    /// A container of an earlier attempt is a TaskManager's of this one.
+    Adopted { container: ContainerId, node: NodeId },
+    /// A node of containers of ours runs as usual no more, or again; in YARN's words.
+    NodeChanged { node: NodeId, state: String, containers: Vec<ContainerId> },
+    /// TaskManagers fail on a node, and YARN is asked to avoid it. Why the last one failed.
+    NodeAvoided { name: String, why: String },
+    /// Nodes are not avoided any more.
+    NodesWantedAgain { names: Vec<String> },
+    /// YARN's scheduler is going to take containers back. `certain`: whatever else is released.
+    PreemptionAnnounced { containers: Vec<ContainerId>, certain: bool },
     /// A node has given more containers than were asked for by its name.
     NodeGaveTooMuch { node: String },
     /// The TaskManager in a container is being started. `started_ahead`: its taskrunner was started before.

@@ -96,9 +96,15 @@ impl Placement {
     }
 
     /// The asks as lines of YARN's request table.
-    pub(super) fn requests(&mut self, asks: &[Ask], reports: &[NodeReport]) -> Vec<ResourceRequest> {
-        let nodes: Vec<Node> =
-            reports.iter().filter_map(|node| Node::new(node, self.naming.with_port)).collect();
+    /// `avoided` tells of a node whether YARN is asked to avoid it.
+    pub(super) fn requests(
+        &mut self,
+        asks: &[Ask],
+        reports: &[NodeReport],
+        avoided: impl Fn(&str) -> bool,
+    ) -> Vec<ResourceRequest> {
+        let nodes = reports.iter().filter_map(|node| Node::new(node, self.naming.with_port));
+        let nodes: Vec<Node> = nodes.filter(|node| !avoided(&node.name)).collect();
         asks.iter().flat_map(|ask| self.lines(ask, &nodes)).collect()
     }
 

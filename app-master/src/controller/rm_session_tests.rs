@@ -136,7 +136,7 @@ fn refused_asks_are_told_from_refused_heartbeats() {
     let refused = || failure(RmFailureKind::Refused, "no such label");
     let mut session = serving(now);
     let ask = Ask { purpose: Purpose::TaskManager, priority: 1, profile: Profile::default(), count: 1 };
-    let sent = Outgoing { asks: vec![ask], releases: vec![] };
+    let sent = Outgoing { asks: vec![ask], ..Outgoing::default() };
     let input = RmSessionInput::HeartbeatAnswered { sent: sent.clone(), answer: Err(refused()) };
     let why = "no such label".to_owned();
     assert_eq!(done(session.step(input, now)), [RmSessionEffect::AsksRefused { sent, why }]);

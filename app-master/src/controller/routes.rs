@@ -14,6 +14,7 @@ use super::rm_session::{Demand, RmSessionEffect, RmSessionInput};
 use super::submission::PerJob;
 use crate::bridge::FromJvm;
 use crate::ledger::types::{AnsweredHeartbeat, Outgoing};
+use crate::submission::policy::SubmissionInput;
 
 impl Controller {
     pub(super) fn job_manager_message(&mut self, message: FromJvm, now: Instant, out: &mut Output) {
@@ -27,6 +28,7 @@ impl Controller {
         match self.job_manager.step(input, now, out) {
             None => {}
             Some(JobManagerEffect::Ready { rest, first }) => self.job_manager_ready(rest, first, now, out),
+            Some(JobManagerEffect::Lost) => self.job_manager_lost(now, out),
             Some(JobManagerEffect::Ended(end)) => {
                 let decided = self.per_job.as_ref().and_then(PerJob::decided);
                 let cause = decided.unwrap_or_else(|| Cause::JobManagerEnded(self.diagnostics.for_end(&end)));
@@ -42,6 +44,16 @@ impl Controller {
                 out.act(Action::End(Cause::Deregistered { status, diagnostics }));
             }
         }
+    }
+
+    /// The JobManager has ended, and another one is going to be started; unless it was asked to end.
+    fn job_manager_lost(&mut self, now: Instant, out: &mut Output) {
+        if let Some(cause) = self.per_job.as_ref().and_then(PerJob::decided) {
+            out.act(Action::End(cause));
+            return;
+        }
+        self.per_job.iter_mut().for_each(|per_job| per_job.step(SubmissionInput::JobManagerLost, now, out));
+        self.allocation.step(AllocationInput::JobManagerLost, now, out);
     }
 
     /// The JobManager can be used. `first`: for the first time; it says so again when it leads again.
@@ -106,10 +118,13 @@ impl Controller {
         out: &mut Output,
     ) {
         self.archive_container.heartbeat_answered(&sent, certain, &mut answer, now, out);
-        let HeartbeatAnswer { granted, completed, late, .. } = answer;
+        let HeartbeatAnswer { granted, completed, late, news, .. } = answer;
+        // What becomes of a node explains the ends of its containers.
+        self.allocation.step(AllocationInput::News(*news), now, out);
         let heartbeat = AnsweredHeartbeat { sent, certain, granted, completed };
         self.allocation.step(AllocationInput::HeartbeatAnswered(heartbeat), now, out);
-        self.allocation.step(AllocationInput::Late(late), now, out);
+        let served = self.job_manager.is_ready();
+        self.allocation.step(AllocationInput::Late { containers: late, served }, now, out);
     }
 
     /// What follows from any event: the container for archives goes by what TaskManagers need, and

@@ -8,7 +8,7 @@ use yarn_api::records::FinalStatus;
 
 use super::event::{Action, Cause, Output};
 use super::observation::Observation;
-use crate::submission::policy::{SubmissionEffect, SubmissionInput, SubmissionPolicy};
+use crate::submission::policy::{SubmissionEffect, SubmissionInput, SubmissionPolicy, SubmissionRecord};
 
 /// How long the JobManager may take to deregister after it was asked to end.
 const DEREGISTER_WAIT: Duration = Duration::from_secs(30);
@@ -29,6 +29,11 @@ pub(super) struct PerJob {
 }
 
 impl PerJob {
+    /// `record`: with high availability; what an earlier attempt has kept.
+    pub(super) fn new(record: Option<SubmissionRecord>) -> Self {
+        Self { policy: record.map(SubmissionPolicy::highly_available).unwrap_or_default(), ..Self::default() }
+    }
+
     /// The JobManager's REST interface answers at `url`.
     pub(super) fn ready(&mut self, url: &str, now: Instant, out: &mut Output) {
         self.url = url.to_owned();
@@ -84,6 +89,7 @@ impl PerJob {
         for effect in effects {
             let action = match effect {
                 SubmissionEffect::Look => Action::LookAtJobs(self.url.clone()),
+                SubmissionEffect::Keep(record) => Action::KeepSubmission(record),
                 SubmissionEffect::Explain(job) => Action::ExplainJob(self.url.clone(), job.id),
                 SubmissionEffect::End(status, text) => {
                     out.observe(Observation::SubmissionOver { status, text: text.clone() });

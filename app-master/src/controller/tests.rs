@@ -34,7 +34,8 @@ impl Test {
         let now = Instant::now();
         let pace = Pace { idle: IDLE, busy: BUSY, patience: Some(Duration::from_secs(60)) };
         let (early, ask_ahead) = head_start.unzip();
-        let settings = Settings { mode, pace, early, ask_ahead, naming: Naming::default() };
+        let settings =
+            Settings { mode, pace, early, ask_ahead, naming: Naming::default(), high_availability: None };
         Self { controller: Controller::new(settings, now), now }
     }
 
@@ -59,7 +60,7 @@ impl Test {
     }
 
     fn jvm(&mut self, message: FromJvm) -> Vec<Action> {
-        self.event(Event::Bridge(BridgeEvent::Line(message)))
+        self.event(Event::Bridge { generation: 0, event: BridgeEvent::Line(message) })
     }
 
     /// Goes to the next wake-up.
@@ -135,8 +136,11 @@ fn registers_at_ready_with_the_rest_port_and_tells_the_job_manager() {
     })));
     assert!(matches!(
         &actions[..],
-        [Action::Tell(ToJvm::Registered { max_memory_mb: 8192, .. }), Action::Tell(ToJvm::Previous { workers })]
-            if workers.len() == 1 && workers[0].node == "n3:1"
+        [
+            Action::SendAddress(_),
+            Action::Tell(ToJvm::Registered { max_memory_mb: 8192, .. }),
+            Action::Tell(ToJvm::Previous { workers })
+        ] if workers.len() == 1 && workers[0].node == "n3:1"
     ));
     assert!(test.controller.is_registered());
     assert_eq!(test.controller.started(), [container_id("c7")]);
@@ -179,7 +183,7 @@ fn a_heartbeat_that_may_name_nodes_waits_for_them() {
     let pace = Pace { idle: IDLE, busy: BUSY, patience: None };
     let mode = ClusterMode::Session;
     let early = Some(Web::at("http://n1:4567".into()));
-    let settings = Settings { mode, pace, early, ask_ahead: None, naming };
+    let settings = Settings { mode, pace, early, ask_ahead: None, naming, high_availability: None };
     test.controller = Controller::new(settings, test.now);
     assert!(matches!(test.tick()[..], [Action::Register(_)]));
     let registration = Registration { maximum: profile(8192), previous: vec![], archive_containers: vec![] };
@@ -322,7 +326,10 @@ fn each_end_has_its_cause() {
 }
 
 fn ended() -> Event {
-    Event::JobManagerEnded(JobManagerEnd { summary: "code 1".into(), last_lines: "\nlog".into() })
+    Event::JobManagerEnded {
+        generation: 0,
+        end: JobManagerEnd { summary: "code 1".into(), last_lines: "\nlog".into() },
+    }
 }
 
 #[test]
@@ -383,7 +390,7 @@ fn a_job_manager_that_does_not_deregister_is_ended() {
 #[test]
 fn a_job_manager_that_lost_its_connection_is_killed_when_it_does_not_end() {
     let mut test = Test::serving();
-    test.event(Event::Bridge(BridgeEvent::Closed("gone".into())));
+    test.event(Event::Bridge { generation: 0, event: BridgeEvent::Closed("gone".into()) });
     let begin = test.now;
     loop {
         match &test.tick()[..] {

@@ -191,11 +191,11 @@ fn await_reason(container: ContainerId, entry: &mut Entry, out: &mut Vec<LedgerE
 
 fn terminated(container: ContainerId, node: &NodeId, cause: ExitCause) -> LedgerEffect {
     let reason = format!("{container} on {node}: {cause}");
-    LedgerEffect::Terminated { container, reason, cause: Box::new(cause) }
+    LedgerEffect::Terminated { container, reason, cause: Box::new(cause), node: Some(node.clone()) }
 }
 
 fn explained(container: ContainerId, node: Option<&NodeId>, cause: ExitCause) -> LedgerEffect {
-    let node = node.map(|node| format!(" on {node}")).unwrap_or_default();
-    let reason = format!("{container}{node}: {cause}");
-    LedgerEffect::Explained { container, reason, cause: Box::new(cause) }
+    let place = node.map(|node| format!(" on {node}")).unwrap_or_default();
+    let reason = format!("{container}{place}: {cause}");
+    LedgerEffect::Explained { container, reason, cause: Box::new(cause), node: node.cloned() }
 }

@@ -28,19 +28,25 @@ mod simulation;
 mod tests;
 pub mod types;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use taskrunner::cause::JvmExit;
 use yarn_api::records::{ContainerId, NodeId};
 
 use line::Line;
-use types::{AnsweredHeartbeat, LedgerEffect, LedgerInput, Outgoing, Profile, TaskManagerArguments};
+use types::{
+    AnsweredHeartbeat, Avoidance, LedgerEffect, LedgerInput, Outgoing, Profile, TaskManagerArguments,
+};
 
 /// How long an exit that YARN may have caused waits for YARN's reason. YARN reports each end, usually within
-/// two seconds, and later on a busy machine. Only where the ResourceManager does not answer, the wait lasts for
-/// all of this time; a replacement could not be had sooner there either.
+/// two seconds, and later on a busy machine. Only where the ResourceManager does not answer, the wait lasts
+/// for all of this time; a replacement could not be had sooner there either.
 pub const REPORT_WAIT: Duration = Duration::from_secs(20);
+
+/// How long a connected taskrunner whose container the ResourceManager has not named waits to be named. After
+/// a restart of the ResourceManager a NodeManager that is away reports its containers when it is back.
+pub const PARK_WAIT: Duration = Duration::from_secs(600);
 
 /// What a container is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,6 +134,9 @@ pub struct Ledger {
     /// Ended containers, and whether YARN has reported how they ended.
     gone: HashMap<ContainerId, bool>,
     gone_order: VecDeque<ContainerId>,
+    /// Containers whose taskrunners are connected, and of which the ResourceManager has not said anything
+    /// yet: an earlier attempt has started them.
+    parked: BTreeSet<ContainerId>,
 }
 
 impl Ledger {
@@ -142,7 +151,8 @@ impl Ledger {
         let out = &mut effects;
         match input {
             LedgerInput::Maximum(maximum) => self.maximum = Some(maximum),
-            LedgerInput::Recovered(containers) => self.recovered(containers),
+            LedgerInput::Recovered(containers) => self.recovered(containers, out),
+            LedgerInput::ParkOver(container) => self.park_over(container, out),
             LedgerInput::Request { id, profile, arguments } => self.request(id, profile, arguments, out),
             LedgerInput::Prewarm { profile, count } => self.prewarm(profile, count),
             LedgerInput::PrewarmOver => self.prewarm_over(out),
@@ -169,6 +179,7 @@ impl Ledger {
         Outgoing {
             asks: self.lines.iter().filter_map(Line::ask).collect(),
             releases: self.ids(Entry::is_release_due),
+            avoidance: Avoidance::default(),
         }
     }
 
@@ -215,6 +226,16 @@ impl Ledger {
         self.containers.get(&container).map(|entry| entry.node.host.as_str())
     }
 
+    /// A container's node.
+    pub fn node(&self, container: ContainerId) -> Option<&NodeId> {
+        self.containers.get(&container).map(|entry| &entry.node)
+    }
+
+    /// The containers on a node.
+    pub fn on_node(&self, node: &NodeId) -> Vec<ContainerId> {
+        self.ids(|entry| entry.node == *node)
+    }
+
     /// Containers in which something of ours runs or may run: to be stopped at the end.
     pub fn started(&self) -> Vec<ContainerId> {
         self.ids(|entry| {
@@ -238,12 +259,21 @@ impl Ledger {
         found.map(|(container, _)| *container).collect()
     }
 
-    fn recovered(&mut self, containers: Vec<(ContainerId, NodeId)>) {
+    fn recovered(&mut self, containers: Vec<(ContainerId, NodeId)>, out: &mut Vec<LedgerEffect>) {
         for (container, node) in containers {
-            if !self.gone.contains_key(&container) {
-                let entry = Entry { started: true, ..Entry::new(node, State::Running) };
-                self.containers.entry(container).or_insert(entry);
+            self.parked.remove(&container);
+            if !self.gone.contains_key(&container) && !self.containers.contains_key(&container) {
+                let entry = Entry { started: true, ..Entry::new(node.clone(), State::Running) };
+                self.containers.insert(container, entry);
+                out.push(LedgerEffect::Adopted { container, node });
             }
+        }
+    }
+
+    fn park_over(&mut self, container: ContainerId, out: &mut Vec<LedgerEffect>) {
+        if self.parked.remove(&container) {
+            let reason = "the ResourceManager does not name it among the containers of this application";
+            out.push(LedgerEffect::Stop { container, reason: reason.to_owned(), started: false });
         }
     }
 
@@ -289,7 +319,15 @@ impl Ledger {
                 State::Granted(_) | State::Releasing { .. } => {}
             }
         }
-        let started = self.containers.get(&container).is_some_and(|entry| entry.started);
+        let known = self.containers.get(&container);
+        if known.is_none() && !self.gone.contains_key(&container) {
+            // The ResourceManager may name it with the registration, or when its NodeManager is back.
+            if self.parked.insert(container) {
+                out.push(LedgerEffect::Park(container));
+            }
+            return;
+        }
+        let started = known.is_some_and(|entry| entry.started);
         out.push(LedgerEffect::Stop { container, reason: "it is not wanted".to_owned(), started });
     }
 }

@@ -262,7 +262,11 @@ fn a_new_job_manager_finds_the_workers_and_no_old_requests() {
 
 #[test]
 fn a_taskrunner_that_is_not_wanted_is_stopped() {
-    let effects = ready().step(LedgerInput::Connected(container_id("c9")));
+    // The ResourceManager may name its container later: it learns of it when the node comes back.
+    let mut ledger = ready();
+    let c9 = || container_id("c9");
+    assert_eq!(ledger.step(LedgerInput::Connected(c9())), [LedgerEffect::Park(c9())]);
+    let effects = ledger.step(LedgerInput::ParkOver(c9()));
     assert!(matches!(effects[..], [LedgerEffect::Stop { .. }]));
 }
 

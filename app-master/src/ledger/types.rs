@@ -1,6 +1,6 @@
 //! The ledger's inputs and effects, and the values that they are made of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use taskrunner::cause::{ExitCause, JvmExit};
@@ -79,6 +79,18 @@ pub struct Outgoing {
     pub asks: Vec<Ask>,
     /// Containers to give back.
     pub releases: Vec<ContainerId>,
+    /// Nodes to avoid.
+    pub avoidance: Avoidance,
+}
+
+/// Nodes, by the scheduler's names, on which no container is wanted any more, and those on which one is
+/// wanted again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Avoidance {
+    /// To be avoided from now on.
+    pub add: BTreeSet<String>,
+    /// To be used again.
+    pub remove: BTreeSet<String>,
 }
 
 /// A container that the ResourceManager has granted.
@@ -181,6 +193,8 @@ pub enum LedgerInput {
     Signalled(ContainerId),
     /// The taskrunner reports that its JVM has ended.
     Exited(ContainerId, JvmExit),
+    /// A parked taskrunner has waited for [`super::PARK_WAIT`].
+    ParkOver(ContainerId),
     /// YARN was given long enough to report the end of a container whose taskrunner has reported it already.
     ReportWaitOver(ContainerId),
 }
@@ -212,6 +226,8 @@ pub enum LedgerEffect {
         reason: String,
         /// The same, typed.
         cause: Box<ExitCause>,
+        /// Its node.
+        node: Option<NodeId>,
     },
     /// Why a container has ended that Flink had given back, or whose end was told before YARN's reason for it
     /// was known.
@@ -222,7 +238,18 @@ pub enum LedgerEffect {
         reason: String,
         /// The same, typed.
         cause: Box<ExitCause>,
+        /// Its node, where it is still known.
+        node: Option<NodeId>,
     },
+    /// A container of an earlier attempt is a TaskManager's of this one: tell Flink.
+    Adopted {
+        /// The container.
+        container: ContainerId,
+        /// Its node.
+        node: NodeId,
+    },
+    /// Give [`LedgerInput::ParkOver`] after [`super::PARK_WAIT`].
+    Park(ContainerId),
     /// Start the container's taskrunner ahead of Flink's request. It waits for its launch command, which
     /// comes with [`LedgerEffect::Launch`] if Flink does request the container.
     StartTaskrunner {

@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use taskrunner::submission::RETURN_GRACE;
 use tokio::time::Instant;
 use yarn_api::records::FinalStatus;
@@ -22,12 +23,16 @@ const LOOK: Duration = Duration::from_millis(500);
 const DISTANT_LOOK: Duration = Duration::from_secs(5);
 /// How long the JobManager may take to say why a job failed.
 const EXPLAIN_WAIT: Duration = Duration::from_secs(5);
+/// How long the jobs that the JobManager had are waited for once the next JobManager is ready. It recovers
+/// them before it answers for them.
+const RECOVERY_WAIT: Duration = Duration::from_secs(60);
 
 /// The exit codes of a client that SIGHUP, SIGINT or SIGTERM has interrupted.
 const INTERRUPTED: [i32; 3] = [129, 130, 143];
 
 /// State of a job, as far as it matters here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum JobState {
     /// It has not ended for good. A suspended job has not, either.
     Open,
@@ -37,10 +42,13 @@ pub enum JobState {
     Failed,
     /// Somebody cancelled it.
     Canceled,
+    /// The JobManager died while it ran, and the next JobManager does not know it: it had ended just before,
+    /// and Flink keeps how only in the JobManager's memory.
+    Unknown,
 }
 
 /// A job of the JobManager.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// Its id.
     pub id: String,
@@ -57,11 +65,24 @@ impl Job {
     }
 }
 
+/// What the next attempt has to know of the submission: with high availability an application outlives its
+/// ApplicationMaster.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SubmissionRecord {
+    /// The exit code of `main()`, once it is over.
+    pub exit_code: Option<i32>,
+    /// The jobs that have ended.
+    pub ended: Vec<Job>,
+}
+
 /// What happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubmissionInput {
     /// The JobManager takes jobs.
     Ready,
+    /// The JobManager has died, and another one is started.
+    JobManagerLost,
     /// The client has made the call with this number.
     Arrived(u64),
     /// This call is over.
@@ -81,6 +102,8 @@ pub enum SubmissionEffect {
     Look,
     /// Ask why this job failed.
     Explain(Job),
+    /// Keep this for the next attempt, and only then tell the client that its end is noted.
+    Keep(SubmissionRecord),
     /// End the application with this status and these diagnostics.
     End(FinalStatus, String),
 }
@@ -122,13 +145,19 @@ pub struct SubmissionPolicy {
     /// Jobs that have ended, in the order in which that was seen. They are kept here because Flink forgets
     /// them.
     ended: Vec<Job>,
-    open: usize,
+    /// Jobs that have not, as last seen.
+    open: Vec<Job>,
+    /// While this time lasts, the open jobs may be missing: the JobManager has just been started again.
+    recovered_by: Option<Instant>,
     seen: bool,
     looking: bool,
     /// The answer that is awaited was asked for before the submission was over. It may not know the last job,
     /// so it decides nothing.
     stale: bool,
     look_at: Option<Instant>,
+    exit_code: Option<i32>,
+    /// The next attempt is told what is known.
+    keeps: bool,
 }
 
 impl Default for SubmissionPolicy {
@@ -138,26 +167,45 @@ impl Default for SubmissionPolicy {
             ready: false,
             calls: BTreeSet::new(),
             ended: Vec::new(),
-            open: 0,
+            open: Vec::new(),
+            recovered_by: None,
             seen: false,
             looking: false,
             stale: false,
             look_at: None,
+            exit_code: None,
+            keeps: false,
         }
     }
 }
 
 impl SubmissionPolicy {
+    /// For a highly available application; `record` is what an earlier attempt has kept.
+    pub fn highly_available(record: SubmissionRecord) -> Self {
+        let SubmissionRecord { exit_code, ended } = record;
+        let phase = exit_code.map(|code| Phase::Over(Outcome::Completed(code)));
+        Self {
+            phase: phase.unwrap_or(Phase::Awaited { until: None }),
+            seen: !ended.is_empty(),
+            ended,
+            exit_code,
+            keeps: true,
+            ..Self::default()
+        }
+    }
+
     /// One step.
     pub fn step(&mut self, input: SubmissionInput, now: Instant) -> Vec<SubmissionEffect> {
         match input {
             SubmissionInput::Ready => {
                 self.ready = true;
                 self.look_at = Some(now + LOOK);
+                self.recovered_by = (!self.open.is_empty()).then_some(now + RECOVERY_WAIT);
                 if let Phase::Awaited { until: until @ None } = &mut self.phase {
                     *until = Some(now + ARRIVAL_WAIT);
                 }
             }
+            SubmissionInput::JobManagerLost => self.ready = false,
             SubmissionInput::Arrived(call) => {
                 self.calls.insert(call);
                 if matches!(self.phase, Phase::Awaited { .. } | Phase::Away { .. }) {
@@ -170,17 +218,30 @@ impl SubmissionPolicy {
                     self.phase = Phase::Away { until: now + RETURN_GRACE };
                 }
             }
-            SubmissionInput::Completed(code) => self.over(Outcome::Completed(code), now),
+            SubmissionInput::Completed(code) => {
+                self.over(Outcome::Completed(code), now);
+                self.exit_code.get_or_insert(code);
+                // Also where it was kept already: the client says it again if it has not heard that it is
+                // noted.
+                let mut effects = self.keep();
+                effects.extend(self.tick(now));
+                return effects;
+            }
             SubmissionInput::Jobs(answer) => {
                 self.looking = false;
                 let stale = std::mem::take(&mut self.stale);
                 let over = matches!(self.phase, Phase::Over(_));
                 self.look_at = Some(now + if over { LOOK } else { DISTANT_LOOK });
-                if let Ok(jobs) = answer {
-                    self.look(jobs);
-                    if !stale {
-                        return self.maybe_end(now);
-                    }
+                if let Ok(jobs) = answer
+                    && self.ready
+                {
+                    let ended = self.ended.len();
+                    self.look(jobs, now);
+                    let effects = if stale { Vec::new() } else { self.maybe_end(now) };
+                    let ends = effects.iter().any(|effect| matches!(effect, SubmissionEffect::End(..)));
+                    // Where the application ends there is no next attempt.
+                    let keep = if self.ended.len() > ended && !ends { self.keep() } else { Vec::new() };
+                    return keep.into_iter().chain(effects).collect();
                 }
             }
             SubmissionInput::Explained(why) => {
@@ -241,10 +302,21 @@ impl SubmissionPolicy {
         }
     }
 
-    fn look(&mut self, jobs: Vec<Job>) {
+    fn keep(&self) -> Vec<SubmissionEffect> {
+        let record = || SubmissionRecord { exit_code: self.exit_code, ended: self.ended.clone() };
+        self.keeps.then(|| SubmissionEffect::Keep(record())).into_iter().collect()
+    }
+
+    fn look(&mut self, jobs: Vec<Job>, now: Instant) {
         self.seen |= !jobs.is_empty();
-        self.open = jobs.iter().filter(|job| job.state == JobState::Open).count();
-        for job in jobs {
+        let open = jobs.iter().filter(|job| job.state == JobState::Open).cloned().collect();
+        let mut missing = std::mem::replace(&mut self.open, open);
+        missing.retain(|known| jobs.iter().all(|job| job.id != known.id));
+        if self.recovered_by.is_some_and(|until| now < until) {
+            self.open.append(&mut missing);
+        }
+        let missing = missing.into_iter().map(|job| Job { state: JobState::Unknown, ..job });
+        for job in jobs.into_iter().chain(missing) {
             if job.state != JobState::Open && !self.ended.iter().any(|ended| ended.id == job.id) {
                 self.ended.push(job);
             }
@@ -253,7 +325,7 @@ impl SubmissionPolicy {
 
     fn maybe_end(&mut self, now: Instant) -> Vec<SubmissionEffect> {
         let Phase::Over(outcome) = self.phase else { return Vec::new() };
-        if self.open > 0 {
+        if !self.open.is_empty() {
             return Vec::new();
         }
         let (status, text) = match (self.worst().cloned(), outcome) {
@@ -262,7 +334,12 @@ impl SubmissionPolicy {
                 return vec![SubmissionEffect::Explain(job)];
             }
             (Some(job), _) => (FinalStatus::Killed, format!("{} was cancelled", job.title())),
-            (None, _) if self.seen => (FinalStatus::Succeeded, String::new()),
+            (None, Outcome::Completed(code))
+                if code != 0 && !INTERRUPTED.contains(&code) && self.unknown().is_some() =>
+            {
+                (FinalStatus::Failed, format!("main() ended with exit code {code}; {}", self.unknown_text()))
+            }
+            (None, _) if self.seen => (FinalStatus::Succeeded, self.unknown_text()),
             (None, Outcome::Completed(code)) if INTERRUPTED.contains(&code) => (
                 FinalStatus::Killed,
                 format!("the client was interrupted (exit code {code}) before main() submitted a job"),
@@ -289,6 +366,16 @@ impl SubmissionPolicy {
     fn worst(&self) -> Option<&Job> {
         let first = |state| self.ended.iter().find(|job| job.state == state);
         first(JobState::Failed).or_else(|| first(JobState::Canceled))
+    }
+
+    fn unknown(&self) -> Option<&Job> {
+        self.ended.iter().find(|job| job.state == JobState::Unknown)
+    }
+
+    fn unknown_text(&self) -> String {
+        let text =
+            |job: &Job| format!("how {} ended is not known: the JobManager was lost just then", job.title());
+        self.unknown().map(text).unwrap_or_default()
     }
 
     fn failed(&self, job: &Job, why: Option<&str>) -> String {

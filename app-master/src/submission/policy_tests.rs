@@ -47,6 +47,7 @@ impl Test {
                 Some(SubmissionEffect::Explain(_)) => {
                     outputs = self.step(SubmissionInput::Explained(Some("x.Y: boom".into())))
                 }
+                Some(SubmissionEffect::Keep(_)) => {}
                 None => outputs = self.next().1,
             }
         }
@@ -186,4 +187,60 @@ fn a_stop_by_somebody_else_keeps_flinks_status_unless_jobs_say_otherwise() {
     assert_eq!(stopped(&test), FinalStatus::Killed);
     test.step(SubmissionInput::Jobs(Ok(vec![job("c", Failed)])));
     assert_eq!(stopped(&test), FinalStatus::Failed);
+}
+
+/// A highly available application with an open job, whose JobManager dies and comes back.
+fn restarted(exit_code: i32) -> Test {
+    let mut test = Test::connected();
+    test.policy.keeps = true;
+    test.next();
+    test.step(SubmissionInput::Jobs(Ok(vec![job("a", JobState::Open)])));
+    let kept = SubmissionRecord { exit_code: Some(exit_code), ended: vec![] };
+    let effects = test.step(SubmissionInput::Completed(exit_code));
+    assert_eq!(effects, [SubmissionEffect::Keep(kept), SubmissionEffect::Look]);
+    assert_eq!(test.step(SubmissionInput::Jobs(Err("it is gone".into()))), []);
+    assert_eq!(test.step(SubmissionInput::JobManagerLost), []);
+    assert_eq!(test.policy.wake(), None, "nobody is asked while there is no JobManager");
+    test.now += Duration::from_secs(10);
+    test.step(SubmissionInput::Ready);
+    test
+}
+
+#[test]
+fn the_jobs_of_a_lost_jobmanager_are_waited_for() {
+    let mut test = restarted(0);
+    for jobs in [vec![], vec![job("a", JobState::Open)]] {
+        assert_eq!(test.next().1, [SubmissionEffect::Look]);
+        assert_eq!(test.step(SubmissionInput::Jobs(Ok(jobs))), []);
+    }
+    test.next();
+    let effects = test.step(SubmissionInput::Jobs(Ok(vec![job("a", JobState::Finished)])));
+    assert_eq!(effects, [SubmissionEffect::End(FinalStatus::Succeeded, String::new())]);
+}
+
+#[test]
+fn a_job_that_never_comes_back_has_ended_as_main_says() {
+    let unknown = "how Job \"n\" (a) ended is not known: the JobManager was lost just then";
+    let mut test = restarted(0);
+    let begin = test.now;
+    assert_eq!(test.end(&[]), (FinalStatus::Succeeded, unknown.into()));
+    assert!(test.now - begin >= RECOVERY_WAIT);
+    let text = format!("main() ended with exit code 1; {unknown}");
+    assert_eq!(restarted(1).end(&[]), (FinalStatus::Failed, text));
+}
+
+#[test]
+fn the_next_attempt_knows_what_was_kept() {
+    let with = |record| Test { policy: SubmissionPolicy::highly_available(record), ..Test::new() };
+    let failed = SubmissionRecord { exit_code: Some(1), ended: vec![job("a", JobState::Failed)] };
+    let mut test = with(failed.clone());
+    test.step(SubmissionInput::Ready);
+    assert_eq!(test.end(&[]).0, FinalStatus::Failed);
+    // Its client has heard that the end was noted, or says it again.
+    let mut test = with(failed.clone());
+    assert_eq!(test.step(SubmissionInput::Completed(1)), [SubmissionEffect::Keep(failed)]);
+    let mut test = with(SubmissionRecord::default());
+    test.step(SubmissionInput::Ready);
+    let awaited = Phase::Awaited { until: Some(test.now + ARRIVAL_WAIT) };
+    assert_eq!(test.policy.phase, awaited, "main() may still run");
 }

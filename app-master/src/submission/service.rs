@@ -17,12 +17,14 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::policy::SubmissionInput;
+use super::policy::{SubmissionInput, SubmissionRecord};
 use crate::ledger::REPORT_WAIT;
 
 /// How long a client may take to send its first event.
 const ARRIVE_WAIT: Duration = Duration::from_secs(10);
 
+/// How long the end of `main()` may take to be written for the next attempt.
+const KEEP_WAIT: Duration = Duration::from_secs(10);
 /// How long YARN may take to say why a TaskManager ended, once `main()` has failed.
 const REASON_WAIT: Duration = REPORT_WAIT.saturating_add(Duration::from_secs(1));
 
@@ -34,6 +36,15 @@ pub struct MemoryKills {
     pub reason_pending: bool,
     /// For people; may be empty.
     pub text: String,
+}
+
+/// What the service waits for before it answers that the end of `main()` is noted.
+#[derive(Debug, Clone)]
+pub struct Awaited {
+    /// What is known of TaskManagers that were killed.
+    pub memory_kills: watch::Receiver<MemoryKills>,
+    /// With high availability: what is kept for the next attempt.
+    pub kept: Option<watch::Receiver<SubmissionRecord>>,
 }
 
 type Tell = Box<dyn Fn(SubmissionInput) + Send + Sync>;
@@ -48,7 +59,7 @@ struct Inner {
     secret: Vec<u8>,
     /// None where the cluster is no per-job cluster.
     tell: Option<Tell>,
-    memory_kills: watch::Receiver<MemoryKills>,
+    awaited: Awaited,
     versions: Versions,
     calls: AtomicU64,
 }
@@ -57,24 +68,20 @@ impl SubmissionService {
     /// For a per-job cluster: accepts clients that know `secret`.
     pub fn new(
         secret: Vec<u8>,
-        memory_kills: watch::Receiver<MemoryKills>,
+        awaited: Awaited,
         tell: impl Fn(SubmissionInput) + Send + Sync + 'static,
     ) -> Self {
-        Self::speaking(SPOKEN, secret, memory_kills, Some(Box::new(tell)))
+        Self::speaking(SPOKEN, secret, awaited, Some(Box::new(tell)))
     }
 
-    fn speaking(
-        versions: Versions,
-        secret: Vec<u8>,
-        memory_kills: watch::Receiver<MemoryKills>,
-        tell: Option<Tell>,
-    ) -> Self {
-        Self { inner: Arc::new(Inner { secret, tell, memory_kills, versions, calls: AtomicU64::new(0) }) }
+    fn speaking(versions: Versions, secret: Vec<u8>, awaited: Awaited, tell: Option<Tell>) -> Self {
+        Self { inner: Arc::new(Inner { secret, tell, awaited, versions, calls: AtomicU64::new(0) }) }
     }
 
     /// For every other cluster: refuses clients.
     pub fn refused(secret: Vec<u8>) -> Self {
-        Self::speaking(SPOKEN, secret, watch::channel(MemoryKills::default()).1, None)
+        let memory_kills = watch::channel(MemoryKills::default()).1;
+        Self::speaking(SPOKEN, secret, Awaited { memory_kills, kept: None }, None)
     }
 
     /// As the gRPC server takes it.
@@ -91,10 +98,20 @@ impl SubmissionService {
     /// What there is to tell of TaskManagers that were killed for their memory, once YARN has given its
     /// reasons.
     async fn memory_kills(&self) -> String {
-        let mut memory_kills = self.inner.memory_kills.clone();
+        let mut memory_kills = self.inner.awaited.memory_kills.clone();
         // After that time, what is known is told.
         let _ = tokio::time::timeout(REASON_WAIT, memory_kills.wait_for(|kills| !kills.reason_pending)).await;
         memory_kills.borrow().text.clone()
+    }
+
+    /// The next attempt knows, too, how `main()` has ended: once the client is told that it is noted, nobody
+    /// says it again.
+    async fn kept(&self) {
+        if let Some(mut kept) = self.inner.awaited.kept.clone() {
+            let known = kept.wait_for(|record| record.exit_code.is_some());
+            // After that time it is noted here all the same.
+            let _ = tokio::time::timeout(KEEP_WAIT, known).await;
+        }
     }
 
     /// Reads what the client says until its call ends.
@@ -109,6 +126,7 @@ impl SubmissionService {
                 Ok(Some(Attending { event: Some(Event::Complete(complete)) })) => {
                     tracing::info!(exit_code = complete.exit_code, "the client says that main() is over");
                     self.tell(SubmissionInput::Completed(complete.exit_code));
+                    self.kept().await;
                     let losses =
                         if complete.exit_code == 0 { String::new() } else { self.memory_kills().await };
                     // If the client is gone already, it comes back and says it again.
@@ -193,7 +211,9 @@ mod tests {
         let (_, memory_kills) =
             watch::channel(MemoryKills { reason_pending: false, text: "for memory".into() });
         (
-            SubmissionService::new(b"secret".to_vec(), memory_kills, move |input| drop(sender.send(input))),
+            SubmissionService::new(b"secret".to_vec(), Awaited { memory_kills, kept: None }, move |input| {
+                drop(sender.send(input))
+            }),
             inputs,
         )
     }
@@ -211,6 +231,24 @@ mod tests {
         assert_eq!(inputs.recv().await, Some(SubmissionInput::Arrived(1)));
         drop(client);
         assert_eq!(inputs.recv().await, Some(SubmissionInput::Left(1)), "hanging up is no completion");
+    }
+
+    #[tokio::test]
+    async fn with_high_availability_the_end_is_kept_before_it_is_noted() {
+        let (sender, mut inputs) = mpsc::unbounded_channel();
+        let memory_kills = watch::channel(MemoryKills::default()).1;
+        let (keep, kept) = watch::channel(SubmissionRecord::default());
+        let awaited = Awaited { memory_kills, kept: Some(kept) };
+        let tell = move |input| drop(sender.send(input));
+        let (address, _server) = start(SubmissionService::new(b"secret".to_vec(), awaited, tell)).await;
+        let client = submission::SubmissionConnection::open(&address, b"secret").await.unwrap();
+        assert_eq!(inputs.recv().await, Some(SubmissionInput::Arrived(0)));
+        let noted = tokio::spawn(client.complete(3));
+        assert_eq!(inputs.recv().await, Some(SubmissionInput::Completed(3)));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(!noted.is_finished());
+        keep.send_replace(SubmissionRecord { exit_code: Some(3), ended: vec![] });
+        noted.await.unwrap().unwrap();
     }
 
     #[tokio::test]
@@ -234,22 +272,31 @@ mod tests {
         let (address, _server) = start(SubmissionService::speaking(
             speaking(2, 3),
             b"secret".to_vec(),
-            watch::channel(MemoryKills::default()).1,
+            Awaited { memory_kills: watch::channel(MemoryKills::default()).1, kept: None },
             Some(tell),
         ))
         .await;
         for client in [speaking(1, 2), speaking(3, 5), speaking(2, 2)] {
-            let connection =
-                submission::SubmissionConnection::open_speaking(client, &address, b"secret").await.unwrap();
+            let connection = submission::SubmissionConnection::open_speaking(
+                client,
+                submission::ApplicationMasterAddress::fixed(&address),
+                b"secret",
+            )
+            .await
+            .unwrap();
             assert!(matches!(inputs.recv().await, Some(SubmissionInput::Arrived(_))));
             connection.complete(0).await.unwrap();
             assert_eq!(inputs.recv().await, Some(SubmissionInput::Completed(0)));
             assert!(matches!(inputs.recv().await, Some(SubmissionInput::Left(_))));
         }
         for client in [speaking(1, 1), speaking(4, 5)] {
-            let error = submission::SubmissionConnection::open_speaking(client, &address, b"secret")
-                .await
-                .unwrap_err();
+            let error = submission::SubmissionConnection::open_speaking(
+                client,
+                submission::ApplicationMasterAddress::fixed(&address),
+                b"secret",
+            )
+            .await
+            .unwrap_err();
             assert!(matches!(error, SubmissionError::OtherRelease { .. }), "{error}");
             let text = error.to_string();
             assert!(

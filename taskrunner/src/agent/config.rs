@@ -34,6 +34,8 @@ pub struct Config {
     /// How long the JVM keeps running while the ApplicationMaster cannot be reached
     /// (`HEDDLE_CONTROL_GRACE_MS`).
     pub control_grace: Duration,
+    /// Whether the application may get another ApplicationMaster, for which the taskrunner then listens.
+    pub follows_attempts: bool,
 }
 
 /// The environment is not that of a container that heddle has started. To try again does not help.
@@ -113,6 +115,7 @@ impl Config {
             })?,
         };
         Ok(Config {
+            follows_attempts: env("HEDDLE_FOLLOW_ATTEMPTS").is_some_and(|value| value.trim() == "true"),
             control,
             container: need("CONTAINER_ID")?,
             host: env("NM_HOST").unwrap_or_default(),
@@ -152,6 +155,8 @@ mod tests {
         assert_eq!(config.log_dir, Path::new("/l1/c"));
         assert_eq!(config.control_grace, Duration::from_millis(1500));
         assert_eq!(with(&[]).unwrap().control_grace, DEFAULT_CONTROL_GRACE);
+        assert!(!with(&[]).unwrap().follows_attempts);
+        assert!(with(&[("HEDDLE_FOLLOW_ATTEMPTS", "true")]).unwrap().follows_attempts);
     }
 
     #[test]

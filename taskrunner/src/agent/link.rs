@@ -10,7 +10,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::config::Config;
@@ -18,6 +18,7 @@ use crate::auth;
 use crate::control::command::Command as CommandKind;
 use crate::control::event::Event as EventKind;
 use crate::control::{Command, Event, Hello, Launch, Ping, Refusal, Refused, Stop};
+use crate::successor::{self, Successor};
 use crate::wire::{LARGEST, Liveness, Reader, WireError, Writer};
 
 /// For TCP, and again for the answer to `Hello`.
@@ -40,16 +41,27 @@ pub(super) enum LinkEvent {
 }
 
 /// Keeps the link. `jvm_pid` is what `Hello` says. Ends when the receiver of `events` is dropped.
-pub(super) async fn keep(config: Config, jvm_pid: Arc<AtomicU32>, events: mpsc::Sender<LinkEvent>) {
+pub(super) async fn keep(mut config: Config, jvm_pid: Arc<AtomicU32>, events: mpsc::Sender<LinkEvent>) {
     let backoff = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(200))
         .with_max_delay(Duration::from_secs(5))
         .with_jitter()
         .without_max_times();
     let mut delays = backoff.build();
+    let mut successors = successors(&config);
     loop {
         let begin = Instant::now();
-        let end = match connection(&config, jvm_pid.load(Ordering::Relaxed), &events).await {
+        if let Some(successor) = successors.borrow_and_update().clone() {
+            config.control = successor.address;
+        }
+        let pid = jvm_pid.load(Ordering::Relaxed);
+        let ended = tokio::select! {
+            ended = connection(&config, pid, &events) => ended,
+            // An ApplicationMaster that has a successor has lost its application, even if it does not know
+            // it.
+            () = changed(successors.clone()) => Ok(()),
+        };
+        let end = match ended {
             Ok(()) => {
                 tracing::info!(control = config.control, "the ApplicationMaster closed the link");
                 LinkEvent::Down
@@ -70,7 +82,32 @@ pub(super) async fn keep(config: Config, jvm_pid: Arc<AtomicU32>, events: mpsc::
         if begin.elapsed() > Duration::from_secs(10) {
             delays = backoff.build();
         }
-        tokio::time::sleep(delays.next().unwrap_or(Duration::from_secs(5))).await;
+        let delay = delays.next().unwrap_or(Duration::from_secs(5));
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = changed(successors.clone()) => {}
+        }
+    }
+}
+
+/// The newest ApplicationMaster after the one that has started this taskrunner.
+fn successors(config: &Config) -> watch::Receiver<Option<Successor>> {
+    let (found, successors) = watch::channel(None);
+    if config.follows_attempts {
+        let (container, secret) = (config.container.clone(), config.secret.clone());
+        tokio::spawn(async move {
+            if let Err(error) = successor::listen(&container, &secret, found).await {
+                tracing::warn!(%error, "cannot listen for the ApplicationMaster of a later attempt");
+            }
+        });
+    }
+    successors
+}
+
+/// Waits for another successor than the one that was seen last.
+async fn changed(mut successors: watch::Receiver<Option<Successor>>) {
+    if successors.changed().await.is_err() {
+        pending::<()>().await;
     }
 }
 

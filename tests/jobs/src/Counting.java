@@ -1,15 +1,19 @@
+import org.apache.flink.api.common.serialization.SimpleStringEncoder;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.connector.file.sink.FileSink;
 import org.apache.flink.core.fs.FSDataOutputStream;
 import org.apache.flink.core.fs.FileSystem;
 import org.apache.flink.core.fs.Path;
 import org.apache.flink.runtime.state.FunctionInitializationContext;
 import org.apache.flink.runtime.state.FunctionSnapshotContext;
 import org.apache.flink.streaming.api.checkpoint.CheckpointedFunction;
+import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.streaming.api.functions.KeyedProcessFunction;
+import org.apache.flink.streaming.api.functions.sink.filesystem.rollingpolicies.OnCheckpointRollingPolicy;
 import org.apache.flink.util.Collector;
 
 import java.io.IOException;
@@ -20,12 +24,16 @@ import java.util.Set;
 /**
  * A slow sequence 0, 1, 2, ... counted per key (number modulo keys) in checkpointed state.
  *
- * <p>{@code [--checkpoints DIR] [--interval MS] [--restarts N] [--elements N] [--keys N] [--delay MS] [--progress DIR]}
+ * <p>{@code [--checkpoints DIR] [--interval MS] [--restarts N] [--elements N] [--keys N] [--delay MS] [--progress DIR]
+ * [--output DIR]}
  *
  * <p>Prints on the TaskManagers {@code count <key> <count>}, and after a restore, once per key,
  * {@code restored <key> <count before>}. The same words are the files {@code count-<key>} and {@code restored-<key>} of the
  * progress directory, each with the number alone. The number of an element tells how often its key was seen, so state
  * that does not continue where the source does fails the job: "heddle-test: state is lost".
+ *
+ * <p>With {@code --output} the words {@code count <key> <count>} are not printed but written to files there, each exactly once as soon
+ * as the checkpoint after it is complete.
  */
 public final class Counting {
     public static void main(String[] args) throws Exception {
@@ -47,7 +55,8 @@ public final class Counting {
         long keys = options.number("keys", 4);
         long delay = options.number("delay", 20);
         // One source in order, or a number would not tell its key's count.
-        env.fromSequence(0, options.number("elements", Integer.MAX_VALUE) - 1)
+        SingleOutputStreamOperator<String> counts =
+                env.fromSequence(0, options.number("elements", Integer.MAX_VALUE) - 1)
                 .setParallelism(1)
                 .uid("sequence")
                 .map(number -> slowly(number, delay))
@@ -56,9 +65,16 @@ public final class Counting {
                 .keyBy(number -> number % keys, Types.LONG)
                 .process(new Counter(keys, options.get("progress")))
                 .returns(Types.STRING)
-                .uid("counter")
-                .print()
-                .uid("print");
+                .uid("counter");
+        if (options.get("output") == null) {
+            counts.print().uid("print");
+        } else {
+            FileSink<String> files =
+                    FileSink.forRowFormat(new Path(options.get("output")), new SimpleStringEncoder<String>("UTF-8"))
+                            .withRollingPolicy(OnCheckpointRollingPolicy.build())
+                            .build();
+            counts.filter(line -> line.startsWith("count ")).uid("counts").sinkTo(files).uid("files");
+        }
         env.execute("Counting");
     }
 

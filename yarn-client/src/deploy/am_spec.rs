@@ -69,6 +69,7 @@ pub(crate) fn am_spec(
             mode: derived.mode,
             staging_dir: Some(answers.directory.to_owned()),
             max_attempts: attempts(conf)?,
+            high_availability: high_availability(conf),
             history_url: history_url(conf),
             acls: acls(conf),
             fast_start: derived.fast_start,

@@ -19,6 +19,8 @@ pub struct Deployment {
     pub yarn: ApplicationClient,
     /// The application was there already: an earlier submission of the same name had made it.
     pub found: bool,
+    /// Whether the JobManager and the ApplicationMaster are replaced when they fail.
+    pub(crate) highly_available: bool,
     pub(super) secret: Vec<u8>,
     /// Where its steps are recorded.
     pub timing: Timing,

@@ -53,6 +53,7 @@ use crate::timing::Timing;
 use crate::variables;
 use crate::warning::Warnings;
 use crate::{follow, leftovers};
+use am_spec::high_availability;
 use derived::Derived;
 use services::Services;
 use submission::Known;
@@ -169,7 +170,18 @@ impl Deployer {
         let failure = match interrupt.unless_raised(work).await {
             Ok(Ok((Submitted { id, secret, .. }, Started { address, marks }))) => {
                 let timing = self.timing.clone();
-                return Ok(Deployment { id, address, yarn, found: false, secret, timing, marks, undo });
+                let highly_available = high_availability(&derived.configuration);
+                return Ok(Deployment {
+                    id,
+                    address,
+                    yarn,
+                    found: false,
+                    highly_available,
+                    secret,
+                    timing,
+                    marks,
+                    undo,
+                });
             }
             Ok(Err(failure)) => failure,
             Err(cause) => {
@@ -335,6 +347,7 @@ impl Deployer {
             address: started.address,
             yarn,
             found: true,
+            highly_available: high_availability(&derived.configuration),
             secret: Vec::new(),
             timing: self.timing.clone(),
             marks: started.marks,

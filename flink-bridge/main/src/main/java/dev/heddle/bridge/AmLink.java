@@ -103,8 +103,14 @@ final class AmLink implements Closeable {
         try {
             String line;
             while ((line = input.readLine()) != null) {
-                if (!line.isEmpty()) {
-                    listener.onMessage(AmMessage.decode(line));
+                if (line.isEmpty()) {
+                    continue;
+                }
+                AmMessage message = AmMessage.decode(line);
+                if (message instanceof AmMessage.Ping) {
+                    send(BridgeMessages.pong());
+                } else {
+                    listener.onMessage(message);
                 }
             }
             cause = new IOException("heddle-am closed the connection");

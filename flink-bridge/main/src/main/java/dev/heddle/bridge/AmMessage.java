@@ -5,6 +5,7 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.Obje
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
@@ -20,6 +21,19 @@ abstract class AmMessage {
     public String toString() {
         return '"' + getClass().getSimpleName().toLowerCase(Locale.ROOT) + '"';
     }
+
+    /** The answer to hello: Flink may start. */
+    static final class Start extends AmMessage {
+        /** Of the JobManager before this one, to be ended first; null without one. */
+        final ZooKeeperSession previousSession;
+
+        Start(ZooKeeperSession previousSession) {
+            this.previousSession = previousSession;
+        }
+    }
+
+    /** A question whether this process still runs; the answer is "pong". */
+    static final class Ping extends AmMessage {}
 
     /** YARN knows the application; the largest container that it grants. */
     static final class Registered extends AmMessage {
@@ -108,6 +122,11 @@ abstract class AmMessage {
         ObjectNode node = Json.parseObject(line);
         String type = text(node, "message", "type");
         switch (type) {
+            case "start":
+                JsonNode session = node.path("previousSession");
+                return new Start(session.isObject() ? session(session, type) : null);
+            case "ping":
+                return new Ping();
             case "registered":
                 return new Registered(
                         number(node, type, "maxMemoryMb"), number(node, type, "maxVcores"), amounts(node, type));
@@ -144,6 +163,16 @@ abstract class AmMessage {
 
     private static HeddleWorker worker(JsonNode node, String type) throws IOException {
         return new HeddleWorker(text(node, type, "worker"), text(node, type, "node"), text(node, type, "host"));
+    }
+
+    private static ZooKeeperSession session(JsonNode node, String type) throws IOException {
+        try {
+            byte[] password = Base64.getDecoder().decode(text(node, type, "password"));
+            return new ZooKeeperSession(Long.parseUnsignedLong(text(node, type, "id"), 16), password);
+        } catch (IllegalArgumentException e) {
+            // The exception's text would show the password.
+            throw new IOException("\"" + type + "\" names a ZooKeeper session that cannot be read");
+        }
     }
 
     private static JsonNode field(JsonNode node, String type, String name) throws IOException {

@@ -86,7 +86,9 @@ public final class ApplicationEntrypoint extends ApplicationClusterEntryPoint {
             System.exit(EXIT_CODE);
             return;
         }
-        ClusterEntrypoint.runClusterEntrypoint(new ApplicationEntrypoint(startup, program));
+        ApplicationEntrypoint entrypoint = new ApplicationEntrypoint(startup, program);
+        ZooKeeperSession.report(entrypoint, startup.effective, startup.link);
+        ClusterEntrypoint.runClusterEntrypoint(entrypoint);
     }
 
     private static ApplicationConfiguration application(Startup startup) throws IOException {

@@ -3,6 +3,7 @@ package dev.heddle.bridge;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ArrayNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
 
+import java.util.Base64;
 import java.util.List;
 
 /**
@@ -20,6 +21,19 @@ final class BridgeMessages {
         message.put("protocol", PROTOCOL);
         message.put("flink", flinkVersion);
         message.put("pid", pid);
+        return Json.line(message);
+    }
+
+    /** The answer to a ping. */
+    static String pong() {
+        return Json.line(message("pong"));
+    }
+
+    /** The session with ZooKeeper that the leadership of this process depends on. */
+    static String zookeeperSession(ZooKeeperSession session) {
+        ObjectNode message = message("zookeeperSession");
+        message.put("id", Long.toHexString(session.id));
+        message.put("password", Base64.getEncoder().encodeToString(session.password));
         return Json.line(message);
     }
 

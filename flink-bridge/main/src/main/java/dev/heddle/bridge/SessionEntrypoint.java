@@ -51,6 +51,8 @@ public final class SessionEntrypoint extends SessionClusterEntrypoint {
 
     static void run(FlinkApi api, String[] args) {
         Startup startup = Startup.orExit(LOG, api, SessionEntrypoint.class, args);
-        ClusterEntrypoint.runClusterEntrypoint(new SessionEntrypoint(startup));
+        SessionEntrypoint entrypoint = new SessionEntrypoint(startup);
+        ZooKeeperSession.report(entrypoint, startup.effective, startup.link);
+        ClusterEntrypoint.runClusterEntrypoint(entrypoint);
     }
 }

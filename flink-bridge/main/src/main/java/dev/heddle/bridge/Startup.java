@@ -68,10 +68,15 @@ final class Startup {
             Arguments arguments = Arguments.parse(args);
             String version = EnvironmentInformation.getVersion();
             AmLink link = AmLink.connect(environment, version, pid());
-            link.start(new ProcessEnd());
+            BeforeLeading beforeLeading = new BeforeLeading();
+            link.start(beforeLeading);
             failures = new Failures(link);
             Configuration file = GlobalConfiguration.loadConfiguration(arguments.configDir);
             Configuration effective = effective(file, arguments.properties, environment, version);
+            ZooKeeperSession previous = beforeLeading.awaitStart().previousSession;
+            if (previous != null) {
+                previous.end(effective);
+            }
             return new Startup(api, arguments, file, effective, link, failures);
         } catch (IOException | RuntimeException e) {
             log.error("Could not start {}: {}", entrypoint.getSimpleName(), e.getMessage(), e);

@@ -4,6 +4,7 @@ import org.apache.flink.configuration.Configuration;
 import org.apache.flink.runtime.clusterframework.ApplicationStatus;
 import org.apache.flink.runtime.clusterframework.TaskExecutorProcessSpec;
 import org.apache.flink.runtime.clusterframework.types.ResourceID;
+import org.apache.flink.runtime.jobmanager.HighAvailabilityMode;
 import org.apache.flink.runtime.resourcemanager.active.ResourceEventHandler;
 import org.apache.flink.runtime.resourcemanager.exceptions.ResourceManagerException;
 
@@ -31,6 +32,8 @@ final class Workers implements AmLink.Listener {
     private static final Logger LOG = LoggerFactory.getLogger(Workers.class);
     /** Below Flink's own limit for this call (10 s), after which the process would end as failed. */
     private static final long DEREGISTER_TIMEOUT_S = 8;
+    /** For heddle-am to name the workers of earlier attempts; YARN may have to be waited for. */
+    private static final long PREVIOUS_TIMEOUT_S = 30;
 
     /** A request whose container is not there yet. */
     private static final class Pending {
@@ -58,6 +61,9 @@ final class Workers implements AmLink.Listener {
     /** Whether the workers of earlier attempts are known; requests are sent from then on. */
     private boolean serving = false;
 
+    /** Completed with the first message of this type, or cancelled where nobody waits for it any more. */
+    private final CompletableFuture<AmMessage.Previous> previous = new CompletableFuture<>();
+
     private final CompletableFuture<Void> deregistered = new CompletableFuture<>();
     /** The application ends: losing the connection is no failure any more. */
     private volatile boolean ending = false;
@@ -83,7 +89,37 @@ final class Workers implements AmLink.Listener {
         handler = flink;
         mainThread = flinkMainThread;
         link.setListener(this);
+        boolean wait = HighAvailabilityMode.isHighAvailabilityModeActivated(effective);
+        if (!wait) {
+            previous.cancel(false);
+        }
         link.send(BridgeMessages.ready(webInterfaceUrl, rpcAddress));
+        if (wait) {
+            awaitPrevious();
+        }
+    }
+
+    /**
+     * With high availability TaskManagers of an earlier JobManager may run. Flink publishes its leadership once {@link #start} has
+     * returned; a TaskManager that registers before Flink has heard of it is rejected and ends. So this waits.
+     */
+    private void awaitPrevious() {
+        try {
+            onPrevious(previous.get(PREVIOUS_TIMEOUT_S, TimeUnit.SECONDS));
+        } catch (TimeoutException e) {
+            if (previous.cancel(false)) {
+                LOG.warn(
+                        "heddle-am has not named the workers of earlier attempts within {} s; those that register before it"
+                                + " does are rejected.",
+                        PREVIOUS_TIMEOUT_S);
+            } else {
+                onPrevious(previous.join());
+            }
+        } catch (ExecutionException e) {
+            LOG.debug("The connection to heddle-am ended while the workers of earlier attempts were waited for.", e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     CompletableFuture<HeddleWorker> request(TaskExecutorProcessSpec spec) {
@@ -151,10 +187,12 @@ final class Workers implements AmLink.Listener {
             // The main thread waits for it.
             deregistered.complete(null);
         } else if (message instanceof AmMessage.Fatal) {
-            ProcessEnd.haltSoon();
+            BeforeLeading.haltSoon();
             fail(
                     new ResourceManagerException(
                             "heddle-am ends the application: " + ((AmMessage.Fatal) message).reason));
+        } else if (message instanceof AmMessage.Previous && previous.complete((AmMessage.Previous) message)) {
+            LOG.debug("The main thread waits for the workers of earlier attempts.");
         } else if (!ending) {
             mainThread.execute(() -> handle(message));
         }
@@ -163,8 +201,9 @@ final class Workers implements AmLink.Listener {
     @Override
     public void onClosed(IOException cause) {
         deregistered.completeExceptionally(cause);
+        previous.completeExceptionally(cause);
         if (!ending) {
-            ProcessEnd.haltSoon();
+            BeforeLeading.haltSoon();
             fail(new ResourceManagerException("The JobManager cannot go on without heddle-am.", cause));
         }
     }
@@ -193,14 +232,13 @@ final class Workers implements AmLink.Listener {
     }
 
     private void onPrevious(AmMessage.Previous previous) {
-        if (serving) {
-            LOG.warn("Ignoring a second {} of heddle-am.", previous);
-            return;
-        }
-        // Flink 1.16 and later ask for no worker before they hear this, also when there is none to recover.
+        // Flink 1.16 and later ask for no worker before they hear this, also when there is none to recover. It may come
+        // again, with workers that the ResourceManager heard of later from a node.
         handler.onPreviousAttemptWorkersRecovered(previous.workers);
-        serving = true;
-        new LinkedHashMap<>(pending).forEach(this::submit);
+        if (!serving) {
+            serving = true;
+            new LinkedHashMap<>(pending).forEach(this::submit);
+        }
     }
 
     private void onAllocated(AmMessage.Allocated allocated) {

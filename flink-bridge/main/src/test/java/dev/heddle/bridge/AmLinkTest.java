@@ -57,6 +57,34 @@ class AmLinkTest {
     }
 
     @Test
+    void aPingIsAnsweredByTheLinkItself() throws Exception {
+        Events events = new Events();
+        try (AmLink link = AmLink.connect(environment(), "1.20.1", 1);
+                Socket am = server.accept()) {
+            link.start(events);
+            BufferedReader received =
+                    new BufferedReader(new InputStreamReader(am.getInputStream(), StandardCharsets.UTF_8));
+            received.readLine();
+            say(am, "{\"type\":\"ping\"}\n");
+            assertEquals(BridgeMessages.pong(), received.readLine());
+            assertTrue(events.seen.isEmpty());
+        }
+    }
+
+    @Test
+    void flinkStartsWhenHeddleAmHasAnswered() throws Exception {
+        BeforeLeading beforeLeading = new BeforeLeading();
+        try (AmLink link = AmLink.connect(environment(), "1.20.1", 1);
+                Socket am = server.accept()) {
+            link.start(beforeLeading);
+            say(am, "{\"type\":\"start\",\"previousSession\":{\"id\":\"1f\",\"password\":\"Af8=\"}}\n");
+            assertEquals(0x1f, beforeLeading.awaitStart().previousSession.id);
+            // The end of the connection would end this process.
+            link.setListener(new Events());
+        }
+    }
+
+    @Test
     void whatCannotBeReadEndsTheConnection() throws Exception {
         Events events = new Events();
         try (AmLink link = AmLink.connect(environment(), "1.20.1", 1);

@@ -3,6 +3,7 @@ package dev.heddle.bridge;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -26,6 +27,20 @@ class MessagesTest {
     void readyWithoutWebInterfaceSaysNull() {
         assertEquals(
                 "{\"type\":\"ready\",\"rest\":null,\"rpc\":\"flink://a\"}", BridgeMessages.ready(null, "flink://a"));
+    }
+
+    @Test
+    void theSessionWithZooKeeperGoesBothWays() throws IOException {
+        ZooKeeperSession session = new ZooKeeperSession(0xf00d_0000_0000_0001L, new byte[] {1, -1});
+        assertEquals(
+                "{\"type\":\"zookeeperSession\",\"id\":\"f00d000000000001\",\"password\":\"Af8=\"}",
+                BridgeMessages.zookeeperSession(session));
+        String start =
+                "{\"type\":\"start\",\"previousSession\":{\"id\":\"f00d000000000001\",\"password\":\"Af8=\"}}";
+        assertEquals(session, decode(AmMessage.Start.class, start).previousSession);
+        assertNull(decode(AmMessage.Start.class, "{\"type\":\"start\",\"previousSession\":null}").previousSession);
+        assertNull(decode(AmMessage.Start.class, "{\"type\":\"start\"}").previousSession);
+        assertFalse(session.toString().contains("Af8"));
     }
 
     @Test
@@ -112,6 +127,9 @@ class MessagesTest {
                 "{\"type\":\"failed\",\"id\":\"1\",\"reason\":\"x\"}",
                 "{\"type\":\"failed\",\"id\":1.5,\"reason\":\"x\"}",
                 "{\"type\":\"failed\",\"id\":99999999999999999999,\"reason\":\"x\"}",
+                "{\"type\":\"start\",\"previousSession\":{\"id\":\"1\"}}",
+                "{\"type\":\"start\",\"previousSession\":{\"id\":\"x\",\"password\":\"Af8=\"}}",
+                "{\"type\":\"start\",\"previousSession\":{\"id\":\"1\",\"password\":\"!\"}}",
                 "{\"type\":\"previous\"}",
                 "{\"type\":\"previous\",\"workers\":[{}]}",
                 "{\"type\":\"registered\",\"maxMemoryMb\":1,\"maxVcores\":1,\"resources\":{\"a\":\"b\"}}",

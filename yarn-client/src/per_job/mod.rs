@@ -3,6 +3,10 @@
 //! Flink's client needs the address of the JobManager when it starts. It gets one on this machine, and what
 //! it sends there waits until the cluster is ready and is then passed on. The ApplicationMaster ends the
 //! cluster once it has heard that `main()` is over, or that this client is gone, and the last job has ended.
+//! With high availability `main()` goes on while the JobManager or the ApplicationMaster is replaced.
+
+mod follow;
+mod forward;
 
 use std::io::PipeWriter;
 use std::path::{Path, PathBuf};
@@ -13,24 +17,21 @@ use std::time::{Duration, Instant};
 use flink_model::spec::ClusterMode;
 use flink_rest::{JobStatus, RestAddress, RestClient, RestTimeouts};
 use taskrunner::submission::{SubmissionConnection, SubmissionError};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
 use yarn_api::records::ApplicationId;
 
 use crate::client_process::{Jvm, JvmEnd};
-use crate::control::control_address;
 use crate::deploy::{ClusterManifest, Deployer, Deployment};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::interrupt::{Cause, Interrupt};
 use crate::report::Report;
 use crate::timing::Jobs;
-use crate::{client_failure, client_run, cluster_timing, follow, timing};
+use crate::{client_failure, client_run, cluster_timing, timing};
+use follow::Follower;
+use forward::{JobManagerAddress, forward};
 
-/// Pause after a connection that could not be accepted.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Deadline for a connection to the JobManager.
-const CONNECT: Duration = Duration::from_secs(30);
 /// Time limit of the JobManager's answer when this client is to end.
 const ANSWER: Duration = Duration::from_secs(3);
 
@@ -80,7 +81,8 @@ pub async fn run(
     let port = listener.local_addr().map_err(cannot)?.port();
     let (ready, address) = watch::channel(None);
     let started = deployer.timing.step("Flink's client starts");
-    tokio::spawn(forward(listener, address, started));
+    let lost = Arc::new(Notify::new());
+    tokio::spawn(forward(listener, address, Arc::clone(&lost), started));
 
     let command = (program.start)(&RestAddress { host: "127.0.0.1".into(), port })?;
     let mut jvm = Jvm::start(command, &deployer.context.exe, program.stdout).await?;
@@ -119,9 +121,10 @@ pub async fn run(
         drop(jvm.stop().await);
         return Err(Failure::new(format!("the application {} has ended already", deployment.id)));
     };
+    let mut follower = Follower::new(&deployment, &address, lost);
     // Meanwhile Flink's client waits for its first answer.
     let attendance = tokio::select! {
-        attendance = attend(&deployment, &address) => attendance,
+        attendance = attend(&deployment, &mut follower) => attendance,
         ended = jvm.end(interrupt) => {
             let ended = ended?;
             match ended.interrupted {
@@ -140,7 +143,11 @@ pub async fn run(
             return Err(failure);
         }
     };
-    let _ = ready.send(Some(address.clone()));
+    let follows = deployment.highly_available;
+    let job_manager = JobManagerAddress { rest: follower.job_manager(), follows };
+    let _ = ready.send(Some(job_manager));
+    let rest = follower.job_manager();
+    let _following = follows.then(|| follower.start());
     let work = client_run::attended(&mut jvm, Some((&deployment.yarn, deployment.id)), interrupt, &*report);
     let ended = if program.timed {
         let ended = Jobs::new(&address, &deployment.timing, timing::CLIENT).during(work).await;
@@ -152,7 +159,10 @@ pub async fn run(
     };
     let exit = Exit::of_jvm(ended.end.status);
     let done = match ended.end.interrupted {
-        Some(cause) => Err(interrupted(cause, deployment.id, &address).await),
+        Some(cause) => {
+            let address = rest.borrow().clone();
+            Err(interrupted(cause, deployment.id, &address).await)
+        }
         None if ended.is_success() => Ok(exit),
         None => Err(ended.failure(&program.log)),
     };
@@ -246,7 +256,8 @@ async fn one_that_hears(
 async fn tell_the_end(deployment: &Deployment, code: u8, report: &dyn Report) {
     let told = async {
         let address = deployment.address.as_ref().ok_or_else(|| Failure::new("it has ended already"))?;
-        let attendance = attend(deployment, address).await?;
+        let mut follower = Follower::new(deployment, address, Arc::default());
+        let attendance = attend(deployment, &mut follower).await?;
         attendance.complete(code.into()).await.map_err(|e| attendance_failure(&e))
     };
     if let Err(failure) = told.await {
@@ -264,7 +275,7 @@ async fn interrupted(cause: Cause, id: ApplicationId, address: &RestAddress) -> 
         Ok(client) => client.jobs().await,
         Err(error) => Err(error),
     };
-    let Ok(jobs) = jobs else { return follow::goes_on(cause, id, ClusterMode::PerJob) };
+    let Ok(jobs) = jobs else { return crate::follow::goes_on(cause, id, ClusterMode::PerJob) };
     let goes_on = |state: &JobStatus| !state.is_terminal() && state.0 != "CANCELLING";
     let open: Vec<_> = jobs.iter().filter(|job| goes_on(&job.state)).collect();
     let Some(first) = open.first() else {
@@ -277,18 +288,18 @@ async fn interrupted(cause: Cause, id: ApplicationId, address: &RestAddress) -> 
         names.join(", ")
     );
     let failure = Failure::interrupted(cause, what);
-    follow::with_ways_to_end(failure, id, ClusterMode::PerJob, &first.id.to_string())
+    crate::follow::with_ways_to_end(failure, id, ClusterMode::PerJob, &first.id.to_string())
 }
 
 /// Tells the ApplicationMaster that somebody is there who will submit jobs. A JobManager, or an
 /// ApplicationMaster, that does not answer for a moment is no reason to give up the cluster.
-async fn attend(deployment: &Deployment, address: &RestAddress) -> Result<SubmissionConnection, Failure> {
+async fn attend(deployment: &Deployment, follower: &mut Follower) -> Result<SubmissionConnection, Failure> {
     let begin = Instant::now();
     loop {
         let tried = async {
-            let control = control_address(address).await?;
-            tracing::debug!(control, "attending");
-            let opened = SubmissionConnection::open(&control, deployment.control_secret()).await;
+            let control = follower.find().await?;
+            tracing::debug!(?control, "attending");
+            let opened = SubmissionConnection::open_at(control, deployment.control_secret()).await;
             opened.map_err(|e| attendance_failure(&e))
         };
         match tried.await {
@@ -308,46 +319,5 @@ fn attendance_failure(error: &SubmissionError) -> Failure {
             "this client has just started it: its own heddle-am is of another release. Install heddle anew",
         ),
         SubmissionError::Refused { .. } | SubmissionError::Unreachable { .. } => failure,
-    }
-}
-
-/// Passes connections on to the JobManager; those that come before it is known wait.
-/// `started` ends with the first of them.
-async fn forward(
-    listener: TcpListener,
-    address: watch::Receiver<Option<RestAddress>>,
-    started: timing::Running,
-) {
-    let mut started = Some(started);
-    loop {
-        let Ok((mut client, _)) = listener.accept().await else {
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
-        if let Some(started) = started.take() {
-            started.end();
-        }
-        let mut address = address.clone();
-        tokio::spawn(async move {
-            let known = match address.wait_for(Option::is_some).await {
-                Ok(known) => known.clone(),
-                // The deployment was given up.
-                Err(_) => return,
-            };
-            let Some(RestAddress { host, port }) = known else { return };
-            let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-            #[expect(clippy::disallowed_methods, reason = "its deadline is in the next line")]
-            let connecting = TcpStream::connect((host, port));
-            match tokio::time::timeout(CONNECT, connecting).await {
-                Ok(Ok(mut server)) => {
-                    if let Err(error) = tokio::io::copy_bidirectional(&mut client, &mut server).await {
-                        tracing::debug!(%error, "connection ended");
-                    }
-                }
-                // In both cases Flink's client sees that its connection ends, and tries again.
-                Ok(Err(error)) => tracing::debug!(%error, "the JobManager cannot be reached"),
-                Err(_) => tracing::debug!("the JobManager cannot be reached within {} s", CONNECT.as_secs()),
-            }
-        });
     }
 }

@@ -1,0 +1,216 @@
+"""Daemons of Hadoop die, hang and come back, and nodes go bad, while jobs run and clients work."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import Workspace, end_all, label
+from harness import processes
+from harness.availability import Application, counting
+from harness.cluster import Cluster
+from harness.hadoop.environment import hadoop_directory
+from harness.waiting import wait_for
+
+pytestmark = pytest.mark.timeout(900)
+
+RESTARTS = ["-Drestart-strategy=fixed-delay", "-Drestart-strategy.fixed-delay.attempts=1000000", "-Drestart-strategy.fixed-delay.delay=200 ms"]
+ONE_SLOT = ["-Dtaskmanager.numberOfTaskSlots=1", *RESTARTS]
+
+
+def cluster_of(request, base, name, tmp_path, flink_home, client_kind, **options):
+    made = Cluster(f"{base.name}-{name}")
+    try:
+        made.up(**options)
+        work = Workspace(made, client_kind, tmp_path, flink_home, label(request))
+        yield work
+        end_all(made, work.name)
+        work.close(getattr(request.node, "failed", True))
+    finally:
+        made.down()
+
+
+@pytest.fixture
+def pairs(request, cluster, tmp_path, flink_home, client_kind):
+    """Two ResourceManagers and two NameNodes, of which one each is active."""
+    yield from cluster_of(request, cluster, "pairs", tmp_path, flink_home, client_kind, recovery=True, resourcemanagers=2, namenodes=2)
+
+
+@pytest.fixture
+def forgetful(request, cluster, tmp_path, flink_home, client_kind):
+    """Nodes with addresses of their own; YARN gives one up after ten seconds."""
+    settings = {
+        "yarn.nm.liveness-monitor.expiry-interval-ms": 10000,
+        "yarn.resourcemanager.nodes.exclude-path": f"{tmp_path}/excluded",
+        "yarn.resourcemanager.decommissioning-nodes-watcher.poll-interval-secs": 2,
+    }
+    (tmp_path / "excluded").touch()
+    yield from cluster_of(request, cluster, "nodes", tmp_path, flink_home, client_kind, node_addresses=True, set=settings)
+
+
+def deploy(work, jar, *more, workers=2):
+    """A session with the job Counting on so many TaskManagers."""
+    session = work.client().session("-nm", work.name, *ONE_SLOT, *more)
+    session.run(jar, "Counting", *counting(work), options=["-d", "-p", str(workers)]).ok()
+    return session, Application(work.cluster, session.application)
+
+
+def daemon_of(cluster, prefix, kind):
+    """The daemon whose ports begin with this prefix (`rm1`: `resourcemanager1`)."""
+    return f"{kind}{prefix[2:]}"
+
+
+@pytest.mark.extended
+@pytest.mark.reference(extended=True)
+@pytest.mark.slow("a cluster of its own, and two failovers")
+@pytest.mark.xdist_group("pairs-cluster")
+def test_the_active_resourcemanager_and_the_active_namenode_die(pairs, jar):
+    work, cluster = pairs, pairs.cluster
+    session, app = deploy(work, jar)
+    before = app.settle(2)
+    for kind, active in [("resourcemanager", cluster.active_resourcemanager), ("namenode", cluster.active_namenode)]:
+        gone = active()
+        cluster.kill(daemon_of(cluster, gone, kind))
+        # Neither the job nor a client has to know: the one goes on, the other waits.
+        listed = work.client().flink("list", *session.target()).ok()
+        assert "Counting" in listed.text, listed
+        wait_for(f"the other {kind}", lambda active=active, gone=gone: active() not in (None, gone), 60)
+        cluster.start(daemon_of(cluster, gone, kind))
+        newest = app.checkpoint() or before.checkpoint
+        print(f"recovered[{kind}]: {app.recovered(newest):.1f} s")
+    after = app.settle(2)
+    assert (after.workers, after.attempt) == (before.workers, before.attempt)
+    other = work.client().session("-nm", f"{work.name}-2")
+    other.stop().ok()
+    session.stop().ok()
+
+
+@pytest.mark.extended
+@pytest.mark.heddle_only("it asks one after the other, and waits for one that is cut off")
+@pytest.mark.slow("a cluster of its own")
+@pytest.mark.xdist_group("pairs-cluster")
+def test_clients_do_not_wait_for_what_is_cut_off(pairs, jar):
+    work, cluster = pairs, pairs.cluster
+    # The one that is asked first where nothing is known hangs, and the other one is active. (NodeManagers
+    # would wait for an active one that hangs for as long as it does.)
+    first = "resourcemanager1"
+    if cluster.active_resourcemanager() == "rm1":
+        cluster.kill(first)
+        wait_for("the other one", lambda: cluster.active_resourcemanager() == "rm2", 60)
+        cluster.start(first)
+        wait_for("all of the cluster", lambda: not cluster.problems(), 60)
+    cluster.pause(first)
+    try:
+        for number in range(2):
+            session = work.client().session("-nm", f"{work.name}-{number}")
+            assert session.result.seconds < 30, session.result
+            session.stop().ok()
+    finally:
+        cluster.resume(first)
+
+
+@pytest.mark.extended
+@pytest.mark.reference(extended=True)
+@pytest.mark.slow("a cluster of its own, whose NodeManager is away for a while")
+@pytest.mark.xdist_group("pairs-cluster")
+def test_a_nodemanager_is_started_again(pairs, jar):
+    work, cluster = pairs, pairs.cluster
+    session, app = deploy(work, jar)
+    before = app.settle(2)
+    cluster.kill("nodemanager1", "nodemanager2")
+    cluster.start("nodemanager1", "nodemanager2")
+    wait_for("both NodeManagers", lambda: not cluster.problems(), 60)
+    after = app.settle(2)
+    assert (after.workers, after.attempt) == (before.workers, before.attempt)
+    session.stop().ok()
+    wait_for("nothing left", lambda: not processes.of_application(cluster, session.application), 60)
+
+
+def nodes_of(work, app):
+    """NodeManager number -> its TaskManagers' processes; and the number of the ApplicationMaster's."""
+    found, master = {1: [], 2: []}, None
+    for process in processes.of_application(work.cluster, app.id):
+        number = int(re.search(r"nodemanager(\d)", process.environment["LOCAL_DIRS"])[1])
+        if processes.is_master(process):
+            master = number
+        else:
+            found[number].append(process)
+    return found, master
+
+
+def on_both(work, jar):
+    """A session whose TaskManagers are not all on the ApplicationMaster's node; the number of the other node."""
+    # Two on the node of the ApplicationMaster would leave no room for the third.
+    session, app = deploy(work, jar, "-tm", "3200", workers=3)
+    app.settle(3)
+    found, master = nodes_of(work, app)
+    other = 3 - master
+    assert found[other], "a TaskManager on the other node"
+    return session, app, other, found[other]
+
+
+@pytest.mark.extended
+@pytest.mark.reference(extended=True)
+@pytest.mark.slow("a cluster of its own, and YARN gives a node up only after a while")
+@pytest.mark.xdist_group("nodes-cluster")
+def test_a_node_is_lost(forgetful, jar):
+    work, cluster = forgetful, forgetful.cluster
+    session, app, other, there = on_both(work, jar)
+    cluster.kill(f"nodemanager{other}")
+    wait_for("nothing runs there any more", lambda: not any(process.alive() for process in there), 90)
+    cluster.start(f"nodemanager{other}")
+    app.recovered(app.checkpoint() or 0)
+    app.settle(3)
+    if session.client.is_heddle:
+        log = cluster.log_text(app.id, "jobmanager.log")
+        assert re.search(r"container_\S+ on 127.0.0.\d:\d+ \(LOST.*\): ", log), "why the TaskManager is gone"
+    session.stop().ok()
+
+
+@pytest.mark.extended
+@pytest.mark.heddle_only("its log does not say why")
+@pytest.mark.slow("a cluster of its own, and a node that is given time")
+@pytest.mark.xdist_group("nodes-cluster")
+def test_a_node_is_decommissioned(forgetful, jar, tmp_path):
+    work, cluster = forgetful, forgetful.cluster
+    session, app, other, there = on_both(work, jar)
+    (tmp_path / "excluded").write_text(f"127.0.0.{1 + other}\n")
+    refresh_nodes(cluster, "-g", "5", "-server")
+    said = lambda: cluster.log_text(app.id, "heddle-am.log")  # noqa: E731
+    wait_for("the announcement", lambda: re.search(r"a node has changed .*DECOMMISSIONING", said()), 60)
+    wait_for("nothing runs there any more", lambda: not any(process.alive() for process in there), 90)
+    log = lambda: cluster.log_text(app.id, "jobmanager.log")  # noqa: E731
+    wait_for("the cause", lambda: re.search(r"container_\S+ on 127.0.0.\d:\d+ \(DECOMMISSION.*\): ", log()), 60)
+    session.stop().ok()
+
+
+def refresh_nodes(cluster, *options):
+    environment = cluster.environment()
+    classpath = f"{cluster.conf}:{hadoop_directory(cluster.hadoop)}/lib/*"
+    command = [f"{environment['JAVA_HOME']}/bin/java", "-cp", classpath, "org.apache.hadoop.yarn.client.cli.RMAdminCLI", "-refreshNodes", *options]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done
+
+
+@pytest.mark.extended
+@pytest.mark.heddle_only("it asks for the same node again and again")
+@pytest.mark.slow("a cluster of its own, and TaskManagers that fail to start")
+@pytest.mark.xdist_group("nodes-cluster")
+def test_a_node_that_starts_nothing_is_avoided(forgetful, jar):
+    work, cluster = forgetful, forgetful.cluster
+    session = work.client().session("-nm", work.name, *ONE_SLOT, "-Dheddle.prewarm=0")
+    app = Application(cluster, session.application)
+    _, master = nodes_of(work, app)
+    bad = 3 - master
+    # A disk that loses what is on it: what is localized there from now on cannot be read.
+    local = cluster.directory / f"nodemanager{bad}/local"
+    shutil.rmtree(local / "filecache", ignore_errors=True)
+    local.joinpath("filecache").write_text("no directory")
+    session.run(jar, "Counting", *counting(work), options=["-d", "-p", "2"]).ok()
+    app.settle(2, 240)
+    log = cluster.log_text(app.id, "heddle-am.log")
+    assert re.search(rf"TaskManagers fail on this node.*127.0.0.{1 + bad}", log), log
+    found, _ = nodes_of(work, app)
+    assert not found[bad]
+    session.stop().ok()

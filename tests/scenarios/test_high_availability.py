@@ -1,0 +1,124 @@
+"""What dies, and what is there again a moment later: jobs, the same TaskManagers, the same attempt where that is possible."""
+
+import os
+import re
+import signal
+
+import pytest
+
+from conftest import FLINK_VERSION, Workspace, end_all, label
+from harness import availability
+from harness.availability import Application, counting
+from harness.client import SMALL
+from harness.cluster import FINISHED, Cluster
+from harness.waiting import wait_for
+
+pytestmark = [pytest.mark.xdist_group("availability"), pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def survivors(cluster):
+    """A cluster with ZooKeeper, whose ResourceManager and NodeManagers go on after a restart with what they had."""
+    made = Cluster(f"{cluster.name}-ha").up(zookeeper=True, recovery=True)
+    yield made
+    made.down()
+
+
+@pytest.fixture
+def work(request, survivors, tmp_path, flink_home, client_kind):
+    made = Workspace(survivors, client_kind, tmp_path, flink_home, label(request))
+    yield made
+    end_all(survivors, made.name)
+    made.close(getattr(request.node, "failed", True))
+
+
+def deploy(work, mode, jar):
+    """A highly available application with the job Counting on two TaskManagers. It runs until somebody ends it."""
+    client, words = work.client(), availability.options(work, FLINK_VERSION)
+    words += ["-Dparallelism.default=2", "-Dtaskmanager.numberOfTaskSlots=1"]
+    if mode == "session":
+        session = client.session("-nm", work.name, *words)
+        session.run(jar, "Counting", *counting(work), options=["-d", "-p", "2"]).ok()
+        return Application(work.cluster, session.application)
+    target = ["-t", "yarn-application", *SMALL, f"-Dyarn.application.name={work.name}"]
+    result = client.flink("run-application", *target, *words, "-c", "Counting", jar, *counting(work)).ok()
+    return Application(work.cluster, result.application)
+
+
+@pytest.mark.reference(extended=True)
+@pytest.mark.slow("Flink's own client waits for the end of the ZooKeeper session")
+@pytest.mark.parametrize("mode", ["session", "application"])
+def test_the_jobmanager_dies(work, client, jar, mode):
+    app = deploy(work, mode, jar)
+    before = app.settle(2)
+    newest = app.kill(app.job_manager())
+    seconds = app.recovered(newest)
+    print(f"recovered[JobManager, {client.kind}, {mode}]: {seconds:.1f} s")
+    after = app.settle(2)
+    assert after.workers == before.workers, "the same TaskManagers"
+    if client.is_heddle:
+        assert after.attempt == before.attempt
+    else:
+        assert after.attempt == before.attempt + 1
+
+
+@pytest.mark.reference(extended=True)
+@pytest.mark.slow("Flink's own client waits for the end of the ZooKeeper session")
+@pytest.mark.parametrize("mode", ["session", "application"])
+def test_the_applicationmaster_dies(work, client, jar, mode):
+    app = deploy(work, mode, jar)
+    before = app.settle(2)
+    newest = app.kill(app.master())
+    seconds = app.recovered(newest)
+    print(f"recovered[ApplicationMaster, {client.kind}, {mode}]: {seconds:.1f} s")
+    after = app.settle(2)
+    assert after.attempt == before.attempt + 1
+    assert after.workers == before.workers, "the same TaskManagers"
+
+
+@pytest.mark.extended
+@pytest.mark.heddle_only("nobody notices it but ZooKeeper")
+@pytest.mark.slow("it is given a minute to answer")
+def test_the_jobmanager_hangs(work, client, jar):
+    app = deploy(work, "session", jar)
+    before = app.settle(2)
+    hung = app.job_manager()
+    os.kill(hung.pid, signal.SIGSTOP)
+    wait_for("its end", lambda: not hung.alive(), 120)
+    print(f"recovered[hung JobManager]: {app.recovered(before.checkpoint + 1):.1f} s")
+    after = app.settle(2)
+    assert (after.attempt, after.workers) == (before.attempt, before.workers)
+    assert "does not answer; killing it" in work.cluster.log_text(app.id, "heddle-am.log")
+
+
+@pytest.mark.extended
+@pytest.mark.reference(extended=True)
+@pytest.mark.slow("its job runs through both faults, and Flink's own client waits for the end of the ZooKeeper session")
+def test_the_client_of_a_per_job_cluster_outlives_both(work, client, jar):
+    """main() goes on waiting for its job, and the command ends as the job does."""
+    words = [*availability.options(work, FLINK_VERSION), "-Dparallelism.default=2", "-Dtaskmanager.numberOfTaskSlots=1"]
+    running = client.start_per_job(work.name, jar, "Counting", *counting(work, "--elements", "9000"), options=words)
+    running.wait_text(r"Job has been submitted with JobID (\w+)", 120)
+    app = Application(work.cluster, re.search(r"application_\d+_\d+", running.text)[0])
+    before = app.settle(2)
+    app.recovered(app.kill(app.job_manager()))
+    app.recovered(app.kill(app.master()))
+    attempts = app.attempt()
+    result = running.result(300).ok()
+    assert "Job Runtime" in result.text, result
+    ended = work.cluster.yarn.wait_state(app.id, *FINISHED)
+    assert (ended["finalStatus"], ended["diagnostics"]) == ("SUCCEEDED", ""), ended
+    assert attempts == before.attempt + (1 if client.is_heddle else 2)
+
+
+@pytest.mark.extended
+@pytest.mark.reference(extended=True)
+@pytest.mark.slow("it dies ten times, and a quarter of a minute lies between")
+def test_it_dies_again_and_again(work, client, jar):
+    app = deploy(work, "session", jar)
+    before = app.settle(2)
+    for number in range(10):
+        newest = app.kill(app.job_manager() if number % 2 else app.master())
+        print(f"recovered[{number}, {client.kind}]: {app.recovered(newest):.1f} s")
+    assert app.settle(2).workers == before.workers
+    wait_for("nothing that goes wrong later", lambda: app.settle(2).workers == before.workers, 130)
