@@ -1,0 +1,79 @@
+"""Whether everything is as it should be: asked in the middle of a run, while no fault is made, and at its end."""
+
+import re
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from harness import processes
+from harness.waiting import wait_for
+
+# A job has a new checkpoint within this time once the faults have stopped. ZooKeeper and YARN have timeouts
+# of up to a minute.
+WITHIN = 240
+
+
+class Audit:
+    """`workers`: how many TaskManagers each application has."""
+
+    def __init__(self, cluster, applications, workers):
+        self.cluster, self.applications, self.workers = cluster, applications, workers
+
+    def middle(self):
+        """Figures; an AssertionError says what is wrong."""
+        began, figures = time.monotonic(), {}
+        wait_for("the cluster", lambda: not self.cluster.problems(), WITHIN)
+        for application in self.applications:
+            newest = application.checkpoint() or 0
+            application.recovered(newest + 1, WITHIN)
+            wait_for("TaskManagers, the same for YARN, Flink and the kernel", lambda a=application: self._agree(a), WITHIN)
+            [master] = [p for p in processes.of_application(self.cluster, application.id) if p.program == "heddle-am"]
+            figures[application.id] = {"attempt": application.attempt(), **footprint(master.pid)}
+        self._logs()
+        return {"seconds": round(time.monotonic() - began, 1), "applications": figures}
+
+    def _agree(self, application):
+        try:
+            by_yarn = {c["id"] for c in self.cluster.yarn.workers(application.id) if c["state"] == "RUNNING"}
+            by_flink = {t["id"] for t in application.rest().taskmanagers()}
+        except OSError:
+            return False
+        here = set(application.workers())
+        return len(here) == self.workers and by_yarn == here and {i.rpartition("(")[0] or i for i in by_flink} == here
+
+    def _logs(self):
+        for application in self.applications:
+            for file in self.cluster.log_files(application.id, "*.*"):
+                text = Path(file).read_text(errors="replace")
+                found = re.search(r"panicked at .*|exit(ed with)? (code|status) 134.*", text)
+                assert not found, f"{file}: {found[0]}"
+
+    def output(self, application, directory):
+        """The files of a job that has ended: every count of every key is there, and each once. Gives how many there are."""
+        seen = defaultdict(Counter)
+        for line in self.cluster.hdfs.read_all(directory).splitlines():
+            _, key, count = line.split()
+            seen[key][int(count)] += 1
+        for key, counts in seen.items():
+            twice = [count for count, times in counts.items() if times > 1]
+            assert not twice, f"{application.id}: key {key} has {twice[:5]} more than once"
+            gaps = sorted(set(range(1, max(counts) + 1)) - set(counts))
+            assert not gaps, f"{application.id}: key {key} lacks {gaps[:5]} of {max(counts)}"
+        total = sum(len(counts) for counts in seen.values())
+        assert total, f"{application.id} has written nothing"
+        assert max(map(len, seen.values())) - min(map(len, seen.values())) <= 1, "the keys take turns"
+        return total
+
+    def end(self, directories):
+        """Nothing is left of the applications."""
+        for application in self.applications:
+            wait_for("no process", lambda a=application: not processes.of_application(self.cluster, a.id), 60)
+            wait_for("no file", lambda a=application: self.cluster.hdfs.status(f"{self.cluster.hdfs.home}/.flink/{a.id}") is None, 60)
+        for directory in directories:
+            assert not self.cluster.hdfs.tree(directory), f"{directory} is empty"
+
+
+def footprint(pid):
+    """Resident memory in kB, and open files."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return {"rss_kb": int(re.search(r"VmRSS:\s+(\d+)", status)[1]), "files": len(list(Path(f"/proc/{pid}/fd").iterdir()))}
