@@ -1,21 +1,22 @@
 //! How the ApplicationMaster of a new attempt tells a taskrunner of an earlier attempt where it is.
 //!
-//! A taskrunner knows only the address of the attempt that has started it, and on a secure cluster it cannot ask
-//! YARN for another one. So with high availability it listens for the next ApplicationMaster, on a port that
-//! follows from the id of its container: YARN tells the new attempt which containers there are, and on which
-//! nodes. If the port is taken on the node, the taskrunner listens on the next one of a short list.
+//! A taskrunner knows only the address of the attempt that has started it, and on a secure cluster it cannot
+//! ask YARN for another one. So with high availability it listens for the next ApplicationMaster, on a port
+//! that follows from the id of its container: YARN tells the new attempt which containers there are, and on
+//! which nodes. If the port is taken on the node, the taskrunner listens on the next one of a short list.
 //!
 //! The exchange is one line each way. The line of the ApplicationMaster ends with an HMAC under the control
-//! secret, because anybody may be listening on the ports of the list, and anybody may connect to a taskrunner:
+//! secret, because anybody may be listening on the ports of the list, and anybody may connect to a
+//! taskrunner:
 //!
 //! ```text
 //! heddle-successor 1 <container> <attempt> <host:port> <HMAC-SHA256, hexadecimal>
 //! taken
 //! ```
 //!
-//! (The ContainerManagementProtocol of YARN has a call that puts a file into a running container, `localize`. It
-//! cannot be used: the NodeManager of Hadoop 3.3.6 ends itself if the container is one that it has recovered after
-//! a restart.)
+//! (The ContainerManagementProtocol of YARN has a call that puts a file into a running container, `localize`.
+//! It cannot be used: the NodeManager of Hadoop 3.3.6 ends itself if the container is one that it has
+//! recovered after a restart.)
 
 use std::io;
 use std::time::Duration;
@@ -84,8 +85,8 @@ fn ports(container: &str) -> Vec<u16> {
     digest.chunks(2).take(CANDIDATES).map(|pair| PORTS.start + number(pair) % size).collect()
 }
 
-/// Listens for successors, and hands the newest one to `found`, until nobody receives there any more. The error
-/// is that no port of the container is free.
+/// Listens for successors, and hands the newest one to `found`, until nobody receives there any more. The
+/// error is that no port of the container is free.
 pub async fn listen(
     container: &str,
     secret: &[u8],
@@ -137,8 +138,8 @@ async fn hear(mut stream: TcpStream, container: &str, secret: &[u8]) -> io::Resu
     Ok(successor)
 }
 
-/// Tells the taskrunner of `container` on `host`, at whichever of its ports it listens. The error says what the
-/// last try ended with.
+/// Tells the taskrunner of `container` on `host`, at whichever of its ports it listens. The error says what
+/// the last try ended with.
 pub async fn tell(host: &str, container: &str, secret: &[u8], successor: &Successor) -> Result<(), String> {
     let line = successor.line(container, secret).ok_or("the control secret cannot be used")?;
     let mut why = String::new();
