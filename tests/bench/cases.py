@@ -45,8 +45,8 @@ CASES = {
     "session-first": Case("session ready, first deployment ever", "command to its return", {"reference": 2.5}),
     "session-warm": Case("session ready, files and nodes warm", "command to its return", {"reference": 5, TUNED: 2.5}),
     "list": Case("`flink list`", "command to its return"),
-    "run-cold": Case("`flink run` on a session, cold TaskManagers", "command to first record", {"reference": 2.5, TUNED: 2.5}),
-    "run-warm": Case("`flink run` on a session, warm TaskManagers", "command to job end", {"reference": 3.5, TUNED: 3.5}),
+    "run-cold": Case("`flink run`, cold TaskManagers", "command to first record", {"reference": 2.5, TUNED: 2.5}),
+    "run-warm": Case("`flink run`, warm TaskManagers", "command to job end", {"reference": 3.5, TUNED: 3.5}),
     "per-job": Case("per-job, warm", "command to job result", {"reference": 3, TUNED: 2.5}),
     "application": Case("application mode, warm", "command to first record", {"reference": 3, TUNED: 2.2}),
 }

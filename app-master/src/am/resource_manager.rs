@@ -13,8 +13,9 @@ use yarn_api::{AmRmClient, ApplicationClient, YarnError};
 
 use super::containers::Containers;
 use super::effects::ResourceManager;
-use crate::controller::event::{Event, Heartbeat, HeartbeatAnswer, Registration, RmCommand, Web};
-use crate::controller::nodes::ClusterNews;
+use crate::controller::event::{
+    ClusterNews, Event, Heartbeat, HeartbeatAnswer, Registration, RmCommand, Web,
+};
 use crate::environment::Environment;
 use crate::ledger::types::{Completed, Grant, Profile, Purpose};
 

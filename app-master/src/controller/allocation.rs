@@ -10,8 +10,8 @@ use taskrunner::cause::{ExitCause, Fault};
 use tokio::time::Instant;
 use yarn_api::records::{ContainerId, NodeId, NodeReport, ResourceRequest};
 
-use super::event::{Action, Cause, Output, Registration};
-use super::nodes::{ClusterNews, Failure, Nodes};
+use super::event::{Action, Cause, ClusterNews, Output, Registration};
+use super::nodes::{Failure, Nodes};
 use super::observation::Observation;
 use super::placement::{Naming, Placement};
 use crate::bridge::{ToJvm, WorkerInfo};

@@ -4,9 +4,10 @@
 use std::fmt;
 
 use yarn_api::AmError;
-use yarn_api::records::{Container, ContainerId, FinalStatus, NodeId, NodeReport, ResourceRequest};
+use yarn_api::records::{
+    Container, ContainerId, FinalStatus, NodeId, NodeReport, Preemption, ResourceRequest,
+};
 
-use super::nodes::ClusterNews;
 use super::observation::Observation;
 use crate::bridge::{BridgeEvent, ToJvm, ZooKeeperSession};
 use crate::control::ControlEvent;
@@ -67,6 +68,17 @@ pub(crate) struct HeartbeatAnswer {
     pub(crate) command: Option<RmCommand>,
     /// Of the cluster.
     pub(crate) news: Box<ClusterNews>,
+}
+
+/// What the ResourceManager tells of the cluster with a heartbeat.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct ClusterNews {
+    /// Nodes whose state has changed.
+    pub(crate) nodes: Vec<NodeReport>,
+    /// Containers that the scheduler is going to preempt.
+    pub(crate) preemption: Option<Preemption>,
+    /// How many nodes the cluster has.
+    pub(crate) size: u32,
 }
 
 /// What the ResourceManager tells the ApplicationMaster to do.

@@ -21,7 +21,7 @@ pub(crate) mod diagnostics;
 pub(crate) mod end;
 pub(crate) mod event;
 mod job_manager;
-pub(crate) mod nodes;
+mod nodes;
 pub(crate) mod observation;
 pub(crate) mod placement;
 pub(crate) mod rm_session;

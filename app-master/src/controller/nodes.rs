@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use yarn_api::records::{ContainerId, NodeId, NodeReport, NodeState, Preemption};
 
-use super::event::Output;
+use super::event::{ClusterNews, Output};
 use super::observation::Observation;
 use crate::ledger::types::Avoidance;
 
@@ -41,17 +41,6 @@ impl Failure {
             Self::Node => 1.5,
         }
     }
-}
-
-/// What the ResourceManager tells of the cluster with a heartbeat.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct ClusterNews {
-    /// Nodes whose state has changed.
-    pub(crate) nodes: Vec<NodeReport>,
-    /// Containers that the scheduler is going to preempt.
-    pub(crate) preemption: Option<Preemption>,
-    /// How many nodes the cluster has.
-    pub(crate) size: u32,
 }
 
 #[derive(Debug, Clone)]
