@@ -194,7 +194,7 @@ def refresh_nodes(cluster, *options):
 
 
 @pytest.mark.extended
-@pytest.mark.heddle_only("it asks for the same node again and again")
+@pytest.mark.heddle_only("it avoids no node")
 @pytest.mark.slow("a cluster of its own, and TaskManagers that fail to start")
 @pytest.mark.xdist_group("nodes-cluster")
 def test_a_node_that_starts_nothing_is_avoided(forgetful, jar):
