@@ -8,8 +8,7 @@ use app_master::am::run;
 use app_master::cds::remote_build;
 use app_master::environment::Environment;
 use taskrunner::exit::EXEC_FAILED;
-use taskrunner::{exec, links};
-use tracing_subscriber::EnvFilter;
+use taskrunner::{exec, links, stderr_log};
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
@@ -38,17 +37,6 @@ fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "heddle: {text}");
 }
 
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env("HEDDLE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        // It would tell of a line that could not be written on the same full disk, and panic.
-        .log_internal_errors(false)
-        .init();
-}
-
 /// Runs `work` to its end. What else still runs then, as a read from a broken disk or a call to a server that
 /// does not answer, must not keep the container.
 fn block_on<T>(work: impl Future<Output = T>) -> Option<T> {
@@ -68,7 +56,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> Option<T> {
 /// Makes a class data archive in a container of its own, because that of the ApplicationMaster has too little
 /// memory.
 fn make_archive() -> ExitCode {
-    log_to_stderr();
+    stderr_log::start();
     if !settled() {
         return ExitCode::FAILURE;
     }
@@ -93,7 +81,7 @@ fn settled() -> bool {
 }
 
 fn master() -> ExitCode {
-    log_to_stderr();
+    stderr_log::start();
     if !settled() {
         return ExitCode::FAILURE;
     }

@@ -1,7 +1,6 @@
 //! Turns the options of `run` and `run-application` into the program of an application, and into the
 //! configuration keys that say how it runs.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use artifact_store::files_below;
@@ -227,25 +226,27 @@ impl Files<'_> {
         let name =
             name.ok_or_else(|| Failure::new(format!("{path:?} has no name that can be used on the nodes")))?;
         if local.is_dir() {
-            let below = files_below(&local, &name)?;
-            self.list.extend(below.into_iter().map(|file| (file.key, file.path)));
+            for file in files_below(&local, &name)? {
+                self.add(file.key, file.path)?;
+            }
         } else {
-            self.list.push((name.clone(), local));
+            self.add(name.clone(), local)?;
         }
-        let mut known = BTreeMap::new();
-        for (key, path) in &self.list {
-            if let Some(other) = known.insert(key, path).filter(|other| *other != path) {
-                return Err(Failure::new(format!(
-                    "{} and {} would both be {key} on the nodes",
-                    other.display(),
-                    path.display()
-                ))
-                .hint("rename one of them, or give their directory instead"));
+        Ok(name)
+    }
+
+    /// A file that is there already is not shipped twice. Two files cannot have one name in the containers.
+    fn add(&mut self, key: String, path: PathBuf) -> Result<(), Failure> {
+        match self.list.iter().find(|(known, _)| *known == key) {
+            None => self.list.push((key, path)),
+            Some((_, known)) if *known == path => {}
+            Some((_, known)) => {
+                let (one, other) = (known.display(), path.display());
+                return Err(Failure::new(format!("{one} and {other} would both be {key} on the nodes"))
+                    .hint("rename one of them, or give their directory instead"));
             }
         }
-        let mut seen = BTreeSet::new();
-        self.list.retain(|(key, _)| seen.insert(key.clone()));
-        Ok(name)
+        Ok(())
     }
 }
 

@@ -128,3 +128,19 @@ fn python_files_go_along() {
     assert_eq!(keys, ["job.py", "lib/m.py", "venv.zip"]);
     assert_eq!(program.opt_jars, ["flink-python"]);
 }
+
+#[test]
+fn two_files_cannot_have_one_name_in_the_containers() {
+    let dir = tempfile::tempdir().unwrap();
+    for sub in ["a", "b"] {
+        std::fs::create_dir(dir.path().join(sub)).unwrap();
+        std::fs::write(dir.path().join(sub).join("util.py"), sub).unwrap();
+    }
+    let context = context(dir.path());
+    let mut files = Files { context: &context, taken: vec![], list: vec![] };
+    assert_eq!(files.ship("a/util.py").unwrap(), "util.py");
+    assert_eq!(files.ship("a/util.py").unwrap(), "util.py");
+    assert_eq!(files.list.len(), 1, "the same file once");
+    let error = files.ship("b/util.py").unwrap_err().to_string();
+    assert!(error.contains("would both be util.py on the nodes"), "{error}");
+}

@@ -143,28 +143,13 @@ impl RpcGroup {
         result.map_err(|e| e.after(attempts.load(Ordering::Relaxed), begun.elapsed()))
     }
 
-    /// One try on each server, until one gives an answer that does not send the client to another.
+    /// At most one try on each server, until one gives an answer that does not send the client to another.
+    /// The server that answered last is asked first.
+    ///
+    /// If executing the call twice does no harm, the others are asked as soon as that one does not answer in
+    /// time, and all are asked at once if none has answered yet: one that is cut off would take all of the
+    /// deadline. Otherwise each is asked when the one before it has sent the client on.
     async fn round<Req, Resp>(
-        &self,
-        method: &'static str,
-        request: &Req,
-        options: CallOptions,
-        attempts: &AtomicU32,
-    ) -> Result<Resp, RpcError>
-    where
-        Req: prost::Message,
-        Resp: prost::Message + Default,
-    {
-        if options.idempotent && !self.others.is_empty() {
-            self.hedged(method, request, options, attempts).await
-        } else {
-            self.one_by_one(method, request, options, attempts).await
-        }
-    }
-
-    /// Asks the server that answered last, and all others as soon as that does not answer in time. If none
-    /// has answered yet, all are asked at once: one that is cut off would take all of the deadline.
-    async fn hedged<Req, Resp>(
         &self,
         method: &'static str,
         request: &Req,
@@ -180,13 +165,14 @@ impl RpcGroup {
         let ask = |step| self.attempt(from + step, method, request, options, attempts);
         let mut asked = FuturesUnordered::from_iter([ask(0)]);
         let mut others = 1..=self.others.len();
+        let at_a_time = if options.idempotent { self.others.len() } else { 1 };
         let hedge = sleep(if known.is_some() { HEDGE } else { Duration::ZERO });
         tokio::pin!(hedge);
         let mut last = None;
         loop {
             let answer = tokio::select! {
                 Some(answer) = asked.next() => answer,
-                () = &mut hedge, if !others.is_empty() => {
+                () = &mut hedge, if options.idempotent && !others.is_empty() => {
                     asked.extend(others.by_ref().map(ask));
                     continue;
                 }
@@ -199,7 +185,7 @@ impl RpcGroup {
                     if last.is_none() || !e.is_unknown_host() {
                         last = Some(e);
                     }
-                    asked.extend(others.by_ref().map(ask));
+                    asked.extend(others.by_ref().take(at_a_time).map(ask));
                     if let Some(e) = last.take_if(|_| asked.is_empty()) {
                         return Err(e);
                     }
@@ -207,36 +193,6 @@ impl RpcGroup {
                 answer => return answer,
             }
         }
-    }
-
-    async fn one_by_one<Req, Resp>(
-        &self,
-        method: &'static str,
-        request: &Req,
-        options: CallOptions,
-        attempts: &AtomicU32,
-    ) -> Result<Resp, RpcError>
-    where
-        Req: prost::Message,
-        Resp: prost::Message + Default,
-    {
-        let from = self.known().unwrap_or_default();
-        let mut result = self.attempt(from, method, request, options, attempts).await;
-        for step in 1..=self.others.len() {
-            match &result {
-                Err(e) if elsewhere(e, options.idempotent) => {
-                    tracing::debug!("{e}; trying {}", self.client(from + step).endpoint());
-                    let other = self.attempt(from + step, method, request, options, attempts).await;
-                    // That another server's name has no address says less than that this server is not there
-                    // yet.
-                    if !other.as_ref().is_err_and(RpcError::is_unknown_host) {
-                        result = other;
-                    }
-                }
-                _ => break,
-            }
-        }
-        result
     }
 
     async fn attempt<Req, Resp>(

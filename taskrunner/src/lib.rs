@@ -26,6 +26,7 @@ pub mod node_jars;
 pub mod plan;
 pub mod protocol;
 pub mod spawn;
+pub mod stderr_log;
 pub mod submission;
 pub mod successor;
 pub mod tail;

@@ -5,8 +5,7 @@ use std::process::ExitCode;
 
 use taskrunner::agent::{Config, run};
 use taskrunner::exit::EXEC_FAILED;
-use taskrunner::{exec, links};
-use tracing_subscriber::EnvFilter;
+use taskrunner::{exec, links, stderr_log};
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
@@ -33,14 +32,7 @@ fn say(text: &str) {
 }
 
 fn supervise() -> ExitCode {
-    let filter = EnvFilter::try_from_env("HEDDLE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        // It would tell of a line that could not be written on the same full disk, and panic.
-        .log_internal_errors(false)
-        .init();
+    stderr_log::start();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "heddle-taskrunner");
     let config = match Config::from_env() {
         Ok(config) => config,

@@ -45,16 +45,19 @@ def deploy(work, mode, jar):
     return Application(work.cluster, result.application)
 
 
+def killed(app, victim, title):
+    """Kills the process; the state of the application before it, and once the job makes checkpoints again."""
+    before = app.settle(2)
+    newest = app.kill(victim(app))
+    print(f"recovered[{title}]: {app.recovered(newest):.1f} s")
+    return before, app.settle(2)
+
+
 @pytest.mark.reference(extended=True)
 @pytest.mark.slow("Flink's own client waits for the end of the ZooKeeper session")
 @pytest.mark.parametrize("mode", ["session", "application"])
 def test_the_jobmanager_dies(work, client, jar, mode):
-    app = deploy(work, mode, jar)
-    before = app.settle(2)
-    newest = app.kill(app.job_manager())
-    seconds = app.recovered(newest)
-    print(f"recovered[JobManager, {client.kind}, {mode}]: {seconds:.1f} s")
-    after = app.settle(2)
+    before, after = killed(deploy(work, mode, jar), Application.job_manager, f"JobManager, {client.kind}, {mode}")
     assert after.workers == before.workers, "the same TaskManagers"
     if client.is_heddle:
         assert after.attempt == before.attempt
@@ -66,12 +69,7 @@ def test_the_jobmanager_dies(work, client, jar, mode):
 @pytest.mark.slow("Flink's own client waits for the end of the ZooKeeper session")
 @pytest.mark.parametrize("mode", ["session", "application"])
 def test_the_applicationmaster_dies(work, client, jar, mode):
-    app = deploy(work, mode, jar)
-    before = app.settle(2)
-    newest = app.kill(app.master())
-    seconds = app.recovered(newest)
-    print(f"recovered[ApplicationMaster, {client.kind}, {mode}]: {seconds:.1f} s")
-    after = app.settle(2)
+    before, after = killed(deploy(work, mode, jar), Application.master, f"ApplicationMaster, {client.kind}, {mode}")
     assert after.attempt == before.attempt + 1
     assert after.workers == before.workers, "the same TaskManagers"
 

@@ -273,7 +273,7 @@ impl Allocation {
     }
 
     fn host(&self, container: ContainerId) -> Option<String> {
-        self.ledger.host(container).map(str::to_owned)
+        self.ledger.node(container).map(|node| node.host.clone())
     }
 
     fn set_maximum(&mut self, maximum: Profile, now: Instant, out: &mut Output) {

@@ -211,15 +211,13 @@ pub(crate) enum Action {
     Tell(ToJvm),
     /// Send SIGKILL to the JobManager, which has lost its connection to us and does not end.
     KillJobManager,
-    /// Register the application with this web interface.
     /// Start the JobManager's JVM once more, with this generation.
-    StartJobManager {
-        generation: u32,
-    },
+    StartJobManager { generation: u32 },
     /// Keep the session where the next attempt finds it.
     KeepZooKeeperSession(ZooKeeperSession),
     /// Keep what is known of the submission where the next attempt finds it.
     KeepSubmission(SubmissionRecord),
+    /// Register the application with this web interface.
     Register(Web),
     /// Ask the ResourceManager for the cluster's nodes. The next heartbeat waits for [`Event::Nodes`].
     ListNodes,
@@ -232,11 +230,7 @@ pub(crate) enum Action {
     /// Tell the container's taskrunner, which has no launch command, that one may come later.
     KeepWaiting(ContainerId),
     /// Stop what runs in the container. `started`: its NodeManager may have something to stop.
-    Stop {
-        container: ContainerId,
-        reason: String,
-        started: bool,
-    },
+    Stop { container: ContainerId, reason: String, started: bool },
     /// Let the container's taskrunner, which an earlier attempt has started, know where this
     /// ApplicationMaster is.
     SendAddress(ContainerId),

@@ -22,6 +22,8 @@ const HALF_LIFE: Duration = Duration::from_secs(10 * 60);
 const AVOIDED_FROM: f64 = 2.5;
 /// A node with fewer points than this is not avoided any more.
 const AVOIDED_TO: f64 = 1.0;
+/// A score with fewer points than this is forgotten.
+const FORGOTTEN_AT: f64 = AVOIDED_TO / 8.0;
 /// How long asks may be open without a grant while nodes are avoided.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -151,7 +153,7 @@ impl Nodes {
         if asked {
             self.waiting_since.get_or_insert(now);
         }
-        self.scores.retain(|_, score| score.now(now) > AVOIDED_TO / 8.0);
+        self.scores.retain(|_, score| score.now(now) > FORGOTTEN_AT);
         let starved = self.waiting_since.is_some_and(|since| now - since >= PATIENCE);
         if starved && !self.avoided.is_empty() {
             // They begin anew; those that fail again are avoided again.

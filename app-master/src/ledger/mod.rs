@@ -221,11 +221,6 @@ impl Ledger {
         live.map(|(container, entry)| (*container, entry.node.clone())).collect()
     }
 
-    /// The host of a container's node.
-    pub fn host(&self, container: ContainerId) -> Option<&str> {
-        self.containers.get(&container).map(|entry| entry.node.host.as_str())
-    }
-
     /// A container's node.
     pub fn node(&self, container: ContainerId) -> Option<&NodeId> {
         self.containers.get(&container).map(|entry| &entry.node)

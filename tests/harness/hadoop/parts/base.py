@@ -51,6 +51,13 @@ class JavaDaemon(Daemon):
         ]  # fmt: skip
 
 
+def numbered(daemon, port, count):
+    """Daemon -> the prefix of its ports, which is also its name in the configuration. A single one has no number."""
+    if count == 1:
+        return {daemon: port}
+    return {f"{daemon}{n}": f"{port}{n}" for n in range(1, count + 1)}
+
+
 class Part:
     """The defaults are those of a part that has no such thing."""
 

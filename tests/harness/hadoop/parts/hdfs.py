@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..configuration import Sites
 from ..environment import Failure, user
-from .base import START_SECONDS, JavaDaemon, Part, answers, get_json
+from .base import START_SECONDS, JavaDaemon, Part, answers, get_json, numbered
 
 SERVER = "org.apache.hadoop.hdfs.server"
 # What clients call two NameNodes together.
@@ -24,9 +24,7 @@ class FailoverController(JavaDaemon):
 class Hdfs(Part):
     def __init__(self, namenodes=1):
         self.shared = namenodes > 1
-        # Daemon -> the prefix of its ports, which is also the NameNode's name in the configuration.
-        numbers = range(1, namenodes + 1)
-        self.namenodes = {f"namenode{n}": f"nn{n}" for n in numbers} if self.shared else {"namenode": "nn"}
+        self.namenodes = numbered("namenode", "nn", namenodes)
 
     @property
     def only(self):

@@ -5,7 +5,7 @@ import urllib.request
 
 from ..configuration import Sites
 from ..environment import user
-from .base import JavaDaemon, Part, answers, get_json
+from .base import JavaDaemon, Part, answers, get_json, numbered
 
 SERVER = "org.apache.hadoop.yarn.server"
 # Queue -> (capacity, maximum capacity) in percent. One ApplicationMaster fills `narrow`, so the next one
@@ -26,9 +26,7 @@ class Yarn(Part):
     def __init__(self, nodes=2, resourcemanagers=1):
         self.nodes = range(1, nodes + 1)
         self.shared = resourcemanagers > 1
-        # Daemon -> the prefix of its ports, which is also the ResourceManager's name in the configuration.
-        numbers = range(1, resourcemanagers + 1)
-        self.managers = {f"resourcemanager{n}": f"rm{n}" for n in numbers} if self.shared else {"resourcemanager": "rm"}
+        self.managers = numbered("resourcemanager", "rm", resourcemanagers)
 
     @property
     def only(self):

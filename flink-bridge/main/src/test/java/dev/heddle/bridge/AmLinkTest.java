@@ -36,14 +36,17 @@ class AmLinkTest {
         server.close();
     }
 
+    private static BufferedReader lines(Socket socket) throws IOException {
+        return new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
+    }
+
     @Test
     void linesTravelBothWaysAndTheEndIsHeard() throws Exception {
         Events events = new Events();
         try (AmLink link = AmLink.connect(environment(), "1.20.1", 1);
                 Socket am = server.accept()) {
             link.start(events);
-            BufferedReader received =
-                    new BufferedReader(new InputStreamReader(am.getInputStream(), StandardCharsets.UTF_8));
+            BufferedReader received = lines(am);
             assertEquals(BridgeMessages.hello("top secret", "1.20.1", 1), received.readLine());
             link.send(BridgeMessages.release("container_ü"));
             assertEquals(BridgeMessages.release("container_ü"), received.readLine());
@@ -62,8 +65,7 @@ class AmLinkTest {
         try (AmLink link = AmLink.connect(environment(), "1.20.1", 1);
                 Socket am = server.accept()) {
             link.start(events);
-            BufferedReader received =
-                    new BufferedReader(new InputStreamReader(am.getInputStream(), StandardCharsets.UTF_8));
+            BufferedReader received = lines(am);
             received.readLine();
             say(am, "{\"type\":\"ping\"}\n");
             assertEquals(BridgeMessages.pong(), received.readLine());
