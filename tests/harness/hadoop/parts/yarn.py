@@ -91,7 +91,8 @@ class Yarn(Part):
             "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage": 99,
         }
         if self.shared:
-            # NodeManagers would sleep for half a minute between tries, and be away for a minute after a failover.
+            # NodeManagers would sleep for half a minute between tries, and be away for a minute after a
+            # failover.
             yarn |= {"yarn.client.failover-sleep-base-ms": 500, "yarn.client.failover-sleep-max-ms": 2000}
         scheduler = {
             "yarn.scheduler.capacity.root.queues": ",".join(QUEUES),
