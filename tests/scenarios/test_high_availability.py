@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import time
 
 import pytest
 
@@ -118,5 +119,39 @@ def test_it_dies_again_and_again(work, client, jar):
     for number in range(10):
         newest = app.kill(app.job_manager() if number % 2 else app.master())
         print(f"recovered[{number}, {client.kind}]: {app.recovered(newest):.1f} s")
+    # What is stopped for want of an ApplicationMaster would be stopped within this time.
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        assert app.workers() == before.workers
+        time.sleep(5)
     assert app.settle(2).workers == before.workers
-    wait_for("nothing that goes wrong later", lambda: app.settle(2).workers == before.workers, 130)
+
+
+@pytest.mark.extended
+@pytest.mark.reference(extended=True)
+@pytest.mark.slow("ZooKeeper is away for a minute")
+def test_zookeeper_is_away_for_a_minute(work, client, jar):
+    """A JobManager without ZooKeeper ends, and none can start: that is no reason to give anything up."""
+    app, cluster = deploy(work, "session", jar), work.cluster
+    before, leader = app.settle(2), app.job_manager()
+    cluster.kill("zookeeper")
+    began = time.monotonic()
+    newest = before.checkpoint
+    try:
+        while leader.alive():
+            newest = app.checkpoint() or newest
+            assert time.monotonic() - began < 180, "the end of a JobManager that cannot know whether it leads"
+            time.sleep(0.2)
+        starts = lambda: cluster.log_text(app.id, "heddle-am.log").count("has ended; starting it again")  # noqa: E731
+        if client.is_heddle:
+            wait_for("two starts that fail", lambda: starts() > 2, 180)
+        else:
+            time.sleep(60)
+    finally:
+        cluster.start("zookeeper")
+    print(f"recovered[ZooKeeper away, {client.kind}]: {app.recovered(newest + 2):.1f} s")
+    # A TaskManager may find ZooKeeper again after the JobManager has asked for another one.
+    after = app.settle(2)
+    print(f"the same TaskManagers: {after.workers == before.workers}")
+    if client.is_heddle:
+        assert after.attempt == before.attempt

@@ -33,8 +33,13 @@ const MEMORY: Duration = Duration::from_secs(60);
 const MOST_ENDS: usize = 6;
 /// With so many starts in a row after which it was never ready, the node itself may be what is wrong.
 const MOST_FAILED_STARTS: u32 = 2;
-/// Before the second start within [`MEMORY`]; doubled for each further one.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// For so long starts may fail in a row if the application has had a JobManager that was ready, and the new
+/// one does start: then what it needs is probably away (ZooKeeper, the NameNode), and would be away for a new
+/// attempt as well. TaskManagers end by themselves five minutes after they have lost the JobManager.
+const OUTAGE: Duration = Duration::from_secs(240);
+/// The wait before the second start within [`MEMORY`], which is doubled for each further one, and the longest
+/// wait.
+const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 
 /// What happens to the JobManager.
 #[derive(Debug)]
@@ -101,6 +106,11 @@ pub(super) struct JobManager {
     generation: u32,
     phase: Phase,
     was_ready: bool,
+    /// A JobManager of this application was ready once, in this attempt or in an earlier one: its
+    /// configuration is right.
+    proven: bool,
+    /// The JVM of this start has connected to us.
+    connected: bool,
     kill_at: Option<Instant>,
     link: Option<Link>,
     /// What it has deregistered with. A failure waits here for YARN's reason for the end of a container,
@@ -109,9 +119,11 @@ pub(super) struct JobManager {
     deregistered: Option<(FinalStatus, String)>,
     /// Of this JobManager, or of the one before it as long as this one has none.
     session: Option<ZooKeeperSession>,
-    /// Ends within [`MEMORY`].
-    ends: VecDeque<Instant>,
+    /// Ends within [`MEMORY`], and whether it was ready before.
+    ends: VecDeque<(Instant, bool)>,
     failed_starts: u32,
+    /// When it was lost, or when the first of these starts failed.
+    down_since: Option<Instant>,
     main_has_thrown: bool,
 }
 
@@ -124,12 +136,15 @@ impl JobManager {
             generation: 0,
             phase: Phase::Starting,
             was_ready: false,
+            proven: session.is_some(),
+            connected: false,
             kill_at: None,
             link: None,
             deregistered: None,
             session,
             ends: VecDeque::new(),
             failed_starts: 0,
+            down_since: None,
             main_has_thrown: false,
         }
     }
@@ -177,13 +192,14 @@ impl JobManager {
             JobManagerInput::Connected { flink, pid } => {
                 out.observe(Observation::JobManagerConnected { flink, pid });
                 self.kill_at = None;
+                self.connected = true;
                 self.link = self.restarts.then_some(Link { heard: now, ping_at: now + PING_INTERVAL });
                 out.act(Action::Tell(ToJvm::Start { previous_session: self.session.clone() }));
             }
             JobManagerInput::Ready { rest, rpc } => {
                 out.observe(Observation::JobManagerReady { rest: rest.clone(), rpc });
                 self.phase = Phase::Leading;
-                self.failed_starts = 0;
+                (self.failed_starts, self.down_since, self.proven) = (0, None, true);
                 let first = !std::mem::replace(&mut self.was_ready, true);
                 return Some(JobManagerEffect::Ready { rest, first });
             }
@@ -217,18 +233,21 @@ impl JobManager {
 
     fn ended(&mut self, end: JobManagerEnd, now: Instant, out: &mut Output) -> JobManagerEffect {
         (self.kill_at, self.link) = (None, None);
-        if self.phase == Phase::Starting {
-            self.failed_starts += 1;
-        }
-        self.ends.retain(|at| now - *at < MEMORY);
-        self.ends.push_back(now);
-        let hopeless = self.failed_starts >= MOST_FAILED_STARTS || self.ends.len() >= MOST_ENDS;
+        let was_ready = self.phase == Phase::Leading;
+        let down_since = *self.down_since.get_or_insert(now);
+        self.failed_starts += u32::from(!was_ready);
+        self.ends.retain(|(at, _)| now - *at < MEMORY);
+        self.ends.push_back((now, was_ready));
+        let outage = self.proven && self.connected && now - down_since < OUTAGE;
+        let hopeless = (self.failed_starts >= MOST_FAILED_STARTS && !outage)
+            || self.ends.iter().filter(|(_, was_ready)| *was_ready).count() >= MOST_ENDS;
         if !self.restarts || self.main_has_thrown || hopeless {
             return JobManagerEffect::Ended(end);
         }
         let before = u32::try_from(self.ends.len() - 1).unwrap_or(u32::MAX);
-        let wait =
-            before.checked_sub(1).map_or(Duration::ZERO, |doublings| FIRST_WAIT * 2_u32.pow(doublings));
+        let wait = before.checked_sub(1).map_or(Duration::ZERO, |doublings| {
+            WAITS.0.saturating_mul(2_u32.saturating_pow(doublings)).min(WAITS.1)
+        });
         out.observe(Observation::JobManagerRestarts { summary: end.summary, after: wait });
         self.phase = Phase::Down { until: now + wait };
         JobManagerEffect::Lost
@@ -246,7 +265,7 @@ impl JobManager {
             && now >= until
         {
             self.generation += 1;
-            self.phase = Phase::Starting;
+            (self.phase, self.connected) = (Phase::Starting, false);
             out.act(Action::StartJobManager { generation: self.generation });
         }
         if let Some(link) = &mut self.link {

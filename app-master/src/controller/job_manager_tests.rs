@@ -113,7 +113,7 @@ fn it_is_started_again_and_ends_the_session_of_the_one_before_it() {
     bench.step(JobManagerInput::Session(session("2")));
     assert_eq!(bench.ready(), ready(false));
     bench.ended();
-    assert_eq!(bench.sleep(), FIRST_WAIT);
+    assert_eq!(bench.sleep(), WAITS.0);
     bench.tick();
     assert_eq!(bench.connect(), start(Some(session("2"))));
 }
@@ -125,6 +125,46 @@ fn two_failed_starts_in_a_row_end_the_attempt() {
     bench.sleep();
     bench.tick();
     assert_eq!(bench.ended(), Some(JobManagerEffect::Ended(end("SIGKILL"))));
+}
+
+/// A start that gets so far, and then fails.
+fn fails(bench: &mut Bench, connected: bool) -> Option<JobManagerEffect> {
+    if connected {
+        bench.connect();
+    }
+    bench.now += Duration::from_secs(3);
+    bench.ended()
+}
+
+#[test]
+fn what_a_jobmanager_needs_may_be_away_for_a_while() {
+    let earlier = Bench { job_manager: JobManager::new(true, Some(session("1"))), now: Instant::now() };
+    let mut ours = Bench::new(true);
+    ours.connect();
+    ours.ready();
+    ours.ended();
+    ours.tick();
+    for mut bench in [earlier, ours] {
+        let began = bench.now;
+        let mut starts = 0;
+        while fails(&mut bench, true) == Some(JobManagerEffect::Lost) {
+            starts += 1;
+            assert!(bench.sleep() <= WAITS.1);
+            bench.tick();
+        }
+        assert!(bench.now - began >= OUTAGE && starts > 8, "{starts} starts in {:?}", bench.now - began);
+    }
+    // A JVM that does not even start, or a configuration that has never worked, is another matter.
+    let mut node = Bench { job_manager: JobManager::new(true, Some(session("1"))), now: Instant::now() };
+    assert_eq!(fails(&mut node, false), Some(JobManagerEffect::Lost));
+    node.sleep();
+    node.tick();
+    assert!(matches!(fails(&mut node, false), Some(JobManagerEffect::Ended(_))));
+    let mut wrong = Bench::new(true);
+    assert_eq!(fails(&mut wrong, true), Some(JobManagerEffect::Lost));
+    wrong.sleep();
+    wrong.tick();
+    assert!(matches!(fails(&mut wrong, true), Some(JobManagerEffect::Ended(_))));
 }
 
 #[test]
