@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from . import report, scale, suite
+from . import recovery, report, scale, suite
 from .cases import CASES, TUNED, clients
 from .common import flink_of
 
@@ -35,6 +35,7 @@ def options():
     parser.add_argument("--cases", type=words(CASES), default=list(CASES), metavar="NAMES", help=f"of {','.join(CASES)} (default: all)")
     parser.add_argument("--clients", type=words(clients("")), default=USUAL, metavar="NAMES", help=f"of {','.join(clients(''))} (default: {','.join(USUAL)})")
     parser.add_argument("--scale", type=numbers, metavar="COUNTS", help="instead: ApplicationMasters that ask for so many containers (100,1000,5000) on simulated nodes")
+    parser.add_argument("--recovery", action="store_true", help="instead: time to a new checkpoint after JobManager and ApplicationMaster were killed (default: 5 runs)")
     parser.add_argument("--client", choices=["heddle", "reference", "both"], default="both", help="whose ApplicationMasters (with --scale; default: both)")
     parser.add_argument("--nodes", type=int, default=100, metavar="N", help="simulated nodes (with --scale; default: 100)")
     parser.add_argument("--heartbeat", type=int, default=0, metavar="MS", help="of simulated nodes (default: what the ResourceManager says, 1000)")
@@ -58,6 +59,10 @@ def main():
         found = scale.run(arguments.scale, kinds, arguments.nodes, flink_home, arguments)
         kept = {"command": command, "runs": found}
         text, good = report.scale_text(found), not any("failed" in run for run in found)
+    elif arguments.recovery:
+        found = recovery.run(arguments.runs or 5, flink_home)
+        kept = {"command": command, "runs": found}
+        text, good = report.recovery_text(found), True
     else:
         rounds, steps = suite.run(arguments.runs or 7, arguments.clients, arguments.cases, flink_home)
         kept = {"command": command, "medians": report.medians(rounds), "rounds": rounds, "steps": steps}
@@ -67,6 +72,8 @@ def main():
     print(text)
     if arguments.write and arguments.scale:
         report.write_scale(found, command)
+    elif arguments.write and arguments.recovery:
+        report.write_recovery(found, command)
     elif arguments.write:
         report.write_suite(rounds, steps, command)
     return 0 if good else 1

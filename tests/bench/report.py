@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.cluster import HADOOP_VERSION, ROOT
 from harness.matrix import USUAL_FLINK
 
-from . import chart
+from . import chart, recovery
 from .cases import CASES, TUNED, clients
 
 MIB = 2**20
@@ -200,6 +200,10 @@ def scale_markdown(found):
     return [surroundings(scale_runs(found)), "", "![Seconds to the last container launched](scale.svg)", "", *markdown(scale_table(found), words=1)]
 
 
+def recovery_text(found):
+    return "\n".join(aligned(recovery.rows(found)))
+
+
 # ---- where it goes
 
 
@@ -276,9 +280,13 @@ def write_scale(found, command):
     replace(SCALE, scale_markdown(found), command)
 
 
-def replace(section, lines, command):
+def write_recovery(found, command):
+    lines = [surroundings("a job with a checkpoint each half second on two TaskManagers, default ZooKeeper session timeout"), ""]
+    replace(recovery.SECTION, lines + markdown(recovery.rows(found)), command, ROOT / "docs/reliability.md")
+
+
+def replace(section, lines, command, page=DOCS / "index.md"):
     """Puts the lines between a section's marks in the page."""
-    page = DOCS / "index.md"
     begin, end = f"<!-- {section}: written by scripts/bench -->", f"<!-- end of {section} -->"
     before, found, rest = page.read_text().partition(begin)
     _, ended, after = rest.partition(end)

@@ -1,0 +1,76 @@
+"""How soon a job has a new checkpoint after its JobManager or its ApplicationMaster was killed: both clients in turns."""
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+from harness import availability
+from harness.availability import Application, counting
+from harness.client import Client
+from harness.cluster import ROOT, Cluster
+from harness.jars import job_jar
+from harness.matrix import USUAL_FLINK
+
+from .common import say
+
+CLUSTER = "bench-recovery"
+SECTION = "recovery"
+ONE_SLOT = ["-Dtaskmanager.numberOfTaskSlots=1", "-Dparallelism.default=2"]
+# YARN counts what has failed within ten seconds.
+PAUSE = 15
+KILLS = {"JobManager killed": Application.job_manager, "ApplicationMaster killed": Application.master}
+
+
+def deploy(kind, cluster, directory, flink_home):
+    """A highly available session with one job on two TaskManagers."""
+    work = SimpleNamespace(cluster=cluster, name=f"recovery-{kind}", hdfs_dir=f"/recovery/{kind}")
+    client = Client(kind, cluster, directory / kind, ROOT, flink_home)
+    session = client.session("-nm", work.name, *availability.options(work, USUAL_FLINK), *ONE_SLOT)
+    session.run(job_jar(flink_home, USUAL_FLINK), "Counting", *counting(work), options=["-d", "-p", "2"]).ok()
+    return Application(cluster, session.application)
+
+
+def kill(app, what):
+    """Seconds until there is a new checkpoint, and whether attempt and TaskManagers are those of before."""
+    before = app.settle(2)
+    newest = app.kill(KILLS[what](app))
+    seconds = app.recovered(newest)
+    after = app.settle(2)
+    time.sleep(PAUSE)
+    return {"seconds": seconds, "sameAttempt": after.attempt == before.attempt, "sameTaskManagers": after.workers == before.workers}
+
+
+def run(runs, flink_home):
+    """What was killed -> client -> figures of each run."""
+    found = {what: {"heddle": [], "reference": []} for what in KILLS}
+    cluster = Cluster(CLUSTER).up(zookeeper=True, recovery=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix="heddle-bench-") as made:
+            apps = {kind: deploy(kind, cluster, Path(made), flink_home) for kind in ("heddle", "reference")}
+            for number in range(runs):
+                for what in KILLS:
+                    for kind, app in apps.items():
+                        # Of Flink's own client both are one process.
+                        if kind == "reference" and what != "JobManager killed":
+                            continue
+                        figures = kill(app, what)
+                        found[what][kind].append(figures)
+                        say(f"round {number + 1} of {runs}, {kind}, {what}: {figures}")
+    finally:
+        cluster.down()
+    found["ApplicationMaster killed"]["reference"] = found["JobManager killed"]["reference"]
+    return found
+
+
+def rows(found):
+    """Of a table: heading, then a row for each fault and client."""
+    lines = [["Fault", "Client", "Median", "From", "To", "Runs", "Same attempt", "Same TaskManagers"]]
+    for what, by_client in found.items():
+        for kind, runs in by_client.items():
+            seconds = [run["seconds"] for run in runs]
+            figures = [f"{value:.1f} s" for value in (statistics.median(seconds), min(seconds), max(seconds))]
+            same = [f"{sum(run[key] for run in runs)} of {len(runs)}" for key in ("sameAttempt", "sameTaskManagers")]
+            lines.append([what, {"heddle": "heddle", "reference": "Flink's own"}[kind], *figures, str(len(runs)), *same])
+    return lines
