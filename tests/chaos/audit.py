@@ -6,7 +6,10 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from harness import processes
+from harness.cluster import FINISHED
 from harness.waiting import wait_for
+
+from .deployments import WORKERS
 
 # A job has a new checkpoint within this time once the faults have stopped. ZooKeeper and YARN have timeouts
 # of up to a minute.
@@ -14,23 +17,34 @@ WITHIN = 240
 
 
 class Audit:
-    """`workers`: how many TaskManagers each application has."""
+    """Of a cluster and of the applications that each question names."""
 
-    def __init__(self, cluster, applications, workers):
-        self.cluster, self.applications, self.workers = cluster, applications, workers
+    def __init__(self, cluster):
+        self.cluster = cluster
 
-    def middle(self):
+    def middle(self, applications):
         """Figures; an AssertionError says what is wrong."""
         began, figures = time.monotonic(), {}
         wait_for("the cluster", lambda: not self.cluster.problems(), WITHIN)
-        for application in self.applications:
+        for application in applications:
+            self._alive(application)
             newest = application.checkpoint() or 0
-            application.recovered(newest + 1, WITHIN)
+            self._recovered(application, newest + 1)
             wait_for("TaskManagers, the same for YARN, Flink and the kernel", lambda a=application: self._agree(a), WITHIN)
-            [master] = [p for p in processes.of_application(self.cluster, application.id) if p.program == "heddle-am"]
-            figures[application.id] = {"attempt": application.attempt(), **footprint(master.pid)}
-        self._logs()
+            figures[application.id] = {"attempt": application.attempt(), **footprint(application.master().pid)}
+        self._logs(applications)
         return {"seconds": round(time.monotonic() - began, 1), "applications": figures}
+
+    def _alive(self, application):
+        app = self.cluster.yarn.app(application.id)
+        assert app["state"] not in FINISHED, f"{application.id} has ended: {app['finalStatus']}: {app['diagnostics']}"
+
+    def _recovered(self, application, newest):
+        def new_one():
+            self._alive(application)
+            return (application.checkpoint() or 0) > newest
+
+        wait_for("a new checkpoint", new_one, WITHIN)
 
     def _agree(self, application):
         try:
@@ -39,10 +53,10 @@ class Audit:
         except OSError:
             return False
         here = set(application.workers())
-        return len(here) == self.workers and by_yarn == here and {i.rpartition("(")[0] or i for i in by_flink} == here
+        return len(here) == WORKERS and by_yarn == here and {i.rpartition("(")[0] or i for i in by_flink} == here
 
-    def _logs(self):
-        for application in self.applications:
+    def _logs(self, applications):
+        for application in applications:
             for file in self.cluster.log_files(application.id, "*.*"):
                 text = Path(file).read_text(errors="replace")
                 found = re.search(r"panicked at .*|exit(ed with)? (code|status) 134.*", text)
@@ -64,9 +78,9 @@ class Audit:
         assert max(map(len, seen.values())) - min(map(len, seen.values())) <= 1, "the keys take turns"
         return total
 
-    def end(self):
+    def end(self, applications):
         """Nothing is left of the applications."""
-        for application in self.applications:
+        for application in applications:
             wait_for("no process", lambda a=application: not processes.of_application(self.cluster, a.id), 60)
             wait_for("no file", lambda a=application: self.cluster.hdfs.status(f"{self.cluster.hdfs.home}/.flink/{a.id}") is None, 60)
 

@@ -1,49 +1,68 @@
 """How each fault is made. What it hit is told, so that a run can be read afterwards."""
 
+import contextlib
 import os
+import shutil
 import signal
+import subprocess
 import threading
 import urllib.error
 
 from harness import processes
 from harness.cluster import request
 
+DAEMONS = ("resourcemanager", "nodemanager", "zookeeper", "datanode", "namenode")
+# The key of the port that is dropped in a cluster's table of ports.
+PORTS = {"scheduler": "rm-scheduler", "namenode": "nn"}
+
 
 class Faults:
-    """Makes faults in a cluster and in the applications that run on it."""
+    """Makes faults in a cluster and in the applications that run on it, which may change (`applications()`)."""
 
     def __init__(self, cluster, applications):
         self.cluster, self.applications = cluster, applications
         self.timers, self.starting = [], threading.Lock()
 
     def make(self, fault):
-        """Text about what was hit; None where nothing of that kind was there."""
+        """What was hit: (text, the applications that it concerns); None where nothing of that kind was there."""
         verb, _, what = fault.kind.partition("-")
-        if what in ("resourcemanager", "nodemanager", "zookeeper", "datanode", "namenode"):
-            return self._daemon(verb, what, fault)
-        application = self.applications[int(fault.which * 997) % len(self.applications)]
-        return self._process(verb, what, application, fault)
+        everybody = [application.id for application in self.applications()]
+        if verb == "drop":
+            hit = self._drop(what, fault)
+        elif verb == "safemode":
+            hit = self._safe_mode(fault)
+        elif what in DAEMONS:
+            hit = self._daemon(verb, what, fault)
+        else:
+            application = self._application(fault)
+            hit, everybody = self._process(verb, what, application, fault), [application.id]
+        return hit and (hit, everybody)
 
     def undo(self):
-        """Whatever still hangs or is stopped goes on."""
+        """Whatever still hangs, is stopped or is cut off goes on."""
         for timer, action in self.timers:
             timer.cancel()
             action()
         self.timers = []
 
     def _later(self, seconds, action):
-        done = threading.Event()
+        done, one = threading.Event(), threading.Lock()
 
         def once():
-            if not done.is_set():
-                done.set()
-                action()
+            with one:
+                if not done.is_set():
+                    done.set()
+                    action()
 
         timer = threading.Timer(seconds, once)
         timer.daemon = True
         timer.start()
         self.timers = [(t, a) for t, a in self.timers if t.is_alive()]
         self.timers.append((timer, once))
+
+    def _application(self, fault):
+        applications = self.applications()
+        return applications[int(fault.which * 997) % len(applications)]
 
     def _daemon(self, verb, what, fault):
         names = [daemon.name for daemon in self.cluster.daemons if daemon.name.startswith(what)]
@@ -65,6 +84,38 @@ class Faults:
         with self.starting:
             self.cluster.start(name)
 
+    def _safe_mode(self, fault):
+        # A NameNode that is away, or that is started again, knows nothing of it.
+        try:
+            self.cluster.safe_mode("enter")
+        except (AssertionError, subprocess.TimeoutExpired):
+            return None
+        self._later(fault.lasts, self._leave_safe_mode)
+        return f"safe mode of the NameNode for {fault.lasts} s"
+
+    def _leave_safe_mode(self):
+        with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
+            self.cluster.safe_mode("leave")
+
+    def _drop(self, what, fault):
+        """What is sent to a port disappears, as behind a firewall that has lost its connections."""
+        if os.geteuid() != 0 or not shutil.which("iptables"):
+            return None
+        port = self._control_port(fault) if what == "control" else self.cluster.ports[PORTS[what]]
+        if port is None:
+            return None
+        rule = ["INPUT", "-p", "tcp", "--dport", str(port), "-j", "DROP"]
+        if _iptables("-I", *rule) != 0:
+            return None
+        self._later(fault.lasts, lambda: _iptables("-D", *rule))
+        return f"port {port} ({what}) for {fault.lasts} s"
+
+    def _control_port(self, fault):
+        """The port on which heddle-am listens for its taskrunners."""
+        inside = processes.of_application(self.cluster, self._application(fault).id)
+        found = [p.environment["HEDDLE_CONTROL"] for p in inside if "HEDDLE_CONTROL" in p.environment]
+        return int(found[0].rpartition(":")[2]) if found else None
+
     def _process(self, verb, what, application, fault):
         inside = processes.of_application(self.cluster, application.id)
         of = {
@@ -72,24 +123,29 @@ class Faults:
             "taskrunner": lambda p: p.program == "heddle-taskrunner",
             "container": lambda p: p.is_jvm and not processes.is_master(p),
             "jobmanager": lambda p: p.is_jvm and processes.is_master(p),
-            "applicationmaster": lambda p: p.program == "heddle-am",
+            # Of Flink's own client the JobManager is the ApplicationMaster.
+            "applicationmaster": lambda p: p.program == "heddle-am" or p.is_jvm and processes.is_master(p),
         }[what]
-        found = sorted((p for p in inside if of(p)), key=lambda p: p.pid)
+        found = sorted((p for p in inside if of(p)), key=lambda p: (p.is_jvm, p.pid))
         if not found:
             return None
-        hit = found[int(fault.which * len(found))]
+        hit = found[0] if what == "applicationmaster" else found[int(fault.which * len(found))]
         if verb == "kill":
             _signal(hit.pid, signal.SIGKILL)
         elif verb == "pause":
             _signal(hit.pid, signal.SIGSTOP)
             self._later(fault.lasts, lambda: _signal(hit.pid, signal.SIGCONT))
         else:
-            url = f"{self.cluster.yarn.rm}/ws/v1/cluster/containers/{hit.container}/signal/FORCEFUL_SHUTDOWN"
             try:
+                url = f"{self.cluster.yarn.rm}/ws/v1/cluster/containers/{hit.container}/signal/FORCEFUL_SHUTDOWN"
                 request(f"{url}?user.name={self.cluster.user}", "POST")
             except (OSError, urllib.error.URLError) as error:
                 return f"{hit.container}, but the ResourceManager did not answer: {error}"
         return f"{application.id} {hit.container} pid {hit.pid}"
+
+
+def _iptables(*words):
+    return subprocess.run(["iptables", "-w", "10", *words], capture_output=True, text=True).returncode
 
 
 def _signal(pid, number):

@@ -19,10 +19,14 @@ KINDS = {
     "kill-applicationmaster": (10, 0),
     "restart-resourcemanager": (6, 8),
     "pause-resourcemanager": (4, 30),
-    "restart-nodemanager": (10, 5),
+    "restart-nodemanager": (8, 5),
     "restart-zookeeper": (5, 5),
-    "restart-datanode": (3, 5),
+    "restart-datanode": (1, 5),
     "restart-namenode": (2, 5),
+    "safemode-namenode": (1, 20),
+    "drop-control": (1, 90),
+    "drop-scheduler": (1, 90),
+    "drop-namenode": (1, 60),
 }
 
 

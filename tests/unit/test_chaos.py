@@ -1,10 +1,12 @@
-"""The plan of a run of `scripts/chaos`."""
+"""The plan of a run of `scripts/chaos`, and what its journals come to."""
 
 from collections import Counter
 
 import pytest
 
+from chaos import report
 from chaos.plan import CLOSE, KINDS, MEAN, plan
+from chaos.watch import recovery
 
 
 def test_a_seed_always_gives_the_same_faults():
@@ -29,3 +31,18 @@ def test_only_some_kinds():
     assert {fault.kind for fault in plan(1, 50, kinds=["kill-jobmanager", "restart-zookeeper"])} == {"kill-jobmanager", "restart-zookeeper"}
     with pytest.raises(ValueError, match="no-such"):
         plan(1, 50, kinds=["no-such"])
+
+
+def test_a_recovery_ends_with_a_checkpoint_that_was_begun_after_the_fault():
+    seen = [(10.0, 1), (11.0, 2), (20.0, 3), (21.0, 4)]
+    assert recovery(seen, 11.5) == 9.5, "the third may have been complete when the fault was made"
+    assert recovery(seen, 5.0) == 6.0
+    assert recovery(seen, 20.5) is None
+
+
+def test_what_journals_come_to():
+    made = [{"fault": {"number": number, "kind": "kill-jobmanager"}, "hit": "it" if number else None} for number in range(21)]
+    looks = [{"audit": {"applications": {"a": {"rss_kb": rss}, "b": {"rss_kb": 9}}}} for rss in (10, 40, 20)]
+    entries = [looks[0], *made, {"recovered": [(number, float(number)) for number in range(1, 21)]}, *looks[1:]]
+    assert report.table(entries)[2:] == ["| kill-jobmanager | 20 | 1 | 10.0 s | 19.0 s |"]
+    assert report.memory(entries) == (10, 20, 40)

@@ -1,3 +1,4 @@
+import org.apache.flink.api.common.functions.MapFunction;
 import org.apache.flink.api.common.serialization.SimpleStringEncoder;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
@@ -20,12 +21,13 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.HashSet;
 import java.util.Set;
+import java.util.UUID;
 
 /**
  * A slow sequence 0, 1, 2, ... counted per key (number modulo keys) in checkpointed state.
  *
  * <p>{@code [--checkpoints DIR] [--interval MS] [--restarts N] [--elements N] [--keys N] [--delay MS] [--progress DIR]
- * [--output DIR]}
+ * [--output DIR [--committed no]]}
  *
  * <p>Prints on the TaskManagers {@code count <key> <count>}, and after a restore, once per key,
  * {@code restored <key> <count before>}. The same words are the files {@code count-<key>} and {@code restored-<key>} of the
@@ -33,7 +35,7 @@ import java.util.Set;
  * that does not continue where the source does fails the job: "heddle-test: state is lost".
  *
  * <p>With {@code --output} the words {@code count <key> <count>} are not printed but written to files there, each exactly once as soon
- * as the checkpoint after it is complete.
+ * as the checkpoint after it is complete; with {@code --committed no} at once, so that a restore writes some a second time.
  */
 public final class Counting {
     public static void main(String[] args) throws Exception {
@@ -68,6 +70,8 @@ public final class Counting {
                 .uid("counter");
         if (options.get("output") == null) {
             counts.print().uid("print");
+        } else if ("no".equals(options.get("committed"))) {
+            counts.filter(line -> line.startsWith("count ")).uid("counts").map(new AtOnce(options.get("output"))).returns(Types.STRING).print();
         } else {
             FileSink<String> files =
                     FileSink.forRowFormat(new Path(options.get("output")), new SimpleStringEncoder<String>("UTF-8"))
@@ -81,6 +85,29 @@ public final class Counting {
     private static Long slowly(Long number, long delay) throws InterruptedException {
         Thread.sleep(delay);
         return number;
+    }
+
+    /** Writes each line at once, whether or not its checkpoint is ever complete. */
+    private static final class AtOnce implements MapFunction<String, String> {
+        private static final long serialVersionUID = 1;
+
+        private final String directory;
+        private transient FSDataOutputStream stream;
+
+        AtOnce(String directory) {
+            this.directory = directory;
+        }
+
+        @Override
+        public String map(String line) throws IOException {
+            if (stream == null) {
+                Path file = new Path(directory, UUID.randomUUID().toString());
+                stream = file.getFileSystem().create(file, FileSystem.WriteMode.NO_OVERWRITE);
+            }
+            stream.write((line + "\n").getBytes(StandardCharsets.UTF_8));
+            stream.flush();
+            return line;
+        }
     }
 
     private static final class Counter extends KeyedProcessFunction<Long, Long, String>
