@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt;
 use hadoop_rpc::{HadoopConf, Login};
+use hdfs_native::Client;
 
 use crate::error::FsError;
 use crate::file_system::{FileSystem, NewFile, Pieces};
@@ -36,6 +37,17 @@ impl Hdfs {
         let client = HdfsClient::open(conf, login, location, deadline)?;
         Ok(Self { client, bounds: Bounds::default() })
     }
+
+    async fn set_times(
+        &self,
+        doing: &'static str,
+        path: &str,
+        modified: u64,
+        used: u64,
+    ) -> Result<(), FsError> {
+        let set = |hdfs: Client| async move { hdfs.set_times(path, modified, used).await };
+        self.client.persist(|| self.client.guard(doing, path, set)).await
+    }
 }
 
 #[async_trait]
@@ -45,29 +57,34 @@ impl FileSystem for Hdfs {
     }
 
     fn with_deadline(&self, deadline: Duration) -> Arc<dyn FileSystem> {
-        Arc::new(Self { client: HdfsClient { deadline, ..self.client.clone() }, bounds: self.bounds.clone() })
+        Arc::new(Self { client: self.client.with_deadline(deadline), bounds: self.bounds.clone() })
     }
 
     fn with_patience(&self, patience: Patience) -> Option<Arc<dyn FileSystem>> {
-        let client = HdfsClient { patience: Some(patience), ..self.client.clone() };
+        let client = self.client.with_patience(patience);
         Some(Arc::new(Self { client, bounds: self.bounds.clone() }))
     }
 
     async fn status(&self, path: &str) -> Result<FileStatus, FsError> {
         let looked = self
             .client
-            .persist(|| self.client.guard("look at", path, self.client.hdfs.get_file_info(path)))
+            .persist(|| {
+                self.client.guard("look at", path, |hdfs| async move { hdfs.get_file_info(path).await })
+            })
             .await?;
         Ok(looked.into())
     }
 
     async fn list(&self, path: &str, recursive: bool) -> Result<Vec<FileStatus>, FsError> {
         let listed = || async {
-            let entries = self.client.hdfs.list_status_iter(path, recursive);
+            let entries = self
+                .client
+                .guard("list", path, |hdfs| async move { Ok(hdfs.list_status_iter(path, recursive)) })
+                .await?;
             let mut found = Vec::new();
             // The deadline is for each answer of the NameNode, because a large directory takes many.
             while let Some(entry) =
-                self.client.guard("list", path, async { entries.next().await.transpose() }).await?
+                self.client.guard("list", path, |_| async { entries.next().await.transpose() }).await?
             {
                 found.push(entry.into());
             }
@@ -78,7 +95,10 @@ impl FileSystem for Hdfs {
 
     async fn mkdirs(&self, path: &str, mode: u32) -> Result<(), FsError> {
         self.client
-            .persist(|| self.client.guard("make directory", path, self.client.hdfs.mkdirs(path, mode, true)))
+            .persist(|| {
+                self.client
+                    .guard("make directory", path, |hdfs| async move { hdfs.mkdirs(path, mode, true).await })
+            })
             .await
     }
 
@@ -93,15 +113,17 @@ impl FileSystem for Hdfs {
     }
 
     async fn open_at(&self, path: &str, offset: u64) -> Result<(u64, Pieces), FsError> {
-        let reader =
-            self.client.persist(|| self.client.guard("open", path, self.client.hdfs.read(path))).await?;
+        let reader = self
+            .client
+            .persist(|| self.client.guard("open", path, |hdfs| async move { hdfs.read(path).await }))
+            .await?;
         let len = reader.file_length();
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(len);
         let pieces = reader.read_range_stream(start, len - start).boxed();
         let from = (self.client.clone(), path.to_owned(), pieces);
         let guarded = futures::stream::try_unfold(from, |(hdfs, path, mut pieces)| async move {
             let next = async { pieces.next().await.transpose() };
-            let piece = hdfs.guard("read", &path, next).await.map_err(FsError::in_transfer)?;
+            let piece = hdfs.guard("read", &path, |_| next).await.map_err(FsError::in_transfer)?;
             Ok(piece.map(|piece| (piece, (hdfs, path, pieces))))
         });
         Ok((len as u64, guarded.boxed()))
@@ -110,30 +132,28 @@ impl FileSystem for Hdfs {
     async fn rename(&self, from: &str, to: &str, overwrite: bool) -> Result<(), FsError> {
         let both = format!("{from} to {to}");
         self.client
-            .persist(|| self.client.guard("rename", &both, self.client.hdfs.rename(from, to, overwrite)))
+            .persist(|| {
+                let rename = |hdfs: Client| async move { hdfs.rename(from, to, overwrite).await };
+                self.client.guard_once("rename", &both, rename)
+            })
             .await
     }
 
     async fn delete(&self, path: &str, recursive: bool) -> Result<bool, FsError> {
         self.client
-            .persist(|| self.client.guard("delete", path, self.client.hdfs.delete(path, recursive)))
+            .persist(|| {
+                self.client.guard("delete", path, |hdfs| async move { hdfs.delete(path, recursive).await })
+            })
             .await
     }
 
     async fn check_writable(&self, path: &str) -> Result<(), FsError> {
         // If both times stay as they are, the NameNode checks the right to write and does nothing else.
-        self.client.guard("write to", path, self.client.hdfs.set_times(path, AS_IT_IS, AS_IT_IS)).await
+        self.set_times("write to", path, AS_IT_IS, AS_IT_IS).await
     }
 
     async fn touch(&self, path: &str, now_ms: u64) -> Result<(), FsError> {
-        let touch = || {
-            self.client.guard(
-                "set the access time of",
-                path,
-                self.client.hdfs.set_times(path, AS_IT_IS, now_ms),
-            )
-        };
-        self.client.persist(touch).await
+        self.set_times("set the access time of", path, AS_IT_IS, now_ms).await
     }
 }
 

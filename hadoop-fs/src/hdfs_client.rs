@@ -1,10 +1,9 @@
 //! The client of hdfs-native with what heddle adds to it: explicit configuration and user, a deadline for
-//! every call, waiting for a NameNode that cannot be reached, and typed errors. The other modules for HDFS
-//! call hdfs-native through it.
+//! every call, the active one of several NameNodes, waiting for a NameNode that cannot be reached or is in
+//! safe mode, and typed errors. The other modules for HDFS call hdfs-native through it.
 
 use std::io::ErrorKind;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hadoop_rpc::{HadoopConf, Login, Retry};
@@ -13,6 +12,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::error::{FsError, FsErrorKind};
 use crate::location::{Location, bad_conf};
+use crate::name_nodes::NameNodes;
 use crate::types::Patience;
 
 /// The configuration keys that hdfs-native reads, or their beginnings.
@@ -33,16 +33,29 @@ const WAIT: (Duration, Duration) = (Duration::from_millis(200), Duration::from_s
 /// configuration files, whatever HADOOP_CONF_DIR and HADOOP_HOME say.
 const NO_DIRECTORY: &str = "/dev/null";
 
+/// For how long a call may be under way before the NameNodes are asked which of them is active, and the pause
+/// before they are asked again.
+const LOOK: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(2));
+
 /// hdfs-native's client of one HDFS as one user, with a deadline for each call.
 #[derive(Debug, Clone)]
 pub(crate) struct HdfsClient {
-    pub(crate) hdfs: Client,
     pub(crate) location: Location,
-    pub(crate) deadline: Duration,
-    pub(crate) patience: Option<Patience>,
-    /// Whether an operation has waited for a NameNode. If so, operations wait for the end of safe mode, too,
-    /// because a NameNode that has just started may be in safe mode for a moment.
-    pub(crate) waited: Arc<AtomicBool>,
+    deadline: Duration,
+    patience: Option<Patience>,
+    /// The settings and the user of `current`.
+    settings: Arc<(Vec<(String, String)>, String)>,
+    /// The NameNodes, if there are several.
+    name_nodes: Option<NameNodes>,
+    current: Arc<Mutex<Current>>,
+}
+
+/// hdfs-native's client as it is now.
+#[derive(Debug)]
+struct Current {
+    hdfs: Client,
+    /// The index of the NameNode that it asks first; `None` as long as none of several was found active.
+    active: Option<usize>,
 }
 
 impl HdfsClient {
@@ -82,18 +95,67 @@ impl HdfsClient {
             // person is willing to wait.
             settings.push(("dfs.client.failover.max.attempts".to_owned(), "6".to_owned()));
         }
-        let hdfs = ClientBuilder::new()
-            .with_config_dir(NO_DIRECTORY)
-            .with_config(settings)
-            .with_url(&*location.root)
-            .with_user(&*login.user().effective)
-            .build()
-            .map_err(|e| error("use", &location.root, &location.server, &e))?;
-        Ok(Self { hdfs, location, deadline, patience: None, waited: Arc::default() })
+        let nameservice = location.root.strip_prefix("hdfs://").filter(|_| location.logical);
+        let name_nodes = nameservice.map(|name| NameNodes::of(conf, name, login)).transpose()?;
+        let settings = Arc::new((settings, login.user().effective.clone()));
+        let current =
+            Arc::new(Mutex::new(Current { hdfs: build(&location, &settings, None)?, active: None }));
+        Ok(Self { location, deadline, patience: None, settings, name_nodes, current })
     }
 
-    /// Makes the call, and repeats it while no NameNode can be reached and the time of the patience has not
-    /// passed. Repeating does no harm, because such a call was not sent or was refused.
+    /// The same client with another deadline for each call.
+    pub(crate) fn with_deadline(&self, deadline: Duration) -> Self {
+        Self { deadline, ..self.clone() }
+    }
+
+    /// The same client, which waits so long for NameNodes.
+    pub(crate) fn with_patience(&self, patience: Patience) -> Self {
+        Self { patience: Some(patience), ..self.clone() }
+    }
+
+    /// hdfs-native's client, which asks the active one of several NameNodes first.
+    async fn hdfs(&self) -> Result<(Client, Option<usize>), FsError> {
+        let now = || {
+            let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+            (current.hdfs.clone(), current.active)
+        };
+        if let Some(name_nodes) = &self.name_nodes
+            && now().1.is_none()
+            && let Some(active) = name_nodes.active().await
+        {
+            self.begin_with(name_nodes, active)?;
+        }
+        Ok(now())
+    }
+
+    /// Makes hdfs-native ask this NameNode first from now on.
+    fn begin_with(&self, name_nodes: &NameNodes, active: usize) -> Result<(), FsError> {
+        let hdfs = build(&self.location, &self.settings, Some(name_nodes.beginning_with(active)))?;
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.active != Some(active) {
+            *current = Current { hdfs, active: Some(active) };
+        }
+        Ok(())
+    }
+
+    /// Returns when another NameNode than the one with the index `asked` is active. As long as that one is,
+    /// or none is, a call can still be answered.
+    async fn failed_over(&self, asked: Option<usize>) -> usize {
+        let (Some(name_nodes), Some(asked)) = (&self.name_nodes, asked) else {
+            return std::future::pending().await;
+        };
+        tokio::time::sleep(LOOK.0).await;
+        loop {
+            match name_nodes.active().await {
+                Some(active) if active != asked => return active,
+                _ => tokio::time::sleep(LOOK.1).await,
+            }
+        }
+    }
+
+    /// Makes the call, and repeats it while no NameNode can be reached, or the active one is in safe mode, and
+    /// the time of the patience has not passed. Repeating does no harm, because such a call was not sent or
+    /// was refused.
     pub(crate) async fn persist<T, F: Future<Output = Result<T, FsError>>>(
         &self,
         call: impl Fn() -> F,
@@ -111,19 +173,18 @@ impl HdfsClient {
             if !std::mem::replace(&mut told, true) {
                 (patience.tell)(&error);
             }
-            self.waited.store(true, Ordering::Relaxed);
             tokio::time::sleep(pause.min(patience.within)).await;
             pause = (pause * 2).min(WAIT.1);
         }
     }
 
-    /// Whether the call has failed because no NameNode can be reached, because none is active, or because one
-    /// is just starting.
+    /// Whether the call has failed because no NameNode can be reached, because none is active, or because the
+    /// active one is in safe mode, as it is for a moment after its start.
     fn is_absent(&self, error: &FsError) -> bool {
         match error.kind() {
             FsErrorKind::Unreachable => error.retry() == Retry::Later,
             FsErrorKind::Standby => self.location.logical,
-            FsErrorKind::SafeMode => self.waited.load(Ordering::Relaxed),
+            FsErrorKind::SafeMode => true,
             _ => false,
         }
     }
@@ -140,8 +201,40 @@ impl HdfsClient {
         matches!(timeout(self.deadline, lookup).await, Ok(Err(_)))
     }
 
-    /// Runs one operation within the deadline.
-    pub(crate) async fn guard<T>(
+    /// Runs one operation within the deadline. If the NameNode that was asked is silent and another one has
+    /// become active, the operation ends with an error after which it may be repeated.
+    pub(crate) async fn guard<T, F: Future<Output = Result<T, HdfsError>>>(
+        &self,
+        operation: &'static str,
+        path: &str,
+        call: impl FnOnce(Client) -> F,
+    ) -> Result<T, FsError> {
+        let (hdfs, asked) = self.hdfs().await?;
+        tokio::select! {
+            done = self.within_deadline(operation, path, call(hdfs)) => done,
+            active = self.failed_over(asked) => {
+                let name_nodes = self.name_nodes.iter();
+                name_nodes.clone().try_for_each(|name_nodes| self.begin_with(name_nodes, active))?;
+                let addresses: String = name_nodes.map(|name_nodes| name_nodes.address(active)).collect();
+                let why = format!("the NameNode was silent, and meanwhile {addresses} is the active one");
+                Err(FsError::new(FsErrorKind::Unreachable, operation, path, &*self.location.server, why))
+            }
+        }
+    }
+
+    /// Runs one operation within the deadline, whichever NameNode is active. For operations that must not be
+    /// repeated while it is open whether they were executed.
+    pub(crate) async fn guard_once<T, F: Future<Output = Result<T, HdfsError>>>(
+        &self,
+        operation: &'static str,
+        path: &str,
+        call: impl FnOnce(Client) -> F,
+    ) -> Result<T, FsError> {
+        let (hdfs, _) = self.hdfs().await?;
+        self.within_deadline(operation, path, call(hdfs)).await
+    }
+
+    async fn within_deadline<T>(
         &self,
         operation: &'static str,
         path: &str,
@@ -155,6 +248,26 @@ impl HdfsClient {
             }
         }
     }
+}
+
+/// hdfs-native's client. `name_nodes`: the NameNodes in another order than that of the configuration.
+fn build(
+    location: &Location,
+    (settings, user): &(Vec<(String, String)>, String),
+    name_nodes: Option<String>,
+) -> Result<Client, FsError> {
+    let key = format!("dfs.ha.namenodes.{}", location.root.trim_start_matches("hdfs://"));
+    let order = name_nodes.map(|names| (key, names));
+    let mut all: Vec<_> = settings.clone();
+    all.retain(|(key, _)| order.as_ref().is_none_or(|(ordered, _)| key != ordered));
+    all.extend(order);
+    ClientBuilder::new()
+        .with_config_dir(NO_DIRECTORY)
+        .with_config(all)
+        .with_url(&*location.root)
+        .with_user(user)
+        .build()
+        .map_err(|e| error("use", &location.root, &location.server, &e))
 }
 
 /// The error for a failure of hdfs-native.

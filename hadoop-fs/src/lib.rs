@@ -19,6 +19,7 @@ mod hdfs_client;
 #[cfg(feature = "hdrs")]
 mod libhdfs;
 mod location;
+mod name_nodes;
 mod storage;
 mod types;
 mod upload;

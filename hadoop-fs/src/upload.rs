@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
@@ -36,8 +36,9 @@ const CLEAN_UP: Duration = Duration::from_secs(5);
 const SMALLEST_BLOCK: u64 = 1 << 20;
 /// The largest size of a block of a fitted file.
 const LARGEST_BLOCK: u64 = 32 << 20;
-/// How often a file is written again if no DataNode took it. That can help, because HDFS reserves space for
-/// files that are being written, which is free again when other uploads have ended.
+/// How often a file is written again if no DataNode took it, or if the NameNode went away in the middle. The
+/// first can help because HDFS reserves space for files that are being written, which is free again when
+/// other uploads have ended.
 const MORE_TRIES: usize = 3;
 
 /// The bounds of all uploads together: the pieces in memory, and the files that send data. Clones share them.
@@ -78,13 +79,16 @@ pub(crate) async fn upload(
     progress: Option<&Progress>,
 ) -> Result<u64, FsError> {
     let progress = ReportedProgress { bytes: AtomicU64::new(0), listener: progress };
-    let attempt = || once(client, bounds, path, source, how, &progress);
+    let created = AtomicBool::new(false);
+    let attempt = || once(client, bounds, path, source, how, &progress, &created);
     let pauses =
         ExponentialBuilder::new().with_min_delay(Duration::from_millis(500)).with_max_times(MORE_TRIES);
-    attempt.retry(pauses.with_jitter()).when(|e| e.kind() == FsErrorKind::DataNodes).await
+    let again = |e: &FsError| matches!(e.kind(), FsErrorKind::DataNodes | FsErrorKind::SafeMode);
+    attempt.retry(pauses.with_jitter()).when(again).await
 }
 
-/// One try.
+/// One try. `created`: whether an earlier try has created the file, which then may still be there, because a
+/// NameNode that goes away in the middle of an upload removes nothing.
 async fn once(
     client: &HdfsClient,
     bounds: &Bounds,
@@ -92,22 +96,26 @@ async fn once(
     source: &Source,
     how: NewFile,
     progress: &ReportedProgress<'_>,
+    created: &AtomicBool,
 ) -> Result<u64, FsError> {
     let mut reader = Reader::open(source).await?;
+    let how = NewFile { overwrite: how.overwrite || created.load(Ordering::Relaxed), ..how };
     // The semaphore is never closed, so there is always a permit in the end.
     let sending = bounds.sending.acquire().await.ok();
     let mut writer = create(client, path, how, &reader).await?;
+    created.store(true, Ordering::Relaxed);
     let written = match send(client, bounds, path, &mut reader, &mut writer, progress).await {
         Ok(written) => {
             drop(sending);
-            let closed = client.guard("complete", path, writer.close()).await;
+            let closed = client.guard("complete", path, |_| writer.close()).await;
             closed.map(|()| written).map_err(FsError::in_transfer)
         }
         Err(error) => Err(error),
     };
     if written.is_err() {
         drop(writer);
-        let _ = tokio::time::timeout(CLEAN_UP, client.hdfs.delete(path, false)).await;
+        let delete = client.guard("delete", path, |hdfs| async move { hdfs.delete(path, false).await });
+        let _ = tokio::time::timeout(CLEAN_UP, delete).await;
     }
     written
 }
@@ -126,7 +134,9 @@ async fn create(
             overwrite: how.overwrite,
             create_parent: true,
         };
-        client.persist(move || client.guard("create", path, client.hdfs.create(path, options())))
+        client.persist(move || {
+            client.guard("create", path, move |hdfs| async move { hdfs.create(path, options()).await })
+        })
     };
     let size = if how.fitted { fitting(reader.len(), how.block_size) } else { how.block_size };
     match with_blocks(size).await {
@@ -172,7 +182,7 @@ async fn send(
     let mut written = 0;
     while let Some(piece) = reader.next(bounds).await? {
         let size = piece.len() as u64;
-        client.guard("write", path, writer.write_bytes(piece)).await.map_err(FsError::in_transfer)?;
+        client.guard("write", path, |_| writer.write_bytes(piece)).await.map_err(FsError::in_transfer)?;
         written += size;
         progress.reached(written);
     }

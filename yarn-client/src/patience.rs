@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hadoop_fs::FsError;
+use hadoop_fs::{FsError, FsErrorKind};
 use hadoop_rpc::{HadoopConf, RpcError, TimeUnit};
 
 /// What a command is about to do, which decides for how long it waits for a server.
@@ -118,21 +118,22 @@ impl Waits {
         Self(Some(Arc::new(Told { listener: Box::new(listener), servers: Mutex::default() })))
     }
 
-    fn tell(&self, server: &str, why: &str, within: Duration) {
+    fn tell(&self, server: &str, state: &str, within: Duration) {
         let Some(told) = &self.0 else { return };
         if !told.servers.lock().unwrap_or_else(PoisonError::into_inner).insert(server.to_owned()) {
             return;
         }
         let long =
             if within >= FOR_EVER { String::new() } else { format!(", for up to {} s", within.as_secs()) };
-        (told.listener)(&format!("the {server} does not answer ({why}); waiting for it{long}"));
+        (told.listener)(&format!("the {server} {state}; waiting for it{long}"));
     }
 
     /// Tells the listener that a ResourceManager is waited for.
     pub(crate) fn tell_rpc(&self, error: &RpcError, within: Duration) {
         // A server that answers is not waited for, even if it answers only that it is not the active one.
         if error.remote().is_none() {
-            self.tell(&format!("ResourceManager at {}", error.address()), &error.kind().to_string(), within);
+            let state = format!("does not answer ({})", error.kind());
+            self.tell(&format!("ResourceManager at {}", error.address()), &state, within);
         }
     }
 
@@ -141,7 +142,11 @@ impl Waits {
         let server = error.server();
         let server =
             server.strip_prefix("NameNode ").map_or(server.to_owned(), |at| format!("NameNode at {at}"));
-        self.tell(&server, error.detail(), within);
+        let state = match error.kind() {
+            FsErrorKind::SafeMode => "is in safe mode".to_owned(),
+            _ => format!("does not answer ({})", error.detail()),
+        };
+        self.tell(&server, &state, within);
     }
 }
 
