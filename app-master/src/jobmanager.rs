@@ -78,6 +78,8 @@ pub struct JobManagerEnd {
     pub summary: String,
     /// The last lines of its log, without the frames of stack traces, each after a line end; may be empty.
     pub last_lines: String,
+    /// It could not be started because another program has taken the port at which YARN knows it.
+    pub port_taken: bool,
 }
 
 /// Says how the JobManager ended.
@@ -95,5 +97,5 @@ pub fn describe_end(report: &ExitReport) -> JobManagerEnd {
         last_lines.push_str("\n  ");
         last_lines.push_str(line.trim_end());
     }
-    JobManagerEnd { summary: report.summary.clone(), last_lines }
+    JobManagerEnd { summary: report.summary.clone(), last_lines, port_taken: false }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use flink_model::spec::{AmSpec, Prewarm};
 use rand::RngExt;
+use rand::seq::SliceRandom;
 
 use crate::controller::allocation::AskAhead;
 use crate::controller::event::Web;
@@ -45,18 +46,25 @@ pub(super) fn head_start(spec: &AmSpec, host: &str) -> HeadStart {
     HeadStart { web: Some(web), ask_ahead }
 }
 
-/// A port that is free now, among `configured` ones or among [`QUIET_PORTS`].
+/// A port that is free now, among `configured` ones or among [`QUIET_PORTS`]. It is chosen at random: the first
+/// free one would be the one that another application has just now, while its JobManager is started again.
 fn free_port(configured: Option<&str>) -> Option<u16> {
-    let free = |port: u16| TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))).is_ok();
+    let mut random = rand::rng();
     match configured.and_then(|text| text.parse::<Ports>().ok()).filter(|ports| !ports.any()) {
-        Some(ports) => ports.iter().find(|port| free(*port)),
-        None => {
-            let mut random = rand::rng();
-            std::iter::repeat_with(|| random.random_range(QUIET_PORTS))
-                .take(QUIET_TRIES)
-                .find(|port| free(*port))
+        Some(ports) => {
+            let mut all: Vec<u16> = ports.iter().collect();
+            all.shuffle(&mut random);
+            all.into_iter().find(|port| is_free(*port))
         }
+        None => std::iter::repeat_with(|| random.random_range(QUIET_PORTS))
+            .take(QUIET_TRIES)
+            .find(|port| is_free(*port)),
     }
+}
+
+/// Whether nobody listens on this port of this host.
+pub(super) fn is_free(port: u16) -> bool {
+    TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))).is_ok()
 }
 
 #[cfg(test)]
@@ -64,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_free_port_of_the_configured_ones() {
+    fn a_free_port_of_the_configured_ones() {
         let taken = TcpListener::bind("0.0.0.0:0").unwrap();
         let port = taken.local_addr().unwrap().port();
         assert_eq!(free_port(Some(&port.to_string())), None);

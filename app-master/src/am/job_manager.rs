@@ -9,6 +9,7 @@ use taskrunner::spawn::SpawnThread;
 use tokio::sync::{mpsc, watch};
 
 use super::effects::JobManager;
+use super::head_start::{REST_PORT_KEY, is_free};
 use crate::bridge::{Bridge, BridgeEvent, FromJvm, Secret, ToJvm};
 use crate::clock;
 use crate::controller::event::Event;
@@ -24,6 +25,15 @@ pub(super) struct JobManagerStart {
     pub(super) thread: SpawnThread,
     pub(super) timeline: Timeline,
     pub(super) events: mpsc::UnboundedSender<Event>,
+}
+
+impl JobManagerStart {
+    /// The REST port that the JobManager has to use, if somebody else listens on it.
+    fn taken_port(&self) -> Option<u16> {
+        let known = self.known.iter().find(|(key, _)| *key == REST_PORT_KEY);
+        let port = known.and_then(|(_, port)| port.parse().ok())?;
+        (!is_free(port)).then_some(port)
+    }
 }
 
 /// Clones share it.
@@ -129,8 +139,17 @@ impl JobManager for JobManagerJvm {
     fn start(&self, generation: u32) {
         let this = self.clone();
         tokio::spawn(async move {
-            if let Err(summary) = this.launch(generation, false).await {
-                let end = JobManagerEnd { summary, last_lines: String::new() };
+            let taken = this.start.taken_port();
+            let failed = match taken {
+                Some(port) => Some(format!(
+                    "it cannot be started again on {}: another program listens on port {port}, at which YARN \
+                     knows the JobManager of this attempt",
+                    this.start.environment.host
+                )),
+                None => this.launch(generation, false).await.err(),
+            };
+            if let Some(summary) = failed {
+                let end = JobManagerEnd { summary, last_lines: String::new(), port_taken: taken.is_some() };
                 drop(this.start.events.send(Event::JobManagerEnded { generation, end }));
             }
         });

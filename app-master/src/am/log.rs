@@ -52,6 +52,9 @@ fn log_job_manager(observation: &Observation) {
         Observation::JobManagerHangs { silence } => {
             tracing::error!(?silence, "the JobManager does not answer; killing it");
         }
+        Observation::JobManagerDoesNotConnect { within } => {
+            tracing::error!(?within, "the JobManager was started and has not connected; killing it");
+        }
         Observation::JobManagerFailure { text } => tracing::error!("{text}"),
         Observation::UnknownMessage => {
             tracing::warn!("ignoring a message of an unknown type from the JobManager");

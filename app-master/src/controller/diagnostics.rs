@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn the_first_failure_explains_a_status_and_the_last_one_an_end() {
         let mut diagnostics = Diagnostics::default();
-        let end = JobManagerEnd { summary: "code 2".into(), last_lines: "\nlog".into() };
+        let end = JobManagerEnd { summary: "code 2".into(), last_lines: "\nlog".into(), port_taken: false };
         assert_eq!(diagnostics.for_end(&end), "The JobManager ended: code 2\nlog");
         assert_eq!(diagnostics.for_status(FinalStatus::Failed, ""), "");
         diagnostics.add(&failure("Job \"a\" (1)", "x.Y: boom\n\tat z"));

@@ -25,8 +25,10 @@ use crate::jobmanager::JobManagerEnd;
 const DISCONNECTED_GRACE: Duration = Duration::from_secs(20);
 /// Between two pings.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
-/// After so long without an answer a JobManager hangs. Flink's own heartbeats give up after 50 s.
-const SILENCE: Duration = Duration::from_secs(60);
+/// A JobManager that does not answer a ping for so long hangs. Flink's own heartbeats give up after 50 s, too.
+const SILENCE: Duration = Duration::from_secs(50);
+/// Within this time a JVM that was started has connected, also on a machine on which all is very slow.
+const START_WITHIN: Duration = Duration::from_secs(300);
 /// Ends of the JobManager that are longer ago count no more.
 const MEMORY: Duration = Duration::from_secs(60);
 /// With so many ends within [`MEMORY`] something is wrong that another start in this container does not mend.
@@ -93,8 +95,10 @@ enum Phase {
 /// Whether the JVM that is connected still answers.
 #[derive(Debug, Clone, Copy)]
 struct Link {
-    heard: Instant,
+    /// When the next ping is due.
     ping_at: Instant,
+    /// When it was pinged first since it was heard last.
+    asked: Option<Instant>,
 }
 
 /// See the module's text.
@@ -106,6 +110,8 @@ pub(super) struct JobManager {
     generation: u32,
     phase: Phase,
     was_ready: bool,
+    /// The JVM is killed if it has not connected by then.
+    connect_by: Option<Instant>,
     /// A JobManager of this application was ready once, in this attempt or in an earlier one: its
     /// configuration is right.
     proven: bool,
@@ -130,12 +136,13 @@ pub(super) struct JobManager {
 impl JobManager {
     /// `restarts`: whether it is started again after an end. `session`: of the JobManager of an earlier
     /// attempt.
-    pub(super) fn new(restarts: bool, session: Option<ZooKeeperSession>) -> Self {
+    pub(super) fn new(restarts: bool, session: Option<ZooKeeperSession>, now: Instant) -> Self {
         Self {
             restarts,
             generation: 0,
             phase: Phase::Starting,
             was_ready: false,
+            connect_by: restarts.then(|| now + START_WITHIN),
             proven: session.is_some(),
             connected: false,
             kill_at: None,
@@ -172,8 +179,9 @@ impl JobManager {
             Phase::Down { until } => Some(until),
             Phase::Starting | Phase::Leading => None,
         };
-        let link = self.link.map(|link| link.ping_at.min(link.heard + SILENCE));
-        [self.kill_at, restart, link].into_iter().flatten().min()
+        let link =
+            self.link.map(|link| link.asked.map_or(link.ping_at, |asked| link.ping_at.min(asked + SILENCE)));
+        [self.kill_at, self.connect_by, restart, link].into_iter().flatten().min()
     }
 
     /// One step.
@@ -186,14 +194,13 @@ impl JobManager {
         if let Some(link) = &mut self.link
             && !matches!(input, JobManagerInput::Tick { .. })
         {
-            link.heard = now;
+            link.asked = None;
         }
         match input {
             JobManagerInput::Connected { flink, pid } => {
                 out.observe(Observation::JobManagerConnected { flink, pid });
-                self.kill_at = None;
-                self.connected = true;
-                self.link = self.restarts.then_some(Link { heard: now, ping_at: now + PING_INTERVAL });
+                (self.kill_at, self.connect_by, self.connected) = (None, None, true);
+                self.link = self.restarts.then_some(Link { ping_at: now + PING_INTERVAL, asked: None });
                 out.act(Action::Tell(ToJvm::Start { previous_session: self.session.clone() }));
             }
             JobManagerInput::Ready { rest, rpc } => {
@@ -232,7 +239,7 @@ impl JobManager {
     }
 
     fn ended(&mut self, end: JobManagerEnd, now: Instant, out: &mut Output) -> JobManagerEffect {
-        (self.kill_at, self.link) = (None, None);
+        (self.kill_at, self.connect_by, self.link) = (None, None, None);
         let was_ready = self.phase == Phase::Leading;
         let down_since = *self.down_since.get_or_insert(now);
         self.failed_starts += u32::from(!was_ready);
@@ -240,6 +247,7 @@ impl JobManager {
         self.ends.push_back((now, was_ready));
         let outage = self.proven && self.connected && now - down_since < OUTAGE;
         let hopeless = (self.failed_starts >= MOST_FAILED_STARTS && !outage)
+            || end.port_taken
             || self.ends.iter().filter(|(_, was_ready)| *was_ready).count() >= MOST_ENDS;
         if !self.restarts || self.main_has_thrown || hopeless {
             return JobManagerEffect::Ended(end);
@@ -266,15 +274,21 @@ impl JobManager {
         {
             self.generation += 1;
             (self.phase, self.connected) = (Phase::Starting, false);
+            self.connect_by = Some(now + START_WITHIN);
             out.act(Action::StartJobManager { generation: self.generation });
         }
+        if self.connect_by.take_if(|by| now >= *by).is_some() {
+            out.observe(Observation::JobManagerDoesNotConnect { within: START_WITHIN });
+            out.act(Action::KillJobManager);
+        }
         if let Some(link) = &mut self.link {
-            if now >= link.heard + SILENCE {
-                out.observe(Observation::JobManagerHangs { silence: now - link.heard });
+            if let Some(silence) = link.asked.map(|asked| now - asked).filter(|since| *since >= SILENCE) {
+                out.observe(Observation::JobManagerHangs { silence });
                 out.act(Action::KillJobManager);
                 self.link = None;
             } else if now >= link.ping_at {
                 link.ping_at = now + PING_INTERVAL;
+                link.asked.get_or_insert(now);
                 out.act(Action::Tell(ToJvm::Ping));
             }
         }

@@ -1,7 +1,7 @@
 use super::*;
 
 fn end(summary: &str) -> JobManagerEnd {
-    JobManagerEnd { summary: summary.into(), last_lines: String::new() }
+    JobManagerEnd { summary: summary.into(), last_lines: String::new(), port_taken: false }
 }
 
 fn session(id: &str) -> ZooKeeperSession {
@@ -16,7 +16,13 @@ struct Bench {
 
 impl Bench {
     fn new(restarts: bool) -> Self {
-        Self { job_manager: JobManager::new(restarts, None), now: Instant::now() }
+        Self::after(restarts, None)
+    }
+
+    /// With what an earlier attempt has left.
+    fn after(restarts: bool, session: Option<ZooKeeperSession>) -> Self {
+        let now = Instant::now();
+        Self { job_manager: JobManager::new(restarts, session, now), now }
     }
 
     /// One step; gives what follows, and what is done.
@@ -138,7 +144,7 @@ fn fails(bench: &mut Bench, connected: bool) -> Option<JobManagerEffect> {
 
 #[test]
 fn what_a_jobmanager_needs_may_be_away_for_a_while() {
-    let earlier = Bench { job_manager: JobManager::new(true, Some(session("1"))), now: Instant::now() };
+    let earlier = Bench::after(true, Some(session("1")));
     let mut ours = Bench::new(true);
     ours.connect();
     ours.ready();
@@ -155,7 +161,7 @@ fn what_a_jobmanager_needs_may_be_away_for_a_while() {
         assert!(bench.now - began >= OUTAGE && starts > 8, "{starts} starts in {:?}", bench.now - began);
     }
     // A JVM that does not even start, or a configuration that has never worked, is another matter.
-    let mut node = Bench { job_manager: JobManager::new(true, Some(session("1"))), now: Instant::now() };
+    let mut node = Bench::after(true, Some(session("1")));
     assert_eq!(fails(&mut node, false), Some(JobManagerEffect::Lost));
     node.sleep();
     node.tick();
@@ -220,5 +226,44 @@ fn one_that_hangs_is_killed() {
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!((pings, bench.now - heard), (5, SILENCE));
+    assert_eq!((pings, bench.now - heard), (5, PING_INTERVAL + SILENCE));
+}
+
+#[test]
+fn only_one_that_was_asked_can_be_silent() {
+    let mut bench = Bench::new(true);
+    bench.connect();
+    bench.ready();
+    // We have been suspended.
+    bench.now += Duration::from_secs(300);
+    assert_eq!(bench.tick(), (None, vec![Action::Tell(ToJvm::Ping)]));
+    bench.step(JobManagerInput::Pong);
+    bench.now += PING_INTERVAL;
+    assert_eq!(bench.tick(), (None, vec![Action::Tell(ToJvm::Ping)]));
+}
+
+#[test]
+fn one_that_never_connects_is_killed() {
+    let mut bench = Bench::new(true);
+    assert_eq!(bench.sleep(), START_WITHIN);
+    assert_eq!(bench.tick(), (None, vec![Action::KillJobManager]));
+    assert_eq!(bench.ended(), Some(JobManagerEffect::Lost));
+    bench.sleep();
+    bench.tick();
+    assert_eq!(bench.sleep(), START_WITHIN, "each start has this time");
+    bench.connect();
+    assert!(bench.sleep() <= PING_INTERVAL);
+    assert_eq!(Bench::new(false).job_manager.wake(), None, "without high availability nothing replaces it");
+}
+
+#[test]
+fn a_port_that_is_taken_is_no_outage() {
+    let mut bench = Bench::after(true, Some(session("1")));
+    bench.connect();
+    bench.ready();
+    assert_eq!(bench.ended(), Some(JobManagerEffect::Lost));
+    bench.tick();
+    let taken = JobManagerEnd { port_taken: true, ..end("another program listens on its port") };
+    let (effect, _) = bench.step(JobManagerInput::Ended(taken.clone()));
+    assert_eq!(effect, Some(JobManagerEffect::Ended(taken)));
 }

@@ -74,6 +74,8 @@ pub(crate) struct FromEarlierAttempts {
 pub(crate) struct Controller {
     session: RmSession,
     job_manager: JobManager,
+    /// The JobManager that is ready has been told that the application is registered.
+    told_registered: bool,
     allocation: Allocation,
     /// Only in a per-job cluster.
     per_job: Option<PerJob>,
@@ -89,7 +91,8 @@ impl Controller {
             high_availability.map(|earlier| (earlier.session, earlier.submission)).unzip();
         Self {
             session: RmSession::new(pace, early, now),
-            job_manager: JobManager::new(restarts, zookeeper.flatten()),
+            job_manager: JobManager::new(restarts, zookeeper.flatten(), now),
+            told_registered: false,
             allocation: Allocation::new(mode, ask_ahead, naming),
             per_job: (mode == ClusterMode::PerJob).then(|| PerJob::new(record)),
             archive_container: ArchiveContainer::new(),

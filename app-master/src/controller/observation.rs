@@ -38,6 +38,8 @@ pub(crate) enum Observation {
     JobManagerRestarts { summary: String, after: Duration },
     /// It does not answer for so long.
     JobManagerHangs { silence: Duration },
+    /// Its JVM was started, and has not connected to us within this time.
+    JobManagerDoesNotConnect { within: Duration },
     /// It has told of a failure.
     JobManagerFailure { text: String },
     /// It has sent a message of a type that this release does not know.

@@ -9,7 +9,7 @@ use super::allocation::AskAhead;
 use super::event::*;
 use super::placement::Naming;
 use super::rm_session::Pace;
-use super::{Controller, Settings};
+use super::{Controller, FromEarlierAttempts, Settings};
 use crate::bridge::{BridgeEvent, FromJvm, Status, ToJvm};
 use crate::control::ControlEvent;
 use crate::jobmanager::JobManagerEnd;
@@ -328,7 +328,7 @@ fn each_end_has_its_cause() {
 fn ended() -> Event {
     Event::JobManagerEnded {
         generation: 0,
-        end: JobManagerEnd { summary: "code 1".into(), last_lines: "\nlog".into() },
+        end: JobManagerEnd { summary: "code 1".into(), last_lines: "\nlog".into(), port_taken: false },
     }
 }
 
@@ -479,6 +479,40 @@ fn a_job_manager_that_is_ready_before_the_registration_hears_of_it_once() {
         actions[..],
         [Action::Tell(ToJvm::Registered { .. }), Action::Tell(ToJvm::Previous { .. })]
     ));
+}
+
+#[test]
+fn a_job_manager_that_is_ready_while_the_application_registers_anew_hears_of_it_once() {
+    let mut test = Test::with(ClusterMode::Session, None);
+    let earlier = FromEarlierAttempts::default();
+    let pace = Pace { idle: IDLE, busy: BUSY, patience: None };
+    let settings = Settings {
+        mode: ClusterMode::Session,
+        pace,
+        early: Some(Web::at("http://n1:20000".into())),
+        ask_ahead: None,
+        naming: Naming::default(),
+        high_availability: Some(earlier),
+    };
+    test.controller = Controller::new(settings, test.now);
+    let ready = || FromJvm::Ready { rest: Some("http://n1:20000".into()), rpc: "n1:1".into() };
+    let registered = || Registration { maximum: profile(8192), previous: vec![], archive_containers: vec![] };
+    let heard = |actions: &[Action]| {
+        actions.iter().filter(|action| matches!(action, Action::Tell(ToJvm::Previous { .. }))).count()
+    };
+    test.tick();
+    test.event(Event::Registered(Ok(registered())));
+    assert_eq!(heard(&test.jvm(ready())), 1);
+    // The JobManager is lost, and the ResourceManager forgets us, before the next one is ready.
+    test.event(ended());
+    test.beat(Err(failure(RmFailureKind::NotRegistered, "who are you")));
+    let next = |message| Event::Bridge { generation: 1, event: BridgeEvent::Line(message) };
+    assert_eq!(heard(&test.event(next(ready()))), 0);
+    assert_eq!(heard(&test.event(Event::Registered(Ok(registered())))), 1);
+    // Once more: it knows already.
+    test.beat(Err(failure(RmFailureKind::NotRegistered, "who are you")));
+    test.tick();
+    assert_eq!(heard(&test.event(Event::Registered(Ok(registered())))), 0);
 }
 
 #[test]
