@@ -218,8 +218,9 @@ async fn attach(
 ) -> Result<Exit, Failure> {
     let id = parse_id(id)?;
     let properties = target::properties_file(configuration, context);
-    let yarn = Hadoop::load(context, configuration)?.waiting(Wait::Changing).yarn()?;
-    let address = target::application_address(&yarn, id).await?;
+    let hadoop = Hadoop::load(context, configuration)?.waiting(Wait::Changing);
+    let yarn = hadoop.yarn()?;
+    let address = target::application_address(&hadoop, &yarn, id).await?;
     console.info(&format!("Found Web Interface {address} of application '{id}'."));
     console.answer(Value::Object(told(Some(id), Some(&address))));
     console.give_answer(None);

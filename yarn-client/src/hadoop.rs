@@ -8,6 +8,7 @@ use flink_model::config::Configuration;
 use flink_model::options;
 use hadoop_fs::{FsError, Patience, Storage};
 use hadoop_rpc::{ClientOptions, Defaults, HadoopConf, Login, Lookup, RetryPolicy, TimeUnit};
+use yarn_api::records::ApplicationReport;
 use yarn_api::{ApplicationClient, RmService, resource_managers};
 
 use crate::active::Active;
@@ -18,7 +19,7 @@ use crate::patience::{Wait, Waits};
 use crate::variables;
 
 /// Longest pause between two tries, where the configuration says nothing.
-const RETRY: Duration = Duration::from_secs(2);
+const RETRY: Duration = Duration::from_millis(500);
 /// Deadline of one call to a Hadoop service that a person waits for.
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -138,6 +139,16 @@ impl Hadoop {
     pub fn storage(&self, url: Option<&str>) -> Result<Storage, Failure> {
         self.check_authentication()?;
         Storage::open(&self.conf, &self.login, url).map(|fs| self.patient(fs)).map_err(|e| Failure::fs(&e))
+    }
+
+    /// Whether an application that does not run yet is still waited for after this time. Somebody is told of
+    /// the wait.
+    pub(crate) fn waits_for(&self, found: &ApplicationReport, waited: Duration) -> bool {
+        let within = self.wait.for_resource_manager(&self.conf);
+        if waited < within {
+            self.waits.tell_application(found, within);
+        }
+        waited < within
     }
 
     /// The same file system, and a NameNode that is not there is waited for.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hadoop_fs::{FsError, FsErrorKind};
 use hadoop_rpc::{HadoopConf, RpcError, TimeUnit};
+use yarn_api::records::ApplicationReport;
 
 /// What a command is about to do, which decides for how long it waits for a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,6 +136,11 @@ impl Waits {
             let state = format!("does not answer ({})", error.kind());
             self.tell(&format!("ResourceManager at {}", error.address()), &state, within);
         }
+    }
+
+    /// Tells the listener that an application is waited for, which does not run yet.
+    pub(crate) fn tell_application(&self, found: &ApplicationReport, within: Duration) {
+        self.tell(&format!("application {}", found.id), &format!("is in state {}", found.state), within);
     }
 
     /// Tells the listener that a NameNode is waited for.

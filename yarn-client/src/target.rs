@@ -27,6 +27,9 @@ const YOUNG: Duration = Duration::from_secs(60);
 /// The pause between two reports of an application whose JobManager does not listen yet.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// The pause between two reports of an application that does not run yet.
+const BETWEEN_REPORTS: Duration = Duration::from_millis(200);
+
 /// The value of `-m` in older manuals that is not an address, but stands for a cluster on YARN.
 pub const ON_YARN: &str = "yarn-cluster";
 /// The target for a JobManager at a known address.
@@ -210,8 +213,7 @@ pub async fn locate_waiting(
         leftovers::tidy(&hadoop, base.as_deref().map(|b| b.trim_end_matches('/')), id).await;
     }
     let address = async {
-        let found = found?;
-        let address = report_address(&found)?;
+        let (found, address) = await_running(&hadoop, &yarn, found?).await?;
         await_young(&yarn, &found, &address).await?;
         Ok(address)
     };
@@ -248,15 +250,35 @@ pub fn leading_to(configuration: &Configuration, address: &RestAddress) -> Vec<(
     list
 }
 
-/// The address of the REST interface of a running application.
+/// The address of the REST interface of an application, once that runs. `yarn` is the client of `hadoop`.
 pub async fn application_address(
+    hadoop: &Hadoop,
     yarn: &ApplicationClient,
     id: ApplicationId,
 ) -> Result<RestAddress, Failure> {
-    let found = application_report(yarn, id).await?;
-    let address = report_address(&found)?;
+    let (found, address) = await_running(hadoop, yarn, application_report(yarn, id).await?).await?;
     await_young(yarn, &found, &address).await?;
     Ok(address)
+}
+
+/// Waits for an application that does not run at the moment for as long as for a ResourceManager: after a
+/// failover of the ResourceManager, or when YARN starts another attempt, it is as if it had never run.
+async fn await_running(
+    hadoop: &Hadoop,
+    yarn: &ApplicationClient,
+    mut found: ApplicationReport,
+) -> Result<(ApplicationReport, RestAddress), Failure> {
+    let begin = Instant::now();
+    loop {
+        match report_address(&found) {
+            Ok(address) => return Ok((found, address)),
+            Err(failure) if !failure.retry_helps() || !hadoop.waits_for(&found, begin.elapsed()) => {
+                return Err(failure);
+            }
+            Err(_) => tokio::time::sleep(BETWEEN_REPORTS).await,
+        }
+        found = application_report(yarn, found.id).await?;
+    }
 }
 
 /// Waits until the JobManager of an application that was started a short time ago listens, or until the

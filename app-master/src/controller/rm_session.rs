@@ -23,7 +23,7 @@ const REFRESH: Duration = Duration::from_secs(30);
 /// and the ResourceManager is about to report that.
 const SUSPICION: Duration = Duration::from_secs(10);
 /// The first and the longest wait between tries while the ResourceManager does not answer.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(1));
 
 /// Intervals of the session.
 #[derive(Debug, Clone, Copy)]
