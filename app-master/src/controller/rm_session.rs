@@ -146,6 +146,11 @@ impl RmSession {
         matches!(self.phase, Phase::Serving { .. })
     }
 
+    /// Whether this attempt has registered; the ResourceManager may have forgotten it since.
+    pub(super) fn was_registered(&self) -> bool {
+        matches!(self.phase, Phase::Serving { .. } | Phase::Registering { again: true, .. })
+    }
+
     /// The largest container, while we are registered.
     pub(super) fn largest(&self) -> Option<&Profile> {
         self.is_registered().then_some(&self.maximum)

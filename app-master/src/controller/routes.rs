@@ -62,10 +62,11 @@ impl Controller {
         if first {
             self.allocation.step(AllocationInput::JobManagerReady, now, out);
         }
-        let registered = self.session.is_registered();
+        let registered = self.session.was_registered();
         self.session_step(RmSessionInput::JobManagerReady(Web::at(rest)), now, out);
         if registered {
-            // It does not know of the registration yet: there was no JobManager then, or it leads again.
+            // It does not know of the registration yet: there was no JobManager then, or it leads again. It
+            // need not know that the ResourceManager has forgotten the registration meanwhile.
             self.allocation.tell_registered(out);
         }
     }

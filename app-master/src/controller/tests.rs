@@ -275,6 +275,24 @@ fn a_restarted_resource_manager_is_told_all_again() {
 }
 
 #[test]
+fn a_job_manager_that_is_ready_while_yarn_has_forgotten_us_hears_of_its_task_managers() {
+    let mut test = Test::serving();
+    test.request(1);
+    test.beat(Ok(granted("c1")));
+    test.jvm(FromJvm::Launch { id: 1, worker: container_id("c1") });
+    test.beat(Err(failure(RmFailureKind::NotRegistered, "who are you")));
+    // Nothing tells it later: the registration that follows concerns only us.
+    let actions = test.jvm(FromJvm::Ready { rest: Some("http://n1:4567".into()), rpc: "n1:1".into() });
+    assert!(
+        matches!(
+            &actions[..],
+            [Action::Tell(ToJvm::Registered { .. }), Action::Tell(ToJvm::Previous { workers })] if workers.len() == 1
+        ),
+        "{actions:?}"
+    );
+}
+
+#[test]
 fn a_registration_whose_answer_was_lost_is_not_refused_as_a_second_one() {
     let mut test = Test::new();
     test.jvm(FromJvm::Ready { rest: None, rpc: String::new() });
