@@ -227,9 +227,8 @@ impl RmSession {
         match &self.phase {
             // The registration with the early address is under way, or comes next.
             Phase::Registering { .. } if self.early.is_some() => {}
-            Phase::Waiting | Phase::Registering { .. } => {
-                self.phase = Phase::Registering { web, again: false };
-            }
+            Phase::Waiting => self.phase = Phase::Registering { web, again: false },
+            Phase::Registering { again, .. } => self.phase = Phase::Registering { web, again: *again },
             Phase::Serving { .. } => self.phase = Phase::Serving { web },
         }
         told.into_iter().collect()
