@@ -134,7 +134,7 @@ impl JobManager {
         }
     }
 
-    /// Which JVM counts.
+    /// Which JVM counts: the one that runs, or the one that is started next.
     pub(super) fn generation(&self) -> u32 {
         self.generation
     }
@@ -231,6 +231,8 @@ impl JobManager {
             before.checked_sub(1).map_or(Duration::ZERO, |doublings| FIRST_WAIT * 2_u32.pow(doublings));
         out.observe(Observation::JobManagerRestarts { summary: end.summary, after: wait });
         self.phase = Phase::Down { until: now + wait };
+        // What it has said last may come only now.
+        self.generation += 1;
         JobManagerEffect::Lost
     }
 
@@ -245,7 +247,6 @@ impl JobManager {
         if let Phase::Down { until } = self.phase
             && now >= until
         {
-            self.generation += 1;
             self.phase = Phase::Starting;
             out.act(Action::StartJobManager { generation: self.generation });
         }

@@ -9,7 +9,7 @@ use super::allocation::AskAhead;
 use super::event::*;
 use super::placement::Naming;
 use super::rm_session::Pace;
-use super::{Controller, Settings};
+use super::{Controller, FromEarlierAttempts, Settings};
 use crate::bridge::{BridgeEvent, FromJvm, Status, ToJvm};
 use crate::control::ControlEvent;
 use crate::jobmanager::JobManagerEnd;
@@ -37,6 +37,24 @@ impl Test {
         let settings =
             Settings { mode, pace, early, ask_ahead, naming: Naming::default(), high_availability: None };
         Self { controller: Controller::new(settings, now), now }
+    }
+
+    fn highly_available() -> Self {
+        let mut test = Self::with(ClusterMode::Session, None);
+        let pace = Pace { idle: IDLE, busy: BUSY, patience: None };
+        let settings = Settings {
+            mode: ClusterMode::Session,
+            pace,
+            early: Some(Web::at("http://n1:4567".into())),
+            ask_ahead: None,
+            naming: Naming::default(),
+            high_availability: Some(FromEarlierAttempts::default()),
+        };
+        test.controller = Controller::new(settings, test.now);
+        assert!(matches!(test.tick()[..], [Action::Register(_)]));
+        test.event(Event::Registered(Ok(Registration { maximum: profile(8192), ..Registration::default() })));
+        test.jvm(FromJvm::Ready { rest: Some("http://n1:4567".into()), rpc: "n1:1".into() });
+        test
     }
 
     fn serving() -> Self {
@@ -83,14 +101,18 @@ impl Test {
     }
 
     fn request(&mut self, id: u64) -> Vec<Action> {
-        self.jvm(FromJvm::Request {
-            id,
-            memory_mb: 1024,
-            vcores: 1,
-            resources: Default::default(),
-            jvm_args: vec![],
-            args: vec![],
-        })
+        self.jvm(request(id))
+    }
+}
+
+fn request(id: u64) -> FromJvm {
+    FromJvm::Request {
+        id,
+        memory_mb: 1024,
+        vcores: 1,
+        resources: Default::default(),
+        jvm_args: vec![],
+        args: vec![],
     }
 }
 
@@ -290,6 +312,37 @@ fn a_job_manager_that_is_ready_while_yarn_has_forgotten_us_hears_of_its_task_man
         ),
         "{actions:?}"
     );
+}
+
+#[test]
+fn what_a_job_manager_has_said_last_counts_no_more_once_its_end_is_known() {
+    let mut test = Test::highly_available();
+    let ready = || FromJvm::Ready { rest: Some("http://n1:4567".into()), rpc: "n1:1".into() };
+    let of = |message| Event::Bridge { generation: 1, event: BridgeEvent::Line(message) };
+    let ended = |generation| {
+        let end = JobManagerEnd { summary: "killed".into(), last_lines: String::new() };
+        Event::JobManagerEnded { generation, end }
+    };
+    assert_eq!(test.event(ended(0)), [Action::StartJobManager { generation: 1 }]);
+    test.event(of(ready()));
+    assert_eq!(test.event(ended(1)), [], "the second one within a minute waits");
+    assert_eq!(test.event(of(request(1))), []);
+    assert_eq!(test.event(of(ready())), []);
+    test.event(Event::Bridge { generation: 1, event: BridgeEvent::Closed("reset".into()) });
+    let (mut starts, until) = (0, test.now + Duration::from_secs(60));
+    while test.now < until {
+        for action in test.tick() {
+            match action {
+                Action::StartJobManager { generation: 2 } => starts += 1,
+                Action::SendHeartbeat(Heartbeat { sent, .. }) => {
+                    assert!(sent.asks.is_empty(), "nobody would take the container: {sent:?}");
+                    test.event(Event::HeartbeatAnswered { sent, answer: Ok(HeartbeatAnswer::default()) });
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert_eq!(starts, 1);
 }
 
 #[test]
