@@ -26,6 +26,8 @@ pub(crate) mod observation;
 pub(crate) mod placement;
 pub(crate) mod rm_session;
 mod routes;
+#[cfg(test)]
+mod simulation;
 mod submission;
 #[cfg(test)]
 mod tests;
