@@ -13,6 +13,7 @@ use crate::records::{
     AllocateRequest, AllocateResponse, FinalStatus, RegisterRequest, RegisterResponse, required, token_from,
 };
 use crate::resource_manager::{self, RmService};
+use crate::response_id::ResponseId;
 
 /// Kind of the token that a ResourceManager gives to an ApplicationMaster.
 pub const AMRM_TOKEN: &str = "YARN_AM_RM_TOKEN";
@@ -77,8 +78,7 @@ pub struct AmRmClient {
     group: RpcGroup,
     tokens: TokenSource,
     nm_tokens: NmTokenCache,
-    /// Number of the last response, 0 after a registration.
-    response_id: Mutex<i32>,
+    response_id: Mutex<ResponseId>,
 }
 
 impl AmRmClient {
@@ -98,7 +98,7 @@ impl AmRmClient {
         });
         let options = options.with_auth(AuthPolicy::token(AMRM_TOKEN));
         let group = resource_manager::group(conf, RmService::Scheduler, &options, retry)?;
-        Ok(Self { group, tokens, nm_tokens, response_id: Mutex::new(0) })
+        Ok(Self { group, tokens, nm_tokens, response_id: Mutex::default() })
     }
 
     /// Registers the attempt, also anew after [`AmError::NotRegistered`]. A second registration with the same
@@ -106,9 +106,7 @@ impl AmRmClient {
     pub async fn register(&self, request: &RegisterRequest) -> Result<RegisterResponse, AmError> {
         let doing = "register the ApplicationMaster";
         let mut response_id = self.response_id.lock().await;
-        // Before the call: its answer can be lost although the ResourceManager has taken it, and then the
-        // next call is told that the attempt is registered already. The count begins with the registration.
-        *response_id = 0;
+        response_id.registering();
         let answer: pb::RegisterApplicationMasterResponse = self
             .group
             .call("registerApplicationMaster", &request.to_proto())
@@ -126,13 +124,13 @@ impl AmRmClient {
         let mut response_id = self.response_id.lock().await;
         let mut answer: pb::AllocateResponse = self
             .group
-            .call_with("allocate", &request.to_proto(*response_id), IDEMPOTENT)
+            .call_with("allocate", &request.to_proto(response_id.get()), IDEMPOTENT)
             .await
             .map_err(|e| YarnError::new(doing, e))?;
         let number = required(answer.response_id, "response id").map_err(|e| YarnError::new(doing, e))?;
         let new_token = answer.am_rm_token.as_mut().map(std::mem::take);
         let response = AllocateResponse::from_proto(answer).map_err(|e| YarnError::new(doing, e))?;
-        *response_id = number;
+        response_id.answered(number);
         if let Some(token) = new_token {
             self.roll(token_from(token));
         }

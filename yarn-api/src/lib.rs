@@ -14,6 +14,7 @@ mod node_error;
 mod proto;
 pub mod records;
 mod resource_manager;
+mod response_id;
 
 pub use am_rm_client::{AMRM_TOKEN, AmError, AmRmClient};
 pub use application_client::ApplicationClient;
@@ -22,3 +23,4 @@ pub use nm_client::{NodeManagerClients, NodeManagerOptions};
 pub use nm_tokens::{NM_TOKEN, NmTokenCache};
 pub use node_error::{NodeError, NodeErrorKind};
 pub use resource_manager::{DEFAULTS, RmService, resource_managers};
+pub use response_id::ResponseId;

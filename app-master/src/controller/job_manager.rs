@@ -156,7 +156,7 @@ impl JobManager {
         }
     }
 
-    /// Which JVM counts.
+    /// Which JVM counts: the one that runs, or the one that is started next.
     pub(super) fn generation(&self) -> u32 {
         self.generation
     }
@@ -258,6 +258,8 @@ impl JobManager {
         });
         out.observe(Observation::JobManagerRestarts { summary: end.summary, after: wait });
         self.phase = Phase::Down { until: now + wait };
+        // What it has said last may come only now.
+        self.generation += 1;
         JobManagerEffect::Lost
     }
 
@@ -272,7 +274,6 @@ impl JobManager {
         if let Phase::Down { until } = self.phase
             && now >= until
         {
-            self.generation += 1;
             (self.phase, self.connected) = (Phase::Starting, false);
             self.connect_by = Some(now + START_WITHIN);
             out.act(Action::StartJobManager { generation: self.generation });

@@ -26,6 +26,8 @@ pub(crate) mod observation;
 pub(crate) mod placement;
 pub(crate) mod rm_session;
 mod routes;
+#[cfg(test)]
+mod simulation;
 mod submission;
 #[cfg(test)]
 mod tests;
@@ -74,8 +76,6 @@ pub(crate) struct FromEarlierAttempts {
 pub(crate) struct Controller {
     session: RmSession,
     job_manager: JobManager,
-    /// The JobManager that is ready has been told that the application is registered.
-    told_registered: bool,
     allocation: Allocation,
     /// Only in a per-job cluster.
     per_job: Option<PerJob>,
@@ -92,7 +92,6 @@ impl Controller {
         Self {
             session: RmSession::new(pace, early, now),
             job_manager: JobManager::new(restarts, zookeeper.flatten(), now),
-            told_registered: false,
             allocation: Allocation::new(mode, ask_ahead, naming),
             per_job: (mode == ClusterMode::PerJob).then(|| PerJob::new(record)),
             archive_container: ArchiveContainer::new(),

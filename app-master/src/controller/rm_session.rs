@@ -146,6 +146,11 @@ impl RmSession {
         matches!(self.phase, Phase::Serving { .. })
     }
 
+    /// Whether this attempt has registered; the ResourceManager may have forgotten it since.
+    pub(super) fn was_registered(&self) -> bool {
+        matches!(self.phase, Phase::Serving { .. } | Phase::Registering { again: true, .. })
+    }
+
     /// The largest container, while we are registered.
     pub(super) fn largest(&self) -> Option<&Profile> {
         self.is_registered().then_some(&self.maximum)
@@ -222,9 +227,8 @@ impl RmSession {
         match &self.phase {
             // The registration with the early address is under way, or comes next.
             Phase::Registering { .. } if self.early.is_some() => {}
-            Phase::Waiting | Phase::Registering { .. } => {
-                self.phase = Phase::Registering { web, again: false };
-            }
+            Phase::Waiting => self.phase = Phase::Registering { web, again: false },
+            Phase::Registering { again, .. } => self.phase = Phase::Registering { web, again: *again },
             Phase::Serving { .. } => self.phase = Phase::Serving { web },
         }
         told.into_iter().collect()

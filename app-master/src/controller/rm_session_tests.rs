@@ -114,6 +114,19 @@ fn a_resource_manager_that_has_forgotten_us_is_registered_with_again() {
 }
 
 #[test]
+fn a_job_manager_that_leads_again_does_not_make_a_registration_anew_the_first_one() {
+    let now = Instant::now();
+    let mut session = serving(now);
+    answer(&mut session, Err(failure(RmFailureKind::NotRegistered, "who")), now);
+    let elsewhere = Web::at("http://n2:4567".into());
+    session.step(RmSessionInput::JobManagerReady(elsewhere.clone()), now);
+    assert_eq!(done(session.call(Demand::Nothing, now)), [RmSessionEffect::Register(elsewhere)]);
+    let effects = done(session.step(RmSessionInput::Registered(Ok(registration())), now));
+    // Else nobody would say again what is asked for.
+    assert_eq!(effects, [RmSessionEffect::RegisteredAgain(registration().maximum)]);
+}
+
+#[test]
 fn already_registered_is_no_refusal_after_a_lost_answer_alone() {
     let now = Instant::now();
     let repeated =

@@ -52,7 +52,6 @@ impl Controller {
             out.act(Action::End(cause));
             return;
         }
-        self.told_registered = false;
         self.per_job.iter_mut().for_each(|per_job| per_job.step(SubmissionInput::JobManagerLost, now, out));
         self.allocation.step(AllocationInput::JobManagerLost, now, out);
     }
@@ -63,18 +62,11 @@ impl Controller {
         if first {
             self.allocation.step(AllocationInput::JobManagerReady, now, out);
         }
-        // It may lead again, and then has forgotten what it was told.
-        self.told_registered = false;
+        let registered = self.session.was_registered();
         self.session_step(RmSessionInput::JobManagerReady(Web::at(rest)), now, out);
-        self.tell_registered(out);
-    }
-
-    /// Tells the JobManager that the application is registered, and which TaskManagers there are, once both
-    /// are so. Once only, because Flink would wait anew for each of these TaskManagers to register, and stop
-    /// those that have registered already.
-    fn tell_registered(&mut self, out: &mut Output) {
-        if self.session.is_registered() && self.job_manager.is_ready() && !self.told_registered {
-            self.told_registered = true;
+        if registered {
+            // It does not know of the registration yet: there was no JobManager then, or it leads again. It
+            // need not know that the ResourceManager has forgotten the registration meanwhile.
             self.allocation.tell_registered(out);
         }
     }
@@ -94,12 +86,13 @@ impl Controller {
             RmSessionEffect::Registered(registration) => {
                 self.archive_container.give_back_old(&registration.archive_containers);
                 self.allocation.step(AllocationInput::Registered(registration), now, out);
-                self.tell_registered(out);
+                if self.job_manager.is_ready() {
+                    self.allocation.tell_registered(out);
+                }
             }
             RmSessionEffect::RegisteredAgain(maximum) => {
                 self.allocation.step(AllocationInput::RegisteredAgain(maximum), now, out);
                 self.archive_container.forgotten();
-                self.tell_registered(out);
             }
             RmSessionEffect::Answered { sent, certain, answer } => {
                 self.heartbeat_answered(sent, certain, answer, now, out);

@@ -39,6 +39,24 @@ impl Test {
         Self { controller: Controller::new(settings, now), now }
     }
 
+    fn highly_available() -> Self {
+        let mut test = Self::with(ClusterMode::Session, None);
+        let pace = Pace { idle: IDLE, busy: BUSY, patience: None };
+        let settings = Settings {
+            mode: ClusterMode::Session,
+            pace,
+            early: Some(Web::at("http://n1:4567".into())),
+            ask_ahead: None,
+            naming: Naming::default(),
+            high_availability: Some(FromEarlierAttempts::default()),
+        };
+        test.controller = Controller::new(settings, test.now);
+        assert!(matches!(test.tick()[..], [Action::Register(_)]));
+        test.event(Event::Registered(Ok(Registration { maximum: profile(8192), ..Registration::default() })));
+        test.jvm(FromJvm::Ready { rest: Some("http://n1:4567".into()), rpc: "n1:1".into() });
+        test
+    }
+
     fn serving() -> Self {
         Self::serving_as(ClusterMode::Application)
     }
@@ -83,14 +101,18 @@ impl Test {
     }
 
     fn request(&mut self, id: u64) -> Vec<Action> {
-        self.jvm(FromJvm::Request {
-            id,
-            memory_mb: 1024,
-            vcores: 1,
-            resources: Default::default(),
-            jvm_args: vec![],
-            args: vec![],
-        })
+        self.jvm(request(id))
+    }
+}
+
+fn request(id: u64) -> FromJvm {
+    FromJvm::Request {
+        id,
+        memory_mb: 1024,
+        vcores: 1,
+        resources: Default::default(),
+        jvm_args: vec![],
+        args: vec![],
     }
 }
 
@@ -272,6 +294,55 @@ fn a_restarted_resource_manager_is_told_all_again() {
     assert!(
         matches!(&actions[..], [Action::SendHeartbeat(Heartbeat { sent, .. })] if sent.asks[0].count == 1)
     );
+}
+
+#[test]
+fn a_job_manager_that_is_ready_while_yarn_has_forgotten_us_hears_of_its_task_managers() {
+    let mut test = Test::serving();
+    test.request(1);
+    test.beat(Ok(granted("c1")));
+    test.jvm(FromJvm::Launch { id: 1, worker: container_id("c1") });
+    test.beat(Err(failure(RmFailureKind::NotRegistered, "who are you")));
+    // Nothing tells it later: the registration that follows concerns only us.
+    let actions = test.jvm(FromJvm::Ready { rest: Some("http://n1:4567".into()), rpc: "n1:1".into() });
+    assert!(
+        matches!(
+            &actions[..],
+            [Action::Tell(ToJvm::Registered { .. }), Action::Tell(ToJvm::Previous { workers })] if workers.len() == 1
+        ),
+        "{actions:?}"
+    );
+}
+
+#[test]
+fn what_a_job_manager_has_said_last_counts_no_more_once_its_end_is_known() {
+    let mut test = Test::highly_available();
+    let ready = || FromJvm::Ready { rest: Some("http://n1:4567".into()), rpc: "n1:1".into() };
+    let of = |message| Event::Bridge { generation: 1, event: BridgeEvent::Line(message) };
+    let ended = |generation| {
+        let end = JobManagerEnd { summary: "killed".into(), last_lines: String::new(), port_taken: false };
+        Event::JobManagerEnded { generation, end }
+    };
+    assert_eq!(test.event(ended(0)), [Action::StartJobManager { generation: 1 }]);
+    test.event(of(ready()));
+    assert_eq!(test.event(ended(1)), [], "the second one within a minute waits");
+    assert_eq!(test.event(of(request(1))), []);
+    assert_eq!(test.event(of(ready())), []);
+    test.event(Event::Bridge { generation: 1, event: BridgeEvent::Closed("reset".into()) });
+    let (mut starts, until) = (0, test.now + Duration::from_secs(60));
+    while test.now < until {
+        for action in test.tick() {
+            match action {
+                Action::StartJobManager { generation: 2 } => starts += 1,
+                Action::SendHeartbeat(Heartbeat { sent, .. }) => {
+                    assert!(sent.asks.is_empty(), "nobody would take the container: {sent:?}");
+                    test.event(Event::HeartbeatAnswered { sent, answer: Ok(HeartbeatAnswer::default()) });
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert_eq!(starts, 1);
 }
 
 #[test]
@@ -507,12 +578,9 @@ fn a_job_manager_that_is_ready_while_the_application_registers_anew_hears_of_it_
     test.event(ended());
     test.beat(Err(failure(RmFailureKind::NotRegistered, "who are you")));
     let next = |message| Event::Bridge { generation: 1, event: BridgeEvent::Line(message) };
-    assert_eq!(heard(&test.event(next(ready()))), 0);
-    assert_eq!(heard(&test.event(Event::Registered(Ok(registered())))), 1);
-    // Once more: it knows already.
-    test.beat(Err(failure(RmFailureKind::NotRegistered, "who are you")));
+    assert_eq!(heard(&test.event(next(ready()))), 1);
     test.tick();
-    assert_eq!(heard(&test.event(Event::Registered(Ok(registered())))), 0);
+    assert_eq!(heard(&test.event(Event::Registered(Ok(registered())))), 0, "it knows already");
 }
 
 #[test]
