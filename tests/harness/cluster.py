@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -70,6 +71,19 @@ class Cluster(PseudoCluster):
         """Pauses (SIGSTOP), resumes (SIGCONT) or kills one daemon; `up` starts it again."""
         self.load()
         os.kill(self.pid(daemon), number)
+
+    def administer(self, main, *arguments):
+        """Runs a command of Hadoop's for administrators, by its Java class."""
+        environment = self.environment()
+        classpath = f"{self.conf}:{hadoop_directory(self.hadoop)}/lib/*"
+        command = [f"{environment['JAVA_HOME']}/bin/java", "-cp", classpath, main, *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done
+        return done.stdout
+
+    def safe_mode(self, switch):
+        """Of the NameNode: `enter`, `leave` or `get`."""
+        return self.administer("org.apache.hadoop.hdfs.tools.DFSAdmin", "-safemode", switch)
 
     def log_files(self, container, name):
         """Log files called `name` of a container id or of all containers of an application id."""
