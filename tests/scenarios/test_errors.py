@@ -270,7 +270,7 @@ def test_name_node_in_safe_mode(work):
     before = Before(work.cluster)
     work.cluster.safe_mode("enter")
     try:
-        result = deploy(work.client(), seconds=PATIENCE)
+        result = deploy(work.client(), *SOON, seconds=PATIENCE)
     finally:
         work.cluster.safe_mode("leave")
     check_refused(result, "safe mode")
