@@ -102,23 +102,26 @@ def recovering(request, cluster, tmp_path, flink_home, client_kind):
     yield from cluster_of(request, cluster, "upgrade", tmp_path, flink_home, client_kind, zookeeper=True, recovery=True)
 
 
+@pytest.mark.timeout(900)
+@pytest.mark.slow("a cluster of its own, and ZooKeeper's session of the older release ends only after its timeout")
 def test_a_highly_available_session_of_the_older_release(recovering, jar, older):
     """The older ApplicationMaster replaces no JobManager, and YARN replaces both. The newer client finds the next attempt."""
     work = recovering
     newer, old = clients(work, older)
     session = old.session("-nm", work.name, *availability.options(work, FLINK_VERSION), "-Dtaskmanager.numberOfTaskSlots=1")
     target, app = session.target(), Application(work.cluster, session.application)
-    use(session, newer, jar)
     job = session.run(jar, "Counting", *counting(work), options=["-d", "-p", "2"], client=newer).ok().job
     before = app.settle(2)
-    app.recovered(app.kill(app.job_manager()))
-    assert app.attempt() == before.attempt + 1
+    print(f"recovered[JobManager of the older heddle]: {app.recovered(app.kill(app.job_manager())):.1f} s")
+    assert app.settle(2).attempt == before.attempt + 1
     listed = newer.flink("list", *target).ok()
     assert f"{job} : Counting (RUNNING)" in listed.out, listed
     savepoint = f"{work.cluster.fs}{work.hdfs_dir}/savepoints"
     stopped = newer.flink("stop", *target, "-p", savepoint, job).ok()
     assert f"Savepoint completed. Path: {savepoint}/savepoint-" in stopped.out, stopped
-    assert "collected: 25" in session.run(jar, "PrintCollect", client=newer).ok().out
+    # The next attempt has another address.
+    session.url = listed.rest
+    use(session, newer, jar)
     newer.run("yarn-session.sh", "-id", session.application, stdin="stop\n").ok()
     assert work.cluster.yarn.wait_state(session.application, *FINISHED)["finalStatus"] == "SUCCEEDED"
 
@@ -130,7 +133,8 @@ def test_a_per_job_cluster_of_the_older_release(work, jar, older):
     job = waiting.wait_text(r"Job has been submitted with JobID ([0-9a-f]{32})", 120)[1]
     application = re.search(r"application_\d+_\d+", waiting.text)[0]
     target = ["-t", "yarn-per-job", f"-Dyarn.application.id={application}"]
-    wait_for("the running job", lambda: f"{job} : Counting (RUNNING)" in newer.flink("list", *target).ok().out, 60)
+    Application(work.cluster, application).settle(1)
+    assert f"{job} : Counting (RUNNING)" in newer.flink("list", *target).ok().out
     stopped = newer.flink("stop", *target, "-p", f"{work.cluster.fs}{work.hdfs_dir}/savepoints", job).ok()
     assert "Savepoint completed. Path: " in stopped.out, stopped
     assert "Job Runtime" in waiting.result().ok().text
@@ -143,10 +147,9 @@ def test_an_attached_session_of_the_older_release(work, jar, older):
     waiting = old.start("yarn-session.sh", "-jm", "1024", "-tm", "1024", "-nm", work.name)
     waiting.wait_text(r"JobManager Web Interface: http", 120)
     application = re.findall(r"application_\d+_\d+", waiting.text)[-1]
-    found = newer.run("yarn-session.sh", "-id", application, stdin="help\n").ok()
     target = ["-t", "yarn-session", f"-Dyarn.application.id={application}"]
-    assert "collected: 25" in newer.flink("run", *target, "-c", "PrintCollect", jar).ok().out, found
-    newer.run("yarn-session.sh", "-id", application, stdin="stop\n").ok()
+    assert "collected: 25" in newer.flink("run", *target, "-c", "PrintCollect", jar).ok().out
+    newer.run("yarn-session.sh", "-id", application, stdin="help\nstop\n").ok()
     assert work.cluster.yarn.wait_state(application, *FINISHED)["finalStatus"] == "SUCCEEDED"
     waiting.result()
 
@@ -156,7 +159,7 @@ def test_commands_on_a_session_of_the_older_release(work, jar, older):
     newer, old = clients(work, older)
     session = old.session("-nm", work.name)
     job = session.run(jar, "Counting", *counting(work), options=["-d"], client=newer).ok().job
-    Flink(session.url).wait_job(job, "RUNNING")
+    Application(work.cluster, session.application).settle(1)
     shown = newer.run("heddle", "ps", session.application).ok()
     assert work.name in shown.out and job in shown.out, shown
     savepoint = newer.flink("savepoint", *session.target(), job, f"{work.cluster.fs}{work.hdfs_dir}/savepoints").ok()
