@@ -223,6 +223,25 @@ class Workspace:
         assert failed or self.kind == "reference" or not left, f"left in HDFS: {left}"
 
 
+def cluster_of(request, base, name, tmp_path, flink_home, client_kind, **options):
+    """A workspace on a cluster of one test's own, whose daemons and nodes may come to harm."""
+    made = Cluster(f"{base.name}-{name}")
+    try:
+        made.up(**options)
+        work = Workspace(made, client_kind, tmp_path, flink_home, label(request))
+        yield work
+        end_all(made, work.name)
+        work.close(getattr(request.node, "failed", True))
+    finally:
+        made.down()
+
+
+@pytest.fixture
+def pairs(request, cluster, tmp_path, flink_home, client_kind):
+    """Two ResourceManagers and two NameNodes, of which one each is active."""
+    yield from cluster_of(request, cluster, "pairs", tmp_path, flink_home, client_kind, recovery=True, resourcemanagers=2, namenodes=2)
+
+
 @pytest.fixture
 def work(request, cluster, tmp_path, flink_home, client_kind):
     made = Workspace(cluster, client_kind, tmp_path, flink_home, label(request))

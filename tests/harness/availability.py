@@ -12,6 +12,8 @@ from .waiting import wait_for
 
 # A job with a new checkpoint, after anything that these tests do, on a busy machine.
 PATIENCE = 240
+RESTARTS = ["-Drestart-strategy=fixed-delay", "-Drestart-strategy.fixed-delay.attempts=1000000", "-Drestart-strategy.fixed-delay.delay=200 ms"]
+ONE_SLOT = ["-Dtaskmanager.numberOfTaskSlots=1", *RESTARTS]
 
 
 def options(work, version="1.20"):
@@ -35,6 +37,13 @@ def counting(work, *more):
     size = ["--elements", "100000000", "--delay", "10", "--keys", "4"]
     # Of a word that is there twice the later one counts.
     return ["--checkpoints", f"{work.cluster.fs}{work.hdfs_dir}/checkpoints", "--interval", "500", *size, *more]
+
+
+def counting_session(work, jar, *more, workers=2):
+    """A session with the job Counting on so many TaskManagers."""
+    session = work.client().session("-nm", work.name, *ONE_SLOT, *more)
+    session.run(jar, "Counting", *counting(work), options=["-d", "-p", str(workers)]).ok()
+    return session, Application(work.cluster, session.application)
 
 
 @dataclass

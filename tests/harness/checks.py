@@ -50,6 +50,12 @@ def check_refused(result, *words):
         assert ugly not in result.text, result
 
 
+def is_temporary(path):
+    """Not a name that a later deployment would take for a whole file of the store: <prefix>/<sha256>/<name>."""
+    *_, prefix, digest, name = path.split("/")
+    return not (len(digest) == 64 and digest.startswith(prefix)) or name.startswith((".", "_"))
+
+
 class Told:
     """What the job `Surroundings` said in one process."""
 

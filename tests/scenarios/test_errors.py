@@ -6,13 +6,12 @@ The cluster is the module's own, because its daemons are paused and killed; the 
 import re
 import shutil
 import signal
-import subprocess
 import time
 
 import pytest
 
 from conftest import Workspace, label
-from harness.checks import Before, check_refused
+from harness.checks import Before, check_refused, is_temporary
 from harness.waiting import wait_for
 
 pytestmark = pytest.mark.xdist_group("own-cluster")
@@ -267,18 +266,13 @@ def test_name_node_mute(work):
     assert {app["id"] for app in cluster.yarn.apps()} == before
 
 
-def safe_mode(cluster, switch):
-    command = ["java", "-cp", f"{cluster.conf}:{cluster.reference_hadoop_classpath}"]
-    subprocess.run([*command, "org.apache.hadoop.hdfs.tools.DFSAdmin", "-safemode", switch], check=True, capture_output=True)
-
-
 def test_name_node_in_safe_mode(work):
     before = Before(work.cluster)
-    safe_mode(work.cluster, "enter")
+    work.cluster.safe_mode("enter")
     try:
-        result = deploy(work.client(), seconds=PATIENCE)
+        result = deploy(work.client(), *SOON, seconds=PATIENCE)
     finally:
-        safe_mode(work.cluster, "leave")
+        work.cluster.safe_mode("leave")
     check_refused(result, "safe mode")
     before.check_untouched()
 
@@ -296,12 +290,6 @@ def test_no_data_node(work):
     before.check_untouched()
     left = [path for path in cluster.hdfs.tree(f"{work.hdfs_dir}/store") if not is_temporary(path)]
     assert left == [], "a half file under its final name"
-
-
-def is_temporary(path):
-    """Not a name that a later deployment would take for a whole file: <prefix>/<sha256>/<name>."""
-    *_, prefix, digest, name = path.split("/")
-    return not (len(digest) == 64 and digest.startswith(prefix)) or name.startswith((".", "_"))
 
 
 # ---- Ctrl-C

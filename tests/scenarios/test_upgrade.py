@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from conftest import FLINK_VERSION, cluster_of
+from harness import availability
+from harness.availability import Application, counting
 from harness.cluster import FINISHED, Flink, ROOT
 from harness.matrix import OLDEST_COMMIT
 from harness.waiting import wait_for
@@ -92,3 +95,77 @@ def test_both_releases_share_the_store(work, older):
     for name in before:
         after.remove(name)
     assert set(after) <= {"heddle-am", "heddle-taskrunner", "flink-bridge.jar"}
+
+
+@pytest.fixture
+def recovering(request, cluster, tmp_path, flink_home, client_kind):
+    yield from cluster_of(request, cluster, "upgrade", tmp_path, flink_home, client_kind, zookeeper=True, recovery=True)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.slow("a cluster of its own, and ZooKeeper's session of the older release ends only after its timeout")
+def test_a_highly_available_session_of_the_older_release(recovering, jar, older):
+    """The older ApplicationMaster replaces no JobManager, and YARN replaces both. The newer client finds the next attempt."""
+    work = recovering
+    newer, old = clients(work, older)
+    session = old.session("-nm", work.name, *availability.options(work, FLINK_VERSION), "-Dtaskmanager.numberOfTaskSlots=1")
+    target, app = session.target(), Application(work.cluster, session.application)
+    job = session.run(jar, "Counting", *counting(work), options=["-d", "-p", "2"], client=newer).ok().job
+    before = app.settle(2)
+    print(f"recovered[JobManager of the older heddle]: {app.recovered(app.kill(app.job_manager())):.1f} s")
+    assert app.settle(2).attempt == before.attempt + 1
+    listed = newer.flink("list", *target).ok()
+    assert f"{job} : Counting (RUNNING)" in listed.out, listed
+    savepoint = f"{work.cluster.fs}{work.hdfs_dir}/savepoints"
+    stopped = newer.flink("stop", *target, "-p", savepoint, job).ok()
+    assert f"Savepoint completed. Path: {savepoint}/savepoint-" in stopped.out, stopped
+    # The next attempt has another address.
+    session.url = listed.rest
+    use(session, newer, jar)
+    newer.run("yarn-session.sh", "-id", session.application, stdin="stop\n").ok()
+    assert work.cluster.yarn.wait_state(session.application, *FINISHED)["finalStatus"] == "SUCCEEDED"
+
+
+def test_a_per_job_cluster_of_the_older_release(work, jar, older):
+    """Its own client waits for the job; the newer one lists and stops it."""
+    newer, old = clients(work, older)
+    waiting = old.start_per_job(work.name, jar, "Counting", *counting(work), options=["-Dtaskmanager.numberOfTaskSlots=1"])
+    job = waiting.wait_text(r"Job has been submitted with JobID ([0-9a-f]{32})", 120)[1]
+    application = re.search(r"application_\d+_\d+", waiting.text)[0]
+    target = ["-t", "yarn-per-job", f"-Dyarn.application.id={application}"]
+    Application(work.cluster, application).settle(1)
+    assert f"{job} : Counting (RUNNING)" in newer.flink("list", *target).ok().out
+    stopped = newer.flink("stop", *target, "-p", f"{work.cluster.fs}{work.hdfs_dir}/savepoints", job).ok()
+    assert "Savepoint completed. Path: " in stopped.out, stopped
+    assert "Job Runtime" in waiting.result().ok().text
+    assert work.cluster.yarn.wait_state(application, *FINISHED)["finalStatus"] == "SUCCEEDED"
+
+
+def test_an_attached_session_of_the_older_release(work, jar, older):
+    """The older client waits at its terminal, and ends when the newer one stops the session."""
+    newer, old = clients(work, older)
+    waiting = old.start("yarn-session.sh", "-jm", "1024", "-tm", "1024", "-nm", work.name)
+    waiting.wait_text(r"JobManager Web Interface: http", 120)
+    application = re.findall(r"application_\d+_\d+", waiting.text)[-1]
+    target = ["-t", "yarn-session", f"-Dyarn.application.id={application}"]
+    assert "collected: 25" in newer.flink("run", *target, "-c", "PrintCollect", jar).ok().out
+    newer.run("yarn-session.sh", "-id", application, stdin="help\nstop\n").ok()
+    assert work.cluster.yarn.wait_state(application, *FINISHED)["finalStatus"] == "SUCCEEDED"
+    waiting.result()
+
+
+def test_commands_on_a_session_of_the_older_release(work, jar, older):
+    """Whatever the newer client can do with a job and its cluster."""
+    newer, old = clients(work, older)
+    session = old.session("-nm", work.name)
+    job = session.run(jar, "Counting", *counting(work), options=["-d"], client=newer).ok().job
+    Application(work.cluster, session.application).settle(1)
+    shown = newer.run("heddle", "ps", session.application).ok()
+    assert work.name in shown.out and job in shown.out, shown
+    savepoint = newer.flink("savepoint", *session.target(), job, f"{work.cluster.fs}{work.hdfs_dir}/savepoints").ok()
+    path = re.search(r"Savepoint completed. Path: (\S+)", savepoint.out)[1]
+    newer.flink("savepoint", *session.target(), "-d", path).ok()
+    newer.flink("checkpoint", *session.target(), job).ok()
+    newer.run("heddle", "kill", session.application).ok()
+    assert work.cluster.yarn.wait_state(session.application, *FINISHED)["finalStatus"] == "KILLED"
+    wait_for("nothing left in HDFS", lambda: not work.cluster.hdfs.list(f"{work.hdfs_dir}/base/.flink"), 30)

@@ -177,6 +177,10 @@ class PseudoCluster:
         """The prefix of its ports (`nn`, or `nn1` and `nn2` of two); None when none is active."""
         return self.part(Hdfs).active(self)
 
+    def daemon_of(self, prefix):
+        """The daemon whose ports begin with this prefix (`rm1`: `resourcemanager1`)."""
+        return next(daemon.name for daemon in self.daemons if prefix in daemon.ports)
+
     def _start(self, daemon):
         with open(self.log(daemon.name), "ab") as log:
             process = subprocess.Popen(
