@@ -1,10 +1,12 @@
 //! Starts the JobManager's JVM and says how it ended.
 
+use flink_model::spec::TMP_DIRS_ENV;
 use taskrunner::control::Launch;
 use taskrunner::exit::ExitReport;
 use taskrunner::jvm::{JvmError, JvmProcess};
 use taskrunner::plan::{self, ContainerEnvironment};
 use taskrunner::spawn::SpawnThread;
+use taskrunner::tmp_dirs::TmpDirs;
 
 use crate::bridge::{PORT_VARIABLE, SECRET_VARIABLE, Secret};
 use crate::environment::Environment;
@@ -27,11 +29,13 @@ const LATER_C2: [&str; 4] = [
 ];
 
 /// Starts the JVM; it connects to the bridge on `port`. `known` are settings that only we know, for Flink's
-/// configuration. `record`: it may record its classes for an archive.
+/// configuration. `record`: it may record its classes for an archive. `tmp_dirs`: where its temporary files
+/// go; without it Flink decides.
 pub async fn start(
     environment: &Environment,
     known: &[(&str, String)],
     record: bool,
+    tmp_dirs: Option<&TmpDirs>,
     port: u16,
     secret: &Secret,
     thread: &SpawnThread,
@@ -68,6 +72,9 @@ pub async fn start(
     }
     command.env.insert(PORT_VARIABLE.to_owned(), port.to_string());
     command.env.insert(SECRET_VARIABLE.to_owned(), secret.reveal().to_owned());
+    if let Some(dirs) = tmp_dirs {
+        command.env.insert(TMP_DIRS_ENV.to_owned(), dirs.value().to_owned());
+    }
     command.spawn(thread).await
 }
 

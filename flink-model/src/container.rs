@@ -14,6 +14,8 @@ pub const LINK_PREFIX: &str = ".heddle-link.";
 pub const RECORDING: &str = ".heddle-classes";
 /// The directory in which a class data archive is made.
 pub const ARCHIVE_DIRECTORY: &str = ".heddle-archive";
+/// What the names of the directories begin with in which a JVM has its temporary files.
+pub const TMP: &str = ".heddle-tmp";
 /// The file that says what heddle-am has to do. In the application's directory it is called
 /// [`crate::spec::SPEC_FILE`].
 pub const AM_SPEC_FILE: &str = "heddle-am.json";
@@ -37,7 +39,7 @@ const FILES: [&str; 6] = [AM, TASKRUNNER, BRIDGE, AM_SPEC_FILE, PROGRAM_FILE, TO
 /// The directories that hold only files of heddle's.
 const DIRECTORIES: [&str; 3] = [RECORDING, ARCHIVE_DIRECTORY, CONTAINER_DIRECTORY];
 /// What all other names that heddle uses begin with.
-const PREFIXES: [&str; 2] = [LINK_PREFIX, NODE_JARS];
+const PREFIXES: [&str; 3] = [LINK_PREFIX, NODE_JARS, TMP];
 
 /// What kind of file a user's file would collide with in the containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +107,7 @@ mod tests {
             (".heddle-link.lib%2Fa.jar", Some(Taken::Reserved)),
             (".heddle-classes", Some(Taken::Reserved)),
             (".heddle-archive/x", Some(Taken::Reserved)),
+            (".heddle-tmp-0/x", Some(Taken::Reserved)),
             ("log4j.properties", Some(Taken::Logging)),
             ("logback.xml", None),
             ("heddle/mine.txt", None),

@@ -30,6 +30,9 @@ pub const CONTROL_SECRET_ALIAS: &str = "heddle.control.secret";
 /// follows. Such a file is not a local resource, because localizing the first local resource of an
 /// application takes a node about two seconds.
 pub const INLINE_FILE_PREFIX: &str = "heddle.file.";
+/// The variable with the directories for the temporary files of a JVM, separated by commas. heddle-am and
+/// heddle-taskrunner make these directories.
+pub const TMP_DIRS_ENV: &str = "HEDDLE_TMP_DIRS";
 
 /// Which kind of Flink cluster an application is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +74,7 @@ pub struct JvmTemplate {
     pub env: BTreeMap<String, String>,
     /// The keys of Flink whose values the container's environment has, each with the name of the variable. If
     /// the variable is set, the arguments `-D <key>=<value>` are added. For TaskManagers, `io.tmp.dirs` gets
-    /// the value of `LOCAL_DIRS`, unless the configuration sets the key.
+    /// the value of [`TMP_DIRS_ENV`], unless the configuration sets the key.
     #[serde(default)]
     pub args_from_env: BTreeMap<String, String>,
 }

@@ -31,6 +31,7 @@ pub mod submission;
 pub mod successor;
 pub mod tail;
 pub mod timeline;
+pub mod tmp_dirs;
 pub mod wire;
 pub mod words;
 

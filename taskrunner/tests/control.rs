@@ -149,7 +149,9 @@ fn launch(jvm_args: &[&str], args: &[&str]) -> Launch {
         args: own(args),
         log_name: "taskmanager".to_owned(),
         memory_sample_interval_ms: 100,
-        args_from_env: [("host".to_owned(), "NM_HOST".to_owned())].into(),
+        args_from_env: [("host", "NM_HOST"), ("io.tmp.dirs", flink_model::spec::TMP_DIRS_ENV)]
+            .map(|(key, variable)| (key.to_owned(), variable.to_owned()))
+            .into(),
         files: vec![File { name: "conf/x.yaml".to_owned(), content: b"x: 1\n".to_vec() }],
         ..Launch::default()
     }
@@ -165,6 +167,7 @@ impl Container {
     fn start(port: u16, secret: &[u8], grace_ms: u64) -> Container {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("logs")).unwrap();
+        std::fs::create_dir(dir.path().join("disk")).unwrap();
         let tokens = dir.path().join("container_tokens");
         let mut credentials = Credentials::default();
         credentials.secrets.insert(flink_model::spec::CONTROL_SECRET_ALIAS.to_owned(), secret.to_vec());
@@ -175,6 +178,7 @@ impl Container {
             .env("CONTAINER_ID", "container_1")
             .env("NM_HOST", "node1")
             .env("LOG_DIRS", dir.path().join("logs"))
+            .env("LOCAL_DIRS", dir.path().join("disk"))
             .env("HADOOP_TOKEN_FILE_LOCATION", tokens)
             .env("HEDDLE_CONTROL_GRACE_MS", grace_ms.to_string())
             .env("CLASSES", classes())
@@ -241,7 +245,10 @@ async fn arguments_and_memory_samples_arrive() {
     let pid = am.launch(&[], &["sleep", "$CLASSES"]).await;
     container.ready();
     let command_line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
-    assert!(command_line.ends_with("Prog\0sleep\0$CLASSES\0-D\0host=node1\0"), "{command_line:?}");
+    let tmp = container.dir.path().join("disk/container_1/.heddle-tmp");
+    let end = format!("Prog\0sleep\0$CLASSES\0-D\0host=node1\0-D\0io.tmp.dirs={}\0", tmp.display());
+    assert!(command_line.ends_with(&end), "{command_line:?}");
+    assert!(tmp.is_dir());
     let memory = loop {
         if let Kind::Memory(memory) = am.events.recv().await.unwrap() {
             break memory;

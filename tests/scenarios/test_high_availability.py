@@ -111,6 +111,22 @@ def test_the_client_of_a_per_job_cluster_outlives_both(work, client, jar):
 
 
 @pytest.mark.extended
+@pytest.mark.heddle_only("with Flink's own client they stay until the application ends")
+@pytest.mark.skipif(FLINK_VERSION.startswith("1.13."), reason="unpacks no jar at its start")
+def test_the_temporary_files_of_a_killed_jvm_are_removed(work, client, jar):
+    app = deploy(work, "session", jar)
+    before = app.settle(2)
+    unpacked = lambda: sorted(work.cluster.directory.glob(f"nodemanager*/local/usercache/*/appcache/{app.id}/**/flink-rpc-akka*.jar"))  # noqa: E731
+    first = unpacked()
+    assert len(first) == 3, "one for each JVM"
+    for victim in (Application.job_manager, Application.job_manager, Application.master, Application.job_manager):
+        app.recovered(app.kill(victim(app)))
+    assert app.settle(2).workers == before.workers
+    wait_for("one for each JVM that lives", lambda: len(unpacked()) == 3, 60)
+    assert len(set(first) & set(unpacked())) == 2, "those of the TaskManagers, which live on"
+
+
+@pytest.mark.extended
 @pytest.mark.reference(extended=True)
 @pytest.mark.slow("it dies ten times, and a quarter of a minute lies between")
 def test_it_dies_again_and_again(work, client, jar):

@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use flink_model::container::TMP;
 use flink_model::options::MASTER_ENV;
 use taskrunner::exit::ExitReport;
 use taskrunner::jvm::{JvmError, JvmProcess};
 use taskrunner::spawn::SpawnThread;
+use taskrunner::tmp_dirs::TmpDirs;
 use tokio::sync::{mpsc, watch};
 
 use super::effects::JobManager;
@@ -86,7 +88,9 @@ impl JobManagerJvm {
         let port = bridge.port();
         // Before the process: it connects as soon as it can.
         *self.current() = Current { bridge: Some(bridge), process: None };
-        let started = jobmanager::start(environment, known, record, port, &secret, thread).await;
+        let tmp_dirs = tmp_dirs(generation).await;
+        let tmp = tmp_dirs.as_ref();
+        let started = jobmanager::start(environment, known, record, tmp, port, &secret, thread).await;
         let process = started.map_err(|error| cannot_start(&error, &environment.host))?;
         let main_class = &environment.spec.job_manager.jvm.main_class;
         tracing::info!(pid = process.pid(), main_class, generation, "JobManager started");
@@ -95,6 +99,10 @@ impl JobManagerJvm {
         tokio::spawn(async move {
             let end = jobmanager::describe_end(&*jvm.wait().await);
             drop(events.send(Event::JobManagerEnded { generation, end }));
+            if let Some(dirs) = tmp_dirs {
+                // The next JVM has others and need not wait for this.
+                tokio::task::spawn_blocking(move || dirs.remove());
+            }
         });
         Ok((process, is_ready))
     }
@@ -116,6 +124,12 @@ impl JobManagerJvm {
     fn current(&self) -> MutexGuard<'_, Current> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The directories for the temporary files of one JVM.
+async fn tmp_dirs(generation: u32) -> Option<TmpDirs> {
+    let make = move || TmpDirs::make(&|name| std::env::var(name).ok(), &format!("{TMP}-{generation}"));
+    tokio::task::spawn_blocking(make).await.ok().flatten()
 }
 
 fn cannot_start(error: &JvmError, host: &str) -> String {

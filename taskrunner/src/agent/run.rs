@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use flink_model::container::TMP;
 use flink_model::options::TASK_MANAGER_ENV;
+use flink_model::spec::TMP_DIRS_ENV;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
@@ -24,6 +26,7 @@ use crate::jvm::{JvmError, JvmProcess};
 use crate::memory;
 use crate::plan::{self, ContainerEnvironment};
 use crate::spawn::SpawnThread;
+use crate::tmp_dirs::TmpDirs;
 
 /// The time from SIGTERM to SIGKILL if the ApplicationMaster has not said how long it is. If a NodeManager
 /// ends the container, it usually sends its own SIGKILL earlier.
@@ -256,8 +259,15 @@ impl Executor {
 
     async fn try_launch(&mut self, launch: &Launch) -> Result<u32, Box<dyn std::error::Error + Send + Sync>> {
         files::write_all(&self.config.dir, &launch.files)?;
+        let env = |name: &str| std::env::var(name).ok();
+        let needs_tmp_dirs = launch.args_from_env.values().any(|variable| variable == TMP_DIRS_ENV);
+        // YARN removes them, because the container ends with its JVM.
+        let tmp_dirs = needs_tmp_dirs.then(|| TmpDirs::make(&env, TMP)).flatten();
         let container = ContainerEnvironment {
-            env: &|name| std::env::var(name).ok(),
+            env: &|name| match &tmp_dirs {
+                Some(dirs) if name == TMP_DIRS_ENV => Some(dirs.value().to_owned()),
+                _ => env(name),
+            },
             log_dir: &self.config.log_dir,
             dir: &self.config.dir,
             self_exe: &self.config.self_exe,

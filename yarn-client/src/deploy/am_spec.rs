@@ -10,7 +10,7 @@ use flink_model::options::{self, Opt};
 use flink_model::plan::{self, ShippedConfiguration, Surroundings};
 use flink_model::spec::{
     AmSpec, ApplicationMasterSpec, ApplicationSpec, ArchiveMaking, ContainerResources, HadoopSettings,
-    JobManagerSpec, JvmTemplate, SPEC_VERSION, TaskManagersSpec,
+    JobManagerSpec, JvmTemplate, SPEC_VERSION, TMP_DIRS_ENV, TaskManagersSpec,
 };
 use hadoop_rpc::HadoopConf;
 use yarn_api::records::AccessType;
@@ -52,9 +52,9 @@ pub(crate) fn am_spec(
             .map_err(|e| Failure::new(e.to_string()))?,
         krb5: false,
     };
-    // As Flink on YARN does: a TaskManager's temporary files go to the node's own directories.
+    // As with Flink's own client, a TaskManager's temporary files go to the node's own disks.
     let configured = TMP_DIRS.iter().any(|key| conf.entry(key).is_some());
-    let local_dirs = (!configured).then(|| ("io.tmp.dirs".to_owned(), "LOCAL_DIRS".to_owned()));
+    let tmp_dirs = (!configured).then(|| ("io.tmp.dirs".to_owned(), TMP_DIRS_ENV.to_owned()));
     let job_manager =
         plan::job_manager_template(shipped, derived.release, derived.mode, &derived.cluster, &around);
     let task_manager = plan::task_manager_template(shipped, derived.release, &around);
@@ -87,7 +87,7 @@ pub(crate) fn am_spec(
         },
         task_managers: TaskManagersSpec {
             jvm: JvmTemplate {
-                args_from_env: local_dirs.into_iter().collect(),
+                args_from_env: tmp_dirs.into_iter().collect(),
                 ..task_manager.map_err(cannot)?
             },
             files: sent,

@@ -22,6 +22,10 @@ import java.util.Set;
 final class Startup {
     private static final String HOST_VARIABLE = "NM_HOST";
     private static final String LOCAL_DIRS_VARIABLE = "LOCAL_DIRS";
+    /** Directories which heddle-am has made for the temporary files of this JVM, and removes when it has ended. */
+    private static final String TMP_DIRS_VARIABLE = "HEDDLE_TMP_DIRS";
+
+    private static final String RESOURCE_ID_KEY = "jobmanager.resource-id";
     private static final int EXIT_CODE = 1;
 
     /** What failed, in words, when the JobManager does not come up. */
@@ -123,7 +127,10 @@ final class Startup {
         if (!keys.contains(RestOptions.BIND_PORT.key()) && !keys.contains(RestOptions.PORT.key())) {
             configuration.set(RestOptions.BIND_PORT, "0");
         }
-        BootstrapTools.updateTmpDirectoriesInConfiguration(configuration, environment.get(LOCAL_DIRS_VARIABLE));
+        // By its id a JobManager finds the working directory of the one before it, which must still be there then.
+        String tmpDirs = keys.contains(RESOURCE_ID_KEY) ? null : environment.get(TMP_DIRS_VARIABLE);
+        BootstrapTools.updateTmpDirectoriesInConfiguration(
+                configuration, tmpDirs != null ? tmpDirs : environment.get(LOCAL_DIRS_VARIABLE));
         return configuration;
     }
 

@@ -1,6 +1,7 @@
 package dev.heddle.bridge;
 
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.TaskManagerOptions;
 import org.apache.flink.runtime.clusterframework.ApplicationStatus;
 import org.apache.flink.runtime.clusterframework.TaskExecutorProcessSpec;
 import org.apache.flink.runtime.clusterframework.types.ResourceID;
@@ -12,6 +13,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 import java.io.IOException;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -24,16 +26,15 @@ import java.util.concurrent.TimeoutException;
  * Gives Flink's ResourceManager its workers through heddle-am. Each release has a driver class of its own in front of this,
  * because the signatures differ.
  *
- * <p>State belongs to the ResourceManager's main thread. Nothing waits there but the deregistration, for a bounded time:
- * registration with YARN may take minutes (its ResourceManager restarts), so its answer is handled when it comes, and
- * what Flink asks for in the meantime is sent then.
+ * <p>State belongs to the ResourceManager's main thread. Without high availability nothing waits there but the
+ * deregistration, for a bounded time: registration with YARN may take minutes (its ResourceManager restarts), so its
+ * answer is handled when it comes, and what Flink asks for in the meantime is sent then. With high availability the
+ * thread waits at the start until the workers of earlier attempts are known.
  */
 final class Workers implements AmLink.Listener {
     private static final Logger LOG = LoggerFactory.getLogger(Workers.class);
     /** Below Flink's own limit for this call (10 s), after which the process would end as failed. */
     private static final long DEREGISTER_TIMEOUT_S = 8;
-    /** For heddle-am to name the workers of earlier attempts; YARN may have to be waited for. */
-    private static final long PREVIOUS_TIMEOUT_S = 30;
 
     /** A request whose container is not there yet. */
     private static final class Pending {
@@ -101,24 +102,42 @@ final class Workers implements AmLink.Listener {
 
     /**
      * With high availability TaskManagers of an earlier JobManager may run. Flink publishes its leadership once {@link #start} has
-     * returned; a TaskManager that registers before Flink has heard of it is rejected and ends. So this waits.
+     * returned; a TaskManager that registers before Flink has heard of it is rejected and ends. So this waits, also for a ResourceManager
+     * of YARN that restarts. Jobs go on meanwhile: their JobMasters and TaskManagers need no ResourceManager for that.
      */
     private void awaitPrevious() {
+        Duration patience = patience(effective);
         try {
-            onPrevious(previous.get(PREVIOUS_TIMEOUT_S, TimeUnit.SECONDS));
+            onPrevious(previous.get(patience.toMillis(), TimeUnit.MILLISECONDS));
         } catch (TimeoutException e) {
             if (previous.cancel(false)) {
                 LOG.warn(
-                        "heddle-am has not named the workers of earlier attempts within {} s; those that register before it"
+                        "heddle-am has not named the workers of earlier attempts within {}; those that register before it"
                                 + " does are rejected.",
-                        PREVIOUS_TIMEOUT_S);
+                        patience);
             } else {
                 onPrevious(previous.join());
             }
         } catch (ExecutionException e) {
-            LOG.debug("The connection to heddle-am ended while the workers of earlier attempts were waited for.", e);
+            // Without heddle-am this process ends. It must not lead before that, or it would reject workers which the next
+            // JobManager is going to know.
+            throw new IllegalStateException(
+                    "The connection to heddle-am ended before the workers of earlier attempts were known.", e.getCause());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    /**
+     * How long the workers of earlier attempts are waited for: as long as a TaskManager itself waits for a ResourceManager. Each has begun
+     * to wait before us, so none is left after that which could be rejected.
+     */
+    static Duration patience(Configuration configuration) {
+        try {
+            return configuration.get(TaskManagerOptions.REGISTRATION_TIMEOUT);
+        } catch (IllegalArgumentException e) {
+            // Flink's TaskManagers take what is no duration for "without end".
+            return Duration.ofDays(365);
         }
     }
 

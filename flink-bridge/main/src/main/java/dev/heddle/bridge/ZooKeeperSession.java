@@ -35,8 +35,13 @@ final class ZooKeeperSession {
     private static final long FIRST_LOOKS_MS = 200;
 
     private static final long LOOKS_MS = 3_000;
-    /** For ZooKeeper to take us for the dead JobManager. Without an answer Flink could not start either. */
-    private static final long ATTACH_TIMEOUT_MS = 10_000;
+    /**
+     * For ZooKeeper to take us for the dead JobManager, ms: long enough for one that restarts. To wait costs nothing, because without an
+     * answer Flink could not lead either.
+     */
+    static final long ATTACH_TIMEOUT_MS = 20_000;
+    /** What we ask for as the timeout of the session, ms. ZooKeeper's client tries each server for a part of it. */
+    private static final int SESSION_TIMEOUT_MS = 10_000;
 
     private static final String BY_ITSELF = "ZooKeeper will end it by itself, after high-availability.zookeeper.client.session-timeout";
 
@@ -153,6 +158,14 @@ final class ZooKeeperSession {
         }
     }
 
+    /**
+     * Whether ZooKeeper has said what has become of the session. After all other events its client goes on: it tries the next server, or
+     * does without SASL ({@code AuthFailed}).
+     */
+    static boolean isAnswer(KeeperState state) {
+        return state == KeeperState.SyncConnected || state == KeeperState.Expired;
+    }
+
     /** Ends this session of a JobManager that is gone. What fails is told in the log: then ZooKeeper ends it later. */
     void end(Configuration configuration) {
         String quorum = configuration.get(HighAvailabilityOptions.HA_ZOOKEEPER_QUORUM);
@@ -161,7 +174,15 @@ final class ZooKeeperSession {
         try {
             ZooKeeper zookeeper =
                     new ZooKeeper(
-                            quorum, (int) ATTACH_TIMEOUT_MS, event -> attached.complete(event.getState()), id, password);
+                            quorum,
+                            SESSION_TIMEOUT_MS,
+                            event -> {
+                                if (isAnswer(event.getState())) {
+                                    attached.complete(event.getState());
+                                }
+                            },
+                            id,
+                            password);
             try {
                 KeeperState state = attached.get(ATTACH_TIMEOUT_MS, TimeUnit.MILLISECONDS);
                 if (state == KeeperState.SyncConnected) {

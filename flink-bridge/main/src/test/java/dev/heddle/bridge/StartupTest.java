@@ -89,6 +89,20 @@ class StartupTest {
     }
 
     @Test
+    void temporaryFilesEndWithTheJvm() {
+        Map<String, String> environment = environment("LOCAL_DIRS", "/l", "HEDDLE_TMP_DIRS", "/l/c/0");
+        assertEquals("/l/c/0", tmpDirs(Collections.emptyMap(), environment));
+        assertEquals("/l", tmpDirs(Collections.emptyMap(), environment("LOCAL_DIRS", "/l")));
+        assertEquals("/mine", tmpDirs(Collections.singletonMap("io.tmp.dirs", "/mine"), environment));
+        // Its working directory is looked for again.
+        assertEquals("/l", tmpDirs(Collections.singletonMap("jobmanager.resource-id", "me"), environment));
+    }
+
+    private static String tmpDirs(Map<String, String> properties, Map<String, String> environment) {
+        return Startup.effective(new Configuration(), properties, environment, "1.20.1").getString("io.tmp.dirs", null);
+    }
+
+    @Test
     void aMissingHostIsNamed() {
         String error =
                 assertThrows(
