@@ -74,6 +74,9 @@ pub struct SubmissionRecord {
     pub exit_code: Option<i32>,
     /// The jobs that have ended.
     pub ended: Vec<Job>,
+    /// The jobs that had not ended when they were last seen. Flink does not recover those that ended after
+    /// that, so without this nobody would know that they existed.
+    pub open: Vec<Job>,
 }
 
 /// What happens.
@@ -156,8 +159,10 @@ pub struct SubmissionPolicy {
     stale: bool,
     look_at: Option<Instant>,
     exit_code: Option<i32>,
-    /// The next attempt is told what is known.
+    /// The application is highly available: the next attempt is told what is known.
     keeps: bool,
+    /// What it was told last.
+    kept: SubmissionRecord,
 }
 
 impl Default for SubmissionPolicy {
@@ -175,6 +180,7 @@ impl Default for SubmissionPolicy {
             look_at: None,
             exit_code: None,
             keeps: false,
+            kept: SubmissionRecord::default(),
         }
     }
 }
@@ -182,14 +188,17 @@ impl Default for SubmissionPolicy {
 impl SubmissionPolicy {
     /// For a highly available application; `record` is what an earlier attempt has kept.
     pub fn highly_available(record: SubmissionRecord) -> Self {
-        let SubmissionRecord { exit_code, ended } = record;
+        let kept = record.clone();
+        let SubmissionRecord { exit_code, ended, open } = record;
         let phase = exit_code.map(|code| Phase::Over(Outcome::Completed(code)));
         Self {
             phase: phase.unwrap_or(Phase::Awaited { until: None }),
-            seen: !ended.is_empty(),
+            seen: !ended.is_empty() || !open.is_empty(),
             ended,
+            open,
             exit_code,
             keeps: true,
+            kept,
             ..Self::default()
         }
     }
@@ -235,13 +244,14 @@ impl SubmissionPolicy {
                 if let Ok(jobs) = answer
                     && self.ready
                 {
-                    let ended = self.ended.len();
                     self.look(jobs, now);
-                    let effects = if stale { Vec::new() } else { self.maybe_end(now) };
-                    let ends = effects.iter().any(|effect| matches!(effect, SubmissionEffect::End(..)));
-                    // Where the application ends there is no next attempt.
-                    let keep = if self.ended.len() > ended && !ends { self.keep() } else { Vec::new() };
-                    return keep.into_iter().chain(effects).collect();
+                    // Also where the application ends: should YARN not hear of that, another attempt follows.
+                    let changed = self.keeps && self.record() != self.kept;
+                    let mut effects = if changed { self.keep() } else { Vec::new() };
+                    if !stale {
+                        effects.extend(self.maybe_end(now));
+                    }
+                    return effects;
                 }
             }
             SubmissionInput::Explained(why) => {
@@ -302,9 +312,16 @@ impl SubmissionPolicy {
         }
     }
 
-    fn keep(&self) -> Vec<SubmissionEffect> {
-        let record = || SubmissionRecord { exit_code: self.exit_code, ended: self.ended.clone() };
-        self.keeps.then(|| SubmissionEffect::Keep(record())).into_iter().collect()
+    fn record(&self) -> SubmissionRecord {
+        SubmissionRecord { exit_code: self.exit_code, ended: self.ended.clone(), open: self.open.clone() }
+    }
+
+    fn keep(&mut self) -> Vec<SubmissionEffect> {
+        if !self.keeps {
+            return Vec::new();
+        }
+        self.kept = self.record();
+        vec![SubmissionEffect::Keep(self.kept.clone())]
     }
 
     fn look(&mut self, jobs: Vec<Job>, now: Instant) {
@@ -315,6 +332,8 @@ impl SubmissionPolicy {
         if self.recovered_by.is_some_and(|until| now < until) {
             self.open.append(&mut missing);
         }
+        // Flink names them in any order, and another order is nothing new for the next attempt.
+        self.open.sort_by(|one, other| one.id.cmp(&other.id));
         let missing = missing.into_iter().map(|job| Job { state: JobState::Unknown, ..job });
         for job in jobs.into_iter().chain(missing) {
             if job.state != JobState::Open && !self.ended.iter().any(|ended| ended.id == job.id) {
