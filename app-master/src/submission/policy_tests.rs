@@ -250,7 +250,7 @@ fn the_next_attempt_knows_what_was_kept() {
     assert_eq!(test.step(SubmissionInput::Completed(1)), [SubmissionEffect::Keep(failed)]);
     let mut test = next_attempt(SubmissionRecord::default());
     test.step(SubmissionInput::Ready);
-    let awaited = Phase::Awaited { until: Some(test.now + ARRIVAL_WAIT) };
+    let awaited = Phase::Awaited(Some(Absence { since: test.now, at_most: ARRIVAL_WAIT }));
     assert_eq!(test.policy.phase, awaited, "main() may still run");
 }
 
@@ -292,4 +292,49 @@ fn the_next_attempt_knows_the_jobs_that_were_open() {
         assert_eq!(test.end(&[]), (status, text));
         assert!(test.now - begin >= RECOVERY_WAIT, "the JobManager may still recover it");
     }
+}
+
+#[test]
+fn a_client_that_counted_as_gone_may_come_back_while_jobs_are_open() {
+    let open = [job("a", Open)];
+    let mut test = Test::connected();
+    test.step(SubmissionInput::Left(0));
+    test.now += RETURN_GRACE + Duration::from_secs(1);
+    assert_eq!(test.policy.tick(test.now), [SubmissionEffect::Look]);
+    assert_eq!(test.step(SubmissionInput::Jobs(Ok(open.to_vec()))), []);
+    assert_eq!(test.policy.phase, Phase::Over(Outcome::Gone));
+    test.step(SubmissionInput::Arrived(1));
+    // main() submits its second job now.
+    assert_eq!(test.step(SubmissionInput::Jobs(Ok(vec![job("a", Finished)]))), []);
+    test.step(SubmissionInput::Completed(0));
+    let both = [job("a", Finished), job("b", Canceled)];
+    assert_eq!(test.end(&both), (FinalStatus::Killed, "Job \"n\" (b) was cancelled".into()));
+    // What is decided stays.
+    test.step(SubmissionInput::Arrived(2));
+    assert_eq!(test.policy.phase, Phase::Ended);
+}
+
+#[test]
+fn with_high_availability_a_client_is_waited_for_as_long_as_it_tries() {
+    // Of the same attempt: no job, a job that was known when it left, one that was seen only then.
+    let away = |before: &[Job], after: &[Job]| {
+        let mut test = Test::connected();
+        test.policy.keeps = true;
+        test.step(SubmissionInput::Jobs(Ok(before.to_vec())));
+        test.step(SubmissionInput::Left(0));
+        let begin = test.now;
+        test.step(SubmissionInput::Jobs(Ok(after.to_vec())));
+        test.end(&[job("a", Finished)]);
+        test.now - begin
+    };
+    let open = [job("a", Open)];
+    assert_eq!(away(&[], &[]), ARRIVAL_WAIT);
+    assert_eq!(away(&open, &[job("a", Finished)]), FAILOVER_PATIENCE);
+    assert_eq!(away(&[], &open), FAILOVER_PATIENCE);
+    // After an end of the ApplicationMaster.
+    let mut test = next_attempt(SubmissionRecord { open: open.to_vec(), ..SubmissionRecord::default() });
+    test.step(SubmissionInput::Ready);
+    let begin = test.now;
+    test.end(&[job("a", Finished)]);
+    assert_eq!(test.now - begin, FAILOVER_PATIENCE);
 }
