@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status, Streaming};
@@ -22,11 +22,12 @@ use crate::protocol::{RELEASE, SPOKEN, Versions};
 /// control server.
 pub const ADDRESS_KEY: &str = "heddle.control.address";
 
-/// How long a client whose call broke may stay away before it counts as gone; how long it tries to come back.
+/// How long a client whose call broke may stay away before it counts as gone. Once `main()` is over, the
+/// client tries for this long to come back and say so.
 pub const RETURN_GRACE: Duration = Duration::from_secs(15);
-/// How long the client of a highly available cluster tries to come back. The next ApplicationMaster waits in
-/// a queue of YARN until it has a container.
-const FAILOVER_PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// The same with high availability: the next ApplicationMaster waits in a queue of YARN until it has a
+/// container. The ApplicationMaster waits for so long only while jobs are open.
+pub const FAILOVER_PATIENCE: Duration = Duration::from_secs(10 * 60);
 /// For the end of `main()` to be noted. The ApplicationMaster waits until YARN has said why TaskManagers were
 /// killed, so this is longer than it waits.
 const NOTED_WITHIN: Duration = Duration::from_secs(40);
@@ -37,28 +38,28 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// A peer that does not answer a ping for this long is gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const RETRY_DELAY: Duration = Duration::from_millis(300);
+/// The same once it has been tried for longer than `RETURN_GRACE`.
+const LATE_RETRY_DELAY: Duration = Duration::from_secs(3);
 
 /// Where the ApplicationMaster is. With high availability the application can get another one, elsewhere.
 #[derive(Debug, Clone)]
 pub struct ApplicationMasterAddress {
     current: watch::Receiver<String>,
     lost: Option<Arc<Notify>>,
+    /// For how long the client tries to reach it once `main()` is over.
+    patience: Duration,
 }
 
 impl ApplicationMasterAddress {
     /// It is nowhere but at this `host:port`.
     pub fn fixed(address: &str) -> Self {
-        Self { current: watch::channel(address.to_owned()).1, lost: None }
+        Self { current: watch::channel(address.to_owned()).1, lost: None, patience: RETURN_GRACE }
     }
 
     /// It is at the newest `host:port` of `current`. `lost` is notified at each try that fails; whoever hears
     /// it finds out whether the address has changed.
     pub fn followed(current: watch::Receiver<String>, lost: Arc<Notify>) -> Self {
-        Self { current, lost: Some(lost) }
-    }
-
-    fn patience(&self) -> Duration {
-        if self.lost.is_some() { FAILOVER_PATIENCE } else { RETURN_GRACE }
+        Self { current, lost: Some(lost), patience: FAILOVER_PATIENCE }
     }
 
     fn now(&self) -> String {
@@ -124,7 +125,8 @@ impl Drop for SubmissionConnection {
 
 impl SubmissionConnection {
     /// Connects to the control server and is accepted; tries for some seconds. A task of the runtime keeps
-    /// the call open from then on, and opens it again when it breaks.
+    /// the call open from then on. When it breaks, the task opens it again, however long that takes: until
+    /// `main()` is over, nothing depends on it here.
     pub async fn open(address: &str, secret: &[u8]) -> Result<SubmissionConnection, SubmissionError> {
         Self::open_speaking(SPOKEN, ApplicationMasterAddress::fixed(address), secret).await
     }
@@ -144,7 +146,8 @@ impl SubmissionConnection {
         secret: &[u8],
     ) -> Result<SubmissionConnection, SubmissionError> {
         let peer = Peer { address: address.clone(), secret: secret.to_vec(), versions };
-        let call = peer.reach(Instant::now(), OPEN_DEADLINE).await?;
+        let until = Some(Instant::now() + OPEN_DEADLINE);
+        let call = peer.reach(watch::channel(until).1).await?;
         let (complete, completed) = oneshot::channel();
         let (end, ended) = watch::channel(None);
         let task = tokio::spawn(async move {
@@ -166,7 +169,7 @@ impl SubmissionConnection {
             // A task that has ended meanwhile has left its result.
             let _ = complete.send(exit_code);
         }
-        let within = NOTED_WITHIN.max(self.address.patience());
+        let within = NOTED_WITHIN.max(self.address.patience);
         match timeout(within, self.result()).await {
             Ok(result) => result,
             Err(_) => Err(self.unreachable("it does not note the end of main()")),
@@ -182,7 +185,7 @@ impl SubmissionConnection {
 
     fn unreachable(&self, why: &str) -> SubmissionError {
         let why = why.to_owned();
-        let waited = NOTED_WITHIN.max(self.address.patience());
+        let waited = NOTED_WITHIN.max(self.address.patience);
         SubmissionError::Unreachable { address: self.address.now(), waited, why }
     }
 }
@@ -201,8 +204,8 @@ struct Call {
 }
 
 impl Peer {
-    /// Keeps the call open, and opens it again when it breaks, until `Complete` is noted or the
-    /// ApplicationMaster cannot be reached any more.
+    /// Keeps the call open, and opens it again when it breaks, until `Complete` is noted. The
+    /// ApplicationMaster is given up only once `main()` is over, or if it refuses this client for good.
     async fn attend(
         &self,
         mut call: Call,
@@ -233,31 +236,51 @@ impl Peer {
                 }
             };
             tracing::debug!(address = self.address.now(), broken, "the connection broke");
-            call = self.reach(Instant::now(), self.address.patience()).await?;
+            let in_time = || Some(Instant::now() + self.address.patience);
+            let (limit, until) = watch::channel(exit_code.and_then(|_| in_time()));
+            let reached = self.reach(until);
+            tokio::pin!(reached);
+            call = loop {
+                tokio::select! {
+                    reached = &mut reached => break reached?,
+                    code = &mut complete, if exit_code.is_none() => match code {
+                        Ok(code) => {
+                            exit_code = Some(code);
+                            limit.send_replace(in_time());
+                        }
+                        Err(_) => return Ok(String::new()),
+                    },
+                }
+            };
         }
     }
 
-    /// Calls until it is accepted.
-    async fn reach(&self, since: Instant, patience: Duration) -> Result<Call, SubmissionError> {
+    /// Calls until it is accepted. `until` may get a limit at any time.
+    async fn reach(&self, mut until: watch::Receiver<Option<Instant>>) -> Result<Call, SubmissionError> {
+        let begin = Instant::now();
         loop {
             let address = self.address.now();
-            let why = match timeout_at(since + patience, self.call(&address)).await {
-                Ok(Ok(call)) => return Ok(call),
+            let called = tokio::select! {
+                called = self.call(&address) => called,
+                () = passed(&mut until) => Err(Failed::Broken("it does not answer".to_owned())),
+            };
+            let why = match called {
+                Ok(call) => return Ok(call),
                 // Where an ApplicationMaster was, that of another application may be now.
-                Ok(Err(Failed::Refused(why))) if self.address.lost.is_none() => {
+                Err(Failed::Refused(why)) if self.address.lost.is_none() => {
                     return Err(SubmissionError::Refused { address, why });
                 }
-                Ok(Err(Failed::OtherRelease(why))) if self.address.lost.is_none() => {
+                Err(Failed::OtherRelease(why)) if self.address.lost.is_none() => {
                     return Err(SubmissionError::OtherRelease { address, why });
                 }
-                Ok(Err(Failed::Refused(why) | Failed::OtherRelease(why) | Failed::Broken(why))) => why,
-                Err(_) => "it does not answer".to_owned(),
+                Err(Failed::Refused(why) | Failed::OtherRelease(why) | Failed::Broken(why)) => why,
             };
             self.address.lost.iter().for_each(|lost| lost.notify_one());
-            if since.elapsed() + RETRY_DELAY >= patience {
-                return Err(SubmissionError::Unreachable { address, waited: patience, why });
+            let delay = if begin.elapsed() < RETURN_GRACE { RETRY_DELAY } else { LATE_RETRY_DELAY };
+            if until.borrow().is_some_and(|until| Instant::now() + delay >= until) {
+                return Err(SubmissionError::Unreachable { address, waited: begin.elapsed(), why });
             }
-            sleep(RETRY_DELAY).await;
+            sleep(delay).await;
         }
     }
 
@@ -288,6 +311,15 @@ impl Peer {
             Ok(_) => Err(Failed::Broken("its first answer is no welcome".to_owned())),
             Err(status) => Err(Failed::from(&status)),
         }
+    }
+}
+
+/// Waits until there is a limit and it has passed.
+async fn passed(until: &mut watch::Receiver<Option<Instant>>) {
+    match until.wait_for(Option::is_some).await.map(|until| *until) {
+        Ok(Some(until)) => sleep_until(until).await,
+        // Nobody is there any more who could set one.
+        Ok(None) | Err(_) => std::future::pending().await,
     }
 }
 
@@ -335,4 +367,98 @@ fn words(status: &Status) -> String {
 
 fn event(event: Event) -> Attending {
     Attending { event: Some(event) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+
+    use futures::Stream;
+    use tokio::net::TcpListener;
+    use tokio_stream::wrappers::TcpListenerStream;
+    use tokio_util::sync::CancellationToken;
+    use tonic::Response;
+    use tonic::transport::Server;
+
+    use super::*;
+    use crate::control::submission_server::{Submission, SubmissionServer};
+    use crate::control::{Noted, Welcome};
+
+    /// An ApplicationMaster that notes every end, until it dies.
+    #[derive(Clone)]
+    struct ApplicationMaster {
+        arrived: Arc<Notify>,
+        dies: CancellationToken,
+    }
+
+    #[tonic::async_trait]
+    impl Submission for ApplicationMaster {
+        type AttendStream = Pin<Box<dyn Stream<Item = Result<Attended, Status>> + Send>>;
+
+        async fn attend(
+            &self,
+            request: Request<Streaming<Attending>>,
+        ) -> Result<Response<Self::AttendStream>, Status> {
+            let (answers, stream) = mpsc::unbounded_channel();
+            let mut events = request.into_inner();
+            let Self { arrived, dies } = self.clone();
+            let answering = async move {
+                while let Ok(Some(Attending { event: Some(event) })) = events.message().await {
+                    let answer = match event {
+                        Event::Arrive(_) => {
+                            arrived.notify_one();
+                            Answer::Welcome(Welcome { protocol: SPOKEN.newest, ..Welcome::default() })
+                        }
+                        Event::Complete(_) => Answer::Noted(Noted::default()),
+                    };
+                    drop(answers.send(Ok(Attended { answer: Some(answer) })));
+                }
+            };
+            tokio::spawn(dies.run_until_cancelled_owned(answering));
+            Ok(Response::new(Box::pin(UnboundedReceiverStream::new(stream))))
+        }
+    }
+
+    /// An ApplicationMaster, and its address.
+    async fn start() -> (ApplicationMaster, String) {
+        let master = ApplicationMaster { arrived: Arc::default(), dies: CancellationToken::new() };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = Server::builder().add_service(SubmissionServer::new(master.clone()));
+        let serving = server.serve_with_incoming(TcpListenerStream::new(listener));
+        tokio::spawn(master.dies.clone().run_until_cancelled_owned(serving));
+        (master, address)
+    }
+
+    const PATIENCE: Duration = Duration::from_secs(3);
+
+    /// A connection whose ApplicationMaster has been away for longer than it is waited for at the end.
+    async fn lost() -> (watch::Sender<String>, SubmissionConnection) {
+        let (master, address) = start().await;
+        let (follow, current) = watch::channel(address);
+        let at = ApplicationMasterAddress::followed(current, Arc::default());
+        let at = ApplicationMasterAddress { patience: PATIENCE, ..at };
+        let connection = SubmissionConnection::open_at(at, b"secret").await.unwrap();
+        master.dies.cancel();
+        sleep(PATIENCE + Duration::from_secs(1)).await;
+        (follow, connection)
+    }
+
+    #[tokio::test]
+    async fn while_main_runs_the_client_tries_to_come_back_for_as_long_as_it_takes() {
+        let (follow, connection) = lost().await;
+        let (master, address) = start().await;
+        follow.send_replace(address);
+        timeout(NOTED_WITHIN, master.arrived.notified()).await.unwrap();
+        assert_eq!(connection.complete(0).await, Ok(String::new()));
+    }
+
+    #[tokio::test]
+    async fn once_main_is_over_it_gives_up() {
+        let (_follow, connection) = lost().await;
+        let begin = Instant::now();
+        let error = connection.complete(0).await.unwrap_err();
+        assert!(begin.elapsed() < NOTED_WITHIN, "{error}");
+        assert!(matches!(error, SubmissionError::Unreachable { .. }), "{error}");
+    }
 }

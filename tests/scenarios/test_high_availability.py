@@ -11,7 +11,7 @@ from conftest import FLINK_VERSION, Workspace, end_all, label
 from harness import availability
 from harness.availability import Application, counting
 from harness.client import SMALL
-from harness.cluster import FINISHED, Cluster
+from harness.cluster import FINISHED, Cluster, request
 from harness.waiting import wait_for
 
 pytestmark = [pytest.mark.xdist_group("availability"), pytest.mark.timeout(900)]
@@ -44,6 +44,14 @@ def deploy(work, mode, jar):
     target = ["-t", "yarn-application", *SMALL, f"-Dyarn.application.name={work.name}"]
     result = client.flink("run-application", *target, *words, "-c", "Counting", jar, *counting(work)).ok()
     return Application(work.cluster, result.application)
+
+
+def attached(work, client, jar, *more):
+    """The command of a per-job cluster, whose main() waits for the job Counting, and its application."""
+    words = [*availability.options(work, FLINK_VERSION), "-Dparallelism.default=2", "-Dtaskmanager.numberOfTaskSlots=1"]
+    running = client.start_per_job(work.name, jar, "Counting", *counting(work, *more), options=words)
+    running.wait_text(r"Job has been submitted with JobID (\w+)", 120)
+    return running, Application(work.cluster, re.search(r"application_\d+_\d+", running.text)[0])
 
 
 def killed(app, victim, title):
@@ -95,10 +103,7 @@ def test_the_jobmanager_hangs(work, client, jar):
 @pytest.mark.slow("its job runs through both faults, and Flink's own client waits for the end of the ZooKeeper session")
 def test_the_client_of_a_per_job_cluster_outlives_both(work, client, jar):
     """main() goes on waiting for its job, and the command ends as the job does."""
-    words = [*availability.options(work, FLINK_VERSION), "-Dparallelism.default=2", "-Dtaskmanager.numberOfTaskSlots=1"]
-    running = client.start_per_job(work.name, jar, "Counting", *counting(work, "--elements", "9000"), options=words)
-    running.wait_text(r"Job has been submitted with JobID (\w+)", 120)
-    app = Application(work.cluster, re.search(r"application_\d+_\d+", running.text)[0])
+    running, app = attached(work, client, jar, "--elements", "9000")
     before = app.settle(2)
     app.recovered(app.kill(app.job_manager()))
     app.recovered(app.kill(app.master()))
@@ -124,6 +129,53 @@ def test_the_temporary_files_of_a_killed_jvm_are_removed(work, client, jar):
     assert app.settle(2).workers == before.workers
     wait_for("one for each JVM that lives", lambda: len(unpacked()) == 3, 60)
     assert len(set(first) & set(unpacked())) == 2, "those of the TaskManagers, which live on"
+
+
+@pytest.mark.extended
+@pytest.mark.heddle_only("its client does not ask YARN what has become of its cluster")
+@pytest.mark.slow("Flink's client tries again and again to reach its JobManager")
+def test_the_command_ends_soon_after_its_cluster(work, client, jar):
+    """Nobody waits for a JobManager once there will be none any more."""
+    running, app = attached(work, client, jar)
+    app.settle(2)
+    interface = running.wait_text(r"Found Web Interface (\S+:\d+)")[1]
+    request(f"http://{interface}/cluster", "DELETE")
+    ended = work.cluster.yarn.wait_state(app.id, *FINISHED)
+    assert ended["finalStatus"] == "SUCCEEDED", ended
+    result = running.result(180)
+    assert result.code == 1 and f"the application {app.id} has ended" in result.text, result
+
+
+@pytest.mark.extended
+@pytest.mark.heddle_only("its client does not speak with the ApplicationMaster")
+def test_main_ends_together_with_its_cluster(work, client, jar):
+    """There is nobody left who could note how main() has ended."""
+    sign, words = work.directory / "sign", availability.options(work, FLINK_VERSION)
+    running = client.start_per_job(work.name, jar, "Exits", "--until", sign, options=words)
+    running.wait_text(r"Found Web Interface", 120)
+    [app] = work.cluster.yarn.by_name(work.name)
+    attends = lambda: "the client attends" in work.cluster.log_text(app["id"], "heddle-am.log")  # noqa: E731
+    wait_for("its client", attends, 60)
+    work.cluster.yarn.kill(app["id"])
+    sign.touch()
+    result = running.result(90).ok()
+    assert f"the application {app['id']} has ended with state KILLED" in result.text, result
+
+
+@pytest.mark.extended
+@pytest.mark.heddle_only("its client does not speak with the ApplicationMaster")
+def test_ctrl_c_while_the_applicationmaster_does_not_answer(work, client, jar):
+    """The command ends soon, although its end could not be noted."""
+    running, app = attached(work, client, jar)
+    app.settle(2)
+    suspended = app.master()
+    os.kill(suspended.pid, signal.SIGSTOP)
+    try:
+        running.interrupt()
+        result = running.result(60)
+    finally:
+        os.kill(suspended.pid, signal.SIGCONT)
+    assert result.code == 130 and "has not heard how main() ended" in result.text, result
 
 
 @pytest.mark.extended

@@ -148,6 +148,31 @@ def test_the_client_is_killed_before_there_is_a_job(work, client, jar):
 
 
 @pytest.mark.extended
+@pytest.mark.heddle_only("its client cannot be told to look after the job")
+@pytest.mark.slow("the client is away for longer than it is waited for, and its job takes longer than that")
+@pytest.mark.timeout(900)
+def test_a_client_that_counts_as_gone_comes_back(work, client, jar):
+    """main() goes on waiting for its first job, and submits the second one then."""
+    running = client.start_per_job(work.name, jar, "Sleepy", "--seconds", "180", "--then", "5")
+    running.wait_text(r"Job has been submitted with JobID", 120)
+    application = submitted(work)
+    said = lambda words: work.cluster.log_text(application, "heddle-am.log").count(words)  # noqa: E731
+    calls, broken = said("the client attends"), said("the client has hung up")
+    assert calls == broken + 1
+    os.kill(running.process.pid, signal.SIGSTOP)  # it alone: main() runs on
+    try:
+        wait_for("its call to break", lambda: said("the client has hung up") > broken, 90)
+        time.sleep(20)  # for longer than it may be away
+        assert set(Flink(f"{work.cluster.yarn.rm}/proxy/{application}").jobs().values()) == {"RUNNING"}
+    finally:
+        os.kill(running.process.pid, signal.SIGCONT)
+    wait_for("another call", lambda: said("the client attends") > calls, 90)
+    result = running.result(400).ok()
+    assert len(set(result.jobs)) == 2, result
+    check_gone(work.cluster, application, "SUCCEEDED")
+
+
+@pytest.mark.extended
 @pytest.mark.heddle_only("its client does not ask YARN why its JobManager is gone")
 def test_the_jobmanager_dies_under_an_attached_client(work, client, jar):
     """That is told at once; Flink's client goes on trying to reach it for a while."""

@@ -63,11 +63,12 @@ impl Ended {
     }
 }
 
-/// Waits for the JVM. If the application ends before the JVM does, the user is told at once; if the
-/// application has not succeeded, the JVM is ended after `OUTLIVE`.
+/// Waits for the JVM. If the application ends before the JVM does, as `application_end` tells, the user is
+/// told at once; if the application has not succeeded, the JVM is ended after `OUTLIVE`.
 pub async fn attended(
     jvm: &mut Jvm,
     application: Option<(&ApplicationClient, ApplicationId)>,
+    application_end: impl Future<Output = ApplicationReport>,
     interrupt: &Interrupt,
     report: &dyn Report,
 ) -> Result<Ended, Failure> {
@@ -75,7 +76,7 @@ pub async fn attended(
         report.warn(&with_extract(over(last), last).to_string());
         outlive(last.final_status)
     };
-    let (end, mut application_over) = beside(jvm.end(interrupt), end_of(application), tell).await;
+    let (end, mut application_over) = beside(jvm.end(interrupt), application_end, tell).await;
     let (end, stopped) = match end {
         Some(end) => (end?, false),
         None => (jvm.stop().await?, true),
@@ -169,7 +170,8 @@ pub async fn run(
         None => None,
     };
     let mut jvm = Jvm::start(run.command, &context.exe, run.stdout).await?;
-    let work = attended(&mut jvm, yarn.as_ref().zip(cluster.application), interrupt, report);
+    let application = yarn.as_ref().zip(cluster.application);
+    let work = attended(&mut jvm, application, end_of(application), interrupt, report);
     let ended = match jobs {
         Some(jobs) => jobs.during(work).await?,
         None => work.await?,

@@ -230,7 +230,7 @@ mod tests {
             Action::KillJobManager,
             Action::StartJobManager { generation: 1 },
             Action::KeepZooKeeperSession(ZooKeeperSession { id: "1f".into(), password: "p".into() }),
-            Action::KeepSubmission(SubmissionRecord { exit_code: Some(1), ended: vec![] }),
+            Action::KeepSubmission(SubmissionRecord { exit_code: Some(1), ..SubmissionRecord::default() }),
             Action::LookAtJobs(url()),
             Action::ExplainJob(url(), "j".into()),
             Action::ShutDownJobManager(url()),

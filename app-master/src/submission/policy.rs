@@ -5,16 +5,19 @@
 //!    │ not in time            │ Complete           │ not in time
 //!    └────────────────────────┴────────────────────┴──► Over ─all jobs have ended─► Explaining ─► Ended
 //! ```
+//!
+//! If a client that was not there in time calls before all jobs have ended, Over becomes Connected again.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use taskrunner::submission::RETURN_GRACE;
+use taskrunner::submission::{FAILOVER_PATIENCE, RETURN_GRACE};
 use tokio::time::Instant;
 use yarn_api::records::FinalStatus;
 
-/// How long the client may take for its first call, once the JobManager can take jobs.
+/// How long the client may take for its first call, once the JobManager can take jobs. With high availability
+/// the client may also stay away for this long when its call has broken.
 const ARRIVAL_WAIT: Duration = Duration::from_secs(120);
 /// How often the jobs are asked for once the submission is over.
 const LOOK: Duration = Duration::from_millis(500);
@@ -74,6 +77,9 @@ pub struct SubmissionRecord {
     pub exit_code: Option<i32>,
     /// The jobs that have ended.
     pub ended: Vec<Job>,
+    /// The jobs that had not ended when they were last seen. Flink does not recover those that ended after
+    /// that, so without this nobody would know that they existed.
+    pub open: Vec<Job>,
 }
 
 /// What happens.
@@ -115,19 +121,28 @@ enum Outcome {
     Gone,
 }
 
+/// The client is not there, and has this long to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Absence {
+    since: Instant,
+    at_most: Duration,
+}
+
+impl Absence {
+    fn until(self) -> Instant {
+        self.since + self.at_most
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Awaited => (Connected | Over); the time begins with [`SubmissionInput::Ready`].
-    Awaited {
-        until: Option<Instant>,
-    },
+    Awaited(Option<Absence>),
     /// Connected => (Away | Over)
     Connected,
     /// Away => (Connected | Over)
-    Away {
-        until: Instant,
-    },
-    /// Over => (Explaining | Ended)
+    Away(Absence),
+    /// Over => (Explaining | Ended), and Over(Gone) => Connected
     Over(Outcome),
     /// Explaining => Ended
     Explaining {
@@ -156,14 +171,16 @@ pub struct SubmissionPolicy {
     stale: bool,
     look_at: Option<Instant>,
     exit_code: Option<i32>,
-    /// The next attempt is told what is known.
+    /// The application is highly available: the next attempt is told what is known.
     keeps: bool,
+    /// What it was told last.
+    kept: SubmissionRecord,
 }
 
 impl Default for SubmissionPolicy {
     fn default() -> Self {
         Self {
-            phase: Phase::Awaited { until: None },
+            phase: Phase::Awaited(None),
             ready: false,
             calls: BTreeSet::new(),
             ended: Vec::new(),
@@ -175,6 +192,7 @@ impl Default for SubmissionPolicy {
             look_at: None,
             exit_code: None,
             keeps: false,
+            kept: SubmissionRecord::default(),
         }
     }
 }
@@ -182,14 +200,17 @@ impl Default for SubmissionPolicy {
 impl SubmissionPolicy {
     /// For a highly available application; `record` is what an earlier attempt has kept.
     pub fn highly_available(record: SubmissionRecord) -> Self {
-        let SubmissionRecord { exit_code, ended } = record;
+        let kept = record.clone();
+        let SubmissionRecord { exit_code, ended, open } = record;
         let phase = exit_code.map(|code| Phase::Over(Outcome::Completed(code)));
         Self {
-            phase: phase.unwrap_or(Phase::Awaited { until: None }),
-            seen: !ended.is_empty(),
+            phase: phase.unwrap_or(Phase::Awaited(None)),
+            seen: !ended.is_empty() || !open.is_empty(),
             ended,
+            open,
             exit_code,
             keeps: true,
+            kept,
             ..Self::default()
         }
     }
@@ -201,21 +222,25 @@ impl SubmissionPolicy {
                 self.ready = true;
                 self.look_at = Some(now + LOOK);
                 self.recovered_by = (!self.open.is_empty()).then_some(now + RECOVERY_WAIT);
-                if let Phase::Awaited { until: until @ None } = &mut self.phase {
-                    *until = Some(now + ARRIVAL_WAIT);
+                if self.phase == Phase::Awaited(None) {
+                    self.phase = Phase::Awaited(Some(Absence { since: now, at_most: ARRIVAL_WAIT }));
+                    self.wait_longer();
                 }
             }
             SubmissionInput::JobManagerLost => self.ready = false,
             SubmissionInput::Arrived(call) => {
                 self.calls.insert(call);
-                if matches!(self.phase, Phase::Awaited { .. } | Phase::Away { .. }) {
+                // Also if it counts as gone: before all jobs have ended, nothing is decided.
+                if matches!(self.phase, Phase::Awaited(_) | Phase::Away(_) | Phase::Over(Outcome::Gone)) {
                     self.phase = Phase::Connected;
                 }
             }
             SubmissionInput::Left(call) => {
                 self.calls.remove(&call);
                 if self.phase == Phase::Connected && self.calls.is_empty() {
-                    self.phase = Phase::Away { until: now + RETURN_GRACE };
+                    let at_most = if self.keeps { ARRIVAL_WAIT } else { RETURN_GRACE };
+                    self.phase = Phase::Away(Absence { since: now, at_most });
+                    self.wait_longer();
                 }
             }
             SubmissionInput::Completed(code) => {
@@ -235,13 +260,15 @@ impl SubmissionPolicy {
                 if let Ok(jobs) = answer
                     && self.ready
                 {
-                    let ended = self.ended.len();
                     self.look(jobs, now);
-                    let effects = if stale { Vec::new() } else { self.maybe_end(now) };
-                    let ends = effects.iter().any(|effect| matches!(effect, SubmissionEffect::End(..)));
-                    // Where the application ends there is no next attempt.
-                    let keep = if self.ended.len() > ended && !ends { self.keep() } else { Vec::new() };
-                    return keep.into_iter().chain(effects).collect();
+                    self.wait_longer();
+                    // Also where the application ends: should YARN not hear of that, another attempt follows.
+                    let changed = self.keeps && self.record() != self.kept;
+                    let mut effects = if changed { self.keep() } else { Vec::new() };
+                    if !stale {
+                        effects.extend(self.maybe_end(now));
+                    }
+                    return effects;
                 }
             }
             SubmissionInput::Explained(why) => {
@@ -256,7 +283,7 @@ impl SubmissionPolicy {
     /// Time has passed.
     pub fn tick(&mut self, now: Instant) -> Vec<SubmissionEffect> {
         match self.phase {
-            Phase::Awaited { until: Some(until) } | Phase::Away { until } if now >= until => {
+            Phase::Awaited(Some(absence)) | Phase::Away(absence) if now >= absence.until() => {
                 self.over(Outcome::Gone, now);
             }
             Phase::Explaining { until } if now >= until => return self.end_failed(None),
@@ -274,8 +301,9 @@ impl SubmissionPolicy {
     pub fn wake(&self) -> Option<Instant> {
         let look_at = self.look_at.filter(|_| !self.looking && self.looks());
         let phase = match self.phase {
-            Phase::Awaited { until } => until,
-            Phase::Away { until } | Phase::Explaining { until } => Some(until),
+            Phase::Awaited(absence) => absence.map(Absence::until),
+            Phase::Away(absence) => Some(absence.until()),
+            Phase::Explaining { until } => Some(until),
             Phase::Connected | Phase::Over(_) | Phase::Ended => None,
         };
         [look_at, phase].into_iter().flatten().min()
@@ -295,16 +323,34 @@ impl SubmissionPolicy {
     }
 
     fn over(&mut self, outcome: Outcome, now: Instant) {
-        if matches!(self.phase, Phase::Awaited { .. } | Phase::Connected | Phase::Away { .. }) {
+        if matches!(self.phase, Phase::Awaited(_) | Phase::Connected | Phase::Away(_)) {
             self.phase = Phase::Over(outcome);
             self.stale = self.looking;
             self.look_at = Some(now);
         }
     }
 
-    fn keep(&self) -> Vec<SubmissionEffect> {
-        let record = || SubmissionRecord { exit_code: self.exit_code, ended: self.ended.clone() };
-        self.keeps.then(|| SubmissionEffect::Keep(record())).into_iter().collect()
+    /// A highly available application waits for longer while a job is open. `main()` probably waits for that
+    /// job, and may submit another one afterwards; a client that is cut off comes back for as long as it can.
+    fn wait_longer(&mut self) {
+        if let Phase::Awaited(Some(absence)) | Phase::Away(absence) = &mut self.phase
+            && self.keeps
+            && !self.open.is_empty()
+        {
+            absence.at_most = FAILOVER_PATIENCE;
+        }
+    }
+
+    fn record(&self) -> SubmissionRecord {
+        SubmissionRecord { exit_code: self.exit_code, ended: self.ended.clone(), open: self.open.clone() }
+    }
+
+    fn keep(&mut self) -> Vec<SubmissionEffect> {
+        if !self.keeps {
+            return Vec::new();
+        }
+        self.kept = self.record();
+        vec![SubmissionEffect::Keep(self.kept.clone())]
     }
 
     fn look(&mut self, jobs: Vec<Job>, now: Instant) {
@@ -315,6 +361,8 @@ impl SubmissionPolicy {
         if self.recovered_by.is_some_and(|until| now < until) {
             self.open.append(&mut missing);
         }
+        // Flink names them in any order, and another order is nothing new for the next attempt.
+        self.open.sort_by(|one, other| one.id.cmp(&other.id));
         let missing = missing.into_iter().map(|job| Job { state: JobState::Unknown, ..job });
         for job in jobs.into_iter().chain(missing) {
             if job.state != JobState::Open && !self.ended.iter().any(|ended| ended.id == job.id) {

@@ -195,7 +195,8 @@ fn restarted(exit_code: i32) -> Test {
     test.policy.keeps = true;
     test.next();
     test.step(SubmissionInput::Jobs(Ok(vec![job("a", JobState::Open)])));
-    let kept = SubmissionRecord { exit_code: Some(exit_code), ended: vec![] };
+    let open = vec![job("a", JobState::Open)];
+    let kept = SubmissionRecord { exit_code: Some(exit_code), ended: vec![], open };
     let effects = test.step(SubmissionInput::Completed(exit_code));
     assert_eq!(effects, [SubmissionEffect::Keep(kept), SubmissionEffect::Look]);
     assert_eq!(test.step(SubmissionInput::Jobs(Err("it is gone".into()))), []);
@@ -215,7 +216,10 @@ fn the_jobs_of_a_lost_jobmanager_are_waited_for() {
     }
     test.next();
     let effects = test.step(SubmissionInput::Jobs(Ok(vec![job("a", JobState::Finished)])));
-    assert_eq!(effects, [SubmissionEffect::End(FinalStatus::Succeeded, String::new())]);
+    let ended = vec![job("a", JobState::Finished)];
+    let kept = SubmissionRecord { exit_code: Some(0), ended, open: vec![] };
+    let end = SubmissionEffect::End(FinalStatus::Succeeded, String::new());
+    assert_eq!(effects, [SubmissionEffect::Keep(kept), end]);
 }
 
 #[test]
@@ -229,18 +233,108 @@ fn a_job_that_never_comes_back_has_ended_as_main_says() {
     assert_eq!(restarted(1).end(&[]), (FinalStatus::Failed, text));
 }
 
+/// The next attempt of an application of which this was kept.
+fn next_attempt(kept: SubmissionRecord) -> Test {
+    Test { policy: SubmissionPolicy::highly_available(kept), ..Test::new() }
+}
+
 #[test]
 fn the_next_attempt_knows_what_was_kept() {
-    let with = |record| Test { policy: SubmissionPolicy::highly_available(record), ..Test::new() };
-    let failed = SubmissionRecord { exit_code: Some(1), ended: vec![job("a", JobState::Failed)] };
-    let mut test = with(failed.clone());
+    let ended = vec![job("a", JobState::Failed)];
+    let failed = SubmissionRecord { exit_code: Some(1), ended, ..SubmissionRecord::default() };
+    let mut test = next_attempt(failed.clone());
     test.step(SubmissionInput::Ready);
     assert_eq!(test.end(&[]).0, FinalStatus::Failed);
     // Its client has heard that the end was noted, or says it again.
-    let mut test = with(failed.clone());
+    let mut test = next_attempt(failed.clone());
     assert_eq!(test.step(SubmissionInput::Completed(1)), [SubmissionEffect::Keep(failed)]);
-    let mut test = with(SubmissionRecord::default());
+    let mut test = next_attempt(SubmissionRecord::default());
     test.step(SubmissionInput::Ready);
-    let awaited = Phase::Awaited { until: Some(test.now + ARRIVAL_WAIT) };
+    let awaited = Phase::Awaited(Some(Absence { since: test.now, at_most: ARRIVAL_WAIT }));
     assert_eq!(test.policy.phase, awaited, "main() may still run");
+}
+
+#[test]
+fn what_an_earlier_release_has_kept_is_understood() {
+    let text = r#"{"exitCode":0,"ended":[{"id":"a","name":"n","state":"finished"}]}"#;
+    let kept: SubmissionRecord = serde_json::from_str(text).unwrap();
+    let ended = vec![job("a", Finished)];
+    assert_eq!(kept, SubmissionRecord { exit_code: Some(0), ended, open: vec![] });
+}
+
+#[test]
+fn the_next_attempt_knows_the_jobs_that_were_open() {
+    let mut test = next_attempt(SubmissionRecord::default());
+    test.step(SubmissionInput::Ready);
+    test.step(SubmissionInput::Arrived(0));
+    let keep = |open: &[Job]| {
+        let open = open.to_vec();
+        SubmissionEffect::Keep(SubmissionRecord { open, ..SubmissionRecord::default() })
+    };
+    let (a, b) = (job("a", Open), job("b", Open));
+    let effects = test.step(SubmissionInput::Jobs(Ok(vec![b.clone(), a.clone()])));
+    assert_eq!(effects, [keep(&[a.clone(), b.clone()])]);
+    for jobs in [vec![b.clone(), a.clone()], vec![a.clone(), b.clone()]] {
+        assert_eq!(test.step(SubmissionInput::Jobs(Ok(jobs))), [], "nothing has changed");
+    }
+
+    let unknown = "how Job \"n\" (a) ended is not known: the JobManager was lost just then";
+    for (code, status, text) in [
+        (0, FinalStatus::Succeeded, unknown.to_owned()),
+        (1, FinalStatus::Failed, format!("main() ended with exit code 1; {unknown}")),
+    ] {
+        let open = vec![a.clone()];
+        let mut test = next_attempt(SubmissionRecord { open, ..SubmissionRecord::default() });
+        test.step(SubmissionInput::Ready);
+        let begin = test.now;
+        test.step(SubmissionInput::Arrived(0));
+        test.step(SubmissionInput::Completed(code));
+        assert_eq!(test.end(&[]), (status, text));
+        assert!(test.now - begin >= RECOVERY_WAIT, "the JobManager may still recover it");
+    }
+}
+
+#[test]
+fn a_client_that_counted_as_gone_may_come_back_while_jobs_are_open() {
+    let open = [job("a", Open)];
+    let mut test = Test::connected();
+    test.step(SubmissionInput::Left(0));
+    test.now += RETURN_GRACE + Duration::from_secs(1);
+    assert_eq!(test.policy.tick(test.now), [SubmissionEffect::Look]);
+    assert_eq!(test.step(SubmissionInput::Jobs(Ok(open.to_vec()))), []);
+    assert_eq!(test.policy.phase, Phase::Over(Outcome::Gone));
+    test.step(SubmissionInput::Arrived(1));
+    // main() submits its second job now.
+    assert_eq!(test.step(SubmissionInput::Jobs(Ok(vec![job("a", Finished)]))), []);
+    test.step(SubmissionInput::Completed(0));
+    let both = [job("a", Finished), job("b", Canceled)];
+    assert_eq!(test.end(&both), (FinalStatus::Killed, "Job \"n\" (b) was cancelled".into()));
+    // What is decided stays.
+    test.step(SubmissionInput::Arrived(2));
+    assert_eq!(test.policy.phase, Phase::Ended);
+}
+
+#[test]
+fn with_high_availability_a_client_is_waited_for_as_long_as_it_tries() {
+    // Of the same attempt: no job, a job that was known when it left, one that was seen only then.
+    let away = |before: &[Job], after: &[Job]| {
+        let mut test = Test::connected();
+        test.policy.keeps = true;
+        test.step(SubmissionInput::Jobs(Ok(before.to_vec())));
+        test.step(SubmissionInput::Left(0));
+        let begin = test.now;
+        test.step(SubmissionInput::Jobs(Ok(after.to_vec())));
+        test.end(&[job("a", Finished)]);
+        test.now - begin
+    };
+    let open = [job("a", Open)];
+    assert_eq!(away(&[], &[]), ARRIVAL_WAIT);
+    assert_eq!(away(&open, &[job("a", Finished)]), FAILOVER_PATIENCE);
+    assert_eq!(away(&[], &open), FAILOVER_PATIENCE);
+    // After an end of the ApplicationMaster.
+    let mut test = next_attempt(SubmissionRecord { open: open.to_vec(), ..SubmissionRecord::default() });
+    test.step(SubmissionInput::Ready);
+    let begin = test.now;
+    test.end(&[job("a", Finished)]);
+    assert_eq!(test.now - begin, FAILOVER_PATIENCE);
 }

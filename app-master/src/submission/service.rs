@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(inputs.recv().await, Some(SubmissionInput::Completed(3)));
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert!(!noted.is_finished());
-        keep.send_replace(SubmissionRecord { exit_code: Some(3), ended: vec![] });
+        keep.send_replace(SubmissionRecord { exit_code: Some(3), ..SubmissionRecord::default() });
         noted.await.unwrap().unwrap();
     }
 

@@ -33,6 +33,9 @@ mod undo;
 mod wait;
 mod watch;
 
+#[cfg(test)]
+pub(crate) use watch::tests::report as report_in_state;
+
 use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

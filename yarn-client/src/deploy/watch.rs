@@ -184,11 +184,11 @@ fn failure(found: &ApplicationReport) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use yarn_api::records::Priority;
 
-    fn report(state: ApplicationState, diagnostics: &str) -> ApplicationReport {
+    pub(crate) fn report(state: ApplicationState, diagnostics: &str) -> ApplicationReport {
         ApplicationReport {
             id: "application_1_0001".parse().unwrap(),
             attempt_id: None,

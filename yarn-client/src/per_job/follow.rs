@@ -10,6 +10,7 @@ use tokio::time::{sleep, timeout};
 use yarn_api::ApplicationClient;
 use yarn_api::records::ApplicationId;
 
+use super::end::ApplicationEnd;
 use crate::application::{application_report, report_address};
 use crate::control::control_address;
 use crate::deploy::Deployment;
@@ -29,11 +30,18 @@ pub(super) struct Follower {
     lost: Arc<Notify>,
     job_manager: watch::Sender<RestAddress>,
     application_master: Option<watch::Sender<String>>,
+    end: ApplicationEnd,
 }
 
 impl Follower {
-    /// For a cluster whose JobManager is at `address` now.
-    pub(super) fn new(deployment: &Deployment, address: &RestAddress, lost: Arc<Notify>) -> Self {
+    /// For a cluster whose JobManager is at `address` now. If it sees the end of the application, it tells
+    /// `end`.
+    pub(super) fn new(
+        deployment: &Deployment,
+        address: &RestAddress,
+        lost: Arc<Notify>,
+        end: ApplicationEnd,
+    ) -> Self {
         Self {
             yarn: deployment.yarn.clone(),
             id: deployment.id,
@@ -41,6 +49,7 @@ impl Follower {
             lost,
             job_manager: watch::channel(address.clone()).0,
             application_master: None,
+            end,
         }
     }
 
@@ -64,10 +73,10 @@ impl Follower {
         Ok(ApplicationMasterAddress::followed(sender.subscribe(), Arc::clone(&self.lost)))
     }
 
-    /// Follows them until the result is dropped.
+    /// Follows them until the result is dropped, or the application has ended.
     pub(super) fn start(self) -> Following {
         let task = tokio::spawn(async move {
-            loop {
+            while !self.end.is_seen() {
                 self.lost.notified().await;
                 match timeout(LOOK, self.look()).await {
                     Ok(Ok(address)) => {
@@ -89,6 +98,9 @@ impl Follower {
     /// Asks the ResourceManager for the JobManager, and that for the ApplicationMaster.
     async fn look(&self) -> Result<String, Failure> {
         let report = application_report(&self.yarn, self.id).await?;
+        if report.state.is_final() {
+            self.end.seen(report.clone());
+        }
         let address = report_address(&report)?;
         let application_master = control_address(&address).await?;
         self.job_manager.send_if_modified(|known| replace(known, address));

@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::end::ApplicationEnd;
 use crate::timing;
 
 /// Pause after a connection that could not be accepted.
@@ -27,6 +28,8 @@ pub(super) struct JobManagerAddress {
     pub(super) rest: watch::Receiver<RestAddress>,
     /// One that is lost is replaced, maybe at another address.
     pub(super) follows: bool,
+    /// After it there is none any more.
+    pub(super) end: ApplicationEnd,
 }
 
 /// Passes connections on to the JobManager; those that come before it is known wait. `lost` is notified when
@@ -76,10 +79,33 @@ async fn connect(address: &JobManagerAddress, lost: &Notify) -> Option<TcpStream
             Ok(Err(error)) => tracing::debug!(%error, "the JobManager cannot be reached"),
             Err(_) => tracing::debug!("the JobManager cannot be reached within {} s", CONNECT.as_secs()),
         }
-        if !address.follows || begin.elapsed() > REPLACED_WITHIN {
+        if !address.follows || begin.elapsed() > REPLACED_WITHIN || address.end.is_seen() {
             return None;
         }
         lost.notify_one();
         sleep(TRY_PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use yarn_api::records::ApplicationState;
+
+    use super::*;
+    use crate::deploy::report_in_state;
+
+    #[tokio::test]
+    async fn a_jobmanager_is_waited_for_until_the_application_has_ended() {
+        let end = ApplicationEnd::new();
+        // No program listens at this port.
+        let nowhere = RestAddress { host: "127.0.0.1".into(), port: 1 };
+        let rest = watch::channel(nowhere).1;
+        let address = JobManagerAddress { rest, follows: true, end: end.clone() };
+        let lost = Notify::new();
+        let mut connecting = Box::pin(connect(&address, &lost));
+        assert!(timeout(4 * TRY_PAUSE, &mut connecting).await.is_err(), "it may be replaced");
+        end.seen(report_in_state(ApplicationState::Finished, ""));
+        let connected = timeout(REPLACED_WITHIN / 4, connecting).await;
+        assert!(matches!(connected, Ok(None)), "{connected:?}");
     }
 }

@@ -5,6 +5,8 @@
 //! cluster once it has heard that `main()` is over, or that this client is gone, and the last job has ended.
 //! With high availability `main()` goes on while the JobManager or the ApplicationMaster is replaced.
 
+mod completion;
+mod end;
 mod follow;
 mod forward;
 
@@ -19,8 +21,9 @@ use flink_rest::{JobStatus, RestAddress, RestClient, RestTimeouts};
 use taskrunner::submission::{SubmissionConnection, SubmissionError};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
-use yarn_api::records::ApplicationId;
+use yarn_api::records::{ApplicationId, ApplicationReport, FinalStatus};
 
+use crate::application::with_extract;
 use crate::client_process::{Jvm, JvmEnd};
 use crate::deploy::{ClusterManifest, Deployer, Deployment};
 use crate::error::Failure;
@@ -29,6 +32,8 @@ use crate::interrupt::{Cause, Interrupt};
 use crate::report::Report;
 use crate::timing::Jobs;
 use crate::{client_failure, client_run, cluster_timing, timing};
+use completion::{Told, told};
+use end::ApplicationEnd;
 use follow::Follower;
 use forward::{JobManagerAddress, forward};
 
@@ -121,7 +126,8 @@ pub async fn run(
         drop(jvm.stop().await);
         return Err(Failure::new(format!("the application {} has ended already", deployment.id)));
     };
-    let mut follower = Follower::new(&deployment, &address, lost);
+    let (end, _watching) = ApplicationEnd::watched(&deployment);
+    let mut follower = Follower::new(&deployment, &address, lost, end.clone());
     // Meanwhile Flink's client waits for its first answer.
     let attendance = tokio::select! {
         attendance = attend(&deployment, &mut follower) => attendance,
@@ -129,7 +135,10 @@ pub async fn run(
             let ended = ended?;
             match ended.interrupted {
                 Some(_) => deployment.undo(&*report).await,
-                None => tell_the_end(&deployment, Exit::of_jvm(ended.status).code(), &*report).await,
+                None => {
+                    let code = Exit::of_jvm(ended.status).code();
+                    tell_the_end(&deployment, code, interrupt, &*report).await;
+                }
             }
             let done = before_its_cluster(&ended, &program.log);
             return Ok(Ended { done, application: Some(deployment.id), address: Some(address) });
@@ -144,11 +153,12 @@ pub async fn run(
         }
     };
     let follows = deployment.highly_available;
-    let job_manager = JobManagerAddress { rest: follower.job_manager(), follows };
+    let job_manager = JobManagerAddress { rest: follower.job_manager(), follows, end: end.clone() };
     let _ = ready.send(Some(job_manager));
     let rest = follower.job_manager();
     let _following = follows.then(|| follower.start());
-    let work = client_run::attended(&mut jvm, Some((&deployment.yarn, deployment.id)), interrupt, &*report);
+    let application = Some((&deployment.yarn, deployment.id));
+    let work = client_run::attended(&mut jvm, application, end.wait(), interrupt, &*report);
     let ended = if program.timed {
         let ended = Jobs::new(&address, &deployment.timing, timing::CLIENT).during(work).await;
         // As long as the ApplicationMaster has not heard of the end it is there, and so is the JobManager.
@@ -168,11 +178,12 @@ pub async fn run(
     };
     let code = done.as_ref().map_or_else(Failure::exit, |exit| *exit).code();
     if ended.application_over.is_none() {
-        match attendance.complete(i32::from(code)).await {
-            Ok(losses) if losses.is_empty() => {}
-            Ok(losses) => report.warn(&losses),
-            Err(error) => {
-                report.warn(&format!("{error}; the cluster ends by itself once its jobs have ended"));
+        match told(attendance.complete(i32::from(code)), &end, interrupt, &*report).await {
+            Told::Noted(losses) if losses.is_empty() => {}
+            Told::Noted(losses) => report.warn(&losses),
+            Told::Over(last) => warn_of(&last, &*report),
+            Told::Not(why) => {
+                report.warn(&format!("{why}; the cluster ends by itself once its jobs have ended"));
             }
         }
     }
@@ -185,6 +196,14 @@ pub async fn run(
         ));
     }
     Ok(Ended { done, application: Some(deployment.id), address: Some(address) })
+}
+
+/// The application has ended before its ApplicationMaster heard that `main()` is over. If it has succeeded,
+/// `main()` may well have ended it itself.
+fn warn_of(last: &ApplicationReport, report: &dyn Report) {
+    if last.final_status != FinalStatus::Succeeded {
+        report.warn(&with_extract(client_run::over(last), last).to_string());
+    }
 }
 
 /// The result of a command whose JVM has ended before its cluster was there.
@@ -219,7 +238,7 @@ async fn over_early(
     let cause = Cause::MainEnded(exit.code());
     let application = match one_that_hears(deployed, cause, submitted, give_up, interrupt, report).await {
         Ok(deployment) => {
-            tell_the_end(&deployment, exit.code(), report).await;
+            tell_the_end(&deployment, exit.code(), interrupt, report).await;
             Some(deployment.id)
         }
         Err(failure) => {
@@ -253,20 +272,22 @@ async fn one_that_hears(
 }
 
 /// `main()` has ended with this code: YARN hears it from the ApplicationMaster.
-async fn tell_the_end(deployment: &Deployment, code: u8, report: &dyn Report) {
-    let told = async {
+async fn tell_the_end(deployment: &Deployment, code: u8, interrupt: &Interrupt, report: &dyn Report) {
+    let (end, _watching) = ApplicationEnd::watched(deployment);
+    let telling = async {
         let address = deployment.address.as_ref().ok_or_else(|| Failure::new("it has ended already"))?;
-        let mut follower = Follower::new(deployment, address, Arc::default());
+        let mut follower = Follower::new(deployment, address, Arc::default(), end.clone());
         let attendance = attend(deployment, &mut follower).await?;
+        let _following = deployment.highly_available.then(|| follower.start());
         attendance.complete(code.into()).await.map_err(|e| attendance_failure(&e))
     };
-    if let Err(failure) = told.await {
-        report.warn(&format!(
-            "the application {} cannot be told that main() has ended: {failure}",
-            deployment.id
-        ));
-        deployment.undo(report).await;
+    match told(telling, &end, interrupt, report).await {
+        Told::Noted(_) => return,
+        Told::Over(last) => warn_of(&last, report),
+        Told::Not(why) => report
+            .warn(&format!("the application {} cannot be told that main() has ended: {why}", deployment.id)),
     }
+    deployment.undo(report).await;
 }
 
 /// The client was interrupted while its cluster was there: what goes on, and how that can be stopped.
