@@ -21,7 +21,7 @@ use super::head_start::{HeadStart, REST_PORT_KEY, head_start};
 use super::job_manager::{JobManagerJvm, JobManagerStart};
 use super::listeners::Channels;
 use super::log::log;
-use super::next_attempt::KeptForNextAttempt;
+use super::next_attempt::{self, KeptForNextAttempt};
 use super::resource_manager::RmCalls;
 use super::rest_calls::RestCalls;
 use super::task_managers::TaskManagerContainers;
@@ -37,7 +37,6 @@ use crate::controller::{Controller, FromEarlierAttempts, Settings};
 use crate::environment::Environment;
 use crate::launcher::{self, Launcher};
 use crate::ports::Ports;
-use crate::staging::{SUBMISSION, ZOOKEEPER_SESSION};
 use crate::submission::policy::SubmissionRecord;
 use crate::submission::service::{Awaited, MemoryKills, SubmissionService};
 use crate::timeline::{Step, Timeline};
@@ -83,7 +82,11 @@ pub async fn run(environment: Environment) -> u8 {
         max_attempts: environment.max_attempts(),
         high_availability: environment.spec.application.high_availability,
     };
-    let settings = settings(&environment).await;
+    if has_earlier_attempts(&environment) {
+        // Neither the registration nor the start of the JobManager's process waits for it.
+        next_attempt::read(environment.clone(), events.clone());
+    }
+    let settings = settings(&environment);
     let rest_port = settings.early.as_ref().map(|web| web.port);
     let (signalled, terminated) = watch::channel(false);
     let bounds = Bounds { patience: settings.pace.patience, terminated };
@@ -139,14 +142,12 @@ async fn work(
     }
 }
 
-async fn settings(environment: &Environment) -> Settings {
+fn settings(environment: &Environment) -> Settings {
     let spec = &environment.spec;
     let HeadStart { web, ask_ahead } = head_start(spec, &environment.host);
-    let high_availability = match spec.application.high_availability {
-        true if environment.attempt() > 1 => Some(from_earlier_attempts(environment).await),
-        true => Some(FromEarlierAttempts::default()),
-        false => None,
-    };
+    let reading = has_earlier_attempts(environment);
+    let earlier = || FromEarlierAttempts { reading, ..FromEarlierAttempts::default() };
+    let high_availability = spec.application.high_availability.then(earlier);
     let naming = Naming {
         possible: spec.application.fast_start,
         with_port: environment.conf.get_bool(PORT_IN_NAME_KEY, false).unwrap_or_default(),
@@ -162,15 +163,9 @@ async fn settings(environment: &Environment) -> Settings {
     }
 }
 
-async fn from_earlier_attempts(environment: &Environment) -> FromEarlierAttempts {
-    let submission = async {
-        match environment.spec.application.mode {
-            ClusterMode::PerJob => SUBMISSION.read(environment).await.unwrap_or_default(),
-            ClusterMode::Session | ClusterMode::Application => SubmissionRecord::default(),
-        }
-    };
-    let (session, submission) = tokio::join!(ZOOKEEPER_SESSION.read(environment), submission);
-    FromEarlierAttempts { session, submission }
+/// Whether there may be something that earlier attempts have kept.
+fn has_earlier_attempts(environment: &Environment) -> bool {
+    environment.spec.application.high_availability && environment.attempt() > 1
 }
 
 fn pace(environment: &Environment) -> Pace {
