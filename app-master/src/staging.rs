@@ -1,19 +1,24 @@
 //! The per-application directory: what is kept there for the next attempt, and its removal.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use hadoop_fs::{Source, Storage, WriteOptions};
-use hadoop_rpc::{HadoopConf, Login};
+use hadoop_fs::{FsError, Patience, Source, Storage, WriteOptions};
+use hadoop_rpc::{HadoopConf, Login, Retry};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::{sleep, timeout};
 
 use crate::environment::Environment;
 
 /// For the NameNode to answer.
 const DEADLINE: Duration = Duration::from_secs(20);
-/// For what an earlier attempt has left to be read. Without the ZooKeeper session the JobManager waits for
-/// longer than this, but with a NameNode that does not answer there are no job graphs and checkpoints either.
+/// The same for reading, which is tried again.
 const READ_DEADLINE: Duration = Duration::from_secs(5);
+/// How long one try waits for a NameNode that can be reached and is active.
+const ABSENCE: Duration = Duration::from_secs(5);
+/// The first and the longest pause between two tries to read a file.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 /// Mode of a file that only the user can read.
 const PRIVATE: u16 = 0o600;
 
@@ -29,22 +34,12 @@ pub async fn remove(conf: &HadoopConf, login: &Login, url: &str) -> Result<(), S
 pub struct KeptFile {
     name: &'static str,
     largest: u64,
-    /// What happens where it cannot be read.
-    else_then: &'static str,
 }
 
 /// The JobManager's session with ZooKeeper.
-pub const ZOOKEEPER_SESSION: KeptFile = KeptFile {
-    name: "zookeeper-session.json",
-    largest: 4096,
-    else_then: "the JobManager waits until ZooKeeper ends the session",
-};
+pub const ZOOKEEPER_SESSION: KeptFile = KeptFile { name: "zookeeper-session.json", largest: 4096 };
 /// What is known of the submission of a per-job cluster.
-pub const SUBMISSION: KeptFile = KeptFile {
-    name: "submission.json",
-    largest: 16 << 20,
-    else_then: "how main() and the jobs ended that were over by then is not known any more",
-};
+pub const SUBMISSION: KeptFile = KeptFile { name: "submission.json", largest: 16 << 20 };
 
 impl KeptFile {
     fn path(self, environment: &Environment) -> Option<String> {
@@ -57,8 +52,7 @@ impl KeptFile {
         let Some(path) = self.path(environment) else { return Ok(()) };
         let failed = |error: &dyn std::fmt::Display| format!("cannot write {path}: {error}");
         let content = serde_json::to_vec(content).map_err(|error| failed(&error))?;
-        let storage = Storage::open(&environment.conf, &environment.login, Some(&path));
-        let storage = storage.map_err(|error| failed(&error))?.with_deadline(DEADLINE);
+        let storage = patient(environment, &path, DEADLINE).map_err(|error| failed(&error))?;
         let new = format!("{path}.new");
         let options = WriteOptions { mode: Some(PRIVATE), overwrite: true, ..WriteOptions::default() };
         let written = storage.write_file(&new, &Source::Bytes(content.into()), &options).await;
@@ -66,21 +60,111 @@ impl KeptFile {
         storage.rename(&new, &path, true).await.map_err(|error| failed(&error))
     }
 
-    /// What an earlier attempt has written; none where there is none, or it cannot be read.
-    pub async fn read<T: DeserializeOwned>(self, environment: &Environment) -> Option<T> {
-        let path = self.path(environment)?;
-        let read = async {
-            let storage = Storage::open(&environment.conf, &environment.login, Some(&path));
-            let storage = storage.map_err(|error| error.to_string())?.with_deadline(READ_DEADLINE);
-            if storage.find(&path).await.map_err(|error| error.to_string())?.is_none() {
-                return Ok(None);
+    /// What an earlier attempt has written; none where it has written nothing. While the NameNode is away, it
+    /// is tried again until `within` has passed. The error is a whole sentence.
+    pub async fn read<T: DeserializeOwned>(
+        self,
+        environment: &Environment,
+        within: Duration,
+    ) -> Result<Option<T>, String> {
+        let Some(path) = self.path(environment) else { return Ok(None) };
+        persist(&format!("cannot read {path}"), within, || self.try_to_read(environment, &path)).await
+    }
+
+    async fn try_to_read<T: DeserializeOwned>(
+        self,
+        environment: &Environment,
+        path: &str,
+    ) -> Result<Option<T>, Failed> {
+        let storage = patient(environment, path, READ_DEADLINE)?;
+        if storage.find(path).await?.is_none() {
+            return Ok(None);
+        }
+        let content = storage.read(path, self.largest).await?;
+        let content = serde_json::from_slice(&content).map(Some);
+        content.map_err(|_| Failed { helps: false, why: "it holds something else".to_owned() })
+    }
+}
+
+/// The file system of the path. Its operations wait a moment for an active NameNode.
+fn patient(environment: &Environment, path: &str, deadline: Duration) -> Result<Storage, FsError> {
+    let storage = Storage::open(&environment.conf, &environment.login, Some(path))?.with_deadline(deadline);
+    let tell = Arc::new(|error: &FsError| tracing::debug!(%error, "waiting for the NameNode"));
+    Ok(storage.with_patience(Patience { within: ABSENCE, tell }))
+}
+
+/// A try that has failed.
+struct Failed {
+    /// Whether another try can help.
+    helps: bool,
+    why: String,
+}
+
+impl From<FsError> for Failed {
+    fn from(error: FsError) -> Self {
+        Self { helps: error.retry() != Retry::No, why: error.to_string() }
+    }
+}
+
+/// Tries again for as long as that can help and `within` has not passed. The error begins with `failed`.
+async fn persist<T, F: Future<Output = Result<T, Failed>>>(
+    failed: &str,
+    within: Duration,
+    try_once: impl Fn() -> F,
+) -> Result<T, String> {
+    let mut last = "the NameNode has not answered".to_owned();
+    let tries = async {
+        let mut pause = None;
+        loop {
+            let Failed { helps, why } = match try_once().await {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            if !helps {
+                return Err(format!("{failed}: {why}"));
             }
-            let content = storage.read(&path, self.largest).await.map_err(|error| error.to_string())?;
-            serde_json::from_slice(&content).map(Some).map_err(|_| "it holds something else".to_owned())
-        };
-        read.await.unwrap_or_else(|error: String| {
-            tracing::warn!("cannot read {path}: {error}; {}", self.else_then);
-            None
-        })
+            if pause.is_none() {
+                tracing::warn!("{failed}: {why}; it is tried again for {} s", within.as_secs());
+            }
+            last = why;
+            let wait = pause.map_or(PAUSES.0, |pause: Duration| (pause * 2).min(PAUSES.1));
+            pause = Some(wait);
+            sleep(wait).await;
+        }
+    };
+    let done = timeout(within, tries).await;
+    done.unwrap_or_else(|_| Err(format!("{failed} within {} s: {last}", within.as_secs())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::ready;
+
+    use super::*;
+
+    /// A NameNode that refuses so often; `helps`: it says that it may take another try. Gives the result, and
+    /// how many tries there were.
+    async fn refusing(refusals: u32, helps: bool, within: Duration) -> (Result<u32, String>, u32) {
+        let tries = Cell::new(0);
+        let result = persist("cannot read f", within, || {
+            tries.set(tries.get() + 1);
+            let refused = Failed { helps, why: "refused".into() };
+            ready(if tries.get() > refusals { Ok(7) } else { Err(refused) })
+        });
+        (result.await, tries.get())
+    }
+
+    #[tokio::test]
+    async fn a_name_node_that_is_away_is_asked_again() {
+        assert_eq!(refusing(2, true, Duration::from_secs(600)).await, (Ok(7), 3));
+        let (result, tries) = refusing(u32::MAX, true, Duration::from_millis(100)).await;
+        assert_eq!((result.unwrap_err(), tries), ("cannot read f within 0 s: refused".to_owned(), 1));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_for_another_reason_is_given_up_at_once() {
+        let (result, tries) = refusing(1, false, Duration::from_secs(600)).await;
+        assert_eq!((result.unwrap_err(), tries), ("cannot read f: refused".to_owned(), 1));
     }
 }

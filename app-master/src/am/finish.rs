@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use hadoop_rpc::{AuthPolicy, ClientOptions, RetryPolicy};
+use taskrunner::exit::{FAILED, TERMINATED};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-use yarn_api::records::{ContainerId, FinalStatus, RegisterRequest};
-use yarn_api::{AmError, AmRmClient, ApplicationClient};
+use yarn_api::records::ContainerId;
+use yarn_api::{AmRmClient, ApplicationClient};
 
 use super::effects::JobManager;
 use super::job_manager::JobManagerJvm;
 use super::task_managers::STOP_GRACE;
+use super::unregister::{Outcome, OwnReport, Unregistration, becomes_true, unregister};
 use crate::bridge::ToJvm;
 use crate::clock;
 use crate::control::Control;
@@ -17,12 +21,13 @@ use crate::controller::end::{CleanUp, End, JobManagerNotice};
 use crate::environment::Environment;
 use crate::staging;
 
-/// How long YARN may take to store the final status. The JobManager waits 30 s for that.
-const UNREGISTER_WAIT: Duration = Duration::from_secs(28);
-const UNREGISTER_RETRY: Duration = Duration::from_millis(50);
+/// How long the JobManager is kept waiting for YARN to take the final status. It goes on by itself after 8 s.
+const REPORT_WAIT: Duration = Duration::from_secs(10);
 /// How long the JobManager may take to end by itself, and then after SIGTERM.
 const JOB_MANAGER_WAIT: Duration = Duration::from_secs(30);
 const TERMINATE_WAIT: Duration = Duration::from_secs(10);
+/// How long a file for the next attempt, of which one may be under way at the end, may take.
+const WRITER_WAIT: Duration = Duration::from_secs(5);
 /// How long the ResourceManager is asked whether the application has ended. As a rule the NodeManager kills
 /// this container before.
 const OVER_WAIT: Duration = Duration::from_secs(10);
@@ -38,6 +43,16 @@ pub(super) struct Running {
     pub(super) containers: Vec<ContainerId>,
     /// Whether YARN knows us.
     pub(super) registered: bool,
+    /// Writes what the next attempt has to know, until all is written.
+    pub(super) writer: JoinHandle<()>,
+}
+
+/// What bounds the end.
+pub(super) struct Bounds {
+    /// How long the ResourceManager may be away; none means for ever.
+    pub(super) patience: Option<Duration>,
+    /// Becomes true with SIGTERM.
+    pub(super) terminated: watch::Receiver<bool>,
 }
 
 /// Carries out the end and gives the exit code. `running` is none when the ApplicationMaster could not start
@@ -45,101 +60,110 @@ pub(super) struct Running {
 pub(super) async fn finish(
     environment: &Environment,
     rm: &AmRmClient,
-    running: Option<&Running>,
+    running: Option<Running>,
     end: End,
+    bounds: Bounds,
 ) -> u8 {
-    let job_manager = running.map(|running| &running.job_manager);
-    let tell = |message| match job_manager {
-        Some(job_manager) => job_manager.tell(message),
-        None => tracing::debug!("no JobManager is there to hear of the end"),
-    };
     tracing::info!(
         attempt = environment.attempt(),
         exit_code = end.exit_code,
         reason = end.message,
         "ending"
     );
-    match end.notice {
-        JobManagerNotice::Terminate => job_manager.iter().for_each(|job_manager| job_manager.terminate()),
-        JobManagerNotice::Fatal => tell(ToJvm::Fatal { reason: end.message.clone() }),
-        JobManagerNotice::Deregistered | JobManagerNotice::None => {}
-    }
-    if let (true, Some(running)) = (end.stop_task_managers, running) {
-        for container in &running.containers {
-            running.control.stop(*container, STOP_GRACE, &end.message);
+    let registered = running.as_ref().is_some_and(|running| running.registered);
+    let (job_manager, writer) = match running {
+        Some(Running { job_manager, control, containers, writer, .. }) => {
+            if end.stop_task_managers {
+                for container in &containers {
+                    control.stop(*container, STOP_GRACE, &end.message);
+                }
+            }
+            (Some(job_manager), Some(writer))
         }
-    }
-    let registered = running.is_some_and(|running| running.registered);
-    let stored = match &end.unregister {
-        Some((status, diagnostics)) => unregister(environment, rm, registered, *status, diagnostics).await,
-        None => false,
+        None => (None, None),
     };
-    if end.notice == JobManagerNotice::Deregistered {
-        tell(ToJvm::Deregistered);
-    }
-    let clean = async {
-        let due = match end.clean_up {
-            CleanUp::AfterUnregister => stored,
-            CleanUp::IfApplicationOver => is_over(environment).await,
-            CleanUp::Never => false,
+    let (reported, is_reported) = watch::channel(false);
+    let report = async {
+        let Some((status, diagnostics)) = &end.unregister else { return None };
+        let history_url = environment.spec.application.history_url.as_deref().unwrap_or_default();
+        let host = &environment.host;
+        let report = OwnReport { rm, host, status: *status, diagnostics, history_url };
+        let how = Unregistration::new(registered, bounds.patience, clock::now());
+        let outcome = unregister(&report, how, bounds.terminated.clone()).await;
+        if outcome == Outcome::Stored {
+            tracing::info!(%status, "YARN has stored the final status");
+        }
+        Some(outcome)
+    };
+    let yarn = async {
+        let outcome = report.await;
+        reported.send_replace(true);
+        // Nothing is written any more to a directory that is about to be removed.
+        finish_writing(writer).await;
+        let over = match whether_over(end.clean_up, outcome) {
+            Over::Yes => true,
+            Over::No => false,
+            Over::Ask => is_over(environment).await,
         };
-        match &environment.spec.application.staging_dir {
-            Some(url) if due => match staging::remove(&environment.conf, &environment.login, url).await {
-                Ok(()) => tracing::info!(url, "removed the application's directory"),
-                Err(error) => tracing::warn!("{error}; `heddle gc` removes it later"),
-            },
-            Some(url) => tracing::info!(url, "the application's directory stays"),
-            None => {}
-        }
+        clean_up(environment, over).await;
+        exit_code(end.exit_code, outcome, over)
     };
-    tokio::join!(clean, job_manager_end(job_manager, end.notice));
-    end.exit_code
+    let notice = end.notice;
+    let (exit_code, ()) = tokio::join!(
+        yarn,
+        job_manager_end(job_manager.as_ref(), notice, &end.message, is_reported, bounds.terminated.clone())
+    );
+    exit_code
 }
 
-/// Reports the final status; an attempt that never registered does so first, for its diagnostics to be seen.
-async fn unregister(
-    environment: &Environment,
-    rm: &AmRmClient,
-    mut registered: bool,
-    status: FinalStatus,
-    diagnostics: &str,
-) -> bool {
-    let history = environment.spec.application.history_url.as_deref().unwrap_or_default();
-    let until = clock::now() + UNREGISTER_WAIT;
-    while clock::now() < until {
-        if !registered {
-            let request =
-                RegisterRequest { host: environment.host.clone(), rpc_port: -1, tracking_url: String::new() };
-            match rm.register(&request).await {
-                Ok(_) | Err(AmError::AlreadyRegistered(_) | AmError::Refused(_)) => registered = true,
-                Err(error @ AmError::AttemptOver(_)) => {
-                    tracing::error!(%error, "YARN does not take the final status");
-                    return false;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "trying again");
-                    sleep(UNREGISTER_RETRY * 10).await;
-                    continue;
-                }
-            }
-        }
-        match rm.finish(status, diagnostics, history).await {
-            Ok(true) => {
-                tracing::info!(%status, "YARN has stored the final status");
-                return true;
-            }
-            Ok(false) => {}
-            Err(AmError::NotRegistered(_)) => registered = false,
-            Err(error @ (AmError::AttemptOver(_) | AmError::AlreadyRegistered(_) | AmError::Refused(_))) => {
-                tracing::error!(%error, "YARN does not take the final status");
-                return false;
-            }
-            Err(error) => tracing::warn!(%error, "trying again"),
-        }
-        sleep(UNREGISTER_RETRY).await;
+/// Whether the application is over, so that nobody needs its directory any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    Yes,
+    No,
+    /// Only the ResourceManager knows.
+    Ask,
+}
+
+fn whether_over(clean_up: CleanUp, outcome: Option<Outcome>) -> Over {
+    match (clean_up, outcome) {
+        (CleanUp::AfterUnregister, Some(Outcome::Stored)) => Over::Yes,
+        (CleanUp::AfterUnregister, Some(Outcome::AttemptOver | Outcome::Terminated)) => Over::Ask,
+        (CleanUp::AfterUnregister, Some(Outcome::NotStored) | None) => Over::No,
+        (CleanUp::IfApplicationOver, _) => Over::Ask,
+        (CleanUp::Never, _) => Over::No,
     }
-    tracing::error!("YARN did not store the final status within {} s", UNREGISTER_WAIT.as_secs());
-    false
+}
+
+/// `decided`: where everything goes as it was decided. YARN takes an attempt that ends without being
+/// unregistered for a failed one, and so does whoever reads the exit code.
+fn exit_code(decided: u8, outcome: Option<Outcome>, over: bool) -> u8 {
+    match outcome {
+        None | Some(Outcome::Stored) => decided,
+        Some(Outcome::AttemptOver | Outcome::Terminated) if over => decided,
+        Some(Outcome::Terminated) => TERMINATED,
+        Some(Outcome::AttemptOver | Outcome::NotStored) => FAILED,
+    }
+}
+
+async fn finish_writing(writer: Option<JoinHandle<()>>) {
+    let Some(mut writer) = writer else { return };
+    if timeout(WRITER_WAIT, &mut writer).await.is_err() {
+        writer.abort();
+        // It has stopped, which is no error here, once this returns.
+        drop(writer.await);
+    }
+}
+
+async fn clean_up(environment: &Environment, over: bool) {
+    match &environment.spec.application.staging_dir {
+        Some(url) if over => match staging::remove(&environment.conf, &environment.login, url).await {
+            Ok(()) => tracing::info!(url, "removed the application's directory"),
+            Err(error) => tracing::warn!("{error}; `heddle gc` removes it later"),
+        },
+        Some(url) => tracing::info!(url, "the application's directory stays"),
+        None => {}
+    }
 }
 
 /// Asks the ResourceManager until it says that the application has ended, for as long as we are let live.
@@ -178,19 +202,82 @@ async fn is_over(environment: &Environment) -> bool {
     false
 }
 
-/// Waits for the JobManager to end, and helps it.
-async fn job_manager_end(job_manager: Option<&JobManagerJvm>, notice: JobManagerNotice) {
-    let Some(job_manager) = job_manager else { return };
-    if notice != JobManagerNotice::Terminate && timeout(JOB_MANAGER_WAIT, job_manager.wait()).await.is_err() {
-        tracing::warn!("the JobManager does not end by itself; terminating it");
-        job_manager.terminate();
+/// Tells the JobManager of the end and waits for its own. `is_reported`: it is known whether
+/// YARN has taken the final status.
+async fn job_manager_end(
+    job_manager: Option<&JobManagerJvm>,
+    notice: JobManagerNotice,
+    message: &str,
+    is_reported: watch::Receiver<bool>,
+    terminated: watch::Receiver<bool>,
+) {
+    let Some(job_manager) = job_manager else {
+        tracing::debug!("no JobManager is there to hear of the end");
+        return;
+    };
+    let ends = async {
+        match notice {
+            JobManagerNotice::Terminate => return,
+            JobManagerNotice::Fatal => job_manager.tell(ToJvm::Fatal { reason: message.to_owned() }),
+            JobManagerNotice::Deregistered => {
+                if timeout(REPORT_WAIT, becomes_true(is_reported)).await.is_ok() {
+                    job_manager.tell(ToJvm::Deregistered);
+                }
+            }
+            JobManagerNotice::None => {}
+        }
+        if timeout(JOB_MANAGER_WAIT, job_manager.wait()).await.is_err() {
+            tracing::warn!("the JobManager does not end by itself; terminating it");
+        }
+    };
+    tokio::select! {
+        () = ends => {}
+        () = becomes_true(terminated) => {}
     }
+    // One that has ended does not mind.
+    job_manager.terminate();
     match timeout(TERMINATE_WAIT, job_manager.wait()).await {
         Ok(None) => {}
         Ok(Some(report)) => tracing::info!(summary = report.summary, "the JobManager has ended"),
         Err(_) => {
             tracing::warn!("the JobManager does not end on SIGTERM; killing it");
             job_manager.kill();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use taskrunner::exit::DONE;
+
+    use super::*;
+
+    #[test]
+    fn the_directory_goes_only_when_the_application_is_over() {
+        use CleanUp::{AfterUnregister, IfApplicationOver, Never};
+        for (clean_up, outcome, wanted) in [
+            (AfterUnregister, Some(Outcome::Stored), Over::Yes),
+            (AfterUnregister, Some(Outcome::AttemptOver), Over::Ask),
+            (AfterUnregister, Some(Outcome::Terminated), Over::Ask),
+            (AfterUnregister, Some(Outcome::NotStored), Over::No),
+            (IfApplicationOver, None, Over::Ask),
+            (Never, None, Over::No),
+        ] {
+            assert_eq!(whether_over(clean_up, outcome), wanted, "{clean_up:?} {outcome:?}");
+        }
+    }
+
+    #[test]
+    fn the_exit_code_is_that_of_a_failure_where_yarn_has_not_taken_the_final_status() {
+        for (outcome, over, wanted) in [
+            (None, false, DONE),
+            (Some(Outcome::Stored), true, DONE),
+            (Some(Outcome::AttemptOver), true, DONE),
+            (Some(Outcome::AttemptOver), false, FAILED),
+            (Some(Outcome::Terminated), false, TERMINATED),
+            (Some(Outcome::NotStored), false, FAILED),
+        ] {
+            assert_eq!(exit_code(DONE, outcome, over), wanted, "{outcome:?} {over}");
         }
     }
 }

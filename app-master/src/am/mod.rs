@@ -3,7 +3,7 @@
 //!
 //! [`effects`] names what components there are and hands each action to its own: [`resource_manager`],
 //! [`task_managers`], [`job_manager`], [`next_attempt`], [`rest_calls`] and [`listeners`]. [`log`] and
-//! [`timing`] hear what the controller observes. [`finish`] carries out the end.
+//! [`timing`] hear what the controller observes. [`finish`] carries out the end, with [`unregister`].
 
 mod containers;
 mod effects;
@@ -18,5 +18,6 @@ mod rest_calls;
 mod run;
 mod task_managers;
 mod timing;
+mod unregister;
 
 pub use run::run;

@@ -11,17 +11,17 @@ use taskrunner::successor::Successor;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::sleep_until;
 use yarn_api::{AmRmClient, NmTokenCache, NodeManagerClients, NodeManagerOptions};
 
 use super::containers::Containers;
 use super::effects::Effects;
-use super::finish::{Running, finish};
+use super::finish::{Bounds, Running, finish};
 use super::head_start::{HeadStart, REST_PORT_KEY, head_start};
 use super::job_manager::{JobManagerJvm, JobManagerStart};
 use super::listeners::Channels;
 use super::log::log;
-use super::next_attempt::KeptForNextAttempt;
+use super::next_attempt::{self, KeptForNextAttempt};
 use super::resource_manager::RmCalls;
 use super::rest_calls::RestCalls;
 use super::task_managers::TaskManagerContainers;
@@ -37,7 +37,6 @@ use crate::controller::{Controller, FromEarlierAttempts, Settings};
 use crate::environment::Environment;
 use crate::launcher::{self, Launcher};
 use crate::ports::Ports;
-use crate::staging::{SUBMISSION, ZOOKEEPER_SESSION};
 use crate::submission::policy::SubmissionRecord;
 use crate::submission::service::{Awaited, MemoryKills, SubmissionService};
 use crate::timeline::{Step, Timeline};
@@ -45,9 +44,6 @@ use crate::timeline::{Step, Timeline};
 /// How long the ResourceManager may be away (negative: for ever), and YARN's default for it.
 const RM_WAIT_KEY: &str = "yarn.resourcemanager.connect.max-wait.ms";
 const RM_WAIT: Duration = Duration::from_secs(15 * 60);
-/// How long a file for the next attempt, of which one may be under way at the end, may take. A NameNode that
-/// does not answer must not keep YARN from hearing how the application has ended.
-const WRITER_WAIT: Duration = Duration::from_secs(5);
 /// Whether the scheduler tells nodes of one host apart by their ports.
 const PORT_IN_NAME_KEY: &str = "yarn.scheduler.include-port-in-node-name";
 
@@ -86,23 +82,28 @@ pub async fn run(environment: Environment) -> u8 {
         max_attempts: environment.max_attempts(),
         high_availability: environment.spec.application.high_availability,
     };
-    let settings = settings(&environment).await;
+    if has_earlier_attempts(&environment) {
+        // Neither the registration nor the start of the JobManager's process waits for it.
+        next_attempt::read(environment.clone(), events.clone());
+    }
+    let settings = settings(&environment);
     let rest_port = settings.early.as_ref().map(|web| web.port);
-    let start = Start { environment: &environment, rm: &rm, timeline: &timeline, events };
+    let (signalled, terminated) = watch::channel(false);
+    let bounds = Bounds { patience: settings.pace.patience, terminated };
+    let start = Start { environment: &environment, rm: &rm, timeline: &timeline, events, signalled };
     match start.all(nm_tokens, rest_port).await {
         Ok(Started { effects, job_manager, control, writer }) => {
             let mut controller = Controller::new(settings, clock::now());
             let cause = work(&mut controller, &effects, &timeline, inbox).await;
-            // Nothing is written any more to a directory that is about to be removed.
+            // The writer ends once it has written everything.
             drop(effects);
-            finish_writing(writer).await;
             let (containers, registered) = (controller.started(), controller.is_registered());
-            let running = Running { job_manager, control, containers, registered };
-            finish(&environment, &rm, Some(&running), decide(&cause, situation)).await
+            let running = Running { job_manager, control, containers, registered, writer };
+            finish(&environment, &rm, Some(running), decide(&cause, situation), bounds).await
         }
         Err(why) => {
             tracing::error!(why, "cannot begin");
-            finish(&environment, &rm, None, decide(&Cause::Internal(why), situation)).await
+            finish(&environment, &rm, None, decide(&Cause::Internal(why), situation), bounds).await
         }
     }
 }
@@ -141,14 +142,12 @@ async fn work(
     }
 }
 
-async fn settings(environment: &Environment) -> Settings {
+fn settings(environment: &Environment) -> Settings {
     let spec = &environment.spec;
     let HeadStart { web, ask_ahead } = head_start(spec, &environment.host);
-    let high_availability = match spec.application.high_availability {
-        true if environment.attempt() > 1 => Some(from_earlier_attempts(environment).await),
-        true => Some(FromEarlierAttempts::default()),
-        false => None,
-    };
+    let reading = has_earlier_attempts(environment);
+    let earlier = || FromEarlierAttempts { reading, ..FromEarlierAttempts::default() };
+    let high_availability = spec.application.high_availability.then(earlier);
     let naming = Naming {
         possible: spec.application.fast_start,
         with_port: environment.conf.get_bool(PORT_IN_NAME_KEY, false).unwrap_or_default(),
@@ -164,15 +163,9 @@ async fn settings(environment: &Environment) -> Settings {
     }
 }
 
-async fn from_earlier_attempts(environment: &Environment) -> FromEarlierAttempts {
-    let submission = async {
-        match environment.spec.application.mode {
-            ClusterMode::PerJob => SUBMISSION.read(environment).await.unwrap_or_default(),
-            ClusterMode::Session | ClusterMode::Application => SubmissionRecord::default(),
-        }
-    };
-    let (session, submission) = tokio::join!(ZOOKEEPER_SESSION.read(environment), submission);
-    FromEarlierAttempts { session, submission }
+/// Whether there may be something that earlier attempts have kept.
+fn has_earlier_attempts(environment: &Environment) -> bool {
+    environment.spec.application.high_availability && environment.attempt() > 1
 }
 
 fn pace(environment: &Environment) -> Pace {
@@ -212,29 +205,27 @@ struct Started {
     writer: JoinHandle<()>,
 }
 
-async fn finish_writing(mut writer: JoinHandle<()>) {
-    if timeout(WRITER_WAIT, &mut writer).await.is_err() {
-        writer.abort();
-    }
-}
-
 /// Opens what others connect to, then starts the JobManager.
 struct Start<'a> {
     environment: &'a Arc<Environment>,
     rm: &'a Arc<AmRmClient>,
     timeline: &'a Timeline,
     events: Events,
+    /// Becomes true with SIGTERM. The loop hears of it as an event, and the end by this.
+    signalled: watch::Sender<bool>,
 }
 
 impl Start<'_> {
     /// The components, the JobManager and the control server. The error is for people.
     async fn all(self, nm_tokens: NmTokenCache, rest_port: Option<i32>) -> Result<Started, String> {
         let environment = self.environment;
-        watch_signals(
-            environment.spec.application_master.memory_mb,
-            sender_of(&self.events, |()| Event::Terminated),
-        )
-        .map_err(|error| format!("cannot listen to signals: {error}"))?;
+        let (tell, signalled) = (sender_of(&self.events, |()| Event::Terminated), self.signalled.clone());
+        let terminated = move || {
+            signalled.send_replace(true);
+            tell(());
+        };
+        watch_signals(environment.spec.application_master.memory_mb, terminated)
+            .map_err(|error| format!("cannot listen to signals: {error}"))?;
         let (memory_kills, known_kills) = watch::channel(MemoryKills::default());
         let (keep, kept) = watch::channel(SubmissionRecord::default());
         let kept = environment.spec.application.high_availability.then_some(kept);
@@ -324,7 +315,7 @@ fn control_secret(environment: &Environment) -> Vec<u8> {
 }
 
 /// SIGTERM is YARN's; SIGINT is for whoever runs the ApplicationMaster by hand.
-fn watch_signals(memory_mb: u64, terminated: impl Fn(()) + Send + 'static) -> std::io::Result<()> {
+fn watch_signals(memory_mb: u64, terminated: impl Fn() + Send + 'static) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
@@ -333,7 +324,7 @@ fn watch_signals(memory_mb: u64, terminated: impl Fn(()) + Send + 'static) -> st
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            terminated(());
+            terminated();
             // SIGKILL follows soon. If the container is ended for its memory, YARN tells the client so; this
             // line is for our log.
             let memory = taskrunner::memory::of_container();

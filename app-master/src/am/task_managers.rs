@@ -32,9 +32,44 @@ pub(super) struct TaskManagerContainers {
     pub(super) this: Successor,
 }
 
-/// Pause between two tries to tell a taskrunner the address, and how often it is tried.
-const TELL_PAUSE: Duration = Duration::from_secs(5);
-const TELL_TRIES: u32 = 12;
+/// When a taskrunner that could not be told the address is told again.
+#[derive(Debug, Clone, Copy)]
+struct TellAgain {
+    /// Pause between the first tries, and how many tries these are.
+    soon: Duration,
+    tries: u32,
+    /// Pause between all others. The node may have been cut off for longer than the first tries take, and its
+    /// taskrunner ends a TaskManager that works once it has not heard of an ApplicationMaster for an hour.
+    later: Duration,
+}
+
+const TELL_AGAIN: TellAgain =
+    TellAgain { soon: Duration::from_secs(5), tries: 12, later: Duration::from_secs(60) };
+
+/// Tries to tell the taskrunner of `container` something until that has succeeded, or `is_due` says no.
+async fn tell_until_told<T: Future<Output = Result<(), String>>>(
+    container: ContainerId,
+    again: TellAgain,
+    tell: impl Fn() -> T,
+    is_due: impl Fn() -> bool,
+) {
+    let mut tries = 0;
+    while is_due() {
+        let Err(why) = tell().await else {
+            return tracing::info!(worker = %container, "its taskrunner is told the new address");
+        };
+        tries += 1;
+        if tries == again.tries {
+            // Its TaskManager works all the same, for as long as the taskrunner waits.
+            tracing::warn!(
+                worker = %container,
+                why,
+                "its taskrunner cannot be told the new address; that is tried again and again"
+            );
+        }
+        sleep(if tries < again.tries { again.soon } else { again.later }).await;
+    }
+}
 
 impl TaskManagers for TaskManagerContainers {
     fn start(&self, container: ContainerId) {
@@ -78,20 +113,12 @@ impl TaskManagers for TaskManagerContainers {
     fn send_address(&self, container: ContainerId) {
         let Some(granted) = self.containers.get(container) else { return };
         let (secret, this) = (self.secret.clone(), self.this.clone());
+        let (containers, control) = (self.containers.clone(), self.control.clone());
         tokio::spawn(async move {
             let name = container.to_string();
-            let mut why = String::new();
-            for attempt in 0..TELL_TRIES {
-                if attempt > 0 {
-                    sleep(TELL_PAUSE).await;
-                }
-                match successor::tell(&granted.node.host, &name, &secret, &this).await {
-                    Ok(()) => return tracing::info!(worker = name, "its taskrunner is told the new address"),
-                    Err(error) => why = error,
-                }
-            }
-            // Its TaskManager works all the same, for as long as the taskrunner waits.
-            tracing::warn!(worker = name, why, "its taskrunner cannot be told the new address");
+            let tell = || successor::tell(&granted.node.host, &name, &secret, &this);
+            let is_due = || containers.get(container).is_some() && !control.is_connected(container);
+            tell_until_told(container, TELL_AGAIN, tell, is_due).await;
         });
     }
 
@@ -109,5 +136,39 @@ impl TaskManagers for TaskManagerContainers {
         }
         self.control.forget(container);
         self.containers.forget(container);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::ready;
+
+    use super::*;
+    use crate::ledger::types::container_id;
+
+    const PAUSE: Duration = Duration::from_millis(1);
+    const AGAIN: TellAgain = TellAgain { soon: PAUSE, tries: 3, later: PAUSE };
+
+    #[tokio::test]
+    async fn a_taskrunner_is_told_the_address_however_late_it_can_be_reached() {
+        let tries = Cell::new(0);
+        let tell = || {
+            tries.set(tries.get() + 1);
+            ready(if tries.get() == 20 { Ok(()) } else { Err("refused".to_owned()) })
+        };
+        tell_until_told(container_id("c1"), AGAIN, tell, || true).await;
+        assert_eq!(tries.get(), 20);
+    }
+
+    #[tokio::test]
+    async fn a_taskrunner_that_is_forgotten_or_has_connected_is_told_nothing_more() {
+        let tries = Cell::new(0);
+        let tell = || {
+            tries.set(tries.get() + 1);
+            ready(Err("refused".to_owned()))
+        };
+        tell_until_told(container_id("c1"), AGAIN, tell, || tries.get() < 7).await;
+        assert_eq!(tries.get(), 7);
     }
 }

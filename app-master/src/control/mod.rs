@@ -161,6 +161,11 @@ impl Control {
         self.peers().get(&container).and_then(|peer| peer.memory)
     }
 
+    /// Whether the container's taskrunner is connected.
+    pub fn is_connected(&self, container: ContainerId) -> bool {
+        self.peers().get(&container).is_some_and(|peer| peer.connection.is_some())
+    }
+
     /// Forgets a container that is gone: at once, or when its taskrunner has disconnected.
     pub fn forget(&self, container: ContainerId) {
         let mut peers = self.peers();

@@ -80,6 +80,7 @@ async fn a_taskrunner_gets_its_launch_command_and_its_report_arrives() {
     assert!(matches!(runner.next().await, Some(CommandKind::Launch(launch)) if launch.main_class == "M"));
     runner.say(EventKind::Started(Started { jvm_pid: 9, at_unix_ms: 0 })).await;
     assert_eq!(events.recv().await, Some(ControlEvent::Started { container: c1(), pid: 9 }));
+    assert!(control.is_connected(c1()));
     assert!(control.stop(c1(), Duration::from_secs(1), "enough"));
     assert!(matches!(runner.next().await, Some(CommandKind::Stop(Stop { grace_ms: 1000, .. }))));
     runner
@@ -91,6 +92,7 @@ async fn a_taskrunner_gets_its_launch_command_and_its_report_arrives() {
     runner.writer.end().await.unwrap();
     assert!(runner.next().await.is_none(), "our half ends when theirs does");
     assert_eq!(events.recv().await, Some(ControlEvent::Lost(c1())));
+    assert!(!control.is_connected(c1()));
     assert!(!control.stop(c1(), Duration::ZERO, ""));
     control.forget(c1());
     assert!(control.peers().is_empty());

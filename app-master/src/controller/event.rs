@@ -39,10 +39,21 @@ pub(crate) enum Event {
     Submission(SubmissionInput),
     /// From the service that makes class data archives.
     Archive(BuilderRequest),
+    /// What earlier attempts have kept is read.
+    Earlier(Earlier),
     /// SIGTERM.
     Terminated,
     /// A part of the ApplicationMaster itself has failed.
     Internal(String),
+}
+
+/// What earlier attempts have kept, one part after the other.
+#[derive(Debug)]
+pub(crate) enum Earlier {
+    /// The ZooKeeper session of the JobManager, if it is known.
+    Session(Option<ZooKeeperSession>),
+    /// Of the submission of a per-job cluster. None: it cannot be read, and must not be overwritten.
+    Submission(Option<SubmissionRecord>),
 }
 
 /// What the ResourceManager answers to a registration.

@@ -156,6 +156,12 @@ impl JobManager {
         }
     }
 
+    /// The session of the JobManager of an earlier attempt is read. This comes before any message.
+    pub(super) fn earlier_session(&mut self, session: Option<ZooKeeperSession>) {
+        self.proven |= session.is_some();
+        self.session = session;
+    }
+
     /// Which JVM counts: the one that runs, or the one that is started next.
     pub(super) fn generation(&self) -> u32 {
         self.generation

@@ -41,7 +41,7 @@ use crate::control::ControlEvent;
 use allocation::{Allocation, AllocationInput, AskAhead};
 use archive_container::ArchiveContainer;
 use diagnostics::Diagnostics;
-use event::{Action, Cause, Event, Output, Web};
+use event::{Action, Cause, Earlier, Event, Output, Web};
 use job_manager::{JobManager, JobManagerInput};
 use placement::Naming;
 use rm_session::{Pace, RmSession, RmSessionInput};
@@ -69,6 +69,8 @@ pub(crate) struct FromEarlierAttempts {
     pub(crate) session: Option<ZooKeeperSession>,
     /// Of the submission of a per-job cluster.
     pub(crate) submission: SubmissionRecord,
+    /// It is still being read, and comes with [`Event::Earlier`].
+    pub(crate) reading: bool,
 }
 
 /// See the module's text.
@@ -76,6 +78,9 @@ pub(crate) struct FromEarlierAttempts {
 pub(crate) struct Controller {
     session: RmSession,
     job_manager: JobManager,
+    /// While the session of an earlier JobManager is being read: what comes from the JobManager, which is
+    /// told the session as soon as it is connected.
+    held_back: Option<Vec<Event>>,
     allocation: Allocation,
     /// Only in a per-job cluster.
     per_job: Option<PerJob>,
@@ -87,13 +92,19 @@ impl Controller {
     pub(crate) fn new(settings: Settings, now: Instant) -> Self {
         let Settings { mode, pace, early, ask_ahead, naming, high_availability } = settings;
         let restarts = high_availability.is_some();
+        let reading = high_availability.as_ref().is_some_and(|earlier| earlier.reading);
         let (zookeeper, record) =
             high_availability.map(|earlier| (earlier.session, earlier.submission)).unzip();
+        let mut per_job = (mode == ClusterMode::PerJob).then(|| PerJob::new(record));
+        if reading {
+            per_job.iter_mut().for_each(PerJob::await_record);
+        }
         Self {
             session: RmSession::new(pace, early, now),
             job_manager: JobManager::new(restarts, zookeeper.flatten(), now),
+            held_back: reading.then(Vec::new),
             allocation: Allocation::new(mode, ask_ahead, naming),
-            per_job: (mode == ClusterMode::PerJob).then(|| PerJob::new(record)),
+            per_job,
             archive_container: ArchiveContainer::new(),
             diagnostics: Diagnostics::default(),
         }
@@ -133,7 +144,18 @@ impl Controller {
     /// Something has happened.
     pub(crate) fn handle(&mut self, event: Event, now: Instant) -> Output {
         let mut output = Output::default();
-        let out = &mut output;
+        self.take_in(event, now, &mut output);
+        self.settle(now, &mut output);
+        output
+    }
+
+    fn take_in(&mut self, event: Event, now: Instant, out: &mut Output) {
+        if let (Some(held_back), Event::Bridge { .. } | Event::JobManagerEnded { .. }) =
+            (&mut self.held_back, &event)
+        {
+            held_back.push(event);
+            return;
+        }
         match event {
             // What an earlier JVM of the JobManager has said or done counts no more.
             Event::Bridge { generation, .. } | Event::JobManagerEnded { generation, .. }
@@ -170,10 +192,19 @@ impl Controller {
                 }
             }
             Event::Archive(request) => self.archive_container.request(request),
+            Event::Earlier(Earlier::Session(session)) => {
+                self.job_manager.earlier_session(session);
+                for event in self.held_back.take().into_iter().flatten() {
+                    self.take_in(event, now, out);
+                }
+            }
+            Event::Earlier(Earlier::Submission(record)) => {
+                if let Some(per_job) = &mut self.per_job {
+                    per_job.record_read(record, now, out);
+                }
+            }
             Event::Terminated => out.act(Action::End(Cause::Terminated)),
             Event::Internal(why) => out.act(Action::End(Cause::Internal(why))),
         }
-        self.settle(now, out);
-        output
     }
 }

@@ -26,12 +26,30 @@ pub(super) struct PerJob {
     give_up_at: Option<Instant>,
     /// Requests for the jobs that have failed in a row.
     failed_requests: u32,
+    /// While what an earlier attempt has kept is being read: what has happened meanwhile.
+    held_back: Option<Vec<SubmissionInput>>,
+    /// It could not be read, and must not be overwritten.
+    unreadable: bool,
 }
 
 impl PerJob {
     /// `record`: with high availability; what an earlier attempt has kept.
     pub(super) fn new(record: Option<SubmissionRecord>) -> Self {
         Self { policy: record.map(SubmissionPolicy::highly_available).unwrap_or_default(), ..Self::default() }
+    }
+
+    /// What an earlier attempt has kept is still being read; until then nothing is decided.
+    pub(super) fn await_record(&mut self) {
+        self.held_back = Some(Vec::new());
+    }
+
+    /// It is read, or (none) cannot be read.
+    pub(super) fn record_read(&mut self, record: Option<SubmissionRecord>, now: Instant, out: &mut Output) {
+        self.unreadable = record.is_none();
+        self.policy = SubmissionPolicy::highly_available(record.unwrap_or_default());
+        for input in self.held_back.take().into_iter().flatten() {
+            self.step(input, now, out);
+        }
     }
 
     /// The JobManager's REST interface answers at `url`.
@@ -42,6 +60,10 @@ impl PerJob {
 
     /// One step.
     pub(super) fn step(&mut self, input: SubmissionInput, now: Instant, out: &mut Output) {
+        if let Some(held_back) = &mut self.held_back {
+            held_back.push(input);
+            return;
+        }
         match &input {
             SubmissionInput::Jobs(Err(why)) => {
                 if self.failed_requests.is_multiple_of(LOGGED_OF) {
@@ -89,6 +111,7 @@ impl PerJob {
         for effect in effects {
             let action = match effect {
                 SubmissionEffect::Look => Action::LookAtJobs(self.url.clone()),
+                SubmissionEffect::Keep(_) if self.unreadable => continue,
                 SubmissionEffect::Keep(record) => Action::KeepSubmission(record),
                 SubmissionEffect::Explain(job) => Action::ExplainJob(self.url.clone(), job.id),
                 SubmissionEffect::End(status, text) => {

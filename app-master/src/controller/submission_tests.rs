@@ -105,3 +105,47 @@ fn requests_for_the_jobs_that_fail_are_observed_now_and_then() {
     let out = test.step(SubmissionInput::Jobs(Err("refused".into())));
     assert_eq!(out.observations, [Observation::JobsUnknown { why: "refused".into() }]);
 }
+
+/// A machine for which what an earlier attempt has kept is still being read.
+fn reading() -> Test {
+    let mut test = Test { machine: PerJob::new(Some(SubmissionRecord::default())), now: Instant::now() };
+    test.machine.await_record();
+    let mut out = Output::default();
+    test.machine.ready(URL, test.now, &mut out);
+    assert_eq!((&out.actions[..], test.machine.wake()), (&[][..], None));
+    assert_eq!(test.step(SubmissionInput::Arrived(0)).actions, []);
+    test
+}
+
+impl Test {
+    fn record_read(&mut self, record: Option<SubmissionRecord>) -> Vec<Action> {
+        let mut out = Output::default();
+        self.machine.record_read(record, self.now, &mut out);
+        out.actions
+    }
+}
+
+#[test]
+fn what_an_earlier_attempt_has_kept_counts_also_if_it_is_read_late() {
+    let mut test = reading();
+    assert_eq!(test.step(SubmissionInput::Completed(0)).actions, [], "the record is not known yet");
+    let failed = Job { id: "a".into(), name: "n".into(), state: JobState::Failed };
+    let record = SubmissionRecord { ended: vec![failed], ..SubmissionRecord::default() };
+    let with_end = SubmissionRecord { exit_code: Some(0), ..record.clone() };
+    assert_eq!(
+        test.record_read(Some(record)),
+        [Action::KeepSubmission(with_end), Action::LookAtJobs(URL.into())]
+    );
+    let actions = test.step(SubmissionInput::Jobs(Ok(vec![]))).actions;
+    assert_eq!(actions, [Action::ExplainJob(URL.into(), "a".into())]);
+}
+
+#[test]
+fn what_an_earlier_attempt_has_kept_is_not_overwritten_if_it_cannot_be_read() {
+    let mut test = reading();
+    assert_eq!(test.record_read(None), []);
+    assert_eq!(test.step(SubmissionInput::Completed(0)).actions, [Action::LookAtJobs(URL.into())]);
+    let job = Job { id: "a".into(), name: "n".into(), state: JobState::Finished };
+    let actions = test.step(SubmissionInput::Jobs(Ok(vec![job]))).actions;
+    assert_eq!(actions, [Action::ShutDownJobManager(URL.into())]);
+}

@@ -10,7 +10,7 @@ use super::event::*;
 use super::placement::Naming;
 use super::rm_session::Pace;
 use super::{Controller, FromEarlierAttempts, Settings};
-use crate::bridge::{BridgeEvent, FromJvm, Status, ToJvm};
+use crate::bridge::{BridgeEvent, FromJvm, Status, ToJvm, ZooKeeperSession};
 use crate::control::ControlEvent;
 use crate::jobmanager::JobManagerEnd;
 use crate::ledger::types::{Completed, Grant, Profile, Purpose, container_id, node_id};
@@ -241,6 +241,32 @@ fn a_worker_from_request_to_end() {
     let (_, actions) = test.beat(Ok(answer));
     assert!(matches!(&actions[..], [Action::Tell(ToJvm::Terminated { reason, .. }), Action::Forget(_)]
         if reason.contains("preempted") && reason.contains("by the scheduler")));
+}
+
+#[test]
+fn the_registration_does_not_wait_for_what_earlier_attempts_have_kept_but_the_job_manager_does() {
+    let mut test = Test::new();
+    let pace = Pace { idle: IDLE, busy: BUSY, patience: None };
+    let settings = Settings {
+        mode: ClusterMode::PerJob,
+        pace,
+        early: Some(Web::at("http://n1:4567".into())),
+        ask_ahead: None,
+        naming: Naming::default(),
+        high_availability: Some(FromEarlierAttempts { reading: true, ..FromEarlierAttempts::default() }),
+    };
+    test.controller = Controller::new(settings, test.now);
+    assert!(matches!(test.tick()[..], [Action::Register(_)]));
+    let hello = FromJvm::Hello { secret: String::new(), protocol: 1, flink: String::new(), pid: 1 };
+    assert_eq!(test.jvm(hello), []);
+    let session = || ZooKeeperSession { id: "1f".into(), password: "p".into() };
+    assert_eq!(
+        test.event(Event::Earlier(Earlier::Session(Some(session())))),
+        [Action::Tell(ToJvm::Start { previous_session: Some(session()) })]
+    );
+    assert_eq!(test.event(Event::Submission(SubmissionInput::Completed(0))), []);
+    let actions = test.event(Event::Earlier(Earlier::Submission(Some(Default::default()))));
+    assert!(matches!(actions[..], [Action::KeepSubmission(_)]), "{actions:?}");
 }
 
 #[test]
