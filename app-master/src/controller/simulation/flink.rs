@@ -151,7 +151,7 @@ impl JobManager {
         if self.surplus_since.take_if(|since| now - *since >= IDLE_TIMEOUT).is_some() {
             returned.extend(registered.iter().skip(wanted));
         }
-        returned.iter().for_each(|container| drop(self.workers.remove(container)));
+        self.workers.retain(|id, _| !returned.contains(id));
         let mut said: Vec<_> = returned.into_iter().map(|worker| FromJvm::Release { worker }).collect();
         let counts_on =
             |worker: &&Worker| worker.registered || !worker.previous || now - worker.since < RECOVERY_TIMEOUT;
