@@ -62,6 +62,11 @@ class Audit:
                 found = re.search(r"panicked at .*|exit(ed with)? (code|status) 134.*", text)
                 assert not found, f"{file}: {found[0]}"
 
+    def last_words(self, application):
+        """The last line of each ApplicationMaster's log, by container."""
+        texts = {file.parent.name: file.read_text(errors="replace").splitlines() for file in self.cluster.log_files(application.id, "heddle-am.log")}
+        return {container: lines[-1] for container, lines in sorted(texts.items()) if lines}
+
     def output(self, application, directory):
         """The files of a job that has ended: every count of every key is there, and each once. Gives how many there are."""
         seen = defaultdict(Counter)

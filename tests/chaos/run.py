@@ -70,7 +70,9 @@ class Run:
     def _look(self):
         self.faults.undo()
         figures = self.audit.middle(self.applications())
-        self.journal.write(audit=figures, recovered=self._recovered())
+        # What each ApplicationMaster has said last: one that was not killed has said why it ended.
+        last = {a.id: self.audit.last_words(a) for a in self.applications()}
+        self.journal.write(audit=figures, recovered=self._recovered(), last=last)
         tell(f"      all is well after {figures['seconds']} s: {json.dumps(figures['applications'])}")
 
     def _recovered(self):
