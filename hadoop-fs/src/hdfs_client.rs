@@ -153,9 +153,9 @@ impl HdfsClient {
         }
     }
 
-    /// Makes the call, and repeats it while no NameNode can be reached, or the active one is in safe mode, and
-    /// the time of the patience has not passed. Repeating does no harm, because such a call was not sent or
-    /// was refused.
+    /// Makes the call, and repeats it while no NameNode can be reached, or while the active one is in safe
+    /// mode, and the time of the patience has not passed. Repeating does no harm, because such a call was not
+    /// sent or was refused.
     pub(crate) async fn persist<T, F: Future<Output = Result<T, FsError>>>(
         &self,
         call: impl Fn() -> F,

@@ -1,6 +1,6 @@
 //! Finds out which of the NameNodes of a nameservice is the active one. hdfs-native asks them in their order,
-//! and goes on to the next one if a NameNode refuses. It has no deadline for one that is silent, and would ask
-//! that one first for ever.
+//! and goes on to the next one if a NameNode refuses. It has no deadline for one that is silent, and would
+//! ask that one first for ever.
 
 use std::time::Duration;
 

@@ -75,7 +75,8 @@ def test_commands_while_the_active_resourcemanager_dies(pairs):
     def watch():
         wait_for("the other one", lambda: cluster.active_resourcemanager() not in (None, gone), 120, every=0.05)
         times.append(time.monotonic())
-        # It knows the application at once, but not where its JobManager is before the ApplicationMaster has registered anew.
+        # It knows the application at once, but not where its JobManager is before the ApplicationMaster
+        # has registered anew.
         wait_for("the application", lambda: cluster.yarn.app(session.application)["state"] == "RUNNING", 120, every=0.05)
         times.append(time.monotonic())
 

@@ -46,8 +46,8 @@ pub(super) fn head_start(spec: &AmSpec, host: &str) -> HeadStart {
     HeadStart { web: Some(web), ask_ahead }
 }
 
-/// A port that is free now, among `configured` ones or among [`QUIET_PORTS`]. It is chosen at random: the first
-/// free one would be the one that another application has just now, while its JobManager is started again.
+/// A port that is free now, among `configured` ones or among [`QUIET_PORTS`]. It is chosen at random: the
+/// first free one may be that of another application whose JobManager is being started again.
 fn free_port(configured: Option<&str>) -> Option<u16> {
     let mut random = rand::rng();
     match configured.and_then(|text| text.parse::<Ports>().ok()).filter(|ports| !ports.any()) {

@@ -25,7 +25,7 @@ use crate::jobmanager::JobManagerEnd;
 const DISCONNECTED_GRACE: Duration = Duration::from_secs(20);
 /// Between two pings.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
-/// A JobManager that does not answer a ping for so long hangs. Flink's own heartbeats give up after 50 s, too.
+/// A JobManager that does not answer a ping for so long hangs. Flink's own heartbeats give up after 50 s.
 const SILENCE: Duration = Duration::from_secs(50);
 /// Within this time a JVM that was started has connected, also on a machine on which all is very slow.
 const START_WITHIN: Duration = Duration::from_secs(300);
