@@ -242,11 +242,16 @@ def pairs(request, cluster, tmp_path, flink_home, client_kind):
     yield from cluster_of(request, cluster, "pairs", tmp_path, flink_home, client_kind, recovery=True, resourcemanagers=2, namenodes=2)
 
 
-@pytest.fixture
-def work(request, cluster, tmp_path, flink_home, client_kind):
+def workspace_on(request, cluster, tmp_path, flink_home, client_kind):
+    """A test's workspace on a cluster that others use as well."""
     made = Workspace(cluster, client_kind, tmp_path, flink_home, label(request))
     yield made
     made.close(getattr(request.node, "failed", True))
+
+
+@pytest.fixture
+def work(request, cluster, tmp_path, flink_home, client_kind):
+    yield from workspace_on(request, cluster, tmp_path, flink_home, client_kind)
 
 
 @pytest.fixture

@@ -138,16 +138,19 @@ impl HdfsClient {
         Ok(())
     }
 
-    /// Returns when another NameNode than the one with the index `asked` is active. As long as that one is,
-    /// or none is, a call can still be answered.
-    async fn failed_over(&self, asked: Option<usize>) -> usize {
+    /// Returns when another NameNode than the one with the index `asked` is active, which is asked first from
+    /// then on; gives its address. As long as the one that was asked is active, or none is, a call can still
+    /// be answered.
+    async fn failed_over(&self, asked: Option<usize>) -> Result<String, FsError> {
         let (Some(name_nodes), Some(asked)) = (&self.name_nodes, asked) else {
             return std::future::pending().await;
         };
         tokio::time::sleep(LOOK.0).await;
         loop {
             match name_nodes.active().await {
-                Some(active) if active != asked => return active,
+                Some(active) if active != asked => {
+                    return self.begin_with(name_nodes, active).map(|()| name_nodes.address(active));
+                }
                 _ => tokio::time::sleep(LOOK.1).await,
             }
         }
@@ -213,10 +216,7 @@ impl HdfsClient {
         tokio::select! {
             done = self.within_deadline(operation, path, call(hdfs)) => done,
             active = self.failed_over(asked) => {
-                let name_nodes = self.name_nodes.iter();
-                name_nodes.clone().try_for_each(|name_nodes| self.begin_with(name_nodes, active))?;
-                let addresses: String = name_nodes.map(|name_nodes| name_nodes.address(active)).collect();
-                let why = format!("the NameNode was silent, and meanwhile {addresses} is the active one");
+                let why = format!("the NameNode was silent, and meanwhile {} is the active one", active?);
                 Err(FsError::new(FsErrorKind::Unreachable, operation, path, &*self.location.server, why))
             }
         }

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from harness import availability
-from harness.availability import Application, counting
+from harness.availability import Application, counting_session
 from harness.client import Client
 from harness.cluster import ROOT, Cluster
 from harness.jars import job_jar
@@ -17,7 +17,6 @@ from .common import say
 
 CLUSTER = "bench-recovery"
 SECTION = "recovery"
-ONE_SLOT = ["-Dtaskmanager.numberOfTaskSlots=1", "-Dparallelism.default=2"]
 # YARN counts what has failed within ten seconds.
 PAUSE = 15
 KILLS = {"JobManager killed": Application.job_manager, "ApplicationMaster killed": Application.master}
@@ -25,11 +24,11 @@ KILLS = {"JobManager killed": Application.job_manager, "ApplicationMaster killed
 
 def deploy(kind, cluster, directory, flink_home):
     """A highly available session with one job on two TaskManagers."""
-    work = SimpleNamespace(cluster=cluster, name=f"recovery-{kind}", hdfs_dir=f"/recovery/{kind}")
     client = Client(kind, cluster, directory / kind, ROOT, flink_home)
-    session = client.session("-nm", work.name, *availability.options(work, USUAL_FLINK), *ONE_SLOT)
-    session.run(job_jar(flink_home, USUAL_FLINK), "Counting", *counting(work), options=["-d", "-p", "2"]).ok()
-    return Application(cluster, session.application)
+    names = {"name": f"recovery-{kind}", "hdfs_dir": f"/recovery/{kind}"}
+    work = SimpleNamespace(cluster=cluster, client=lambda: client, **names)
+    _, app = counting_session(work, job_jar(flink_home, USUAL_FLINK), *availability.options(work, USUAL_FLINK))
+    return app
 
 
 def kill(app, what):

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -10,6 +9,7 @@ import urllib.error
 
 from harness import processes
 from harness.cluster import request
+from harness.network import cannot_drop, dropped
 
 DAEMONS = ("resourcemanager", "nodemanager", "zookeeper", "datanode", "namenode")
 # The key of the port that is dropped in a cluster's table of ports.
@@ -99,15 +99,14 @@ class Faults:
 
     def _drop(self, what, fault):
         """What is sent to a port disappears, as behind a firewall that has lost its connections."""
-        if os.geteuid() != 0 or not shutil.which("iptables"):
+        if cannot_drop():
             return None
         port = self._control_port(fault) if what == "control" else self.cluster.ports[PORTS[what]]
         if port is None:
             return None
-        rule = ["INPUT", "-p", "tcp", "--dport", str(port), "-j", "DROP"]
-        if _iptables("-I", *rule) != 0:
-            return None
-        self._later(fault.lasts, lambda: _iptables("-D", *rule))
+        rules = contextlib.ExitStack()
+        rules.enter_context(dropped(port))
+        self._later(fault.lasts, rules.close)
         return f"port {port} ({what}) for {fault.lasts} s"
 
     def _control_port(self, fault):
@@ -142,10 +141,6 @@ class Faults:
             except (OSError, urllib.error.URLError) as error:
                 return f"{hit.container}, but the ResourceManager did not answer: {error}"
         return f"{application.id} {hit.container} pid {hit.pid}"
-
-
-def _iptables(*words):
-    return subprocess.run(["iptables", "-w", "10", *words], capture_output=True, text=True).returncode
 
 
 def _signal(pid, number):

@@ -25,11 +25,8 @@ def options(work, version="1.20"):
         "high-availability.zookeeper.quorum": cluster.at("zk"),
         "high-availability.zookeeper.path.root": f"/{work.name}",
         "high-availability.storageDir": f"{cluster.fs}{work.hdfs_dir}/ha",
-        "restart-strategy": "fixed-delay",
-        "restart-strategy.fixed-delay.attempts": "1000000",
-        "restart-strategy.fixed-delay.delay": "200 ms",
     }
-    return [f"-D{name}={value}" for name, value in values.items()]
+    return [*(f"-D{name}={value}" for name, value in values.items()), *RESTARTS]
 
 
 def counting(work, *more):

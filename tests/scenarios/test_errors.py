@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import Workspace, label
+from conftest import workspace_on
 from harness.checks import Before, check_refused, is_temporary
 from harness.waiting import wait_for
 
@@ -22,9 +22,7 @@ PATIENCE = 100
 
 @pytest.fixture
 def work(request, own_cluster, tmp_path, flink_home, client_kind):
-    made = Workspace(own_cluster, client_kind, tmp_path, flink_home, label(request))
-    yield made
-    made.close(getattr(request.node, "failed", True))
+    yield from workspace_on(request, own_cluster, tmp_path, flink_home, client_kind)
 
 
 def deploy(client, *arguments, **options):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import FLINK_VERSION, Workspace, cluster_of, label
+from conftest import FLINK_VERSION, cluster_of, workspace_on
 from harness import availability, processes
 from harness.availability import counting_session
 from harness.checks import Before, check_refused, is_temporary
@@ -284,9 +284,7 @@ def test_the_active_namenode_hangs_during_an_upload(pairs, jar):
 
 @pytest.fixture
 def own_work(request, own_cluster, tmp_path, flink_home, client_kind):
-    made = Workspace(own_cluster, client_kind, tmp_path, flink_home, label(request))
-    yield made
-    made.close(getattr(request.node, "failed", True))
+    yield from workspace_on(request, own_cluster, tmp_path, flink_home, client_kind)
 
 
 @contextlib.contextmanager
