@@ -23,6 +23,7 @@ pub mod links;
 pub mod log_findings;
 pub mod memory;
 pub mod node_jars;
+pub mod pipes;
 pub mod plan;
 pub mod protocol;
 pub mod spawn;
