@@ -197,10 +197,10 @@ class Hdfs:
         query = urllib.parse.urlencode({"op": op, "user.name": self.user} | parameters)
         return f"{self.active()}/webhdfs/v1{urllib.parse.quote(path)}?{query}"
 
-    def list(self, path):
-        """Names to status; None when there is no such path."""
+    def list(self, path, user=None):
+        """Names to status; None when there is no such path. `user` asks instead of the superuser."""
         try:
-            answer = get_json(self.url(path, "LISTSTATUS"))
+            answer = get_json(self.url(path, "LISTSTATUS", **({"user.name": user} if user else {})))
         except urllib.error.HTTPError as error:
             if error.code == 404:
                 return None
@@ -228,6 +228,10 @@ class Hdfs:
 
     def mkdir(self, path, permission="755"):
         request(self.url(path, "MKDIRS", permission=permission), "PUT")
+
+    def give(self, path, user):
+        """Makes a user the owner."""
+        request(self.url(path, "SETOWNER", owner=user, group=user), "PUT")
 
     def limit_space(self, path, size):
         """Bytes with all copies; HDFS counts a file that is being written as a whole block."""
