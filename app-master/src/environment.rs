@@ -124,6 +124,22 @@ impl Environment {
     }
 }
 
+/// What other users can do because the containers do not run as the user who has submitted them; none if they
+/// do, or if one of the two is not known. `submitter` is the variable `USER`, which YARN sets in every
+/// container, and `process` is the system's user.
+pub fn shared_user(submitter: Option<&str>, process: Option<&str>) -> Option<String> {
+    let (submitter, process) = (submitter.filter(|name| !name.is_empty())?, process?);
+    (submitter != process).then(|| {
+        format!(
+            "the containers of this application run as the system's user {process}, although {submitter} has \
+             submitted it; whose containers run as {process} as well can read its files and secrets, and signal its \
+             processes; hint: with LinuxContainerExecutor, and without Kerberos also \
+             yarn.nodemanager.linux-container-executor.nonsecure-mode.limit-users: false, containers run as the user \
+             who has submitted them"
+        )
+    })
+}
+
 /// Hadoop 3 has a key for the bound; before, and without it, the default number is the bound, too.
 fn max_attempts(asked: u32, conf: &HadoopConf) -> u32 {
     let number = |key| conf.get_i64(key, 0).ok().and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0);
@@ -192,6 +208,20 @@ pub(crate) fn hadoop_conf(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn containers_of_another_user_are_told_of() {
+        let told = shared_user(Some("alice"), Some("yarn")).unwrap();
+        assert!(told.contains("user yarn") && told.contains("alice has submitted"), "{told}");
+        for (submitter, process) in [
+            (Some("alice"), Some("alice")),
+            (Some("alice"), None),
+            (None, Some("yarn")),
+            (Some(""), Some("yarn")),
+        ] {
+            assert_eq!(shared_user(submitter, process), None);
+        }
+    }
 
     #[test]
     fn yarn_bounds_the_attempts() {

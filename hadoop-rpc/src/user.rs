@@ -43,9 +43,13 @@ impl UserIdentity {
 /// The user of this process, as the system names it.
 pub(crate) fn os_user(env: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     // The password file has the right name also if cron or sudo have left USER unset or wrong.
+    process_user().or_else(|| env("USER").or_else(|| env("LOGNAME")).filter(|v| !v.is_empty()))
+}
+
+/// The name that the password file has for the user of this process; none if that user is not in the file.
+pub fn process_user() -> Option<String> {
     let uid = rustix::process::geteuid().as_raw().to_string();
-    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    name_of_uid(&passwd, &uid).or_else(|| env("USER").or_else(|| env("LOGNAME")).filter(|v| !v.is_empty()))
+    name_of_uid(&std::fs::read_to_string("/etc/passwd").unwrap_or_default(), &uid)
 }
 
 fn name_of_uid(passwd: &str, uid: &str) -> Option<String> {

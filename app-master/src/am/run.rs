@@ -34,7 +34,7 @@ use crate::controller::event::{Action, Cause, Event, Output};
 use crate::controller::placement::Naming;
 use crate::controller::rm_session::Pace;
 use crate::controller::{Controller, FromEarlierAttempts, Settings};
-use crate::environment::Environment;
+use crate::environment::{Environment, shared_user};
 use crate::launcher::{self, Launcher};
 use crate::ports::Ports;
 use crate::submission::policy::SubmissionRecord;
@@ -64,6 +64,10 @@ pub async fn run(environment: Environment) -> u8 {
         "heddle-am {}",
         env!("CARGO_PKG_VERSION")
     );
+    let submitter = std::env::var("USER").ok();
+    if let Some(warning) = shared_user(submitter.as_deref(), hadoop_rpc::process_user().as_deref()) {
+        tracing::warn!("{warning}");
+    }
     let environment = Arc::new(environment);
     let nm_tokens = NmTokenCache::default();
     let options = ClientOptions::simple(environment.login.clone());
