@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use flink_model::container::AM_SPEC_FILE;
 use flink_model::spec::{AmSpec, INLINE_FILE_PREFIX, SPEC_VERSION};
 use hadoop_rpc::{
-    ConfError, Credentials, CredentialsError, Defaults, HadoopConf, Login, Lookup, PropertyOrigin,
+    ClientOptions, ConfError, Credentials, CredentialsError, Defaults, HadoopConf, Login, Lookup,
+    PropertyOrigin,
 };
 use taskrunner::fresh;
 use yarn_api::records::{ContainerId, ParseIdError};
@@ -32,6 +33,8 @@ pub struct Environment {
     pub spec: AmSpec,
     /// Hadoop's configuration: the node's, filled up and overlaid with the client's.
     pub conf: HadoopConf,
+    /// How we call Hadoop's services by RPC, without authentication unless the call says how.
+    pub rpc: ClientOptions,
 }
 
 /// The container is not one that heddle's client made. A retry does not help.
@@ -79,7 +82,7 @@ pub enum StartError {
     #[error("the container's credentials hold no secret {}", flink_model::spec::CONTROL_SECRET_ALIAS)]
     NoSecret,
     /// No user.
-    #[error("the system's user has no name, and HADOOP_USER_NAME is not set")]
+    #[error("the user id of this process has no name on this node, and HADOOP_USER_NAME is not set")]
     NoUser,
     /// The node's Hadoop configuration.
     #[error(transparent)]
@@ -101,13 +104,16 @@ impl Environment {
         let log_dirs = need("LOG_DIRS")?;
         let log_dir = log_dirs.split(',').map(str::trim).find(|dir| !dir.is_empty());
         launcher::control_secret(&credentials).ok_or(StartError::NoSecret)?;
+        let login = login(&env)?.with_credentials(credentials);
+        let conf = hadoop_conf(&env, &spec.hadoop.client, &spec.hadoop.overrides)?;
         Ok(Self {
             container: need("CONTAINER_ID")?.parse()?,
             host: need("NM_HOST")?,
             log_dir: log_dir.ok_or(StartError::Missing("LOG_DIRS"))?.into(),
             self_exe: std::env::current_exe().map_err(unknown("the path of this program"))?,
-            login: login(&env)?.with_credentials(credentials),
-            conf: hadoop_conf(&env, &spec.hadoop.client, &spec.hadoop.overrides)?,
+            rpc: ClientOptions::simple(&conf, login.clone())?,
+            login,
+            conf,
             dir,
             spec,
         })

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hadoop_rpc::{HadoopConf, Login, Retry};
+use hadoop_rpc::{HadoopConf, Login, Protection, Retry};
 use hdfs_native::{Client, ClientBuilder, HdfsError};
 use tokio::time::{Instant, timeout};
 
@@ -23,7 +23,6 @@ const KEYS: &[&str] = &[
     "dfs.data.transfer.",
     "dfs.encrypt.data.transfer",
     "dfs.user.home.dir.prefix",
-    "hadoop.rpc.protection",
 ];
 
 /// The shortest and the longest pause before a call is repeated because no NameNode could be reached.
@@ -82,6 +81,9 @@ impl HdfsClient {
                 why,
             ));
         }
+        // hdfs-native does not read hadoop.rpc.protection: it takes the strongest protection that the
+        // NameNode offers. A value that Hadoop would refuse is refused here too.
+        Protection::allowed(conf).map_err(|e| bad_conf(&location.root, &e))?;
         let mut settings = Vec::new();
         for (key, ..) in conf.iter().filter(|(key, ..)| KEYS.iter().any(|prefix| key.starts_with(prefix))) {
             let value = conf.get(key).map_err(|e| bad_conf(&location.root, &e))?;

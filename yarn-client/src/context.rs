@@ -40,8 +40,7 @@ impl Context {
             std::env::vars_os().filter_map(|(k, v)| Some((text(k)?, text(v)?))).collect();
         // Names of files in /tmp contain the operating system's name for the user, as Java's `user.name`
         // does. The user that Hadoop sees can be another one (see [`Context::login`]).
-        let system = |key: &str| matches!(key, "USER" | "LOGNAME").then(|| vars.get(key).cloned()).flatten();
-        let user = UserIdentity::find(&system).map_or_else(|| "unknown".to_owned(), |u| u.effective);
+        let user = UserIdentity::of_process().map_or_else(|| "unknown".to_owned(), |u| u.effective);
         Ok(Self { vars, cwd, exe, user, waits: Waits::default() })
     }
 
@@ -57,8 +56,12 @@ impl Context {
 
     /// The user as whom heddle calls Hadoop's services. It is a failure if no name can be found.
     pub fn login(&self) -> Result<Login, Failure> {
-        Login::find(&|key| self.vars.get(key).cloned())
-            .ok_or_else(|| Failure::new("the user who runs this has no name").hint("set HADOOP_USER_NAME"))
+        Login::find(&|key| self.vars.get(key).cloned()).ok_or_else(|| {
+            Failure::new(
+                "the user id of this process has no name on this machine, so Hadoop would not know who calls",
+            )
+            .hint("set HADOOP_USER_NAME to the user as whom Hadoop is to be called")
+        })
     }
 
     /// The directory for files that may be lost between runs: `$XDG_CACHE_HOME/heddle`, or else

@@ -216,6 +216,9 @@ fn rpc_hints(error: &RpcError) -> Vec<String> {
             "something accepts connections there but does not answer: the service hangs or is overloaded, or the port is another's"
         }
         ErrorKind::NotHadoopRpc(_) => "the address in the Hadoop configuration names another service's port",
+        ErrorKind::Protection { .. } => {
+            "set hadoop.rpc.protection in core-site.xml to a value that the server has too, or have the server offer a stronger one"
+        }
         ErrorKind::Auth(_) => "the cluster asks for an authentication that this client cannot give",
         ErrorKind::Remote(remote) => match remote.kind {
             RemoteKind::AccessControl

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flink_model::spec::ClusterMode;
-use hadoop_rpc::{ClientOptions, RetryPolicy, TimeUnit};
+use hadoop_rpc::{RetryPolicy, TimeUnit};
 use taskrunner::spawn::SpawnThread;
 use taskrunner::submission::ADDRESS_KEY;
 use taskrunner::successor::Successor;
@@ -66,10 +66,14 @@ pub async fn run(environment: Environment) -> u8 {
     );
     let environment = Arc::new(environment);
     let nm_tokens = NmTokenCache::default();
-    let options = ClientOptions::simple(environment.login.clone());
     // Nothing is tried again here: the controller decides on that, because it may have to change what is
     // sent.
-    let rm = match AmRmClient::new(&environment.conf, options, RetryPolicy::NONE, nm_tokens.clone()) {
+    let rm = match AmRmClient::new(
+        &environment.conf,
+        environment.rpc.clone(),
+        RetryPolicy::NONE,
+        nm_tokens.clone(),
+    ) {
         Ok(rm) => Arc::new(rm),
         Err(error) => {
             tracing::error!(%error, "cannot begin; YARN sees the container fail");
@@ -236,7 +240,7 @@ impl Start<'_> {
         if archives && environment.spec.task_managers.class_data.is_some() {
             launcher.record_classes();
         }
-        let nodes = NodeManagerClients::new(NodeManagerOptions::new(environment.login.clone()), nm_tokens);
+        let nodes = NodeManagerClients::new(NodeManagerOptions::new(environment.rpc.clone()), nm_tokens);
 
         let thread = SpawnThread::start().map_err(|error| format!("cannot start a thread: {error}"))?;
         let mut known = vec![(ADDRESS_KEY, address.clone())];
