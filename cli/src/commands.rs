@@ -47,7 +47,7 @@ pub(super) async fn obey(
     );
     let done = perform(&context, shared_console, invocation, &timing).await;
     if let Some(summary) = timing.failure().filter(|_| wanted && done.is_err()) {
-        shared_console.err(&text::timing::draw(&summary, look(&context, &std::io::stderr())));
+        shared_console.err_styled(&text::timing::draw(&summary, look(&context, &std::io::stderr())));
     }
     done
 }

@@ -13,7 +13,6 @@ use super::console::Console;
 use super::memory::look;
 use super::options::DeployOptions;
 use super::text;
-use crate::console::Output;
 
 /// The result of running a program, for the JSON answer.
 #[derive(Debug, Default)]
@@ -88,8 +87,10 @@ impl<'a> Clocked<'a> {
             }
             self.console.answer(Value::Object(answer));
         } else if self.wanted {
-            self.console
-                .err(&text::timing::draw(&self.timing.summary(), look(self.context, &std::io::stderr())));
+            self.console.err_styled(&text::timing::draw(
+                &self.timing.summary(),
+                look(self.context, &std::io::stderr()),
+            ));
         }
     }
 

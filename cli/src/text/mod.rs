@@ -3,6 +3,7 @@
 
 pub(crate) mod applications;
 pub(crate) mod bar;
+pub(crate) mod clean;
 pub(crate) mod gc;
 pub(crate) mod memory;
 pub(crate) mod plan;
