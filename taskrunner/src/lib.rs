@@ -5,7 +5,7 @@
 //! binary `heddle-taskrunner` is [`agent`] around the same supervisor for a TaskManager. The client of a
 //! per-job cluster uses [`submission`], and whoever wants to know how a start went [`timeline`].
 
-#![cfg_attr(test, allow(clippy::disallowed_methods))] // tests lay out directories of their own
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests lay out directories of their own"))]
 
 pub mod agent;
 pub mod archive;
@@ -13,6 +13,7 @@ pub mod auth;
 #[cfg(test)]
 mod canary_tests;
 pub mod cause;
+pub mod core_dumps;
 pub mod exec;
 pub mod exit;
 pub mod expand;
@@ -36,7 +37,7 @@ pub mod wire;
 pub mod words;
 
 /// Messages, client and server generated from `proto/control.proto`.
-#[allow(missing_docs, unreachable_pub, clippy::all)]
+#[allow(missing_docs, unreachable_pub, clippy::all, reason = "this is what prost and tonic generate")]
 pub mod control {
     include!("generated/heddle.control.v1.rs");
 }
