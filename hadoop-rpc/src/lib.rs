@@ -12,6 +12,8 @@ mod credentials;
 mod endpoint;
 mod error;
 mod frame;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod group;
 mod java_exceptions;
 mod login;
