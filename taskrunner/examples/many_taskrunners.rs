@@ -6,8 +6,8 @@
 //! writes `linked CONTAINER` to stdout once the container's `Started` is sent, and `ended CONTAINER CODE`. It
 //! ends at the end of stdin.
 
-#![allow(clippy::disallowed_methods)] // it simulates many programs in one process
-#![allow(clippy::print_stderr)] // a tool for tests, which has nothing else to tell on stderr
+#![allow(clippy::disallowed_methods, reason = "it simulates many programs in one process")]
+#![allow(clippy::print_stderr, reason = "a tool for tests, which has nothing else to tell on stderr")]
 
 use std::collections::HashMap;
 use std::error::Error;

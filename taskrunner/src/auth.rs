@@ -27,7 +27,7 @@ pub fn put_secret(metadata: &mut MetadataMap, secret: &[u8]) -> Result<(), Statu
 }
 
 /// Checks that a gRPC call has the application's control secret. The error is UNAUTHENTICATED.
-#[allow(clippy::result_large_err)]
+#[allow(clippy::result_large_err, reason = "an error of a gRPC handler is a Status")]
 pub fn check_secret(metadata: &MetadataMap, secret: &[u8]) -> Result<(), Status> {
     let given = metadata
         .get(AUTHORIZATION_KEY)

@@ -35,7 +35,7 @@ pub fn exec_jvm_main(args: impl IntoIterator<Item = OsString>) -> io::Error {
 /// not outlive this process. It must be spawned from a thread that does not end before it (see
 /// [`crate::spawn`]).
 pub fn tied(command: &Command, exe: &Path) -> Command {
-    #[allow(clippy::disallowed_methods)] // this module makes the commands
+    #[allow(clippy::disallowed_methods, reason = "this module makes the commands")]
     let mut tied = Command::new(exe);
     tied.arg(SUBCOMMAND)
         .arg(std::process::id().to_string())
@@ -70,7 +70,7 @@ fn prepare(mut args: impl Iterator<Item = OsString>) -> io::Result<Command> {
     if !descends_from(supervisor) {
         return Err(io::Error::other("the supervisor is gone"));
     }
-    #[allow(clippy::disallowed_methods)] // this module makes the commands
+    #[allow(clippy::disallowed_methods, reason = "this module makes the commands")]
     let mut command = Command::new(java);
     command.args(args);
     Ok(command)

@@ -197,7 +197,7 @@ impl JvmCommand {
         class_path: &str,
         thread: &SpawnThread,
     ) -> Result<Child, JvmError> {
-        #[allow(clippy::disallowed_methods)] // this is where JVMs are started
+        #[allow(clippy::disallowed_methods, reason = "this is where JVMs are started")]
         let mut command = Command::new(&self.self_exe);
         let supervisor = std::process::id().to_string();
         command.arg(SUBCOMMAND).arg(&supervisor);
@@ -329,7 +329,7 @@ fn crash(status: &ExitStatus) -> Option<Signal> {
 /// Watches the JVM until it has ended, and then sends the report. Only this task sends signals to the JVM,
 /// and only before it has waited for the JVM's end, so that no signal can reach another process that got the
 /// same process id afterwards.
-#[allow(clippy::too_many_arguments)] // there is only one caller, which would just fill a struct
+#[allow(clippy::too_many_arguments, reason = "there is only one caller, which would just fill a struct")]
 async fn supervise(
     mut child: Child,
     current: Arc<AtomicU32>,

@@ -1,8 +1,13 @@
 //! Tests the program `heddle-taskrunner` with real JVMs, against a small server that stands for the
 //! ApplicationMaster.
 
-#![allow(clippy::disallowed_methods)] // a test lays out directories of its own
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::disallowed_methods, reason = "a test lays out directories of its own")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "this is a test, and these are its helpers"
+)]
 
 mod common;
 
