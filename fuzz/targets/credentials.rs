@@ -1,5 +1,5 @@
-//! Credentials files of both formats: any bytes are read or refused, and what was read is written such that it
-//! reads back the same.
+//! Credentials files of both formats: any bytes are read or refused, and what was read is written such that
+//! it reads back the same.
 #![no_main]
 
 use hadoop_rpc::{Credentials, TokenFormat};

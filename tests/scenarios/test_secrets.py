@@ -85,7 +85,8 @@ def test_secrets_of_options(work, client, jar):
     session = client.session("-nm", work.name, *(f"-D{key}={value}" for key, value in typed.items()))
     run = session.run(jar, "Sleepy", "--seconds", "20", options=["-d"]).ok()
     work.cluster.yarn.wait_workers(session.application, 1)
-    # Flink logs the values of keys that it does not take for secret, so only those of its own list count here.
+    # Flink logs the values of keys that it does not take for secret, so only those of its own list count
+    # here.
     check_cluster(work, session.application, [typed[key] for key in FLINKS])
     shown = [*typed.values(), *written.values()]
     assert not found_in(session.result.text + run.text, shown)

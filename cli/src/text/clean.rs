@@ -1,6 +1,6 @@
-//! Takes out of texts what could steer a terminal. Names, diagnostics, log lines and answers come from others:
-//! an escape sequence in one of them could clear the screen, forge lines, or answer for the user, and a
-//! character that changes the direction of writing could make a name look like another one.
+//! Takes out of texts what could steer a terminal. Names, diagnostics, log lines and answers come from
+//! others: an escape sequence in one of them could clear the screen, forge lines, or answer for the user, and
+//! a character that changes the direction of writing could make a name look like another one.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
