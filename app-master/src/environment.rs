@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flink_model::container::AM_SPEC_FILE;
 use flink_model::spec::{AmSpec, INLINE_FILE_PREFIX, SPEC_VERSION};
@@ -9,9 +10,8 @@ use hadoop_rpc::{
     ConfError, Credentials, CredentialsError, Defaults, HadoopConf, Login, Lookup, PropertyOrigin,
 };
 use taskrunner::fresh;
+use taskrunner::keys::{ControlKeys, KeyError};
 use yarn_api::records::{ContainerId, ParseIdError};
-
-use crate::launcher;
 
 /// Everything that is known before the first connection.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub struct Environment {
     pub self_exe: PathBuf,
     /// Who we are for Hadoop, with the tokens and secrets that YARN gave to the container.
     pub login: Login,
+    /// The keys of the control server.
+    pub keys: Arc<ControlKeys>,
     /// What the client has specified for this application.
     pub spec: AmSpec,
     /// Hadoop's configuration: the node's, filled up and overlaid with the client's.
@@ -75,9 +77,9 @@ pub enum StartError {
     /// The tokens.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
-    /// The control secret.
-    #[error("the container's credentials hold no secret {}", flink_model::spec::CONTROL_SECRET_ALIAS)]
-    NoSecret,
+    /// The keys of the control server.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     /// No user.
     #[error("the system's user has no name, and HADOOP_USER_NAME is not set")]
     NoUser,
@@ -100,7 +102,7 @@ impl Environment {
         let spec = parse_spec(&std::fs::read(dir.join(AM_SPEC_FILE)).map_err(StartError::SpecFile)?)?;
         let log_dirs = need("LOG_DIRS")?;
         let log_dir = log_dirs.split(',').map(str::trim).find(|dir| !dir.is_empty());
-        launcher::control_secret(&credentials).ok_or(StartError::NoSecret)?;
+        let keys = Arc::new(ControlKeys::read(&credentials)?);
         Ok(Self {
             container: need("CONTAINER_ID")?.parse()?,
             host: need("NM_HOST")?,
@@ -109,6 +111,7 @@ impl Environment {
             login: login(&env)?.with_credentials(credentials),
             conf: hadoop_conf(&env, &spec.hadoop.client, &spec.hadoop.overrides)?,
             dir,
+            keys,
             spec,
         })
     }
@@ -122,6 +125,18 @@ impl Environment {
     pub fn max_attempts(&self) -> u32 {
         max_attempts(self.spec.application.max_attempts, &self.conf)
     }
+}
+
+/// The warning for an application whose containers run as another user of the system than the one who has
+/// submitted it. YARN's default executor runs all containers as its own user.
+pub(crate) fn other_user(runs_as: Option<&str>, submitter: &str) -> Option<String> {
+    let runs_as = runs_as.filter(|name| *name != submitter)?;
+    Some(format!(
+        "the containers of this application run as the system's user {runs_as}, not as {submitter}, who has \
+         submitted it: on a node, applications of all users whose containers run so can read each other's \
+         files, memory and keys. hint: YARN's LinuxContainerExecutor runs containers as the users who submit \
+         them"
+    ))
 }
 
 /// Hadoop 3 has a key for the bound; before, and without it, the default number is the bound, too.
@@ -203,6 +218,14 @@ mod tests {
         assert_eq!(bounded(5, &[]), 2);
         assert_eq!(bounded(5, &[(default, "4")]), 4);
         assert_eq!(bounded(5, &[(default, "4"), (global, "10")]), 5);
+    }
+
+    #[test]
+    fn containers_that_run_as_somebody_else_are_warned_of() {
+        let text = other_user(Some("yarn"), "ann").unwrap();
+        assert!(text.contains("user yarn, not as ann") && text.contains("LinuxContainerExecutor"), "{text}");
+        assert_eq!(other_user(Some("ann"), "ann"), None);
+        assert_eq!(other_user(None, "ann"), None, "a user whom the system does not name");
     }
 
     #[test]

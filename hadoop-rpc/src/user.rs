@@ -40,8 +40,9 @@ impl UserIdentity {
     }
 }
 
-/// The user of this process, as the system names it.
-pub(crate) fn os_user(env: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+/// The user of this process, as the system names it; for a user whom `/etc/passwd` does not name, what the
+/// variables `USER` and `LOGNAME` say.
+pub fn os_user(env: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     // The password file has the right name also if cron or sudo have left USER unset or wrong.
     let uid = rustix::process::geteuid().as_raw().to_string();
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();

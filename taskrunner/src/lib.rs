@@ -10,6 +10,7 @@
 pub mod agent;
 pub mod archive;
 pub mod auth;
+mod calls;
 #[cfg(test)]
 mod canary_tests;
 pub mod cause;
@@ -19,6 +20,7 @@ pub mod expand;
 pub mod fresh;
 pub mod java;
 pub mod jvm;
+pub mod keys;
 pub mod links;
 pub mod log_findings;
 pub mod memory;
@@ -31,6 +33,7 @@ pub mod submission;
 pub mod successor;
 pub mod tail;
 pub mod timeline;
+pub mod tls;
 pub mod tmp_dirs;
 pub mod wire;
 pub mod words;

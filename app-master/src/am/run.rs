@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flink_model::spec::ClusterMode;
-use hadoop_rpc::{ClientOptions, RetryPolicy, TimeUnit};
+use hadoop_rpc::{ClientOptions, RetryPolicy, TimeUnit, os_user};
 use taskrunner::spawn::SpawnThread;
 use taskrunner::submission::ADDRESS_KEY;
 use taskrunner::successor::Successor;
@@ -34,8 +34,8 @@ use crate::controller::event::{Action, Cause, Event, Output};
 use crate::controller::placement::Naming;
 use crate::controller::rm_session::Pace;
 use crate::controller::{Controller, FromEarlierAttempts, Settings};
-use crate::environment::Environment;
-use crate::launcher::{self, Launcher};
+use crate::environment::{Environment, other_user};
+use crate::launcher::Launcher;
 use crate::ports::Ports;
 use crate::submission::policy::SubmissionRecord;
 use crate::submission::service::{Awaited, MemoryKills, SubmissionService};
@@ -64,6 +64,10 @@ pub async fn run(environment: Environment) -> u8 {
         "heddle-am {}",
         env!("CARGO_PKG_VERSION")
     );
+    let runs_as = os_user(&|name| std::env::var(name).ok());
+    if let Some(warning) = other_user(runs_as.as_deref(), environment.login.user().short_name()) {
+        tracing::warn!("{warning}");
+    }
     let environment = Arc::new(environment);
     let nm_tokens = NmTokenCache::default();
     let options = ClientOptions::simple(environment.login.clone());
@@ -230,7 +234,8 @@ impl Start<'_> {
         let (keep, kept) = watch::channel(SubmissionRecord::default());
         let kept = environment.spec.application.high_availability.then_some(kept);
         let (control, address) = self.control_server(Awaited { memory_kills: known_kills, kept }).await?;
-        let launcher = Launcher::new(&environment.spec, &environment.dir, &address, &environment.login);
+        let keys = environment.keys.clone();
+        let launcher = Launcher::new(&environment.spec, &environment.dir, &address, &environment.login, keys);
         let launcher = Arc::new(launcher.map_err(|error| error.to_string())?);
         let archives = service::is_possible(environment);
         if archives && environment.spec.task_managers.class_data.is_some() {
@@ -266,7 +271,7 @@ impl Start<'_> {
                 launcher,
                 containers: containers.clone(),
                 events: self.events.clone(),
-                secret: control_secret(environment).into(),
+                keys: environment.keys.clone(),
                 this: Successor { attempt: environment.attempt(), address },
             }),
             job_manager: Box::new(job_manager.clone()),
@@ -287,13 +292,13 @@ impl Start<'_> {
             .map_err(|error| format!("heddle.control.port: {error}"))?;
         let listener = ports.bind().await.map_err(|error| format!("heddle.control.port: {error}"))?;
         let port = listener.local_addr().map_err(|error| error.to_string())?.port();
-        let secret = control_secret(self.environment);
-        let control = Control::new(secret.clone(), sender_of(&self.events, Event::Control));
+        let (keys, this) = (self.environment.keys.clone(), self.environment.container.attempt_id);
+        let control = Control::new(keys, this, sender_of(&self.events, Event::Control));
         let submission = match spec.application.mode {
             ClusterMode::PerJob => {
-                SubmissionService::new(secret, awaited, sender_of(&self.events, Event::Submission))
+                SubmissionService::new(awaited, sender_of(&self.events, Event::Submission))
             }
-            ClusterMode::Session | ClusterMode::Application => SubmissionService::refused(secret),
+            ClusterMode::Session | ClusterMode::Application => SubmissionService::refused(),
         };
         let (server, broken) = (control.clone(), sender_of(&self.events, Event::Internal));
         let timeline = self.timeline.clone();
@@ -308,10 +313,6 @@ impl Start<'_> {
         tracing::info!(address, "control server");
         Ok((control, address))
     }
-}
-
-fn control_secret(environment: &Environment) -> Vec<u8> {
-    launcher::control_secret(&environment.login.tokens().get()).unwrap_or_default().to_vec()
 }
 
 /// SIGTERM is YARN's; SIGINT is for whoever runs the ApplicationMaster by hand.

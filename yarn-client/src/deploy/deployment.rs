@@ -1,6 +1,7 @@
 //! A cluster that has come up.
 
 use flink_rest::RestAddress;
+use taskrunner::keys::Access;
 use yarn_api::ApplicationClient;
 use yarn_api::records::ApplicationId;
 
@@ -21,7 +22,8 @@ pub struct Deployment {
     pub found: bool,
     /// Whether the JobManager and the ApplicationMaster are replaced when they fail.
     pub(crate) highly_available: bool,
-    pub(super) secret: Vec<u8>,
+    /// What the client needs to call the control server; none if it has not submitted the application.
+    pub(super) access: Option<Access>,
     /// Where its steps are recorded.
     pub timing: Timing,
     /// When the client saw it come up.
@@ -30,9 +32,9 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// The secret that the application's processes know each other by.
-    pub(crate) fn control_secret(&self) -> &[u8] {
-        &self.secret
+    /// What the client needs to call the control server. Only who has submitted the application has it.
+    pub(crate) fn access(&self) -> Option<&Access> {
+        self.access.as_ref()
     }
 
     /// Ends it again and removes its files.

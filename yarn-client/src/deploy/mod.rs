@@ -171,7 +171,7 @@ impl Deployer {
         };
         let mut why = "the client gave up the deployment".to_owned();
         let failure = match interrupt.unless_raised(work).await {
-            Ok(Ok((Submitted { id, secret, .. }, Started { address, marks }))) => {
+            Ok(Ok((Submitted { id, access, .. }, Started { address, marks }))) => {
                 let timing = self.timing.clone();
                 let highly_available = high_availability(&derived.configuration);
                 return Ok(Deployment {
@@ -180,7 +180,7 @@ impl Deployer {
                     yarn,
                     found: false,
                     highly_available,
-                    secret,
+                    access: Some(access),
                     timing,
                     marks,
                     undo,
@@ -351,7 +351,7 @@ impl Deployer {
             yarn,
             found: true,
             highly_available: high_availability(&derived.configuration),
-            secret: Vec::new(),
+            access: None,
             timing: self.timing.clone(),
             marks: started.marks,
             undo: Undo::default(),

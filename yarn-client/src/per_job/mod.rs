@@ -320,7 +320,10 @@ async fn attend(deployment: &Deployment, follower: &mut Follower) -> Result<Subm
         let tried = async {
             let control = follower.find().await?;
             tracing::debug!(?control, "attending");
-            let opened = SubmissionConnection::open_at(control, deployment.control_secret()).await;
+            let access = deployment.access().ok_or_else(|| {
+                Failure::new(format!("the application {} was started by another client", deployment.id))
+            })?;
+            let opened = SubmissionConnection::open_at(control, access).await;
             opened.map_err(|e| attendance_failure(&e))
         };
         match tried.await {
@@ -337,7 +340,8 @@ fn attendance_failure(error: &SubmissionError) -> Failure {
     let failure = Failure::new(error.to_string()).retry_if(error.retry_helps());
     match error {
         SubmissionError::OtherRelease { .. } => failure.hint(
-            "this client has just started it: its own heddle-am is of another release. Install heddle anew",
+            "this client has just started it: its own heddle-am is of another release, or the application was \
+             started by an older heddle. Install heddle anew",
         ),
         SubmissionError::Refused { .. } | SubmissionError::Unreachable { .. } => failure,
     }
