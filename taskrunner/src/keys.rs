@@ -103,8 +103,14 @@ impl fmt::Debug for Binding {
 }
 
 /// The SHA-256 of the control server's certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Pin([u8; LENGTH]);
+
+impl fmt::Debug for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pin({})", hex::encode(self.0))
+    }
+}
 
 impl Pin {
     /// The pin with these bytes; `None` if their number is wrong.

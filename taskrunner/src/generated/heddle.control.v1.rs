@@ -444,9 +444,10 @@ pub mod submission_client {
     /// For the client of a per-job cluster. Such a cluster lives for one run of the user's main() on the client,
     /// and the client keeps the call `Attend` open while main() runs. The first event is `Arrive`, and the first
     /// answer is `Welcome`. If the call breaks, the client may call again within 15 seconds. The metadata
-    /// `authorization` of the call is `Bearer <control secret in hexadecimal>`. The call ends with UNAUTHENTICATED
-    /// if the secret is wrong, with FAILED_PRECONDITION if the cluster is no per-job cluster or the first event is
-    /// another one, and with UNIMPLEMENTED if there is no version of the protocol that both sides speak.
+    /// `authorization` of the call is `Heddle <the client's proof in hexadecimal>`. The call ends with
+    /// UNAUTHENTICATED if the proof is not the client's for this connection, with FAILED_PRECONDITION if the
+    /// cluster is no per-job cluster or the first event is another one, and with UNIMPLEMENTED if there is no
+    /// version of the protocol that both sides speak.
     #[derive(Debug, Clone)]
     pub struct SubmissionClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -580,9 +581,10 @@ pub mod submission_server {
     /// For the client of a per-job cluster. Such a cluster lives for one run of the user's main() on the client,
     /// and the client keeps the call `Attend` open while main() runs. The first event is `Arrive`, and the first
     /// answer is `Welcome`. If the call breaks, the client may call again within 15 seconds. The metadata
-    /// `authorization` of the call is `Bearer <control secret in hexadecimal>`. The call ends with UNAUTHENTICATED
-    /// if the secret is wrong, with FAILED_PRECONDITION if the cluster is no per-job cluster or the first event is
-    /// another one, and with UNIMPLEMENTED if there is no version of the protocol that both sides speak.
+    /// `authorization` of the call is `Heddle <the client's proof in hexadecimal>`. The call ends with
+    /// UNAUTHENTICATED if the proof is not the client's for this connection, with FAILED_PRECONDITION if the
+    /// cluster is no per-job cluster or the first event is another one, and with UNIMPLEMENTED if there is no
+    /// version of the protocol that both sides speak.
     #[derive(Debug)]
     pub struct SubmissionServer<T> {
         inner: Arc<T>,
