@@ -38,7 +38,8 @@ pub struct TimelineError {
 pub async fn ask(address: &str, access: &Access) -> Result<Timeline, TimelineError> {
     let failed = |why: String| TimelineError { address: address.to_owned(), why };
     let call = async {
-        let calls = Calls::open(address, access, DEADLINE).await.map_err(|e| e.to_string())?;
+        // The limit of everything together passes first.
+        let calls = Calls::open(address, access, 2 * DEADLINE).await.map_err(|e| e.to_string())?;
         let request = calls.request(TimelineRequest {}).map_err(|status| status.message().to_owned())?;
         let asked = Instant::now();
         let answer = ClusterClient::new(calls.channel).timeline(request).await;
