@@ -70,6 +70,9 @@ async fn perform(
     {
         console.has_effects();
     }
+    if !matches!(verb, Verb::Memory(_) | Verb::Completion(_) | Verb::Man(_) | Verb::Reference(_)) {
+        context.unused_places().iter().for_each(|warning| console.err(&format!("warning: {warning}")));
+    }
     match verb {
         Verb::Session(options) => session(context, shared_console, &options, timing).await,
         Verb::Run(options) => run::run(context, shared_console, options, &client_words, timing).await,
@@ -192,10 +195,13 @@ async fn session(
         return Err(Failure::new(format!("the session {id} has ended already")));
     };
     let remembered = SessionFile { application_id: id, dynamic_properties: settings.dynamic };
-    if let Err(failure) = properties::write(&properties, &remembered) {
-        // Later commands could not find the session. So it is ended, as Flink's own client does.
-        deployment.undo(console).await;
-        return Err(failure);
+    match properties::write(&properties, &remembered) {
+        Ok(unknown) => unknown.iter().for_each(|warning| console.warn(warning)),
+        Err(failure) => {
+            // Later commands could not find the session. So it is ended, as Flink's own client does.
+            deployment.undo(console).await;
+            return Err(failure);
+        }
     }
     console.out(&format!("JobManager Web Interface: http://{address}"));
     clocked.tell_start(&deployment).await;

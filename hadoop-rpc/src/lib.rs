@@ -37,4 +37,4 @@ pub use remote::RemoteException;
 pub use retry::{Retry, RetryPolicy};
 pub use sasl::{AuthPolicy, Mechanism, MechanismFactory, Protection, SaslError, SaslMethod, SaslOffer};
 pub use sasl::{SecurityLayer, TokenSelector, Unwrap, Wrap};
-pub use user::UserIdentity;
+pub use user::{UserIdentity, user_name};

@@ -48,6 +48,11 @@ pub(crate) fn os_user(env: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     name_of_uid(&passwd, &uid).or_else(|| env("USER").or_else(|| env("LOGNAME")).filter(|v| !v.is_empty()))
 }
 
+/// The name of the user with this id, if the password file of this machine tells it.
+pub fn user_name(uid: u32) -> Option<String> {
+    name_of_uid(&std::fs::read_to_string("/etc/passwd").unwrap_or_default(), &uid.to_string())
+}
+
 fn name_of_uid(passwd: &str, uid: &str) -> Option<String> {
     passwd.lines().find_map(|line| {
         let mut fields = line.split(':');

@@ -29,6 +29,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::context::Context;
 use crate::exit::Exit;
+use crate::ownership;
 
 /// The subcommand that makes an archive. Only heddle itself runs it, so no help text lists it.
 pub const VERB: &str = "client-archive";
@@ -106,6 +107,11 @@ fn use_or_record(
         .ok_or_else(|| other("not for this Java"))?;
     let (front, stamps) = front(class_path)?;
     let directory = cache.join(format!("client-{}", fingerprint(&format!("{verb} {}\n{stamps}", id.text))));
+    // What is in these directories is mapped into the JVM.
+    for level in [cache, &directory] {
+        ownership::check_directory(level)
+            .map_err(|distrust| other(&format!("{} is not used: {distrust}", level.display())))?;
+    }
     if let Some((path, name)) = find(&directory)? {
         let text =
             path.to_str().filter(|text| !text.contains(':')).ok_or_else(|| other("no path for Java"))?;
@@ -115,7 +121,7 @@ fn use_or_record(
         }
         fs::remove_file(&path)?;
     }
-    fs::create_dir_all(&directory)?;
+    ownership::make_directory(&directory)?;
     if lock(&directory).is_err() {
         return Err(other("another process makes one"));
     }

@@ -17,7 +17,9 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
 use crate::patience::Wait;
+use crate::properties::Found;
 use crate::report::Report;
+use crate::session_settings::is_taken;
 use crate::{leftovers, properties, unserved};
 
 /// The JobManager of an application that was started longer ago than this either listens already or never
@@ -106,18 +108,16 @@ pub fn choose(
     }
     let file = properties_file(configuration, context);
     // Only a session writes its id to the properties file.
-    if matches!(kind.as_deref(), None | Some("yarn-session"))
-        && let Some(session) = properties::read(&file)?
-    {
-        report.info(&format!("Found Yarn properties file under {}.", file.display()));
-        for (key, value) in session.dynamic_properties {
-            // The settings of this command line are newer than those in the properties file.
-            let said = configuration.entry(&key).map(|entry| &entry.origin);
-            if !matches!(said, Some(Origin::Dynamic | Origin::Flag(_))) {
-                configuration.set_dynamic(key, value);
+    if matches!(kind.as_deref(), None | Some("yarn-session")) {
+        match properties::read(&file)? {
+            Found::Session(session) => {
+                report.info(&format!("Found Yarn properties file under {}.", file.display()));
+                take_settings(session.dynamic_properties, configuration, report);
+                return Ok(Target::Application { id: session.application_id, from_file: Some(file) });
             }
+            Found::Ignored(why) => report.warn(&why),
+            Found::Nothing => {}
         }
-        return Ok(Target::Application { id: session.application_id, from_file: Some(file) });
     }
     if on_yarn || kind.is_some() {
         return Err(Failure::new(
@@ -127,6 +127,25 @@ pub fn choose(
         .hint("`yarn-session.sh -d` starts a session; the commands after it find that one by themselves"));
     }
     configured_address(configuration).map(Target::Assumed)
+}
+
+/// Adds the settings with which a session was started, as far as they are taken from the properties file. The
+/// settings of this command line are newer, and win.
+fn take_settings(settings: Vec<(String, String)>, configuration: &mut Configuration, report: &dyn Report) {
+    let (taken, refused): (Vec<_>, Vec<_>) = settings.into_iter().partition(|(key, _)| is_taken(key));
+    for (key, value) in taken {
+        let said = configuration.entry(&key).map(|entry| &entry.origin);
+        if !matches!(said, Some(Origin::Dynamic | Origin::Flag(_))) {
+            configuration.set_dynamic(key, value);
+        }
+    }
+    if !refused.is_empty() {
+        let keys: Vec<String> = refused.into_iter().map(|(key, _)| key).collect();
+        report.info(&format!(
+            "Not taken from there, because they lead to programs, files or services: {}.",
+            keys.join(", ")
+        ));
+    }
 }
 
 /// The target in lower case, if one is named.

@@ -181,3 +181,31 @@ fn what_the_session_was_started_with_is_older_than_this_command_line() {
     let text = |key| configuration.text(key).unwrap();
     assert_eq!((text("parallelism.default"), text("a")), ("2".to_owned(), "3".to_owned()));
 }
+
+#[test]
+fn what_runs_programs_is_not_taken_from_the_properties_file() {
+    let fixture = fixture();
+    let path = fixture.dir.path().join(".yarn-properties-ann");
+    let settings = "env.java.home\\=/tmp/e@@flink.yarn.resourcemanager.address\\=evil\\:1@@a\\=1";
+    std::fs::write(&path, format!("applicationID={ID}\ndynamicPropertiesString={settings}\n")).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let mut configuration = Configuration::new(FileFormat::Standard);
+    configuration.set_dynamic("yarn.properties-file.location", fixture.dir.path().to_str().unwrap());
+    let target = choose(None, &mut configuration, &fixture.context, &Silent).unwrap();
+    assert_eq!(target, application(Some(path)));
+    assert_eq!(configuration.text("a").as_deref(), Some("1"));
+    for key in ["env.java.home", "flink.yarn.resourcemanager.address"] {
+        assert_eq!(configuration.text(key), None, "{key}");
+    }
+}
+
+#[test]
+fn a_properties_file_that_is_not_trusted_names_no_session() {
+    let fixture = fixture();
+    let path = fixture.session_file();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    let assumed = Target::Assumed(parse_address("localhost:8081").unwrap());
+    assert_eq!(fixture.choose(None, &[]).unwrap(), assumed);
+    let failure = fixture.choose(None, &[("execution.target", "yarn-session")]).unwrap_err();
+    assert!(failure.to_string().contains("no cluster id was specified"), "{failure}");
+}

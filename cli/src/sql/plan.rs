@@ -8,7 +8,7 @@
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::net::TcpListener;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -449,16 +449,13 @@ fn configuration_with(
     for (key, value) in settings {
         content.push_str(&format!("{key}: {value}\n"));
     }
-    let base = context.cache_dir().ok_or_else(|| {
-        Failure::new("no place for the SQL client's configuration: neither XDG_CACHE_HOME nor HOME is set")
-            .hint("set HOME")
-    })?;
+    let base = context.needed_cache_dir("the SQL client's configuration")?;
     let identity = format!("{}\n{content}", conf.display());
     let name = hex::encode(Sha256::digest(identity.as_bytes()));
     let directory = base.join(CONFIGURATIONS).join(name);
     let make = || -> std::io::Result<()> {
         use std::io::Write;
-        std::fs::create_dir_all(&directory)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
         for entry in std::fs::read_dir(conf)?.filter_map(Result::ok) {
             let link = directory.join(entry.file_name());
             if entry.file_name() != file && link.symlink_metadata().is_err() {
