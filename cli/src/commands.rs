@@ -29,7 +29,7 @@ use super::parse::Invocation;
 use super::settings::Settings;
 use super::signals::on_signals;
 use super::timing::{Clocked, told};
-use super::{housekeeping, job_verbs, memory, run, text};
+use super::{housekeeping, job_verbs, memory, run, store, text};
 use crate::attached::Attached;
 
 /// Carries out a verb. If it fails and `--timing` was given, the time until then is shown.
@@ -111,6 +111,7 @@ async fn perform(
         Verb::Ps(options) => housekeeping::ps(context, console, &options).await,
         Verb::Kill(options) => housekeeping::kill(context, console, &options).await,
         Verb::Gc(options) => housekeeping::gc(context, console, &options).await,
+        Verb::Store(options) => store::store(context, shared_console, &options).await,
         Verb::Memory(options) => memory::run(context, console, &options).await,
         Verb::Completion(options) => housekeeping::completion(console, &options),
         Verb::Man(options) => housekeeping::man(context, console, &options),

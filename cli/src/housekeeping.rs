@@ -158,7 +158,7 @@ fn write(pages: &[Page], dir: &Path, console: &Console) -> Result<Exit, Failure>
 
 /// Flink's configuration, if there is one, with the properties of the command line. Warnings go to stderr,
 /// because a program may read stdout.
-fn configuration(
+pub(super) fn configuration(
     context: &Context,
     console: &Console,
     property: &[String],

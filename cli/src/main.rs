@@ -24,6 +24,7 @@ mod run;
 mod settings;
 mod signals;
 mod sql;
+mod store;
 mod text;
 mod timing;
 mod yarn_options;

@@ -220,8 +220,8 @@ async fn make(build: &ArchiveBuild, exe: &Path) -> io::Result<()> {
         let _ = fs::remove_file(&part);
         return Err(io::Error::other(format!("Java ended with {status}")));
     }
-    let (size, crc) = measure(&part)?;
-    let name = ArchiveName { java: build.java_id.clone(), size, crc }.to_string();
+    let (size, sha256) = measure(&part)?;
+    let name = ArchiveName { java: build.java_id.clone(), size, sha256 }.to_string();
     fs::rename(&part, build.directory.join(name))?;
     tidy(&build.directory)
 }
@@ -348,7 +348,7 @@ mod tests {
         assert!(find(&dir.path().join("none")).unwrap().is_none());
         fs::write(dir.path().join("lock"), "").unwrap();
         assert!(find(dir.path()).unwrap().is_none());
-        let name = ArchiveName { java: "17-x".into(), size: 1, crc: 2 };
+        let name = ArchiveName { java: "17-x".into(), size: 1, sha256: "2d".repeat(32) };
         fs::write(dir.path().join(name.to_string()), "x").unwrap();
         assert_eq!(find(dir.path()).unwrap().unwrap().1, name);
     }

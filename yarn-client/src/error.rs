@@ -318,6 +318,21 @@ impl From<StoreError> for Failure {
             }
             StoreError::Unusable(what) => Self::new(what),
             StoreError::Changed(what) => Self::new(what).retry_if(true),
+            StoreError::Untrusted { ref distrust, .. } => {
+                let hint = match distrust.is_about_a_mode() {
+                    true => format!(
+                        "`hdfs dfs -chmod go-rwx {0}` closes it, once you have looked at what is there",
+                        distrust.path
+                    ),
+                    false => format!(
+                        "delete {0}, or have {1} or an administrator delete it",
+                        distrust.path, distrust.owner
+                    ),
+                };
+                Self::new(error.to_string())
+                    .hint(hint)
+                    .hint("yarn.staging-directory and heddle.store.dir name other places")
+            }
             StoreError::NotRemembered { path, cause } => {
                 let what =
                     format!("cannot write {}, so each deployment reads all files anew", path.display());

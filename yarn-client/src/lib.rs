@@ -41,6 +41,7 @@ pub mod run;
 pub mod session;
 mod session_settings;
 pub mod setup;
+pub mod shared_store;
 pub mod staging;
 pub mod target;
 pub mod timing;

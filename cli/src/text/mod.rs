@@ -7,5 +7,6 @@ pub(crate) mod gc;
 pub(crate) mod memory;
 pub(crate) mod plan;
 pub(crate) mod query;
+pub(crate) mod store;
 pub(crate) mod table;
 pub(crate) mod timing;

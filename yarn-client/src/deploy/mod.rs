@@ -23,6 +23,7 @@ mod resolved;
 mod savepoint;
 mod services;
 mod settings;
+mod sharing;
 pub mod show;
 mod stage;
 mod staged;
@@ -64,6 +65,7 @@ use submit::{Submitted, Submitter};
 use undo::Undo;
 use wait::{NotStarted, Started, Waiting, wait};
 
+pub(crate) use container_files::{Library, libraries};
 pub use deployment::Deployment;
 pub use manifest::{ClientProgram, ClusterManifest, Program, Purpose};
 pub use resolved::{
@@ -236,7 +238,7 @@ impl Deployer {
         let hadoop = Hadoop::load(&self.context, &derived.configuration)?;
         let yarn = hadoop.yarn()?;
         self.timing.configured();
-        let services = Services::new(derived, hadoop, yarn)?;
+        let services = Services::new(derived, hadoop, yarn).await?;
         let mut of_cluster = Warnings::default();
         let resolved = services.resolve(derived, &self.context, &self.timing, &mut of_cluster).await;
         warnings.append(of_cluster);
@@ -258,7 +260,7 @@ impl Deployer {
         let (timing, report_ref) = (&self.timing, &**report);
         report.info(&format!("Cluster specification: {}", derived.specification()));
         // All checks come before the first byte is written.
-        let services = Services::new(derived, hadoop, yarn)?;
+        let services = Services::new(derived, hadoop, yarn).await?;
         let mut warnings = Warnings::default();
         let resolved = Box::pin(services.resolve(derived, &self.context, timing, &mut warnings)).await;
         warnings.tell(report_ref);
@@ -302,7 +304,7 @@ impl Deployer {
             if let Err(failure) = submitted.put_late_files(&services).await {
                 report.warn(&failure.to_string());
             }
-            leftovers::sweep(&services.yarn, &services.storage, &services.base, id).await;
+            leftovers::sweep(&services.yarn, &services.storage, &services.ground.base, id).await;
             future::pending::<Infallible>().await
         };
         let waiting = Waiting {
