@@ -75,7 +75,7 @@ impl Cluster {
         }
         if self.assumed {
             return failure
-                .hint("no YARN session is known: there is no properties file, and no option names an application")
+                .hint("no YARN session is known: no properties file remembers one, and no option names an application")
                 .hint("`yarn-session.sh -d` starts one; -Dyarn.application.id=application_… (or -yid) names one that runs")
                 .hint("a cluster that is not on YARN is named with -m host:port");
         }

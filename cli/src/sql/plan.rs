@@ -39,7 +39,7 @@ const SCRIPT: &str = "script.sql";
 /// The target of Flink's that neither the SQL client nor the SQL gateway can use.
 const PER_JOB: &str = "yarn-per-job";
 const NO_SESSION: &str =
-    "no YARN session is known: there is no properties file, and no option names an application";
+    "no YARN session is known: no properties file remembers one, and no option names an application";
 /// The pause after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The time limit of one call of Flink's client.
