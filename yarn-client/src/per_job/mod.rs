@@ -9,6 +9,7 @@ mod completion;
 mod end;
 mod follow;
 mod forward;
+mod peer;
 
 use std::io::PipeWriter;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,8 @@ use crate::{client_failure, client_run, cluster_timing, timing};
 use completion::{Told, told};
 use end::ApplicationEnd;
 use follow::Follower;
-use forward::{JobManagerAddress, forward};
+use forward::{Forwarder, JobManagerAddress};
+use peer::Peers;
 
 /// Time limit of the JobManager's answer when this client is to end.
 const ANSWER: Duration = Duration::from_secs(3);
@@ -87,7 +89,8 @@ pub async fn run(
     let (ready, address) = watch::channel(None);
     let started = deployer.timing.step("Flink's client starts");
     let lost = Arc::new(Notify::new());
-    tokio::spawn(forward(listener, address, Arc::clone(&lost), started));
+    let forwarder = Forwarder { peers: Peers::of_process(), report: Arc::clone(&report) };
+    tokio::spawn(forwarder.run(listener, address, Arc::clone(&lost), started));
 
     let command = (program.start)(&RestAddress { host: "127.0.0.1".into(), port })?;
     let mut jvm = Jvm::start(command, &deployer.context.exe, program.stdout).await?;
