@@ -19,6 +19,7 @@ pub mod failure;
 pub mod jobmanager;
 pub mod launcher;
 pub mod ledger;
+mod own_rest;
 pub mod ports;
 pub mod staging;
 pub mod submission;

@@ -15,6 +15,7 @@ use yarn_client::interrupt::Interrupt;
 use yarn_client::patience::Wait;
 use yarn_client::properties::SessionFile;
 use yarn_client::report::Report;
+use yarn_client::rest_security::RestSecurity;
 use yarn_client::setup::Setup;
 use yarn_client::target::Cluster;
 use yarn_client::timing::Timing;
@@ -197,7 +198,7 @@ async fn session(
         deployment.undo(console).await;
         return Err(failure);
     }
-    console.out(&format!("JobManager Web Interface: http://{address}"));
+    console.out(&format!("JobManager Web Interface: {}", address.url()));
     clocked.tell_start(&deployment).await;
     if settings.detached {
         console.info(&detached_hint(id));
@@ -205,7 +206,8 @@ async fn session(
     }
     // A program that reads the answer needs it now, while this command stays attached.
     console.give_answer(None);
-    let attached = Attached { yarn: &deployment.yarn, id, address, properties };
+    let security = deployment.rest_security.clone();
+    let attached = Attached { yarn: &deployment.yarn, id, address, security, properties };
     attend(&attached, &interrupt, console).await
 }
 
@@ -218,9 +220,10 @@ async fn attach(
 ) -> Result<Exit, Failure> {
     let id = parse_id(id)?;
     let properties = target::properties_file(configuration, context);
+    let security = RestSecurity::of(configuration, context)?;
     let hadoop = Hadoop::load(context, configuration)?.waiting(Wait::Changing);
     let yarn = hadoop.yarn()?;
-    let address = target::application_address(&hadoop, &yarn, id).await?;
+    let address = target::application_address(&hadoop, &yarn, id, &security).await?;
     console.info(&format!("Found Web Interface {address} of application '{id}'."));
     console.answer(Value::Object(told(Some(id), Some(&address))));
     console.give_answer(None);
@@ -228,7 +231,7 @@ async fn attach(
         console.info(&detached_hint(id));
         return Ok(Exit::Done);
     }
-    attend(&Attached { yarn: &yarn, id, address, properties }, &on_signals()?, console).await
+    attend(&Attached { yarn: &yarn, id, address, security, properties }, &on_signals()?, console).await
 }
 
 async fn attend(attached: &Attached<'_>, interrupt: &Interrupt, console: &Console) -> Result<Exit, Failure> {

@@ -49,7 +49,7 @@ impl Outcome<'_> {
 pub(super) fn told(application: Option<ApplicationId>, address: Option<&RestAddress>) -> Map<String, Value> {
     let mut answer = Map::new();
     answer.insert("application".into(), json!(application.map(|id| id.to_string())));
-    answer.insert("webInterface".into(), json!(address.map(|address| format!("http://{address}"))));
+    answer.insert("webInterface".into(), json!(address.map(RestAddress::url)));
     answer
 }
 

@@ -190,6 +190,9 @@ pub struct JobManagerSpec {
     pub jvm: JvmTemplate,
     /// The ports for the REST interface (`rest.bind-port`); `None` stands for any.
     pub rest_ports: Option<String>,
+    /// Whether the REST interface speaks TLS (`security.ssl.rest.enabled`).
+    #[serde(default)]
+    pub rest_tls: bool,
     /// The class data archives for the JVM. If it is `None`, none are used or made.
     pub class_data: Option<ClassDataSpec>,
 }
@@ -281,7 +284,7 @@ mod tests {
                 heartbeat_idle_ms: 5000,
                 heartbeat_busy_ms: 500,
             },
-            job_manager: JobManagerSpec { jvm: jvm(), rest_ports: None, class_data: None },
+            job_manager: JobManagerSpec { jvm: jvm(), rest_ports: None, rest_tls: false, class_data: None },
             task_managers: TaskManagersSpec {
                 jvm: jvm(),
                 files: vec!["config.yaml".into()],

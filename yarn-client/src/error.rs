@@ -288,6 +288,16 @@ impl RestFailure for RestError {
             RestError::StillRunning { .. } => {
                 Some("it goes on in the cluster; wait longer with -Dclient.timeout=5min")
             }
+            RestError::Certificate { .. } => Some(
+                "security.ssl.rest.truststore has to hold the certificate of this REST interface, or of who has signed it",
+            ),
+            RestError::Handshake { .. } => Some(
+                "check that it speaks TLS, and compare security.ssl.rest.authentication-enabled, security.ssl.protocol and \
+                 security.ssl.algorithms with those of the cluster",
+            ),
+            RestError::Redirected { to: Some(to), .. } if to.starts_with("https:") => {
+                Some("this REST interface speaks TLS: set security.ssl.rest.enabled to true")
+            }
             _ => None,
         };
         let retry = self.retry_helps();

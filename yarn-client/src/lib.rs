@@ -36,6 +36,7 @@ pub mod ps;
 mod reach;
 pub mod report;
 mod report_poll;
+pub mod rest_security;
 pub mod run;
 pub mod session;
 pub mod setup;

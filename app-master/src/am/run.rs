@@ -271,7 +271,7 @@ impl Start<'_> {
             }),
             job_manager: Box::new(job_manager.clone()),
             next_attempt: Box::new(next_attempt),
-            rest: Box::new(RestCalls::new(self.events)),
+            rest: Box::new(RestCalls::new(environment.clone(), self.events)),
             listeners: Box::new(Channels { containers, archive, memory_kills }),
         };
         Ok(Started { effects, job_manager, control, writer })

@@ -277,7 +277,7 @@ fn alone(context: &Context, setup: &Setup, program: &Path, line: Line) -> Result
     let cannot = |e| Failure::because("cannot open a port on this machine for Flink's SQL client", e);
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(cannot)?;
     let port = listener.local_addr().map_err(cannot)?.port();
-    let address = RestAddress { host: "127.0.0.1".into(), port };
+    let address = RestAddress::plain("127.0.0.1", port);
     let command = become_script(context, setup, Tool::Client, program, line, &address)?;
     Ok(Plan::Alone(command, listener))
 }

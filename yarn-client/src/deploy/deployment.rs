@@ -6,6 +6,7 @@ use yarn_api::records::ApplicationId;
 
 use super::undo::Undo;
 use crate::report::Report;
+use crate::rest_security::RestSecurity;
 use crate::timing::{Marks, Timing};
 
 /// A cluster that has come up.
@@ -21,6 +22,8 @@ pub struct Deployment {
     pub found: bool,
     /// Whether the JobManager and the ApplicationMaster are replaced when they fail.
     pub(crate) highly_available: bool,
+    /// How its REST interface is spoken to.
+    pub rest_security: RestSecurity,
     pub(super) secret: Vec<u8>,
     /// Where its steps are recorded.
     pub timing: Timing,

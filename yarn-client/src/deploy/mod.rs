@@ -12,6 +12,7 @@ mod container_files;
 mod deployment;
 mod derived;
 mod facts;
+mod internal_ssl;
 mod manifest;
 mod names;
 mod nodes;
@@ -180,6 +181,7 @@ impl Deployer {
                     yarn,
                     found: false,
                     highly_available,
+                    rest_security: derived.rest_security.clone(),
                     secret,
                     timing,
                     marks,
@@ -214,7 +216,8 @@ impl Deployer {
         let mut warnings = Warnings::default();
         let result = self
             .check_distribution(manifest)
-            .and_then(|()| Derived::new(manifest, &self.setup, &self.context, &random_name, &mut warnings));
+            .and_then(|()| Derived::new(manifest, &self.setup, &self.context, &random_name, &mut warnings))
+            .and_then(|derived| derived.with_internal_ssl(&internal_ssl::generate));
         Checked { warnings, result }
     }
 
@@ -310,6 +313,7 @@ impl Deployer {
             id,
             ends_with_program: resolved.mode == ClusterMode::Application,
             early: staged.am_spec.task_managers.prewarm.is_some(),
+            security: derived.rest_security.clone(),
         };
         let started = tokio::select! {
             started = wait(waiting, timing, report_ref) => started,
@@ -339,8 +343,9 @@ impl Deployer {
         let started = match known {
             Known::Alive(_) => {
                 let ends_with_program = derived.mode == ClusterMode::Application;
-                wait(Waiting { yarn: &yarn, id, ends_with_program, early: true }, &self.timing, report)
-                    .await?
+                let security = derived.rest_security.clone();
+                let waiting = Waiting { yarn: &yarn, id, ends_with_program, early: true, security };
+                wait(waiting, &self.timing, report).await?
             }
             Known::Succeeded(_) => Started { address: None, marks: Default::default() },
         };
@@ -351,6 +356,7 @@ impl Deployer {
             yarn,
             found: true,
             highly_available: high_availability(&derived.configuration),
+            rest_security: derived.rest_security.clone(),
             secret: Vec::new(),
             timing: self.timing.clone(),
             marks: started.marks,

@@ -5,7 +5,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use flink_model::container::AM_SPEC_FILE;
+use flink_model::container::{AM_SPEC_FILE, INTERNAL_KEY};
 use flink_model::local_resource;
 use flink_model::spec::{CONTROL_SECRET_ALIAS, INLINE_FILE_PREFIX, SPEC_FILE};
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -73,7 +73,11 @@ impl Submitter<'_> {
         if fit_inline(&inline, &spec) {
             inline.push((AM_SPEC_FILE.to_owned(), spec));
         } else {
-            own.extend(inline.drain(..).map(|(name, content)| (name, Source::Bytes(content))));
+            // The key for the cluster's own connections goes nowhere but into the credentials.
+            let (key, others): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut inline).into_iter().partition(|(name, _)| name == INTERNAL_KEY);
+            inline = key;
+            own.extend(others.into_iter().map(|(name, content)| (name, Source::Bytes(content))));
             for resource in put_all(&self.services.directory(id), std::mem::take(&mut own)).await? {
                 let local = artifact_store::local_resource(&resource).map_err(no_place)?;
                 let name = if resource.key == SPEC_FILE { AM_SPEC_FILE.to_owned() } else { resource.key };

@@ -139,7 +139,7 @@ mod tests {
     async fn a_jobmanager_is_waited_for_until_the_application_has_ended() {
         let end = ApplicationEnd::new();
         // No program listens at this port.
-        let nowhere = RestAddress { host: "127.0.0.1".into(), port: 1 };
+        let nowhere = RestAddress::plain("127.0.0.1", 1);
         let rest = watch::channel(nowhere).1;
         let address = JobManagerAddress { rest, follows: true, end: end.clone() };
         let lost = Notify::new();

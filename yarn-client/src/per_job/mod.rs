@@ -31,6 +31,8 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::interrupt::{Cause, Interrupt};
 use crate::report::Report;
+use crate::rest_security::RestSecurity;
+use crate::target::HERE;
 use crate::timing::Jobs;
 use crate::{client_failure, client_run, cluster_timing, timing};
 use completion::{Told, told};
@@ -84,7 +86,7 @@ pub async fn run(
     interrupt: &Interrupt,
 ) -> Result<Ended, Failure> {
     let cannot = |e| Failure::because("cannot open a port on this machine for Flink's client", e);
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(cannot)?;
+    let listener = TcpListener::bind((HERE, 0)).await.map_err(cannot)?;
     let port = listener.local_addr().map_err(cannot)?.port();
     let (ready, address) = watch::channel(None);
     let started = deployer.timing.step("Flink's client starts");
@@ -92,7 +94,9 @@ pub async fn run(
     let forwarder = Forwarder { peers: Peers::of_process(), report: Arc::clone(&report) };
     tokio::spawn(forwarder.run(listener, address, Arc::clone(&lost), started));
 
-    let command = (program.start)(&RestAddress { host: "127.0.0.1".into(), port })?;
+    // What comes at the port goes on unchanged, so it speaks TLS if the JobManager does.
+    let security = RestSecurity::of(&manifest.effective(&deployer.setup.configuration), &deployer.context)?;
+    let command = (program.start)(&security.address(HERE, port, false)?)?;
     let mut jvm = Jvm::start(command, &deployer.context.exe, program.stdout).await?;
 
     // Ctrl-C reaches the JVM too. What follows from it is decided when the JVM has ended.
