@@ -22,18 +22,18 @@ HADOOP_VERSION = os.environ.get("HEDDLE_TEST_HADOOP", "3.3.6")
 HEARTBEAT = 300
 
 
-def request(url, method="GET", body=None, timeout=20, headers=None):
-    """The body of an answer as bytes; raises `urllib.error.HTTPError` for statuses from 400."""
+def request(url, method="GET", body=None, timeout=20, headers=None, context=None):
+    """The body of an answer as bytes; raises `urllib.error.HTTPError` for statuses from 400. `context` is of TLS."""
     data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
     call = urllib.request.Request(url, data=data, method=method, headers=headers or {})
     if data is not None and not headers:
         call.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(call, timeout=timeout) as answer:
+    with urllib.request.urlopen(call, timeout=timeout, context=context) as answer:
         return answer.read()
 
 
-def get_json(url):
-    return json.loads(request(url))
+def get_json(url, context=None):
+    return json.loads(request(url, context=context))
 
 
 class Cluster(PseudoCluster):
@@ -252,11 +252,12 @@ class Hdfs:
 class Flink:
     """A Flink cluster through its REST interface."""
 
-    def __init__(self, url):
-        self.base = url.rstrip("/")
+    def __init__(self, url, context=None):
+        """`context` is of TLS, for a REST interface that speaks it."""
+        self.base, self.context = url.rstrip("/"), context
 
     def get(self, path):
-        return get_json(f"{self.base}/{path}")
+        return get_json(f"{self.base}/{path}", self.context)
 
     def jobs(self):
         """Job id -> state."""
