@@ -61,10 +61,56 @@ need_java() {
     need mvn maven
 }
 
-# maven ARGUMENTS...: quiet but for what went wrong; it writes colour codes whatever one tells it.
-maven() { mvn -q -B -ntp "$@" 2>&1 | sed $'s/\e\\[[0-9;]*m//g; /^$/d' >&2; }
+# maven ARGUMENTS...: quiet but for what went wrong; it writes colour codes whatever one tells it. A download
+# whose checksum is not the repository's is a failure, and so is a jar that is not the one of scripts/pins.
+maven() {
+    check_maven_jars
+    mvn -q -B -ntp -C "$@" 2>&1 | sed $'s/\e\\[[0-9;]*m//g; /^$/d' >&2
+    check_maven_jars
+}
 
-# private_python NAME [PACKAGE...]: prints the python of a virtual environment that has the packages.
+# Checks the jars that Maven has downloaded, its own plugins included, as far as scripts/pins names them.
+check_maven_jars() {
+    local repository=$HOME/.m2/repository
+    case ${MAVEN_OPTS:-} in
+        *-Dmaven.repo.local=*)
+            repository=${MAVEN_OPTS##*-Dmaven.repo.local=}
+            repository=${repository%% *}
+            ;;
+    esac
+    [ -d "$repository" ] || return 0
+    local present digest jar
+    present=$(cd "$repository" && while read -r digest jar; do
+        [ ! -e "$jar" ] || printf '%s  %s\n' "$digest" "$jar"
+    done <"$heddle_root/scripts/pins/maven.sha256")
+    [ -n "$present" ] || return 0
+    (cd "$repository" && sha256sum --check --quiet --strict <<<"$present" >&2) ||
+        die "Maven's directory $repository holds a jar that is not the published one" "delete the files named above, then run this again"
+}
+
+# same_files DIRECTORY LIST: fails unless a directory holds exactly the files of a list of sha256sum. Without
+# a list the files are taken as they come.
+same_files() {
+    if [ ! -e "$2" ]; then
+        say "warning: there is no ${2#"$heddle_root/"}: the files are taken as they come"
+        return 0
+    fi
+    diff <(cd "$1" && sha256sum -- * | LC_ALL=C sort) <(LC_ALL=C sort "$2") >&2 ||
+        die "what was downloaded is not what ${2#"$heddle_root/"} names" "< is what came, > is what is expected"
+}
+
+# pinned NAME VERSION FILE: writes into FILE what pip has to download, with the hashes that scripts/pins has.
+pinned() {
+    local all=$heddle_root/scripts/pins/archives.txt
+    awk -v wanted="$1==$2" '$1 == wanted || more { print; more = /\\$/ }' "$all" >"$3"
+    if [ ! -s "$3" ]; then
+        say "warning: scripts/pins/archives.txt has no hash of $1 $2: it is taken as it comes"
+        printf '%s\n' "$1==$2" >"$3"
+    fi
+}
+
+# private_python NAME [REQUIREMENTS]: prints the python of a virtual environment that has the packages of a
+# file, which names each with its hash.
 private_python() {
     local name=$1
     shift
@@ -74,10 +120,11 @@ private_python() {
 }
 
 private_python_locked() {
-    local dir=$1
+    local dir=$1 wanted=none
     shift
     need python3 python3
-    [ -x "$dir/bin/python" ] && [ "$(cat "$dir/.packages" 2>/dev/null)" = "$*" ] && return 0
+    [ $# -eq 0 ] || wanted=$(sha256sum <"$heddle_root/$1")
+    [ -x "$dir/bin/python" ] && [ "$(cat "$dir/.packages" 2>/dev/null)" = "$wanted" ] && return 0
     rm -rf "$dir"
     if ! python3 -m venv "$dir" >/dev/null 2>&1; then
         rm -rf "$dir"
@@ -85,8 +132,8 @@ private_python_locked() {
         python3 -m venv "$dir" || die "a Python virtual environment cannot be made" "Debian: apt-get install python3-venv"
     fi
     if [ $# -gt 0 ]; then
-        say "installing Python packages: $*"
-        "$dir/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+        say "installing the Python packages of $1"
+        "$dir/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$heddle_root/$1"
     fi
-    printf '%s' "$*" >"$dir/.packages"
+    printf '%s\n' "$wanted" >"$dir/.packages"
 }

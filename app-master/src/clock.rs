@@ -6,13 +6,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
 /// Now, by the clock that tests can pause.
-#[allow(clippy::disallowed_methods)] // this is the one place
+#[allow(clippy::disallowed_methods, reason = "this is the one place")]
 pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
 /// The time of day, since 1970.
-#[allow(clippy::disallowed_methods)] // this is the one place
+#[allow(clippy::disallowed_methods, reason = "this is the one place")]
 pub(crate) fn since_1970() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

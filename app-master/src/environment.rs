@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flink_model::container::AM_SPEC_FILE;
 use flink_model::spec::{AmSpec, INLINE_FILE_PREFIX, SPEC_VERSION};
 use hadoop_rpc::{
-    ConfError, Credentials, CredentialsError, Defaults, HadoopConf, Login, Lookup, PropertyOrigin,
+    ClientOptions, ConfError, Credentials, CredentialsError, Defaults, HadoopConf, Login, Lookup,
+    PropertyOrigin,
 };
 use taskrunner::fresh;
+use taskrunner::keys::{ControlKeys, KeyError};
 use yarn_api::records::{ContainerId, ParseIdError};
-
-use crate::launcher;
 
 /// Everything that is known before the first connection.
 #[derive(Debug, Clone)]
@@ -28,10 +29,14 @@ pub struct Environment {
     pub self_exe: PathBuf,
     /// Who we are for Hadoop, with the tokens and secrets that YARN gave to the container.
     pub login: Login,
+    /// The keys of the control server.
+    pub keys: Arc<ControlKeys>,
     /// What the client has specified for this application.
     pub spec: AmSpec,
     /// Hadoop's configuration: the node's, filled up and overlaid with the client's.
     pub conf: HadoopConf,
+    /// How we call Hadoop's services by RPC, without authentication unless the call says how.
+    pub rpc: ClientOptions,
 }
 
 /// The container is not one that heddle's client made. A retry does not help.
@@ -75,11 +80,11 @@ pub enum StartError {
     /// The tokens.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
-    /// The control secret.
-    #[error("the container's credentials hold no secret {}", flink_model::spec::CONTROL_SECRET_ALIAS)]
-    NoSecret,
+    /// The keys of the control server.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     /// No user.
-    #[error("the system's user has no name, and HADOOP_USER_NAME is not set")]
+    #[error("the user id of this process has no name on this node, and HADOOP_USER_NAME is not set")]
     NoUser,
     /// The node's Hadoop configuration.
     #[error(transparent)]
@@ -100,15 +105,19 @@ impl Environment {
         let spec = parse_spec(&std::fs::read(dir.join(AM_SPEC_FILE)).map_err(StartError::SpecFile)?)?;
         let log_dirs = need("LOG_DIRS")?;
         let log_dir = log_dirs.split(',').map(str::trim).find(|dir| !dir.is_empty());
-        launcher::control_secret(&credentials).ok_or(StartError::NoSecret)?;
+        let keys = Arc::new(ControlKeys::read(&credentials)?);
+        let login = login(&env)?.with_credentials(credentials);
+        let conf = hadoop_conf(&env, &spec.hadoop.client, &spec.hadoop.overrides)?;
         Ok(Self {
             container: need("CONTAINER_ID")?.parse()?,
             host: need("NM_HOST")?,
             log_dir: log_dir.ok_or(StartError::Missing("LOG_DIRS"))?.into(),
             self_exe: std::env::current_exe().map_err(unknown("the path of this program"))?,
-            login: login(&env)?.with_credentials(credentials),
-            conf: hadoop_conf(&env, &spec.hadoop.client, &spec.hadoop.overrides)?,
+            rpc: ClientOptions::simple(&conf, login.clone())?,
+            login,
+            conf,
             dir,
+            keys,
             spec,
         })
     }
@@ -122,6 +131,22 @@ impl Environment {
     pub fn max_attempts(&self) -> u32 {
         max_attempts(self.spec.application.max_attempts, &self.conf)
     }
+}
+
+/// What other users can do because the containers do not run as the user who has submitted them; none if they
+/// do, or if one of the two is not known. `submitter` is the variable `USER`, which YARN sets in every
+/// container, and `process` is the system's user.
+pub fn shared_user(submitter: Option<&str>, process: Option<&str>) -> Option<String> {
+    let (submitter, process) = (submitter.filter(|name| !name.is_empty())?, process?);
+    (submitter != process).then(|| {
+        format!(
+            "the containers of this application run as the system's user {process}, although {submitter} has \
+             submitted it; whose containers run as {process} as well can read its files and secrets, and signal its \
+             processes; hint: with LinuxContainerExecutor, and without Kerberos also \
+             yarn.nodemanager.linux-container-executor.nonsecure-mode.limit-users: false, containers run as the user \
+             who has submitted them"
+        )
+    })
 }
 
 /// Hadoop 3 has a key for the bound; before, and without it, the default number is the bound, too.
@@ -192,6 +217,20 @@ pub(crate) fn hadoop_conf(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn containers_of_another_user_are_told_of() {
+        let told = shared_user(Some("alice"), Some("yarn")).unwrap();
+        assert!(told.contains("user yarn") && told.contains("alice has submitted"), "{told}");
+        for (submitter, process) in [
+            (Some("alice"), Some("alice")),
+            (Some("alice"), None),
+            (None, Some("yarn")),
+            (Some(""), Some("yarn")),
+        ] {
+            assert_eq!(shared_user(submitter, process), None);
+        }
+    }
 
     #[test]
     fn yarn_bounds_the_attempts() {

@@ -3,12 +3,11 @@
 use flink_model::spec::TMP_DIRS_ENV;
 use taskrunner::control::Launch;
 use taskrunner::exit::ExitReport;
-use taskrunner::jvm::{JvmError, JvmProcess};
+use taskrunner::jvm::{JvmError, JvmProcess, TakePipes};
 use taskrunner::plan::{self, ContainerEnvironment};
 use taskrunner::spawn::SpawnThread;
 use taskrunner::tmp_dirs::TmpDirs;
 
-use crate::bridge::{PORT_VARIABLE, SECRET_VARIABLE, Secret};
 use crate::environment::Environment;
 use crate::failure::is_frame;
 
@@ -28,7 +27,7 @@ const LATER_C2: [&str; 4] = [
     "-XX:Tier4BackEdgeThreshold=400000",
 ];
 
-/// Starts the JVM; it connects to the bridge on `port`. `known` are settings that only we know, for Flink's
+/// Starts the JVM; `bridge` takes our ends of its pipes. `known` are settings that only we know, for Flink's
 /// configuration. `record`: it may record its classes for an archive. `tmp_dirs`: where its temporary files
 /// go; without it Flink decides.
 pub async fn start(
@@ -36,8 +35,7 @@ pub async fn start(
     known: &[(&str, String)],
     record: bool,
     tmp_dirs: Option<&TmpDirs>,
-    port: u16,
-    secret: &Secret,
+    bridge: TakePipes,
     thread: &SpawnThread,
 ) -> Result<JvmProcess, JvmError> {
     let jvm = &environment.spec.job_manager.jvm;
@@ -70,12 +68,10 @@ pub async fn start(
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    command.env.insert(PORT_VARIABLE.to_owned(), port.to_string());
-    command.env.insert(SECRET_VARIABLE.to_owned(), secret.reveal().to_owned());
     if let Some(dirs) = tmp_dirs {
         command.env.insert(TMP_DIRS_ENV.to_owned(), dirs.value().to_owned());
     }
-    command.spawn(thread).await
+    command.spawn_with_pipes(thread, bridge).await
 }
 
 /// How the JobManager ended, in words.

@@ -3,13 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use artifact_store::{BadResource, local_resources};
-use flink_model::spec::{AmSpec, CONTROL_SECRET_ALIAS, INLINE_FILE_PREFIX};
+use flink_model::spec::{AmSpec, OWN_ALIAS_PREFIX};
 use hadoop_rpc::{Credentials, Login};
 use taskrunner::control::{File, Launch};
+use taskrunner::keys::{ControlKeys, KeyError};
 use yarn_api::records::{AccessType, Container, ContainerLaunchContext, NodeId, UnknownName};
 use yarn_api::{AMRM_TOKEN, NodeError, NodeErrorKind, NodeManagerClients};
 
@@ -37,6 +39,9 @@ pub enum LauncherError {
     /// An access list.
     #[error("heddle-am.json: access lists: {0}")]
     Acl(#[from] UnknownName),
+    /// The keys of the control server.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     /// A file that TaskManagers get.
     #[error("cannot read {} for the TaskManagers: {source}", path.display())]
     File {
@@ -51,7 +56,10 @@ pub enum LauncherError {
 /// files are read and checked when it is created.
 #[derive(Debug)]
 pub struct Launcher {
+    /// Without the credentials, which differ from container to container.
     context: ContainerLaunchContext,
+    credentials: Credentials,
+    keys: Arc<ControlKeys>,
     template: Launch,
     /// How many TaskManagers may still record their classes for an archive.
     recordings: AtomicU32,
@@ -75,9 +83,15 @@ fn control_variables(spec: &AmSpec, control: &str) -> BTreeMap<String, String> {
 
 impl Launcher {
     /// From the client's specification. `dir` is the ApplicationMaster's working directory, `control` the
-    /// `host:port` of the control server. The user of `login` is also the user for Hadoop's client in the
-    /// TaskManager, which gets the tokens of `login`, too.
-    pub fn new(spec: &AmSpec, dir: &Path, control: &str, login: &Login) -> Result<Self, LauncherError> {
+    /// `host:port` of the control server, whose keys are `keys`. The user of `login` is also the user for
+    /// Hadoop's client in the TaskManager, which gets the tokens of `login`, too.
+    pub fn new(
+        spec: &AmSpec,
+        dir: &Path,
+        control: &str,
+        login: &Login,
+        keys: Arc<ControlKeys>,
+    ) -> Result<Self, LauncherError> {
         let runner = &spec.task_managers.taskrunner_key;
         let context = ContainerLaunchContext {
             local_resources: local_resources(
@@ -88,7 +102,7 @@ impl Launcher {
             commands: vec![format!(
                 "./{runner} 1><LOG_DIR>/heddle-taskrunner.out 2><LOG_DIR>/heddle-taskrunner.log"
             )],
-            tokens: task_manager_credentials(&login.tokens().get()).to_writable_bytes(),
+            tokens: Vec::new(),
             acls: acls(spec)?,
             service_data: BTreeMap::new(),
         };
@@ -111,7 +125,8 @@ impl Launcher {
             archives: archive.map(|archive| archive.found.clone()).unwrap_or_default(),
             ..Launch::from(jvm)
         };
-        Ok(Self { context, template, recordings: AtomicU32::new(0) })
+        let credentials = task_manager_credentials(&login.tokens().get());
+        Ok(Self { context, credentials, keys, template, recordings: AtomicU32::new(0) })
     }
 
     /// Lets TaskManagers record their classes for an archive, if the client has told where it belongs.
@@ -140,9 +155,18 @@ impl Launcher {
         launch
     }
 
-    /// Starts the taskrunner. After an error that may pass it tries again, for some seconds.
-    pub async fn start(&self, nodes: &NodeManagerClients, container: &Container) -> Result<(), NodeError> {
-        start_container(nodes, container, &self.context).await
+    /// Starts the taskrunner. After an error that may pass it tries again, for some seconds. The error is for
+    /// people.
+    pub async fn start(&self, nodes: &NodeManagerClients, container: &Container) -> Result<(), String> {
+        let context = self.context(&container.id.to_string()).map_err(|error| error.to_string())?;
+        start_container(nodes, container, &context).await.map_err(|error| error.to_string())
+    }
+
+    /// The launch context of a container, with the key of its taskrunner.
+    fn context(&self, container: &str) -> Result<ContainerLaunchContext, KeyError> {
+        let mut credentials = self.credentials.clone();
+        self.keys.put_worker(container, &mut credentials)?;
+        Ok(ContainerLaunchContext { tokens: credentials.to_writable_bytes(), ..self.context.clone() })
     }
 }
 
@@ -178,16 +202,48 @@ pub(crate) fn acls(spec: &AmSpec) -> Result<BTreeMap<AccessType, String>, Unknow
     spec.application.acls.iter().map(|(access, acl)| Ok((access.parse()?, acl.clone()))).collect()
 }
 
-/// The credentials of a TaskManager: every token and secret but the AMRM token, which would let its owner act
-/// for the whole application, and the files that came with the ApplicationMaster's credentials.
+/// What the containers of an application get of the ApplicationMaster's credentials: every token and secret
+/// but the AMRM token, which would let its owner act for the whole application, and heddle's own entries.
 pub(crate) fn task_manager_credentials(credentials: &Credentials) -> Credentials {
     let mut credentials = credentials.clone();
     credentials.tokens.retain(|_, token| token.kind != AMRM_TOKEN);
-    credentials.secrets.retain(|alias, _| !alias.starts_with(INLINE_FILE_PREFIX));
+    credentials.secrets.retain(|alias, _| !alias.starts_with(OWN_ALIAS_PREFIX));
     credentials
 }
 
-/// The control secret among the ApplicationMaster's own credentials.
-pub fn control_secret(credentials: &Credentials) -> Option<&[u8]> {
-    credentials.secrets.get(CONTROL_SECRET_ALIAS).map(Vec::as_slice).filter(|secret| !secret.is_empty())
+#[cfg(test)]
+mod tests {
+    use flink_model::spec::{
+        CONTROL_PIN_ALIAS, CONTROL_PRIVATE_KEY_ALIAS, CONTROL_ROOT_ALIAS, CONTROL_WORKER_KEY_ALIAS,
+        INLINE_FILE_PREFIX,
+    };
+    use taskrunner::keys::LENGTH;
+
+    use super::*;
+
+    #[test]
+    fn a_taskmanager_gets_nothing_by_which_it_could_be_another_one() {
+        let keys = Arc::new(ControlKeys::generate([7; LENGTH]).unwrap());
+        let mut credentials = Credentials::default();
+        keys.put(&mut credentials);
+        credentials.secrets.insert(format!("{INLINE_FILE_PREFIX}config.yaml"), b"a: b".to_vec());
+        credentials.secrets.insert("someone.elses".to_owned(), b"theirs".to_vec());
+        assert!(credentials.secrets.contains_key(CONTROL_ROOT_ALIAS));
+        assert!(credentials.secrets.contains_key(CONTROL_PRIVATE_KEY_ALIAS));
+        let launcher = Launcher {
+            context: ContainerLaunchContext::default(),
+            credentials: task_manager_credentials(&credentials),
+            keys,
+            template: Launch::default(),
+            recordings: AtomicU32::new(0),
+        };
+        let of = |container| {
+            let tokens = launcher.context(container).unwrap().tokens;
+            Credentials::from_bytes(&tokens).unwrap().secrets
+        };
+        let (one, two) = (of("container_1"), of("container_2"));
+        let aliases: Vec<&str> = one.keys().map(String::as_str).collect();
+        assert_eq!(aliases, [CONTROL_PIN_ALIAS, CONTROL_WORKER_KEY_ALIAS, "someone.elses"]);
+        assert_ne!(one[CONTROL_WORKER_KEY_ALIAS], two[CONTROL_WORKER_KEY_ALIAS]);
+    }
 }

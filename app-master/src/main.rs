@@ -8,7 +8,7 @@ use app_master::am::run;
 use app_master::cds::remote_build;
 use app_master::environment::Environment;
 use taskrunner::exit::EXEC_FAILED;
-use taskrunner::{exec, links, stderr_log};
+use taskrunner::{core_dumps, exec, links, stderr_log};
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
@@ -57,6 +57,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> Option<T> {
 /// memory.
 fn make_archive() -> ExitCode {
     stderr_log::start();
+    core_dumps::forbid();
     if !settled() {
         return ExitCode::FAILURE;
     }
@@ -82,6 +83,7 @@ fn settled() -> bool {
 
 fn master() -> ExitCode {
     stderr_log::start();
+    core_dumps::forbid();
     if !settled() {
         return ExitCode::FAILURE;
     }

@@ -10,8 +10,8 @@ use futures::future;
 use hadoop_fs::{FileStatus, FsErrorKind, Source, Storage, WriteOptions};
 
 use crate::error::StoreError;
-use crate::layout::INCOMING;
-use crate::store::Store;
+use crate::store::{Statuses, Store};
+use crate::trust::{Distrust, Judge, RootOwner, check_own, is_below, is_loose};
 use crate::visibility::{ancestors, visibility};
 
 /// The largest number of archives that the containers get. One may not be enough, because the nodes may have
@@ -49,6 +49,8 @@ pub struct Archives {
     pub order: ClassDataSpec,
     /// The archives as local resources.
     pub resources: Vec<LocalResource>,
+    /// Whether the user may add an archive.
+    pub may_add: bool,
     /// Warnings for the user.
     pub warnings: Vec<String>,
 }
@@ -72,11 +74,19 @@ impl Store {
         };
         let (files, above) = future::try_join(list, future::try_join_all(above)).await?;
         let above: BTreeMap<String, Option<FileStatus>> = above.into_iter().collect();
-        let user = self.storage.home_dir().rsplit('/').next().unwrap_or_default().to_owned();
+        let user = self.storage.user().to_owned();
         let root = above.get(&self.root).and_then(Option::as_ref).map(|root| root.owner.clone());
         let owners: Vec<String> = std::iter::once(user).chain(root).collect();
-        let choice = choose(&files, &owners);
         let mut warnings = Vec::new();
+        let distrust = self.require_trust(&path, &above).err();
+        if let Some(why) = &distrust {
+            warnings.push(format!("class data archives are not looked for: {why}"));
+        }
+        let strict = self.storage.has_owners();
+        let mut files = if distrust.is_some() { Vec::new() } else { files };
+        files.retain(|file| !strict || !is_loose(file));
+        let may_add = distrust.is_none() && self.may_make(&path, &above);
+        let choice = choose(&files, &owners);
         for (file, size) in &choice.damaged {
             let url = self.storage.url(&file.path).map_err(fs)?;
             warnings.push(format!(
@@ -106,10 +116,24 @@ impl Store {
             class_path,
             found: resources.iter().map(|r| r.key.clone()).collect(),
             owners,
+            incoming: self.incoming(&above).rsplit('/').next().unwrap_or_default().to_owned(),
             modes: (self.directory_mode(&above), self.modes.1),
             replication: self.replication,
         };
-        Ok(Archives { order, resources, warnings })
+        Ok(Archives { order, resources, may_add, warnings })
+    }
+
+    /// Whether the user may make the directory `path`, or may write to it, as far as owners and modes tell.
+    fn may_make(&self, path: &str, known: &Statuses) -> bool {
+        const EVERYBODY_WRITES: u16 = 0o002;
+        let there = ancestors(&format!("{path}/x"));
+        let there = there.iter().filter(|level| **level == self.root || is_below(level, &self.root));
+        match there.filter_map(|level| known.get(level)?.as_ref()).next_back() {
+            Some(deepest) if self.storage.has_owners() => {
+                deepest.owner == self.storage.user() || deepest.mode & EVERYBODY_WRITES != 0
+            }
+            _ => true,
+        }
     }
 }
 
@@ -165,11 +189,17 @@ impl<'a> Repository<'a> {
                 storage.status(dir).await?;
                 format!("{}/{name}", dir.trim_end_matches('/'))
             }
-            None => format!("{store}/{INCOMING}/{container}-{name}"),
+            None => {
+                let incoming = format!("{store}/{}", order.incoming);
+                storage.mkdirs(&incoming, Some(order.modes.0)).await?;
+                self.require_own(&incoming).await?;
+                format!("{incoming}/{container}-{name}")
+            }
         };
         let (directory_mode, mode) = order.modes;
+        storage.mkdirs(directory, Some(directory_mode)).await?;
         for directory in [&format!("{store}/{DIRECTORY}"), directory] {
-            storage.mkdirs(directory, Some(directory_mode)).await?;
+            self.require_owner(directory).await?;
         }
         let options = WriteOptions {
             mode: Some(mode),
@@ -191,6 +221,33 @@ impl<'a> Repository<'a> {
     }
 }
 
+impl Repository<'_> {
+    /// Fails if a directory of the store belongs to somebody whose archives are not used, or if others may
+    /// write to it.
+    async fn require_owner(&self, directory: &str) -> Result<(), StoreError> {
+        if !self.storage.has_owners() {
+            return Ok(());
+        }
+        let found = self.storage.status(directory).await?;
+        let judge = Judge { user: self.storage.user(), root_owner: &RootOwner::Anybody, private: false };
+        let owner = self.order.owners.last().map_or("", String::as_str);
+        judge.inside(owner, std::iter::once(&found)).map_err(|distrust| self.untrusted(distrust))
+    }
+
+    /// Fails if a directory does not belong to the user.
+    async fn require_own(&self, directory: &str) -> Result<(), StoreError> {
+        if !self.storage.has_owners() {
+            return Ok(());
+        }
+        let found = self.storage.status(directory).await?;
+        check_own(&found, self.storage.user()).map_err(|distrust| self.untrusted(distrust))
+    }
+
+    fn untrusted(&self, distrust: Distrust) -> StoreError {
+        StoreError::Untrusted { store: self.store.to_owned(), distrust }
+    }
+}
+
 /// The name of an archive for this Java that has the size in its name and belongs to one of `owners`.
 fn whole_archive(files: &[FileStatus], owners: &[String], java: &JavaId) -> Option<String> {
     let ours = files.iter().filter(|file| owners.contains(&file.owner));
@@ -201,6 +258,10 @@ fn whole_archive(files: &[FileStatus], owners: &[String], java: &JavaId) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn name(begin: &str, number: u8) -> String {
+        format!("{begin}-{}.jsa", format!("{number:02x}").repeat(32))
+    }
 
     #[test]
     fn the_newest_whole_archives_are_chosen() {
@@ -217,12 +278,12 @@ mod tests {
             block_size: 1,
         };
         let files = [
-            file("17-a-5-00000001.jsa", 5, 1),
-            file("21-b-5-00000002.jsa", 5, 3),
-            file("11-c-5-00000003.jsa", 5, 2),
-            file("17-d-9-00000004.jsa", 5, 9),
+            file(&name("17-a-5", 1), 5, 1),
+            file(&name("21-b-5", 2), 5, 3),
+            file(&name("11-c-5", 3), 5, 2),
+            file(&name("17-d-9", 4), 5, 9),
             file("notes.txt", 5, 9),
-            FileStatus { owner: "eve".into(), ..file("17-e-5-00000005.jsa", 5, 9) },
+            FileStatus { owner: "eve".into(), ..file(&name("17-e-5", 5), 5, 9) },
         ];
         let owners = ["ann".to_owned()];
         let choice = choose(&files, &owners);
@@ -248,14 +309,14 @@ mod tests {
         let java = JavaId { feature: 17, text: "17-a".into() };
         let find =
             |name: &str, len, owner: &str| whole_archive(&[file(name, len, owner)], &["ann".into()], &java);
-        assert_eq!(find("17-a-5-00000001.jsa", 5, "ann").as_deref(), Some("17-a-5-00000001.jsa"));
+        assert_eq!(find(&name("17-a-5", 1), 5, "ann").as_deref(), Some(&*name("17-a-5", 1)));
         for (name, len, owner) in [
-            ("17-a-5-00000001.jsa", 4, "ann"),
-            ("17-a-5-00000001.jsa", 5, "eve"),
-            ("21-a-5-00000001.jsa", 5, "ann"),
-            ("notes.txt", 5, "ann"),
+            (name("17-a-5", 1), 4, "ann"),
+            (name("17-a-5", 1), 5, "eve"),
+            (name("21-a-5", 1), 5, "ann"),
+            ("notes.txt".to_owned(), 5, "ann"),
         ] {
-            assert_eq!(find(name, len, owner), None, "{name} {len} {owner}");
+            assert_eq!(find(&name, len, owner), None, "{name} {len} {owner}");
         }
     }
 }

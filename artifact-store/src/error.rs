@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use hadoop_fs::FsError;
 
+use crate::trust::Distrust;
+
 /// An operation on a store, or on the local files for it, has failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -22,6 +24,14 @@ pub enum StoreError {
     /// A local file cannot be sent to the containers. The text says which one, and why.
     #[error("{0}")]
     Unusable(String),
+    /// A file or directory of the store is not the user's, or others may write to it.
+    #[error("the store {store} cannot be used: {distrust}")]
+    Untrusted {
+        /// The URL of the store.
+        store: String,
+        /// What is not trusted, and whose it is.
+        distrust: Distrust,
+    },
     /// Somebody else has changed a file during the operation. Another try may succeed.
     #[error("{0}")]
     Changed(String),

@@ -5,22 +5,28 @@
 //! The same directory holds the class data archives that clients and ApplicationMasters share.
 
 mod archives;
+mod contents;
+mod division;
 mod error;
 mod hashes;
 mod launch;
 mod layout;
 mod store;
 mod tree;
+mod trust;
 mod unfinished;
 mod visibility;
 
 pub use archives::{Archives, Repository};
+pub use contents::Entry;
+pub use division::Division;
 pub use error::StoreError;
 pub use hadoop_fs::now_ms;
 pub use hashes::{Content, Hashes};
 pub use launch::{BadResource, local_resource, local_resources};
-pub use layout::{INCOMING, PRIVATE_STORE, SHARED_STORE, below, idle};
+pub use layout::{INCOMING, PRIVATE_STORE, SHARED_STORE, below, idle, is_incoming};
 pub use store::{Artifact, Concurrency, Inventory, Store, Uploaded};
 pub use tree::{LocalFile, files_below};
+pub use trust::{Distrust, RootOwner, check_own, check_private, is_common};
 pub use unfinished::Unfinished;
 pub use visibility::{ancestors, visibility};

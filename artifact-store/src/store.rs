@@ -17,7 +17,8 @@ use taskrunner::links;
 
 use crate::error::StoreError;
 use crate::hashes::Content;
-use crate::layout::{INCOMING, idle};
+use crate::layout::{idle, incoming};
+use crate::trust::{Judge, RootOwner, is_common};
 use crate::unfinished::Unfinished;
 use crate::visibility::{ancestors, parent, store_path, visibility};
 
@@ -89,7 +90,7 @@ fn with_namesakes(mut artifacts: Vec<Artifact>) -> Vec<Artifact> {
 }
 
 /// What the NameNode says about each path: its status, or `None` if nothing is there.
-type Statuses = BTreeMap<String, Option<FileStatus>>;
+pub(crate) type Statuses = BTreeMap<String, Option<FileStatus>>;
 
 /// How many operations of a store run at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +119,7 @@ pub struct Store {
     pub(crate) root: String,
     pub(crate) replication: Option<u16>,
     pub(crate) modes: (u16, u16),
+    pub(crate) root_owner: RootOwner,
     concurrency: Concurrency,
 }
 
@@ -126,9 +128,9 @@ pub struct Store {
 pub struct Inventory {
     /// The artifacts. Their hashes are known, unless the store is empty: then all files are missing, whatever
     /// their hashes are.
-    artifacts: Vec<Artifact>,
-    paths: Vec<Option<String>>,
-    known: Statuses,
+    pub(crate) artifacts: Vec<Artifact>,
+    pub(crate) paths: Vec<Option<String>>,
+    pub(crate) known: Statuses,
 }
 
 /// An artifact that has to be uploaded.
@@ -153,37 +155,67 @@ impl Inventory {
         missing.map(|(artifact, _)| artifact.file.size()).collect()
     }
 
+    /// For each artifact whether the store does not have it.
+    pub fn is_missing(&self) -> Vec<bool> {
+        let each = self.artifacts.iter().zip(&self.paths);
+        let missing = |(artifact, path): (&Artifact, &Option<String>)| {
+            !path.as_ref().is_some_and(|path| is_there(artifact, self.known.get(path)))
+        };
+        each.map(missing).collect()
+    }
+
+    /// The artifacts, for another inventory.
+    pub fn into_artifacts(self) -> Vec<Artifact> {
+        self.artifacts
+    }
+
     /// The local files of all artifacts.
     pub fn contents(&self) -> impl Iterator<Item = &Content> {
         self.artifacts.iter().map(|artifact| &artifact.file)
     }
 }
 
-fn is_there(artifact: &Artifact, found: Option<&Option<FileStatus>>) -> bool {
+pub(crate) fn is_there(artifact: &Artifact, found: Option<&Option<FileStatus>>) -> bool {
     found.and_then(Option::as_ref).is_some_and(|s| s.len == artifact.file.size())
 }
 
 impl Store {
-    /// A store in the directory `root`, for files that everybody may read. It fails if `root` is not a path
-    /// of the file system.
+    /// A store in the directory `root`, for files that everybody may read. `root_owner` says whose the store
+    /// may be. It fails if `root` is not a path of the file system.
     pub fn shared(
         storage: Storage,
         root: &str,
+        root_owner: RootOwner,
         replication: Option<u16>,
         concurrency: Concurrency,
     ) -> Result<Self, StoreError> {
         let root = storage.path(root)?;
-        Ok(Self { storage, root, replication, modes: SHARED, concurrency })
+        Ok(Self { storage, root, replication, modes: SHARED, root_owner, concurrency })
     }
 
     /// A store for files that only the user may read. It fails if `root` is not a path of the file system.
     pub fn private(
         storage: Storage,
         root: &str,
+        root_owner: RootOwner,
         replication: Option<u16>,
         concurrency: Concurrency,
     ) -> Result<Self, StoreError> {
-        Ok(Self { modes: PRIVATE, ..Self::shared(storage, root, replication, concurrency)? })
+        Ok(Self { modes: PRIVATE, ..Self::shared(storage, root, root_owner, replication, concurrency)? })
+    }
+
+    /// Decides which files of this store are trusted.
+    pub(crate) fn judge(&self) -> Judge<'_> {
+        let private = self.modes == PRIVATE;
+        Judge { user: self.storage.user(), root_owner: &self.root_owner, private }
+    }
+
+    /// The path of the directory for this user's uploads.
+    pub(crate) fn incoming(&self, known: &Statuses) -> String {
+        let user = self.storage.user();
+        let root = known.get(&self.root).and_then(Option::as_ref);
+        let common = self.storage.has_owners() && root.is_some_and(|root| is_common(root, user));
+        format!("{}/{}", self.root, incoming(user, common))
     }
 
     /// Asks which of the artifacts the store has, without changing anything. If all hashes are known, that
@@ -197,6 +229,11 @@ impl Store {
             return Ok(Inventory { artifacts, paths, known: Statuses::new() });
         }
         self.settle(artifacts).await
+    }
+
+    /// Does what [`Store::survey`] does, but waits for all hashes also if the store is empty.
+    pub async fn survey_all(&self, artifacts: Vec<Artifact>) -> Result<Inventory, StoreError> {
+        self.settle(with_namesakes(artifacts)).await
     }
 
     /// Waits for all hashes, and then asks for the status of all paths.
@@ -233,6 +270,7 @@ impl Store {
     ) -> Result<Vec<(Content, LocalResource)>, StoreError> {
         let Inventory { artifacts, paths, known } = inventory;
         let mode = self.directory_mode(&known);
+        let incoming = self.incoming(&known);
         let mut claimed = BTreeSet::new();
         let mut missing = Vec::new();
         let mut done: Vec<(usize, Artifact)> = Vec::new();
@@ -248,7 +286,7 @@ impl Store {
         let known = if missing.is_empty() {
             known
         } else {
-            done.append(&mut self.upload_all(missing, mode, unfinished, uploaded).await?);
+            done.append(&mut self.upload_all(missing, &incoming, mode, unfinished, uploaded).await?);
             done.sort_by_key(|(index, _)| *index);
             let paths: Vec<_> = done.iter().map(|(_, artifact)| artifact.path(&self.root)).collect();
             self.look_at(&paths).await?
@@ -261,6 +299,7 @@ impl Store {
                 let what = format!("{path} has gone, or changed, since it was put into the store");
                 return Err(StoreError::Changed(what));
             }
+            self.require_trust(&path, &known)?;
             let resource = self.resource(&artifact, &path, &known)?;
             resources.push((artifact.file, resource));
             used.extend(known.get(&path).cloned().flatten());
@@ -280,10 +319,10 @@ impl Store {
         url.strip_prefix(&root).is_some_and(|rest| rest.starts_with('/'))
     }
 
-    /// The mode of new directories. It is the mode of the root if that exists, because an administrator may
-    /// have made it.
+    /// The mode of new directories. If the root exists, it is the mode of the root, because an administrator
+    /// may have made it. But only the owner may write to a directory below the root.
     pub(crate) fn directory_mode(&self, known: &Statuses) -> u16 {
-        known.get(&self.root).and_then(Option::as_ref).map_or(self.modes.0, |root| root.mode & 0o1777)
+        known.get(&self.root).and_then(Option::as_ref).map_or(self.modes.0, |root| root.mode & 0o755)
     }
 
     /// An artifact as a local resource. If the store does not have the artifact yet, this is what it will be,
@@ -311,9 +350,11 @@ impl Store {
 
     /// Asks for the status of `paths` and of all directories above them. A listing of the root answers for
     /// all directories right below it.
-    async fn look_at(&self, paths: &[Option<String>]) -> Result<Statuses, StoreError> {
+    pub(crate) async fn look_at(&self, paths: &[Option<String>]) -> Result<Statuses, StoreError> {
         let mut asked: BTreeSet<String> = paths.iter().flatten().flat_map(|p| ancestors(p)).collect();
         asked.extend(paths.iter().flatten().cloned());
+        let user = self.storage.user();
+        asked.extend([false, true].map(|common| format!("{}/{}", self.root, incoming(user, common))));
         let first =
             |path: &String| path.strip_prefix(&self.root).is_some_and(|rest| rest.matches('/').count() == 1);
         let (listed, asked): (Vec<String>, Vec<String>) = asked.into_iter().partition(first);
@@ -348,13 +389,14 @@ impl Store {
         stream::iter(questions).buffer_unordered(self.concurrency.questions).try_collect().await
     }
 
-    async fn find(&self, path: &str) -> Result<Option<FileStatus>, StoreError> {
+    pub(crate) async fn find(&self, path: &str) -> Result<Option<FileStatus>, StoreError> {
         self.storage.find(path).await.map_err(StoreError::from)
     }
 
     async fn upload_all(
         &self,
         mut missing: Vec<MissingArtifact>,
+        incoming: &str,
         mode: u16,
         unfinished: &Unfinished,
         uploaded: &Uploaded,
@@ -362,24 +404,24 @@ impl Store {
         // The largest files go first. Otherwise a large file could be the only one that is still uploading at
         // the end.
         missing.sort_by_key(|m| std::cmp::Reverse(m.artifact.file.size()));
-        let incoming = format!("{}/{INCOMING}", self.root);
         let made = async {
             // A directory above a private store gets the mode of a shared one, because it may later hold the
             // shared store, too.
             self.storage.mkdirs(parent(&self.root), Some(SHARED.0)).await?;
-            self.storage.mkdirs(&incoming, Some(mode)).await
+            self.storage.mkdirs(incoming, Some(mode)).await?;
+            self.require_own(incoming).await
         };
-        let made = made.await.map_err(StoreError::from);
+        let made = made.await;
         // All futures are made before the first of them runs. Otherwise the compiler cannot prove that the
         // whole can move between threads.
         let uploads: Vec<_> =
-            missing.into_iter().map(|m| self.upload(m, &incoming, mode, unfinished, uploaded)).collect();
+            missing.into_iter().map(|m| self.upload(m, incoming, mode, unfinished, uploaded)).collect();
         let uploads = stream::iter(uploads).buffer_unordered(self.concurrency.uploads).try_collect();
         let done = match made {
             Ok(()) => uploads.await,
             Err(failure) => Err(failure),
         };
-        self.sweep(&incoming).await;
+        self.sweep(incoming).await;
         done
     }
 
@@ -417,12 +459,8 @@ impl Store {
             return Err(StoreError::Changed(what));
         }
         let directory = parent(&path);
-        // The directories are made one by one, because HDFS does not set the sticky bit on directories that
-        // it makes above the requested one. In a shared store, anybody with the right to write there could
-        // then replace this file by another.
-        for directory in [parent(directory), directory] {
-            self.storage.mkdirs(directory, Some(mode)).await?;
-        }
+        // Whether these are the user's own is looked at when everything is uploaded, before anything is used.
+        self.storage.mkdirs(directory, Some(mode)).await?;
         match self.storage.rename(&temporary, &path, replace).await {
             Ok(()) => {}
             Err(e) if e.kind() == FsErrorKind::AlreadyExists => {

@@ -15,6 +15,7 @@ use yarn_client::error::{Failure, RestFailure, yarn_failure};
 use yarn_client::interrupt::{Cause, Interrupt};
 use yarn_client::properties;
 use yarn_client::report::Report;
+use yarn_client::rest_security::RestSecurity;
 use yarn_client::session::{STOP_WITHIN, kill};
 
 const POLL: Duration = Duration::from_secs(1);
@@ -32,6 +33,8 @@ pub(crate) struct Attached<'a> {
     pub(crate) id: ApplicationId,
     /// The address of its REST interface.
     pub(crate) address: RestAddress,
+    /// How REST interfaces are spoken to.
+    pub(crate) security: RestSecurity,
     /// The properties file, which is removed when the session ends.
     pub(crate) properties: PathBuf,
 }
@@ -152,7 +155,7 @@ impl Attached<'_> {
     async fn stop(&self, report: &dyn Report) -> Result<(), Failure> {
         // The address has changed if YARN has started a second attempt of the ApplicationMaster.
         let found = self.yarn.application_report(self.id).await.ok();
-        let address = found.and_then(|found| report_address(&found).ok());
+        let address = found.and_then(|found| report_address(&found, &self.security).ok());
         let asked = stop_cluster(address.as_ref().unwrap_or(&self.address)).await;
         if let Err(failure) = &asked {
             report.warn(&format!("{failure}; asking YARN to kill the application {}", self.id));

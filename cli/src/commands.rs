@@ -15,6 +15,7 @@ use yarn_client::interrupt::Interrupt;
 use yarn_client::patience::Wait;
 use yarn_client::properties::SessionFile;
 use yarn_client::report::Report;
+use yarn_client::rest_security::RestSecurity;
 use yarn_client::setup::Setup;
 use yarn_client::target::Cluster;
 use yarn_client::timing::Timing;
@@ -29,7 +30,7 @@ use super::parse::Invocation;
 use super::settings::Settings;
 use super::signals::on_signals;
 use super::timing::{Clocked, told};
-use super::{housekeeping, job_verbs, memory, run, text};
+use super::{housekeeping, job_verbs, memory, run, store, text};
 use crate::attached::Attached;
 
 /// Carries out a verb. If it fails and `--timing` was given, the time until then is shown.
@@ -47,7 +48,7 @@ pub(super) async fn obey(
     );
     let done = perform(&context, shared_console, invocation, &timing).await;
     if let Some(summary) = timing.failure().filter(|_| wanted && done.is_err()) {
-        shared_console.err(&text::timing::draw(&summary, look(&context, &std::io::stderr())));
+        shared_console.err_styled(&text::timing::draw(&summary, look(&context, &std::io::stderr())));
     }
     done
 }
@@ -69,6 +70,9 @@ async fn perform(
         && !deploy.dry_run
     {
         console.has_effects();
+    }
+    if !matches!(verb, Verb::Memory(_) | Verb::Completion(_) | Verb::Man(_) | Verb::Reference(_)) {
+        context.unused_places().iter().for_each(|warning| console.err(&format!("warning: {warning}")));
     }
     match verb {
         Verb::Session(options) => session(context, shared_console, &options, timing).await,
@@ -108,6 +112,7 @@ async fn perform(
         Verb::Ps(options) => housekeeping::ps(context, console, &options).await,
         Verb::Kill(options) => housekeeping::kill(context, console, &options).await,
         Verb::Gc(options) => housekeeping::gc(context, console, &options).await,
+        Verb::Store(options) => store::store(context, shared_console, &options).await,
         Verb::Memory(options) => memory::run(context, console, &options).await,
         Verb::Completion(options) => housekeeping::completion(console, &options),
         Verb::Man(options) => housekeeping::man(context, console, &options),
@@ -192,12 +197,15 @@ async fn session(
         return Err(Failure::new(format!("the session {id} has ended already")));
     };
     let remembered = SessionFile { application_id: id, dynamic_properties: settings.dynamic };
-    if let Err(failure) = properties::write(&properties, &remembered) {
-        // Later commands could not find the session. So it is ended, as Flink's own client does.
-        deployment.undo(console).await;
-        return Err(failure);
+    match properties::write(&properties, &remembered) {
+        Ok(unknown) => unknown.iter().for_each(|warning| console.warn(warning)),
+        Err(failure) => {
+            // Later commands could not find the session. So it is ended, as Flink's own client does.
+            deployment.undo(console).await;
+            return Err(failure);
+        }
     }
-    console.out(&format!("JobManager Web Interface: http://{address}"));
+    console.out(&format!("JobManager Web Interface: {}", address.url()));
     clocked.tell_start(&deployment).await;
     if settings.detached {
         console.info(&detached_hint(id));
@@ -205,7 +213,8 @@ async fn session(
     }
     // A program that reads the answer needs it now, while this command stays attached.
     console.give_answer(None);
-    let attached = Attached { yarn: &deployment.yarn, id, address, properties };
+    let security = deployment.rest_security.clone();
+    let attached = Attached { yarn: &deployment.yarn, id, address, security, properties };
     attend(&attached, &interrupt, console).await
 }
 
@@ -218,9 +227,10 @@ async fn attach(
 ) -> Result<Exit, Failure> {
     let id = parse_id(id)?;
     let properties = target::properties_file(configuration, context);
+    let security = RestSecurity::of(configuration, context)?;
     let hadoop = Hadoop::load(context, configuration)?.waiting(Wait::Changing);
     let yarn = hadoop.yarn()?;
-    let address = target::application_address(&hadoop, &yarn, id).await?;
+    let address = target::application_address(&hadoop, &yarn, id, &security).await?;
     console.info(&format!("Found Web Interface {address} of application '{id}'."));
     console.answer(Value::Object(told(Some(id), Some(&address))));
     console.give_answer(None);
@@ -228,7 +238,7 @@ async fn attach(
         console.info(&detached_hint(id));
         return Ok(Exit::Done);
     }
-    attend(&Attached { yarn: &yarn, id, address, properties }, &on_signals()?, console).await
+    attend(&Attached { yarn: &yarn, id, address, security, properties }, &on_signals()?, console).await
 }
 
 async fn attend(attached: &Attached<'_>, interrupt: &Interrupt, console: &Console) -> Result<Exit, Failure> {

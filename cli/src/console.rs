@@ -14,7 +14,9 @@ use yarn_client::exit::Exit;
 use yarn_client::report::Report;
 use yarn_client::units::{bytes as size, count};
 
-/// Where a command prints.
+use super::text::clean;
+
+/// Where a command prints. Characters that could steer the terminal are taken out of all texts.
 pub(crate) trait Output: Report {
     /// Prints a result to stdout.
     fn out(&self, text: &str);
@@ -108,12 +110,24 @@ impl Console {
             Ok(Answer::None) => with_error(json!({}), failure).to_string(),
             _ => return,
         };
-        self.print(&text);
+        self.print(&clean::json(&text));
     }
 
     /// Notes that the command changes something in the cluster.
     pub(crate) fn has_effects(&self) {
         self.has_effects.store(true, Ordering::Relaxed);
+    }
+
+    /// Prints to stdout a text that holds escape sequences of heddle's own, for colours. All that others have
+    /// written must have been [cleaned](clean) before.
+    pub(crate) fn out_styled(&self, text: &str) {
+        if self.is_json() { self.err_styled(text) } else { self.print(text) }
+    }
+
+    /// The same to stderr.
+    pub(crate) fn err_styled(&self, text: &str) {
+        // If stderr cannot be written, there is no other stream on which to report that.
+        let _ = self.line(&mut io::stderr().lock(), text);
     }
 
     fn print(&self, text: &str) {
@@ -157,12 +171,11 @@ pub(crate) fn warn<'a>(console: &Console, warnings: impl Iterator<Item = &'a Str
 
 impl Output for Console {
     fn out(&self, text: &str) {
-        if self.is_json() { self.err(text) } else { self.print(text) }
+        self.out_styled(&clean::lines(text));
     }
 
     fn err(&self, text: &str) {
-        // If stderr cannot be written, there is no other stream on which to report that.
-        let _ = self.line(&mut io::stderr().lock(), text);
+        self.err_styled(&clean::lines(text));
     }
 }
 
@@ -239,7 +252,7 @@ impl Report for Console {
             }
             bar
         });
-        bar.set_message(text.to_owned());
+        bar.set_message(clean::line(text));
         true
     }
 
@@ -270,7 +283,7 @@ impl Report for Console {
         {
             upload.done += bytes;
             upload.bar.inc(bytes);
-            upload.bar.set_message(name.to_owned());
+            upload.bar.set_message(clean::line(name));
             // Without a terminal, the progress is printed only for large uploads.
             let quarter = upload.done * 4 / upload.bytes.max(1);
             if upload.bar.is_hidden() && upload.bytes > 64 << 20 && quarter > upload.told {

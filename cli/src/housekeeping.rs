@@ -13,6 +13,7 @@ use yarn_client::context::Context;
 use yarn_client::error::Failure;
 use yarn_client::exit::Exit;
 use yarn_client::hadoop::Hadoop;
+use yarn_client::rest_security::RestSecurity;
 use yarn_client::units::count;
 use yarn_client::{gc as collector, kill as killer, ps as applications, setup};
 
@@ -40,9 +41,12 @@ pub(super) async fn ps(context: &Context, console: &Console, options: &PsOptions
     }
     let configuration = configuration(context, console, &options.answer.property)?;
     let hadoop = Hadoop::load(context, &configuration)?;
+    let security = RestSecurity::of(&configuration, context)?;
     let list = match ids.as_slice() {
-        [] => applications::list(&hadoop, &applications::Filter { ended: options.all, of }).await?,
-        ids => applications::named(&hadoop, ids).await?,
+        [] => {
+            applications::list(&hadoop, &applications::Filter { ended: options.all, of }, &security).await?
+        }
+        ids => applications::named(&hadoop, ids, &security).await?,
     };
     let now = SystemTime::now();
     if options.answer.json() {
@@ -158,7 +162,7 @@ fn write(pages: &[Page], dir: &Path, console: &Console) -> Result<Exit, Failure>
 
 /// Flink's configuration, if there is one, with the properties of the command line. Warnings go to stderr,
 /// because a program may read stdout.
-fn configuration(
+pub(super) fn configuration(
     context: &Context,
     console: &Console,
     property: &[String],

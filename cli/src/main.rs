@@ -24,6 +24,7 @@ mod run;
 mod settings;
 mod signals;
 mod sql;
+mod store;
 mod text;
 mod timing;
 mod yarn_options;
@@ -32,8 +33,8 @@ use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use taskrunner::exec;
 use taskrunner::exit::EXEC_FAILED;
+use taskrunner::{core_dumps, exec};
 use tracing_subscriber::EnvFilter;
 use yarn_client::context::Context;
 
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("HEDDLE_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
     let colour = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
+    core_dumps::forbid();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     match (runtime, Context::of_process()) {
         (Ok(runtime), Ok(context)) => {
@@ -62,7 +64,7 @@ fn main() -> ExitCode {
                 (Err(e), _) => format!("error: cannot start: {e}\n"),
                 _ => String::new(),
             };
-            let _ = std::io::stderr().write_all(text.as_bytes());
+            let _ = std::io::stderr().write_all(text::clean::lines(&text).as_bytes());
             ExitCode::FAILURE
         }
     }

@@ -41,7 +41,7 @@ pub(super) async fn run(
         // A program may read stdout, so warnings go to stderr. They come first, because the picture is what
         // people look at last.
         study.warnings.iter().for_each(|warning| console.err(&format!("warning: {warning}")));
-        console.out(&text::memory::render(&study, look(context, &std::io::stdout())));
+        console.out_styled(&text::memory::render(&study, look(context, &std::io::stdout())));
     }
     study.refusal().map_or(Ok(Exit::Done), Err)
 }

@@ -38,6 +38,7 @@ impl Verb {
             Self::Ps(options) => options.answer.json(),
             Self::Kill(options) => options.answer.json(),
             Self::Gc(options) => options.answer.json(),
+            Self::Store(options) => options.answer.json(),
             Self::Memory(options) => options.answer.json(),
             Self::Info(_) | Self::Completion(_) | Self::Man(_) | Self::Reference(_) => false,
         })
@@ -85,6 +86,10 @@ pub(crate) enum Verb {
     /// --delete they are only listed)
     #[command(override_usage = "heddle gc [options]")]
     Gc(GcOptions),
+    /// Publish Flink's libraries in a store for all users of the cluster, list what a store holds, or
+    /// compare its files with their hashes
+    #[command(override_usage = "heddle store [options] <publish|list|verify>")]
+    Store(StoreOptions),
     /// Show the sizes of JobManager and TaskManager, where each comes from, and what YARN grants for them
     #[command(override_usage = "heddle memory [options]")]
     Memory(MemoryOptions),
@@ -546,6 +551,16 @@ pub(crate) struct GcOptions {
     /// Keep files that were used within this time, at least an hour (default: 7d)
     #[arg(long = "older-than", value_name = "duration", default_value = "7d", hide_default_value = true)]
     pub(crate) older_than: String,
+    #[command(flatten)]
+    pub(crate) answer: AnswerOptions,
+}
+
+/// `store`.
+#[derive(Debug, Args, Default, Clone)]
+pub(crate) struct StoreOptions {
+    /// publish, list or verify
+    #[arg(hide = true, value_name = "action", value_parser = ["publish", "list", "verify"])]
+    pub(crate) action: String,
     #[command(flatten)]
     pub(crate) answer: AnswerOptions,
 }

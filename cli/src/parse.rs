@@ -65,8 +65,8 @@ pub(crate) struct Invocation {
 }
 
 /// Verbs that Flink's own client does not have.
-pub(crate) const OWN_VERBS: [&str; 8] =
-    ["session", "ps", "kill", "gc", "memory", "completion", "man", "reference"];
+pub(crate) const OWN_VERBS: [&str; 9] =
+    ["session", "ps", "kill", "gc", "store", "memory", "completion", "man", "reference"];
 
 /// Options that Flink's own client does not get: those that say where a program runs, which heddle has found
 /// out by then, and those that only heddle knows.
@@ -323,6 +323,24 @@ mod tests {
         assert!(shown(Persona::YarnSession, "-d extra").contains("\"extra\" is not an option"));
         assert!(shown(Persona::Flink, "").contains("please specify an action"));
         assert!(shown(Persona::Flink, "list --jobmanger h:1").contains("did you mean --jobmanager?"));
+    }
+
+    #[test]
+    fn actions_on_a_store() {
+        let parsed = |line: &str| {
+            let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            parse(Persona::Heddle, &args)
+        };
+        for action in ["publish", "list", "verify"] {
+            let line = format!("store {action} -Dheddle.store.dir=hdfs:///s --output json");
+            let Ok(Request::Run(invocation)) = parsed(&line) else { panic!("{line}") };
+            let Verb::Store(options) = invocation.verb else { panic!("{line}") };
+            assert_eq!((options.action.as_str(), options.answer.json()), (action, true));
+            assert_eq!(options.answer.property, ["heddle.store.dir=hdfs:///s"]);
+        }
+        for line in ["store", "store empty"] {
+            assert!(parsed(line).unwrap_err().is_usage(), "{line}");
+        }
     }
 
     #[test]

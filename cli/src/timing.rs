@@ -13,7 +13,6 @@ use super::console::Console;
 use super::memory::look;
 use super::options::DeployOptions;
 use super::text;
-use crate::console::Output;
 
 /// The result of running a program, for the JSON answer.
 #[derive(Debug, Default)]
@@ -49,7 +48,7 @@ impl Outcome<'_> {
 pub(super) fn told(application: Option<ApplicationId>, address: Option<&RestAddress>) -> Map<String, Value> {
     let mut answer = Map::new();
     answer.insert("application".into(), json!(application.map(|id| id.to_string())));
-    answer.insert("webInterface".into(), json!(address.map(|address| format!("http://{address}"))));
+    answer.insert("webInterface".into(), json!(address.map(RestAddress::url)));
     answer
 }
 
@@ -88,8 +87,10 @@ impl<'a> Clocked<'a> {
             }
             self.console.answer(Value::Object(answer));
         } else if self.wanted {
-            self.console
-                .err(&text::timing::draw(&self.timing.summary(), look(self.context, &std::io::stderr())));
+            self.console.err_styled(&text::timing::draw(
+                &self.timing.summary(),
+                look(self.context, &std::io::stderr()),
+            ));
         }
     }
 

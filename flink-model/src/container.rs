@@ -27,15 +27,17 @@ pub const AM: &str = "heddle-am";
 pub const TASKRUNNER: &str = "heddle-taskrunner";
 /// The jar through which Flink's ResourceManager speaks to heddle-am.
 pub const BRIDGE: &str = "heddle/flink-bridge.jar";
+/// The keystore for the application's own connections, which heddle makes.
+pub const INTERNAL_KEY: &str = "heddle-internal.p12";
 /// The file in which YARN puts the container's credentials. A user's file of this name would replace it.
 pub const TOKENS: &str = "container_tokens";
 
 /// The files that heddle-am or heddle-taskrunner writes into a container. They come with the container's
 /// credentials or by the control protocol.
-pub const WRITTEN: [&str; 6] =
-    [AM_SPEC_FILE, PROGRAM_FILE, LEGACY_FILE, STANDARD_FILE, LOG4J_FILE, LOGBACK_FILE];
+pub const WRITTEN: [&str; 7] =
+    [AM_SPEC_FILE, PROGRAM_FILE, LEGACY_FILE, STANDARD_FILE, LOG4J_FILE, LOGBACK_FILE, INTERNAL_KEY];
 /// The files of heddle's and YARN's that a user's file must not replace.
-const FILES: [&str; 6] = [AM, TASKRUNNER, BRIDGE, AM_SPEC_FILE, PROGRAM_FILE, TOKENS];
+const FILES: [&str; 7] = [AM, TASKRUNNER, BRIDGE, AM_SPEC_FILE, PROGRAM_FILE, INTERNAL_KEY, TOKENS];
 /// The directories that hold only files of heddle's.
 const DIRECTORIES: [&str; 3] = [RECORDING, ARCHIVE_DIRECTORY, CONTAINER_DIRECTORY];
 /// What all other names that heddle uses begin with.
@@ -98,6 +100,7 @@ mod tests {
             ("heddle-am.json", Some(Taken::Reserved)),
             ("heddle-program.json", Some(Taken::Reserved)),
             ("container_tokens", Some(Taken::Reserved)),
+            ("heddle-internal.p12", Some(Taken::Reserved)),
             ("heddle-am", Some(Taken::Reserved)),
             ("heddle-am/x", Some(Taken::Reserved)),
             ("heddle", Some(Taken::Reserved)),

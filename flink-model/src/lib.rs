@@ -60,5 +60,6 @@ pub mod plan;
 pub mod ports;
 pub mod release;
 pub mod spec;
+pub mod ssl;
 pub mod start_template;
 pub mod units;

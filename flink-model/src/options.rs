@@ -123,6 +123,9 @@ options! {
     /// Whether YARN may be asked for a container in which class data archives are made, where the
     /// ApplicationMaster's own container has too little memory or address space for that.
     ARCHIVE_CONTAINER: bool = "heddle.archive.container" = "true";
+    /// Whether heddle makes a key for the application, with which JobManager and TaskManagers speak TLS to
+    /// each other (RPC, blobs, data).
+    INTERNAL_SSL: bool = "heddle.security.internal-ssl" = "false";
     /// TaskManagers asked for while the JobManager starts; default: what the parallelism needs, and none for
     /// a session.
     PREWARM: i32 = "heddle.prewarm";
@@ -142,8 +145,47 @@ options! {
     KERBEROS_PRINCIPAL: String = "security.kerberos.login.principal" ["security.principal"];
     /// Login contexts that get the Kerberos credentials; refused, because Kerberos is not served yet.
     KERBEROS_CONTEXTS: String = "security.kerberos.login.contexts";
-    /// Whether the REST interface speaks TLS; refused, because the client cannot speak it yet.
+    /// Whether the REST interface speaks TLS.
     SSL_REST: bool = "security.ssl.rest.enabled" ["security.ssl.enabled"] = "false";
+    /// Whether the REST interface demands a certificate of its clients.
+    SSL_REST_AUTHENTICATION: bool = "security.ssl.rest.authentication-enabled" = "false";
+    /// File (JKS or PKCS12) with key and certificate of the REST interface, and of a client that has to prove
+    /// who it is; default security.ssl.keystore.
+    SSL_REST_KEYSTORE: String = "security.ssl.rest.keystore";
+    /// Password of that file; default security.ssl.keystore-password.
+    SSL_REST_KEYSTORE_PASSWORD: String = "security.ssl.rest.keystore-password";
+    /// Password of the key in that file; default security.ssl.key-password.
+    SSL_REST_KEY_PASSWORD: String = "security.ssl.rest.key-password";
+    /// Type of that file, JKS or PKCS12; heddle sees it by the content.
+    SSL_REST_KEYSTORE_TYPE: String = "security.ssl.rest.keystore-type";
+    /// File (JKS or PKCS12) with the certificates that clients of the REST interface trust; default
+    /// security.ssl.truststore, then the certificates of this machine.
+    SSL_REST_TRUSTSTORE: String = "security.ssl.rest.truststore";
+    /// Password of that file; default security.ssl.truststore-password.
+    SSL_REST_TRUSTSTORE_PASSWORD: String = "security.ssl.rest.truststore-password";
+    /// Type of that file, JKS or PKCS12; heddle sees it by the content.
+    SSL_REST_TRUSTSTORE_TYPE: String = "security.ssl.rest.truststore-type";
+    /// SHA-1 of the one certificate that clients of the REST interface accept, in hexadecimal digits; with it
+    /// the truststore does not count.
+    SSL_REST_FINGERPRINT: String = "security.ssl.rest.cert.fingerprint";
+    /// Whether clients of the REST interface check the host name in its certificate, too (2.3 on).
+    SSL_REST_VERIFY_HOSTNAME: bool = "security.ssl.rest.verify-hostname" = "false";
+    /// As security.ssl.rest.keystore, which wins.
+    SSL_KEYSTORE: String = "security.ssl.keystore";
+    /// As security.ssl.rest.keystore-password, which wins.
+    SSL_KEYSTORE_PASSWORD: String = "security.ssl.keystore-password";
+    /// As security.ssl.rest.key-password, which wins.
+    SSL_KEY_PASSWORD: String = "security.ssl.key-password";
+    /// As security.ssl.rest.truststore, which wins.
+    SSL_TRUSTSTORE: String = "security.ssl.truststore";
+    /// As security.ssl.rest.truststore-password, which wins.
+    SSL_TRUSTSTORE_PASSWORD: String = "security.ssl.truststore-password";
+    /// Versions of TLS; Flink's default is TLSv1.2, and heddle's commands speak TLSv1.3, too, unless this is
+    /// set.
+    SSL_PROTOCOL: String = "security.ssl.protocol";
+    /// Cipher suites of TLS in Java's names; default those of Flink's release and, where heddle starts the
+    /// cluster, suites that its commands know.
+    SSL_ALGORITHMS: String = "security.ssl.algorithms";
     /// Ports of the REST interface.
     REST_BIND_PORT: PortList = "rest.bind-port";
     /// Port of the JobManager's RPC at which TaskManagers connect.

@@ -3,8 +3,8 @@
 //!
 //! Only the ApplicationMaster that the same client submits reads the file, except for [`ContainerResources`]
 //! and [`HadoopSettings`], which `heddle gc` reads as well. In the ApplicationMaster's working directory, the
-//! file is `heddle-am.json`, with mode 600. It holds no secret of heddle's: tokens and the control secret are
-//! in the container's credentials.
+//! file is `heddle-am.json`, with mode 600. It holds no secret of heddle's: tokens and the keys of the
+//! control server are in the container's credentials.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,8 +23,25 @@ pub const SPEC_VERSION: u32 = 2;
 /// [`crate::container::AM_SPEC_FILE`].
 pub const SPEC_FILE: &str = "am.json";
 
-/// The alias of the application's control secret in the containers' Hadoop credentials.
-pub const CONTROL_SECRET_ALIAS: &str = "heddle.control.secret";
+/// What the aliases of heddle's own entries in the containers' Hadoop credentials begin with.
+pub const OWN_ALIAS_PREFIX: &str = "heddle.";
+
+/// The alias of the 32 bytes from which the keys of all callers of the control server are derived. It is in
+/// the ApplicationMaster's credentials alone.
+pub const CONTROL_ROOT_ALIAS: &str = "heddle.control.root";
+
+/// The alias of the control server's private key (PKCS #8), in the ApplicationMaster's credentials alone.
+pub const CONTROL_PRIVATE_KEY_ALIAS: &str = "heddle.control.private-key";
+
+/// The alias of the control server's certificate (DER), in the ApplicationMaster's credentials.
+pub const CONTROL_CERTIFICATE_ALIAS: &str = "heddle.control.certificate";
+
+/// The alias of the key of one taskrunner, in the credentials of its container.
+pub const CONTROL_WORKER_KEY_ALIAS: &str = "heddle.control.worker-key";
+
+/// The alias of the SHA-256 of the control server's certificate, in the credentials of a taskrunner's
+/// container.
+pub const CONTROL_PIN_ALIAS: &str = "heddle.control.pin";
 
 /// What the alias of a small file in the ApplicationMaster's credentials begins with. The name of the file
 /// follows. Such a file is not a local resource, because localizing the first local resource of an
@@ -190,6 +207,9 @@ pub struct JobManagerSpec {
     pub jvm: JvmTemplate,
     /// The ports for the REST interface (`rest.bind-port`); `None` stands for any.
     pub rest_ports: Option<String>,
+    /// Whether the REST interface speaks TLS (`security.ssl.rest.enabled`).
+    #[serde(default)]
+    pub rest_tls: bool,
     /// The class data archives for the JVM. If it is `None`, none are used or made.
     pub class_data: Option<ClassDataSpec>,
 }
@@ -281,7 +301,7 @@ mod tests {
                 heartbeat_idle_ms: 5000,
                 heartbeat_busy_ms: 500,
             },
-            job_manager: JobManagerSpec { jvm: jvm(), rest_ports: None, class_data: None },
+            job_manager: JobManagerSpec { jvm: jvm(), rest_ports: None, rest_tls: false, class_data: None },
             task_managers: TaskManagersSpec {
                 jvm: jvm(),
                 files: vec!["config.yaml".into()],

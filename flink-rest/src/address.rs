@@ -1,14 +1,31 @@
-//! The address of a JobManager's REST interface.
+//! The address of a JobManager's REST interface, and how one is written.
 
 use std::str::FromStr;
 
-/// The address of a JobManager's REST interface.
+use crate::tls::Tls;
+
+/// The address of a JobManager's REST interface, and how it is spoken to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestAddress {
     /// The host name or IP address; an IPv6 address is in brackets.
     pub host: String,
     /// The port.
     pub port: u16,
+    /// TLS, if the REST interface speaks it; `None` stands for plain HTTP.
+    pub tls: Option<Tls>,
+}
+
+impl RestAddress {
+    /// The address of a REST interface that speaks plain HTTP.
+    pub fn plain(host: impl Into<String>, port: u16) -> Self {
+        Self { host: host.into(), port, tls: None }
+    }
+
+    /// The URL of the REST interface, without a path.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{self}")
+    }
 }
 
 impl std::fmt::Display for RestAddress {
@@ -22,19 +39,47 @@ pub fn bracketed(host: &str) -> String {
     if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
 }
 
+/// A scheme of a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Plain HTTP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+/// An address as somebody has written it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenAddress {
+    /// The host name or IP address; an IPv6 address is in brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The scheme, if there is one.
+    pub scheme: Option<Scheme>,
+}
+
 /// A text that is not the address of a JobManager.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not the address of a JobManager")]
 pub struct ParseAddressError(pub String);
 
-impl FromStr for RestAddress {
+impl FromStr for WrittenAddress {
     type Err = ParseAddressError;
 
     /// Reads `host:port`, which may be part of a URL with the scheme `http` or `https` and without a path.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let bad = || ParseAddressError(text.to_owned());
         let plain = text.trim();
-        let plain = plain.strip_prefix("http://").or_else(|| plain.strip_prefix("https://")).unwrap_or(plain);
+        let with = |scheme: &str| {
+            let (begin, rest) = plain.split_at_checked(scheme.len())?;
+            begin.eq_ignore_ascii_case(scheme).then_some(rest)
+        };
+        let (scheme, plain) = match (with("http://"), with("https://")) {
+            (Some(rest), _) => (Some(Scheme::Http), rest),
+            (_, Some(rest)) => (Some(Scheme::Https), rest),
+            (None, None) => (None, plain),
+        };
         let (host, port) = plain.trim_end_matches('/').rsplit_once(':').ok_or_else(bad)?;
         let port = port.parse().map_err(|_| bad())?;
         // Without brackets nobody can tell the last group of an IPv6 address from a port.
@@ -42,6 +87,6 @@ impl FromStr for RestAddress {
         if host.is_empty() || open || host.contains(['/', ' ']) {
             return Err(bad());
         }
-        Ok(Self { host: bracketed(host), port })
+        Ok(Self { host: bracketed(host), port, scheme })
     }
 }

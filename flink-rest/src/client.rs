@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,12 @@ use tokio::time::Instant;
 
 use crate::address::RestAddress;
 use crate::error::RestError;
-use crate::tls;
+use crate::tls::{Tls, no_certificates};
+
+/// The largest answer. Flink's own have some megabytes at most; the largest are logs and lists of many jobs.
+const LARGEST_ANSWER: usize = 64 << 20;
+/// The same for the ApplicationMaster, which has little memory.
+const LARGEST_ANSWER_OF_OWN: usize = 16 << 20;
 
 /// How long calls to a JobManager may take.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +54,8 @@ impl Default for RestTimeouts {
 pub struct RestClient {
     http: reqwest::Client,
     base: String,
+    tls: Option<Tls>,
+    largest: usize,
     timeouts: RestTimeouts,
 }
 
@@ -67,17 +74,25 @@ pub(crate) enum Body<'a> {
 }
 
 impl RestClient {
-    /// A client that calls `address` by plain HTTP, without proxies. It opens no connection yet. It fails
-    /// with [`RestError::Local`] if HTTP or TLS cannot be set up.
+    /// A client that calls `address`, without proxies. It opens no connection yet. It fails with
+    /// [`RestError::Local`] if HTTP cannot be set up.
     pub fn new(address: &RestAddress, timeouts: RestTimeouts) -> Result<Self, RestError> {
-        Self::with(&format!("http://{address}"), tls::no_certificates(), timeouts)
+        Self::with(address.url(), address.tls.clone(), LARGEST_ANSWER, timeouts)
     }
 
     /// A client for a JobManager that the caller has started on this machine. `url` is what the JobManager
-    /// has told the caller, so the JobManager's certificate, if there is one, is not checked. It fails as
-    /// [`RestClient::new`] does.
-    pub fn of_own_job_manager(url: &str, timeouts: RestTimeouts) -> Result<Self, RestError> {
-        Self::with(url.trim_end_matches('/'), tls::any_certificate(), timeouts)
+    /// has told the caller. It fails as [`RestClient::new`] does, and if the JobManager speaks TLS and there
+    /// is no `tls`.
+    pub fn of_own_job_manager(
+        url: &str,
+        tls: Option<&Tls>,
+        timeouts: RestTimeouts,
+    ) -> Result<Self, RestError> {
+        let url = url.trim_end_matches('/').to_owned();
+        if url.starts_with("https:") && tls.is_none() {
+            return Err(RestError::Local(format!("{url} speaks TLS, which the configuration does not say")));
+        }
+        Self::with(url, tls.cloned(), LARGEST_ANSWER_OF_OWN, timeouts)
     }
 
     /// A client with the same connections and other time limits.
@@ -86,21 +101,31 @@ impl RestClient {
     }
 
     fn with(
-        base: &str,
-        tls: Result<rustls::ClientConfig, rustls::Error>,
+        base: String,
+        tls: Option<Tls>,
+        largest: usize,
         timeouts: RestTimeouts,
     ) -> Result<Self, RestError> {
+        let config = match &tls {
+            Some(tls) => Ok(tls.config()),
+            None => no_certificates(),
+        };
         let http = reqwest::Client::builder()
             .no_proxy()
+            // Flink redirects nobody, except from HTTP to TLS. Whoever follows is led wherever somebody
+            // likes.
+            .redirect(reqwest::redirect::Policy::none())
             // The deadline for connecting is shorter than that of the call. So if a call reaches its
             // deadline, it has reached the host.
             .connect_timeout((timeouts.call * 3 / 4).min(Duration::from_secs(10)))
             .tcp_nodelay(true)
-            .tls_backend_preconfigured(tls.map_err(|e| RestError::Local(format!("cannot set up TLS: {e}")))?)
+            .tls_backend_preconfigured(
+                config.map_err(|e| RestError::Local(format!("cannot set up TLS: {e}")))?,
+            )
             .user_agent(concat!("heddle/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|e| RestError::Local(format!("cannot set up HTTP: {}", innermost(&e))))?;
-        Ok(Self { http, base: base.to_owned(), timeouts })
+        Ok(Self { http, base, tls, largest, timeouts })
     }
 
     /// The URL of the REST interface, without a path.
@@ -202,15 +227,51 @@ impl RestClient {
     ) -> Result<(StatusCode, Bytes), RestError> {
         let failed = |error| self.transport(&error, deadline);
         #[expect(clippy::disallowed_methods, reason = "this is where each request gets its deadline")]
-        let answer = request.timeout(deadline).send().await.map_err(failed)?;
+        let mut answer = request.timeout(deadline).send().await.map_err(failed)?;
         let status = answer.status();
-        Ok((status, answer.bytes().await.map_err(failed)?))
+        if status.is_redirection() {
+            let to = answer.headers().get(reqwest::header::LOCATION);
+            let to = to.map(|to| String::from_utf8_lossy(to.as_bytes()).chars().take(200).collect());
+            return Err(RestError::Redirected { address: self.address().to_owned(), to });
+        }
+        let mut body = BytesMut::new();
+        while let Some(piece) = answer.chunk().await.map_err(failed)? {
+            if body.len() + piece.len() > self.largest {
+                let (address, limit_mb) = (self.address().to_owned(), self.largest >> 20);
+                return Err(RestError::TooLarge { address, limit_mb });
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok((status, body.freeze()))
+    }
+
+    /// The error for a handshake that has failed.
+    fn refused_tls(&self, address: String, error: &rustls::Error) -> RestError {
+        match error {
+            rustls::Error::InvalidCertificate(error) => RestError::Certificate {
+                address,
+                trusted: self.tls.as_ref().map_or_else(String::new, |tls| tls.trusted().to_owned()),
+                reason: wrong_with(error),
+            },
+            rustls::Error::AlertReceived(alert) => {
+                RestError::Handshake { address, reason: format!("it has answered {alert:?}") }
+            }
+            rustls::Error::InvalidMessage(_) => {
+                RestError::Handshake { address, reason: "what it sends is not TLS".to_owned() }
+            }
+            error => RestError::Handshake { address, reason: error.to_string() },
+        }
     }
 
     fn transport(&self, error: &reqwest::Error, deadline: Duration) -> RestError {
         let address = self.address().to_owned();
+        if let Some(error) = sources(error).find_map(tls_error) {
+            return self.refused_tls(address, error);
+        }
         let reason = innermost(error);
-        if error.is_connect() {
+        // The server has closed a connection during the handshake of TLS, as one that ends does.
+        let torn = self.tls.is_some() && sources(error).any(is_torn);
+        if error.is_connect() && !torn {
             let refused = sources(error)
                 .filter_map(|e| e.downcast_ref::<std::io::Error>())
                 .any(|e| e.kind() == std::io::ErrorKind::ConnectionRefused);
@@ -222,6 +283,37 @@ impl RestClient {
         } else {
             RestError::Broken { address, reason }
         }
+    }
+}
+
+/// The error of TLS in an error of a connection, if it is one. An error of input or output does not name the
+/// error in it as its source, and there may be several around each other.
+fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    error.downcast_ref().or_else(|| tls_error(error.downcast_ref::<std::io::Error>()?.get_ref()?))
+}
+
+/// Whether the other side has closed the connection.
+fn is_torn(error: &(dyn std::error::Error + 'static)) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    let Some(error) = error.downcast_ref::<std::io::Error>() else { return false };
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
+        || error.get_ref().is_some_and(|inner| is_torn(inner))
+}
+
+/// What is wrong with a certificate, in words.
+fn wrong_with(error: &rustls::CertificateError) -> String {
+    use rustls::CertificateError::{
+        ApplicationVerificationFailure, BadSignature, Expired, ExpiredContext, NotValidForName,
+        NotValidForNameContext, NotValidYet, NotValidYetContext, UnknownIssuer,
+    };
+    match error {
+        UnknownIssuer => "it knows neither the certificate nor who has signed it".to_owned(),
+        ApplicationVerificationFailure => "the certificate is another one".to_owned(),
+        Expired | ExpiredContext { .. } => "the certificate has expired".to_owned(),
+        NotValidYet | NotValidYetContext { .. } => "the certificate is not valid yet".to_owned(),
+        NotValidForName | NotValidForNameContext { .. } => "the certificate is for another host".to_owned(),
+        BadSignature => "the signature is wrong".to_owned(),
+        other => other.to_string(),
     }
 }
 
@@ -293,7 +385,7 @@ mod tests {
     #[tokio::test]
     async fn a_closed_port_is_tried_for_a_while_then_told() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = RestAddress { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
+        let address = RestAddress::plain("127.0.0.1", listener.local_addr().unwrap().port());
         drop(listener);
         let timeouts = RestTimeouts { connect_tries: Duration::from_millis(300), ..RestTimeouts::default() };
         let client = RestClient::new(&address, timeouts).unwrap();
@@ -306,9 +398,53 @@ mod tests {
     #[tokio::test]
     async fn a_mute_server_meets_the_deadline() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = RestAddress { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
+        let address = RestAddress::plain("127.0.0.1", listener.local_addr().unwrap().port());
         let timeouts = RestTimeouts { call: Duration::from_millis(200), ..RestTimeouts::default() };
         let error = RestClient::new(&address, timeouts).unwrap().get::<Value>("/config").await.unwrap_err();
         assert!(matches!(error, RestError::Deadline { .. }), "{error}");
+    }
+
+    /// A server that sends `answer` to the first call.
+    async fn answering(answer: Vec<u8>) -> RestError {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = RestAddress::plain("127.0.0.1", listener.local_addr().unwrap().port());
+        let mut client = RestClient::new(&address, RestTimeouts::one_try(Duration::from_secs(20))).unwrap();
+        client.largest = 1 << 20;
+        let served = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await.unwrap();
+            // The client hangs up in the middle of a large answer.
+            let _ = stream.write_all(&answer).await;
+            drop(stream.shutdown().await);
+        };
+        tokio::join!(client.get::<Value>("/config"), served).0.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_not_larger_than_it_may_be() {
+        let head = |length: &str| format!("HTTP/1.1 200 OK\r\n{length}\r\n");
+        let body = vec![b'1'; (1 << 20) + 1];
+        for head in [head(&format!("content-length: {}\r\n", body.len())), head("connection: close\r\n")] {
+            let error = answering([head.as_bytes(), &body].concat()).await;
+            assert!(
+                error.to_string().ends_with("is larger than 1 MiB, which is the most that heddle reads"),
+                "{error}"
+            );
+            assert!(!error.retry_helps());
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_is_followed() {
+        let head = "HTTP/1.1 302 Found\r\nlocation: https://h:1/config\r\ncontent-length: 0\r\n\r\n";
+        let error = answering(head.as_bytes().to_vec()).await;
+        assert!(
+            error.to_string().ends_with("redirects to https://h:1/config, where heddle does not go"),
+            "{error}"
+        );
+        let head = "HTTP/1.1 301 Moved\r\ncontent-length: 0\r\n\r\n";
+        let error = answering(head.as_bytes().to_vec()).await;
+        assert!(matches!(error, RestError::Redirected { to: None, .. }), "{error}");
     }
 }

@@ -63,6 +63,40 @@ pub enum RestError {
         /// What is wrong with the answer, or its first line.
         reason: String,
     },
+    /// The server's certificate does not count, so nothing was sent.
+    #[error("{address} shows a certificate that does not count by {trusted}: {reason}")]
+    Certificate {
+        /// The address that was to be called, `host:port`.
+        address: String,
+        /// What decides which certificates count.
+        trusted: String,
+        /// What is wrong with the certificate.
+        reason: String,
+    },
+    /// Client and server could not agree on TLS, so nothing was carried out.
+    #[error("cannot speak TLS with {address}: {reason}")]
+    Handshake {
+        /// The address that was to be called, `host:port`.
+        address: String,
+        /// Why.
+        reason: String,
+    },
+    /// The server redirects to another address.
+    #[error("{address} redirects{}, where heddle does not go", to.as_ref().map(|to| format!(" to {to}")).unwrap_or_default())]
+    Redirected {
+        /// The address that was called, `host:port`.
+        address: String,
+        /// Where it redirects to, if it says so.
+        to: Option<String>,
+    },
+    /// The answer is too large.
+    #[error("the answer of {address} is larger than {limit_mb} MiB, which is the most that heddle reads")]
+    TooLarge {
+        /// The address that was called, `host:port`.
+        address: String,
+        /// The size of the largest answer, in MiB.
+        limit_mb: usize,
+    },
     /// An operation has not ended in time. It continues in the JobManager.
     #[error("it has not ended within {} s (client.timeout)", after.as_secs_f32())]
     StillRunning {
@@ -102,7 +136,13 @@ impl RestError {
             // if an operation was started and failed later. Neither of them means that the error is
             // temporary.
             Self::Remote { status, .. } => matches!(status, 502..=504),
-            Self::NotFlink { .. } | Self::Local(_) | Self::StillRunning { .. } => false,
+            Self::NotFlink { .. }
+            | Self::Local(_)
+            | Self::StillRunning { .. }
+            | Self::Certificate { .. }
+            | Self::Handshake { .. }
+            | Self::Redirected { .. }
+            | Self::TooLarge { .. } => false,
             _ => true,
         }
     }

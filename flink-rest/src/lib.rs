@@ -8,14 +8,15 @@ mod address;
 mod api;
 mod client;
 mod error;
+pub mod keystore;
 mod tls;
 mod types;
 mod wait;
 
-pub use address::{ParseAddressError, RestAddress, bracketed};
+pub use address::{ParseAddressError, RestAddress, Scheme, WrittenAddress, bracketed};
 pub use api::Trigger;
 pub use client::{RestClient, RestTimeouts};
 pub use error::{FullText, RestError, telling_line};
-pub use tls::no_certificates;
+pub use tls::{Tls, TlsError, no_certificates};
 pub use types::*;
 pub use wait::{Answer, Probe};

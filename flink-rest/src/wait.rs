@@ -23,6 +23,8 @@ pub enum Answer {
     NotYet,
     /// The host cannot be found, or cannot be reached from this machine.
     OutOfReach,
+    /// Somebody listens there with whom this client does not speak, because of TLS.
+    Untrusted,
 }
 
 impl Answer {
@@ -34,6 +36,9 @@ impl Answer {
             // than that of the call.
             Err(RestError::Broken { .. } | RestError::Deadline { .. }) => Self::NotYet,
             Err(RestError::Connect { .. } | RestError::Local(_)) => Self::OutOfReach,
+            Err(
+                RestError::Certificate { .. } | RestError::Handshake { .. } | RestError::Redirected { .. },
+            ) => Self::Untrusted,
             _ => Self::Ready,
         }
     }
@@ -80,7 +85,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     fn address(listener: &std::net::TcpListener) -> RestAddress {
-        RestAddress { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() }
+        RestAddress::plain("127.0.0.1", listener.local_addr().unwrap().port())
     }
 
     #[tokio::test]
@@ -114,7 +119,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_nobody_knows_is_out_of_reach() {
-        let probe = Probe::new(&RestAddress { host: "no-such-host.invalid".into(), port: 1 });
+        let probe = Probe::new(&RestAddress::plain("no-such-host.invalid", 1));
         assert_eq!(probe.within(Duration::ZERO).await, Answer::OutOfReach);
     }
 }

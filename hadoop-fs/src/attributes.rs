@@ -1,6 +1,9 @@
 //! The functions of libhdfs for which the crate hdrs has no wrapper: setting times and permissions, and
 //! reading the text of the last exception. This is the only module of heddle with `unsafe` code.
-#![allow(unsafe_code)]
+#![allow(
+    unsafe_code,
+    reason = "the rest of the crate calls libhdfs through the crate hdrs, which lacks these functions"
+)]
 
 use std::ffi::{CStr, CString};
 use std::io;

@@ -46,7 +46,7 @@ impl Hdfs {
         used: u64,
     ) -> Result<(), FsError> {
         let set = |hdfs: Client| async move { hdfs.set_times(path, modified, used).await };
-        self.client.persist(|| self.client.guard(doing, path, set)).await
+        self.client.persist_idempotent(|| self.client.guard(doing, path, set)).await
     }
 }
 
@@ -68,7 +68,7 @@ impl FileSystem for Hdfs {
     async fn status(&self, path: &str) -> Result<FileStatus, FsError> {
         let looked = self
             .client
-            .persist(|| {
+            .persist_idempotent(|| {
                 self.client.guard("look at", path, |hdfs| async move { hdfs.get_file_info(path).await })
             })
             .await?;
@@ -90,12 +90,12 @@ impl FileSystem for Hdfs {
             }
             Ok(found)
         };
-        self.client.persist(listed).await
+        self.client.persist_idempotent(listed).await
     }
 
     async fn mkdirs(&self, path: &str, mode: u32) -> Result<(), FsError> {
         self.client
-            .persist(|| {
+            .persist_idempotent(|| {
                 self.client
                     .guard("make directory", path, |hdfs| async move { hdfs.mkdirs(path, mode, true).await })
             })
@@ -115,7 +115,9 @@ impl FileSystem for Hdfs {
     async fn open_at(&self, path: &str, offset: u64) -> Result<(u64, Pieces), FsError> {
         let reader = self
             .client
-            .persist(|| self.client.guard("open", path, |hdfs| async move { hdfs.read(path).await }))
+            .persist_idempotent(|| {
+                self.client.guard("open", path, |hdfs| async move { hdfs.read(path).await })
+            })
             .await?;
         let len = reader.file_length();
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(len);
@@ -176,16 +178,15 @@ impl From<hdfs_native::client::FileStatus> for FileStatus {
 
 #[cfg(test)]
 mod tests {
-    use hadoop_rpc::UserIdentity;
+    use hadoop_rpc::{Retry, UserIdentity};
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tokio::time::Instant;
 
     use super::*;
     use crate::error::FsErrorKind;
 
-    /// Asks an HDFS at whose address no NameNode listens, with patience for 300 ms. Gives the error, how
-    /// often the listener was called, and how long it took.
-    async fn absent(address: &str) -> (FsError, usize, Duration) {
+    /// An HDFS with patience for 300 ms, and how often its listener was called.
+    fn patient(address: &str) -> (Arc<dyn FileSystem>, Arc<AtomicUsize>) {
         let conf = HadoopConf::from_map([("fs.defaultFS", format!("hdfs://{address}").as_str())]);
         let location = Location::find(&conf, None).unwrap();
         let login = Login::simple(UserIdentity::new("ann"));
@@ -195,7 +196,13 @@ mod tests {
         let tell = Arc::new(move |_: &FsError| {
             count.fetch_add(1, Ordering::Relaxed);
         });
-        let patient = hdfs.with_patience(Patience { within: Duration::from_millis(300), tell }).unwrap();
+        (hdfs.with_patience(Patience { within: Duration::from_millis(300), tell }).unwrap(), told)
+    }
+
+    /// Asks an HDFS at whose address no NameNode listens. Gives the error, how often the listener was called,
+    /// and how long it took.
+    async fn absent(address: &str) -> (FsError, usize, Duration) {
+        let (patient, told) = patient(address);
         let begin = Instant::now();
         let error = patient.status("/x").await.unwrap_err();
         (error, told.load(Ordering::Relaxed), begin.elapsed())
@@ -209,5 +216,24 @@ mod tests {
         assert!(took >= Duration::from_millis(300), "{took:?}");
         let (error, told, _) = absent("no-such-host.invalid:1").await;
         assert_eq!(told, 0, "{error}");
+    }
+
+    #[tokio::test]
+    async fn after_a_broken_connection_only_a_call_that_may_be_executed_twice_is_repeated() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        // A NameNode that dies once it has a call.
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut some = [0; 64];
+                let _ = std::io::Read::read(&mut stream.unwrap(), &mut some);
+            }
+        });
+        let (patient, told) = patient(&address);
+        let error = patient.rename("/x", "/y", false).await.unwrap_err();
+        assert_eq!((error.kind(), error.retry()), (FsErrorKind::Unreachable, Retry::IfIdempotent), "{error}");
+        assert_eq!(told.load(Ordering::Relaxed), 0);
+        let error = patient.mkdirs("/x", 0o700).await.unwrap_err();
+        assert_eq!((error.kind(), told.load(Ordering::Relaxed)), (FsErrorKind::Unreachable, 1), "{error}");
     }
 }

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hadoop_rpc::{HadoopConf, Login, Retry};
+use hadoop_rpc::{HadoopConf, Login, Protection, Retry};
 use hdfs_native::{Client, ClientBuilder, HdfsError};
 use tokio::time::{Instant, timeout};
 
@@ -23,7 +23,6 @@ const KEYS: &[&str] = &[
     "dfs.data.transfer.",
     "dfs.encrypt.data.transfer",
     "dfs.user.home.dir.prefix",
-    "hadoop.rpc.protection",
 ];
 
 /// The shortest and the longest pause before a call is repeated because no NameNode could be reached.
@@ -82,6 +81,9 @@ impl HdfsClient {
                 why,
             ));
         }
+        // hdfs-native does not read hadoop.rpc.protection: it takes the strongest protection that the
+        // NameNode offers. A value that Hadoop would refuse is refused here too.
+        Protection::allowed(conf).map_err(|e| bad_conf(&location.root, &e))?;
         let mut settings = Vec::new();
         for (key, ..) in conf.iter().filter(|(key, ..)| KEYS.iter().any(|prefix| key.starts_with(prefix))) {
             let value = conf.get(key).map_err(|e| bad_conf(&location.root, &e))?;
@@ -163,10 +165,28 @@ impl HdfsClient {
         &self,
         call: impl Fn() -> F,
     ) -> Result<T, FsError> {
+        self.repeat(call, |error| self.is_absent(error)).await
+    }
+
+    /// As [`Self::persist`], for a call that may be executed twice. So it is also repeated if the connection
+    /// has broken while it was open whether the NameNode has executed it, as when a NameNode dies.
+    pub(crate) async fn persist_idempotent<T, F: Future<Output = Result<T, FsError>>>(
+        &self,
+        call: impl Fn() -> F,
+    ) -> Result<T, FsError> {
+        let broke = |e: &FsError| e.kind() == FsErrorKind::Unreachable && e.retry() == Retry::IfIdempotent;
+        self.repeat(call, |error| self.is_absent(error) || broke(error)).await
+    }
+
+    async fn repeat<T, F: Future<Output = Result<T, FsError>>>(
+        &self,
+        call: impl Fn() -> F,
+        may_repeat: impl Fn(&FsError) -> bool,
+    ) -> Result<T, FsError> {
         let (begin, mut pause, mut told) = (Instant::now(), WAIT.0, false);
         loop {
             let error = match call().await {
-                Err(error) if self.is_absent(&error) => error,
+                Err(error) if may_repeat(&error) => error,
                 done => return done,
             };
             let Some(patience) = &self.patience else { return Err(error) };

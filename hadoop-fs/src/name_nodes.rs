@@ -38,6 +38,7 @@ impl NameNodes {
     pub(crate) fn of(conf: &HadoopConf, nameservice: &str, login: &Login) -> Result<Self, FsError> {
         let url = format!("hdfs://{nameservice}");
         let names = conf.get_strings(&format!("dfs.ha.namenodes.{nameservice}"));
+        let options = ClientOptions::simple(conf, login.clone()).map_err(|e| bad_conf(&url, &e))?;
         let mut nodes = Vec::new();
         for name in names.map_err(|e| bad_conf(&url, &e))? {
             let key = format!("dfs.namenode.rpc-address.{nameservice}.{name}");
@@ -45,7 +46,7 @@ impl NameNodes {
             let endpoint: Endpoint = address.parse().map_err(|e| {
                 FsError::new(FsErrorKind::Configuration, "use", &*url, "", format!("{key}: {e}"))
             })?;
-            nodes.push((name, RpcClient::new(endpoint, PROTOCOL, ClientOptions::simple(login.clone()))));
+            nodes.push((name, RpcClient::new(endpoint, PROTOCOL, options.clone())));
         }
         Ok(Self { nodes })
     }

@@ -100,6 +100,17 @@ impl Storage {
         &self.home
     }
 
+    /// The name of the user as whom the file system is used, as it names the owner of the user's files.
+    pub fn user(&self) -> &str {
+        self.home.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Whether the file system keeps the owner and the permissions of each file. Object stores do not: they
+    /// show the same owner for all files.
+    pub fn has_owners(&self) -> bool {
+        self.root().starts_with("hdfs:")
+    }
+
     /// The absolute path for `path`, without scheme and authority. Fails if `path` is empty, is a URL on
     /// another file system, or leads above the root.
     pub fn path(&self, path: &str) -> Result<String, FsError> {

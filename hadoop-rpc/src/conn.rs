@@ -362,7 +362,7 @@ async fn handshake(
                 send(&mut writer, &mut reader, &out).await?;
                 out.clear();
                 let message = sasl_answer(&mut reader).await?;
-                match sasl.step(message).map_err(|e| ErrorKind::Auth(e.0))? {
+                match sasl.step(message).map_err(ErrorKind::from)? {
                     Next::Send(message) => out.extend_from_slice(&frame::sasl_frame(&message)?),
                     Next::Done(last, authenticated) => {
                         if let Some(message) = last {

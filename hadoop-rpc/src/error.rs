@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::java_exceptions::RemoteKind;
 use crate::remote::RemoteException;
 use crate::retry::Retry;
+use crate::sasl::{self, SaslError};
 
 /// How far a request had got when its connection failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,6 +34,13 @@ pub enum ErrorKind {
     HandshakeTimeout(Duration),
     /// Server and client agree on no way to authenticate, or the server's proof was wrong.
     Auth(String),
+    /// The server offers no protection of messages that `hadoop.rpc.protection` allows here.
+    Protection {
+        /// What the server offers, in Hadoop's names.
+        server: String,
+        /// What is allowed here.
+        client: String,
+    },
     /// No answer came within the deadline of the call.
     Deadline {
         /// The deadline.
@@ -158,7 +166,7 @@ impl RpcError {
             ErrorKind::Deadline { .. } | ErrorKind::Disconnected { .. } => Retry::IfIdempotent,
             ErrorKind::Remote(remote) => remote.retry,
             ErrorKind::Auth(_) | ErrorKind::NotHadoopRpc(_) | ErrorKind::TooLarge { .. } => Retry::No,
-            ErrorKind::Malformed(_) | ErrorKind::Closed => Retry::No,
+            ErrorKind::Protection { .. } | ErrorKind::Malformed(_) | ErrorKind::Closed => Retry::No,
         }
     }
 }
@@ -176,6 +184,15 @@ impl fmt::Display for RpcError {
 
 impl std::error::Error for RpcError {}
 
+impl From<SaslError> for ErrorKind {
+    fn from(error: SaslError) -> Self {
+        match error {
+            SaslError::Failed(why) => Self::Auth(why),
+            SaslError::Protection { server, client } => Self::Protection { server, client },
+        }
+    }
+}
+
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -190,6 +207,7 @@ impl fmt::Display for ErrorKind {
                 )
             }
             Self::Auth(why) => write!(f, "authentication failed: {why}"),
+            Self::Protection { server, client } => f.write_str(&sasl::weaker(server, client)),
             Self::Deadline { after, sent: Sent::Maybe } => write!(f, "no answer within {}", Seconds(*after)),
             Self::Deadline { after, sent: Sent::No } => {
                 write!(f, "the request could not be sent within {}", Seconds(*after))

@@ -91,7 +91,7 @@ pub(crate) fn protect(
         return Ok(());
     };
     for piece in plain.chunks(layer.max_plain().max(1)) {
-        let token = layer.wrap(piece).map_err(|e| ErrorKind::Auth(e.0))?;
+        let token = layer.wrap(piece).map_err(ErrorKind::from)?;
         let message = RpcSasl { state: State::Wrap.into(), token: Some(token.into()), ..Default::default() };
         out.extend_from_slice(&sasl_frame(&message)?);
     }
@@ -151,7 +151,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
                 return Err(ErrorKind::Auth("the server sent a SASL message where data was expected".into()));
             };
             let Some(layer) = &mut self.layer else { continue };
-            let plain = layer.unwrap(&token).map_err(|e| ErrorKind::Auth(e.0))?;
+            let plain = layer.unwrap(&token).map_err(ErrorKind::from)?;
             self.plain.extend_from_slice(&plain);
         }
     }

@@ -12,6 +12,8 @@ mod credentials;
 mod endpoint;
 mod error;
 mod frame;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod group;
 mod java_exceptions;
 mod login;
@@ -37,4 +39,4 @@ pub use remote::RemoteException;
 pub use retry::{Retry, RetryPolicy};
 pub use sasl::{AuthPolicy, Mechanism, MechanismFactory, Protection, SaslError, SaslMethod, SaslOffer};
 pub use sasl::{SecurityLayer, TokenSelector, Unwrap, Wrap};
-pub use user::UserIdentity;
+pub use user::{UserIdentity, os_user, user_name};

@@ -1,8 +1,9 @@
-//! Which protocol a client speaks, and how it connects and calls. The caller decides all of this; nothing
-//! here is read from Hadoop's configuration.
+//! Which protocol a client speaks, and how it connects and calls. The caller decides all of this but the
+//! protection of messages, which is always that of Hadoop's configuration.
 
 use std::time::Duration;
 
+use crate::conf::{ConfError, HadoopConf};
 use crate::login::Login;
 use crate::sasl::{AuthPolicy, Protection};
 
@@ -22,8 +23,9 @@ pub struct ClientOptions {
     pub login: Login,
     /// How connections authenticate.
     pub auth: AuthPolicy,
-    /// Protections of messages after SASL that the client accepts, the preferred one first
-    /// (`hadoop.rpc.protection`).
+    /// The protections of messages after SASL that are allowed (`hadoop.rpc.protection`), in any order. Of
+    /// those that the server offers too, the strongest is used; a server that offers none of them is refused.
+    /// As in Hadoop, they do not matter to a connection without SASL, or with method SIMPLE.
     pub protection: Vec<Protection>,
     /// The deadline of a call, including the time to connect, unless the options of the call say otherwise.
     pub deadline: Duration,
@@ -35,17 +37,18 @@ pub struct ClientOptions {
 }
 
 impl ClientOptions {
-    /// Options with simple authentication, even if the login has tokens, and with 30 s for a call, 10 s to
-    /// connect, and 64 MiB for a message.
-    pub fn simple(login: Login) -> Self {
-        Self {
+    /// Options with the protections that the configuration allows, with simple authentication, even if the
+    /// login has tokens, and with 30 s for a call, 10 s to connect, and 64 MiB for a message. It is an error
+    /// if the configuration names a protection that Hadoop does not have.
+    pub fn simple(conf: &HadoopConf, login: Login) -> Result<Self, ConfError> {
+        Ok(Self {
             login,
             auth: AuthPolicy::Simple,
-            protection: Protection::ALL.to_vec(),
+            protection: Protection::allowed(conf)?,
             deadline: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
             max_frame: 64 << 20,
-        }
+        })
     }
 
     /// The same options with another way to authenticate.

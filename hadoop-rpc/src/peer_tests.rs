@@ -12,7 +12,10 @@ use tokio::time::Instant;
 
 use crate::proto::rpc_response_header::Status;
 use crate::proto::{IpcConnectionContext, RequestHeader, RpcRequestHeader, RpcResponseHeader};
-use crate::{CallOptions, ClientOptions, Endpoint, ErrorKind, Login, Protocol, RemoteKind, Retry, RpcClient};
+use crate::{
+    CallOptions, ClientOptions, Endpoint, ErrorKind, HadoopConf, Login, Protocol, RemoteKind, Retry,
+    RpcClient,
+};
 use crate::{RetryPolicy, RpcError, RpcGroup, Sent, UserIdentity};
 
 const PROTOCOL: Protocol = Protocol { name: "org.example.Echo", version: 7 };
@@ -42,7 +45,11 @@ impl Peer {
         let options = ClientOptions {
             deadline: Duration::from_secs(5),
             max_frame: 1 << 20,
-            ..ClientOptions::simple(Login::simple(UserIdentity::proxied("ann", "bob")))
+            ..ClientOptions::simple(
+                &HadoopConf::default(),
+                Login::simple(UserIdentity::proxied("ann", "bob")),
+            )
+            .unwrap()
         };
         (Self { listener }, RpcClient::new(endpoint, PROTOCOL, options))
     }
@@ -341,7 +348,7 @@ async fn a_server_that_is_not_there_is_waited_for_and_a_name_that_nobody_has_is_
         let client = RpcClient::new(
             endpoint,
             PROTOCOL,
-            ClientOptions::simple(Login::simple(UserIdentity::new("ann"))),
+            ClientOptions::simple(&HadoopConf::default(), Login::simple(UserIdentity::new("ann"))).unwrap(),
         );
         let heard = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&heard);

@@ -26,11 +26,17 @@ impl UserIdentity {
     /// and the first one is the real user. `None` if the user of this process has no name.
     pub fn find(env: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
         let set = |key: &str| env(key).filter(|v| !v.trim().is_empty());
-        let user = set("HADOOP_USER_NAME").or_else(|| os_user(env))?;
+        let user = set("HADOOP_USER_NAME").or_else(os_user)?;
         Some(match set("HADOOP_PROXY_USER") {
             Some(proxy) if proxy != user => Self::proxied(proxy, user),
             _ => Self::new(user),
         })
+    }
+
+    /// The user of this process, as the system names it, whatever variables say. `None` if the user of this
+    /// process has no name.
+    pub fn of_process() -> Option<Self> {
+        os_user().map(Self::new)
     }
 
     /// The name of the effective user for paths and messages. Of a Kerberos principal, it is the part before
@@ -40,16 +46,17 @@ impl UserIdentity {
     }
 }
 
-/// The user of this process, as the system names it.
-pub(crate) fn os_user(env: &dyn Fn(&str) -> Option<String>) -> Option<String> {
-    // The password file has the right name also if cron or sudo have left USER unset or wrong.
-    let uid = rustix::process::geteuid().as_raw().to_string();
-    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    name_of_uid(&passwd, &uid).or_else(|| env("USER").or_else(|| env("LOGNAME")).filter(|v| !v.is_empty()))
+/// The name that the system has for the user of this process. As Java's login module does, it asks the system
+/// (`/etc/passwd`, LDAP, or what else `nsswitch.conf` names) and no variable: cron, sudo or a user may have
+/// set `USER` to anything. `None` if the user id has no name.
+pub fn os_user() -> Option<String> {
+    whoami::username().ok().filter(|name| !name.is_empty())
 }
 
-fn name_of_uid(passwd: &str, uid: &str) -> Option<String> {
-    passwd.lines().find_map(|line| {
+/// The name of the user with this id, if the password file of this machine tells it.
+pub fn user_name(uid: u32) -> Option<String> {
+    let uid = uid.to_string();
+    std::fs::read_to_string("/etc/passwd").ok()?.lines().find_map(|line| {
         let mut fields = line.split(':');
         let (name, _, id) = (fields.next()?, fields.next()?, fields.next()?);
         (id == uid && !name.is_empty()).then(|| name.to_owned())
@@ -77,10 +84,10 @@ mod tests {
     }
 
     #[test]
-    fn password_file() {
-        let passwd = "root:x:0:0:root:/root:/bin/sh\nbroken\nann:x:1000:1000::/home/ann:/bin/sh\n";
-        assert_eq!(name_of_uid(passwd, "1000").as_deref(), Some("ann"));
-        assert_eq!(name_of_uid(passwd, "7"), None);
+    fn variables_do_not_name_the_user_of_this_process() {
+        let system = find(&[]);
+        assert_eq!(system, UserIdentity::of_process());
+        assert_eq!(find(&[("USER", "mallory"), ("LOGNAME", "mallory")]), system);
     }
 
     #[test]

@@ -134,7 +134,7 @@ fn address(key: &str) -> Endpoint {
 fn options(user: &str) -> ClientOptions {
     ClientOptions {
         deadline: Duration::from_secs(10),
-        ..ClientOptions::simple(Login::simple(UserIdentity::new(user)))
+        ..ClientOptions::simple(&conf(), Login::simple(UserIdentity::new(user))).unwrap()
     }
 }
 

@@ -9,7 +9,7 @@ oldest_glibc=2.17
 
 # Zig as linker and C compiler, which brings the symbols of old glibcs; the bill of materials.
 packaging_python() {
-    private_python packaging cargo-zigbuild==0.24.0 ziglang==0.17.0 'cyclonedx-python-lib[json-validation]==11.12.0'
+    private_python packaging scripts/pins/packaging.txt
 }
 
 heddle_version() { sed -n '/^\[workspace\.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' "$heddle_root/Cargo.toml"; }

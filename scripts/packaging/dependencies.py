@@ -25,14 +25,10 @@ from cyclonedx.model.license import LicenseExpression
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from license_expression import get_spdx_licensing
+from licences import ROOT, expression, unacceptable
 from packageurl import PackageURL
 
-ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ["cli", "app-master", "taskrunner"]
-# What may be given away under our own licence, with nothing asked but that the text goes with it.
-ACCEPTED = {"Apache-2.0", "Apache-2.0 WITH LLVM-exception", "MIT", "MIT-0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0",
-            "CC0-1.0", "ISC", "Unicode-3.0", "Unlicense", "Zlib"}
 LICENCE_FILE = re.compile(r"^(licen[cs]e|copying|notice|copyright|unlicense|third.?party)([-_. ].*)?$", re.IGNORECASE)
 CODE = {".rs", ".c", ".h", ".py", ".go", ".json", ".toml", ".sh", ".yml", ".yaml"}
 RULE = "=" * 100
@@ -45,11 +41,6 @@ def die(message, *hints):
 
 def output(*command):
     return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
-def expression(crate):
-    """The licence of a crate as an SPDX expression; old crates have a slash for OR."""
-    return re.sub(r"\s*/\s*", " OR ", crate["license"] or "")
 
 
 def shipped(target):
@@ -66,13 +57,9 @@ def shipped(target):
 
 def check_licences(crates):
     """Each has to leave us a choice among the accepted ones."""
-    spdx = get_spdx_licensing()
-    for crate in crates.values():
-        parsed = spdx.parse(expression(crate) or "NONE")
-        known = {symbol: spdx.TRUE if symbol.render() in ACCEPTED else spdx.FALSE for symbol in parsed.symbols}
-        if parsed.subs(known).simplify() != spdx.TRUE:
-            die(f"{crate['name']} {crate['version']} cannot be shipped: its licence is {crate['license'] or 'not given'}",
-                f"look for another crate, or accept the licence in {Path(__file__).relative_to(ROOT)}")
+    for crate in unacceptable(crates.values()):
+        die(f"{crate['name']} {crate['version']} cannot be shipped: its licence is {crate['license'] or 'not given'}",
+            "look for another crate, or accept the licence in deny.toml")
 
 
 def licence_files(directory):

@@ -2,12 +2,13 @@
 //! nodes start it. Each simulated taskrunner has a link of its own to the ApplicationMaster, as a real one
 //! has, but starts no JVM.
 //!
-//! The program reads the lines `start CONTAINER HOST:PORT SECRET_IN_HEX` and `stop CONTAINER` from stdin. It
+//! The program reads the lines `start CONTAINER HOST:PORT KEY PIN`, both in hexadecimal digits, and
+//! `stop CONTAINER` from stdin. It
 //! writes `linked CONTAINER` to stdout once the container's `Started` is sent, and `ended CONTAINER CODE`. It
 //! ends at the end of stdin.
 
-#![allow(clippy::disallowed_methods)] // it simulates many programs in one process
-#![allow(clippy::print_stderr)] // a tool for tests, which has nothing else to tell on stderr
+#![allow(clippy::disallowed_methods, reason = "it simulates many programs in one process")]
+#![allow(clippy::print_stderr, reason = "a tool for tests, which has nothing else to tell on stderr")]
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -16,10 +17,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use taskrunner::auth;
 use taskrunner::control::command::Command as CommandKind;
 use taskrunner::control::event::Event as EventKind;
-use taskrunner::control::{Command, Event, Exited, Hello, Memory, Ping, Started};
+use taskrunner::control::{Command, Event, Exited, Memory, Ping, Started};
+use taskrunner::keys::{Access, Key, Pin, Role};
+use taskrunner::tls::{self, Purpose};
 use taskrunner::wire::{LARGEST, Liveness, Reader, Writer};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep_until, timeout};
 
@@ -48,13 +50,16 @@ async fn main() -> Result<(), Failure> {
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = lines.next_line().await? {
         match line.split(' ').collect::<Vec<_>>().as_slice() {
-            ["start", container, control, secret] => {
+            ["start", container, control, key, pin] => {
                 let (stop, stopped) = oneshot::channel();
                 stops.insert((*container).to_owned(), stop);
                 let (container, control) = ((*container).to_owned(), (*control).to_owned());
-                let (secret, say) = (hex::decode(secret)?, say.clone());
+                let key = Key::new(&hex::decode(key)?).ok_or("this is no key")?;
+                let pin = Pin::new(&hex::decode(pin)?).ok_or("this is no pin")?;
+                let access = Access::new(Role::Worker(container.clone()), key, pin);
+                let say = say.clone();
                 tokio::spawn(async move {
-                    let code = match supervise(&container, &control, &secret, &say, stopped).await {
+                    let code = match supervise(&container, &control, &access, &say, stopped).await {
                         Ok(()) => TERMINATED,
                         Err(error) => {
                             eprintln!("many_taskrunners: {container}: {error}");
@@ -76,22 +81,16 @@ async fn main() -> Result<(), Failure> {
 async fn supervise(
     container: &str,
     control: &str,
-    secret: &[u8],
+    access: &Access,
     say: &mpsc::UnboundedSender<String>,
     mut stopped: oneshot::Receiver<()>,
 ) -> Result<(), Failure> {
-    let mut stream = timeout(DEADLINE, TcpStream::connect(control)).await??;
-    stream.set_nodelay(true)?;
-    let (read, write) = stream.split();
+    let secured = tls::connect(control, Purpose::Link, access.pin(), DEADLINE).await?;
+    let (read, write) = tokio::io::split(secured.stream);
     let mut reader = Reader::new(read, LARGEST, Liveness::default());
     let mut writer = Writer::new(write, Liveness::default());
-    let hello = Hello {
-        protocol: auth::PROTOCOL,
-        container_id: container.to_owned(),
-        secret: secret.to_vec(),
-        ..Hello::default()
-    };
-    writer.open(&event(EventKind::Hello(hello))).await?;
+    let hello = auth::hello(access, &secured.binding, container, "", 0);
+    writer.send(&event(EventKind::Hello(hello))).await?;
     let mut samples = tokio::time::interval(SAMPLE_INTERVAL);
     let mut running = false;
     loop {

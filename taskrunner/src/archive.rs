@@ -3,8 +3,8 @@
 //!
 //! A JVM with an archive starts faster. A JVM that is given the archive of another Java, or of other jars,
 //! starts without an archive and prints a warning to its output. So heddle gives a JVM only an archive that
-//! fits, and switches these warnings off. A damaged archive could crash the JVM, so heddle checks the size
-//! and the checksum of the file first.
+//! fits, and switches these warnings off. The JVM runs what an archive holds, and a damaged one could crash
+//! it, so heddle checks the size and the SHA-256 of the file first.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -15,6 +15,7 @@ use flink_model::class_data::{
     ArchiveName, ClassList, JavaId, LAMBDA_LINES_SINCE, PORTABLE, in_the_way, wide_references,
 };
 use flink_model::container::RECORDING;
+use ring::digest::{self, SHA256};
 use tokio::time::{Instant, sleep};
 
 use crate::expand::Lookup;
@@ -142,15 +143,15 @@ pub fn id(java: &Path, wide: bool, node_jars: Option<&NodeJars>) -> Option<JavaI
     JavaId::of(&java::release_file(java)?, std::env::consts::ARCH, wide, beside)
 }
 
-/// The size in bytes and the CRC-32 of a file.
-pub fn measure(path: &Path) -> io::Result<(u64, u32)> {
+/// The size in bytes and the SHA-256 of a file, in hexadecimal digits.
+pub fn measure(path: &Path) -> io::Result<(u64, String)> {
     let mut file = File::open(path)?;
-    let mut hasher = crc32fast::Hasher::new();
+    let mut hasher = digest::Context::new(&SHA256);
     let mut buffer = vec![0; 1 << 18];
     let mut size = 0;
     loop {
         match file.read(&mut buffer)? {
-            0 => return Ok((size, hasher.finalize())),
+            0 => return Ok((size, hex::encode(hasher.finish()))),
             n => {
                 hasher.update(buffer.get(..n).unwrap_or_default());
                 size += n as u64;
@@ -163,7 +164,7 @@ pub fn measure(path: &Path) -> io::Result<(u64, u32)> {
 pub fn verify(path: &Path, name: &ArchiveName) -> Result<(), String> {
     match measure(path) {
         Ok((size, _)) if size != name.size => Err(format!("it has {size} bytes and not {}", name.size)),
-        Ok((_, crc)) if crc != name.crc => Err("its checksum is wrong".to_owned()),
+        Ok((_, sha256)) if sha256 != name.sha256 => Err("its checksum is wrong".to_owned()),
         Ok(_) => Ok(()),
         Err(error) => Err(format!("it cannot be read: {error}")),
     }
@@ -250,7 +251,7 @@ mod tests {
         let name = ArchiveName {
             java: id(java, false, None).unwrap().text,
             size: content.len() as u64,
-            crc: crc32fast::hash(content),
+            sha256: hex::encode(digest::digest(&SHA256, content)),
         };
         std::fs::write(dir.join(name.to_string()), content).unwrap();
         name.to_string()

@@ -6,7 +6,7 @@
 //! the standard library that would follow a link or overwrite a file. A JVM that has to write files gets a
 //! new directory for them.
 
-#![allow(clippy::disallowed_methods)] // only this module may use them
+#![allow(clippy::disallowed_methods, reason = "only this module may use them")]
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};

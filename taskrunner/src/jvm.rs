@@ -27,6 +27,7 @@ use crate::fresh;
 use crate::java::{self, JavaNotFound};
 use crate::memory::OomCounters;
 use crate::node_jars::NodeJars;
+use crate::pipes::{self, Pipes};
 use crate::spawn::SpawnThread;
 use crate::tail::Tail;
 
@@ -123,6 +124,20 @@ impl JvmCommand {
     /// Fails if there is no Java, if Flink certainly cannot run on it, or if the process cannot be started.
     /// If Java itself cannot be executed, the JVM ends with [`crate::exit::EXEC_FAILED`].
     pub async fn spawn(&self, thread: &SpawnThread) -> Result<JvmProcess, JvmError> {
+        self.spawn_by(Starter { thread: thread.clone(), take_pipes: None }).await
+    }
+
+    /// Like [`JvmCommand::spawn`], and the JVM gets [`crate::pipes`]. `take_pipes` is given the other ends; a
+    /// second time if the JVM crashes early and is started again without its archive.
+    pub async fn spawn_with_pipes(
+        &self,
+        thread: &SpawnThread,
+        take_pipes: TakePipes,
+    ) -> Result<JvmProcess, JvmError> {
+        self.spawn_by(Starter { thread: thread.clone(), take_pipes: Some(take_pipes) }).await
+    }
+
+    async fn spawn_by(&self, starter: Starter) -> Result<JvmProcess, JvmError> {
         let java = java::choose(self.java_home.as_deref(), &|name| self.variable(name))?;
         if let Some(misfit) = self.misfit(&java) {
             if misfit.is_certain() {
@@ -145,7 +160,7 @@ impl JvmCommand {
             tracing::info!(file, "the JVM uses a class data archive");
         }
         let counters = OomCounters::read();
-        let child = self.start(&java, &archive.options(), &class_path, thread).await?;
+        let child = self.start(&java, &archive.options(), &class_path, &starter).await?;
         let pid = child.id().ok_or_else(|| self.spawn_error(io::Error::other("it ended at once")))?;
         let pid = Arc::new(AtomicU32::new(pid));
         let again = match &archive {
@@ -154,7 +169,7 @@ impl JvmCommand {
         };
         let (signals, inbox) = mpsc::unbounded_channel();
         let (outcome, report) = watch::channel(None);
-        tokio::spawn(supervise(child, pid.clone(), again, inbox, outcome, logs, counters, thread.clone()));
+        tokio::spawn(supervise(child, pid.clone(), again, inbox, outcome, logs, counters, starter));
         Ok(JvmProcess { pid, archive: Arc::new(archive), signals, report })
     }
 
@@ -195,16 +210,30 @@ impl JvmCommand {
         java: &Path,
         archive: &[String],
         class_path: &str,
-        thread: &SpawnThread,
+        starter: &Starter,
     ) -> Result<Child, JvmError> {
-        #[allow(clippy::disallowed_methods)] // this is where JVMs are started
+        #[allow(clippy::disallowed_methods, reason = "this is where JVMs are started")]
         let mut command = Command::new(&self.self_exe);
         let supervisor = std::process::id().to_string();
         command.arg(SUBCOMMAND).arg(&supervisor);
+        // With pipes the subcommand opens this file itself; here it is seen whether that works.
+        let stdout = append(&self.stdout)?;
+        let with_pipes = match &starter.take_pipes {
+            Some(take) => {
+                let (ours, ends) = pipes::make().map_err(|source| self.spawn_error(source))?;
+                command.arg(pipes::TAKE).arg(&self.stdout).stdin(ends.input).stdout(ends.output);
+                Some((take, ours))
+            }
+            None => {
+                command.stdin(Stdio::null()).stdout(stdout);
+                None
+            }
+        };
         if !self.launcher.is_empty() {
             // The subcommand runs a second time behind the launcher: if the launcher starts Java as its
             // child, that child needs a parent-death signal, too.
             command.args(&self.launcher).arg(&self.self_exe).arg(SUBCOMMAND).arg(&supervisor);
+            command.args(with_pipes.as_ref().map(|_| pipes::KEEP));
         }
         command
             .arg(java)
@@ -215,10 +244,12 @@ impl JvmCommand {
             .envs(&self.env)
             .env("CLASSPATH", class_path)
             .current_dir(&self.dir)
-            .stdin(Stdio::null())
-            .stdout(append(&self.stdout)?)
             .stderr(append(&self.stderr)?);
-        thread.spawn(command).await.map_err(|source| self.spawn_error(source))
+        let child = starter.thread.spawn(command).await.map_err(|source| self.spawn_error(source))?;
+        if let Some((take, pipes)) = with_pipes {
+            take(pipes);
+        }
+        Ok(child)
     }
 
     fn spawn_error(&self, source: io::Error) -> JvmError {
@@ -237,6 +268,15 @@ impl JvmCommand {
 
 fn append(path: &Path) -> Result<File, JvmError> {
     fresh::log(path).map_err(|source| JvmError::Output { path: path.to_owned(), source })
+}
+
+/// Takes the supervisor's ends of the pipes of a JVM that was started.
+pub type TakePipes = Arc<dyn Fn(Pipes) + Send + Sync>;
+
+/// How a JVM is started, and started once more.
+struct Starter {
+    thread: SpawnThread,
+    take_pipes: Option<TakePipes>,
 }
 
 struct Logs {
@@ -304,13 +344,13 @@ struct Again {
 }
 
 impl Again {
-    async fn start(self, signal: Signal, thread: &SpawnThread) -> Option<Child> {
+    async fn start(self, signal: Signal, starter: &Starter) -> Option<Child> {
         tracing::warn!(
             "the JVM was ended by {signal:?} right after its start, and is started once more without the class data archive {}; hint: if \
              this happens again, delete the archive from the directory cds of heddle's store",
             self.archive
         );
-        match self.command.start(&self.java, &[], &self.command.class_path, thread).await {
+        match self.command.start(&self.java, &[], &self.command.class_path, starter).await {
             Ok(child) => Some(child),
             Err(error) => {
                 tracing::warn!(error = crate::chain(&error), "the JVM cannot be started once more");
@@ -329,7 +369,7 @@ fn crash(status: &ExitStatus) -> Option<Signal> {
 /// Watches the JVM until it has ended, and then sends the report. Only this task sends signals to the JVM,
 /// and only before it has waited for the JVM's end, so that no signal can reach another process that got the
 /// same process id afterwards.
-#[allow(clippy::too_many_arguments)] // there is only one caller, which would just fill a struct
+#[allow(clippy::too_many_arguments, reason = "there is only one caller, which would just fill a struct")]
 async fn supervise(
     mut child: Child,
     current: Arc<AtomicU32>,
@@ -338,7 +378,7 @@ async fn supervise(
     outcome: watch::Sender<Option<Arc<ExitReport>>>,
     logs: Logs,
     counters: OomCounters,
-    thread: SpawnThread,
+    starter: Starter,
 ) {
     let mut stop_requested = false;
     let begin = Instant::now();
@@ -347,7 +387,7 @@ async fn supervise(
             status = child.wait() => {
                 let again = again.take().filter(|_| !stop_requested && begin.elapsed() < EARLY);
                 let next = match (again, status.as_ref().ok().and_then(crash)) {
-                    (Some(again), Some(signal)) => again.start(signal, &thread).await,
+                    (Some(again), Some(signal)) => again.start(signal, &starter).await,
                     _ => None,
                 };
                 let Some(next) = next else { break status };
@@ -365,7 +405,7 @@ async fn supervise(
             }
         }
     };
-    drop(thread);
+    drop(starter);
     let early = begin.elapsed() < START_UP;
     let (code, signal) = match status {
         Ok(status) => (status.code(), status.signal()),

@@ -5,24 +5,28 @@
 //! binary `heddle-taskrunner` is [`agent`] around the same supervisor for a TaskManager. The client of a
 //! per-job cluster uses [`submission`], and whoever wants to know how a start went [`timeline`].
 
-#![cfg_attr(test, allow(clippy::disallowed_methods))] // tests lay out directories of their own
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests lay out directories of their own"))]
 
 pub mod agent;
 pub mod archive;
 pub mod auth;
+mod calls;
 #[cfg(test)]
 mod canary_tests;
 pub mod cause;
+pub mod core_dumps;
 pub mod exec;
 pub mod exit;
 pub mod expand;
 pub mod fresh;
 pub mod java;
 pub mod jvm;
+pub mod keys;
 pub mod links;
 pub mod log_findings;
 pub mod memory;
 pub mod node_jars;
+pub mod pipes;
 pub mod plan;
 pub mod protocol;
 pub mod spawn;
@@ -31,12 +35,13 @@ pub mod submission;
 pub mod successor;
 pub mod tail;
 pub mod timeline;
+pub mod tls;
 pub mod tmp_dirs;
 pub mod wire;
 pub mod words;
 
 /// Messages, client and server generated from `proto/control.proto`.
-#[allow(missing_docs, unreachable_pub, clippy::all)]
+#[allow(missing_docs, unreachable_pub, clippy::all, reason = "this is what prost and tonic generate")]
 pub mod control {
     include!("generated/heddle.control.v1.rs");
 }

@@ -60,6 +60,12 @@ pub fn name(key: &str, linked: bool) -> String {
     if evaluated || (moved && fits(&name)) { name } else { key.to_owned() }
 }
 
+/// Whether a key names something below the container's directory: a relative path without `.`, `..` and empty
+/// parts. The NodeManager's launch script would make a link at any other path just as well.
+pub fn is_below(key: &str) -> bool {
+    key.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
 /// Whether each part of a path is short enough for the name of a file.
 pub fn fits(name: &str) -> bool {
     name.split('/').all(|part| part.len() <= LONGEST)
@@ -88,6 +94,11 @@ pub fn settle(dir: &Path) -> io::Result<()> {
         let file_name = entry.map_err(about(dir))?.file_name();
         let Some(key) = file_name.to_str().and_then(key) else { continue };
         let path = dir.join(&key);
+        if !is_below(&key) {
+            let why =
+                io::Error::new(io::ErrorKind::InvalidInput, format!("{key} leads out of the container"));
+            return Err(about(&dir.join(&file_name))(why));
+        }
         if let Some(parent) = Path::new(&key).parent() {
             fresh::directories(dir, parent).map_err(about(&path))?;
         }
@@ -120,6 +131,23 @@ mod tests {
         settle(dir.path()).unwrap();
         for key in keys {
             assert_eq!(fs::read_link(dir.path().join(key)).unwrap(), Path::new("/dev/null"), "{key}");
+        }
+    }
+
+    #[test]
+    fn no_file_leaves_the_container() {
+        for key in ["../x", "/tmp/x", "lib/../../x", "..", ".", "", "lib/", "lib//x", "./x"] {
+            let above = tempfile::tempdir().unwrap();
+            let dir = above.path().join("container");
+            fs::create_dir(&dir).unwrap();
+            fs::write(dir.join(format!("{PREFIX}{}", plain(key))), "").unwrap();
+            let error = settle(&dir).unwrap_err().to_string();
+            assert!(error.contains("leads out of the container") && error.contains(PREFIX), "{key}: {error}");
+            assert_eq!(fs::read_dir(above.path()).unwrap().count(), 1, "{key}");
+            assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "{key}");
+        }
+        for key in ["a", "a/b", "a..b", "..a", "a/.b"] {
+            assert!(is_below(key), "{key}");
         }
     }
 

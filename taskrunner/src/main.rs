@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use taskrunner::agent::{Config, run};
 use taskrunner::exit::EXEC_FAILED;
-use taskrunner::{exec, links, stderr_log};
+use taskrunner::{core_dumps, exec, links, stderr_log};
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
@@ -33,6 +33,7 @@ fn say(text: &str) {
 
 fn supervise() -> ExitCode {
     stderr_log::start();
+    core_dumps::forbid();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "heddle-taskrunner");
     let config = match Config::from_env() {
         Ok(config) => config,

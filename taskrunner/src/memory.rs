@@ -15,7 +15,7 @@ use crate::control::Memory;
 const CGROUP_ROOT: &str = "/sys/fs/cgroup";
 
 /// The time, in milliseconds since 1970-01-01 UTC.
-#[allow(clippy::disallowed_methods)] // this is the one place that reads the system's clock
+#[allow(clippy::disallowed_methods, reason = "this is the one place that reads the system's clock")]
 pub fn unix_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map(|d| d.as_millis() as u64).unwrap_or(0)
 }

@@ -11,6 +11,8 @@ use std::sync::mpsc;
 use tokio::process::Child;
 use tokio::sync::oneshot;
 
+use crate::core_dumps;
+
 struct SpawnRequest {
     command: Command,
     runtime: tokio::runtime::Handle,
@@ -31,7 +33,8 @@ impl SpawnThread {
         std::thread::Builder::new().name("jvm-spawn".to_owned()).spawn(move || {
             while let Ok(request) = inbox.recv() {
                 let _runtime = request.runtime.enter();
-                let child = tokio::process::Command::from(request.command).spawn();
+                let mut command = tokio::process::Command::from(request.command);
+                let child = core_dumps::allowed_in_children(|| command.spawn());
                 // If nobody waits for the answer any more, the child is dropped, and the runtime reaps it
                 // when it ends.
                 let _ = request.reply.send(child);

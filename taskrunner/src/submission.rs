@@ -8,15 +8,16 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_stream::wrappers::UnboundedReceiverStream;
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Request, Status, Streaming};
+use tonic::{Code, Status, Streaming};
 
-use crate::auth;
+use crate::calls::{Calls, OpenError};
 use crate::control::attended::Answer;
 use crate::control::attending::Event;
 use crate::control::submission_client::SubmissionClient;
 use crate::control::{Attended, Attending, Complete};
+use crate::keys::Access;
 use crate::protocol::{RELEASE, SPOKEN, Versions};
+use crate::tls::ConnectError;
 
 /// Flink key under which the JobManager's REST interface (`/jobmanager/config`) shows the `host:port` of the
 /// control server.
@@ -33,10 +34,8 @@ pub const FAILOVER_PATIENCE: Duration = Duration::from_secs(10 * 60);
 const NOTED_WITHIN: Duration = Duration::from_secs(40);
 /// For the first call to be accepted.
 const OPEN_DEADLINE: Duration = Duration::from_secs(10);
-/// For TCP, and again for the answer to a call.
+/// For TCP, again for the handshake, and again for the answer to a call.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
-/// A peer that does not answer a ping for this long is gone.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const RETRY_DELAY: Duration = Duration::from_millis(300);
 /// The same once it has been tried for longer than `RETURN_GRACE`.
 const LATE_RETRY_DELAY: Duration = Duration::from_secs(3);
@@ -127,25 +126,25 @@ impl SubmissionConnection {
     /// Connects to the control server and is accepted; tries for some seconds. A task of the runtime keeps
     /// the call open from then on. When it breaks, the task opens it again, however long that takes: until
     /// `main()` is over, nothing depends on it here.
-    pub async fn open(address: &str, secret: &[u8]) -> Result<SubmissionConnection, SubmissionError> {
-        Self::open_speaking(SPOKEN, ApplicationMasterAddress::fixed(address), secret).await
+    pub async fn open(address: &str, access: &Access) -> Result<SubmissionConnection, SubmissionError> {
+        Self::open_speaking(SPOKEN, ApplicationMasterAddress::fixed(address), access).await
     }
 
     /// The same for an ApplicationMaster that may be replaced by another one.
     pub async fn open_at(
         address: ApplicationMasterAddress,
-        secret: &[u8],
+        access: &Access,
     ) -> Result<SubmissionConnection, SubmissionError> {
-        Self::open_speaking(SPOKEN, address, secret).await
+        Self::open_speaking(SPOKEN, address, access).await
     }
 
     /// The same for a client that speaks `versions`.
     pub async fn open_speaking(
         versions: Versions,
         address: ApplicationMasterAddress,
-        secret: &[u8],
+        access: &Access,
     ) -> Result<SubmissionConnection, SubmissionError> {
-        let peer = Peer { address: address.clone(), secret: secret.to_vec(), versions };
+        let peer = Peer { address: address.clone(), access: access.clone(), versions };
         let until = Some(Instant::now() + OPEN_DEADLINE);
         let call = peer.reach(watch::channel(until).1).await?;
         let (complete, completed) = oneshot::channel();
@@ -190,10 +189,10 @@ impl SubmissionConnection {
     }
 }
 
-/// Where the ApplicationMaster is, and the secret by which it knows its client.
+/// Where the ApplicationMaster is, and how it and its client know each other.
 struct Peer {
     address: ApplicationMasterAddress,
-    secret: Vec<u8>,
+    access: Access,
     versions: Versions,
 }
 
@@ -285,13 +284,12 @@ impl Peer {
     }
 
     async fn call(&self, address: &str) -> Result<Call, Failed> {
-        let channel = connect(address).await?;
+        let calls = Calls::open(address, &self.access, CONNECT_DEADLINE).await?;
         let (events, queue) = mpsc::unbounded_channel();
         // In the stream before the answer is awaited: the server reads it first. The receiver is right here.
         let _ = events.send(event(Event::Arrive(self.versions.arrive())));
-        let mut request = Request::new(UnboundedReceiverStream::new(queue));
-        auth::put_secret(request.metadata_mut(), &self.secret).map_err(|s| Failed::from(&s))?;
-        let mut client = SubmissionClient::new(channel);
+        let request = calls.request(UnboundedReceiverStream::new(queue)).map_err(|s| Failed::from(&s))?;
+        let mut client = SubmissionClient::new(calls.channel);
         let silence = |_| Failed::Broken(format!("no answer for {} s", CONNECT_DEADLINE.as_secs()));
         let answer = timeout(CONNECT_DEADLINE, client.attend(request)).await.map_err(silence)?;
         let mut answers = answer.map_err(|status| Failed::from(&status))?.into_inner();
@@ -323,26 +321,21 @@ async fn passed(until: &mut watch::Receiver<Option<Instant>>) {
     }
 }
 
-async fn connect(address: &str) -> Result<Channel, Failed> {
-    let endpoint = Endpoint::from_shared(format!("http://{address}"))
-        .map_err(|_| Failed::Refused("this is no host:port".to_owned()))?
-        .connect_timeout(CONNECT_DEADLINE)
-        .http2_keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE)
-        .keep_alive_while_idle(true)
-        .tcp_nodelay(true);
-    match timeout(CONNECT_DEADLINE, endpoint.connect()).await {
-        Ok(Ok(channel)) => Ok(channel),
-        Ok(Err(error)) => Err(Failed::Broken(crate::chain(&error))),
-        Err(_) => Err(Failed::Broken("cannot connect in time".to_owned())),
-    }
-}
-
 enum Failed {
     /// A second try would not change it.
     Refused(String),
     OtherRelease(String),
     Broken(String),
+}
+
+impl From<OpenError> for Failed {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Address => Self::Refused(error.to_string()),
+            OpenError::Connect(ConnectError::Plain) => Self::OtherRelease(error.to_string()),
+            OpenError::Connect(_) | OpenError::Http2(_) => Self::Broken(error.to_string()),
+        }
+    }
 }
 
 impl From<&Status> for Failed {
@@ -374,15 +367,17 @@ mod tests {
     use std::pin::Pin;
 
     use futures::Stream;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional, duplex};
     use tokio::net::TcpListener;
-    use tokio_stream::wrappers::TcpListenerStream;
     use tokio_util::sync::CancellationToken;
-    use tonic::Response;
     use tonic::transport::Server;
+    use tonic::{Request, Response};
 
     use super::*;
     use crate::control::submission_server::{Submission, SubmissionServer};
     use crate::control::{Noted, Welcome};
+    use crate::keys::{ControlKeys, LENGTH, Role};
+    use crate::tls::TlsServer;
 
     /// An ApplicationMaster that notes every end, until it dies.
     #[derive(Clone)]
@@ -419,13 +414,25 @@ mod tests {
         }
     }
 
-    /// An ApplicationMaster, and its address.
-    async fn start() -> (ApplicationMaster, String) {
+    /// An ApplicationMaster with these keys, and its address.
+    async fn start(keys: &ControlKeys) -> (ApplicationMaster, String) {
         let master = ApplicationMaster { arrived: Arc::default(), dies: CancellationToken::new() };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
+        let (plain, incoming) = mpsc::unbounded_channel();
         let server = Server::builder().add_service(SubmissionServer::new(master.clone()));
-        let serving = server.serve_with_incoming(TcpListenerStream::new(listener));
+        let serving = server.serve_with_incoming(UnboundedReceiverStream::new(incoming));
+        let (tls, dies) = (TlsServer::new(keys).unwrap(), master.dies.clone());
+        let accepting = async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let Ok((_, mut secured)) = tls.accept(stream).await else { continue };
+                let (near, mut far) = duplex(1 << 16);
+                let copying = async move { drop(copy_bidirectional(&mut secured.stream, &mut far).await) };
+                tokio::spawn(dies.clone().run_until_cancelled_owned(copying));
+                drop(plain.send(Ok::<_, std::io::Error>(near)));
+            }
+        };
+        tokio::spawn(master.dies.clone().run_until_cancelled_owned(accepting));
         tokio::spawn(master.dies.clone().run_until_cancelled_owned(serving));
         (master, address)
     }
@@ -433,12 +440,13 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(3);
 
     /// A connection whose ApplicationMaster has been away for longer than it is waited for at the end.
-    async fn lost() -> (watch::Sender<String>, SubmissionConnection) {
-        let (master, address) = start().await;
+    async fn lost(keys: &ControlKeys) -> (watch::Sender<String>, SubmissionConnection) {
+        let (master, address) = start(keys).await;
         let (follow, current) = watch::channel(address);
         let at = ApplicationMasterAddress::followed(current, Arc::default());
         let at = ApplicationMasterAddress { patience: PATIENCE, ..at };
-        let connection = SubmissionConnection::open_at(at, b"secret").await.unwrap();
+        let connection =
+            SubmissionConnection::open_at(at, &keys.access(Role::Client).unwrap()).await.unwrap();
         master.dies.cancel();
         sleep(PATIENCE + Duration::from_secs(1)).await;
         (follow, connection)
@@ -446,16 +454,38 @@ mod tests {
 
     #[tokio::test]
     async fn while_main_runs_the_client_tries_to_come_back_for_as_long_as_it_takes() {
-        let (follow, connection) = lost().await;
-        let (master, address) = start().await;
+        let keys = ControlKeys::generate([1; LENGTH]).unwrap();
+        let (follow, connection) = lost(&keys).await;
+        let (master, address) = start(&keys).await;
         follow.send_replace(address);
         timeout(NOTED_WITHIN, master.arrived.notified()).await.unwrap();
         assert_eq!(connection.complete(0).await, Ok(String::new()));
     }
 
     #[tokio::test]
+    async fn an_older_heddle_and_a_stranger_are_named() {
+        let keys = ControlKeys::generate([1; LENGTH]).unwrap();
+        let access = keys.access(Role::Client).unwrap();
+        let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = plain.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = plain.accept().await {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(b"\0\0\x12\x04\0\0\0\0\0").await;
+            }
+        });
+        let error = SubmissionConnection::open(&address, &access).await.unwrap_err();
+        assert!(matches!(error, SubmissionError::OtherRelease { .. }), "{error}");
+        assert!(error.to_string().contains("older heddle") && !error.retry_helps(), "{error}");
+        let (_stranger, address) = start(&ControlKeys::generate([1; LENGTH]).unwrap()).await;
+        let error = SubmissionConnection::open(&address, &access).await.unwrap_err();
+        assert!(matches!(error, SubmissionError::Unreachable { .. }), "{error}");
+        assert!(error.to_string().contains("was sent nothing"), "{error}");
+    }
+
+    #[tokio::test]
     async fn once_main_is_over_it_gives_up() {
-        let (_follow, connection) = lost().await;
+        let (_follow, connection) = lost(&ControlKeys::generate([1; LENGTH]).unwrap()).await;
         let begin = Instant::now();
         let error = connection.complete(0).await.unwrap_err();
         assert!(begin.elapsed() < NOTED_WITHIN, "{error}");

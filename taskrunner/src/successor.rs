@@ -5,14 +5,17 @@
 //! that follows from the id of its container: YARN tells the new attempt which containers there are, and on
 //! which nodes. If the port is taken on the node, the taskrunner listens on the next one of a short list.
 //!
-//! The exchange is one line each way. The line of the ApplicationMaster ends with an HMAC under the control
-//! secret, because anybody may be listening on the ports of the list, and anybody may connect to a
-//! taskrunner:
+//! The exchange is one line each way, and each ends with an HMAC under the key of the container's taskrunner,
+//! because anybody may be listening on the ports of the list, and anybody may connect to a taskrunner:
 //!
 //! ```text
-//! heddle-successor 1 <container> <attempt> <host:port> <HMAC-SHA256, hexadecimal>
-//! taken
+//! heddle-successor 2 <container> <attempt> <host:port> <HMAC-SHA256, hexadecimal>
+//! taken <HMAC-SHA256, hexadecimal>
 //! ```
+//!
+//! Nothing in it is secret. A line that is said again, or to another taskrunner, does no harm: only a later
+//! attempt than the known one counts, and each container has a key of its own. Whoever is at the address
+//! still has to show the private key of the application's certificate, which all attempts share.
 //!
 //! (The ContainerManagementProtocol of YARN has a call that puts a file into a running container, `localize`.
 //! It cannot be used: the NodeManager of Hadoop 3.3.6 ends itself if the container is one that it has
@@ -21,15 +24,16 @@
 use std::io;
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::{Digest as _, Sha256};
+use ring::digest;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use crate::keys::Key;
+
 const KEYWORD: &str = "heddle-successor";
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 const TAKEN: &str = "taken";
 /// The ports lie below those that systems hand out for outgoing connections.
 const PORTS: std::ops::Range<u16> = 15_000..30_000;
@@ -52,46 +56,58 @@ pub struct Successor {
 }
 
 impl Successor {
-    fn line(&self, container: &str, secret: &[u8]) -> Option<String> {
-        let claim = format!("{container} {} {}", self.attempt, self.address);
-        let mac = hex::encode(keyed(&claim, secret)?.finalize().into_bytes());
-        Some(format!("{KEYWORD} {VERSION} {claim} {mac}\n"))
+    fn claim(&self, container: &str) -> String {
+        format!("{container} {} {}", self.attempt, self.address)
+    }
+
+    fn line(&self, container: &str, key: &Key) -> String {
+        let claim = self.claim(container);
+        let mac = hex::encode(key.sign(message(KEYWORD, &claim).as_bytes()));
+        format!("{KEYWORD} {VERSION} {claim} {mac}\n")
     }
 
     /// Reads a line that is for this container and proves to come from its application.
-    fn parse(line: &str, container: &str, secret: &[u8]) -> Option<Self> {
+    fn parse(line: &str, container: &str, key: &Key) -> Option<Self> {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [KEYWORD, VERSION, whose, attempt, address, mac] = words[..] else { return None };
         let claim = format!("{whose} {attempt} {address}");
-        keyed(&claim, secret)?.verify_slice(&hex::decode(mac).ok()?).ok()?;
+        if !key.verify(message(KEYWORD, &claim).as_bytes(), &hex::decode(mac).ok()?) {
+            return None;
+        }
         let (host, port) = address.rsplit_once(':')?;
         let sound = whose == container && !host.is_empty() && port.parse::<u16>().is_ok();
         sound.then_some(Self { attempt: attempt.parse().ok()?, address: address.to_owned() })
     }
+
+    /// The taskrunner's answer.
+    fn answer(&self, container: &str, key: &Key) -> String {
+        format!("{TAKEN} {}\n", hex::encode(key.sign(message(TAKEN, &self.claim(container)).as_bytes())))
+    }
+
+    /// Whether it is the answer of the container's taskrunner.
+    fn is_taken(&self, answer: &str, container: &str, key: &Key) -> bool {
+        let mac = answer.trim_end().strip_prefix(TAKEN).and_then(|rest| rest.strip_prefix(' '));
+        let mac = mac.and_then(|mac| hex::decode(mac).ok());
+        mac.is_some_and(|mac| key.verify(message(TAKEN, &self.claim(container)).as_bytes(), &mac))
+    }
 }
 
-fn keyed(claim: &str, secret: &[u8]) -> Option<Hmac<Sha256>> {
-    // Every length of key is allowed.
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret).ok()?;
-    mac.update(claim.as_bytes());
-    Some(mac)
+/// What an HMAC is computed of: no proof for one purpose is of use for another one.
+fn message(purpose: &str, claim: &str) -> String {
+    format!("heddle successor\0{purpose} {claim}")
 }
 
 /// The ports on which the taskrunner of a container may listen, in its order.
 fn ports(container: &str) -> Vec<u16> {
-    let digest = Sha256::digest(container.as_bytes());
+    let digest = digest::digest(&digest::SHA256, container.as_bytes());
     let number = |pair: &[u8]| pair.iter().fold(0, |number, byte| number << 8 | u16::from(*byte));
     let size = PORTS.end - PORTS.start;
-    digest.chunks(2).take(CANDIDATES).map(|pair| PORTS.start + number(pair) % size).collect()
+    digest.as_ref().chunks(2).take(CANDIDATES).map(|pair| PORTS.start + number(pair) % size).collect()
 }
 
 /// Listens for successors, and hands the newest one to `found`, until nobody receives there any more. The
 /// error is that no port of the container is free.
-pub async fn listen(
-    container: &str,
-    secret: &[u8],
-    found: watch::Sender<Option<Successor>>,
-) -> io::Result<()> {
+pub async fn listen(container: &str, key: &Key, found: watch::Sender<Option<Successor>>) -> io::Result<()> {
     let mut listener = Err(io::Error::from(io::ErrorKind::AddrInUse));
     for port in ports(container) {
         listener = TcpListener::bind(("0.0.0.0", port)).await;
@@ -109,7 +125,7 @@ pub async fn listen(
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        match timeout(DEADLINE, hear(stream, container, secret)).await {
+        match timeout(DEADLINE, hear(stream, container, key)).await {
             Ok(Ok(Some(successor))) => {
                 found.send_if_modified(|known| {
                     let newer = known.as_ref().is_none_or(|known| known.attempt < successor.attempt);
@@ -127,25 +143,25 @@ pub async fn listen(
     }
 }
 
-async fn hear(mut stream: TcpStream, container: &str, secret: &[u8]) -> io::Result<Option<Successor>> {
+async fn hear(mut stream: TcpStream, container: &str, key: &Key) -> io::Result<Option<Successor>> {
     let (read, mut write) = stream.split();
     let mut line = String::new();
     BufReader::new(read.take(LONGEST)).read_line(&mut line).await?;
-    let successor = Successor::parse(&line, container, secret);
-    if successor.is_some() {
-        write.write_all(format!("{TAKEN}\n").as_bytes()).await?;
+    let successor = Successor::parse(&line, container, key);
+    if let Some(successor) = &successor {
+        write.write_all(successor.answer(container, key).as_bytes()).await?;
     }
     Ok(successor)
 }
 
 /// Tells the taskrunner of `container` on `host`, at whichever of its ports it listens. The error says what
 /// the last try ended with.
-pub async fn tell(host: &str, container: &str, secret: &[u8], successor: &Successor) -> Result<(), String> {
-    let line = successor.line(container, secret).ok_or("the control secret cannot be used")?;
+pub async fn tell(host: &str, container: &str, key: &Key, successor: &Successor) -> Result<(), String> {
+    let line = successor.line(container, key);
     let mut why = String::new();
     for port in ports(container) {
         match exchange(host, port, &line).await {
-            Ok(answer) if answer.trim() == TAKEN => return Ok(()),
+            Ok(answer) if successor.is_taken(&answer, container, key) => return Ok(()),
             // Another program has the port.
             Ok(_) => why = format!("on {host}:{port} somebody else listens"),
             Err(error) => why = format!("{host}:{port}: {error}"),
@@ -170,6 +186,7 @@ async fn exchange(host: &str, port: u16, line: &str) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::LENGTH;
 
     const CONTAINER: &str = "container_e02_1_0001_01_000002";
 
@@ -177,13 +194,17 @@ mod tests {
         Successor { attempt, address: format!("node{attempt}:4711") }
     }
 
+    fn key(byte: u8) -> Key {
+        Key::new(&[byte; LENGTH]).unwrap()
+    }
+
     #[tokio::test]
     async fn a_taskrunner_hears_of_its_next_applicationmaster() {
         let (found, mut newest) = watch::channel(None);
-        let listening = tokio::spawn(listen(CONTAINER, b"secret", found));
+        let listening = tokio::spawn(async { listen(CONTAINER, &key(1), found).await });
         let told = async |attempt| {
             for _ in 0..100 {
-                if tell("127.0.0.1", CONTAINER, b"secret", &successor(attempt)).await.is_ok() {
+                if tell("127.0.0.1", CONTAINER, &key(1), &successor(attempt)).await.is_ok() {
                     return;
                 }
                 sleep(Duration::from_millis(10)).await;
@@ -196,7 +217,7 @@ mod tests {
             let is_known = newest.wait_for(|found| found.as_ref().is_some_and(|f| f.attempt == known));
             assert!(timeout(DEADLINE, is_known).await.is_ok());
         }
-        assert!(tell("127.0.0.1", CONTAINER, b"wrong", &successor(9)).await.is_err());
+        assert!(tell("127.0.0.1", CONTAINER, &key(2), &successor(9)).await.is_err());
         assert_eq!(*newest.borrow(), Some(successor(4)));
         drop(newest);
         timeout(DEADLINE, listening).await.unwrap().unwrap().unwrap();
@@ -204,15 +225,37 @@ mod tests {
 
     #[test]
     fn only_what_comes_from_the_application_counts() {
-        let line = successor(2).line(CONTAINER, b"secret").unwrap();
-        assert_eq!(Successor::parse(&line, CONTAINER, b"secret"), Some(successor(2)));
-        assert_eq!(Successor::parse(&line, CONTAINER, b"other"), None);
-        assert_eq!(Successor::parse(&line, "container_1_0001_01_000003", b"secret"), None);
-        assert_eq!(Successor::parse(&line.replace("node2", "evil"), CONTAINER, b"secret"), None);
-        assert_eq!(Successor::parse(&line.replace(" 1 ", " 2 "), CONTAINER, b"secret"), None);
-        assert_eq!(Successor::parse("GET / HTTP/1.1\n", CONTAINER, b"secret"), None);
+        let line = successor(2).line(CONTAINER, &key(1));
+        assert_eq!(Successor::parse(&line, CONTAINER, &key(1)), Some(successor(2)));
+        assert_eq!(Successor::parse(&line, CONTAINER, &key(2)), None);
+        assert_eq!(Successor::parse(&line, "container_1_0001_01_000003", &key(1)), None);
+        assert_eq!(Successor::parse(&line.replace("node2", "evil"), CONTAINER, &key(1)), None);
+        assert_eq!(Successor::parse(&line.replace(" 2 container", " 1 container"), CONTAINER, &key(1)), None);
+        assert_eq!(Successor::parse("GET / HTTP/1.1\n", CONTAINER, &key(1)), None);
         let bad = Successor { attempt: 2, address: "no-port".into() };
-        assert_eq!(Successor::parse(&bad.line(CONTAINER, b"s").unwrap(), CONTAINER, b"s"), None);
+        assert_eq!(Successor::parse(&bad.line(CONTAINER, &key(1)), CONTAINER, &key(1)), None);
+    }
+
+    #[test]
+    fn only_the_taskrunner_itself_can_say_that_it_has_taken_it() {
+        let told = successor(2);
+        let answer = told.answer(CONTAINER, &key(1));
+        assert!(told.is_taken(&answer, CONTAINER, &key(1)));
+        assert!(!told.is_taken(&answer, CONTAINER, &key(2)));
+        assert!(!successor(3).is_taken(&answer, CONTAINER, &key(1)), "that of another line");
+        let mac = told.line(CONTAINER, &key(1));
+        let echoed = format!("{TAKEN} {}", mac.rsplit(' ').next().unwrap());
+        for other in ["taken", "taken ", "taken zz", "", &echoed] {
+            assert!(!told.is_taken(other, CONTAINER, &key(1)), "{other}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_other_line_and_no_other_answer_is_taken(line in "(heddle-successor |taken )?[ -~]{0,200}") {
+            assert_eq!(Successor::parse(&line, CONTAINER, &key(1)), None);
+            assert!(!successor(2).is_taken(&line, CONTAINER, &key(1)));
+        }
     }
 
     #[test]

@@ -4,12 +4,11 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
-use tonic::Request;
-use tonic::transport::Endpoint;
 
-use crate::auth;
+use crate::calls::Calls;
 use crate::control::cluster_client::ClusterClient;
 use crate::control::{TimelineReply, TimelineRequest};
+use crate::keys::Access;
 
 /// The time limit of the connection and the answer together.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -34,18 +33,16 @@ pub struct TimelineError {
     pub why: String,
 }
 
-/// Asks the control server at `address` (`host:port`) with the application's control secret. It tries once,
-/// and for three seconds at most.
-pub async fn ask(address: &str, secret: &[u8]) -> Result<Timeline, TimelineError> {
+/// Asks the control server at `address` (`host:port`) as the client of the application. It tries once, and
+/// for three seconds at most.
+pub async fn ask(address: &str, access: &Access) -> Result<Timeline, TimelineError> {
     let failed = |why: String| TimelineError { address: address.to_owned(), why };
     let call = async {
-        let endpoint =
-            Endpoint::from_shared(format!("http://{address}")).map_err(|_| "this is no host:port")?;
-        let channel = endpoint.tcp_nodelay(true).connect().await.map_err(|e| crate::chain(&e))?;
-        let mut request = Request::new(TimelineRequest {});
-        auth::put_secret(request.metadata_mut(), secret).map_err(|status| status.message().to_owned())?;
+        // The limit of everything together passes first.
+        let calls = Calls::open(address, access, 2 * DEADLINE).await.map_err(|e| e.to_string())?;
+        let request = calls.request(TimelineRequest {}).map_err(|status| status.message().to_owned())?;
         let asked = Instant::now();
-        let answer = ClusterClient::new(channel).timeline(request).await;
+        let answer = ClusterClient::new(calls.channel).timeline(request).await;
         let answer = answer.map_err(|status| format!("{:?}: {}", status.code(), status.message()))?;
         let at = (asked + asked.elapsed() / 2).into_std();
         Ok::<_, String>(Timeline { reply: answer.into_inner(), at })
@@ -59,17 +56,19 @@ pub async fn ask(address: &str, secret: &[u8]) -> Result<Timeline, TimelineError
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::{ControlKeys, LENGTH, Role};
 
     #[tokio::test]
     async fn who_does_not_answer_is_named() {
-        let error = ask("nonsense host", b"s").await.unwrap_err();
+        let access = ControlKeys::generate([1; LENGTH]).unwrap().access(Role::Client).unwrap();
+        let error = ask("nonsense host", &access).await.unwrap_err();
         assert!(error.to_string().contains("nonsense host"), "{error}");
         let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = mute.local_addr().unwrap().to_string();
-        let error = ask(&address, b"s").await.unwrap_err();
+        let error = ask(&address, &access).await.unwrap_err();
         assert_eq!(error.why, "no answer within 3 s");
         drop(mute);
-        let error = ask(&address, b"s").await.unwrap_err();
+        let error = ask(&address, &access).await.unwrap_err();
         assert!(error.to_string().contains(&address) && error.why.contains("refused"), "{error}");
     }
 }

@@ -15,15 +15,12 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
 
-/// The first bytes that a taskrunner sends on a link. They tell the control server that the connection is not
-/// for gRPC, which uses the same port and begins with [`GRPC_MAGIC`].
-pub const MAGIC: [u8; 4] = *b"hdl\0";
-/// The first bytes that every client of HTTP/2, and so of gRPC, sends (RFC 9113, section 3.4).
-pub const GRPC_MAGIC: [u8; 4] = *b"PRI ";
 /// The largest message, in bytes. Class lists are the largest messages and have a few megabytes.
 pub const LARGEST: usize = 16 << 20;
-/// The largest first message, in bytes. It is small because the sender has not shown the control secret yet.
+/// The largest first message, in bytes. It is small because the sender has not shown yet who it is.
 pub const LARGEST_HELLO: usize = 4096;
+/// The largest message of a gRPC call to the control server, in bytes.
+pub const LARGEST_CALL: usize = 64 << 10;
 /// The size of a reader's buffer, in bytes, while no large message arrives. A memory sample has less than 100
 /// bytes.
 const QUIET: usize = 256;
@@ -77,8 +74,7 @@ pub struct Reader<R> {
 }
 
 impl<R: AsyncRead + Unpin> Reader<R> {
-    /// A reader for a stream from which [`MAGIC`] has been read already, if the other side sends it. It
-    /// accepts messages of up to `largest` bytes.
+    /// A reader that accepts messages of up to `largest` bytes.
     pub fn new(from: R, largest: usize, liveness: Liveness) -> Self {
         let frames = LengthDelimitedCodec::builder().max_frame_length(largest).new_codec();
         Self {
@@ -136,19 +132,27 @@ pub struct Writer<W> {
 }
 
 impl<W: AsyncWrite + Unpin> Writer<W> {
-    /// A writer. The taskrunner, which begins a link, must call [`Writer::open`] first.
+    /// A writer.
     pub fn new(to: W, liveness: Liveness) -> Self {
         Self { to, liveness, said: Instant::now() }
     }
 
-    /// Sends [`MAGIC`] and the first message.
-    pub async fn open(&mut self, hello: &impl Message) -> Result<(), WireError> {
-        self.write(&MAGIC, hello).await
-    }
-
     /// Sends a message.
     pub async fn send(&mut self, message: &impl Message) -> Result<(), WireError> {
-        self.write(&[], message).await
+        let bytes = frame(message)?;
+        let (mut rest, silence) = (&bytes[..], self.liveness.silence);
+        let stuck = |_| WireError::Stuck(silence);
+        while !rest.is_empty() {
+            let sent = timeout(silence, self.to.write(rest)).await.map_err(stuck)??;
+            if sent == 0 {
+                return Err(io::Error::from(io::ErrorKind::WriteZero).into());
+            }
+            rest = &rest[sent..];
+        }
+        // An encrypted stream may keep a part that it has taken.
+        timeout(silence, self.to.flush()).await.map_err(stuck)??;
+        self.said = Instant::now();
+        Ok(())
     }
 
     /// When the next `Ping` must be sent unless another message is sent before.
@@ -161,28 +165,12 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         let silence = self.liveness.silence;
         Ok(timeout(silence, self.to.shutdown()).await.map_err(|_| WireError::Stuck(silence))??)
     }
-
-    async fn write(&mut self, before: &[u8], message: &impl Message) -> Result<(), WireError> {
-        let bytes = frame(before, message)?;
-        let (mut rest, silence) = (&bytes[..], self.liveness.silence);
-        while !rest.is_empty() {
-            let sent =
-                timeout(silence, self.to.write(rest)).await.map_err(|_| WireError::Stuck(silence))??;
-            if sent == 0 {
-                return Err(io::Error::from(io::ErrorKind::WriteZero).into());
-            }
-            rest = &rest[sent..];
-        }
-        self.said = Instant::now();
-        Ok(())
-    }
 }
 
-fn frame(before: &[u8], message: &impl Message) -> Result<Vec<u8>, WireError> {
+fn frame(message: &impl Message) -> Result<Vec<u8>, WireError> {
     let size = message.encoded_len();
     let length = u32::try_from(size).ok().filter(|_| size <= LARGEST).ok_or(WireError::TooLarge(LARGEST))?;
-    let mut bytes = Vec::with_capacity(before.len() + 4 + size);
-    bytes.put_slice(before);
+    let mut bytes = Vec::with_capacity(4 + size);
     bytes.put_u32(length);
     message.encode_raw(&mut bytes);
     Ok(bytes)
@@ -238,7 +226,7 @@ mod tests {
         // The other side is not silent while the bytes of a message arrive slowly.
         let (mut writer, mut reader) = pair(64);
         let slowly = async {
-            for byte in frame(&[], &exited).unwrap().chunks(250) {
+            for byte in frame(&exited).unwrap().chunks(250) {
                 tokio::time::sleep(QUICK.silence * 2 / 3).await;
                 writer.to.write_all(byte).await.unwrap();
             }
@@ -263,7 +251,7 @@ mod tests {
         drop(near);
         assert!(matches!(reader.next::<Event>().await, Err(WireError::Io(_))), "cut off in the middle");
         let large = event(Kind::Recorded(Recorded { java: String::new(), class_list: "x".repeat(LARGEST) }));
-        assert!(matches!(frame(&[], &large), Err(WireError::TooLarge(LARGEST))));
+        assert!(matches!(frame(&large), Err(WireError::TooLarge(LARGEST))));
     }
 
     proptest! {

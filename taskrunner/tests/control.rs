@@ -1,13 +1,18 @@
 //! Tests the program `heddle-taskrunner` with real JVMs, against a small server that stands for the
 //! ApplicationMaster.
 
-#![allow(clippy::disallowed_methods)] // a test lays out directories of its own
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::disallowed_methods, reason = "a test lays out directories of its own")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "this is a test, and these are its helpers"
+)]
 
 mod common;
 
 use std::process::{Child, Command as Process, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use common::{classes, eventually, group_of, is_alive, taskrunner};
@@ -19,14 +24,18 @@ use taskrunner::control::event::Event as Kind;
 use taskrunner::control::{
     Accepted, Command, Event, Exited, File, Launch, OutOfMemory, Ping, Refusal, Refused, Stop,
 };
-use taskrunner::wire::{LARGEST, Liveness, MAGIC, Reader, Writer};
+use taskrunner::keys::{ControlKeys, LENGTH};
+use taskrunner::tls::{ServerStream, TlsServer};
+use taskrunner::wire::{LARGEST, Liveness, Reader, Writer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
-const SECRET: &[u8] = b"\x00the secret\xff";
+/// Those of the application of most of these tests.
+static KEYS: LazyLock<ControlKeys> = LazyLock::new(|| ControlKeys::generate([7; LENGTH]).unwrap());
+const CONTAINER: &str = "container_1";
 
 type Commands = Arc<Mutex<Option<mpsc::Sender<CommandKind>>>>;
 
@@ -49,19 +58,23 @@ async fn listen(port: u16) -> TcpListener {
     }
 }
 
+/// The encrypted side of an application with the keys of these tests.
+async fn secure(stream: TcpStream) -> (ServerStream, taskrunner::keys::Binding) {
+    let secured = TlsServer::new(&KEYS).unwrap().accept(stream).await.unwrap().1;
+    (secured.stream, secured.binding)
+}
+
 /// Serves one link, until the taskrunner closes its half or the sender of commands is dropped.
-async fn link(mut stream: TcpStream, events: mpsc::UnboundedSender<Kind>, current: Commands) {
-    let (mut read, write) = stream.split();
-    let mut magic = [0; 4];
-    read.read_exact(&mut magic).await.unwrap();
-    assert_eq!(magic, MAGIC);
+async fn link(stream: TcpStream, events: mpsc::UnboundedSender<Kind>, current: Commands) {
+    let (stream, binding) = secure(stream).await;
+    let (read, write) = tokio::io::split(stream);
     let mut reader = Reader::new(read, LARGEST, Liveness::default());
     let mut writer = Writer::new(write, Liveness::default());
     let Ok(Some(Event { event: Some(Kind::Hello(hello)) })) = reader.next().await else {
         panic!("Hello comes first")
     };
     let say = |command: CommandKind| Command { command: Some(command) };
-    if let Err(refused) = auth::check_hello(&hello, SECRET) {
+    if let Err(refused) = auth::check_hello(&hello, &KEYS, &binding) {
         return writer.send(&say(CommandKind::Refused(refused))).await.unwrap();
     }
     let (sender, mut commands) = mpsc::channel(8);
@@ -115,7 +128,7 @@ impl Am {
 
     async fn hello(&mut self) -> u32 {
         let Kind::Hello(hello) = self.event().await else { panic!("Hello comes first") };
-        assert_eq!((hello.protocol, hello.container_id.as_str()), (auth::PROTOCOL, "container_1"));
+        assert_eq!((hello.protocol, hello.container_id.as_str()), (auth::PROTOCOL, CONTAINER));
         assert_eq!(hello.host, "node1");
         hello.jvm_pid
     }
@@ -164,18 +177,23 @@ struct Container {
 }
 
 impl Container {
-    fn start(port: u16, secret: &[u8], grace_ms: u64) -> Container {
+    /// With the key of an application.
+    fn start(port: u16, keys: &ControlKeys, grace_ms: u64) -> Container {
+        Self::with(port, grace_ms, |credentials| keys.put_worker(CONTAINER, credentials).unwrap())
+    }
+
+    fn with(port: u16, grace_ms: u64, put: impl FnOnce(&mut Credentials)) -> Container {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("logs")).unwrap();
         std::fs::create_dir(dir.path().join("disk")).unwrap();
         let tokens = dir.path().join("container_tokens");
         let mut credentials = Credentials::default();
-        credentials.secrets.insert(flink_model::spec::CONTROL_SECRET_ALIAS.to_owned(), secret.to_vec());
+        put(&mut credentials);
         credentials.write_file(&tokens, TokenFormat::Writable).unwrap();
         let process = Process::new(taskrunner())
             .current_dir(dir.path())
             .env("HEDDLE_CONTROL", format!("127.0.0.1:{port}"))
-            .env("CONTAINER_ID", "container_1")
+            .env("CONTAINER_ID", CONTAINER)
             .env("NM_HOST", "node1")
             .env("LOG_DIRS", dir.path().join("logs"))
             .env("LOCAL_DIRS", dir.path().join("disk"))
@@ -222,7 +240,7 @@ impl Drop for Container {
 #[tokio::test(flavor = "multi_thread")]
 async fn launches_samples_and_reports_the_exit_code() {
     let mut am = Am::start(0).await;
-    let container = Container::start(am.port, SECRET, 60_000);
+    let container = Container::start(am.port, &KEYS, 60_000);
     assert_eq!(am.hello().await, 0);
     am.launch(&["-Xmx16m"], &["heap"]).await;
     let exited = am.exited().await;
@@ -234,13 +252,16 @@ async fn launches_samples_and_reports_the_exit_code() {
     let (code, log) = container.end();
     assert_eq!(code, Some(1), "{log}");
     assert!(log.contains("class path entry `$NOT_SET/x` is left out"), "{log}");
-    assert!(!log.contains(&hex::encode(SECRET)), "{log}");
+    let mut credentials = Credentials::default();
+    KEYS.put_worker(CONTAINER, &mut credentials).unwrap();
+    let key = hex::encode(&credentials.secrets[flink_model::spec::CONTROL_WORKER_KEY_ALIAS]);
+    assert!(!log.contains(&key), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn arguments_and_memory_samples_arrive() {
     let mut am = Am::start(0).await;
-    let container = Container::start(am.port, SECRET, 60_000);
+    let container = Container::start(am.port, &KEYS, 60_000);
     am.hello().await;
     let pid = am.launch(&[], &["sleep", "$CLASSES"]).await;
     container.ready();
@@ -265,7 +286,7 @@ async fn arguments_and_memory_samples_arrive() {
 #[tokio::test(flavor = "multi_thread")]
 async fn stop_gives_a_grace_then_kills() {
     let mut am = Am::start(0).await;
-    let container = Container::start(am.port, SECRET, 60_000);
+    let container = Container::start(am.port, &KEYS, 60_000);
     am.hello().await;
     let pid = am.launch(&[], &["stubborn"]).await;
     container.ready();
@@ -281,7 +302,7 @@ async fn stop_gives_a_grace_then_kills() {
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_of_the_supervisor_leaves_no_jvm() {
     let mut am = Am::start(0).await;
-    let container = Container::start(am.port, SECRET, 60_000);
+    let container = Container::start(am.port, &KEYS, 60_000);
     am.hello().await;
     let pid = am.launch(&[], &["stubborn"]).await;
     container.ready();
@@ -293,7 +314,7 @@ async fn kill_of_the_supervisor_leaves_no_jvm() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_ends_the_jvm_and_reports() {
     let mut am = Am::start(0).await;
-    let container = Container::start(am.port, SECRET, 60_000);
+    let container = Container::start(am.port, &KEYS, 60_000);
     am.hello().await;
     am.launch(&[], &["sleep"]).await;
     container.ready();
@@ -310,7 +331,7 @@ async fn sigterm_ends_the_jvm_and_reports() {
 async fn the_jvm_survives_a_new_application_master() {
     let mut am = Am::start(0).await;
     let port = am.port;
-    let container = Container::start(port, SECRET, 60_000);
+    let container = Container::start(port, &KEYS, 60_000);
     am.hello().await;
     let pid = am.launch(&[], &["sleep"]).await;
     container.ready();
@@ -327,7 +348,7 @@ async fn the_jvm_survives_a_new_application_master() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_application_master_the_jvm_is_stopped_after_the_grace() {
     let mut am = Am::start(0).await;
-    let container = Container::start(am.port, SECRET, 2_000);
+    let container = Container::start(am.port, &KEYS, 2_000);
     am.hello().await;
     let pid = am.launch(&[], &["sleep"]).await;
     container.ready();
@@ -351,7 +372,7 @@ async fn a_launch_that_cannot_be_is_reported() {
         ),
     ] {
         let mut am = Am::start(0).await;
-        let container = Container::start(am.port, SECRET, 60_000);
+        let container = Container::start(am.port, &KEYS, 60_000);
         am.hello().await;
         am.send(CommandKind::Launch(change)).await;
         let exited = am.exited().await;
@@ -361,30 +382,106 @@ async fn a_launch_that_cannot_be_is_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_secret_and_a_missing_application_master_are_errors() {
+async fn a_wrong_key_and_a_missing_application_master_are_errors() {
     let am = Am::start(0).await;
-    let (code, log) = Container::start(am.port, b"wrong", 60_000).end();
+    // The right server, and the key of another container.
+    let container = Container::with(am.port, 60_000, |credentials| {
+        KEYS.put_worker("container_2", credentials).unwrap();
+    });
+    let (code, log) = container.end();
     assert_eq!(code, Some(1));
-    assert!(log.contains("refused this container: the secret is not this application's"), "{log}");
+    assert!(
+        log.contains("refused this container: the key is not that of this application's container"),
+        "{log}"
+    );
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-    let (code, log) = Container::start(free, SECRET, 500).end();
+    let (code, log) = Container::start(free, &KEYS, 500).end();
     assert_eq!(code, Some(1));
     assert!(log.contains("cannot be reached"), "{log}");
+    let (code, log) = Container::with(free, 500, |_| {}).end();
+    assert_eq!(code, Some(1));
+    assert!(log.contains("heddle.control.worker-key"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_on_the_port_learns_nothing_and_is_not_obeyed() {
+    let listener = listen(0).await;
+    let port = listener.local_addr().unwrap().port();
+    let container = Container::start(port, &KEYS, 60_000);
+    // One that listens, and one that has a certificate of its own and would be told everything.
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut heard = vec![0; 4096];
+    let count = stream.read(&mut heard).await.unwrap();
+    let mut credentials = Credentials::default();
+    KEYS.put_worker(CONTAINER, &mut credentials).unwrap();
+    for secret in credentials.secrets.values() {
+        assert!(!heard[..count].windows(secret.len()).any(|part| part == secret));
+    }
+    assert!(!String::from_utf8_lossy(&heard[..count]).contains(CONTAINER));
+    drop(stream);
+    let stranger = TlsServer::new(&ControlKeys::generate([8; LENGTH]).unwrap()).unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    assert!(stranger.accept(stream).await.is_err(), "the taskrunner ends the handshake");
+    // One that plays the old protocol, with a launch.
+    let (mut stream, _) = listener.accept().await.unwrap();
+    assert!(stream.read(&mut heard).await.unwrap() > 0);
+    let mut writer = Writer::new(&mut stream, Liveness::default());
+    for command in [CommandKind::Accepted(Accepted {}), CommandKind::Launch(launch(&[], &["exit", "4"]))] {
+        // It hangs up after the first bytes.
+        let _ = writer.send(&Command { command: Some(command) }).await;
+    }
+    drop(stream);
+    drop(listener);
+    let mut am = Am::start(port).await;
+    assert_eq!(am.hello().await, 0, "no JVM was started");
+    am.launch(&[], &["exit", "3"]).await;
+    assert_eq!(am.exited().await.code, Some(3));
+    let (_, log) = container.end();
+    for why in ["hung up", "is not the ApplicationMaster of this application", "speaks in plain text"] {
+        assert!(log.contains(why), "{why}: {log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_that_is_not_held_any_more_ends_its_jvm() {
+    let mut am = Am::start(0).await;
+    let port = am.port;
+    let container = Container::start(port, &KEYS, 60_000);
+    am.hello().await;
+    let pid = am.launch(&[], &["sleep"]).await;
+    container.ready();
+    *am.commands.lock().unwrap() = None;
+    drop(am);
+    let listener = listen(port).await;
+    let message = "not held".to_owned();
+    let refused = CommandKind::Refused(Refused { why: Refusal::NotHeld.into(), message });
+    let refused = Command { command: Some(refused) };
+    let refusing = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut stream = secure(stream).await.0;
+            Writer::new(&mut stream, Liveness::default()).send(&refused).await.unwrap();
+        }
+    });
+    let (code, log) = container.end();
+    assert_eq!(code, Some(143));
+    assert!(!is_alive(pid) && log.contains("not held"), "{log}");
+    refusing.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_that_may_pass_and_answers_of_no_sense_are_tried_again() {
     let listener = listen(0).await;
     let port = listener.local_addr().unwrap().port();
-    let container = Container::start(port, SECRET, 60_000);
+    let container = Container::start(port, &KEYS, 60_000);
     let later = Refused { why: Refusal::Unknown.into(), message: "later".to_owned() };
     let later = Command { command: Some(CommandKind::Refused(later)) };
-    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut stream = secure(listener.accept().await.unwrap().0).await.0;
     Writer::new(&mut stream, Liveness::default()).send(&later).await.unwrap();
     drop(stream);
     for nonsense in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], &[0, 0, 0, 2, 0xff, 0xff], &[0, 0]] {
-        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut stream = secure(listener.accept().await.unwrap().0).await.0;
         stream.write_all(nonsense).await.unwrap();
+        stream.flush().await.unwrap();
     }
     drop(listener);
     let mut am = Am::start(port).await;
@@ -400,8 +497,8 @@ async fn a_refusal_that_may_pass_and_answers_of_no_sense_are_tried_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_application_master_that_hangs_is_noticed() {
     let listener = listen(0).await;
-    let container = Container::start(listener.local_addr().unwrap().port(), SECRET, 60_000);
-    let (mut mute, _) = listener.accept().await.unwrap();
+    let container = Container::start(listener.local_addr().unwrap().port(), &KEYS, 60_000);
+    let mut mute = secure(listener.accept().await.unwrap().0).await.0;
     let accepted = Command { command: Some(CommandKind::Accepted(Accepted {})) };
     Writer::new(&mut mute, Liveness::default()).send(&accepted).await.unwrap();
     let begin = Instant::now();

@@ -28,8 +28,8 @@ class Deployment:
 
     def deploy(self, savepoint=None):
         """With a job from the beginning, or one that goes on from a savepoint."""
-        # Of an option that is given twice the first one counts.
-        words = [*self.planted.options, *availability.options(self.work, USUAL_FLINK), *OPTIONS]
+        # Of a key that is given twice the last value counts.
+        words = [*availability.options(self.work, USUAL_FLINK), *OPTIONS, *self.planted.options]
         job = counting(self.work, "--interval", "1000", "--output", f"{self.cluster.fs}{self.output}", *self.planted.job)
         start = ["-s", savepoint] if savepoint else []
         if self.mode == "session":

@@ -15,7 +15,14 @@ PLACEHOLDER = re.compile(r"<[^<>|]+>")
 # Of Java, Hadoop, Docker, tar, dpkg, cargo, and Flink's entry points.
 OTHERS = {"--add-exports", "--add-opens", "--build", "--check", "--configDir", "--ignore-missing", "--locked", "--program", "--purge", "--wait"}
 # Names that look like keys of the configuration, and that nobody sets.
-INTERNAL = {"heddle.control.address", "heddle.control.secret"}
+INTERNAL = {
+    "heddle.control.address",
+    "heddle.control.certificate",
+    "heddle.control.pin",
+    "heddle.control.private-key",
+    "heddle.control.root",
+    "heddle.control.worker-key",
+}
 # Keys that are Hadoop's.
 HADOOP = re.compile(
     r"yarn\.(scheduler|resourcemanager|nodemanager|resource-types|log-aggregation)\b.*|yarn\.application\.classpath"

@@ -1,8 +1,8 @@
 """Class data archives as they lie in the store, and such that are no good."""
 
+import hashlib
 import random
 import re
-import zlib
 from dataclasses import dataclass
 
 MIB = 1 << 20
@@ -10,23 +10,23 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive by its path: `<directory>/<java>-<size>-<CRC-32>.jsa`."""
+    """An archive by its path: `<directory>/<java>-<size>-<SHA-256>.jsa`."""
 
     directory: str
     java: str
     size: int
-    checksum: int
+    checksum: str
 
-    NAME = re.compile(r"(?P<directory>.*)/(?P<java>[^/]+)-(?P<size>\d+)-(?P<checksum>[0-9a-f]{8})\.jsa$")
+    NAME = re.compile(r"(?P<directory>.*)/(?P<java>[^/]+)-(?P<size>\d+)-(?P<checksum>[0-9a-f]{64})\.jsa$")
 
     @classmethod
     def of(cls, path):
         found = cls.NAME.match(path)
-        return cls(found["directory"], found["java"], int(found["size"]), int(found["checksum"], 16))
+        return cls(found["directory"], found["java"], int(found["size"]), found["checksum"])
 
     @property
     def name(self):
-        return f"{self.java}-{self.size}-{self.checksum:08x}.jsa"
+        return f"{self.java}-{self.size}-{self.checksum}.jsa"
 
     @property
     def path(self):
@@ -40,18 +40,18 @@ class Archive:
 
     def cut_off(self):
         """Its size is not the one of its name."""
-        return self.like(9999999, 1), b"short"
+        return self.like(9999999, "1" * 64), b"short"
 
     def garbled(self):
         """The size is right, the checksum is wrong."""
-        return self.like(MIB, 2), noise(MIB)
+        return self.like(MIB, "2" * 64), noise(MIB)
 
     def deadly(self, content):
         """Size and checksum are right, but a JVM dies of the classes. `content` is that of a good archive: its header,
         which a JVM looks at first, stays."""
         changed = bytearray(content)
         changed[8 * MIB : 28 * MIB] = noise(MIB) * 20
-        return self.like(len(changed), zlib.crc32(changed)), bytes(changed)
+        return self.like(len(changed), hashlib.sha256(changed).hexdigest()), bytes(changed)
 
 
 def noise(size):

@@ -15,7 +15,7 @@ from .cluster import CACHE
 from .processes import TreeWatch
 
 APPLICATION = re.compile(r"application_\d+_\d+")
-WEB_INTERFACE = re.compile(r"^JobManager Web Interface: (http://\S+:\d+)", re.MULTILINE)
+WEB_INTERFACE = re.compile(r"^JobManager Web Interface: (https?://\S+:\d+)", re.MULTILINE)
 # HEDDLE_TEST_FAST_START=false: everything once more without accelerators.
 FAST_START = os.environ.get("HEDDLE_TEST_FAST_START") != "false"
 # Containers as small as Flink's memory model allows without more settings.

@@ -22,18 +22,18 @@ HADOOP_VERSION = os.environ.get("HEDDLE_TEST_HADOOP", "3.3.6")
 HEARTBEAT = 300
 
 
-def request(url, method="GET", body=None, timeout=20, headers=None):
-    """The body of an answer as bytes; raises `urllib.error.HTTPError` for statuses from 400."""
+def request(url, method="GET", body=None, timeout=20, headers=None, context=None):
+    """The body of an answer as bytes; raises `urllib.error.HTTPError` for statuses from 400. `context` is of TLS."""
     data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
     call = urllib.request.Request(url, data=data, method=method, headers=headers or {})
     if data is not None and not headers:
         call.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(call, timeout=timeout) as answer:
+    with urllib.request.urlopen(call, timeout=timeout, context=context) as answer:
         return answer.read()
 
 
-def get_json(url):
-    return json.loads(request(url))
+def get_json(url, context=None):
+    return json.loads(request(url, context=context))
 
 
 class Cluster(PseudoCluster):
@@ -197,10 +197,10 @@ class Hdfs:
         query = urllib.parse.urlencode({"op": op, "user.name": self.user} | parameters)
         return f"{self.active()}/webhdfs/v1{urllib.parse.quote(path)}?{query}"
 
-    def list(self, path):
-        """Names to status; None when there is no such path."""
+    def list(self, path, user=None):
+        """Names to status; None when there is no such path. `user` asks instead of the superuser."""
         try:
-            answer = get_json(self.url(path, "LISTSTATUS"))
+            answer = get_json(self.url(path, "LISTSTATUS", **({"user.name": user} if user else {})))
         except urllib.error.HTTPError as error:
             if error.code == 404:
                 return None
@@ -229,6 +229,10 @@ class Hdfs:
     def mkdir(self, path, permission="755"):
         request(self.url(path, "MKDIRS", permission=permission), "PUT")
 
+    def give(self, path, user):
+        """Makes a user the owner."""
+        request(self.url(path, "SETOWNER", owner=user, group=user), "PUT")
+
     def limit_space(self, path, size):
         """Bytes with all copies; HDFS counts a file that is being written as a whole block."""
         request(self.url(path, "SETQUOTA", namespacequota=2**63 - 1, storagespacequota=size), "PUT")
@@ -252,11 +256,12 @@ class Hdfs:
 class Flink:
     """A Flink cluster through its REST interface."""
 
-    def __init__(self, url):
-        self.base = url.rstrip("/")
+    def __init__(self, url, context=None):
+        """`context` is of TLS, for a REST interface that speaks it."""
+        self.base, self.context = url.rstrip("/"), context
 
     def get(self, path):
-        return get_json(f"{self.base}/{path}")
+        return get_json(f"{self.base}/{path}", self.context)
 
     def jobs(self):
         """Job id -> state."""

@@ -18,7 +18,7 @@ REAL_NODE_MB = MASTER_MB + WORKER_MB - 128
 
 def built_taskrunners():
     """The program that stands for the taskrunners."""
-    command = ["cargo", "build", "--quiet", "--package", "taskrunner", "--example", "many_taskrunners", "--message-format", "json"]
+    command = ["cargo", "build", "--locked", "--quiet", "--package", "taskrunner", "--example", "many_taskrunners", "--message-format", "json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     made = [json.loads(line).get("executable") for line in done.stdout.splitlines()]

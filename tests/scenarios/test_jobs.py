@@ -222,3 +222,28 @@ def test_main_in_the_cluster_cannot_collect(session, jar):
     assert "This is a bug" not in result.text
     [job] = re.findall(rf"the job that it had started before, ({HEX}), is cancelled", result.err)
     Flink(session.url).wait_job(job, "CANCELED")
+
+
+def names(value):
+    """All values of the key `name` in an answer."""
+    if isinstance(value, dict):
+        return [inner for key, each in value.items() for inner in ([each] if key == "name" else names(each))]
+    return [name for each in value for name in names(each)] if isinstance(value, list) else []
+
+
+@pytest.mark.heddle_only("it prints names as they are")
+def test_names_that_would_steer_the_terminal(session, jar):
+    """Whoever can submit a job can name it: neither a list nor an error passes escape sequences on. JSON has the exact name."""
+    name = "evil\x1b]0;owned\x07\x1b[2J\u009b31m\u202egnp"
+    run = session.run(jar, "Sleepy", "--seconds", "30", "--name", name, options=["-d"]).ok()
+    Flink(session.url).wait_job(run.job, "RUNNING")
+    client, target = session.client, session.target()
+    for words in (["flink", "list", *target], ["heddle", "ps", session.application]):
+        shown = client.run(*words).ok()
+        assert "evil" in shown.text and "owned" in shown.text, shown
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u202a-\u202e\u2066-\u2069]", shown.text), repr(shown.text)
+    for words in (["flink", "list", *target, "--output", "json"], ["heddle", "ps", session.application, "--output", "json"]):
+        shown = client.run(*words).ok()
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown.out), repr(shown.out)
+        assert name in names(json.loads(shown.out)), shown
+    client.flink("cancel", *target, run.job).ok()

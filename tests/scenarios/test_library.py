@@ -19,7 +19,7 @@ LINE = re.compile(r"^(\d+) (\w+) (application_\d+_\d+) ", re.MULTILINE)
 def example():
     """Built like the rest of what the scenarios run."""
     profile = os.environ.get("HEDDLE_PROFILE", "quick")
-    command = ["cargo", "build", "--quiet", "--profile", profile, "-p", "yarn-client", "--example", "many"]
+    command = ["cargo", "build", "--locked", "--quiet", "--profile", profile, "-p", "yarn-client", "--example", "many"]
     subprocess.run(command, cwd=ROOT, check=True)
     target = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
     return f"{target}/{'debug' if profile == 'dev' else profile}/examples/many"

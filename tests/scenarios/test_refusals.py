@@ -188,9 +188,9 @@ def test_an_unknown_resource(refused, jar):
     refused("run-application", "-c", "WordCount", jar, words=["yarn.io/gpu", "memory-mb"], options=options)
 
 
-@pytest.mark.parametrize("key", ["security.ssl.rest.enabled", "security.kerberos.login.keytab"])
-def test_what_is_not_served_yet(work, client, refused, jar, key):
+def test_what_is_not_served_yet(work, client, refused, jar):
     """By every command, before anything starts."""
+    key = "security.kerberos.login.keytab"
     option = f"-D{key}=true"
     refused("run-application", "-c", "WordCount", jar, words=[key], options=[option])
     refused("run-application", "--dry-run", "-c", "WordCount", jar, words=[key], options=[option])
@@ -201,6 +201,24 @@ def test_what_is_not_served_yet(work, client, refused, jar, key):
 
 def test_a_cluster_with_kerberos(client):
     check_refused(client.flink("list", "-t", "yarn-application", "-Dyarn.application.id=application_1_0001", "-Dflink.hadoop.hadoop.security.authentication=kerberos"), "Kerberos")
+
+
+def test_tls_that_cannot_work(work, client, refused, jar):
+    """A key that is missing and a truststore that cannot be read are found before anything is uploaded."""
+    tls = "-Dsecurity.ssl.rest.enabled=true"
+    refused("run-application", "-c", "WordCount", jar, words=["security.ssl.rest.keystore"], options=[tls])
+    missing = work.directory / "none.jks"
+    key = [f"-Dsecurity.ssl.rest.{name}=x" for name in ("keystore", "keystore-password", "key-password", "truststore-password")]
+    trust = [tls, f"-Dsecurity.ssl.rest.truststore={missing}"]
+    refused("run-application", "-c", "WordCount", jar, words=[missing, "security.ssl.rest.truststore"], options=[*trust, *key])
+    check_refused(client.flink("list", "-m", "localhost:1", *trust, key[-1]), missing)
+    check_refused(client.flink("list", "-m", "localhost:1", *trust), "security.ssl.rest.truststore-password")
+
+
+def test_a_key_of_heddles_and_one_of_the_user(refused, jar):
+    options = ["-Dheddle.security.internal-ssl=true", "-Dsecurity.ssl.internal.keystore=mine.jks"]
+    words = ["heddle.security.internal-ssl", "security.ssl.internal.keystore"]
+    refused("run-application", "-c", "WordCount", jar, words=words, options=options)
 
 
 @pytest.mark.parametrize(("key", "value"), [("rest.bind-port", "70000"), ("taskmanager.rpc.port", "5-abc")])

@@ -104,6 +104,11 @@ def recovering(request, cluster, tmp_path, flink_home, client_kind):
 
 @pytest.mark.timeout(900)
 @pytest.mark.slow("a cluster of its own, and ZooKeeper's session of the older release ends only after its timeout")
+def done_with(stopped):
+    """The result of `flink stop`; none while not all tasks run."""
+    return None if "is not being executed at the moment" in stopped.err else stopped.ok()
+
+
 def test_a_highly_available_session_of_the_older_release(recovering, jar, older):
     """The older ApplicationMaster replaces no JobManager, and YARN replaces both. The newer client finds the next attempt."""
     work = recovering
@@ -117,7 +122,8 @@ def test_a_highly_available_session_of_the_older_release(recovering, jar, older)
     listed = newer.flink("list", *target).ok()
     assert f"{job} : Counting (RUNNING)" in listed.out, listed
     savepoint = f"{work.cluster.fs}{work.hdfs_dir}/savepoints"
-    stopped = newer.flink("stop", *target, "-p", savepoint, job).ok()
+    # The older taskrunners end the kept TaskManagers after a minute, upon which the job starts once more.
+    stopped = wait_for("a savepoint", lambda: done_with(newer.flink("stop", *target, "-p", savepoint, job)), 120)
     assert f"Savepoint completed. Path: {savepoint}/savepoint-" in stopped.out, stopped
     # The next attempt has another address.
     session.url = listed.rest

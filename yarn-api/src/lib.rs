@@ -8,6 +8,8 @@
 mod am_rm_client;
 mod application_client;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod nm_client;
 mod nm_tokens;
 mod node_error;

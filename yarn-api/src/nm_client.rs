@@ -19,10 +19,9 @@ const PROTOCOL: Protocol =
 /// How NodeManagers are called.
 #[derive(Debug, Clone)]
 pub struct NodeManagerOptions {
-    /// Who calls. What counts is the token for the node, which comes from the ResourceManager.
-    pub login: Login,
-    /// Deadline of each call, connecting included.
-    pub deadline: Duration,
+    /// Who calls, and how. What counts of the login's tokens is the one for the node, which comes from the
+    /// ResourceManager; `auth` does not count.
+    pub rpc: ClientOptions,
     /// Calls under way at a time, over all nodes; more wait.
     pub max_in_flight: usize,
     /// A connection that was not used for this time is closed.
@@ -30,14 +29,9 @@ pub struct NodeManagerOptions {
 }
 
 impl NodeManagerOptions {
-    /// 30 s per call, 64 calls at a time, connections closed after 10 s.
-    pub fn new(login: Login) -> Self {
-        Self {
-            login,
-            deadline: Duration::from_secs(30),
-            max_in_flight: 64,
-            idle_after: Duration::from_secs(10),
-        }
+    /// 64 calls at a time, connections closed after 10 s.
+    pub fn new(rpc: ClientOptions) -> Self {
+        Self { rpc, max_in_flight: 64, idle_after: Duration::from_secs(10) }
     }
 }
 
@@ -174,9 +168,9 @@ impl<'a> Lease<'a> {
             tokio::spawn(sweep(Arc::downgrade(inner), inner.options.idle_after));
         }
         let pooled = pool.nodes.entry(node.clone()).or_insert_with(|| {
-            let login = Login::with_tokens(inner.options.login.user().clone(), tokens);
-            let mut options = ClientOptions::simple(login).with_auth(AuthPolicy::token(NM_TOKEN));
-            options.deadline = inner.options.deadline;
+            let rpc = &inner.options.rpc;
+            let login = Login::with_tokens(rpc.login.user().clone(), tokens);
+            let options = ClientOptions { login, auth: AuthPolicy::token(NM_TOKEN), ..rpc.clone() };
             let endpoint = Endpoint::new(node.host.clone(), node.port);
             Pooled {
                 client: RpcClient::new(endpoint, PROTOCOL, options),

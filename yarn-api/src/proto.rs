@@ -1,6 +1,6 @@
 //! Messages generated from `proto/`; the crate `generated-code` generates and checks them. They stay inside
 //! this crate: callers see [`crate::records`].
-#![allow(missing_docs, unreachable_pub, clippy::all)]
+#![allow(missing_docs, unreachable_pub, clippy::all, reason = "this is what prost generates")]
 
 pub mod common {
     include!("generated/hadoop.common.rs");

@@ -58,8 +58,12 @@ fn cluster() -> Option<Cluster> {
     };
     let conf = HadoopConf::load(&env, &Lookup::new(Defaults::common().and(DEFAULTS))).unwrap();
     let user = UserIdentity::find(&env).unwrap();
-    let client =
-        ApplicationClient::new(&conf, &ClientOptions::simple(Login::simple(user.clone())), RETRY).unwrap();
+    let client = ApplicationClient::new(
+        &conf,
+        &ClientOptions::simple(&conf, Login::simple(user.clone())).unwrap(),
+        RETRY,
+    )
+    .unwrap();
     Some(Cluster { conf, user, client })
 }
 
@@ -108,7 +112,8 @@ impl Cluster {
     }
 
     fn am(&self, tokens: TokenSource, nm_tokens: &NmTokenCache) -> AmRmClient {
-        let options = ClientOptions::simple(Login::with_tokens(self.user.clone(), tokens));
+        let options =
+            ClientOptions::simple(&self.conf, Login::with_tokens(self.user.clone(), tokens)).unwrap();
         AmRmClient::new(&self.conf, options, RETRY, nm_tokens.clone()).unwrap()
     }
 }
@@ -277,7 +282,8 @@ impl Cluster {
     }
 
     fn nodes(&self, tokens: NmTokenCache) -> NodeManagerClients {
-        let mut options = NodeManagerOptions::new(Login::simple(self.user.clone()));
+        let rpc = ClientOptions::simple(&self.conf, Login::simple(self.user.clone())).unwrap();
+        let mut options = NodeManagerOptions::new(rpc);
         options.idle_after = Duration::from_millis(500);
         NodeManagerClients::new(options, tokens)
     }
@@ -521,7 +527,7 @@ async fn nobody_there() {
     let conf = HadoopConf::from_map([("yarn.resourcemanager.address", format!("127.0.0.1:{port}"))]);
     let client = ApplicationClient::new(
         &conf,
-        &ClientOptions::simple(Login::simple(UserIdentity::new("x"))),
+        &ClientOptions::simple(&conf, Login::simple(UserIdentity::new("x"))).unwrap(),
         RetryPolicy::NONE,
     )
     .unwrap();

@@ -6,7 +6,7 @@
 //! cargo run --example many -- [-Dkey=value ...] APPLICATIONS FLINK_HOME HEDDLE_BIN USER:HADOOP_CONF_DIR ...
 //! ```
 
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for tests, which prints its results")]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

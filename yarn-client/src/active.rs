@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use hadoop_rpc::Endpoint;
 
+use crate::ownership;
+
 /// Name of the file in the cache directory. For each cluster, named by the addresses of its ResourceManagers,
 /// it has the address of the active one.
 const FILE: &str = "active-resourcemanagers.json";
@@ -58,7 +60,7 @@ impl Active {
         }
         known.insert(self.cluster(), address.clone());
         let directory = self.file.parent().unwrap_or(Path::new("/"));
-        std::fs::create_dir_all(directory)?;
+        ownership::make_directory(directory)?;
         let mut file = tempfile::NamedTempFile::new_in(directory)?;
         file.write_all(&serde_json::to_vec(&known)?)?;
         file.persist(&self.file).map(drop).map_err(|error| error.error)

@@ -9,6 +9,7 @@ use yarn_api::records::{ApplicationId, ApplicationReport, ApplicationState, Fina
 
 use crate::diagnostics;
 use crate::error::{Failure, yarn_failure};
+use crate::rest_security::RestSecurity;
 
 /// The beginning of the tag by which a named submission finds its application again. The name of the
 /// submission follows it.
@@ -43,7 +44,13 @@ pub async fn application_report(
 
 /// Takes the REST address of the JobManager from a report. It is a failure if the application has ended or
 /// does not run yet; in the second case a retry may help.
-pub fn report_address(found: &ApplicationReport) -> Result<RestAddress, Failure> {
+pub fn report_address(found: &ApplicationReport, security: &RestSecurity) -> Result<RestAddress, Failure> {
+    let (host, port) = rest_place(found)?;
+    security.address(host, port, speaks_tls(found))
+}
+
+/// Takes host and port of the REST interface from a report, as [`report_address`] does.
+pub fn rest_place(found: &ApplicationReport) -> Result<(String, u16), Failure> {
     let id = found.id;
     if found.state.is_final() || found.final_status != FinalStatus::Undefined {
         let what = format!(
@@ -58,9 +65,7 @@ pub fn report_address(found: &ApplicationReport) -> Result<RestAddress, Failure>
         return Err(failure.hint("`heddle ps` lists those that run"));
     }
     match (&found.host, found.rpc_port) {
-        (Some(host), Some(port)) if found.state == ApplicationState::Running => {
-            Ok(RestAddress { host: bracketed(host), port })
-        }
+        (Some(host), Some(port)) if found.state == ApplicationState::Running => Ok((bracketed(host), port)),
         _ => Err(Failure::new(format!(
             "the application {id} is in state {}: it has no JobManager yet that could answer",
             found.state
@@ -68,6 +73,11 @@ pub fn report_address(found: &ApplicationReport) -> Result<RestAddress, Failure>
         .of_application(id)
         .retry_if(true)),
     }
+}
+
+/// Whether the application has told YARN that its REST interface speaks TLS.
+pub fn speaks_tls(found: &ApplicationReport) -> bool {
+    found.original_tracking_url.as_deref().is_some_and(|url| url.starts_with("https://"))
 }
 
 /// Makes the failure `what` of an application, with the part of YARN's diagnostics that explains it.

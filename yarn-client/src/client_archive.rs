@@ -29,6 +29,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::context::Context;
 use crate::exit::Exit;
+use crate::ownership;
 
 /// The subcommand that makes an archive. Only heddle itself runs it, so no help text lists it.
 pub const VERB: &str = "client-archive";
@@ -106,6 +107,11 @@ fn use_or_record(
         .ok_or_else(|| other("not for this Java"))?;
     let (front, stamps) = front(class_path)?;
     let directory = cache.join(format!("client-{}", fingerprint(&format!("{verb} {}\n{stamps}", id.text))));
+    // What is in these directories is mapped into the JVM.
+    for level in [cache, &directory] {
+        ownership::check_directory(level)
+            .map_err(|distrust| other(&format!("{} is not used: {distrust}", level.display())))?;
+    }
     if let Some((path, name)) = find(&directory)? {
         let text =
             path.to_str().filter(|text| !text.contains(':')).ok_or_else(|| other("no path for Java"))?;
@@ -115,7 +121,7 @@ fn use_or_record(
         }
         fs::remove_file(&path)?;
     }
-    fs::create_dir_all(&directory)?;
+    ownership::make_directory(&directory)?;
     if lock(&directory).is_err() {
         return Err(other("another process makes one"));
     }
@@ -214,8 +220,8 @@ async fn make(build: &ArchiveBuild, exe: &Path) -> io::Result<()> {
         let _ = fs::remove_file(&part);
         return Err(io::Error::other(format!("Java ended with {status}")));
     }
-    let (size, crc) = measure(&part)?;
-    let name = ArchiveName { java: build.java_id.clone(), size, crc }.to_string();
+    let (size, sha256) = measure(&part)?;
+    let name = ArchiveName { java: build.java_id.clone(), size, sha256 }.to_string();
     fs::rename(&part, build.directory.join(name))?;
     tidy(&build.directory)
 }
@@ -342,7 +348,7 @@ mod tests {
         assert!(find(&dir.path().join("none")).unwrap().is_none());
         fs::write(dir.path().join("lock"), "").unwrap();
         assert!(find(dir.path()).unwrap().is_none());
-        let name = ArchiveName { java: "17-x".into(), size: 1, crc: 2 };
+        let name = ArchiveName { java: "17-x".into(), size: 1, sha256: "2d".repeat(32) };
         fs::write(dir.path().join(name.to_string()), "x").unwrap();
         assert_eq!(find(dir.path()).unwrap().unwrap().1, name);
     }

@@ -56,7 +56,7 @@ async fn allocated(deployment: &Deployment, submission: &Step) -> Option<Duratio
 
 /// The steps that the ApplicationMaster has recorded.
 async fn own(deployment: &Deployment) -> Vec<Step> {
-    let (Some(address), false) = (&deployment.address, deployment.control_secret().is_empty()) else {
+    let (Some(address), Some(access)) = (&deployment.address, deployment.access()) else {
         return Vec::new();
     };
     let control = match control_address(address).await {
@@ -66,7 +66,7 @@ async fn own(deployment: &Deployment) -> Vec<Step> {
             return Vec::new();
         }
     };
-    match timeline::ask(&control, deployment.control_secret()).await {
+    match timeline::ask(&control, access).await {
         Ok(Timeline { reply, at }) => place(&reply, deployment.timing.since_start(at)),
         Err(error) => {
             tracing::debug!(%error, "no timeline");

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use hadoop_rpc::{Login, UserIdentity};
 
 use crate::error::Failure;
+use crate::ownership::{self, Distrust};
 use crate::patience::Waits;
 use crate::variables::{self, Variable};
 
@@ -40,8 +41,7 @@ impl Context {
             std::env::vars_os().filter_map(|(k, v)| Some((text(k)?, text(v)?))).collect();
         // Names of files in /tmp contain the operating system's name for the user, as Java's `user.name`
         // does. The user that Hadoop sees can be another one (see [`Context::login`]).
-        let system = |key: &str| matches!(key, "USER" | "LOGNAME").then(|| vars.get(key).cloned()).flatten();
-        let user = UserIdentity::find(&system).map_or_else(|| "unknown".to_owned(), |u| u.effective);
+        let user = UserIdentity::of_process().map_or_else(|| "unknown".to_owned(), |u| u.effective);
         Ok(Self { vars, cwd, exe, user, waits: Waits::default() })
     }
 
@@ -57,24 +57,63 @@ impl Context {
 
     /// The user as whom heddle calls Hadoop's services. It is a failure if no name can be found.
     pub fn login(&self) -> Result<Login, Failure> {
-        Login::find(&|key| self.vars.get(key).cloned())
-            .ok_or_else(|| Failure::new("the user who runs this has no name").hint("set HADOOP_USER_NAME"))
+        Login::find(&|key| self.vars.get(key).cloned()).ok_or_else(|| {
+            Failure::new(
+                "the user id of this process has no name on this machine, so Hadoop would not know who calls",
+            )
+            .hint("set HADOOP_USER_NAME to the user as whom Hadoop is to be called")
+        })
     }
 
     /// The directory for files that may be lost between runs: `$XDG_CACHE_HOME/heddle`, or else
-    /// `~/.cache/heddle`.
+    /// `~/.cache/heddle`. `None` if there is no place for it, or if the place is not the user's own (see
+    /// [`Context::unused_places`]).
     pub fn cache_dir(&self) -> Option<PathBuf> {
-        let base = self.var(variables::XDG_CACHE_HOME).map(PathBuf::from).filter(|p| p.is_absolute());
-        let base = base.or_else(|| Some(Path::new(self.var(variables::HOME)?).join(".cache")))?;
-        Some(base.join("heddle"))
+        self.place(&CACHE).ok().flatten()
+    }
+
+    /// The directory for copies without which the command cannot go on. `what` is the copy, for the failure
+    /// if there is no such directory.
+    pub fn needed_cache_dir(&self, what: &str) -> Result<PathBuf, Failure> {
+        match self.place(&CACHE) {
+            Ok(Some(directory)) => Ok(directory),
+            Ok(None) => {
+                let why = "neither XDG_CACHE_HOME nor HOME is set";
+                Err(Failure::new(format!("no place for {what}: {why}")).hint("set HOME"))
+            }
+            Err(unused) => {
+                let place = unused.path.display();
+                let failure =
+                    Failure::new(format!("no place for {what}: {place} is not used: {}", unused.why));
+                Err(failure.hint("XDG_CACHE_HOME names another place"))
+            }
+        }
     }
 
     /// The directory for files that should not be lost between runs: `$XDG_STATE_HOME/heddle`, or else
-    /// `~/.local/state/heddle`.
+    /// `~/.local/state/heddle`. `None` in the same cases as for [`Context::cache_dir`].
     pub fn state_dir(&self) -> Option<PathBuf> {
-        let base = self.var(variables::XDG_STATE_HOME).map(PathBuf::from).filter(|p| p.is_absolute());
-        let base = base.or_else(|| Some(Path::new(self.var(variables::HOME)?).join(".local/state")))?;
-        Some(base.join("heddle"))
+        self.place(&STATE).ok().flatten()
+    }
+
+    /// Warnings about directories of this machine that are not used, because another user can write to them
+    /// or has made them.
+    pub fn unused_places(&self) -> Vec<String> {
+        let unused = [&CACHE, &STATE].into_iter().filter_map(|place| self.place(place).err());
+        let warning = |Unused { path, why, variable, lost }: Unused| {
+            format!("{} is not used: {why}; {lost}; {variable} names another place", path.display())
+        };
+        unused.map(warning).collect()
+    }
+
+    fn place(&self, place: &Place) -> Result<Option<PathBuf>, Unused> {
+        let base = self.var(place.variable).map(PathBuf::from).filter(|p| p.is_absolute());
+        let below_home = || Some(Path::new(self.var(variables::HOME)?).join(place.below_home));
+        let Some(path) = base.or_else(below_home).map(|base| base.join("heddle")) else { return Ok(None) };
+        match ownership::check_place(&path) {
+            Ok(()) => Ok(Some(path)),
+            Err(why) => Err(Unused { path, why, variable: place.variable.name(), lost: place.lost }),
+        }
     }
 
     /// Finds a file of heddle's own installation: beside this program, or in `libexec`, `lib` or `conf`
@@ -108,6 +147,35 @@ impl Context {
     fn is_own(&self, program: &Path) -> bool {
         program == self.exe || program.parent() == self.exe.parent()
     }
+}
+
+/// A directory of heddle's own on this machine.
+struct Place {
+    /// The variable that names the directory above it.
+    variable: Variable,
+    /// The directory above it without that variable, below the home directory.
+    below_home: &'static str,
+    /// What it means that the directory is not used, for the warning.
+    lost: &'static str,
+}
+
+const CACHE: Place = Place {
+    variable: variables::XDG_CACHE_HOME,
+    below_home: ".cache",
+    lost: "commands take longer, because nothing is remembered between them",
+};
+const STATE: Place = Place {
+    variable: variables::XDG_STATE_HOME,
+    below_home: ".local/state",
+    lost: "a repeated --submission finds only what YARN lists",
+};
+
+/// A place that is not used, and why.
+struct Unused {
+    path: PathBuf,
+    why: Distrust,
+    variable: &'static str,
+    lost: &'static str,
 }
 
 /// Whether the path is a regular file that somebody may execute.
@@ -227,6 +295,28 @@ mod tests {
         let by_path =
             FlinkHome::find(&context(&dir, &[("PATH", path), ("FLINK_CONF_DIR", "/c".into())])).unwrap();
         assert_eq!((by_path.root, by_path.conf), (dir.join("f"), "/c".into()));
+    }
+
+    #[test]
+    fn places_of_others_are_not_used_and_are_named() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().to_str().unwrap().to_owned();
+        let context = context(dir.path(), &[("HOME", home)]);
+        let cache = dir.path().join(".cache/heddle");
+        assert_eq!(context.cache_dir(), Some(cache.clone()), "it is not there yet");
+        ownership::make_directory(&cache).unwrap();
+        assert_eq!((context.cache_dir(), context.unused_places()), (Some(cache.clone()), vec![]));
+        std::fs::set_permissions(&cache, std::fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(context.cache_dir(), None);
+        assert!(context.state_dir().is_some());
+        let warnings = context.unused_places();
+        assert_eq!(warnings.len(), 1);
+        for part in [cache.to_str().unwrap(), "mode 0777", "XDG_CACHE_HOME"] {
+            assert!(warnings[0].contains(part), "{warnings:?}");
+        }
+        let failure = context.needed_cache_dir("a copy").unwrap_err().to_string();
+        assert!(failure.contains("no place for a copy") && failure.contains("mode 0777"), "{failure}");
     }
 
     #[test]

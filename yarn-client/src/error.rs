@@ -216,6 +216,9 @@ fn rpc_hints(error: &RpcError) -> Vec<String> {
             "something accepts connections there but does not answer: the service hangs or is overloaded, or the port is another's"
         }
         ErrorKind::NotHadoopRpc(_) => "the address in the Hadoop configuration names another service's port",
+        ErrorKind::Protection { .. } => {
+            "set hadoop.rpc.protection in core-site.xml to a value that the server has too, or have the server offer a stronger one"
+        }
         ErrorKind::Auth(_) => "the cluster asks for an authentication that this client cannot give",
         ErrorKind::Remote(remote) => match remote.kind {
             RemoteKind::AccessControl
@@ -288,6 +291,16 @@ impl RestFailure for RestError {
             RestError::StillRunning { .. } => {
                 Some("it goes on in the cluster; wait longer with -Dclient.timeout=5min")
             }
+            RestError::Certificate { .. } => Some(
+                "security.ssl.rest.truststore has to hold the certificate of this REST interface, or of who has signed it",
+            ),
+            RestError::Handshake { .. } => Some(
+                "check that it speaks TLS, and compare security.ssl.rest.authentication-enabled, security.ssl.protocol and \
+                 security.ssl.algorithms with those of the cluster",
+            ),
+            RestError::Redirected { to: Some(to), .. } if to.starts_with("https:") => {
+                Some("this REST interface speaks TLS: set security.ssl.rest.enabled to true")
+            }
             _ => None,
         };
         let retry = self.retry_helps();
@@ -318,6 +331,21 @@ impl From<StoreError> for Failure {
             }
             StoreError::Unusable(what) => Self::new(what),
             StoreError::Changed(what) => Self::new(what).retry_if(true),
+            StoreError::Untrusted { ref distrust, .. } => {
+                let hint = match distrust.is_about_a_mode() {
+                    true => format!(
+                        "`hdfs dfs -chmod go-rwx {0}` closes it, once you have looked at what is there",
+                        distrust.path
+                    ),
+                    false => format!(
+                        "delete {0}, or have {1} or an administrator delete it",
+                        distrust.path, distrust.owner
+                    ),
+                };
+                Self::new(error.to_string())
+                    .hint(hint)
+                    .hint("yarn.staging-directory and heddle.store.dir name other places")
+            }
             StoreError::NotRemembered { path, cause } => {
                 let what =
                     format!("cannot write {}, so each deployment reads all files anew", path.display());

@@ -114,6 +114,10 @@ pub const DONE_WHEN: &[(&[&str], &str)] = &[
         "The savepoint or checkpoint is complete, or disposed of; with `--detached`: it was triggered.",
     ),
     (&["gc"], "All that was found could be judged and, with `--delete`, removed."),
+    (
+        &["store"],
+        "The files are in the store, or the list was printed. `verify`: no file was found to be damaged.",
+    ),
     (&["memory"], "Flink and YARN would accept the sizes."),
     (&["completion", "man"], "It was printed or written."),
 ];

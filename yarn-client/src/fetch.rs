@@ -1,9 +1,7 @@
 //! Copies a program's jar from a file system of the cluster to this machine, for commands that need it here.
 //! The copy is kept, so that later commands need not copy the jar again.
 
-use std::fs::Permissions;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -14,6 +12,7 @@ use tempfile::NamedTempFile;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
+use crate::ownership;
 use crate::report::Report;
 
 /// The directory of the copies in [`Context::cache_dir`].
@@ -37,10 +36,10 @@ pub async fn fetch(
     if status.is_dir {
         return Err(Failure::new(format!("{url} is a directory, not a jar file")));
     }
-    let root = directory(context).ok_or_else(|| {
-        Failure::new(format!("no place to keep a copy of {url}: neither XDG_CACHE_HOME nor HOME is set"))
-            .hint("set HOME, or fetch the jar to this machine and name the copy")
-    })?;
+    let root = context
+        .needed_cache_dir(&format!("a copy of {url}"))
+        .map_err(|failure| failure.hint("or fetch the jar to this machine, and name the copy"))?;
+    let root = root.join(DIRECTORY);
     let full = storage.url(&status.path).map_err(|e| explain(url, &e))?;
     let name = status.path.rsplit('/').next().unwrap_or("program.jar");
     let entry = root.join(key(&full, &status));
@@ -139,8 +138,7 @@ impl From<std::io::Error> for Trouble {
 
 /// Copies the file. Other processes see either no file or the complete one.
 async fn copy(mut reading: Reading, status: &FileStatus, entry: &Path, file: &Path) -> Result<(), Trouble> {
-    std::fs::create_dir_all(entry)?;
-    std::fs::set_permissions(entry, Permissions::from_mode(0o700))?;
+    ownership::make_directory(entry)?;
     // A temporary file gets mode 600, which the copy is to have, too.
     let mut copy = NamedTempFile::new_in(entry)?;
     let mut length = 0;

@@ -73,6 +73,7 @@ pub fn with_ways_to_end(failure: Failure, id: ApplicationId, mode: ClusterMode, 
 pub fn with_ways_to_end_on(cluster: &Cluster, failure: Failure, job: &str) -> Failure {
     let place = match cluster.application {
         Some(id) => format!("-t yarn-session -Dyarn.application.id={id}"),
+        None if cluster.address.tls.is_some() => format!("-m {}", cluster.address.url()),
         None => format!("-m {}", cluster.address),
     };
     failure

@@ -113,7 +113,8 @@ impl Hadoop {
             max_delay: interval,
             max_elapsed: within,
         };
-        let mut options = ClientOptions::simple(self.login.clone());
+        let mut options =
+            ClientOptions::simple(&self.conf, self.login.clone()).map_err(|e| Failure::new(e.to_string()))?;
         options.deadline = DEADLINE;
         let client = ApplicationClient::new(&self.conf, &options, retry).map_err(|e| yarn_failure(&e))?;
         let client = match Active::new(self.cache.as_deref(), &known) {

@@ -12,7 +12,7 @@ use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, ApplicationState};
 
 use crate::hadoop::Hadoop;
-use crate::staging::{APPLICATIONS, application_path};
+use crate::staging::{APPLICATIONS, Ground, application_path};
 
 /// The age from which on something counts as left over, if no report of YARN can decide it: an unfinished
 /// upload, an empty directory, or the directory of an application that the ResourceManager does not know.
@@ -77,8 +77,10 @@ pub(crate) async fn sweep(yarn: &ApplicationClient, storage: &Storage, base: &st
 pub(crate) async fn tidy(hadoop: &Hadoop, configured_base: Option<&str>, id: ApplicationId) {
     let work = async {
         let Ok(storage) = hadoop.storage(configured_base) else { return };
-        if let Ok(base) = storage.path(configured_base.unwrap_or_else(|| storage.home_dir())) {
-            remove(&storage, &application_path(&base, id)).await;
+        if let Ok(ground) = Ground::find(&storage, configured_base).await {
+            for base in ground.bases() {
+                remove(&storage, &application_path(base, id)).await;
+            }
         }
     };
     if tokio::time::timeout(TIDY_WITHIN, work).await.is_err() {

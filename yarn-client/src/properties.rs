@@ -4,18 +4,25 @@
 //! The file is `<yarn.properties-file.location or /tmp>/.yarn-properties-<user>`. It has Java's properties
 //! format and is shared with Flink's own client. Java's `java.io.tmpdir` does not depend on `TMPDIR`, so this
 //! path does not, either.
+//!
+//! Everybody can make files in `/tmp`. So the file is used only if it is the user's own and nobody else may
+//! write to it, and even then not all of its settings are (see [`crate::session_settings`]).
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use yarn_api::records::ApplicationId;
 
 use crate::error::Failure;
+use crate::ownership::{self, Distrust};
+use crate::session_settings::is_written;
 
 const APPLICATION_ID: &str = "applicationID";
 const DYNAMIC_PROPERTIES: &str = "dynamicPropertiesString";
 const SEPARATOR: &str = "@@";
+/// The most bytes of the file that are read. Real ones are far smaller.
+const LONGEST: u64 = 1 << 20;
 
 /// The content of the properties file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,18 +38,33 @@ pub fn location(configured: Option<&str>, user: &str) -> PathBuf {
     Path::new(configured.unwrap_or("/tmp")).join(format!(".yarn-properties-{user}"))
 }
 
-/// Reads the file; `None` if it does not exist. It is a failure if it cannot be read or holds no application
-/// id.
-pub fn read(path: &Path) -> Result<Option<SessionFile>, Failure> {
+/// What is found at the path of the properties file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// There is no file.
+    Nothing,
+    /// The user's own file.
+    Session(SessionFile),
+    /// Something that may be another user's work, and is not used. The text says what it is, why it is not
+    /// used, and what helps.
+    Ignored(String),
+}
+
+/// Reads the file. It is a failure if the user's own file cannot be read or holds no application id.
+pub fn read(path: &Path) -> Result<Found, Failure> {
     let delete = || format!("delete {}", path.display());
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => {
-            let what = format!("cannot read the YARN properties file {}", path.display());
-            return Err(Failure::because(what, e).hint(delete()));
-        }
+    let cannot = |e| {
+        let what = format!("cannot read the YARN properties file {}", path.display());
+        Failure::because(what, e).hint(delete())
     };
+    let file = match ownership::open(path) {
+        Ok(Ok(file)) => file,
+        Ok(Err(distrust)) => return Ok(Found::Ignored(ignored(path, &distrust))),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(e) => return Err(cannot(e)),
+    };
+    let mut bytes = Vec::new();
+    file.take(LONGEST).read_to_end(&mut bytes).map_err(cannot)?;
     // The format is encoded in ISO 8859-1, in which every byte is the number of its character.
     let text: String = bytes.iter().map(|b| char::from(*b)).collect();
     let values = parse(&text);
@@ -55,14 +77,25 @@ pub fn read(path: &Path) -> Result<Option<SessionFile>, Failure> {
         Failure::because(what, e).hint(delete())
     })?;
     let dynamic_properties = values.get(DYNAMIC_PROPERTIES).map(|v| split_properties(v)).unwrap_or_default();
-    Ok(Some(SessionFile { application_id, dynamic_properties }))
+    Ok(Found::Session(SessionFile { application_id, dynamic_properties }))
 }
 
-/// Writes the file, which every user may read.
-pub fn write(path: &Path, session: &SessionFile) -> Result<(), Failure> {
-    use std::os::unix::fs::PermissionsExt;
+fn ignored(path: &Path, distrust: &Distrust) -> String {
+    format!(
+        "the YARN properties file {} is ignored, so that this command does not know which session was started last: {distrust}; \
+         -Dyarn.application.id=application_… names a session, and yarn.properties-file.location another directory \
+         for the file",
+        path.display()
+    )
+}
+
+/// Writes the file, which only the user may read. Settings that later commands do not take, and secrets, are
+/// left out. A link at the path is replaced, and not followed. The result is a warning if the file is not
+/// written because another user's stands in its place, or if later commands will ignore it.
+pub fn write(path: &Path, session: &SessionFile) -> Result<Option<String>, Failure> {
     let doing = || format!("cannot write the YARN properties file {}", path.display());
-    let joined: Vec<String> = session.dynamic_properties.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    let written = session.dynamic_properties.iter().filter(|(key, _)| is_written(key));
+    let joined: Vec<String> = written.map(|(k, v)| format!("{k}={v}")).collect();
     let text = format!(
         "#Generated YARN properties file\n#{}\n{DYNAMIC_PROPERTIES}={}\n{APPLICATION_ID}={}\n",
         chrono::Local::now().format("%a %b %d %H:%M:%S %Z %Y"),
@@ -70,18 +103,34 @@ pub fn write(path: &Path, session: &SessionFile) -> Result<(), Failure> {
         session.application_id,
     );
     let directory = path.parent().unwrap_or(Path::new("."));
+    // A temporary file is new, and has the mode 600.
     let mut file = tempfile::NamedTempFile::new_in(directory).map_err(|e| Failure::because(doing(), e))?;
     file.write_all(text.as_bytes()).map_err(|e| Failure::because(doing(), e))?;
-    let mode = std::fs::Permissions::from_mode(0o644);
-    file.as_file().set_permissions(mode).map_err(|e| Failure::because(doing(), e))?;
-    file.persist(path).map_err(|e| Failure::because(doing(), e.error))?;
-    Ok(())
+    let trusted = ownership::check_open(file.as_file()).map_err(|e| Failure::because(doing(), e))?;
+    let id = session.application_id;
+    let unknown = |why: &Distrust| {
+        format!(
+            "later commands will not find the session by the YARN properties file {}: {why}; \
+             -Dyarn.application.id={id} names the session, and yarn.properties-file.location another directory \
+             for the file",
+            path.display()
+        )
+    };
+    match file.persist(path) {
+        Ok(_) => Ok(trusted.err().as_ref().map(unknown)),
+        Err(e) => match ownership::is_foreign(path) {
+            // In a directory such as /tmp another user's file cannot be replaced. The session is not ended
+            // because of it: otherwise anybody could keep this user from starting one.
+            Some(distrust) => Ok(Some(unknown(&distrust))),
+            None => Err(Failure::because(doing(), e.error)),
+        },
+    }
 }
 
-/// Removes the file if it names `id`, because another session may have been started since. Returns whether
-/// this call has removed the file.
+/// Removes the file if it is the user's own and names `id`, because another session may have been started
+/// since. Returns whether this call has removed the file.
 pub fn remove(path: &Path, id: ApplicationId) -> bool {
-    matches!(read(path), Ok(Some(session)) if session.application_id == id)
+    matches!(read(path), Ok(Found::Session(session)) if session.application_id == id)
         && std::fs::remove_file(path).is_ok()
 }
 
@@ -200,7 +249,7 @@ mod tests {
     fn a_broken_file_says_what_to_delete() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
-        assert_eq!(read(&path).unwrap(), None);
+        assert_eq!(read(&path).unwrap(), Found::Nothing);
         for text in ["", "applicationID=nonsense"] {
             std::fs::write(&path, text).unwrap();
             let failure = read(&path).unwrap_err();
@@ -218,6 +267,40 @@ mod tests {
         assert!(!remove(&path, other));
         assert!(remove(&path, id));
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_link_is_neither_followed_nor_written_through() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let (target, path) = (dir.path().join("precious"), location(dir.path().to_str(), "ann"));
+        std::fs::write(&target, "applicationID=application_1700000000000_0002").unwrap();
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        let Found::Ignored(why) = read(&path).unwrap() else { panic!("a link is followed") };
+        assert!(why.contains("symbolic link") && why.contains("-Dyarn.application.id"), "{why}");
+        let id: ApplicationId = "application_1700000000000_0003".parse().unwrap();
+        assert!(!remove(&path, "application_1700000000000_0002".parse().unwrap()));
+        let properties = [("parallelism.default", "2"), ("env.java.home", "/e"), ("a.password", "canary")];
+        let dynamic_properties = properties.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        assert_eq!(write(&path, &SessionFile { application_id: id, dynamic_properties }).unwrap(), None);
+        assert!(std::fs::read_to_string(&target).unwrap().ends_with("_0002"));
+        let written = std::fs::symlink_metadata(&path).unwrap();
+        assert!(written.is_file());
+        assert_eq!(written.permissions().mode() & 0o777, 0o600);
+        let Found::Session(session) = read(&path).unwrap() else { panic!("the own file is not read") };
+        assert_eq!(session.dynamic_properties, [("parallelism.default".to_owned(), "2".to_owned())]);
+    }
+
+    #[test]
+    fn a_file_that_others_may_write_is_ignored() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = location(dir.path().to_str(), "ann");
+        std::fs::write(&path, "applicationID=application_1700000000000_0002").unwrap();
+        for (mode, ignored) in [(0o664, true), (0o646, true), (0o644, false)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(matches!(read(&path).unwrap(), Found::Ignored(_)), ignored, "{mode:o}");
+        }
     }
 
     proptest! {

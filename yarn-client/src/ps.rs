@@ -9,9 +9,10 @@ use futures::StreamExt;
 use serde::Serialize;
 use yarn_api::records::{ApplicationFilter, ApplicationId, ApplicationReport, ApplicationState, FinalStatus};
 
-use crate::application::{SUBMISSION_TAG, application_report, report_address};
+use crate::application::{SUBMISSION_TAG, application_report, report_address, rest_place, speaks_tls};
 use crate::error::{Failure, yarn_failure};
 use crate::hadoop::Hadoop;
+use crate::rest_security::RestSecurity;
 use crate::units::iso;
 
 /// The type of Flink's applications in YARN, unless the user gives them another type.
@@ -116,7 +117,11 @@ pub struct Job {
 
 /// Lists the applications that match the filter, in the order of their ids. It is a failure if the
 /// ResourceManager does not answer.
-pub async fn list(hadoop: &Hadoop, filter: &Filter) -> Result<Vec<Application>, Failure> {
+pub async fn list(
+    hadoop: &Hadoop,
+    filter: &Filter,
+    security: &RestSecurity,
+) -> Result<Vec<Application>, Failure> {
     let reports = hadoop
         .yarn()?
         .applications(&application_filter(filter, hadoop))
@@ -126,7 +131,7 @@ pub async fn list(hadoop: &Hadoop, filter: &Filter) -> Result<Vec<Application>, 
         reports.into_iter().filter_map(|r| by(&r).map(|by| (r, by))).collect();
     found.sort_by_key(|(r, _)| r.id);
     let asked = futures::stream::iter(found).map(|(report, by)| async move {
-        let jobs = jobs(&report).await;
+        let jobs = jobs(&report, security).await;
         application(&report, by, jobs)
     });
     Ok(asked.buffered(AT_ONCE).collect().await)
@@ -134,12 +139,16 @@ pub async fn list(hadoop: &Hadoop, filter: &Filter) -> Result<Vec<Application>, 
 
 /// Lists the applications with these ids, whichever client has submitted them. It is a failure if the
 /// ResourceManager does not know one of them.
-pub async fn named(hadoop: &Hadoop, ids: &[ApplicationId]) -> Result<Vec<Application>, Failure> {
+pub async fn named(
+    hadoop: &Hadoop,
+    ids: &[ApplicationId],
+    security: &RestSecurity,
+) -> Result<Vec<Application>, Failure> {
     let yarn = hadoop.yarn()?;
     let mut list = Vec::new();
     for id in ids {
         let report = application_report(&yarn, *id).await?;
-        let jobs = jobs(&report).await;
+        let jobs = jobs(&report, security).await;
         list.push(application(&report, by(&report).unwrap_or(By::Other), jobs));
     }
     Ok(list)
@@ -176,8 +185,15 @@ pub fn by(report: &ApplicationReport) -> Option<By> {
 
 /// The jobs according to the JobManager, or why it does not tell them; `None` if there is no JobManager to
 /// ask.
-async fn jobs(report: &ApplicationReport) -> Option<Result<Vec<JobSummary>, String>> {
-    let address = report_address(report).ok()?;
+async fn jobs(
+    report: &ApplicationReport,
+    security: &RestSecurity,
+) -> Option<Result<Vec<JobSummary>, String>> {
+    rest_place(report).ok()?;
+    let address = match report_address(report, security) {
+        Ok(address) => address,
+        Err(failure) => return Some(Err(failure.to_string())),
+    };
     let answer = async { RestClient::new(&address, RestTimeouts::one_try(ANSWER_WITHIN))?.jobs().await };
     Some(match tokio::time::timeout(ANSWER_WITHIN, answer).await {
         Ok(answer) => answer.map_err(|e| e.to_string()),
@@ -196,7 +212,8 @@ pub fn application(
         Some(Ok(list)) => (Some(list.iter().map(job).collect()), None),
         Some(Err(why)) => (None, Some(why)),
     };
-    let web = report_address(report).ok().map(|address| format!("http://{address}"));
+    let scheme = if speaks_tls(report) { "https" } else { "http" };
+    let web = rest_place(report).ok().map(|(host, port)| format!("{scheme}://{host}:{port}"));
     let status = report.final_status;
     Application {
         application: report.id.to_string(),

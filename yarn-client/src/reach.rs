@@ -46,6 +46,12 @@ impl Cluster {
             Err(error @ RestError::NotFlink { status, .. }) if !OF_A_PROXY.contains(&status) => {
                 Err(self.advise(error.failure("there is no JobManager")))
             }
+            Err(
+                error @ (RestError::Certificate { .. }
+                | RestError::Handshake { .. }
+                | RestError::Redirected { .. }
+                | RestError::TooLarge { .. }),
+            ) => Err(error.failure("cannot speak to the JobManager")),
             answer => {
                 tracing::debug!(?answer, address = %self.address, "somebody listens");
                 Ok(())
@@ -75,7 +81,7 @@ impl Cluster {
         }
         if self.assumed {
             return failure
-                .hint("no YARN session is known: there is no properties file, and no option names an application")
+                .hint("no YARN session is known: no properties file remembers one, and no option names an application")
                 .hint("`yarn-session.sh -d` starts one; -Dyarn.application.id=application_… (or -yid) names one that runs")
                 .hint("a cluster that is not on YARN is named with -m host:port");
         }
@@ -119,7 +125,7 @@ mod tests {
     async fn listener() -> (TcpListener, RestAddress) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        (listener, RestAddress { host: "127.0.0.1".into(), port })
+        (listener, RestAddress::plain("127.0.0.1", port))
     }
 
     #[tokio::test]
@@ -169,7 +175,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_nobody_knows() {
-        let address = RestAddress { host: "no-such-host.invalid".into(), port: 1 };
+        let address = RestAddress::plain("no-such-host.invalid", 1);
         let failure = Cluster::at(address, false).reach().await.unwrap_err();
         assert!(failure.to_string().contains("no-such-host.invalid:1"), "{failure}");
     }

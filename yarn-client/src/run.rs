@@ -20,7 +20,7 @@ use crate::java::Java;
 use crate::report::Report;
 use crate::setup::Setup;
 use crate::target::leading_to;
-use crate::{client_archive, variables};
+use crate::{client_archive, ownership, variables};
 
 /// The jar with a file system for `hdfs://`, for a client that has no classes of Hadoop.
 pub const FILE_SYSTEM: &str = "flink-client-fs.jar";
@@ -181,7 +181,12 @@ fn default_log_directory(context: &Context, flink: &Path) -> PathBuf {
     if writable(&own) || (!own.exists() && writable(flink)) {
         return own;
     }
-    context.state_dir().map_or(own, |state| state.join("log"))
+    let Some(state) = context.state_dir() else { return own };
+    // log4j would make the directory with the modes of the umask.
+    if let Err(error) = ownership::make_directory(&state) {
+        tracing::debug!(%error, path = %state.display(), "no directory for the log");
+    }
+    state.join("log")
 }
 
 /// The class path: the jars of `lib` in the order of their names, with the flink-dist jar last, and then what

@@ -45,7 +45,7 @@ fn fixture(vars: &[(&str, &str)], pairs: &[(&str, &str)]) -> Fixture {
 }
 
 fn line(fixture: &Fixture, options: &[&str], program: &[&str]) -> Vec<String> {
-    let address = RestAddress { host: "[::1]".into(), port: 8081 };
+    let address = RestAddress::plain("[::1]", 8081);
     let list = |words: &[&str]| words.iter().map(OsString::from).collect();
     let arguments = ClientWords { options: list(options), program: list(program) };
     let command =

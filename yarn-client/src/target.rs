@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use artifact_store::now_ms;
 use flink_model::config::{Configuration, Origin};
-use flink_model::options;
-use flink_rest::{Answer, ParseAddressError, Probe, RestAddress, bracketed};
+use flink_model::{options, ssl};
+use flink_rest::{Answer, ParseAddressError, Probe, RestAddress, WrittenAddress, bracketed};
 use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, ApplicationReport};
 
@@ -17,7 +17,10 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
 use crate::patience::Wait;
+use crate::properties::Found;
 use crate::report::Report;
+use crate::rest_security::RestSecurity;
+use crate::session_settings::is_taken;
 use crate::{leftovers, properties, unserved};
 
 /// The JobManager of an application that was started longer ago than this either listens already or never
@@ -32,6 +35,8 @@ const BETWEEN_REPORTS: Duration = Duration::from_millis(200);
 
 /// The value of `-m` in older manuals that is not an address, but stands for a cluster on YARN.
 pub const ON_YARN: &str = "yarn-cluster";
+/// The address of this machine for itself, at which a port leads to the JobManager of a per-job cluster.
+pub(crate) const HERE: &str = "127.0.0.1";
 /// The target for a JobManager at a known address.
 const REMOTE: &str = "remote";
 
@@ -81,8 +86,9 @@ impl Cluster {
 /// Chooses the cluster in the same order as Flink: the target (`-t`, `execution.target`) if there is one, an
 /// application id (`-yid`, `-D`, configuration), `-m host:port`, the properties file, and at last the
 /// configured REST address. `configuration` holds the options; the dynamic properties in the properties file
-/// are added to it. It is a failure if an option has a bad value, if the configuration asks for something
-/// that heddle does not support, or if a cluster on YARN is wanted and nothing names an application.
+/// are added to it. It is a failure if an option has a bad value, if TLS is wanted and cannot be set up, if
+/// the configuration asks for something that heddle does not support, or if a cluster on YARN is wanted and
+/// nothing names an application.
 pub fn choose(
     job_manager: Option<&str>,
     configuration: &mut Configuration,
@@ -92,32 +98,31 @@ pub fn choose(
     unserved::check(configuration)?;
     let on_yarn = job_manager == Some(ON_YARN);
     let address = job_manager.filter(|_| !on_yarn).map(parse_address).transpose()?;
+    let security = RestSecurity::of(configuration, context)?;
     let kind = kind(configuration)?;
     without_effect(job_manager, configuration).iter().for_each(|warning| report.warn(warning));
     if kind.as_deref() == Some(REMOTE) {
-        return configured_address(configuration).map(Target::Address);
+        return configured_address(configuration, &security).map(Target::Address);
     }
     if let Some(id) = text(configuration, &options::APPLICATION_ID) {
         let id = parse_id(&id)?;
         return Ok(Target::Application { id, from_file: None });
     }
     if let Some(address) = address.filter(|_| kind.is_none()) {
-        return Ok(Target::Address(address));
+        return security.written(address).map(Target::Address);
     }
     let file = properties_file(configuration, context);
     // Only a session writes its id to the properties file.
-    if matches!(kind.as_deref(), None | Some("yarn-session"))
-        && let Some(session) = properties::read(&file)?
-    {
-        report.info(&format!("Found Yarn properties file under {}.", file.display()));
-        for (key, value) in session.dynamic_properties {
-            // The settings of this command line are newer than those in the properties file.
-            let said = configuration.entry(&key).map(|entry| &entry.origin);
-            if !matches!(said, Some(Origin::Dynamic | Origin::Flag(_))) {
-                configuration.set_dynamic(key, value);
+    if matches!(kind.as_deref(), None | Some("yarn-session")) {
+        match properties::read(&file)? {
+            Found::Session(session) => {
+                report.info(&format!("Found Yarn properties file under {}.", file.display()));
+                take_settings(session.dynamic_properties, configuration, report);
+                return Ok(Target::Application { id: session.application_id, from_file: Some(file) });
             }
+            Found::Ignored(why) => report.warn(&why),
+            Found::Nothing => {}
         }
-        return Ok(Target::Application { id: session.application_id, from_file: Some(file) });
     }
     if on_yarn || kind.is_some() {
         return Err(Failure::new(
@@ -126,7 +131,26 @@ pub fn choose(
         .hint("name it with -Dyarn.application.id=application_… (or -yid)")
         .hint("`yarn-session.sh -d` starts a session; the commands after it find that one by themselves"));
     }
-    configured_address(configuration).map(Target::Assumed)
+    configured_address(configuration, &security).map(Target::Assumed)
+}
+
+/// Adds the settings with which a session was started, as far as they are taken from the properties file. The
+/// settings of this command line are newer, and win.
+fn take_settings(settings: Vec<(String, String)>, configuration: &mut Configuration, report: &dyn Report) {
+    let (taken, refused): (Vec<_>, Vec<_>) = settings.into_iter().partition(|(key, _)| is_taken(key));
+    for (key, value) in taken {
+        let said = configuration.entry(&key).map(|entry| &entry.origin);
+        if !matches!(said, Some(Origin::Dynamic | Origin::Flag(_))) {
+            configuration.set_dynamic(key, value);
+        }
+    }
+    if !refused.is_empty() {
+        let keys: Vec<String> = refused.into_iter().map(|(key, _)| key).collect();
+        report.info(&format!(
+            "Not taken from there, because they lead to programs, files or services: {}.",
+            keys.join(", ")
+        ));
+    }
 }
 
 /// The target in lower case, if one is named.
@@ -205,6 +229,7 @@ pub async fn locate_waiting(
         Target::Assumed(address) => return Ok(Cluster::at(address, true)),
         Target::Application { id, from_file } => (id, from_file),
     };
+    let security = RestSecurity::of(configuration, context)?;
     let hadoop = Hadoop::load(context, configuration)?.waiting(wait);
     let yarn = hadoop.yarn()?;
     let found = application_report(&yarn, id).await;
@@ -213,8 +238,8 @@ pub async fn locate_waiting(
         leftovers::tidy(&hadoop, base.as_deref().map(|b| b.trim_end_matches('/')), id).await;
     }
     let address = async {
-        let (found, address) = await_running(&hadoop, &yarn, found?).await?;
-        await_young(&yarn, &found, &address).await?;
+        let (found, address) = await_running(&hadoop, &yarn, found?, &security).await?;
+        await_young(&yarn, &found, &address, &security).await?;
         Ok(address)
     };
     let address = address.await.map_err(|failure: Failure| match &from_file {
@@ -240,6 +265,17 @@ pub fn leading_to(configuration: &Configuration, address: &RestAddress) -> Vec<(
         ("rest.port".to_owned(), address.port.to_string()),
         ("jobmanager.rpc.address".to_owned(), host.to_owned()),
     ];
+    // Only the address knows whether TLS is spoken: an application may have told YARN that it does, and what
+    // stands on this machine for a JobManager does not.
+    let speaks_tls = address.tls.is_some();
+    if ssl::rest_speaks_tls(configuration).is_ok_and(|configured| configured != speaks_tls) {
+        list.push((options::SSL_REST.key.to_owned(), speaks_tls.to_string()));
+    }
+    // At a port of this machine that leads to the JobManager the name is another one. heddle itself has
+    // checked the name by then.
+    if address.host == HERE && ssl::verifies_hostname(configuration).unwrap_or_default() {
+        list.push((options::SSL_REST_VERIFY_HOSTNAME.key.to_owned(), "false".to_owned()));
+    }
     // With high availability, Flink's client would look for the address in the high-availability service,
     // where the cluster is registered under another name.
     let option = &options::HIGH_AVAILABILITY;
@@ -255,9 +291,11 @@ pub async fn application_address(
     hadoop: &Hadoop,
     yarn: &ApplicationClient,
     id: ApplicationId,
+    security: &RestSecurity,
 ) -> Result<RestAddress, Failure> {
-    let (found, address) = await_running(hadoop, yarn, application_report(yarn, id).await?).await?;
-    await_young(yarn, &found, &address).await?;
+    let report = application_report(yarn, id).await?;
+    let (found, address) = await_running(hadoop, yarn, report, security).await?;
+    await_young(yarn, &found, &address, security).await?;
     Ok(address)
 }
 
@@ -267,10 +305,11 @@ async fn await_running(
     hadoop: &Hadoop,
     yarn: &ApplicationClient,
     mut found: ApplicationReport,
+    security: &RestSecurity,
 ) -> Result<(ApplicationReport, RestAddress), Failure> {
     let begin = Instant::now();
     loop {
-        match report_address(&found) {
+        match report_address(&found, security) {
             Ok(address) => return Ok((found, address)),
             Err(failure) if !failure.retry_helps() || !hadoop.waits_for(&found, begin.elapsed()) => {
                 return Err(failure);
@@ -287,6 +326,7 @@ async fn await_young(
     yarn: &ApplicationClient,
     found: &ApplicationReport,
     address: &RestAddress,
+    security: &RestSecurity,
 ) -> Result<(), Failure> {
     let Some(patience) = young_for(found.start_time, now_ms()) else { return Ok(()) };
     let (begin, probe) = (Instant::now(), Probe::new(address));
@@ -296,7 +336,7 @@ async fn await_young(
         if answer != Answer::NotYet || begin.elapsed() >= patience {
             return Ok(());
         }
-        report_address(&application_report(yarn, found.id).await?)?;
+        report_address(&application_report(yarn, found.id).await?, security)?;
     }
 }
 
@@ -308,19 +348,23 @@ fn young_for(start_time: Option<u64>, now_ms: u64) -> Option<Duration> {
     YOUNG.checked_sub(age).filter(|rest| !rest.is_zero())
 }
 
-fn configured_address(configuration: &Configuration) -> Result<RestAddress, Failure> {
+fn configured_address(
+    configuration: &Configuration,
+    security: &RestSecurity,
+) -> Result<RestAddress, Failure> {
     let first = |keys: &[&str]| keys.iter().find_map(|key| configuration.text(key));
     let host =
         first(&[options::REST_ADDRESS.key, "jobmanager.rpc.address"]).unwrap_or_else(|| "localhost".into());
     let port =
         first(&[options::REST_PORT.key, "web.port", "jobmanager.web.port"]).unwrap_or_else(|| "8081".into());
-    parse_address(&format!("{}:{}", bracketed(&host), port.trim()))
+    security.written(parse_address(&format!("{}:{}", bracketed(&host), port.trim()))?)
 }
 
-/// Parses `host:port`.
-pub fn parse_address(text: &str) -> Result<RestAddress, Failure> {
+/// Parses `host:port`, or a URL of it.
+pub fn parse_address(text: &str) -> Result<WrittenAddress, Failure> {
     text.parse().map_err(|e: ParseAddressError| {
-        Failure::usage(e.to_string()).hint("write -m host:port, for example -m node1:8081")
+        Failure::usage(e.to_string())
+            .hint("write -m host:port, for example -m node1:8081 or -m https://node1:8081")
     })
 }
 

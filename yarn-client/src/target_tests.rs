@@ -44,7 +44,7 @@ impl Fixture {
 }
 
 fn address(text: &str) -> Target {
-    Target::Address(parse_address(text).unwrap())
+    Target::Address(RestSecurity::default().written(parse_address(text).unwrap()).unwrap())
 }
 
 fn application(from_file: Option<PathBuf>) -> Target {
@@ -128,7 +128,8 @@ fn the_file_serves_sessions_only() {
 #[test]
 fn without_anything_the_configured_address() {
     let fixture = fixture();
-    let assumed = |text: &str| Target::Assumed(parse_address(text).unwrap());
+    let assumed =
+        |text: &str| Target::Assumed(RestSecurity::default().written(parse_address(text).unwrap()).unwrap());
     assert_eq!(fixture.choose(None, &[]).unwrap(), assumed("localhost:8081"));
     assert_eq!(fixture.choose(None, &[("jobmanager.rpc.address", "jm")]).unwrap(), assumed("jm:8081"));
 }
@@ -149,8 +150,9 @@ fn nonsense_is_refused() {
 
 #[test]
 fn addresses() {
-    assert_eq!(parse_address("http://h:1/").unwrap().to_string(), "h:1");
-    assert_eq!(parse_address("[::1]:8081").unwrap().to_string(), "[::1]:8081");
+    let written = |text| RestSecurity::default().written(parse_address(text).unwrap()).unwrap();
+    assert_eq!(written("http://h:1/").url(), "http://h:1");
+    assert_eq!(written("[::1]:8081").to_string(), "[::1]:8081");
     assert!(parse_address(":1").is_err());
 }
 
@@ -180,4 +182,62 @@ fn what_the_session_was_started_with_is_older_than_this_command_line() {
     choose(None, &mut configuration, &fixture.context, &Silent).unwrap();
     let text = |key| configuration.text(key).unwrap();
     assert_eq!((text("parallelism.default"), text("a")), ("2".to_owned(), "3".to_owned()));
+}
+
+#[test]
+fn what_runs_programs_is_not_taken_from_the_properties_file() {
+    let fixture = fixture();
+    let path = fixture.dir.path().join(".yarn-properties-ann");
+    let settings = "env.java.home\\=/tmp/e@@flink.yarn.resourcemanager.address\\=evil\\:1@@a\\=1";
+    std::fs::write(&path, format!("applicationID={ID}\ndynamicPropertiesString={settings}\n")).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let mut configuration = Configuration::new(FileFormat::Standard);
+    configuration.set_dynamic("yarn.properties-file.location", fixture.dir.path().to_str().unwrap());
+    let target = choose(None, &mut configuration, &fixture.context, &Silent).unwrap();
+    assert_eq!(target, application(Some(path)));
+    assert_eq!(configuration.text("a").as_deref(), Some("1"));
+    for key in ["env.java.home", "flink.yarn.resourcemanager.address"] {
+        assert_eq!(configuration.text(key), None, "{key}");
+    }
+}
+
+#[test]
+fn a_properties_file_that_is_not_trusted_names_no_session() {
+    let fixture = fixture();
+    let path = fixture.session_file();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    let assumed = Target::Assumed(RestAddress::plain("localhost", 8081));
+    assert_eq!(fixture.choose(None, &[]).unwrap(), assumed);
+    let failure = fixture.choose(None, &[("execution.target", "yarn-session")]).unwrap_err();
+    assert!(failure.to_string().contains("no cluster id was specified"), "{failure}");
+}
+
+#[test]
+fn flinks_client_speaks_as_the_address_says() {
+    let mut configuration = Configuration::new(FileFormat::Standard);
+    let key = "security.ssl.rest.enabled";
+    let said = |configuration: &Configuration, address: &RestAddress| {
+        leading_to(configuration, address).into_iter().find(|(k, _)| k == key).map(|(_, value)| value)
+    };
+    let plain = RestAddress::plain("h", 1);
+    assert_eq!(said(&configuration, &plain), None);
+    configuration.set_dynamic(key, "true");
+    assert_eq!(said(&configuration, &plain).as_deref(), Some("false"));
+}
+
+#[test]
+fn an_address_with_https_is_spoken_to_over_tls() {
+    let fixture = fixture();
+    let trust = concat!(env!("CARGO_MANIFEST_DIR"), "/../flink-rest/src/fixtures/stores/trust.jks");
+    let trust =
+        [("security.ssl.rest.truststore", trust), ("security.ssl.rest.truststore-password", "storepass")];
+    let url = |target| match target {
+        Target::Address(address) => address.url(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(url(fixture.choose(Some("https://h:1"), &trust).unwrap()), "https://h:1");
+    assert_eq!(url(fixture.choose(Some("h:1"), &trust).unwrap()), "http://h:1");
+    let tls = [trust[0], trust[1], ("security.ssl.enabled", "true")];
+    assert_eq!(url(fixture.choose(Some("h:1"), &tls).unwrap()), "https://h:1");
+    assert!(fixture.choose(Some("http://h:1"), &tls).unwrap_err().is_usage());
 }

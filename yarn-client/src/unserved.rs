@@ -5,23 +5,13 @@
 use flink_model::config::Configuration;
 use flink_model::options;
 
-use crate::configuration::{bad_value, text};
+use crate::configuration::text;
 use crate::error::Failure;
 
-/// Refuses a configuration that asks for TLS on the REST interface, or for Kerberos.
+/// Refuses a configuration that asks for Kerberos.
 pub(crate) fn check(configuration: &Configuration) -> Result<(), Failure> {
     let find =
         |name: &str| configuration.entry(name).map(|entry| entry.origin.to_string()).unwrap_or_default();
-    if configuration.get(&options::SSL_REST).map_err(bad_value)?.unwrap_or_default() {
-        let key = configuration.find(&options::SSL_REST).map_or(options::SSL_REST.key, |(key, _)| key);
-        let failure = Failure::new(format!(
-            "{key} is set ({}): heddle does not serve TLS on the REST interface yet",
-            find(key)
-        ));
-        return Err(failure
-            .hint(format!("set {} to false, or use Flink's own client", options::SSL_REST.key))
-            .hint("security.ssl.internal.enabled secures the cluster's own connections"));
-    }
     for option in [&options::KERBEROS_KEYTAB, &options::KERBEROS_PRINCIPAL, &options::KERBEROS_CONTEXTS] {
         if text(configuration, option).is_some() {
             let key = configuration.find(option).map_or(option.key, |(key, _)| key);
@@ -49,11 +39,6 @@ mod tests {
 
     #[test]
     fn what_is_refused() {
-        for key in ["security.ssl.rest.enabled", "security.ssl.enabled"] {
-            let text = said(&[(key, "true")]).unwrap_or_default();
-            assert!(text.contains(&format!("{key} is set")) && text.contains("TLS"), "{text}");
-            assert_eq!(said(&[(key, "false")]), None);
-        }
         for key in [
             "security.kerberos.login.keytab",
             "security.kerberos.login.principal",
@@ -68,8 +53,7 @@ mod tests {
     #[test]
     fn what_is_not() {
         assert_eq!(said(&[]), None);
-        assert_eq!(said(&[("security.ssl.enabled", "true"), ("security.ssl.rest.enabled", "false")]), None);
-        assert_eq!(said(&[("security.ssl.internal.enabled", "true")]), None);
+        assert_eq!(said(&[("security.ssl.enabled", "true")]), None);
         // This key is in the configuration file of Flink's distributions, and has no effect without Kerberos.
         assert_eq!(said(&[("security.kerberos.login.use-ticket-cache", "true")]), None);
     }

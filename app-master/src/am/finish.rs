@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hadoop_rpc::{AuthPolicy, ClientOptions, RetryPolicy};
+use hadoop_rpc::{AuthPolicy, RetryPolicy};
 use taskrunner::exit::{FAILED, TERMINATED};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -169,7 +169,7 @@ async fn clean_up(environment: &Environment, over: bool) {
 /// Asks the ResourceManager until it says that the application has ended, for as long as we are let live.
 async fn is_over(environment: &Environment) -> bool {
     let secure = environment.conf.get_or("hadoop.security.authentication", "simple");
-    let mut options = ClientOptions::simple(environment.login.clone());
+    let mut options = environment.rpc.clone();
     if secure.is_ok_and(|method| method.eq_ignore_ascii_case("kerberos")) {
         options = options.with_auth(AuthPolicy::token("RM_DELEGATION_TOKEN"));
     }

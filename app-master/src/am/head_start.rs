@@ -37,7 +37,8 @@ pub(super) fn head_start(spec: &AmSpec, host: &str) -> HeadStart {
         return HeadStart::default();
     }
     let Some(port) = free_port(spec.job_manager.rest_ports.as_deref()) else { return HeadStart::default() };
-    let web = Web { url: format!("http://{host}:{port}"), port: i32::from(port) };
+    let scheme = if spec.job_manager.rest_tls { "https" } else { "http" };
+    let web = Web { url: format!("{scheme}://{host}:{port}"), port: i32::from(port) };
     let ask_ahead =
         spec.task_managers.prewarm.clone().map(|Prewarm { count, memory_mb, vcores, resources, idle_ms }| {
             let size = Profile { memory_mb, vcores, resources };

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::effects::JobManager;
 use super::head_start::{REST_PORT_KEY, is_free};
-use crate::bridge::{Bridge, BridgeEvent, FromJvm, Secret, ToJvm};
+use crate::bridge::{Bridge, BridgeEvent, FromJvm, ToJvm};
 use crate::clock;
 use crate::controller::event::Event;
 use crate::environment::Environment;
@@ -72,7 +72,6 @@ impl JobManagerJvm {
         record: bool,
     ) -> Result<(JvmProcess, watch::Receiver<bool>), String> {
         let JobManagerStart { environment, known, thread, events, .. } = &*self.start;
-        let secret = Secret::random();
         let (ready, is_ready) = watch::channel(false);
         let send = events.clone();
         let listen = move |event: BridgeEvent| {
@@ -82,15 +81,13 @@ impl JobManagerJvm {
             // At the end the loop does not listen any more.
             drop(send.send(Event::Bridge { generation, event }));
         };
-        let bridge = Bridge::start(secret.clone(), listen).await;
-        let bridge =
-            bridge.map_err(|error| format!("cannot listen on 127.0.0.1 for the JobManager: {error}"))?;
-        let port = bridge.port();
-        // Before the process: it connects as soon as it can.
+        let bridge = Bridge::start(listen);
+        let pipes = bridge.take_pipes();
+        // Before the process: it speaks as soon as it can.
         *self.current() = Current { bridge: Some(bridge), process: None };
         let tmp_dirs = tmp_dirs(generation).await;
         let tmp = tmp_dirs.as_ref();
-        let started = jobmanager::start(environment, known, record, tmp, port, &secret, thread).await;
+        let started = jobmanager::start(environment, known, record, tmp, pipes, thread).await;
         let process = started.map_err(|error| cannot_start(&error, &environment.host))?;
         let main_class = &environment.spec.job_manager.jvm.main_class;
         tracing::info!(pid = process.pid(), main_class, generation, "JobManager started");

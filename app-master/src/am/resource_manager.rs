@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hadoop_rpc::{ClientOptions, RetryPolicy};
+use hadoop_rpc::RetryPolicy;
 use tokio::sync::mpsc;
 use yarn_api::records::{
     AllocateRequest, AllocateResponse, AmCommand, Container, ContainerId, NodeId, NodeReport, NodeState,
@@ -176,7 +176,7 @@ fn purpose(container: &Container) -> Purpose {
 }
 
 fn nodes_client(environment: &Environment) -> Option<ApplicationClient> {
-    let mut options = ClientOptions::simple(environment.login.clone());
+    let mut options = environment.rpc.clone();
     options.deadline = NODES_DEADLINE;
     let client = || ApplicationClient::new(&environment.conf, &options, RetryPolicy::NONE);
     let unusable = |error: &YarnError| tracing::debug!(%error, "asks will name no nodes");

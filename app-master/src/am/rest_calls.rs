@@ -1,6 +1,6 @@
 //! The component that asks the JobManager's REST interface, for a per-job cluster.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use flink_rest::{JobExceptions, JobId, JobSummary, RestClient, RestTimeouts};
@@ -8,8 +8,9 @@ use tokio::sync::mpsc;
 
 use super::effects::FlinkRest;
 use crate::controller::event::Event;
-use crate::failure;
+use crate::environment::Environment;
 use crate::submission::policy::{Job, JobState, SubmissionInput};
+use crate::{failure, own_rest};
 
 /// For the whole answer to a question.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -18,12 +19,13 @@ const DEADLINE: Duration = Duration::from_secs(5);
 pub(super) struct RestCalls {
     /// The client, with the URL that it was made for.
     client: Mutex<Option<(String, RestClient)>>,
+    environment: Arc<Environment>,
     events: mpsc::UnboundedSender<Event>,
 }
 
 impl RestCalls {
-    pub(super) fn new(events: mpsc::UnboundedSender<Event>) -> Self {
-        Self { client: Mutex::default(), events }
+    pub(super) fn new(environment: Arc<Environment>, events: mpsc::UnboundedSender<Event>) -> Self {
+        Self { client: Mutex::default(), environment, events }
     }
 
     /// The client for a URL, made once for each.
@@ -32,8 +34,10 @@ impl RestCalls {
         match &*client {
             Some((known, client)) if known == url => Ok(client.clone()),
             _ => {
-                let new =
-                    RestClient::of_own_job_manager(url, RestTimeouts::one_try(DEADLINE)).map_err(text)?;
+                let Environment { spec, dir, .. } = &*self.environment;
+                let tls = if url.starts_with("https:") { Some(own_rest::tls(spec, dir)?) } else { None };
+                let new = RestClient::of_own_job_manager(url, tls.as_ref(), RestTimeouts::one_try(DEADLINE));
+                let new = new.map_err(text)?;
                 *client = Some((url.to_owned(), new.clone()));
                 Ok(new)
             }

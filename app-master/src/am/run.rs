@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flink_model::spec::ClusterMode;
-use hadoop_rpc::{ClientOptions, RetryPolicy, TimeUnit};
+use hadoop_rpc::{RetryPolicy, TimeUnit};
 use taskrunner::spawn::SpawnThread;
 use taskrunner::submission::ADDRESS_KEY;
 use taskrunner::successor::Successor;
@@ -34,8 +34,8 @@ use crate::controller::event::{Action, Cause, Event, Output};
 use crate::controller::placement::Naming;
 use crate::controller::rm_session::Pace;
 use crate::controller::{Controller, FromEarlierAttempts, Settings};
-use crate::environment::Environment;
-use crate::launcher::{self, Launcher};
+use crate::environment::{Environment, shared_user};
+use crate::launcher::Launcher;
 use crate::ports::Ports;
 use crate::submission::policy::SubmissionRecord;
 use crate::submission::service::{Awaited, MemoryKills, SubmissionService};
@@ -64,12 +64,20 @@ pub async fn run(environment: Environment) -> u8 {
         "heddle-am {}",
         env!("CARGO_PKG_VERSION")
     );
+    let submitter = std::env::var("USER").ok();
+    if let Some(warning) = shared_user(submitter.as_deref(), hadoop_rpc::os_user().as_deref()) {
+        tracing::warn!("{warning}");
+    }
     let environment = Arc::new(environment);
     let nm_tokens = NmTokenCache::default();
-    let options = ClientOptions::simple(environment.login.clone());
     // Nothing is tried again here: the controller decides on that, because it may have to change what is
     // sent.
-    let rm = match AmRmClient::new(&environment.conf, options, RetryPolicy::NONE, nm_tokens.clone()) {
+    let rm = match AmRmClient::new(
+        &environment.conf,
+        environment.rpc.clone(),
+        RetryPolicy::NONE,
+        nm_tokens.clone(),
+    ) {
         Ok(rm) => Arc::new(rm),
         Err(error) => {
             tracing::error!(%error, "cannot begin; YARN sees the container fail");
@@ -230,13 +238,14 @@ impl Start<'_> {
         let (keep, kept) = watch::channel(SubmissionRecord::default());
         let kept = environment.spec.application.high_availability.then_some(kept);
         let (control, address) = self.control_server(Awaited { memory_kills: known_kills, kept }).await?;
-        let launcher = Launcher::new(&environment.spec, &environment.dir, &address, &environment.login);
+        let keys = environment.keys.clone();
+        let launcher = Launcher::new(&environment.spec, &environment.dir, &address, &environment.login, keys);
         let launcher = Arc::new(launcher.map_err(|error| error.to_string())?);
         let archives = service::is_possible(environment);
         if archives && environment.spec.task_managers.class_data.is_some() {
             launcher.record_classes();
         }
-        let nodes = NodeManagerClients::new(NodeManagerOptions::new(environment.login.clone()), nm_tokens);
+        let nodes = NodeManagerClients::new(NodeManagerOptions::new(environment.rpc.clone()), nm_tokens);
 
         let thread = SpawnThread::start().map_err(|error| format!("cannot start a thread: {error}"))?;
         let mut known = vec![(ADDRESS_KEY, address.clone())];
@@ -266,12 +275,12 @@ impl Start<'_> {
                 launcher,
                 containers: containers.clone(),
                 events: self.events.clone(),
-                secret: control_secret(environment).into(),
+                keys: environment.keys.clone(),
                 this: Successor { attempt: environment.attempt(), address },
             }),
             job_manager: Box::new(job_manager.clone()),
             next_attempt: Box::new(next_attempt),
-            rest: Box::new(RestCalls::new(self.events)),
+            rest: Box::new(RestCalls::new(environment.clone(), self.events)),
             listeners: Box::new(Channels { containers, archive, memory_kills }),
         };
         Ok(Started { effects, job_manager, control, writer })
@@ -287,13 +296,13 @@ impl Start<'_> {
             .map_err(|error| format!("heddle.control.port: {error}"))?;
         let listener = ports.bind().await.map_err(|error| format!("heddle.control.port: {error}"))?;
         let port = listener.local_addr().map_err(|error| error.to_string())?.port();
-        let secret = control_secret(self.environment);
-        let control = Control::new(secret.clone(), sender_of(&self.events, Event::Control));
+        let (keys, this) = (self.environment.keys.clone(), self.environment.container.attempt_id);
+        let control = Control::new(keys, this, sender_of(&self.events, Event::Control));
         let submission = match spec.application.mode {
             ClusterMode::PerJob => {
-                SubmissionService::new(secret, awaited, sender_of(&self.events, Event::Submission))
+                SubmissionService::new(awaited, sender_of(&self.events, Event::Submission))
             }
-            ClusterMode::Session | ClusterMode::Application => SubmissionService::refused(secret),
+            ClusterMode::Session | ClusterMode::Application => SubmissionService::refused(),
         };
         let (server, broken) = (control.clone(), sender_of(&self.events, Event::Internal));
         let timeline = self.timeline.clone();
@@ -308,10 +317,6 @@ impl Start<'_> {
         tracing::info!(address, "control server");
         Ok((control, address))
     }
-}
-
-fn control_secret(environment: &Environment) -> Vec<u8> {
-    launcher::control_secret(&environment.login.tokens().get()).unwrap_or_default().to_vec()
 }
 
 /// SIGTERM is YARN's; SIGINT is for whoever runs the ApplicationMaster by hand.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use taskrunner::keys::{ControlKeys, Role};
 use taskrunner::successor::{self, Successor};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -26,8 +27,8 @@ pub(super) struct TaskManagerContainers {
     pub(super) launcher: Arc<Launcher>,
     pub(super) containers: Containers,
     pub(super) events: mpsc::UnboundedSender<Event>,
-    /// The control secret of the application.
-    pub(super) secret: Arc<[u8]>,
+    /// The keys of the control server.
+    pub(super) keys: Arc<ControlKeys>,
     /// This ApplicationMaster, for the taskrunners that earlier attempts have started.
     pub(super) this: Successor,
 }
@@ -74,11 +75,12 @@ async fn tell_until_told<T: Future<Output = Result<(), String>>>(
 impl TaskManagers for TaskManagerContainers {
     fn start(&self, container: ContainerId) {
         let Some(granted) = self.containers.get(container) else { return };
+        self.control.expect(container);
         let (launcher, nodes, events) = (self.launcher.clone(), self.nodes.clone(), self.events.clone());
         tokio::spawn(async move {
             let event = match launcher.start(&nodes, &granted).await {
                 Ok(()) => Event::StartAccepted(container),
-                Err(error) => Event::StartFailed(container, error.to_string()),
+                Err(why) => Event::StartFailed(container, why),
             };
             // At the end nobody listens any more.
             drop(events.send(event));
@@ -112,11 +114,18 @@ impl TaskManagers for TaskManagerContainers {
 
     fn send_address(&self, container: ContainerId) {
         let Some(granted) = self.containers.get(container) else { return };
-        let (secret, this) = (self.secret.clone(), self.this.clone());
+        self.control.expect(container);
+        let (keys, this) = (self.keys.clone(), self.this.clone());
         let (containers, control) = (self.containers.clone(), self.control.clone());
         tokio::spawn(async move {
             let name = container.to_string();
-            let tell = || successor::tell(&granted.node.host, &name, &secret, &this);
+            let key = match keys.key(&Role::Worker(name.clone())) {
+                Ok(key) => key,
+                Err(error) => {
+                    return tracing::error!(worker = %container, %error, "it is not told the address");
+                }
+            };
+            let tell = || successor::tell(&granted.node.host, &name, &key, &this);
             let is_due = || containers.get(container).is_some() && !control.is_connected(container);
             tell_until_told(container, TELL_AGAIN, tell, is_due).await;
         });

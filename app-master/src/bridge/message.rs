@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use yarn_api::records::ContainerId;
 
 /// Version of the protocol, in `hello`.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// Final status as the JVM names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -31,8 +31,6 @@ pub enum Status {
 pub enum FromJvm {
     /// First line.
     Hello {
-        /// Proof that it is our JVM.
-        secret: String,
         /// [`PROTOCOL`].
         protocol: u32,
         /// Flink's version.
@@ -113,10 +111,10 @@ pub enum FromJvm {
 }
 
 impl fmt::Debug for FromJvm {
-    /// Leaves out the secret, and arguments, which may hold some.
+    /// Leaves out arguments, which may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Hello { protocol, flink, pid, .. } => {
+            Self::Hello { protocol, flink, pid } => {
                 write!(f, "hello (protocol {protocol}, Flink {flink}, process {pid})")
             }
             Self::Ready { rest, rpc } => write!(f, "ready (REST {rest:?}, RPC {rpc})"),
@@ -247,8 +245,8 @@ mod tests {
     fn reads_every_type() {
         let cases = [
             (
-                r#"{"type":"hello","secret":"s","protocol":1,"flink":"1.20.1","pid":7,"new":[1]}"#,
-                FromJvm::Hello { secret: "s".into(), protocol: 1, flink: "1.20.1".into(), pid: 7 },
+                r#"{"type":"hello","protocol":2,"flink":"1.20.1","pid":7,"new":[1]}"#,
+                FromJvm::Hello { protocol: 2, flink: "1.20.1".into(), pid: 7 },
             ),
             (r#"{"type":"pong"}"#, FromJvm::Pong),
             (
@@ -339,12 +337,12 @@ mod tests {
 
     #[test]
     fn no_secret_is_shown() {
-        let hello = decode(r#"{"type":"hello","secret":"hush","protocol":1}"#).unwrap();
-        assert!(!format!("{hello:?}").contains("hush"));
+        let line = r#"{"type":"request","id":1,"memoryMb":1,"vcores":1,"args":["-Dpassword=hush"]}"#;
+        assert!(!format!("{:?}", decode(line).unwrap()).contains("hush"));
         let session = ZooKeeperSession { id: "1".into(), password: "hush".into() };
         let start = ToJvm::Start { previous_session: Some(session.clone()) };
         assert!(!format!("{start:?} {:?}", FromJvm::ZookeeperSession(session)).contains("hush"));
-        let bad = decode(r#"{"type":"hello","secret":"hush","protocol":"x"}"#).unwrap_err();
+        let bad = decode(r#"{"type":"zookeeperSession","id":1,"password":"hush"}"#).unwrap_err();
         assert!(!bad.to_string().contains("hush"));
     }
 }

@@ -50,8 +50,8 @@ pub(super) async fn build(container: &BuildContainer, input: &ArchiveInput<'_>) 
         list,
     };
     let made = dump.run(&directory, container).await?;
-    let (size, crc) = made.measured;
-    let name = ArchiveName { java: id.text.clone(), size, crc }.to_string();
+    let (size, sha256) = made.measured;
+    let name = ArchiveName { java: id.text.clone(), size, sha256 }.to_string();
     let added = repository.add(&name, &made.file, container.staging_dir.as_deref(), &container.id).await;
     added.map_err(|e| e.to_string())?;
     let (mb, s) = (size >> 20, made.took.as_secs_f32());

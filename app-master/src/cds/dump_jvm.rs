@@ -66,8 +66,8 @@ pub(super) struct DumpJvm<'a> {
 /// An archive, still in its [`BuildDirectory`].
 pub(super) struct NewArchive {
     pub(super) file: PathBuf,
-    /// Size in bytes, and checksum.
-    pub(super) measured: (u64, u32),
+    /// Size in bytes, and SHA-256.
+    pub(super) measured: (u64, String),
     pub(super) took: Duration,
 }
 

@@ -7,9 +7,8 @@ use std::path::PathBuf;
 use flink_model::class_data::{ClassDataSpec, ClassList};
 use flink_model::container::AM as PROGRAM;
 use flink_model::local_resource::{LocalResource, LocalResourceKind, Visibility};
-use flink_model::spec::{AmSpec, CONTROL_SECRET_ALIAS};
+use flink_model::spec::AmSpec;
 use hadoop_fs::{Source, WriteOptions};
-use hadoop_rpc::Credentials;
 use serde::{Deserialize, Serialize};
 use taskrunner::archive;
 use taskrunner::node_jars::NodeJars;
@@ -88,7 +87,8 @@ pub(super) async fn start(
         commands: vec![format!(
             "./{PROGRAM} {SUBCOMMAND} 1><LOG_DIR>/{LOG_NAME}.out 2><LOG_DIR>/{LOG_NAME}.log"
         )],
-        tokens: credentials(&environment.login.tokens().get()).to_writable_bytes(),
+        // The container only reads and writes the store: it gets no key of the control server.
+        tokens: launcher::task_manager_credentials(&environment.login.tokens().get()).to_writable_bytes(),
         acls: launcher::acls(spec).map_err(|e| e.to_string())?,
         service_data: BTreeMap::new(),
     };
@@ -130,14 +130,6 @@ async fn upload(
         visibility: Visibility::Application,
         kind: LocalResourceKind::File,
     })
-}
-
-/// The container only reads and writes the store: it gets no secret by which it could speak for the
-/// application.
-fn credentials(ours: &Credentials) -> Credentials {
-    let mut credentials = launcher::task_manager_credentials(ours);
-    credentials.secrets.remove(CONTROL_SECRET_ALIAS);
-    credentials
 }
 
 /// What runs in the container: makes the archive and adds it to the store; gives a sentence that says which.

@@ -8,45 +8,53 @@ use taskrunner::auth;
 use taskrunner::control::command::Command as CommandKind;
 use taskrunner::control::event::Event as EventKind;
 use taskrunner::control::{Accepted, Command, Event, Hello, Ping, Refusal, Refused, Wait};
-use taskrunner::wire::{LARGEST, LARGEST_HELLO, MAGIC, Reader, WireError, Writer};
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
+use taskrunner::keys::Binding;
+use taskrunner::tls::{Secured, ServerStream};
+use taskrunner::wire::{LARGEST, LARGEST_HELLO, Reader, WireError, Writer};
+use tokio::io::{ReadHalf, WriteHalf};
 use tokio::sync::Notify;
 use tokio::time::{sleep_until, timeout};
 use yarn_api::records::{ContainerId, ParseIdError};
 
+use super::gate::Slot;
+use super::refusals::Refusals;
 use super::{Control, PendingCommand};
 
 /// How long a taskrunner may take to send its first event.
-const HELLO_WAIT: Duration = Duration::from_secs(10);
+const HELLO_WAIT: Duration = Duration::from_secs(5);
 
 impl Control {
-    /// Keeps a taskrunner's link until one side ends it.
-    pub(super) async fn link(self, mut stream: TcpStream, from: SocketAddr) {
-        let (mut read, write) = stream.split();
-        let mut magic = MAGIC;
-        if read.read_exact(&mut magic).await.is_err() {
-            return;
-        }
+    /// Keeps a taskrunner's link until one side ends it. `slot` is its place until it has proved who it is.
+    pub(super) async fn link(
+        self,
+        secured: Secured<ServerStream>,
+        from: SocketAddr,
+        slot: Slot,
+        refusals: Refusals,
+    ) {
+        let (read, write) = tokio::io::split(secured.stream);
         let mut reader = Reader::new(read, LARGEST_HELLO, self.inner.liveness);
         let mut writer = Writer::new(write, self.inner.liveness);
-        let hello = match timeout(HELLO_WAIT, hello(&mut reader)).await {
-            Ok(Ok(hello)) => auth::check_hello(&hello, &self.inner.secret).map(|()| hello),
-            Ok(Err(refused)) => Err(refused),
-            Err(_) => return tracing::debug!(%from, "a taskrunner does not say hello"),
+        let hello = timeout(HELLO_WAIT, self.hello(&mut reader, &secured.binding));
+        let accepted = match slot.put_out().run_until_cancelled(hello).await {
+            Some(Ok(accepted)) => accepted,
+            Some(Err(_)) => return refusals.add(from, &"it does not say which taskrunner it is"),
+            None => return refusals.add(from, &"others need the place of a taskrunner that says nothing"),
         };
-        let accepted = hello.and_then(|hello| Ok((container_id(&hello)?, hello.jvm_pid != 0)));
         let (container, jvm_runs) = match accepted {
             Ok(accepted) => accepted,
             Err(refused) => {
-                tracing::warn!(%from, why = refused.message, "refused a taskrunner");
-                // It may have gone already.
-                let _ = writer.send(&command(CommandKind::Refused(refused))).await;
-                let _ = writer.end().await;
+                refusals.add(from, &refused.message);
+                // It may have gone already, or be one that reads nothing.
+                let refusing = async {
+                    let _ = writer.send(&command(CommandKind::Refused(refused))).await;
+                    let _ = writer.end().await;
+                };
+                let _ = timeout(HELLO_WAIT, refusing).await;
                 return;
             }
         };
+        drop(slot);
         reader.allow(LARGEST);
         let (number, wake) = self.connected(container, jvm_runs);
         match self.talk(container, number, &wake, reader, writer).await {
@@ -54,6 +62,22 @@ impl Control {
             Err(error) => tracing::debug!(worker = %container, %error, "the link of a taskrunner broke"),
         }
         self.disconnected(container, number);
+    }
+
+    /// The container of the taskrunner that begins a link, and whether its JVM runs.
+    async fn hello(
+        &self,
+        reader: &mut Reader<ReadHalf<ServerStream>>,
+        binding: &Binding,
+    ) -> Result<(ContainerId, bool), Refused> {
+        let hello = first_event(reader).await?;
+        auth::check_hello(&hello, &self.inner.keys, binding)?;
+        let container = container_id(&hello)?;
+        if !self.may_connect(container) {
+            let message = format!("this ApplicationMaster does not hold {container}, or not any more");
+            return Err(Refused { why: Refusal::NotHeld.into(), message });
+        }
+        Ok((container, hello.jvm_pid != 0))
     }
 
     /// Passes on what the taskrunner says and sends it its commands. Ends when the taskrunner ends its half
@@ -64,8 +88,8 @@ impl Control {
         container: ContainerId,
         number: u64,
         wake: &Notify,
-        mut reader: Reader<ReadHalf<'_>>,
-        mut writer: Writer<WriteHalf<'_>>,
+        mut reader: Reader<ReadHalf<ServerStream>>,
+        mut writer: Writer<WriteHalf<ServerStream>>,
     ) -> Result<(), WireError> {
         writer.send(&command(CommandKind::Accepted(Accepted {}))).await?;
         loop {
@@ -95,7 +119,7 @@ impl Control {
     }
 }
 
-async fn hello(reader: &mut Reader<ReadHalf<'_>>) -> Result<Hello, Refused> {
+async fn first_event(reader: &mut Reader<ReadHalf<ServerStream>>) -> Result<Hello, Refused> {
     let message = match reader.next().await {
         Ok(Some(Event { event: Some(EventKind::Hello(hello)) })) => return Ok(hello),
         Ok(_) => "the first event is no hello".to_owned(),

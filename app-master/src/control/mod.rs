@@ -1,7 +1,10 @@
 //! The control server: what heddle-am tells taskrunners and hears from them
 //! (`taskrunner/proto/control.proto`).
 
+mod gate;
+mod grpc;
 mod link;
+mod refusals;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -14,9 +17,12 @@ use std::time::Duration;
 use taskrunner::cause::JvmExit;
 use taskrunner::control::event::Event as EventKind;
 use taskrunner::control::{Launch, Memory, Recorded, Stop};
+use taskrunner::keys::ControlKeys;
 use taskrunner::wire::Liveness;
 use tokio::sync::{Notify, mpsc};
-use yarn_api::records::ContainerId;
+use yarn_api::records::{ApplicationAttemptId, ContainerId};
+
+pub use server::ServeError;
 
 /// What taskrunners tell.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,8 +63,11 @@ pub struct Control {
 }
 
 struct Inner {
-    secret: Vec<u8>,
+    keys: Arc<ControlKeys>,
+    this: ApplicationAttemptId,
     liveness: Liveness,
+    /// The containers that this ApplicationMaster holds, and those that have connected before it heard of
+    /// them.
     peers: Mutex<HashMap<ContainerId, Peer>>,
     connections: AtomicU64,
     recorded: Mutex<Option<mpsc::Sender<Recorded>>>,
@@ -101,15 +110,25 @@ impl Connection {
 }
 
 impl Control {
-    /// A server that accepts taskrunners and clients that know `secret`, and passes what taskrunners say to
-    /// `tell`.
-    pub fn new(secret: Vec<u8>, tell: impl Fn(ControlEvent) + Send + Sync + 'static) -> Self {
-        Self::with_liveness(Liveness::default(), secret, Box::new(tell))
+    /// The server of the attempt `this`. It accepts the client and the taskrunners that have keys from
+    /// `keys`, and passes what taskrunners say to `tell`.
+    pub fn new(
+        keys: Arc<ControlKeys>,
+        this: ApplicationAttemptId,
+        tell: impl Fn(ControlEvent) + Send + Sync + 'static,
+    ) -> Self {
+        Self::with_liveness(Liveness::default(), keys, this, Box::new(tell))
     }
 
-    fn with_liveness(liveness: Liveness, secret: Vec<u8>, tell: Tell) -> Self {
+    fn with_liveness(
+        liveness: Liveness,
+        keys: Arc<ControlKeys>,
+        this: ApplicationAttemptId,
+        tell: Tell,
+    ) -> Self {
         let inner = Inner {
-            secret,
+            keys,
+            this,
             liveness,
             peers: Mutex::default(),
             connections: AtomicU64::new(0),
@@ -117,6 +136,19 @@ impl Control {
             tell,
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// A container is held from now on: its taskrunner may connect.
+    pub fn expect(&self, container: ContainerId) {
+        self.peers().entry(container).or_default();
+    }
+
+    /// Whether the container's taskrunner may connect. One that an earlier attempt has started may connect
+    /// before the ResourceManager has named it: the controller decides what becomes of it.
+    fn may_connect(&self, container: ContainerId) -> bool {
+        let ContainerId { attempt_id: ApplicationAttemptId { application_id, attempt }, .. } = container;
+        let earlier = application_id == self.inner.this.application_id && attempt < self.inner.this.attempt;
+        earlier || self.peers().get(&container).is_some_and(|peer| !peer.gone)
     }
 
     /// Sends the launch command to the container's taskrunner: at once if it is connected, else when it

@@ -1,32 +1,74 @@
-//! The control server's port: links of taskrunners, and gRPC for everybody else.
+//! The control server's port: encrypted links of taskrunners, and gRPC for the client.
+//!
+//! Anybody can connect. So until a caller has proved who it is, its connection costs little, has seconds to
+//! go on, and is one of a bounded number ([`super::gate`]).
 
 use std::convert::Infallible;
-use std::io;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use taskrunner::wire::{GRPC_MAGIC, MAGIC};
+use rustix::process::{Resource, getrlimit};
+use taskrunner::tls::{AcceptError, Purpose, Secured, ServerStream, TlsServer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::{interval, sleep, timeout};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::Request;
+use tonic::service::InterceptorLayer;
 use tonic::transport::Server;
 
 use super::Control;
+use super::gate::{Gate, Limits, Slot};
+use super::grpc::{self, Stream};
+use super::refusals::{EVERY, Refusals};
+use crate::clock;
 use crate::submission::service::SubmissionService;
 use crate::timeline::Timeline;
 
-/// How long a connection may take to send its first bytes.
-const MAGIC_WAIT: Duration = Duration::from_secs(10);
-/// How long to wait before a connection that has sent one to three bytes is looked at again.
-const MAGIC_PAUSE: Duration = Duration::from_millis(20);
+/// How long a connection may take to be encrypted.
+const HANDSHAKE_WAIT: Duration = Duration::from_secs(5);
+/// How many connections may be without a proof. One of them costs a kilobyte while it is silent, and ten if
+/// it speaks TLS.
+const UNPROVED: Limits = Limits { all: 1024, address: 512, spared: Duration::from_secs(1) };
+/// The same of those that speak HTTP/2, which cost more.
+const UNPROVED_GRPC: Limits = Limits { all: 32, address: 16, spared: Duration::from_secs(1) };
 /// Pause after a connection that could not be accepted, as a rule because no file descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// A gRPC client that answers no ping for so long is gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// gRPC connections that may wait for their server.
 const WAITING: usize = 16;
+/// Calls at the same time on one connection; the client makes one.
+const CALLS: u32 = 4;
+/// The most bytes that may be under way to us on a connection, and that headers may have.
+const WINDOW: u32 = (1 << 16) - 1;
+const HEADERS: u32 = 1 << 13;
+/// Calls that a caller may begin and reset before they are served.
+const RESETS: usize = 8;
+
+/// The control server does not run, or not any more.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The certificate or its private key.
+    #[error("the key of the control server cannot be used: {0}")]
+    Key(String),
+    /// The server of gRPC has ended.
+    #[error(transparent)]
+    Grpc(#[from] tonic::transport::Error),
+}
+
+/// What all connections share.
+#[derive(Clone)]
+struct Doors {
+    control: Control,
+    tls: TlsServer,
+    unproved: Gate,
+    unproved_grpc: Gate,
+    refusals: Refusals,
+    grpc: mpsc::Sender<Stream>,
+}
 
 impl Control {
     /// Serves until the process ends.
@@ -35,57 +77,121 @@ impl Control {
         listener: TcpListener,
         submission: SubmissionService,
         timeline: Timeline,
-    ) -> Result<(), tonic::transport::Error> {
+    ) -> Result<(), ServeError> {
+        let keys = self.inner.keys.clone();
+        let tls = TlsServer::new(&keys).map_err(|error| ServeError::Key(error.to_string()))?;
         let (grpc, connections) = mpsc::channel(WAITING);
+        let refusals = Refusals::default();
+        let refused = refusals.clone();
+        let authenticate = move |request: Request<()>| grpc::authenticate(request, &keys, &refused);
         let server = Server::builder()
             .http2_keepalive_interval(Some(KEEP_ALIVE))
             .http2_keepalive_timeout(Some(KEEP_ALIVE))
-            .add_service(timeline.service(self.inner.secret.clone()))
+            .max_concurrent_streams(CALLS)
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW)
+            .http2_max_header_list_size(HEADERS)
+            .http2_max_pending_accept_reset_streams(Some(RESETS))
+            .layer(InterceptorLayer::new(authenticate))
+            .add_service(timeline.service())
             .add_service(submission.service())
             .serve_with_incoming(ReceiverStream::new(connections).map(Ok::<_, Infallible>));
+        let doors = Doors {
+            control: self,
+            tls,
+            unproved: Gate::new(unproved(getrlimit(Resource::Nofile).current)),
+            unproved_grpc: Gate::new(UNPROVED_GRPC),
+            refusals,
+            grpc,
+        };
         tokio::select! {
-            result = server => result,
-            never = self.accept(listener, grpc) => match never {},
+            result = server => Ok(result?),
+            never = doors.accept(listener) => match never {},
         }
     }
+}
 
-    async fn accept(self, listener: TcpListener, grpc: mpsc::Sender<TcpStream>) -> Infallible {
+/// As many as [`UNPROVED`], but no more than a quarter of the files that this process may have open: it needs
+/// some for links, and to speak with YARN.
+fn unproved(files: Option<u64>) -> Limits {
+    let quarter = files.map_or(usize::MAX, |files| usize::try_from(files / 4).unwrap_or(usize::MAX));
+    let all = UNPROVED.all.min(quarter);
+    Limits { all, address: UNPROVED.address.min(all / 2), ..UNPROVED }
+}
+
+impl Doors {
+    async fn accept(self, listener: TcpListener) -> Infallible {
+        let mut times = interval(EVERY);
         loop {
-            match listener.accept().await {
-                Ok((stream, from)) => drop(tokio::spawn(self.clone().dispatch(stream, from, grpc.clone()))),
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = times.tick() => {
+                    self.refusals.time_over();
+                    continue;
+                }
+            };
+            match accepted {
+                Ok((stream, from)) => match self.unproved.enter(from.ip(), clock::now()) {
+                    Some(slot) => drop(tokio::spawn(self.clone().dispatch(stream, from, slot))),
+                    None => self.refusals.add(from, &"too many connections have not proved who they are"),
+                },
                 Err(error) => {
-                    tracing::warn!(%error, "the control server cannot take a connection; trying again");
+                    self.refusals.add("unknown", &format!("it cannot be taken: {error}"));
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
     }
 
-    /// Serves a connection by its first bytes: as a link, by the gRPC server, or not at all.
-    async fn dispatch(self, stream: TcpStream, from: SocketAddr, grpc: mpsc::Sender<TcpStream>) {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%from, %error, "cannot set TCP_NODELAY");
+    /// Serves a connection, as a link or by the gRPC server.
+    async fn dispatch(self, stream: TcpStream, from: SocketAddr, slot: Slot) {
+        let handshake = timeout(HANDSHAKE_WAIT, self.encrypt(stream));
+        let (purpose, secured) = match slot.put_out().run_until_cancelled(handshake).await {
+            Some(Ok(Ok(accepted))) => accepted,
+            Some(Ok(Err(AcceptError::Io(error)))) if error.kind() == ErrorKind::UnexpectedEof => {
+                return tracing::debug!(%from, "a connection ended before it was encrypted");
+            }
+            Some(Ok(Err(error))) => return self.refusals.add(from, &error),
+            Some(Err(_)) => return self.refusals.add(from, &"it did not speak TLS in time"),
+            None => return self.refusals.add(from, &"others need the place of one that says nothing"),
+        };
+        match purpose {
+            // A link lives for hours: what was needed up to here does not.
+            Purpose::Link => {
+                let Self { control, refusals, .. } = self;
+                Box::pin(control.link(secured, from, slot, refusals)).await;
+            }
+            Purpose::Grpc => match self.unproved_grpc.enter(from.ip(), clock::now()) {
+                // This fails only when the gRPC server has ended; the process ends with it.
+                Some(slot) => drop(self.grpc.send(Stream::new(secured, from, slot)).await),
+                None => self.refusals.add(from, &"too many clients have not proved who they are"),
+            },
         }
-        match timeout(MAGIC_WAIT, first_bytes(&stream)).await {
-            Ok(Ok(MAGIC)) => self.link(stream, from).await,
-            // This fails only when the gRPC server has ended; the process ends with it.
-            Ok(Ok(GRPC_MAGIC)) => drop(grpc.send(stream).await),
-            Ok(Ok(_)) => tracing::warn!(%from, "hung up on a connection that speaks another protocol"),
-            Ok(Err(error)) => tracing::debug!(%from, %error, "a connection ended before it began"),
-            Err(_) => tracing::debug!(%from, "hung up on a connection that says nothing"),
-        }
+    }
+
+    /// Nothing is kept for TLS before something has arrived.
+    async fn encrypt(&self, stream: TcpStream) -> Result<(Purpose, Secured<ServerStream>), AcceptError> {
+        let ready = async {
+            stream.set_nodelay(true)?;
+            stream.readable().await
+        };
+        ready.await.map_err(AcceptError::Io)?;
+        self.tls.accept(stream).await
     }
 }
 
-/// The first four bytes of a connection. They stay in its buffer, for whoever serves it.
-async fn first_bytes(stream: &TcpStream) -> io::Result<[u8; 4]> {
-    let mut bytes = [0; 4];
-    loop {
-        match stream.peek(&mut bytes).await? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            4.. => return Ok(bytes),
-            // `peek` returns at once while there is any byte, so it cannot wait for the others.
-            _ => sleep(MAGIC_PAUSE).await,
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_files_are_not_all_for_strangers() {
+        let limits = |files| {
+            let Limits { all, address, .. } = unproved(files);
+            (all, address)
+        };
+        assert_eq!(limits(None), (1024, 512));
+        assert_eq!(limits(Some(1 << 20)), (1024, 512));
+        assert_eq!(limits(Some(1024)), (256, 128));
     }
 }

@@ -257,7 +257,7 @@ fn the_registration_does_not_wait_for_what_earlier_attempts_have_kept_but_the_jo
     };
     test.controller = Controller::new(settings, test.now);
     assert!(matches!(test.tick()[..], [Action::Register(_)]));
-    let hello = FromJvm::Hello { secret: String::new(), protocol: 1, flink: String::new(), pid: 1 };
+    let hello = FromJvm::Hello { protocol: 2, flink: String::new(), pid: 1 };
     assert_eq!(test.jvm(hello), []);
     let session = || ZooKeeperSession { id: "1f".into(), password: "p".into() };
     assert_eq!(

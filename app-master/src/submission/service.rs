@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::Stream;
-use taskrunner::auth;
 use taskrunner::control::attended::Answer;
 use taskrunner::control::attending::Event;
 use taskrunner::control::submission_server::{Submission, SubmissionServer};
 use taskrunner::control::{Attended, Attending, Noted, Welcome};
 use taskrunner::protocol::{self, SPOKEN, Versions};
+use taskrunner::wire::LARGEST_CALL;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -56,7 +56,6 @@ pub struct SubmissionService {
 }
 
 struct Inner {
-    secret: Vec<u8>,
     /// None where the cluster is no per-job cluster.
     tell: Option<Tell>,
     awaited: Awaited,
@@ -65,28 +64,24 @@ struct Inner {
 }
 
 impl SubmissionService {
-    /// For a per-job cluster: accepts clients that know `secret`.
-    pub fn new(
-        secret: Vec<u8>,
-        awaited: Awaited,
-        tell: impl Fn(SubmissionInput) + Send + Sync + 'static,
-    ) -> Self {
-        Self::speaking(SPOKEN, secret, awaited, Some(Box::new(tell)))
+    /// For a per-job cluster.
+    pub fn new(awaited: Awaited, tell: impl Fn(SubmissionInput) + Send + Sync + 'static) -> Self {
+        Self::speaking(SPOKEN, awaited, Some(Box::new(tell)))
     }
 
-    fn speaking(versions: Versions, secret: Vec<u8>, awaited: Awaited, tell: Option<Tell>) -> Self {
-        Self { inner: Arc::new(Inner { secret, tell, awaited, versions, calls: AtomicU64::new(0) }) }
+    fn speaking(versions: Versions, awaited: Awaited, tell: Option<Tell>) -> Self {
+        Self { inner: Arc::new(Inner { tell, awaited, versions, calls: AtomicU64::new(0) }) }
     }
 
     /// For every other cluster: refuses clients.
-    pub fn refused(secret: Vec<u8>) -> Self {
+    pub fn refused() -> Self {
         let memory_kills = watch::channel(MemoryKills::default()).1;
-        Self::speaking(SPOKEN, secret, Awaited { memory_kills, kept: None }, None)
+        Self::speaking(SPOKEN, Awaited { memory_kills, kept: None }, None)
     }
 
-    /// As the gRPC server takes it.
+    /// As the gRPC server takes it, which lets only the application's client call.
     pub fn service(self) -> SubmissionServer<Self> {
-        SubmissionServer::new(self)
+        SubmissionServer::new(self).max_decoding_message_size(LARGEST_CALL)
     }
 
     fn tell(&self, input: SubmissionInput) {
@@ -158,8 +153,6 @@ impl Submission for SubmissionService {
         request: Request<Streaming<Attending>>,
     ) -> Result<Response<Self::AttendStream>, Status> {
         let from = request.remote_addr();
-        auth::check_secret(request.metadata(), &self.inner.secret)
-            .inspect_err(|status| tracing::warn!(?from, why = status.message(), "refused a client"))?;
         if self.inner.tell.is_none() {
             return Err(Status::failed_precondition(
                 "this is no per-job cluster: it is not tied to a client",
@@ -193,17 +186,21 @@ impl Submission for SubmissionService {
 mod tests {
     use super::*;
     use crate::control::Control;
+    use crate::ledger::types::container_id;
     use crate::timeline::Timeline;
+    use taskrunner::keys::{Access, ControlKeys, Key, LENGTH, Role};
     use taskrunner::submission::{self, SubmissionError};
     use tokio::net::TcpListener;
 
-    async fn start(service: SubmissionService) -> (String, tokio::task::JoinHandle<()>) {
+    /// A server, its address, and what its client has.
+    async fn start(service: SubmissionService) -> (String, Access) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let control = Control::new(b"secret".to_vec(), drop);
-        let server =
-            tokio::spawn(async move { drop(control.serve(listener, service, Timeline::start()).await) });
-        (address, server)
+        let keys = Arc::new(ControlKeys::generate([1; LENGTH]).unwrap());
+        let access = keys.access(Role::Client).unwrap();
+        let control = Control::new(keys, container_id("c1").attempt_id, drop);
+        tokio::spawn(async move { drop(control.serve(listener, service, Timeline::start()).await) });
+        (address, access)
     }
 
     fn per_job() -> (SubmissionService, mpsc::UnboundedReceiver<SubmissionInput>) {
@@ -211,7 +208,7 @@ mod tests {
         let (_, memory_kills) =
             watch::channel(MemoryKills { reason_pending: false, text: "for memory".into() });
         (
-            SubmissionService::new(b"secret".to_vec(), Awaited { memory_kills, kept: None }, move |input| {
+            SubmissionService::new(Awaited { memory_kills, kept: None }, move |input| {
                 drop(sender.send(input))
             }),
             inputs,
@@ -221,13 +218,13 @@ mod tests {
     #[tokio::test]
     async fn a_client_attends_and_completes() {
         let (service, mut inputs) = per_job();
-        let (address, _server) = start(service).await;
-        let client = submission::SubmissionConnection::open(&address, b"secret").await.unwrap();
+        let (address, access) = start(service).await;
+        let client = submission::SubmissionConnection::open(&address, &access).await.unwrap();
         assert_eq!(inputs.recv().await, Some(SubmissionInput::Arrived(0)));
         assert_eq!(client.complete(3).await.unwrap(), "for memory");
         assert_eq!(inputs.recv().await, Some(SubmissionInput::Completed(3)));
         assert_eq!(inputs.recv().await, Some(SubmissionInput::Left(0)));
-        let client = submission::SubmissionConnection::open(&address, b"secret").await.unwrap();
+        let client = submission::SubmissionConnection::open(&address, &access).await.unwrap();
         assert_eq!(inputs.recv().await, Some(SubmissionInput::Arrived(1)));
         drop(client);
         assert_eq!(inputs.recv().await, Some(SubmissionInput::Left(1)), "hanging up is no completion");
@@ -240,8 +237,8 @@ mod tests {
         let (keep, kept) = watch::channel(SubmissionRecord::default());
         let awaited = Awaited { memory_kills, kept: Some(kept) };
         let tell = move |input| drop(sender.send(input));
-        let (address, _server) = start(SubmissionService::new(b"secret".to_vec(), awaited, tell)).await;
-        let client = submission::SubmissionConnection::open(&address, b"secret").await.unwrap();
+        let (address, access) = start(SubmissionService::new(awaited, tell)).await;
+        let client = submission::SubmissionConnection::open(&address, &access).await.unwrap();
         assert_eq!(inputs.recv().await, Some(SubmissionInput::Arrived(0)));
         let noted = tokio::spawn(client.complete(3));
         assert_eq!(inputs.recv().await, Some(SubmissionInput::Completed(3)));
@@ -254,13 +251,15 @@ mod tests {
     #[tokio::test]
     async fn strangers_and_other_clusters_say_no_for_good() {
         let (service, mut inputs) = per_job();
-        let (address, _server) = start(service).await;
-        let error = submission::SubmissionConnection::open(&address, b"wrong").await.unwrap_err();
+        let (address, access) = start(service).await;
+        // Somebody who has the certificate, as everybody can, and another key.
+        let stranger = Access::new(Role::Client, Key::new(&[2; LENGTH]).unwrap(), *access.pin());
+        let error = submission::SubmissionConnection::open(&address, &stranger).await.unwrap_err();
         assert!(matches!(error, SubmissionError::Refused { .. }), "{error}");
-        assert!(!error.retry_helps() && !error.to_string().contains("wrong"), "{error}");
+        assert!(!error.retry_helps() && error.to_string().contains("only the client"), "{error}");
         assert!(inputs.try_recv().is_err());
-        let (address, _server) = start(SubmissionService::refused(b"secret".to_vec())).await;
-        let error = submission::SubmissionConnection::open(&address, b"secret").await.unwrap_err();
+        let (address, access) = start(SubmissionService::refused()).await;
+        let error = submission::SubmissionConnection::open(&address, &access).await.unwrap_err();
         assert!(error.to_string().contains("no per-job cluster"), "{error}");
     }
 
@@ -269,9 +268,8 @@ mod tests {
         let speaking = |oldest, newest| Versions { oldest, newest };
         let (sender, mut inputs) = mpsc::unbounded_channel();
         let tell: Tell = Box::new(move |input| drop(sender.send(input)));
-        let (address, _server) = start(SubmissionService::speaking(
+        let (address, access) = start(SubmissionService::speaking(
             speaking(2, 3),
-            b"secret".to_vec(),
             Awaited { memory_kills: watch::channel(MemoryKills::default()).1, kept: None },
             Some(tell),
         ))
@@ -280,7 +278,7 @@ mod tests {
             let connection = submission::SubmissionConnection::open_speaking(
                 client,
                 submission::ApplicationMasterAddress::fixed(&address),
-                b"secret",
+                &access,
             )
             .await
             .unwrap();
@@ -293,7 +291,7 @@ mod tests {
             let error = submission::SubmissionConnection::open_speaking(
                 client,
                 submission::ApplicationMasterAddress::fixed(&address),
-                b"secret",
+                &access,
             )
             .await
             .unwrap_err();
@@ -312,7 +310,7 @@ mod tests {
     #[tokio::test]
     async fn a_broken_call_is_opened_again_and_then_completed() {
         let (service, mut inputs) = per_job();
-        let (address, _server) = start(service).await;
+        let (address, access) = start(service).await;
         // A way to the server that can be cut, as a firewall cuts it.
         let way = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let by_way = way.local_addr().unwrap().to_string();
@@ -327,7 +325,7 @@ mod tests {
                 }
             }
         });
-        let client = submission::SubmissionConnection::open(&by_way, b"secret").await.unwrap();
+        let client = submission::SubmissionConnection::open(&by_way, &access).await.unwrap();
         assert_eq!(inputs.recv().await, Some(SubmissionInput::Arrived(0)));
         cut.send(()).await.unwrap();
         assert_eq!(inputs.recv().await, Some(SubmissionInput::Left(0)));

@@ -84,7 +84,7 @@ impl RunCommand<'_> {
 fn tell(deployment: &Deployment, console: &Console) {
     console.out(&format!("Application ID: {}", deployment.id));
     match &deployment.address {
-        Some(address) => console.out(&format!("JobManager Web Interface: http://{address}")),
+        Some(address) => console.out(&format!("JobManager Web Interface: {}", address.url())),
         None => {
             console.info(&format!("Application {} has finished with final state SUCCEEDED", deployment.id))
         }

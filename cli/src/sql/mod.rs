@@ -28,6 +28,7 @@ pub(super) async fn run(
     tool: Tool,
     words: &[OsString],
 ) -> Result<Exit, Failure> {
+    context.unused_places().iter().for_each(|warning| console.err(&format!("warning: {warning}")));
     let (setup, manifest) = match plan::plan(context, tool, words, &**console).await? {
         Plan::Become(command) => return become_program(command),
         Plan::Alone(command, listener) => return alone(context, command, listener).await,

@@ -8,7 +8,7 @@
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::net::TcpListener;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -39,7 +39,7 @@ const SCRIPT: &str = "script.sql";
 /// The target of Flink's that neither the SQL client nor the SQL gateway can use.
 const PER_JOB: &str = "yarn-per-job";
 const NO_SESSION: &str =
-    "no YARN session is known: there is no properties file, and no option names an application";
+    "no YARN session is known: no properties file remembers one, and no option names an application";
 /// The pause after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The time limit of one call of Flink's client.
@@ -277,7 +277,7 @@ fn alone(context: &Context, setup: &Setup, program: &Path, line: Line) -> Result
     let cannot = |e| Failure::because("cannot open a port on this machine for Flink's SQL client", e);
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(cannot)?;
     let port = listener.local_addr().map_err(cannot)?.port();
-    let address = RestAddress { host: "127.0.0.1".into(), port };
+    let address = RestAddress::plain("127.0.0.1", port);
     let command = become_script(context, setup, Tool::Client, program, line, &address)?;
     Ok(Plan::Alone(command, listener))
 }
@@ -449,16 +449,13 @@ fn configuration_with(
     for (key, value) in settings {
         content.push_str(&format!("{key}: {value}\n"));
     }
-    let base = context.cache_dir().ok_or_else(|| {
-        Failure::new("no place for the SQL client's configuration: neither XDG_CACHE_HOME nor HOME is set")
-            .hint("set HOME")
-    })?;
+    let base = context.needed_cache_dir("the SQL client's configuration")?;
     let identity = format!("{}\n{content}", conf.display());
     let name = hex::encode(Sha256::digest(identity.as_bytes()));
     let directory = base.join(CONFIGURATIONS).join(name);
     let make = || -> std::io::Result<()> {
         use std::io::Write;
-        std::fs::create_dir_all(&directory)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
         for entry in std::fs::read_dir(conf)?.filter_map(Result::ok) {
             let link = directory.join(entry.file_name());
             if entry.file_name() != file && link.symlink_metadata().is_err() {

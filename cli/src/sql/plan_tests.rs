@@ -61,7 +61,7 @@ fn led(release: &str, tool: Tool, line: &str) -> (tempfile::TempDir, Command) {
     let (dir, context) = place(release);
     let setup = Setup::load(&context).unwrap();
     let program = script(&context, &setup.flink, tool).unwrap();
-    let address = RestAddress { host: "[::1]".into(), port: 8081 };
+    let address = RestAddress::plain("[::1]", 8081);
     let command = become_script(&context, &setup, tool, &program, read(line), &address).unwrap();
     (dir, command)
 }

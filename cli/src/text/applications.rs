@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use yarn_client::diagnostics;
 use yarn_client::ps::{Application, By, Job};
 
-use super::table;
+use super::{clean, table};
 
 /// The client that has submitted an application, in words.
 fn client(by: By) -> &'static str {
@@ -65,7 +65,7 @@ pub(crate) fn describe(a: &Application, now: SystemTime) -> String {
     let mut text = format!("{}\n", a.application);
     let mut add = |name: &str, value: Option<String>| {
         if let Some(value) = value.filter(|value| !value.trim().is_empty()) {
-            let lines: Vec<String> = value.lines().map(table::printable).collect();
+            let lines: Vec<String> = value.lines().map(clean::line).collect();
             text.push_str(&format!("  {name:<14} {}\n", lines.join(&format!("\n{:17}", ""))));
         }
     };
@@ -84,12 +84,12 @@ pub(crate) fn describe(a: &Application, now: SystemTime) -> String {
         None => diagnostics::waiting_reason(text),
     });
     add("YARN says", diagnostics);
-    let job = |job: &Job| format!("{} {} {}", job.id, job.state, table::printable(&job.name));
+    let job = |job: &Job| format!("{} {} {}", job.id, job.state, clean::line(&job.name));
     let jobs = a.jobs.as_deref().map(|jobs| match jobs {
         [] => "none".into(),
         jobs => jobs.iter().map(job).collect::<Vec<_>>().join("\n"),
     });
-    add("jobs", jobs.or_else(|| Some(format!("not known: {}", table::printable(a.jobs_error.as_deref()?)))));
+    add("jobs", jobs.or_else(|| Some(format!("not known: {}", clean::line(a.jobs_error.as_deref()?)))));
     text.truncate(text.trim_end().len());
     text
 }

@@ -9,7 +9,7 @@ use yarn_client::memory::{Changed, ContainerLimits, Other, Sizes, Study, changes
 use yarn_client::units::count;
 
 use super::bar::{Brace, LOST, Look, Paint, Part, draw};
-use crate::text::table::printable;
+use crate::text::clean;
 
 /// If the terminal has at least so many columns, the rule of a pool stands on the pool's own line.
 const WIDE: usize = 140;
@@ -48,7 +48,7 @@ struct Writer {
 impl Writer {
     fn study(mut self, study: &Study) -> String {
         let title = format!("Flink {}", study.sizes.release);
-        let directory = printable(&study.directory.display().to_string());
+        let directory = clean::line(&study.directory.display().to_string());
         self.lines.push(format!("{}, configuration in {directory}", self.bold(&title)));
         for explained in &study.sizes.processes {
             self.lines.push(String::new());
@@ -181,7 +181,7 @@ impl Writer {
         for row in rows {
             let exact = row.size.bytes().to_string();
             let start = line(&row.swatch, row.name, &short(row.size), &exact, &row.options);
-            let rule = printable(&row.rule.to_string().replace(&self.directory, ""));
+            let rule = clean::line(&row.rule.to_string().replace(&self.directory, ""));
             let mut why = wrap(&rule, self.look.columns.saturating_sub(indent + 1)).into_iter();
             let first = if wide { why.next().unwrap_or_default() } else { String::new() };
             let start = format!("{start}  {}", self.look.paint(dim, &first));
@@ -193,7 +193,7 @@ impl Writer {
     /// Adds a field, wrapped to the width of the terminal, such as `JVM        -Xmx… …`.
     fn field(&mut self, name: &str, text: &str) {
         const INDENT: usize = 11;
-        let lines = wrap(&printable(text), self.look.columns.saturating_sub(INDENT + 1));
+        let lines = wrap(&clean::line(text), self.look.columns.saturating_sub(INDENT + 1));
         for (index, line) in lines.into_iter().enumerate() {
             let name = if index == 0 { name } else { "" };
             let padded = format!(" {name:<10}");
@@ -279,7 +279,7 @@ impl Writer {
 
     /// Wrapped text; its further lines are indented by two more.
     fn paragraph(&mut self, indent: usize, text: &str) {
-        let lines = wrap(&printable(text), self.look.columns.saturating_sub(indent + 3));
+        let lines = wrap(&clean::line(text), self.look.columns.saturating_sub(indent + 3));
         for (index, line) in lines.iter().enumerate() {
             let indent = if index == 0 { indent } else { indent + 2 };
             self.lines.push(format!("{:indent$}{line}", ""));

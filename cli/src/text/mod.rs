@@ -3,9 +3,11 @@
 
 pub(crate) mod applications;
 pub(crate) mod bar;
+pub(crate) mod clean;
 pub(crate) mod gc;
 pub(crate) mod memory;
 pub(crate) mod plan;
 pub(crate) mod query;
+pub(crate) mod store;
 pub(crate) mod table;
 pub(crate) mod timing;

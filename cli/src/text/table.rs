@@ -5,6 +5,8 @@ use std::time::Duration;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
+use super::clean;
+
 /// A table without borders. The columns whose indexes are in `right` are aligned to the right. Control
 /// characters are replaced, because names that others have chosen may contain some that would disturb the
 /// terminal.
@@ -17,7 +19,7 @@ pub(crate) fn render(
     table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.iter().copied());
     for row in rows {
-        table.add_row(row.into_iter().map(|cell| printable(&cell)));
+        table.add_row(row.into_iter().map(|cell| clean::line(&cell)));
     }
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
@@ -26,11 +28,6 @@ pub(crate) fn render(
         }
     }
     table.trim_fmt()
-}
-
-/// The text on one line, with a blank instead of each control character.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// A length of time in its two largest units: `45s`, `12m 3s`, `2d 4h`.

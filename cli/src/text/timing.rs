@@ -7,7 +7,7 @@ use yarn_client::timing::{Step, Summary};
 use yarn_client::units::count;
 
 use crate::text::bar::Look;
-use crate::text::table::printable;
+use crate::text::clean;
 
 /// The least width of a bar, in columns, however narrow the terminal is.
 const NARROWEST: usize = 16;
@@ -26,9 +26,9 @@ pub(crate) fn draw(summary: &Summary, look: Look) -> String {
     let label = |step: &Step| {
         let subject = short(&step.subject);
         if subject.is_empty() {
-            printable(&step.name)
+            clean::line(&step.name)
         } else {
-            format!("{} ({subject})", printable(&step.name))
+            format!("{} ({subject})", clean::line(&step.name))
         }
     };
     let rows: Vec<(String, String, &Step)> =
@@ -77,8 +77,8 @@ fn choose(steps: &[Step]) -> (Vec<&Step>, usize) {
 /// differ in nothing else.
 fn short(subject: &str) -> String {
     match subject.strip_prefix("container_").and_then(|rest| rest.rsplit_once('_')) {
-        Some((_, number)) => format!("container {}", printable(number)),
-        None => printable(subject),
+        Some((_, number)) => format!("container {}", clean::line(number)),
+        None => clean::line(subject),
     }
 }
 

@@ -52,9 +52,12 @@ pub struct ClassDataSpec {
     pub class_path: Vec<String>,
     /// The keys of those local resources of the container that are archives.
     pub found: Vec<String>,
-    /// The users whose archives are used. If everybody may write to the store, anybody could leave an archive
-    /// there, and only those of these users can be trusted.
+    /// The users whose archives are used: the application's user, and the owner of the store. If everybody
+    /// may write to the store, anybody could leave an archive there, and only those of these users can be
+    /// trusted.
     pub owners: Vec<String>,
+    /// The name of the directory below the root for files that are still being uploaded.
+    pub incoming: String,
     /// The modes of new directories and of new files in the store.
     pub modes: (u16, u16),
     /// The replication of new files; `None` stands for the file system's own.
@@ -196,20 +199,26 @@ pub fn dump_options(list: &str, archive: &str, wide: bool) -> Vec<String> {
     options
 }
 
-/// The name of an archive: `<java>-<size in bytes>-<CRC-32 in 8 hexadecimal digits>.jsa`.
+/// The number of hexadecimal digits of the checksum in the name of an archive, a SHA-256.
+const CHECKSUM_DIGITS: usize = 64;
+/// The same for archives of earlier releases, whose checksum is a CRC-32. They are not used, because anybody
+/// can make another file with the same CRC-32.
+const OLD_CHECKSUM_DIGITS: usize = 8;
+
+/// The name of an archive: `<java>-<size in bytes>-<SHA-256 in 64 hexadecimal digits>.jsa`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchiveName {
     /// The [`JavaId::text`] of the Java that has made the archive.
     pub java: String,
     /// The size of the archive in bytes.
     pub size: u64,
-    /// The CRC-32 of the archive.
-    pub crc: u32,
+    /// The SHA-256 of the archive, in lower-case hexadecimal digits.
+    pub sha256: String,
 }
 
 impl fmt::Display for ArchiveName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}-{:08x}.jsa", self.java, self.size, self.crc)
+        write!(f, "{}-{}-{}.jsa", self.java, self.size, self.sha256)
     }
 }
 
@@ -223,17 +232,22 @@ impl FromStr for ArchiveName {
 
     /// Reads the name of an archive, or a path that ends with such a name.
     fn from_str(text: &str) -> Result<Self, NotAnArchive> {
-        let parse = || {
-            let mut parts = text.rsplit('/').next()?.strip_suffix(".jsa")?.rsplitn(3, '-');
-            let (crc, size, java) = (parts.next()?, parts.next()?, parts.next()?);
-            let crc = (crc.len() == 8).then(|| u32::from_str_radix(crc, 16).ok())??;
-            Some(Self { java: java.to_owned(), size: size.parse().ok()?, crc })
-        };
-        parse().ok_or_else(|| NotAnArchive(text.to_owned()))
+        let parsed = split_name(text).filter(|(.., checksum)| checksum.len() == CHECKSUM_DIGITS);
+        let (java, size, sha256) = parsed.ok_or_else(|| NotAnArchive(text.to_owned()))?;
+        Ok(Self { java: java.to_owned(), size, sha256: sha256.to_owned() })
     }
 }
 
-/// Whether a path below a store's root is that of an archive, `cds/<role>-<key>/<name>`.
+/// Splits a path that ends with the name of an archive into Java, size and checksum.
+fn split_name(path: &str) -> Option<(&str, u64, &str)> {
+    let mut parts = path.rsplit('/').next()?.strip_suffix(".jsa")?.rsplitn(3, '-');
+    let (checksum, size, java) = (parts.next()?, parts.next()?, parts.next()?);
+    let is_checksum = checksum.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    Some((java, size.parse().ok().filter(|_| is_checksum)?, checksum))
+}
+
+/// Whether a path below a store's root is that of an archive, `cds/<role>-<key>/<name>`, which may be one of
+/// an earlier release.
 pub fn is_archive(path: &str) -> bool {
     let mut parts = path.split('/');
     let (top, directory, name) = (parts.next(), parts.next(), parts.next());
@@ -243,7 +257,9 @@ pub fn is_archive(path: &str) -> bool {
     };
     top == Some(DIRECTORY)
         && directory.is_some_and(made)
-        && name.is_some_and(|name| name.parse::<ArchiveName>().is_ok())
+        && name
+            .and_then(split_name)
+            .is_some_and(|(.., checksum)| [CHECKSUM_DIGITS, OLD_CHECKSUM_DIGITS].contains(&checksum.len()))
         && parts.next().is_none()
 }
 

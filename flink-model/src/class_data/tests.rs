@@ -53,14 +53,25 @@ fn the_key_tells_role_order_and_content_but_not_the_place_in_the_store() {
 
 #[test]
 fn names_tell_what_is_needed_and_come_back() {
-    let name = ArchiveName { java: "17.0.15+6-Debian-1-0123456789ab".into(), size: 64507904, crc: 0xab };
+    let name =
+        ArchiveName { java: "17.0.15+6-Debian-1-0123456789ab".into(), size: 64507904, sha256: HASH.into() };
     let text = name.to_string();
-    assert_eq!(text, "17.0.15+6-Debian-1-0123456789ab-64507904-000000ab.jsa");
+    assert_eq!(text, format!("17.0.15+6-Debian-1-0123456789ab-64507904-{HASH}.jsa"));
     assert_eq!(format!("heddle/cds/{text}").parse(), Ok(name));
-    for other in ["", "x.jsa", "a-1-2.jsa", "a-x-000000ab.jsa", "1-000000ab.jsa", "a-1-000000ab.jar"] {
+    for other in ["", "x.jsa", "a-1-2.jsa", "a-1-000000ab.jsa"] {
+        assert!(other.parse::<ArchiveName>().is_err(), "{other}");
+    }
+    let upper = HASH.to_uppercase();
+    for other in [
+        format!("a-x-{HASH}.jsa"),
+        format!("1-{HASH}.jsa"),
+        format!("a-1-{HASH}.jar"),
+        format!("a-1-{upper}.jsa"),
+    ] {
         assert!(other.parse::<ArchiveName>().is_err(), "{other}");
     }
     let key = "0123456789abcdef";
+    assert!(is_archive(&format!("cds/jobmanager-{key}/17-1-000000ab.jsa")), "one of an earlier release");
     assert!(is_archive(&format!("cds/jobmanager-{key}/{text}")));
     for other in [
         format!("cds/jobmanager-{key}/x"),

@@ -132,7 +132,7 @@ impl HadoopConf {
             }
         }
         let set = |key: &str| env(key).filter(|v| !v.is_empty());
-        inner.system.extend(user::os_user(env).map(|name| ("user.name", name)));
+        inner.system.extend(user::os_user().map(|name| ("user.name", name)));
         inner.system.extend(set("HOME").map(|home| ("user.home", home)));
         inner.system.insert("java.io.tmpdir", "/tmp".to_owned());
         Ok(Self { inner: Arc::new(inner) })
@@ -238,7 +238,7 @@ impl HadoopConf {
     }
 
     /// Parses a value. An empty one counts as not set, because no number and no address is empty.
-    fn parsed<T>(
+    pub(crate) fn parsed<T>(
         &self,
         key: &str,
         default: T,

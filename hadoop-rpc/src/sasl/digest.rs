@@ -47,18 +47,17 @@ impl DigestMd5 {
 
     fn answer(&mut self, challenge: &[u8]) -> Result<Vec<u8>, SaslError> {
         let challenge = Challenge::parse(challenge)?;
-        let protection = self.protection.iter().copied().find(|p| challenge.qop.iter().any(|q| q == p.qop()));
-        let protection = protection.ok_or_else(|| {
-            let ours: Vec<&str> = self.protection.iter().map(|p| p.qop()).collect();
-            SaslError(format!(
-                "no common quality of protection: the server offers {}, the client accepts {} (hadoop.rpc.protection)",
-                challenge.qop.join(", "),
-                ours.join(", ")
-            ))
+        let protection = Protection::choose(&self.protection, &challenge.qop);
+        let protection = protection.ok_or_else(|| SaslError::Protection {
+            server: Protection::named(&challenge.qop),
+            client: self.protection.iter().map(|p| p.name()).collect::<Vec<_>>().join(", "),
         })?;
         let cipher = match protection {
             Protection::Privacy => Some(Cipher::choose(&challenge.ciphers).ok_or_else(|| {
-                SaslError(format!("no common cipher: the server offers {}", challenge.ciphers.join(", ")))
+                SaslError::Failed(format!(
+                    "no common cipher: the server offers {}",
+                    challenge.ciphers.join(", ")
+                ))
             })?),
             _ => None,
         };
@@ -97,17 +96,20 @@ impl DigestMd5 {
 impl Mechanism for DigestMd5 {
     fn step(&mut self, challenge: Option<&[u8]>) -> Result<Vec<u8>, SaslError> {
         match (challenge, &self.agreed) {
-            (None, _) => Err(SaslError("the server offers tokens without a challenge".into())),
+            (None, _) => Err(SaslError::Failed("the server offers tokens without a challenge".into())),
             (Some(challenge), None) => self.answer(challenge),
-            (Some(_), Some(_)) => Err(SaslError("the server sent a second challenge".into())),
+            (Some(_), Some(_)) => Err(SaslError::Failed("the server sent a second challenge".into())),
         }
     }
 
     fn finish(&mut self, last: Option<&[u8]>) -> Result<Option<SecurityLayer>, SaslError> {
-        let agreed = self.agreed.take().ok_or_else(|| SaslError("success without a challenge".into()))?;
+        let agreed =
+            self.agreed.take().ok_or_else(|| SaslError::Failed("success without a challenge".into()))?;
         let fields = parse_fields(last.unwrap_or_default())?;
         if !fields.iter().any(|(k, v)| k == "rspauth" && *v == agreed.rspauth) {
-            return Err(SaslError("the server did not prove that it knows the token's password".into()));
+            return Err(SaslError::Failed(
+                "the server did not prove that it knows the token's password".into(),
+            ));
         }
         let Agreed { ha1, protection, cipher, max_buf, .. } = agreed;
         if protection == Protection::Authentication {
@@ -133,18 +135,18 @@ impl Challenge {
         let get = |key: &str| fields.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str());
         let list = |value: &str| value.split(',').map(|v| v.trim().to_owned()).collect::<Vec<_>>();
         if get("algorithm").is_some_and(|a| a != "md5-sess") {
-            return Err(SaslError("the server's challenge is not of algorithm md5-sess".into()));
+            return Err(SaslError::Failed("the server's challenge is not of algorithm md5-sess".into()));
         }
         let max_buf = match get("maxbuf") {
-            Some(text) => {
-                text.parse().map_err(|_| SaslError("maxbuf in the server's challenge is no number".into()))?
-            }
+            Some(text) => text
+                .parse()
+                .map_err(|_| SaslError::Failed("maxbuf in the server's challenge is no number".into()))?,
             None => MAX_BUF,
         };
         Ok(Self {
             realm: get("realm").unwrap_or_default().to_owned(),
             nonce: get("nonce")
-                .ok_or_else(|| SaslError("the server's challenge has no nonce".into()))?
+                .ok_or_else(|| SaslError::Failed("the server's challenge has no nonce".into()))?
                 .to_owned(),
             qop: list(get("qop").unwrap_or("auth")),
             ciphers: list(get("cipher").unwrap_or_default()),
@@ -156,7 +158,7 @@ impl Challenge {
 
 /// Reads fields of the form `key=value,key="quoted \"value\""`, with white space between the parts.
 fn parse_fields(bytes: &[u8]) -> Result<Vec<(String, String)>, SaslError> {
-    let bad = || SaslError("the server's challenge is not of the form key=value".into());
+    let bad = || SaslError::Failed("the server's challenge is not of the form key=value".into());
     let text = String::from_utf8_lossy(bytes);
     let mut rest = text.trim_matches(|c: char| c.is_whitespace() || c == ',');
     let mut fields = Vec::new();
@@ -266,7 +268,7 @@ mod tests {
 
     fn answered(challenge: &str, protection: &[Protection]) -> Result<DigestMd5, String> {
         let mut digest = DigestMd5::new(&Token::default(), &offer(), protection);
-        digest.step(Some(challenge.as_bytes())).map_err(|e| e.0)?;
+        digest.step(Some(challenge.as_bytes())).map_err(|e| e.to_string())?;
         Ok(digest)
     }
 
@@ -283,12 +285,21 @@ mod tests {
     #[test]
     fn what_cannot_be_agreed_is_said() {
         let why = |challenge, protection: &[_]| answered(challenge, protection).err().unwrap();
-        assert!(why("nonce=n,qop=\"auth-int\"", &[Protection::Privacy]).contains("hadoop.rpc.protection"));
+        assert_eq!(
+            why("nonce=n,qop=\"auth,auth-int\"", &[Protection::Privacy]),
+            "the server offers authentication, integrity for the protection of messages, but \
+             hadoop.rpc.protection here allows only privacy"
+        );
         assert!(why("nonce=n,qop=\"auth-conf\",cipher=\"aes\"", &Protection::ALL).contains("aes"));
         assert!(why("realm=x", &Protection::ALL).contains("nonce"));
         assert!(why("nonce=n,algorithm=md5", &Protection::ALL).contains("md5-sess"));
-        let strongest = answered("nonce=n,qop=\"auth,auth-int\"", &[Protection::Integrity]).unwrap();
-        assert_eq!(strongest.agreed.unwrap().protection, Protection::Integrity);
+        for order in [
+            [Protection::Authentication, Protection::Integrity],
+            [Protection::Integrity, Protection::Authentication],
+        ] {
+            let strongest = answered("nonce=n,qop=\"auth,auth-int\"", &order).unwrap();
+            assert_eq!(strongest.agreed.unwrap().protection, Protection::Integrity);
+        }
     }
 
     #[test]

@@ -88,8 +88,8 @@ impl Keys {
 pub(super) fn layer(keys: &Keys, cipher: Option<Cipher>, max_buf: usize) -> Result<SecurityLayer, SaslError> {
     // What is added to a plain text: MAC, message type and sequence number, and at most one block of padding.
     let max_plain = max_buf.checked_sub(MAC + TAIL + 8).filter(|n| *n > 0);
-    let max_plain =
-        max_plain.ok_or_else(|| SaslError(format!("the server takes only {max_buf} bytes a message")))?;
+    let max_plain = max_plain
+        .ok_or_else(|| SaslError::Failed(format!("the server takes only {max_buf} bytes a message")))?;
     let outgoing = match cipher {
         None => None,
         Some(c) => Some((c, Sealer::new(c, &keys.seal_out)?)),
@@ -104,8 +104,20 @@ pub(super) fn layer(keys: &Keys, cipher: Option<Cipher>, max_buf: usize) -> Resu
     })
 }
 
+/// Lets the security layer of each cipher read what a server sends, for `scripts/fuzz`.
+#[cfg(fuzzing)]
+pub(crate) fn unwrap_with_each_cipher(wrapped: &[u8]) {
+    for cipher in Cipher::ALL.into_iter().map(Some).chain([None]) {
+        let keys = Keys::derive(&[7; 16], cipher);
+        if let Ok(mut layer) = layer(&keys, cipher, wrapped.len()) {
+            let _ = (layer.unwrap.unwrap(wrapped), layer.wrap.wrap(wrapped), layer.wrap.max_plain());
+        }
+    }
+}
+
 fn mac(key: &[u8; 16], sequence: u32, message: &[u8]) -> Result<[u8; MAC], SaslError> {
-    let mut mac = hmac::Hmac::<Md5>::new_from_slice(key).map_err(|_| SaslError("bad key length".into()))?;
+    let mut mac =
+        hmac::Hmac::<Md5>::new_from_slice(key).map_err(|_| SaslError::Failed("bad key length".into()))?;
     mac.update(&sequence.to_be_bytes());
     mac.update(message);
     let mut short = [0; MAC];
@@ -154,7 +166,8 @@ struct In {
 
 impl Unwrap for In {
     fn unwrap(&mut self, wrapped: &[u8]) -> Result<Vec<u8>, SaslError> {
-        let bad = |what: &str| SaslError(format!("a protected message from the server is wrong: {what}"));
+        let bad =
+            |what: &str| SaslError::Failed(format!("a protected message from the server is wrong: {what}"));
         let (sealed, tail) =
             wrapped.split_at_checked(wrapped.len().saturating_sub(TAIL)).ok_or_else(|| bad("length"))?;
         if tail.len() != TAIL || tail[..2] != MESSAGE_TYPE || tail[2..] != self.sequence.to_be_bytes() {
@@ -232,22 +245,22 @@ impl Opener {
 }
 
 fn rc4(key: &[u8; 16]) -> Result<Rc4, SaslError> {
-    Rc4::new_from_slice(key).map_err(|_| SaslError("bad key length".into()))
+    Rc4::new_from_slice(key).map_err(|_| SaslError::Failed("bad key length".into()))
 }
 
 /// The last 8 bytes of `key` are the initialization vector.
 fn block_mode<M: KeyIvInit>(cipher_key: &[u8], key: &[u8; 16]) -> Result<M, SaslError> {
-    M::new_from_slices(cipher_key, &key[8..]).map_err(|_| SaslError("bad key length".into()))
+    M::new_from_slices(cipher_key, &key[8..]).map_err(|_| SaslError::Failed("bad key length".into()))
 }
 
 fn stream(cipher: &mut Rc4, data: &mut [u8]) -> Result<(), SaslError> {
-    cipher.try_apply_keystream(data).map_err(|_| SaslError("the cipher is used up".into()))
+    cipher.try_apply_keystream(data).map_err(|_| SaslError::Failed("the cipher is used up".into()))
 }
 
 fn blocks(data: &mut [u8], mut apply: impl FnMut(&mut [u8; 8])) -> Result<(), SaslError> {
     let (whole, rest) = data.as_chunks_mut::<8>();
     if !rest.is_empty() {
-        return Err(SaslError("an encrypted message is not a whole number of blocks".into()));
+        return Err(SaslError::Failed("an encrypted message is not a whole number of blocks".into()));
     }
     whole.iter_mut().for_each(&mut apply);
     Ok(())

@@ -5,13 +5,17 @@
 mod digest;
 mod layer;
 mod negotiate;
+mod protection;
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::endpoint::Endpoint;
 
+#[cfg(fuzzing)]
+pub(crate) use layer::unwrap_with_each_cipher;
 pub(crate) use negotiate::{Authenticated, Negotiation, Next};
+pub use protection::Protection;
 
 /// How connections authenticate.
 #[derive(Debug, Clone)]
@@ -123,46 +127,25 @@ pub trait Unwrap: Send {
     fn unwrap(&mut self, wrapped: &[u8]) -> Result<Vec<u8>, SaslError>;
 }
 
-/// The protection of messages, with Hadoop's names in `hadoop.rpc.protection`. SASL calls it quality of
-/// protection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Protection {
-    /// `authentication` (SASL `auth`): messages are plain.
-    Authentication,
-    /// `integrity` (`auth-int`): messages are signed.
-    Integrity,
-    /// `privacy` (`auth-conf`): messages are signed and encrypted.
-    Privacy,
-}
-
-impl Protection {
-    /// All kinds of protection; the one that takes the least computation is the first.
-    pub const ALL: [Self; 3] = [Self::Authentication, Self::Integrity, Self::Privacy];
-
-    /// Hadoop's name of the protection.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Authentication => "authentication",
-            Self::Integrity => "integrity",
-            Self::Privacy => "privacy",
-        }
-    }
-
-    /// The protection of this name in Hadoop, in upper or lower case.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|p| p.name().eq_ignore_ascii_case(name.trim()))
-    }
-
-    fn qop(self) -> &'static str {
-        match self {
-            Self::Authentication => "auth",
-            Self::Integrity => "auth-int",
-            Self::Privacy => "auth-conf",
-        }
-    }
-}
-
 /// Why an authentication failed, in words that contain no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SaslError(pub String);
+pub enum SaslError {
+    /// The two sides agree on no method or mechanism, or a message or a proof was wrong.
+    #[error("{0}")]
+    Failed(String),
+    /// The server offers no protection of messages that `hadoop.rpc.protection` allows here.
+    #[error("{}", weaker(server, client))]
+    Protection {
+        /// What the server offers.
+        server: String,
+        /// What is allowed here.
+        client: String,
+    },
+}
+
+/// The words for a server whose protections are none of those that are allowed here.
+pub(crate) fn weaker(server: &str, client: &str) -> String {
+    format!(
+        "the server offers {server} for the protection of messages, but hadoop.rpc.protection here allows only {client}"
+    )
+}

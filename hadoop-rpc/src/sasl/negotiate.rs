@@ -72,8 +72,9 @@ impl<'a> Negotiation<'a> {
         match (message.state(), self.running.take()) {
             (State::Negotiate, None) => self.choose(message.auths),
             (State::Challenge, Some(mut running)) => {
-                let token =
-                    message.token.ok_or_else(|| SaslError("the server sent an empty challenge".into()))?;
+                let token = message
+                    .token
+                    .ok_or_else(|| SaslError::Failed("the server sent an empty challenge".into()))?;
                 let response = running.mechanism.step(Some(&token))?;
                 self.running = Some(running);
                 Ok(Next::Send(RpcSasl {
@@ -88,11 +89,11 @@ impl<'a> Negotiation<'a> {
             }
             // A server that requires no authentication answers to NEGOTIATE with a success.
             (State::Success, None) if self.simple_allowed() => Ok(Next::Done(None, Authenticated::simple())),
-            (State::Success, None) => Err(SaslError(format!(
+            (State::Success, None) => Err(SaslError::Failed(format!(
                 "the server asks for no proof, but the client requires {}",
                 self.wanted()
             ))),
-            (state, _) => Err(SaslError(format!("unexpected SASL message {}", state.as_str_name()))),
+            (state, _) => Err(SaslError::Failed(format!("unexpected SASL message {}", state.as_str_name()))),
         }
     }
 
@@ -139,7 +140,11 @@ impl<'a> Negotiation<'a> {
             }
         }
         let offered: Vec<&str> = offers.iter().map(|a| a.method.as_str()).collect();
-        Err(SaslError(format!("the server accepts {}, the client has {}", offered.join(", "), self.wanted())))
+        Err(SaslError::Failed(format!(
+            "the server accepts {}, the client has {}",
+            offered.join(", "),
+            self.wanted()
+        )))
     }
 
     fn find_token(&self, selector: &TokenSelector) -> Option<&'a Token> {
@@ -192,7 +197,7 @@ mod tests {
             Ok(challenge.unwrap_or(b"I begin").to_vec())
         }
         fn finish(&mut self, last: Option<&[u8]>) -> Result<Option<SecurityLayer>, SaslError> {
-            if last == Some(b"no") { Err(SaslError("no".into())) } else { Ok(None) }
+            if last == Some(b"no") { Err(SaslError::Failed("no".into())) } else { Ok(None) }
         }
     }
 
@@ -239,7 +244,7 @@ mod tests {
                     );
                     seen.push(end.how.to_owned());
                 }
-                Err(e) => seen.push(e.0),
+                Err(e) => seen.push(e.to_string()),
             }
         }
         seen
@@ -280,6 +285,22 @@ mod tests {
         assert_eq!(dialogue(&kerberos, false, vec![start(), empty])[1], "the server sent an empty challenge");
         let unknown = message(State::Negotiate, None, &[("KERBEROS", "GSSAPI", "unknown")]);
         assert!(dialogue(&kerberos, false, vec![unknown])[0].contains("the client has KERBEROS"));
+    }
+
+    #[test]
+    fn a_server_with_weaker_protection_is_refused_before_anything_is_proved() {
+        let mut tokens = Credentials::default();
+        tokens.add_token(Token { kind: "K".into(), ..Default::default() });
+        let (methods, endpoint) = ([token(), SaslMethod::Simple], Endpoint::new("nn", 8020));
+        let peer = ([10, 0, 0, 1], 8020).into();
+        let step = |allowed: &[Protection]| {
+            let mut sasl = Negotiation::new(&methods, &tokens, allowed, &endpoint, peer);
+            sasl.step(message(State::Negotiate, None, &[TOKEN, SIMPLE])).map(|_| ())
+        };
+        // Its challenge names none, which means `auth`.
+        let weaker = SaslError::Protection { server: "authentication".into(), client: "privacy".into() };
+        assert_eq!(step(&[Protection::Privacy]), Err(weaker));
+        assert_eq!(step(&[Protection::Privacy, Protection::Authentication]), Ok(()));
     }
 
     #[test]

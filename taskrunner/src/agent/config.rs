@@ -1,15 +1,15 @@
-//! Reads what the taskrunner has to know before it has a link: the address of the control server, the control
-//! secret and the container's directories. All of this comes from the container's environment and from the
+//! Reads what the taskrunner has to know before it has a link: the address of the control server, its own
+//! key and the container's directories. All of this comes from the container's environment and from the
 //! credentials file that it names.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use flink_model::spec::CONTROL_SECRET_ALIAS;
 use hadoop_rpc::{Credentials, CredentialsError};
 
 use crate::expand::Lookup;
+use crate::keys::{Access, KeyError};
 
 /// How long the JVM may run without contact to the ApplicationMaster, if the environment does not say so.
 const DEFAULT_CONTROL_GRACE: Duration = Duration::from_secs(60);
@@ -29,8 +29,8 @@ pub struct Config {
     pub dir: PathBuf,
     /// The path of this program.
     pub self_exe: PathBuf,
-    /// The application's control secret.
-    pub secret: Vec<u8>,
+    /// What proves to the control server who we are, and how we know the server.
+    pub access: Access,
     /// How long the JVM keeps running while the ApplicationMaster cannot be reached
     /// (`HEDDLE_CONTROL_GRACE_MS`).
     pub control_grace: Duration,
@@ -57,16 +57,21 @@ pub enum ConfigError {
         why: &'static str,
     },
     /// The credentials file cannot be read.
-    #[error("no control secret: the container's credentials {} are unusable", path.display())]
+    #[error("no key for the control server: the container's credentials {} are unusable", path.display())]
     Credentials {
         /// The credentials file.
         path: PathBuf,
         /// The reason.
         source: CredentialsError,
     },
-    /// The credentials do not hold the control secret.
-    #[error("the container's credentials {} hold no secret `{CONTROL_SECRET_ALIAS}`", .0.display())]
-    NoSecret(PathBuf),
+    /// The credentials do not hold what the control server wants.
+    #[error("the credentials file {}", path.display())]
+    Keys {
+        /// The credentials file.
+        path: PathBuf,
+        /// What is missing.
+        source: KeyError,
+    },
     /// The working directory or the path of this program is not known.
     #[error("cannot tell {what}")]
     Path {
@@ -80,21 +85,25 @@ pub enum ConfigError {
 impl Config {
     /// Reads the process's environment and the credentials file that it names.
     pub fn from_env() -> Result<Config, ConfigError> {
-        let config = Config {
+        let path = std::env::var_os("HADOOP_TOKEN_FILE_LOCATION")
+            .map(PathBuf::from)
+            .ok_or(ConfigError::Missing("HADOOP_TOKEN_FILE_LOCATION"));
+        let access = |container: &str| read_access(&path?, container);
+        let config = Config::from_lookup(&|name| std::env::var(name).ok(), access)?;
+        Ok(Config {
             dir: std::env::current_dir()
                 .map_err(|source| ConfigError::Path { what: "the working directory", source })?,
             self_exe: std::env::current_exe()
                 .map_err(|source| ConfigError::Path { what: "the path of this program", source })?,
-            ..Config::from_lookup(&|name| std::env::var(name).ok())?
-        };
-        let path = std::env::var_os("HADOOP_TOKEN_FILE_LOCATION")
-            .map(PathBuf::from)
-            .ok_or(ConfigError::Missing("HADOOP_TOKEN_FILE_LOCATION"))?;
-        Ok(Config { secret: read_secret(&path)?, ..config })
+            ..config
+        })
     }
 
-    /// Reads the part that comes from variables alone.
-    fn from_lookup(env: Lookup) -> Result<Config, ConfigError> {
+    /// Reads the part that comes from variables, and with `access` the container's key.
+    fn from_lookup(
+        env: Lookup,
+        access: impl FnOnce(&str) -> Result<Access, ConfigError>,
+    ) -> Result<Config, ConfigError> {
         let need = |name: &'static str| {
             env(name).filter(|value| !value.trim().is_empty()).ok_or(ConfigError::Missing(name))
         };
@@ -114,38 +123,42 @@ impl Config {
                 ConfigError::Bad { name: "HEDDLE_CONTROL_GRACE_MS", value, why }
             })?,
         };
+        let container = need("CONTAINER_ID")?;
         Ok(Config {
             follows_attempts: env("HEDDLE_FOLLOW_ATTEMPTS").is_some_and(|value| value.trim() == "true"),
             control,
-            container: need("CONTAINER_ID")?,
+            access: access(&container)?,
+            container,
             host: env("NM_HOST").unwrap_or_default(),
             log_dir,
             dir: PathBuf::new(),
             self_exe: PathBuf::new(),
-            secret: Vec::new(),
             control_grace,
         })
     }
 }
 
-fn read_secret(path: &Path) -> Result<Vec<u8>, ConfigError> {
+fn read_access(path: &Path, container: &str) -> Result<Access, ConfigError> {
     let credentials = Credentials::read_file(path)
         .map_err(|source| ConfigError::Credentials { path: path.to_owned(), source })?;
-    let secret = credentials.secrets.get(CONTROL_SECRET_ALIAS).filter(|secret| !secret.is_empty());
-    secret.cloned().ok_or_else(|| ConfigError::NoSecret(path.to_owned()))
+    Access::of_worker(&credentials, container)
+        .map_err(|source| ConfigError::Keys { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::{ControlKeys, LENGTH, Role};
 
     fn with(changes: &[(&str, &str)]) -> Result<Config, ConfigError> {
         let base =
             [("HEDDLE_CONTROL", "am:4000"), ("LOG_DIRS", "/l1/c,/l2/c"), ("CONTAINER_ID", "container_1")];
-        Config::from_lookup(&|name| {
+        let env = |name: &str| {
             let found = changes.iter().chain(&base).find(|(key, _)| *key == name);
             found.map(|(_, value)| (*value).to_owned())
-        })
+        };
+        let keys = ControlKeys::generate([1; LENGTH]).unwrap();
+        Config::from_lookup(&env, |container| Ok(keys.access(Role::Worker(container.to_owned())).unwrap()))
     }
 
     #[test]

@@ -1,15 +1,12 @@
 //! The link to the ApplicationMaster: one connection after another, until the taskrunner ends.
 
 use std::future::pending;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use tokio::net::tcp::{ReadHalf, WriteHalf};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::io::{ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -17,12 +14,15 @@ use super::config::Config;
 use crate::auth;
 use crate::control::command::Command as CommandKind;
 use crate::control::event::Event as EventKind;
-use crate::control::{Command, Event, Hello, Launch, Ping, Refusal, Refused, Stop};
+use crate::control::{Command, Event, Launch, Ping, Refusal, Refused, Stop};
 use crate::successor::{self, Successor};
+use crate::tls::{self, CallerStream, ConnectError, Purpose};
 use crate::wire::{LARGEST, Liveness, Reader, WireError, Writer};
 
-/// For TCP, and again for the answer to `Hello`.
+/// For TCP, again for the handshake, and again for the answer to `Hello`.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+/// From SIGTERM to SIGKILL, for a JVM whose container the ApplicationMaster does not hold any more.
+const NOT_HELD_GRACE: Duration = Duration::from_secs(5);
 /// Events that may wait for a slow ApplicationMaster.
 const QUEUE: usize = 64;
 
@@ -66,6 +66,10 @@ pub(super) async fn keep(mut config: Config, jvm_pid: Arc<AtomicU32>, events: mp
                 tracing::info!(control = config.control, "the ApplicationMaster closed the link");
                 LinkEvent::Down
             }
+            Err(Broken::Refused(refused)) if refused.why() == Refusal::NotHeld => {
+                let grace_ms = u32::try_from(NOT_HELD_GRACE.as_millis()).unwrap_or(u32::MAX);
+                LinkEvent::Stop(Stop { grace_ms, reason: refused.message })
+            }
             Err(Broken::Refused(refused)) if refused.why() != Refusal::Unknown => {
                 tracing::error!(control = config.control, why = ?refused.why(), message = refused.message, "refused");
                 LinkEvent::Refused(refused.message)
@@ -94,9 +98,9 @@ pub(super) async fn keep(mut config: Config, jvm_pid: Arc<AtomicU32>, events: mp
 fn successors(config: &Config) -> watch::Receiver<Option<Successor>> {
     let (found, successors) = watch::channel(None);
     if config.follows_attempts {
-        let (container, secret) = (config.container.clone(), config.secret.clone());
+        let (container, key) = (config.container.clone(), config.access.key().clone());
         tokio::spawn(async move {
-            if let Err(error) = successor::listen(&container, &secret, found).await {
+            if let Err(error) = successor::listen(&container, &key, found).await {
                 tracing::warn!(%error, "cannot listen for the ApplicationMaster of a later attempt");
             }
         });
@@ -113,8 +117,8 @@ async fn changed(mut successors: watch::Receiver<Option<Successor>>) {
 
 #[derive(Debug, thiserror::Error)]
 enum Broken {
-    #[error("cannot connect: {0}")]
-    Connect(io::Error),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     #[error("refused: {}", .0.message)]
     Refused(Refused),
     #[error("no answer for {} s", CONNECT_DEADLINE.as_secs())]
@@ -127,19 +131,15 @@ enum Broken {
 
 /// One connection, from its beginning to its end.
 async fn connection(config: &Config, jvm_pid: u32, events: &mpsc::Sender<LinkEvent>) -> Result<(), Broken> {
-    let mut stream = connect(&config.control).await.map_err(Broken::Connect)?;
-    let (read, write) = stream.split();
+    // Nothing is said before the other side has proved to be the ApplicationMaster.
+    let pin = config.access.pin();
+    let secured = tls::connect(&config.control, Purpose::Link, pin, CONNECT_DEADLINE).await?;
+    let hello = auth::hello(&config.access, &secured.binding, &config.container, &config.host, jvm_pid);
+    let (read, write) = tokio::io::split(secured.stream);
     let mut reader = Reader::new(read, LARGEST, Liveness::default());
     let mut writer = Writer::new(write, Liveness::default());
-    let hello = Hello {
-        protocol: auth::PROTOCOL,
-        container_id: config.container.clone(),
-        host: config.host.clone(),
-        jvm_pid,
-        secret: config.secret.clone(),
-    };
     let answer = async {
-        writer.open(&event(EventKind::Hello(hello))).await?;
+        writer.send(&event(EventKind::Hello(hello))).await?;
         reader.next::<Command>().await
     };
     match timeout(CONNECT_DEADLINE, answer).await.map_err(|_| Broken::Deadline)?? {
@@ -163,30 +163,9 @@ async fn connection(config: &Config, jvm_pid: u32, events: &mpsc::Sender<LinkEve
     .map_err(Broken::Wire)
 }
 
-/// Tries all addresses of the name in turn.
-async fn connect(control: &str) -> io::Result<TcpStream> {
-    let timed_out = || io::Error::from(io::ErrorKind::TimedOut);
-    let found = timeout(CONNECT_DEADLINE, lookup_host(control)).await.map_err(|_| timed_out())??;
-    let addresses: Vec<SocketAddr> = found.collect();
-    let share = CONNECT_DEADLINE / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in addresses {
-        match timeout(share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                // Messages are small and somebody waits for each.
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Ok(Err(error)) => last = error,
-            Err(_) => last = timed_out(),
-        }
-    }
-    Err(last)
-}
-
 /// Sends what there is, or that we are alive; ends our half when nothing more will come. Comes back only when
 /// that fails.
-async fn send(mut writer: Writer<WriteHalf<'_>>, mut queue: mpsc::Receiver<Event>) -> WireError {
+async fn send(mut writer: Writer<WriteHalf<CallerStream>>, mut queue: mpsc::Receiver<Event>) -> WireError {
     loop {
         let next = tokio::select! {
             next = queue.recv() => next,
@@ -205,7 +184,7 @@ async fn send(mut writer: Writer<WriteHalf<'_>>, mut queue: mpsc::Receiver<Event
 
 /// Hands on what comes, until the ApplicationMaster ends its half or nobody listens any more.
 async fn receive(
-    mut reader: Reader<ReadHalf<'_>>,
+    mut reader: Reader<ReadHalf<CallerStream>>,
     events: &mpsc::Sender<LinkEvent>,
 ) -> Result<(), WireError> {
     while let Some(Command { command }) = reader.next().await? {

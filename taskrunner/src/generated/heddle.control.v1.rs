@@ -29,7 +29,7 @@ pub mod event {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct Hello {
-    /// The version of the link's protocol: 2.
+    /// The version of the link's protocol: 3.
     #[prost(uint32, tag = "1")]
     pub protocol: u32,
     #[prost(string, tag = "2")]
@@ -40,9 +40,9 @@ pub struct Hello {
     /// The process id of the JVM; 0 if none has been started, so `Launch` must follow.
     #[prost(uint32, tag = "4")]
     pub jvm_pid: u32,
-    /// The application's control secret.
-    #[prost(bytes = "vec", tag = "5")]
-    pub secret: ::prost::alloc::vec::Vec<u8>,
+    /// The proof that the taskrunner has the key of this container.
+    #[prost(bytes = "vec", tag = "6")]
+    pub proof: ::prost::alloc::vec::Vec<u8>,
 }
 /// Says only that the sender is alive.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -395,12 +395,14 @@ impl OutOfMemory {
 pub enum Refusal {
     /// Another reason. Only after this one may another try succeed.
     Unknown = 0,
-    /// The secret is not that of this application.
+    /// The proof is wrong.
     Unauthenticated = 1,
     /// The taskrunner speaks another version of the protocol.
     OtherRelease = 2,
-    /// The first event is no `Hello`, or its container id is missing or wrong.
+    /// The first event is no `Hello`, or its container id is none.
     BadHello = 3,
+    /// heddle-am does not hold the container, or not any more. The taskrunner ends its JVM and itself.
+    NotHeld = 4,
 }
 impl Refusal {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -413,6 +415,7 @@ impl Refusal {
             Self::Unauthenticated => "REFUSAL_UNAUTHENTICATED",
             Self::OtherRelease => "REFUSAL_OTHER_RELEASE",
             Self::BadHello => "REFUSAL_BAD_HELLO",
+            Self::NotHeld => "REFUSAL_NOT_HELD",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -422,6 +425,7 @@ impl Refusal {
             "REFUSAL_UNAUTHENTICATED" => Some(Self::Unauthenticated),
             "REFUSAL_OTHER_RELEASE" => Some(Self::OtherRelease),
             "REFUSAL_BAD_HELLO" => Some(Self::BadHello),
+            "REFUSAL_NOT_HELD" => Some(Self::NotHeld),
             _ => None,
         }
     }
@@ -440,9 +444,10 @@ pub mod submission_client {
     /// For the client of a per-job cluster. Such a cluster lives for one run of the user's main() on the client,
     /// and the client keeps the call `Attend` open while main() runs. The first event is `Arrive`, and the first
     /// answer is `Welcome`. If the call breaks, the client may call again within 15 seconds. The metadata
-    /// `authorization` of the call is `Bearer <control secret in hexadecimal>`. The call ends with UNAUTHENTICATED
-    /// if the secret is wrong, with FAILED_PRECONDITION if the cluster is no per-job cluster or the first event is
-    /// another one, and with UNIMPLEMENTED if there is no version of the protocol that both sides speak.
+    /// `authorization` of the call is `Heddle <the client's proof in hexadecimal>`. The call ends with
+    /// UNAUTHENTICATED if the proof is not the client's for this connection, with FAILED_PRECONDITION if the
+    /// cluster is no per-job cluster or the first event is another one, and with UNIMPLEMENTED if there is no
+    /// version of the protocol that both sides speak.
     #[derive(Debug, Clone)]
     pub struct SubmissionClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -576,9 +581,10 @@ pub mod submission_server {
     /// For the client of a per-job cluster. Such a cluster lives for one run of the user's main() on the client,
     /// and the client keeps the call `Attend` open while main() runs. The first event is `Arrive`, and the first
     /// answer is `Welcome`. If the call breaks, the client may call again within 15 seconds. The metadata
-    /// `authorization` of the call is `Bearer <control secret in hexadecimal>`. The call ends with UNAUTHENTICATED
-    /// if the secret is wrong, with FAILED_PRECONDITION if the cluster is no per-job cluster or the first event is
-    /// another one, and with UNIMPLEMENTED if there is no version of the protocol that both sides speak.
+    /// `authorization` of the call is `Heddle <the client's proof in hexadecimal>`. The call ends with
+    /// UNAUTHENTICATED if the proof is not the client's for this connection, with FAILED_PRECONDITION if the
+    /// cluster is no per-job cluster or the first event is another one, and with UNIMPLEMENTED if there is no
+    /// version of the protocol that both sides speak.
     #[derive(Debug)]
     pub struct SubmissionServer<T> {
         inner: Arc<T>,

@@ -1,3 +1,7 @@
+import java.io.BufferedReader;
+import java.io.FileOutputStream;
+import java.io.FileReader;
+import java.io.PrintStream;
 import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.ByteBuffer;
@@ -12,6 +16,19 @@ public class Prog {
         switch (args[0]) {
             case "exit":
                 System.exit(Integer.parseInt(args[1]));
+                break;
+            case "pipes":
+                try (BufferedReader in = new BufferedReader(new FileReader(System.getenv("HEDDLE_BRIDGE_IN")));
+                        PrintStream out = new PrintStream(new FileOutputStream(System.getenv("HEDDLE_BRIDGE_OUT")), true)) {
+                    out.println("hello");
+                    System.out.println("stdin=" + System.in.read());
+                    new ProcessBuilder("sleep", "60").start();
+                    String line;
+                    while ((line = in.readLine()) != null) {
+                        out.println("heard " + line);
+                    }
+                }
+                System.exit(9);
                 break;
             case "throw":
                 throw new IllegalStateException("thrown on purpose");

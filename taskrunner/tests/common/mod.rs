@@ -1,5 +1,6 @@
 //! What the tests that start real JVMs share.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests use it")]
+#![allow(dead_code, unreachable_pub, reason = "no test uses all of it")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

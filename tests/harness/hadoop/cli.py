@@ -63,6 +63,8 @@ def parser():
     )  # fmt: skip
     text = "each NodeManager has an address of its own (127.0.0.2 and so on), as on real machines"
     up.add_argument("--node-addresses", action="store_true", help=text)
+    text = "containers run as the user who has submitted them (`submitter`), or all as this user; needs root"
+    up.add_argument("--container-users", metavar="submitter|USER", help=text)
     up.add_argument("--zookeeper", action="store_true", help="with a ZooKeeper; `env` prints ZOOKEEPER_QUORUM")
     text = "two are one active and one standby, with automatic failover, and bring ZooKeeper"
     up.add_argument("--resourcemanagers", type=int, choices=(1, 2), default=1, help=f"{text} (default: 1)")

@@ -36,6 +36,8 @@ class Options:
     node_label: str | None = None
     # ResourceManagers and NodeManagers that go on with what they had before a restart.
     recovery: bool = False
+    # Whom containers run as: `submitter`, or the name of one user for all. None: the user of the daemons.
+    container_users: str | None = None
     zookeeper: bool = False
     # One of each, or two of which one is active; two need ZooKeeper, which they then have.
     resourcemanagers: int = 1

@@ -47,10 +47,10 @@ def is_shell(path):
 
 
 def lints(it):
-    run("cargo", "clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings")
+    run("cargo", "clippy", "--locked", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings")
     # Names that do not exist, and what nothing uses; no opinions.
-    ruff = os.path.dirname(library("private_python", "lint", "ruff==0.14.14")) + "/ruff"
-    run(ruff, "check", "--quiet", "--no-cache", "--select", "F,E9", "tests", "scripts/pseudo-cluster", "scripts/compatibility")
+    ruff = os.path.dirname(library("private_python", "lint", "scripts/pins/lint.txt")) + "/ruff"
+    run(ruff, "check", "--quiet", "--no-cache", "--select", "F,E9", "tests", "scripts/pseudo-cluster", "scripts/compatibility", "scripts/pin")
 
 
 def harness(it):
@@ -96,7 +96,7 @@ def crates(it):
 
 def libhdfs(it):
     """Storage through Hadoop's own client, by the cargo feature `hdrs`."""
-    run("cargo", "clippy", "-p", "hadoop-fs", "--all-targets", "--features", "hdrs", "--quiet", "--", "-D", "warnings")
+    run("cargo", "clippy", "--locked", "-p", "hadoop-fs", "--all-targets", "--features", "hdrs", "--quiet", "--", "-D", "warnings")
     told = subprocess.run(["java", "-XshowSettings:properties", "-version"], capture_output=True, text=True).stderr
     java = re.search(r"^ *java\.home = (.*)$", told, re.MULTILINE)[1]
     env = {

@@ -42,7 +42,7 @@ class Run:
     @cached_property
     def python(self):
         """The Python that has pytest."""
-        return library("private_python", "venv", "-r", "tests/requirements.txt")
+        return library("private_python", "venv", "tests/requirements.txt")
 
     def prepare(self, scenarios):
         """Tools that are missing are installed where that can be done."""
@@ -93,7 +93,8 @@ class Run:
     # ---- running tests
 
     def cargo(self, *words, env=None):
-        code, lines = lines_of("cargo", *words, env=env)
+        command, *rest = words
+        code, lines = lines_of("cargo", command, "--locked", *rest, env=env)
         found = counts.of_cargo(lines)
         if code != 0:
             found.failed = found.failed or 1

@@ -6,6 +6,7 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
  * Keeps all its slots busy for about {@code --seconds} (10), with the parallelism of the submission, and starts again from
  * the beginning up to {@code --restarts} (10) times. Its accumulator {@code slept} counts the tenths of seconds. {@code main()}
  * itself sleeps for {@code --before} (0) seconds. With {@code --then} another job follows, which takes so many seconds.
+ * {@code --name} is the name of the jobs.
  */
 public final class Sleepy {
     public static void main(String[] args) throws Exception {
@@ -14,15 +15,16 @@ public final class Sleepy {
         env.setParallelism((int) options.number("parallelism", env.getParallelism()));
         Restarts.allow(env, options.number("restarts", 10));
         Thread.sleep(options.number("before", 0) * 1000);
-        sleep(env, options.number("seconds", 10));
+        String name = options.get("name", "Sleepy");
+        sleep(env, name, options.number("seconds", 10));
         if (options.get("then") != null) {
-            sleep(env, options.number("then", 0));
+            sleep(env, name, options.number("then", 0));
         }
     }
 
-    private static void sleep(StreamExecutionEnvironment env, long seconds) throws Exception {
+    private static void sleep(StreamExecutionEnvironment env, String name, long seconds) throws Exception {
         env.fromSequence(1, seconds * 10 * env.getParallelism()).map(new Sleep()).print();
-        env.execute("Sleepy");
+        env.execute(name);
     }
 
     private static final class Sleep extends RichMapFunction<Long, Long> {

@@ -16,17 +16,16 @@ import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 
 /**
- * A program that stands for the taskrunners of all containers: it is told of each that starts (`start CONTAINER ADDRESS SECRET`)
+ * A program that stands for the taskrunners of all containers: it is told of each that starts (`start CONTAINER ADDRESS KEY PIN`)
  * or is to stop (`stop CONTAINER`), and tells which are served (`linked CONTAINER`) and which have ended (`ended CONTAINER CODE`).
  */
 final class Taskrunners {
-    private static final Text SECRET = new Text("heddle.control.secret");
+    private static final Text KEY = new Text("heddle.control.worker-key");
+    private static final Text PIN = new Text("heddle.control.pin");
     private static final char[] DIGITS = "0123456789abcdef".toCharArray();
 
     private final Process process;
     private final Writer orders;
-    private ByteBuffer knownTokens;
-    private String knownSecret;
 
     Taskrunners(String program, Consumer<String> linked, BiConsumer<ContainerId, Integer> ended) throws IOException {
         process = new ProcessBuilder(program).redirectError(ProcessBuilder.Redirect.INHERIT).start();
@@ -64,7 +63,7 @@ final class Taskrunners {
         if (address == null || context.getTokens() == null) {
             return false;
         }
-        tell("start " + container + " " + address + " " + secret(context.getTokens()));
+        tell("start " + container + " " + address + " " + keys(context.getTokens()));
         return true;
     }
 
@@ -81,24 +80,23 @@ final class Taskrunners {
         orders.flush();
     }
 
-    /** The containers of one application have the same tokens. */
-    private synchronized String secret(ByteBuffer tokens) throws IOException {
-        if (!tokens.equals(knownTokens)) {
-            byte[] bytes = new byte[tokens.remaining()];
-            tokens.duplicate().get(bytes);
-            Credentials credentials = new Credentials();
-            credentials.readTokenStorageStream(new DataInputStream(new ByteArrayInputStream(bytes)));
-            byte[] secret = credentials.getSecretKey(SECRET);
-            if (secret == null) {
-                throw new IOException("the container's tokens hold no " + SECRET);
-            }
-            StringBuilder hex = new StringBuilder();
-            for (byte b : secret) {
-                hex.append(DIGITS[(b >> 4) & 15]).append(DIGITS[b & 15]);
-            }
-            knownTokens = ByteBuffer.wrap(bytes);
-            knownSecret = hex.toString();
+    private static String keys(ByteBuffer tokens) throws IOException {
+        byte[] bytes = new byte[tokens.remaining()];
+        tokens.duplicate().get(bytes);
+        Credentials credentials = new Credentials();
+        credentials.readTokenStorageStream(new DataInputStream(new ByteArrayInputStream(bytes)));
+        return hex(credentials, KEY) + " " + hex(credentials, PIN);
+    }
+
+    private static String hex(Credentials credentials, Text alias) throws IOException {
+        byte[] secret = credentials.getSecretKey(alias);
+        if (secret == null) {
+            throw new IOException("the container's tokens hold no " + alias);
         }
-        return knownSecret;
+        StringBuilder hex = new StringBuilder();
+        for (byte b : secret) {
+            hex.append(DIGITS[(b >> 4) & 15]).append(DIGITS[b & 15]);
+        }
+        return hex.toString();
     }
 }

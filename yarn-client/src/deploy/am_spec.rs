@@ -5,17 +5,19 @@ use std::collections::BTreeMap;
 
 use flink_model::class_path::ContainerFiles;
 use flink_model::config::{Configuration, FromValue};
-use flink_model::container::TASKRUNNER;
+use flink_model::container::{INTERNAL_KEY, TASKRUNNER};
 use flink_model::options::{self, Opt};
 use flink_model::plan::{self, ShippedConfiguration, Surroundings};
 use flink_model::spec::{
     AmSpec, ApplicationMasterSpec, ApplicationSpec, ArchiveMaking, ContainerResources, HadoopSettings,
     JobManagerSpec, JvmTemplate, SPEC_VERSION, TMP_DIRS_ENV, TaskManagersSpec,
 };
+use flink_model::ssl;
 use hadoop_rpc::HadoopConf;
 use yarn_api::records::AccessType;
 
 use super::derived::Derived;
+use super::internal_ssl;
 use super::prewarm::prewarm;
 use crate::configuration::{bad_value, text};
 use crate::error::Failure;
@@ -58,9 +60,14 @@ pub(crate) fn am_spec(
     let job_manager =
         plan::job_manager_template(shipped, derived.release, derived.mode, &derived.cluster, &around);
     let task_manager = plan::task_manager_template(shipped, derived.release, &around);
+    let own_key = |template: JvmTemplate| match derived.internal_key {
+        Some(_) => internal_ssl::without_host_names(template),
+        None => template,
+    };
     // The ApplicationMaster hands these on itself, by the control protocol.
     let sent = std::iter::once(shipped.file_name.to_owned());
-    let sent = sent.chain(derived.names.logging.1.iter().map(|file| file.key.clone())).collect();
+    let sent = sent.chain(derived.names.logging.1.iter().map(|file| file.key.clone()));
+    let sent = sent.chain(derived.internal_key.iter().map(|_| INTERNAL_KEY.to_owned())).collect();
     Ok(AmSpec {
         version: SPEC_VERSION,
         application: ApplicationSpec {
@@ -81,14 +88,15 @@ pub(crate) fn am_spec(
             heartbeat_busy_ms: positive(conf, &options::HEARTBEAT_BUSY)?,
         },
         job_manager: JobManagerSpec {
-            jvm: job_manager.map_err(cannot)?,
+            jvm: own_key(job_manager.map_err(cannot)?),
             rest_ports: text(conf, &options::REST_BIND_PORT),
+            rest_tls: ssl::rest_speaks_tls(conf).map_err(bad_value)?,
             class_data: None,
         },
         task_managers: TaskManagersSpec {
             jvm: JvmTemplate {
                 args_from_env: tmp_dirs.into_iter().collect(),
-                ..task_manager.map_err(cannot)?
+                ..own_key(task_manager.map_err(cannot)?)
             },
             files: sent,
             taskrunner_key: TASKRUNNER.to_owned(),

@@ -3,6 +3,8 @@
 //!
 //! A failure here is only logged and does not stop the deployment, because JVMs start without archives, too.
 
+use std::collections::BTreeSet;
+
 use artifact_store::{Archives, PRIVATE_STORE, below};
 use flink_model::class_data::{self, ClassDataSpec};
 use flink_model::local_resource::{LocalResource, Visibility};
@@ -37,7 +39,8 @@ pub(crate) async fn find(
         look(services, Role::TaskManager, &spec.task_managers.jvm, &files),
     )
     .await;
-    of_job_manager.into_iter().chain(of_task_manager).for_each(|warning| warnings.warn(warning));
+    let told: BTreeSet<String> = of_job_manager.into_iter().chain(of_task_manager).collect();
+    told.into_iter().for_each(|warning| warnings.warn(warning));
     ClassDataArchives { job_manager, task_manager }
 }
 
@@ -50,7 +53,7 @@ async fn look(
     files: &[LocalResource],
 ) -> (Found, Vec<String>) {
     match try_look(services, role, jvm, files).await {
-        Ok(Some(Archives { order, resources, warnings })) => (Some((order, resources)), warnings),
+        Ok(Some(Archives { order, resources, warnings, .. })) => (Some((order, resources)), warnings),
         Ok(None) => (None, Vec::new()),
         Err(failure) => {
             tracing::info!(%failure, ?role, "no class data archives");
@@ -71,13 +74,24 @@ async fn try_look(
     let Some(front) = class_data::front(&jvm.class_path, files) else { return Ok(None) };
     // An archive contains the classes of the jars. So if one of the jars is private to the user, the archive
     // is in the private store, too, and no more people can read it than can read the jars.
-    let private = services.storage.url(&below(&services.base, PRIVATE_STORE)).map_err(|e| Failure::fs(&e))?;
+    let private =
+        services.storage.url(&below(&services.ground.base, PRIVATE_STORE)).map_err(|e| Failure::fs(&e))?;
     let own = |jar: &&LocalResource| {
         let uploaded = jar.url.starts_with(&format!("{private}/"));
         uploaded || (jar.visibility != Visibility::Public && !services.shared.holds(&jar.url))
     };
-    let store = if front.iter().any(own) { &services.private } else { &services.shared };
     let directory = class_data::directory(role, &front);
-    let class_path = front.iter().map(|jar| jar.key.clone()).collect();
-    Ok(Some(store.archives(&directory, class_path).await?))
+    let class_path: Vec<String> = front.iter().map(|jar| jar.key.clone()).collect();
+    if !front.iter().any(own) {
+        let found = services.shared.archives(&directory, class_path.clone()).await?;
+        if found.may_add || !found.resources.is_empty() {
+            return Ok(Some(found));
+        }
+        // The shared store is somebody else's, who has put no archive there.
+        let Archives { warnings, .. } = found;
+        let mut own = services.private.archives(&directory, class_path).await?;
+        own.warnings.extend(warnings);
+        return Ok(Some(own));
+    }
+    Ok(Some(services.private.archives(&directory, class_path).await?))
 }

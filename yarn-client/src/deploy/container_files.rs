@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use artifact_store::{LocalFile, files_below};
 use flink_model::class_path::is_dist_jar;
-use flink_model::config::Configuration;
+use flink_model::config::{Configuration, FileFormat};
 use flink_model::container::{AM, BRIDGE, TASKRUNNER};
 use flink_model::local_resource::LocalResourceKind;
 use flink_model::options::{self, Opt, UserJarInclusion};
@@ -17,6 +17,7 @@ use taskrunner::links;
 use super::manifest::{ClientProgram, Program, Purpose};
 use super::names::{Names, twice};
 use super::packed;
+use super::sharing::Sharing;
 use crate::configuration::{bad_value, text};
 use crate::context::{Context, FlinkHome};
 use crate::error::Failure;
@@ -46,9 +47,9 @@ pub(crate) enum Part {
 /// Where a file is before the deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FileSource {
-    /// A local file that every user may read. It goes to the shared store.
+    /// A local library that every user may read. It goes to the shared store.
     Shared(PathBuf),
-    /// A local file of the user's. It goes to the private store, which only the user can read.
+    /// Another local file. It goes to the private store, which only the user can read.
     Private(PathBuf),
     /// The URL of a file on a file system of the cluster.
     Remote(String),
@@ -58,6 +59,12 @@ pub(crate) enum FileSource {
     /// The URL of a file or a directory on a file system of the cluster. Which of them it is, only the
     /// NameNode's answer tells.
     RemotePath(String),
+}
+
+impl FileSource {
+    fn local(path: PathBuf, shared: bool) -> Self {
+        if shared { Self::Shared(path) } else { Self::Private(path) }
+    }
 }
 
 /// A file, or a remote directory, that the containers get.
@@ -241,8 +248,11 @@ fn distribution(
         }
         files.push(ContainerFile::file(name, FileSource::RemoteTree(dir.clone()), Part::System, by));
     }
-    let shared =
-        |file: LocalFile, by| ContainerFile::file(file.key, FileSource::Shared(file.path), Part::System, by);
+    let sharing = Sharing::default();
+    let shared = |file: LocalFile, by| {
+        let open = sharing.allows(&file.path);
+        ContainerFile::file(file.key, FileSource::local(file.path, open), Part::System, by)
+    };
     if provided.is_empty() {
         let lib = files_below(&flink.lib, "lib")?;
         files.extend(lib.into_iter().filter(|f| !is_dist_jar(&f.key)).map(|f| shared(f, "Flink's lib")));
@@ -264,14 +274,42 @@ fn distribution(
         _ => {}
     }
     for (key, name) in [(AM, "heddle-am"), (TASKRUNNER, "heddle-taskrunner"), (BRIDGE, "flink-bridge.jar")] {
-        files.push(ContainerFile::file(
-            key,
-            FileSource::Shared(context.own_file(name)?),
-            Part::Own,
-            "heddle",
-        ));
+        let program = context.own_file(name)?;
+        let open = sharing.is_open(&program);
+        files.push(ContainerFile::file(key, FileSource::local(program, open), Part::Own, "heddle"));
     }
     Ok(files)
+}
+
+/// A file that `heddle store publish` may put into a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Library {
+    pub(crate) key: String,
+    pub(crate) path: PathBuf,
+    pub(crate) kind: LocalResourceKind,
+    /// Whether the file is for everybody.
+    pub(crate) open: bool,
+}
+
+/// Lists the files that deployments with this distribution have in common: those that each of them has, and
+/// those of `opt`.
+pub(crate) fn libraries(context: &Context, flink: &FlinkHome) -> Result<[Vec<Library>; 2], Failure> {
+    let nothing_set = Configuration::new(FileFormat::Standard);
+    let library = |file: ContainerFile| match file.source {
+        FileSource::Shared(path) => Some(Library { key: file.key, path, kind: file.kind, open: true }),
+        FileSource::Private(path) => Some(Library { key: file.key, path, kind: file.kind, open: false }),
+        FileSource::Remote(_) | FileSource::RemoteTree(_) | FileSource::RemotePath(_) => None,
+    };
+    let always = distribution(context, flink, &nothing_set)?.into_iter().filter_map(library).collect();
+    let opt = flink.opt(context);
+    let (sharing, kind) = (Sharing::default(), LocalResourceKind::File);
+    let found = if opt.is_dir() { files_below(&opt, "opt")? } else { Vec::new() };
+    let of_opt = found.into_iter().filter(|file| file.key.ends_with(".jar"));
+    let of_opt = of_opt.map(|LocalFile { key, path }| {
+        let open = sharing.allows(&path);
+        Library { key, path, kind, open }
+    });
+    Ok([always, of_opt.collect()])
 }
 
 fn provided_usrlib(dir: &str, by: &str) -> Failure {
@@ -414,12 +452,9 @@ fn program_files(
     for start in &program.opt_jars {
         let found = find_jar(&opt, start)?;
         let name = name_of(&found, start)?;
-        files.push(ContainerFile::file(
-            format!("opt/{name}"),
-            FileSource::Shared(found),
-            Part::Apart,
-            "Flink's opt",
-        ));
+        let open = Sharing::default().allows(&found);
+        let source = FileSource::local(found, open);
+        files.push(ContainerFile::file(format!("opt/{name}"), source, Part::Apart, "Flink's opt"));
     }
     Ok(files)
 }

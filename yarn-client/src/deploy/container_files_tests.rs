@@ -1,5 +1,4 @@
 use super::*;
-use flink_model::config::FileFormat;
 use flink_model::jvm_options::Logging;
 use flink_model::release::Release;
 
@@ -13,6 +12,8 @@ impl Fixture {
     /// A distribution of Flink, an installation of heddle, and some files of the user.
     fn new() -> Self {
         let fixture = Self { dir: tempfile::tempdir().unwrap() };
+        // Only what everybody may read is shared.
+        std::fs::set_permissions(fixture.dir.path(), mode(0o755)).unwrap();
         for file in [
             "flink/lib/flink-dist-1.20.1.jar",
             "flink/lib/a.jar",
@@ -107,6 +108,31 @@ const SESSION: Purpose = Purpose::SESSION;
 
 fn application(jar: &str) -> Purpose {
     Purpose::Application { program: Program { jar: Some(jar.into()), ..Program::default() } }
+}
+
+fn mode(bits: u32) -> std::fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(bits)
+}
+
+#[test]
+fn what_is_no_library_or_closed_to_others_is_not_shared() {
+    let fixture = Fixture::new();
+    let at = |name: &str| fixture.dir.path().join(name);
+    for file in ["flink/lib/hive-site.xml", "flink/plugins/README.txt"] {
+        std::fs::write(at(file), "x").unwrap();
+    }
+    std::fs::set_permissions(at("flink/lib/a.jar"), mode(0o600)).unwrap();
+    std::fs::set_permissions(at("flink/plugins/p"), mode(0o700)).unwrap();
+    assert_eq!(
+        fixture.files(&[], &SESSION).unwrap(),
+        [
+            "lib/a.jar private System",
+            "lib/hive-site.xml private System",
+            "plugins/README.txt shared System",
+            "plugins/p/p.jar private System",
+            "lib/flink-dist-1.20.1.jar shared System"
+        ]
+    );
 }
 
 #[test]

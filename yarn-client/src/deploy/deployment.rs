@@ -1,11 +1,13 @@
 //! A cluster that has come up.
 
 use flink_rest::RestAddress;
+use taskrunner::keys::Access;
 use yarn_api::ApplicationClient;
 use yarn_api::records::ApplicationId;
 
 use super::undo::Undo;
 use crate::report::Report;
+use crate::rest_security::RestSecurity;
 use crate::timing::{Marks, Timing};
 
 /// A cluster that has come up.
@@ -21,7 +23,10 @@ pub struct Deployment {
     pub found: bool,
     /// Whether the JobManager and the ApplicationMaster are replaced when they fail.
     pub(crate) highly_available: bool,
-    pub(super) secret: Vec<u8>,
+    /// What the client needs to call the control server; none if it has not submitted the application.
+    pub(super) access: Option<Access>,
+    /// How its REST interface is spoken to.
+    pub rest_security: RestSecurity,
     /// Where its steps are recorded.
     pub timing: Timing,
     /// When the client saw it come up.
@@ -30,9 +35,9 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// The secret that the application's processes know each other by.
-    pub(crate) fn control_secret(&self) -> &[u8] {
-        &self.secret
+    /// What the client needs to call the control server. Only who has submitted the application has it.
+    pub(crate) fn access(&self) -> Option<&Access> {
+        self.access.as_ref()
     }
 
     /// Ends it again and removes its files.

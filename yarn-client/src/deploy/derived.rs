@@ -13,9 +13,11 @@ use flink_model::options;
 use flink_model::ports;
 use flink_model::release::Release;
 use flink_model::spec::ClusterMode;
+use flink_model::ssl;
 use flink_model::start_template::StartTemplate;
 
 use super::container_files::{self, ContainerFile};
+use super::internal_ssl::{self, KeyMaterial};
 use super::manifest::{ClusterManifest, Program, Purpose};
 use super::names::Names;
 use super::tags::tags;
@@ -23,6 +25,7 @@ use crate::configuration::{bad_value, text};
 use crate::context::{Context, FlinkHome};
 use crate::error::Failure;
 use crate::paths::{is_remote, without_scheme};
+use crate::rest_security::{RestSecurity, bad_setting};
 use crate::setup::{Setup, release_of};
 use crate::warning::Warnings;
 use crate::{jar, java, memory, unserved};
@@ -62,6 +65,10 @@ pub(crate) struct Derived {
     pub(crate) staging_base: Option<String>,
     pub(crate) store_dir: Option<String>,
     pub(crate) replication: Option<u16>,
+    /// How the cluster's REST interface is spoken to.
+    pub(crate) rest_security: RestSecurity,
+    /// The key for the cluster's own connections, if heddle makes one.
+    pub(crate) internal_key: Option<KeyMaterial>,
     /// What the user should know, but what does not stop the deployment.
     pub(crate) warnings: Warnings,
 }
@@ -89,6 +96,8 @@ impl Derived {
             }
         }
         check_configuration(&configuration, release, warnings)?;
+        let rest_security = RestSecurity::of(&configuration, context)?;
+        ssl::name_suites(&mut configuration).map_err(bad_value)?;
         let cluster = ClusterSpec::from(&configuration, release)
             .map_err(|e| memory::refusal(&configuration, release, &flink.conf, e))?;
         memory::set_in_vain(&configuration, release).into_iter().for_each(|warning| warnings.warn(warning));
@@ -128,8 +137,23 @@ impl Derived {
             cluster,
             files,
             names,
+            rest_security,
+            internal_key: None,
             warnings: warnings.clone(),
         })
+    }
+
+    /// The same with a key for the cluster's own connections, which `generate` makes, if the user wants one.
+    pub(crate) fn with_internal_ssl(
+        mut self,
+        generate: &dyn Fn() -> Result<KeyMaterial, Failure>,
+    ) -> Result<Self, Failure> {
+        if self.configuration.require(&options::INTERNAL_SSL).map_err(bad_value)? {
+            let key = generate()?;
+            internal_ssl::configure(&mut self.configuration, &key);
+            self.internal_key = Some(key);
+        }
+        Ok(self)
     }
 
     /// The sizes, in the words of Flink's client.
@@ -150,6 +174,8 @@ fn check_configuration(
     warnings: &mut Warnings,
 ) -> Result<(), Failure> {
     unserved::check(configuration)?;
+    ssl::check_server(configuration).map_err(bad_setting)?;
+    internal_ssl::check(configuration)?;
     ports::check(configuration).map_err(bad_value)?;
     for warning in options::check_keys(configuration) {
         warnings.warn(warning.to_string());

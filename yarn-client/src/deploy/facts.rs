@@ -31,7 +31,7 @@ const MAX_PRIORITY: &str = "yarn.cluster.max-application-priority";
 
 /// The time limit for the NameNode's first answer. After it, the client reports that the NameNode does not
 /// answer.
-const FIRST_ANSWER: Duration = Duration::from_secs(15);
+pub(crate) const FIRST_ANSWER: Duration = Duration::from_secs(15);
 
 /// The ResourceManager's answers.
 #[derive(Debug)]
@@ -83,12 +83,6 @@ pub(crate) async fn gather(yarn: &ApplicationClient, derived: &Derived) -> Resul
         labels,
         resource_types,
     })
-}
-
-/// The path of the directory in which the directories of applications are made: the configured one, or else
-/// the user's home directory.
-pub(crate) fn staging_base(storage: &Storage, configured: Option<&str>) -> Result<String, Failure> {
-    storage.path(configured.unwrap_or_else(|| storage.home_dir())).map_err(|e| Failure::fs(&e))
 }
 
 /// Checks that the NameNode answers, so that the user learns early if it does not.

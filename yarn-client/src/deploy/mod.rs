@@ -12,6 +12,7 @@ mod container_files;
 mod deployment;
 mod derived;
 mod facts;
+mod internal_ssl;
 mod manifest;
 mod names;
 mod nodes;
@@ -23,6 +24,7 @@ mod resolved;
 mod savepoint;
 mod services;
 mod settings;
+mod sharing;
 pub mod show;
 mod stage;
 mod staged;
@@ -64,6 +66,7 @@ use submit::{Submitted, Submitter};
 use undo::Undo;
 use wait::{NotStarted, Started, Waiting, wait};
 
+pub(crate) use container_files::{Library, libraries};
 pub use deployment::Deployment;
 pub use manifest::{ClientProgram, ClusterManifest, Program, Purpose};
 pub use resolved::{
@@ -171,7 +174,7 @@ impl Deployer {
         };
         let mut why = "the client gave up the deployment".to_owned();
         let failure = match interrupt.unless_raised(work).await {
-            Ok(Ok((Submitted { id, secret, .. }, Started { address, marks }))) => {
+            Ok(Ok((Submitted { id, access, .. }, Started { address, marks }))) => {
                 let timing = self.timing.clone();
                 let highly_available = high_availability(&derived.configuration);
                 return Ok(Deployment {
@@ -180,7 +183,8 @@ impl Deployer {
                     yarn,
                     found: false,
                     highly_available,
-                    secret,
+                    rest_security: derived.rest_security.clone(),
+                    access: Some(access),
                     timing,
                     marks,
                     undo,
@@ -214,7 +218,8 @@ impl Deployer {
         let mut warnings = Warnings::default();
         let result = self
             .check_distribution(manifest)
-            .and_then(|()| Derived::new(manifest, &self.setup, &self.context, &random_name, &mut warnings));
+            .and_then(|()| Derived::new(manifest, &self.setup, &self.context, &random_name, &mut warnings))
+            .and_then(|derived| derived.with_internal_ssl(&internal_ssl::generate));
         Checked { warnings, result }
     }
 
@@ -236,7 +241,7 @@ impl Deployer {
         let hadoop = Hadoop::load(&self.context, &derived.configuration)?;
         let yarn = hadoop.yarn()?;
         self.timing.configured();
-        let services = Services::new(derived, hadoop, yarn)?;
+        let services = Services::new(derived, hadoop, yarn).await?;
         let mut of_cluster = Warnings::default();
         let resolved = services.resolve(derived, &self.context, &self.timing, &mut of_cluster).await;
         warnings.append(of_cluster);
@@ -258,7 +263,7 @@ impl Deployer {
         let (timing, report_ref) = (&self.timing, &**report);
         report.info(&format!("Cluster specification: {}", derived.specification()));
         // All checks come before the first byte is written.
-        let services = Services::new(derived, hadoop, yarn)?;
+        let services = Services::new(derived, hadoop, yarn).await?;
         let mut warnings = Warnings::default();
         let resolved = Box::pin(services.resolve(derived, &self.context, timing, &mut warnings)).await;
         warnings.tell(report_ref);
@@ -302,7 +307,7 @@ impl Deployer {
             if let Err(failure) = submitted.put_late_files(&services).await {
                 report.warn(&failure.to_string());
             }
-            leftovers::sweep(&services.yarn, &services.storage, &services.base, id).await;
+            leftovers::sweep(&services.yarn, &services.storage, &services.ground.base, id).await;
             future::pending::<Infallible>().await
         };
         let waiting = Waiting {
@@ -310,6 +315,7 @@ impl Deployer {
             id,
             ends_with_program: resolved.mode == ClusterMode::Application,
             early: staged.am_spec.task_managers.prewarm.is_some(),
+            security: derived.rest_security.clone(),
         };
         let started = tokio::select! {
             started = wait(waiting, timing, report_ref) => started,
@@ -339,8 +345,9 @@ impl Deployer {
         let started = match known {
             Known::Alive(_) => {
                 let ends_with_program = derived.mode == ClusterMode::Application;
-                wait(Waiting { yarn: &yarn, id, ends_with_program, early: true }, &self.timing, report)
-                    .await?
+                let security = derived.rest_security.clone();
+                let waiting = Waiting { yarn: &yarn, id, ends_with_program, early: true, security };
+                wait(waiting, &self.timing, report).await?
             }
             Known::Succeeded(_) => Started { address: None, marks: Default::default() },
         };
@@ -351,7 +358,8 @@ impl Deployer {
             yarn,
             found: true,
             highly_available: high_availability(&derived.configuration),
-            secret: Vec::new(),
+            rest_security: derived.rest_security.clone(),
+            access: None,
             timing: self.timing.clone(),
             marks: started.marks,
             undo: Undo::default(),

@@ -28,12 +28,9 @@ pub(super) fn prewarm(
     })?;
     let flag = |option| conf.get(option).map_err(bad_value).map(Option::unwrap_or_default);
     // If containers are requested ahead, heddle itself tells YARN the address of the REST interface, before
-    // the JobManager is ready. With TLS only Flink knows that address. With fine-grained resources, the sizes
-    // of TaskManagers are not known before the job is submitted.
-    if !conf.require(&options::FAST_START).map_err(bad_value)?
-        || flag(&options::SSL_REST)?
-        || flag(&options::FINE_GRAINED)?
-    {
+    // the JobManager is ready. With fine-grained resources, the sizes of TaskManagers are not known before
+    // the job is submitted.
+    if !conf.require(&options::FAST_START).map_err(bad_value)? || flag(&options::FINE_GRAINED)? {
         return Ok(None);
     }
     let slots = u32::try_from(cluster.slots).unwrap_or(1).max(1);
@@ -92,9 +89,7 @@ mod tests {
             Some(2)
         );
         assert_eq!(application(&[("heddle.prewarm", "5"), slots]), Some(5));
-        for off in
-            [("heddle.prewarm", "0"), ("heddle.fast-start", "false"), ("security.ssl.rest.enabled", "true")]
-        {
+        for off in [("heddle.prewarm", "0"), ("heddle.fast-start", "false")] {
             assert_eq!(application(&[("parallelism.default", "9"), off]), None, "{off:?}");
         }
     }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use artifact_store::LocalFile;
 use flink_model::class_path::ContainerFiles;
 use flink_model::config::{Configuration, Origin};
-use flink_model::container::BRIDGE;
+use flink_model::container::{BRIDGE, INTERNAL_KEY};
 use flink_model::local_resource::{LocalResource, LocalResourceKind};
 use flink_model::options;
 use flink_model::plan::{self, ShippedConfiguration};
@@ -48,8 +48,8 @@ pub struct Resolved {
     pub task_manager_jvm_options: Vec<String>,
     /// The files of the containers, each with the place from which it comes.
     pub files: Vec<ResolvedFile>,
-    /// Small files that are part of the submission itself: configuration, logging and the program's
-    /// arguments.
+    /// Small files that are part of the submission itself: configuration, logging, the program's arguments,
+    /// and the key for the cluster's own connections.
     pub small_files: Vec<SmallFile>,
     /// The specification for the ApplicationMaster. Its local resources are added when they are staged.
     pub am_spec: AmSpec,
@@ -324,6 +324,10 @@ fn small_files(derived: &Derived, shipped: ShippedConfiguration) -> Result<Vec<S
     if let Some(program) = derived.program.as_ref().filter(|_| derived.mode == ClusterMode::Application) {
         let json = serde_json::json!({ "mainClass": program.main_class, "args": program.args });
         files.push(text(plan::PROGRAM_FILE, json.to_string()));
+    }
+    if let Some(key) = &derived.internal_key {
+        let content = Content::Binary(key.keystore.clone());
+        files.push(SmallFile { name: INTERNAL_KEY.to_owned(), content });
     }
     Ok(files)
 }

@@ -4,7 +4,9 @@
 
 use std::path::PathBuf;
 
-use artifact_store::{Artifact, Concurrency, Hashes, Inventory, PRIVATE_STORE, SHARED_STORE, Store, below};
+use artifact_store::{
+    Artifact, Concurrency, Division, Hashes, Inventory, PRIVATE_STORE, RootOwner, SHARED_STORE, Store, below,
+};
 use futures::future;
 use hadoop_fs::Storage;
 use yarn_api::ApplicationClient;
@@ -17,7 +19,7 @@ use super::{facts, savepoint};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
-use crate::staging::ApplicationDir;
+use crate::staging::{ApplicationDir, Ground};
 use crate::timing::Timing;
 use crate::units::count;
 use crate::warning::Warnings;
@@ -27,8 +29,8 @@ pub(crate) struct Services {
     pub(crate) hadoop: Hadoop,
     pub(crate) yarn: ApplicationClient,
     pub(crate) storage: Storage,
-    /// The directory in which `.flink/<application id>` is created.
-    pub(crate) base: String,
+    /// Where `.flink/<application id>` is created.
+    pub(crate) ground: Ground,
     /// The store for files that every user may read.
     pub(crate) shared: Store,
     /// The store for the user's own files.
@@ -53,22 +55,28 @@ impl Surveys {
 }
 
 impl Services {
-    /// Opens the file systems. No service is asked yet.
-    pub(crate) fn new(derived: &Derived, hadoop: Hadoop, yarn: ApplicationClient) -> Result<Self, Failure> {
+    /// Opens the file systems. A service is asked only if a staging directory is configured: whether several
+    /// users share it.
+    pub(crate) async fn new(
+        derived: &Derived,
+        hadoop: Hadoop,
+        yarn: ApplicationClient,
+    ) -> Result<Self, Failure> {
         let staging = derived.staging_base.as_deref();
         let storage = hadoop.storage(staging)?;
-        let base = facts::staging_base(&storage, staging)?;
+        let ground = Ground::find(&storage.clone().with_deadline(facts::FIRST_ANSWER), staging).await?;
         let store_storage = hadoop.storage(derived.store_dir.as_deref().or(staging))?;
-        let store_root = match &derived.store_dir {
-            Some(dir) => dir.clone(),
-            None => below(&base, SHARED_STORE),
+        let usual = || RootOwner::User { below: ground.top.clone() };
+        let (store_root, store_owner) = match &derived.store_dir {
+            Some(dir) => (dir.clone(), RootOwner::Anybody),
+            None => (below(&ground.base, SHARED_STORE), usual()),
         };
         let replication = derived.replication;
         let concurrency = if derived.fast_start { Concurrency::QUICK } else { Concurrency::PLAIN };
-        let shared = Store::shared(store_storage, &store_root, replication, concurrency)?;
-        let private =
-            Store::private(storage.clone(), &below(&base, PRIVATE_STORE), replication, concurrency)?;
-        Ok(Self { hadoop, yarn, storage, base, shared, private, replication })
+        let shared = Store::shared(store_storage, &store_root, store_owner, replication, concurrency)?;
+        let private_root = below(&ground.base, PRIVATE_STORE);
+        let private = Store::private(storage.clone(), &private_root, usual(), replication, concurrency)?;
+        Ok(Self { hadoop, yarn, storage, ground, shared, private, replication })
     }
 
     /// Asks all services at once, and makes the remaining decisions.
@@ -105,7 +113,7 @@ impl Services {
         }
 
         let facts = timing.time("ResourceManager asked", facts::gather(&self.yarn, derived));
-        let answers = timing.time("NameNode asked", facts::first_answer(&self.storage, &self.base));
+        let answers = timing.time("NameNode asked", facts::first_answer(&self.storage, &self.ground.base));
         let only_local = local.len() == derived.files.len();
         let looked = remote_files(&self.hadoop, &derived.files, &derived.names, warnings);
         let remote = async {
@@ -118,9 +126,13 @@ impl Services {
         let remote = async { Ok(future::try_join(remote, savepoint).await?.0) };
         let surveys = async {
             let surveys = future::try_join(self.shared.survey(shared), self.private.survey(private));
-            Ok(timing.time("stores looked at", surveys).await?)
+            let surveys = async {
+                let (shared, private) = surveys.await?;
+                self.divide(shared, private).await
+            };
+            timing.time("stores looked at", surveys).await
         };
-        let (facts, (), remote, (shared, private)) = if derived.fast_start {
+        let (facts, (), remote, (shared, private, distrust)) = if derived.fast_start {
             future::try_join4(facts, answers, remote, surveys).await?
         } else {
             let (facts, answers, remote) = future::try_join3(facts, answers, remote).await?;
@@ -134,13 +146,39 @@ impl Services {
             directory: &directory,
             remote: &remote,
         };
+        let staging = self.ground.warning.clone();
+        staging.into_iter().chain(distrust).for_each(|warning| warnings.warn(warning));
         let resolved = Resolved::new(derived, &answers, warnings)?;
         Ok((resolved, Surveys { shared, private, hashes }))
     }
 
+    /// Lets the private store serve what the shared one does not: what the user may not add there, and files
+    /// that are not trusted, of which the last value warns.
+    async fn divide(
+        &self,
+        shared: Inventory,
+        private: Inventory,
+    ) -> Result<(Inventory, Inventory, Option<String>), Failure> {
+        let Division { inventory, elsewhere, distrust } = self.shared.divide(shared).await?;
+        let private = if elsewhere.is_empty() {
+            private
+        } else {
+            self.private.survey(private.into_artifacts().into_iter().chain(elsewhere).collect()).await?
+        };
+        self.private.require_root(&private)?;
+        let warning = distrust.map(|(files, why)| {
+            format!(
+                "the store does not serve {}, which your private store gets instead: {why}; only files are used that belong to you or \
+                 to the owner of the store, and that nobody else may write to",
+                count(files, "file")
+            )
+        });
+        Ok((inventory, private, warning))
+    }
+
     /// The directory of an application. The directory is not created yet.
     pub(crate) fn directory(&self, id: impl std::fmt::Display) -> ApplicationDir {
-        ApplicationDir::new(self.storage.clone(), &self.base, &id.to_string(), self.replication)
+        ApplicationDir::new(self.storage.clone(), &self.ground, &id.to_string(), self.replication)
     }
 
     /// Refuses a deployment if the NameNode would not let the user write what must be written. Nothing is

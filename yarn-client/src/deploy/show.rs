@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use flink_model::config::{HIDDEN, is_sensitive, shown};
+use flink_model::config::{masked_words, shown};
 use flink_model::local_resource::Visibility;
 use flink_model::spec::{ClusterMode, JvmTemplate};
 use serde::Serialize;
@@ -151,7 +151,7 @@ pub struct LocalResource {
 pub struct Setting {
     /// The key.
     pub key: String,
-    /// The value; masked if the key is that of a secret.
+    /// The value; secrets are masked.
     pub value: String,
     /// Where the value was set.
     pub origin: String,
@@ -213,7 +213,7 @@ impl DryRun {
                 vcores: resolved.task_manager.vcores,
                 node_label: spec.task_managers.node_label.clone().or_else(|| application.node_label.clone()),
                 jvm: Jvm {
-                    options: masked(worker_options.cloned().collect()),
+                    options: masked_words(&worker_options.collect::<Vec<_>>()),
                     ..jvm(spec.task_managers.jvm.clone())
                 },
                 files: files(Some(&spec.task_managers.files)),
@@ -243,11 +243,11 @@ fn jvm(template: JvmTemplate) -> Jvm {
     Jvm {
         launcher: template.launcher,
         java_home: template.java_home,
-        options: masked(template.jvm_args),
+        options: masked_words(&template.jvm_args),
         class_path: template.class_path,
         main_class: template.main_class,
         // The value of such an argument can be a secret of the user's.
-        arguments: masked(template.args),
+        arguments: masked_words(&template.args),
         environment: template
             .env
             .into_iter()
@@ -257,26 +257,6 @@ fn jvm(template: JvmTemplate) -> Jvm {
             })
             .collect(),
     }
-}
-
-/// Masks a program's arguments. A word that follows an option with a secret's name is a secret, too.
-fn masked_words(words: &[String]) -> Vec<String> {
-    let mut secret = false;
-    let mut list = Vec::new();
-    for word in words {
-        let hidden = std::mem::take(&mut secret) && !word.starts_with('-');
-        secret = word.starts_with('-') && !word.contains('=') && is_sensitive(word);
-        list.push(if hidden { HIDDEN.to_owned() } else { word.clone() });
-    }
-    masked(list)
-}
-
-fn masked(arguments: Vec<String>) -> Vec<String> {
-    let mask = |argument: String| match argument.split_once('=') {
-        Some((key, _)) if is_sensitive(key) => format!("{key}={HIDDEN}"),
-        _ => argument,
-    };
-    arguments.into_iter().map(mask).collect()
 }
 
 fn local_resource(file: &StagedFile) -> LocalResource {

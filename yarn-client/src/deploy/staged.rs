@@ -82,7 +82,7 @@ impl Staged {
 
 /// Makes the failure for a file whose place cannot be described to YARN.
 pub(crate) fn no_place(error: BadResource) -> Failure {
-    Failure::because(format!("cannot hand {} to the containers", error.key), error.source)
+    Failure::because("cannot hand a file to the containers", error)
 }
 
 /// Whether only the ApplicationMaster's container gets the file with this key.

@@ -12,6 +12,7 @@ use yarn_api::records::{ApplicationFilter, ApplicationId, ApplicationReport, Fin
 use crate::application::SUBMISSION_TAG;
 use crate::context::Context;
 use crate::error::{Failure, yarn_failure};
+use crate::ownership;
 
 /// The application of an earlier submission of the same name. An application that has failed or was killed
 /// does not count, so it is submitted anew.
@@ -71,7 +72,7 @@ pub(crate) fn remember(
 ) -> Result<(), Failure> {
     let Some(path) = name.and_then(|name| path(name, context)) else { return Ok(()) };
     let note = Note { application: id.to_string(), resource_manager: yarn.server() };
-    let written = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| {
+    let written = path.parent().map_or(Ok(()), ownership::make_directory).and_then(|()| {
         let text = serde_json::to_vec(&note).map_err(std::io::Error::other)?;
         std::fs::write(&path, text)
     });

@@ -1,17 +1,19 @@
-//! Submits a staged deployment to the ResourceManager. The control secret and, if they are small enough, the
-//! configuration files are in the credentials of the ApplicationMaster. As local resources, the files would
-//! cost a node about two seconds, because localizing the first file of an application takes that long.
+//! Submits a staged deployment to the ResourceManager. The keys of the control server and, if they are small
+//! enough, the configuration files are in the credentials of the ApplicationMaster. As local resources, the
+//! files would cost a node about two seconds, because localizing the first file of an application takes that
+//! long.
 
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use flink_model::container::AM_SPEC_FILE;
+use flink_model::container::{AM_SPEC_FILE, INTERNAL_KEY};
 use flink_model::local_resource;
-use flink_model::spec::{CONTROL_SECRET_ALIAS, INLINE_FILE_PREFIX, SPEC_FILE};
+use flink_model::spec::{INLINE_FILE_PREFIX, SPEC_FILE};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hadoop_fs::Source;
 use hadoop_rpc::Credentials;
 use rand::Rng;
+use taskrunner::keys::{Access, ControlKeys, KeyError, LENGTH, Role};
 use yarn_api::records::ApplicationId;
 
 use super::resolved::Resolved;
@@ -39,8 +41,8 @@ type OwnFiles = Vec<(String, Source)>;
 pub(crate) struct Submitted {
     /// The application's id.
     pub(crate) id: ApplicationId,
-    /// The control secret, by which the application's processes know each other.
-    pub(crate) secret: Vec<u8>,
+    /// What the client needs to call the application's control server.
+    pub(crate) access: Access,
     /// Files of the application's directory that the application does not need for its start.
     late: OwnFiles,
 }
@@ -73,15 +75,20 @@ impl Submitter<'_> {
         if fit_inline(&inline, &spec) {
             inline.push((AM_SPEC_FILE.to_owned(), spec));
         } else {
-            own.extend(inline.drain(..).map(|(name, content)| (name, Source::Bytes(content))));
+            // The key for the cluster's own connections goes nowhere but into the credentials.
+            let (key, others): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut inline).into_iter().partition(|(name, _)| name == INTERNAL_KEY);
+            inline = key;
+            own.extend(others.into_iter().map(|(name, content)| (name, Source::Bytes(content))));
             for resource in put_all(&self.services.directory(id), std::mem::take(&mut own)).await? {
                 let local = artifact_store::local_resource(&resource).map_err(no_place)?;
                 let name = if resource.key == SPEC_FILE { AM_SPEC_FILE.to_owned() } else { resource.key };
                 context.am_container.local_resources.insert(name, local);
             }
         }
-        let secret = new_secret();
-        context.am_container.tokens = credentials(&secret, &inline).to_writable_bytes();
+        let keys = new_keys()?;
+        let access = keys.access(Role::Client).map_err(no_keys)?;
+        context.am_container.tokens = credentials(&keys, &inline).to_writable_bytes();
         tracing::debug!(elapsed = ?self.timing.elapsed(), "staged");
 
         let yarn = &self.services.yarn;
@@ -99,7 +106,7 @@ impl Submitter<'_> {
             }
         })?;
         self.report.info(&format!("Submitted application {id}"));
-        Ok(Submitted { id, secret, late: own })
+        Ok(Submitted { id, access, late: own })
     }
 }
 
@@ -126,18 +133,22 @@ async fn put_all(
     stream::iter(uploads).buffered(PARALLEL).try_collect().await
 }
 
-/// Makes the control secret of a new application.
-fn new_secret() -> Vec<u8> {
-    let mut secret = vec![0u8; 32];
-    rand::rng().fill_bytes(&mut secret);
-    secret
+/// Makes the keys of a new application's control server.
+fn new_keys() -> Result<ControlKeys, Failure> {
+    let mut root = [0; LENGTH];
+    rand::rng().fill_bytes(&mut root);
+    ControlKeys::generate(root).map_err(no_keys)
 }
 
-/// Puts the control secret and the small files into the credentials. The small files may hold secrets, too,
-/// and on the node only the container's user can read the credentials.
-fn credentials(secret: &[u8], inline: &[(String, Bytes)]) -> Credentials {
+fn no_keys(error: KeyError) -> Failure {
+    Failure::because("the application's control server can have no keys", error)
+}
+
+/// Puts the keys and the small files into the credentials. The small files may hold secrets, too, and on the
+/// node only the container's user can read the credentials.
+fn credentials(keys: &ControlKeys, inline: &[(String, Bytes)]) -> Credentials {
     let mut credentials = Credentials::default();
-    credentials.secrets.insert(CONTROL_SECRET_ALIAS.to_owned(), secret.to_vec());
+    keys.put(&mut credentials);
     let files =
         inline.iter().map(|(name, content)| (format!("{INLINE_FILE_PREFIX}{name}"), content.to_vec()));
     credentials.secrets.extend(files);

@@ -11,6 +11,7 @@ use super::watch::{News, Progress, Reached, Since, Watch, is_ready, reached};
 use crate::error::Failure;
 use crate::report::Report;
 use crate::report_poll::ReportPoll;
+use crate::rest_security::RestSecurity;
 use crate::timing::{Marks, Timing};
 
 /// The first and the longest pause between two requests for the application's report.
@@ -59,6 +60,8 @@ pub(crate) struct Waiting<'a> {
     pub(crate) ends_with_program: bool,
     /// Whether YARN may report the application as running before its REST interface answers.
     pub(crate) early: bool,
+    /// How its REST interface is spoken to.
+    pub(crate) security: RestSecurity,
 }
 
 /// Follows the application until the cluster can be used.
@@ -68,9 +71,9 @@ pub(crate) async fn wait(
     report: &dyn Report,
 ) -> Result<Started, NotStarted> {
     const DEPLOYED: &str = "YARN application has been deployed successfully.";
-    let Waiting { yarn, id, ends_with_program, early } = waiting;
+    let Waiting { yarn, id, ends_with_program, early, security } = waiting;
     let begin = Instant::now();
-    let mut watch = if ends_with_program { Watch::of_program() } else { Watch::default() };
+    let mut watch = Watch::new(ends_with_program, security);
     let mut pause = POLL.0;
     let mut patience = ReportPoll::new(SILENCE);
     let mut marks = Marks::default();

@@ -9,6 +9,7 @@ use yarn_api::records::{ApplicationReport, ApplicationState, FinalStatus};
 use crate::application::{report_address, with_extract};
 use crate::diagnostics;
 use crate::error::Failure;
+use crate::rest_security::RestSecurity;
 
 /// The time after which a reason is printed again if only its numbers have changed and it cannot be shown in
 /// place.
@@ -36,6 +37,8 @@ pub(crate) struct Watch {
     /// When the reason was last printed as a line, as the time since the submission.
     reason_told: Duration,
     reminders: u32,
+    /// How the JobManager is spoken to.
+    security: RestSecurity,
 }
 
 /// Something for the user to read.
@@ -87,6 +90,13 @@ pub(crate) fn reached(answer: Answer, address: &RestAddress, since: Since) -> Re
         Answer::Ready => return Reached::Ready,
         Answer::NotYet => (ANSWER_WITHIN, "does not answer"),
         Answer::OutOfReach => (REACH_WITHIN, "cannot be reached from this machine"),
+        // Waiting does not change what is said of TLS.
+        Answer::Untrusted => {
+            return Reached::GivenUp(format!(
+                "YARN says that the application runs, but this client cannot speak TLS with what listens at {address}: it is \
+                 no longer waited for; `flink list` says why"
+            ));
+        }
     };
     let why = match since.ready {
         Some(ready) if ready >= patience => why,
@@ -105,9 +115,9 @@ pub(crate) fn is_ready(found: &ApplicationReport) -> bool {
 }
 
 impl Watch {
-    /// Follows an application that ends when its program ends.
-    pub(crate) fn of_program() -> Self {
-        Self { ends_with_program: true, ..Self::default() }
+    /// Follows an application. `ends_with_program` says that it ends when its program ends.
+    pub(crate) fn new(ends_with_program: bool, security: RestSecurity) -> Self {
+        Self { ends_with_program, security, ..Self::default() }
     }
 
     /// Takes in the report that came `elapsed` after the submission. Returns what the report means, and what
@@ -119,7 +129,7 @@ impl Watch {
                 return (Progress::Failed(failure(found)), tell);
             }
             ApplicationState::Running => {
-                if let Ok(address) = report_address(found) {
+                if let Ok(address) = report_address(found, &self.security) {
                     tell.extend(self.remind(elapsed));
                     return (Progress::Running(address), tell);
                 }
@@ -284,7 +294,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_jobmanager_is_waited_for_but_not_for_ever() {
-        let address = RestAddress { host: "h".into(), port: 1 };
+        let address = RestAddress::plain("h", 1);
         let ready =
             |seconds| Since { running: Duration::from_secs(500), ready: Some(Duration::from_secs(seconds)) };
         let after = |answer, seconds| reached(answer, &address, ready(seconds));

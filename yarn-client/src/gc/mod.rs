@@ -12,7 +12,7 @@ use artifact_store::{PRIVATE_STORE, SHARED_STORE, ancestors, below, idle, now_ms
 use flink_model::config::Configuration;
 use flink_model::options;
 use futures::StreamExt;
-use hadoop_fs::{FileStatus, Storage};
+use hadoop_fs::{FileStatus, FsErrorKind, Storage};
 use serde::Serialize;
 
 use crate::configuration::text;
@@ -21,8 +21,9 @@ use crate::error::Failure;
 use crate::fetch;
 use crate::hadoop::Hadoop;
 use crate::leftovers::Fate;
+use crate::staging::Ground;
 use crate::units::iso;
-use listing::{AT_ONCE, list};
+use listing::AT_ONCE;
 use plan::Sweep;
 use survey::Survey;
 
@@ -128,10 +129,9 @@ pub async fn run(
 ) -> Result<Outcome, Failure> {
     let configured_base = text(configuration, &options::STAGING_DIRECTORY);
     let staging = hadoop.storage(configured_base.as_deref())?;
-    let home = staging.home_dir().to_owned();
-    let base = staging.path(configured_base.as_deref().unwrap_or(&home)).map_err(|e| Failure::fs(&e))?;
-    let stores = stores(hadoop, configuration, &staging, &base).await?;
-    let survey = Survey::take(hadoop, &staging, &base).await?;
+    let ground = Ground::find(&staging, configured_base.as_deref()).await?;
+    let stores = stores(hadoop, configuration, &staging, &ground).await?;
+    let survey = Survey::take(hadoop, &staging, &ground).await?;
     let uses = survey.uses().await?;
     let now_ms = now_ms();
     let mut outcome = Outcome {
@@ -151,7 +151,16 @@ pub async fn run(
     }
     let mut listings = Vec::new();
     for store in &stores {
-        listings.push((store, list(&store.storage, &store.root, true).await?));
+        match store.storage.list(&store.root, true).await {
+            Ok(listing) => listings.push((store, listing)),
+            Err(e) if e.kind() == FsErrorKind::NotFound => {}
+            // Where several users share a staging directory, the private store of an earlier release belongs
+            // to the one who came first.
+            Err(e) if e.kind() == FsErrorKind::PermissionDenied => {
+                outcome.notes.push(format!("the store {} is left alone: you may not read it", store.root));
+            }
+            Err(e) => return Err(Failure::fs(&e)),
+        }
     }
     let mut emptied = Vec::new();
     for (store, listing) in &listings {
@@ -198,20 +207,24 @@ async fn stores(
     hadoop: &Hadoop,
     configuration: &Configuration,
     staging: &Storage,
-    base: &str,
+    ground: &Ground,
 ) -> Result<Vec<Store>, Failure> {
     let shared = match text(configuration, &options::STORE_DIR) {
         Some(dir) => {
             let storage = hadoop.storage(Some(&dir))?;
             let root = storage.path(&dir).map_err(|e| Failure::fs(&e))?;
-            (storage, root)
+            vec![(storage, root)]
         }
-        None => (staging.clone(), below(base, SHARED_STORE)),
+        None => ground.bases().iter().map(|base| (staging.clone(), below(base, SHARED_STORE))).collect(),
     };
-    let closed = is_closed(&shared.0, &shared.1).await?;
-    let shared = Store { storage: shared.0, root: shared.1, private: closed };
-    let private = Store { storage: staging.clone(), root: below(base, PRIVATE_STORE), private: true };
-    Ok(vec![shared, private])
+    let mut stores = Vec::new();
+    for (storage, root) in shared {
+        let private = is_closed(&storage, &root).await?;
+        stores.push(Store { storage, root, private });
+    }
+    let private = ground.bases().into_iter().map(|base| below(base, PRIVATE_STORE));
+    stores.extend(private.map(|root| Store { storage: staging.clone(), root, private: true }));
+    Ok(stores)
 }
 
 /// Whether no other user can reach the files below `root`, because only the owner may enter `root` or a

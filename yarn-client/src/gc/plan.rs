@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use artifact_store::{INCOMING, idle};
+use artifact_store::{idle, is_incoming};
 use flink_model::class_data;
 use hadoop_fs::FileStatus;
 use serde::Deserialize;
@@ -102,11 +102,7 @@ pub(super) fn sweep<'a>(
     for status in listing.iter().filter(|s| !s.is_dir) {
         let Some(path) = below(status) else { continue };
         let age = idle(status, now_ms);
-        if path
-            .strip_prefix(INCOMING)
-            .and_then(|rest| rest.strip_prefix('/'))
-            .is_some_and(|name| !name.contains('/'))
-        {
+        if path.split_once('/').is_some_and(|(top, name)| is_incoming(top) && !name.contains('/')) {
             if age >= FORGOTTEN {
                 sweep.uploads.push(status);
             }

@@ -117,6 +117,7 @@ fn left_overs_and_what_is_not_ours() {
     let mut listing = store(&[]);
     listing.push(entry(".incoming/old-x.jar", false, NOW - 2 * DAY, 0));
     listing.push(entry(".incoming/new-x.jar", false, NOW - DAY / 2, 0));
+    listing.push(entry(".incoming-ann/old-y.jar", false, NOW - 2 * DAY, 0));
     listing.push(entry("dd", true, NOW - 2 * DAY, 0));
     listing.push(entry("ee", true, NOW - DAY / 2, 0));
     listing.push(entry("ff", true, NOW - 2 * DAY, 0));
@@ -125,7 +126,7 @@ fn left_overs_and_what_is_not_ours() {
     listing.push(entry("notes", true, 0, 0));
     listing.push(entry("notes/x/y/z.jar", false, 0, 0));
     let sweep = sweep(ROOT, &listing, &BTreeSet::new(), Duration::ZERO, NOW);
-    assert_eq!(removed(&sweep), [".incoming/old-x.jar", "dd"]);
+    assert_eq!(removed(&sweep), [".incoming/old-x.jar", ".incoming-ann/old-y.jar", "dd"]);
 }
 
 proptest! {

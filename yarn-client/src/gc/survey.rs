@@ -18,7 +18,7 @@ use crate::error::{Failure, yarn_failure};
 use crate::hadoop::Hadoop;
 use crate::leftovers::{Fate, fate};
 use crate::ps::{By, by, live_states};
-use crate::staging::{APPLICATIONS, application_path};
+use crate::staging::{APPLICATIONS, Ground, application_path};
 
 /// The largest `am.json` that is read, in bytes. Real ones are far smaller.
 const LARGEST_SPEC: u64 = 64 << 20;
@@ -55,7 +55,7 @@ pub(super) struct Unknown {
 pub(super) struct Survey<'a> {
     yarn: ApplicationClient,
     storage: &'a Storage,
-    base: &'a str,
+    ground: &'a Ground,
     user: &'a str,
     live: BTreeMap<ApplicationId, ApplicationReport>,
     pub(super) directories: Vec<Directory>,
@@ -63,11 +63,12 @@ pub(super) struct Survey<'a> {
 }
 
 impl<'a> Survey<'a> {
-    /// Asks the ResourceManager for the running applications, and looks through `<base>/.flink`.
+    /// Asks the ResourceManager for the running applications, and looks through the directory `.flink` of
+    /// each base.
     pub(super) async fn take(
         hadoop: &'a Hadoop,
         storage: &'a Storage,
-        base: &'a str,
+        ground: &'a Ground,
     ) -> Result<Self, Failure> {
         let yarn = hadoop.yarn()?;
         // The applications are listed before the directories. So an application that ends in between counts
@@ -77,13 +78,16 @@ impl<'a> Survey<'a> {
         let mut survey = Self {
             yarn,
             storage,
-            base,
+            ground,
             user: hadoop.login.user().short_name(),
             live: live.into_iter().map(|r| (r.id, r)).collect(),
             directories: Vec::new(),
             notes: Vec::new(),
         };
-        let found = list(storage, &below(base, APPLICATIONS), false).await?;
+        let mut found = Vec::new();
+        for base in ground.bases() {
+            found.append(&mut list(storage, &below(base, APPLICATIONS), false).await?);
+        }
         let named = found.into_iter().filter(|s| s.is_dir).filter_map(|s| {
             let id: ApplicationId = s.path.rsplit('/').next()?.parse().ok()?;
             Some((id, s))
@@ -174,8 +178,10 @@ impl<'a> Survey<'a> {
         id: ApplicationId,
         report: Option<&ApplicationReport>,
     ) -> Result<Result<Option<Needs>, Unknown>, Failure> {
-        let mut places = vec![application_path(self.base, id)];
         let user = report.map_or(self.user, |r| &r.user);
+        let bases = self.ground.bases().into_iter().map(str::to_owned);
+        let bases = bases.chain([self.ground.base_of(user)]);
+        let mut places: Vec<String> = bases.map(|base| application_path(&base, id)).collect();
         // The home directories of all users are expected in the same directory.
         let homes = self.storage.home_dir().rsplit_once('/').map_or("", |(homes, _)| homes);
         places.push(application_path(&format!("{homes}/{user}"), id));
@@ -193,8 +199,8 @@ impl<'a> Survey<'a> {
         if self.has_ended(id).await? {
             return Ok(Ok(None));
         }
-        let mine =
-            user == self.user || trouble.as_ref().is_some_and(|(_, place)| place.starts_with(self.base));
+        let mine = user == self.user
+            || trouble.as_ref().is_some_and(|(_, place)| place.starts_with(&self.ground.base));
         let why =
             trouble.map_or_else(|| format!("no {SPEC_FILE} in {}", places.join(" or ")), |(why, _)| why);
         let reason = format!("what {id} (of {user}) uses cannot be found out: {why}");

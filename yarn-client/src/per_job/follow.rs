@@ -15,6 +15,7 @@ use crate::application::{application_report, report_address};
 use crate::control::control_address;
 use crate::deploy::Deployment;
 use crate::error::Failure;
+use crate::rest_security::RestSecurity;
 
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -26,6 +27,7 @@ pub(super) struct Follower {
     yarn: ApplicationClient,
     id: ApplicationId,
     follows: bool,
+    security: RestSecurity,
     /// Somebody cannot reach them.
     lost: Arc<Notify>,
     job_manager: watch::Sender<RestAddress>,
@@ -46,6 +48,7 @@ impl Follower {
             yarn: deployment.yarn.clone(),
             id: deployment.id,
             follows: deployment.highly_available,
+            security: deployment.rest_security.clone(),
             lost,
             job_manager: watch::channel(address.clone()).0,
             application_master: None,
@@ -101,7 +104,7 @@ impl Follower {
         if report.state.is_final() {
             self.end.seen(report.clone());
         }
-        let address = report_address(&report)?;
+        let address = report_address(&report, &self.security)?;
         let application_master = control_address(&address).await?;
         self.job_manager.send_if_modified(|known| replace(known, address));
         Ok(application_master)

@@ -1,6 +1,7 @@
 //! The port on this machine that stands for the JobManager.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flink_rest::RestAddress;
@@ -10,6 +11,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::end::ApplicationEnd;
+use super::peer::{Peer, Peers};
+use crate::report::Report;
 use crate::timing;
 
 /// Pause after a connection that could not be accepted.
@@ -32,45 +35,83 @@ pub(super) struct JobManagerAddress {
     pub(super) end: ApplicationEnd,
 }
 
-/// Passes connections on to the JobManager; those that come before it is known wait. `lost` is notified when
-/// it cannot be reached. `started` ends with the first connection.
-pub(super) async fn forward(
-    listener: TcpListener,
-    address: watch::Receiver<Option<JobManagerAddress>>,
-    lost: Arc<Notify>,
-    started: timing::Running,
-) {
-    let mut started = Some(started);
-    loop {
-        let Ok((mut client, _)) = listener.accept().await else {
-            sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
-        if let Some(started) = started.take() {
-            started.end();
-        }
-        let (mut address, lost) = (address.clone(), Arc::clone(&lost));
-        tokio::spawn(async move {
-            let known = match address.wait_for(Option::is_some).await {
-                Ok(known) => known.clone(),
-                // The deployment was given up.
-                Err(_) => return,
+/// Passes connections on.
+pub(super) struct Forwarder {
+    /// Tells whose connections are passed on.
+    pub(super) peers: Peers,
+    /// Hears of connections of others.
+    pub(super) report: Arc<dyn Report>,
+}
+
+impl Forwarder {
+    /// Passes connections on to the JobManager; those that come before it is known wait. A connection that
+    /// another user of this machine has opened is closed at once, because behind the port is somebody else's
+    /// cluster. `lost` is notified when the JobManager cannot be reached. `started` ends with the first
+    /// connection.
+    pub(super) async fn run(
+        self,
+        listener: TcpListener,
+        address: watch::Receiver<Option<JobManagerAddress>>,
+        lost: Arc<Notify>,
+        started: timing::Running,
+    ) {
+        let started = Arc::new(Mutex::new(Some(started)));
+        let this = Arc::new(self);
+        loop {
+            let Ok((client, from)) = listener.accept().await else {
+                sleep(ACCEPT_PAUSE).await;
+                continue;
             };
-            let Some(address) = known else { return };
-            // Without a server Flink's client sees that its connection ends, and tries again.
-            if let Some(mut server) = connect(&address, &lost).await
-                && let Err(error) = copy_bidirectional(&mut client, &mut server).await
-            {
-                tracing::debug!(%error, "connection ended");
+            let (mut address, lost, this) = (address.clone(), Arc::clone(&lost), Arc::clone(&this));
+            let started = Arc::clone(&started);
+            tokio::spawn(async move {
+                let Some(mut client) = this.admitted(client, from).await else { return };
+                if let Some(started) = started.lock().ok().and_then(|mut started| started.take()) {
+                    started.end();
+                }
+                let known = match address.wait_for(Option::is_some).await {
+                    Ok(known) => known.clone(),
+                    // The deployment was given up.
+                    Err(_) => return,
+                };
+                let Some(address) = known else { return };
+                // Without a server Flink's client sees that its connection ends, and tries again.
+                if let Some(mut server) = connect(&address, &lost).await
+                    && let Err(error) = copy_bidirectional(&mut client, &mut server).await
+                {
+                    tracing::debug!(%error, "connection ended");
+                }
+            });
+        }
+    }
+
+    /// The connection, if it is one of this user's.
+    async fn admitted(&self, client: TcpStream, from: SocketAddr) -> Option<TcpStream> {
+        let peer = match client.local_addr() {
+            Ok(to) => self.peers.who(from, to).await,
+            Err(error) => Peer::Unknown(error.to_string()),
+        };
+        match peer {
+            Peer::Ours => Some(client),
+            Peer::Foreign(uid) => {
+                self.report.warn(&format!(
+                    "a process of the user with the id {uid} has connected to the port of this machine that leads to the \
+                     JobManager; its connection was closed"
+                ));
+                None
             }
-        });
+            Peer::Unknown(why) => {
+                tracing::info!(%from, why, "whose connection this is, is not known: it was closed");
+                None
+            }
+        }
     }
 }
 
 async fn connect(address: &JobManagerAddress, lost: &Notify) -> Option<TcpStream> {
     let begin = Instant::now();
     loop {
-        let RestAddress { host, port } = address.rest.borrow().clone();
+        let RestAddress { host, port, .. } = address.rest.borrow().clone();
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         #[expect(clippy::disallowed_methods, reason = "its deadline is in the next line")]
         let connecting = TcpStream::connect((host, port));
@@ -98,7 +139,7 @@ mod tests {
     async fn a_jobmanager_is_waited_for_until_the_application_has_ended() {
         let end = ApplicationEnd::new();
         // No program listens at this port.
-        let nowhere = RestAddress { host: "127.0.0.1".into(), port: 1 };
+        let nowhere = RestAddress::plain("127.0.0.1", 1);
         let rest = watch::channel(nowhere).1;
         let address = JobManagerAddress { rest, follows: true, end: end.clone() };
         let lost = Notify::new();

@@ -9,6 +9,7 @@ mod completion;
 mod end;
 mod follow;
 mod forward;
+mod peer;
 
 use std::io::PipeWriter;
 use std::path::{Path, PathBuf};
@@ -30,12 +31,15 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::interrupt::{Cause, Interrupt};
 use crate::report::Report;
+use crate::rest_security::RestSecurity;
+use crate::target::HERE;
 use crate::timing::Jobs;
 use crate::{client_failure, client_run, cluster_timing, timing};
 use completion::{Told, told};
 use end::ApplicationEnd;
 use follow::Follower;
-use forward::{JobManagerAddress, forward};
+use forward::{Forwarder, JobManagerAddress};
+use peer::Peers;
 
 /// Time limit of the JobManager's answer when this client is to end.
 const ANSWER: Duration = Duration::from_secs(3);
@@ -82,14 +86,17 @@ pub async fn run(
     interrupt: &Interrupt,
 ) -> Result<Ended, Failure> {
     let cannot = |e| Failure::because("cannot open a port on this machine for Flink's client", e);
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(cannot)?;
+    let listener = TcpListener::bind((HERE, 0)).await.map_err(cannot)?;
     let port = listener.local_addr().map_err(cannot)?.port();
     let (ready, address) = watch::channel(None);
     let started = deployer.timing.step("Flink's client starts");
     let lost = Arc::new(Notify::new());
-    tokio::spawn(forward(listener, address, Arc::clone(&lost), started));
+    let forwarder = Forwarder { peers: Peers::of_process(), report: Arc::clone(&report) };
+    tokio::spawn(forwarder.run(listener, address, Arc::clone(&lost), started));
 
-    let command = (program.start)(&RestAddress { host: "127.0.0.1".into(), port })?;
+    // What comes at the port goes on unchanged, so it speaks TLS if the JobManager does.
+    let security = RestSecurity::of(&manifest.effective(&deployer.setup.configuration), &deployer.context)?;
+    let command = (program.start)(&security.address(HERE, port, false)?)?;
     let mut jvm = Jvm::start(command, &deployer.context.exe, program.stdout).await?;
 
     // Ctrl-C reaches the JVM too. What follows from it is decided when the JVM has ended.
@@ -320,7 +327,10 @@ async fn attend(deployment: &Deployment, follower: &mut Follower) -> Result<Subm
         let tried = async {
             let control = follower.find().await?;
             tracing::debug!(?control, "attending");
-            let opened = SubmissionConnection::open_at(control, deployment.control_secret()).await;
+            let access = deployment.access().ok_or_else(|| {
+                Failure::new(format!("the application {} was started by another client", deployment.id))
+            })?;
+            let opened = SubmissionConnection::open_at(control, access).await;
             opened.map_err(|e| attendance_failure(&e))
         };
         match tried.await {
@@ -337,7 +347,8 @@ fn attendance_failure(error: &SubmissionError) -> Failure {
     let failure = Failure::new(error.to_string()).retry_if(error.retry_helps());
     match error {
         SubmissionError::OtherRelease { .. } => failure.hint(
-            "this client has just started it: its own heddle-am is of another release. Install heddle anew",
+            "this client has just started it: its own heddle-am is of another release, or the application was \
+             started by an older heddle. Install heddle anew",
         ),
         SubmissionError::Refused { .. } | SubmissionError::Unreachable { .. } => failure,
     }

@@ -50,7 +50,7 @@ impl World {
     }
 
     pub(super) fn job_manager_connects(&mut self) {
-        let hello = FromJvm::Hello { secret: String::new(), protocol: 1, flink: String::new(), pid: 1 };
+        let hello = FromJvm::Hello { protocol: 2, flink: String::new(), pid: 1 };
         self.job_manager_says(vec![hello]);
     }
 

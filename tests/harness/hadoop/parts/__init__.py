@@ -8,6 +8,7 @@ example) is a part more, or an option of one of these.
 from ..configuration import Sites
 from .base import START_SECONDS, Part
 from .hdfs import Hdfs
+from .users import ContainerUsers
 from .yarn import NodeLabel, Recovery, ResourceTypes, Yarn
 from .zookeeper import ZooKeeper
 
@@ -38,5 +39,7 @@ def parts_of(options):
         found.append(NodeLabel(options.node_label))
     if options.resource_types:
         found.append(ResourceTypes(options.resource_types))
+    if options.container_users:
+        found.append(ContainerUsers(options.container_users))
     found.append(Settings(options.set))
     return found

@@ -5,27 +5,25 @@ import org.slf4j.LoggerFactory;
 
 import java.io.BufferedReader;
 import java.io.Closeable;
+import java.io.FileInputStream;
+import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.InputStreamReader;
-import java.io.OutputStream;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * The connection to heddle-am. It lives as long as the process: whoever loses it has lost the other side, and without
- * heddle-am a JobManager has no workers and no place in YARN.
+ * The connection to heddle-am, over two pipes that this process has inherited. It lives as long as the process: whoever loses it has
+ * lost the other side, and without heddle-am a JobManager has no workers and no place in YARN.
  */
 final class AmLink implements Closeable {
-    static final String PORT_VARIABLE = "HEDDLE_BRIDGE_PORT";
-    static final String SECRET_VARIABLE = "HEDDLE_BRIDGE_SECRET";
+    static final String INPUT_VARIABLE = "HEDDLE_BRIDGE_IN";
+    static final String OUTPUT_VARIABLE = "HEDDLE_BRIDGE_OUT";
 
     private static final Logger LOG = LoggerFactory.getLogger(AmLink.class);
-    private static final int CONNECT_TIMEOUT_MS = 10_000;
 
-    /** Called by the reading thread. */
+    /** Called by the reading thread, or by the one that tells of the end. */
     interface Listener {
         void onMessage(AmMessage message);
 
@@ -33,40 +31,42 @@ final class AmLink implements Closeable {
         void onClosed(IOException cause);
     }
 
-    private final Socket socket;
-    private final OutputStream output;
-    private final BufferedReader input;
+    // Streams of files and not of channels: those would be closed when a thread that writes is interrupted.
+    private final FileInputStream input;
+    private final FileOutputStream output;
+    private final AtomicBoolean ended = new AtomicBoolean();
     private volatile Listener listener;
 
-    private AmLink(Socket socket) throws IOException {
-        this.socket = socket;
-        this.output = socket.getOutputStream();
-        this.input = new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
+    private AmLink(FileInputStream input, FileOutputStream output) {
+        this.input = input;
+        this.output = output;
     }
 
-    /** Connects to the port that the environment names and says hello. */
-    static AmLink connect(Map<String, String> environment, String flinkVersion, long pid) throws IOException {
-        int port = port(variable(environment, PORT_VARIABLE));
-        String secret = variable(environment, SECRET_VARIABLE);
-        Socket socket = new Socket();
+    /** Opens the pipes that the environment names and says hello. */
+    static AmLink open(Map<String, String> environment, String flinkVersion, long pid) throws IOException {
+        String from = variable(environment, INPUT_VARIABLE);
+        String to = variable(environment, OUTPUT_VARIABLE);
+        FileInputStream input = null;
+        FileOutputStream output = null;
         try {
-            socket.connect(new InetSocketAddress(InetAddress.getByName("127.0.0.1"), port), CONNECT_TIMEOUT_MS);
-            socket.setTcpNoDelay(true);
-            AmLink link = new AmLink(socket);
-            link.write(BridgeMessages.hello(secret, flinkVersion, pid));
+            input = new FileInputStream(from);
+            output = new FileOutputStream(to);
+            AmLink link = new AmLink(input, output);
+            link.write(BridgeMessages.hello(flinkVersion, pid));
             return link;
         } catch (IOException e) {
-            socket.close();
-            throw new IOException("cannot connect to heddle-am on 127.0.0.1:" + port + ": " + e.getMessage(), e);
+            close(input);
+            close(output);
+            throw new IOException(
+                    "cannot speak with heddle-am over the pipes " + from + " and " + to + ": " + e.getMessage(), e);
         }
     }
 
     /** Begins to read; messages arrive in order. */
     void start(Listener first) {
         listener = first;
-        Thread reader = new Thread(this::read, "heddle-am-link");
-        reader.setDaemon(true);
-        reader.start();
+        // A read that waits cannot be interrupted, so no end of the process may wait for this thread.
+        startDaemon("heddle-am-link", this::read);
     }
 
     /** Hands what arrives from now on to another listener. */
@@ -80,29 +80,29 @@ final class AmLink implements Closeable {
             write(line);
         } catch (IOException e) {
             LOG.warn("Sending to heddle-am failed: {}", e.toString());
-            close();
+            IOException cause = new IOException("the connection to heddle-am broke: " + e.getMessage(), e);
+            // Not by the caller, who may hold a lock that the end of the process waits for.
+            startDaemon("heddle-am-link-end", () -> end(cause));
         }
     }
 
+    /** A read that waits goes on to wait; what it gets is dropped. */
     @Override
     public void close() {
-        try {
-            socket.close();
-        } catch (IOException e) {
-            LOG.debug("Closing the connection to heddle-am failed.", e);
-        }
+        close(input);
+        close(output);
     }
 
     private synchronized void write(String line) throws IOException {
         output.write((line + '\n').getBytes(StandardCharsets.UTF_8));
-        output.flush();
     }
 
     private void read() {
         IOException cause;
         try {
+            BufferedReader lines = new BufferedReader(new InputStreamReader(input, StandardCharsets.UTF_8));
             String line;
-            while ((line = input.readLine()) != null) {
+            while ((line = lines.readLine()) != null && !ended.get()) {
                 if (line.isEmpty()) {
                     continue;
                 }
@@ -119,27 +119,41 @@ final class AmLink implements Closeable {
         } catch (RuntimeException e) {
             cause = new IOException("a message of heddle-am could not be handled: " + e.getMessage(), e);
         }
+        end(cause);
+    }
+
+    /** Once, however many threads notice it. */
+    private void end(IOException cause) {
         close();
-        listener.onClosed(cause);
+        if (ended.compareAndSet(false, true)) {
+            listener.onClosed(cause);
+        }
+    }
+
+    private static void startDaemon(String name, Runnable task) {
+        Thread thread = new Thread(task, name);
+        thread.setDaemon(true);
+        thread.start();
+    }
+
+    private static void close(Closeable stream) {
+        try {
+            if (stream != null) {
+                stream.close();
+            }
+        } catch (IOException e) {
+            LOG.debug("Closing the connection to heddle-am failed.", e);
+        }
     }
 
     private static String variable(Map<String, String> environment, String name) throws IOException {
         String value = environment.get(name);
         if (value == null || value.isEmpty()) {
-            throw new IOException("the environment variable " + name + " is not set; heddle-am sets it");
+            throw new IOException(
+                    "the environment variable "
+                            + name
+                            + " is not set; heddle-am sets it, and flink-bridge.jar and heddle-am must be of one release");
         }
         return value;
-    }
-
-    private static int port(String text) throws IOException {
-        try {
-            int port = Integer.parseInt(text);
-            if (port > 0 && port <= 65535) {
-                return port;
-            }
-        } catch (NumberFormatException e) {
-            LOG.debug("{} is not a number.", PORT_VARIABLE, e);
-        }
-        throw new IOException("the environment variable " + PORT_VARIABLE + " is not a port: " + text);
     }
 }

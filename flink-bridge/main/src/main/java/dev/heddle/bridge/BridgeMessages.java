@@ -11,13 +11,12 @@ import java.util.List;
  * docs/design/control-protocol.md, "The bridge".
  */
 final class BridgeMessages {
-    static final int PROTOCOL = 1;
+    static final int PROTOCOL = 2;
 
     private BridgeMessages() {}
 
-    static String hello(String secret, String flinkVersion, long pid) {
+    static String hello(String flinkVersion, long pid) {
         ObjectNode message = message("hello");
-        message.put("secret", secret);
         message.put("protocol", PROTOCOL);
         message.put("flink", flinkVersion);
         message.put("pid", pid);

@@ -71,7 +71,7 @@ final class Startup {
             Map<String, String> environment = System.getenv();
             Arguments arguments = Arguments.parse(args);
             String version = EnvironmentInformation.getVersion();
-            AmLink link = AmLink.connect(environment, version, pid());
+            AmLink link = AmLink.open(environment, version, pid());
             BeforeLeading beforeLeading = new BeforeLeading();
             link.start(beforeLeading);
             failures = new Failures(link);

@@ -19,8 +19,8 @@ class MessagesTest {
     @Test
     void helloCarriesWhatTheAmChecks() {
         assertEquals(
-                "{\"type\":\"hello\",\"secret\":\"s\",\"protocol\":1,\"flink\":\"1.20.1\",\"pid\":42}",
-                BridgeMessages.hello("s", "1.20.1", 42));
+                "{\"type\":\"hello\",\"protocol\":2,\"flink\":\"1.20.1\",\"pid\":42}",
+                BridgeMessages.hello("1.20.1", 42));
     }
 
     @Test

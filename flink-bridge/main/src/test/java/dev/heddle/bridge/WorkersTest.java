@@ -11,60 +11,41 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
-import java.net.InetAddress;
-import java.net.ServerSocket;
-import java.net.Socket;
-import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 
 /** The start of a JobManager whose predecessor may have left TaskManagers; heddle-am is played by the test. */
 @Timeout(20)
 class WorkersTest {
-    private ServerSocket server;
-    private AmLink link;
-    private Socket am;
-    private BufferedReader told;
+    @TempDir Path directory;
+    private Am am;
 
     @BeforeEach
-    void connect() throws IOException {
-        server = new ServerSocket(0, 1, InetAddress.getByName("127.0.0.1"));
-        Map<String, String> environment = new HashMap<>();
-        environment.put(AmLink.PORT_VARIABLE, String.valueOf(server.getLocalPort()));
-        environment.put(AmLink.SECRET_VARIABLE, "secret");
-        link = AmLink.connect(environment, "1.20.1", 1);
-        am = server.accept();
-        told = new BufferedReader(new InputStreamReader(am.getInputStream(), StandardCharsets.UTF_8));
-        told.readLine();
+    void open() throws Exception {
+        am = new Am(directory);
     }
 
     @AfterEach
     void close() throws IOException {
         am.close();
-        link.close();
-        server.close();
+        am.link.close();
     }
 
     @Test
     void leadershipWaitsForTheWorkersOfBefore() throws Exception {
         Events flink = new Events();
         CompletableFuture<Void> started = start(flink, "5 min");
-        assertTrue(told.readLine().contains("\"ready\""));
+        assertTrue(am.hear().contains("\"ready\""));
         assertTrue(!started.isDone() && flink.recovered.isEmpty());
-        am.getOutputStream()
-                .write(
-                        "{\"type\":\"previous\",\"workers\":[{\"worker\":\"c_1\",\"node\":\"h:1\",\"host\":\"h\"}]}\n"
-                                .getBytes(StandardCharsets.UTF_8));
+        am.say("{\"type\":\"previous\",\"workers\":[{\"worker\":\"c_1\",\"node\":\"h:1\",\"host\":\"h\"}]}\n");
         started.join();
         assertEquals(1, flink.recovered.size());
         assertEquals("c_1", flink.recovered.get(0).container());
@@ -85,7 +66,7 @@ class WorkersTest {
     @Test
     void whoLosesHeddleAmDoesNotLead() throws Exception {
         CompletableFuture<Void> started = start(new Events(), "5 min");
-        assertTrue(told.readLine().contains("\"ready\""));
+        assertTrue(am.hear().contains("\"ready\""));
         am.close();
         Throwable error = assertThrows(CompletionException.class, started::join).getCause();
         assertTrue(error.getMessage().contains("connection to heddle-am"), error.toString());
@@ -98,10 +79,10 @@ class WorkersTest {
         configuration.setString("high-availability", "zookeeper");
         configuration.setString("taskmanager.registration.timeout", registrationTimeout);
         Workers workers =
-                new Workers(configuration, configuration, link, new Failures(link), "http://h:1", "akka.tcp://h:2");
+                new Workers(configuration, configuration, am.link, new Failures(am.link), "http://h:1", "akka.tcp://h:2");
         // The end of the connection would end this process otherwise.
         workers.end();
-        link.start(workers);
+        am.link.start(workers);
         return CompletableFuture.runAsync(
                 () -> workers.start(flink, Runnable::run), task -> new Thread(task, "main thread").start());
     }

@@ -1,0 +1,181 @@
+//! Carries lines between the controller and the JobManager, over the pipes of its JVM.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use taskrunner::jvm::TakePipes;
+use taskrunner::pipes::Pipes;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::pipe;
+use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
+
+use super::message::{FromJvm, PROTOCOL, ToJvm, decode, encode};
+
+/// How long the JVM may take to read a line. One that takes longer is taken for dead.
+const WRITE_WAIT: Duration = Duration::from_secs(60);
+/// Longest line, bytes.
+const MAX_LINE: u64 = 16 << 20;
+/// Longest first line, which tells whether the rest can be understood.
+const MAX_HELLO: u64 = 4096;
+
+/// What the bridge tells.
+#[derive(Debug)]
+pub enum BridgeEvent {
+    /// A line, `hello` included.
+    Line(FromJvm),
+    /// The connection of a JVM that has said hello has ended.
+    Closed(String),
+}
+
+type Outbox = watch::Sender<Option<mpsc::UnboundedSender<ToJvm>>>;
+
+/// The connection with one JobManager.
+#[derive(Debug)]
+pub struct Bridge {
+    pipes: mpsc::UnboundedSender<Pipes>,
+    outbox: Outbox,
+    task: AbortHandle,
+}
+
+impl Drop for Bridge {
+    /// A JobManager that is started later has a bridge of its own.
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Bridge {
+    /// Without a JVM as yet. `events` are told in order. Must be called inside a tokio runtime.
+    pub fn start<F>(events: F) -> Self
+    where
+        F: Fn(BridgeEvent) + Send + Sync + 'static,
+    {
+        let (pipes, mut inbox) = mpsc::unbounded_channel();
+        let outbox = Outbox::new(None);
+        let serving = Serving { events, outbox: outbox.clone() };
+        let task = tokio::spawn(async move {
+            let mut next = inbox.recv().await;
+            while let Some(pipes) = next {
+                next = tokio::select! {
+                    // The JVM has crashed early and was started once more. Whatever still holds the old pipes
+                    // is none of ours.
+                    newer = inbox.recv() => newer,
+                    () = serving.serve(pipes) => inbox.recv().await,
+                };
+            }
+        });
+        Self { pipes, outbox, task: task.abort_handle() }
+    }
+
+    /// Takes the pipes of the JVM when it is started; the newest count.
+    pub fn take_pipes(&self) -> TakePipes {
+        let pipes = self.pipes.clone();
+        // Nobody takes them after the bridge is dropped; then they are closed, and the JVM ends.
+        Arc::new(move |made| drop(pipes.send(made)))
+    }
+
+    /// Sends a line to the JVM; false when none has said hello.
+    pub fn send(&self, message: ToJvm) -> bool {
+        self.outbox.borrow().as_ref().is_some_and(|outbox| outbox.send(message).is_ok())
+    }
+}
+
+struct Serving<F> {
+    events: F,
+    outbox: Outbox,
+}
+
+impl<F: Fn(BridgeEvent)> Serving<F> {
+    /// Until the end of the connection. It may be dropped before.
+    async fn serve(&self, Pipes { from_jvm, to_jvm }: Pipes) {
+        let mut read = BufReader::new(from_jvm);
+        let hello = match next_line(&mut read, MAX_HELLO).await {
+            Ok(Some(hello)) => hello,
+            Ok(None) => return,
+            Err(error) => {
+                return tracing::error!(error, "refused the JobManager: its first line is no hello");
+            }
+        };
+        match &hello {
+            FromJvm::Hello { protocol, .. } if *protocol != PROTOCOL => {
+                return tracing::error!(
+                    "refused the JobManager: its bridge speaks protocol {protocol}, this heddle-am {}; \
+                     flink-bridge.jar and heddle-am must be of one release",
+                    PROTOCOL
+                );
+            }
+            FromJvm::Hello { .. } => {}
+            _ => return tracing::error!("refused the JobManager: its first line is no hello"),
+        }
+        let (outbox, messages) = mpsc::unbounded_channel();
+        self.outbox.send_replace(Some(outbox));
+        let mut end = End { serving: self, why: "the JobManager was started once more".to_owned() };
+        (self.events)(BridgeEvent::Line(hello));
+        let reading = async {
+            loop {
+                match next_line(&mut read, MAX_LINE).await {
+                    Ok(Some(message)) => (self.events)(BridgeEvent::Line(message)),
+                    Ok(None) => return "the JobManager closed the connection".to_owned(),
+                    Err(error) => return error,
+                }
+            }
+        };
+        // What the JVM has still to say counts also when it takes nothing any more.
+        let writing = async {
+            write_lines(to_jvm, messages, WRITE_WAIT).await;
+            std::future::pending().await
+        };
+        end.why = tokio::select! { why = reading => why, why = writing => why };
+    }
+}
+
+/// Tells of the end when it is dropped.
+struct End<'a, F: Fn(BridgeEvent)> {
+    serving: &'a Serving<F>,
+    why: String,
+}
+
+impl<F: Fn(BridgeEvent)> Drop for End<'_, F> {
+    fn drop(&mut self) {
+        self.serving.outbox.send_replace(None);
+        (self.serving.events)(BridgeEvent::Closed(std::mem::take(&mut self.why)));
+    }
+}
+
+/// The next line that is not empty; none at the end.
+async fn next_line(read: &mut BufReader<pipe::Receiver>, limit: u64) -> Result<Option<FromJvm>, String> {
+    loop {
+        let mut line = String::new();
+        let length = (&mut *read).take(limit).read_line(&mut line).await;
+        match length.map_err(|error| format!("cannot read from the JobManager: {error}"))? {
+            0 => return Ok(None),
+            length if length as u64 == limit && !line.ends_with('\n') => {
+                return Err(format!("a line of the JobManager is longer than {limit} bytes"));
+            }
+            _ if line.trim().is_empty() => {}
+            _ => return decode(&line).map(Some).map_err(|error| error.to_string()),
+        }
+    }
+}
+
+/// Writes until the JVM has not taken a line within `wait`; the pipe's end closes then.
+async fn write_lines(mut write: pipe::Sender, mut messages: mpsc::UnboundedReceiver<ToJvm>, wait: Duration) {
+    while let Some(message) = messages.recv().await {
+        let line = match encode(&message) {
+            Ok(line) => line + "\n",
+            Err(error) => {
+                tracing::error!(%error, "cannot encode a message to the JobManager");
+                continue;
+            }
+        };
+        let written = tokio::time::timeout(wait, write.write_all(line.as_bytes())).await;
+        if !matches!(written, Ok(Ok(()))) {
+            return tracing::warn!("the JobManager takes no more messages");
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

@@ -1,0 +1,188 @@
+//! Decides which of a deployment's files one store serves, if the store may belong to somebody else: files
+//! that are there and can be trusted, and files that the user may add. All others go to another store.
+
+use hadoop_fs::{FileStatus, FsErrorKind};
+
+use crate::error::StoreError;
+use crate::store::{Artifact, Inventory, Statuses, Store, is_there};
+use crate::trust::{Distrust, check_own, check_own_alone, is_below};
+use crate::visibility::ancestors;
+
+/// An inventory, divided.
+#[derive(Debug)]
+pub struct Division {
+    /// What the store serves.
+    pub inventory: Inventory,
+    /// What another store has to serve.
+    pub elsewhere: Vec<Artifact>,
+    /// Why files of the store are not used, and how many these are.
+    pub distrust: Option<(usize, Distrust)>,
+}
+
+/// What a store does with a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Service {
+    /// It is there.
+    Has,
+    /// It is not there, and the user owns the directory for it.
+    Adds,
+    /// The user may add it if the user may write to the store's root.
+    NeedsRoot,
+    /// It is not there, and the user may not add it.
+    Lacks,
+    /// What is there is not trusted.
+    Distrusts(Distrust),
+}
+
+impl Store {
+    /// Divides an inventory. The result holds all artifacts, in their order. Nothing is asked, except, if
+    /// that decides, whether the user may write to the store's root.
+    pub async fn divide(&self, inventory: Inventory) -> Result<Division, StoreError> {
+        let root = inventory.known.get(&self.root).cloned().flatten();
+        // A store that does not exist yet will be the user's own.
+        let Some(root) = root.filter(|_| self.storage.has_owners()) else {
+            return Ok(Division { inventory, elsewhere: Vec::new(), distrust: None });
+        };
+        let Inventory { artifacts, paths, known } = inventory;
+        let of_root = self.trust_root(&known);
+        let serve = |(artifact, path): (&Artifact, &Option<String>)| match (&of_root, path) {
+            (Err(distrust), _) => Service::Distrusts(distrust.clone()),
+            (Ok(()), Some(path)) => self.service(&root, path, is_there(artifact, known.get(path)), &known),
+            (Ok(()), None) => Service::NeedsRoot,
+        };
+        let services: Vec<Service> = artifacts.iter().zip(&paths).map(serve).collect();
+        let uploads = self.may_upload(&known);
+        let root_is_writable =
+            uploads && services.contains(&Service::NeedsRoot) && self.may_write_root(&root).await?;
+        let mut served = Inventory { artifacts: Vec::new(), paths: Vec::new(), known };
+        let (mut elsewhere, mut distrust) = (Vec::new(), None);
+        for ((artifact, path), service) in artifacts.into_iter().zip(paths).zip(services) {
+            match service {
+                Service::Has => {}
+                Service::Adds if uploads => {}
+                Service::NeedsRoot if root_is_writable => {}
+                Service::Adds | Service::NeedsRoot | Service::Lacks => {
+                    elsewhere.push(artifact);
+                    continue;
+                }
+                Service::Distrusts(why) => {
+                    distrust = match distrust {
+                        None => Some((1, why)),
+                        Some((count, first)) => Some((count + 1, first)),
+                    };
+                    elsewhere.push(artifact);
+                    continue;
+                }
+            }
+            served.artifacts.push(artifact);
+            served.paths.push(path);
+        }
+        Ok(Division { inventory: served, elsewhere, distrust })
+    }
+
+    /// Fails if the user may not publish files in the store: it must be the user's own, and nobody else may
+    /// write to it. The same holds for all places of the inventory's files.
+    pub fn require_publisher(&self, inventory: &Inventory) -> Result<(), StoreError> {
+        let known = &inventory.known;
+        let Some(root) = known.get(&self.root).and_then(Option::as_ref).filter(|_| self.storage.has_owners())
+        else {
+            return Ok(());
+        };
+        check_own_alone(root, self.storage.user()).map_err(|distrust| self.untrusted(distrust))?;
+        inventory.paths.iter().flatten().try_for_each(|path| self.require_trust(path, known))
+    }
+
+    /// Fails if the store itself is not trusted. This is for stores that no other one can stand in for.
+    pub fn require_root(&self, inventory: &Inventory) -> Result<(), StoreError> {
+        if !self.storage.has_owners() {
+            return Ok(());
+        }
+        self.trust_root(&inventory.known).map_err(|distrust| self.untrusted(distrust))
+    }
+
+    /// Fails if the file at `path`, which a container is to get, is not trusted.
+    pub(crate) fn require_trust(&self, path: &str, known: &Statuses) -> Result<(), StoreError> {
+        let root = known.get(&self.root).and_then(Option::as_ref).filter(|_| self.storage.has_owners());
+        let Some(root) = root else { return Ok(()) };
+        let levels = levels(path, &self.root).into_iter();
+        let found = levels.filter_map(|level| known.get(&level)?.as_ref());
+        self.trust_root(known)
+            .and_then(|()| self.judge().inside(&root.owner, found))
+            .map_err(|distrust| self.untrusted(distrust))
+    }
+
+    fn untrusted(&self, distrust: Distrust) -> StoreError {
+        let store = self.storage.url(&self.root).unwrap_or_else(|_| self.root.clone());
+        StoreError::Untrusted { store, distrust }
+    }
+
+    fn trust_root(&self, known: &Statuses) -> Result<(), Distrust> {
+        let above = ancestors(&format!("{}/x", self.root));
+        self.judge().root(&self.root, above.iter().filter_map(|level| known.get(level)?.as_ref()))
+    }
+
+    /// What the store does with the file at `path`. `is_whole` says whether a file of the right size is
+    /// there.
+    fn service(&self, root: &FileStatus, path: &str, is_whole: bool, known: &Statuses) -> Service {
+        let levels = levels(path, &self.root);
+        let found: Vec<&FileStatus> = levels.iter().filter_map(|level| known.get(level)?.as_ref()).collect();
+        if let Err(distrust) = self.judge().inside(&root.owner, found.iter().copied()) {
+            return Service::Distrusts(distrust);
+        }
+        if is_whole {
+            return Service::Has;
+        }
+        // All directories that are there belong to the user or to the store's owner, and only owners write.
+        let user = self.storage.user();
+        match found.iter().rfind(|level| level.is_dir) {
+            Some(deepest) if deepest.owner == user => Service::Adds,
+            Some(_) => Service::Lacks,
+            None => Service::NeedsRoot,
+        }
+    }
+
+    /// Whether the user's directory for uploads is not another user's.
+    fn may_upload(&self, known: &Statuses) -> bool {
+        let incoming = known.get(&self.incoming(known)).and_then(Option::as_ref);
+        incoming.is_none_or(|incoming| check_own(incoming, self.storage.user()).is_ok())
+    }
+
+    /// Fails if a directory that the user has just made, or found, is not the user's own.
+    pub(crate) async fn require_own(&self, directory: &str) -> Result<(), StoreError> {
+        if !self.storage.has_owners() {
+            return Ok(());
+        }
+        let found = self.storage.status(directory).await?;
+        check_own(&found, self.storage.user()).map_err(|distrust| self.untrusted(distrust))
+    }
+
+    /// Whether the user may add directories to the store's root.
+    async fn may_write_root(&self, root: &FileStatus) -> Result<bool, StoreError> {
+        if root.owner == self.storage.user() {
+            return Ok(true);
+        }
+        match self.storage.check_writable(&self.root).await {
+            Ok(()) => Ok(true),
+            Err(e) if e.kind() == FsErrorKind::PermissionDenied => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+}
+
+/// The directories between the root of a store and a file, and the file itself.
+fn levels(path: &str, root: &str) -> Vec<String> {
+    let mut levels = ancestors(path);
+    levels.retain(|level| is_below(level, root));
+    levels.push(path.to_owned());
+    levels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_those_below_the_root() {
+        assert_eq!(levels("/s/t/ab/abcd/x.jar", "/s/t"), ["/s/t/ab", "/s/t/ab/abcd", "/s/t/ab/abcd/x.jar"]);
+    }
+}

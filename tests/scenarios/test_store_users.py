@@ -1,0 +1,206 @@
+"""Several users of one HDFS, which checks permissions: nobody can make another run, or read, what is not meant for it."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+import urllib.error
+from pathlib import Path
+
+import pytest
+
+from harness.checks import check_gone, own_flink
+from harness.cluster import Hdfs, request
+from harness.waiting import wait_for
+
+pytestmark = pytest.mark.heddle_only("it has no store")
+CANARY = "canary-of-hive-site"
+
+
+class Users:
+    """Users of HDFS with homes of their own, whom HADOOP_USER_NAME names. `work.cluster.hdfs` is the superuser."""
+
+    def __init__(self, work):
+        self.work, self.made = work, []
+
+    def __call__(self, name):
+        user = f"{name}-{self.work.name}"[:60]
+        hdfs = Hdfs(self.work.cluster.hdfs.active, user)
+        if user not in self.made:
+            self.made.append(user)
+            self.work.cluster.hdfs.mkdir(hdfs.home)
+            self.give(hdfs.home, user)
+        hdfs.env = {"HADOOP_USER_NAME": user}
+        return hdfs
+
+    def give(self, path, user):
+        request(self.work.cluster.hdfs.url(path, "SETOWNER", owner=user), "PUT")
+
+    def close(self):
+        for user in self.made:
+            self.work.cluster.hdfs.delete(f"/user/{user}")
+
+
+@pytest.fixture
+def users(work):
+    made = Users(work)
+    yield made
+    made.close()
+
+
+def everything(hdfs, path):
+    """Path -> status of all files and directories below a path."""
+    found = {}
+    for name, status in (hdfs.list(path) or {}).items():
+        found[f"{path}/{name}"] = status
+        if status["type"] == "DIRECTORY":
+            found |= everything(hdfs, f"{path}/{name}")
+    return found
+
+
+def end(work, client, user, session):
+    client.run("yarn-session.sh", "-id", session.application, stdin="stop\n", env=user.env).ok()
+    check_gone(work.cluster, session.application, "SUCCEEDED")
+
+
+def test_permissions_are_checked(work, users):
+    """What all of this file depends on."""
+    ann, eve = users("ann"), users("eve")
+    ann.write(f"{ann.home}/secret", "x")
+    request(ann.url(f"{ann.home}/secret", "SETPERMISSION", permission="600"), "PUT")
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        eve.read(f"{ann.home}/secret")
+
+
+def test_directories_that_another_user_has_made_are_refused(work, users):
+    hdfs, bob, eve = work.cluster.hdfs, users("bob"), users("eve")
+    common = f"{work.hdfs_dir}/staging"
+    hdfs.mkdir(common, permission="1777")
+    eve.mkdir(f"{common}/{bob.user}", permission="777")
+    eve.mkdir(f"{common}/{bob.user}/.heddle", permission="777")
+    eve.mkdir(f"{common}/{bob.user}/.heddle/private", permission="777")
+    assert hdfs.status(f"{common}/{bob.user}")["owner"] == eve.user
+    before = everything(hdfs, common)
+    client = work.client()
+    client.configure({"yarn.staging-directory": f"{work.cluster.fs}{common}"})
+    small = ["-jm", "1024", "-tm", "1024"]
+    refused = client.run("yarn-session.sh", "-d", "-nm", work.name, *small, env=bob.env)
+    assert refused.code != 0 and refused.error_lines() and refused.hints(), refused
+    assert f"belongs to {eve.user}" in refused.err and f"{common}/{bob.user}" in refused.err, refused
+    assert not work.cluster.yarn.by_name(work.name) and everything(hdfs, common) == before
+
+    hdfs.delete(f"{common}/{bob.user}")
+    session = client.session("-nm", work.name, "-t", client.conf / "config.yaml", env=bob.env)
+    directory = hdfs.status(f"{common}/{bob.user}/.flink/{session.application}")
+    assert (directory["owner"], directory["permission"]) == (bob.user, "700")
+    private = hdfs.status(f"{common}/{bob.user}/.heddle/private")
+    assert (private["owner"], private["permission"]) == (bob.user, "700")
+    # Another user's are beside them, and both can be there at a time.
+    end(work, client, bob, session)
+    wait_for("removed", lambda: not hdfs.list(f"{common}/{bob.user}/.flink"), 20)
+    session = client.session("-nm", work.name, env=eve.env)
+    assert hdfs.status(f"{common}/{eve.user}/.flink/{session.application}")["owner"] == eve.user
+    end(work, client, eve, session)
+
+
+def test_a_file_that_another_user_has_put_into_the_store_is_not_run(work, users):
+    hdfs, bob, eve = work.cluster.hdfs, users("bob"), users("eve")
+    store = f"{work.hdfs_dir}/store"
+    hdfs.mkdir(store, permission="1777")
+    [jar] = work.flink_home.glob("lib/flink-csv-*.jar")
+    digest = hashlib.sha256(jar.read_bytes()).hexdigest()
+    place = f"{store}/{digest[:2]}"
+    eve.mkdir(place, permission="755")
+    eve.mkdir(f"{store}/cds", permission="755")
+    eve.write(f"{place}/{digest}/{jar.name}", b"\0" * jar.stat().st_size)
+    planted = hdfs.status(f"{place}/{digest}/{jar.name}")
+    assert planted["owner"] == eve.user and planted["length"] == jar.stat().st_size, "it does not look like Flink's"
+
+    client = work.client()
+    client.configure({"heddle.store.dir": f"{work.cluster.fs}{store}"})
+    session = client.session("-nm", work.name, env=bob.env)
+    warnings = [line for line in session.result.text.splitlines() if f"belongs to {eve.user}" in line]
+    assert any(place in line and "private store" in line for line in warnings), session.result
+    assert any(f"{store}/cds" in line for line in warnings), session.result
+    got = work.cluster.localized(jar.name, session.application)
+    assert got and {hashlib.sha256(file.read_bytes()).hexdigest() for file in got} == {digest}
+    assert hdfs.status(f"{place}/{digest}/{jar.name}")["modificationTime"] == planted["modificationTime"]
+    mine = [path for path in hdfs.tree(f"{bob.home}/.heddle/private") if path.endswith(jar.name)]
+    assert len(mine) == 1 and hdfs.status(mine[0])["permission"] == "600"
+    others = {status["owner"] for path, status in everything(hdfs, store).items() if "/flink-json-" in path}
+    assert others == {bob.user}, "the rest of the store is used"
+    end(work, client, bob, session)
+
+
+def test_a_closed_file_of_lib_stays_closed(work, users):
+    hdfs, bob, eve = work.cluster.hdfs, users("bob"), users("eve")
+    flink = own_flink(work.flink_home, work.directory / "flink")
+    (flink / "lib/hive-site.xml").write_text(CANARY)
+    (flink / "lib/hive-site.xml").chmod(0o600)
+    client = work.client(flink_home=flink)
+    store = f"{work.hdfs_dir}/store"
+    hdfs.mkdir(work.hdfs_dir, permission="777")
+    session = client.session("-nm", work.name, f"-Dheddle.store.dir={work.cluster.fs}{store}", env=bob.env)
+    shared = {path.rpartition("/")[2] for path in hdfs.tree(store)}
+    assert not any("hive" in name for name in shared) and any(name.startswith("flink-dist") for name in shared), shared
+    [place] = [path for path in hdfs.tree(f"{bob.home}/.heddle/private") if path.endswith("/hive-site.xml")]
+    assert hdfs.status(place)["permission"] == "600" and hdfs.read(place) == CANARY
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        eve.read(place)
+    assert {file.read_text() for file in work.cluster.localized("hive-site.xml", session.application)} == {CANARY}
+    end(work, client, bob, session)
+
+
+@pytest.fixture
+def public():
+    """A directory of this machine that every user may enter, which pytest's own are not."""
+    made = Path(tempfile.mkdtemp(prefix="heddle-public-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)
+
+
+def test_an_administrator_publishes_for_all(work, users, public):
+    hdfs, admin, ann, bob = work.cluster.hdfs, users("admin"), users("ann"), users("bob")
+    top, store = work.hdfs_dir, f"{work.hdfs_dir}/store"
+    hdfs.mkdir(top)
+    users.give(top, admin.user)
+    client = work.client()
+    unnamed = client.run("heddle", "store", "publish", env=admin.env)
+    assert unnamed.code != 0 and "heddle.store.dir" in unnamed.err
+    client.configure({"heddle.store.dir": f"{work.cluster.fs}{store}"})
+    said = client.run("heddle", "store", "publish", "--output", "json", env=admin.env).ok().out
+    published = json.loads(said)
+    assert all(file["uploaded"] for file in published["files"]) and len(published["files"]) > 20
+    found = everything(hdfs, store)
+    assert {status["owner"] for status in found.values()} == {admin.user}
+    assert {status["permission"] for status in found.values() if status["type"] == "DIRECTORY"} == {"755"}
+    assert {status["permission"] for status in found.values() if status["type"] == "FILE"} == {"644"}
+    again = json.loads(client.run("heddle", "store", "publish", "--output", "json", env=admin.env).ok().out)
+    assert not any(file["uploaded"] for file in again["files"])
+    files = hdfs.tree(store)
+
+    for user in (ann, bob):
+        session = client.session("-nm", work.name, env=user.env)
+        assert "private store" not in session.result.text, session.result
+        assert hdfs.tree(store) == files
+        assert not hdfs.tree(f"{user.home}/.heddle"), "something was uploaded again"
+        end(work, client, user, session)
+    # What is missing there goes to the user's own.
+    flink = own_flink(work.flink_home, work.directory / "flink")
+    (public / "extra.jar").write_bytes(b"PK\x05\x06" + b"\0" * 18)
+    (flink / "lib/extra.jar").symlink_to(public / "extra.jar")
+    session = work.client(flink_home=flink).session("-nm", work.name, f"-Dheddle.store.dir={work.cluster.fs}{store}", env=bob.env)
+    assert hdfs.tree(store) == files
+    assert [path.rpartition("/")[2] for path in hdfs.tree(f"{bob.home}/.heddle/private") if ".jar" in path] == ["extra.jar"]
+    end(work, client, bob, session)
+
+    refused = client.run("heddle", "store", "publish", env=bob.env)
+    assert refused.code != 0 and f"belongs to {admin.user}" in refused.err, refused
+    listed = client.run("heddle", "store", "list", env=bob.env).ok().out
+    assert "flink-dist" in listed and admin.user in listed
+    client.run("heddle", "store", "verify", env=bob.env).ok()
+    changed = next(path for path in files if "flink-csv" in path)
+    hdfs.write(changed, b"\0" * files[changed][0])
+    verified = client.run("heddle", "store", "verify", env=bob.env)
+    assert verified.code != 0 and changed in verified.err and "SHA-256" in verified.err, verified

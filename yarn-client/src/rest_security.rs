@@ -1,0 +1,178 @@
+//! How the commands of one configuration speak to the REST interfaces of JobManagers: over TLS or plain HTTP,
+//! and with which certificates.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use flink_model::config::Configuration;
+use flink_model::options;
+use flink_model::ssl::{self, RestSsl, SslError};
+use flink_rest::{RestAddress, Scheme, Tls, TlsError, WrittenAddress};
+
+use crate::context::Context;
+use crate::error::Failure;
+
+/// How REST interfaces are spoken to. Clones share everything.
+#[derive(Clone)]
+pub struct RestSecurity(Arc<Inner>);
+
+struct Inner {
+    /// Whether the configuration says that REST interfaces speak TLS.
+    required: bool,
+    settings: Result<RestSsl, SslError>,
+    /// The directory from which relative paths of the settings count.
+    directory: PathBuf,
+    tls: OnceLock<Tls>,
+}
+
+impl fmt::Debug for RestSecurity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RestSecurity").field("required", &self.0.required).finish_non_exhaustive()
+    }
+}
+
+impl Default for RestSecurity {
+    /// That of an empty configuration.
+    fn default() -> Self {
+        Self(Arc::new(Inner {
+            required: false,
+            settings: Ok(RestSsl::default()),
+            directory: PathBuf::new(),
+            tls: OnceLock::new(),
+        }))
+    }
+}
+
+impl RestSecurity {
+    /// What the configuration says. If it says that REST interfaces speak TLS, the files with certificates
+    /// and keys are read now, so that a wrong file is found before anything else happens.
+    pub fn of(configuration: &Configuration, context: &Context) -> Result<Self, Failure> {
+        let required = ssl::rest_speaks_tls(configuration).map_err(|e| bad_setting(e.into()))?;
+        let security = Self(Arc::new(Inner {
+            required,
+            settings: RestSsl::of_client(configuration),
+            directory: context.cwd.clone(),
+            tls: OnceLock::new(),
+        }));
+        if required {
+            security.tls()?;
+        }
+        Ok(security)
+    }
+
+    /// The address of the REST interface at this host and port. `https` says that somebody else than the
+    /// configuration says that it speaks TLS. It is never spoken to by plain HTTP if the configuration says
+    /// TLS.
+    pub fn address(&self, host: impl Into<String>, port: u16, https: bool) -> Result<RestAddress, Failure> {
+        let tls = if self.0.required || https { Some(self.tls()?) } else { None };
+        Ok(RestAddress { tls, ..RestAddress::plain(host, port) })
+    }
+
+    /// The address that a user has written.
+    pub fn written(&self, address: WrittenAddress) -> Result<RestAddress, Failure> {
+        let WrittenAddress { host, port, scheme } = address;
+        if self.0.required && scheme == Some(Scheme::Http) {
+            let key = options::SSL_REST.key;
+            return Err(Failure::usage(format!(
+                "http://{host}:{port} is to be called without TLS, and {key} says that REST interfaces speak it"
+            ))
+            .hint(format!("write https://{host}:{port}, or set {key} to false (-D)")));
+        }
+        self.address(host, port, scheme == Some(Scheme::Https))
+    }
+
+    fn tls(&self) -> Result<Tls, Failure> {
+        if let Some(tls) = self.0.tls.get() {
+            return Ok(tls.clone());
+        }
+        let settings = self.0.settings.as_ref().map_err(|error| bad_setting(error.clone()))?;
+        let tls = Tls::of_client(settings, &self.0.directory).map_err(no_tls)?;
+        Ok(self.0.tls.get_or_init(|| tls).clone())
+    }
+}
+
+/// The failure for settings of TLS that cannot be used.
+pub(crate) fn bad_setting(error: SslError) -> Failure {
+    match error {
+        SslError::Value(error) => crate::configuration::bad_value(error),
+        error => Failure::because("cannot speak TLS with REST interfaces", error)
+            .hint("docs/security.md has an example with all keys"),
+    }
+}
+
+fn no_tls(error: TlsError) -> Failure {
+    let hint = error.hint();
+    let failure = Failure::because("cannot speak TLS with REST interfaces", error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use flink_model::config::FileFormat;
+
+    use super::*;
+
+    const STORES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../flink-rest/src/fixtures/stores");
+    const TLS: (&str, &str) = ("security.ssl.rest.enabled", "true");
+    const TRUST: [(&str, &str); 2] = [
+        ("security.ssl.rest.truststore", "trust.jks"),
+        ("security.ssl.rest.truststore-password", "storepass"),
+    ];
+
+    fn security(pairs: &[(&str, &str)]) -> Result<RestSecurity, Failure> {
+        let mut configuration = Configuration::new(FileFormat::Standard);
+        pairs.iter().for_each(|(key, value)| configuration.set_dynamic(*key, *value));
+        let context = Context {
+            vars: BTreeMap::new(),
+            cwd: STORES.into(),
+            exe: "/x/heddle".into(),
+            user: "ann".into(),
+            waits: Default::default(),
+        };
+        RestSecurity::of(&configuration, &context)
+    }
+
+    fn written(security: &RestSecurity, text: &str) -> Result<String, Failure> {
+        security.written(text.parse().unwrap()).map(|address| address.url())
+    }
+
+    #[test]
+    fn with_tls_nothing_is_called_without_it() {
+        let security = security(&[TLS, TRUST[0], TRUST[1]]).unwrap();
+        assert_eq!(written(&security, "h:1").unwrap(), "https://h:1");
+        assert_eq!(written(&security, "https://h:1/").unwrap(), "https://h:1");
+        let refused = written(&security, "http://h:1").unwrap_err();
+        assert!(refused.is_usage() && refused.hints()[0].contains("https://h:1"), "{refused}");
+        assert_eq!(security.address("h", 1, false).unwrap().url(), "https://h:1");
+        assert_eq!(security.address("h", 1, false).unwrap(), security.address("h", 1, true).unwrap());
+    }
+
+    #[test]
+    fn without_it_only_what_asks_for_it_speaks_tls() {
+        let security = security(&TRUST).unwrap();
+        assert_eq!(written(&security, "h:1").unwrap(), "http://h:1");
+        assert_eq!(written(&security, "HTTPS://h:1").unwrap(), "https://h:1");
+        assert_eq!(security.address("h", 1, true).unwrap().url(), "https://h:1");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_is_found_early_and_named() {
+        let wrong = [TLS, ("security.ssl.rest.truststore", "none.jks"), TRUST[1]];
+        let failure = security(&wrong).unwrap_err().render(false);
+        assert!(failure.contains("none.jks (security.ssl.rest.truststore)"), "{failure}");
+        let wrong = [TLS, TRUST[0], ("security.ssl.rest.truststore-password", "x1y2z3")];
+        let failure = security(&wrong).unwrap_err().render(true);
+        assert!(failure.contains("hint: check security.ssl.rest.truststore-password"), "{failure}");
+        assert!(!failure.contains("x1y2z3"));
+        assert!(security(&wrong[1..]).is_ok());
+        let failure = security(&[TLS, TRUST[0]]).unwrap_err().render(false);
+        assert!(failure.contains("neither security.ssl.rest.truststore-password nor"), "{failure}");
+        assert!(security(&[("security.ssl.rest.enabled", "perhaps")]).is_err());
+    }
+}
