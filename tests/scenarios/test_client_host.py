@@ -1,6 +1,7 @@
 """A machine that several users share: nothing of another user's runs as oneself, and nobody keeps one from working."""
 
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
@@ -16,8 +17,9 @@ pytestmark = [
     pytest.mark.heddle_only("it takes what is in /tmp"),
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can be several users"),
 ]
-# In no password file, so messages name the number; heddle takes the name of such a user from USER.
-ALICE, EVE = 40001, 40002
+# An account that every Linux has, and one that is in no password file, so that messages name its number.
+NAME, EVE = "daemon", 40002
+ALICE = pwd.getpwnam(NAME).pw_uid
 EVES = f"the user with the id {EVE}"
 
 
@@ -45,9 +47,9 @@ class Alice:
         self.public = self.directory / "public"
         self.public.mkdir()
         self.public.chmod(0o1777)
-        self.properties = self.public / ".yarn-properties-alice"
+        self.properties = self.public / f".yarn-properties-{NAME}"
         self.environment = client.environment() | {
-            "HOME": str(self.home), "USER": "alice", "FLINK_CONF_DIR": str(self.directory / "conf"),
+            "HOME": str(self.home), "USER": NAME, "FLINK_CONF_DIR": str(self.directory / "conf"),
             "FLINK_LOG_DIR": str(self.directory / "logs"),
         }  # fmt: skip
         self.location = f"-Dyarn.properties-file.location={self.public}"
@@ -118,11 +120,11 @@ def test_what_is_not_ones_own_file_is_ignored_and_named(work, alice, kind):
         case "link":
             os.symlink(own_file, alice.properties)
             own(alice.properties, EVE)
-            said = f"it is a symbolic link of {EVES}'s"
+            said = f"it is a symbolic link that belongs to {EVES}"
         case "fifo":
             os.mkfifo(alice.properties, 0o644)
             own(alice.properties, EVE)
-            said = f"it is a FIFO of {EVES}'s"
+            said = f"it is a FIFO that belongs to {EVES}"
         case "writable":
             alice.write(unknown, mode=0o664)
             said = "may write to it (mode 0664)"
@@ -132,7 +134,7 @@ def test_what_is_not_ones_own_file_is_ignored_and_named(work, alice, kind):
         case "directory":
             alice.properties.mkdir()
             own(alice.properties, EVE)
-            said = f"it is a directory of {EVES}'s"
+            said = f"it is a directory that belongs to {EVES}"
     result = alice.run("flink", "list", alice.location)
     assert said in result.text and "is ignored" in result.text, result
     assert unknown not in result.text and "Found Yarn properties file" not in result.text, result

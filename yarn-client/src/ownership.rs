@@ -95,7 +95,7 @@ impl fmt::Display for Distrust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let owner = name(self.owner);
         match self.reason {
-            Reason::Kind { found, wanted } => write!(f, "it is {found} of {owner}'s, and not {wanted}"),
+            Reason::Kind { found, wanted } => write!(f, "it is {found} that belongs to {owner}, and not {wanted}"),
             Reason::Foreign => write!(f, "it belongs to {owner}, and not to {}", name(self.me)),
             Reason::Writable { mode } => {
                 write!(f, "not only its owner, {owner}, may write to it (mode {mode:04o})")
@@ -271,7 +271,7 @@ mod tests {
         let owner = "the user with the id 4000000001";
         assert_eq!(text(Reason::Foreign), format!("it belongs to {owner}, and not to root"));
         let kind = Reason::Kind { found: Kind::Fifo, wanted: Kind::File };
-        assert_eq!(text(kind), format!("it is a FIFO of {owner}'s, and not a regular file"));
+        assert_eq!(text(kind), format!("it is a FIFO that belongs to {owner}, and not a regular file"));
         for reason in
             [Reason::Writable { mode: 0o664 }, Reason::Names { count: 2 }, Reason::Open { mode: 0o777 }]
         {
