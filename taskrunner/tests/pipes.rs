@@ -1,7 +1,12 @@
 //! Tests the pipes between the supervisor and real JVMs.
 
-#![allow(clippy::disallowed_methods)] // a test lays out directories of its own
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::disallowed_methods, reason = "a test lays out directories of its own")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "this is a test, and these are its helpers"
+)]
 
 mod common;
 

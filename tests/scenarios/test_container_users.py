@@ -119,8 +119,8 @@ def test_each_container_belongs_to_its_user(each_its_own, jar):
             work.cluster.hdfs.list(f"/user/{mine.user}/.flink/{mine.application}", user=other.user)
     for member in members:
         member.stop()
-    left = [path for path in work.cluster.directory.glob("nodemanager*/local/usercache/*/appcache/*")]
-    assert not left
+    left = lambda: [*work.cluster.directory.glob("nodemanager*/local/usercache/*/appcache/*")]  # noqa: E731
+    wait_for("the NodeManagers have removed the directories", lambda: not left(), 60)
 
 
 @pytest.mark.slow("it starts a cluster of its own, and two sessions on it")

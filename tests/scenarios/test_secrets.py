@@ -8,6 +8,7 @@ import pytest
 from harness import processes
 from harness.checks import check_refused
 from harness.client import SMALL
+from harness.waiting import wait_for
 
 # Keys that each release of Flink takes for secret, so that its own log does not have their values either.
 FLINKS = ("s3.secret-key", "my.connector.password")
@@ -38,6 +39,12 @@ def command_lines():
             yield process, " ".join(process.command)
 
 
+def both_jvms(work, application):
+    """That of the JobManager and that of the TaskManager, which YARN counts a moment before it runs."""
+    found = lambda: processes.jvms(work.cluster, application)  # noqa: E731
+    return wait_for("two JVMs", lambda: jvms if len(jvms := found()) >= 2 else None, 60)
+
+
 def check_cluster(work, application, values):
     """No log of the containers, no command line of any process, no environment of the JVMs, and not YARN itself tells them."""
     logs = list(work.cluster.directory.glob(f"nodemanager*/logs/{application}"))
@@ -46,9 +53,7 @@ def check_cluster(work, application, values):
         assert not found_in(text, values), path
     for process, line in command_lines():
         assert not found_in(line, values), process
-    jvms = processes.jvms(work.cluster, application)
-    assert len(jvms) >= 2, jvms
-    for jvm in jvms:
+    for jvm in both_jvms(work, application):
         assert not found_in(" ".join(jvm.environment.values()), values), jvm
     assert not found_in(str(work.cluster.yarn.app(application)), values)
 
@@ -137,8 +142,8 @@ def test_no_core_dumps_of_what_holds_secrets(work, client, jar):
     work.cluster.yarn.wait_workers(session.application, 1)
     running.wait_text("Job has been submitted")
     assert core_limit(running.process.pid) in ("0", "1")
-    own, jvms = [], processes.jvms(work.cluster, session.application)
-    for jvm in jvms:
+    own = []
+    for jvm in both_jvms(work, session.application):
         supervisor = parent(jvm.pid)
         own.append(os.path.basename(processes.read(supervisor).command[0]))
         assert core_limit(supervisor) in ("0", "1"), processes.read(supervisor)

@@ -121,7 +121,6 @@ def test_a_file_that_another_user_has_put_into_the_store_is_not_run(work, users)
     session = client.session("-nm", work.name, env=bob.env)
     warnings = [line for line in session.result.text.splitlines() if f"belongs to {eve.user}" in line]
     assert any(place in line and "private store" in line for line in warnings), session.result
-    assert any(f"{store}/cds" in line for line in warnings), session.result
     got = work.cluster.localized(jar.name, session.application)
     assert got and {hashlib.sha256(file.read_bytes()).hexdigest() for file in got} == {digest}
     assert hdfs.status(f"{place}/{digest}/{jar.name}")["modificationTime"] == planted["modificationTime"]
@@ -129,6 +128,12 @@ def test_a_file_that_another_user_has_put_into_the_store_is_not_run(work, users)
     assert len(mine) == 1 and hdfs.status(mine[0])["permission"] == "600"
     others = {status["owner"] for path, status in everything(hdfs, store).items() if "/flink-json-" in path}
     assert others == {bob.user}, "the rest of the store is used"
+    end(work, client, bob, session)
+
+    # With a jar of one's own, class data archives are one's own as well; without it they come from the store.
+    hdfs.delete(place)
+    session = client.session("-nm", work.name, env=bob.env)
+    assert f"{store}/cds belongs to {eve.user}" in session.result.text, session.result
     end(work, client, bob, session)
 
 

@@ -95,7 +95,9 @@ impl fmt::Display for Distrust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let owner = name(self.owner);
         match self.reason {
-            Reason::Kind { found, wanted } => write!(f, "it is {found} that belongs to {owner}, and not {wanted}"),
+            Reason::Kind { found, wanted } => {
+                write!(f, "it is {found} that belongs to {owner}, and not {wanted}")
+            }
             Reason::Foreign => write!(f, "it belongs to {owner}, and not to {}", name(self.me)),
             Reason::Writable { mode } => {
                 write!(f, "not only its owner, {owner}, may write to it (mode {mode:04o})")

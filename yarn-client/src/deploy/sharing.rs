@@ -15,11 +15,12 @@ use flink_model::local_resource::Visibility;
 /// The beginnings of the names of files that come with each distribution and hold only text for people.
 const TEXTS: [&str; 3] = ["README", "LICENSE", "NOTICE"];
 
-/// Whether a file of this name in Flink's directories is a library, or a text that comes with libraries.
+/// Whether a file of this name in Flink's directories is a library, or a script or a text that comes with
+/// libraries.
 fn is_library(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
-    extension.eq_ignore_ascii_case("jar")
+    ["jar", "sh"].iter().any(|wanted| extension.eq_ignore_ascii_case(wanted))
         || (TEXTS.iter().any(|start| stem.starts_with(start)) && matches!(extension, "" | "txt" | "md"))
 }
 
@@ -63,7 +64,9 @@ mod tests {
 
     #[test]
     fn libraries_by_their_names() {
-        for name in ["a.jar", "A.JAR", "README.txt", "LICENSE", "NOTICE.md", "LICENSE.abc"] {
+        for name in
+            ["a.jar", "A.JAR", "gpu-discovery.sh", "README.txt", "LICENSE", "NOTICE.md", "LICENSE.abc"]
+        {
             assert_eq!(is_library(Path::new(name)), name != "LICENSE.abc", "{name}");
         }
         for name in ["hive-site.xml", "core-site.xml", "a.jar.bak", "keystore.jks", "x.properties", "readme"]
