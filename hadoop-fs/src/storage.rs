@@ -105,10 +105,14 @@ impl Storage {
         self.home.rsplit('/').next().unwrap_or_default()
     }
 
-    /// Whether the file system keeps the owner and the permissions of each file. Object stores do not: they
-    /// show the same owner for all files.
+    /// Whether the file system keeps the owner and the permissions of each file, under the names that Hadoop
+    /// has for users. Object stores do not: they show the same owner for all files. Files of this machine
+    /// belong to the system's users.
     pub fn has_owners(&self) -> bool {
-        self.root().starts_with("hdfs:")
+        const WITHOUT: [&str; 11] =
+            ["s3", "s3a", "s3n", "gs", "wasb", "wasbs", "oss", "cosn", "obs", "abfs", "file"];
+        let scheme = self.root().split(':').next().unwrap_or_default();
+        !WITHOUT.contains(&scheme)
     }
 
     /// The absolute path for `path`, without scheme and authority. Fails if `path` is empty, is a URL on

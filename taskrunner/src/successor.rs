@@ -22,12 +22,16 @@
 //! recovered after a restart.)
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::stream::{FuturesUnordered, StreamExt as _};
 use ring::digest;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
 
 use crate::keys::Key;
@@ -43,6 +47,8 @@ const CANDIDATES: usize = 8;
 const LONGEST: u64 = 1024;
 /// For the connection, and again for the exchange.
 const DEADLINE: Duration = Duration::from_secs(5);
+/// How many connections are heard at a time.
+const HEARD: usize = 64;
 /// Pause after a connection that could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
@@ -116,30 +122,49 @@ pub async fn listen(container: &str, key: &Key, found: watch::Sender<Option<Succ
         }
     }
     let listener = listener?;
+    // Anybody can connect, so several are heard at a time: one that says nothing keeps nobody else out.
+    let mut hearing = FuturesUnordered::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
+            Some(heard) = hearing.next() => {
+                note(heard, &found);
+                continue;
+            }
             () = found.closed() => return Ok(()),
         };
         let Ok((stream, from)) = accepted else {
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        match timeout(DEADLINE, hear(stream, container, key)).await {
-            Ok(Ok(Some(successor))) => {
-                found.send_if_modified(|known| {
-                    let newer = known.as_ref().is_none_or(|known| known.attempt < successor.attempt);
-                    if newer {
-                        tracing::info!(?successor, "the application has another ApplicationMaster");
-                        *known = Some(successor);
-                    }
-                    newer
-                });
-            }
-            Ok(Ok(None)) => tracing::warn!(%from, "somebody who is not of this application has connected"),
-            Ok(Err(error)) => tracing::debug!(%from, %error, "a connection broke"),
-            Err(_) => tracing::debug!(%from, "a connection says nothing"),
+        if hearing.len() < HEARD {
+            hearing.push(timeout(DEADLINE, hear(stream, container, key)).map(move |heard| (from, heard)));
+        } else {
+            tracing::debug!(%from, "too many are connected already");
         }
+    }
+}
+
+/// What a connection has said, and from where; the outer error is that it has said nothing.
+type Heard = (SocketAddr, Result<io::Result<Option<Successor>>, Elapsed>);
+
+/// Hands on what a connection has said, if it is news. What strangers say is no warning: there can be any
+/// number of them.
+fn note((from, heard): Heard, found: &watch::Sender<Option<Successor>>) {
+    match heard {
+        Ok(Ok(Some(successor))) => {
+            found.send_if_modified(|known| {
+                let newer = known.as_ref().is_none_or(|known| known.attempt < successor.attempt);
+                if newer {
+                    tracing::info!(?successor, "the application has another ApplicationMaster");
+                    *known = Some(successor);
+                }
+                newer
+            });
+        }
+        Ok(Ok(None)) => tracing::debug!(%from, "somebody who is not of this application has connected"),
+        Ok(Err(error)) => tracing::debug!(%from, %error, "a connection broke"),
+        Err(_) => tracing::debug!(%from, "a connection says nothing"),
     }
 }
 

@@ -210,7 +210,26 @@ pub(crate) fn check_place(path: &Path) -> Result<(), Distrust> {
     if let Some(Ok(above)) = path.parent().map(std::fs::metadata) {
         judge_above(Status::of(&above), me())?;
     }
+    close_to_group(path);
     check_directory(path)
+}
+
+/// Takes the right to write from the group of a directory of the user's own. Earlier releases of heddle have
+/// made their directories with what the umask left, and where each user has a group of the same name, that is
+/// usually 775. If this fails, the directory is judged as it is.
+fn close_to_group(path: &Path) {
+    const GROUP_WRITES: u32 = 0o020;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let Ok(directory) = rustix::fs::open(path, flags, Mode::empty()).map(File::from) else { return };
+    let Ok(found) = directory.metadata() else { return };
+    let own_group = found.gid() == rustix::process::getegid().as_raw();
+    let mode = found.mode() & 0o7777;
+    if found.uid() == me() && own_group && mode & OTHERS_WRITE == GROUP_WRITES {
+        let closed = Mode::from_raw_mode(mode & !GROUP_WRITES);
+        if let Err(error) = rustix::fs::fchmod(&directory, closed) {
+            tracing::info!(%error, path = %path.display(), "the group of this directory can write to it");
+        }
+    }
 }
 
 /// Makes a directory, and those above it that are missing, for the user alone. It is an error if the
@@ -315,7 +334,13 @@ mod tests {
         let link = dir.path().join("link");
         symlink(&place, &link).unwrap();
         assert!(check_place(&link).is_ok(), "a link of one's own to a directory of one's own");
-        std::fs::set_permissions(&place, Permissions::from_mode(0o770)).unwrap();
+        let earlier = dir.path().join("earlier");
+        std::fs::create_dir(&earlier).unwrap();
+        for (mode, trusted) in [(0o775, true), (0o757, false)] {
+            std::fs::set_permissions(&earlier, Permissions::from_mode(mode)).unwrap();
+            assert_eq!(check_place(&earlier).is_ok(), trusted, "{mode:o}");
+        }
+        std::fs::set_permissions(&place, Permissions::from_mode(0o777)).unwrap();
         for open in [&place, &link] {
             assert!(check_place(open).is_err());
         }

@@ -8,7 +8,7 @@
 use flink_model::config::is_sensitive;
 
 /// The beginnings of keys that are not taken.
-const BEGINNINGS: [&str; 22] = [
+const BEGINNINGS: [&str; 31] = [
     // Programs, their options and directories on this machine, and where Hadoop's configuration is.
     "env.",
     // Hadoop's configuration, and with it which cluster is spoken to, and as whom.
@@ -17,7 +17,18 @@ const BEGINNINGS: [&str; 22] = [
     "hadoop.",
     "hdfs.",
     "dfs.",
-    "s3.",
+    "s3",
+    "presto.",
+    "gs.",
+    "oss.",
+    "table.catalog-store.",
+    "sql-gateway.",
+    // Directories for files, and code that is loaded.
+    "process.",
+    "blob.storage.",
+    "plugin.",
+    // What Flink tells itself.
+    "$internal.",
     // Files for the containers, their environment and how they are started; where all of that is put.
     "yarn.",
     "containerized.",
@@ -40,7 +51,16 @@ const BEGINNINGS: [&str; 22] = [
 ];
 
 /// Keys that are not taken, and are not known by their beginnings.
-const KEYS: [&str; 4] = ["io.tmp.dirs", "pipeline.jars", "pipeline.classpaths", "pipeline.cached-files"];
+const KEYS: [&str; 8] = [
+    "io.tmp.dirs",
+    "taskmanager.tmp.dirs",
+    "pipeline.jars",
+    "pipeline.classpaths",
+    "pipeline.cached-files",
+    "pipeline.default-kryo-serializers",
+    "table.resources.download-dir",
+    "execution.job-status-changed-listeners",
+];
 
 /// Parts of keys that are not taken, whatever stands before and behind them.
 const PARTS: [&str; 9] = [

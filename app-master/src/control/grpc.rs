@@ -73,8 +73,10 @@ pub(super) fn authenticate(
 pub(super) struct Stream {
     stream: ServerStream,
     caller: Caller,
-    /// Completes when the caller has had its time; none once it is known.
+    /// Completes when the caller has had its time; none once it is known, or once its time is over.
     patience: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Whether the caller has had its time.
+    over: bool,
 }
 
 impl Stream {
@@ -92,14 +94,20 @@ impl Stream {
             is_client: AtomicBool::new(false),
             slot: Mutex::new(Some(slot)),
         };
-        Self { stream: secured.stream, caller: Caller(Arc::new(inner)), patience: Some(Box::pin(patience)) }
+        let (caller, patience) = (Caller(Arc::new(inner)), Box::pin(patience));
+        Self { stream: secured.stream, caller, patience: Some(patience), over: false }
     }
 
-    fn is_over(&mut self, context: &mut Context<'_>) -> bool {
+    /// Fails once the caller has had its time. It is asked for each direction, because HTTP/2 does not read
+    /// while a caller that reads nothing keeps it from writing.
+    fn in_time(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         if self.caller.is_client() {
             self.patience = None;
         }
-        self.patience.as_mut().is_some_and(|patience| patience.as_mut().poll(context).is_ready())
+        if self.patience.as_mut().is_some_and(|patience| patience.as_mut().poll(context).is_ready()) {
+            (self.patience, self.over) = (None, true);
+        }
+        if self.over { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
     }
 }
 
@@ -117,10 +125,7 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // A connection is always read from, so this is asked in time.
-        if self.is_over(context) {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
+        self.in_time(context)?;
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
@@ -131,14 +136,17 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.in_time(context)?;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.in_time(context)?;
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.in_time(context)?;
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use taskrunner::tls::{AcceptError, Purpose, Secured, ServerStream, TlsServer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -31,9 +31,11 @@ use crate::timeline::Timeline;
 const HANDSHAKE_WAIT: Duration = Duration::from_secs(5);
 /// How many connections may be without a proof. One of them costs a kilobyte while it is silent, and ten if
 /// it speaks TLS.
-const UNPROVED: Limits = Limits { all: 1024, address: 512, spared: Duration::from_secs(1) };
-/// The same of those that speak HTTP/2, which cost more.
-const UNPROVED_GRPC: Limits = Limits { all: 32, address: 16, spared: Duration::from_secs(1) };
+/// A caller that is honest needs milliseconds for its proof, so it is spared for longer than that, and not for
+/// so long that strangers can keep all places by coming again and again.
+const UNPROVED: Limits = Limits { all: 1024, address: 384, spared: Duration::from_millis(100) };
+/// The same of those that speak HTTP/2, which cost more. Of honest callers there is one at a time.
+const UNPROVED_GRPC: Limits = Limits { all: 64, address: 16, spared: Duration::ZERO };
 /// Pause after a connection that could not be accepted, as a rule because no file descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// A gRPC client that answers no ping for so long is gone.
@@ -99,7 +101,7 @@ impl Control {
         let doors = Doors {
             control: self,
             tls,
-            unproved: Gate::new(unproved(getrlimit(Resource::Nofile).current)),
+            unproved: Gate::new(unproved(open_files())),
             unproved_grpc: Gate::new(UNPROVED_GRPC),
             refusals,
             grpc,
@@ -109,6 +111,23 @@ impl Control {
             never = doors.accept(listener) => match never {},
         }
     }
+}
+
+/// How many files this process may have open, after that was raised as far as the system lets it: a thousand
+/// links need more than the thousand that many systems begin with.
+fn open_files() -> Option<u64> {
+    const ENOUGH: u64 = 1 << 16;
+    let mut limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.map_or(ENOUGH, |most| most.min(ENOUGH));
+    if limit.current.is_some_and(|current| current < most) {
+        let before = limit.current;
+        limit.current = Some(most);
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            tracing::info!(%error, "the limit of open files stays as it is");
+            return before;
+        }
+    }
+    limit.current
 }
 
 /// As many as [`UNPROVED`], but no more than a quarter of the files that this process may have open: it needs
@@ -190,8 +209,8 @@ mod tests {
             let Limits { all, address, .. } = unproved(files);
             (all, address)
         };
-        assert_eq!(limits(None), (1024, 512));
-        assert_eq!(limits(Some(1 << 20)), (1024, 512));
+        assert_eq!(limits(None), (1024, 384));
+        assert_eq!(limits(Some(1 << 20)), (1024, 384));
         assert_eq!(limits(Some(1024)), (256, 128));
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use yarn_client::error::{Failure, RestFailure};
 
 use crate::console::Output;
+use crate::text::clean;
 
 const WAITING: &str = "Waiting for response...";
 
@@ -116,13 +117,14 @@ fn job_lines<Z: TimeZone<Offset: std::fmt::Display>>(
         for job in rows {
             let time =
                 DateTime::from_timestamp_millis(job.start_time).unwrap_or_default().with_timezone(zone);
-            lines.push(format!(
+            // A line of its own would look like another job.
+            lines.push(clean::line(&format!(
                 "{} : {} : {} ({})",
                 time.format("%d.%m.%Y %H:%M:%S"),
                 job.id,
                 job.name,
                 job.state
-            ));
+            )));
         }
         lines.push("-".repeat(RULE));
     };
