@@ -109,7 +109,7 @@ LAUNCHERS = {
 }
 
 
-@pytest.mark.parametrize("kind", LAUNCHERS)
+@pytest.mark.parametrize("kind", ["python", *(pytest.param(kind, marks=pytest.mark.extended) for kind in LAUNCHERS if kind != "python")])
 def test_launchers_of_java_keep_the_pipes(work, client, jar, kind):
     launcher = work.directory / f"launch-{kind}"
     launcher.write_text(LAUNCHERS[kind])

@@ -123,6 +123,7 @@ def test_each_container_belongs_to_its_user(each_its_own, jar):
     wait_for("the NodeManagers have removed the directories", lambda: not left(), 60)
 
 
+@pytest.mark.extended
 @pytest.mark.slow("it starts a cluster of its own, and two sessions on it")
 def test_all_containers_belong_to_one_user(all_as_one, jar):
     members = [Member(all_as_one, user, jar) for user in USERS]

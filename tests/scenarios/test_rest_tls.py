@@ -84,7 +84,7 @@ def told(client, keys):
     return client
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 @pytest.mark.slow("a session with three jobs")
 def test_a_session_and_what_is_done_with_its_jobs(work, told, keys, jar):
     session = told.session("-nm", work.name, "-Dtaskmanager.numberOfTaskSlots=4")

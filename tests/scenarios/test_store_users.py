@@ -81,7 +81,11 @@ def test_directories_that_another_user_has_made_are_refused(work, users):
     eve.mkdir(f"{common}/{bob.user}/.heddle/private", permission="777")
     assert hdfs.status(f"{common}/{bob.user}")["owner"] == eve.user
     before = everything(hdfs, common)
-    client = work.client()
+    # A file for the private store.
+    flink = own_flink(work.flink_home, work.directory / "flink")
+    (flink / "lib/hive-site.xml").write_text(CANARY)
+    (flink / "lib/hive-site.xml").chmod(0o600)
+    client = work.client(flink_home=flink)
     client.configure({"yarn.staging-directory": f"{work.cluster.fs}{common}"})
     small = ["-jm", "1024", "-tm", "1024"]
     refused = client.run("yarn-session.sh", "-d", "-nm", work.name, *small, env=bob.env)
@@ -90,7 +94,7 @@ def test_directories_that_another_user_has_made_are_refused(work, users):
     assert not work.cluster.yarn.by_name(work.name) and everything(hdfs, common) == before
 
     hdfs.delete(f"{common}/{bob.user}")
-    session = client.session("-nm", work.name, "-t", client.conf / "config.yaml", env=bob.env)
+    session = client.session("-nm", work.name, env=bob.env)
     directory = hdfs.status(f"{common}/{bob.user}/.flink/{session.application}")
     assert (directory["owner"], directory["permission"]) == (bob.user, "700")
     private = hdfs.status(f"{common}/{bob.user}/.heddle/private")
