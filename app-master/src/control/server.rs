@@ -30,9 +30,8 @@ use crate::timeline::Timeline;
 /// How long a connection may take to be encrypted.
 const HANDSHAKE_WAIT: Duration = Duration::from_secs(5);
 /// How many connections may be without a proof. One of them costs a kilobyte while it is silent, and ten if
-/// it speaks TLS.
-/// A caller that is honest needs milliseconds for its proof, so it is spared for longer than that, and not for
-/// so long that strangers can keep all places by coming again and again.
+/// it speaks TLS. A caller that is honest needs milliseconds for its proof, so it is spared for longer than
+/// that, and not for so long that strangers can keep all places by coming again and again.
 const UNPROVED: Limits = Limits { all: 1024, address: 384, spared: Duration::from_millis(100) };
 /// The same of those that speak HTTP/2, which cost more. Of honest callers there is one at a time.
 const UNPROVED_GRPC: Limits = Limits { all: 64, address: 16, spared: Duration::ZERO };
