@@ -3,7 +3,7 @@
 
 use flink_rest::{
     Accumulators, ClusterOverview, ConfigEntry, DashboardConfig, JobDetails, JobExceptions, JobId, JobResult,
-    JobsOverview, RestAddress, TaskManagers, TasksTimes, telling_line,
+    JobsOverview, TaskManagers, TasksTimes, WrittenAddress, telling_line,
 };
 use libfuzzer_sys::fuzz_target;
 use serde_json::from_slice;
@@ -16,5 +16,5 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = (from_slice::<Vec<ConfigEntry>>(bytes), from_slice::<JobExceptions>(bytes));
     let _ = from_slice::<Accumulators>(bytes);
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let _ = (JobId::parse(text), text.parse::<RestAddress>(), telling_line(&[text.to_owned()]));
+    let _ = (JobId::parse(text), text.parse::<WrittenAddress>(), telling_line(&[text.to_owned()]));
 });
