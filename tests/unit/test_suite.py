@@ -95,3 +95,12 @@ def test_a_command_that_fails():
         tools.run("sh", "-c", "exit 3")
     code, lines = tools.lines_of("sh", "-c", "echo one; echo two >&2; exit 4")
     assert (code, sorted(lines)) == (4, ["one\n", "two\n"])
+
+
+def test_a_closed_checkout_is_opened_to_other_users(tmp_path):
+    root = tmp_path / "closed/checkout"
+    root.mkdir(parents=True)
+    root.parent.chmod(0o700)
+    root.chmod(0o750)
+    cli.open_to_other_users(root)
+    assert [directory.stat().st_mode & 0o777 for directory in (root.parent, root)] == [0o711, 0o751]
