@@ -327,8 +327,9 @@ async fn sigterm_ends_the_jvm_and_reports() {
     assert_eq!(container.end().0, Some(143));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_jvm_survives_a_new_application_master() {
+/// A container whose JVM runs and whose ApplicationMaster is gone, with the port that is free now and the
+/// JVM's process id.
+async fn without_its_application_master() -> (Container, u16, u32) {
     let mut am = Am::start(0).await;
     let port = am.port;
     let container = Container::start(port, &KEYS, 60_000);
@@ -336,7 +337,12 @@ async fn the_jvm_survives_a_new_application_master() {
     let pid = am.launch(&[], &["sleep"]).await;
     container.ready();
     *am.commands.lock().unwrap() = None;
-    drop(am);
+    (container, port, pid)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_jvm_survives_a_new_application_master() {
+    let (container, port, pid) = without_its_application_master().await;
     let mut am = Am::start(port).await;
     assert_eq!(am.hello().await, pid);
     assert!(is_alive(pid));
@@ -444,14 +450,7 @@ async fn a_stranger_on_the_port_learns_nothing_and_is_not_obeyed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_container_that_is_not_held_any_more_ends_its_jvm() {
-    let mut am = Am::start(0).await;
-    let port = am.port;
-    let container = Container::start(port, &KEYS, 60_000);
-    am.hello().await;
-    let pid = am.launch(&[], &["sleep"]).await;
-    container.ready();
-    *am.commands.lock().unwrap() = None;
-    drop(am);
+    let (container, port, pid) = without_its_application_master().await;
     let listener = listen(port).await;
     let message = "not held".to_owned();
     let refused = CommandKind::Refused(Refused { why: Refusal::NotHeld.into(), message });
