@@ -25,8 +25,8 @@ from .control import GRPC, LINK, answer, greeting, hello, tls
 # that none can do anything before another one has taken its place.
 KINDS = {"slow": 800, "half": 700, "wrong": 400, "idle": 40, "bulk": 30, "reset": 30}
 CALLERS = sum(KINDS.values())
-# heddle-am bounds those from one address, and those from all.
-ADDRESSES = 8
+# heddle-am bounds those from one address, and those from all. None comes from that of an honest caller.
+ADDRESSES = [f"127.0.0.{n}" for n in range(2, 10)]
 STREAMS, STREAM_BYTES = 200, 4 << 20
 
 # Of HTTP/2 (RFC 9113).
@@ -62,7 +62,7 @@ class Callers:
     def __init__(self, host, port):
         self.address = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)[0][4]
         local = self.address[0].startswith("127.")
-        self.sources = [(f"127.0.0.{n + 1}", 0) for n in range(ADDRESSES)] if local else [None]
+        self.sources = [(address, 0) for address in ADDRESSES] if local else [None]
         self.greeting, self.contexts = greeting(LINK), {name: tls(name) for name in (LINK, GRPC)}
         self.counts, self.open, self.most = {kind: Counter() for kind in KINDS}, 0, 0
 
