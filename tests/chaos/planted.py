@@ -1,5 +1,6 @@
 """Defects that are planted to see whether a run notices them: one that does not is worth nothing."""
 
+import re
 from dataclasses import dataclass
 
 LEFTOVER = """\
@@ -44,4 +45,17 @@ def of(name, directory, java):
     }[name]
 
 
-NAMES = ("sink", "attempts", "availability", "leftover")
+# Planted defect -> what a run says that has noticed it. A run that fails with other words has not.
+SIGNS = {
+    "sink": "more than once",
+    "attempts": "has ended: FAILED",
+    # Without recovery YARN starts attempts that know nothing of the job, or the application ends.
+    "availability": "not within .*: a new checkpoint|has ended",
+    "leftover": "not within .*: no process",
+}
+NAMES = tuple(SIGNS)
+
+
+def noticed(name, wrong):
+    """Whether what a run says is wrong (None: nothing) is what this defect does."""
+    return wrong is not None and re.search(SIGNS[name], wrong) is not None

@@ -5,11 +5,10 @@ import contextlib
 import os
 import re
 import signal
-from pathlib import Path
 
 import pytest
 
-from harness import processes
+from harness import processes, sockets
 from harness.checks import check_gone
 from harness.cluster import Flink
 from harness.waiting import wait_for
@@ -42,13 +41,6 @@ def files(pid):
     return found
 
 
-def listening(pid):
-    """The addresses at which a process waits for connections, as the kernel writes them."""
-    sockets = {name for name in files(pid).values() if name.startswith("socket:")}
-    lines = [line.split() for table in ("tcp", "tcp6") for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]]
-    return [words[1] for words in lines if words[3] == "0A" and f"socket:[{words[9]}]" in sockets]
-
-
 def bridge_of(cluster, application):
     """The names of the two pipes of the JobManager's JVM."""
     jvm, am = job_manager(cluster, application), heddle_am(cluster, application)
@@ -73,7 +65,7 @@ def test_no_port_no_secret_and_nothing_for_children(work, client, jar):
     jvm, am = job_manager(work.cluster, application), heddle_am(work.cluster, application)
 
     # The control server alone.
-    assert len(listening(am.pid)) == 1, listening(am.pid)
+    assert len(sockets.listening(am.pid)) == 1, sockets.listening(am.pid)
     secrets = [name for name, value in jvm.environment.items() if "SECRET" in name or re.fullmatch(r"[0-9a-f]{32,}", value)]
     assert not secrets
     assert os.readlink(f"/proc/{jvm.pid}/fd/0") == "/dev/null"

@@ -46,7 +46,13 @@ class Member:
         self.env = {"HADOOP_USER_NAME": user}
         work.cluster.hdfs.mkdir(f"/user/{user}", "700")
         work.cluster.hdfs.give(f"/user/{user}", user)
-        self.session = self.client.session("-nm", f"{work.name}-{user}", env=self.env)
+        # In Flink's configuration, and in a file for the containers.
+        self.canaries = [f"canary-{what}-{user}-{os.getpid()}" for what in ("of-the-configuration", "of-a-file")]
+        shipped = self.client.directory / "closed.txt"
+        shipped.write_text(self.canaries[1])
+        shipped.chmod(0o600)
+        settings = [f"-Dmy.connector.password={self.canaries[0]}", f"-Dyarn.ship-files={shipped}"]
+        self.session = self.client.session("-nm", f"{work.name}-{user}", *settings, env=self.env)
         self.session.run(jar, "Sleepy", "--seconds", "600", options=["-d"], env=self.env).ok()
         self.application = self.session.application
         work.cluster.yarn.wait_workers(self.application, 1)
@@ -65,15 +71,30 @@ class Member:
         return found
 
     def secrets(self):
-        """What only this user may read: environments, tokens, configuration, logs."""
-        found = [f"/proc/{process.pid}/environ" for process in self.processes()]
+        """What only this user may read: environments, address spaces, tokens, configuration, private files, logs."""
+        found = [f"/proc/{process.pid}/{name}" for process in self.processes() for name in ("environ", "maps")]
+        found += {process.environment["HADOOP_TOKEN_FILE_LOCATION"] for process in self.processes()}
         for directory in self.directories():
             found += [f"{directory}/{name}" for name in ("container_tokens", "launch_container.sh")]
             # Localized files are links.
             found += [entry.path for entry in os.scandir(directory) if entry.is_file(follow_symlinks=False)]
-        logs = self.work.cluster.log_files(self.application, "*.log")
-        assert logs
-        return [*found, *map(str, logs)]
+        logs = self.work.cluster.log_files(self.application, "*")
+        assert {"heddle-am.log", "heddle-taskrunner.log", "taskmanager.log"} <= {log.name for log in logs}
+        return [*found, *self.localized(), *map(str, logs)]
+
+    def localized(self):
+        """The private files to which links in the working directories lead. Others are of a store that is for everybody."""
+        files = {os.path.realpath(f"{place}/{name}") for top in self.directories() for place, _, names in os.walk(top) for name in names}
+        found = {path for path in files if "/filecache/" in path and "/usercache/" in path}
+        shipped = [path for path in found if path.endswith("/closed.txt")]
+        assert shipped and {Path(path).read_text() for path in shipped} == {self.canaries[1]}
+        return found
+
+    def own_directories(self):
+        """What only this user may list: of the processes, of the containers and of the logs."""
+        of_processes = {f"/proc/{process.pid}/{name}/" for process in self.processes() for name in ("cwd", "root", "fd")}
+        logs = {str(log.parent) for log in self.work.cluster.log_files(self.application, "*")}
+        return of_processes, self.directories() | logs
 
     def stop(self):
         self.client.run("yarn-session.sh", "-id", self.application, stdin="stop\n", env=self.env).ok()
@@ -87,11 +108,19 @@ def uid(process):
     return int(re.search(r"^Uid:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE)[1])
 
 
+def run_as(user, *command):
+    account = pwd.getpwnam(user)
+    return subprocess.run(command, user=account.pw_uid, group=account.pw_gid, extra_groups=[], cwd="/", capture_output=True, timeout=60)
+
+
 def as_user(user, *command):
     """Whether a command works for a user of this machine."""
-    account = pwd.getpwnam(user)
-    done = subprocess.run(command, user=account.pw_uid, group=account.pw_gid, extra_groups=[], cwd="/", capture_output=True, timeout=30)
-    return done.returncode == 0
+    return run_as(user, *command).returncode == 0
+
+
+def found_by(user, *command):
+    """The files that a search finds, which may be refused to look into some directories."""
+    return run_as(user, *command).stdout.decode().splitlines()
 
 
 def log_of(member):
@@ -107,16 +136,27 @@ def test_each_container_belongs_to_its_user(each_its_own, jar):
         assert WARNING not in log_of(mine)
         secrets = mine.secrets()
         # The check can fail: the user can read them.
-        assert [path for path in secrets if not as_user(mine.user, "cat", path)] == []
-        assert [path for path in secrets if as_user(other.user, "cat", path)] == []
-        for directory in mine.directories():
-            assert not as_user(other.user, "ls", directory) and not as_user(other.user, "touch", f"{directory}/x")
+        assert [path for path in secrets if not as_user(mine.user, "head", "-c1", path)] == []
+        assert [path for path in secrets if as_user(other.user, "head", "-c1", path)] == []
+        of_processes, directories = mine.own_directories()
+        for directory in of_processes | directories:
+            assert as_user(mine.user, "ls", directory) and not as_user(other.user, "ls", directory), directory
+        for directory in directories:
+            assert not as_user(other.user, "touch", f"{directory}/x"), directory
         for process in mine.processes():
-            assert not as_user(other.user, "ls", f"/proc/{process.pid}/fd")
             assert not as_user(other.user, "kill", "-0", str(process.pid))
+        # Wherever else something may be.
+        here = work.cluster.directory
+        searches = [["find", here, "/tmp", "/var/tmp", "/dev/shm", "-user", mine.user, "-type", "f", may] for may in ("-readable", "-writable")]
+        searches += [["grep", "-rlF", "--exclude=*.jar", canary, here] for canary in mine.canaries]
+        for search in searches:
+            assert found_by(mine.user, *search), search
+            assert found_by(other.user, *search) == [], search
         # Neither what is in HDFS.
         with pytest.raises(urllib.error.HTTPError, match="403"):
             work.cluster.hdfs.list(f"/user/{mine.user}/.flink/{mine.application}", user=other.user)
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            work.cluster.hdfs.list(f"/user/{mine.user}/.heddle/private", user=other.user)
     for member in members:
         member.stop()
     left = lambda: [*work.cluster.directory.glob("nodemanager*/local/usercache/*/appcache/*")]  # noqa: E731

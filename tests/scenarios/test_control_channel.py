@@ -3,6 +3,7 @@
 import contextlib
 import resource
 import socket
+import statistics
 import threading
 import time
 from pathlib import Path
@@ -11,6 +12,9 @@ import pytest
 
 from conftest import FLINK_VERSION, cluster_of
 from harness import availability, processes
+from harness.control import NOT_HELD, UNAUTHENTICATED, ask, secret_of
+from harness.hostile import CALLERS, KINDS, Hostile
+from harness.sockets import Heard
 from harness.waiting import wait_for
 
 pytestmark = pytest.mark.heddle_only("Flink's own client starts TaskManagers that hear of nobody but the JobManager")
@@ -26,15 +30,6 @@ def control(work, session):
     [taskrunner] = wait_for("a taskrunner", lambda: inside(work, session, "heddle-taskrunner"), 60)
     host, _, port = taskrunner.environment["HEDDLE_CONTROL"].rpartition(":")
     return taskrunner, (host, int(port))
-
-
-def secret_of(taskrunner, alias):
-    """32 bytes of a container's credentials, whichever of its two formats Hadoop has written."""
-    content = Path(taskrunner.environment["HADOOP_TOKEN_FILE_LOCATION"]).read_bytes()
-    rest = content.partition(alias.encode())[2]
-    length = rest.index(32)
-    assert length <= 1, rest[:4]
-    return rest[length + 1 : length + 33]
 
 
 class Squatter:
@@ -97,10 +92,10 @@ def test_who_takes_the_port_of_a_dead_applicationmaster_is_told_nothing(recoveri
     session.stop().ok()
 
 
-def memory(pid):
-    """Resident now, in MiB."""
+def memory(pid, what="VmRSS"):
+    """Resident now, or at most up to now (`VmHWM`), in MiB."""
     status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+    return int(status.split(f"{what}:")[1].split()[0]) / 1024
 
 
 @pytest.mark.slow("the silent connections are kept up for half a minute")
@@ -139,6 +134,99 @@ def test_two_thousand_silent_connections_harm_nobody(work, jar):
     refused = [line for line in log.read_text().splitlines() if "refused" in line]
     assert refused and len(refused) < 20, refused
     session.stop().ok()
+
+
+class Watch:
+    """Looks at a heddle-am all the time: the most memory, and the longest time without a word of the ResourceManager."""
+
+    def __init__(self, cluster, master):
+        self.master, self.memory, self.silence, self.ended = master, 0, 0, threading.Event()
+        self.heard = Heard(master.pid, cluster.ports["rm-scheduler"])
+        self.thread = threading.Thread(target=self._look, daemon=True)
+        self.thread.start()
+
+    def _look(self):
+        since = time.monotonic()
+        while not self.ended.wait(0.05):
+            self.memory = max(self.memory, memory(self.master.pid))
+            ago = self.heard.seconds_ago()
+            now = time.monotonic()
+            # While there is no connection nothing is heard.
+            since = since if ago is None else now - ago
+            self.silence = max(self.silence, now - since)
+
+    def end(self):
+        assert self.thread.is_alive(), "it could not look any more"
+        self.ended.set()
+        self.thread.join()
+
+
+@pytest.mark.parametrize("seconds", [8, pytest.param(120, marks=(pytest.mark.extended, pytest.mark.slow("two minutes of it")))])
+def test_two_thousand_hostile_connections_harm_nobody(work, jar, seconds):
+    """They do what they can (`harness.hostile`), from several addresses. Meanwhile a taskrunner gets its link, heddle-am speaks with the
+    ResourceManager, and jobs with new TaskManagers run."""
+    settings = ("-Dtaskmanager.numberOfTaskSlots=1", "-Dresourcemanager.taskmanager-timeout=1000", "-Dyarn.heartbeat.interval=1")
+    session = work.client().session("-nm", work.name, *settings)
+    running = session.start(jar, "PrintCollect")
+    taskrunner, address = control(work, session)
+    key = secret_of(taskrunner, "heddle.control.worker-key")
+    usual = running.result().ok().seconds
+    # Its container is given back: who has its key can still prove that, and disturbs no TaskManager.
+    work.cluster.yarn.wait_workers(session.application, 0)
+    wait_for("heddle-am knows", lambda: ask(address, taskrunner.container, key, work.directory) == NOT_HELD, 20)
+    assert ask(address, taskrunner.container, bytes(32), work.directory) == UNAUTHENTICATED
+    assert ask(address, "container_1_0001_01_000002", key, work.directory) == UNAUTHENTICATED
+
+    def link():
+        """Seconds until heddle-am has believed a proof. One of too many callers tries again, as a taskrunner does."""
+        began = time.monotonic()
+        while True:
+            with contextlib.suppress(OSError):
+                assert ask(address, taskrunner.container, key, work.directory) == NOT_HELD
+                return time.monotonic() - began
+            assert time.monotonic() < began + 60
+            time.sleep(0.2)
+
+    [master] = inside(work, session, "heddle-am")
+    before, links, jobs = memory(master.pid), [], []
+    watch = Watch(work.cluster, master)
+    with Hostile(address) as hostile:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            running = session.start(jar, "PrintCollect")
+            while running.alive:
+                links.append(link())
+                time.sleep(0.2)
+            result = running.result().ok()
+            assert "collected: 25" in result.out
+            jobs.append(result.seconds)
+    watch.end()
+    highest = memory(master.pid, "VmHWM")
+    print(f"heddle-am: {before:.1f} MiB before, at most {highest:.1f}; {watch.silence:.2f} s without the ResourceManager; what they did: {hostile.done}")
+    print(f"links: {len(links)}, median {statistics.median(links):.3f} s, longest {max(links):.3f} s; jobs: {usual:.1f} s before, then {jobs}")
+    check_hostile(hostile.done)
+    assert max(watch.memory, highest) < 32
+    assert watch.silence < 5, "a heartbeat each second"
+    assert statistics.median(links) < 1
+    assert max(jobs) < 3 * usual + 10
+    assert work.cluster.yarn.app(session.application)["state"] == "RUNNING"
+    assert len(work.cluster.yarn.attempts(session.application)) == 1
+    logs = work.cluster.log_files(session.application, "heddle-am.*")
+    assert sum(log.stat().st_size for log in logs) < 1 << 20
+    assert "refused" in work.cluster.log_text(session.application, "heddle-am.log")
+    session.stop().ok()
+
+
+def check_hostile(done):
+    """They were as hostile as they should be, and got no further than they should."""
+    assert done["most"] > CALLERS / 4, done
+    for kind, number in KINDS.items():
+        assert done[kind]["connections"] >= number, (kind, done)
+    assert set(done["wrong"]) == {"connections", f"answer {UNAUTHENTICATED}"}, done
+    assert done["slow"]["bytes"] > KINDS["slow"] and done["half"]["answered"] > 100, done
+    # The server understood the calls: it answers them.
+    assert done["bulk"]["answered"] and done["bulk"]["bytes"] > 1 << 20 and done["reset"]["resets"] > 1000, done
+    assert done["idle"]["frames"] > KINDS["idle"], done
 
 
 def _is_closed(connection):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import processes
+from harness import processes, sockets
 from harness.checks import check_gone, check_refused
 from harness.cluster import Flink, request
 from harness.waiting import wait_for
@@ -213,35 +213,6 @@ def test_keystores_that_are_shipped(work, client, keys, jar):
     check_gone(work.cluster, result.application, "SUCCEEDED", seconds=60)
 
 
-def address(text):
-    """Host and port of an address in the kernel's tables; of one for all hosts, the one for this machine."""
-    digits, port = text.split(":")
-    # Each group of four bytes is a number in the machine's order.
-    raw = b"".join(bytes.fromhex(digits[at : at + 8])[::-1] for at in range(0, len(digits), 8))
-    if len(raw) == 16 and raw[:12] == b"\0" * 10 + b"\xff" * 2:
-        raw = raw[12:]
-    if not any(raw):
-        return "localhost", int(port, 16)
-    return socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw), int(port, 16)
-
-
-def listening(process):
-    """Where a process listens, as host and port."""
-    of_process = set()
-    for file in Path(f"/proc/{process.pid}/fd").iterdir():
-        try:
-            of_process.add(os.readlink(file))
-        except OSError:
-            continue
-    found = set()
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/{process.pid}/net/{table}").read_text().splitlines()[1:]:
-            words = line.split()
-            if words[3] == "0A" and f"socket:[{words[9]}]" in of_process:
-                found.add(address(words[1]))
-    return sorted(found)
-
-
 def first_bytes(host, port, what):
     """What a server answers, at most its first bytes; nothing if it closes the connection or stays silent."""
     with socket.create_connection((host, port), timeout=5) as connection:
@@ -296,7 +267,7 @@ def test_a_cluster_with_a_key_of_heddles(work, client, jar, mode):
     [master] = [process for process in processes.jvms(work.cluster, application) if processes.is_master(process)]
     checked = 0
     for process in [master, *workers]:
-        for host, port in listening(process):
+        for host, port in sockets.listening(process.pid):
             if port == own:
                 continue
             checked += 1

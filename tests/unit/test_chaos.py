@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from chaos import report
+from chaos import planted, report
 from chaos.plan import CLOSE, KINDS, MEAN, plan
 from chaos.watch import recovery
 
@@ -31,6 +31,22 @@ def test_only_some_kinds():
     assert {fault.kind for fault in plan(1, 50, kinds=["kill-jobmanager", "restart-zookeeper"])} == {"kill-jobmanager", "restart-zookeeper"}
     with pytest.raises(ValueError, match="no-such"):
         plan(1, 50, kinds=["no-such"])
+
+
+def test_a_planted_defect_is_noticed_by_what_it_does(tmp_path):
+    said = {
+        "sink": "AssertionError: application_1_0001: key 1 has [5, 6] more than once",
+        "attempts": "AssertionError: application_1_0001 has ended: FAILED: two attempts",
+        "availability": "AssertionError: not within 240 s: a new checkpoint (last seen: False)",
+        "leftover": "AssertionError: not within 60 s: no process (last seen: False)",
+    }
+    for name in planted.NAMES:
+        assert planted.noticed(name, said[name])
+        # That no application recovers may be the end of it, too.
+        others = [other for other, wrong in said.items() if other != name and planted.noticed(name, wrong)]
+        assert others == (["attempts"] if name == "availability" else [])
+        assert not planted.noticed(name, None) and not planted.noticed(name, "AssertionError: not within 120 s: the cluster")
+        assert set(planted.of(name, tmp_path, "/java").faults) <= set(KINDS)
 
 
 def test_a_recovery_ends_with_a_checkpoint_that_was_begun_after_the_fault():
