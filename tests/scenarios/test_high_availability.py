@@ -205,9 +205,11 @@ def test_it_dies_again_and_again(work, client, jar):
 @pytest.mark.extended
 @pytest.mark.reference(extended=True)
 @pytest.mark.slow("ZooKeeper is away for a minute")
-def test_zookeeper_is_away_for_a_minute(work, client, jar):
-    """A JobManager without ZooKeeper ends, and none can start: that is no reason to give anything up."""
-    app, cluster = deploy(work, "session", jar), work.cluster
+@pytest.mark.parametrize("mode", ["session", "application"])
+def test_zookeeper_is_away_for_a_minute(work, client, jar, mode):
+    """A JobManager without ZooKeeper ends, and none can start: that is no reason to give anything up. That main() of an
+    application has lost its job then is no fault of main()."""
+    app, cluster = deploy(work, mode, jar), work.cluster
     before, leader = app.settle(2), app.job_manager()
     cluster.kill("zookeeper")
     began = time.monotonic()

@@ -56,7 +56,7 @@ pub(super) enum JobManagerInput {
     Session(ZooKeeperSession),
     /// Its connection has ended.
     Disconnected { why: String },
-    /// It tells of a failure; `by_main`: the user's `main()` has thrown, as it would again.
+    /// It tells of a failure; `by_main`: the user's `main()` has thrown.
     Failed { text: String, by_main: bool },
     /// It has sent a message that this release does not know.
     UnknownMessage,
@@ -130,6 +130,9 @@ pub(super) struct JobManager {
     failed_starts: u32,
     /// When it was lost, or when the first of these starts failed.
     down_since: Option<Instant>,
+    /// The JVM has told of a failure of its own.
+    failed_itself: bool,
+    /// The user's `main()` has thrown, as it would again.
     main_has_thrown: bool,
 }
 
@@ -152,6 +155,7 @@ impl JobManager {
             ends: VecDeque::new(),
             failed_starts: 0,
             down_since: None,
+            failed_itself: false,
             main_has_thrown: false,
         }
     }
@@ -229,7 +233,10 @@ impl JobManager {
                 self.kill_at = Some(now + DISCONNECTED_GRACE);
             }
             JobManagerInput::Failed { text, by_main } => {
-                self.main_has_thrown |= by_main;
+                // A JobManager that fails takes its job along, for which `main()` waits: then that throws as
+                // well, and not because of the user.
+                self.main_has_thrown |= by_main && !self.failed_itself;
+                self.failed_itself |= !by_main;
                 out.observe(Observation::JobManagerFailure { text });
             }
             JobManagerInput::UnknownMessage => out.observe(Observation::UnknownMessage),
@@ -264,6 +271,7 @@ impl JobManager {
         });
         out.observe(Observation::JobManagerRestarts { summary: end.summary, after: wait });
         self.phase = Phase::Down { until: now + wait };
+        self.failed_itself = false;
         // What it has said last may come only now.
         self.generation += 1;
         JobManagerEffect::Lost

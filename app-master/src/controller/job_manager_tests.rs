@@ -200,7 +200,23 @@ fn what_main_throws_it_throws_again() {
     let mut bench = Bench::new(true);
     bench.ready();
     bench.step(JobManagerInput::Failed { text: "main()".into(), by_main: true });
+    bench.step(JobManagerInput::Failed { text: "The JobManager".into(), by_main: false });
     assert_eq!(bench.ended(), Some(JobManagerEffect::Ended(end("SIGKILL"))));
+}
+
+/// When ZooKeeper is away, Flink 1.20 may end with "Unexpected termination of ResourceManagerService", and
+/// `main()` does not find its job a moment later.
+#[test]
+fn what_main_throws_because_the_job_manager_has_failed_does_not_count() {
+    let mut bench = Bench::new(true);
+    bench.ready();
+    for by_main in [false, true] {
+        bench.step(JobManagerInput::Failed { text: String::new(), by_main });
+    }
+    assert_eq!(bench.ended(), Some(JobManagerEffect::Lost));
+    bench.step(JobManagerInput::Failed { text: "main()".into(), by_main: true });
+    let by_its_own = Some(JobManagerEffect::Ended(end("SIGKILL")));
+    assert_eq!(bench.ended(), by_its_own, "that was the JVM before");
 }
 
 #[test]
