@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use flink_model::container::AM_SPEC_FILE;
 use flink_model::spec::{AmSpec, INLINE_FILE_PREFIX, SPEC_VERSION};
+use hadoop_fs::{FsError, Storage};
 use hadoop_rpc::{
     ClientOptions, ConfError, Credentials, CredentialsError, Defaults, HadoopConf, Login, Lookup,
     PropertyOrigin,
@@ -37,6 +38,8 @@ pub struct Environment {
     pub conf: HadoopConf,
     /// How we call Hadoop's services by RPC, without authentication unless the call says how.
     pub rpc: ClientOptions,
+    /// See [`Self::staging`].
+    staging: OnceLock<Storage>,
 }
 
 /// The container is not one that heddle's client made. A retry does not help.
@@ -119,7 +122,19 @@ impl Environment {
             dir,
             keys,
             spec,
+            staging: OnceLock::new(),
         })
+    }
+
+    /// The file system of the application's directory, of which `path` is a part. It is opened only once: a
+    /// client of hdfs-native 0.14 that has written a file keeps its connection until the process ends, also
+    /// when nobody uses it any more.
+    pub fn staging(&self, path: &str) -> Result<Storage, FsError> {
+        if let Some(storage) = self.staging.get() {
+            return Ok(storage.clone());
+        }
+        let storage = Storage::open(&self.conf, &self.login, Some(path))?;
+        Ok(self.staging.get_or_init(|| storage).clone())
     }
 
     /// Number of this attempt, from 1.

@@ -88,7 +88,7 @@ impl KeptFile {
 
 /// The file system of the path. Its operations wait a moment for an active NameNode.
 fn patient(environment: &Environment, path: &str, deadline: Duration) -> Result<Storage, FsError> {
-    let storage = Storage::open(&environment.conf, &environment.login, Some(path))?.with_deadline(deadline);
+    let storage = environment.staging(path)?.with_deadline(deadline);
     let tell = Arc::new(|error: &FsError| tracing::debug!(%error, "waiting for the NameNode"));
     Ok(storage.with_patience(Patience { within: ABSENCE, tell }))
 }

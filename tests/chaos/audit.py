@@ -14,6 +14,8 @@ from .deployments import WORKERS
 # A job has a new checkpoint within this time once the faults have stopped. ZooKeeper and YARN have timeouts
 # of up to a minute.
 WITHIN = 240
+# Files and connections that an ApplicationMaster of heddle's may have open. Some 20 are usual.
+MOST_FILES = 32
 
 
 class Audit:
@@ -32,6 +34,7 @@ class Audit:
             self._recovered(application, newest + 1)
             wait_for("TaskManagers, the same for YARN, Flink and the kernel", lambda a=application: self._agree(a), WITHIN)
             figures[application.id] = {"attempt": application.attempt(), **footprint(application.master().pid)}
+            self._nothing_is_kept_open(application, figures[application.id]["files"])
         self._logs(applications)
         return {"seconds": round(time.monotonic() - began, 1), "applications": figures}
 
@@ -54,6 +57,10 @@ class Audit:
             return False
         here = set(application.workers())
         return len(here) == WORKERS and by_yarn == here and {i.rpartition("(")[0] or i for i in by_flink} == here
+
+    def _nothing_is_kept_open(self, application, files):
+        of_heddle = self.cluster.log_files(application.id, "heddle-am.log")
+        assert not of_heddle or files <= MOST_FILES, f"the ApplicationMaster of {application.id} has {files} files open"
 
     def _logs(self, applications):
         for application in applications:
@@ -88,6 +95,9 @@ class Audit:
         for application in applications:
             wait_for("no process", lambda a=application: not processes.of_application(self.cluster, a.id), 60)
             wait_for("no file", lambda a=application: self.cluster.hdfs.status(f"{self.cluster.hdfs.home}/.flink/{a.id}") is None, 60)
+        nodes = self.cluster.administer("org.apache.zookeeper.ZooKeeperMain", "-server", self.cluster.at("zk"), "ls", "-R", "/")
+        left = [node for node in nodes.splitlines() if any(a.id in node for a in applications)]
+        assert not left, f"ZooKeeper still has {left}"
 
 
 def footprint(pid):
