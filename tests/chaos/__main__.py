@@ -11,6 +11,7 @@ from harness.cluster import CACHE, Cluster
 from harness.hadoop.environment import java_home
 from harness.jars import job_jar
 from harness.matrix import USUAL_FLINK
+from harness.network import cannot_drop
 
 from . import planted, report
 from .plan import KINDS, MEAN, plan
@@ -49,6 +50,8 @@ def run(arguments, defect=None):
     cluster = Cluster(arguments.name).up(zookeeper=True, recovery=True, set=HADOOP)
     plants = planted.of(defect, cluster.directory, java_home())
     faults = plan(arguments.seed, arguments.faults, arguments.mean, arguments.kinds or plants.faults)
+    if (why := cannot_drop()) and any(fault.kind.startswith("drop-") for fault in faults):
+        tell(f"no port is cut off in this run: {why}")
     wrong = None
     try:
         Run(cluster, arguments.client, jar, plants, journal, arguments.audit, arguments.fresh).go(faults)
