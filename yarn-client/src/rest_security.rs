@@ -69,6 +69,11 @@ impl RestSecurity {
         Ok(RestAddress { tls, ..RestAddress::plain(host, port) })
     }
 
+    /// Whether the configuration says that REST interfaces speak TLS.
+    pub(crate) fn is_required(&self) -> bool {
+        self.0.required
+    }
+
     /// The address that a user has written.
     pub fn written(&self, address: WrittenAddress) -> Result<RestAddress, Failure> {
         let WrittenAddress { host, port, scheme } = address;
@@ -111,7 +116,7 @@ fn no_tls(error: TlsError) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use flink_model::config::FileFormat;
@@ -119,13 +124,14 @@ mod tests {
     use super::*;
 
     const STORES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../flink-rest/src/fixtures/stores");
-    const TLS: (&str, &str) = ("security.ssl.rest.enabled", "true");
-    const TRUST: [(&str, &str); 2] = [
+    pub(crate) const TLS: (&str, &str) = ("security.ssl.rest.enabled", "true");
+    pub(crate) const TRUST: [(&str, &str); 2] = [
         ("security.ssl.rest.truststore", "trust.jks"),
         ("security.ssl.rest.truststore-password", "storepass"),
     ];
 
-    fn security(pairs: &[(&str, &str)]) -> Result<RestSecurity, Failure> {
+    /// What these settings say.
+    pub(crate) fn security(pairs: &[(&str, &str)]) -> Result<RestSecurity, Failure> {
         let mut configuration = Configuration::new(FileFormat::Standard);
         pairs.iter().for_each(|(key, value)| configuration.set_dynamic(*key, *value));
         let context = Context {

@@ -141,6 +141,7 @@ pub(crate) async fn wait(
                 return Ok(Started { address: None, marks });
             }
             Progress::Failed(failure) => return Err(NotStarted::Ended(failure)),
+            Progress::Unusable(failure) => return Err(NotStarted::Lost(failure)),
             Progress::Waiting => tokio::time::sleep(pause).await,
         }
         pause = (pause * 5 / 4).min(POLL.1);
