@@ -8,11 +8,11 @@ use flink_rest::RestAddress;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::end::ApplicationEnd;
 use super::peer::{Peer, Peers};
-use crate::report::Report;
+use super::warnings::{About, EVERY, Warnings};
 use crate::timing;
 
 /// Pause after a connection that could not be accepted.
@@ -39,8 +39,8 @@ pub(super) struct JobManagerAddress {
 pub(super) struct Forwarder {
     /// Tells whose connections are passed on.
     pub(super) peers: Peers,
-    /// Hears of connections of others.
-    pub(super) report: Arc<dyn Report>,
+    /// Hears of connections that are not passed on.
+    pub(super) warnings: Arc<Warnings>,
 }
 
 impl Forwarder {
@@ -57,8 +57,17 @@ impl Forwarder {
     ) {
         let started = Arc::new(Mutex::new(Some(started)));
         let this = Arc::new(self);
+        let mut times = interval(EVERY);
+        times.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let Ok((client, from)) = listener.accept().await else {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = times.tick() => {
+                    this.warnings.time_over();
+                    continue;
+                }
+            };
+            let Ok((client, from)) = accepted else {
                 sleep(ACCEPT_PAUSE).await;
                 continue;
             };
@@ -94,14 +103,19 @@ impl Forwarder {
         match peer {
             Peer::Ours => Some(client),
             Peer::Foreign(uid) => {
-                self.report.warn(&format!(
+                let text = format!(
                     "a process of the user with the id {uid} has connected to the port of this machine that leads to the \
                      JobManager; its connection was closed"
-                ));
+                );
+                self.warnings.add(About::Stranger, text);
                 None
             }
             Peer::Unknown(why) => {
-                tracing::info!(%from, why, "whose connection this is, is not known: it was closed");
+                let text = format!(
+                    "a process has connected to the port of this machine that leads to the JobManager, and whose process \
+                     it is cannot be told ({why}); its connection, from {from}, was closed"
+                );
+                self.warnings.add(About::Stranger, text);
                 None
             }
         }

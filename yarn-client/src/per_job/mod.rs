@@ -10,6 +10,7 @@ mod end;
 mod follow;
 mod forward;
 mod peer;
+mod warnings;
 
 use std::io::PipeWriter;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,7 @@ use end::ApplicationEnd;
 use follow::Follower;
 use forward::{Forwarder, JobManagerAddress};
 use peer::Peers;
+use warnings::{Rest, Warnings};
 
 /// Time limit of the JobManager's answer when this client is to end.
 const ANSWER: Duration = Duration::from_secs(3);
@@ -91,7 +93,9 @@ pub async fn run(
     let (ready, address) = watch::channel(None);
     let started = deployer.timing.step("Flink's client starts");
     let lost = Arc::new(Notify::new());
-    let forwarder = Forwarder { peers: Peers::of_process(), report: Arc::clone(&report) };
+    let warnings = Warnings::new(Arc::clone(&report));
+    let _rest = Rest(Arc::clone(&warnings));
+    let forwarder = Forwarder { peers: Peers::of_process(port), warnings };
     tokio::spawn(forwarder.run(listener, address, Arc::clone(&lost), started));
 
     // What comes at the port goes on unchanged, so it speaks TLS if the JobManager does.
