@@ -74,6 +74,17 @@ impl RestSecurity {
         self.0.required
     }
 
+    /// Whether this process speaks TLS in place of the JVM in which `main()` of a per-job cluster runs. That
+    /// JVM is given an address of this machine, so it cannot check the name of the host where that has to be
+    /// right.
+    ///
+    /// It is not so where clients have to prove who they are: whatever process of the user calls the port on
+    /// this machine, such as a browser that shows a page of somebody else's, would do so with the user's key.
+    pub(crate) fn is_spoken_for_main(&self) -> bool {
+        let names = |settings: &RestSsl| settings.checks_names() && settings.key.is_none();
+        self.0.required && self.0.settings.as_ref().is_ok_and(names)
+    }
+
     /// The address that a user has written.
     pub fn written(&self, address: WrittenAddress) -> Result<RestAddress, Failure> {
         let WrittenAddress { host, port, scheme } = address;
@@ -165,6 +176,24 @@ pub(crate) mod tests {
         assert_eq!(written(&security, "h:1").unwrap(), "http://h:1");
         assert_eq!(written(&security, "HTTPS://h:1").unwrap(), "https://h:1");
         assert_eq!(security.address("h", 1, true).unwrap().url(), "https://h:1");
+    }
+
+    #[test]
+    fn tls_is_spoken_for_main_where_the_name_of_the_host_matters() {
+        let (named, machines) = (("security.ssl.rest.verify-hostname", "true"), &[TLS][..]);
+        let proven = [
+            ("security.ssl.rest.authentication-enabled", "true"),
+            ("security.ssl.rest.keystore", "rsa.jks"),
+            ("security.ssl.rest.keystore-password", "storepass"),
+            ("security.ssl.rest.key-password", "keypass1"),
+        ];
+        let of = |pairs: &[(&str, &str)]| security(pairs).unwrap().is_spoken_for_main();
+        assert!(of(&[TLS, TRUST[0], TRUST[1], named]));
+        assert!(!of(&[TLS, TRUST[0], TRUST[1]]));
+        assert!(!of(&[TRUST[0], TRUST[1], named]));
+        assert!(!of(&[&[TLS, TRUST[0], TRUST[1], named][..], &proven].concat()));
+        // Without a truststore the certificates of the machine count, where there are any.
+        assert!(security(machines).is_err() || of(machines));
     }
 
     #[test]

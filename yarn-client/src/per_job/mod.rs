@@ -98,9 +98,12 @@ pub async fn run(
     let forwarder = Forwarder { peers: Peers::of_process(port), warnings };
     tokio::spawn(forwarder.run(listener, address, Arc::clone(&lost), started));
 
-    // What comes at the port goes on unchanged, so it speaks TLS if the JobManager does.
+    // As a rule what comes at the port goes on unchanged, so it speaks TLS if the JobManager does.
     let security = RestSecurity::of(&manifest.effective(&deployer.setup.configuration), &deployer.context)?;
-    let command = (program.start)(&security.address(HERE, port, false)?)?;
+    let encrypts = security.is_spoken_for_main();
+    let given =
+        if encrypts { RestAddress::plain(HERE, port) } else { security.address(HERE, port, false)? };
+    let command = (program.start)(&given)?;
     let mut jvm = Jvm::start(command, &deployer.context.exe, program.stdout).await?;
 
     // Ctrl-C reaches the JVM too. What follows from it is decided when the JVM has ended.
@@ -164,7 +167,7 @@ pub async fn run(
         }
     };
     let follows = deployment.highly_available;
-    let job_manager = JobManagerAddress { rest: follower.job_manager(), follows, end: end.clone() };
+    let job_manager = JobManagerAddress { rest: follower.job_manager(), follows, end: end.clone(), encrypts };
     let _ = ready.send(Some(job_manager));
     let rest = follower.job_manager();
     let _following = follows.then(|| follower.start());
