@@ -1,3 +1,4 @@
+use super::pace::Rate;
 use super::*;
 use taskrunner::auth::{self, PROTOCOL};
 use taskrunner::control::command::Command as CommandKind;
@@ -15,6 +16,8 @@ use crate::timeline::Timeline;
 /// On a machine that does much else at the same time, a second can go by between two steps.
 const QUICK: Liveness = Liveness { ping: Duration::from_millis(300), silence: Duration::from_secs(3) };
 const WITHIN: Duration = Duration::from_secs(30);
+/// As many handshakes as an address likes.
+const UNLIMITED: Rate = Rate { burst: u32::MAX, each: Duration::from_nanos(1) };
 
 type Events = mpsc::UnboundedReceiver<ControlEvent>;
 
@@ -28,6 +31,11 @@ struct Server {
 impl Server {
     /// It holds the container `c1`.
     async fn start(liveness: Liveness) -> Self {
+        Self::start_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), UNLIMITED, liveness)
+    }
+
+    /// One that lets an address begin so many handshakes.
+    fn start_on(listener: TcpListener, handshakes: Rate, liveness: Liveness) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
         let tell = Box::new(move |event| drop(sender.send(event)));
         let keys = Arc::new(ControlKeys::generate([7; LENGTH]).unwrap());
@@ -35,10 +43,10 @@ impl Server {
         let this = ApplicationAttemptId { attempt: 2, ..c1().attempt_id };
         let control = Control::with_liveness(liveness, keys, this, tell);
         control.expect(c1());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let submission = SubmissionService::refused();
-        tokio::spawn(control.clone().serve(listener, submission, Timeline::start()));
+        let serving = control.clone().serve_at(handshakes, listener, submission, Timeline::start());
+        tokio::spawn(serving);
         Self { control, port, events }
     }
 
@@ -365,6 +373,21 @@ async fn a_connection_that_does_not_prove_who_it_is_is_kept_for_seconds_only() {
         assert!(ends(&mut stream, WITHIN).await, "makes no call");
     };
     tokio::join!(silent, slow, encrypted, http2);
+}
+
+#[tokio::test]
+async fn an_address_makes_so_many_handshakes_and_no_more() {
+    let rate = Rate { burst: 3, each: Duration::from_secs(3600) };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = Server::start_on(listener, rate, Liveness::default());
+    let pin = server.control.inner.keys.pin();
+    // One that says nothing costs no handshake.
+    let _silent = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
+    for _ in 0..3 {
+        server.connect(&pin).await.unwrap();
+    }
+    let refused = server.connect(&pin).await;
+    assert!(matches!(refused, Err(ConnectError::HungUp | ConnectError::Io(_))), "{:?}", refused.err());
 }
 
 #[tokio::test]
