@@ -7,7 +7,7 @@ use taskrunner::keys::{Access, Binding, LENGTH, Pin, Role};
 use taskrunner::tls::{self, CallerStream, ConnectError, Purpose, Secured};
 use taskrunner::wire::{LARGEST, LARGEST_HELLO, Reader, Writer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::ledger::types::container_id;
 use crate::submission::service::SubmissionService;
@@ -373,6 +373,33 @@ async fn a_connection_that_does_not_prove_who_it_is_is_kept_for_seconds_only() {
         assert!(ends(&mut stream, WITHIN).await, "makes no call");
     };
     tokio::join!(silent, slow, encrypted, http2);
+}
+
+/// A caller that asks for answers and reads none, so that the server can neither write nor, as HTTP/2 goes,
+/// read. The checks of HTTP/2 whether a caller is alive do not end its connection.
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_kept_no_longer_than_others() {
+    // Connections have the small buffer of their listener, which is soon full.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_send_buffer_size(4096).unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let server = Server::start_on(socket.listen(16).unwrap(), UNLIMITED, Liveness::default());
+    let address = format!("127.0.0.1:{}", server.port);
+    let begin = tokio::time::Instant::now();
+    let pin = server.control.inner.keys.pin();
+    let mut stream = tls::connect(&address, Purpose::Grpc, &pin, WITHIN).await.unwrap().stream;
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    let pings = b"\0\0\x08\x06\0\0\0\0\0heddle17".repeat(200);
+    let sent = async {
+        // In pieces, so that the server still reads when it has no place for an answer. A frame that is not
+        // sent as a whole would be the end for another reason.
+        while stream.write_all(&pings).await.is_ok() && stream.flush().await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    assert!(tokio::time::timeout(WITHIN, sent).await.is_ok(), "it is still connected");
+    let kept = begin.elapsed();
+    assert!(Duration::from_secs(5) < kept && kept < Duration::from_secs(15), "{kept:?}");
 }
 
 #[tokio::test]
