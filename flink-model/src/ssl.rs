@@ -120,6 +120,12 @@ pub struct RestSsl {
 }
 
 impl RestSsl {
+    /// Whether the name of the host in a certificate has to be right. Without a truststore and fingerprints
+    /// it has to be, because else the certificate of any host would do.
+    pub fn checks_names(&self) -> bool {
+        self.verify_hostname || self.fingerprints.is_empty() && self.truststore.is_none()
+    }
+
     /// The settings of a client.
     pub fn of_client(conf: &Configuration) -> Result<Self, SslError> {
         Ok(Self {

@@ -245,28 +245,10 @@ impl RestClient {
         Ok((status, body.freeze()))
     }
 
-    /// The error for a handshake that has failed.
-    fn refused_tls(&self, address: String, error: &rustls::Error) -> RestError {
-        match error {
-            rustls::Error::InvalidCertificate(error) => RestError::Certificate {
-                address,
-                trusted: self.tls.as_ref().map_or_else(String::new, |tls| tls.trusted().to_owned()),
-                reason: wrong_with(error),
-            },
-            rustls::Error::AlertReceived(alert) => {
-                RestError::Handshake { address, reason: format!("it has answered {alert:?}") }
-            }
-            rustls::Error::InvalidMessage(_) => {
-                RestError::Handshake { address, reason: "what it sends is not TLS".to_owned() }
-            }
-            error => RestError::Handshake { address, reason: error.to_string() },
-        }
-    }
-
     fn transport(&self, error: &reqwest::Error, deadline: Duration) -> RestError {
         let address = self.address().to_owned();
-        if let Some(error) = sources(error).find_map(tls_error) {
-            return self.refused_tls(address, error);
+        if let (Some(tls), Some(error)) = (&self.tls, sources(error).find_map(tls_error)) {
+            return tls.refusal(address, error);
         }
         let reason = innermost(error);
         // The server has closed a connection during the handshake of TLS, as one that ends does.
@@ -288,7 +270,7 @@ impl RestClient {
 
 /// The error of TLS in an error of a connection, if it is one. An error of input or output does not name the
 /// error in it as its source, and there may be several around each other.
-fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+pub(crate) fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
     error.downcast_ref().or_else(|| tls_error(error.downcast_ref::<std::io::Error>()?.get_ref()?))
 }
 
@@ -298,23 +280,6 @@ fn is_torn(error: &(dyn std::error::Error + 'static)) -> bool {
     let Some(error) = error.downcast_ref::<std::io::Error>() else { return false };
     matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
         || error.get_ref().is_some_and(|inner| is_torn(inner))
-}
-
-/// What is wrong with a certificate, in words.
-fn wrong_with(error: &rustls::CertificateError) -> String {
-    use rustls::CertificateError::{
-        ApplicationVerificationFailure, BadSignature, Expired, ExpiredContext, NotValidForName,
-        NotValidForNameContext, NotValidYet, NotValidYetContext, UnknownIssuer,
-    };
-    match error {
-        UnknownIssuer => "it knows neither the certificate nor who has signed it".to_owned(),
-        ApplicationVerificationFailure => "the certificate is another one".to_owned(),
-        Expired | ExpiredContext { .. } => "the certificate has expired".to_owned(),
-        NotValidYet | NotValidYetContext { .. } => "the certificate is not valid yet".to_owned(),
-        NotValidForName | NotValidForNameContext { .. } => "the certificate is for another host".to_owned(),
-        BadSignature => "the signature is wrong".to_owned(),
-        other => other.to_string(),
-    }
 }
 
 async fn jar_form(file: &std::path::Path) -> Result<reqwest::multipart::Form, RestError> {

@@ -17,6 +17,6 @@ pub use address::{ParseAddressError, RestAddress, Scheme, WrittenAddress, bracke
 pub use api::Trigger;
 pub use client::{RestClient, RestTimeouts};
 pub use error::{FullText, RestError, telling_line};
-pub use tls::{Tls, TlsError, no_certificates};
+pub use tls::{EncryptedStream, Tls, TlsError, no_certificates};
 pub use types::*;
 pub use wait::{Answer, Probe};

@@ -47,15 +47,15 @@ impl Answer {
 /// Tries again and again to call one JobManager.
 #[derive(Debug)]
 pub struct Probe {
-    client: Option<RestClient>,
+    client: RestClient,
     address: RestAddress,
 }
 
 impl Probe {
-    /// A probe for the JobManager at `address`. Nothing is sent yet.
-    pub fn new(address: &RestAddress) -> Self {
-        let client = RestClient::new(address, RestTimeouts::one_try(TRY));
-        Self { client: client.ok(), address: address.clone() }
+    /// A probe for the JobManager at `address`. Nothing is sent yet. It fails as [`RestClient::new`] does.
+    pub fn new(address: &RestAddress) -> Result<Self, RestError> {
+        let client = RestClient::new(address, RestTimeouts::one_try(TRY))?;
+        Ok(Self { client, address: address.clone() })
     }
 
     /// The address of the JobManager.
@@ -68,8 +68,7 @@ impl Probe {
     pub async fn within(&self, patience: Duration) -> Answer {
         let begin = Instant::now();
         loop {
-            let Some(client) = &self.client else { return Answer::Ready };
-            let tried = client.dashboard_config().await.map(drop);
+            let tried = self.client.dashboard_config().await.map(drop);
             let answer = Answer::of(&tried);
             if answer != Answer::NotYet || begin.elapsed() + PAUSE >= patience {
                 return answer;
@@ -93,7 +92,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let at = address(&listener);
         drop(listener);
-        let probe = Probe::new(&at);
+        let probe = Probe::new(&at).unwrap();
         assert_eq!(probe.within(Duration::from_millis(100)).await, Answer::NotYet);
         let opened = async {
             tokio::time::sleep(Duration::from_millis(150)).await;
@@ -113,13 +112,13 @@ mod tests {
         // This listener behaves as a stopped process does: the system accepts the connection, and nobody
         // answers.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let probe = Probe::new(&address(&listener));
+        let probe = Probe::new(&address(&listener)).unwrap();
         assert_eq!(probe.within(Duration::ZERO).await, Answer::NotYet);
     }
 
     #[tokio::test]
     async fn a_name_that_nobody_knows_is_out_of_reach() {
-        let probe = Probe::new(&RestAddress::plain("no-such-host.invalid", 1));
+        let probe = Probe::new(&RestAddress::plain("no-such-host.invalid", 1)).unwrap();
         assert_eq!(probe.within(Duration::ZERO).await, Answer::OutOfReach);
     }
 }

@@ -44,7 +44,9 @@ class Keys:
         assert done.returncode == 0, done
 
     def made(self, name):
-        of_whom = ["-dname", f"CN={name}", "-ext", "SAN=dns:localhost", "-validity", "365"]
+        hosts = sorted({"localhost", socket.gethostname(), socket.getfqdn()})
+        names = ",".join([*(f"dns:{host}" for host in hosts), "ip:127.0.0.1"])
+        of_whom = ["-dname", f"CN={name}", "-ext", f"SAN={names}", "-validity", "365"]
         words = ["-genkeypair", "-alias", name, "-keyalg", "RSA", "-keysize", "2048", "-storetype", "JKS", *of_whom]
         self.keytool(*words, "-keystore", self / f"{name}.jks", "-storepass", PASSWORD, "-keypass", PASSWORD)
         store = ["-keystore", self / f"{name}.jks", "-storepass", PASSWORD, "-alias", name]
@@ -125,10 +127,10 @@ def test_an_application(work, told, jar):
 
 
 @pytest.mark.reference(extended=True)
-@pytest.mark.parametrize("proven", [False, True], ids=["", "authenticated"])
-def test_a_per_job_cluster(work, client, keys, jar, proven):
+@pytest.mark.parametrize("more", [{}, {"authentication_enabled": "true"}, {"verify_hostname": "true"}], ids=["", "authenticated", "named"])
+def test_a_per_job_cluster(work, client, keys, jar, more):
     """The ApplicationMaster asks its JobManager over TLS, too; otherwise the cluster would not end."""
-    client.configure(keys.settings(authentication_enabled=str(proven).lower()))
+    client.configure(keys.settings(**more))
     at = f"{work.cluster.fs}{work.hdfs_dir}"
     work.cluster.hdfs.write(f"{work.hdfs_dir}/in/text.txt", "to be or not to be\n")
     result = client.per_job(work.name, jar, "WordCount", "--input", f"{at}/in", "--output", f"{at}/out").ok()

@@ -2,7 +2,8 @@
 //! JobManager, and why it has ended. All commands that name an application use these functions, so that they
 //! give the same failures and hints.
 
-use flink_rest::{RestAddress, bracketed};
+use flink_model::options;
+use flink_rest::{RestAddress, Scheme, bracketed};
 use hadoop_rpc::RemoteKind;
 use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, ApplicationReport, ApplicationState, FinalStatus};
@@ -43,10 +44,22 @@ pub async fn application_report(
 }
 
 /// Takes the REST address of the JobManager from a report. It is a failure if the application has ended or
-/// does not run yet; in the second case a retry may help.
+/// does not run yet; in the second case a retry may help. It is one, too, if the application has told YARN
+/// that its REST interface speaks plain HTTP, and the configuration says that REST interfaces speak TLS: no
+/// call could succeed.
 pub fn report_address(found: &ApplicationReport, security: &RestSecurity) -> Result<RestAddress, Failure> {
     let (host, port) = rest_place(found)?;
-    security.address(host, port, speaks_tls(found))
+    let scheme = scheme(found);
+    if security.is_required() && scheme == Some(Scheme::Http) {
+        let (id, key) = (found.id, options::SSL_REST.key);
+        let what = format!(
+            "the REST interface of the application {id} is not called: it speaks plain HTTP, as the application has told \
+             YARN, and {key} says that REST interfaces speak TLS"
+        );
+        let hint = format!("to call it without TLS, add -D{key}=false to this command");
+        return Err(Failure::new(what).of_application(id).hint(hint));
+    }
+    security.address(host, port, scheme == Some(Scheme::Https))
 }
 
 /// Takes host and port of the REST interface from a report, as [`report_address`] does.
@@ -75,9 +88,13 @@ pub fn rest_place(found: &ApplicationReport) -> Result<(String, u16), Failure> {
     }
 }
 
-/// Whether the application has told YARN that its REST interface speaks TLS.
-pub fn speaks_tls(found: &ApplicationReport) -> bool {
-    found.original_tracking_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+/// How the application has told YARN that its REST interface speaks; `None` if it has not told that.
+pub fn scheme(found: &ApplicationReport) -> Option<Scheme> {
+    match found.original_tracking_url.as_deref()?.split_once("://")?.0 {
+        "http" => Some(Scheme::Http),
+        "https" => Some(Scheme::Https),
+        _ => None,
+    }
 }
 
 /// Makes the failure `what` of an application, with the part of YARN's diagnostics that explains it.

@@ -291,7 +291,8 @@ impl RestFailure for RestError {
             RestError::StillRunning { .. } => {
                 Some("it goes on in the cluster; wait longer with -Dclient.timeout=5min")
             }
-            RestError::Certificate { .. } => Some(
+            RestError::Certificate { advice: Some(advice), .. } => Some(*advice),
+            RestError::Certificate { advice: None, .. } => Some(
                 "security.ssl.rest.truststore has to hold the certificate of this REST interface, or of who has signed it",
             ),
             RestError::Handshake { .. } => Some(

@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use flink_rest::{JobSummary, RestClient, RestTimeouts};
+use flink_rest::{JobSummary, RestClient, RestTimeouts, Scheme};
 use futures::StreamExt;
 use serde::Serialize;
 use yarn_api::records::{ApplicationFilter, ApplicationId, ApplicationReport, ApplicationState, FinalStatus};
 
-use crate::application::{SUBMISSION_TAG, application_report, report_address, rest_place, speaks_tls};
+use crate::application::{SUBMISSION_TAG, application_report, report_address, rest_place, scheme};
 use crate::error::{Failure, yarn_failure};
 use crate::hadoop::Hadoop;
 use crate::rest_security::RestSecurity;
@@ -212,7 +212,7 @@ pub fn application(
         Some(Ok(list)) => (Some(list.iter().map(job).collect()), None),
         Some(Err(why)) => (None, Some(why)),
     };
-    let scheme = if speaks_tls(report) { "https" } else { "http" };
+    let scheme = if scheme(report) == Some(Scheme::Https) { "https" } else { "http" };
     let web = rest_place(report).ok().map(|(host, port)| format!("{scheme}://{host}:{port}"));
     let status = report.final_status;
     Application {
@@ -245,5 +245,40 @@ pub fn job(summary: &JobSummary) -> Job {
         state: summary.state.to_string(),
         started: time(summary.start_time),
         ended: time(summary.end_time),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deploy::report_in_state;
+    use crate::rest_security::tests::{TLS, TRUST, security};
+
+    #[tokio::test]
+    async fn an_application_without_tls_is_not_called_where_tls_is_wanted() {
+        let security = security(&[TLS, TRUST[0], TRUST[1]]).unwrap();
+        // It takes connections and says nothing, as a server of HTTP does that waits for the end of a line.
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let report = ApplicationReport {
+            host: Some("127.0.0.1".into()),
+            rpc_port: Some(port),
+            original_tracking_url: Some(format!("http://127.0.0.1:{port}")),
+            ..report_in_state(ApplicationState::Running, "")
+        };
+        let begin = std::time::Instant::now();
+        let why = jobs(&report, &security).await.unwrap().unwrap_err();
+        assert!(begin.elapsed() < ANSWER_WITHIN / 2, "{:?}", begin.elapsed());
+        assert!(why.contains("plain HTTP") && why.contains("security.ssl.rest.enabled"), "{why}");
+        assert!(tokio::time::timeout(Duration::from_millis(100), listener.accept()).await.is_err());
+        let failure = report_address(&report, &security).unwrap_err();
+        assert!(!failure.retry_helps() && failure.hints()[0].contains("-Dsecurity.ssl.rest.enabled=false"));
+        let tls = |url: Option<&str>| {
+            let url = url.map(str::to_owned);
+            let report = ApplicationReport { original_tracking_url: url, ..report.clone() };
+            report_address(&report, &security).unwrap().url()
+        };
+        assert_eq!(tls(Some("https://h:1")), format!("https://127.0.0.1:{port}"));
+        assert_eq!(tls(None), format!("https://127.0.0.1:{port}"));
     }
 }

@@ -69,6 +69,22 @@ impl RestSecurity {
         Ok(RestAddress { tls, ..RestAddress::plain(host, port) })
     }
 
+    /// Whether the configuration says that REST interfaces speak TLS.
+    pub(crate) fn is_required(&self) -> bool {
+        self.0.required
+    }
+
+    /// Whether this process speaks TLS in place of the JVM in which `main()` of a per-job cluster runs. That
+    /// JVM is given an address of this machine, so it cannot check the name of the host where that has to be
+    /// right.
+    ///
+    /// It is not so where clients have to prove who they are: whatever process of the user calls the port on
+    /// this machine, such as a browser that shows a page of somebody else's, would do so with the user's key.
+    pub(crate) fn is_spoken_for_main(&self) -> bool {
+        let names = |settings: &RestSsl| settings.checks_names() && settings.key.is_none();
+        self.0.required && self.0.settings.as_ref().is_ok_and(names)
+    }
+
     /// The address that a user has written.
     pub fn written(&self, address: WrittenAddress) -> Result<RestAddress, Failure> {
         let WrittenAddress { host, port, scheme } = address;
@@ -111,7 +127,7 @@ fn no_tls(error: TlsError) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use flink_model::config::FileFormat;
@@ -119,13 +135,14 @@ mod tests {
     use super::*;
 
     const STORES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../flink-rest/src/fixtures/stores");
-    const TLS: (&str, &str) = ("security.ssl.rest.enabled", "true");
-    const TRUST: [(&str, &str); 2] = [
+    pub(crate) const TLS: (&str, &str) = ("security.ssl.rest.enabled", "true");
+    pub(crate) const TRUST: [(&str, &str); 2] = [
         ("security.ssl.rest.truststore", "trust.jks"),
         ("security.ssl.rest.truststore-password", "storepass"),
     ];
 
-    fn security(pairs: &[(&str, &str)]) -> Result<RestSecurity, Failure> {
+    /// What these settings say.
+    pub(crate) fn security(pairs: &[(&str, &str)]) -> Result<RestSecurity, Failure> {
         let mut configuration = Configuration::new(FileFormat::Standard);
         pairs.iter().for_each(|(key, value)| configuration.set_dynamic(*key, *value));
         let context = Context {
@@ -159,6 +176,24 @@ mod tests {
         assert_eq!(written(&security, "h:1").unwrap(), "http://h:1");
         assert_eq!(written(&security, "HTTPS://h:1").unwrap(), "https://h:1");
         assert_eq!(security.address("h", 1, true).unwrap().url(), "https://h:1");
+    }
+
+    #[test]
+    fn tls_is_spoken_for_main_where_the_name_of_the_host_matters() {
+        let (named, machines) = (("security.ssl.rest.verify-hostname", "true"), &[TLS][..]);
+        let proven = [
+            ("security.ssl.rest.authentication-enabled", "true"),
+            ("security.ssl.rest.keystore", "rsa.jks"),
+            ("security.ssl.rest.keystore-password", "storepass"),
+            ("security.ssl.rest.key-password", "keypass1"),
+        ];
+        let of = |pairs: &[(&str, &str)]| security(pairs).unwrap().is_spoken_for_main();
+        assert!(of(&[TLS, TRUST[0], TRUST[1], named]));
+        assert!(!of(&[TLS, TRUST[0], TRUST[1]]));
+        assert!(!of(&[TRUST[0], TRUST[1], named]));
+        assert!(!of(&[&[TLS, TRUST[0], TRUST[1], named][..], &proven].concat()));
+        // Without a truststore the certificates of the machine count, where there are any.
+        assert!(security(machines).is_err() || of(machines));
     }
 
     #[test]

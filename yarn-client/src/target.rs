@@ -14,7 +14,7 @@ use yarn_api::records::{ApplicationId, ApplicationReport};
 use crate::application::{application_report, parse_id, report_address};
 use crate::configuration::text;
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{Failure, RestFailure};
 use crate::hadoop::Hadoop;
 use crate::patience::Wait;
 use crate::properties::Found;
@@ -329,7 +329,9 @@ async fn await_young(
     security: &RestSecurity,
 ) -> Result<(), Failure> {
     let Some(patience) = young_for(found.start_time, now_ms()) else { return Ok(()) };
-    let (begin, probe) = (Instant::now(), Probe::new(address));
+    let probe =
+        Probe::new(address).map_err(|e| e.failure(format!("cannot call the JobManager at {address}")))?;
+    let begin = Instant::now();
     loop {
         let answer = probe.within(LOOK.min(patience)).await;
         tracing::debug!(?answer, %address, "the application is young");

@@ -4,6 +4,7 @@
 mod gate;
 mod grpc;
 mod link;
+mod pace;
 mod refusals;
 mod server;
 #[cfg(test)]

@@ -22,6 +22,7 @@ use tonic::transport::Server;
 use super::Control;
 use super::gate::{Gate, Limits, Slot};
 use super::grpc::{self, Stream};
+use super::pace::{Pace, Rate};
 use super::refusals::{EVERY, Refusals};
 use crate::clock;
 use crate::submission::service::SubmissionService;
@@ -35,6 +36,12 @@ const HANDSHAKE_WAIT: Duration = Duration::from_secs(5);
 const UNPROVED: Limits = Limits { all: 1024, address: 384, spared: Duration::from_millis(100) };
 /// The same of those that speak HTTP/2, which cost more. Of honest callers there is one at a time.
 const UNPROVED_GRPC: Limits = Limits { all: 64, address: 16, spared: Duration::ZERO };
+/// How many handshakes an address may begin. Each costs a fifth of a millisecond of a processor, so an
+/// address that makes them in a loop takes a twentieth of one. A node has as many honest callers as it has
+/// containers, several hundred on a large one, and all of them may come within a second: when they are
+/// started, when an ApplicationMaster is replaced, or after the network was away. So a thousand have to pass
+/// at once. A taskrunner that is turned away tries again after some tenths of a second.
+const HANDSHAKES: Rate = Rate { burst: 1024, each: Duration::from_micros(1_000_000 / 256) };
 /// Pause after a connection that could not be accepted, as a rule because no file descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// A gRPC client that answers no ping for so long is gone.
@@ -60,6 +67,17 @@ pub enum ServeError {
     Grpc(#[from] tonic::transport::Error),
 }
 
+/// Why a connection is not encrypted.
+#[derive(Debug, thiserror::Error)]
+enum NotEncrypted {
+    /// The handshake.
+    #[error(transparent)]
+    Tls(#[from] AcceptError),
+    /// Its address makes too many handshakes.
+    #[error("its address makes too many TLS handshakes")]
+    TooMany,
+}
+
 /// What all connections share.
 #[derive(Clone)]
 struct Doors {
@@ -67,6 +85,7 @@ struct Doors {
     tls: TlsServer,
     unproved: Gate,
     unproved_grpc: Gate,
+    handshakes: Pace,
     refusals: Refusals,
     grpc: mpsc::Sender<Stream>,
 }
@@ -75,6 +94,17 @@ impl Control {
     /// Serves until the process ends.
     pub async fn serve(
         self,
+        listener: TcpListener,
+        submission: SubmissionService,
+        timeline: Timeline,
+    ) -> Result<(), ServeError> {
+        self.serve_at(HANDSHAKES, listener, submission, timeline).await
+    }
+
+    /// Serves addresses that may begin so many handshakes.
+    pub(super) async fn serve_at(
+        self,
+        handshakes: Rate,
         listener: TcpListener,
         submission: SubmissionService,
         timeline: Timeline,
@@ -102,6 +132,7 @@ impl Control {
             tls,
             unproved: Gate::new(unproved(open_files())),
             unproved_grpc: Gate::new(UNPROVED_GRPC),
+            handshakes: Pace::new(handshakes),
             refusals,
             grpc,
         };
@@ -163,10 +194,12 @@ impl Doors {
 
     /// Serves a connection, as a link or by the gRPC server.
     async fn dispatch(self, stream: TcpStream, from: SocketAddr, slot: Slot) {
-        let handshake = timeout(HANDSHAKE_WAIT, self.encrypt(stream));
+        let handshake = timeout(HANDSHAKE_WAIT, self.encrypt(stream, from));
         let (purpose, secured) = match slot.put_out().run_until_cancelled(handshake).await {
             Some(Ok(Ok(accepted))) => accepted,
-            Some(Ok(Err(AcceptError::Io(error)))) if error.kind() == ErrorKind::UnexpectedEof => {
+            Some(Ok(Err(NotEncrypted::Tls(AcceptError::Io(error)))))
+                if error.kind() == ErrorKind::UnexpectedEof =>
+            {
                 return tracing::debug!(%from, "a connection ended before it was encrypted");
             }
             Some(Ok(Err(error))) => return self.refusals.add(from, &error),
@@ -188,13 +221,24 @@ impl Doors {
     }
 
     /// Nothing is kept for TLS before something has arrived.
-    async fn encrypt(&self, stream: TcpStream) -> Result<(Purpose, Secured<ServerStream>), AcceptError> {
-        let ready = async {
+    async fn encrypt(
+        &self,
+        stream: TcpStream,
+        from: SocketAddr,
+    ) -> Result<(Purpose, Secured<ServerStream>), NotEncrypted> {
+        let first = async {
             stream.set_nodelay(true)?;
-            stream.readable().await
+            // To wait until it is readable is not enough, because that may end without a byte.
+            match stream.peek(&mut [0]).await? {
+                0 => Err(ErrorKind::UnexpectedEof.into()),
+                _ => Ok(()),
+            }
         };
-        ready.await.map_err(AcceptError::Io)?;
-        self.tls.accept(stream).await
+        first.await.map_err(AcceptError::Io)?;
+        if !self.handshakes.begins(from.ip(), clock::now()) {
+            return Err(NotEncrypted::TooMany);
+        }
+        Ok(self.tls.accept(stream).await?)
     }
 }
 

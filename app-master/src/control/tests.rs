@@ -1,3 +1,4 @@
+use super::pace::Rate;
 use super::*;
 use taskrunner::auth::{self, PROTOCOL};
 use taskrunner::control::command::Command as CommandKind;
@@ -6,7 +7,7 @@ use taskrunner::keys::{Access, Binding, LENGTH, Pin, Role};
 use taskrunner::tls::{self, CallerStream, ConnectError, Purpose, Secured};
 use taskrunner::wire::{LARGEST, LARGEST_HELLO, Reader, Writer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::ledger::types::container_id;
 use crate::submission::service::SubmissionService;
@@ -15,6 +16,8 @@ use crate::timeline::Timeline;
 /// On a machine that does much else at the same time, a second can go by between two steps.
 const QUICK: Liveness = Liveness { ping: Duration::from_millis(300), silence: Duration::from_secs(3) };
 const WITHIN: Duration = Duration::from_secs(30);
+/// As many handshakes as an address likes.
+const UNLIMITED: Rate = Rate { burst: u32::MAX, each: Duration::from_nanos(1) };
 
 type Events = mpsc::UnboundedReceiver<ControlEvent>;
 
@@ -28,6 +31,11 @@ struct Server {
 impl Server {
     /// It holds the container `c1`.
     async fn start(liveness: Liveness) -> Self {
+        Self::start_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), UNLIMITED, liveness)
+    }
+
+    /// One that lets an address begin so many handshakes.
+    fn start_on(listener: TcpListener, handshakes: Rate, liveness: Liveness) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
         let tell = Box::new(move |event| drop(sender.send(event)));
         let keys = Arc::new(ControlKeys::generate([7; LENGTH]).unwrap());
@@ -35,10 +43,10 @@ impl Server {
         let this = ApplicationAttemptId { attempt: 2, ..c1().attempt_id };
         let control = Control::with_liveness(liveness, keys, this, tell);
         control.expect(c1());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let submission = SubmissionService::refused();
-        tokio::spawn(control.clone().serve(listener, submission, Timeline::start()));
+        let serving = control.clone().serve_at(handshakes, listener, submission, Timeline::start());
+        tokio::spawn(serving);
         Self { control, port, events }
     }
 
@@ -365,6 +373,48 @@ async fn a_connection_that_does_not_prove_who_it_is_is_kept_for_seconds_only() {
         assert!(ends(&mut stream, WITHIN).await, "makes no call");
     };
     tokio::join!(silent, slow, encrypted, http2);
+}
+
+/// A caller that asks for answers and reads none, so that the server can neither write nor, as HTTP/2 goes,
+/// read. The checks of HTTP/2 whether a caller is alive do not end its connection.
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_kept_no_longer_than_others() {
+    // Connections have the small buffer of their listener, which is soon full.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_send_buffer_size(4096).unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let server = Server::start_on(socket.listen(16).unwrap(), UNLIMITED, Liveness::default());
+    let address = format!("127.0.0.1:{}", server.port);
+    let begin = tokio::time::Instant::now();
+    let pin = server.control.inner.keys.pin();
+    let mut stream = tls::connect(&address, Purpose::Grpc, &pin, WITHIN).await.unwrap().stream;
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    let pings = b"\0\0\x08\x06\0\0\0\0\0heddle17".repeat(200);
+    let sent = async {
+        // In pieces, so that the server still reads when it has no place for an answer. A frame that is not
+        // sent as a whole would be the end for another reason.
+        while stream.write_all(&pings).await.is_ok() && stream.flush().await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    assert!(tokio::time::timeout(WITHIN, sent).await.is_ok(), "it is still connected");
+    let kept = begin.elapsed();
+    assert!(Duration::from_secs(5) < kept && kept < Duration::from_secs(15), "{kept:?}");
+}
+
+#[tokio::test]
+async fn an_address_makes_so_many_handshakes_and_no_more() {
+    let rate = Rate { burst: 3, each: Duration::from_secs(3600) };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = Server::start_on(listener, rate, Liveness::default());
+    let pin = server.control.inner.keys.pin();
+    // One that says nothing costs no handshake.
+    let _silent = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
+    for _ in 0..3 {
+        server.connect(&pin).await.unwrap();
+    }
+    let refused = server.connect(&pin).await;
+    assert!(matches!(refused, Err(ConnectError::HungUp | ConnectError::Io(_))), "{:?}", refused.err());
 }
 
 #[tokio::test]

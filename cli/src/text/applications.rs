@@ -37,9 +37,16 @@ fn reason(application: &Application) -> Option<String> {
     Some(line).filter(|line| !line.is_empty())
 }
 
-/// The table of applications; with `reasons`, it says why each of them waits or has failed.
+/// Why the jobs of an application are not known, on one line.
+fn jobs_unknown(application: &Application) -> Option<String> {
+    Some(format!("jobs not known: {}", clean::line(application.jobs_error.as_deref()?)))
+}
+
+/// The table of applications. It says why the jobs of one are not known; with `reasons`, also why each of
+/// them waits or has failed.
 pub(crate) fn render(list: &[Application], reasons: bool, now: SystemTime) -> String {
     let mut header = vec!["APPLICATION", "NAME", "BY", "USER", "QUEUE", "STATE", "JOBS", "DURATION", "WEB"];
+    let reasons = reasons || list.iter().any(|application| application.jobs_error.is_some());
     header.extend(reasons.then_some("REASON"));
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
     let row = |a: &Application| {
@@ -54,7 +61,7 @@ pub(crate) fn render(list: &[Application], reasons: bool, now: SystemTime) -> St
             or_dash(duration(a, now).map(table::span)),
             or_dash(a.web_interface.clone()),
         ];
-        row.extend(reasons.then(|| or_dash(reason(a))));
+        row.extend(reasons.then(|| or_dash(jobs_unknown(a).or_else(|| reason(a)))));
         row
     };
     table::render(&header, &[], list.iter().map(row))
@@ -105,7 +112,7 @@ fn state(application: &Application) -> String {
 /// How many jobs are in which state, such as `2 RUNNING, 1 FINISHED`. Jobs that have ended come last.
 fn counts(application: &Application) -> String {
     let Some(jobs) = &application.jobs else {
-        return if application.jobs_error.is_some() { "no answer" } else { "-" }.into();
+        return if application.jobs_error.is_some() { "not known" } else { "-" }.into();
     };
     let ended = |state: &str| matches!(state, "FINISHED" | "FAILED" | "CANCELED");
     let mut counts: BTreeMap<(bool, &str), usize> = BTreeMap::new();

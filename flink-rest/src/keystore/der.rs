@@ -1,25 +1,29 @@
-//! As much of DER as the formats of keys need: elements of a type, a length and a content.
+//! As much of DER as the formats of keys and certificates need: elements of a type, a length and a content.
 
 /// The type of a sequence.
-pub(super) const SEQUENCE: u8 = 0x30;
+pub(crate) const SEQUENCE: u8 = 0x30;
 /// The type of an octet string.
-pub(super) const OCTET_STRING: u8 = 0x04;
+pub(crate) const OCTET_STRING: u8 = 0x04;
 /// The type of a bit string.
-pub(super) const BIT_STRING: u8 = 0x03;
+pub(crate) const BIT_STRING: u8 = 0x03;
 /// The type of an object identifier.
-pub(super) const OBJECT_IDENTIFIER: u8 = 0x06;
+pub(crate) const OBJECT_IDENTIFIER: u8 = 0x06;
+/// The type of a number.
+pub(crate) const INTEGER: u8 = 0x02;
+/// The type of a truth value.
+pub(crate) const BOOLEAN: u8 = 0x01;
 
 /// An element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Element<'a> {
-    pub(super) tag: u8,
-    pub(super) content: &'a [u8],
+pub(crate) struct Element<'a> {
+    pub(crate) tag: u8,
+    pub(crate) content: &'a [u8],
     /// The element with its type and length.
-    pub(super) whole: &'a [u8],
+    pub(crate) whole: &'a [u8],
 }
 
 /// The first element of `bytes`, and what comes after it.
-pub(super) fn element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
+pub(crate) fn element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
     let (&tag, rest) = bytes.split_first()?;
     let (&first, rest) = rest.split_first()?;
     let (length, rest) = match first {
@@ -37,12 +41,12 @@ pub(super) fn element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
 }
 
 /// The first element of `bytes`, if it is of this type, and what comes after it.
-pub(super) fn expect(bytes: &[u8], tag: u8) -> Option<(Element<'_>, &[u8])> {
+pub(crate) fn expect(bytes: &[u8], tag: u8) -> Option<(Element<'_>, &[u8])> {
     element(bytes).filter(|(element, _)| element.tag == tag)
 }
 
 /// An element of this type with this content.
-pub(super) fn encode(tag: u8, content: &[u8]) -> Vec<u8> {
+pub(crate) fn encode(tag: u8, content: &[u8]) -> Vec<u8> {
     let mut bytes = vec![tag];
     match u8::try_from(content.len()) {
         Ok(short @ 0..=0x7f) => bytes.push(short),

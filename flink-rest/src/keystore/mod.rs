@@ -1,7 +1,7 @@
 //! Reads Java's keystores and truststores: files of the types JKS and PKCS12. Which of the two a file is
 //! shows its content, because Java itself takes either of them where one is expected.
 
-mod der;
+pub(crate) mod der;
 mod ec;
 mod jks;
 mod pkcs12;

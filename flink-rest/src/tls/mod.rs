@@ -2,25 +2,37 @@
 //! which versions and cipher suites it speaks. The settings are Flink's, and a file is read where Flink's own
 //! client reads it.
 
+mod certificate;
 mod error;
+mod refusal;
 mod suites;
 mod verifier;
 
 use std::fmt;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
 use flink_model::ssl::{KeySettings, RestSsl, StoreSettings};
 use rustls::client::WantsClientCert;
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, ConfigBuilder, InconsistentKeys, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
+use crate::address::RestAddress;
+use crate::client::tls_error;
+use crate::error::RestError;
 use crate::keystore::{KeyStore, KeyStoreError, LARGEST};
+use certificate::Certificate;
 use verifier::{Trust, Verifier};
 
 pub use error::TlsError;
+
+/// An encrypted connection to a REST interface.
+pub type EncryptedStream = tokio_rustls::client::TlsStream<TcpStream>;
 
 /// A client's side of TLS. Clones share everything; two values are equal if one is a clone of the other.
 #[derive(Clone)]
@@ -107,6 +119,23 @@ impl Tls {
         &self.trusted
     }
 
+    /// Encrypts a connection to the REST interface at `address`, whose certificate has to count. It has no
+    /// deadline of its own.
+    pub async fn encrypt(
+        &self,
+        address: &RestAddress,
+        stream: TcpStream,
+    ) -> Result<EncryptedStream, RestError> {
+        let host = address.host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name = ServerName::try_from(host)
+            .map_err(|e| RestError::Local(format!("{address} is not an address: {e}")))?;
+        let connected = TlsConnector::from(Arc::clone(&self.config)).connect(name, stream).await;
+        connected.map_err(|error: io::Error| match tls_error(&error) {
+            Some(error) => self.refusal(address.to_string(), error),
+            None => RestError::Broken { address: address.to_string(), reason: error.to_string() },
+        })
+    }
+
     pub(crate) fn config(&self) -> ClientConfig {
         (*self.config).clone()
     }
@@ -151,9 +180,29 @@ fn with_key(
         tracing::debug!(alias = entry.alias, "the keystore holds several keys; the first one is taken");
     }
     let key = entry.key.ok_or_else(|| bad("holds no key".to_owned()))?;
-    builder.with_client_auth_cert(entry.chain, PrivateKeyDer::Pkcs8(key)).map_err(|e| {
+    let provider = Arc::clone(builder.crypto_provider());
+    let signing = provider.key_provider.load_private_key(PrivateKeyDer::Pkcs8(key)).map_err(|e| {
         bad(format!("holds a key that heddle cannot use, which are RSA, P-256, P-384 and Ed25519: {e}"))
-    })
+    })?;
+    let certified = CertifiedKey::new(entry.chain, signing);
+    check_pair(&certified)
+        .map_err(|e| bad(format!("holds a key that does not belong to its certificate: {e}")))?;
+    Ok(builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified))))
+}
+
+/// Checks that a key is the one of its certificate. The library does not read certificates of old versions.
+fn check_pair(pair: &CertifiedKey) -> Result<(), rustls::Error> {
+    let certificate = pair.cert.first().and_then(|certificate| Certificate::read(certificate));
+    match (certificate.filter(Certificate::is_old), pair.key.public_key()) {
+        (Some(certificate), Some(key)) if certificate.key != key.as_ref() => {
+            Err(InconsistentKeys::KeyMismatch.into())
+        }
+        (Some(_), _) => Ok(()),
+        (None, _) => match pair.keys_match() {
+            Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(()),
+            done => done,
+        },
+    }
 }
 
 /// Reads a store; its keys, too, if there is a password for them.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use flink_model::ssl::StoreSettings;
 use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use sha1::{Digest as _, Sha1};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -14,6 +15,7 @@ use super::*;
 use crate::address::RestAddress;
 use crate::client::{RestClient, RestTimeouts};
 use crate::error::RestError;
+use crate::keystore::KeyEntry;
 
 const STORES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/fixtures/stores");
 
@@ -43,9 +45,22 @@ fn tls(settings: &RestSsl) -> Tls {
     Tls::of_client(settings, Path::new(STORES)).unwrap()
 }
 
+fn entry(own: &str) -> KeyEntry {
+    read(&key(own).store, Some(&key(own)), Path::new(STORES)).unwrap().keys.remove(0)
+}
+
 /// A server with the key of `own`, which demands a certificate that is in or signed by `clients`.
 fn server(own: &str, clients: Option<&str>) -> ServerConfig {
-    let entry = read(&key(own).store, Some(&key(own)), Path::new(STORES)).unwrap().keys.remove(0);
+    let KeyEntry { chain, key, .. } = entry(own);
+    showing(chain, key.unwrap(), clients)
+}
+
+/// A server with this key, whosoever it is, that shows these certificates.
+fn showing(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivatePkcs8KeyDer<'static>,
+    clients: Option<&str>,
+) -> ServerConfig {
     let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -59,10 +74,12 @@ fn server(own: &str, clients: Option<&str>) -> ServerConfig {
         }
         None => builder.with_no_client_auth(),
     };
-    builder.with_single_cert(entry.chain, PrivateKeyDer::Pkcs8(entry.key.unwrap())).unwrap()
+    let key = ring::sign::any_supported_type(&PrivateKeyDer::Pkcs8(key)).unwrap();
+    builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(CertifiedKey::new(chain, key))))
 }
 
-/// What a client with this TLS gets from a server with this one. The name of the host is in no certificate.
+/// What a client with this TLS gets from a server with this one. The name of the host is in one certificate
+/// only.
 async fn called(server: ServerConfig, tls: &Tls) -> Result<usize, RestError> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -85,31 +102,60 @@ async fn called(server: ServerConfig, tls: &Tls) -> Result<usize, RestError> {
 
 #[tokio::test]
 async fn a_certificate_counts_by_the_truststore() {
-    for (own, trust, counts) in [
-        ("rsa.p12", "rsa.p12", true),
-        ("rsa.jks", "rsa.jks", true),
-        ("ec.p12", "ec.p12", true),
-        ("signed.p12", "trust.jks", true),
-        ("signed.p12", "trust.p12", true),
-        ("signed.p12", "rsa.p12", false),
-        ("rsa.p12", "trust.jks", false),
+    let unknown = Some("it knows neither the certificate nor who has signed it");
+    for (own, trust, refused) in [
+        ("rsa.p12", "rsa.p12", None),
+        ("rsa.jks", "rsa.jks", None),
+        ("ec.p12", "ec.p12", None),
+        ("signed.p12", "trust.jks", None),
+        ("signed.p12", "trust.p12", None),
+        ("signed.p12", "rsa.p12", unknown),
+        ("rsa.p12", "trust.jks", unknown),
         // A server that shows the certificate of an authority itself.
-        ("ca.p12", "trust.jks", true),
+        ("ca.p12", "trust.jks", None),
+        // Who is trusted is not an authority by that. It is by a certificate that cannot say whether it is
+        // one.
+        ("misused.p12", "ec.p12", Some("it does not say that it is one of an authority")),
+        ("misused.p12", "misused.p12", None),
+        ("of-old.p12", "old.p12", None),
+        ("old.p12", "old.p12", None),
+        ("old.p12", "old.jks", None),
+        (
+            "old.p12",
+            "trust.jks",
+            Some("version 1 of X.509, and such a one counts only if it is there itself"),
+        ),
     ] {
         let got = called(server(own, None), &tls(&trusting(trust))).await;
-        match (got, counts) {
-            (Ok(0), true) => {}
-            (Err(error @ RestError::Certificate { .. }), false) => {
+        match (got, refused) {
+            (Ok(0), None) => {}
+            (Err(error @ RestError::Certificate { .. }), Some(reason)) => {
                 let text = error.to_string();
-                assert!(
-                    text.contains(&format!("{trust} (security.ssl.rest.truststore): it knows neither")),
-                    "{text}"
-                );
+                assert!(text.contains(&format!("{trust} (security.ssl.rest.truststore): ")), "{text}");
+                assert!(text.ends_with(reason), "{text}");
+                let advised = matches!(error, RestError::Certificate { advice: Some(_), .. });
+                assert_eq!(advised, refused != unknown, "{text}");
                 assert!(!error.retry_helps());
             }
             (got, _) => panic!("{own} by {trust}: {got:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn one_that_the_library_does_not_read_has_to_own_its_key_too() {
+    for protocol in ["TLSv1.2", "TLSv1.3"] {
+        let settings = RestSsl { protocols: Some(vec![protocol.to_owned()]), ..trusting("old.p12") };
+        let got = called(server("old.p12", None), &tls(&settings)).await;
+        assert!(got.is_ok(), "{protocol}: {got:?}");
+        let thief = showing(entry("old.p12").chain, entry("ec.p12").key.unwrap(), None);
+        let error = called(thief, &tls(&settings)).await.unwrap_err();
+        assert!(error.to_string().ends_with("the signature is wrong"), "{protocol}: {error}");
+        let thief = showing(entry("old.p12").chain, entry("rsa.p12").key.unwrap(), None);
+        assert!(called(thief, &tls(&settings)).await.is_err(), "{protocol}");
+    }
+    let own = Tls::of_own_job_manager(&key("old.jks"), true, Path::new(STORES)).unwrap();
+    assert!(called(server("old.p12", None), &own).await.is_ok());
 }
 
 #[tokio::test]
@@ -151,6 +197,10 @@ async fn the_host_name_matters_if_it_is_wanted() {
         let error = called(server(own, None), &tls(&settings)).await.unwrap_err();
         assert!(error.to_string().ends_with("the certificate is for another host"), "{error}");
     }
+    let named = |trust| RestSsl { verify_hostname: true, ..trusting(trust) };
+    assert!(called(server("here.p12", None), &tls(&named("here.p12"))).await.is_ok());
+    let error = called(server("old.p12", None), &tls(&named("old.p12"))).await.unwrap_err();
+    assert!(error.to_string().contains("names no host in a place where it can be checked"), "{error}");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use yarn_api::ApplicationClient;
 use yarn_api::records::ApplicationId;
 
 use super::watch::{News, Progress, Reached, Since, Watch, is_ready, reached};
-use crate::error::Failure;
+use crate::error::{Failure, RestFailure};
 use crate::report::Report;
 use crate::report_poll::ReportPoll;
 use crate::rest_security::RestSecurity;
@@ -108,7 +108,15 @@ pub(crate) async fn wait(
             // tries.
             Progress::Running(address) => {
                 listening = listening.filter(|(probe, _)| *probe.address() == address);
-                let (probe, since) = listening.get_or_insert_with(|| (Probe::new(&address), Instant::now()));
+                let (probe, since) = match &mut listening {
+                    Some(listening) => listening,
+                    None => {
+                        let probe = Probe::new(&address).map_err(|e| {
+                            NotStarted::Lost(e.failure(format!("cannot call the JobManager at {address}")))
+                        })?;
+                        listening.insert((probe, Instant::now()))
+                    }
+                };
                 if ready.is_none() && is_ready(&found) {
                     ready = Some(Instant::now());
                 }
@@ -133,6 +141,7 @@ pub(crate) async fn wait(
                 return Ok(Started { address: None, marks });
             }
             Progress::Failed(failure) => return Err(NotStarted::Ended(failure)),
+            Progress::Unusable(failure) => return Err(NotStarted::Lost(failure)),
             Progress::Waiting => tokio::time::sleep(pause).await,
         }
         pause = (pause * 5 / 4).min(POLL.1);

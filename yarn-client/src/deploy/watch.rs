@@ -6,7 +6,7 @@ use std::time::Duration;
 use flink_rest::{Answer, RestAddress};
 use yarn_api::records::{ApplicationReport, ApplicationState, FinalStatus};
 
-use crate::application::{report_address, with_extract};
+use crate::application::{report_address, rest_place, with_extract};
 use crate::diagnostics;
 use crate::error::Failure;
 use crate::rest_security::RestSecurity;
@@ -62,6 +62,8 @@ pub(crate) enum Progress {
     Ended,
     /// The application has ended and cannot be used.
     Failed(Failure),
+    /// The application runs, and this client must not call it.
+    Unusable(Failure),
 }
 
 /// What the JobManager's answer means, or that there is no answer.
@@ -128,12 +130,15 @@ impl Watch {
             ApplicationState::Failed | ApplicationState::Killed => {
                 return (Progress::Failed(failure(found)), tell);
             }
-            ApplicationState::Running => {
-                if let Ok(address) = report_address(found, &self.security) {
+            ApplicationState::Running => match report_address(found, &self.security) {
+                Ok(address) => {
                     tell.extend(self.remind(elapsed));
                     return (Progress::Running(address), tell);
                 }
-            }
+                // Its address is known, so a later report changes nothing.
+                Err(failure) if rest_place(found).is_ok() => return (Progress::Unusable(failure), tell),
+                Err(_) => {}
+            },
             ApplicationState::Finished
                 if self.ends_with_program && found.final_status == FinalStatus::Succeeded =>
             {
@@ -196,6 +201,7 @@ fn failure(found: &ApplicationReport) -> Failure {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::rest_security::tests::{TLS, TRUST, security};
     use yarn_api::records::Priority;
 
     pub(crate) fn report(state: ApplicationState, diagnostics: &str) -> ApplicationReport {
@@ -226,6 +232,20 @@ pub(super) mod tests {
             unmanaged: false,
             am_rm_token: None,
         }
+    }
+
+    #[test]
+    fn one_that_must_not_be_called_is_not_waited_for() {
+        let mut watch = Watch::new(false, security(&[TLS, TRUST[0], TRUST[1]]).unwrap());
+        let plain = |host: Option<&str>| ApplicationReport {
+            host: host.map(str::to_owned),
+            original_tracking_url: Some("http://h:1".into()),
+            ..report(ApplicationState::Running, "")
+        };
+        let (progress, _) = watch.step(&plain(None), Duration::ZERO);
+        assert!(matches!(progress, Progress::Waiting), "{progress:?}");
+        let (progress, _) = watch.step(&plain(Some("h")), Duration::ZERO);
+        assert!(matches!(progress, Progress::Unusable(_)), "{progress:?}");
     }
 
     #[test]

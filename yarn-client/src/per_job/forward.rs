@@ -4,15 +4,16 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flink_rest::RestAddress;
-use tokio::io::copy_bidirectional;
+use flink_rest::{RestAddress, RestError};
+use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::end::ApplicationEnd;
 use super::peer::{Peer, Peers};
-use crate::report::Report;
+use super::warnings::{About, EVERY, Warnings};
+use crate::error::RestFailure;
 use crate::timing;
 
 /// Pause after a connection that could not be accepted.
@@ -33,14 +34,21 @@ pub(super) struct JobManagerAddress {
     pub(super) follows: bool,
     /// After it there is none any more.
     pub(super) end: ApplicationEnd,
+    /// Whether TLS begins here: what comes at the port is not encrypted, and the JobManager speaks TLS.
+    pub(super) encrypts: bool,
 }
+
+/// A connection to the JobManager.
+trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection for S {}
 
 /// Passes connections on.
 pub(super) struct Forwarder {
     /// Tells whose connections are passed on.
     pub(super) peers: Peers,
-    /// Hears of connections of others.
-    pub(super) report: Arc<dyn Report>,
+    /// Hears of connections that are not passed on.
+    pub(super) warnings: Arc<Warnings>,
 }
 
 impl Forwarder {
@@ -57,8 +65,17 @@ impl Forwarder {
     ) {
         let started = Arc::new(Mutex::new(Some(started)));
         let this = Arc::new(self);
+        let mut times = interval(EVERY);
+        times.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let Ok((client, from)) = listener.accept().await else {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = times.tick() => {
+                    this.warnings.time_over();
+                    continue;
+                }
+            };
+            let Ok((client, from)) = accepted else {
                 sleep(ACCEPT_PAUSE).await;
                 continue;
             };
@@ -76,10 +93,21 @@ impl Forwarder {
                 };
                 let Some(address) = known else { return };
                 // Without a server Flink's client sees that its connection ends, and tries again.
-                if let Some(mut server) = connect(&address, &lost).await
-                    && let Err(error) = copy_bidirectional(&mut client, &mut server).await
-                {
-                    tracing::debug!(%error, "connection ended");
+                match connect(&address, &lost).await {
+                    Ok(Some(mut server)) => {
+                        if let Err(error) = copy_bidirectional(&mut client, &mut server).await {
+                            tracing::debug!(%error, "connection ended");
+                        }
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        let failure = error.failure("what Flink's client has sent is not passed on");
+                        let text = failure
+                            .hints()
+                            .iter()
+                            .fold(failure.to_string(), |text, hint| format!("{text}; {hint}"));
+                        this.warnings.add(About::JobManager, text);
+                    }
                 }
             });
         }
@@ -94,46 +122,83 @@ impl Forwarder {
         match peer {
             Peer::Ours => Some(client),
             Peer::Foreign(uid) => {
-                self.report.warn(&format!(
+                let text = format!(
                     "a process of the user with the id {uid} has connected to the port of this machine that leads to the \
                      JobManager; its connection was closed"
-                ));
+                );
+                self.warnings.add(About::Stranger, text);
                 None
             }
             Peer::Unknown(why) => {
-                tracing::info!(%from, why, "whose connection this is, is not known: it was closed");
+                let text = format!(
+                    "a process has connected to the port of this machine that leads to the JobManager, and whose process \
+                     it is cannot be told ({why}); its connection, from {from}, was closed"
+                );
+                self.warnings.add(About::Stranger, text);
                 None
             }
         }
     }
 }
 
-async fn connect(address: &JobManagerAddress, lost: &Notify) -> Option<TcpStream> {
+/// A connection to the JobManager; `None` if there is none any more. It is an error if there is one, and TLS
+/// cannot be spoken with it.
+async fn connect(
+    address: &JobManagerAddress,
+    lost: &Notify,
+) -> Result<Option<Box<dyn Connection>>, RestError> {
     let begin = Instant::now();
     loop {
-        let RestAddress { host, port, .. } = address.rest.borrow().clone();
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        #[expect(clippy::disallowed_methods, reason = "its deadline is in the next line")]
-        let connecting = TcpStream::connect((host, port));
-        match timeout(CONNECT, connecting).await {
-            Ok(Ok(server)) => return Some(server),
+        let rest = address.rest.borrow().clone();
+        match timeout(CONNECT, open(&rest, address.encrypts)).await {
+            Ok(Ok(server)) => return Ok(Some(server)),
+            Ok(Err(error)) if !error.retry_helps() => return Err(error),
             Ok(Err(error)) => tracing::debug!(%error, "the JobManager cannot be reached"),
             Err(_) => tracing::debug!("the JobManager cannot be reached within {} s", CONNECT.as_secs()),
         }
         if !address.follows || begin.elapsed() > REPLACED_WITHIN || address.end.is_seen() {
-            return None;
+            return Ok(None);
         }
         lost.notify_one();
         sleep(TRY_PAUSE).await;
     }
 }
 
+async fn open(rest: &RestAddress, encrypts: bool) -> Result<Box<dyn Connection>, RestError> {
+    let host = rest.host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    #[expect(clippy::disallowed_methods, reason = "the caller has a deadline for it")]
+    let connected = TcpStream::connect((host, rest.port)).await;
+    let stream = connected.map_err(|error| RestError::Connect {
+        address: rest.to_string(),
+        reason: error.to_string(),
+        refused: error.kind() == std::io::ErrorKind::ConnectionRefused,
+    })?;
+    match &rest.tls {
+        Some(tls) if encrypts => Ok(Box::new(tls.encrypt(rest, stream).await?)),
+        _ => Ok(Box::new(stream)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use flink_model::ssl::{RestSsl, StoreSettings};
+    use flink_rest::Tls;
+    use flink_rest::keystore::{KeyEntry, KeyStore};
+    use rustls::ServerConfig;
+    use rustls::pki_types::PrivateKeyDer;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio_rustls::TlsAcceptor;
     use yarn_api::records::ApplicationState;
 
+    use super::super::warnings::tests::Told;
     use super::*;
     use crate::deploy::report_in_state;
+    use crate::target::HERE;
+    use crate::timing::Timing;
+
+    const STORES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../flink-rest/src/fixtures/stores");
 
     #[tokio::test]
     async fn a_jobmanager_is_waited_for_until_the_application_has_ended() {
@@ -141,12 +206,82 @@ mod tests {
         // No program listens at this port.
         let nowhere = RestAddress::plain("127.0.0.1", 1);
         let rest = watch::channel(nowhere).1;
-        let address = JobManagerAddress { rest, follows: true, end: end.clone() };
+        let address = JobManagerAddress { rest, follows: true, end: end.clone(), encrypts: false };
         let lost = Notify::new();
         let mut connecting = Box::pin(connect(&address, &lost));
         assert!(timeout(4 * TRY_PAUSE, &mut connecting).await.is_err(), "it may be replaced");
         end.seen(report_in_state(ApplicationState::Finished, ""));
         let connected = timeout(REPLACED_WITHIN / 4, connecting).await;
-        assert!(matches!(connected, Ok(None)), "{connected:?}");
+        assert!(matches!(connected, Ok(Ok(None))), "it is waited for");
+    }
+
+    /// A JobManager that speaks TLS with the key of this keystore, and answers one connection with `ready`.
+    async fn job_manager(keystore: &str) -> u16 {
+        let content = std::fs::read(format!("{STORES}/{keystore}")).unwrap();
+        let mut store = KeyStore::read(&content, "storepass", Some("storepass")).unwrap();
+        let KeyEntry { chain, key, .. } = store.keys.remove(0);
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, PrivateKeyDer::Pkcs8(key.unwrap()))
+            .unwrap();
+        let listener = TcpListener::bind((HERE, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            if let Ok(mut stream) = TlsAcceptor::from(Arc::new(config)).accept(stream).await {
+                let mut said = [0; 5];
+                stream.read_exact(&mut said).await.unwrap();
+                assert_eq!(&said, b"hello");
+                stream.write_all(b"ready").await.unwrap();
+                stream.shutdown().await.unwrap();
+            }
+        });
+        port
+    }
+
+    /// What Flink's client gets through the port, and the warnings. The truststore is `keystore`, and the
+    /// name of the host matters.
+    async fn passed_on(keystore: &str) -> (String, Vec<String>) {
+        let settings = RestSsl {
+            truststore: Some(StoreSettings {
+                path: keystore.to_owned(),
+                path_key: "security.ssl.rest.truststore",
+                password: "storepass".into(),
+                password_key: "security.ssl.rest.truststore-password",
+            }),
+            verify_hostname: true,
+            ..RestSsl::default()
+        };
+        let tls = Some(Tls::of_client(&settings, Path::new(STORES)).unwrap());
+        let rest = RestAddress { tls, ..RestAddress::plain(HERE, job_manager(keystore).await) };
+        let (rest, end) = (watch::channel(rest).1, ApplicationEnd::new());
+        let address = JobManagerAddress { rest, follows: false, end, encrypts: true };
+        let told = Arc::new(Told::default());
+        let listener = TcpListener::bind((HERE, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let warnings = Warnings::new(Arc::<Told>::clone(&told));
+        let forwarder = Forwarder { peers: Peers::of_process(port), warnings };
+        let started = Timing::start().step("Flink's client starts");
+        let known = watch::channel(Some(address)).1;
+        tokio::spawn(forwarder.run(listener, known, Arc::default(), started));
+        #[expect(clippy::disallowed_methods, reason = "a connection to this process")]
+        let mut client = TcpStream::connect((HERE, port)).await.unwrap();
+        client.write_all(b"hello").await.unwrap();
+        let mut answer = Vec::new();
+        // One that is hung up on may see that as a reset.
+        let _ = timeout(CONNECT, client.read_to_end(&mut answer)).await.unwrap();
+        let warned = told.0.lock().unwrap().clone();
+        (String::from_utf8(answer).unwrap(), warned)
+    }
+
+    #[tokio::test]
+    async fn where_tls_begins_here_the_name_of_the_host_is_checked() {
+        assert_eq!(passed_on("here.p12").await, ("ready".to_owned(), Vec::new()));
+        let (answer, warned) = passed_on("rsa.p12").await;
+        assert_eq!(answer, "");
+        let [warned] = warned.as_slice() else { panic!("{warned:?}") };
+        assert!(warned.contains("is not passed on") && warned.contains("is for another host"), "{warned}");
     }
 }

@@ -10,6 +10,7 @@ mod end;
 mod follow;
 mod forward;
 mod peer;
+mod warnings;
 
 use std::io::PipeWriter;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,7 @@ use end::ApplicationEnd;
 use follow::Follower;
 use forward::{Forwarder, JobManagerAddress};
 use peer::Peers;
+use warnings::{Rest, Warnings};
 
 /// Time limit of the JobManager's answer when this client is to end.
 const ANSWER: Duration = Duration::from_secs(3);
@@ -91,12 +93,17 @@ pub async fn run(
     let (ready, address) = watch::channel(None);
     let started = deployer.timing.step("Flink's client starts");
     let lost = Arc::new(Notify::new());
-    let forwarder = Forwarder { peers: Peers::of_process(), report: Arc::clone(&report) };
+    let warnings = Warnings::new(Arc::clone(&report));
+    let _rest = Rest(Arc::clone(&warnings));
+    let forwarder = Forwarder { peers: Peers::of_process(port), warnings };
     tokio::spawn(forwarder.run(listener, address, Arc::clone(&lost), started));
 
-    // What comes at the port goes on unchanged, so it speaks TLS if the JobManager does.
+    // As a rule what comes at the port goes on unchanged, so it speaks TLS if the JobManager does.
     let security = RestSecurity::of(&manifest.effective(&deployer.setup.configuration), &deployer.context)?;
-    let command = (program.start)(&security.address(HERE, port, false)?)?;
+    let encrypts = security.is_spoken_for_main();
+    let given =
+        if encrypts { RestAddress::plain(HERE, port) } else { security.address(HERE, port, false)? };
+    let command = (program.start)(&given)?;
     let mut jvm = Jvm::start(command, &deployer.context.exe, program.stdout).await?;
 
     // Ctrl-C reaches the JVM too. What follows from it is decided when the JVM has ended.
@@ -160,7 +167,7 @@ pub async fn run(
         }
     };
     let follows = deployment.highly_available;
-    let job_manager = JobManagerAddress { rest: follower.job_manager(), follows, end: end.clone() };
+    let job_manager = JobManagerAddress { rest: follower.job_manager(), follows, end: end.clone(), encrypts };
     let _ = ready.send(Some(job_manager));
     let rest = follower.job_manager();
     let _following = follows.then(|| follower.start());

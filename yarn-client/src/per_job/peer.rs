@@ -5,9 +5,12 @@
 //! socket, and the socket at the other end is in them, because it is on this machine.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use procfs::net::{TcpNetEntry, TcpState};
+use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
 
 /// How often the tables are read, and the pause between two times. They are not read in one piece, so an
 /// entry may be missed while others come and go.
@@ -36,17 +39,33 @@ pub(super) enum Peer {
     Unknown(String),
 }
 
-/// Tells whose connections are.
-#[derive(Debug, Clone)]
+/// What the kernel's tables say, or which of them cannot be read.
+type Sockets = Result<Vec<Socket>, String>;
+
+/// The kernel's tables at a time.
+struct Reading {
+    begun: Instant,
+    sockets: Arc<Sockets>,
+}
+
+/// Tells whose connections are. The tables can be long, and anybody can open connections. So they are read on
+/// a thread that may wait, once at a time, and all connections that wait for a reading share the next one.
 pub(super) struct Peers {
     /// The user whose processes may connect.
     uid: u32,
+    read: Arc<dyn Fn() -> Sockets + Send + Sync>,
+    last: Mutex<Option<Reading>>,
 }
 
 impl Peers {
-    /// Those that belong to the user of this process.
-    pub(super) fn of_process() -> Self {
-        Self { uid: rustix::process::geteuid().as_raw() }
+    /// Those that belong to the user of this process, of connections to this port.
+    pub(super) fn of_process(port: u16) -> Self {
+        Self::reading(move || sockets(port))
+    }
+
+    fn reading(read: impl Fn() -> Sockets + Send + Sync + 'static) -> Self {
+        let uid = rustix::process::geteuid().as_raw();
+        Self { uid, read: Arc::new(read), last: Mutex::default() }
     }
 
     /// Who has opened the connection from `client` to `server`, an address of this process.
@@ -56,16 +75,31 @@ impl Peers {
             if read > 0 {
                 tokio::time::sleep(PAUSE).await;
             }
-            match sockets() {
+            match &*self.sockets(Instant::now()).await {
                 Ok(sockets) => {
-                    if let Some(uid) = owner(&sockets, client, server) {
+                    if let Some(uid) = owner(sockets, client, server) {
                         return self.judge(uid);
                     }
                 }
-                Err(error) => why = error,
+                Err(error) => why.clone_from(error),
             }
         }
         Peer::Unknown(why)
+    }
+
+    /// The tables, as they were at `since` or later.
+    async fn sockets(&self, since: Instant) -> Arc<Sockets> {
+        let mut last = self.last.lock().await;
+        if let Some(reading) = last.as_ref().filter(|reading| reading.begun >= since) {
+            return Arc::clone(&reading.sockets);
+        }
+        let (begun, read) = (Instant::now(), Arc::clone(&self.read));
+        let sockets = spawn_blocking(move || read()).await;
+        let sockets =
+            sockets.unwrap_or_else(|error| Err(format!("the kernel's tables cannot be read: {error}")));
+        let sockets = Arc::new(sockets);
+        *last = Some(Reading { begun, sockets: Arc::clone(&sockets) });
+        sockets
     }
 
     fn judge(&self, uid: u32) -> Peer {
@@ -89,8 +123,8 @@ fn plain(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// All sockets of TCP. The error says which table cannot be read.
-fn sockets() -> Result<Vec<Socket>, String> {
+/// The sockets of TCP that are connected to this port. The error says which table cannot be read.
+fn sockets(port: u16) -> Sockets {
     let mut list: Vec<TcpNetEntry> =
         procfs::net::tcp().map_err(|error| format!("cannot read /proc/net/tcp: {error}"))?;
     // A kernel without IPv6 has no second table.
@@ -105,11 +139,14 @@ fn sockets() -> Result<Vec<Socket>, String> {
         uid: entry.uid,
         held: !matches!(entry.state, TcpState::TimeWait | TcpState::NewSynRecv) && entry.inode != 0,
     };
-    Ok(list.into_iter().map(socket).collect())
+    Ok(list.into_iter().filter(|entry| entry.remote_address.port() == port).map(socket).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use futures::future::join_all;
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
@@ -147,9 +184,9 @@ mod tests {
         #[expect(clippy::disallowed_methods, reason = "a connection to this process")]
         let stream = TcpStream::connect(server).await.unwrap();
         let (_accepted, client) = listener.accept().await.unwrap();
-        let peers = Peers::of_process();
+        let peers = Peers::of_process(server.port());
         assert_eq!(peers.who(client, server).await, Peer::Ours);
-        let of_another = Peers { uid: peers.uid + 1 };
+        let of_another = Peers { uid: peers.uid + 1, ..Peers::of_process(server.port()) };
         assert_eq!(of_another.who(client, server).await, Peer::Foreign(peers.uid));
         drop(stream);
     }
@@ -166,10 +203,45 @@ mod tests {
             socket.bind(free).unwrap();
             socket.connect(server).await.unwrap()
         };
-        let peers = Peers::of_process();
+        let peers = Peers::of_process(server.port());
         let (who, _stream) = tokio::join!(peers.who(free, server), later);
         assert_eq!(who, Peer::Ours);
         let gone = peers.who(at("127.0.0.1:1"), server).await;
         assert_eq!(gone, Peer::Unknown("its connection is gone".into()));
+    }
+
+    #[tokio::test]
+    async fn many_connections_share_a_reading_and_nothing_waits_for_it() {
+        let reads = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&reads);
+        let (client, server) = (at("127.0.0.1:5000"), at("127.0.0.1:80"));
+        let peers = Peers::reading(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            std::thread::sleep(Duration::from_millis(300));
+            Ok(vec![socket("127.0.0.1:5000", "127.0.0.1:80", u32::MAX)])
+        });
+        let judged = join_all((0..200).map(|_| peers.who(client, server)));
+        // The only thread for tasks goes on meanwhile.
+        let mut others = 0;
+        let ticks = async {
+            loop {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                others += 1;
+            }
+        };
+        let judged = tokio::select! {
+            judged = judged => judged,
+            () = ticks => unreachable!(),
+        };
+        assert!(judged.iter().all(|peer| *peer == Peer::Foreign(u32::MAX)), "{judged:?}");
+        assert!(reads.load(Ordering::Relaxed) <= 2, "{reads:?}");
+        assert!(others >= 3, "{others}");
+    }
+
+    #[tokio::test]
+    async fn a_table_that_cannot_be_read_is_told() {
+        let peers = Peers::reading(|| Err("cannot read it".into()));
+        let who = peers.who(at("127.0.0.1:1"), at("127.0.0.1:80")).await;
+        assert_eq!(who, Peer::Unknown("cannot read it".into()));
     }
 }
