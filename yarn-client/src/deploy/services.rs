@@ -5,7 +5,8 @@
 use std::path::PathBuf;
 
 use artifact_store::{
-    Artifact, Concurrency, Division, Hashes, Inventory, PRIVATE_STORE, RootOwner, SHARED_STORE, Store, below,
+    Artifact, Concurrency, Division, Hashes, Inventory, PRIVATE_STORE, Refused, RootOwner, SHARED_STORE,
+    Store, below,
 };
 use futures::future;
 use hadoop_fs::Storage;
@@ -68,7 +69,7 @@ impl Services {
         let store_storage = hadoop.storage(derived.store_dir.as_deref().or(staging))?;
         let usual = || RootOwner::User { below: ground.top.clone() };
         let (store_root, store_owner) = match &derived.store_dir {
-            Some(dir) => (dir.clone(), RootOwner::Anybody),
+            Some(dir) => (dir.clone(), RootOwner::Named { home: store_storage.home_dir().to_owned() }),
             None => (below(&ground.base, SHARED_STORE), usual()),
         };
         let replication = derived.replication;
@@ -152,28 +153,22 @@ impl Services {
         Ok((resolved, Surveys { shared, private, hashes }))
     }
 
-    /// Lets the private store serve what the shared one does not: what the user may not add there, and files
-    /// that are not trusted, of which the last value warns.
+    /// Lets the private store serve what the shared one does not: what may not be added there, and what is
+    /// not trusted, of which the last value warns.
     async fn divide(
         &self,
         shared: Inventory,
         private: Inventory,
     ) -> Result<(Inventory, Inventory, Option<String>), Failure> {
-        let Division { inventory, elsewhere, distrust } = self.shared.divide(shared).await?;
+        let Division { inventory, elsewhere, refused } = self.shared.divide(shared).await?;
         let private = if elsewhere.is_empty() {
             private
         } else {
             self.private.survey(private.into_artifacts().into_iter().chain(elsewhere).collect()).await?
         };
         self.private.require_root(&private)?;
-        let warning = distrust.map(|(files, why)| {
-            format!(
-                "the store does not serve {}, which your private store gets instead: {why}; only files are used that belong to you or \
-                 to the owner of the store, and that nobody else may write to",
-                count(files, "file")
-            )
-        });
-        Ok((inventory, private, warning))
+        let store = self.shared.url()?;
+        Ok((inventory, private, refused.map(|refused| warning_of(&refused, &store))))
     }
 
     /// The directory of an application. The directory is not created yet.
@@ -194,4 +189,20 @@ impl Services {
         }
         Ok(())
     }
+}
+
+/// Says which files of a store are not used.
+fn warning_of(refused: &Refused, store: &str) -> String {
+    let Refused { files, why, whole_store } = refused;
+    let files = count(*files, "file");
+    if *whole_store {
+        return format!(
+            "the store {store} is not used, and your private store gets {files} instead: {why}; who can exchange a store decides what runs \
+             as its users. `heddle store publish` fills one for all users, in a directory in which only its owner may write"
+        );
+    }
+    format!(
+        "the store does not serve {files}, which your private store gets instead: {why}; only files are used that belong to you or to \
+         the owner of the store, and that nobody else may write to"
+    )
 }
