@@ -175,6 +175,26 @@ def test_two_users_fill_a_store_at_once(work, users):
         end(work, client, user, Session(client, result.application, result.url, result))
 
 
+def test_gc_believes_only_the_user_of_an_application(work, users):
+    """In a common staging directory others can say what an application needs; then its files would go."""
+    hdfs, bob, eve = work.cluster.hdfs, users("bob"), users("eve")
+    store, common = common_store(work), f"{work.hdfs_dir}/staging"
+    hdfs.mkdir(common, permission="1777")
+    client = work.client()
+    client.configure({"heddle.store.dir": f"{work.cluster.fs}{store}", "yarn.staging-directory": f"{work.cluster.fs}{common}"})
+    session = client.session("-nm", work.name, env=bob.env)
+    # Where earlier releases have put the directories of all users.
+    nothing = {"task_manager_resources": [], "application_master_resources": []}
+    eve.write(f"{common}/.flink/{session.application}/am.json", json.dumps(nothing))
+    # Old enough to be removed.
+    for path in hdfs.tree(store):
+        request(hdfs.url(path, "SETTIMES", modificationtime=1, accesstime=1), "PUT")
+    found = json.loads(client.run("heddle", "gc", "--output", "json").ok().out)
+    assert not [item for item in found["items"] if "/flink-dist" in item["path"]], found
+    assert found["keptArtifacts"] > 10, found
+    end(work, client, bob, session)
+
+
 def test_a_file_that_another_user_has_put_into_the_store_is_not_run(work, users):
     hdfs, bob, eve = work.cluster.hdfs, users("bob"), users("eve")
     store = common_store(work)
