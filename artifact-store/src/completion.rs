@@ -68,7 +68,7 @@ struct Losses {
 impl Losses {
     fn add(&mut self, artifact: Artifact, why: StoreError) {
         self.why.get_or_insert(why);
-        self.artifacts.push(artifact);
+        self.artifacts.push(artifact.for_another_store());
     }
 
     fn sum_up(self) -> Option<Lost> {
@@ -116,6 +116,9 @@ impl Store {
             let there = found.is_some_and(|status| status.len == artifact.file.size());
             if there || path.is_some_and(|path| !claimed.insert(path)) {
                 done.push((index, artifact));
+            } else if artifact.only_found {
+                let what = format!("{} may not be put into this store", artifact.file.path().display());
+                return Err(StoreError::Unusable(what));
             } else {
                 missing.push(MissingArtifact { index, artifact, replace: found.is_some() });
             }

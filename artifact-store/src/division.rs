@@ -54,14 +54,16 @@ impl Store {
         let root = known.get(&self.root).cloned().flatten().filter(|_| self.storage.has_owners());
         let serve = |(artifact, path): (&Artifact, &Option<String>)| {
             let is_whole = path.as_ref().is_some_and(|path| is_there(artifact, known.get(path)));
-            match (&of_root, &root, path) {
+            let service = match (&of_root, &root, path) {
                 (Err(distrust), ..) => Service::Distrusts(distrust.clone()),
                 (Ok(()), Some(root), Some(path)) => self.service(root, path, is_whole, &known),
                 (Ok(()), Some(_), None) => Service::NeedsRoot,
                 (Ok(()), None, _) if is_whole => Service::Has,
                 // A store that does not exist yet will be the user's own.
                 (Ok(()), None, _) => Service::Adds,
-            }
+            };
+            let adds = matches!(service, Service::Adds | Service::NeedsRoot);
+            if adds && artifact.only_found { Service::Lacks } else { service }
         };
         let services: Vec<Service> = artifacts.iter().zip(&paths).map(serve).collect();
         let uploads = self.may_upload(&known);
@@ -79,13 +81,13 @@ impl Store {
                 Service::Adds if uploads => {}
                 Service::NeedsRoot if root_is_writable => {}
                 Service::Adds | Service::NeedsRoot | Service::Lacks => {
-                    elsewhere.push(artifact);
+                    elsewhere.push(artifact.for_another_store());
                     continue;
                 }
                 Service::Distrusts(why) => {
                     let whole_store = of_root.is_err();
                     refused.get_or_insert(Refused { files: 0, why, whole_store }).files += 1;
-                    elsewhere.push(artifact);
+                    elsewhere.push(artifact.for_another_store());
                     continue;
                 }
             }

@@ -27,7 +27,7 @@ fn levels(below: &[(&str, u16)]) -> Statuses {
     found.map(|(path, (owner, mode))| (path.to_owned(), Some(status(path, owner, *mode)))).collect()
 }
 
-/// Two files of one byte, `a.jar` and `b.jar`.
+/// Two files of one byte, `a.jar` and `b.jar`; the second is only to be found.
 async fn artifacts(directory: &std::path::Path) -> Vec<Artifact> {
     let paths = ["a.jar", "b.jar"].map(|name| directory.join(name));
     paths.iter().zip(["a", "b"]).for_each(|(path, content)| std::fs::write(path, content).unwrap());
@@ -35,6 +35,7 @@ async fn artifacts(directory: &std::path::Path) -> Vec<Artifact> {
     for (content, name) in Hashes::open(None).begin(&paths, drop).unwrap().into_iter().zip(["a.jar", "b.jar"])
     {
         let artifact = Artifact::new(name.to_owned(), content, LocalResourceKind::File);
+        let artifact = if name == "b.jar" { artifact.only_found() } else { artifact };
         artifacts.push(artifact.hashed().await.unwrap());
     }
     artifacts
@@ -57,6 +58,7 @@ async fn divide(known: Statuses, has: &[&str], hashing: bool) -> (Vec<String>, V
         inventory.paths.push((!hashing).then_some(path));
     }
     let Division { inventory, elsewhere, refused } = store.divide(inventory).await.unwrap();
+    assert!(elsewhere.iter().all(|artifact| !artifact.only_found), "the other store may get it");
     let names = |artifacts: &[Artifact]| artifacts.iter().map(|a| a.key.clone()).collect();
     (names(&inventory.artifacts), names(&elsewhere), refused)
 }
@@ -88,9 +90,31 @@ async fn a_store_that_is_not_there_yet_will_be_the_users_own() {
     for above in [SAFE, ("hdfs", 0o1777), ("ann", 0o755)] {
         for hashing in [false, true] {
             let (served, elsewhere, refused) = divide(levels(&[above]), &[], hashing).await;
-            assert!(served == ["a.jar", "b.jar"] && elsewhere.is_empty() && refused.is_none(), "{above:?}");
+            assert_eq!((served, elsewhere, refused), (vec!["a.jar".into()], vec!["b.jar".into()], None));
         }
     }
+}
+
+#[tokio::test]
+async fn a_file_that_is_only_found_is_never_added() {
+    let names = |names: &[&str]| -> Vec<String> { names.iter().map(|&name| name.to_owned()).collect() };
+    let own = || levels(&[SAFE, ("ann", 0o755)]);
+    assert_eq!(divide(own(), &[], false).await, (names(&["a.jar"]), names(&["b.jar"]), None));
+    let admins = || levels(&[SAFE, ("admin", 0o755)]);
+    assert_eq!(
+        divide(admins(), &["a.jar", "b.jar"], false).await,
+        (names(&["a.jar", "b.jar"]), vec![], None)
+    );
+    // What is not to be trusted is not found, either.
+    let mut known = admins();
+    let dir = tempfile::tempdir().unwrap();
+    for artifact in artifacts(dir.path()).await {
+        let path = artifact.path(ROOT).unwrap();
+        known.insert(path.clone(), Some(status(&path, "eve", 0o644)));
+    }
+    let (served, elsewhere, refused) = divide(known, &[], false).await;
+    assert!(served.is_empty() && elsewhere == ["a.jar", "b.jar"]);
+    assert!(refused.is_some_and(|it| !it.whole_store && it.files == 2));
 }
 
 #[tokio::test]

@@ -41,6 +41,8 @@ pub struct Artifact {
     pub file: Content,
     /// Whether the nodes unpack the file.
     pub kind: LocalResourceKind,
+    /// Whether the file may only be found in the store, and not be added to it.
+    pub(crate) only_found: bool,
     /// The number of artifacts before this one that have the same file name.
     namesakes: usize,
 }
@@ -48,7 +50,17 @@ pub struct Artifact {
 impl Artifact {
     /// An artifact that the containers get at the path `key`.
     pub fn new(key: String, file: Content, kind: LocalResourceKind) -> Self {
-        Self { key, file, kind, namesakes: 0 }
+        Self { key, file, kind, only_found: false, namesakes: 0 }
+    }
+
+    /// The same artifact, but [`Store::divide`] lets the store serve it only if it is there already.
+    pub fn only_found(self) -> Self {
+        Self { only_found: true, ..self }
+    }
+
+    /// The same artifact for a store that may get it, whatever was said about another one.
+    pub(crate) fn for_another_store(self) -> Self {
+        Self { only_found: false, ..self }
     }
 
     /// The name of the file in the store. It is the name in the containers, changed only if a NodeManager's

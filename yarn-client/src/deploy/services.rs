@@ -88,16 +88,17 @@ impl Services {
         timing: &Timing,
         warnings: &mut Warnings,
     ) -> Result<(Resolved, Surveys), Failure> {
-        let local: Vec<(&ContainerFile, &PathBuf, bool)> = derived
+        let local: Vec<(&ContainerFile, &PathBuf)> = derived
             .files
             .iter()
             .filter_map(|file| match &file.source {
-                FileSource::Shared(path) => Some((file, path, true)),
-                FileSource::Private(path) => Some((file, path, false)),
+                FileSource::Shared(path) | FileSource::Closed(path) | FileSource::Private(path) => {
+                    Some((file, path))
+                }
                 FileSource::Remote(_) | FileSource::RemoteTree(_) | FileSource::RemotePath(_) => None,
             })
             .collect();
-        let paths: Vec<PathBuf> = local.iter().map(|(_, path, _)| (*path).clone()).collect();
+        let paths: Vec<PathBuf> = local.iter().map(|(_, path)| (*path).clone()).collect();
         let hashes = Hashes::open(context.cache_dir().map(|dir| dir.join("hashes.json")));
         // Hashing continues while the services are asked.
         let contents = hashes.begin(&paths, |files| {
@@ -108,9 +109,14 @@ impl Services {
             step
         })?;
         let (mut shared, mut private) = (Vec::new(), Vec::new());
-        for ((file, _, in_shared), content) in local.iter().zip(contents) {
+        for ((file, _), content) in local.iter().zip(contents) {
             let artifact = Artifact::new(file.key.clone(), content, file.kind);
-            if *in_shared { shared.push(artifact) } else { private.push(artifact) }
+            match &file.source {
+                FileSource::Shared(_) => shared.push(artifact),
+                // Only a store with a name can have been filled by somebody else.
+                FileSource::Closed(_) if derived.store_dir.is_some() => shared.push(artifact.only_found()),
+                _ => private.push(artifact),
+            }
         }
 
         let facts = timing.time("ResourceManager asked", facts::gather(&self.yarn, derived));
