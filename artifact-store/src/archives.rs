@@ -1,7 +1,6 @@
 //! Class data archives in a store: chooses the archives that the containers of a role get, and adds new
 //! archives.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use flink_model::class_data::{ArchiveName, CONTAINER_DIRECTORY, ClassDataSpec, DIRECTORY, JavaId};
@@ -11,7 +10,7 @@ use hadoop_fs::{FileStatus, FsErrorKind, Source, Storage, WriteOptions};
 
 use crate::error::StoreError;
 use crate::store::{Statuses, Store};
-use crate::trust::{Distrust, Judge, RootOwner, check_own, is_below, is_loose};
+use crate::trust::{Distrust, check_own, inside, is_below, is_loose};
 use crate::visibility::{ancestors, visibility};
 
 /// The largest number of archives that the containers get. One may not be enough, because the nodes may have
@@ -62,18 +61,14 @@ impl Store {
     pub async fn archives(&self, directory: &str, class_path: Vec<String>) -> Result<Archives, StoreError> {
         let fs = StoreError::from;
         let path = format!("{}/{directory}", self.root.trim_end_matches('/'));
-        let above: Vec<_> = ancestors(&format!("{path}/x"))
-            .into_iter()
-            .map(|dir| async move { Ok((dir.clone(), self.storage.find(&dir).await.map_err(fs)?)) })
-            .collect();
         let list = async {
             match self.storage.list(&path, false).await {
                 Err(e) if e.kind() == FsErrorKind::NotFound => Ok(Vec::new()),
                 found => found.map_err(fs),
             }
         };
-        let (files, above) = future::try_join(list, future::try_join_all(above)).await?;
-        let above: BTreeMap<String, Option<FileStatus>> = above.into_iter().collect();
+        let (files, above) = future::join(list, self.ask(ancestors(&format!("{path}/x")))).await;
+        let above = self.admitted(above?)?;
         let user = self.storage.user().to_owned();
         let root = above.get(&self.root).and_then(Option::as_ref).map(|root| root.owner.clone());
         let owners: Vec<String> = std::iter::once(user).chain(root).collect();
@@ -83,7 +78,7 @@ impl Store {
             warnings.push(format!("class data archives are not looked for: {why}"));
         }
         let strict = self.storage.has_owners();
-        let mut files = if distrust.is_some() { Vec::new() } else { files };
+        let mut files = if distrust.is_some() { Vec::new() } else { files? };
         files.retain(|file| !strict || !is_loose(file));
         let may_add = distrust.is_none() && self.may_make(&path, &above);
         let choice = choose(&files, &owners);
@@ -229,9 +224,9 @@ impl Repository<'_> {
             return Ok(());
         }
         let found = self.storage.status(directory).await?;
-        let judge = Judge { user: self.storage.user(), root_owner: &RootOwner::Anybody, private: false };
         let owner = self.order.owners.last().map_or("", String::as_str);
-        judge.inside(owner, std::iter::once(&found)).map_err(|distrust| self.untrusted(distrust))
+        inside(self.storage.user(), owner, std::iter::once(&found))
+            .map_err(|distrust| self.untrusted(distrust))
     }
 
     /// Fails if a directory does not belong to the user.
@@ -258,25 +253,19 @@ fn whole_archive(files: &[FileStatus], owners: &[String], java: &JavaId) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixture::status;
 
     fn name(begin: &str, number: u8) -> String {
         format!("{begin}-{}.jsa", format!("{number:02x}").repeat(32))
     }
 
+    fn file(name: &str, owner: &str) -> FileStatus {
+        status(&format!("/s/cds/jobmanager-0123456789abcdef/{name}"), owner, 0o644)
+    }
+
     #[test]
     fn the_newest_whole_archives_are_chosen() {
-        let file = |name: &str, len, modified_ms| FileStatus {
-            path: format!("/s/cds/jobmanager-0123456789abcdef/{name}"),
-            len,
-            is_dir: false,
-            mode: 0o644,
-            owner: "ann".into(),
-            group: String::new(),
-            modified_ms,
-            accessed_ms: 0,
-            replication: 1,
-            block_size: 1,
-        };
+        let file = |name: &str, len, modified_ms| FileStatus { len, modified_ms, ..file(name, "ann") };
         let files = [
             file(&name("17-a-5", 1), 5, 1),
             file(&name("21-b-5", 2), 5, 3),
@@ -294,18 +283,7 @@ mod tests {
 
     #[test]
     fn an_archive_is_found_by_its_java_if_it_is_whole_and_of_an_owner() {
-        let file = |name: &str, len, owner: &str| FileStatus {
-            path: format!("/s/cds/jobmanager-0123456789abcdef/{name}"),
-            len,
-            is_dir: false,
-            mode: 0o644,
-            owner: owner.into(),
-            group: String::new(),
-            modified_ms: 1,
-            accessed_ms: 0,
-            replication: 1,
-            block_size: 1,
-        };
+        let file = |name: &str, len, owner: &str| FileStatus { len, ..file(name, owner) };
         let java = JavaId { feature: 17, text: "17-a".into() };
         let find =
             |name: &str, len, owner: &str| whole_archive(&[file(name, len, owner)], &["ann".into()], &java);

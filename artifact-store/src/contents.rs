@@ -1,14 +1,11 @@
 //! Lists what a store holds, says what of it is trusted, and compares files with the hashes in their paths.
 
-use std::collections::BTreeMap;
-
 use flink_model::class_data::{ArchiveName, is_archive};
 use hadoop_fs::{FileStatus, FsErrorKind};
 use sha2::{Digest, Sha256};
 
 use crate::error::StoreError;
-use crate::store::{Statuses, Store};
-use crate::visibility::ancestors;
+use crate::store::Store;
 
 /// A file of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,11 +47,7 @@ impl Store {
             Err(e) if e.kind() == FsErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(e.into()),
         };
-        let mut known: Statuses = BTreeMap::new();
-        for level in ancestors(&format!("{}/x", self.root)) {
-            let found = self.find(&level).await?;
-            known.insert(level, found);
-        }
+        let mut known = self.look_above().await?;
         known.extend(listing.iter().map(|status| (status.path.clone(), Some(status.clone()))));
         let entry = |status: &FileStatus| {
             let below = status.path.strip_prefix(&self.root)?.strip_prefix('/')?;

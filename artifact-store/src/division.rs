@@ -5,7 +5,7 @@ use hadoop_fs::{FileStatus, FsErrorKind};
 
 use crate::error::StoreError;
 use crate::store::{Artifact, Inventory, Statuses, Store, is_there};
-use crate::trust::{Distrust, check_own, check_own_alone, is_below};
+use crate::trust::{Distrust, Judge, RootOwner, check_own, check_own_alone, inside, is_below};
 use crate::visibility::ancestors;
 
 /// An inventory, divided.
@@ -15,8 +15,19 @@ pub struct Division {
     pub inventory: Inventory,
     /// What another store has to serve.
     pub elsewhere: Vec<Artifact>,
-    /// Why files of the store are not used, and how many these are.
-    pub distrust: Option<(usize, Distrust)>,
+    /// Files that the store could serve, if it were trusted.
+    pub refused: Option<Refused>,
+}
+
+/// Files that are not taken from a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// How many files these are.
+    pub files: usize,
+    /// Why the store, or the first of the files, is not trusted.
+    pub why: Distrust,
+    /// Whether the store as a whole is not trusted.
+    pub whole_store: bool,
 }
 
 /// What a store does with a file.
@@ -24,7 +35,7 @@ pub struct Division {
 enum Service {
     /// It is there.
     Has,
-    /// It is not there, and the user owns the directory for it.
+    /// It is not there, and the user owns the directory for it, or will.
     Adds,
     /// The user may add it if the user may write to the store's root.
     NeedsRoot,
@@ -38,76 +49,89 @@ impl Store {
     /// Divides an inventory. The result holds all artifacts, in their order. Nothing is asked, except, if
     /// that decides, whether the user may write to the store's root.
     pub async fn divide(&self, inventory: Inventory) -> Result<Division, StoreError> {
-        let root = inventory.known.get(&self.root).cloned().flatten();
-        // A store that does not exist yet will be the user's own.
-        let Some(root) = root.filter(|_| self.storage.has_owners()) else {
-            return Ok(Division { inventory, elsewhere: Vec::new(), distrust: None });
-        };
         let Inventory { artifacts, paths, known } = inventory;
         let of_root = self.trust_root(&known);
-        let serve = |(artifact, path): (&Artifact, &Option<String>)| match (&of_root, path) {
-            (Err(distrust), _) => Service::Distrusts(distrust.clone()),
-            (Ok(()), Some(path)) => self.service(&root, path, is_there(artifact, known.get(path)), &known),
-            (Ok(()), None) => Service::NeedsRoot,
+        let root = known.get(&self.root).cloned().flatten().filter(|_| self.storage.has_owners());
+        let serve = |(artifact, path): (&Artifact, &Option<String>)| {
+            let is_whole = path.as_ref().is_some_and(|path| is_there(artifact, known.get(path)));
+            let service = match (&of_root, &root, path) {
+                (Err(distrust), ..) => Service::Distrusts(distrust.clone()),
+                (Ok(()), Some(root), Some(path)) => self.service(root, path, is_whole, &known),
+                (Ok(()), Some(_), None) => Service::NeedsRoot,
+                (Ok(()), None, _) if is_whole => Service::Has,
+                // A store that does not exist yet will be the user's own.
+                (Ok(()), None, _) => Service::Adds,
+            };
+            let adds = matches!(service, Service::Adds | Service::NeedsRoot);
+            if adds && artifact.only_found { Service::Lacks } else { service }
         };
         let services: Vec<Service> = artifacts.iter().zip(&paths).map(serve).collect();
         let uploads = self.may_upload(&known);
-        let root_is_writable =
-            uploads && services.contains(&Service::NeedsRoot) && self.may_write_root(&root).await?;
+        let root_is_writable = match &root {
+            Some(root) if uploads && services.contains(&Service::NeedsRoot) => {
+                self.may_write_root(root).await?
+            }
+            _ => false,
+        };
         let mut served = Inventory { artifacts: Vec::new(), paths: Vec::new(), known };
-        let (mut elsewhere, mut distrust) = (Vec::new(), None);
+        let (mut elsewhere, mut refused) = (Vec::new(), None);
         for ((artifact, path), service) in artifacts.into_iter().zip(paths).zip(services) {
             match service {
                 Service::Has => {}
                 Service::Adds if uploads => {}
                 Service::NeedsRoot if root_is_writable => {}
                 Service::Adds | Service::NeedsRoot | Service::Lacks => {
-                    elsewhere.push(artifact);
+                    elsewhere.push(artifact.for_another_store());
                     continue;
                 }
                 Service::Distrusts(why) => {
-                    distrust = match distrust {
-                        None => Some((1, why)),
-                        Some((count, first)) => Some((count + 1, first)),
-                    };
-                    elsewhere.push(artifact);
+                    let whole_store = of_root.is_err();
+                    refused.get_or_insert(Refused { files: 0, why, whole_store }).files += 1;
+                    elsewhere.push(artifact.for_another_store());
                     continue;
                 }
             }
             served.artifacts.push(artifact);
             served.paths.push(path);
         }
-        Ok(Division { inventory: served, elsewhere, distrust })
+        Ok(Division { inventory: served, elsewhere, refused })
     }
 
     /// Fails if the user may not publish files in the store: it must be the user's own, and nobody else may
-    /// write to it. The same holds for all places of the inventory's files.
+    /// write to it, or exchange it. The same holds for all places of the inventory's files.
     pub fn require_publisher(&self, inventory: &Inventory) -> Result<(), StoreError> {
+        self.require_root(inventory)?;
         let known = &inventory.known;
-        let Some(root) = known.get(&self.root).and_then(Option::as_ref).filter(|_| self.storage.has_owners())
-        else {
-            return Ok(());
-        };
-        check_own_alone(root, self.storage.user()).map_err(|distrust| self.untrusted(distrust))?;
+        let root = known.get(&self.root).and_then(Option::as_ref).filter(|_| self.storage.has_owners());
+        let own = root.map_or(Ok(()), |root| check_own_alone(root, self.storage.user()));
+        own.map_err(|distrust| self.untrusted(distrust))?;
         inventory.paths.iter().flatten().try_for_each(|path| self.require_trust(path, known))
+    }
+
+    /// Why other users, who name this store, do not use it; `None` if they do.
+    pub async fn distrusted_by_others(&self) -> Result<Option<Distrust>, StoreError> {
+        if !self.storage.has_owners() {
+            return Ok(None);
+        }
+        let known = self.look_above().await?;
+        // Nobody has this name, and nobody's home holds the store.
+        let root_owner = RootOwner::Named { home: self.root.clone() };
+        let judge = Judge { user: "", root_owner: &root_owner, private: false };
+        Ok(judge.root(&self.root, levels_of_root(&self.root, &known)).err())
     }
 
     /// Fails if the store itself is not trusted. This is for stores that no other one can stand in for.
     pub fn require_root(&self, inventory: &Inventory) -> Result<(), StoreError> {
-        if !self.storage.has_owners() {
-            return Ok(());
-        }
         self.trust_root(&inventory.known).map_err(|distrust| self.untrusted(distrust))
     }
 
     /// Fails if the file at `path`, which a container is to get, is not trusted.
     pub(crate) fn require_trust(&self, path: &str, known: &Statuses) -> Result<(), StoreError> {
         let root = known.get(&self.root).and_then(Option::as_ref).filter(|_| self.storage.has_owners());
-        let Some(root) = root else { return Ok(()) };
         let levels = levels(path, &self.root).into_iter();
         let found = levels.filter_map(|level| known.get(&level)?.as_ref());
         self.trust_root(known)
-            .and_then(|()| self.judge().inside(&root.owner, found))
+            .and_then(|()| root.map_or(Ok(()), |root| inside(self.storage.user(), &root.owner, found)))
             .map_err(|distrust| self.untrusted(distrust))
     }
 
@@ -117,23 +141,25 @@ impl Store {
     }
 
     fn trust_root(&self, known: &Statuses) -> Result<(), Distrust> {
-        let above = ancestors(&format!("{}/x", self.root));
-        self.judge().root(&self.root, above.iter().filter_map(|level| known.get(level)?.as_ref()))
+        if !self.storage.has_owners() {
+            return Ok(());
+        }
+        self.judge().root(&self.root, levels_of_root(&self.root, known))
     }
 
     /// What the store does with the file at `path`. `is_whole` says whether a file of the right size is
     /// there.
     fn service(&self, root: &FileStatus, path: &str, is_whole: bool, known: &Statuses) -> Service {
+        let user = self.storage.user();
         let levels = levels(path, &self.root);
         let found: Vec<&FileStatus> = levels.iter().filter_map(|level| known.get(level)?.as_ref()).collect();
-        if let Err(distrust) = self.judge().inside(&root.owner, found.iter().copied()) {
+        if let Err(distrust) = inside(user, &root.owner, found.iter().copied()) {
             return Service::Distrusts(distrust);
         }
         if is_whole {
             return Service::Has;
         }
         // All directories that are there belong to the user or to the store's owner, and only owners write.
-        let user = self.storage.user();
         match found.iter().rfind(|level| level.is_dir) {
             Some(deepest) if deepest.owner == user => Service::Adds,
             Some(_) => Service::Lacks,
@@ -144,6 +170,7 @@ impl Store {
     /// Whether the user's directory for uploads is not another user's.
     fn may_upload(&self, known: &Statuses) -> bool {
         let incoming = known.get(&self.incoming(known)).and_then(Option::as_ref);
+        let incoming = incoming.filter(|_| self.storage.has_owners());
         incoming.is_none_or(|incoming| check_own(incoming, self.storage.user()).is_ok())
     }
 
@@ -169,6 +196,12 @@ impl Store {
     }
 }
 
+/// The directories from the root of the file system down to that of a store, as far as they exist.
+fn levels_of_root<'k>(root: &str, known: &'k Statuses) -> impl Iterator<Item = &'k FileStatus> + use<'k> {
+    let levels = ancestors(&format!("{root}/x")).into_iter();
+    levels.filter_map(|level| known.get(&level)?.as_ref())
+}
+
 /// The directories between the root of a store and a file, and the file itself.
 fn levels(path: &str, root: &str) -> Vec<String> {
     let mut levels = ancestors(path);
@@ -178,11 +211,5 @@ fn levels(path: &str, root: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn levels_are_those_below_the_root() {
-        assert_eq!(levels("/s/t/ab/abcd/x.jar", "/s/t"), ["/s/t/ab", "/s/t/ab/abcd", "/s/t/ab/abcd/x.jar"]);
-    }
-}
+#[path = "division_tests.rs"]
+mod tests;

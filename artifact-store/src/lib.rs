@@ -5,9 +5,12 @@
 //! The same directory holds the class data archives that clients and ApplicationMasters share.
 
 mod archives;
+mod completion;
 mod contents;
 mod division;
 mod error;
+#[cfg(test)]
+mod fixture;
 mod hashes;
 mod launch;
 mod layout;
@@ -18,8 +21,9 @@ mod unfinished;
 mod visibility;
 
 pub use archives::{Archives, Repository};
+pub use completion::{Completion, Lost};
 pub use contents::Entry;
-pub use division::Division;
+pub use division::{Division, Refused};
 pub use error::StoreError;
 pub use hadoop_fs::now_ms;
 pub use hashes::{Content, Hashes};

@@ -11,25 +11,22 @@ use std::time::Duration;
 
 use flink_model::local_resource::{LocalResource, LocalResourceKind};
 use futures::future;
-use futures::stream::{self, StreamExt, TryStreamExt};
-use hadoop_fs::{FileStatus, FsErrorKind, Source, Storage, WriteOptions, now_ms};
+use futures::stream::{self, StreamExt};
+use hadoop_fs::{FileStatus, FsError, FsErrorKind, Storage, now_ms};
 use taskrunner::links;
 
 use crate::error::StoreError;
 use crate::hashes::Content;
 use crate::layout::{idle, incoming};
 use crate::trust::{Judge, RootOwner, is_common};
-use crate::unfinished::Unfinished;
-use crate::visibility::{ancestors, parent, store_path, visibility};
+use crate::visibility::{ancestors, store_path, visibility};
 
-/// The age after which an upload that is not complete counts as abandoned, because its client must have died.
-const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 /// The time without use after which the next use of a file is noted. It is less than the hour for which
 /// `heddle gc` keeps every file.
 const LONG_UNUSED: Duration = Duration::from_secs(2700);
 /// The modes of new directories and of new files. If the store's root exists, new directories get its mode
 /// instead.
-const SHARED: (u16, u16) = (0o755, 0o644);
+pub(crate) const SHARED: (u16, u16) = (0o755, 0o644);
 const PRIVATE: (u16, u16) = (0o700, 0o600);
 
 /// A function that is called with the name of a file and the number of bytes uploaded since the last call.
@@ -44,6 +41,8 @@ pub struct Artifact {
     pub file: Content,
     /// Whether the nodes unpack the file.
     pub kind: LocalResourceKind,
+    /// Whether the file may only be found in the store, and not be added to it.
+    pub(crate) only_found: bool,
     /// The number of artifacts before this one that have the same file name.
     namesakes: usize,
 }
@@ -51,25 +50,35 @@ pub struct Artifact {
 impl Artifact {
     /// An artifact that the containers get at the path `key`.
     pub fn new(key: String, file: Content, kind: LocalResourceKind) -> Self {
-        Self { key, file, kind, namesakes: 0 }
+        Self { key, file, kind, only_found: false, namesakes: 0 }
+    }
+
+    /// The same artifact, but [`Store::divide`] lets the store serve it only if it is there already.
+    pub fn only_found(self) -> Self {
+        Self { only_found: true, ..self }
+    }
+
+    /// The same artifact for a store that may get it, whatever was said about another one.
+    pub(crate) fn for_another_store(self) -> Self {
+        Self { only_found: false, ..self }
     }
 
     /// The name of the file in the store. It is the name in the containers, changed only if a NodeManager's
     /// launch script could not handle that name. Two equal files with the same name (such as two empty
     /// `__init__.py`) need two files in the store, because the launch script would make only one link for a
     /// local resource that has several names.
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let name = file_name(&self.key);
         let name = if links::is_plain(name) { name.to_owned() } else { links::plain(name) };
         if self.namesakes == 0 { name } else { format!("copy-{}-{name}", self.namesakes) }
     }
 
     /// The path of the artifact in the store at `root`; `None` while its hash is not known.
-    fn path(&self, root: &str) -> Option<String> {
+    pub(crate) fn path(&self, root: &str) -> Option<String> {
         Some(store_path(root, self.file.sha256()?, &self.name()))
     }
 
-    async fn hashed(self) -> Result<Self, StoreError> {
+    pub(crate) async fn hashed(self) -> Result<Self, StoreError> {
         Ok(Self { file: self.file.hashed().await?, ..self })
     }
 }
@@ -89,8 +98,17 @@ fn with_namesakes(mut artifacts: Vec<Artifact>) -> Vec<Artifact> {
     artifacts
 }
 
-/// What the NameNode says about each path: its status, or `None` if nothing is there.
+/// What the NameNode says about each path: its status, or `None` if nothing is there, or if somebody who is
+/// not trusted has closed a directory above it.
 pub(crate) type Statuses = BTreeMap<String, Option<FileStatus>>;
+
+/// The NameNode's answers to some questions.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    pub(crate) known: Statuses,
+    /// The paths about which the user may not ask.
+    pub(crate) denied: Vec<(String, FsError)>,
+}
 
 /// How many operations of a store run at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +116,7 @@ pub struct Concurrency {
     /// The number of questions to the NameNode.
     questions: usize,
     /// The number of uploads.
-    uploads: usize,
+    pub(crate) uploads: usize,
     /// Whether files are uploaded to an empty store while they are still being hashed.
     ahead: bool,
 }
@@ -120,7 +138,7 @@ pub struct Store {
     pub(crate) replication: Option<u16>,
     pub(crate) modes: (u16, u16),
     pub(crate) root_owner: RootOwner,
-    concurrency: Concurrency,
+    pub(crate) concurrency: Concurrency,
 }
 
 /// Which of some artifacts a store already has.
@@ -131,15 +149,6 @@ pub struct Inventory {
     pub(crate) artifacts: Vec<Artifact>,
     pub(crate) paths: Vec<Option<String>>,
     pub(crate) known: Statuses,
-}
-
-/// An artifact that has to be uploaded.
-struct MissingArtifact {
-    /// The index of the artifact among all artifacts.
-    index: usize,
-    artifact: Artifact,
-    /// Whether the store has a file of another size at the artifact's path, which has to be replaced.
-    replace: bool,
 }
 
 impl Inventory {
@@ -224,9 +233,12 @@ impl Store {
     pub async fn survey(&self, artifacts: Vec<Artifact>) -> Result<Inventory, StoreError> {
         let artifacts = with_namesakes(artifacts);
         let hashing = artifacts.iter().any(|artifact| artifact.file.sha256().is_none());
-        if self.concurrency.ahead && hashing && self.find(&self.root).await?.is_none() {
-            let paths = vec![None; artifacts.len()];
-            return Ok(Inventory { artifacts, paths, known: Statuses::new() });
+        if self.concurrency.ahead && hashing {
+            let known = self.look_above().await?;
+            if known.get(&self.root).is_none_or(Option::is_none) {
+                let paths = vec![None; artifacts.len()];
+                return Ok(Inventory { artifacts, paths, known });
+            }
         }
         self.settle(artifacts).await
     }
@@ -258,56 +270,6 @@ impl Store {
         .collect()
     }
 
-    /// Uploads the artifacts that the store does not have. The result holds all artifacts of the inventory in
-    /// their order, with their hashes, as local resources. Uploads that are not complete are in `unfinished`,
-    /// and `uploaded` is told of the progress. It fails with [`StoreError::Changed`] if a local file, or the
-    /// file in the store, has changed meanwhile.
-    pub async fn complete(
-        &self,
-        inventory: Inventory,
-        unfinished: &Unfinished,
-        uploaded: &Uploaded,
-    ) -> Result<Vec<(Content, LocalResource)>, StoreError> {
-        let Inventory { artifacts, paths, known } = inventory;
-        let mode = self.directory_mode(&known);
-        let incoming = self.incoming(&known);
-        let mut claimed = BTreeSet::new();
-        let mut missing = Vec::new();
-        let mut done: Vec<(usize, Artifact)> = Vec::new();
-        for (index, (artifact, path)) in artifacts.into_iter().zip(paths).enumerate() {
-            let found = path.as_ref().and_then(|path| known.get(path)?.as_ref());
-            let there = found.is_some_and(|status| status.len == artifact.file.size());
-            if there || path.is_some_and(|path| !claimed.insert(path)) {
-                done.push((index, artifact));
-            } else {
-                missing.push(MissingArtifact { index, artifact, replace: found.is_some() });
-            }
-        }
-        let known = if missing.is_empty() {
-            known
-        } else {
-            done.append(&mut self.upload_all(missing, &incoming, mode, unfinished, uploaded).await?);
-            done.sort_by_key(|(index, _)| *index);
-            let paths: Vec<_> = done.iter().map(|(_, artifact)| artifact.path(&self.root)).collect();
-            self.look_at(&paths).await?
-        };
-        let mut used = Vec::new();
-        let mut resources = Vec::new();
-        for (_, artifact) in done {
-            let path = artifact.path(&self.root).unwrap_or_default();
-            if !is_there(&artifact, known.get(&path)) {
-                let what = format!("{path} has gone, or changed, since it was put into the store");
-                return Err(StoreError::Changed(what));
-            }
-            self.require_trust(&path, &known)?;
-            let resource = self.resource(&artifact, &path, &known)?;
-            resources.push((artifact.file, resource));
-            used.extend(known.get(&path).cloned().flatten());
-        }
-        self.note_use(used).await;
-        Ok(resources)
-    }
-
     /// Fails if the user may not add files to the store.
     pub async fn check_writable(&self) -> Result<(), StoreError> {
         self.storage.check_writable(&self.root).await.map_err(StoreError::from)
@@ -327,7 +289,7 @@ impl Store {
 
     /// An artifact as a local resource. If the store does not have the artifact yet, this is what it will be,
     /// with 0 as the modification time.
-    fn resource(
+    pub(crate) fn resource(
         &self,
         artifact: &Artifact,
         path: &str,
@@ -351,6 +313,9 @@ impl Store {
     /// Asks for the status of `paths` and of all directories above them. A listing of the root answers for
     /// all directories right below it.
     pub(crate) async fn look_at(&self, paths: &[Option<String>]) -> Result<Statuses, StoreError> {
+        if paths.is_empty() {
+            return Ok(Statuses::new());
+        }
         let mut asked: BTreeSet<String> = paths.iter().flatten().flat_map(|p| ancestors(p)).collect();
         asked.extend(paths.iter().flatten().cloned());
         let user = self.storage.user();
@@ -362,124 +327,65 @@ impl Store {
             match self.storage.list(&self.root, false).await {
                 Ok(found) => {
                     let mut found: BTreeMap<_, _> = found.into_iter().map(|s| (s.path.clone(), s)).collect();
-                    Ok(listed.into_iter().map(|path| (path.clone(), found.remove(&path))).collect())
+                    let known = listed.into_iter().map(|path| (path.clone(), found.remove(&path))).collect();
+                    Ok(Answers { known, denied: Vec::new() })
                 }
                 Err(e) if e.kind() == FsErrorKind::NotFound => {
-                    Ok(listed.into_iter().map(|path| (path, None)).collect())
+                    let known = listed.into_iter().map(|path| (path, None)).collect();
+                    Ok(Answers { known, denied: Vec::new() })
                 }
                 // A user who may enter a directory may not always list it, so this user has to ask for each
                 // path.
-                Err(e) if e.kind() == FsErrorKind::PermissionDenied => self.ask(listed).await,
+                Err(e) if is_closed(e.kind()) => self.ask(listed).await,
                 Err(e) => Err(e.into()),
             }
         };
-        let (mut known, list): (Statuses, Statuses) = future::try_join(self.ask(asked), list).await?;
-        known.extend(list);
-        Ok(known)
+        let (mut answers, list) = future::try_join(self.ask(asked), list).await?;
+        answers.known.extend(list.known);
+        answers.denied.extend(list.denied);
+        self.admitted(answers)
     }
 
-    async fn ask(&self, paths: Vec<String>) -> Result<Statuses, StoreError> {
+    /// Asks for the status of the store's root and of all directories above it.
+    pub(crate) async fn look_above(&self) -> Result<Statuses, StoreError> {
+        self.admitted(self.ask(ancestors(&format!("{}/x", self.root))).await?)
+    }
+
+    /// Asks for the status of all paths. All questions together take one round trip.
+    pub(crate) async fn ask(&self, paths: Vec<String>) -> Result<Answers, StoreError> {
         let questions: Vec<_> = paths
             .into_iter()
             .map(|path| async move {
-                let found = self.find(&path).await?;
-                Ok((path, found))
+                let found = self.storage.find(&path).await;
+                (path, found)
             })
             .collect();
-        stream::iter(questions).buffer_unordered(self.concurrency.questions).try_collect().await
-    }
-
-    pub(crate) async fn find(&self, path: &str) -> Result<Option<FileStatus>, StoreError> {
-        self.storage.find(path).await.map_err(StoreError::from)
-    }
-
-    async fn upload_all(
-        &self,
-        mut missing: Vec<MissingArtifact>,
-        incoming: &str,
-        mode: u16,
-        unfinished: &Unfinished,
-        uploaded: &Uploaded,
-    ) -> Result<Vec<(usize, Artifact)>, StoreError> {
-        // The largest files go first. Otherwise a large file could be the only one that is still uploading at
-        // the end.
-        missing.sort_by_key(|m| std::cmp::Reverse(m.artifact.file.size()));
-        let made = async {
-            // A directory above a private store gets the mode of a shared one, because it may later hold the
-            // shared store, too.
-            self.storage.mkdirs(parent(&self.root), Some(SHARED.0)).await?;
-            self.storage.mkdirs(incoming, Some(mode)).await?;
-            self.require_own(incoming).await
-        };
-        let made = made.await;
-        // All futures are made before the first of them runs. Otherwise the compiler cannot prove that the
-        // whole can move between threads.
-        let uploads: Vec<_> =
-            missing.into_iter().map(|m| self.upload(m, incoming, mode, unfinished, uploaded)).collect();
-        let uploads = stream::iter(uploads).buffer_unordered(self.concurrency.uploads).try_collect();
-        let done = match made {
-            Ok(()) => uploads.await,
-            Err(failure) => Err(failure),
-        };
-        self.sweep(incoming).await;
-        done
-    }
-
-    async fn upload(
-        &self,
-        missing: MissingArtifact,
-        incoming: &str,
-        mode: u16,
-        unfinished: &Unfinished,
-        uploaded: &Uploaded,
-    ) -> Result<(usize, Artifact), StoreError> {
-        let MissingArtifact { index, artifact, replace } = missing;
-        let name = artifact.name();
-        let temporary = format!("{incoming}/{}-{name}", uuid::Uuid::new_v4().simple());
-        let (listener, label) = (Arc::clone(uploaded), name.clone());
-        let options = WriteOptions {
-            mode: Some(self.modes.1),
-            replication: self.replication,
-            overwrite: false,
-            fitted: true,
-            progress: Some(Arc::new(move |bytes| listener(&label, bytes))),
-        };
-        unfinished.begin(&self.storage, &temporary);
-        let source = Source::File(artifact.file.path().to_owned());
-        let write = async {
-            let written = self.storage.write_file(&temporary, &source, &options).await;
-            written.map_err(StoreError::from)
-        };
-        // If the hash is not known yet, the file is read for it while it is uploaded.
-        let (written, artifact) = future::try_join(write, artifact.hashed()).await?;
-        let size = artifact.file.size();
-        let path = artifact.path(&self.root).unwrap_or_default();
-        if written.len != size || !artifact.file.is_unchanged() {
-            let what = format!("{} has changed while it was uploaded", artifact.file.path().display());
-            return Err(StoreError::Changed(what));
-        }
-        let directory = parent(&path);
-        // Whether these are the user's own is looked at when everything is uploaded, before anything is used.
-        self.storage.mkdirs(directory, Some(mode)).await?;
-        match self.storage.rename(&temporary, &path, replace).await {
-            Ok(()) => {}
-            Err(e) if e.kind() == FsErrorKind::AlreadyExists => {
-                self.yield_to_other(&temporary, &path, size).await?
+        let mut answering = stream::iter(questions).buffer_unordered(self.concurrency.questions);
+        let mut answers = Answers::default();
+        while let Some((path, answer)) = answering.next().await {
+            match answer {
+                Ok(found) => {
+                    answers.known.insert(path, found);
+                }
+                Err(e) if is_closed(e.kind()) => answers.denied.push((path, e)),
+                Err(e) => return Err(e.into()),
             }
-            Err(e) => return Err(e.into()),
         }
-        unfinished.done(&temporary);
-        Ok((index, artifact))
+        Ok(answers)
     }
 
-    /// Another client has put its file at `path` first. That file is used if it has the right size, and
-    /// replaced if not.
-    async fn yield_to_other(&self, temporary: &str, path: &str, size: u64) -> Result<(), StoreError> {
-        let other = self.find(path).await?;
-        if other.is_some_and(|s| s.len == size) {
-            return self.storage.delete(temporary, false).await.map(|_| ()).map_err(StoreError::from);
+    /// The answers, if nothing is missing that matters. If another user has closed a directory, or has put a
+    /// file in the place of one, what is below it is not used in any case. Otherwise the user needs the right
+    /// to ask.
+    pub(crate) fn admitted(&self, answers: Answers) -> Result<Statuses, StoreError> {
+        let Answers { mut known, denied } = answers;
+        for (path, error) in denied {
+            if self.require_trust(&path, &known).is_ok() {
+                return Err(error.into());
+            }
+            known.insert(path, None);
         }
-        self.storage.rename(temporary, path, true).await.map_err(StoreError::from)
+        Ok(known)
     }
 
     /// Sets the access time of files that have not been used for long. Otherwise a `heddle gc` on another
@@ -497,19 +403,11 @@ impl Store {
             tracing::debug!(%error, "use not noted");
         }
     }
+}
 
-    /// Removes the temporary files of uploads that clients have abandoned.
-    async fn sweep(&self, incoming: &str) {
-        let now = now_ms();
-        let Ok(left) = self.storage.list(incoming, false).await else { return };
-        let old =
-            left.iter().filter(|s| Duration::from_millis(now.saturating_sub(s.modified_ms)) > ABANDONED);
-        for status in old {
-            if let Err(error) = self.storage.delete(&status.path, false).await {
-                tracing::debug!(%error, "abandoned upload not removed");
-            }
-        }
-    }
+/// Whether an error says that somebody does not let the user look at a path.
+fn is_closed(error: FsErrorKind) -> bool {
+    matches!(error, FsErrorKind::PermissionDenied | FsErrorKind::NotADirectory)
 }
 
 #[cfg(test)]

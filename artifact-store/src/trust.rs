@@ -19,8 +19,13 @@ const STICKY: u16 = 0o1000;
 /// Who may own the root of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RootOwner {
-    /// Anybody, because the user has named the store. An administrator may fill it for all users.
-    Anybody,
+    /// Another user, too, because the user has named the store, which an administrator may fill for all
+    /// users. So nobody else may be able to exchange the root, or to have made it first.
+    Named {
+        /// The user's home directory. If the store is in it, only what is below it is judged: the user's
+        /// other files are there, too.
+        home: String,
+    },
     /// The user alone, because the store was not named but is found at its usual place. Then all directories
     /// below this one must be the user's own, too.
     User {
@@ -43,6 +48,9 @@ pub struct Distrust {
 enum Reason {
     /// The owner is neither the user nor the owner of the store.
     Foreign,
+    /// It belongs to another user, and others may write to the directory above it, which has the mode
+    /// `above`. So whoever came first has made it.
+    Claimed { above: u16 },
     /// The group or others may write to it.
     Writable { mode: u16 },
     /// The group or others have rights where nobody else may have any.
@@ -54,9 +62,13 @@ impl Distrust {
         Self { path: status.path.clone(), owner: status.owner.clone(), reason }
     }
 
-    /// Whether the user can mend this with `chmod`, because it is the user's own.
-    pub fn is_about_a_mode(&self) -> bool {
-        self.reason != Reason::Foreign
+    /// The mode with which `chmod` mends this; `None` if the mode is not what is wrong.
+    pub fn mended_by(&self) -> Option<&'static str> {
+        match self.reason {
+            Reason::Foreign | Reason::Claimed { .. } => None,
+            Reason::Writable { .. } => Some("go-w"),
+            Reason::Open { .. } => Some("go-rwx"),
+        }
     }
 }
 
@@ -65,6 +77,12 @@ impl fmt::Display for Distrust {
         let Self { path, owner, reason } = self;
         match reason {
             Reason::Foreign => write!(f, "{path} belongs to {owner}"),
+            Reason::Claimed { above } => {
+                write!(
+                    f,
+                    "{path} belongs to {owner}, and others, too, may write to the directory above it (mode {above:04o})"
+                )
+            }
             Reason::Writable { mode } => {
                 write!(f, "not only the owner of {path}, {owner}, may write to it (mode {mode:04o})")
             }
@@ -75,7 +93,7 @@ impl fmt::Display for Distrust {
     }
 }
 
-/// Decides which files of one store a user trusts.
+/// Decides whether a user trusts a store.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Judge<'a> {
     /// The user.
@@ -86,49 +104,82 @@ pub(crate) struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// Judges the root of the store, and the directories above it that must be the user's own. `levels` are
-    /// the directories from the root of the file system down to that of the store, as far as they exist.
+    /// Judges the root of the store and the directories above it. `levels` are the directories from the root
+    /// of the file system down to that of the store, as far as they exist.
     pub(crate) fn root<'l>(
         &self,
         root: &str,
         levels: impl Iterator<Item = &'l FileStatus>,
     ) -> Result<(), Distrust> {
+        let levels: Vec<&FileStatus> = levels.collect();
+        match self.root_owner {
+            RootOwner::Named { home } => self.named(root, home, &levels)?,
+            RootOwner::User { below } => self.own(root, below, &levels)?,
+        }
+        match levels.iter().find(|level| level.path == root && level.mode & OTHERS != 0) {
+            Some(open) if self.private => Err(Distrust::new(open, Reason::Open { mode: open.mode })),
+            _ => Ok(()),
+        }
+    }
+
+    /// Judges the levels of a named store as ssh judges those of a key: each belongs to the user, to the
+    /// owner of the store or to the superuser, and nobody else can exchange what is in it. What is not the
+    /// user's or the superuser's must have been put there by the owner of the directory above it.
+    fn named(&self, root: &str, home: &str, levels: &[&FileStatus]) -> Result<(), Distrust> {
+        let owner_of = |path: &str| levels.iter().find(|level| level.path == path).map(|level| &level.owner);
+        // On HDFS the root of the file system belongs to the superuser.
+        let (superuser, owner) = (owner_of("/"), owner_of(root));
+        let mut above = 0;
         for level in levels {
-            let is_root = level.path == root;
-            let own = match self.root_owner {
-                RootOwner::Anybody => false,
-                RootOwner::User { below } => is_below(&level.path, below),
+            let is_others = level.owner != self.user && Some(&level.owner) != superuser;
+            let wrong = if is_others && Some(&level.owner) != owner {
+                Some(Reason::Foreign)
+            } else if is_others && above & OTHERS_WRITE != 0 {
+                Some(Reason::Claimed { above })
+            } else {
+                is_loose(level).then_some(Reason::Writable { mode: level.mode })
             };
-            if own && level.owner != self.user {
-                return Err(Distrust::new(level, Reason::Foreign));
-            }
-            if (own || is_root) && is_loose(level) {
-                return Err(Distrust::new(level, Reason::Writable { mode: level.mode }));
-            }
-            if is_root && self.private && level.mode & OTHERS != 0 {
-                return Err(Distrust::new(level, Reason::Open { mode: level.mode }));
+            above = level.mode;
+            let is_judged = !is_below(root, home) || is_below(&level.path, home);
+            if let Some(reason) = wrong.filter(|_| is_judged) {
+                return Err(Distrust::new(level, reason));
             }
         }
         Ok(())
     }
 
-    /// Judges what is in the store: directories below the root, and a file in the last of them. `owner` owns
-    /// the root.
-    pub(crate) fn inside<'l>(
-        &self,
-        owner: &str,
-        levels: impl Iterator<Item = &'l FileStatus>,
-    ) -> Result<(), Distrust> {
+    /// Judges the levels of a store at its usual place: what is below the directory `below` is the user's
+    /// own, and nobody else can exchange what is in it.
+    fn own(&self, root: &str, below: &str, levels: &[&FileStatus]) -> Result<(), Distrust> {
         for level in levels {
-            if level.owner != self.user && level.owner != owner {
+            let own = is_below(&level.path, below);
+            if own && level.owner != self.user {
                 return Err(Distrust::new(level, Reason::Foreign));
             }
-            if is_loose(level) {
+            if (own || level.path == root) && is_loose(level) {
                 return Err(Distrust::new(level, Reason::Writable { mode: level.mode }));
             }
         }
         Ok(())
     }
+}
+
+/// Judges what is in a store: directories below its root, and a file in the last of them. `owner` owns the
+/// root.
+pub(crate) fn inside<'l>(
+    user: &str,
+    owner: &str,
+    levels: impl Iterator<Item = &'l FileStatus>,
+) -> Result<(), Distrust> {
+    for level in levels {
+        if level.owner != user && level.owner != owner {
+            return Err(Distrust::new(level, Reason::Foreign));
+        }
+        if is_loose(level) {
+            return Err(Distrust::new(level, Reason::Writable { mode: level.mode }));
+        }
+    }
+    Ok(())
 }
 
 /// Whether somebody else than the owner can replace what is in a directory, or change a file. In a sticky
@@ -184,28 +235,14 @@ pub fn is_common(directory: &FileStatus, user: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixture::status;
 
-    fn entry(path: &str, owner: &str, mode: u16) -> FileStatus {
-        FileStatus {
-            path: path.into(),
-            len: 1,
-            is_dir: !path.ends_with(".jar"),
-            mode,
-            owner: owner.into(),
-            group: String::new(),
-            modified_ms: 1,
-            accessed_ms: 0,
-            replication: 1,
-            block_size: 1,
-        }
+    fn entries(levels: &[(&str, &str, u16)]) -> Vec<FileStatus> {
+        levels.iter().map(|(path, owner, mode)| status(path, owner, *mode)).collect()
     }
 
-    const NAMED: RootOwner = RootOwner::Anybody;
-
     fn inside(levels: &[(&str, &str, u16)]) -> Result<(), String> {
-        let levels: Vec<FileStatus> = levels.iter().map(|(p, o, m)| entry(p, o, *m)).collect();
-        let judge = Judge { user: "ann", root_owner: &NAMED, private: false };
-        judge.inside("admin", levels.iter()).map_err(|distrust| distrust.to_string())
+        super::inside("ann", "admin", entries(levels).iter()).map_err(|distrust| distrust.to_string())
     }
 
     #[test]
@@ -250,19 +287,92 @@ mod tests {
     }
 
     fn root(root_owner: &RootOwner, private: bool, levels: &[(&str, &str, u16)]) -> Result<(), String> {
-        let levels: Vec<FileStatus> = levels.iter().map(|(p, o, m)| entry(p, o, *m)).collect();
         let judge = Judge { user: "ann", root_owner, private };
-        judge.root("/b/h/s", levels.iter()).map_err(|distrust| distrust.to_string())
+        judge.root("/b/h/s", entries(levels).iter()).map_err(|distrust| distrust.to_string())
+    }
+
+    fn named(home: &str, levels: &[(&str, &str, u16)]) -> Result<(), String> {
+        root(&RootOwner::Named { home: home.into() }, false, levels)
+    }
+
+    /// The store `/b/h/s`, whose levels below `/` have these owners and modes.
+    fn levels<const N: usize>(below: [(&'static str, u16); N]) -> Vec<(&'static str, &'static str, u16)> {
+        let paths = ["/b", "/b/h", "/b/h/s"].into_iter();
+        let below = paths.zip(below).map(|(path, (owner, mode))| (path, owner, mode));
+        std::iter::once(("/", "hdfs", 0o755)).chain(below).collect()
+    }
+
+    const SAFE: (&str, u16) = ("hdfs", 0o755);
+    const STICKY_FOR_ALL: (&str, u16) = ("hdfs", 0o1777);
+
+    #[test]
+    fn a_named_store_may_be_another_users() {
+        for owner in ["ann", "hdfs", "admin"] {
+            for (mode, trusted) in
+                [(0o755, true), (0o1777, true), (0o1775, true), (0o700, true), (0o777, false), (0o775, false)]
+            {
+                let found = named("/user/ann", &levels([SAFE, SAFE, (owner, mode)]));
+                assert_eq!(found.is_ok(), trusted, "{owner} {mode:o}: {found:?}");
+            }
+            assert_eq!(named("/user/ann", &levels([SAFE, (owner, 0o755), (owner, 0o755)])), Ok(()));
+        }
     }
 
     #[test]
-    fn a_store_that_was_named_may_be_anybodys() {
-        for (mode, trusted) in
-            [(0o755, true), (0o1777, true), (0o1775, true), (0o777, false), (0o775, false), (0o700, true)]
-        {
-            let levels = [("/", "hdfs", 0o755), ("/b", "eve", 0o777), ("/b/h/s", "admin", mode)];
-            assert_eq!(root(&NAMED, false, &levels).is_ok(), trusted, "{mode:o}");
+    fn nobody_else_can_exchange_a_named_store() {
+        for owner in ["ann", "hdfs", "admin"] {
+            for mode in [0o777, 0o775, 0o757] {
+                let why = format!("not only the owner of /b, hdfs, may write to it (mode {mode:04o})");
+                let found = named("/user/ann", &levels([("hdfs", mode), SAFE, (owner, 0o755)]));
+                assert_eq!(found, Err(why), "{owner}");
+            }
+            let found = named("/user/ann", &levels([SAFE, ("eve", 0o755), (owner, 0o755)]));
+            assert_eq!(found, Err("/b/h belongs to eve".into()), "{owner}");
         }
+        // Nor can anybody do so with one that does not exist yet.
+        assert!(named("/user/ann", &levels([SAFE, ("hdfs", 0o777)])).is_err());
+        assert_eq!(named("/user/ann", &levels([SAFE, ("eve", 0o755)])), Err("/b/h belongs to eve".into()));
+        for above in [SAFE, STICKY_FOR_ALL, ("ann", 0o755)] {
+            assert_eq!(named("/user/ann", &levels([SAFE, above])), Ok(()));
+        }
+        assert!(named("/user/ann", &[("/", "hdfs", 0o777)]).is_err());
+    }
+
+    #[test]
+    fn nobody_else_can_have_made_a_named_store_first() {
+        for owner in ["ann", "hdfs"] {
+            assert_eq!(named("/user/ann", &levels([SAFE, STICKY_FOR_ALL, (owner, 0o755)])), Ok(()));
+        }
+        let why = "belongs to eve, and others, too, may write to the directory above it (mode 1777)";
+        for below in [[SAFE, STICKY_FOR_ALL, ("eve", 0o755)], [SAFE, STICKY_FOR_ALL, ("eve", 0o1777)]] {
+            assert_eq!(named("/user/ann", &levels(below)), Err(format!("/b/h/s {why}")));
+        }
+        let below = [STICKY_FOR_ALL, ("eve", 0o755), ("eve", 0o755)];
+        assert_eq!(named("/user/ann", &levels(below)), Err(format!("/b/h {why}")));
+    }
+
+    #[test]
+    fn a_named_store_at_home_is_judged_below_the_home() {
+        for above in [("hdfs", 0o777), ("eve", 0o755)] {
+            assert_eq!(named("/b", &levels([above, ("ann", 0o755), ("ann", 0o755)])), Ok(()));
+            assert_eq!(named("/b", &levels([above])), Ok(()), "it is not there yet");
+        }
+        assert!(named("/b", &levels([SAFE, ("ann", 0o777), ("ann", 0o755)])).is_err());
+        assert!(named("/b", &levels([("ann", 0o777), ("eve", 0o755), ("eve", 0o755)])).is_err());
+        // This is no directory in it.
+        assert!(named("/b/h/s", &levels([("hdfs", 0o777), SAFE, ("ann", 0o755)])).is_err());
+    }
+
+    #[test]
+    fn what_chmod_mends() {
+        let mended = |levels: &[(&str, &str, u16)]| {
+            let owner = RootOwner::User { below: "/b".into() };
+            let judge = Judge { user: "ann", root_owner: &owner, private: true };
+            judge.root("/b/h/s", entries(levels).iter()).unwrap_err().mended_by()
+        };
+        assert_eq!(mended(&levels([SAFE, ("ann", 0o755), ("ann", 0o770)])), Some("go-w"));
+        assert_eq!(mended(&levels([SAFE, ("ann", 0o755), ("ann", 0o750)])), Some("go-rwx"));
+        assert_eq!(mended(&levels([SAFE, ("eve", 0o777), ("ann", 0o750)])), None);
     }
 
     #[test]
@@ -283,16 +393,16 @@ mod tests {
 
     #[test]
     fn directories_of_one_user() {
-        let check = |owner: &str, mode| check_private(&entry("/d", owner, mode), "ann").is_ok();
+        let check = |owner: &str, mode| check_private(&status("/d", owner, mode), "ann").is_ok();
         assert!(check("ann", 0o700));
         assert!(!check("eve", 0o700) && !check("ann", 0o750) && !check("ann", 0o701));
-        let own = |owner: &str, mode| check_own(&entry("/d", owner, mode), "ann").is_ok();
+        let own = |owner: &str, mode| check_own(&status("/d", owner, mode), "ann").is_ok();
         assert!(own("ann", 0o755) && own("ann", 0o1777));
         assert!(!own("eve", 0o755) && !own("ann", 0o777));
-        let common = |owner: &str, mode| is_common(&entry("/d", owner, mode), "ann");
+        let common = |owner: &str, mode| is_common(&status("/d", owner, mode), "ann");
         assert!(common("hdfs", 0o1777) && common("ann", 0o1777) && common("hdfs", 0o755));
         assert!(!common("ann", 0o755));
-        let alone = |owner: &str, mode| check_own_alone(&entry("/d", owner, mode), "ann").is_ok();
+        let alone = |owner: &str, mode| check_own_alone(&status("/d", owner, mode), "ann").is_ok();
         assert!(alone("ann", 0o755) && !alone("ann", 0o1777) && !alone("hdfs", 0o755));
     }
 

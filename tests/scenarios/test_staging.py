@@ -135,6 +135,7 @@ def test_the_directory_of_the_application_is_private(work, store):
 def test_nobody_can_replace_anothers_files_in_a_common_store(work):
     """A store that everybody may write to is as /tmp: what somebody has put there, nobody else can write to."""
     store = f"{work.hdfs_dir}/common"
+    work.cluster.hdfs.mkdir(work.hdfs_dir)
     work.cluster.hdfs.mkdir(store, permission="1777")
     client = work.client()
     client.configure({"heddle.store.dir": f"{work.cluster.fs}{store}"})

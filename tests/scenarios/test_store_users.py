@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.checks import check_gone, own_flink
+from harness.client import Session
 from harness.cluster import Hdfs, request
 from harness.waiting import wait_for
 
@@ -107,10 +108,96 @@ def test_directories_that_another_user_has_made_are_refused(work, users):
     end(work, client, eve, session)
 
 
+def common_store(work):
+    """A store that everybody may write to, and nobody else can exchange."""
+    work.cluster.hdfs.mkdir(work.hdfs_dir)
+    work.cluster.hdfs.mkdir(f"{work.hdfs_dir}/store", permission="1777")
+    return f"{work.hdfs_dir}/store"
+
+
+def test_a_store_that_another_user_can_exchange_is_not_used(work, users):
+    hdfs, bob, eve = work.cluster.hdfs, users("bob"), users("eve")
+    loose, sticky = f"{work.hdfs_dir}/loose", f"{work.hdfs_dir}/sticky"
+    hdfs.mkdir(work.hdfs_dir)
+    hdfs.mkdir(loose, permission="777")
+    hdfs.mkdir(sticky, permission="1777")
+    eve.mkdir(f"{sticky}/store", permission="1777")
+    client = work.client()
+    for above, why in ((loose, "mode 0777"), (sticky, f"belongs to {eve.user}")):
+        session = client.session("-nm", work.name, f"-Dheddle.store.dir={work.cluster.fs}{above}/store", env=bob.env)
+        [warning] = [line for line in session.result.text.splitlines() if f"{above}/store is not used" in line]
+        assert why in warning and "heddle store publish" in warning, session.result
+        assert not hdfs.list(f"{above}/store"), "something was written there"
+        assert any("/flink-dist" in path for path in hdfs.tree(f"{bob.home}/.heddle/private"))
+        end(work, client, bob, session)
+    # One's own home is one's own.
+    store = f"{bob.home}/mine/store"
+    session = client.session("-nm", work.name, f"-Dheddle.store.dir={work.cluster.fs}{store}", env=bob.env)
+    assert "is not used" not in session.result.text, session.result
+    assert any("/flink-dist" in path for path in hdfs.tree(store))
+    end(work, client, bob, session)
+
+
+def test_another_user_who_is_faster_does_not_stop_a_deployment(work, users):
+    hdfs, bob, eve = work.cluster.hdfs, users("bob"), users("eve")
+    store = common_store(work)
+    [jar] = work.flink_home.glob("lib/flink-dist-*.jar")
+    digest = hashlib.sha256(jar.read_bytes()).hexdigest()
+    client = work.client()
+    client.configure({"heddle.store.dir": f"{work.cluster.fs}{store}"})
+    running = client.start("yarn-session.sh", "-d", "-nm", work.name, "-jm", "1024", "-tm", "1024", env=bob.env)
+    wait_for("the upload", lambda: hdfs.tree(store), 30, every=0.02)
+    # The largest file is not complete yet, and has no directory.
+    eve.mkdir(f"{store}/{digest[:2]}", permission="700")
+    assert hdfs.status(f"{store}/{digest[:2]}")["owner"] == eve.user
+    result = running.result().ok()
+    [warning] = [line for line in result.text.splitlines() if "at the same time" in line]
+    assert "private store" in warning and digest[:2] in warning, result
+    assert any(jar.name in path for path in hdfs.tree(f"{bob.home}/.heddle/private"))
+    assert not any(jar.name in path for path in hdfs.tree(store)), "a part of it is left"
+    end(work, client, bob, Session(client, result.application, result.url, result))
+    # What she has closed does not stop the next one, either.
+    session = client.session("-nm", work.name, env=bob.env)
+    assert f"belongs to {eve.user}" in session.result.text, session.result
+    end(work, client, bob, session)
+
+
+@pytest.mark.extended
+def test_two_users_fill_a_store_at_once(work, users):
+    store, both = common_store(work), [users("ann"), users("bob")]
+    deployed = []
+    for user in both:
+        client = work.client()
+        client.configure({"heddle.store.dir": f"{work.cluster.fs}{store}"})
+        deployed.append(client.start("yarn-session.sh", "-d", "-nm", work.name, "-jm", "1024", "-tm", "1024", env=user.env))
+    results = [running.result().ok() for running in deployed]
+    for user, client, result in zip(both, work.clients, results):
+        end(work, client, user, Session(client, result.application, result.url, result))
+
+
+def test_gc_believes_only_the_user_of_an_application(work, users):
+    """In a common staging directory others can say what an application needs; then its files would go."""
+    hdfs, bob, eve = work.cluster.hdfs, users("bob"), users("eve")
+    store, common = common_store(work), f"{work.hdfs_dir}/staging"
+    hdfs.mkdir(common, permission="1777")
+    client = work.client()
+    client.configure({"heddle.store.dir": f"{work.cluster.fs}{store}", "yarn.staging-directory": f"{work.cluster.fs}{common}"})
+    session = client.session("-nm", work.name, env=bob.env)
+    # Where earlier releases have put the directories of all users.
+    nothing = {"task_manager_resources": [], "application_master_resources": []}
+    eve.write(f"{common}/.flink/{session.application}/am.json", json.dumps(nothing))
+    # Old enough to be removed.
+    for path in hdfs.tree(store):
+        request(hdfs.url(path, "SETTIMES", modificationtime=1, accesstime=1), "PUT")
+    found = json.loads(client.run("heddle", "gc", "--output", "json").ok().out)
+    assert not [item for item in found["items"] if "/flink-dist" in item["path"]], found
+    assert found["keptArtifacts"] > 10, found
+    end(work, client, bob, session)
+
+
 def test_a_file_that_another_user_has_put_into_the_store_is_not_run(work, users):
     hdfs, bob, eve = work.cluster.hdfs, users("bob"), users("eve")
-    store = f"{work.hdfs_dir}/store"
-    hdfs.mkdir(store, permission="1777")
+    store = common_store(work)
     [jar] = work.flink_home.glob("lib/flink-csv-*.jar")
     digest = hashlib.sha256(jar.read_bytes()).hexdigest()
     place = f"{store}/{digest[:2]}"
@@ -148,7 +235,7 @@ def test_a_closed_file_of_lib_stays_closed(work, users):
     (flink / "lib/hive-site.xml").chmod(0o600)
     client = work.client(flink_home=flink)
     store = f"{work.hdfs_dir}/store"
-    hdfs.mkdir(work.hdfs_dir, permission="777")
+    hdfs.mkdir(work.hdfs_dir, permission="1777")
     session = client.session("-nm", work.name, f"-Dheddle.store.dir={work.cluster.fs}{store}", env=bob.env)
     shared = {path.rpartition("/")[2] for path in hdfs.tree(store)}
     assert not any("hive" in name for name in shared) and any(name.startswith("flink-dist") for name in shared), shared
@@ -171,9 +258,10 @@ def public():
 
 def test_an_administrator_publishes_for_all(work, users, public):
     hdfs, admin, ann, bob = work.cluster.hdfs, users("admin"), users("ann"), users("bob")
-    top, store = work.hdfs_dir, f"{work.hdfs_dir}/store"
-    hdfs.mkdir(top)
-    users.give(top, admin.user)
+    store = f"{work.hdfs_dir}/store"
+    hdfs.mkdir(work.hdfs_dir)
+    hdfs.mkdir(store)
+    users.give(store, admin.user)
     client = work.client()
     unnamed = client.run("heddle", "store", "publish", env=admin.env)
     assert unnamed.code != 0 and "heddle.store.dir" in unnamed.err
@@ -195,8 +283,13 @@ def test_an_administrator_publishes_for_all(work, users, public):
         assert hdfs.tree(store) == files
         assert not hdfs.tree(f"{user.home}/.heddle"), "something was uploaded again"
         end(work, client, user, session)
-    # What is missing there goes to the user's own.
+    # What is missing there goes to the user's own. What is there is used also if it is closed here.
     flink = own_flink(work.flink_home, work.directory / "flink")
+    [closed] = flink.glob("lib/flink-csv-*.jar")
+    content = closed.read_bytes()
+    closed.unlink()
+    closed.write_bytes(content)
+    closed.chmod(0o600)
     (public / "extra.jar").write_bytes(b"PK\x05\x06" + b"\0" * 18)
     (flink / "lib/extra.jar").symlink_to(public / "extra.jar")
     session = work.client(flink_home=flink).session("-nm", work.name, f"-Dheddle.store.dir={work.cluster.fs}{store}", env=bob.env)

@@ -333,12 +333,12 @@ impl From<StoreError> for Failure {
             StoreError::Unusable(what) => Self::new(what),
             StoreError::Changed(what) => Self::new(what).retry_if(true),
             StoreError::Untrusted { ref distrust, .. } => {
-                let hint = match distrust.is_about_a_mode() {
-                    true => format!(
-                        "`hdfs dfs -chmod go-rwx {0}` closes it, once you have looked at what is there",
+                let hint = match distrust.mended_by() {
+                    Some(mode) => format!(
+                        "`hdfs dfs -chmod {mode} {0}` closes it, once you have looked at what is there",
                         distrust.path
                     ),
-                    false => format!(
+                    None => format!(
                         "delete {0}, or have {1} or an administrator delete it",
                         distrust.path, distrust.owner
                     ),

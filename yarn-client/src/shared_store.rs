@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
-use artifact_store::{Artifact, Concurrency, Content, Entry, Hashes, RootOwner, Store, Unfinished, Uploaded};
+use artifact_store::{
+    Artifact, Completion, Concurrency, Content, Entry, Hashes, RootOwner, Store, Unfinished, Uploaded,
+};
 use flink_model::config::Configuration;
 use flink_model::local_resource::{LocalResource, Visibility};
 use flink_model::options;
@@ -85,7 +87,7 @@ impl Contents {
 
 /// Uploads the libraries of the distribution and heddle's own programs to the store that the configuration
 /// names, so that everybody may read them and nobody else may write. It is a failure if the store belongs to
-/// somebody else, or if others may write to it.
+/// somebody else, or if others may write to it or exchange it.
 pub async fn publish(
     hadoop: &Hadoop,
     context: &Context,
@@ -120,6 +122,12 @@ pub async fn publish(
             "not everybody may read the store: `hdfs dfs -chmod a+x` on the directories above {url} lets all users use it"
         ));
     }
+    if let Some(why) = store.distrusted_by_others().await? {
+        warnings.push(format!(
+            "deployments of other users do not use {url}: {why}; publish in a directory in which only you, or only the superuser of HDFS, \
+             may write"
+        ));
+    }
     let published = |(uploaded, resource): (bool, LocalResource)| PublishedFile {
         key: resource.key,
         url: resource.url,
@@ -150,11 +158,12 @@ async fn put(
     }
     let listener = Arc::clone(report);
     let uploaded: Uploaded = Arc::new(move |name, bytes| listener.uploaded(name, bytes));
-    let done = store.complete(inventory, unfinished, &uploaded).await;
+    let done = store.complete(inventory, unfinished, &uploaded).await.and_then(Completion::whole);
     if !missing.is_empty() {
         report.upload_ends();
     }
-    let (contents, resources): (Vec<_>, Vec<_>) = done?.into_iter().unzip();
+    let (artifacts, resources): (Vec<_>, Vec<_>) = done?.into_iter().unzip();
+    let contents = artifacts.into_iter().map(|artifact| artifact.file).collect();
     Ok((planned.into_iter().zip(resources).collect(), contents))
 }
 
@@ -191,11 +200,7 @@ fn named_store(hadoop: &Hadoop, configuration: &Configuration) -> Result<Store, 
     let storage = hadoop.storage(Some(&directory))?;
     let replication = text(configuration, &options::FILE_REPLICATION).and_then(|r| r.parse::<i32>().ok());
     let replication = replication.filter(|r| *r > 0).and_then(|r| u16::try_from(r).ok());
-    Ok(Store::shared(
-        storage,
-        directory.trim_end_matches('/'),
-        RootOwner::Anybody,
-        replication,
-        Concurrency::QUICK,
-    )?)
+    let root_owner = RootOwner::Named { home: storage.home_dir().to_owned() };
+    let root = directory.trim_end_matches('/');
+    Ok(Store::shared(storage, root, root_owner, replication, Concurrency::QUICK)?)
 }

@@ -17,7 +17,7 @@ use taskrunner::links;
 use super::manifest::{ClientProgram, Program, Purpose};
 use super::names::{Names, twice};
 use super::packed;
-use super::sharing::Sharing;
+use super::sharing::{Sharing, is_library};
 use crate::configuration::{bad_value, text};
 use crate::context::{Context, FlinkHome};
 use crate::error::Failure;
@@ -49,6 +49,9 @@ pub(crate) enum Part {
 pub(crate) enum FileSource {
     /// A local library that every user may read. It goes to the shared store.
     Shared(PathBuf),
+    /// A local library that not every user may read. It goes to the private store, unless a shared store that
+    /// the user has named has the same file already.
+    Closed(PathBuf),
     /// Another local file. It goes to the private store, which only the user can read.
     Private(PathBuf),
     /// The URL of a file on a file system of the cluster.
@@ -62,8 +65,13 @@ pub(crate) enum FileSource {
 }
 
 impl FileSource {
-    fn local(path: PathBuf, shared: bool) -> Self {
-        if shared { Self::Shared(path) } else { Self::Private(path) }
+    /// A file of the distribution.
+    fn library(path: PathBuf, sharing: &Sharing) -> Self {
+        match (is_library(&path), sharing.is_open(&path)) {
+            (true, true) => Self::Shared(path),
+            (true, false) => Self::Closed(path),
+            (false, _) => Self::Private(path),
+        }
     }
 }
 
@@ -98,7 +106,7 @@ impl ContainerFile {
             return false;
         }
         match &self.source {
-            FileSource::Shared(path) | FileSource::Private(path) => {
+            FileSource::Shared(path) | FileSource::Closed(path) | FileSource::Private(path) => {
                 self.key.ends_with(&format!("/{}.class", class.replace('.', "/")))
                     || self.key.ends_with(".jar") && crate::jar::holds(path, class)
             }
@@ -201,7 +209,9 @@ pub(crate) fn admitted(
     let mut admitted = Vec::with_capacity(files.len());
     for file in files {
         let local = match &file.source {
-            FileSource::Shared(path) | FileSource::Private(path) => Some(path.as_path()),
+            FileSource::Shared(path) | FileSource::Closed(path) | FileSource::Private(path) => {
+                Some(path.as_path())
+            }
             FileSource::Remote(_) | FileSource::RemoteTree(_) | FileSource::RemotePath(_) => None,
         };
         // The files in a directory of the cluster are checked once their names are known.
@@ -216,8 +226,8 @@ pub(crate) fn admitted(
 /// Whether two sources are the same file, or local files with the same content. Older manuals recommend `-t`
 /// with Flink's own `lib`, which ships its files a second time.
 fn is_same(one: &FileSource, other: &FileSource) -> bool {
-    use FileSource::{Private, Shared};
-    if let (Shared(a) | Private(a), Shared(b) | Private(b)) = (one, other) {
+    use FileSource::{Closed, Private, Shared};
+    if let (Shared(a) | Closed(a) | Private(a), Shared(b) | Closed(b) | Private(b)) = (one, other) {
         let size = |path: &Path| path.metadata().ok().map(|m| m.len());
         return a == b
             || (size(a) == size(b)
@@ -249,16 +259,15 @@ fn distribution(
         files.push(ContainerFile::file(name, FileSource::RemoteTree(dir.clone()), Part::System, by));
     }
     let sharing = Sharing::default();
-    let shared = |file: LocalFile, by| {
-        let open = sharing.allows(&file.path);
-        ContainerFile::file(file.key, FileSource::local(file.path, open), Part::System, by)
+    let library = |file: LocalFile, by| {
+        ContainerFile::file(file.key, FileSource::library(file.path, &sharing), Part::System, by)
     };
     if provided.is_empty() {
         let lib = files_below(&flink.lib, "lib")?;
-        files.extend(lib.into_iter().filter(|f| !is_dist_jar(&f.key)).map(|f| shared(f, "Flink's lib")));
+        files.extend(lib.into_iter().filter(|f| !is_dist_jar(&f.key)).map(|f| library(f, "Flink's lib")));
         if flink.plugins.is_dir() {
             let plugins = files_below(&flink.plugins, "plugins")?;
-            files.extend(plugins.into_iter().map(|f| shared(f, "Flink's plugins")));
+            files.extend(plugins.into_iter().map(|f| library(f, "Flink's plugins")));
         }
     }
     match text(configuration, &options::FLINK_DIST_JAR) {
@@ -269,14 +278,15 @@ fn distribution(
         }
         named if provided.is_empty() || named.is_some() => {
             let dist = LocalFile { key: format!("lib/{}", flink.dist_name()), path: flink.dist_jar.clone() };
-            files.push(shared(dist, "Flink's lib"));
+            files.push(library(dist, "Flink's lib"));
         }
         _ => {}
     }
     for (key, name) in [(AM, "heddle-am"), (TASKRUNNER, "heddle-taskrunner"), (BRIDGE, "flink-bridge.jar")] {
         let program = context.own_file(name)?;
-        let open = sharing.is_open(&program);
-        files.push(ContainerFile::file(key, FileSource::local(program, open), Part::Own, "heddle"));
+        let is_open = sharing.is_open(&program);
+        let source = if is_open { FileSource::Shared(program) } else { FileSource::Closed(program) };
+        files.push(ContainerFile::file(key, source, Part::Own, "heddle"));
     }
     Ok(files)
 }
@@ -297,7 +307,9 @@ pub(crate) fn libraries(context: &Context, flink: &FlinkHome) -> Result<[Vec<Lib
     let nothing_set = Configuration::new(FileFormat::Standard);
     let library = |file: ContainerFile| match file.source {
         FileSource::Shared(path) => Some(Library { key: file.key, path, kind: file.kind, open: true }),
-        FileSource::Private(path) => Some(Library { key: file.key, path, kind: file.kind, open: false }),
+        FileSource::Closed(path) | FileSource::Private(path) => {
+            Some(Library { key: file.key, path, kind: file.kind, open: false })
+        }
         FileSource::Remote(_) | FileSource::RemoteTree(_) | FileSource::RemotePath(_) => None,
     };
     let always = distribution(context, flink, &nothing_set)?.into_iter().filter_map(library).collect();
@@ -306,7 +318,7 @@ pub(crate) fn libraries(context: &Context, flink: &FlinkHome) -> Result<[Vec<Lib
     let found = if opt.is_dir() { files_below(&opt, "opt")? } else { Vec::new() };
     let of_opt = found.into_iter().filter(|file| file.key.ends_with(".jar"));
     let of_opt = of_opt.map(|LocalFile { key, path }| {
-        let open = sharing.allows(&path);
+        let open = is_library(&path) && sharing.is_open(&path);
         Library { key, path, kind, open }
     });
     Ok([always, of_opt.collect()])
@@ -452,8 +464,7 @@ fn program_files(
     for start in &program.opt_jars {
         let found = find_jar(&opt, start)?;
         let name = name_of(&found, start)?;
-        let open = Sharing::default().allows(&found);
-        let source = FileSource::local(found, open);
+        let source = FileSource::library(found, &Sharing::default());
         files.push(ContainerFile::file(format!("opt/{name}"), source, Part::Apart, "Flink's opt"));
     }
     Ok(files)

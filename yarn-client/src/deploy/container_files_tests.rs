@@ -90,6 +90,7 @@ impl Fixture {
         let shown = files.into_iter().filter(|f| f.part != Part::Own).map(|f| {
             let source = match f.source {
                 FileSource::Shared(_) => "shared",
+                FileSource::Closed(_) => "closed",
                 FileSource::Private(_) => "private",
                 FileSource::Remote(_) => "remote",
                 FileSource::RemoteTree(_) => "tree",
@@ -126,10 +127,10 @@ fn what_is_no_library_or_closed_to_others_is_not_shared() {
     assert_eq!(
         fixture.files(&[], &SESSION).unwrap(),
         [
-            "lib/a.jar private System",
+            "lib/a.jar closed System",
             "lib/hive-site.xml private System",
             "plugins/README.txt shared System",
-            "plugins/p/p.jar private System",
+            "plugins/p/p.jar closed System",
             "lib/flink-dist-1.20.1.jar shared System"
         ]
     );

@@ -146,7 +146,7 @@ pub struct ResolvedFile {
 pub(crate) enum ResolvedSource {
     /// A local file for the store that everybody may read.
     SharedStore(PathBuf),
-    /// A local file for the store that only the user can read.
+    /// A local file for the store that only the user can read, if no other has it.
     PrivateStore(PathBuf),
     /// A file that is on the cluster already.
     Remote(LocalResource),
@@ -283,7 +283,9 @@ fn files(derived: &Derived, remote: &[RemoteFile]) -> Vec<ResolvedFile> {
     let local = derived.files.iter().filter_map(|file| {
         let source = match &file.source {
             FileSource::Shared(path) => ResolvedSource::SharedStore(path.clone()),
-            FileSource::Private(path) => ResolvedSource::PrivateStore(path.clone()),
+            FileSource::Closed(path) | FileSource::Private(path) => {
+                ResolvedSource::PrivateStore(path.clone())
+            }
             FileSource::Remote(_) | FileSource::RemoteTree(_) | FileSource::RemotePath(_) => return None,
         };
         Some(ResolvedFile { key: file.key.clone(), part: file.part, kind: file.kind, source })

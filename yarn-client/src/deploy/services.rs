@@ -5,7 +5,8 @@
 use std::path::PathBuf;
 
 use artifact_store::{
-    Artifact, Concurrency, Division, Hashes, Inventory, PRIVATE_STORE, RootOwner, SHARED_STORE, Store, below,
+    Artifact, Concurrency, Division, Hashes, Inventory, PRIVATE_STORE, Refused, RootOwner, SHARED_STORE,
+    Store, below,
 };
 use futures::future;
 use hadoop_fs::Storage;
@@ -68,7 +69,7 @@ impl Services {
         let store_storage = hadoop.storage(derived.store_dir.as_deref().or(staging))?;
         let usual = || RootOwner::User { below: ground.top.clone() };
         let (store_root, store_owner) = match &derived.store_dir {
-            Some(dir) => (dir.clone(), RootOwner::Anybody),
+            Some(dir) => (dir.clone(), RootOwner::Named { home: store_storage.home_dir().to_owned() }),
             None => (below(&ground.base, SHARED_STORE), usual()),
         };
         let replication = derived.replication;
@@ -87,16 +88,17 @@ impl Services {
         timing: &Timing,
         warnings: &mut Warnings,
     ) -> Result<(Resolved, Surveys), Failure> {
-        let local: Vec<(&ContainerFile, &PathBuf, bool)> = derived
+        let local: Vec<(&ContainerFile, &PathBuf)> = derived
             .files
             .iter()
             .filter_map(|file| match &file.source {
-                FileSource::Shared(path) => Some((file, path, true)),
-                FileSource::Private(path) => Some((file, path, false)),
+                FileSource::Shared(path) | FileSource::Closed(path) | FileSource::Private(path) => {
+                    Some((file, path))
+                }
                 FileSource::Remote(_) | FileSource::RemoteTree(_) | FileSource::RemotePath(_) => None,
             })
             .collect();
-        let paths: Vec<PathBuf> = local.iter().map(|(_, path, _)| (*path).clone()).collect();
+        let paths: Vec<PathBuf> = local.iter().map(|(_, path)| (*path).clone()).collect();
         let hashes = Hashes::open(context.cache_dir().map(|dir| dir.join("hashes.json")));
         // Hashing continues while the services are asked.
         let contents = hashes.begin(&paths, |files| {
@@ -107,9 +109,14 @@ impl Services {
             step
         })?;
         let (mut shared, mut private) = (Vec::new(), Vec::new());
-        for ((file, _, in_shared), content) in local.iter().zip(contents) {
+        for ((file, _), content) in local.iter().zip(contents) {
             let artifact = Artifact::new(file.key.clone(), content, file.kind);
-            if *in_shared { shared.push(artifact) } else { private.push(artifact) }
+            match &file.source {
+                FileSource::Shared(_) => shared.push(artifact),
+                // Only a store with a name can have been filled by somebody else.
+                FileSource::Closed(_) if derived.store_dir.is_some() => shared.push(artifact.only_found()),
+                _ => private.push(artifact),
+            }
         }
 
         let facts = timing.time("ResourceManager asked", facts::gather(&self.yarn, derived));
@@ -152,28 +159,22 @@ impl Services {
         Ok((resolved, Surveys { shared, private, hashes }))
     }
 
-    /// Lets the private store serve what the shared one does not: what the user may not add there, and files
-    /// that are not trusted, of which the last value warns.
+    /// Lets the private store serve what the shared one does not: what may not be added there, and what is
+    /// not trusted, of which the last value warns.
     async fn divide(
         &self,
         shared: Inventory,
         private: Inventory,
     ) -> Result<(Inventory, Inventory, Option<String>), Failure> {
-        let Division { inventory, elsewhere, distrust } = self.shared.divide(shared).await?;
+        let Division { inventory, elsewhere, refused } = self.shared.divide(shared).await?;
         let private = if elsewhere.is_empty() {
             private
         } else {
             self.private.survey(private.into_artifacts().into_iter().chain(elsewhere).collect()).await?
         };
         self.private.require_root(&private)?;
-        let warning = distrust.map(|(files, why)| {
-            format!(
-                "the store does not serve {}, which your private store gets instead: {why}; only files are used that belong to you or \
-                 to the owner of the store, and that nobody else may write to",
-                count(files, "file")
-            )
-        });
-        Ok((inventory, private, warning))
+        let store = self.shared.url()?;
+        Ok((inventory, private, refused.map(|refused| warning_of(&refused, &store))))
     }
 
     /// The directory of an application. The directory is not created yet.
@@ -194,4 +195,20 @@ impl Services {
         }
         Ok(())
     }
+}
+
+/// Says which files of a store are not used.
+fn warning_of(refused: &Refused, store: &str) -> String {
+    let Refused { files, why, whole_store } = refused;
+    let files = count(*files, "file");
+    if *whole_store {
+        return format!(
+            "the store {store} is not used, and your private store gets {files} instead: {why}; who can exchange a store decides what runs \
+             as its users. `heddle store publish` fills one for all users, in a directory in which only its owner may write"
+        );
+    }
+    format!(
+        "the store does not serve {files}, which your private store gets instead: {why}; only files are used that belong to you or to \
+         the owner of the store, and that nobody else may write to"
+    )
 }

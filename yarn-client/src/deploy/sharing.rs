@@ -2,7 +2,8 @@
 //!
 //! Only libraries do, and only those that every user of this machine can read already. A file in Flink's
 //! `lib` can also be a configuration file with a password, which the administrator has closed to others; such
-//! files go to the user's private store.
+//! files go to the user's private store. A library that is closed to others is not put into the shared store,
+//! either, but may be found there: a file that is public already tells nobody anything.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ const TEXTS: [&str; 3] = ["README", "LICENSE", "NOTICE"];
 
 /// Whether a file of this name in Flink's directories is a library, or a script or a text that comes with
 /// libraries.
-fn is_library(path: &Path) -> bool {
+pub(crate) fn is_library(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
     ["jar", "sh"].iter().any(|wanted| extension.eq_ignore_ascii_case(wanted))
@@ -31,11 +32,6 @@ pub(crate) struct Sharing {
 }
 
 impl Sharing {
-    /// Whether a file of the distribution may go to the shared store.
-    pub(crate) fn allows(&self, path: &Path) -> bool {
-        is_library(path) && self.is_open(path)
-    }
-
     /// Whether every user of this machine can read the file. Links are followed, because others can take the
     /// real path.
     pub(crate) fn is_open(&self, path: &Path) -> bool {
@@ -90,12 +86,10 @@ mod tests {
             mode(&at(name), directory);
         }
         symlink(at("directory/a.jar"), at("link.jar")).unwrap();
-        write(at("open/hive-site.xml"), "").unwrap();
-        mode(&at("open/hive-site.xml"), 0o644);
-        let shared = |name: &str| Sharing::default().allows(&at(name));
-        assert!(shared("open/a.jar"));
-        for name in ["file/a.jar", "directory/a.jar", "link.jar", "open/hive-site.xml", "none.jar"] {
-            assert!(!shared(name), "{name}");
+        let open = |name: &str| Sharing::default().is_open(&at(name));
+        assert!(open("open/a.jar"));
+        for name in ["file/a.jar", "directory/a.jar", "link.jar", "none.jar"] {
+            assert!(!open(name), "{name}");
         }
     }
 }

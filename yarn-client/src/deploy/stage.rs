@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use artifact_store::Uploaded;
+use artifact_store::{Artifact, Completion, Lost, Uploaded};
 use flink_model::local_resource::LocalResource;
 use futures::future;
 
@@ -58,14 +58,49 @@ pub(crate) async fn upload(
         report.upload_ends();
         step.end_of(format!("{}, {}", count(missing.len(), "file"), bytes(missing.iter().sum())));
     }
-    let (shared, private) = done?;
-    let (contents, resources): (Vec<_>, Vec<_>) = shared.into_iter().chain(private).unzip();
-    if let Err(failure) = hashes.remember(&contents).map_err(Failure::from) {
+    let (Completion { served: shared, lost }, private) = done?;
+    let mut private = private.whole()?;
+    if let Some(lost) = lost {
+        private = keep_lost(services, lost, private, undo, report, &uploaded).await?;
+    }
+    let (artifacts, resources): (Vec<_>, Vec<_>) = shared.into_iter().chain(private).unzip();
+    if let Err(failure) =
+        hashes.remember(artifacts.iter().map(|artifact| &artifact.file)).map_err(Failure::from)
+    {
         let hints = failure.hints().join("; ");
         report.warn(&format!("{failure}; {hints}"));
     }
     let all = resources.into_iter().chain(resolved.remote_files().cloned());
     Ok(all.map(|resource| staged(resolved, resource, false)).collect())
+}
+
+/// Puts the files that the shared store has not taken into the private one, which has `private` already.
+/// Returns what the private store has then.
+async fn keep_lost(
+    services: &Services,
+    lost: Lost,
+    private: Vec<(Artifact, LocalResource)>,
+    undo: &Undo,
+    report: &Arc<dyn Report>,
+    uploaded: &Uploaded,
+) -> Result<Vec<(Artifact, LocalResource)>, Failure> {
+    report.warn(&format!(
+        "another user has written to the store at the same time, so your private store gets {}: {}",
+        count(lost.artifacts.len(), "file"),
+        lost.why
+    ));
+    // All together, so that equal files of one name get different names there.
+    let all = private.into_iter().map(|(artifact, _)| artifact).chain(lost.artifacts).collect();
+    let inventory = services.private.survey(all).await?;
+    services.private.require_root(&inventory)?;
+    let missing = inventory.missing();
+    if missing.is_empty() {
+        return Ok(services.private.complete(inventory, &undo.unfinished, uploaded).await?.whole()?);
+    }
+    report.upload_begins(missing.len(), missing.iter().sum());
+    let done = services.private.complete(inventory, &undo.unfinished, uploaded).await;
+    report.upload_ends();
+    Ok(done?.whole()?)
 }
 
 /// Adds the class data archives that exist for these files.

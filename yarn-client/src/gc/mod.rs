@@ -151,15 +151,13 @@ pub async fn run(
     }
     let mut listings = Vec::new();
     for store in &stores {
-        match store.storage.list(&store.root, true).await {
-            Ok(listing) => listings.push((store, listing)),
-            Err(e) if e.kind() == FsErrorKind::NotFound => {}
+        match listing::list(&store.storage, &store.root, true).await? {
+            Some(listing) => listings.push((store, listing)),
             // Where several users share a staging directory, the private store of an earlier release belongs
             // to the one who came first.
-            Err(e) if e.kind() == FsErrorKind::PermissionDenied => {
+            None => {
                 outcome.notes.push(format!("the store {} is left alone: you may not read it", store.root));
             }
-            Err(e) => return Err(Failure::fs(&e)),
         }
     }
     let mut emptied = Vec::new();
@@ -232,9 +230,12 @@ async fn stores(
 async fn is_closed(storage: &Storage, root: &str) -> Result<bool, Failure> {
     const ANYBODY_ELSE_ENTERS: u16 = 0o011;
     for directory in ancestors(root).iter().map(String::as_str).chain([root]) {
-        let found = storage.find(directory).await.map_err(|e| Failure::fs(&e))?;
-        if found.is_some_and(|s| s.mode & ANYBODY_ELSE_ENTERS == 0) {
-            return Ok(true);
+        match storage.find(directory).await {
+            Ok(Some(found)) if found.mode & ANYBODY_ELSE_ENTERS == 0 => return Ok(true),
+            Ok(_) => {}
+            // Another user has closed a directory above it. This user cannot list the store, either.
+            Err(e) if e.kind() == FsErrorKind::PermissionDenied => return Ok(false),
+            Err(e) => return Err(Failure::fs(&e)),
         }
     }
     Ok(false)

@@ -4,10 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use artifact_store::{below, idle, now_ms};
+use artifact_store::{below, check_own, idle, now_ms};
 use flink_model::spec::SPEC_FILE;
 use futures::{StreamExt, TryStreamExt};
-use hadoop_fs::{FileStatus, FsErrorKind, Storage};
+use hadoop_fs::{FileStatus, FsError, FsErrorKind, Storage};
 use hadoop_rpc::RemoteKind;
 use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationFilter, ApplicationId, ApplicationReport, ApplicationState, FinalStatus};
@@ -86,7 +86,11 @@ impl<'a> Survey<'a> {
         };
         let mut found = Vec::new();
         for base in ground.bases() {
-            found.append(&mut list(storage, &below(base, APPLICATIONS), false).await?);
+            let place = below(base, APPLICATIONS);
+            match list(storage, &place, false).await? {
+                Some(mut listing) => found.append(&mut listing),
+                None => survey.notes.push(format!("{place} is left alone: you may not read it")),
+            }
         }
         let named = found.into_iter().filter(|s| s.is_dir).filter_map(|s| {
             let id: ApplicationId = s.path.rsplit('/').next()?.parse().ok()?;
@@ -129,13 +133,16 @@ impl<'a> Survey<'a> {
         let mut note = None;
         if state.is_none() && ours && fate == Fate::Dead {
             let key = |name: &str| hadoop.conf.get(name).ok().flatten();
-            if self.needs(&path).await.is_ok_and(|needs| needs.is_elsewhere(key)) {
+            if self.needs(&path, &status.owner).await.is_ok_and(|needs| needs.is_elsewhere(key)) {
                 fate = Fate::Elsewhere;
                 note = Some(format!("{path} is left alone: its application is another YARN cluster's"));
             }
         }
         let bytes = match fate {
-            Fate::Dead => list(self.storage, &path, true).await?.iter().map(|s| s.len).sum(),
+            Fate::Dead => match list(self.storage, &path, true).await? {
+                Some(listing) => listing.iter().map(|s| s.len).sum(),
+                None => return Ok((None, Some(format!("{path} is left alone: it is {}'s", status.owner)))),
+            },
             Fate::Alive | Fate::Unsure | Fate::Elsewhere => 0,
         };
         Ok((Some(Directory { id, status, fate, ours, bytes }), note))
@@ -153,12 +160,12 @@ impl<'a> Survey<'a> {
     /// Finds the files of the stores that are in use: by living applications of all users, and by
     /// applications that may still be submitted.
     pub(super) async fn uses(&self) -> Result<Uses, Failure> {
-        let live = self.live.values().filter(|r| by(r) == Some(By::Heddle)).map(|r| (r.id, Some(r)));
+        let live = self.live.values().filter(|r| by(r) == Some(By::Heddle)).map(|r| (r.id, &*r.user));
         let unsure = self.directories.iter().filter(|d| d.ours && d.fate != Fate::Dead);
-        let unsure = unsure.filter(|d| !self.live.contains_key(&d.id)).map(|d| (d.id, None));
+        let unsure = unsure.filter(|d| !self.live.contains_key(&d.id)).map(|d| (d.id, &*d.status.owner));
         let list: Vec<_> = live.chain(unsure).collect();
         let answers: Vec<Result<Option<Needs>, Unknown>> = futures::stream::iter(list)
-            .map(|(id, report)| self.needs_of(id, report))
+            .map(|(id, user)| self.needs_of(id, user))
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await?;
@@ -172,23 +179,19 @@ impl<'a> Survey<'a> {
         Ok(uses)
     }
 
-    /// The files that one application needs; nothing if the application has ended meanwhile.
+    /// The files that an application of this user needs; nothing if the application has ended meanwhile.
     async fn needs_of(
         &self,
         id: ApplicationId,
-        report: Option<&ApplicationReport>,
+        user: &str,
     ) -> Result<Result<Option<Needs>, Unknown>, Failure> {
-        let user = report.map_or(self.user, |r| &r.user);
-        let bases = self.ground.bases().into_iter().map(str::to_owned);
-        let bases = bases.chain([self.ground.base_of(user)]);
-        let mut places: Vec<String> = bases.map(|base| application_path(&base, id)).collect();
-        // The home directories of all users are expected in the same directory.
-        let homes = self.storage.home_dir().rsplit_once('/').map_or("", |(homes, _)| homes);
-        places.push(application_path(&format!("{homes}/{user}"), id));
-        places.dedup();
+        let places: Vec<String> = bases(self.ground, self.storage.home_dir(), user)
+            .iter()
+            .map(|base| application_path(base, id))
+            .collect();
         let mut trouble = None;
         for place in &places {
-            match self.needs(place).await {
+            match self.needs(place, user).await {
                 Ok(needs) => return Ok(Ok(Some(needs))),
                 Err(None) => {}
                 Err(Some(why)) => trouble = Some((why, place)),
@@ -215,14 +218,17 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// Reads the `am.json` in `directory`. `Err(None)` means that there is none.
-    async fn needs(&self, directory: &str) -> Result<Needs, Option<String>> {
+    /// Reads the `am.json` in `directory`, if it is the user's: in a directory that several users share,
+    /// another one could have put it there. `Err(None)` means that there is none.
+    async fn needs(&self, directory: &str, user: &str) -> Result<Needs, Option<String>> {
         let path = format!("{directory}/{SPEC_FILE}");
-        let bytes = self
-            .storage
-            .read(&path, LARGEST_SPEC)
-            .await
-            .map_err(|e| (e.kind() != FsErrorKind::NotFound).then(|| e.to_string()))?;
+        let why = |e: FsError| (e.kind() != FsErrorKind::NotFound).then(|| e.to_string());
+        if self.storage.has_owners() {
+            let status = self.storage.status(&path).await.map_err(why)?;
+            check_own(&status, user)
+                .map_err(|distrust| Some(format!("it is not read, because {distrust}")))?;
+        }
+        let bytes = self.storage.read(&path, LARGEST_SPEC).await.map_err(why)?;
         serde_json::from_slice(&bytes).map_err(|e| Some(format!("{path} does not tell it: {e}")))
     }
 
@@ -237,5 +243,37 @@ impl<'a> Survey<'a> {
             ));
         }
         notes
+    }
+}
+
+/// Where the directory of an application of this user may be: first where only this user writes, and then
+/// where earlier releases have made the directories of all users.
+fn bases(ground: &Ground, home: &str, user: &str) -> Vec<String> {
+    // The home directories of all users are expected in the same directory.
+    let homes = home.rsplit_once('/').map_or("", |(homes, _)| homes);
+    let own = [ground.base_of(user), format!("{homes}/{user}")];
+    let mut bases = Vec::new();
+    for base in own.into_iter().chain(ground.bases().into_iter().map(str::to_owned)) {
+        if !bases.contains(&base) {
+            bases.push(base);
+        }
+    }
+    bases
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_users_own_places_come_first() {
+        let of = |base: &str, top: &str, user: &str| {
+            let ground = Ground { base: base.into(), top: top.into(), warning: None };
+            bases(&ground, "/user/ann", user)
+        };
+        assert_eq!(of("/flink/ann", "/flink", "bob"), ["/flink/bob", "/user/bob", "/flink/ann", "/flink"]);
+        assert_eq!(of("/flink/ann", "/flink", "ann"), ["/flink/ann", "/user/ann", "/flink"]);
+        assert_eq!(of("/user/ann", "/user/ann", "bob"), ["/user/ann", "/user/bob"]);
+        assert_eq!(of("/user/ann", "/user/ann", "ann"), ["/user/ann"]);
     }
 }
