@@ -29,11 +29,15 @@ pub(crate) async fn main(mut context: Context, args: Vec<OsString>) -> ExitCode 
     if persona == Persona::Heddle && args.first().is_some_and(|verb| verb == client_archive::VERB) {
         return client_archive::main(&context, args.get(1..).unwrap_or_default()).await.into();
     }
-    let verbose = args.iter().take_while(|a| *a != "--").any(|a| a == "-v" || a == "--verbose");
-    let done = if let Persona::Sql(tool) = persona {
-        sql::run(&context, &console, tool, args).await
+    let (verbose, done) = if let Persona::Sql(tool) = persona {
+        // Other words than these are Flink's own, and no word is a program's.
+        let verbose = args.iter().take_while(|a| *a != "--").any(|a| a == "-v" || a == "--verbose");
+        (verbose, sql::run(&context, &console, tool, args).await)
     } else {
-        obey(context, &console, persona, args).await
+        // A command line that cannot be parsed is an error without causes.
+        let request = parse(persona, args);
+        let verbose = request.as_ref().is_ok_and(Request::is_verbose);
+        (verbose, obey(context, &console, request).await)
     };
     let exit = match done {
         Ok(exit) if exit.code() == 0 => {
@@ -63,10 +67,9 @@ pub(crate) async fn main(mut context: Context, args: Vec<OsString>) -> ExitCode 
 async fn obey(
     context: Context,
     console: &Arc<Console>,
-    persona: Persona,
-    args: &[OsString],
+    request: Result<Request, Failure>,
 ) -> Result<Exit, Failure> {
-    match parse(persona, args)? {
+    match request? {
         Request::Show(text) => {
             console.out(text.trim_end());
             Ok(Exit::Done)

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader, PipeWriter, Read, Write};
-use std::sync::mpsc::{self, Receiver};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flink_rest::{JobId, JobSummary, RestAddress, RestClient, RestTimeouts};
 use serde_json::{Value, json};
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::time::{Instant, timeout_at};
 
 use yarn_client::error::Failure;
 use yarn_client::ps;
@@ -25,7 +26,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// Passes the standard output of a JVM on to stderr, and collects the ids of the jobs that it names.
 #[derive(Debug)]
 pub(super) struct Overheard {
-    jobs: Receiver<JobId>,
+    jobs: UnboundedReceiver<JobId>,
 }
 
 impl Overheard {
@@ -37,17 +38,17 @@ impl Overheard {
         }
         let (reader, writer) = std::io::pipe()
             .map_err(|e| Failure::because("cannot make a pipe for the output of Flink's client", e))?;
-        let (send, jobs) = mpsc::channel();
+        let (send, jobs) = mpsc::unbounded_channel();
         std::thread::spawn(move || pass_on(reader, std::io::stderr(), &|job| send.send(job).is_ok()));
         Ok((Some(Self { jobs }), Some(writer)))
     }
 
     /// The jobs of the JVM, which must have ended, with what the JobManager at `address` knows of them, if it
     /// still answers.
-    pub(super) async fn jobs(self, address: Option<&RestAddress>) -> Vec<Value> {
+    pub(super) async fn jobs(mut self, address: Option<&RestAddress>) -> Vec<Value> {
         let until = Instant::now() + DRAIN;
         let mut ids: Vec<JobId> = Vec::new();
-        while let Ok(id) = self.jobs.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        while let Ok(Some(id)) = timeout_at(until, self.jobs.recv()).await {
             ids.extend(Some(id).filter(|id| !ids.contains(id)));
         }
         known(&ids, address).await
@@ -149,5 +150,23 @@ mod tests {
         });
         assert_eq!(String::from_utf8(passed).unwrap(), said);
         assert_eq!(*jobs.borrow(), ["fd72014d4c864993a2e5a9287b4a9c5d"]);
+    }
+
+    #[tokio::test]
+    async fn output_that_does_not_end_holds_nothing_else_up() {
+        let (overheard, output) = Overheard::if_wanted(true).unwrap();
+        let output = output.unwrap();
+        writeln!(&output, "{SUBMITTED}fd72014d4c864993a2e5a9287b4a9c5d").unwrap();
+        tokio::select! {
+            // Otherwise it is chance which of the two gets to run first.
+            biased;
+            _ = overheard.unwrap().jobs(None) => panic!("the pipe is open still"),
+            () = tokio::time::sleep(DRAIN / 20) => {}
+        }
+        let (overheard, output) = Overheard::if_wanted(true).unwrap();
+        writeln!(output.unwrap(), "{SUBMITTED}fd72014d4c864993a2e5a9287b4a9c5d").unwrap();
+        let jobs = overheard.unwrap().jobs(None).await;
+        assert_eq!(jobs.len(), 1);
+        assert_eq!(jobs[0]["id"], "fd72014d4c864993a2e5a9287b4a9c5d");
     }
 }

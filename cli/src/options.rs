@@ -43,6 +43,27 @@ impl Verb {
             Self::Info(_) | Self::Completion(_) | Self::Man(_) | Self::Reference(_) => false,
         })
     }
+
+    /// Whether an error is shown with its causes.
+    pub(crate) fn verbose(&self) -> bool {
+        match self {
+            Self::Session(options) => options.verbose,
+            Self::Run(options) | Self::RunApplication(options) | Self::Info(options) => {
+                options.cluster.verbose
+            }
+            Self::List(options) => options.cluster.verbose,
+            Self::Cancel(options) => options.cluster.verbose,
+            Self::Stop(options) => options.cluster.verbose,
+            Self::Savepoint(options) => options.cluster.verbose,
+            Self::Checkpoint(options) => options.cluster.verbose,
+            Self::Ps(options) => options.answer.verbose,
+            Self::Kill(options) => options.answer.verbose,
+            Self::Gc(options) => options.answer.verbose,
+            Self::Store(options) => options.answer.verbose,
+            Self::Memory(options) => options.answer.verbose,
+            Self::Completion(_) | Self::Man(_) | Self::Reference(_) => false,
+        }
+    }
 }
 
 /// What can be done.

@@ -56,6 +56,13 @@ pub(crate) enum Request {
     Run(Box<Invocation>),
 }
 
+impl Request {
+    /// Whether an error is shown with its causes.
+    pub(crate) fn is_verbose(&self) -> bool {
+        matches!(self, Self::Run(invocation) if invocation.verb.verbose())
+    }
+}
+
 /// A verb with its options.
 #[derive(Debug)]
 pub(crate) struct Invocation {
@@ -291,6 +298,29 @@ mod tests {
         };
         let Verb::Run(options) = invocation.verb else { panic!() };
         assert_eq!(options.program, ["j.jar", "-Dc=d"]);
+    }
+
+    #[test]
+    fn a_programs_words_do_not_make_the_command_verbose() {
+        for (line, verbose) in [
+            ("run -v j.jar", true),
+            ("run -t yarn-per-job --verbose -c M job j.jar", true),
+            ("run -j j.jar -a x -v", true),
+            ("run -py job.py -v", true),
+            ("run j.jar -v", false),
+            ("run job --verbose", false),
+            ("run -p 2 j.jar --in x -v --", false),
+            ("run-application -t yarn-application hdfs:///j.jar -v", false),
+            ("info -c M j.jar -v", false),
+            ("session -v", true),
+            ("list -v", true),
+            ("cancel 00ff -v", true),
+            ("ps -v", true),
+            ("ps", false),
+        ] {
+            let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            assert_eq!(parse(Persona::Heddle, &args).unwrap().is_verbose(), verbose, "{line}");
+        }
     }
 
     fn shown(persona: Persona, line: &str) -> String {

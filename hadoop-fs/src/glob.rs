@@ -83,8 +83,14 @@ pub(crate) fn parse(path: &str) -> Result<Vec<Vec<Part>>, String> {
     // A slash separates names also within brackets and after a backslash, because no name can contain a
     // slash.
     let one = |path: String| path.split('/').filter(|name| !name.is_empty()).map(part).collect();
-    alternatives(path)?.into_iter().map(one).collect()
+    let nameless = |name: &str| !name.is_empty() && name.chars().all(|c| c == EMPTY);
+    alternatives(path)?.into_iter().filter(|path| !path.split('/').any(nameless)).map(one).collect()
 }
+
+/// What stands for an empty alternative of braces without a slash. They are a part of one name, as for
+/// Hadoop, so that `/a/{b,}` does not stand for `/a`: no name is empty. Those with a slash can stand for
+/// nothing. No other `{` without a backslash is left when the braces have been written out.
+const EMPTY: char = '{';
 
 fn part(name: &str) -> Result<Part, String> {
     let mut tokens = Vec::new();
@@ -94,6 +100,7 @@ fn part(name: &str) -> Result<Part, String> {
             '*' => Token::Any,
             '?' => Token::One,
             '[' => class(&mut chars)?,
+            EMPTY => continue,
             c => Token::Char(itself(c, &mut chars)?),
         });
     }
@@ -142,14 +149,18 @@ fn class(chars: &mut Chars) -> Result<Token, String> {
 }
 
 /// The paths that a path with braces stands for, one for each choice of alternatives. What is behind a
-/// backslash stays so, and a `}` that stands for itself gets a backslash.
+/// backslash stays so. A `}` without an opening brace stands for itself.
 fn alternatives(path: &str) -> Result<Vec<String>, String> {
-    let Some((before, choices, after)) = first_group(path)? else { return Ok(vec![lone_braces(path)]) };
+    let Some((before, choices, after)) = first_group(path)? else { return Ok(vec![path.to_owned()]) };
     let rest = alternatives(after)?;
+    let in_name = !choices.iter().any(|choice| choice.contains('/'));
     let mut all = Vec::new();
     for choice in choices {
-        for middle in alternatives(choice)? {
-            all.extend(rest.iter().map(|end| format!("{}{middle}{end}", lone_braces(before))));
+        for mut middle in alternatives(choice)? {
+            if in_name && middle.is_empty() {
+                middle.push(EMPTY);
+            }
+            all.extend(rest.iter().map(|end| format!("{before}{middle}{end}")));
             if all.len() > MOST_ALTERNATIVES {
                 return Err(format!("its braces stand for more than {MOST_ALTERNATIVES} paths"));
             }
@@ -195,22 +206,6 @@ fn first_group(path: &str) -> Result<Option<Group<'_>>, String> {
     if depth > 0 { Err("a '{' is not closed".to_owned()) } else { Ok(None) }
 }
 
-/// Puts a backslash before each closing brace that has none: without an opening brace, it stands for itself.
-fn lone_braces(text: &str) -> String {
-    let mut out = String::new();
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        if c == '}' {
-            out.push('\\');
-        }
-        out.push(c);
-        if c == '\\' {
-            out.extend(chars.next());
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -253,6 +248,11 @@ mod tests {
             ("/\\{a,b\\}", "/{a,b}"),
             ("/a}", "/a}"),
             ("/*}", "/a}"),
+            ("/}{a/b}", "/}a/b"),
+            ("/{a,b}}", "/b}"),
+            ("/[}-~]", "/}"),
+            ("/a/{b/c,}", "/a"),
+            ("/a/b{,c}", "/a/b"),
             ("/a,b", "/a,b"),
             ("/a.b+(c)|$", "/a.b+(c)|$"),
             ("/*.b+(c)|$^", "/a.b+(c)|$^"),
@@ -270,6 +270,9 @@ mod tests {
             ("/a/?", "/a/bc"),
             ("/a/[^a]x", "/a/ax"),
             ("/{a,b}", "/a,b"),
+            ("/a/{b,}", "/a"),
+            ("/a/{b/{c,},d}", "/a/b"),
+            ("/{}/a", "/a"),
             ("/a\\*b", "/aXb"),
             ("/*.jar", "/xjar"),
             ("/A*", "/ab"),

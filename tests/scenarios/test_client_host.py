@@ -111,7 +111,7 @@ def test_no_program_of_another_user_is_run(work, jar, alice):
     session.stop().ok()
 
 
-@pytest.mark.parametrize("kind", ["link", "fifo", "writable", "unreadable", "directory"])
+@pytest.mark.parametrize("kind", ["link", "fifo", "writable", "group", "above", "unreadable", "directory"])
 def test_what_is_not_ones_own_file_is_ignored_and_named(work, alice, kind):
     """Nothing is waited for, nothing fails because of it, and the same file is read when it is one's own and closed."""
     unknown = "application_1700000000000_0007"
@@ -126,8 +126,15 @@ def test_what_is_not_ones_own_file_is_ignored_and_named(work, alice, kind):
             own(alice.properties, EVE)
             said = f"it is a FIFO that belongs to {EVES}"
         case "writable":
-            alice.write(unknown, mode=0o664)
+            alice.write(unknown, mode=0o666)
+            said = "may write to it (mode 0666)"
+        case "group":
+            os.chown(alice.write(unknown, mode=0o664), ALICE, EVE)
             said = "may write to it (mode 0664)"
+        case "above":
+            alice.write(unknown)
+            alice.public.chmod(0o777)
+            said = f"the path leads through {alice.public}"
         case "unreadable":
             alice.write(unknown, owner=EVE, mode=0o600)
             said = f"it belongs to {EVES}"
@@ -142,18 +149,22 @@ def test_what_is_not_ones_own_file_is_ignored_and_named(work, alice, kind):
     assert said in named.text and "no cluster id was specified" in named.err, named
 
     alice.properties.rmdir() if kind == "directory" else alice.properties.unlink()
-    alice.write(unknown)
-    result = alice.run("flink", "list", alice.location)
-    assert "Found Yarn properties file" in result.text and unknown in result.text, result
+    alice.public.chmod(0o1777)
+    # Flink's own client leaves it to the umask, and here the group is her own.
+    for mode in (0o600, 0o664):
+        alice.write(unknown, mode=mode)
+        result = alice.run("flink", "list", alice.location)
+        assert "Found Yarn properties file" in result.text and unknown in result.text, result
 
 
-@pytest.mark.parametrize("how", ["foreign", "writable"])
+@pytest.mark.parametrize("how", ["foreign", "writable", "above"])
 def test_a_cache_of_another_user_is_not_used(work, alice, how):
     cache = alice.public / "heddle"
     cache.mkdir()
     (cache / "hashes.json").write_text('{"version":1,"files":{}}')
     own(cache, EVE if how == "foreign" else ALICE)
-    cache.chmod(0o755 if how == "foreign" else 0o777)
+    cache.chmod(0o777 if how == "writable" else 0o755)
+    alice.public.chmod(0o777 if how == "above" else 0o1777)
     before = {path: path.stat().st_mtime_ns for path in [cache, *cache.rglob("*")]}
     result = alice.run("heddle", "ps", env={"XDG_CACHE_HOME": str(alice.public)})
     [warning] = [line for line in result.err.splitlines() if line.startswith("warning:")]
@@ -162,6 +173,7 @@ def test_a_cache_of_another_user_is_not_used(work, alice, how):
     assert {path: path.stat().st_mtime_ns for path in [cache, *cache.rglob("*")]} == before
 
     shutil.rmtree(cache)
+    alice.public.chmod(0o1777)
     assert "warning:" not in alice.run("heddle", "ps", env={"XDG_CACHE_HOME": str(alice.public)}).err
 
 

@@ -75,25 +75,36 @@ impl Context {
     /// The directory for copies without which the command cannot go on. `what` is the copy, for the failure
     /// if there is no such directory.
     pub fn needed_cache_dir(&self, what: &str) -> Result<PathBuf, Failure> {
-        match self.place(&CACHE) {
-            Ok(Some(directory)) => Ok(directory),
-            Ok(None) => {
-                let why = "neither XDG_CACHE_HOME nor HOME is set";
-                Err(Failure::new(format!("no place for {what}: {why}")).hint("set HOME"))
-            }
-            Err(unused) => {
-                let place = unused.path.display();
-                let failure =
-                    Failure::new(format!("no place for {what}: {place} is not used: {}", unused.why));
-                Err(failure.hint("XDG_CACHE_HOME names another place"))
-            }
-        }
+        self.needed(&CACHE, what)
     }
 
     /// The directory for files that should not be lost between runs: `$XDG_STATE_HOME/heddle`, or else
     /// `~/.local/state/heddle`. `None` in the same cases as for [`Context::cache_dir`].
     pub fn state_dir(&self) -> Option<PathBuf> {
         self.place(&STATE).ok().flatten()
+    }
+
+    /// The same directory for notes without which the command would not keep its promise. `what` is the note,
+    /// for the failure if there is no such directory.
+    pub(crate) fn needed_state_dir(&self, what: &str) -> Result<PathBuf, Failure> {
+        self.needed(&STATE, what)
+    }
+
+    fn needed(&self, place: &Place, what: &str) -> Result<PathBuf, Failure> {
+        let variable = place.variable.name();
+        match self.place(place) {
+            Ok(Some(directory)) => Ok(directory),
+            Ok(None) => {
+                let why = format!("neither {variable} nor HOME is set");
+                Err(Failure::new(format!("no place for {what}: {why}")).hint("set HOME"))
+            }
+            Err(unused) => {
+                let place = unused.path.display();
+                let failure =
+                    Failure::new(format!("no place for {what}: {place} is not used: {}", unused.why));
+                Err(failure.hint(format!("{variable} names another place")))
+            }
+        }
     }
 
     /// Warnings about directories of this machine that are not used, because another user can write to them
@@ -167,7 +178,7 @@ const CACHE: Place = Place {
 const STATE: Place = Place {
     variable: variables::XDG_STATE_HOME,
     below_home: ".local/state",
-    lost: "a repeated --submission finds only what YARN lists",
+    lost: "--submission is refused, because no submission can be noted",
 };
 
 /// A place that is not used, and why.
@@ -317,6 +328,11 @@ mod tests {
         }
         let failure = context.needed_cache_dir("a copy").unwrap_err().to_string();
         assert!(failure.contains("no place for a copy") && failure.contains("mode 0777"), "{failure}");
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        let failure = context.needed_state_dir("a note").unwrap_err();
+        let text = failure.to_string();
+        assert!(text.contains("the path leads through") && text.contains("mode 0777"), "{text}");
+        assert!(failure.hints()[0].contains("XDG_STATE_HOME"), "{failure:?}");
     }
 
     #[test]

@@ -6,7 +6,9 @@
 //! path does not, either.
 //!
 //! Everybody can make files in `/tmp`. So the file is used only if it is the user's own and nobody else may
-//! write to it, and even then not all of its settings are (see [`crate::session_settings`]).
+//! write to it, and even then not all of its settings are (see [`crate::session_settings`]). Flink's own
+//! client makes it with what the umask leaves, which is often 664; that is no harm if the group has nobody
+//! else.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -106,7 +108,7 @@ pub fn write(path: &Path, session: &SessionFile) -> Result<Option<String>, Failu
     // A temporary file is new, and has the mode 600.
     let mut file = tempfile::NamedTempFile::new_in(directory).map_err(|e| Failure::because(doing(), e))?;
     file.write_all(text.as_bytes()).map_err(|e| Failure::because(doing(), e))?;
-    let trusted = ownership::check_open(file.as_file()).map_err(|e| Failure::because(doing(), e))?;
+    let trusted = ownership::check_open(file.as_file(), path).map_err(|e| Failure::because(doing(), e))?;
     let id = session.application_id;
     let unknown = |why: &Distrust| {
         format!(
@@ -297,7 +299,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = location(dir.path().to_str(), "ann");
         std::fs::write(&path, "applicationID=application_1700000000000_0002").unwrap();
-        for (mode, ignored) in [(0o664, true), (0o646, true), (0o644, false)] {
+        for (mode, ignored) in [(0o666, true), (0o646, true), (0o644, false)] {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(matches!(read(&path).unwrap(), Found::Ignored(_)), ignored, "{mode:o}");
         }

@@ -30,10 +30,12 @@ use crate::timeline::Timeline;
 
 /// How long a connection may take to be encrypted.
 const HANDSHAKE_WAIT: Duration = Duration::from_secs(5);
-/// How many connections may be without a proof. One of them costs a kilobyte while it is silent, and ten if
-/// it speaks TLS. A caller that is honest needs milliseconds for its proof, so it is spared for longer than
-/// that, and not for so long that strangers can keep all places by coming again and again.
+/// How many connections may be without a proof. A caller that is honest needs milliseconds for its proof, so
+/// it is spared for longer than that, and not for so long that strangers can keep all places by coming again
+/// and again. One whose first message has not come as a whole costs a kilobyte.
 const UNPROVED: Limits = Limits { all: 1024, address: 384, spared: Duration::from_millis(100) };
+/// The same of those that speak TLS: one costs up to 20 KiB.
+const UNPROVED_TLS: Limits = Limits { all: 512, ..UNPROVED };
 /// The same of those that speak HTTP/2, which cost more. Of honest callers there is one at a time.
 const UNPROVED_GRPC: Limits = Limits { all: 64, address: 16, spared: Duration::ZERO };
 /// How many handshakes an address may begin. Each costs a fifth of a millisecond of a processor, so an
@@ -44,6 +46,16 @@ const UNPROVED_GRPC: Limits = Limits { all: 64, address: 16, spared: Duration::Z
 const HANDSHAKES: Rate = Rate { burst: 1024, each: Duration::from_micros(1_000_000 / 256) };
 /// Pause after a connection that could not be accepted, as a rule because no file descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+/// The header of a message of TLS, which ends with the length of the rest (RFC 8446, 5.1).
+const HEADER: usize = 5;
+/// The kind of the message with which a caller begins.
+const HANDSHAKE: u8 = 22;
+/// The most bytes of the rest of this message. That of our own callers has less than two thousand, also with
+/// the larger keys of post-quantum cryptography.
+const LONGEST: u64 = 4096;
+/// The first pause before it is looked whether the message has come as a whole, which is doubled each time,
+/// and the longest one.
+const LOOKS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(500));
 /// A gRPC client that answers no ping for so long is gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// gRPC connections that may wait for their server.
@@ -75,7 +87,13 @@ enum NotEncrypted {
     Tls(#[from] AcceptError),
     /// Its address makes too many handshakes.
     #[error("its address makes too many TLS handshakes")]
+    TooOften,
+    /// There are enough of those that speak TLS.
+    #[error("too many connections have not proved who they are")]
     TooMany,
+    /// Another connection has its place.
+    #[error("others need the place of one that says nothing")]
+    PutOut,
 }
 
 /// What all connections share.
@@ -84,6 +102,7 @@ struct Doors {
     control: Control,
     tls: TlsServer,
     unproved: Gate,
+    unproved_tls: Gate,
     unproved_grpc: Gate,
     handshakes: Pace,
     refusals: Refusals,
@@ -127,10 +146,12 @@ impl Control {
             .add_service(timeline.service())
             .add_service(submission.service())
             .serve_with_incoming(ReceiverStream::new(connections).map(Ok::<_, Infallible>));
+        let limits = unproved(open_files());
         let doors = Doors {
             control: self,
             tls,
-            unproved: Gate::new(unproved(open_files())),
+            unproved: Gate::new(limits),
+            unproved_tls: Gate::new(Limits { all: limits.all.min(UNPROVED_TLS.all), ..limits }),
             unproved_grpc: Gate::new(UNPROVED_GRPC),
             handshakes: Pace::new(handshakes),
             refusals,
@@ -194,17 +215,16 @@ impl Doors {
 
     /// Serves a connection, as a link or by the gRPC server.
     async fn dispatch(self, stream: TcpStream, from: SocketAddr, slot: Slot) {
-        let handshake = timeout(HANDSHAKE_WAIT, self.encrypt(stream, from));
-        let (purpose, secured) = match slot.put_out().run_until_cancelled(handshake).await {
-            Some(Ok(Ok(accepted))) => accepted,
-            Some(Ok(Err(NotEncrypted::Tls(AcceptError::Io(error)))))
+        let handshake = timeout(HANDSHAKE_WAIT, self.encrypt(stream, from, slot));
+        let (purpose, secured, slot) = match handshake.await {
+            Ok(Ok(accepted)) => accepted,
+            Ok(Err(NotEncrypted::Tls(AcceptError::Io(error))))
                 if error.kind() == ErrorKind::UnexpectedEof =>
             {
                 return tracing::debug!(%from, "a connection ended before it was encrypted");
             }
-            Some(Ok(Err(error))) => return self.refusals.add(from, &error),
-            Some(Err(_)) => return self.refusals.add(from, &"it did not speak TLS in time"),
-            None => return self.refusals.add(from, &"others need the place of one that says nothing"),
+            Ok(Err(error)) => return self.refusals.add(from, &error),
+            Err(_) => return self.refusals.add(from, &"it did not speak TLS in time"),
         };
         match purpose {
             // A link lives for hours: what was needed up to here does not.
@@ -220,31 +240,95 @@ impl Doors {
         }
     }
 
-    /// Nothing is kept for TLS before something has arrived.
+    /// Nothing is kept for TLS before the first message has come as a whole; then the connection has a place
+    /// among those that speak TLS, in exchange for `slot`.
     async fn encrypt(
         &self,
         stream: TcpStream,
         from: SocketAddr,
-    ) -> Result<(Purpose, Secured<ServerStream>), NotEncrypted> {
-        let first = async {
-            stream.set_nodelay(true)?;
-            // To wait until it is readable is not enough, because that may end without a byte.
-            match stream.peek(&mut [0]).await? {
-                0 => Err(ErrorKind::UnexpectedEof.into()),
-                _ => Ok(()),
-            }
-        };
-        first.await.map_err(AcceptError::Io)?;
+        slot: Slot,
+    ) -> Result<(Purpose, Secured<ServerStream>, Slot), NotEncrypted> {
+        let first = slot.put_out().run_until_cancelled_owned(first_message(&stream)).await;
+        first.ok_or(NotEncrypted::PutOut)?.map_err(AcceptError::Io)?;
         if !self.handshakes.begins(from.ip(), clock::now()) {
-            return Err(NotEncrypted::TooMany);
+            return Err(NotEncrypted::TooOften);
         }
-        Ok(self.tls.accept(stream).await?)
+        let slot = self.unproved_tls.enter(from.ip(), clock::now()).ok_or(NotEncrypted::TooMany)?;
+        let accepted = slot.put_out().run_until_cancelled_owned(self.tls.accept(stream)).await;
+        let (purpose, secured) = accepted.ok_or(NotEncrypted::PutOut)??;
+        Ok((purpose, secured, slot))
+    }
+}
+
+/// Waits until the first message has come as a whole, and leaves it where it is. What is not a message of TLS
+/// is left to TLS, which says what is wrong with it.
+async fn first_message(stream: &TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let (mut pause, longest) = LOOKS;
+    loop {
+        let mut header = [0; HEADER];
+        // To wait until the stream is readable is not enough, because that may end without a byte.
+        let begun = match stream.peek(&mut header).await? {
+            0 => return Err(ErrorKind::UnexpectedEof.into()),
+            count => header.get(..count).unwrap_or_default(),
+        };
+        match arrived(begun, rustix::io::ioctl_fionread(stream)?) {
+            Arrived::Whole => return Ok(()),
+            Arrived::TooLong => {
+                let why = format!("its first message has more than {LONGEST} bytes");
+                return Err(std::io::Error::new(ErrorKind::InvalidData, why));
+            }
+            Arrived::Part => sleep(pause).await,
+        }
+        pause = (pause * 2).min(longest);
+    }
+}
+
+/// How much of the first message has come.
+#[derive(Debug, PartialEq)]
+enum Arrived {
+    Part,
+    Whole,
+    TooLong,
+}
+
+/// `begun`: the bytes of the header that have come; `count`: the number of all bytes that have come.
+fn arrived(begun: &[u8], count: u64) -> Arrived {
+    match *begun {
+        [kind, ..] if kind != HANDSHAKE => Arrived::Whole,
+        [_, _, _, high, low] => {
+            let rest = u64::from(u16::from_be_bytes([high, low]));
+            match rest {
+                _ if rest > LONGEST => Arrived::TooLong,
+                _ if count < HEADER as u64 + rest => Arrived::Part,
+                _ => Arrived::Whole,
+            }
+        }
+        _ => Arrived::Part,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_message_is_waited_for() {
+        let begun = [HANDSHAKE, 3, 1, 1, 2];
+        for (header, count, expected) in [
+            (&begun[..1], 1, Arrived::Part),
+            (&begun[..4], 4, Arrived::Part),
+            (&begun, 5, Arrived::Part),
+            (&begun, 5 + 257, Arrived::Part),
+            (&begun, 5 + 258, Arrived::Whole),
+            (&begun, 9000, Arrived::Whole),
+            (&[HANDSHAKE, 3, 1, 16, 1], 5, Arrived::TooLong),
+            (b"GET /", 5, Arrived::Whole),
+            (b"G", 1, Arrived::Whole),
+        ] {
+            assert_eq!(arrived(header, count), expected, "{header:?} {count}");
+        }
+    }
 
     #[test]
     fn few_files_are_not_all_for_strangers() {

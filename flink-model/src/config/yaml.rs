@@ -19,7 +19,7 @@ const MAX_ALIASES: usize = 50;
 /// The largest number of nodes in a document. The nodes for which an alias stands count, too, because they
 /// are written out for each alias.
 const MAX_NODES: usize = 1_000_000;
-/// The largest size of a file, in bytes. Flink's own parser accepts as many characters.
+/// The largest number of characters in a file. It is the limit of Flink's own parser.
 const MAX_LENGTH: usize = 3 * 1024 * 1024;
 
 /// A node of the document.
@@ -50,8 +50,10 @@ pub(super) struct Malformed {
 
 /// Reads a text that holds at most one document; `None` if it holds nothing.
 pub(super) fn parse(text: &str) -> Result<Option<Node>, Malformed> {
-    if text.len() > MAX_LENGTH {
-        return Err(Malformed { line: 1, column: 1, reason: "the file is larger than 3 MB".to_owned() });
+    // No text has more characters than bytes, so that most are not counted.
+    if text.len() > MAX_LENGTH && text.chars().count() > MAX_LENGTH {
+        let reason = format!("the file has more than {MAX_LENGTH} characters");
+        return Err(Malformed { line: 1, column: 1, reason });
     }
     // For Flink's parser, spaces after the last line break are not a line of a block scalar.
     let trimmed = text.trim_end_matches(' ');
@@ -401,6 +403,13 @@ mod tests {
         assert_eq!(value("!!str 1"), Node::Scalar("1".into()));
         assert_eq!(value("2001-12-14"), Node::Scalar("2001-12-14".into()));
         assert_eq!(value("~"), Node::Null);
+    }
+
+    #[test]
+    fn a_file_may_have_as_many_characters_as_for_flink() {
+        let file = |characters: usize| parse(&format!("k: {}\n", "é".repeat(characters - 4)));
+        assert!(file(MAX_LENGTH).is_ok());
+        assert!(file(MAX_LENGTH + 1).unwrap_err().reason.contains("3145728 characters"));
     }
 
     #[test]

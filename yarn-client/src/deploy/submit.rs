@@ -92,7 +92,7 @@ impl Submitter<'_> {
         tracing::debug!(elapsed = ?self.timing.elapsed(), "staged");
 
         let yarn = &self.services.yarn;
-        submission::remember(resolved.submission.as_deref(), self.context, yarn, id)?;
+        submission::remember(resolved.submission.as_deref(), self.context, yarn.server(), id)?;
         self.report.info(&format!("Submitting application master {id}"));
         self.undo.note(|state| state.application = Some((yarn.clone(), id)));
         let _ = self.submitted.set(id);

@@ -1,0 +1,315 @@
+//! Knows which keys hold secrets, and hides their values in everything that is printed or logged.
+
+mod value;
+
+use std::borrow::Cow;
+
+/// What is shown instead of a secret.
+pub const HIDDEN: &str = "******";
+
+/// Parts of the names of keys whose values must not be shown: the union of the lists that Flink's releases
+/// have (`GlobalConfiguration`).
+const FLINKS: [&str; 11] = [
+    "password",
+    "secret",
+    "fs.azure.account.key",
+    "apikey",
+    "api-key",
+    "auth-params",
+    "service-key",
+    "token",
+    "basic-auth",
+    "jaas.config",
+    "http-headers",
+];
+
+/// Parts of the names of other keys that hold secrets, as connectors, file systems and TLS libraries have
+/// them.
+const OTHERS: [&str; 12] = [
+    "private.key",
+    "private-key",
+    "privatekey",
+    "passphrase",
+    "credential",
+    "access.key",
+    "access-key",
+    "accesskey",
+    "account.key",
+    "encryption.key",
+    "encryption-key",
+    "keystore.key",
+];
+
+/// Whether the value of this key must not be shown. A key that only says what provides credentials, such as
+/// the name of a class, holds no secret.
+pub fn is_sensitive(key: &str) -> bool {
+    let key = key.to_lowercase();
+    let has = |part: &&str| key.contains(*part) && !(*part == "credential" && key.contains("provider"));
+    FLINKS.iter().chain(&OTHERS).any(has)
+}
+
+/// The value of this key as it may be shown. A secret is replaced by stars, and so are the secrets inside
+/// another value.
+pub fn shown(key: &str, value: String) -> String {
+    if is_sensitive(key) { HIDDEN.to_owned() } else { masked(&value) }
+}
+
+/// A text with stars instead of the secrets in it: the value behind a sensitive key, and the password in
+/// front of the host in a URL. JVM options and JDBC URLs have such secrets, and so have JSON, YAML and
+/// properties.
+///
+/// Where a text does not tell where a secret ends, more is hidden rather than less.
+pub fn masked(text: &str) -> String {
+    let text = without_url_passwords(text);
+    let mut out = String::with_capacity(text.len());
+    // Up to where the text is in `out`, where the next separator is looked for, and where a key before `=`
+    // may begin.
+    let (mut copied, mut next, mut key) = (0, 0, 0);
+    while let Some(found) = text[next..].find(['=', ':']) {
+        let separator = next + found;
+        next = separator + 1;
+        let before = &text[key..separator];
+        let sensitive = if text[separator..].starts_with('=') {
+            key = next;
+            is_sensitive(key_before_equals(before))
+        } else {
+            is_sensitive(key_before_colon(before))
+        };
+        if sensitive {
+            let value = value::behind(&text, separator);
+            if !value.is_empty() {
+                out.push_str(&text[copied..value.start]);
+                out.push_str(HIDDEN);
+                (copied, next, key) = (value.end, value.end, value.end);
+            }
+        }
+    }
+    out.push_str(&text[copied..]);
+    out
+}
+
+/// The words of a command line with stars instead of secrets. A word that follows an option with a secret's
+/// name is a secret, and so is all of a word behind such a name and `=` or `:`.
+pub fn masked_words<T: AsRef<str>>(words: &[T]) -> Vec<String> {
+    let mut follows = false;
+    let mask = |word: &T| {
+        let word = word.as_ref();
+        let hidden = std::mem::take(&mut follows) && !word.starts_with('-');
+        follows = word.starts_with('-') && !word.contains('=') && is_sensitive(word);
+        match (word.split_once(':'), word.split_once('=')) {
+            _ if hidden => HIDDEN.to_owned(),
+            (Some((key, _)), _) if key.chars().all(is_of_key) && is_sensitive(key) => {
+                format!("{key}:{HIDDEN}")
+            }
+            (_, Some((key, _))) if is_sensitive(key) => format!("{key}={HIDDEN}"),
+            _ => masked(word),
+        }
+    };
+    words.iter().map(mask).collect()
+}
+
+fn is_of_key(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '.' | '_' | '-')
+}
+
+/// The key at the end of what stands before a `=`. It may be in quotes, and blanks may follow it.
+fn key_before_equals(text: &str) -> &str {
+    let text = text.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\'));
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | ';' | '&' | '?');
+    text.rsplit(ends).next().unwrap_or_default()
+}
+
+/// The same for a colon. Colons also stand behind the names of hosts and between paths, which are no keys.
+fn key_before_colon(text: &str) -> &str {
+    let closes = |c: char| matches!(c, '"' | '\'' | '\\' | ')' | ']' | '}' | '>');
+    let text = text.trim_end_matches(|c: char| c.is_whitespace() || closes(c));
+    let key = text.rsplit(|c| !is_of_key(c)).next().unwrap_or_default();
+    if text[..text.len() - key.len()].ends_with(['/', '@']) { "" } else { key }
+}
+
+/// The text with stars instead of the password in `scheme://user:password@host`. The password may have any
+/// characters but blanks and quotes: it ends at the last `@` of the word.
+fn without_url_passwords(text: &str) -> Cow<'_, str> {
+    if !text.contains("://") {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (scheme, behind) = rest.split_at(at + "://".len());
+        out.push_str(scheme);
+        let quote = value::open_quote(&text[..text.len() - behind.len()]);
+        let ends = |c: char| c.is_whitespace() || c == '"' || Some(c) == quote;
+        let (word, next) = behind.split_at(behind.find(ends).unwrap_or(behind.len()));
+        match word.rsplit_once('@').map(|(user, host)| (user.split_once(':'), host)) {
+            Some((Some((user, _)), host)) => out.push_str(&format!("{user}:{HIDDEN}@{host}")),
+            _ => out.push_str(word),
+        }
+        rest = next;
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn secrets_are_known_by_parts_of_their_key() {
+        for key in [
+            "security.ssl.rest.key-Password",
+            "s3.secret-key",
+            "s3.access-key",
+            "fs.s3a.access.key",
+            "fs.oss.accessKeyId",
+            "fs.azure.account.key.x.blob.core.windows.net",
+            "my.private.key",
+            "ssh.private-key",
+            "key.passphrase",
+            "gs.credentials",
+            "kafka.ssl.keystore.key",
+            "metrics.reporter.x.apikey",
+            "sasl.jaas.config",
+        ] {
+            assert!(is_sensitive(key), "{key}");
+        }
+        for key in [
+            "rest.port",
+            "security.kerberos.login.keytab",
+            "fs.s3a.aws.credentials.provider",
+            "hadoop.security.credential.provider.path",
+            "taskmanager.memory.process.size",
+            "security.ssl.rest.keystore",
+        ] {
+            assert!(!is_sensitive(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn secrets_inside_texts() {
+        for (text, expected) in [
+            ("-Xmx1g -Da=b", "-Xmx1g -Da=b"),
+            ("-Djavax.net.ssl.keyStorePassword=hush -Da=b", "-Djavax.net.ssl.keyStorePassword=****** -Da=b"),
+            ("-Dpassword=\"a b\" -Dc=d", "-Dpassword=****** -Dc=d"),
+            ("-Dpassword='a b", "-Dpassword=******"),
+            ("-Da.token=x=y z", "-Da.token=****** z"),
+            ("-Dpassword= -Dc=d", "-Dpassword= -Dc=d"),
+            ("\"-Dpassword=x\" y", "\"-Dpassword=******\" y"),
+            ("jdbc:x://h:1/db?user=a&password=p&b=c", "jdbc:x://h:1/db?user=a&password=******"),
+            ("http://ann:hush@proxy:80/a http://h:1/", "http://ann:******@proxy:80/a http://h:1/"),
+            ("http://ann:a/b@c@proxy:80/a http://h/", "http://ann:******@proxy:80/a http://h/"),
+            ("redis://:a://b@h 'ftp://ann:x@h' y@z", "redis://:******@h 'ftp://ann:******@h' y@z"),
+            (
+                "http://token-db:80/ /secret/a:/b ann@secret:x",
+                "http://token-db:80/ /secret/a:/b ann@secret:x",
+            ),
+            ("{user:ann,password:x} y", "{user:ann,password:****** y"),
+            ("a.password = b c\nd = e", "a.password = ******\nd = e"),
+            ("'a.password: b c' d", "'a.password: ******' d"),
+            ("a.password := b -Dc=d", "a.password :******"),
+            ("-Da.password= b", "-Da.password= ******"),
+            (
+                "{\"user\": \"ann\", \"password\": \"a\\\"b c\", \"x\": 1}",
+                "{\"user\": \"ann\", \"password\": ******, \"x\": 1}",
+            ),
+            ("\"{\\\"token\\\":\\\"a\\\\\\\"b c\\\"}\" d", "\"{\\\"token\\\":******}\" d"),
+            ("-Dtoken='a'\\''b c' d", "-Dtoken=****** d"),
+            ("{'token': 'it''s, c', 'x': 1}", "{'token': ****** 'x': 1}"),
+            ("ssh://git@host:22/x", "ssh://git@host:22/x"),
+            ("é=1 passwörd=2 password=é", "é=1 passwörd=2 password=******"),
+        ] {
+            assert_eq!(masked(text), expected, "{text}");
+        }
+        assert_eq!(shown("a.secret", "x".into()), HIDDEN);
+        assert_eq!(shown("env.java.opts.all", "-Dmy.secret=x".into()), "-Dmy.secret=******");
+    }
+
+    #[test]
+    fn secrets_among_words() {
+        let words =
+            ["--user", "ann", "--password", "hush", "--token=a b", "-Dsecret:x=y z", "--password", "-v"];
+        assert_eq!(
+            masked_words(&words),
+            ["--user", "ann", "--password", HIDDEN, "--token=******", "-Dsecret:******", "--password", "-v"]
+        );
+    }
+
+    /// A secret of letters that are nowhere else, and of these characters.
+    fn secret(others: &str) -> impl Strategy<Value = String> {
+        let characters: Vec<char> = CANARY.chars().cycle().take(12).chain(others.chars()).collect();
+        prop::collection::vec(prop::sample::select(characters), 1..12)
+            .prop_map(|characters| characters.into_iter().collect())
+    }
+
+    fn keys() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(vec!["my.password", "s3.secret-key", "-Da.token", "--api-key", "privateKey"])
+    }
+
+    const CANARY: &str = "ΑΒΓΔ";
+    const SPECIAL: &str = "/@:=,;&?#%!{}()[]$+*~^|<>.-_";
+    const QUOTES: &str = " \t\n'\"\\";
+
+    fn json(text: &str) -> String {
+        format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    }
+
+    proptest! {
+        #[test]
+        fn no_part_of_a_word_is_shown(
+            before in "[a-z =\"':/@]{0,12}", open in "[ ,;{(&'\"]", key in keys(), separator in "[=:]",
+            secret in secret(SPECIAL), after in "[ \n\"'][a-z =\"':/@]{0,12}",
+        ) {
+            hidden(&format!("{before}{open}{key}{separator}{secret}{after}"))?;
+        }
+
+        #[test]
+        fn no_part_of_a_line_is_shown(
+            before in "[a-z =\"':/@]{0,12}", key in keys(), separator in " [=:] ?|: |:\t|= ",
+            secret in secret(&format!("{SPECIAL} \t")), after in "\n[a-z =\"':/@]{0,12}",
+        ) {
+            let option = secret.trim_start().starts_with('-') && separator == "= ";
+            prop_assume!(!option);
+            hidden(&format!("{before} {key}{separator}{secret}{after}"))?;
+        }
+
+        #[test]
+        fn no_part_in_quotes_is_shown(
+            before in "[a-z =\"':/@]{0,12}", key in keys(), separator in " ?[=:] ?",
+            secret in secret(&format!("{SPECIAL}{QUOTES}")), after in "[a-z =\"':/@]{0,12}",
+        ) {
+            let yaml = format!("'{}'", secret.replace('\'', "''"));
+            let shell = format!("'{}'", secret.replace('\'', "'\\''"));
+            for quoted in [json(&secret), yaml, shell] {
+                hidden(&format!("{before} {key}{separator}{quoted}{after}"))?;
+            }
+            let mut text = format!("{{{}{separator}{}, \"x\": 1}}", json(key), json(&secret));
+            for _ in 0..3 {
+                hidden(&format!("{before} {text}{after}"))?;
+                text = json(&text);
+            }
+        }
+
+        #[test]
+        fn no_part_of_a_password_in_an_address_is_shown(
+            before in "[a-z =\"':/@]{0,12}", user in "[a-z@]{0,4}", secret in secret(SPECIAL),
+            path in "[a-z:/?=]{0,8}", after in "[ \n\"][a-z =\"':/@]{0,12}",
+        ) {
+            hidden(&format!("{before} jdbc:x://{user}:{secret}@host:1/{path}{after}"))?;
+        }
+
+        #[test]
+        fn other_texts_stay_as_they_are(text in "[a-c \n\"'\\\\=:/@é-]{0,12}(token)?[a \n\"'\\\\=:/@é-]{0,12}") {
+            let once = masked(&text);
+            prop_assert!(text.contains("token") || text.contains("://") || once == text, "{}", once);
+        }
+    }
+
+    fn hidden(text: &str) -> Result<(), TestCaseError> {
+        let shown = masked(text);
+        prop_assert!(!shown.contains(|c| CANARY.contains(c)), "{}\n{}", text, shown);
+        Ok(())
+    }
+}
