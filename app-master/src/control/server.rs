@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 use taskrunner::tls::{AcceptError, Purpose, Secured, ServerStream, TlsServer};
+use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{interval, sleep, timeout};
@@ -34,15 +35,17 @@ const HANDSHAKE_WAIT: Duration = Duration::from_secs(5);
 /// it is spared for longer than that, and not for so long that strangers can keep all places by coming again
 /// and again. One whose first message has not come as a whole costs a kilobyte.
 const UNPROVED: Limits = Limits { all: 1024, address: 384, spared: Duration::from_millis(100) };
-/// The same of those that speak TLS: one costs up to 20 KiB.
-const UNPROVED_TLS: Limits = Limits { all: 512, ..UNPROVED };
+/// How many of those whose first message has come may be without a proof; they are not among the others any
+/// more. One of them costs up to 20 KiB.
+const UNPROVED_TLS: usize = 512;
 /// The same of those that speak HTTP/2, which cost more. Of honest callers there is one at a time.
 const UNPROVED_GRPC: Limits = Limits { all: 64, address: 16, spared: Duration::ZERO };
 /// How many handshakes an address may begin. Each costs a fifth of a millisecond of a processor, so an
 /// address that makes them in a loop takes a twentieth of one. A node has as many honest callers as it has
 /// containers, several hundred on a large one, and all of them may come within a second: when they are
-/// started, when an ApplicationMaster is replaced, or after the network was away. So a thousand have to pass
-/// at once. A taskrunner that is turned away tries again after some tenths of a second.
+/// started, when an ApplicationMaster is replaced, or after the network was away. So a thousand may pass
+/// within a moment. A taskrunner that is turned away tries again, first after some tenths of a second and
+/// later every few seconds.
 const HANDSHAKES: Rate = Rate { burst: 1024, each: Duration::from_micros(1_000_000 / 256) };
 /// Pause after a connection that could not be accepted, as a rule because no file descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
@@ -89,10 +92,10 @@ enum NotEncrypted {
     #[error("its address makes too many TLS handshakes")]
     TooOften,
     /// There are enough of those that speak TLS.
-    #[error("too many connections have not proved who they are")]
+    #[error("too many connections have begun to speak TLS and have not proved who they are")]
     TooMany,
     /// Another connection has its place.
-    #[error("others need the place of one that says nothing")]
+    #[error("others need its place, and it has not proved who it is")]
     PutOut,
 }
 
@@ -146,12 +149,12 @@ impl Control {
             .add_service(timeline.service())
             .add_service(submission.service())
             .serve_with_incoming(ReceiverStream::new(connections).map(Ok::<_, Infallible>));
-        let limits = unproved(open_files());
+        let (silent, speaking) = unproved(open_files());
         let doors = Doors {
             control: self,
             tls,
-            unproved: Gate::new(limits),
-            unproved_tls: Gate::new(Limits { all: limits.all.min(UNPROVED_TLS.all), ..limits }),
+            unproved: Gate::new(silent),
+            unproved_tls: Gate::new(speaking),
             unproved_grpc: Gate::new(UNPROVED_GRPC),
             handshakes: Pace::new(handshakes),
             refusals,
@@ -181,12 +184,12 @@ fn open_files() -> Option<u64> {
     limit.current
 }
 
-/// As many as [`UNPROVED`], but no more than a quarter of the files that this process may have open: it needs
-/// some for links, and to speak with YARN.
-fn unproved(files: Option<u64>) -> Limits {
+/// As many as [`UNPROVED`] and [`UNPROVED_TLS`], but together no more than a quarter of the files that this
+/// process may have open: it needs some for links, and to speak with YARN.
+fn unproved(files: Option<u64>) -> (Limits, Limits) {
     let quarter = files.map_or(usize::MAX, |files| usize::try_from(files / 4).unwrap_or(usize::MAX));
-    let all = UNPROVED.all.min(quarter);
-    Limits { all, address: UNPROVED.address.min(all / 2), ..UNPROVED }
+    let limits = |all: usize| Limits { all, address: UNPROVED.address.min(all / 4 * 3), ..UNPROVED };
+    (limits(UNPROVED.all.min(quarter / 3 * 2)), limits(UNPROVED_TLS.min(quarter / 3)))
 }
 
 impl Doors {
@@ -249,21 +252,30 @@ impl Doors {
         slot: Slot,
     ) -> Result<(Purpose, Secured<ServerStream>, Slot), NotEncrypted> {
         let first = slot.put_out().run_until_cancelled_owned(first_message(&stream)).await;
-        first.ok_or(NotEncrypted::PutOut)?.map_err(AcceptError::Io)?;
+        first.ok_or(NotEncrypted::PutOut)??;
+        let exchanged = self.unproved_tls.enter(from.ip(), clock::now()).ok_or(NotEncrypted::TooMany)?;
+        drop(slot);
+        let slot = exchanged;
         if !self.handshakes.begins(from.ip(), clock::now()) {
             return Err(NotEncrypted::TooOften);
         }
-        let slot = self.unproved_tls.enter(from.ip(), clock::now()).ok_or(NotEncrypted::TooMany)?;
         let accepted = slot.put_out().run_until_cancelled_owned(self.tls.accept(stream)).await;
         let (purpose, secured) = accepted.ok_or(NotEncrypted::PutOut)??;
         Ok((purpose, secured, slot))
     }
 }
 
-/// Waits until the first message has come as a whole, and leaves it where it is. What is not a message of TLS
-/// is left to TLS, which says what is wrong with it.
-async fn first_message(stream: &TcpStream) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
+/// Waits until the first message has come as a whole, and leaves it where it is.
+async fn first_message(stream: &TcpStream) -> Result<(), AcceptError> {
+    stream.set_nodelay(true).map_err(AcceptError::Io)?;
+    match until_whole(stream).await.map_err(AcceptError::Io)? {
+        true => Ok(()),
+        false => Err(AcceptError::Plain),
+    }
+}
+
+/// As [`first_message`]; false if the message is not one of TLS.
+async fn until_whole(stream: &TcpStream) -> std::io::Result<bool> {
     let (mut pause, longest) = LOOKS;
     loop {
         let mut header = [0; HEADER];
@@ -273,10 +285,14 @@ async fn first_message(stream: &TcpStream) -> std::io::Result<()> {
             count => header.get(..count).unwrap_or_default(),
         };
         match arrived(begun, rustix::io::ioctl_fionread(stream)?) {
-            Arrived::Whole => return Ok(()),
+            Arrived::Whole => return Ok(true),
+            Arrived::Plain => return Ok(false),
             Arrived::TooLong => {
                 let why = format!("its first message has more than {LONGEST} bytes");
                 return Err(std::io::Error::new(ErrorKind::InvalidData, why));
+            }
+            Arrived::Part if stream.ready(Interest::READABLE).await?.is_read_closed() => {
+                return Err(ErrorKind::UnexpectedEof.into());
             }
             Arrived::Part => sleep(pause).await,
         }
@@ -289,13 +305,15 @@ async fn first_message(stream: &TcpStream) -> std::io::Result<()> {
 enum Arrived {
     Part,
     Whole,
+    /// It is not a message of TLS.
+    Plain,
     TooLong,
 }
 
 /// `begun`: the bytes of the header that have come; `count`: the number of all bytes that have come.
 fn arrived(begun: &[u8], count: u64) -> Arrived {
     match *begun {
-        [kind, ..] if kind != HANDSHAKE => Arrived::Whole,
+        [kind, ..] if kind != HANDSHAKE => Arrived::Plain,
         [_, _, _, high, low] => {
             let rest = u64::from(u16::from_be_bytes([high, low]));
             match rest {
@@ -323,8 +341,8 @@ mod tests {
             (&begun, 5 + 258, Arrived::Whole),
             (&begun, 9000, Arrived::Whole),
             (&[HANDSHAKE, 3, 1, 16, 1], 5, Arrived::TooLong),
-            (b"GET /", 5, Arrived::Whole),
-            (b"G", 1, Arrived::Whole),
+            (b"GET /", 5, Arrived::Plain),
+            (b"G", 1, Arrived::Plain),
         ] {
             assert_eq!(arrived(header, count), expected, "{header:?} {count}");
         }
@@ -333,11 +351,11 @@ mod tests {
     #[test]
     fn few_files_are_not_all_for_strangers() {
         let limits = |files| {
-            let Limits { all, address, .. } = unproved(files);
-            (all, address)
+            let (silent, speaking) = unproved(files);
+            [silent, speaking].map(|Limits { all, address, .. }| (all, address))
         };
-        assert_eq!(limits(None), (1024, 384));
-        assert_eq!(limits(Some(1 << 20)), (1024, 384));
-        assert_eq!(limits(Some(1024)), (256, 128));
+        assert_eq!(limits(None), [(1024, 384), (512, 384)]);
+        assert_eq!(limits(Some(1 << 20)), [(1024, 384), (512, 384)]);
+        assert_eq!(limits(Some(1024)), [(170, 126), (85, 63)]);
     }
 }
