@@ -26,6 +26,11 @@ impl RestAddress {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{self}")
     }
+
+    /// The host without the brackets of an IPv6 address, as it is looked up and connected to.
+    pub fn bare_host(&self) -> &str {
+        self.host.trim_start_matches('[').trim_end_matches(']')
+    }
 }
 
 impl std::fmt::Display for RestAddress {

@@ -72,7 +72,7 @@ pub enum RestError {
         trusted: String,
         /// What is wrong with the certificate.
         reason: String,
-        /// What helps, if it is something else than that the certificate has to be added to what counts.
+        /// What helps, where that is known.
         advice: Option<&'static str>,
     },
     /// Client and server could not agree on TLS, so nothing was carried out.

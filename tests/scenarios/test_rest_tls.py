@@ -38,14 +38,17 @@ class Keys:
         self.trusting("server", "client", into="trust.jks")
         self.trusting("server", into="server-only.p12", kind="PKCS12")
         self.trusting("stranger", into="wrong.jks")
+        self.made("elsewhere", hosts=["dns:elsewhere.example"])
+        self.trusting("elsewhere", into="elsewhere-only.jks")
 
     def keytool(self, *words):
         done = subprocess.run([self.tool, *map(str, words), "-noprompt"], capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done
 
-    def made(self, name):
-        hosts = sorted({"localhost", socket.gethostname(), socket.getfqdn()})
-        names = ",".join([*(f"dns:{host}" for host in hosts), "ip:127.0.0.1"])
+    def made(self, name, hosts=None):
+        """For this machine, unless hosts are given."""
+        here = [*(f"dns:{host}" for host in sorted({"localhost", socket.gethostname(), socket.getfqdn()})), "ip:127.0.0.1"]
+        names = ",".join(hosts or here)
         of_whom = ["-dname", f"CN={name}", "-ext", f"SAN={names}", "-validity", "365"]
         words = ["-genkeypair", "-alias", name, "-keyalg", "RSA", "-keysize", "2048", "-storetype", "JKS", *of_whom]
         self.keytool(*words, "-keystore", self / f"{name}.jks", "-storepass", PASSWORD, "-keypass", PASSWORD)
@@ -133,10 +136,22 @@ def test_a_per_job_cluster(work, client, keys, jar, more):
     client.configure(keys.settings(**more))
     at = f"{work.cluster.fs}{work.hdfs_dir}"
     work.cluster.hdfs.write(f"{work.hdfs_dir}/in/text.txt", "to be or not to be\n")
-    result = client.per_job(work.name, jar, "WordCount", "--input", f"{at}/in", "--output", f"{at}/out").ok()
+    running = client.start_per_job(work.name, jar, "WordCount", "--input", f"{at}/in", "--output", f"{at}/out")
+    if client.is_heddle:
+        # Where the name matters, heddle speaks TLS itself, and Flink's client does not.
+        command = wait_for("Flink's client", lambda: flinks_client(running), 60)
+        assert (f"-D{REST}enabled=false" in command) == ("verify_hostname" in more), command
+    result = running.result(180).ok()
     check_gone(work.cluster, result.application, "SUCCEEDED", seconds=60)
     log = work.cluster.log_text(result.application, "heddle-am.log") if client.is_heddle else ""
     assert "cannot speak TLS" not in log and "certificate" not in log
+
+
+@pytest.mark.heddle_only("its releases before 2.3 do not check the name")
+def test_a_per_job_cluster_whose_certificate_is_for_another_host(work, client, keys, jar):
+    client.configure(keys.settings(trust="elsewhere-only.jks", key="elsewhere.jks", verify_hostname="true"))
+    refused = client.per_job(work.name, jar, "Sleepy", "--seconds", "1")
+    check_refused(refused, "is for another host", "SAN=dns:", f"{REST}verify-hostname")
 
 
 @pytest.mark.heddle_only("it has no --timing, no JSON, and no word of the truststore")
@@ -213,6 +228,12 @@ def test_keystores_that_are_shipped(work, client, keys, jar):
     client.configure(keys.settings() | here | {"yarn.ship-files": shipped})
     result = client.per_job(work.name, jar, "Sleepy", "--seconds", "1").ok()
     check_gone(work.cluster, result.application, "SUCCEEDED", seconds=60)
+
+
+def flinks_client(running):
+    """The command line of Flink's own client, once a command of heddle's has started it."""
+    commands = [" ".join(process.command) for process in processes.below(running.process.pid)]
+    return next((command for command in commands if "-Drest.port=" in command), None)
 
 
 def first_bytes(host, port, what):
@@ -319,9 +340,8 @@ def test_the_port_of_a_per_job_client_is_its_users(work, client, jar):
     running = client.start_per_job(work.name, jar, "Sleepy", "--seconds", "20")
 
     def forwarder():
-        commands = [" ".join(process.command) for process in processes.below(running.process.pid)]
-        found = [match for command in commands if (match := re.search(r"-Drest\.port=(\d+)", command))]
-        return int(found[0][1]) if found else None
+        command = flinks_client(running)
+        return command and int(re.search(r"-Drest\.port=(\d+)", command)[1])
 
     port = wait_for("Flink's client", forwarder, 60)
     call = (

@@ -291,10 +291,7 @@ impl RestFailure for RestError {
             RestError::StillRunning { .. } => {
                 Some("it goes on in the cluster; wait longer with -Dclient.timeout=5min")
             }
-            RestError::Certificate { advice: Some(advice), .. } => Some(*advice),
-            RestError::Certificate { advice: None, .. } => Some(
-                "security.ssl.rest.truststore has to hold the certificate of this REST interface, or of who has signed it",
-            ),
+            RestError::Certificate { advice, .. } => *advice,
             RestError::Handshake { .. } => Some(
                 "check that it speaks TLS, and compare security.ssl.rest.authentication-enabled, security.ssl.protocol and \
                  security.ssl.algorithms with those of the cluster",

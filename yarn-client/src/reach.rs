@@ -95,11 +95,10 @@ impl Cluster {
 
 /// Opens a connection to `address`. While it is refused, it is tried again for `patience`.
 async fn connect(address: &RestAddress, patience: Duration) -> io::Result<()> {
-    let host = address.host.trim_start_matches('[').trim_end_matches(']');
     let begin = Instant::now();
     loop {
         #[expect(clippy::disallowed_methods, reason = "its deadline is in the next line")]
-        let connecting = TcpStream::connect((host, address.port));
+        let connecting = TcpStream::connect((address.bare_host(), address.port));
         let tried = tokio::time::timeout(CONNECT, connecting).await;
         let tried = tried.unwrap_or_else(|_| {
             Err(io::Error::new(

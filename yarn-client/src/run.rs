@@ -46,13 +46,22 @@ pub struct ClientWords {
     pub program: Vec<OsString>,
 }
 
+/// Where Flink's own client finds the JobManager.
+#[derive(Debug, Clone, Copy)]
+pub enum JobManager<'a> {
+    /// At its own address.
+    At(&'a RestAddress),
+    /// Behind this address, a port of this machine.
+    Behind(&'a RestAddress),
+}
+
 /// Makes the command that starts the JVM of Flink's own client: `verb` with the words `given`, on the cluster
-/// at `address` if one is needed. It is a failure if no suitable Java is found or if Flink's jars cannot be
+/// of `job_manager` if one is needed. It is a failure if no suitable Java is found or if Flink's jars cannot be
 /// read.
 pub fn client(
     context: &Context,
     setup: &Setup,
-    address: Option<&RestAddress>,
+    job_manager: Option<JobManager<'_>>,
     verb: &str,
     given: &ClientWords,
     report: &dyn Report,
@@ -87,10 +96,14 @@ pub fn client(
     command.arg("-classpath").arg(path);
     command.arg("org.apache.flink.client.cli.CliFrontend").arg(verb);
     command.args(&given.options);
-    if let Some(address) = address {
+    if let Some(job_manager) = job_manager {
         command.arg("--target=remote");
         // If a key is given by several `-D`, Flink takes the last one.
-        let settings = leading_to(&setup.configuration, address);
+        let (address, stands_for_it) = match job_manager {
+            JobManager::At(address) => (address, false),
+            JobManager::Behind(address) => (address, true),
+        };
+        let settings = leading_to(&setup.configuration, address, stands_for_it);
         command.args(settings.iter().map(|(key, value)| format!("-D{key}={value}")));
     }
     command.args(&given.program);

@@ -48,8 +48,8 @@ fn line(fixture: &Fixture, options: &[&str], program: &[&str]) -> Vec<String> {
     let address = RestAddress::plain("[::1]", 8081);
     let list = |words: &[&str]| words.iter().map(OsString::from).collect();
     let arguments = ClientWords { options: list(options), program: list(program) };
-    let command =
-        client(&fixture.context, &fixture.setup, Some(&address), "run", &arguments, &Silent).unwrap();
+    let at = Some(JobManager::At(&address));
+    let command = client(&fixture.context, &fixture.setup, at, "run", &arguments, &Silent).unwrap();
     let dir = fixture.dir.path().display().to_string();
     command.get_args().map(|a| a.to_string_lossy().replace(&dir, "DIR")).collect()
 }

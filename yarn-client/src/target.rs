@@ -256,9 +256,14 @@ pub async fn locate_waiting(
 }
 
 /// The settings by which Flink's client connects to the JobManager at `address`, whatever the configuration
-/// file says.
-pub fn leading_to(configuration: &Configuration, address: &RestAddress) -> Vec<(String, String)> {
-    let host = address.host.trim_start_matches('[').trim_end_matches(']');
+/// file says. With `stands_for_job_manager` the address is that of a port of this machine that leads to the
+/// JobManager.
+pub fn leading_to(
+    configuration: &Configuration,
+    address: &RestAddress,
+    stands_for_job_manager: bool,
+) -> Vec<(String, String)> {
+    let host = address.bare_host();
     let mut list = vec![
         ("execution.target".to_owned(), "remote".to_owned()),
         ("rest.address".to_owned(), host.to_owned()),
@@ -271,9 +276,8 @@ pub fn leading_to(configuration: &Configuration, address: &RestAddress) -> Vec<(
     if ssl::rest_speaks_tls(configuration).is_ok_and(|configured| configured != speaks_tls) {
         list.push((options::SSL_REST.key.to_owned(), speaks_tls.to_string()));
     }
-    // At a port of this machine that leads to the JobManager the name is another one. heddle itself has
-    // checked the name by then.
-    if address.host == HERE && ssl::verifies_hostname(configuration).unwrap_or_default() {
+    // Behind a port of this machine the JobManager has another name, which heddle itself has checked by then.
+    if stands_for_job_manager && speaks_tls && ssl::verifies_hostname(configuration).unwrap_or_default() {
         list.push((options::SSL_REST_VERIFY_HOSTNAME.key.to_owned(), "false".to_owned()));
     }
     // With high availability, Flink's client would look for the address in the high-availability service,

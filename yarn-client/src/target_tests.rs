@@ -217,12 +217,39 @@ fn flinks_client_speaks_as_the_address_says() {
     let mut configuration = Configuration::new(FileFormat::Standard);
     let key = "security.ssl.rest.enabled";
     let said = |configuration: &Configuration, address: &RestAddress| {
-        leading_to(configuration, address).into_iter().find(|(k, _)| k == key).map(|(_, value)| value)
+        leading_to(configuration, address, false).into_iter().find(|(k, _)| k == key).map(|(_, value)| value)
     };
     let plain = RestAddress::plain("h", 1);
     assert_eq!(said(&configuration, &plain), None);
     configuration.set_dynamic(key, "true");
     assert_eq!(said(&configuration, &plain).as_deref(), Some("false"));
+}
+
+#[test]
+fn the_name_of_the_host_is_left_out_only_where_another_address_stands_for_it() {
+    let fixture = fixture();
+    let trust = concat!(env!("CARGO_MANIFEST_DIR"), "/../flink-rest/src/fixtures/stores/trust.jks");
+    let mut configuration = Configuration::new(FileFormat::Standard);
+    for (key, value) in [
+        ("security.ssl.rest.enabled", "true"),
+        ("security.ssl.rest.truststore", trust),
+        ("security.ssl.rest.truststore-password", "storepass"),
+        ("security.ssl.rest.verify-hostname", "true"),
+    ] {
+        configuration.set_dynamic(key, value);
+    }
+    let security = RestSecurity::of(&configuration, &fixture.context).unwrap();
+    let (encrypted, plain) = (security.address(HERE, 1, false).unwrap(), RestAddress::plain(HERE, 1));
+    let said = |configuration: &Configuration, address: &RestAddress, stands| {
+        let list = leading_to(configuration, address, stands);
+        list.into_iter().find(|(k, _)| k == "security.ssl.rest.verify-hostname").map(|(_, value)| value)
+    };
+    assert_eq!(said(&configuration, &encrypted, true).as_deref(), Some("false"));
+    // A tunnel, whose certificate the user wants to be checked; and TLS that is heddle's own matter.
+    assert_eq!(said(&configuration, &encrypted, false), None);
+    assert_eq!(said(&configuration, &plain, true), None);
+    configuration.set_dynamic("security.ssl.rest.verify-hostname", "false");
+    assert_eq!(said(&configuration, &encrypted, true), None);
 }
 
 #[test]

@@ -42,7 +42,8 @@ impl RunCommand<'_> {
         let remembered = remembered.map(|(key, entry)| format!("-D{key}={}", entry.value.text()).into());
         words.options.extend(remembered);
         let setup = Setup { configuration, ..setup };
-        let command = client::client(context, &setup, Some(&cluster.address), "run", &words, &**console)?;
+        let at = Some(client::JobManager::At(&cluster.address));
+        let command = client::client(context, &setup, at, "run", &words, &**console)?;
         let cancels = options.shutdown_on_attached_exit
             || program::is_property(&setup.configuration, "execution.shutdown-on-attached-exit", "true");
         let (overheard, stdout) = Overheard::if_wanted(console.is_json())?;

@@ -55,7 +55,8 @@ impl RunCommand<'_> {
         let clocked = Clocked::new(timing, &options.deploy, context, console);
         let (overheard, stdout) = Overheard::if_wanted(console.is_json())?;
         let start = |address: &RestAddress| {
-            client::client(context, &client_setup, Some(address), "run", &words, &**console)
+            let port = Some(client::JobManager::Behind(address));
+            client::client(context, &client_setup, port, "run", &words, &**console)
         };
         let program = Program {
             start: &start,

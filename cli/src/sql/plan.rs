@@ -406,7 +406,7 @@ fn become_script(
         .into_iter()
         .filter(|(key, _)| !matches!(key.as_str(), "execution.target" | "yarn.application.id"))
         .collect();
-    settings.extend(target::leading_to(&setup.configuration, address));
+    settings.extend(target::leading_to(&setup.configuration, address, false));
     let mut command = Command::new(program);
     command.args(line.verb.or_else(|| (tool == Tool::Gateway).then(|| "start".into())));
     let takes_properties = tool == Tool::Gateway || setup.release.traits().sql_client_properties;

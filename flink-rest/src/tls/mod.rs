@@ -40,6 +40,20 @@ pub struct Tls {
     config: Arc<ClientConfig>,
     /// What decides which certificates count, for messages.
     trusted: Arc<str>,
+    basis: Basis,
+}
+
+/// What decides which certificates count; the advice depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Basis {
+    /// `security.ssl.rest.cert.fingerprint`.
+    Fingerprint,
+    /// A truststore that is set.
+    Truststore,
+    /// The certificates of the machine, with which the name of the host has to be right.
+    Machine,
+    /// The keystore with which the caller has started the JobManager.
+    OwnKeystore,
 }
 
 impl fmt::Debug for Tls {
@@ -64,29 +78,31 @@ impl Tls {
     /// right one, because else the certificate of any host would do.
     pub fn of_client(settings: &RestSsl, directory: &Path) -> Result<Self, TlsError> {
         let provider = Arc::new(suites::provider(settings)?);
-        let (builder, trusted) = if !settings.fingerprints.is_empty() {
+        let (builder, trusted, basis) = if !settings.fingerprints.is_empty() {
             let trust = Trust::Fingerprints(settings.fingerprints.clone());
             let key = flink_model::options::SSL_REST_FINGERPRINT.key;
-            (verified(trust, &provider, settings)?, format!("the fingerprint in {key}"))
+            let trusted = format!("the fingerprint in {key}");
+            (verified(trust, &provider, settings)?, trusted, Basis::Fingerprint)
         } else if let Some(truststore) = &settings.truststore {
             let path = directory.join(&truststore.path);
             let anchors = read(truststore, None, directory)?.trust_anchors();
             let key = truststore.path_key;
             let trust =
                 Trust::in_store(anchors).ok_or(TlsError::NoCertificate { path: path.clone(), key })?;
-            (verified(trust, &provider, settings)?, format!("the truststore {} ({key})", path.display()))
+            let trusted = format!("the truststore {} ({key})", path.display());
+            (verified(trust, &provider, settings)?, trusted, Basis::Truststore)
         } else {
             let roots = certificates_of_the_machine()?;
             let builder = ClientConfig::builder_with_provider(provider)
                 .with_protocol_versions(&suites::versions(settings)?)?
                 .with_root_certificates(roots);
-            (builder, "this machine's list of authorities".to_owned())
+            (builder, "this machine's list of authorities".to_owned(), Basis::Machine)
         };
         let config = match &settings.key {
             Some(key) => with_key(builder, key, directory)?,
             None => builder.with_no_client_auth(),
         };
-        Ok(Self { config: Arc::new(config), trusted: trusted.into() })
+        Ok(Self { config: Arc::new(config), trusted: trusted.into(), basis })
     }
 
     /// TLS for a JobManager that the caller has started with this key for its REST interface. Only the
@@ -111,7 +127,7 @@ impl Tls {
             false => builder.with_no_client_auth(),
         };
         let trusted = format!("the keystore {} ({})", path.display(), key.store.path_key);
-        Ok(Self { config: Arc::new(config), trusted: trusted.into() })
+        Ok(Self { config: Arc::new(config), trusted: trusted.into(), basis: Basis::OwnKeystore })
     }
 
     /// What decides which certificates count, such as the truststore with its key.
@@ -126,8 +142,7 @@ impl Tls {
         address: &RestAddress,
         stream: TcpStream,
     ) -> Result<EncryptedStream, RestError> {
-        let host = address.host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let name = ServerName::try_from(host)
+        let name = ServerName::try_from(address.bare_host().to_owned())
             .map_err(|e| RestError::Local(format!("{address} is not an address: {e}")))?;
         let connected = TlsConnector::from(Arc::clone(&self.config)).connect(name, stream).await;
         connected.map_err(|error: io::Error| match tls_error(&error) {
@@ -182,7 +197,9 @@ fn with_key(
     let key = entry.key.ok_or_else(|| bad("holds no key".to_owned()))?;
     let provider = Arc::clone(builder.crypto_provider());
     let signing = provider.key_provider.load_private_key(PrivateKeyDer::Pkcs8(key)).map_err(|e| {
-        bad(format!("holds a key that heddle cannot use, which are RSA, P-256, P-384 and Ed25519: {e}"))
+        bad(format!(
+            "holds a key of a kind that heddle cannot use (it uses RSA, P-256, P-384 and Ed25519): {e}"
+        ))
     })?;
     let certified = CertifiedKey::new(entry.chain, signing);
     check_pair(&certified)

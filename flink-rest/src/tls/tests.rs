@@ -55,7 +55,7 @@ fn server(own: &str, clients: Option<&str>) -> ServerConfig {
     showing(chain, key.unwrap(), clients)
 }
 
-/// A server with this key, whosoever it is, that shows these certificates.
+/// A server with this key, whoever owns it, that shows these certificates.
 fn showing(
     chain: Vec<CertificateDer<'static>>,
     key: PrivatePkcs8KeyDer<'static>,
@@ -100,6 +100,14 @@ async fn called(server: ServerConfig, tls: &Tls) -> Result<usize, RestError> {
     jobs.map(|jobs| jobs.len())
 }
 
+/// What the error for a certificate advises.
+fn advice(error: &RestError) -> &'static str {
+    match error {
+        RestError::Certificate { advice: Some(advice), .. } => advice,
+        error => panic!("{error:?}"),
+    }
+}
+
 #[tokio::test]
 async fn a_certificate_counts_by_the_truststore() {
     let unknown = Some("it knows neither the certificate nor who has signed it");
@@ -115,7 +123,7 @@ async fn a_certificate_counts_by_the_truststore() {
         ("ca.p12", "trust.jks", None),
         // Who is trusted is not an authority by that. It is by a certificate that cannot say whether it is
         // one.
-        ("misused.p12", "ec.p12", Some("it does not say that it is one of an authority")),
+        ("misused.p12", "ec.p12", Some("that is not marked as an authority (basic constraints)")),
         ("misused.p12", "misused.p12", None),
         ("of-old.p12", "old.p12", None),
         ("old.p12", "old.p12", None),
@@ -123,7 +131,7 @@ async fn a_certificate_counts_by_the_truststore() {
         (
             "old.p12",
             "trust.jks",
-            Some("version 1 of X.509, and such a one counts only if it is there itself"),
+            Some("a certificate of this version counts only if the truststore holds it itself"),
         ),
     ] {
         let got = called(server(own, None), &tls(&trusting(trust))).await;
@@ -133,8 +141,8 @@ async fn a_certificate_counts_by_the_truststore() {
                 let text = error.to_string();
                 assert!(text.contains(&format!("{trust} (security.ssl.rest.truststore): ")), "{text}");
                 assert!(text.ends_with(reason), "{text}");
-                let advised = matches!(error, RestError::Certificate { advice: Some(_), .. });
-                assert_eq!(advised, refused != unknown, "{text}");
+                let advised = advice(&error).contains("has to hold the certificate of this REST interface");
+                assert_eq!(advised, refused == unknown, "{error:?}");
                 assert!(!error.retry_helps());
             }
             (got, _) => panic!("{own} by {trust}: {got:?}"),
@@ -171,6 +179,7 @@ async fn a_fingerprint_is_that_of_the_server() {
             .contains("the fingerprint in security.ssl.rest.cert.fingerprint: the certificate is another"),
         "{error}"
     );
+    assert!(advice(&error).starts_with("security.ssl.rest.cert.fingerprint has to be"), "{error:?}");
 }
 
 #[tokio::test]
@@ -196,6 +205,7 @@ async fn the_host_name_matters_if_it_is_wanted() {
         let settings = RestSsl { verify_hostname: true, ..trusting(own) };
         let error = called(server(own, None), &tls(&settings)).await.unwrap_err();
         assert!(error.to_string().ends_with("the certificate is for another host"), "{error}");
+        assert!(advice(&error).contains("SAN=dns:<host>"), "{error:?}");
     }
     let named = |trust| RestSsl { verify_hostname: true, ..trusting(trust) };
     assert!(called(server("here.p12", None), &tls(&named("here.p12"))).await.is_ok());
@@ -209,6 +219,7 @@ async fn an_own_job_manager_shows_its_own_certificate() {
     assert!(called(server("rsa.jks", None), &own).await.is_ok());
     let error = called(server("rsa.p12", None), &own).await.unwrap_err();
     assert!(error.to_string().contains("rsa.jks (security.ssl.rest.keystore)"), "{error}");
+    assert!(advice(&error).contains("another program has taken its port"), "{error:?}");
     let proving = Tls::of_own_job_manager(&key("rsa.jks"), true, Path::new(STORES)).unwrap();
     assert!(called(server("rsa.jks", Some("rsa.jks")), &proving).await.is_ok());
 }

@@ -61,7 +61,10 @@ pub(super) fn roots(certificates: &[CertificateDer<'static>]) -> RootCertStore {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unfit {
     /// It is of an old version, and is not there itself.
-    #[error("the certificate is of version {0} of X.509, and such a one counts only if it is there itself")]
+    #[error(
+        "the certificate is of version {0} of X.509, and a certificate of this version counts only if the truststore \
+         holds it itself"
+    )]
     Old(u8),
     /// It is of an old version, and the name of the host matters.
     #[error(
@@ -70,7 +73,7 @@ pub(super) enum Unfit {
     Nameless(u8),
     /// It is signed by one that may not sign.
     #[error(
-        "the certificate of who has signed it is there, but it does not say that it is one of an authority"
+        "the truststore holds the certificate of its signer, but that is not marked as an authority (basic constraints)"
     )]
     SignedByNone,
 }

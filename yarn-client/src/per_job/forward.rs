@@ -1,13 +1,15 @@
 //! The port on this machine that stands for the JobManager.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flink_rest::{RestAddress, RestError};
-use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
+use futures::FutureExt as _;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::end::ApplicationEnd;
@@ -18,6 +20,9 @@ use crate::timing;
 
 /// Pause after a connection that could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How many connections may be open whose user is not known yet. Anybody can open some, and each takes a file
+/// descriptor of this process; the kernel holds those that come meanwhile.
+const UNJUDGED: usize = 64;
 /// Deadline for a connection to the JobManager.
 const CONNECT: Duration = Duration::from_secs(30);
 /// How long a connection waits for a JobManager that is being replaced. It is shorter than the time after
@@ -65,24 +70,34 @@ impl Forwarder {
     ) {
         let started = Arc::new(Mutex::new(Some(started)));
         let this = Arc::new(self);
+        let places = Arc::new(Semaphore::new(UNJUDGED));
         let mut times = interval(EVERY);
         times.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+                accepted = accept(&listener, &places) => accepted,
                 _ = times.tick() => {
                     this.warnings.time_over();
                     continue;
                 }
             };
-            let Ok((client, from)) = accepted else {
-                sleep(ACCEPT_PAUSE).await;
-                continue;
+            let (client, from, place) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    let text = format!(
+                        "cannot accept a connection to the port of this machine that leads to the JobManager: {error}; \
+                         it is tried again"
+                    );
+                    this.warnings.add(About::Port, text);
+                    sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
             };
             let (mut address, lost, this) = (address.clone(), Arc::clone(&lost), Arc::clone(&this));
             let started = Arc::clone(&started);
             tokio::spawn(async move {
                 let Some(mut client) = this.admitted(client, from).await else { return };
+                drop(place);
                 if let Some(started) = started.lock().ok().and_then(|mut started| started.take()) {
                     started.end();
                 }
@@ -93,21 +108,14 @@ impl Forwarder {
                 };
                 let Some(address) = known else { return };
                 // Without a server Flink's client sees that its connection ends, and tries again.
-                match connect(&address, &lost).await {
+                match connect(&address, &lost, &this.warnings).await {
                     Ok(Some(mut server)) => {
                         if let Err(error) = copy_bidirectional(&mut client, &mut server).await {
                             tracing::debug!(%error, "connection ended");
                         }
                     }
                     Ok(None) => {}
-                    Err(error) => {
-                        let failure = error.failure("what Flink's client has sent is not passed on");
-                        let text = failure
-                            .hints()
-                            .iter()
-                            .fold(failure.to_string(), |text, hint| format!("{text}; {hint}"));
-                        this.warnings.add(About::JobManager, text);
-                    }
+                    Err(text) => this.warnings.add(About::JobManager, text),
                 }
             });
         }
@@ -116,47 +124,97 @@ impl Forwarder {
     /// The connection, if it is one of this user's.
     async fn admitted(&self, client: TcpStream, from: SocketAddr) -> Option<TcpStream> {
         let peer = match client.local_addr() {
-            Ok(to) => self.peers.who(from, to).await,
-            Err(error) => Peer::Unknown(error.to_string()),
+            Ok(to) => self.peers.who(from, to, || is_closed(&client)).await,
+            Err(error) => {
+                tracing::debug!(%error, %from, "a connection without an address");
+                Peer::Gone
+            }
         };
-        match peer {
-            Peer::Ours => Some(client),
-            Peer::Foreign(uid) => {
-                let text = format!(
-                    "a process of the user with the id {uid} has connected to the port of this machine that leads to the \
-                     JobManager; its connection was closed"
-                );
-                self.warnings.add(About::Stranger, text);
-                None
-            }
-            Peer::Unknown(why) => {
-                let text = format!(
-                    "a process has connected to the port of this machine that leads to the JobManager, and whose process \
-                     it is cannot be told ({why}); its connection, from {from}, was closed"
-                );
-                self.warnings.add(About::Stranger, text);
-                None
-            }
+        if peer == Peer::Ours {
+            return Some(client);
         }
+        self.warnings.add(About::Stranger, turned_away(&peer, from));
+        None
     }
 }
 
-/// A connection to the JobManager; `None` if there is none any more. It is an error if there is one, and TLS
-/// cannot be spoken with it.
+/// The next connection, and its place among those whose user is not known yet.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    let (client, from) = listener.accept().await?;
+    Ok((client, from, place))
+}
+
+/// Whether the other side has closed a connection, as far as this process has heard. What it has sent before
+/// may be unread.
+fn is_closed(client: &TcpStream) -> bool {
+    match client.ready(Interest::READABLE).now_or_never() {
+        Some(Ok(ready)) => ready.is_read_closed(),
+        Some(Err(_)) => true,
+        None => false,
+    }
+}
+
+/// Why a connection from this address was closed.
+fn turned_away(peer: &Peer, from: SocketAddr) -> String {
+    match peer {
+        Peer::Ours | Peer::Gone => {
+            format!(
+                "a connection from {from} to the port for the JobManager had ended before heddle found its user"
+            )
+        }
+        Peer::Foreign(uid) => format!(
+            "a process of the user with the id {uid} has connected to the port of this machine that leads to the \
+             JobManager; its connection was closed"
+        ),
+        Peer::Unknown(why) => format!(
+            "heddle cannot find out which user connects to its port for the JobManager ({why}), so it closes all \
+             connections, also that of main(); run the command where /proc is readable, or use yarn-application mode"
+        ),
+    }
+}
+
+/// The warning for an error after which nothing is passed on, with its hints.
+fn not_passed_on(error: RestError) -> String {
+    let failure = error.failure("what Flink's client has sent is not passed on");
+    failure.hints().iter().fold(failure.to_string(), |text, hint| format!("{text}; {hint}"))
+}
+
+/// A connection to the JobManager; `None` if there is none any more. It is an error, whose text is a warning,
+/// if TLS cannot be spoken with it. Where a lost JobManager is replaced, that is warned of at once, and the
+/// next one is waited for: another program may have taken the port of the lost one.
 async fn connect(
     address: &JobManagerAddress,
     lost: &Notify,
-) -> Result<Option<Box<dyn Connection>>, RestError> {
+    warnings: &Warnings,
+) -> Result<Option<Box<dyn Connection>>, String> {
     let begin = Instant::now();
+    let mut refused = None;
     loop {
         let rest = address.rest.borrow().clone();
         match timeout(CONNECT, open(&rest, address.encrypts)).await {
             Ok(Ok(server)) => return Ok(Some(server)),
-            Ok(Err(error)) if !error.retry_helps() => return Err(error),
+            Ok(Err(error)) if !error.retry_helps() => {
+                tracing::debug!(%error, "TLS cannot be spoken with the JobManager");
+                let text = not_passed_on(error);
+                if address.follows && refused.is_none() {
+                    warnings.add(
+                        About::JobManager,
+                        format!("{text}; the connection waits for another JobManager"),
+                    );
+                }
+                refused = Some(text);
+            }
             Ok(Err(error)) => tracing::debug!(%error, "the JobManager cannot be reached"),
             Err(_) => tracing::debug!("the JobManager cannot be reached within {} s", CONNECT.as_secs()),
         }
-        if !address.follows || begin.elapsed() > REPLACED_WITHIN || address.end.is_seen() {
+        if !address.follows || begin.elapsed() > REPLACED_WITHIN {
+            return refused.map_or(Ok(None), Err);
+        }
+        if address.end.is_seen() {
             return Ok(None);
         }
         lost.notify_one();
@@ -165,9 +223,8 @@ async fn connect(
 }
 
 async fn open(rest: &RestAddress, encrypts: bool) -> Result<Box<dyn Connection>, RestError> {
-    let host = rest.host.trim_start_matches('[').trim_end_matches(']').to_owned();
     #[expect(clippy::disallowed_methods, reason = "the caller has a deadline for it")]
-    let connected = TcpStream::connect((host, rest.port)).await;
+    let connected = TcpStream::connect((rest.bare_host(), rest.port)).await;
     let stream = connected.map_err(|error| RestError::Connect {
         address: rest.to_string(),
         reason: error.to_string(),
@@ -207,8 +264,8 @@ mod tests {
         let nowhere = RestAddress::plain("127.0.0.1", 1);
         let rest = watch::channel(nowhere).1;
         let address = JobManagerAddress { rest, follows: true, end: end.clone(), encrypts: false };
-        let lost = Notify::new();
-        let mut connecting = Box::pin(connect(&address, &lost));
+        let (lost, warnings) = (Notify::new(), Warnings::new(Arc::new(Told::default())));
+        let mut connecting = Box::pin(connect(&address, &lost, &warnings));
         assert!(timeout(4 * TRY_PAUSE, &mut connecting).await.is_err(), "it may be replaced");
         end.seen(report_in_state(ApplicationState::Finished, ""));
         let connected = timeout(REPLACED_WITHIN / 4, connecting).await;
@@ -241,9 +298,8 @@ mod tests {
         port
     }
 
-    /// What Flink's client gets through the port, and the warnings. The truststore is `keystore`, and the
-    /// name of the host matters.
-    async fn passed_on(keystore: &str) -> (String, Vec<String>) {
+    /// The address of such a JobManager. The truststore is `keystore`, and the name of the host matters.
+    async fn over_tls(keystore: &str) -> RestAddress {
         let settings = RestSsl {
             truststore: Some(StoreSettings {
                 path: keystore.to_owned(),
@@ -255,8 +311,12 @@ mod tests {
             ..RestSsl::default()
         };
         let tls = Some(Tls::of_client(&settings, Path::new(STORES)).unwrap());
-        let rest = RestAddress { tls, ..RestAddress::plain(HERE, job_manager(keystore).await) };
-        let (rest, end) = (watch::channel(rest).1, ApplicationEnd::new());
+        RestAddress { tls, ..RestAddress::plain(HERE, job_manager(keystore).await) }
+    }
+
+    /// What Flink's client gets through the port from such a JobManager, and the warnings.
+    async fn passed_on(keystore: &str) -> (String, Vec<String>) {
+        let (rest, end) = (watch::channel(over_tls(keystore).await).1, ApplicationEnd::new());
         let address = JobManagerAddress { rest, follows: false, end, encrypts: true };
         let told = Arc::new(Told::default());
         let listener = TcpListener::bind((HERE, 0)).await.unwrap();
@@ -283,5 +343,68 @@ mod tests {
         assert_eq!(answer, "");
         let [warned] = warned.as_slice() else { panic!("{warned:?}") };
         assert!(warned.contains("is not passed on") && warned.contains("is for another host"), "{warned}");
+        assert!(warned.contains("SAN=dns:<host>") && !warned.contains("truststore has to hold"), "{warned}");
+    }
+
+    #[tokio::test]
+    async fn one_with_which_tls_cannot_be_spoken_may_be_replaced_too() {
+        let (changed, rest) = watch::channel(over_tls("rsa.p12").await);
+        let next = over_tls("here.p12").await;
+        let address = JobManagerAddress { rest, follows: true, end: ApplicationEnd::new(), encrypts: true };
+        let (told, lost) = (Arc::new(Told::default()), Notify::new());
+        let warnings = Warnings::new(Arc::<Told>::clone(&told));
+        let replaced = async {
+            lost.notified().await;
+            changed.send(next).unwrap();
+        };
+        let both = async { tokio::join!(connect(&address, &lost, &warnings), replaced) };
+        let (connected, ()) = timeout(CONNECT, both).await.unwrap();
+        let Ok(Some(mut server)) = connected else { panic!("there is another one") };
+        server.write_all(b"hello").await.unwrap();
+        let mut answer = String::new();
+        server.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "ready");
+        let warned = told.0.lock().unwrap().clone();
+        assert!(matches!(warned.as_slice(), [one] if one.contains("is for another host")), "{warned:?}");
+    }
+
+    async fn client_of(listener: &TcpListener) -> TcpStream {
+        #[expect(clippy::disallowed_methods, reason = "a connection to this process")]
+        TcpStream::connect(listener.local_addr().unwrap()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_so_many_connections_are_open_whose_user_is_not_known() {
+        let listener = TcpListener::bind((HERE, 0)).await.unwrap();
+        let places = Arc::new(Semaphore::new(2));
+        let _clients = [client_of(&listener).await, client_of(&listener).await, client_of(&listener).await];
+        let first = accept(&listener, &places).await.unwrap();
+        let _second = accept(&listener, &places).await.unwrap();
+        let mut third = Box::pin(accept(&listener, &places));
+        assert!(timeout(TRY_PAUSE / 2, &mut third).await.is_err(), "all places are taken");
+        drop(first);
+        assert!(timeout(CONNECT, third).await.unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_the_other_side_has_closed_is_known() {
+        let listener = TcpListener::bind((HERE, 0)).await.unwrap();
+        let mut client = client_of(&listener).await;
+        let (accepted, from) = listener.accept().await.unwrap();
+        client.write_all(b"hello").await.unwrap();
+        sleep(TRY_PAUSE / 10).await;
+        assert!(!is_closed(&accepted));
+        drop(client);
+        sleep(TRY_PAUSE / 10).await;
+        assert!(is_closed(&accepted), "what was sent is not read yet");
+        let told = turned_away(&Peer::Gone, from);
+        assert!(told.contains(&format!("from {from} ")) && told.contains("had ended before"), "{told}");
+    }
+
+    #[test]
+    fn where_no_user_can_be_known_it_is_told_what_to_do() {
+        let why = "cannot read /proc/net/tcp: permission denied";
+        let told = turned_away(&Peer::Unknown(why.to_owned()), "127.0.0.1:5000".parse().unwrap());
+        assert!(told.contains(&format!("({why})")) && told.contains("use yarn-application mode"), "{told}");
     }
 }

@@ -41,7 +41,7 @@ use end::ApplicationEnd;
 use follow::Follower;
 use forward::{Forwarder, JobManagerAddress};
 use peer::Peers;
-use warnings::{Rest, Warnings};
+use warnings::{TellAtEnd, Warnings};
 
 /// Time limit of the JobManager's answer when this client is to end.
 const ANSWER: Duration = Duration::from_secs(3);
@@ -94,7 +94,7 @@ pub async fn run(
     let started = deployer.timing.step("Flink's client starts");
     let lost = Arc::new(Notify::new());
     let warnings = Warnings::new(Arc::clone(&report));
-    let _rest = Rest(Arc::clone(&warnings));
+    let _at_end = TellAtEnd(Arc::clone(&warnings));
     let forwarder = Forwarder { peers: Peers::of_process(port), warnings };
     tokio::spawn(forwarder.run(listener, address, Arc::clone(&lost), started));
 

@@ -35,7 +35,9 @@ pub(super) enum Peer {
     Ours,
     /// A process of the user with this id.
     Foreign(u32),
-    /// Nobody can tell, for this reason.
+    /// A process whose connection had ended before it was found.
+    Gone,
+    /// The tables do not tell, for this reason.
     Unknown(String),
 }
 
@@ -68,9 +70,15 @@ impl Peers {
         Self { uid, read: Arc::new(read), last: Mutex::default() }
     }
 
-    /// Who has opened the connection from `client` to `server`, an address of this process.
-    pub(super) async fn who(&self, client: SocketAddr, server: SocketAddr) -> Peer {
-        let mut why = "its connection is gone".to_owned();
+    /// Who has opened the connection from `client` to `server`, an address of this process. One that the other
+    /// side has closed by now, as `closed` says, is not looked for again.
+    pub(super) async fn who(
+        &self,
+        client: SocketAddr,
+        server: SocketAddr,
+        closed: impl Fn() -> bool,
+    ) -> Peer {
+        let mut why = String::new();
         for read in 0..READS {
             if read > 0 {
                 tokio::time::sleep(PAUSE).await;
@@ -80,6 +88,10 @@ impl Peers {
                     if let Some(uid) = owner(sockets, client, server) {
                         return self.judge(uid);
                     }
+                    if closed() {
+                        return Peer::Gone;
+                    }
+                    why = "/proc/net/tcp does not have the connection".to_owned();
                 }
                 Err(error) => why.clone_from(error),
             }
@@ -185,9 +197,9 @@ mod tests {
         let stream = TcpStream::connect(server).await.unwrap();
         let (_accepted, client) = listener.accept().await.unwrap();
         let peers = Peers::of_process(server.port());
-        assert_eq!(peers.who(client, server).await, Peer::Ours);
+        assert_eq!(peers.who(client, server, || false).await, Peer::Ours);
         let of_another = Peers { uid: peers.uid + 1, ..Peers::of_process(server.port()) };
-        assert_eq!(of_another.who(client, server).await, Peer::Foreign(peers.uid));
+        assert_eq!(of_another.who(client, server, || true).await, Peer::Foreign(peers.uid));
         drop(stream);
     }
 
@@ -204,10 +216,22 @@ mod tests {
             socket.connect(server).await.unwrap()
         };
         let peers = Peers::of_process(server.port());
-        let (who, _stream) = tokio::join!(peers.who(free, server), later);
+        let (who, _stream) = tokio::join!(peers.who(free, server, || false), later);
         assert_eq!(who, Peer::Ours);
-        let gone = peers.who(at("127.0.0.1:1"), server).await;
-        assert_eq!(gone, Peer::Unknown("its connection is gone".into()));
+        let missing = peers.who(at("127.0.0.1:1"), server, || false).await;
+        assert!(matches!(missing, Peer::Unknown(_)), "{missing:?}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_has_ended_is_looked_for_once() {
+        let reads = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&reads);
+        let peers = Peers::reading(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Ok(Vec::new())
+        });
+        assert_eq!(peers.who(at("127.0.0.1:1"), at("127.0.0.1:80"), || true).await, Peer::Gone);
+        assert_eq!(reads.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test]
@@ -220,7 +244,7 @@ mod tests {
             std::thread::sleep(Duration::from_millis(300));
             Ok(vec![socket("127.0.0.1:5000", "127.0.0.1:80", u32::MAX)])
         });
-        let judged = join_all((0..200).map(|_| peers.who(client, server)));
+        let judged = join_all((0..200).map(|_| peers.who(client, server, || false)));
         // The only thread for tasks goes on meanwhile.
         let mut others = 0;
         let ticks = async {
@@ -241,7 +265,7 @@ mod tests {
     #[tokio::test]
     async fn a_table_that_cannot_be_read_is_told() {
         let peers = Peers::reading(|| Err("cannot read it".into()));
-        let who = peers.who(at("127.0.0.1:1"), at("127.0.0.1:80")).await;
+        let who = peers.who(at("127.0.0.1:1"), at("127.0.0.1:80"), || true).await;
         assert_eq!(who, Peer::Unknown("cannot read it".into()));
     }
 }

@@ -16,6 +16,8 @@ pub(super) enum About {
     Stranger,
     /// A JobManager with which TLS cannot be spoken.
     JobManager,
+    /// The port on this machine, which does not accept connections.
+    Port,
 }
 
 /// Tells warnings.
@@ -23,11 +25,13 @@ pub(super) struct Warnings {
     report: Arc<dyn Report>,
     strangers: Mutex<Seldom>,
     job_manager: Mutex<Seldom>,
+    port: Mutex<Seldom>,
 }
 
 impl Warnings {
     pub(super) fn new(report: Arc<dyn Report>) -> Arc<Self> {
-        Arc::new(Self { report, strangers: Mutex::default(), job_manager: Mutex::default() })
+        let (strangers, job_manager, port) = Default::default();
+        Arc::new(Self { report, strangers, job_manager, port })
     }
 
     /// There is something to warn of.
@@ -39,7 +43,7 @@ impl Warnings {
 
     /// A time is over; it is called once in each [`EVERY`].
     pub(super) fn time_over(&self) {
-        for about in [About::Stranger, About::JobManager] {
+        for about in [About::Stranger, About::JobManager, About::Port] {
             let told = self.of(about).time_over();
             self.tell(told);
         }
@@ -49,6 +53,7 @@ impl Warnings {
         let seldom = match about {
             About::Stranger => &self.strangers,
             About::JobManager => &self.job_manager,
+            About::Port => &self.port,
         };
         seldom.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -61,9 +66,9 @@ impl Warnings {
 }
 
 /// Tells at its end what was not told yet.
-pub(super) struct Rest(pub(super) Arc<Warnings>);
+pub(super) struct TellAtEnd(pub(super) Arc<Warnings>);
 
-impl Drop for Rest {
+impl Drop for TellAtEnd {
     fn drop(&mut self) {
         self.0.time_over();
     }
@@ -135,13 +140,13 @@ pub(super) mod tests {
     fn a_kind_does_not_hide_another_one() {
         let told = Arc::new(Told::default());
         let warnings = Warnings::new(Arc::<Told>::clone(&told));
-        let rest = Rest(Arc::clone(&warnings));
+        let guard = TellAtEnd(Arc::clone(&warnings));
         for text in ["a", "b"] {
             warnings.add(About::Stranger, text.into());
             warnings.add(About::JobManager, text.to_uppercase());
         }
         assert_eq!(*told.0.lock().unwrap(), ["a", "A"]);
-        drop(rest);
+        drop(guard);
         assert_eq!(*told.0.lock().unwrap(), ["a", "A", "b", "B"]);
     }
 }
