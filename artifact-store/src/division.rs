@@ -137,7 +137,9 @@ impl Store {
 
     fn untrusted(&self, distrust: Distrust) -> StoreError {
         let store = self.storage.url(&self.root).unwrap_or_else(|_| self.root.clone());
-        StoreError::Untrusted { store, distrust }
+        let is_named = matches!(self.root_owner, RootOwner::Named { .. });
+        let remedy = distrust.remedy(is_named.then_some(&*self.root));
+        StoreError::Untrusted { store, distrust, remedy }
     }
 
     fn trust_root(&self, known: &Statuses) -> Result<(), Distrust> {

@@ -31,6 +31,6 @@ pub use launch::{BadResource, local_resource, local_resources};
 pub use layout::{INCOMING, PRIVATE_STORE, SHARED_STORE, below, idle, is_incoming};
 pub use store::{Artifact, Concurrency, Inventory, Store, Uploaded};
 pub use tree::{LocalFile, files_below};
-pub use trust::{Distrust, RootOwner, check_own, check_private, is_common};
+pub use trust::{Distrust, Remedy, RootOwner, check_own, check_private, is_common};
 pub use unfinished::Unfinished;
 pub use visibility::{ancestors, visibility};
