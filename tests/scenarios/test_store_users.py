@@ -138,6 +138,22 @@ def test_a_store_that_another_user_can_exchange_is_not_used(work, users):
     end(work, client, bob, session)
 
 
+def test_a_store_that_the_user_may_not_make(work, users):
+    hdfs, bob = work.cluster.hdfs, users("bob")
+    hdfs.mkdir(work.hdfs_dir)
+    store = f"{work.hdfs_dir}/store"
+    client = work.client()
+    client.configure({"heddle.store.dir": f"{work.cluster.fs}{store}"})
+    options = ["-d", "-nm", work.name, "-jm", "1024", "-tm", "1024"]
+    planned = client.run("yarn-session.sh", *options, "--dry-run", env=bob.env).ok()
+    assert "there is no store at" in planned.text and store in planned.text, planned
+    session = client.session("-nm", work.name, env=bob.env)
+    [warning] = [line for line in session.result.text.splitlines() if "there is no store at" in line]
+    assert "heddle store publish" in warning and "at the same time" not in session.result.text, session.result
+    assert hdfs.status(store) is None and any("/flink-dist" in path for path in hdfs.tree(f"{bob.home}/.heddle/private"))
+    end(work, client, bob, session)
+
+
 def test_another_user_who_is_faster_does_not_stop_a_deployment(work, users):
     hdfs, bob, eve = work.cluster.hdfs, users("bob"), users("eve")
     store = common_store(work)
