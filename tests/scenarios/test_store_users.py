@@ -172,9 +172,15 @@ def test_another_user_who_is_faster_does_not_stop_a_deployment(work, users):
     assert any(jar.name in path for path in hdfs.tree(f"{bob.home}/.heddle/private"))
     assert not any(jar.name in path for path in hdfs.tree(store)), "a part of it is left"
     end(work, client, bob, Session(client, result.application, result.url, result))
-    # What she has closed does not stop the next one, either.
+    # What she has closed does not stop the next one, either, nor the other commands.
     session = client.session("-nm", work.name, env=bob.env)
     assert f"belongs to {eve.user}" in session.result.text, session.result
+    listed = client.run("heddle", "store", "list", env=bob.env).ok().out
+    assert "flink-json" in listed and f"{store}/{digest[:2]} belongs to {eve.user}" in listed, listed
+    client.run("heddle", "store", "verify", env=bob.env).ok()
+    found = json.loads(client.run("heddle", "gc", "--output", "json", env=bob.env).ok().out)
+    assert any(f"{store}/{digest[:2]} of {eve.user} is left alone" in note for note in found["notes"]), found
+    assert found["keptArtifacts"] > 10, found
     end(work, client, bob, session)
 
 
