@@ -162,8 +162,9 @@ def test_another_user_who_is_faster_does_not_stop_a_deployment(work, users):
     client = work.client()
     client.configure({"heddle.store.dir": f"{work.cluster.fs}{store}"})
     running = client.start("yarn-session.sh", "-d", "-nm", work.name, "-jm", "1024", "-tm", "1024", env=bob.env)
-    wait_for("the upload", lambda: hdfs.tree(store), 30, every=0.02)
-    # The largest file is not complete yet, and has no directory.
+    uploads = f"{store}/.incoming-{bob.user}"
+    wait_for("the upload", lambda: [name for name in hdfs.list(uploads) or {} if name.endswith(f"-{jar.name}")], 30, every=0.02)
+    # The file is not complete yet, and has no directory.
     eve.mkdir(f"{store}/{digest[:2]}", permission="700")
     assert hdfs.status(f"{store}/{digest[:2]}")["owner"] == eve.user
     result = running.result().ok()
@@ -193,6 +194,8 @@ def test_two_users_fill_a_store_at_once(work, users):
         client.configure({"heddle.store.dir": f"{work.cluster.fs}{store}"})
         deployed.append(client.start("yarn-session.sh", "-d", "-nm", work.name, "-jm", "1024", "-tm", "1024", env=user.env))
     results = [running.result().ok() for running in deployed]
+    owners = {status["owner"] for status in everything(work.cluster.hdfs, store).values() if status["type"] == "FILE"}
+    assert owners == {user.user for user in both} or any("at the same time" in result.text for result in results), owners
     for user, client, result in zip(both, work.clients, results):
         end(work, client, user, Session(client, result.application, result.url, result))
 

@@ -213,8 +213,8 @@ fn warning_of(refused: &Refused, store: &str) -> String {
     let files = count(*files, "file");
     if *whole_store {
         return format!(
-            "the store {store} is not used, and your private store gets {files} instead: {why}; who can exchange a store decides what runs \
-             as its users. `heddle store publish` fills one for all users, in a directory in which only its owner may write"
+            "the store {store} is not used, and your private store gets {files} instead: {why}; whoever can replace the store decides what \
+             runs with your rights. `heddle store publish` fills one for all users, in a directory in which only its owner may write"
         );
     }
     format!(
