@@ -239,7 +239,8 @@ impl Repository<'_> {
     }
 
     fn untrusted(&self, distrust: Distrust) -> StoreError {
-        StoreError::Untrusted { store: self.store.to_owned(), distrust }
+        let remedy = distrust.remedy(None);
+        StoreError::Untrusted { store: self.store.to_owned(), distrust, remedy }
     }
 }
 

@@ -290,12 +290,13 @@ impl Store {
 mod tests {
     use super::*;
     use crate::fixture::status;
-    use crate::trust::check_own;
+    use crate::trust::{Remedy, check_own};
 
     #[test]
     fn who_is_faster_does_not_stop_a_deployment() {
         let distrust = check_own(&status("/s/ab", "eve", 0o755), "ann").unwrap_err();
-        assert!(is_others_work(&StoreError::Untrusted { store: "hdfs://nn/s".into(), distrust }));
+        let (store, remedy) = ("hdfs://nn/s".into(), Remedy::Delete);
+        assert!(is_others_work(&StoreError::Untrusted { store, distrust, remedy }));
         assert!(!is_others_work(&StoreError::Changed("x has changed while it was uploaded".into())));
         for kind in [FsErrorKind::PermissionDenied, FsErrorKind::NotADirectory, FsErrorKind::AlreadyExists] {
             assert!(is_taken(kind), "{kind:?}");

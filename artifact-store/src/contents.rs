@@ -5,20 +5,21 @@ use hadoop_fs::{FileStatus, FsErrorKind};
 use sha2::{Digest, Sha256};
 
 use crate::error::StoreError;
+use crate::listing::{Listing, list_all};
 use crate::store::Store;
 
-/// A file of a store.
+/// A file of a store, or a directory into which the user may not look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Its path on the file system.
     pub path: String,
-    /// Its name: that of the local file, or of the class data archive.
+    /// Its name: that of the local file, or of the class data archive. That of a directory ends in a slash.
     pub name: String,
     /// Its size in bytes.
     pub bytes: u64,
     /// The user who owns it.
     pub owner: String,
-    /// The SHA-256 that it should have; `None` for class data archives of earlier releases.
+    /// The SHA-256 that it should have; `None` for class data archives of earlier releases, and directories.
     pub sha256: Option<String>,
     /// Why the user's deployments do not use it; `None` if they do.
     pub unused: Option<String>,
@@ -39,28 +40,35 @@ fn identify(path: &str) -> Option<(&str, Option<String>)> {
 }
 
 impl Store {
-    /// The files of the store, in the order of their paths; `None` if there is no store. It fails if the user
-    /// may not list them.
+    /// The files of the store, and the directories that others have closed, in the order of their paths;
+    /// `None` if there is no store. It fails if the user may not look into the store.
     pub async fn contents(&self) -> Result<Option<Vec<Entry>>, StoreError> {
-        let listing = match self.storage.list(&self.root, true).await {
+        let Listing { entries: listing, closed } = match list_all(&self.storage, &self.root).await {
             Ok(listing) => listing,
             Err(e) if e.kind() == FsErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(e.into()),
         };
         let mut known = self.look_above().await?;
         known.extend(listing.iter().map(|status| (status.path.clone(), Some(status.clone()))));
+        let why_unused = |path: &str| match self.require_trust(path, &known) {
+            Ok(()) => None,
+            Err(StoreError::Untrusted { distrust, .. }) => Some(distrust.to_string()),
+            Err(other) => Some(other.to_string()),
+        };
         let entry = |status: &FileStatus| {
             let below = status.path.strip_prefix(&self.root)?.strip_prefix('/')?;
             let (name, sha256) = identify(below)?;
-            let unused = match self.require_trust(&status.path, &known) {
-                Ok(()) => None,
-                Err(StoreError::Untrusted { distrust, .. }) => Some(distrust.to_string()),
-                Err(other) => Some(other.to_string()),
-            };
+            let unused = why_unused(&status.path);
             let (bytes, owner) = (status.len, status.owner.clone());
             Some(Entry { path: status.path.clone(), name: name.to_owned(), bytes, owner, sha256, unused })
         };
         let mut entries: Vec<Entry> = listing.iter().filter(|s| !s.is_dir).filter_map(entry).collect();
+        entries.extend(closed.into_iter().map(|status| {
+            let unused = why_unused(&status.path).map(|why| format!("{why}, and you may not look into it"));
+            let unused = Some(unused.unwrap_or_else(|| "you may not look into it".to_owned()));
+            let name = format!("{}/", status.path.rsplit('/').next().unwrap_or_default());
+            Entry { name, bytes: 0, owner: status.owner, path: status.path, sha256: None, unused }
+        }));
         entries.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(Some(entries))
     }

@@ -17,6 +17,8 @@ pub struct Division {
     pub elsewhere: Vec<Artifact>,
     /// Files that the store could serve, if it were trusted.
     pub refused: Option<Refused>,
+    /// The number of files that the store does not get because it is not there, and the user may not make it.
+    pub unmade: usize,
 }
 
 /// Files that are not taken from a store.
@@ -37,7 +39,7 @@ enum Service {
     Has,
     /// It is not there, and the user owns the directory for it, or will.
     Adds,
-    /// The user may add it if the user may write to the store's root.
+    /// The user may add it if the user may write to the store's root, or may make it.
     NeedsRoot,
     /// It is not there, and the user may not add it.
     Lacks,
@@ -47,45 +49,57 @@ enum Service {
 
 impl Store {
     /// Divides an inventory. The result holds all artifacts, in their order. Nothing is asked, except, if
-    /// that decides, whether the user may write to the store's root.
+    /// that decides, whether the user may write to the store's root, or may make it.
     pub async fn divide(&self, inventory: Inventory) -> Result<Division, StoreError> {
+        let services = self.services(&inventory);
+        let decides = services.contains(&Service::NeedsRoot) && self.may_upload(&inventory.known);
+        let may_write_root = decides && self.may_write_root(&inventory.known).await?;
+        Ok(self.share_out(inventory, services, may_write_root))
+    }
+
+    /// What the store does with each file.
+    fn services(&self, inventory: &Inventory) -> Vec<Service> {
         let Inventory { artifacts, paths, known } = inventory;
-        let of_root = self.trust_root(&known);
-        let root = known.get(&self.root).cloned().flatten().filter(|_| self.storage.has_owners());
+        let of_root = self.trust_root(known);
+        let has_owners = self.storage.has_owners();
+        let root = known.get(&self.root).and_then(Option::as_ref).filter(|_| has_owners);
+        let is_named = matches!(self.root_owner, RootOwner::Named { .. });
         let serve = |(artifact, path): (&Artifact, &Option<String>)| {
             let is_whole = path.as_ref().is_some_and(|path| is_there(artifact, known.get(path)));
-            let service = match (&of_root, &root, path) {
+            let service = match (&of_root, root, path) {
                 (Err(distrust), ..) => Service::Distrusts(distrust.clone()),
-                (Ok(()), Some(root), Some(path)) => self.service(root, path, is_whole, &known),
+                (Ok(()), Some(root), Some(path)) => self.service(root, path, is_whole, known),
                 (Ok(()), Some(_), None) => Service::NeedsRoot,
                 (Ok(()), None, _) if is_whole => Service::Has,
-                // A store that does not exist yet will be the user's own.
+                // A store that does not exist yet will be the user's own. Its usual place is the user's, too.
+                (Ok(()), None, _) if has_owners && is_named => Service::NeedsRoot,
                 (Ok(()), None, _) => Service::Adds,
             };
             let adds = matches!(service, Service::Adds | Service::NeedsRoot);
             if adds && artifact.only_found { Service::Lacks } else { service }
         };
-        let services: Vec<Service> = artifacts.iter().zip(&paths).map(serve).collect();
+        artifacts.iter().zip(paths).map(serve).collect()
+    }
+
+    /// Divides an inventory by what the store does with each file.
+    fn share_out(&self, inventory: Inventory, services: Vec<Service>, may_write_root: bool) -> Division {
+        let Inventory { artifacts, paths, known } = inventory;
         let uploads = self.may_upload(&known);
-        let root_is_writable = match &root {
-            Some(root) if uploads && services.contains(&Service::NeedsRoot) => {
-                self.may_write_root(root).await?
-            }
-            _ => false,
-        };
+        let has_root = known.get(&self.root).is_some_and(Option::is_some);
+        let whole_store = self.trust_root(&known).is_err();
         let mut served = Inventory { artifacts: Vec::new(), paths: Vec::new(), known };
-        let (mut elsewhere, mut refused) = (Vec::new(), None);
+        let (mut elsewhere, mut refused, mut unmade) = (Vec::new(), None, 0);
         for ((artifact, path), service) in artifacts.into_iter().zip(paths).zip(services) {
             match service {
                 Service::Has => {}
                 Service::Adds if uploads => {}
-                Service::NeedsRoot if root_is_writable => {}
+                Service::NeedsRoot if uploads && may_write_root => {}
                 Service::Adds | Service::NeedsRoot | Service::Lacks => {
+                    unmade += usize::from(service == Service::NeedsRoot && !has_root);
                     elsewhere.push(artifact.for_another_store());
                     continue;
                 }
                 Service::Distrusts(why) => {
-                    let whole_store = of_root.is_err();
                     refused.get_or_insert(Refused { files: 0, why, whole_store }).files += 1;
                     elsewhere.push(artifact.for_another_store());
                     continue;
@@ -94,7 +108,7 @@ impl Store {
             served.artifacts.push(artifact);
             served.paths.push(path);
         }
-        Ok(Division { inventory: served, elsewhere, refused })
+        Division { inventory: served, elsewhere, refused, unmade }
     }
 
     /// Fails if the user may not publish files in the store: it must be the user's own, and nobody else may
@@ -137,7 +151,9 @@ impl Store {
 
     fn untrusted(&self, distrust: Distrust) -> StoreError {
         let store = self.storage.url(&self.root).unwrap_or_else(|_| self.root.clone());
-        StoreError::Untrusted { store, distrust }
+        let is_named = matches!(self.root_owner, RootOwner::Named { .. });
+        let remedy = distrust.remedy(is_named.then_some(&*self.root));
+        StoreError::Untrusted { store, distrust, remedy }
     }
 
     fn trust_root(&self, known: &Statuses) -> Result<(), Distrust> {
@@ -183,9 +199,10 @@ impl Store {
         check_own(&found, self.storage.user()).map_err(|distrust| self.untrusted(distrust))
     }
 
-    /// Whether the user may add directories to the store's root.
-    async fn may_write_root(&self, root: &FileStatus) -> Result<bool, StoreError> {
-        if root.owner == self.storage.user() {
+    /// Whether the user may add directories to the store's root, or may make it.
+    async fn may_write_root(&self, known: &Statuses) -> Result<bool, StoreError> {
+        let nearest = levels_of_root(&self.root, known).last();
+        if nearest.is_some_and(|nearest| nearest.owner == self.storage.user()) {
             return Ok(true);
         }
         match self.storage.check_writable(&self.root).await {

@@ -41,8 +41,20 @@ async fn artifacts(directory: &std::path::Path) -> Vec<Artifact> {
     artifacts
 }
 
-/// The names of the files that the store serves, and those of the others.
+/// The names of the files that the store serves, and those of the others. The user may write to the store's
+/// root, and may make it.
 async fn divide(known: Statuses, has: &[&str], hashing: bool) -> (Vec<String>, Vec<String>, Option<Refused>) {
+    let (served, elsewhere, refused, unmade) = share_out(known, has, hashing, true).await;
+    assert_eq!(unmade, 0);
+    (served, elsewhere, refused)
+}
+
+async fn share_out(
+    known: Statuses,
+    has: &[&str],
+    hashing: bool,
+    may_write_root: bool,
+) -> (Vec<String>, Vec<String>, Option<Refused>, usize) {
     let (store, dir) = (store(), tempfile::tempdir().unwrap());
     let artifacts = artifacts(dir.path()).await;
     let mut inventory = Inventory { paths: Vec::new(), artifacts, known };
@@ -57,10 +69,12 @@ async fn divide(known: Statuses, has: &[&str], hashing: bool) -> (Vec<String>, V
         }
         inventory.paths.push((!hashing).then_some(path));
     }
-    let Division { inventory, elsewhere, refused } = store.divide(inventory).await.unwrap();
+    let services = store.services(&inventory);
+    let Division { inventory, elsewhere, refused, unmade } =
+        store.share_out(inventory, services, may_write_root);
     assert!(elsewhere.iter().all(|artifact| !artifact.only_found), "the other store may get it");
     let names = |artifacts: &[Artifact]| artifacts.iter().map(|a| a.key.clone()).collect();
-    (names(&inventory.artifacts), names(&elsewhere), refused)
+    (names(&inventory.artifacts), names(&elsewhere), refused, unmade)
 }
 
 #[test]
@@ -93,6 +107,19 @@ async fn a_store_that_is_not_there_yet_will_be_the_users_own() {
             assert_eq!((served, elsewhere, refused), (vec!["a.jar".into()], vec!["b.jar".into()], None));
         }
     }
+}
+
+#[tokio::test]
+async fn a_store_that_the_user_may_not_make_gets_nothing() {
+    for hashing in [false, true] {
+        let (served, elsewhere, refused, unmade) = share_out(levels(&[SAFE]), &[], hashing, false).await;
+        assert!(served.is_empty() && elsewhere == ["a.jar", "b.jar"], "{served:?}");
+        assert_eq!((refused, unmade), (None, 1), "b.jar would not be added in any case");
+    }
+    // An administrator's store is there.
+    let (served, elsewhere, refused, unmade) =
+        share_out(levels(&[SAFE, ("admin", 0o755)]), &["b.jar"], false, false).await;
+    assert_eq!((served, elsewhere, refused, unmade), (vec!["b.jar".into()], vec!["a.jar".into()], None, 0));
 }
 
 #[tokio::test]

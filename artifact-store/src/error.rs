@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use hadoop_fs::FsError;
 
-use crate::trust::Distrust;
+use crate::trust::{Distrust, Remedy};
 
 /// An operation on a store, or on the local files for it, has failed.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,8 @@ pub enum StoreError {
         store: String,
         /// What is not trusted, and whose it is.
         distrust: Distrust,
+        /// What helps.
+        remedy: Remedy,
     },
     /// Somebody else has changed a file during the operation. Another try may succeed.
     #[error("{0}")]

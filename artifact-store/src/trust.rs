@@ -62,14 +62,37 @@ impl Distrust {
         Self { path: status.path.clone(), owner: status.owner.clone(), reason }
     }
 
-    /// The mode with which `chmod` mends this; `None` if the mode is not what is wrong.
-    pub fn mended_by(&self) -> Option<&'static str> {
-        match self.reason {
+    /// What helps. `named` is the root of the store if the configuration names it.
+    pub(crate) fn remedy(&self, named: Option<&str>) -> Remedy {
+        let mode = match self.reason {
             Reason::Foreign | Reason::Claimed { .. } => None,
             Reason::Writable { .. } => Some("go-w"),
             Reason::Open { .. } => Some("go-rwx"),
+        };
+        match mode {
+            _ if named.is_some_and(|root| is_below(root, &self.path)) => {
+                Remedy::OtherStore { sticky: mode.is_some() }
+            }
+            Some(mode) => Remedy::Chmod(mode),
+            None if named == Some(&*self.path) => Remedy::OtherStore { sticky: false },
+            None => Remedy::Delete,
         }
     }
+}
+
+/// What helps if a store cannot be used because something is not trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// `chmod` with this mode.
+    Chmod(&'static str),
+    /// To delete it, because it is in the place of something of the user's.
+    Delete,
+    /// To name another store: it is a named store of another user, or a directory above a named store, so
+    /// that it holds more than the store.
+    OtherStore {
+        /// Whether the sticky bit of that directory is enough for a store of the user's own.
+        sticky: bool,
+    },
 }
 
 impl fmt::Display for Distrust {
@@ -364,15 +387,23 @@ mod tests {
     }
 
     #[test]
-    fn what_chmod_mends() {
-        let mended = |levels: &[(&str, &str, u16)]| {
-            let owner = RootOwner::User { below: "/b".into() };
-            let judge = Judge { user: "ann", root_owner: &owner, private: true };
-            judge.root("/b/h/s", entries(levels).iter()).unwrap_err().mended_by()
+    fn what_helps() {
+        let remedy = |root_owner: &RootOwner, private, levels: &[(&str, &str, u16)]| {
+            let judge = Judge { user: "ann", root_owner, private };
+            let named = matches!(root_owner, RootOwner::Named { .. }).then_some("/b/h/s");
+            judge.root("/b/h/s", entries(levels).iter()).unwrap_err().remedy(named)
         };
-        assert_eq!(mended(&levels([SAFE, ("ann", 0o755), ("ann", 0o770)])), Some("go-w"));
-        assert_eq!(mended(&levels([SAFE, ("ann", 0o755), ("ann", 0o750)])), Some("go-rwx"));
-        assert_eq!(mended(&levels([SAFE, ("eve", 0o777), ("ann", 0o750)])), None);
+        let usual = |below| remedy(&RootOwner::User { below: "/b".into() }, true, &levels(below));
+        assert_eq!(usual([SAFE, ("ann", 0o755), ("ann", 0o770)]), Remedy::Chmod("go-w"));
+        assert_eq!(usual([SAFE, ("ann", 0o755), ("ann", 0o750)]), Remedy::Chmod("go-rwx"));
+        assert_eq!(usual([SAFE, ("eve", 0o777), ("ann", 0o750)]), Remedy::Delete);
+        // Above a named store are the files of others.
+        let named = |below| remedy(&RootOwner::Named { home: "/user/ann".into() }, false, &levels(below));
+        let other = |sticky| Remedy::OtherStore { sticky };
+        assert_eq!(named([SAFE, ("etl", 0o755), ("ann", 0o755)]), other(false));
+        assert_eq!(named([SAFE, ("hdfs", 0o777), ("ann", 0o755)]), other(true));
+        assert_eq!(named([SAFE, STICKY_FOR_ALL, ("etl", 0o755)]), other(false));
+        assert_eq!(named([SAFE, SAFE, ("ann", 0o777)]), Remedy::Chmod("go-w"));
     }
 
     #[test]

@@ -138,6 +138,22 @@ def test_a_store_that_another_user_can_exchange_is_not_used(work, users):
     end(work, client, bob, session)
 
 
+def test_a_store_that_the_user_may_not_make(work, users):
+    hdfs, bob = work.cluster.hdfs, users("bob")
+    hdfs.mkdir(work.hdfs_dir)
+    store = f"{work.hdfs_dir}/store"
+    client = work.client()
+    client.configure({"heddle.store.dir": f"{work.cluster.fs}{store}"})
+    options = ["-d", "-nm", work.name, "-jm", "1024", "-tm", "1024"]
+    planned = client.run("yarn-session.sh", *options, "--dry-run", env=bob.env).ok()
+    assert "there is no store at" in planned.text and store in planned.text, planned
+    session = client.session("-nm", work.name, env=bob.env)
+    [warning] = [line for line in session.result.text.splitlines() if "there is no store at" in line]
+    assert "heddle store publish" in warning and "at the same time" not in session.result.text, session.result
+    assert hdfs.status(store) is None and any("/flink-dist" in path for path in hdfs.tree(f"{bob.home}/.heddle/private"))
+    end(work, client, bob, session)
+
+
 def test_another_user_who_is_faster_does_not_stop_a_deployment(work, users):
     hdfs, bob, eve = work.cluster.hdfs, users("bob"), users("eve")
     store = common_store(work)
@@ -146,8 +162,9 @@ def test_another_user_who_is_faster_does_not_stop_a_deployment(work, users):
     client = work.client()
     client.configure({"heddle.store.dir": f"{work.cluster.fs}{store}"})
     running = client.start("yarn-session.sh", "-d", "-nm", work.name, "-jm", "1024", "-tm", "1024", env=bob.env)
-    wait_for("the upload", lambda: hdfs.tree(store), 30, every=0.02)
-    # The largest file is not complete yet, and has no directory.
+    uploads = f"{store}/.incoming-{bob.user}"
+    wait_for("the upload", lambda: [name for name in hdfs.list(uploads) or {} if name.endswith(f"-{jar.name}")], 30, every=0.02)
+    # The file is not complete yet, and has no directory.
     eve.mkdir(f"{store}/{digest[:2]}", permission="700")
     assert hdfs.status(f"{store}/{digest[:2]}")["owner"] == eve.user
     result = running.result().ok()
@@ -156,9 +173,15 @@ def test_another_user_who_is_faster_does_not_stop_a_deployment(work, users):
     assert any(jar.name in path for path in hdfs.tree(f"{bob.home}/.heddle/private"))
     assert not any(jar.name in path for path in hdfs.tree(store)), "a part of it is left"
     end(work, client, bob, Session(client, result.application, result.url, result))
-    # What she has closed does not stop the next one, either.
+    # What she has closed does not stop the next one, either, nor the other commands.
     session = client.session("-nm", work.name, env=bob.env)
     assert f"belongs to {eve.user}" in session.result.text, session.result
+    listed = client.run("heddle", "store", "list", env=bob.env).ok().out
+    assert "flink-json" in listed and f"{store}/{digest[:2]} belongs to {eve.user}" in listed, listed
+    client.run("heddle", "store", "verify", env=bob.env).ok()
+    found = json.loads(client.run("heddle", "gc", "--output", "json", env=bob.env).ok().out)
+    assert any(f"{store}/{digest[:2]} of {eve.user} is left alone" in note for note in found["notes"]), found
+    assert found["keptArtifacts"] > 10, found
     end(work, client, bob, session)
 
 
@@ -171,6 +194,8 @@ def test_two_users_fill_a_store_at_once(work, users):
         client.configure({"heddle.store.dir": f"{work.cluster.fs}{store}"})
         deployed.append(client.start("yarn-session.sh", "-d", "-nm", work.name, "-jm", "1024", "-tm", "1024", env=user.env))
     results = [running.result().ok() for running in deployed]
+    owners = {status["owner"] for status in everything(work.cluster.hdfs, store).values() if status["type"] == "FILE"}
+    assert owners == {user.user for user in both} or any("at the same time" in result.text for result in results), owners
     for user, client, result in zip(both, work.clients, results):
         end(work, client, user, Session(client, result.application, result.url, result))
 

@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::fmt;
 
-use artifact_store::StoreError;
+use artifact_store::{Distrust, Remedy, StoreError};
 use flink_rest::{ParseError, RestError};
 use hadoop_fs::{FsError, FsErrorKind};
 use hadoop_rpc::{ErrorKind, RemoteKind, Retry, RpcError};
@@ -329,20 +329,33 @@ impl From<StoreError> for Failure {
             }
             StoreError::Unusable(what) => Self::new(what),
             StoreError::Changed(what) => Self::new(what).retry_if(true),
-            StoreError::Untrusted { ref distrust, .. } => {
-                let hint = match distrust.mended_by() {
-                    Some(mode) => format!(
-                        "`hdfs dfs -chmod {mode} {0}` closes it, once you have looked at what is there",
-                        distrust.path
-                    ),
-                    None => format!(
-                        "delete {0}, or have {1} or an administrator delete it",
-                        distrust.path, distrust.owner
-                    ),
-                };
-                Self::new(error.to_string())
-                    .hint(hint)
-                    .hint("yarn.staging-directory and heddle.store.dir name other places")
+            StoreError::Untrusted { ref distrust, remedy, .. } => {
+                let Distrust { path, owner, .. } = distrust;
+                let failure = Self::new(error.to_string());
+                let others = "yarn.staging-directory and heddle.store.dir name other places";
+                match remedy {
+                    Remedy::Chmod(mode) => failure
+                        .hint(format!(
+                            "`hdfs dfs -chmod {mode} {path}` closes it, once you have looked at what is there"
+                        ))
+                        .hint(others),
+                    Remedy::Delete => failure
+                        .hint(format!("delete {path}, or have {owner} or an administrator delete it"))
+                        .hint(others),
+                    Remedy::OtherStore { sticky } => {
+                        let failure = failure.hint(
+                            "name a store in a directory in which only you or the superuser of HDFS may write \
+                             (heddle.store.dir)",
+                        );
+                        if !sticky {
+                            return failure;
+                        }
+                        failure.hint(format!(
+                            "if others are to write to {path}, `hdfs dfs -chmod +t {path}` by {owner} is \
+                             sufficient for a store of your own"
+                        ))
+                    }
+                }
             }
             StoreError::NotRemembered { path, cause } => {
                 let what =
@@ -381,6 +394,29 @@ mod tests {
         let store =
             StoreError::NotRemembered { path: "/c/hashes.json".into(), cause: std::io::Error::other("x") };
         assert!(Failure::from(store).render(false).contains("XDG_CACHE_HOME"));
+        let directory = hadoop_fs::FileStatus {
+            path: "/data".into(),
+            len: 0,
+            is_dir: true,
+            mode: 0o777,
+            owner: "etl".into(),
+            group: String::new(),
+            modified_ms: 0,
+            accessed_ms: 0,
+            replication: 0,
+            block_size: 0,
+        };
+        let hints = |remedy| {
+            let distrust = artifact_store::check_own(&directory, "ann").unwrap_err();
+            let untrusted = StoreError::Untrusted { store: "hdfs://nn/data/store".into(), distrust, remedy };
+            Failure::from(untrusted).hints().join("\n")
+        };
+        assert!(hints(Remedy::Delete).contains("delete /data"));
+        assert!(hints(Remedy::Chmod("go-w")).contains("-chmod go-w /data"));
+        let other = hints(Remedy::OtherStore { sticky: false });
+        assert!(other.contains("(heddle.store.dir)") && !other.contains("/data"), "{other}");
+        let sticky = hints(Remedy::OtherStore { sticky: true });
+        assert!(sticky.starts_with(&other) && sticky.contains("-chmod +t /data"), "{sticky}");
         assert!(Failure::from(flink_rest::JobId::parse("x").unwrap_err()).is_usage());
     }
 }

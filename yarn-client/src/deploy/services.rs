@@ -160,13 +160,13 @@ impl Services {
     }
 
     /// Lets the private store serve what the shared one does not: what may not be added there, and what is
-    /// not trusted, of which the last value warns.
+    /// not trusted. The last value warns of the latter, and of a store that is not there and cannot be made.
     async fn divide(
         &self,
         shared: Inventory,
         private: Inventory,
     ) -> Result<(Inventory, Inventory, Option<String>), Failure> {
-        let Division { inventory, elsewhere, refused } = self.shared.divide(shared).await?;
+        let Division { inventory, elsewhere, refused, unmade } = self.shared.divide(shared).await?;
         let private = if elsewhere.is_empty() {
             private
         } else {
@@ -174,7 +174,8 @@ impl Services {
         };
         self.private.require_root(&private)?;
         let store = self.shared.url()?;
-        Ok((inventory, private, refused.map(|refused| warning_of(&refused, &store))))
+        let warning = refused.map(|refused| warning_of(&refused, &store));
+        Ok((inventory, private, warning.or_else(|| (unmade > 0).then(|| warning_of_none(&store, unmade)))))
     }
 
     /// The directory of an application. The directory is not created yet.
@@ -197,14 +198,23 @@ impl Services {
     }
 }
 
+/// Says that there is no store.
+fn warning_of_none(store: &str, files: usize) -> String {
+    format!(
+        "there is no store at {store}, and you may not make one, so your private store gets {}; whoever may write there, such as an \
+         administrator, fills one for all users with `heddle store publish`",
+        count(files, "file")
+    )
+}
+
 /// Says which files of a store are not used.
 fn warning_of(refused: &Refused, store: &str) -> String {
     let Refused { files, why, whole_store } = refused;
     let files = count(*files, "file");
     if *whole_store {
         return format!(
-            "the store {store} is not used, and your private store gets {files} instead: {why}; who can exchange a store decides what runs \
-             as its users. `heddle store publish` fills one for all users, in a directory in which only its owner may write"
+            "the store {store} is not used, and your private store gets {files} instead: {why}; whoever can replace the store decides what \
+             runs with your rights. `heddle store publish` fills one for all users, in a directory in which only its owner may write"
         );
     }
     format!(

@@ -8,7 +8,7 @@ mod survey;
 
 use std::time::Duration;
 
-use artifact_store::{PRIVATE_STORE, SHARED_STORE, ancestors, below, idle, now_ms};
+use artifact_store::{PRIVATE_STORE, SHARED_STORE, ancestors, below, idle, list_all, now_ms};
 use flink_model::config::Configuration;
 use flink_model::options;
 use futures::StreamExt;
@@ -151,21 +151,27 @@ pub async fn run(
     }
     let mut listings = Vec::new();
     for store in &stores {
-        match listing::list(&store.storage, &store.root, true).await? {
-            Some(listing) => listings.push((store, listing)),
+        let listing = match list_all(&store.storage, &store.root).await {
+            Ok(listing) => listing,
+            Err(e) if e.kind() == FsErrorKind::NotFound => continue,
             // Where several users share a staging directory, the private store of an earlier release belongs
             // to the one who came first.
-            None => {
+            Err(e) if e.kind() == FsErrorKind::PermissionDenied => {
                 outcome.notes.push(format!("the store {} is left alone: you may not read it", store.root));
+                continue;
             }
-        }
+            Err(e) => return Err(Failure::fs(&e)),
+        };
+        let left = |s: &FileStatus| format!("{} of {} is left alone: you may not read it", s.path, s.owner);
+        outcome.notes.extend(listing.closed.iter().map(left));
+        listings.push((store, listing));
     }
     let mut emptied = Vec::new();
     for (store, listing) in &listings {
         let blocking = uses.unknown.iter().filter(|u| !store.private || u.may_be_mine);
         let reasons: Vec<String> =
             blocking.map(|u| format!("the store {} is left alone: {}", store.root, u.reason)).collect();
-        if !reasons.is_empty() && !listing.is_empty() {
+        if !reasons.is_empty() && !listing.entries.is_empty() {
             outcome.notes.extend(reasons);
             continue;
         }

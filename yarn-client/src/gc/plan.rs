@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use artifact_store::{idle, is_incoming};
+use artifact_store::{Listing, idle, is_incoming};
 use flink_model::class_data;
 use hadoop_fs::FileStatus;
 use serde::Deserialize;
@@ -86,11 +86,12 @@ pub(super) struct Sweep<'a> {
     pub(super) kept: usize,
 }
 
-/// Looks through the store at `root`; `listing` has everything in it. `used` has the files that applications
-/// use, as [`artifact`] identifies them. A file whose path is not that of a store's file is kept.
+/// Looks through the store at `root`; `listing` has everything in it, except what others have closed. `used`
+/// has the files that applications use, as [`artifact`] identifies them. A file whose path is not that of a
+/// store's file is kept.
 pub(super) fn sweep<'a>(
     root: &str,
-    listing: &'a [FileStatus],
+    listing: &'a Listing,
     used: &BTreeSet<String>,
     older_than: Duration,
     now_ms: u64,
@@ -99,6 +100,11 @@ pub(super) fn sweep<'a>(
     let mut stay: BTreeSet<&str> = BTreeSet::new();
     let below =
         |s: &'a FileStatus| s.path.strip_prefix(root.trim_end_matches('/')).and_then(|p| p.strip_prefix('/'));
+    for status in &listing.closed {
+        stay.extend(parents(&status.path));
+        stay.insert(&status.path);
+    }
+    let listing = &listing.entries;
     for status in listing.iter().filter(|s| !s.is_dir) {
         let Some(path) = below(status) else { continue };
         let age = idle(status, now_ms);

@@ -27,17 +27,17 @@ fn name(hash: &str) -> String {
 }
 
 /// A store with one file for each pair of a hash and the days since its last use.
-fn store(artifacts: &[(&str, u64)]) -> Vec<FileStatus> {
-    let mut listing = vec![entry(".incoming", true, 0, 0)];
+fn store(artifacts: &[(&str, u64)]) -> Listing {
+    let mut entries = vec![entry(".incoming", true, 0, 0)];
     for (hash, days) in artifacts {
         let then = NOW - days * DAY;
         let path = name(hash);
         let parent = path.rsplit_once('/').unwrap().0;
-        listing.push(entry(hash, true, then, 0));
-        listing.push(entry(parent, true, then, 0));
-        listing.push(entry(&path, false, 0, then));
+        entries.push(entry(hash, true, then, 0));
+        entries.push(entry(parent, true, then, 0));
+        entries.push(entry(&path, false, 0, then));
     }
-    listing
+    Listing { entries, closed: Vec::new() }
 }
 
 fn removed(sweep: &Sweep<'_>) -> Vec<String> {
@@ -89,10 +89,10 @@ fn unused_artifacts_go_with_their_directories() {
 #[test]
 fn the_young_stay_whatever_is_asked() {
     let mut listing = store(&[("aa", 0)]);
-    listing[3].accessed_ms = NOW - 30 * 60 * 1000;
+    listing.entries[3].accessed_ms = NOW - 30 * 60 * 1000;
     let gone = sweep(ROOT, &listing, &BTreeSet::new(), Duration::ZERO, NOW);
     assert!(removed(&gone).is_empty());
-    listing[3].accessed_ms = NOW - 61 * 60 * 1000;
+    listing.entries[3].accessed_ms = NOW - 61 * 60 * 1000;
     assert_eq!(sweep(ROOT, &listing, &BTreeSet::new(), Duration::ZERO, NOW).artifacts.len(), 1);
 }
 
@@ -104,8 +104,9 @@ fn class_data_archives_are_artifacts() {
     assert_eq!(artifact("hdfs://nn/cds/jobmanager-0123456789abcdef/other.txt"), None);
     let then = NOW - 8 * DAY;
     let directory = archive.rsplit_once('/').unwrap().0;
-    let listing =
-        [entry("cds", true, then, 0), entry(directory, true, then, 0), entry(archive, false, then, 0)];
+    let entries =
+        vec![entry("cds", true, then, 0), entry(directory, true, then, 0), entry(archive, false, then, 0)];
+    let listing = Listing { entries, closed: Vec::new() };
     let week = Duration::from_millis(7 * DAY);
     assert_eq!(removed(&sweep(ROOT, &listing, &BTreeSet::new(), week, NOW)), [archive, directory, "cds"]);
     let kept = sweep(ROOT, &listing, &[archive.to_owned()].into(), week, NOW);
@@ -113,18 +114,30 @@ fn class_data_archives_are_artifacts() {
 }
 
 #[test]
+fn what_others_have_closed_stays() {
+    let mut listing = store(&[("aa", 8), ("bb", 8), ("cc", 8)]);
+    // What is in these cannot be seen.
+    listing.entries.retain(|s| s.path != format!("{ROOT}/{}", name("bb")) && !s.path.contains("/cc/"));
+    let parent = name("bb").rsplit_once('/').unwrap().0.to_owned();
+    listing.closed = vec![entry(&parent, true, 0, 0), entry("cc", true, 0, 0)];
+    let sweep = sweep(ROOT, &listing, &BTreeSet::new(), Duration::ZERO, NOW);
+    let gone = name("aa");
+    assert_eq!(removed(&sweep), [gone.as_str(), gone.rsplit_once('/').unwrap().0, "aa"]);
+}
+
+#[test]
 fn left_overs_and_what_is_not_ours() {
     let mut listing = store(&[]);
-    listing.push(entry(".incoming/old-x.jar", false, NOW - 2 * DAY, 0));
-    listing.push(entry(".incoming/new-x.jar", false, NOW - DAY / 2, 0));
-    listing.push(entry(".incoming-ann/old-y.jar", false, NOW - 2 * DAY, 0));
-    listing.push(entry("dd", true, NOW - 2 * DAY, 0));
-    listing.push(entry("ee", true, NOW - DAY / 2, 0));
-    listing.push(entry("ff", true, NOW - 2 * DAY, 0));
-    listing.push(entry("ff/new", true, NOW, 0));
-    listing.push(entry("README", false, 0, 0));
-    listing.push(entry("notes", true, 0, 0));
-    listing.push(entry("notes/x/y/z.jar", false, 0, 0));
+    listing.entries.push(entry(".incoming/old-x.jar", false, NOW - 2 * DAY, 0));
+    listing.entries.push(entry(".incoming/new-x.jar", false, NOW - DAY / 2, 0));
+    listing.entries.push(entry(".incoming-ann/old-y.jar", false, NOW - 2 * DAY, 0));
+    listing.entries.push(entry("dd", true, NOW - 2 * DAY, 0));
+    listing.entries.push(entry("ee", true, NOW - DAY / 2, 0));
+    listing.entries.push(entry("ff", true, NOW - 2 * DAY, 0));
+    listing.entries.push(entry("ff/new", true, NOW, 0));
+    listing.entries.push(entry("README", false, 0, 0));
+    listing.entries.push(entry("notes", true, 0, 0));
+    listing.entries.push(entry("notes/x/y/z.jar", false, 0, 0));
     let sweep = sweep(ROOT, &listing, &BTreeSet::new(), Duration::ZERO, NOW);
     assert_eq!(removed(&sweep), [".incoming/old-x.jar", ".incoming-ann/old-y.jar", "dd"]);
 }
