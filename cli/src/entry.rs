@@ -30,7 +30,7 @@ pub(crate) async fn main(mut context: Context, args: Vec<OsString>) -> ExitCode 
         return client_archive::main(&context, args.get(1..).unwrap_or_default()).await.into();
     }
     let (verbose, done) = if let Persona::Sql(tool) = persona {
-        // Other words than these are Flink's own, and no word is a program's.
+        // The SQL tools run no program, so `-v` is always meant for heddle.
         let verbose = args.iter().take_while(|a| *a != "--").any(|a| a == "-v" || a == "--verbose");
         (verbose, sql::run(&context, &console, tool, args).await)
     } else {

@@ -12,7 +12,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::class_data::ClassDataSpec;
-use crate::config::shown;
+use crate::config::{masked_words, shown};
 use crate::local_resource::LocalResource;
 
 /// The version of [`AmSpec`]. An ApplicationMaster that has another version ends with an error that names
@@ -97,13 +97,13 @@ pub struct JvmTemplate {
 }
 
 impl fmt::Debug for JvmTemplate {
-    /// Leaves out what may be secret: the arguments of the program, and the values of variables with names of
-    /// secrets.
+    /// Leaves out what may be secret: the arguments of the program, and the values of options and variables
+    /// with names of secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JvmTemplate")
-            .field("launcher", &self.launcher)
+            .field("launcher", &masked_words(&self.launcher))
             .field("java_home", &self.java_home)
-            .field("jvm_args", &self.jvm_args)
+            .field("jvm_args", &masked_words(&self.jvm_args))
             .field("class_path", &self.class_path)
             .field("main_class", &self.main_class)
             .field("args", &format_args!("{} arguments", self.args.len()))

@@ -42,12 +42,12 @@ fn jobs_unknown(application: &Application) -> Option<String> {
     Some(format!("jobs not known: {}", clean::line(application.jobs_error.as_deref()?)))
 }
 
-/// The table of applications. It says why the jobs of one are not known; with `reasons`, also why each of
-/// them waits or has failed.
+/// The table of applications. It says why the jobs of one are not known; only with `reasons` also why each
+/// of them waits or has failed.
 pub(crate) fn render(list: &[Application], reasons: bool, now: SystemTime) -> String {
     let mut header = vec!["APPLICATION", "NAME", "BY", "USER", "QUEUE", "STATE", "JOBS", "DURATION", "WEB"];
-    let reasons = reasons || list.iter().any(|application| application.jobs_error.is_some());
-    header.extend(reasons.then_some("REASON"));
+    let column = reasons || list.iter().any(|application| application.jobs_error.is_some());
+    header.extend(column.then_some("REASON"));
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
     let row = |a: &Application| {
         let mut row = vec![
@@ -61,7 +61,8 @@ pub(crate) fn render(list: &[Application], reasons: bool, now: SystemTime) -> St
             or_dash(duration(a, now).map(table::span)),
             or_dash(a.web_interface.clone()),
         ];
-        row.extend(reasons.then(|| or_dash(jobs_unknown(a).or_else(|| reason(a)))));
+        let asked = || reason(a).filter(|_| reasons);
+        row.extend(column.then(|| or_dash(jobs_unknown(a).or_else(asked))));
         row
     };
     table::render(&header, &[], list.iter().map(row))

@@ -238,6 +238,7 @@ impl Deployer {
     }
 
     async fn plan_derived(&self, derived: &Derived, warnings: &mut Warnings) -> Result<Plan, Failure> {
+        submission::look(derived.submission.as_deref(), &self.context)?;
         let hadoop = Hadoop::load(&self.context, &derived.configuration)?;
         let yarn = hadoop.yarn()?;
         self.timing.configured();

@@ -218,9 +218,13 @@ fn a_plan_shows_no_secret_in_a_log() {
         for key in ["flink.hadoop.fs.s3a.secret.key", "containerized.master.env.DB_PASSWORD"] {
             manifest.configuration.set_dynamic(key, "hidden as well");
         }
+        let command = "wrap --token=hidden %java% %jvmmem% %jvmopts% -Dtoken=hidden %class% %args%";
+        manifest.configuration.set_dynamic("yarn.container-start-command-template", command);
         let resolved = machine.resolve(&manifest).unwrap();
         let text = format!("{resolved:?}");
         assert!(!text.contains("hidden") && !text.contains("\"secret\""), "{text}");
+        let shown = serde_json::to_string(&DryRun::new(&resolved, &staged(&resolved))).unwrap();
+        assert!(shown.contains("wrap") && !shown.contains("hidden"), "{shown}");
         assert!(!format!("{manifest:?}").contains("hidden"));
     }
 }

@@ -241,7 +241,7 @@ impl DryRun {
 
 fn jvm(template: JvmTemplate) -> Jvm {
     Jvm {
-        launcher: template.launcher,
+        launcher: masked_words(&template.launcher),
         java_home: template.java_home,
         options: masked_words(&template.jvm_args),
         class_path: template.class_path,

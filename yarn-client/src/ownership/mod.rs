@@ -15,7 +15,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Access, Mode, OFlags};
 
 pub(crate) use status::Distrust;
 use status::{EVERYBODY_WRITES, GROUP_WRITES, Kind, Me, Reason, Status, judge};
@@ -111,6 +111,27 @@ fn close_to_group(path: &Path, me: &Me) {
 /// directory is not the user's own, or if its path leads through one that others can change.
 pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    check_made(path)
+}
+
+/// Whether [`make_directory`] would succeed, and files could be made in the directory. It makes nothing, so a
+/// file system with rules of its own may still refuse.
+pub(crate) fn could_make_directory(path: &Path) -> io::Result<()> {
+    for directory in path.ancestors() {
+        match directory.metadata() {
+            Ok(found) if found.is_dir() => {
+                rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK)?;
+                break;
+            }
+            Ok(_) => return Err(io::ErrorKind::NotADirectory.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    check_made(path)
+}
+
+fn check_made(path: &Path) -> io::Result<()> {
     check_directory(path).map_err(|distrust| {
         io::Error::new(io::ErrorKind::PermissionDenied, format!("{} is not used: {distrust}", path.display()))
     })

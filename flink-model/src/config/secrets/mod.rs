@@ -8,42 +8,40 @@ use std::borrow::Cow;
 pub const HIDDEN: &str = "******";
 
 /// Parts of the names of keys whose values must not be shown: the union of the lists that Flink's releases
-/// have (`GlobalConfiguration`).
+/// have (`GlobalConfiguration`). A name is compared in small letters, with `-` for each `.` and `_`, because
+/// environment variables and some libraries write the same names so.
 const FLINKS: [&str; 11] = [
     "password",
     "secret",
-    "fs.azure.account.key",
+    "fs-azure-account-key",
     "apikey",
     "api-key",
     "auth-params",
     "service-key",
     "token",
     "basic-auth",
-    "jaas.config",
+    "jaas-config",
     "http-headers",
 ];
 
 /// Parts of the names of other keys that hold secrets, as connectors, file systems and TLS libraries have
 /// them.
-const OTHERS: [&str; 12] = [
-    "private.key",
+const OTHERS: [&str; 9] = [
     "private-key",
     "privatekey",
     "passphrase",
     "credential",
-    "access.key",
     "access-key",
     "accesskey",
-    "account.key",
-    "encryption.key",
+    "account-key",
     "encryption-key",
-    "keystore.key",
+    "keystore-key",
 ];
 
 /// Whether the value of this key must not be shown. A key that only says what provides credentials, such as
 /// the name of a class, holds no secret.
 pub fn is_sensitive(key: &str) -> bool {
-    let key = key.to_lowercase();
+    let key = key.to_lowercase().replace(['.', '_'], "-");
     let has = |part: &&str| key.contains(*part) && !(*part == "credential" && key.contains("provider"));
     FLINKS.iter().chain(&OTHERS).any(has)
 }
@@ -108,8 +106,9 @@ pub fn masked_words<T: AsRef<str>>(words: &[T]) -> Vec<String> {
     words.iter().map(mask).collect()
 }
 
+/// Whether a key may have this character. The key of a value in a list has its place in brackets.
 fn is_of_key(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '.' | '_' | '-')
+    c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '[' | ']')
 }
 
 /// The key at the end of what stands before a `=`. It may be in quotes, and blanks may follow it.
@@ -139,8 +138,11 @@ fn without_url_passwords(text: &str) -> Cow<'_, str> {
         let (scheme, behind) = rest.split_at(at + "://".len());
         out.push_str(scheme);
         let quote = value::open_quote(&text[..text.len() - behind.len()]);
-        let ends = |c: char| c.is_whitespace() || c == '"' || Some(c) == quote;
-        let (word, next) = behind.split_at(behind.find(ends).unwrap_or(behind.len()));
+        let ends = |(at, c): &(usize, char)| {
+            c.is_whitespace() || *c == '"' || value::ends_quotes(&behind[*at..], quote)
+        };
+        let (word, next) =
+            behind.split_at(behind.char_indices().find(ends).map_or(behind.len(), |(at, _)| at));
         match word.rsplit_once('@').map(|(user, host)| (user.split_once(':'), host)) {
             Some((Some((user, _)), host)) => out.push_str(&format!("{user}:{HIDDEN}@{host}")),
             _ => out.push_str(word),
@@ -173,6 +175,12 @@ mod tests {
             "kafka.ssl.keystore.key",
             "metrics.reporter.x.apikey",
             "sasl.jaas.config",
+            "containerized.taskmanager.env.API_KEY",
+            "AZURE_STORAGE_ACCOUNT_KEY",
+            "PRIVATE_KEY",
+            "ENCRYPTION_KEY",
+            "AWS_ACCESS_KEY_ID",
+            "BASIC_AUTH",
         ] {
             assert!(is_sensitive(key), "{key}");
         }
@@ -183,6 +191,10 @@ mod tests {
             "hadoop.security.credential.provider.path",
             "taskmanager.memory.process.size",
             "security.ssl.rest.keystore",
+            "SSH_AUTH_SOCK",
+            "AWS_REGION",
+            "KEYSTORE_TYPE",
+            "HADOOP_CREDENTIAL_PROVIDER_PATH",
         ] {
             assert!(!is_sensitive(key), "{key}");
         }
@@ -219,6 +231,33 @@ mod tests {
             ("-Dtoken='a'\\''b c' d", "-Dtoken=****** d"),
             ("{'token': 'it''s, c', 'x': 1}", "{'token': ****** 'x': 1}"),
             ("ssh://git@host:22/x", "ssh://git@host:22/x"),
+            ("{\"tokens\": [\n \"a]bc\",\n \"def\"\n]}\nx: 1", "{\"tokens\": ******\nx: 1"),
+            ("tokens=[a, b] c", "tokens=****** c"),
+            ("'tokens={a, [b}]} c' d", "'tokens=****** c' d"),
+            ("tokens=[a, (b} c", "tokens=******"),
+            ("password: |\n  a\n\n  b\nc: d", "password: ******\nc: d"),
+            ("  password: >-\r\n    a\r\n    b\r\n  c: d", "  password: ******\r\n  c: d"),
+            ("passwords:\n  - a\n  - b\nc: d", "passwords:\n  ******\nc: d"),
+            ("passwords:\n- a\n- b\nc: d", "passwords:\n******\nc: d"),
+            ("- password: |\n    a\n  user: b\n- c", "- password: ******\n  user: b\n- c"),
+            ("password: a\n  b\nc: d", "password: ******\nc: d"),
+            ("password: 'a\n  b'\n  c: d", "password: ******\n  c: d"),
+            (
+                "private-key=-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY----- -Da=b",
+                "private-key=****** -Da=b",
+            ),
+            ("private-key= -----BEGIN PRIVATE KEY-----\nMIIE\n", "private-key= ******"),
+            (
+                "key.password: |\n-----BEGIN A B-----\nMI\n-----END A B-----\n-----BEGIN B-----\nMI",
+                "key.password: ******",
+            ),
+            ("user = o'brien\npassword = pa'ss word\nx", "user = o'brien\npassword = ******\nx"),
+            ("o'brien: password = pa'ss word", "o'brien: password = ******"),
+            ("o'brien: http://ann:pa'ss@h/", "o'brien: http://ann:******@h/"),
+            ("passwords[0]: x", "passwords[0]: ******"),
+            ("a.tokens[1][2]:x y", "a.tokens[1][2]:****** y"),
+            ("map[token]: x", "map[token]: ******"),
+            ("API_KEY=x AWS_ACCESS_KEY_ID: y", "API_KEY=****** AWS_ACCESS_KEY_ID: ******"),
             ("é=1 passwörd=2 password=é", "é=1 passwörd=2 password=******"),
         ] {
             assert_eq!(masked(text), expected, "{text}");
@@ -235,6 +274,7 @@ mod tests {
             masked_words(&words),
             ["--user", "ann", "--password", HIDDEN, "--token=******", "-Dsecret:******", "--password", "-v"]
         );
+        assert_eq!(masked_words(&["tokens[0]:a b", "API_KEY=a b"]), ["tokens[0]:******", "API_KEY=******"]);
     }
 
     /// A secret of letters that are nowhere else, and of these characters.
@@ -245,7 +285,13 @@ mod tests {
     }
 
     fn keys() -> impl Strategy<Value = &'static str> {
-        prop::sample::select(vec!["my.password", "s3.secret-key", "-Da.token", "--api-key", "privateKey"])
+        let keys =
+            ["my.password", "s3.secret-key", "-Da.token", "--api-key", "privateKey", "API_KEY", "tokens[0]"];
+        prop::sample::select(keys.to_vec())
+    }
+
+    fn secrets(others: &str) -> impl Strategy<Value = Vec<String>> {
+        prop::collection::vec(secret(others), 1..4)
     }
 
     const CANARY: &str = "ΑΒΓΔ";
@@ -290,6 +336,67 @@ mod tests {
                 hidden(&format!("{before} {text}{after}"))?;
                 text = json(&text);
             }
+        }
+
+        #[test]
+        fn no_part_of_a_list_is_shown(
+            before in "[a-z =\"':/@]{0,12}", key in keys(), separator in " ?[=:] ?", blank in "\n? {0,2}",
+            quoted in secrets(&format!("{SPECIAL}{QUOTES}")), bare in secrets("/@:=;&?#%!()$+*~^|<>.-_ "),
+            after in "[a-z =\"':/@]{0,12}",
+        ) {
+            let quoted: Vec<String> = quoted.iter().map(|secret| json(secret)).collect();
+            let map: Vec<String> = quoted.iter().map(|secret| format!("\"a\":{blank}{secret}")).collect();
+            let between = format!(",{blank}");
+            let [quoted, bare, map] = [quoted, bare, map].map(|list| list.join(&between));
+            hidden(&format!("{before} {key}{separator}[{blank}{bare}{blank}]{after}"))?;
+            for value in [format!("[{blank}{quoted}{blank}]"), format!("{{\"a\": [{{{map}}}, [{quoted}]]}}")] {
+                hidden(&format!("{before} {key}{separator}{value}{after}"))?;
+                let mut text = format!("{{{}{separator}{value}, \"x\": 1}}", json(key));
+                for _ in 0..3 {
+                    hidden(&format!("{before} {text}{after}"))?;
+                    text = json(&text);
+                }
+            }
+        }
+
+        #[test]
+        fn no_part_of_an_indented_block_is_shown(
+            before in "([a-z =\"':/@]{0,12}\n)?", margin in " {0,3}", item in "(- )?", deeper in " {1,3}",
+            key in keys(), separator in "( ?: (\\||>)[+-]?2?( #x)?| ?: ?| = ?)(\r?\n){1,2}",
+            secrets in secrets(&format!("{SPECIAL} '\"")), list in any::<bool>(), end in "\r?\n(  \n)?",
+            after in "([a-z][a-z =\"':/@]{0,12})?",
+        ) {
+            let within = format!("{margin}{}", " ".repeat(item.len()));
+            let indentation = if list { format!("{within}- ") } else { format!("{within}{deeper}") };
+            let lines: String =
+                secrets.iter().map(|secret| format!("{indentation}{deeper}{secret}{end}")).collect();
+            hidden(&format!("{before}{margin}{item}{key}{separator}{lines}{margin}{after}"))?;
+        }
+
+        #[test]
+        fn no_part_of_a_private_key_is_shown(
+            before in "[a-z =\"':/@]{0,12}", key in keys(),
+            separator in "=|: ?| = |= |[:=]\n|: \\|\n|: >-\n {0,2}", kind in "([A-Z]{2} )?PRIVATE KEY",
+            lines in secrets("+/="), end in "\n|\r\n|\\\\n|\n  ", ended in any::<bool>(), twice in any::<bool>(),
+            after in "[ \n\"'][a-z =\"':/@]{0,12}",
+        ) {
+            let mut text = format!("-----BEGIN {kind}-----{end}{}{end}", lines.join(&end));
+            if ended {
+                let whole = format!("{text}-----END {kind}-----");
+                text = if twice { format!("{whole}{end}{whole}{after}") } else { format!("{whole}{after}") };
+            }
+            hidden(&format!("{before} {key}{separator}{text}"))?;
+        }
+
+        #[test]
+        fn no_part_with_quotation_marks_is_shown(
+            before in "[a-z =\"':/@]{0,12}", key in keys(), first in "[ΑΒ]",
+            line in secret(&format!("{SPECIAL} \t'\"")), word in secret(&format!("{SPECIAL}'\"")),
+            after in "\n[a-z =\"':/@]{0,12}",
+        ) {
+            hidden(&format!("{before}\n{key} = {first}{line}{after}"))?;
+            hidden(&format!("{before}\n{key}: {first}{line}{after}"))?;
+            hidden(&format!("{before}\n{key}={first}{word}{after}"))?;
         }
 
         #[test]
