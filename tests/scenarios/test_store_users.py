@@ -179,10 +179,20 @@ def test_another_user_who_is_faster_does_not_stop_a_deployment(work, users):
     listed = client.run("heddle", "store", "list", env=bob.env).ok().out
     assert "flink-json" in listed and f"{store}/{digest[:2]} belongs to {eve.user}" in listed, listed
     client.run("heddle", "store", "verify", env=bob.env).ok()
-    found = json.loads(client.run("heddle", "gc", "--output", "json", env=bob.env).ok().out)
+    found = judged(client, env=bob.env)
     assert any(f"{store}/{digest[:2]} of {eve.user} is left alone" in note for note in found["notes"]), found
-    assert found["keptArtifacts"] > 10, found
     end(work, client, bob, session)
+
+
+def judged(client, **options):
+    """What `heddle gc` says once it has judged the store. It leaves all stores alone while any application runs of which it
+    cannot find out what that needs, as one of a scenario beside this one."""
+
+    def asked():
+        found = json.loads(client.run("heddle", "gc", "--output", "json", **options).ok().out)
+        return found if found["keptArtifacts"] > 10 else None
+
+    return wait_for("no other application", asked, 240, every=2)
 
 
 @pytest.mark.extended
@@ -214,9 +224,8 @@ def test_gc_believes_only_the_user_of_an_application(work, users):
     # Old enough to be removed.
     for path in hdfs.tree(store):
         request(hdfs.url(path, "SETTIMES", modificationtime=1, accesstime=1), "PUT")
-    found = json.loads(client.run("heddle", "gc", "--output", "json").ok().out)
+    found = judged(client)
     assert not [item for item in found["items"] if "/flink-dist" in item["path"]], found
-    assert found["keptArtifacts"] > 10, found
     end(work, client, bob, session)
 
 
