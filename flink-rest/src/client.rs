@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::address::RestAddress;
-use crate::error::RestError;
+use crate::error::{RestError, tls_error};
 use crate::tls::{Tls, no_certificates};
 
 /// The largest answer. Flink's own have some megabytes at most; the largest are logs and lists of many jobs.
@@ -266,12 +266,6 @@ impl RestClient {
             RestError::Broken { address, reason }
         }
     }
-}
-
-/// The error of TLS in an error of a connection, if it is one. An error of input or output does not name the
-/// error in it as its source, and there may be several around each other.
-pub(crate) fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
-    error.downcast_ref().or_else(|| tls_error(error.downcast_ref::<std::io::Error>()?.get_ref()?))
 }
 
 /// Whether the other side has closed the connection.

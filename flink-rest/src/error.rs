@@ -197,6 +197,12 @@ fn message(line: &str) -> Option<&str> {
     }
 }
 
+/// The error of TLS in an error of a connection, if it is one. An error of input or output does not name the
+/// error in it as its source, and there may be several around each other.
+pub(crate) fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    error.downcast_ref().or_else(|| tls_error(error.downcast_ref::<std::io::Error>()?.get_ref()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

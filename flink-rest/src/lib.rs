@@ -7,6 +7,7 @@
 mod address;
 mod api;
 mod client;
+mod encrypt;
 mod error;
 pub mod keystore;
 mod tls;

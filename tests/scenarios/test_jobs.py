@@ -105,7 +105,7 @@ def test_main_throws(session, jar):
         assert result.err.rstrip().splitlines()[-1] == result.hints()[-1]
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_job_fails_at_run_time(session, jar):
     result = session.run(jar, "FailAtRuntime")
     assert result.code == 1
@@ -127,7 +127,7 @@ def test_arguments_arrive_intact(session, jar):
     assert got == ODD
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 @pytest.mark.every_hadoop
 def test_list_and_cancel(session, jar):
     client = session.client

@@ -9,22 +9,19 @@ mod suites;
 mod verifier;
 
 use std::fmt;
-use std::io::{self, Read as _};
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use flink_model::ssl::{KeySettings, RestSsl, StoreSettings};
 use rustls::client::WantsClientCert;
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ConfigBuilder, InconsistentKeys, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::address::RestAddress;
-use crate::client::tls_error;
-use crate::error::RestError;
 use crate::keystore::{KeyStore, KeyStoreError, LARGEST};
 use certificate::Certificate;
 use verifier::{Trust, Verifier};
@@ -135,20 +132,9 @@ impl Tls {
         &self.trusted
     }
 
-    /// Encrypts a connection to the REST interface at `address`, whose certificate has to count. It has no
-    /// deadline of its own.
-    pub async fn encrypt(
-        &self,
-        address: &RestAddress,
-        stream: TcpStream,
-    ) -> Result<EncryptedStream, RestError> {
-        let name = ServerName::try_from(address.bare_host().to_owned())
-            .map_err(|e| RestError::Local(format!("{address} is not an address: {e}")))?;
-        let connected = TlsConnector::from(Arc::clone(&self.config)).connect(name, stream).await;
-        connected.map_err(|error: io::Error| match tls_error(&error) {
-            Some(error) => self.refusal(address.to_string(), error),
-            None => RestError::Broken { address: address.to_string(), reason: error.to_string() },
-        })
+    /// What encrypts connections.
+    pub(crate) fn connector(&self) -> TlsConnector {
+        TlsConnector::from(Arc::clone(&self.config))
     }
 
     pub(crate) fn config(&self) -> ClientConfig {
