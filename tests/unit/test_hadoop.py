@@ -193,6 +193,25 @@ def test_recovery_alone_keeps_its_state_in_files(tmp_path):
     assert node["yarn.nodemanager.recovery.supervised"] == "true"
 
 
+def test_with_kerberos_keytabs_are_for_daemons_alone(tmp_path):
+    made = created(tmp_path, kerberos=True, protection="privacy", token_renewal=60, token_lifetime=180)
+    assert made.daemons[0].name == "kdc", "others start when it listens"
+    core, hdfs, yarn = (read(made.conf / f"{name}-site.xml") for name in ("core", "hdfs", "yarn"))
+    assert (core["hadoop.security.authentication"], core["hadoop.rpc.protection"]) == ("kerberos", "privacy")
+    assert hdfs["dfs.namenode.kerberos.principal"] == "nn/localhost@HEDDLE.TEST" and not any("keytab" in key for key in hdfs)
+    assert yarn["yarn.resourcemanager.principal"] == "rm/localhost@HEDDLE.TEST" and not any("keytab" in key for key in yarn)
+    manager = read(made.directory / "daemons/resourcemanager/yarn-site.xml")
+    assert manager["yarn.resourcemanager.keytab"] == f"{made.directory}/kerberos/rm.keytab"
+    assert manager["yarn.resourcemanager.recovery.enabled"] == "true"
+    assert manager["yarn.resourcemanager.delegation.token.renew-interval"] == "60000"
+    name = read(made.directory / "daemons/namenode/hdfs-site.xml")
+    assert name["dfs.namenode.delegation.token.max-lifetime"] == "180000"
+    assert made.environment()["KRB5_CONFIG"] == f"{made.directory}/kerberos/krb5.conf"
+    assert "-Djava.security.krb5.conf" in " ".join(made.daemons[1].command(made))
+    plain = created(tmp_path, "two")
+    assert "KRB5_CONFIG" not in plain.environment() and "krb5" not in " ".join(plain.daemons[1].command(plain))
+
+
 def test_one_daemon_by_its_name(tmp_path):
     made = created(tmp_path)
     child = subprocess.Popen(["sleep", "60"])

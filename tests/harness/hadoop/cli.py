@@ -8,6 +8,8 @@ import sys
 from .cluster import PseudoCluster
 from .configuration import Options
 from .environment import DEFAULT_FLINK, DEFAULT_HADOOP, ROOT, Failure, fetch, hadoop_directory, say, user
+from .parts import kerberos
+from .parts.kerberos import PROTECTIONS
 
 DESCRIPTION = """\
 A pseudo-distributed Hadoop made of its real daemons: NameNode, DataNode, ResourceManager and two NodeManagers;
@@ -65,6 +67,13 @@ def parser():
     up.add_argument("--node-addresses", action="store_true", help=text)
     text = "containers run as the user who has submitted them (`submitter`), or all as this user; needs root"
     up.add_argument("--container-users", metavar="submitter|USER", help=text)
+    text = "a KDC, keytabs for users and daemons, and nobody believed without a ticket; brings --recovery"
+    up.add_argument("--kerberos", action="store_true", help=f"{text}; `env` prints KRB5_CONFIG")
+    text = f"what RPC and data transfer do with --kerberos: {', '.join(PROTECTIONS)} (default: {new.protection})"
+    up.add_argument("--protection", choices=PROTECTIONS, default=new.protection, metavar="WHAT", help=text)
+    text = "of delegation tokens with --kerberos (default: Hadoop's)"
+    up.add_argument("--token-renewal", type=int, metavar="S", help=f"after so long without renewal they are void; {text}")
+    up.add_argument("--token-lifetime", type=int, metavar="S", help=f"after so long they are void in any case; {text}")
     up.add_argument("--zookeeper", action="store_true", help="with a ZooKeeper; `env` prints ZOOKEEPER_QUORUM")
     text = "two are one active and one standby, with automatic failover, and bring ZooKeeper"
     up.add_argument("--resourcemanagers", type=int, choices=(1, 2), default=1, help=f"{text} (default: 1)")
@@ -101,6 +110,8 @@ def status(cluster):
     if known:
         report |= {"directory": str(cluster.directory), "conf": str(cluster.conf), "ports": cluster.ports}
         report |= {"hadoop": cluster.hadoop, "user": user()}
+        if cluster.options.kerberos:
+            report["keytabs"] = {name: str(kerberos.keytab(cluster, name)) for name in kerberos.users()}
     return report
 
 
@@ -132,6 +143,8 @@ def exports(cluster, flink_version):
     }
     if "zk" in cluster.ports:
         values["ZOOKEEPER_QUORUM"] = cluster.at("zk")
+    if cluster.options.kerberos:
+        values["KRB5_CONFIG"] = kerberos.krb5_conf(cluster)
     lines = [f"export {key}={shlex.quote(str(value))}" for key, value in values.items()]
     return [*lines, f'export PATH={shlex.quote(str(ROOT / "dist/heddle/bin"))}:"$PATH"']
 

@@ -107,12 +107,16 @@ class PseudoCluster:
         """Of the daemons and their containers. None of the caller's settings of Hadoop or Flink may reach them."""
         kept = {key: os.environ[key] for key in ("PATH", "HOME", "TZ", "JAVA_HOME") if key in os.environ}
         kept.setdefault("JAVA_HOME", java_home())
-        return kept | {
+        kept |= {
             "USER": user(),
             "LANG": "C.UTF-8",
             "HADOOP_CONF_DIR": str(self.conf),
             "HADOOP_COMMON_HOME": str(hadoop_directory(self.hadoop)),
         }
+        return functools.reduce(operator.or_, (part.environment(self) for part in self.parts), kept)
+
+    def java_options(self):
+        return [option for part in self.parts for option in part.java_options(self)]
 
     def client_sites(self):
         return functools.reduce(operator.or_, (part.everywhere(self) for part in self.parts), Sites())

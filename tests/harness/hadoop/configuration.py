@@ -42,6 +42,13 @@ class Options:
     # One of each, or two of which one is active; two need ZooKeeper, which they then have.
     resourcemanagers: int = 1
     namenodes: int = 1
+    # With a KDC, and nobody believed who cannot prove who he is; recovery comes with it.
+    kerberos: bool = False
+    # What RPC and data transfer of such a cluster do: `authentication`, `integrity` or `privacy`.
+    protection: str = "authentication"
+    # Of its delegation tokens, in seconds: how long they hold without renewal, and how long at most.
+    token_renewal: int | None = None
+    token_lifetime: int | None = None
     # Type of resource -> how much of it each NodeManager has.
     resource_types: dict = field(default_factory=dict)
     # Settings of Hadoop, for clients and daemons.

@@ -8,11 +8,12 @@ example) is a part more, or an option of one of these.
 from ..configuration import Sites
 from .base import START_SECONDS, Part
 from .hdfs import Hdfs
+from .kerberos import Kerberos
 from .users import ContainerUsers
 from .yarn import NodeLabel, Recovery, ResourceTypes, Yarn
 from .zookeeper import ZooKeeper
 
-__all__ = ["START_SECONDS", "Hdfs", "Yarn", "parts_of"]
+__all__ = ["START_SECONDS", "Hdfs", "Kerberos", "Yarn", "parts_of"]
 
 
 class Settings(Part):
@@ -30,9 +31,11 @@ class Settings(Part):
 
 def parts_of(options):
     two = options.resourcemanagers > 1 or options.namenodes > 1
-    found = [ZooKeeper()] if options.zookeeper or two else []
+    # What comes first is started first: daemons need the KDC to start.
+    found = [Kerberos(options.protection, options.token_renewal, options.token_lifetime)] if options.kerberos else []
+    found += [ZooKeeper()] if options.zookeeper or two else []
     found += [Hdfs(options.namenodes), Yarn(resourcemanagers=options.resourcemanagers)]
-    if options.recovery or options.resourcemanagers > 1:
+    if options.recovery or options.kerberos or options.resourcemanagers > 1:
         # A standby ResourceManager that knows nothing of the applications is of no use to them.
         found.append(Recovery(options.resourcemanagers > 1))
     if options.node_label:

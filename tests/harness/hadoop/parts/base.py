@@ -47,6 +47,7 @@ class JavaDaemon(Daemon):
             f"{cluster.environment()['JAVA_HOME']}/bin/java", f"-Xmx{self.heap_mb}m", "-XX:TieredStopAtLevel=1",
             "-XX:+UseSerialGC", "-Djava.net.preferIPv4Stack=true", f"-Dproc={self.name}-{cluster.name}",
             "--add-opens", "java.base/java.lang=ALL-UNNAMED", "--add-opens", "java.base/java.util=ALL-UNNAMED",
+            *cluster.java_options(),
             "-cp", f"{cluster.directory}/daemons/{self.name}:{hadoop}:{hadoop}/lib/*", self.main, *arguments,
         ]  # fmt: skip
 
@@ -62,6 +63,14 @@ class Part:
     """The defaults are those of a part that has no such thing."""
 
     def daemons(self):
+        return []
+
+    def environment(self, cluster):
+        """Variables of daemons and their containers."""
+        return {}
+
+    def java_options(self, cluster):
+        """Of all daemons."""
         return []
 
     def everywhere(self, cluster):

@@ -152,7 +152,9 @@ class Hdfs(Part):
         return found
 
     def started(self, cluster, fresh, daemons):
-        """Makes the user's home and /tmp, as an administrator would."""
+        """Makes the user's home and /tmp, as an administrator would. With Kerberos that is another part's task."""
+        if cluster.options.kerberos:
+            return
         if not fresh and not set(daemons) & set(self.namenodes):
             return
         for path, mode in (("/tmp", "1777"), (f"/user/{user()}", "755")):

@@ -1,0 +1,237 @@
+"""Kerberos: a KDC of MIT's, principals with keytabs, and daemons that accept nobody who cannot prove who he is."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..configuration import Sites
+from ..environment import Failure, user
+from .base import Daemon, Part
+from .hdfs import wait_listening
+
+REALM = "HEDDLE.TEST"
+PROTECTIONS = ("authentication", "integrity", "privacy")
+# All daemons run on this host, and their principals are written out: what `_HOST` stands for is not the same
+# for clients, ResourceManagers and NodeManagers.
+HOST = "localhost"
+# Principals of daemons by their first part -> the name by which Hadoop knows them.
+SERVICES = {"nn": "hdfs", "dn": "hdfs", "jn": "hdfs", "rm": "yarn", "nm": "yarn"}
+# `gateway` may act for others, as a scheduler or notebook does that serves several users.
+USERS = ("alice", "bob", "gateway")
+SUPERUSER = "hdfs"
+
+KRB5_CONF = """\
+[libdefaults]
+default_realm = {realm}
+dns_lookup_kdc = false
+dns_lookup_realm = false
+dns_canonicalize_hostname = false
+rdns = false
+udp_preference_limit = 1
+forwardable = true
+renew_lifetime = 7d
+
+[realms]
+{realm} = {{
+  kdc = {host}:{port}
+}}
+
+[domain_realm]
+{host} = {realm}
+"""
+
+KDC_CONF = """\
+[kdcdefaults]
+kdc_listen = {host}:{port}
+kdc_tcp_listen = {host}:{port}
+
+[realms]
+{realm} = {{
+  database_name = {directory}/principal
+  key_stash_file = {directory}/stash
+  acl_file = {directory}/acl
+  max_life = 1d
+  max_renewable_life = 7d
+  supported_enctypes = aes256-cts-hmac-sha1-96:normal aes128-cts-hmac-sha1-96:normal
+}}
+
+[logging]
+kdc = STDERR
+"""
+
+
+@dataclass(frozen=True)
+class Kdc(Daemon):
+    def command(self, cluster):
+        return [program("krb5kdc", "krb5-kdc"), "-n", "-P", f"{home(cluster)}/pid"]
+
+
+class Kerberos(Part):
+    """`protection`: what RPC and data transfer do beside authentication. `renew` and `lifetime` of delegation tokens
+    are in seconds; None leaves Hadoop's."""
+
+    def __init__(self, protection, renew=None, lifetime=None):
+        self.protection, self.renew, self.lifetime = protection, renew, lifetime
+
+    def daemons(self):
+        return [Kdc("kdc", ("kdc",), 0)]
+
+    def environment(self, cluster):
+        return {"KRB5_CONFIG": str(krb5_conf(cluster)), "KRB5_KDC_PROFILE": f"{home(cluster)}/kdc.conf"}
+
+    def java_options(self, cluster):
+        return [f"-Djava.security.krb5.conf={krb5_conf(cluster)}", "--add-exports", "java.security.jgss/sun.security.krb5=ALL-UNNAMED"]
+
+    def everywhere(self, cluster):
+        core = {
+            "hadoop.security.authentication": "kerberos",
+            "hadoop.security.authorization": "true",
+            "hadoop.rpc.protection": self.protection,
+            "hadoop.security.auth_to_local": "".join(
+                f"RULE:[2:$1@$0]({service}@{REALM})s/.*/{name}/\n" for service, name in SERVICES.items()
+            ) + "DEFAULT",
+            "hadoop.proxyuser.gateway.hosts": "*",
+            "hadoop.proxyuser.gateway.users": "alice",
+            "hadoop.proxyuser.yarn.hosts": "*",
+            "hadoop.proxyuser.yarn.groups": "*",
+            # These are not users of the machine.
+            "hadoop.user.group.static.mapping.overrides": ";".join(
+                f"{name}={group}" for name, group in groups().items()
+            ),
+            # Who reads the web pages and REST interfaces, which ask nobody for a ticket.
+            "hadoop.http.staticuser.user": user(),
+        }  # fmt: skip
+        hdfs = {
+            "dfs.block.access.token.enable": "true",
+            "dfs.data.transfer.protection": self.protection,
+            "dfs.namenode.kerberos.principal": principal("nn"),
+            "dfs.datanode.kerberos.principal": principal("dn"),
+            "dfs.journalnode.kerberos.principal": principal("jn"),
+            "dfs.web.authentication.kerberos.principal": principal("HTTP"),
+        }
+        yarn = {
+            "yarn.resourcemanager.principal": principal("rm"),
+            "yarn.nodemanager.principal": principal("nm"),
+            "yarn.acl.enable": "true",
+            "yarn.admin.acl": f"yarn,{user()}",
+        }
+        return Sites(core=core, hdfs=hdfs, yarn=yarn)
+
+    def of_daemons(self, cluster):
+        hdfs = {
+            "dfs.namenode.keytab.file": keytab(cluster, "nn"),
+            "dfs.datanode.keytab.file": keytab(cluster, "dn"),
+            "dfs.journalnode.keytab.file": keytab(cluster, "jn"),
+            "dfs.web.authentication.kerberos.keytab": keytab(cluster, "HTTP"),
+            "dfs.namenode.kerberos.internal.spnego.principal": principal("HTTP"),
+            "dfs.journalnode.kerberos.internal.spnego.principal": principal("HTTP"),
+            # The DataNode has ports above 1024, so that an ordinary user can run it.
+            "ignore.secure.ports.for.testing": "true",
+        }
+        yarn = {
+            "yarn.resourcemanager.keytab": keytab(cluster, "rm"),
+            "yarn.nodemanager.keytab": keytab(cluster, "nm"),
+            "yarn.resourcemanager.proxy-user-privileges.enabled": "true",
+        }
+        scheduler = {
+            "yarn.scheduler.capacity.root.acl_administer_queue": "yarn",
+            "yarn.scheduler.capacity.root.acl_submit_applications": "*",
+        }
+        for place, values in (("dfs.namenode", hdfs), ("yarn.resourcemanager", yarn)):
+            if self.renew:
+                values[f"{place}.delegation.token.renew-interval"] = self.renew * 1000
+            if self.lifetime:
+                values[f"{place}.delegation.token.max-lifetime"] = self.lifetime * 1000
+                values[f"{place}.delegation.key.update-interval"] = self.lifetime * 1000
+        return Sites(hdfs=hdfs, yarn=yarn, scheduler=scheduler)
+
+    def prepare(self, cluster, daemon):
+        """Makes the principals and their keytabs, the first time."""
+        if daemon.name != "kdc":
+            wait_listening(cluster, "kdc", "the KDC")
+            return
+        directory = home(cluster)
+        directory.mkdir(exist_ok=True)
+        directory.chmod(0o711)
+        values = {"realm": REALM, "host": HOST, "port": cluster.ports["kdc"], "directory": directory}
+        krb5_conf(cluster).write_text(KRB5_CONF.format(**values))
+        (directory / "kdc.conf").write_text(KDC_CONF.format(**values))
+        if (directory / "principal").exists():
+            return
+        (directory / "acl").touch()
+        run(cluster, [program("kdb5_util", "krb5-kdc"), "create", "-s", "-r", REALM, "-P", os.urandom(16).hex()])
+        names = [*SERVICES, "HTTP", SUPERUSER, *users()]
+        lines = []
+        for name in names:
+            lines += [f"addprinc -randkey {principal(name)}", f"ktadd -norandkey -k {keytab(cluster, name)} {principal(name)}"]
+        said = run(cluster, [program("kadmin.local", "krb5-admin-server"), "-r", REALM], "\n".join(lines) + "\n")
+        for name in names:
+            if not keytab(cluster, name).exists():
+                raise Failure(f"kadmin.local has made no keytab for {principal(name)}: {said}")
+            keytab(cluster, name).chmod(0o600)
+
+    def problems(self, cluster):
+        return [] if cluster.listens("kdc") else ["the KDC does not listen"]
+
+    def started(self, cluster, fresh, daemons):
+        """Makes /tmp and the homes of all users, as the superuser of HDFS."""
+        if not fresh:
+            return
+        cache = f"FILE:{home(cluster)}/superuser.cache"
+        run(cluster, [program("kinit", "krb5-user"), "-k", "-t", keytab(cluster, SUPERUSER), "-c", cache, principal(SUPERUSER)])
+        places = [("/tmp", "1777", SUPERUSER), ("/user", "755", SUPERUSER), *((f"/user/{name}", "700", name) for name in users())]
+        for path, mode, owner in places:
+            webhdfs(cluster, cache, path, f"op=MKDIRS&permission={mode}")
+            webhdfs(cluster, cache, path, f"op=SETOWNER&owner={owner}")
+
+
+def users():
+    """Who has a keytab and a home: also whoever has started the cluster."""
+    return list(dict.fromkeys((*USERS, user())))
+
+
+def groups():
+    return {name: name for name in users()} | {SUPERUSER: "supergroup", "yarn": "hadoop"}
+
+
+def principal(name):
+    return f"{name}/{HOST}@{REALM}" if name in SERVICES or name == "HTTP" else f"{name}@{REALM}"
+
+
+def home(cluster):
+    return cluster.directory / "kerberos"
+
+
+def keytab(cluster, name):
+    return home(cluster) / f"{name}.keytab"
+
+
+def krb5_conf(cluster):
+    return home(cluster) / "krb5.conf"
+
+
+def program(name, package):
+    """Debian has the programs of administrators in a directory that is not on everybody's PATH."""
+    found = shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin")))
+    if found is None:
+        raise Failure(f"there is no `{name}` on this machine", f"Debian: apt-get install {package}")
+    return found
+
+
+def run(cluster, command, told=""):
+    """What the program says; it is told this on its standard input."""
+    done = subprocess.run(command, env=cluster.environment(), input=told, capture_output=True, text=True, timeout=60)
+    if done.returncode != 0:
+        raise Failure(f"{Path(command[0]).name} failed:\n{done.stderr[-2000:]}")
+    return done.stdout + done.stderr
+
+
+def webhdfs(cluster, cache, path, query):
+    """Asks the NameNode. From Hadoop 3.3 on it believes the name, as the web pages do, because nothing else is set; earlier
+    ones want a ticket, which only curl can show without a JVM."""
+    url = f"{cluster.url(f'{cluster.active_namenode()}-http')}/webhdfs/v1{path}?user.name={SUPERUSER}&{query}"
+    environment = f"KRB5CCNAME={cache}"
+    curl = [program("curl", "curl"), "--silent", "--show-error", "--fail-with-body", "--negotiate", "--user", ":", "--request", "PUT", url]
+    run(cluster, [program("env", "coreutils"), environment, *curl])
