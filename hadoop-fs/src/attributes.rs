@@ -1,5 +1,5 @@
 //! The functions of libhdfs for which the crate hdrs has no wrapper: setting times and permissions, and
-//! reading the text of the last exception. This is the only module of heddle with `unsafe` code.
+//! reading the text of the last exception. No other module of this crate has `unsafe` code.
 #![allow(
     unsafe_code,
     reason = "the rest of the crate calls libhdfs through the crate hdrs, which lacks these functions"

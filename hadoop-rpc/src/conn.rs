@@ -24,7 +24,7 @@ use crate::options::{ClientOptions, Protocol};
 use crate::proto::rpc_response_header::Status;
 use crate::proto::{IpcConnectionContext, RpcResponseHeader, RpcSasl, UserInformation};
 use crate::remote::RemoteException;
-use crate::sasl::{AuthPolicy, Authenticated, Negotiation, Next, SecurityLayer, Wrap};
+use crate::sasl::{AuthPolicy, Authenticated, KerberosProblem, Negotiation, Next, SecurityLayer, Wrap};
 
 /// How many requests may wait to be written; further callers wait until there is room.
 const QUEUE: usize = 64;
@@ -143,8 +143,16 @@ impl Connection {
     ) -> Result<Self, ErrorKind> {
         let (stream, peer) = connect(endpoint, options.connect_timeout).await?;
         let after = options.connect_timeout;
-        let shake = handshake(stream, peer, endpoint, protocol, options, client_id);
-        let shaken = timeout(after, shake).await.map_err(|_| ErrorKind::HandshakeTimeout(after))??;
+        let blocked = AtomicBool::new(false);
+        let shake = handshake(stream, peer, endpoint, protocol, options, client_id, &blocked);
+        let late = |_| match blocked.load(Ordering::Acquire) {
+            true => ErrorKind::Kerberos {
+                problem: KerberosProblem::KdcUnreachable,
+                why: format!("no KDC has answered within {} s", after.as_secs_f64()),
+            },
+            false => ErrorKind::HandshakeTimeout(after),
+        };
+        let shaken = timeout(after, shake).await.map_err(late)??;
         tracing::debug!(%endpoint, %peer, protocol = protocol.name, auth = shaken.how, "connected");
 
         let calls = Arc::new(Calls::default());
@@ -344,6 +352,7 @@ async fn handshake(
     protocol: Protocol,
     options: &ClientOptions,
     client_id: &[u8],
+    blocked: &AtomicBool,
 ) -> Result<Shaken, ErrorKind> {
     let (read, mut writer) = stream.into_split();
     let mut reader = FrameReader::new(read, options.max_frame);
@@ -355,14 +364,16 @@ async fn handshake(
         }
         AuthPolicy::Sasl(methods) => {
             let tokens = options.login.tokens().get();
-            let mut sasl = Negotiation::new(methods, &tokens, &options.protection, endpoint, peer);
+            let mut sasl = Negotiation::new(methods, tokens, &options.protection, endpoint, peer);
             out.extend_from_slice(&frame::preamble(true));
             out.extend_from_slice(&frame::sasl_frame(&sasl.start())?);
             loop {
                 send(&mut writer, &mut reader, &out).await?;
                 out.clear();
                 let message = sasl_answer(&mut reader).await?;
-                match sasl.step(message).map_err(ErrorKind::from)? {
+                let next;
+                (sasl, next) = step(sasl, message, blocked).await?;
+                match next {
                     Next::Send(message) => out.extend_from_slice(&frame::sasl_frame(&message)?),
                     Next::Done(last, authenticated) => {
                         if let Some(message) = last {
@@ -389,8 +400,35 @@ async fn handshake(
     Ok(Shaken { reader, writer, wrap, token: authenticated.token, how: authenticated.how })
 }
 
+/// Hands an answer of the server to the negotiation. If that may block, it does so in a thread of its own, and
+/// `blocked` is set meanwhile. The thread is none of the runtime's, for whose threads a program waits at its
+/// end: a call of the Kerberos library that waits for a KDC cannot be ended.
+async fn step(
+    mut sasl: Negotiation,
+    message: RpcSasl,
+    blocked: &AtomicBool,
+) -> Result<(Negotiation, Next), ErrorKind> {
+    if !sasl.may_block() {
+        let next = sasl.step(message)?;
+        return Ok((sasl, next));
+    }
+    let ended = |why: String| ErrorKind::Auth(format!("the thread for it: {why}"));
+    let (done, wait) = oneshot::channel();
+    blocked.store(true, Ordering::Release);
+    let work = move || {
+        let next = sasl.step(message);
+        // If nobody waits any more, the connection was given up.
+        drop(done.send((sasl, next)));
+    };
+    std::thread::Builder::new().name("sasl".into()).spawn(work).map_err(|e| ended(e.to_string()))?;
+    let (sasl, next) = wait.await.map_err(|e| ended(e.to_string()))?;
+    blocked.store(false, Ordering::Release);
+    Ok((sasl, next?))
+}
+
 /// The user whom the connection's context names. It leaves out what the server knows already from the
-/// authentication.
+/// authentication: with a mechanism such as Kerberos, a name other than the full principal would be taken for
+/// somebody whom the user impersonates.
 fn user_info(authenticated: &Authenticated, options: &ClientOptions) -> Option<UserInformation> {
     let user = options.login.user();
     match authenticated.how {
@@ -399,7 +437,10 @@ fn user_info(authenticated: &Authenticated, options: &ClientOptions) -> Option<U
             effective_user: Some(user.effective.clone()),
             real_user: user.real.clone(),
         }),
-        _ => Some(UserInformation { effective_user: Some(user.effective.clone()), real_user: None }),
+        _ => user
+            .real
+            .as_ref()
+            .map(|_| UserInformation { effective_user: Some(user.effective.clone()), real_user: None }),
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::java_exceptions::RemoteKind;
 use crate::remote::RemoteException;
 use crate::retry::Retry;
-use crate::sasl::{self, SaslError};
+use crate::sasl::{self, KerberosProblem, SaslError};
 
 /// How far a request had got when its connection failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,6 +40,13 @@ pub enum ErrorKind {
         server: String,
         /// What is allowed here.
         client: String,
+    },
+    /// Kerberos failed on this side, before the server could judge anything.
+    Kerberos {
+        /// What kind of problem it is.
+        problem: KerberosProblem,
+        /// What was being done and why it failed, in words.
+        why: String,
     },
     /// No answer came within the deadline of the call.
     Deadline {
@@ -167,6 +174,8 @@ impl RpcError {
             ErrorKind::Remote(remote) => remote.retry,
             ErrorKind::Auth(_) | ErrorKind::NotHadoopRpc(_) | ErrorKind::TooLarge { .. } => Retry::No,
             ErrorKind::Protection { .. } | ErrorKind::Malformed(_) | ErrorKind::Closed => Retry::No,
+            // The Kerberos library has asked each KDC several times.
+            ErrorKind::Kerberos { .. } => Retry::No,
         }
     }
 }
@@ -189,6 +198,7 @@ impl From<SaslError> for ErrorKind {
         match error {
             SaslError::Failed(why) => Self::Auth(why),
             SaslError::Protection { server, client } => Self::Protection { server, client },
+            SaslError::Kerberos { problem, why } => Self::Kerberos { problem, why },
         }
     }
 }
@@ -207,6 +217,7 @@ impl fmt::Display for ErrorKind {
                 )
             }
             Self::Auth(why) => write!(f, "authentication failed: {why}"),
+            Self::Kerberos { why, .. } => write!(f, "authentication with Kerberos failed: {why}"),
             Self::Protection { server, client } => f.write_str(&sasl::weaker(server, client)),
             Self::Deadline { after, sent: Sent::Maybe } => write!(f, "no answer within {}", Seconds(*after)),
             Self::Deadline { after, sent: Sent::No } => {

@@ -1,6 +1,8 @@
 //! What `scripts/fuzz` calls; it compiles with `--cfg fuzzing`. The parsers of what servers send are private
 //! otherwise.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use prost::Message as _;
 
@@ -44,7 +46,7 @@ pub fn dialogue(bytes: &[u8]) {
     let methods = [SaslMethod::Token(TokenSelector { kind: "K".into(), service: None }), SaslMethod::Simple];
     let endpoint = Endpoint::new("nn", 8020);
     let peer = ([10, 0, 0, 1], 8020).into();
-    let mut sasl = Negotiation::new(&methods, &tokens, &Protection::ALL, &endpoint, peer);
+    let mut sasl = Negotiation::new(&methods, Arc::new(tokens), &Protection::ALL, &endpoint, peer);
     let mut rest = Bytes::copy_from_slice(bytes);
     while let Ok(message) = RpcSasl::decode_length_delimited(&mut rest) {
         if let Err(_) | Ok(Next::Done(..)) = sasl.step(message) {

@@ -37,6 +37,6 @@ pub use login::Login;
 pub use options::{CallOptions, ClientOptions, Protocol};
 pub use remote::RemoteException;
 pub use retry::{Retry, RetryPolicy};
-pub use sasl::{AuthPolicy, Mechanism, MechanismFactory, Protection, SaslError, SaslMethod, SaslOffer};
-pub use sasl::{SecurityLayer, TokenSelector, Unwrap, Wrap};
+pub use sasl::{AuthPolicy, KerberosProblem, Mechanism, MechanismFactory, Protection, SaslConnection};
+pub use sasl::{SaslError, SaslMethod, SaslOffer, SecurityLayer, TokenSelector, Unwrap, Wrap};
 pub use user::{UserIdentity, os_user, user_name};

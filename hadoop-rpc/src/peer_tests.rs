@@ -11,7 +11,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
 use crate::proto::rpc_response_header::Status;
-use crate::proto::{IpcConnectionContext, RequestHeader, RpcRequestHeader, RpcResponseHeader};
+use crate::proto::rpc_sasl::{Auth, State};
+use crate::proto::{IpcConnectionContext, RequestHeader, RpcRequestHeader, RpcResponseHeader, RpcSasl};
+use crate::{
+    AuthPolicy, KerberosProblem, Mechanism, MechanismFactory, SaslConnection, SaslError, SaslMethod,
+    SaslOffer, SecurityLayer,
+};
 use crate::{
     CallOptions, ClientOptions, Endpoint, ErrorKind, HadoopConf, Login, Protocol, RemoteKind, Retry,
     RpcClient,
@@ -417,4 +422,78 @@ async fn the_one_that_is_known_is_asked_alone_while_it_answers() {
     other.answer(id, &asked).await;
     assert!(call.await.unwrap().is_ok());
     assert_eq!(heard.load(Ordering::Relaxed), 0);
+}
+
+/// Kerberos that is believed, after the time that it takes.
+#[derive(Clone, Copy)]
+struct Slow(Duration);
+
+impl MechanismFactory for Slow {
+    fn method(&self) -> &str {
+        "KERBEROS"
+    }
+    fn start(&self, _: &SaslOffer, _: SaslConnection<'_>) -> Result<Option<Box<dyn Mechanism>>, SaslError> {
+        std::thread::sleep(self.0);
+        Ok(Some(Box::new(*self)))
+    }
+}
+
+impl Mechanism for Slow {
+    fn step(&mut self, _: Option<&[u8]>) -> Result<Vec<u8>, SaslError> {
+        Ok(b"proof".to_vec())
+    }
+    fn finish(&mut self, _: Option<&[u8]>) -> Result<Option<SecurityLayer>, SaslError> {
+        Ok(None)
+    }
+}
+
+/// Calls a server that offers Kerberos. Returns the user of the connection's context, or the error.
+async fn with_kerberos(slow: Duration, user: UserIdentity) -> Result<Option<(String, String)>, ErrorKind> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = Endpoint::new("127.0.0.1", listener.local_addr().unwrap().port());
+    let auth = AuthPolicy::Sasl(vec![SaslMethod::Other(Arc::new(Slow(slow)))]);
+    let options = ClientOptions::simple(&HadoopConf::default(), Login::simple(user)).unwrap().with_auth(auth);
+    let options = ClientOptions { connect_timeout: Duration::from_millis(500), ..options };
+    let call = spawn_echo(&RpcClient::new(endpoint, PROTOCOL, options), "a");
+    let mut server = Accepted { stream: listener.accept().await.unwrap().0 };
+    server.stream.read_exact(&mut [0; 7]).await.unwrap();
+    let offer = Auth { method: "KERBEROS".into(), mechanism: "GSSAPI".into(), ..Default::default() };
+    for (state, auths) in [(State::Negotiate, vec![offer]), (State::Success, Vec::new())] {
+        let Ok(length) = server.stream.read_u32().await else {
+            return Err(call.await.unwrap().unwrap_err().kind().clone());
+        };
+        server.stream.read_exact(&mut vec![0; length as usize]).await.unwrap();
+        let answer = RpcSasl { state: state.into(), auths, ..Default::default() };
+        let header = RpcResponseHeader { call_id: (-33_i32).cast_unsigned(), ..Default::default() };
+        let mut bytes = header.encode_length_delimited_to_vec();
+        bytes.extend(answer.encode_length_delimited_to_vec());
+        server.stream.write_u32(bytes.len() as u32).await.unwrap();
+        server.stream.write_all(&bytes).await.unwrap();
+    }
+    let mut frame = server.frame().await;
+    RpcRequestHeader::decode_length_delimited(&mut frame).unwrap();
+    let context = IpcConnectionContext::decode_length_delimited(&mut frame).unwrap();
+    Ok(context.user_info.map(|user| (user.effective_user().to_owned(), user.real_user().to_owned())))
+}
+
+#[tokio::test]
+async fn a_mechanism_that_blocks_holds_up_nobody_and_has_a_deadline() {
+    let before = Instant::now();
+    let user = || UserIdentity::new("ann");
+    // The runtime of this test has one thread.
+    let (slow, quick) =
+        tokio::join!(with_kerberos(Duration::from_secs(3), user()), with_kerberos(Duration::ZERO, user()),);
+    assert_eq!(quick.unwrap(), None);
+    let slow = slow.unwrap_err();
+    assert!(matches!(slow, ErrorKind::Kerberos { problem: KerberosProblem::KdcUnreachable, .. }), "{slow}");
+    assert!(slow.to_string().ends_with("no KDC has answered within 0.5 s"), "{slow}");
+    assert!(before.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn with_kerberos_only_somebody_else_is_named() {
+    let named = async |user| with_kerberos(Duration::ZERO, user).await.unwrap();
+    assert_eq!(named(UserIdentity::new("ann")).await, None);
+    let proxied = named(UserIdentity::proxied("ann", "bob")).await;
+    assert_eq!(proxied, Some(("ann".into(), String::new())));
 }

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # about deployments never reaches into what speaks a protocol. A new crate gets its place here.
 FLOORS = [
     {"hadoop-rpc", "flink-model", "generated-code"},
-    {"hadoop-fs", "yarn-api", "flink-rest", "taskrunner"},
+    {"hadoop-fs", "hadoop-gssapi", "yarn-api", "flink-rest", "taskrunner"},
     {"artifact-store"},
     {"yarn-client", "app-master"},
     {"cli"},

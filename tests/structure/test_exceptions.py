@@ -1,4 +1,4 @@
-"""Exceptions from the rules of the compiler have reasons, and only one file has `unsafe` code."""
+"""Exceptions from the rules of the compiler have reasons, and only listed files have `unsafe` code."""
 
 from . import exceptions
 

@@ -7,7 +7,7 @@ use std::fmt;
 use artifact_store::{Distrust, Remedy, StoreError};
 use flink_rest::{ParseError, RestError};
 use hadoop_fs::{FsError, FsErrorKind};
-use hadoop_rpc::{ErrorKind, RemoteKind, Retry, RpcError};
+use hadoop_rpc::{ErrorKind, KerberosProblem, RemoteKind, Retry, RpcError};
 use serde_json::{Value, json};
 use yarn_api::YarnError;
 use yarn_api::records::ApplicationId;
@@ -219,6 +219,7 @@ fn rpc_hints(error: &RpcError) -> Vec<String> {
         ErrorKind::Protection { .. } => {
             "set hadoop.rpc.protection in core-site.xml to a value that the server has too, or have the server offer a stronger one"
         }
+        ErrorKind::Kerberos { problem, .. } => kerberos_hint(*problem),
         ErrorKind::Auth(_) => "the cluster asks for an authentication that this client cannot give",
         ErrorKind::Remote(remote) => match remote.kind {
             RemoteKind::AccessControl
@@ -236,6 +237,36 @@ fn rpc_hints(error: &RpcError) -> Vec<String> {
         _ => return Vec::new(),
     };
     vec![hint.to_owned()]
+}
+
+/// What a user can do about a problem of Kerberos.
+fn kerberos_hint(problem: KerberosProblem) -> &'static str {
+    match problem {
+        KerberosProblem::Library => {
+            "install MIT Kerberos: `apt-get install libgssapi-krb5-2` (Debian, Ubuntu), `dnf install krb5-libs` (RHEL, Fedora)"
+        }
+        KerberosProblem::NoCredentials => {
+            "run kinit, or set security.kerberos.login.keytab and security.kerberos.login.principal; `klist` shows the tickets that there are"
+        }
+        KerberosProblem::Expired => "run kinit again; `klist` shows how long a ticket lives",
+        KerberosProblem::Keytab => {
+            "check security.kerberos.login.keytab and security.kerberos.login.principal; `klist -kt FILE` lists a keytab, and `kinit -kt FILE PRINCIPAL` tries it"
+        }
+        KerberosProblem::UnknownClient => {
+            "check the principal and its realm, or have the KDC's administrator add it"
+        }
+        KerberosProblem::UnknownServer => {
+            "check the server's principal in the Hadoop configuration, and that the address there has the host name that the principal has"
+        }
+        KerberosProblem::WrongServer => {
+            "if the server is the right one, correct its principal in the Hadoop configuration, or allow others with the key that ends in `.pattern`"
+        }
+        KerberosProblem::KdcUnreachable => {
+            "check that the KDC runs, and the realm's `kdc` in krb5.conf (KRB5_CONFIG)"
+        }
+        KerberosProblem::ClockSkew => "set the clocks of this host and of the KDC right (NTP)",
+        KerberosProblem::Other => "`KRB5_TRACE=/dev/stderr` shows what the Kerberos library does",
+    }
 }
 
 fn fs_hint(error: &FsError) -> Option<&'static str> {

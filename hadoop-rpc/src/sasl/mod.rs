@@ -3,15 +3,18 @@
 //! [`MechanismFactory`].
 
 mod digest;
+mod kerberos;
 mod layer;
 mod negotiate;
 mod protection;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::endpoint::Endpoint;
 
+pub use kerberos::KerberosProblem;
 #[cfg(fuzzing)]
 pub(crate) use layer::unwrap_with_each_cipher;
 pub(crate) use negotiate::{Authenticated, Negotiation, Next};
@@ -86,14 +89,30 @@ pub struct SaslOffer {
     pub server_id: String,
 }
 
-/// Makes a [`Mechanism`] for each authentication with one method. Kerberos, which is not supported yet, would
-/// be one.
+/// The connection on which an authentication starts.
+#[derive(Debug, Clone, Copy)]
+pub struct SaslConnection<'a> {
+    /// The server, by the name that the configuration has for it.
+    pub endpoint: &'a Endpoint,
+    /// The address to which that name led.
+    pub peer: SocketAddr,
+    /// The protections of messages that are allowed, in any order.
+    pub protection: &'a [Protection],
+}
+
+/// Makes a [`Mechanism`] for each authentication with one method, such as `KERBEROS`, which the crate
+/// `hadoop-gssapi` adds. Starting and the steps may block: they run in a thread of their own, within the time
+/// of the handshake. Protecting and opening messages must not block.
 pub trait MechanismFactory: Send + Sync {
     /// The method's name in Hadoop, such as `KERBEROS`.
     fn method(&self) -> &str;
     /// Starts one authentication. `Ok(None)` if the client lacks what the method needs; then the next one is
     /// tried.
-    fn start(&self, offer: &SaslOffer, endpoint: &Endpoint) -> Result<Option<Box<dyn Mechanism>>, SaslError>;
+    fn start(
+        &self,
+        offer: &SaslOffer,
+        connection: SaslConnection<'_>,
+    ) -> Result<Option<Box<dyn Mechanism>>, SaslError>;
 }
 
 /// One running authentication, on the client's side.
@@ -140,6 +159,14 @@ pub enum SaslError {
         server: String,
         /// What is allowed here.
         client: String,
+    },
+    /// Kerberos failed on this side, before the server could judge anything.
+    #[error("{why}")]
+    Kerberos {
+        /// What kind of problem it is, which decides what can be done about it.
+        problem: KerberosProblem,
+        /// What was being done and why it failed, in words.
+        why: String,
     },
 }
 

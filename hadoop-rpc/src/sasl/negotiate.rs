@@ -6,9 +6,11 @@
 //! no answer.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::digest::DigestMd5;
-use super::{Mechanism, Protection, SaslError, SaslMethod, SaslOffer, SecurityLayer, TokenSelector};
+use super::{Mechanism, Protection, SaslConnection, SaslError, SaslMethod, SaslOffer};
+use super::{SecurityLayer, TokenSelector};
 use crate::credentials::{Credentials, Token};
 use crate::endpoint::Endpoint;
 use crate::proto::RpcSasl;
@@ -42,24 +44,31 @@ struct Running {
     mechanism: Box<dyn Mechanism>,
 }
 
-pub(crate) struct Negotiation<'a> {
-    methods: &'a [SaslMethod],
-    tokens: &'a Credentials,
-    protection: &'a [Protection],
-    endpoint: &'a Endpoint,
+/// It owns what it needs, so that it can be handed to a thread that may block.
+pub(crate) struct Negotiation {
+    methods: Vec<SaslMethod>,
+    tokens: Arc<Credentials>,
+    protection: Vec<Protection>,
+    endpoint: Endpoint,
     peer: SocketAddr,
     running: Option<Running>,
 }
 
-impl<'a> Negotiation<'a> {
+impl Negotiation {
     pub(crate) fn new(
-        methods: &'a [SaslMethod],
-        tokens: &'a Credentials,
-        protection: &'a [Protection],
-        endpoint: &'a Endpoint,
+        methods: &[SaslMethod],
+        tokens: Arc<Credentials>,
+        protection: &[Protection],
+        endpoint: &Endpoint,
         peer: SocketAddr,
     ) -> Self {
+        let (methods, protection, endpoint) = (methods.to_vec(), protection.to_vec(), endpoint.clone());
         Self { methods, tokens, protection, endpoint, peer, running: None }
+    }
+
+    /// Whether a step may block: a mechanism of another crate can.
+    pub(crate) fn may_block(&self) -> bool {
+        self.methods.iter().any(|m| matches!(m, SaslMethod::Other(_)))
     }
 
     /// The first message.
@@ -106,7 +115,7 @@ impl<'a> Negotiation<'a> {
                 protocol: auth.protocol.clone().unwrap_or_default(),
                 server_id: auth.server_id.clone().unwrap_or_default(),
             };
-            for method in self.methods {
+            for method in &self.methods {
                 // INITIATE must contain the server's offer, without the challenge.
                 let answer = |token: Option<Vec<u8>>| RpcSasl {
                     state: State::Initiate.into(),
@@ -125,11 +134,16 @@ impl<'a> Negotiation<'a> {
                         (
                             "TOKEN",
                             Some(token.clone()),
-                            Box::new(DigestMd5::new(token, &offer, self.protection)),
+                            Box::new(DigestMd5::new(token, &offer, &self.protection)),
                         )
                     }
                     SaslMethod::Other(factory) if factory.method() == offer.method => {
-                        let Some(mechanism) = factory.start(&offer, self.endpoint)? else { continue };
+                        let connection = SaslConnection {
+                            endpoint: &self.endpoint,
+                            peer: self.peer,
+                            protection: &self.protection,
+                        };
+                        let Some(mechanism) = factory.start(&offer, connection)? else { continue };
                         ("OTHER", None, mechanism)
                     }
                     _ => continue,
@@ -147,7 +161,7 @@ impl<'a> Negotiation<'a> {
         )))
     }
 
-    fn find_token(&self, selector: &TokenSelector) -> Option<&'a Token> {
+    fn find_token(&self, selector: &TokenSelector) -> Option<&Token> {
         let mut services: Vec<String> = selector.service.iter().cloned().collect();
         services.push(self.peer.to_string());
         services.push(self.endpoint.to_string());
@@ -175,8 +189,6 @@ impl<'a> Negotiation<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::super::MechanismFactory;
     use super::*;
 
@@ -187,7 +199,12 @@ mod tests {
         fn method(&self) -> &str {
             "KERBEROS"
         }
-        fn start(&self, offer: &SaslOffer, _: &Endpoint) -> Result<Option<Box<dyn Mechanism>>, SaslError> {
+        fn start(
+            &self,
+            offer: &SaslOffer,
+            connection: SaslConnection<'_>,
+        ) -> Result<Option<Box<dyn Mechanism>>, SaslError> {
+            assert_eq!((connection.endpoint.host(), connection.peer.port()), ("nn", 8020));
             Ok((offer.server_id != "unknown").then(|| Box::new(Self) as Box<dyn Mechanism>))
         }
     }
@@ -229,7 +246,7 @@ mod tests {
         }
         let endpoint = Endpoint::new("nn", 8020);
         let peer = ([10, 0, 0, 1], 8020).into();
-        let mut sasl = Negotiation::new(methods, &tokens, &Protection::ALL, &endpoint, peer);
+        let mut sasl = Negotiation::new(methods, Arc::new(tokens), &Protection::ALL, &endpoint, peer);
         let mut seen = Vec::new();
         for message in messages {
             match sasl.step(message) {
@@ -294,7 +311,7 @@ mod tests {
         let (methods, endpoint) = ([token(), SaslMethod::Simple], Endpoint::new("nn", 8020));
         let peer = ([10, 0, 0, 1], 8020).into();
         let step = |allowed: &[Protection]| {
-            let mut sasl = Negotiation::new(&methods, &tokens, allowed, &endpoint, peer);
+            let mut sasl = Negotiation::new(&methods, Arc::new(tokens.clone()), allowed, &endpoint, peer);
             sasl.step(message(State::Negotiate, None, &[TOKEN, SIMPLE])).map(|_| ())
         };
         // Its challenge names none, which means `auth`.

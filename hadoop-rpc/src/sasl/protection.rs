@@ -54,12 +54,12 @@ impl Protection {
 
     /// The strongest protection that is allowed here and that the server offers, by SASL's names. Names that
     /// SASL does not have are passed over.
-    pub(super) fn choose(allowed: &[Self], offered: &[String]) -> Option<Self> {
+    pub fn choose(allowed: &[Self], offered: &[String]) -> Option<Self> {
         allowed.iter().copied().filter(|p| offered.iter().any(|name| name == p.qop())).max()
     }
 
     /// What the server offers, in Hadoop's names where there is one.
-    pub(super) fn named(offered: &[String]) -> String {
+    pub fn named(offered: &[String]) -> String {
         let name = |qop: &String| match Self::ALL.into_iter().find(|p| p.qop() == qop) {
             Some(protection) => protection.name().to_owned(),
             None => qop.clone(),
@@ -68,7 +68,7 @@ impl Protection {
     }
 
     /// SASL's name of the protection.
-    pub(super) fn qop(self) -> &'static str {
+    pub fn qop(self) -> &'static str {
         match self {
             Self::Authentication => "auth",
             Self::Integrity => "auth-int",
