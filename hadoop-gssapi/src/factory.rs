@@ -23,9 +23,9 @@ impl Kerberos {
         Self { tickets, server }
     }
 
-    /// The names that `_HOST` may stand for. Java looks up the name of the address, whoever answers that. Here
-    /// the name of the configuration counts, and only a short one, or an address, is looked up, in the way
-    /// that krb5.conf says.
+    /// The names that `_HOST` may stand for. Java looks up the name of the address, whoever answers that.
+    /// Here the name of the configuration counts, and only a short one, or an address, is looked up, in the
+    /// way that krb5.conf says.
     fn names(&self, service: &str, host: &str) -> Vec<String> {
         let mut names = vec![host.to_owned()];
         if self.server.needs_names() && is_short(host) {

@@ -400,9 +400,9 @@ async fn handshake(
     Ok(Shaken { reader, writer, wrap, token: authenticated.token, how: authenticated.how })
 }
 
-/// Hands an answer of the server to the negotiation. If that may block, it does so in a thread of its own, and
-/// `blocked` is set meanwhile. The thread is none of the runtime's, for whose threads a program waits at its
-/// end: a call of the Kerberos library that waits for a KDC cannot be ended.
+/// Hands an answer of the server to the negotiation. If that may block, it does so in a thread of its own,
+/// and `blocked` is set meanwhile. The thread is none of the runtime's, for whose threads a program waits at
+/// its end: a call of the Kerberos library that waits for a KDC cannot be ended.
 async fn step(
     mut sasl: Negotiation,
     message: RpcSasl,

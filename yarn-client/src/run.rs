@@ -56,8 +56,8 @@ pub enum JobManager<'a> {
 }
 
 /// Makes the command that starts the JVM of Flink's own client: `verb` with the words `given`, on the cluster
-/// of `job_manager` if one is needed. It is a failure if no suitable Java is found or if Flink's jars cannot be
-/// read.
+/// of `job_manager` if one is needed. It is a failure if no suitable Java is found or if Flink's jars cannot
+/// be read.
 pub fn client(
     context: &Context,
     setup: &Setup,

@@ -70,8 +70,8 @@ impl Peers {
         Self { uid, read: Arc::new(read), last: Mutex::default() }
     }
 
-    /// Who has opened the connection from `client` to `server`, an address of this process. One that the other
-    /// side has closed by now, as `closed` says, is not looked for again.
+    /// Who has opened the connection from `client` to `server`, an address of this process. One that the
+    /// other side has closed by now, as `closed` says, is not looked for again.
     pub(super) async fn who(
         &self,
         client: SocketAddr,
