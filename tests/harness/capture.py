@@ -11,12 +11,12 @@ import json
 import os
 import socket
 import struct
-import subprocess
 import sys
 import threading
 import time
 from collections import defaultdict
-from pathlib import Path
+
+from .beside import Beside
 
 # Of packet(7), socket(7) and pcap-savefile(5).
 ALL_PROTOCOLS, OUTGOING, SOL_PACKET, PACKET_STATISTICS, SO_RCVBUFFORCE = 3, 4, 263, 6, 33
@@ -92,27 +92,24 @@ def joined(pieces):
     return b"".join(text)
 
 
-class Capture:
+class Capture(Beside):
     """The process, while a block of code runs."""
 
     def __init__(self, file, without=()):
-        self.file, self.counts = file, None
-        command = [sys.executable, "-B", "-m", "harness.capture", file, *without]
-        here = Path(__file__).parents[1]
-        self.process = subprocess.Popen(list(map(str, command)), cwd=here, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        super().__init__("capture", file, *without)
+        self.file = file
 
     def __enter__(self):
         assert self.process.stdout.readline() == "listening\n"
         return self
 
-    def __exit__(self, failed, *_):
-        try:
-            out, _ = self.process.communicate(timeout=60)
-        finally:
-            self.process.kill()
-        if not failed:
-            self.counts = json.loads(out)
-            assert self.counts["dropped"] == 0, self.counts
+    def __exit__(self, failed, *rest):
+        super().__exit__(failed, *rest)
+        assert failed or self.counts["dropped"] == 0, self.counts
+
+    @property
+    def counts(self):
+        return self.found
 
     def streams(self, ports):
         return streams(self.file, ports)

@@ -14,11 +14,10 @@ import os
 import random
 import resource
 import socket
-import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
+from .beside import Beside
 from .control import GRPC, LINK, answer, greeting, hello, tls
 
 # Kind -> how many callers of it. heddle-am lets 64 wait that speak HTTP/2, so there are more, but not so many
@@ -181,24 +180,15 @@ class Callers:
                     windows[stream] += int.from_bytes(payload, "big")
 
 
-class Hostile:
+class Hostile(Beside):
     """The process, while a block of code runs; after it `done` has what was done."""
 
     def __init__(self, address):
-        command = [sys.executable, "-B", "-m", "harness.hostile", *map(str, address)]
-        self.process = subprocess.Popen(command, cwd=Path(__file__).parents[1], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.done = None
+        super().__init__("hostile", *address)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, failed, *_):
-        try:
-            out, _ = self.process.communicate(timeout=60)
-        finally:
-            self.process.kill()
-        if not failed:
-            self.done = json.loads(out)
+    @property
+    def done(self):
+        return self.found
 
 
 if __name__ == "__main__":
