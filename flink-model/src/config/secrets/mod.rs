@@ -126,6 +126,15 @@ fn key_before_colon(text: &str) -> &str {
     if text[..text.len() - key.len()].ends_with(['/', '@']) { "" } else { key }
 }
 
+/// Whether a sensitive key with a separator is in the text.
+fn has_sensitive_key(text: &str) -> bool {
+    text.char_indices().any(|(at, c)| match c {
+        '=' => is_sensitive(key_before_equals(&text[..at])),
+        ':' => is_sensitive(key_before_colon(&text[..at])),
+        _ => false,
+    })
+}
+
 /// The text with stars instead of the password in `scheme://user:password@host`. The password may have any
 /// characters but blanks and quotes: it ends at the last `@` of the word.
 fn without_url_passwords(text: &str) -> Cow<'_, str> {
@@ -144,6 +153,10 @@ fn without_url_passwords(text: &str) -> Cow<'_, str> {
         let (word, next) =
             behind.split_at(behind.char_indices().find(ends).map_or(behind.len(), |(at, _)| at));
         match word.rsplit_once('@').map(|(user, host)| (user.split_once(':'), host)) {
+            // The last `@` may be one of a secret behind a key, such as in the options of a JDBC URL.
+            Some((Some((user, password)), _)) if has_sensitive_key(password) => {
+                out.push_str(&format!("{user}:{HIDDEN}"));
+            }
             Some((Some((user, _)), host)) => out.push_str(&format!("{user}:{HIDDEN}@{host}")),
             _ => out.push_str(word),
         }
@@ -255,6 +268,8 @@ mod tests {
             ("o'brien: password = pa'ss word", "o'brien: password = ******"),
             ("o'brien: http://ann:pa'ss@h/", "o'brien: http://ann:******@h/"),
             ("passwords[0]: x", "passwords[0]: ******"),
+            ("jdbc:x://ann:a@h/db?password=b@c d", "jdbc:x://ann:****** d"),
+            ("://:;my.password=@c d", "://:****** d"),
             ("a.tokens[1][2]:x y", "a.tokens[1][2]:****** y"),
             ("map[token]: x", "map[token]: ******"),
             ("API_KEY=x AWS_ACCESS_KEY_ID: y", "API_KEY=****** AWS_ACCESS_KEY_ID: ******"),
