@@ -25,8 +25,8 @@ def example():
     return f"{target}/{'debug' if profile == 'dev' else profile}/examples/many"
 
 
-@pytest.mark.slow("twenty applications on two cores")
-@pytest.mark.timeout(600)
+@pytest.mark.slow("twenty applications on two cores, for which the library is built once more")
+@pytest.mark.timeout(1800)
 def test_twenty_applications_on_two_clusters(example, cluster, own_cluster, flink_home):
     """Each has its own configuration; those of a cluster have one user. In a narrow queue they start one after another: two cores are few."""
     base = f"/tmp/many-{os.getpid()}"

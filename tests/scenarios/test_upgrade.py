@@ -102,13 +102,18 @@ def recovering(request, cluster, tmp_path, flink_home, client_kind):
     yield from cluster_of(request, cluster, "upgrade", tmp_path, flink_home, client_kind, zookeeper=True, recovery=True)
 
 
-@pytest.mark.timeout(900)
-@pytest.mark.slow("a cluster of its own, and ZooKeeper's session of the older release ends only after its timeout")
+def running_in(listed, job):
+    """The answer of `flink list`, if the job runs in it."""
+    return listed if f"{job} : Counting (RUNNING)" in listed.out else None
+
+
 def done_with(stopped):
     """The result of `flink stop`; none while not all tasks run."""
     return None if "is not being executed at the moment" in stopped.err else stopped.ok()
 
 
+@pytest.mark.timeout(900)
+@pytest.mark.slow("a cluster of its own, and ZooKeeper's session of the older release ends only after its timeout")
 def test_a_highly_available_session_of_the_older_release(recovering, jar, older):
     """The older ApplicationMaster replaces no JobManager, and YARN replaces both. The newer client finds the next attempt."""
     work = recovering
@@ -119,8 +124,8 @@ def test_a_highly_available_session_of_the_older_release(recovering, jar, older)
     before = app.settle(2)
     print(f"recovered[JobManager of the older heddle]: {app.recovered(app.kill(app.job_manager())):.1f} s")
     assert app.settle(2).attempt == before.attempt + 1
-    listed = newer.flink("list", *target).ok()
-    assert f"{job} : Counting (RUNNING)" in listed.out, listed
+    # All tasks run again a moment after the job's checkpoints go on.
+    listed = wait_for("the running job", lambda: running_in(newer.flink("list", *target).ok(), job), 60)
     savepoint = f"{work.cluster.fs}{work.hdfs_dir}/savepoints"
     # The older taskrunners end the kept TaskManagers after a minute, upon which the job starts once more.
     stopped = wait_for("a savepoint", lambda: done_with(newer.flink("stop", *target, "-p", savepoint, job)), 120)
