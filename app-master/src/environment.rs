@@ -8,12 +8,14 @@ use flink_model::container::AM_SPEC_FILE;
 use flink_model::spec::{AmSpec, INLINE_FILE_PREFIX, SPEC_VERSION};
 use hadoop_fs::{FsError, Storage};
 use hadoop_rpc::{
-    ClientOptions, ConfError, Credentials, CredentialsError, Defaults, HadoopConf, Login, Lookup,
-    PropertyOrigin,
+    Authentication, ClientOptions, ConfError, Credentials, CredentialsError, Defaults, HadoopConf, Login,
+    Lookup, PropertyOrigin,
 };
 use taskrunner::fresh;
 use taskrunner::keys::{ControlKeys, KeyError};
 use yarn_api::records::{ContainerId, ParseIdError};
+
+use crate::tokens;
 
 /// Everything that is known before the first connection.
 #[derive(Debug, Clone)]
@@ -36,6 +38,8 @@ pub struct Environment {
     pub spec: AmSpec,
     /// Hadoop's configuration: the node's, filled up and overlaid with the client's.
     pub conf: HadoopConf,
+    /// Whether Hadoop's services want Kerberos or tokens. We have tokens only, which the client has fetched.
+    pub authentication: Authentication,
     /// How we call Hadoop's services by RPC, without authentication unless the call says how.
     pub rpc: ClientOptions,
     /// See [`Self::staging`].
@@ -103,7 +107,7 @@ impl Environment {
         };
         let unknown = |what| move |source| StartError::Path { what, source };
         let dir = std::env::current_dir().map_err(unknown("the working directory"))?;
-        let credentials = Credentials::read_file(need("HADOOP_TOKEN_FILE_LOCATION")?.as_ref())?;
+        let credentials = Credentials::read_file(need(tokens::FILE_VARIABLE)?.as_ref())?;
         write_inline_files(&credentials, &dir)?;
         let spec = parse_spec(&std::fs::read(dir.join(AM_SPEC_FILE)).map_err(StartError::SpecFile)?)?;
         let log_dirs = need("LOG_DIRS")?;
@@ -116,6 +120,7 @@ impl Environment {
             host: need("NM_HOST")?,
             log_dir: log_dir.ok_or(StartError::Missing("LOG_DIRS"))?.into(),
             self_exe: std::env::current_exe().map_err(unknown("the path of this program"))?,
+            authentication: Authentication::of(&conf)?,
             rpc: ClientOptions::simple(&conf, login.clone())?,
             login,
             conf,
@@ -135,6 +140,29 @@ impl Environment {
         }
         let storage = Storage::open(&self.conf, &self.login, Some(path))?;
         Ok(self.staging.get_or_init(|| storage).clone())
+    }
+
+    /// How a client's calls to the ResourceManager are made. With Kerberos they need the delegation token
+    /// that the client has fetched for us.
+    pub fn rm_client_options(&self) -> Result<ClientOptions, ConfError> {
+        yarn_api::client_options(&self.conf, self.login.clone())
+    }
+
+    /// Whether Hadoop's services want Kerberos or tokens.
+    pub fn is_kerberos(&self) -> bool {
+        self.authentication == Authentication::Kerberos
+    }
+
+    /// The user's name for Hadoop's client in the JVMs; none with Kerberos, where it knows the user by the
+    /// keytab or the tokens.
+    pub fn hadoop_user_name(&self) -> Option<&str> {
+        (!self.is_kerberos()).then_some(self.login.user().effective.as_str())
+    }
+
+    /// With Kerberos, writes the tokens of this moment to the file that the JVMs in this container get in
+    /// place of ours, which has the AMRM token and heddle's keys; gives its path.
+    pub fn write_tokens(&self) -> Option<Result<PathBuf, CredentialsError>> {
+        self.is_kerberos().then(|| tokens::write_file(&self.login.tokens().get(), &self.dir))
     }
 
     /// Number of this attempt, from 1.

@@ -1,5 +1,7 @@
 //! Starts the JobManager's JVM and says how it ended.
 
+use std::path::Path;
+
 use flink_model::spec::TMP_DIRS_ENV;
 use taskrunner::control::Launch;
 use taskrunner::exit::ExitReport;
@@ -10,6 +12,8 @@ use taskrunner::tmp_dirs::TmpDirs;
 
 use crate::environment::Environment;
 use crate::failure::is_frame;
+use crate::launcher::USER_VARIABLE;
+use crate::tokens::FILE_VARIABLE;
 
 /// Stem of the JobManager's log files.
 const LOG_NAME: &str = "jobmanager";
@@ -27,14 +31,23 @@ const LATER_C2: [&str; 4] = [
     "-XX:Tier4BackEdgeThreshold=400000",
 ];
 
+/// What was made for the JVM in the container.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct JvmFiles<'a> {
+    /// Where its temporary files go; without it Flink decides.
+    pub tmp_dirs: Option<&'a TmpDirs>,
+    /// With Kerberos, its credentials file. It gets that in place of ours, and no name of the user, because
+    /// Hadoop's client knows the user by the keytab or the tokens.
+    pub tokens: Option<&'a Path>,
+}
+
 /// Starts the JVM; `bridge` takes our ends of its pipes. `known` are settings that only we know, for Flink's
-/// configuration. `record`: it may record its classes for an archive. `tmp_dirs`: where its temporary files
-/// go; without it Flink decides.
+/// configuration. `record`: it may record its classes for an archive.
 pub async fn start(
     environment: &Environment,
     known: &[(&str, String)],
     record: bool,
-    tmp_dirs: Option<&TmpDirs>,
+    files: JvmFiles<'_>,
     bridge: TakePipes,
     thread: &SpawnThread,
 ) -> Result<JvmProcess, JvmError> {
@@ -68,7 +81,11 @@ pub async fn start(
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    if let Some(dirs) = tmp_dirs {
+    if let Some(tokens) = files.tokens {
+        command.env.insert(FILE_VARIABLE.to_owned(), tokens.display().to_string());
+        command.without.push(USER_VARIABLE.to_owned());
+    }
+    if let Some(dirs) = files.tmp_dirs {
         command.env.insert(TMP_DIRS_ENV.to_owned(), dirs.value().to_owned());
     }
     command.spawn_with_pipes(thread, bridge).await

@@ -8,14 +8,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use artifact_store::{BadResource, local_resources};
-use flink_model::spec::{AmSpec, OWN_ALIAS_PREFIX};
-use hadoop_rpc::{Credentials, Login};
+use flink_model::spec::AmSpec;
+use hadoop_rpc::TokenSource;
 use taskrunner::control::{File, Launch};
 use taskrunner::keys::{ControlKeys, KeyError};
 use yarn_api::records::{AccessType, Container, ContainerLaunchContext, NodeId, UnknownName};
-use yarn_api::{AMRM_TOKEN, NodeError, NodeErrorKind, NodeManagerClients};
+use yarn_api::{NodeError, NodeErrorKind, NodeManagerClients};
 
 use crate::ledger::types::TaskManagerArguments;
+use crate::tokens;
 
 /// Environment variable with the control server's address, for taskrunners.
 const CONTROL_VARIABLE: &str = "HEDDLE_CONTROL";
@@ -23,7 +24,7 @@ const CONTROL_VARIABLE: &str = "HEDDLE_CONTROL";
 /// ApplicationMaster.
 const GRACE_VARIABLE: &str = "HEDDLE_CONTROL_GRACE_MS";
 /// User on whose behalf Hadoop's client acts on a cluster without Kerberos.
-const USER_VARIABLE: &str = "HADOOP_USER_NAME";
+pub(crate) const USER_VARIABLE: &str = "HADOOP_USER_NAME";
 /// How many TaskManagers record their classes: more than one, because one may end before it has.
 const RECORDINGS: u32 = 2;
 /// How often the start of a container is tried, and the wait before the second try, which doubles each time.
@@ -58,7 +59,8 @@ pub enum LauncherError {
 pub struct Launcher {
     /// Without the credentials, which differ from container to container.
     context: ContainerLaunchContext,
-    credentials: Credentials,
+    /// The ApplicationMaster's own. They may be replaced, so each container gets those of the moment.
+    tokens: TokenSource,
     keys: Arc<ControlKeys>,
     template: Launch,
     /// How many TaskManagers may still record their classes for an archive.
@@ -83,13 +85,14 @@ fn control_variables(spec: &AmSpec, control: &str) -> BTreeMap<String, String> {
 
 impl Launcher {
     /// From the client's specification. `dir` is the ApplicationMaster's working directory, `control` the
-    /// `host:port` of the control server, whose keys are `keys`. The user of `login` is also the user for
-    /// Hadoop's client in the TaskManager, which gets the tokens of `login`, too.
+    /// `host:port` of the control server, whose keys are `keys`. `user` is the user's name for Hadoop's
+    /// client in the TaskManagers, which get those of the `tokens` that concern them.
     pub fn new(
         spec: &AmSpec,
         dir: &Path,
         control: &str,
-        login: &Login,
+        user: Option<&str>,
+        tokens: TokenSource,
         keys: Arc<ControlKeys>,
     ) -> Result<Self, LauncherError> {
         let runner = &spec.task_managers.taskrunner_key;
@@ -115,7 +118,9 @@ impl Launcher {
         };
         let jvm = &spec.task_managers.jvm;
         let mut env = jvm.env.clone();
-        env.entry(USER_VARIABLE.to_owned()).or_insert_with(|| login.user().effective.clone());
+        if let Some(user) = user {
+            env.entry(USER_VARIABLE.to_owned()).or_insert_with(|| user.to_owned());
+        }
         let archive = spec.task_managers.class_data.as_ref();
         let template = Launch {
             env: env.into_iter().collect(),
@@ -125,8 +130,7 @@ impl Launcher {
             archives: archive.map(|archive| archive.found.clone()).unwrap_or_default(),
             ..Launch::from(jvm)
         };
-        let credentials = task_manager_credentials(&login.tokens().get());
-        Ok(Self { context, credentials, keys, template, recordings: AtomicU32::new(0) })
+        Ok(Self { context, tokens, keys, template, recordings: AtomicU32::new(0) })
     }
 
     /// Lets TaskManagers record their classes for an archive, if the client has told where it belongs.
@@ -164,7 +168,7 @@ impl Launcher {
 
     /// The launch context of a container, with the key of its taskrunner.
     fn context(&self, container: &str) -> Result<ContainerLaunchContext, KeyError> {
-        let mut credentials = self.credentials.clone();
+        let mut credentials = tokens::for_others(&self.tokens.get());
         self.keys.put_worker(container, &mut credentials)?;
         Ok(ContainerLaunchContext { tokens: credentials.to_writable_bytes(), ..self.context.clone() })
     }
@@ -202,24 +206,21 @@ pub(crate) fn acls(spec: &AmSpec) -> Result<BTreeMap<AccessType, String>, Unknow
     spec.application.acls.iter().map(|(access, acl)| Ok((access.parse()?, acl.clone()))).collect()
 }
 
-/// What the containers of an application get of the ApplicationMaster's credentials: every token and secret
-/// but the AMRM token, which would let its owner act for the whole application, and heddle's own entries.
-pub(crate) fn task_manager_credentials(credentials: &Credentials) -> Credentials {
-    let mut credentials = credentials.clone();
-    credentials.tokens.retain(|_, token| token.kind != AMRM_TOKEN);
-    credentials.secrets.retain(|alias, _| !alias.starts_with(OWN_ALIAS_PREFIX));
-    credentials
-}
-
 #[cfg(test)]
 mod tests {
     use flink_model::spec::{
         CONTROL_PIN_ALIAS, CONTROL_PRIVATE_KEY_ALIAS, CONTROL_ROOT_ALIAS, CONTROL_WORKER_KEY_ALIAS,
         INLINE_FILE_PREFIX,
     };
+    use hadoop_rpc::{Credentials, Token};
     use taskrunner::keys::LENGTH;
 
     use super::*;
+
+    fn launcher(tokens: TokenSource, keys: Arc<ControlKeys>) -> Launcher {
+        let context = ContainerLaunchContext::default();
+        Launcher { context, tokens, keys, template: Launch::default(), recordings: AtomicU32::new(0) }
+    }
 
     #[test]
     fn a_taskmanager_gets_nothing_by_which_it_could_be_another_one() {
@@ -230,13 +231,7 @@ mod tests {
         credentials.secrets.insert("someone.elses".to_owned(), b"theirs".to_vec());
         assert!(credentials.secrets.contains_key(CONTROL_ROOT_ALIAS));
         assert!(credentials.secrets.contains_key(CONTROL_PRIVATE_KEY_ALIAS));
-        let launcher = Launcher {
-            context: ContainerLaunchContext::default(),
-            credentials: task_manager_credentials(&credentials),
-            keys,
-            template: Launch::default(),
-            recordings: AtomicU32::new(0),
-        };
+        let launcher = launcher(TokenSource::new(credentials), keys);
         let of = |container| {
             let tokens = launcher.context(container).unwrap().tokens;
             Credentials::from_bytes(&tokens).unwrap().secrets
@@ -245,5 +240,28 @@ mod tests {
         let aliases: Vec<&str> = one.keys().map(String::as_str).collect();
         assert_eq!(aliases, [CONTROL_PIN_ALIAS, CONTROL_WORKER_KEY_ALIAS, "someone.elses"]);
         assert_ne!(one[CONTROL_WORKER_KEY_ALIAS], two[CONTROL_WORKER_KEY_ALIAS]);
+    }
+
+    #[test]
+    fn a_taskmanager_gets_the_tokens_of_the_moment_that_are_for_it() {
+        let keys = Arc::new(ControlKeys::generate([7; LENGTH]).unwrap());
+        let token = |kind: &str, password: &[u8]| Token {
+            kind: kind.into(),
+            service: format!("service of {kind}"),
+            password: password.into(),
+            ..Token::default()
+        };
+        let tokens = TokenSource::default();
+        for kind in [yarn_api::AMRM_TOKEN, yarn_api::RM_DELEGATION_TOKEN, "HDFS_DELEGATION_TOKEN"] {
+            tokens.update(|held| held.add_token(token(kind, b"old")));
+        }
+        let launcher = launcher(tokens.clone(), keys);
+        for password in [b"old", b"new"] {
+            tokens.update(|held| held.add_token(token("HDFS_DELEGATION_TOKEN", password)));
+            let written = Credentials::from_bytes(&launcher.context("container_1").unwrap().tokens).unwrap();
+            let found: Vec<&Token> = written.tokens.values().collect();
+            assert_eq!(found, [&token("HDFS_DELEGATION_TOKEN", password)]);
+            assert_eq!(found[0].password, password);
+        }
     }
 }

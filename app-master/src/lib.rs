@@ -24,3 +24,4 @@ pub mod ports;
 pub mod staging;
 pub mod submission;
 pub mod timeline;
+mod tokens;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hadoop_fs::{FsError, Patience, Source, Storage, WriteOptions};
+use hadoop_fs::{FsError, FsErrorKind, Patience, Source, Storage, WriteOptions};
 use hadoop_rpc::{HadoopConf, Login, Retry};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,9 +22,22 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from
 /// Mode of a file that only the user can read.
 const PRIVATE: u16 = 0o600;
 
-/// Removes it with all that is in it; one that is gone already is no error. The error is a whole sentence.
-pub async fn remove(conf: &HadoopConf, login: &Login, url: &str) -> Result<(), String> {
-    let failed = |error| format!("cannot remove {url}: {error}");
+/// Why the application's directory could not be removed.
+#[derive(Debug, thiserror::Error)]
+#[error("{why}")]
+pub struct NotRemoved {
+    /// The NameNode does not take our tokens: they are cancelled or have ended.
+    pub tokens_refused: bool,
+    /// A whole sentence.
+    pub why: String,
+}
+
+/// Removes it with all that is in it; one that is gone already is no error.
+pub async fn remove(conf: &HadoopConf, login: &Login, url: &str) -> Result<(), NotRemoved> {
+    let failed = |error: FsError| NotRemoved {
+        tokens_refused: error.kind() == FsErrorKind::Authentication,
+        why: format!("cannot remove {url}: {error}"),
+    };
     let storage = Storage::open(conf, login, Some(url)).map_err(failed)?.with_deadline(DEADLINE);
     storage.delete(url, true).await.map(drop).map_err(failed)
 }

@@ -52,12 +52,14 @@ impl From<Failure> for Trouble {
 /// Carries out one operation; `words` are its name and arguments.
 pub(crate) async fn main(context: &Context, words: &[OsString]) -> Exit {
     let done = tokio::select! {
-        done = run(context, words) => done,
-        () = caller_gone() => return Exit::Failed,
+        done = run(context, words) => Some(done),
+        () = caller_gone() => None,
     };
+    context.logins.finish().await;
     match done {
-        Ok(()) => Exit::Done,
-        Err(trouble) => {
+        None => Exit::Failed,
+        Some(Ok(())) => Exit::Done,
+        Some(Err(trouble)) => {
             let line = json!({"kind": trouble.kind, "error": trouble.text});
             let _ = writeln!(std::io::stderr(), "{line}");
             Exit::Failed
@@ -90,7 +92,7 @@ async fn run(context: &Context, words: &[OsString]) -> Result<(), Trouble> {
     let words = texts.ok_or_else(|| Failure::usage(format!("{VERB}: an argument is not UTF-8")))?;
     let [operation, url, rest @ ..] = &*words else { return Err(usage(&words)) };
     let (_, configuration, _) = setup::configuration_if_any(context)?;
-    let storage = Hadoop::load(context, &configuration)?.storage(Some(url))?;
+    let storage = Hadoop::load_for_helper(context, &configuration).await?.storage(Some(url))?;
     match (*operation, rest) {
         ("about", []) => print([json!({"root": storage.root(), "home": storage.home_dir()})]),
         ("stat", []) => print([entry(&storage.status(url).await?)]),

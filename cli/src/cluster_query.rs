@@ -16,7 +16,7 @@ pub(crate) async fn query_cluster(
     console: &Console,
     configuration: &Configuration,
 ) -> Result<Exit, Failure> {
-    let yarn = Hadoop::load(context, configuration)?.yarn()?;
+    let yarn = Hadoop::load(context, configuration).await?.yarn()?;
     let running = [NodeState::Running];
     let (metrics, nodes, queues) =
         tokio::try_join!(yarn.cluster_metrics(), yarn.cluster_nodes(&running), yarn.queues())

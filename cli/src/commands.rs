@@ -16,6 +16,7 @@ use yarn_client::patience::Wait;
 use yarn_client::properties::SessionFile;
 use yarn_client::report::Report;
 use yarn_client::rest_security::RestSecurity;
+use yarn_client::run::ClientWords;
 use yarn_client::setup::Setup;
 use yarn_client::target::Cluster;
 use yarn_client::timing::Timing;
@@ -28,7 +29,7 @@ use super::memory::look;
 use super::options::{ClusterOptions, RunOptions, SessionOptions, Verb};
 use super::parse::Invocation;
 use super::settings::Settings;
-use super::signals::on_signals;
+use super::signals::{on_signals, unless_signalled};
 use super::timing::{Clocked, told};
 use super::{housekeeping, job_verbs, memory, run, store, text};
 use crate::attached::Attached;
@@ -74,10 +75,35 @@ async fn perform(
     if !matches!(verb, Verb::Memory(_) | Verb::Completion(_) | Verb::Man(_) | Verb::Reference(_)) {
         context.unused_places().iter().for_each(|warning| console.err(&format!("warning: {warning}")));
     }
+    // The other verbs start something, and undo that when a signal comes.
+    let ends_by_signal = matches!(
+        verb,
+        Verb::List(_)
+            | Verb::Cancel(_)
+            | Verb::Stop(_)
+            | Verb::Savepoint(_)
+            | Verb::Checkpoint(_)
+            | Verb::Ps(_)
+            | Verb::Kill(_)
+            | Verb::Gc(_)
+            | Verb::Store(_)
+    );
+    let work = carry_out(context, shared_console, verb, &client_words, timing);
+    if ends_by_signal { unless_signalled(context, work).await } else { work.await }
+}
+
+async fn carry_out(
+    context: &Context,
+    shared_console: &Arc<Console>,
+    verb: Verb,
+    client_words: &ClientWords,
+    timing: &Timing,
+) -> Result<Exit, Failure> {
+    let console: &Console = shared_console;
     match verb {
         Verb::Session(options) => session(context, shared_console, &options, timing).await,
-        Verb::Run(options) => run::run(context, shared_console, options, &client_words, timing).await,
-        Verb::Info(options) => run::info(context, shared_console, &options, &client_words).await,
+        Verb::Run(options) => run::run(context, shared_console, options, client_words, timing).await,
+        Verb::Info(options) => run::info(context, shared_console, &options, client_words).await,
         Verb::RunApplication(options) => run::application(context, shared_console, &options, timing).await,
         Verb::List(options) => {
             let (cluster, configuration) =
@@ -228,7 +254,7 @@ async fn attach(
     let id = parse_id(id)?;
     let properties = target::properties_file(configuration, context);
     let security = RestSecurity::of(configuration, context)?;
-    let hadoop = Hadoop::load(context, configuration)?.waiting(Wait::Changing);
+    let hadoop = Hadoop::load(context, configuration).await?.waiting(Wait::Changing);
     let yarn = hadoop.yarn()?;
     let address = target::application_address(&hadoop, &yarn, id, &security).await?;
     console.info(&format!("Found Web Interface {address} of application '{id}'."));

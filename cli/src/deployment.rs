@@ -12,6 +12,7 @@ use yarn_client::timing::Timing;
 use super::console::{Console, Output};
 use super::housekeeping::{duration, to_json};
 use super::options::DeployOptions;
+use super::signals::unless_signalled;
 use super::text;
 use super::timing::{Clocked, Outcome};
 
@@ -44,7 +45,8 @@ pub(super) async fn dry_run(
     verbose: bool,
     console: &Console,
 ) -> Result<Exit, Failure> {
-    let mut shown = deployer.plan(manifest).await.told_to(&ToStderr(console))?.shown();
+    let plan = async { deployer.plan(manifest).await.told_to(&ToStderr(console)) };
+    let mut shown = unless_signalled(&deployer.context, plan).await?.shown();
     if console.is_json() {
         if options.timing {
             shown = shown.with_timing(deployer.timing.summary());

@@ -17,6 +17,7 @@ use super::{client_fs, commands, memory, sql};
 /// Runs the command line `args` (the program's name first) to its end.
 pub(crate) async fn main(mut context: Context, args: Vec<OsString>) -> ExitCode {
     let console = Arc::new(Console::new(memory::unicode(&context)));
+    let logins = context.logins.clone();
     let told = Arc::clone(&console);
     // Notes go to stderr, because a program may read the result on stdout.
     context.waits = Waits::told_to(move |text| told.err(&format!("note: {text}")));
@@ -61,6 +62,8 @@ pub(crate) async fn main(mut context: Context, args: Vec<OsString>) -> ExitCode 
             failure.exit()
         }
     };
+    // However the command has ended, its clients are not used any more.
+    logins.finish().await;
     console.end(exit).into()
 }
 

@@ -13,6 +13,7 @@ use yarn_client::context::Context;
 use yarn_client::error::Failure;
 use yarn_client::exit::Exit;
 use yarn_client::hadoop::Hadoop;
+use yarn_client::identity::Identity;
 use yarn_client::rest_security::RestSecurity;
 use yarn_client::units::count;
 use yarn_client::{gc as collector, kill as killer, ps as applications, setup};
@@ -40,7 +41,7 @@ pub(super) async fn ps(context: &Context, console: &Console, options: &PsOptions
         return Err(Failure::usage("application ids cannot be combined with --all, --user or --all-users"));
     }
     let configuration = configuration(context, console, &options.answer.property)?;
-    let hadoop = Hadoop::load(context, &configuration)?;
+    let hadoop = Hadoop::load(context, &configuration).await?;
     let security = RestSecurity::of(&configuration, context)?;
     let list = match ids.as_slice() {
         [] => {
@@ -55,6 +56,12 @@ pub(super) async fn ps(context: &Context, console: &Console, options: &PsOptions
         console.out(&text::applications::render(&list, options.all, now));
     } else {
         list.iter().for_each(|application| console.out(&text::applications::describe(application, now)));
+    }
+    if options.answer.verbose
+        && let Some(identity) = Identity::of(&hadoop)
+    {
+        // A program that reads the answer as JSON gets this line on stderr, because the answer is a list.
+        console.out(&text::applications::identity(&identity));
     }
     Ok(Exit::Done)
 }
@@ -73,7 +80,7 @@ pub(super) async fn kill(
         .hint("`heddle ps` lists your applications"));
     }
     let configuration = configuration(context, console, &options.answer.property)?;
-    let hadoop = Hadoop::load(context, &configuration)?;
+    let hadoop = Hadoop::load(context, &configuration).await?;
     let yarn = hadoop.yarn()?;
     console.has_effects();
     // An application that cannot be killed does not keep the others from being killed.
@@ -106,7 +113,7 @@ pub(super) async fn gc(context: &Context, console: &Console, options: &GcOptions
         older_than: duration("--older-than", &options.older_than, "7d or 12h")?,
     };
     let configuration = configuration(context, console, &options.answer.property)?;
-    let hadoop = Hadoop::load(context, &configuration)?;
+    let hadoop = Hadoop::load(context, &configuration).await?;
     let outcome = collector::run(&hadoop, context, &configuration, &request).await?;
     if options.answer.json() {
         console.answer(to_json(&outcome)?);

@@ -13,6 +13,7 @@ mod entry;
 mod housekeeping;
 mod job_verbs;
 mod jobs;
+mod krb5_conf;
 mod man;
 mod memory;
 mod options;
@@ -50,8 +51,12 @@ fn main() -> ExitCode {
     let colour = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
     core_dumps::forbid();
+    let context = Context::of_process();
+    if let Ok(context) = &context {
+        krb5_conf::apply(context, &args);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    match (runtime, Context::of_process()) {
+    match (runtime, context) {
         (Ok(runtime), Ok(context)) => {
             let code = runtime.block_on(entry::main(context, args));
             // A thread that reads from the terminal cannot be woken, so it is not waited for.

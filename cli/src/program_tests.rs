@@ -8,6 +8,7 @@ fn context(dir: &std::path::Path) -> Context {
         exe: dir.join("heddle"),
         user: "ann".into(),
         waits: Default::default(),
+        logins: Default::default(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Turns the signals that end a command into an [`Interrupt`].
 
+use yarn_client::context::Context;
 use yarn_client::error::Failure;
 use yarn_client::interrupt;
 use yarn_client::interrupt::{Cause, Interrupt, Signal};
@@ -8,6 +9,27 @@ use yarn_client::interrupt::{Cause, Interrupt, Signal};
 /// ignored, as with `nohup`, stays ignored.
 pub(crate) fn on_signals() -> Result<Interrupt, Failure> {
     on(&Signal::ALL)
+}
+
+/// Does work that a signal may simply end. After a login with Kerberos, the process must not end at once
+/// then: the command fails, and cancels the tokens that it has fetched. Without one, the signal ends the
+/// process.
+pub(crate) async fn unless_signalled<T>(
+    context: &Context,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let signalled = async {
+        context.logins.used().await;
+        match on_signals() {
+            Ok(interrupt) => Failure::interrupted(interrupt.raised().await, "the command was given up"),
+            Err(failure) => failure,
+        }
+    };
+    tokio::select! {
+        biased;
+        failure = signalled => Err(failure),
+        done = work => done,
+    }
 }
 
 /// An interruption that these signals raise.

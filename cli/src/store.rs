@@ -23,7 +23,7 @@ pub(super) async fn store(
 ) -> Result<Exit, Failure> {
     let console: &Console = shared_console;
     let configuration = configuration(context, console, &options.answer.property)?;
-    let hadoop = Hadoop::load(context, &configuration)?;
+    let hadoop = Hadoop::load(context, &configuration).await?;
     if options.action == "publish" {
         let setup = Setup::load(context)?;
         console.has_effects();

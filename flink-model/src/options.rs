@@ -91,11 +91,12 @@ options! {
     APPLICATION_NODE_LABEL: String = "yarn.application.node-label";
     /// Node label of TaskManager containers.
     TASK_MANAGER_NODE_LABEL: String = "yarn.taskmanager.node-label";
-    /// Whether the keytab is uploaded (no effect: Kerberos is not served yet).
+    /// Whether the keytab is uploaded for the application; else each node has it already, where
+    /// yarn.security.kerberos.localized-keytab-path says.
     SHIP_LOCAL_KEYTAB: bool = "yarn.security.kerberos.ship-local-keytab" = "true";
-    /// Where the keytab stands in containers (no effect: Kerberos is not served yet).
+    /// Name of the uploaded keytab in the containers, or the path of the one that each node has already.
     LOCALIZED_KEYTAB_PATH: String = "yarn.security.kerberos.localized-keytab-path" = "krb5.keytab";
-    /// Services whose delegation tokens the ApplicationMaster gets (no effect: Kerberos is not served yet).
+    /// Services whose delegation tokens the ApplicationMaster gets when it is started.
     APP_MASTER_TOKEN_SERVICES: Vec<String> = "yarn.security.appmaster.delegation.token.services" = "hadoopfs";
     /// Remote directories with Flink's files, used instead of uploading them.
     PROVIDED_LIB_DIRS: Vec<String> = "yarn.provided.lib.dirs";
@@ -139,12 +140,27 @@ options! {
     MAX_SLOTS: i32 = "slotmanager.number-of-slots.max";
     /// Whether workers of other sizes than the configured one are asked for.
     FINE_GRAINED: bool = "cluster.fine-grained-resource-management.enabled" = "false";
-    /// Keytab with which to log in; refused, because Kerberos is not served yet.
+    /// Keytab with which to log in, here and in the cluster; goes with security.kerberos.login.principal.
     KERBEROS_KEYTAB: String = "security.kerberos.login.keytab" ["security.keytab"];
-    /// Principal as which to log in; refused, because Kerberos is not served yet.
+    /// Principal as which to log in with security.kerberos.login.keytab.
     KERBEROS_PRINCIPAL: String = "security.kerberos.login.principal" ["security.principal"];
-    /// Login contexts that get the Kerberos credentials; refused, because Kerberos is not served yet.
+    /// Login contexts of the JVMs (such as Client, for ZooKeeper, and KafkaClient) that get the Kerberos
+    /// credentials.
     KERBEROS_CONTEXTS: String = "security.kerberos.login.contexts";
+    /// Whether the tickets of kinit are used where no keytab is configured.
+    KERBEROS_TICKET_CACHE: bool = "security.kerberos.login.use-ticket-cache" = "true";
+    /// Kerberos configuration (krb5.conf), which is uploaded for the cluster. Commands read it, too, unless
+    /// KRB5_CONFIG is set.
+    KERBEROS_CONF: String = "security.kerberos.krb5-conf.path";
+    /// More file systems of Hadoop, besides the default one, for which delegation tokens are fetched.
+    KERBEROS_FILE_SYSTEMS: Vec<String> = "security.kerberos.access.hadoopFileSystems" ["yarn.security.kerberos.additionalFileSystems"];
+    /// Whether delegation tokens are fetched for the cluster, with which it needs no ticket of its own.
+    DELEGATION_TOKENS: bool = "security.delegation.tokens.enabled" ["security.kerberos.fetch.delegation-token"] = "true";
+    /// Whether these include the tokens of HDFS.
+    HADOOP_FS_TOKENS: bool = "security.delegation.token.provider.hadoopfs.enabled" ["security.kerberos.token.provider.hadoopfs.enabled"] = "true";
+    /// Principal that may renew the cluster's tokens of HDFS; default that of the ResourceManager
+    /// (yarn.resourcemanager.principal).
+    TOKEN_RENEWER: String = "security.kerberos.token.provider.hadoopfs.renewer";
     /// Whether the REST interface speaks TLS.
     SSL_REST: bool = "security.ssl.rest.enabled" ["security.ssl.enabled"] = "false";
     /// Whether the REST interface demands a certificate of its clients.

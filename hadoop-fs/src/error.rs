@@ -4,7 +4,7 @@
 
 use std::io;
 
-use hadoop_rpc::{RemoteKind, Retry};
+use hadoop_rpc::{ErrorKind, KerberosProblem, RemoteKind, Retry, RpcError};
 
 /// Why an operation failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,7 +32,8 @@ pub enum FsErrorKind {
     Timeout,
     /// None of the NameNodes is active.
     Standby,
-    /// Client and server do not agree on how to authenticate.
+    /// Client and server do not agree on how to authenticate, or the client lacks what it needs for that: a
+    /// ticket of Kerberos, or a token that is still valid.
     Authentication,
     /// No DataNode takes the data, because none runs or all are full, or the data could not be transferred to
     /// or from the DataNodes.
@@ -43,8 +44,10 @@ pub enum FsErrorKind {
     InvalidArgument,
     /// The Hadoop configuration holds a value that cannot be used.
     Configuration,
-    /// The file system or the way to authenticate is not supported.
+    /// The file system is not supported.
     Unsupported,
+    /// The file is in an encryption zone (transparent encryption), whose keys heddle does not fetch.
+    EncryptionZone,
     /// Anything else; the text says what.
     Other,
 }
@@ -69,7 +72,9 @@ impl From<RemoteKind> for FsErrorKind {
             RemoteKind::QuotaExceeded => Self::QuotaExceeded,
             RemoteKind::SafeMode => Self::SafeMode,
             RemoteKind::Standby | RemoteKind::Retriable => Self::Standby,
-            RemoteKind::InvalidToken | RemoteKind::AuthenticationRequired => Self::Authentication,
+            RemoteKind::InvalidToken | RemoteKind::AuthenticationRequired | RemoteKind::Sasl => {
+                Self::Authentication
+            }
             RemoteKind::NoDataNodes => Self::DataNodes,
             RemoteKind::InvalidArgument => Self::InvalidArgument,
             _ => Self::Other,
@@ -87,6 +92,11 @@ pub struct FsError {
     server: String,
     retry: Retry,
     detail: String,
+    kerberos: Option<KerberosProblem>,
+    /// Whether the operation was refused only because of a token that will be replaced.
+    with_old_token: bool,
+    /// The failed call, if the operation was one of this crate's own calls.
+    rpc: Option<RpcError>,
 }
 
 fn on(server: &str) -> String {
@@ -107,7 +117,36 @@ impl FsError {
             FsErrorKind::DataNodes => Retry::Later,
             _ => Retry::No,
         };
-        Self { kind, operation, path: path.into(), server: server.into(), retry, detail: detail.into() }
+        let (path, server, detail) = (path.into(), server.into(), detail.into());
+        let (kerberos, with_old_token, rpc) = (None, false, None);
+        Self { kind, operation, path, server, retry, detail, kerberos, with_old_token, rpc }
+    }
+
+    /// The error of an operation that consists of one call to a NameNode.
+    pub(crate) fn of_rpc(operation: &'static str, path: &str, server: &str, error: RpcError) -> Self {
+        let kind = match error.kind() {
+            ErrorKind::Resolve(_) | ErrorKind::Connect(_) | ErrorKind::ConnectTimeout(_) => {
+                FsErrorKind::Unreachable
+            }
+            ErrorKind::Disconnected { .. } => FsErrorKind::Unreachable,
+            ErrorKind::HandshakeTimeout(_) | ErrorKind::Deadline { .. } => FsErrorKind::Timeout,
+            ErrorKind::Auth(_) | ErrorKind::Protection { .. } | ErrorKind::Kerberos { .. } => {
+                FsErrorKind::Authentication
+            }
+            ErrorKind::Remote(remote) => remote.kind.into(),
+            _ => FsErrorKind::Other,
+        };
+        // Of several NameNodes, the error names the one that was asked.
+        let detail = match server.ends_with(error.address()) {
+            true => error.kind().to_string(),
+            false => format!("{}: {}", error.address(), error.kind()),
+        };
+        let failed = Self::new(kind, operation, path, server, detail);
+        let failed = match error.kind() {
+            ErrorKind::Kerberos { problem, .. } => failed.with_kerberos(*problem),
+            _ => failed,
+        };
+        Self { rpc: Some(error), ..failed }
     }
 
     /// The same error, but that of a failed connection becomes one of the DataNodes: a connection that fails
@@ -122,6 +161,26 @@ impl FsError {
 
     pub(crate) fn with_retry(self, retry: Retry) -> Self {
         Self { retry, ..self }
+    }
+
+    pub(crate) fn with_kerberos(self, problem: KerberosProblem) -> Self {
+        Self { kerberos: Some(problem), ..self }
+    }
+
+    /// The same error, of an operation that may succeed at once, because another token is used from now on.
+    pub(crate) fn with_old_token(self) -> Self {
+        Self { with_old_token: true, ..self }
+    }
+
+    /// The same error with another reason.
+    pub(crate) fn with_detail(self, detail: impl Into<String>) -> Self {
+        Self { detail: detail.into(), ..self }
+    }
+
+    /// Whether the operation was refused because of a token that is replaced from now on. It was not
+    /// executed.
+    pub(crate) fn is_of_old_token(&self) -> bool {
+        self.with_old_token
     }
 
     /// A failed operation on a local file.
@@ -154,6 +213,16 @@ impl FsError {
         self.retry
     }
 
+    /// Which problem of Kerberos it is, if it is one.
+    pub fn kerberos(&self) -> Option<KerberosProblem> {
+        self.kerberos
+    }
+
+    /// The failed call to the NameNode, if it is known, as for the fetching of a token.
+    pub fn rpc(&self) -> Option<&RpcError> {
+        self.rpc.as_ref()
+    }
+
     /// The reason, without operation, path and server.
     pub fn detail(&self) -> &str {
         &self.detail
@@ -163,6 +232,38 @@ impl FsError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_failed_call() {
+        let of = |kind| {
+            FsError::of_rpc(
+                "use",
+                "hdfs://nn:1",
+                "NameNode nn:1",
+                RpcError::new("getDelegationToken", "nn:1", kind),
+            )
+        };
+        let expired =
+            ErrorKind::Kerberos { problem: KerberosProblem::Expired, why: "the ticket has expired".into() };
+        let failed = of(expired);
+        assert_eq!(failed.kind(), FsErrorKind::Authentication);
+        assert_eq!(failed.kerberos(), Some(KerberosProblem::Expired));
+        assert_eq!(failed.rpc().map(RpcError::operation), Some("getDelegationToken"));
+        assert_eq!(
+            failed.to_string(),
+            "cannot use hdfs://nn:1 on NameNode nn:1: authentication with Kerberos failed: the ticket has expired"
+        );
+        let refused = of(ErrorKind::Connect(std::sync::Arc::new(io::ErrorKind::ConnectionRefused.into())));
+        assert_eq!((refused.kind(), refused.retry()), (FsErrorKind::Unreachable, Retry::Later));
+        assert_eq!((refused.kerberos(), of(ErrorKind::Closed).kind()), (None, FsErrorKind::Other));
+        let one_of_two = FsError::of_rpc(
+            "use",
+            "hdfs://ns",
+            "nameservice 'ns' (a:1, b:1)",
+            RpcError::new("x", "b:1", ErrorKind::Closed),
+        );
+        assert!(one_of_two.detail().starts_with("b:1: "), "{one_of_two}");
+    }
 
     #[test]
     fn classes_count_in_any_package() {

@@ -1,18 +1,20 @@
 //! The client of hdfs-native with what heddle adds to it: explicit configuration and user, a deadline for
-//! every call, the active one of several NameNodes, waiting for a NameNode that cannot be reached or is in
-//! safe mode, and typed errors. The other modules for HDFS call hdfs-native through it.
+//! every call, a token if the cluster has Kerberos, the active one of several NameNodes, waiting for a
+//! NameNode that cannot be reached or is in safe mode, and typed errors. The other modules for HDFS call
+//! hdfs-native through it.
 
-use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hadoop_rpc::{HadoopConf, Login, Protection, Retry};
+use hadoop_rpc::{Authentication, HadoopConf, Login, Protection, Retry};
 use hdfs_native::{Client, ClientBuilder, HdfsError};
 use tokio::time::{Instant, timeout};
 
 use crate::error::{FsError, FsErrorKind};
+use crate::hdfs_error;
 use crate::location::{Location, bad_conf};
 use crate::name_nodes::NameNodes;
+use crate::tokens::{InUse, Tokens};
 use crate::types::Patience;
 
 /// The configuration keys that hdfs-native reads, or their beginnings.
@@ -23,6 +25,7 @@ const KEYS: &[&str] = &[
     "dfs.data.transfer.",
     "dfs.encrypt.data.transfer",
     "dfs.user.home.dir.prefix",
+    "hadoop.rpc.protection",
 ];
 
 /// The shortest and the longest pause before a call is repeated because no NameNode could be reached.
@@ -42,11 +45,28 @@ pub(crate) struct HdfsClient {
     pub(crate) location: Location,
     deadline: Duration,
     patience: Option<Patience>,
-    /// The settings and the user of `current`.
-    settings: Arc<(Vec<(String, String)>, String)>,
+    /// What `current` is made with.
+    parts: Arc<Parts>,
     /// The NameNodes, if there are several.
     name_nodes: Option<NameNodes>,
     current: Arc<Mutex<Current>>,
+}
+
+/// What does not change while an HDFS is used.
+#[derive(Debug)]
+struct Parts {
+    settings: Vec<(String, String)>,
+    user: String,
+    /// The tokens, if the cluster has Kerberos. hdfs-native itself does not speak Kerberos.
+    tokens: Option<Tokens>,
+}
+
+/// hdfs-native's client for one operation.
+struct Ready {
+    hdfs: Client,
+    /// The index of the NameNode that is asked first, if one of several was found active.
+    asked: Option<usize>,
+    token: Option<InUse>,
 }
 
 /// hdfs-native's client as it is now.
@@ -64,29 +84,19 @@ impl HdfsClient {
         location: Location,
         deadline: Duration,
     ) -> Result<Self, FsError> {
-        let authentication = conf
-            .get_or("hadoop.security.authentication", "simple")
-            .map_err(|e| bad_conf(&location.root, &e))?;
-        if !authentication.eq_ignore_ascii_case("simple") {
-            // If the server allows it, hdfs-native would continue without authentication, and would not
-            // report that.
-            let why = format!(
-                "hadoop.security.authentication = {authentication} is not supported yet, only simple"
-            );
-            return Err(FsError::new(
-                FsErrorKind::Unsupported,
-                "use",
-                &*location.root,
-                &*location.server,
-                why,
-            ));
-        }
-        // hdfs-native does not read hadoop.rpc.protection: it takes the strongest protection that the
-        // NameNode offers. A value that Hadoop would refuse is refused here too.
-        Protection::allowed(conf).map_err(|e| bad_conf(&location.root, &e))?;
+        let bad = |e| bad_conf(&location.root, &e);
+        // A value that Hadoop would refuse is refused here too.
+        Protection::allowed(conf).map_err(bad)?;
+        let (user, tokens) = match Authentication::of(conf).map_err(bad)? {
+            Authentication::Simple => (login.user().effective.clone(), None),
+            // The NameNode takes the user from the token.
+            Authentication::Kerberos => {
+                (login.user().short_name().to_owned(), Some(Tokens::of(conf, login, &location)))
+            }
+        };
         let mut settings = Vec::new();
         for (key, ..) in conf.iter().filter(|(key, ..)| KEYS.iter().any(|prefix| key.starts_with(prefix))) {
-            let value = conf.get(key).map_err(|e| bad_conf(&location.root, &e))?;
+            let value = conf.get(key).map_err(bad)?;
             settings.extend(value.map(|value| (key.to_owned(), value)));
         }
         if !location.logical {
@@ -97,12 +107,11 @@ impl HdfsClient {
             // person is willing to wait.
             settings.push(("dfs.client.failover.max.attempts".to_owned(), "6".to_owned()));
         }
-        let nameservice = location.root.strip_prefix("hdfs://").filter(|_| location.logical);
-        let name_nodes = nameservice.map(|name| NameNodes::of(conf, name, login)).transpose()?;
-        let settings = Arc::new((settings, login.user().effective.clone()));
-        let current =
-            Arc::new(Mutex::new(Current { hdfs: build(&location, &settings, None)?, active: None }));
-        Ok(Self { location, deadline, patience: None, settings, name_nodes, current })
+        let name_nodes = location.logical.then(|| NameNodes::of(conf, &location, login)).transpose()?;
+        let parts = Arc::new(Parts { settings, user, tokens });
+        let hdfs = build(&location, &parts, None)?;
+        let current = Arc::new(Mutex::new(Current { hdfs, active: None }));
+        Ok(Self { location, deadline, patience: None, parts, name_nodes, current })
     }
 
     /// The same client with another deadline for each call.
@@ -115,8 +124,13 @@ impl HdfsClient {
         Self { patience: Some(patience), ..self.clone() }
     }
 
-    /// hdfs-native's client, which asks the active one of several NameNodes first.
-    async fn hdfs(&self) -> Result<(Client, Option<usize>), FsError> {
+    /// hdfs-native's client, which asks the active one of several NameNodes first. There is a token for it if
+    /// it needs one.
+    async fn hdfs(&self) -> Result<Ready, FsError> {
+        let token = match &self.parts.tokens {
+            Some(tokens) => Some(tokens.ready(self.deadline).await?),
+            None => None,
+        };
         let now = || {
             let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
             (current.hdfs.clone(), current.active)
@@ -127,12 +141,13 @@ impl HdfsClient {
         {
             self.begin_with(name_nodes, active)?;
         }
-        Ok(now())
+        let (hdfs, asked) = now();
+        Ok(Ready { hdfs, asked, token })
     }
 
     /// Makes hdfs-native ask this NameNode first from now on.
     fn begin_with(&self, name_nodes: &NameNodes, active: usize) -> Result<(), FsError> {
-        let hdfs = build(&self.location, &self.settings, Some(name_nodes.beginning_with(active)))?;
+        let hdfs = build(&self.location, &self.parts, Some(name_nodes.beginning_with(active)))?;
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.active != Some(active) {
             *current = Current { hdfs, active: Some(active) };
@@ -178,14 +193,20 @@ impl HdfsClient {
         self.repeat(call, |error| self.is_absent(error) || broke(error)).await
     }
 
+    /// Repeats the call as long as it may be repeated and the patience lasts. A call that was refused because
+    /// of a token is repeated once with another token.
     async fn repeat<T, F: Future<Output = Result<T, FsError>>>(
         &self,
         call: impl Fn() -> F,
         may_repeat: impl Fn(&FsError) -> bool,
     ) -> Result<T, FsError> {
-        let (begin, mut pause, mut told) = (Instant::now(), WAIT.0, false);
+        let (begin, mut pause, mut told, mut with_other_token) = (Instant::now(), WAIT.0, false, false);
         loop {
             let error = match call().await {
+                Err(error) if error.is_of_old_token() && !with_other_token => {
+                    with_other_token = true;
+                    continue;
+                }
                 Err(error) if may_repeat(&error) => error,
                 done => return done,
             };
@@ -232,9 +253,9 @@ impl HdfsClient {
         path: &str,
         call: impl FnOnce(Client) -> F,
     ) -> Result<T, FsError> {
-        let (hdfs, asked) = self.hdfs().await?;
+        let Ready { hdfs, asked, token } = self.hdfs().await?;
         tokio::select! {
-            done = self.within_deadline(operation, path, call(hdfs)) => done,
+            done = self.within_deadline(operation, path, token, call(hdfs)) => done,
             active = self.failed_over(asked) => {
                 let why = format!("the NameNode was silent, and meanwhile {} is the active one", active?);
                 Err(FsError::new(FsErrorKind::Unreachable, operation, path, &*self.location.server, why))
@@ -250,18 +271,28 @@ impl HdfsClient {
         path: &str,
         call: impl FnOnce(Client) -> F,
     ) -> Result<T, FsError> {
-        let (hdfs, _) = self.hdfs().await?;
-        self.within_deadline(operation, path, call(hdfs)).await
+        let Ready { hdfs, token, .. } = self.hdfs().await?;
+        self.within_deadline(operation, path, token, call(hdfs)).await
     }
 
     async fn within_deadline<T>(
         &self,
         operation: &'static str,
         path: &str,
+        token: Option<InUse>,
         call: impl Future<Output = Result<T, HdfsError>>,
     ) -> Result<T, FsError> {
         match timeout(self.deadline, call).await {
-            Ok(result) => result.map_err(|e| error(operation, path, &self.location.server, &e)),
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(e)) => {
+                let failed = hdfs_error::of(operation, path, &self.location.server, &e);
+                Err(match (&self.parts.tokens, token) {
+                    (Some(tokens), Some(used)) if hdfs_error::is_invalid_token(&e) => {
+                        tokens.refused(&used, failed)
+                    }
+                    _ => failed,
+                })
+            }
             Err(_) => {
                 let why = format!("no answer within {} s", self.deadline.as_secs_f64());
                 Err(FsError::new(FsErrorKind::Timeout, operation, path, &*self.location.server, why))
@@ -271,97 +302,20 @@ impl HdfsClient {
 }
 
 /// hdfs-native's client. `name_nodes`: the NameNodes in another order than that of the configuration.
-fn build(
-    location: &Location,
-    (settings, user): &(Vec<(String, String)>, String),
-    name_nodes: Option<String>,
-) -> Result<Client, FsError> {
+fn build(location: &Location, parts: &Parts, name_nodes: Option<String>) -> Result<Client, FsError> {
     let key = format!("dfs.ha.namenodes.{}", location.root.trim_start_matches("hdfs://"));
     let order = name_nodes.map(|names| (key, names));
-    let mut all: Vec<_> = settings.clone();
+    let mut all: Vec<_> = parts.settings.clone();
     all.retain(|(key, _)| order.as_ref().is_none_or(|(ordered, _)| key != ordered));
     all.extend(order);
-    ClientBuilder::new()
+    let builder = ClientBuilder::new()
         .with_config_dir(NO_DIRECTORY)
         .with_config(all)
         .with_url(&*location.root)
-        .with_user(user)
-        .build()
-        .map_err(|e| error("use", &location.root, &location.server, &e))
-}
-
-/// The error for a failure of hdfs-native.
-fn error(operation: &'static str, path: &str, server: &str, error: &HdfsError) -> FsError {
-    use FsErrorKind as Kind;
-    let new = |kind, detail: String| FsError::new(kind, operation, path, server, detail);
-    match error {
-        HdfsError::RPCError(class, text) | HdfsError::FatalRPCError(class, text) => {
-            let kind = FsErrorKind::of_exception(class, text);
-            let short = class.rsplit(['.', '$']).next().unwrap_or_default();
-            let line = text.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or("no reason given");
-            new(kind, format!("{line} ({short})"))
-        }
-        HdfsError::IOError(io) => match io.kind() {
-            ErrorKind::TimedOut => new(Kind::Timeout, io.to_string()),
-            ErrorKind::ConnectionAborted
-            | ErrorKind::ConnectionReset
-            | ErrorKind::BrokenPipe
-            | ErrorKind::UnexpectedEof => {
-                new(Kind::Unreachable, format!("the connection broke: {io}")).with_retry(Retry::IfIdempotent)
-            }
-            _ => new(Kind::Unreachable, io.to_string()),
-        },
-        HdfsError::FileNotFound(_) => new(Kind::NotFound, "it does not exist".into()),
-        HdfsError::AlreadyExists(text) => new(Kind::AlreadyExists, first_line(text, "it exists already")),
-        HdfsError::IsADirectoryError(_) => new(Kind::IsADirectory, "it is a directory".into()),
-        HdfsError::BlocksNotFound(text) => {
-            new(Kind::DataNodes, format!("no DataNode has its blocks: {text}"))
-        }
-        HdfsError::DataTransferError(_) | HdfsError::ChecksumError => new(Kind::DataNodes, error.to_string()),
-        HdfsError::SASLError(_) | HdfsError::GSSAPIError(..) | HdfsError::NoSASLMechanism => {
-            new(Kind::Authentication, error.to_string())
-        }
-        HdfsError::InvalidPath(_) | HdfsError::InvalidArgument(_) | HdfsError::UrlParseError(_) => {
-            new(Kind::InvalidArgument, error.to_string())
-        }
-        HdfsError::UnsupportedFeature(_) | HdfsError::UnsupportedErasureCodingPolicy(_) => {
-            new(Kind::Unsupported, error.to_string())
-        }
-        _ => new(Kind::Other, error.to_string()),
-    }
-}
-
-fn first_line(text: &str, otherwise: &str) -> String {
-    text.lines().next().filter(|line| !line.trim().is_empty()).unwrap_or(otherwise).to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(class: &str, text: &str) -> FsError {
-        error("create", "/a", "NameNode h:1", &HdfsError::RPCError(class.into(), text.into()))
-    }
-
-    #[test]
-    fn remote_errors() {
-        let denied =
-            of("org.apache.hadoop.security.AccessControlException", "Permission denied: user=a\n\tat x.y");
-        assert_eq!(denied.kind(), FsErrorKind::PermissionDenied);
-        assert_eq!(
-            denied.to_string(),
-            "cannot create /a on NameNode h:1: Permission denied: user=a (AccessControlException)"
-        );
-        let kerberos =
-            of("org.apache.hadoop.security.AccessControlException", "SIMPLE authentication is not enabled.");
-        assert_eq!(kerberos.kind(), FsErrorKind::Authentication);
-        let safe = "org.apache.hadoop.hdfs.server.namenode.SafeModeException";
-        assert_eq!(of(safe, "x").kind(), FsErrorKind::SafeMode);
-        assert_eq!(of("org.apache.hadoop.ipc.RetriableException", safe).kind(), FsErrorKind::SafeMode);
-        assert_eq!(of(safe, "x").retry(), Retry::Later);
-        let full = "File /a could only be written to 0 of the 1 minReplication nodes. There are 0 datanode(s) running and 0 node(s) are excluded";
-        assert_eq!(of("java.io.IOException", full).kind(), FsErrorKind::DataNodes);
-        assert_eq!(of("java.io.IOException", "x").kind(), FsErrorKind::Other);
-        assert_eq!(of("a.b.DSQuotaExceededException", "x").kind(), FsErrorKind::QuotaExceeded);
-    }
+        .with_user(&*parts.user);
+    let builder = match &parts.tokens {
+        Some(tokens) => builder.with_tokens(Arc::new(tokens.clone())),
+        None => builder,
+    };
+    builder.build().map_err(|e| hdfs_error::of("use", &location.root, &location.server, &e))
 }

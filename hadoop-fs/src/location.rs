@@ -1,12 +1,14 @@
 //! Which file system a URL or a path belongs to, and which absolute path it has there. The module splits URLs
 //! as plain text, because Hadoop's paths are not percent-encoded.
 
-use hadoop_rpc::{ConfError, HadoopConf};
+use hadoop_rpc::{ConfError, Endpoint, EndpointError, HadoopConf};
 
 use crate::error::{FsError, FsErrorKind};
 
 /// The port of a NameNode whose URL names no port.
 const NAMENODE_PORT: u16 = 8020;
+/// What the service of a token begins with if the token is for all NameNodes of a nameservice.
+const LOGICAL: &str = "ha-hdfs:";
 
 /// A file system, as the part of a URL before the path names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +89,61 @@ impl Location {
             authority => authority.to_owned(),
         };
         Self::of_authority(conf, &authority, &text)
+    }
+
+    /// As [`Self::find`], but `None` if the file system is not HDFS.
+    pub(crate) fn hdfs(conf: &HadoopConf, url: Option<&str>) -> Result<Option<Self>, FsError> {
+        let text = match url.filter(|u| split(u).is_some()) {
+            Some(url) => url.to_owned(),
+            None => {
+                conf.get_or("fs.defaultFS", "file:///").map_err(|e| bad_conf(url.unwrap_or_default(), &e))?
+            }
+        };
+        match split(&text) {
+            Some(("hdfs", ..)) => Self::find(conf, url).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The HDFS whose delegation tokens have this service: `ha-hdfs:nameservice` or `host:port`.
+    pub(crate) fn of_service(conf: &HadoopConf, service: &str) -> Result<Self, FsError> {
+        const FIND: &str = "find the NameNode for the token of";
+        if let Some(nameservice) = service.strip_prefix(LOGICAL) {
+            let found = Self::of_authority(conf, nameservice, service)?;
+            if !found.logical {
+                let why = format!("dfs.ha.namenodes.{nameservice} is not set");
+                return Err(FsError::new(FsErrorKind::Configuration, FIND, service, "", why));
+            }
+            return Ok(found);
+        }
+        let endpoint = service
+            .parse::<Endpoint>()
+            .map_err(|e| FsError::new(FsErrorKind::InvalidArgument, FIND, service, "", e.to_string()))?;
+        let server = format!("NameNode {endpoint}");
+        Ok(Self { root: format!("hdfs://{endpoint}"), server, logical: false })
+    }
+
+    /// The name of the nameservice, if it is one.
+    pub(crate) fn nameservice(&self) -> Option<&str> {
+        self.root.strip_prefix("hdfs://").filter(|_| self.logical)
+    }
+
+    /// The service that delegation tokens have if they are for all NameNodes of a nameservice.
+    pub(crate) fn logical_service(&self) -> Option<String> {
+        self.nameservice().map(|nameservice| format!("{LOGICAL}{nameservice}"))
+    }
+
+    /// The address of the NameNode. Fails if this is a nameservice, or not an HDFS.
+    pub(crate) fn endpoint(&self) -> Result<Endpoint, FsError> {
+        self.root
+            .trim_start_matches("hdfs://")
+            .parse()
+            .map_err(|e: EndpointError| self.unusable(FsErrorKind::InvalidArgument, e.to_string()))
+    }
+
+    /// The error of a file system that cannot be used.
+    pub(crate) fn unusable(&self, kind: FsErrorKind, why: impl Into<String>) -> FsError {
+        FsError::new(kind, "use", &*self.root, &*self.server, why)
     }
 
     fn of_authority(conf: &HadoopConf, authority: &str, text: &str) -> Result<Self, FsError> {
@@ -218,6 +275,35 @@ mod tests {
         assert_eq!(path("/../a"), Err(FsErrorKind::InvalidArgument));
         assert_eq!(path(""), Err(FsErrorKind::InvalidArgument));
         assert!(path("s3a://b/a").is_err());
+    }
+
+    #[test]
+    fn services_of_tokens() {
+        let of = |service: &str| Location::of_service(&conf(), service);
+        let ns = of("ha-hdfs:ns").unwrap();
+        assert_eq!(ns, Location::find(&conf(), Some("hdfs://ns")).unwrap());
+        assert_eq!((ns.nameservice(), ns.logical_service().as_deref()), (Some("ns"), Some("ha-hdfs:ns")));
+        let one = of("10.0.0.1:9000").unwrap();
+        assert_eq!((one.root.as_str(), one.logical_service()), ("hdfs://10.0.0.1:9000", None));
+        assert_eq!(one.endpoint().unwrap(), Endpoint::new("10.0.0.1", 9000));
+        // As Java writes an IPv6 address.
+        assert_eq!(of("0:0:0:0:0:0:0:1:8020").unwrap().root, "hdfs://[0:0:0:0:0:0:0:1]:8020");
+        for bad in ["ha-hdfs:other", "ha-hdfs:", "", "host"] {
+            assert!(of(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_hdfs_has_tokens() {
+        let hdfs = |url| Location::hdfs(&conf(), url).unwrap().map(|location| location.root);
+        assert_eq!(hdfs(None).as_deref(), Some("hdfs://nn:9000"));
+        assert_eq!(hdfs(Some("/a/path")).as_deref(), Some("hdfs://nn:9000"));
+        assert_eq!(hdfs(Some("hdfs://ns/x")).as_deref(), Some("hdfs://ns"));
+        for other in ["s3a://bucket/x", "webhdfs://nn:9870/x", "file:///x"] {
+            assert_eq!(hdfs(Some(other)), None, "{other}");
+        }
+        assert_eq!(Location::hdfs(&HadoopConf::default(), None).unwrap(), None);
+        assert!(Location::hdfs(&conf(), Some("hdfs://h:port")).is_err());
     }
 
     #[test]

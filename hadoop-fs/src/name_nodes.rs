@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use hadoop_rpc::{CallOptions, ClientOptions, Endpoint, HadoopConf, Login, Protocol, RemoteKind, RpcClient};
+use hadoop_rpc::{CallOptions, HadoopConf, Login, RemoteKind, RpcClient};
 
-use crate::error::{FsError, FsErrorKind};
-use crate::location::bad_conf;
-
-const PROTOCOL: Protocol = Protocol { name: "org.apache.hadoop.hdfs.protocol.ClientProtocol", version: 1 };
+use crate::error::FsError;
+use crate::location::Location;
+use crate::name_node_rpc::{PROTOCOL, name_nodes, options};
 
 /// A NameNode that is alive answers much sooner.
 const WITHIN: Duration = Duration::from_secs(2);
@@ -34,21 +33,12 @@ pub(crate) struct NameNodes {
 }
 
 impl NameNodes {
-    /// The NameNodes of the nameservice with this name. It is a failure if an address cannot be understood.
-    pub(crate) fn of(conf: &HadoopConf, nameservice: &str, login: &Login) -> Result<Self, FsError> {
-        let url = format!("hdfs://{nameservice}");
-        let names = conf.get_strings(&format!("dfs.ha.namenodes.{nameservice}"));
-        let options = ClientOptions::simple(conf, login.clone()).map_err(|e| bad_conf(&url, &e))?;
-        let mut nodes = Vec::new();
-        for name in names.map_err(|e| bad_conf(&url, &e))? {
-            let key = format!("dfs.namenode.rpc-address.{nameservice}.{name}");
-            let Some(address) = conf.get(&key).map_err(|e| bad_conf(&url, &e))? else { continue };
-            let endpoint: Endpoint = address.parse().map_err(|e| {
-                FsError::new(FsErrorKind::Configuration, "use", &*url, "", format!("{key}: {e}"))
-            })?;
-            nodes.push((name, RpcClient::new(endpoint, PROTOCOL, options.clone())));
-        }
-        Ok(Self { nodes })
+    /// The NameNodes of this nameservice. It is a failure if an address cannot be understood.
+    pub(crate) fn of(conf: &HadoopConf, nameservice: &Location, login: &Login) -> Result<Self, FsError> {
+        let options = options(conf, login, nameservice)?;
+        let client = |endpoint| RpcClient::new(endpoint, PROTOCOL, options.clone());
+        let found = name_nodes(conf, nameservice)?.into_iter();
+        Ok(Self { nodes: found.map(|(name, endpoint)| (name, client(endpoint))).collect() })
     }
 
     /// The index of the active NameNode; `None` if none says within two seconds that it is active. All are
@@ -94,10 +84,12 @@ mod tests {
     use hadoop_rpc::UserIdentity;
 
     use super::*;
+    use crate::error::FsErrorKind;
 
     fn name_nodes(pairs: &[(&str, &str)]) -> Result<NameNodes, FsError> {
         let conf = HadoopConf::from_map(pairs.iter().copied());
-        NameNodes::of(&conf, "ns", &Login::simple(UserIdentity::new("ann")))
+        let location = Location::find(&conf, Some("hdfs://ns")).unwrap();
+        NameNodes::of(&conf, &location, &Login::simple(UserIdentity::new("ann")))
     }
 
     #[test]

@@ -45,6 +45,11 @@ impl Storage {
     /// The user is the effective user of `login`, whatever the environment and the user of this process are.
     /// A real user who acts for the effective one is not named to the server, because with simple
     /// authentication HDFS believes the name of the effective user.
+    ///
+    /// If the configuration names Kerberos, HDFS is used with the delegation token that `login` has for it.
+    /// If there is none, the first operation fetches one for the effective user with the login's Kerberos
+    /// tickets, and keeps it among the login's own tokens, where all storages of the login find it.
+    /// [`cancel_own_tokens`](crate::cancel_own_tokens) cancels it.
     pub fn open(conf: &HadoopConf, login: &Login, url: Option<&str>) -> Result<Self, FsError> {
         let location = Location::find(conf, url)?;
         #[cfg(feature = "hdrs")]

@@ -83,7 +83,10 @@ pub(crate) async fn upload(
     let attempt = || once(client, bounds, path, source, how, &progress, &created);
     let pauses =
         ExponentialBuilder::new().with_min_delay(Duration::from_millis(500)).with_max_times(MORE_TRIES);
-    let again = |e: &FsError| matches!(e.kind(), FsErrorKind::DataNodes | FsErrorKind::SafeMode);
+    // A token can end while a file is written, too. The next try has another one.
+    let again = |e: &FsError| {
+        matches!(e.kind(), FsErrorKind::DataNodes | FsErrorKind::SafeMode) || e.is_of_old_token()
+    };
     attempt.retry(pauses.with_jitter()).when(again).await
 }
 

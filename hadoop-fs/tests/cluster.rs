@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hadoop_fs::{FsErrorKind, Source, Storage, WriteOptions};
-use hadoop_rpc::{Defaults, HadoopConf, Login, Lookup, Retry, UserIdentity};
+use hadoop_rpc::{Defaults, HadoopConf, KerberosProblem, Login, Lookup, Retry, UserIdentity};
 
 /// Writes to stderr directly, because the test runner does not show what tests that pass have printed.
 fn skipped(why: &str) {
@@ -252,8 +252,28 @@ fn what_is_not_supported() {
     };
     let error = open(&[("fs.defaultFS", "hdfs://nn")], Some("file:///x"));
     assert_eq!(error.kind(), FsErrorKind::Unsupported);
-    let kerberos = [("fs.defaultFS", "hdfs://nn"), ("hadoop.security.authentication", "kerberos")];
-    let error = open(&kerberos, None);
-    assert_eq!(error.kind(), FsErrorKind::Unsupported);
-    assert!(error.to_string().contains("kerberos"), "{error}");
+    // A value that cannot be understood must not mean simple authentication.
+    let unknown = [("fs.defaultFS", "hdfs://nn"), ("hadoop.security.authentication", "ldap")];
+    let error = open(&unknown, None);
+    assert_eq!(error.kind(), FsErrorKind::Configuration);
+    assert!(error.to_string().contains("ldap"), "{error}");
+}
+
+/// Whatever the NameNode would accept, nothing is sent to it without a token or a ticket.
+#[tokio::test]
+async fn kerberos_without_token_and_ticket() {
+    let conf = HadoopConf::from_map([
+        ("fs.defaultFS", "hdfs://127.0.0.1:1"),
+        ("hadoop.security.authentication", "kerberos"),
+    ]);
+    let user = UserIdentity::principal("alice@REALM", "alice");
+    let fs = Storage::open(&conf, &Login::simple(user), None).unwrap();
+    assert_eq!((fs.user(), fs.home_dir()), ("alice", "/user/alice"));
+    for error in [
+        fs.status("/x").await.unwrap_err(),
+        fs.write_file("/x", &bytes("x"), &WriteOptions::default()).await.unwrap_err(),
+    ] {
+        assert_eq!((error.kind(), error.retry()), (FsErrorKind::Authentication, Retry::No), "{error}");
+        assert_eq!(error.kerberos(), Some(KerberosProblem::NoCredentials), "{error}");
+    }
 }

@@ -114,18 +114,24 @@ impl Name {
 
     /// `service@host` as the library looks it up: with the host's canonical name and realm.
     pub(crate) fn looked_up(library: Library, text: &str) -> Result<Self, GssError> {
-        let name = Self::import(library, text, &Oid::host_based())?;
+        Self::import(library, text, &Oid::host_based())?
+            .of_kerberos(&format!("looking up the host of {text}"))
+    }
+
+    /// The name as Kerberos has it: with a realm.
+    pub(crate) fn of_kerberos(&self, doing: &str) -> Result<Self, GssError> {
+        let library = self.library;
         let (mut minor, mut found) = (0, Self { library, record: ptr::null_mut() });
         // SAFETY: the name is valid, and the other pointers are to locals.
         let status = unsafe {
             (library.functions().gss_canonicalize_name)(
                 &mut minor,
-                name.record,
+                self.record,
                 &Oid::krb5(),
                 &mut found.record,
             )
         };
-        check(library, status, minor, &format!("looking up the host of {text}"))?;
+        check(library, status, minor, doing)?;
         Ok(found)
     }
 

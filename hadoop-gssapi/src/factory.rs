@@ -1,6 +1,6 @@
 //! Kerberos as a way to authenticate for the connections of hadoop-rpc.
 
-use hadoop_rpc::{Mechanism, MechanismFactory, SaslConnection, SaslError, SaslOffer};
+use hadoop_rpc::{KerberosProblem, Mechanism, MechanismFactory, SaslConnection, SaslError, SaslOffer};
 
 use crate::calls::Name;
 use crate::context::Context;
@@ -15,12 +15,18 @@ use crate::server::{Peer, ServerRule, is_short};
 pub struct Kerberos {
     tickets: TicketSource,
     server: ServerRule,
+    principal: Option<String>,
 }
 
 impl Kerberos {
     /// Authenticates with these tickets to servers that have the principal of the rule.
     pub fn new(tickets: TicketSource, server: ServerRule) -> Self {
-        Self { tickets, server }
+        Self { tickets, server, principal: None }
+    }
+
+    /// The same, but tickets of another principal than this one, in full, are not used.
+    pub fn only_as(self, principal: &str) -> Self {
+        Self { principal: Some(principal.to_owned()), ..self }
     }
 
     /// The names that `_HOST` may stand for. Java looks up the name of the address, whoever answers that.
@@ -56,6 +62,11 @@ impl MechanismFactory for Kerberos {
             return Ok(None);
         }
         let credentials = self.tickets.acquire()?;
+        let found = credentials.principal();
+        if let Some(wanted) = self.principal.as_deref().filter(|wanted| *wanted != found) {
+            let why = format!("the tickets are {found}'s, but this program has logged in as {wanted}");
+            return Err(GssError::new(KerberosProblem::NoCredentials, self.tickets.to_string(), why).into());
+        }
         let peer = Peer {
             offered: (&offer.protocol, &offer.server_id),
             names: &self.names(&offer.protocol, connection.endpoint.host()),

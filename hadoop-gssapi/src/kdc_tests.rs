@@ -14,11 +14,12 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use hadoop_rpc::{Endpoint, ErrorKind, HadoopConf, KerberosProblem, Mechanism, MechanismFactory as _};
+use hadoop_rpc::MechanismFactory as _;
+use hadoop_rpc::{Endpoint, ErrorKind, HadoopConf, KerberosLogin as _, KerberosProblem, Mechanism};
 use hadoop_rpc::{Protection, SaslConnection, SaslError, SaslOffer, SecurityLayer};
 
 use crate::raw::flag;
-use crate::{Context, Credentials, GssError, Kerberos, Library, ServerRule, Step, TicketSource};
+use crate::{Context, Credentials, GssError, Kerberos, Library, ServerRule, Step, TicketLogin, TicketSource};
 use acceptor::Acceptor;
 use kdc::{Kdc, REALM};
 
@@ -30,7 +31,7 @@ const SERVER: &str = "nn/localhost@HEDDLE.TEST";
 type Case = (&'static str, fn(&Files));
 
 /// The cases. Those whose name ends in `dead` have a krb5.conf in which the KDC is at a closed port.
-const CASES: [Case; 11] = [
+const CASES: [Case; 12] = [
     ("keytab", keytab),
     ("keytab_later", keytab_later),
     ("ticket_cache", ticket_cache),
@@ -41,6 +42,7 @@ const CASES: [Case; 11] = [
     ("messages", messages),
     ("no_delegation", no_delegation),
     ("sasl", sasl),
+    ("login", login),
     ("kdc_is_dead", kdc_is_dead),
 ];
 
@@ -340,6 +342,37 @@ fn sasl(files: &Files) {
     // An address has the name that krb5.conf lets the library look up.
     let names = start("nn/_HOST@HEDDLE.TEST", "127.0.0.1", &[]).err().map(|e| e.to_string());
     println!("{names:?}");
+}
+
+/// A login has the tickets of one principal, whoever runs kinit later.
+fn login(files: &Files) {
+    assert_eq!(library().default_realm(), Ok(REALM.to_owned()));
+    let key = "dfs.namenode.kerberos.principal";
+    let conf = HadoopConf::from_map([(key, SERVER)]);
+    let cache = files.path("login.cache").display().to_string();
+    kdc::kinit(&files.0, &["-c", &cache], "alice");
+    let login = TicketLogin::new(files.cache("login.cache"), "alice@HEDDLE.TEST".to_owned());
+    assert_eq!(login.principal(), "alice@HEDDLE.TEST");
+    let mechanism = login.mechanism(&conf, key).unwrap();
+    let offer = SaslOffer {
+        method: "KERBEROS".into(),
+        mechanism: "GSSAPI".into(),
+        protocol: "nn".into(),
+        server_id: "localhost".into(),
+    };
+    let (endpoint, peer) = (Endpoint::new("localhost", 8020), ([127, 0, 0, 1], 8020).into());
+    let protection = &Protection::ALL;
+    let start = || mechanism.start(&offer, SaslConnection { endpoint: &endpoint, peer, protection });
+    let mut client = start().unwrap().unwrap();
+    assert!(dialogue(&mut *client, &mut files.acceptor(), 7, [4, 1, 0, 0]).unwrap().is_some());
+    kdc::kinit(&files.0, &["-c", &cache], "bob");
+    let refused = start().err().unwrap();
+    assert!(
+        matches!(&refused, SaslError::Kerberos { problem: KerberosProblem::NoCredentials, why } if why.ends_with(
+            "the tickets are bob@HEDDLE.TEST's, but this program has logged in as alice@HEDDLE.TEST"
+        )),
+        "{refused}"
+    );
 }
 
 /// The server's side of RFC 4752. `bits` are the protections that it offers.

@@ -3,8 +3,9 @@
 //!
 //! [`TicketSource`] says where the client's tickets come from (a ticket cache, or a keytab with a
 //! principal), and [`ServerRule`] who the server must be. Both together are a [`Kerberos`], which
-//! hadoop-rpc takes as a `SaslMethod::Other`. Nothing of the process's environment is changed; the library
-//! reads `KRB5_CONFIG` and, for the default cache, `KRB5CCNAME`.
+//! hadoop-rpc takes as a `SaslMethod::Other`; [`TicketLogin`] makes one for each kind of server. Nothing of
+//! the process's environment is changed; the library reads `KRB5_CONFIG` and, for the default cache,
+//! `KRB5CCNAME`.
 //!
 //! # Blocking
 //!
@@ -29,6 +30,7 @@ mod glob;
 mod kdc_tests;
 mod keytab;
 mod library;
+mod login;
 mod raw;
 mod sasl;
 mod server;
@@ -39,4 +41,5 @@ pub use error::GssError;
 pub use factory::Kerberos;
 pub use keytab::{Keytab, KeytabEntry};
 pub use library::Library;
+pub use login::TicketLogin;
 pub use server::{Peer, ServerRule};

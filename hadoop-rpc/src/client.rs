@@ -16,8 +16,9 @@ use crate::credentials::Token;
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, RpcError, Sent};
 use crate::frame;
-use crate::options::{CallOptions, ClientOptions, Protocol};
+use crate::options::{CallOptions, ClientOptions};
 use crate::proto;
+use crate::protocol::Protocol;
 
 /// A client of one protocol of the server at one address. Clones are cheap, and all their calls share one
 /// connection. It is opened at the first call, and again after it was lost.

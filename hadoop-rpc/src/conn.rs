@@ -20,9 +20,10 @@ use crate::credentials::Token;
 use crate::endpoint::Endpoint;
 use crate::error::{ErrorKind, Sent};
 use crate::frame::{self, FrameReader, NO_CALL_ID, SASL_CALL_ID, take_message};
-use crate::options::{ClientOptions, Protocol};
+use crate::options::ClientOptions;
 use crate::proto::rpc_response_header::Status;
 use crate::proto::{IpcConnectionContext, RpcResponseHeader, RpcSasl, UserInformation};
+use crate::protocol::Protocol;
 use crate::remote::RemoteException;
 use crate::sasl::{AuthPolicy, Authenticated, KerberosProblem, Negotiation, Next, SecurityLayer, Wrap};
 

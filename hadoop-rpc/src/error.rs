@@ -217,6 +217,9 @@ impl fmt::Display for ErrorKind {
                 )
             }
             Self::Auth(why) => write!(f, "authentication failed: {why}"),
+            Self::Kerberos { problem: KerberosProblem::Downgrade, why } => {
+                write!(f, "authentication failed: {why}")
+            }
             Self::Kerberos { why, .. } => write!(f, "authentication with Kerberos failed: {why}"),
             Self::Protection { server, client } => f.write_str(&sasl::weaker(server, client)),
             Self::Deadline { after, sent: Sent::Maybe } => write!(f, "no answer within {}", Seconds(*after)),
@@ -234,9 +237,25 @@ impl fmt::Display for ErrorKind {
                 write!(f, "a message of {size} bytes is larger than the limit of {limit} bytes")
             }
             Self::Malformed(what) => write!(f, "the answer cannot be understood: {what}"),
-            Self::Remote(remote) => remote.fmt(f),
+            Self::Remote(remote) => {
+                f.write_str(before(remote))?;
+                remote.fmt(f)
+            }
             Self::Closed => f.write_str("the client was closed"),
         }
+    }
+}
+
+/// What servers leave out because they know it: which proof they did not take, and what is set on this side.
+fn before(remote: &RemoteException) -> &'static str {
+    match remote.kind {
+        RemoteKind::InvalidToken => {
+            "the server does not accept the token, which has expired or was cancelled: "
+        }
+        RemoteKind::AuthenticationRequired if remote.full_text.contains("KERBEROS") => {
+            "the server requires Kerberos, but hadoop.security.authentication is simple in the configuration here: "
+        }
+        _ => "",
     }
 }
 
@@ -246,5 +265,38 @@ struct Seconds(Duration);
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} s", self.0.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remote(class: &str, text: &str) -> String {
+        ErrorKind::Remote(RemoteException::new(class.into(), text.into(), true)).to_string()
+    }
+
+    #[test]
+    fn a_refusal_says_what_was_not_taken() {
+        let class = "org.apache.hadoop.security.token.SecretManager$InvalidToken";
+        assert_eq!(
+            remote(class, "token (token for ann: N) can't be found in cache"),
+            "the server does not accept the token, which has expired or was cancelled: token (token for ann: N) can't \
+             be found in cache (InvalidToken)"
+        );
+        let class = "org.apache.hadoop.security.AccessControlException";
+        let secured = remote(class, "SIMPLE authentication is not enabled.  Available:[TOKEN, KERBEROS]");
+        assert!(secured.starts_with("the server requires Kerberos, but hadoop.security.auth"), "{secured}");
+        assert!(secured.ends_with("Available:[TOKEN, KERBEROS] (AccessControlException)"), "{secured}");
+        let token = remote(class, "SIMPLE authentication is not enabled.  Available:[TOKEN]");
+        assert!(token.starts_with("SIMPLE authentication is not enabled."), "{token}");
+        assert!(remote(class, "Permission denied").starts_with("Permission denied"));
+    }
+
+    #[test]
+    fn a_downgrade_is_no_failure_of_kerberos() {
+        let of = |problem| ErrorKind::Kerberos { problem, why: "no".into() }.to_string();
+        assert_eq!(of(KerberosProblem::Downgrade), "authentication failed: no");
+        assert_eq!(of(KerberosProblem::Expired), "authentication with Kerberos failed: no");
     }
 }

@@ -179,6 +179,13 @@ const TABLE: &[Row] = &[
         RemoteKind::ContainerNotHandled,
         Retry::No,
     ),
+    // How the ResourceManager refuses to change or kill an application of somebody else.
+    text_row(
+        "YarnException",
+        &["AccessControlException: User ", "cannot perform operation"],
+        RemoteKind::AccessControl,
+        Retry::No,
+    ),
     text_row("YarnException", &["Unauthorized request"], RemoteKind::UnauthorizedRequest, Retry::No),
     row("org.apache.hadoop.security.AccessControlException", RemoteKind::AccessControl, Retry::No),
     row("SnapshotAccessControlException", RemoteKind::AccessControl, Retry::No),
@@ -294,6 +301,13 @@ mod tests {
         // The short name alone is not enough where the table names a package.
         assert_eq!(kind("com.example.AccessControlException"), (RemoteKind::Other, Retry::No));
         assert_eq!(kind(""), (RemoteKind::Other, Retry::No));
+    }
+
+    #[test]
+    fn a_refusal_that_yarn_has_wrapped_is_still_one() {
+        let text = "java.security.AccessControlException: User bob cannot perform operation MODIFY_APP on application_1_0001";
+        let class = "org.apache.hadoop.yarn.exceptions.YarnException";
+        assert_eq!(RemoteKind::of_exception(class, text), RemoteKind::AccessControl);
     }
 
     #[test]

@@ -1,8 +1,27 @@
 //! The user who calls Hadoop's services, and the credentials that prove it, as one value that every client
 //! takes. Clients share the credentials, so a token has to be replaced only once.
 
+use std::fmt;
+use std::sync::Arc;
+
+use crate::conf::{ConfError, HadoopConf};
 use crate::credentials::{Credentials, TokenSource};
+use crate::sasl::MechanismFactory;
 use crate::user::UserIdentity;
+
+/// Where the Kerberos tickets of a login come from; the crate `hadoop-gssapi` implements it.
+pub trait KerberosLogin: fmt::Debug + Send + Sync {
+    /// Authenticates to servers whose principal is that of this key of the configuration, such as
+    /// `dfs.namenode.kerberos.principal`. Only the configuration is read here; tickets are found, and the KDC
+    /// is asked, when a connection is opened.
+    fn mechanism(
+        &self,
+        conf: &HadoopConf,
+        principal_key: &str,
+    ) -> Result<Arc<dyn MechanismFactory>, ConfError>;
+    /// The full principal, such as `alice@REALM`.
+    fn principal(&self) -> &str;
+}
 
 /// A user with the user's credentials. Clones share the credentials: if a token is replaced, every client
 /// that was given the login uses the new one.
@@ -10,6 +29,8 @@ use crate::user::UserIdentity;
 pub struct Login {
     user: UserIdentity,
     tokens: TokenSource,
+    own_tokens: TokenSource,
+    kerberos: Option<Arc<dyn KerberosLogin>>,
 }
 
 impl Login {
@@ -25,7 +46,7 @@ impl Login {
 
     /// A user with credentials that other clients may share.
     pub fn with_tokens(user: UserIdentity, tokens: TokenSource) -> Self {
-        Self { user, tokens }
+        Self { user, tokens, own_tokens: TokenSource::default(), kerberos: None }
     }
 
     /// The user whom Hadoop's own clients would find by these environment variables (see
@@ -34,9 +55,14 @@ impl Login {
         UserIdentity::find(env).map(Self::simple)
     }
 
-    /// The same user with these credentials.
+    /// The same user with these credentials, in place of those that the login was made with.
     pub fn with_credentials(self, credentials: Credentials) -> Self {
-        Self::new(self.user, credentials)
+        Self { tokens: TokenSource::new(credentials), ..self }
+    }
+
+    /// The same user with Kerberos tickets.
+    pub fn with_kerberos(self, kerberos: Arc<dyn KerberosLogin>) -> Self {
+        Self { kerberos: Some(kerberos), ..self }
     }
 
     /// The user.
@@ -44,9 +70,21 @@ impl Login {
         &self.user
     }
 
-    /// The user's tokens and secrets.
+    /// The user's tokens and secrets, which were given to the login. Connections authenticate with these
+    /// tokens.
     pub fn tokens(&self) -> &TokenSource {
         &self.tokens
+    }
+
+    /// The tokens that clients of this process have fetched for themselves, by service. They are given to
+    /// nobody else, and whoever ends the process cancels them.
+    pub fn own_tokens(&self) -> &TokenSource {
+        &self.own_tokens
+    }
+
+    /// The user's Kerberos tickets, if there are any.
+    pub fn kerberos(&self) -> Option<&Arc<dyn KerberosLogin>> {
+        self.kerberos.as_ref()
     }
 }
 
@@ -64,8 +102,11 @@ mod tests {
         let other = login.clone();
         login.tokens().put("rm", Token::default());
         assert_eq!(other.tokens().get().tokens.len(), 1);
-        // A login with other credentials does not share them.
+        // A login with other credentials does not share them, but what is there to be cancelled.
         let apart = login.clone().with_credentials(Credentials::default());
         assert_eq!((apart.user(), apart.tokens().get().tokens.len()), (login.user(), 0));
+        apart.own_tokens().put("nn", Token::default());
+        assert_eq!(other.own_tokens().get().tokens.len(), 1);
+        assert!(login.kerberos().is_none());
     }
 }

@@ -1,20 +1,12 @@
-//! Which protocol a client speaks, and how it connects and calls. The caller decides all of this but the
-//! protection of messages, which is always that of Hadoop's configuration.
+//! How a client connects and calls. The caller decides this, but for the protection of messages, which is
+//! always that of Hadoop's configuration.
 
 use std::time::Duration;
 
 use crate::conf::{ConfError, HadoopConf};
 use crate::login::Login;
+use crate::protocol::ProtocolSecurity;
 use crate::sasl::{AuthPolicy, Protection};
-
-/// The Java interface that is called, and its version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Protocol {
-    /// Its fully qualified name, such as `org.apache.hadoop.hdfs.protocol.ClientProtocol`.
-    pub name: &'static str,
-    /// The version of the interface, nearly always 1.
-    pub version: u64,
-}
 
 /// How a client connects and calls.
 #[derive(Debug, Clone)]
@@ -49,6 +41,18 @@ impl ClientOptions {
             connect_timeout: Duration::from_secs(10),
             max_frame: 64 << 20,
         })
+    }
+
+    /// The same as [`simple`](Self::simple), with the authentication that the configuration says, for servers
+    /// of a protocol with this security (see [`AuthPolicy::of`]).
+    pub fn of(
+        conf: &HadoopConf,
+        login: Login,
+        security: &ProtocolSecurity,
+        service: Option<&str>,
+    ) -> Result<Self, ConfError> {
+        let auth = AuthPolicy::of(conf, &login, security, service)?;
+        Ok(Self::simple(conf, login)?.with_auth(auth))
     }
 
     /// The same options with another way to authenticate.

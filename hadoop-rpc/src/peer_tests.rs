@@ -23,7 +23,7 @@ use crate::{
 };
 use crate::{RetryPolicy, RpcError, RpcGroup, Sent, UserIdentity};
 
-const PROTOCOL: Protocol = Protocol { name: "org.example.Echo", version: 7 };
+const PROTOCOL: Protocol = Protocol { name: "org.example.Echo", version: 7, security: None };
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct Text {

@@ -1,5 +1,5 @@
-//! The user for whom calls are made, as Hadoop finds the user without Kerberos. heddle has to find the same
-//! user as Hadoop's own programs, because files and applications belong to that user.
+//! The user for whom calls are made: the one whom Hadoop finds without Kerberos, or a principal. heddle has
+//! to find the same user as Hadoop's own programs, because files and applications belong to that user.
 
 /// The user for whom a request is made, and the user who makes it if that is another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -8,17 +8,25 @@ pub struct UserIdentity {
     pub effective: String,
     /// The user who makes the request for the effective user (impersonation), if it is another one.
     pub real: Option<String>,
+    /// The name of the effective user on servers, if it does not follow from the other one.
+    short: Option<String>,
 }
 
 impl UserIdentity {
     /// A user without impersonation.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { effective: name.into(), real: None }
+        Self { effective: name.into(), real: None, short: None }
     }
 
     /// The user `effective`, for whom the user `real` makes requests (impersonation).
     pub fn proxied(effective: impl Into<String>, real: impl Into<String>) -> Self {
-        Self { effective: effective.into(), real: Some(real.into()) }
+        Self { effective: effective.into(), real: Some(real.into()), short: None }
+    }
+
+    /// The user with this principal, such as `alice@REALM`, whom servers call `short` (see
+    /// [`AuthToLocal`](crate::AuthToLocal)).
+    pub fn principal(principal: impl Into<String>, short: impl Into<String>) -> Self {
+        Self { effective: principal.into(), real: None, short: Some(short.into()) }
     }
 
     /// The user whom Hadoop finds with simple authentication: the one whom `HADOOP_USER_NAME` names, or else
@@ -39,10 +47,11 @@ impl UserIdentity {
         os_user().map(Self::new)
     }
 
-    /// The name of the effective user for paths and messages. Of a Kerberos principal, it is the part before
-    /// the first `/` or `@`.
+    /// The name of the effective user for paths and messages: the owner of the user's files. Of a principal
+    /// for which no such name was given, it is the part before the first `/` or `@`.
     pub fn short_name(&self) -> &str {
-        self.effective.split(['/', '@']).next().unwrap_or(&self.effective)
+        let first = || self.effective.split(['/', '@']).next().unwrap_or(&self.effective);
+        self.short.as_deref().unwrap_or_else(first)
     }
 }
 
@@ -94,5 +103,9 @@ mod tests {
     fn short_names() {
         assert_eq!(UserIdentity::new("hdfs/host@REALM").short_name(), "hdfs");
         assert_eq!(UserIdentity::new("ann").short_name(), "ann");
+        let etl = UserIdentity::principal("etl/host@REALM", "loader");
+        assert_eq!((etl.effective.as_str(), etl.short_name()), ("etl/host@REALM", "loader"));
+        assert_eq!(etl.real, None);
+        assert_eq!(UserIdentity::proxied("bob", "etl/host@REALM").short_name(), "bob");
     }
 }

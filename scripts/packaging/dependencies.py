@@ -20,12 +20,12 @@ from pathlib import Path
 
 from cyclonedx.model import HashAlgorithm, HashType, Property
 from cyclonedx.model.bom import Bom
-from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.model.component import Component, ComponentType, Pedigree
 from cyclonedx.model.license import LicenseExpression
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from licences import ROOT, expression, unacceptable
+from licences import ROOT, changed_copy, expression, of_others, unacceptable
 from packageurl import PackageURL
 
 PACKAGES = ["cli", "app-master", "taskrunner"]
@@ -122,7 +122,7 @@ def toolchain(zig):
 
 
 def write_licences(file, crates, tools):
-    others = sorted((c for c in crates.values() if c["source"]), key=lambda c: (c["name"], c["version"]))
+    others = sorted((c for c in crates.values() if of_others(c)), key=lambda c: (c["name"], c["version"]))
     texts = {}
     for crate in others:
         for name, path in texts_of(crate, crates):
@@ -134,7 +134,8 @@ def write_licences(file, crates, tools):
     with file.open("w", encoding="utf-8") as out:
         print("The programs of heddle contain the following, under the licences named and printed below.\n", file=out)
         for crate in others:
-            print(f"  {crate['name']} {crate['version']}: {expression(crate)}", crate["repository"] or "", file=out)
+            changed = ["(changed by heddle)"] if changed_copy(crate) else []
+            print(f"  {crate['name']} {crate['version']}: {expression(crate)}", crate["repository"] or "", *changed, file=out)
         for name, version, licence, _ in tools:
             print(f"  {name} {version}: {licence}", file=out)
         for text, users in sorted(texts.values(), key=lambda pair: (-len(pair[1]), pair[1])):
@@ -156,8 +157,11 @@ def write_sbom(file, version, target, tree, crates, edges, tools):
     def of_crate(crate):
         checksum = checksums[crate["name"], crate["version"]]
         hashes = [HashType(alg=HashAlgorithm.SHA_256, content=checksum)] if checksum else []
-        purl = PackageURL("cargo", name=crate["name"], version=crate["version"]) if crate["source"] else None
-        return component(ComponentType.LIBRARY, crate["name"], crate["version"], expression(crate), purl, hashes)
+        purl = PackageURL("cargo", name=crate["name"], version=crate["version"]) if of_others(crate) else None
+        made = component(ComponentType.LIBRARY, crate["name"], crate["version"], expression(crate), purl, hashes)
+        if changed_copy(crate):
+            made.pedigree = Pedigree(notes=f"A changed copy: vendor/{crate['name']}/HEDDLE.md in heddle's repository says how.")
+        return made
 
     bom = Bom()
     bom.metadata.timestamp = datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), timezone.utc)

@@ -13,6 +13,16 @@ def accepted(root=ROOT):
     return set(tomllib.loads((root / "deny.toml").read_text())["licenses"]["allow"])
 
 
+def changed_copy(crate):
+    """Whether the crate is one of others of which the repository has a changed copy."""
+    return Path(crate["manifest_path"]).is_relative_to(ROOT / "vendor")
+
+
+def of_others(crate):
+    """Whether others have written the crate: it comes from crates.io, or is a changed copy of such a crate."""
+    return crate["source"] is not None or changed_copy(crate)
+
+
 def expression(crate):
     """The licence of a crate as an SPDX expression; old crates have a slash for OR."""
     return re.sub(r"\s*/\s*", " OR ", crate["license"] or "")

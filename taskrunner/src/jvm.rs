@@ -57,6 +57,8 @@ pub struct JvmCommand {
     pub args: Vec<String>,
     /// Variables that the JVM gets in addition to the environment of this process.
     pub env: BTreeMap<String, String>,
+    /// Variables of this process's environment that the JVM does not get, unless [`Self::env`] sets them.
+    pub without: Vec<String>,
     /// The file to which stdout is appended.
     pub stdout: PathBuf,
     /// The file to which stderr is appended.
@@ -234,6 +236,9 @@ impl JvmCommand {
             // child, that child needs a parent-death signal, too.
             command.args(&self.launcher).arg(&self.self_exe).arg(SUBCOMMAND).arg(&supervisor);
             command.args(with_pipes.as_ref().map(|_| pipes::KEEP));
+        }
+        for name in &self.without {
+            command.env_remove(name);
         }
         command
             .arg(java)

@@ -110,6 +110,7 @@ pub fn jvm_command(launch: &Launch, container: &ContainerEnvironment) -> (JvmCom
         main_class: launch.main_class.clone(),
         args,
         env,
+        without: Vec::new(),
         stdout: log("out"),
         stderr: log("err"),
         log: Some(log("log")),

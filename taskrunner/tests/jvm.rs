@@ -38,6 +38,7 @@ fn prog(jvm_args: &[&str], args: &[&str]) -> Run {
         main_class: "Prog".to_owned(),
         args: own(args),
         env: BTreeMap::from([("PROG_ENV".to_owned(), "a b\n$x".to_owned())]),
+        without: Vec::new(),
         stdout: dir.path().join("prog.out"),
         stderr: dir.path().join("prog.err"),
         log: Some(dir.path().join("prog.log")),
@@ -89,6 +90,20 @@ async fn everything_arrives_as_given() {
     assert_eq!(run.report().await.code, Some(0));
     let cp = classes().display();
     assert_eq!(run.stdout(), format!("arg=echo\narg={odd}\narg=\nprop=$x y'\nenv=a b\n$x\ncp={cp}\n"));
+}
+
+#[tokio::test]
+async fn variables_of_ours_can_be_left_out() {
+    // Cargo sets it for tests.
+    let variable = "CARGO_MANIFEST_DIR";
+    let script = "echo \"ours=${CARGO_MANIFEST_DIR-none}\"; exec \"$@\"";
+    for without in [false, true] {
+        let mut run = prog(&[], &["exit", "0"]);
+        run.command.launcher = ["sh", "-c", script, "sh"].map(str::to_owned).into();
+        run.command.without.extend(without.then(|| variable.to_owned()));
+        assert_eq!(run.report().await.code, Some(0));
+        assert_eq!(run.stdout().contains("ours=none\n"), without, "{}", run.stdout());
+    }
 }
 
 #[tokio::test]

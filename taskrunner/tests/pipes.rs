@@ -35,6 +35,7 @@ fn command(dir: &Path, launcher: &[&str], args: &[&str]) -> JvmCommand {
         main_class: "Prog".to_owned(),
         args: own(args),
         env: BTreeMap::new(),
+        without: Vec::new(),
         stdout: dir.join("prog.out"),
         stderr: dir.join("prog.err"),
         log: None,

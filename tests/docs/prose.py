@@ -115,7 +115,7 @@ def sources():
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     for name in listed:
         path = ROOT / name
-        if "generated" in path.parts:
+        if "generated" in path.parts or name.startswith("vendor/"):
             continue
         if path.is_file() and (path.suffix in (".rs", ".py") or path.parent.name in ("scripts", "packaging", "docker") and not path.suffix):
             yield name, path

@@ -21,9 +21,9 @@ UNSAFE_FILES = {
 
 
 def rust_files(root=ROOT):
-    """The files of Rust that people have written, with their paths in the repository."""
+    """The files of Rust that people have written for heddle, with their paths in the repository."""
     listed = subprocess.run(["git", "ls-files", "-z", "--", "*.rs"], cwd=root, check=True, capture_output=True, text=True).stdout
-    names = [name for name in listed.split("\0") if name and "/generated/" not in name]
+    names = [name for name in listed.split("\0") if name and "/generated/" not in name and not name.startswith("vendor/")]
     return {name: (root / name).read_text() for name in names if (root / name).exists()}
 
 

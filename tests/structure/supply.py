@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tomllib
 
-from .crates import ROOT
+from .crates import ROOT, members
 
 sys.path.insert(0, str(ROOT / "scripts/packaging"))
 
@@ -27,6 +27,23 @@ def bad_sources(packages):
     """Packages that come from elsewhere than crates.io, or without a hash."""
     others = [package for package in packages if "source" in package]
     return [p["name"] for p in others if p["source"] != REGISTRY or not re.fullmatch("[0-9a-f]{64}", p.get("checksum", ""))]
+
+
+def of_others_here(root=ROOT):
+    """Crates of others of which the repository has a changed copy; all are in `vendor/`, none is a member of the workspace."""
+    patches = [tomllib.loads((root / lock).with_suffix(".toml").read_text()).get("patch", {}) for lock in LOCKS]
+    found = []
+    for lock, patch in zip(LOCKS, patches):
+        for name, how in patch.get("crates-io", {}).items():
+            found.append((lock, name, ((root / lock).parent / how["path"]).resolve()))
+    return found
+
+
+def unknown_paths(name, root=ROOT):
+    """Packages without a source that are neither heddle's own crates nor changed copies."""
+    own = {tomllib.loads((directory / "Cargo.toml").read_text())["package"]["name"] for directory in members(root)}
+    copies = {copy for lock, copy, _ in of_others_here(root) if lock == name}
+    return [p["name"] for p in locked_packages(name, root) if "source" not in p and p["name"] not in own | copies | {"heddle-fuzz"}]
 
 
 def denied(packages, root=ROOT):

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import tomllib
 
 import pytest
 
@@ -17,6 +18,20 @@ def test_crates_come_from_crates_io_with_hashes_and_none_is_banned(lock):
     assert not supply.denied(packages)
 
 
+def test_changed_copies_of_crates_say_what_they_are():
+    found = supply.of_others_here()
+    assert {directory for *_, directory in found} == {path for path in (ROOT / "vendor").iterdir() if path.is_dir()}
+    for _, name, directory in found:
+        package = tomllib.loads((directory / "Cargo.toml").read_text())["package"]
+        assert package["name"] == directory.name == name and package["license"]
+        assert (directory / "LICENSE").is_file() and package["version"] in (directory / "HEDDLE.md").read_text()
+
+
+@pytest.mark.parametrize("lock", supply.LOCKS)
+def test_no_other_crate_is_taken_from_a_directory(lock):
+    assert not supply.unknown_paths(lock)
+
+
 def test_the_fuzz_targets_are_built_with_the_same_crates():
     ours = {(p["name"], p["version"]) for p in supply.locked_packages("Cargo.lock")}
     known = {name for name, _ in ours}
@@ -25,11 +40,12 @@ def test_the_fuzz_targets_are_built_with_the_same_crates():
 
 
 def test_licences():
-    from licences import unacceptable
+    from licences import of_others, unacceptable
 
     if (packages := supply.metadata()) is None:
         pytest.skip("cargo has not all crates here and cannot fetch them offline")
-    others = [package for package in packages if package["source"]]
+    others = [package for package in packages if of_others(package)]
+    assert "hdfs-native" in {package["name"] for package in others}
     assert not [f"{p['name']} {p['version']}: {p['license']}" for p in unacceptable(others)]
 
 

@@ -12,11 +12,8 @@ use crate::proto::yarn as pb;
 use crate::records::{
     AllocateRequest, AllocateResponse, FinalStatus, RegisterRequest, RegisterResponse, required, token_from,
 };
-use crate::resource_manager::{self, RmService};
+use crate::resource_manager::{self, AMRM_TOKEN, RmService};
 use crate::response_id::ResponseId;
-
-/// Kind of the token that a ResourceManager gives to an ApplicationMaster.
-pub const AMRM_TOKEN: &str = "YARN_AM_RM_TOKEN";
 
 /// Repeating a call after an uncertain end does no harm.
 const IDEMPOTENT: CallOptions = CallOptions { deadline: None, idempotent: true };

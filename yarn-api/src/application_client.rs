@@ -1,6 +1,9 @@
 //! ApplicationClientProtocol: what clients ask of the ResourceManager.
 
-use hadoop_rpc::{CallOptions, ClientOptions, HadoopConf, OnActive, OnWait, RetryPolicy, RpcGroup, Token};
+use hadoop_rpc::{
+    CallOptions, ClientOptions, Endpoint, HadoopConf, OnActive, OnWait, RetryPolicy, RpcGroup, Token,
+    TokenService,
+};
 
 use crate::error::{Cause, YarnError};
 use crate::proto::{common, yarn as pb};
@@ -19,27 +22,33 @@ const IDEMPOTENT: CallOptions = CallOptions { deadline: None, idempotent: true }
 #[derive(Debug, Clone)]
 pub struct ApplicationClient {
     group: RpcGroup,
+    token_service: TokenService,
 }
 
 impl ApplicationClient {
-    /// A client for the ResourceManagers of the configuration; nothing is sent before the first call.
+    /// A client for the ResourceManagers of the configuration; nothing is sent before the first call. Its
+    /// options are those of [`client_options`](crate::client_options), or others with an authentication that
+    /// the ResourceManager takes.
     pub fn new(conf: &HadoopConf, options: &ClientOptions, retry: RetryPolicy) -> Result<Self, YarnError> {
-        Ok(Self { group: resource_manager::group(conf, RmService::Client, options, retry)? })
+        let group = resource_manager::group(conf, RmService::Client, options, retry)?;
+        let token_service = TokenService::read(conf);
+        let token_service = token_service.map_err(|e| YarnError::new("use the ResourceManager", e))?;
+        Ok(Self { group, token_service })
     }
 
     /// The same, and `listener` hears of each failed try that is followed by another.
     pub fn on_wait(self, listener: OnWait) -> Self {
-        Self { group: self.group.on_wait(listener) }
+        Self { group: self.group.on_wait(listener), ..self }
     }
 
     /// The same, and the ResourceManager with this index in the configuration is taken for the active one.
     pub fn with_active(self, index: usize) -> Self {
-        Self { group: self.group.with_active(index) }
+        Self { group: self.group.with_active(index), ..self }
     }
 
     /// The same, and `listener` hears the index in the configuration of the ResourceManager that answers.
     pub fn on_active(self, listener: OnActive) -> Self {
-        Self { group: self.group.on_active(listener) }
+        Self { group: self.group.on_active(listener), ..self }
     }
 
     /// `host:port` of the ResourceManager that answered last (or the first one), for messages.
@@ -201,13 +210,18 @@ impl ApplicationClient {
         collect(&doing, answer.containers, |p| ContainerReport::from_proto(Some(p)))
     }
 
-    /// A delegation token for the ResourceManager that `renewer` may renew. Only secure clusters give one.
+    /// A delegation token for the ResourceManager that `renewer` may renew, a user's name or a principal. Its
+    /// service names all ResourceManagers, as in Java. With Kerberos the ResourceManager gives a token only
+    /// to a client that has authenticated with a ticket.
     pub async fn delegation_token(&self, renewer: &str) -> Result<Token, YarnError> {
         let doing = "get a delegation token of the ResourceManager";
         let request = common::GetDelegationTokenRequest { renewer: renewer.to_owned() };
         let answer: common::GetDelegationTokenResponse =
             self.call(doing, "getDelegationToken", request).await?;
-        required(answer.token, "token").map(token_from).map_err(|e| YarnError::new(doing, e))
+        let token = required(answer.token, "token").map(token_from).map_err(|e| YarnError::new(doing, e))?;
+        let endpoints: Vec<Endpoint> = self.group.clients().map(|rm| rm.endpoint().clone()).collect();
+        let service = resource_manager::token_service(self.token_service, &endpoints).await;
+        Ok(Token { service, ..token })
     }
 
     /// Renews a delegation token; gives when it expires now, in ms since 1970.
@@ -219,7 +233,8 @@ impl ApplicationClient {
         Ok(answer.new_expiry_time)
     }
 
-    /// Ends the validity of a delegation token.
+    /// Ends the validity of a delegation token. With Kerberos the ResourceManager does so only for a client
+    /// that has authenticated with a ticket.
     pub async fn cancel_delegation_token(&self, token: &Token) -> Result<(), YarnError> {
         let request = common::CancelDelegationTokenRequest { token: token_to(token) };
         let _: Empty = self

@@ -18,11 +18,13 @@ pub mod records;
 mod resource_manager;
 mod response_id;
 
-pub use am_rm_client::{AMRM_TOKEN, AmError, AmRmClient};
+pub use am_rm_client::{AmError, AmRmClient};
 pub use application_client::ApplicationClient;
 pub use error::{Cause, YarnError};
 pub use nm_client::{NodeManagerClients, NodeManagerOptions};
 pub use nm_tokens::{NM_TOKEN, NmTokenCache};
 pub use node_error::{NodeError, NodeErrorKind};
-pub use resource_manager::{DEFAULTS, RmService, resource_managers};
+pub use resource_manager::{
+    AMRM_TOKEN, DEFAULTS, RM_DELEGATION_TOKEN, RM_PRINCIPAL, RmService, client_options, resource_managers,
+};
 pub use response_id::ResponseId;

@@ -13,8 +13,9 @@ use crate::node_error::{NodeError, NodeErrorKind};
 use crate::proto::yarn as pb;
 use crate::records::{Container, ContainerId, ContainerLaunchContext, ContainerStatus, NodeId, token_to};
 
+/// NodeManagers take nothing but the token that the ResourceManager gives out for each of them.
 const PROTOCOL: Protocol =
-    Protocol { name: "org.apache.hadoop.yarn.api.ContainerManagementProtocolPB", version: 1 };
+    Protocol { name: "org.apache.hadoop.yarn.api.ContainerManagementProtocolPB", version: 1, security: None };
 
 /// How NodeManagers are called.
 #[derive(Debug, Clone)]

@@ -3,7 +3,8 @@
 //! next one.
 
 use hadoop_rpc::{
-    ClientOptions, ConfError, Endpoint, HadoopConf, Protocol, RetryPolicy, RpcClient, RpcGroup,
+    ClientOptions, ConfError, Endpoint, HadoopConf, Login, Protocol, ProtocolSecurity, RetryPolicy,
+    RpcClient, RpcGroup, TokenService,
 };
 
 use crate::error::{Cause, YarnError};
@@ -37,8 +38,44 @@ impl RmService {
             Self::Client => "org.apache.hadoop.yarn.api.ApplicationClientProtocolPB",
             Self::Scheduler => "org.apache.hadoop.yarn.api.ApplicationMasterProtocolPB",
         };
-        Protocol { name, version: 1 }
+        // An ApplicationMaster has nothing but its token.
+        let security = (self == Self::Client).then_some(self.security());
+        Protocol { name, version: 1, security }
     }
+
+    /// How a secured ResourceManager lets those prove who they are who call the service.
+    /// [`AmRmClient`](crate::AmRmClient) uses nothing but the token.
+    pub fn security(self) -> ProtocolSecurity {
+        let token_kind = match self {
+            Self::Client => RM_DELEGATION_TOKEN,
+            Self::Scheduler => AMRM_TOKEN,
+        };
+        ProtocolSecurity { principal_key: RM_PRINCIPAL, token_kind }
+    }
+}
+
+/// The key of the configuration with the principal of the ResourceManagers. It is also the renewer of tokens
+/// that the ResourceManager is to renew for an application.
+pub const RM_PRINCIPAL: &str = "yarn.resourcemanager.principal";
+/// The kind of the tokens that ResourceManagers give to clients.
+pub const RM_DELEGATION_TOKEN: &str = "RM_DELEGATION_TOKEN";
+/// The kind of the token that a ResourceManager gives to an ApplicationMaster.
+pub const AMRM_TOKEN: &str = "YARN_AM_RM_TOKEN";
+
+/// How a client of the ResourceManagers connects, with the authentication that the configuration says: a
+/// token of the login if it has one for the ResourceManager, or else Kerberos.
+pub fn client_options(conf: &HadoopConf, login: Login) -> Result<ClientOptions, ConfError> {
+    ClientOptions::of(conf, login, &RmService::Client.security(), None)
+}
+
+/// The service of a delegation token: that of each ResourceManager, so that it is found at whichever is
+/// active. Java writes it in the same way, and ResourceManagers read it when they renew the token.
+pub(crate) async fn token_service(rule: TokenService, endpoints: &[Endpoint]) -> String {
+    let mut services = Vec::new();
+    for endpoint in endpoints {
+        services.push(rule.of(endpoint).await);
+    }
+    services.join(",")
 }
 
 const HOSTNAME: &str = "yarn.resourcemanager.hostname";
@@ -129,6 +166,33 @@ mod tests {
         let both = [(HOSTNAME, "rm"), ("yarn.resourcemanager.address", "other:1234")];
         assert_eq!(found(&both, RmService::Client).unwrap(), ["other:1234"]);
         assert_eq!(found(&both, RmService::Scheduler).unwrap(), ["rm:8030"]);
+    }
+
+    #[tokio::test]
+    async fn the_service_of_a_token_names_all_of_them() {
+        let endpoints = [Endpoint::new("127.0.0.1", 8032), Endpoint::new("127.0.0.2", 8033)];
+        let service = async |use_ip: &str, endpoints: &[Endpoint]| {
+            let conf = HadoopConf::from_map([("hadoop.security.token.service.use_ip", use_ip)]);
+            token_service(TokenService::read(&conf).unwrap(), endpoints).await
+        };
+        assert_eq!(service("true", &endpoints[..1]).await, "127.0.0.1:8032");
+        assert_eq!(service("true", &endpoints).await, "127.0.0.1:8032,127.0.0.2:8033");
+        let named = [Endpoint::new("RM1", 8032), Endpoint::new("rm2", 8032)];
+        assert_eq!(service("false", &named).await, "rm1:8032,rm2:8032");
+    }
+
+    #[test]
+    fn options_are_those_of_the_configuration() {
+        let login = Login::simple(hadoop_rpc::UserIdentity::new("ann"));
+        let auth = |value: &str| {
+            let conf = HadoopConf::from_map([("hadoop.security.authentication", value)]);
+            client_options(&conf, login.clone()).map(|options| format!("{:?}", options.auth))
+        };
+        assert_eq!(auth("simple"), Ok("Simple".into()));
+        assert!(auth("kerberos").unwrap().contains(RM_DELEGATION_TOKEN));
+        assert!(auth("other").is_err());
+        assert_eq!(RmService::Client.protocol().security, Some(RmService::Client.security()));
+        assert_eq!(RmService::Scheduler.protocol().security, None);
     }
 
     #[test]

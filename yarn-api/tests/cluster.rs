@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use yarn_api::records::*;
 use yarn_api::{
     AmError, AmRmClient, ApplicationClient, DEFAULTS, NmTokenCache, NodeErrorKind, NodeManagerClients,
-    NodeManagerOptions,
+    NodeManagerOptions, RM_DELEGATION_TOKEN,
 };
 
 const TYPE: &str = "heddle test";
@@ -163,7 +163,8 @@ async fn what_a_client_asks() {
 
     // A cluster without Kerberos gives delegation tokens as well.
     let token = client.delegation_token(&cluster.user.effective).await.unwrap();
-    assert_eq!(token.kind, "RM_DELEGATION_TOKEN");
+    assert_eq!(token.kind, RM_DELEGATION_TOKEN);
+    assert!(token.service.contains(':'), "{token:?}");
     assert!(client.renew_delegation_token(&token).await.unwrap() > 1_600_000_000_000);
     client.cancel_delegation_token(&token).await.unwrap();
     let error = client.renew_delegation_token(&token).await.unwrap_err();

@@ -107,6 +107,7 @@ async fn one(
         exe: bin.join("heddle"),
         user: cluster.user.clone(),
         waits: Default::default(),
+        logins: Default::default(),
     };
     let setup = Setup::load(&context)?;
     let mut manifest =

@@ -79,6 +79,16 @@ pub fn rest_place(found: &ApplicationReport) -> Result<(String, u16), Failure> {
     }
     match (&found.host, found.rpc_port) {
         (Some(host), Some(port)) if found.state == ApplicationState::Running => Ok((bracketed(host), port)),
+        (None, _) if found.state == ApplicationState::Running && found.attempt_id.is_none() => {
+            let owner = Some(&*found.user).filter(|user| !user.is_empty()).unwrap_or("another user");
+            let what = format!(
+                "YARN does not tell where the application {id} of {owner} can be reached, because you may not see it"
+            );
+            Err(Failure::new(what).of_application(id).hint(format!(
+                "its user can allow others to see it when it is deployed, with {}",
+                options::VIEW_ACLS.key
+            )))
+        }
         _ => Err(Failure::new(format!(
             "the application {id} is in state {}: it has no JobManager yet that could answer",
             found.state

@@ -312,6 +312,7 @@ mod tests {
             exe: "/none".into(),
             user: "ann".into(),
             waits: Default::default(),
+            logins: Default::default(),
         };
         let (made, ()) = tokio::join!(main(&context, &words), late);
         assert!(matches!(made, Exit::Failed) && !at("1.lst").exists());

@@ -12,9 +12,11 @@ use yarn_api::records::{ApplicationId, ApplicationReport, FinalStatus};
 
 use crate::application::with_extract;
 use crate::client_process::{Jvm, JvmEnd};
+use crate::client_tokens::ClientTokens;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::hadoop::Hadoop;
 use crate::interrupt::{Cause, Interrupt};
 use crate::report::Report;
 use crate::target::Cluster;
@@ -156,7 +158,7 @@ pub struct Run<'a> {
 
 /// Runs Flink's client on a cluster, and waits for its end.
 pub async fn run(
-    run: Run<'_>,
+    mut run: Run<'_>,
     cluster: &Cluster,
     context: &Context,
     interrupt: &Interrupt,
@@ -169,6 +171,7 @@ pub async fn run(
         }
         None => None,
     };
+    let tokens = tokens(cluster.hadoop(), context, &mut run.command).await;
     let mut jvm = Jvm::start(run.command, &context.exe, run.stdout).await?;
     let application = yarn.as_ref().zip(cluster.application);
     let work = attended(&mut jvm, application, end_of(application), interrupt, report);
@@ -176,6 +179,7 @@ pub async fn run(
         Some(jobs) => jobs.during(work).await?,
         None => work.await?,
     };
+    drop(tokens);
     match ended.end.interrupted {
         Some(cause) => Err(interrupted(cause, cluster, run.cancels)),
         None if ended.is_success() => Ok(Exit::Done),
@@ -208,13 +212,27 @@ fn interrupted(cause: Cause, cluster: &Cluster, cancels: bool) -> Failure {
     follow::with_ways_to_end_on(cluster, Failure::interrupted(cause, what), "<job id>")
 }
 
-/// Runs Flink's client for something that needs no cluster.
+/// Tokens for the JVM of this command, if it needs any. They are for as long as the JVM runs.
+pub(crate) async fn tokens(
+    hadoop: Option<&Hadoop>,
+    context: &Context,
+    command: &mut Command,
+) -> Option<ClientTokens> {
+    let tokens = ClientTokens::make(hadoop?, context).await?;
+    tokens.give_to(command);
+    Some(tokens)
+}
+
+/// Runs Flink's client for something that needs no cluster. `hadoop` is where the program may read files, if
+/// that is known.
 pub async fn run_alone(
-    command: Command,
+    mut command: Command,
+    hadoop: Option<&Hadoop>,
     log: &Path,
     context: &Context,
     interrupt: &Interrupt,
 ) -> Result<Exit, Failure> {
+    let _tokens = tokens(hadoop, context, &mut command).await;
     let end = Jvm::start(command, &context.exe, None).await?.end(interrupt).await?;
     match end.interrupted {
         Some(cause) => Err(Failure::interrupted(cause, "the program has ended")),

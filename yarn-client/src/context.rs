@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use hadoop_rpc::{Login, UserIdentity};
 
 use crate::error::Failure;
+use crate::logins::Logins;
 use crate::ownership::{self, Distrust};
 use crate::patience::Waits;
 use crate::variables::{self, Variable};
@@ -24,6 +25,8 @@ pub struct Context {
     pub user: String,
     /// What is called while the client waits for a server that does not answer.
     pub waits: Waits,
+    /// The Kerberos logins of this run.
+    pub logins: Logins,
 }
 
 impl Context {
@@ -42,7 +45,7 @@ impl Context {
         // Names of files in /tmp contain the operating system's name for the user, as Java's `user.name`
         // does. The user that Hadoop sees can be another one (see [`Context::login`]).
         let user = UserIdentity::of_process().map_or_else(|| "unknown".to_owned(), |u| u.effective);
-        Ok(Self { vars, cwd, exe, user, waits: Waits::default() })
+        Ok(Self { vars, cwd, exe, user, waits: Waits::default(), logins: Logins::default() })
     }
 
     /// The value of an environment variable. An empty value counts as unset.
@@ -55,7 +58,8 @@ impl Context {
         self.cwd.join(path)
     }
 
-    /// The user as whom heddle calls Hadoop's services. It is a failure if no name can be found.
+    /// The user as whom heddle calls the services of a Hadoop without Kerberos. It is a failure if no name
+    /// can be found.
     pub fn login(&self) -> Result<Login, Failure> {
         Login::find(&|key| self.vars.get(key).cloned()).ok_or_else(|| {
             Failure::new(
@@ -282,6 +286,7 @@ mod tests {
             exe: dir.join("heddle/bin/heddle"),
             user: "ann".into(),
             waits: Default::default(),
+            logins: Default::default(),
         }
     }
 

@@ -14,6 +14,7 @@ use yarn_api::records::ApplicationId;
 
 use crate::exit::Exit;
 use crate::interrupt::Cause;
+use crate::kerberos_hint::kerberos_hint;
 
 /// A failed operation: what could not be done and to what, why, whether another try may help, and hints.
 pub struct Failure(Box<Inner>);
@@ -62,6 +63,11 @@ impl Failure {
         let mut failure = Self::new(what);
         failure.0.cause = Some(Box::new(cause));
         failure
+    }
+
+    /// A failure because of Kerberos, with a hint.
+    pub(crate) fn kerberos(what: impl Into<String>, problem: KerberosProblem) -> Self {
+        Self::new(what).hint(kerberos_hint(problem))
     }
 
     /// Adds the hints for a failed call to a Hadoop service, and says whether another try may help.
@@ -222,11 +228,17 @@ fn rpc_hints(error: &RpcError) -> Vec<String> {
         ErrorKind::Kerberos { problem, .. } => kerberos_hint(*problem),
         ErrorKind::Auth(_) => "the cluster asks for an authentication that this client cannot give",
         ErrorKind::Remote(remote) => match remote.kind {
-            RemoteKind::AccessControl
-            | RemoteKind::AuthenticationRequired
-            | RemoteKind::Sasl
-            | RemoteKind::Authorization => {
-                "ask the cluster's administrator for the right, or choose another queue or user (HADOOP_USER_NAME)"
+            RemoteKind::AccessControl | RemoteKind::Authorization => {
+                "ask the cluster's administrator for the right, or choose another queue or user (HADOOP_USER_NAME; with Kerberos kinit)"
+            }
+            RemoteKind::AuthenticationRequired => {
+                "HADOOP_CONF_DIR must lead to the cluster's own configuration, which says that it uses Kerberos"
+            }
+            RemoteKind::InvalidToken => {
+                "if HADOOP_TOKEN_FILE_LOCATION is set, fetch new tokens or unset it; repeat the command otherwise"
+            }
+            RemoteKind::Sasl => {
+                "`klist` shows as whom you are logged in; the server's log says why it has refused that"
             }
             RemoteKind::SafeMode => {
                 "wait until the NameNode has left safe mode (hdfs dfsadmin -safemode get)"
@@ -239,37 +251,10 @@ fn rpc_hints(error: &RpcError) -> Vec<String> {
     vec![hint.to_owned()]
 }
 
-/// What a user can do about a problem of Kerberos.
-fn kerberos_hint(problem: KerberosProblem) -> &'static str {
-    match problem {
-        KerberosProblem::Library => {
-            "install MIT Kerberos: `apt-get install libgssapi-krb5-2` (Debian, Ubuntu), `dnf install krb5-libs` (RHEL, Fedora)"
-        }
-        KerberosProblem::NoCredentials => {
-            "run kinit, or set security.kerberos.login.keytab and security.kerberos.login.principal; `klist` shows the tickets that there are"
-        }
-        KerberosProblem::Expired => "run kinit again; `klist` shows how long a ticket lives",
-        KerberosProblem::Keytab => {
-            "check security.kerberos.login.keytab and security.kerberos.login.principal; `klist -kt FILE` lists a keytab, and `kinit -kt FILE PRINCIPAL` tries it"
-        }
-        KerberosProblem::UnknownClient => {
-            "check the principal and its realm, or have the KDC's administrator add it"
-        }
-        KerberosProblem::UnknownServer => {
-            "check the server's principal in the Hadoop configuration, and that the address there has the host name that the principal has"
-        }
-        KerberosProblem::WrongServer => {
-            "if the server is the right one, correct its principal in the Hadoop configuration, or allow others with the key that ends in `.pattern`"
-        }
-        KerberosProblem::KdcUnreachable => {
-            "check that the KDC runs, and the realm's `kdc` in krb5.conf (KRB5_CONFIG)"
-        }
-        KerberosProblem::ClockSkew => "set the clocks of this host and of the KDC right (NTP)",
-        KerberosProblem::Other => "`KRB5_TRACE=/dev/stderr` shows what the Kerberos library does",
-    }
-}
-
 fn fs_hint(error: &FsError) -> Option<&'static str> {
+    if let Some(problem) = error.kerberos() {
+        return Some(kerberos_hint(problem));
+    }
     Some(match error.kind() {
         FsErrorKind::SafeMode => "wait until the NameNode has left safe mode (hdfs dfsadmin -safemode get)",
         FsErrorKind::Unreachable => {
@@ -279,12 +264,17 @@ fn fs_hint(error: &FsError) -> Option<&'static str> {
             "the NameNode accepts connections but does not answer: it hangs or is overloaded"
         }
         FsErrorKind::PermissionDenied => {
-            "ask for the right, use another user (HADOOP_USER_NAME), or set yarn.staging-directory and heddle.store.dir to \
+            "ask for the right, use another user (HADOOP_USER_NAME; with Kerberos kinit), or set yarn.staging-directory and heddle.store.dir to \
              directories that you may write to"
         }
         FsErrorKind::QuotaExceeded => "free some space, or have the quota of the directory raised",
         FsErrorKind::DataNodes => "check that DataNodes run and have free space (hdfs dfsadmin -report)",
-        FsErrorKind::Authentication => "the cluster asks for an authentication that this client cannot give",
+        FsErrorKind::Authentication => {
+            "check the login (`klist`, HADOOP_TOKEN_FILE_LOCATION), and that HADOOP_CONF_DIR leads to the cluster's own configuration"
+        }
+        FsErrorKind::EncryptionZone => {
+            "use directories outside of encryption zones: yarn.staging-directory and heddle.store.dir name them"
+        }
         FsErrorKind::Unsupported => "the file system of yarn.staging-directory or fs.defaultFS must be HDFS",
         _ => return None,
     })
@@ -293,6 +283,14 @@ fn fs_hint(error: &FsError) -> Option<&'static str> {
 /// Makes the failure for a failed call to the ResourceManager.
 pub fn yarn_failure(error: &YarnError) -> Failure {
     let text = match error.rpc() {
+        Some(rpc)
+            if matches!(
+                rpc.kind(),
+                ErrorKind::Kerberos { .. } | ErrorKind::Auth(_) | ErrorKind::Protection { .. }
+            ) =>
+        {
+            format!("cannot log in to the ResourceManager: {error}")
+        }
         Some(rpc) if rpc.remote().is_none() => format!("the ResourceManager does not answer: {error}"),
         _ => error.to_string(),
     };

@@ -160,7 +160,7 @@ fn explain(url: &str, error: &FsError) -> Failure {
             .hint("check the path, for example with `hdfs dfs -ls`"),
         FsErrorKind::PermissionDenied => {
             Failure::new(format!("you may not read the jar {url}: {}", error.detail()))
-                .hint("ask its owner for the right to read it, or use another user (HADOOP_USER_NAME)")
+                .hint("ask its owner for the right to read it, or use another user (HADOOP_USER_NAME; with Kerberos kinit)")
         }
         FsErrorKind::Unsupported => Failure::new(format!("cannot fetch the jar {url}: {}", error.detail()))
             .hint("copy it to this machine, and name the copy"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use flink_model::config::Configuration;
 use flink_model::options;
 use hadoop_fs::{FsError, Patience, Storage};
-use hadoop_rpc::{ClientOptions, Defaults, HadoopConf, Login, Lookup, RetryPolicy, TimeUnit};
+use hadoop_rpc::{Authentication, ClientOptions, Defaults, HadoopConf, Login, Lookup, RetryPolicy, TimeUnit};
 use yarn_api::records::ApplicationReport;
 use yarn_api::{ApplicationClient, RmService, resource_managers};
 
@@ -15,6 +15,8 @@ use crate::active::Active;
 use crate::configuration::text;
 use crate::context::Context;
 use crate::error::{Failure, yarn_failure};
+use crate::login::login;
+use crate::logins::{Prefer, Via};
 use crate::patience::{Wait, Waits};
 use crate::variables;
 
@@ -30,6 +32,8 @@ pub struct Hadoop {
     pub conf: HadoopConf,
     /// The identity with which the services are called.
     pub login: Login,
+    /// With what the user was logged in.
+    pub via: Via,
     /// How long servers that are not there are waited for.
     pub wait: Wait,
     /// What is called when one is waited for.
@@ -39,8 +43,47 @@ pub struct Hadoop {
 }
 
 impl Hadoop {
-    /// Loads the Hadoop configuration that Flink would load.
-    pub fn load(context: &Context, configuration: &Configuration) -> Result<Self, Failure> {
+    /// Loads the Hadoop configuration that Flink would load, and logs in. With Kerberos the tickets of the
+    /// user must be usable, or else there must be tokens; the login may take up to ten seconds.
+    pub async fn load(context: &Context, configuration: &Configuration) -> Result<Self, Failure> {
+        Self::load_with(context, configuration, Prefer::Tickets).await
+    }
+
+    /// The same, but `None` for a cluster without Kerberos, and without a Hadoop configuration. It is for
+    /// what needs a login and no Hadoop.
+    pub async fn load_if_kerberos(
+        context: &Context,
+        configuration: &Configuration,
+    ) -> Result<Option<Self>, Failure> {
+        let conf = Self::configuration(context, configuration).ok();
+        match conf.map(|conf| Authentication::of(&conf)) {
+            Some(Ok(Authentication::Kerberos)) => Self::load(context, configuration).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The same for a process that another process of heddle's has started, with tokens for it: no ticket is
+    /// asked for as long as the tokens are sufficient.
+    pub async fn load_for_helper(context: &Context, configuration: &Configuration) -> Result<Self, Failure> {
+        Self::load_with(context, configuration, Prefer::Tokens).await
+    }
+
+    async fn load_with(
+        context: &Context,
+        configuration: &Configuration,
+        prefer: Prefer,
+    ) -> Result<Self, Failure> {
+        let conf = Self::configuration(context, configuration)?;
+        let (login, via) = login(context, configuration, &conf, prefer).await?;
+        let (waits, cache) = (context.waits.clone(), context.cache_dir());
+        Ok(Self { conf, login, via, wait: Wait::Reading, waits, cache })
+    }
+
+    /// The Hadoop configuration that Flink would load. It is a failure if there is none.
+    pub(crate) fn configuration(
+        context: &Context,
+        configuration: &Configuration,
+    ) -> Result<HadoopConf, Failure> {
         let mut lookup = Lookup::new(Defaults::common().and(yarn_api::DEFAULTS));
         lookup.extra_dirs.extend(text(configuration, &options::HDFS_CONF_DIR).map(|dir| context.path(dir)));
         // Flink's scripts take the directories from Flink's configuration where the environment names none.
@@ -65,13 +108,7 @@ impl Hadoop {
         for Override { key, value, from } in overrides(configuration) {
             conf.set(&key, &value, &format!("{from} of Flink's configuration"));
         }
-        Ok(Self {
-            conf,
-            login: context.login()?,
-            wait: Wait::Reading,
-            waits: context.waits.clone(),
-            cache: context.cache_dir(),
-        })
+        Ok(conf)
     }
 
     /// The same with more or less time for servers that are not there.
@@ -79,25 +116,9 @@ impl Hadoop {
         Self { wait, ..self }
     }
 
-    /// Refuses a cluster with Kerberos by name. The cluster's own refusal would not say what is missing.
-    fn check_authentication(&self) -> Result<(), Failure> {
-        const KEY: &str = "hadoop.security.authentication";
-        let method = self.conf.get_or(KEY, "simple").map_err(|e| Failure::new(e.to_string()))?;
-        if method.eq_ignore_ascii_case("simple") {
-            return Ok(());
-        }
-        let origin = self.conf.origin(KEY).map(|origin| format!(" ({origin})")).unwrap_or_default();
-        Err(Failure::new(format!(
-            "the cluster uses Kerberos, which heddle does not serve yet: {KEY} = {method}{origin}"
-        ))
-        .hint("use Flink's own client for a cluster with Kerberos")
-        .hint("if the cluster has none, HADOOP_CONF_DIR names the directory of another one"))
-    }
-
     /// A client of the ResourceManager.
     pub fn yarn(&self) -> Result<ApplicationClient, Failure> {
         const INTERVAL: &str = "yarn.resourcemanager.connect.retry-interval.ms";
-        self.check_authentication()?;
         let known = resource_managers(&self.conf, RmService::Client).map_err(|e| yarn_failure(&e))?;
         // An address that nobody has set is not waited for.
         let named = known.iter().any(|endpoint| endpoint.host() != "0.0.0.0");
@@ -114,7 +135,8 @@ impl Hadoop {
             max_elapsed: within,
         };
         let mut options =
-            ClientOptions::simple(&self.conf, self.login.clone()).map_err(|e| Failure::new(e.to_string()))?;
+            ClientOptions::of(&self.conf, self.login.clone(), &RmService::Client.security(), None)
+                .map_err(|e| Failure::new(e.to_string()))?;
         options.deadline = DEADLINE;
         let client = ApplicationClient::new(&self.conf, &options, retry).map_err(|e| yarn_failure(&e))?;
         let client = match Active::new(self.cache.as_deref(), &known) {
@@ -138,7 +160,6 @@ impl Hadoop {
 
     /// The file system that `url` is on; without a URL the default one.
     pub fn storage(&self, url: Option<&str>) -> Result<Storage, Failure> {
-        self.check_authentication()?;
         Storage::open(&self.conf, &self.login, url).map(|fs| self.patient(fs)).map_err(|e| Failure::fs(&e))
     }
 

@@ -46,6 +46,7 @@ fn context(dir: &Path, java_home: Option<&str>) -> Context {
         exe: "/heddle/bin/heddle".into(),
         user: "ann".into(),
         waits: Default::default(),
+        logins: Default::default(),
     }
 }
 

@@ -151,6 +151,7 @@ pub(crate) mod tests {
             exe: "/x/heddle".into(),
             user: "ann".into(),
             waits: Default::default(),
+            logins: Default::default(),
         };
         RestSecurity::of(&configuration, &context)
     }

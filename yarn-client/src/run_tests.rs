@@ -34,7 +34,14 @@ fn fixture(vars: &[(&str, &str)], pairs: &[(&str, &str)]) -> Fixture {
             .into();
     all.extend(vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
     let exe = dir.path().join("heddle/bin/heddle");
-    let context = Context { vars: all, cwd: "/".into(), exe, user: "ann".into(), waits: Default::default() };
+    let context = Context {
+        vars: all,
+        cwd: "/".into(),
+        exe,
+        user: "ann".into(),
+        waits: Default::default(),
+        logins: Default::default(),
+    };
     let mut configuration = Configuration::new(FileFormat::Standard);
     for (key, value) in pairs {
         configuration.set_dynamic(*key, *value);

@@ -21,7 +21,7 @@ use crate::properties::Found;
 use crate::report::Report;
 use crate::rest_security::RestSecurity;
 use crate::session_settings::is_taken;
-use crate::{leftovers, properties, unserved};
+use crate::{leftovers, login, properties};
 
 /// The JobManager of an application that was started longer ago than this either listens already or never
 /// will.
@@ -76,6 +76,11 @@ impl Cluster {
         Self { address, application: None, assumed, hadoop: None }
     }
 
+    /// The Hadoop of the application, if the cluster is one.
+    pub(crate) fn hadoop(&self) -> Option<&Hadoop> {
+        self.hadoop.as_ref()
+    }
+
     /// A client of the ResourceManager, for questions that are repeated: it waits only a little for an
     /// answer. `None` for a cluster that is not on YARN.
     pub fn yarn(&self) -> Result<Option<ApplicationClient>, Failure> {
@@ -87,15 +92,14 @@ impl Cluster {
 /// application id (`-yid`, `-D`, configuration), `-m host:port`, the properties file, and at last the
 /// configured REST address. `configuration` holds the options; the dynamic properties in the properties file
 /// are added to it. It is a failure if an option has a bad value, if TLS is wanted and cannot be set up, if
-/// the configuration asks for something that heddle does not support, or if a cluster on YARN is wanted and
-/// nothing names an application.
+/// the keytab cannot be used, or if a cluster on YARN is wanted and nothing names an application.
 pub fn choose(
     job_manager: Option<&str>,
     configuration: &mut Configuration,
     context: &Context,
     report: &dyn Report,
 ) -> Result<Target, Failure> {
-    unserved::check(configuration)?;
+    login::keytab(context, configuration)?;
     let on_yarn = job_manager == Some(ON_YARN);
     let address = job_manager.filter(|_| !on_yarn).map(parse_address).transpose()?;
     let security = RestSecurity::of(configuration, context)?;
@@ -230,7 +234,7 @@ pub async fn locate_waiting(
         Target::Application { id, from_file } => (id, from_file),
     };
     let security = RestSecurity::of(configuration, context)?;
-    let hadoop = Hadoop::load(context, configuration)?.waiting(wait);
+    let hadoop = Hadoop::load(context, configuration).await?.waiting(wait);
     let yarn = hadoop.yarn()?;
     let found = application_report(&yarn, id).await;
     if found.as_ref().is_ok_and(|report| report.state.is_final()) {

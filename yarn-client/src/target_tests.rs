@@ -20,6 +20,7 @@ fn fixture() -> Fixture {
         exe: "/x/heddle".into(),
         user: "ann".into(),
         waits: Default::default(),
+        logins: Default::default(),
     };
     Fixture { dir, context }
 }

@@ -91,10 +91,18 @@ variables! {
         /// Class path with Hadoop's jars, for `main()` on this machine. Directories in it may hold the
         /// configuration.
         HADOOP_CLASSPATH
-        /// Who calls Hadoop, where the cluster does not authenticate. Without it, the system's user.
+        /// Who calls Hadoop, where the cluster does not authenticate. Without it, the system's user. With
+        /// Kerberos it has no effect.
         HADOOP_USER_NAME
         /// The user for whom the calling user acts (Hadoop's proxy user).
         HADOOP_PROXY_USER
+        /// File with delegation tokens, for a cluster with Kerberos.
+        HADOOP_TOKEN_FILE_LOCATION
+        /// Kerberos ticket cache. Without it, the one that krb5.conf names.
+        KRB5CCNAME
+        /// Kerberos configuration for commands on this machine. Without it,
+        /// `security.kerberos.krb5-conf.path` and, if that is not set, `/etc/krb5.conf`.
+        KRB5_CONFIG
     }
     Heddle {
         /// What to log to the standard error stream: `error`, `warn`, `info`, `debug` or `trace`.

@@ -3,7 +3,7 @@
 
 use yarn_api::records::ContainerId;
 
-use crate::bridge::{ToJvm, ZooKeeperSession};
+use crate::bridge::{ObtainedTokens, ToJvm, ZooKeeperSession};
 use crate::controller::event::{Action, Heartbeat, RequestEvent, Web};
 use crate::ledger::types::TaskManagerArguments;
 use crate::submission::policy::SubmissionRecord;
@@ -71,12 +71,20 @@ pub(super) trait Listeners: Send {
     fn memory_kills(&self, memory_kills: MemoryKills);
 }
 
+/// The application's delegation tokens.
+pub(super) trait Tokens: Send {
+    /// Puts these in the place of those for the same services. The answer is
+    /// [`Event::TokensInUse`](crate::controller::event::Event::TokensInUse).
+    fn replace(&self, obtained: ObtainedTokens);
+}
+
 /// The components.
 pub(super) struct Effects {
     pub(super) resource_manager: Box<dyn ResourceManager>,
     pub(super) task_managers: Box<dyn TaskManagers>,
     pub(super) job_manager: Box<dyn JobManager>,
     pub(super) next_attempt: Box<dyn NextAttempt>,
+    pub(super) tokens: Box<dyn Tokens>,
     pub(super) rest: Box<dyn FlinkRest>,
     pub(super) listeners: Box<dyn Listeners>,
 }
@@ -90,6 +98,7 @@ impl Effects {
             Action::StartJobManager { generation } => self.job_manager.start(generation),
             Action::KeepZooKeeperSession(session) => self.next_attempt.keep_session(session),
             Action::KeepSubmission(record) => self.next_attempt.keep_submission(record),
+            Action::UseTokens(obtained) => self.tokens.replace(obtained),
             Action::Register(web) => self.resource_manager.register(web),
             Action::ListNodes => self.resource_manager.list_nodes(),
             Action::SendHeartbeat(heartbeat) => self.resource_manager.send_heartbeat(heartbeat),
@@ -183,6 +192,12 @@ mod tests {
         }
     }
 
+    impl Tokens for Recorder {
+        fn replace(&self, obtained: ObtainedTokens) {
+            self.note(format!("use tokens until {:?}", obtained.expires));
+        }
+    }
+
     impl FlinkRest for Recorder {
         fn look_at_jobs(&self, url: &str) {
             self.note(format!("jobs {url}"));
@@ -212,6 +227,7 @@ mod tests {
             task_managers: Box::new(recorder.clone()),
             job_manager: Box::new(recorder.clone()),
             next_attempt: Box::new(recorder.clone()),
+            tokens: Box::new(recorder.clone()),
             rest: Box::new(recorder.clone()),
             listeners: Box::new(recorder.clone()),
         };
@@ -231,6 +247,7 @@ mod tests {
             Action::StartJobManager { generation: 1 },
             Action::KeepZooKeeperSession(ZooKeeperSession { id: "1f".into(), password: "p".into() }),
             Action::KeepSubmission(SubmissionRecord { exit_code: Some(1), ..SubmissionRecord::default() }),
+            Action::UseTokens(ObtainedTokens { expires: Some(7), ..ObtainedTokens::default() }),
             Action::LookAtJobs(url()),
             Action::ExplainJob(url(), "j".into()),
             Action::ShutDownJobManager(url()),
@@ -256,6 +273,7 @@ mod tests {
                 "start JobManager 1",
                 "keep ZooKeeper session 0x1f",
                 "keep exit code Some(1)",
+                "use tokens until Some(7)",
                 "jobs u",
                 "explain j u",
                 "shut down u",

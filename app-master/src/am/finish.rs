@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hadoop_rpc::{AuthPolicy, RetryPolicy};
+use hadoop_rpc::{RemoteKind, RetryPolicy};
 use taskrunner::exit::{FAILED, TERMINATED};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -19,7 +19,7 @@ use crate::clock;
 use crate::control::Control;
 use crate::controller::end::{CleanUp, End, JobManagerNotice};
 use crate::environment::Environment;
-use crate::staging;
+use crate::staging::{self, NotRemoved};
 
 /// How long the JobManager is kept waiting for YARN to take the final status. It goes on by itself after 8 s.
 const REPORT_WAIT: Duration = Duration::from_secs(10);
@@ -159,7 +159,12 @@ async fn clean_up(environment: &Environment, over: bool) {
     match &environment.spec.application.staging_dir {
         Some(url) if over => match staging::remove(&environment.conf, &environment.login, url).await {
             Ok(()) => tracing::info!(url, "removed the application's directory"),
-            Err(error) => tracing::warn!("{error}; `heddle gc` removes it later"),
+            Err(NotRemoved { tokens_refused: true, why }) if environment.is_kerberos() => tracing::info!(
+                why,
+                "YARN has cancelled the tokens of the application, as it does at its end; the application's \
+                 directory stays, and `heddle gc --delete` removes it later"
+            ),
+            Err(error) => tracing::warn!("{error}; `heddle gc --delete` removes it later"),
         },
         Some(url) => tracing::info!(url, "the application's directory stays"),
         None => {}
@@ -168,14 +173,7 @@ async fn clean_up(environment: &Environment, over: bool) {
 
 /// Asks the ResourceManager until it says that the application has ended, for as long as we are let live.
 async fn is_over(environment: &Environment) -> bool {
-    let secure = environment.conf.get_or("hadoop.security.authentication", "simple");
-    let mut options = environment.rpc.clone();
-    if secure.is_ok_and(|method| method.eq_ignore_ascii_case("kerberos")) {
-        options = options.with_auth(AuthPolicy::token("RM_DELEGATION_TOKEN"));
-    }
-    options.deadline = OVER_DEADLINE;
-    options.connect_timeout = OVER_DEADLINE;
-    let client = match ApplicationClient::new(&environment.conf, &options, RetryPolicy::NONE) {
+    let client = match client(environment) {
         Ok(client) => client,
         Err(error) => {
             tracing::warn!(%error, "cannot ask whether the application is over");
@@ -191,6 +189,15 @@ async fn is_over(environment: &Environment) -> bool {
                 return true;
             }
             Ok(_) => {}
+            // It cancels our token when the application ends, but also forgets tokens for other reasons.
+            Err(error) if error.is_remote(RemoteKind::InvalidToken) => {
+                tracing::info!(
+                    %error,
+                    "the ResourceManager does not take our token any more, as after the application's end; \
+                     whether it has ended is not certain"
+                );
+                return false;
+            }
             Err(error) if error.retry() == hadoop_rpc::Retry::No => {
                 tracing::warn!(%error, "cannot ask whether the application is over");
                 return false;
@@ -200,6 +207,15 @@ async fn is_over(environment: &Environment) -> bool {
         sleep(OVER_POLL).await;
     }
     false
+}
+
+/// Asks the ResourceManager as a client does.
+fn client(environment: &Environment) -> Result<ApplicationClient, String> {
+    let mut options = environment.rm_client_options().map_err(|error| error.to_string())?;
+    options.deadline = OVER_DEADLINE;
+    options.connect_timeout = OVER_DEADLINE;
+    let client = ApplicationClient::new(&environment.conf, &options, RetryPolicy::NONE);
+    client.map_err(|error| error.to_string())
 }
 
 /// Tells the JobManager of the end and waits for its own. `is_reported`: it is known whether

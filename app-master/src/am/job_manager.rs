@@ -1,5 +1,6 @@
 //! The JobManager's JVM and the bridge to it: one pair after another.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flink_model::container::TMP;
@@ -16,7 +17,7 @@ use crate::bridge::{Bridge, BridgeEvent, FromJvm, ToJvm};
 use crate::clock;
 use crate::controller::event::Event;
 use crate::environment::Environment;
-use crate::jobmanager::{self, JobManagerEnd};
+use crate::jobmanager::{self, JobManagerEnd, JvmFiles};
 use crate::timeline::{Step, Timeline};
 
 /// What every start needs.
@@ -87,7 +88,9 @@ impl JobManagerJvm {
         *self.current() = Current { bridge: Some(bridge), process: None };
         let tmp_dirs = tmp_dirs(generation).await;
         let tmp = tmp_dirs.as_ref();
-        let started = jobmanager::start(environment, known, record, tmp, pipes, thread).await;
+        let tokens = tokens_file(environment).await?;
+        let files = JvmFiles { tmp_dirs: tmp, tokens: tokens.as_deref() };
+        let started = jobmanager::start(environment, known, record, files, pipes, thread).await;
         let process = started.map_err(|error| cannot_start(&error, &environment.host))?;
         let main_class = &environment.spec.job_manager.jvm.main_class;
         tracing::info!(pid = process.pid(), main_class, generation, "JobManager started");
@@ -127,6 +130,14 @@ impl JobManagerJvm {
 async fn tmp_dirs(generation: u32) -> Option<TmpDirs> {
     let make = move || TmpDirs::make(&|name| std::env::var(name).ok(), &format!("{TMP}-{generation}"));
     tokio::task::spawn_blocking(make).await.ok().flatten()
+}
+
+/// With Kerberos, the file with the tokens of this moment for the JVM. The error is for people.
+async fn tokens_file(environment: &Arc<Environment>) -> Result<Option<PathBuf>, String> {
+    let environment = environment.clone();
+    let write = tokio::task::spawn_blocking(move || environment.write_tokens().transpose());
+    let written = write.await.map_err(|error| error.to_string())?;
+    written.map_err(|error| format!("the JobManager cannot be given its tokens: {error}"))
 }
 
 fn cannot_start(error: &JvmError, host: &str) -> String {

@@ -59,6 +59,18 @@ fn log_job_manager(observation: &Observation) {
         Observation::UnknownMessage => {
             tracing::warn!("ignoring a message of an unknown type from the JobManager");
         }
+        Observation::TokensReplaced { count, again_in } => {
+            let again_in_s = again_in.as_secs();
+            tracing::info!(count, again_in_s, "the JobManager has obtained new delegation tokens");
+        }
+        Observation::TokensNotReplaced { why, retry_in } => {
+            let retry_in_s = retry_in.as_secs();
+            tracing::warn!(
+                why,
+                retry_in_s,
+                "not all delegation tokens could be replaced; this is tried again, with longer pauses"
+            );
+        }
         Observation::JobsUnknown { why } => {
             tracing::warn!(why, "cannot look at the jobs; trying again");
         }

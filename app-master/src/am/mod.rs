@@ -2,8 +2,9 @@
 //! it says.
 //!
 //! [`effects`] names what components there are and hands each action to its own: [`resource_manager`],
-//! [`task_managers`], [`job_manager`], [`next_attempt`], [`rest_calls`] and [`listeners`]. [`log`] and
-//! [`timing`] hear what the controller observes. [`finish`] carries out the end, with [`unregister`].
+//! [`task_managers`], [`job_manager`], [`next_attempt`], [`tokens`], [`rest_calls`] and [`listeners`].
+//! [`log`] and [`timing`] hear what the controller observes. [`finish`] carries out the end, with
+//! [`unregister`].
 
 mod containers;
 mod effects;
@@ -18,6 +19,7 @@ mod rest_calls;
 mod run;
 mod task_managers;
 mod timing;
+mod tokens;
 mod unregister;
 
 pub use run::run;

@@ -1,5 +1,6 @@
 //! The component that calls the ResourceManager, one call at a time.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -110,7 +111,8 @@ impl Caller {
 
     async fn list_nodes(&self) -> Vec<NodeReport> {
         let Some(client) = &self.nodes else { return Vec::new() };
-        // On a cluster with Kerberos this call fails, because an ApplicationMaster has no token for it.
+        // On a cluster with Kerberos this call fails if the client has fetched no token for it, and once that
+        // token has reached its greatest age.
         let unknown = |error: &YarnError| tracing::debug!(%error, "asking without naming nodes");
         client.cluster_nodes(&[NodeState::Running]).await.inspect_err(unknown).unwrap_or_default()
     }
@@ -176,9 +178,12 @@ fn purpose(container: &Container) -> Purpose {
 }
 
 fn nodes_client(environment: &Environment) -> Option<ApplicationClient> {
-    let mut options = environment.rpc.clone();
+    let unusable = |error: &dyn Display| tracing::debug!(%error, "asks will name no nodes");
+    if !environment.spec.application.fast_start {
+        return None;
+    }
+    let mut options = environment.rm_client_options().inspect_err(|error| unusable(error)).ok()?;
     options.deadline = NODES_DEADLINE;
-    let client = || ApplicationClient::new(&environment.conf, &options, RetryPolicy::NONE);
-    let unusable = |error: &YarnError| tracing::debug!(%error, "asks will name no nodes");
-    environment.spec.application.fast_start.then(client).and_then(|made| made.inspect_err(unusable).ok())
+    let client = ApplicationClient::new(&environment.conf, &options, RetryPolicy::NONE);
+    client.inspect_err(|error| unusable(error)).ok()
 }

@@ -26,6 +26,7 @@ use super::resource_manager::RmCalls;
 use super::rest_calls::RestCalls;
 use super::task_managers::TaskManagerContainers;
 use super::timing;
+use super::tokens::TokenReplacement;
 use crate::cds::service;
 use crate::clock;
 use crate::control::Control;
@@ -40,6 +41,7 @@ use crate::ports::Ports;
 use crate::submission::policy::SubmissionRecord;
 use crate::submission::service::{Awaited, MemoryKills, SubmissionService};
 use crate::timeline::{Step, Timeline};
+use crate::tokens::{self, HeldTokens};
 
 /// How long the ResourceManager may be away (negative: for ever), and YARN's default for it.
 const RM_WAIT_KEY: &str = "yarn.resourcemanager.connect.max-wait.ms";
@@ -67,6 +69,9 @@ pub async fn run(environment: Environment) -> u8 {
     let submitter = std::env::var("USER").ok();
     if let Some(warning) = shared_user(submitter.as_deref(), hadoop_rpc::os_user().as_deref()) {
         tracing::warn!("{warning}");
+    }
+    if environment.is_kerberos() {
+        tokens::log(&environment.login.tokens().get(), clock::since_1970());
     }
     let environment = Arc::new(environment);
     let nm_tokens = NmTokenCache::default();
@@ -161,6 +166,7 @@ fn settings(environment: &Environment) -> Settings {
         with_port: environment.conf.get_bool(PORT_IN_NAME_KEY, false).unwrap_or_default(),
         label: spec.task_managers.node_label.clone(),
     };
+    let held = || HeldTokens::among(&environment.login.tokens().get(), clock::since_1970());
     Settings {
         mode: spec.application.mode,
         pace: pace(environment),
@@ -168,6 +174,7 @@ fn settings(environment: &Environment) -> Settings {
         ask_ahead,
         naming,
         high_availability,
+        tokens: environment.is_kerberos().then(held).flatten(),
     }
 }
 
@@ -239,7 +246,9 @@ impl Start<'_> {
         let kept = environment.spec.application.high_availability.then_some(kept);
         let (control, address) = self.control_server(Awaited { memory_kills: known_kills, kept }).await?;
         let keys = environment.keys.clone();
-        let launcher = Launcher::new(&environment.spec, &environment.dir, &address, &environment.login, keys);
+        let Environment { spec, dir, login, .. } = &**environment;
+        let (user, tokens) = (environment.hadoop_user_name(), login.tokens().clone());
+        let launcher = Launcher::new(spec, dir, &address, user, tokens, keys);
         let launcher = Arc::new(launcher.map_err(|error| error.to_string())?);
         let archives = service::is_possible(environment);
         if archives && environment.spec.task_managers.class_data.is_some() {
@@ -280,6 +289,10 @@ impl Start<'_> {
             }),
             job_manager: Box::new(job_manager.clone()),
             next_attempt: Box::new(next_attempt),
+            tokens: Box::new(TokenReplacement {
+                environment: environment.clone(),
+                events: self.events.clone(),
+            }),
             rest: Box::new(RestCalls::new(environment.clone(), self.events)),
             listeners: Box::new(Channels { containers, archive, memory_kills }),
         };

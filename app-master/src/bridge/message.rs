@@ -89,6 +89,10 @@ pub enum FromJvm {
     Pong,
     /// The session with ZooKeeper that its leadership depends on; told again whenever it is another one.
     ZookeeperSession(ZooKeeperSession),
+    /// It has a keytab, and can obtain delegation tokens when it is asked to.
+    CanObtainTokens,
+    /// Answer to `obtainTokens`.
+    Tokens(ObtainedTokens),
     /// Something failed for good; the application may end because of it.
     Failure {
         /// What, as the beginning of a sentence.
@@ -126,6 +130,8 @@ impl fmt::Debug for FromJvm {
             Self::Release { worker } => write!(f, "release {worker}"),
             Self::Pong => f.write_str("pong"),
             Self::ZookeeperSession(session) => write!(f, "{session:?}"),
+            Self::CanObtainTokens => f.write_str("it can obtain tokens"),
+            Self::Tokens(obtained) => write!(f, "{obtained:?}"),
             Self::Failure { what, .. } => write!(f, "failure ({what})"),
             Self::Deregister { status, .. } => write!(f, "deregister ({status:?})"),
             Self::Unknown => f.write_str("a message of an unknown type"),
@@ -146,6 +152,28 @@ impl fmt::Debug for ZooKeeperSession {
     /// Without the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ZooKeeper session 0x{}", self.id)
+    }
+}
+
+/// Delegation tokens that the JobManager has obtained. Whoever has them can use the file systems as the user.
+#[derive(Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObtainedTokens {
+    /// The bytes of a credentials file, in base64; none if nothing could be obtained. A secret.
+    pub credentials: Option<String>,
+    /// When the first of them ends unless it is renewed, in milliseconds since 1970; none if that is not
+    /// known.
+    pub expires: Option<u64>,
+    /// Why some of them, or all, could not be obtained.
+    pub failure: Option<String>,
+}
+
+impl fmt::Debug for ObtainedTokens {
+    /// Without the tokens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { credentials, expires, failure } = self;
+        let length = credentials.as_ref().map(String::len);
+        write!(f, "tokens ({length:?} characters, until {expires:?}, failure {failure:?})")
     }
 }
 
@@ -207,6 +235,11 @@ pub enum ToJvm {
         worker: String,
         /// Why.
         reason: String,
+    },
+    /// Asks for delegation tokens, if the JobManager has said that it can obtain them.
+    ObtainTokens {
+        /// URLs of the file systems that they are to be for.
+        file_systems: Vec<String>,
     },
     /// The final status is with YARN.
     Deregistered,
@@ -287,6 +320,19 @@ mod tests {
                 r#"{"type":"deregister","status":"NEW_WORD"}"#,
                 FromJvm::Deregister { status: Status::Undefined, diagnostics: String::new() },
             ),
+            (r#"{"type":"canObtainTokens"}"#, FromJvm::CanObtainTokens),
+            (
+                r#"{"type":"tokens","credentials":"SERU","expires":1700000000000,"failure":null}"#,
+                FromJvm::Tokens(ObtainedTokens {
+                    credentials: Some("SERU".into()),
+                    expires: Some(1_700_000_000_000),
+                    failure: None,
+                }),
+            ),
+            (
+                r#"{"type":"tokens","failure":"no"}"#,
+                FromJvm::Tokens(ObtainedTokens { failure: Some("no".into()), ..ObtainedTokens::default() }),
+            ),
             (r#"{"type":"later","x":{"y":1}}"#, FromJvm::Unknown),
         ];
         for (line, message) in cases {
@@ -327,6 +373,10 @@ mod tests {
             ),
             (ToJvm::Start { previous_session: None }, r#"{"type":"start","previousSession":null}"#),
             (ToJvm::Ping, r#"{"type":"ping"}"#),
+            (
+                ToJvm::ObtainTokens { file_systems: vec!["hdfs://ns".into()] },
+                r#"{"type":"obtainTokens","fileSystems":["hdfs://ns"]}"#,
+            ),
             (ToJvm::Deregistered, r#"{"type":"deregistered"}"#),
             (ToJvm::Fatal { reason: "r".into() }, r#"{"type":"fatal","reason":"r"}"#),
         ];
@@ -342,6 +392,8 @@ mod tests {
         let session = ZooKeeperSession { id: "1".into(), password: "hush".into() };
         let start = ToJvm::Start { previous_session: Some(session.clone()) };
         assert!(!format!("{start:?} {:?}", FromJvm::ZookeeperSession(session)).contains("hush"));
+        let tokens = decode(r#"{"type":"tokens","credentials":"hush"}"#).unwrap();
+        assert!(!format!("{tokens:?}").contains("hush"));
         let bad = decode(r#"{"type":"zookeeperSession","id":1,"password":"hush"}"#).unwrap_err();
         assert!(!bad.to_string().contains("hush"));
     }

@@ -20,6 +20,8 @@ use zip::ZipArchive;
 use super::build_container::BuildContainer;
 use super::memory_budget::used_by;
 use crate::clock;
+use crate::launcher::USER_VARIABLE;
+use crate::tokens::FILE_VARIABLE;
 
 const LIST: &str = "classes.lst";
 const ARCHIVE: &str = "classes.jsa";
@@ -163,6 +165,8 @@ impl DumpJvm<'_> {
             main_class: "-version".to_owned(),
             args: Vec::new(),
             env: BTreeMap::from([("MALLOC_ARENA_MAX".to_owned(), "1".to_owned())]),
+            // It speaks to nobody.
+            without: [FILE_VARIABLE, USER_VARIABLE].map(str::to_owned).into(),
             stdout: directory.0.join(OUTPUT),
             stderr: directory.0.join(OUTPUT),
             log: None,

@@ -9,6 +9,7 @@ use flink_model::container::AM as PROGRAM;
 use flink_model::local_resource::{LocalResource, LocalResourceKind, Visibility};
 use flink_model::spec::AmSpec;
 use hadoop_fs::{Source, WriteOptions};
+use hadoop_rpc::Credentials;
 use serde::{Deserialize, Serialize};
 use taskrunner::archive;
 use taskrunner::node_jars::NodeJars;
@@ -21,7 +22,8 @@ use super::builder::{self, ArchiveInput};
 use super::memory_budget::container_limits;
 use super::repository;
 use crate::environment::{Environment, hadoop_conf, login};
-use crate::launcher;
+use crate::launcher::{self, USER_VARIABLE};
+use crate::tokens;
 
 /// The argument by which heddle-am knows that it is to make an archive.
 pub const SUBCOMMAND: &str = "make-archive";
@@ -29,7 +31,6 @@ pub const SUBCOMMAND: &str = "make-archive";
 const JOB_FILE: &str = "archive.json";
 /// The log files' stem, in the container's log directory.
 pub(super) const LOG_NAME: &str = "heddle-archive";
-const USER_VARIABLE: &str = "HADOOP_USER_NAME";
 
 /// What heddle-am reads in the container.
 #[derive(Debug, Serialize, Deserialize)]
@@ -83,12 +84,13 @@ pub(super) async fn start(
     let context = ContainerLaunchContext {
         local_resources: artifact_store::local_resources(&files, spec.application.fast_start)
             .map_err(|e| e.to_string())?,
+        // It is for heddle-am, which has nothing else that names the user.
         environment: BTreeMap::from([(USER_VARIABLE.to_owned(), environment.login.user().effective.clone())]),
         commands: vec![format!(
             "./{PROGRAM} {SUBCOMMAND} 1><LOG_DIR>/{LOG_NAME}.out 2><LOG_DIR>/{LOG_NAME}.log"
         )],
         // The container only reads and writes the store: it gets no key of the control server.
-        tokens: launcher::task_manager_credentials(&environment.login.tokens().get()).to_writable_bytes(),
+        tokens: tokens::for_others(&environment.login.tokens().get()).to_writable_bytes(),
         acls: launcher::acls(spec).map_err(|e| e.to_string())?,
         service_data: BTreeMap::new(),
     };
@@ -139,6 +141,10 @@ pub async fn run() -> Result<String, String> {
     let text = std::fs::read(dir.join(JOB_FILE)).map_err(|e| format!("cannot read {JOB_FILE}: {e}"))?;
     let job: BuildJob = serde_json::from_slice(&text).map_err(|e| format!("{JOB_FILE}: {e}"))?;
     let conf = hadoop_conf(&env, &job.hadoop, &job.hadoop_overrides).map_err(|e| e.to_string())?;
+    let credentials = match env(tokens::FILE_VARIABLE) {
+        Some(path) => Credentials::read_file(path.as_ref()).map_err(|e| e.to_string())?,
+        None => Credentials::default(),
+    };
     let lookup = |name: &str| job.env.get(name).cloned().or_else(|| env(name));
     let node_jars = NodeJars::find_in(&job.class_path, &lookup);
     let here = archive::id(&job.java, job.wide, node_jars.as_ref()).filter(|id| id.text == job.java_id);
@@ -148,7 +154,7 @@ pub async fn run() -> Result<String, String> {
     let container = BuildContainer {
         self_exe: std::env::current_exe()
             .map_err(|e| format!("cannot tell the path of this program: {e}"))?,
-        login: login(&env).map_err(|e| e.to_string())?,
+        login: login(&env).map_err(|e| e.to_string())?.with_credentials(credentials),
         id: env("CONTAINER_ID").unwrap_or_default(),
         staging_dir: Some(job.staging_dir),
         limits: container_limits(&conf, job.memory_mb, std::process::id()),

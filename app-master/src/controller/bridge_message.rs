@@ -5,6 +5,7 @@ use yarn_api::records::FinalStatus;
 use super::allocation::AllocationInput;
 use super::diagnostics;
 use super::job_manager::JobManagerInput;
+use super::tokens::TokensInput;
 use crate::bridge::{FromJvm, Status};
 use crate::ledger::types::{Profile, TaskManagerArguments};
 
@@ -16,6 +17,7 @@ const BY_MAIN: &str = "main() of ";
 pub(super) enum Recipient {
     JobManager(JobManagerInput),
     Allocation(AllocationInput),
+    Tokens(TokensInput),
 }
 
 impl Recipient {
@@ -43,6 +45,8 @@ impl Recipient {
                 return Self::Allocation(AllocationInput::Launch { id, container: worker });
             }
             FromJvm::Release { worker } => return Self::Allocation(AllocationInput::Release(worker)),
+            FromJvm::CanObtainTokens => return Self::Tokens(TokensInput::Possible),
+            FromJvm::Tokens(obtained) => return Self::Tokens(TokensInput::Answered(obtained)),
         };
         Self::JobManager(for_job_manager)
     }

@@ -9,12 +9,13 @@ use yarn_api::records::{
 };
 
 use super::observation::Observation;
-use crate::bridge::{BridgeEvent, ToJvm, ZooKeeperSession};
+use crate::bridge::{BridgeEvent, ObtainedTokens, ToJvm, ZooKeeperSession};
 use crate::control::ControlEvent;
 use crate::jobmanager::JobManagerEnd;
 use crate::ledger::types::{Completed, Grant, Outgoing, Profile, TaskManagerArguments};
 use crate::submission::policy::{SubmissionInput, SubmissionRecord};
 use crate::submission::service::MemoryKills;
+use crate::tokens::Lifetime;
 
 /// Everything that can happen.
 #[derive(Debug)]
@@ -41,6 +42,8 @@ pub(crate) enum Event {
     Archive(BuilderRequest),
     /// What earlier attempts have kept is read.
     Earlier(Earlier),
+    /// Answer to [`Action::UseTokens`]. The error is for people.
+    TokensInUse(Result<TokensInUse, String>),
     /// SIGTERM.
     Terminated,
     /// A part of the ApplicationMaster itself has failed.
@@ -54,6 +57,13 @@ pub(crate) enum Earlier {
     Session(Option<ZooKeeperSession>),
     /// Of the submission of a per-job cluster. None: it cannot be read, and must not be overwritten.
     Submission(Option<SubmissionRecord>),
+}
+
+/// New delegation tokens, which containers get that are started from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TokensInUse {
+    pub(crate) count: usize,
+    pub(crate) lifetime: Lifetime,
 }
 
 /// What the ResourceManager answers to a registration.
@@ -228,6 +238,8 @@ pub(crate) enum Action {
     KeepZooKeeperSession(ZooKeeperSession),
     /// Keep what is known of the submission where the next attempt finds it.
     KeepSubmission(SubmissionRecord),
+    /// Use these delegation tokens in place of those for the same services.
+    UseTokens(ObtainedTokens),
     /// Register the application with this web interface.
     Register(Web),
     /// Ask the ResourceManager for the cluster's nodes. The next heartbeat waits for [`Event::Nodes`].

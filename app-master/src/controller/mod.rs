@@ -8,7 +8,8 @@
 //! ResourceManager ──► rm_session ──────────────┼──► Controller ──► actions ──► am::effects
 //! taskrunners ──► allocation (ledger) ─────────┤                └─► observations ──► am::log, am::timing
 //! client of a per-job cluster ──► submission ──┤
-//! class data archives ──► archive_container ───┘
+//! class data archives ──► archive_container ───┤
+//! JobManager with a keytab ──► tokens ─────────┘
 //! ```
 //!
 //! The inputs of a machine, and its effects where it has some that are no [`Action`](event::Action), are
@@ -31,6 +32,7 @@ mod simulation;
 mod submission;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use flink_model::spec::ClusterMode;
 use tokio::time::Instant;
@@ -46,8 +48,10 @@ use job_manager::{JobManager, JobManagerInput};
 use placement::Naming;
 use rm_session::{Pace, RmSession, RmSessionInput};
 use submission::PerJob;
+use tokens::{DelegationTokens, TokensInput};
 
 use crate::submission::policy::SubmissionRecord;
+use crate::tokens::HeldTokens;
 
 /// What a controller is made for.
 #[derive(Debug, Clone)]
@@ -60,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) naming: Naming,
     /// With high availability: the JobManager is started again after an end.
     pub(crate) high_availability: Option<FromEarlierAttempts>,
+    /// Delegation tokens that are to be replaced before they end.
+    pub(crate) tokens: Option<HeldTokens>,
 }
 
 /// What earlier attempts have kept for this one.
@@ -85,12 +91,14 @@ pub(crate) struct Controller {
     /// Only in a per-job cluster.
     per_job: Option<PerJob>,
     archive_container: ArchiveContainer,
+    /// Only with Kerberos.
+    tokens: Option<DelegationTokens>,
     diagnostics: Diagnostics,
 }
 
 impl Controller {
     pub(crate) fn new(settings: Settings, now: Instant) -> Self {
-        let Settings { mode, pace, early, ask_ahead, naming, high_availability } = settings;
+        let Settings { mode, pace, early, ask_ahead, naming, high_availability, tokens } = settings;
         let restarts = high_availability.is_some();
         let reading = high_availability.as_ref().is_some_and(|earlier| earlier.reading);
         let (zookeeper, record) =
@@ -106,6 +114,7 @@ impl Controller {
             allocation: Allocation::new(mode, ask_ahead, naming),
             per_job,
             archive_container: ArchiveContainer::new(),
+            tokens: tokens.map(|held| DelegationTokens::new(held, now)),
             diagnostics: Diagnostics::default(),
         }
     }
@@ -123,8 +132,9 @@ impl Controller {
     /// When [`Controller::tick`] is due.
     pub(crate) fn wake(&self) -> Instant {
         let per_job = self.per_job.as_ref().and_then(PerJob::wake);
-        let timers =
-            [self.job_manager.wake(), self.allocation.wake(), per_job, self.archive_container.wake()];
+        let tokens = self.tokens.as_ref().and_then(DelegationTokens::wake);
+        let archive_container = self.archive_container.wake();
+        let timers = [self.job_manager.wake(), self.allocation.wake(), per_job, archive_container, tokens];
         timers.into_iter().flatten().fold(self.session.wake(self.demand()), Instant::min)
     }
 
@@ -164,9 +174,11 @@ impl Controller {
                 self.job_manager_message(message, now, out);
             }
             Event::Bridge { event: BridgeEvent::Closed(why), .. } => {
+                self.tokens_step(TokensInput::JobManagerGone, now, out);
                 self.job_manager_step(JobManagerInput::Disconnected { why }, now, out);
             }
             Event::JobManagerEnded { end, .. } => {
+                self.tokens_step(TokensInput::JobManagerGone, now, out);
                 self.job_manager_step(JobManagerInput::Ended(end), now, out);
             }
             Event::Control(event) => {
@@ -203,6 +215,7 @@ impl Controller {
                     per_job.record_read(record, now, out);
                 }
             }
+            Event::TokensInUse(answer) => self.tokens_step(TokensInput::InUse(answer), now, out),
             Event::Terminated => out.act(Action::End(Cause::Terminated)),
             Event::Internal(why) => out.act(Action::End(Cause::Internal(why))),
         }

@@ -45,6 +45,12 @@ pub(crate) enum Observation {
     /// It has sent a message of a type that this release does not know.
     UnknownMessage,
 
+    // The delegation tokens.
+    /// It has obtained new ones, which containers get from now on. It is asked again after this time.
+    TokensReplaced { count: usize, again_in: Duration },
+    /// Some or all could not be replaced. Told once; it is tried again after this time, and later on.
+    TokensNotReplaced { why: String, retry_in: Duration },
+
     // Requests and containers.
     /// Flink requests a TaskManager.
     Requested { request: u64, size: Profile },

@@ -12,6 +12,7 @@ use super::event::{Action, Cause, Heartbeat, HeartbeatAnswer, Output, Web};
 use super::job_manager::{JobManagerEffect, JobManagerInput};
 use super::rm_session::{Demand, RmSessionEffect, RmSessionInput};
 use super::submission::PerJob;
+use super::tokens::TokensInput;
 use crate::bridge::FromJvm;
 use crate::ledger::types::{AnsweredHeartbeat, Outgoing};
 use crate::submission::policy::SubmissionInput;
@@ -21,6 +22,13 @@ impl Controller {
         match Recipient::of(message) {
             Recipient::JobManager(input) => self.job_manager_step(input, now, out),
             Recipient::Allocation(input) => self.allocation.step(input, now, out),
+            Recipient::Tokens(input) => self.tokens_step(input, now, out),
+        }
+    }
+
+    pub(super) fn tokens_step(&mut self, input: TokensInput, now: Instant, out: &mut Output) {
+        if let Some(tokens) = &mut self.tokens {
+            tokens.step(input, now, out);
         }
     }
 
@@ -128,13 +136,14 @@ impl Controller {
         self.allocation.step(AllocationInput::Late { containers: late, served }, now, out);
     }
 
-    /// What follows from any event: the container for archives goes by what TaskManagers need, and
-    /// diagnostics, the client of a per-job cluster and the JobManager's last word by what was observed of
-    /// ends.
+    /// What follows from any event: the container for archives goes by what TaskManagers need, tokens go by
+    /// the time, and diagnostics, the client of a per-job cluster and the JobManager's last word by what was
+    /// observed of ends.
     pub(super) fn settle(&mut self, now: Instant, out: &mut Output) {
         let counts = self.allocation.counts();
         let demand = TaskManagerDemand { waiting: counts.asked > 0, starting: counts.starting > 0 };
         self.archive_container.tick(demand, self.session.largest(), now, out);
+        self.tokens_step(TokensInput::Tick, now, out);
         let reason_pending = self.allocation.is_reason_pending();
         self.diagnostics.observe(&out.observations);
         let changed = self.diagnostics.changed_memory_kills(reason_pending);

@@ -10,11 +10,12 @@ use super::event::*;
 use super::placement::Naming;
 use super::rm_session::Pace;
 use super::{Controller, FromEarlierAttempts, Settings};
-use crate::bridge::{BridgeEvent, FromJvm, Status, ToJvm, ZooKeeperSession};
+use crate::bridge::{BridgeEvent, FromJvm, ObtainedTokens, Status, ToJvm, ZooKeeperSession};
 use crate::control::ControlEvent;
 use crate::jobmanager::JobManagerEnd;
 use crate::ledger::types::{Completed, Grant, Profile, Purpose, container_id, node_id};
 use crate::submission::policy::{Job, JobState, SubmissionInput};
+use crate::tokens::{HeldTokens, Lifetime};
 
 const IDLE: Duration = Duration::from_secs(5);
 const BUSY: Duration = Duration::from_millis(500);
@@ -34,8 +35,15 @@ impl Test {
         let now = Instant::now();
         let pace = Pace { idle: IDLE, busy: BUSY, patience: Some(Duration::from_secs(60)) };
         let (early, ask_ahead) = head_start.unzip();
-        let settings =
-            Settings { mode, pace, early, ask_ahead, naming: Naming::default(), high_availability: None };
+        let settings = Settings {
+            mode,
+            pace,
+            early,
+            ask_ahead,
+            naming: Naming::default(),
+            high_availability: None,
+            tokens: None,
+        };
         Self { controller: Controller::new(settings, now), now }
     }
 
@@ -49,6 +57,7 @@ impl Test {
             ask_ahead: None,
             naming: Naming::default(),
             high_availability: Some(FromEarlierAttempts::default()),
+            tokens: None,
         };
         test.controller = Controller::new(settings, test.now);
         assert!(matches!(test.tick()[..], [Action::Register(_)]));
@@ -205,7 +214,8 @@ fn a_heartbeat_that_may_name_nodes_waits_for_them() {
     let pace = Pace { idle: IDLE, busy: BUSY, patience: None };
     let mode = ClusterMode::Session;
     let early = Some(Web::at("http://n1:4567".into()));
-    let settings = Settings { mode, pace, early, ask_ahead: None, naming, high_availability: None };
+    let settings =
+        Settings { mode, pace, early, ask_ahead: None, naming, high_availability: None, tokens: None };
     test.controller = Controller::new(settings, test.now);
     assert!(matches!(test.tick()[..], [Action::Register(_)]));
     let registration = Registration { maximum: profile(8192), previous: vec![], archive_containers: vec![] };
@@ -220,6 +230,33 @@ fn a_heartbeat_that_may_name_nodes_waits_for_them() {
     };
     assert_eq!(sent.asks[0].count, 3, "what came meanwhile goes along");
     assert_eq!((requests.len(), requests[0].num_containers, *progress), (1, 3, 0.0));
+}
+
+#[test]
+fn tokens_are_replaced_while_a_job_manager_with_a_keytab_is_connected() {
+    let mut test = Test::new();
+    let file_systems = vec!["hdfs://ns".to_owned()];
+    let settings = Settings {
+        mode: ClusterMode::Session,
+        pace: Pace { idle: IDLE, busy: BUSY, patience: None },
+        early: None,
+        ask_ahead: None,
+        naming: Naming::default(),
+        high_availability: None,
+        tokens: Some(HeldTokens { file_systems: file_systems.clone(), lifetime: Lifetime::default() }),
+    };
+    test.controller = Controller::new(settings, test.now);
+    let asked = || Action::Tell(ToJvm::ObtainTokens { file_systems: file_systems.clone() });
+    assert_eq!(test.jvm(FromJvm::CanObtainTokens), [asked()]);
+    let obtained = ObtainedTokens { credentials: Some("SERU".into()), ..ObtainedTokens::default() };
+    assert_eq!(test.jvm(FromJvm::Tokens(obtained.clone())), [Action::UseTokens(obtained)]);
+    let lifetime = Lifetime { passed: Duration::ZERO, left: 4 * SOON };
+    let in_use = Event::TokensInUse(Ok(TokensInUse { count: 1, lifetime }));
+    assert_eq!(test.event(in_use), []);
+    test.now += 3 * SOON;
+    let closed = Event::Bridge { generation: 0, event: BridgeEvent::Closed("reset".into()) };
+    assert_eq!(test.event(closed), [], "nobody is there to be asked");
+    assert_eq!(test.jvm(FromJvm::CanObtainTokens), [asked()]);
 }
 
 #[test]
@@ -254,6 +291,7 @@ fn the_registration_does_not_wait_for_what_earlier_attempts_have_kept_but_the_jo
         ask_ahead: None,
         naming: Naming::default(),
         high_availability: Some(FromEarlierAttempts { reading: true, ..FromEarlierAttempts::default() }),
+        tokens: None,
     };
     test.controller = Controller::new(settings, test.now);
     assert!(matches!(test.tick()[..], [Action::Register(_)]));
@@ -590,6 +628,7 @@ fn a_job_manager_that_is_ready_while_the_application_registers_anew_hears_of_it_
         ask_ahead: None,
         naming: Naming::default(),
         high_availability: Some(earlier),
+        tokens: None,
     };
     test.controller = Controller::new(settings, test.now);
     let ready = || FromJvm::Ready { rest: Some("http://n1:20000".into()), rpc: "n1:1".into() };

@@ -14,6 +14,7 @@ fn context() -> Context {
         exe: "/x/heddle".into(),
         user: "ann".into(),
         waits: Default::default(),
+        logins: Default::default(),
     }
 }
 

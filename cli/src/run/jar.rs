@@ -17,6 +17,7 @@ use yarn_client::timing::Timing;
 use crate::console::Console;
 use crate::options::RunOptions;
 use crate::program;
+use crate::signals::unless_signalled;
 
 /// The jar that the options name; `None` for a Python program.
 fn named_jar(options: &RunOptions) -> Result<Option<String>, Failure> {
@@ -68,8 +69,11 @@ pub(super) async fn jar_here(
     if !is_remote(&jar) {
         return Ok(Some(jar));
     }
-    let hadoop = Hadoop::load(context, configuration)?;
-    let path = timing.time("jar fetched", fetch(&hadoop, context, &jar, &**console)).await?;
+    let work = async {
+        let hadoop = Hadoop::load(context, configuration).await?;
+        timing.time("jar fetched", fetch(&hadoop, context, &jar, &**console)).await
+    };
+    let path = unless_signalled(context, work).await?;
     Ok(Some(path.to_string_lossy().into_owned()))
 }
 

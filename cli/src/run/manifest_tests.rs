@@ -24,6 +24,7 @@ fn of_line(dir: &std::path::Path, persona: Persona, line: &str) -> ClusterManife
         exe: dir.join("bin/heddle"),
         user: "ann".into(),
         waits: Default::default(),
+        logins: Default::default(),
     };
     let setup = Setup::load(&context).unwrap();
     let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();

@@ -16,6 +16,7 @@ use yarn_client::configuration::text;
 use yarn_client::context::Context;
 use yarn_client::error::Failure;
 use yarn_client::exit::Exit;
+use yarn_client::hadoop::Hadoop;
 use yarn_client::report::Report;
 use yarn_client::run::ClientWords;
 use yarn_client::setup::Setup;
@@ -218,7 +219,16 @@ pub(super) async fn info(
     let jar = jar_here(context, options, &setup.configuration, console, &Timing::start()).await?;
     let words = words_with(words, options, jar.as_deref());
     let client = client::client(context, &setup, None, "info", &words, &**console)?;
-    client_run::run_alone(client, &client::log_file(context, &setup), context, &on_signals()?).await
+    let log = client::log_file(context, &setup);
+    let interrupt = on_signals()?;
+    let hadoop = interrupt.unless_raised(Hadoop::load_if_kerberos(context, &setup.configuration)).await;
+    let hadoop = hadoop.map_err(|cause| Failure::interrupted(cause, "the program was not started"))?;
+    // A plan can be made without Hadoop, too.
+    let hadoop = hadoop.unwrap_or_else(|failure| {
+        tracing::debug!(%failure, "no tokens for the program");
+        None
+    });
+    client_run::run_alone(client, hadoop.as_ref(), &log, context, &interrupt).await
 }
 
 #[cfg(test)]

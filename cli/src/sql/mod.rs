@@ -18,7 +18,7 @@ use yarn_client::exit::Exit;
 use yarn_client::interrupt::Signal;
 
 use crate::console::{Console, Output};
-use crate::signals::{on, on_signals};
+use crate::signals::{on, on_signals, unless_signalled};
 use plan::{Plan, Tool, tell_nobody};
 
 /// Becomes Flink's own program, or deploys a script.
@@ -29,8 +29,12 @@ pub(super) async fn run(
     words: &[OsString],
 ) -> Result<Exit, Failure> {
     context.unused_places().iter().for_each(|warning| console.err(&format!("warning: {warning}")));
-    let (setup, manifest) = match plan::plan(context, tool, words, &**console).await? {
-        Plan::Become(command) => return become_program(command),
+    let planned = unless_signalled(context, plan::plan(context, tool, words, &**console)).await?;
+    let (setup, manifest) = match planned {
+        Plan::Become(command) => {
+            context.logins.finish().await;
+            return become_program(command);
+        }
         Plan::Alone(command, listener) => return alone(context, command, listener).await,
         Plan::Deploy(what) => *what,
     };

@@ -41,6 +41,7 @@ fn place(release: &str) -> (tempfile::TempDir, Context) {
         exe,
         user: "nobody-of-this-name".into(),
         waits: Default::default(),
+        logins: Default::default(),
     };
     (dir, context)
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use yarn_client::diagnostics;
+use yarn_client::identity::{GivenToken, Identity};
 use yarn_client::ps::{Application, By, Job};
 
 use super::{clean, table};
@@ -100,6 +101,20 @@ pub(crate) fn describe(a: &Application, now: SystemTime) -> String {
     add("jobs", jobs.or_else(|| Some(format!("not known: {}", clean::line(a.jobs_error.as_deref()?)))));
     text.truncate(text.trim_end().len());
     text
+}
+
+/// As whom one is logged in, and which tokens were given to this process.
+pub(crate) fn identity(identity: &Identity) -> String {
+    let Identity { principal, acting, name, via, tokens } = identity;
+    let by = acting.as_deref().map(|acting| format!(", for whom {acting} acts,")).unwrap_or_default();
+    let first = format!("logged in as {principal} ({name}){by} {via}");
+    let token = |token: &GivenToken| {
+        let of = token.owner.as_deref().map(|owner| format!(" of {owner}")).unwrap_or_default();
+        let ends = token.ends.as_deref().map(|ends| format!(", ends at the latest at {ends}"));
+        format!("token {}{of} for {}{}", token.kind, token.service, ends.unwrap_or_default())
+    };
+    let lines: Vec<String> = std::iter::once(first).chain(tokens.iter().map(token)).collect();
+    lines.iter().map(|line| clean::line(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// The state, with the final status if that says more.

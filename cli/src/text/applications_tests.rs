@@ -64,6 +64,32 @@ fn who_submitted_it() {
 }
 
 #[test]
+fn as_whom_one_is_logged_in() {
+    let token = GivenToken {
+        kind: "HDFS_DELEGATION_TOKEN".into(),
+        service: "ha-hdfs:ns".into(),
+        owner: Some("ann@R".into()),
+        ends: Some("2026-11-20T00:00:00.000Z".into()),
+    };
+    let other = GivenToken { kind: "K".into(), service: "h:1".into(), owner: None, ends: None };
+    let mut one = Identity {
+        principal: "ann@R".into(),
+        acting: None,
+        name: "ann".into(),
+        via: "with the keytab /k".into(),
+        tokens: vec![],
+    };
+    assert_eq!(identity(&one), "logged in as ann@R (ann) with the keytab /k");
+    (one.acting, one.tokens) = (Some("gw@R".into()), vec![token, other]);
+    assert_eq!(
+        identity(&one),
+        "logged in as ann@R (ann), for whom gw@R acts, with the keytab /k\n\
+         token HDFS_DELEGATION_TOKEN of ann@R for ha-hdfs:ns, ends at the latest at 2026-11-20T00:00:00.000Z\n\
+         token K for h:1"
+    );
+}
+
+#[test]
 fn for_people_and_programs() {
     let running = report(1, ApplicationState::Running, FinalStatus::Undefined);
     let jobs = vec![

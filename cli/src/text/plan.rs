@@ -4,7 +4,7 @@ use flink_model::local_resource::{LocalResourceKind, Visibility};
 use flink_model::spec::ClusterMode;
 use termtree::Tree;
 
-use yarn_client::deploy::show::{Container, DryRun};
+use yarn_client::deploy::show::{Container, DryRun, Kerberos};
 use yarn_client::units::{bytes, count};
 
 /// The most lines of a summary for the program's arguments, and for the settings.
@@ -45,6 +45,7 @@ fn head(plan: &DryRun, most: usize) -> Tree<String> {
         root.push(tree);
     }
     root.push(submission(plan));
+    root.extend(plan.kerberos.as_ref().map(kerberos));
     let uploads = plan.application_master.local_resources.iter().chain(&plan.task_manager.local_resources);
     let mut uploads: Vec<_> = uploads.filter(|r| r.upload).map(|r| (&r.name, r.size)).collect();
     uploads.sort();
@@ -80,6 +81,33 @@ fn submission(plan: &DryRun) -> Tree<String> {
     leaves.extend(a.acls.iter().map(|(access, who)| format!("{access}: {who}")));
     leaves.extend(a.directory.as_ref().map(|d| format!("directory: {d}")));
     Tree::new("YARN application".to_owned()).with_leaves(leaves)
+}
+
+fn kerberos(kerberos: &Kerberos) -> Tree<String> {
+    let mut leaves = Vec::new();
+    if let Some(principal) = &kerberos.principal {
+        let login = kerberos.login.as_deref().unwrap_or_default();
+        leaves.push(format!("logged in as {principal} {login}").trim_end().to_owned());
+    }
+    leaves.extend(kerberos.acts_for.iter().map(|user| format!("acts for: {user}")));
+    if let Some(keytab) = &kerberos.keytab {
+        let from = match &keytab.uploaded {
+            Some(path) => format!("{}, in the containers {}", path.display(), keytab.path),
+            None => format!("{}, which each node has already", keytab.path),
+        };
+        leaves.push(format!("keytab of {}: {from}", keytab.principal));
+    }
+    leaves.extend(kerberos.krb5_conf.iter().map(|path| format!("krb5.conf: {}", path.display())));
+    leaves.extend(kerberos.tokens.iter().map(|token| {
+        let purposes = match &token.purposes[..] {
+            [] => String::new(),
+            purposes => format!(" ({})", purposes.join(", ")),
+        };
+        let renewer = token.renewer.as_ref().map(|who| format!(", renewed by {who}")).unwrap_or_default();
+        format!("delegation token: {}{purposes}{renewer}", token.service)
+    }));
+    leaves.extend(kerberos.handed_over.iter().map(|token| format!("token of the login: {token}")));
+    Tree::new("Kerberos".to_owned()).with_leaves(leaves)
 }
 
 /// The first `most` lines, and a line that says how many more there are.
@@ -178,7 +206,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use yarn_client::deploy::show::{Application, File, Jvm, LocalResource, Program, Setting};
+    use yarn_client::deploy::Keytab;
+    use yarn_client::deploy::show::{Application, File, Jvm, LocalResource, Program, Setting, Token};
 
     fn container(memory_mb: u64) -> Container {
         let resource = |name: &str, upload| LocalResource {
@@ -235,6 +264,7 @@ mod tests {
                 acls: BTreeMap::new(),
                 directory: Some("hdfs://h/user/ann/.flink/application_1_0001".into()),
             },
+            kerberos: None,
             application_master: container(1024),
             task_manager: container(1728),
             configuration: vec![
@@ -278,6 +308,42 @@ mod tests {
         let many = summary(&plan((0..1000).map(|n| n.to_string()).collect()));
         assert!(many.contains("… and 990 more"), "{many}");
         assert!(many.lines().count() < 45, "{many}");
+    }
+
+    #[test]
+    fn kerberos_is_shown_where_there_is_some() {
+        let token = |service: &str, purposes: &[&str]| Token {
+            service: service.into(),
+            purposes: purposes.iter().map(|&purpose| purpose.into()).collect(),
+            renewer: Some("rm/h@R".into()),
+        };
+        let shown = Kerberos {
+            principal: Some("ann@R".into()),
+            login: Some("with the tickets of kinit".into()),
+            acts_for: None,
+            keytab: Some(Keytab {
+                principal: "ann@R".into(),
+                uploaded: Some("/home/ann/k".into()),
+                path: "krb5.keytab".into(),
+            }),
+            krb5_conf: Some("/etc/krb5.conf".into()),
+            tokens: vec![
+                token("hdfs://nn:8020", &["staging directory", "store"]),
+                token("ResourceManager", &[]),
+            ],
+            handed_over: vec!["kms-dt for kms:9600".into()],
+        };
+        insta::assert_snapshot!(kerberos(&shown).to_string(), @r"
+        Kerberos
+        ├── logged in as ann@R with the tickets of kinit
+        ├── keytab of ann@R: /home/ann/k, in the containers krb5.keytab
+        ├── krb5.conf: /etc/krb5.conf
+        ├── delegation token: hdfs://nn:8020 (staging directory, store), renewed by rm/h@R
+        ├── delegation token: ResourceManager, renewed by rm/h@R
+        └── token of the login: kms-dt for kms:9600
+        ");
+        let plan = DryRun { kerberos: Some(shown), ..plan(vec![]) };
+        assert!(summary(&plan).contains("logged in as") && details(&plan).contains("logged in as"));
     }
 
     #[test]

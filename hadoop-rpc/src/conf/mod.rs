@@ -250,7 +250,7 @@ impl HadoopConf {
         }
     }
 
-    fn bad_value(&self, key: &str, value: &str, why: String) -> ConfError {
+    pub(crate) fn bad_value(&self, key: &str, value: &str, why: String) -> ConfError {
         let origin = self.origin(key).map(PropertyOrigin::to_string).unwrap_or_default();
         let value = value.chars().take(200).collect();
         ConfError::Value { key: key.to_owned(), value, origin, why }

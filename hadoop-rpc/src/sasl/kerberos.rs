@@ -6,7 +6,8 @@
 pub enum KerberosProblem {
     /// The Kerberos library is not installed, or is not one that can be used.
     Library,
-    /// There are no credentials: nobody has run `kinit`, or the ticket cache is another one.
+    /// There are no credentials: nobody has run `kinit`, or the ticket cache is another one; and there is no
+    /// token for the server.
     NoCredentials,
     /// The ticket has expired, or the key's owner has.
     Expired,
@@ -22,6 +23,9 @@ pub enum KerberosProblem {
     KdcUnreachable,
     /// The clocks of two hosts differ by too much.
     ClockSkew,
+    /// The server would take the client without any proof, which a client that is to use Kerberos or a token
+    /// refuses: whoever stands between the two could have asked for it.
+    Downgrade,
     /// Something else.
     Other,
 }

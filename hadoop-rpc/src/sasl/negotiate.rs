@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::digest::DigestMd5;
-use super::{Mechanism, Protection, SaslConnection, SaslError, SaslMethod, SaslOffer};
+use super::{KerberosProblem, Mechanism, Protection, SaslConnection, SaslError, SaslMethod, SaslOffer};
 use super::{SecurityLayer, TokenSelector};
 use crate::credentials::{Credentials, Token};
 use crate::endpoint::Endpoint;
@@ -98,15 +98,13 @@ impl Negotiation {
             }
             // A server that requires no authentication answers to NEGOTIATE with a success.
             (State::Success, None) if self.simple_allowed() => Ok(Next::Done(None, Authenticated::simple())),
-            (State::Success, None) => Err(SaslError::Failed(format!(
-                "the server asks for no proof, but the client requires {}",
-                self.wanted()
-            ))),
+            (State::Success, None) => Err(self.downgrade("it ends the negotiation at once")),
             (state, _) => Err(SaslError::Failed(format!("unexpected SASL message {}", state.as_str_name()))),
         }
     }
 
-    /// Chooses the first of the server's offers that the client can use.
+    /// Chooses the first of the server's offers that the client can use. A token that the server then does
+    /// not accept is an error: as in Hadoop, nothing else is tried after it.
     fn choose(&mut self, offers: Vec<Auth>) -> Result<Next, SaslError> {
         for auth in &offers {
             let offer = SaslOffer {
@@ -153,19 +151,51 @@ impl Negotiation {
                 return Ok(Next::Send(answer(Some(response))));
             }
         }
+        Err(self.refusal(&offers))
+    }
+
+    /// Why none of the server's offers can be used.
+    fn refusal(&self, offers: &[Auth]) -> SaslError {
         let offered: Vec<&str> = offers.iter().map(|a| a.method.as_str()).collect();
-        Err(SaslError::Failed(format!(
-            "the server accepts {}, the client has {}",
-            offered.join(", "),
-            self.wanted()
-        )))
+        let has_tickets = self.methods.iter().any(|m| matches!(m, SaslMethod::Other(_)));
+        if offered.contains(&"KERBEROS") && !has_tickets {
+            let wants: Vec<&str> = offered.into_iter().filter(|method| *method != "SIMPLE").collect();
+            let lacks = if self.methods.is_empty() {
+                "no Kerberos ticket".to_owned()
+            } else {
+                format!("{}, and no Kerberos ticket", self.wanted())
+            };
+            let why = format!("the server wants {}, but the login has {lacks}", wants.join(" or "));
+            return SaslError::Kerberos { problem: KerberosProblem::NoCredentials, why };
+        }
+        if offered.contains(&"SIMPLE") && !offered.contains(&"KERBEROS") {
+            return self.downgrade(&format!("it offers {}", offered.join(", ")));
+        }
+        let accepts = if offered.is_empty() { "nothing".to_owned() } else { offered.join(", ") };
+        SaslError::Failed(format!("the server accepts {accepts}, the client has {}", self.wanted()))
+    }
+
+    /// The error if the server would take the client without any proof, and the client does not allow that.
+    fn downgrade(&self, how: &str) -> SaslError {
+        SaslError::Kerberos {
+            problem: KerberosProblem::Downgrade,
+            why: format!(
+                "the server wants no proof of who the client is ({how}), and such a downgrade is refused; the client has {}",
+                self.wanted()
+            ),
+        }
     }
 
     fn find_token(&self, selector: &TokenSelector) -> Option<&Token> {
-        let mut services: Vec<String> = selector.service.iter().cloned().collect();
-        services.push(self.peer.to_string());
-        services.push(self.endpoint.to_string());
-        self.tokens.find_token(&selector.kind, &services)
+        self.tokens.find_token(&selector.kind, &self.services(selector))
+    }
+
+    /// The services that a token for this connection may have.
+    fn services(&self, selector: &TokenSelector) -> Vec<String> {
+        let addresses = [self.peer.to_string(), self.endpoint.to_string()];
+        let mut services: Vec<String> = selector.service.iter().cloned().chain(addresses).collect();
+        services.dedup();
+        services
     }
 
     fn simple_allowed(&self) -> bool {
@@ -179,7 +209,13 @@ impl Negotiation {
             SaslMethod::Other(factory) => factory.method().to_owned(),
             SaslMethod::Token(s) if self.find_token(s).is_some() => format!("TOKEN ({})", s.kind),
             SaslMethod::Token(s) => {
-                format!("no token of kind {} for {} or {}", s.kind, self.peer, self.endpoint)
+                let others: Vec<&str> =
+                    self.tokens.tokens_of_kind(&s.kind).map(|token| token.service.as_str()).collect();
+                let others = match others.as_slice() {
+                    [] => String::new(),
+                    others => format!(" (but for {})", others.join(", ")),
+                };
+                format!("no token of kind {} for {}{others}", s.kind, self.services(s).join(" or "))
             }
         });
         let words: Vec<String> = words.collect();
@@ -280,7 +316,8 @@ mod tests {
         assert_eq!(
             dialogue(&[token()], false, offers()),
             [
-                "the server accepts KERBEROS, TOKEN, SIMPLE, the client has no token of kind K for 10.0.0.1:8020 or nn:8020"
+                "the server wants KERBEROS or TOKEN, but the login has no token of kind K for 10.0.0.1:8020 or nn:8020, \
+                 and no Kerberos ticket"
             ]
         );
         let kerberos = SaslMethod::Other(Arc::new(Parrot));
@@ -320,11 +357,102 @@ mod tests {
         assert_eq!(step(&[Protection::Privacy, Protection::Authentication]), Ok(()));
     }
 
+    /// The method that the client chooses with tokens of these services.
+    fn chosen(methods: &[SaslMethod], services: &[&str], message: RpcSasl) -> Result<String, SaslError> {
+        let mut tokens = Credentials::default();
+        for service in services {
+            let service = (*service).to_owned();
+            tokens.add_token(Token { kind: "K".into(), service, ..Default::default() });
+        }
+        let (endpoint, peer) = (Endpoint::new("nn", 8020), ([10, 0, 0, 1], 8020).into());
+        let mut sasl = Negotiation::new(methods, Arc::new(tokens), &Protection::ALL, &endpoint, peer);
+        match sasl.step(message)? {
+            Next::Send(out) => Ok(out.auths[0].method.clone()),
+            Next::Done(..) => Ok("nothing".into()),
+        }
+    }
+
+    /// The problem with which the client gives up, and what it says.
+    fn problem(methods: &[SaslMethod], services: &[&str], message: RpcSasl) -> (KerberosProblem, String) {
+        match chosen(methods, services, message) {
+            Err(SaslError::Kerberos { problem, why }) => (problem, why),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_token_is_for_one_server_or_for_all_of_a_group() {
+        let offers = || message(State::Negotiate, None, &[TOKEN, KERBEROS]);
+        let at = |service: Option<&str>| {
+            let selector = TokenSelector { kind: "K".into(), service: service.map(str::to_owned) };
+            [SaslMethod::Token(selector), SaslMethod::Other(Arc::new(Parrot))]
+        };
+        for (logical, services, expected) in [
+            (None, &["10.0.0.1:8020"][..], "TOKEN"),
+            (None, &["NN:8020"], "TOKEN"),
+            (None, &["10.0.0.9:8020,10.0.0.1:8020"], "TOKEN"),
+            (None, &["other:8020,nn:8020"], "TOKEN"),
+            (None, &["10.0.0.1:8021", "10.0.0.11:8020", "nn.example.com:8020", "ha-hdfs:ns"], "KERBEROS"),
+            (None, &[], "KERBEROS"),
+            (Some("ha-hdfs:ns"), &["ha-hdfs:ns"], "TOKEN"),
+            (Some("ha-hdfs:ns"), &["nn:8020"], "TOKEN"),
+            (Some("ha-hdfs:ns"), &["ha-hdfs:other", "ns"], "KERBEROS"),
+        ] {
+            let method = chosen(&at(logical), services, offers());
+            assert_eq!(method, Ok(expected.into()), "{logical:?} {services:?}");
+        }
+    }
+
+    #[test]
+    fn a_login_that_has_nothing_for_the_server_is_told_what_that_wants() {
+        let offers = || message(State::Negotiate, None, &[TOKEN, KERBEROS]);
+        let (kind, why) = problem(&[token()], &["10.0.0.9:8020"], offers());
+        assert_eq!(kind, KerberosProblem::NoCredentials);
+        assert_eq!(
+            why,
+            "the server wants TOKEN or KERBEROS, but the login has no token of kind K for 10.0.0.1:8020 or nn:8020 \
+             (but for 10.0.0.9:8020), and no Kerberos ticket"
+        );
+        let (kind, why) = problem(&[], &["nn:8020"], offers());
+        assert_eq!(kind, KerberosProblem::NoCredentials);
+        assert_eq!(why, "the server wants TOKEN or KERBEROS, but the login has no Kerberos ticket");
+        // A server that knows no tokens.
+        let (kind, why) = problem(&[token()], &["nn:8020"], message(State::Negotiate, None, &[KERBEROS]));
+        assert_eq!(kind, KerberosProblem::NoCredentials);
+        assert_eq!(why, "the server wants KERBEROS, but the login has TOKEN (K), and no Kerberos ticket");
+        // One that knows nothing else is none that wants Kerberos.
+        let only_tokens = chosen(&[token()], &[], message(State::Negotiate, None, &[TOKEN]));
+        let why = only_tokens.unwrap_err().to_string();
+        assert!(why.starts_with("the server accepts TOKEN, the client has no token of kind K"), "{why}");
+        let nothing = chosen(&[token()], &[], message(State::Negotiate, None, &[])).unwrap_err();
+        assert!(nothing.to_string().starts_with("the server accepts nothing, "), "{nothing}");
+    }
+
+    #[test]
+    fn a_downgrade_is_refused() {
+        let both = [token(), SaslMethod::Other(Arc::new(Parrot))];
+        for methods in [&both[..], &both[..1], &both[1..], &[]] {
+            for (message, how) in [
+                (message(State::Negotiate, None, &[SIMPLE]), "(it offers SIMPLE)"),
+                (message(State::Negotiate, None, &[TOKEN, SIMPLE]), "(it offers TOKEN, SIMPLE)"),
+                (message(State::Success, None, &[]), "(it ends the negotiation at once)"),
+            ] {
+                let (kind, why) = problem(methods, &[], message);
+                assert!(kind == KerberosProblem::Downgrade && why.contains(how), "{why}");
+            }
+        }
+        // What is offered beside Kerberos is no reason to look for a fault in the server.
+        let offers = message(State::Negotiate, None, &[KERBEROS, SIMPLE]);
+        assert_eq!(problem(&both[..1], &[], offers).0, KerberosProblem::NoCredentials);
+        // With a token, a server without Kerberos is as good as another.
+        let offers = message(State::Negotiate, None, &[TOKEN, SIMPLE]);
+        assert_eq!(chosen(&both, &["nn:8020"], offers), Ok("TOKEN".into()));
+    }
+
     #[test]
     fn a_server_that_asks_for_no_proof() {
         let success = || vec![message(State::Success, None, &[])];
         assert_eq!(dialogue(&[token(), SaslMethod::Simple], true, success()), ["SIMPLE"]);
-        assert!(dialogue(&[token()], true, success())[0].contains("requires TOKEN (K)"));
         let early = vec![message(State::Negotiate, None, &[TOKEN]), message(State::Success, None, &[])];
         assert!(dialogue(&[token()], true, early)[1].contains("did not prove"));
         for state in [State::Challenge, State::Initiate, State::Response, State::Wrap] {

@@ -83,6 +83,9 @@ pub struct SubmissionContext {
     pub keep_containers: bool,
     /// Whether the ApplicationMaster is unmanaged: YARN does not start it, and it registers by itself.
     pub unmanaged_am: bool,
+    /// Whether the ResourceManager leaves the tokens of [`Self::am_container`] alone when the application has
+    /// ended. It cancels them otherwise.
+    pub keep_tokens: bool,
     /// Which logs are collected; `None` stands for all of them, at the end.
     pub log_aggregation: Option<LogAggregation>,
     /// The time after which YARN kills the application; `None` if it has no limit.
@@ -107,6 +110,7 @@ impl SubmissionContext {
             attempt_failures_validity: None,
             keep_containers: false,
             unmanaged_am: false,
+            keep_tokens: false,
             log_aggregation: None,
             lifetime: None,
         }
@@ -130,7 +134,7 @@ impl SubmissionContext {
             queue: Some(self.queue.clone()),
             priority: self.priority.map(Priority::to_proto),
             am_container_spec: Some(self.am_container.to_proto()),
-            cancel_tokens_when_complete: None,
+            cancel_tokens_when_complete: self.keep_tokens.then_some(false),
             unmanaged_am: Some(self.unmanaged_am),
             max_app_attempts: self.max_attempts.map(to_i32),
             resource: Some(self.am_resource.to_proto()),
@@ -218,7 +222,7 @@ pub struct ResourceUsage {
 pub struct ApplicationReport {
     /// Its id.
     pub id: ApplicationId,
-    /// Its latest attempt.
+    /// Its latest attempt; `None` if there is none, or if the user may not see it.
     pub attempt_id: Option<ApplicationAttemptId>,
     /// Who submitted it.
     pub user: String,
@@ -275,7 +279,9 @@ impl ApplicationReport {
         Ok(Self {
             attempt_id: p
                 .current_application_attempt_id
-                .and_then(|a| ApplicationAttemptId::from_proto(Some(a)).ok()),
+                .and_then(|a| ApplicationAttemptId::from_proto(Some(a)).ok())
+                // For a user who may not see the application the number is -1.
+                .filter(|id| id.attempt > 0),
             state: ApplicationState::from_number(required(p.yarn_application_state, "application state")?),
             final_status: FinalStatus::from_number(p.final_application_status.unwrap_or(0)),
             // The port of an ApplicationMaster that has not registered is -1 or 0.

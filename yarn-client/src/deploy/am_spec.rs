@@ -52,7 +52,7 @@ pub(crate) fn am_spec(
             .conf
             .get("yarn.application.classpath")
             .map_err(|e| Failure::new(e.to_string()))?,
-        krb5: false,
+        krb5: derived.kerberos.krb5_conf.is_some(),
     };
     // As with Flink's own client, a TaskManager's temporary files go to the node's own disks.
     let configured = TMP_DIRS.iter().any(|key| conf.entry(key).is_some());

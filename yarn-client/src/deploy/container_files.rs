@@ -14,6 +14,7 @@ use hadoop_fs::is_glob;
 use serde::{Deserialize, Serialize};
 use taskrunner::links;
 
+use super::kerberos::KerberosFiles;
 use super::manifest::{ClientProgram, Program, Purpose};
 use super::names::{Names, twice};
 use super::packed;
@@ -54,6 +55,9 @@ pub(crate) enum FileSource {
     Closed(PathBuf),
     /// Another local file. It goes to the private store, which only the user can read.
     Private(PathBuf),
+    /// A local file that no store may have, such as a keytab. It goes to the application's own directory, and
+    /// is removed with it.
+    OfApplication(PathBuf),
     /// The URL of a file on a file system of the cluster.
     Remote(String),
     /// The URL of a directory on a file system of the cluster, with all files below it. `ContainerFile::key`
@@ -72,6 +76,11 @@ impl FileSource {
             (true, false) => Self::Closed(path),
             (false, _) => Self::Private(path),
         }
+    }
+
+    /// Whether it is on a file system of the cluster.
+    pub(crate) fn is_remote(&self) -> bool {
+        matches!(self, Self::Remote(_) | Self::RemoteTree(_) | Self::RemotePath(_))
     }
 }
 
@@ -106,7 +115,10 @@ impl ContainerFile {
             return false;
         }
         match &self.source {
-            FileSource::Shared(path) | FileSource::Closed(path) | FileSource::Private(path) => {
+            FileSource::Shared(path)
+            | FileSource::Closed(path)
+            | FileSource::Private(path)
+            | FileSource::OfApplication(path) => {
                 self.key.ends_with(&format!("/{}.class", class.replace('.', "/")))
                     || self.key.ends_with(".jar") && crate::jar::holds(path, class)
             }
@@ -127,16 +139,25 @@ impl ContainerFile {
     }
 }
 
-/// Lists all files for the containers. `inclusion` decides where the user's jar is placed. It is a failure if
-/// a file does not exist, has a name that the containers cannot have, or collides with another file.
+/// Lists all files for the containers. `kerberos` are those of Kerberos, and `inclusion` decides where the
+/// user's jar is placed. It is a failure if a file does not exist, has a name that the containers cannot
+/// have, or collides with another file.
 pub(crate) fn container_files(
     context: &Context,
     flink: &FlinkHome,
     configuration: &Configuration,
     purpose: &Purpose,
+    kerberos: &KerberosFiles,
     inclusion: UserJarInclusion,
 ) -> Result<Vec<ContainerFile>, Failure> {
-    let mut files = distribution(context, flink, configuration)?;
+    // Of two files with the same content and the same name, the first one counts: a keytab that is also among
+    // the files to ship does not go to a store.
+    let mut files: Vec<ContainerFile> = kerberos
+        .uploads()
+        .into_iter()
+        .map(|(key, path, by)| ContainerFile::file(key, FileSource::OfApplication(path), Part::Apart, by))
+        .collect();
+    files.append(&mut distribution(context, flink, configuration)?);
     files.append(&mut ship_files(context, configuration)?);
     files.append(&mut ship_archives(context, configuration)?);
     if !matches!(purpose, Purpose::Session { .. }) {
@@ -209,9 +230,10 @@ pub(crate) fn admitted(
     let mut admitted = Vec::with_capacity(files.len());
     for file in files {
         let local = match &file.source {
-            FileSource::Shared(path) | FileSource::Closed(path) | FileSource::Private(path) => {
-                Some(path.as_path())
-            }
+            FileSource::Shared(path)
+            | FileSource::Closed(path)
+            | FileSource::Private(path)
+            | FileSource::OfApplication(path) => Some(path.as_path()),
             FileSource::Remote(_) | FileSource::RemoteTree(_) | FileSource::RemotePath(_) => None,
         };
         // The files in a directory of the cluster are checked once their names are known.
@@ -226,8 +248,12 @@ pub(crate) fn admitted(
 /// Whether two sources are the same file, or local files with the same content. Older manuals recommend `-t`
 /// with Flink's own `lib`, which ships its files a second time.
 fn is_same(one: &FileSource, other: &FileSource) -> bool {
-    use FileSource::{Closed, Private, Shared};
-    if let (Shared(a) | Closed(a) | Private(a), Shared(b) | Closed(b) | Private(b)) = (one, other) {
+    use FileSource::{Closed, OfApplication, Private, Shared};
+    if let (
+        Shared(a) | Closed(a) | Private(a) | OfApplication(a),
+        Shared(b) | Closed(b) | Private(b) | OfApplication(b),
+    ) = (one, other)
+    {
         let size = |path: &Path| path.metadata().ok().map(|m| m.len());
         return a == b
             || (size(a) == size(b)
@@ -310,7 +336,10 @@ pub(crate) fn libraries(context: &Context, flink: &FlinkHome) -> Result<[Vec<Lib
         FileSource::Closed(path) | FileSource::Private(path) => {
             Some(Library { key: file.key, path, kind: file.kind, open: false })
         }
-        FileSource::Remote(_) | FileSource::RemoteTree(_) | FileSource::RemotePath(_) => None,
+        FileSource::OfApplication(_)
+        | FileSource::Remote(_)
+        | FileSource::RemoteTree(_)
+        | FileSource::RemotePath(_) => None,
     };
     let always = distribution(context, flink, &nothing_set)?.into_iter().filter_map(library).collect();
     let opt = flink.opt(context);

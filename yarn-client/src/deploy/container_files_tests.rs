@@ -66,6 +66,7 @@ impl Fixture {
             exe: root.join("heddle/bin/heddle"),
             user: "ann".into(),
             waits: Default::default(),
+            logins: Default::default(),
         };
         let flink = FlinkHome {
             root: root.join("flink"),
@@ -84,7 +85,8 @@ impl Fixture {
             LocalFile { key: "log4j.properties".into(), path: root.join("flink/conf/log4j.properties") };
         let release = Release { major: 1, minor: 20, patch: 1 };
         let names = Names { release, logging: (Logging::Log4j, Some(log4j)) };
-        let files = container_files(&context, &flink, &conf, purpose, inclusion)
+        let kerberos = KerberosFiles::of(&conf, &context).map_err(|e| e.render(false))?;
+        let files = container_files(&context, &flink, &conf, purpose, &kerberos, inclusion)
             .and_then(|files| admitted(files, &names, &mut warnings))
             .map_err(|e| e.render(false))?;
         let shown = files.into_iter().filter(|f| f.part != Part::Own).map(|f| {
@@ -92,6 +94,7 @@ impl Fixture {
                 FileSource::Shared(_) => "shared",
                 FileSource::Closed(_) => "closed",
                 FileSource::Private(_) => "private",
+                FileSource::OfApplication(_) => "of the application",
                 FileSource::Remote(_) => "remote",
                 FileSource::RemoteTree(_) => "tree",
                 FileSource::RemotePath(_) => "path",
@@ -134,6 +137,32 @@ fn what_is_no_library_or_closed_to_others_is_not_shared() {
             "lib/flink-dist-1.20.1.jar shared System"
         ]
     );
+}
+
+#[test]
+fn files_of_kerberos_go_to_no_store() {
+    let fixture = Fixture::new();
+    let keytab = ("security.kerberos.login.keytab", "data/x.txt");
+    let settings = [
+        keytab,
+        ("security.kerberos.login.principal", "ann@EXAMPLE.COM"),
+        ("security.kerberos.krb5-conf.path", "am.json"),
+    ];
+    let expected = ["krb5.keytab of the application Apart", "krb5.conf of the application Apart"];
+    assert_eq!(fixture.files(&settings, &SESSION).unwrap()[..2], expected);
+    // Somebody who has shipped the keytab until now may go on with it, and it does not go to a store either.
+    let name = ("yarn.security.kerberos.localized-keytab-path", "z.tar.gz");
+    let mine = ("security.kerberos.login.keytab", "z.tar.gz");
+    let both = [mine, settings[1], name, ("yarn.ship-files", "z.tar.gz")];
+    let files = fixture.files(&both, &SESSION).unwrap();
+    assert_eq!(files[0], "z.tar.gz of the application Apart");
+    assert!(!files[1..].iter().any(|file| file.starts_with("z.tar.gz")), "{files:?}");
+    // The same name for two contents.
+    let other = [keytab, settings[1], name, ("yarn.ship-files", "z.tar.gz")];
+    let refused = fixture.files(&other, &SESSION).unwrap_err();
+    assert!(refused.contains("two files would both be \"z.tar.gz\""), "{refused}");
+    let reserved = ("yarn.security.kerberos.localized-keytab-path", "container_tokens");
+    assert!(fixture.files(&[keytab, settings[1], reserved], &SESSION).is_err());
 }
 
 #[test]

@@ -16,8 +16,9 @@ use flink_model::spec::ClusterMode;
 use flink_model::ssl;
 use flink_model::start_template::StartTemplate;
 
-use super::container_files::{self, ContainerFile};
+use super::container_files::{self, ContainerFile, FileSource};
 use super::internal_ssl::{self, KeyMaterial};
+use super::kerberos::KerberosFiles;
 use super::manifest::{ClusterManifest, Program, Purpose};
 use super::names::Names;
 use super::tags::tags;
@@ -28,7 +29,7 @@ use crate::paths::{is_remote, without_scheme};
 use crate::rest_security::{RestSecurity, bad_setting};
 use crate::setup::{Setup, release_of};
 use crate::warning::Warnings;
-use crate::{jar, java, memory, unserved};
+use crate::{jar, java, memory};
 
 /// The length to which YARN cuts an application's type, in characters
 /// (`YarnConfiguration.APPLICATION_TYPE_LENGTH`).
@@ -69,6 +70,8 @@ pub(crate) struct Derived {
     pub(crate) rest_security: RestSecurity,
     /// The key for the cluster's own connections, if heddle makes one.
     pub(crate) internal_key: Option<KeyMaterial>,
+    /// The files with which the cluster's JVMs log in to Kerberos.
+    pub(crate) kerberos: KerberosFiles,
     /// What the user should know, but what does not stop the deployment.
     pub(crate) warnings: Warnings,
 }
@@ -106,7 +109,14 @@ impl Derived {
         }
         let names = Names { release, logging: logging(context, &flink)? };
         let inclusion = configuration.require(&options::INCLUDE_USER_JAR).map_err(bad_value)?;
-        let files = container_files::container_files(context, &flink, &configuration, purpose, inclusion)?;
+        let kerberos = KerberosFiles::of(&configuration, context)?;
+        let files =
+            container_files::container_files(context, &flink, &configuration, purpose, &kerberos, inclusion)?;
+        // What is in a directory of the cluster is not known yet.
+        let is_open = |file: &ContainerFile| {
+            matches!(file.source, FileSource::RemoteTree(_) | FileSource::RemotePath(_))
+        };
+        kerberos.check(|key| files.iter().any(|file| file.key == key || is_open(file)))?;
         if let Purpose::Application { program } = purpose {
             check_program(context, program, &configuration, &files)?;
         }
@@ -139,6 +149,7 @@ impl Derived {
             names,
             rest_security,
             internal_key: None,
+            kerberos,
             warnings: warnings.clone(),
         })
     }
@@ -173,7 +184,6 @@ fn check_configuration(
     release: Release,
     warnings: &mut Warnings,
 ) -> Result<(), Failure> {
-    unserved::check(configuration)?;
     ssl::check_server(configuration).map_err(bad_setting)?;
     internal_ssl::check(configuration)?;
     ports::check(configuration).map_err(bad_value)?;

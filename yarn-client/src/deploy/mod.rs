@@ -12,7 +12,9 @@ mod container_files;
 mod deployment;
 mod derived;
 mod facts;
+mod fetched;
 mod internal_ssl;
+mod kerberos;
 mod manifest;
 mod names;
 mod nodes;
@@ -31,6 +33,7 @@ mod staged;
 mod submission;
 mod submit;
 mod tags;
+mod tokens;
 mod undo;
 mod wait;
 mod watch;
@@ -68,12 +71,14 @@ use wait::{NotStarted, Started, Waiting, wait};
 
 pub(crate) use container_files::{Library, libraries};
 pub use deployment::Deployment;
+pub use kerberos::{KerberosFiles, Keytab};
 pub use manifest::{ClientProgram, ClusterManifest, Program, Purpose};
 pub use resolved::{
     Application, ContainerSize, EffectiveSetting, Resolved, ResolvedFile, ResolvedProgram, SmallFile,
 };
 pub use show::DryRun;
 pub use staged::Staged;
+pub use tokens::{Security, TokenFor};
 
 /// Carries out one deployment, from one machine as one user.
 #[derive(Debug, Clone)]
@@ -146,13 +151,15 @@ impl Deployer {
         interrupt: &Interrupt,
     ) -> Result<Deployment, Failure> {
         let derived = self.derive(manifest).told_to(&*report)?;
-        let hadoop = Hadoop::load(&self.context, &derived.configuration)?.waiting(Wait::Changing);
+        let nothing = |cause| Failure::interrupted(cause, "nothing was started");
+        let load = Hadoop::load(&self.context, &derived.configuration);
+        let hadoop = interrupt.unless_raised(load).await.map_err(nothing)??.waiting(Wait::Changing);
         let yarn = hadoop.yarn()?;
         self.timing.configured();
         let name = derived.submission.as_deref();
-        let find = in_time(derived.timeout, submission::find(name, &self.context, &yarn));
-        let asked = interrupt.unless_raised(find).await;
-        let asked = asked.map_err(|cause| Failure::interrupted(cause, "nothing was started"))?;
+        let user = hadoop.login.user().short_name();
+        let find = in_time(derived.timeout, submission::find(name, &self.context, user, &yarn));
+        let asked = interrupt.unless_raised(find).await.map_err(nothing)?;
         let known = asked.map_err(|failure| failure.unwrap_or_else(|| too_late(derived.timeout)))?;
         if let Some(known) = known {
             let (Known::Alive(id) | Known::Succeeded(id)) = known;
@@ -239,7 +246,7 @@ impl Deployer {
 
     async fn plan_derived(&self, derived: &Derived, warnings: &mut Warnings) -> Result<Plan, Failure> {
         submission::look(derived.submission.as_deref(), &self.context)?;
-        let hadoop = Hadoop::load(&self.context, &derived.configuration)?;
+        let hadoop = Hadoop::load(&self.context, &derived.configuration).await?;
         let yarn = hadoop.yarn()?;
         self.timing.configured();
         let services = Services::new(derived, hadoop, yarn).await?;
@@ -283,12 +290,13 @@ impl Deployer {
         // Where something has to be uploaded, a NameNode that refuses the directory is to be heard first.
         let at_once = resolved.fast_start && surveys.are_complete();
         let upload = stage::upload(&services, &resolved, surveys, timing, undo, report);
-        let files = if at_once {
+        let mut files = if at_once {
             future::try_join(create, upload).await?.1
         } else {
             create.await?;
             upload.await?
         };
+        files.append(&mut stage::upload_own(&services, &resolved).await?);
         let staged = stage::with_archives(&services, &resolved, files, timing, &mut warnings).await;
         warnings.tell(report_ref);
         let submitter = Submitter {

@@ -90,7 +90,7 @@ pub(crate) fn check_rights(queue: &QueueInfo, user: &str, rights: &[QueueUserAcl
         Failure::new(format!("the user {user} may not submit applications to the queue '{}'", queue.name));
     Err(match &may[..] {
         [] => failure
-            .hint("ask the cluster's administrator for the right, or use another user (HADOOP_USER_NAME)"),
+            .hint("ask the cluster's administrator for the right, or use another user (HADOOP_USER_NAME; with Kerberos kinit)"),
         names => failure.hint(format!("{user} may submit to: {}", names.join(", "))),
     })
 }

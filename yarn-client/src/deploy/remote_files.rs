@@ -101,7 +101,10 @@ async fn look(hadoop: &Hadoop, file: &ContainerFile) -> Result<Vec<RemoteFile>, 
         FileSource::Remote(url) => (url, false, false),
         FileSource::RemotePath(url) => (url, true, false),
         FileSource::RemoteTree(url) => (url, true, true),
-        FileSource::Shared(_) | FileSource::Closed(_) | FileSource::Private(_) => return Ok(Vec::new()),
+        FileSource::Shared(_)
+        | FileSource::Closed(_)
+        | FileSource::Private(_)
+        | FileSource::OfApplication(_) => return Ok(Vec::new()),
     };
     let storage = hadoop.storage(Some(url))?;
     let fs = |e| Failure::fs(&e);

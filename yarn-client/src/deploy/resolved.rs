@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use artifact_store::LocalFile;
 use flink_model::class_path::ContainerFiles;
@@ -23,7 +23,9 @@ use super::am_spec::{ClusterAnswers, am_spec, get, high_availability};
 use super::container_files::{FileSource, Part};
 use super::derived::Derived;
 use super::facts::{self, Facts};
+use super::kerberos::KerberosFiles;
 use super::remote_files::RemoteFile;
+use super::tokens::Security;
 use crate::configuration::text;
 use crate::error::Failure;
 use crate::warning::Warnings;
@@ -55,6 +57,11 @@ pub struct Resolved {
     pub am_spec: AmSpec,
     /// The effective configuration; values of secret keys are masked.
     pub configuration: Vec<EffectiveSetting>,
+    /// The files with which the cluster's JVMs log in to Kerberos.
+    pub kerberos: KerberosFiles,
+    /// How the deployment logs in, and which tokens the application gets. `None` means that the cluster has
+    /// no Kerberos.
+    pub security: Option<Security>,
     /// Whether the start uses everything that makes it faster (`heddle.fast-start`).
     pub fast_start: bool,
     /// The name of the submission, if it has one.
@@ -148,6 +155,8 @@ pub(crate) enum ResolvedSource {
     SharedStore(PathBuf),
     /// A local file for the store that only the user can read, if no other has it.
     PrivateStore(PathBuf),
+    /// A local file for the application's own directory.
+    OfApplication(PathBuf),
     /// A file that is on the cluster already.
     Remote(LocalResource),
 }
@@ -214,6 +223,8 @@ pub(crate) struct Answers<'a> {
     /// The URL of the application's own directory.
     pub(crate) directory: &'a str,
     pub(crate) remote: &'a [RemoteFile],
+    /// How the deployment logs in, if the cluster has Kerberos.
+    pub(crate) security: Option<&'a Security>,
 }
 
 impl Resolved {
@@ -224,12 +235,13 @@ impl Resolved {
         answers: &Answers<'_>,
         warnings: &mut Warnings,
     ) -> Result<Self, Failure> {
-        let Answers { conf, user, facts, directory, remote } = *answers;
+        let Answers { conf, user, facts, directory, remote, security } = *answers;
         let fits = facts::check(derived, conf, user, facts, warnings)?;
         let id = facts.application.id;
-        let shipped =
-            plan::shipped_configuration(&derived.configuration, derived.release, Some(&id.to_string()))
-                .map_err(|e| Failure::because("cannot write the configuration for the containers", e))?;
+        let renewer = security.and_then(|security| security.renewer.as_deref());
+        let own = derived.kerberos.configure(&derived.configuration, derived.release, renewer);
+        let shipped = plan::shipped_configuration(&own, derived.release, Some(&id.to_string()))
+            .map_err(|e| Failure::because("cannot write the configuration for the containers", e))?;
         let files = files(derived, remote);
         let largest_container_mb = facts.application.max_capability.memory_mb;
         let answers = ClusterAnswers { conf, directory, largest_container_mb };
@@ -256,6 +268,8 @@ impl Resolved {
             small_files: small_files(derived, shipped)?,
             am_spec,
             configuration: effective(&derived.configuration),
+            kerberos: derived.kerberos.clone(),
+            security: security.cloned(),
             fast_start: derived.fast_start,
             submission: derived.submission.clone(),
             timeout_ms: derived.timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX)),
@@ -273,7 +287,19 @@ impl Resolved {
     pub(crate) fn remote_files(&self) -> impl Iterator<Item = &LocalResource> {
         self.files.iter().filter_map(|file| match &file.source {
             ResolvedSource::Remote(resource) => Some(resource),
-            ResolvedSource::SharedStore(_) | ResolvedSource::PrivateStore(_) => None,
+            ResolvedSource::SharedStore(_)
+            | ResolvedSource::PrivateStore(_)
+            | ResolvedSource::OfApplication(_) => None,
+        })
+    }
+
+    /// The local files for the application's own directory: the path in the containers, and the file.
+    pub(crate) fn files_of_application(&self) -> impl Iterator<Item = (&str, &Path)> {
+        self.files.iter().filter_map(|file| match &file.source {
+            ResolvedSource::OfApplication(path) => Some((file.key.as_str(), path.as_path())),
+            ResolvedSource::SharedStore(_) | ResolvedSource::PrivateStore(_) | ResolvedSource::Remote(_) => {
+                None
+            }
         })
     }
 }
@@ -286,6 +312,7 @@ fn files(derived: &Derived, remote: &[RemoteFile]) -> Vec<ResolvedFile> {
             FileSource::Closed(path) | FileSource::Private(path) => {
                 ResolvedSource::PrivateStore(path.clone())
             }
+            FileSource::OfApplication(path) => ResolvedSource::OfApplication(path.clone()),
             FileSource::Remote(_) | FileSource::RemoteTree(_) | FileSource::RemotePath(_) => return None,
         };
         Some(ResolvedFile { key: file.key.clone(), part: file.part, kind: file.kind, source })

@@ -45,6 +45,7 @@ impl Machine {
             exe: root.join("heddle/bin/heddle"),
             user: "ann".into(),
             waits: Default::default(),
+            logins: Default::default(),
         };
         let setup = Setup::load(&context).unwrap();
         Self { dir, context, setup }
@@ -52,6 +53,14 @@ impl Machine {
 
     /// The plan for a manifest on a cluster that always gives the same answers.
     fn resolve(&self, manifest: &ClusterManifest) -> Result<Resolved, Failure> {
+        self.resolve_on(manifest, None)
+    }
+
+    fn resolve_on(
+        &self,
+        manifest: &ClusterManifest,
+        security: Option<&Security>,
+    ) -> Result<Resolved, Failure> {
         let mut warnings = Warnings::default();
         let derived = Derived::new(manifest, &self.setup, &self.context, "random", &mut warnings)?;
         let facts = Facts {
@@ -80,7 +89,8 @@ impl Machine {
             by: "yarn.ship-files",
         }];
         let directory = "hdfs://nn:8020/user/ann/.flink/application_1700000000000_0001";
-        let answers = Answers { conf: &conf, user: "ann", facts: &facts, directory, remote: &remote };
+        let answers =
+            Answers { conf: &conf, user: "ann", facts: &facts, directory, remote: &remote, security };
         Resolved::new(&derived, &answers, &mut Warnings::default())
     }
 }
@@ -90,7 +100,9 @@ fn staged(resolved: &Resolved) -> Staged {
     let file = |file: &ResolvedFile| StagedFile {
         resource: match &file.source {
             ResolvedSource::Remote(resource) => resource.clone(),
-            ResolvedSource::SharedStore(_) | ResolvedSource::PrivateStore(_) => LocalResource {
+            ResolvedSource::SharedStore(_)
+            | ResolvedSource::PrivateStore(_)
+            | ResolvedSource::OfApplication(_) => LocalResource {
                 key: file.key.clone(),
                 url: format!("hdfs://nn:8020/store/{}", file.key),
                 size: 1,
@@ -159,6 +171,64 @@ fn the_plan_that_is_shown_is_the_plan_that_is_carried_out() {
         assert_eq!(DryRun::new(&read, &of_read), DryRun::new(&planned, &of_planned));
         let stored: Staged = serde_json::from_str(&serde_json::to_string(&of_planned).unwrap()).unwrap();
         assert_eq!(stored, of_planned);
+    }
+}
+
+#[test]
+fn a_cluster_with_kerberos() {
+    let machine = Machine::new();
+    for name in ["ann.keytab", "realm.conf"] {
+        std::fs::write(machine.dir.path().join(name), "x").unwrap();
+    }
+    let security = Security {
+        principal: "ann@R".into(),
+        acts_for: None,
+        login: "with the tickets of kinit".into(),
+        file_systems: vec![],
+        renewer: Some("rm/h@R".into()),
+        resource_manager: Some("rm/h@R".into()),
+        handed_over: vec![],
+    };
+    for mut manifest in manifests(&machine) {
+        for (key, value) in [
+            ("security.kerberos.login.keytab", "ann.keytab"),
+            ("security.kerberos.login.principal", "ann@R"),
+            ("security.kerberos.krb5-conf.path", "realm.conf"),
+        ] {
+            manifest.configuration.set_dynamic(key, value);
+        }
+        let resolved = machine.resolve_on(&manifest, Some(&security)).unwrap();
+        let read: Resolved = serde_json::from_str(&serde_json::to_string(&resolved).unwrap()).unwrap();
+        assert_eq!(read, resolved);
+        // JobManager and TaskManagers have both files, and no store has one.
+        let staged = staged(&resolved);
+        let of_application: Vec<&str> = resolved.files_of_application().map(|(key, _)| key).collect();
+        assert_eq!(of_application, ["krb5.keytab", "krb5.conf"]);
+        let context = submission_context(&resolved, &staged).unwrap();
+        for key in of_application {
+            let resources = &staged.am_spec.resources.task_manager_resources;
+            assert!(resources.iter().any(|resource| resource.key == key), "{key}");
+            assert!(context.am_container.local_resources.contains_key(key), "{key}");
+        }
+        let spec = &resolved.am_spec;
+        for jvm in [&spec.job_manager.jvm, &spec.task_managers.jvm] {
+            assert!(jvm.jvm_args.iter().any(|arg| arg == "-Djava.security.krb5.conf=krb5.conf"));
+            assert!(!jvm.class_path.iter().any(|entry| entry.starts_with("krb5")));
+        }
+        let text = String::from_utf8_lossy(resolved.small_files[0].content.bytes()).into_owned();
+        for setting in [
+            "security.kerberos.login.keytab: krb5.keytab",
+            "security.kerberos.login.principal: ann@R",
+            "security.kerberos.token.provider.hadoopfs.renewer: rm/h@R",
+        ] {
+            assert!(text.contains(setting), "{text}");
+        }
+        // The client itself logs in with its own file.
+        let own = |setting: &&EffectiveSetting| setting.key == "security.kerberos.login.keytab";
+        assert_eq!(resolved.configuration.iter().find(own).unwrap().value, "ann.keytab");
+        let shown = DryRun::new(&resolved, &staged).kerberos.unwrap();
+        assert_eq!((shown.principal.as_deref(), shown.tokens.len()), (Some("ann@R"), 1));
+        assert_eq!(shown.keytab.unwrap().path, "krb5.keytab");
     }
 }
 

@@ -2,6 +2,7 @@
 //! everything that must be known before anything is written, and as much as possible of it at the same time,
 //! because each question takes a round trip.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use artifact_store::{
@@ -14,8 +15,9 @@ use yarn_api::ApplicationClient;
 
 use super::container_files::{ContainerFile, FileSource};
 use super::derived::Derived;
-use super::remote_files::remote_files;
+use super::remote_files::{RemoteFile, remote_files};
 use super::resolved::{Answers, Resolved};
+use super::tokens::{Place, Security, Situation};
 use super::{facts, savepoint};
 use crate::context::Context;
 use crate::error::Failure;
@@ -95,7 +97,11 @@ impl Services {
                 FileSource::Shared(path) | FileSource::Closed(path) | FileSource::Private(path) => {
                     Some((file, path))
                 }
-                FileSource::Remote(_) | FileSource::RemoteTree(_) | FileSource::RemotePath(_) => None,
+                // No store has files of the application.
+                FileSource::OfApplication(_)
+                | FileSource::Remote(_)
+                | FileSource::RemoteTree(_)
+                | FileSource::RemotePath(_) => None,
             })
             .collect();
         let paths: Vec<PathBuf> = local.iter().map(|(_, path)| (*path).clone()).collect();
@@ -121,7 +127,7 @@ impl Services {
 
         let facts = timing.time("ResourceManager asked", facts::gather(&self.yarn, derived));
         let answers = timing.time("NameNode asked", facts::first_answer(&self.storage, &self.ground.base));
-        let only_local = local.len() == derived.files.len();
+        let only_local = !derived.files.iter().any(|file| file.source.is_remote());
         let looked = remote_files(&self.hadoop, &derived.files, &derived.names, warnings);
         let remote = async {
             if only_local {
@@ -146,17 +152,49 @@ impl Services {
             (facts, answers, remote, surveys.await?)
         };
         let directory = self.directory(facts.application.id).url()?;
+        let security = self.security(derived, &remote, warnings)?;
+        let user = self.hadoop.login.user();
         let answers = Answers {
             conf: &self.hadoop.conf,
-            user: &self.hadoop.login.user().effective,
+            // With Kerberos, this is a principal, for which servers have a shorter name.
+            user: if security.is_some() { user.short_name() } else { &user.effective },
             facts: &facts,
             directory: &directory,
             remote: &remote,
+            security: security.as_ref(),
         };
         let staging = self.ground.warning.clone();
         staging.into_iter().chain(distrust).for_each(|warning| warnings.warn(warning));
         let resolved = Resolved::new(derived, &answers, warnings)?;
         Ok((resolved, Surveys { shared, private, hashes }))
+    }
+
+    /// Decides how the application gets access to Hadoop's services, if the cluster has Kerberos.
+    fn security(
+        &self,
+        derived: &Derived,
+        remote: &[RemoteFile],
+        warnings: &mut Warnings,
+    ) -> Result<Option<Security>, Failure> {
+        let mut places = vec![
+            Place::needed(self.storage.root(), "staging directory"),
+            Place::needed(self.shared.url()?, "store"),
+        ];
+        // There may be hundreds of files, but they are on few file systems.
+        let root = |url: &str| url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+        let of_files: BTreeSet<(String, &str)> =
+            remote.iter().map(|file| (root(&file.resource.url), file.by)).collect();
+        places.extend(of_files.into_iter().map(|(url, by)| Place::needed(url, by)));
+        places.extend(derived.savepoint.iter().map(|path| Place::needed(path, "savepoint")));
+        let situation = Situation {
+            hadoop: &self.hadoop.conf,
+            flink: &derived.configuration,
+            login: &self.hadoop.login,
+            via: self.hadoop.via.to_string(),
+            keytab: derived.kerberos.keytab.is_some(),
+        };
+        let root_of = |url: &str| self.hadoop.storage(Some(url)).map(|storage| storage.root().to_owned());
+        situation.decide(places, &root_of, warnings)
     }
 
     /// Lets the private store serve what the shared one does not: what may not be added there, and what is

@@ -3,6 +3,7 @@
 //! stay the same for programs.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use flink_model::config::{masked_words, shown};
 use flink_model::local_resource::Visibility;
@@ -10,6 +11,7 @@ use flink_model::spec::{ClusterMode, JvmTemplate};
 use serde::Serialize;
 
 use super::container_files::Part;
+use super::kerberos::{KerberosFiles, Keytab};
 use super::resolved::Resolved;
 use super::staged::{Staged, StagedFile, is_of_application_master};
 use crate::timing::Summary;
@@ -27,6 +29,9 @@ pub struct DryRun {
     pub program: Option<Program>,
     /// What YARN is told of the application.
     pub application: Application,
+    /// How the deployment and the cluster log in to Kerberos; `None` means not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kerberos: Option<Kerberos>,
     /// The container of the ApplicationMaster and the JobManager.
     pub application_master: Container,
     /// The container of each TaskManager.
@@ -75,6 +80,75 @@ pub struct Application {
     pub acls: BTreeMap<String, String>,
     /// The URL of the application's own directory.
     pub directory: Option<String>,
+}
+
+/// How a deployment and its cluster log in to Kerberos.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Kerberos {
+    /// The principal as which the deployment logs in; `None` means that the cluster does not want one.
+    pub principal: Option<String>,
+    /// With what the deployment logs in, in words.
+    pub login: Option<String>,
+    /// The user for whom it acts, if that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acts_for: Option<String>,
+    /// The keytab with which the JVMs of the cluster log in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keytab: Option<Keytab>,
+    /// The configuration of Kerberos that the containers get.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub krb5_conf: Option<PathBuf>,
+    /// The delegation tokens that are fetched for the application.
+    pub tokens: Vec<Token>,
+    /// The kinds and services of the tokens that the application gets from the login.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub handed_over: Vec<String>,
+}
+
+/// A delegation token that is fetched for the application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Token {
+    /// The service: a file system, or `ResourceManager`.
+    pub service: String,
+    /// What the application has there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub purposes: Vec<String>,
+    /// Who may renew the token.
+    pub renewer: Option<String>,
+}
+
+impl Kerberos {
+    fn of(resolved: &Resolved) -> Option<Self> {
+        let Resolved { kerberos: files, security, .. } = resolved;
+        if security.is_none() && *files == KerberosFiles::default() {
+            return None;
+        }
+        let security = security.as_ref();
+        let of_file_systems = security.into_iter().flat_map(|security| {
+            security.file_systems.iter().map(move |wanted| Token {
+                service: wanted.url.clone(),
+                purposes: wanted.purposes.clone(),
+                renewer: security.renewer.clone(),
+            })
+        });
+        let renewer = security.and_then(|security| security.resource_manager.clone());
+        let of_resource_manager = renewer.map(|renewer| Token {
+            service: "ResourceManager".to_owned(),
+            purposes: Vec::new(),
+            renewer: Some(renewer),
+        });
+        Some(Self {
+            principal: security.map(|security| security.principal.clone()),
+            login: security.map(|security| security.login.clone()),
+            acts_for: security.and_then(|security| security.acts_for.clone()),
+            keytab: files.keytab.clone(),
+            krb5_conf: files.krb5_conf.clone(),
+            tokens: of_file_systems.chain(of_resource_manager).collect(),
+            handed_over: security.map(|security| security.handed_over.clone()).unwrap_or_default(),
+        })
+    }
 }
 
 /// A container and its content.
@@ -200,6 +274,7 @@ impl DryRun {
                 acls: spec.application.acls.clone(),
                 directory: spec.application.staging_dir.clone(),
             },
+            kerberos: Kerberos::of(resolved),
             application_master: Container {
                 memory_mb: resolved.application_master.memory_mb,
                 vcores: resolved.application_master.vcores,

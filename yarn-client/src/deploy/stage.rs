@@ -1,11 +1,13 @@
 //! Uploads the files of a resolved deployment to the cluster. For a dry run it only forecasts where the files
 //! would be.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use artifact_store::{Artifact, Completion, Lost, Uploaded};
-use flink_model::local_resource::LocalResource;
+use flink_model::local_resource::{LocalResource, LocalResourceKind, Visibility};
 use futures::future;
+use hadoop_fs::Source;
 
 use super::class_data;
 use super::resolved::Resolved;
@@ -14,6 +16,7 @@ use super::staged::{Staged, StagedFile};
 use super::undo::Undo;
 use crate::error::Failure;
 use crate::report::Report;
+use crate::staging::ApplicationDir;
 use crate::timing::Timing;
 use crate::units::{bytes, count};
 use crate::warning::Warnings;
@@ -28,8 +31,31 @@ pub(crate) async fn forecast(
     let planned = future::try_join(services.shared.planned(shared), services.private.planned(private));
     let (shared, private) = planned.await?;
     let stores = shared.into_iter().chain(private);
+    let directory = services.directory(resolved.application.id);
+    let own: Result<Vec<_>, Failure> = resolved
+        .files_of_application()
+        .map(|(key, path)| Ok((in_directory(&directory, key, path)?, true)))
+        .collect();
     let remote = resolved.remote_files().map(|resource| (resource.clone(), false));
-    Ok(stores.chain(remote).map(|(resource, upload)| staged(resolved, resource, upload)).collect())
+    Ok(stores
+        .chain(own?)
+        .chain(remote)
+        .map(|(resource, upload)| staged(resolved, resource, upload))
+        .collect())
+}
+
+/// A local file as it will be once it is in the application's directory.
+fn in_directory(directory: &ApplicationDir, key: &str, path: &Path) -> Result<LocalResource, Failure> {
+    let found = path.metadata();
+    let found = found.map_err(|e| Failure::because(format!("cannot read {}", path.display()), e))?;
+    Ok(LocalResource {
+        key: key.to_owned(),
+        url: format!("{}/{key}", directory.url()?),
+        size: found.len(),
+        modification_time: 0,
+        visibility: Visibility::Application,
+        kind: LocalResourceKind::File,
+    })
 }
 
 /// Uploads all files that the stores do not have, and returns the places of all files.
@@ -72,6 +98,17 @@ pub(crate) async fn upload(
     }
     let all = resources.into_iter().chain(resolved.remote_files().cloned());
     Ok(all.map(|resource| staged(resolved, resource, false)).collect())
+}
+
+/// Uploads the files that no store may have to the application's directory, which must exist already, and
+/// returns their places.
+pub(crate) async fn upload_own(services: &Services, resolved: &Resolved) -> Result<Vec<StagedFile>, Failure> {
+    let directory = services.directory(resolved.application.id);
+    let sources: Vec<(&str, Source)> =
+        resolved.files_of_application().map(|(key, path)| (key, Source::File(path.to_owned()))).collect();
+    let uploads: Vec<_> = sources.iter().map(|(key, source)| directory.put(key, source)).collect();
+    let resources = future::try_join_all(uploads).await?;
+    Ok(resources.into_iter().map(|resource| staged(resolved, resource, false)).collect())
 }
 
 /// Puts the files that the shared store has not taken into the private one, which has `private` already.

@@ -106,8 +106,9 @@ pub(crate) fn submission_context(resolved: &Resolved, staged: &Staged) -> Result
     });
     context.am_container = ContainerLaunchContext {
         local_resources,
-        // Without Kerberos, Hadoop's services believe this name. The process in the container itself runs as
-        // the user who runs the NodeManager.
+        // Without Kerberos, Hadoop's services believe this name. With it, they know the user by the tokens,
+        // and heddle-am takes this name for the owner of the user's files. The process in the container
+        // itself can run as another user of the system.
         environment: [("HADOOP_USER_NAME".to_owned(), application.user.clone())].into(),
         commands: vec![COMMAND.to_owned()],
         acls: acls.collect::<Result<_, Failure>>()?,
@@ -120,6 +121,8 @@ pub(crate) fn submission_context(resolved: &Resolved, staged: &Staged) -> Result
     context.node_label = application.node_label.clone();
     context.max_attempts = Some(staged.am_spec.application.max_attempts);
     context.keep_containers = application.keep_containers;
+    // YARN would cancel the tokens that somebody else has given, who may need them for more than this.
+    context.keep_tokens = resolved.security.as_ref().is_some_and(|security| !security.handed_over.is_empty());
     context.attempt_failures_validity = application.attempt_failures_validity_ms.map(Duration::from_millis);
     let (include, exclude) = (&application.rolled_logs_include, &application.rolled_logs_exclude);
     if include.is_some() || exclude.is_some() {

@@ -35,20 +35,20 @@ struct Note {
     resource_manager: String,
 }
 
-/// Looks for the application of the submission, first by its tag and then by the file, once it is sure that
-/// the file can be written.
+/// Looks for the application of the submission, first by its tag among those of `user` and then by the file,
+/// once it is sure that the file can be written.
 pub(crate) async fn find(
     name: Option<&str>,
     context: &Context,
+    user: &str,
     yarn: &ApplicationClient,
 ) -> Result<Option<Known>, Failure> {
     let Some(name) = name else { return Ok(None) };
     let path = path(name, context)?;
     prepare(&path).map_err(|error| unwritten(&path, error))?;
-    let login = context.login()?;
     let filter = ApplicationFilter {
         tags: [format!("{SUBMISSION_TAG}{name}")].into(),
-        users: [login.user().short_name().to_owned()].into(),
+        users: [user.to_owned()].into(),
         ..ApplicationFilter::default()
     };
     let mut found = yarn.applications(&filter).await.map_err(|e| yarn_failure(&e))?;
@@ -141,6 +141,7 @@ mod tests {
             exe: PathBuf::from("/x/heddle"),
             user: "ann".to_owned(),
             waits: Default::default(),
+            logins: Default::default(),
         }
     }
 

@@ -1,7 +1,7 @@
-//! Submits a staged deployment to the ResourceManager. The keys of the control server and, if they are small
-//! enough, the configuration files are in the credentials of the ApplicationMaster. As local resources, the
-//! files would cost a node about two seconds, because localizing the first file of an application takes that
-//! long.
+//! Submits a staged deployment to the ResourceManager. The delegation tokens, the keys of the control server
+//! and, if they are small enough, the configuration files are in the credentials of the ApplicationMaster. As
+//! local resources, the files would cost a node about two seconds, because localizing the first file of an
+//! application takes that long.
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,11 +11,12 @@ use flink_model::local_resource;
 use flink_model::spec::{INLINE_FILE_PREFIX, SPEC_FILE};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hadoop_fs::Source;
-use hadoop_rpc::Credentials;
+use hadoop_rpc::{Credentials, Token};
 use rand::Rng;
 use taskrunner::keys::{Access, ControlKeys, KeyError, LENGTH, Role};
 use yarn_api::records::ApplicationId;
 
+use super::fetched::{self, Fetched};
 use super::resolved::Resolved;
 use super::services::Services;
 use super::staged::{Staged, no_place, submission_context};
@@ -63,6 +64,7 @@ impl Submitter<'_> {
     pub(crate) async fn submit(&self, resolved: &Resolved, staged: &Staged) -> Result<Submitted, Failure> {
         let id = resolved.application.id;
         let mut context = submission_context(resolved, staged)?;
+        let tokens = self.tokens(resolved).await?;
         let spec: Bytes = staged.am_spec_text()?.into();
         let mut inline: Vec<(String, Bytes)> = resolved
             .small_files
@@ -72,7 +74,7 @@ impl Submitter<'_> {
         // The specification is written to the directory in any case, because `heddle gc` recognises the
         // directory by it.
         let mut own = vec![(SPEC_FILE.to_owned(), Source::Bytes(spec.clone()))];
-        if fit_inline(&inline, &spec) {
+        if fit_inline(&inline, &spec, tokens.to_writable_bytes().len()) {
             inline.push((AM_SPEC_FILE.to_owned(), spec));
         } else {
             // The key for the cluster's own connections goes nowhere but into the credentials.
@@ -88,7 +90,7 @@ impl Submitter<'_> {
         }
         let keys = new_keys()?;
         let access = keys.access(Role::Client).map_err(no_keys)?;
-        context.am_container.tokens = credentials(&keys, &inline).to_writable_bytes();
+        context.am_container.tokens = credentials(tokens, &keys, &inline).to_writable_bytes();
         tracing::debug!(elapsed = ?self.timing.elapsed(), "staged");
 
         let yarn = &self.services.yarn;
@@ -105,8 +107,22 @@ impl Submitter<'_> {
                 None => failure,
             }
         })?;
+        // From now on YARN cancels the application's tokens.
+        self.undo.note(|state| state.tokens = None);
         self.report.info(&format!("Submitted application {id}"));
         Ok(Submitted { id, access, late: own })
+    }
+
+    /// Fetches the tokens for the application, if the cluster has Kerberos.
+    async fn tokens(&self, resolved: &Resolved) -> Result<Credentials, Failure> {
+        let Some(security) = &resolved.security else { return Ok(Credentials::default()) };
+        let note = |token: Token| {
+            self.undo.note(|state| {
+                state.tokens.get_or_insert_with(|| Fetched::none_of(self.services)).add(token);
+            });
+        };
+        let fetch = fetched::fetch(security, self.services, &note, self.report);
+        self.timing.time("delegation tokens fetched", fetch).await
     }
 }
 
@@ -117,9 +133,11 @@ impl Submitted {
     }
 }
 
-/// Whether these files, together with the specification, are small enough for the credentials.
-fn fit_inline(files: &[(String, Bytes)], spec: &[u8]) -> bool {
-    files.iter().map(|(_, content)| content.len()).sum::<usize>() + spec.len() <= INLINE_LIMIT
+/// Whether these files, together with the specification and the bytes of the tokens, are small enough for the
+/// credentials.
+fn fit_inline(files: &[(String, Bytes)], spec: &[u8], tokens: usize) -> bool {
+    let files: usize = files.iter().map(|(_, content)| content.len()).sum();
+    files + spec.len() + tokens <= INLINE_LIMIT
 }
 
 /// Uploads files, several at a time, and returns them in their order.
@@ -144,10 +162,10 @@ fn no_keys(error: KeyError) -> Failure {
     Failure::because("the application's control server can have no keys", error)
 }
 
-/// Puts the keys and the small files into the credentials. The small files may hold secrets, too, and on the
-/// node only the container's user can read the credentials.
-fn credentials(keys: &ControlKeys, inline: &[(String, Bytes)]) -> Credentials {
-    let mut credentials = Credentials::default();
+/// Adds the keys and the small files to the tokens. The small files may hold secrets, too, and on the node
+/// only the container's user can read the credentials.
+fn credentials(tokens: Credentials, keys: &ControlKeys, inline: &[(String, Bytes)]) -> Credentials {
+    let mut credentials = tokens;
     keys.put(&mut credentials);
     let files =
         inline.iter().map(|(name, content)| (format!("{INLINE_FILE_PREFIX}{name}"), content.to_vec()));

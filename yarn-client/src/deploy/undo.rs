@@ -9,6 +9,7 @@ use hadoop_rpc::RemoteKind;
 use yarn_api::ApplicationClient;
 use yarn_api::records::ApplicationId;
 
+use super::fetched::Fetched;
 use crate::report::Report;
 use crate::session;
 use crate::staging::ApplicationDir;
@@ -27,6 +28,9 @@ pub(crate) struct Undo {
 pub(crate) struct UndoState {
     pub(crate) directory: Option<ApplicationDir>,
     pub(crate) application: Option<(ApplicationClient, ApplicationId)>,
+    /// The tokens for the application, until YARN has the application. Then YARN cancels them at the end,
+    /// once it has collected the logs.
+    pub(crate) tokens: Option<Fetched>,
     /// Whether the cluster as it is now cannot give the containers.
     pub(crate) waits_in_vain: bool,
 }
@@ -46,6 +50,7 @@ impl Undo {
     pub(crate) async fn run(&self, why: &str, report: &dyn Report) {
         let state = self.state.lock().map(|mut s| std::mem::take(&mut *s)).unwrap_or_default();
         let work = async {
+            let mut submitted = false;
             // An application that the ResourceManager has refused does not exist.
             if let Some((yarn, id)) = &state.application
                 && !yarn
@@ -53,6 +58,7 @@ impl Undo {
                     .await
                     .is_err_and(|e| e.is_remote(RemoteKind::ApplicationNotFound))
             {
+                submitted = true;
                 report.info("Killing YARN application");
                 if let Err(failure) = session::kill(yarn, *id, why).await {
                     report.warn(&format!("{failure}; `heddle kill {id}` kills it"));
@@ -64,6 +70,9 @@ impl Undo {
                 report.warn(&format!("left behind: {failure}"));
             }
             self.unfinished.remove().await;
+            if let Some(tokens) = state.tokens.as_ref().filter(|_| !submitted) {
+                tokens.cancel().await;
+            }
         };
         if tokio::time::timeout(UNDO_WITHIN, work).await.is_err() {
             report.warn(

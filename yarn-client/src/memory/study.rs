@@ -169,13 +169,13 @@ async fn limits_of(
     offline: bool,
     warnings: &mut Vec<String>,
 ) -> Result<ContainerLimits, String> {
-    let hadoop = Hadoop::load(context, configuration).map_err(|failure| failure.to_string())?;
+    let conf = Hadoop::configuration(context, configuration).map_err(|failure| failure.to_string())?;
     if offline {
-        return Ok(ContainerLimits::of_files(&hadoop.conf));
+        return Ok(ContainerLimits::of_files(&conf));
     }
     let ask = async {
         // The command works without the ResourceManager's answer, too, so it does not wait for long.
-        let hadoop = hadoop.clone().waiting(Wait::Little);
+        let hadoop = Hadoop::load(context, configuration).await?.waiting(Wait::Little);
         let yarn = hadoop.yarn()?;
         ContainerLimits::ask(&hadoop, &yarn).await
     };
@@ -185,7 +185,7 @@ async fn limits_of(
         Err(_) => format!("the ResourceManager does not answer within {} s", ANSWER_WITHIN.as_secs()),
     };
     warnings.push(format!("YARN's limits are those of the configuration files: {why}"));
-    Ok(ContainerLimits::of_files(&hadoop.conf))
+    Ok(ContainerLimits::of_files(&conf))
 }
 
 /// The configuration that was found on this machine.

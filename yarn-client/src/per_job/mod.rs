@@ -30,6 +30,7 @@ use crate::client_process::{Jvm, JvmEnd};
 use crate::deploy::{ClusterManifest, Deployer, Deployment};
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::hadoop::Hadoop;
 use crate::interrupt::{Cause, Interrupt};
 use crate::report::Report;
 use crate::rest_security::RestSecurity;
@@ -99,11 +100,17 @@ pub async fn run(
     tokio::spawn(forwarder.run(listener, address, Arc::clone(&lost), started));
 
     // As a rule what comes at the port goes on unchanged, so it speaks TLS if the JobManager does.
-    let security = RestSecurity::of(&manifest.effective(&deployer.setup.configuration), &deployer.context)?;
+    let configuration = manifest.effective(&deployer.setup.configuration);
+    let security = RestSecurity::of(&configuration, &deployer.context)?;
     let encrypts = security.is_spoken_for_main();
     let given =
         if encrypts { RestAddress::plain(HERE, port) } else { security.address(HERE, port, false)? };
-    let command = (program.start)(&given)?;
+    let mut command = (program.start)(&given)?;
+    // A login that fails is to be heard before main() does anything.
+    let load = Hadoop::load_if_kerberos(&deployer.context, &configuration);
+    let hadoop = interrupt.unless_raised(load).await;
+    let hadoop = hadoop.map_err(|cause| Failure::interrupted(cause, "nothing was started"))??;
+    let _tokens = client_run::tokens(hadoop.as_ref(), &deployer.context, &mut command).await;
     let mut jvm = Jvm::start(command, &deployer.context.exe, program.stdout).await?;
 
     // Ctrl-C reaches the JVM too. What follows from it is decided when the JVM has ended.

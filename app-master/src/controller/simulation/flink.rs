@@ -121,7 +121,11 @@ impl JobManager {
             }
             ToJvm::Failed { id, .. } => drop(self.pending.remove(&id)),
             ToJvm::Terminated { worker, .. } => drop(self.workers.remove(&parse(&worker))),
-            ToJvm::Start { .. } | ToJvm::Registered { .. } | ToJvm::Deregistered | ToJvm::Fatal { .. } => {}
+            ToJvm::Start { .. }
+            | ToJvm::Registered { .. }
+            | ToJvm::ObtainTokens { .. }
+            | ToJvm::Deregistered
+            | ToJvm::Fatal { .. } => {}
         }
         Vec::new()
     }

@@ -301,6 +301,7 @@ impl World {
                 master.launches.remove(&container);
             }
             Action::KeepSubmission(_)
+            | Action::UseTokens(_)
             | Action::LookAtJobs(_)
             | Action::ExplainJob(..)
             | Action::ShutDownJobManager(_)
@@ -334,6 +335,7 @@ impl World {
                 session: self.kept_session.clone(),
                 ..FromEarlierAttempts::default()
             }),
+            tokens: None,
         };
         self.master = Some(Master {
             attempt,

@@ -91,6 +91,15 @@ abstract class AmMessage {
         }
     }
 
+    /** A request for delegation tokens for file systems, which their URLs name. */
+    static final class ObtainTokens extends AmMessage {
+        final List<String> fileSystems;
+
+        ObtainTokens(List<String> fileSystems) {
+            this.fileSystems = Collections.unmodifiableList(fileSystems);
+        }
+    }
+
     /** The final status is with YARN. */
     static final class Deregistered extends AmMessage {}
 
@@ -142,6 +151,12 @@ abstract class AmMessage {
                 return new Failed(number(node, type, "id"), text(node, type, "reason"));
             case "terminated":
                 return new Terminated(text(node, type, "worker"), text(node, type, "reason"));
+            case "obtainTokens":
+                List<String> fileSystems = new ArrayList<>();
+                for (JsonNode url : field(node, type, "fileSystems")) {
+                    fileSystems.add(url.asText());
+                }
+                return new ObtainTokens(fileSystems);
             case "deregistered":
                 return new Deregistered();
             case "fatal":

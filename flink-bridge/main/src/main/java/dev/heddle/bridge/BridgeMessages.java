@@ -75,6 +75,26 @@ final class BridgeMessages {
         return Json.line(message);
     }
 
+    /** This process has a keytab, and can obtain delegation tokens of Hadoop. */
+    static String canObtainTokens() {
+        return Json.line(message("canObtainTokens"));
+    }
+
+    /**
+     * Delegation tokens that were asked for.
+     *
+     * @param credentials the bytes of a credentials file, null without tokens
+     * @param expires when the first token ends, ms since 1970; 0 if that is not known
+     * @param failure why tokens are missing, null if none is
+     */
+    static String tokens(byte[] credentials, long expires, String failure) {
+        ObjectNode message = message("tokens");
+        message.put("credentials", credentials == null ? null : Base64.getEncoder().encodeToString(credentials));
+        message.put("expires", expires == 0 ? null : Long.valueOf(expires));
+        message.put("failure", failure);
+        return Json.line(message);
+    }
+
     /** @param what the beginning of the sentence that goes on with "failed" */
     static String failure(String what, String trace) {
         ObjectNode message = message("failure");

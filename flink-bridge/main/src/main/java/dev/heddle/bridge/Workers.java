@@ -52,6 +52,7 @@ final class Workers implements AmLink.Listener {
     private final Failures failures;
     private final String webInterfaceUrl;
     private final String rpcAddress;
+    private final HadoopTokens tokens;
 
     /** In the order of the requests. */
     private final Map<Long, Pending> pending = new LinkedHashMap<>();
@@ -83,6 +84,7 @@ final class Workers implements AmLink.Listener {
         this.failures = failures;
         this.webInterfaceUrl = webInterfaceUrl;
         this.rpcAddress = rpcAddress;
+        this.tokens = new HadoopTokens(effective, link);
     }
 
     /** The ResourceManager leads, and runs what it is given in its main thread. */
@@ -93,6 +95,9 @@ final class Workers implements AmLink.Listener {
         boolean wait = HighAvailabilityMode.isHighAvailabilityModeActivated(effective);
         if (!wait) {
             previous.cancel(false);
+        }
+        if (tokens.arePossible()) {
+            link.send(BridgeMessages.canObtainTokens());
         }
         link.send(BridgeMessages.ready(webInterfaceUrl, rpcAddress));
         if (wait) {
@@ -212,6 +217,9 @@ final class Workers implements AmLink.Listener {
                             "heddle-am ends the application: " + ((AmMessage.Fatal) message).reason));
         } else if (message instanceof AmMessage.Previous && previous.complete((AmMessage.Previous) message)) {
             LOG.debug("The main thread waits for the workers of earlier attempts.");
+        } else if (message instanceof AmMessage.ObtainTokens) {
+            // Jobs have no part in it: not in the main thread.
+            tokens.obtain(((AmMessage.ObtainTokens) message).fileSystems);
         } else if (!ending) {
             mainThread.execute(() -> handle(message));
         }

@@ -44,6 +44,22 @@ class MessagesTest {
     }
 
     @Test
+    void tokensAreAskedForAndAnswered() throws IOException {
+        assertEquals("{\"type\":\"canObtainTokens\"}", BridgeMessages.canObtainTokens());
+        AmMessage.ObtainTokens asked =
+                decode(
+                        AmMessage.ObtainTokens.class,
+                        "{\"type\":\"obtainTokens\",\"fileSystems\":[\"hdfs://ns\",\"hdfs://10.0.0.1:8020\"]}");
+        assertEquals(Arrays.asList("hdfs://ns", "hdfs://10.0.0.1:8020"), asked.fileSystems);
+        assertEquals(
+                "{\"type\":\"tokens\",\"credentials\":\"SERUUw==\",\"expires\":1700000000000,\"failure\":null}",
+                BridgeMessages.tokens(new byte[] {'H', 'D', 'T', 'S'}, 1_700_000_000_000L, null));
+        assertEquals(
+                "{\"type\":\"tokens\",\"credentials\":null,\"expires\":null,\"failure\":\"no KDC\"}",
+                BridgeMessages.tokens(null, 0, "no KDC"));
+    }
+
+    @Test
     void everyMessageIsOneLine() throws IOException {
         String line = BridgeMessages.deregister("FAILED", "a\nb\r\n\u2028\"c\" \\ é");
         assertFalse(line.contains("\n") || line.contains("\r"));
@@ -130,6 +146,7 @@ class MessagesTest {
                 "{\"type\":\"start\",\"previousSession\":{\"id\":\"1\"}}",
                 "{\"type\":\"start\",\"previousSession\":{\"id\":\"x\",\"password\":\"Af8=\"}}",
                 "{\"type\":\"start\",\"previousSession\":{\"id\":\"1\",\"password\":\"!\"}}",
+                "{\"type\":\"obtainTokens\"}",
                 "{\"type\":\"previous\"}",
                 "{\"type\":\"previous\",\"workers\":[{}]}",
                 "{\"type\":\"registered\",\"maxMemoryMb\":1,\"maxVcores\":1,\"resources\":{\"a\":\"b\"}}",
