@@ -17,6 +17,7 @@ from harness import matrix, processes, selection
 from harness.client import Client
 from harness.cluster import FINISHED, HADOOP_VERSION, ROOT, Cluster, Flink, request as call
 from harness.jars import job_jar
+from harness.kerberos import Secured, missing as no_kerberos
 from harness.waiting import wait_for
 
 FLINK_VERSION = os.environ.get("HEDDLE_TEST_FLINK_VERSION", "1.20.5")
@@ -52,7 +53,7 @@ def pytest_configure(config):
 
 def pytest_unconfigure(config):
     if getattr(config, "made_clusters", False):
-        for suffix in ("", "-own", "-options", "-hadoop", "-fair"):
+        for suffix in ("", "-own", "-options", "-hadoop", "-fair", "-kerberos"):
             Cluster(os.environ["HEDDLE_TEST_CLUSTER"] + suffix).down()
 
 
@@ -149,6 +150,17 @@ def own_cluster():
 
 
 @pytest.fixture(scope="session")
+def secured():
+    """A cluster with Kerberos, whose tests run one after another (`xdist_group`)."""
+    if why := no_kerberos():
+        pytest.skip(why)
+    cluster = Secured(f"{os.environ['HEDDLE_TEST_CLUSTER']}-kerberos").up()
+    yield cluster
+    if not os.environ.get("HEDDLE_TEST_KEEP"):
+        cluster.down()
+
+
+@pytest.fixture(scope="session")
 def jar(flink_home):
     return job_jar(flink_home, FLINK_VERSION)
 
@@ -223,9 +235,25 @@ class Workspace:
         assert failed or self.kind == "reference" or not left, f"left in HDFS: {left}"
 
 
-def cluster_of(request, base, name, tmp_path, flink_home, client_kind, **options):
+def speaks_kerberos(java):
+    """Whether this Java has what Hadoop's clients authenticate with: some that are made smaller lack it."""
+    modules = subprocess.run([f"{java}/bin/java", "--list-modules"], capture_output=True, text=True, timeout=60)
+    return modules.returncode != 0 or "jdk.security.jgss" in modules.stdout
+
+
+def release(version):
+    """A release of Flink for a cluster with Kerberos: its directory, the Java that it is run with, the jobs, and
+    options for this Java in containers."""
+    home, java = fetch_flink(version), fetch("java", matrix.java_for(version))
+    if not speaks_kerberos(java):
+        pytest.skip(f"the Java in {java} has no module jdk.security.jgss, without which it cannot use Kerberos")
+    options = [f"-Dcontainerized.{role}.env.JAVA_HOME={java}" for role in ("master", "taskmanager")]
+    return home, java, job_jar(home, version), options
+
+
+def cluster_of(request, base, name, tmp_path, flink_home, client_kind, make=Cluster, **options):
     """A workspace on a cluster of one test's own, whose daemons and nodes may come to harm."""
-    made = Cluster(f"{base.name}-{name}")
+    made = make(f"{base.name}-{name}")
     try:
         made.up(**options)
         work = Workspace(made, client_kind, tmp_path, flink_home, label(request))
@@ -234,6 +262,15 @@ def cluster_of(request, base, name, tmp_path, flink_home, client_kind, **options
         work.close(getattr(request.node, "failed", True))
     finally:
         made.down()
+
+
+def secured_of(request, base, name, tmp_path, flink_home, client_kind, **options):
+    """The same with Kerberos. The test's directory in HDFS is everybody's."""
+    if why := no_kerberos():
+        pytest.skip(why)
+    for made in cluster_of(request, base, name, tmp_path, flink_home, client_kind, make=Secured, **options):
+        made.cluster.hdfs.mkdir(made.hdfs_dir, "777")
+        yield made
 
 
 @pytest.fixture
@@ -252,6 +289,14 @@ def workspace_on(request, cluster, tmp_path, flink_home, client_kind):
 @pytest.fixture
 def work(request, cluster, tmp_path, flink_home, client_kind):
     yield from workspace_on(request, cluster, tmp_path, flink_home, client_kind)
+
+
+@pytest.fixture
+def secured_work(request, secured, tmp_path, flink_home, client_kind):
+    """Its directory in HDFS is everybody's: the users of the realm are not those who look at the cluster."""
+    for made in workspace_on(request, secured, tmp_path, flink_home, client_kind):
+        secured.hdfs.mkdir(made.hdfs_dir, "777")
+        yield made
 
 
 @pytest.fixture

@@ -218,6 +218,8 @@ class Client:
             (caches / "cds").symlink_to(CACHE / "test-archives")
             (CACHE / "test-archives").mkdir(exist_ok=True)
         self.running = []
+        # Of every command, beside those that all clients have.
+        self.variables = {}
 
     @property
     def is_heddle(self):
@@ -242,7 +244,7 @@ class Client:
             env["JAVA_HOME"] = str(self.java_home)
         if not self.is_heddle:
             env["HADOOP_CLASSPATH"] = self.cluster.reference_hadoop_classpath
-        return env
+        return env | self.variables
 
     def start(self, program, *arguments, env=None, terminal=False):
         """Starts `flink`, `yarn-session.sh` or `heddle`. `env` adds variables; None as a value removes one."""

@@ -72,11 +72,15 @@ class Cluster(PseudoCluster):
         self.load()
         os.kill(self.pid(daemon), number)
 
+    def administrator(self):
+        """Variables that make the caller of a command an administrator, beside those of the daemons."""
+        return {}
+
     def administer(self, main, *arguments):
         """Runs a command of Hadoop's for administrators, by its Java class."""
-        environment = self.environment()
+        environment = self.environment() | self.administrator()
         classpath = f"{self.conf}:{hadoop_directory(self.hadoop)}/lib/*"
-        command = [f"{environment['JAVA_HOME']}/bin/java", "-cp", classpath, main, *arguments]
+        command = [f"{environment['JAVA_HOME']}/bin/java", *self.java_options(), "-cp", classpath, main, *arguments]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done
         return done.stdout
@@ -192,6 +196,8 @@ class Hdfs:
         """`active()` gives the URL of the NameNode that is active."""
         self.active, self.user = active, user
         self.home = f"/user/{user}"
+        # How it is asked: as `request` does, or in another way that takes the same arguments.
+        self.request = request
 
     def url(self, path, op, **parameters):
         query = urllib.parse.urlencode({"op": op, "user.name": self.user} | parameters)
@@ -200,7 +206,7 @@ class Hdfs:
     def list(self, path, user=None):
         """Names to status; None when there is no such path. `user` asks instead of the superuser."""
         try:
-            answer = get_json(self.url(path, "LISTSTATUS", **({"user.name": user} if user else {})))
+            answer = json.loads(self.request(self.url(path, "LISTSTATUS", **({"user.name": user} if user else {}))))
         except urllib.error.HTTPError as error:
             if error.code == 404:
                 return None
@@ -209,7 +215,7 @@ class Hdfs:
 
     def status(self, path):
         try:
-            return get_json(self.url(path, "GETFILESTATUS"))["FileStatus"]
+            return json.loads(self.request(self.url(path, "GETFILESTATUS")))["FileStatus"]
         except urllib.error.HTTPError as error:
             if error.code == 404:
                 return None
@@ -227,26 +233,29 @@ class Hdfs:
         return found
 
     def mkdir(self, path, permission="755"):
-        request(self.url(path, "MKDIRS", permission=permission), "PUT")
+        self.request(self.url(path, "MKDIRS", permission=permission), "PUT")
 
     def give(self, path, user):
         """Makes a user the owner."""
-        request(self.url(path, "SETOWNER", owner=user, group=user), "PUT")
+        self.request(self.url(path, "SETOWNER", owner=user, group=user), "PUT")
 
     def limit_space(self, path, size):
         """Bytes with all copies; HDFS counts a file that is being written as a whole block."""
-        request(self.url(path, "SETQUOTA", namespacequota=2**63 - 1, storagespacequota=size), "PUT")
+        self.request(self.url(path, "SETQUOTA", namespacequota=2**63 - 1, storagespacequota=size), "PUT")
 
     def delete(self, path):
-        request(self.url(path, "DELETE", recursive="true"), "DELETE")
+        self.request(self.url(path, "DELETE", recursive="true"), "DELETE")
 
     def write(self, path, data):
         data = data.encode() if isinstance(data, str) else data
-        where = json.loads(request(self.url(path, "CREATE", overwrite="true", noredirect="true"), "PUT"))["Location"]
-        request(where, "PUT", data, headers={"Content-Type": "application/octet-stream"})
+        where = json.loads(self.request(self.url(path, "CREATE", overwrite="true", noredirect="true"), "PUT"))["Location"]
+        self.request(where, "PUT", data, headers={"Content-Type": "application/octet-stream"})
+
+    def read_bytes(self, path):
+        return self.request(self.url(path, "OPEN"))
 
     def read(self, path):
-        return request(self.url(path, "OPEN")).decode()
+        return self.read_bytes(path).decode()
 
     def read_all(self, path):
         """The text of a file, or of all files below a directory."""

@@ -188,19 +188,11 @@ def test_an_unknown_resource(refused, jar):
     refused("run-application", "-c", "WordCount", jar, words=["yarn.io/gpu", "memory-mb"], options=options)
 
 
-def test_what_is_not_served_yet(work, client, refused, jar):
-    """By every command, before anything starts."""
-    key = "security.kerberos.login.keytab"
-    option = f"-D{key}=true"
-    refused("run-application", "-c", "WordCount", jar, words=[key], options=[option])
-    refused("run-application", "--dry-run", "-c", "WordCount", jar, words=[key], options=[option])
-    for words in (["list", "-m", "localhost:1"], ["run", "-m", "localhost:1", jar], ["cancel", "-t", "yarn-session", "0" * 32]):
-        check_refused(client.flink(words[0], option, *words[1:]), key)
-    check_refused(client.run("yarn-session.sh", "-nm", work.name, option), key)
-
-
-def test_a_cluster_with_kerberos(client):
-    check_refused(client.flink("list", "-t", "yarn-application", "-Dyarn.application.id=application_1_0001", "-Dflink.hadoop.hadoop.security.authentication=kerberos"), "Kerberos")
+def test_a_cluster_with_kerberos(work, client):
+    """Without a ticket; test_kerberos_errors.py has the rest, on such a cluster."""
+    options = ["-Dyarn.application.id=application_1_0001", "-Dflink.hadoop.hadoop.security.authentication=kerberos"]
+    result = client.flink("list", "-t", "yarn-application", *options, env={"KRB5CCNAME": f"FILE:{work.directory}/none"})
+    check_refused(result, "Kerberos")
 
 
 def test_tls_that_cannot_work(work, client, refused, jar):

@@ -13,6 +13,7 @@ from pathlib import Path
 from ..hadoop.cluster import PseudoCluster
 from ..hadoop.configuration import Options
 from ..hadoop.environment import CACHE, CLUSTERS, DEFAULT_FLINK
+from ..hadoop.parts import kerberos
 from ..matrix import PLAIN_FLINKS, java_for
 from . import counts
 from .tools import Failure, exported, library, lines_of, output, run, say, try_library
@@ -54,6 +55,8 @@ class Run:
             say("no shellcheck here: the scripts are not checked")
         if scenarios and not shutil.which("chromium") and not try_library("install_package", "chromium"):
             say("no chromium here: the browser scenario is left out")
+        if scenarios and (packages := kerberos.missing_packages()) and not try_library("install_package", *packages):
+            say(f"no {', '.join(packages)} here: the scenarios with Kerberos are left out")
         _ = self.python
         # While the compiler works.
         self.flink_future = self.downloads.submit(self._fetch, scenarios)

@@ -21,6 +21,11 @@ SERVICES = {"nn": "hdfs", "dn": "hdfs", "jn": "hdfs", "rm": "yarn", "nm": "yarn"
 # `gateway` may act for others, as a scheduler or notebook does that serves several users.
 USERS = ("alice", "bob", "gateway")
 SUPERUSER = "hdfs"
+# Program -> the package in which Debian has it.
+PROGRAMS = {
+    "krb5kdc": "krb5-kdc", "kdb5_util": "krb5-kdc", "kadmin.local": "krb5-admin-server", "kinit": "krb5-user",
+    "curl": "curl", "env": "coreutils",
+}  # fmt: skip
 
 KRB5_CONF = """\
 [libdefaults]
@@ -65,7 +70,7 @@ kdc = STDERR
 @dataclass(frozen=True)
 class Kdc(Daemon):
     def command(self, cluster):
-        return [program("krb5kdc", "krb5-kdc"), "-n", "-P", f"{home(cluster)}/pid"]
+        return [program("krb5kdc"), "-n", "-P", f"{home(cluster)}/pid"]
 
 
 class Kerberos(Part):
@@ -161,12 +166,12 @@ class Kerberos(Part):
         if (directory / "principal").exists():
             return
         (directory / "acl").touch()
-        run(cluster, [program("kdb5_util", "krb5-kdc"), "create", "-s", "-r", REALM, "-P", os.urandom(16).hex()])
+        run(cluster, [program("kdb5_util"), "create", "-s", "-r", REALM, "-P", os.urandom(16).hex()])
         names = [*SERVICES, "HTTP", SUPERUSER, *users()]
         lines = []
         for name in names:
             lines += [f"addprinc -randkey {principal(name)}", f"ktadd -norandkey -k {keytab(cluster, name)} {principal(name)}"]
-        said = run(cluster, [program("kadmin.local", "krb5-admin-server"), "-r", REALM], "\n".join(lines) + "\n")
+        said = administer(cluster, *lines)
         for name in names:
             if not keytab(cluster, name).exists():
                 raise Failure(f"kadmin.local has made no keytab for {principal(name)}: {said}")
@@ -180,7 +185,7 @@ class Kerberos(Part):
         if not fresh:
             return
         cache = f"FILE:{home(cluster)}/superuser.cache"
-        run(cluster, [program("kinit", "krb5-user"), "-k", "-t", keytab(cluster, SUPERUSER), "-c", cache, principal(SUPERUSER)])
+        kinit(cluster, SUPERUSER, cache)
         places = [("/tmp", "1777", SUPERUSER), ("/user", "755", SUPERUSER), *((f"/user/{name}", "700", name) for name in users())]
         for path, mode, owner in places:
             webhdfs(cluster, cache, path, f"op=MKDIRS&permission={mode}")
@@ -212,12 +217,31 @@ def krb5_conf(cluster):
     return home(cluster) / "krb5.conf"
 
 
-def program(name, package):
+def find(name):
     """Debian has the programs of administrators in a directory that is not on everybody's PATH."""
-    found = shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin")))
+    return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin")))
+
+
+def program(name):
+    found = find(name)
     if found is None:
-        raise Failure(f"there is no `{name}` on this machine", f"Debian: apt-get install {package}")
+        raise Failure(f"there is no `{name}` on this machine", f"Debian: apt-get install {PROGRAMS[name]}")
     return found
+
+
+def missing_packages():
+    """What has to be installed, by Debian's names, before there can be a cluster with Kerberos here."""
+    return sorted({package for name, package in PROGRAMS.items() if find(name) is None})
+
+
+def administer(cluster, *lines):
+    """Commands of kadmin, which says much and whose exit code says nothing."""
+    return run(cluster, [program("kadmin.local"), "-r", REALM], "\n".join(lines) + "\n")
+
+
+def kinit(cluster, name, cache, *options):
+    """Tickets of whoever has a keytab, in the cache of this name, such as `FILE:/tmp/tickets`."""
+    run(cluster, [program("kinit"), "-k", "-t", keytab(cluster, name), "-c", cache, *options, principal(name)])
 
 
 def run(cluster, command, told=""):
@@ -233,5 +257,5 @@ def webhdfs(cluster, cache, path, query):
     ones want a ticket, which only curl can show without a JVM."""
     url = f"{cluster.url(f'{cluster.active_namenode()}-http')}/webhdfs/v1{path}?user.name={SUPERUSER}&{query}"
     environment = f"KRB5CCNAME={cache}"
-    curl = [program("curl", "curl"), "--silent", "--show-error", "--fail-with-body", "--negotiate", "--user", ":", "--request", "PUT", url]
-    run(cluster, [program("env", "coreutils"), environment, *curl])
+    curl = [program("curl"), "--silent", "--show-error", "--fail-with-body", "--negotiate", "--user", ":", "--request", "PUT", url]
+    run(cluster, [program("env"), environment, *curl])

@@ -1,0 +1,408 @@
+"""A secured cluster (Kerberos): every kind of deployment and every command, by a keytab and by tickets of
+kinit.
+
+The scenarios about Kerberos share one cluster, one after another; those that need other settings have one of
+their own.
+"""
+
+import re
+import socket
+
+import pytest
+
+from conftest import FLINK_VERSION, release, secured_of
+from harness import processes
+from harness.availability import counting
+from harness.capture import Capture, cannot_capture
+from harness.checks import check_gone, own_flink
+from harness.client import FAST_START, SMALL
+from harness.cluster import Flink
+from harness.kerberos import ALICE, BOB, KEYTAB, REALM, TICKETS, SecuredApplication, keytab_settings, member
+from harness.matrix import COUNTS, TEXT
+from harness.waiting import wait_for
+
+pytestmark = [pytest.mark.xdist_group("kerberos-cluster"), pytest.mark.timeout(600)]
+
+# One release for each way in which Flink has handled tokens, beside the one that all scenarios run with.
+RELEASES = ("1.13.6", "1.16.3", "1.17.2", "2.3.0")
+
+
+def name_of_loopback():
+    try:
+        return socket.gethostbyaddr("127.0.0.1")[0]
+    except OSError:
+        return None
+
+
+@pytest.fixture
+def work(secured_work):
+    return secured_work
+
+
+def word_count(work, client, jar, mode, *options, flink=FLINK_VERSION):
+    """Counts words of a file in HDFS into files in HDFS; the application's id, which has ended and left
+    nothing."""
+    hdfs, at = work.cluster.hdfs, f"{work.cluster.fs}{work.hdfs_dir}"
+    hdfs.write(f"{work.hdfs_dir}/in/words.txt", TEXT)
+    paths = ("--input", f"{at}/in", "--output", f"{at}/out")
+    if mode == "session":
+        session = client.session("-nm", work.name, *options)
+        application = session.application
+        session.run(jar, "WordCount", *paths).ok()
+        session.stop().ok()
+    elif mode == "per-job":
+        application = client.per_job(work.name, jar, "WordCount", *paths, options=options).ok().application
+    else:
+        verb = "run" if flink.startswith("2.") else "run-application"
+        words = ["-t", "yarn-application", *SMALL, f"-Dyarn.application.name={work.name}", *options, "-c", "WordCount", jar, *paths]
+        application = client.flink(verb, *words).ok().application
+    app = check_gone(work.cluster, application, "SUCCEEDED", seconds=120)
+    assert app["user"] == ALICE, app
+    assert dict(line.split(",") for line in hdfs.read_all(f"{work.hdfs_dir}/out").split()) == COUNTS
+    # The TaskManagers' files are hers as well.
+    assert hdfs.status(f"{work.hdfs_dir}/out")["owner"] == ALICE
+    return application
+
+
+PLAIN = [("session", KEYTAB), ("per-job", TICKETS), ("application", KEYTAB)]
+OTHERS = [("session", TICKETS), ("per-job", KEYTAB), ("application", TICKETS)]
+
+
+@pytest.mark.every_hadoop
+@pytest.mark.reference(extended=True)
+@pytest.mark.parametrize(("mode", "by"), [*PLAIN, *(pytest.param(*other, marks=pytest.mark.extended) for other in OTHERS)])
+def test_word_count(work, jar, mode, by):
+    """Each mode works with either login, as its user, whatever HADOOP_USER_NAME says, and leaves nothing."""
+    client = member(work, by=by)
+    client.variables["HADOOP_USER_NAME"] = BOB
+    word_count(work, client, jar, mode)
+
+
+@pytest.mark.reference(extended=True)
+def test_everyday_commands(work, jar):
+    """A session that was deployed by a keytab obeys tickets of the same user: list, savepoint, cancel, run
+    from the savepoint, stop with another one, and the end."""
+    session = member(work).session("-nm", work.name)
+    other = member(work, by=TICKETS)
+    savepoints = f"{work.cluster.fs}{work.hdfs_dir}/savepoints"
+
+    def started(*options):
+        job = session.run(jar, "Counting", *counting(work), options=["-d", *options], client=other).ok().job
+        rest = Flink(session.url)
+        rest.wait_job(job, "RUNNING")
+        wait_for("a checkpoint", lambda: rest.get(f"jobs/{job}/checkpoints")["counts"]["completed"])
+        return job
+
+    def path(result):
+        found = re.search(r"Savepoint completed\. Path: (\S+)", result.ok().out)
+        assert found, result
+        assert work.cluster.hdfs.status(re.sub(r"^hdfs://[^/]*|^hdfs:", "", found[1]) + "/_metadata")["owner"] == ALICE
+        return found[1]
+
+    job = started()
+    assert f"{job} : Counting (RUNNING)" in other.flink("list", *session.target()).ok().out
+    saved = path(other.flink("savepoint", *session.target(), job, savepoints))
+    other.flink("cancel", *session.target(), job).ok()
+    Flink(session.url).wait_job(job, "CANCELED")
+    job = started("-s", saved)
+    path(other.flink("stop", *session.target(), "-p", savepoints, job))
+    assert Flink(session.url).jobs()[job] == "FINISHED"
+    session.stop().ok()
+    check_gone(work.cluster, session.application, "SUCCEEDED")
+
+
+@pytest.mark.extended
+@pytest.mark.reference(extended=True)
+@pytest.mark.slow("two clusters of a release that no other scenario here runs")
+@pytest.mark.parametrize("version", RELEASES)
+def test_other_releases_of_flink(work, version):
+    """An application by a keytab and a session by tickets, with each of the ways in which Flink has handled
+    tokens."""
+    home, java, jobs, options = release(version)
+    word_count(work, member(work, flink_home=home, java_home=java), jobs, "application", *options, flink=version)
+    work.cluster.hdfs.delete(f"{work.hdfs_dir}/out")
+    client = member(work, by=TICKETS, flink_home=home, java_home=java)
+    word_count(work, client, jobs, "session", *options, flink=version)
+
+
+def keytabs_in(work, application):
+    """The files in the application's directory that are alice's keytab."""
+    content, hdfs = work.cluster.keytab(ALICE).read_bytes(), work.cluster.hdfs
+    files = hdfs.tree(f"{hdfs.home}/.flink/{application}")
+    return [path for path, (length, _) in files.items() if length == len(content) and hdfs.read_bytes(path) == content]
+
+
+@pytest.mark.extended
+@pytest.mark.reference(extended=True)
+def test_a_keytab_that_is_on_every_node(work, jar):
+    """With `ship-local-keytab` false it is not uploaded, and the JobManager logs in by that of the node."""
+    client, there = member(work), work.directory / "on-every-node.keytab"
+    there.write_bytes(work.cluster.keytab(ALICE).read_bytes())
+    there.chmod(0o600)
+    options = ["-Dyarn.security.kerberos.ship-local-keytab=false", f"-Dyarn.security.kerberos.localized-keytab-path={there}"]
+    session = client.session("-nm", work.name, *options)
+    assert not keytabs_in(work, session.application)
+    log = work.cluster.log_text(session.application, "jobmanager.log")
+    assert str(there) in log and f"{ALICE}@{REALM}" in log
+    session.run(jar, "WordCount").ok()
+    session.stop().ok()
+    check_gone(work.cluster, session.application, "SUCCEEDED")
+
+
+@pytest.mark.extended
+def test_a_keytab_is_private_to_its_application(work):
+    """It is uploaded into the application's directory, for its owner alone, under the name that containers
+    know it by."""
+    client = member(work)
+    name = "of-alice.keytab"
+    session = client.session("-nm", work.name, f"-Dyarn.security.kerberos.localized-keytab-path={name}")
+    [uploaded] = keytabs_in(work, session.application)
+    status = work.cluster.hdfs.status(uploaded)
+    assert (status["owner"], status["permission"]) == (ALICE, "600")
+    assert work.cluster.localized(name, session.application), "it is in the container"
+    session.stop().ok()
+    check_gone(work.cluster, session.application, "SUCCEEDED")
+
+
+@pytest.mark.extended
+@pytest.mark.reference(extended=True)
+@pytest.mark.parametrize("mode", ["session", "per-job"])
+def test_main_reads_and_writes_hdfs(work, jar, mode):
+    """main() on the client works on HDFS as its user."""
+    client, directory = member(work, by=TICKETS), f"{work.hdfs_dir}/of-main"
+    work.cluster.hdfs.mkdir(directory, "777")
+    work.cluster.hdfs.write(f"{directory}/text.txt", "a first line\nand a second\n")
+    arguments = ("ReadsHdfsInMain", "--dir", f"{work.cluster.fs}{directory}")
+    if mode == "session":
+        session = client.session("-nm", work.name)
+        result = session.run(jar, *arguments).ok()
+        session.stop().ok()
+        application = session.application
+    else:
+        result = client.per_job(work.name, jar, *arguments).ok()
+        application = result.application
+    assert "first line: a first line" in result.out and "rename: true" in result.out, result
+    assert work.cluster.hdfs.status(f"{directory}/written.txt")["owner"] == ALICE
+    check_gone(work.cluster, application, "SUCCEEDED")
+
+
+@pytest.fixture
+def store(work):
+    """A directory that everybody may write to, and nobody but the superuser can exchange: its parent is
+    /tmp."""
+    path = f"/tmp/{work.name}-store"
+    work.cluster.hdfs.mkdir(path, "1777")
+    yield path
+    work.cluster.hdfs.delete(path)
+
+
+@pytest.mark.extended
+@pytest.mark.heddle_only("it has neither a store nor archives")
+@pytest.mark.skipif(not FAST_START, reason="no archives without accelerators")
+def test_a_common_store_and_archives(work, store, jar):
+    """Artifacts and class data archives in a store for everybody: what alice's session brings, bob's session
+    runs from."""
+    hdfs = work.cluster.hdfs
+    options = [f"-Dheddle.store.dir={work.cluster.fs}{store}", "-Dflink.yarn.nodemanager.vmem-check-enabled=false"]
+    # A TaskManager that is given back at once has no time to record.
+    options.append("-Dresourcemanager.taskmanager-timeout=60000")
+    used = "the JVM uses a class data archive"
+    for name in (ALICE, BOB):
+        session = member(work, name).session("-nm", f"{work.name}-{name}", *options)
+        assert "is not used" not in session.result.text, session.result
+        assert (used in work.cluster.log_text(session.application, "heddle-am.log")) == (name == BOB)
+        session.run(jar, "WordCount").ok()
+        wait_for("archives", lambda: len([path for path in hdfs.tree(f"{store}/cds") if path.endswith(".jsa")]) >= 2, 120, every=1)
+        session.stop().ok()
+        check_gone(work.cluster, session.application, "SUCCEEDED", files=name == ALICE)
+    owners = {hdfs.status(path)["owner"] for path in hdfs.tree(store) if "/flink-dist" in path}
+    assert owners == {ALICE}, "bob has brought his own"
+
+
+@pytest.mark.extended
+@pytest.mark.reference(extended=True)
+def test_sql(work, sql_flink):
+    """A script on a session, whose table is in HDFS."""
+    client = member(work, by=TICKETS, flink_home=sql_flink)
+    session = client.session("-nm", work.name)
+    script = work.directory / "squares.sql"
+    script.write_text(f"""
+CREATE TABLE numbers (n INT) WITH ('connector' = 'datagen', 'number-of-rows' = '10', 'fields.n.kind' = 'sequence', 'fields.n.start' = '1', 'fields.n.end' = '10');
+CREATE TABLE squares (n INT, square INT) WITH ('connector' = 'filesystem', 'path' = '{work.cluster.fs}{work.hdfs_dir}/squares', 'format' = 'csv');
+SET 'execution.runtime-mode' = 'batch';
+SET 'table.dml-sync' = 'true';
+INSERT INTO squares SELECT n, n * n FROM numbers;
+""")
+    where = ["-Dexecution.target=yarn-session", f"-Dyarn.application.id={session.application}"]
+    client.run("sql-client.sh", *where, "-f", script, seconds=300).ok()
+    assert "7,49" in work.cluster.hdfs.read_all(f"{work.hdfs_dir}/squares").split()
+    session.stop().ok()
+    check_gone(work.cluster, session.application, "SUCCEEDED")
+
+
+@pytest.mark.extended
+@pytest.mark.reference(extended=True)
+@pytest.mark.skipif(name_of_loopback() != "localhost", reason="127.0.0.1 has another name than the servers' principals")
+def test_principals_with_the_hosts_name(work, jar):
+    """`_HOST` in the principals of ResourceManager and NameNode is the name that the server's address has."""
+    client = member(work)
+    keys = {"yarn.resourcemanager.principal": "rm", "dfs.namenode.kerberos.principal": "nn"}
+    client.configure({f"flink.hadoop.{key}": f"{service}/_HOST@{REALM}" for key, service in keys.items()})
+    word_count(work, client, jar, "application")
+
+
+@pytest.mark.heddle_only("it has neither")
+def test_who_one_is(work, jar):
+    """A dry run says as whom and how one has logged in, and `heddle ps` lists what is one's own."""
+    client = member(work)
+    words = ["-t", "yarn-application", *SMALL, f"-Dyarn.application.name={work.name}", "--dry-run"]
+    for more in ([], ["--output", "json"]):
+        said = client.flink("run-application", *words, *more, "-c", "WordCount", jar).ok()
+        assert f"{ALICE}@{REALM}" in said.out and work.cluster.fs in said.out, said
+    assert not work.cluster.yarn.by_name(work.name)
+    member(work, by=TICKETS).run("heddle", "ps").ok()
+
+
+@pytest.mark.extended
+def test_a_keytab_named_by_a_relative_path(work, jar):
+    """It counts from the directory in which the command is called."""
+    client = member(work, by=None)
+    (client.directory / "mine.keytab").write_bytes(work.cluster.keytab(ALICE).read_bytes())
+    client.configure(keytab_settings("mine.keytab", ALICE))
+    word_count(work, client, jar, "application")
+
+
+# ---- clusters with other settings
+
+HEARD = "a-marker-of-the-wire"
+# What the cluster does -> what can be heard of names at the NameNode, and of contents at the DataNode.
+WIRES = {
+    "integrity": ({"protection": "integrity"}, True, True),
+    "privacy": ({"protection": "privacy"}, False, False),
+    "privacy-aes": ({"protection": "privacy", "set": {"dfs.encrypt.data.transfer.cipher.suites": "AES/CTR/NoPadding"}}, False, False),
+    "encrypted-transfer": ({"set": {"dfs.encrypt.data.transfer": "true"}}, True, False),
+}  # fmt: skip
+
+
+@pytest.fixture(params=WIRES)
+def protected(request, cluster, tmp_path, flink_home, client_kind):
+    options, *heard = WIRES[request.param]
+    for work in secured_of(request, cluster, request.param, tmp_path, flink_home, client_kind, **options):
+        work.heard = heard
+        yield work
+
+
+@pytest.mark.extended
+@pytest.mark.reference(extended=True)
+@pytest.mark.slow("a cluster of its own")
+@pytest.mark.skipif(cannot_capture() is not None, reason=str(cannot_capture()))
+def test_protections(protected, jar):
+    """A session by a keytab and a job on HDFS with integrity, privacy and encrypted transfer; what is said on
+    the ports of NameNode and DataNode can be heard where it is not encrypted, and nowhere else."""
+    work, ports = protected, protected.cluster.ports
+    directory, text = f"{work.hdfs_dir}/{HEARD}", f"{HEARD} " * 100
+    work.cluster.hdfs.write(f"{directory}/words.txt", text)
+    client = member(work)
+    # Jars go to the DataNode as well; they are many, and not what is looked for.
+    client.session("-nm", f"{work.name}-first").stop().ok()
+    with Capture(work.directory / "loopback.pcap") as capture:
+        session = client.session("-nm", work.name)
+        at = f"{work.cluster.fs}{directory}"
+        session.run(jar, "WordCount", "--input", at, "--output", f"{at}-counted").ok()
+        session.stop().ok()
+    check_gone(work.cluster, session.application, "SUCCEEDED")
+    assert "marker,100" in work.cluster.hdfs.read_all(f"{directory}-counted").split()
+    for port, heard in zip(("nn", "dn"), work.heard):
+        said = [stream for *_, stream in capture.streams({ports[port]})]
+        assert said
+        assert any(HEARD.encode() in stream for stream in said) == heard, port
+
+
+# Settings of a whole cluster.
+SETTINGS = {
+    "names-in-tokens": {"hadoop.security.token.service.use_ip": "false"},
+    "aggregated-logs": {"yarn.log-aggregation-enable": "true"},
+}
+
+
+@pytest.fixture(params=SETTINGS)
+def different(request, cluster, tmp_path, flink_home, client_kind):
+    yield from secured_of(request, cluster, request.param, tmp_path, flink_home, client_kind, set=SETTINGS[request.param])
+
+
+@pytest.mark.extended
+@pytest.mark.reference(extended=True)
+@pytest.mark.slow("a cluster of its own")
+def test_other_settings(different, request, jar):
+    """Tokens that name hosts instead of addresses; logs that NodeManagers bring to HDFS with the user's
+    token."""
+    application = word_count(different, member(different, by=TICKETS), jar, "application")
+    if "aggregated-logs" in request.node.name:
+        logs = lambda: [path for path in different.cluster.hdfs.tree(f"/tmp/logs/{ALICE}") if application in path]  # noqa: E731
+        wait_for("the aggregated logs", logs, 90, every=1)
+
+
+@pytest.fixture
+def renamed(request, cluster, tmp_path, flink_home, client_kind):
+    rules = f"RULE:[1:$1@$0]({ALICE}@{REALM})s/.*/weaver/\nRULE:[2:$1@$0]([nd]n@{REALM})s/.*/hdfs/\nRULE:[2:$1@$0]([rn]m@{REALM})s/.*/yarn/\nDEFAULT"
+    settings = {"hadoop.security.auth_to_local": rules}
+    yield from secured_of(request, cluster, "renamed", tmp_path, flink_home, client_kind, set=settings)
+
+
+@pytest.mark.extended
+@pytest.mark.heddle_only("the groups of users that the machine has not are its affair")
+@pytest.mark.slow("a cluster of its own")
+def test_a_user_with_another_name_in_hadoop(renamed, jar):
+    """auth_to_local makes a `weaver` of alice: the home, the application and all files are weaver's."""
+    work, hdfs = renamed, renamed.cluster.hdfs
+    hdfs.mkdir("/user/weaver", "700")
+    hdfs.give("/user/weaver", "weaver")
+    hdfs.home = "/user/weaver"
+    client = member(work)
+    session = client.session("-nm", work.name)
+    assert work.cluster.yarn.app(session.application)["user"] == "weaver"
+    assert hdfs.status(f"/user/weaver/.flink/{session.application}")["owner"] == "weaver"
+    session.run(jar, "WordCount").ok()
+    session.stop().ok()
+    check_gone(work.cluster, session.application, "SUCCEEDED")
+
+
+# ---- daemons that fail
+
+
+@pytest.mark.extended
+@pytest.mark.reference(extended=True)
+@pytest.mark.slow("a ResourceManager that is started again")
+def test_the_resourcemanager_is_started_again(work, jar):
+    """The job goes on, and a TaskManager that is lost afterwards gets another one."""
+    client, cluster = member(work), work.cluster
+    session = client.session("-nm", work.name, "-Dtaskmanager.numberOfTaskSlots=1")
+    session.run(jar, "Counting", *counting(work), options=["-d"]).ok()
+    app = SecuredApplication(cluster, session.application)
+    before = app.settle()
+    cluster.kill("resourcemanager")
+    cluster.up()
+    wait_for("the application", lambda: cluster.yarn.app(app.id)["state"] == "RUNNING", 90)
+    app.recovered(app.checkpoint() or before.checkpoint)
+    assert app.workers() == before.workers
+    [lost] = processes.taskmanager_jvms(cluster, app.id)
+    app.recovered(app.kill(lost))
+    assert app.settle().workers.keys() != before.workers.keys()
+    session.stop().ok()
+    check_gone(cluster, session.application, "SUCCEEDED")
+
+
+@pytest.mark.extended
+@pytest.mark.heddle_only("it has no store")
+def test_a_private_file_of_lib(work):
+    """What others may not read stays in the private store, which HDFS keeps for its owner with block tokens
+    as anything else."""
+    flink = own_flink(work.flink_home, work.directory / "flink")
+    (flink / "lib/hive-site.xml").write_text("<configuration/>")
+    (flink / "lib/hive-site.xml").chmod(0o600)
+    session = member(work, flink_home=flink).session("-nm", work.name)
+    [place] = [path for path in work.cluster.hdfs.tree(f"{work.cluster.hdfs.home}/.heddle/private") if path.endswith("/hive-site.xml")]
+    assert work.cluster.hdfs.status(place)["permission"] == "600"
+    assert work.cluster.localized("hive-site.xml", session.application)
+    session.stop().ok()
+    check_gone(work.cluster, session.application, "SUCCEEDED")

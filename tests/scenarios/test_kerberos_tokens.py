@@ -1,0 +1,312 @@
+"""Tokens and keys on a secured cluster: who has which, that nobody else is told them, and that a job outlives
+them."""
+
+import os
+import re
+import stat
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from conftest import FLINK_VERSION, Workspace, release, secured_of
+from harness import availability, credentials, processes
+from harness.availability import counting
+from harness.checks import check_gone, staging
+from harness.client import SMALL
+from harness.cluster import FINISHED, Flink
+from harness.credentials import AMRM, HDFS, RESOURCE_MANAGER, Identity, found_in
+from harness.kerberos import ALICE, REALM, TICKETS, SecuredApplication, member, tokens_in
+from harness.waiting import wait_for
+
+pytestmark = pytest.mark.timeout(600)
+
+ONE_AFTER_ANOTHER = pytest.mark.xdist_group("kerberos-cluster")
+# What is larger in HDFS is a jar.
+TEXT = 1 << 20
+
+
+# ---- who has which
+
+
+@pytest.fixture(scope="module")
+def held(secured, tmp_path_factory, flink_home, client_kind, jar):
+    """A session by alice's keytab with a job that goes on and on; the tests only look at it."""
+    name = f"kerberos-held-{client_kind}-{os.getpid()}"
+    work = Workspace(secured, client_kind, tmp_path_factory.mktemp(name), flink_home, name)
+    client = member(work)
+    session = client.session("-nm", name)
+    run = session.run(jar, "Sleepy", "--seconds", "3000", options=["-d"]).ok()
+    secured.yarn.wait_workers(session.application, 1)
+    wait_for("a TaskManager", lambda: Flink(session.url).taskmanagers())
+    yield SimpleNamespace(work=work, cluster=secured, client=client, session=session, application=session.application, results=[session.result, run])
+    session.stop()
+    secured.yarn.wait_state(session.application, *FINISHED)
+    work.close()
+
+
+def containers_of(held):
+    """Container -> what YARN has given it: first that of the ApplicationMaster, then those of
+    TaskManagers."""
+    found = {file.parent.name: credentials.of_file(file) for file in held.cluster.localized("container_tokens", held.application)}
+    [master] = {p.container for p in processes.of_application(held.cluster, held.application) if processes.is_master(p)}
+    return found[master], [found[name] for name in found if name != master]
+
+
+@ONE_AFTER_ANOTHER
+@pytest.mark.reference(extended=True)
+def test_who_has_which_tokens(held):
+    """TaskManagers get the file system's token and none with which one could speak for the application or the
+    user to YARN; with heddle the JVM of the JobManager does not, either."""
+    master, workers = containers_of(held)
+    assert AMRM in master.kinds and HDFS in master.kinds, master.kinds
+    assert workers
+    for worker in workers:
+        assert HDFS in worker.kinds and not worker.kinds & {AMRM, RESOURCE_MANAGER}, worker.kinds
+    for token in [token for one in (master, *workers) for token in one.of_kind(HDFS)]:
+        assert Identity.of(token).owner == f"{ALICE}@{REALM}"
+        if held.client.is_heddle:
+            assert Identity.of(token).renewer == "yarn", "the ResourceManager renews it"
+    if not held.client.is_heddle:
+        return
+    assert RESOURCE_MANAGER in master.kinds, "for heddle-am"
+    [jvm] = [p for p in processes.jvms(held.cluster, held.application) if processes.is_master(p)]
+    file = jvm.environment["HADOOP_TOKEN_FILE_LOCATION"]
+    assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
+    of_jvm = credentials.of_file(file)
+    assert of_jvm.kinds == {HDFS}, of_jvm
+    assert not [alias for alias in of_jvm.secrets if alias.startswith("heddle.")], of_jvm.secrets.keys()
+    for process in processes.jvms(held.cluster, held.application):
+        assert "HADOOP_USER_NAME" not in process.environment, process
+
+
+def secrets_of(held):
+    """Name -> bytes: passwords of all tokens, heddle's own secrets, and the keys of the keytab."""
+    master, workers = containers_of(held)
+    found = {}
+    for number, one in enumerate([master, *workers]):
+        found |= {f"{token.kind} of container {number}": token.password for token in one.tokens.values()}
+        # Others are a certificate, and what is read from files.
+        found |= {f"{alias} of container {number}": secret for alias, secret in one.secrets.items() if alias.endswith((".root", "-key"))}
+    return found, keys_of(held.cluster)
+
+
+def keys_of(cluster):
+    found = {f"key {number}": key for number, key in enumerate(credentials.keys(cluster.keytab(ALICE).read_bytes()))}
+    assert found
+    return found
+
+
+def below(*places):
+    """The files below directories, with what is in them."""
+    for place in places:
+        for path in sorted(place.rglob("*")):
+            if path.is_file():
+                yield path, path.read_bytes()
+
+
+@ONE_AFTER_ANOTHER
+@pytest.mark.reference(extended=True)
+def test_secrets_are_nowhere_else(held):
+    """Passwords of tokens and keys of the keytab are in no command line, environment, log, output or file of
+    HDFS, but for the keytab in the application's directory; keys are not in what the ResourceManager
+    keeps."""
+    tokens, keys = secrets_of(held)
+    secrets, cluster, hdfs = tokens | keys, held.cluster, held.cluster.hdfs
+    for pid in processes.all_pids():
+        if process := processes.read(pid):
+            assert not found_in("\0".join(process.command).encode(), secrets), process
+    for process in processes.of_application(cluster, held.application):
+        assert not found_in("\0".join(process.environment.values()).encode(), secrets), process
+    logs = list(cluster.directory.glob(f"nodemanager*/logs/{held.application}"))
+    assert logs
+    for path, content in below(*logs, cluster.directory / "logs", held.client.directory / "logs", held.client.properties):
+        assert not found_in(content, secrets), path
+    for result in held.results:
+        assert not found_in(result.text.encode(), secrets), result
+
+    keytab, files = cluster.keytab(ALICE).read_bytes(), hdfs.tree(f"{hdfs.home}/.flink/{held.application}")
+    small = {path: hdfs.read_bytes(path) for path, (length, _) in files.items() if length <= TEXT}
+    uploaded = [path for path, content in small.items() if content == keytab]
+    assert len(uploaded) == 1, files
+    for path, content in small.items():
+        assert path in uploaded or not found_in(content, secrets), path
+    for path, (length, _) in hdfs.tree(f"{hdfs.home}/.heddle").items():
+        assert length > TEXT or not found_in(hdfs.read_bytes(path), secrets), path
+    for path, content in below(cluster.directory / "data/resourcemanager"):
+        assert not found_in(content, keys), path
+    if held.client.is_heddle:
+        status = hdfs.status(uploaded[0])
+        assert (status["owner"], status["permission"]) == (ALICE, "600")
+    # The check can fail: YARN's own files have what is looked for.
+    assert any(found_in(content, tokens) for _, content in below(cluster.directory / "data/resourcemanager"))
+
+
+@ONE_AFTER_ANOTHER
+@pytest.mark.heddle_only("it has no dry run")
+@pytest.mark.extended
+def test_plans_hold_no_secret(held, jar):
+    """Neither keys nor tokens are in a plan, in whatever form it is shown, nor in what is said with -v."""
+    words = ["-t", "yarn-application", *SMALL, "--dry-run"]
+    for more in ([], ["-v"], ["--output", "json"]):
+        plan = held.client.flink("run-application", *words, *more, "-c", "WordCount", jar).ok()
+        assert not found_in(plan.text.encode(), keys_of(held.cluster)), plan
+
+
+@ONE_AFTER_ANOTHER
+@pytest.mark.extended
+@pytest.mark.heddle_only("its client has no such commands")
+def test_commands_that_deploy_nothing_cancel_their_tokens(held, jar):
+    """Each token that a command has fetched for itself is cancelled when it ends, also after an error."""
+    cluster, client = held.cluster, member(held.work, by=TICKETS)
+    deploys = ["yarn-session.sh", "-d", "-jm", "1024", "-tm", "1024", "-nm", held.work.name]
+    missing = f"{cluster.fs}/no-such-directory/no-such.jar"
+    for command in (
+        [*deploys, "--dry-run"],
+        ["heddle", "gc"],
+        ["flink", "run-application", "-t", "yarn-application", *SMALL, "-c", "WordCount", missing],
+    ):
+        before, _ = tokens_in(cluster.name_node_log(), ALICE)
+        client.run(*command)
+        given, cancelled = tokens_in(cluster.name_node_log(), ALICE)
+        assert given - before, f"{command} has not even asked for one"
+        assert given - before <= cancelled, command
+
+
+@ONE_AFTER_ANOTHER
+@pytest.mark.extended
+@pytest.mark.heddle_only("it asks for its tokens in another order")
+def test_a_deployment_that_fails_leaves_no_token(held):
+    """The ResourceManager refuses the application when all is prepared: its tokens are cancelled."""
+    cluster, client = held.cluster, member(held.work, by=TICKETS)
+    before, _ = tokens_in(cluster.name_node_log(), ALICE)
+    option = "-Dsecurity.kerberos.token.provider.hadoopfs.renewer=nobody"
+    result = client.run("yarn-session.sh", "-d", "-jm", "1024", "-tm", "1024", "-nm", held.work.name, option)
+    # YARN renews tokens when an application is submitted, and only their renewer may.
+    assert result.code == 1 and len(result.error_lines()) == 1 and result.hints(), result
+    given, cancelled = tokens_in(cluster.name_node_log(), ALICE)
+    assert given - before and given - before <= cancelled
+
+
+# ---- how long they live
+
+RENEWAL, LIFETIME = 60, 180
+# Releases that handle tokens in other ways, for a shorter time.
+OTHERS = ("1.13.6", "1.16.3", "1.17.2", "2.3.0")
+SHORT = pytest.mark.xdist_group("kerberos-short-lived")
+
+
+@pytest.fixture
+def short_lived(request, cluster, tmp_path, flink_home, client_kind):
+    """Tokens live three minutes, if they are renewed every minute."""
+    options = {"token_renewal": RENEWAL, "token_lifetime": LIFETIME, "log_aggregation": True}
+    yield from secured_of(request, cluster, "short-lived", tmp_path, flink_home, client_kind, **options)
+
+
+def replace_worker(app):
+    """Kills the TaskManager; the tokens of the one that YARN gives instead, once the job goes on."""
+    [old] = wait_for("one TaskManager", lambda: found if len(found := processes.taskmanager_jvms(app.cluster, app.id)) == 1 else None)
+    newest = app.kill(old)
+    print(f"recovered[tokens]: {app.recovered(newest):.1f} s")
+    app.settle()
+    [new] = processes.taskmanager_jvms(app.cluster, app.id)
+    assert new.container != old.container
+    return credentials.of_process(new)
+
+
+@SHORT
+@pytest.mark.extended
+@pytest.mark.reference(extended=True)
+@pytest.mark.slow("a cluster of its own, and a job that runs for longer than its tokens live")
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize(("version", "lifetimes"), [(FLINK_VERSION, 3), *((version, 1) for version in OTHERS)])
+def test_a_job_outlives_its_tokens(short_lived, version, lifetimes):
+    """With a keytab: checkpoints all the time, another TaskManager after each lifetime, then commands, the
+    end, aggregated logs and nothing left."""
+    work, cluster = short_lived, short_lived.cluster
+    home, java, jobs, options = release(version)
+    client = member(work, flink_home=home, java_home=java)
+    session = client.session("-nm", work.name, *options, "-Dtaskmanager.numberOfTaskSlots=1")
+    job = session.run(jobs, "Counting", *counting(work), options=["-d"]).ok().job
+    app = SecuredApplication(cluster, session.application)
+    app.settle()
+    for _ in range(lifetimes):
+        time.sleep(LIFETIME + 10)
+        tokens = replace_worker(app).of_kind(HDFS)
+        if client.is_heddle:
+            assert tokens and all(Identity.of(token).latest > 1000 * time.time() for token in tokens), list(map(Identity.of, tokens))
+    other = member(work, by=TICKETS, flink_home=home, java_home=java)
+    saved = other.flink("savepoint", *session.target(), job, f"{cluster.fs}{work.hdfs_dir}/savepoints").ok()
+    assert "Savepoint completed" in saved.out
+    other.flink("cancel", *session.target(), job).ok()
+    session.stop().ok()
+    check_gone(cluster, session.application, "SUCCEEDED")
+    logs = lambda: [path for path in cluster.hdfs.tree(f"/tmp/logs/{ALICE}") if session.application in path]  # noqa: E731
+    wait_for("the aggregated logs", logs, 90, every=1)
+
+
+@SHORT
+@pytest.mark.extended
+@pytest.mark.heddle_only("it says nothing of tokens")
+@pytest.mark.slow("a cluster of its own, and a job that runs for longer than its tokens live")
+@pytest.mark.timeout(1200)
+def test_tokens_alone_end_with_their_lifetime(short_lived, jar):
+    """With tickets alone nobody can ask for other tokens: a TaskManager that is lost after their end is the
+    end of the job, which says why, and the next command cleans up."""
+    work, cluster = short_lived, short_lived.cluster
+    client = member(work, by=TICKETS)
+    restarts = {"restart-strategy": "fixed-delay", "restart-strategy.fixed-delay.attempts": 2, "restart-strategy.fixed-delay.delay": "1 s"}
+    options = ["-Dtaskmanager.numberOfTaskSlots=1", *(f"-D{key}={value}" for key, value in restarts.items())]
+    result = client.application(work.name, jar, "Counting", *counting(work), options=options).ok()
+    app = SecuredApplication(cluster, result.application)
+    app.settle()
+    time.sleep(LIFETIME + 10)
+    [worker] = processes.taskmanager_jvms(cluster, app.id)
+    app.kill(worker)
+    ended = cluster.yarn.wait_state(app.id, *FINISHED, seconds=300)
+    assert ended["finalStatus"] == "FAILED", ended
+    assert re.search(rf"{HDFS}|InvalidToken|token .*expired", ended["diagnostics"]), ended["diagnostics"]
+    client.flink("list", "-t", "yarn-application", f"-Dyarn.application.id={app.id}")
+    wait_for("the directory in HDFS gone", lambda: staging(cluster, app.id) is None, 20)
+
+
+# ---- failovers
+
+
+@pytest.fixture
+def secured_pairs(request, cluster, tmp_path, flink_home, client_kind):
+    """Two ResourceManagers and two NameNodes with Kerberos, of which one each is active."""
+    yield from secured_of(request, cluster, "secured-pairs", tmp_path, flink_home, client_kind, resourcemanagers=2, namenodes=2)
+
+
+@pytest.mark.xdist_group("kerberos-pairs")
+@pytest.mark.extended
+@pytest.mark.reference(extended=True)
+@pytest.mark.slow("a cluster of its own, and three failovers")
+@pytest.mark.timeout(1200)
+def test_failovers(secured_pairs, jar):
+    """The active ResourceManager dies, then the active NameNode, then the ApplicationMaster: tokens are good
+    at the others, and for the next attempt. Commands go on meanwhile."""
+    work, cluster = secured_pairs, secured_pairs.cluster
+    client = member(work)
+    session = client.session("-nm", work.name, *availability.ONE_SLOT, *availability.options(work, FLINK_VERSION))
+    session.run(jar, "Counting", *counting(work), options=["-d"]).ok()
+    app = SecuredApplication(cluster, session.application)
+    before = app.settle()
+    for kind, active in [("resourcemanager", cluster.active_resourcemanager), ("namenode", cluster.active_namenode)]:
+        gone = active()
+        cluster.kill(cluster.daemon_of(gone))
+        listed = client.flink("list", *session.target()).ok()
+        assert "Counting" in listed.text, listed
+        wait_for(f"the other {kind}", lambda active=active, gone=gone: active() not in (None, gone), 90)
+        cluster.start(cluster.daemon_of(gone))
+        newest = app.checkpoint() or before.checkpoint
+        print(f"recovered[{kind}, Kerberos]: {app.recovered(newest):.1f} s")
+    assert app.settle().attempt == before.attempt
+    # A TaskManager and an ApplicationMaster of after the failovers.
+    replace_worker(app)
+    app.recovered(app.kill(app.master()))
+    assert app.settle().attempt == before.attempt + 1
+    member(work, by=TICKETS).session("-nm", f"{work.name}-2").stop().ok()
+    session.stop().ok()
+    wait_for("nothing left", lambda: not processes.of_application(cluster, session.application), 60)
