@@ -146,7 +146,9 @@ fn wanted(
 }
 
 fn bad_conf(error: ConfError) -> Failure {
-    Failure::new(error.to_string())
+    Failure::new(error.to_string()).hint(
+        "correct it there: in the files of HADOOP_CONF_DIR, or in flink.hadoop.* of Flink's configuration",
+    )
 }
 
 /// Why there are no tickets.
@@ -258,7 +260,9 @@ fn short_name(principal: &str, conf: &HadoopConf) -> Result<String, Failure> {
         principal.rsplit_once('@').map(|(_, realm)| realm.to_owned()).unwrap_or_default()
     });
     AuthToLocal::read(conf, &realm).map_err(bad_conf)?.short_name(principal).map_err(|e| {
-        Failure::new(e.to_string()).hint("core-site.xml must have the rules that the cluster's servers have")
+        Failure::new(e.to_string()).hint(
+            "core-site.xml must have the rules that the cluster's servers have, and krb5.conf (KRB5_CONFIG) the default realm",
+        )
     })
 }
 
