@@ -162,7 +162,12 @@ async fn serve_rpc(
             .method_name;
         let response = match method.as_str() {
             "getServerDefaults" => {
-                hdfs::GetServerDefaultsResponseProto::default().encode_length_delimited_to_vec()
+                let server_defaults = hdfs::FsServerDefaultsProto {
+                    bytes_per_checksum: 512,
+                    ..Default::default()
+                };
+                hdfs::GetServerDefaultsResponseProto { server_defaults }
+                    .encode_length_delimited_to_vec()
             }
             "getBlockLocations" => {
                 let request =
