@@ -117,7 +117,7 @@ pub(crate) fn replace(held: &mut Credentials, new: Credentials) -> usize {
         if OF_YARN.contains(&token.kind.as_str()) {
             continue;
         }
-        held.tokens.retain(|_, old| (&old.kind, &old.service) != (&token.kind, &token.service));
+        held.remove_like(&token);
         let taken = held.tokens.contains_key(&alias);
         let alias = if taken { format!("{alias} {}", token.kind) } else { alias };
         held.tokens.insert(alias, token);
@@ -131,8 +131,8 @@ pub(crate) fn replace(held: &mut Credentials, new: Credentials) -> usize {
 /// latter, to whom the application's files do not belong.
 pub(crate) fn refusal(held: &Credentials, new: &Credentials) -> Option<String> {
     new.tokens.values().find_map(|token| {
-        let same = |old: &&Token| (&old.kind, &old.service) == (&token.kind, &token.service);
-        let (old, new) = (TokenIdentity::of(held.tokens.values().find(same)?)?, TokenIdentity::of(token)?);
+        let old = held.tokens.values().find(|old| old.is_like(token))?;
+        let (old, new) = (TokenIdentity::of(old)?, TokenIdentity::of(token)?);
         (old.owner != new.owner).then(|| {
             format!(
                 "the JobManager's token for {} is one of {}, and that of the application one of {}",

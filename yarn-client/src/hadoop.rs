@@ -46,7 +46,8 @@ impl Hadoop {
     /// Loads the Hadoop configuration that Flink would load, and logs in. With Kerberos the tickets of the
     /// user must be usable, or else there must be tokens; the login may take up to ten seconds.
     pub async fn load(context: &Context, configuration: &Configuration) -> Result<Self, Failure> {
-        Self::load_with(context, configuration, Prefer::Tickets).await
+        let conf = Self::configuration(context, configuration)?;
+        Self::log_in(context, configuration, conf, Prefer::Tickets).await
     }
 
     /// The same, but `None` for a cluster without Kerberos, and without a Hadoop configuration. It is for
@@ -55,25 +56,27 @@ impl Hadoop {
         context: &Context,
         configuration: &Configuration,
     ) -> Result<Option<Self>, Failure> {
-        let conf = Self::configuration(context, configuration).ok();
-        match conf.map(|conf| Authentication::of(&conf)) {
-            Some(Ok(Authentication::Kerberos)) => Self::load(context, configuration).await.map(Some),
-            _ => Ok(None),
+        let Ok(conf) = Self::configuration(context, configuration) else { return Ok(None) };
+        if !matches!(Authentication::of(&conf), Ok(Authentication::Kerberos)) {
+            return Ok(None);
         }
+        Self::log_in(context, configuration, conf, Prefer::Tickets).await.map(Some)
     }
 
     /// The same for a process that another process of heddle's has started, with tokens for it: no ticket is
     /// asked for as long as the tokens are sufficient.
     pub async fn load_for_helper(context: &Context, configuration: &Configuration) -> Result<Self, Failure> {
-        Self::load_with(context, configuration, Prefer::Tokens).await
+        let conf = Self::configuration(context, configuration)?;
+        Self::log_in(context, configuration, conf, Prefer::Tokens).await
     }
 
-    async fn load_with(
+    /// Logs in where the Hadoop configuration is loaded already.
+    pub(crate) async fn log_in(
         context: &Context,
         configuration: &Configuration,
+        conf: HadoopConf,
         prefer: Prefer,
     ) -> Result<Self, Failure> {
-        let conf = Self::configuration(context, configuration)?;
         let (login, via) = login(context, configuration, &conf, prefer).await?;
         let (waits, cache) = (context.waits.clone(), context.cache_dir());
         Ok(Self { conf, login, via, wait: Wait::Reading, waits, cache })

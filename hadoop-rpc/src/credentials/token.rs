@@ -41,10 +41,23 @@ impl fmt::Debug for Credentials {
     }
 }
 
+impl Token {
+    /// Whether both are of the same kind, for the same service.
+    pub fn is_like(&self, other: &Self) -> bool {
+        (&self.kind, &self.service) == (&other.kind, &other.service)
+    }
+}
+
 impl Credentials {
     /// Adds a token with its service as alias, in place of an older one.
     pub fn add_token(&mut self, token: Token) {
         self.tokens.insert(token.service.clone(), token);
+    }
+
+    /// Removes the tokens in whose place this one would come: those of its kind for the same service,
+    /// whatever their aliases are.
+    pub fn remove_like(&mut self, token: &Token) {
+        self.tokens.retain(|_, old| !old.is_like(token));
     }
 
     /// The token of this kind for one of `services`, of which earlier ones are preferred, or else one of this

@@ -83,9 +83,7 @@ pub(crate) async fn fetch(
         // Two names can lead to the same NameNode.
         if services_with_one.insert(token.service.clone()) {
             // One that was given for the same server, perhaps under another alias, would stand beside it.
-            credentials
-                .tokens
-                .retain(|_, given| (&given.kind, &given.service) != (&token.kind, &token.service));
+            credentials.remove_like(&token);
             credentials.add_token(token);
         } else {
             surplus.add(token);

@@ -20,6 +20,7 @@ use crate::configuration::text as text_of;
 use crate::context::{Context, FlinkHome};
 use crate::error::{Failure, yarn_failure};
 use crate::hadoop::Hadoop;
+use crate::logins::Prefer;
 use crate::paths::{is_remote, without_scheme};
 use crate::patience::Wait;
 use crate::setup::{load_configuration, release_of};
@@ -175,7 +176,8 @@ async fn limits_of(
     }
     let ask = async {
         // The command works without the ResourceManager's answer, too, so it does not wait for long.
-        let hadoop = Hadoop::load(context, configuration).await?.waiting(Wait::Little);
+        let hadoop = Hadoop::log_in(context, configuration, conf.clone(), Prefer::Tickets).await?;
+        let hadoop = hadoop.waiting(Wait::Little);
         let yarn = hadoop.yarn()?;
         ContainerLimits::ask(&hadoop, &yarn).await
     };

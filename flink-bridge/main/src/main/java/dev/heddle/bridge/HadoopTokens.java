@@ -42,7 +42,6 @@ final class HadoopTokens {
 
     private final Configuration flink;
     private final AmLink link;
-
     private final AtomicBoolean underWay = new AtomicBoolean();
 
     HadoopTokens(Configuration flink, AmLink link) {
