@@ -41,14 +41,22 @@ pub(crate) fn parse_float(text: &str) -> Option<f32> {
     decimal_text(text)?.parse().ok()
 }
 
-/// The shortest decimal digits of a finite number, and the power of ten that belongs to them:
-/// `value = digits * 10^exponent`.
+/// The shortest decimal digits that are read back as this finite number, and the power of ten that belongs to
+/// them: `value = digits * 10^exponent`.
+///
+/// Where two candidates of this length are equally near, Java takes the one whose last digit is even, and Rust's
+/// own formatting the greater one. Half-way values are common here: a fraction of Flink's configuration is a
+/// `float`, which as a `double` has a short exact expansion that often ends in 5.
 fn shortest_decimal(value: f64) -> (u64, i32) {
-    let text = format!("{:e}", value.abs());
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((text.as_str(), "0"));
-    let fraction = mantissa.split_once('.').map_or(0, |(_, fraction)| fraction.len() as i32);
-    let digits = mantissa.bytes().filter(u8::is_ascii_digit).fold(0u64, |n, b| n * 10 + u64::from(b - b'0'));
-    (digits, exponent.parse::<i32>().unwrap_or(0) - fraction)
+    let mut buffer = zmij::Buffer::new();
+    let text = buffer.format_finite(value.abs());
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
+    let mut exponent = exponent.parse::<i32>().unwrap_or(0);
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let fraction = fraction.trim_end_matches('0');
+    exponent -= fraction.len() as i32;
+    let digits = whole.bytes().chain(fraction.bytes()).fold(0u64, |n, b| n * 10 + u64::from(b - b'0'));
+    (digits, exponent)
 }
 
 /// `Double.toString`.
@@ -61,13 +69,25 @@ pub(crate) fn double_to_string(value: f64) -> String {
     if magnitude.is_infinite() {
         return format!("{sign}Infinity");
     }
+    let (digits, exponent) = shortest_decimal(magnitude);
+    // Java writes a number as `digits * 10^exponent` with all zeros between these bounds.
     if magnitude == 0.0 || (1e-3..1e7).contains(&magnitude) {
-        return format!("{sign}{magnitude:?}");
+        if exponent >= 0 {
+            return format!("{sign}{}.0", digits * 10u64.pow(exponent.unsigned_abs()));
+        }
+        let decimals = exponent.unsigned_abs() as usize;
+        let padded = format!("{digits:0width$}", width = decimals + 1);
+        let (whole, fraction) = padded.split_at(padded.len() - decimals);
+        return format!("{sign}{whole}.{fraction}");
     }
-    let text = format!("{magnitude:e}");
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((text.as_str(), "0"));
-    let point = if mantissa.contains('.') { "" } else { ".0" };
-    format!("{sign}{mantissa}{point}E{exponent}")
+    let text = digits.to_string();
+    let exponent = exponent + text.len() as i32 - 1;
+    let (first, rest) = text.split_at(1);
+    let rest = match rest.trim_end_matches('0') {
+        "" => "0",
+        rest => rest,
+    };
+    format!("{sign}{first}.{rest}E{exponent}")
 }
 
 /// `BigDecimal.valueOf(bytes) * BigDecimal.valueOf(factor)`, rounded down to a whole number, as Flink's
@@ -125,6 +145,10 @@ mod tests {
             (-2.5, "-2.5"),
             (f64::INFINITY, "Infinity"),
             (-0.0, "-0.0"),
+            (0.0, "0.0"),
+            (1e22, "1.0E22"),
+            // Half-way between ...812 and ...813.
+            (0.512_153_6_f32.into(), "0.5121536254882812"),
         ] {
             assert_eq!(double_to_string(value), text);
         }
@@ -166,5 +190,7 @@ mod tests {
         assert_eq!(multiply_exact(i64::MAX as u64, 1.1), None);
         assert_eq!(multiply_exact(i64::MAX as u64, 1e-300), Some(0));
         assert_eq!(multiply_exact(0, 1e300), Some(0));
+        // Flink multiplies by 0.5121536254882812, which is below the exact value of the float.
+        assert_eq!(multiply_exact(656 << 20, 0.512_153_6_f32.into()), Some(352_292_991));
     }
 }
