@@ -125,6 +125,15 @@ def scenarios(it):
     return it.scenarios("scenarios", "tests/scenarios")
 
 
+# The extended scenarios are three parts, because one run of all takes two hours. Which file belongs where:
+FAULTS = ("test_chaos", "test_failover", "test_faults", "test_high_availability", "test_recovery", "test_memory_kills")
+KERBEROS = ("test_kerberos", "test_kerberos_errors", "test_kerberos_tokens", "test_kerberos_users")
+
+
+def files(names):
+    return [f"tests/scenarios/{name}.py" for name in names]
+
+
 def extended(it):
     _ = it.dist
     # Compiled here rather than within the time of a test.
@@ -133,7 +142,18 @@ def extended(it):
     except Failure:
         if os.environ.get("CI") == "true":
             raise
-    return it.scenarios("extended", "tests/scenarios", select="extended")
+    others = [f"--ignore={path}" for path in files(FAULTS + KERBEROS)]
+    return it.scenarios("extended", "tests/scenarios", *others, select="extended")
+
+
+def faults(it):
+    _ = it.dist
+    return it.scenarios("faults", *files(FAULTS), select="extended")
+
+
+def kerberos(it):
+    _ = it.dist
+    return it.scenarios("kerberos", *files(KERBEROS), select="extended")
 
 
 def reference(it):
@@ -205,6 +225,8 @@ PARTS = [
     Part("manual", "the manual", manual),
     Part("scenarios", "scenarios", scenarios),
     Part("extended", "extended scenarios", extended, plain=False),
+    Part("faults", "extended scenarios of faults", faults, plain=False),
+    Part("kerberos", "extended scenarios of secured clusters", kerberos, plain=False),
     Part("reference", "scenarios with Flink's own client", reference, plain=False),
     Part("conformance", "beside Flink's own client", conformance, plain=False),
     Part("containers", "the cluster of containers", containers, plain=False),
