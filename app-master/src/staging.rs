@@ -47,12 +47,17 @@ pub async fn remove(conf: &HadoopConf, login: &Login, url: &str) -> Result<(), N
 pub struct KeptFile {
     name: &'static str,
     largest: u64,
+    /// Whether other tokens may come while it is read, in place of those that the NameNode refuses. The
+    /// JobManager obtains them, which starts only once its session is read.
+    outlasts_tokens: bool,
 }
 
 /// The JobManager's session with ZooKeeper.
-pub const ZOOKEEPER_SESSION: KeptFile = KeptFile { name: "zookeeper-session.json", largest: 4096 };
+pub const ZOOKEEPER_SESSION: KeptFile =
+    KeptFile { name: "zookeeper-session.json", largest: 4096, outlasts_tokens: false };
 /// What is known of the submission of a per-job cluster.
-pub const SUBMISSION: KeptFile = KeptFile { name: "submission.json", largest: 16 << 20 };
+pub const SUBMISSION: KeptFile =
+    KeptFile { name: "submission.json", largest: 16 << 20, outlasts_tokens: true };
 
 impl KeptFile {
     fn path(self, environment: &Environment) -> Option<String> {
@@ -81,7 +86,11 @@ impl KeptFile {
         within: Duration,
     ) -> Result<Option<T>, String> {
         let Some(path) = self.path(environment) else { return Ok(None) };
-        persist(&format!("cannot read {path}"), within, || self.try_to_read(environment, &path)).await
+        let await_tokens = self.outlasts_tokens && environment.is_kerberos();
+        persist(&format!("cannot read {path}"), within, || async {
+            self.try_to_read(environment, &path).await.map_err(|failed| failed.if_tokens_come(await_tokens))
+        })
+        .await
     }
 
     async fn try_to_read<T: DeserializeOwned>(
@@ -95,7 +104,11 @@ impl KeptFile {
         }
         let content = storage.read(path, self.largest).await?;
         let content = serde_json::from_slice(&content).map(Some);
-        content.map_err(|_| Failed { helps: false, why: "it holds something else".to_owned() })
+        content.map_err(|_| Failed {
+            helps: false,
+            tokens_refused: false,
+            why: "it holds something else".to_owned(),
+        })
     }
 }
 
@@ -110,12 +123,22 @@ fn patient(environment: &Environment, path: &str, deadline: Duration) -> Result<
 struct Failed {
     /// Whether another try can help.
     helps: bool,
+    /// The NameNode does not take our tokens.
+    tokens_refused: bool,
     why: String,
 }
 
 impl From<FsError> for Failed {
     fn from(error: FsError) -> Self {
-        Self { helps: error.retry() != Retry::No, why: error.to_string() }
+        let tokens_refused = error.kind() == FsErrorKind::Authentication;
+        Self { helps: error.retry() != Retry::No, tokens_refused, why: error.to_string() }
+    }
+}
+
+impl Failed {
+    /// The same where other tokens may come soon.
+    fn if_tokens_come(self, they_may: bool) -> Self {
+        Self { helps: self.helps || self.tokens_refused && they_may, ..self }
     }
 }
 
@@ -129,7 +152,7 @@ async fn persist<T, F: Future<Output = Result<T, Failed>>>(
     let tries = async {
         let mut pause = None;
         loop {
-            let Failed { helps, why } = match try_once().await {
+            let Failed { helps, why, .. } = match try_once().await {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
@@ -162,7 +185,7 @@ mod tests {
         let tries = Cell::new(0);
         let result = persist("cannot read f", within, || {
             tries.set(tries.get() + 1);
-            let refused = Failed { helps, why: "refused".into() };
+            let refused = Failed { helps, tokens_refused: false, why: "refused".into() };
             ready(if tries.get() > refusals { Ok(7) } else { Err(refused) })
         });
         (result.await, tries.get())
@@ -173,6 +196,16 @@ mod tests {
         assert_eq!(refusing(2, true, Duration::from_secs(600)).await, (Ok(7), 3));
         let (result, tries) = refusing(u32::MAX, true, Duration::from_millis(100)).await;
         assert_eq!((result.unwrap_err(), tries), ("cannot read f within 0 s: refused".to_owned(), 1));
+    }
+
+    #[test]
+    fn refused_tokens_are_a_reason_to_try_again_only_where_others_may_come() {
+        let refused = |tokens_refused| Failed { helps: false, tokens_refused, why: String::new() };
+        for (tokens_refused, they_may, helps) in
+            [(true, true, true), (true, false, false), (false, true, false)]
+        {
+            assert_eq!(refused(tokens_refused).if_tokens_come(they_may).helps, helps);
+        }
     }
 
     #[tokio::test]

@@ -74,6 +74,30 @@ impl Lifetime {
     }
 }
 
+/// When the tokens of this kind reach their greatest age, as far as they tell: the times since 1970.
+fn latest_ends(credentials: &Credentials, kind: &'static str) -> impl Iterator<Item = Duration> {
+    let identities = credentials.tokens_of_kind(kind).filter_map(TokenIdentity::of);
+    identities.map(|identity| Duration::from_millis(identity.max_date_ms))
+}
+
+/// When the first of the tokens for file systems ends, however often it is renewed: the time since 1970. None
+/// if no token tells it.
+pub(crate) fn first_end(credentials: &Credentials) -> Option<Duration> {
+    latest_ends(credentials, HDFS_TOKEN).min()
+}
+
+/// Whether a token for a file system has reached its greatest age, so that the NameNode refuses it. YARN
+/// starts each attempt with the tokens of the submission, however old these are.
+pub(crate) fn have_ended(credentials: &Credentials, now: Duration) -> bool {
+    first_end(credentials).is_some_and(|end| end <= now)
+}
+
+/// Whether the token for the ResourceManager has reached its greatest age. Nobody replaces it, so whoever
+/// would need it does without.
+pub(crate) fn resource_manager_token_ended(credentials: &Credentials, now: Duration) -> bool {
+    latest_ends(credentials, RM_DELEGATION_TOKEN).max().is_some_and(|end| end <= now)
+}
+
 /// Until the token has reached its greatest age.
 fn left(identity: &TokenIdentity, now: Duration) -> Duration {
     Duration::from_millis(identity.max_date_ms).saturating_sub(now)
@@ -264,6 +288,26 @@ mod tests {
         assert_eq!(Lifetime::of_new(Some(expires), ISSUED).replace_in(), 3 * HOUR);
         assert_eq!(Lifetime::of_new(Some(1), ISSUED).replace_in(), Duration::ZERO);
         assert_eq!(Lifetime::of_new(None, ISSUED).replace_in(), 18 * HOUR);
+    }
+
+    #[test]
+    fn tokens_end_at_their_greatest_age() {
+        let held = credentials([
+            token(HDFS_TOKEN, "ha-hdfs:ns", "yarn", 40 * HOUR),
+            token(HDFS_TOKEN, "10.0.0.1:8020", "yarn", 30 * HOUR),
+            // An old ResourceManager writes its tokens as HDFS does.
+            token(RM_DELEGATION_TOKEN, "10.0.0.1:8032", "yarn", 20 * HOUR),
+            other(AMRM_TOKEN, ""),
+        ]);
+        assert_eq!(first_end(&held), Some(ISSUED + 30 * HOUR));
+        let ended = |hours: u32| {
+            let now = ISSUED + hours * HOUR;
+            (have_ended(&held, now), resource_manager_token_ended(&held, now))
+        };
+        assert_eq!([ended(19), ended(20), ended(30)], [(false, false), (false, true), (true, true)]);
+        let silent = credentials([other(HDFS_TOKEN, "a:1"), other(RM_DELEGATION_TOKEN, "a:2")]);
+        assert_eq!(first_end(&silent), None);
+        assert!(!have_ended(&silent, ISSUED) && !resource_manager_token_ended(&silent, ISSUED));
     }
 
     #[test]

@@ -4,11 +4,11 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use yarn_client::client_archive;
 use yarn_client::context::Context;
 use yarn_client::error::Failure;
 use yarn_client::exit::Exit;
 use yarn_client::patience::Waits;
+use yarn_client::{client_archive, token_keeper};
 
 use super::console::{Console, Output};
 use super::parse::{Persona, Request, help_name, parse, wants_json};
@@ -29,6 +29,9 @@ pub(crate) async fn main(mut context: Context, args: Vec<OsString>) -> ExitCode 
     }
     if persona == Persona::Heddle && args.first().is_some_and(|verb| verb == client_archive::VERB) {
         return client_archive::main(&context, args.get(1..).unwrap_or_default()).await.into();
+    }
+    if persona == Persona::Heddle && args.first().is_some_and(|verb| verb == token_keeper::VERB) {
+        return token_keeper::main(&context).await.into();
     }
     let (verbose, done) = if let Persona::Sql(tool) = persona {
         // The SQL tools run no program, so `-v` is always meant for heddle.

@@ -14,6 +14,7 @@ use yarn_client::error::Failure;
 use yarn_client::exit::Exit;
 use yarn_client::hadoop::Hadoop;
 use yarn_client::identity::Identity;
+use yarn_client::ps::Application;
 use yarn_client::rest_security::RestSecurity;
 use yarn_client::units::count;
 use yarn_client::{gc as collector, kill as killer, ps as applications, setup};
@@ -50,20 +51,36 @@ pub(super) async fn ps(context: &Context, console: &Console, options: &PsOptions
         ids => applications::named(&hadoop, ids, &security).await?,
     };
     let now = SystemTime::now();
+    let identity = Identity::of(&hadoop);
     if options.answer.json() {
-        console.answer(to_json(&list)?);
+        console.answer(asked_as(&list, identity.as_ref())?);
     } else if ids.is_empty() {
         console.out(&text::applications::render(&list, options.all, now));
     } else {
         list.iter().for_each(|application| console.out(&text::applications::describe(application, now)));
     }
-    if options.answer.verbose
-        && let Some(identity) = Identity::of(&hadoop)
-    {
-        // A program that reads the answer as JSON gets this line on stderr, because the answer is a list.
-        console.out(&text::applications::identity(&identity));
+    if let Some(identity) = identity {
+        // A program that reads the answer as JSON gets this on stderr, because the list may be empty.
+        console.out(&match options.answer.verbose {
+            true => text::applications::identity(&identity),
+            false => text::applications::identity_in_short(&identity),
+        });
     }
     Ok(Exit::Done)
+}
+
+/// The list for programs. The answer has always been a list, so each application says as whom it was asked
+/// for.
+fn asked_as(list: &[Application], identity: Option<&Identity>) -> Result<Value, Failure> {
+    let (mut list, identity) = (to_json(&list)?, to_json(&identity)?);
+    add_identity(&mut list, &identity);
+    Ok(list)
+}
+
+fn add_identity(list: &mut Value, identity: &Value) {
+    for application in list.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        application.insert("askedAs".to_owned(), identity.clone());
+    }
 }
 
 /// Carries out `kill`.
@@ -205,6 +222,22 @@ pub(super) fn to_json(value: &impl Serialize) -> Result<Value, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_application_says_as_whom_it_was_asked_for() {
+        assert_eq!(asked_as(&[], None).unwrap(), json!([]));
+        let identity = Identity {
+            principal: "ann@R".into(),
+            acting: None,
+            name: "ann".into(),
+            via: "with the keytab /k".into(),
+            tokens: vec![],
+        };
+        let mut list = json!([{"application": "a"}, {"application": "b"}]);
+        add_identity(&mut list, &json!(identity));
+        assert_eq!(list[1]["application"], "b");
+        assert_eq!(list[1]["askedAs"]["principal"], "ann@R");
+    }
 
     #[test]
     fn durations() {

@@ -11,7 +11,7 @@ use flink_model::config::{LEGACY_FILE, STANDARD_FILE};
 use flink_model::options::KERBEROS_CONF;
 use yarn_client::configuration::text;
 use yarn_client::context::{Context, FlinkHome};
-use yarn_client::{setup, variables};
+use yarn_client::{setup, token_keeper, variables};
 
 use crate::client_fs;
 
@@ -22,8 +22,8 @@ const PART: &str = "krb5-conf";
 /// Replaces this process, if that is necessary. Returns otherwise, and also if it has failed: then the
 /// library reads its usual file.
 pub(crate) fn apply(context: &Context, args: &[OsString]) {
-    // Whoever has started `client-fs` has the variable already, if it is needed.
-    let for_others = args.get(1).is_some_and(|verb| verb == client_fs::VERB);
+    // Whoever has started one of these has the variable already, if it is needed.
+    let for_others = args.get(1).is_some_and(|verb| verb == client_fs::VERB || verb == token_keeper::VERB);
     if for_others || context.var(variables::KRB5_CONFIG).is_some() {
         return;
     }

@@ -14,6 +14,8 @@ use crate::name_node_rpc::{HDFS_TOKEN, TokenCalls, WITHIN, services};
 /// How long the cancelling of a token may take at the end of a command. A token that is not cancelled ends
 /// when nobody renews it.
 const CANCEL_WITHIN: Duration = Duration::from_secs(3);
+/// How long a token is waited for that was on its way when the command was given up.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Fetches a delegation token of the file system that `url` is on, or of `fs.defaultFS`, with the Kerberos
 /// tickets of `login`. The token is for the login's effective user, and `renewer` may renew it; nobody may if
@@ -57,9 +59,13 @@ pub async fn cancel_token(conf: &HadoopConf, login: &Login, token: &Token) -> Re
 }
 
 /// Cancels the tokens that clients of this process have fetched for themselves, all at the same time, and
-/// waits for at most three seconds. What fails is logged and not reported, because the tokens will end by
-/// themselves. A [`Storage`](crate::Storage) that is used afterwards fetches a new token.
+/// waits for at most three seconds, and for two more if a token is still on its way. What fails is logged and
+/// not reported, because the tokens will end by themselves. A [`Storage`](crate::Storage) that is used
+/// afterwards fetches a new token.
 pub async fn cancel_own_tokens(conf: &HadoopConf, login: &Login) {
+    if timeout(ANSWER_WITHIN, login.fetches().settle()).await.is_err() {
+        tracing::debug!("a token that was on its way is not waited for any longer");
+    }
     let mut own = Vec::new();
     login.own_tokens().update(|credentials| {
         own.extend(credentials.tokens_of_kind(HDFS_TOKEN).cloned());

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use hadoop_rpc::{HadoopConf, Login, Token};
+use hadoop_rpc::{HadoopConf, Login, Token, TokenSource};
 use hdfs_native::{DelegationToken, TokenProvider};
 use tokio::time::Instant;
 
@@ -134,13 +134,18 @@ impl Tokens {
     async fn fetch(&self, services: &[String], deadline: Duration) -> Result<Token, FsError> {
         let Shared { conf, login, location, .. } = &*self.shared;
         let calls = TokenCalls::by_ticket(conf, login, location, deadline.min(WITHIN))?;
-        let none = || location.unusable(FsErrorKind::Authentication, "it has no delegation tokens");
+        let none = location.unusable(FsErrorKind::Authentication, "it has no delegation tokens");
         // The user could renew it. heddle fetches another one when it is not valid any more.
-        let mut token = calls.fetch(login.user().short_name()).await?.ok_or_else(none)?;
-        token.service = services.first().cloned().unwrap_or_default();
-        tracing::debug!(server = location.server, service = token.service, "fetched a token");
-        login.own_tokens().put(token.service.clone(), token.clone());
-        Ok(token)
+        let renewer = login.user().short_name().to_owned();
+        let service = services.first().cloned().unwrap_or_default();
+        let (own, server) = (login.own_tokens().clone(), location.server.clone());
+        let fetch = async move {
+            let token = Token { service, ..calls.fetch(&renewer).await?.ok_or(none)? };
+            tracing::debug!(server, service = token.service, "fetched a token");
+            keep(&own, token.clone());
+            Ok::<_, FsError>(token)
+        };
+        login.fetches().run(fetch).await
     }
 
     fn flight(&self, services: &[String]) -> Flight {
@@ -150,6 +155,18 @@ impl Tokens {
         let key = format!("{service} {} {principal}", login.user().effective);
         FLIGHTS.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone()
     }
+}
+
+/// Adds a token to the own ones. There is another one for the same service already if this one was given up
+/// while it was fetched. Then both stay, because both have to be cancelled.
+fn keep(own: &TokenSource, token: Token) {
+    own.update(|own| {
+        let mut alias = token.service.clone();
+        while own.tokens.contains_key(&alias) {
+            alias.push('+');
+        }
+        own.tokens.insert(alias, token);
+    });
 }
 
 impl TokenProvider for Tokens {
@@ -276,6 +293,18 @@ mod tests {
         assert!(tokens.refused(&used, error()).is_of_old_token());
         assert_eq!(password(&tokens).as_deref(), Some("new"));
         assert!(!format!("{tokens:?} {used:?}").contains("old"));
+    }
+
+    #[test]
+    fn no_own_token_takes_the_place_of_another_one() {
+        let own = TokenSource::default();
+        for password in ["first", "second", "third"] {
+            keep(&own, token("nn:1", password));
+        }
+        let held = own.get();
+        let passwords: Vec<&[u8]> = held.tokens.values().map(|token| token.password.as_slice()).collect();
+        assert_eq!(passwords, [&b"first"[..], b"second", b"third"]);
+        assert!(held.find_token(HDFS_TOKEN, &["nn:1"]).is_some());
     }
 
     #[tokio::test]

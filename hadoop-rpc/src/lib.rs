@@ -12,6 +12,7 @@ mod conn;
 mod credentials;
 mod endpoint;
 mod error;
+mod fetches;
 mod frame;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -36,6 +37,7 @@ pub use conf::{ConfError, Defaults, HadoopConf, Lookup, LookupDir, PropertyOrigi
 pub use credentials::{Credentials, CredentialsError, Token, TokenFormat, TokenSource};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{ErrorKind, RpcError, Sent};
+pub use fetches::Fetches;
 pub use group::{OnActive, OnWait, RpcGroup};
 pub use java_exceptions::RemoteKind;
 pub use login::{KerberosLogin, Login};

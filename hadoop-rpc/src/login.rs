@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::conf::{ConfError, HadoopConf};
 use crate::credentials::{Credentials, TokenSource};
+use crate::fetches::Fetches;
 use crate::sasl::MechanismFactory;
 use crate::user::UserIdentity;
 
@@ -30,6 +31,7 @@ pub struct Login {
     user: UserIdentity,
     tokens: TokenSource,
     own_tokens: TokenSource,
+    fetches: Fetches,
     kerberos: Option<Arc<dyn KerberosLogin>>,
 }
 
@@ -46,7 +48,8 @@ impl Login {
 
     /// A user with credentials that other clients may share.
     pub fn with_tokens(user: UserIdentity, tokens: TokenSource) -> Self {
-        Self { user, tokens, own_tokens: TokenSource::default(), kerberos: None }
+        let (own_tokens, fetches) = (TokenSource::default(), Fetches::default());
+        Self { user, tokens, own_tokens, fetches, kerberos: None }
     }
 
     /// The user whom Hadoop's own clients would find by these environment variables (see
@@ -80,6 +83,11 @@ impl Login {
     /// nobody else, and whoever ends the process cancels them.
     pub fn own_tokens(&self) -> &TokenSource {
         &self.own_tokens
+    }
+
+    /// The fetches of own tokens that are under way. Whoever cancels the own tokens lets them end first.
+    pub fn fetches(&self) -> &Fetches {
+        &self.fetches
     }
 
     /// The user's Kerberos tickets, if there are any.

@@ -22,6 +22,10 @@ use crate::tls::ConnectError;
 /// Flink key under which the JobManager's REST interface (`/jobmanager/config`) shows the `host:port` of the
 /// control server.
 pub const ADDRESS_KEY: &str = "heddle.control.address";
+/// Flink key under which it shows when the first of the delegation tokens ends with which the
+/// ApplicationMaster was started, in milliseconds since 1970. Flink would mask the value of a key with the
+/// word `token`.
+pub const HDFS_ACCESS_END_KEY: &str = "heddle.hdfs.access-end";
 
 /// How long a client whose call broke may stay away before it counts as gone. Once `main()` is over, the
 /// client tries for this long to come back and say so.

@@ -5,15 +5,18 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import urllib.error
 from pathlib import Path
 
+from . import processes
 from .availability import Application
 from .cluster import HADOOP_VERSION, Cluster, Flink, Hdfs, Yarn, request
 from .hadoop.environment import user
 from .hadoop.parts import kerberos
 from .hadoop.parts.kerberos import REALM, SUPERUSER, USERS, administer, keytab, krb5_conf, principal, program
+from .waiting import wait_for
 
 ALICE, BOB, GATEWAY = USERS
 # How a client logs in.
@@ -22,8 +25,9 @@ LIBRARY = "libgssapi_krb5.so.2"
 # From this release on HDFS believes the names that its web interface is told, unless it is configured
 # otherwise.
 BELIEVES = (3, 3)
-# What a NameNode logs of its delegation tokens.
-LOGGED = re.compile(r"(Creating password|Token cancellation requested) for identifier: .*token for (\S+?): .*sequenceNumber=(\d+)")
+# What NameNode and ResourceManager log of their delegation tokens. The owner is a principal, or the name of
+# somebody for whom another user acts.
+LOGGED = re.compile(r"(Creating password|Token cancellation requested) for identifier: .*? owner=([^@,]+)[^,]*, .*sequenceNumber=(\d+)")
 
 
 def missing():
@@ -70,7 +74,11 @@ class Secured(Cluster):
 
     def name_node_log(self):
         """Of all NameNodes."""
-        return "".join(log.read_text(errors="replace") for log in sorted(self.directory.glob("logs/namenode*.log")))
+        return self.daemon_log("namenode")
+
+    def daemon_log(self, kind):
+        """Of all daemons of this kind, such as `resourcemanager`."""
+        return "".join(log.read_text(errors="replace") for log in sorted(self.directory.glob(f"logs/{kind}*.log")))
 
 
 class SecuredYarn(Yarn):
@@ -152,13 +160,33 @@ class SecuredApplication(Application):
 
 
 def tokens_in(log, owner):
-    """The numbers of a user's delegation tokens in a NameNode's log: of those given, and of those
-    cancelled."""
+    """The numbers of a user's delegation tokens in the log of a NameNode or ResourceManager: of those given,
+    and of those cancelled."""
     given, cancelled = set(), set()
     for what, name, number in LOGGED.findall(log):
         if name == owner:
             (given if what.startswith("Creating") else cancelled).add(int(number))
     return given, cancelled
+
+
+def sql_gateway(client, verb, *words):
+    """Starts Flink's SQL gateway at a port that nobody else has; the command, and the JVM that it leads to."""
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    endpoint = "sql-gateway.endpoint.rest"
+    command = client.start("sql-gateway.sh", verb, *words, f"-D{endpoint}.address=localhost", f"-D{endpoint}.port={port}")
+    own = f"-D{endpoint}.port={port}"
+    find = lambda: [process for process in processes.with_words("gateway.SqlGateway", own) if process.is_jvm]  # noqa: E731
+    [jvm] = wait_for("the gateway's JVM", find)
+    return command, jvm
+
+
+def uncancelled(cluster, owner, before):
+    """The numbers of the tokens that a user has got since `before`, what `tokens_in` has given as those given, and
+    that nobody has cancelled."""
+    given, cancelled = tokens_in(cluster.daemon_log("namenode"), owner)
+    return given - before - cancelled
 
 
 def library_file():
@@ -185,5 +213,6 @@ def hidden(file, empty):
 
 __all__ = [
     "ALICE", "BOB", "GATEWAY", "KEYTAB", "REALM", "TICKETS", "Proxied", "Secured", "SecuredApplication", "cannot_hide", "hidden", "home",
-    "keytab_settings", "library_file", "member", "missing", "principal", "tokens_in",
+    "keytab_settings", "library_file", "member", "missing", "principal", "sql_gateway", "tokens_in",
+    "uncancelled",
 ]  # fmt: skip

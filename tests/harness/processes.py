@@ -47,6 +47,12 @@ def all_pids():
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
+def with_words(*words):
+    """The processes of this machine that have all of these words in their command lines."""
+    found = [process for pid in all_pids() if (process := read(pid))]
+    return [process for process in found if all(any(word in part for part in process.command) for word in words)]
+
+
 def of_application(cluster, application):
     """Processes in the containers of an application (ids repeat between clusters, hence the directory)."""
     number, found = application.removeprefix("application_"), []

@@ -5,19 +5,26 @@ The scenarios about Kerberos share one cluster, one after another; those that ne
 their own.
 """
 
+import json
 import re
 import socket
+import stat
+from pathlib import Path
 
 import pytest
 
 from conftest import FLINK_VERSION, release, secured_of
-from harness import processes
+from harness import credentials, processes
 from harness.availability import counting
 from harness.capture import Capture, cannot_capture
 from harness.checks import check_gone, own_flink
 from harness.client import FAST_START, SMALL
 from harness.cluster import Flink
-from harness.kerberos import ALICE, BOB, KEYTAB, REALM, TICKETS, SecuredApplication, keytab_settings, member
+from harness.credentials import HDFS, Identity
+from harness.kerberos import (
+    ALICE, BOB, KEYTAB, REALM, TICKETS, SecuredApplication, keytab_settings, member, sql_gateway, tokens_in,
+    uncancelled,
+)  # fmt: skip
 from harness.matrix import COUNTS, TEXT
 from harness.waiting import wait_for
 
@@ -84,6 +91,10 @@ def test_everyday_commands(work, jar):
     from the savepoint, stop with another one, and the end."""
     session = member(work).session("-nm", work.name)
     other = member(work, by=TICKETS)
+    if other.is_heddle:
+        [told] = json.loads(other.run("heddle", "ps", session.application, "--output", "json").ok().out)
+        assert told["tokens"]["replaced"] and told["tokens"]["ends"], told
+        assert told["askedAs"]["principal"] == f"{ALICE}@{REALM}", told
     savepoints = f"{work.cluster.fs}{work.hdfs_dir}/savepoints"
 
     def started(*options):
@@ -188,12 +199,14 @@ def test_main_reads_and_writes_hdfs(work, jar, mode):
 
 @pytest.fixture
 def store(work):
-    """A directory that everybody may write to, and nobody but the superuser can exchange: its parent is
-    /tmp."""
-    path = f"/tmp/{work.name}-store"
-    work.cluster.hdfs.mkdir(path, "1777")
-    yield path
-    work.cluster.hdfs.delete(path)
+    """A store of alice's that everybody may read. It is in a directory of the superuser's, so nobody else can
+    have put it there."""
+    hdfs, above = work.cluster.hdfs, f"/tmp/{work.name}-common"
+    hdfs.mkdir(above)
+    hdfs.mkdir(f"{above}/store")
+    hdfs.give(f"{above}/store", ALICE)
+    yield f"{above}/store"
+    hdfs.delete(above)
 
 
 @pytest.mark.extended
@@ -201,7 +214,8 @@ def store(work):
 @pytest.mark.skipif(not FAST_START, reason="no archives without accelerators")
 def test_a_common_store_and_archives(work, store, jar):
     """Artifacts and class data archives in a store for everybody: what alice's session brings, bob's session
-    runs from."""
+    runs from. He trusts it because she is the store's owner: in a store of somebody else's, even one to which
+    both may write, nobody runs what another user has brought."""
     hdfs = work.cluster.hdfs
     options = [f"-Dheddle.store.dir={work.cluster.fs}{store}", "-Dflink.yarn.nodemanager.vmem-check-enabled=false"]
     # A TaskManager that is given back at once has no time to record.
@@ -209,7 +223,7 @@ def test_a_common_store_and_archives(work, store, jar):
     used = "the JVM uses a class data archive"
     for name in (ALICE, BOB):
         session = member(work, name).session("-nm", f"{work.name}-{name}", *options)
-        assert "is not used" not in session.result.text, session.result
+        assert not [word for word in ("is not used", "private store", "not looked for") if word in session.result.text], session.result
         assert (used in work.cluster.log_text(session.application, "heddle-am.log")) == (name == BOB)
         session.run(jar, "WordCount").ok()
         wait_for("archives", lambda: len([path for path in hdfs.tree(f"{store}/cds") if path.endswith(".jsa")]) >= 2, 120, every=1)
@@ -222,7 +236,8 @@ def test_a_common_store_and_archives(work, store, jar):
 @pytest.mark.extended
 @pytest.mark.reference(extended=True)
 def test_sql(work, sql_flink):
-    """A script on a session, whose table is in HDFS."""
+    """A script on a session, whose table is in HDFS. With heddle all that the program does in HDFS is by one
+    token, which is cancelled at its end."""
     client = member(work, by=TICKETS, flink_home=sql_flink)
     session = client.session("-nm", work.name)
     script = work.directory / "squares.sql"
@@ -234,8 +249,44 @@ SET 'table.dml-sync' = 'true';
 INSERT INTO squares SELECT n, n * n FROM numbers;
 """)
     where = ["-Dexecution.target=yarn-session", f"-Dyarn.application.id={session.application}"]
+    before, _ = tokens_in(work.cluster.daemon_log("namenode"), ALICE)
     client.run("sql-client.sh", *where, "-f", script, seconds=300).ok()
     assert "7,49" in work.cluster.hdfs.read_all(f"{work.hdfs_dir}/squares").split()
+    if client.is_heddle:
+        given, _ = tokens_in(work.cluster.daemon_log("namenode"), ALICE)
+        assert len(given - before) == 1, given - before
+        wait_for("the token cancelled", lambda: not uncancelled(work.cluster, ALICE, before), 20)
+    session.stop().ok()
+    check_gone(work.cluster, session.application, "SUCCEEDED")
+
+
+@pytest.mark.extended
+@pytest.mark.heddle_only("it logs in by Java's Kerberos")
+@pytest.mark.parametrize("verb", ["start-foreground", "start"])
+def test_a_sql_gateway_has_tokens_while_it_runs(work, sql_flink, verb):
+    """The keytab of the command line is sufficient for it, also where the command ends and leaves the gateway in
+    the background. Nothing is left when the gateway has ended."""
+    client = member(work, by=None, flink_home=sql_flink)
+    client.variables["FLINK_PID_DIR"] = str(client.directory)
+    login = [f"-D{key}={value}" for key, value in keytab_settings(work.cluster.keytab(ALICE), ALICE).items()]
+    session = client.session("-nm", work.name, *login)
+    before, _ = tokens_in(work.cluster.daemon_log("namenode"), ALICE)
+    where = ["-Dexecution.target=yarn-session", f"-Dyarn.application.id={session.application}"]
+    command, gateway = sql_gateway(client, verb, *where, *login)
+    if verb == "start":
+        command.result(60).ok()
+    file = Path(gateway.environment["HADOOP_TOKEN_FILE_LOCATION"])
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (file, file.parent)] == [0o600, 0o700]
+    [token] = credentials.of_file(file).of_kind(HDFS)
+    assert Identity.of(token).owner == f"{ALICE}@{REALM}"
+    assert uncancelled(work.cluster, ALICE, before)
+    client.run("sql-gateway.sh", "stop").ok()
+    wait_for("the gateway gone", lambda: not gateway.alive())
+    wait_for("the file gone", lambda: not file.parent.exists(), 20)
+    wait_for("the tokens cancelled", lambda: not uncancelled(work.cluster, ALICE, before), 20)
+    # Cancelling is the last thing that the process does which has kept them.
+    kept = lambda: [p for p in processes.with_words("client-tokens") if p.environment.get("HOME") == str(client.home)]  # noqa: E731
+    wait_for("nobody keeps tokens any more", lambda: not kept(), 20)
     session.stop().ok()
     check_gone(work.cluster, session.application, "SUCCEEDED")
 
@@ -260,7 +311,8 @@ def test_who_one_is(work, jar):
         said = client.flink("run-application", *words, *more, "-c", "WordCount", jar).ok()
         assert f"{ALICE}@{REALM}" in said.out and work.cluster.fs in said.out, said
     assert not work.cluster.yarn.by_name(work.name)
-    member(work, by=TICKETS).run("heddle", "ps").ok()
+    listed = member(work, by=TICKETS).run("heddle", "ps").ok()
+    assert f"logged in as {ALICE}@{REALM}" in listed.out, listed
 
 
 @pytest.mark.extended

@@ -16,7 +16,7 @@ from harness.checks import check_gone, staging
 from harness.client import SMALL
 from harness.cluster import FINISHED, Flink
 from harness.credentials import AMRM, HDFS, RESOURCE_MANAGER, Identity, found_in
-from harness.kerberos import ALICE, REALM, TICKETS, SecuredApplication, member, tokens_in
+from harness.kerberos import ALICE, REALM, TICKETS, SecuredApplication, member, sql_gateway, tokens_in
 from harness.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(600)
@@ -177,15 +177,20 @@ def test_commands_that_deploy_nothing_cancel_their_tokens(held, jar):
 @pytest.mark.extended
 @pytest.mark.heddle_only("it asks for its tokens in another order")
 def test_a_deployment_that_fails_leaves_no_token(held):
-    """The ResourceManager refuses the application when all is prepared: its tokens are cancelled."""
+    """The ResourceManager takes the application and rejects it afterwards, because it cannot renew a token.
+    It cancels none of them then. So heddle cancels them: those of HDFS for its own clients and for the
+    application, and that of the ResourceManager."""
     cluster, client = held.cluster, member(held.work, by=TICKETS)
-    before, _ = tokens_in(cluster.name_node_log(), ALICE)
+    daemons = {"namenode": 2, "resourcemanager": 1}
+    before = {daemon: tokens_in(cluster.daemon_log(daemon), ALICE)[0] for daemon in daemons}
     option = "-Dsecurity.kerberos.token.provider.hadoopfs.renewer=nobody"
     result = client.run("yarn-session.sh", "-d", "-jm", "1024", "-tm", "1024", "-nm", held.work.name, option)
     # YARN renews tokens when an application is submitted, and only their renewer may.
     assert result.code == 1 and len(result.error_lines()) == 1 and result.hints(), result
-    given, cancelled = tokens_in(cluster.name_node_log(), ALICE)
-    assert given - before and given - before <= cancelled
+    for daemon, count in daemons.items():
+        given, cancelled = tokens_in(cluster.daemon_log(daemon), ALICE)
+        new = given - before[daemon]
+        assert len(new) >= count and new <= cancelled, (daemon, new, new - cancelled)
 
 
 # ---- how long they live
@@ -268,6 +273,60 @@ def test_tokens_alone_end_with_their_lifetime(short_lived, jar):
     assert re.search(rf"{HDFS}|InvalidToken|token .*expired", ended["diagnostics"]), ended["diagnostics"]
     client.flink("list", "-t", "yarn-application", f"-Dyarn.application.id={app.id}")
     wait_for("the directory in HDFS gone", lambda: staging(cluster, app.id) is None, 20)
+
+
+@SHORT
+@pytest.mark.extended
+@pytest.mark.heddle_only("its gateway logs in by Java's Kerberos")
+@pytest.mark.slow("a cluster of its own, and a gateway that runs for longer than its tokens live")
+@pytest.mark.timeout(600)
+def test_a_sql_gateway_outlives_its_tokens(short_lived, sql_flink):
+    """Its token is renewed until its greatest age, and another one takes its place before that."""
+    work, cluster = short_lived, short_lived.cluster
+    client = member(work, by=TICKETS, flink_home=sql_flink)
+    session = client.session("-nm", work.name)
+    where = ["-Dexecution.target=yarn-session", f"-Dyarn.application.id={session.application}"]
+    gateway, jvm = sql_gateway(client, "start-foreground", *where)
+    file = jvm.environment["HADOOP_TOKEN_FILE_LOCATION"]
+    [first] = credentials.of_file(file).of_kind(HDFS)
+    time.sleep(LIFETIME + 10)
+    [later] = credentials.of_file(file).of_kind(HDFS)
+    assert later != first and Identity.of(later).latest > 1000 * time.time(), Identity.of(later)
+    gateway.kill()
+    wait_for("the file gone", lambda: not os.path.exists(file), 20)
+    session.stop().ok()
+    check_gone(cluster, session.application, "SUCCEEDED")
+
+
+@pytest.fixture
+def short_lived_node(request, cluster, tmp_path, flink_home, client_kind):
+    """The same on a single node, so that another attempt finds its files there."""
+    options = {"token_renewal": RENEWAL, "token_lifetime": LIFETIME, "zookeeper": True, "nodes": 1}
+    yield from secured_of(request, cluster, "short-lived-node", tmp_path, flink_home, client_kind, **options)
+
+
+@SHORT
+@pytest.mark.extended
+@pytest.mark.heddle_only("it says nothing of tokens")
+@pytest.mark.slow("a cluster of its own, and a job that runs for longer than its tokens live")
+@pytest.mark.timeout(1200)
+def test_another_attempt_after_the_end_of_the_tokens(short_lived_node, jar):
+    """YARN starts it with the tokens of the submission, which have ended, where the node has the files already.
+    With the keytab it obtains others, and TaskManagers that come later have these."""
+    work, cluster = short_lived_node, short_lived_node.cluster
+    client = member(work)
+    session = client.session("-nm", work.name, *availability.ONE_SLOT, *availability.options(work, FLINK_VERSION))
+    session.run(jar, "Counting", *counting(work), options=["-d"]).ok()
+    app = SecuredApplication(cluster, session.application)
+    before = app.settle()
+    time.sleep(LIFETIME + 10)
+    app.recovered(app.kill(app.master()))
+    assert app.settle().attempt == before.attempt + 1
+    assert "which have reached their greatest age" in cluster.log_text(app.id, "heddle-am.log")
+    tokens = replace_worker(app).of_kind(HDFS)
+    assert tokens and all(Identity.of(token).latest > 1000 * time.time() for token in tokens), list(map(Identity.of, tokens))
+    session.stop().ok()
+    check_gone(cluster, app.id, "SUCCEEDED")
 
 
 # ---- failovers

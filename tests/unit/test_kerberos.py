@@ -15,12 +15,17 @@ INFO AbstractDelegationTokenSecretManager: Creating password for identifier: (to
 INFO AbstractDelegationTokenSecretManager: Creating password for identifier: (token for alice: HDFS_DELEGATION_TOKEN owner=alice@HEDDLE.TEST, renewer=yarn, realUser=, issueDate=1, maxDate=2, sequenceNumber=9, masterKeyId=2), currentKey: 2
 INFO AbstractDelegationTokenSecretManager: Token cancellation requested for identifier: (token for alice: HDFS_DELEGATION_TOKEN owner=alice@HEDDLE.TEST, renewer=yarn, realUser=, issueDate=1, maxDate=2, sequenceNumber=7, masterKeyId=2)
 INFO AbstractDelegationTokenSecretManager: Token renewal for identifier: (token for alice: HDFS_DELEGATION_TOKEN owner=alice@HEDDLE.TEST, renewer=yarn, realUser=, issueDate=1, maxDate=2, sequenceNumber=9, masterKeyId=2); total currentTokens 2
+INFO AbstractDelegationTokenSecretManager: Creating password for identifier: (RM_DELEGATION_TOKEN owner=carl@HEDDLE.TEST, renewer=yarn, realUser=, issueDate=1, maxDate=2, sequenceNumber=3, masterKeyId=2), currentKey: 2
+INFO AbstractDelegationTokenSecretManager: Token cancellation requested for identifier: (RM_DELEGATION_TOKEN owner=carl@HEDDLE.TEST, renewer=yarn, realUser=, issueDate=1, maxDate=2, sequenceNumber=3, masterKeyId=2)
+INFO AbstractDelegationTokenSecretManager: Creating password for identifier: (token for dora: HDFS_DELEGATION_TOKEN owner=dora, renewer=yarn, realUser=gateway@HEDDLE.TEST, issueDate=1, maxDate=2, sequenceNumber=10, masterKeyId=2), currentKey: 2
 """
 
 
 def test_tokens_in_a_log():
     assert tokens_in(LOG, "alice") == ({7, 9}, {7})
     assert tokens_in(LOG, "bob") == ({8}, set())
+    assert tokens_in(LOG, "carl") == ({3}, {3}), "the ResourceManager's"
+    assert tokens_in(LOG, "dora") == ({10}, set()), "one for whom another user acts"
 
 
 def test_what_is_missing_is_named_by_its_package(monkeypatch):

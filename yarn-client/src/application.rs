@@ -16,6 +16,12 @@ use crate::rest_security::RestSecurity;
 /// submission follows it.
 pub const SUBMISSION_TAG: &str = "heddle-submission:";
 
+/// The hint for an application whose delegation tokens were refused.
+const ENDED_TOKEN: &str = "the application's delegation tokens have reached their greatest age, or were cancelled: start it again, from \
+     a savepoint if there is one; with a keytab its TaskManagers get other tokens, and with \
+     yarn.resourcemanager.proxy-user-privileges.enabled on the cluster so does each new attempt of its \
+     ApplicationMaster";
+
 /// Parses an application id that the user wrote. A malformed id is a usage failure.
 pub fn parse_id(text: &str) -> Result<ApplicationId, Failure> {
     text.parse().map_err(|e: yarn_api::records::ParseIdError| {
@@ -109,14 +115,19 @@ pub fn scheme(found: &ApplicationReport) -> Option<Scheme> {
 
 /// Makes the failure `what` of an application, with the part of YARN's diagnostics that explains it.
 pub fn with_extract(what: String, found: &ApplicationReport) -> Failure {
-    let lines = diagnostics::failure_extract(found.diagnostics.as_deref().unwrap_or_default());
+    let diagnostics = found.diagnostics.as_deref().unwrap_or_default();
+    let lines = diagnostics::failure_extract(diagnostics);
     let id = found.id;
     let text = if lines.is_empty() {
         what
     } else {
         format!("{what}. Diagnostics from YARN:\n  {}", lines.join("\n  "))
     };
-    Failure::new(text).of_application(id).hint(format!(
+    let mut failure = Failure::new(text).of_application(id);
+    if diagnostics::tells_of_an_ended_token(diagnostics) {
+        failure = failure.hint(ENDED_TOKEN);
+    }
+    failure.hint(format!(
         "if log aggregation is enabled, `yarn logs -applicationId {id}` shows the application's logs"
     ))
 }

@@ -172,6 +172,7 @@ pub async fn run(
         None => None,
     };
     let tokens = tokens(cluster.hadoop(), context, &mut run.command).await;
+    not_started(interrupt)?;
     let mut jvm = Jvm::start(run.command, &context.exe, run.stdout).await?;
     let application = yarn.as_ref().zip(cluster.application);
     let work = attended(&mut jvm, application, end_of(application), interrupt, report);
@@ -212,13 +213,22 @@ fn interrupted(cause: Cause, cluster: &Cluster, cancels: bool) -> Failure {
     follow::with_ways_to_end_on(cluster, Failure::interrupted(cause, what), "<job id>")
 }
 
+/// Fails if the command was given up before its JVM was started: `main()` may do something at once.
+fn not_started(interrupt: &Interrupt) -> Result<(), Failure> {
+    match interrupt.cause() {
+        Some(cause) => Err(Failure::interrupted(cause, "the program was not started")),
+        None => Ok(()),
+    }
+}
+
 /// Tokens for the JVM of this command, if it needs any. They are for as long as the JVM runs.
 pub(crate) async fn tokens(
     hadoop: Option<&Hadoop>,
     context: &Context,
     command: &mut Command,
 ) -> Option<ClientTokens> {
-    let tokens = ClientTokens::make(hadoop?, context).await?;
+    let hadoop = hadoop.filter(|hadoop| ClientTokens::are_needed(hadoop, context))?;
+    let tokens = ClientTokens::make(hadoop).await?;
     tokens.give_to(command);
     Some(tokens)
 }
@@ -233,6 +243,7 @@ pub async fn run_alone(
     interrupt: &Interrupt,
 ) -> Result<Exit, Failure> {
     let _tokens = tokens(hadoop, context, &mut command).await;
+    not_started(interrupt)?;
     let end = Jvm::start(command, &context.exe, None).await?.end(interrupt).await?;
     match end.interrupted {
         Some(cause) => Err(Failure::interrupted(cause, "the program has ended")),

@@ -89,6 +89,14 @@ pub fn failure_extract(diagnostics: &str) -> Vec<String> {
     lines
 }
 
+/// Whether the diagnostics tell that a NameNode has refused a delegation token, because it has ended or was
+/// cancelled. What the ResourceManager refuses, such as the token of an earlier attempt, is another matter.
+pub fn tells_of_an_ended_token(diagnostics: &str) -> bool {
+    const REFUSALS: [&str; 3] = ["is expired", "has expired", "can't be found in cache"];
+    let refused = |line: &str| REFUSALS.iter().any(|refusal| line.contains(refusal));
+    diagnostics.lines().any(|line| line.contains(hadoop_fs::HDFS_TOKEN) && refused(line))
+}
+
 /// Removes the time in square brackets that YARN puts before its sentences.
 fn without_time(line: &str) -> &str {
     let rest = line.trim_start();
@@ -169,6 +177,27 @@ mod tests {
         let lines = failure_extract(text);
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(lines[1].contains("1.3 GB of 1 GB physical memory used"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_token_that_has_ended() {
+        let token = "token (token for ann: HDFS_DELEGATION_TOKEN owner=ann@R, sequenceNumber=4)";
+        let refusals = [
+            format!("{token} is expired, current time: 2026-11-27 10:00:00,000+0000"),
+            format!("[2026-11-27 10:00:00.000]SecretManager$InvalidToken): {token} can't be found in cache"),
+        ];
+        for refusal in refusals {
+            let text = format!("Application x failed\nFailing this attempt.Diagnostics: {refusal}\n\tat x");
+            assert!(tells_of_an_ended_token(&text), "{text}");
+        }
+        for other in [
+            "",
+            "SecretManager$InvalidToken): appattempt_1_0001_000001 not found in AMRMTokenSecretManager.",
+            "the lease is expired",
+            token,
+        ] {
+            assert!(!tells_of_an_ended_token(other), "{other}");
+        }
     }
 
     #[test]

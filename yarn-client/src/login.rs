@@ -172,7 +172,12 @@ impl From<NoTickets> for Failure {
 
 /// Finds the user and all credentials. This blocks.
 fn log_in(wanted: &Wanted, conf: &HadoopConf) -> Result<(Login, Via), Failure> {
-    let tokens = read_tokens(wanted.token_file.as_deref())?;
+    let (tokens, unreadable) = match (read_tokens(wanted.token_file.as_deref()), wanted.prefer) {
+        (Ok(tokens), _) => (tokens, None),
+        // Another process of heddle's has made the file, and removes it when it ends. Tickets do as well.
+        (Err(failure), Prefer::Tokens) => (Credentials::default(), Some(failure)),
+        (Err(failure), Prefer::Tickets) => return Err(failure),
+    };
     let holder = holder(&tokens);
     let of_tokens = |holder: &TokenIdentity, tokens: Credentials| -> Result<(Login, Via), Failure> {
         let via = Via::Tokens(wanted.token_file.clone().unwrap_or_default());
@@ -196,7 +201,10 @@ fn log_in(wanted: &Wanted, conf: &HadoopConf) -> Result<(Login, Via), Failure> {
         Ok(acquired) => acquired,
         Err(no_tickets) => {
             let keytab = matches!(wanted.tickets, Tickets::Keytab { .. });
-            let Some(holder) = holder.filter(|_| !keytab) else { return Err(no_tickets.into()) };
+            let Some(holder) = holder.filter(|_| !keytab) else {
+                // What is wrong with a keytab is told in any case.
+                return Err(unreadable.filter(|_| !keytab).unwrap_or_else(|| no_tickets.into()));
+            };
             tracing::debug!(why = %no_tickets.why, "there are only tokens");
             return match &wanted.proxy {
                 None => of_tokens(&holder, tokens),
@@ -280,6 +288,13 @@ fn source(tickets: &Tickets) -> Result<TicketSource, NoTickets> {
             ),
         }),
     }
+}
+
+/// Whether the ticket cache has tickets of `kinit` that can be used now. No server is asked.
+pub(crate) fn has_tickets(context: &Context) -> bool {
+    acquire(&Tickets::Cache(context.var(variables::KRB5CCNAME).map(str::to_owned)))
+        .inspect_err(|NoTickets { why, .. }| tracing::debug!(%why, "no tickets of kinit"))
+        .is_ok()
 }
 
 /// The source of the tickets, which has a ticket that can be used, and its principal.
@@ -414,5 +429,9 @@ mod tests {
         assert!(failure.hints()[0].contains("kinit"), "{failure:?}");
         let failure = failed(&[("HADOOP_TOKEN_FILE_LOCATION", "none")]).await;
         assert!(failure.to_string().contains("HADOOP_TOKEN_FILE_LOCATION"), "{failure}");
+        // For a helper, tickets would do as well, but there are none.
+        let vars = [("HADOOP_TOKEN_FILE_LOCATION", "none")];
+        let helper = login(&context(directory.path(), &vars), &no_cache, &kerberos(), Prefer::Tokens).await;
+        assert!(helper.unwrap_err().to_string().contains("HADOOP_TOKEN_FILE_LOCATION names"));
     }
 }

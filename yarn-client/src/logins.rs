@@ -1,15 +1,20 @@
 //! Remembers the Kerberos logins of one run. So a command that loads the Hadoop configuration several times
-//! asks the KDC only once, and what its clients have fetched for themselves can be cancelled at its end.
+//! asks the KDC only once. All tokens that a run has fetched are found from here, and are cancelled at its
+//! end, also those for an application that YARN did not get.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::future;
 use hadoop_fs::cancel_own_tokens;
 use hadoop_rpc::{HadoopConf, Login};
 use tokio::sync::watch;
 use tokio::time::timeout;
+use yarn_api::ApplicationClient;
+
+use crate::held_tokens::HeldTokens;
 
 /// The time limit of [`Logins::finish`]. A token that is not cancelled ends by itself.
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
@@ -84,6 +89,7 @@ pub struct Logins(Arc<Inner>);
 
 struct Inner {
     known: Mutex<Vec<Known>>,
+    held: Mutex<Vec<HeldTokens>>,
     used: watch::Sender<bool>,
 }
 
@@ -96,7 +102,8 @@ struct Known {
 
 impl Default for Logins {
     fn default() -> Self {
-        Self(Arc::new(Inner { known: Mutex::default(), used: watch::Sender::new(false) }))
+        let (known, held) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { known, held, used: watch::Sender::new(false) }))
     }
 }
 
@@ -127,18 +134,39 @@ impl Logins {
         }
     }
 
-    /// Cancels the tokens that the clients of this run have fetched for themselves, within a short time. It
-    /// is for the end of a run, after which its clients are not used any more.
+    /// Where a deployment holds the tokens that it fetches for its application. They are cancelled at the end
+    /// of the run, unless they were cancelled or [handed over](Self::hand_over) before.
+    pub(crate) fn hold(&self, conf: &HadoopConf, login: &Login, yarn: &ApplicationClient) -> HeldTokens {
+        let new = HeldTokens::new(conf, login, yarn);
+        let mut held = self.held();
+        held.retain(|held| !held.is_done());
+        held.push(new.clone());
+        new
+    }
+
+    /// Does not hold these tokens any longer, because YARN may have them now.
+    pub(crate) fn hand_over(&self, tokens: &HeldTokens) {
+        self.held().retain(|held| !held.is(tokens));
+    }
+
+    /// Cancels the tokens that the clients of this run have fetched for themselves, and those that are still
+    /// held for an application, within a short time. It is for the end of a run, after which its clients are
+    /// not used any more.
     pub async fn finish(&self) {
-        let known = std::mem::take(&mut *self.known());
-        let all = known.iter().map(|known| cancel_own_tokens(&known.conf, &known.login));
-        if timeout(FINISH_WITHIN, futures::future::join_all(all)).await.is_err() {
+        let (known, held) = (std::mem::take(&mut *self.known()), std::mem::take(&mut *self.held()));
+        let own = known.iter().map(|known| cancel_own_tokens(&known.conf, &known.login));
+        let all = future::join(future::join_all(own), future::join_all(held.iter().map(HeldTokens::cancel)));
+        if timeout(FINISH_WITHIN, all).await.is_err() {
             tracing::debug!("not all tokens were cancelled in time");
         }
     }
 
     fn known(&self) -> MutexGuard<'_, Vec<Known>> {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Vec<HeldTokens>> {
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -152,6 +180,7 @@ mod tests {
     use hadoop_rpc::UserIdentity;
 
     use super::*;
+    use crate::held_tokens::tests::{parts, token};
 
     fn wanted(principal: &str) -> Wanted {
         let tickets = Tickets::Keytab { path: "/k".into(), principal: principal.to_owned() };
@@ -173,6 +202,19 @@ mod tests {
         assert!(logins.find(&wanted("ann"), &conf("hdfs://b")).is_none());
         logins.finish().await;
         assert!(shared.find(&wanted("ann"), &conf("hdfs://a")).is_none());
+    }
+
+    #[tokio::test]
+    async fn tokens_that_yarn_may_have_are_not_cancelled_at_the_end() {
+        let (conf, login, yarn) = parts();
+        let logins = Logins::default();
+        let [kept, given] = [(); 2].map(|()| logins.hold(&conf, &login, &yarn));
+        for held in [&kept, &given] {
+            held.fetch(async { Ok::<_, ()>(Some(token("X"))) }).await.unwrap();
+        }
+        logins.hand_over(&given);
+        logins.clone().finish().await;
+        assert!(kept.is_done() && !given.is_done());
     }
 
     #[test]

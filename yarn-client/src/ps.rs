@@ -4,9 +4,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use flink_rest::{JobSummary, RestClient, RestTimeouts, Scheme};
+use flink_model::options;
+use flink_rest::{ConfigEntry, JobSummary, RestClient, RestTimeouts, Scheme};
 use futures::StreamExt;
+use futures::future::join;
 use serde::Serialize;
+use taskrunner::submission::HDFS_ACCESS_END_KEY;
 use yarn_api::records::{ApplicationFilter, ApplicationId, ApplicationReport, ApplicationState, FinalStatus};
 
 use crate::application::{SUBMISSION_TAG, application_report, report_address, rest_place, scheme};
@@ -86,6 +89,8 @@ pub struct Application {
     pub submitted: Option<String>,
     /// When it ended, in ISO 8601.
     pub ended: Option<String>,
+    /// Its delegation tokens, on a cluster with Kerberos; `None` if nothing is known of them.
+    pub tokens: Option<Tokens>,
     /// The URL of its web page: Flink's own while it runs, and YARN's afterwards.
     pub web_interface: Option<String>,
     /// YARN's diagnostics, such as why the application waits or has failed.
@@ -98,6 +103,31 @@ pub struct Application {
     /// When it ended, in milliseconds since 1970.
     #[serde(skip)]
     pub ended_ms: Option<u64>,
+}
+
+/// The delegation tokens with which an application uses its file systems.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tokens {
+    /// Whether the JobManager has a keytab. Then others take the place of the tokens before they end.
+    pub replaced: bool,
+    /// When the first of those ends with which the newest attempt was started, in ISO 8601.
+    pub ends: Option<String>,
+    /// The same in milliseconds since 1970.
+    #[serde(skip)]
+    pub ends_ms: Option<u64>,
+}
+
+impl Tokens {
+    /// What the configuration of a JobManager tells.
+    fn of(configuration: &[ConfigEntry]) -> Option<Self> {
+        let value = |key: &str| configuration.iter().find(|entry| entry.key == key).map(|entry| &entry.value);
+        let keytab = &options::KERBEROS_KEYTAB;
+        let mut keys = std::iter::once(&keytab.key).chain(keytab.deprecated);
+        let replaced = keys.any(|key| value(key).is_some_and(|path| !path.is_empty()));
+        let ends_ms: Option<u64> = value(HDFS_ACCESS_END_KEY).and_then(|end| end.parse().ok());
+        (replaced || ends_ms.is_some()).then(|| Self { replaced, ends: ends_ms.and_then(iso), ends_ms })
+    }
 }
 
 /// A job of an application.
@@ -130,11 +160,9 @@ pub async fn list(
     let mut found: Vec<(ApplicationReport, By)> =
         reports.into_iter().filter_map(|r| by(&r).map(|by| (r, by))).collect();
     found.sort_by_key(|(r, _)| r.id);
-    let asked = futures::stream::iter(found).map(|(report, by)| async move {
-        let jobs = jobs(&report, security).await;
-        application(&report, by, jobs)
-    });
-    Ok(asked.buffered(AT_ONCE).collect().await)
+    let kerberos = !hadoop.via.is_name();
+    let described = futures::stream::iter(found).map(|(report, by)| asked(report, by, kerberos, security));
+    Ok(described.buffered(AT_ONCE).collect().await)
 }
 
 /// Lists the applications with these ids, whichever client has submitted them. It is a failure if the
@@ -148,8 +176,8 @@ pub async fn named(
     let mut list = Vec::new();
     for id in ids {
         let report = application_report(&yarn, *id).await?;
-        let jobs = jobs(&report, security).await;
-        list.push(application(&report, by(&report).unwrap_or(By::Other), jobs));
+        let by = by(&report).unwrap_or(By::Other);
+        list.push(asked(report, by, !hadoop.via.is_name(), security).await);
     }
     Ok(list)
 }
@@ -183,6 +211,27 @@ pub fn by(report: &ApplicationReport) -> Option<By> {
     }
 }
 
+/// Describes an application for the list. Its JobManager is asked for its jobs, and with `kerberos` for its
+/// tokens.
+async fn asked(report: ApplicationReport, by: By, kerberos: bool, security: &RestSecurity) -> Application {
+    let tokens = async {
+        match by {
+            By::Heddle if kerberos => tokens(&report, security).await,
+            _ => None,
+        }
+    };
+    let (jobs, tokens) = join(jobs(&report, security), tokens).await;
+    Application { tokens, ..application(&report, by, jobs) }
+}
+
+/// The tokens according to the JobManager, if it tells anything of them.
+async fn tokens(report: &ApplicationReport, security: &RestSecurity) -> Option<Tokens> {
+    let address = report_address(report, security).ok()?;
+    let client = RestClient::new(&address, RestTimeouts::one_try(ANSWER_WITHIN)).ok()?;
+    let answer = tokio::time::timeout(ANSWER_WITHIN, client.job_manager_config()).await.ok()?;
+    Tokens::of(&answer.ok()?)
+}
+
 /// The jobs according to the JobManager, or why it does not tell them; `None` if there is no JobManager to
 /// ask.
 async fn jobs(
@@ -202,6 +251,7 @@ async fn jobs(
 }
 
 /// Describes an application for the list, from YARN's report and the JobManager's answer about its jobs.
+/// Nothing is known of its tokens.
 pub fn application(
     report: &ApplicationReport,
     by: By,
@@ -228,6 +278,7 @@ pub fn application(
         jobs_error,
         submitted: report.start_time.and_then(iso),
         ended: report.finish_time.filter(|_| report.state.is_final()).and_then(iso),
+        tokens: None,
         web_interface: web.or_else(|| report.tracking_url.clone().filter(|url| url != "N/A")),
         diagnostics: report.diagnostics.clone().filter(|text| !text.trim().is_empty()),
         tags: report.tags.iter().cloned().collect(),
@@ -253,6 +304,25 @@ mod tests {
     use super::*;
     use crate::deploy::report_in_state;
     use crate::rest_security::tests::{TLS, TRUST, security};
+
+    #[test]
+    fn what_the_configuration_tells_of_tokens() {
+        let of = |pairs: &[(&str, &str)]| {
+            let entry = |pair: &(&str, &str)| ConfigEntry { key: pair.0.into(), value: pair.1.into() };
+            Tokens::of(&pairs.iter().map(entry).collect::<Vec<_>>())
+        };
+        let end = ("heddle.hdfs.access-end", "1700000000000");
+        let iso = Some("2023-11-14T22:13:20.000Z".to_owned());
+        assert_eq!(of(&[("taskmanager.numberOfTaskSlots", "2")]), None);
+        let tokens = Tokens { replaced: false, ends: iso, ends_ms: Some(1_700_000_000_000) };
+        assert_eq!(of(&[end]), Some(tokens.clone()));
+        for key in ["security.kerberos.login.keytab", "security.keytab"] {
+            assert_eq!(of(&[(key, "krb5.keytab"), end]), Some(Tokens { replaced: true, ..tokens.clone() }));
+        }
+        // Flink masks the values of keys that look like secrets.
+        assert_eq!(of(&[("heddle.hdfs.access-end", "******"), ("security.keytab", "")]), None);
+        assert!(!end.0.contains("token") && end.0 == HDFS_ACCESS_END_KEY);
+    }
 
     #[tokio::test]
     async fn an_application_without_tls_is_not_called_where_tls_is_wanted() {

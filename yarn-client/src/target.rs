@@ -77,7 +77,7 @@ impl Cluster {
     }
 
     /// The Hadoop of the application, if the cluster is one.
-    pub(crate) fn hadoop(&self) -> Option<&Hadoop> {
+    pub fn hadoop(&self) -> Option<&Hadoop> {
         self.hadoop.as_ref()
     }
 

@@ -20,6 +20,7 @@ use crate::control::Control;
 use crate::controller::end::{CleanUp, End, JobManagerNotice};
 use crate::environment::Environment;
 use crate::staging::{self, NotRemoved};
+use crate::tokens;
 
 /// How long the JobManager is kept waiting for YARN to take the final status. It goes on by itself after 8 s.
 const REPORT_WAIT: Duration = Duration::from_secs(10);
@@ -166,13 +167,24 @@ async fn clean_up(environment: &Environment, over: bool) {
             ),
             Err(error) => tracing::warn!("{error}; `heddle gc --delete` removes it later"),
         },
-        Some(url) => tracing::info!(url, "the application's directory stays"),
+        Some(url) => tracing::info!(
+            url,
+            "the application's directory stays; `heddle gc --delete` removes it once the application is over"
+        ),
         None => {}
     }
 }
 
 /// Asks the ResourceManager until it says that the application has ended, for as long as we are let live.
 async fn is_over(environment: &Environment) -> bool {
+    let held = environment.login.tokens().get();
+    if environment.is_kerberos() && tokens::resource_manager_token_ended(&held, clock::since_1970()) {
+        tracing::info!(
+            "the delegation token for the ResourceManager has reached its greatest age, so it is not asked whether \
+             the application is over"
+        );
+        return false;
+    }
     let client = match client(environment) {
         Ok(client) => client,
         Err(error) => {

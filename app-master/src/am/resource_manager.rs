@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hadoop_rpc::RetryPolicy;
+use hadoop_rpc::{RetryPolicy, TokenSource};
 use tokio::sync::mpsc;
 use yarn_api::records::{
     AllocateRequest, AllocateResponse, AmCommand, Container, ContainerId, NodeId, NodeReport, NodeState,
@@ -14,11 +14,13 @@ use yarn_api::{AmRmClient, ApplicationClient, YarnError};
 
 use super::containers::Containers;
 use super::effects::ResourceManager;
+use crate::clock;
 use crate::controller::event::{
     ClusterNews, Event, Heartbeat, HeartbeatAnswer, Registration, RmCommand, Web,
 };
 use crate::environment::Environment;
 use crate::ledger::types::{Completed, Grant, Profile, Purpose};
+use crate::tokens;
 
 /// For the ResourceManager to list its nodes.
 const NODES_DEADLINE: Duration = Duration::from_secs(2);
@@ -41,8 +43,13 @@ impl RmCalls {
         events: mpsc::UnboundedSender<Event>,
     ) -> Self {
         let (sender, mut calls) = mpsc::unbounded_channel();
-        let caller =
-            Caller { host: environment.host.clone(), nodes: nodes_client(environment), rm, containers };
+        let mut caller = Caller {
+            host: environment.host.clone(),
+            nodes: nodes_client(environment),
+            tokens: environment.login.tokens().clone(),
+            rm,
+            containers,
+        };
         tokio::spawn(async move {
             while let Some(call) = calls.recv().await {
                 let event = match call {
@@ -82,6 +89,7 @@ struct Caller {
     rm: Arc<AmRmClient>,
     /// Lists the nodes; none where asks name no nodes.
     nodes: Option<ApplicationClient>,
+    tokens: TokenSource,
     containers: Containers,
 }
 
@@ -109,10 +117,17 @@ impl Caller {
         }
     }
 
-    async fn list_nodes(&self) -> Vec<NodeReport> {
+    async fn list_nodes(&mut self) -> Vec<NodeReport> {
         let Some(client) = &self.nodes else { return Vec::new() };
-        // On a cluster with Kerberos this call fails if the client has fetched no token for it, and once that
-        // token has reached its greatest age.
+        if tokens::resource_manager_token_ended(&self.tokens.get(), clock::since_1970()) {
+            tracing::info!(
+                "the delegation token for the ResourceManager has reached its greatest age, so it is not asked for its \
+                 nodes any more; requests for containers name none from now on"
+            );
+            self.nodes = None;
+            return Vec::new();
+        }
+        // On a cluster with Kerberos this call fails if the client has fetched no token for it.
         let unknown = |error: &YarnError| tracing::debug!(%error, "asking without naming nodes");
         client.cluster_nodes(&[NodeState::Running]).await.inspect_err(unknown).unwrap_or_default()
     }

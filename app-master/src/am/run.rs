@@ -6,7 +6,7 @@ use std::time::Duration;
 use flink_model::spec::ClusterMode;
 use hadoop_rpc::{RetryPolicy, TimeUnit};
 use taskrunner::spawn::SpawnThread;
-use taskrunner::submission::ADDRESS_KEY;
+use taskrunner::submission::{ADDRESS_KEY, HDFS_ACCESS_END_KEY};
 use taskrunner::successor::Successor;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -71,7 +71,15 @@ pub async fn run(environment: Environment) -> u8 {
         tracing::warn!("{warning}");
     }
     if environment.is_kerberos() {
-        tokens::log(&environment.login.tokens().get(), clock::since_1970());
+        let (held, now) = (environment.login.tokens().get(), clock::since_1970());
+        tokens::log(&held, now);
+        if tokens::have_ended(&held, now) {
+            tracing::warn!(
+                "YARN has started this attempt with the delegation tokens of the submission, which have reached their \
+                 greatest age, so that HDFS refuses them; if the JobManager has a keytab, it is asked for new ones; if \
+                 it has none, start the application again, from a savepoint if there is one"
+            );
+        }
     }
     let environment = Arc::new(environment);
     let nm_tokens = NmTokenCache::default();
@@ -158,6 +166,10 @@ async fn work(
 fn settings(environment: &Environment) -> Settings {
     let spec = &environment.spec;
     let HeadStart { web, ask_ahead } = head_start(spec, &environment.host);
+    // Nodes could not fetch the files of a container that comes before the JobManager has obtained other
+    // tokens.
+    let ended = tokens::have_ended(&environment.login.tokens().get(), clock::since_1970());
+    let ask_ahead = ask_ahead.filter(|_| !ended);
     let reading = has_earlier_attempts(environment);
     let earlier = || FromEarlierAttempts { reading, ..FromEarlierAttempts::default() };
     let high_availability = spec.application.high_availability.then(earlier);
@@ -259,6 +271,8 @@ impl Start<'_> {
         let thread = SpawnThread::start().map_err(|error| format!("cannot start a thread: {error}"))?;
         let mut known = vec![(ADDRESS_KEY, address.clone())];
         known.extend(rest_port.map(|port| (REST_PORT_KEY, port.to_string())));
+        let access_end = tokens::first_end(&environment.login.tokens().get());
+        known.extend(access_end.map(|end| (HDFS_ACCESS_END_KEY, end.as_millis().to_string())));
         let start = JobManagerStart {
             environment: environment.clone(),
             known,

@@ -9,6 +9,7 @@ use yarn_client::context::{Context, FlinkHome};
 use yarn_client::error::Failure;
 use yarn_client::fetch::fetch;
 use yarn_client::hadoop::Hadoop;
+use yarn_client::interrupt::Interrupt;
 use yarn_client::jar;
 use yarn_client::paths::{is_remote, without_scheme};
 use yarn_client::run::ClientWords;
@@ -17,7 +18,6 @@ use yarn_client::timing::Timing;
 use crate::console::Console;
 use crate::options::RunOptions;
 use crate::program;
-use crate::signals::unless_signalled;
 
 /// The jar that the options name; `None` for a Python program.
 fn named_jar(options: &RunOptions) -> Result<Option<String>, Failure> {
@@ -57,13 +57,16 @@ pub(super) fn check_jar(context: &Context, options: &RunOptions) -> Result<(), F
     })
 }
 
-/// The path of the jar on this machine. A jar in HDFS is fetched for that. `None` for a Python program.
+/// The path of the jar on this machine. A jar in HDFS is fetched for that. `None` for a Python program. A
+/// signal that comes after the jar was fetched is not lost, because whatever follows uses the same
+/// `interrupt`.
 pub(super) async fn jar_here(
     context: &Context,
     options: &RunOptions,
     configuration: &Configuration,
     console: &Arc<Console>,
     timing: &Timing,
+    interrupt: &Interrupt,
 ) -> Result<Option<String>, Failure> {
     let Some(jar) = named_jar(options)? else { return Ok(None) };
     if !is_remote(&jar) {
@@ -73,7 +76,8 @@ pub(super) async fn jar_here(
         let hadoop = Hadoop::load(context, configuration).await?;
         timing.time("jar fetched", fetch(&hadoop, context, &jar, &**console)).await
     };
-    let path = unless_signalled(context, work).await?;
+    let fetched = interrupt.unless_raised(work).await;
+    let path = fetched.map_err(|cause| Failure::interrupted(cause, "the program was not started"))??;
     Ok(Some(path.to_string_lossy().into_owned()))
 }
 

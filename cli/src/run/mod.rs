@@ -216,11 +216,11 @@ pub(super) async fn info(
     warn(console, setup.warnings.iter().chain(&settings.warnings));
     settings.apply(&mut setup.configuration);
     check_jar(context, options)?;
-    let jar = jar_here(context, options, &setup.configuration, console, &Timing::start()).await?;
+    let interrupt = on_signals()?;
+    let jar = jar_here(context, options, &setup.configuration, console, &Timing::start(), &interrupt).await?;
     let words = words_with(words, options, jar.as_deref());
     let client = client::client(context, &setup, None, "info", &words, &**console)?;
     let log = client::log_file(context, &setup);
-    let interrupt = on_signals()?;
     let hadoop = interrupt.unless_raised(Hadoop::load_if_kerberos(context, &setup.configuration)).await;
     let hadoop = hadoop.map_err(|cause| Failure::interrupted(cause, "the program was not started"))?;
     // A plan can be made without Hadoop, too.

@@ -5,6 +5,7 @@ use flink_model::config::{Configuration, Origin};
 use flink_model::options;
 use yarn_client::error::Failure;
 use yarn_client::exit::Exit;
+use yarn_client::interrupt::Interrupt;
 use yarn_client::report::Report;
 use yarn_client::setup::Setup;
 use yarn_client::target::Cluster;
@@ -16,7 +17,7 @@ use super::jar::{check_jar, jar_here, options_with, words_with};
 use crate::console::Console;
 use crate::jobs::Overheard;
 use crate::options::DeployOptions;
-use crate::signals::on_signals;
+use crate::signals::{on_signals, unless_signalled};
 use crate::timing::{Clocked, Outcome};
 use crate::{job_verbs, jobs, program};
 
@@ -27,6 +28,8 @@ struct Found {
     configuration: Configuration,
     /// The program's jar on this machine.
     jar: Option<String>,
+    /// What gives up whatever follows.
+    interrupt: Interrupt,
 }
 
 impl RunCommand<'_> {
@@ -34,7 +37,7 @@ impl RunCommand<'_> {
     pub(super) async fn on_cluster(self, setup: Setup) -> Result<Exit, Failure> {
         let Self { context, console, options, timing, .. } = self;
         let clocked = Clocked::new(timing, &options.deploy, context, console);
-        let Found { cluster, configuration, jar } = self.find().await?;
+        let Found { cluster, configuration, jar, interrupt } = self.find().await?;
         let mut words = words_with(self.words, options, jar.as_deref());
         // These are the settings that the session was started with, which the properties file contains.
         let remembered =
@@ -54,7 +57,7 @@ impl RunCommand<'_> {
             cancels: cancels && !options.detached,
             timing: clocked.is_wanted().then_some(timing),
         };
-        let ended = client_run::run(run, &cluster, context, &on_signals()?, &**console).await;
+        let ended = client_run::run(run, &cluster, context, &interrupt, &**console).await;
         let jobs = match overheard {
             Some(overheard) => Some(overheard.jobs(Some(&cluster.address)).await),
             None => None,
@@ -67,9 +70,8 @@ impl RunCommand<'_> {
     pub(super) async fn on_cluster_by_rest(self) -> Result<Exit, Failure> {
         let Self { context, console, options, timing, .. } = self;
         let clocked = Clocked::new(timing, &options.deploy, context, console);
-        let Found { cluster, configuration, jar } = self.find().await?;
+        let Found { cluster, configuration, jar, interrupt } = self.find().await?;
         let options = options_with(options, jar);
-        let interrupt = on_signals()?;
         let work = job_verbs::run(&cluster, &configuration, &options, context, &interrupt, &**console);
         let done = if clocked.is_wanted() {
             let jobs = Jobs::new(&cluster.address, timing, steps::MAIN).ignore_present().await;
@@ -98,16 +100,21 @@ impl RunCommand<'_> {
         let mut configuration = self.configuration.clone();
         let job_manager = options.cluster.job_manager.as_deref();
         let target = target::choose(job_manager, &mut configuration, context, &**console)?;
-        let locate = target::locate(target, &configuration, context, &**console);
-        let cluster = timing.time("ResourceManager asked", locate).await?;
-        timing.time("JobManager reached", cluster.reach()).await?;
-        let jar = jar_here(context, options, &configuration, console, timing).await?;
+        let locate = async {
+            let locate = target::locate(target, &configuration, context, &**console);
+            let cluster = timing.time("ResourceManager asked", locate).await?;
+            timing.time("JobManager reached", cluster.reach()).await?;
+            Ok(cluster)
+        };
+        let cluster = unless_signalled(context, locate).await?;
+        let interrupt = on_signals()?;
+        let jar = jar_here(context, options, &configuration, console, timing, &interrupt).await?;
         let sizing = self.settings.sizing_flags();
         if !sizing.is_empty() {
             let list = sizing.join(", ");
             console.warn(&format!("no effect on a cluster that runs already: {list}"));
         }
-        Ok(Found { cluster, configuration, jar })
+        Ok(Found { cluster, configuration, jar, interrupt })
     }
 }
 

@@ -44,13 +44,16 @@ impl RunCommand<'_> {
         let job_manager = options.cluster.job_manager.as_deref();
         warn(console, target::without_effect(job_manager, &self.configuration).iter());
         check_jar(context, options)?;
-        let jar = jar_here(context, options, &self.configuration, console, timing).await?;
+        let interrupt = on_signals()?;
+        let jar = jar_here(context, options, &self.configuration, console, timing, &interrupt).await?;
         let words = words_with(words, options, jar.as_deref());
         let manifest = self.per_job_manifest(&setup, jar)?;
         let client_setup = Setup { configuration: self.configuration, ..setup.clone() };
         let deployer = deployer(context, setup, timing);
         if options.deploy.dry_run {
-            return dry_run(&deployer, &manifest, &options.deploy, options.cluster.verbose, console).await;
+            let shown = dry_run(&deployer, &manifest, &options.deploy, options.cluster.verbose, console);
+            let shown = interrupt.unless_raised(shown).await;
+            return shown.map_err(|cause| Failure::interrupted(cause, "the command was given up"))?;
         }
         let clocked = Clocked::new(timing, &options.deploy, context, console);
         let (overheard, stdout) = Overheard::if_wanted(console.is_json())?;
@@ -66,7 +69,7 @@ impl RunCommand<'_> {
             timed: clocked.is_wanted(),
         };
         let report = Arc::<Console>::clone(console);
-        let ended = per_job::run(&deployer, &manifest, program, report, &on_signals()?).await?;
+        let ended = per_job::run(&deployer, &manifest, program, report, &interrupt).await?;
         let Ended { done, application, address } = ended;
         let jobs = match overheard {
             Some(overheard) => Some(overheard.jobs(address.as_ref()).await),

@@ -1,5 +1,6 @@
 //! Carries out `sql-client.sh` and `sql-gateway.sh`, as [`plan`] decides.
 
+mod line;
 pub(crate) mod plan;
 
 use std::ffi::OsString;
@@ -16,10 +17,11 @@ use yarn_client::deploy::Deployer;
 use yarn_client::error::Failure;
 use yarn_client::exit::Exit;
 use yarn_client::interrupt::Signal;
+use yarn_client::token_keeper::TokenKeeper;
 
 use crate::console::{Console, Output};
 use crate::signals::{on, on_signals, unless_signalled};
-use plan::{Plan, Tool, tell_nobody};
+use plan::{Plan, Start, TokensFor, Tool, tell_nobody};
 
 /// Becomes Flink's own program, or deploys a script.
 pub(super) async fn run(
@@ -29,13 +31,22 @@ pub(super) async fn run(
     words: &[OsString],
 ) -> Result<Exit, Failure> {
     context.unused_places().iter().for_each(|warning| console.err(&format!("warning: {warning}")));
-    let planned = unless_signalled(context, plan::plan(context, tool, words, &**console)).await?;
+    let prepare = async {
+        let mut planned = plan::plan(context, tool, words, &**console).await?;
+        let keeper = match &mut planned {
+            Plan::Become(start) | Plan::Alone(start, _) => give_tokens(context, start).await,
+            Plan::Deploy(_) => None,
+        };
+        Ok::<_, Failure>((planned, keeper))
+    };
+    // The tokens are kept for as long as this value lives, or the program that this process becomes.
+    let (planned, _keeper) = unless_signalled(context, prepare).await?;
     let (setup, manifest) = match planned {
-        Plan::Become(command) => {
+        Plan::Become(start) => {
             context.logins.finish().await;
-            return become_program(command);
+            return become_program(start.command);
         }
-        Plan::Alone(command, listener) => return alone(context, command, listener).await,
+        Plan::Alone(start, listener) => return alone(context, start.command, listener).await,
         Plan::Deploy(what) => *what,
     };
     setup.warnings.iter().for_each(|warning| console.err(&format!("warning: {warning}")));
@@ -44,6 +55,15 @@ pub(super) async fn run(
     // Flink's own client prints the same lines.
     console.out(&format!("[INFO] Deploy script in application mode:\nCluster ID: {}", deployment.id));
     Ok(Exit::Done)
+}
+
+/// Gives the program tokens, if it needs some. Another process keeps them valid for as long as the program
+/// runs.
+async fn give_tokens(context: &Context, start: &mut Start) -> Option<TokenKeeper> {
+    let TokensFor { hadoop, properties } = start.tokens.take()?;
+    let keeper = TokenKeeper::start(context, &hadoop, &properties).await?;
+    keeper.give_to(&mut start.command);
+    Some(keeper)
 }
 
 /// Runs Flink's program without a cluster, and answers its calls with the error that there is none.

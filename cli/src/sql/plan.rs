@@ -23,12 +23,15 @@ use yarn_client::configuration::text;
 use yarn_client::context::{Context, FlinkHome};
 use yarn_client::deploy::{ClusterManifest, Program, Purpose};
 use yarn_client::error::Failure;
+use yarn_client::hadoop::Hadoop;
 use yarn_client::paths::{is_remote, without_scheme};
 use yarn_client::report::Report;
 use yarn_client::run::{FILE_SYSTEM, file_system_helper};
 use yarn_client::setup::Setup;
 use yarn_client::target::Target;
 use yarn_client::{fetch, jar, target, variables};
+
+use super::line::Line;
 
 /// The main class with which Flink runs a SQL script in application mode.
 const SQL_DRIVER: &str = "org.apache.flink.table.runtime.application.SqlDriver";
@@ -67,102 +70,35 @@ impl Tool {
     }
 }
 
+/// Flink's own program.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// The command that starts it.
+    pub(crate) command: Command,
+    /// For which login it gets tokens; `None` if it needs none.
+    pub(crate) tokens: Option<TokensFor>,
+}
+
+/// A login, and the properties of the command line, which may say how to log in once more.
+#[derive(Debug)]
+pub(crate) struct TokensFor {
+    pub(crate) hadoop: Hadoop,
+    pub(crate) properties: Vec<(String, String)>,
+}
+
 /// What to do for a command line.
 #[derive(Debug)]
 pub(crate) enum Plan {
     /// Become this program.
-    Become(Command),
+    Become(Start),
     /// Start this program without a cluster. When it connects to this listener, it gets the answer that there
     /// is none.
-    Alone(Command, TcpListener),
+    Alone(Start, TcpListener),
     /// Deploy this program as an application, with this configuration.
     Deploy(Box<(Setup, ClusterManifest)>),
 }
 
-/// The user's words by their meaning.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Line {
-    /// The first word, if it is not an option: `embedded` or `gateway`; `start` or `stop`.
-    verb: Option<OsString>,
-    /// All other words that are not properties, in order.
-    rest: Vec<OsString>,
-    /// `-D`, `-t` and `-yid` as properties, in order.
-    properties: Vec<(String, String)>,
-    /// `-f`: the script.
-    script: Option<OsString>,
-    /// `-i`: the script that is run first.
-    init: Option<OsString>,
-    /// `-j`: the jars, in order.
-    jars: Vec<String>,
-    /// `-l`: the directory with jars.
-    library: Option<OsString>,
-    /// `-h`: whether help is wanted.
-    help: bool,
-}
-
 impl Line {
-    /// Reads the words. Words that it does not know are passed on to Flink's program. Fails if one of
-    /// heddle's own options has no value or no key.
-    fn read(words: &[OsString]) -> Result<Self, Failure> {
-        let mut line = Self::default();
-        let mut words = words.iter().peekable();
-        line.verb = words.next_if(|w| !w.to_string_lossy().starts_with('-')).cloned();
-        while let Some(word) = words.next() {
-            let text = word.to_string_lossy();
-            let (name, glued) = match text.split_once('=') {
-                Some((name, value)) if !text.starts_with("-D") => (name, Some(value)),
-                _ => (&*text, None),
-            };
-            let key = match name {
-                "-t" | "--target" => "execution.target",
-                "-yid" | "--yarnapplicationId" => "yarn.application.id",
-                "-D" => "",
-                _ => {
-                    if let Some(property) = text.strip_prefix("-D") {
-                        line.property(property)?;
-                        continue;
-                    }
-                    line.help |= matches!(name, "-h" | "--help");
-                    line.rest.push(word.clone());
-                    let value = glued.map(OsString::from).or_else(|| words.peek().map(|w| (*w).clone()));
-                    let file = match name {
-                        "-f" | "--file" => &mut line.script,
-                        "-i" | "--init" => &mut line.init,
-                        "-l" | "--library" => &mut line.library,
-                        "-j" | "--jar" => {
-                            line.jars.extend(value.map(|jar| jar.to_string_lossy().into_owned()));
-                            continue;
-                        }
-                        _ => continue,
-                    };
-                    *file = value.or(file.take());
-                    continue;
-                }
-            };
-            let value = match glued {
-                Some(value) => value.to_owned(),
-                None => words.next().map(|w| w.to_string_lossy().into_owned()).ok_or_else(|| {
-                    Failure::usage(format!("Missing argument for option: {}", name.trim_start_matches('-')))
-                })?,
-            };
-            if key.is_empty() {
-                line.property(&value)?;
-            } else {
-                line.properties.push((key.to_owned(), value));
-            }
-        }
-        Ok(line)
-    }
-
-    fn property(&mut self, text: &str) -> Result<(), Failure> {
-        let (key, value) = text.split_once('=').unwrap_or((text, "true"));
-        if key.trim().is_empty() {
-            return Err(Failure::usage(format!("-D{text} has no key")).hint("write -Dkey=value"));
-        }
-        self.properties.push((key.trim().to_owned(), value.trim().to_owned()));
-        Ok(())
-    }
-
     /// Whether Flink's program needs no cluster for this command line.
     fn needs_nothing(&self, tool: Tool) -> bool {
         let verb = self.verb.as_deref().and_then(OsStr::to_str);
@@ -191,7 +127,7 @@ pub(crate) async fn plan(
     let untouched = || {
         let mut command = Command::new(&program);
         command.args(words);
-        Ok(Plan::Become(command))
+        Ok(Plan::Become(Start { command, tokens: None }))
     };
     if line.needs_nothing(tool) {
         return untouched();
@@ -233,14 +169,24 @@ pub(crate) async fn plan(
         return Err(no_per_job(tool, &format!("SET in {}", file.to_string_lossy())));
     }
     let target = target::choose(None, &mut setup.configuration, context, report)?;
+    let properties = line.properties.clone();
+    let tokens = |hadoop: Option<Hadoop>| hadoop.map(|hadoop| TokensFor { hadoop, properties });
     if matches!(target, Target::Assumed(_)) {
-        return match tool {
-            Tool::Client => alone(context, &setup, &program, line),
-            Tool::Gateway => Err(nobody()),
-        };
+        if tool == Tool::Gateway {
+            return Err(nobody());
+        }
+        let (command, listener) = alone(context, &setup, &program, line)?;
+        // Many statements need no Hadoop, so a login that fails is no failure of the command.
+        let hadoop = Hadoop::load_if_kerberos(context, &setup.configuration).await;
+        let hadoop = hadoop.unwrap_or_else(|failure| {
+            tracing::debug!(%failure, "no tokens for the program");
+            None
+        });
+        return Ok(Plan::Alone(Start { command, tokens: tokens(hadoop) }, listener));
     }
-    let address = target::locate(target, &setup.configuration, context, report).await?.address;
-    become_script(context, &setup, tool, &program, line, &address).map(Plan::Become)
+    let cluster = target::locate(target, &setup.configuration, context, report).await?;
+    let command = become_script(context, &setup, tool, &program, line, &cluster.address)?;
+    Ok(Plan::Become(Start { command, tokens: tokens(cluster.hadoop().cloned()) }))
 }
 
 /// The failure that no session is known.
@@ -273,13 +219,18 @@ fn sets_per_job(context: &Context, script: &OsStr) -> bool {
 /// Starts the SQL client without a cluster, because many statements need none, and a script may set one
 /// itself. The SQL client gets the address of this process, which answers that there is no session (see
 /// [`tell_nobody`]).
-fn alone(context: &Context, setup: &Setup, program: &Path, line: Line) -> Result<Plan, Failure> {
+fn alone(
+    context: &Context,
+    setup: &Setup,
+    program: &Path,
+    line: Line,
+) -> Result<(Command, TcpListener), Failure> {
     let cannot = |e| Failure::because("cannot open a port on this machine for Flink's SQL client", e);
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(cannot)?;
     let port = listener.local_addr().map_err(cannot)?.port();
     let address = RestAddress::plain("127.0.0.1", port);
     let command = become_script(context, setup, Tool::Client, program, line, &address)?;
-    Ok(Plan::Alone(command, listener))
+    Ok((command, listener))
 }
 
 /// Answers each call with an error, in the form of a JobManager. So a statement that needs a cluster fails at

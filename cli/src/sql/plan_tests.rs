@@ -102,9 +102,10 @@ async fn what_is_none_of_ours_passes() {
         (Tool::Client, "-D execution.target=kubernetes-session"),
         (Tool::Gateway, "stop-all"),
     ] {
-        let Plan::Become(command) = planned("1.20.1", tool, line).await.unwrap() else { panic!("{line}") };
-        assert_eq!(shown(&command), format!("{} {line}", tool.name()));
-        assert_eq!(command.get_envs().count(), 0, "{line}");
+        let Plan::Become(start) = planned("1.20.1", tool, line).await.unwrap() else { panic!("{line}") };
+        assert_eq!(shown(&start.command), format!("{} {line}", tool.name()));
+        assert_eq!(start.command.get_envs().count(), 0, "{line}");
+        assert!(start.tokens.is_none(), "{line}");
     }
 }
 
@@ -125,11 +126,12 @@ async fn without_a_session_it_is_said() {
 
 #[tokio::test]
 async fn without_a_session_the_client_starts_and_is_told_when_it_asks() {
-    let Plan::Alone(command, listener) = planned("1.20.1", Tool::Client, "-f x.sql").await.unwrap() else {
+    let Plan::Alone(start, listener) = planned("1.20.1", Tool::Client, "-f x.sql").await.unwrap() else {
         panic!()
     };
     let address = listener.local_addr().unwrap();
-    assert!(shown(&command).contains(&format!("-Drest.port={} ", address.port())), "{command:?}");
+    assert!(shown(&start.command).contains(&format!("-Drest.port={} ", address.port())), "{start:?}");
+    assert!(start.tokens.is_none(), "there is no Hadoop");
     listener.set_nonblocking(true).unwrap();
     let told = tokio::spawn(tell_nobody(tokio::net::TcpListener::from_std(listener).unwrap()));
     let client = reqwest::Client::builder()

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use yarn_client::diagnostics;
 use yarn_client::identity::{GivenToken, Identity};
-use yarn_client::ps::{Application, By, Job};
+use yarn_client::ps::{Application, By, Job, Tokens};
+use yarn_client::units::count;
 
 use super::{clean, table};
 
@@ -46,7 +47,10 @@ fn jobs_unknown(application: &Application) -> Option<String> {
 /// The table of applications. It says why the jobs of one are not known; only with `reasons` also why each
 /// of them waits or has failed.
 pub(crate) fn render(list: &[Application], reasons: bool, now: SystemTime) -> String {
-    let mut header = vec!["APPLICATION", "NAME", "BY", "USER", "QUEUE", "STATE", "JOBS", "DURATION", "WEB"];
+    let mut header = vec!["APPLICATION", "NAME", "BY", "USER", "QUEUE", "STATE", "JOBS", "DURATION"];
+    let with_tokens = list.iter().any(|application| application.tokens.is_some());
+    header.extend(with_tokens.then_some("TOKENS"));
+    header.push("WEB");
     let column = reasons || list.iter().any(|application| application.jobs_error.is_some());
     header.extend(column.then_some("REASON"));
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
@@ -60,13 +64,37 @@ pub(crate) fn render(list: &[Application], reasons: bool, now: SystemTime) -> St
             state(a),
             counts(a),
             or_dash(duration(a, now).map(table::span)),
-            or_dash(a.web_interface.clone()),
         ];
+        row.extend(with_tokens.then(|| or_dash(a.tokens.as_ref().map(|tokens| tokens_left(tokens, now)))));
+        row.push(or_dash(a.web_interface.clone()));
         let asked = || reason(a).filter(|_| reasons);
         row.extend(column.then(|| or_dash(jobs_unknown(a).or_else(asked))));
         row
     };
     table::render(&header, &[], list.iter().map(row))
+}
+
+/// How long the tokens of an application live, in a few words: `replaced` if others come in time.
+fn tokens_left(tokens: &Tokens, now: SystemTime) -> String {
+    let left = |end: u64| (SystemTime::UNIX_EPOCH + Duration::from_millis(end)).duration_since(now);
+    match tokens.ends_ms.map(left) {
+        _ if tokens.replaced => "replaced".into(),
+        Some(Ok(left)) => format!("{} left", table::span(left)),
+        Some(Err(_)) => "ended".into(),
+        None => "-".into(),
+    }
+}
+
+/// All that is known of the tokens of an application.
+fn tokens_told(tokens: &Tokens, now: SystemTime) -> String {
+    let ends = tokens.ends.as_deref().unwrap_or("a time that is not known");
+    if tokens.replaced {
+        return "others take their place before they end, by the keytab of the JobManager".into();
+    }
+    match tokens_left(tokens, now).as_str() {
+        "ended" => format!("the first has ended at {ends}, and nobody replaces it"),
+        left => format!("the first ends at the latest at {ends} ({left}), and nobody replaces it"),
+    }
 }
 
 /// All that is known of one application, for people.
@@ -86,6 +114,7 @@ pub(crate) fn describe(a: &Application, now: SystemTime) -> String {
     add("submitted", a.submitted.clone());
     add("ended", a.ended.clone());
     add("duration", duration(a, now).map(table::span));
+    add("tokens", a.tokens.as_ref().map(|tokens| tokens_told(tokens, now)));
     add("web interface", a.web_interface.clone());
     add("tags", Some(a.tags.join(", ")));
     let diagnostics = a.diagnostics.as_deref().map(|text| match a.ended_ms {
@@ -103,11 +132,27 @@ pub(crate) fn describe(a: &Application, now: SystemTime) -> String {
     text
 }
 
+/// As whom one is logged in.
+fn logged_in(identity: &Identity) -> String {
+    let Identity { principal, acting, name, via, .. } = identity;
+    let by = acting.as_deref().map(|acting| format!(", for whom {acting} acts,")).unwrap_or_default();
+    format!("logged in as {principal} ({name}){by} {via}")
+}
+
+/// As whom one is logged in, and until when tokens that were given to this process live, on one line.
+pub(crate) fn identity_in_short(identity: &Identity) -> String {
+    let mut line = logged_in(identity);
+    if !identity.tokens.is_empty() {
+        line.push_str(&format!("; {} given", count(identity.tokens.len(), "token")));
+        let ends = identity.first_end().map(|end| format!(", the first ends at the latest at {end}"));
+        line.push_str(&ends.unwrap_or_default());
+    }
+    clean::line(&line)
+}
+
 /// As whom one is logged in, and which tokens were given to this process.
 pub(crate) fn identity(identity: &Identity) -> String {
-    let Identity { principal, acting, name, via, tokens } = identity;
-    let by = acting.as_deref().map(|acting| format!(", for whom {acting} acts,")).unwrap_or_default();
-    let first = format!("logged in as {principal} ({name}){by} {via}");
+    let (first, tokens) = (logged_in(identity), &identity.tokens);
     let token = |token: &GivenToken| {
         let of = token.owner.as_deref().map(|owner| format!(" of {owner}")).unwrap_or_default();
         let ends = token.ends.as_deref().map(|ends| format!(", ends at the latest at {ends}"));

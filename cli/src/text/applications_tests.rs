@@ -79,7 +79,9 @@ fn as_whom_one_is_logged_in() {
         via: "with the keytab /k".into(),
         tokens: vec![],
     };
-    assert_eq!(identity(&one), "logged in as ann@R (ann) with the keytab /k");
+    for text in [identity(&one), identity_in_short(&one)] {
+        assert_eq!(text, "logged in as ann@R (ann) with the keytab /k");
+    }
     (one.acting, one.tokens) = (Some("gw@R".into()), vec![token, other]);
     assert_eq!(
         identity(&one),
@@ -87,6 +89,45 @@ fn as_whom_one_is_logged_in() {
          token HDFS_DELEGATION_TOKEN of ann@R for ha-hdfs:ns, ends at the latest at 2026-11-20T00:00:00.000Z\n\
          token K for h:1"
     );
+    assert_eq!(
+        identity_in_short(&one),
+        "logged in as ann@R (ann), for whom gw@R acts, with the keytab /k; 2 tokens given, the first ends at the latest at \
+         2026-11-20T00:00:00.000Z"
+    );
+    one.tokens.remove(0);
+    assert!(identity_in_short(&one).ends_with("with the keytab /k; 1 token given"));
+    assert_eq!(
+        serde_json::to_string(&one).unwrap(),
+        r#"{"principal":"ann@R","actingPrincipal":"gw@R","name":"ann","login":"with the keytab /k","tokens":[{"kind":"K","service":"h:1","owner":null,"ends":null}]}"#
+    );
+}
+
+#[test]
+fn how_long_tokens_live() {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_millis(START);
+    let tokens = |replaced, hours: Option<u64>| Tokens {
+        replaced,
+        ends: hours.map(|hours| format!("hour {hours}")),
+        ends_ms: hours.map(|hours| START - 3_600_000 + hours * 3_600_000),
+    };
+    let all = [tokens(false, Some(29)), tokens(false, Some(0)), tokens(true, Some(0)), tokens(true, None)];
+    assert_eq!(all.clone().map(|t| tokens_left(&t, now)), ["1d 4h left", "ended", "replaced", "replaced"]);
+    let told = all.map(|t| tokens_told(&t, now));
+    assert_eq!(told[0], "the first ends at the latest at hour 29 (1d 4h left), and nobody replaces it");
+    assert_eq!(told[1], "the first has ended at hour 0, and nobody replaces it");
+    assert!(told[2].contains("keytab of the JobManager") && told[2] == told[3]);
+
+    let running = report(1, ApplicationState::Running, FinalStatus::Undefined);
+    let mut list = [application(&running, By::Heddle, None), application(&running, By::Flink, None)];
+    assert!(!render(&list, false, now).contains("TOKENS"));
+    list[0].tokens = Some(tokens(false, Some(29)));
+    let table = render(&list, false, now);
+    assert!(table.contains("DURATION  TOKENS      WEB") && table.contains("1d 4h left"), "{table}");
+    let described = describe(&list[0], now);
+    assert!(described.contains("\n  tokens         the first ends"), "{described}");
+    let json = serde_json::to_value(&list).unwrap();
+    assert_eq!(json[0]["tokens"], serde_json::json!({"replaced": false, "ends": "hour 29"}));
+    assert!(json[1]["tokens"].is_null());
 }
 
 #[test]

@@ -1,11 +1,15 @@
 //! Shows the plan of a deployment (`--dry-run`) to people: all of it, or a summary that fits on a screen.
 
+use std::time::Duration;
+
 use flink_model::local_resource::{LocalResourceKind, Visibility};
 use flink_model::spec::ClusterMode;
 use termtree::Tree;
 
-use yarn_client::deploy::show::{Container, DryRun, Kerberos};
+use yarn_client::deploy::show::{Container, DryRun, Kerberos, RESOURCE_MANAGER, Token};
 use yarn_client::units::{bytes, count};
+
+use super::table;
 
 /// The most lines of a summary for the program's arguments, and for the settings.
 const FEW: usize = 10;
@@ -104,10 +108,18 @@ fn kerberos(kerberos: &Kerberos) -> Tree<String> {
             purposes => format!(" ({})", purposes.join(", ")),
         };
         let renewer = token.renewer.as_ref().map(|who| format!(", renewed by {who}")).unwrap_or_default();
-        format!("delegation token: {}{purposes}{renewer}", token.service)
+        format!("delegation token: {}{purposes}{renewer}{}", token.service, until(token, kerberos))
     }));
     leaves.extend(kerberos.handed_over.iter().map(|token| format!("token of the login: {token}")));
     Tree::new("Kerberos".to_owned()).with_leaves(leaves)
+}
+
+/// How long a token lives. Those of file systems are replaced with a keytab.
+fn until(token: &Token, kerberos: &Kerberos) -> String {
+    let Some(age) = token.greatest_age_ms.map(Duration::from_millis) else { return String::new() };
+    let replaced = kerberos.keytab.is_some() && token.service != RESOURCE_MANAGER;
+    let replaced = if replaced { ", and replaced before with the keytab" } else { "" };
+    format!(", for {} at most{replaced}", table::span(age))
 }
 
 /// The first `most` lines, and a line that says how many more there are.
@@ -207,7 +219,7 @@ mod tests {
 
     use super::*;
     use yarn_client::deploy::Keytab;
-    use yarn_client::deploy::show::{Application, File, Jvm, LocalResource, Program, Setting, Token};
+    use yarn_client::deploy::show::{Application, File, Jvm, LocalResource, Program, Setting};
 
     fn container(memory_mb: u64) -> Container {
         let resource = |name: &str, upload| LocalResource {
@@ -316,6 +328,7 @@ mod tests {
             service: service.into(),
             purposes: purposes.iter().map(|&purpose| purpose.into()).collect(),
             renewer: Some("rm/h@R".into()),
+            greatest_age_ms: Some(604_800_000),
         };
         let shown = Kerberos {
             principal: Some("ann@R".into()),
@@ -338,10 +351,12 @@ mod tests {
         ├── logged in as ann@R with the tickets of kinit
         ├── keytab of ann@R: /home/ann/k, in the containers krb5.keytab
         ├── krb5.conf: /etc/krb5.conf
-        ├── delegation token: hdfs://nn:8020 (staging directory, store), renewed by rm/h@R
-        ├── delegation token: ResourceManager, renewed by rm/h@R
+        ├── delegation token: hdfs://nn:8020 (staging directory, store), renewed by rm/h@R, for 7d at most, and replaced before with the keytab
+        ├── delegation token: ResourceManager, renewed by rm/h@R, for 7d at most
         └── token of the login: kms-dt for kms:9600
         ");
+        let without_keytab = Kerberos { keytab: None, ..shown.clone() };
+        assert!(!kerberos(&without_keytab).to_string().contains("replaced"));
         let plan = DryRun { kerberos: Some(shown), ..plan(vec![]) };
         assert!(summary(&plan).contains("logged in as") && details(&plan).contains("logged in as"));
     }

@@ -27,6 +27,7 @@ class Options:
     """How a new cluster shall be. They are kept with the cluster: a daemon that is started again has the same ones."""
 
     heartbeat: int = 1000
+    nodes: int = 2
     node_memory: int = 8192
     node_vcores: int = 16
     # Each NodeManager has an address of its own (127.0.0.2 and so on), as on real machines.

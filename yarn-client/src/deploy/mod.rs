@@ -67,7 +67,7 @@ use services::Services;
 use submission::Known;
 use submit::{Submitted, Submitter};
 use undo::Undo;
-use wait::{NotStarted, Started, Waiting, wait};
+use wait::{Started, Waiting, wait};
 
 pub(crate) use container_files::{Library, libraries};
 pub use deployment::Deployment;
@@ -150,10 +150,27 @@ impl Deployer {
         report: Arc<dyn Report>,
         interrupt: &Interrupt,
     ) -> Result<Deployment, Failure> {
+        self.deploy_on(None, manifest, report, interrupt).await
+    }
+
+    /// The same on this Hadoop, if the caller has loaded it already with the configuration of the manifest.
+    pub(crate) async fn deploy_on(
+        &self,
+        loaded: Option<Hadoop>,
+        manifest: &ClusterManifest,
+        report: Arc<dyn Report>,
+        interrupt: &Interrupt,
+    ) -> Result<Deployment, Failure> {
         let derived = self.derive(manifest).told_to(&*report)?;
         let nothing = |cause| Failure::interrupted(cause, "nothing was started");
-        let load = Hadoop::load(&self.context, &derived.configuration);
-        let hadoop = interrupt.unless_raised(load).await.map_err(nothing)??.waiting(Wait::Changing);
+        let hadoop = match loaded {
+            Some(hadoop) => hadoop,
+            None => {
+                let load = Hadoop::load(&self.context, &derived.configuration);
+                interrupt.unless_raised(load).await.map_err(nothing)??
+            }
+        };
+        let hadoop = hadoop.waiting(Wait::Changing);
         let yarn = hadoop.yarn()?;
         self.timing.configured();
         let name = derived.submission.as_deref();
@@ -329,12 +346,7 @@ impl Deployer {
         let started = tokio::select! {
             started = wait(waiting, timing, report_ref) => started,
             never = tidy => match never {},
-        };
-        let started = started.inspect_err(|reason| {
-            if matches!(reason, NotStarted::Ended(_)) {
-                undo.note(|state| state.application = None);
-            }
-        })?;
+        }?;
         start.cancel();
         tell_address(&started, id, report_ref);
         Ok((submitted, started))

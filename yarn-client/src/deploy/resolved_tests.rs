@@ -187,6 +187,7 @@ fn a_cluster_with_kerberos() {
         file_systems: vec![],
         renewer: Some("rm/h@R".into()),
         resource_manager: Some("rm/h@R".into()),
+        greatest_ages_ms: (Some(604_800_000), None),
         handed_over: vec![],
     };
     for mut manifest in manifests(&machine) {

@@ -16,6 +16,9 @@ use super::resolved::Resolved;
 use super::staged::{Staged, StagedFile, is_of_application_master};
 use crate::timing::Summary;
 
+/// The service of the token for the ResourceManager.
+pub const RESOURCE_MANAGER: &str = "ResourceManager";
+
 /// What a deployment would do. The field names are those of `--output json`. It holds no secrets.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -101,7 +104,7 @@ pub struct Kerberos {
     pub krb5_conf: Option<PathBuf>,
     /// The delegation tokens that are fetched for the application.
     pub tokens: Vec<Token>,
-    /// The kinds and services of the tokens that the application gets from the login.
+    /// The kinds and services of the tokens that the application gets from the login, and when they end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub handed_over: Vec<String>,
 }
@@ -117,6 +120,8 @@ pub struct Token {
     pub purposes: Vec<String>,
     /// Who may renew the token.
     pub renewer: Option<String>,
+    /// How many milliseconds it lives at most, as the configuration here has it.
+    pub greatest_age_ms: Option<u64>,
 }
 
 impl Kerberos {
@@ -131,13 +136,15 @@ impl Kerberos {
                 service: wanted.url.clone(),
                 purposes: wanted.purposes.clone(),
                 renewer: security.renewer.clone(),
+                greatest_age_ms: security.greatest_ages_ms.0,
             })
         });
         let renewer = security.and_then(|security| security.resource_manager.clone());
         let of_resource_manager = renewer.map(|renewer| Token {
-            service: "ResourceManager".to_owned(),
+            service: RESOURCE_MANAGER.to_owned(),
             purposes: Vec::new(),
             renewer: Some(renewer),
+            greatest_age_ms: security.and_then(|security| security.greatest_ages_ms.1),
         });
         Some(Self {
             principal: security.map(|security| security.principal.clone()),

@@ -11,12 +11,12 @@ use flink_model::local_resource;
 use flink_model::spec::{INLINE_FILE_PREFIX, SPEC_FILE};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hadoop_fs::Source;
-use hadoop_rpc::{Credentials, Token};
+use hadoop_rpc::Credentials;
 use rand::Rng;
 use taskrunner::keys::{Access, ControlKeys, KeyError, LENGTH, Role};
 use yarn_api::records::ApplicationId;
 
-use super::fetched::{self, Fetched};
+use super::fetched;
 use super::resolved::Resolved;
 use super::services::Services;
 use super::staged::{Staged, no_place, submission_context};
@@ -24,6 +24,8 @@ use super::submission;
 use super::undo::Undo;
 use crate::context::Context;
 use crate::error::{Failure, yarn_failure};
+use crate::hadoop::Hadoop;
+use crate::held_tokens::HeldTokens;
 use crate::report::Report;
 use crate::staging::ApplicationDir;
 use crate::timing::{SUBMISSION, Timing};
@@ -64,7 +66,7 @@ impl Submitter<'_> {
     pub(crate) async fn submit(&self, resolved: &Resolved, staged: &Staged) -> Result<Submitted, Failure> {
         let id = resolved.application.id;
         let mut context = submission_context(resolved, staged)?;
-        let tokens = self.tokens(resolved).await?;
+        let (tokens, held) = self.tokens(resolved).await?;
         let spec: Bytes = staged.am_spec_text()?.into();
         let mut inline: Vec<(String, Bytes)> = resolved
             .small_files
@@ -96,7 +98,12 @@ impl Submitter<'_> {
         let yarn = &self.services.yarn;
         submission::remember(resolved.submission.as_deref(), self.context, yarn.server(), id)?;
         self.report.info(&format!("Submitting application master {id}"));
+        // From now on YARN may have the application and its tokens. Undoing the deployment finds out whether
+        // it has.
         self.undo.note(|state| state.application = Some((yarn.clone(), id)));
+        if let Some(held) = &held {
+            self.context.logins.hand_over(held);
+        }
         let _ = self.submitted.set(id);
         let submit = self.timing.time(SUBMISSION, yarn.submit_application(&context));
         submit.await.map_err(|e| {
@@ -107,22 +114,20 @@ impl Submitter<'_> {
                 None => failure,
             }
         })?;
-        // From now on YARN cancels the application's tokens.
-        self.undo.note(|state| state.tokens = None);
         self.report.info(&format!("Submitted application {id}"));
         Ok(Submitted { id, access, late: own })
     }
 
-    /// Fetches the tokens for the application, if the cluster has Kerberos.
-    async fn tokens(&self, resolved: &Resolved) -> Result<Credentials, Failure> {
-        let Some(security) = &resolved.security else { return Ok(Credentials::default()) };
-        let note = |token: Token| {
-            self.undo.note(|state| {
-                state.tokens.get_or_insert_with(|| Fetched::none_of(self.services)).add(token);
-            });
-        };
-        let fetch = fetched::fetch(security, self.services, &note, self.report);
-        self.timing.time("delegation tokens fetched", fetch).await
+    /// Fetches the tokens for the application, if the cluster has Kerberos. The second value holds them for
+    /// as long as YARN has not got them.
+    async fn tokens(&self, resolved: &Resolved) -> Result<(Credentials, Option<HeldTokens>), Failure> {
+        let Some(security) = &resolved.security else { return Ok(Default::default()) };
+        let Hadoop { conf, login, .. } = &self.services.hadoop;
+        let held = self.context.logins.hold(conf, login, &self.services.yarn);
+        self.undo.note(|state| state.tokens = Some(held.clone()));
+        let fetch = fetched::fetch(security, self.services, &held, self.report);
+        let tokens = self.timing.time("delegation tokens fetched", fetch).await?;
+        Ok((tokens, Some(held)))
     }
 }
 

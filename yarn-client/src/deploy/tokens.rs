@@ -9,18 +9,25 @@ use std::collections::BTreeMap;
 
 use flink_model::config::{Configuration, Origin};
 use flink_model::options::{self, Opt};
+use hadoop_fs::TokenIdentity;
 use hadoop_rpc::{Authentication, HadoopConf, Login};
 use serde::{Deserialize, Serialize};
 use yarn_api::{AMRM_TOKEN, NM_TOKEN, RM_DELEGATION_TOKEN, RM_PRINCIPAL, RmService, resource_managers};
 
 use crate::configuration::{bad_value, text};
 use crate::error::{Failure, yarn_failure};
+use crate::units::iso;
 use crate::warning::Warnings;
 
 /// Stands for the host in a principal of Hadoop's configuration.
 const HOST: &str = "_HOST";
 /// Whether the ResourceManager itself gets tokens of HDFS for applications that have none.
 const RM_PRIVILEGES: &str = "yarn.resourcemanager.proxy-user-privileges.enabled";
+/// How long tokens live at most, in milliseconds: the keys of the servers that give them, and what counts
+/// there without these.
+const FILE_SYSTEM_AGE: &str = "dfs.namenode.delegation.token.max-lifetime";
+const RESOURCE_MANAGER_AGE: &str = "yarn.resourcemanager.delegation.token.max-lifetime";
+const USUAL_AGE_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// The name of Flink's provider of tokens of file systems.
 const HADOOP_FS: &str = "hadoopfs";
 
@@ -59,7 +66,10 @@ pub struct Security {
     pub renewer: Option<String>,
     /// Who may renew the token for the ResourceManager. `None` means that the application gets none.
     pub resource_manager: Option<String>,
-    /// The tokens of the login that the application gets, too: their kinds and services.
+    /// The greatest ages in milliseconds of the tokens of file systems, and of that for the ResourceManager,
+    /// as the configuration here has them.
+    pub greatest_ages_ms: (Option<u64>, Option<u64>),
+    /// The tokens of the login that the application gets, too: their kinds and services, and when they end.
     pub handed_over: Vec<String>,
 }
 
@@ -131,6 +141,10 @@ impl Situation<'_> {
             file_systems: Vec::new(),
             renewer: None,
             resource_manager: None,
+            greatest_ages_ms: (
+                greatest_age(self.hadoop, FILE_SYSTEM_AGE),
+                greatest_age(self.hadoop, RESOURCE_MANAGER_AGE),
+            ),
             handed_over: handed_over(self.login),
         };
         self.check_keytab(security.acts_for.as_deref())?;
@@ -248,11 +262,22 @@ impl Situation<'_> {
     }
 }
 
-/// The kinds and services of the tokens of the login, for people.
+/// The kinds and services of the tokens of the login, and when they end, for people.
 fn handed_over(login: &Login) -> Vec<String> {
     let tokens = login.tokens().get();
     let told = tokens.tokens.values().filter(|token| is_for_others(&token.kind));
-    told.map(|token| format!("{} for {}", token.kind, token.service)).collect()
+    told.map(|token| {
+        let ends = TokenIdentity::of(token).and_then(|identity| iso(identity.max_date_ms));
+        let ends = ends.map(|end| format!(", which ends at the latest at {end}")).unwrap_or_default();
+        format!("{} for {}{ends}", token.kind, token.service)
+    })
+    .collect()
+}
+
+/// The greatest age of a token in milliseconds. The configuration of its server decides about it, of which
+/// the one here is usually a copy.
+fn greatest_age(conf: &HadoopConf, key: &str) -> Option<u64> {
+    conf.get_i64(key, USUAL_AGE_MS).ok().and_then(|age| u64::try_from(age).ok())
 }
 
 /// Whether a token of the login may go to another application. Those with which the process itself speaks to

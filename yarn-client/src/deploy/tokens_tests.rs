@@ -125,6 +125,25 @@ fn tokens_for_everything_that_the_application_uses() {
 }
 
 #[test]
+fn how_long_tokens_live() {
+    let ages = |hadoop: &[(&str, &str)]| {
+        let (security, _) = decide(&with_tickets(), hadoop, &[], false).unwrap();
+        security.unwrap().greatest_ages_ms
+    };
+    assert_eq!(ages(&[]), (Some(604_800_000), Some(604_800_000)));
+    let here = [(FILE_SYSTEM_AGE, "180000"), (RESOURCE_MANAGER_AGE, "a week")];
+    assert_eq!(ages(&here), (Some(180_000), None));
+    // An identifier as Java writes it: for ann@R, without a renewer, issued at 1 and ending at 2.
+    let identifier = [&[0, 5][..], b"ann@R", &[0, 0, 1, 2, 3, 4]].concat();
+    let given = Token { identifier, ..token("HDFS_DELEGATION_TOKEN") };
+    let mut credentials = Credentials::default();
+    credentials.add_token(given);
+    let (security, _) = decide(&ann().with_credentials(credentials), &[], &[], false).unwrap();
+    let told = &security.unwrap().handed_over[0];
+    assert!(told.ends_with(":1, which ends at the latest at 1970-01-01T00:00:00.002Z"), "{told}");
+}
+
+#[test]
 fn who_may_renew() {
     let mine = [("security.kerberos.token.provider.hadoopfs.renewer", "etl")];
     let (security, _) = decide(&with_tickets(), &[], &mine, false).unwrap();

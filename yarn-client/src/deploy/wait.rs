@@ -36,22 +36,6 @@ pub(crate) struct Started {
     pub(crate) marks: Marks,
 }
 
-/// Why there is no cluster.
-pub(crate) enum NotStarted {
-    /// The application has ended.
-    Ended(Failure),
-    /// The client cannot follow the application any longer, but the application may be alive.
-    Lost(Failure),
-}
-
-impl From<NotStarted> for Failure {
-    fn from(reason: NotStarted) -> Self {
-        match reason {
-            NotStarted::Ended(failure) | NotStarted::Lost(failure) => failure,
-        }
-    }
-}
-
 /// An application that is waited for.
 pub(crate) struct Waiting<'a> {
     pub(crate) yarn: &'a ApplicationClient,
@@ -64,12 +48,13 @@ pub(crate) struct Waiting<'a> {
     pub(crate) security: RestSecurity,
 }
 
-/// Follows the application until the cluster can be used.
+/// Follows the application until the cluster can be used. It is a failure if the application has ended, or if
+/// the client cannot follow it any longer; then it may be alive.
 pub(crate) async fn wait(
     waiting: Waiting<'_>,
     timing: &Timing,
     report: &dyn Report,
-) -> Result<Started, NotStarted> {
+) -> Result<Started, Failure> {
     const DEPLOYED: &str = "YARN application has been deployed successfully.";
     let Waiting { yarn, id, ends_with_program, early, security } = waiting;
     let begin = Instant::now();
@@ -81,7 +66,7 @@ pub(crate) async fn wait(
     let mut listening: Option<(Probe, Instant)> = None;
     let mut ready: Option<Instant> = None;
     loop {
-        let Some(found) = patience.report(yarn, id, report).await.map_err(NotStarted::Lost)? else {
+        let Some(found) = patience.report(yarn, id, report).await? else {
             tokio::time::sleep(POLL.1).await;
             continue;
         };
@@ -111,9 +96,8 @@ pub(crate) async fn wait(
                 let (probe, since) = match &mut listening {
                     Some(listening) => listening,
                     None => {
-                        let probe = Probe::new(&address).map_err(|e| {
-                            NotStarted::Lost(e.failure(format!("cannot call the JobManager at {address}")))
-                        })?;
+                        let probe = Probe::new(&address)
+                            .map_err(|e| e.failure(format!("cannot call the JobManager at {address}")))?;
                         listening.insert((probe, Instant::now()))
                     }
                 };
@@ -140,8 +124,7 @@ pub(crate) async fn wait(
                 report.info(DEPLOYED);
                 return Ok(Started { address: None, marks });
             }
-            Progress::Failed(failure) => return Err(NotStarted::Ended(failure)),
-            Progress::Unusable(failure) => return Err(NotStarted::Lost(failure)),
+            Progress::Failed(failure) | Progress::Unusable(failure) => return Err(failure),
             Progress::Waiting => tokio::time::sleep(pause).await,
         }
         pause = (pause * 5 / 4).min(POLL.1);

@@ -106,17 +106,20 @@ pub async fn run(
     let given =
         if encrypts { RestAddress::plain(HERE, port) } else { security.address(HERE, port, false)? };
     let mut command = (program.start)(&given)?;
-    // A login that fails is to be heard before main() does anything.
-    let load = Hadoop::load_if_kerberos(&deployer.context, &configuration);
-    let hadoop = interrupt.unless_raised(load).await;
-    let hadoop = hadoop.map_err(|cause| Failure::interrupted(cause, "nothing was started"))??;
-    let _tokens = client_run::tokens(hadoop.as_ref(), &deployer.context, &mut command).await;
+    // What is wrong with Hadoop's configuration or with a login is to be heard before main() does anything.
+    let nothing = |cause| Failure::interrupted(cause, "nothing was started");
+    let load = Hadoop::load(&deployer.context, &configuration);
+    let hadoop = interrupt.unless_raised(load).await.map_err(nothing)??;
+    let _tokens = client_run::tokens(Some(&hadoop), &deployer.context, &mut command).await;
+    if let Some(cause) = interrupt.cause() {
+        return Err(nothing(cause));
+    }
     let mut jvm = Jvm::start(command, &deployer.context.exe, program.stdout).await?;
 
     // Ctrl-C reaches the JVM too. What follows from it is decided when the JVM has ended.
     let give_up = Interrupt::default();
     let submitted = Arc::clone(&deployer.submitted);
-    let deployed = deployer.deploy(manifest, Arc::clone(&report), &give_up);
+    let deployed = deployer.deploy_on(Some(hadoop), manifest, Arc::clone(&report), &give_up);
     tokio::pin!(deployed);
     let early = tokio::select! {
         done = &mut deployed => Ok(done),

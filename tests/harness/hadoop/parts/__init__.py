@@ -34,7 +34,7 @@ def parts_of(options):
     # What comes first is started first: daemons need the KDC to start.
     found = [Kerberos(options.protection, options.token_renewal, options.token_lifetime)] if options.kerberos else []
     found += [ZooKeeper()] if options.zookeeper or two else []
-    found += [Hdfs(options.namenodes), Yarn(resourcemanagers=options.resourcemanagers)]
+    found += [Hdfs(options.namenodes), Yarn(options.nodes, options.resourcemanagers)]
     if options.recovery or options.kerberos or options.resourcemanagers > 1:
         # A standby ResourceManager that knows nothing of the applications is of no use to them.
         found.append(Recovery(options.resourcemanagers > 1))

@@ -1,0 +1,285 @@
+//! Keeps tokens for a program that this process becomes, such as Flink's SQL gateway, on a cluster with
+//! Kerberos. A process that has become another program can neither renew tokens nor cancel them in the end.
+//! So another process does that (`heddle client-tokens`): it logs in, makes the file with the tokens, and
+//! tells its path.
+//!
+//! It ends when the program has ended. It learns that from its standard input, a pipe whose other end the
+//! program inherits, also where the program is a script that starts a JVM in the background and ends. Java
+//! closes that end in the processes that it starts itself.
+//!
+//! The program is started in any case: without tokens it works as well, but slower, because each access to
+//! HDFS logs in by itself.
+
+use std::io::{self, BufRead, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::io::FdFlags;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncRead};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::client_tokens::ClientTokens;
+use crate::context::Context;
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::hadoop::Hadoop;
+use crate::logins::Via;
+use crate::{login, setup, variables};
+
+/// The subcommand that keeps tokens. Only heddle itself runs it, so no help text lists it.
+pub const VERB: &str = "client-tokens";
+
+/// How long the program may have to wait for its tokens. The process logs in, for which it has ten seconds,
+/// and then asks the NameNode, for which it has five.
+const ANSWER_WITHIN: Duration = Duration::from_secs(16);
+/// The lowest number that the program's end of the pipe may have, because shell scripts redirect the
+/// descriptors with one digit.
+const LOWEST: i32 = 20;
+
+/// What the process is told on its standard input, on one line. There is no `Debug`, because a property may
+/// be a secret.
+#[derive(Serialize, Deserialize)]
+struct Wish {
+    /// The properties of the command line, which may say how to log in.
+    properties: Vec<(String, String)>,
+}
+
+/// What it answers on its standard output, on one line. Without tokens it answers nothing.
+#[derive(Debug, Serialize, Deserialize)]
+struct Answer {
+    /// The file with the tokens.
+    file: PathBuf,
+}
+
+/// A process that keeps tokens for as long as this value lives, or a program to which they were given.
+#[derive(Debug)]
+pub struct TokenKeeper {
+    file: PathBuf,
+    /// The process ends when nobody has this end of its pipe any more.
+    life: OwnedFd,
+}
+
+impl TokenKeeper {
+    /// Starts the process and waits for its tokens. `properties` are those of the command line. `None` if the
+    /// program needs no tokens, or if none can be had.
+    pub async fn start(context: &Context, hadoop: &Hadoop, properties: &[(String, String)]) -> Option<Self> {
+        if !are_needed(hadoop, context) {
+            return None;
+        }
+        let wish = Wish { properties: properties.to_vec() };
+        match timeout(ANSWER_WITHIN, Self::try_to_start(context, &wish)).await {
+            Ok(Ok(keeper)) => Some(keeper),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "no tokens for the program");
+                None
+            }
+            Err(_) => {
+                tracing::debug!("no tokens for the program in time");
+                None
+            }
+        }
+    }
+
+    async fn try_to_start(context: &Context, wish: &Wish) -> io::Result<Self> {
+        let (reader, mut writer) = io::pipe()?;
+        // A program that reads what this command prints waits for the end of all that can print there.
+        let logs = context.var(variables::HEDDLE_LOG).is_some();
+        let stderr = if logs { Stdio::inherit() } else { Stdio::null() };
+        #[expect(clippy::disallowed_methods, reason = "this process becomes another program")]
+        let mut keeper = Command::new(&context.exe);
+        // With a process group of its own, it does not get Ctrl-C, which is for the program.
+        keeper.arg(VERB).process_group(0).stdin(reader).stdout(Stdio::piped()).stderr(stderr);
+        let mut keeper = tokio::process::Command::from(keeper).spawn()?;
+        writeln!(writer, "{}", serde_json::to_string(wish)?)?;
+        let stdout = keeper.stdout.take().ok_or_else(|| io::Error::other("it has no standard output"))?;
+        Ok(Self { file: answer(stdout).await?, life: inheritable_number(&writer)? })
+    }
+
+    /// Lets the program of this command find the tokens, and keeps them for as long as the program runs. It
+    /// must be the only program that this process starts or becomes from now on, because any other one would
+    /// keep the tokens, too.
+    pub fn give_to(&self, command: &mut Command) {
+        match rustix::io::fcntl_setfd(&self.life, FdFlags::empty()) {
+            Ok(()) => {
+                command.env(variables::HADOOP_TOKEN_FILE_LOCATION.name(), &self.file);
+            }
+            Err(error) => tracing::debug!(%error, "the program cannot be given its tokens"),
+        }
+    }
+}
+
+/// Whether the program needs tokens from heddle. With Hadoop's classes Flink's programs for SQL log in with
+/// the tickets of `kinit` by themselves, but not with a keytab, as `main()` does. There are no tokens where
+/// there are such tickets: Hadoop's client prefers a token, and reads the file only once, so that it would
+/// not work any longer after the token's greatest age.
+fn are_needed(hadoop: &Hadoop, context: &Context) -> bool {
+    let by_keytab = hadoop.login.kerberos().is_some() && matches!(hadoop.via, Via::Keytab(_));
+    ClientTokens::are_needed(hadoop, context) || (by_keytab && !login::has_tickets(context))
+}
+
+/// The same end of a pipe with a number that scripts leave alone.
+fn inheritable_number(end: &impl AsFd) -> io::Result<OwnedFd> {
+    Ok(rustix::io::fcntl_dupfd_cloexec(end, LOWEST)?)
+}
+
+/// Reads the answer of the process.
+async fn answer(output: impl AsyncRead + Unpin) -> io::Result<PathBuf> {
+    let mut line = String::new();
+    tokio::io::BufReader::new(output).read_line(&mut line).await?;
+    if line.is_empty() {
+        return Err(io::Error::other("the process that was to keep them has none"));
+    }
+    let Answer { file } = serde_json::from_str(&line)?;
+    Ok(file)
+}
+
+/// Keeps tokens until the program of the caller has ended, or until this process is asked to end. Then the
+/// file is removed, and the tokens are cancelled.
+pub async fn main(context: &Context) -> Exit {
+    let (wish, gone) = caller();
+    let Ok(wish) = wish.await else { return Exit::Failed };
+    tokio::select! {
+        biased;
+        _ = gone => {}
+        () = asked_to_end() => {}
+        () = keep(context, wish) => {}
+    }
+    context.logins.finish().await;
+    Exit::Done
+}
+
+/// Makes the tokens, tells the caller, and keeps them. Returns only if there are none.
+async fn keep(context: &Context, wish: Wish) {
+    let Some(tokens) = tokens(context, wish).await else { return };
+    if let Err(error) = tell(tokens.path()) {
+        tracing::debug!(%error, "the caller cannot be told of its tokens");
+        return;
+    }
+    std::future::pending::<()>().await;
+}
+
+async fn tokens(context: &Context, Wish { properties }: Wish) -> Option<ClientTokens> {
+    let told = |failure: &Failure| tracing::debug!(%failure, "no tokens");
+    let (_, mut configuration, _) = setup::configuration_if_any(context).inspect_err(told).ok()?;
+    for (key, value) in properties {
+        configuration.set_dynamic(key, value);
+    }
+    let hadoop = Hadoop::load_if_kerberos(context, &configuration).await.inspect_err(told).ok()??;
+    ClientTokens::make(&hadoop).await
+}
+
+fn tell(file: &Path) -> io::Result<()> {
+    let answer = serde_json::to_string(&Answer { file: file.to_owned() })?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "{answer}")?;
+    out.flush()
+}
+
+/// What the caller wishes; and, once it has said that, the end of its program. A separate thread reads,
+/// because this process does not wait for it when it ends.
+fn caller() -> (oneshot::Receiver<Wish>, oneshot::Receiver<()>) {
+    let (tell, wish) = oneshot::channel();
+    let (end, gone) = oneshot::channel();
+    let listen = move || {
+        listen(io::stdin().lock(), tell);
+        drop(end);
+    };
+    if let Err(error) = std::thread::Builder::new().name("caller".to_owned()).spawn(listen) {
+        tracing::debug!(%error, "the caller cannot be listened to");
+    }
+    (wish, gone)
+}
+
+/// Tells what the caller wishes, and returns when its program has ended.
+fn listen(mut input: impl BufRead, tell: oneshot::Sender<Wish>) {
+    let mut line = String::new();
+    if input.read_line(&mut line).is_err() {
+        return;
+    }
+    if let Ok(wish) = serde_json::from_str(&line) {
+        // Somebody who does not wait any more is about to end.
+        drop(tell.send(wish));
+        drop(io::copy(&mut input, &mut io::sink()));
+    }
+}
+
+/// Returns when this process is asked to end by SIGTERM. Ctrl-C and the end of the terminal concern the
+/// program, and this process ends with it.
+async fn asked_to_end() {
+    let listen = || {
+        let ignored = [SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+        signal(SignalKind::terminate()).map(|terminate| (terminate, ignored))
+    };
+    match listen() {
+        Ok((mut terminate, _ignored)) => {
+            terminate.recv().await;
+        }
+        Err(error) => {
+            tracing::debug!(%error, "cannot listen for signals");
+            std::future::pending().await
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_answer_is_a_path_or_nothing() {
+        let good = &b"{\"file\":\"/tmp/x/tokens\",\"new\":1}\n"[..];
+        assert_eq!(answer(good).await.unwrap(), Path::new("/tmp/x/tokens"));
+        for bad in [&b""[..], b"\n", b"{}\n", b"tokens\n"] {
+            assert!(answer(bad).await.is_err(), "{bad:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_process_listens_to_its_caller_until_that_has_ended() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let (tell, wish) = oneshot::channel();
+        let listening = std::thread::spawn(move || listen(io::BufReader::new(reader), tell));
+        let properties = vec![("security.kerberos.login.principal".to_owned(), "ann@R".to_owned())];
+        let said = serde_json::to_string(&Wish { properties: properties.clone() }).unwrap();
+        writeln!(writer, "{said}").unwrap();
+        assert_eq!(wish.await.ok().map(|wish| wish.properties), Some(properties));
+        // The program has its end of the pipe under another number.
+        let inherited = inheritable_number(&writer).unwrap();
+        assert!(std::os::fd::AsRawFd::as_raw_fd(&inherited) >= LOWEST);
+        drop(writer);
+        assert!(!listening.is_finished());
+        drop(inherited);
+        listening.join().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_wishes_nothing_gets_nothing() {
+        for said in ["", "\n", "{}\n"] {
+            let (tell, wish) = oneshot::channel();
+            listen(said.as_bytes(), tell);
+            assert!(wish.await.is_err(), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn the_program_inherits_its_end_of_the_pipe() {
+        let (_reader, writer) = io::pipe().unwrap();
+        let keeper = TokenKeeper { file: "/tmp/x/tokens".into(), life: inheritable_number(&writer).unwrap() };
+        let flags = || rustix::io::fcntl_getfd(&keeper.life).unwrap();
+        assert!(flags().contains(FdFlags::CLOEXEC));
+        #[expect(clippy::disallowed_methods, reason = "it is not started")]
+        let mut command = Command::new("sql-gateway.sh");
+        keeper.give_to(&mut command);
+        assert!(flags().is_empty());
+        let set = (OsStr::new("HADOOP_TOKEN_FILE_LOCATION"), Some(OsStr::new("/tmp/x/tokens")));
+        assert_eq!(command.get_envs().next(), Some(set));
+    }
+}
