@@ -109,6 +109,11 @@ def test_commands_while_the_active_resourcemanager_dies(pairs):
 @pytest.mark.xdist_group("pairs-cluster")
 def test_clients_do_not_wait_for_what_is_cut_off(pairs, jar):
     work, cluster = pairs, pairs.cluster
+    # How long it takes on this machine while nothing hangs. The first session of a cluster uploads Flink.
+    work.client().session("-nm", f"{work.name}-first").stop().ok()
+    before = work.client().session("-nm", f"{work.name}-before")
+    before.stop().ok()
+    usual = before.result.seconds
     # The one that is asked first where nothing is known hangs, and the other one is active. (NodeManagers
     # would wait for an active one that hangs for as long as it does.)
     first = "resourcemanager1"
@@ -121,7 +126,8 @@ def test_clients_do_not_wait_for_what_is_cut_off(pairs, jar):
     try:
         for number in range(2):
             session = work.client().session("-nm", f"{work.name}-{number}")
-            assert session.result.seconds < 30, session.result
+            # A client that waits for the one that hangs waits for a minute.
+            assert session.result.seconds < usual + 20, (usual, session.result)
             session.stop().ok()
     finally:
         cluster.resume(first)
@@ -216,10 +222,18 @@ def test_a_node_that_starts_nothing_is_avoided(forgetful, jar):
     local = cluster.directory / f"nodemanager{bad}/local"
     shutil.rmtree(local / "filecache", ignore_errors=True)
     local.joinpath("filecache").write_text("no directory")
-    session.run(jar, "Counting", *counting(work), options=["-d", "-p", "2"]).ok()
-    app.settle(2, 240)
-    log = cluster.log_text(app.id, "heddle-am.log")
-    assert re.search(rf"TaskManagers fail on this node.*127.0.0.{1 + bad}", log), log
+    avoided = re.compile(rf"TaskManagers fail on this node.*127.0.0.{1 + bad}")
+    # YARN chooses the node, so it takes some requests until enough of them have failed there.
+    for _ in range(12):
+        job = session.run(jar, "Counting", *counting(work), options=["-d", "-p", "2"]).ok().job
+        wait_for("two TaskManagers", lambda: len(app.workers()) == 2, 240)
+        wait_for("the job", lambda job=job: app.rest().jobs().get(job) == "RUNNING", 60)
+        log = cluster.log_text(app.id, "heddle-am.log")
+        if avoided.search(log):
+            break
+        work.client().flink("cancel", *session.target(), job).ok()
+        wait_for("the end of idle TaskManagers", lambda: not app.workers(), 60)
+    assert avoided.search(log), log
     found, _ = nodes_of(work, app)
     assert not found[bad]
     session.stop().ok()

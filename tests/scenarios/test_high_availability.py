@@ -221,7 +221,8 @@ def test_zookeeper_is_away_for_a_minute(work, client, jar, mode):
             time.sleep(0.2)
         starts = lambda: cluster.log_text(app.id, "heddle-am.log").count("has ended; starting it again")  # noqa: E731
         if client.is_heddle:
-            wait_for("two starts that fail", lambda: starts() > 2, 180)
+            # Each takes Flink a minute, and longer on a busy machine.
+            wait_for("two starts that fail", lambda: starts() > 2, 420)
         else:
             time.sleep(60)
     finally:
