@@ -92,6 +92,19 @@ pub(crate) fn have_ended(credentials: &Credentials, now: Duration) -> bool {
     first_end(credentials).is_some_and(|end| end <= now)
 }
 
+/// What the diagnostics of a failed application say of a token for a file system that has reached its greatest
+/// age: Flink tells only that a checkpoint or a start has failed. One line; none if there is no such token.
+pub(crate) fn told_of_ended(credentials: &Credentials, now: Duration) -> Option<String> {
+    let ended = |token: &&Token| {
+        TokenIdentity::of(token).is_some_and(|identity| Duration::from_millis(identity.max_date_ms) <= now)
+    };
+    let Token { kind, service, .. } = credentials.tokens_of_kind(HDFS_TOKEN).find(ended)?;
+    Some(format!(
+        "The {kind} for {service} has expired: it has reached its greatest age, and there was no keytab with which the \
+         JobManager could have replaced it, so HDFS refused what came after that"
+    ))
+}
+
 /// Whether the token for the ResourceManager has reached its greatest age. Nobody replaces it, so whoever
 /// would need it does without.
 pub(crate) fn resource_manager_token_ended(credentials: &Credentials, now: Duration) -> bool {
@@ -227,6 +240,19 @@ mod tests {
 
     fn other(kind: &str, service: &str) -> Token {
         Token { kind: kind.into(), service: service.into(), ..Token::default() }
+    }
+
+    #[test]
+    fn a_failure_is_told_of_tokens_that_have_ended() {
+        let held = credentials([
+            token(HDFS_TOKEN, "a:1", "yarn", HOUR * 2),
+            token(HDFS_TOKEN, "b:1", "yarn", HOUR),
+            token(RM_DELEGATION_TOKEN, "c:1", "yarn", HOUR / 2),
+        ]);
+        assert_eq!(told_of_ended(&held, ISSUED + HOUR / 2), None);
+        let told = told_of_ended(&held, ISSUED + HOUR).unwrap();
+        assert!(told.starts_with("The HDFS_DELEGATION_TOKEN for b:1 has expired: "), "{told}");
+        assert_eq!(told.lines().count(), 1);
     }
 
     #[test]

@@ -289,7 +289,8 @@ fn no_delegation(files: &Files) {
         assert!(!server.has_delegated() && server.flags() & flag::DELEGATE == 0);
         assert_ne!(server.flags() & flag::MUTUAL, 0);
     }
-    assert_eq!(lengths[0], lengths[1], "a token with a ticket in it is longer");
+    // A ticket adds hundreds of bytes. A random number in the token may be written with one byte less.
+    assert!(lengths[0].abs_diff(lengths[1]) < 20, "a token with a ticket in it is longer: {lengths:?}");
 }
 
 /// The whole dialogue as Hadoop has it, for each protection of messages.

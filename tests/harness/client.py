@@ -315,5 +315,5 @@ class Session:
         client = client or self.client
         return client.start("flink", "run", *self.target(), *options, "-c", main, jar, *arguments)
 
-    def stop(self):
-        return self.client.run("yarn-session.sh", "-id", self.application, stdin="stop\n")
+    def stop(self, *words):
+        return self.client.run("yarn-session.sh", "-id", self.application, *words, stdin="stop\n")

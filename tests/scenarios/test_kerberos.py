@@ -287,7 +287,7 @@ def test_a_sql_gateway_has_tokens_while_it_runs(work, sql_flink, verb):
     # Cancelling is the last thing that the process does which has kept them.
     kept = lambda: [p for p in processes.with_words("client-tokens") if p.environment.get("HOME") == str(client.home)]  # noqa: E731
     wait_for("nobody keeps tokens any more", lambda: not kept(), 20)
-    session.stop().ok()
+    session.stop(*login).ok()
     check_gone(work.cluster, session.application, "SUCCEEDED")
 
 

@@ -295,7 +295,10 @@ def test_a_sql_gateway_outlives_its_tokens(short_lived, sql_flink):
     gateway.kill()
     wait_for("the file gone", lambda: not os.path.exists(file), 20)
     session.stop().ok()
-    check_gone(cluster, session.application, "SUCCEEDED")
+    # The session's own tokens have ended, so the next command removes its directory.
+    check_gone(cluster, session.application, "SUCCEEDED", files=False)
+    client.flink("list", *session.target())
+    wait_for("the directory in HDFS gone", lambda: staging(cluster, session.application) is None, 20)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ use taskrunner::exit::{FAILED, TERMINATED};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-use yarn_api::records::ContainerId;
+use yarn_api::records::{ContainerId, FinalStatus};
 use yarn_api::{AmRmClient, ApplicationClient};
 
 use super::effects::JobManager;
@@ -88,6 +88,7 @@ pub(super) async fn finish(
         let Some((status, diagnostics)) = &end.unregister else { return None };
         let history_url = environment.spec.application.history_url.as_deref().unwrap_or_default();
         let host = &environment.host;
+        let diagnostics = &with_ended_tokens(environment, *status, diagnostics);
         let report = OwnReport { rm, host, status: *status, diagnostics, history_url };
         let how = Unregistration::new(registered, bounds.patience, clock::now());
         let outcome = unregister(&report, how, bounds.terminated.clone()).await;
@@ -115,6 +116,17 @@ pub(super) async fn finish(
         job_manager_end(job_manager.as_ref(), notice, &end.message, is_reported, bounds.terminated.clone())
     );
     exit_code
+}
+
+/// The diagnostics, with what they do not say themselves: that a failed application had no tokens any more.
+fn with_ended_tokens(environment: &Environment, status: FinalStatus, diagnostics: &str) -> String {
+    let told = tokens::told_of_ended(&environment.login.tokens().get(), clock::since_1970())
+        .filter(|_| status == FinalStatus::Failed);
+    match told {
+        Some(told) if diagnostics.is_empty() => told,
+        Some(told) => format!("{diagnostics}\n{told}"),
+        None => diagnostics.to_owned(),
+    }
 }
 
 /// Whether the application is over, so that nobody needs its directory any more.
