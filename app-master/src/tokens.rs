@@ -92,8 +92,9 @@ pub(crate) fn have_ended(credentials: &Credentials, now: Duration) -> bool {
     first_end(credentials).is_some_and(|end| end <= now)
 }
 
-/// What the diagnostics of a failed application say of a token for a file system that has reached its greatest
-/// age: Flink tells only that a checkpoint or a start has failed. One line; none if there is no such token.
+/// What the diagnostics of a failed application say of a token for a file system that has reached its
+/// greatest age: Flink tells only that a checkpoint or a start has failed. One line; none if there is no such
+/// token.
 pub(crate) fn told_of_ended(credentials: &Credentials, now: Duration) -> Option<String> {
     let ended = |token: &&Token| {
         TokenIdentity::of(token).is_some_and(|identity| Duration::from_millis(identity.max_date_ms) <= now)

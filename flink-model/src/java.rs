@@ -41,11 +41,11 @@ pub(crate) fn parse_float(text: &str) -> Option<f32> {
     decimal_text(text)?.parse().ok()
 }
 
-/// The shortest decimal digits that are read back as this finite number, and the power of ten that belongs to
-/// them: `value = digits * 10^exponent`.
+/// The shortest decimal digits that are read back as this finite number, and the power of ten that belongs
+/// to them: `value = digits * 10^exponent`.
 ///
-/// Where two candidates of this length are equally near, Java takes the one whose last digit is even, and Rust's
-/// own formatting the greater one. Half-way values are common here: a fraction of Flink's configuration is a
+/// Where two candidates of this length are equally near, Java takes the one whose last digit is even, and
+/// Rust's own formatting the greater one. Half-way values are common here: a fraction of Flink's configuration is a
 /// `float`, which as a `double` has a short exact expansion that often ends in 5.
 fn shortest_decimal(value: f64) -> (u64, i32) {
     let mut buffer = zmij::Buffer::new();
