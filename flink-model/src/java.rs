@@ -45,8 +45,8 @@ pub(crate) fn parse_float(text: &str) -> Option<f32> {
 /// to them: `value = digits * 10^exponent`.
 ///
 /// Where two candidates of this length are equally near, Java takes the one whose last digit is even, and
-/// Rust's own formatting the greater one. Half-way values are common here: a fraction of Flink's configuration is a
-/// `float`, which as a `double` has a short exact expansion that often ends in 5.
+/// Rust's own formatting the greater one. Half-way values are common here: a fraction of Flink's
+/// configuration is a `float`, which as a `double` has a short exact expansion that often ends in 5.
 fn shortest_decimal(value: f64) -> (u64, i32) {
     let mut buffer = zmij::Buffer::new();
     let text = buffer.format_finite(value.abs());
