@@ -31,7 +31,7 @@ use super::parse::Invocation;
 use super::settings::Settings;
 use super::signals::{on_signals, unless_signalled};
 use super::timing::{Clocked, told};
-use super::{housekeeping, job_verbs, memory, run, store, text};
+use super::{housekeeping, job_verbs, logs, memory, run, store, text};
 use crate::attached::Attached;
 
 /// Carries out a verb. If it fails and `--timing` was given, the time until then is shown.
@@ -72,7 +72,11 @@ async fn perform(
     {
         console.has_effects();
     }
-    if !matches!(verb, Verb::Memory(_) | Verb::Completion(_) | Verb::Man(_) | Verb::Reference(_)) {
+    let of_this_machine = matches!(
+        verb,
+        Verb::Memory(_) | Verb::ExplainExit(_) | Verb::Completion(_) | Verb::Man(_) | Verb::Reference(_)
+    );
+    if !of_this_machine {
         context.unused_places().iter().for_each(|warning| console.err(&format!("warning: {warning}")));
     }
     // The other verbs start something, and undo that when a signal comes.
@@ -84,6 +88,7 @@ async fn perform(
             | Verb::Savepoint(_)
             | Verb::Checkpoint(_)
             | Verb::Ps(_)
+            | Verb::Logs(_)
             | Verb::Kill(_)
             | Verb::Gc(_)
             | Verb::Store(_)
@@ -136,7 +141,9 @@ async fn carry_out(
             answer(console, &cluster, done)
         }
         Verb::Ps(options) => housekeeping::ps(context, console, &options).await,
+        Verb::Logs(options) => logs::logs(context, console, &options).await,
         Verb::Kill(options) => housekeeping::kill(context, console, &options).await,
+        Verb::ExplainExit(options) => housekeeping::explain_exit(console, &options),
         Verb::Gc(options) => housekeeping::gc(context, console, &options).await,
         Verb::Store(options) => store::store(context, shared_console, &options).await,
         Verb::Memory(options) => memory::run(context, console, &options).await,

@@ -130,6 +130,11 @@ impl Console {
         let _ = self.line(&mut io::stderr().lock(), text);
     }
 
+    /// Whether something could not be printed to stdout, so that no more need be printed.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.lock().is_ok_and(|lost| lost.is_some())
+    }
+
     fn print(&self, text: &str) {
         if let Err(error) = self.line(&mut io::stdout().lock(), text)
             && let Ok(mut lost) = self.lost.lock()

@@ -94,6 +94,8 @@ pub(crate) fn translate(
     program_options: &[&str],
 ) -> Result<Translated, UsageError> {
     let table = Table::new(command);
+    // A command whose words may be negative numbers has no options that look like one.
+    let numbers = command.get_positionals().any(Arg::is_allow_negative_numbers_set);
     let mut out = Translated::default();
     let mut words = args.iter().peekable();
     while let Some(word) = words.next() {
@@ -106,6 +108,10 @@ pub(crate) fn translate(
         };
         if text == "--" {
             out.rest.extend(words.by_ref().cloned());
+            continue;
+        }
+        if numbers && text.parse::<i64>().is_ok() {
+            out.rest.push(word.clone());
             continue;
         }
         let Some((arg, glued)) = table.recognise(text)? else {

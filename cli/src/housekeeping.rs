@@ -1,9 +1,10 @@
 //! Carries out the commands that neither start a cluster nor speak to a JobManager about jobs: `ps`, `kill`,
-//! `gc`, `completion`, `man` and `reference`.
+//! `explain-exit`, `gc`, `completion`, `man` and `reference`.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use diagnosis::exits;
 use flink_model::config::Configuration;
 use flink_model::units;
 use serde::Serialize;
@@ -22,7 +23,8 @@ use yarn_client::{gc as collector, kill as killer, ps as applications, setup};
 use super::console::Console;
 use super::man::Page;
 use super::options::{
-    ClusterOptions, CompletionOptions, GcOptions, KillOptions, ManOptions, PsOptions, ReferenceOptions,
+    ClusterOptions, CompletionOptions, ExplainExitOptions, GcOptions, KillOptions, ManOptions, PsOptions,
+    ReferenceOptions,
 };
 use super::parse::definition;
 use super::settings::Settings;
@@ -120,6 +122,29 @@ pub(super) async fn kill(
     let last = failures.pop();
     failures.iter().for_each(|failure| console.err(failure.render(options.answer.verbose).trim_end()));
     last.map_or(Ok(Exit::Done), Err)
+}
+
+/// Carries out `explain-exit`.
+pub(super) fn explain_exit(console: &Console, options: &ExplainExitOptions) -> Result<Exit, Failure> {
+    const EXAMPLE: &str = "`heddle explain-exit 137` explains the exit code of a process, `heddle explain-exit -104` a status of YARN";
+    if options.codes.is_empty() {
+        return Err(
+            Failure::usage("the code is missing: heddle explain-exit [options] <code> ...").hint(EXAMPLE)
+        );
+    }
+    let mut answers = Vec::new();
+    let mut blocks = Vec::new();
+    for code in &options.codes {
+        let meanings = exits::explain(code).map_err(|why| Failure::usage(why).hint(EXAMPLE))?;
+        blocks.push(text::exits::render(code, &meanings));
+        answers.push(json!({ "code": code, "meanings": to_json(&meanings)? }));
+    }
+    if options.answer.json() {
+        console.answer(json!({ "codes": answers }));
+    } else {
+        console.out(&blocks.join("\n\n"));
+    }
+    Ok(Exit::Done)
 }
 
 /// Carries out `gc`.

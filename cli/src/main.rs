@@ -14,6 +14,7 @@ mod housekeeping;
 mod job_verbs;
 mod jobs;
 mod krb5_conf;
+mod logs;
 mod man;
 mod memory;
 mod options;

@@ -36,7 +36,9 @@ impl Verb {
             Self::Savepoint(options) => options.answer.json(),
             Self::Checkpoint(options) => options.answer.json(),
             Self::Ps(options) => options.answer.json(),
+            Self::Logs(options) => options.answer.json(),
             Self::Kill(options) => options.answer.json(),
+            Self::ExplainExit(options) => options.answer.json(),
             Self::Gc(options) => options.answer.json(),
             Self::Store(options) => options.answer.json(),
             Self::Memory(options) => options.answer.json(),
@@ -57,11 +59,12 @@ impl Verb {
             Self::Savepoint(options) => options.cluster.verbose,
             Self::Checkpoint(options) => options.cluster.verbose,
             Self::Ps(options) => options.answer.verbose,
+            Self::Logs(options) => options.answer.verbose,
             Self::Kill(options) => options.answer.verbose,
             Self::Gc(options) => options.answer.verbose,
             Self::Store(options) => options.answer.verbose,
             Self::Memory(options) => options.answer.verbose,
-            Self::Completion(_) | Self::Man(_) | Self::Reference(_) => false,
+            Self::ExplainExit(_) | Self::Completion(_) | Self::Man(_) | Self::Reference(_) => false,
         }
     }
 }
@@ -100,9 +103,18 @@ pub(crate) enum Verb {
     /// applications that are named, show all that is known
     #[command(override_usage = "heddle ps [options] [application id ...]")]
     Ps(PsOptions),
+    /// Show the logs of an application's containers, while it runs and afterwards
+    #[command(
+        override_usage = "heddle logs [options] <application id>\n       heddle logs [options] --container <container id>"
+    )]
+    Logs(LogsOptions),
     /// Kill applications through YARN, and wait until they have ended
     #[command(override_usage = "heddle kill [options] <application id> ...")]
     Kill(KillOptions),
+    /// Explain exit codes of processes, signals and YARN's exit statuses of containers: what they mean, and
+    /// what to do
+    #[command(override_usage = "heddle explain-exit [options] <code> ...")]
+    ExplainExit(ExplainExitOptions),
     /// Remove what dead applications have left, and uploaded files that nothing uses (without
     /// --delete they are only listed)
     #[command(override_usage = "heddle gc [options]")]
@@ -550,6 +562,53 @@ pub(crate) struct PsOptions {
     pub(crate) applications: Vec<String>,
 }
 
+/// `logs`.
+#[derive(Debug, Args, Default, Clone)]
+pub(crate) struct LogsOptions {
+    /// Only of the JobManager, which has a container in each attempt
+    #[arg(long = "jobmanager", help_heading = "Containers")]
+    pub(crate) job_manager: bool,
+    /// Only of the TaskManager with this number. They are numbered from 1 in the order of the ids of their
+    /// containers; while the application runs, only those that run are counted, too
+    #[arg(long = "tm", value_name = "number", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Containers")]
+    pub(crate) task_manager: Option<u32>,
+    /// Only of this container
+    #[arg(long, value_name = "container id", help_heading = "Containers")]
+    pub(crate) container: Option<String>,
+    /// Only of the attempt with this number, from 1
+    #[arg(long, value_name = "number", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Containers")]
+    pub(crate) attempt: Option<u32>,
+    /// User who has submitted the application, if YARN does not know the application any more
+    #[arg(long, value_name = "name", help_heading = "Containers")]
+    pub(crate) owner: Option<String>,
+
+    /// Only log files of this name, in which * stands for any characters; may be repeated. Without it,
+    /// all but those of YARN itself, such as launch_container.sh
+    #[arg(long = "file", value_name = "name", help_heading = "Lines")]
+    pub(crate) files: Vec<String>,
+    /// Only the last lines of each log file
+    #[arg(long, value_name = "number", value_parser = clap::value_parser!(u32).range(0..=1_000_000), help_heading = "Lines")]
+    pub(crate) tail: Option<u32>,
+    /// Only lines that this regular expression fits
+    #[arg(long, value_name = "expression", help_heading = "Lines")]
+    pub(crate) grep: Option<String>,
+    /// Only lines of the last time, such as 10min, by the time at their beginning; one without a time
+    /// zone is taken to be in that of this machine
+    #[arg(long, value_name = "duration", help_heading = "Lines")]
+    pub(crate) since: Option<String>,
+    /// Go on with new lines until the application has ended
+    #[arg(short, long, help_heading = "Lines")]
+    pub(crate) follow: bool,
+    /// List the containers and their log files instead; with --output json this is the answer
+    #[arg(long)]
+    pub(crate) list: bool,
+    #[command(flatten)]
+    pub(crate) answer: AnswerOptions,
+    /// Application id
+    #[arg(hide = true)]
+    pub(crate) applications: Vec<String>,
+}
+
 /// `kill`.
 #[derive(Debug, Args, Default, Clone)]
 pub(crate) struct KillOptions {
@@ -558,6 +617,16 @@ pub(crate) struct KillOptions {
     /// Application ids
     #[arg(hide = true)]
     pub(crate) applications: Vec<String>,
+}
+
+/// `explain-exit`.
+#[derive(Debug, Args, Default, Clone)]
+pub(crate) struct ExplainExitOptions {
+    #[command(flatten)]
+    pub(crate) answer: FormOptions,
+    /// Numbers, which may be negative, or names of signals and of YARN's exit statuses
+    #[arg(hide = true, allow_negative_numbers = true)]
+    pub(crate) codes: Vec<String>,
 }
 
 /// `gc`.

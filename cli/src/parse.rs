@@ -72,8 +72,19 @@ pub(crate) struct Invocation {
 }
 
 /// Verbs that Flink's own client does not have.
-pub(crate) const OWN_VERBS: [&str; 9] =
-    ["session", "ps", "kill", "gc", "store", "memory", "completion", "man", "reference"];
+pub(crate) const OWN_VERBS: [&str; 11] = [
+    "session",
+    "ps",
+    "logs",
+    "kill",
+    "explain-exit",
+    "gc",
+    "store",
+    "memory",
+    "completion",
+    "man",
+    "reference",
+];
 
 /// Options that Flink's own client does not get: those that say where a program runs, which heddle has found
 /// out by then, and those that only heddle knows.
@@ -371,6 +382,22 @@ mod tests {
         for line in ["store", "store empty"] {
             assert!(parsed(line).unwrap_err().is_usage(), "{line}");
         }
+    }
+
+    #[test]
+    fn a_negative_exit_status_is_no_option() {
+        let parsed = |line: &str| {
+            let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            parse(Persona::Heddle, &args)
+        };
+        let line = "explain-exit -104 SIGKILL --output json 137";
+        let Ok(Request::Run(invocation)) = parsed(line) else { panic!("{line}") };
+        let Verb::ExplainExit(options) = invocation.verb else { panic!("{line}") };
+        assert_eq!(options.codes, ["-104", "SIGKILL", "137"]);
+        assert!(options.answer.json());
+        // Elsewhere it is an option that does not exist.
+        assert!(parsed("ps -104").unwrap_err().is_usage());
+        assert!(parsed("explain-exit -x").unwrap_err().is_usage());
     }
 
     #[test]

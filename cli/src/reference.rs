@@ -6,10 +6,10 @@
 use std::ffi::OsString;
 
 use clap::{Arg, Command};
+use diagnosis::{exits, rules};
 use flink_model::config::{Configuration, FileFormat};
 use flink_model::options::{self, OptionInfo};
 use taskrunner::exit::CONTAINER_CODES;
-use taskrunner::words::JVM_CODES;
 use yarn_client::error::Failure;
 use yarn_client::exit::{DONE_WHEN, DONE_WHEN_OPTION, MEANINGS};
 use yarn_client::variables;
@@ -33,6 +33,8 @@ pub(super) fn pages(top: &Command) -> Vec<Page> {
         page("commands", commands(top)),
         page("configuration", configuration()),
         page("exit-codes", exit_codes()),
+        page("container-exits", exits::page()),
+        page("causes", rules::page()),
     ]
 }
 
@@ -266,10 +268,10 @@ fn exit_codes() -> String {
     for (container, code, meaning) in CONTAINER_CODES {
         text.push_str(&format!("| {container} | {code} | {} |\n", cell(meaning)));
     }
-    text.push_str("\nThe codes of the JVMs, as diagnostics and `heddle-am.log` explain them:\n\n| Code | |\n|---|---|\n");
-    for (code, meaning) in JVM_CODES {
-        text.push_str(&format!("| {code} | {} |\n", cell(meaning)));
-    }
+    text.push_str(
+        "\nThe codes of the JVMs and YARN's own statuses are in [how containers end](container-exits.md); \
+         [`heddle explain-exit`](commands.md#heddle-explain-exit) prints them.\n",
+    );
     text
 }
 

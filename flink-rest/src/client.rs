@@ -19,6 +19,8 @@ use crate::tls::{Tls, no_certificates};
 const LARGEST_ANSWER: usize = 64 << 20;
 /// The same for the ApplicationMaster, which has little memory.
 const LARGEST_ANSWER_OF_OWN: usize = 16 << 20;
+/// How much is read of an answer that only says why there is nothing to [open](RestClient::open).
+const LARGEST_REFUSAL: usize = 64 << 10;
 
 /// How long calls to a JobManager may take.
 #[derive(Debug, Clone, Copy)]
@@ -229,11 +231,7 @@ impl RestClient {
         #[expect(clippy::disallowed_methods, reason = "this is where each request gets its deadline")]
         let mut answer = request.timeout(deadline).send().await.map_err(failed)?;
         let status = answer.status();
-        if status.is_redirection() {
-            let to = answer.headers().get(reqwest::header::LOCATION);
-            let to = to.map(|to| String::from_utf8_lossy(to.as_bytes()).chars().take(200).collect());
-            return Err(RestError::Redirected { address: self.address().to_owned(), to });
-        }
+        self.refuse_redirection(&answer)?;
         let mut body = BytesMut::new();
         while let Some(piece) = answer.chunk().await.map_err(failed)? {
             if body.len() + piece.len() > self.largest {
@@ -243,6 +241,42 @@ impl RestClient {
             body.extend_from_slice(&piece);
         }
         Ok((status, body.freeze()))
+    }
+
+    /// Opens what the server has at `path`, which is read in pieces, so that it may be of any size. The
+    /// deadline of a call is that of the beginning of the answer, and of each piece. An answer with another
+    /// status than one of success is an error of [`RestError::Remote`]. The call is not repeated.
+    pub async fn open(&self, path: &str) -> Result<Download, RestError> {
+        let deadline = self.timeouts.call;
+        let request = self.http.get(format!("{}{path}", self.base));
+        #[expect(clippy::disallowed_methods, reason = "its deadline is in the next line")]
+        let sent = request.send();
+        let Ok(sent) = tokio::time::timeout(deadline, sent).await else {
+            return Err(RestError::Deadline { address: self.address().to_owned(), after: deadline });
+        };
+        let answer = sent.map_err(|error| self.transport(&error, deadline))?;
+        self.refuse_redirection(&answer)?;
+        let status = answer.status();
+        let mut download = Download { client: self.clone(), answer };
+        if status.is_success() {
+            return Ok(download);
+        }
+        let mut text = Vec::new();
+        while text.len() < LARGEST_REFUSAL
+            && let Some(piece) = download.next().await?
+        {
+            text.extend_from_slice(&piece);
+        }
+        Err(RestError::remote(status.as_u16(), &[String::from_utf8_lossy(&text).into_owned()]))
+    }
+
+    fn refuse_redirection(&self, answer: &reqwest::Response) -> Result<(), RestError> {
+        if !answer.status().is_redirection() {
+            return Ok(());
+        }
+        let to = answer.headers().get(reqwest::header::LOCATION);
+        let to = to.map(|to| String::from_utf8_lossy(to.as_bytes()).chars().take(200).collect());
+        Err(RestError::Redirected { address: self.address().to_owned(), to })
     }
 
     fn transport(&self, error: &reqwest::Error, deadline: Duration) -> RestError {
@@ -264,6 +298,24 @@ impl RestClient {
             RestError::Local(format!("{address} is not an address: {reason}"))
         } else {
             RestError::Broken { address, reason }
+        }
+    }
+}
+
+/// An answer that is read in pieces.
+#[derive(Debug)]
+pub struct Download {
+    client: RestClient,
+    answer: reqwest::Response,
+}
+
+impl Download {
+    /// The next bytes; `None` at the end. It is an error if they do not come within the deadline of a call.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, RestError> {
+        let deadline = self.client.timeouts.call;
+        match tokio::time::timeout(deadline, self.answer.chunk()).await {
+            Ok(piece) => piece.map_err(|error| self.client.transport(&error, deadline)),
+            Err(_) => Err(RestError::Deadline { address: self.client.address().to_owned(), after: deadline }),
         }
     }
 }

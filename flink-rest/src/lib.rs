@@ -16,7 +16,7 @@ mod wait;
 
 pub use address::{ParseAddressError, RestAddress, Scheme, WrittenAddress, bracketed};
 pub use api::Trigger;
-pub use client::{RestClient, RestTimeouts};
+pub use client::{Download, RestClient, RestTimeouts};
 pub use error::{FullText, RestError, telling_line};
 pub use tls::{EncryptedStream, Tls, TlsError, no_certificates};
 pub use types::*;

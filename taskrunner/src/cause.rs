@@ -2,48 +2,13 @@
 //! [`Exited`] and from YARN's exit status and diagnostics, and say who or what has caused the end. Only
 //! [`crate::words`] turns them into texts for people.
 
+use diagnosis::exits;
+
 use crate::control::{Exited, OutOfMemory};
 use crate::log_findings;
 
-/// Who or what has caused the end of a container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// Nobody: the process has done its work.
-    Nobody,
-    /// The process in the container.
-    Process,
-    /// The process used more memory than its container has.
-    Memory,
-    /// The node.
-    Node,
-    /// YARN's scheduler, or an operator of the cluster.
-    Cluster,
-    /// The ApplicationMaster, which gave the container back.
-    Ours,
-}
-
-/// YARN's exit statuses (`org.apache.hadoop.yarn.api.records.ContainerExitStatus`) and the usual exit codes
-/// of a process that was killed: the number, who or what has caused it, and its meaning in words.
-pub const YARN_STATUSES: &[(i32, Fault, &str)] = &[
-    (0, Fault::Nobody, "the container ended normally"),
-    (-1000, Fault::Node, "the container ended without an exit status"),
-    (-100, Fault::Cluster, "YARN took the container back (aborted: released, expired or node lost)"),
-    (-101, Fault::Node, "too many disks of the node have failed"),
-    (-102, Fault::Cluster, "YARN's scheduler preempted the container for another application"),
-    (
-        -103,
-        Fault::Memory,
-        "killed by the NodeManager: more virtual memory than allowed (yarn.nodemanager.vmem-pmem-ratio)",
-    ),
-    (-104, Fault::Memory, "killed by the NodeManager: more physical memory than the container has"),
-    (-105, Fault::Ours, "stopped by the ApplicationMaster"),
-    (-106, Fault::Cluster, "killed by the ResourceManager (node decommissioned or lost)"),
-    (-107, Fault::Cluster, "killed because the application has ended"),
-    (-108, Fault::Cluster, "the container's scheduler took it back (opportunistic container)"),
-    (-109, Fault::Process, "killed for writing more log than allowed"),
-    (137, Fault::Process, "killed (SIGKILL)"),
-    (143, Fault::Process, "terminated (SIGTERM)"),
-];
+pub use diagnosis::exits::Fault;
+pub use diagnosis::usage::MemoryUsage;
 
 /// The exit statuses with which YARN reports that it ended a running container itself.
 const YARNS_DOING: [i32; 7] = [-101, -102, -103, -104, -106, -108, -109];
@@ -130,54 +95,10 @@ impl From<Exited> for JvmExit {
     }
 }
 
-/// How much memory a container used, and how much it may use, as the NodeManager that killed it says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MemoryUsage {
-    /// Physical memory in bytes, used and allowed.
-    pub physical: Option<(u64, u64)>,
-    /// Address space in bytes, used and allowed.
-    pub virtual_size: Option<(u64, u64)>,
-    /// The NodeManager's own words, whose numbers are rounded.
-    pub words: String,
-}
-
-impl MemoryUsage {
-    /// Reads the usage from a NodeManager's diagnostics; `None` if they do not contain it.
-    fn find(diagnostics: &str) -> Option<Self> {
-        let (_, rest) = diagnostics.split_once("Current usage: ")?;
-        let sentence = rest.split(['\n', '\r']).next().unwrap_or_default();
-        let sentence = sentence.split_once(". Killing").map_or(sentence, |(usage, _)| usage);
-        let words = sentence.trim().trim_end_matches('.').to_owned();
-        let amounts =
-            |kind: &str| words.split("; ").find(|part| part.contains(kind)).and_then(used_and_allowed);
-        (!words.is_empty()).then(|| Self {
-            physical: amounts("physical"),
-            virtual_size: amounts("virtual"),
-            words: words.clone(),
-        })
-    }
-}
-
-/// The two amounts of a text such as "1.3 GB of 1 GB physical memory used", in bytes.
-fn used_and_allowed(text: &str) -> Option<(u64, u64)> {
-    let (used, rest) = text.trim().split_once(" of ")?;
-    Some((bytes(used)?, bytes(rest)?))
-}
-
-/// The amount at the beginning of a text, such as `1.3 GB`, in bytes. YARN's units are powers of 1024.
-fn bytes(text: &str) -> Option<u64> {
-    let mut words = text.split_whitespace();
-    let number: f64 = words.next()?.parse().ok()?;
-    let unit = words.next()?.chars().next()?;
-    let shift = ["B", "K", "M", "G", "T", "P"].iter().position(|letter| letter.starts_with(unit))?;
-    // The conversion is not exact, but YARN has already rounded the number.
-    Some((number * (1u64 << (10 * shift)) as f64) as u64)
-}
-
 /// The end of a container, as YARN reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct YarnExit {
-    /// A negative status of [`YARN_STATUSES`], or the process's exit code.
+    /// One of YARN's own statuses, which are negative, or the process's exit code.
     pub status: i32,
     /// How much memory the container used and was allowed to use, if YARN says so.
     pub usage: Option<MemoryUsage>,
@@ -191,11 +112,10 @@ impl YarnExit {
         Self { status, usage: MemoryUsage::find(diagnostics), said: said(diagnostics) }
     }
 
-    /// Who or what has caused the end, by the exit status. A status that is not in [`YARN_STATUSES`] is an
-    /// exit code of the process.
+    /// Who or what has caused the end, by the exit status. A status that is not one of YARN's own is an exit
+    /// code of the process.
     pub fn fault(&self) -> Fault {
-        let known = YARN_STATUSES.iter().find(|(known, ..)| *known == self.status);
-        known.map_or(Fault::Process, |(_, fault, _)| *fault)
+        exits::fault(self.status)
     }
 
     /// Whether the status says who or what ended the container from outside, which also explains how its
@@ -288,17 +208,6 @@ mod tests {
     fn times_frames_and_process_trees_are_left_out() {
         let text = "[2026-11-28 14:25:10.123]cannot localize\n\tat a.b.C.d(C.java:1)\n[red] alert\n";
         assert_eq!(said(text), ["cannot localize", "[red] alert"]);
-    }
-
-    #[test]
-    fn a_node_managers_amounts_are_numbers() {
-        let text = "running beyond. Current usage: 1.5 GB of 1 GB physical memory used; 300.5 MB of 2 TB virtual memory used. \
-                    Killing container.\nDump";
-        let usage = MemoryUsage::find(text).unwrap();
-        assert_eq!(usage.physical, Some((3 << 29, 1 << 30)));
-        assert_eq!(usage.virtual_size, Some((315_097_088, 2 << 40)));
-        assert_eq!(MemoryUsage::find("Container released"), None);
-        assert_eq!(MemoryUsage::find("Current usage: unknown").unwrap().physical, None);
     }
 
     #[test]

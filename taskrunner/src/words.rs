@@ -4,7 +4,9 @@
 
 use std::fmt;
 
-use crate::cause::{ExitCause, Fault, JvmExit, JvmReason, KernelOom, YARN_STATUSES};
+use diagnosis::exits::{container_words, jvm_words};
+
+use crate::cause::{ExitCause, Fault, JvmExit, JvmReason, KernelOom};
 use crate::control::OutOfMemory;
 
 /// The exit code of HotSpot after an OutOfMemoryError with `-XX:+ExitOnOutOfMemoryError`. A JVM has it for no
@@ -12,23 +14,6 @@ use crate::control::OutOfMemory;
 const EXIT_ON_OOM: i32 = 3;
 /// The most lines of a log or of diagnostics that go into the text of a cause.
 const LINES: usize = 6;
-
-/// What the exit codes of Flink's JVMs mean. Diagnostics use these words, and so does the generated reference
-/// page on exit codes.
-pub const JVM_CODES: &[(i32, &str)] = &[
-    (0, "normal end"),
-    (1, "start-up or main class failed"),
-    (2, "Flink: unrecoverable error at run time"),
-    (3, "ended on OutOfMemoryError (-XX:+ExitOnOutOfMemoryError), or the program called System.exit(3)"),
-    (127, "Java could not be executed"),
-    (130, "SIGINT"),
-    (134, "aborted"),
-    (137, "SIGKILL"),
-    (143, "SIGTERM"),
-    // Flink exits with -17 and -16. The system keeps only the lowest eight bits of an exit code.
-    (239, "Flink: fatal error in a thread"),
-    (240, "Flink: shutdown hung"),
-];
 
 /// One line about the end of a JVM: what happened and, if it is known, why.
 pub fn jvm_end(
@@ -44,8 +29,8 @@ pub fn jvm_end(
                  OutOfMemoryError)"
             )
         }
-        (Some(code), _) => match JVM_CODES.iter().find(|(known, _)| *known == code) {
-            Some((_, meaning)) => format!("the JVM exited with code {code} ({meaning})"),
+        (Some(code), _) => match jvm_words(code) {
+            Some(meaning) => format!("the JVM exited with code {code} ({meaning})"),
             None => format!("the JVM exited with code {code}"),
         },
         (None, Some(signal)) => format!("the JVM was ended by signal {signal}{}", signal_name(signal)),
@@ -145,8 +130,8 @@ impl fmt::Display for JvmExit {
 
 /// YARN's exit status in words.
 fn yarn_status(status: i32) -> String {
-    match YARN_STATUSES.iter().find(|(known, ..)| *known == status) {
-        Some((.., words)) => format!("{words} (exit status {status})"),
+    match container_words(status) {
+        Some(words) => format!("{words} (exit status {status})"),
         None => format!("the container exited with status {status}"),
     }
 }
@@ -240,8 +225,8 @@ mod tests {
 
     #[test]
     fn every_status_has_words_and_unknown_ones_their_number() {
-        for (status, ..) in YARN_STATUSES {
-            assert!(text(Some((*status, "")), None).contains(&status.to_string()));
+        for status in (-109..=-100).chain([-1000, 0, 137, 143]) {
+            assert!(text(Some((status, "")), None).contains(&status.to_string()));
         }
         assert!(text(Some((42, "")), None).contains("42"));
         assert_eq!(text(None, None), "the container is gone");

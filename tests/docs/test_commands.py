@@ -25,7 +25,7 @@ INTERNAL = {
 }
 # Keys that are Hadoop's.
 HADOOP = re.compile(
-    r"yarn\.(scheduler|resourcemanager|nodemanager|resource-types|log-aggregation)\b.*|yarn\.application\.classpath"
+    r"yarn\.(scheduler|resourcemanager|nodemanager|resource-types|log-aggregation|http)\b.*|yarn\.application\.classpath"
 )
 
 

@@ -127,7 +127,5 @@ pub fn with_extract(what: String, found: &ApplicationReport) -> Failure {
     if diagnostics::tells_of_an_ended_token(diagnostics) {
         failure = failure.hint(ENDED_TOKEN);
     }
-    failure.hint(format!(
-        "if log aggregation is enabled, `yarn logs -applicationId {id}` shows the application's logs"
-    ))
+    failure.hint(format!("`heddle logs {id}` shows the application's logs, if YARN has collected them"))
 }

@@ -105,9 +105,14 @@ pub const DONE_WHEN: &[(&[&str], &str)] = &[
     ),
     (&["list", "ps"], "The list was printed; it may be empty."),
     (
+        &["logs"],
+        "There are such logs, and they were shown or listed; `warning:` lines say of what is missing why. With `-f`: the application has ended. 1 if there are none, or if one of them could not be read to its end.",
+    ),
+    (
         &["kill"],
         "YARN says that each of the applications has ended, some perhaps before the command. 1 if one of them is not known or could not be killed; the others are killed all the same.",
     ),
+    (&["explain-exit"], "The numbers and names were explained. 1 if a name is not known."),
     (&["cancel"], "The job was told to cancel."),
     (
         &["stop", "savepoint", "checkpoint"],

@@ -32,6 +32,7 @@ pub mod kill;
 mod leftovers;
 mod login;
 pub mod logins;
+pub mod logs;
 pub mod memory;
 pub mod memory_kills;
 mod ownership;

@@ -4,7 +4,9 @@
 pub(crate) mod applications;
 pub(crate) mod bar;
 pub(crate) mod clean;
+pub(crate) mod exits;
 pub(crate) mod gc;
+pub(crate) mod logs;
 pub(crate) mod memory;
 pub(crate) mod plan;
 pub(crate) mod query;

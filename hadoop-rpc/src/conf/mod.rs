@@ -138,6 +138,18 @@ impl HadoopConf {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// The configuration in one file, such as `ssl-client.xml`, without defaults. `None` if there is no such
+    /// file; one that cannot be read, or is no configuration, is an error.
+    pub fn of_file(path: &Path) -> Result<Option<Self>, ConfError> {
+        let Some(properties) = xml::read_file(path)? else { return Ok(None) };
+        let mut inner = Inner { files: vec![path.to_owned()], ..Inner::default() };
+        let mut finals = BTreeSet::new();
+        for property in properties {
+            inner.add(property, &mut finals);
+        }
+        Ok(Some(Self { inner: Arc::new(inner) }))
+    }
+
     /// A configuration of these keys and values, without files and defaults.
     pub fn from_map<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         let mut conf = Self::default();

@@ -29,6 +29,17 @@ fn property(key: &str, value: &str) -> String {
 }
 
 #[test]
+fn one_file_alone() {
+    let root = tempfile::tempdir().unwrap();
+    write(root.path(), "ssl-client.xml", &property("ssl.client.truststore.location", "/t.jks"));
+    let file = root.path().join("ssl-client.xml");
+    let conf = HadoopConf::of_file(&file).unwrap().unwrap();
+    assert_eq!(conf.get("ssl.client.truststore.location").unwrap().as_deref(), Some("/t.jks"));
+    assert_eq!((conf.get("fs.defaultFS").unwrap(), conf.files()), (None, [file].as_slice()));
+    assert!(HadoopConf::of_file(&root.path().join("none.xml")).unwrap().is_none());
+}
+
+#[test]
 fn directories_in_flinks_order() {
     let root = tempfile::tempdir().unwrap();
     let [home, conf, yarn, extra] = ["home", "conf", "yarn", "extra"].map(|d| root.path().join(d));

@@ -348,7 +348,7 @@ pub(super) mod tests {
         let Progress::Failed(failure) = progress else { panic!("{progress:?}") };
         let text = failure.render(false);
         assert!(
-            text.contains("state FAILED") && text.contains("boom") && text.contains("yarn logs"),
+            text.contains("state FAILED") && text.contains("boom") && text.contains("heddle logs"),
             "{text}"
         );
         assert!(!text.contains("C.java"), "{text}");

@@ -1,0 +1,71 @@
+//! Facts about Flink's jobs, about texts that were found, about class paths, and about what heddle-am left.
+
+use serde::{Deserialize, Serialize};
+
+use super::cluster::Final;
+
+/// A job, as the JobManager tells it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Job {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The name of its state in Flink, such as `RUNNING`.
+    pub state: String,
+    /// The exceptions that have made it fail, from the outermost to the root cause.
+    pub exception: String,
+}
+
+impl Job {
+    /// Whether it has ended for good.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state.as_str(), "FINISHED" | "FAILED" | "CANCELED")
+    }
+}
+
+/// What a text is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Voice {
+    /// The exception with which a program's `main()` has ended.
+    Main,
+    /// The JobManager's log or output.
+    JobManager,
+    /// A TaskManager's log or output.
+    TaskManager,
+    /// The deployment on the client's side: the failure of the ResourceManager, the NameNode or the login.
+    Client,
+}
+
+/// A text that says something about a failure: an exception, or lines of a log.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Told {
+    /// What it is about.
+    pub voice: Voice,
+    /// Where it was found, such as `container_…/taskmanager.log`; empty if that says nothing.
+    pub place: String,
+    /// The text itself.
+    pub text: String,
+}
+
+/// A class that several jars of a class path hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Duplicate {
+    /// The class, with dots.
+    pub class: String,
+    /// The jars in the order of the class path: the first one wins.
+    pub jars: Vec<String>,
+}
+
+/// How the application has ended, as heddle-am wrote it down before it told YARN.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Outcome {
+    /// The final status; `None` if heddle-am was ended before it knew that.
+    pub status: Option<Final>,
+    /// Its diagnostics.
+    pub diagnostics: String,
+}

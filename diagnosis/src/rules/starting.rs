@@ -1,0 +1,231 @@
+//! Rules about the files and the start of containers and JVMs.
+
+use crate::exits::Retry;
+use crate::facts::Part;
+use crate::rule::{Class, Confidence, Link, Remedy, Rule, Shape, Sign, Subject, Whose};
+
+const fn rule(
+    (id, link, class): (&'static str, Link, Class),
+    (whose, retry): (Whose, Retry),
+    sign: Sign,
+    text: &'static str,
+    remedy: Remedy,
+) -> Rule {
+    let (confidence, symptom) = (Confidence::Certain, false);
+    Rule { id, link, class, whose, retry, confidence, symptom, sign, text, remedy }
+}
+
+const AGAIN: (Whose, Retry) = (Whose::Deployer, Retry::Helps);
+const TO_CHANGE: (Whose, Retry) = (Whose::Deployer, Retry::AfterChange);
+const OF_NODES: (Whose, Retry) = (Whose::Administrator, Retry::Helps);
+const TASK_MANAGER: Sign = Sign::About(Subject::Container(Part::TaskManager));
+const JOB_MANAGER: Sign = Sign::About(Subject::Container(Part::JobManager));
+
+/// The words with which a JVM says that its Java does not fit, as `flink_model::java_fit::complaint` explains
+/// them.
+const WRONG_JAVA: Sign = Sign::Any(&[
+    Sign::Words(&["UnsupportedClassVersionError: "]),
+    Sign::Words(&["InaccessibleObjectException: "]),
+    Sign::Words(&["IllegalAccessError: ", "does not export"]),
+    Sign::Words(&["getSubject is not supported"]),
+]);
+
+pub(super) const RULES: &[Rule] = &[
+    rule(
+        ("file-changed", Link::Files, Class::Localization),
+        AGAIN,
+        Sign::Words(&["changed on src filesystem"]),
+        "A file was changed after the application was submitted, so YARN does not use it: {said}",
+        Remedy::Set(&[]),
+    ),
+    rule(
+        ("file-not-public", Link::Files, Class::Localization),
+        TO_CHANGE,
+        Sign::Words(&["is not publicly accessible and as such cannot be part of the public cache"]),
+        "A file is to be shared by all users of a node, and not everybody may read it: {said}",
+        Remedy::Set(&[(
+            "heddle.store.dir",
+            "<a directory that everybody may read>",
+            "or `hdfs dfs -chmod -R a+rX` on the directory that the message names",
+        )]),
+    ),
+    rule(
+        ("file-missing", Link::Files, Class::Localization),
+        AGAIN,
+        Sign::All(&[
+            Sign::Any(&[JOB_MANAGER, TASK_MANAGER, Sign::About(Subject::Application)]),
+            Sign::Words(&["File does not exist: "]),
+            Sign::Any(&[
+                Sign::Status(&[-1000]),
+                Sign::Words(&["Failed to download resource"]),
+                Sign::Words(&["Localizer failed"]),
+            ]),
+        ]),
+        "A file for the container is not there any more: {said}",
+        Remedy::Set(&[]),
+    ),
+    rule(
+        ("disk-full", Link::Files, Class::Node),
+        OF_NODES,
+        Sign::Any(&[
+            Sign::Words(&["No space left on device"]),
+            Sign::Words(&["Disk quota exceeded"]),
+            Sign::Words(&["Could not find any valid local directory"]),
+            Sign::Words(&["used space above threshold of"]),
+            Sign::Words(&["free space below limit of"]),
+            Sign::Words(&["no more usable space"]),
+        ]),
+        "A disk is full, on {who}: {said}",
+        Remedy::Set(&[(
+            "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage",
+            "<up to 100>",
+            "by the administrator, if 90 % full is no reason yet; otherwise room has to be made",
+        )]),
+    ),
+    rule(
+        ("no-space-in-hdfs", Link::Files, Class::Platform),
+        OF_NODES,
+        Sign::Any(&[
+            Sign::Words(&["DSQuotaExceededException"]),
+            Sign::Words(&["NSQuotaExceededException"]),
+            Sign::Words(&["could only be written to 0 of the"]),
+            Sign::Words(&["could only be replicated to 0 nodes"]),
+        ]),
+        "HDFS takes no more data: {said}",
+        Remedy::Set(&[]),
+    ),
+    Rule {
+        confidence: Confidence::Likely,
+        symptom: true,
+        ..rule(
+            ("localization-failed", Link::Files, Class::Localization),
+            AGAIN,
+            Sign::Any(&[
+                Sign::Words(&["Failed to download resource"]),
+                Sign::Words(&["Localizer failed"]),
+                Sign::All(&[Sign::Status(&[-1000]), Sign::Words(&["ocalization"])]),
+            ]),
+            "YARN could not fetch the files for a container: {said}",
+            Remedy::Set(&[]),
+        )
+    },
+    rule(
+        ("user-missing-on-node", Link::Node, Class::Node),
+        (Whose::Administrator, Retry::AfterChange),
+        Sign::Any(&[
+            Sign::Words(&["main : requested yarn user is", "not found"]),
+            Sign::Words(&["Requested user", "is not whitelisted"]),
+            Sign::Words(&["Requested user", "is banned"]),
+        ]),
+        "The nodes do not let this user run containers: {said}",
+        Remedy::Set(&[]),
+    ),
+    rule(
+        ("executor-misconfigured", Link::Node, Class::Node),
+        OF_NODES,
+        Sign::Any(&[
+            Sign::Words(&["Linux Container Executor reached unrecoverable exception"]),
+            Sign::Words(&["initialization failed (exitCode="]),
+            Sign::Words(&["Unable to prepare container"]),
+        ]),
+        "The node cannot start containers: {said}",
+        Remedy::Set(&[]),
+    ),
+    rule(
+        ("node-refuses", Link::Node, Class::Platform),
+        OF_NODES,
+        Sign::Any(&[
+            Sign::Words(&["rejected as it is allocated by a previous RM"]),
+            Sign::Words(&["Invalid NMToken"]),
+            Sign::Words(&["Unauthorized request to start container"]),
+        ]),
+        "A NodeManager refuses to start the container: {said}",
+        Remedy::Set(&[]),
+    ),
+    rule(
+        ("no-java", Link::Node, Class::Configuration),
+        TO_CHANGE,
+        Sign::Any(&[
+            Sign::Code(&[126, 127]),
+            Sign::Words(&["Java could not be executed"]),
+            Sign::Words(&["bin/java: No such file or directory"]),
+        ]),
+        "{who} has no Java that can be executed. {said}",
+        Remedy::Set(&[
+            ("containerized.master.env.JAVA_HOME", "<a Java that each node has>", "for the JobManager"),
+            ("containerized.taskmanager.env.JAVA_HOME", "<a Java that each node has>", "for TaskManagers"),
+        ]),
+    ),
+    rule(
+        ("java-does-not-fit", Link::Node, Class::Configuration),
+        TO_CHANGE,
+        WRONG_JAVA,
+        "The Java of {who} does not fit what it runs: {said}{java}",
+        Remedy::Set(&[
+            ("containerized.master.env.JAVA_HOME", "<a Java that fits>", "for the JobManager"),
+            ("containerized.taskmanager.env.JAVA_HOME", "<a Java that fits>", "for TaskManagers"),
+        ]),
+    ),
+    rule(
+        ("jvm-option-wrong", Link::Node, Class::Configuration),
+        TO_CHANGE,
+        Sign::Any(&[
+            Sign::Words(&["Unrecognized VM option"]),
+            Sign::Words(&["Unrecognized option: "]),
+            Sign::Words(&["Invalid maximum heap size"]),
+            Sign::Words(&["Could not create the Java Virtual Machine"]),
+        ]),
+        "Java refuses its options, in {who}: {said}",
+        Remedy::Set(&[(
+            "env.java.opts.all",
+            "<without the option>",
+            "before Flink 1.17 env.java.opts; also .jobmanager and .taskmanager",
+        )]),
+    ),
+    rule(
+        ("configuration-refused", Link::JobManager, Class::Configuration),
+        TO_CHANGE,
+        Sign::Any(&[
+            Sign::Words(&["IllegalConfigurationException"]),
+            Sign::Words(&["Could not parse value", "for key"]),
+        ]),
+        "Flink refuses the configuration: {said}",
+        Remedy::Set(&[]),
+    ),
+    Rule {
+        confidence: Confidence::Likely,
+        symptom: true,
+        ..rule(
+            ("worker-fails-at-start", Link::TaskManager, Class::Platform),
+            TO_CHANGE,
+            Sign::All(&[TASK_MANAGER, Sign::Shape(Shape::AtStart)]),
+            "{who} ended before the JobManager knew it: {said}",
+            Remedy::Set(&[]),
+        )
+    },
+    Rule {
+        confidence: Confidence::Likely,
+        ..rule(
+            ("am-silent", Link::JobManager, Class::Platform),
+            OF_NODES,
+            Sign::Words(&["ApplicationMaster for attempt", "timed out"]),
+            "The ApplicationMaster was not heard of for so long that YARN has given it up: its node was too busy or gone, or the network. {said}",
+            Remedy::Set(&[(
+                "yarn.application-attempts",
+                "2",
+                "with high availability a second attempt goes on with the jobs",
+            )]),
+        )
+    },
+    Rule {
+        confidence: Confidence::Likely,
+        symptom: true,
+        ..rule(
+            ("jobmanager-crashed", Link::JobManager, Class::Platform),
+            TO_CHANGE,
+            Sign::All(&[JOB_MANAGER, Sign::Shape(Shape::Crashed)]),
+            "The JobManager has ended by itself: {said}",
+            Remedy::Set(&[]),
+        )
+    },
+];

@@ -1,0 +1,250 @@
+//! Finds out what an application waits for: compares what is asked for with the nodes, their labels and the
+//! queue. It makes one item for each container size that waits.
+
+use std::cmp::Ordering;
+
+use crate::facts::{AppState, Facts, Node, OpenAsk, Queue, Seen, Source, youngest};
+use crate::items::{Item, count};
+use crate::rule::{Shape, Subject};
+
+/// Containers that are asked for and come within this time, in ms, are nothing to speak of.
+const PATIENCE: u64 = 10_000;
+
+/// A container that does not come.
+struct Wanted<'a> {
+    memory_mb: u64,
+    vcores: u32,
+    label: Option<&'a str>,
+    /// What waits, for people.
+    what: String,
+    subject: Subject,
+    source: Source,
+    at: Option<u64>,
+}
+
+/// The items of what waits.
+pub(crate) fn of(facts: &Facts) -> Vec<Item> {
+    let mut found = Vec::new();
+    if let Some(seen) = youngest(&facts.applications, Ord::cmp)
+        && matches!(seen.fact.state, AppState::Submitted | AppState::Accepted)
+        && let Some(memory_mb) = seen.fact.am_memory_mb
+    {
+        let wanted = Wanted {
+            memory_mb,
+            vcores: seen.fact.am_vcores.unwrap_or(1),
+            label: seen.fact.am_label.as_deref(),
+            what: format!("the ApplicationMaster's container of {memory_mb} MB"),
+            subject: Subject::Application,
+            source: seen.source,
+            at: seen.at,
+        };
+        found.extend(reason(&wanted, facts));
+    }
+    for seen in &facts.asks {
+        found.extend(ask(seen, facts));
+    }
+    found
+}
+
+fn ask(seen: &Seen<OpenAsk>, facts: &Facts) -> Option<Item> {
+    let Seen { source, at, fact } = seen;
+    let open_for = fact.since.map(|since| facts.now.saturating_sub(since));
+    if fact.count == 0 || fact.refused.is_none() && open_for.is_some_and(|time| time < PATIENCE) {
+        return None;
+    }
+    let since = open_for.map(|time| format!(", open for {} s", time / 1000)).unwrap_or_default();
+    let what = format!(
+        "{} of {} MB and {} asked for{since}",
+        count(fact.count, "container"),
+        fact.memory_mb,
+        count(fact.vcores, "vcore")
+    );
+    let wanted = Wanted {
+        memory_mb: fact.memory_mb,
+        vcores: fact.vcores,
+        label: fact.label.as_deref(),
+        what,
+        subject: Subject::Asks,
+        source: *source,
+        at: fact.since.or(*at),
+    };
+    if let Some(why) = &fact.refused {
+        let mut item = item(&wanted, Shape::Refused, format!("{}: YARN refuses them.", wanted.what));
+        item.text.clone_from(why);
+        return Some(item);
+    }
+    reason(&wanted, facts).or_else(|| Some(item(&wanted, Shape::Open, format!("{}.", wanted.what))))
+}
+
+/// Why a container does not come, as far as the facts show it.
+fn reason(wanted: &Wanted<'_>, facts: &Facts) -> Option<Item> {
+    let make = |shape, why: String| Some(item(wanted, shape, format!("{}; {why}.", wanted.what)));
+    let running: Vec<&Node> = facts.nodes.iter().map(|seen| &seen.fact).filter(|node| node.runs()).collect();
+    let usable: Vec<&Node> = running.iter().copied().filter(|node| node.has_label(wanted.label)).collect();
+    if let Some(label) = wanted.label.filter(|label| !label.is_empty() && usable.is_empty())
+        && !running.is_empty()
+    {
+        return make(Shape::LabelWithoutNodes, format!("no node that runs has the label {label}"));
+    }
+    let enough = |memory_mb: u64, vcores: u32| memory_mb >= wanted.memory_mb && vcores >= wanted.vcores;
+    if let Some(largest) = usable.iter().max_by(|a, b| whole(a).cmp(&whole(b)))
+        && !usable.iter().any(|node| enough(node.memory_mb, node.vcores))
+    {
+        let size = format!("{} MB and {}", largest.memory_mb, count(largest.vcores, "vcore"));
+        let mut found = item(wanted, Shape::NodesTooSmall, String::new());
+        found.detail = format!("{}; the largest node offers {size}.", wanted.what);
+        found.largest_mb = Some(largest.memory_mb);
+        return Some(found);
+    }
+    if let Some(seen) = youngest(&facts.queues, by_path)
+        && let Some(why) = queue_full(&seen.fact, wanted.memory_mb)
+    {
+        return make(Shape::QueueFull, why);
+    }
+    if let Some(freest) = usable.iter().max_by(|a, b| free(a).cmp(&free(b)))
+        && !usable.iter().any(|node| enough(node.free_mb(), node.free_vcores()))
+    {
+        let size = format!("{} MB and {}", freest.free_mb(), count(freest.free_vcores(), "vcore"));
+        return make(Shape::NodesFull, format!("the largest free node has {size} left"));
+    }
+    None
+}
+
+/// How much a node offers; with its name, so that of two equal nodes always the same one is named.
+fn whole(node: &Node) -> (u64, u32, &str) {
+    (node.memory_mb, node.vcores, &node.name)
+}
+
+/// How much of a node is free.
+fn free(node: &Node) -> (u64, u32, &str) {
+    (node.free_mb(), node.free_vcores(), &node.name)
+}
+
+/// An order of queues in which only equal ones are equal.
+fn by_path(a: &Queue, b: &Queue) -> Ordering {
+    let shares = |queue: &Queue| {
+        [queue.capacity, queue.used, queue.max_capacity, queue.am_share].map(|share| share.map(f32::to_bits))
+    };
+    let others = |queue: &Queue| (queue.available_mb, queue.waiting, queue.accepts);
+    a.path
+        .cmp(&b.path)
+        .then_with(|| others(a).cmp(&others(b)))
+        .then_with(|| shares(a).cmp(&shares(b)))
+        .then_with(|| a.holders.cmp(&b.holders))
+}
+
+/// Why the queue has no room for a container of this size; `None` if it has, or if that is not known.
+fn queue_full(queue: &Queue, memory_mb: u64) -> Option<String> {
+    let path = &queue.path;
+    let full = match queue.available_mb {
+        Some(available) => {
+            (available < memory_mb).then(|| format!("the queue {path} has {available} MB left"))
+        }
+        None => {
+            let (used, capacity, max) = (queue.used?, queue.capacity?, queue.max_capacity?);
+            // `used` is a part of the guaranteed capacity.
+            let share = used * capacity;
+            (share >= max * 0.999).then(|| {
+                format!(
+                    "the queue {path} uses {:.0} % of the cluster, and may use {:.0} %",
+                    share * 100.0,
+                    max * 100.0
+                )
+            })
+        }
+    }?;
+    let holders: Vec<String> =
+        queue.holders.iter().take(3).map(|(name, mb)| format!("{name} ({mb} MB)")).collect();
+    let held =
+        if holders.is_empty() { String::new() } else { format!("; it is held by {}", holders.join(", ")) };
+    let waiting = match queue.waiting {
+        Some(number) if number > 1 => format!("; {number} applications wait in it"),
+        _ => String::new(),
+    };
+    Some(format!("{full}{held}{waiting}"))
+}
+
+fn item(wanted: &Wanted<'_>, shape: Shape, detail: String) -> Item {
+    let mut item = Item::new(wanted.source, wanted.at, wanted.subject, wanted.what.as_str());
+    item.shape = Some(shape);
+    item.detail = detail;
+    item
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Application;
+
+    fn seen<T>(fact: T) -> Seen<T> {
+        Seen { source: Source::ResourceManager, at: Some(1), fact }
+    }
+
+    fn node(name: &str, memory_mb: u64, used_mb: u64) -> Seen<Node> {
+        let (name, state) = (name.to_owned(), "RUNNING".to_owned());
+        seen(Node { name, state, memory_mb, used_mb, vcores: 8, ..Node::default() })
+    }
+
+    fn with_ask(nodes: Vec<Seen<Node>>, queues: Vec<Seen<Queue>>, label: Option<&str>) -> (Shape, String) {
+        let label = label.map(str::to_owned);
+        let fact = OpenAsk { count: 5, memory_mb: 4096, vcores: 1, label, since: Some(0), refused: None };
+        let facts = Facts { now: 300_000, asks: vec![seen(fact)], nodes, queues, ..Facts::default() };
+        let item = of(&facts).remove(0);
+        (item.shape.unwrap(), item.detail)
+    }
+
+    #[test]
+    fn the_reason_has_numbers() {
+        let asked = "5 containers of 4096 MB and 1 vcore asked for, open for 300 s";
+        let full = || vec![node("a:1", 8192, 6000), node("b:1", 8192, 4916)];
+        assert_eq!(
+            with_ask(full(), Vec::new(), None),
+            (Shape::NodesFull, format!("{asked}; the largest free node has 3276 MB and 8 vcores left."))
+        );
+        assert_eq!(
+            with_ask(vec![node("a:1", 2048, 0)], Vec::new(), None),
+            (Shape::NodesTooSmall, format!("{asked}; the largest node offers 2048 MB and 8 vcores."))
+        );
+        assert_eq!(
+            with_ask(full(), Vec::new(), Some("gpu")),
+            (Shape::LabelWithoutNodes, format!("{asked}; no node that runs has the label gpu."))
+        );
+        let queue = Queue {
+            path: "root.etl".into(),
+            available_mb: Some(1024),
+            holders: vec![("application_1_0012".into(), 9216)],
+            waiting: Some(3),
+            ..Queue::default()
+        };
+        assert_eq!(
+            with_ask(vec![node("a:1", 8192, 0)], vec![seen(queue)], None),
+            (
+                Shape::QueueFull,
+                format!(
+                    "{asked}; the queue root.etl has 1024 MB left; it is held by application_1_0012 (9216 MB); \
+                     3 applications wait in it."
+                )
+            )
+        );
+        assert_eq!(with_ask(Vec::new(), Vec::new(), None), (Shape::Open, format!("{asked}.")));
+    }
+
+    #[test]
+    fn what_was_asked_for_a_moment_ago_does_not_wait() {
+        let fact = OpenAsk { count: 1, since: Some(299_000), ..OpenAsk::default() };
+        let mut facts = Facts { now: 300_000, asks: vec![seen(fact)], ..Facts::default() };
+        assert!(of(&facts).is_empty());
+        facts.asks[0].fact.refused = Some("no such label".into());
+        assert_eq!(of(&facts)[0].shape, Some(Shape::Refused));
+    }
+
+    #[test]
+    fn an_application_master_that_waits() {
+        let fact =
+            Application { state: AppState::Accepted, am_memory_mb: Some(4096), ..Application::default() };
+        let nodes = vec![node("a:1", 8192, 8192)];
+        let facts = Facts { applications: vec![seen(fact)], nodes, ..Facts::default() };
+        let item = of(&facts).remove(0);
+        assert_eq!((item.shape, item.subject), (Some(Shape::NodesFull), Subject::Application));
+    }
+}

@@ -1,0 +1,50 @@
+//! A file in memory, for tests and for fuzzing. Its pieces are small, so that what is read crosses from one
+//! piece to the next in every possible place.
+
+use bytes::Bytes;
+
+use crate::error::LogsError;
+use crate::read_at::{Pieces, ReadAt};
+
+/// A file in memory.
+#[derive(Debug, Clone)]
+pub struct InMemory {
+    bytes: Bytes,
+    piece: usize,
+}
+
+impl InMemory {
+    /// A file with this content, which comes in pieces of `piece` bytes.
+    pub fn new(bytes: impl Into<Bytes>, piece: usize) -> Self {
+        Self { bytes: bytes.into(), piece: piece.max(1) }
+    }
+}
+
+/// What is left to be read.
+#[derive(Debug)]
+pub struct Rest {
+    bytes: Bytes,
+    piece: usize,
+}
+
+impl ReadAt for InMemory {
+    type Pieces = Rest;
+
+    fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    async fn open_at(&self, offset: u64) -> Result<Rest, LogsError> {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.bytes.len());
+        Ok(Rest { bytes: self.bytes.slice(start..), piece: self.piece })
+    }
+}
+
+impl Pieces for Rest {
+    async fn next(&mut self) -> Result<Option<Bytes>, LogsError> {
+        if self.bytes.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(self.bytes.split_to(self.piece.min(self.bytes.len()))))
+    }
+}
