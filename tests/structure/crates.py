@@ -16,7 +16,7 @@ FLOORS = [
     {"cli"},
 ]
 
-# What a crate must not depend on, at any price. `flink-model` and `diagnosis` decide and compute, without I/O.
+# What a crate must not depend on, at any price: `flink-model` and `diagnosis` compute, without I/O.
 IMPURE = {"tokio", "reqwest", "rustix", "hdfs-native", "tempfile", "rand", "chrono"}
 FORBIDDEN = {"flink-model": IMPURE, "diagnosis": IMPURE}
 
