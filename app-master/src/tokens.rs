@@ -74,10 +74,14 @@ impl Lifetime {
     }
 }
 
-/// When the tokens of this kind reach their greatest age, as far as they tell: the times since 1970.
+/// When the token reaches its greatest age, if it tells: the time since 1970.
+fn latest_end(token: &Token) -> Option<Duration> {
+    TokenIdentity::of(token).map(|identity| Duration::from_millis(identity.max_date_ms))
+}
+
+/// The same of the tokens of this kind, as far as they tell.
 fn latest_ends(credentials: &Credentials, kind: &'static str) -> impl Iterator<Item = Duration> {
-    let identities = credentials.tokens_of_kind(kind).filter_map(TokenIdentity::of);
-    identities.map(|identity| Duration::from_millis(identity.max_date_ms))
+    credentials.tokens_of_kind(kind).filter_map(latest_end)
 }
 
 /// When the first of the tokens for file systems ends, however often it is renewed: the time since 1970. None
@@ -96,13 +100,11 @@ pub(crate) fn have_ended(credentials: &Credentials, now: Duration) -> bool {
 /// greatest age: Flink tells only that a checkpoint or a start has failed. One line; none if there is no such
 /// token.
 pub(crate) fn told_of_ended(credentials: &Credentials, now: Duration) -> Option<String> {
-    let ended = |token: &&Token| {
-        TokenIdentity::of(token).is_some_and(|identity| Duration::from_millis(identity.max_date_ms) <= now)
-    };
+    let ended = |token: &&Token| latest_end(token).is_some_and(|end| end <= now);
     let Token { kind, service, .. } = credentials.tokens_of_kind(HDFS_TOKEN).find(ended)?;
     Some(format!(
-        "The {kind} for {service} has expired: it has reached its greatest age, and there was no keytab with which the \
-         JobManager could have replaced it, so HDFS refused what came after that"
+        "The {kind} for {service} has expired: it has reached its greatest age, and no JobManager with a keytab had \
+         replaced it, so HDFS refused what came after that"
     ))
 }
 

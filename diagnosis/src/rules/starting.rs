@@ -1,19 +1,9 @@
 //! Rules about the files and the start of containers and JVMs.
 
+use super::rule;
 use crate::exits::Retry;
 use crate::facts::Part;
 use crate::rule::{Class, Confidence, Link, Remedy, Rule, Shape, Sign, Subject, Whose};
-
-const fn rule(
-    (id, link, class): (&'static str, Link, Class),
-    (whose, retry): (Whose, Retry),
-    sign: Sign,
-    text: &'static str,
-    remedy: Remedy,
-) -> Rule {
-    let (confidence, symptom) = (Confidence::Certain, false);
-    Rule { id, link, class, whose, retry, confidence, symptom, sign, text, remedy }
-}
 
 const AGAIN: (Whose, Retry) = (Whose::Deployer, Retry::Helps);
 const TO_CHANGE: (Whose, Retry) = (Whose::Deployer, Retry::AfterChange);
