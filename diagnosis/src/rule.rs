@@ -231,3 +231,15 @@ pub struct Rule {
     /// What to change.
     pub remedy: Remedy,
 }
+
+/// A rule whose finding is certain, and no symptom of another one.
+pub(crate) const fn certain(
+    (id, link, class): (&'static str, Link, Class),
+    (whose, retry): (Whose, Retry),
+    sign: Sign,
+    text: &'static str,
+    remedy: Remedy,
+) -> Rule {
+    let (confidence, symptom) = (Confidence::Certain, false);
+    Rule { id, link, class, whose, retry, confidence, symptom, sign, text, remedy }
+}

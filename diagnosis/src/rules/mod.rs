@@ -6,20 +6,7 @@ mod program;
 mod starting;
 mod waiting;
 
-use crate::exits::Retry;
-use crate::rule::{Class, Confidence, Link, Remedy, Rule, Sign, Whose};
-
-/// A rule whose finding is certain, and no symptom of another one.
-const fn rule(
-    (id, link, class): (&'static str, Link, Class),
-    (whose, retry): (Whose, Retry),
-    sign: Sign,
-    text: &'static str,
-    remedy: Remedy,
-) -> Rule {
-    let (confidence, symptom) = (Confidence::Certain, false);
-    Rule { id, link, class, whose, retry, confidence, symptom, sign, text, remedy }
-}
+use crate::rule::{Remedy, Rule};
 
 /// The tables of rules.
 const TABLES: [&[Rule]; 5] = [waiting::RULES, starting::RULES, memory::RULES, nodes::RULES, program::RULES];

@@ -1,9 +1,8 @@
 //! Rules about the program and its job.
 
-use super::rule;
 use crate::exits::Retry;
 use crate::facts::Part;
-use crate::rule::{Class, Confidence, Link, Remedy, Rule, Shape, Sign, Subject, Whose};
+use crate::rule::{Class, Confidence, Link, Remedy, Rule, Shape, Sign, Subject, Whose, certain};
 
 const TO_CHANGE: (Whose, Retry) = (Whose::Developer, Retry::AfterChange);
 const DEPLOYERS: (Whose, Retry) = (Whose::Deployer, Retry::AfterChange);
@@ -23,7 +22,7 @@ const EXCEPTION: Sign = Sign::Any(&[
 ]);
 
 pub(super) const RULES: &[Rule] = &[
-    rule(
+    certain(
         ("class-conflict", Link::Program, Class::ClassPath),
         DEPLOYERS,
         Sign::All(&[
@@ -56,7 +55,7 @@ pub(super) const RULES: &[Rule] = &[
             ),
         ]),
     ),
-    rule(
+    certain(
         ("class-missing", Link::Program, Class::ClassPath),
         DEPLOYERS,
         Sign::All(&[
@@ -77,7 +76,7 @@ pub(super) const RULES: &[Rule] = &[
             ("heddle.hadoop-classpath", "yarn", "if it is a class of Hadoop"),
         ]),
     ),
-    rule(
+    certain(
         ("connector-missing", Link::Program, Class::ClassPath),
         DEPLOYERS,
         Sign::All(&[
@@ -90,14 +89,14 @@ pub(super) const RULES: &[Rule] = &[
         "A connector, a format or a file system is missing in the containers: {said}",
         Remedy::Set(&[("yarn.ship-files", "<the jar of it>", "or put it into lib or plugins of FLINK_HOME")]),
     ),
-    rule(
+    certain(
         ("program-without-job", Link::Program, Class::UserCode),
         TO_CHANGE,
         Sign::Words(&["contains no execute() calls"]),
         "The program's main() ends without starting a job: {said}",
         Remedy::Set(&[]),
     ),
-    rule(
+    certain(
         ("state-does-not-fit", Link::Program, Class::UserCode),
         TO_CHANGE,
         Sign::Any(&[
@@ -114,7 +113,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     Rule {
         symptom: true,
-        ..rule(
+        ..certain(
             ("main-fails", Link::Program, Class::UserCode),
             TO_CHANGE,
             Sign::All(&[MAIN, Sign::Not(&Sign::Words(&["contains no execute() calls"]))]),
@@ -124,7 +123,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         symptom: true,
-        ..rule(
+        ..certain(
             ("slots-missing", Link::Slots, Class::Queue),
             (Whose::Deployer, Retry::Helps),
             Sign::Any(&[
@@ -143,7 +142,7 @@ pub(super) const RULES: &[Rule] = &[
             ]),
         )
     },
-    rule(
+    certain(
         ("checkpoints-fail", Link::Job, Class::Platform),
         DEPLOYERS,
         Sign::Any(&[
@@ -163,7 +162,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         confidence: Confidence::Likely,
         symptom: true,
-        ..rule(
+        ..certain(
             ("worker-lost", Link::TaskManager, Class::Platform),
             (Whose::Deployer, Retry::Helps),
             Sign::All(&[
@@ -185,7 +184,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         symptom: true,
-        ..rule(
+        ..certain(
             ("job-fails", Link::Job, Class::UserCode),
             TO_CHANGE,
             Sign::Any(&[
@@ -199,7 +198,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         confidence: Confidence::Likely,
         symptom: true,
-        ..rule(
+        ..certain(
             ("worker-crashed", Link::TaskManager, Class::Platform),
             DEPLOYERS,
             Sign::All(&[Sign::About(Subject::Container(Part::TaskManager)), Sign::Shape(Shape::Crashed)]),

@@ -1,9 +1,8 @@
 //! Rules about the files and the start of containers and JVMs.
 
-use super::rule;
 use crate::exits::Retry;
 use crate::facts::Part;
-use crate::rule::{Class, Confidence, Link, Remedy, Rule, Shape, Sign, Subject, Whose};
+use crate::rule::{Class, Confidence, Link, Remedy, Rule, Shape, Sign, Subject, Whose, certain};
 
 const AGAIN: (Whose, Retry) = (Whose::Deployer, Retry::Helps);
 const TO_CHANGE: (Whose, Retry) = (Whose::Deployer, Retry::AfterChange);
@@ -21,14 +20,14 @@ const WRONG_JAVA: Sign = Sign::Any(&[
 ]);
 
 pub(super) const RULES: &[Rule] = &[
-    rule(
+    certain(
         ("file-changed", Link::Files, Class::Localization),
         AGAIN,
         Sign::Words(&["changed on src filesystem"]),
         "A file was changed after the application was submitted, so YARN does not use it: {said}",
         Remedy::Set(&[]),
     ),
-    rule(
+    certain(
         ("file-not-public", Link::Files, Class::Localization),
         TO_CHANGE,
         Sign::Words(&["is not publicly accessible and as such cannot be part of the public cache"]),
@@ -39,7 +38,7 @@ pub(super) const RULES: &[Rule] = &[
             "or `hdfs dfs -chmod -R a+rX` on the directory that the message names",
         )]),
     ),
-    rule(
+    certain(
         ("file-missing", Link::Files, Class::Localization),
         AGAIN,
         Sign::All(&[
@@ -54,7 +53,7 @@ pub(super) const RULES: &[Rule] = &[
         "A file for the container is not there any more: {said}",
         Remedy::Set(&[]),
     ),
-    rule(
+    certain(
         ("disk-full", Link::Files, Class::Node),
         OF_NODES,
         Sign::Any(&[
@@ -72,7 +71,7 @@ pub(super) const RULES: &[Rule] = &[
             "by the administrator, if 90 % full is no reason yet; otherwise room has to be made",
         )]),
     ),
-    rule(
+    certain(
         ("no-space-in-hdfs", Link::Files, Class::Platform),
         OF_NODES,
         Sign::Any(&[
@@ -87,7 +86,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         confidence: Confidence::Likely,
         symptom: true,
-        ..rule(
+        ..certain(
             ("localization-failed", Link::Files, Class::Localization),
             AGAIN,
             Sign::Any(&[
@@ -99,7 +98,7 @@ pub(super) const RULES: &[Rule] = &[
             Remedy::Set(&[]),
         )
     },
-    rule(
+    certain(
         ("user-missing-on-node", Link::Node, Class::Node),
         (Whose::Administrator, Retry::AfterChange),
         Sign::Any(&[
@@ -110,7 +109,7 @@ pub(super) const RULES: &[Rule] = &[
         "The nodes do not let this user run containers: {said}",
         Remedy::Set(&[]),
     ),
-    rule(
+    certain(
         ("executor-misconfigured", Link::Node, Class::Node),
         OF_NODES,
         Sign::Any(&[
@@ -121,7 +120,7 @@ pub(super) const RULES: &[Rule] = &[
         "The node cannot start containers: {said}",
         Remedy::Set(&[]),
     ),
-    rule(
+    certain(
         ("node-refuses", Link::Node, Class::Platform),
         OF_NODES,
         Sign::Any(&[
@@ -132,7 +131,7 @@ pub(super) const RULES: &[Rule] = &[
         "A NodeManager refuses to start the container: {said}",
         Remedy::Set(&[]),
     ),
-    rule(
+    certain(
         ("no-java", Link::Node, Class::Configuration),
         TO_CHANGE,
         Sign::Any(&[
@@ -146,7 +145,7 @@ pub(super) const RULES: &[Rule] = &[
             ("containerized.taskmanager.env.JAVA_HOME", "<a Java that each node has>", "for TaskManagers"),
         ]),
     ),
-    rule(
+    certain(
         ("java-does-not-fit", Link::Node, Class::Configuration),
         TO_CHANGE,
         WRONG_JAVA,
@@ -156,7 +155,7 @@ pub(super) const RULES: &[Rule] = &[
             ("containerized.taskmanager.env.JAVA_HOME", "<a Java that fits>", "for TaskManagers"),
         ]),
     ),
-    rule(
+    certain(
         ("jvm-option-wrong", Link::Node, Class::Configuration),
         TO_CHANGE,
         Sign::Any(&[
@@ -172,7 +171,7 @@ pub(super) const RULES: &[Rule] = &[
             "before Flink 1.17 env.java.opts; also .jobmanager and .taskmanager",
         )]),
     ),
-    rule(
+    certain(
         ("configuration-refused", Link::JobManager, Class::Configuration),
         TO_CHANGE,
         Sign::Any(&[
@@ -185,7 +184,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         confidence: Confidence::Likely,
         symptom: true,
-        ..rule(
+        ..certain(
             ("worker-fails-at-start", Link::TaskManager, Class::Platform),
             TO_CHANGE,
             Sign::All(&[TASK_MANAGER, Sign::Shape(Shape::AtStart)]),
@@ -195,7 +194,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         confidence: Confidence::Likely,
-        ..rule(
+        ..certain(
             ("am-silent", Link::JobManager, Class::Platform),
             OF_NODES,
             Sign::Words(&["ApplicationMaster for attempt", "timed out"]),
@@ -210,7 +209,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         confidence: Confidence::Likely,
         symptom: true,
-        ..rule(
+        ..certain(
             ("jobmanager-crashed", Link::JobManager, Class::Platform),
             TO_CHANGE,
             Sign::All(&[JOB_MANAGER, Sign::Shape(Shape::Crashed)]),
