@@ -134,6 +134,16 @@ pub struct Exited {
     /// JobManager.
     #[prost(bool, tag = "8")]
     pub unregistered: bool,
+    /// If `out_of_memory` is OOM_KERNEL: whether the killer was only seen to be at work on the host, and not in
+    /// the container's own cgroup. It is not set by a taskrunner of an older release.
+    #[prost(bool, optional, tag = "9")]
+    pub oom_on_host: ::core::option::Option<bool>,
+    /// The limit of that cgroup in bytes; 0 if there is none, or it is not known.
+    #[prost(uint64, tag = "10")]
+    pub cgroup_limit: u64,
+    /// The most bytes that the cgroup has used; 0 if that is not known.
+    #[prost(uint64, tag = "11")]
+    pub cgroup_peak: u64,
 }
 /// What heddle-am sends on a link.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -316,6 +326,15 @@ pub struct Noted {
     /// if the exit code was 0.
     #[prost(string, tag = "1")]
     pub losses: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AccountRequest {}
+/// What the ApplicationMaster knows of the application at this moment.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AccountReply {
+    /// JSON, as `outcomes::Account` has it.
+    #[prost(bytes = "vec", tag = "1")]
+    pub json: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TimelineRequest {}
@@ -756,9 +775,9 @@ pub mod cluster_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// For a client that waits for a cluster: how the start of the cluster went. The metadata of a call is the
-    /// same as for `Submission`. An ApplicationMaster of an older release, which does not have this service,
-    /// answers UNIMPLEMENTED.
+    /// For a client that asks about a cluster: how its start went, and what has become of its containers. The
+    /// metadata of a call is the same as for `Submission`. An ApplicationMaster of an older release, which does
+    /// not have this service or one of its methods, answers UNIMPLEMENTED.
     #[derive(Debug, Clone)]
     pub struct ClusterClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -860,6 +879,27 @@ pub mod cluster_client {
                 .insert(GrpcMethod::new("heddle.control.v1.Cluster", "Timeline"));
             self.inner.unary(req, path, codec).await
         }
+        pub async fn account(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AccountRequest>,
+        ) -> std::result::Result<tonic::Response<super::AccountReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/heddle.control.v1.Cluster/Account",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("heddle.control.v1.Cluster", "Account"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -879,10 +919,14 @@ pub mod cluster_server {
             &self,
             request: tonic::Request<super::TimelineRequest>,
         ) -> std::result::Result<tonic::Response<super::TimelineReply>, tonic::Status>;
+        async fn account(
+            &self,
+            request: tonic::Request<super::AccountRequest>,
+        ) -> std::result::Result<tonic::Response<super::AccountReply>, tonic::Status>;
     }
-    /// For a client that waits for a cluster: how the start of the cluster went. The metadata of a call is the
-    /// same as for `Submission`. An ApplicationMaster of an older release, which does not have this service,
-    /// answers UNIMPLEMENTED.
+    /// For a client that asks about a cluster: how its start went, and what has become of its containers. The
+    /// metadata of a call is the same as for `Submission`. An ApplicationMaster of an older release, which does
+    /// not have this service or one of its methods, answers UNIMPLEMENTED.
     #[derive(Debug)]
     pub struct ClusterServer<T> {
         inner: Arc<T>,
@@ -987,6 +1031,49 @@ pub mod cluster_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = TimelineSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/heddle.control.v1.Cluster/Account" => {
+                    #[allow(non_camel_case_types)]
+                    struct AccountSvc<T: Cluster>(pub Arc<T>);
+                    impl<T: Cluster> tonic::server::UnaryService<super::AccountRequest>
+                    for AccountSvc<T> {
+                        type Response = super::AccountReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AccountRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Cluster>::account(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AccountSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
