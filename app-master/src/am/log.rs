@@ -147,8 +147,8 @@ fn log_container(observation: &Observation) {
         Observation::Signalled { container } => {
             tracing::info!(worker = %container, "something tells the container to end");
         }
-        Observation::TaskManagerEnded { container, summary, .. } => {
-            tracing::info!(worker = %container, summary, "TaskManager ended");
+        Observation::TaskManagerEnded { container, report, .. } => {
+            tracing::info!(worker = %container, summary = report.summary, "TaskManager ended");
         }
         // The client reads these two lines (`yarn_client::memory_kills`).
         Observation::ContainerEnded { container, reason, explained: false, .. } => {
@@ -160,10 +160,10 @@ fn log_container(observation: &Observation) {
         Observation::Stopping { container, reason } => {
             tracing::info!(worker = %container, reason, "stopping");
         }
-        Observation::ContainerGone { container, cause: Some(cause) } => {
+        Observation::ContainerGone { container, cause: Some(cause), .. } => {
             tracing::info!(worker = %container, cause, "container gone");
         }
-        Observation::ContainerGone { container, cause: None } => {
+        Observation::ContainerGone { container, cause: None, .. } => {
             tracing::info!(worker = %container, "container gone");
         }
         Observation::ArchiveContainerAsked => {

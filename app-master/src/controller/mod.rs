@@ -6,7 +6,7 @@
 //! ```text
 //! JobManager ──► job_manager ──────────────────┐
 //! ResourceManager ──► rm_session ──────────────┼──► Controller ──► actions ──► am::effects
-//! taskrunners ──► allocation (ledger) ─────────┤                └─► observations ──► am::log, am::timing
+//! taskrunners ──► allocation (ledger) ─────────┤                └─► observations ──► am::log, history, …
 //! client of a per-job cluster ──► submission ──┤
 //! class data archives ──► archive_container ───┤
 //! JobManager with a keytab ──► tokens ─────────┘
@@ -21,6 +21,7 @@ mod bridge_message;
 pub(crate) mod diagnostics;
 pub(crate) mod end;
 pub(crate) mod event;
+pub(crate) mod finding;
 mod job_manager;
 mod nodes;
 pub(crate) mod observation;
