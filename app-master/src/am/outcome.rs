@@ -217,7 +217,7 @@ mod tests {
         }
 
         fn calls(&self) -> Vec<String> {
-            std::mem::take(&mut self.calls.lock().unwrap())
+            self.calls.lock().unwrap().drain(..).collect()
         }
 
         fn left(&self) -> Left {
