@@ -3,8 +3,8 @@
 //!
 //! [`effects`] names what components there are and hands each action to its own: [`resource_manager`],
 //! [`task_managers`], [`job_manager`], [`next_attempt`], [`tokens`], [`rest_calls`] and [`listeners`].
-//! [`log`] and [`timing`] hear what the controller observes. [`finish`] carries out the end, with
-//! [`unregister`].
+//! [`log`], [`timing`] and [`open_requests`] hear what the controller observes. [`finish`] carries out the
+//! end, with [`unregister`].
 
 mod containers;
 mod effects;
@@ -14,6 +14,7 @@ mod job_manager;
 mod listeners;
 mod log;
 mod next_attempt;
+mod open_requests;
 mod resource_manager;
 mod rest_calls;
 mod run;
