@@ -21,8 +21,8 @@ const TO_SECOND: Duration = Duration::from_secs(50);
 const LATER: Duration = Duration::from_secs(300);
 /// The shortest time between two tellings of a size. The reason can change back and forth.
 const CALM: Duration = Duration::from_secs(10);
-/// After this time without an answer to a heartbeat, the ResourceManager is taken for silent. While containers
-/// are asked for, it answers every second.
+/// After this time without an answer to a heartbeat, the ResourceManager is taken for silent. While
+/// containers are asked for, it answers every second.
 const SILENCE: Duration = Duration::from_secs(30);
 /// For how long a list of the nodes holds. It is renewed every half a minute where nodes are listed at all.
 const LISTED: Duration = Duration::from_secs(60);
