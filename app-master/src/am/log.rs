@@ -125,6 +125,24 @@ fn log_container(observation: &Observation) {
             certain,
             "YARN's scheduler is going to preempt containers for other applications"
         ),
+        // The client reads these two lines (`yarn_client::waiting`).
+        Observation::ContainersWait { size, count, label, open_for, text } => tracing::warn!(
+            count,
+            memory_mb = size.memory_mb,
+            vcores = size.vcores,
+            label = label.as_deref().unwrap_or_default(),
+            open_s = open_for.as_secs(),
+            why = text,
+            "containers wait"
+        ),
+        Observation::ContainersWaitNoLonger { size, label, open_for, granted, .. } => tracing::info!(
+            memory_mb = size.memory_mb,
+            vcores = size.vcores,
+            label = label.as_deref().unwrap_or_default(),
+            open_s = open_for.as_secs(),
+            granted,
+            "containers no longer wait"
+        ),
         Observation::NodeGaveTooMuch { node } => {
             tracing::info!(node, "it gave more than its share: asks name no nodes any more");
         }

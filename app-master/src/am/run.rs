@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use flink_model::spec::ClusterMode;
 use hadoop_rpc::{RetryPolicy, TimeUnit};
+use taskrunner::control::OpenRequests;
 use taskrunner::spawn::SpawnThread;
 use taskrunner::submission::{ADDRESS_KEY, HDFS_ACCESS_END_KEY};
 use taskrunner::successor::Successor;
@@ -23,6 +24,7 @@ use super::job_manager::{JobManagerJvm, JobManagerStart};
 use super::listeners::Channels;
 use super::log::log;
 use super::next_attempt::{self, KeptForNextAttempt};
+use super::open_requests;
 use super::outcome::OutcomeWriter;
 use super::resource_manager::RmCalls;
 use super::rest_calls::RestCalls;
@@ -186,6 +188,7 @@ async fn work(
         for observation in &observations {
             log(observation);
             timing::note(timeline, observation, now);
+            open_requests::tell(effects, observation);
         }
         history.note(&observations, clock::unix_ms());
         for action in actions {
@@ -289,9 +292,11 @@ impl Start<'_> {
         watch_signals(environment.spec.application_master.memory_mb, terminated)
             .map_err(|error| format!("cannot listen to signals: {error}"))?;
         let (memory_kills, known_kills) = watch::channel(MemoryKills::default());
+        let (open_requests, known_requests) = watch::channel(OpenRequests::default());
         let (keep, kept) = watch::channel(SubmissionRecord::default());
         let kept = environment.spec.application.high_availability.then_some(kept);
-        let (control, address) = self.control_server(Awaited { memory_kills: known_kills, kept }).await?;
+        let awaited = Awaited { memory_kills: known_kills, open_requests: known_requests, kept };
+        let (control, address) = self.control_server(awaited).await?;
         let keys = environment.keys.clone();
         let Environment { spec, dir, login, .. } = &**environment;
         let (user, tokens) = (environment.hadoop_user_name(), login.tokens().clone());
@@ -343,7 +348,7 @@ impl Start<'_> {
                 events: self.events.clone(),
             }),
             rest: Box::new(RestCalls::new(environment.clone(), self.events)),
-            listeners: Box::new(Channels { containers, archive, memory_kills }),
+            listeners: Box::new(Channels { containers, archive, memory_kills, open_requests }),
         };
         Ok(Started { effects, job_manager, control, writer })
     }

@@ -135,6 +135,11 @@ impl Allocation {
         self.ledger.started()
     }
 
+    /// Of each size how many containers are asked for and not granted.
+    pub(super) fn open(&self) -> impl Iterator<Item = (&Profile, u32)> {
+        self.ledger.open()
+    }
+
     /// How many containers there are, by what they do.
     pub(super) fn counts(&self) -> Counts {
         self.ledger.counts()

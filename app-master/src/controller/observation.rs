@@ -74,6 +74,17 @@ pub(crate) enum Observation {
     NodesWantedAgain { names: Vec<String> },
     /// YARN's scheduler is going to take containers back. `certain`: whatever else is released.
     PreemptionAnnounced { containers: Vec<ContainerId>, certain: bool },
+    /// Containers are asked for and not granted for some time: how many, of what size, with which node label,
+    /// and for how long. It is observed again from time to time, and when the reason becomes another one.
+    ContainersWait { size: Profile, count: u32, label: Option<String>, open_for: Duration, text: String },
+    /// Those of which [`Observation::ContainersWait`] has told are granted, or not asked for any more.
+    ContainersWaitNoLonger {
+        size: Profile,
+        label: Option<String>,
+        open_for: Duration,
+        granted: bool,
+        text: String,
+    },
     /// A node has given more containers than were asked for by its name.
     NodeGaveTooMuch { node: String },
     /// The TaskManager in a container is being started. `started_ahead`: its taskrunner was started before.

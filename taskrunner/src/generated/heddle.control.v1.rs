@@ -294,19 +294,21 @@ pub struct Complete {
     pub exit_code: i32,
 }
 /// What the ApplicationMaster answers.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Attended {
-    #[prost(oneof = "attended::Answer", tags = "1, 2")]
+    #[prost(oneof = "attended::Answer", tags = "1, 2, 3")]
     pub answer: ::core::option::Option<attended::Answer>,
 }
 /// Nested message and enum types in `Attended`.
 pub mod attended {
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Answer {
         #[prost(message, tag = "1")]
         Welcome(super::Welcome),
         #[prost(message, tag = "2")]
         Noted(super::Noted),
+        #[prost(message, tag = "3")]
+        OpenRequests(super::OpenRequests),
     }
 }
 /// The ApplicationMaster accepts the client.
@@ -326,6 +328,36 @@ pub struct Noted {
     /// if the exit code was 0.
     #[prost(string, tag = "1")]
     pub losses: ::prost::alloc::string::String,
+}
+/// The requests for containers that YARN has not granted for some time. It is sent when something about them
+/// is new; without requests, those that were sent before are not open any more.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OpenRequests {
+    /// The requests, one for each size.
+    #[prost(message, repeated, tag = "1")]
+    pub requests: ::prost::alloc::vec::Vec<OpenRequest>,
+}
+/// Requests for containers of one size.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenRequest {
+    /// The number of containers that YARN has not granted.
+    #[prost(uint32, tag = "1")]
+    pub count: u32,
+    /// The memory of each in MiB.
+    #[prost(uint64, tag = "2")]
+    pub memory_mb: u64,
+    /// The virtual cores of each.
+    #[prost(uint32, tag = "3")]
+    pub vcores: u32,
+    /// The node label that they need; empty if they need none.
+    #[prost(string, tag = "4")]
+    pub node_label: ::prost::alloc::string::String,
+    /// Since when the oldest of these requests is open.
+    #[prost(uint64, tag = "5")]
+    pub since_unix_ms: u64,
+    /// The same in words, for people, with what YARN says of the room.
+    #[prost(string, tag = "6")]
+    pub text: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AccountRequest {}
