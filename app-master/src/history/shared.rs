@@ -65,7 +65,7 @@ impl SharedHistory {
         let mut history = self.history();
         change(&mut history);
         let new = history.version();
-        drop(history);
+        // The history is still locked, so that no older version is told after a newer one.
         self.version.send_if_modified(|version| std::mem::replace(version, new) != new);
     }
 

@@ -247,7 +247,7 @@ fn a_thousand_containers_take_little_room() {
     for n in 0..5_000 {
         let name = format!("c{n}");
         test.running(&name);
-        test.ended(&name, ExitCause::new(Some((1, &long)), None), false);
+        test.ended(&name, ExitCause::new(Some((1, long.as_str())), None), false);
         test.gone(&name);
         test.note(Observation::JobManagerFailure { text: long.clone() });
     }

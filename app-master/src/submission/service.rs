@@ -208,6 +208,7 @@ impl Submission for SubmissionService {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster_service::ClusterService;
     use crate::control::Control;
     use crate::ledger::types::container_id;
     use crate::timeline::Timeline;
@@ -223,7 +224,8 @@ mod tests {
         let keys = Arc::new(ControlKeys::generate([1; LENGTH]).unwrap());
         let access = keys.access(Role::Client).unwrap();
         let control = Control::new(keys, container_id("c1").attempt_id, drop);
-        tokio::spawn(async move { drop(control.serve(listener, service, Timeline::start()).await) });
+        let cluster = ClusterService::new(Timeline::start(), Arc::new(Vec::new));
+        tokio::spawn(async move { drop(control.serve(listener, service, cluster).await) });
         (address, access)
     }
 
