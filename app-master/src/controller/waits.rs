@@ -1,7 +1,7 @@
 //! What is told of containers that YARN does not grant: how many of what size, for how long, and what the
 //! ResourceManager says of the room that there is. Each size is told after ten seconds, after a minute and
-//! then every five minutes, when the reason becomes another one, and when it is over. Pure: the time is an
-//! argument.
+//! then every five minutes, the first times when the reason becomes another one, and when it is over. Pure:
+//! the time is an argument.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -19,8 +19,13 @@ const FIRST: Duration = Duration::from_secs(10);
 const TO_SECOND: Duration = Duration::from_secs(50);
 /// The time between two later ones.
 const LATER: Duration = Duration::from_secs(300);
-/// The shortest time between two tellings of a size. The reason can change back and forth.
+/// The shortest time between two tellings of a size because the reason has changed.
 const CALM: Duration = Duration::from_secs(10);
+/// How often that is done. On a busy cluster the reason can change back and forth for hours; from then on
+/// another one is told as seldom as one that stays.
+const CHANGES: u32 = 5;
+/// Requests that were made within this time have the same age for people.
+const TOGETHER: Duration = Duration::from_secs(2);
 /// After this time without an answer to a heartbeat, the ResourceManager is taken for silent. While
 /// containers are asked for, it answers every second.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -48,6 +53,8 @@ struct Told {
     at: Instant,
     /// How often it was told because it was time.
     times: u32,
+    /// How often it was told before that, because the reason had changed.
+    changes: u32,
     why: Why,
 }
 
@@ -55,6 +62,11 @@ impl Told {
     /// When it is time again.
     fn again(self) -> Instant {
         self.at + if self.times <= 1 { TO_SECOND } else { LATER }
+    }
+
+    /// From when on another reason is told.
+    fn calm(self) -> Instant {
+        self.at + if self.changes < CHANGES { CALM } else { LATER }
     }
 }
 
@@ -81,10 +93,21 @@ impl Wait {
         Some(self.told.map_or(first, |told| told.again().max(first)))
     }
 
+    /// When the containers were asked for, in words.
+    fn age(&self, now: Instant) -> String {
+        let seconds = open_for(self, now).as_secs();
+        let (first, last) = (self.since.front(), self.since.back());
+        let spread = first.zip(last).map(|(first, last)| last.saturating_duration_since(*first));
+        match spread.is_some_and(|spread| spread > TOGETHER) {
+            true => format!("the first of them asked for {seconds} s ago"),
+            false => format!("asked for {seconds} s ago"),
+        }
+    }
+
     /// Whether it is told now for this reason.
     fn is_told_now(&self, why: Why, now: Instant) -> bool {
         let first = self.since.front().is_some_and(|since| now >= *since + FIRST);
-        let changed = |told: Told| told.why != why && now >= told.at + CALM;
+        let changed = |told: Told| told.why != why && now >= told.calm();
         first && (self.due().is_some_and(|due| now >= due) || self.told.is_some_and(changed))
     }
 }
@@ -130,13 +153,13 @@ impl Surroundings {
     }
 
     /// The wait in whole sentences.
-    fn words(&self, size: &Profile, count: u32, open_for: Duration, why: Why, now: Instant) -> String {
-        let (what, are, they_wait) = match count {
+    fn words(&self, size: &Profile, wait: &Wait, why: Why, now: Instant) -> String {
+        let (what, are, they_wait) = match wait.since.len() {
             1 => ("A container".to_owned(), "is", "It waits"),
-            _ => (format!("{count} containers"), "are", "They wait"),
+            count => (format!("{count} containers"), "are", "They wait"),
         };
-        let (of, seconds) = (self.of(size), open_for.as_secs());
-        let mut text = format!("{what} of {of}, asked for {seconds} s ago, {are} not granted yet.");
+        let of = self.of(size);
+        let mut text = format!("{what} of {of}, {}, {are} not granted yet.", wait.age(now));
         if why == Why::Silence {
             text.push_str(" The ResourceManager does not answer.");
             return text;
@@ -256,19 +279,19 @@ impl Waits {
             if !wait.is_told_now(why, now) {
                 continue;
             }
-            let times = match wait.told {
-                Some(told) if now < told.again() => told.times,
-                Some(told) => told.times.saturating_add(1),
-                None => 1,
+            let (times, changes) = match wait.told {
+                Some(told) if now < told.again() => (told.times, told.changes.saturating_add(1)),
+                Some(told) => (told.times.saturating_add(1), told.changes),
+                None => (1, 0),
             };
-            wait.told = Some(Told { at: now, times, why });
+            wait.told = Some(Told { at: now, times, changes, why });
             let open_for = open_for(wait, now);
             observed.push(Observation::ContainersWait {
                 size: size.clone(),
                 count,
                 label: surroundings.label.clone(),
                 open_for,
-                text: surroundings.words(size, count, open_for, why, now),
+                text: surroundings.words(size, wait, why, now),
             });
         }
         observed

@@ -138,6 +138,36 @@ fn the_text_has_numbers_and_another_reason_is_told() {
 }
 
 #[test]
+fn a_reason_that_changes_back_and_forth_is_told_seldom_in_the_end() {
+    let mut bench = Bench::new(None);
+    let mut told = Vec::new();
+    for second in 0..=1000 {
+        // The queue has room for one more container in every other second.
+        if !bench.at(second).heard(512 + second % 2 * 1024).step(3).is_empty() {
+            told.push(second);
+        }
+    }
+    assert_eq!(told, [10, 21, 32, 43, 54, 65, 115, 415, 715]);
+}
+
+#[test]
+fn requests_of_different_age_are_not_taken_for_equally_old() {
+    let mut bench = Bench::new(None);
+    bench.at(0).step(1);
+    bench.at(30).step(3);
+    let text = bench.at(80).step(3).remove(0);
+    assert!(
+        text.starts_with(
+            "3 containers of 1024 MB and 1 vcore, the first of them asked for 80 s ago, are not"
+        ),
+        "{text}"
+    );
+    // The oldest is granted.
+    let text = bench.at(400).step(2).remove(0);
+    assert!(text.starts_with("2 containers of 1024 MB and 1 vcore, asked for 370 s ago, are not"), "{text}");
+}
+
+#[test]
 fn room_that_is_enough_is_told_without_a_verdict() {
     let mut bench = Bench::new(Some("gpu"));
     bench.at(0).heard(4096).step(1);
