@@ -8,8 +8,10 @@ use super::state::Version;
 
 /// From the registration with YARN to the first time, so that the start of the cluster is not held up.
 const FIRST: Duration = Duration::from_secs(20);
-/// The shortest time between two writes, after a container has ended.
+/// The shortest time between two writes, after a container has ended. Each write is of all ends, so after so
+/// many ends it is as much longer.
 const SOON: Duration = Duration::from_secs(1);
+const MANY: u64 = 50;
 /// The same after anything else, and after a failure.
 const LATER: Duration = Duration::from_secs(60);
 /// After a write that took long it is waited for so many times as long, at most [`LATER`].
@@ -48,7 +50,10 @@ impl Pace {
         let Some(last) = &self.last else { return Some(registered + FIRST) };
         let pause = match last.version {
             None => LATER,
-            Some(written) if written.ends != version.ends => (last.took * REST).clamp(SOON, LATER),
+            Some(written) if written.ends != version.ends => {
+                let many = u32::try_from(version.ends / MANY).unwrap_or(u32::MAX);
+                (last.took * REST).max(SOON.saturating_mul(many)).clamp(SOON, LATER)
+            }
             Some(written) if written != version => LATER,
             Some(_) => return None,
         };
@@ -82,6 +87,8 @@ mod tests {
         assert_eq!(pace.due(version(5, 1)), None);
         assert_eq!(pace.due(version(6, 1)), Some(at(10) + LATER));
         assert_eq!(pace.due(version(6, 2)), Some(at(10) + SOON));
+        assert_eq!(pace.due(version(600, 500)), Some(at(10) + 10 * SOON), "a file of so many is large");
+        assert_eq!(pace.due(version(9000, 9000)), Some(at(10) + LATER));
     }
 
     #[test]
