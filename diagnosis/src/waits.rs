@@ -171,7 +171,8 @@ fn queue_full(queue: &Queue, memory_mb: u64) -> Option<String> {
 pub(crate) fn queue(facts: &Facts) -> String {
     let Some(Seen { fact, .. }) = youngest(&facts.queues, by_path) else { return String::new() };
     let limits = share(fact).map(|share| match fact.am_share {
-        Some(masters) => format!("{share}, its ApplicationMasters {} of that", percent(masters)),
+        // While other queues use what is guaranteed to them, it is less.
+        Some(masters) => format!("{share}, its ApplicationMasters at most {} of that", percent(masters)),
         None => share,
     });
     let begin = match limits {
@@ -323,7 +324,7 @@ mod tests {
         let facts = Facts { queues: vec![seen(narrow.clone())], ..Facts::default() };
         assert_eq!(
             queue(&facts),
-            ". The queue root.narrow may use 10 % of the cluster (5 % are guaranteed), its ApplicationMasters 80 % of that; \
+            ". The queue root.narrow may use 10 % of the cluster (5 % are guaranteed), its ApplicationMasters at most 80 % of that; \
              it is held by application_1_0003 (1024 MB); 2 applications wait in it, 1 of them before this one."
         );
         assert_eq!(

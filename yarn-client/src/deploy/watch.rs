@@ -15,8 +15,9 @@ use crate::waiting::news::{Change, News, Reason};
 
 /// For how long an application waits for its ApplicationMaster before the cluster is asked for the reason.
 const ASK_AFTER: Duration = Duration::from_secs(5);
-/// The pause between two such questions. Each of them ends within a few seconds.
-const ASK_EVERY: Duration = Duration::from_secs(10);
+/// The shortest and the longest pause between two such questions, each of which ends within a few seconds.
+/// The pause begins to be longer after 40 s, because many clients may wait for a full queue.
+const ASK_EVERY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
 /// How often the user is reminded, in the words of Flink's client, that the deployment takes long.
 const REMIND_EVERY: Duration = Duration::from_secs(60);
 /// For how long after it was ready a JobManager may fail to answer before it is no longer waited for.
@@ -122,7 +123,12 @@ impl Watch {
     /// is new for the user.
     pub(crate) fn step(&mut self, found: &ApplicationReport, elapsed: Duration) -> (Progress, Vec<News>) {
         let mut tell = Vec::new();
-        self.waits_since = if waits_for_master(found) { self.waits_since.or(Some(elapsed)) } else { None };
+        if waits_for_master(found) {
+            self.waits_since.get_or_insert(elapsed);
+        } else {
+            // Another attempt may wait later on, for the same reason or for another one.
+            (self.waits_since, self.asked, self.found_reason) = (None, None, Reason::default());
+        }
         match found.state {
             ApplicationState::Failed | ApplicationState::Killed => {
                 return (Progress::Failed(failure(found)), tell);
@@ -181,8 +187,11 @@ impl Watch {
     /// Whether the cluster is to be asked now why the application waits. What is found out comes in by
     /// [`Watch::judged`].
     pub(crate) fn asks_why(&mut self, elapsed: Duration) -> bool {
-        let waits_long = self.waits_since.is_some_and(|since| elapsed >= since + ASK_AFTER);
-        let due = waits_long && self.asked.is_none_or(|asked| elapsed >= asked + ASK_EVERY);
+        let Some(since) = self.waits_since.filter(|since| elapsed >= *since + ASK_AFTER) else {
+            return false;
+        };
+        let pause = (elapsed.saturating_sub(since) / 4).clamp(ASK_EVERY.0, ASK_EVERY.1);
+        let due = self.asked.is_none_or(|asked| elapsed >= asked + pause);
         if due {
             self.asked = Some(elapsed);
         }
@@ -343,13 +352,13 @@ pub(super) mod tests {
         let at = Duration::from_secs;
         let waits = report(ApplicationState::Accepted, "queue full 1");
         let mut asked = Vec::new();
-        for second in 0..30 {
+        for second in 0..100 {
             watch.step(&waits, at(second));
             if watch.asks_why(at(second)) {
                 asked.push(second);
             }
         }
-        assert_eq!(asked, [5, 15, 25]);
+        assert_eq!(asked, [5, 15, 25, 35, 47, 63, 84]);
         let reason = "The ApplicationMaster waits: 7 MB left";
         assert_eq!(watch.judged(None, at(25)), None);
         assert_eq!(watch.judged(Some(reason), at(25)), Some(News::Line(reason.to_owned())));
@@ -368,6 +377,9 @@ pub(super) mod tests {
         watch.step(&starts, at(48));
         assert_eq!(watch.judged(Some("no room"), at(49)), None);
         assert!(!watch.asks_why(at(100)));
+        // A second attempt waits for the same reason, which is told as well.
+        watch.step(&waits, at(200));
+        assert_eq!(watch.judged(Some(reason), at(210)), Some(News::Line(reason.to_owned())));
     }
 
     #[test]

@@ -255,6 +255,10 @@ impl QueueReports {
         if let Some(applications) = &self.applications {
             add_applications(&mut queue, report, applications);
         }
+        if queues::are_of_another_scheduler(&self.queues) {
+            // The FairScheduler goes by what applications have already, and not by their age.
+            queue.ahead = None;
+        }
         Some(queue)
     }
 

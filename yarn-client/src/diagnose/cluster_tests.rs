@@ -104,6 +104,10 @@ fn what_is_not_known_of_a_queue_is_left_out() {
     let fair = QueueReports { queues: fair, applications: None, total_mb: Some(16384) };
     let found = fair.fact(&waiting).unwrap();
     assert_eq!((found.capacity, found.used, found.available_mb, found.waiting), (None, None, None, Some(7)));
+    let other = application(4, ApplicationState::Accepted, 0);
+    let fair = QueueReports { applications: Some(vec![other, waiting.clone()]), ..fair };
+    let found = fair.fact(&waiting).unwrap();
+    assert_eq!((found.waiting, found.ahead), (Some(2), None), "it has no order");
 }
 
 #[test]

@@ -23,10 +23,17 @@ const LOOK: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(5);
 /// For how long a job has to wait for slots before heddle-am's log is read.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How often the reason is found out again while containers are open.
-const AGAIN: Duration = Duration::from_secs(30);
+/// The shortest and the longest pause until the reason is found out again. It begins to be longer once
+/// something has waited for some minutes: many clients may wait at the same time for a cluster that is full,
+/// and each of them would list its nodes and read a log.
+const AGAIN: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(300));
 /// The time after which a known reason is told again because its numbers have changed.
 const REPEAT_EVERY: Duration = Duration::from_secs(300);
+
+/// The pause until the reason for a wait is found out again, once it has lasted so long.
+fn again_in(waited: Duration) -> Duration {
+    (waited / 4).clamp(AGAIN.0, AGAIN.1)
+}
 
 /// Waits for `work`, and lets `telling` run meanwhile.
 pub async fn during<T>(work: impl Future<Output = T>, telling: impl Future<Output = Infallible>) -> T {
@@ -59,7 +66,7 @@ pub async fn tell(
             continue;
         }
         let waited = since.get_or_insert_with(Instant::now).elapsed();
-        if waited < PATIENCE || read.is_some_and(|at| at.elapsed() < AGAIN) {
+        if waited < PATIENCE || read.is_some_and(|at| at.elapsed() < again_in(waited)) {
             continue;
         }
         read = Some(Instant::now());
@@ -79,13 +86,17 @@ pub(crate) async fn tell_requests(
     report: &dyn Report,
 ) -> Infallible {
     let mut teller = Teller::new(yarn, id, report);
+    let mut since: Option<Instant> = None;
     loop {
         let open = of_message(&requests.borrow_and_update());
         teller.tell(&open).await;
-        let changed = match timeout(AGAIN, requests.changed()).await {
-            Ok(changed) => changed,
-            Err(_) if open.is_empty() => requests.changed().await,
-            Err(_) => Ok(()),
+        let changed = if open.is_empty() {
+            since = None;
+            requests.changed().await
+        } else {
+            let waited = since.get_or_insert_with(Instant::now).elapsed();
+            // After that time it is found out again.
+            timeout(again_in(waited), requests.changed()).await.unwrap_or(Ok(()))
         };
         if changed.is_err() {
             // The connection has ended, and there will be no more of them.
@@ -126,6 +137,19 @@ impl<'a> Teller<'a> {
         match self.reason.change(&text, self.begin.elapsed()) {
             Some(Change::Kind | Change::Figures { due: true }) => self.report.info(&text),
             Some(Change::Figures { due: false }) | None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_for_long_is_looked_at_seldom() {
+        let seconds = Duration::from_secs;
+        for (waited, pause) in [(0, 30), (120, 30), (240, 60), (7200, 300)] {
+            assert_eq!(again_in(seconds(waited)), seconds(pause), "{waited}");
         }
     }
 }
