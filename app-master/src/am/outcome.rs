@@ -17,8 +17,9 @@ use crate::environment::Environment;
 use crate::history::{Pace, SharedHistory, Version};
 use crate::outcome_files::{NotKept, OutcomeFiles};
 
-/// How long the unregistration waits for the last write, and how long after SIGTERM.
+/// How long the unregistration waits for the last write.
 const LAST: Duration = Duration::from_secs(5);
+/// How long after SIGTERM an end waits for it of which YARN is told nothing.
 const LAST_AFTER_SIGTERM: Duration = Duration::from_millis(1500);
 
 /// Where the record is kept.
@@ -59,7 +60,8 @@ impl OutcomeWriter {
         Some(Self { history: history.clone(), end, task: tokio::spawn(record.keep(asked)) })
     }
 
-    /// Writes for the last time, within [`LAST`]. `status`: what YARN is told; none if it is told nothing.
+    /// Writes for the last time, within [`LAST`]. `status`: what YARN is told next; none if it is told
+    /// nothing.
     pub(super) async fn finish(
         self,
         status: Option<FinalStatus>,
@@ -70,14 +72,17 @@ impl OutcomeWriter {
         history.end(status, diagnostics, clock::unix_ms());
         // Its task has ended already where nothing can be written.
         let _ = end.send(());
+        let after_sigterm = if status.is_some() { Duration::ZERO } else { LAST_AFTER_SIGTERM };
         let sigterm = async {
             becomes_true(terminated).await;
-            sleep(LAST_AFTER_SIGTERM).await;
+            sleep(after_sigterm).await;
         };
         tokio::select! {
             _ = &mut task => return,
             () = sleep(LAST) => {}
-            () = sigterm => {}
+            // SIGKILL comes soon, and without the final status YARN would start the application once more. The
+            // task goes on meanwhile.
+            () = sigterm => if status.is_some() { return },
         }
         tracing::info!("the record of the application could not be written completely in time");
         task.abort();
@@ -164,11 +169,15 @@ impl<F: Files> Kept<F> {
         Ok(version)
     }
 
-    /// Logs the first failure; whether no other try is to be made.
+    /// Logs the first failure, and one after which no other try is made; whether that is so.
     fn failed(&mut self, error: NotKept) -> bool {
         let NotKept { for_good, why } = error;
-        if !std::mem::replace(&mut self.told, true) {
-            let then = if for_good { "none is left" } else { "that is tried again, and not logged again" };
+        if !std::mem::replace(&mut self.told, true) || for_good {
+            let then = match (for_good, self.written) {
+                (false, _) => "that is tried again, and not logged again",
+                (true, None) => "none is left",
+                (true, Some(_)) => "it stays as it was written before",
+            };
             tracing::warn!(
                 why,
                 "the record of the application cannot be written to .heddle/outcomes of the user's home directory; {then}"
@@ -301,6 +310,19 @@ mod tests {
         writer.finish(Some(FinalStatus::Succeeded), "", terminated).await;
         let record = files.left().record.unwrap();
         assert!(record.ended.is_some() && record.status == Some(diagnosis::facts::Final::Succeeded));
+    }
+
+    #[tokio::test]
+    async fn sigterm_ends_the_wait_and_at_once_if_yarn_is_to_be_told() {
+        for (status, least) in [(Some(FinalStatus::Failed), Duration::ZERO), (None, LAST_AFTER_SIGTERM)] {
+            let (end, _asked) = oneshot::channel();
+            let (_signal, terminated) = watch::channel(true);
+            let task = tokio::spawn(std::future::pending());
+            let begin = clock::now();
+            OutcomeWriter { history: history(1), end, task }.finish(status, "", terminated).await;
+            let took = clock::now() - begin;
+            assert!(took >= least && took < least + Duration::from_secs(1), "{took:?}");
+        }
     }
 
     #[test]

@@ -12,6 +12,9 @@ const TEXT: usize = 1200;
 const HINT: usize = 500;
 /// What evidence says counts as told if the diagnostics have it, unless it is as short as this.
 const TELLING: usize = 12;
+/// What happened longer before the end than this, in seconds, is told with the time, because it may have
+/// nothing to do with the end.
+const JUST_NOW: u64 = 60;
 /// The rules of kills for memory, which the diagnostics tell with every final status.
 const KILLS: [&str; 3] =
     ["worker-over-physical-memory", "worker-over-virtual-memory", "worker-killed-by-kernel"];
@@ -24,11 +27,12 @@ pub(crate) fn with_finding(diagnostics: String, facts: &Facts) -> String {
         judge(facts).into_iter().next().filter(|found| found.confidence >= least)
     };
     let found = [top(facts, Confidence::Certain), top(&ends, Confidence::Likely)];
-    found.into_iter().flatten().find_map(|finding| added(&diagnostics, &finding)).unwrap_or(diagnostics)
+    let mut found = found.into_iter().flatten();
+    found.find_map(|finding| added(&diagnostics, &finding, facts.now)).unwrap_or(diagnostics)
 }
 
-/// The diagnostics with the finding; none if it adds nothing.
-fn added(diagnostics: &str, finding: &Finding) -> Option<String> {
+/// The diagnostics with the finding; none if it adds nothing. `now`: the end, in ms since 1970.
+fn added(diagnostics: &str, finding: &Finding, now: u64) -> Option<String> {
     let hints = hints(&finding.fix);
     if KILLS.contains(&finding.rule) && KILLED.iter().any(|words| diagnostics.contains(words)) {
         let general = [NATIVE_HINT, ADDRESS_SPACE_HINT].map(|hint| format!("\nhint: {hint}"));
@@ -37,10 +41,20 @@ fn added(diagnostics: &str, finding: &Finding) -> Option<String> {
         let computed = finding.fix.iter().all(|fix| !fix.value.starts_with('<')) && !hints.is_empty();
         return computed.then(|| diagnostics.replacen(general, &hints, 1));
     }
-    let text = (!is_said(diagnostics, finding)).then(|| format!("\n{}", cut(&finding.text, TEXT)));
+    let text = (!is_said(diagnostics, finding))
+        .then(|| format!("\n{}{}", before_the_end(finding, now), cut(&finding.text, TEXT)));
     let added = format!("{}{hints}", text.unwrap_or_default());
     let whole = format!("{diagnostics}{added}");
     (!added.is_empty()).then(|| whole.trim_start().to_owned())
+}
+
+/// When the latest of it happened, as the beginning of a line; empty if that was just now, or is not known.
+fn before_the_end(finding: &Finding, now: u64) -> String {
+    let latest = finding.evidence.iter().filter_map(|evidence| evidence.at).max();
+    match latest.map(|at| now.saturating_sub(at) / 1000) {
+        Some(seconds) if seconds > JUST_NOW => format!("{seconds} s before the end: "),
+        _ => String::new(),
+    }
 }
 
 /// Whether the diagnostics have the words from which the finding was made.

@@ -46,6 +46,10 @@ fn a_lost_node_is_told() {
     assert_eq!(lines.next(), Some("Job \"a\" (1) failed: a.B: gone"));
     let line = lines.next().unwrap();
     assert!(line.contains("lost the node of TaskManager container_1_0001_01_000002 on n1:8041"), "{line}");
+    let lost = facts(vec![end(-100, "Container released on a *lost* node")], "");
+    let later = Facts { now: 300_000, ..lost };
+    let text = with_finding("Job failed".to_owned(), &later);
+    assert!(text.starts_with("Job failed\n295 s before the end: YARN has lost the node of "), "{text}");
     let mut facts = facts(Vec::new(), "");
     let node = Node {
         name: "n7:8041".into(),
