@@ -80,8 +80,8 @@ impl OutcomeWriter {
         tokio::select! {
             _ = &mut task => return,
             () = sleep(LAST) => {}
-            // SIGKILL comes soon, and without the final status YARN would start the application once more. The
-            // task goes on meanwhile.
+            // SIGKILL comes soon, and without the final status YARN would start the application once more.
+            // The task goes on meanwhile.
             () = sigterm => if status.is_some() { return },
         }
         tracing::info!("the record of the application could not be written completely in time");
