@@ -1,0 +1,3 @@
+//! Facts for the diagnosis of an application.
+
+pub(crate) mod cluster;
