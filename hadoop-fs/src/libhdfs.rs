@@ -506,6 +506,7 @@ fn status(found: &Metadata) -> FileStatus {
         accessed_ms: ms(found.accessed()),
         replication: if is_dir { 0 } else { u32::from(found.replication().cast_unsigned()) },
         block_size: if is_dir { 0 } else { found.block_size().cast_unsigned() },
+        encrypted: false,
     }
 }
 

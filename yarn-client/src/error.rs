@@ -272,6 +272,9 @@ fn fs_hint(error: &FsError) -> Option<&'static str> {
         FsErrorKind::Authentication => {
             "check the login (`klist`, HADOOP_TOKEN_FILE_LOCATION), and that HADOOP_CONF_DIR leads to the cluster's own configuration"
         }
+        FsErrorKind::EncryptionZone if matches!(error.operation(), "open" | "read") => {
+            "heddle gets no keys from a KMS: use a copy outside of the encryption zone, or one on this machine"
+        }
         FsErrorKind::EncryptionZone => {
             "use directories outside of encryption zones: yarn.staging-directory and heddle.store.dir name them"
         }
@@ -434,6 +437,7 @@ mod tests {
             accessed_ms: 0,
             replication: 0,
             block_size: 0,
+            encrypted: false,
         };
         let hints = |remedy| {
             let distrust = artifact_store::check_own(&directory, "ann").unwrap_err();
