@@ -320,6 +320,10 @@ impl RestFailure for RestError {
                 Some("check that the cluster still runs, and that its nodes can be reached from this machine")
             }
             RestError::NotFlink { .. } => Some("check the address: something else listens there"),
+            RestError::Negotiate { .. } => Some(
+                "a proxy in front of the JobManager asks for that; Flink itself does not: call the JobManager at its own address, as \
+                 with -Dyarn.application.id=application_…",
+            ),
             RestError::StillRunning { .. } => {
                 Some("it goes on in the cluster; wait longer with -Dclient.timeout=5min")
             }
