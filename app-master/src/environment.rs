@@ -153,8 +153,8 @@ impl Environment {
         self.authentication == Authentication::Kerberos
     }
 
-    /// Whether the JobManager can obtain other tokens in the place of those that have ended: it needs a keytab
-    /// for that.
+    /// Whether the JobManager can obtain other tokens in the place of those that have ended: it needs a
+    /// keytab for that.
     pub fn obtains_tokens(&self) -> bool {
         self.is_kerberos() && self.spec.job_manager.keytab
     }

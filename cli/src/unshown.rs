@@ -1,5 +1,6 @@
-//! The `Debug` of the options of all commands. It leaves out what may be secret: the values of properties with
-//! names of secrets, and the arguments of the user's program. So whoever logs a command line logs no secret.
+//! The `Debug` of the options of all commands. It leaves out what may be secret: the values of properties
+//! with names of secrets, and the arguments of the user's program. So whoever logs a command line logs no
+//! secret.
 
 use std::fmt;
 

@@ -282,8 +282,8 @@ impl RestClient {
         Err(RestError::Redirected { address: self.address().to_owned(), to })
     }
 
-    /// Nobody here has a ticket to show: the interfaces that are called ask for none, unless a proxy stands in
-    /// front of Flink's, or the cluster has SPNEGO for the web services of Hadoop.
+    /// Nobody here has a ticket to show: the interfaces that are called ask for none, unless a proxy stands
+    /// in front of Flink's, or the cluster has SPNEGO for the web services of Hadoop.
     fn refuse_negotiation(&self, answer: &reqwest::Response) -> Result<(), RestError> {
         let mut wanted = answer.headers().get_all(WWW_AUTHENTICATE).iter();
         if answer.status() == StatusCode::UNAUTHORIZED && wanted.any(|value| names_spnego(value.as_bytes())) {

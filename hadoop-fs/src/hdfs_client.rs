@@ -39,8 +39,8 @@ const NO_DIRECTORY: &str = "/dev/null";
 /// before they are asked again.
 const LOOK: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(2));
 
-/// How long the NameNode may take to tell in which encryption zone a path is. Nothing depends on the answer but
-/// the words of an error.
+/// How long the NameNode may take to tell in which encryption zone a path is. Nothing depends on the answer
+/// but the words of an error.
 const ZONE_WITHIN: Duration = Duration::from_secs(5);
 
 /// The keys that name the place of the keys of encryption zones, such as a KMS.

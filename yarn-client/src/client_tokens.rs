@@ -72,8 +72,8 @@ impl ClientTokens {
         &self.file.path
     }
 
-    /// When the token ends with which the file was made, however often it is renewed, in ms since 1970. `None`
-    /// if it does not tell.
+    /// When the token ends with which the file was made, however often it is renewed, in ms since 1970.
+    /// `None` if it does not tell.
     pub(crate) fn first_ends_ms(&self) -> Option<u64> {
         self.ends_ms
     }

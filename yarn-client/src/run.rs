@@ -52,8 +52,8 @@ pub struct ClientWords {
 }
 
 impl fmt::Debug for ClientWords {
-    /// Leaves out what may be secret: the arguments of the program, and the values of properties with names of
-    /// secrets.
+    /// Leaves out what may be secret: the arguments of the program, and the values of properties with names
+    /// of secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |word: &OsString| match word.to_string_lossy() {
             argument if argument.starts_with(ARGUMENT) => format!("{ARGUMENT}{HIDDEN}"),

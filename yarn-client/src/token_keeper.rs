@@ -146,9 +146,9 @@ impl TokenKeeper {
 }
 
 /// How the program would read tokens from heddle; `None` if it needs none. With Hadoop's classes Flink's
-/// programs for SQL log in with the tickets of `kinit` by themselves, but not with a keytab, as `main()` does.
-/// There are no tokens where there are such tickets: Hadoop's client prefers a token, and reads the file only
-/// once, so that it would not work any longer after the token's greatest age.
+/// programs for SQL log in with the tickets of `kinit` by themselves, but not with a keytab, as `main()`
+/// does. There are no tokens where there are such tickets: Hadoop's client prefers a token, and reads the
+/// file only once, so that it would not work any longer after the token's greatest age.
 fn reading(hadoop: &Hadoop, context: &Context) -> Option<Reading> {
     if ClientTokens::are_needed(hadoop, context) {
         return Some(Reading::Anew);

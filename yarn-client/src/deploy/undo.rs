@@ -77,9 +77,10 @@ impl Undo {
     }
 }
 
-/// Ends the application, unless it has ended already. Says whether its tokens are YARN's; without `has_tokens`
-/// that does not matter, and YARN is not asked for it. YARN cancels them, or lets them end without being renewed
-/// if it was told to cancel none; until then the nodes collect the application's logs with them.
+/// Ends the application, unless it has ended already. Says whether its tokens are YARN's; without
+/// `has_tokens` that does not matter, and YARN is not asked for it. YARN cancels them, or lets them end
+/// without being renewed if it was told to cancel none; until then the nodes collect the application's logs
+/// with them.
 async fn end(
     yarn: &ApplicationClient,
     id: ApplicationId,
