@@ -153,6 +153,12 @@ impl Environment {
         self.authentication == Authentication::Kerberos
     }
 
+    /// Whether the JobManager can obtain other tokens in the place of those that have ended: it needs a
+    /// keytab for that.
+    pub fn obtains_tokens(&self) -> bool {
+        self.is_kerberos() && self.spec.job_manager.keytab
+    }
+
     /// The user's name for Hadoop's client in the JVMs; none with Kerberos, where it knows the user by the
     /// keytab or the tokens.
     pub fn hadoop_user_name(&self) -> Option<&str> {

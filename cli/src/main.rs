@@ -29,6 +29,7 @@ mod sql;
 mod store;
 mod text;
 mod timing;
+mod unshown;
 mod yarn_options;
 
 use std::ffi::OsString;

@@ -3,6 +3,8 @@
 //!
 //! Long names are Flink's own, even if their case is unusual. Hidden aliases are Flink's short names of
 //! several letters (see [`super::dialect`]).
+//!
+//! What can hold a secret has no derived `Debug`, but one of [`super::unshown`].
 
 use std::ffi::OsString;
 
@@ -141,7 +143,7 @@ pub(crate) enum Verb {
 }
 
 /// `yarn-session.sh`.
-#[derive(Debug, Args, Default, Clone)]
+#[derive(Args, Default, Clone)]
 pub(crate) struct SessionOptions {
     /// Name of the application in YARN
     #[arg(long, alias = "nm", value_name = "name", help_heading = "Application")]
@@ -244,7 +246,7 @@ impl DeployOptions {
 }
 
 /// Which cluster a command speaks to; understood by all of them.
-#[derive(Debug, Args, Default, Clone)]
+#[derive(Args, Default, Clone)]
 #[command(next_help_heading = "Cluster")]
 pub(crate) struct ClusterOptions {
     /// Kind of cluster: yarn-session, yarn-per-job, yarn-application, remote
@@ -271,7 +273,7 @@ pub(crate) struct ClusterOptions {
 }
 
 /// The options of `yarn-session.sh` as `run` of older releases takes them.
-#[derive(Debug, Args, Default, Clone)]
+#[derive(Args, Default, Clone)]
 #[command(next_help_heading = "YARN options of older releases")]
 pub(crate) struct YarnOptions {
     /// Same as -D
@@ -325,7 +327,7 @@ pub(crate) struct YarnOptions {
 }
 
 /// `run`, `run-application`, `info`: the program and how to run it.
-#[derive(Debug, Args, Default, Clone)]
+#[derive(Args, Default, Clone)]
 pub(crate) struct RunOptions {
     /// Class with main(), if the jar's manifest does not name it
     #[arg(short, long, value_name = "class name", help_heading = "Program")]
@@ -523,7 +525,7 @@ impl FormOptions {
 }
 
 /// What heddle's own commands that print an answer share.
-#[derive(Debug, Args, Default, Clone)]
+#[derive(Args, Default, Clone)]
 pub(crate) struct AnswerOptions {
     /// Form of the answer: text or json
     #[arg(long, value_name = "form", value_parser = ["text", "json"], default_value = "text", hide_default_value = true, hide_possible_values = true)]
@@ -656,7 +658,7 @@ pub(crate) struct StoreOptions {
 }
 
 /// `memory`.
-#[derive(Debug, Args, Default, Clone)]
+#[derive(Args, Default, Clone)]
 pub(crate) struct MemoryOptions {
     /// Try a setting: it wins over all others, and what it changes is shown; may be repeated
     #[arg(long, value_name = "key=setting")]
@@ -688,7 +690,7 @@ pub(crate) struct ManOptions {
 }
 
 /// `reference`.
-#[derive(Debug, Args, Default, Clone)]
+#[derive(Args, Default, Clone)]
 pub(crate) struct ReferenceOptions {
     /// Write all pages to this directory
     #[arg(long, value_name = "directory")]

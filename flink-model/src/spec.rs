@@ -213,6 +213,9 @@ pub struct JobManagerSpec {
     /// Whether the REST interface speaks TLS (`security.ssl.rest.enabled`).
     #[serde(default)]
     pub rest_tls: bool,
+    /// Whether the JVM has a keytab. On a cluster with Kerberos, it can obtain new delegation tokens then.
+    #[serde(default)]
+    pub keytab: bool,
     /// The class data archives for the JVM. If it is `None`, none are used or made.
     pub class_data: Option<ClassDataSpec>,
 }
@@ -305,7 +308,13 @@ mod tests {
                 heartbeat_idle_ms: 5000,
                 heartbeat_busy_ms: 500,
             },
-            job_manager: JobManagerSpec { jvm: jvm(), rest_ports: None, rest_tls: false, class_data: None },
+            job_manager: JobManagerSpec {
+                jvm: jvm(),
+                rest_ports: None,
+                rest_tls: false,
+                keytab: false,
+                class_data: None,
+            },
             task_managers: TaskManagersSpec {
                 jvm: jvm(),
                 files: vec!["config.yaml".into()],

@@ -272,6 +272,9 @@ fn fs_hint(error: &FsError) -> Option<&'static str> {
         FsErrorKind::Authentication => {
             "check the login (`klist`, HADOOP_TOKEN_FILE_LOCATION), and that HADOOP_CONF_DIR leads to the cluster's own configuration"
         }
+        FsErrorKind::EncryptionZone if matches!(error.operation(), "open" | "read") => {
+            "heddle gets no keys from a KMS: use a copy outside of the encryption zone, or one on this machine"
+        }
         FsErrorKind::EncryptionZone => {
             "use directories outside of encryption zones: yarn.staging-directory and heddle.store.dir name them"
         }
@@ -317,6 +320,10 @@ impl RestFailure for RestError {
                 Some("check that the cluster still runs, and that its nodes can be reached from this machine")
             }
             RestError::NotFlink { .. } => Some("check the address: something else listens there"),
+            RestError::Negotiate { .. } => Some(
+                "a proxy in front of the JobManager asks for that; Flink itself does not: call the JobManager at its own address, as \
+                 with -Dyarn.application.id=application_…",
+            ),
             RestError::StillRunning { .. } => {
                 Some("it goes on in the cluster; wait longer with -Dclient.timeout=5min")
             }
@@ -434,6 +441,7 @@ mod tests {
             accessed_ms: 0,
             replication: 0,
             block_size: 0,
+            encrypted: false,
         };
         let hints = |remedy| {
             let distrust = artifact_store::check_own(&directory, "ann").unwrap_err();

@@ -92,6 +92,7 @@ pub(crate) fn am_spec(
             jvm: own_key(job_manager.map_err(cannot)?),
             rest_ports: text(conf, &options::REST_BIND_PORT),
             rest_tls: ssl::rest_speaks_tls(conf).map_err(bad_value)?,
+            keytab: derived.kerberos.keytab.is_some(),
             class_data: None,
         },
         task_managers: TaskManagersSpec {

@@ -22,6 +22,7 @@ use crate::configuration::{bad_value, text};
 use crate::error::{Failure, yarn_failure};
 use crate::memory::{ContainerLimits, limits_exceeded};
 use crate::queues;
+use crate::staging::PUT_FILES;
 use crate::warning::Warnings;
 
 /// The keys that name node labels.
@@ -86,10 +87,14 @@ pub(crate) async fn gather(yarn: &ApplicationClient, derived: &Derived) -> Resul
     })
 }
 
-/// Checks that the NameNode answers, so that the user learns early if it does not.
+/// Checks that the NameNode answers, so that the user learns early if it does not, and that files can be put
+/// into the directory `base`: in an encryption zone of HDFS the NameNode would refuse each of them.
 pub(crate) async fn first_answer(storage: &Storage, base: &str) -> Result<(), Failure> {
-    let found = storage.clone().with_deadline(FIRST_ANSWER).find(base).await;
-    found.map(drop).map_err(|e| Failure::fs(&e))
+    let storage = storage.clone().with_deadline(FIRST_ANSWER);
+    match storage.find(base).await.map_err(|e| Failure::fs(&e))? {
+        Some(found) if found.encrypted => Err(Failure::fs(&storage.encrypted(PUT_FILES, base).await)),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses what the cluster would refuse later, or could never grant. The result is `false` if the cluster

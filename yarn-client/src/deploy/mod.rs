@@ -37,6 +37,7 @@ mod tokens;
 mod undo;
 mod wait;
 mod watch;
+mod zones;
 
 #[cfg(test)]
 pub(crate) use watch::tests::report as report_in_state;
