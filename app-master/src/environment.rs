@@ -165,6 +165,14 @@ impl Environment {
         self.is_kerberos().then(|| tokens::write_file(&self.login.tokens().get(), &self.dir))
     }
 
+    /// Our node as YARN names it, `host:port`; the host alone if YARN has not set the variable of the port.
+    pub fn node(&self) -> String {
+        match std::env::var("NM_PORT") {
+            Ok(port) if !port.trim().is_empty() => format!("{}:{}", self.host, port.trim()),
+            _ => self.host.clone(),
+        }
+    }
+
     /// Number of this attempt, from 1.
     pub fn attempt(&self) -> u32 {
         self.container.attempt_id.attempt

@@ -71,11 +71,7 @@ impl KeptFile {
         let failed = |error: &dyn std::fmt::Display| format!("cannot write {path}: {error}");
         let content = serde_json::to_vec(content).map_err(|error| failed(&error))?;
         let storage = patient(environment, &path, DEADLINE).map_err(|error| failed(&error))?;
-        let new = format!("{path}.new");
-        let options = WriteOptions { mode: Some(PRIVATE), overwrite: true, ..WriteOptions::default() };
-        let written = storage.write_file(&new, &Source::Bytes(content.into()), &options).await;
-        written.map_err(|error| failed(&error))?;
-        storage.rename(&new, &path, true).await.map_err(|error| failed(&error))
+        write_private(&storage, &path, content).await.map_err(|error| failed(&error))
     }
 
     /// What an earlier attempt has written; none where it has written nothing. While the NameNode is away, it
@@ -112,8 +108,18 @@ impl KeptFile {
     }
 }
 
+/// Writes a file that only the user can read, in place of an older one: first under another name, so that
+/// nobody finds a part of it.
+pub(crate) async fn write_private(storage: &Storage, path: &str, content: Vec<u8>) -> Result<(), FsError> {
+    let new = format!("{path}.new");
+    let options =
+        WriteOptions { mode: Some(PRIVATE), overwrite: true, fitted: true, ..WriteOptions::default() };
+    storage.write_file(&new, &Source::Bytes(content.into()), &options).await?;
+    storage.rename(&new, path, true).await
+}
+
 /// The file system of the path. Its operations wait a moment for an active NameNode.
-fn patient(environment: &Environment, path: &str, deadline: Duration) -> Result<Storage, FsError> {
+pub(crate) fn patient(environment: &Environment, path: &str, deadline: Duration) -> Result<Storage, FsError> {
     let storage = environment.staging(path)?.with_deadline(deadline);
     let tell = Arc::new(|error: &FsError| tracing::debug!(%error, "waiting for the NameNode"));
     Ok(storage.with_patience(Patience { within: ABSENCE, tell }))

@@ -18,6 +18,7 @@ use yarn_client::properties;
 use yarn_client::report::Report;
 use yarn_client::rest_security::RestSecurity;
 use yarn_client::session::{STOP_WITHIN, kill};
+use yarn_client::waiting;
 
 const POLL: Duration = Duration::from_secs(1);
 /// How long after the end of its input (Ctrl-D) a terminal is read again. Each read of a terminal that no
@@ -85,7 +86,8 @@ impl Attached<'_> {
         if std::io::stdin().is_terminal() {
             tell(HELP);
         }
-        let end = self.prompt(interrupt, report, tell).await;
+        let telling = waiting::tell(&self.address, self.yarn, self.id, report);
+        let end = waiting::during(self.prompt(interrupt, report, tell), telling).await;
         if end == End::Unknown {
             tell("The Flink Yarn cluster is in an unknown state. Please check the Yarn cluster.");
             let again = format!(

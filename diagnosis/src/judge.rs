@@ -66,15 +66,19 @@ fn finding(rule: &Rule, items: &[Item], facts: &Facts) -> Option<Finding> {
     let java =
         shown.iter().find_map(|item| complaint(&item.text)).map(|text| format!(". In other words, {text}"));
     let class = winners(&shown, &facts.duplicates);
+    let queue = if rule.text.contains("{queue}") { waits::queue(facts) } else { String::new() };
+    // The sentence about the queue follows YARN's words, which end with a semicolon.
+    let said = if queue.is_empty() { said.as_str() } else { said.trim_end_matches([' ', ';', '.']) };
     let text = fill(
         rule.text,
         &[
             ("who", who.as_str()),
             ("usage", usage.as_deref().unwrap_or_default()),
-            ("said", said.as_str()),
+            ("said", said),
             ("detail", first.detail.as_str()),
             ("java", java.as_deref().unwrap_or_default()),
             ("class", class.as_str()),
+            ("queue", queue.as_str()),
         ],
     );
     let mut evidence: Vec<Evidence> = Vec::new();

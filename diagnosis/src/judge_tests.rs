@@ -274,6 +274,23 @@ fn waiting_for_the_application_master() {
     assert_eq!(of(fair), Some("queue-am-share-used-up"));
     let activated = "[Sat Nov 28 14:48:45 +0000 2026] Application is Activated, waiting for resources to be assigned for AM.  Details : x";
     assert_eq!(of(activated), Some("am-waits"));
+    // What is known of the queue follows YARN's words.
+    let holders = vec![("application_1_0003".into(), 1024)];
+    let queue = Queue { path: "root.narrow".into(), holders, ..Queue::default() };
+    let application = Application {
+        state: AppState::Accepted,
+        diagnostics: not_activated("Queue's AM resource limit exceeded. "),
+        ..Application::default()
+    };
+    let facts = Facts {
+        applications: vec![seen(Source::ResourceManager, 1, application)],
+        queues: vec![seen(Source::ResourceManager, 1, queue)],
+        ..Facts::default()
+    };
+    let text = &judge(&facts)[0].text;
+    let end =
+        "<memory:1024, vCores:1>. The queue is root.narrow; it is held by application_1_0003 (1024 MB).";
+    assert!(text.ends_with(end), "{text}");
     for (text, rule) in [
         ("Application application_1 submitted by user a to unknown queue: b", "queue-unknown"),
         ("Queue root.a is STOPPED. Cannot accept submission of application: application_1", "queue-stopped"),

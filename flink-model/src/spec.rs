@@ -182,6 +182,9 @@ pub struct ApplicationSpec {
     pub acls: BTreeMap<String, String>,
     /// Whether heddle does what only makes a start faster (`heddle.fast-start`).
     pub fast_start: bool,
+    /// Whether the ApplicationMaster leaves a record of the application in the user's home directory
+    /// (`heddle.outcomes`).
+    pub outcomes: bool,
 }
 
 /// The ApplicationMaster.
@@ -294,6 +297,7 @@ mod tests {
                 history_url: None,
                 acls: BTreeMap::new(),
                 fast_start: true,
+                outcomes: true,
             },
             application_master: ApplicationMasterSpec {
                 memory_mb: 1600,

@@ -101,6 +101,25 @@ pub struct JobSummary {
     /// The time at which the job ended; -1 while it runs.
     #[serde(rename = "end-time", default)]
     pub end_time: i64,
+    /// How many of its tasks are in some of their states.
+    #[serde(default)]
+    pub tasks: TaskCounts,
+}
+
+impl JobSummary {
+    /// Whether the job waits for slots, in which its tasks could run. The adaptive scheduler keeps a job in
+    /// `CREATED` until it has slots.
+    pub fn waits_for_slots(&self) -> bool {
+        !self.state.is_terminal() && (self.tasks.scheduled > 0 || self.state.0 == "CREATED")
+    }
+}
+
+/// Counts of the tasks of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct TaskCounts {
+    /// The tasks that wait for slots.
+    pub scheduled: u32,
 }
 
 /// The answer of `/jobs/:id`.
@@ -448,6 +467,14 @@ mod tests {
         )
         .unwrap();
         assert_eq!((jobs.jobs[0].start_time, jobs.jobs[0].state.0.as_str()), (5, "RUNNING"));
+        assert!(!jobs.jobs[0].waits_for_slots());
+        let job = |state: &str, scheduled| JobSummary {
+            state: JobStatus(state.into()),
+            tasks: TaskCounts { scheduled },
+            ..jobs.jobs[0].clone()
+        };
+        assert!(job("RUNNING", 1).waits_for_slots() && job("CREATED", 0).waits_for_slots());
+        assert!(!job("CANCELED", 1).waits_for_slots());
         let claims = |v: &str| DashboardConfig { flink_version: v.into() }.traits().claim_mode;
         assert!(
             !claims("1.14.6") && claims("1.20.1") && claims("2.3-SNAPSHOT") && claims("3.0") && claims("")

@@ -16,6 +16,7 @@ mod calls;
 #[cfg(test)]
 mod canary_tests;
 pub mod cause;
+pub mod cause_facts;
 pub mod core_dumps;
 pub mod exec;
 pub mod exit;

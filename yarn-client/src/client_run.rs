@@ -22,7 +22,7 @@ use crate::interrupt::{Cause, Interrupt};
 use crate::report::Report;
 use crate::target::Cluster;
 use crate::timing::Timing;
-use crate::{client_failure, follow, memory_kills, timing};
+use crate::{client_failure, follow, memory_kills, timing, waiting};
 
 /// The pause between two requests for the application's report.
 const LOOK: Duration = Duration::from_secs(3);
@@ -177,6 +177,13 @@ pub async fn run(
     let mut jvm = Jvm::start(run.command, &context.exe, run.stdout).await?;
     let application = yarn.as_ref().zip(cluster.application);
     let work = attended(&mut jvm, application, end_of(application), interrupt, report);
+    let telling = async {
+        match application {
+            Some((yarn, id)) => waiting::tell(&cluster.address, yarn, id, report).await,
+            None => std::future::pending().await,
+        }
+    };
+    let work = waiting::during(work, telling);
     let ended = match jobs {
         Some(jobs) => jobs.during(work).await?,
         None => work.await?,

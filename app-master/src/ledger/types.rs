@@ -285,6 +285,8 @@ pub enum LedgerEffect {
         /// How it ended, for the log; none when [`LedgerEffect::Terminated`] or [`LedgerEffect::Explained`]
         /// has just said it.
         cause: Option<String>,
+        /// The same, typed, if it has ended by itself and Flink has never heard of it.
+        unknown: Option<Box<ExitCause>>,
     },
 }
 

@@ -80,6 +80,7 @@ pub(crate) fn am_spec(
             history_url: history_url(conf),
             acls: acls(conf),
             fast_start: derived.fast_start,
+            outcomes: conf.require(&options::OUTCOMES).map_err(bad_value)?,
         },
         application_master: ApplicationMasterSpec {
             memory_mb: derived.cluster.am_memory_mb(),

@@ -21,6 +21,7 @@ use super::{capacity, nodes, queue};
 use crate::configuration::{bad_value, text};
 use crate::error::{Failure, yarn_failure};
 use crate::memory::{ContainerLimits, limits_exceeded};
+use crate::queues;
 use crate::warning::Warnings;
 
 /// The keys that name node labels.
@@ -112,7 +113,7 @@ pub(crate) fn check(
         }
     }
     // If no queue is named, the cluster's rules may choose another queue than `default`.
-    let queue = queue::find(named.as_deref().unwrap_or("default"), &facts.queues);
+    let queue = queues::find(named.as_deref().unwrap_or("default"), &facts.queues);
     let certain = queue.filter(|_| named.is_some());
     if let Some(queue) = certain {
         queue::check_rights(queue, user, &facts.rights)?;

@@ -60,6 +60,7 @@ use crate::report::Report;
 use crate::setup::Setup;
 use crate::timing::Timing;
 use crate::variables;
+use crate::waiting::judged::MasterSize;
 use crate::warning::Warnings;
 use crate::{follow, leftovers};
 use am_spec::high_availability;
@@ -347,6 +348,10 @@ impl Deployer {
             ends_with_program: resolved.mode == ClusterMode::Application,
             early: staged.am_spec.task_managers.prewarm.is_some(),
             security: derived.rest_security.clone(),
+            master: Some(MasterSize {
+                memory_mb: resolved.application_master.memory_mb,
+                vcores: u32::try_from(resolved.application_master.vcores).unwrap_or_default(),
+            }),
         };
         let started = tokio::select! {
             started = wait(waiting, timing, report_ref) => started,
@@ -384,7 +389,8 @@ impl Deployer {
             Known::Alive(_) => {
                 let ends_with_program = derived.mode == ClusterMode::Application;
                 let security = derived.rest_security.clone();
-                let waiting = Waiting { yarn: &yarn, id, ends_with_program, early: true, security };
+                let waiting =
+                    Waiting { yarn: &yarn, id, ends_with_program, early: true, security, master: None };
                 wait(waiting, &self.timing, report).await?
             }
             Known::Succeeded(_) => Started { address: None, marks: Default::default() },

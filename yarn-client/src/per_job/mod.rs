@@ -36,7 +36,7 @@ use crate::report::Report;
 use crate::rest_security::RestSecurity;
 use crate::target::HERE;
 use crate::timing::Jobs;
-use crate::{client_failure, client_run, cluster_timing, timing};
+use crate::{client_failure, client_run, cluster_timing, timing, waiting};
 use completion::{Told, told};
 use end::ApplicationEnd;
 use follow::Follower;
@@ -183,6 +183,9 @@ pub async fn run(
     let _following = follows.then(|| follower.start());
     let application = Some((&deployment.yarn, deployment.id));
     let work = client_run::attended(&mut jvm, application, end.wait(), interrupt, &*report);
+    let requests = attendance.open_requests();
+    let telling = waiting::tell_requests(requests, &deployment.yarn, deployment.id, &*report);
+    let work = waiting::during(work, telling);
     let ended = if program.timed {
         let ended = Jobs::new(&address, &deployment.timing, timing::CLIENT).during(work).await;
         // As long as the ApplicationMaster has not heard of the end it is there, and so is the JobManager.
