@@ -1,6 +1,7 @@
 """The command line of `scripts/chaos`."""
 
 import argparse
+import shutil
 import signal
 import subprocess
 import sys
@@ -58,10 +59,19 @@ def run(arguments, defect=None):
     except (AssertionError, OSError, LookupError, ValueError) as error:
         wrong = f"{type(error).__name__}: {error}"
         journal.write(failed=wrong)
+        wrong += f" (logs: {keep_logs(cluster, Path(journal.file.name).with_suffix('.logs'))})"
     finally:
         if not (wrong and arguments.keep):
             cluster.down()
     return wrong
+
+
+def keep_logs(cluster, kept):
+    """Copies what daemons and containers have logged, without which a failure could not be explained."""
+    shutil.rmtree(kept, ignore_errors=True)
+    for logs in [cluster.directory / "logs", *cluster.directory.glob("nodemanager*/logs")]:
+        shutil.copytree(logs, kept / logs.relative_to(cluster.directory), dirs_exist_ok=True)
+    return kept
 
 
 def main():

@@ -10,6 +10,7 @@ import urllib.error
 from harness import processes
 from harness.cluster import request
 from harness.network import cannot_drop, dropped
+from harness.waiting import wait_for
 
 DAEMONS = ("resourcemanager", "nodemanager", "zookeeper", "datanode", "namenode")
 # The key of the port that is dropped in a cluster's table of ports.
@@ -76,6 +77,9 @@ class Faults:
             self._later(fault.lasts, lambda: _signal(pid, signal.SIGCONT))
         else:
             os.kill(pid, signal.SIGKILL)
+            # A look that comes at once starts the daemon at once, and one that still ends counts as running: it
+            # would not be started, ever.
+            wait_for(f"{name} gone", lambda: self.cluster.pid(name) is None, 60, every=0.05)
             self._later(fault.lasts, lambda: self._start(name))
         return f"{name} pid {pid} for {fault.lasts} s"
 

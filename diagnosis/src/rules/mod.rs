@@ -6,7 +6,7 @@ mod program;
 mod starting;
 mod waiting;
 
-use crate::rule::{Remedy, Rule};
+use crate::rule::Rule;
 
 /// The tables of rules.
 const TABLES: [&[Rule]; 5] = [waiting::RULES, starting::RULES, memory::RULES, nodes::RULES, program::RULES];
@@ -46,6 +46,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::rule::Remedy;
 
     #[test]
     fn each_rule_has_a_name_of_its_own() {
