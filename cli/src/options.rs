@@ -38,6 +38,8 @@ impl Verb {
             Self::Savepoint(options) => options.answer.json(),
             Self::Checkpoint(options) => options.answer.json(),
             Self::Ps(options) => options.answer.json(),
+            Self::Status(options) => options.answer.json(),
+            Self::Why(options) => options.answer.json(),
             Self::Logs(options) => options.answer.json(),
             Self::Kill(options) => options.answer.json(),
             Self::ExplainExit(options) => options.answer.json(),
@@ -61,6 +63,8 @@ impl Verb {
             Self::Savepoint(options) => options.cluster.verbose,
             Self::Checkpoint(options) => options.cluster.verbose,
             Self::Ps(options) => options.answer.verbose,
+            Self::Status(options) => options.answer.verbose,
+            Self::Why(options) => options.answer.verbose,
             Self::Logs(options) => options.answer.verbose,
             Self::Kill(options) => options.answer.verbose,
             Self::Gc(options) => options.answer.verbose,
@@ -105,6 +109,12 @@ pub(crate) enum Verb {
     /// applications that are named, show all that is known
     #[command(override_usage = "heddle ps [options] [application id ...]")]
     Ps(PsOptions),
+    /// Tell the state of an application, as all witnesses together know it; the exit code tells it, too
+    #[command(override_usage = "heddle status [options] [application id]")]
+    Status(StatusOptions),
+    /// Tell why an application has failed or waits, what shows that, and what to set
+    #[command(override_usage = "heddle why [options] [application id]")]
+    Why(WhyOptions),
     /// Show the logs of an application's containers, while it runs and afterwards
     #[command(
         override_usage = "heddle logs [options] <application id>\n       heddle logs [options] --container <container id>"
@@ -560,6 +570,35 @@ pub(crate) struct PsOptions {
     #[command(flatten)]
     pub(crate) answer: AnswerOptions,
     /// Application ids
+    #[arg(hide = true)]
+    pub(crate) applications: Vec<String>,
+}
+
+/// `status`.
+#[derive(Debug, Args, Default, Clone)]
+pub(crate) struct StatusOptions {
+    #[command(flatten)]
+    pub(crate) answer: AnswerOptions,
+    /// Application id
+    #[arg(hide = true)]
+    pub(crate) applications: Vec<String>,
+}
+
+/// `why`.
+#[derive(Debug, Args, Default, Clone)]
+pub(crate) struct WhyOptions {
+    /// Also consequences of the causes, and what is only possible
+    #[arg(short, long)]
+    pub(crate) all: bool,
+    /// Write findings, facts, logs and configuration, without secrets, into this archive, for a ticket
+    #[arg(long, value_name = "file")]
+    pub(crate) bundle: Option<String>,
+    /// Replace the archive if it exists already
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) answer: AnswerOptions,
+    /// Application id
     #[arg(hide = true)]
     pub(crate) applications: Vec<String>,
 }

@@ -14,6 +14,7 @@ use crate::application::with_extract;
 use crate::client_process::{Jvm, JvmEnd};
 use crate::client_tokens::ClientTokens;
 use crate::context::Context;
+use crate::diagnose::explained;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::hadoop::Hadoop;
@@ -198,7 +199,12 @@ pub async fn run(
             {
                 report.warn(&why);
             }
-            Err(ended.failure(run.log))
+            let failure = ended.failure(run.log);
+            // A cluster that goes on may have troubles that are others'.
+            Err(match (&ended.application_over, cluster.inquiry().zip(cluster.application)) {
+                (Some(_), Some((inquiry, id))) => explained(failure, inquiry, id).await,
+                _ => failure,
+            })
         }
     }
 }

@@ -201,7 +201,8 @@ pub async fn run(
             Err(interrupted(cause, deployment.id, &address).await)
         }
         None if ended.is_success() => Ok(exit),
-        None => Err(ended.failure(&program.log)),
+        // The cluster is this program's own, so what is wrong there is why the program has failed.
+        None => Err(deployment.explained(ended.failure(&program.log)).await),
     };
     let code = done.as_ref().map_or_else(Failure::exit, |exit| *exit).code();
     if ended.application_over.is_none() {
