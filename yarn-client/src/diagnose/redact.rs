@@ -6,8 +6,8 @@ use serde_json::Value;
 
 /// Of a longer line so many bytes are left, because the time for a line grows with the square of its length.
 const LONGEST: usize = 16 << 10;
-/// The name of an exception of Hadoop's that looks like the key of a secret. What stands behind it tells why a
-/// token was refused, and holds no secret.
+/// The name of an exception of Hadoop's that looks like the key of a secret. What stands behind it tells why
+/// a token was refused, and holds no secret.
 const NO_KEY: &str = "SecretManager$InvalidToken";
 /// The key in which Flink's own client keeps the arguments of the program, which may hold passwords.
 const ARGUMENTS: &str = "$internal.application.program-args";
