@@ -3,8 +3,8 @@
 //!
 //! `heddle-am` uses the supervisor for the JobManager and the server half of [`control`] and [`wire`]; the
 //! binary `heddle-taskrunner` is [`agent`] around the same supervisor for a TaskManager. The client of a
-//! per-job cluster uses [`submission`], whoever wants to know how a start went [`timeline`], and whoever wants
-//! to know what became of containers [`account`].
+//! per-job cluster uses [`submission`], whoever wants to know how a start went [`timeline`], and whoever
+//! wants to know what became of containers [`account`].
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests lay out directories of their own"))]
 

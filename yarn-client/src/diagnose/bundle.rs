@@ -6,7 +6,6 @@ use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use flink_model::config::shown;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -16,7 +15,7 @@ use super::inquiry::Inquiry;
 use super::redact;
 use super::tar::Tar;
 use crate::error::Failure;
-use crate::logs::{self, Request, Tails, Which};
+use crate::logs::{self, Request, Tail, Tails, Which};
 use crate::patience::Wait;
 use crate::units::{bytes as size, iso};
 
@@ -144,7 +143,7 @@ impl<W: Write> Archive<W> {
             self.add("configuration.txt", &settings)?;
         }
         for (name, bytes) in &gathered.record {
-            self.add(&format!("record/{name}"), &redact::bytes(bytes))?;
+            self.add(&format!("record/{name}"), &redact::json_lines(bytes))?;
         }
         for silent in &why.silent {
             self.missing.push(format!("{} {}", silent.source.text(), silent.why));
@@ -176,20 +175,30 @@ impl<W: Write> Archive<W> {
         for ((container, log), share) in logs.into_iter().zip(shares(&sizes, MOST_OF_LOGS)) {
             let name = format!("logs/{}/{}", container.container, file_name(&log.file));
             match tails.read(container, log, usize::try_from(share).unwrap_or(usize::MAX)).await {
-                Ok(end) => {
-                    self.add(&name, &redact::bytes(&end))?;
-                    if log.bytes > share {
-                        self.missing.push(format!(
-                            "{name}: it has {}, of which the last {} are here",
-                            size(log.bytes),
-                            size(share)
-                        ));
-                    }
-                }
+                Ok(end) => self.add_log(&name, &end, log.bytes)?,
                 Err(missing) => self.missing.push(missing.line()),
             }
         }
         Ok(())
+    }
+
+    /// Adds the end of a log of `whole` bytes.
+    fn add_log(&mut self, name: &str, end: &Tail, whole: u64) -> io::Result<()> {
+        // The key of a secret would be missing in front of it in a line that is not whole.
+        let lines = end.lines();
+        if lines.contains(&0) {
+            self.missing.push(format!("{name}: it is no text, so secrets in it could not be hidden"));
+            return Ok(());
+        }
+        if !end.is_whole() {
+            let kept = lines.len() as u64;
+            self.missing.push(format!(
+                "{name}: it has {}, of which the last {} are here",
+                size(whole),
+                size(kept)
+            ));
+        }
+        self.add(name, &redact::bytes(lines))
     }
 
     /// Ends the archive; gives what it was written to, how many files it has, and what is missing.
@@ -229,7 +238,7 @@ fn facts(gathered: &Gathered) -> Value {
 /// The JobManager's configuration, a line for each key.
 fn settings(gathered: &Gathered) -> String {
     let line = |entry: &flink_rest::ConfigEntry| {
-        let value = shown(&entry.key, entry.value.clone()).replace('\n', " ");
+        let value = redact::setting(&entry.key, entry.value.clone()).replace('\n', " ");
         format!("{}: {value}\n", entry.key)
     };
     gathered.configuration.iter().map(line).collect()
@@ -282,7 +291,11 @@ mod tests {
             facts: Facts { now: 1_700_000_000_000, absent, ..Facts::default() },
             task_managers: None,
             notes: Vec::new(),
-            configuration: vec![entry("rest.port", "0"), entry("s3.secret-key", "hush")],
+            configuration: vec![
+                entry("rest.port", "0"),
+                entry("s3.secret-key", "hush"),
+                entry("$internal.application.program-args", "--user;hush"),
+            ],
             record: vec![("outcome.json", b"{\"diagnostics\":\"-Dmy.password=hush\"}".to_vec())],
         }
     }

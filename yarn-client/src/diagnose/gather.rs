@@ -18,8 +18,13 @@ use super::record::Kept;
 use super::silence::{in_time, silent, unreachable};
 use super::{account, job_manager, log_ends, record};
 use crate::error::{Failure, yarn_failure};
+use crate::hadoop::Hadoop;
 use crate::patience::Wait;
 use crate::units::count;
+
+/// How much longer the questions to the ResourceManager may take together than each of them: one that is not
+/// answered in time must not cost the answers to the others.
+const SLACK: Duration = Duration::from_millis(500);
 
 /// How much is done to find something out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +36,6 @@ pub struct Effort {
 }
 
 impl Effort {
-    /// For a command that has failed and is about to end.
-    pub(super) const SHORT: Self = Self { each: Duration::from_secs(1), logs: false };
     /// For the state alone: logs are not read.
     pub const STATE: Self = Self { each: Duration::from_secs(3), logs: false };
     /// For the cause: logs are read if nothing else tells it.
@@ -71,10 +74,44 @@ pub struct Gathered {
     pub(super) record: Vec<(&'static str, Vec<u8>)>,
 }
 
+/// What the witnesses have said that can be asked quickly.
+struct Asked {
+    gathered: Gathered,
+    /// The ResourceManager's report, if it has answered.
+    report: Option<ApplicationReport>,
+    /// Whether heddle-am has left a record.
+    has_record: bool,
+}
+
 /// Asks all witnesses of an application. That a witness is silent is no failure. It is one if the client of
 /// the ResourceManager cannot be made, because the Hadoop configuration cannot be used.
 pub async fn gather(inquiry: &Inquiry, id: ApplicationId, effort: Effort) -> Result<Gathered, Failure> {
     let hadoop = inquiry.hadoop.clone().waiting(Wait::Little);
+    let Asked { mut gathered, report, has_record } = ask(inquiry, &hadoop, id, effort.each).await?;
+    if effort.logs && needs_logs(&gathered.facts, has_record) {
+        let (owner, now) = (Some(gathered.user.clone()).filter(|user| !user.is_empty()), gathered.facts.now);
+        log_ends::add(&mut gathered.facts, &hadoop, (id, report.as_ref()), owner, now).await;
+        // Ages count from now on.
+        gathered.facts.now = now_ms();
+    }
+    Ok(gathered)
+}
+
+/// What is found out without reading logs, within this time for each witness. It is for a command that has
+/// failed and is about to end. Unlike [`gather`], it can be used on any thread: a program that embeds the
+/// client deploys on any.
+pub(super) async fn quickly(inquiry: &Inquiry, id: ApplicationId, each: Duration) -> Result<Facts, Failure> {
+    let hadoop = inquiry.hadoop.clone().waiting(Wait::Little);
+    Ok(ask(inquiry, &hadoop, id, each).await?.gathered.facts)
+}
+
+/// Asks all witnesses but the logs, each for this time.
+async fn ask(
+    inquiry: &Inquiry,
+    hadoop: &Hadoop,
+    id: ApplicationId,
+    each: Duration,
+) -> Result<Asked, Failure> {
     let yarn = hadoop.yarn()?;
     let own = hadoop.login.user().short_name().to_owned();
     let now = now_ms();
@@ -89,7 +126,7 @@ pub async fn gather(inquiry: &Inquiry, id: ApplicationId, effort: Effort) -> Res
         record: Vec::new(),
     };
     let (report, mut kept) =
-        tokio::join!(in_time(effort.each, report(&yarn, id)), record::read(inquiry, id, &own, effort.each));
+        tokio::join!(in_time(each, report(&yarn, id)), record::read(inquiry, id, &own, each));
     let report = match report {
         Ok(report) => Some(report),
         Err(absent) => {
@@ -106,22 +143,18 @@ pub async fn gather(inquiry: &Inquiry, id: ApplicationId, effort: Effort) -> Res
         gathered.user.clone_from(&report.user);
         // Another user's record is in another directory.
         if matches!(kept, Err(Absent::Nothing)) && !report.user.is_empty() && report.user != own {
-            kept = record::read(inquiry, id, &report.user, effort.each).await;
+            kept = record::read(inquiry, id, &report.user, each).await;
         }
     }
     let has_record = kept.is_ok();
     // What is asked for decides which limits of the queue count, so it comes before the queue.
     take_record(&mut gathered, kept, now);
     if let Some(report) = &report {
-        of_running(&mut gathered, inquiry, &yarn, report, effort.each, now).await;
-    }
-    if effort.logs && needs_logs(&gathered.facts, has_record) {
-        let owner = Some(gathered.user.clone()).filter(|user| !user.is_empty());
-        log_ends::add(&mut gathered.facts, &hadoop, (id, report.as_ref()), owner, now).await;
+        of_running(&mut gathered, inquiry, &yarn, report, each, now).await;
     }
     // Ages count from now on.
     gathered.facts.now = now_ms();
-    Ok(gathered)
+    Ok(Asked { gathered, report, has_record })
 }
 
 async fn report(yarn: &ApplicationClient, id: ApplicationId) -> Result<ApplicationReport, Absent> {
@@ -146,7 +179,7 @@ async fn of_running(
     let facts = &mut gathered.facts;
     let fact = application_fact(report);
     facts.applications.push(Seen { source: Source::ResourceManager, at: Some(now), fact });
-    let cluster = timeout(within, add_cluster_facts(facts, yarn, report, now));
+    let cluster = timeout(within + SLACK, add_cluster_facts(facts, yarn, report, now));
     let (cluster, said) = tokio::join!(cluster, job_manager::ask(report, &inquiry.security, now, within));
     if cluster.is_err() {
         tracing::debug!("the ResourceManager does not tell of nodes and queue in time");
@@ -154,7 +187,11 @@ async fn of_running(
     if let (Some(address), Some(access)) = (&said.address, &inquiry.access) {
         let account = in_time(within, account::ask(&said.config, address, access)).await;
         match account {
-            Ok(left) => left.add_to(&mut gathered.facts, Source::ApplicationMaster),
+            Ok(left) => {
+                // What the record has may have been given since it was written.
+                gathered.facts.asks.retain(|seen| seen.source != Source::Outcome);
+                left.add_to(&mut gathered.facts, Source::ApplicationMaster);
+            }
             Err(absent) => gathered.facts.absent.push(silent(Source::ApplicationMaster, now, absent)),
         }
     }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use diagnosis::facts::{Absent, Job, Seen, Settings, Source, Told, Voice};
 use flink_model::config::{Configuration, FileFormat, Origin};
 use flink_rest::{
-    ClusterOverview, ConfigEntry, JobException, JobExceptions, JobSummary, RestAddress, RestClient,
+    ClusterOverview, ConfigEntry, JobException, JobExceptions, JobId, JobSummary, RestAddress, RestClient,
     RestTimeouts,
 };
 use futures::future::join_all;
-use yarn_api::records::{ApplicationReport, ApplicationState};
+use yarn_api::records::{ApplicationReport, ApplicationState, FinalStatus};
 
 use super::log_text::without_frames;
 use super::silence::unreachable;
@@ -55,15 +55,15 @@ impl Said {
     }
 }
 
-/// Asks the JobManager of an application, which is not asked unless it runs. `now` is the time, in ms since
-/// 1970, and `within` the time limit of each answer.
+/// Asks the JobManager of an application, if the application runs and has not told yet how it ends. `now` is
+/// the time, in ms since 1970, and `within` the time limit of each answer.
 pub(super) async fn ask(
     report: &ApplicationReport,
     security: &RestSecurity,
     now: u64,
     within: Duration,
 ) -> Said {
-    if report.state != ApplicationState::Running {
+    if report.state != ApplicationState::Running || report.final_status != FinalStatus::Undefined {
         return Said::default();
     }
     let address = match report_address(report, security) {
@@ -86,12 +86,7 @@ pub(super) async fn ask(
     };
     said.overview = overview.inspect_err(|error| tracing::debug!(%error, "no overview")).ok();
     said.config = config.inspect_err(|error| tracing::debug!(%error, "no configuration")).unwrap_or_default();
-    let client = &client;
-    let asked = join_all(in_trouble(&jobs).into_iter().map(|job| async move {
-        let exceptions = client.exceptions(&job.id).await;
-        (job.id.clone(), exceptions.inspect_err(|error| tracing::debug!(%error, "no exceptions")).ok())
-    }));
-    let mut exceptions = asked.await;
+    let mut exceptions = join_all(in_trouble(&jobs).into_iter().map(|job| of_job(&client, job))).await;
     for job in jobs {
         let known = exceptions.iter_mut().find(|(id, _)| *id == job.id).and_then(|(_, known)| known.take());
         let (exception, earlier) = known.map(|known| failures(&job, known)).unwrap_or_default();
@@ -101,6 +96,12 @@ pub(super) async fn ask(
         said.jobs.push(Seen { source: Source::JobManager, at: Some(now), fact });
     }
     said
+}
+
+/// A job's exceptions, if the JobManager tells them.
+async fn of_job(client: &RestClient, job: &JobSummary) -> (JobId, Option<JobExceptions>) {
+    let exceptions = client.exceptions(&job.id).await;
+    (job.id.clone(), exceptions.inspect_err(|error| tracing::debug!(%error, "no exceptions")).ok())
 }
 
 /// The jobs that have failed or are being restarted, the youngest first.

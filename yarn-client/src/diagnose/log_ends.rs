@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use diagnosis::facts::{Absent, Facts, Part, Seen, Source, Told, Voice};
+use diagnosis::facts::{Absent, Facts, Part, Seen, Source, Told};
 use tokio::time::timeout;
 use yarn_api::records::{ApplicationId, ApplicationReport, LogAggregationStatus};
 
@@ -87,7 +87,7 @@ async fn read_all(
             match tails.read(container, log, END).await {
                 Ok(end) => {
                     let place = format!("{}/{}", container.container, log.file);
-                    let text = String::from_utf8_lossy(&end);
+                    let text = String::from_utf8_lossy(end.lines());
                     let found = read(&text, part, log.file.ends_with(STDERR));
                     told.push(OfLog { source, place, found });
                 }
@@ -125,28 +125,22 @@ fn chosen<'a>(containers: &'a [ContainerLogs], suspects: &[String]) -> Vec<&'a C
 
 /// Takes what one log tells into the facts.
 fn take(facts: &mut Facts, OfLog { source, place, found }: OfLog) {
-    // Without a report on the application, a job would count as one that its JobManager tells.
-    let is_known = !facts.applications.is_empty();
     for Found { at, what } in found {
-        let (voice, text) = match what {
-            What::End(fact) => {
-                facts.ends.push(Seen { source, at, fact });
-                continue;
+        match what {
+            What::End(fact) => facts.ends.push(Seen { source, at, fact }),
+            What::Failed(fact) => facts.jobs.push(Seen { source, at, fact }),
+            What::Told(voice, text) => {
+                let fact = Told { voice, place: place.clone(), text };
+                facts.told.push(Seen { source, at, fact });
             }
-            What::Failed(fact) if is_known => {
-                facts.jobs.push(Seen { source, at, fact });
-                continue;
-            }
-            What::Failed(job) => (Voice::JobManager, job.exception),
-            What::Told(voice, text) => (voice, text),
-        };
-        facts.told.push(Seen { source, at, fact: Told { voice, place: place.clone(), text } });
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use diagnosis::facts::{Application, Job};
+    use diagnosis::facts::{Job, Voice};
+    use diagnosis::judge;
 
     use super::*;
     use crate::logs::Role;
@@ -169,20 +163,22 @@ mod tests {
     }
 
     #[test]
-    fn a_job_of_a_log_is_no_job_of_a_jobmanager() {
-        let job = || Job { state: "FAILED".into(), exception: "a.B: x".into(), ..Job::default() };
-        let of_log = || OfLog {
+    fn what_a_log_tells_is_found() {
+        let job = Job { state: "FAILED".into(), exception: "a.B: x".into(), ..Job::default() };
+        let of_log = OfLog {
             source: Source::AggregatedLogs,
             place: "c/jobmanager.log".into(),
-            found: vec![Found { at: Some(1), what: What::Failed(job()) }],
+            found: vec![
+                Found { at: Some(1), what: What::Failed(job) },
+                Found { at: Some(2), what: What::Told(Voice::JobManager, "c.D: y".into()) },
+            ],
         };
-        let mut unknown = Facts::default();
-        take(&mut unknown, of_log());
-        assert_eq!((unknown.jobs.len(), unknown.told.len()), (0, 1));
-        assert_eq!(unknown.told[0].fact.text, "a.B: x");
-        let application = Seen { source: Source::ResourceManager, at: None, fact: Application::default() };
-        let mut known = Facts { applications: vec![application], ..Facts::default() };
-        take(&mut known, of_log());
-        assert_eq!((known.jobs.len(), known.told.len()), (1, 0));
+        let mut facts = Facts::default();
+        take(&mut facts, of_log);
+        assert_eq!((facts.jobs.len(), facts.ends.len()), (1, 0));
+        assert_eq!(facts.told[0].fact.place, "c/jobmanager.log");
+        let found = judge(&facts);
+        assert_eq!(found[0].rule, "job-fails");
+        assert_eq!(found[0].evidence[0].source, Source::AggregatedLogs);
     }
 }

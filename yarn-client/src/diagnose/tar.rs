@@ -31,7 +31,7 @@ impl<W: Write> Tar<W> {
         self.to.write_all(content)?;
         let rest = content.len() % BLOCK;
         if rest > 0 {
-            self.to.write_all(&[0; BLOCK][rest..])?;
+            self.to.write_all(&[0_u8; BLOCK][rest..])?;
         }
         Ok(())
     }

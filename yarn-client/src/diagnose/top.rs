@@ -7,13 +7,15 @@ use diagnosis::{Confidence, Finding, judge};
 use tokio::time::timeout;
 use yarn_api::records::ApplicationId;
 
-use super::gather::{Effort, gather};
+use super::gather::quickly;
 use super::inquiry::Inquiry;
 use crate::application::why_hint;
 use crate::error::Failure;
 
 /// How much longer the failing command may take for it.
 const WITHIN: Duration = Duration::from_secs(3);
+/// The time limit of each witness.
+const EACH: Duration = Duration::from_secs(1);
 
 /// The failure of a command about this application, with the first of the causes that were found, and what to
 /// set. If none is found in time, it is the failure as it was. How the command ends does not change.
@@ -27,8 +29,8 @@ pub async fn explained(failure: Failure, inquiry: &Inquiry, id: ApplicationId) -
 /// What is found within the time, if the witnesses could be asked. `said` is the text of the failure.
 pub(crate) async fn found(inquiry: &Inquiry, id: ApplicationId, said: &str) -> Option<Vec<Finding>> {
     // The future is large, and the stack of those who embed the client may be small.
-    let asked = timeout(WITHIN, Box::pin(gather(inquiry, id, Effort::SHORT))).await.ok()?;
-    let mut facts = asked.inspect_err(|failure| tracing::debug!(%failure, "nobody is asked")).ok()?.facts;
+    let asked = timeout(WITHIN, Box::pin(quickly(inquiry, id, EACH))).await.ok()?;
+    let mut facts = asked.inspect_err(|failure| tracing::debug!(%failure, "nobody is asked")).ok()?;
     add_own_words(&mut facts, said);
     Some(judge(&facts))
 }

@@ -24,6 +24,6 @@ pub use follow::follow;
 pub use lines::{Filter, Lines};
 pub use missing::Missing;
 pub use show::{Ends, Show, show};
-pub use tail::Tails;
+pub use tail::{Tail, Tails};
 pub use types::{Catalog, ContainerLogs, Log, Request, Source};
 pub use yarn_logs::select::{Role, Which};

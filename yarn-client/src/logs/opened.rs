@@ -46,6 +46,14 @@ impl Opened {
         }
     }
 
+    /// Whether it is read from its beginning on.
+    pub(super) fn is_from_the_beginning(&self) -> bool {
+        match self {
+            Self::Live(text) => text.from == 0,
+            Self::Collected(_) => true,
+        }
+    }
+
     /// Whether a NodeManager has it, so that more may be written.
     pub(super) fn is_live(&self) -> bool {
         matches!(self, Self::Live(_))
