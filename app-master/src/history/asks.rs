@@ -55,10 +55,10 @@ impl Asks {
     pub(super) fn refused(&mut self, request: u64, why: &str, now: u64) {
         let Some((size, _)) = self.open.remove(&request) else { return };
         let why = short(why, REASON);
-        match self.refused.iter_mut().find(|(refused, ..)| *refused == size) {
-            Some((_, _, last)) => *last = why,
-            None if self.refused.len() < MOST_REFUSED => self.refused.push((size, now, why)),
-            None => {}
+        if let Some((_, _, last)) = self.refused.iter_mut().find(|(refused, ..)| *refused == size) {
+            *last = why;
+        } else if self.refused.len() < MOST_REFUSED {
+            self.refused.push((size, now, why));
         }
     }
 
