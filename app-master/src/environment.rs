@@ -153,6 +153,12 @@ impl Environment {
         self.authentication == Authentication::Kerberos
     }
 
+    /// Whether the JobManager can obtain other tokens in the place of those that have ended: it needs a
+    /// keytab for that.
+    pub fn obtains_tokens(&self) -> bool {
+        self.is_kerberos() && self.spec.job_manager.keytab
+    }
+
     /// The user's name for Hadoop's client in the JVMs; none with Kerberos, where it knows the user by the
     /// keytab or the tokens.
     pub fn hadoop_user_name(&self) -> Option<&str> {
@@ -163,6 +169,14 @@ impl Environment {
     /// place of ours, which has the AMRM token and heddle's keys; gives its path.
     pub fn write_tokens(&self) -> Option<Result<PathBuf, CredentialsError>> {
         self.is_kerberos().then(|| tokens::write_file(&self.login.tokens().get(), &self.dir))
+    }
+
+    /// Our node as YARN names it, `host:port`; the host alone if YARN has not set the variable of the port.
+    pub fn node(&self) -> String {
+        match std::env::var("NM_PORT") {
+            Ok(port) if !port.trim().is_empty() => format!("{}:{}", self.host, port.trim()),
+            _ => self.host.clone(),
+        }
     }
 
     /// Number of this attempt, from 1.

@@ -58,7 +58,7 @@ mod tests {
             "version": flink_model::spec::SPEC_VERSION,
             "application": {
                 "name": "n", "flink_version": "1.20.5", "mode": "per-job", "staging_dir": null, "max_attempts": 1,
-                "high_availability": false, "history_url": null, "acls": {}, "fast_start": true
+                "high_availability": false, "history_url": null, "acls": {}, "fast_start": true, "outcomes": false
             },
             "application_master": {
                 "memory_mb": 1, "control_port": "0", "heartbeat_idle_ms": 1, "heartbeat_busy_ms": 1

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hadoop_fs::{FsError, FsErrorKind, Patience, Source, Storage, WriteOptions};
+use hadoop_fs::{FsError, Patience, Source, Storage, WriteOptions};
 use hadoop_rpc::{HadoopConf, Login, Retry};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -35,7 +35,7 @@ pub struct NotRemoved {
 /// Removes it with all that is in it; one that is gone already is no error.
 pub async fn remove(conf: &HadoopConf, login: &Login, url: &str) -> Result<(), NotRemoved> {
     let failed = |error: FsError| NotRemoved {
-        tokens_refused: error.kind() == FsErrorKind::Authentication,
+        tokens_refused: error.is_of_refused_token(),
         why: format!("cannot remove {url}: {error}"),
     };
     let storage = Storage::open(conf, login, Some(url)).map_err(failed)?.with_deadline(DEADLINE);
@@ -47,8 +47,8 @@ pub async fn remove(conf: &HadoopConf, login: &Login, url: &str) -> Result<(), N
 pub struct KeptFile {
     name: &'static str,
     largest: u64,
-    /// Whether other tokens may come while it is read, in place of those that the NameNode refuses. The
-    /// JobManager obtains them, which starts only once its session is read.
+    /// Whether other tokens may come while it is read, in place of those that the NameNode refuses. A
+    /// JobManager with a keytab obtains them, which starts only once its session is read.
     outlasts_tokens: bool,
 }
 
@@ -71,11 +71,7 @@ impl KeptFile {
         let failed = |error: &dyn std::fmt::Display| format!("cannot write {path}: {error}");
         let content = serde_json::to_vec(content).map_err(|error| failed(&error))?;
         let storage = patient(environment, &path, DEADLINE).map_err(|error| failed(&error))?;
-        let new = format!("{path}.new");
-        let options = WriteOptions { mode: Some(PRIVATE), overwrite: true, ..WriteOptions::default() };
-        let written = storage.write_file(&new, &Source::Bytes(content.into()), &options).await;
-        written.map_err(|error| failed(&error))?;
-        storage.rename(&new, &path, true).await.map_err(|error| failed(&error))
+        write_private(&storage, &path, content).await.map_err(|error| failed(&error))
     }
 
     /// What an earlier attempt has written; none where it has written nothing. While the NameNode is away, it
@@ -86,7 +82,7 @@ impl KeptFile {
         within: Duration,
     ) -> Result<Option<T>, String> {
         let Some(path) = self.path(environment) else { return Ok(None) };
-        let await_tokens = self.outlasts_tokens && environment.is_kerberos();
+        let await_tokens = self.outlasts_tokens && environment.obtains_tokens();
         persist(&format!("cannot read {path}"), within, || async {
             self.try_to_read(environment, &path).await.map_err(|failed| failed.if_tokens_come(await_tokens))
         })
@@ -112,8 +108,18 @@ impl KeptFile {
     }
 }
 
+/// Writes a file that only the user can read, in place of an older one: first under another name, so that
+/// nobody finds a part of it.
+pub(crate) async fn write_private(storage: &Storage, path: &str, content: Vec<u8>) -> Result<(), FsError> {
+    let new = format!("{path}.new");
+    let options =
+        WriteOptions { mode: Some(PRIVATE), overwrite: true, fitted: true, ..WriteOptions::default() };
+    storage.write_file(&new, &Source::Bytes(content.into()), &options).await?;
+    storage.rename(&new, path, true).await
+}
+
 /// The file system of the path. Its operations wait a moment for an active NameNode.
-fn patient(environment: &Environment, path: &str, deadline: Duration) -> Result<Storage, FsError> {
+pub(crate) fn patient(environment: &Environment, path: &str, deadline: Duration) -> Result<Storage, FsError> {
     let storage = environment.staging(path)?.with_deadline(deadline);
     let tell = Arc::new(|error: &FsError| tracing::debug!(%error, "waiting for the NameNode"));
     Ok(storage.with_patience(Patience { within: ABSENCE, tell }))
@@ -130,7 +136,7 @@ struct Failed {
 
 impl From<FsError> for Failed {
     fn from(error: FsError) -> Self {
-        let tokens_refused = error.kind() == FsErrorKind::Authentication;
+        let tokens_refused = error.is_of_refused_token();
         Self { helps: error.retry() != Retry::No, tokens_refused, why: error.to_string() }
     }
 }

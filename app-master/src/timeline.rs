@@ -1,15 +1,12 @@
 //! When each part of the start began and ended, for whoever waits for it (`Cluster.Timeline` of the control
-//! protocol).
+//! protocol, which [`crate::cluster_service`] answers).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use taskrunner::control::cluster_server::{Cluster, ClusterServer};
-use taskrunner::control::{Step as StepMessage, TimelineReply, TimelineRequest};
-use taskrunner::wire::LARGEST_CALL;
+use taskrunner::control::{Step as StepMessage, TimelineReply};
 use tokio::time::Instant;
-use tonic::{Request, Response, Status};
 
 use crate::clock;
 
@@ -122,7 +119,7 @@ impl Timeline {
     }
 
     /// All steps, in the order in which they began.
-    fn reply(&self, now: Instant) -> TimelineReply {
+    pub(crate) fn reply(&self, now: Instant) -> TimelineReply {
         let unix = |at: Instant| {
             let wall = self.base.1 + at.saturating_duration_since(self.base.0);
             u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)
@@ -141,11 +138,6 @@ impl Timeline {
         steps.sort_by_key(|step| step.begin_unix_ms);
         TimelineReply { now_unix_ms: unix(now), steps }
     }
-
-    /// As the gRPC server takes it, which lets only the application's client call.
-    pub fn service(self) -> ClusterServer<impl Cluster> {
-        ClusterServer::new(self).max_decoding_message_size(LARGEST_CALL)
-    }
 }
 
 impl Record {
@@ -154,13 +146,6 @@ impl Record {
         if !known && self.steps.len() < MOST {
             self.steps.push(Entry { step, subject: subject.to_owned(), begin, end });
         }
-    }
-}
-
-#[tonic::async_trait]
-impl Cluster for Timeline {
-    async fn timeline(&self, _: Request<TimelineRequest>) -> Result<Response<TimelineReply>, Status> {
-        Ok(Response::new(self.reply(clock::now())))
     }
 }
 

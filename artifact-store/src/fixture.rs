@@ -16,5 +16,6 @@ pub(crate) fn status(path: &str, owner: &str, mode: u16) -> FileStatus {
         accessed_ms: 0,
         replication: 1,
         block_size: 1,
+        encrypted: false,
     }
 }

@@ -173,6 +173,13 @@ impl Inventory {
         each.map(missing).collect()
     }
 
+    /// The innermost directory of the store, or above it, that is in an encryption zone of HDFS, if the store
+    /// does not have all files.
+    fn encrypted(&self) -> Option<&FileStatus> {
+        let encrypted = self.known.values().flatten().filter(|status| status.is_dir && status.encrypted);
+        encrypted.max_by_key(|status| status.path.len()).filter(|_| !self.missing().is_empty())
+    }
+
     /// The artifacts, for another inventory.
     pub fn into_artifacts(self) -> Vec<Artifact> {
         self.artifacts
@@ -273,6 +280,15 @@ impl Store {
     /// Fails if the user may not add files to the store.
     pub async fn check_writable(&self) -> Result<(), StoreError> {
         self.storage.check_writable(&self.root).await.map_err(StoreError::from)
+    }
+
+    /// Fails if the store does not have all files, and is in an encryption zone of HDFS: the NameNode would
+    /// refuse each file that is added.
+    pub async fn require_no_zone(&self, inventory: &Inventory) -> Result<(), StoreError> {
+        match inventory.encrypted() {
+            Some(directory) => Err(self.storage.encrypted("add files to", &directory.path).await.into()),
+            None => Ok(()),
+        }
     }
 
     /// Whether the file with this URL is in the store.
@@ -413,6 +429,7 @@ fn is_closed(error: FsErrorKind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixture::status;
     use crate::hashes::Hashes;
 
     #[tokio::test]
@@ -431,5 +448,31 @@ mod tests {
             names.push(path.rsplit('/').next().unwrap().to_owned());
         }
         assert_eq!(names, ["__init__.py", "copy-1-__init__.py", "other.py", "copy-2-__init__.py"]);
+    }
+
+    #[tokio::test]
+    async fn an_encryption_zone_matters_only_where_files_are_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.jar");
+        std::fs::write(&file, "a").unwrap();
+        let content = Hashes::open(None).begin(&[file], drop).unwrap().remove(0);
+        let artifact =
+            Artifact::new("a.jar".into(), content, LocalResourceKind::File).hashed().await.unwrap();
+        let path = artifact.path("/zone/store").unwrap();
+        let encrypted = |path: &str| FileStatus { encrypted: true, ..status(path, "ann", 0o755) };
+        let mut inventory = Inventory {
+            artifacts: vec![artifact],
+            paths: vec![Some(path.clone())],
+            known: Statuses::from([
+                ("/".to_owned(), Some(status("/", "hdfs", 0o755))),
+                ("/zone".to_owned(), Some(encrypted("/zone"))),
+                ("/zone/store".to_owned(), None),
+            ]),
+        };
+        assert_eq!(inventory.encrypted().map(|found| found.path.as_str()), Some("/zone"));
+        inventory.known.insert("/zone/store".to_owned(), Some(encrypted("/zone/store")));
+        assert_eq!(inventory.encrypted().map(|found| found.path.as_str()), Some("/zone/store"));
+        inventory.known.insert(path.clone(), Some(encrypted(&path)));
+        assert!(inventory.encrypted().is_none(), "the store has it already");
     }
 }

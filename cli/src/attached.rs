@@ -8,15 +8,17 @@ use std::time::{Duration, Instant};
 use flink_rest::{RestAddress, RestClient, RestError, RestTimeouts};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use yarn_api::ApplicationClient;
-use yarn_api::records::{ApplicationId, ApplicationReport, ApplicationState, FinalStatus};
+use yarn_api::records::{ApplicationId, ApplicationState, FinalStatus};
 
 use yarn_client::application::{report_address, with_extract};
+use yarn_client::diagnose::{Inquiry, explained};
 use yarn_client::error::{Failure, RestFailure, yarn_failure};
 use yarn_client::interrupt::{Cause, Interrupt};
 use yarn_client::properties;
 use yarn_client::report::Report;
 use yarn_client::rest_security::RestSecurity;
 use yarn_client::session::{STOP_WITHIN, kill};
+use yarn_client::waiting;
 
 const POLL: Duration = Duration::from_secs(1);
 /// How long after the end of its input (Ctrl-D) a terminal is read again. Each read of a terminal that no
@@ -37,6 +39,8 @@ pub(crate) struct Attached<'a> {
     pub(crate) security: RestSecurity,
     /// The properties file, which is removed when the session ends.
     pub(crate) properties: PathBuf,
+    /// What its witnesses are asked with, if it fails.
+    pub(crate) inquiry: &'a Inquiry,
 }
 
 /// Why the client stops reading commands.
@@ -82,7 +86,8 @@ impl Attached<'_> {
         if std::io::stdin().is_terminal() {
             tell(HELP);
         }
-        let end = self.prompt(interrupt, report, tell).await;
+        let telling = waiting::tell(&self.address, self.yarn, self.id, report);
+        let end = waiting::during(self.prompt(interrupt, report, tell), telling).await;
         if end == End::Unknown {
             tell("The Flink Yarn cluster is in an unknown state. Please check the Yarn cluster.");
             let again = format!(
@@ -105,8 +110,11 @@ impl Attached<'_> {
             End::Interrupted(cause) => {
                 Err(Failure::interrupted(cause, format!("the session {} was stopped", last.id)))
             }
-            _ if ended_well(&last, end) => Ok(()),
-            _ => Err(with_extract(format!("the session {} has {how}", last.id), &last)),
+            _ if ended_well(last.state, last.final_status, end) => Ok(()),
+            _ => {
+                let failure = with_extract(format!("the session {} has {how}", last.id), &last);
+                Err(explained(failure, self.inquiry, last.id).await)
+            }
         }
     }
 
@@ -134,7 +142,7 @@ impl Attached<'_> {
                 // commands.
                 answer = async { ticks.tick().await; self.yarn.application_report(self.id).await } => match answer {
                     Ok(found) if found.state.is_final() => {
-                        if ended_well(&found, End::Over) {
+                        if ended_well(found.state, found.final_status, End::Over) {
                             report.info(&format!("The session {} has ended.", self.id));
                         } else {
                             tell("The Flink Yarn cluster has failed.");
@@ -200,9 +208,9 @@ async fn next_line(lines: &mut Option<Lines<BufReader<Stdin>>>, not_before: Inst
 }
 
 /// Whether the session has ended in a way that is not a failure.
-fn ended_well(last: &ApplicationReport, end: End) -> bool {
-    match last.state {
-        ApplicationState::Finished => last.final_status == FinalStatus::Succeeded || end == End::Stop,
+fn ended_well(state: ApplicationState, final_status: FinalStatus, end: End) -> bool {
+    match state {
+        ApplicationState::Finished => final_status == FinalStatus::Succeeded || end == End::Stop,
         // A session that did not stop when it was asked to was killed through YARN.
         ApplicationState::Killed => end == End::Stop,
         _ => false,
@@ -219,5 +227,25 @@ mod tests {
         assert_eq!(understand("quit"), Line::Stop);
         assert_eq!(understand("help"), Line::Help);
         assert_eq!(understand("Stop it"), Line::Unknown("Stop it".into()));
+    }
+
+    #[test]
+    fn how_a_session_ends_well() {
+        use ApplicationState::{Failed, Finished, Killed, Running};
+        let well = ended_well;
+        assert!(well(Finished, FinalStatus::Succeeded, End::Over));
+        assert!(well(Finished, FinalStatus::Succeeded, End::Stop));
+        // The crash of a JobManager: the state alone says nothing.
+        assert!(!well(Finished, FinalStatus::Failed, End::Over));
+        assert!(!well(Finished, FinalStatus::Undefined, End::Over));
+        // Whoever has stopped it need not hear how it took that.
+        assert!(well(Finished, FinalStatus::Killed, End::Stop));
+        assert!(!well(Finished, FinalStatus::Killed, End::Over));
+        assert!(well(Killed, FinalStatus::Killed, End::Stop));
+        assert!(!well(Killed, FinalStatus::Killed, End::Over));
+        for end in [End::Stop, End::Over] {
+            assert!(!well(Failed, FinalStatus::Failed, end));
+            assert!(!well(Running, FinalStatus::Undefined, end));
+        }
     }
 }

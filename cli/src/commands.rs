@@ -8,6 +8,7 @@ use yarn_api::records::ApplicationId;
 use yarn_client::application::parse_id;
 use yarn_client::context::{Context, FlinkHome};
 use yarn_client::deploy::{ClusterManifest, Purpose};
+use yarn_client::diagnose::Inquiry;
 use yarn_client::error::Failure;
 use yarn_client::exit::Exit;
 use yarn_client::hadoop::Hadoop;
@@ -31,7 +32,7 @@ use super::parse::Invocation;
 use super::settings::Settings;
 use super::signals::{on_signals, unless_signalled};
 use super::timing::{Clocked, told};
-use super::{housekeeping, job_verbs, logs, memory, run, store, text};
+use super::{housekeeping, job_verbs, logs, memory, run, status, store, text, why};
 use crate::attached::Attached;
 
 /// Carries out a verb. If it fails and `--timing` was given, the time until then is shown.
@@ -88,11 +89,12 @@ async fn perform(
             | Verb::Savepoint(_)
             | Verb::Checkpoint(_)
             | Verb::Ps(_)
+            | Verb::Status(_)
             | Verb::Logs(_)
             | Verb::Kill(_)
             | Verb::Gc(_)
             | Verb::Store(_)
-    );
+    ) || matches!(&verb, Verb::Why(options) if options.bundle.is_none());
     let work = carry_out(context, shared_console, verb, &client_words, timing);
     if ends_by_signal { unless_signalled(context, work).await } else { work.await }
 }
@@ -141,6 +143,8 @@ async fn carry_out(
             answer(console, &cluster, done)
         }
         Verb::Ps(options) => housekeeping::ps(context, console, &options).await,
+        Verb::Status(options) => status::status(context, console, &options).await,
+        Verb::Why(options) => why::why(context, console, &options).await,
         Verb::Logs(options) => logs::logs(context, console, &options).await,
         Verb::Kill(options) => housekeeping::kill(context, console, &options).await,
         Verb::ExplainExit(options) => housekeeping::explain_exit(console, &options),
@@ -247,7 +251,8 @@ async fn session(
     // A program that reads the answer needs it now, while this command stays attached.
     console.give_answer(None);
     let security = deployment.rest_security.clone();
-    let attached = Attached { yarn: &deployment.yarn, id, address, security, properties };
+    let inquiry = deployment.inquiry();
+    let attached = Attached { yarn: &deployment.yarn, id, address, security, properties, inquiry };
     attend(&attached, &interrupt, console).await
 }
 
@@ -271,7 +276,9 @@ async fn attach(
         console.info(&detached_hint(id));
         return Ok(Exit::Done);
     }
-    attend(&Attached { yarn: &yarn, id, address, security, properties }, &on_signals()?, console).await
+    let inquiry = &Inquiry::new(hadoop, security.clone(), configuration);
+    let attached = Attached { yarn: &yarn, id, address, security, properties, inquiry };
+    attend(&attached, &on_signals()?, console).await
 }
 
 async fn attend(attached: &Attached<'_>, interrupt: &Interrupt, console: &Console) -> Result<Exit, Failure> {

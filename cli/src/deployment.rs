@@ -60,7 +60,8 @@ pub(super) async fn dry_run(
     Ok(Exit::Done)
 }
 
-struct ToStderr<'a>(&'a Console);
+/// A report to stderr, for a command whose result is on stdout.
+pub(super) struct ToStderr<'a>(pub(super) &'a Console);
 
 impl Report for ToStderr<'_> {
     fn info(&self, text: &str) {

@@ -7,8 +7,10 @@
 //! the value name `key=value` marks a property.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 
 use clap::{Arg, ArgAction, Command};
+use flink_model::config::{HIDDEN, masked_words};
 
 /// The value name that marks an option as a property, which can be written as `-Dkey=value`, `-D key=value`
 /// and `-Dkey`.
@@ -25,7 +27,7 @@ pub(crate) struct UsageError {
 }
 
 /// One option as it was recognised.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Item {
     /// clap's id of the option.
     pub(crate) id: String,
@@ -33,13 +35,33 @@ pub(crate) struct Item {
     pub(crate) value: Option<OsString>,
 }
 
+impl fmt::Debug for Item {
+    /// Leaves out what may be secret: an argument of the user's program, and the value of a property with the
+    /// name of a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value: Vec<_> = self.value.iter().map(|value| value.to_string_lossy()).collect();
+        let shown = if self.id == "arguments" { vec![HIDDEN.to_owned()] } else { masked_words(&value) };
+        write!(f, "{}{shown:?}", self.id)
+    }
+}
+
 /// A recognised argument list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Translated {
     /// Options in order.
     pub(crate) items: Vec<Item>,
     /// Everything that is not an option, untouched.
     pub(crate) rest: Vec<OsString>,
+}
+
+impl fmt::Debug for Translated {
+    /// Leaves out the other words, because the arguments of the user's program can be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Translated")
+            .field("items", &self.items)
+            .field("rest", &format_args!("{} words", self.rest.len()))
+            .finish()
+    }
 }
 
 impl Translated {

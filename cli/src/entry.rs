@@ -44,7 +44,7 @@ pub(crate) async fn main(mut context: Context, args: Vec<OsString>) -> ExitCode 
         (verbose, obey(context, &console, request).await)
     };
     let exit = match done {
-        Ok(exit) if exit.code() == 0 => {
+        Ok(exit) if exit.code() == 0 || exit.is_answer() => {
             console.give_answer(None);
             exit
         }

@@ -11,6 +11,7 @@ use flink_model::config::{LEGACY_FILE, STANDARD_FILE};
 use flink_model::options::KERBEROS_CONF;
 use yarn_client::configuration::text;
 use yarn_client::context::{Context, FlinkHome};
+use yarn_client::paths::without_scheme;
 use yarn_client::{setup, token_keeper, variables};
 
 use crate::client_fs;
@@ -29,7 +30,7 @@ pub(crate) fn apply(context: &Context, args: &[OsString]) {
     }
     let Some(path) = on_line(args).or_else(|| in_file(context)) else { return };
     let [program, words @ ..] = args else { return };
-    let path = context.path(path);
+    let path = context.path(without_scheme(&path));
     let mut command = Command::new(&context.exe);
     let error = command.arg0(program).args(words).env(variables::KRB5_CONFIG.name(), &path).exec();
     tracing::warn!(%error, path = %path.display(), "KRB5_CONFIG is not set");

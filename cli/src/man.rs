@@ -3,7 +3,7 @@
 use clap::Command;
 use clap_mangen::Man;
 use yarn_client::error::Failure;
-use yarn_client::exit::MEANINGS;
+use yarn_client::exit::{MEANINGS, STATUS_CODES};
 use yarn_client::variables;
 use yarn_client::variables::Variable;
 
@@ -17,6 +17,9 @@ pub(super) struct Page {
     /// Its content.
     pub(super) text: String,
 }
+
+/// The page of the command whose exit codes are a part of its answer.
+const STATUS_PAGE: &str = "heddle-status";
 
 /// The environment variables that most people need.
 const ENVIRONMENT: [Variable; 7] = [
@@ -73,7 +76,7 @@ fn overview(top: &Command, name: &str, usage: &str, shown: impl Fn(&str) -> bool
         ));
         see.push(page);
     }
-    end(&mut text, &see);
+    end(&mut text, &see, &[]);
     Ok(Page { file: format!("{name}.1"), text })
 }
 
@@ -87,7 +90,7 @@ fn of_verb(command: Command, all: &[String]) -> Result<Page, Failure> {
     man(&command, &name).render_options_section(&mut options).map_err(unwritten)?;
     text.push_str(&String::from_utf8_lossy(&options));
     let see: Vec<String> = all.iter().filter(|page| **page != name).cloned().collect();
-    end(&mut text, &see);
+    end(&mut text, &see, if name == STATUS_PAGE { STATUS_CODES } else { &[] });
     Ok(Page { file: format!("{name}.1"), text })
 }
 
@@ -112,7 +115,8 @@ fn synopsis(usage: &str) -> String {
     format!(".SH SYNOPSIS\n.nf\n{}\n.fi\n", lines.join("\n"))
 }
 
-fn end(text: &mut String, see: &[String]) {
+/// The end of a page. `codes` are exit codes of this command alone.
+fn end(text: &mut String, see: &[String], codes: &[(u8, &str)]) {
     text.push_str(".SH ENVIRONMENT\n");
     for variable in ENVIRONMENT {
         let about = variable.doc().replace('`', "");
@@ -122,6 +126,9 @@ fn end(text: &mut String, see: &[String]) {
     for (exit, meaning) in MEANINGS {
         let code = exit.map_or_else(|| "other".to_owned(), |exit| exit.code().to_string());
         text.push_str(&format!(".TP\n\\fB{code}\\fR\n{}\n", escape(&meaning.replace('`', ""))));
+    }
+    for (code, meaning) in codes {
+        text.push_str(&format!(".TP\n\\fB{code}\\fR\n{}\n", escape(meaning)));
     }
     let see: Vec<String> = see.iter().map(|page| format!("\\fB{}\\fR(1)", escape(page))).collect();
     text.push_str(&format!(".SH \"SEE ALSO\"\n{}\n", see.join(", ")));
@@ -158,6 +165,8 @@ mod tests {
                 );
             }
         }
+        let status = pages.iter().find(|p| p.file == format!("{STATUS_PAGE}.1")).unwrap();
+        assert!(status.text.contains("KILLED: it was killed or cancelled."), "{}", status.text);
         let run = pages.iter().find(|p| p.file == "flink-run.1").unwrap();
         assert!(run.text.contains("\\fB\\-c\\fR, \\fB\\-\\-class\\fR"), "{}", run.text);
     }

@@ -3,6 +3,8 @@
 //!
 //! Long names are Flink's own, even if their case is unusual. Hidden aliases are Flink's short names of
 //! several letters (see [`super::dialect`]).
+//!
+//! What can hold a secret has no derived `Debug`, but one of [`super::unshown`].
 
 use std::ffi::OsString;
 
@@ -36,6 +38,8 @@ impl Verb {
             Self::Savepoint(options) => options.answer.json(),
             Self::Checkpoint(options) => options.answer.json(),
             Self::Ps(options) => options.answer.json(),
+            Self::Status(options) => options.answer.json(),
+            Self::Why(options) => options.answer.json(),
             Self::Logs(options) => options.answer.json(),
             Self::Kill(options) => options.answer.json(),
             Self::ExplainExit(options) => options.answer.json(),
@@ -59,6 +63,8 @@ impl Verb {
             Self::Savepoint(options) => options.cluster.verbose,
             Self::Checkpoint(options) => options.cluster.verbose,
             Self::Ps(options) => options.answer.verbose,
+            Self::Status(options) => options.answer.verbose,
+            Self::Why(options) => options.answer.verbose,
             Self::Logs(options) => options.answer.verbose,
             Self::Kill(options) => options.answer.verbose,
             Self::Gc(options) => options.answer.verbose,
@@ -103,6 +109,12 @@ pub(crate) enum Verb {
     /// applications that are named, show all that is known
     #[command(override_usage = "heddle ps [options] [application id ...]")]
     Ps(PsOptions),
+    /// Tell the state of an application, as all witnesses together know it; the exit code tells it, too
+    #[command(override_usage = "heddle status [options] [application id]")]
+    Status(StatusOptions),
+    /// Tell why an application has failed or waits, what shows that, and what to set
+    #[command(override_usage = "heddle why [options] [application id]")]
+    Why(WhyOptions),
     /// Show the logs of an application's containers, while it runs and afterwards
     #[command(
         override_usage = "heddle logs [options] <application id>\n       heddle logs [options] --container <container id>"
@@ -141,7 +153,7 @@ pub(crate) enum Verb {
 }
 
 /// `yarn-session.sh`.
-#[derive(Debug, Args, Default, Clone)]
+#[derive(Args, Default, Clone)]
 pub(crate) struct SessionOptions {
     /// Name of the application in YARN
     #[arg(long, alias = "nm", value_name = "name", help_heading = "Application")]
@@ -244,7 +256,7 @@ impl DeployOptions {
 }
 
 /// Which cluster a command speaks to; understood by all of them.
-#[derive(Debug, Args, Default, Clone)]
+#[derive(Args, Default, Clone)]
 #[command(next_help_heading = "Cluster")]
 pub(crate) struct ClusterOptions {
     /// Kind of cluster: yarn-session, yarn-per-job, yarn-application, remote
@@ -271,7 +283,7 @@ pub(crate) struct ClusterOptions {
 }
 
 /// The options of `yarn-session.sh` as `run` of older releases takes them.
-#[derive(Debug, Args, Default, Clone)]
+#[derive(Args, Default, Clone)]
 #[command(next_help_heading = "YARN options of older releases")]
 pub(crate) struct YarnOptions {
     /// Same as -D
@@ -325,7 +337,7 @@ pub(crate) struct YarnOptions {
 }
 
 /// `run`, `run-application`, `info`: the program and how to run it.
-#[derive(Debug, Args, Default, Clone)]
+#[derive(Args, Default, Clone)]
 pub(crate) struct RunOptions {
     /// Class with main(), if the jar's manifest does not name it
     #[arg(short, long, value_name = "class name", help_heading = "Program")]
@@ -523,7 +535,7 @@ impl FormOptions {
 }
 
 /// What heddle's own commands that print an answer share.
-#[derive(Debug, Args, Default, Clone)]
+#[derive(Args, Default, Clone)]
 pub(crate) struct AnswerOptions {
     /// Form of the answer: text or json
     #[arg(long, value_name = "form", value_parser = ["text", "json"], default_value = "text", hide_default_value = true, hide_possible_values = true)]
@@ -558,6 +570,35 @@ pub(crate) struct PsOptions {
     #[command(flatten)]
     pub(crate) answer: AnswerOptions,
     /// Application ids
+    #[arg(hide = true)]
+    pub(crate) applications: Vec<String>,
+}
+
+/// `status`.
+#[derive(Debug, Args, Default, Clone)]
+pub(crate) struct StatusOptions {
+    #[command(flatten)]
+    pub(crate) answer: AnswerOptions,
+    /// Application id
+    #[arg(hide = true)]
+    pub(crate) applications: Vec<String>,
+}
+
+/// `why`.
+#[derive(Debug, Args, Default, Clone)]
+pub(crate) struct WhyOptions {
+    /// Also consequences of the causes, and what is only possible
+    #[arg(short, long)]
+    pub(crate) all: bool,
+    /// Write findings, facts, logs and configuration, without secrets, into this archive, for a ticket
+    #[arg(long, value_name = "file")]
+    pub(crate) bundle: Option<String>,
+    /// Replace the archive if it exists already
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) answer: AnswerOptions,
+    /// Application id
     #[arg(hide = true)]
     pub(crate) applications: Vec<String>,
 }
@@ -656,7 +697,7 @@ pub(crate) struct StoreOptions {
 }
 
 /// `memory`.
-#[derive(Debug, Args, Default, Clone)]
+#[derive(Args, Default, Clone)]
 pub(crate) struct MemoryOptions {
     /// Try a setting: it wins over all others, and what it changes is shown; may be repeated
     #[arg(long, value_name = "key=setting")]
@@ -688,7 +729,7 @@ pub(crate) struct ManOptions {
 }
 
 /// `reference`.
-#[derive(Debug, Args, Default, Clone)]
+#[derive(Args, Default, Clone)]
 pub(crate) struct ReferenceOptions {
     /// Write all pages to this directory
     #[arg(long, value_name = "directory")]

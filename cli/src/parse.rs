@@ -72,9 +72,11 @@ pub(crate) struct Invocation {
 }
 
 /// Verbs that Flink's own client does not have.
-pub(crate) const OWN_VERBS: [&str; 11] = [
+pub(crate) const OWN_VERBS: [&str; 13] = [
     "session",
     "ps",
+    "status",
+    "why",
     "logs",
     "kill",
     "explain-exit",

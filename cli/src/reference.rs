@@ -11,7 +11,7 @@ use flink_model::config::{Configuration, FileFormat};
 use flink_model::options::{self, OptionInfo};
 use taskrunner::exit::CONTAINER_CODES;
 use yarn_client::error::Failure;
-use yarn_client::exit::{DONE_WHEN, DONE_WHEN_OPTION, MEANINGS};
+use yarn_client::exit::{DONE_WHEN, DONE_WHEN_OPTION, MEANINGS, STATUS_CODES};
 use yarn_client::variables;
 use yarn_client::variables::Group;
 
@@ -261,6 +261,10 @@ fn exit_codes() -> String {
     text.push_str("\n| With | |\n|---|---|\n");
     for (option, meaning) in DONE_WHEN_OPTION {
         text.push_str(&format!("| `{option}` | {} |\n", cell(meaning)));
+    }
+    text.push_str("\n## States\n\nWhat `heddle status` ends with:\n\n| Code | |\n|---|---|\n");
+    for (code, meaning) in STATUS_CODES {
+        text.push_str(&format!("| {code} | {} |\n", cell(meaning)));
     }
     text.push_str(
         "\n## Containers\n\nWhat YARN shows as the exit status of a container:\n\n| Container | Code | |\n|---|---|---|\n",

@@ -1,6 +1,8 @@
 //! Turns the options of a command into configuration keys, because later code reads only the configuration.
 
-use flink_model::config::{Configuration, Origin};
+use std::fmt;
+
+use flink_model::config::{Configuration, Origin, shown};
 use flink_model::options::EXECUTION_ATTACHED;
 use yarn_client::error::Failure;
 
@@ -8,7 +10,7 @@ use super::options::{ClusterOptions, SessionOptions, YarnOptions};
 use super::yarn_options::{YARN_OPTIONS, is_only_for_a_start, number};
 
 /// A configuration key that an option sets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Setting {
     /// The key.
     pub(crate) key: String,
@@ -18,8 +20,15 @@ pub(crate) struct Setting {
     pub(crate) origin: Origin,
 }
 
+impl fmt::Debug for Setting {
+    /// Leaves the value out if the key has the name of a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={} ({})", self.key, shown(&self.key, self.value.clone()), self.origin)
+    }
+}
+
 /// The settings of one command. No two set the same key: see [`super::precedence`].
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Settings {
     list: Vec<Setting>,
     /// The keys and values of `-D`, which are written to the properties file, too.
@@ -30,6 +39,18 @@ pub(crate) struct Settings {
     pub(crate) min_task_managers: Option<u32>,
     /// Whether the command returns once the session is ready.
     pub(crate) detached: bool,
+}
+
+impl fmt::Debug for Settings {
+    /// All properties are in the list, too.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("list", &self.list)
+            .field("warnings", &self.warnings)
+            .field("min_task_managers", &self.min_task_managers)
+            .field("detached", &self.detached)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Settings {

@@ -19,6 +19,15 @@ const MOST: usize = 5;
 /// Finds the causes of what has failed or waits. The first broken link comes first, and what is only possible
 /// comes last. The order of the facts does not matter, and nothing makes this function panic.
 pub fn judge(facts: &Facts) -> Vec<Finding> {
+    found(facts, false)
+}
+
+/// Finds the same, and also consequences of causes that were found.
+pub fn judge_all(facts: &Facts) -> Vec<Finding> {
+    found(facts, true)
+}
+
+fn found(facts: &Facts, with_consequences: bool) -> Vec<Finding> {
     let mut items = items::of(facts);
     items.extend(waits::of(facts));
     items.sort();
@@ -26,7 +35,7 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
     let mut found: Vec<(&Rule, Finding)> =
         rules::all().filter_map(|rule| Some((rule, finding(rule, &items, facts)?))).collect();
     let explained = found.iter().any(|(rule, _)| !rule.symptom && rule.confidence != Confidence::Possible);
-    found.retain(|(rule, _)| !(rule.symptom && explained));
+    found.retain(|(rule, _)| with_consequences || !(rule.symptom && explained));
     // The sort is stable: rules for the same link stay in the order of their table.
     found.sort_by_key(|(rule, _)| (rule.confidence == Confidence::Possible, rule.link));
     found.into_iter().map(|(_, finding)| finding).collect()
@@ -57,15 +66,19 @@ fn finding(rule: &Rule, items: &[Item], facts: &Facts) -> Option<Finding> {
     let java =
         shown.iter().find_map(|item| complaint(&item.text)).map(|text| format!(". In other words, {text}"));
     let class = winners(&shown, &facts.duplicates);
+    let queue = if rule.text.contains("{queue}") { waits::queue(facts) } else { String::new() };
+    // The sentence about the queue follows YARN's words, which end with a semicolon.
+    let said = if queue.is_empty() { said.as_str() } else { said.trim_end_matches([' ', ';', '.']) };
     let text = fill(
         rule.text,
         &[
             ("who", who.as_str()),
             ("usage", usage.as_deref().unwrap_or_default()),
-            ("said", said.as_str()),
+            ("said", said),
             ("detail", first.detail.as_str()),
             ("java", java.as_deref().unwrap_or_default()),
             ("class", class.as_str()),
+            ("queue", queue.as_str()),
         ],
     );
     let mut evidence: Vec<Evidence> = Vec::new();

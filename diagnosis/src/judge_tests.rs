@@ -274,6 +274,23 @@ fn waiting_for_the_application_master() {
     assert_eq!(of(fair), Some("queue-am-share-used-up"));
     let activated = "[Sat Nov 28 14:48:45 +0000 2026] Application is Activated, waiting for resources to be assigned for AM.  Details : x";
     assert_eq!(of(activated), Some("am-waits"));
+    // What is known of the queue follows YARN's words.
+    let holders = vec![("application_1_0003".into(), 1024)];
+    let queue = Queue { path: "root.narrow".into(), holders, ..Queue::default() };
+    let application = Application {
+        state: AppState::Accepted,
+        diagnostics: not_activated("Queue's AM resource limit exceeded. "),
+        ..Application::default()
+    };
+    let facts = Facts {
+        applications: vec![seen(Source::ResourceManager, 1, application)],
+        queues: vec![seen(Source::ResourceManager, 1, queue)],
+        ..Facts::default()
+    };
+    let text = &judge(&facts)[0].text;
+    let end =
+        "<memory:1024, vCores:1>. The queue is root.narrow; it is held by application_1_0003 (1024 MB).";
+    assert!(text.ends_with(end), "{text}");
     for (text, rule) in [
         ("Application application_1 submitted by user a to unknown queue: b", "queue-unknown"),
         ("Queue root.a is STOPPED. Cannot accept submission of application: application_1", "queue-stopped"),
@@ -347,6 +364,29 @@ fn programs_and_class_paths() {
 }
 
 #[test]
+fn java_that_heddle_does_not_start() {
+    for (said, rule) in [
+        (
+            "the JVM cannot be started on node1: no Java at /no/java: JAVA_HOME says `/no/java`, but /no/java/bin/java is not an executable file",
+            "no-java",
+        ),
+        (
+            "the JVM cannot be started: no Java: JAVA_HOME is not set, and no directory of PATH (/bin) holds an executable `java`",
+            "no-java",
+        ),
+        (
+            "the JVM cannot be started on node1: Flink 2.3.0 is made for Java 11 to 21 and cannot run on Java 8 (/java/bin/java)",
+            "java-does-not-fit",
+        ),
+    ] {
+        let said = vec![said.to_owned()];
+        let found = of_end(ContainerEnd { code: Some(1), at_start: true, said, ..ContainerEnd::default() });
+        assert_eq!(rules_of(&found), [rule]);
+        assert!(fixes(&found[0]).iter().any(|(key, _)| *key == "containerized.taskmanager.env.JAVA_HOME"));
+    }
+}
+
+#[test]
 fn a_class_conflict_names_the_jar_that_wins() {
     let text = "java.lang.NoSuchMethodError: 'org.apache.commons.cli.Option$Builder org.apache.commons.cli.Option.builder(java.lang.String)'";
     let told =
@@ -383,6 +423,8 @@ fn the_first_broken_link_comes_first() {
     assert_eq!(rules_of(&found), ["preempted", "worker-over-physical-memory"]);
     assert!(found.windows(2).all(|pair| pair[0].link <= pair[1].link));
     assert_eq!(found[1].link, Link::TaskManager);
+    let all = rules_of(&judge_all(&facts));
+    assert_eq!(all, ["preempted", "worker-over-physical-memory", "worker-lost", "job-fails"]);
 }
 
 #[test]

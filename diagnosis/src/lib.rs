@@ -35,6 +35,6 @@ mod verdict;
 mod waits;
 
 pub use finding::{Evidence, Finding, Fix};
-pub use judge::judge;
+pub use judge::{judge, judge_all};
 pub use rule::{Class, Confidence, Link, Remedy, Rule, Shape, Sign, Subject, Whose};
 pub use verdict::{Standing, Verdict, Witness, verdict};

@@ -226,7 +226,7 @@ pub struct Rule {
     /// By what it is recognised.
     pub sign: Sign,
     /// What it means, in whole sentences. In braces: `{who}`, `{usage}`, `{said}`, `{detail}`, `{java}`,
-    /// `{class}`.
+    /// `{class}`, `{queue}`.
     pub text: &'static str,
     /// What to change.
     pub remedy: Remedy,

@@ -91,7 +91,8 @@ pub fn verdict(facts: &Facts) -> Verdict {
     Verdict { standing, reason, witnesses }
 }
 
-/// The jobs as the JobManager tells them.
+/// The jobs as the JobManager tells them. What logs tell of jobs does not count: they tell only of some, and
+/// not what has become of them.
 struct Jobs<'a> {
     /// Each job once, by its youngest report.
     list: Vec<&'a Seen<Job>>,
@@ -99,7 +100,8 @@ struct Jobs<'a> {
 
 impl<'a> Jobs<'a> {
     fn of(facts: &'a Facts) -> Self {
-        let mut all: Vec<&Seen<Job>> = facts.jobs.iter().collect();
+        let mut all: Vec<&Seen<Job>> =
+            facts.jobs.iter().filter(|seen| seen.source == Source::JobManager).collect();
         // The youngest report of a job comes first.
         all.sort_by(|a, b| a.fact.id.cmp(&b.fact.id).then_with(|| b.at.cmp(&a.at)).then_with(|| a.cmp(b)));
         all.dedup_by(|a, b| a.fact.id == b.fact.id);

@@ -80,6 +80,22 @@ fn jobs_tell_how_an_application_of_flinks_client_ended() {
 }
 
 #[test]
+fn what_logs_tell_of_jobs_is_no_state() {
+    let logged = Seen { source: Source::AggregatedLogs, ..job("FAILED") };
+    let mut ended = in_state(AppState::Finished, None);
+    ended.jobs.push(logged.clone());
+    assert_eq!(verdict(&ended).standing, Standing::Ended);
+    let mut runs = in_state(AppState::Running, None);
+    runs.jobs.push(logged.clone());
+    let told = verdict(&runs);
+    assert_eq!((told.standing, told.reason.as_str()), (Standing::Running, "YARN says so"));
+    assert_eq!(told.witnesses.len(), 1);
+    // The ResourceManager has forgotten it.
+    runs.applications.clear();
+    assert_eq!(verdict(&runs).standing, Standing::Unknown);
+}
+
+#[test]
 fn before_it_runs() {
     let mut facts = in_state(AppState::Accepted, None);
     let told = verdict(&facts);

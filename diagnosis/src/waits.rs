@@ -22,11 +22,18 @@ struct Wanted<'a> {
     at: Option<u64>,
 }
 
+/// The states of an attempt whose ApplicationMaster has its container. The application itself is still
+/// ACCEPTED while the container starts.
+const WITH_CONTAINER: [&str; 5] = ["ALLOCATED_SAVING", "ALLOCATED", "LAUNCHED", "RUNNING", "FINISHING"];
+
 /// The items of what waits.
 pub(crate) fn of(facts: &Facts) -> Vec<Item> {
     let mut found = Vec::new();
+    let has_container = youngest(&facts.attempts, Ord::cmp)
+        .is_some_and(|seen| WITH_CONTAINER.contains(&seen.fact.state.as_str()));
     if let Some(seen) = youngest(&facts.applications, Ord::cmp)
         && matches!(seen.fact.state, AppState::Submitted | AppState::Accepted)
+        && !has_container
         && let Some(memory_mb) = seen.fact.am_memory_mb
     {
         let wanted = Wanted {
@@ -125,7 +132,7 @@ fn by_path(a: &Queue, b: &Queue) -> Ordering {
     let shares = |queue: &Queue| {
         [queue.capacity, queue.used, queue.max_capacity, queue.am_share].map(|share| share.map(f32::to_bits))
     };
-    let others = |queue: &Queue| (queue.available_mb, queue.waiting, queue.accepts);
+    let others = |queue: &Queue| (queue.available_mb, queue.waiting, queue.ahead, queue.accepts);
     a.path
         .cmp(&b.path)
         .then_with(|| others(a).cmp(&others(b)))
@@ -137,31 +144,78 @@ fn by_path(a: &Queue, b: &Queue) -> Ordering {
 fn queue_full(queue: &Queue, memory_mb: u64) -> Option<String> {
     let path = &queue.path;
     let full = match queue.available_mb {
-        Some(available) => {
-            (available < memory_mb).then(|| format!("the queue {path} has {available} MB left"))
-        }
+        Some(available) if available >= memory_mb => return None,
+        Some(available) => match share(queue) {
+            Some(share) => format!("the queue {path} has {available} MB left and {share}"),
+            None => format!("the queue {path} has {available} MB left"),
+        },
         None => {
             let (used, capacity, max) = (queue.used?, queue.capacity?, queue.max_capacity?);
             // `used` is a part of the guaranteed capacity.
             let share = used * capacity;
-            (share >= max * 0.999).then(|| {
-                format!(
-                    "the queue {path} uses {:.0} % of the cluster, and may use {:.0} %",
-                    share * 100.0,
-                    max * 100.0
-                )
-            })
+            if share < max * 0.999 {
+                return None;
+            }
+            format!(
+                "the queue {path} uses {:.0} % of the cluster, and may use {:.0} %",
+                share * 100.0,
+                max * 100.0
+            )
         }
-    }?;
+    };
+    Some([Some(full), held(queue), others(queue)].into_iter().flatten().collect::<Vec<_>>().join("; "))
+}
+
+/// A sentence about the queue in which an application waits, as the continuation of a text; empty if nothing
+/// is known of the queue.
+pub(crate) fn queue(facts: &Facts) -> String {
+    let Some(Seen { fact, .. }) = youngest(&facts.queues, by_path) else { return String::new() };
+    let limits = share(fact).map(|share| match fact.am_share {
+        // While other queues use what is guaranteed to them, it is less.
+        Some(masters) => format!("{share}, its ApplicationMasters at most {} of that", percent(masters)),
+        None => share,
+    });
+    let begin = match limits {
+        Some(limits) => format!("The queue {} {limits}", fact.path),
+        None => format!("The queue is {}", fact.path),
+    };
+    let parts = [Some(begin), held(fact), others(fact)].into_iter().flatten();
+    format!(". {}.", parts.collect::<Vec<_>>().join("; "))
+}
+
+/// How much of the cluster a queue may use.
+fn share(queue: &Queue) -> Option<String> {
+    let max = percent(queue.max_capacity?);
+    Some(match queue.capacity {
+        Some(guaranteed) => {
+            format!("may use {max} of the cluster ({} are guaranteed)", percent(guaranteed))
+        }
+        None => format!("may use {max} of the cluster"),
+    })
+}
+
+/// A part as a number of percent; with one decimal place if it is not a whole number.
+fn percent(share: f32) -> String {
+    let number = format!("{:.1}", share * 100.0);
+    format!("{} %", number.strip_suffix(".0").unwrap_or(&number))
+}
+
+/// Who holds most of the queue.
+fn held(queue: &Queue) -> Option<String> {
     let holders: Vec<String> =
         queue.holders.iter().take(3).map(|(name, mb)| format!("{name} ({mb} MB)")).collect();
-    let held =
-        if holders.is_empty() { String::new() } else { format!("; it is held by {}", holders.join(", ")) };
-    let waiting = match queue.waiting {
-        Some(number) if number > 1 => format!("; {number} applications wait in it"),
-        _ => String::new(),
+    (!holders.is_empty()).then(|| format!("it is held by {}", holders.join(", ")))
+}
+
+/// Which other applications wait in the queue.
+fn others(queue: &Queue) -> Option<String> {
+    let waiting = queue.waiting.filter(|number| *number > 1)?;
+    let ahead = match queue.ahead {
+        Some(0) => ", none of them before this one".to_owned(),
+        Some(ahead) => format!(", {ahead} of them before this one"),
+        None => String::new(),
     };
-    Some(format!("{full}{held}{waiting}"))
+    Some(format!("{waiting} applications wait in it{ahead}"))
 }
 
 fn item(wanted: &Wanted<'_>, shape: Shape, detail: String) -> Item {
@@ -174,7 +228,7 @@ fn item(wanted: &Wanted<'_>, shape: Shape, detail: String) -> Item {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Application;
+    use crate::facts::{Application, Attempt};
 
     fn seen<T>(fact: T) -> Seen<T> {
         Seen { source: Source::ResourceManager, at: Some(1), fact }
@@ -246,5 +300,44 @@ mod tests {
         let facts = Facts { applications: vec![seen(fact)], nodes, ..Facts::default() };
         let item = of(&facts).remove(0);
         assert_eq!((item.shape, item.subject), (Some(Shape::NodesFull), Subject::Application));
+        // Once its container is there, it does not wait for room any more: it has taken it itself.
+        let attempt = |state: &str| Attempt { number: 1, state: state.into(), ..Attempt::default() };
+        for (state, waits) in [("SCHEDULED", true), ("LAUNCHED", false)] {
+            let facts = Facts { attempts: vec![seen(attempt(state))], ..facts.clone() };
+            assert_eq!(!of(&facts).is_empty(), waits, "{state}");
+        }
+    }
+
+    #[test]
+    fn the_queue_is_told_with_its_limits_its_holders_and_the_place_in_it() {
+        let narrow = Queue {
+            path: "root.narrow".into(),
+            capacity: Some(0.05),
+            max_capacity: Some(0.1),
+            am_share: Some(0.8),
+            available_mb: Some(100),
+            holders: vec![("application_1_0003".into(), 1024)],
+            waiting: Some(2),
+            ahead: Some(1),
+            ..Queue::default()
+        };
+        let facts = Facts { queues: vec![seen(narrow.clone())], ..Facts::default() };
+        assert_eq!(
+            queue(&facts),
+            ". The queue root.narrow may use 10 % of the cluster (5 % are guaranteed), its ApplicationMasters at most 80 % of that; \
+             it is held by application_1_0003 (1024 MB); 2 applications wait in it, 1 of them before this one."
+        );
+        assert_eq!(
+            queue_full(&narrow, 1024).as_deref(),
+            Some(
+                "the queue root.narrow has 100 MB left and may use 10 % of the cluster (5 % are guaranteed); it is held by \
+                 application_1_0003 (1024 MB); 2 applications wait in it, 1 of them before this one"
+            )
+        );
+        assert_eq!(queue_full(&narrow, 100), None);
+        assert_eq!(queue(&Facts::default()), "");
+        let bare = Queue { path: "root.a".into(), waiting: Some(1), ..Queue::default() };
+        assert_eq!(queue(&Facts { queues: vec![seen(bare)], ..Facts::default() }), ". The queue is root.a.");
+        assert_eq!(percent(0.005), "0.5 %");
     }
 }

@@ -130,6 +130,9 @@ options! {
     /// TaskManagers asked for while the JobManager starts; default: what the parallelism needs, and none for
     /// a session.
     PREWARM: i32 = "heddle.prewarm";
+    /// Whether the ApplicationMaster leaves a record of how the application and its containers have ended, in
+    /// .heddle/outcomes in the user's home directory.
+    OUTCOMES: bool = "heddle.outcomes" = "true";
 
     // Deployment.
     /// Parallelism of a job that does not say it itself.

@@ -2,10 +2,11 @@
 //! configuration and the files of the containers.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::class_path::{ContainerFiles, flink_class_path, hadoop_class_path};
 use crate::cluster_spec::ClusterSpec;
-use crate::config::{Configuration, Origin, ValueError, is_sensitive};
+use crate::config::{Configuration, Origin, ValueError, is_sensitive, shown_all};
 use crate::jvm_options::{JvmOptionsError, Logging, user_options};
 use crate::memory::Role;
 use crate::options::{self, HadoopClassPath};
@@ -62,7 +63,7 @@ pub struct Surroundings {
 }
 
 /// The configuration file that the containers get.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct ShippedConfiguration {
     /// The name of the file, `config.yaml` or `flink-conf.yaml`.
     pub file_name: &'static str,
@@ -72,6 +73,18 @@ pub struct ShippedConfiguration {
     pub configuration: Configuration,
     /// Keys and values that `flink-conf.yaml` cannot hold. [`job_manager_template`] passes them as arguments.
     pub not_carried: Vec<(String, String)>,
+}
+
+impl fmt::Debug for ShippedConfiguration {
+    /// Leaves secrets out. The text says the same as the configuration.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let not_carried = shown_all(self.not_carried.iter().map(|(key, value)| (key, value)));
+        f.debug_struct("ShippedConfiguration")
+            .field("file_name", &self.file_name)
+            .field("configuration", &self.configuration)
+            .field("not_carried", &not_carried)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The effective configuration for the containers, without what cannot be right on another host.

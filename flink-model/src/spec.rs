@@ -182,6 +182,9 @@ pub struct ApplicationSpec {
     pub acls: BTreeMap<String, String>,
     /// Whether heddle does what only makes a start faster (`heddle.fast-start`).
     pub fast_start: bool,
+    /// Whether the ApplicationMaster leaves a record of the application in the user's home directory
+    /// (`heddle.outcomes`).
+    pub outcomes: bool,
 }
 
 /// The ApplicationMaster.
@@ -210,6 +213,9 @@ pub struct JobManagerSpec {
     /// Whether the REST interface speaks TLS (`security.ssl.rest.enabled`).
     #[serde(default)]
     pub rest_tls: bool,
+    /// Whether the JVM has a keytab. On a cluster with Kerberos, it can obtain new delegation tokens then.
+    #[serde(default)]
+    pub keytab: bool,
     /// The class data archives for the JVM. If it is `None`, none are used or made.
     pub class_data: Option<ClassDataSpec>,
 }
@@ -294,6 +300,7 @@ mod tests {
                 history_url: None,
                 acls: BTreeMap::new(),
                 fast_start: true,
+                outcomes: true,
             },
             application_master: ApplicationMasterSpec {
                 memory_mb: 1600,
@@ -301,7 +308,13 @@ mod tests {
                 heartbeat_idle_ms: 5000,
                 heartbeat_busy_ms: 500,
             },
-            job_manager: JobManagerSpec { jvm: jvm(), rest_ports: None, rest_tls: false, class_data: None },
+            job_manager: JobManagerSpec {
+                jvm: jvm(),
+                rest_ports: None,
+                rest_tls: false,
+                keytab: false,
+                class_data: None,
+            },
             task_managers: TaskManagersSpec {
                 jvm: jvm(),
                 files: vec!["config.yaml".into()],

@@ -7,11 +7,15 @@
 //! `%logging%` and `%args%` always apply, even if the template lacks them. `%redirects%` never applies,
 //! because heddle itself writes the output of the JVM to files.
 
+use std::fmt;
+
+use crate::config::masked_words;
+
 /// Flink's default of the template.
 pub const DEFAULT: &str = "%java% %jvmmem% %jvmopts% %logging% %class% %args% %redirects%";
 
 /// The words that a template adds to the start of a JVM.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct StartTemplate {
     /// The words before Java.
     pub launcher: Vec<String>,
@@ -25,6 +29,20 @@ pub struct StartTemplate {
     pub last_args: Vec<String>,
     /// Fields that apply although the template does not have them.
     pub applied_anyway: Vec<&'static str>,
+}
+
+impl fmt::Debug for StartTemplate {
+    /// Leaves out what may be secret: the values of options with names of secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StartTemplate")
+            .field("launcher", &masked_words(&self.launcher))
+            .field("first_options", &masked_words(&self.first_options))
+            .field("last_options", &masked_words(&self.last_options))
+            .field("first_args", &masked_words(&self.first_args))
+            .field("last_args", &masked_words(&self.last_args))
+            .field("applied_anyway", &self.applied_anyway)
+            .finish()
+    }
 }
 
 /// Why a template cannot be used. Another try does not help.

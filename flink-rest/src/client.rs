@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use bytes::{Bytes, BytesMut};
+use reqwest::header::{LOCATION, WWW_AUTHENTICATE};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -232,6 +233,7 @@ impl RestClient {
         let mut answer = request.timeout(deadline).send().await.map_err(failed)?;
         let status = answer.status();
         self.refuse_redirection(&answer)?;
+        self.refuse_negotiation(&answer)?;
         let mut body = BytesMut::new();
         while let Some(piece) = answer.chunk().await.map_err(failed)? {
             if body.len() + piece.len() > self.largest {
@@ -256,6 +258,7 @@ impl RestClient {
         };
         let answer = sent.map_err(|error| self.transport(&error, deadline))?;
         self.refuse_redirection(&answer)?;
+        self.refuse_negotiation(&answer)?;
         let status = answer.status();
         let mut download = Download { client: self.clone(), answer };
         if status.is_success() {
@@ -274,9 +277,19 @@ impl RestClient {
         if !answer.status().is_redirection() {
             return Ok(());
         }
-        let to = answer.headers().get(reqwest::header::LOCATION);
+        let to = answer.headers().get(LOCATION);
         let to = to.map(|to| String::from_utf8_lossy(to.as_bytes()).chars().take(200).collect());
         Err(RestError::Redirected { address: self.address().to_owned(), to })
+    }
+
+    /// Nobody here has a ticket to show: the interfaces that are called ask for none, unless a proxy stands
+    /// in front of Flink's, or the cluster has SPNEGO for the web services of Hadoop.
+    fn refuse_negotiation(&self, answer: &reqwest::Response) -> Result<(), RestError> {
+        let mut wanted = answer.headers().get_all(WWW_AUTHENTICATE).iter();
+        if answer.status() == StatusCode::UNAUTHORIZED && wanted.any(|value| names_spnego(value.as_bytes())) {
+            return Err(RestError::Negotiate { address: self.address().to_owned() });
+        }
+        Ok(())
     }
 
     fn transport(&self, error: &reqwest::Error, deadline: Duration) -> RestError {
@@ -318,6 +331,13 @@ impl Download {
             Err(_) => Err(RestError::Deadline { address: self.client.address().to_owned(), after: deadline }),
         }
     }
+}
+
+/// Whether a value of `WWW-Authenticate`, which can name several ways to authenticate, names SPNEGO.
+fn names_spnego(value: &[u8]) -> bool {
+    const SCHEME: &[u8] = b"negotiate";
+    let begins = |part: &[u8]| part.get(..SCHEME.len()).is_some_and(|word| word.eq_ignore_ascii_case(SCHEME));
+    value.split(|byte| *byte == b',').any(|part| begins(part.trim_ascii()))
 }
 
 /// Whether the other side has closed the connection.
@@ -443,6 +463,29 @@ mod tests {
                 "{error}"
             );
             assert!(!error.retry_helps());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_wants_a_ticket_is_told_by_name() {
+        let answer = |wanted: &str| {
+            let head = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 6\r\n";
+            answering(format!("{head}{wanted}\r\n<html>").into_bytes())
+        };
+        for wanted in [
+            "Negotiate",
+            "negotiate YII=",
+            "Basic realm=\"x\", Negotiate",
+            "Basic\r\nWWW-Authenticate: Negotiate",
+        ] {
+            let error = answer(&format!("WWW-Authenticate: {wanted}\r\n")).await;
+            assert!(matches!(error, RestError::Negotiate { .. }), "{wanted}: {error}");
+            assert!(error.to_string().contains("SPNEGO") && !error.retry_helps(), "{error}");
+            assert_eq!(error.status(), Some(401));
+        }
+        for other in ["", "WWW-Authenticate: Basic realm=\"Negotiate\"\r\n"] {
+            let error = answer(other).await;
+            assert!(matches!(error, RestError::NotFlink { status: 401, .. }), "{other}: {error}");
         }
     }
 

@@ -91,6 +91,13 @@ pub enum RestError {
         /// Where it redirects to, if it says so.
         to: Option<String>,
     },
+    /// The server, or a proxy in front of it, wants a ticket of Kerberos by HTTP (SPNEGO): its answer has the
+    /// status 401 and `WWW-Authenticate: Negotiate`.
+    #[error("{address} wants to know by Kerberos who calls (SPNEGO), which heddle does not do over HTTP")]
+    Negotiate {
+        /// The address that was called, `host:port`.
+        address: String,
+    },
     /// The answer is too large.
     #[error("the answer of {address} is larger than {limit_mb} MiB, which is the most that heddle reads")]
     TooLarge {
@@ -144,6 +151,7 @@ impl RestError {
             | Self::Certificate { .. }
             | Self::Handshake { .. }
             | Self::Redirected { .. }
+            | Self::Negotiate { .. }
             | Self::TooLarge { .. } => false,
             _ => true,
         }
@@ -153,6 +161,7 @@ impl RestError {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Remote { status, .. } | Self::NotFlink { status, .. } => Some(*status),
+            Self::Negotiate { .. } => Some(401),
             _ => None,
         }
     }

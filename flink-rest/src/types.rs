@@ -3,6 +3,7 @@
 //! since 1970-01-01 UTC. Types that are read name their path, and `:id` stands for a part of the path that
 //! varies.
 
+use flink_model::config::{shown, shown_all};
 use flink_model::release::{Release, Traits};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -101,6 +102,25 @@ pub struct JobSummary {
     /// The time at which the job ended; -1 while it runs.
     #[serde(rename = "end-time", default)]
     pub end_time: i64,
+    /// How many of its tasks are in some of their states.
+    #[serde(default)]
+    pub tasks: TaskCounts,
+}
+
+impl JobSummary {
+    /// Whether the job waits for slots, in which its tasks could run. The adaptive scheduler keeps a job in
+    /// `CREATED` until it has slots.
+    pub fn waits_for_slots(&self) -> bool {
+        !self.state.is_terminal() && (self.tasks.scheduled > 0 || self.state.0 == "CREATED")
+    }
+}
+
+/// Counts of the tasks of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct TaskCounts {
+    /// The tasks that wait for slots.
+    pub scheduled: u32,
 }
 
 /// The answer of `/jobs/:id`.
@@ -296,7 +316,7 @@ impl ClaimMode {
 
 /// The body of `POST /jars/:id/run`. Fields that are not set are not sent, because older releases refuse
 /// fields that they do not know.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JarRun {
     /// The class with `main()`.
@@ -326,6 +346,20 @@ pub struct JarRun {
     /// The configuration of the job, which Flink accepts since 1.17.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub flink_configuration: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for JarRun {
+    /// Leaves out what may be secret: the arguments of `main()`, and the values of secret keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JarRun")
+            .field("entry_class", &self.entry_class)
+            .field("program_args_list", &format_args!("{} arguments", self.program_args_list.len()))
+            .field("parallelism", &self.parallelism)
+            .field("savepoint_path", &self.savepoint_path)
+            .field("job_id", &self.job_id)
+            .field("flink_configuration", &shown_all(&self.flink_configuration))
+            .finish_non_exhaustive()
+    }
 }
 
 /// The result of a job that has ended.
@@ -407,12 +441,19 @@ pub struct JobException {
 }
 
 /// A setting in the answer of `/jobmanager/config`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 pub struct ConfigEntry {
     /// Key.
     pub key: String,
     /// The value. Flink masks the values of secret keys.
     pub value: String,
+}
+
+impl fmt::Debug for ConfigEntry {
+    /// Leaves out the values of keys that only heddle takes for those of secrets, too.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.key, shown(&self.key, self.value.clone()))
+    }
 }
 
 #[cfg(test)]
@@ -421,6 +462,18 @@ mod tests {
 
     fn json<T: Serialize>(value: &T) -> String {
         serde_json::to_string(value).unwrap()
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let run = JarRun {
+            program_args_list: vec!["--password".into(), "hush".into()],
+            flink_configuration: [("s3.secret-key".to_owned(), "hush".to_owned())].into(),
+            ..JarRun::default()
+        };
+        let entry = ConfigEntry { key: "s3.access-key".into(), value: "hush".into() };
+        let shown = format!("{run:?} {entry:?}");
+        assert!(shown.contains("2 arguments") && !shown.contains("hush"), "{shown}");
     }
 
     #[test]
@@ -448,6 +501,14 @@ mod tests {
         )
         .unwrap();
         assert_eq!((jobs.jobs[0].start_time, jobs.jobs[0].state.0.as_str()), (5, "RUNNING"));
+        assert!(!jobs.jobs[0].waits_for_slots());
+        let job = |state: &str, scheduled| JobSummary {
+            state: JobStatus(state.into()),
+            tasks: TaskCounts { scheduled },
+            ..jobs.jobs[0].clone()
+        };
+        assert!(job("RUNNING", 1).waits_for_slots() && job("CREATED", 0).waits_for_slots());
+        assert!(!job("CANCELED", 1).waits_for_slots());
         let claims = |v: &str| DashboardConfig { flink_version: v.into() }.traits().claim_mode;
         assert!(
             !claims("1.14.6") && claims("1.20.1") && claims("2.3-SNAPSHOT") && claims("3.0") && claims("")

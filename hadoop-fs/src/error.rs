@@ -95,6 +95,8 @@ pub struct FsError {
     kerberos: Option<KerberosProblem>,
     /// Whether the operation was refused only because of a token that will be replaced.
     with_old_token: bool,
+    /// Whether the server does not accept the token.
+    token_refused: bool,
     /// The failed call, if the operation was one of this crate's own calls.
     rpc: Option<RpcError>,
 }
@@ -118,8 +120,8 @@ impl FsError {
             _ => Retry::No,
         };
         let (path, server, detail) = (path.into(), server.into(), detail.into());
-        let (kerberos, with_old_token, rpc) = (None, false, None);
-        Self { kind, operation, path, server, retry, detail, kerberos, with_old_token, rpc }
+        let (kerberos, with_old_token, token_refused, rpc) = (None, false, false, None);
+        Self { kind, operation, path, server, retry, detail, kerberos, with_old_token, token_refused, rpc }
     }
 
     /// The error of an operation that consists of one call to a NameNode.
@@ -144,6 +146,9 @@ impl FsError {
         let failed = Self::new(kind, operation, path, server, detail);
         let failed = match error.kind() {
             ErrorKind::Kerberos { problem, .. } => failed.with_kerberos(*problem),
+            ErrorKind::Remote(remote) if remote.kind == RemoteKind::InvalidToken => {
+                failed.with_refused_token()
+            }
             _ => failed,
         };
         Self { rpc: Some(error), ..failed }
@@ -170,6 +175,11 @@ impl FsError {
     /// The same error, of an operation that may succeed at once, because another token is used from now on.
     pub(crate) fn with_old_token(self) -> Self {
         Self { with_old_token: true, ..self }
+    }
+
+    /// The same error, of a server that does not accept the token: it has expired or was cancelled.
+    pub(crate) fn with_refused_token(self) -> Self {
+        Self { token_refused: true, ..self }
     }
 
     /// The same error with another reason.
@@ -211,6 +221,13 @@ impl FsError {
     /// Whether another try can help.
     pub fn retry(&self) -> Retry {
         self.retry
+    }
+
+    /// Whether the server does not accept the token that it was shown: the token has expired, or was
+    /// cancelled. Another token may be accepted. Other failures of [`FsErrorKind::Authentication`] stay as
+    /// they are with any token.
+    pub fn is_of_refused_token(&self) -> bool {
+        self.token_refused
     }
 
     /// Which problem of Kerberos it is, if it is one.

@@ -58,6 +58,12 @@ pub(crate) trait FileSystem: fmt::Debug + Send + Sync {
         }
     }
 
+    /// The encryption zone that a path is in, in words. Nothing needs to exist at the path. `None` if it is
+    /// in no zone, or if that cannot be found out.
+    async fn encryption_zone(&self, _path: &str) -> Option<String> {
+        None
+    }
+
     /// The entries of a directory and, with `recursive`, everything below them. A directory comes before its
     /// entries. The list of a file holds only the file itself.
     async fn list(&self, path: &str, recursive: bool) -> Result<Vec<FileStatus>, FsError>;

@@ -19,6 +19,8 @@ use crate::upload::{self, Bounds};
 /// Is sent in place of a time that must not be changed. The NameNode reads it as the signed number -1, which
 /// means just that.
 const AS_IT_IS: u64 = u64::MAX;
+/// The bits of a mode that are permissions.
+const MODE: u16 = 0o7777;
 
 /// One HDFS as one user, with the bounds that all its uploads share.
 #[derive(Debug, Clone)]
@@ -73,6 +75,10 @@ impl FileSystem for Hdfs {
             })
             .await?;
         Ok(looked.into())
+    }
+
+    async fn encryption_zone(&self, path: &str) -> Option<String> {
+        self.client.encryption_zone(path).await
     }
 
     async fn list(&self, path: &str, recursive: bool) -> Result<Vec<FileStatus>, FsError> {
@@ -165,13 +171,15 @@ impl From<hdfs_native::client::FileStatus> for FileStatus {
             path: s.path,
             len: s.length as u64,
             is_dir: s.isdir,
-            mode: s.permission,
+            // Older NameNodes set bits above the permissions, for what is said elsewhere.
+            mode: s.permission & MODE,
             owner: s.owner,
             group: s.group,
             modified_ms: s.modification_time,
             accessed_ms: s.access_time,
             replication: s.replication.unwrap_or(0),
             block_size: s.blocksize.unwrap_or(0),
+            encrypted: s.encrypted,
         }
     }
 }

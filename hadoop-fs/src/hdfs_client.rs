@@ -39,6 +39,13 @@ const NO_DIRECTORY: &str = "/dev/null";
 /// before they are asked again.
 const LOOK: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(2));
 
+/// How long the NameNode may take to tell in which encryption zone a path is. Nothing depends on the answer
+/// but the words of an error.
+const ZONE_WITHIN: Duration = Duration::from_secs(5);
+
+/// The keys that name the place of the keys of encryption zones, such as a KMS.
+const KEY_PROVIDERS: [&str; 2] = ["hadoop.security.key.provider.path", "dfs.encryption.key.provider.uri"];
+
 /// hdfs-native's client of one HDFS as one user, with a deadline for each call.
 #[derive(Debug, Clone)]
 pub(crate) struct HdfsClient {
@@ -59,6 +66,8 @@ struct Parts {
     user: String,
     /// The tokens, if the cluster has Kerberos. hdfs-native itself does not speak Kerberos.
     tokens: Option<Tokens>,
+    /// Where the keys of encryption zones are, according to the configuration.
+    key_provider: Option<String>,
 }
 
 /// hdfs-native's client for one operation.
@@ -108,7 +117,9 @@ impl HdfsClient {
             settings.push(("dfs.client.failover.max.attempts".to_owned(), "6".to_owned()));
         }
         let name_nodes = location.logical.then(|| NameNodes::of(conf, &location, login)).transpose()?;
-        let parts = Arc::new(Parts { settings, user, tokens });
+        let key_provider =
+            KEY_PROVIDERS.iter().find_map(|key| conf.get(key).ok()?.filter(|uri| !uri.is_empty()));
+        let parts = Arc::new(Parts { settings, user, tokens, key_provider });
         let hdfs = build(&location, &parts, None)?;
         let current = Arc::new(Mutex::new(Current { hdfs, active: None }));
         Ok(Self { location, deadline, patience: None, parts, name_nodes, current })
@@ -254,12 +265,19 @@ impl HdfsClient {
         call: impl FnOnce(Client) -> F,
     ) -> Result<T, FsError> {
         let Ready { hdfs, asked, token } = self.hdfs().await?;
-        tokio::select! {
-            done = self.within_deadline(operation, path, token, call(hdfs)) => done,
+        let done = tokio::select! {
+            done = self.within_deadline(operation, path, token, call(hdfs.clone())) => done,
             active = self.failed_over(asked) => {
                 let why = format!("the NameNode was silent, and meanwhile {} is the active one", active?);
                 Err(FsError::new(FsErrorKind::Unreachable, operation, path, &*self.location.server, why))
             }
+        };
+        match done {
+            Err(failed) if failed.kind() == FsErrorKind::EncryptionZone => {
+                let zone = self.zone(&hdfs, path).await;
+                Err(failed.with_detail(hdfs_error::in_zone(zone.as_deref())))
+            }
+            done => done,
         }
     }
 
@@ -273,6 +291,26 @@ impl HdfsClient {
     ) -> Result<T, FsError> {
         let Ready { hdfs, token, .. } = self.hdfs().await?;
         self.within_deadline(operation, path, token, call(hdfs)).await
+    }
+
+    /// The encryption zone that a path is in, in words; `None` if it is in none, or if the NameNode does not
+    /// tell it.
+    pub(crate) async fn encryption_zone(&self, path: &str) -> Option<String> {
+        let Ready { hdfs, .. } = self.hdfs().await.ok()?;
+        self.zone(&hdfs, path).await
+    }
+
+    async fn zone(&self, hdfs: &Client, path: &str) -> Option<String> {
+        match timeout(ZONE_WITHIN.min(self.deadline), hdfs.encryption_zone(path)).await {
+            Ok(Ok(zone)) => {
+                zone.map(|zone| hdfs_error::zone_in_words(&zone, self.parts.key_provider.as_deref()))
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(%error, path, "the NameNode does not tell the encryption zone");
+                None
+            }
+            Err(_) => None,
+        }
     }
 
     async fn within_deadline<T>(

@@ -5,11 +5,23 @@ use std::io::ErrorKind;
 
 use hadoop_rpc::{RemoteKind, Retry};
 use hdfs_native::HdfsError;
+use hdfs_native::client::EncryptionZone;
 
 use crate::error::{FsError, FsErrorKind};
 
-/// heddle does not ask a KMS for the keys of encrypted files.
-const IN_ENCRYPTION_ZONE: &str = "the file is in an encryption zone, which heddle does not serve";
+/// What an error says of a path in an encryption zone: heddle does not ask a KMS for the keys of encrypted
+/// files. `zone` says in words which zone it is, if that is known.
+pub(crate) fn in_zone(zone: Option<&str>) -> String {
+    format!("it is in {}, which heddle does not serve", zone.unwrap_or("an encryption zone"))
+}
+
+/// An encryption zone in words. `configured` is the place of the keys according to the configuration; that
+/// which the NameNode itself tells counts more.
+pub(crate) fn zone_in_words(zone: &EncryptionZone, configured: Option<&str>) -> String {
+    let EncryptionZone { path, key_name, key_provider } = zone;
+    let kms = key_provider.as_deref().or(configured).map(|kms| format!(" of {kms}")).unwrap_or_default();
+    format!("the encryption zone {path} (key {key_name}{kms})")
+}
 
 /// Whether the NameNode did not accept the token of the connection, and so has executed nothing.
 pub(crate) fn is_invalid_token(error: &HdfsError) -> bool {
@@ -34,10 +46,11 @@ pub(crate) fn of(operation: &'static str, path: &str, server: &str, error: &Hdfs
             let kind = FsErrorKind::of_exception(class, text);
             let short = short_name(class);
             if short == "UnknownCryptoProtocolVersionException" {
-                return new(Kind::EncryptionZone, IN_ENCRYPTION_ZONE.into());
+                return new(Kind::EncryptionZone, in_zone(None));
             }
             let line = text.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or("no reason given");
-            new(kind, format!("{line} ({short})"))
+            let failed = new(kind, format!("{line} ({short})"));
+            if is_invalid_token(error) { failed.with_refused_token() } else { failed }
         }
         HdfsError::IOError(io) => match io.kind() {
             ErrorKind::TimedOut => new(Kind::Timeout, io.to_string()),
@@ -64,7 +77,7 @@ pub(crate) fn of(operation: &'static str, path: &str, server: &str, error: &Hdfs
         }
         // hdfs-native has looked at the file, and removed it if it has just been created.
         HdfsError::UnsupportedFeature(text) if text.contains("encryption zone") => {
-            new(Kind::EncryptionZone, IN_ENCRYPTION_ZONE.into())
+            new(Kind::EncryptionZone, in_zone(None))
         }
         HdfsError::UnsupportedFeature(_) | HdfsError::UnsupportedErasureCodingPolicy(_) => {
             new(Kind::Unsupported, error.to_string())
@@ -114,13 +127,33 @@ mod tests {
         assert_eq!(refused.kind(), FsErrorKind::EncryptionZone);
         assert_eq!(
             refused.to_string(),
-            "cannot open /zone/a on NameNode h:1: the file is in an encryption zone, which heddle does not serve"
+            "cannot open /zone/a on NameNode h:1: it is in an encryption zone, which heddle does not serve"
         );
         let class = "org.apache.hadoop.hdfs.UnknownCryptoProtocolVersionException";
         let refused = of(class, "No crypto protocol versions provided by the client are supported.");
-        assert_eq!((refused.kind(), refused.detail()), (FsErrorKind::EncryptionZone, IN_ENCRYPTION_ZONE));
+        assert_eq!(refused.kind(), FsErrorKind::EncryptionZone);
+        assert_eq!(refused.detail(), in_zone(None));
         let other = super::of("open", "/a", "", &HdfsError::UnsupportedFeature("SM4".into()));
         assert_eq!(other.kind(), FsErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn a_zone_is_named_with_its_key_and_the_place_of_the_keys() {
+        let zone = |key_provider: Option<&str>| EncryptionZone {
+            path: "/zone".into(),
+            key_name: "k".into(),
+            key_provider: key_provider.map(str::to_owned),
+        };
+        let configured = Some("kms://http@h:1/kms");
+        for (told, configured, words) in [
+            (Some("kms://http@kms:9600/kms"), configured, "key k of kms://http@kms:9600/kms"),
+            (None, configured, "key k of kms://http@h:1/kms"),
+            (None, None, "key k"),
+        ] {
+            let told = zone_in_words(&zone(told), configured);
+            assert_eq!(told, format!("the encryption zone /zone ({words})"));
+            assert_eq!(in_zone(Some(&told)), format!("it is in {told}, which heddle does not serve"));
+        }
     }
 
     #[test]
@@ -131,7 +164,10 @@ mod tests {
         assert!(is_invalid_token(&fatal));
         assert!(!is_invalid_token(&HdfsError::RPCError("java.io.IOException".into(), text.into())));
         assert!(!is_invalid_token(&HdfsError::SASLError(text.into())));
-        assert_eq!(of(class, text).kind(), FsErrorKind::Authentication);
-        assert_eq!(of("javax.security.sasl.SaslException", "x").kind(), FsErrorKind::Authentication);
+        let refused = of(class, text);
+        assert_eq!((refused.kind(), refused.is_of_refused_token()), (FsErrorKind::Authentication, true));
+        // With another token it would be the same.
+        let other = of("javax.security.sasl.SaslException", "x");
+        assert_eq!((other.kind(), other.is_of_refused_token()), (FsErrorKind::Authentication, false));
     }
 }

@@ -6,6 +6,7 @@
 //! others have written can be local resources only if the file system itself keeps whole seconds, as S3 does.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,7 +42,6 @@ pub(crate) struct Libhdfs {
     deadline: Duration,
 }
 
-#[derive(Debug)]
 struct Shared {
     location: Location,
     user: String,
@@ -50,6 +50,16 @@ struct Shared {
     /// were set after the file was made, others could read the file in between.
     clients: Mutex<HashMap<u32, Arc<Client>>>,
     attributes: Mutex<Option<Arc<Attributes>>>,
+}
+
+impl fmt::Debug for Shared {
+    /// Leaves the settings out, some of which are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("location", &self.location)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why an operation on a thread of its own has failed.
@@ -506,6 +516,7 @@ fn status(found: &Metadata) -> FileStatus {
         accessed_ms: ms(found.accessed()),
         replication: if is_dir { 0 } else { u32::from(found.replication().cast_unsigned()) },
         block_size: if is_dir { 0 } else { found.block_size().cast_unsigned() },
+        encrypted: false,
     }
 }
 

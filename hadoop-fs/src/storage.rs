@@ -17,6 +17,7 @@ use crate::error::{FsError, FsErrorKind};
 use crate::file_system::{FileSystem, NewFile, Pieces};
 use crate::glob;
 use crate::hdfs::Hdfs;
+use crate::hdfs_error;
 #[cfg(feature = "hdrs")]
 use crate::libhdfs::Libhdfs;
 use crate::location::{Location, bad_conf};
@@ -139,6 +140,21 @@ impl Storage {
     /// The status of a file or directory, or `None` if there is none.
     pub async fn find(&self, path: &str) -> Result<Option<FileStatus>, FsError> {
         self.fs.find(&self.path(path)?).await
+    }
+
+    /// The encryption zone of HDFS that a path is in, in words: its directory, its key, and the KMS. Nothing
+    /// needs to exist at the path. `None` if it is in no zone, or if that cannot be found out.
+    pub async fn encryption_zone(&self, path: &str) -> Option<String> {
+        self.fs.encryption_zone(&self.path(path).ok()?).await
+    }
+
+    /// The error of an `operation` on a path that is in an encryption zone, such as `write to`, for a caller
+    /// who learns that before the NameNode or the reader refuses it. It names the zone if that can be found
+    /// out.
+    pub async fn encrypted(&self, operation: &'static str, path: &str) -> FsError {
+        let zone = self.encryption_zone(path).await;
+        let detail = hdfs_error::in_zone(zone.as_deref());
+        FsError::new(FsErrorKind::EncryptionZone, operation, path, self.server(), detail)
     }
 
     /// The entries of a directory and, with `recursive`, everything below them. A directory comes before its

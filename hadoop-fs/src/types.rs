@@ -97,4 +97,7 @@ pub struct FileStatus {
     pub replication: u32,
     /// Size of its blocks in bytes; 0 for directories.
     pub block_size: u64,
+    /// Whether it is in an encryption zone of HDFS. This is `false` on other file systems, and wherever
+    /// Hadoop's own client is used, which decrypts by itself.
+    pub encrypted: bool,
 }

@@ -55,6 +55,8 @@ pub(crate) fn problem(major: u32, minor: u32) -> KerberosProblem {
         33 | 37 | 148 => ClockSkew,
         // KRB5_REALM_UNKNOWN, KRB5_KDC_UNREACH, KRB5_REALM_CANT_RESOLVE
         154 | 156 | 220 => KdcUnreachable,
+        // KRB5_CONFIG_CANTOPEN, KRB5_CONFIG_BADFORMAT, KRB5_CONFIG_NODEFREALM
+        135 | 136 | 224 => Configuration,
         // KRB5_FCC_NOFILE, KRB5_NOCREDS_SUPPLIED, KRB5_CC_NOTFOUND
         195 | 203 | 141 => NoCredentials,
         _ => match major & major::ROUTINE {
@@ -78,6 +80,8 @@ mod tests {
             (FAILURE, -1_765_328_377, UnknownServer),
             (FAILURE, -1_765_328_228, KdcUnreachable),
             (FAILURE, -1_765_328_347, ClockSkew),
+            (FAILURE, -1_765_328_248, Configuration),
+            (FAILURE, -1_765_328_160, Configuration),
             (FAILURE, -1_765_328_360, Keytab),
             (FAILURE, -1_765_328_189, NoCredentials),
             (FAILURE, -1_765_328_378, UnknownClient),

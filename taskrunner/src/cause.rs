@@ -68,6 +68,8 @@ pub struct JvmExit {
     /// Whether the JVM ended by itself soon after its start, and its log does not say that it registered with
     /// the JobManager.
     pub unregistered: bool,
+    /// What the kernel's out-of-memory killer did, if it ended the JVM.
+    pub kernel: KernelOom,
 }
 
 impl JvmExit {
@@ -83,15 +85,33 @@ impl JvmExit {
     pub fn is_kernel_oom(&self) -> bool {
         self.out_of_memory == OutOfMemory::OomKernel
     }
+
+    /// Whether the JVM could not be started, or ended by itself before the JobManager knew it.
+    pub fn is_at_start(&self) -> bool {
+        self.launch_failed || self.unregistered && !self.may_be_yarns_kill()
+    }
 }
 
 impl From<Exited> for JvmExit {
     fn from(exited: Exited) -> Self {
-        let out_of_memory = exited.out_of_memory();
+        let (out_of_memory, kernel) = (exited.out_of_memory(), kernel(&exited));
         let Exited { code, signal, log_tail, stderr_tail, summary, launch_failed, unregistered, .. } = exited;
         let log: Vec<String> = log_findings::telling(&log_tail).cloned().collect();
         let last_lines = if log.is_empty() { stderr_tail } else { log };
-        Self { code, signal, out_of_memory, last_lines, summary, launch_failed, unregistered }
+        Self { code, signal, out_of_memory, last_lines, summary, launch_failed, unregistered, kernel }
+    }
+}
+
+/// What the kernel's out-of-memory killer did, by the report. One of an older release does not say whether it
+/// was at work in the container's own cgroup, which is then the likelier place.
+fn kernel(exited: &Exited) -> KernelOom {
+    let known = |bytes: u64| (bytes > 0).then_some(bytes);
+    match (exited.out_of_memory(), exited.oom_on_host) {
+        (OutOfMemory::OomKernel, Some(true)) => KernelOom::Host,
+        (OutOfMemory::OomKernel, Some(false) | None) => {
+            KernelOom::Cgroup { limit: known(exited.cgroup_limit), peak: known(exited.cgroup_peak) }
+        }
+        _ => KernelOom::None,
     }
 }
 

@@ -80,6 +80,8 @@ pub struct ExitReport {
     /// Whether the JVM ended by itself soon after its start, and its log does not say that it registered with
     /// the JobManager.
     pub unregistered: bool,
+    /// What the kernel's out-of-memory killer did, if it ended the JVM.
+    pub kernel: KernelOom,
 }
 
 impl ExitReport {
@@ -90,10 +92,11 @@ impl ExitReport {
         let summary = words::jvm_end(facts.code, facts.signal, out_of_memory, reason.as_ref());
         let unregistered = facts.early && !facts.findings.registered && !facts.stop_requested;
         let telling = |lines: &[String]| log_findings::telling(lines).cloned().collect::<Vec<_>>();
+        let kernel = if out_of_memory == OutOfMemory::OomKernel { facts.kernel_oom } else { KernelOom::None };
         let Facts { code, signal, log, stderr, stdout, .. } = facts;
         let stderr_tail = Some(telling(&stderr)).filter(|lines| !lines.is_empty());
         let stderr_tail = stderr_tail.unwrap_or_else(|| telling(&stdout));
-        ExitReport { code, signal, out_of_memory, log_tail: log, stderr_tail, summary, unregistered }
+        ExitReport { code, signal, out_of_memory, log_tail: log, stderr_tail, summary, unregistered, kernel }
     }
 
     /// The exit code that a shell would show: the JVM's own, or 128 and the number of the signal.
@@ -107,6 +110,11 @@ impl ExitReport {
 
     /// The message for the ApplicationMaster.
     pub fn to_event(&self) -> Exited {
+        let (oom_on_host, limit, peak) = match self.kernel {
+            KernelOom::None => (None, None, None),
+            KernelOom::Host => (Some(true), None, None),
+            KernelOom::Cgroup { limit, peak } => (Some(false), limit, peak),
+        };
         Exited {
             code: self.code,
             signal: self.signal,
@@ -116,6 +124,9 @@ impl ExitReport {
             summary: self.summary.clone(),
             launch_failed: self.code == Some(EXEC_FAILED),
             unregistered: self.unregistered,
+            oom_on_host,
+            cgroup_limit: limit.unwrap_or_default(),
+            cgroup_peak: peak.unwrap_or_default(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! the process that has started it, so that no JVM goes on in a container that heddle considers ended.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use flink_model::config::{masked_words, shown_all};
 use flink_model::java_fit::{Jvm, Misfit};
 use flink_model::release::Release;
 use rustix::process::{Pid, Signal};
@@ -33,7 +35,7 @@ use crate::tail::Tail;
 
 /// What a JVM is started with. All variables are filled in already; [`crate::plan`] makes this value from a
 /// launch specification.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct JvmCommand {
     /// The release of Flink that must be able to run on the Java; `None` if any Java will do.
     pub release: Option<Release>,
@@ -69,6 +71,22 @@ pub struct JvmCommand {
     pub dir: PathBuf,
     /// The path of this program's binary, which must have the [`SUBCOMMAND`].
     pub self_exe: PathBuf,
+}
+
+impl fmt::Debug for JvmCommand {
+    /// Leaves out what may be secret: the arguments of the program, and the values of options and variables
+    /// with names of secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JvmCommand")
+            .field("launcher", &masked_words(&self.launcher))
+            .field("java_home", &self.java_home)
+            .field("jvm_args", &masked_words(&self.jvm_args))
+            .field("main_class", &self.main_class)
+            .field("args", &format_args!("{} arguments", self.args.len()))
+            .field("env", &shown_all(&self.env))
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a JVM could not be started.

@@ -3,10 +3,12 @@
 //!
 //! `heddle-am` uses the supervisor for the JobManager and the server half of [`control`] and [`wire`]; the
 //! binary `heddle-taskrunner` is [`agent`] around the same supervisor for a TaskManager. The client of a
-//! per-job cluster uses [`submission`], and whoever wants to know how a start went [`timeline`].
+//! per-job cluster uses [`submission`], whoever wants to know how a start went [`timeline`], and whoever
+//! wants to know what became of containers [`account`].
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests lay out directories of their own"))]
 
+pub mod account;
 pub mod agent;
 pub mod archive;
 pub mod auth;
@@ -14,6 +16,7 @@ mod calls;
 #[cfg(test)]
 mod canary_tests;
 pub mod cause;
+pub mod cause_facts;
 pub mod core_dumps;
 pub mod exec;
 pub mod exit;

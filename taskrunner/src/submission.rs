@@ -14,7 +14,7 @@ use crate::calls::{Calls, OpenError};
 use crate::control::attended::Answer;
 use crate::control::attending::Event;
 use crate::control::submission_client::SubmissionClient;
-use crate::control::{Attended, Attending, Complete};
+use crate::control::{Attended, Attending, Complete, OpenRequests};
 use crate::keys::Access;
 use crate::protocol::{RELEASE, SPOKEN, Versions};
 use crate::tls::ConnectError;
@@ -116,6 +116,7 @@ pub struct SubmissionConnection {
     complete: Option<oneshot::Sender<i32>>,
     /// Set once, at the end.
     end: watch::Receiver<Option<Result<String, SubmissionError>>>,
+    open_requests: watch::Receiver<OpenRequests>,
     address: ApplicationMasterAddress,
     task: AbortHandle,
 }
@@ -153,11 +154,19 @@ impl SubmissionConnection {
         let call = peer.reach(watch::channel(until).1).await?;
         let (complete, completed) = oneshot::channel();
         let (end, ended) = watch::channel(None);
+        let (requests, open_requests) = watch::channel(OpenRequests::default());
         let task = tokio::spawn(async move {
-            let result = peer.attend(call, completed).await;
+            let result = peer.attend(call, completed, &requests).await;
             end.send_replace(Some(result));
         });
-        Ok(SubmissionConnection { complete: Some(complete), end: ended, address, task: task.abort_handle() })
+        let (complete, task) = (Some(complete), task.abort_handle());
+        Ok(SubmissionConnection { complete, end: ended, open_requests, address, task })
+    }
+
+    /// The requests for containers that YARN has not granted for some time, as the ApplicationMaster has told
+    /// them last. One of an older release does not tell them.
+    pub fn open_requests(&self) -> watch::Receiver<OpenRequests> {
+        self.open_requests.clone()
     }
 
     /// `main()` is over: says so, and waits until the ApplicationMaster has noted it.
@@ -213,6 +222,7 @@ impl Peer {
         &self,
         mut call: Call,
         mut complete: oneshot::Receiver<i32>,
+        open_requests: &watch::Sender<OpenRequests>,
     ) -> Result<String, SubmissionError> {
         let mut exit_code = None;
         loop {
@@ -232,6 +242,9 @@ impl Peer {
                     },
                     answer = call.answers.message() => match answer {
                         Ok(Some(Attended { answer: Some(Answer::Noted(noted)) })) => return Ok(noted.losses),
+                        Ok(Some(Attended { answer: Some(Answer::OpenRequests(requests)) })) => {
+                            open_requests.send_replace(requests);
+                        }
                         Ok(Some(_)) => {}
                         Ok(None) => break "it closed the call".to_owned(),
                         Err(status) => break words(&status),
@@ -379,7 +392,7 @@ mod tests {
 
     use super::*;
     use crate::control::submission_server::{Submission, SubmissionServer};
-    use crate::control::{Noted, Welcome};
+    use crate::control::{Noted, OpenRequest, Welcome};
     use crate::keys::{ControlKeys, LENGTH, Role};
     use crate::tls::TlsServer;
 
@@ -403,19 +416,28 @@ mod tests {
             let Self { arrived, dies } = self.clone();
             let answering = async move {
                 while let Ok(Some(Attending { event: Some(event) })) = events.message().await {
-                    let answer = match event {
+                    let said = match event {
                         Event::Arrive(_) => {
                             arrived.notify_one();
-                            Answer::Welcome(Welcome { protocol: SPOKEN.newest, ..Welcome::default() })
+                            let welcome = Welcome { protocol: SPOKEN.newest, ..Welcome::default() };
+                            // The second one is of a type that the client does not know.
+                            vec![Some(Answer::Welcome(welcome)), None, Some(Answer::OpenRequests(open()))]
                         }
-                        Event::Complete(_) => Answer::Noted(Noted::default()),
+                        Event::Complete(_) => vec![Some(Answer::Noted(Noted::default()))],
                     };
-                    drop(answers.send(Ok(Attended { answer: Some(answer) })));
+                    for answer in said {
+                        drop(answers.send(Ok(Attended { answer })));
+                    }
                 }
             };
             tokio::spawn(dies.run_until_cancelled_owned(answering));
             Ok(Response::new(Box::pin(UnboundedReceiverStream::new(stream))))
         }
+    }
+
+    /// What this ApplicationMaster waits for.
+    fn open() -> OpenRequests {
+        OpenRequests { requests: vec![OpenRequest { count: 3, memory_mb: 1024, ..OpenRequest::default() }] }
     }
 
     /// An ApplicationMaster with these keys, and its address.
@@ -463,6 +485,18 @@ mod tests {
         let (master, address) = start(&keys).await;
         follow.send_replace(address);
         timeout(NOTED_WITHIN, master.arrived.notified()).await.unwrap();
+        assert_eq!(connection.complete(0).await, Ok(String::new()));
+    }
+
+    #[tokio::test]
+    async fn the_client_hears_which_requests_are_open() {
+        let keys = ControlKeys::generate([1; LENGTH]).unwrap();
+        let (_master, address) = start(&keys).await;
+        let access = keys.access(Role::Client).unwrap();
+        let connection = SubmissionConnection::open(&address, &access).await.unwrap();
+        let mut requests = connection.open_requests();
+        let told = timeout(NOTED_WITHIN, requests.wait_for(|told| !told.requests.is_empty())).await;
+        assert_eq!(*told.unwrap().unwrap(), open());
         assert_eq!(connection.complete(0).await, Ok(String::new()));
     }
 

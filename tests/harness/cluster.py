@@ -76,9 +76,9 @@ class Cluster(PseudoCluster):
         """Variables that make the caller of a command an administrator, beside those of the daemons."""
         return {}
 
-    def administer(self, main, *arguments):
-        """Runs a command of Hadoop's for administrators, by its Java class."""
-        environment = self.environment() | self.administrator()
+    def administer(self, main, *arguments, env=None):
+        """Runs a command of Hadoop's for administrators, by its Java class. `env` adds variables."""
+        environment = self.environment() | self.administrator() | (env or {})
         classpath = f"{self.conf}:{hadoop_directory(self.hadoop)}/lib/*"
         command = [f"{environment['JAVA_HOME']}/bin/java", *self.java_options(), "-cp", classpath, main, *arguments]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)

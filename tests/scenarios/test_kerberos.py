@@ -9,6 +9,7 @@ import json
 import re
 import socket
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -288,6 +289,27 @@ def test_a_sql_gateway_has_tokens_while_it_runs(work, sql_flink, verb):
     kept = lambda: [p for p in processes.with_words("client-tokens") if p.environment.get("HOME") == str(client.home)]  # noqa: E731
     wait_for("nobody keeps tokens any more", lambda: not kept(), 20)
     session.stop(*login).ok()
+    check_gone(work.cluster, session.application, "SUCCEEDED")
+
+
+@pytest.mark.extended
+@pytest.mark.heddle_only("its gateway has neither tickets nor a token")
+def test_a_sql_gateway_with_hadoops_classes(work, sql_flink):
+    """By a keytab, and without tickets, it has one token, which Hadoop's client reads once. So its start says how long it can
+    use HDFS."""
+    client = member(work, flink_home=sql_flink)
+    client.variables |= {"FLINK_PID_DIR": str(client.directory), "HADOOP_CLASSPATH": work.cluster.reference_hadoop_classpath}
+    client.variables["JVM_ARGS"] = f"-Djava.security.krb5.conf={work.cluster.krb5_conf}"
+    session = client.session("-nm", work.name)
+    where = ["-Dexecution.target=yarn-session", f"-Dyarn.application.id={session.application}"]
+    command, gateway = sql_gateway(client, "start", *where)
+    said = command.result(60).ok()
+    [token] = credentials.of_file(gateway.environment["HADOOP_TOKEN_FILE_LOCATION"]).of_kind(HDFS)
+    ends = datetime.fromtimestamp(Identity.of(token).latest // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    assert re.search(rf"^warning: sql-gateway.sh can use HDFS until {ends}", said.err, re.MULTILINE), said
+    client.run("sql-gateway.sh", "stop").ok()
+    wait_for("the gateway gone", lambda: not gateway.alive())
+    session.stop().ok()
     check_gone(work.cluster, session.application, "SUCCEEDED")
 
 

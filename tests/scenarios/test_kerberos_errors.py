@@ -1,6 +1,7 @@
 """What can be wrong with a login, with the KDC and with the servers of a secured cluster: one error, a hint,
 within 15 seconds, and nothing left in YARN and HDFS."""
 
+import os
 import shutil
 import time
 
@@ -63,6 +64,33 @@ def no_keytab(work, client):
     return [path, "No such file", "security.kerberos.login.keytab"]
 
 
+def keytab_of_nobody(work, client):
+    """One that this user may not read."""
+    if os.geteuid() == 0:
+        pytest.skip("root may read each file")
+    path = client.directory / "closed.keytab"
+    path.write_bytes(work.cluster.keytab(ALICE).read_bytes())
+    path.chmod(0)
+    client.configure(keytab_settings(path, ALICE))
+    return [path, "Permission denied", "security.kerberos.login.keytab"]
+
+
+def no_krb5_conf(work, client):
+    path = client.directory / "no-such-krb5.conf"
+    del client.variables["KRB5_CONFIG"]
+    client.configure({"security.kerberos.krb5-conf.path": path, **keytab_settings(work.cluster.keytab(ALICE), ALICE)})
+    return [path, "No such file", "security.kerberos.krb5-conf.path"]
+
+
+def no_file_of_tokens(work, client):
+    """It counts also where there are tickets, because the user has named it."""
+    path = client.directory / "tokens"
+    path.write_text("these are no tokens")
+    work.cluster.kinit(ALICE, client.tickets)
+    client.variables["HADOOP_TOKEN_FILE_LOCATION"] = str(path)
+    return [path, "HADOOP_TOKEN_FILE_LOCATION"]
+
+
 def no_file_of_keys(work, client):
     path = client.directory / "text.keytab"
     path.write_text("these are no keys")
@@ -104,7 +132,10 @@ def tickets_that_may_not_be_used(work, client):
 
 
 CASES = [no_tickets, expired_tickets, no_keytab, keytab_of_another]
-MORE = [no_file_of_keys, keytab_without_principal, old_keys, unknown_to_the_kdc, tickets_that_may_not_be_used]
+MORE = [
+    no_file_of_keys, keytab_of_nobody, keytab_without_principal, old_keys, unknown_to_the_kdc, tickets_that_may_not_be_used,
+    no_krb5_conf, no_file_of_tokens,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("case", [*CASES, *(pytest.param(case, marks=pytest.mark.extended) for case in MORE)], ids=lambda case: case.__name__)

@@ -83,6 +83,25 @@ def test_secrets_of_the_configuration_file(work, client, jar):
     session.stop().ok()
 
 
+@pytest.mark.extended
+@pytest.mark.heddle_only("it has no such log")
+def test_secrets_and_all_log_lines(work, client, jar):
+    """What heddle logs for its developers has none, either: neither those of the configuration nor those of options and of the
+    program's arguments."""
+    typed, written = canaries([*FLINKS, *OTHERS], "logged"), canaries(OTHERS, "file")
+    client.configure({f"file.{key}": value for key, value in written.items()})
+    client.variables["HEDDLE_LOG"] = "debug"
+    options, argument = [f"-D{key}={value}" for key, value in typed.items()], f"canary-argument-{os.getpid()}"
+    line = ["run", "-t", "yarn-session", *options, "-c", "WordCount", str(jar), "--secret", argument]
+    understood = client.run("heddle", "reference", "--check", "--", "flink", *line)
+    session = client.session("-nm", work.name, *options)
+    run = session.run(jar, "WordCount", "--secret", argument, options=options).ok()
+    for result in (understood, session.result, run):
+        assert "DEBUG" in result.err, "the check can fail"
+        assert not found_in(result.text, [*typed.values(), *written.values(), argument]), result
+    session.stop().ok()
+
+
 @pytest.mark.heddle_only("Flink's own client writes all -D into the properties file, and it knows fewer names of secrets")
 def test_secrets_of_options(work, client, jar):
     """Given by -D, they are in the command line that the user has typed; they must get no further."""

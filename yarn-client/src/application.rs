@@ -127,5 +127,12 @@ pub fn with_extract(what: String, found: &ApplicationReport) -> Failure {
     if diagnostics::tells_of_an_ended_token(diagnostics) {
         failure = failure.hint(ENDED_TOKEN);
     }
-    failure.hint(format!("`heddle logs {id}` shows the application's logs, if YARN has collected them"))
+    failure
+        .hint(format!("`heddle logs {id}` shows the application's logs, if YARN has collected them"))
+        .hint(why_hint(id))
+}
+
+/// The hint that names the command which tells all that is known of the cause.
+pub(crate) fn why_hint(id: ApplicationId) -> String {
+    format!("`heddle why {id}` tells what was found of the cause, with the evidence")
 }

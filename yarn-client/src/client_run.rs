@@ -14,6 +14,7 @@ use crate::application::with_extract;
 use crate::client_process::{Jvm, JvmEnd};
 use crate::client_tokens::ClientTokens;
 use crate::context::Context;
+use crate::diagnose::explained;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::hadoop::Hadoop;
@@ -21,7 +22,7 @@ use crate::interrupt::{Cause, Interrupt};
 use crate::report::Report;
 use crate::target::Cluster;
 use crate::timing::Timing;
-use crate::{client_failure, follow, memory_kills, timing};
+use crate::{client_failure, follow, memory_kills, timing, waiting};
 
 /// The pause between two requests for the application's report.
 const LOOK: Duration = Duration::from_secs(3);
@@ -176,6 +177,13 @@ pub async fn run(
     let mut jvm = Jvm::start(run.command, &context.exe, run.stdout).await?;
     let application = yarn.as_ref().zip(cluster.application);
     let work = attended(&mut jvm, application, end_of(application), interrupt, report);
+    let telling = async {
+        match application {
+            Some((yarn, id)) => waiting::tell(&cluster.address, yarn, id, report).await,
+            None => std::future::pending().await,
+        }
+    };
+    let work = waiting::during(work, telling);
     let ended = match jobs {
         Some(jobs) => jobs.during(work).await?,
         None => work.await?,
@@ -191,7 +199,12 @@ pub async fn run(
             {
                 report.warn(&why);
             }
-            Err(ended.failure(run.log))
+            let failure = ended.failure(run.log);
+            // A cluster that goes on may have troubles that are others'.
+            Err(match (&ended.application_over, cluster.inquiry().zip(cluster.application)) {
+                (Some(_), Some((inquiry, id))) => explained(failure, inquiry, id).await,
+                _ => failure,
+            })
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use hadoop_fs::{FsError, fetch_token, now_ms, renew_token};
+use hadoop_fs::{FsError, TokenIdentity, fetch_token, now_ms, renew_token};
 use hadoop_rpc::{Credentials, CredentialsError, Token, TokenFormat, TokenSource};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
@@ -35,6 +35,7 @@ pub(crate) struct ClientTokens {
     // This one is dropped first, so that the file is not written any more when it is removed.
     _upkeep: AbortOnDropHandle<()>,
     file: TokenFile,
+    ends_ms: Option<u64>,
 }
 
 impl ClientTokens {
@@ -56,8 +57,9 @@ impl ClientTokens {
             Ok(file) => file,
             Err(error) => return without(&error),
         };
+        let ends_ms = TokenIdentity::of(&token).map(|identity| identity.max_date_ms);
         let upkeep = tokio::spawn(keep(hadoop.clone(), file.path.clone(), token));
-        Some(Self { _upkeep: AbortOnDropHandle::new(upkeep), file })
+        Some(Self { _upkeep: AbortOnDropHandle::new(upkeep), file, ends_ms })
     }
 
     /// Lets the JVM of this command find the tokens.
@@ -68,6 +70,12 @@ impl ClientTokens {
     /// The path of the file.
     pub(crate) fn path(&self) -> &Path {
         &self.file.path
+    }
+
+    /// When the token ends with which the file was made, however often it is renewed, in ms since 1970.
+    /// `None` if it does not tell.
+    pub(crate) fn first_ends_ms(&self) -> Option<u64> {
+        self.ends_ms
     }
 }
 
@@ -178,7 +186,7 @@ mod tests {
         given.add_token(token("a:1", "given"));
         let file = TokenFile::make(&given, &token("b:2", "fetched")).unwrap();
         let upkeep = AbortOnDropHandle::new(tokio::spawn(std::future::pending()));
-        let tokens = ClientTokens { _upkeep: upkeep, file };
+        let tokens = ClientTokens { _upkeep: upkeep, file, ends_ms: None };
         let path = tokens.path().to_owned();
         for (path, mode) in [(path.as_path(), 0o600), (path.parent().unwrap(), 0o700)] {
             assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, mode);

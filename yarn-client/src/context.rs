@@ -2,8 +2,10 @@
 //! user. No other module of this crate reads these from the process, so that tests can set them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
+use flink_model::config::shown_all;
 use hadoop_rpc::{Login, UserIdentity};
 
 use crate::error::Failure;
@@ -13,7 +15,7 @@ use crate::patience::Waits;
 use crate::variables::{self, Variable};
 
 /// The environment of one run: everything that a command or a deployment needs to know of its process.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Context {
     /// The environment variables.
     pub vars: BTreeMap<String, String>,
@@ -27,6 +29,19 @@ pub struct Context {
     pub waits: Waits,
     /// The Kerberos logins of this run.
     pub logins: Logins,
+}
+
+impl fmt::Debug for Context {
+    /// Leaves out the values of variables with names of secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("vars", &shown_all(&self.vars))
+            .field("cwd", &self.cwd)
+            .field("exe", &self.exe)
+            .field("user", &self.user)
+            .field("logins", &self.logins)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Context {

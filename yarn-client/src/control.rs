@@ -2,7 +2,7 @@
 //! in the configuration. Anybody may have answered there, so the address counts only if it is on the host
 //! that the ResourceManager names; who answers at the address has to prove that it is the ApplicationMaster.
 
-use flink_rest::{RestAddress, RestClient, RestTimeouts};
+use flink_rest::{ConfigEntry, RestAddress, RestClient, RestTimeouts};
 use taskrunner::submission::ADDRESS_KEY;
 
 use crate::error::{Failure, RestFailure};
@@ -18,12 +18,17 @@ pub(crate) async fn control_address(address: &RestAddress) -> Result<String, Fai
     };
     let config = config
         .map_err(|e| e.failure(format!("cannot ask the JobManager at {address} for its configuration")))?;
-    let found = config.into_iter().find(|entry| entry.key == ADDRESS_KEY).ok_or_else(|| {
+    address_in(&config, address)
+}
+
+/// The same from the configuration that the JobManager at `job_manager` has told.
+pub(crate) fn address_in(config: &[ConfigEntry], job_manager: &RestAddress) -> Result<String, Failure> {
+    let found = config.iter().find(|entry| entry.key == ADDRESS_KEY).ok_or_else(|| {
         Failure::new(format!(
-            "the JobManager at {address} does not tell the address of its ApplicationMaster"
+            "the JobManager at {job_manager} does not tell the address of its ApplicationMaster"
         ))
     })?;
-    on_host(found.value, address)
+    on_host(found.value.clone(), job_manager)
 }
 
 /// The address of the control server, if it is on the host of the JobManager, which is in the same container.

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt;
 
 use artifact_store::{Distrust, Remedy, StoreError};
+use diagnosis::Finding;
 use flink_rest::{ParseError, RestError};
 use hadoop_fs::{FsError, FsErrorKind};
 use hadoop_rpc::{ErrorKind, KerberosProblem, RemoteKind, Retry, RpcError};
@@ -13,6 +14,7 @@ use yarn_api::YarnError;
 use yarn_api::records::ApplicationId;
 
 use crate::exit::Exit;
+use crate::findings;
 use crate::interrupt::Cause;
 use crate::kerberos_hint::kerberos_hint;
 
@@ -29,6 +31,9 @@ struct Inner {
     exit: Exit,
     chain: Vec<String>,
     application: Option<ApplicationId>,
+    finding: Option<Finding>,
+    /// The cause that was found, if the text does not tell it.
+    found: Option<String>,
 }
 
 impl Failure {
@@ -43,6 +48,8 @@ impl Failure {
             exit: Exit::Failed,
             chain: Vec::new(),
             application: None,
+            finding: None,
+            found: None,
         }))
     }
 
@@ -132,6 +139,19 @@ impl Failure {
         self
     }
 
+    /// Adds what the diagnosis has found. The cause is told unless the text tells it already, and what to set
+    /// comes before all other hints.
+    pub(crate) fn with_finding(mut self, finding: Finding) -> Self {
+        let text = self.to_string();
+        let mut hints = findings::new_hints(&finding, &text);
+        hints.retain(|hint| !self.0.hints.contains(hint));
+        hints.append(&mut self.0.hints);
+        self.0.hints = hints;
+        self.0.found = (!findings::is_said(&finding, &text)).then(|| findings::one_line(&finding.text));
+        self.0.finding = Some(finding);
+        self
+    }
+
     /// Whether the command line itself is wrong.
     pub fn is_usage(&self) -> bool {
         self.0.usage
@@ -143,7 +163,7 @@ impl Failure {
     }
 
     /// Returns the text for a terminal, with one statement per line: the error, with `verbose` also its
-    /// further causes, and the hints.
+    /// further causes, the cause that the diagnosis has found, and the hints.
     pub fn render(&self, verbose: bool) -> String {
         let mut text = format!("error: {self}\n");
         if verbose {
@@ -155,6 +175,9 @@ impl Failure {
                 text.push_str(&format!("caused by: {error}\n"));
                 cause = error.source();
             }
+        }
+        if let Some(found) = &self.0.found {
+            text.push_str(&format!("cause: {found}\n"));
         }
         for hint in &self.0.hints {
             text.push_str(&format!("hint: {hint}\n"));
@@ -184,6 +207,7 @@ impl Failure {
             "application": inner.application.map(|id| id.to_string()),
             "retryHelps": inner.retry_helps,
             "usage": inner.usage,
+            "finding": inner.finding.as_ref().map(findings::to_json),
         })
     }
 }
@@ -272,6 +296,9 @@ fn fs_hint(error: &FsError) -> Option<&'static str> {
         FsErrorKind::Authentication => {
             "check the login (`klist`, HADOOP_TOKEN_FILE_LOCATION), and that HADOOP_CONF_DIR leads to the cluster's own configuration"
         }
+        FsErrorKind::EncryptionZone if matches!(error.operation(), "open" | "read") => {
+            "heddle gets no keys from a KMS: use a copy outside of the encryption zone, or one on this machine"
+        }
         FsErrorKind::EncryptionZone => {
             "use directories outside of encryption zones: yarn.staging-directory and heddle.store.dir name them"
         }
@@ -317,6 +344,10 @@ impl RestFailure for RestError {
                 Some("check that the cluster still runs, and that its nodes can be reached from this machine")
             }
             RestError::NotFlink { .. } => Some("check the address: something else listens there"),
+            RestError::Negotiate { .. } => Some(
+                "a proxy in front of the JobManager asks for that; Flink itself does not: call the JobManager at its own address, as \
+                 with -Dyarn.application.id=application_…",
+            ),
             RestError::StillRunning { .. } => {
                 Some("it goes on in the cluster; wait longer with -Dclient.timeout=5min")
             }
@@ -412,6 +443,26 @@ mod tests {
     }
 
     #[test]
+    fn what_the_diagnosis_has_found() {
+        let failed = || Failure::new("the session has failed").hint("look");
+        let finding = findings::tests::of_end(-104);
+        let told = failed().with_finding(finding.clone());
+        let text = told.render(false);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4, "{text}");
+        assert_eq!(lines[0], "error: the session has failed");
+        assert!(lines[1].starts_with("cause: The NodeManager has killed TaskManager container_1_"), "{text}");
+        assert!(lines[2].starts_with("hint: set taskmanager.memory.jvm-overhead.min: "), "{text}");
+        assert_eq!(lines[3], "hint: look");
+        assert_eq!(told.to_json()["finding"]["rule"], "worker-over-physical-memory");
+        assert_eq!(told.exit(), Exit::Failed);
+        // What YARN's diagnostics say already is not said once more.
+        let said = Failure::new(format!("it has failed: {}", finding.text)).with_finding(finding);
+        assert!(!said.render(false).contains("cause: "), "{said}");
+        assert!(said.render(false).contains("hint: set "), "{said}");
+    }
+
+    #[test]
     fn a_call_to_the_job_manager_that_failed() {
         let remote = |status| RestError::remote(status, &["x".into()]);
         let failure = RestError::Connect { address: "h:1".into(), reason: "refused".into(), refused: true }
@@ -434,6 +485,7 @@ mod tests {
             accessed_ms: 0,
             replication: 0,
             block_size: 0,
+            encrypted: false,
         };
         let hints = |remedy| {
             let distrust = artifact_store::check_own(&directory, "ann").unwrap_err();

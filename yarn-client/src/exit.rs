@@ -4,6 +4,8 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
 
+use diagnosis::Standing;
+
 use crate::interrupt::{Cause, Signal};
 
 /// How a command ends. It becomes the exit code of the process.
@@ -19,9 +21,31 @@ pub enum Exit {
     Interrupted(Signal),
     /// The JVM with the user's `main()` has ended with this exit code.
     Jvm(u8),
+    /// The command has done what was asked, and this code is a part of its answer.
+    Answer(u8),
 }
 
 impl Exit {
+    /// How `heddle why` ends if it has found no cause.
+    pub const NOTHING_FOUND: Self = Self::Answer(3);
+
+    /// How `heddle status` ends for an application in this state; [`STATUS_CODES`] has the meanings.
+    pub fn of_standing(standing: Standing) -> Self {
+        match standing {
+            Standing::Running | Standing::Succeeded => Self::Done,
+            Standing::Waiting | Standing::Starting | Standing::Ending => Self::Answer(3),
+            Standing::Failed => Self::Answer(4),
+            Standing::Killed => Self::Answer(5),
+            Standing::Ended => Self::Answer(6),
+            Standing::Unknown => Self::Answer(7),
+        }
+    }
+
+    /// Whether the command has done what was asked, so that the code tells of no error.
+    pub fn is_answer(self) -> bool {
+        matches!(self, Self::Done | Self::Answer(_))
+    }
+
     /// The exit of a JVM on this machine. If a signal has ended the JVM, the code is 128 plus the number of
     /// the signal, as in a shell.
     pub fn of_jvm(status: ExitStatus) -> Self {
@@ -42,7 +66,7 @@ impl Exit {
             // A shell reports a program that SIGPIPE has ended with 128 plus the number of SIGPIPE.
             Self::ClosedPipe => 141,
             Self::Interrupted(signal) => 128 + signal.number(),
-            Self::Jvm(code) => code,
+            Self::Jvm(code) | Self::Answer(code) => code,
         }
     }
 }
@@ -105,6 +129,14 @@ pub const DONE_WHEN: &[(&[&str], &str)] = &[
     ),
     (&["list", "ps"], "The list was printed; it may be empty."),
     (
+        &["status"],
+        "The application runs or has succeeded. Each other state has a code of its own, in the table below. 1 if the command could not ask at all, for example because there is no Hadoop configuration.",
+    ),
+    (
+        &["why"],
+        "A cause was found. 3 if none was found, also because the application runs or has succeeded. 1 if the command could not ask at all, or the file of `--bundle` could not be written.",
+    ),
+    (
         &["logs"],
         "There are such logs, and they were shown or listed; `warning:` lines say of what is missing why. With `-f`: the application has ended. 1 if there are none, or if one of them could not be read to its end.",
     ),
@@ -135,9 +167,46 @@ pub const DONE_WHEN_OPTION: &[(&str, &str)] = &[
     ("--help", "Always 0."),
 ];
 
+/// What `heddle status` ends with, for the documentation.
+pub const STATUS_CODES: &[(u8, &str)] = &[
+    (0, "RUNNING, or SUCCEEDED: it has ended and has done its work."),
+    (
+        3,
+        "WAITING for its ApplicationMaster's container, STARTING, or ENDING: it has told how it ends, and YARN is still tidying up. Ask again.",
+    ),
+    (4, "FAILED: it has ended, and has failed."),
+    (5, "KILLED: it was killed or cancelled."),
+    (6, "ENDED: it has ended, and nobody knows how."),
+    (
+        7,
+        "UNKNOWN: no witness knows it, or those who may know it do not answer. The lines of the witnesses say which.",
+    ),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_state_has_its_code() {
+        for standing in [
+            Standing::Waiting,
+            Standing::Starting,
+            Standing::Running,
+            Standing::Ending,
+            Standing::Succeeded,
+            Standing::Failed,
+            Standing::Killed,
+            Standing::Ended,
+            Standing::Unknown,
+        ] {
+            let exit = Exit::of_standing(standing);
+            let row = STATUS_CODES.iter().find(|(code, _)| *code == exit.code());
+            assert!(row.is_some_and(|(_, meaning)| meaning.contains(standing.text())), "{standing:?}");
+            assert!(exit.is_answer(), "{standing:?}");
+        }
+        assert!(!Exit::Failed.is_answer() && !Exit::Jvm(3).is_answer());
+    }
 
     #[test]
     fn of_a_jvm() {

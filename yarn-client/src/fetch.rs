@@ -184,6 +184,7 @@ mod tests {
             accessed_ms: 0,
             replication: 1,
             block_size: 1,
+            encrypted: false,
         }
     }
 

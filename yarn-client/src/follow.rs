@@ -16,6 +16,7 @@ use crate::interrupt::{Cause, Interrupt};
 use crate::report::Report;
 use crate::report_poll::ReportPoll;
 use crate::target::Cluster;
+use crate::waiting;
 
 const POLL: Duration = Duration::from_millis(500);
 /// The time limit for an answer of the JobManager, which may be ending.
@@ -35,9 +36,16 @@ pub async fn follow(
     let work = async {
         let jobs = Jobs::new(address);
         let jobs = jobs.tell(report);
+        let telling = async {
+            match address {
+                Some(address) => waiting::tell(address, yarn, id, report).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             ended = end(yarn, id, report) => ended,
             never = jobs => match never {},
+            never = telling => match never {},
         }
     };
     let ended = interrupt.unless_raised(work).await;

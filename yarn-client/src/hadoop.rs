@@ -1,10 +1,11 @@
 //! The user's Hadoop: configuration, identity, and the clients made of them.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flink_model::config::Configuration;
+use flink_model::config::{Configuration, shown};
 use flink_model::options;
 use hadoop_fs::{FsError, Patience, Storage};
 use hadoop_rpc::{Authentication, ClientOptions, Defaults, HadoopConf, Login, Lookup, RetryPolicy, TimeUnit};
@@ -186,13 +187,20 @@ impl Hadoop {
 }
 
 /// A Hadoop setting that Flink's configuration makes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Override {
     /// Hadoop's key.
     pub(crate) key: String,
     pub(crate) value: String,
     /// The key of Flink's configuration.
     pub(crate) from: String,
+}
+
+impl fmt::Debug for Override {
+    /// Leaves the value out if the key has the name of a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={} ({})", self.key, shown(&self.key, self.value.clone()), self.from)
+    }
 }
 
 /// `flink.hadoop.*` and `flink.yarn.*`, which count more than all files of Hadoop's, here and on the nodes.

@@ -8,6 +8,9 @@ pub(crate) fn kerberos_hint(problem: KerberosProblem) -> &'static str {
         KerberosProblem::Library => {
             "install MIT Kerberos: `apt-get install libgssapi-krb5-2` (Debian, Ubuntu), `dnf install krb5-libs` (RHEL, Fedora)"
         }
+        KerberosProblem::Configuration => {
+            "check krb5.conf, which names the realm and its `kdc`: /etc/krb5.conf, or the file of KRB5_CONFIG or security.kerberos.krb5-conf.path"
+        }
         KerberosProblem::NoCredentials => {
             "run kinit, or set security.kerberos.login.keytab and security.kerberos.login.principal; `klist` shows the tickets that there are"
         }

@@ -15,7 +15,7 @@ const GONE: [&str; 4] = [
     "Heartbeat of TaskManager",
 ];
 /// The path of the ApplicationMaster's log in the JobManager's REST interface.
-const LOG: &str = "/jobmanager/logs/heddle-am.log";
+pub(crate) const LOG: &str = "/jobmanager/logs/heddle-am.log";
 /// For how long the log is read again and again. YARN reports the end of a container some seconds after Flink
 /// has noticed it.
 const WITHIN: Duration = Duration::from_secs(4);
@@ -65,7 +65,8 @@ fn last_kill(log: &str) -> Option<String> {
     })
 }
 
-fn time(line: &str) -> Option<DateTime<FixedOffset>> {
+/// The time of a line of the ApplicationMaster's log.
+pub(crate) fn time(line: &str) -> Option<DateTime<FixedOffset>> {
     DateTime::parse_from_rfc3339(line.split_whitespace().next()?).ok()
 }
 

@@ -11,9 +11,11 @@
 //! else.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use flink_model::config::shown_all;
 use yarn_api::records::ApplicationId;
 
 use crate::error::Failure;
@@ -27,12 +29,23 @@ const SEPARATOR: &str = "@@";
 const LONGEST: u64 = 1 << 20;
 
 /// The content of the properties file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SessionFile {
     /// The session that was started last.
     pub application_id: ApplicationId,
     /// The dynamic properties (`-D`) with which the session was started.
     pub dynamic_properties: Vec<(String, String)>,
+}
+
+impl fmt::Debug for SessionFile {
+    /// Leaves out the values of properties with names of secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let properties = shown_all(self.dynamic_properties.iter().map(|(key, value)| (key, value)));
+        f.debug_struct("SessionFile")
+            .field("application_id", &self.application_id)
+            .field("dynamic_properties", &properties)
+            .finish()
+    }
 }
 
 /// The path of the properties file of `user`.

@@ -7,9 +7,11 @@
 //! [`crate::client_run`]), so that it can say in one line why the JVM has failed.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use flink_model::config::{HIDDEN, masked_words};
 use flink_model::options;
 use flink_rest::RestAddress;
 
@@ -37,13 +39,32 @@ const HERE: &str = ":";
 /// override them.
 const QUICK: [&str; 2] = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
 
+/// What a word of [`ClientWords`] begins with that is an argument of the program.
+const ARGUMENT: &str = "--arguments=";
+
 /// The words of the command line for Flink's own client.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct ClientWords {
     /// The options of Flink's client.
     pub options: Vec<OsString>,
     /// The jar, unless an option names it, and the arguments of the program.
     pub program: Vec<OsString>,
+}
+
+impl fmt::Debug for ClientWords {
+    /// Leaves out what may be secret: the arguments of the program, and the values of properties with names
+    /// of secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |word: &OsString| match word.to_string_lossy() {
+            argument if argument.starts_with(ARGUMENT) => format!("{ARGUMENT}{HIDDEN}"),
+            word => word.into_owned(),
+        };
+        let options: Vec<String> = self.options.iter().map(shown).collect();
+        f.debug_struct("ClientWords")
+            .field("options", &masked_words(&options))
+            .field("program", &format_args!("{} words", self.program.len()))
+            .finish()
+    }
 }
 
 /// Where Flink's own client finds the JobManager.

@@ -151,6 +151,7 @@ async fn put(
     let artifacts = artifacts.map(|(file, content)| Artifact::new(file.key, content, file.kind)).collect();
     let inventory = store.survey_all(artifacts).await?;
     store.require_publisher(&inventory)?;
+    store.require_no_zone(&inventory).await?;
     let missing = inventory.missing();
     let planned = inventory.is_missing();
     if !missing.is_empty() {

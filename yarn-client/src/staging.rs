@@ -10,6 +10,9 @@ use crate::error::Failure;
 /// The name of the directory that holds the directories of all applications. It is in the staging directory.
 pub(crate) const APPLICATIONS: &str = ".flink";
 
+/// What a deployment does in the staging directory, for errors of the file system.
+pub(crate) const PUT_FILES: &str = "put the application's files into";
+
 /// The path of the directory of one application.
 pub(crate) fn application_path(base: &str, id: impl std::fmt::Display) -> String {
     below(base, &format!("{APPLICATIONS}/{id}"))
@@ -117,8 +120,14 @@ impl ApplicationDir {
             return Ok(());
         }
         let found = self.storage.status(path).await.map_err(fs)?;
+        if found.encrypted {
+            // Directories can be made in an encryption zone of HDFS, and only files are refused. There are
+            // none in this one yet.
+            drop(self.storage.delete(&self.path, false).await);
+            return Err(fs(self.storage.encrypted(PUT_FILES, path).await));
+        }
         check(&found, self.storage.user()).map_err(|distrust| {
-            Failure::new(format!("cannot put the application's files into {path}: {distrust}"))
+            Failure::new(format!("cannot {PUT_FILES} {path}: {distrust}"))
                 .hint("who can write there could exchange what runs as you; delete the directory, or have it deleted")
                 .hint("yarn.staging-directory names another directory; without it, your home directory is used")
         })

@@ -14,6 +14,7 @@ use yarn_api::records::{ApplicationId, ApplicationReport};
 use crate::application::{application_report, parse_id, report_address};
 use crate::configuration::text;
 use crate::context::Context;
+use crate::diagnose::Inquiry;
 use crate::error::{Failure, RestFailure};
 use crate::hadoop::Hadoop;
 use crate::patience::Wait;
@@ -66,25 +67,31 @@ pub struct Cluster {
     /// Whether nothing names the cluster. Then the address is that of the configuration file, which is this
     /// machine unless the user has changed it.
     pub assumed: bool,
-    /// The Hadoop configuration and the user with which the application was found, if the cluster is one.
-    hadoop: Option<Hadoop>,
+    /// What the witnesses of the application are asked with, if the cluster is one: among others the Hadoop
+    /// configuration and the user with which it was found.
+    inquiry: Option<Inquiry>,
 }
 
 impl Cluster {
     /// A cluster of which only the REST address is known.
     pub(crate) fn at(address: RestAddress, assumed: bool) -> Self {
-        Self { address, application: None, assumed, hadoop: None }
+        Self { address, application: None, assumed, inquiry: None }
     }
 
     /// The Hadoop of the application, if the cluster is one.
     pub fn hadoop(&self) -> Option<&Hadoop> {
-        self.hadoop.as_ref()
+        self.inquiry.as_ref().map(Inquiry::hadoop)
+    }
+
+    /// What the witnesses of the application are asked with, if the cluster is one.
+    pub fn inquiry(&self) -> Option<&Inquiry> {
+        self.inquiry.as_ref()
     }
 
     /// A client of the ResourceManager, for questions that are repeated: it waits only a little for an
     /// answer. `None` for a cluster that is not on YARN.
     pub fn yarn(&self) -> Result<Option<ApplicationClient>, Failure> {
-        self.hadoop.clone().map(|hadoop| hadoop.waiting(Wait::Little).yarn()).transpose()
+        self.hadoop().cloned().map(|hadoop| hadoop.waiting(Wait::Little).yarn()).transpose()
     }
 }
 
@@ -256,7 +263,8 @@ pub async fn locate_waiting(
         None => failure,
     })?;
     report.info(&format!("Found Web Interface {address} of application '{id}'."));
-    Ok(Cluster { address, application: Some(id), assumed: false, hadoop: Some(hadoop) })
+    let inquiry = Some(Inquiry::new(hadoop, security, configuration));
+    Ok(Cluster { address, application: Some(id), assumed: false, inquiry })
 }
 
 /// The settings by which Flink's client connects to the JobManager at `address`, whatever the configuration

@@ -13,7 +13,7 @@
 use std::io::{self, BufRead, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::hadoop::Hadoop;
 use crate::logins::Via;
+use crate::units::iso;
 use crate::{login, setup, variables};
 
 /// The subcommand that keeps tokens. Only heddle itself runs it, so no help text lists it.
@@ -55,6 +56,9 @@ struct Wish {
 struct Answer {
     /// The file with the tokens.
     file: PathBuf,
+    /// When the token in it ends at the latest, in ms since 1970, if it tells.
+    #[serde(default)]
+    ends_ms: Option<u64>,
 }
 
 /// A process that keeps tokens for as long as this value lives, or a program to which they were given.
@@ -63,17 +67,27 @@ pub struct TokenKeeper {
     file: PathBuf,
     /// The process ends when nobody has this end of its pipe any more.
     life: OwnedFd,
+    reading: Reading,
+    /// When the first token ends at the latest, in ms since 1970, if it tells.
+    ends_ms: Option<u64>,
+}
+
+/// When the program reads the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// Each time it uses HDFS, so that it has a token for as long as it runs.
+    Anew,
+    /// Once, as Hadoop's own client does, so that it has only the first token.
+    Once,
 }
 
 impl TokenKeeper {
     /// Starts the process and waits for its tokens. `properties` are those of the command line. `None` if the
     /// program needs no tokens, or if none can be had.
     pub async fn start(context: &Context, hadoop: &Hadoop, properties: &[(String, String)]) -> Option<Self> {
-        if !are_needed(hadoop, context) {
-            return None;
-        }
+        let reading = reading(hadoop, context)?;
         let wish = Wish { properties: properties.to_vec() };
-        match timeout(ANSWER_WITHIN, Self::try_to_start(context, &wish)).await {
+        match timeout(ANSWER_WITHIN, Self::try_to_start(context, &wish, reading)).await {
             Ok(Ok(keeper)) => Some(keeper),
             Ok(Err(error)) => {
                 tracing::debug!(%error, "no tokens for the program");
@@ -86,7 +100,7 @@ impl TokenKeeper {
         }
     }
 
-    async fn try_to_start(context: &Context, wish: &Wish) -> io::Result<Self> {
+    async fn try_to_start(context: &Context, wish: &Wish, reading: Reading) -> io::Result<Self> {
         let (reader, mut writer) = io::pipe()?;
         // A program that reads what this command prints waits for the end of all that can print there.
         let logs = context.var(variables::HEDDLE_LOG).is_some();
@@ -98,7 +112,24 @@ impl TokenKeeper {
         let mut keeper = tokio::process::Command::from(keeper).spawn()?;
         writeln!(writer, "{}", serde_json::to_string(wish)?)?;
         let stdout = keeper.stdout.take().ok_or_else(|| io::Error::other("it has no standard output"))?;
-        Ok(Self { file: answer(stdout).await?, life: inheritable_number(&writer)? })
+        let Answer { file, ends_ms } = answer(stdout).await?;
+        Ok(Self { file, life: inheritable_number(&writer)?, reading, ends_ms })
+    }
+
+    /// What the user of a `program` that runs on and on has to know: that it can use HDFS only for so long.
+    /// `None` if it can for as long as it runs.
+    pub fn warning(&self, program: &str) -> Option<String> {
+        if self.reading == Reading::Anew {
+            return None;
+        }
+        let until = self.ends_ms.and_then(iso);
+        let until = until.unwrap_or_else(|| "its token has reached its greatest age".to_owned());
+        Some(format!(
+            "{program} can use HDFS until {until}, and has to be started again before that: with {}, it uses Hadoop's own \
+             client, which does not log in with the keytab here and reads a token only once; with tickets of kinit, or \
+             without that variable, there is no such end",
+            variables::HADOOP_CLASSPATH.name()
+        ))
     }
 
     /// Lets the program of this command find the tokens, and keeps them for as long as the program runs. It
@@ -114,13 +145,16 @@ impl TokenKeeper {
     }
 }
 
-/// Whether the program needs tokens from heddle. With Hadoop's classes Flink's programs for SQL log in with
-/// the tickets of `kinit` by themselves, but not with a keytab, as `main()` does. There are no tokens where
-/// there are such tickets: Hadoop's client prefers a token, and reads the file only once, so that it would
-/// not work any longer after the token's greatest age.
-fn are_needed(hadoop: &Hadoop, context: &Context) -> bool {
+/// How the program would read tokens from heddle; `None` if it needs none. With Hadoop's classes Flink's
+/// programs for SQL log in with the tickets of `kinit` by themselves, but not with a keytab, as `main()`
+/// does. There are no tokens where there are such tickets: Hadoop's client prefers a token, and reads the
+/// file only once, so that it would not work any longer after the token's greatest age.
+fn reading(hadoop: &Hadoop, context: &Context) -> Option<Reading> {
+    if ClientTokens::are_needed(hadoop, context) {
+        return Some(Reading::Anew);
+    }
     let by_keytab = hadoop.login.kerberos().is_some() && matches!(hadoop.via, Via::Keytab(_));
-    ClientTokens::are_needed(hadoop, context) || (by_keytab && !login::has_tickets(context))
+    (by_keytab && !login::has_tickets(context)).then_some(Reading::Once)
 }
 
 /// The same end of a pipe with a number that scripts leave alone.
@@ -129,14 +163,13 @@ fn inheritable_number(end: &impl AsFd) -> io::Result<OwnedFd> {
 }
 
 /// Reads the answer of the process.
-async fn answer(output: impl AsyncRead + Unpin) -> io::Result<PathBuf> {
+async fn answer(output: impl AsyncRead + Unpin) -> io::Result<Answer> {
     let mut line = String::new();
     tokio::io::BufReader::new(output).read_line(&mut line).await?;
     if line.is_empty() {
         return Err(io::Error::other("the process that was to keep them has none"));
     }
-    let Answer { file } = serde_json::from_str(&line)?;
-    Ok(file)
+    Ok(serde_json::from_str(&line)?)
 }
 
 /// Keeps tokens until the program of the caller has ended, or until this process is asked to end. Then the
@@ -157,7 +190,7 @@ pub async fn main(context: &Context) -> Exit {
 /// Makes the tokens, tells the caller, and keeps them. Returns only if there are none.
 async fn keep(context: &Context, wish: Wish) {
     let Some(tokens) = tokens(context, wish).await else { return };
-    if let Err(error) = tell(tokens.path()) {
+    if let Err(error) = tell(&tokens) {
         tracing::debug!(%error, "the caller cannot be told of its tokens");
         return;
     }
@@ -174,8 +207,9 @@ async fn tokens(context: &Context, Wish { properties }: Wish) -> Option<ClientTo
     ClientTokens::make(&hadoop).await
 }
 
-fn tell(file: &Path) -> io::Result<()> {
-    let answer = serde_json::to_string(&Answer { file: file.to_owned() })?;
+fn tell(tokens: &ClientTokens) -> io::Result<()> {
+    let answer = Answer { file: tokens.path().to_owned(), ends_ms: tokens.first_ends_ms() };
+    let answer = serde_json::to_string(&answer)?;
     let mut out = io::stdout().lock();
     writeln!(out, "{answer}")?;
     out.flush()
@@ -235,8 +269,11 @@ mod tests {
 
     #[tokio::test]
     async fn the_answer_is_a_path_or_nothing() {
-        let good = &b"{\"file\":\"/tmp/x/tokens\",\"new\":1}\n"[..];
-        assert_eq!(answer(good).await.unwrap(), Path::new("/tmp/x/tokens"));
+        for (good, ends_ms) in [("\"new\":1", None), ("\"ends_ms\":5", Some(5))] {
+            let line = format!("{{\"file\":\"/tmp/x/tokens\",{good}}}\n");
+            let told = answer(line.as_bytes()).await.unwrap();
+            assert_eq!((told.file.to_str(), told.ends_ms), (Some("/tmp/x/tokens"), ends_ms));
+        }
         for bad in [&b""[..], b"\n", b"{}\n", b"tokens\n"] {
             assert!(answer(bad).await.is_err(), "{bad:?}");
         }
@@ -269,10 +306,27 @@ mod tests {
         }
     }
 
+    fn keeper(life: OwnedFd, reading: Reading, ends_ms: Option<u64>) -> TokenKeeper {
+        TokenKeeper { file: "/tmp/x/tokens".into(), life, reading, ends_ms }
+    }
+
+    #[test]
+    fn the_end_of_a_token_that_is_read_once_is_told() {
+        let warning = |reading, ends_ms| {
+            let (_reader, writer) = io::pipe().unwrap();
+            keeper(inheritable_number(&writer).unwrap(), reading, ends_ms).warning("sql-gateway.sh")
+        };
+        assert_eq!(warning(Reading::Anew, Some(0)), None);
+        let told = warning(Reading::Once, Some(0)).unwrap();
+        assert!(told.starts_with("sql-gateway.sh can use HDFS until 1970-01-01"), "{told}");
+        let told = warning(Reading::Once, None).unwrap();
+        assert!(told.contains("until its token has reached its greatest age"), "{told}");
+    }
+
     #[test]
     fn the_program_inherits_its_end_of_the_pipe() {
         let (_reader, writer) = io::pipe().unwrap();
-        let keeper = TokenKeeper { file: "/tmp/x/tokens".into(), life: inheritable_number(&writer).unwrap() };
+        let keeper = keeper(inheritable_number(&writer).unwrap(), Reading::Anew, None);
         let flags = || rustix::io::fcntl_getfd(&keeper.life).unwrap();
         assert!(flags().contains(FdFlags::CLOEXEC));
         #[expect(clippy::disallowed_methods, reason = "it is not started")]

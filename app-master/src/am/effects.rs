@@ -1,6 +1,7 @@
 //! Hands each action of the controller to the component that carries it out. What comes of it returns as an
 //! [`Event`](crate::controller::event::Event).
 
+use taskrunner::control::OpenRequest;
 use yarn_api::records::ContainerId;
 
 use crate::bridge::{ObtainedTokens, ToJvm, ZooKeeperSession};
@@ -69,6 +70,9 @@ pub(super) trait Listeners: Send {
     fn archive(&self, event: RequestEvent);
     /// The client of a per-job cluster hears of TaskManagers that were killed for their memory.
     fn memory_kills(&self, memory_kills: MemoryKills);
+    /// The same client hears of containers of one size that are asked for and not granted, or, if their
+    /// number is 0, that they are not asked for any more.
+    fn open_request(&self, request: OpenRequest);
 }
 
 /// The application's delegation tokens.
@@ -216,6 +220,9 @@ mod tests {
         }
         fn memory_kills(&self, memory_kills: MemoryKills) {
             self.note(format!("memory kills {}", memory_kills.text));
+        }
+        fn open_request(&self, request: OpenRequest) {
+            self.note(format!("{} open requests", request.count));
         }
     }
 

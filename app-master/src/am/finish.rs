@@ -12,6 +12,7 @@ use yarn_api::{AmRmClient, ApplicationClient};
 
 use super::effects::JobManager;
 use super::job_manager::JobManagerJvm;
+use super::outcome::OutcomeWriter;
 use super::task_managers::STOP_GRACE;
 use super::unregister::{Outcome, OwnReport, Unregistration, becomes_true, unregister};
 use crate::bridge::ToJvm;
@@ -57,11 +58,12 @@ pub(super) struct Bounds {
 }
 
 /// Carries out the end and gives the exit code. `running` is none when the ApplicationMaster could not start
-/// completely.
+/// completely, and `record` where the application leaves none.
 pub(super) async fn finish(
     environment: &Environment,
     rm: &AmRmClient,
     running: Option<Running>,
+    record: Option<OutcomeWriter>,
     end: End,
     bounds: Bounds,
 ) -> u8 {
@@ -84,11 +86,18 @@ pub(super) async fn finish(
         None => (None, None),
     };
     let (reported, is_reported) = watch::channel(false);
+    let told = end.unregister.as_ref().map(|(status, diagnostics)| {
+        let diagnostics = with_ended_tokens(environment, *status, diagnostics);
+        (*status, diagnostics)
+    });
+    let record = write_record(record, told.as_ref(), &end.message, bounds.terminated.clone());
+    // YARN cancels the tokens for it once it has the final status. Without a final status the end may be
+    // SIGTERM's, which leaves no time to do one thing after the other.
+    let (before, beside) = if told.is_some() { (Some(record), None) } else { (None, Some(record)) };
     let report = async {
-        let Some((status, diagnostics)) = &end.unregister else { return None };
+        let Some((status, diagnostics)) = &told else { return None };
         let history_url = environment.spec.application.history_url.as_deref().unwrap_or_default();
         let host = &environment.host;
-        let diagnostics = &with_ended_tokens(environment, *status, diagnostics);
         let report = OwnReport { rm, host, status: *status, diagnostics, history_url };
         let how = Unregistration::new(registered, bounds.patience, clock::now());
         let outcome = unregister(&report, how, bounds.terminated.clone()).await;
@@ -98,6 +107,9 @@ pub(super) async fn finish(
         Some(outcome)
     };
     let yarn = async {
+        if let Some(record) = before {
+            record.await;
+        }
         let outcome = report.await;
         reported.send_replace(true);
         // Nothing is written any more to a directory that is about to be removed.
@@ -110,12 +122,34 @@ pub(super) async fn finish(
         clean_up(environment, over).await;
         exit_code(end.exit_code, outcome, over)
     };
+    let beside = async {
+        if let Some(record) = beside {
+            record.await;
+        }
+    };
     let notice = end.notice;
-    let (exit_code, ()) = tokio::join!(
+    let (exit_code, (), ()) = tokio::join!(
         yarn,
-        job_manager_end(job_manager.as_ref(), notice, &end.message, is_reported, bounds.terminated.clone())
+        job_manager_end(job_manager.as_ref(), notice, &end.message, is_reported, bounds.terminated.clone()),
+        beside
     );
     exit_code
+}
+
+/// Writes the record of the application for the last time. `told`: what YARN is told; `message`: why the
+/// attempt ends, if it is told nothing.
+async fn write_record(
+    record: Option<OutcomeWriter>,
+    told: Option<&(FinalStatus, String)>,
+    message: &str,
+    terminated: watch::Receiver<bool>,
+) {
+    let Some(record) = record else { return };
+    let (status, diagnostics) = match told {
+        Some((status, diagnostics)) => (Some(*status), diagnostics.as_str()),
+        None => (None, message),
+    };
+    record.finish(status, diagnostics, terminated).await;
 }
 
 /// The diagnostics, with what they do not say themselves: that a failed application had no tokens any more.

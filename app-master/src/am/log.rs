@@ -125,6 +125,24 @@ fn log_container(observation: &Observation) {
             certain,
             "YARN's scheduler is going to preempt containers for other applications"
         ),
+        // The client reads these two lines (`yarn_client::waiting`).
+        Observation::ContainersWait { size, count, label, open_for, text } => tracing::warn!(
+            count,
+            memory_mb = size.memory_mb,
+            vcores = size.vcores,
+            label = label.as_deref().unwrap_or_default(),
+            open_s = open_for.as_secs(),
+            why = text,
+            "containers wait"
+        ),
+        Observation::ContainersWaitNoLonger { size, label, open_for, granted, .. } => tracing::info!(
+            memory_mb = size.memory_mb,
+            vcores = size.vcores,
+            label = label.as_deref().unwrap_or_default(),
+            open_s = open_for.as_secs(),
+            granted,
+            "containers no longer wait"
+        ),
         Observation::NodeGaveTooMuch { node } => {
             tracing::info!(node, "it gave more than its share: asks name no nodes any more");
         }
@@ -147,8 +165,8 @@ fn log_container(observation: &Observation) {
         Observation::Signalled { container } => {
             tracing::info!(worker = %container, "something tells the container to end");
         }
-        Observation::TaskManagerEnded { container, summary, .. } => {
-            tracing::info!(worker = %container, summary, "TaskManager ended");
+        Observation::TaskManagerEnded { container, report, .. } => {
+            tracing::info!(worker = %container, summary = report.summary, "TaskManager ended");
         }
         // The client reads these two lines (`yarn_client::memory_kills`).
         Observation::ContainerEnded { container, reason, explained: false, .. } => {
@@ -160,10 +178,10 @@ fn log_container(observation: &Observation) {
         Observation::Stopping { container, reason } => {
             tracing::info!(worker = %container, reason, "stopping");
         }
-        Observation::ContainerGone { container, cause: Some(cause) } => {
+        Observation::ContainerGone { container, cause: Some(cause), .. } => {
             tracing::info!(worker = %container, cause, "container gone");
         }
-        Observation::ContainerGone { container, cause: None } => {
+        Observation::ContainerGone { container, cause: None, .. } => {
             tracing::info!(worker = %container, "container gone");
         }
         Observation::ArchiveContainerAsked => {

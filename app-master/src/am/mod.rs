@@ -3,17 +3,21 @@
 //!
 //! [`effects`] names what components there are and hands each action to its own: [`resource_manager`],
 //! [`task_managers`], [`job_manager`], [`next_attempt`], [`tokens`], [`rest_calls`] and [`listeners`].
-//! [`log`] and [`timing`] hear what the controller observes. [`finish`] carries out the end, with
-//! [`unregister`].
+//! [`log`], [`timing`] and [`open_requests`] hear what the controller observes, and so does the
+//! [history](crate::history), from which [`explanation`] explains a failure and [`outcome`] writes the record
+//! that the application leaves. [`finish`] carries out the end, with [`unregister`].
 
 mod containers;
 mod effects;
+mod explanation;
 mod finish;
 mod head_start;
 mod job_manager;
 mod listeners;
 mod log;
 mod next_attempt;
+mod open_requests;
+mod outcome;
 mod resource_manager;
 mod rest_calls;
 mod run;

@@ -144,6 +144,7 @@ impl Caller {
 
     fn answer(&self, response: AllocateResponse) -> HeartbeatAnswer {
         let (late, archive_containers) = self.keep_previous(&response.previous_containers);
+        let Resource { memory_mb, vcores, others } = response.limit;
         let granted = response.allocated.iter().map(|container| {
             self.containers.keep(container);
             Grant {
@@ -173,6 +174,7 @@ impl Caller {
                 nodes: response.updated_nodes,
                 preemption: response.preemption,
                 size: response.cluster_nodes,
+                left: Some(Profile { memory_mb, vcores, resources: others }),
             }),
         }
     }

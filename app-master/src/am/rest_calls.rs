@@ -107,7 +107,7 @@ fn explanation(JobExceptions { root_exception, history }: JobExceptions) -> Opti
 
 #[cfg(test)]
 mod tests {
-    use flink_rest::{ExceptionHistory, JobException, JobStatus};
+    use flink_rest::{ExceptionHistory, JobException, JobStatus, TaskCounts};
 
     use super::*;
 
@@ -115,7 +115,8 @@ mod tests {
     fn only_some_states_are_an_end() {
         let states = ["RUNNING", "SUSPENDED", "FINISHED", "FAILED", "CANCELED"].map(|state| {
             let (id, state) = (JobId::random(), JobStatus(state.to_owned()));
-            job(JobSummary { id, name: String::new(), state, start_time: 1, end_time: -1 }).state
+            let (name, tasks) = (String::new(), TaskCounts::default());
+            job(JobSummary { id, name, state, start_time: 1, end_time: -1, tasks }).state
         });
         let open = JobState::Open;
         assert_eq!(states, [open, open, JobState::Finished, JobState::Failed, JobState::Canceled]);

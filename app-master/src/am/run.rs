@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use flink_model::spec::ClusterMode;
 use hadoop_rpc::{RetryPolicy, TimeUnit};
+use taskrunner::control::OpenRequests;
 use taskrunner::spawn::SpawnThread;
 use taskrunner::submission::{ADDRESS_KEY, HDFS_ACCESS_END_KEY};
 use taskrunner::successor::Successor;
@@ -16,12 +17,15 @@ use yarn_api::{AmRmClient, NmTokenCache, NodeManagerClients, NodeManagerOptions}
 
 use super::containers::Containers;
 use super::effects::Effects;
+use super::explanation::{explained, settings as flink_settings};
 use super::finish::{Bounds, Running, finish};
 use super::head_start::{HeadStart, REST_PORT_KEY, head_start};
 use super::job_manager::{JobManagerJvm, JobManagerStart};
 use super::listeners::Channels;
 use super::log::log;
 use super::next_attempt::{self, KeptForNextAttempt};
+use super::open_requests;
+use super::outcome::OutcomeWriter;
 use super::resource_manager::RmCalls;
 use super::rest_calls::RestCalls;
 use super::task_managers::TaskManagerContainers;
@@ -29,6 +33,7 @@ use super::timing;
 use super::tokens::TokenReplacement;
 use crate::cds::service;
 use crate::clock;
+use crate::cluster_service::ClusterService;
 use crate::control::Control;
 use crate::controller::end::{Situation, decide};
 use crate::controller::event::{Action, Cause, Event, Output};
@@ -36,6 +41,7 @@ use crate::controller::placement::Naming;
 use crate::controller::rm_session::Pace;
 use crate::controller::{Controller, FromEarlierAttempts, Settings};
 use crate::environment::{Environment, shared_user};
+use crate::history::{Identity, SharedHistory};
 use crate::launcher::Launcher;
 use crate::ports::Ports;
 use crate::submission::policy::SubmissionRecord;
@@ -107,25 +113,53 @@ pub async fn run(environment: Environment) -> u8 {
         // Neither the registration nor the start of the JobManager's process waits for it.
         next_attempt::read(environment.clone(), events.clone());
     }
+    let history = SharedHistory::new(identity(&environment));
+    let record = OutcomeWriter::start(&environment, &history);
     let settings = settings(&environment);
     let rest_port = settings.early.as_ref().map(|web| web.port);
     let (signalled, terminated) = watch::channel(false);
     let bounds = Bounds { patience: settings.pace.patience, terminated };
-    let start = Start { environment: &environment, rm: &rm, timeline: &timeline, events, signalled };
-    match start.all(nm_tokens, rest_port).await {
+    let start = Start {
+        environment: &environment,
+        rm: &rm,
+        timeline: &timeline,
+        history: &history,
+        events,
+        signalled,
+    };
+    let (cause, running) = match start.all(nm_tokens, rest_port).await {
         Ok(Started { effects, job_manager, control, writer }) => {
             let mut controller = Controller::new(settings, clock::now());
-            let cause = work(&mut controller, &effects, &timeline, inbox).await;
+            let cause = work(&mut controller, &effects, &timeline, &history, inbox).await;
             // The writer ends once it has written everything.
             drop(effects);
             let (containers, registered) = (controller.started(), controller.is_registered());
-            let running = Running { job_manager, control, containers, registered, writer };
-            finish(&environment, &rm, Some(running), decide(&cause, situation), bounds).await
+            (cause, Some(Running { job_manager, control, containers, registered, writer }))
         }
         Err(why) => {
             tracing::error!(why, "cannot begin");
-            finish(&environment, &rm, None, decide(&Cause::Internal(why), situation), bounds).await
+            (Cause::Internal(why), None)
         }
+    };
+    let now = clock::unix_ms();
+    let configuration = || flink_settings(&environment.dir, &environment.spec.application.flink_version);
+    let end = explained(decide(&cause, situation), || history.account(now), configuration, now);
+    finish(&environment, &rm, running, record, end, bounds).await
+}
+
+/// What the history of this attempt begins with.
+fn identity(environment: &Environment) -> Identity {
+    let (application, container) = (&environment.spec.application, environment.container);
+    Identity {
+        application: container.application_id().to_string(),
+        name: application.name.clone(),
+        mode: Some(application.mode),
+        flink: application.flink_version.clone(),
+        attempt: environment.attempt(),
+        container: container.to_string(),
+        node: environment.node(),
+        label: environment.spec.task_managers.node_label.clone(),
+        started: clock::unix_ms(),
     }
 }
 
@@ -134,6 +168,7 @@ async fn work(
     controller: &mut Controller,
     effects: &Effects,
     timeline: &Timeline,
+    history: &SharedHistory,
     mut inbox: mpsc::UnboundedReceiver<Event>,
 ) -> Cause {
     loop {
@@ -153,7 +188,9 @@ async fn work(
         for observation in &observations {
             log(observation);
             timing::note(timeline, observation, now);
+            open_requests::tell(effects, observation);
         }
+        history.note(&observations, clock::unix_ms());
         for action in actions {
             match action {
                 Action::End(cause) => return cause,
@@ -237,6 +274,7 @@ struct Start<'a> {
     environment: &'a Arc<Environment>,
     rm: &'a Arc<AmRmClient>,
     timeline: &'a Timeline,
+    history: &'a SharedHistory,
     events: Events,
     /// Becomes true with SIGTERM. The loop hears of it as an event, and the end by this.
     signalled: watch::Sender<bool>,
@@ -254,9 +292,11 @@ impl Start<'_> {
         watch_signals(environment.spec.application_master.memory_mb, terminated)
             .map_err(|error| format!("cannot listen to signals: {error}"))?;
         let (memory_kills, known_kills) = watch::channel(MemoryKills::default());
+        let (open_requests, known_requests) = watch::channel(OpenRequests::default());
         let (keep, kept) = watch::channel(SubmissionRecord::default());
         let kept = environment.spec.application.high_availability.then_some(kept);
-        let (control, address) = self.control_server(Awaited { memory_kills: known_kills, kept }).await?;
+        let awaited = Awaited { memory_kills: known_kills, open_requests: known_requests, kept };
+        let (control, address) = self.control_server(awaited).await?;
         let keys = environment.keys.clone();
         let Environment { spec, dir, login, .. } = &**environment;
         let (user, tokens) = (environment.hadoop_user_name(), login.tokens().clone());
@@ -308,7 +348,7 @@ impl Start<'_> {
                 events: self.events.clone(),
             }),
             rest: Box::new(RestCalls::new(environment.clone(), self.events)),
-            listeners: Box::new(Channels { containers, archive, memory_kills }),
+            listeners: Box::new(Channels { containers, archive, memory_kills, open_requests }),
         };
         Ok(Started { effects, job_manager, control, writer })
     }
@@ -332,9 +372,11 @@ impl Start<'_> {
             ClusterMode::Session | ClusterMode::Application => SubmissionService::refused(),
         };
         let (server, broken) = (control.clone(), sender_of(&self.events, Event::Internal));
-        let timeline = self.timeline.clone();
+        let history = self.history.clone();
+        let account = Arc::new(move || history.account(clock::unix_ms()).json());
+        let cluster = ClusterService::new(self.timeline.clone(), account);
         tokio::spawn(async move {
-            let why = match server.serve(listener, submission, timeline).await {
+            let why = match server.serve(listener, submission, cluster).await {
                 Ok(()) => "it ended".to_owned(),
                 Err(error) => error.to_string(),
             };

@@ -189,6 +189,16 @@ pub struct WorkerInfo {
     pub host: String,
 }
 
+/// How urgent a text for the JobManager's log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum LogLevel {
+    /// It is only for information.
+    Info,
+    /// Somebody should know it.
+    Warn,
+}
+
 /// A line to the JobManager.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -240,6 +250,13 @@ pub enum ToJvm {
     ObtainTokens {
         /// URLs of the file systems that they are to be for.
         file_systems: Vec<String>,
+    },
+    /// A text for the JobManager's log.
+    Log {
+        /// How urgent it is.
+        level: LogLevel,
+        /// The text, for people.
+        text: String,
     },
     /// The final status is with YARN.
     Deregistered,
@@ -376,6 +393,10 @@ mod tests {
             (
                 ToJvm::ObtainTokens { file_systems: vec!["hdfs://ns".into()] },
                 r#"{"type":"obtainTokens","fileSystems":["hdfs://ns"]}"#,
+            ),
+            (
+                ToJvm::Log { level: LogLevel::Warn, text: "3 \"x\"".into() },
+                r#"{"type":"log","level":"WARN","text":"3 \"x\""}"#,
             ),
             (ToJvm::Deregistered, r#"{"type":"deregistered"}"#),
             (ToJvm::Fatal { reason: "r".into() }, r#"{"type":"fatal","reason":"r"}"#),

@@ -6,6 +6,6 @@ mod message;
 
 pub use connection::{Bridge, BridgeEvent};
 pub use message::{
-    DecodeError, FromJvm, ObtainedTokens, PROTOCOL, Status, ToJvm, WorkerInfo, ZooKeeperSession, decode,
-    encode,
+    DecodeError, FromJvm, LogLevel, ObtainedTokens, PROTOCOL, Status, ToJvm, WorkerInfo, ZooKeeperSession,
+    decode, encode,
 };

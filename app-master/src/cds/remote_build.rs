@@ -32,8 +32,8 @@ const JOB_FILE: &str = "archive.json";
 /// The log files' stem, in the container's log directory.
 pub(super) const LOG_NAME: &str = "heddle-archive";
 
-/// What heddle-am reads in the container.
-#[derive(Debug, Serialize, Deserialize)]
+/// What heddle-am reads in the container. There is no `Debug`, because variables and settings may be secrets.
+#[derive(Serialize, Deserialize)]
 struct BuildJob {
     class_data: ClassDataSpec,
     java: PathBuf,

@@ -26,8 +26,8 @@ use super::grpc::{self, Stream};
 use super::pace::{Pace, Rate};
 use super::refusals::{EVERY, Refusals};
 use crate::clock;
+use crate::cluster_service::ClusterService;
 use crate::submission::service::SubmissionService;
-use crate::timeline::Timeline;
 
 /// How long a connection may take to be encrypted.
 const HANDSHAKE_WAIT: Duration = Duration::from_secs(5);
@@ -118,9 +118,9 @@ impl Control {
         self,
         listener: TcpListener,
         submission: SubmissionService,
-        timeline: Timeline,
+        cluster: ClusterService,
     ) -> Result<(), ServeError> {
-        self.serve_at(HANDSHAKES, listener, submission, timeline).await
+        self.serve_at(HANDSHAKES, listener, submission, cluster).await
     }
 
     /// Serves addresses that may begin so many handshakes.
@@ -129,7 +129,7 @@ impl Control {
         handshakes: Rate,
         listener: TcpListener,
         submission: SubmissionService,
-        timeline: Timeline,
+        cluster: ClusterService,
     ) -> Result<(), ServeError> {
         let keys = self.inner.keys.clone();
         let tls = TlsServer::new(&keys).map_err(|error| ServeError::Key(error.to_string()))?;
@@ -146,7 +146,7 @@ impl Control {
             .http2_max_header_list_size(HEADERS)
             .http2_max_pending_accept_reset_streams(Some(RESETS))
             .layer(InterceptorLayer::new(authenticate))
-            .add_service(timeline.service())
+            .add_service(cluster.service())
             .add_service(submission.service())
             .serve_with_incoming(ReceiverStream::new(connections).map(Ok::<_, Infallible>));
         let (silent, speaking) = unproved(open_files());

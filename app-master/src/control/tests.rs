@@ -9,6 +9,7 @@ use taskrunner::wire::{LARGEST, LARGEST_HELLO, Reader, Writer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+use crate::cluster_service::ClusterService;
 use crate::ledger::types::container_id;
 use crate::submission::service::SubmissionService;
 use crate::timeline::Timeline;
@@ -45,7 +46,8 @@ impl Server {
         control.expect(c1());
         let port = listener.local_addr().unwrap().port();
         let submission = SubmissionService::refused();
-        let serving = control.clone().serve_at(handshakes, listener, submission, Timeline::start());
+        let cluster = ClusterService::new(Timeline::start(), Arc::new(Vec::<u8>::new));
+        let serving = control.clone().serve_at(handshakes, listener, submission, cluster);
         tokio::spawn(serving);
         Self { control, port, events }
     }

@@ -135,6 +135,11 @@ impl Allocation {
         self.ledger.started()
     }
 
+    /// Of each size how many containers are asked for and not granted.
+    pub(super) fn open(&self) -> impl Iterator<Item = (&Profile, u32)> {
+        self.ledger.open()
+    }
+
     /// How many containers there are, by what they do.
     pub(super) fn counts(&self) -> Counts {
         self.ledger.counts()
@@ -378,16 +383,11 @@ impl Allocation {
                 self.apply(LedgerInput::Signalled(container), now, out);
             }
             ControlEvent::Exited { container, report } => {
-                let at_start = report.launch_failed || (report.unregistered && !report.may_be_yarns_kill());
-                if at_start {
+                if report.is_at_start() {
                     self.failed(container, Failure::Start, &report.summary, now);
                 }
-                out.observe(Observation::TaskManagerEnded {
-                    container,
-                    host: self.host(container),
-                    summary: report.summary.clone(),
-                    at_start,
-                });
+                let (host, told) = (self.host(container), Box::new(report.clone()));
+                out.observe(Observation::TaskManagerEnded { container, host, report: told });
                 self.apply(LedgerInput::Exited(container, report), now, out);
             }
             ControlEvent::Lost(container) => out.observe(Observation::TaskrunnerLost { container }),
@@ -439,8 +439,8 @@ impl Allocation {
                 LedgerEffect::AwaitCompletion(container) => {
                     self.reasons_until.push((now + REPORT_WAIT, container));
                 }
-                LedgerEffect::Forget { container, cause } => {
-                    out.observe(Observation::ContainerGone { container, cause });
+                LedgerEffect::Forget { container, cause, unknown } => {
+                    out.observe(Observation::ContainerGone { container, cause, unknown });
                     out.act(Action::Forget(container));
                 }
             }

@@ -411,7 +411,7 @@ fn the_end_of_a_container_is_explained_by_what_yarn_says_of_its_node() {
         last_health_report: None,
         labels: BTreeSet::new(),
     };
-    test.step(AllocationInput::News(ClusterNews { nodes: vec![report], size: 3, preemption: None }));
+    test.step(AllocationInput::News(ClusterNews { nodes: vec![report], size: 3, ..ClusterNews::default() }));
     let out = test.heartbeat(&[], &[("c1", -100)]);
     let reason = out.observations.iter().find_map(|observation| match observation {
         Observation::ContainerEnded { reason, .. } => Some(reason.as_str()),

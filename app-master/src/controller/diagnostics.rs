@@ -37,6 +37,16 @@ struct Starts {
 /// Most hosts that are named.
 const HOSTS: usize = 5;
 
+/// The words with which kills for memory are told, for one TaskManager and for several.
+pub(super) const KILLED: [&str; 2] = ["was killed for its memory: ", "were killed for their memory, first: "];
+/// What to do about such a kill, where the sizes are not known from which more could be computed.
+pub(super) const NATIVE_HINT: &str = "what lies outside Java's own pools is native memory: raise \
+    taskmanager.memory.jvm-overhead.fraction or taskmanager.memory.task.off-heap.size, or the whole \
+    taskmanager.memory.process.size";
+/// The same if the address space was too large.
+pub(super) const ADDRESS_SPACE_HINT: &str = "yarn.nodemanager.vmem-pmem-ratio or a larger \
+    taskmanager.memory.process.size allows more; yarn.nodemanager.vmem-check-enabled=false ends that check";
+
 impl Starts {
     fn text(&self) -> Option<String> {
         let hosts: Vec<&str> = self.hosts.iter().take(HOSTS).map(String::as_str).collect();
@@ -62,8 +72,8 @@ impl Diagnostics {
                 // The next one begins anew.
                 Observation::JobManagerRestarts { .. } => (self.first, self.last) = (None, None),
                 Observation::StartFailed { host, why, .. } => self.add_start(host.as_deref(), why),
-                Observation::TaskManagerEnded { host, summary, at_start: true, .. } => {
-                    self.add_start(host.as_deref(), summary);
+                Observation::TaskManagerEnded { host, report, .. } if report.is_at_start() => {
+                    self.add_start(host.as_deref(), &report.summary);
                 }
                 Observation::ContainerEnded { reason, cause, .. } if cause.fault == Fault::Memory => {
                     self.add_memory(reason);
@@ -100,13 +110,8 @@ impl Diagnostics {
             1 => "A TaskManager was killed for its memory".to_owned(),
             _ => format!("{number} TaskManagers were killed for their memory, first"),
         };
-        let hint = if first.contains("virtual memory than") {
-            "yarn.nodemanager.vmem-pmem-ratio or a larger taskmanager.memory.process.size allows more; \
-             yarn.nodemanager.vmem-check-enabled=false ends that check"
-        } else {
-            "what lies outside Java's own pools is native memory: raise taskmanager.memory.jvm-overhead.fraction or \
-             taskmanager.memory.task.off-heap.size, or the whole taskmanager.memory.process.size"
-        };
+        let virtual_memory = first.contains("virtual memory than");
+        let hint = if virtual_memory { ADDRESS_SPACE_HINT } else { NATIVE_HINT };
         Some(format!("{title}: {first}\nhint: {hint}"))
     }
 

@@ -100,6 +100,8 @@ pub(crate) struct ClusterNews {
     pub(crate) preemption: Option<Preemption>,
     /// How many nodes the cluster has.
     pub(crate) size: u32,
+    /// What the application can still get in its queue.
+    pub(crate) left: Option<Profile>,
 }
 
 /// What the ResourceManager tells the ApplicationMaster to do.

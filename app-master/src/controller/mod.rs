@@ -6,11 +6,13 @@
 //! ```text
 //! JobManager ──► job_manager ──────────────────┐
 //! ResourceManager ──► rm_session ──────────────┼──► Controller ──► actions ──► am::effects
-//! taskrunners ──► allocation (ledger) ─────────┤                └─► observations ──► am::log, am::timing
+//! taskrunners ──► allocation (ledger) ─────────┤                └─► observations ──► am::log, history, …
 //! client of a per-job cluster ──► submission ──┤
 //! class data archives ──► archive_container ───┤
 //! JobManager with a keytab ──► tokens ─────────┘
 //! ```
+//!
+//! One more machine, `waits`, looks at the requests of the allocation, and only observes.
 //!
 //! The inputs of a machine, and its effects where it has some that are no [`Action`](event::Action), are
 //! named after it: `RmSessionInput`, `RmSessionEffect`.
@@ -21,6 +23,7 @@ mod bridge_message;
 pub(crate) mod diagnostics;
 pub(crate) mod end;
 pub(crate) mod event;
+pub(crate) mod finding;
 mod job_manager;
 mod nodes;
 pub(crate) mod observation;
@@ -33,6 +36,7 @@ mod submission;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod waits;
 
 use flink_model::spec::ClusterMode;
 use tokio::time::Instant;
@@ -49,6 +53,7 @@ use placement::Naming;
 use rm_session::{Pace, RmSession, RmSessionInput};
 use submission::PerJob;
 use tokens::{DelegationTokens, TokensInput};
+use waits::Waits;
 
 use crate::submission::policy::SubmissionRecord;
 use crate::tokens::HeldTokens;
@@ -93,6 +98,7 @@ pub(crate) struct Controller {
     archive_container: ArchiveContainer,
     /// Only with Kerberos.
     tokens: Option<DelegationTokens>,
+    waits: Waits,
     diagnostics: Diagnostics,
 }
 
@@ -107,6 +113,7 @@ impl Controller {
         if reading {
             per_job.iter_mut().for_each(PerJob::await_record);
         }
+        let waits = Waits::new(naming.label.clone());
         Self {
             session: RmSession::new(pace, early, now),
             job_manager: JobManager::new(restarts, zookeeper.flatten(), now),
@@ -115,6 +122,7 @@ impl Controller {
             per_job,
             archive_container: ArchiveContainer::new(),
             tokens: tokens.map(|held| DelegationTokens::new(held, now)),
+            waits,
             diagnostics: Diagnostics::default(),
         }
     }
@@ -133,8 +141,9 @@ impl Controller {
     pub(crate) fn wake(&self) -> Instant {
         let per_job = self.per_job.as_ref().and_then(PerJob::wake);
         let tokens = self.tokens.as_ref().and_then(DelegationTokens::wake);
-        let archive_container = self.archive_container.wake();
-        let timers = [self.job_manager.wake(), self.allocation.wake(), per_job, archive_container, tokens];
+        let (archive_container, waits) = (self.archive_container.wake(), self.waits.wake());
+        let timers =
+            [self.job_manager.wake(), self.allocation.wake(), per_job, archive_container, tokens, waits];
         timers.into_iter().flatten().fold(self.session.wake(self.demand()), Instant::min)
     }
 
@@ -188,7 +197,10 @@ impl Controller {
                 self.allocation.step(AllocationInput::Taskrunner(event), now, out);
             }
             Event::Registered(answer) => self.session_step(RmSessionInput::Registered(answer), now, out),
-            Event::Nodes(nodes) => self.send_heartbeat(&nodes, out),
+            Event::Nodes(nodes) => {
+                self.waits.listed(&nodes, now);
+                self.send_heartbeat(&nodes, out);
+            }
             Event::HeartbeatAnswered { sent, answer } => {
                 self.session_step(RmSessionInput::HeartbeatAnswered { sent, answer }, now, out);
             }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use taskrunner::cause::ExitCause;
+use taskrunner::cause::{ExitCause, JvmExit};
 use yarn_api::records::{ContainerId, FinalStatus, NodeId};
 
 use crate::ledger::types::Profile;
@@ -74,6 +74,17 @@ pub(crate) enum Observation {
     NodesWantedAgain { names: Vec<String> },
     /// YARN's scheduler is going to take containers back. `certain`: whatever else is released.
     PreemptionAnnounced { containers: Vec<ContainerId>, certain: bool },
+    /// Containers are asked for and not granted for some time: how many, of what size, with which node label,
+    /// and for how long. It is observed again from time to time, and when the reason becomes another one.
+    ContainersWait { size: Profile, count: u32, label: Option<String>, open_for: Duration, text: String },
+    /// Those of which [`Observation::ContainersWait`] has told are granted, or not asked for any more.
+    ContainersWaitNoLonger {
+        size: Profile,
+        label: Option<String>,
+        open_for: Duration,
+        granted: bool,
+        text: String,
+    },
     /// A node has given more containers than were asked for by its name.
     NodeGaveTooMuch { node: String },
     /// The TaskManager in a container is being started. `started_ahead`: its taskrunner was started before.
@@ -90,15 +101,16 @@ pub(crate) enum Observation {
     TaskManagerStarted { container: ContainerId, pid: u32 },
     /// A container was sent a signal to end.
     Signalled { container: ContainerId },
-    /// A TaskManager's JVM has ended. `at_start`: before the JobManager knew it.
-    TaskManagerEnded { container: ContainerId, host: Option<String>, summary: String, at_start: bool },
+    /// A TaskManager's JVM has ended, as its taskrunner reports it.
+    TaskManagerEnded { container: ContainerId, host: Option<String>, report: Box<JvmExit> },
     /// A container has ended that Flink counts on. `explained`: Flink knew of the end already, and now the
     /// reason is known.
     ContainerEnded { container: ContainerId, reason: String, cause: Box<ExitCause>, explained: bool },
     /// What runs in a container is being stopped.
     Stopping { container: ContainerId, reason: String },
-    /// A container is gone for good. The cause is there unless [`Observation::ContainerEnded`] has told it.
-    ContainerGone { container: ContainerId, cause: Option<String> },
+    /// A container is gone for good. The cause is there unless [`Observation::ContainerEnded`] has told it,
+    /// and `unknown` is the same typed, if the container has ended by itself before Flink knew of it.
+    ContainerGone { container: ContainerId, cause: Option<String>, unknown: Option<Box<ExitCause>> },
     /// YARN is asked for a container in which to make a class data archive.
     ArchiveContainerAsked,
 

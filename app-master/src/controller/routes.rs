@@ -10,6 +10,7 @@ use super::archive_container::{ArchiveContainer, TaskManagerDemand};
 use super::bridge_message::Recipient;
 use super::event::{Action, Cause, Heartbeat, HeartbeatAnswer, Output, Web};
 use super::job_manager::{JobManagerEffect, JobManagerInput};
+use super::observation::Observation;
 use super::rm_session::{Demand, RmSessionEffect, RmSessionInput};
 use super::submission::PerJob;
 use super::tokens::TokensInput;
@@ -128,6 +129,7 @@ impl Controller {
     ) {
         self.archive_container.heartbeat_answered(&sent, certain, &mut answer, now, out);
         let HeartbeatAnswer { granted, completed, late, news, .. } = answer;
+        self.waits.heard(&news, now);
         // What becomes of a node explains the ends of its containers.
         self.allocation.step(AllocationInput::News(*news), now, out);
         let heartbeat = AnsweredHeartbeat { sent, certain, granted, completed };
@@ -138,7 +140,7 @@ impl Controller {
 
     /// What follows from any event: the container for archives goes by what TaskManagers need, tokens go by
     /// the time, and diagnostics, the client of a per-job cluster and the JobManager's last word by what was
-    /// observed of ends.
+    /// observed of ends. Requests that stay open for long are observed.
     pub(super) fn settle(&mut self, now: Instant, out: &mut Output) {
         let counts = self.allocation.counts();
         let demand = TaskManagerDemand { waiting: counts.asked > 0, starting: counts.starting > 0 };
@@ -149,6 +151,9 @@ impl Controller {
         let changed = self.diagnostics.changed_memory_kills(reason_pending);
         changed.into_iter().for_each(|memory_kills| out.act(Action::MemoryKills(memory_kills)));
         self.job_manager_step(JobManagerInput::Tick { reason_pending }, now, out);
+        let granted = out.observations.iter().any(|seen| matches!(seen, Observation::Granted { .. }));
+        let waits = self.waits.step(self.allocation.open(), granted, now);
+        waits.into_iter().for_each(|observation| out.observe(observation));
     }
 
     /// What the next heartbeat has to carry.

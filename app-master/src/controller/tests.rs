@@ -7,6 +7,7 @@ use yarn_api::records::FinalStatus;
 
 use super::allocation::AskAhead;
 use super::event::*;
+use super::observation::Observation;
 use super::placement::Naming;
 use super::rm_session::Pace;
 use super::{Controller, FromEarlierAttempts, Settings};
@@ -743,6 +744,30 @@ fn a_job_that_fails_for_a_worker_killed_for_memory_ends_with_yarns_reason() {
     assert!(
         actions.iter().any(|action| matches!(action, Action::Tell(ToJvm::Terminated { .. }))),
         "for its log"
+    );
+}
+
+#[test]
+fn a_request_that_stays_open_is_observed_and_its_end_too() {
+    let mut test = Test::serving();
+    test.request(1);
+    let news = Box::new(ClusterNews { left: Some(profile(512)), ..ClusterNews::default() });
+    test.beat(Ok(HeartbeatAnswer { news, ..HeartbeatAnswer::default() }));
+    test.now += Duration::from_secs(10);
+    let Output { actions, observations } = test.controller.tick(test.now);
+    assert!(
+        matches!(&observations[..], [Observation::ContainersWait { count: 1, text, .. }] if text.contains("512 MB")),
+        "{observations:?}"
+    );
+    let [Action::SendHeartbeat(Heartbeat { sent, .. })] = &actions[..] else { panic!("{actions:?}") };
+    let answered = Event::HeartbeatAnswered { sent: sent.clone(), answer: Ok(granted("c1")) };
+    let observations = test.controller.handle(answered, test.now).observations;
+    assert!(
+        matches!(
+            &observations[..],
+            [Observation::Granted { .. }, Observation::ContainersWaitNoLonger { granted: true, .. }]
+        ),
+        "{observations:?}"
     );
 }
 

@@ -46,24 +46,27 @@ impl Ledger {
             self.requests.remove(&id);
         }
         let report = entry.report.as_ref();
-        let cause = match entry.state {
+        let (cause, unknown) = match entry.state {
             State::Releasing { .. } => match ExitCause::of_returned(status, &diagnostics, report) {
                 Some(cause) => {
                     out.push(explained(container, Some(&entry.node), cause));
-                    None
+                    (None, None)
                 }
-                None => Some(given_back(status)),
+                None => (Some(given_back(status)), None),
             },
             // Flink has never heard of it.
-            State::Spare => Some(ExitCause::new(Some((status, &diagnostics)), report).to_string()),
+            State::Spare => {
+                let cause = ExitCause::new(Some((status, &diagnostics)), report);
+                (Some(cause.to_string()), Some(Box::new(cause)))
+            }
             State::Granted(_) | State::Starting | State::Running => {
                 let cause = ExitCause::new(Some((status, &diagnostics)), report);
                 out.push(terminated(container, &entry.node, cause));
-                None
+                (None, None)
             }
         };
         self.remember(container, true);
-        out.push(LedgerEffect::Forget { container, cause });
+        out.push(LedgerEffect::Forget { container, cause, unknown });
     }
 
     /// YARN reports the end of a container that the ledger does not have any more, or never had.
@@ -105,7 +108,7 @@ impl Ledger {
             self.containers.remove(&container);
             self.remember(container, false);
             let cause = Some("given back; YARN never confirmed its end".to_owned());
-            out.push(LedgerEffect::Forget { container, cause });
+            out.push(LedgerEffect::Forget { container, cause, unknown: None });
         }
     }
 

@@ -199,6 +199,11 @@ impl Ledger {
             })
     }
 
+    /// Of each size how many containers the ResourceManager still has to grant, where it has to grant any.
+    pub fn open(&self) -> impl Iterator<Item = (&Profile, u32)> {
+        self.lines.iter().map(|line| (&line.profile, line.needed())).filter(|(_, needed)| *needed > 0)
+    }
+
     /// How many containers there are, by what they do.
     pub fn counts(&self) -> Counts {
         let sum = |of: fn(&Line) -> u32| self.lines.iter().map(|line| of(line) as usize).sum();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use flink_model::config::masked_words;
 use taskrunner::cause::{ExitCause, JvmExit};
 use yarn_api::records::{ContainerId, NodeId};
 
@@ -25,12 +26,22 @@ impl fmt::Display for Profile {
 }
 
 /// What Flink's request for a TaskManager adds to the template that all TaskManagers are started from.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct TaskManagerArguments {
     /// Memory options of the JVM.
     pub jvm_args: Vec<String>,
     /// Arguments of the program.
     pub args: Vec<String>,
+}
+
+impl fmt::Debug for TaskManagerArguments {
+    /// Leaves out the values of options and properties with names of secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskManagerArguments")
+            .field("jvm_args", &masked_words(&self.jvm_args))
+            .field("args", &masked_words(&self.args))
+            .finish()
+    }
 }
 
 /// What a container is for. Flink knows only of the TaskManagers.
@@ -285,6 +296,8 @@ pub enum LedgerEffect {
         /// How it ended, for the log; none when [`LedgerEffect::Terminated`] or [`LedgerEffect::Explained`]
         /// has just said it.
         cause: Option<String>,
+        /// The same, typed, if it has ended by itself and Flink has never heard of it.
+        unknown: Option<Box<ExitCause>>,
     },
 }
 

@@ -10,7 +10,7 @@ use futures::Stream;
 use taskrunner::control::attended::Answer;
 use taskrunner::control::attending::Event;
 use taskrunner::control::submission_server::{Submission, SubmissionServer};
-use taskrunner::control::{Attended, Attending, Noted, Welcome};
+use taskrunner::control::{Attended, Attending, Noted, OpenRequests, Welcome};
 use taskrunner::protocol::{self, SPOKEN, Versions};
 use taskrunner::wire::LARGEST_CALL;
 use tokio::sync::{mpsc, watch};
@@ -38,11 +38,13 @@ pub struct MemoryKills {
     pub text: String,
 }
 
-/// What the service waits for before it answers that the end of `main()` is noted.
+/// What the service waits for before it answers that the end of `main()` is noted, and what it tells before.
 #[derive(Debug, Clone)]
 pub struct Awaited {
     /// What is known of TaskManagers that were killed.
     pub memory_kills: watch::Receiver<MemoryKills>,
+    /// The requests for containers that YARN has not granted for some time.
+    pub open_requests: watch::Receiver<OpenRequests>,
     /// With high availability: what is kept for the next attempt.
     pub kept: Option<watch::Receiver<SubmissionRecord>>,
 }
@@ -76,7 +78,8 @@ impl SubmissionService {
     /// For every other cluster: refuses clients.
     pub fn refused() -> Self {
         let memory_kills = watch::channel(MemoryKills::default()).1;
-        Self::speaking(SPOKEN, Awaited { memory_kills, kept: None }, None)
+        let open_requests = watch::channel(OpenRequests::default()).1;
+        Self::speaking(SPOKEN, Awaited { memory_kills, open_requests, kept: None }, None)
     }
 
     /// As the gRPC server takes it, which lets only the application's client call.
@@ -109,15 +112,26 @@ impl SubmissionService {
         }
     }
 
-    /// Reads what the client says until its call ends.
+    /// Reads what the client says until its call ends, and tells it meanwhile which requests are open.
     async fn read(
         self,
         call: u64,
         mut events: Streaming<Attending>,
         answers: mpsc::UnboundedSender<Result<Attended, Status>>,
     ) {
+        let mut open_requests = self.inner.awaited.open_requests.clone();
+        // A client that comes later, or again, hears them as well.
+        open_requests.mark_changed();
         loop {
-            match events.message().await {
+            let event = tokio::select! {
+                event = events.message() => event,
+                told = next_requests(&mut open_requests) => {
+                    // If the client is gone, the events end.
+                    let _ = answers.send(Ok(answer(Answer::OpenRequests(told))));
+                    continue;
+                }
+            };
+            match event {
                 Ok(Some(Attending { event: Some(Event::Complete(complete)) })) => {
                     tracing::info!(exit_code = complete.exit_code, "the client says that main() is over");
                     self.tell(SubmissionInput::Completed(complete.exit_code));
@@ -137,6 +151,15 @@ impl SubmissionService {
         }
         tracing::info!(call, "the client has hung up");
         self.tell(SubmissionInput::Left(call));
+    }
+}
+
+/// The requests that are open, once they are others than before.
+async fn next_requests(open_requests: &mut watch::Receiver<OpenRequests>) -> OpenRequests {
+    match open_requests.changed().await {
+        Ok(()) => open_requests.borrow_and_update().clone(),
+        // At the end nobody tells any more.
+        Err(_) => std::future::pending().await,
     }
 }
 
@@ -185,9 +208,11 @@ impl Submission for SubmissionService {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster_service::ClusterService;
     use crate::control::Control;
     use crate::ledger::types::container_id;
     use crate::timeline::Timeline;
+    use taskrunner::control::OpenRequest;
     use taskrunner::keys::{Access, ControlKeys, Key, LENGTH, Role};
     use taskrunner::submission::{self, SubmissionError};
     use tokio::net::TcpListener;
@@ -199,20 +224,24 @@ mod tests {
         let keys = Arc::new(ControlKeys::generate([1; LENGTH]).unwrap());
         let access = keys.access(Role::Client).unwrap();
         let control = Control::new(keys, container_id("c1").attempt_id, drop);
-        tokio::spawn(async move { drop(control.serve(listener, service, Timeline::start()).await) });
+        let cluster = ClusterService::new(Timeline::start(), Arc::new(Vec::new));
+        tokio::spawn(async move { drop(control.serve(listener, service, cluster).await) });
         (address, access)
+    }
+
+    /// What tells the client nothing.
+    fn silent() -> Awaited {
+        let memory_kills = watch::channel(MemoryKills::default()).1;
+        let open_requests = watch::channel(OpenRequests::default()).1;
+        Awaited { memory_kills, open_requests, kept: None }
     }
 
     fn per_job() -> (SubmissionService, mpsc::UnboundedReceiver<SubmissionInput>) {
         let (sender, inputs) = mpsc::unbounded_channel();
         let (_, memory_kills) =
             watch::channel(MemoryKills { reason_pending: false, text: "for memory".into() });
-        (
-            SubmissionService::new(Awaited { memory_kills, kept: None }, move |input| {
-                drop(sender.send(input))
-            }),
-            inputs,
-        )
+        let awaited = Awaited { memory_kills, ..silent() };
+        (SubmissionService::new(awaited, move |input| drop(sender.send(input))), inputs)
     }
 
     #[tokio::test]
@@ -231,11 +260,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_client_hears_which_requests_are_open_and_one_that_comes_later_too() {
+        let (open, open_requests) = watch::channel(OpenRequests::default());
+        let service = SubmissionService::new(Awaited { open_requests, ..silent() }, drop);
+        let (address, access) = start(service).await;
+        let first = submission::SubmissionConnection::open(&address, &access).await.unwrap();
+        let requests = vec![OpenRequest { count: 3, memory_mb: 1024, ..OpenRequest::default() }];
+        open.send_replace(OpenRequests { requests });
+        let second = submission::SubmissionConnection::open(&address, &access).await.unwrap();
+        for connection in [&first, &second] {
+            let mut told = connection.open_requests();
+            let known = told.wait_for(|told| !told.requests.is_empty()).await.unwrap().clone();
+            assert_eq!(known, *open.borrow());
+        }
+        open.send_replace(OpenRequests::default());
+        let mut told = first.open_requests();
+        assert!(told.wait_for(|told| told.requests.is_empty()).await.is_ok());
+        first.complete(0).await.unwrap();
+    }
+
+    #[tokio::test]
     async fn with_high_availability_the_end_is_kept_before_it_is_noted() {
         let (sender, mut inputs) = mpsc::unbounded_channel();
-        let memory_kills = watch::channel(MemoryKills::default()).1;
         let (keep, kept) = watch::channel(SubmissionRecord::default());
-        let awaited = Awaited { memory_kills, kept: Some(kept) };
+        let awaited = Awaited { kept: Some(kept), ..silent() };
         let tell = move |input| drop(sender.send(input));
         let (address, access) = start(SubmissionService::new(awaited, tell)).await;
         let client = submission::SubmissionConnection::open(&address, &access).await.unwrap();
@@ -268,12 +316,8 @@ mod tests {
         let speaking = |oldest, newest| Versions { oldest, newest };
         let (sender, mut inputs) = mpsc::unbounded_channel();
         let tell: Tell = Box::new(move |input| drop(sender.send(input)));
-        let (address, access) = start(SubmissionService::speaking(
-            speaking(2, 3),
-            Awaited { memory_kills: watch::channel(MemoryKills::default()).1, kept: None },
-            Some(tell),
-        ))
-        .await;
+        let (address, access) =
+            start(SubmissionService::speaking(speaking(2, 3), silent(), Some(tell))).await;
         for client in [speaking(1, 2), speaking(3, 5), speaking(2, 2)] {
             let connection = submission::SubmissionConnection::open_speaking(
                 client,

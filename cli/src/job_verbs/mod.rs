@@ -12,6 +12,7 @@ use flink_model::config::Configuration;
 use flink_rest::{JobId, RestClient, RestTimeouts};
 use serde_json::{Map, Value, json};
 use yarn_client::context::Context;
+use yarn_client::diagnose::explained;
 use yarn_client::error::{Failure, RestFailure};
 use yarn_client::interrupt::Interrupt;
 use yarn_client::ps;
@@ -129,5 +130,13 @@ pub(crate) async fn run(
     let asked = arguments::cluster_run(options, configuration, context)?;
     let (client, _) = self::client(cluster, configuration)?;
     let yarn = cluster.yarn()?;
-    cluster_main::run(&client, asked, cluster, yarn.as_ref(), interrupt, output).await
+    let done = cluster_main::run(&client, asked, cluster, yarn.as_ref(), interrupt, output).await;
+    match (done, cluster.inquiry()) {
+        // Only the failure that tells the end of the application is about the application.
+        (Err(failure), Some(inquiry)) => Err(match failure.application() {
+            Some(id) => explained(failure, inquiry, id).await,
+            None => failure,
+        }),
+        (done, _) => done,
+    }
 }

@@ -328,13 +328,14 @@ pub(super) async fn checkpoint(
 mod tests {
     use super::*;
     use chrono::FixedOffset;
-    use flink_rest::JobStatus;
+    use flink_rest::{JobStatus, TaskCounts};
 
     const ID: &str = "fd72014d4c864993a2e5a9287b4a9c5d";
 
     fn job(name: &str, state: &str, start_time: i64) -> JobSummary {
         let id = JobId::parse(ID).unwrap();
-        JobSummary { id, name: name.into(), state: JobStatus(state.into()), start_time, end_time: -1 }
+        let (name, state, tasks) = (name.into(), JobStatus(state.into()), TaskCounts::default());
+        JobSummary { id, name, state, start_time, end_time: -1, tasks }
     }
 
     fn lines(jobs: &[JobSummary], shown: Shown) -> String {

@@ -69,6 +69,11 @@ impl RunCommand<'_> {
             }
             None => work.await,
         };
+        let ended = match ended {
+            // An interruption needs no explanation.
+            Err(failure) if failure.exit() == Exit::Failed => Err(deployment.explained(failure).await),
+            ended => ended,
+        };
         // How the application has ended is known by now, so it is no failure if the ResourceManager does not
         // answer.
         let last = match console.is_json() {

@@ -1,11 +1,13 @@
 //! Reads the command lines of `sql-client.sh` and `sql-gateway.sh`.
 
 use std::ffi::OsString;
+use std::fmt;
 
+use flink_model::config::{masked_words, shown_all};
 use yarn_client::error::Failure;
 
 /// The user's words by their meaning.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Default, PartialEq, Eq)]
 pub(super) struct Line {
     /// The first word, if it is not an option: `embedded` or `gateway`; `start` or `stop`.
     pub(super) verb: Option<OsString>,
@@ -23,6 +25,23 @@ pub(super) struct Line {
     pub(super) library: Option<OsString>,
     /// `-h`: whether help is wanted.
     pub(super) help: bool,
+}
+
+impl fmt::Debug for Line {
+    /// Leaves out the values of properties and options with names of secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rest: Vec<_> = self.rest.iter().map(|word| word.to_string_lossy()).collect();
+        f.debug_struct("Line")
+            .field("verb", &self.verb)
+            .field("rest", &masked_words(&rest))
+            .field("properties", &shown_all(self.properties.iter().map(|(key, value)| (key, value))))
+            .field("script", &self.script)
+            .field("init", &self.init)
+            .field("jars", &self.jars)
+            .field("library", &self.library)
+            .field("help", &self.help)
+            .finish()
+    }
 }
 
 impl Line {

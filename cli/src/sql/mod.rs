@@ -34,7 +34,7 @@ pub(super) async fn run(
     let prepare = async {
         let mut planned = plan::plan(context, tool, words, &**console).await?;
         let keeper = match &mut planned {
-            Plan::Become(start) | Plan::Alone(start, _) => give_tokens(context, start).await,
+            Plan::Become(start) | Plan::Alone(start, _) => give_tokens(context, console, tool, start).await,
             Plan::Deploy(_) => None,
         };
         Ok::<_, Failure>((planned, keeper))
@@ -58,10 +58,17 @@ pub(super) async fn run(
 }
 
 /// Gives the program tokens, if it needs some. Another process keeps them valid for as long as the program
-/// runs.
-async fn give_tokens(context: &Context, start: &mut Start) -> Option<TokenKeeper> {
+/// runs. A gateway, which runs on and on, may nevertheless have one that ends: then the user is warned.
+async fn give_tokens(
+    context: &Context,
+    console: &Console,
+    tool: Tool,
+    start: &mut Start,
+) -> Option<TokenKeeper> {
     let TokensFor { hadoop, properties } = start.tokens.take()?;
     let keeper = TokenKeeper::start(context, &hadoop, &properties).await?;
+    let warning = keeper.warning(tool.name()).filter(|_| tool == Tool::Gateway);
+    warning.iter().for_each(|warning| console.err(&format!("warning: {warning}")));
     keeper.give_to(&mut start.command);
     Some(keeper)
 }

@@ -7,13 +7,14 @@
 
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::net::TcpListener;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use flink_model::config::Configuration;
+use flink_model::config::{Configuration, masked_words, shown_all};
 use flink_model::options;
 use flink_rest::RestAddress;
 use sha2::{Digest, Sha256};
@@ -71,7 +72,6 @@ impl Tool {
 }
 
 /// Flink's own program.
-#[derive(Debug)]
 pub(crate) struct Start {
     /// The command that starts it.
     pub(crate) command: Command,
@@ -79,11 +79,33 @@ pub(crate) struct Start {
     pub(crate) tokens: Option<TokensFor>,
 }
 
+impl fmt::Debug for Start {
+    /// Leaves out the values of properties and options with names of secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<_> = self.command.get_args().map(OsStr::to_string_lossy).collect();
+        f.debug_struct("Start")
+            .field("program", &self.command.get_program())
+            .field("words", &masked_words(&words))
+            .field("tokens", &self.tokens)
+            .finish()
+    }
+}
+
 /// A login, and the properties of the command line, which may say how to log in once more.
-#[derive(Debug)]
 pub(crate) struct TokensFor {
     pub(crate) hadoop: Hadoop,
     pub(crate) properties: Vec<(String, String)>,
+}
+
+impl fmt::Debug for TokensFor {
+    /// Leaves out the values of properties with names of secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let properties = shown_all(self.properties.iter().map(|(key, value)| (key, value)));
+        f.debug_struct("TokensFor")
+            .field("via", &self.hadoop.via)
+            .field("properties", &properties)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What to do for a command line.

@@ -52,6 +52,17 @@ async fn planned(release: &str, tool: Tool, line: &str) -> Result<Plan, Failure>
     plan(&context, tool, &words(line), &Silent).await
 }
 
+#[test]
+fn debug_shows_no_secret() {
+    let words = "start -Ds3.secret-key=hush -D my.password=hush --token=hush -f x.sql";
+    let shown = format!("{:?}", read(words));
+    assert!(shown.contains("x.sql") && !shown.contains("hush"), "{shown}");
+    let mut command = Command::new("sql-gateway.sh");
+    command.args(words.split(' '));
+    let shown = format!("{:?}", Plan::Become(Start { command, tokens: None }));
+    assert!(shown.contains("sql-gateway.sh") && !shown.contains("hush"), "{shown}");
+}
+
 fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let words: Vec<String> = words.map(|w| w.to_string_lossy().into_owned()).collect();

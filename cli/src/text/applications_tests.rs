@@ -46,6 +46,7 @@ fn summary(digit: char, state: &str) -> JobSummary {
         state: JobStatus(state.into()),
         start_time: 1_700_000_000_000,
         end_time: -1,
+        tasks: Default::default(),
     }
 }
 

@@ -12,6 +12,7 @@ fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Application => "application",
         Kind::ForeignApplication => "application (flink-yarn)",
+        Kind::Outcome => "record",
         Kind::Artifact => "artifact",
         Kind::Upload => "unfinished upload",
         Kind::FetchedJar => "fetched jar",
@@ -78,9 +79,10 @@ mod tests {
         let items = vec![
             item(Kind::Application, "hdfs://nn/.flink/application_1_0001", 1_500, true),
             item(Kind::ForeignApplication, "hdfs://nn/.flink/application_1_0002", 2_000_000, false),
+            item(Kind::Outcome, "hdfs://nn/.heddle/outcomes/application_1_0003", 20, true),
             item(Kind::FetchedJar, "/c/jars/ab", 10, true),
         ];
-        Outcome { delete, items, total_bytes: 1_510, kept_artifacts: 3, notes: vec![] }
+        Outcome { delete, items, total_bytes: 1_530, kept_artifacts: 3, notes: vec![] }
     }
 
     #[test]
@@ -88,15 +90,16 @@ mod tests {
         insta::assert_snapshot!(render(&outcome(false)), @r"
         KIND            SIZE  UNUSED  OWNER  PATH
         application  1.5 KiB      9d  ann    hdfs://nn/.flink/application_1_0001
+        record          20 B      9d  ann    hdfs://nn/.heddle/outcomes/application_1_0003
         fetched jar     10 B      9d  -      /c/jars/ab
 
         Only removed with --foreign:
         KIND                         SIZE  UNUSED  OWNER  PATH
         application (flink-yarn)  1.9 MiB      9d  ann    hdfs://nn/.flink/application_1_0002
 
-        2 could be removed, 1.5 KiB. Nothing is removed without --delete.
+        3 could be removed, 1.5 KiB. Nothing is removed without --delete.
         ");
-        assert!(render(&outcome(true)).ends_with("Removed 2, 1.5 KiB."));
+        assert!(render(&outcome(true)).ends_with("Removed 3, 1.5 KiB."));
         let nothing = Outcome { items: vec![], ..outcome(true) };
         assert_eq!(render(&nothing), "Nothing to remove.");
         let json = serde_json::to_value(outcome(true)).unwrap();

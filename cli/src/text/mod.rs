@@ -10,6 +10,8 @@ pub(crate) mod logs;
 pub(crate) mod memory;
 pub(crate) mod plan;
 pub(crate) mod query;
+pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod table;
 pub(crate) mod timing;
+pub(crate) mod why;

@@ -194,6 +194,8 @@ pub struct Queue {
     pub available_mb: Option<u64>,
     /// How many applications wait in it.
     pub waiting: Option<u64>,
+    /// How many of these come before this application, if it waits itself.
+    pub ahead: Option<u64>,
     /// Who holds most of it: application and memory in MiB, the largest first.
     pub holders: Vec<(String, u64)>,
 }

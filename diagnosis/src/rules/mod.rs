@@ -37,6 +37,7 @@ pub fn page() -> String {
 fn shown(words: &str) -> String {
     let words = words.replace("{who}", "…").replace("{said}", "…").replace("{detail}", "…");
     let words = words.replace("{usage}", "").replace("{java}", "").replace("{class}", "");
+    let words = words.replace("{queue}", "");
     words.trim().replace('|', "\\|").replace('<', "&lt;")
 }
 

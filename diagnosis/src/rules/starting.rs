@@ -11,8 +11,9 @@ const TASK_MANAGER: Sign = Sign::About(Subject::Container(Part::TaskManager));
 const JOB_MANAGER: Sign = Sign::About(Subject::Container(Part::JobManager));
 
 /// The words with which a JVM says that its Java does not fit, as `flink_model::java_fit::complaint` explains
-/// them.
+/// them, and those of heddle, which does not start a JVM that cannot run.
 const WRONG_JAVA: Sign = Sign::Any(&[
+    Sign::Words(&["is made for Java ", "cannot run on Java "]),
     Sign::Words(&["UnsupportedClassVersionError: "]),
     Sign::Words(&["InaccessibleObjectException: "]),
     Sign::Words(&["IllegalAccessError: ", "does not export"]),
@@ -138,6 +139,9 @@ pub(super) const RULES: &[Rule] = &[
             Sign::Code(&[126, 127]),
             Sign::Words(&["Java could not be executed"]),
             Sign::Words(&["bin/java: No such file or directory"]),
+            // heddle's words, before it starts a JVM.
+            Sign::Words(&["no Java at ", "is not an executable file"]),
+            Sign::Words(&["no Java: JAVA_HOME is not set"]),
         ]),
         "{who} has no Java that can be executed. {said}",
         Remedy::Set(&[

@@ -199,7 +199,7 @@ pub(super) const RULES: &[Rule] = &[
             Sign::Words(&["Queue's AM resource limit exceeded"]),
             Sign::Words(&["exceeds maximum AM resource allowed"]),
         ]),
-        "Applications wait because the ApplicationMasters of the queue use all that they may use: {said}",
+        "Applications wait because the ApplicationMasters of the queue use all that they may use: {said}{queue}",
         Remedy::Set(&[
             QUEUE,
             ("jobmanager.memory.process.size", "<smaller>", "a smaller ApplicationMaster may still fit"),
@@ -215,7 +215,7 @@ pub(super) const RULES: &[Rule] = &[
         Link::Queue,
         TO_WAIT,
         Sign::Words(&["User's AM resource limit exceeded"]),
-        "The user's own applications in the queue use all that ApplicationMasters of one user may use: {said}",
+        "The user's own applications in the queue use all that ApplicationMasters of one user may use: {said}{queue}",
         Remedy::Set(&[
             QUEUE,
             (
@@ -273,7 +273,7 @@ pub(super) const RULES: &[Rule] = &[
             Link::Queue,
             TO_WAIT,
             Sign::Words(&["waiting for resources to be assigned for AM"]),
-            "The ApplicationMaster's turn has come, and no node has given it a container yet: {said}",
+            "The ApplicationMaster's turn has come, and no node has given it a container yet: {said}{queue}",
             Remedy::Set(&[QUEUE]),
         )
     },

@@ -22,7 +22,7 @@ pub use load::{LoadError, Loaded, load_files};
 pub use option::Opt;
 pub use port::{Port, PortList};
 pub use render::Rendered;
-pub use secrets::{HIDDEN, is_sensitive, masked, masked_words, shown};
+pub use secrets::{HIDDEN, is_sensitive, masked, masked_words, shown, shown_all};
 pub use source::{ConfigFiles, SourceFile};
 pub use typed::{FromValue, ValueError};
 pub use value::Value;
@@ -89,12 +89,19 @@ impl fmt::Display for Origin {
 }
 
 /// A value and its origin.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Entry {
     /// The value.
     pub value: Value,
     /// Where the value comes from.
     pub origin: Origin,
+}
+
+impl fmt::Debug for Entry {
+    /// Leaves the value out, because only its key tells whether it is a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry").field("origin", &self.origin).finish_non_exhaustive()
+    }
 }
 
 /// Something in a configuration that is probably a mistake, although Flink accepts it.

@@ -1,15 +1,29 @@
 //! Writes a configuration as the file that the containers get.
 
+use std::fmt;
+
+use super::secrets::{masked, shown_all};
 use super::{Configuration, FileFormat, emit};
 
 /// A configuration as the content of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Rendered {
     /// The content, in the format from which the configuration was loaded.
     pub text: String,
     /// Keys and values that the format cannot express, so they must be passed as `-D` arguments. There are
     /// none for `config.yaml`.
     pub not_carried: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Rendered {
+    /// Leaves secrets out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let not_carried = shown_all(self.not_carried.iter().map(|(key, value)| (key, value)));
+        f.debug_struct("Rendered")
+            .field("text", &masked(&self.text))
+            .field("not_carried", &not_carried)
+            .finish()
+    }
 }
 
 impl Configuration {
@@ -64,6 +78,15 @@ mod tests {
         let rendered = conf.render();
         assert_eq!(rendered.text, "a: x: y\n");
         assert_eq!(rendered.not_carried, [("b".into(), "x # y".into()), ("c".into(), String::new())]);
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let mut conf = Configuration::new(FileFormat::Legacy);
+        conf.set_dynamic("s3.secret-key", "hush");
+        conf.set_dynamic("my.password", "hush # hush");
+        let shown = format!("{:?} {:?}", conf.render(), conf.entry("s3.secret-key"));
+        assert!(shown.contains("my.password") && !shown.contains("hush"), "{shown}");
     }
 
     #[test]

@@ -68,12 +68,22 @@ impl fmt::Display for PropertyOrigin {
 }
 
 /// A loaded configuration. Clones are cheap, and a change to one of them does not change the others.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct HadoopConf {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug, Clone, Default)]
+impl fmt::Debug for HadoopConf {
+    /// Leaves the values out, some of which are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HadoopConf")
+            .field("files", &self.inner.files)
+            .field("properties", &self.inner.entries.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Default)]
 struct Inner {
     entries: BTreeMap<String, Entry>,
     looked_in: Vec<LookupDir>,
@@ -83,7 +93,7 @@ struct Inner {
     system: BTreeMap<&'static str, String>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Entry {
     value: String,
     origin: PropertyOrigin,

@@ -6,6 +6,8 @@
 pub enum KerberosProblem {
     /// The Kerberos library is not installed, or is not one that can be used.
     Library,
+    /// The configuration of Kerberos (krb5.conf) cannot be read, or names no default realm.
+    Configuration,
     /// There are no credentials: nobody has run `kinit`, or the ticket cache is another one; and there is no
     /// token for the server.
     NoCredentials,

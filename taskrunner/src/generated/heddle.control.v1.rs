@@ -134,6 +134,16 @@ pub struct Exited {
     /// JobManager.
     #[prost(bool, tag = "8")]
     pub unregistered: bool,
+    /// If `out_of_memory` is OOM_KERNEL: whether the killer was only seen to be at work on the host, and not in
+    /// the container's own cgroup. It is not set by a taskrunner of an older release.
+    #[prost(bool, optional, tag = "9")]
+    pub oom_on_host: ::core::option::Option<bool>,
+    /// The limit of that cgroup in bytes; 0 if there is none, or it is not known.
+    #[prost(uint64, tag = "10")]
+    pub cgroup_limit: u64,
+    /// The most bytes that the cgroup has used; 0 if that is not known.
+    #[prost(uint64, tag = "11")]
+    pub cgroup_peak: u64,
 }
 /// What heddle-am sends on a link.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -284,19 +294,21 @@ pub struct Complete {
     pub exit_code: i32,
 }
 /// What the ApplicationMaster answers.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Attended {
-    #[prost(oneof = "attended::Answer", tags = "1, 2")]
+    #[prost(oneof = "attended::Answer", tags = "1, 2, 3")]
     pub answer: ::core::option::Option<attended::Answer>,
 }
 /// Nested message and enum types in `Attended`.
 pub mod attended {
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Answer {
         #[prost(message, tag = "1")]
         Welcome(super::Welcome),
         #[prost(message, tag = "2")]
         Noted(super::Noted),
+        #[prost(message, tag = "3")]
+        OpenRequests(super::OpenRequests),
     }
 }
 /// The ApplicationMaster accepts the client.
@@ -316,6 +328,45 @@ pub struct Noted {
     /// if the exit code was 0.
     #[prost(string, tag = "1")]
     pub losses: ::prost::alloc::string::String,
+}
+/// The requests for containers that YARN has not granted for some time. It is sent when something about them
+/// is new; without requests, those that were sent before are not open any more.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OpenRequests {
+    /// The requests, one for each size.
+    #[prost(message, repeated, tag = "1")]
+    pub requests: ::prost::alloc::vec::Vec<OpenRequest>,
+}
+/// Requests for containers of one size.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenRequest {
+    /// The number of containers that YARN has not granted.
+    #[prost(uint32, tag = "1")]
+    pub count: u32,
+    /// The memory of each in MiB.
+    #[prost(uint64, tag = "2")]
+    pub memory_mb: u64,
+    /// The virtual cores of each.
+    #[prost(uint32, tag = "3")]
+    pub vcores: u32,
+    /// The node label that they need; empty if they need none.
+    #[prost(string, tag = "4")]
+    pub node_label: ::prost::alloc::string::String,
+    /// Since when the oldest of these requests is open.
+    #[prost(uint64, tag = "5")]
+    pub since_unix_ms: u64,
+    /// The same in words, for people, with what YARN says of the room.
+    #[prost(string, tag = "6")]
+    pub text: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AccountRequest {}
+/// What the ApplicationMaster knows of the application at this moment.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AccountReply {
+    /// JSON, as `outcomes::Account` has it.
+    #[prost(bytes = "vec", tag = "1")]
+    pub json: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TimelineRequest {}
@@ -756,9 +807,9 @@ pub mod cluster_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// For a client that waits for a cluster: how the start of the cluster went. The metadata of a call is the
-    /// same as for `Submission`. An ApplicationMaster of an older release, which does not have this service,
-    /// answers UNIMPLEMENTED.
+    /// For a client that asks about a cluster: how its start went, and what has become of its containers. The
+    /// metadata of a call is the same as for `Submission`. An ApplicationMaster of an older release, which does
+    /// not have this service or one of its methods, answers UNIMPLEMENTED.
     #[derive(Debug, Clone)]
     pub struct ClusterClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -860,6 +911,27 @@ pub mod cluster_client {
                 .insert(GrpcMethod::new("heddle.control.v1.Cluster", "Timeline"));
             self.inner.unary(req, path, codec).await
         }
+        pub async fn account(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AccountRequest>,
+        ) -> std::result::Result<tonic::Response<super::AccountReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/heddle.control.v1.Cluster/Account",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("heddle.control.v1.Cluster", "Account"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -879,10 +951,14 @@ pub mod cluster_server {
             &self,
             request: tonic::Request<super::TimelineRequest>,
         ) -> std::result::Result<tonic::Response<super::TimelineReply>, tonic::Status>;
+        async fn account(
+            &self,
+            request: tonic::Request<super::AccountRequest>,
+        ) -> std::result::Result<tonic::Response<super::AccountReply>, tonic::Status>;
     }
-    /// For a client that waits for a cluster: how the start of the cluster went. The metadata of a call is the
-    /// same as for `Submission`. An ApplicationMaster of an older release, which does not have this service,
-    /// answers UNIMPLEMENTED.
+    /// For a client that asks about a cluster: how its start went, and what has become of its containers. The
+    /// metadata of a call is the same as for `Submission`. An ApplicationMaster of an older release, which does
+    /// not have this service or one of its methods, answers UNIMPLEMENTED.
     #[derive(Debug)]
     pub struct ClusterServer<T> {
         inner: Arc<T>,
@@ -987,6 +1063,49 @@ pub mod cluster_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = TimelineSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/heddle.control.v1.Cluster/Account" => {
+                    #[allow(non_camel_case_types)]
+                    struct AccountSvc<T: Cluster>(pub Arc<T>);
+                    impl<T: Cluster> tonic::server::UnaryService<super::AccountRequest>
+                    for AccountSvc<T> {
+                        type Response = super::AccountReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AccountRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Cluster>::account(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AccountSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

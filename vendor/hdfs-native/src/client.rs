@@ -15,7 +15,7 @@ use crate::error::{HdfsError, Result};
 use crate::file::{FileReader, FileWriter};
 use crate::hdfs::protocol::NamenodeProtocol;
 use crate::hdfs::proxy::NameServiceProxy;
-use crate::proto::hdfs::hdfs_file_status_proto::FileType;
+use crate::proto::hdfs::hdfs_file_status_proto::{FileType, Flags};
 use crate::security::user::get_simple_user;
 use crate::security::{ClientAuth, Protection, TokenProvider};
 
@@ -25,6 +25,8 @@ use crate::proto::hdfs::{ContentSummaryProto, FileEncryptionInfoProto, HdfsFileS
 const TRASH_ROOT_DIR: &str = ".Trash";
 const TRASH_CURRENT_DIR: &str = "Current";
 const TRASH_DIR_PERMISSION: u32 = 0o700;
+/// NameNodes of Hadoop 2 say in the permissions that a path is in an encryption zone.
+const ENCRYPTED_BIT: u32 = 1 << 13;
 
 #[derive(Clone)]
 pub struct WriteOptions {
@@ -712,6 +714,21 @@ impl Client {
         }
     }
 
+    /// The encryption zone that `path` is in, if it is in one. Nothing needs to exist at the path itself.
+    pub async fn encryption_zone(&self, path: &str) -> Result<Option<EncryptionZone>> {
+        let (link, resolved_path) = self.mount_table.resolve(path);
+        let found = link.protocol.get_ez_for_path(&resolved_path).await?;
+        let Some(zone) = found.zone else {
+            return Ok(None);
+        };
+        let defaults = link.protocol.get_cached_server_defaults().await?;
+        Ok(Some(EncryptionZone {
+            path: zone.path,
+            key_name: zone.key_name,
+            key_provider: defaults.key_provider_uri.filter(|uri| !uri.is_empty()),
+        }))
+    }
+
     /// Refuse a file in an HDFS encryption zone, which this client can't read or write.
     fn refuse_encrypted(info: Option<&FileEncryptionInfoProto>) -> Result<()> {
         match info {
@@ -1364,6 +1381,19 @@ pub struct FileStatus {
     pub access_time: u64,
     pub replication: Option<u32>,
     pub blocksize: Option<u64>,
+    /// Whether it is in an encryption zone.
+    pub encrypted: bool,
+}
+
+/// An HDFS encryption zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncryptionZone {
+    /// The directory at its top.
+    pub path: String,
+    /// The name of its key.
+    pub key_name: String,
+    /// Where the NameNode gets the key, such as the URI of a KMS, if the NameNode tells it.
+    pub key_provider: Option<String>,
 }
 
 impl FileStatus {
@@ -1382,6 +1412,9 @@ impl FileStatus {
 
         FileStatus {
             isdir: value.file_type() == FileType::IsDir,
+            encrypted: value.flags() & Flags::HasCrypt as u32 != 0
+                || value.file_encryption_info.is_some()
+                || value.permission.perm & ENCRYPTED_BIT != 0,
             path,
             length: value.length as usize,
             permission: value.permission.perm as u16,
@@ -1431,7 +1464,7 @@ mod test {
         hdfs::{protocol::NamenodeProtocol, proxy::NameServiceProxy},
     };
 
-    use super::{MountLink, MountTable};
+    use super::{ENCRYPTED_BIT, FileStatus, Flags, HdfsFileStatusProto, MountLink, MountTable};
 
     static RT: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
@@ -1445,6 +1478,28 @@ mod test {
         )
         .unwrap();
         Arc::new(NamenodeProtocol::new(proxy, RT.handle().clone()))
+    }
+
+    #[test]
+    fn test_encrypted() {
+        let encrypted = |status: HdfsFileStatusProto| FileStatus::from(status, "/a").encrypted;
+        let with_flags = |flags| HdfsFileStatusProto {
+            flags: Some(flags),
+            ..Default::default()
+        };
+        assert!(!encrypted(HdfsFileStatusProto::default()));
+        assert!(!encrypted(with_flags(Flags::HasAcl as u32)));
+        assert!(encrypted(with_flags(
+            Flags::HasAcl as u32 | Flags::HasCrypt as u32
+        )));
+        let mut hadoop_2 = HdfsFileStatusProto::default();
+        hadoop_2.permission.perm = ENCRYPTED_BIT | 0o755;
+        assert!(encrypted(hadoop_2));
+        let file = HdfsFileStatusProto {
+            file_encryption_info: Some(Default::default()),
+            ..Default::default()
+        };
+        assert!(encrypted(file));
     }
 
     #[test]

@@ -80,6 +80,7 @@ pub(crate) fn am_spec(
             history_url: history_url(conf),
             acls: acls(conf),
             fast_start: derived.fast_start,
+            outcomes: conf.require(&options::OUTCOMES).map_err(bad_value)?,
         },
         application_master: ApplicationMasterSpec {
             memory_mb: derived.cluster.am_memory_mb(),
@@ -91,6 +92,7 @@ pub(crate) fn am_spec(
             jvm: own_key(job_manager.map_err(cannot)?),
             rest_ports: text(conf, &options::REST_BIND_PORT),
             rest_tls: ssl::rest_speaks_tls(conf).map_err(bad_value)?,
+            keytab: derived.kerberos.keytab.is_some(),
             class_data: None,
         },
         task_managers: TaskManagersSpec {

@@ -7,6 +7,7 @@
 use yarn_api::records::QueueInfo;
 
 use crate::error::Failure;
+use crate::queues::most_mb;
 
 /// The memory that is wanted, in MiB and rounded up as YARN does.
 #[derive(Debug, Clone, Copy)]
@@ -31,29 +32,6 @@ pub(crate) enum QueueFit {
     /// The ApplicationMaster's container does not fit, or no TaskManager's container fits for a program that
     /// needs one.
     TooLarge(Failure),
-}
-
-/// The most memory in MiB that a queue may use of a cluster with `total_mb`; `None` if that is not known.
-fn most_mb(wanted: &QueueInfo, queues: &[QueueInfo], total_mb: u64) -> Option<u64> {
-    if let Some(most) = wanted.max_resource.as_ref().map(|r| r.memory_mb).filter(|mb| *mb > 0) {
-        return Some(most.min(total_mb));
-    }
-    // The CapacityScheduler of Hadoop 2 reports only fractions, each relative to the parent queue. Other
-    // schedulers give these numbers another meaning. Queue names that begin with `root.` come from another
-    // scheduler.
-    if queues.iter().any(|q| q.name.starts_with("root.")) {
-        return None;
-    }
-    let mut part = 1.0;
-    for queue in queues.iter().filter(|q| is_at_or_above(q, wanted)) {
-        part *= f64::from(queue.max_capacity?);
-    }
-    // The result is rounded up, so that only what is certainly too large is refused.
-    Some((total_mb as f64 * part).ceil() as u64)
-}
-
-fn is_at_or_above(queue: &QueueInfo, other: &QueueInfo) -> bool {
-    other.path.strip_prefix(&queue.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// Compares what is wanted with the queue's maximum. `nodes` is the number of running nodes, and `total_mb`

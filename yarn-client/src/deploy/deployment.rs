@@ -6,6 +6,8 @@ use yarn_api::ApplicationClient;
 use yarn_api::records::ApplicationId;
 
 use super::undo::Undo;
+use crate::diagnose::{Inquiry, explained};
+use crate::error::Failure;
 use crate::report::Report;
 use crate::rest_security::RestSecurity;
 use crate::timing::{Marks, Timing};
@@ -27,6 +29,8 @@ pub struct Deployment {
     pub(super) access: Option<Access>,
     /// How its REST interface is spoken to.
     pub rest_security: RestSecurity,
+    /// What its witnesses are asked with.
+    pub(super) inquiry: Inquiry,
     /// Where its steps are recorded.
     pub timing: Timing,
     /// When the client saw it come up.
@@ -38,6 +42,16 @@ impl Deployment {
     /// What the client needs to call the control server. Only who has submitted the application has it.
     pub(crate) fn access(&self) -> Option<&Access> {
         self.access.as_ref()
+    }
+
+    /// What its witnesses are asked with, if it fails or waits.
+    pub fn inquiry(&self) -> &Inquiry {
+        &self.inquiry
+    }
+
+    /// A failure of it, with the cause as far as that is found within three seconds.
+    pub async fn explained(&self, failure: Failure) -> Failure {
+        explained(failure, &self.inquiry, self.id).await
     }
 
     /// Ends it again and removes its files.

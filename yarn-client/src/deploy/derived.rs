@@ -2,6 +2,7 @@
 //! without the network. Most errors of the user are found here, before any service is asked.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -36,11 +37,19 @@ use crate::{jar, java, memory};
 const LONGEST_TYPE: usize = 20;
 
 /// A program, wherever its `main()` runs.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct DerivedProgram {
     pub(crate) jar: Option<String>,
     pub(crate) main_class: Option<String>,
     pub(crate) args: Vec<String>,
+}
+
+impl fmt::Debug for DerivedProgram {
+    /// Arguments can be secrets, so only their number is shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { jar, main_class, args } = self;
+        write!(f, "Program {{ {jar:?}, {main_class:?}, {} arguments }}", args.len())
+    }
 }
 
 /// What is known of a deployment from this machine alone.

@@ -21,6 +21,8 @@ use super::{capacity, nodes, queue};
 use crate::configuration::{bad_value, text};
 use crate::error::{Failure, yarn_failure};
 use crate::memory::{ContainerLimits, limits_exceeded};
+use crate::queues;
+use crate::staging::PUT_FILES;
 use crate::warning::Warnings;
 
 /// The keys that name node labels.
@@ -85,10 +87,14 @@ pub(crate) async fn gather(yarn: &ApplicationClient, derived: &Derived) -> Resul
     })
 }
 
-/// Checks that the NameNode answers, so that the user learns early if it does not.
+/// Checks that the NameNode answers, so that the user learns early if it does not, and that files can be put
+/// into the directory `base`: in an encryption zone of HDFS the NameNode would refuse each of them.
 pub(crate) async fn first_answer(storage: &Storage, base: &str) -> Result<(), Failure> {
-    let found = storage.clone().with_deadline(FIRST_ANSWER).find(base).await;
-    found.map(drop).map_err(|e| Failure::fs(&e))
+    let storage = storage.clone().with_deadline(FIRST_ANSWER);
+    match storage.find(base).await.map_err(|e| Failure::fs(&e))? {
+        Some(found) if found.encrypted => Err(Failure::fs(&storage.encrypted(PUT_FILES, base).await)),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses what the cluster would refuse later, or could never grant. The result is `false` if the cluster
@@ -112,7 +118,7 @@ pub(crate) fn check(
         }
     }
     // If no queue is named, the cluster's rules may choose another queue than `default`.
-    let queue = queue::find(named.as_deref().unwrap_or("default"), &facts.queues);
+    let queue = queues::find(named.as_deref().unwrap_or("default"), &facts.queues);
     let certain = queue.filter(|_| named.is_some());
     if let Some(queue) = certain {
         queue::check_rights(queue, user, &facts.rights)?;

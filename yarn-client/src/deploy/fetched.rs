@@ -13,6 +13,16 @@ use crate::hadoop::Hadoop;
 use crate::held_tokens::HeldTokens;
 use crate::report::Report;
 
+/// The tokens that an application gets.
+#[derive(Debug, Default)]
+pub(crate) struct ApplicationTokens {
+    pub(crate) credentials: Credentials,
+    /// Whether some of them were given to this process. YARN cancels all tokens of an application at its end,
+    /// or none, and whoever has given some may need them for more than this application. So it is to cancel
+    /// none then. Those that were fetched end nevertheless, because nobody renews them any more.
+    pub(crate) has_given: bool,
+}
+
 /// Fetches all tokens that the application gets, and adds those of the login. `held` gets each token as soon
 /// as there is one. It is a failure if a token cannot be fetched for the ResourceManager, or for a file
 /// system that the application needs.
@@ -21,11 +31,11 @@ pub(crate) async fn fetch(
     services: &Services,
     held: &HeldTokens,
     report: &dyn Report,
-) -> Result<Credentials, Failure> {
+) -> Result<ApplicationTokens, Failure> {
     let mut credentials = Credentials::default();
     let given = services.hadoop.login.tokens().get();
-    let given = given.tokens.iter().filter(|(_, token)| is_for_others(&token.kind));
-    credentials.tokens.extend(given.map(|(alias, token)| (alias.clone(), token.clone())));
+    let for_others = given.tokens.iter().filter(|(_, token)| is_for_others(&token.kind));
+    credentials.tokens.extend(for_others.map(|(alias, token)| (alias.clone(), token.clone())));
 
     let renewer = security.renewer.as_deref().unwrap_or_default();
     // The futures are made before they run; otherwise the compiler could not prove that the whole future is
@@ -53,7 +63,13 @@ pub(crate) async fn fetch(
     }
     let cancelled: Vec<_> = surplus.iter().map(|token| held.cancel_one(token)).collect();
     future::join_all(cancelled).await;
-    Ok(credentials)
+    let has_given = has_one_of(&credentials, &given);
+    Ok(ApplicationTokens { credentials, has_given })
+}
+
+/// Whether some of the tokens are among `others`.
+fn has_one_of(credentials: &Credentials, others: &Credentials) -> bool {
+    credentials.tokens.values().any(|token| others.tokens.values().any(|other| other == token))
 }
 
 /// The token of one file system, if it gives tokens.
@@ -93,4 +109,29 @@ async fn of_resource_manager(
     let fetched = held.fetch(fetch).await.map_err(|e| yarn_failure(&e))?;
     tracing::debug!(?fetched, "asked for a delegation token");
     Ok(fetched)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(kind: &str, service: &str, password: &str) -> Token {
+        Token { kind: kind.into(), service: service.into(), identifier: vec![1], password: password.into() }
+    }
+
+    #[test]
+    fn a_given_token_counts_until_a_fetched_one_takes_its_place() {
+        let mut given = Credentials::default();
+        given.add_token(token(hadoop_fs::HDFS_TOKEN, "nn:8020", "given"));
+        let mut credentials = given.clone();
+        assert!(has_one_of(&credentials, &given));
+        let fetched = token(hadoop_fs::HDFS_TOKEN, "nn:8020", "fetched");
+        credentials.remove_like(&fetched);
+        credentials.add_token(fetched);
+        assert!(!has_one_of(&credentials, &given), "YARN cancels what only this application has");
+        let other = token("HBASE_AUTH_TOKEN", "cluster", "given");
+        given.add_token(other.clone());
+        credentials.add_token(other);
+        assert!(has_one_of(&credentials, &given));
+    }
 }

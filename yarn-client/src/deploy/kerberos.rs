@@ -148,10 +148,11 @@ fn keytab(configuration: &Configuration, context: &Context) -> Result<Option<Key
 fn readable(context: &Context, named: &str, by: &str) -> Result<PathBuf, Failure> {
     let path = context.path(without_scheme(named));
     let shown = path.display();
-    let failed = |e| Failure::because(format!("cannot read {shown} ({by})"), e);
+    let correct = "correct the path, or leave the key out: then KRB5_CONFIG or /etc/krb5.conf counts here, and the nodes' own file there";
+    let failed = |e| Failure::because(format!("cannot read {shown} ({by})"), e).hint(correct);
     // To open something else than a file might block.
     if !path.metadata().map_err(failed)?.is_file() {
-        return Err(Failure::new(format!("{shown} ({by}) is not a file")));
+        return Err(Failure::new(format!("{shown} ({by}) is not a file")).hint(correct));
     }
     File::open(&path).map_err(failed)?;
     Ok(path)

@@ -5,6 +5,7 @@
 //! service of the cluster is asked. On the same machine and the same cluster, equal manifests give equal
 //! plans ([`super::resolved::Resolved`]).
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -131,7 +132,7 @@ impl Purpose {
 }
 
 /// A program whose `main()` runs in the JobManager.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Program {
     /// The jar: a local path, or a URL on a file system that the nodes can read. `None` means that the
@@ -149,8 +150,21 @@ pub struct Program {
     pub files: Vec<(String, PathBuf)>,
 }
 
+impl fmt::Debug for Program {
+    /// Arguments can be secrets, so only their number is shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Program")
+            .field("jar", &self.jar)
+            .field("main_class", &self.main_class)
+            .field("args", &format_args!("{} arguments", self.args.len()))
+            .field("opt_jars", &self.opt_jars)
+            .field("files", &self.files)
+            .finish()
+    }
+}
+
 /// A program whose `main()` runs on the client.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ClientProgram {
     /// The jar, as a local path. It is also on the containers' class path, unless
@@ -162,4 +176,16 @@ pub struct ClientProgram {
     pub args: Vec<String>,
     /// The savepoint from which the program's job starts.
     pub savepoint: Option<String>,
+}
+
+impl fmt::Debug for ClientProgram {
+    /// Arguments can be secrets, so only their number is shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientProgram")
+            .field("jar", &self.jar)
+            .field("main_class", &self.main_class)
+            .field("args", &format_args!("{} arguments", self.args.len()))
+            .field("savepoint", &self.savepoint)
+            .finish()
+    }
 }

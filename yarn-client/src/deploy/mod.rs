@@ -37,6 +37,7 @@ mod tokens;
 mod undo;
 mod wait;
 mod watch;
+mod zones;
 
 #[cfg(test)]
 pub(crate) use watch::tests::report as report_in_state;
@@ -51,6 +52,7 @@ use yarn_api::ApplicationClient;
 use yarn_api::records::ApplicationId;
 
 use crate::context::Context;
+use crate::diagnose::{Inquiry, found, with_first};
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
 use crate::interrupt::Interrupt;
@@ -59,6 +61,7 @@ use crate::report::Report;
 use crate::setup::Setup;
 use crate::timing::Timing;
 use crate::variables;
+use crate::waiting::judged::MasterSize;
 use crate::warning::Warnings;
 use crate::{follow, leftovers};
 use am_spec::high_availability;
@@ -172,6 +175,9 @@ impl Deployer {
         };
         let hadoop = hadoop.waiting(Wait::Changing);
         let yarn = hadoop.yarn()?;
+        let security = derived.rest_security.clone();
+        let inquiry = Inquiry::new(hadoop.clone(), security, &derived.configuration)
+            .configured(derived.configuration.clone(), derived.release);
         self.timing.configured();
         let name = derived.submission.as_deref();
         let user = hadoop.login.user().short_name();
@@ -180,7 +186,7 @@ impl Deployer {
         let known = asked.map_err(|failure| failure.unwrap_or_else(|| too_late(derived.timeout)))?;
         if let Some(known) = known {
             let (Known::Alive(id) | Known::Succeeded(id)) = known;
-            let work = self.known_deployment(&derived, known, yarn, &*report);
+            let work = self.known_deployment(&derived, known, yarn, inquiry, &*report);
             let done = interrupt.unless_raised(work).await;
             return done.map_err(|cause| follow::goes_on(cause, id, derived.mode))?;
         }
@@ -208,13 +214,14 @@ impl Deployer {
                     found: false,
                     highly_available,
                     rest_security: derived.rest_security.clone(),
+                    inquiry: inquiry.with_access(Some(access.clone())),
                     access: Some(access),
                     timing,
                     marks,
                     undo,
                 });
             }
-            Ok(Err(failure)) => failure,
+            Ok(Err(failure)) => self.explained(failure, &inquiry, interrupt).await,
             Err(cause) => {
                 why = format!("the client gave up the deployment: {cause}");
                 Failure::interrupted(cause, "the deployment was given up")
@@ -342,6 +349,10 @@ impl Deployer {
             ends_with_program: resolved.mode == ClusterMode::Application,
             early: staged.am_spec.task_managers.prewarm.is_some(),
             security: derived.rest_security.clone(),
+            master: Some(MasterSize {
+                memory_mb: resolved.application_master.memory_mb,
+                vcores: u32::try_from(resolved.application_master.vcores).unwrap_or_default(),
+            }),
         };
         let started = tokio::select! {
             started = wait(waiting, timing, report_ref) => started,
@@ -352,12 +363,24 @@ impl Deployer {
         Ok((submitted, started))
     }
 
+    /// The failure of a deployment, with the cause if YARN knows the application already and the cause is
+    /// found in time. An interruption ends the search.
+    async fn explained(&self, failure: Failure, inquiry: &Inquiry, interrupt: &Interrupt) -> Failure {
+        let Some(id) = self.submitted.get().copied() else { return failure };
+        let said = failure.to_string();
+        match interrupt.unless_raised(found(inquiry, id, &said)).await {
+            Ok(Some(findings)) => with_first(failure, findings, id),
+            Ok(None) | Err(_) => failure,
+        }
+    }
+
     /// The cluster of an application that an earlier submission of the same name has made.
     async fn known_deployment(
         &self,
         derived: &Derived,
         known: Known,
         yarn: ApplicationClient,
+        inquiry: Inquiry,
         report: &dyn Report,
     ) -> Result<Deployment, Failure> {
         let (Known::Alive(id) | Known::Succeeded(id)) = known;
@@ -367,7 +390,8 @@ impl Deployer {
             Known::Alive(_) => {
                 let ends_with_program = derived.mode == ClusterMode::Application;
                 let security = derived.rest_security.clone();
-                let waiting = Waiting { yarn: &yarn, id, ends_with_program, early: true, security };
+                let waiting =
+                    Waiting { yarn: &yarn, id, ends_with_program, early: true, security, master: None };
                 wait(waiting, &self.timing, report).await?
             }
             Known::Succeeded(_) => Started { address: None, marks: Default::default() },
@@ -380,6 +404,7 @@ impl Deployer {
             found: true,
             highly_available: high_availability(&derived.configuration),
             rest_security: derived.rest_security.clone(),
+            inquiry,
             access: None,
             timing: self.timing.clone(),
             marks: started.marks,

@@ -3,6 +3,7 @@
 use yarn_api::records::{QueueAcl, QueueInfo, QueueState, QueueUserAcl};
 
 use crate::error::Failure;
+use crate::queues::{are_of_another_scheduler, find, is_named};
 
 /// What is known of a queue before the application is submitted.
 #[derive(Debug)]
@@ -13,24 +14,6 @@ pub(crate) enum Verdict {
     Unsure(String),
     /// The queue cannot take the application.
     Refused(Failure),
-}
-
-fn named(q: &QueueInfo, name: &str) -> bool {
-    q.name == name || q.path == name || q.path == format!("root.{name}")
-}
-
-/// Finds the queue with this name or path, with or without `root.`. If several queues fit, one that takes
-/// applications wins over a parent queue.
-pub(crate) fn find<'a>(wanted: &str, queues: &'a [QueueInfo]) -> Option<&'a QueueInfo> {
-    let with_root = format!("root.{wanted}");
-    let found = || {
-        queues.iter().filter(|q| {
-            named(q, wanted)
-                || named(q, &with_root)
-                || wanted.strip_prefix("root.").is_some_and(|w| q.name == w)
-        })
-    };
-    found().find(|q| q.children.is_empty()).or_else(|| found().next())
 }
 
 /// Checks whether `wanted` is one of `queues` and takes applications.
@@ -61,9 +44,9 @@ pub(crate) fn check(wanted: &str, queues: &[QueueInfo]) -> Verdict {
     }
     // The FairScheduler, which reports whole paths as names, creates queues when they are used. The
     // CapacityScheduler does so below a parent queue that allows it.
-    let fair = queues.iter().any(|q| q.name.starts_with("root."));
+    let fair = are_of_another_scheduler(queues);
     let parent = wanted.rsplit_once('.').map(|(parent, _)| parent).filter(|p| *p != "root");
-    if fair || parent.is_some_and(|p| queues.iter().any(|q| named(q, p))) {
+    if fair || parent.is_some_and(|p| queues.iter().any(|q| is_named(q, p))) {
         return Verdict::Unsure(format!(
             "the queue '{wanted}' does not exist yet; the scheduler may make it, or refuse"
         ));

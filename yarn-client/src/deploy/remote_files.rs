@@ -28,6 +28,8 @@ pub(crate) struct RemoteFile {
     pub(crate) resource: LocalResource,
     pub(crate) part: Part,
     pub(crate) by: &'static str,
+    /// Whether it is in an encryption zone of HDFS.
+    pub(crate) encrypted: bool,
 }
 
 /// Looks at all remote files, and checks the names of all files. It is a failure if a file does not exist, if
@@ -183,7 +185,8 @@ async fn files_of(
 ) -> Result<Vec<RemoteFile>, Failure> {
     let fs = |e| Failure::fs(&e);
     let root = &status.path;
-    if requested.kind == LocalResourceKind::Archive {
+    // What is encrypted cannot be looked at here.
+    if requested.kind == LocalResourceKind::Archive && !status.encrypted {
         let head = head(storage, root).await.map_err(fs)?;
         check_archive(&storage.url(root).map_err(fs)?, &head, requested.by)?;
     }
@@ -240,5 +243,6 @@ fn one(
         },
         part: requested.part,
         by: requested.by,
+        encrypted: file.encrypted,
     })
 }

@@ -87,6 +87,7 @@ impl Machine {
             },
             part: Part::System,
             by: "yarn.ship-files",
+            encrypted: false,
         }];
         let directory = "hdfs://nn:8020/user/ann/.flink/application_1700000000000_0001";
         let answers =

@@ -18,7 +18,7 @@ use super::derived::Derived;
 use super::remote_files::{RemoteFile, remote_files};
 use super::resolved::{Answers, Resolved};
 use super::tokens::{Place, Security, Situation};
-use super::{facts, savepoint};
+use super::{facts, savepoint, zones};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::hadoop::Hadoop;
@@ -151,6 +151,10 @@ impl Services {
             let (facts, answers, remote) = future::try_join3(facts, answers, remote).await?;
             (facts, answers, remote, surveys.await?)
         };
+        // The NameNode would refuse each file, one after the other.
+        self.shared.require_no_zone(&shared).await?;
+        self.private.require_no_zone(&private).await?;
+        zones::check(&self.hadoop, &remote, warnings).await?;
         let directory = self.directory(facts.application.id).url()?;
         let security = self.security(derived, &remote, warnings)?;
         let user = self.hadoop.login.user();

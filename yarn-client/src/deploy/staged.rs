@@ -121,8 +121,6 @@ pub(crate) fn submission_context(resolved: &Resolved, staged: &Staged) -> Result
     context.node_label = application.node_label.clone();
     context.max_attempts = Some(staged.am_spec.application.max_attempts);
     context.keep_containers = application.keep_containers;
-    // YARN would cancel the tokens that somebody else has given, who may need them for more than this.
-    context.keep_tokens = resolved.security.as_ref().is_some_and(|security| !security.handed_over.is_empty());
     context.attempt_failures_validity = application.attempt_failures_validity_ms.map(Duration::from_millis);
     let (include, exclude) = (&application.rolled_logs_include, &application.rolled_logs_exclude);
     if include.is_some() || exclude.is_some() {

@@ -16,7 +16,7 @@ use rand::Rng;
 use taskrunner::keys::{Access, ControlKeys, KeyError, LENGTH, Role};
 use yarn_api::records::ApplicationId;
 
-use super::fetched;
+use super::fetched::{self, ApplicationTokens};
 use super::resolved::Resolved;
 use super::services::Services;
 use super::staged::{Staged, no_place, submission_context};
@@ -66,7 +66,8 @@ impl Submitter<'_> {
     pub(crate) async fn submit(&self, resolved: &Resolved, staged: &Staged) -> Result<Submitted, Failure> {
         let id = resolved.application.id;
         let mut context = submission_context(resolved, staged)?;
-        let (tokens, held) = self.tokens(resolved).await?;
+        let (ApplicationTokens { credentials: tokens, has_given }, held) = self.tokens(resolved).await?;
+        context.keep_tokens = has_given;
         let spec: Bytes = staged.am_spec_text()?.into();
         let mut inline: Vec<(String, Bytes)> = resolved
             .small_files
@@ -120,7 +121,7 @@ impl Submitter<'_> {
 
     /// Fetches the tokens for the application, if the cluster has Kerberos. The second value holds them for
     /// as long as YARN has not got them.
-    async fn tokens(&self, resolved: &Resolved) -> Result<(Credentials, Option<HeldTokens>), Failure> {
+    async fn tokens(&self, resolved: &Resolved) -> Result<(ApplicationTokens, Option<HeldTokens>), Failure> {
         let Some(security) = &resolved.security else { return Ok(Default::default()) };
         let Hadoop { conf, login, .. } = &self.services.hadoop;
         let held = self.context.logins.hold(conf, login, &self.services.yarn);

@@ -50,7 +50,7 @@ impl Undo {
     pub(crate) async fn run(&self, why: &str, report: &dyn Report) {
         let state = self.state.lock().map(|mut s| std::mem::take(&mut *s)).unwrap_or_default();
         let work = async {
-            let yarn_cancels = match &state.application {
+            let are_yarns = match &state.application {
                 Some((yarn, id)) => end(yarn, *id, why, state.tokens.is_some(), report).await,
                 None => false,
             };
@@ -63,7 +63,7 @@ impl Undo {
                 }
             };
             let tokens = async {
-                if let Some(tokens) = state.tokens.as_ref().filter(|_| !yarn_cancels) {
+                if let Some(tokens) = state.tokens.as_ref().filter(|_| !are_yarns) {
                     tokens.cancel().await;
                 }
             };
@@ -77,8 +77,10 @@ impl Undo {
     }
 }
 
-/// Ends the application, unless it has ended already. Says whether YARN cancels its tokens; without
-/// `has_tokens` that does not matter, and YARN is not asked for it.
+/// Ends the application, unless it has ended already. Says whether its tokens are YARN's; without
+/// `has_tokens` that does not matter, and YARN is not asked for it. YARN cancels them, or lets them end
+/// without being renewed if it was told to cancel none; until then the nodes collect the application's logs
+/// with them.
 async fn end(
     yarn: &ApplicationClient,
     id: ApplicationId,

@@ -4,15 +4,17 @@
 use std::time::{Duration, Instant};
 
 use flink_rest::{Answer, Probe, RestAddress};
+use tokio::task::JoinSet;
 use yarn_api::ApplicationClient;
 use yarn_api::records::ApplicationId;
 
-use super::watch::{News, Progress, Reached, Since, Watch, is_ready, reached};
+use super::watch::{Progress, Reached, Since, Watch, is_ready, reached};
 use crate::error::{Failure, RestFailure};
 use crate::report::Report;
 use crate::report_poll::ReportPoll;
 use crate::rest_security::RestSecurity;
 use crate::timing::{Marks, Timing};
+use crate::waiting::judged::{self, MasterSize};
 
 /// The first and the longest pause between two requests for the application's report.
 const POLL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(250));
@@ -46,6 +48,8 @@ pub(crate) struct Waiting<'a> {
     pub(crate) early: bool,
     /// How its REST interface is spoken to.
     pub(crate) security: RestSecurity,
+    /// The size of its ApplicationMaster's container, if this client has asked for that.
+    pub(crate) master: Option<MasterSize>,
 }
 
 /// Follows the application until the cluster can be used. It is a failure if the application has ended, or if
@@ -56,7 +60,7 @@ pub(crate) async fn wait(
     report: &dyn Report,
 ) -> Result<Started, Failure> {
     const DEPLOYED: &str = "YARN application has been deployed successfully.";
-    let Waiting { yarn, id, ends_with_program, early, security } = waiting;
+    let Waiting { yarn, id, ends_with_program, early, security, master } = waiting;
     let begin = Instant::now();
     let mut watch = Watch::new(ends_with_program, security);
     let mut pause = POLL.0;
@@ -65,23 +69,22 @@ pub(crate) async fn wait(
     let _in_place = InPlace(report);
     let mut listening: Option<(Probe, Instant)> = None;
     let mut ready: Option<Instant> = None;
+    // Finds out why the application waits, which must not delay the reports. It ends with this function.
+    let mut judging = JoinSet::new();
     loop {
         let Some(found) = patience.report(yarn, id, report).await? else {
             tokio::time::sleep(POLL.1).await;
             continue;
         };
         marks.saw(found.state, timing.elapsed());
-        let (progress, news) = watch.step(&found, begin.elapsed());
-        for news in news {
-            match news {
-                News::Line(text) => report.info(&text),
-                News::Moved { text, short, due } => {
-                    if !report.in_place(&short) && due {
-                        report.info(&text);
-                    }
-                }
-            }
+        let (progress, mut news) = watch.step(&found, begin.elapsed());
+        if watch.asks_why(begin.elapsed()) {
+            judging.spawn(judged::master(yarn.clone(), found.clone(), master));
         }
+        if let Some(Ok(reason)) = judging.try_join_next() {
+            news.extend(watch.judged(reason.as_deref(), begin.elapsed()));
+        }
+        news.into_iter().for_each(|news| news.show(report));
         match progress {
             // A JobManager needs some time for its first answer, so the client does not ask it for one
             // without need.

@@ -7,13 +7,17 @@ use flink_rest::{Answer, RestAddress};
 use yarn_api::records::{ApplicationReport, ApplicationState, FinalStatus};
 
 use crate::application::{report_address, rest_place, with_extract};
+use crate::diagnose::cluster::waits_for_master;
 use crate::diagnostics;
 use crate::error::Failure;
 use crate::rest_security::RestSecurity;
+use crate::waiting::news::{Change, News, Reason};
 
-/// The time after which a reason is printed again if only its numbers have changed and it cannot be shown in
-/// place.
-const REPEAT_EVERY: Duration = Duration::from_secs(60);
+/// For how long an application waits for its ApplicationMaster before the cluster is asked for the reason.
+const ASK_AFTER: Duration = Duration::from_secs(5);
+/// The shortest and the longest pause between two such questions, each of which ends within a few seconds.
+/// The pause begins to be longer after 40 s, because many clients may wait for a full queue.
+const ASK_EVERY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
 /// How often the user is reminded, in the words of Flink's client, that the deployment takes long.
 const REMIND_EVERY: Duration = Duration::from_secs(60);
 /// For how long after it was ready a JobManager may fail to answer before it is no longer waited for.
@@ -31,24 +35,17 @@ pub(crate) struct Watch {
     /// Whether the application ends with a program of its own.
     ends_with_program: bool,
     state: Option<ApplicationState>,
-    /// Why the application waits, without the numbers that change.
-    kind: String,
-    reason: String,
-    /// When the reason was last printed as a line, as the time since the submission.
-    reason_told: Duration,
+    /// Why the application waits, in YARN's words.
+    yarns_reason: Reason,
+    /// Since when the ApplicationMaster's container is waited for, as the time since the submission.
+    waits_since: Option<Duration>,
+    /// When the cluster was last asked for the reason.
+    asked: Option<Duration>,
+    /// The reason that was found by comparing the container with the cluster.
+    found_reason: Reason,
     reminders: u32,
     /// How the JobManager is spoken to.
     security: RestSecurity,
-}
-
-/// Something for the user to read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum News {
-    /// Something that was not known before.
-    Line(String),
-    /// A known reason with other numbers. It is shown in place or, if that is not possible and `due` is true,
-    /// as a line. `short` is the text for showing in place; it leaves out what is known already.
-    Moved { text: String, short: String, due: bool },
 }
 
 /// What a report of the application means.
@@ -126,6 +123,12 @@ impl Watch {
     /// is new for the user.
     pub(crate) fn step(&mut self, found: &ApplicationReport, elapsed: Duration) -> (Progress, Vec<News>) {
         let mut tell = Vec::new();
+        if waits_for_master(found) {
+            self.waits_since.get_or_insert(elapsed);
+        } else {
+            // Another attempt may wait later on, for the same reason or for another one.
+            (self.waits_since, self.asked, self.found_reason) = (None, None, Reason::default());
+        }
         match found.state {
             ApplicationState::Failed | ApplicationState::Killed => {
                 return (Progress::Failed(failure(found)), tell);
@@ -158,25 +161,56 @@ impl Watch {
             }
         }
         self.state = Some(found.state);
-        let reason = diagnostics::waiting_reason(found.diagnostics.as_deref().unwrap_or_default());
-        if !reason.is_empty() && reason != self.reason && found.state == ApplicationState::Accepted {
-            let kind = diagnostics::kind_of_reason(&reason);
-            if kind == self.kind {
-                let due = elapsed >= self.reason_told + REPEAT_EVERY;
-                if due {
-                    self.reason_told = elapsed;
-                }
-                let short = format!("YARN: {}", diagnostics::moving_part(&reason));
-                tell.push(News::Moved { text: format!("YARN says: {reason}"), short, due });
-            } else {
-                tell.push(News::Line(format!("YARN says: {}", diagnostics::without_last_node(&reason))));
-                self.reason_told = elapsed;
-                self.kind = kind;
-            }
-            self.reason = reason;
+        if found.state == ApplicationState::Accepted {
+            tell.extend(self.yarn_says(found, elapsed));
         }
         tell.extend(self.remind(elapsed));
         (Progress::Waiting, tell)
+    }
+
+    /// What is new of YARN's own reason.
+    fn yarn_says(&mut self, found: &ApplicationReport, elapsed: Duration) -> Option<News> {
+        let reason = diagnostics::waiting_reason(found.diagnostics.as_deref().unwrap_or_default());
+        match self.yarns_reason.change(&reason, elapsed)? {
+            Change::Kind => {
+                Some(News::Line(format!("YARN says: {}", diagnostics::without_last_node(&reason))))
+            }
+            // The reason that was found has figures of its own, which say more than YARN's.
+            Change::Figures { .. } if self.found_reason.is_told() => None,
+            Change::Figures { due } => {
+                let short = format!("YARN: {}", diagnostics::moving_part(&reason));
+                Some(News::Moved { text: format!("YARN says: {reason}"), short, due })
+            }
+        }
+    }
+
+    /// Whether the cluster is to be asked now why the application waits. What is found out comes in by
+    /// [`Watch::judged`].
+    pub(crate) fn asks_why(&mut self, elapsed: Duration) -> bool {
+        let Some(since) = self.waits_since.filter(|since| elapsed >= *since + ASK_AFTER) else {
+            return false;
+        };
+        let pause = (elapsed.saturating_sub(since) / 4).clamp(ASK_EVERY.0, ASK_EVERY.1);
+        let due = self.asked.is_none_or(|asked| elapsed >= asked + pause);
+        if due {
+            self.asked = Some(elapsed);
+        }
+        due
+    }
+
+    /// Takes in the reason that was found, as whole sentences; `None` if there is none that says more than
+    /// YARN does. Returns what is new for the user.
+    pub(crate) fn judged(&mut self, reason: Option<&str>, elapsed: Duration) -> Option<News> {
+        // The container may have come while the cluster was asked.
+        self.waits_since?;
+        let text = reason?;
+        match self.found_reason.change(text, elapsed)? {
+            Change::Kind => Some(News::Line(text.to_owned())),
+            Change::Figures { due } => {
+                let short = text.split_once(": ").map_or(text, |(_, figures)| figures).to_owned();
+                Some(News::Moved { text: text.to_owned(), short, due })
+            }
+        }
     }
 
     fn remind(&mut self, elapsed: Duration) -> Option<News> {
@@ -202,7 +236,7 @@ fn failure(found: &ApplicationReport) -> Failure {
 pub(super) mod tests {
     use super::*;
     use crate::rest_security::tests::{TLS, TRUST, security};
-    use yarn_api::records::Priority;
+    use yarn_api::records::{Priority, ResourceUsage};
 
     pub(crate) fn report(state: ApplicationState, diagnostics: &str) -> ApplicationReport {
         ApplicationReport {
@@ -310,6 +344,42 @@ pub(super) mod tests {
             "YARN says: Application is Activated, waiting for resources to be assigned for AM"
         );
         assert!(lines[1].contains("Last Node") && moved > 1000, "{lines:?} {moved}");
+    }
+
+    #[test]
+    fn after_a_while_the_cluster_is_asked_why_and_its_reason_is_told() {
+        let mut watch = Watch::default();
+        let at = Duration::from_secs;
+        let waits = report(ApplicationState::Accepted, "queue full 1");
+        let mut asked = Vec::new();
+        for second in 0..100 {
+            watch.step(&waits, at(second));
+            if watch.asks_why(at(second)) {
+                asked.push(second);
+            }
+        }
+        assert_eq!(asked, [5, 15, 25, 35, 47, 63, 84]);
+        let reason = "The ApplicationMaster waits: 7 MB left";
+        assert_eq!(watch.judged(None, at(25)), None);
+        assert_eq!(watch.judged(Some(reason), at(25)), Some(News::Line(reason.to_owned())));
+        assert_eq!(watch.judged(Some(reason), at(35)), None);
+        let moved = "The ApplicationMaster waits: 6 MB left";
+        let news = News::Moved { text: moved.to_owned(), short: "6 MB left".to_owned(), due: false };
+        assert_eq!(watch.judged(Some(moved), at(45)), Some(news));
+        // Its figures stand for YARN's, but another reason of YARN is told.
+        let (_, news) = watch.step(&report(ApplicationState::Accepted, "queue full 2"), at(46));
+        assert_eq!(news, []);
+        let (_, news) = watch.step(&report(ApplicationState::Accepted, "launched"), at(47));
+        assert_eq!(news, [News::Line("YARN says: launched".to_owned())]);
+        // What was found out too late is not told.
+        let usage = Some(ResourceUsage { containers: 1, ..ResourceUsage::default() });
+        let starts = ApplicationReport { usage, ..report(ApplicationState::Accepted, "launched") };
+        watch.step(&starts, at(48));
+        assert_eq!(watch.judged(Some("no room"), at(49)), None);
+        assert!(!watch.asks_why(at(100)));
+        // A second attempt waits for the same reason, which is told as well.
+        watch.step(&waits, at(200));
+        assert_eq!(watch.judged(Some(reason), at(210)), Some(News::Line(reason.to_owned())));
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! Implements `heddle gc`: removes the directories that ended applications have left, files of the stores
-//! that no application uses, and copies of jars on this machine. It never removes what a running application
-//! uses.
+//! Implements `heddle gc`: removes the directories that ended applications have left, old records of
+//! applications, files of the stores that no application uses, and copies of jars on this machine. It never
+//! removes what a running application uses.
 
 mod listing;
+mod old_records;
 pub(crate) mod plan;
 mod survey;
 
@@ -47,6 +48,8 @@ pub enum Kind {
     Application,
     /// The directory of an application that Flink's own client has submitted.
     ForeignApplication,
+    /// The record of how an application has ended.
+    Outcome,
     /// A file of a store.
     Artifact,
     /// A part of a file whose upload was not finished.
@@ -148,6 +151,13 @@ pub async fn run(
         let chosen = found.ours || request.foreign;
         let item = item(kind, &staging, &found.status, found.bytes, chosen, now_ms)?;
         targets.push(Target { item, storage: &staging, path: found.status.path.clone(), directory: true });
+    }
+    let old = old_records::find(&survey, &staging, now_ms).await?;
+    outcome.notes.extend(old.note);
+    for record in &old.records {
+        let item = item(Kind::Outcome, &staging, &record.status, record.bytes, true, now_ms)?;
+        let path = record.status.path.clone();
+        targets.push(Target { item, storage: &staging, path, directory: true });
     }
     let mut listings = Vec::new();
     for store in &stores {

@@ -18,6 +18,7 @@ fn entry(path: &str, is_dir: bool, modified_ms: u64, accessed_ms: u64) -> FileSt
         accessed_ms,
         replication: 1,
         block_size: 1,
+        encrypted: false,
     }
 }
 

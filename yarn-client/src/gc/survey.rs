@@ -115,10 +115,7 @@ impl<'a> Survey<'a> {
         status: FileStatus,
     ) -> Result<(Option<Directory>, Option<String>), Failure> {
         let path = status.path.clone();
-        let state = match self.live.get(&id) {
-            Some(report) => Some(report.state),
-            None => self.state(id).await?,
-        };
+        let state = self.state_now(id).await?;
         let ours = match self.storage.find(&format!("{path}/{SPEC_FILE}")).await {
             Ok(found) => found.is_some(),
             Err(e) if e.kind() == FsErrorKind::PermissionDenied => {
@@ -146,6 +143,15 @@ impl<'a> Survey<'a> {
             Fate::Alive | Fate::Unsure | Fate::Elsewhere => 0,
         };
         Ok((Some(Directory { id, status, fate, ours, bytes }), note))
+    }
+
+    /// The state of an application, as it was when the running ones were listed or, if it is none of these,
+    /// as it is now; `None` if the ResourceManager does not know the application.
+    pub(super) async fn state_now(&self, id: ApplicationId) -> Result<Option<ApplicationState>, Failure> {
+        match self.live.get(&id) {
+            Some(report) => Ok(Some(report.state)),
+            None => self.state(id).await,
+        }
     }
 
     /// The state of an application; `None` if the ResourceManager does not know the application.

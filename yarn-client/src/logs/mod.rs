@@ -3,7 +3,7 @@
 //! them. Nothing here is about heddle: the applications of Flink's own client have the same logs.
 //!
 //! [`find`] says which logs there are, and of what is missing why. [`show`] hands their lines to a [`Show`],
-//! and [`follow`] goes on with lines that are written later.
+//! and [`follow`] goes on with lines that are written later. [`Tails`] reads the ends of logs as they are.
 
 mod collected;
 mod find;
@@ -12,9 +12,11 @@ mod lines;
 mod live;
 mod missing;
 mod node_web;
+mod opened;
 mod places;
 mod show;
 mod stored;
+mod tail;
 mod types;
 
 pub use find::find;
@@ -22,5 +24,6 @@ pub use follow::follow;
 pub use lines::{Filter, Lines};
 pub use missing::Missing;
 pub use show::{Ends, Show, show};
+pub use tail::{Tail, Tails};
 pub use types::{Catalog, ContainerLogs, Log, Request, Source};
 pub use yarn_logs::select::{Role, Which};

@@ -210,7 +210,7 @@ impl Trouble {
         let not_there = said.contains("Unknown container") || said.contains("NotFoundException");
         let is_not_there = status == Some(404) || status == Some(500) && not_there;
         let (why, hint) = match status {
-            Some(401) => (
+            _ if matches!(error, RestError::Negotiate { .. }) => (
                 "it wants to know by Kerberos who asks (SPNEGO), which heddle does not do for web pages"
                     .to_owned(),
                 Some(
@@ -328,8 +328,11 @@ mod tests {
             "{trouble:?}"
         );
         assert!(list(&refused("500 Error", gone)).await.unwrap_err().is_not_there);
-        let trouble = list(&refused("401 Unauthorized", "")).await.unwrap_err();
+        let trouble =
+            list(&refused("401 Unauthorized\r\nWWW-Authenticate: Negotiate", "")).await.unwrap_err();
         assert!(trouble.why.contains("SPNEGO") && trouble.hint.is_some(), "{trouble:?}");
+        let trouble = list(&refused("401 Unauthorized", "")).await.unwrap_err();
+        assert!(trouble.why.contains("HTTP 401") && !trouble.why.contains("SPNEGO"), "{trouble:?}");
         let cut = answered(ok(&format!("{HEAD}012")), async |node| {
             let mut text = node.open("c", "a.log", None).await?;
             while text.next().await?.is_some() {}

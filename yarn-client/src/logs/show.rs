@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use bytes::Bytes;
 use yarn_api::records::ContainerId;
 
-use super::collected::{self, Reader};
+use super::collected::Reader;
 use super::lines::{Filter, Last, Lines};
 use super::missing::Missing;
-use super::node_web::{LiveText, NodeWeb};
+use super::node_web::NodeWeb;
+use super::opened::{Opened, rest_of};
 use super::types::{At, Catalog, ContainerLogs, Log};
 
 /// What is fetched first for the last lines of a log that a NodeManager has: this many bytes for each line.
@@ -90,21 +90,6 @@ impl Shown<'_, '_> {
     }
 }
 
-/// The text of a log, wherever it is.
-enum Text {
-    Live(Box<LiveText>),
-    Collected(collected::Text),
-}
-
-impl Text {
-    async fn next(&mut self, what: &str) -> Result<Option<Bytes>, Missing> {
-        match self {
-            Self::Live(text) => text.next().await.map_err(|trouble| trouble.missing(what)),
-            Self::Collected(text) => text.next().await.map_err(|error| Missing::new(what, error.to_string())),
-        }
-    }
-}
-
 /// Hands on the lines of one log. Gives how far it was read, if it is one of a NodeManager.
 async fn one(
     application: &str,
@@ -114,33 +99,21 @@ async fn one(
     follows: bool,
 ) -> Result<Option<u64>, Missing> {
     let (container, log) = (shown.container, shown.log);
-    let what = format!("the rest of {} of {}, from {}", log.file, container.container, log.place);
-    let failed = |error: yarn_logs::LogsError| Missing::new(&what, error.to_string());
-    let text = match &log.at {
-        At::Live(node) => {
-            if let Some(tail) = filter.tail.filter(|_| filter.takes_all()) {
-                return last_of_live(node, shown, tail, follows, &what).await.map(Some);
-            }
-            let opened = node.open(&container.container, &log.file, None).await;
-            Text::Live(Box::new(opened.map_err(|trouble| trouble.missing(&what))?))
-        }
-        At::TFile { file, block } => {
-            let opened = reader.tfile(file, *block, &container.container, &log.file).await;
-            Text::Collected(opened.map_err(failed)?)
-        }
-        At::Indexed { file, end, entry } => {
-            let opened = reader.indexed(file, *end, *entry, application).await;
-            Text::Collected(opened.map_err(failed)?)
-        }
-    };
-    let is_live = matches!(text, Text::Live(_));
+    let what = rest_of(container, log);
+    if let At::Live(node) = &log.at
+        && let Some(tail) = filter.tail.filter(|_| filter.takes_all())
+    {
+        return last_of_live(node, shown, tail, follows, &what).await.map(Some);
+    }
+    let text = Opened::of(application, (container, log), reader, None).await?;
+    let is_live = text.is_live();
     let end = lines(text, shown, filter, follows && is_live, &what).await?;
     Ok(is_live.then_some(end))
 }
 
 /// Hands on the lines of a text. Gives how many bytes of it were used.
 async fn lines(
-    mut text: Text,
+    mut text: Opened,
     shown: &mut Shown<'_, '_>,
     filter: &Filter,
     follows: bool,

@@ -103,11 +103,16 @@ impl ContainerLogs {
         Self { container: id.to_string(), role, number, attempt, node: None, logs: Vec::new(), id }
     }
 
+    /// Whether it is the ApplicationMaster's, in which the JobManager runs.
+    pub fn is_job_manager(&self) -> bool {
+        self.role == JOB_MANAGER
+    }
+
     /// What it is, for people, such as `TaskManager 2`.
     pub fn title(&self) -> String {
         match self.number {
             Some(number) => format!("TaskManager {number}"),
-            None if self.role == JOB_MANAGER => "JobManager".to_owned(),
+            None if self.is_job_manager() => "JobManager".to_owned(),
             None => "TaskManager".to_owned(),
         }
     }

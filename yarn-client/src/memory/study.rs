@@ -1,11 +1,12 @@
 //! Reads the configuration, computes the sizes of JobManager and TaskManager, and asks YARN what it grants
 //! for them. This is the work of `heddle memory`.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use flink_model::cluster_spec::{ClusterSpec, LimitError, SpecError};
-use flink_model::config::{Configuration, Origin};
+use flink_model::config::{Configuration, Origin, shown_all};
 use flink_model::memory::{Explained, Role};
 use flink_model::memory_advice::{Advice, advise};
 use flink_model::options;
@@ -35,7 +36,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const READS_BOTH: Release = Release { major: 1, minor: 20, patch: 0 };
 
 /// What is to be computed.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct StudyOptions {
     /// The dynamic properties (`-D`).
     pub properties: Vec<(String, String)>,
@@ -46,6 +47,20 @@ pub struct StudyOptions {
     pub release: Option<Release>,
     /// Whether the ResourceManager is not asked (`--offline`).
     pub offline: bool,
+}
+
+impl fmt::Debug for StudyOptions {
+    /// Leaves out the values of properties with names of secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [properties, trials] = [&self.properties, &self.trials]
+            .map(|pairs| shown_all(pairs.iter().map(|(key, value)| (key, value))));
+        f.debug_struct("StudyOptions")
+            .field("properties", &properties)
+            .field("trials", &trials)
+            .field("release", &self.release)
+            .field("offline", &self.offline)
+            .finish()
+    }
 }
 
 /// The sizes according to one release of Flink.

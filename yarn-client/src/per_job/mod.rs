@@ -36,7 +36,7 @@ use crate::report::Report;
 use crate::rest_security::RestSecurity;
 use crate::target::HERE;
 use crate::timing::Jobs;
-use crate::{client_failure, client_run, cluster_timing, timing};
+use crate::{client_failure, client_run, cluster_timing, timing, waiting};
 use completion::{Told, told};
 use end::ApplicationEnd;
 use follow::Follower;
@@ -183,6 +183,9 @@ pub async fn run(
     let _following = follows.then(|| follower.start());
     let application = Some((&deployment.yarn, deployment.id));
     let work = client_run::attended(&mut jvm, application, end.wait(), interrupt, &*report);
+    let requests = attendance.open_requests();
+    let telling = waiting::tell_requests(requests, &deployment.yarn, deployment.id, &*report);
+    let work = waiting::during(work, telling);
     let ended = if program.timed {
         let ended = Jobs::new(&address, &deployment.timing, timing::CLIENT).during(work).await;
         // As long as the ApplicationMaster has not heard of the end it is there, and so is the JobManager.
@@ -198,7 +201,8 @@ pub async fn run(
             Err(interrupted(cause, deployment.id, &address).await)
         }
         None if ended.is_success() => Ok(exit),
-        None => Err(ended.failure(&program.log)),
+        // The cluster is this program's own, so what is wrong there is why the program has failed.
+        None => Err(deployment.explained(ended.failure(&program.log)).await),
     };
     let code = done.as_ref().map_or_else(Failure::exit, |exit| *exit).code();
     if ended.application_over.is_none() {

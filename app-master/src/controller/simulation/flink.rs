@@ -124,6 +124,7 @@ impl JobManager {
             ToJvm::Start { .. }
             | ToJvm::Registered { .. }
             | ToJvm::ObtainTokens { .. }
+            | ToJvm::Log { .. }
             | ToJvm::Deregistered
             | ToJvm::Fatal { .. } => {}
         }

@@ -52,6 +52,11 @@ pub fn shown(key: &str, value: String) -> String {
     if is_sensitive(key) { HIDDEN.to_owned() } else { masked(&value) }
 }
 
+/// Keys and values as they may be shown (see [`shown`]), for the `Debug` of types that hold settings.
+pub fn shown_all<'a>(pairs: impl IntoIterator<Item = (&'a String, &'a String)>) -> Vec<(&'a str, String)> {
+    pairs.into_iter().map(|(key, value)| (key.as_str(), shown(key, value.clone()))).collect()
+}
+
 /// A text with stars instead of the secrets in it: the value behind a sensitive key, and the password in
 /// front of the host in a URL. JVM options and JDBC URLs have such secrets, and so have JSON, YAML and
 /// properties.
@@ -211,6 +216,13 @@ mod tests {
         ] {
             assert!(!is_sensitive(key), "{key}");
         }
+    }
+
+    #[test]
+    fn the_secrets_among_settings_are_not_shown() {
+        let settings = ["s3.secret-key", "rest.port"].map(|key| (key.to_owned(), "8081".to_owned()));
+        let shown = shown_all(settings.iter().map(|(key, value)| (key, value)));
+        assert_eq!(shown, [("s3.secret-key", HIDDEN.to_owned()), ("rest.port", "8081".to_owned())]);
     }
 
     #[test]

@@ -122,6 +122,16 @@ impl NamenodeProtocol {
         self.call("getBlockLocations", message, false).await
     }
 
+    pub(crate) async fn get_ez_for_path(
+        &self,
+        src: &str,
+    ) -> Result<hdfs::GetEzForPathResponseProto> {
+        let message = hdfs::GetEzForPathRequestProto {
+            src: src.to_string(),
+        };
+        self.call("getEZForPath", message, false).await
+    }
+
     pub(crate) async fn get_server_defaults(&self) -> Result<hdfs::GetServerDefaultsResponseProto> {
         let message = hdfs::GetServerDefaultsRequestProto::default();
 

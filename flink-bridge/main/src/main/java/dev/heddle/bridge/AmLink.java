@@ -109,6 +109,8 @@ final class AmLink implements Closeable {
                 AmMessage message = AmMessage.decode(line);
                 if (message instanceof AmMessage.Ping) {
                     send(BridgeMessages.pong());
+                } else if (message instanceof AmMessage.Log) {
+                    ((AmMessage.Log) message).writeTo(LOG);
                 } else {
                     listener.onMessage(message);
                 }

@@ -3,6 +3,8 @@ package dev.heddle.bridge;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
 
+import org.slf4j.Logger;
+
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Base64;
@@ -100,6 +102,26 @@ abstract class AmMessage {
         }
     }
 
+    /** A text for the log of this process. */
+    static final class Log extends AmMessage {
+        /** Whether somebody should know it; else it is only for information. */
+        final boolean warning;
+        final String text;
+
+        Log(boolean warning, String text) {
+            this.warning = warning;
+            this.text = text;
+        }
+
+        void writeTo(Logger log) {
+            if (warning) {
+                log.warn("{}", text);
+            } else {
+                log.info("{}", text);
+            }
+        }
+    }
+
     /** The final status is with YARN. */
     static final class Deregistered extends AmMessage {}
 
@@ -157,6 +179,9 @@ abstract class AmMessage {
                     fileSystems.add(url.asText());
                 }
                 return new ObtainTokens(fileSystems);
+            case "log":
+                // A level of a later release is for information.
+                return new Log("WARN".equals(node.path("level").asText()), text(node, type, "text"));
             case "deregistered":
                 return new Deregistered();
             case "fatal":

@@ -70,6 +70,15 @@ class AmLinkTest {
     }
 
     @Test
+    void aTextForTheLogIsNoMessageForTheListener() throws Exception {
+        Events events = new Events();
+        am.link.start(events);
+        am.say("{\"type\":\"log\",\"level\":\"WARN\",\"text\":\"x\"}\n{\"type\":\"deregistered\"}\n");
+        assertInstanceOf(AmMessage.Deregistered.class, events.seen.take());
+        assertTrue(events.seen.isEmpty());
+    }
+
+    @Test
     void flinkStartsWhenHeddleAmHasAnswered() throws Exception {
         BeforeLeading beforeLeading = new BeforeLeading();
         am.link.start(beforeLeading);

@@ -11,9 +11,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
+import org.slf4j.Logger;
+
 import java.io.IOException;
+import java.lang.reflect.Proxy;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.List;
 
 class MessagesTest {
     @Test
@@ -129,6 +134,34 @@ class MessagesTest {
         assertEquals("later", decode(AmMessage.Unknown.class, "{\"type\":\"later\"}").type);
     }
 
+    @Test
+    void aTextForTheLogHasALevel() throws IOException {
+        AmMessage.Log warning =
+                decode(AmMessage.Log.class, "{\"type\":\"log\",\"level\":\"WARN\",\"text\":\"3 containers {}\"}");
+        assertTrue(warning.warning);
+        assertEquals("3 containers {}", warning.text);
+        assertFalse(decode(AmMessage.Log.class, "{\"type\":\"log\",\"level\":\"INFO\",\"text\":\"x\"}").warning);
+        assertFalse(decode(AmMessage.Log.class, "{\"type\":\"log\",\"level\":\"NEW\",\"text\":\"x\"}").warning);
+        assertFalse(decode(AmMessage.Log.class, "{\"type\":\"log\",\"text\":\"x\"}").warning);
+    }
+
+    @Test
+    void aTextIsWrittenToTheLogAsItIs() {
+        List<String> written = new ArrayList<>();
+        Logger log =
+                (Logger)
+                        Proxy.newProxyInstance(
+                                MessagesTest.class.getClassLoader(),
+                                new Class<?>[] {Logger.class},
+                                (proxy, method, arguments) -> {
+                                    written.add(method.getName() + ' ' + Arrays.toString(arguments));
+                                    return null;
+                                });
+        new AmMessage.Log(true, "3 containers {}").writeTo(log);
+        new AmMessage.Log(false, "x").writeTo(log);
+        assertEquals(Arrays.asList("warn [{}, 3 containers {}]", "info [{}, x]"), written);
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -147,6 +180,8 @@ class MessagesTest {
                 "{\"type\":\"start\",\"previousSession\":{\"id\":\"x\",\"password\":\"Af8=\"}}",
                 "{\"type\":\"start\",\"previousSession\":{\"id\":\"1\",\"password\":\"!\"}}",
                 "{\"type\":\"obtainTokens\"}",
+                "{\"type\":\"log\",\"level\":\"WARN\"}",
+                "{\"type\":\"log\",\"text\":7}",
                 "{\"type\":\"previous\"}",
                 "{\"type\":\"previous\",\"workers\":[{}]}",
                 "{\"type\":\"registered\",\"maxMemoryMb\":1,\"maxVcores\":1,\"resources\":{\"a\":\"b\"}}",

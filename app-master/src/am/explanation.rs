@@ -1,0 +1,127 @@
+//! Adds to the diagnostics of an application that has failed what the ends of its containers show.
+
+use std::path::Path;
+
+use diagnosis::facts::{Facts, Final, Outcome, Seen, Settings, Source};
+use flink_model::config::{ConfigFiles, LEGACY_FILE, STANDARD_FILE, SourceFile, load_files};
+use flink_model::release::Release;
+use outcomes::{Account, Left};
+use yarn_api::records::FinalStatus;
+
+use crate::controller::end::End;
+use crate::controller::finding::with_finding;
+
+/// What is longer ago than this, in ms, has hardly made the application fail.
+const RECENT: u64 = 10 * 60 * 1000;
+
+/// The end of the application with diagnostics that say what `account` shows. `settings` reads the
+/// configuration, and is called only if the application has failed.
+pub(super) fn explained(
+    end: End,
+    account: impl FnOnce() -> Account,
+    settings: impl FnOnce() -> Option<Settings>,
+    now: u64,
+) -> End {
+    let End { unregister, .. } = end;
+    let unregister = unregister.map(|(status, diagnostics)| match status {
+        FinalStatus::Failed => {
+            let facts = facts(account(), settings(), &diagnostics, now);
+            (status, with_finding(diagnostics, &facts))
+        }
+        status => (status, diagnostics),
+    });
+    End { unregister, ..end }
+}
+
+/// What has happened lately, and the diagnostics so far, which have the JobManager's own words.
+fn facts(account: Account, settings: Option<Settings>, diagnostics: &str, now: u64) -> Facts {
+    let mut facts = Facts { now, settings, ..Facts::default() };
+    Left::from(account).add_to(&mut facts, Source::ApplicationMaster);
+    // They say why an application waits, and not why it fails.
+    facts.asks.clear();
+    facts.ends.retain(|seen| is_recent(seen, now));
+    facts.told.retain(|seen| is_recent(seen, now));
+    facts.nodes.retain(|seen| is_recent(seen, now));
+    let outcome = Outcome { status: Some(Final::Failed), diagnostics: diagnostics.to_owned() };
+    facts.outcomes = vec![Seen { source: Source::ApplicationMaster, at: Some(now), fact: outcome }];
+    facts
+}
+
+fn is_recent<T>(seen: &Seen<T>, now: u64) -> bool {
+    seen.at.is_some_and(|at| now.saturating_sub(at) <= RECENT)
+}
+
+/// The configuration that the containers get, from the file in the working directory `dir`. Without it, the
+/// diagnosis names keys and no values.
+pub(super) fn settings(dir: &Path, flink: &str) -> Option<Settings> {
+    let release: Release = flink.parse().ok()?;
+    let read = |name: &str| std::fs::read_to_string(dir.join(name)).ok();
+    let (legacy, standard) = (read(LEGACY_FILE), read(STANDARD_FILE));
+    let files = ConfigFiles {
+        legacy: source(LEGACY_FILE, legacy.as_deref()),
+        standard: source(STANDARD_FILE, standard.as_deref()),
+    };
+    match load_files(release, &files) {
+        Ok(loaded) => Some(Settings { configuration: loaded.configuration, release }),
+        Err(error) => {
+            tracing::debug!(%error, "the diagnosis does not know the configuration");
+            None
+        }
+    }
+}
+
+fn source<'a>(path: &'a str, text: Option<&'a str>) -> Option<SourceFile<'a>> {
+    text.map(|text| SourceFile { path, text })
+}
+
+#[cfg(test)]
+mod tests {
+    use diagnosis::facts::ContainerEnd;
+    use outcomes::{Entry, Record};
+
+    use super::*;
+    use crate::controller::end::{CleanUp, JobManagerNotice};
+
+    fn end(status: FinalStatus) -> End {
+        End {
+            unregister: Some((status, "Job \"a\" (1) failed: x".into())),
+            notice: JobManagerNotice::Deregistered,
+            stop_task_managers: true,
+            clean_up: CleanUp::AfterUnregister,
+            exit_code: 0,
+            message: "m".into(),
+        }
+    }
+
+    fn lost(at: u64) -> Account {
+        let diagnostics = "Container released on a *lost* node".into();
+        let end = ContainerEnd { status: Some(-100), diagnostics, ..ContainerEnd::default() };
+        Account { record: Record::default(), entries: vec![Entry { at, end, ..Entry::default() }] }
+    }
+
+    fn told(status: FinalStatus, account: Account) -> String {
+        let end = explained(end(status), || account, || None, 10 * RECENT);
+        end.unregister.unwrap().1
+    }
+
+    #[test]
+    fn only_a_failure_is_explained_and_only_by_what_has_just_happened() {
+        let plain = "Job \"a\" (1) failed: x";
+        assert!(told(FinalStatus::Failed, lost(10 * RECENT - 5)).contains("lost the node"));
+        assert_eq!(told(FinalStatus::Failed, lost(5)), plain);
+        assert_eq!(told(FinalStatus::Succeeded, lost(10 * RECENT - 5)), plain);
+        let none = End { unregister: None, ..end(FinalStatus::Failed) };
+        assert_eq!(explained(none.clone(), || lost(5), || None, 9), none);
+    }
+
+    #[test]
+    fn the_configuration_is_that_of_the_containers() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(settings(dir.path(), "2.0.0"), None);
+        std::fs::write(dir.path().join(STANDARD_FILE), "taskmanager.memory.process.size: 4g\n").unwrap();
+        let found = settings(dir.path(), "2.0.0").unwrap();
+        let size = found.configuration.text("taskmanager.memory.process.size");
+        assert_eq!(size.as_deref(), Some("4g"));
+        assert_eq!(settings(dir.path(), "nonsense"), None);
+    }
+}

@@ -1,0 +1,97 @@
+//! One history for several tasks: the loop that notes, the server that tells, and the task that writes.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use outcomes::{Account, Entry, Left, Record};
+use tokio::sync::watch;
+use yarn_api::records::FinalStatus;
+
+use super::state::{History, Identity, Version};
+use crate::controller::observation::Observation;
+
+/// Clones share it. Times are in ms since 1970.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedHistory {
+    history: Arc<Mutex<History>>,
+    version: Arc<watch::Sender<Version>>,
+}
+
+impl SharedHistory {
+    pub(crate) fn new(identity: Identity) -> Self {
+        let (version, _) = watch::channel(Version::default());
+        Self { history: Arc::new(Mutex::new(History::new(identity))), version: Arc::new(version) }
+    }
+
+    /// Takes note of what was observed.
+    pub(crate) fn note(&self, observations: &[Observation], now: u64) {
+        if !observations.is_empty() {
+            self.change(|history| observations.iter().for_each(|one| history.note(one, now)));
+        }
+    }
+
+    /// See [`History::end`].
+    pub(crate) fn end(&self, status: Option<FinalStatus>, diagnostics: &str, now: u64) {
+        self.change(|history| history.end(status, diagnostics, now));
+    }
+
+    /// See [`History::go_on_with`].
+    pub(crate) fn go_on_with(&self, earlier: Left) {
+        self.change(|history| history.go_on_with(earlier));
+    }
+
+    /// Tells when it has changed.
+    pub(crate) fn versions(&self) -> watch::Receiver<Version> {
+        self.version.subscribe()
+    }
+
+    /// The record as it is to be written now, and which version of the history it has.
+    pub(crate) fn record(&self, now: u64) -> (Record, Version) {
+        let history = self.history();
+        (history.record(now), history.version())
+    }
+
+    /// The containers that have ended.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        self.history().entries()
+    }
+
+    /// Everything, for a client or for the diagnosis.
+    pub(crate) fn account(&self, now: u64) -> Account {
+        let history = self.history();
+        Account { record: history.record(now), entries: history.entries() }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut History)) {
+        let mut history = self.history();
+        change(&mut history);
+        let new = history.version();
+        // The history is still locked, so that no older version is told after a newer one.
+        self.version.send_if_modified(|version| std::mem::replace(version, new) != new);
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_is_told() {
+        let history = SharedHistory::new(Identity { attempt: 2, ..Identity::default() });
+        let mut versions = history.versions();
+        history.note(&[], 1);
+        history.note(&[Observation::Registering], 2);
+        assert!(!versions.has_changed().unwrap());
+        let text = "main() of M failed".to_owned();
+        history.clone().note(&[Observation::JobManagerFailure { text }], 3);
+        assert!(versions.has_changed().unwrap());
+        assert_eq!(*versions.borrow_and_update(), Version { changes: 1, ..Version::default() });
+        history.end(Some(FinalStatus::Failed), "why", 9);
+        let (record, version) = history.record(10);
+        assert_eq!((record.ended, record.attempt, version.changes), (Some(9), 2, 2));
+        assert_eq!(history.account(10), Account { record, entries: history.entries() });
+    }
+}

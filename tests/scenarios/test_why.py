@@ -1,0 +1,274 @@
+"""`heddle why`: the cause of a failure or of a wait, what shows it, and what to set.
+
+Each cause is made for real. The applications are those of both clients, the command is always heddle's.
+"""
+
+import json
+import re
+import tarfile
+
+import pytest
+
+from conftest import cluster_of, workspace_on
+from harness.checks import check_gone
+from harness.cluster import FINISHED, request as call
+from harness.waiting import wait_for
+
+pytestmark = pytest.mark.timeout(600)
+
+# On a machine that others use too.
+LONG = 300
+KEPT = "-Dresourcemanager.taskmanager-timeout=120000"
+NOTHING_FOUND = 3
+ONE_ATTEMPT = "-Dyarn.application-attempts=1"
+SMALL_SESSION = ("-jm", "1024", "-tm", "1024")
+
+
+def findings(heddle, *words):
+    """The answer for programs; rule -> finding."""
+    result = heddle.run("heddle", "why", *words, "--output", "json")
+    assert result.code in (0, NOTHING_FOUND) and not result.error_lines(), result
+    told = json.loads(result.out)
+    assert (result.code == 0) == bool(told["findings"]), result
+    return {finding["rule"]: finding for finding in told["findings"]}
+
+
+def check(heddle, application, rules, key=None, value=r"\S+", *, said=""):
+    """One of the rules is found, and what to set is told to programs and to people; gives the finding and the text."""
+    found = findings(heddle, application)
+    [rule, *_] = [rule for rule in found if rule in rules] or [None]
+    assert rule, found
+    text = heddle.run("heddle", "why", application).ok().out
+    assert f"rule: {rule}" in text and said in text, text
+    if key:
+        assert any(fix["key"] == key and re.fullmatch(value, fix["value"]) for fix in found[rule]["fix"]), found[rule]
+        assert re.search(rf"^     {re.escape(key)}: (?:{value})  ", text, re.MULTILINE), text
+    assert found[rule]["evidence"] and found[rule]["evidence"][0]["text"], found[rule]
+    return found[rule], text
+
+
+@pytest.mark.heddle_only("its ApplicationMaster takes it for a crash")
+def test_main_that_throws(work, client, jar):
+    result = client.application(work.name, jar, "ThrowInMain", options=["--attached", "--output", "json"])
+    assert result.code == 1, result
+    assert json.loads(result.out)["error"]["finding"]["rule"] == "main-fails", result
+    application = result.application
+    check_gone(work.cluster, application, "FAILED")
+    finding, text = check(client, application, ["main-fails"], said="heddle-test: thrown in main")
+    assert finding["whose"] == "developer" and text.startswith(f"FAILED  {application}  "), text
+
+
+@pytest.mark.reference(extended=True)
+def test_killed_by_the_user(work, client):
+    session = client.session("-nm", work.name)
+    work.cluster.yarn.kill(session.application)
+    check_gone(work.cluster, session.application, "KILLED", files=False)
+    finding, _ = check(work.client("heddle"), session.application, ["killed-on-request"])
+    assert (finding["whose"], finding["retry"], finding["fix"]) == ("nobody", "not-needed", [])
+
+
+def members(file):
+    """Name in the archive, without the application's directory -> text."""
+    with tarfile.open(file) as archive:
+        files = {member.name.partition("/")[2]: member for member in archive.getmembers()}
+        assert all(member.mode == 0o600 for member in files.values()), files
+        return {name: archive.extractfile(member).read().decode() for name, member in files.items()}
+
+
+@pytest.mark.heddle_only("the command is heddle's")
+def test_nothing_is_wrong_and_an_archive_of_it(work, client, jar):
+    session = client.session("-nm", work.name, KEPT, "-Dscenario.password=hush-hush")
+    session.run(jar, "WordCount", seconds=LONG).ok()
+    application = session.application
+    result = client.run("heddle", "why", application)
+    assert result.code == NOTHING_FOUND and "Nothing was found: it runs, and no witness tells of a trouble." in result.out, result
+    assert findings(client, application) == {}
+
+    file = work.directory / "ticket.tar.gz"
+    told = client.run("heddle", "why", application, "--bundle", file, "--output", "json")
+    assert told.code == NOTHING_FOUND and json.loads(told.out)["bundle"] == str(file), told
+    assert file.stat().st_mode & 0o777 == 0o600
+    content = members(file)
+    wanted = {"heddle.json", "verdict.json", "findings.json", "findings.txt", "facts.json", "configuration.txt"}
+    assert wanted <= set(content), set(content)
+    logs = {name.rpartition("/")[2] for name in content if name.startswith("logs/container_")}
+    assert {"jobmanager.log", "heddle-am.log", "taskmanager.log"} <= logs, logs
+    assert json.loads(content["verdict.json"])["state"] == "running"
+    assert json.loads(content["facts.json"])["jobs"][0]["fact"]["state"] == "FINISHED"
+    assert re.search(r"^scenario\.password: \*+$", content["configuration.txt"], re.MULTILINE)
+    assert not [name for name, text in content.items() if "hush-hush" in text]
+
+    made = file.stat().st_mtime_ns
+    refused = client.run("heddle", "why", application, "--bundle", file)
+    assert refused.code == 1 and f"the file {file} exists already" in refused.error_lines()[0], refused
+    assert any("--force" in hint for hint in refused.hints()) and file.stat().st_mtime_ns == made
+    again = client.run("heddle", "why", application, "--bundle", file, "--force")
+    assert again.code == NOTHING_FOUND and f"Written to {file}: " in again.out, again
+    assert file.stat().st_mtime_ns > made and not list(work.directory.glob(".heddle-why-*"))
+    session.stop().ok()
+    work.cluster.yarn.wait_state(application, *FINISHED)
+
+
+# ---- what ends jobs and TaskManagers
+
+
+@pytest.fixture
+def collecting(request, cluster, tmp_path, flink_home, client_kind):
+    """A cluster that collects logs."""
+    yield from cluster_of(request, cluster, "why-logs", tmp_path, flink_home, client_kind, log_aggregation=True)
+
+
+@pytest.mark.extended
+@pytest.mark.reference(extended=True)
+@pytest.mark.slow("a cluster of its own")
+@pytest.mark.xdist_group("why-cluster")
+def test_a_job_that_fails(collecting, jar):
+    """Flink's own ApplicationMaster tells YARN nothing of it, but its log does."""
+    work, client, heddle = collecting, collecting.client(), collecting.client("heddle")
+    result = client.application(work.name, jar, "FailAtRuntime", seconds=LONG).ok()
+    application = result.application
+    assert work.cluster.yarn.wait_state(application, *FINISHED, seconds=90)["finalStatus"] == "FAILED"
+    # Until the logs are collected.
+    wait_for("the cause", lambda: "job-fails" in findings(heddle, application), 90)
+    finding, _ = check(heddle, application, ["job-fails"], said="heddle-test: failed at run time")
+    assert finding["whose"] == "developer", finding
+    if not client.is_heddle:
+        assert {evidence["source"] for evidence in finding["evidence"]} == {"aggregated-logs"}, finding
+
+
+MEMORY = ["worker-over-physical-memory"]
+OVERHEAD = "taskmanager.memory.jvm-overhead.min"
+
+
+@pytest.mark.extended
+@pytest.mark.heddle_only("Flink's own client says that the TaskExecutor shuts down")
+def test_a_taskmanager_that_was_killed_for_its_memory(work, client, jar):
+    """The record tells it after the end, and the command that has failed at once."""
+    options = ["--attached", ONE_ATTEMPT]
+    result = client.application(work.name, jar, "TakesMemory", "--mb", "1024", options=options, seconds=LONG)
+    assert result.code == 1 and f"set {OVERHEAD}: " in result.err, result
+    application = result.application
+    check_gone(work.cluster, application, "FAILED")
+    finding, text = check(client, application, MEMORY, OVERHEAD, r"\d+m|<larger>", said="because it used more memory than its container has (")
+    assert finding["class"] == "memory" and "1 GB allowed" in text, text
+    everything = findings(client, "--all", application)
+    assert set(MEMORY) < set(everything), "and its consequences"
+
+
+@pytest.mark.extended
+@pytest.mark.reference(extended=True)
+def test_a_taskmanager_of_a_session_that_was_killed_for_its_memory(work, client, jar):
+    """What to set is computed from the configuration that the JobManager tells; of Flink's own the log is read."""
+    heddle = work.client("heddle")
+    session = client.session("-nm", work.name, KEPT, ONE_ATTEMPT)
+    assert session.run(jar, "TakesMemory", "--mb", "1024", seconds=LONG).code != 0
+    wait_for("the cause", lambda: set(MEMORY) & set(findings(heddle, session.application)), 60)
+    check(heddle, session.application, MEMORY, OVERHEAD, r"\d+m")
+    session.stop().ok()
+    work.cluster.yarn.wait_state(session.application, *FINISHED)
+
+
+@pytest.mark.extended
+@pytest.mark.reference(extended=True)
+def test_a_heap_that_is_full(work, client, jar):
+    heddle = work.client("heddle")
+    session = client.session("-nm", work.name, KEPT)
+    assert session.run(jar, "FillsHeap", seconds=LONG).code != 0
+    finding, _ = check(heddle, session.application, ["worker-heap-full"], "taskmanager.memory.process.size", r"\d+m", said="Java heap space")
+    assert "job-manager" in {evidence["source"] for evidence in finding["evidence"]}, finding
+    session.stop().ok()
+    work.cluster.yarn.wait_state(session.application, *FINISHED)
+
+
+@pytest.mark.extended
+@pytest.mark.heddle_only("it says no more than that there are no slots")
+def test_taskmanagers_with_a_java_that_is_not_there(work, client, jar):
+    key = "containerized.taskmanager.env.JAVA_HOME"
+    options = [f"-D{key}=/no/such/java", "-Dslot.request.timeout=5000", "-Drestart-strategy.type=none", "--attached"]
+    options += ["-Dresourcemanager.start-worker.retry-interval=1s"]
+    result = client.application(work.name, jar, "WordCount", options=options, seconds=LONG)
+    assert result.code == 1 and "/no/such/java" in result.err, result
+    check_gone(work.cluster, result.application, "FAILED")
+    check(client, result.application, ["no-java"], key, "<a Java that each node has>", said="/no/such/java")
+
+
+# ---- what is waited for
+
+
+@pytest.fixture
+def own_work(request, own_cluster, tmp_path, flink_home, client_kind):
+    yield from workspace_on(request, own_cluster, tmp_path, flink_home, client_kind)
+
+
+@pytest.mark.extended
+@pytest.mark.reference(extended=True)
+@pytest.mark.xdist_group("own-cluster")
+def test_an_application_that_waits_for_its_queue(own_work):
+    client, cluster, heddle = own_work.client(), own_work.cluster, own_work.client("heddle")
+    fill = client.session("-nm", f"{own_work.name}-fill", "-qu", "narrow")
+    running = client.start("yarn-session.sh", "-d", *SMALL_SESSION, "-nm", f"{own_work.name}-2", "-qu", "narrow")
+    [app] = wait_for("the application", lambda: cluster.yarn.by_name(f"{own_work.name}-2"), 60)
+    application = app["id"]
+    cluster.yarn.wait_state(application, "ACCEPTED")
+    queue_full = ["queue-am-share-used-up", "am-queue-full"]
+    wait_for("the cause", lambda: set(queue_full) & set(findings(heddle, application)), 30)
+    check(heddle, application, queue_full, "yarn.application.queue", "<another queue>")
+    told = heddle.run("heddle", "status", application)
+    assert told.code == 3 and told.out.startswith(f"WAITING  {application}  "), told
+    assert any(line.startswith("hint: set yarn.application.queue: ") for line in told.out.splitlines()), told
+    running.kill()
+    cluster.yarn.kill(application)
+    cluster.yarn.wait_state(application, "KILLED")
+    if client.is_heddle:
+        # Its client cannot clean up any more.
+        cluster.hdfs.delete(f"{cluster.hdfs.home}/.flink/{application}")
+    fill.stop().ok()
+    cluster.yarn.wait_state(fill.application, *FINISHED)
+
+
+@pytest.mark.extended
+@pytest.mark.heddle_only("it says nothing of containers that do not come")
+@pytest.mark.slow("heddle-am writes down once a minute what it waits for")
+@pytest.mark.xdist_group("own-cluster")
+def test_taskmanagers_that_do_not_fit(own_work, jar):
+    """The first two fill both nodes, and the third has no room."""
+    client, cluster = own_work.client(), own_work.cluster
+    session = client.session("-nm", own_work.name, "-tm", "6144")
+    job = session.start(jar, "Sleepy", "--seconds", "600", options=["-p", "3"])
+    cluster.yarn.wait_workers(session.application, 2, seconds=120)
+    full = ["workers-nodes-full", "workers-queue-full"]
+    wait_for("the cause", lambda: set(full) & set(findings(client, session.application)), 150, every=2)
+    check(client, session.application, full, "parallelism.default", "<smaller>", said="1 container of 6144 MB")
+    told = client.run("heddle", "status", session.application, "--output", "json").ok()
+    assert json.loads(told.out)["finding"]["rule"] in full, told
+    job.interrupt()
+    job.result(60)
+    session.stop().ok()
+    cluster.yarn.wait_state(session.application, *FINISHED)
+
+
+@pytest.fixture
+def labelled(request, cluster, tmp_path, flink_home, client_kind):
+    """A cluster with a node label that no node has any more."""
+    for work in cluster_of(request, cluster, "why-label", tmp_path, flink_home, client_kind, node_label="fast"):
+        made = work.cluster
+        url = f"{made.yarn.rm}/ws/v1/cluster/replace-node-to-labels?user.name={made.user}"
+        call(url, "POST", {"nodeToLabels": [{"nodeId": made.at("nm2"), "labels": []}]})
+        yield work
+
+
+@pytest.mark.extended
+@pytest.mark.heddle_only("it says nothing of containers that do not come")
+@pytest.mark.slow("a cluster of its own, and heddle-am writes down once a minute what it waits for")
+@pytest.mark.xdist_group("why-cluster")
+def test_a_label_without_nodes(labelled, jar):
+    client, cluster, key = labelled.client(), labelled.cluster, "yarn.taskmanager.node-label"
+    session = client.session("-nm", labelled.name, f"-D{key}=fast")
+    job = session.start(jar, "Sleepy")
+    rule = "workers-label-without-nodes"
+    wait_for("the cause", lambda: rule in findings(client, session.application), 150, every=2)
+    check(client, session.application, [rule], key, "<a label that nodes have>", said="no node that runs has the label fast")
+    job.interrupt()
+    job.result(60)
+    session.stop().ok()
+    cluster.yarn.wait_state(session.application, *FINISHED)
