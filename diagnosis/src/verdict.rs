@@ -264,7 +264,7 @@ fn witnesses(facts: &Facts, jobs: &Jobs<'_>) -> Vec<Witness> {
     for Seen { source, at, fact } in &facts.outcomes {
         let says = match fact.status {
             Some(status) => format!("noted {}", status.text()),
-            None => "noted no final status".to_owned(),
+            None => "has noted no end".to_owned(),
         };
         add(*source, *at, says);
     }

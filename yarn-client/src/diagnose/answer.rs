@@ -27,14 +27,7 @@ pub struct Status {
 impl Status {
     /// What this says.
     pub fn of(gathered: &Gathered) -> Self {
-        let mut verdict = verdict(&gathered.facts);
-        if let Some(workers) = gathered.task_managers {
-            let TaskManagers { registered, slots, free_slots } = workers;
-            let says = format!("TaskManagers: {registered}, slots: {slots}, free: {free_slots}");
-            let age = age_of(&verdict.witnesses, Source::JobManager);
-            verdict.witnesses.push(Witness { source: Source::JobManager, age, says });
-            verdict.witnesses.sort();
-        }
+        let verdict = of_all(gathered);
         let finding = worth_telling(verdict.standing, judge(&gathered.facts));
         Self {
             application: gathered.application.to_string(),
@@ -108,7 +101,7 @@ impl Why {
             application: gathered.application.to_string(),
             name: gathered.name.clone(),
             user: gathered.user.clone(),
-            verdict: verdict(facts),
+            verdict: of_all(gathered),
             more: total.saturating_sub(findings.len()),
             findings,
             silent,
@@ -151,9 +144,20 @@ fn add(answer: &mut Value, key: &str, value: Value) {
     }
 }
 
-/// How old the word of this witness is.
-fn age_of(witnesses: &[Witness], source: Source) -> Option<u64> {
-    witnesses.iter().find(|witness| witness.source == source)?.age
+/// The verdict, in which the JobManager also says how many TaskManagers it has.
+fn of_all(gathered: &Gathered) -> Verdict {
+    let mut verdict = verdict(&gathered.facts);
+    let Some(TaskManagers { registered, slots, free_slots }) = gathered.task_managers else { return verdict };
+    if verdict.standing == Standing::Running && gathered.facts.jobs.is_empty() {
+        "its JobManager answers, and has no jobs".clone_into(&mut verdict.reason);
+    }
+    let says = format!("TaskManagers: {registered}, slots: {slots}, free: {free_slots}");
+    // What the JobManager says of its jobs is of the same moment. Without jobs it was asked just now.
+    let age = verdict.witnesses.iter().find(|witness| witness.source == Source::JobManager);
+    let age = age.map_or(Some(0), |witness| witness.age);
+    verdict.witnesses.push(Witness { source: Source::JobManager, age, says });
+    verdict.witnesses.sort();
+    verdict
 }
 
 /// The finding that goes with a state: none with one that is as it should be. If it runs, only what its
@@ -260,6 +264,17 @@ mod tests {
         let answer = why.json();
         assert_eq!(answer["silent"], json!([{ "source": "aggregated-logs", "why": "is switched off" }]));
         assert_eq!((answer["findings"].as_array().map(Vec::len), &answer["more"]), (Some(1), &json!(2)));
+    }
+
+    #[test]
+    fn a_jobmanager_without_jobs_answers_too() {
+        let mut idle = gathered(AppState::Running, None);
+        assert_eq!(Status::of(&idle).verdict.reason, "YARN says so");
+        idle.task_managers = Some(TaskManagers { registered: 0, slots: 0, free_slots: 0 });
+        let verdict = Status::of(&idle).verdict;
+        assert_eq!(verdict.reason, "its JobManager answers, and has no jobs");
+        assert_eq!(verdict.witnesses.last().map(|witness| witness.age), Some(Some(0)));
+        assert_eq!(Why::of(&idle, false).verdict.reason, verdict.reason);
     }
 
     #[test]
