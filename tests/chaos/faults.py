@@ -77,8 +77,8 @@ class Faults:
             self._later(fault.lasts, lambda: _signal(pid, signal.SIGCONT))
         else:
             os.kill(pid, signal.SIGKILL)
-            # A look that comes at once starts the daemon at once, and one that still ends counts as running: it
-            # would not be started, ever.
+            # A look that comes at once starts the daemon at once. One that is still ending would count as
+            # running then, and would never be started again.
             wait_for(f"{name} gone", lambda: self.cluster.pid(name) is None, 60, every=0.05)
             self._later(fault.lasts, lambda: self._start(name))
         return f"{name} pid {pid} for {fault.lasts} s"

@@ -1,5 +1,6 @@
 """Kerberos: a KDC of MIT's, principals with keytabs, and daemons that accept nobody who cannot prove who he is."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -21,6 +22,9 @@ SERVICES = {"nn": "hdfs", "dn": "hdfs", "jn": "hdfs", "rm": "yarn", "nm": "yarn"
 # `gateway` may act for others, as a scheduler or notebook does that serves several users.
 USERS = ("alice", "bob", "gateway")
 SUPERUSER = "hdfs"
+# The kernel's name of the threads `DelegationTokenRenewer #0` and so on, and where it keeps shares of
+# processors.
+WATCHER, SHARES = "DelegationToken\n", Path("/sys/fs/cgroup/cpu")
 # Program -> the package in which Debian has it.
 PROGRAMS = {
     "krb5kdc": "krb5-kdc", "kdb5_util": "krb5-kdc", "kadmin.local": "krb5-admin-server", "kinit": "krb5-user",
@@ -182,6 +186,9 @@ class Kerberos(Part):
 
     def started(self, cluster, fresh, daemons):
         """Makes /tmp and the homes of all users, as the superuser of HDFS."""
+        for name in daemons:
+            if name.startswith("resourcemanager"):
+                slow_down_the_watcher(cluster.pid(name))
         if not fresh:
             return
         cache = f"FILE:{home(cluster)}/superuser.cache"
@@ -190,6 +197,23 @@ class Kerberos(Part):
         for path, mode, owner in places:
             webhdfs(cluster, cache, path, f"op=MKDIRS&permission={mode}")
             webhdfs(cluster, cache, path, f"op=SETOWNER&owner={owner}")
+
+
+def slow_down_the_watcher(pid):
+    """Of a ResourceManager with Kerberos, Hadoop's thread that watches the renewals of tokens never waits: it takes
+    a whole processor (`DelegationTokenRenewerPoolTracker`), and so much that tests beside it become slow. It gets less
+    here, and not nothing, because the JVM waits for it before each garbage collection."""
+    with contextlib.suppress(OSError, ValueError):
+        threads = [task for task in Path(f"/proc/{pid}/task").iterdir() if (task / "comm").read_text() == WATCHER]
+        # The others of this name renew tokens. They are started later.
+        first = min(int(task.name) for task in threads)
+        os.setpriority(os.PRIO_PROCESS, first, 10)
+        # Where each session has a share of its own, the niceness of a thread counts only within its session.
+        if (SHARES / "tasks").exists():
+            group = SHARES / "heddle-watcher"
+            group.mkdir(exist_ok=True)
+            (group / "cpu.shares").write_text("64")
+            (group / "tasks").write_text(str(first))
 
 
 def users():
