@@ -126,7 +126,9 @@ impl Services {
         }
 
         let facts = timing.time("ResourceManager asked", facts::gather(&self.yarn, derived));
-        let answers = timing.time("NameNode asked", facts::first_answer(&self.storage, &self.ground.base));
+        let puts_files = derived.files.iter().any(|file| matches!(file.source, FileSource::OfApplication(_)));
+        let answers = facts::first_answer(&self.storage, &self.ground.base, puts_files);
+        let answers = timing.time("NameNode asked", answers);
         let only_local = !derived.files.iter().any(|file| file.source.is_remote());
         let looked = remote_files(&self.hadoop, &derived.files, &derived.names, warnings);
         let remote = async {
