@@ -58,8 +58,8 @@ pub(crate) trait FileSystem: fmt::Debug + Send + Sync {
         }
     }
 
-    /// The encryption zone that a path is in, in words. Nothing needs to exist at the path. `None` if it is
-    /// in no zone, or if that cannot be found out.
+    /// The encryption zone that a path is in, in words. `None` if it is in no zone, or if that cannot be
+    /// found out: NameNodes of some releases tell it only of a path at which something exists.
     async fn encryption_zone(&self, _path: &str) -> Option<String> {
         None
     }

@@ -100,6 +100,24 @@ def of_file(path):
     return read(Path(path).read_bytes())
 
 
+def write(path, *tokens):
+    """Writes a credentials file with these tokens, in the older one of Hadoop's formats."""
+    content = b"HDTS" + bytes([WRITABLE]) + vlong(len(tokens))
+    for number, token in enumerate(tokens):
+        for part in (str(number).encode(), token.identifier, token.password, token.kind.encode(), token.service.encode()):
+            content += vlong(len(part)) + part
+    # There are no other secrets.
+    Path(path).write_bytes(content + vlong(0))
+
+
+def vlong(number):
+    """As `WritableUtils.writeVLong` writes a number that is not negative."""
+    if number < 128:
+        return bytes([number])
+    size = (number.bit_length() + 7) // 8
+    return bytes([144 - size]) + number.to_bytes(size, "big")
+
+
 def of_process(process):
     """What the process finds where Hadoop's classes look."""
     return of_file(process.environment["HADOOP_TOKEN_FILE_LOCATION"])

@@ -120,12 +120,6 @@ impl ApplicationDir {
             return Ok(());
         }
         let found = self.storage.status(path).await.map_err(fs)?;
-        if found.encrypted {
-            // Directories can be made in an encryption zone of HDFS, and only files are refused. There are
-            // none in this one yet.
-            drop(self.storage.delete(&self.path, false).await);
-            return Err(fs(self.storage.encrypted(PUT_FILES, path).await));
-        }
         check(&found, self.storage.user()).map_err(|distrust| {
             Failure::new(format!("cannot {PUT_FILES} {path}: {distrust}"))
                 .hint("who can write there could exchange what runs as you; delete the directory, or have it deleted")

@@ -714,7 +714,8 @@ impl Client {
         }
     }
 
-    /// The encryption zone that `path` is in, if it is in one. Nothing needs to exist at the path itself.
+    /// The encryption zone that `path` is in, if it is in one. NameNodes of some releases refuse to tell it of
+    /// a path at which nothing exists.
     pub async fn encryption_zone(&self, path: &str) -> Result<Option<EncryptionZone>> {
         let (link, resolved_path) = self.mount_table.resolve(path);
         let found = link.protocol.get_ez_for_path(&resolved_path).await?;

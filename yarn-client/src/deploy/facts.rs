@@ -87,12 +87,15 @@ pub(crate) async fn gather(yarn: &ApplicationClient, derived: &Derived) -> Resul
     })
 }
 
-/// Checks that the NameNode answers, so that the user learns early if it does not, and that files can be put
-/// into the directory `base`: in an encryption zone of HDFS the NameNode would refuse each of them.
-pub(crate) async fn first_answer(storage: &Storage, base: &str) -> Result<(), Failure> {
+/// Checks that the NameNode answers, so that the user learns early if it does not. `puts_files` says that the
+/// application's directory in the directory `base` gets files without which the application cannot start: in
+/// an encryption zone of HDFS the NameNode would refuse each of them.
+pub(crate) async fn first_answer(storage: &Storage, base: &str, puts_files: bool) -> Result<(), Failure> {
     let storage = storage.clone().with_deadline(FIRST_ANSWER);
     match storage.find(base).await.map_err(|e| Failure::fs(&e))? {
-        Some(found) if found.encrypted => Err(Failure::fs(&storage.encrypted(PUT_FILES, base).await)),
+        Some(found) if found.encrypted && puts_files => {
+            Err(Failure::fs(&storage.encrypted(PUT_FILES, base).await))
+        }
         _ => Ok(()),
     }
 }

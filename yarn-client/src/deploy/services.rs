@@ -126,7 +126,9 @@ impl Services {
         }
 
         let facts = timing.time("ResourceManager asked", facts::gather(&self.yarn, derived));
-        let answers = timing.time("NameNode asked", facts::first_answer(&self.storage, &self.ground.base));
+        let puts_files = derived.files.iter().any(|file| matches!(file.source, FileSource::OfApplication(_)));
+        let answers = facts::first_answer(&self.storage, &self.ground.base, puts_files);
+        let answers = timing.time("NameNode asked", answers);
         let only_local = !derived.files.iter().any(|file| file.source.is_remote());
         let looked = remote_files(&self.hadoop, &derived.files, &derived.names, warnings);
         let remote = async {
@@ -145,7 +147,7 @@ impl Services {
             };
             timing.time("stores looked at", surveys).await
         };
-        let (facts, (), remote, (shared, private, distrust)) = if derived.fast_start {
+        let (facts, (), mut remote, (shared, private, distrust)) = if derived.fast_start {
             future::try_join4(facts, answers, remote, surveys).await?
         } else {
             let (facts, answers, remote) = future::try_join3(facts, answers, remote).await?;
@@ -154,7 +156,7 @@ impl Services {
         // The NameNode would refuse each file, one after the other.
         self.shared.require_no_zone(&shared).await?;
         self.private.require_no_zone(&private).await?;
-        zones::check(&self.hadoop, &remote, warnings).await?;
+        zones::check(&self.hadoop, &mut remote, warnings).await?;
         let directory = self.directory(facts.application.id).url()?;
         let security = self.security(derived, &remote, warnings)?;
         let user = self.hadoop.login.user();

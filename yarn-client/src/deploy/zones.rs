@@ -2,6 +2,8 @@
 //! KMS, and so does not read such files. The nodes do, if the KMS believes them: a NodeManager fetches the
 //! files of an application with the application's tokens, also if the JVMs have a keytab, and fetches what
 //! everybody may read with a keytab of its own.
+//!
+//! Nothing is refused here, because only the cluster knows what the KMS wants, and as whom containers run.
 
 use flink_model::local_resource::Visibility;
 use hadoop_rpc::Authentication;
@@ -21,8 +23,9 @@ enum Access {
     OfApplication,
     /// By what the NodeManagers have themselves, if the KMS lets them.
     OfNodes,
-    /// By nothing.
-    None,
+    /// By nothing, unless the KMS wants no proof, or containers run as the user of the NodeManagers: these
+    /// use their own keytab then.
+    Doubtful,
 }
 
 fn access(authentication: Authentication, has_kms_token: bool, visibility: Visibility) -> Access {
@@ -30,37 +33,40 @@ fn access(authentication: Authentication, has_kms_token: bool, visibility: Visib
         (Authentication::Simple, _) => Access::OfApplication,
         (Authentication::Kerberos, Visibility::Public) => Access::OfNodes,
         (Authentication::Kerberos, _) if has_kms_token => Access::OfApplication,
-        (Authentication::Kerberos, _) => Access::None,
+        (Authentication::Kerberos, _) => Access::Doubtful,
     }
 }
 
-/// Refuses a file that the nodes could not read, and warns of files that they can read only if the KMS lets
-/// the NodeManagers. Nothing is asked if no file is in an encryption zone.
+/// Warns of files that the nodes can perhaps not read. Nothing is asked if no file is in an encryption zone.
+/// With a token of the KMS none of the encrypted files stays public: MapReduce does the same.
 pub(crate) async fn check(
     hadoop: &Hadoop,
-    files: &[RemoteFile],
+    files: &mut [RemoteFile],
     warnings: &mut Warnings,
 ) -> Result<(), Failure> {
-    let encrypted: Vec<&RemoteFile> = files.iter().filter(|file| file.encrypted).collect();
-    if encrypted.is_empty() {
+    if !files.iter().any(|file| file.encrypted) {
         return Ok(());
     }
     let authentication = Authentication::of(&hadoop.conf).map_err(|e| Failure::new(e.to_string()))?;
     let has_kms_token = hadoop.login.tokens().get().tokens_of_kind(KMS_TOKEN).next().is_some();
+    if has_kms_token && authentication == Authentication::Kerberos {
+        // NodeManagers would not use the token for it, and every user of a node could read their copy.
+        for file in files.iter_mut().filter(|file| file.encrypted) {
+            file.resource.visibility = Visibility::Private;
+        }
+    }
+    let encrypted: Vec<&RemoteFile> = files.iter().filter(|file| file.encrypted).collect();
     let of = |wanted: Access| {
         let mut files = encrypted.iter().copied();
         files.find(|file| access(authentication, has_kms_token, file.resource.visibility) == wanted)
     };
-    if let Some(RemoteFile { resource, by, .. }) = of(Access::None) {
+    if let Some(RemoteFile { resource, by, .. }) = of(Access::Doubtful) {
         let (url, zone) = (&resource.url, zone_of(hadoop, &resource.url).await);
-        return Err(Failure::new(format!(
-            "the nodes could not read {url} ({by}): it is in {zone}, and the application has no token of the KMS, which \
-             heddle does not fetch"
-        ))
-        .hint("name a file outside of the encryption zone, or one on this machine")
-        .hint(format!(
-            "or have a token of the KMS (kind {KMS_TOKEN}) in the file that HADOOP_TOKEN_FILE_LOCATION names"
-        )));
+        warnings.warn(format!(
+            "{url} ({by}) is in {zone}, and the application has no token of the KMS, which heddle does not fetch: nodes whose containers \
+             run as the application's user cannot read it, if the KMS wants Kerberos; name a file outside of the encryption zone, or have a \
+             token of the KMS (kind {KMS_TOKEN}) in the file that HADOOP_TOKEN_FILE_LOCATION names"
+        ));
     }
     if let Some(RemoteFile { resource, by, .. }) = of(Access::OfNodes) {
         let (url, zone) = (&resource.url, zone_of(hadoop, &resource.url).await);
@@ -92,11 +98,11 @@ mod tests {
         for (authentication, has_kms_token, visibility, wanted) in [
             (Simple, false, Private, Access::OfApplication),
             (Simple, false, Public, Access::OfApplication),
-            (Kerberos, false, Private, Access::None),
-            (Kerberos, false, Application, Access::None),
+            (Kerberos, false, Private, Access::Doubtful),
+            (Kerberos, false, Application, Access::Doubtful),
             (Kerberos, true, Private, Access::OfApplication),
             (Kerberos, true, Application, Access::OfApplication),
-            // The application's token is of no use there.
+            // The application's token is of no use there, so such a file does not stay public.
             (Kerberos, true, Public, Access::OfNodes),
             (Kerberos, false, Public, Access::OfNodes),
         ] {
