@@ -148,7 +148,7 @@ def test_odd_names(work, client, jar):
         assert not [file for file in told.files if file.endswith("pwned")]
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_list_and_cancel(work, client, jar):
     application = client.application(work.name, jar, "Sleepy", "--seconds", "600").ok().application
     target = ["-t", "yarn-application", f"-Dyarn.application.id={application}"]

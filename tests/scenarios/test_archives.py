@@ -200,6 +200,7 @@ def test_no_container_that_yarn_cannot_give_or_that_is_not_wanted(work, option, 
     end(work, session)
 
 
+@pytest.mark.extended
 def test_flinks_client_has_one_of_its_own(work, session, jar):
     client = work.client()
     place = client.home / ".cache/heddle/cds"

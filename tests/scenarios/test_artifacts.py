@@ -36,7 +36,7 @@ def flink_files(work, files):
     return [path for path in files if path.rpartition("/")[2] in names]
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 @pytest.mark.parametrize("with_provided", [True, False], ids=["provided", "uploaded"])
 @pytest.mark.every_hadoop
 def test_provided_lib_dirs(work, client, jar, provided, with_provided):

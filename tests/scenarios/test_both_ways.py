@@ -9,7 +9,8 @@ from harness.cluster import Flink
 OTHER = {"heddle": "reference", "reference": "heddle"}
 
 
-@pytest.mark.reference
+@pytest.mark.extended
+@pytest.mark.reference(extended=True)
 def test_the_other_client_uses_the_session(work, jar):
     """`client_kind` deploys the session; the other one does everything else."""
     session = work.client().session("-nm", work.name)

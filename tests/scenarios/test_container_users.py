@@ -127,6 +127,7 @@ def log_of(member):
     return member.work.cluster.log_text(member.application, "heddle-am.log")
 
 
+@pytest.mark.extended
 @pytest.mark.slow("it starts a cluster of its own, and two sessions on it")
 def test_each_container_belongs_to_its_user(each_its_own, jar):
     work = each_its_own

@@ -80,7 +80,7 @@ def test_sizes(work, client, jar):
     check_gone(work.cluster, session.application, "SUCCEEDED")
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 @pytest.mark.every_hadoop
 def test_priority(work, client):
     session = client.session("-nm", work.name, "-Dyarn.application.priority=5")

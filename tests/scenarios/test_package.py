@@ -94,6 +94,7 @@ def check_complete(root):
     assert (own / "libexec/heddle-am").is_file() and (own / "libexec/heddle-taskrunner").is_file()
 
 
+@pytest.mark.extended
 def test_made_again_elsewhere_it_is_the_same(tree, archives, tmp_path):
     """Another directory, user's settings, modes and times of files."""
     copy, made = tmp_path / "another place", tmp_path / "made"

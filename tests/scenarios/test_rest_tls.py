@@ -356,3 +356,5 @@ def test_the_port_of_a_per_job_client_is_its_users(work, client, jar):
     assert int(own.stdout) > 0
     result = running.result(180).ok()
     assert re.search(r"WARN .* id 65534 ", result.text), result
+    # The command ends with its job, and the application a moment later.
+    work.cluster.yarn.wait_state(result.application, "FINISHED")

@@ -25,7 +25,7 @@ def completed(session, job):
     return Flink(session.url).get(f"jobs/{job}/checkpoints")["counts"]["completed"]
 
 
-@pytest.mark.reference
+@pytest.mark.reference(extended=True)
 def test_stop_with_savepoint_and_run_from_it(session, cluster, jar, hdfs_dir, tmp_path):
     client, before, after = session.client, tmp_path / "before", tmp_path / "after"
     job = start_counting(session, cluster, jar, hdfs_dir, before)
