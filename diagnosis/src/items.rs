@@ -60,7 +60,7 @@ impl Item {
             Sign::Code(list) => among(self.code, list),
             Sign::Signal(list) => among(self.signal, list),
             Sign::Exhausted(list) => self.exhausted.is_some_and(|kind| list.contains(&kind)),
-            Sign::Words(words) => words.iter().all(|word| self.text.contains(word)),
+            Sign::Words(words) | Sign::Tells(words) => words.iter().all(|word| self.text.contains(word)),
             Sign::Shape(shape) => self.shape == Some(*shape),
             Sign::All(signs) => signs.iter().all(|sign| self.shows(sign)),
             Sign::Any(signs) => signs.iter().any(|sign| self.shows(sign)),

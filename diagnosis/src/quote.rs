@@ -79,6 +79,7 @@ mod tests {
             "java.io.IOException: x"
         );
         assert_eq!(telling(text, &Sign::Code(&[1])), "c.D: end");
+        assert_eq!(telling(text, &Sign::Tells(&["java.io"])), "c.D: end");
         assert_eq!(telling("x\n", &Sign::Code(&[1])), "x");
         assert_eq!(telling("\n\t|- 1 0 java -Dpassword=x\n", &Sign::Code(&[1])), "");
     }

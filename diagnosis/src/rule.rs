@@ -180,6 +180,9 @@ pub enum Sign {
     Exhausted(&'static [Exhausted]),
     /// The text has each of these words. Upper and lower case count.
     Words(&'static [&'static str]),
+    /// The same, of words that say only that something has failed. So the innermost exception is quoted, and
+    /// not the line that has them.
+    Tells(&'static [&'static str]),
     /// A comparison of facts shows this.
     Shape(Shape),
     /// All of these.

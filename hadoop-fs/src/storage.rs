@@ -142,9 +142,9 @@ impl Storage {
         self.fs.find(&self.path(path)?).await
     }
 
-    /// The encryption zone of HDFS that a path is in, in words: its directory, its key, and the KMS. `None` if
-    /// it is in no zone, or if that cannot be found out: NameNodes of some releases tell it only of a path at
-    /// which something exists.
+    /// The encryption zone of HDFS that a path is in, in words: its directory, its key, and the KMS. `None`
+    /// if it is in no zone, or if that cannot be found out: NameNodes of some releases tell it only of a path
+    /// at which something exists.
     pub async fn encryption_zone(&self, path: &str) -> Option<String> {
         self.fs.encryption_zone(&self.path(path).ok()?).await
     }

@@ -69,8 +69,8 @@ def test_what_lies_in_a_zone(zoned, jar):
     check(*deploy, f"-Dheddle.store.dir={at}/own/store", words=["heddle.store.dir"])
     check("heddle", "store", "publish", f"-Dheddle.store.dir={at}/own/store", words=["heddle.store.dir"])
 
-    # A jar that the nodes would have to fetch with the application's tokens. These nodes can read the file with
-    # the key; elsewhere it depends on the KMS, so there is only a warning.
+    # A jar that the nodes would have to fetch with the application's tokens. These nodes can read the file
+    # with the key; elsewhere it depends on the KMS, so there is only a warning.
     program = put(work, jar, "job.jar", "600")
     target = ["-t", "yarn-application", *SMALL, f"-Dyarn.application.name={work.name}"]
     planned = client.flink("run-application", *target, "--dry-run", "-c", "WordCount", f"{cluster.fs}{program}").ok()

@@ -189,7 +189,7 @@ pub(super) const RULES: &[Rule] = &[
             TO_CHANGE,
             Sign::Any(&[
                 Sign::Shape(Shape::JobFailed),
-                Sign::All(&[Sign::About(Subject::Application), Sign::Words(&["Job \"", " failed: "])]),
+                Sign::All(&[Sign::About(Subject::Application), Sign::Tells(&["Job \"", " failed: "])]),
             ]),
             "The job has failed by an exception: {said}",
             Remedy::Set(&[]),
