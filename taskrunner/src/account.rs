@@ -3,10 +3,9 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
 use tonic::Code;
 
-use crate::calls::Calls;
+use crate::calls;
 use crate::control::AccountRequest;
 use crate::control::cluster_client::ClusterClient;
 use crate::keys::Access;
@@ -29,22 +28,16 @@ pub struct AccountError {
 /// Asks the control server at `address` (`host:port`) as the client of the application. The answer is JSON.
 /// It tries once, and for three seconds at most.
 pub async fn ask(address: &str, access: &Access) -> Result<Vec<u8>, AccountError> {
-    let failed = |why: String| AccountError { address: address.to_owned(), why };
-    let call = async {
-        // The limit of everything together passes first.
-        let calls = Calls::open(address, access, 2 * DEADLINE).await.map_err(|e| e.to_string())?;
+    let answer = calls::ask(address, access, DEADLINE, |calls| async move {
         let request = calls.request(AccountRequest {}).map_err(|status| status.message().to_owned())?;
         let mut client = ClusterClient::new(calls.channel).max_decoding_message_size(LARGEST);
         let answer = client.account(request).await.map_err(|status| match status.code() {
             Code::Unimplemented => "it is of an older release of heddle, which cannot tell it".to_owned(),
             code => format!("{code:?}: {}", status.message()),
         });
-        Ok::<_, String>(answer?.into_inner().json)
-    };
-    match timeout(DEADLINE, call).await {
-        Ok(answer) => answer.map_err(failed),
-        Err(_) => Err(failed(format!("no answer within {} s", DEADLINE.as_secs()))),
-    }
+        Ok(answer?.into_inner().json)
+    });
+    answer.await.map_err(|why| AccountError { address: address.to_owned(), why })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use tokio::time::timeout;
 use tonic::codegen::Service;
 use tonic::codegen::http::Uri;
 use tonic::transport::{Channel, Endpoint};
@@ -57,6 +58,28 @@ impl<'a> Calls<'a> {
         let mut request = Request::new(message);
         auth::put_proof(request.metadata_mut(), self.access, &self.binding)?;
         Ok(request)
+    }
+}
+
+/// Opens a channel to the control server at `address` for one question, and asks it, once. `deadline` is for
+/// all of it together. The error is for people.
+pub(crate) async fn ask<'a, T, F>(
+    address: &str,
+    access: &'a Access,
+    deadline: Duration,
+    question: impl FnOnce(Calls<'a>) -> F,
+) -> Result<T, String>
+where
+    F: Future<Output = Result<T, String>>,
+{
+    let call = async {
+        // The limit of everything together passes first.
+        let calls = Calls::open(address, access, 2 * deadline).await.map_err(|e| e.to_string())?;
+        question(calls).await
+    };
+    match timeout(deadline, call).await {
+        Ok(answer) => answer,
+        Err(_) => Err(format!("no answer within {} s", deadline.as_secs())),
     }
 }
 

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use crate::calls::Calls;
+use crate::calls;
 use crate::control::cluster_client::ClusterClient;
 use crate::control::{TimelineReply, TimelineRequest};
 use crate::keys::Access;
@@ -36,21 +36,15 @@ pub struct TimelineError {
 /// Asks the control server at `address` (`host:port`) as the client of the application. It tries once, and
 /// for three seconds at most.
 pub async fn ask(address: &str, access: &Access) -> Result<Timeline, TimelineError> {
-    let failed = |why: String| TimelineError { address: address.to_owned(), why };
-    let call = async {
-        // The limit of everything together passes first.
-        let calls = Calls::open(address, access, 2 * DEADLINE).await.map_err(|e| e.to_string())?;
+    let answer = calls::ask(address, access, DEADLINE, |calls| async move {
         let request = calls.request(TimelineRequest {}).map_err(|status| status.message().to_owned())?;
         let asked = Instant::now();
         let answer = ClusterClient::new(calls.channel).timeline(request).await;
         let answer = answer.map_err(|status| format!("{:?}: {}", status.code(), status.message()))?;
         let at = (asked + asked.elapsed() / 2).into_std();
-        Ok::<_, String>(Timeline { reply: answer.into_inner(), at })
-    };
-    match timeout(DEADLINE, call).await {
-        Ok(answer) => answer.map_err(failed),
-        Err(_) => Err(failed(format!("no answer within {} s", DEADLINE.as_secs()))),
-    }
+        Ok(Timeline { reply: answer.into_inner(), at })
+    });
+    answer.await.map_err(|why| TimelineError { address: address.to_owned(), why })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod account;
 mod answer;
 mod bundle;
 pub(crate) mod cluster;
+mod cut;
 mod gather;
 mod inquiry;
 mod job_manager;

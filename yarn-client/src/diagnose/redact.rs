@@ -4,6 +4,8 @@
 use flink_model::config::{HIDDEN, is_sensitive, masked, shown};
 use serde_json::Value;
 
+use super::cut::cut;
+
 /// Of a longer line so many bytes are left, because the time for a line grows with the square of its length.
 const LONGEST: usize = 16 << 10;
 /// The name of an exception of Hadoop's that looks like the key of a secret. What stands behind it tells why
@@ -17,7 +19,7 @@ pub(super) fn text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
-        let (kept, left_out) = line.split_at(fitting(line));
+        let (kept, left_out) = line.split_at(cut(line, LONGEST).len());
         if let Some((before, _)) = kept.split_once(ARGUMENTS) {
             out.push_str(&format!("{}{ARGUMENTS}: {HIDDEN}", masked(before)));
         } else {
@@ -96,15 +98,6 @@ fn without_words(line: &str) -> String {
         follows = is_option && !word.contains(['=', ':']) && is_sensitive(bare);
     }
     out
-}
-
-/// How many bytes of a line are kept.
-fn fitting(line: &str) -> usize {
-    let mut end = line.len().min(LONGEST);
-    while !line.is_char_boundary(end) {
-        end -= 1;
-    }
-    end
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 
 use std::io::{self, Write};
 
+use super::cut::cut;
+
 /// The size of a header, and the unit of the sizes of files.
 const BLOCK: usize = 512;
 /// Where the checksum of a header is.
@@ -79,15 +81,6 @@ fn split(name: &str) -> (&str, &str) {
         Some((at, _)) => (&name[..at], &name[at + 1..]),
         None => ("", cut(name, LONGEST_NAME)),
     }
-}
-
-/// At most so many bytes, whole characters.
-fn cut(text: &str, bytes: usize) -> &str {
-    let mut end = text.len().min(bytes);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 #[cfg(test)]
