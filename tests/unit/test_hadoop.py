@@ -204,6 +204,8 @@ def test_with_kerberos_keytabs_are_for_daemons_alone(tmp_path):
     assert manager["yarn.resourcemanager.keytab"] == f"{made.directory}/kerberos/rm.keytab"
     assert manager["yarn.resourcemanager.recovery.enabled"] == "true"
     assert manager["yarn.resourcemanager.delegation.token.renew-interval"] == "60000"
+    # The ResourceManager goes on renewing the tokens of applications.
+    assert manager["yarn.resourcemanager.system-credentials.valid-time-remaining"] == "7500"
     name = read(made.directory / "daemons/namenode/hdfs-site.xml")
     assert name["dfs.namenode.delegation.token.max-lifetime"] == "180000"
     assert made.environment()["KRB5_CONFIG"] == f"{made.directory}/kerberos/krb5.conf"

@@ -27,7 +27,7 @@ SUPERUSER = "hdfs"
 WATCHER, SHARES = "DelegationToken\n", Path("/sys/fs/cgroup/cpu")
 # Program -> the package in which Debian has it.
 PROGRAMS = {
-    "krb5kdc": "krb5-kdc", "kdb5_util": "krb5-kdc", "kadmin.local": "krb5-admin-server", "kinit": "krb5-user",
+    "krb5kdc": "krb5-kdc", "kdb5_util": "krb5-kdc", "kadmin.local": "krb5-admin-server", "kinit": "krb5-user", "kdestroy": "krb5-user",
     "curl": "curl", "env": "coreutils",
 }  # fmt: skip
 
@@ -148,6 +148,11 @@ class Kerberos(Part):
             "yarn.scheduler.capacity.root.acl_administer_queue": "yarn",
             "yarn.scheduler.capacity.root.acl_submit_applications": "*",
         }
+        if shortest := self.renew or self.lifetime:
+            # Three hours by default: of a token whose end is nearer than that, the ResourceManager would stop the
+            # renewal at once, because it can get others for the nodes, and the application's own would end after
+            # one interval. This is as much of an interval as three hours are of a day.
+            yarn["yarn.resourcemanager.system-credentials.valid-time-remaining"] = shortest * 1000 // 8
         for place, values in (("dfs.namenode", hdfs), ("yarn.resourcemanager", yarn)):
             if self.renew:
                 values[f"{place}.delegation.token.renew-interval"] = self.renew * 1000
