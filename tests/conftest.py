@@ -53,7 +53,7 @@ def pytest_configure(config):
 
 def pytest_unconfigure(config):
     if getattr(config, "made_clusters", False):
-        for suffix in ("", "-own", "-options", "-hadoop", "-fair", "-kerberos"):
+        for suffix in ("", "-own", "-options", "-hadoop", "-fair", "-kerberos", "-kerberos-hadoop"):
             Cluster(os.environ["HEDDLE_TEST_CLUSTER"] + suffix).down()
 
 
@@ -242,13 +242,13 @@ def speaks_kerberos(java):
 
 
 def release(version):
-    """A release of Flink for a cluster with Kerberos: its directory, the Java that it is run with, the jobs, and
-    options for this Java in containers."""
-    home, java = fetch_flink(version), fetch("java", matrix.java_for(version))
+    """A release of Flink for a cluster with Kerberos, with a Java that speaks Kerberos."""
+    home, java, opened = fetch_flink(version), fetch("java", matrix.java_for(version)), ""
+    if not speaks_kerberos(java) and matrix.java_for(version) == "11":
+        java, opened = fetch("java", "17"), matrix.OPENED
     if not speaks_kerberos(java):
         pytest.skip(f"the Java in {java} has no module jdk.security.jgss, without which it cannot use Kerberos")
-    options = [f"-Dcontainerized.{role}.env.JAVA_HOME={java}" for role in ("master", "taskmanager")]
-    return home, java, job_jar(home, version), options
+    return matrix.Release(home, java, job_jar(home, version), opened)
 
 
 def cluster_of(request, base, name, tmp_path, flink_home, client_kind, make=Cluster, **options):

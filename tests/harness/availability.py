@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from . import processes
-from .cluster import Flink
+from .cluster import FINISHED, Flink
 from .waiting import wait_for
 
 # A job with a new checkpoint, after anything that these tests do, on a busy machine.
@@ -76,13 +76,24 @@ class Application:
                 return newest and newest["id"]
         return None
 
+    def goes_on(self):
+        """The same, while the application may still get there: of one that has ended nobody waits for a
+        checkpoint."""
+        if newest := self.checkpoint():
+            return newest
+        app = {}
+        with contextlib.suppress(OSError, ValueError, LookupError):
+            app = self.cluster.yarn.app(self.id)
+        assert app.get("state") not in FINISHED, f"it has ended {app['finalStatus']}: {app['diagnostics']}"
+        return None
+
     def workers(self):
         return {p.container: p.pid for p in processes.jvms(self.cluster, self.id) if not processes.is_master(p)}
 
     def settle(self, count=1, seconds=PATIENCE):
         """Waits until the job runs on so many TaskManagers and makes checkpoints."""
-        first = wait_for("a checkpoint", self.checkpoint, seconds)
-        wait_for("another checkpoint", lambda: (self.checkpoint() or 0) > first, seconds)
+        first = wait_for("a checkpoint", self.goes_on, seconds)
+        wait_for("another checkpoint", lambda: (self.goes_on() or 0) > first, seconds)
         wait_for(f"{count} TaskManagers", lambda: len(self.workers()) == count, 30)
         return State(self.attempt(), self.workers(), self.checkpoint())
 

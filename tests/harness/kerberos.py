@@ -12,10 +12,13 @@ from pathlib import Path
 
 from . import processes
 from .availability import Application
+from .checks import check_gone
+from .client import SMALL
 from .cluster import HADOOP_VERSION, Cluster, Flink, Hdfs, Yarn, request
 from .hadoop.environment import user
 from .hadoop.parts import kerberos
 from .hadoop.parts.kerberos import REALM, SUPERUSER, USERS, administer, keytab, krb5_conf, principal, program
+from .matrix import COUNTS, TEXT
 from .waiting import wait_for
 
 ALICE, BOB, GATEWAY = USERS
@@ -123,21 +126,51 @@ def keytab_settings(path, name):
     return {"security.kerberos.login.keytab": path, "security.kerberos.login.principal": principal(name)}
 
 
-def member(work, name=ALICE, by=KEYTAB, **more):
+def member(work, name=ALICE, by=KEYTAB, release=None, **more):
     """A client of a user of the realm, who logs in by a keytab or by tickets of kinit, or with `by` None by
-    nothing."""
-    cluster, client = work.cluster, work.client(**more)
+    nothing. `release`: of Flink, if it is not the usual one (`matrix.Release`)."""
+    cluster = work.cluster
+    more |= {"flink_home": release.home, "java_home": release.java} if release else {}
+    client = work.client(**more)
     client.tickets = client.directory / "tickets"
     # Also where no tickets are: those of whoever runs the tests must not help.
     client.variables = {"KRB5_CONFIG": str(cluster.krb5_conf), "KRB5CCNAME": f"FILE:{client.tickets}"}
+    java_options = release.java_options if release else ""
+    if java_options:
+        client.configure({"env.java.opts": java_options})
     if not client.is_heddle:
-        client.variables["JVM_ARGS"] = f"-Djava.security.krb5.conf={cluster.krb5_conf}"
+        client.variables["JVM_ARGS"] = f"-Djava.security.krb5.conf={cluster.krb5_conf} {java_options}".rstrip()
     client.configure({"security.kerberos.krb5-conf.path": cluster.krb5_conf})
     if by == KEYTAB:
         client.configure(keytab_settings(cluster.keytab(name), name))
     elif by == TICKETS:
         cluster.kinit(name, client.tickets)
     return client
+
+
+def word_count(work, client, jar, mode, flink, *options):
+    """Counts words of a file in HDFS into files in HDFS; the application's id, which has ended and left
+    nothing. `flink`: the release of the client."""
+    hdfs, at = work.cluster.hdfs, f"{work.cluster.fs}{work.hdfs_dir}"
+    hdfs.write(f"{work.hdfs_dir}/in/words.txt", TEXT)
+    paths = ("--input", f"{at}/in", "--output", f"{at}/out")
+    if mode == "session":
+        session = client.session("-nm", work.name, *options)
+        application = session.application
+        session.run(jar, "WordCount", *paths).ok()
+        session.stop().ok()
+    elif mode == "per-job":
+        application = client.per_job(work.name, jar, "WordCount", *paths, options=options).ok().application
+    else:
+        verb = "run" if flink.startswith("2.") else "run-application"
+        words = ["-t", "yarn-application", *SMALL, f"-Dyarn.application.name={work.name}", *options, "-c", "WordCount", jar, *paths]
+        application = client.flink(verb, *words).ok().application
+    app = check_gone(work.cluster, application, "SUCCEEDED", seconds=120)
+    assert app["user"] == ALICE, app
+    assert dict(line.split(",") for line in hdfs.read_all(f"{work.hdfs_dir}/out").split()) == COUNTS
+    # The TaskManagers' files are hers as well.
+    assert hdfs.status(f"{work.hdfs_dir}/out")["owner"] == ALICE
+    return application
 
 
 class Proxied(Flink):
@@ -214,5 +247,5 @@ def hidden(file, empty):
 __all__ = [
     "ALICE", "BOB", "GATEWAY", "KEYTAB", "REALM", "TICKETS", "Proxied", "Secured", "SecuredApplication", "cannot_hide", "hidden", "home",
     "keytab_settings", "library_file", "member", "missing", "principal", "sql_gateway", "tokens_in",
-    "uncancelled",
+    "uncancelled", "word_count",
 ]  # fmt: skip

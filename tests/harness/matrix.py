@@ -5,6 +5,8 @@ import os
 import re
 import time
 from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
 
 # The newest of each minor release.
 FLINKS = ("1.13.6", "1.14.6", "1.15.4", "1.16.3", "1.17.2", "1.18.1", "1.19.3", "1.20.5", "2.0.2", "2.1.3", "2.2.1", "2.3.0")
@@ -31,6 +33,34 @@ def places(everything):
 def java_for(flink):
     """The Java that a release is run with: the newest that it was released for of those that the tests use."""
     return "11" if tuple(map(int, flink.split(".")[:2])) < (1, 18) else "17"
+
+
+# What Flink before 1.18 needs of the JDK on Java 17, which keeps it closed: as much of the options that later
+# releases have in their own configuration as JobManager, TaskManager and `main()` use.
+OPENED = " ".join(
+    [f"--add-exports={package}=ALL-UNNAMED" for package in (
+        "java.base/sun.net.util", "java.rmi/sun.rmi.registry", "java.security.jgss/sun.security.krb5",
+    )] + [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in (
+        "java.io", "java.lang", "java.lang.reflect", "java.net", "java.nio", "java.text", "java.time", "java.util",
+        "java.util.concurrent", "java.util.concurrent.atomic", "java.util.concurrent.locks", "sun.nio.ch",
+    )]
+)  # fmt: skip
+
+
+@dataclass
+class Release:
+    """A release of Flink with all that a scenario needs to run it: its directory, the directory of a Java, and the jobs."""
+
+    home: Path
+    java: Path
+    jobs: Path
+    # Of the JVMs, where they cannot run on this Java without.
+    java_options: str = ""
+
+    @property
+    def options(self):
+        """Of a deployment, so that its containers have this Java."""
+        return [f"-Dcontainerized.{role}.env.JAVA_HOME={self.java}" for role in ("master", "taskmanager")]
 
 
 def versions_in(log):

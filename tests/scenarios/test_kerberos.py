@@ -9,12 +9,13 @@ import json
 import re
 import socket
 import stat
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from conftest import FLINK_VERSION, release, secured_of
+from conftest import FLINK_VERSION, secured_of
 from harness import credentials, processes
 from harness.availability import counting
 from harness.capture import Capture, cannot_capture
@@ -22,18 +23,15 @@ from harness.checks import check_gone, own_flink
 from harness.client import FAST_START, SMALL
 from harness.cluster import Flink
 from harness.credentials import HDFS, Identity
+from harness.hadoop.environment import Failure
+from harness.hadoop.parts.kerberos import kinit, program
 from harness.kerberos import (
     ALICE, BOB, KEYTAB, REALM, TICKETS, SecuredApplication, keytab_settings, member, sql_gateway, tokens_in,
-    uncancelled,
+    uncancelled, word_count,
 )  # fmt: skip
-from harness.matrix import COUNTS, TEXT
 from harness.waiting import wait_for
 
 pytestmark = [pytest.mark.xdist_group("kerberos-cluster"), pytest.mark.timeout(600)]
-
-# One release for each way in which Flink has handled tokens, beside the one that all scenarios run with.
-RELEASES = ("1.13.6", "1.16.3", "1.17.2", "2.3.0")
-
 
 def name_of_loopback():
     try:
@@ -47,31 +45,6 @@ def work(secured_work):
     return secured_work
 
 
-def word_count(work, client, jar, mode, *options, flink=FLINK_VERSION):
-    """Counts words of a file in HDFS into files in HDFS; the application's id, which has ended and left
-    nothing."""
-    hdfs, at = work.cluster.hdfs, f"{work.cluster.fs}{work.hdfs_dir}"
-    hdfs.write(f"{work.hdfs_dir}/in/words.txt", TEXT)
-    paths = ("--input", f"{at}/in", "--output", f"{at}/out")
-    if mode == "session":
-        session = client.session("-nm", work.name, *options)
-        application = session.application
-        session.run(jar, "WordCount", *paths).ok()
-        session.stop().ok()
-    elif mode == "per-job":
-        application = client.per_job(work.name, jar, "WordCount", *paths, options=options).ok().application
-    else:
-        verb = "run" if flink.startswith("2.") else "run-application"
-        words = ["-t", "yarn-application", *SMALL, f"-Dyarn.application.name={work.name}", *options, "-c", "WordCount", jar, *paths]
-        application = client.flink(verb, *words).ok().application
-    app = check_gone(work.cluster, application, "SUCCEEDED", seconds=120)
-    assert app["user"] == ALICE, app
-    assert dict(line.split(",") for line in hdfs.read_all(f"{work.hdfs_dir}/out").split()) == COUNTS
-    # The TaskManagers' files are hers as well.
-    assert hdfs.status(f"{work.hdfs_dir}/out")["owner"] == ALICE
-    return application
-
-
 PLAIN = [("session", KEYTAB), ("per-job", TICKETS), ("application", KEYTAB)]
 OTHERS = [("session", TICKETS), ("per-job", KEYTAB), ("application", TICKETS)]
 
@@ -83,7 +56,7 @@ def test_word_count(work, jar, mode, by):
     """Each mode works with either login, as its user, whatever HADOOP_USER_NAME says, and leaves nothing."""
     client = member(work, by=by)
     client.variables["HADOOP_USER_NAME"] = BOB
-    word_count(work, client, jar, mode)
+    word_count(work, client, jar, mode, FLINK_VERSION)
 
 
 @pytest.mark.reference(extended=True)
@@ -121,20 +94,6 @@ def test_everyday_commands(work, jar):
     assert Flink(session.url).jobs()[job] == "FINISHED"
     session.stop().ok()
     check_gone(work.cluster, session.application, "SUCCEEDED")
-
-
-@pytest.mark.extended
-@pytest.mark.reference(extended=True)
-@pytest.mark.slow("two clusters of a release that no other scenario here runs")
-@pytest.mark.parametrize("version", RELEASES)
-def test_other_releases_of_flink(work, version):
-    """An application by a keytab and a session by tickets, with each of the ways in which Flink has handled
-    tokens."""
-    home, java, jobs, options = release(version)
-    word_count(work, member(work, flink_home=home, java_home=java), jobs, "application", *options, flink=version)
-    work.cluster.hdfs.delete(f"{work.hdfs_dir}/out")
-    client = member(work, by=TICKETS, flink_home=home, java_home=java)
-    word_count(work, client, jobs, "session", *options, flink=version)
 
 
 def keytabs_in(work, application):
@@ -321,7 +280,41 @@ def test_principals_with_the_hosts_name(work, jar):
     client = member(work)
     keys = {"yarn.resourcemanager.principal": "rm", "dfs.namenode.kerberos.principal": "nn"}
     client.configure({f"flink.hadoop.{key}": f"{service}/_HOST@{REALM}" for key, service in keys.items()})
-    word_count(work, client, jar, "application")
+    word_count(work, client, jar, "application", FLINK_VERSION)
+
+
+def of_a_directory(client):
+    """A collection of caches, of which one is in use."""
+    return f"DIR:{client.directory}/tickets-of-alice"
+
+
+def of_the_kernel(client):
+    """The kernel's keyring of this user, for tests alone."""
+    return f"KEYRING:user:{client.directory.parent.name}"
+
+
+def of_a_daemon(client):
+    """SSSD's, or Heimdal's."""
+    return "KCM:"
+
+
+@pytest.mark.extended
+@pytest.mark.heddle_only("Java reads caches in files alone")
+@pytest.mark.parametrize("kind", [of_a_directory, of_the_kernel, of_a_daemon], ids=lambda kind: kind.__name__)
+def test_tickets_in_other_caches(work, jar, kind):
+    """Whatever cache the library has its tickets in: main() on the client, which runs in a JVM, has tokens."""
+    client = member(work, by=None)
+    cache = client.variables["KRB5CCNAME"] = kind(client)
+    try:
+        kinit(work.cluster, ALICE, cache)
+    except Failure as why:
+        pytest.skip(f"there is no such cache here: {why}")
+    try:
+        assert f"logged in as {ALICE}@{REALM}" in client.run("heddle", "ps").ok().out
+        word_count(work, client, jar, "per-job", FLINK_VERSION)
+    finally:
+        variables = work.cluster.environment() | {"KRB5CCNAME": cache}
+        subprocess.run([program("kdestroy")], env=variables, capture_output=True, timeout=60)
 
 
 @pytest.mark.heddle_only("it has neither")
@@ -343,7 +336,7 @@ def test_a_keytab_named_by_a_relative_path(work, jar):
     client = member(work, by=None)
     (client.directory / "mine.keytab").write_bytes(work.cluster.keytab(ALICE).read_bytes())
     client.configure(keytab_settings("mine.keytab", ALICE))
-    word_count(work, client, jar, "application")
+    word_count(work, client, jar, "application", FLINK_VERSION)
 
 
 # ---- clusters with other settings
@@ -410,7 +403,7 @@ def different(request, cluster, tmp_path, flink_home, client_kind):
 def test_other_settings(different, request, jar):
     """Tokens that name hosts instead of addresses; logs that NodeManagers bring to HDFS with the user's
     token."""
-    application = word_count(different, member(different, by=TICKETS), jar, "application")
+    application = word_count(different, member(different, by=TICKETS), jar, "application", FLINK_VERSION)
     if "aggregated-logs" in request.node.name:
         logs = lambda: [path for path in different.cluster.hdfs.tree(f"/tmp/logs/{ALICE}") if application in path]  # noqa: E731
         wait_for("the aggregated logs", logs, 90, every=1)

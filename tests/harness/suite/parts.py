@@ -127,7 +127,7 @@ def scenarios(it):
 
 # The extended scenarios are three parts, because one run of all takes two hours. Which file belongs where:
 FAULTS = ("test_chaos", "test_failover", "test_faults", "test_high_availability", "test_recovery", "test_memory_kills")
-KERBEROS = ("test_kerberos", "test_kerberos_errors", "test_kerberos_tokens", "test_kerberos_users", "test_kerberos_zones")
+KERBEROS = tuple(f"test_kerberos{what}" for what in ("", "_errors", "_releases", "_tokens", "_users", "_zones"))
 
 
 def files(names):
