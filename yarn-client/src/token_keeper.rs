@@ -39,6 +39,9 @@ pub const VERB: &str = "client-tokens";
 /// How long the program may have to wait for its tokens. The process logs in, for which it has ten seconds,
 /// and then asks the NameNode, for which it has five.
 const ANSWER_WITHIN: Duration = Duration::from_secs(16);
+/// How long the program may go on when this process is asked to end. Whoever stops a service sends SIGTERM to
+/// all of its processes at the same time, and the program may need HDFS until it has ended.
+const LAST_CALLS: Duration = Duration::from_secs(5);
 /// The lowest number that the program's end of the pipe may have, because shell scripts redirect the
 /// descriptors with one digit.
 const LOWEST: i32 = 20;
@@ -179,12 +182,24 @@ pub async fn main(context: &Context) -> Exit {
     let Ok(wish) = wish.await else { return Exit::Failed };
     tokio::select! {
         biased;
-        _ = gone => {}
-        () = asked_to_end() => {}
+        () = over(gone, asked_to_end(), LAST_CALLS) => {}
         () = keep(context, wish) => {}
     }
     context.logins.finish().await;
     Exit::Done
+}
+
+/// Returns when the program has ended, which `gone` tells. When this process is asked to end, the program has
+/// so much time left.
+async fn over(mut gone: oneshot::Receiver<()>, asked_to_end: impl Future<Output = ()>, left: Duration) {
+    tokio::select! {
+        biased;
+        _ = &mut gone => return,
+        () = asked_to_end => {}
+    }
+    if timeout(left, gone).await.is_err() {
+        tracing::debug!("the program goes on, and has no tokens any more");
+    }
 }
 
 /// Makes the tokens, tells the caller, and keeps them. Returns only if there are none.
@@ -295,6 +310,22 @@ mod tests {
         assert!(!listening.is_finished());
         drop(inherited);
         listening.join().unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_is_asked_to_end_waits_for_a_program_that_ends_too() {
+        const LONG: Duration = Duration::from_secs(3600);
+        let (end, gone) = oneshot::channel();
+        let mut waiting = std::pin::pin!(over(gone, std::future::ready(()), LONG));
+        assert!(timeout(Duration::ZERO, &mut waiting).await.is_err());
+        drop(end);
+        waiting.await;
+        // One that goes on has this time, and no more.
+        let (_end, gone) = oneshot::channel();
+        over(gone, std::future::ready(()), Duration::ZERO).await;
+        let (end, gone) = oneshot::channel();
+        drop(end);
+        over(gone, std::future::pending(), LONG).await;
     }
 
     #[tokio::test]
