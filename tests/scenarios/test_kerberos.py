@@ -19,7 +19,7 @@ from conftest import FLINK_VERSION, secured_of
 from harness import credentials, processes
 from harness.availability import counting
 from harness.capture import Capture, cannot_capture
-from harness.checks import check_gone, own_flink
+from harness.checks import check_gone, own_flink, staging
 from harness.client import FAST_START, SMALL
 from harness.cluster import Flink
 from harness.credentials import HDFS, Identity
@@ -402,11 +402,17 @@ def different(request, cluster, tmp_path, flink_home, client_kind):
 @pytest.mark.slow("a cluster of its own")
 def test_other_settings(different, request, jar):
     """Tokens that name hosts instead of addresses; logs that NodeManagers bring to HDFS with the user's
-    token."""
+    token, and which nobody else can read."""
     application = word_count(different, member(different, by=TICKETS), jar, "application", FLINK_VERSION)
     if "aggregated-logs" in request.node.name:
         logs = lambda: [path for path in different.cluster.hdfs.tree(f"/tmp/logs/{ALICE}") if application in path]  # noqa: E731
         wait_for("the aggregated logs", logs, 90, every=1)
+        command = ("heddle", "logs", "--jobmanager", application)
+        alice, bob = (member(different, name, by=TICKETS, kind="heddle") for name in (ALICE, BOB))
+        shown = lambda: (done := alice.run(*command)).code == 0 and "==> jobmanager.log of JobManager" in done.out  # noqa: E731
+        wait_for("heddle logs", shown, 60, every=1)
+        refused = bob.run(*command)
+        assert refused.code != 0 and "==>" not in refused.out, refused
 
 
 @pytest.fixture
@@ -457,6 +463,26 @@ def test_the_resourcemanager_is_started_again(work, jar):
     assert app.settle().workers.keys() != before.workers.keys()
     session.stop().ok()
     check_gone(cluster, session.application, "SUCCEEDED")
+
+
+@pytest.mark.extended
+@pytest.mark.heddle_only("the directory of a session that was killed stays")
+@pytest.mark.parametrize("by", [KEYTAB, TICKETS])
+def test_an_application_that_yarn_kills(work, jar, by):
+    """Where no logs are collected, YARN cancels the tokens at once, perhaps before heddle-am has removed the
+    application's directory. Then the next command does."""
+    cluster, client = work.cluster, member(work, by=by)
+    before, _ = tokens_in(cluster.daemon_log("namenode"), ALICE)
+    session = client.session("-nm", work.name)
+    session.run(jar, "Sleepy", "--seconds", "600", options=["-d"]).ok()
+    cluster.yarn.wait_workers(session.application, 1)
+    cluster.yarn.kill(session.application)
+    check_gone(cluster, session.application, "KILLED", files=False)
+    if by == TICKETS:
+        # With a keytab Flink obtains tokens for itself, which nobody cancels.
+        wait_for("the tokens cancelled", lambda: not uncancelled(cluster, ALICE, before), 60)
+    client.flink("list", *session.target())
+    wait_for("the directory in HDFS gone", lambda: staging(cluster, session.application) is None, 20)
 
 
 @pytest.mark.extended

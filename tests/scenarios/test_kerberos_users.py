@@ -22,8 +22,8 @@ def work(secured_work):
 
 @pytest.mark.heddle_only("its files are other ones, and it cannot kill")
 def test_nobody_gets_at_what_is_anothers(work, jar):
-    """bob neither reads alice's directories, nor kills, joins or sees into her session, nor deploys into her
-    home; his own session runs beside hers."""
+    """bob neither reads alice's directories, nor kills, joins or sees into her session, nor learns what runs there,
+    nor deploys into her home; his own session runs beside hers."""
     hdfs, alice, bob = work.cluster.hdfs, member(work), member(work, BOB, by=TICKETS)
     session = alice.session("-nm", work.name)
     application = session.application
@@ -40,6 +40,9 @@ def test_nobody_gets_at_what_is_anothers(work, jar):
         result = bob.flink(verb, *session.target(), *rest)
         assert result.code == 1 and len(result.error_lines()) == 1, result
         assert session.url not in result.text, result
+    for verb in ("status", "why"):
+        told = bob.run("heddle", verb, application)
+        assert session.url not in told.text and "Sleepy" not in told.text, told
     assert work.cluster.yarn.app(application)["state"] == "RUNNING"
 
     into = f"-Dyarn.staging-directory={work.cluster.fs}{home(ALICE)}"

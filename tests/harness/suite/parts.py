@@ -12,7 +12,7 @@ from ..hadoop.configuration import Options
 from ..hadoop.environment import CACHE, DEFAULT_HADOOP, ROOT
 from ..matrix import HADOOPS, OLDEST_COMMIT
 from . import counts
-from .tools import Failure, library, output, run, say
+from .tools import Failure, library, output, run, say, try_library
 
 # How long each fuzz target runs in a full run, in seconds.
 FUZZ_SECONDS = 60
@@ -153,6 +153,8 @@ def faults(it):
 
 def kerberos(it):
     _ = it.dist
+    if not shutil.which("faketime") and not try_library("install_package", "faketime"):
+        say("no faketime here: the scenario with a wrong clock is left out")
     return it.scenarios("kerberos", *files(KERBEROS), select="extended")
 
 
