@@ -91,7 +91,9 @@ class Kerberos(Part):
         return {"KRB5_CONFIG": str(krb5_conf(cluster)), "KRB5_KDC_PROFILE": f"{home(cluster)}/kdc.conf"}
 
     def java_options(self, cluster):
-        return [f"-Djava.security.krb5.conf={krb5_conf(cluster)}", "--add-exports", "java.security.jgss/sun.security.krb5=ALL-UNNAMED"]
+        # Hadoop 2 asks the classes of the JDK itself for realms and mechanisms.
+        opened = [word for package in ("krb5", "jgss") for word in ("--add-exports", f"java.security.jgss/sun.security.{package}=ALL-UNNAMED")]
+        return [f"-Djava.security.krb5.conf={krb5_conf(cluster)}", *opened]
 
     def everywhere(self, cluster):
         core = {
