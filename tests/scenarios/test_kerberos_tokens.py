@@ -308,9 +308,9 @@ def test_tokens_alone_end_with_their_lifetime(short_lived, jar):
         "restart-strategy": "fixed-delay",
         "restart-strategy.fixed-delay.attempts": 2,
         "restart-strategy.fixed-delay.delay": "1 s",
-        # A connection that was opened before the end of the token stays good for as long as it is used, as that
-        # of the JobManager is by its checkpoints. If state this small were in the checkpoint's own file, which
-        # the JobManager writes, then a new TaskManager would not need HDFS, and the job would go on.
+        # A connection that was opened before the end of the token stays good for as long as it is used, as
+        # that of the JobManager is by its checkpoints. If state this small were in the checkpoint's own file,
+        # which the JobManager writes, then a new TaskManager would not need HDFS, and the job would go on.
         "state.storage.fs.memory-threshold": 0,
         # Where no TaskManager can be had, each try waits for so long; the default is five minutes.
         "slot.request.timeout": 60000,

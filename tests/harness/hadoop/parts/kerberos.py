@@ -151,9 +151,9 @@ class Kerberos(Part):
             "yarn.scheduler.capacity.root.acl_submit_applications": "*",
         }
         if shortest := self.renew or self.lifetime:
-            # Three hours by default: of a token whose end is nearer than that, the ResourceManager would stop the
-            # renewal at once, because it can get others for the nodes, and the application's own would end after
-            # one interval. This is as much of an interval as three hours are of a day.
+            # Three hours by default: of a token whose end is nearer than that, the ResourceManager would stop
+            # the renewal at once, because it can get others for the nodes, and the application's own would
+            # end after one interval. This is as much of an interval as three hours are of a day.
             yarn["yarn.resourcemanager.system-credentials.valid-time-remaining"] = shortest * 1000 // 8
         for place, values in (("dfs.namenode", hdfs), ("yarn.resourcemanager", yarn)):
             if self.renew:
