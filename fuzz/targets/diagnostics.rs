@@ -1,4 +1,5 @@
-//! What is made of YARN's diagnostics, of log files and of a JVM's output, and how secrets in them are hidden.
+//! What is made of YARN's diagnostics, of log files and of a JVM's output, and how secrets in them are
+//! hidden.
 #![no_main]
 
 use flink_model::config::{masked, masked_lines};

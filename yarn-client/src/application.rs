@@ -114,8 +114,8 @@ pub fn scheme(found: &ApplicationReport) -> Option<Scheme> {
     }
 }
 
-/// Makes the failure `what` of an application, with the part of YARN's diagnostics that explains it. Secrets in
-/// them are hidden.
+/// Makes the failure `what` of an application, with the part of YARN's diagnostics that explains it. Secrets
+/// in them are hidden.
 pub fn with_extract(what: String, found: &ApplicationReport) -> Failure {
     let diagnostics = found.diagnostics.as_deref().unwrap_or_default();
     let lines = diagnostics::failure_extract(&masked_lines(diagnostics));

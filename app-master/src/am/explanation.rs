@@ -15,9 +15,9 @@ use crate::controller::finding::with_finding;
 /// What is longer ago than this, in ms, has hardly made the application fail.
 const RECENT: u64 = 10 * 60 * 1000;
 
-/// The end of the application with diagnostics that say what `account` shows, and in which secrets are hidden:
-/// they quote exceptions and logs, and whoever may list applications in YARN reads them. `settings` reads the
-/// configuration, and is called only if the application has failed.
+/// The end of the application with diagnostics that say what `account` shows, and in which secrets are
+/// hidden: they quote exceptions and logs, and whoever may list applications in YARN reads them. `settings`
+/// reads the configuration, and is called only if the application has failed.
 pub(super) fn explained(
     end: End,
     account: impl FnOnce() -> Account,

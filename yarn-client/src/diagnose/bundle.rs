@@ -65,8 +65,8 @@ impl Bundle<'_> {
         Failure::because(format!("cannot write {}", self.path.display()), error)
     }
 
-    /// A new file beside the archive, with mode 600 and a name that nobody can foresee. It is removed when it is
-    /// dropped.
+    /// A new file beside the archive, with mode 600 and a name that nobody can foresee. It is removed when it
+    /// is dropped.
     fn temporary(&self) -> Result<NamedTempFile, Failure> {
         let directory = self.path.parent().filter(|directory| !directory.as_os_str().is_empty());
         tempfile::Builder::new()

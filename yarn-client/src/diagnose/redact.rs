@@ -73,8 +73,8 @@ pub(super) fn setting(key: &str, value: String) -> String {
     if key == ARGUMENTS { HIDDEN.to_owned() } else { shown(key, value) }
 }
 
-/// A finding as it may be shown: it quotes logs, exceptions and YARN's diagnostics. What to set is in heddle's
-/// own words.
+/// A finding as it may be shown: it quotes logs, exceptions and YARN's diagnostics. What to set is in
+/// heddle's own words.
 pub(super) fn finding(found: Finding) -> Finding {
     let evidence = found.evidence.into_iter();
     let evidence =

@@ -195,8 +195,8 @@ fn key_before_colon(text: &str) -> &str {
     if before.ends_with(['/', '@']) || is_exception(before, key) { "" } else { key }
 }
 
-/// Whether this is the name of an exception of Java's, such as `NoCredentialsException`. What stands behind it
-/// tells why something has failed. One of Hadoop's exceptions has another name, and is within a class.
+/// Whether this is the name of an exception of Java's, such as `NoCredentialsException`. What stands behind
+/// it tells why something has failed. One of Hadoop's exceptions has another name, and is within a class.
 fn is_exception(before: &str, name: &str) -> bool {
     name.ends_with("Exception")
         || name.ends_with("Error")
