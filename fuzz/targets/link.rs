@@ -13,7 +13,7 @@ thread_local! {
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(line) = std::str::from_utf8(bytes) {
-        taskrunner::successor::read_any(line);
+        taskrunner::fuzzing::successor(line);
     }
     RUNTIME.with(|runtime| {
         runtime.block_on(async {

@@ -100,7 +100,7 @@ impl Successor {
 
 /// Reads a line that anybody may send, as it is and with the right HMAC behind it, for `scripts/fuzz`.
 #[cfg(fuzzing)]
-pub fn read_any(line: &str) {
+pub(crate) fn read_any(line: &str) {
     let Some(key) = Key::new(&[7; 32]) else { return };
     let container = "container_1_0001_01_000002";
     let claim = line.split_whitespace().skip(2).collect::<Vec<_>>().join(" ");
