@@ -1,6 +1,7 @@
 //! Prints what a deployment prints at its end: its answer for programs and, with `--timing`, the time of each
 //! step.
 
+use flink_model::config::masked_lines;
 use flink_rest::RestAddress;
 use serde_json::{Map, Value, json};
 use yarn_api::records::{ApplicationId, ApplicationReport, FinalStatus};
@@ -38,7 +39,7 @@ impl Outcome<'_> {
             answer.insert("state".into(), json!(last.state.to_string()));
             answer.insert("finalStatus".into(), json!(ended.then(|| last.final_status.to_string())));
             let diagnostics = last.diagnostics.as_deref().map(str::trim).filter(|text| !text.is_empty());
-            answer.insert("diagnostics".into(), json!(diagnostics));
+            answer.insert("diagnostics".into(), json!(diagnostics.map(masked_lines)));
         }
         answer
     }

@@ -9,6 +9,8 @@ mod api;
 mod client;
 mod encrypt;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod keystore;
 mod tls;
 mod types;

@@ -1,6 +1,8 @@
-//! What is made of YARN's diagnostics, of log files and of a JVM's output.
+//! What is made of YARN's diagnostics, of log files and of a JVM's output, and how secrets in them are
+//! hidden.
 #![no_main]
 
+use flink_model::config::{masked, masked_lines};
 use libfuzzer_sys::fuzz_target;
 use taskrunner::log_findings::{Scan, is_chatter, is_frame, shortened, telling, thrown};
 use taskrunner::tail::last_lines;
@@ -15,5 +17,6 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let _ = (scan.finish(), telling(&lines).count(), thrown(&lines));
     let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let _ = (masked(text), masked_lines(text));
     let _ = (failure_extract(text), waiting_reason(text), kind_of_reason(text), moving_part(text));
 });

@@ -1,4 +1,5 @@
-//! The link between a taskrunner and the ApplicationMaster: whatever either side sends is read or refused.
+//! The link between a taskrunner and the ApplicationMaster: whatever either side sends is read or refused. So
+//! is the line by which the ApplicationMaster of a later attempt makes itself known.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -11,6 +12,9 @@ thread_local! {
 }
 
 fuzz_target!(|bytes: &[u8]| {
+    if let Ok(line) = std::str::from_utf8(bytes) {
+        taskrunner::fuzzing::successor(line);
+    }
     RUNTIME.with(|runtime| {
         runtime.block_on(async {
             let mut reader = Reader::new(bytes, LARGEST_HELLO, Liveness::default());

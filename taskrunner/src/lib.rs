@@ -22,6 +22,8 @@ pub mod exec;
 pub mod exit;
 pub mod expand;
 pub mod fresh;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod java;
 pub mod jvm;
 pub mod keys;

@@ -98,6 +98,20 @@ impl Successor {
     }
 }
 
+/// Reads a line that anybody may send, as it is and with the right HMAC behind it, for `scripts/fuzz`.
+#[cfg(fuzzing)]
+pub(crate) fn read_any(line: &str) {
+    let Some(key) = Key::new(&[7; 32]) else { return };
+    let container = "container_1_0001_01_000002";
+    let claim = line.split_whitespace().skip(2).collect::<Vec<_>>().join(" ");
+    let mac = hex::encode(key.sign(message(KEYWORD, &claim).as_bytes()));
+    for line in [line.to_owned(), format!("{line} {mac}")] {
+        if let Some(successor) = Successor::parse(&line, container, &key) {
+            let _ = (successor.answer(container, &key), successor.is_taken(&line, container, &key));
+        }
+    }
+}
+
 /// What an HMAC is computed of: no proof for one purpose is of use for another one.
 fn message(purpose: &str, claim: &str) -> String {
     format!("heddle successor\0{purpose} {claim}")

@@ -238,7 +238,9 @@ def test_names_that_would_steer_the_terminal(session, jar):
     run = session.run(jar, "Sleepy", "--seconds", "30", "--name", name, options=["-d"]).ok()
     Flink(session.url).wait_job(run.job, "RUNNING")
     client, target = session.client, session.target()
-    for words in (["flink", "list", *target], ["heddle", "ps", session.application]):
+    # Flink logs the names of jobs as they are.
+    log = ["heddle", "logs", "--jobmanager", "--file", "jobmanager.log", "--grep", "evil", session.application]
+    for words in (["flink", "list", *target], ["heddle", "ps", session.application], log):
         shown = client.run(*words).ok()
         assert "evil" in shown.text and "owned" in shown.text, shown
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u202a-\u202e\u2066-\u2069]", shown.text), repr(shown.text)

@@ -1,12 +1,15 @@
 """Secrets of the configuration are in no log, command line, environment or message, and no process that has them leaves a core dump."""
 
+import json
 import os
+import re
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from harness import processes
-from harness.checks import check_refused
+from harness.checks import check_gone, check_refused
 from harness.client import SMALL
 from harness.waiting import wait_for
 
@@ -144,6 +147,40 @@ def test_secrets_in_what_is_shown(work, client, jar):
     wrong = client.flink("run-application", *target, *words, "-Dtaskmanager.memory.process.size=1", "-v", *program)
     check_refused(wrong, "taskmanager.memory")
     assert not found_in(wrong.text, [*secrets.values(), inside]), wrong
+
+
+# What the exception has in its message, and what steers a terminal.
+THROWN, STEERS = "canary-thrown", re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+@pytest.mark.heddle_only("it tells YARN what the program says, and has none of these commands")
+def test_secrets_in_an_exception(work, client, jar):
+    """YARN shows diagnostics to more people than the user, and what commands print goes into tickets. The reason stays."""
+    failed = client.application(work.name, jar, "ThrowInMain", "with-a-password", options=["--attached"])
+    assert failed.code == 1 and "heddle-test: thrown in main" in failed.text, failed
+    application = failed.application
+    diagnostics = check_gone(work.cluster, application, "FAILED")["diagnostics"]
+    assert "heddle-test: thrown in main" in diagnostics and "jdbc:x://ann:******@h/db" in diagnostics, diagnostics
+    assert not found_in(diagnostics, [THROWN]), diagnostics
+
+    # Somebody else's file, to which a link leads that has the name of the archive.
+    archive, others = work.directory / "ticket.tar.gz", work.directory / "others"
+    others.write_text("theirs")
+    archive.symlink_to(others)
+    commands = [["why", "--all"], ["why", "--output", "json"], ["why", "--bundle", archive, "--force"], ["status"], ["status", "--output", "json"]]
+    commands += [["ps"], ["ps", "--output", "json"]]
+    results = [client.run("heddle", *words, application) for words in commands]
+    for result in (failed, *results):
+        assert not found_in(result.text, [THROWN]) and not STEERS.search(result.text), result
+    for result in results[:3]:
+        assert "heddle-test: thrown in main" in result.out and "--password ******" in result.out, result
+    assert json.loads(results[1].out)["findings"], results[1]
+    assert archive.is_file() and not archive.is_symlink() and others.read_text() == "theirs"
+    assert archive.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(archive) as opened:
+        for member in opened:
+            text = opened.extractfile(member).read().decode()
+            assert not found_in(text, [THROWN]), (member.name, text)
 
 
 def core_limit(pid):

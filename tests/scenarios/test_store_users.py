@@ -281,6 +281,26 @@ def test_a_closed_file_of_lib_stays_closed(work, users):
     end(work, client, bob, session)
 
 
+def test_a_record_of_another_user_is_not_believed(work, users):
+    """What an application has left is read only from files of its user: others could tell anything of it."""
+    hdfs, bob, eve = work.cluster.hdfs, users("bob"), users("eve")
+    client = work.client()
+    session = client.session("-nm", work.name, env=bob.env)
+    end(work, client, bob, session)
+    record = f"{bob.home}/.heddle/outcomes/{session.application}/outcome.json"
+    assert hdfs.status(record)["owner"] == bob.user
+
+    def silent():
+        told = json.loads(client.run("heddle", "why", "--all", session.application, "--output", "json", env=bob.env).out)
+        return [each["why"] for each in told["silent"] if each["source"] == "outcome"]
+
+    assert silent() == [], "it is read"
+    request(hdfs.url(record, "SETPERMISSION", permission="644"), "PUT")
+    users.give(record, eve.user)
+    [why] = silent()
+    assert f"{record} belongs to {eve.user}" in why and "it is not read" in why, why
+
+
 @pytest.fixture
 def public():
     """A directory of this machine that every user may enter, which pytest's own are not."""

@@ -2,6 +2,7 @@
 //! JobManager, and why it has ended. All commands that name an application use these functions, so that they
 //! give the same failures and hints.
 
+use flink_model::config::masked_lines;
 use flink_model::options;
 use flink_rest::{RestAddress, Scheme, bracketed};
 use hadoop_rpc::RemoteKind;
@@ -113,10 +114,11 @@ pub fn scheme(found: &ApplicationReport) -> Option<Scheme> {
     }
 }
 
-/// Makes the failure `what` of an application, with the part of YARN's diagnostics that explains it.
+/// Makes the failure `what` of an application, with the part of YARN's diagnostics that explains it. Secrets
+/// in them are hidden.
 pub fn with_extract(what: String, found: &ApplicationReport) -> Failure {
     let diagnostics = found.diagnostics.as_deref().unwrap_or_default();
-    let lines = diagnostics::failure_extract(diagnostics);
+    let lines = diagnostics::failure_extract(&masked_lines(diagnostics));
     let id = found.id;
     let text = if lines.is_empty() {
         what

@@ -2,6 +2,7 @@
 //! does no I/O.
 
 use diagnosis::{Finding, Fix};
+use flink_model::config::masked_lines;
 use serde_json::{Value, json};
 
 use crate::units::iso;
@@ -72,9 +73,9 @@ pub fn to_json(finding: &Finding) -> Value {
 }
 
 /// Whether a text tells the cause that was found already, so that it need not be told once more: in the same
-/// words, apart from names and numbers, or by what the finding quotes.
+/// words, apart from names and numbers, or by what the finding quotes, in which secrets are hidden.
 pub(crate) fn is_said(finding: &Finding, text: &str) -> bool {
-    let text = one_line(text);
+    let text = one_line(&masked_lines(text));
     let template = diagnosis::rules::all().find(|rule| rule.id == finding.rule).map_or("", |rule| rule.text);
     let mut fixed = fixed_parts(template).peekable();
     let in_same_words = fixed.peek().is_some() && fixed.all(|part| text.contains(&one_line(part)));
@@ -167,5 +168,7 @@ pub(crate) mod tests {
         let thrown = of_main("java.lang.IllegalStateException: boom\n\tat a.B.c(B.java:1)");
         assert!(is_said(&thrown, "main() of Main failed: java.lang.IllegalStateException: boom"));
         assert!(!is_said(&thrown, "the application has failed"));
+        let quoting = of_main("a.B: cannot log in with --password ******");
+        assert!(is_said(&quoting, "it has failed: a.B: cannot log in with --password hush"));
     }
 }

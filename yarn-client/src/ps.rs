@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use flink_model::config::masked_lines;
 use flink_model::options;
 use flink_rest::{ConfigEntry, JobSummary, RestClient, RestTimeouts, Scheme};
 use futures::StreamExt;
@@ -93,7 +94,7 @@ pub struct Application {
     pub tokens: Option<Tokens>,
     /// The URL of its web page: Flink's own while it runs, and YARN's afterwards.
     pub web_interface: Option<String>,
-    /// YARN's diagnostics, such as why the application waits or has failed.
+    /// YARN's diagnostics, such as why the application waits or has failed. Secrets in them are hidden.
     pub diagnostics: Option<String>,
     /// The tags.
     pub tags: Vec<String>,
@@ -280,7 +281,7 @@ pub fn application(
         ended: report.finish_time.filter(|_| report.state.is_final()).and_then(iso),
         tokens: None,
         web_interface: web.or_else(|| report.tracking_url.clone().filter(|url| url != "N/A")),
-        diagnostics: report.diagnostics.clone().filter(|text| !text.trim().is_empty()),
+        diagnostics: report.diagnostics.as_deref().filter(|text| !text.trim().is_empty()).map(masked_lines),
         tags: report.tags.iter().cloned().collect(),
         submitted_ms: report.start_time,
         ended_ms: report.finish_time.filter(|_| report.state.is_final()),

@@ -1,9 +1,10 @@
-//! Adds to the diagnostics of an application that has failed what the ends of its containers show.
+//! What YARN is told of the end of an application: the diagnostics, with what the ends of its containers show
+//! if it has failed, and without secrets.
 
 use std::path::Path;
 
 use diagnosis::facts::{Facts, Final, Outcome, Seen, Settings, Source};
-use flink_model::config::{ConfigFiles, LEGACY_FILE, STANDARD_FILE, SourceFile, load_files};
+use flink_model::config::{ConfigFiles, LEGACY_FILE, STANDARD_FILE, SourceFile, load_files, masked_lines};
 use flink_model::release::Release;
 use outcomes::{Account, Left};
 use yarn_api::records::FinalStatus;
@@ -14,8 +15,9 @@ use crate::controller::finding::with_finding;
 /// What is longer ago than this, in ms, has hardly made the application fail.
 const RECENT: u64 = 10 * 60 * 1000;
 
-/// The end of the application with diagnostics that say what `account` shows. `settings` reads the
-/// configuration, and is called only if the application has failed.
+/// The end of the application with diagnostics that say what `account` shows, and in which secrets are
+/// hidden: they quote exceptions and logs, and whoever may list applications in YARN reads them. `settings`
+/// reads the configuration, and is called only if the application has failed.
 pub(super) fn explained(
     end: End,
     account: impl FnOnce() -> Account,
@@ -23,12 +25,14 @@ pub(super) fn explained(
     now: u64,
 ) -> End {
     let End { unregister, .. } = end;
-    let unregister = unregister.map(|(status, diagnostics)| match status {
-        FinalStatus::Failed => {
+    let unregister = unregister.map(|(status, diagnostics)| {
+        let told = if status == FinalStatus::Failed {
             let facts = facts(account(), settings(), &diagnostics, now);
-            (status, with_finding(diagnostics, &facts))
-        }
-        status => (status, diagnostics),
+            with_finding(diagnostics, &facts)
+        } else {
+            diagnostics
+        };
+        (status, masked_lines(&told))
     });
     End { unregister, ..end }
 }
@@ -112,6 +116,18 @@ mod tests {
         assert_eq!(told(FinalStatus::Succeeded, lost(10 * RECENT - 5)), plain);
         let none = End { unregister: None, ..end(FinalStatus::Failed) };
         assert_eq!(explained(none.clone(), || lost(5), || None, 9), none);
+    }
+
+    #[test]
+    fn secrets_are_not_told() {
+        let diagnostics = "Job \"a\" (1) failed: x.Y: no connection\nCaused by: x.Z: jdbc:y://ann:hush@h/\n\
+            The JobManager ended: code 1; last lines of its log:\n  --password hush -Dmy.secret=hush";
+        for status in [FinalStatus::Failed, FinalStatus::Killed, FinalStatus::Succeeded] {
+            let end = End { unregister: Some((status, diagnostics.into())), ..end(status) };
+            let (_, told) = explained(end, || lost(5), || None, 10 * RECENT).unregister.unwrap();
+            assert!(told.contains("Caused by: x.Z: jdbc:y://ann:******@h/\n"), "{told}");
+            assert!(!told.contains("hush"), "{told}");
+        }
     }
 
     #[test]

@@ -137,7 +137,7 @@ async fn tokens_file(environment: &Arc<Environment>) -> Result<Option<PathBuf>, 
     let environment = environment.clone();
     let write = tokio::task::spawn_blocking(move || environment.write_tokens().transpose());
     let written = write.await.map_err(|error| error.to_string())?;
-    written.map_err(|error| format!("the JobManager cannot be given its tokens: {error}"))
+    written.map_err(|error| format!("the tokens for the JobManager cannot be written: {error}"))
 }
 
 fn cannot_start(error: &JvmError, host: &str) -> String {

@@ -17,6 +17,8 @@ use crate::timeline::Timeline;
 /// On a machine that does much else at the same time, a second can go by between two steps.
 const QUICK: Liveness = Liveness { ping: Duration::from_millis(300), silence: Duration::from_secs(3) };
 const WITHIN: Duration = Duration::from_secs(30);
+/// What the server knows of its application.
+const ACCOUNT: &[u8] = b"{}";
 /// As many handshakes as an address likes.
 const UNLIMITED: Rate = Rate { burst: u32::MAX, each: Duration::from_nanos(1) };
 
@@ -46,7 +48,7 @@ impl Server {
         control.expect(c1());
         let port = listener.local_addr().unwrap().port();
         let submission = SubmissionService::refused();
-        let cluster = ClusterService::new(Timeline::start(), Arc::new(Vec::<u8>::new));
+        let cluster = ClusterService::new(Timeline::start(), Arc::new(|| ACCOUNT.to_vec()));
         let serving = control.clone().serve_at(handshakes, listener, submission, cluster);
         tokio::spawn(serving);
         Self { control, port, events }
@@ -464,8 +466,12 @@ async fn grpc_is_spoken_on_the_same_port_by_the_client_alone() {
     let address = format!("127.0.0.1:{}", server.port);
     let told = taskrunner::timeline::ask(&address, &server.access(Role::Client)).await.unwrap();
     assert!(told.reply.now_unix_ms > 0);
+    let account = taskrunner::account::ask(&address, &server.access(Role::Client)).await.unwrap();
+    assert_eq!(account, ACCOUNT);
     for other in [server.worker(c1()), server.worker(c(2))] {
         let error = taskrunner::timeline::ask(&address, &other).await.unwrap_err();
+        assert!(error.why.contains("Unauthenticated"), "{error}");
+        let error = taskrunner::account::ask(&address, &other).await.unwrap_err();
         assert!(error.why.contains("Unauthenticated"), "{error}");
         let opened = taskrunner::submission::SubmissionConnection::open(&address, &other).await;
         let error = opened.unwrap_err();

@@ -22,7 +22,7 @@ pub use load::{LoadError, Loaded, load_files};
 pub use option::Opt;
 pub use port::{Port, PortList};
 pub use render::Rendered;
-pub use secrets::{HIDDEN, is_sensitive, masked, masked_words, shown, shown_all};
+pub use secrets::{HIDDEN, is_sensitive, masked, masked_lines, masked_words, shown, shown_all};
 pub use source::{ConfigFiles, SourceFile};
 pub use typed::{FromValue, ValueError};
 pub use value::Value;

@@ -34,6 +34,15 @@ pub(super) struct PublicKey<'a> {
     pub(super) bits: &'a [u8],
 }
 
+/// Reads any bytes as a certificate, for `scripts/fuzz`.
+#[cfg(fuzzing)]
+pub(crate) fn read_any(bytes: &[u8]) {
+    if let Some(read) = Certificate::read(bytes) {
+        let key = read.public_key().map(|key| (key.algorithm.len(), key.bits.len()));
+        let _ = (read.is_old(), read.may_sign(), key);
+    }
+}
+
 impl<'a> Certificate<'a> {
     /// Reads a certificate; `None` if it is none.
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {

@@ -26,6 +26,8 @@ use crate::keystore::{KeyStore, KeyStoreError, LARGEST};
 use certificate::Certificate;
 use verifier::{Trust, Verifier};
 
+#[cfg(fuzzing)]
+pub(crate) use certificate::read_any as read_any_certificate;
 pub use error::TlsError;
 
 /// An encrypted connection to a REST interface.

@@ -5,6 +5,7 @@ use diagnosis::{Confidence, Finding, Link, Standing, Verdict, Witness, judge, ju
 use serde_json::{Value, json};
 
 use super::gather::{Gathered, TaskManagers};
+use super::redact;
 use crate::findings;
 
 /// The answer of `heddle status`.
@@ -33,9 +34,9 @@ impl Status {
             application: gathered.application.to_string(),
             name: gathered.name.clone(),
             user: gathered.user.clone(),
-            verdict,
+            verdict: redact::verdict(verdict),
             task_managers: gathered.task_managers,
-            finding,
+            finding: finding.map(redact::finding),
         }
     }
 
@@ -93,7 +94,8 @@ impl Why {
         let every = judge_all(facts);
         let total = every.len();
         let findings = if all { every } else { without_guesses(judge(facts)) };
-        let silent = facts.absent.iter().map(|seen| Silent { source: seen.source, why: seen.fact.text() });
+        let silent = facts.absent.iter();
+        let silent = silent.map(|seen| Silent { source: seen.source, why: redact::text(&seen.fact.text()) });
         let mut silent: Vec<Silent> = silent.collect();
         silent.sort();
         silent.dedup();
@@ -101,9 +103,9 @@ impl Why {
             application: gathered.application.to_string(),
             name: gathered.name.clone(),
             user: gathered.user.clone(),
-            verdict: of_all(gathered),
+            verdict: redact::verdict(of_all(gathered)),
             more: total.saturating_sub(findings.len()),
-            findings,
+            findings: findings.into_iter().map(redact::finding).collect(),
             silent,
             now: facts.now,
         }
@@ -264,6 +266,20 @@ mod tests {
         let answer = why.json();
         assert_eq!(answer["silent"], json!([{ "source": "aggregated-logs", "why": "is switched off" }]));
         assert_eq!((answer["findings"].as_array().map(Vec::len), &answer["more"]), (Some(1), &json!(2)));
+    }
+
+    #[test]
+    fn secrets_are_not_quoted() {
+        let mut failed = gathered(AppState::Finished, Some(Final::Failed));
+        let exception = "x.Y: no connection to jdbc:z://ann:hush@h/ with --password hush".to_owned();
+        let job = Job { state: "FAILED".into(), exception, ..Job::default() };
+        failed.facts.jobs.push(seen(Source::JobManager, job));
+        let why = Absent::Unreachable("http://ann:hush@h:1/ says no".into());
+        failed.facts.absent.push(seen(Source::JobManager, why));
+        let told = [Why::of(&failed, true).json(), Status::of(&failed).json()];
+        let text = format!("{:?} {told:?}", Why::of(&failed, true));
+        assert!(text.contains("jdbc:z://ann:******@h/") && text.contains("http://ann:******@h:1/"), "{text}");
+        assert!(!text.contains("hush"), "{text}");
     }
 
     #[test]

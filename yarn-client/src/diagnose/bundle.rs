@@ -8,6 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 
 use super::answer::Why;
 use super::gather::Gathered;
@@ -64,17 +65,34 @@ impl Bundle<'_> {
         Failure::because(format!("cannot write {}", self.path.display()), error)
     }
 
+    /// A new file beside the archive, with mode 600 and a name that nobody can foresee. It is removed when it
+    /// is dropped.
+    fn temporary(&self) -> Result<NamedTempFile, Failure> {
+        let directory = self.path.parent().filter(|directory| !directory.as_os_str().is_empty());
+        tempfile::Builder::new()
+            .prefix(TEMPORARY.0)
+            .suffix(TEMPORARY.1)
+            .tempfile_in(directory.unwrap_or(Path::new(".")))
+            .map_err(|e| self.cannot(e))
+    }
+
+    /// Gives the file its name. A link that has the name is never followed: it is replaced, or is in the way.
+    fn put(&self, file: NamedTempFile) -> Result<(), Failure> {
+        let persisted =
+            if self.replace { file.persist(self.path) } else { file.persist_noclobber(self.path) };
+        let error = persisted.err().map(|e| e.error);
+        match error {
+            None => Ok(()),
+            Some(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(self.is_there()),
+            Some(error) => Err(self.cannot(error)),
+        }
+    }
+
     /// Writes the archive, with mode 600. It gets its name at the end; if this is given up before, nothing is
     /// left.
     pub async fn write(&self, inquiry: &Inquiry, gathered: &Gathered, why: &Why) -> Result<Written, Failure> {
         self.check()?;
-        let directory = self.path.parent().filter(|directory| !directory.as_os_str().is_empty());
-        // A temporary file has mode 600, and is removed when it is dropped.
-        let file = tempfile::Builder::new()
-            .prefix(TEMPORARY.0)
-            .suffix(TEMPORARY.1)
-            .tempfile_in(directory.unwrap_or(Path::new(".")))
-            .map_err(|e| self.cannot(e))?;
+        let file = self.temporary()?;
         let compressed = GzEncoder::new(BufWriter::new(file), Compression::default());
         let mut archive = Archive {
             tar: Tar::new(compressed, gathered.facts.now / 1000),
@@ -87,12 +105,7 @@ impl Bundle<'_> {
         archive.of_logs(inquiry, gathered).await.map_err(|e| self.cannot(e))?;
         let (file, files, missing) = archive.finish().map_err(|e| self.cannot(e))?;
         let bytes = file.as_file().metadata().map_or(0, |metadata| metadata.len());
-        let persisted =
-            if self.replace { file.persist(self.path) } else { file.persist_noclobber(self.path) };
-        persisted.map_err(|e| match e.error.kind() {
-            io::ErrorKind::AlreadyExists => self.is_there(),
-            _ => self.cannot(e.error),
-        })?;
+        self.put(file)?;
         Ok(Written { files, bytes, missing })
     }
 }
@@ -295,6 +308,7 @@ mod tests {
                 entry("rest.port", "0"),
                 entry("s3.secret-key", "hush"),
                 entry("$internal.application.program-args", "--user;hush"),
+                entry("containerized.master.env.ARGUMENTS", "-v --password hush"),
             ],
             record: vec![("outcome.json", b"{\"diagnostics\":\"-Dmy.password=hush\"}".to_vec())],
         }
@@ -341,6 +355,25 @@ mod tests {
         let failure = bundle(false).check().unwrap_err();
         assert!(failure.hints()[0].contains("--force") && !failure.is_usage(), "{failure}");
         assert!(bundle(true).check().is_ok());
+    }
+
+    #[test]
+    fn no_link_is_followed() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let directory = tempfile::tempdir().unwrap();
+        let (path, other) = (directory.path().join("a.tar.gz"), directory.path().join("other"));
+        std::fs::write(&other, "x").unwrap();
+        symlink(&other, &path).unwrap();
+        let bundle = |replace| Bundle { path: &path, replace, text: "" };
+        assert!(bundle(false).check().is_err(), "whatever it leads to");
+        let refused = bundle(false).put(bundle(false).temporary().unwrap()).unwrap_err();
+        assert!(refused.to_string().contains("exists already"), "{refused}");
+        assert!(path.symlink_metadata().unwrap().is_symlink());
+        bundle(true).put(bundle(true).temporary().unwrap()).unwrap();
+        let written = path.symlink_metadata().unwrap();
+        assert!(written.is_file() && written.permissions().mode() & 0o777 == 0o600, "{written:?}");
+        assert_eq!(std::fs::read_to_string(&other).unwrap(), "x");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2, "no temporary file is left");
     }
 
     #[test]

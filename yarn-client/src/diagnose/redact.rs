@@ -1,6 +1,7 @@
 //! Hides secrets in what is handed to others. Where a text does not tell where a secret ends, more is hidden
 //! rather than less.
 
+use diagnosis::{Evidence, Finding, Verdict, Witness};
 use flink_model::config::{HIDDEN, is_sensitive, masked, shown};
 use serde_json::Value;
 
@@ -8,9 +9,6 @@ use super::cut::cut;
 
 /// Of a longer line so many bytes are left, because the time for a line grows with the square of its length.
 const LONGEST: usize = 16 << 10;
-/// The name of an exception of Hadoop's that looks like the key of a secret. What stands behind it tells why
-/// a token was refused, and holds no secret.
-const NO_KEY: &str = "SecretManager$InvalidToken";
 /// The key in which Flink's own client keeps the arguments of the program, which may hold passwords.
 const ARGUMENTS: &str = "$internal.application.program-args";
 
@@ -23,8 +21,7 @@ pub(super) fn text(text: &str) -> String {
         if let Some((before, _)) = kept.split_once(ARGUMENTS) {
             out.push_str(&format!("{}{ARGUMENTS}: {HIDDEN}", masked(before)));
         } else {
-            let hidden: String = kept.split_inclusive(NO_KEY).map(masked).collect();
-            out.push_str(&without_words(&hidden));
+            out.push_str(&masked(kept));
         }
         if !left_out.is_empty() {
             out.push_str(&format!("… ({} bytes of this line are left out)", left_out.len()));
@@ -76,28 +73,20 @@ pub(super) fn setting(key: &str, value: String) -> String {
     if key == ARGUMENTS { HIDDEN.to_owned() } else { shown(key, value) }
 }
 
-/// A line with stars instead of each word that follows an option with a secret's name, as in `--password x`.
-fn without_words(line: &str) -> String {
-    let mut out = String::with_capacity(line.len());
-    let mut follows = false;
-    for piece in line.split_inclusive(char::is_whitespace) {
-        let word = piece.trim_end();
-        if word.is_empty() {
-            out.push_str(piece);
-            continue;
-        }
-        // Lists of words have brackets, quotation marks and commas around them.
-        let bare = word.trim_matches(|c: char| !(c.is_alphanumeric() || c == '-'));
-        let is_option = bare.starts_with('-');
-        if follows && !is_option {
-            out.push_str(HIDDEN);
-            out.push_str(&piece[word.len()..]);
-        } else {
-            out.push_str(piece);
-        }
-        follows = is_option && !word.contains(['=', ':']) && is_sensitive(bare);
-    }
-    out
+/// A finding as it may be shown: it quotes logs, exceptions and YARN's diagnostics. What to set is in
+/// heddle's own words.
+pub(super) fn finding(found: Finding) -> Finding {
+    let evidence = found.evidence.into_iter();
+    let evidence =
+        evidence.map(|told| Evidence { about: text(&told.about), text: text(&told.text), ..told }).collect();
+    Finding { text: text(&found.text), evidence, ..found }
+}
+
+/// A verdict as it may be shown, for the same reason.
+pub(super) fn verdict(verdict: Verdict) -> Verdict {
+    let witnesses = verdict.witnesses.into_iter();
+    let witnesses = witnesses.map(|witness| Witness { says: text(&witness.says), ..witness }).collect();
+    Verdict { reason: text(&verdict.reason), witnesses, ..verdict }
 }
 
 #[cfg(test)]

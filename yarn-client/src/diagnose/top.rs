@@ -9,6 +9,7 @@ use yarn_api::records::ApplicationId;
 
 use super::gather::quickly;
 use super::inquiry::Inquiry;
+use super::redact;
 use crate::application::why_hint;
 use crate::error::Failure;
 
@@ -26,13 +27,14 @@ pub async fn explained(failure: Failure, inquiry: &Inquiry, id: ApplicationId) -
     }
 }
 
-/// What is found within the time, if the witnesses could be asked. `said` is the text of the failure.
+/// What is found within the time, without secrets, if the witnesses could be asked. `said` is the text of the
+/// failure.
 pub(crate) async fn found(inquiry: &Inquiry, id: ApplicationId, said: &str) -> Option<Vec<Finding>> {
     // The future is large, and the stack of those who embed the client may be small.
     let asked = timeout(WITHIN, Box::pin(quickly(inquiry, id, EACH))).await.ok()?;
     let mut facts = asked.inspect_err(|failure| tracing::debug!(%failure, "nobody is asked")).ok()?;
     add_own_words(&mut facts, said);
-    Some(judge(&facts))
+    Some(judge(&facts).into_iter().map(redact::finding).collect())
 }
 
 /// Adds what the command itself has seen, if YARN says nothing of the application, as of one that it has

@@ -3,6 +3,7 @@
 mod value;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// What is shown instead of a secret.
 pub const HIDDEN: &str = "******";
@@ -38,6 +39,9 @@ const OTHERS: [&str; 9] = [
     "keystore-key",
 ];
 
+/// What Hadoop tells of a token begins so. It has the token's kind, service and owner, and no password.
+const TOLD_TOKEN: &str = ": Kind: ";
+
 /// Whether the value of this key must not be shown. A key that only says what provides credentials, such as
 /// the name of a class, holds no secret.
 pub fn is_sensitive(key: &str) -> bool {
@@ -57,13 +61,29 @@ pub fn shown_all<'a>(pairs: impl IntoIterator<Item = (&'a String, &'a String)>) 
     pairs.into_iter().map(|(key, value)| (key.as_str(), shown(key, value.clone()))).collect()
 }
 
-/// A text with stars instead of the secrets in it: the value behind a sensitive key, and the password in
-/// front of the host in a URL. JVM options and JDBC URLs have such secrets, and so have JSON, YAML and
-/// properties.
+/// A text with stars instead of the secrets in it: the value behind a sensitive key, the one behind an option
+/// with a sensitive name, and the password in front of the host in a URL. JVM options, command lines and JDBC
+/// URLs have such secrets, and so have JSON, YAML and properties.
 ///
 /// Where a text does not tell where a secret ends, more is hidden rather than less.
 pub fn masked(text: &str) -> String {
-    let text = without_url_passwords(text);
+    without_values_of_options(behind_keys(&without_url_passwords(text)))
+}
+
+/// The same for a text whose lines have nothing to do with each other, such as a log or a list of exceptions.
+/// Each line counts by itself, so that what is indented below a line is not hidden with it.
+pub fn masked_lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
+        out.push_str(&masked(line));
+        out.push_str(end);
+    }
+    out
+}
+
+/// The text with stars instead of the values behind sensitive keys.
+fn behind_keys(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     // Up to where the text is in `out`, where the next separator is looked for, and where a key before `=`
     // may begin.
@@ -76,10 +96,10 @@ pub fn masked(text: &str) -> String {
             key = next;
             is_sensitive(key_before_equals(before))
         } else {
-            is_sensitive(key_before_colon(before))
+            is_sensitive(key_before_colon(before)) && !text[separator..].starts_with(TOLD_TOKEN)
         };
         if sensitive {
-            let value = value::behind(&text, separator);
+            let value = value::behind(text, separator);
             if !value.is_empty() {
                 out.push_str(&text[copied..value.start]);
                 out.push_str(HIDDEN);
@@ -89,6 +109,49 @@ pub fn masked(text: &str) -> String {
     }
     out.push_str(&text[copied..]);
     out
+}
+
+/// The text with stars instead of each word that follows an option with a sensitive name, as in
+/// `--password x`. In lists of words, brackets, quotation marks and commas stand around both.
+fn without_values_of_options(text: String) -> String {
+    let mut out = String::new();
+    // Up to where the text is in `out`, and where the next word is looked for.
+    let (mut copied, mut next) = (0, 0);
+    while let Some(word) = word_from(&text, next) {
+        next = word.end;
+        let option = bare(&text[word]);
+        if !option.starts_with('-') || option.contains(['=', ':']) || !is_sensitive(option) {
+            continue;
+        }
+        let Some(value) = word_from(&text, next).filter(|value| !bare(&text[value.clone()]).starts_with('-'))
+        else {
+            continue;
+        };
+        let end = value::end_of_word(&text, value.start);
+        if end > value.start {
+            out.push_str(&text[copied..value.start]);
+            out.push_str(HIDDEN);
+            (copied, next) = (end, end);
+        }
+    }
+    if copied == 0 {
+        return text;
+    }
+    out.push_str(&text[copied..]);
+    out
+}
+
+/// Where the next word is that begins at this place or behind it; `None` if there is none.
+fn word_from(text: &str, from: usize) -> Option<Range<usize>> {
+    let words = text[from..].trim_start();
+    let start = text.len() - words.len();
+    let length = words.find(char::is_whitespace).unwrap_or(words.len());
+    (length > 0).then_some(start..start + length)
+}
+
+/// A word without what a list has around it.
+fn bare(word: &str) -> &str {
+    word.trim_matches(|c: char| !(c.is_alphanumeric() || c == '-'))
 }
 
 /// The words of a command line with stars instead of secrets. A word that follows an option with a secret's
@@ -128,7 +191,16 @@ fn key_before_colon(text: &str) -> &str {
     let closes = |c: char| matches!(c, '"' | '\'' | '\\' | ')' | ']' | '}' | '>');
     let text = text.trim_end_matches(|c: char| c.is_whitespace() || closes(c));
     let key = text.rsplit(|c| !is_of_key(c)).next().unwrap_or_default();
-    if text[..text.len() - key.len()].ends_with(['/', '@']) { "" } else { key }
+    let before = &text[..text.len() - key.len()];
+    if before.ends_with(['/', '@']) || is_exception(before, key) { "" } else { key }
+}
+
+/// Whether this is the name of an exception of Java's, such as `NoCredentialsException`. What stands behind
+/// it tells why something has failed. One of Hadoop's exceptions has another name, and is within a class.
+fn is_exception(before: &str, name: &str) -> bool {
+    name.ends_with("Exception")
+        || name.ends_with("Error")
+        || (name == "InvalidToken" && before.ends_with("SecretManager$"))
 }
 
 /// Whether a sensitive key with a separator is in the text.
@@ -286,11 +358,42 @@ mod tests {
             ("map[token]: x", "map[token]: ******"),
             ("API_KEY=x AWS_ACCESS_KEY_ID: y", "API_KEY=****** AWS_ACCESS_KEY_ID: ******"),
             ("é=1 passwörd=2 password=é", "é=1 passwörd=2 password=******"),
+            ("java X --password hush --input x", "java X --password ****** --input x"),
+            ("[--user, ann, --api-key,  hush, -v]", "[--user, ann, --api-key,  ****** -v]"),
+            ("'--user ann --password hush' x", "'--user ann --password ******' x"),
+            ("--password 'a b' --token \"c d\" e", "--password ****** --token ****** e"),
+            ("--password --token hush", "--password --token ******"),
+            ("\"--password \" x", "\"--password \" x"),
+            ("--password\n  a\n  b", "--password\n  ******\n  b"),
+            ("- no token at all", "- no token at all"),
+            ("x.NoAwsCredentialsException: no keys", "x.NoAwsCredentialsException: no keys"),
+            ("x.TokenError: password=a b", "x.TokenError: password=****** b"),
+            (
+                "RemoteException(a.SecretManager$InvalidToken): token (for ann) can't be found",
+                "RemoteException(a.SecretManager$InvalidToken): token (for ann) can't be found",
+            ),
+            ("Invalid$InvalidToken: hush", "Invalid$InvalidToken: ******"),
+            (
+                "Failed to renew token: Kind: A_TOKEN, Service: h:1, Ident: (token for ann)",
+                "Failed to renew token: Kind: A_TOKEN, Service: h:1, Ident: (token for ann)",
+            ),
+            ("token: Kindness", "token: ******"),
         ] {
             assert_eq!(masked(text), expected, "{text}");
         }
         assert_eq!(shown("a.secret", "x".into()), HIDDEN);
         assert_eq!(shown("env.java.opts.all", "-Dmy.secret=x".into()), "-Dmy.secret=******");
+    }
+
+    #[test]
+    fn lines_count_by_themselves() {
+        let trace = "x.Y: cannot log in, password: a b\n\tat z\nCaused by: x.Z: --token a\n\tat y\n";
+        assert_eq!(
+            masked_lines(trace),
+            "x.Y: cannot log in, password: ******\n\tat z\nCaused by: x.Z: --token ******\n\tat y\n"
+        );
+        assert_eq!(masked_lines("password=\"a\nb\r\n\nc"), "password=******\nb\r\n\nc");
+        assert_eq!(masked_lines(""), "");
     }
 
     #[test]
@@ -336,6 +439,17 @@ mod tests {
             secret in secret(SPECIAL), after in "[ \n\"'][a-z =\"':/@]{0,12}",
         ) {
             hidden(&format!("{before}{open}{key}{separator}{secret}{after}"))?;
+        }
+
+        #[test]
+        fn no_part_of_the_value_of_an_option_is_shown(
+            before in "[a-z =\"':/@]{0,12}", open in "[ ,;{(&'\"\\[]",
+            option in prop::sample::select(vec!["--password", "-token", "--api-key,", "\"--s3.secret-key\","]),
+            blank in "[ \n]{1,2}", first in "[ΑΒ]", word in secret(SPECIAL),
+            quoted in secret(&format!("{SPECIAL}{QUOTES}")), after in "[ \n][a-z =\"':/@]{0,12}",
+        ) {
+            hidden(&format!("{before} {open}{option}{blank}{first}{word}{after}"))?;
+            hidden(&format!("{before}\n{option}{blank}{}{after}", json(&format!("{first}{quoted}"))))?;
         }
 
         #[test]

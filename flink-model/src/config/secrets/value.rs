@@ -36,6 +36,13 @@ pub(super) fn behind(text: &str, separator: usize) -> Range<usize> {
     start..behind_pem(text, start..end, outer)
 }
 
+/// The end of the word of a command line that begins at this place.
+pub(super) fn end_of_word(text: &str, start: usize) -> usize {
+    let outer = open_quote(&text[..start]);
+    let length = [true, false].map(|backslashes| word(&text[start..], outer, backslashes));
+    start + length.into_iter().max().unwrap_or_default()
+}
+
 /// The quotation mark that is open at the end of a text. An apostrophe in one line says nothing about the
 /// next one.
 pub(super) fn open_quote(text: &str) -> Option<char> {
