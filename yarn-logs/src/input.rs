@@ -61,7 +61,7 @@ impl<S: ReadAt> Stored<S> {
                 let length = self.window.min(self.end - self.at);
                 self.pieces = Some(self.source.open_at(self.at, length).await?);
                 self.until = self.at + length;
-                self.window = self.window.saturating_mul(GROWTH);
+                self.window = self.window.saturating_mul(GROWTH).max(FIRST);
                 continue;
             };
             let piece = pieces.next().await?;
@@ -181,7 +181,7 @@ impl<S: ReadAt> Block<S> {
     /// Says that from here on probably so many stored bytes are read one after the other. Otherwise all of
     /// the part is expected to be.
     pub(crate) fn expect(&mut self, length: u64) {
-        self.content.stored.window = length;
+        self.content.stored.window = if length == 0 { FIRST } else { length };
     }
 
     /// Whether nothing is left.
