@@ -152,9 +152,10 @@ impl Show for Printer<'_> {
     fn line(&mut self, line: &[u8]) -> bool {
         self.text.push_str(&String::from_utf8_lossy(line));
         self.text.push('\n');
-        if self.text.len() >= FULL {
-            self.pause();
+        if self.text.len() < FULL {
+            return true;
         }
+        self.pause();
         !self.console.is_lost()
     }
 

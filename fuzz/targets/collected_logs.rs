@@ -18,11 +18,19 @@ thread_local! {
 
 async fn tfile(file: InMemory) -> Result<(), LogsError> {
     let file = TFile::open(file).await?;
-    let mut records = file.records(0);
+    let mut records = file.records();
     while records.next().await?.is_some() {
         while let Some(log) = records.next_log().await? {
+            let again = file.records_at(records.place()).await?.text().await;
             let mut size = 0;
             while let Some(piece) = records.text().await? {
+                // The first piece is the same from there.
+                if size == 0
+                    && let Ok(Some(again)) = &again
+                {
+                    let both = piece.len().min(again.len());
+                    assert_eq!(piece.get(..both), again.get(..both));
+                }
                 size += piece.len() as u64;
             }
             assert!(size <= log.size);

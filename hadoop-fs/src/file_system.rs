@@ -81,8 +81,8 @@ pub(crate) trait FileSystem: fmt::Debug + Send + Sync {
         progress: Option<&Progress>,
     ) -> Result<u64, FsError>;
 
-    /// The size of the whole file, and its content from byte `offset` on.
-    async fn open_at(&self, path: &str, offset: u64) -> Result<(u64, Pieces), FsError>;
+    /// The size of the whole file, and its content from byte `offset` on, at most `length` bytes of it.
+    async fn open_range(&self, path: &str, offset: u64, length: u64) -> Result<(u64, Pieces), FsError>;
 
     async fn rename(&self, from: &str, to: &str, overwrite: bool) -> Result<(), FsError>;
 

@@ -118,7 +118,7 @@ impl FileSystem for Hdfs {
         upload::upload(&self.client, &self.bounds, path, source, how, progress).await
     }
 
-    async fn open_at(&self, path: &str, offset: u64) -> Result<(u64, Pieces), FsError> {
+    async fn open_range(&self, path: &str, offset: u64, length: u64) -> Result<(u64, Pieces), FsError> {
         let reader = self
             .client
             .persist_idempotent(|| {
@@ -127,7 +127,8 @@ impl FileSystem for Hdfs {
             .await?;
         let len = reader.file_length();
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(len);
-        let pieces = reader.read_range_stream(start, len - start).boxed();
+        let length = usize::try_from(length).unwrap_or(usize::MAX).min(len - start);
+        let pieces = reader.read_range_stream(start, length).boxed();
         let from = (self.client.clone(), path.to_owned(), pieces);
         let guarded = futures::stream::try_unfold(from, |(hdfs, path, mut pieces)| async move {
             let next = async { pieces.next().await.transpose() };

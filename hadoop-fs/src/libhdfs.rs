@@ -177,25 +177,25 @@ impl Shared {
         Ok(written)
     }
 
-    /// Reads a file of `len` bytes from `offset` on, until its end or until the caller wants no more. Blocks.
+    /// Reads a file from byte `offset` to byte `end`, or until the caller wants no more. Blocks.
     fn receive(
         &self,
         attached: &Attached,
         path: &str,
         offset: u64,
-        len: u64,
+        end: u64,
         pieces: &mpsc::Sender<Result<Bytes, ThreadError>>,
     ) -> Result<(), ThreadError> {
         let client = attached.explained(self.client(NO_UMASK))?;
         let file = attached.explained(client.open_file().read(true).open(path))?;
         let mut at = offset;
-        while at < len {
-            let mut buffer = vec![0; PIECE];
+        while at < end {
+            let mut buffer = vec![0; usize::try_from(end - at).unwrap_or(usize::MAX).min(PIECE)];
             let read = attached.explained(file.read_at(&mut buffer, at))?;
             buffer.truncate(read);
             at += read as u64;
             if read == 0 {
-                let error = io::Error::other(format!("it ended after {at} of {len} bytes"));
+                let error = io::Error::other(format!("it ended after {at} of {end} bytes"));
                 return Err(ThreadError::Hadoop { error, exceptions: Vec::new() });
             }
             if pieces.blocking_send(Ok(buffer.into())).is_err() {
@@ -417,15 +417,16 @@ impl FileSystem for Libhdfs {
         written
     }
 
-    async fn open_at(&self, path: &str, offset: u64) -> Result<(u64, Pieces), FsError> {
+    async fn open_range(&self, path: &str, offset: u64, length: u64) -> Result<(u64, Pieces), FsError> {
         let status = self.status(path).await?;
         if status.is_dir {
             return Err(self.failure(FsErrorKind::IsADirectory, "open", path, "it is a directory"));
         }
         let (pieces, received) = mpsc::channel(PIECES);
-        let (shared, wanted, len) = (self.shared.clone(), path.to_owned(), status.len);
+        let (shared, wanted) = (self.shared.clone(), path.to_owned());
+        let end = offset.saturating_add(length).min(status.len);
         self.thread("open", path, move || {
-            let read = |attached: &Attached| shared.receive(attached, &wanted, offset, len, &pieces);
+            let read = |attached: &Attached| shared.receive(attached, &wanted, offset, end, &pieces);
             if let Err(failed) = Attached::run(read) {
                 let _ = pieces.blocking_send(Err(failed));
             }

@@ -259,8 +259,14 @@ impl Storage {
 
     /// Opens a file for reading from byte `offset` on. If that is after its end, there is nothing to read.
     pub async fn open_at(&self, path: &str, offset: u64) -> Result<Reading, FsError> {
+        self.open_range(path, offset, u64::MAX).await
+    }
+
+    /// Opens a file for reading `length` bytes from byte `offset` on, or those of them that it has. If they
+    /// are read to their end, HDFS sends no others, and the connection to the DataNode serves the next read.
+    pub async fn open_range(&self, path: &str, offset: u64, length: u64) -> Result<Reading, FsError> {
         let path = self.path(path)?;
-        let (len, pieces) = self.fs.open_at(&path, offset).await?;
+        let (len, pieces) = self.fs.open_range(&path, offset, length).await?;
         Ok(Reading { path, len, pieces })
     }
 

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from . import recovery, report, scale, suite
+from . import logs, recovery, report, scale, suite
 from .cases import CASES, TUNED, clients
 from .common import flink_of
 
@@ -36,6 +36,8 @@ def options():
     parser.add_argument("--clients", type=words(clients("")), default=USUAL, metavar="NAMES", help=f"of {','.join(clients(''))} (default: {','.join(USUAL)})")
     parser.add_argument("--scale", type=numbers, metavar="COUNTS", help="instead: ApplicationMasters that ask for so many containers (100,1000,5000) on simulated nodes")
     parser.add_argument("--recovery", action="store_true", help="instead: time to a new checkpoint after JobManager and ApplicationMaster were killed (default: 5 runs)")
+    parser.add_argument("--logs", action="store_true", help="instead: `heddle logs` beside `yarn logs`, of logs that YARN has collected (default: 5 runs)")
+    parser.add_argument("--mb", type=int, default=100, metavar="N", help="so many MiB of logs (with --logs; default: 100)")
     parser.add_argument("--client", choices=["heddle", "reference", "both"], default="both", help="whose ApplicationMasters (with --scale; default: both)")
     parser.add_argument("--nodes", type=int, default=100, metavar="N", help="simulated nodes (with --scale; default: 100)")
     parser.add_argument("--heartbeat", type=int, default=0, metavar="MS", help="of simulated nodes (default: what the ResourceManager says, 1000)")
@@ -63,6 +65,10 @@ def main():
         found = recovery.run(arguments.runs or 5, flink_home)
         kept = {"command": command, "runs": found}
         text, good = report.recovery_text(found), True
+    elif arguments.logs:
+        found = logs.run(arguments.runs or 5, arguments.mb, flink_home)
+        kept = {"command": command, "medians": report.logs_medians(found), "runs": found}
+        text, good = report.logs_text(found), all(got >= logs.TARGET for *_, got in logs.reached(found))
     else:
         rounds, steps = suite.run(arguments.runs or 7, arguments.clients, arguments.cases, flink_home)
         kept = {"command": command, "medians": report.medians(rounds), "rounds": rounds, "steps": steps}
@@ -74,6 +80,8 @@ def main():
         report.write_scale(found, command)
     elif arguments.write and arguments.recovery:
         report.write_recovery(found, command)
+    elif arguments.write and arguments.logs:
+        report.write_logs(found, command)
     elif arguments.write:
         report.write_suite(rounds, steps, command)
     return 0 if good else 1

@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.cluster import HADOOP_VERSION, ROOT
 from harness.matrix import USUAL_FLINK
 
-from . import chart, recovery
+from . import chart, logs, recovery
 from .cases import CASES, TUNED, clients
 
 MIB = 2**20
@@ -202,6 +202,26 @@ def scale_markdown(found):
 
 def recovery_text(found):
     return "\n".join(aligned(recovery.rows(found)))
+
+
+# ---- logs
+
+
+def logs_medians(found):
+    """For JSON, whose keys are texts."""
+    return [{"format": kind, "mb": megabytes, "clients": clients} for (kind, megabytes), clients in logs.medians(found).items()]
+
+
+def logs_text(found):
+    return "\n".join([*aligned(logs.rows(found)), *logs.verdicts(found)])
+
+
+def write_logs(found, command):
+    targets = [["Logs", "wanted", "reached"]]
+    targets += [[f"{megabytes} MiB, {logs.FORMAT_TITLES[kind]}", f"{logs.TARGET}", f"{got:.1f}"] for kind, megabytes, got in logs.reached(found)]
+    runs = max(figures["run"] for figures in found)
+    lines = [surroundings(of_runs(runs)), "", *markdown(logs.rows(found)), "", *markdown(targets, words=1)]
+    replace(logs.SECTION, lines, command)
 
 
 # ---- where it goes

@@ -2,6 +2,7 @@
 
 import hashlib
 import subprocess
+import zipfile
 
 from .cluster import CACHE, ROOT
 
@@ -20,3 +21,15 @@ def built(what, home, version, name):
 def job_jar(flink_home, version):
     """The jobs of tests/jobs."""
     return built("jobs", flink_home, version, "test-jobs.jar")
+
+
+def without(jar, directory, name):
+    """A copy of a jar that lacks one class."""
+    directory.mkdir(parents=True, exist_ok=True)
+    copy = directory / f"without-{name}.jar"
+    with zipfile.ZipFile(jar) as whole, zipfile.ZipFile(copy, "w") as rest:
+        entries = [entry for entry in whole.infolist() if entry.filename != f"{name}.class"]
+        assert len(entries) < len(whole.infolist()), f"{jar} has no class {name}"
+        for entry in entries:
+            rest.writestr(entry, whole.read(entry))
+    return copy

@@ -11,15 +11,13 @@ import pytest
 
 from conftest import cluster_of
 from harness.cluster import FINISHED
-from harness.waiting import wait_for
+from harness.collected import IFILE, TFILE, settings as collecting_settings, wait_collected
 
 pytestmark = pytest.mark.timeout(600)
 
 # On a machine that others use too.
 LONG = 300
 KEPT = "-Dresourcemanager.taskmanager-timeout=120000"
-IFILE = "org.apache.hadoop.yarn.logaggregation.filecontroller.ifile.LogAggregationIndexedFileController"
-TFILE = "org.apache.hadoop.yarn.logaggregation.filecontroller.tfile.LogAggregationTFileController"
 # The line in front of a log file.
 HEADING = re.compile(r"^==> (\S+) of (JobManager|TaskManager(?: \d+)?) \((container_\S+)(?: on (\S+))?\), (from|collected in) .* <==$", re.MULTILINE)
 
@@ -138,21 +136,8 @@ def test_a_container_that_has_ended_while_the_application_runs(work, client, jar
 @pytest.fixture(params=["tfile-none", "tfile-gz", "ifile-none", "ifile-gz"])
 def collecting(request, cluster, tmp_path, flink_home, client_kind):
     """A cluster that collects logs in one of the formats."""
-    kind, compression = request.param.split("-")
-    settings = {"yarn.nodemanager.log-aggregation.compression-type": compression}
-    if kind == "ifile":
-        settings |= {"yarn.log-aggregation.file-formats": "IFile", "yarn.log-aggregation.file-controller.IFile.class": IFILE}
+    settings = collecting_settings(*request.param.split("-"))
     yield from cluster_of(request, cluster, f"logs-{request.param}", tmp_path, flink_home, client_kind, log_aggregation=True, set=settings)
-
-
-def wait_collected(heddle, application):
-    def now():
-        result = heddle.run("heddle", "logs", "--output", "json", application)
-        told = json.loads(result.out)
-        # Nothing that a NodeManager still writes is missing.
-        return told if result.code == 0 and not told["missing"] else None
-
-    return wait_for(f"the collected logs of {application}", now, 90)
 
 
 @pytest.mark.extended

@@ -5,10 +5,10 @@ import re
 import pytest
 
 from conftest import cluster_of, workspace_on
+from harness import failures
 from harness.cluster import request as call
+from harness.failures import SMALL_SESSION
 from harness.waiting import wait_for
-
-SMALL_SESSION = ("-jm", "1024", "-tm", "1024")
 
 
 @pytest.fixture
@@ -46,18 +46,12 @@ def test_a_session_that_waits_for_its_queue(work):
 @pytest.mark.parametrize("mode", ["session", "per-job"])
 def test_a_job_that_needs_more_than_the_cluster_has(work, jar, mode):
     """Others hold most of both nodes. Two of five TaskManagers do not come until one of the others leaves."""
-    client, cluster = work.client(), work.cluster
-    others = [work.client().session("-nm", f"{work.name}-fill-{number}", "-jm", "5888") for number in (1, 2)]
-    program = ("Sleepy", "--seconds", "20")
-    if mode == "session":
-        session = client.session("-nm", work.name)
-        application = session.application
-        running = session.start(jar, *program, options=["-p", "5"])
-    else:
-        running = client.start_per_job(work.name, jar, *program, options=["-p", "5"])
-        [app] = wait_for("the application", lambda: cluster.yarn.by_name(work.name), 60)
-        application = app["id"]
+    with failures.held_nodes(work, work.client(), jar, mode) as made:
+        check_that_it_is_told(work.cluster, made)
 
+
+def check_that_it_is_told(cluster, made):
+    application, running, others = made.application, made.running, made.others
     told = r"2 containers of 1024 MB and 1 vcore, asked for \d+ s ago, are not granted yet\. YARN says that the application can still get \d+ MB"
     master, manager = (lambda name=name: cluster.log_text(application, name) for name in ("heddle-am.log", "jobmanager.log"))
     wait_for("heddle-am tells it", lambda: re.search(rf"containers wait count=2 memory_mb=1024 vcores=1 .*{told}", master()), 120)
@@ -70,12 +64,6 @@ def test_a_job_that_needs_more_than_the_cluster_has(work, jar, mode):
     running.wait_text(r"TaskManagers do not wait for containers any more", 120)
     wait_for("heddle-am tells it", lambda: re.search(r"containers no longer wait .*granted=true", master()), 10)
     wait_for("the JobManager tells it", lambda: "that were waited for have come, after" in manager(), 10)
-    assert running.result(150).code == 0
-    if mode == "session":
-        session.stop().ok()
-    others[1].stop().ok()
-    for ended in (application, *(other.application for other in others)):
-        cluster.yarn.wait_state(ended, "FINISHED")
 
 
 @pytest.fixture

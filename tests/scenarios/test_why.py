@@ -10,18 +10,15 @@ import tarfile
 import pytest
 
 from conftest import cluster_of, workspace_on
+from harness import failures
 from harness.checks import check_gone
 from harness.cluster import FINISHED, request as call
+from harness.failures import JAVA_KEY, KEPT, LONG, NO_JAVA
 from harness.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(600)
 
-# On a machine that others use too.
-LONG = 300
-KEPT = "-Dresourcemanager.taskmanager-timeout=120000"
 NOTHING_FOUND = 3
-ONE_ATTEMPT = "-Dyarn.application-attempts=1"
-SMALL_SESSION = ("-jm", "1024", "-tm", "1024")
 
 
 def findings(heddle, *words):
@@ -144,15 +141,14 @@ OVERHEAD = "taskmanager.memory.jvm-overhead.min"
 @pytest.mark.heddle_only("Flink's own client says that the TaskExecutor shuts down")
 def test_a_taskmanager_that_was_killed_for_its_memory(work, client, jar):
     """The record tells it after the end, and the command that has failed at once."""
-    options = ["--attached", ONE_ATTEMPT]
-    result = client.application(work.name, jar, "TakesMemory", "--mb", "1024", options=options, seconds=LONG)
-    assert result.code == 1 and f"set {OVERHEAD}: " in result.err, result
-    application = result.application
-    check_gone(work.cluster, application, "FAILED")
-    finding, text = check(client, application, MEMORY, OVERHEAD, r"\d+m|<larger>", said="because it used more memory than its container has (")
-    assert finding["class"] == "memory" and "1 GB allowed" in text, text
-    everything = findings(client, "--all", application)
-    assert set(MEMORY) < set(everything), "and its consequences"
+    with failures.memory_kill_of_application(work, client, jar) as made:
+        application, result = made.application, made.result
+        assert result.code == 1 and f"set {OVERHEAD}: " in result.err, result
+        check_gone(work.cluster, application, "FAILED")
+        finding, text = check(client, application, MEMORY, OVERHEAD, r"\d+m|<larger>", said="because it used more memory than its container has (")
+        assert finding["class"] == "memory" and "1 GB allowed" in text, text
+        everything = findings(client, "--all", application)
+        assert set(MEMORY) < set(everything), "and its consequences"
 
 
 @pytest.mark.extended
@@ -160,36 +156,52 @@ def test_a_taskmanager_that_was_killed_for_its_memory(work, client, jar):
 def test_a_taskmanager_of_a_session_that_was_killed_for_its_memory(work, client, jar):
     """What to set is computed from the configuration that the JobManager tells; of Flink's own the log is read."""
     heddle = work.client("heddle")
-    session = client.session("-nm", work.name, KEPT, ONE_ATTEMPT)
-    assert session.run(jar, "TakesMemory", "--mb", "1024", seconds=LONG).code != 0
-    wait_for("the cause", lambda: set(MEMORY) & set(findings(heddle, session.application)), 60)
-    check(heddle, session.application, MEMORY, OVERHEAD, r"\d+m")
-    session.stop().ok()
-    work.cluster.yarn.wait_state(session.application, *FINISHED)
+    with failures.memory_kill(work, client, jar) as made:
+        wait_for("the cause", lambda: set(MEMORY) & set(findings(heddle, made.application)), 60)
+        check(heddle, made.application, MEMORY, OVERHEAD, r"\d+m")
 
 
 @pytest.mark.extended
 @pytest.mark.reference(extended=True)
 def test_a_heap_that_is_full(work, client, jar):
     heddle = work.client("heddle")
-    session = client.session("-nm", work.name, KEPT)
-    assert session.run(jar, "FillsHeap", seconds=LONG).code != 0
-    finding, _ = check(heddle, session.application, ["worker-heap-full"], "taskmanager.memory.process.size", r"\d+m", said="Java heap space")
-    assert "job-manager" in {evidence["source"] for evidence in finding["evidence"]}, finding
-    session.stop().ok()
-    work.cluster.yarn.wait_state(session.application, *FINISHED)
+    with failures.full_heap(work, client, jar) as made:
+        finding, _ = check(heddle, made.application, ["worker-heap-full"], "taskmanager.memory.process.size", r"\d+m", said="Java heap space")
+        assert "job-manager" in {evidence["source"] for evidence in finding["evidence"]}, finding
+
+
+@pytest.mark.extended
+@pytest.mark.reference(extended=True)
+@pytest.mark.parametrize(
+    ("make", "rule", "key"),
+    [
+        (failures.full_metaspace, "worker-metaspace-full", "taskmanager.memory.jvm-metaspace.size"),
+        (failures.full_direct_memory, "worker-direct-memory-full", "taskmanager.memory.task.off-heap.size"),
+    ],
+    ids=["metaspace", "direct-memory"],
+)
+def test_another_pool_of_java_that_is_full(work, client, jar, make, rule, key):
+    heddle = work.client("heddle")
+    with make(work, client, jar) as made:
+        wait_for("the cause", lambda: rule in findings(heddle, made.application), 60)
+        check(heddle, made.application, [rule], key, r"\d+m")
+
+
+@pytest.mark.extended
+@pytest.mark.heddle_only("it takes it for a crash, and the log is collected only on some clusters")
+def test_a_class_that_is_missing(work, client, jar):
+    with failures.class_that_is_missing(work, client, jar) as made:
+        check_gone(work.cluster, made.application, "FAILED")
+        check(client, made.application, ["class-missing"], "yarn.ship-files", "<the jar>", said="TextLines")
 
 
 @pytest.mark.extended
 @pytest.mark.heddle_only("it says no more than that there are no slots")
 def test_taskmanagers_with_a_java_that_is_not_there(work, client, jar):
-    key = "containerized.taskmanager.env.JAVA_HOME"
-    options = [f"-D{key}=/no/such/java", "-Dslot.request.timeout=5000", "-Drestart-strategy.type=none", "--attached"]
-    options += ["-Dresourcemanager.start-worker.retry-interval=1s"]
-    result = client.application(work.name, jar, "WordCount", options=options, seconds=LONG)
-    assert result.code == 1 and "/no/such/java" in result.err, result
-    check_gone(work.cluster, result.application, "FAILED")
-    check(client, result.application, ["no-java"], key, "<a Java that each node has>", said="/no/such/java")
+    with failures.java_that_is_not_there(work, client, jar) as made:
+        assert made.result.code == 1 and NO_JAVA in made.result.err, made.result
+        check_gone(work.cluster, made.application, "FAILED")
+        check(client, made.application, ["no-java"], JAVA_KEY, "<a Java that each node has>", said=NO_JAVA)
 
 
 # ---- what is waited for
@@ -204,26 +216,25 @@ def own_work(request, own_cluster, tmp_path, flink_home, client_kind):
 @pytest.mark.reference(extended=True)
 @pytest.mark.xdist_group("own-cluster")
 def test_an_application_that_waits_for_its_queue(own_work):
-    client, cluster, heddle = own_work.client(), own_work.cluster, own_work.client("heddle")
-    fill = client.session("-nm", f"{own_work.name}-fill", "-qu", "narrow")
-    running = client.start("yarn-session.sh", "-d", *SMALL_SESSION, "-nm", f"{own_work.name}-2", "-qu", "narrow")
-    [app] = wait_for("the application", lambda: cluster.yarn.by_name(f"{own_work.name}-2"), 60)
-    application = app["id"]
-    cluster.yarn.wait_state(application, "ACCEPTED")
-    queue_full = ["queue-am-share-used-up", "am-queue-full"]
-    wait_for("the cause", lambda: set(queue_full) & set(findings(heddle, application)), 30)
-    check(heddle, application, queue_full, "yarn.application.queue", "<another queue>")
-    told = heddle.run("heddle", "status", application)
-    assert told.code == 3 and told.out.startswith(f"WAITING  {application}  "), told
-    assert any(line.startswith("hint: set yarn.application.queue: ") for line in told.out.splitlines()), told
-    running.kill()
-    cluster.yarn.kill(application)
-    cluster.yarn.wait_state(application, "KILLED")
-    if client.is_heddle:
-        # Its client cannot clean up any more.
-        cluster.hdfs.delete(f"{cluster.hdfs.home}/.flink/{application}")
-    fill.stop().ok()
-    cluster.yarn.wait_state(fill.application, *FINISHED)
+    client, heddle = own_work.client(), own_work.client("heddle")
+    with failures.full_queue(own_work, client) as made:
+        application = made.application
+        queue_full = ["queue-am-share-used-up", "am-queue-full"]
+        wait_for("the cause", lambda: set(queue_full) & set(findings(heddle, application)), 30)
+        check(heddle, application, queue_full, "yarn.application.queue", "<another queue>")
+        told = heddle.run("heddle", "status", application)
+        assert told.code == 3 and told.out.startswith(f"WAITING  {application}  "), told
+        assert any(line.startswith("hint: set yarn.application.queue: ") for line in told.out.splitlines()), told
+
+
+@pytest.mark.extended
+@pytest.mark.reference(extended=True)
+@pytest.mark.xdist_group("own-cluster")
+def test_a_file_that_is_gone_before_the_application_starts(own_work):
+    client, heddle = own_work.client(), own_work.client("heddle")
+    with failures.file_that_is_gone(own_work, client) as made:
+        wait_for("the cause", lambda: "file-missing" in findings(heddle, made.application), 30)
+        check(heddle, made.application, ["file-missing"], said=f"{own_work.name}.properties")
 
 
 @pytest.mark.extended
@@ -231,20 +242,12 @@ def test_an_application_that_waits_for_its_queue(own_work):
 @pytest.mark.slow("heddle-am writes down once a minute what it waits for")
 @pytest.mark.xdist_group("own-cluster")
 def test_taskmanagers_that_do_not_fit(own_work, jar):
-    """The first two fill both nodes, and the third has no room."""
-    client, cluster = own_work.client(), own_work.cluster
-    session = client.session("-nm", own_work.name, "-tm", "6144")
-    job = session.start(jar, "Sleepy", "--seconds", "600", options=["-p", "3"])
-    cluster.yarn.wait_workers(session.application, 2, seconds=120)
-    full = ["workers-nodes-full", "workers-queue-full"]
-    wait_for("the cause", lambda: set(full) & set(findings(client, session.application)), 150, every=2)
-    check(client, session.application, full, "parallelism.default", "<smaller>", said="1 container of 6144 MB")
-    told = client.run("heddle", "status", session.application, "--output", "json").ok()
-    assert json.loads(told.out)["finding"]["rule"] in full, told
-    job.interrupt()
-    job.result(60)
-    session.stop().ok()
-    cluster.yarn.wait_state(session.application, *FINISHED)
+    client, full = own_work.client(), ["workers-nodes-full", "workers-queue-full"]
+    with failures.full_nodes(own_work, client, jar) as made:
+        wait_for("the cause", lambda: set(full) & set(findings(client, made.application)), 150, every=2)
+        check(client, made.application, full, "parallelism.default", "<smaller>", said="1 container of 6144 MB")
+        told = client.run("heddle", "status", made.application, "--output", "json").ok()
+        assert json.loads(told.out)["finding"]["rule"] in full, told
 
 
 @pytest.fixture

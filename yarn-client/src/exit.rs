@@ -117,7 +117,7 @@ pub const MEANINGS: &[(Option<Exit>, &str)] = &[
 pub const DONE_WHEN: &[(&[&str], &str)] = &[
     (
         &["session"],
-        "`-d`: the session is ready. Attached: it was stopped from here, or has ended well; 1 if it has failed or was killed, or if nothing was heard of it for 15 s. Attached and interrupted: the session is stopped, and the code is that of the interruption.",
+        "`-d`: the session is ready. Attached: it was stopped from here, or has ended well; 1 if it has failed or was killed, or if the ResourceManager has not answered for two minutes, or for as long as the cluster's configuration says. Attached and interrupted: the session is stopped, and the code is that of the interruption.",
     ),
     (
         &["run", "info"],

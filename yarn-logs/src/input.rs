@@ -9,8 +9,15 @@ use crate::read_at::{Pieces, ReadAt};
 use crate::vint;
 
 /// To leave out at most this many bytes, they are read and dropped, because it takes longer to open the file
-/// again.
-const READ_ON: u64 = 1 << 20;
+/// again. It is less than a chunk of a TFile (1 MiB), so that the list of the logs in one is made without
+/// reading them.
+const READ_ON: u64 = 256 << 10;
+/// For how many bytes a file is opened first at a place of which it is not known how much will be read there.
+/// If a range is not read to its end, the server has sent bytes that nobody wants, and its connection cannot
+/// serve the next range.
+pub(crate) const FIRST: u64 = 64 << 10;
+/// By how much the next range is larger, so that few of them make up a large part.
+const GROWTH: u64 = 4;
 
 /// The stored bytes of a part of a file.
 struct Stored<S: ReadAt> {
@@ -20,6 +27,10 @@ struct Stored<S: ReadAt> {
     /// Where the part ends.
     end: u64,
     pieces: Option<S::Pieces>,
+    /// Where the range ends that is open.
+    until: u64,
+    /// The size of the next range that is opened.
+    window: u64,
     /// Bytes that were read and not handed out yet.
     held: Bytes,
 }
@@ -29,7 +40,8 @@ impl<S: ReadAt> Stored<S> {
     fn new(source: S, start: u64, length: u64) -> Result<Self, LogsError> {
         match start.checked_add(length) {
             Some(end) if end <= source.size() => {
-                Ok(Self { source, at: start, end, pieces: None, held: Bytes::new() })
+                let held = Bytes::new();
+                Ok(Self { source, at: start, end, pieces: None, until: start, window: u64::MAX, held })
             }
             _ => Err(LogsError::damaged(format!(
                 "an index names {length} bytes from byte {start} on, and the file has {} bytes",
@@ -45,18 +57,33 @@ impl<S: ReadAt> Stored<S> {
             return Ok(None);
         }
         while self.held.is_empty() {
-            if self.pieces.is_none() {
-                self.pieces = Some(self.source.open_at(self.at).await?);
-            }
-            let Some(pieces) = &mut self.pieces else { continue };
-            match pieces.next().await? {
+            let Some(pieces) = &mut self.pieces else {
+                let length = self.window.min(self.end - self.at);
+                self.pieces = Some(self.source.open_at(self.at, length).await?);
+                self.until = self.at + length;
+                self.window = self.window.saturating_mul(GROWTH).max(FIRST);
+                continue;
+            };
+            let piece = pieces.next().await?;
+            match piece {
                 Some(piece) => self.held = piece,
+                None if self.at >= self.until => self.pieces = None,
                 None => return Err(LogsError::damaged("it has become shorter while it was read")),
             }
         }
         let count = usize::try_from(left).unwrap_or(usize::MAX).min(self.held.len());
         self.at += count as u64;
         Ok(Some(self.held.split_to(count)))
+    }
+
+    /// Closes what is open. A small range is read to its end before.
+    async fn finish_range(&mut self) {
+        if let Some(mut pieces) = self.pieces.take()
+            && self.until.saturating_sub(self.at) <= FIRST
+        {
+            // If that fails, nothing is lost: these bytes are left out.
+            while let Ok(Some(_)) = pieces.next().await {}
+        }
     }
 
     /// Leaves out the next `count` bytes.
@@ -68,9 +95,10 @@ impl<S: ReadAt> Stored<S> {
         drop(self.held.split_to(held));
         self.at += held as u64;
         let mut count = count - held as u64;
-        if count > READ_ON {
+        if count > READ_ON || self.pieces.is_none() {
+            self.finish_range().await;
             self.at += count;
-            self.pieces = None;
+            self.window = FIRST;
             return Ok(());
         }
         while count > 0 {
@@ -136,11 +164,24 @@ impl<S: ReadAt> Content<S> {
 pub(crate) struct Block<S: ReadAt> {
     content: Content<S>,
     held: Bytes,
+    /// How many bytes of the text were handed out or left out.
+    at: u64,
 }
 
 impl<S: ReadAt> Block<S> {
     pub(crate) fn new(content: Content<S>) -> Self {
-        Self { content, held: Bytes::new() }
+        Self { content, held: Bytes::new(), at: 0 }
+    }
+
+    /// How many bytes of the text are behind us. [`Block::skip`] leads to the same place in a new block.
+    pub(crate) fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// Says that from here on probably so many stored bytes are read one after the other. Otherwise all of
+    /// the part is expected to be.
+    pub(crate) fn expect(&mut self, length: u64) {
+        self.content.stored.window = if length == 0 { FIRST } else { length };
     }
 
     /// Whether nothing is left.
@@ -157,6 +198,7 @@ impl<S: ReadAt> Block<S> {
             return Err(LogsError::damaged("a block ends too early"));
         }
         let count = usize::try_from(most).unwrap_or(usize::MAX).min(self.held.len());
+        self.at += count as u64;
         Ok(self.held.split_to(count))
     }
 
@@ -183,7 +225,9 @@ impl<S: ReadAt> Block<S> {
         let mut count = count;
         while count > 0 {
             if self.held.is_empty() && self.content.inflate.is_none() {
-                return self.content.stored.skip(count).await;
+                self.content.stored.skip(count).await?;
+                self.at += count;
+                return Ok(());
             }
             count -= self.some(count).await?.len() as u64;
         }
@@ -212,11 +256,34 @@ mod tests {
                 at += 9;
             }
             let left = 4_000_100 - at as u64;
+            assert_eq!(block.at(), at as u64 - 100);
             assert!(block_on(block.skip(left + 1)).is_err());
         }
         let file = InMemory::new(bytes, 10);
         assert!(Content::new(file.clone(), Codec::None, 4_999_999, 2).is_err());
         assert!(Content::new(file, Codec::None, u64::MAX, 2).is_err());
+    }
+
+    #[test]
+    fn what_is_left_out_is_not_fetched() {
+        let bytes: Vec<u8> = (0..8_000_000_u32).map(|n| (n % 251) as u8).collect();
+        let file = InMemory::new(bytes.clone(), 1_000);
+        let mut block = Block::new(Content::new(file.clone(), Codec::None, 0, 8_000_000).unwrap());
+        block.expect(FIRST);
+        for at in (0..8).map(|n| n * 1_000_000) {
+            assert_eq!(block_on(block.exactly(5)).unwrap(), bytes[at..at + 5]);
+            block_on(block.skip(999_995)).unwrap();
+        }
+        // At each place a first range, and in front of it what was left of the one before.
+        assert!(file.sent() <= 8 * FIRST, "{}", file.sent());
+
+        // In ranges that grow, all comes once.
+        let file = InMemory::new(bytes.clone(), 70_000);
+        let mut block = Block::new(Content::new(file.clone(), Codec::None, 3, 7_000_000).unwrap());
+        block.expect(100);
+        assert!(block_on(block.exactly(7_000_000)).unwrap() == bytes[3..7_000_003]);
+        assert!(block_on(block.is_at_end()).unwrap());
+        assert_eq!(file.sent(), 7_000_000);
     }
 
     #[test]

@@ -12,14 +12,18 @@ pub trait ReadAt: Clone + Send + Sync {
     /// The size of the file in bytes.
     fn size(&self) -> u64;
 
-    /// Opens the file for reading from byte `offset` on, which is not after its end. The implementation has
-    /// a deadline for this, and for each piece.
-    fn open_at(&self, offset: u64) -> impl Future<Output = Result<Self::Pieces, LogsError>> + Send;
+    /// Opens the file for reading `length` bytes from byte `offset` on, which are all in the file. No others
+    /// come. The implementation has a deadline for this, and for each piece.
+    fn open_at(
+        &self,
+        offset: u64,
+        length: u64,
+    ) -> impl Future<Output = Result<Self::Pieces, LogsError>> + Send;
 }
 
 /// Bytes of a file, from front to back. Whoever needs no more of them drops this.
 pub trait Pieces: Send {
-    /// The next bytes; `None` at the end of the file.
+    /// The next bytes; `None` at the end of those for which the file was opened.
     fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, LogsError>> + Send;
 }
 
@@ -34,7 +38,7 @@ pub async fn read_at<S: ReadAt>(source: &S, offset: u64, length: usize) -> Resul
         )));
     }
     let mut bytes = Vec::with_capacity(length);
-    let mut pieces = source.open_at(offset).await?;
+    let mut pieces = source.open_at(offset, length as u64).await?;
     while bytes.len() < length {
         let Some(piece) = pieces.next().await? else {
             return Err(LogsError::damaged("it has become shorter while it was read"));

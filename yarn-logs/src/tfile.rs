@@ -20,7 +20,7 @@ use bytes::Bytes;
 
 use crate::codec::Codec;
 use crate::error::LogsError;
-use crate::input::{Block, Content};
+use crate::input::{Block, Content, FIRST};
 use crate::modified_utf;
 use crate::read_at::{ReadAt, read_at};
 use crate::slice::Slice;
@@ -100,10 +100,41 @@ impl<S: ReadAt> TFile<S> {
         Ok(Self { source, codec, blocks: blocks.into() })
     }
 
-    /// The records from the block with this index on; that of the first is 0.
-    pub fn records(&self, block: usize) -> Records<S> {
-        Records { file: self.clone(), next_block: block, block: None, chunk: Chunk::default(), left: 0 }
+    /// All records.
+    pub fn records(&self) -> Records<S> {
+        Records { file: self.clone(), next_block: 0, block: None, chunk: Chunk::default(), left: 0 }
     }
+
+    /// The records from a log file on, whose text is the next that [`Records::text`] gives. Without
+    /// compression nothing in front of it is read, and with compression only what is in the same block. It is
+    /// an error if the file does not have this place.
+    pub async fn records_at(&self, place: Place) -> Result<Records<S>, LogsError> {
+        let Place { block: index, at, chunk, left } = place;
+        let Some(mut block) = self.block(index)? else {
+            return Err(LogsError::damaged(format!("it has no block {index} any more")));
+        };
+        block.skip(at).await?;
+        // Text of several chunks has their lengths in between; how many there are is not known.
+        block.expect(if left <= chunk.left { left } else { left.saturating_add(left / 4_096 + FIRST) });
+        Ok(Records { file: self.clone(), next_block: index + 1, block: Some(block), chunk, left })
+    }
+
+    /// The block with this index, if there is one.
+    fn block(&self, index: usize) -> Result<Option<Block<S>>, LogsError> {
+        let Some(Region { offset, length }) = self.blocks.get(index).copied() else { return Ok(None) };
+        Content::new(self.source.clone(), self.codec, offset, length).map(|content| Some(Block::new(content)))
+    }
+}
+
+/// Where the text of a log file begins in a TFile. It does not depend on which texts were read before.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    block: usize,
+    /// How many bytes of the block's text are in front of it.
+    at: u64,
+    chunk: Chunk,
+    /// The size of the text.
+    left: u64,
 }
 
 /// Where the list of the blocks of data is, and how it is compressed.
@@ -187,17 +218,18 @@ impl<S: ReadAt> Records<S> {
                 self.chunk = Chunk { left: 0, last: false };
                 return Slice::new(&key).utf().map(Some);
             }
-            let Some(region) = self.file.blocks.get(self.next_block) else { return Ok(None) };
-            let source = self.file.source.clone();
-            self.block =
-                Some(Block::new(Content::new(source, self.file.codec, region.offset, region.length)?));
+            let Some(mut block) = self.file.block(self.next_block)? else { return Ok(None) };
+            // Texts may be left out.
+            block.expect(FIRST);
+            self.block = Some(block);
             self.next_block += 1;
         }
     }
 
-    /// The index of the block of the present record.
-    pub fn block(&self) -> usize {
-        self.next_block.saturating_sub(1)
+    /// Where the text begins of the log file that [`Records::next_log`] has just given.
+    pub fn place(&self) -> Place {
+        let block = self.next_block.saturating_sub(1);
+        Place { block, at: self.block.as_ref().map_or(0, Block::at), chunk: self.chunk, left: self.left }
     }
 
     /// The next log file of the present record, which is that of a container; `None` at the end of the
@@ -300,7 +332,7 @@ mod tests {
     fn read(bytes: &[u8], piece: usize) -> Result<Found, LogsError> {
         block_on(async {
             let file = TFile::open(InMemory::new(bytes.to_vec(), piece)).await?;
-            let (mut records, mut found) = (file.records(0), Vec::new());
+            let (mut records, mut found) = (file.records(), Vec::new());
             while let Some(key) = records.next().await? {
                 let mut logs = Vec::new();
                 while key.starts_with("container_")
@@ -351,21 +383,62 @@ mod tests {
         }
     }
 
+    /// The log files of a file with their places; nothing but names and sizes is looked at.
+    async fn places(file: &TFile<InMemory>) -> Vec<(Log, Place)> {
+        let (mut records, mut found) = (file.records(), Vec::new());
+        while let Some(key) = records.next().await.unwrap() {
+            while key.starts_with("container_")
+                && let Some(log) = records.next_log().await.unwrap()
+            {
+                found.push((log, records.place()));
+            }
+        }
+        found
+    }
+
     #[test]
-    fn a_record_is_found_again_by_its_block() {
-        let bytes = tfile("gz", &samples(), 4_096);
+    fn a_log_file_is_found_again_by_its_place() {
+        for (codec, chunk) in [("none", 4_096), ("none", 100_000_000), ("gz", 4_096)] {
+            let bytes = tfile(codec, &samples(), chunk);
+            block_on(async {
+                let file = TFile::open(InMemory::new(bytes, 1_000)).await.unwrap();
+                let found = places(&file).await;
+                let wanted: Vec<SampleLog> = samples().into_iter().flat_map(|(_, logs)| logs).collect();
+                assert_eq!(found.len(), wanted.len());
+                // In any order.
+                for ((log, place), sample) in found.into_iter().zip(wanted).rev() {
+                    let mut records = file.records_at(place).await.unwrap();
+                    let mut text = Vec::new();
+                    while let Some(piece) = records.text().await.unwrap() {
+                        text.extend_from_slice(&piece);
+                    }
+                    assert!(text == sample.text, "{codec} {}", log.name);
+                    // What follows is found from there, too.
+                    while records.next().await.unwrap().is_some() {}
+                }
+                let far = Place { block: 1_000, at: 0, chunk: Chunk::default(), left: 1 };
+                assert!(file.records_at(far).await.is_err());
+            });
+        }
+    }
+
+    #[test]
+    fn a_long_log_is_listed_and_left_out_without_being_read() {
+        let long = "x".repeat(9 << 20);
+        let logs = vec![SampleLog::new("a.log", long.as_bytes()), SampleLog::new("b.log", b"short")];
+        // The size of chunks that Hadoop has as default.
+        let bytes = tfile("none", &[("container_1_0001_01_000001", logs)], 1 << 20);
         block_on(async {
-            let file = TFile::open(InMemory::new(bytes, 1_000)).await.unwrap();
-            let mut records = file.records(0);
-            let mut blocks = Vec::new();
-            while let Some(key) = records.next().await.unwrap() {
-                blocks.push((key, records.block()));
-            }
-            for (key, block) in blocks {
-                let mut records = file.records(block);
-                while records.next().await.unwrap().unwrap() != key {}
-            }
-            assert!(file.records(1_000).next().await.unwrap().is_none());
+            let source = InMemory::new(bytes, 1_000);
+            let file = TFile::open(source.clone()).await.unwrap();
+            let found = places(&file).await;
+            assert_eq!(found.len(), 2);
+            assert!(source.sent() < 2 << 20, "{}", source.sent());
+            let before = source.sent();
+            let mut records = file.records_at(found[1].1).await.unwrap();
+            assert_eq!(records.text().await.unwrap().unwrap(), "short");
+            assert!(records.text().await.unwrap().is_none());
+            assert_eq!(source.sent() - before, 5);
         });
     }
 

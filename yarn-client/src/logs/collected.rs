@@ -8,7 +8,7 @@ use hadoop_fs::{FileStatus, FsErrorKind, Storage};
 use yarn_api::records::{ApplicationId, ContainerId};
 use yarn_logs::ifile::{CHECKSUM, Checksum, IndexedFile, LARGEST_CHECKSUM};
 use yarn_logs::layout::{self, Entry};
-use yarn_logs::tfile::{self, Records, TFile};
+use yarn_logs::tfile::{self, Place, Records, TFile};
 use yarn_logs::{Content, LogsError, ReadAt, read_at};
 
 use super::missing::Missing;
@@ -168,12 +168,11 @@ async fn logs_in(file: NodeFile, application: &str, found: &mut Vec<Found>) -> R
     };
     if is_tfile(&stored).await? {
         let opened = TFile::open(stored.clone()).await?;
-        let mut records = opened.records(0);
+        let mut records = opened.records();
         while let Some(key) = records.next().await? {
             let Ok(id) = key.parse::<ContainerId>() else { continue };
-            let block = records.block();
             while let Some(tfile::Log { name, size }) = records.next_log().await? {
-                let at = At::TFile { file: stored.clone(), block };
+                let at = At::TFile { file: stored.clone(), at: records.place() };
                 found.push(Found { id, node: node.clone(), log: log(name, size, None, at) });
             }
         }
@@ -213,32 +212,16 @@ enum Open {
 }
 
 impl Reader {
-    /// Opens a log file of a container in a TFile.
-    pub(super) async fn tfile(
-        &mut self,
-        file: &Stored,
-        block: usize,
-        container: &str,
-        name: &str,
-    ) -> Result<Text, LogsError> {
+    /// Opens the log file at this place of a TFile.
+    pub(super) async fn tfile(&mut self, file: &Stored, at: Place) -> Result<Text, LogsError> {
         let url = file.url();
         let opened = match self.last.take() {
             Some((last, Open::TFile(opened))) if last == url => opened,
             _ => TFile::open(file.clone()).await?,
         };
-        let mut records = opened.records(block);
+        let records = opened.records_at(at).await;
         self.last = Some((url, Open::TFile(opened)));
-        while let Some(key) = records.next().await? {
-            if key != container {
-                continue;
-            }
-            while let Some(log) = records.next_log().await? {
-                if log.name == name {
-                    return Ok(Text::TFile(Box::new(records)));
-                }
-            }
-        }
-        Err(LogsError::Damaged(format!("{name} of {container} is not there any more")))
+        Ok(Text::TFile(Box::new(records?)))
     }
 
     /// Opens the log file with this number in an IndexedFile.

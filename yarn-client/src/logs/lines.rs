@@ -113,7 +113,7 @@ impl Lines {
     /// its end. If that gives `false`, no more lines are wanted, and so does this.
     pub fn push(&mut self, text: &[u8], take: &mut dyn FnMut(&[u8]) -> bool) -> bool {
         let mut rest = text;
-        while let Some(at) = rest.iter().position(|byte| *byte == b'\n') {
+        while let Some(at) = memchr::memchr(b'\n', rest) {
             let (line, behind) = rest.split_at(at);
             rest = behind.get(1..).unwrap_or_default();
             let goes_on = if self.partial.is_empty() {

@@ -35,8 +35,8 @@ impl Opened {
                 let opened = node.open(&container.container, &log.file, last).await;
                 opened.map(Box::new).map(Self::Live).map_err(|trouble| trouble.missing(&what))
             }
-            At::TFile { file, block } => {
-                let opened = reader.tfile(file, *block, &container.container, &log.file).await;
+            At::TFile { file, at } => {
+                let opened = reader.tfile(file, *at).await;
                 opened.map(Self::Collected).map_err(failed)
             }
             At::Indexed { file, end, entry } => {

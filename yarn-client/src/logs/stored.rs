@@ -30,8 +30,8 @@ impl ReadAt for Stored {
         self.size
     }
 
-    async fn open_at(&self, offset: u64) -> Result<StoredPieces, LogsError> {
-        let opened = self.storage.open_at(&self.path, offset).await;
+    async fn open_at(&self, offset: u64, length: u64) -> Result<StoredPieces, LogsError> {
+        let opened = self.storage.open_range(&self.path, offset, length).await;
         opened.map(StoredPieces).map_err(LogsError::storage)
     }
 }

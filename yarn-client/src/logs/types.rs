@@ -3,6 +3,7 @@
 use serde::Serialize;
 use yarn_api::records::{ApplicationId, ContainerId};
 use yarn_logs::select::{Role, Which};
+use yarn_logs::tfile::Place;
 
 use super::missing::Missing;
 use super::node_web::NodeWeb;
@@ -152,8 +153,8 @@ pub struct Log {
 pub(crate) enum At {
     /// From a NodeManager.
     Live(NodeWeb),
-    /// From a TFile; its record is in the block with this index or behind it.
-    TFile { file: Stored, block: usize },
+    /// From a TFile, in which its text begins at this place.
+    TFile { file: Stored, at: Place },
     /// From an IndexedFile, whose index ends at this byte; it is the entry with this number.
     Indexed { file: Stored, end: Option<u64>, entry: usize },
 }
