@@ -29,8 +29,8 @@ pub struct RpcGroup {
     on_active: OnActiveListener,
 }
 
-/// Is called with the index of a server when it answers as only the active one does, and another one (or none)
-/// did so before.
+/// Is called with the index of a server when it answers as only the active one does, and another one (or
+/// none) did so before.
 pub type OnActive = Arc<dyn Fn(usize) + Send + Sync>;
 
 #[derive(Clone, Default)]
@@ -221,8 +221,8 @@ impl RpcGroup {
 }
 
 /// Whether the active server has answered. An exception of a server that does not send the client to another
-/// one comes from the active one, too: it says for example that it does not know an ApplicationMaster, and the
-/// registration that follows has to go there.
+/// one comes from the active one, too: it says for example that it does not know an ApplicationMaster, and
+/// the registration that follows has to go there.
 fn is_of_the_active_one<T>(result: &Result<T, RpcError>) -> bool {
     match result {
         Ok(_) => true,

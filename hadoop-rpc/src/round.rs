@@ -10,8 +10,8 @@ use std::time::Duration;
 /// another one active meanwhile.
 const HEDGE: Duration = Duration::from_millis(500);
 /// The pause before servers that have sent the client on are asked again while another one does not answer.
-/// One of them may become active meanwhile, and the one that does not answer may be cut off: then it is waited
-/// for as long as the deadline says.
+/// One of them may become active meanwhile, and the one that does not answer may be cut off: then it is
+/// waited for as long as the deadline says.
 const AGAIN: Duration = Duration::from_millis(250);
 
 /// The servers of a group in one round of a call. The first one is asked when the round begins.
@@ -50,8 +50,8 @@ impl Round {
         self.fresh.by_ref().chain(self.refused.drain(..)).collect()
     }
 
-    /// A server has sent the client to another one: the servers to ask now. `may_change`: this server may give
-    /// another answer later.
+    /// A server has sent the client to another one: the servers to ask now. `may_change`: this server may
+    /// give another answer later.
     pub(crate) fn sent_on(&mut self, server: usize, may_change: bool) -> Vec<usize> {
         if may_change {
             self.refused.push(server);

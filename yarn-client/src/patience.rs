@@ -35,8 +35,8 @@ impl Wait {
     }
 
     /// The time to wait for a ResourceManager if the configuration does not set one. A failover of several
-    /// ResourceManagers begins only when ZooKeeper has ended the session of the one that was active, ten seconds
-    /// after its death by default, and the next one reads what there is before it is active.
+    /// ResourceManagers begins only when ZooKeeper has ended the session of the one that was active, ten
+    /// seconds after its death by default, and the next one reads what there is before it is active.
     fn usual_for_resource_manager(self, conf: &HadoopConf) -> Duration {
         let several = conf.get_bool("yarn.resourcemanager.ha.enabled", false).unwrap_or_default();
         match self {

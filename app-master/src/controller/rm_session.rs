@@ -25,8 +25,8 @@ const SUSPICION: Duration = Duration::from_secs(10);
 /// The shortest and the longest wait between tries while the ResourceManager does not answer.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
 /// Between these two the wait is this part of the time for which it has not answered. Until the
-/// ApplicationMaster has registered with the next ResourceManager, no client learns where the JobManager is: a
-/// failover of ten seconds should not cost the clients another second.
+/// ApplicationMaster has registered with the next ResourceManager, no client learns where the JobManager is:
+/// a failover of ten seconds should not cost the clients another second.
 const PART_OF_OUTAGE: u32 = 32;
 
 /// Intervals of the session.
