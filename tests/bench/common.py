@@ -1,6 +1,7 @@
-"""What both parts of the benchmark need."""
+"""What the parts of the benchmark need."""
 
 import os
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from harness import processes
 from harness.cluster import ROOT
 
 TICKS = os.sysconf("SC_CLK_TCK")
+# Kind of client -> its name in the tables of docs/reliability.md.
+TITLES = {"heddle": "heddle", "reference": "Flink's own"}
 
 
 def say(text):
@@ -19,6 +22,17 @@ def failed(what, error):
     """A run that did not come to its end: said now, and kept with the others' figures."""
     say(f"failed: {what}: {error}")
     return {"failed": f"{error}"[-2000:]}
+
+
+def in_turns(names, number):
+    """Another one begins each time."""
+    first = number % len(names)
+    return names[first:] + names[:first]
+
+
+def spread(seconds, digits=1):
+    """Median, least and greatest, as cells of a table."""
+    return [f"{value:.{digits}f} s" for value in (statistics.median(seconds), min(seconds), max(seconds))]
 
 
 def flink_of():

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from harness.cluster import HADOOP_VERSION, ROOT
 from harness.matrix import USUAL_FLINK
+from harness.sections import replace
 
-from . import chart, recovery
+from . import chart, failover, recovery
 from .cases import CASES, TUNED, clients
 
 MIB = 2**20
@@ -27,7 +28,7 @@ FIGURES = {
     "amMemory": ("ApplicationMaster resident", "MiB", MIB, 1),
     "jobManagerMemory": ("JobManager's JVM resident", "MiB", MIB, 1),
 }
-DOCS = ROOT / "docs/benchmarks"
+DOCS, RELIABILITY = ROOT / "docs/benchmarks", ROOT / "docs/reliability.md"
 SUITE, SCALE = "suite", "scale"
 # What README shows of them.
 FRONT = ("session-warm", "list", "per-job", "application")
@@ -200,8 +201,16 @@ def scale_markdown(found):
     return [surroundings(scale_runs(found)), "", "![Seconds to the last container launched](scale.svg)", "", *markdown(scale_table(found), words=1)]
 
 
+# ---- docs/reliability.md
+
+
 def recovery_text(found):
     return "\n".join(aligned(recovery.rows(found)))
+
+
+def failover_text(found):
+    """For the terminal."""
+    return "\n".join([*aligned(failover.rows(found)), *filter(None, [failover.verdict(found)])])
 
 
 # ---- where it goes
@@ -237,7 +246,7 @@ def draw_suite(seconds):
 def write_suite(rounds, steps, command):
     found, names = medians(rounds), list(rounds[0])
     draw_suite({case: {name: found[case]["wall"].get(name) for name in names} for case in found if "wall" in found[case]})
-    replace(SUITE, suite_markdown(rounds, steps), command)
+    write(SUITE, suite_markdown(rounds, steps), command)
 
 
 def redraw():
@@ -277,21 +286,21 @@ def write_scale(found, command):
         runs = [run for run in found if (run["containers"], run["client"]) == (count, kind) and "failed" not in run]
         seconds.setdefault(kind, {})[count] = statistics.median(run["lastLaunched"] for run in runs) if runs else None
     draw_scale(seconds)
-    replace(SCALE, scale_markdown(found), command)
+    write(SCALE, scale_markdown(found), command)
 
 
 def write_recovery(found, command):
     lines = [surroundings("a job with a checkpoint each half second on two TaskManagers, default ZooKeeper session timeout"), ""]
-    replace(recovery.SECTION, lines + markdown(recovery.rows(found)), command, ROOT / "docs/reliability.md")
+    write(recovery.SECTION, lines + markdown(recovery.rows(found)), command, RELIABILITY)
 
 
-def replace(section, lines, command, page=DOCS / "index.md"):
-    """Puts the lines between a section's marks in the page."""
-    begin, end = f"<!-- {section}: written by scripts/bench -->", f"<!-- end of {section} -->"
-    before, found, rest = page.read_text().partition(begin)
-    _, ended, after = rest.partition(end)
-    assert found and ended, f"{page} has no lines `{begin}` and `{end}`"
-    page.write_text("\n".join([f"{before}{begin}", f"`{command}`", "", *lines, f"{end}{after}"]))
+def write_failover(found, command):
+    lines = [surroundings("two ResourceManagers, default ZooKeeper session timeout; the active one is killed, and `flink list` begins at once"), ""]
+    write(failover.SECTION, lines + markdown(failover.rows(found), words=1), command, RELIABILITY)
+
+
+def write(section, lines, command, page=DOCS / "index.md"):
+    replace(page, section, "scripts/bench", command, lines)
 
 
 def command_line(arguments):
