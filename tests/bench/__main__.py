@@ -5,9 +5,11 @@ import json
 import sys
 from pathlib import Path
 
+from harness.sections import TITLES
+
 from . import failover, recovery, report, scale, suite
 from .cases import CASES, TUNED, clients
-from .common import TITLES, flink_of
+from .common import flink_of
 
 USUAL = ["heddle", "reference", TUNED]
 

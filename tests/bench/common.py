@@ -10,8 +10,6 @@ from harness import processes
 from harness.cluster import ROOT
 
 TICKS = os.sysconf("SC_CLK_TCK")
-# Kind of client -> its name in the tables of docs/reliability.md.
-TITLES = {"heddle": "heddle", "reference": "Flink's own"}
 
 
 def say(text):

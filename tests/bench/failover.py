@@ -18,9 +18,10 @@ from harness.client import Client
 from harness.cluster import ROOT, Cluster, request
 from harness.jars import job_jar
 from harness.matrix import USUAL_FLINK
+from harness.sections import TITLES
 from harness.waiting import wait_for
 
-from .common import TITLES, failed, in_turns, say, spread
+from .common import failed, in_turns, say, spread
 
 CLUSTER = "bench-failover"
 SECTION = "failover"

@@ -11,8 +11,9 @@ from harness.client import Client
 from harness.cluster import ROOT, Cluster
 from harness.jars import job_jar
 from harness.matrix import USUAL_FLINK
+from harness.sections import TITLES
 
-from .common import TITLES, say, spread
+from .common import say, spread
 
 CLUSTER = "bench-recovery"
 SECTION = "recovery"

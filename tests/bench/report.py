@@ -1,16 +1,10 @@
 """Runs in, tables and charts out."""
 
-import os
-import re
 import shlex
 import statistics
-import subprocess
-import time
-from pathlib import Path
 
-from harness.cluster import HADOOP_VERSION, ROOT
-from harness.matrix import USUAL_FLINK
-from harness.sections import replace
+from harness.cluster import ROOT
+from harness.sections import markdown, replace, surroundings
 
 from . import chart, failover, recovery
 from .cases import CASES, TUNED, clients
@@ -118,11 +112,6 @@ def aligned(table):
         yield "  ".join(cells).rstrip()
 
 
-def markdown(table, words=2):
-    """The first columns hold words, the others numbers."""
-    return [f"| {' | '.join(row)} |" for row in (table[0], ["---"] * words + ["--:"] * (len(table[0]) - words), *table[1:])]
-
-
 def waterfall(steps):
     """heddle's own steps of a warm session and a warm application, as tables."""
     lines = []
@@ -214,18 +203,6 @@ def failover_text(found):
 
 
 # ---- where it goes
-
-
-def surroundings(what):
-    """Machine, releases, date: a sentence."""
-    info = Path("/proc/cpuinfo").read_text()
-    model = re.search(r"^model name\s*: (.*)$", info, re.MULTILINE)
-    memory = int(re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())[1]) / 2**20
-    java = subprocess.run(["java", "-version"], capture_output=True, text=True).stderr.splitlines()[0].split('"')[1]
-    version = re.search(r'^version = "(.+)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)[1]
-    build = f" ({os.environ.get('HEDDLE_PROFILE', 'release')} build)" if "HEDDLE_TEST_DIST" not in os.environ else ""
-    machine = f"{model[1] if model else os.uname().machine}, {os.cpu_count()} cores, {memory:.0f} GiB"
-    return f"{time.strftime('%Y-%m-%d')}: {machine}, Java {java}, Hadoop {HADOOP_VERSION}, Flink {USUAL_FLINK}, heddle {version}{build}; {what}."
 
 
 def draw(file, title, labels, series):
