@@ -29,7 +29,7 @@ SECTION = "failover"
 PREFIXES = ("rm1", "rm2")
 # Between two looks at the state of the other ResourceManager, in seconds.
 LOOK = 0.05
-# Longest time until the command has listed the job, in seconds. Flink's own client may need more than one command.
+# Longest time until the command has listed the job, in seconds. Flink's own client may need several commands.
 PATIENCE = 300
 # After everything is there again, so that nothing of the last failover is in the next one.
 PAUSE = 15

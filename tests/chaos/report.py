@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from harness.sections import TITLES, markdown
 
 SECTION = "chaos"
-# A job that a fault does not disturb has its next checkpoint within this time, in seconds: one is triggered each
-# second, and is seen a moment after it is complete.
+# A job that a fault does not disturb has its next checkpoint within this time, in seconds: one is triggered
+# each second, and is seen a moment after it is complete.
 UNDISTURBED = 3.0
 # What heddle-am may have more than in its first hour, in percent.
 GROWTH = 10
