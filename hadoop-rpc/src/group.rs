@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use backon::Retryable as _;
 use futures::StreamExt as _;
@@ -13,10 +12,8 @@ use crate::client::RpcClient;
 use crate::error::RpcError;
 use crate::options::CallOptions;
 use crate::retry::{Retry, RetryPolicy};
+use crate::round::Round;
 
-/// How long the server that answered last may take before the others are asked, too. It may be cut off, and
-/// another one active meanwhile.
-const HEDGE: Duration = Duration::from_secs(2);
 /// Index of no server: none has answered yet.
 const UNKNOWN: usize = usize::MAX;
 
@@ -32,7 +29,8 @@ pub struct RpcGroup {
     on_active: OnActiveListener,
 }
 
-/// Is called with the index of a server when it answers, and another one (or none) did so before.
+/// Is called with the index of a server when it answers as only the active one does, and another one (or
+/// none) did so before.
 pub type OnActive = Arc<dyn Fn(usize) + Send + Sync>;
 
 #[derive(Clone, Default)]
@@ -143,12 +141,13 @@ impl RpcGroup {
         result.map_err(|e| e.after(attempts.load(Ordering::Relaxed), begun.elapsed()))
     }
 
-    /// At most one try on each server, until one gives an answer that does not send the client to another.
-    /// The server that answered last is asked first.
+    /// One try on each server, until one gives an answer that does not send the client to another. The server
+    /// that answered last is asked first.
     ///
     /// If executing the call twice does no harm, the others are asked as soon as that one does not answer in
     /// time, and all are asked at once if none has answered yet: one that is cut off would take all of the
-    /// deadline. Otherwise each is asked when the one before it has sent the client on.
+    /// deadline. For the same reason those that have sent the client on are asked again as long as one does
+    /// not answer. Otherwise each is asked when the one before it has sent the client on.
     async fn round<Req, Resp>(
         &self,
         method: &'static str,
@@ -162,35 +161,36 @@ impl RpcGroup {
     {
         let known = self.known();
         let from = known.unwrap_or_default();
-        let ask = |step| self.attempt(from + step, method, request, options, attempts);
+        let ask = move |server: usize| async move {
+            (server, self.attempt(from + server, method, request, options, attempts).await)
+        };
         let mut asked = FuturesUnordered::from_iter([ask(0)]);
-        let mut others = 1..=self.others.len();
-        let at_a_time = if options.idempotent { self.others.len() } else { 1 };
-        let hedge = sleep(if known.is_some() { HEDGE } else { Duration::ZERO });
-        tokio::pin!(hedge);
+        let mut round = Round::new(self.others.len() + 1, known.is_some(), options.idempotent);
         let mut last = None;
         loop {
+            let pause = round.pause();
             let answer = tokio::select! {
                 Some(answer) = asked.next() => answer,
-                () = &mut hedge, if options.idempotent && !others.is_empty() => {
-                    asked.extend(others.by_ref().map(ask));
+                () = sleep(pause.unwrap_or_default()), if pause.is_some() => {
+                    asked.extend(round.ask_more().into_iter().map(ask));
                     continue;
                 }
             };
             match answer {
-                Err(e) if elsewhere(&e, options.idempotent) => {
+                (server, Err(e)) if elsewhere(&e, options.idempotent) => {
                     tracing::debug!("{e}");
+                    let has_address = !e.is_unknown_host();
                     // That another server's name has no address says less than that this server is not there
                     // yet.
-                    if last.is_none() || !e.is_unknown_host() {
+                    if last.is_none() || has_address {
                         last = Some(e);
                     }
-                    asked.extend(others.by_ref().take(at_a_time).map(ask));
+                    asked.extend(round.sent_on(server, has_address).into_iter().map(ask));
                     if let Some(e) = last.take_if(|_| asked.is_empty()) {
                         return Err(e);
                     }
                 }
-                answer => return answer,
+                (_, answer) => return answer,
             }
         }
     }
@@ -209,7 +209,7 @@ impl RpcGroup {
     {
         attempts.fetch_add(1, Ordering::Relaxed);
         let result = self.client(index).call_with(method, request, options).await;
-        if result.is_ok() {
+        if is_of_the_active_one(&result) {
             let index = index % (self.others.len() + 1);
             let before = self.current.swap(index, Ordering::Relaxed);
             if let Some(listener) = self.on_active.0.as_ref().filter(|_| before != index) {
@@ -217,6 +217,16 @@ impl RpcGroup {
             }
         }
         result
+    }
+}
+
+/// Whether the active server has answered. An exception of a server that does not send the client to another
+/// one comes from the active one, too: it says for example that it does not know an ApplicationMaster, and
+/// the registration that follows has to go there.
+fn is_of_the_active_one<T>(result: &Result<T, RpcError>) -> bool {
+    match result {
+        Ok(_) => true,
+        Err(e) => e.remote().is_some_and(|remote| !remote.fatal) && e.retry() == Retry::No,
     }
 }
 

@@ -27,6 +27,7 @@ mod proto;
 mod protocol;
 mod remote;
 mod retry;
+mod round;
 mod sasl;
 mod token_service;
 mod user;

@@ -424,6 +424,48 @@ async fn the_one_that_is_known_is_asked_alone_while_it_answers() {
     assert_eq!(heard.load(Ordering::Relaxed), 0);
 }
 
+#[tokio::test]
+async fn another_one_that_becomes_active_is_found_while_the_known_one_hangs() {
+    let ([hung, standby], group, heard) = pair(Some(0)).await;
+    let call = tokio::spawn(async move { group.call_with::<_, Text>("echo", &text("a"), HARMLESS).await });
+    let mut silent = hung.accept().await;
+    silent.request().await;
+    let mut server = standby.accept().await;
+    for _ in 0..2 {
+        let (id, _) = server.request().await;
+        server.refuse(id, Status::Error, "org.apache.hadoop.ipc.StandbyException").await;
+    }
+    assert_eq!(heard.load(Ordering::Relaxed), 9, "none is active");
+    let (id, asked) = server.request().await;
+    server.answer(id, &asked).await;
+    // The deadline of a try, for which the one that hangs could be waited for, is five seconds.
+    assert!(call.await.unwrap().is_ok());
+    assert_eq!(heard.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn the_active_one_is_known_by_what_it_refuses_too() {
+    let ([first, second], group, heard) = pair(Some(0)).await;
+    let call = tokio::spawn({
+        let group = group.clone();
+        async move { group.call_with::<_, Text>("echo", &text("a"), HARMLESS).await }
+    });
+    let mut server = first.accept().await;
+    let (id, _) = server.request().await;
+    server.refuse(id, Status::Error, "org.apache.hadoop.ipc.StandbyException").await;
+    let mut other = second.accept().await;
+    let (id, _) = other.request().await;
+    let class = "org.apache.hadoop.yarn.exceptions.ApplicationMasterNotRegisteredException";
+    other.refuse(id, Status::Error, class).await;
+    assert!(call.await.unwrap().unwrap_err().is_remote(RemoteKind::MasterNotRegistered));
+    assert_eq!(heard.load(Ordering::Relaxed), 1);
+    // What follows goes there at once, also if it must not be executed twice.
+    let call = tokio::spawn(async move { group.call::<_, Text>("echo", &text("b")).await });
+    let (id, asked) = other.request().await;
+    other.answer(id, &asked).await;
+    assert!(call.await.unwrap().is_ok());
+}
+
 /// Kerberos that is believed, after the time that it takes.
 #[derive(Clone, Copy)]
 struct Slow(Duration);

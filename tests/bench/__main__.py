@@ -5,7 +5,9 @@ import json
 import sys
 from pathlib import Path
 
-from . import logs, recovery, report, scale, suite
+from harness.sections import TITLES
+
+from . import failover, logs, recovery, report, scale, suite
 from .cases import CASES, TUNED, clients
 from .common import flink_of
 
@@ -38,6 +40,7 @@ def options():
     parser.add_argument("--recovery", action="store_true", help="instead: time to a new checkpoint after JobManager and ApplicationMaster were killed (default: 5 runs)")
     parser.add_argument("--logs", action="store_true", help="instead: `heddle logs` beside `yarn logs`, of logs that YARN has collected (default: 5 runs)")
     parser.add_argument("--mb", type=int, default=100, metavar="N", help="so many MiB of logs (with --logs; default: 100)")
+    parser.add_argument("--failover", action="store_true", help="instead: time that `flink list` takes more than usual after the active ResourceManager of two was killed (default: 5 runs)")
     parser.add_argument("--client", choices=["heddle", "reference", "both"], default="both", help="whose ApplicationMasters (with --scale; default: both)")
     parser.add_argument("--nodes", type=int, default=100, metavar="N", help="simulated nodes (with --scale; default: 100)")
     parser.add_argument("--heartbeat", type=int, default=0, metavar="MS", help="of simulated nodes (default: what the ResourceManager says, 1000)")
@@ -46,7 +49,13 @@ def options():
     parser.add_argument("--json", type=Path, metavar="FILE", help="every figure of every run")
     parser.add_argument("--write", action="store_true", help="put table and chart into docs/benchmarks")
     parser.add_argument("--redraw", action="store_true", help="measure nothing: draw the charts of docs/benchmarks from its table")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.failover:
+        # As Flink's own client comes and tuned, its commands that list are the same.
+        arguments.clients = [name for name in arguments.clients if name in TITLES]
+        if not arguments.clients:
+            parser.error(f"with --failover the clients are {', '.join(TITLES)}")
+    return arguments
 
 
 def main():
@@ -69,6 +78,10 @@ def main():
         found = logs.run(arguments.runs or 5, arguments.mb, flink_home)
         kept = {"command": command, "medians": report.logs_medians(found), "runs": found}
         text, good = report.logs_text(found), all(got >= logs.TARGET for *_, got in logs.reached(found))
+    elif arguments.failover:
+        found = failover.run(arguments.runs or 5, arguments.clients, flink_home)
+        kept = {"command": command, "runs": found}
+        text, good = report.failover_text(found), not any("failed" in run for runs in found.values() for run in runs)
     else:
         rounds, steps = suite.run(arguments.runs or 7, arguments.clients, arguments.cases, flink_home)
         kept = {"command": command, "medians": report.medians(rounds), "rounds": rounds, "steps": steps}
@@ -82,6 +95,8 @@ def main():
         report.write_recovery(found, command)
     elif arguments.write and arguments.logs:
         report.write_logs(found, command)
+    elif arguments.write and arguments.failover:
+        report.write_failover(found, command)
     elif arguments.write:
         report.write_suite(rounds, steps, command)
     return 0 if good else 1

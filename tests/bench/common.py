@@ -1,6 +1,7 @@
-"""What both parts of the benchmark need."""
+"""What the parts of the benchmark need."""
 
 import os
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,17 @@ def failed(what, error):
     """A run that did not come to its end: said now, and kept with the others' figures."""
     say(f"failed: {what}: {error}")
     return {"failed": f"{error}"[-2000:]}
+
+
+def in_turns(names, number):
+    """Another one begins each time."""
+    first = number % len(names)
+    return names[first:] + names[:first]
+
+
+def spread(seconds, digits=1):
+    """Median, least and greatest, as cells of a table."""
+    return [f"{value:.{digits}f} s" for value in (statistics.median(seconds), min(seconds), max(seconds))]
 
 
 def flink_of():

@@ -1,6 +1,5 @@
 """How soon a job has a new checkpoint after its JobManager or its ApplicationMaster was killed: both clients in turns."""
 
-import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -12,8 +11,9 @@ from harness.client import Client
 from harness.cluster import ROOT, Cluster
 from harness.jars import job_jar
 from harness.matrix import USUAL_FLINK
+from harness.sections import TITLES
 
-from .common import say
+from .common import say, spread
 
 CLUSTER = "bench-recovery"
 SECTION = "recovery"
@@ -68,8 +68,7 @@ def rows(found):
     lines = [["Fault", "Client", "Median", "From", "To", "Runs", "Same attempt", "Same TaskManagers"]]
     for what, by_client in found.items():
         for kind, runs in by_client.items():
-            seconds = [run["seconds"] for run in runs]
-            figures = [f"{value:.1f} s" for value in (statistics.median(seconds), min(seconds), max(seconds))]
+            figures = spread([run["seconds"] for run in runs])
             same = [f"{sum(run[key] for run in runs)} of {len(runs)}" for key in ("sameAttempt", "sameTaskManagers")]
-            lines.append([what, {"heddle": "heddle", "reference": "Flink's own"}[kind], *figures, str(len(runs)), *same])
+            lines.append([what, TITLES[kind], *figures, str(len(runs)), *same])
     return lines

@@ -1,17 +1,12 @@
 """Runs in, tables and charts out."""
 
-import os
-import re
 import shlex
 import statistics
-import subprocess
-import time
-from pathlib import Path
 
-from harness.cluster import HADOOP_VERSION, ROOT
-from harness.matrix import USUAL_FLINK
+from harness.cluster import ROOT
+from harness.sections import markdown, replace, surroundings
 
-from . import chart, logs, recovery
+from . import chart, failover, logs, recovery
 from .cases import CASES, TUNED, clients
 
 MIB = 2**20
@@ -27,7 +22,7 @@ FIGURES = {
     "amMemory": ("ApplicationMaster resident", "MiB", MIB, 1),
     "jobManagerMemory": ("JobManager's JVM resident", "MiB", MIB, 1),
 }
-DOCS = ROOT / "docs/benchmarks"
+DOCS, RELIABILITY = ROOT / "docs/benchmarks", ROOT / "docs/reliability.md"
 SUITE, SCALE = "suite", "scale"
 # What README shows of them.
 FRONT = ("session-warm", "list", "per-job", "application")
@@ -117,11 +112,6 @@ def aligned(table):
         yield "  ".join(cells).rstrip()
 
 
-def markdown(table, words=2):
-    """The first columns hold words, the others numbers."""
-    return [f"| {' | '.join(row)} |" for row in (table[0], ["---"] * words + ["--:"] * (len(table[0]) - words), *table[1:])]
-
-
 def waterfall(steps):
     """heddle's own steps of a warm session and a warm application, as tables."""
     lines = []
@@ -200,6 +190,9 @@ def scale_markdown(found):
     return [surroundings(scale_runs(found)), "", "![Seconds to the last container launched](scale.svg)", "", *markdown(scale_table(found), words=1)]
 
 
+# ---- docs/reliability.md
+
+
 def recovery_text(found):
     return "\n".join(aligned(recovery.rows(found)))
 
@@ -221,22 +214,18 @@ def write_logs(found, command):
     targets += [[f"{megabytes} MiB, {logs.FORMAT_TITLES[kind]}", f"{logs.TARGET}", f"{got:.1f}"] for kind, megabytes, got in logs.reached(found)]
     runs = max(figures["run"] for figures in found)
     lines = [surroundings(of_runs(runs)), "", *markdown(logs.rows(found)), "", *markdown(targets, words=1)]
-    replace(logs.SECTION, lines, command)
+    write(logs.SECTION, lines, command)
+
+
+# ---- failover
+
+
+def failover_text(found):
+    """For the terminal."""
+    return "\n".join([*aligned(failover.rows(found)), *filter(None, [failover.verdict(found)])])
 
 
 # ---- where it goes
-
-
-def surroundings(what):
-    """Machine, releases, date: a sentence."""
-    info = Path("/proc/cpuinfo").read_text()
-    model = re.search(r"^model name\s*: (.*)$", info, re.MULTILINE)
-    memory = int(re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())[1]) / 2**20
-    java = subprocess.run(["java", "-version"], capture_output=True, text=True).stderr.splitlines()[0].split('"')[1]
-    version = re.search(r'^version = "(.+)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)[1]
-    build = f" ({os.environ.get('HEDDLE_PROFILE', 'release')} build)" if "HEDDLE_TEST_DIST" not in os.environ else ""
-    machine = f"{model[1] if model else os.uname().machine}, {os.cpu_count()} cores, {memory:.0f} GiB"
-    return f"{time.strftime('%Y-%m-%d')}: {machine}, Java {java}, Hadoop {HADOOP_VERSION}, Flink {USUAL_FLINK}, heddle {version}{build}; {what}."
 
 
 def draw(file, title, labels, series):
@@ -257,7 +246,7 @@ def draw_suite(seconds):
 def write_suite(rounds, steps, command):
     found, names = medians(rounds), list(rounds[0])
     draw_suite({case: {name: found[case]["wall"].get(name) for name in names} for case in found if "wall" in found[case]})
-    replace(SUITE, suite_markdown(rounds, steps), command)
+    write(SUITE, suite_markdown(rounds, steps), command)
 
 
 def redraw():
@@ -297,21 +286,21 @@ def write_scale(found, command):
         runs = [run for run in found if (run["containers"], run["client"]) == (count, kind) and "failed" not in run]
         seconds.setdefault(kind, {})[count] = statistics.median(run["lastLaunched"] for run in runs) if runs else None
     draw_scale(seconds)
-    replace(SCALE, scale_markdown(found), command)
+    write(SCALE, scale_markdown(found), command)
 
 
 def write_recovery(found, command):
     lines = [surroundings("a job with a checkpoint each half second on two TaskManagers, default ZooKeeper session timeout"), ""]
-    replace(recovery.SECTION, lines + markdown(recovery.rows(found)), command, ROOT / "docs/reliability.md")
+    write(recovery.SECTION, lines + markdown(recovery.rows(found)), command, RELIABILITY)
 
 
-def replace(section, lines, command, page=DOCS / "index.md"):
-    """Puts the lines between a section's marks in the page."""
-    begin, end = f"<!-- {section}: written by scripts/bench -->", f"<!-- end of {section} -->"
-    before, found, rest = page.read_text().partition(begin)
-    _, ended, after = rest.partition(end)
-    assert found and ended, f"{page} has no lines `{begin}` and `{end}`"
-    page.write_text("\n".join([f"{before}{begin}", f"`{command}`", "", *lines, f"{end}{after}"]))
+def write_failover(found, command):
+    lines = [surroundings("two ResourceManagers, default ZooKeeper session timeout; the active one is killed, and `flink list` begins at once"), ""]
+    write(failover.SECTION, lines + markdown(failover.rows(found), words=1), command, RELIABILITY)
+
+
+def write(section, lines, command, page=DOCS / "index.md"):
+    replace(page, section, "scripts/bench", command, lines)
 
 
 def command_line(arguments):

@@ -8,15 +8,9 @@ from harness.jars import job_jar
 from harness.matrix import USUAL_FLINK
 
 from .cases import PROVIDED, TUNED, VISITS, Visits, clients, provide
-from .common import failed, say
+from .common import failed, in_turns, say
 
 CLUSTER = "bench"
-
-
-def in_turns(names, number):
-    """Another one begins each time."""
-    first = number % len(names)
-    return names[first:] + names[:first]
 
 
 def clean(cluster):

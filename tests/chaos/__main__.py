@@ -1,6 +1,7 @@
 """The command line of `scripts/chaos`."""
 
 import argparse
+import shlex
 import shutil
 import signal
 import subprocess
@@ -8,11 +9,12 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-from harness.cluster import CACHE, Cluster
+from harness.cluster import CACHE, ROOT, Cluster
 from harness.hadoop.environment import java_home
 from harness.jars import job_jar
 from harness.matrix import USUAL_FLINK
 from harness.network import cannot_drop
+from harness.sections import replace, surroundings
 
 from . import planted, report
 from .plan import KINDS, MEAN, plan
@@ -36,18 +38,26 @@ def options():
     parser.add_argument("--planted", choices=planted.NAMES, help="with a defect that the run has to notice")
     parser.add_argument("--sensitivity", action="store_true", help="a run with each planted defect; each has to fail")
     parser.add_argument("--report", nargs="+", type=Path, metavar="JOURNAL", help="only print what these journals come to")
+    parser.add_argument("--write", action="store_true", help="with --report: put it into docs/reliability.md, too")
     parser.add_argument("--name", default="chaos", help="of the cluster (default: chaos)")
     parser.add_argument("--keep", action="store_true", help="leave the cluster as it is after a failure")
     parser.add_argument("--journal", type=Path, metavar="FILE", help="a line for each fault and audit (default: in the cache)")
     return parser.parse_args()
 
 
+def journal_of(arguments, defect=None):
+    return arguments.journal or CACHE / "chaos" / f"{defect or 'seed'}-{arguments.seed}.jsonl"
+
+
 def run(arguments, defect=None):
     """One run; the text of what is wrong, or None."""
     flink_home = subprocess.run(["scripts/fetch-flink"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     jar = SimpleNamespace(flink_home=flink_home, path=job_jar(flink_home, USUAL_FLINK))
-    name = f"{defect or 'seed'}-{arguments.seed}"
-    journal = Journal(arguments.journal or CACHE / "chaos" / f"{name}.jsonl")
+    journal = Journal(journal_of(arguments, defect))
+    journal.write(run={
+        "client": arguments.client, "seed": arguments.seed, "kinds": arguments.kinds, "planted": defect,
+        "surroundings": surroundings("a checkpoint each second, two TaskManagers for each job", "quick"),
+    })  # fmt: skip
     cluster = Cluster(arguments.name).up(zookeeper=True, recovery=True, set=HADOOP)
     plants = planted.of(defect, cluster.directory, java_home())
     faults = plan(arguments.seed, arguments.faults, arguments.mean, arguments.kinds or plants.faults)
@@ -77,9 +87,13 @@ def keep_logs(cluster, kept):
 def main():
     arguments = options()
     if arguments.report:
-        entries = report.read(arguments.report)
-        tell("\n".join(report.table(entries)))
-        tell(f"\nResident memory of an ApplicationMaster at the first look, at the last one, at most: {report.memory(entries)} kB")
+        journals = report.read(arguments.report)
+        lines = report.lines(journals)
+        tell("\n".join(lines))
+        if arguments.write:
+            command = shlex.join(["scripts/chaos", "--report", *(file.name for file in arguments.report)])
+            where = [line for text in report.surroundings(journals) for line in (text, "")]
+            replace(ROOT / "docs/reliability.md", report.SECTION, "scripts/chaos", command, [*where, *lines])
         return 0
     if arguments.sensitivity:
         missed = []
@@ -92,6 +106,8 @@ def main():
                 missed.append(defect)
         return 1 if missed else 0
     wrong = run(arguments, arguments.planted)
+    if arguments.client == "heddle":
+        tell(report.memory_text(report.read([journal_of(arguments, arguments.planted)])))
     if wrong:
         print(f"failed: {wrong}", file=sys.stderr, flush=True)
     return 1 if wrong else 0

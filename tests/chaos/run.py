@@ -2,11 +2,13 @@
 
 import json
 import time
+from dataclasses import dataclass
 
 from .audit import Audit
 from .deployments import Deployment
 from .faults import Faults
-from .watch import Watch
+from .plan import Fault
+from .watch import Watch, recovery, was_well
 
 MODES = ("session", "application")
 
@@ -21,6 +23,34 @@ class Journal:
     def write(self, **what):
         self.file.write(json.dumps({"at": round(time.time() - self.began, 2)} | what) + "\n")
         self.file.flush()
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A fault that has hit something: when it began and when it was made (seconds since 1970), and the ids of the applications
+    that it concerns."""
+
+    fault: Fault
+    began: float
+    made: float
+    concerned: list
+
+
+def recoveries(hits, watched, undone):
+    """What the journal says of the faults since the last look. `watched`: application -> the checkpoints that were seen.
+
+    `seconds`: until each job that the fault concerned had a new checkpoint. `well`: whether these jobs had recovered from the
+    fault before when this one began. `cut`: whether the look, which undoes faults at the moment `undone`, has made it shorter.
+    """
+    found, last = [], {}
+    for hit in hits:
+        times = [recovery(watched[application], hit.began, hit.made) for application in hit.concerned]
+        well = all(was_well(watched[a], last[a], hit.began) for a in hit.concerned if a in last)
+        last |= dict.fromkeys(hit.concerned, hit.made)
+        if None not in times:
+            cut = bool(hit.fault.lasts) and hit.made + hit.fault.lasts > undone
+            found.append({"fault": hit.fault.number, "seconds": max(times), "well": well, "cut": cut})
+    return found
 
 
 class Run:
@@ -46,9 +76,11 @@ class Run:
             for fault in faults:
                 self._make(fault)
                 number = fault.number + 1
-                if number % self.audit_every == 0 or fault is faults[-1]:
+                last, fresh = fault is faults[-1], number % self.fresh_every == 0
+                # Those who watch the jobs of the old applications do not know those of fresh ones.
+                if number % self.audit_every == 0 or fresh or last:
                     self._look()
-                if number % self.fresh_every == 0 and fault is not faults[-1]:
+                if fresh and not last:
                     self._go_on_in_fresh_ones()
             self._end()
         finally:
@@ -61,28 +93,24 @@ class Run:
 
     def _make(self, fault):
         time.sleep(fault.at)
-        at, hit = time.time(), self.faults.make(fault)
+        began = time.time()
+        hit = self.faults.make(fault)
+        made = time.time()
         self.journal.write(fault=fault.as_json(), hit=hit and hit[0])
         tell(f"{fault.number + 1:5} {fault.kind}: {hit[0] if hit else 'nothing is there'}")
         if hit:
-            self.open.append((fault.number, at, hit[1]))
+            self.open.append(Hit(fault, began, made, hit[1]))
 
     def _look(self):
+        undone = time.time()
         self.faults.undo()
         figures = self.audit.middle(self.applications())
         # What each ApplicationMaster has said last: one that was not killed has said why it ended.
         last = {a.id: self.audit.last_words(a) for a in self.applications()}
-        self.journal.write(audit=figures, recovered=self._recovered(), last=last)
-        tell(f"      all is well after {figures['seconds']} s: {json.dumps(figures['applications'])}")
-
-    def _recovered(self):
-        """Fault and how long it took until each job that it concerned had a new checkpoint."""
-        found = []
-        for number, at, concerned in self.open:
-            times = [self.watches[application].recovery(at) for application in concerned]
-            found += [] if None in times else [(number, max(times))]
+        watched = {application: list(watch.seen) for application, watch in self.watches.items()}
+        self.journal.write(audit=figures, recovered=recoveries(self.open, watched, undone), last=last)
         self.open = []
-        return found
+        tell(f"      all is well after {figures['seconds']} s: {json.dumps(figures['applications'])}")
 
     def _go_on_in_fresh_ones(self):
         for watch in self.watches.values():

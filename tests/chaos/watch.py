@@ -2,7 +2,17 @@
 
 import threading
 import time
-from bisect import bisect_right
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A complete checkpoint. Both times are seconds since 1970 by this machine's clock, which is that of the JobManager, too."""
+
+    # When it was seen to be complete.
+    at: float
+    # When the JobManager has triggered it.
+    triggered: float
 
 
 class Watch:
@@ -10,31 +20,32 @@ class Watch:
 
     def __init__(self, application, every=0.25):
         self.application, self.every = application, every
-        # Each checkpoint that was seen: when, and its number.
         self.seen = []
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self._look, daemon=True)
         self.thread.start()
 
     def _look(self):
+        last = 0
         while not self.ended.wait(self.every):
-            newest = self.application.checkpoint()
-            if newest and (not self.seen or newest > self.seen[-1][1]):
-                self.seen.append((time.time(), newest))
+            newest = self.application.newest()
+            if newest and newest["id"] > last:
+                last = newest["id"]
+                self.seen.append(Seen(time.time(), newest["trigger_timestamp"] / 1000))
 
     def end(self):
         self.ended.set()
         self.thread.join()
 
-    def recovery(self, at):
-        return recovery(self.seen, at)
 
+def recovery(seen, began, made):
+    """Seconds from the beginning of a fault to the first checkpoint that was triggered after it was made; None without one.
 
-def recovery(seen, at):
-    """Seconds from the moment `at` to the first checkpoint that was certainly begun after it; None without one.
-
-    `seen`: pairs of time and number. The first new one may have been complete before `at`.
+    A checkpoint that was triggered before may be complete afterwards, and says nothing of the job's recovery.
     """
-    before = bisect_right(seen, (at, float("inf")))
-    newest = seen[before - 1][1] if before else 0
-    return next((round(when - at, 2) for when, number in seen[before:] if number > newest + 1), None)
+    return next((round(one.at - began, 2) for one in seen if one.triggered > made), None)
+
+
+def was_well(seen, before, began):
+    """Whether the job had recovered from an earlier fault, which was made at the moment `before`, when another one began."""
+    return any(one.triggered > before and one.at <= began for one in seen)

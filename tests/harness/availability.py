@@ -66,14 +66,13 @@ class Application:
         """Through the ResourceManager, which knows where the web interface is; a session's own words may be those of an earlier attempt."""
         return Flink(f"{self.cluster.yarn.rm}/proxy/{self.id}")
 
-    def checkpoint(self):
-        """Id of the newest complete checkpoint of the only job; None while nothing can be learned."""
+    def newest(self):
+        """The newest complete checkpoint of the only job, as Flink tells it; None while nothing can be learned."""
         with contextlib.suppress(OSError, ValueError, LookupError):
             rest = self.rest()
             [(job, state)] = rest.jobs().items()
             if state == "RUNNING":
-                newest = rest.get(f"jobs/{job}/checkpoints")["latest"]["completed"]
-                return newest and newest["id"]
+                return rest.get(f"jobs/{job}/checkpoints")["latest"]["completed"]
         return None
 
     def goes_on(self):
@@ -86,6 +85,11 @@ class Application:
             app = self.cluster.yarn.app(self.id)
         assert app.get("state") not in FINISHED, f"it has ended {app['finalStatus']}: {app['diagnostics']}"
         return None
+
+    def checkpoint(self):
+        """Its id."""
+        newest = self.newest()
+        return newest and newest["id"]
 
     def workers(self):
         return {p.container: p.pid for p in processes.jvms(self.cluster, self.id) if not processes.is_master(p)}

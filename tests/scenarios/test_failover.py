@@ -28,6 +28,15 @@ def forgetful(request, cluster, tmp_path, flink_home, client_kind):
     yield from cluster_of(request, cluster, "nodes", tmp_path, flink_home, client_kind, node_addresses=True, set=settings)
 
 
+def list_once_it_can_be_listed(client, session):
+    """The first command of heddle's waits. Flink's own client fails as long as the ApplicationMaster has not registered anew."""
+    listed = lambda: client.flink("list", *session.target(), seconds=240)  # noqa: E731
+    if client.is_heddle:
+        assert "Counting" in listed().ok().text
+    else:
+        wait_for("the job in the list", lambda: "Counting" in listed().text, 240)
+
+
 @pytest.mark.extended
 @pytest.mark.reference(extended=True)
 @pytest.mark.slow("a cluster of its own, and two failovers")
@@ -40,12 +49,11 @@ def test_the_active_resourcemanager_and_the_active_namenode_die(pairs, jar):
         gone = active()
         cluster.kill(cluster.daemon_of(gone))
         # Neither the job nor a client has to know: the one goes on, the other waits.
-        listed = work.client().flink("list", *session.target()).ok()
-        assert "Counting" in listed.text, listed
+        list_once_it_can_be_listed(work.client(), session)
         wait_for(f"the other {kind}", lambda active=active, gone=gone: active() not in (None, gone), 60)
         cluster.start(cluster.daemon_of(gone))
         newest = app.checkpoint() or before.checkpoint
-        print(f"recovered[{kind}]: {app.recovered(newest):.1f} s")
+        print(f"recovered[{kind}, {session.client.kind}]: {app.recovered(newest):.1f} s")
     after = app.settle(2)
     assert (after.workers, after.attempt) == (before.workers, before.attempt)
     other = work.client().session("-nm", f"{work.name}-2")
@@ -192,19 +200,32 @@ def test_a_node_is_lost(forgetful, jar):
 
 
 @pytest.mark.extended
-@pytest.mark.heddle_only("its log does not say why")
-@pytest.mark.slow("a cluster of its own, and a node that is given time")
+@pytest.mark.reference(extended=True)
+@pytest.mark.slow("a cluster of its own, a node that is given time, and TaskManagers that start when it is back")
 @pytest.mark.xdist_group("nodes-cluster")
 def test_a_node_is_decommissioned(forgetful, jar, tmp_path):
     work, cluster = forgetful, forgetful.cluster
     session, app, other, there = on_both(work, jar)
     (tmp_path / "excluded").write_text(f"127.0.0.{1 + other}\n")
-    cluster.administer("org.apache.hadoop.yarn.client.cli.RMAdminCLI", "-refreshNodes", "-g", "5", "-server")
-    said = lambda: cluster.log_text(app.id, "heddle-am.log")  # noqa: E731
-    wait_for("the announcement", lambda: re.search(r"a node has changed .*DECOMMISSIONING", said()), 60)
+    refresh = "org.apache.hadoop.yarn.client.cli.RMAdminCLI", "-refreshNodes"
+    cluster.administer(*refresh, "-g", "5", "-server")
+    if session.client.is_heddle:
+        said = lambda: cluster.log_text(app.id, "heddle-am.log")  # noqa: E731
+        wait_for("the announcement", lambda: re.search(r"a node has changed .*DECOMMISSIONING", said()), 60)
     wait_for("nothing runs there any more", lambda: not any(process.alive() for process in there), 90)
-    log = lambda: cluster.log_text(app.id, "jobmanager.log")  # noqa: E731
-    wait_for("the cause", lambda: re.search(r"container_\S+ on 127.0.0.\d:\d+ \(DECOMMISSION.*\): ", log()), 60)
+    if session.client.is_heddle:
+        # Flink's own client tells only that the container is gone.
+        log = lambda: cluster.log_text(app.id, "jobmanager.log")  # noqa: E731
+        wait_for("the cause", lambda: re.search(r"container_\S+ on 127.0.0.\d:\d+ \(DECOMMISSION.*\): ", log()), 60)
+    # The other node has no room for all of them. A NodeManager that is decommissioned ends by itself.
+    daemon = f"nodemanager{other}"
+    wait_for("the end of the NodeManager", lambda: cluster.pid(daemon) is None, 60)
+    (tmp_path / "excluded").write_text("")
+    cluster.administer(*refresh)
+    cluster.start(daemon)
+    began = time.monotonic()
+    app.settle(3)
+    print(f"recovered[decommissioned node, {session.client.kind}]: {time.monotonic() - began:.1f} s after it is started again")
     session.stop().ok()
 
 

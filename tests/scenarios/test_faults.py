@@ -213,17 +213,25 @@ def left_behind(work, place):
     return [path for path in work.cluster.hdfs.tree(place) if "/.flink/" in path or is_temporary(path)]
 
 
-def check_nothing_left(work, place, result):
-    def left():
-        # A NameNode that goes on after it was suspended still says that it is the active one, and then ends.
-        try:
-            return left_behind(work, place)
-        except OSError as error:
-            return [str(error)]
+def left_or_why_not(work, place):
+    """What is left behind. A NameNode that goes on after it was suspended still says that it is the active one, and then ends:
+    its error is among the texts."""
+    try:
+        return left_behind(work, place)
+    except OSError as error:
+        return [str(error)]
 
+
+def check_nothing_left(work, place, result):
     with contextlib.suppress(AssertionError):
-        wait_for("nothing left", lambda: not left(), 30)
-    assert left() == [], result
+        wait_for("nothing left", lambda: not left_or_why_not(work, place), 30)
+    assert left_or_why_not(work, place) == [], result
+
+
+def hdfs_answers(cluster):
+    with contextlib.suppress(OSError):
+        return cluster.hdfs.list("/") is not None
+    return False
 
 
 def end_application(work, client, application):
@@ -257,11 +265,12 @@ def test_the_active_namenode_dies_during_an_upload(pairs, jar, mode):
         check_nothing_left(work, place, result)
 
 
-@pytest.mark.heddle_only("it waits for the NameNode for as long as that hangs")
+@pytest.mark.reference(extended=True)
 @pytest.mark.slow("a cluster of its own, a large file, and a NameNode that is given time")
 @pytest.mark.xdist_group("pairs-cluster")
 def test_the_active_namenode_hangs_during_an_upload(pairs, jar):
-    """The other one becomes active after most of a minute: then the upload goes on, or it has ended with an error."""
+    """The other one becomes active after most of a minute: then the upload goes on, or it has ended with an error. Flink's own
+    client may wait for the one that hangs for as long as it does so."""
     work, cluster, client = pairs, pairs.cluster, pairs.client()
     hung = cluster.daemon_of(cluster.active_namenode())
     running, place = start_upload(work, client, "session", jar)
@@ -269,17 +278,23 @@ def test_the_active_namenode_hangs_during_an_upload(pairs, jar):
     try:
         assert running.alive and "Submitted application" not in running.text, "in the middle of the upload"
         began = time.monotonic()
-        result = running.result(240)
-        print(f"ended[NameNode hangs, exit code {result.code}]: {running.ended - began:.1f} s after it began to hang")
+        result = running.result(240) if client.is_heddle else None
         wait_for("the other NameNode", lambda: cluster.active_namenode() and cluster.daemon_of(cluster.active_namenode()) != hung, 120)
+        waits = running.alive
     finally:
         cluster.resume(hung)
+    result = result or running.result(240)
+    words = ", when it hung no longer" if waits else ""
+    print(f"ended[NameNode hangs, {client.kind}, exit code {result.code}]: {running.ended - began:.1f} s after it began to hang{words}")
     if result.code == 0:
         end_application(work, client, result.application)
-    else:
+    elif client.is_heddle:
         check_refused(result, "NameNode")
         assert all(app["state"] in FINISHED for app in cluster.yarn.by_name(work.name))
-    check_nothing_left(work, place, result)
+    if client.is_heddle:
+        check_nothing_left(work, place, result)
+    else:
+        wait_for("an answer of the NameNode", lambda: hdfs_answers(cluster), 60)
 
 
 @pytest.fixture
@@ -297,12 +312,18 @@ def in_safe_mode(cluster):
         cluster.safe_mode("leave")
 
 
-@pytest.mark.heddle_only("it gives up at once")
+@pytest.mark.reference(extended=True)
 @pytest.mark.xdist_group("own-cluster")
 def test_the_end_of_safe_mode_is_waited_for(own_work):
+    """Flink's own client gives up instead."""
     work, cluster, client = own_work, own_work.cluster, own_work.client()
     with in_safe_mode(cluster):
         running = client.start("yarn-session.sh", "-d", "-jm", "1024", "-tm", "1024", "-nm", work.name)
+        if not client.is_heddle:
+            result = running.result(120)
+            print(f"ended[safe mode, {client.kind}, exit code {result.code}]: {result.seconds:.1f} s")
+            assert result.code == 1 and "safe mode" in result.text and not cluster.yarn.by_name(work.name), result
+            return
         running.wait_text(r"(?i)NameNode at \S+.*safe mode.*waiting for it, for up to \d+ s", 30)
         assert not cluster.yarn.by_name(work.name)
     result = running.result(120).ok()

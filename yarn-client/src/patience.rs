@@ -34,16 +34,28 @@ impl Wait {
         }
     }
 
+    /// The time to wait for a ResourceManager if the configuration does not set one. A failover of several
+    /// ResourceManagers begins only when ZooKeeper has ended the session of the one that was active, ten
+    /// seconds after its death by default, and the next one reads what there is before it is active.
+    fn usual_for_resource_manager(self, conf: &HadoopConf) -> Duration {
+        let several = conf.get_bool("yarn.resourcemanager.ha.enabled", false).unwrap_or_default();
+        match self {
+            Self::Reading if several => Duration::from_secs(60),
+            _ => self.usual(),
+        }
+    }
+
     /// The time to wait for a ResourceManager: the one that the configuration sets for Hadoop's own clients,
     /// or else the usual one.
     pub(crate) fn for_resource_manager(self, conf: &HadoopConf) -> Duration {
         const KEY: &str = "yarn.resourcemanager.connect.max-wait.ms";
+        let usual = self.usual_for_resource_manager(conf);
         match conf.origin(KEY) {
             Some(_) if self != Self::Little => match conf.get_i64(KEY, 0) {
                 Ok(-1) => FOR_EVER,
-                _ => conf.get_duration(KEY, self.usual(), TimeUnit::Millis).unwrap_or(self.usual()),
+                _ => conf.get_duration(KEY, usual, TimeUnit::Millis).unwrap_or(usual),
             },
-            _ => self.usual(),
+            _ => usual,
         }
     }
 
@@ -181,7 +193,11 @@ mod tests {
         assert_eq!(waits(&[enabled, retries])[0][1], 660, "10 s six times, 60 s ten times");
         assert_eq!(waits(&[enabled, ("dfs.client.retry.policy.spec", "1000,5")])[0][1], 5);
         assert_eq!(waits(&[("dfs.client.failover.max.attempts", "4")])[0][1], 7, "0.5 + 1 + 2 + 4 s");
-        let little = Wait::Little.for_resource_manager(&HadoopConf::from_map([(max_wait, "900000")]));
+        let several = ("yarn.resourcemanager.ha.enabled", "true");
+        assert_eq!(waits(&[several]), [[60, 20], [120, 120]]);
+        assert_eq!(waits(&[several, (max_wait, "3000")])[0][0], 3);
+        let little =
+            Wait::Little.for_resource_manager(&HadoopConf::from_map([several, (max_wait, "900000")]));
         assert_eq!(little.as_secs(), 2);
     }
 

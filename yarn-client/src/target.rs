@@ -32,7 +32,7 @@ const YOUNG: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_secs(2);
 
 /// The pause between two reports of an application that does not run yet.
-const BETWEEN_REPORTS: Duration = Duration::from_millis(200);
+const BETWEEN_REPORTS: Duration = Duration::from_millis(100);
 
 /// The value of `-m` in older manuals that is not an address, but stands for a cluster on YARN.
 pub const ON_YARN: &str = "yarn-cluster";

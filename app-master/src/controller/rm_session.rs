@@ -22,8 +22,12 @@ const REFRESH: Duration = Duration::from_secs(30);
 /// How long heartbeats stay frequent after a taskrunner's connection broke: its container has probably ended,
 /// and the ResourceManager is about to report that.
 const SUSPICION: Duration = Duration::from_secs(10);
-/// The first and the longest wait between tries while the ResourceManager does not answer.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(1));
+/// The shortest and the longest wait between tries while the ResourceManager does not answer.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
+/// Between these two the wait is this part of the time for which it has not answered. Until the
+/// ApplicationMaster has registered with the next ResourceManager, no client learns where the JobManager is:
+/// a failover of ten seconds should not cost the clients another second.
+const PART_OF_OUTAGE: u32 = 32;
 
 /// Intervals of the session.
 #[derive(Debug, Clone, Copy)]
@@ -102,7 +106,6 @@ enum Phase {
 struct Outage {
     since: Instant,
     retry_at: Instant,
-    wait: Duration,
 }
 
 /// See the module's text.
@@ -322,14 +325,12 @@ impl RmSession {
             | RmFailureKind::Unavailable
             | RmFailureKind::NotRegistered => {}
         }
-        let (since, wait) = match self.outage {
-            Some(Outage { since, wait, .. }) => (since, (wait * 2).min(BACKOFF.1)),
-            None => (now, BACKOFF.0),
-        };
+        let since = self.outage.map_or(now, |outage| outage.since);
         if self.pace.patience.is_some_and(|patience| now - since > patience) {
             return vec![RmSessionEffect::End(Cause::ResourceManagerLost(failure.text))];
         }
-        self.outage = Some(Outage { since, retry_at: now + wait, wait });
+        let wait = ((now - since) / PART_OF_OUTAGE).clamp(BACKOFF.0, BACKOFF.1);
+        self.outage = Some(Outage { since, retry_at: now + wait });
         vec![RmSessionEffect::Observe(Observation::NoAnswer { error: failure.text, retry_in: wait })]
     }
 }

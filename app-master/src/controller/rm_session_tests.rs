@@ -102,6 +102,27 @@ fn an_outage_is_waited_out_until_patience_ends() {
 }
 
 #[test]
+fn a_failover_is_noticed_soon_and_a_long_outage_is_not_asked_about_too_often() {
+    let begin = Instant::now();
+    let (mut session, mut now, mut tries) = (serving(begin), begin, 0);
+    let mut longest_within = |seconds: u64| {
+        let mut longest = Duration::ZERO;
+        while now - begin < Duration::from_secs(seconds) {
+            answer(&mut session, Err(failure(RmFailureKind::Unavailable, "refused")), now);
+            longest = longest.max(session.wake(Demand::Nothing) - now);
+            now = session.wake(Demand::Nothing);
+            session.step(RmSessionInput::Tick, now);
+            session.call(Demand::Nothing, now);
+            tries += 1;
+        }
+        longest
+    };
+    assert!(longest_within(12) < Duration::from_millis(400), "as long as a failover takes");
+    assert_eq!(longest_within(59), BACKOFF.1);
+    assert!(tries < 140, "{tries}");
+}
+
+#[test]
 fn a_resource_manager_that_has_forgotten_us_is_registered_with_again() {
     let now = Instant::now();
     let mut session = serving(now);
