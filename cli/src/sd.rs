@@ -190,7 +190,7 @@ async fn listen(seeker: &mut Seeker<'_>, address: &str, interval: Duration) -> R
     let listener = TcpListener::bind(place)
         .await
         .map_err(|error| Failure::because(format!("cannot listen on {address}"), error))?;
-    let place = listener.local_addr().map_or(place, |bound| bound);
+    let place = listener.local_addr().unwrap_or(place);
     seeker.seek().await?;
     let text = Arc::new(Mutex::new(seeker.text()));
     let served = text.clone();

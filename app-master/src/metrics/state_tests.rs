@@ -122,7 +122,7 @@ fn each_end_is_counted_once_by_its_cause() {
     test.jvm_ended("c3", kill);
     test.ended("c3", ExitCause::new(Some((-104, "")), None));
     test.gone("c3");
-    test.jvm_ended("c4", heap.clone());
+    test.jvm_ended("c4", heap);
     test.gone("c4");
     test.see(Observation::Stopping { container: container_id("c5"), reason: String::new() });
     assert_eq!(test.state.states().running, 2);
