@@ -122,12 +122,14 @@ impl Launcher {
             env.entry(USER_VARIABLE.to_owned()).or_insert_with(|| user.to_owned());
         }
         let archive = spec.task_managers.class_data.as_ref();
+        let metrics = spec.application_master.metrics.as_ref();
         let template = Launch {
             env: env.into_iter().collect(),
             files: spec.task_managers.files.iter().map(read).collect::<Result<_, _>>()?,
             log_name: "taskmanager".to_owned(),
             flink_version: spec.application.flink_version.clone(),
             archives: archive.map(|archive| archive.found.clone()).unwrap_or_default(),
+            reporter_ports: metrics.map(|metrics| metrics.reporters.clone()).unwrap_or_default(),
             ..Launch::from(jvm)
         };
         Ok(Self { context, tokens, keys, template, recordings: AtomicU32::new(0) })

@@ -21,6 +21,7 @@ mod history;
 pub mod jobmanager;
 pub mod launcher;
 pub mod ledger;
+mod metrics;
 mod outcome_files;
 mod own_rest;
 pub mod ports;

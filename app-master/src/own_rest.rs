@@ -3,12 +3,48 @@
 //! only the certificate in that keystore counts.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use flink_model::config::{self, ConfigFiles, Configuration, LEGACY_FILE, STANDARD_FILE, SourceFile};
 use flink_model::release::Release;
 use flink_model::spec::AmSpec;
 use flink_model::ssl;
-use flink_rest::Tls;
+use flink_rest::{RestClient, RestTimeouts, Tls};
+
+use crate::environment::Environment;
+
+/// The client of the REST interface of this application's JobManager.
+pub(crate) struct OwnRest {
+    /// The client, with the URL that it was made for.
+    client: Mutex<Option<(String, RestClient)>>,
+    environment: Arc<Environment>,
+    /// For the whole answer to a question.
+    deadline: Duration,
+}
+
+impl OwnRest {
+    pub(crate) fn new(environment: Arc<Environment>, deadline: Duration) -> Self {
+        Self { client: Mutex::default(), environment, deadline }
+    }
+
+    /// The client for a URL, made once for each. The error is for people.
+    pub(crate) fn client(&self, url: &str) -> Result<RestClient, String> {
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*client {
+            Some((known, client)) if known == url => Ok(client.clone()),
+            _ => {
+                let Environment { spec, dir, .. } = &*self.environment;
+                let tls = if url.starts_with("https:") { Some(tls(spec, dir)?) } else { None };
+                let timeouts = RestTimeouts::one_try(self.deadline);
+                let new = RestClient::of_own_job_manager(url, tls.as_ref(), timeouts);
+                let new = new.map_err(|error| error.to_string())?;
+                *client = Some((url.to_owned(), new.clone()));
+                Ok(new)
+            }
+        }
+    }
+}
 
 /// TLS for the JobManager of this application, as its configuration says. The error is for people.
 pub(crate) fn tls(spec: &AmSpec, dir: &Path) -> Result<Tls, String> {

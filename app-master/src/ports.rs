@@ -1,5 +1,5 @@
-//! `heddle.control.port`: one port, a range, or a list of both, as Flink writes ranges ("50100-50200,50300";
-//! "0" = any).
+//! `heddle.control.port` and `heddle.metrics.port`: one port, a range, or a list of both, as Flink writes
+//! ranges ("50100-50200,50300"; "0" = any).
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;

@@ -32,7 +32,7 @@ use super::parse::Invocation;
 use super::settings::Settings;
 use super::signals::{on_signals, unless_signalled};
 use super::timing::{Clocked, told};
-use super::{housekeeping, job_verbs, logs, memory, run, status, store, text, why};
+use super::{housekeeping, job_verbs, logs, memory, run, sd, status, store, text, why};
 use crate::attached::Attached;
 
 /// Carries out a verb. If it fails and `--timing` was given, the time until then is shown.
@@ -91,6 +91,7 @@ async fn perform(
             | Verb::Ps(_)
             | Verb::Status(_)
             | Verb::Logs(_)
+            | Verb::Sd(_)
             | Verb::Kill(_)
             | Verb::Gc(_)
             | Verb::Store(_)
@@ -146,6 +147,7 @@ async fn carry_out(
         Verb::Status(options) => status::status(context, console, &options).await,
         Verb::Why(options) => why::why(context, console, &options).await,
         Verb::Logs(options) => logs::logs(context, console, &options).await,
+        Verb::Sd(options) => sd::sd(context, console, &options).await,
         Verb::Kill(options) => housekeeping::kill(context, console, &options).await,
         Verb::ExplainExit(options) => housekeeping::explain_exit(console, &options),
         Verb::Gc(options) => housekeeping::gc(context, console, &options).await,

@@ -24,6 +24,7 @@ mod precedence;
 mod program;
 mod reference;
 mod run;
+mod sd;
 mod settings;
 mod signals;
 mod sql;

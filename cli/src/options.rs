@@ -41,6 +41,7 @@ impl Verb {
             Self::Status(options) => options.answer.json(),
             Self::Why(options) => options.answer.json(),
             Self::Logs(options) => options.answer.json(),
+            Self::Sd(options) => options.answer.json(),
             Self::Kill(options) => options.answer.json(),
             Self::ExplainExit(options) => options.answer.json(),
             Self::Gc(options) => options.answer.json(),
@@ -66,6 +67,7 @@ impl Verb {
             Self::Status(options) => options.answer.verbose,
             Self::Why(options) => options.answer.verbose,
             Self::Logs(options) => options.answer.verbose,
+            Self::Sd(options) => options.answer.verbose,
             Self::Kill(options) => options.answer.verbose,
             Self::Gc(options) => options.answer.verbose,
             Self::Store(options) => options.answer.verbose,
@@ -120,6 +122,10 @@ pub(crate) enum Verb {
         override_usage = "heddle logs [options] <application id>\n       heddle logs [options] --container <container id>"
     )]
     Logs(LogsOptions),
+    /// Find what Prometheus can read of running applications (heddle.metrics.port): print the targets,
+    /// keep them in a file, or serve them
+    #[command(override_usage = "heddle sd [options] [application id ...]")]
+    Sd(SdOptions),
     /// Kill applications through YARN, and wait until they have ended
     #[command(override_usage = "heddle kill [options] <application id> ...")]
     Kill(KillOptions),
@@ -646,6 +652,35 @@ pub(crate) struct LogsOptions {
     #[command(flatten)]
     pub(crate) answer: AnswerOptions,
     /// Application id
+    #[arg(hide = true)]
+    pub(crate) applications: Vec<String>,
+}
+
+/// `sd`.
+#[derive(Debug, Args, Default, Clone)]
+pub(crate) struct SdOptions {
+    /// Write the targets to this file, for file_sd_configs of Prometheus
+    #[arg(long, value_name = "path")]
+    pub(crate) file: Option<String>,
+    /// Serve the targets at this address and port, at the path /sd, for http_sd_configs of Prometheus
+    #[arg(long, value_name = "address:port")]
+    pub(crate) listen: Option<String>,
+    /// Look again after this time, such as 30s; without it a file is written once, and a server looks
+    /// again after 30s
+    #[arg(long, value_name = "duration")]
+    pub(crate) interval: Option<String>,
+    /// Those of this user instead of your own
+    #[arg(long, value_name = "name")]
+    pub(crate) user: Option<String>,
+    /// Those of all users
+    #[arg(long = "all-users")]
+    pub(crate) all_users: bool,
+    /// Only those that have this tag in YARN
+    #[arg(long, value_name = "tag")]
+    pub(crate) tag: Option<String>,
+    #[command(flatten)]
+    pub(crate) answer: AnswerOptions,
+    /// Application ids
     #[arg(hide = true)]
     pub(crate) applications: Vec<String>,
 }

@@ -72,12 +72,13 @@ pub(crate) struct Invocation {
 }
 
 /// Verbs that Flink's own client does not have.
-pub(crate) const OWN_VERBS: [&str; 13] = [
+pub(crate) const OWN_VERBS: [&str; 14] = [
     "session",
     "ps",
     "status",
     "why",
     "logs",
+    "sd",
     "kill",
     "explain-exit",
     "gc",

@@ -80,7 +80,7 @@ const CASES: &[(&str, &str)] = &[
     ("checkpoint_nothing", "flink checkpoint -m h:1"),
     ("json_usage_error", "flink cancel --output json no-id"),
     ("json_option_unknown", "flink list --output json --nonsense"),
-    // ps, status, why, logs, kill, gc, memory
+    // ps, status, why, logs, sd, kill, gc, memory
     ("ps_help", "heddle ps --help"),
     ("ps_id_and_all", "heddle ps --all application_1700000000000_0001"),
     ("ps_no_id", "heddle ps job_1"),
@@ -99,6 +99,9 @@ const CASES: &[(&str, &str)] = &[
     ("logs_of_two", "heddle logs application_1_0001 application_1_0002"),
     ("logs_of_another_container", "heddle logs --container container_1_0002_01_000001 application_1_0001"),
     ("logs_followed_as_json", "heddle logs -f --output json application_1_0001"),
+    ("sd_help", "heddle sd --help"),
+    ("sd_file_and_listen", "heddle sd --file a.json --listen 127.0.0.1:0"),
+    ("sd_interval_of_nothing", "heddle sd --interval 30s"),
     ("kill_help", "heddle kill --help"),
     ("kill_nothing", "heddle kill"),
     ("kill_no_id", "heddle kill job_1"),

@@ -59,6 +59,7 @@ pub mod options;
 pub mod plan;
 pub mod ports;
 pub mod release;
+pub mod reporters;
 pub mod spec;
 pub mod ssl;
 pub mod start_template;

@@ -133,6 +133,8 @@ options! {
     /// Whether the ApplicationMaster leaves a record of how the application and its containers have ended, in
     /// .heddle/outcomes in the user's home directory.
     OUTCOMES: bool = "heddle.outcomes" = "true";
+    /// Port or range of the ApplicationMaster's metrics for Prometheus; 0: any; default: none are served.
+    METRICS_SERVER_PORT: PortList = "heddle.metrics.port";
 
     // Deployment.
     /// Parallelism of a job that does not say it itself.

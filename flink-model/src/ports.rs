@@ -12,7 +12,7 @@ const SINGLE: [&Opt<Port>; 6] = [
     &options::TM_COLLECT_PORT,
 ];
 
-const LISTS: [&Opt<PortList>; 10] = [
+const LISTS: [&Opt<PortList>; 11] = [
     &options::REST_BIND_PORT,
     &options::TM_RPC_PORT,
     &options::TM_DATA_BIND_PORT,
@@ -23,6 +23,7 @@ const LISTS: [&Opt<PortList>; 10] = [
     &options::STATE_SERVER_PORTS,
     &options::APPLICATION_MASTER_PORT,
     &options::CONTROL_PORT,
+    &options::METRICS_SERVER_PORT,
 ];
 
 /// Fails if a value is not a port or a list of ports. Otherwise a process in the cluster would fail because

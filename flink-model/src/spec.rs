@@ -201,6 +201,19 @@ pub struct ApplicationMasterSpec {
     /// The interval of heartbeats while requests are open, in milliseconds
     /// (`yarn.heartbeat.container-request-interval`).
     pub heartbeat_busy_ms: u64,
+    /// The metrics that it serves; `None` if it serves none.
+    #[serde(default)]
+    pub metrics: Option<MetricsSpec>,
+}
+
+/// The metrics for Prometheus.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetricsSpec {
+    /// The port, or the range of ports, as in `heddle.metrics.port`; `0` stands for any.
+    pub ports: String,
+    /// The ports of Flink's own reporters for Prometheus, one text for each reporter
+    /// ([`crate::reporters::prometheus_ports`]).
+    pub reporters: Vec<String>,
 }
 
 /// The JobManager.
@@ -307,6 +320,7 @@ mod tests {
                 control_port: "0".into(),
                 heartbeat_idle_ms: 5000,
                 heartbeat_busy_ms: 500,
+                metrics: None,
             },
             job_manager: JobManagerSpec {
                 jvm: jvm(),

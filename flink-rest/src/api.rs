@@ -78,6 +78,11 @@ impl RestClient {
         self.get::<Answer>(&format!("/jobs/{job}/status")).await.map(|a| a.status)
     }
 
+    /// The checkpoints of a job.
+    pub async fn checkpoints(&self, job: &JobId) -> Result<CheckpointStatistics, RestError> {
+        self.get(&format!("/jobs/{job}/checkpoints")).await
+    }
+
     /// Asks the JobManager to cancel a job. The job may still be running when this returns.
     pub async fn cancel(&self, job: &JobId) -> Result<(), RestError> {
         self.send(Method::PATCH, &format!("/jobs/{job}?mode=cancel")).await

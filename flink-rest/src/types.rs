@@ -440,6 +440,43 @@ pub struct JobException {
     pub task_manager_id: Option<String>,
 }
 
+/// The part of the answer of `/jobs/<id>/checkpoints` that tells how many checkpoints there were, and which
+/// was the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct CheckpointStatistics {
+    /// How many checkpoints there were since the JobManager knows the job.
+    pub counts: CheckpointCounts,
+    /// The latest ones.
+    pub latest: LatestCheckpoints,
+}
+
+/// Numbers of checkpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct CheckpointCounts {
+    /// Those that were completed.
+    pub completed: u64,
+    /// Those that have failed.
+    pub failed: u64,
+}
+
+/// The latest checkpoints of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct LatestCheckpoints {
+    /// The latest one that was completed.
+    pub completed: Option<CompletedCheckpoint>,
+}
+
+/// A checkpoint that was completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct CompletedCheckpoint {
+    /// When the last of its parts was there, in milliseconds since 1970.
+    pub latest_ack_timestamp: i64,
+}
+
 /// A setting in the answer of `/jobmanager/config`.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 pub struct ConfigEntry {
@@ -462,6 +499,19 @@ mod tests {
 
     fn json<T: Serialize>(value: &T) -> String {
         serde_json::to_string(value).unwrap()
+    }
+
+    #[test]
+    fn checkpoints_of_a_job() {
+        let answer = r#"{"counts": {"restored": 0, "total": 7, "in_progress": 1, "completed": 5, "failed": 1},
+            "summary": {}, "latest": {"completed": {"id": 5, "status": "COMPLETED", "trigger_timestamp": 10,
+            "latest_ack_timestamp": 12, "tasks": {}}, "savepoint": null, "failed": null}, "history": []}"#;
+        let read: CheckpointStatistics = serde_json::from_str(answer).unwrap();
+        assert_eq!(read.counts, CheckpointCounts { completed: 5, failed: 1 });
+        assert_eq!(read.latest.completed, Some(CompletedCheckpoint { latest_ack_timestamp: 12 }));
+        let none = r#"{"counts": {}, "latest": {"completed": null}}"#;
+        let none: CheckpointStatistics = serde_json::from_str(none).unwrap();
+        assert_eq!(none, CheckpointStatistics::default());
     }
 
     #[test]

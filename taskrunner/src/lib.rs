@@ -34,6 +34,7 @@ pub mod node_jars;
 pub mod pipes;
 pub mod plan;
 pub mod protocol;
+pub mod reporters;
 pub mod spawn;
 pub mod stderr_log;
 pub mod submission;

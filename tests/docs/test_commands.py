@@ -22,6 +22,7 @@ INTERNAL = {
     "heddle.control.private-key",
     "heddle.control.root",
     "heddle.control.worker-key",
+    "heddle.metrics.address",
 }
 # Keys that are Hadoop's.
 HADOOP = re.compile(

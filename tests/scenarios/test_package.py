@@ -127,7 +127,7 @@ def test_tarball(archives, unpacked):
 
     inside = files(unpacked)
     expected = [f"bin/{name}" for name in COMMANDS]
-    expected += [*PROGRAMS, "lib/flink-bridge.jar", "lib/flink-client-fs.jar", "conf/log4j.properties"]
+    expected += [*PROGRAMS, "lib/flink-bridge.jar", "lib/flink-client-fs.jar", "conf/log4j.properties", "conf/grafana/heddle.json"]
     expected += ["share/man/man1/heddle.1", "share/man/man1/yarn-session.sh.1", "share/bash-completion/completions/flink"]
     expected += ["share/zsh/site-functions/_heddle", "share/fish/vendor_completions.d/heddle.fish"]
     expected += ["LICENSE", "THIRD-PARTY-LICENSES", "SHA256SUMS"]

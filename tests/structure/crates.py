@@ -11,7 +11,7 @@ FLOORS = [
     {"hadoop-rpc", "flink-model", "generated-code"},
     {"diagnosis"},
     {"outcomes"},
-    {"hadoop-fs", "hadoop-gssapi", "yarn-api", "flink-rest", "taskrunner"},
+    {"hadoop-fs", "hadoop-gssapi", "yarn-api", "flink-rest", "prometheus-http", "taskrunner"},
     {"artifact-store", "yarn-logs"},
     {"yarn-client", "app-master"},
     {"cli"},

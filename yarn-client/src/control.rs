@@ -34,7 +34,7 @@ pub(crate) fn address_in(config: &[ConfigEntry], job_manager: &RestAddress) -> R
 /// The address of the control server, if it is on the host of the JobManager, which is in the same container.
 fn on_host(control: String, job_manager: &RestAddress) -> Result<String, Failure> {
     let host = control.rsplit_once(':').map_or("", |(host, _)| host);
-    if plain(host).eq_ignore_ascii_case(plain(&job_manager.host)) {
+    if same_host(host, &job_manager.host) {
         return Ok(control);
     }
     Err(Failure::new(format!(
@@ -43,6 +43,11 @@ fn on_host(control: String, job_manager: &RestAddress) -> Result<String, Failure
     ))
     .hint("another program may have taken the JobManager's port; `heddle ps` shows whether the application runs")
     .retry_if(true))
+}
+
+/// Whether two texts name the same host.
+pub(crate) fn same_host(one: &str, other: &str) -> bool {
+    plain(one).eq_ignore_ascii_case(plain(other))
 }
 
 /// A host without the brackets of an IPv6 address.

@@ -17,6 +17,7 @@ mod control;
 pub mod deploy;
 pub mod diagnose;
 pub mod diagnostics;
+pub mod discovery;
 pub mod error;
 pub mod exit;
 pub mod fetch;

@@ -185,7 +185,7 @@ pub async fn named(
 
 /// The filter for the ResourceManager. YARN compares only whole tags, so applications of heddle must be
 /// recognised afterwards.
-fn application_filter(filter: &Filter, hadoop: &Hadoop) -> ApplicationFilter {
+pub(crate) fn application_filter(filter: &Filter, hadoop: &Hadoop) -> ApplicationFilter {
     let user = match &filter.of {
         Owner::Caller => Some(hadoop.login.user().short_name().to_owned()),
         Owner::User(user) => Some(user.clone()),

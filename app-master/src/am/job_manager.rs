@@ -18,6 +18,7 @@ use crate::clock;
 use crate::controller::event::Event;
 use crate::environment::Environment;
 use crate::jobmanager::{self, JobManagerEnd, JvmFiles};
+use crate::metrics::Metrics;
 use crate::timeline::{Step, Timeline};
 
 /// What every start needs.
@@ -27,6 +28,8 @@ pub(super) struct JobManagerStart {
     pub(super) known: Vec<(&'static str, String)>,
     pub(super) thread: SpawnThread,
     pub(super) timeline: Timeline,
+    /// Where metrics are served.
+    pub(super) metrics: Option<Metrics>,
     pub(super) events: mpsc::UnboundedSender<Event>,
 }
 
@@ -72,7 +75,7 @@ impl JobManagerJvm {
         generation: u32,
         record: bool,
     ) -> Result<(JvmProcess, watch::Receiver<bool>), String> {
-        let JobManagerStart { environment, known, thread, events, .. } = &*self.start;
+        let JobManagerStart { environment, known, thread, events, metrics, .. } = &*self.start;
         let (ready, is_ready) = watch::channel(false);
         let send = events.clone();
         let listen = move |event: BridgeEvent| {
@@ -95,9 +98,13 @@ impl JobManagerJvm {
         let main_class = &environment.spec.job_manager.jvm.main_class;
         tracing::info!(pid = process.pid(), main_class, generation, "JobManager started");
         self.current().process = Some(process.clone());
-        let (jvm, events) = (process.clone(), events.clone());
+        if let (Some(metrics), Some(spec)) = (metrics, &environment.spec.application_master.metrics) {
+            metrics.job_manager_started(generation, &process, &spec.reporters);
+        }
+        let (jvm, events, metrics) = (process.clone(), events.clone(), metrics.clone());
         tokio::spawn(async move {
             let end = jobmanager::describe_end(&*jvm.wait().await);
+            metrics.iter().for_each(|metrics| metrics.job_manager_ended(generation));
             drop(events.send(Event::JobManagerEnded { generation, end }));
             if let Some(dirs) = tmp_dirs {
                 // The next JVM has others and need not wait for this.

@@ -3,9 +3,10 @@
 //!
 //! [`effects`] names what components there are and hands each action to its own: [`resource_manager`],
 //! [`task_managers`], [`job_manager`], [`next_attempt`], [`tokens`], [`rest_calls`] and [`listeners`].
-//! [`log`], [`timing`] and [`open_requests`] hear what the controller observes, and so does the
-//! [history](crate::history), from which [`explanation`] explains a failure and [`outcome`] writes the record
-//! that the application leaves. [`finish`] carries out the end, with [`unregister`].
+//! [`log`] and [`open_requests`] hear what the controller observes, and so do the [`subscribers`]:
+//! [`timing`], the [metrics](crate::metrics) and the [history](crate::history), from which [`explanation`]
+//! explains a failure and [`outcome`] writes the record that the application leaves. [`finish`] carries out
+//! the end, with [`unregister`].
 
 mod containers;
 mod effects;
@@ -21,6 +22,7 @@ mod outcome;
 mod resource_manager;
 mod rest_calls;
 mod run;
+mod subscribers;
 mod task_managers;
 mod timing;
 mod tokens;

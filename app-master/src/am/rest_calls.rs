@@ -1,47 +1,30 @@
 //! The component that asks the JobManager's REST interface, for a per-job cluster.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use flink_rest::{JobExceptions, JobId, JobSummary, RestClient, RestTimeouts};
+use flink_rest::{JobExceptions, JobId, JobSummary};
 use tokio::sync::mpsc;
 
 use super::effects::FlinkRest;
 use crate::controller::event::Event;
 use crate::environment::Environment;
+use crate::failure;
+use crate::own_rest::OwnRest;
 use crate::submission::policy::{Job, JobState, SubmissionInput};
-use crate::{failure, own_rest};
 
 /// For the whole answer to a question.
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// See the module's text. Each question is a task of its own; its deadline is the client's.
 pub(super) struct RestCalls {
-    /// The client, with the URL that it was made for.
-    client: Mutex<Option<(String, RestClient)>>,
-    environment: Arc<Environment>,
+    rest: OwnRest,
     events: mpsc::UnboundedSender<Event>,
 }
 
 impl RestCalls {
     pub(super) fn new(environment: Arc<Environment>, events: mpsc::UnboundedSender<Event>) -> Self {
-        Self { client: Mutex::default(), environment, events }
-    }
-
-    /// The client for a URL, made once for each.
-    fn client(&self, url: &str) -> Result<RestClient, String> {
-        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*client {
-            Some((known, client)) if known == url => Ok(client.clone()),
-            _ => {
-                let Environment { spec, dir, .. } = &*self.environment;
-                let tls = if url.starts_with("https:") { Some(own_rest::tls(spec, dir)?) } else { None };
-                let new = RestClient::of_own_job_manager(url, tls.as_ref(), RestTimeouts::one_try(DEADLINE));
-                let new = new.map_err(text)?;
-                *client = Some((url.to_owned(), new.clone()));
-                Ok(new)
-            }
-        }
+        Self { rest: OwnRest::new(environment, DEADLINE), events }
     }
 
     fn spawn(&self, question: impl Future<Output = SubmissionInput> + Send + 'static) {
@@ -53,7 +36,7 @@ impl RestCalls {
 
 impl FlinkRest for RestCalls {
     fn look_at_jobs(&self, url: &str) {
-        let client = self.client(url);
+        let client = self.rest.client(url);
         self.spawn(async move {
             let jobs = async { client?.jobs().await.map_err(text) };
             SubmissionInput::Jobs(jobs.await.map(|jobs| jobs.into_iter().map(job).collect()))
@@ -61,7 +44,7 @@ impl FlinkRest for RestCalls {
     }
 
     fn explain_job(&self, url: &str, job: String) {
-        let client = self.client(url);
+        let client = self.rest.client(url);
         self.spawn(async move {
             let why = async {
                 let id = JobId::parse(&job).map_err(text)?;
@@ -73,7 +56,7 @@ impl FlinkRest for RestCalls {
     }
 
     fn shut_down(&self, url: &str) {
-        let client = self.client(url);
+        let client = self.rest.client(url);
         tokio::spawn(async move {
             let asked = async { client?.shut_down().await.map_err(text) };
             if let Err(error) = asked.await {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use flink_model::options::METRICS_SERVER_PORT;
 use flink_model::spec::ClusterMode;
 use hadoop_rpc::{RetryPolicy, TimeUnit};
 use taskrunner::control::OpenRequests;
@@ -28,8 +29,8 @@ use super::open_requests;
 use super::outcome::OutcomeWriter;
 use super::resource_manager::RmCalls;
 use super::rest_calls::RestCalls;
+use super::subscribers::{self, Subscribers};
 use super::task_managers::TaskManagerContainers;
-use super::timing;
 use super::tokens::TokenReplacement;
 use crate::cds::service;
 use crate::clock;
@@ -43,6 +44,7 @@ use crate::controller::{Controller, FromEarlierAttempts, Settings};
 use crate::environment::{Environment, shared_user};
 use crate::history::{Identity, SharedHistory};
 use crate::launcher::Launcher;
+use crate::metrics::{Metrics, Sources};
 use crate::ports::Ports;
 use crate::submission::policy::SubmissionRecord;
 use crate::submission::service::{Awaited, MemoryKills, SubmissionService};
@@ -115,6 +117,8 @@ pub async fn run(environment: Environment) -> u8 {
     }
     let history = SharedHistory::new(identity(&environment));
     let record = OutcomeWriter::start(&environment, &history);
+    let served = environment.spec.application_master.metrics.is_some();
+    let metrics = served.then(|| Metrics::new(subscribers::about(&environment)));
     let settings = settings(&environment);
     let rest_port = settings.early.as_ref().map(|web| web.port);
     let (signalled, terminated) = watch::channel(false);
@@ -124,13 +128,16 @@ pub async fn run(environment: Environment) -> u8 {
         rm: &rm,
         timeline: &timeline,
         history: &history,
+        metrics: metrics.as_ref(),
         events,
         signalled,
     };
     let (cause, running) = match start.all(nm_tokens, rest_port).await {
         Ok(Started { effects, job_manager, control, writer }) => {
             let mut controller = Controller::new(settings, clock::now());
-            let cause = work(&mut controller, &effects, &timeline, &history, inbox).await;
+            let subscribers =
+                Subscribers { timeline: &timeline, history: &history, metrics: metrics.clone() };
+            let cause = work(&mut controller, &effects, &subscribers, inbox).await;
             // The writer ends once it has written everything.
             drop(effects);
             let (containers, registered) = (controller.started(), controller.is_registered());
@@ -167,8 +174,7 @@ fn identity(environment: &Environment) -> Identity {
 async fn work(
     controller: &mut Controller,
     effects: &Effects,
-    timeline: &Timeline,
-    history: &SharedHistory,
+    subscribers: &Subscribers<'_>,
     mut inbox: mpsc::UnboundedReceiver<Event>,
 ) -> Cause {
     loop {
@@ -182,15 +188,17 @@ async fn work(
         };
         let now = clock::now();
         let Output { actions, observations } = match event {
-            Some(event) => controller.handle(event, now),
+            Some(event) => {
+                subscribers.hear(&event, now);
+                controller.handle(event, now)
+            }
             None => controller.tick(now),
         };
         for observation in &observations {
             log(observation);
-            timing::note(timeline, observation, now);
             open_requests::tell(effects, observation);
         }
-        history.note(&observations, clock::unix_ms());
+        subscribers.note(&observations, now);
         for action in actions {
             match action {
                 Action::End(cause) => return cause,
@@ -275,6 +283,8 @@ struct Start<'a> {
     rm: &'a Arc<AmRmClient>,
     timeline: &'a Timeline,
     history: &'a SharedHistory,
+    /// Where metrics are served.
+    metrics: Option<&'a Metrics>,
     events: Events,
     /// Becomes true with SIGTERM. The loop hears of it as an event, and the end by this.
     signalled: watch::Sender<bool>,
@@ -310,6 +320,10 @@ impl Start<'_> {
 
         let thread = SpawnThread::start().map_err(|error| format!("cannot start a thread: {error}"))?;
         let mut known = vec![(ADDRESS_KEY, address.clone())];
+        if let Some(metrics) = self.metrics {
+            let own = self.serve_metrics(metrics, &control).await?;
+            known.push((prometheus_http::ADDRESS_KEY, format!("http://{own}")));
+        }
         known.extend(rest_port.map(|port| (REST_PORT_KEY, port.to_string())));
         let access_end = tokens::first_end(&environment.login.tokens().get());
         known.extend(access_end.map(|end| (HDFS_ACCESS_END_KEY, end.as_millis().to_string())));
@@ -318,6 +332,7 @@ impl Start<'_> {
             known,
             thread: thread.clone(),
             timeline: self.timeline.clone(),
+            metrics: self.metrics.cloned(),
             events: self.events.clone(),
         };
         let (job_manager, process, ready) = JobManagerJvm::first(start, archives).await?;
@@ -351,6 +366,21 @@ impl Start<'_> {
             listeners: Box::new(Channels { containers, archive, memory_kills, open_requests }),
         };
         Ok(Started { effects, job_manager, control, writer })
+    }
+
+    /// Begins to serve metrics; gives the `host:port`. The error is for people.
+    async fn serve_metrics(&self, metrics: &Metrics, control: &Control) -> Result<String, String> {
+        let said = |error: &dyn std::fmt::Display| format!("{}: {error}", METRICS_SERVER_PORT.key);
+        let spec = self.environment.spec.application_master.metrics.as_ref();
+        let ports = spec.map_or("0", |metrics| metrics.ports.as_str());
+        let ports: Ports = ports.parse().map_err(|error| said(&error))?;
+        let listener = ports.bind().await.map_err(|error| said(&error))?;
+        let port = listener.local_addr().map_err(|error| said(&error))?.port();
+        let own = format!("{}:{port}", self.environment.host);
+        tracing::info!(address = own, "metrics for Prometheus");
+        let sources = Sources::new(control.clone(), self.environment, own.clone());
+        tokio::spawn(metrics.clone().serve(listener, sources));
+        Ok(own)
     }
 
     /// The control server, and the `host:port` at which it listens.

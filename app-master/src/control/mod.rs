@@ -55,6 +55,9 @@ pub enum ControlEvent {
     Lost(ContainerId),
 }
 
+/// How many ports of reporters are kept for a container, whatever its taskrunner says.
+const MOST_REPORTERS: usize = 8;
+
 type Tell = Box<dyn Fn(ControlEvent) + Send + Sync>;
 
 /// Handle of the server; clones share it.
@@ -82,6 +85,8 @@ struct Peer {
     launch: Option<Box<dyn Fn() -> Launch + Send + Sync>>,
     connection: Option<Connection>,
     memory: Option<Memory>,
+    /// The ports of Flink's reporters for Prometheus in its JVM.
+    reporters: Box<[u16]>,
     /// For YARN the container has ended; its taskrunner may stay connected for a moment longer.
     gone: bool,
 }
@@ -194,6 +199,18 @@ impl Control {
         self.peers().get(&container).and_then(|peer| peer.memory)
     }
 
+    /// Passes the last memory sample of each container to `take`.
+    pub fn memories(&self, mut take: impl FnMut(ContainerId, &Memory)) {
+        let peers = self.peers();
+        let sampled = peers.iter().filter(|(_, peer)| !peer.gone);
+        sampled.filter_map(|(id, peer)| Some((*id, peer.memory.as_ref()?))).for_each(|(id, m)| take(id, m));
+    }
+
+    /// The ports on which Flink's reporters for Prometheus listen in a container's JVM.
+    pub fn reporters(&self, container: ContainerId) -> Vec<u16> {
+        self.peers().get(&container).map(|peer| peer.reporters.to_vec()).unwrap_or_default()
+    }
+
     /// Whether the container's taskrunner is connected.
     pub fn is_connected(&self, container: ContainerId) -> bool {
         self.peers().get(&container).is_some_and(|peer| peer.connection.is_some())
@@ -276,6 +293,12 @@ impl Control {
                 // One list is enough: where one waits already, this one is dropped.
                 let taken = sender.as_ref().is_some_and(|sender| sender.try_send(recorded).is_ok());
                 tracing::debug!(worker = %container, taken, "recorded classes");
+            }
+            EventKind::ReporterPorts(found) => {
+                if let Some(peer) = self.peers().get_mut(&container) {
+                    let ports = found.ports.into_iter().take(MOST_REPORTERS);
+                    peer.reporters = ports.filter_map(|port| u16::try_from(port).ok()).collect();
+                }
             }
             EventKind::Signalled(signalled) => {
                 if let (Some(sample), Some(peer)) = (signalled.memory, self.peers().get_mut(&container)) {

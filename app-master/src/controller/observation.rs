@@ -1,5 +1,5 @@
-//! What the controller has observed: for the log, the timeline and the diagnostics, which each use what
-//! concerns them.
+//! What the controller has observed: for the log, the timeline, the history, the metrics and the diagnostics,
+//! which each use what concerns them.
 
 use std::time::Duration;
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::control::event::Event as EventKind;
-use crate::control::{Event, Exited, Launch, Memory, Started};
+use crate::control::{Event, Exited, Launch, Memory, ReporterPorts, Started};
 use crate::exit::{ExitReport, FAILED, TERMINATED};
 
 /// How long the taskrunner waits, in milliseconds.
@@ -44,6 +44,8 @@ pub(super) enum AgentInput {
     LaunchFailed(String),
     Ended(Arc<ExitReport>),
     Sample(Memory),
+    /// Flink's reporters for Prometheus listen on these ports.
+    Reporters(Vec<u16>),
     /// The taskrunner got a SIGTERM or SIGINT.
     Signal,
     /// A deadline may have passed.
@@ -91,11 +93,22 @@ pub(super) struct Agent {
     gave_up: bool,
     /// Whether the ApplicationMaster was told that the taskrunner got a signal.
     signal_told: bool,
+    /// The ports of Flink's reporters. They are told on each link, because the ApplicationMaster of another
+    /// attempt does not know them.
+    reporters: Vec<u16>,
 }
 
 impl Agent {
     pub(super) fn new(deadlines: Deadlines, now: u64) -> Agent {
-        Agent { deadlines, phase: Phase::Waiting, up: false, since: now, gave_up: false, signal_told: false }
+        Agent {
+            deadlines,
+            phase: Phase::Waiting,
+            up: false,
+            since: now,
+            gave_up: false,
+            signal_told: false,
+            reporters: Vec::new(),
+        }
     }
 
     /// When the next [`AgentInput::Tick`] is due.
@@ -145,6 +158,10 @@ impl Agent {
             }
             AgentInput::Ended(report) => self.end(now, report.to_event(), report.shell_code()),
             AgentInput::Sample(memory) => self.send(EventKind::Memory(memory)),
+            AgentInput::Reporters(ports) => {
+                self.reporters = ports;
+                self.tell_reporters()
+            }
             AgentInput::Tick => self.tick(now),
         }
     }
@@ -156,7 +173,18 @@ impl Agent {
     fn link_up(&mut self, now: u64) -> Vec<AgentEffect> {
         self.up = true;
         self.since = now;
-        self.report(now)
+        let mut effects = self.tell_reporters();
+        effects.extend(self.report(now));
+        effects
+    }
+
+    /// Sends the ports of Flink's reporters, as long as the JVM runs.
+    fn tell_reporters(&self) -> Vec<AgentEffect> {
+        if self.reporters.is_empty() || matches!(self.phase, Phase::Waiting | Phase::Ended { .. }) {
+            return Vec::new();
+        }
+        let ports = self.reporters.iter().copied().map(u32::from).collect();
+        self.send(EventKind::ReporterPorts(ReporterPorts { ports }))
     }
 
     fn link_down(&mut self, now: u64) -> Vec<AgentEffect> {

@@ -39,6 +39,24 @@ fn reports_the_end_then_leaves_with_the_jvms_code() {
 }
 
 #[test]
+fn the_ports_of_reporters_are_told_on_each_link_while_the_jvm_runs() {
+    let told = |effects: &[AgentEffect]| {
+        effects.iter().any(|effect| {
+            let ports = ReporterPorts { ports: vec![9250] };
+            *effect == AgentEffect::Send(Event { event: Some(EventKind::ReporterPorts(ports)) })
+        })
+    };
+    let mut agent = running(false);
+    assert!(!told(&agent.step(5, AgentInput::Reporters(vec![9250]))), "there is no link");
+    assert!(told(&agent.step(6, AgentInput::LinkUp)));
+    agent.step(7, AgentInput::LinkDown);
+    assert!(told(&agent.step(8, AgentInput::LinkUp)));
+    agent.step(9, AgentInput::LinkDown);
+    agent.step(10, report(0));
+    assert!(!told(&agent.step(11, AgentInput::LinkUp)), "the JVM has ended");
+}
+
+#[test]
 fn an_application_master_that_does_not_hang_up_is_not_waited_for() {
     let mut agent = running(true);
     agent.step(10, report(0));

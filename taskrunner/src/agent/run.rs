@@ -25,6 +25,7 @@ use crate::exit::ExitReport;
 use crate::jvm::{JvmError, JvmProcess};
 use crate::memory;
 use crate::plan::{self, ContainerEnvironment};
+use crate::reporters;
 use crate::spawn::SpawnThread;
 use crate::tmp_dirs::TmpDirs;
 
@@ -58,8 +59,16 @@ pub async fn run(config: Config) -> io::Result<u8> {
     let clock = Instant::now();
     let mut agent = Agent::new(deadlines, 0);
     let thread = SpawnThread::start()?;
-    let mut executor =
-        Executor { config, thread, jvm_pid, jvm: None, samples: None, recorded: None, outgoing: None };
+    let mut executor = Executor {
+        config,
+        thread,
+        jvm_pid,
+        jvm: None,
+        samples: None,
+        recorded: None,
+        reporters: None,
+        outgoing: None,
+    };
     loop {
         let wait = agent.deadline().map(|at| Duration::from_millis(at).saturating_sub(clock.elapsed()));
         let input = tokio::select! {
@@ -72,6 +81,7 @@ pub async fn run(config: Config) -> io::Result<u8> {
                 }
                 None
             }
+            ports = next_reporters(&mut executor.reporters) => ports.map(AgentInput::Reporters),
             _ = terminate.recv() => Some(AgentInput::Signal),
             _ = interrupt.recv() => Some(AgentInput::Signal),
             () = until(wait) => Some(AgentInput::Tick),
@@ -79,6 +89,7 @@ pub async fn run(config: Config) -> io::Result<u8> {
         if let Some(AgentInput::Ended(_)) = input {
             executor.jvm = None;
             executor.samples = None;
+            executor.reporters = None;
         }
         let mut next = input;
         while let Some(input) = next.take() {
@@ -132,6 +143,18 @@ async fn next_recorded(recorded: &mut Option<oneshot::Receiver<Recorded>>) -> Op
     }
 }
 
+/// The ports of Flink's reporters, once they listen.
+async fn next_reporters(found: &mut Option<oneshot::Receiver<Vec<u16>>>) -> Option<Vec<u16>> {
+    match found {
+        Some(receiver) => {
+            let ports = receiver.await.ok();
+            *found = None;
+            ports
+        }
+        None => pending().await,
+    }
+}
+
 /// Waits until the JVM has not loaded classes for some time, and reads the list of those that it has loaded.
 async fn record(recording: Recording, answer: oneshot::Sender<Recorded>) {
     recording.settled().await;
@@ -161,6 +184,8 @@ struct Executor {
     samples: Option<Interval>,
     /// Receives the classes that the JVM has loaded, for a class data archive.
     recorded: Option<oneshot::Receiver<Recorded>>,
+    /// Receives the ports on which Flink's reporters for Prometheus listen in the JVM.
+    reporters: Option<oneshot::Receiver<Vec<u16>>>,
     outgoing: Option<mpsc::Sender<Event>>,
 }
 
@@ -288,6 +313,20 @@ impl Executor {
             let (answer, recorded) = oneshot::channel();
             tokio::spawn(record(recording.clone(), answer));
             self.recorded = Some(recorded);
+        }
+        if !launch.reporter_ports.is_empty() {
+            let (mut answer, found) = oneshot::channel();
+            let (jvm, wanted) = (jvm.clone(), launch.reporter_ports.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    ports = reporters::find(&jvm, &wanted) => {
+                        // If the loop has ended, nobody receives the ports.
+                        let _ = answer.send(ports);
+                    }
+                    () = answer.closed() => {}
+                }
+            });
+            self.reporters = Some(found);
         }
         let pid = jvm.pid();
         self.jvm_pid.store(pid, Ordering::Relaxed);

@@ -2,7 +2,7 @@
 /// What the taskrunner sends on its link.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Event {
-    #[prost(oneof = "event::Event", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "event::Event", tags = "1, 2, 3, 4, 5, 6, 7, 9")]
     pub event: ::core::option::Option<event::Event>,
 }
 /// Nested message and enum types in `Event`.
@@ -23,6 +23,8 @@ pub mod event {
         Ping(super::Ping),
         #[prost(message, tag = "7")]
         Signalled(super::Signalled),
+        #[prost(message, tag = "9")]
+        ReporterPorts(super::ReporterPorts),
     }
 }
 /// The first event: which taskrunner this is.
@@ -63,6 +65,13 @@ pub struct Signalled {
     /// The memory of the container's processes when the signal came.
     #[prost(message, optional, tag = "1")]
     pub memory: ::core::option::Option<Memory>,
+}
+/// The ports on which Flink's reporters for Prometheus listen in the JVM. It is sent if `Launch` names
+/// reporters, once they listen, and again after the link was lost.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReporterPorts {
+    #[prost(uint32, repeated, tag = "1")]
+    pub ports: ::prost::alloc::vec::Vec<u32>,
 }
 /// One sample of the memory of the JVM, or of all processes of the container. All sizes are in bytes; the
 /// kernel's own names are those of `/proc/<pid>/status` (proc_pid_status(5)).
@@ -245,6 +254,10 @@ pub struct Launch {
     /// The release of Flink that Java must fit; if empty, Java is not checked.
     #[prost(string, tag = "12")]
     pub flink_version: ::prost::alloc::string::String,
+    /// The ports that Flink's reporters for Prometheus may use, one text for each reporter: a port, a range,
+    /// or a list of both. `ReporterPorts` follows once they listen.
+    #[prost(string, repeated, tag = "20")]
+    pub reporter_ports: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// The JVM is to be ended: by SIGTERM, and by SIGKILL if it still runs after a time.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -10,9 +10,9 @@ use flink_model::options::{self, Opt};
 use flink_model::plan::{self, ShippedConfiguration, Surroundings};
 use flink_model::spec::{
     AmSpec, ApplicationMasterSpec, ApplicationSpec, ArchiveMaking, ContainerResources, HadoopSettings,
-    JobManagerSpec, JvmTemplate, SPEC_VERSION, TMP_DIRS_ENV, TaskManagersSpec,
+    JobManagerSpec, JvmTemplate, MetricsSpec, SPEC_VERSION, TMP_DIRS_ENV, TaskManagersSpec,
 };
-use flink_model::ssl;
+use flink_model::{reporters, ssl};
 use hadoop_rpc::HadoopConf;
 use yarn_api::records::AccessType;
 
@@ -87,6 +87,8 @@ pub(crate) fn am_spec(
             control_port: text(conf, &options::CONTROL_PORT).unwrap_or_else(|| "0".into()),
             heartbeat_idle_ms: positive(conf, &options::HEARTBEAT_IDLE)?.saturating_mul(1000),
             heartbeat_busy_ms: positive(conf, &options::HEARTBEAT_BUSY)?,
+            metrics: text(conf, &options::METRICS_SERVER_PORT)
+                .map(|ports| MetricsSpec { ports, reporters: reporters::prometheus_ports(conf) }),
         },
         job_manager: JobManagerSpec {
             jvm: own_key(job_manager.map_err(cannot)?),

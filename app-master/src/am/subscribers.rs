@@ -1,0 +1,58 @@
+//! Who hears what the controller observes, besides the log: the timing of starts, the history and the
+//! metrics.
+
+use flink_model::spec::ClusterMode;
+use tokio::time::Instant;
+
+use super::timing;
+use crate::clock;
+use crate::controller::event::Event;
+use crate::controller::observation::Observation;
+use crate::environment::Environment;
+use crate::history::SharedHistory;
+use crate::metrics::{About, Metrics};
+use crate::timeline::Timeline;
+
+/// What the metrics say of this attempt.
+pub(super) fn about(environment: &Environment) -> About {
+    let application = &environment.spec.application;
+    let mode = match application.mode {
+        ClusterMode::Session => "session",
+        ClusterMode::Application => "application",
+        ClusterMode::PerJob => "per-job",
+    };
+    About {
+        application: environment.container.application_id().to_string(),
+        name: application.name.clone(),
+        mode: mode.to_owned(),
+        flink: application.flink_version.clone(),
+        attempt: environment.attempt(),
+        container: environment.container.to_string(),
+        host: environment.host.clone(),
+        started: clock::unix_ms(),
+    }
+}
+
+/// Who hears what the controller observes, besides the log.
+pub(super) struct Subscribers<'a> {
+    pub(super) timeline: &'a Timeline,
+    pub(super) history: &'a SharedHistory,
+    pub(super) metrics: Option<Metrics>,
+}
+
+impl Subscribers<'_> {
+    /// What the controller is going to be told.
+    pub(super) fn hear(&self, event: &Event, now: Instant) {
+        if let (Some(metrics), Event::Registered(Ok(_)) | Event::HeartbeatAnswered { answer: Ok(_), .. }) =
+            (&self.metrics, event)
+        {
+            metrics.answered(now);
+        }
+    }
+
+    pub(super) fn note(&self, observations: &[Observation], now: Instant) {
+        observations.iter().for_each(|observation| timing::note(self.timeline, observation, now));
+        self.history.note(observations, clock::unix_ms());
+        self.metrics.iter().for_each(|metrics| metrics.note(observations, now));
+    }
+}
