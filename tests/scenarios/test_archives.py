@@ -185,9 +185,13 @@ def test_a_container_of_its_own_where_nodes_check_address_space(checked, jar):
     end(work, session)
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize(
-    "option, why",
-    [("flink.yarn.nodemanager.vmem-pmem-ratio=0.5", "YARN's largest one has 6144 MiB"), pytest.param("heddle.archive.container=false", "heddle.archive.container is false", marks=pytest.mark.extended)],
+    ("option", "why"),
+    [
+        ("flink.yarn.nodemanager.vmem-pmem-ratio=0.5", "YARN's largest one has 6144 MiB"),
+        ("heddle.archive.container=false", "heddle.archive.container is false"),
+    ],
 )
 def test_no_container_that_yarn_cannot_give_or_that_is_not_wanted(work, option, why):
     """Said at once, and no JVM writes down its classes for nothing."""

@@ -328,6 +328,7 @@ def test_ctrl_c_while_waiting(work):
     cluster.yarn.wait_state(fill.application, "FINISHED")
 
 
+@pytest.mark.extended
 @pytest.mark.every_hadoop
 def test_says_why_an_application_waits(work):
     """In ACCEPTED: the ResourceManager's own words, when they change."""

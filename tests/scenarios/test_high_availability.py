@@ -65,7 +65,7 @@ def killed(app, victim, title):
 
 @pytest.mark.reference(extended=True)
 @pytest.mark.slow("Flink's own client waits for the end of the ZooKeeper session")
-@pytest.mark.parametrize("mode", ["session", "application"])
+@pytest.mark.parametrize("mode", ["session", pytest.param("application", marks=pytest.mark.extended)])
 def test_the_jobmanager_dies(work, client, jar, mode):
     before, after = killed(deploy(work, mode, jar), Application.job_manager, f"JobManager, {client.kind}, {mode}")
     assert after.workers == before.workers, "the same TaskManagers"
@@ -77,7 +77,7 @@ def test_the_jobmanager_dies(work, client, jar, mode):
 
 @pytest.mark.reference(extended=True)
 @pytest.mark.slow("Flink's own client waits for the end of the ZooKeeper session")
-@pytest.mark.parametrize("mode", ["session", "application"])
+@pytest.mark.parametrize("mode", [pytest.param("session", marks=pytest.mark.extended), "application"])
 def test_the_applicationmaster_dies(work, client, jar, mode):
     before, after = killed(deploy(work, mode, jar), Application.master, f"ApplicationMaster, {client.kind}, {mode}")
     assert after.attempt == before.attempt + 1

@@ -85,6 +85,7 @@ def test_two_executes(session, jar):
     assert words == ["Job has ", "main: be", "Job has ", "main: af"]
 
 
+@pytest.mark.extended
 def test_table_api(session, jar):
     out = session.run(jar, "TableJob").ok().out
     assert re.search(r"warp\s*\|\s*4\s*\|", out) and re.search(r"weft\s*\|\s*2\s*\|", out)

@@ -80,6 +80,7 @@ def test_sizes(work, client, jar):
     check_gone(work.cluster, session.application, "SUCCEEDED")
 
 
+@pytest.mark.extended
 @pytest.mark.reference(extended=True)
 @pytest.mark.every_hadoop
 def test_priority(work, client):
@@ -100,7 +101,11 @@ def nodes_of(cluster, application):
 
 @pytest.mark.parametrize(
     ("options", "master", "worker"),
-    [(["-nl", "fast"], 2, 2), (["-Dyarn.taskmanager.node-label=fast"], 1, 2), ([], 1, 1)],
+    [
+        (["-nl", "fast"], 2, 2),
+        (["-Dyarn.taskmanager.node-label=fast"], 1, 2),
+        pytest.param([], 1, 1, marks=pytest.mark.extended),
+    ],
     ids=["application", "workers", "none"],
 )
 @pytest.mark.every_hadoop

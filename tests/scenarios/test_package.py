@@ -202,6 +202,7 @@ def test_deb_leaves_nothing_behind(archives, tmp_path):
     assert not [name for name in files(state / "info") if name.startswith("heddle")]
 
 
+@pytest.mark.extended
 def test_lintian(archives):
     need("lintian", "lintian")
     found = run("lintian", "--allow-root", "--pedantic", one(archives, "*.deb"))

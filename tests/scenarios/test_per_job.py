@@ -75,6 +75,7 @@ def test_detached_with_tags_and_parallelism(work, client, jar):
     check_gone(work.cluster, result.application, "KILLED")
 
 
+@pytest.mark.extended
 @pytest.mark.reference(extended=True)
 def test_cancelled_at_once(work, client, jar):
     """Right after the deployment, before there are workers: the application ends soon."""
@@ -86,6 +87,7 @@ def test_cancelled_at_once(work, client, jar):
     check_gone(work.cluster, result.application, "KILLED")
 
 
+@pytest.mark.extended
 def test_detached_ends_with_its_job(work, client, jar):
     result = client.per_job(work.name, jar, "Sleepy", "--seconds", "3", options=["-d"]).ok()
     check_gone(work.cluster, result.application, "SUCCEEDED", seconds=60)

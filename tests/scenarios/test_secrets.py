@@ -69,6 +69,7 @@ def check_client(client, results, values):
             assert not found_in(" ".join(process.command), values), process
 
 
+@pytest.mark.extended
 @pytest.mark.reference(extended=True)
 def test_secrets_of_the_configuration_file(work, client, jar):
     secrets = canaries(FLINKS, "file")

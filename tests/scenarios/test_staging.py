@@ -83,6 +83,7 @@ def test_a_client_killed_while_uploading_leaves_no_half_file(work, store):
     session.stop().ok()
 
 
+@pytest.mark.extended
 def test_a_changed_file_is_uploaded_again(work, store):
     client, hdfs = work.client(), work.cluster.hdfs
     shipped = work.directory / "words.txt"
@@ -113,6 +114,7 @@ def test_a_damaged_store_is_mended(work, store):
     session.stop().ok()
 
 
+@pytest.mark.extended
 def test_a_cache_that_cannot_be_written_costs_time_only(work, store):
     client = work.client()
     # A file where a directory should be: that stops root, too.
@@ -124,6 +126,7 @@ def test_a_cache_that_cannot_be_written_costs_time_only(work, store):
     session.stop().ok()
 
 
+@pytest.mark.extended
 def test_the_directory_of_the_application_is_private(work, store):
     session = work.client().session("-nm", work.name, option(work, store))
     hdfs = work.cluster.hdfs
@@ -132,6 +135,7 @@ def test_the_directory_of_the_application_is_private(work, store):
     wait_for("removed", lambda: hdfs.status(f"{hdfs.home}/.flink/{session.application}") is None, 20)
 
 
+@pytest.mark.extended
 def test_nobody_can_replace_anothers_files_in_a_common_store(work):
     """A store that everybody may write to is as /tmp: what somebody has put there, nobody else can write to."""
     store = f"{work.hdfs_dir}/common"

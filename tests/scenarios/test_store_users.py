@@ -115,6 +115,7 @@ def common_store(work):
     return f"{work.hdfs_dir}/store"
 
 
+@pytest.mark.extended
 def test_a_store_that_another_user_can_exchange_is_not_used(work, users):
     hdfs, bob, eve = work.cluster.hdfs, users("bob"), users("eve")
     loose, sticky = f"{work.hdfs_dir}/loose", f"{work.hdfs_dir}/sticky"
@@ -154,6 +155,7 @@ def test_a_store_that_the_user_may_not_make(work, users):
     end(work, client, bob, session)
 
 
+@pytest.mark.extended
 def test_another_user_who_is_faster_does_not_stop_a_deployment(work, users):
     hdfs, bob, eve = work.cluster.hdfs, users("bob"), users("eve")
     store = common_store(work)
@@ -210,6 +212,7 @@ def test_two_users_fill_a_store_at_once(work, users):
         end(work, client, user, Session(client, result.application, result.url, result))
 
 
+@pytest.mark.extended
 def test_gc_believes_only_the_user_of_an_application(work, users):
     """In a common staging directory others can say what an application needs; then its files would go."""
     hdfs, bob, eve = work.cluster.hdfs, users("bob"), users("eve")

@@ -51,6 +51,7 @@ def test_a_session_and_a_job_on_it(work, jar):
     client.run("yarn-session.sh", "-id", told["application"], stdin="stop\n").ok()
 
 
+@pytest.mark.extended
 def test_a_program_with_a_cluster_of_its_own(work, jar):
     result = work.client().per_job(work.name, jar, "PrintCollect", options=["--timing", "--output", "json"]).ok()
     assert "main: after" in result.err and len(result.out.splitlines()) == 1
