@@ -65,7 +65,7 @@ def test_permissions(stack, session, text):
 
 
 def test_per_job(stack, text):
-    """`main()` on the client, which attends the ApplicationMaster on another host by gRPC."""
+    """`main()` on the client, which keeps a call to the ApplicationMaster on another host open."""
     done = stack.run("flink", "run", "-t", "yarn-per-job", "-p", "2", *SMALL, *word_count("per-job")).ok()
     assert "Program execution finished" in done.out
     check_counts(stack, "per-job")

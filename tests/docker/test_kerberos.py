@@ -54,7 +54,7 @@ def test_an_application_by_a_keytab(stack, tickets):
 
 
 def test_per_job(stack, tickets):
-    """`main()` on the client, which attends the ApplicationMaster on another host."""
+    """`main()` on the client, which keeps a call to the ApplicationMaster on another host open."""
     done = stack.run("flink", "run", "-t", "yarn-per-job", *SMALL, *word_count("per-job")).ok()
     check_counts(stack, "per-job")
     assert stack.ended(done.application) == "SUCCEEDED"
