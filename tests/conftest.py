@@ -1,7 +1,8 @@
-"""Fixtures of the scenarios. Run them by `scripts/test`, or by pytest alone with `--client heddle|reference|both`.
+"""Fixtures of the scenarios. Run them by `scripts/test`, or by pytest alone with
+`--client heddle|reference|both`.
 
-Without `--client` heddle runs everything and the reference the scenarios marked `reference`: those hold for both
-by the contract, so a difference is a finding. `both` runs the reference wherever it has the feature.
+Without `--client` heddle runs everything and the reference the scenarios marked `reference`: those hold for
+both by the contract, so a difference is a finding. `both` runs the reference wherever it has the feature.
 """
 
 import os
@@ -193,7 +194,8 @@ def label(request):
 
 
 def end_all(cluster, name):
-    """Kills what still runs under names that begin with `name`; returns all such applications and those killed."""
+    """Kills what still runs under names that begin with `name`; returns all such applications and those
+    killed."""
     mine = [app for app in cluster.yarn.apps() if app["name"].startswith(name)]
     live = [app["id"] for app in mine if app["state"] not in FINISHED]
     for application in live:
@@ -242,8 +244,8 @@ def speaks_kerberos(java):
 
 
 def release(version):
-    """A release of Flink for a cluster with Kerberos: its directory, the Java that it is run with, the jobs, and
-    options for this Java in containers."""
+    """A release of Flink for a cluster with Kerberos: its directory, the Java that it is run with, the jobs,
+    and options for this Java in containers."""
     home, java = fetch_flink(version), fetch("java", matrix.java_for(version))
     if not speaks_kerberos(java):
         pytest.skip(f"the Java in {java} has no module jdk.security.jgss, without which it cannot use Kerberos")

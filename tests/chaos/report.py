@@ -17,7 +17,8 @@ def read(files):
 
 
 def table(entries):
-    """Rows of Markdown: kind, how many faults hit something, how many did not, p50 and p95 of the recoveries."""
+    """Rows of Markdown: kind, how many faults hit something, how many did not, p50 and p95 of the
+    recoveries."""
     hit, missed, times = defaultdict(int), defaultdict(int), defaultdict(list)
     kinds = {}
     for entry in entries:
@@ -35,6 +36,7 @@ def table(entries):
 
 
 def memory(entries):
-    """The resident memory of the ApplicationMasters at the first and at the last look, in kB; the largest one."""
+    """The resident memory of the ApplicationMasters at the first and at the last look, in kB; the largest
+    one."""
     looks = [[a["rss_kb"] for a in entry["audit"]["applications"].values()] for entry in entries if "audit" in entry]
     return (max(looks[0]), max(looks[-1]), max(map(max, looks))) if looks else None

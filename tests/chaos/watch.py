@@ -31,7 +31,8 @@ class Watch:
 
 
 def recovery(seen, at):
-    """Seconds from the moment `at` to the first checkpoint that was certainly begun after it; None without one.
+    """Seconds from the moment `at` to the first checkpoint that was certainly begun after it; None without
+    one.
 
     `seen`: pairs of time and number. The first new one may have been complete before `at`.
     """

@@ -1,4 +1,5 @@
-"""The profile `kerberos`: nobody is believed without a ticket, and all that the plain cluster does works with one."""
+"""The profile `kerberos`: nobody is believed without a ticket, and all that the plain cluster does works with
+one."""
 
 import pytest
 

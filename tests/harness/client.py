@@ -91,8 +91,8 @@ class Result:
 
 
 def as_from_a_terminal():
-    """In the new process, before the command. A run of tests in the background, or below `nohup`, hands ignored
-    signals on, and neither a JVM nor heddle ends by a signal that it has found ignored."""
+    """In the new process, before the command. A run of tests in the background, or below `nohup`, hands
+    ignored signals on, and neither a JVM nor heddle ends by a signal that it has found ignored."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)
 
@@ -253,7 +253,8 @@ class Client:
         return env | self.variables
 
     def start(self, program, *arguments, env=None, terminal=False):
-        """Starts `flink`, `yarn-session.sh` or `heddle`. `env` adds variables; None as a value removes one."""
+        """Starts `flink`, `yarn-session.sh` or `heddle`. `env` adds variables; None as a value removes
+        one."""
         variables = self.environment() | (env or {})
         variables = {k: str(v) for k, v in variables.items() if v is not None}
         command = [str(self.bin / program), *map(str, arguments)]

@@ -20,7 +20,8 @@ def system_jars(work):
 
 
 def check_class_path(work, client, jar, rule):
-    """The jar's name comes before `lib/`: by the order of names it stands before Flink's jars, with LAST behind them."""
+    """The jar's name comes before `lib/`: by the order of names it stands before Flink's jars, with LAST
+    behind them."""
     mine = program_jar(jar, work.directory / "job", "a-job.jar")
     options = [f"-Dyarn.classpath.include-user-jar={rule}"]
     application = client.application(work.name, mine, "Surroundings", options=options).ok().application
@@ -63,7 +64,8 @@ def test_a_jar_in_hdfs(work, client, jar):
 @pytest.mark.reference(extended=True)
 @pytest.mark.every_hadoop
 def test_everything_around_the_program(work, client, jar):
-    """One deployment with all that a user can give along: files, archives, jars, environment, JVM options, arguments."""
+    """One deployment with all that a user can give along: files, archives, jars, environment, JVM options,
+    arguments."""
     here, hdfs = work.directory, work.cluster.hdfs
     (here / "shipped/deep").mkdir(parents=True)
     (here / "shipped/deep/words.txt").write_text("words of a directory\n")
@@ -118,7 +120,8 @@ def test_everything_around_the_program(work, client, jar):
 
 @pytest.mark.extended
 def test_the_start_of_a_jvm(work, client, jar):
-    """Words around Java in the template: what starts it, and an option. Its 19th field in /proc is the nice value."""
+    """Words around Java in the template: what starts it, and an option. Its 19th field in /proc is the nice
+    value."""
     template = "nice -n 3 %java% -Dfrom.template=1 %jvmmem% %jvmopts% %logging% %class% %args% %redirects%"
     options = [f"-Dyarn.container-start-command-template={template}"]
     result = client.application(work.name, jar, "Surroundings", "--read", "/proc/self/stat", options=options).ok()
@@ -195,7 +198,8 @@ def test_waiting_for_a_job_that_fails(work, client, jar, main, words):
 
 @pytest.mark.heddle_only("it does not wait for the job")
 def test_a_program_that_exits_with_the_code_of_an_out_of_memory_error(work, client, jar):
-    """3 is what a JVM ends with by -XX:+ExitOnOutOfMemoryError, too: only its own words can tell the two apart."""
+    """3 is what a JVM ends with by -XX:+ExitOnOutOfMemoryError, too: only its own words can tell the two
+    apart."""
     options = ["--attached", "-Dyarn.application-attempts=1"]
     result = client.application(work.name, jar, "Exits", "--code", "3", options=options)
     assert result.code == 1 and len(result.error_lines()) == 1, result

@@ -1,5 +1,5 @@
-"""heddle-am and the JobManager's JVM speak over pipes that the JVM inherits: nothing is there that another user could connect to or
-read, and what the JVM starts does not get them."""
+"""heddle-am and the JobManager's JVM speak over pipes that the JVM inherits: nothing is there that another
+user could connect to or read, and what the JVM starts does not get them."""
 
 import contextlib
 import os

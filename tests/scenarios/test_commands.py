@@ -118,7 +118,8 @@ def test_sql_gateway_on_a_session(work, sql_flink):
 @pytest.mark.extended
 @pytest.mark.reference(extended=True)
 def test_detached_session_with_everything(work, client, jar, flink_home):
-    """As Flink's own acceptance test of it: options of all kinds, then a job by the properties file, then the end from outside."""
+    """As Flink's own acceptance test of it: options of all kinds, then a job by the properties file, then the
+    end from outside."""
     [dist] = flink_home.glob("lib/flink-dist*.jar")
     shipped = work.directory / "shipped.txt"
     shipped.write_text("shipped\n")

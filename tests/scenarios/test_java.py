@@ -1,4 +1,5 @@
-"""Which Java runs Flink: refused where it cannot, said where it is not made for it, and the one that is asked for."""
+"""Which Java runs Flink: refused where it cannot, said where it is not made for it, and the one that is asked
+for."""
 
 import re
 

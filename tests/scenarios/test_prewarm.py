@@ -1,4 +1,5 @@
-"""TaskManagers that YARN is asked for while the JobManager starts: used when they are needed, given back when they are not."""
+"""TaskManagers that YARN is asked for while the JobManager starts: used when they are needed, given back when
+they are not."""
 
 import time
 

@@ -1,4 +1,5 @@
-"""TLS: for the REST interface as Flink is told to speak it, and between the processes of a cluster with a key of heddle's."""
+"""TLS: for the REST interface as Flink is told to speak it, and between the processes of a cluster with a key
+of heddle's."""
 
 import hashlib
 import json
@@ -84,7 +85,8 @@ def keys(tmp_path_factory):
 
 @pytest.fixture
 def told(client, keys):
-    """The client, with TLS in its configuration file, as one truststore and one key for it and the cluster."""
+    """The client, with TLS in its configuration file, as one truststore and one key for it and the
+    cluster."""
     client.configure(keys.settings())
     return client
 

@@ -109,7 +109,8 @@ def test_the_web_interface_opens_in_a_browser_through_yarns_proxy(work, client, 
     picture = work.directory / "flink.png"
 
     def browse(*words):
-        """What the browser prints. Headless Chromium now and then hangs with time running ahead: then it is killed and started anew."""
+        """What the browser prints. Headless Chromium now and then hangs with time running ahead: then it is
+        killed and started anew."""
         for attempt in range(3):
             # Without the flags of the second line it tries to reach the world outside, which a closed network
             # lets it wait for.

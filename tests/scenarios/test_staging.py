@@ -47,7 +47,8 @@ def test_a_second_deployment_uploads_no_byte(work, store):
 
 @pytest.mark.extended
 def test_little_more_space_than_needed_is_enough(work, store):
-    """HDFS sets a whole block aside for each file that is being written: many at a time must not need a hundred MiB each."""
+    """HDFS sets a whole block aside for each file that is being written: many at a time must not need a
+    hundred MiB each."""
     hdfs = work.cluster.hdfs
     hdfs.mkdir(store)
     hdfs.limit_space(store, 400 << 20)
@@ -98,7 +99,8 @@ def test_a_changed_file_is_uploaded_again(work, store):
 
 
 def test_a_damaged_store_is_mended(work, store):
-    """What was deleted is uploaded again, and so is what has another size than it should have; the rest is left alone."""
+    """What was deleted is uploaded again, and so is what has another size than it should have; the rest is
+    left alone."""
     client, hdfs = work.client(), work.cluster.hdfs
     client.session("-nm", f"{work.name}-1", option(work, store)).stop().ok()
     whole = hdfs.tree(store)
@@ -137,7 +139,8 @@ def test_the_directory_of_the_application_is_private(work, store):
 
 @pytest.mark.extended
 def test_nobody_can_replace_anothers_files_in_a_common_store(work):
-    """A store that everybody may write to is as /tmp: what somebody has put there, nobody else can write to."""
+    """A store that everybody may write to is as /tmp: what somebody has put there, nobody else can write
+    to."""
     store = f"{work.hdfs_dir}/common"
     work.cluster.hdfs.mkdir(work.hdfs_dir)
     work.cluster.hdfs.mkdir(store, permission="1777")

@@ -125,7 +125,8 @@ def test_kill_minus_nine_of_the_application_master_leaves_no_jvm(work, client, j
 @pytest.mark.heddle_only("its JobManager is a child of the ApplicationMaster")
 @pytest.mark.parametrize("program", ["java", pytest.param("heddle-am", marks=pytest.mark.extended)])
 def test_kill_minus_nine_of_the_jobmanager_ends_the_session_with_its_cause(work, client, jar, program):
-    """YARN hears the cause, and so does everybody who is attached: the session's own client, and that of a job."""
+    """YARN hears the cause, and so does everybody who is attached: the session's own client, and that of a
+    job."""
     running, application = attached(work, client)
     job = client.start("flink", "run", "-t", "yarn-session", f"-Dyarn.application.id={application}", "-c", "Sleepy", jar, "--before", "600")
     [master] = [p for p in processes.of_application(work.cluster, application) if processes.is_master(p) and p.program == program]

@@ -1,4 +1,5 @@
-"""Several users of one HDFS, which checks permissions: nobody can make another run, or read, what is not meant for it."""
+"""Several users of one HDFS, which checks permissions: nobody can make another run, or read, what is not
+meant for it."""
 
 import hashlib
 import json
@@ -19,7 +20,8 @@ CANARY = "canary-of-hive-site"
 
 
 class Users:
-    """Users of HDFS with homes of their own, whom HADOOP_USER_NAME names. `work.cluster.hdfs` is the superuser."""
+    """Users of HDFS with homes of their own, whom HADOOP_USER_NAME names. `work.cluster.hdfs` is the
+    superuser."""
 
     def __init__(self, work):
         self.work, self.made = work, []
@@ -187,8 +189,8 @@ def test_another_user_who_is_faster_does_not_stop_a_deployment(work, users):
 
 
 def judged(client, **options):
-    """What `heddle gc` says once it has judged the store. It leaves all stores alone while any application runs of which it
-    cannot find out what that needs, as one of a scenario beside this one."""
+    """What `heddle gc` says once it has judged the store. It leaves all stores alone while any application
+    runs of which it cannot find out what that needs, as one of a scenario beside this one."""
 
     def asked():
         found = json.loads(client.run("heddle", "gc", "--output", "json", **options).ok().out)

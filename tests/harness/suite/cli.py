@@ -68,8 +68,8 @@ def commit():
 
 
 def open_to_other_users(root):
-    """Lets other users pass to the checkout of a CI, which may be in a closed directory: scenarios have several users, and a file is
-    shared only if every user of the machine can read it."""
+    """Lets other users pass to the checkout of a CI, which may be in a closed directory: scenarios have
+    several users, and a file is shared only if every user of the machine can read it."""
     os.umask(0o022)
     for directory in (root, *root.parents):
         status = directory.stat()

@@ -54,8 +54,8 @@ class Run:
         return library("private_python", "venv", "tests/requirements.txt")
 
     def prepare(self, scenarios, compile_beside):
-        """Tools that are missing are installed where that can be done. With `compile_beside` the programs of the package are compiled
-        beside the parts that come before those that need them."""
+        """Tools that are missing are installed where that can be done. With `compile_beside` the programs of
+        the package are compiled beside the parts that come before those that need them."""
         self.step("tools")
         library("need_java")
         if not shutil.which("cargo"):
@@ -95,8 +95,9 @@ class Run:
         return made
 
     def _compile_beside(self):
-        """The compiler gets the processor time that the other parts leave, while their tests wait or something is downloaded. It stays
-        in this session, because between sessions the kernel may not heed `nice`. What it has to say, `scripts/package` says once more."""
+        """The compiler gets the processor time that the other parts leave, while their tests wait or
+        something is downloaded. It stays in this session, because between sessions the kernel may not heed
+        `nice`. What it has to say, `scripts/package` says once more."""
         command = ["nice", "-n", "19", "scripts/packaging/compile", PROFILE, platform.machine()]
         self.compiler = subprocess.Popen(
             command, cwd=ROOT, process_group=0, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -141,7 +142,8 @@ class Run:
         return found
 
     def scenarios(self, name, *words, select="plain", cluster=None, env=None):
-        """A name from here lets the processes of pytest share the cluster, and lets it be taken down whatever becomes of them."""
+        """A name from here lets the processes of pytest share the cluster, and lets it be taken down whatever
+        becomes of them."""
         more = ["-k", self.expression] if self.expression else []
         workers = os.environ.get("HEDDLE_TEST_WORKERS", "3")
         variables = {"HEDDLE_TEST_CLUSTER": cluster or self.running_cluster.name} | (env or {})
