@@ -61,7 +61,7 @@ def test_a_jar_in_hdfs(work, client, jar):
     assert told.order_of({*system, "z-job.jar"}) == [*system[:-1], "z-job.jar", system[-1]]
 
 
-@pytest.mark.reference(extended=True)
+@pytest.mark.reference
 @pytest.mark.every_hadoop
 def test_everything_around_the_program(work, client, jar):
     """One deployment with all that a user can give along: files, archives, jars, environment, JVM options,
