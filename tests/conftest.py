@@ -1,7 +1,8 @@
-"""Fixtures of the scenarios. Run them by `scripts/test`, or by pytest alone with `--client heddle|reference|both`.
+"""Fixtures of the scenarios. Run them by `scripts/test`, or by pytest alone with
+`--client heddle|reference|both`.
 
-Without `--client` heddle runs everything and the reference the scenarios marked `reference`: those hold for both
-by the contract, so a difference is a finding. `both` runs the reference wherever it has the feature.
+Without `--client` heddle runs everything and the reference the scenarios marked `reference`: those hold for
+both by the contract, so a difference is a finding. `both` runs the reference wherever it has the feature.
 """
 
 import os
@@ -193,7 +194,8 @@ def label(request):
 
 
 def end_all(cluster, name):
-    """Kills what still runs under names that begin with `name`; returns all such applications and those killed."""
+    """Kills what still runs under names that begin with `name`; returns all such applications and those
+    killed."""
     mine = [app for app in cluster.yarn.apps() if app["name"].startswith(name)]
     live = [app["id"] for app in mine if app["state"] not in FINISHED]
     for application in live:

@@ -34,15 +34,16 @@ const LATER_C2: [&str; 4] = [
 /// What was made for the JVM in the container.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct JvmFiles<'a> {
-    /// Where its temporary files go; without it Flink decides.
+    /// The directories for the JVM's temporary files; `None` if Flink decides where they are.
     pub tmp_dirs: Option<&'a TmpDirs>,
-    /// With Kerberos, its credentials file. It gets that in place of ours, and no name of the user, because
-    /// Hadoop's client knows the user by the keytab or the tokens.
+    /// With Kerberos, the credentials file of the JVM. The JVM is given this file instead of heddle-am's, and
+    /// no name of the user, because Hadoop's client knows the user by the keytab or the tokens.
     pub tokens: Option<&'a Path>,
 }
 
-/// Starts the JVM; `bridge` takes our ends of its pipes. `known` are settings that only we know, for Flink's
-/// configuration. `record`: it may record its classes for an archive.
+/// Starts the JVM. `bridge` takes heddle-am's ends of its pipes. `known` are settings for Flink's
+/// configuration that only heddle-am knows. `record` says whether the JVM may record its classes for an
+/// archive.
 pub async fn start(
     environment: &Environment,
     known: &[(&str, String)],
@@ -55,7 +56,7 @@ pub async fn start(
     let mut args = jvm.args.clone();
     args.extend(known.iter().flat_map(|(key, value)| ["-D".to_owned(), format!("{key}={value}")]));
     let archive = environment.spec.job_manager.class_data.as_ref();
-    // In front: the user's options win.
+    // These options stand in front of the user's, because the last option wins.
     let quick = LATER_C2
         .iter()
         .filter(|_| environment.spec.application.fast_start)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What of others is in the programs that are shipped: the texts of its licences, and the bill of materials (CycloneDX).
+"""What of others is in the programs that are shipped: the texts of its licences, and the bill of materials
+(CycloneDX).
 
 Only what is linked for the target counts: no build scripts, no macros, nothing that only tests use. Run by
 `scripts/package --archives`, in an environment with cyclonedx-python-lib.
@@ -70,7 +71,8 @@ def licence_files(directory):
 
 
 def texts_of(crate, crates):
-    """Licence texts with what each is called; where a crate has none in its archive, those of its siblings or ours."""
+    """Licence texts with what each is called; where a crate has none in its archive, those of its siblings or
+    ours."""
     directory = Path(crate["manifest_path"]).parent
     found = [(str(path.relative_to(directory)), path) for path in licence_files(directory)]
     if any("notice" not in name.lower() for name, _ in found):

@@ -19,7 +19,8 @@ def changed_copy(crate):
 
 
 def of_others(crate):
-    """Whether others have written the crate: it comes from crates.io, or is a changed copy of such a crate."""
+    """Whether others have written the crate: it comes from crates.io, or is a changed copy of such a
+    crate."""
     return crate["source"] is not None or changed_copy(crate)
 
 

@@ -33,7 +33,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
-/// Those of the application of most of these tests.
+/// The keys of the application that most of these tests use.
 static KEYS: LazyLock<ControlKeys> = LazyLock::new(|| ControlKeys::generate([7; LENGTH]).unwrap());
 const CONTAINER: &str = "container_1";
 
@@ -177,7 +177,7 @@ struct Container {
 }
 
 impl Container {
-    /// With the key of an application.
+    /// Starts a taskrunner that has the key of its container in the application with these keys.
     fn start(port: u16, keys: &ControlKeys, grace_ms: u64) -> Container {
         Self::with(port, grace_ms, |credentials| keys.put_worker(CONTAINER, credentials).unwrap())
     }
@@ -390,7 +390,7 @@ async fn a_launch_that_cannot_be_is_reported() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_key_and_a_missing_application_master_are_errors() {
     let am = Am::start(0).await;
-    // The right server, and the key of another container.
+    // The server is the right one, but the key is that of another container.
     let container = Container::with(am.port, 60_000, |credentials| {
         KEYS.put_worker("container_2", credentials).unwrap();
     });
@@ -414,7 +414,7 @@ async fn a_stranger_on_the_port_learns_nothing_and_is_not_obeyed() {
     let listener = listen(0).await;
     let port = listener.local_addr().unwrap().port();
     let container = Container::start(port, &KEYS, 60_000);
-    // One that listens, and one that has a certificate of its own and would be told everything.
+    // The first stranger only reads. The second one speaks TLS with a certificate of its own.
     let (mut stream, _) = listener.accept().await.unwrap();
     let mut heard = vec![0; 4096];
     let count = stream.read(&mut heard).await.unwrap();
@@ -428,12 +428,12 @@ async fn a_stranger_on_the_port_learns_nothing_and_is_not_obeyed() {
     let stranger = TlsServer::new(&ControlKeys::generate([8; LENGTH]).unwrap()).unwrap();
     let (stream, _) = listener.accept().await.unwrap();
     assert!(stranger.accept(stream).await.is_err(), "the taskrunner ends the handshake");
-    // One that plays the old protocol, with a launch.
+    // The third one speaks the protocol of older releases, without TLS, and sends a launch command.
     let (mut stream, _) = listener.accept().await.unwrap();
     assert!(stream.read(&mut heard).await.unwrap() > 0);
     let mut writer = Writer::new(&mut stream, Liveness::default());
     for command in [CommandKind::Accepted(Accepted {}), CommandKind::Launch(launch(&[], &["exit", "4"]))] {
-        // It hangs up after the first bytes.
+        // This may fail, because the taskrunner closes the connection after the first bytes.
         let _ = writer.send(&Command { command: Some(command) }).await;
     }
     drop(stream);

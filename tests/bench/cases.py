@@ -1,6 +1,8 @@
-"""What is measured: each visit does one thing with one client, and returns a dict of figures for each of its cases.
+"""What is measured: each visit does one thing with one client, and returns a dict of figures for each of its
+cases.
 
-`wall` is what a case is about, in seconds; `cpu` and `peak` are those of the command with all its children; sizes are bytes.
+`wall` is what a case is about, in seconds; `cpu` and `peak` are those of the command with all its children;
+sizes are bytes.
 """
 
 import contextlib
@@ -184,7 +186,8 @@ class Visits:
         return {"application": figures}
 
     def warm_up(self):
-        """One session with a job; where nodes keep what they fetch, as many more as it takes until each has had an ApplicationMaster."""
+        """One session with a job; where nodes keep what they fetch, as many more as it takes until each has
+        had an ApplicationMaster."""
         hosts, wanted = set(), len(self.cluster.yarn.nms) if self.measured.keeps else 1
         for number in range(10):
             result, _ = self.deploy(self.client, self.measured.options)
@@ -234,7 +237,8 @@ class Visits:
                 wait_for("that of the TaskManager", lambda: len(told()) > 1, 60)
 
     def steps(self):
-        """Where the time of a warm session and of an application goes, as heddle tells it; empty where it cannot."""
+        """Where the time of a warm session and of an application goes, as heddle tells it; empty where it
+        cannot."""
         if not self.client.is_heddle or "--timing" not in self.client.run("yarn-session.sh", "--help").out:
             return {}
         told = ["--timing", "--output", "json"]

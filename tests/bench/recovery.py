@@ -1,4 +1,5 @@
-"""How soon a job has a new checkpoint after its JobManager or its ApplicationMaster was killed: both clients in turns."""
+"""How soon a job has a new checkpoint after its JobManager or its ApplicationMaster was killed: both clients
+in turns."""
 
 import tempfile
 import time

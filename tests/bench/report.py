@@ -71,7 +71,8 @@ def ratio(values, name):
 
 
 def rows(found, names):
-    """(case, or nothing for its further figures; figure; a cell for each client; a ratio for each other than heddle)."""
+    """(case, or nothing for its further figures; figure; a cell for each client; a ratio for each other than
+    heddle)."""
     others = [name for name in names if name != "heddle"]
     for case, figures in found.items():
         for figure, values in figures.items():
@@ -236,7 +237,8 @@ def draw(file, title, labels, series):
 
 
 def draw_suite(seconds):
-    """Both charts of the suite. `seconds` are case -> client -> median, in the order in which they are shown."""
+    """Both charts of the suite. `seconds` are case -> client -> median, in the order in which they are
+    shown."""
     names = list(next(iter(seconds.values())))
     for file, cases in (("suite.svg", list(seconds)), ("front.svg", [case for case in FRONT if case in seconds])):
         series = {name: [seconds[case].get(name) for case in cases] for name in names}

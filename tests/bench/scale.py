@@ -52,7 +52,8 @@ def scheduler_calls(cluster):
 
 
 def grants(cluster, application):
-    """From the ResourceManager's log: container -> when the scheduler gave it, and when the ApplicationMaster got it."""
+    """From the ResourceManager's log: container -> when the scheduler gave it, and when the ApplicationMaster
+    got it."""
     number = application.removeprefix("application_")
     allocated, acquired = {}, {}
     with open(cluster.directory / "logs/resourcemanager.log", errors="replace") as log:

@@ -1,4 +1,5 @@
-"""Whether everything is as it should be: asked in the middle of a run, while no fault is made, and at its end."""
+"""Whether everything is as it should be: asked in the middle of a run, while no fault is made, and at its
+end."""
 
 import re
 import time
@@ -75,7 +76,8 @@ class Audit:
         return {container: lines[-1] for container, lines in sorted(texts.items()) if lines}
 
     def output(self, application, directory):
-        """The files of a job that has ended: every count of every key is there, and each once. Gives how many there are."""
+        """The files of a job that has ended: every count of every key is there, and each once. Gives how many
+        there are."""
         seen = defaultdict(Counter)
         for line in self.cluster.hdfs.read_all(directory).splitlines():
             _, key, count = line.split()

@@ -44,7 +44,8 @@ class Deployment:
         self.application = Application(self.cluster, deployed)
 
     def stop(self):
-        """Stops the job with a savepoint, after which its files are complete, and the application. Gives the savepoint."""
+        """Stops the job with a savepoint, after which its files are complete, and the application. Gives the
+        savepoint."""
         [job] = self.application.rest().jobs()
         target = ["-t", f"yarn-{self.mode}", f"-Dyarn.application.id={self.application.id}"]
         directory = f"{self.cluster.fs}/chaos/savepoints"

@@ -18,14 +18,16 @@ PORTS = {"scheduler": "rm-scheduler", "namenode": "nn"}
 
 
 class Faults:
-    """Makes faults in a cluster and in the applications that run on it, which may change (`applications()`)."""
+    """Makes faults in a cluster and in the applications that run on it, which may change
+    (`applications()`)."""
 
     def __init__(self, cluster, applications):
         self.cluster, self.applications = cluster, applications
         self.timers, self.starting = [], threading.Lock()
 
     def make(self, fault):
-        """What was hit: (text, the applications that it concerns); None where nothing of that kind was there."""
+        """What was hit: (text, the applications that it concerns); None where nothing of that kind was
+        there."""
         verb, _, what = fault.kind.partition("-")
         everybody = [application.id for application in self.applications()]
         if verb == "drop":

@@ -32,8 +32,8 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Fault:
-    """`at`: seconds after the fault before; `lasts`: seconds until what it did is undone; `which`: a number from 0 to 1 that
-    chooses among the processes that are there."""
+    """`at`: seconds after the fault before; `lasts`: seconds until what it did is undone; `which`: a number
+    from 0 to 1 that chooses among the processes that are there."""
 
     number: int
     kind: str

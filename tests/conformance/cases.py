@@ -13,7 +13,8 @@ HERE = Path(__file__).parent
 
 @dataclass
 class Case:
-    """One deployment for each mode and client. Text may name places: `{files}`, `{fs}` (HDFS), `{hdfs}` (a directory there), `{jar}`."""
+    """One deployment for each mode and client. Text may name places: `{files}`, `{fs}` (HDFS), `{hdfs}` (a
+    directory there), `{jar}`."""
 
     name: str
     # What it is there to show.
@@ -49,11 +50,12 @@ class Case:
     act: str = ""
     # The task is not let go: it ends by what happens.
     hold: bool = False
-    # By mode: the exit code of the client that runs the program (or several that are possible), and YARN's final status. Those of
-    # Flink's own client; without one 0 and SUCCEEDED. `none`: there is no application.
+    # By mode: the exit code of the client that runs the program (or several that are possible), and YARN's
+    # final status. Those of Flink's own client; without one 0 and SUCCEEDED. `none`: there is no application.
     exit: dict = field(default_factory=dict)
     final: dict = field(default_factory=dict)
-    # Modes in which the application of Flink's own client never ends by itself; it is killed once its job has ended.
+    # Modes in which the application of Flink's own client never ends by itself; it is killed once its job has
+    # ended.
     stays: list = field(default_factory=list)
     # How many TaskManagers there are once all have registered, where it is more than the job's one.
     workers: int = 0

@@ -35,7 +35,8 @@ class Deployment:
         self.places, self.application, self.session = {}, None, None
 
     def run(self):
-        """The observation: a nested dictionary as JSON has it. `normal()` replaces in it what is this deployment's own."""
+        """The observation: a nested dictionary as JSON has it. `normal()` replaces in it what is this
+        deployment's own."""
         self.prepare()
         seen = {"client": {}}
         try:
@@ -75,7 +76,8 @@ class Deployment:
         sizes = {f"{role}.memory.process.size": "1024m" for role in ("jobmanager", "taskmanager")}
         self.client.configure(sizes | {key: self.fill(str(value)) for key, value in case.config.items()})
         if case.config_text:
-            # In front of what the file has anyway: without Flink's own options for the JVM nothing would start.
+            # In front of what the file has anyway: without Flink's own options for the JVM nothing would
+            # start.
             file = next(path for name in ("config.yaml", "flink-conf.yaml") if (path := self.client.conf / name).exists())
             file.write_bytes(self.fill(case.config_text).encode() + file.read_bytes())
         make(self.client.conf, case.conf_files, self.jar)
@@ -222,7 +224,8 @@ class Deployment:
             seen["main"] = observe.program(json.loads(file.read_text()))
 
     def leaves(self):
-        """Flink's own client leaves its directory in HDFS when an application is killed or crashes: no need to wait for long."""
+        """Flink's own client leaves its directory in HDFS when an application is killed or crashes: no need
+        to wait for long."""
         return self.work.kind == "reference"
 
     def finished(self, seen):

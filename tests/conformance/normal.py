@@ -21,7 +21,8 @@ PATTERNS = (
 
 
 class Normal:
-    """Replaces what is one deployment's own. `places` maps literal text to what stands for it; `kept` is what the case itself says."""
+    """Replaces what is one deployment's own. `places` maps literal text to what stands for it; `kept` is what
+    the case itself says."""
 
     def __init__(self, places, hosts=(), kept=""):
         # The longest first: one place may be within another.

@@ -60,7 +60,8 @@ NODE_MANAGERS_VARIABLES = ("NM_PORT", "NM_HTTP_PORT", "JVM_PID", "LOCALIZATION_C
 
 
 def shaped(seen, mode):
-    """Without what says nothing about the client: the NodeManager's own, and forms that mean the same to Java and to Flink."""
+    """Without what says nothing about the client: the NodeManager's own, and forms that mean the same to Java
+    and to Flink."""
     if mode == "application" and "main" in seen:
         # It runs in the JobManager, of which the rest is known already.
         seen["main"] = {name: seen["main"][name] for name in ("arguments", "configuration", "global-configuration", "parallelism", "environment-class")}

@@ -1,4 +1,5 @@
-"""Each case of `cases.toml` in each of its modes: with Flink's own client, with heddle, and the two compared."""
+"""Each case of `cases.toml` in each of its modes: with Flink's own client, with heddle, and the two
+compared."""
 
 import hashlib
 import json
@@ -18,7 +19,8 @@ UNTRUE = re.compile(r"cannot be reached|no longer waited for|does not answer|has
 
 
 def observed(case, mode, work, jar, kept):
-    """Runs the case; what was seen goes to the file `kept` as it is, together with what is this deployment's own in it."""
+    """Runs the case; what was seen goes to the file `kept` as it is, together with what is this deployment's
+    own in it."""
     failed = True
     try:
         deployment = Deployment(case, mode, work, FLINK_VERSION, jar)

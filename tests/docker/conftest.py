@@ -1,4 +1,5 @@
-"""One cluster of containers for all tests of a file, with the file's VARIABLES for compose.yaml; taken down whatever becomes of them."""
+"""One cluster of containers for all tests of a file, with the file's VARIABLES for compose.yaml; taken down
+whatever becomes of them."""
 
 import pytest
 

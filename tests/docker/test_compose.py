@@ -1,4 +1,5 @@
-"""The path of a new user, in order: a session, jobs in every mode, logs, permissions, an old gateway host, and the end."""
+"""The path of a new user, in order: a session, jobs in every mode, logs, permissions, an old gateway host,
+and the end."""
 
 import glob
 import os
@@ -38,7 +39,8 @@ def test_word_count_on_a_session(stack, session, text):
 
 
 def test_the_tracking_url_through_yarn(stack, session, text):
-    """Through the published port, as a browser of this machine; the JobManager is on another host than the ResourceManager."""
+    """Through the published port, as a browser of this machine; the JobManager is on another host than the
+    ResourceManager."""
     proxy = f"{stack.web('resourcemanager', 8088)}/proxy/{session.application}/"
     assert b"Apache Flink Web Dashboard" in urllib.request.urlopen(proxy, timeout=30).read()
     [job] = stack.json(f"/proxy/{session.application}/jobs/overview")["jobs"]
@@ -65,7 +67,7 @@ def test_permissions(stack, session, text):
 
 
 def test_per_job(stack, text):
-    """`main()` on the client, which attends the ApplicationMaster on another host by gRPC."""
+    """`main()` on the client, which keeps a call to the ApplicationMaster on another host open."""
     done = stack.run("flink", "run", "-t", "yarn-per-job", "-p", "2", *SMALL, *word_count("per-job")).ok()
     assert "Program execution finished" in done.out
     check_counts(stack, "per-job")

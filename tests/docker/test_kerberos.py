@@ -1,4 +1,5 @@
-"""The profile `kerberos`: nobody is believed without a ticket, and all that the plain cluster does works with one."""
+"""The profile `kerberos`: nobody is believed without a ticket, and all that the plain cluster does works with
+one."""
 
 import pytest
 
@@ -54,7 +55,7 @@ def test_an_application_by_a_keytab(stack, tickets):
 
 
 def test_per_job(stack, tickets):
-    """`main()` on the client, which attends the ApplicationMaster on another host."""
+    """`main()` on the client, which keeps a call to the ApplicationMaster on another host open."""
     done = stack.run("flink", "run", "-t", "yarn-per-job", *SMALL, *word_count("per-job")).ok()
     check_counts(stack, "per-job")
     assert stack.ended(done.application) == "SUCCEEDED"

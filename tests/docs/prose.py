@@ -1,9 +1,12 @@
-"""The width of prose: the manual's pages, and comments of sources. `scripts/docs reflow` wraps pages, `scripts/docs check` looks.
+"""The width of prose: the manual's pages, and comments and docstrings of sources. `scripts/docs reflow` wraps
+pages, `scripts/docs check` looks.
 
-Blocks of code, tables, headings and what a program has written stay as they are. `wide.txt` says how many lines of
-comments are still wider in each language: the numbers may shrink. `scripts/docs reflow FILE...` wraps those of sources, too.
+Blocks of code, tables, headings and what a program has written stay as they are. `wide.txt` says how many
+lines of comments are still wider in each language: the numbers may shrink. `scripts/docs reflow FILE...`
+wraps those of sources, too.
 """
 
+import ast
 import re
 import subprocess
 import sys
@@ -79,9 +82,38 @@ def pages():
 
 
 def wide_comments(path):
-    """How many lines of comments are too wide."""
+    """How many lines of comments and docstrings are too wide."""
     lines = path.read_text().splitlines()
-    return sum(wide(line) for line in lines)
+    found = sum(wide(line) for line in lines)
+    if path.suffix == ".py":
+        for first, last in docstrings("\n".join(lines)):
+            found += sum(len(line) > WIDTH and "http" not in line for line in lines[first:last])
+    return found
+
+
+def docstrings(text):
+    """The lines of each docstring of a Python source: the index of the first, and of the one behind the
+    last."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and ast.get_docstring(node):
+            yield node.body[0].lineno - 1, node.body[0].end_lineno
+
+
+def with_narrow_docstrings(text):
+    """A Python source whose docstrings that have a wide line are wrapped."""
+    lines = text.splitlines()
+    # From the end, so that the numbers of the lines before stay right.
+    for first, last in sorted(docstrings(text), reverse=True):
+        block = lines[first:last]
+        if not any(len(line) > WIDTH for line in block):
+            continue
+        indent = block[0][: len(block[0]) - len(block[0].lstrip())]
+        inner = [line.removeprefix(indent) for line in block]
+        # The quotation marks at the end stay on a line of their own where they have one.
+        end = [inner.pop()] if inner[-1].strip() in ('"""', "'''") else []
+        inner = reflowed("\n".join(inner), WIDTH - len(indent)).splitlines() + end
+        lines[first:last] = [f"{indent}{line}".rstrip() for line in inner]
+    return "\n".join(lines) + "\n"
 
 
 def wide(line):
@@ -89,7 +121,8 @@ def wide(line):
 
 
 def with_narrow_comments(text):
-    """A source whose blocks of comments that have a wide line are wrapped. What a script prints as its usage stays."""
+    """A source whose blocks of comments that have a wide line are wrapped. What a script prints as its usage
+    stays."""
     out, block, prefix = [], [], None
 
     def flush():
@@ -137,6 +170,8 @@ def main():
         path = Path(name)
         old = path.read_text()
         new = reflowed(old) if path.suffix == ".md" else with_narrow_comments(old)
+        if path.suffix == ".py":
+            new = with_narrow_docstrings(new)
         if new != old:
             path.write_text(new)
             print(path)

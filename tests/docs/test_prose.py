@@ -58,5 +58,9 @@ def test_comments_are_wrapped():
     assert lines[:2] == ["fn f() {", "    // short"]
     assert lines[2].startswith("    /// word") and lines[3].startswith("    /// word") and max(map(len, lines[2:4])) <= prose.WIDTH
     assert lines[4] == "    /// - item"
+    source = 'def f():\n    """' + "word " * 40 + "\n\n    more\n    " + '"""\n    return 1\n'
+    lines = prose.with_narrow_docstrings(source).splitlines()
+    assert max(map(len, lines)) <= prose.WIDTH and lines[1].startswith('    """word') and lines[2].startswith("    word")
+    assert lines[-4:] == ["", "    more", '    """', "    return 1"]
     usage = "#!/bin/sh\n# usage: x\n# " + "word " * 40 + "\n"
     assert prose.with_narrow_comments(usage) == usage

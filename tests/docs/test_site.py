@@ -53,7 +53,8 @@ def site():
 
 @pytest.fixture
 def served(site):
-    """The site below a path, as a web server might have it; `missing` are the paths that were asked for in vain."""
+    """The site below a path, as a web server might have it; `missing` are the paths that were asked for in
+    vain."""
     missing = []
 
     class Handler(Quiet):
@@ -71,7 +72,8 @@ def served(site):
 
 
 def browse(directory, url):
-    """What the browser prints, and its log. Headless Chromium now and then hangs: then it is killed and started anew."""
+    """What the browser prints, and its log. Headless Chromium now and then hangs: then it is killed and
+    started anew."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     if not browser:
         pytest.skip("no headless browser on this machine")

@@ -63,7 +63,8 @@ class Application:
         return len(self.cluster.yarn.attempts(self.id))
 
     def rest(self):
-        """Through the ResourceManager, which knows where the web interface is; a session's own words may be those of an earlier attempt."""
+        """Through the ResourceManager, which knows where the web interface is; a session's own words may be
+        those of an earlier attempt."""
         return Flink(f"{self.cluster.yarn.rm}/proxy/{self.id}")
 
     def newest(self):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 
 class Beside:
-    """It works until its stdin is closed, and then prints what it has found as JSON: `found`, once the block is over."""
+    """It works until its stdin is closed, and then prints what it has found as JSON: `found`, once the block
+    is over."""
 
     def __init__(self, module, *words):
         command = [sys.executable, "-B", "-m", f"harness.{module}", *map(str, words)]

@@ -2,8 +2,8 @@
 
     python -m harness.capture FILE PORT...
 
-It writes a file that Wireshark reads too, without what concerns these ports, until stdin is closed. Then it prints as JSON how many
-packets there were, and how many the kernel has dropped because it was too slow.
+It writes a file that Wireshark reads too, without what concerns these ports, until stdin is closed. Then it
+prints as JSON how many packets there were, and how many the kernel has dropped because it was too slow.
 """
 
 import contextlib
@@ -63,7 +63,8 @@ def packets(file):
 
 
 def streams(file, ports):
-    """What was said on connections with one of these ports: a list of (port of the sender, port of the receiver, bytes)."""
+    """What was said on connections with one of these ports: a list of (port of the sender, port of the
+    receiver, bytes)."""
     pieces, begun = defaultdict(dict), defaultdict(int)
     for packet in packets(file):
         found = segment(packet)

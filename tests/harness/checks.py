@@ -9,7 +9,8 @@ from .waiting import wait_for
 
 
 def check_gone(cluster, application, final, seconds=30, files=True):
-    """The application ends with this final status, and leaves no container, no process and, with `files`, no directory in HDFS."""
+    """The application ends with this final status, and leaves no container, no process and, with `files`, no
+    directory in HDFS."""
     app = cluster.yarn.wait_state(application, *FINISHED, seconds=seconds)
     assert app["finalStatus"] == final, app["diagnostics"]
     wait_for("containers gone", lambda: not cluster.yarn.containers(application), 30)
@@ -51,7 +52,8 @@ def check_refused(result, *words):
 
 
 def is_temporary(path):
-    """Not a name that a later deployment would take for a whole file of the store: <prefix>/<sha256>/<name>."""
+    """Not a name that a later deployment would take for a whole file of the store:
+    <prefix>/<sha256>/<name>."""
     *_, prefix, digest, name = path.split("/")
     return not (len(digest) == 64 and digest.startswith(prefix)) or name.startswith((".", "_"))
 
@@ -99,7 +101,8 @@ def told_by_main(cluster, application):
 
 
 def own_flink(flink_home, directory):
-    """A Flink of the test's own, to add files to. Its scripts find jars behind links, but not in a linked directory."""
+    """A Flink of the test's own, to add files to. Its scripts find jars behind links, but not in a linked
+    directory."""
     shutil.copytree(flink_home, directory, copy_function=lambda source, copy: os.symlink(os.path.realpath(source), copy))
     shutil.rmtree(directory / "bin")
     shutil.copytree(flink_home / "bin", directory / "bin")

@@ -47,8 +47,8 @@ class Archive:
         return self.like(MIB, "2" * 64), noise(MIB)
 
     def deadly(self, content):
-        """Size and checksum are right, but a JVM dies of the classes. `content` is that of a good archive: its header,
-        which a JVM looks at first, stays."""
+        """Size and checksum are right, but a JVM dies of the classes. `content` is that of a good archive:
+        its header, which a JVM looks at first, stays."""
         changed = bytearray(content)
         changed[8 * MIB : 28 * MIB] = noise(MIB) * 20
         return self.like(len(changed), hashlib.sha256(changed).hexdigest()), bytes(changed)

@@ -18,6 +18,8 @@ APPLICATION = re.compile(r"application_\d+_\d+")
 WEB_INTERFACE = re.compile(r"^JobManager Web Interface: (https?://\S+:\d+)", re.MULTILINE)
 # HEDDLE_TEST_FAST_START=false: everything once more without accelerators.
 FAST_START = os.environ.get("HEDDLE_TEST_FAST_START") != "false"
+# Options for the JVMs in containers, and for that of Flink's own client.
+JAVA_OPTIONS = os.environ.get("HEDDLE_TEST_JAVA_OPTIONS")
 # Containers as small as Flink's memory model allows without more settings.
 SMALL = [f"-D{role}.memory.process.size=1024m" for role in ("jobmanager", "taskmanager")]
 JOB_ID = re.compile(r"^Job has been submitted with JobID ([0-9a-f]{32})", re.MULTILINE)
@@ -89,8 +91,8 @@ class Result:
 
 
 def as_from_a_terminal():
-    """In the new process, before the command. A run of tests in the background, or below `nohup`, hands ignored
-    signals on, and neither a JVM nor heddle ends by a signal that it has found ignored."""
+    """In the new process, before the command. A run of tests in the background, or below `nohup`, hands
+    ignored signals on, and neither a JVM nor heddle ends by a signal that it has found ignored."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)
 
@@ -212,6 +214,8 @@ class Client:
                 self.configure({"heddle.archive.container": "false"})
             if not FAST_START:
                 self.configure({"heddle.fast-start": "false"})
+            if JAVA_OPTIONS:
+                self.configure({f"env.java.opts.{role}": JAVA_OPTIONS for role in ("jobmanager", "taskmanager")})
         if self.is_heddle and not (caches := self.home / ".cache/heddle").exists():
             # Of Flink's client, whose JVM is the same for all: without it each scenario would have one made.
             caches.mkdir(parents=True)
@@ -244,10 +248,13 @@ class Client:
             env["JAVA_HOME"] = str(self.java_home)
         if not self.is_heddle:
             env["HADOOP_CLASSPATH"] = self.cluster.reference_hadoop_classpath
+            if JAVA_OPTIONS:
+                env["JVM_ARGS"] = JAVA_OPTIONS
         return env | self.variables
 
     def start(self, program, *arguments, env=None, terminal=False):
-        """Starts `flink`, `yarn-session.sh` or `heddle`. `env` adds variables; None as a value removes one."""
+        """Starts `flink`, `yarn-session.sh` or `heddle`. `env` adds variables; None as a value removes
+        one."""
         variables = self.environment() | (env or {})
         variables = {k: str(v) for k, v in variables.items() if v is not None}
         command = [str(self.bin / program), *map(str, arguments)]

@@ -23,7 +23,8 @@ HEARTBEAT = 300
 
 
 def request(url, method="GET", body=None, timeout=20, headers=None, context=None):
-    """The body of an answer as bytes; raises `urllib.error.HTTPError` for statuses from 400. `context` is of TLS."""
+    """The body of an answer as bytes; raises `urllib.error.HTTPError` for statuses from 400. `context` is of
+    TLS."""
     data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
     call = urllib.request.Request(url, data=data, method=method, headers=headers or {})
     if data is not None and not headers:
@@ -40,7 +41,8 @@ class Cluster(PseudoCluster):
     """A pseudo-distributed Hadoop, and what YARN and HDFS tell of themselves."""
 
     def up(self, hadoop=HADOOP_VERSION, heartbeat=HEARTBEAT, **options):
-        """Starts the cluster or what is missing of it; `options` are those of `harness.hadoop.configuration.Options`."""
+        """Starts the cluster or what is missing of it; `options` are those of
+        `harness.hadoop.configuration.Options`."""
         super().up(Options(heartbeat=heartbeat, **options), hadoop)
         nodes = [self.url(port) for port in self.ports if port.startswith("nm") and port.endswith("-http")]
         self.yarn = Yarn(lambda: self._active_url(parts.Yarn), nodes, user())
@@ -48,7 +50,8 @@ class Cluster(PseudoCluster):
         return self
 
     def _active_url(self, kind):
-        """Of the only one, or of the active one of two. It is asked for anew each time, because it changes."""
+        """Of the only one, or of the active one of two. It is asked for anew each time, because it
+        changes."""
         part = self.part(kind)
         port = part.active(self) if part.shared else part.only
         if port is None:
@@ -97,9 +100,11 @@ class Cluster(PseudoCluster):
         return sorted(self.directory.glob(pattern))
 
     def localized(self, name, application=""):
-        """What the NodeManagers keep under this file name: in their caches, or in the directories of one application.
+        """What the NodeManagers keep under this file name: in their caches, or in the directories of one
+        application.
 
-        Unlike `Path.glob` with `**`, this lives with applications that end, and whose directories go away, meanwhile."""
+        Unlike `Path.glob` with `**`, this lives with applications that end, and whose directories go away,
+        meanwhile."""
         found = []
         for local in self.directory.glob("nodemanager*/local"):
             places = [*local.glob(f"usercache/*/appcache/{application}")] if application else [local]
@@ -123,7 +128,8 @@ class Yarn:
     """ResourceManager and NodeManagers as their REST interfaces tell them."""
 
     def __init__(self, active, nms, user):
-        """`active()` gives the URL of the ResourceManager that is active, `nms` are those of the NodeManagers."""
+        """`active()` gives the URL of the ResourceManager that is active, `nms` are those of the
+        NodeManagers."""
         self.active, self.nms, self.user = active, nms, user
 
     @property

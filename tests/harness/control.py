@@ -1,4 +1,5 @@
-"""A taskrunner's side of the control protocol of heddle-am (docs/design/control-protocol.md), as far as a stranger or a test needs it."""
+"""A taskrunner's side of the control protocol of heddle-am (docs/design/control-protocol.md), as far as a
+stranger or a test needs it."""
 
 import hashlib
 import hmac
@@ -53,7 +54,8 @@ def expand(secret, label, context, length, digest):
 
 
 def exported(secret, digest, label=EXPORTER):
-    """32 bytes that both ends of a connection can compute: the exporter of RFC 8446, 7.5, without a context."""
+    """32 bytes that both ends of a connection can compute: the exporter of RFC 8446, 7.5, without a
+    context."""
     nothing = hashlib.new(digest).digest()
     return expand(expand(secret, label, nothing, len(nothing), digest), b"exporter", nothing, 32, digest)
 
@@ -80,7 +82,8 @@ def answer(frame):
 
 
 def ask(address, container, key, directory, timeout=10):
-    """Opens a link as the taskrunner of a container, by its key, and ends it. Gives the answer to the `Hello`."""
+    """Opens a link as the taskrunner of a container, by its key, and ends it. Gives the answer to the
+    `Hello`."""
     context = tls(LINK)
     with tempfile.NamedTemporaryFile(dir=directory) as secrets:
         # Python does not export anything from a connection, but OpenSSL writes down of what it is derived.

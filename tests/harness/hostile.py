@@ -2,8 +2,8 @@
 
     python -m harness.hostile HOST PORT
 
-They go on until stdin is closed; then what they have done is printed as JSON. A process of its own, so that what is measured
-meanwhile does not wait for it.
+They go on until stdin is closed; then what they have done is printed as JSON. A process of its own, so that
+what is measured meanwhile does not wait for it.
 """
 
 import asyncio
@@ -129,7 +129,8 @@ class Callers:
         await self.heard(reader, writer, count, {})
 
     async def bulk(self, reader, writer, count, number):
-        """Calls with more bytes than anybody has room for; every second caller keeps to the windows of HTTP/2."""
+        """Calls with more bytes than anybody has room for; every second caller keeps to the windows of
+        HTTP/2."""
         first = UNBOUNDED if number % 2 else WINDOW
         windows = {0: first} | {1 + 2 * stream: first for stream in range(STREAMS)}
         left = {stream: STREAM_BYTES for stream in windows if stream}
@@ -169,7 +170,8 @@ class Callers:
                     await asyncio.sleep(0.01)
 
     async def heard(self, reader, writer, count, windows):
-        """Reads the server's frames until it ends the connection, answers what has to be, and opens the windows."""
+        """Reads the server's frames until it ends the connection, answers what has to be, and opens the
+        windows."""
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while True:
                 head = await reader.readexactly(9)

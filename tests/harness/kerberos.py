@@ -203,7 +203,8 @@ def tokens_in(log, owner):
 
 
 def sql_gateway(client, verb, *words):
-    """Starts Flink's SQL gateway at a port that nobody else has; the command, and the JVM that it leads to."""
+    """Starts Flink's SQL gateway at a port that nobody else has; the command, and the JVM that it leads
+    to."""
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
@@ -216,8 +217,8 @@ def sql_gateway(client, verb, *words):
 
 
 def uncancelled(cluster, owner, before):
-    """The numbers of the tokens that a user has got since `before`, what `tokens_in` has given as those given, and
-    that nobody has cancelled."""
+    """The numbers of the tokens that a user has got since `before`, what `tokens_in` has given as those
+    given, and that nobody has cancelled."""
     given, cancelled = tokens_in(cluster.daemon_log("namenode"), owner)
     return given - before - cancelled
 

@@ -1,5 +1,6 @@
-"""Whether the classes of a jar fit those that they will meet: every class, field and method that they name is looked up, and every
-abstract method that they owe. A subset of what the JVM does when it links, for all classes at once and without running any."""
+"""Whether the classes of a jar fit those that they will meet: every class, field and method that they name is
+looked up, and every abstract method that they owe. A subset of what the JVM does when it links, for all
+classes at once and without running any."""
 
 import re
 import struct
@@ -87,7 +88,8 @@ class ClassPath:
         return self.parsed[name]
 
     def lineage(self, name):
-        """The class and all above it: classes from the bottom up, then interfaces. None stands for one that is not here."""
+        """The class and all above it: classes from the bottom up, then interfaces. None stands for one that
+        is not here."""
         pending, interfaces, seen = [name], [], set()
         while pending or interfaces:
             current = pending.pop(0) if pending else interfaces.pop(0)
@@ -155,8 +157,8 @@ def of_object(name, descriptor):
 
 
 def unresolved(jar, roots, libraries, without=()):
-    """What the classes of `jar` that `roots` lead to, but not those of `without`, miss among `libraries`, as sorted sentences; and how
-    many classes these are."""
+    """What the classes of `jar` that `roots` lead to, but not those of `without`, miss among `libraries`, as
+    sorted sentences; and how many classes these are."""
     own = ClassPath([jar])
     everything = ClassPath([jar, *libraries])
     pending, seen, wrong = [root.replace(".", "/") for root in roots], {name.replace(".", "/") for name in without}, set()

@@ -31,7 +31,8 @@ def places(everything):
 
 
 def java_for(flink):
-    """The Java that a release is run with: the newest that it was released for of those that the tests use."""
+    """The Java that a release is run with: the newest that it was released for of those that the tests
+    use."""
     return "11" if tuple(map(int, flink.split(".")[:2])) < (1, 18) else "17"
 
 
@@ -70,7 +71,8 @@ def versions_in(log):
 
 
 class Record:
-    """A plugin that adds what each test of the matrix came to as a line of JSON. The last line for the same test counts."""
+    """A plugin that adds what each test of the matrix came to as a line of JSON. The last line for the same
+    test counts."""
 
     def __init__(self, file):
         self.file = file

@@ -1,5 +1,5 @@
-"""Ports that packets do not reach: neither is a connection refused nor does one break, as when a switch fails or a firewall
-forgets a connection."""
+"""Ports that packets do not reach: neither is a connection refused nor does one break, as when a switch fails
+or a firewall forgets a connection."""
 
 import contextlib
 import os
@@ -25,7 +25,8 @@ def iptables(*words):
 
 @contextlib.contextmanager
 def dropped(port):
-    """Drops what is sent to and from a port of this machine, over its loopback interface. Yields a function that says how many packets were dropped."""
+    """Drops what is sent to and from a port of this machine, over its loopback interface. Yields a function
+    that says how many packets were dropped."""
     comment = f"heddle-test-{os.getpid()}-{port}"
     rules = [["INPUT", "-i", "lo", "-p", "tcp", side, str(port), "-m", "comment", "--comment", comment, "-j", "DROP"] for side in ("--dport", "--sport")]
 

@@ -12,7 +12,8 @@ SELECTIONS = ("plain", "extended", "reference", "all")
 
 
 def clients(chosen, select, marks):
-    """The kinds of client that a test is run with, before any test is left out. `marks` maps names to markers."""
+    """The kinds of client that a test is run with, before any test is left out. `marks` maps names to
+    markers."""
     wanted = "reference" in marks and (select != "plain" or not marks["reference"].kwargs.get("extended"))
     kinds = []
     if chosen != "reference":

@@ -1,4 +1,5 @@
-"""The TCP sockets of a process as the kernel tells them: where it listens, and when it last heard of the other side."""
+"""The TCP sockets of a process as the kernel tells them: where it listens, and when it last heard of the
+other side."""
 
 import errno
 import os
@@ -37,12 +38,14 @@ def of_process(pid, state):
 
 
 def listening(pid):
-    """Where a process listens, as host and port; the host of one that listens on all addresses is `localhost`."""
+    """Where a process listens, as host and port; the host of one that listens on all addresses is
+    `localhost`."""
     return sorted({("localhost" if host in ("0.0.0.0", "::") else host, port) for (host, port), _ in of_process(pid, LISTEN)})
 
 
 class Heard:
-    """When a process has last heard something on its connection to a port, which may be a new one each time."""
+    """When a process has last heard something on its connection to a port, which may be a new one each
+    time."""
 
     def __init__(self, pid, port):
         self.pid, self.port, self.ends = pid, port, None

@@ -1,4 +1,5 @@
-"""A terminal's lines as SVG. What is drawn is what a wide terminal would show at the end; lines that are too long are cut."""
+"""A terminal's lines as SVG. What is drawn is what a wide terminal would show at the end; lines that are too
+long are cut."""
 
 import fcntl
 import os
@@ -21,14 +22,16 @@ COLOURS = {"red": "#ef6b73", "green": "#8ac46c", "brown": "#e5c07b", "yellow": "
 
 
 class Command:
-    """A command that has been run: its words as they are typed, what the terminal showed, how long it took."""
+    """A command that has been run: its words as they are typed, what the terminal showed, how long it
+    took."""
 
     def __init__(self, words, lines, seconds, code):
         self.words, self.lines, self.seconds, self.code = words, lines, seconds, code
 
 
 def run(shell, env, cwd, shown=None, seconds=180):
-    """Runs a line of a shell in a terminal, and gives a `Command` with its lines, each a list of (text, colour, bold)."""
+    """Runs a line of a shell in a terminal, and gives a `Command` with its lines, each a list of (text,
+    colour, bold)."""
     screen = pyte.Screen(COLUMNS, ROWS)
     stream = pyte.ByteStream(screen)
     master, slave = pty.openpty()
@@ -106,7 +109,8 @@ def cut(line):
 
 
 def hidden(lines, rules):
-    """Lines with words of this machine and day replaced by others of the same kind. `rules` are (pattern, text)."""
+    """Lines with words of this machine and day replaced by others of the same kind. `rules` are (pattern,
+    text)."""
     return [[(replaced(text, rules), colour, bold) for text, colour, bold in line] for line in lines]
 
 

@@ -26,7 +26,8 @@ def built_taskrunners():
 
 
 def lone_node(name, settings=()):
-    """A cluster whose only real node has just enough memory for one ApplicationMaster. `settings` are `KEY=VALUE` of Hadoop."""
+    """A cluster whose only real node has just enough memory for one ApplicationMaster. `settings` are
+    `KEY=VALUE` of Hadoop."""
     # Hadoop's default, unlike that of the small clusters: without a wait, whoever asks for nodes gets all
     # from the first ones.
     every = {"yarn.scheduler.capacity.node-locality-delay": 40} | dict(setting.split("=", 1) for setting in settings)
@@ -44,8 +45,8 @@ def active_nodes(cluster):
 
 
 def hosts_file(path, nodes):
-    """Names for the nodes' addresses, for `-Djdk.net.hosts.file`: Hadoop's RPC client looks up the name of each address that it
-    connects to, one at a time, and no cluster lacks names for its nodes."""
+    """Names for the nodes' addresses, for `-Djdk.net.hosts.file`: Hadoop's RPC client looks up the name of
+    each address that it connects to, one at a time, and no cluster lacks names for its nodes."""
     lines = Path("/etc/hosts").read_text().splitlines()
     lines += [f"127.0.{number // 256}.{number % 256} node{number}" for number in range(2, nodes + 2)]
     path.write_text("\n".join(lines) + "\n")
@@ -53,7 +54,8 @@ def hosts_file(path, nodes):
 
 
 class Simulator:
-    """`nodes` NodeManagers with `memory_mb` each and a core for each GB. They are there between `join` and `leave`."""
+    """`nodes` NodeManagers with `memory_mb` each and a core for each GB. They are there between `join` and
+    `leave`."""
 
     def __init__(self, cluster, nodes, memory_mb, log, taskrunners=None, heartbeat_ms=0):
         self.cluster, self.nodes = cluster, nodes

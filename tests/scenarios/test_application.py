@@ -20,7 +20,8 @@ def system_jars(work):
 
 
 def check_class_path(work, client, jar, rule):
-    """The jar's name comes before `lib/`: by the order of names it stands before Flink's jars, with LAST behind them."""
+    """The jar's name comes before `lib/`: by the order of names it stands before Flink's jars, with LAST
+    behind them."""
     mine = program_jar(jar, work.directory / "job", "a-job.jar")
     options = [f"-Dyarn.classpath.include-user-jar={rule}"]
     application = client.application(work.name, mine, "Surroundings", options=options).ok().application
@@ -33,8 +34,9 @@ def check_class_path(work, client, jar, rule):
         assert (f"usrlib/{mine.name}" if rule == "DISABLED" else mine.name) in told.files
 
 
+@pytest.mark.extended
 @pytest.mark.reference(extended=True)
-@pytest.mark.parametrize("rule", ["FIRST", pytest.param("DISABLED", marks=pytest.mark.extended)])
+@pytest.mark.parametrize("rule", ["FIRST", "DISABLED"])
 def test_the_users_jar_on_the_class_path(work, client, jar, rule):
     check_class_path(work, client, jar, rule)
 
@@ -44,6 +46,7 @@ def test_the_users_jar_among_or_behind_flinks(work, client, jar, rule):
     check_class_path(work, client, jar, rule)
 
 
+@pytest.mark.extended
 @pytest.mark.reference(extended=True)
 def test_a_jar_in_hdfs(work, client, jar):
     """Its name sorts behind `lib/`."""
@@ -58,10 +61,11 @@ def test_a_jar_in_hdfs(work, client, jar):
     assert told.order_of({*system, "z-job.jar"}) == [*system[:-1], "z-job.jar", system[-1]]
 
 
-@pytest.mark.reference(extended=True)
+@pytest.mark.reference
 @pytest.mark.every_hadoop
 def test_everything_around_the_program(work, client, jar):
-    """One deployment with all that a user can give along: files, archives, jars, environment, JVM options, arguments."""
+    """One deployment with all that a user can give along: files, archives, jars, environment, JVM options,
+    arguments."""
     here, hdfs = work.directory, work.cluster.hdfs
     (here / "shipped/deep").mkdir(parents=True)
     (here / "shipped/deep/words.txt").write_text("words of a directory\n")
@@ -114,8 +118,10 @@ def test_everything_around_the_program(work, client, jar):
     assert any(file.startswith("plugins/") for file in task.files), "Flink's plugins are there"
 
 
+@pytest.mark.extended
 def test_the_start_of_a_jvm(work, client, jar):
-    """Words around Java in the template: what starts it, and an option. Its 19th field in /proc is the nice value."""
+    """Words around Java in the template: what starts it, and an option. Its 19th field in /proc is the nice
+    value."""
     template = "nice -n 3 %java% -Dfrom.template=1 %jvmmem% %jvmopts% %logging% %class% %args% %redirects%"
     options = [f"-Dyarn.container-start-command-template={template}"]
     result = client.application(work.name, jar, "Surroundings", "--read", "/proc/self/stat", options=options).ok()
@@ -175,7 +181,10 @@ def test_a_job_that_fails(work, client, jar):
 
 @pytest.mark.parametrize(
     ("main", "words"),
-    [("FailAtRuntime", "heddle-test: failed at run time"), ("ThrowInMain", "heddle-test: thrown in main")],
+    [
+        ("FailAtRuntime", "heddle-test: failed at run time"),
+        pytest.param("ThrowInMain", "heddle-test: thrown in main", marks=pytest.mark.extended),
+    ],
 )
 @pytest.mark.heddle_only("it does not wait for the job")
 def test_waiting_for_a_job_that_fails(work, client, jar, main, words):
@@ -189,7 +198,8 @@ def test_waiting_for_a_job_that_fails(work, client, jar, main, words):
 
 @pytest.mark.heddle_only("it does not wait for the job")
 def test_a_program_that_exits_with_the_code_of_an_out_of_memory_error(work, client, jar):
-    """3 is what a JVM ends with by -XX:+ExitOnOutOfMemoryError, too: only its own words can tell the two apart."""
+    """3 is what a JVM ends with by -XX:+ExitOnOutOfMemoryError, too: only its own words can tell the two
+    apart."""
     options = ["--attached", "-Dyarn.application-attempts=1"]
     result = client.application(work.name, jar, "Exits", "--code", "3", options=options)
     assert result.code == 1 and len(result.error_lines()) == 1, result
@@ -198,6 +208,7 @@ def test_a_program_that_exits_with_the_code_of_an_out_of_memory_error(work, clie
     check_gone(work.cluster, result.application, "FAILED", files=False)
 
 
+@pytest.mark.extended
 @pytest.mark.heddle_only("it does not say how a TaskManager ended")
 def test_a_taskmanager_that_halts(work, client, jar):
     result = client.application(work.name, jar, "FailAtRuntime", "--halt", "9", options=["--attached"])
@@ -210,6 +221,7 @@ def test_a_taskmanager_that_halts(work, client, jar):
     assert not re.search("SLF4J|WARNING:", end[1]), end[1]
 
 
+@pytest.mark.extended
 @pytest.mark.heddle_only("it does not wait for the job")
 def test_waiting_for_a_job_that_succeeds(work, client, jar):
     result = client.application(work.name, jar, "WordCount", options=["--attached"]).ok()

@@ -79,7 +79,8 @@ def test_the_second_deployment_uses_them(work, made, jar):
 
 
 def test_damaged_ones_are_told_of_and_left_out(work, made):
-    """Cut off: the client tells. Garbled: the node tells. Garbled with the right checksum: the JVM dies of it, and is started once more."""
+    """Cut off: the client tells. Garbled: the node tells. Garbled with the right checksum: the JVM dies of
+    it, and is started once more."""
     hdfs = work.cluster.hdfs
     [path] = archives(hdfs, "jobmanager")
     whole = Archive.of(path)
@@ -137,7 +138,8 @@ def test_options_of_the_user_win_and_fast_start_is_a_switch(work, made):
 
 @pytest.fixture
 def checked(request, cluster, tmp_path, flink_home):
-    """NodeManagers that look at address space. Hadoop 3.3 and later do not, whatever vmem-check-enabled says, unless cgroups enforce nothing."""
+    """NodeManagers that look at address space. Hadoop 3.3 and later do not, whatever vmem-check-enabled says,
+    unless cgroups enforce nothing."""
     made = Cluster(f"{cluster.name}-vmem")
     settings = {"yarn.nodemanager.vmem-check-enabled": "true", "yarn.nodemanager.resource.memory.enforced": "false"}
     try:
@@ -185,9 +187,13 @@ def test_a_container_of_its_own_where_nodes_check_address_space(checked, jar):
     end(work, session)
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize(
-    "option, why",
-    [("flink.yarn.nodemanager.vmem-pmem-ratio=0.5", "YARN's largest one has 6144 MiB"), pytest.param("heddle.archive.container=false", "heddle.archive.container is false", marks=pytest.mark.extended)],
+    ("option", "why"),
+    [
+        ("flink.yarn.nodemanager.vmem-pmem-ratio=0.5", "YARN's largest one has 6144 MiB"),
+        ("heddle.archive.container=false", "heddle.archive.container is false"),
+    ],
 )
 def test_no_container_that_yarn_cannot_give_or_that_is_not_wanted(work, option, why):
     """Said at once, and no JVM writes down its classes for nothing."""

@@ -37,7 +37,7 @@ def flink_files(work, files):
 
 
 @pytest.mark.reference(extended=True)
-@pytest.mark.parametrize("with_provided", [True, False], ids=["provided", "uploaded"])
+@pytest.mark.parametrize("with_provided", [True, pytest.param(False, marks=pytest.mark.extended)], ids=["provided", "uploaded"])
 @pytest.mark.every_hadoop
 def test_provided_lib_dirs(work, client, jar, provided, with_provided):
     hdfs, fs = work.cluster.hdfs, work.cluster.fs
@@ -56,6 +56,7 @@ def test_provided_lib_dirs(work, client, jar, provided, with_provided):
     assert hdfs.tree(provided), "and what was provided is there"
 
 
+@pytest.mark.extended
 def test_provided_lib_dirs_on_the_class_path(work, client, jar, provided):
     """Flink's jars and the user's in the same order as uploaded ones; plugins only as plugins."""
     fs = work.cluster.fs

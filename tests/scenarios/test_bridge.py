@@ -1,4 +1,5 @@
-"""The jars that run inside Flink's JVMs fit the classes of the releases: without a cluster, and without running any."""
+"""The jars that run inside Flink's JVMs fit the classes of the releases: without a cluster, and without
+running any."""
 
 import re
 

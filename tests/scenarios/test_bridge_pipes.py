@@ -1,5 +1,5 @@
-"""heddle-am and the JobManager's JVM speak over pipes that the JVM inherits: nothing is there that another user could connect to or
-read, and what the JVM starts does not get them."""
+"""heddle-am and the JobManager's JVM speak over pipes that the JVM inherits: nothing is there that another
+user could connect to or read, and what the JVM starts does not get them."""
 
 import contextlib
 import os
@@ -83,6 +83,7 @@ def test_no_port_no_secret_and_nothing_for_children(work, client, jar):
     check_gone(work.cluster, application, "FAILED", seconds=60)
 
 
+@pytest.mark.extended
 def test_the_jvm_ends_with_heddle_am(work, client):
     session = client.session("-nm", work.name, "-Dyarn.application-attempts=1")
     jvm, am = job_manager(work.cluster, session.application), heddle_am(work.cluster, session.application)

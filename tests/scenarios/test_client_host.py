@@ -1,4 +1,5 @@
-"""A machine that several users share: nothing of another user's runs as oneself, and nobody keeps one from working."""
+"""A machine that several users share: nothing of another user's runs as oneself, and nobody keeps one from
+working."""
 
 import os
 import pwd
@@ -113,7 +114,8 @@ def test_no_program_of_another_user_is_run(work, jar, alice):
 
 @pytest.mark.parametrize("kind", ["link", "fifo", "writable", "group", "above", "unreadable", "directory"])
 def test_what_is_not_ones_own_file_is_ignored_and_named(work, alice, kind):
-    """Nothing is waited for, nothing fails because of it, and the same file is read when it is one's own and closed."""
+    """Nothing is waited for, nothing fails because of it, and the same file is read when it is one's own and
+    closed."""
     unknown = "application_1700000000000_0007"
     own_file = alice.write(unknown, path=alice.home / "own")
     match kind:
@@ -197,7 +199,8 @@ def test_the_properties_file_is_closed_and_has_no_secrets(work):
 
 
 def test_nobody_keeps_another_user_from_starting_a_session(work, alice):
-    """Who makes the file first cannot be driven away: the session starts, and is named on the command line."""
+    """Who makes the file first cannot be driven away: the session starts, and is named on the command
+    line."""
     home = f"/user/alice-{work.name}"
     work.cluster.hdfs.mkdir(home)
     request(work.cluster.hdfs.url(home, "SETOWNER", owner=f"alice-{work.name}"), "PUT")

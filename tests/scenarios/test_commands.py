@@ -35,6 +35,7 @@ def test_session_for_everybodys_first_try(work, client, job_jar):
         work.cluster.yarn.kill(result.application)
 
 
+@pytest.mark.extended
 def test_per_job(work, client, job_jar):
     result = client.flink("run", "-t", "yarn-per-job", "-c", "WordCount", "job.jar").ok()
     app = check_gone(work.cluster, result.application, "SUCCEEDED")
@@ -114,9 +115,11 @@ def test_sql_gateway_on_a_session(work, sql_flink):
     check_gone(work.cluster, session.application, "SUCCEEDED")
 
 
+@pytest.mark.extended
 @pytest.mark.reference(extended=True)
 def test_detached_session_with_everything(work, client, jar, flink_home):
-    """As Flink's own acceptance test of it: options of all kinds, then a job by the properties file, then the end from outside."""
+    """As Flink's own acceptance test of it: options of all kinds, then a job by the properties file, then the
+    end from outside."""
     [dist] = flink_home.glob("lib/flink-dist*.jar")
     shipped = work.directory / "shipped.txt"
     shipped.write_text("shipped\n")

@@ -1,5 +1,6 @@
-"""Containers that run as the user who has submitted them (LinuxContainerExecutor without `limit-users`): nobody else can read what is
-in them. And containers that all run as one user (with `limit-users`): they work, and a warning says what that means."""
+"""Containers that run as the user who has submitted them (LinuxContainerExecutor without `limit-users`):
+nobody else can read what is in them. And containers that all run as one user (with `limit-users`): they work,
+and a warning says what that means."""
 
 import os
 import pwd
@@ -39,7 +40,8 @@ def all_as_one(request, cluster, tmp_path, flink_home, client_kind):
 
 
 class Member:
-    """A user of the cluster, with a home in HDFS as an administrator makes it, and a session on which a job runs."""
+    """A user of the cluster, with a home in HDFS as an administrator makes it, and a session on which a job
+    runs."""
 
     def __init__(self, work, user, jar):
         self.work, self.user, self.client = work, user, work.client()
@@ -71,7 +73,8 @@ class Member:
         return found
 
     def secrets(self):
-        """What only this user may read: environments, address spaces, tokens, configuration, private files, logs."""
+        """What only this user may read: environments, address spaces, tokens, configuration, private files,
+        logs."""
         found = [f"/proc/{process.pid}/{name}" for process in self.processes() for name in ("environ", "maps")]
         found += {process.environment["HADOOP_TOKEN_FILE_LOCATION"] for process in self.processes()}
         for directory in self.directories():
@@ -83,7 +86,8 @@ class Member:
         return [*found, *self.localized(), *map(str, logs)]
 
     def localized(self):
-        """The private files to which links in the working directories lead. Others are of a store that is for everybody."""
+        """The private files to which links in the working directories lead. Others are of a store that is for
+        everybody."""
         files = {os.path.realpath(f"{place}/{name}") for top in self.directories() for place, _, names in os.walk(top) for name in names}
         found = {path for path in files if "/filecache/" in path and "/usercache/" in path}
         shipped = [path for path in found if path.endswith("/closed.txt")]

@@ -1,4 +1,5 @@
-"""The port of heddle-am, which anybody in the network can reach: who is of another application learns nothing there and breaks nothing."""
+"""The port of heddle-am, which anybody in the network can reach: who is of another application learns nothing
+there and breaks nothing."""
 
 import contextlib
 import resource
@@ -137,7 +138,8 @@ def test_two_thousand_silent_connections_harm_nobody(work, jar):
 
 
 class Watch:
-    """Looks at a heddle-am all the time: the most memory, and the longest time without a word of the ResourceManager."""
+    """Looks at a heddle-am all the time: the most memory, and the longest time without a word of the
+    ResourceManager."""
 
     def __init__(self, cluster, master):
         self.master, self.memory, self.silence, self.ended = master, 0, 0, threading.Event()
@@ -163,8 +165,8 @@ class Watch:
 
 @pytest.mark.parametrize("seconds", [8, pytest.param(120, marks=(pytest.mark.extended, pytest.mark.slow("two minutes of it")))])
 def test_two_thousand_hostile_connections_harm_nobody(work, jar, seconds):
-    """They do what they can (`harness.hostile`), from several addresses. Meanwhile a taskrunner gets its link, heddle-am speaks with the
-    ResourceManager, and jobs with new TaskManagers run."""
+    """They do what they can (`harness.hostile`), from several addresses. Meanwhile a taskrunner gets its
+    link, heddle-am speaks with the ResourceManager, and jobs with new TaskManagers run."""
     settings = ("-Dtaskmanager.numberOfTaskSlots=1", "-Dresourcemanager.taskmanager-timeout=1000", "-Dyarn.heartbeat.interval=1")
     session = work.client().session("-nm", work.name, *settings)
     running = session.start(jar, "PrintCollect")
@@ -178,7 +180,8 @@ def test_two_thousand_hostile_connections_harm_nobody(work, jar, seconds):
     assert ask(address, "container_1_0001_01_000002", key, work.directory) == UNAUTHENTICATED
 
     def link():
-        """Seconds until heddle-am has believed a proof. One of too many callers tries again, as a taskrunner does."""
+        """Seconds until heddle-am has believed a proof. One of too many callers tries again, as a taskrunner
+        does."""
         began = time.monotonic()
         while True:
             with contextlib.suppress(OSError):
@@ -218,8 +221,8 @@ def test_two_thousand_hostile_connections_harm_nobody(work, jar, seconds):
 
 
 def check_hostile(done, whole):
-    """They were as hostile as they should be, and got no further than they should. In a few seconds of a busy machine not all
-    of them get to do what they have come for; the `whole` time is enough."""
+    """They were as hostile as they should be, and got no further than they should. In a few seconds of a busy
+    machine not all of them get to do what they have come for; the `whole` time is enough."""
     assert done["most"] > CALLERS / 4, done
     for kind, number in KINDS.items():
         assert done[kind]["connections"] >= (number if whole else 1), (kind, done)

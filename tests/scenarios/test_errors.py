@@ -191,7 +191,7 @@ def test_resource_manager_down(work):
         result = deploy(client, "--timeout", "5s", seconds=PATIENCE)
         check_refused(result, "within 5s")
         assert result.text.count("waiting for it, for up to 120 s") == 1 and address in result.text, result
-        # It is waited for with an open ear.
+        # Ctrl-C ends the wait at once.
         waits = client.start("yarn-session.sh", "-d")
         waits.wait_text("waiting for it, for up to 120 s")
         waits.interrupt()
@@ -328,6 +328,7 @@ def test_ctrl_c_while_waiting(work):
     cluster.yarn.wait_state(fill.application, "FINISHED")
 
 
+@pytest.mark.extended
 @pytest.mark.every_hadoop
 def test_says_why_an_application_waits(work):
     """In ACCEPTED: the ResourceManager's own words, when they change."""

@@ -171,7 +171,8 @@ def nodes_of(work, app):
 
 
 def on_both(work, jar):
-    """A session whose TaskManagers are not all on the ApplicationMaster's node; the number of the other node."""
+    """A session whose TaskManagers are not all on the ApplicationMaster's node; the number of the other
+    node."""
     # Two on the node of the ApplicationMaster would leave no room for the third.
     session, app = counting_session(work, jar, "-tm", "3200", workers=3)
     app.settle(3)

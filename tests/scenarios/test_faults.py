@@ -1,4 +1,5 @@
-"""Faults of what lies between: containers that YARN takes away for others, labelled nodes, packets that do not arrive."""
+"""Faults of what lies between: containers that YARN takes away for others, labelled nodes, packets that do
+not arrive."""
 
 import contextlib
 import os
@@ -27,7 +28,8 @@ GUARANTEED, BORROWED = "default", "qa-team"
 
 @pytest.fixture
 def contended(request, cluster, tmp_path, flink_home, client_kind):
-    """Eight containers of 1 GiB: 60 % of them are guaranteed to one queue and 20 % to another one, and what is guaranteed is taken back."""
+    """Eight containers of 1 GiB: 60 % of them are guaranteed to one queue and 20 % to another one, and what
+    is guaranteed is taken back."""
     policy = "yarn.resourcemanager.monitor.capacity.preemption"
     settings = {
         "yarn.resourcemanager.scheduler.monitor.enable": "true",
@@ -131,7 +133,8 @@ def silent(request, cluster, tmp_path, flink_home, client_kind):
 
 
 def through_silence(app, port, before):
-    """What the application is after a while without packets to a port, during which its job was not disturbed."""
+    """What the application is after a while without packets to a port, during which its job was not
+    disturbed."""
     with dropped(port) as packets:
         wait_for("a packet that is dropped", packets, 60)
         newest = app.checkpoint() or before.checkpoint

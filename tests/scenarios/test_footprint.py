@@ -59,6 +59,7 @@ def test_main_runs_without_hadoop_on_its_class_path(work, jar):
     session.stop().ok()
 
 
+@pytest.mark.extended
 def test_no_secret_on_a_command_line(work, jar):
     session = work.client().session("-nm", work.name)
     session.start(jar, "Sleepy", "--seconds", "600")

@@ -1,4 +1,5 @@
-"""What dies, and what is there again a moment later: jobs, the same TaskManagers, the same attempt where that is possible."""
+"""What dies, and what is there again a moment later: jobs, the same TaskManagers, the same attempt where that
+is possible."""
 
 import os
 import re
@@ -20,7 +21,8 @@ pytestmark = [pytest.mark.xdist_group("availability"), pytest.mark.timeout(900)]
 
 @pytest.fixture(scope="module")
 def survivors(cluster):
-    """A cluster with ZooKeeper, whose ResourceManager and NodeManagers go on after a restart with what they had."""
+    """A cluster with ZooKeeper, whose ResourceManager and NodeManagers go on after a restart with what they
+    had."""
     made = Cluster(f"{cluster.name}-ha").up(zookeeper=True, recovery=True)
     yield made
     made.down()
@@ -35,7 +37,8 @@ def work(request, survivors, tmp_path, flink_home, client_kind):
 
 
 def deploy(work, mode, jar):
-    """A highly available application with the job Counting on two TaskManagers. It runs until somebody ends it."""
+    """A highly available application with the job Counting on two TaskManagers. It runs until somebody ends
+    it."""
     client, words = work.client(), availability.options(work, FLINK_VERSION)
     words += ["-Dparallelism.default=2", "-Dtaskmanager.numberOfTaskSlots=1"]
     if mode == "session":
@@ -65,7 +68,7 @@ def killed(app, victim, title):
 
 @pytest.mark.reference(extended=True)
 @pytest.mark.slow("Flink's own client waits for the end of the ZooKeeper session")
-@pytest.mark.parametrize("mode", ["session", "application"])
+@pytest.mark.parametrize("mode", ["session", pytest.param("application", marks=pytest.mark.extended)])
 def test_the_jobmanager_dies(work, client, jar, mode):
     before, after = killed(deploy(work, mode, jar), Application.job_manager, f"JobManager, {client.kind}, {mode}")
     assert after.workers == before.workers, "the same TaskManagers"
@@ -77,7 +80,7 @@ def test_the_jobmanager_dies(work, client, jar, mode):
 
 @pytest.mark.reference(extended=True)
 @pytest.mark.slow("Flink's own client waits for the end of the ZooKeeper session")
-@pytest.mark.parametrize("mode", ["session", "application"])
+@pytest.mark.parametrize("mode", [pytest.param("session", marks=pytest.mark.extended), "application"])
 def test_the_applicationmaster_dies(work, client, jar, mode):
     before, after = killed(deploy(work, mode, jar), Application.master, f"ApplicationMaster, {client.kind}, {mode}")
     assert after.attempt == before.attempt + 1
@@ -215,8 +218,8 @@ def test_it_dies_again_and_again(work, client, jar):
 @pytest.mark.slow("ZooKeeper is away for a minute")
 @pytest.mark.parametrize("mode", ["session", "application"])
 def test_zookeeper_is_away_for_a_minute(work, client, jar, mode):
-    """A JobManager without ZooKeeper ends, and none can start: that is no reason to give anything up. That main() of an
-    application has lost its job then is no fault of main()."""
+    """A JobManager without ZooKeeper ends, and none can start: that is no reason to give anything up. That
+    main() of an application has lost its job then is no fault of main()."""
     app, cluster = deploy(work, mode, jar), work.cluster
     before, leader = app.settle(2), app.job_manager()
     cluster.kill("zookeeper")

@@ -1,4 +1,5 @@
-"""A signal to the client, alone as a scheduler sends it, has one meaning: exit code 128 and its number, and a word on what goes on."""
+"""A signal to the client, alone as a scheduler sends it, has one meaning: exit code 128 and its number, and a
+word on what goes on."""
 
 import os
 import signal
@@ -14,7 +15,8 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
 def jvms(client):
-    """What runs `main()`: Flink's script becomes the JVM, and heddle starts it. (Class data archives are made further below.)"""
+    """What runs `main()`: Flink's script becomes the JVM, and heddle starts it. (Class data archives are made
+    further below.)"""
     return [process for pid in (client, *processes.children(client)) if (process := processes.read(pid)) and process.is_jvm]
 
 

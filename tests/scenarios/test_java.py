@@ -1,4 +1,5 @@
-"""Which Java runs Flink: refused where it cannot, said where it is not made for it, and the one that is asked for."""
+"""Which Java runs Flink: refused where it cannot, said where it is not made for it, and the one that is asked
+for."""
 
 import re
 
@@ -91,6 +92,7 @@ def test_a_node_whose_java_is_too_old_for_the_jobmanager(work, newer, fake):
     assert "cannot run on Java 8" in app["diagnostics"]
 
 
+@pytest.mark.extended
 def test_a_node_whose_java_is_too_old_for_a_taskmanager(work, newer, newer_jar, fake):
     home = fake("1.8.0_392")
     options = [f"-D{WORKER}=$OLD_JAVA", f"-Dcontainerized.taskmanager.env.OLD_JAVA={home}", "--attached"]

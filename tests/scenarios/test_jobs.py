@@ -85,6 +85,7 @@ def test_two_executes(session, jar):
     assert words == ["Job has ", "main: be", "Job has ", "main: af"]
 
 
+@pytest.mark.extended
 def test_table_api(session, jar):
     out = session.run(jar, "TableJob").ok().out
     assert re.search(r"warp\s*\|\s*4\s*\|", out) and re.search(r"weft\s*\|\s*2\s*\|", out)
@@ -233,7 +234,8 @@ def names(value):
 
 @pytest.mark.heddle_only("it prints names as they are")
 def test_names_that_would_steer_the_terminal(session, jar):
-    """Whoever can submit a job can name it: neither a list nor an error passes escape sequences on. JSON has the exact name."""
+    """Whoever can submit a job can name it: neither a list nor an error passes escape sequences on. JSON has
+    the exact name."""
     name = "evil\x1b]0;owned\x07\x1b[2J\u009b31m\u202egnp"
     run = session.run(jar, "Sleepy", "--seconds", "30", "--name", name, options=["-d"]).ok()
     Flink(session.url).wait_job(run.job, "RUNNING")

@@ -224,8 +224,8 @@ INSERT INTO squares SELECT n, n * n FROM numbers;
 @pytest.mark.heddle_only("it logs in by Java's Kerberos")
 @pytest.mark.parametrize("verb", ["start-foreground", "start"])
 def test_a_sql_gateway_has_tokens_while_it_runs(work, sql_flink, verb):
-    """The keytab of the command line is sufficient for it, also where the command ends and leaves the gateway in
-    the background. Nothing is left when the gateway has ended."""
+    """The keytab of the command line is sufficient for it, also where the command ends and leaves the gateway
+    in the background. Nothing is left when the gateway has ended."""
     client = member(work, by=None, flink_home=sql_flink)
     client.variables["FLINK_PID_DIR"] = str(client.directory)
     login = [f"-D{key}={value}" for key, value in keytab_settings(work.cluster.keytab(ALICE), ALICE).items()]
@@ -254,8 +254,8 @@ def test_a_sql_gateway_has_tokens_while_it_runs(work, sql_flink, verb):
 @pytest.mark.extended
 @pytest.mark.heddle_only("its gateway has neither tickets nor a token")
 def test_a_sql_gateway_with_hadoops_classes(work, sql_flink):
-    """By a keytab, and without tickets, it has one token, which Hadoop's client reads once. So its start says how long it can
-    use HDFS."""
+    """By a keytab, and without tickets, it has one token, which Hadoop's client reads once. So its start says
+    how long it can use HDFS."""
     client = member(work, flink_home=sql_flink)
     client.variables |= {"FLINK_PID_DIR": str(client.directory), "HADOOP_CLASSPATH": work.cluster.reference_hadoop_classpath}
     client.variables["JVM_ARGS"] = f"-Djava.security.krb5.conf={work.cluster.krb5_conf}"

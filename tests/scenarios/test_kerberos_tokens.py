@@ -86,8 +86,9 @@ def test_who_has_which_tokens(held):
 @pytest.mark.extended
 @pytest.mark.heddle_only("it wants a ticket or a keytab")
 def test_tokens_alone_are_sufficient(held, jar):
-    """A file of tokens and no ticket, as a scheduler gives it: the application is their owner's. At its end nobody
-    cancels them, because they are others'. YARN would cancel that of HDFS, which no other application has."""
+    """A file of tokens and no ticket, as a scheduler gives it: the application is their owner's. At its end
+    nobody cancels them, because they are others'. YARN would cancel that of HDFS, which no other application
+    has."""
     cluster, client, name = held.cluster, member(held.work, by=None), f"{held.work.name}-tokens"
     given = client.directory / "tokens"
     fetcher = "org.apache.hadoop.hdfs.tools.DelegationTokenFetcher"
@@ -381,8 +382,8 @@ def short_lived_node(request, cluster, tmp_path, flink_home, client_kind):
 @pytest.mark.slow("a cluster of its own, and a job that runs for longer than its tokens live")
 @pytest.mark.timeout(1200)
 def test_another_attempt_after_the_end_of_the_tokens(short_lived_node, jar):
-    """YARN starts it with the tokens of the submission, which have ended, where the node has the files already.
-    With the keytab it obtains others, and TaskManagers that come later have these."""
+    """YARN starts it with the tokens of the submission, which have ended, where the node has the files
+    already. With the keytab it obtains others, and TaskManagers that come later have these."""
     work, cluster = short_lived_node, short_lived_node.cluster
     client = member(work)
     session = client.session("-nm", work.name, *availability.ONE_SLOT, *availability.options(work, FLINK_VERSION))

@@ -1,5 +1,6 @@
-"""Encryption zones of HDFS (transparent encryption). heddle fetches no keys: where it would have to write to a zone or read from it,
-it refuses by name before anything is uploaded, and it neither writes plain bytes there nor takes what is encrypted for the content."""
+"""Encryption zones of HDFS (transparent encryption). heddle fetches no keys: where it would have to write to
+a zone or read from it, it refuses by name before anything is uploaded, and it neither writes plain bytes
+there nor takes what is encrypted for the content."""
 
 import pytest
 
@@ -22,8 +23,8 @@ KEY = "key-of-the-zone"
 
 @pytest.fixture
 def zoned(request, cluster, tmp_path, flink_home, client_kind):
-    """A secured cluster with an encryption zone. A file with the key, which the daemons can read, takes the place of a KMS. The zone
-    is in a directory in which nobody can exchange it."""
+    """A secured cluster with an encryption zone. A file with the key, which the daemons can read, takes the
+    place of a KMS. The zone is in a directory in which nobody can exchange it."""
     keys = f"jceks://file{tmp_path}/keys.jceks"
     cluster.administer("org.apache.hadoop.crypto.key.KeyShell", "create", KEY, "-provider", keys)
     settings = {"hadoop.security.key.provider.path": keys}

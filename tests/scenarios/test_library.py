@@ -28,7 +28,8 @@ def example():
 @pytest.mark.slow("twenty applications on two cores, for which the library is built once more")
 @pytest.mark.timeout(1800)
 def test_twenty_applications_on_two_clusters(example, cluster, own_cluster, flink_home):
-    """Each has its own configuration; those of a cluster have one user. In a narrow queue they start one after another: two cores are few."""
+    """Each has its own configuration; those of a cluster have one user. In a narrow queue they start one
+    after another: two cores are few."""
     base = f"/tmp/many-{os.getpid()}"
     users = {"ann": cluster, "bob": own_cluster}
     places = [f"{user}:{place.conf}" for user, place in users.items()]

@@ -176,7 +176,8 @@ def test_collected_logs(collecting, jar):
 @pytest.mark.slow("a cluster of its own")
 @pytest.mark.xdist_group("logs-cluster")
 def test_both_formats_one_after_the_other(request, cluster, tmp_path, flink_home, client_kind, jar):
-    """As on a cluster whose administrator changes the format: the older files are found, whichever comes first."""
+    """As on a cluster whose administrator changes the format: the older files are found, whichever comes
+    first."""
     settings = {
         "yarn.log-aggregation.file-formats": "IFile,TFile",
         "yarn.log-aggregation.file-controller.IFile.class": IFILE,

@@ -1,7 +1,7 @@
 """WordCount in each mode on the releases of Flink and Hadoop.
 
-A plain run has the oldest Flink (1.20 and 2.3 are in the other scenarios), the extended scenarios have four Flinks, and
-`scripts/test --matrix` has all releases of both.
+A plain run has the oldest Flink (1.20 and 2.3 are in the other scenarios), the extended scenarios have four
+Flinks, and `scripts/test --matrix` has all releases of both.
 """
 
 import os

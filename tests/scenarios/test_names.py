@@ -1,13 +1,16 @@
-"""Files of the user with names that Flink or heddle uses, too: nothing is written through a link into the NodeManager's cache."""
+"""Files of the user with names that Flink or heddle uses, too: nothing is written through a link into the
+NodeManager's cache."""
 
 import pytest
 
 from harness.checks import Before, check_gone, check_refused
 
 
+@pytest.mark.extended
 @pytest.mark.heddle_only("Flink's own client says nothing, and which logging configuration wins is by chance")
 def test_shipped_files_stay_as_they_are_on_the_nodes(work, client):
-    """Applications with the same files, until one finds them in the cache of a node that an earlier one was on."""
+    """Applications with the same files, until one finds them in the cache of a node that an earlier one was
+    on."""
     contents = {
         "config.yaml": "parallelism.default: 77\n",
         "log4j.properties": f"# of {work.name}\n",

@@ -1,4 +1,5 @@
-"""What is asked for at the submission, as YARN has it: sizes, priority, labels, kinds of resources, rights, attempts."""
+"""What is asked for at the submission, as YARN has it: sizes, priority, labels, kinds of resources, rights,
+attempts."""
 
 import os
 import re
@@ -20,7 +21,8 @@ MIB = 1 << 20
 
 @pytest.fixture(scope="module")
 def options_cluster(cluster):
-    """A cluster with what the shared one has not: priorities, a node label, a kind of resource, access rights."""
+    """A cluster with what the shared one has not: priorities, a node label, a kind of resource, access
+    rights."""
     made = Cluster(f"{cluster.name}-options")
     # Only this user administers applications and queues.
     settings = {
@@ -80,6 +82,7 @@ def test_sizes(work, client, jar):
     check_gone(work.cluster, session.application, "SUCCEEDED")
 
 
+@pytest.mark.extended
 @pytest.mark.reference(extended=True)
 @pytest.mark.every_hadoop
 def test_priority(work, client):
@@ -100,7 +103,11 @@ def nodes_of(cluster, application):
 
 @pytest.mark.parametrize(
     ("options", "master", "worker"),
-    [(["-nl", "fast"], 2, 2), (["-Dyarn.taskmanager.node-label=fast"], 1, 2), ([], 1, 1)],
+    [
+        (["-nl", "fast"], 2, 2),
+        (["-Dyarn.taskmanager.node-label=fast"], 1, 2),
+        pytest.param([], 1, 1, marks=pytest.mark.extended),
+    ],
     ids=["application", "workers", "none"],
 )
 @pytest.mark.every_hadoop
@@ -181,7 +188,8 @@ def test_workers_that_yarn_refuses_for_good(work, client, jar, mode):
     ids=["at-once", "by-the-scheduler"],
 )
 def test_what_only_yarn_itself_refuses(work, client, options, words):
-    """What the ResourceManager tells no client before: there is nothing to end, and nothing says that something is ended."""
+    """What the ResourceManager tells no client before: there is nothing to end, and nothing says that
+    something is ended."""
     result = client.run("yarn-session.sh", "-d", "-jm", "1024", "-tm", "1024", "-nm", work.name, *options)
     check_refused(result, *words)
     assert "kill" not in result.text.lower(), result

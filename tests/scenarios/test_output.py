@@ -118,7 +118,8 @@ def test_the_answer_of_an_attached_application(work, jar):
 
 @pytest.mark.heddle_only("it has no such commands")
 def test_kill_and_ps(work, client):
-    """A session is shown, killed, shown again; a second kill says that it has ended, an unknown one is an error."""
+    """A session is shown, killed, shown again; a second kill says that it has ended, an unknown one is an
+    error."""
     session = client.session("-nm", work.name)
     shown = client.run("heddle", "ps", session.application).ok().out
     for word in (work.name, "RUNNING", session.url, "jobs           none"):

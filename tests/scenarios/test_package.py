@@ -1,4 +1,5 @@
-"""What is given to users: the archives of `scripts/package --archives`, made from what the other scenarios run.
+"""What is given to users: the archives of `scripts/package --archives`, made from what the other scenarios
+run.
 
 Nothing here needs the cluster. Installing is done below a directory of its own and needs root.
 """
@@ -147,7 +148,8 @@ def test_programs_fit_old_systems_and_tell_nothing_of_this_one(unpacked):
 
 
 def test_bill_of_materials_and_licences(archives, unpacked):
-    """What is linked and nothing else: `cc` builds, `proptest` tests, `serde_derive` is a macro, `hdrs` an option."""
+    """What is linked and nothing else: `cc` builds, `proptest` tests, `serde_derive` is a macro, `hdrs` an
+    option."""
     bom = json.loads((archives / f"{NAME}.cdx.json").read_text())
     assert bom["metadata"]["component"]["name"] == "heddle" and bom["metadata"]["component"]["version"] == VERSION
     locked = {(p["name"], p["version"]) for p in tomllib.loads((ROOT / "Cargo.lock").read_text())["package"]}
@@ -202,6 +204,7 @@ def test_deb_leaves_nothing_behind(archives, tmp_path):
     assert not [name for name in files(state / "info") if name.startswith("heddle")]
 
 
+@pytest.mark.extended
 def test_lintian(archives):
     need("lintian", "lintian")
     found = run("lintian", "--allow-root", "--pedantic", one(archives, "*.deb"))

@@ -75,6 +75,7 @@ def test_detached_with_tags_and_parallelism(work, client, jar):
     check_gone(work.cluster, result.application, "KILLED")
 
 
+@pytest.mark.extended
 @pytest.mark.reference(extended=True)
 def test_cancelled_at_once(work, client, jar):
     """Right after the deployment, before there are workers: the application ends soon."""
@@ -86,6 +87,7 @@ def test_cancelled_at_once(work, client, jar):
     check_gone(work.cluster, result.application, "KILLED")
 
 
+@pytest.mark.extended
 def test_detached_ends_with_its_job(work, client, jar):
     result = client.per_job(work.name, jar, "Sleepy", "--seconds", "3", options=["-d"]).ok()
     check_gone(work.cluster, result.application, "SUCCEEDED", seconds=60)
@@ -139,7 +141,7 @@ def test_the_client_is_killed(work, client, jar):
 def test_the_client_is_killed_before_there_is_a_job(work, client, jar):
     running = client.start_per_job(work.name, jar, "Sleepy", "--before", "600")
     running.wait_text(r"Found Web Interface", 120)
-    time.sleep(3)  # it attends to the cluster by now
+    time.sleep(3)  # by now it keeps a call to the ApplicationMaster open
     children = processes.below(running.process.pid)
     assert any(child.is_jvm for child in children), children
     os.kill(running.process.pid, signal.SIGKILL)  # it alone: main() must not go on beside that of a second try

@@ -47,7 +47,8 @@ FILTERS = [
 
 
 def check_whole(name, result, *own):
-    """Exit code and both streams of a dry run are those of the file. `own`: what else differs, with its name."""
+    """Exit code and both streams of a dry run are those of the file. `own`: what else differs, with its
+    name."""
     text = f"exit code {result.code}\n--- stdout\n{result.out}--- stderr\n{result.err}"
     for found, shown in own:
         text = text.replace(str(found), shown)

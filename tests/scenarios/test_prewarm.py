@@ -1,4 +1,5 @@
-"""TaskManagers that YARN is asked for while the JobManager starts: used when they are needed, given back when they are not."""
+"""TaskManagers that YARN is asked for while the JobManager starts: used when they are needed, given back when
+they are not."""
 
 import time
 
@@ -28,6 +29,7 @@ def test_a_session_has_its_workers_before_the_first_job(work, client, jar):
     session.stop().ok()
 
 
+@pytest.mark.extended
 def test_workers_that_nobody_needs_are_given_back(work, client):
     yarn = work.cluster.yarn
     session = client.session("-nm", work.name, "-Dheddle.prewarm=2", IDLE)

@@ -60,6 +60,7 @@ def test_kill_minus_nine_of_a_taskrunner(work, client, jar, hdfs_dir):
 
 
 @pytest.mark.reference(extended=True)
+@pytest.mark.extended
 def test_a_worker_that_cannot_start_is_reported(work, client, jar):
     """JVM options that no JVM takes: the job fails with a cause, and the session lives."""
     cluster = work.cluster

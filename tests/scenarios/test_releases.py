@@ -16,6 +16,7 @@ def newer(work, newer_flink):
     return work.client(flink_home=newer_flink)
 
 
+@pytest.mark.extended
 def test_application(work, newer, newer_jar):
     out = f"{work.cluster.fs}{work.hdfs_dir}/out"
     words = ["run", "-t", "yarn-application", *SMALL, f"-Dyarn.application.name={work.name}", "-c", "WordCount", newer_jar, "--output", out]

@@ -1,4 +1,5 @@
-"""TLS: for the REST interface as Flink is told to speak it, and between the processes of a cluster with a key of heddle's."""
+"""TLS: for the REST interface as Flink is told to speak it, and between the processes of a cluster with a key
+of heddle's."""
 
 import hashlib
 import json
@@ -84,7 +85,8 @@ def keys(tmp_path_factory):
 
 @pytest.fixture
 def told(client, keys):
-    """The client, with TLS in its configuration file, as one truststore and one key for it and the cluster."""
+    """The client, with TLS in its configuration file, as one truststore and one key for it and the
+    cluster."""
     client.configure(keys.settings())
     return client
 
@@ -120,6 +122,7 @@ def test_a_session_and_what_is_done_with_its_jobs(work, told, keys, jar):
     work.cluster.yarn.wait_state(session.application, "FINISHED")
 
 
+@pytest.mark.extended
 @pytest.mark.reference(extended=True)
 def test_an_application(work, told, jar):
     at = f"{work.cluster.fs}{work.hdfs_dir}"
@@ -130,7 +133,11 @@ def test_an_application(work, told, jar):
 
 
 @pytest.mark.reference(extended=True)
-@pytest.mark.parametrize("more", [{}, {"authentication_enabled": "true"}, {"verify_hostname": "true"}], ids=["", "authenticated", "named"])
+@pytest.mark.parametrize(
+    "more",
+    [{}, pytest.param({"authentication_enabled": "true"}, marks=pytest.mark.extended), {"verify_hostname": "true"}],
+    ids=["", "authenticated", "named"],
+)
 def test_a_per_job_cluster(work, client, keys, jar, more):
     """The ApplicationMaster asks its JobManager over TLS, too; otherwise the cluster would not end."""
     client.configure(keys.settings(**more))
@@ -259,7 +266,7 @@ def hello():
 
 
 @pytest.mark.heddle_only("it makes no keys")
-@pytest.mark.parametrize("mode", ["session", "application", "per-job"])
+@pytest.mark.parametrize("mode", ["session", *(pytest.param(mode, marks=pytest.mark.extended) for mode in ("application", "per-job"))])
 @pytest.mark.slow("a job across two TaskManagers, and a look at all ports")
 def test_a_cluster_with_a_key_of_heddles(work, client, jar, mode):
     options = ["-Dheddle.security.internal-ssl=true", "-Dtaskmanager.numberOfTaskSlots=1", "-Dparallelism.default=2"]

@@ -16,7 +16,8 @@ WANTED, NODES = 100, 50
 
 @pytest.fixture
 def simulated(tmp_path):
-    """A cluster of its own: one real node with room for the ApplicationMaster alone, and the others when they have joined."""
+    """A cluster of its own: one real node with room for the ApplicationMaster alone, and the others when they
+    have joined."""
     taskrunners = built_taskrunners()
     with contextlib.ExitStack() as ended:
         name = f"{os.environ['HEDDLE_TEST_CLUSTER']}-scale"

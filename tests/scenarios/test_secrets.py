@@ -1,4 +1,5 @@
-"""Secrets of the configuration are in no log, command line, environment or message, and no process that has them leaves a core dump."""
+"""Secrets of the configuration are in no log, command line, environment or message, and no process that has
+them leaves a core dump."""
 
 import json
 import os
@@ -49,7 +50,8 @@ def both_jvms(work, application):
 
 
 def check_cluster(work, application, values):
-    """No log of the containers, no command line of any process, no environment of the JVMs, and not YARN itself tells them."""
+    """No log of the containers, no command line of any process, no environment of the JVMs, and not YARN
+    itself tells them."""
     logs = list(work.cluster.directory.glob(f"nodemanager*/logs/{application}"))
     assert logs
     for path, text in files_below(*logs):
@@ -72,6 +74,7 @@ def check_client(client, results, values):
             assert not found_in(" ".join(process.command), values), process
 
 
+@pytest.mark.extended
 @pytest.mark.reference(extended=True)
 def test_secrets_of_the_configuration_file(work, client, jar):
     secrets = canaries(FLINKS, "file")
@@ -89,8 +92,8 @@ def test_secrets_of_the_configuration_file(work, client, jar):
 @pytest.mark.extended
 @pytest.mark.heddle_only("it has no such log")
 def test_secrets_and_all_log_lines(work, client, jar):
-    """What heddle logs for its developers has none, either: neither those of the configuration nor those of options and of the
-    program's arguments."""
+    """What heddle logs for its developers has none, either: neither those of the configuration nor those of
+    options and of the program's arguments."""
     typed, written = canaries([*FLINKS, *OTHERS], "logged"), canaries(OTHERS, "file")
     client.configure({f"file.{key}": value for key, value in written.items()})
     client.variables["HEDDLE_LOG"] = "debug"
@@ -132,7 +135,8 @@ def test_secrets_of_options(work, client, jar):
 
 @pytest.mark.heddle_only("it has no dry run, and no JSON")
 def test_secrets_in_what_is_shown(work, client, jar):
-    """Plans, as text, in detail and as JSON, and errors: also of values that are wrong, and of secrets inside JVM options."""
+    """Plans, as text, in detail and as JSON, and errors: also of values that are wrong, and of secrets inside
+    JVM options."""
     secrets = canaries([*FLINKS, *OTHERS], "shown")
     inside = f"canary-inside-{os.getpid()}"
     client.configure({key: value for key, value in list(secrets.items())[:2]})

@@ -40,6 +40,7 @@ def test_name_type_queue_and_tracking_url(work, client):
     wait_for("the directory in HDFS gone", lambda: work.cluster.hdfs.status(staging) is None, 20)
 
 
+@pytest.mark.extended
 def test_containers_have_the_memory_asked_for_rounded_by_yarn(work, client):
     # 128 MB is the scheduler's step.
     session = client.session("-nm", work.name, "-jm", "1000m", "-Dyarn.appmaster.vcores=2", "-at", "Our Flink", "-Dyarn.tags=a, b")
@@ -69,6 +70,7 @@ def test_dynamic_properties_reach_the_jobmanager(work, client):
     session.stop().ok()
 
 
+@pytest.mark.extended
 def test_the_second_session_of_a_user_leaves_the_first_alone(work):
     """The properties file names the last one; `-id` still stops the first."""
     client = work.client()
@@ -99,6 +101,7 @@ def test_help_needs_no_cluster(work, client, arguments):
     assert ("run" if arguments == ("flink", "-h") else "-D") in result.out
 
 
+@pytest.mark.extended
 @pytest.mark.browser
 def test_the_web_interface_opens_in_a_browser_through_yarns_proxy(work, client, chromium):
     session = client.session("-nm", work.name)
@@ -106,7 +109,8 @@ def test_the_web_interface_opens_in_a_browser_through_yarns_proxy(work, client, 
     picture = work.directory / "flink.png"
 
     def browse(*words):
-        """What the browser prints. Headless Chromium now and then hangs with time running ahead: then it is killed and started anew."""
+        """What the browser prints. Headless Chromium now and then hangs with time running ahead: then it is
+        killed and started anew."""
         for attempt in range(3):
             # Without the flags of the second line it tries to reach the world outside, which a closed network
             # lets it wait for.

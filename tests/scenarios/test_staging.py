@@ -47,7 +47,8 @@ def test_a_second_deployment_uploads_no_byte(work, store):
 
 @pytest.mark.extended
 def test_little_more_space_than_needed_is_enough(work, store):
-    """HDFS sets a whole block aside for each file that is being written: many at a time must not need a hundred MiB each."""
+    """HDFS sets a whole block aside for each file that is being written: many at a time must not need a
+    hundred MiB each."""
     hdfs = work.cluster.hdfs
     hdfs.mkdir(store)
     hdfs.limit_space(store, 400 << 20)
@@ -83,6 +84,7 @@ def test_a_client_killed_while_uploading_leaves_no_half_file(work, store):
     session.stop().ok()
 
 
+@pytest.mark.extended
 def test_a_changed_file_is_uploaded_again(work, store):
     client, hdfs = work.client(), work.cluster.hdfs
     shipped = work.directory / "words.txt"
@@ -97,7 +99,8 @@ def test_a_changed_file_is_uploaded_again(work, store):
 
 
 def test_a_damaged_store_is_mended(work, store):
-    """What was deleted is uploaded again, and so is what has another size than it should have; the rest is left alone."""
+    """What was deleted is uploaded again, and so is what has another size than it should have; the rest is
+    left alone."""
     client, hdfs = work.client(), work.cluster.hdfs
     client.session("-nm", f"{work.name}-1", option(work, store)).stop().ok()
     whole = hdfs.tree(store)
@@ -113,6 +116,7 @@ def test_a_damaged_store_is_mended(work, store):
     session.stop().ok()
 
 
+@pytest.mark.extended
 def test_a_cache_that_cannot_be_written_costs_time_only(work, store):
     client = work.client()
     # A file where a directory should be: that stops root, too.
@@ -124,6 +128,7 @@ def test_a_cache_that_cannot_be_written_costs_time_only(work, store):
     session.stop().ok()
 
 
+@pytest.mark.extended
 def test_the_directory_of_the_application_is_private(work, store):
     session = work.client().session("-nm", work.name, option(work, store))
     hdfs = work.cluster.hdfs
@@ -132,8 +137,10 @@ def test_the_directory_of_the_application_is_private(work, store):
     wait_for("removed", lambda: hdfs.status(f"{hdfs.home}/.flink/{session.application}") is None, 20)
 
 
+@pytest.mark.extended
 def test_nobody_can_replace_anothers_files_in_a_common_store(work):
-    """A store that everybody may write to is as /tmp: what somebody has put there, nobody else can write to."""
+    """A store that everybody may write to is as /tmp: what somebody has put there, nobody else can write
+    to."""
     store = f"{work.hdfs_dir}/common"
     work.cluster.hdfs.mkdir(work.hdfs_dir)
     work.cluster.hdfs.mkdir(store, permission="1777")

@@ -74,7 +74,8 @@ def test_run_from_a_retained_checkpoint(session, cluster, jar, hdfs_dir, tmp_pat
     below = f"{hdfs_dir}/checkpoints/{job}"
 
     def retained():
-        """The one that stays: those before it, and one that was only begun, are removed after the job's end."""
+        """The one that stays: those before it, and one that was only begun, are removed after the job's
+        end."""
         names = [name for name in cluster.hdfs.list(below) if name.startswith("chk-")]
         return names[0] if len(names) == 1 and "_metadata" in cluster.hdfs.list(f"{below}/{names[0]}") else None
 

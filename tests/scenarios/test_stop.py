@@ -50,8 +50,9 @@ def test_ctrl_c_of_an_attached_client(work, client):
     check_gone(work.cluster, application, "SUCCEEDED")
 
 
+@pytest.mark.extended
 @pytest.mark.heddle_only("its client hangs in its shutdown hook now and then")
-@pytest.mark.parametrize("kind", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.extended)])
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_an_attached_client(work, client, kind):
     """A scheduler that ends the client does not see a success."""
     running, application = attached(work, client)
@@ -72,6 +73,7 @@ def test_reattach_and_stop(work, client):
     check_gone(work.cluster, session.application, "SUCCEEDED")
 
 
+@pytest.mark.extended
 @pytest.mark.every_hadoop
 def test_yarn_kill(work, client):
     session = client.session("-nm", work.name)
@@ -121,9 +123,10 @@ def test_kill_minus_nine_of_the_application_master_leaves_no_jvm(work, client, j
 
 
 @pytest.mark.heddle_only("its JobManager is a child of the ApplicationMaster")
-@pytest.mark.parametrize("program", ["java", "heddle-am"])
+@pytest.mark.parametrize("program", ["java", pytest.param("heddle-am", marks=pytest.mark.extended)])
 def test_kill_minus_nine_of_the_jobmanager_ends_the_session_with_its_cause(work, client, jar, program):
-    """YARN hears the cause, and so does everybody who is attached: the session's own client, and that of a job."""
+    """YARN hears the cause, and so does everybody who is attached: the session's own client, and that of a
+    job."""
     running, application = attached(work, client)
     job = client.start("flink", "run", "-t", "yarn-session", f"-Dyarn.application.id={application}", "-c", "Sleepy", jar, "--before", "600")
     [master] = [p for p in processes.of_application(work.cluster, application) if processes.is_master(p) and p.program == program]

@@ -1,4 +1,5 @@
-"""Several users of one HDFS, which checks permissions: nobody can make another run, or read, what is not meant for it."""
+"""Several users of one HDFS, which checks permissions: nobody can make another run, or read, what is not
+meant for it."""
 
 import hashlib
 import json
@@ -19,7 +20,8 @@ CANARY = "canary-of-hive-site"
 
 
 class Users:
-    """Users of HDFS with homes of their own, whom HADOOP_USER_NAME names. `work.cluster.hdfs` is the superuser."""
+    """Users of HDFS with homes of their own, whom HADOOP_USER_NAME names. `work.cluster.hdfs` is the
+    superuser."""
 
     def __init__(self, work):
         self.work, self.made = work, []
@@ -115,6 +117,7 @@ def common_store(work):
     return f"{work.hdfs_dir}/store"
 
 
+@pytest.mark.extended
 def test_a_store_that_another_user_can_exchange_is_not_used(work, users):
     hdfs, bob, eve = work.cluster.hdfs, users("bob"), users("eve")
     loose, sticky = f"{work.hdfs_dir}/loose", f"{work.hdfs_dir}/sticky"
@@ -154,6 +157,7 @@ def test_a_store_that_the_user_may_not_make(work, users):
     end(work, client, bob, session)
 
 
+@pytest.mark.extended
 def test_another_user_who_is_faster_does_not_stop_a_deployment(work, users):
     hdfs, bob, eve = work.cluster.hdfs, users("bob"), users("eve")
     store = common_store(work)
@@ -185,8 +189,8 @@ def test_another_user_who_is_faster_does_not_stop_a_deployment(work, users):
 
 
 def judged(client, **options):
-    """What `heddle gc` says once it has judged the store. It leaves all stores alone while any application runs of which it
-    cannot find out what that needs, as one of a scenario beside this one."""
+    """What `heddle gc` says once it has judged the store. It leaves all stores alone while any application
+    runs of which it cannot find out what that needs, as one of a scenario beside this one."""
 
     def asked():
         found = json.loads(client.run("heddle", "gc", "--output", "json", **options).ok().out)
@@ -210,6 +214,7 @@ def test_two_users_fill_a_store_at_once(work, users):
         end(work, client, user, Session(client, result.application, result.url, result))
 
 
+@pytest.mark.extended
 def test_gc_believes_only_the_user_of_an_application(work, users):
     """In a common staging directory others can say what an application needs; then its files would go."""
     hdfs, bob, eve = work.cluster.hdfs, users("bob"), users("eve")

@@ -10,7 +10,7 @@ from harness.client import FAST_START
 pytestmark = pytest.mark.heddle_only("Flink's own client does not tell it")
 
 
-def legs_of(result, *names):
+def steps_of(result, *names):
     """The steps of the result on the last line of stdout; all of `names` are among them."""
     timing = json.loads(result.out.splitlines()[-1])["timing"]
     for step in timing["steps"]:
@@ -42,7 +42,7 @@ def test_a_session_and_a_job_on_it(work, jar):
     assert f"Found Web Interface {told['webInterface'].removeprefix('http://')} of application" in result.err
     ways = ["configuration", "ResourceManager asked", "NameNode asked", "stores looked at", "application submitted"]
     ways += ["ApplicationMaster", "JobManager JVM", "JobManager", "registration with YARN"]
-    timing = legs_of(result, *ways)
+    timing = steps_of(result, *ways)
     assert timing["totalMs"] <= result.seconds * 1000
     words = ["-t", "yarn-session", f"-Dyarn.application.id={told['application']}"]
     ran = client.flink("run", *words, "--timing", "-c", "PrintCollect", jar).ok()
@@ -51,13 +51,14 @@ def test_a_session_and_a_job_on_it(work, jar):
     client.run("yarn-session.sh", "-id", told["application"], stdin="stop\n").ok()
 
 
+@pytest.mark.extended
 def test_a_program_with_a_cluster_of_its_own(work, jar):
     result = work.client().per_job(work.name, jar, "PrintCollect", options=["--timing", "--output", "json"]).ok()
     assert "main: after" in result.err and len(result.out.splitlines()) == 1
     ways = ["Flink's client starts", "JobManager JVM", "container asked for", "TaskManager JVM", "until the REST interface answers", "Flink's client, to the job", "tasks run"]
     if not FAST_START:
         ways.remove("until the REST interface answers")  # YARN knows the cluster only then
-    timing = legs_of(result, *ways)
+    timing = steps_of(result, *ways)
     application = json.loads(result.out.splitlines()[-1])["application"]
     [worker] = {step["subject"] for step in timing["steps"] if step["name"] == "TaskManager JVM"}
     assert worker.startswith(application.replace("application", "container"))

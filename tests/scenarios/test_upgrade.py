@@ -115,7 +115,8 @@ def done_with(stopped):
 @pytest.mark.timeout(900)
 @pytest.mark.slow("a cluster of its own, and ZooKeeper's session of the older release ends only after its timeout")
 def test_a_highly_available_session_of_the_older_release(recovering, jar, older):
-    """The older ApplicationMaster replaces no JobManager, and YARN replaces both. The newer client finds the next attempt."""
+    """The older ApplicationMaster replaces no JobManager, and YARN replaces both. The newer client finds the
+    next attempt."""
     work = recovering
     newer, old = clients(work, older)
     session = old.session("-nm", work.name, *availability.options(work, FLINK_VERSION), "-Dtaskmanager.numberOfTaskSlots=1")

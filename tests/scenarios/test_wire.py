@@ -30,7 +30,8 @@ def wire(request, cluster, tmp_path, flink_home, client_kind):
 
 
 class Programs:
-    """The ports on which heddle's programs listen, and the keys that they have, of all applications that were looked at."""
+    """The ports on which heddle's programs listen, and the keys that they have, of all applications that were
+    looked at."""
 
     def __init__(self, cluster):
         self.cluster, self.control, self.taskrunners, self.secrets = cluster, set(), set(), {}

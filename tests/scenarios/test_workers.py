@@ -49,6 +49,7 @@ def test_idle_workers_go_after_thirty_seconds_by_default(work, client, jar):
     client.run("yarn-session.sh", "-id", result.application, stdin="stop\n").ok()
 
 
+@pytest.mark.extended
 @pytest.mark.reference(extended=True)
 def test_two_jobs_at_once_and_reuse_of_idle_workers(work, client, jar):
     yarn = work.cluster.yarn

@@ -1,4 +1,5 @@
-"""What clippy.toml bans in each crate, and calls that need a deadline where clippy cannot see whether they have one."""
+"""What clippy.toml bans in each crate, and calls that need a deadline where clippy cannot see whether they
+have one."""
 
 import re
 import tomllib
@@ -20,7 +21,8 @@ def banned(file):
 
 
 def forgotten_bans(root=ROOT):
-    """What the workspace bans and a crate with a clippy.toml of its own, which replaces the workspace's, does not."""
+    """What the workspace bans and a crate with a clippy.toml of its own, which replaces the workspace's, does
+    not."""
     common = banned(root / "clippy.toml")
     files = [directory / "clippy.toml" for directory in members(root)]
     return [f"{file.parent.name}: {path}" for file in files if file.is_file() for path in sorted(common - banned(file))]

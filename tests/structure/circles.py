@@ -1,9 +1,9 @@
 """Circles of modules: finds them within a crate and names each by its modules and one `use` for each arrow.
 
-At each level of directories the modules beside each other are the nodes; a directory is one node for those outside
-it. The directory's own file (`mod.rs`, `lib.rs`) is a node beside its children: what a child takes from it counts when
-the file defines it, and what the file merely re-exports counts for the module that defines it. A re-export is no use
-by itself, unless the file that re-exports a name also uses it.
+At each level of directories the modules beside each other are the nodes; a directory is one node for those
+outside it. The directory's own file (`mod.rs`, `lib.rs`) is a node beside its children: what a child takes
+from it counts when the file defines it, and what the file merely re-exports counts for the module that
+defines it. A re-export is no use by itself, unless the file that re-exports a name also uses it.
 """
 
 from collections import defaultdict, deque
@@ -32,7 +32,8 @@ class Crate:
         self.modules = {module.path: module for module in every(root)}
 
     def resolve(self, module, segments, seen=frozenset()):
-        """The module that defines what a path names within `module`; None for other crates and for a bare module."""
+        """The module that defines what a path names within `module`; None for other crates and for a bare
+        module."""
         found = self.walk(module, list(segments), seen)
         return found[0] if found and found[1] else None
 

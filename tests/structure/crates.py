@@ -5,9 +5,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# From the lowest floor to the highest. A crate depends only on crates of floors below its own, so that what knows
-# about deployments never reaches into what speaks a protocol. A new crate gets its place here.
-FLOORS = [
+# From the lowest layer to the highest. A crate depends only on crates of layers below its own, so that what
+# knows about deployments never reaches into what speaks a protocol. A new crate gets its place here.
+LAYERS = [
     {"hadoop-rpc", "flink-model", "generated-code"},
     {"diagnosis"},
     {"outcomes"},
@@ -32,19 +32,20 @@ def members(root=ROOT):
 
 
 def dependencies(directory):
-    """What a crate depends on, also to be built and for features that are off; not what only its tests need."""
+    """What a crate depends on, also to be built and for features that are off; not what only its tests
+    need."""
     manifest = tomllib.loads((directory / "Cargo.toml").read_text())
     return set(manifest.get("dependencies", {})) | set(manifest.get("build-dependencies", {}))
 
 
 def wrong_arrows(crates):
     """What is wrong with the dependencies of crates, given as name -> names it depends on; each as a text."""
-    floor = {name: number for number, names in enumerate(FLOORS) for name in names}
-    wrong = [f"{name} has no floor" for name in sorted(crates) if name not in floor]
+    layer = {name: number for number, names in enumerate(LAYERS) for name in names}
+    wrong = [f"{name} has no layer" for name in sorted(crates) if name not in layer]
     for name, needs in sorted(crates.items()):
         for other in sorted(needs):
             if other in FORBIDDEN.get(name, ()):
                 wrong.append(f"{name} must not depend on {other}")
-            elif name in floor and other in floor and floor[other] >= floor[name]:
+            elif name in layer and other in layer and layer[other] >= layer[name]:
                 wrong.append(f"{name} -> {other} does not lead downward")
     return wrong

@@ -1,4 +1,5 @@
-"""The exceptions from the rules of the compiler: each `allow` and `expect` with its reason, and `unsafe` code."""
+"""The exceptions from the rules of the compiler: each `allow` and `expect` with its reason, and `unsafe`
+code."""
 
 import re
 import subprocess
@@ -61,7 +62,8 @@ def unsound(text):
 
 
 def lints_turned_off(root=ROOT):
-    """Lints that a manifest turns off, where no reason can be given, and crates that may have `unsafe` code."""
+    """Lints that a manifest turns off, where no reason can be given, and crates that may have `unsafe`
+    code."""
     found = []
     for directory in [root, *members(root)]:
         manifest = tomllib.loads((directory / "Cargo.toml").read_text())

@@ -1,7 +1,7 @@
 """What the Rust files of a crate define and import, as far as the checks of the structure need it.
 
-This is no parser of Rust: it blanks out comments, literals and test code, and then reads `mod` and `use` items and
-paths. That is enough for code that rustfmt has formatted.
+This is no parser of Rust: it blanks out comments, literals and test code, and then reads `mod` and `use`
+items and paths. That is enough for code that rustfmt has formatted.
 """
 
 import re
@@ -51,7 +51,8 @@ def closing(code, start):
 
 
 def end_of_item(code, start):
-    """The index after the item (or the field, or the arm of a match) that starts at `start`, its attributes included."""
+    """The index after the item (or the field, or the arm of a match) that starts at `start`, its attributes
+    included."""
     while attribute := ATTRIBUTE.match(code, start):
         start = closing(code, attribute.end() - 1) + 1
     semicolon_only = ENDS_WITH_SEMICOLON.match(code, start) is not None

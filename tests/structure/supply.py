@@ -1,4 +1,5 @@
-"""What is taken from others: crates, Python packages, jars. All of it is named with its hash, and no build changes that."""
+"""What is taken from others: crates, Python packages, jars. All of it is named with its hash, and no build
+changes that."""
 
 import json
 import re
@@ -30,7 +31,8 @@ def bad_sources(packages):
 
 
 def of_others_here(root=ROOT):
-    """Crates of others of which the repository has a changed copy; all are in `vendor/`, none is a member of the workspace."""
+    """Crates of others of which the repository has a changed copy; all are in `vendor/`, none is a member of
+    the workspace."""
     patches = [tomllib.loads((root / lock).with_suffix(".toml").read_text()).get("patch", {}) for lock in LOCKS]
     found = []
     for lock, patch in zip(LOCKS, patches):

@@ -1,4 +1,5 @@
-"""The structure of the workspace: no circles of modules within a crate, and crates that depend only downward."""
+"""The structure of the workspace: no circles of modules within a crate, and crates that depend only
+downward."""
 
 import pytest
 
@@ -157,4 +158,4 @@ def test_arrows_between_crates():
     assert crates.wrong_arrows({"hadoop-rpc": {"yarn-api"}}) == ["hadoop-rpc -> yarn-api does not lead downward"]
     assert crates.wrong_arrows({"hadoop-fs": {"yarn-api"}}) == ["hadoop-fs -> yarn-api does not lead downward"]
     assert crates.wrong_arrows({"flink-model": {"tokio"}}) == ["flink-model must not depend on tokio"]
-    assert crates.wrong_arrows({"new": set()}) == ["new has no floor"]
+    assert crates.wrong_arrows({"new": set()}) == ["new has no layer"]

@@ -1,9 +1,13 @@
 """The orchestration of the tests: which parts are chosen, how results are read, and what is recorded."""
 
+import signal
+import subprocess
+
 import pytest
 
 from harness.suite import cli, counts, record, tools
 from harness.suite.parts import NAMES, is_shell
+from harness.suite.run import Run
 
 
 def parts(*words):
@@ -19,6 +23,13 @@ def test_the_parts_of_each_run():
     assert parts("--matrix") == ["matrix"] and parts("--docker") == ["containers"]
     with pytest.raises(SystemExit):
         parts("--part", "nothing")
+
+
+def test_what_is_compiled_beside_ends_with_the_run():
+    run = Run()
+    run.compiler = subprocess.Popen(["sleep", "60"], process_group=0)
+    run.finish()
+    assert run.compiler.poll() == -signal.SIGTERM
 
 
 JUNIT = """<testsuites><testsuite>

@@ -71,7 +71,7 @@ impl HeldTokens {
         future::join_all(each).await;
     }
 
-    /// Cancels one of them, which is not needed. It is held until that was tried.
+    /// Cancels a token that is not needed. It is held until the server has been asked to cancel it.
     pub(crate) async fn cancel_one(&self, token: &Token) {
         let Inner { conf, login, yarn, .. } = &*self.0;
         let done = if token.kind == HDFS_TOKEN {
@@ -107,7 +107,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// What tokens are held with, on a cluster whose servers nobody can reach.
+    /// Values for [`HeldTokens`] on a cluster whose servers cannot be reached.
     pub(crate) fn parts() -> (HadoopConf, Login, ApplicationClient) {
         let conf = HadoopConf::from_map([
             ("fs.defaultFS", "hdfs://127.0.0.1:1"),

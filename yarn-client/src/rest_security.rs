@@ -33,7 +33,7 @@ impl fmt::Debug for RestSecurity {
 }
 
 impl Default for RestSecurity {
-    /// That of an empty configuration.
+    /// The security settings of an empty configuration.
     fn default() -> Self {
         Self(Arc::new(Inner {
             required: false,

@@ -230,8 +230,9 @@ fn tell(tokens: &ClientTokens) -> io::Result<()> {
     out.flush()
 }
 
-/// What the caller wishes; and, once it has said that, the end of its program. A separate thread reads,
-/// because this process does not wait for it when it ends.
+/// Two receivers: the first one gets what the caller wishes, and the second one is closed when the caller's
+/// program has ended. A separate thread reads the standard input, because this process does not wait for that
+/// thread when it ends.
 fn caller() -> (oneshot::Receiver<Wish>, oneshot::Receiver<()>) {
     let (tell, wish) = oneshot::channel();
     let (end, gone) = oneshot::channel();
@@ -245,14 +246,14 @@ fn caller() -> (oneshot::Receiver<Wish>, oneshot::Receiver<()>) {
     (wish, gone)
 }
 
-/// Tells what the caller wishes, and returns when its program has ended.
+/// Reads the caller's wish, sends it to `tell`, and returns when the caller's program has ended.
 fn listen(mut input: impl BufRead, tell: oneshot::Sender<Wish>) {
     let mut line = String::new();
     if input.read_line(&mut line).is_err() {
         return;
     }
     if let Ok(wish) = serde_json::from_str(&line) {
-        // Somebody who does not wait any more is about to end.
+        // It fails only if the process that waits for the wish is about to end.
         drop(tell.send(wish));
         drop(io::copy(&mut input, &mut io::sink()));
     }

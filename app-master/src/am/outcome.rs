@@ -17,9 +17,9 @@ use crate::environment::Environment;
 use crate::history::{Pace, SharedHistory, Version};
 use crate::outcome_files::{NotKept, OutcomeFiles};
 
-/// How long the unregistration waits for the last write.
+/// How long the unregistration from YARN waits until the record is written for the last time.
 const LAST: Duration = Duration::from_secs(5);
-/// How long after SIGTERM an end waits for it of which YARN is told nothing.
+/// How long the last write may still take after SIGTERM, if the application ends without a report to YARN.
 const LAST_AFTER_SIGTERM: Duration = Duration::from_millis(1500);
 
 /// Where the record is kept.
@@ -43,16 +43,16 @@ impl Files for OutcomeFiles {
     }
 }
 
-/// The task that writes.
+/// The task that writes the record.
 pub(super) struct OutcomeWriter {
     history: SharedHistory,
-    /// Asks for the last write.
+    /// Asks the task to write for the last time, and to end.
     end: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
 impl OutcomeWriter {
-    /// Starts it; none where no record is to be left.
+    /// Starts the task; `None` if the application is to leave no record.
     pub(super) fn start(environment: &Arc<Environment>, history: &SharedHistory) -> Option<Self> {
         let files = OutcomeFiles::new(environment)?;
         let (end, asked) = oneshot::channel();
@@ -60,8 +60,8 @@ impl OutcomeWriter {
         Some(Self { history: history.clone(), end, task: tokio::spawn(record.keep(asked)) })
     }
 
-    /// Writes for the last time, within [`LAST`]. `status`: what YARN is told next; none if it is told
-    /// nothing.
+    /// Lets the task write for the last time, and waits for it for at most [`LAST`]. `status` is the final
+    /// status that YARN is told next; `None` if YARN is told nothing.
     pub(super) async fn finish(
         self,
         status: Option<FinalStatus>,
@@ -70,7 +70,7 @@ impl OutcomeWriter {
     ) {
         let Self { history, end, mut task } = self;
         history.end(status, diagnostics, clock::unix_ms());
-        // Its task has ended already where nothing can be written.
+        // It fails only if the task has ended already, because nothing can be written.
         let _ = end.send(());
         let after_sigterm = if status.is_some() { Duration::ZERO } else { LAST_AFTER_SIGTERM };
         let sigterm = async {
@@ -80,8 +80,8 @@ impl OutcomeWriter {
         tokio::select! {
             _ = &mut task => return,
             () = sleep(LAST) => {}
-            // SIGKILL comes soon, and without the final status YARN would start the application once more.
-            // The task goes on meanwhile.
+            // SIGKILL comes soon. If YARN had not heard the final status by then, it would start the
+            // application once more. The task goes on writing meanwhile.
             () = sigterm => if status.is_some() { return },
         }
         tracing::info!("the record of the application could not be written completely in time");
@@ -89,15 +89,15 @@ impl OutcomeWriter {
     }
 }
 
-/// The record, and what of it is written.
+/// The state of the task: where the record is kept, and which version of it is written.
 struct Kept<F> {
     files: F,
     history: SharedHistory,
-    /// Earlier attempts may have left a record, which is not read yet.
+    /// Whether earlier attempts may have left a record that is not read yet.
     earlier: bool,
     prepared: bool,
     written: Option<Version>,
-    /// A failure was logged.
+    /// Whether a failure was logged.
     told: bool,
 }
 
@@ -106,7 +106,7 @@ impl<F: Files> Kept<F> {
         Self { files, history, earlier, prepared: false, written: None, told: false }
     }
 
-    /// Writes whenever that is due, and once more when `end` asks for it.
+    /// Writes the record whenever that is due, and once more when `end` asks for it.
     async fn keep(mut self, mut end: oneshot::Receiver<()>) {
         let mut versions = self.history.versions();
         let mut pace = Pace::default();
@@ -141,7 +141,7 @@ impl<F: Files> Kept<F> {
         }
     }
 
-    /// Writes what has changed, and gives the version that is written.
+    /// Writes what has changed. Returns the version that is written now.
     async fn write(&mut self) -> Result<Version, NotKept> {
         if !self.prepared {
             self.files.prepare().await?;
@@ -169,7 +169,8 @@ impl<F: Files> Kept<F> {
         Ok(version)
     }
 
-    /// Logs the first failure, and one after which no other try is made; whether that is so.
+    /// Logs a failure if it is the first one, or if no other try is made after it. Returns whether no other
+    /// try is made.
     fn failed(&mut self, error: NotKept) -> bool {
         let NotKept { for_good, why } = error;
         if !std::mem::replace(&mut self.told, true) || for_good {
@@ -206,7 +207,7 @@ mod tests {
     use crate::history::Identity;
     use crate::ledger::types::container_id;
 
-    /// A directory in memory; `refuses`: how often it still refuses, and whether for good.
+    /// A directory in memory. `refuses` says how many calls still fail, and whether they fail for good.
     #[derive(Default)]
     struct Memory {
         files: Mutex<BTreeMap<String, Vec<u8>>>,

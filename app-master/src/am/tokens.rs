@@ -16,8 +16,8 @@ use crate::controller::event::{Event, TokensInUse};
 use crate::environment::Environment;
 use crate::tokens::{self, Lifetime};
 
-/// See the module's text. heddle-am itself, the containers that it starts and the JobManager's JVM, when it
-/// is started again, use the new ones from then on.
+/// Replaces the tokens. From then on heddle-am itself, the containers that it starts, and a JVM of the
+/// JobManager that is started again use the new ones.
 pub(super) struct TokenReplacement {
     pub(super) environment: Arc<Environment>,
     pub(super) events: mpsc::UnboundedSender<Event>,
@@ -31,16 +31,18 @@ impl Tokens for TokenReplacement {
             if answer.is_ok()
                 && let Some(Err(error)) = environment.write_tokens()
             {
-                // It is written again when the JVM is started again, and the running JVM has its keytab.
+                // This does no harm: the file is written again before the JVM is started again, and the
+                // running JVM logs in with its keytab.
                 tracing::warn!(%error, "the new tokens are not in the JobManager's file");
             }
-            // At the end nobody listens any more.
+            // It fails only if the controller has ended, which needs no answer any more.
             drop(events.send(Event::TokensInUse(answer)));
         });
     }
 }
 
-/// `now` is the time of day, since 1970.
+/// Puts the tokens that the JobManager has obtained in the place of those that `login` has. `now` is the time
+/// since 1970. The error says why they are not used.
 fn replace(login: &Login, obtained: &ObtainedTokens, now: Duration) -> Result<TokensInUse, String> {
     let text = obtained.credentials.as_deref().unwrap_or_default();
     let bytes = STANDARD.decode(text).map_err(|_| "the JobManager's tokens are not in base64".to_owned())?;

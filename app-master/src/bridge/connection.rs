@@ -12,17 +12,17 @@ use tokio::task::AbortHandle;
 
 use super::message::{FromJvm, PROTOCOL, ToJvm, decode, encode};
 
-/// How long the JVM may take to read a line. One that takes longer is taken for dead.
+/// How long the JVM may take to read a line. After that it counts as dead.
 const WRITE_WAIT: Duration = Duration::from_secs(60);
-/// Longest line, bytes.
+/// The greatest length of a line, in bytes.
 const MAX_LINE: u64 = 16 << 20;
-/// Longest first line, which tells whether the rest can be understood.
+/// The greatest length of the first line, in bytes. This line says which protocol the bridge speaks.
 const MAX_HELLO: u64 = 4096;
 
-/// What the bridge tells.
+/// What the connection with the bridge reports.
 #[derive(Debug)]
 pub enum BridgeEvent {
-    /// A line, `hello` included.
+    /// A line has come; the first one is `hello`.
     Line(FromJvm),
     /// The connection of a JVM that has said hello has ended.
     Closed(String),
@@ -39,14 +39,15 @@ pub struct Bridge {
 }
 
 impl Drop for Bridge {
-    /// A JobManager that is started later has a bridge of its own.
+    /// Ends the connection. A JobManager that is started later gets another one.
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
 impl Bridge {
-    /// Without a JVM as yet. `events` are told in order. Must be called inside a tokio runtime.
+    /// Waits for the pipes of a JVM, which [`Bridge::take_pipes`] passes on. `events` is called with each
+    /// event, in their order. It must be called inside a tokio runtime.
     pub fn start<F>(events: F) -> Self
     where
         F: Fn(BridgeEvent) + Send + Sync + 'static,
@@ -58,8 +59,8 @@ impl Bridge {
             let mut next = inbox.recv().await;
             while let Some(pipes) = next {
                 next = tokio::select! {
-                    // The JVM has crashed early and was started once more. Whatever still holds the old pipes
-                    // is none of ours.
+                    // The JVM has crashed early and was started once more. If a process still has the old
+                    // pipes, it is not the JobManager.
                     newer = inbox.recv() => newer,
                     () = serving.serve(pipes) => inbox.recv().await,
                 };
@@ -68,14 +69,15 @@ impl Bridge {
         Self { pipes, outbox, task: task.abort_handle() }
     }
 
-    /// Takes the pipes of the JVM when it is started; the newest count.
+    /// A function that takes the pipes of a JVM that is started. If it is called again, the newest pipes
+    /// count.
     pub fn take_pipes(&self) -> TakePipes {
         let pipes = self.pipes.clone();
-        // Nobody takes them after the bridge is dropped; then they are closed, and the JVM ends.
+        // After the bridge is dropped nobody receives the pipes. Then they are closed, and the JVM ends.
         Arc::new(move |made| drop(pipes.send(made)))
     }
 
-    /// Sends a line to the JVM; false when none has said hello.
+    /// Sends a line to the JVM. It is `false` if no JVM has sent `hello` yet.
     pub fn send(&self, message: ToJvm) -> bool {
         self.outbox.borrow().as_ref().is_some_and(|outbox| outbox.send(message).is_ok())
     }
@@ -87,7 +89,7 @@ struct Serving<F> {
 }
 
 impl<F: Fn(BridgeEvent)> Serving<F> {
-    /// Until the end of the connection. It may be dropped before.
+    /// Reads and writes lines until the connection ends. The future may be dropped earlier.
     async fn serve(&self, Pipes { from_jvm, to_jvm }: Pipes) {
         let mut read = BufReader::new(from_jvm);
         let hello = match next_line(&mut read, MAX_HELLO).await {
@@ -121,7 +123,7 @@ impl<F: Fn(BridgeEvent)> Serving<F> {
                 }
             }
         };
-        // What the JVM has still to say counts also when it takes nothing any more.
+        // Lines of the JVM are read also when it does not take lines any more.
         let writing = async {
             write_lines(to_jvm, messages, WRITE_WAIT).await;
             std::future::pending().await
@@ -130,7 +132,7 @@ impl<F: Fn(BridgeEvent)> Serving<F> {
     }
 }
 
-/// Tells of the end when it is dropped.
+/// Reports the end of the connection when it is dropped.
 struct End<'a, F: Fn(BridgeEvent)> {
     serving: &'a Serving<F>,
     why: String,
@@ -143,7 +145,7 @@ impl<F: Fn(BridgeEvent)> Drop for End<'_, F> {
     }
 }
 
-/// The next line that is not empty; none at the end.
+/// The next line that is not empty; `None` if the JVM has closed its pipe.
 async fn next_line(read: &mut BufReader<pipe::Receiver>, limit: u64) -> Result<Option<FromJvm>, String> {
     loop {
         let mut line = String::new();
@@ -159,7 +161,7 @@ async fn next_line(read: &mut BufReader<pipe::Receiver>, limit: u64) -> Result<O
     }
 }
 
-/// Writes until the JVM has not taken a line within `wait`; the pipe's end closes then.
+/// Writes the messages until the JVM has not taken a line within `wait`. Then the end of the pipe is closed.
 async fn write_lines(mut write: pipe::Sender, mut messages: mpsc::UnboundedReceiver<ToJvm>, wait: Duration) {
     while let Some(message) = messages.recv().await {
         let line = match encode(&message) {

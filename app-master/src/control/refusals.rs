@@ -1,27 +1,28 @@
-//! The log of connections and calls that are refused. Anybody can make thousands of them, so there is at most
-//! one line in each [`EVERY`], and the next one says how many there were in addition.
+//! Logs connections and calls that are refused. Anybody can make thousands of them, so in each period of the
+//! length [`EVERY`] only the first one gets a line of its own. At the end of the period one more line says
+//! how many others there were.
 
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The time for which one line stands.
+/// The length of a period.
 pub(super) const EVERY: Duration = Duration::from_secs(10);
 
-/// Clones share it.
+/// Counts the refusals of the current period. Clones share the numbers.
 #[derive(Clone, Default)]
 pub(super) struct Refusals(Arc<Mutex<Counts>>);
 
 #[derive(Default)]
 struct Counts {
-    /// Whether there was a line in this time.
+    /// Whether a line was logged in this period.
     logged: bool,
-    /// How many had none.
+    /// How many refusals of this period were not logged.
     unlogged: u64,
 }
 
 impl Refusals {
-    /// One is refused.
+    /// Counts a refusal of a caller at `from`, and logs it if it is the first one of the period.
     pub(super) fn add(&self, from: impl Display, why: &impl Display) {
         if self.is_first() {
             tracing::warn!(%from, "refused a connection: {why}");
@@ -30,7 +31,8 @@ impl Refusals {
         }
     }
 
-    /// A time is over; it is called once in each [`EVERY`].
+    /// Ends the period, and logs how many refusals of it were not logged. It must be called once in each
+    /// [`EVERY`].
     pub(super) fn time_over(&self) {
         if let Some(unlogged) = self.next() {
             tracing::warn!("refused {unlogged} more connections in the last {} s", EVERY.as_secs());
@@ -44,8 +46,9 @@ impl Refusals {
         first
     }
 
-    /// Begins the next time. Gives how many of the last one had no line, if there were any; they get one now,
-    /// and the next time none of its own.
+    /// Begins the next period, and gives how many refusals of the last one were not logged; `None` if there
+    /// were none. Otherwise the caller logs that number now, and this line counts as the one of the next
+    /// period.
     fn next(&self) -> Option<u64> {
         let mut counts = self.counts();
         let unlogged = std::mem::take(&mut counts.unlogged);

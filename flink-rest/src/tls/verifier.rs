@@ -20,20 +20,20 @@ use sha1::{Digest as _, Sha1};
 
 use super::certificate::Certificate;
 
-/// Which certificates count.
+/// The certificates of servers that are trusted.
 #[derive(Debug)]
 pub(super) enum Trust {
-    /// Those with one of these fingerprints.
+    /// Certificates with one of these fingerprints.
     Fingerprints(Vec<Fingerprint>),
-    /// These.
+    /// These certificates, and no others.
     Exactly(Vec<CertificateDer<'static>>),
-    /// Those of a truststore, and those that authorities in it have signed.
+    /// The certificates of a truststore, and certificates that an authority in the truststore has signed.
     Store {
-        /// The certificates of the truststore.
+        /// All certificates of the truststore.
         certificates: Vec<CertificateDer<'static>>,
-        /// Those of them that may sign others.
+        /// Those that may sign other certificates.
         authorities: RootCertStore,
-        /// Those that may not.
+        /// Those that may sign nothing.
         others: RootCertStore,
     },
 }
@@ -50,28 +50,28 @@ impl Trust {
     }
 }
 
-/// The certificates of a list in the form in which signatures are checked by them.
+/// These certificates in the form in which the library checks signatures with them.
 pub(super) fn roots(certificates: &[CertificateDer<'static>]) -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(certificates.iter().cloned());
     roots
 }
 
-/// Why a certificate does not count, where the library has no words for it.
+/// Why a certificate is not trusted, if the library has no error for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unfit {
-    /// It is of an old version, and is not there itself.
+    /// It is of an old version of X.509, and the truststore does not hold the certificate itself.
     #[error(
         "the certificate is of version {0} of X.509, and a certificate of this version counts only if the truststore \
          holds it itself"
     )]
     Old(u8),
-    /// It is of an old version, and the name of the host matters.
+    /// It is of an old version of X.509, and the name of the host has to be checked.
     #[error(
         "the certificate is of version {0} of X.509, which names no host in a place where it can be checked"
     )]
     Nameless(u8),
-    /// It is signed by one that may not sign.
+    /// It is signed with a certificate of the truststore that may sign nothing.
     #[error(
         "the truststore holds the certificate of its signer, but that is not marked as an authority (basic constraints)"
     )]
@@ -79,7 +79,7 @@ pub(super) enum Unfit {
 }
 
 impl Unfit {
-    /// What helps.
+    /// What the user can do.
     pub(super) fn advice(self) -> &'static str {
         match self {
             Self::Old(_) => {

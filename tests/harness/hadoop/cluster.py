@@ -104,7 +104,8 @@ class PseudoCluster:
     # ---- configuration
 
     def environment(self):
-        """Of the daemons and their containers. None of the caller's settings of Hadoop or Flink may reach them."""
+        """Of the daemons and their containers. None of the caller's settings of Hadoop or Flink may reach
+        them."""
         kept = {key: os.environ[key] for key in ("PATH", "HOME", "TZ", "JAVA_HOME") if key in os.environ}
         kept.setdefault("JAVA_HOME", java_home())
         kept |= {

@@ -24,7 +24,8 @@ log4j.appender.out.layout.ConversionPattern=%d{ISO8601} %-5p %c{2}: %m%n
 
 @dataclass
 class Options:
-    """How a new cluster shall be. They are kept with the cluster: a daemon that is started again has the same ones."""
+    """How a new cluster shall be. They are kept with the cluster: a daemon that is started again has the same
+    ones."""
 
     heartbeat: int = 1000
     nodes: int = 2
@@ -111,7 +112,8 @@ class Sites:
 
 
 def put(file, text):
-    """Writes a file that others may read at any moment: whoever opens it finds the old text or the new one."""
+    """Writes a file that others may read at any moment: whoever opens it finds the old text or the new
+    one."""
     if file.exists() and file.read_text() == text:
         return
     temporary = file.with_name(f".{file.name}.{os.getpid()}")

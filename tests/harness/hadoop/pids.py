@@ -1,7 +1,7 @@
 """Processes that are recorded in a file and looked for later, by somebody who did not start them.
 
-A process id alone is not enough, because the kernel gives it to another process later. A recorded process is therefore
-a dictionary of `pid` and `start`, the start time that the kernel keeps for it.
+A process id alone is not enough, because the kernel gives it to another process later. A recorded process is
+therefore a dictionary of `pid` and `start`, the start time that the kernel keeps for it.
 """
 
 import contextlib
@@ -12,7 +12,8 @@ from pathlib import Path
 
 
 def start_time(pid):
-    """When a process has started, in clock ticks since the machine's start. None if it is gone or a zombie."""
+    """When a process has started, in clock ticks since the machine's start. None if it is gone or a
+    zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -64,7 +65,8 @@ def kill(processes):
 def in_containers(directory):
     """The processes in YARN containers of the cluster in `directory`.
 
-    They are known by LOCAL_DIRS, which the NodeManager sets for each container, or by the path of the launch script.
+    They are known by LOCAL_DIRS, which the NodeManager sets for each container, or by the path of the launch
+    script.
     """
     mine = f"{directory}/".encode()
     found = []

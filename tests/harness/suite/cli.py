@@ -68,8 +68,8 @@ def commit():
 
 
 def open_to_other_users(root):
-    """Lets other users pass to the checkout of a CI, which may be in a closed directory: scenarios have several users, and a file is
-    shared only if every user of the machine can read it."""
+    """Lets other users pass to the checkout of a CI, which may be in a closed directory: scenarios have
+    several users, and a file is shared only if every user of the machine can read it."""
     os.umask(0o022)
     for directory in (root, *root.parents):
         status = directory.stat()
@@ -115,10 +115,11 @@ def test(arguments):
     # Of some scenarios nothing is recorded, and the others' results would be lost.
     recorded = bool(arguments.all or arguments.part) and not arguments.expression
     run = Run(everything=arguments.all, client=arguments.client, expression=arguments.expression)
-    run.archives = not arguments.expression and not arguments.matrix
+    # The scenarios of the package make archives of their own, of what the other scenarios run.
+    run.archives = any(part.name == "containers" for part in parts)
     failed = []
     try:
-        run.prepare(scenarios=any(not part.quick for part in parts))
+        run.prepare(scenarios=any(not part.quick for part in parts), compile_beside=any(part.quick for part in parts))
         for part in parts:
             if not do(part, run, recorded):
                 failed.append(part.title)
@@ -147,6 +148,8 @@ def main():
         arguments = parser().parse_args()
         if os.environ.get("CI") == "true":
             open_to_other_users(ROOT)
+            # Nothing is compiled a second time here, for which the compiler would have to take notes.
+            os.environ.setdefault("CARGO_INCREMENTAL", "0")
         sys.exit(test(arguments))
     except Failure as failure:
         tell(failure)

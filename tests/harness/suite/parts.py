@@ -1,4 +1,5 @@
-"""The parts of `scripts/test`, in their order. A part raises `Failure`, or gives counts of what it ran, or None if it counts nothing."""
+"""The parts of `scripts/test`, in their order. A part raises `Failure`, or gives counts of what it ran, or
+None if it counts nothing."""
 
 import os
 import re
@@ -79,8 +80,8 @@ TOKENS = {
 
 
 def crates(it):
-    """Unit and property tests, those that compare with Flink's code, and those that speak to a cluster, which they have for
-    themselves: one of them stops its ResourceManager for half a second."""
+    """Unit and property tests, those that compare with Flink's code, and those that speak to a cluster, which
+    they have for themselves: one of them stops its ResourceManager for half a second."""
     cluster = PseudoCluster(f"{it.cluster}-crates")
     cluster.up(Options(heartbeat=300, set=TOKENS))
     env = {
@@ -194,7 +195,8 @@ def containers(it):
 
 
 def matrix(it):
-    """Every release of Flink and of Hadoop that heddle serves; rewrites the tables of docs/compatibility.md."""
+    """Every release of Flink and of Hadoop that heddle serves; rewrites the tables of
+    docs/compatibility.md."""
     _ = it.dist
     results = CACHE.resolve() / "matrix.jsonl"
     # Of some tests that are run again the others' results stay.

@@ -2,7 +2,9 @@
 
 import concurrent.futures
 import os
+import platform
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -12,11 +14,17 @@ from pathlib import Path
 
 from ..hadoop.cluster import PseudoCluster
 from ..hadoop.configuration import Options
-from ..hadoop.environment import CACHE, CLUSTERS, DEFAULT_FLINK
+from ..hadoop.environment import CACHE, CLUSTERS, DEFAULT_FLINK, ROOT
 from ..hadoop.parts import kerberos
 from ..matrix import PLAIN_FLINKS, java_for
 from . import counts
 from .tools import Failure, exported, library, lines_of, output, run, say, try_library
+
+# The cargo profile of what the scenarios run.
+PROFILE = os.environ.get("HEDDLE_PROFILE", "quick")
+# The JVMs of plain scenarios live for some seconds. In this time Java's second compiler takes about as much
+# processor time as all else that a JVM does, and the machine is busy with several JVMs at once.
+PLAIN_JAVA_OPTIONS = "-XX:TieredStopAtLevel=1"
 
 
 @dataclass
@@ -33,7 +41,7 @@ class Run:
         self.project = f"heddle-test-{os.getpid()}"
         self.reports = Path(tempfile.mkdtemp(prefix="heddle-test-"))
         self.downloads = concurrent.futures.ThreadPoolExecutor(1)
-        self.base_image = None
+        self.base_image = self.compiler = None
 
     def step(self, text):
         say(f"=== {text} ({time.monotonic() - self.began:.0f} s)")
@@ -45,12 +53,15 @@ class Run:
         """The Python that has pytest."""
         return library("private_python", "venv", "tests/requirements.txt")
 
-    def prepare(self, scenarios):
-        """Tools that are missing are installed where that can be done."""
+    def prepare(self, scenarios, compile_beside):
+        """Tools that are missing are installed where that can be done. With `compile_beside` the programs of
+        the package are compiled beside the parts that come before those that need them."""
         self.step("tools")
         library("need_java")
         if not shutil.which("cargo"):
             raise Failure("cargo is missing", "install Rust")
+        if scenarios and compile_beside and not os.environ.get("HEDDLE_TEST_DIST"):
+            self._compile_beside()
         if not shutil.which("shellcheck") and not try_library("install_package", "shellcheck"):
             say("no shellcheck here: the scripts are not checked")
         if scenarios and not shutil.which("chromium") and not try_library("install_package", "chromium"):
@@ -83,15 +94,30 @@ class Run:
         made.up(Options(heartbeat=300))
         return made
 
+    def _compile_beside(self):
+        """The compiler gets the processor time that the other parts leave, while their tests wait or
+        something is downloaded. It stays in this session, because between sessions the kernel may not heed
+        `nice`. What it has to say, `scripts/package` says once more."""
+        command = ["nice", "-n", "19", "scripts/packaging/compile", PROFILE, platform.machine()]
+        self.compiler = subprocess.Popen(
+            command, cwd=ROOT, process_group=0, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def _end_compiler(self):
+        if self.compiler and self.compiler.poll() is None:
+            os.killpg(self.compiler.pid, signal.SIGTERM)
+            self.compiler.wait()
+
     @cached_property
     def dist(self):
         """The package that the scenarios run; HEDDLE_TEST_DIST names one that is there already."""
         if made := os.environ.get("HEDDLE_TEST_DIST"):
             return made
         self.step("package")
-        profile = os.environ.get("HEDDLE_PROFILE", "quick")
+        if self.compiler:
+            self.compiler.wait()
         words = ["--archives"] if self.archives else []
-        return output("scripts/package", *words, env={"HEDDLE_PROFILE": profile})
+        return output("scripts/package", *words, env={"HEDDLE_PROFILE": PROFILE})
 
     # ---- running tests
 
@@ -116,13 +142,16 @@ class Run:
         return found
 
     def scenarios(self, name, *words, select="plain", cluster=None, env=None):
-        """A name from here lets the processes of pytest share the cluster, and lets it be taken down whatever becomes of them."""
+        """A name from here lets the processes of pytest share the cluster, and lets it be taken down whatever
+        becomes of them."""
         more = ["-k", self.expression] if self.expression else []
         workers = os.environ.get("HEDDLE_TEST_WORKERS", "3")
+        variables = {"HEDDLE_TEST_CLUSTER": cluster or self.running_cluster.name} | (env or {})
+        if select == "plain":
+            variables["HEDDLE_TEST_JAVA_OPTIONS"] = PLAIN_JAVA_OPTIONS
         found = self.pytest(
-            name, "-n", workers, "--dist", "loadgroup", "--client", self.client, "--select", select, *more, *words,
-            env={"HEDDLE_TEST_CLUSTER": cluster or self.running_cluster.name} | (env or {}),
-        )  # fmt: skip
+            name, "-n", workers, "--dist", "loadgroup", "--client", self.client, "--select", select, *more, *words, env=variables
+        )
         self.cases += found.cases
         return found
 
@@ -146,6 +175,7 @@ class Run:
 
     def finish(self):
         """Also when a part failed or was interrupted: nothing of this run stays behind."""
+        self._end_compiler()
         self.drop_clusters()
         if self.base_image and self.base_image.poll() is None:
             self.base_image.terminate()

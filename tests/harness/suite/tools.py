@@ -11,7 +11,8 @@ LIBRARY = 'set -euo pipefail; . scripts/lib.sh; "$@"'
 
 
 def run(*command, env=None, cwd=ROOT, quiet=False):
-    """Runs a command; one that fails is a failure. `quiet` keeps its stdout, which is for programs, off the terminal."""
+    """Runs a command; one that fails is a failure. `quiet` keeps its stdout, which is for programs, off the
+    terminal."""
     words = list(map(str, command))
     out = subprocess.DEVNULL if quiet else None
     code = subprocess.run(words, cwd=cwd, env=environment(env), stdout=out).returncode

@@ -130,7 +130,7 @@ impl<T> Checked<T> {
 }
 
 impl Deployer {
-    /// The time of a deployment's steps counts from now.
+    /// A deployer for this environment. The times of a deployment's steps count from this call on.
     pub fn new(context: Context, setup: Setup) -> Self {
         Self { context, setup, timing: Timing::start(), submitted: Arc::default() }
     }
@@ -308,7 +308,7 @@ impl Deployer {
             state.directory = Some(directory.clone());
             state.waits_in_vain = !resolved.fits;
         });
-        // If the NameNode has refused the directory there is nothing to remove.
+        // If the NameNode has refused to make the directory, there is nothing to remove.
         let create = timing.time("application's directory made", directory.create());
         let create = create.map(|made| made.inspect_err(|_| undo.note(|state| state.directory = None)));
         // Where something has to be uploaded, a NameNode that refuses the directory is to be heard first.

@@ -153,8 +153,8 @@ pub async fn run(
     let (end, _watching) = ApplicationEnd::watched(&deployment);
     let mut follower = Follower::new(&deployment, &address, lost, end.clone());
     // Meanwhile Flink's client waits for its first answer.
-    let attendance = tokio::select! {
-        attendance = attend(&deployment, &mut follower) => attendance,
+    let connection = tokio::select! {
+        connection = attend(&deployment, &mut follower) => connection,
         ended = jvm.end(interrupt) => {
             let ended = ended?;
             match ended.interrupted {
@@ -168,8 +168,8 @@ pub async fn run(
             return Ok(Ended { done, application: Some(deployment.id), address: Some(address) });
         }
     };
-    let attendance = match attendance {
-        Ok(attendance) => attendance,
+    let connection = match connection {
+        Ok(connection) => connection,
         Err(failure) => {
             drop(jvm.stop().await);
             deployment.undo(&*report).await;
@@ -183,7 +183,7 @@ pub async fn run(
     let _following = follows.then(|| follower.start());
     let application = Some((&deployment.yarn, deployment.id));
     let work = client_run::attended(&mut jvm, application, end.wait(), interrupt, &*report);
-    let requests = attendance.open_requests();
+    let requests = connection.open_requests();
     let telling = waiting::tell_requests(requests, &deployment.yarn, deployment.id, &*report);
     let work = waiting::during(work, telling);
     let ended = if program.timed {
@@ -206,7 +206,7 @@ pub async fn run(
     };
     let code = done.as_ref().map_or_else(Failure::exit, |exit| *exit).code();
     if ended.application_over.is_none() {
-        match told(attendance.complete(i32::from(code)), &end, interrupt, &*report).await {
+        match told(connection.complete(i32::from(code)), &end, interrupt, &*report).await {
             Told::Noted(losses) if losses.is_empty() => {}
             Told::Noted(losses) => report.warn(&losses),
             Told::Over(last) => warn_of(&last, &*report),
@@ -305,9 +305,9 @@ async fn tell_the_end(deployment: &Deployment, code: u8, interrupt: &Interrupt, 
     let telling = async {
         let address = deployment.address.as_ref().ok_or_else(|| Failure::new("it has ended already"))?;
         let mut follower = Follower::new(deployment, address, Arc::default(), end.clone());
-        let attendance = attend(deployment, &mut follower).await?;
+        let connection = attend(deployment, &mut follower).await?;
         let _following = deployment.highly_available.then(|| follower.start());
-        attendance.complete(code.into()).await.map_err(|e| attendance_failure(&e))
+        connection.complete(code.into()).await.map_err(|e| connection_failure(&e))
     };
     match told(telling, &end, interrupt, report).await {
         Told::Noted(_) => return,
@@ -352,7 +352,7 @@ async fn attend(deployment: &Deployment, follower: &mut Follower) -> Result<Subm
                 Failure::new(format!("the application {} was started by another client", deployment.id))
             })?;
             let opened = SubmissionConnection::open_at(control, access).await;
-            opened.map_err(|e| attendance_failure(&e))
+            opened.map_err(|e| connection_failure(&e))
         };
         match tried.await {
             Err(failure) if failure.retry_helps() && begin.elapsed() < ATTEND_WITHIN => {
@@ -364,7 +364,7 @@ async fn attend(deployment: &Deployment, follower: &mut Follower) -> Result<Subm
     }
 }
 
-fn attendance_failure(error: &SubmissionError) -> Failure {
+fn connection_failure(error: &SubmissionError) -> Failure {
     let failure = Failure::new(error.to_string()).retry_if(error.retry_helps());
     match error {
         SubmissionError::OtherRelease { .. } => failure.hint(

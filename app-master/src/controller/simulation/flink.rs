@@ -7,9 +7,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 use yarn_api::records::ContainerId;
 
-use super::world::LONGEST_WAY;
 use crate::bridge::{FromJvm, ToJvm, WorkerInfo};
 
+/// How long a message from one process to another is under way at most.
+pub(super) const LONGEST_WAY: Duration = Duration::from_secs(3);
 /// How long the bridge waits for `previous` before Flink leads without it.
 const PREVIOUS_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long Flink counts on a TaskManager of an earlier JobManager that has not registered

@@ -6,8 +6,8 @@ use std::time::Duration;
 use taskrunner::cause::JvmExit;
 use yarn_api::records::ContainerId;
 
-use super::flink::{Jvm, Taskrunner};
-use super::world::{Channel, LONGEST_WAY, What, World};
+use super::flink::{Jvm, LONGEST_WAY, Taskrunner};
+use super::world::{Channel, What, World};
 use crate::control::ControlEvent;
 use crate::controller::event::Event;
 

@@ -12,7 +12,7 @@ use yarn_api::ResponseId;
 use yarn_api::records::ContainerId;
 
 use super::Case;
-use super::flink::{JobManager, Jvm, Taskrunner};
+use super::flink::{JobManager, Jvm, LONGEST_WAY, Taskrunner};
 use super::yarn::{MAX_ATTEMPTS, Yarn};
 use crate::bridge::{ToJvm, ZooKeeperSession};
 use crate::control::ControlEvent;
@@ -24,8 +24,6 @@ use crate::controller::rm_session::Pace;
 use crate::controller::{Controller, FromEarlierAttempts, Settings};
 use crate::ledger::types::{Outgoing, Profile};
 
-/// How long a message is under way at most.
-pub(super) const LONGEST_WAY: Duration = Duration::from_secs(3);
 /// So many steps at the same time mean that the controller wakes up without end.
 const MOST_STEPS: u32 = 1000;
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 const LINE_BREAKS: [char; 2] = ['\n', '\r'];
-/// At the end of the first and the last line of a PEM text.
+/// What the first and the last line of a PEM text end with.
 const DASHES: &str = "-----";
 const PEM: &str = "-----BEGIN";
 const PEM_END: &str = "-----END";

@@ -1,8 +1,8 @@
 """What a cluster consists of.
 
-A cluster is a list of parts. A part brings daemons, settings for clients and daemons, and what has to be done around the
-start of them. `parts_of` chooses the parts by the options of the cluster; whatever a cluster can have besides (a KDC, for
-example) is a part more, or an option of one of these.
+A cluster is a list of parts. A part brings daemons, settings for clients and daemons, and what has to be done
+around the start of them. `parts_of` chooses the parts by the options of the cluster; whatever a cluster can
+have besides (a KDC, for example) is a part more, or an option of one of these.
 """
 
 from ..configuration import Sites

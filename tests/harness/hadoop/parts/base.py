@@ -26,7 +26,8 @@ def answers(question):
 
 @dataclass(frozen=True)
 class Daemon:
-    """A process of a cluster. Daemons of a higher stage are stopped first, because they need those of lower ones."""
+    """A process of a cluster. Daemons of a higher stage are stopped first, because they need those of lower
+    ones."""
 
     name: str
     ports: tuple
@@ -53,7 +54,8 @@ class JavaDaemon(Daemon):
 
 
 def numbered(daemon, port, count):
-    """Daemon -> the prefix of its ports, which is also its name in the configuration. A single one has no number."""
+    """Daemon -> the prefix of its ports, which is also its name in the configuration. A single one has no
+    number."""
     if count == 1:
         return {daemon: port}
     return {f"{daemon}{n}": f"{port}{n}" for n in range(1, count + 1)}
@@ -89,7 +91,8 @@ class Part:
         """Before a daemon is started."""
 
     def prepares(self, daemon):
-        """Daemons are started in the order of these numbers. Those with 0 start up while the others are prepared."""
+        """Daemons are started in the order of these numbers. Those with 0 start up while the others are
+        prepared."""
         return 0
 
     def problems(self, cluster):
@@ -97,4 +100,5 @@ class Part:
         return []
 
     def started(self, cluster, fresh, daemons):
-        """After the cluster has become ready: `fresh` at its first start, `daemons` are the names of those just started."""
+        """After the cluster has become ready: `fresh` at its first start, `daemons` are the names of those
+        just started."""

@@ -97,7 +97,8 @@ class Hdfs(Part):
         return Sites(hdfs=hdfs)
 
     def prepares(self, daemon):
-        """The first NameNode is formatted before the second one takes a copy, and both are before their controllers."""
+        """The first NameNode is formatted before the second one takes a copy, and both are before their
+        controllers."""
         order = [*self.namenodes, *(f"failover-{port}" for port in self.namenodes.values())]
         return order.index(daemon.name) + 1 if daemon.name in order else 0
 
@@ -152,7 +153,8 @@ class Hdfs(Part):
         return found
 
     def started(self, cluster, fresh, daemons):
-        """Makes the user's home and /tmp, as an administrator would. With Kerberos that is another part's task."""
+        """Makes the user's home and /tmp, as an administrator would. With Kerberos that is another part's
+        task."""
         if cluster.options.kerberos:
             return
         if not fresh and not set(daemons) & set(self.namenodes):

@@ -1,4 +1,5 @@
-"""Kerberos: a KDC of MIT's, principals with keytabs, and daemons that accept nobody who cannot prove who he is."""
+"""Kerberos: a KDC of MIT's, principals with keytabs, and daemons that accept nobody who cannot prove who he
+is."""
 
 import contextlib
 import os
@@ -78,8 +79,8 @@ class Kdc(Daemon):
 
 
 class Kerberos(Part):
-    """`protection`: what RPC and data transfer do beside authentication. `renew` and `lifetime` of delegation tokens
-    are in seconds; None leaves Hadoop's."""
+    """`protection`: what RPC and data transfer do beside authentication. `renew` and `lifetime` of delegation
+    tokens are in seconds; None leaves Hadoop's."""
 
     def __init__(self, protection, renew=None, lifetime=None):
         self.protection, self.renew, self.lifetime = protection, renew, lifetime
@@ -207,9 +208,9 @@ class Kerberos(Part):
 
 
 def slow_down_the_watcher(pid):
-    """Of a ResourceManager with Kerberos, Hadoop's thread that watches the renewals of tokens never waits: it takes
-    a whole processor (`DelegationTokenRenewerPoolTracker`), and so much that tests beside it become slow. It gets less
-    here, and not nothing, because the JVM waits for it before each garbage collection."""
+    """Of a ResourceManager with Kerberos, Hadoop's thread that watches the renewals of tokens never waits: it
+    takes a whole processor (`DelegationTokenRenewerPoolTracker`), and so much that tests beside it become
+    slow. It gets less here, and not nothing, because the JVM waits for it before each garbage collection."""
     with contextlib.suppress(OSError, ValueError):
         threads = [task for task in Path(f"/proc/{pid}/task").iterdir() if (task / "comm").read_text() == WATCHER]
         # The others of this name renew tokens. They are started later.
@@ -284,8 +285,8 @@ def run(cluster, command, told=""):
 
 
 def webhdfs(cluster, cache, path, query):
-    """Asks the NameNode. From Hadoop 3.3 on it believes the name, as the web pages do, because nothing else is set; earlier
-    ones want a ticket, which only curl can show without a JVM."""
+    """Asks the NameNode. From Hadoop 3.3 on it believes the name, as the web pages do, because nothing else
+    is set; earlier ones want a ticket, which only curl can show without a JVM."""
     url = f"{cluster.url(f'{cluster.active_namenode()}-http')}/webhdfs/v1{path}?user.name={SUPERUSER}&{query}"
     environment = f"KRB5CCNAME={cache}"
     curl = [program("curl"), "--silent", "--show-error", "--fail-with-body", "--negotiate", "--user", ":", "--request", "PUT", url]

@@ -1,4 +1,5 @@
-"""Containers that run as the user who has submitted them, or all as one user: NodeManagers with LinuxContainerExecutor.
+"""Containers that run as the user who has submitted them, or all as one user: NodeManagers with
+LinuxContainerExecutor.
 
 Its native program is not among Maven's artifacts; `container-executor` beside this package stands in for it.
 """
@@ -46,7 +47,8 @@ class ContainerUsers(Part):
         return Sites(yarn=yarn)
 
     def prepare(self, cluster, daemon):
-        """Installs the program, and says what LinuxContainerExecutor would tell only in the log of a NodeManager."""
+        """Installs the program, and says what LinuxContainerExecutor would tell only in the log of a
+        NodeManager."""
         if not daemon.name.startswith("nodemanager"):
             return
         if os.geteuid() != 0:

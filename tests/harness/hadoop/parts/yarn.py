@@ -21,7 +21,8 @@ ADDRESSES = {
 
 
 class Yarn(Part):
-    """One ResourceManager with the capacity scheduler, or two of which one is active, and some NodeManagers."""
+    """One ResourceManager with the capacity scheduler, or two of which one is active, and some
+    NodeManagers."""
 
     def __init__(self, nodes=2, resourcemanagers=1):
         self.nodes = range(1, nodes + 1)
@@ -145,7 +146,8 @@ class Yarn(Part):
 
 
 class Recovery(Part):
-    """ResourceManagers and NodeManagers that go on after a restart with the applications and containers that they had."""
+    """ResourceManagers and NodeManagers that go on after a restart with the applications and containers that
+    they had."""
 
     def __init__(self, shared):
         # Two ResourceManagers need a store that both reach.
