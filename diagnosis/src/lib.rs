@@ -21,6 +21,7 @@
 //! assert!(found[0].text.contains("(6.2 GB used, 6 GB allowed)"));
 //! ```
 
+mod cut;
 pub mod exits;
 pub mod facts;
 mod finding;
@@ -34,6 +35,7 @@ pub mod usage;
 mod verdict;
 mod waits;
 
+pub use cut::cut;
 pub use finding::{Evidence, Finding, Fix};
 pub use judge::{judge, judge_all};
 pub use rule::{Class, Confidence, Link, Remedy, Rule, Shape, Sign, Subject, Whose};

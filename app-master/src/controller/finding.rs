@@ -2,10 +2,9 @@
 //! failed: the cause, and what to set. Pure.
 
 use diagnosis::facts::Facts;
-use diagnosis::{Confidence, Finding, Fix, judge};
+use diagnosis::{Confidence, Finding, Fix, cut, judge};
 
 use super::diagnostics::{ADDRESS_SPACE_HINT, KILLED, NATIVE_HINT};
-use crate::failure::cut;
 
 /// Most bytes of the text of a finding, and of a hint.
 const TEXT: usize = 1200;

@@ -9,7 +9,6 @@ mod account;
 mod answer;
 mod bundle;
 pub(crate) mod cluster;
-mod cut;
 mod gather;
 mod inquiry;
 mod job_manager;
