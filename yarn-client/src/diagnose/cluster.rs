@@ -189,8 +189,7 @@ impl Room {
             };
             (nodes, known(labels))
         };
-        let (queues, applications, (nodes, labels)) =
-            tokio::join!(asked(yarn.queues()), applications, nodes);
+        let (queues, applications, (nodes, labels)) = tokio::join!(asked(yarn.queues()), applications, nodes);
         Self { queues, applications, nodes, labels }
     }
 
