@@ -21,6 +21,7 @@
 //! assert!(found[0].text.contains("(6.2 GB used, 6 GB allowed)"));
 //! ```
 
+pub mod classes;
 mod cut;
 pub mod exits;
 pub mod facts;

@@ -46,7 +46,8 @@ impl Server {
         control.expect(c1());
         let port = listener.local_addr().unwrap().port();
         let submission = SubmissionService::refused();
-        let cluster = ClusterService::new(Timeline::start(), Arc::new(Vec::<u8>::new));
+        let cluster =
+            ClusterService::new(Timeline::start(), Arc::new(|_| Box::pin(std::future::ready(Vec::new()))));
         let serving = control.clone().serve_at(handshakes, listener, submission, cluster);
         tokio::spawn(serving);
         Self { control, port, events }

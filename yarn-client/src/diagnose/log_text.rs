@@ -261,8 +261,8 @@ mod tests {
         assert!(found.iter().all(|found| found.at.is_some()));
     }
 
-    /// A NodeManager's SIGTERM comes first, upon which a TaskManager signs off. What YARN tells later, Flink logs
-    /// only with the level DEBUG.
+    /// A NodeManager's SIGTERM comes first, upon which a TaskManager signs off. What YARN tells later, Flink
+    /// logs only with the level DEBUG.
     #[test]
     fn a_taskmanager_that_signs_off() {
         let line = |text: &str| format!("2026-11-28 14:25:11,123 INFO  org.apache.flink.x.Y [] - {text}\n");

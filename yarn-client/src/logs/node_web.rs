@@ -113,7 +113,8 @@ impl NodeWeb {
         live::list(&answer).ok_or_else(|| Trouble::new("its answer is no list of log files"))
     }
 
-    /// How a container has ended; `None` if it has not. The NodeManager forgets it some seconds after its end.
+    /// How a container has ended; `None` if it has not. The NodeManager forgets it some seconds after its
+    /// end.
     pub(crate) async fn ended(&self, container: &str) -> Result<Option<Ended>, Trouble> {
         let answer = self.whole(live::container_path(container), "description of the container").await?;
         Ok(live::ended(&answer))
