@@ -354,6 +354,8 @@ fn programs_and_class_paths() {
     );
     let expired = "org.apache.hadoop.security.token.SecretManager$InvalidToken: token (HDFS_DELEGATION_TOKEN token 3 for a) can't be found in cache";
     assert_eq!(main(expired), Some("token-expired"));
+    let own = "The HDFS_DELEGATION_TOKEN for h:1 has expired: it has reached its greatest age";
+    assert_eq!(rules_of(&of_application(AppState::Finished, own)), ["token-expired"]);
     assert_eq!(
         rules_of(&of_text(
             Voice::Client,

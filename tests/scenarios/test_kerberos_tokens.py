@@ -18,6 +18,7 @@ from harness.cluster import FINISHED, Flink
 from harness.credentials import AMRM, HDFS, RESOURCE_MANAGER, Identity, found_in
 from harness.kerberos import ALICE, REALM, TICKETS, SecuredApplication, member, sql_gateway, tokens_in
 from harness.waiting import wait_for
+from harness.why import check
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -294,6 +295,8 @@ def test_tokens_alone_end_with_their_lifetime(short_lived, jar):
     ended = cluster.yarn.wait_state(app.id, *FINISHED, seconds=300)
     assert ended["finalStatus"] == "FAILED", ended
     assert re.search(rf"{HDFS}|InvalidToken|token .*expired", ended["diagnostics"]), ended["diagnostics"]
+    finding, _ = check(client, app.id, ["token-expired"], "security.kerberos.login.keytab", "<path of a keytab>")
+    assert finding["class"] == "security", finding
     client.flink("list", "-t", "yarn-application", f"-Dyarn.application.id={app.id}")
     wait_for("the directory in HDFS gone", lambda: staging(cluster, app.id) is None, 20)
 

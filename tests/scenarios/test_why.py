@@ -13,38 +13,15 @@ from conftest import cluster_of, workspace_on
 from harness.checks import check_gone
 from harness.cluster import FINISHED, request as call
 from harness.waiting import wait_for
+from harness.why import NOTHING_FOUND, check, findings
 
 pytestmark = pytest.mark.timeout(600)
 
 # On a machine that others use too.
 LONG = 300
 KEPT = "-Dresourcemanager.taskmanager-timeout=120000"
-NOTHING_FOUND = 3
 ONE_ATTEMPT = "-Dyarn.application-attempts=1"
 SMALL_SESSION = ("-jm", "1024", "-tm", "1024")
-
-
-def findings(heddle, *words):
-    """The answer for programs; rule -> finding."""
-    result = heddle.run("heddle", "why", *words, "--output", "json")
-    assert result.code in (0, NOTHING_FOUND) and not result.error_lines(), result
-    told = json.loads(result.out)
-    assert (result.code == 0) == bool(told["findings"]), result
-    return {finding["rule"]: finding for finding in told["findings"]}
-
-
-def check(heddle, application, rules, key=None, value=r"\S+", *, said=""):
-    """One of the rules is found, and what to set is told to programs and to people; gives the finding and the text."""
-    found = findings(heddle, application)
-    [rule, *_] = [rule for rule in found if rule in rules] or [None]
-    assert rule, found
-    text = heddle.run("heddle", "why", application).ok().out
-    assert f"rule: {rule}" in text and said in text, text
-    if key:
-        assert any(fix["key"] == key and re.fullmatch(value, fix["value"]) for fix in found[rule]["fix"]), found[rule]
-        assert re.search(rf"^     {re.escape(key)}: (?:{value})  ", text, re.MULTILINE), text
-    assert found[rule]["evidence"] and found[rule]["evidence"][0]["text"], found[rule]
-    return found[rule], text
 
 
 @pytest.mark.heddle_only("its ApplicationMaster takes it for a crash")

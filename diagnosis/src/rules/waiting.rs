@@ -89,6 +89,8 @@ pub(super) const RULES: &[Rule] = &[
             Sign::Words(&["token", "can't be found in cache"]),
             Sign::Words(&["token", "is expired"]),
             Sign::Words(&["InvalidToken"]),
+            // heddle-am's words at the end of an application that has failed.
+            Sign::Words(&["DELEGATION_TOKEN for ", "has expired"]),
         ]),
         "A delegation token is not valid any more: it has expired, or was cancelled when another application ended. {said}",
         Remedy::Set(&[(
