@@ -124,7 +124,7 @@ pub(crate) fn sentences(texts: &[&str], found: &[&ClassJars]) -> String {
     }
     let first = texts.iter().flat_map(|text| named(text)).min();
     first.map_or_else(String::new, |class| {
-        format!(". Which jars hold {class} is not known: only heddle-am can look for it, in applications of heddle.")
+        format!(". Which jars hold {class} is not known: only heddle-am looks for that, when an application of heddle fails.")
     })
 }
 

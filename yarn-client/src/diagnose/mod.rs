@@ -15,7 +15,7 @@ mod job_manager;
 mod log_ends;
 mod log_text;
 mod need;
-mod record;
+pub(crate) mod record;
 mod redact;
 mod silence;
 mod tar;
