@@ -49,7 +49,7 @@ pub(super) async fn read(
 pub(crate) async fn one(storage: &Storage, id: ApplicationId, user: &str) -> Option<Record> {
     let path = format!("{}/{RECORD_FILE}", directory(storage.home_dir(), &id.to_string()));
     match end_of(storage, path, LARGEST_RECORD, user).await {
-        Ok(json) => Left::parse(Some(&json?), None).record,
+        Ok(json) => Left::parse(Some(json?.as_slice()), None).record,
         Err(absent) => {
             tracing::debug!(%id, why = absent.text(), "a record is not read");
             None
