@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use taskrunner::control::cluster_server::{Cluster, ClusterServer};
 use taskrunner::control::{AccountReply, AccountRequest, TimelineReply, TimelineRequest};
 use taskrunner::wire::LARGEST_CALL;
@@ -11,8 +12,9 @@ use tonic::{Request, Response, Status};
 use crate::clock;
 use crate::timeline::Timeline;
 
-/// Gives the account of the application as JSON (`outcomes::Account`). It is called once for each call.
-pub type AccountSource = Arc<dyn Fn() -> Vec<u8> + Send + Sync>;
+/// Gives the account of the application as JSON (`outcomes::Account`), if possible with the jars that hold
+/// these classes. It is called once for each call.
+pub type AccountSource = Arc<dyn Fn(Vec<String>) -> BoxFuture<'static, Vec<u8>> + Send + Sync>;
 
 /// The service.
 pub struct ClusterService {
@@ -38,8 +40,9 @@ impl Cluster for ClusterService {
         Ok(Response::new(self.timeline.reply(clock::now())))
     }
 
-    async fn account(&self, _: Request<AccountRequest>) -> Result<Response<AccountReply>, Status> {
-        Ok(Response::new(AccountReply { json: (self.account)() }))
+    async fn account(&self, request: Request<AccountRequest>) -> Result<Response<AccountReply>, Status> {
+        let json = (self.account)(request.into_inner().classes).await;
+        Ok(Response::new(AccountReply { json }))
     }
 }
 
@@ -49,9 +52,13 @@ mod tests {
 
     #[tokio::test]
     async fn the_account_is_made_when_it_is_asked_for() {
-        let service = ClusterService::new(Timeline::start(), Arc::new(|| b"{}".to_vec()));
-        let reply = service.account(Request::new(AccountRequest {})).await.unwrap().into_inner();
-        assert_eq!(reply.json, b"{}");
+        let account = |classes: Vec<String>| -> BoxFuture<'static, Vec<u8>> {
+            Box::pin(std::future::ready(classes.concat().into_bytes()))
+        };
+        let service = ClusterService::new(Timeline::start(), Arc::new(account));
+        let request = Request::new(AccountRequest { classes: vec!["a.B".into()] });
+        let reply = service.account(request).await.unwrap().into_inner();
+        assert_eq!(reply.json, b"a.B");
         assert!(service.timeline(Request::new(TimelineRequest {})).await.is_ok());
     }
 }

@@ -1,5 +1,7 @@
 //! What a Java stack trace says to people: its exceptions, one line each, without frames.
 
+use diagnosis::cut;
+
 /// Most bytes of a text for YARN's diagnostics.
 pub const MAX: usize = 4096;
 /// Most bytes of one exception's line.
@@ -66,15 +68,6 @@ fn fit(mut lines: Vec<String>) -> String {
         lines.insert(1, "…".to_owned());
     }
     lines.join("\n")
-}
-
-/// At most so many bytes, whole characters.
-pub fn cut(text: &str, bytes: usize) -> &str {
-    let mut end = text.len().min(bytes);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 #[cfg(test)]

@@ -11,12 +11,14 @@ pub mod bridge;
 #[cfg(test)]
 mod canary_tests;
 pub mod cds;
+mod class_jars;
 mod clock;
 pub mod cluster_service;
 pub mod control;
 mod controller;
 pub mod environment;
 pub mod failure;
+mod flink_settings;
 mod history;
 pub mod jobmanager;
 pub mod launcher;

@@ -13,6 +13,7 @@ use yarn_client::application::parse_id;
 use yarn_client::context::Context;
 use yarn_client::error::Failure;
 use yarn_client::exit::Exit;
+use yarn_client::forgotten::{Forgotten, forgotten};
 use yarn_client::hadoop::Hadoop;
 use yarn_client::identity::Identity;
 use yarn_client::ps::Application;
@@ -20,7 +21,7 @@ use yarn_client::rest_security::RestSecurity;
 use yarn_client::units::count;
 use yarn_client::{gc as collector, kill as killer, ps as applications, setup};
 
-use super::console::Console;
+use super::console::{Console, warn};
 use super::man::Page;
 use super::options::{
     ClusterOptions, CompletionOptions, ExplainExitOptions, GcOptions, KillOptions, ManOptions, PsOptions,
@@ -46,9 +47,22 @@ pub(super) async fn ps(context: &Context, console: &Console, options: &PsOptions
     let configuration = configuration(context, console, &options.answer.property)?;
     let hadoop = Hadoop::load(context, &configuration).await?;
     let security = RestSecurity::of(&configuration, context)?;
+    let is_own = match &of {
+        applications::Owner::Caller | applications::Owner::Everybody => true,
+        applications::Owner::User(user) => user == hadoop.login.user().short_name(),
+    };
     let list = match ids.as_slice() {
         [] => {
-            applications::list(&hadoop, &applications::Filter { ended: options.all, of }, &security).await?
+            let filter = applications::Filter { ended: options.all, of };
+            let mut list = applications::list(&hadoop, &filter, &security).await?;
+            if options.all && is_own {
+                // The oldest come first, and what YARN has forgotten is older than what it knows.
+                let Forgotten { mut applications, missing } = forgotten(&hadoop, &configuration, &list).await;
+                warn(console, missing.iter());
+                applications.append(&mut list);
+                list = applications;
+            }
+            list
         }
         ids => applications::named(&hadoop, ids, &security).await?,
     };

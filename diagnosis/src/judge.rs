@@ -1,10 +1,9 @@
 //! Applies the rules to the facts.
 
-use std::collections::BTreeSet;
-
 use flink_model::java_fit::complaint;
 
-use crate::facts::{Duplicate, Exhausted, Facts, Part, Seen};
+use crate::classes;
+use crate::facts::{ClassJars, Exhausted, Facts, Part};
 use crate::finding::{Evidence, Finding, Fix};
 use crate::items::{self, Item};
 use crate::quote::telling;
@@ -65,7 +64,10 @@ fn finding(rule: &Rule, items: &[Item], facts: &Facts) -> Option<Finding> {
         worst.used.map(|(used, allowed)| format!(" ({} used, {} allowed)", amount(used), amount(allowed)));
     let java =
         shown.iter().find_map(|item| complaint(&item.text)).map(|text| format!(". In other words, {text}"));
-    let class = winners(&shown, &facts.duplicates);
+    let texts: Vec<&str> = shown.iter().map(|item| item.text.as_str()).collect();
+    let is_of_classes = rule.text.contains("{class}");
+    let holders = if is_of_classes { classes::of(&texts, &facts.classes) } else { Vec::new() };
+    let class = if is_of_classes { classes::sentences(&texts, &holders) } else { String::new() };
     let queue = if rule.text.contains("{queue}") { waits::queue(facts) } else { String::new() };
     // The sentence about the queue follows YARN's words, which end with a semicolon.
     let said = if queue.is_empty() { said.as_str() } else { said.trim_end_matches([' ', ';', '.']) };
@@ -99,7 +101,7 @@ fn finding(rule: &Rule, items: &[Item], facts: &Facts) -> Option<Finding> {
         text,
         times: names.len(),
         evidence,
-        fix: fix(rule.remedy, worst, facts),
+        fix: fix(rule.remedy, worst, &holders, facts),
     })
 }
 
@@ -135,33 +137,15 @@ fn fill(text: &str, values: &[(&str, &str)]) -> String {
     filled.trim_end().trim_end_matches(':').to_owned()
 }
 
-/// Which jar wins, of each class that an exception names and that several jars hold.
-fn winners(shown: &[&Item], duplicates: &[Seen<Duplicate>]) -> String {
-    let mut told: BTreeSet<String> = BTreeSet::new();
-    for Seen { fact: Duplicate { class, jars }, .. } in duplicates {
-        // Some of the JVM's messages write a class with slashes.
-        let path = class.replace('.', "/");
-        if let [first, others @ ..] = jars.as_slice()
-            && !class.is_empty()
-            && !others.is_empty()
-            && shown
-                .iter()
-                .any(|item| item.text.contains(class.as_str()) || item.text.contains(path.as_str()))
-        {
-            told.insert(format!("{class} is in {first}, which wins, and in {}", others.join(", ")));
-        }
-    }
-    if told.is_empty() {
-        return String::new();
-    }
-    format!(". {}.", told.into_iter().take(3).collect::<Vec<_>>().join("; "))
-}
-
-/// What to set.
-fn fix(remedy: Remedy, item: &Item, facts: &Facts) -> Vec<Fix> {
+/// What to set. `holders`: the jars of the classes that are named.
+fn fix(remedy: Remedy, item: &Item, holders: &[&ClassJars], facts: &Facts) -> Vec<Fix> {
     let settings = facts.settings.as_ref();
     let computed = match remedy {
         Remedy::Set(list) => return set(list),
+        Remedy::Classes(list) => {
+            let fixes = classes::fixes(holders);
+            return if fixes.is_empty() { set(list) } else { fixes };
+        }
         Remedy::AddressSpace => return remedy::address_space(item.used, item.allowed),
         Remedy::Native(part) => settings.map(|settings| remedy::native(settings, part, item.used)),
         Remedy::Pool(part, exhausted) => settings.map(|settings| remedy::pool(settings, part, exhausted)),
@@ -213,7 +197,7 @@ fn general(remedy: Remedy) -> (&'static str, &'static str, &'static str) {
         Remedy::Pool(Part::JobManager, _) => {
             ("jobmanager.memory.process.size", LARGER, "the heap is what the other pools leave of it")
         }
-        Remedy::Pool(Part::TaskManager, _) | Remedy::Set(_) | Remedy::AddressSpace => {
+        Remedy::Pool(Part::TaskManager, _) | Remedy::Set(_) | Remedy::Classes(_) | Remedy::AddressSpace => {
             ("taskmanager.memory.process.size", LARGER, "the heap is what the other pools leave of it")
         }
     }

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::facts::{
-    Absent, AppState, Application, Attempt, ContainerEnd, Job, Node, OpenAsk, Outcome, Queue, Settings,
-    Source, Told, Voice,
+    Absent, AppState, Application, Attempt, ClassJars, ContainerEnd, Jar, JarPlace, Job, Node, OpenAsk,
+    Outcome, Queue, Seen, Settings, Source, Told, Voice,
 };
 use crate::rule::{Class, Link};
 
@@ -354,6 +354,8 @@ fn programs_and_class_paths() {
     );
     let expired = "org.apache.hadoop.security.token.SecretManager$InvalidToken: token (HDFS_DELEGATION_TOKEN token 3 for a) can't be found in cache";
     assert_eq!(main(expired), Some("token-expired"));
+    let own = "The HDFS_DELEGATION_TOKEN for h:1 has expired: it has reached its greatest age";
+    assert_eq!(rules_of(&of_application(AppState::Finished, own)), ["token-expired"]);
     assert_eq!(
         rules_of(&of_text(
             Voice::Client,
@@ -391,18 +393,26 @@ fn a_class_conflict_names_the_jar_that_wins() {
     let text = "java.lang.NoSuchMethodError: 'org.apache.commons.cli.Option$Builder org.apache.commons.cli.Option.builder(java.lang.String)'";
     let told =
         vec![seen(Source::Client, 1, Told { voice: Voice::Main, place: String::new(), text: text.into() })];
-    let jars = vec!["hadoop/commons-cli-1.2.jar".to_owned(), "lib/flink-dist.jar".to_owned()];
-    let duplicate = Duplicate { class: "org.apache.commons.cli.Option".into(), jars };
-    let facts = Facts { told, duplicates: vec![seen(Source::Client, 1, duplicate)], ..Facts::default() };
+    let jars = vec![
+        Jar { name: "/hadoop/commons-cli-1.2.jar".into(), place: JarPlace::Node },
+        Jar { name: "lib/flink-dist.jar".into(), place: JarPlace::Flink },
+    ];
+    let held = ClassJars { class: "org.apache.commons.cli.Option".into(), jars, ..ClassJars::default() };
+    let facts = Facts { told, classes: vec![seen(Source::Client, 1, held)], ..Facts::default() };
     let found = judge(&facts);
     assert_eq!((found[0].rule, found[0].class), ("class-conflict", Class::ClassPath));
     assert!(
         found[0].text.ends_with(
-            "org.apache.commons.cli.Option is in hadoop/commons-cli-1.2.jar, which wins, and in lib/flink-dist.jar."
+            ". org.apache.commons.cli.Option is in /hadoop/commons-cli-1.2.jar (of the node), which wins, and in lib/flink-dist.jar (of \
+             Flink)."
         ),
         "{}",
         found[0].text
     );
+    assert_eq!(found[0].fix[0].key, "heddle.hadoop-classpath");
+    let unknown = judge(&Facts { classes: Vec::new(), ..facts });
+    assert!(unknown[0].text.contains("is not known"), "{}", unknown[0].text);
+    assert_eq!(unknown[0].fix[0].key, "classloader.resolve-order");
 }
 
 #[test]

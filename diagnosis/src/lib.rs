@@ -21,6 +21,8 @@
 //! assert!(found[0].text.contains("(6.2 GB used, 6 GB allowed)"));
 //! ```
 
+pub mod classes;
+mod cut;
 pub mod exits;
 pub mod facts;
 mod finding;
@@ -34,6 +36,7 @@ pub mod usage;
 mod verdict;
 mod waits;
 
+pub use cut::cut;
 pub use finding::{Evidence, Finding, Fix};
 pub use judge::{judge, judge_all};
 pub use rule::{Class, Confidence, Link, Remedy, Rule, Shape, Sign, Subject, Whose};

@@ -199,6 +199,8 @@ pub enum Remedy {
     /// These settings: key, value and why. Each is an alternative to the others. A value in angle brackets
     /// stands for what only the user can know.
     Set(&'static [(&'static str, &'static str, &'static str)]),
+    /// That another jar wins, where the jars of a class are known, and else these settings.
+    Classes(&'static [(&'static str, &'static str, &'static str)]),
     /// A larger container for what is not in one of Java's pools, of this part.
     Native(Part),
     /// Another limit of address space.

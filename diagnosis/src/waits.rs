@@ -87,7 +87,11 @@ fn ask(seen: &Seen<OpenAsk>, facts: &Facts) -> Option<Item> {
 fn reason(wanted: &Wanted<'_>, facts: &Facts) -> Option<Item> {
     let make = |shape, why: String| Some(item(wanted, shape, format!("{}; {why}.", wanted.what)));
     let running: Vec<&Node> = facts.nodes.iter().map(|seen| &seen.fact).filter(|node| node.runs()).collect();
-    let usable: Vec<&Node> = running.iter().copied().filter(|node| node.has_label(wanted.label)).collect();
+    let takes = |node: &&Node| match wanted.subject {
+        Subject::Asks => node.takes_worker(wanted.label),
+        _ => node.has_label(wanted.label),
+    };
+    let usable: Vec<&Node> = running.iter().copied().filter(takes).collect();
     if let Some(label) = wanted.label.filter(|label| !label.is_empty() && usable.is_empty())
         && !running.is_empty()
     {
@@ -103,7 +107,11 @@ fn reason(wanted: &Wanted<'_>, facts: &Facts) -> Option<Item> {
         found.largest_mb = Some(largest.memory_mb);
         return Some(found);
     }
-    if let Some(seen) = youngest(&facts.queues, by_path)
+    // What a queue may use of the nodes without a label says nothing of those whose label is not exclusive.
+    let beside_queue =
+        usable.iter().any(|node| !node.has_label(wanted.label) && enough(node.free_mb(), node.free_vcores()));
+    if !beside_queue
+        && let Some(seen) = youngest(&facts.queues, by_path)
         && let Some(why) = queue_full(&seen.fact, wanted.memory_mb)
     {
         return make(Shape::QueueFull, why);
@@ -281,6 +289,29 @@ mod tests {
             )
         );
         assert_eq!(with_ask(Vec::new(), Vec::new(), None), (Shape::Open, format!("{asked}.")));
+    }
+
+    #[test]
+    fn nodes_whose_label_is_not_exclusive() {
+        let shared = |used_mb, shared| {
+            let mut node = node("c:1", 8192, used_mb);
+            node.fact.labels = vec!["gpu".into()];
+            node.fact.shared = shared;
+            vec![super::tests::node("a:1", 2048, 0), node]
+        };
+        let small = |(shape, _): (Shape, String)| shape;
+        assert_eq!(small(with_ask(shared(0, false), Vec::new(), None)), Shape::NodesTooSmall);
+        assert_eq!(small(with_ask(shared(8192, true), Vec::new(), None)), Shape::NodesFull);
+        // There is room: the queue's limits are about the other nodes.
+        let queue = Queue { path: "root.etl".into(), available_mb: Some(0), ..Queue::default() };
+        assert_eq!(small(with_ask(shared(0, true), vec![seen(queue.clone())], None)), Shape::Open);
+        assert_eq!(small(with_ask(shared(8192, true), vec![seen(queue)], None)), Shape::QueueFull);
+        assert_eq!(small(with_ask(shared(0, true), Vec::new(), Some("gpu"))), Shape::Open);
+        // An ApplicationMaster never gets room there.
+        let fact =
+            Application { state: AppState::Accepted, am_memory_mb: Some(4096), ..Application::default() };
+        let facts = Facts { applications: vec![seen(fact)], nodes: shared(0, true), ..Facts::default() };
+        assert_eq!(of(&facts)[0].shape, Some(Shape::NodesTooSmall));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The order of the class path of the JVMs in the containers.
 
+use crate::config::Configuration;
 use crate::options::UserJarInclusion;
 
 /// The default of `yarn.application.classpath` (`yarn-default.xml`).
@@ -75,6 +76,29 @@ pub fn hadoop_class_path(configured: Option<&str>) -> Vec<String> {
     }
 }
 
+/// The packages whose classes Flink's class path gives even if the jars of the user's code have them
+/// (`CoreOptions.ALWAYS_PARENT_FIRST_LOADER_PATTERNS`, the same since Flink 1.13).
+const PARENT_FIRST: &str = "java.;scala.;org.apache.flink.;com.esotericsoftware.kryo;org.apache.hadoop.;\
+    javax.annotation.;org.xml;javax.xml;org.apache.xerces;org.w3c;org.rocksdb.;org.slf4j;org.apache.log4j;\
+    org.apache.logging;org.apache.commons.logging;ch.qos.logback";
+
+/// Whether the class loader of the user's code takes a class from Flink's class path first, and from the jars
+/// of the user's code only if it is not there (`classloader.resolve-order`,
+/// `classloader.parent-first-patterns.…`).
+pub fn is_parent_first(class: &str, configuration: &Configuration) -> bool {
+    let order = configuration.text("classloader.resolve-order");
+    if order.is_some_and(|order| order.eq_ignore_ascii_case("parent-first")) {
+        return true;
+    }
+    let patterns = |key: &str, default: &str| configuration.text(key).unwrap_or_else(|| default.to_owned());
+    let all = [
+        patterns("classloader.parent-first-patterns.default", PARENT_FIRST),
+        patterns("classloader.parent-first-patterns.additional", ""),
+    ];
+    let mut all = all.iter().flat_map(|list| list.split([';', ',', '[', ']', '\'', '"'])).map(str::trim);
+    all.any(|pattern| !pattern.is_empty() && class.starts_with(pattern))
+}
+
 /// Whether a local resource is Flink's main jar, by its name.
 pub fn is_dist_jar(key: &str) -> bool {
     let name = key.rsplit('/').next().unwrap_or(key);
@@ -97,6 +121,7 @@ fn entries<'a>(keys: impl IntoIterator<Item = &'a String>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::FileFormat;
 
     fn files() -> ContainerFiles {
         let own = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
@@ -143,6 +168,24 @@ mod tests {
             flink_class_path(&files, UserJarInclusion::Last),
             ["lib/a.jar", "lib/flink-dist-2.0.0.jar", "."]
         );
+    }
+
+    #[test]
+    fn whose_classes_come_first() {
+        let of = |class: &str, pairs: &[(&str, &str)]| {
+            let mut configuration = Configuration::new(FileFormat::Standard);
+            for (key, value) in pairs {
+                configuration.set_dynamic(*key, *value);
+            }
+            is_parent_first(class, &configuration)
+        };
+        assert!(of("org.apache.flink.x.Y", &[]) && of("org.slf4j.Logger", &[]) && !of("com.x.Y", &[]));
+        assert!(of("com.x.Y", &[("classloader.resolve-order", "parent-first")]));
+        let additional = "classloader.parent-first-patterns.additional";
+        assert!(
+            of("com.x.Y", &[(additional, "org.z.;com.x.")]) && of("com.x.Y", &[(additional, "[com.x., a]")])
+        );
+        assert!(!of("scala.Y", &[("classloader.parent-first-patterns.default", "java.")]));
     }
 
     #[test]

@@ -55,7 +55,7 @@ fuzz_target!(|bytes: &[u8]| {
         let _ = runtime.block_on(tfile(file.clone()));
         let _ = runtime.block_on(indexed(file));
     });
-    let _ = (Checksum::read(content), live::list(content), live::begin(content, false));
+    let _ = (Checksum::read(content), live::list(content), live::begin(content, false), live::ended(content));
     if let Ok(name) = std::str::from_utf8(content) {
         let _ = layout::entry(name);
     }

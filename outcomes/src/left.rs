@@ -41,16 +41,20 @@ impl Left {
         Self { record, entries, broken }
     }
 
-    /// Adds all that is known to the facts, as told by `source`: the ends of containers, what was told, nodes
-    /// that have failed, and how the application ended. Containers that were asked for are added only if the
-    /// application had not ended, because nothing waits after the end. That an application has not ended is
-    /// worth a fact only if the record is all that there is of it, and not if `heddle-am` itself has told it.
+    /// Adds all that is known to the facts, as told by `source`: the ends of containers, what was told, the
+    /// jars of classes, nodes that have failed, and how the application ended. Containers that were asked for
+    /// are added only if the application had not ended, because nothing waits after the end. That an
+    /// application has not ended is worth a fact only if the record is all that there is of it, and not if
+    /// `heddle-am` itself has told it.
     pub fn add_to(&self, facts: &mut Facts, source: Source) {
         let ends = self.entries.iter().map(|entry| seen(source, entry.at, entry.end.clone()));
         facts.ends.extend(ends);
         let Some(record) = &self.record else { return };
         let told = record.told.iter().map(|told| Seen { source, at: told.at, fact: told.fact.clone() });
         facts.told.extend(told);
+        let classes = record.classes.iter();
+        let classes = classes.map(|held| Seen { source, at: held.at, fact: held.fact.clone() });
+        facts.classes.extend(classes);
         facts.nodes.extend(record.nodes.iter().filter_map(|note| Some(seen(source, note.at, node(note)?))));
         if record.ended.is_none() {
             facts.asks.extend(record.asks.iter().map(|ask| seen(source, record.written, ask.clone())));

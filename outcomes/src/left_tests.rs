@@ -1,4 +1,6 @@
-use diagnosis::facts::{ContainerEnd, Exhausted, Final, OpenAsk, Part, Told, Voice};
+use diagnosis::facts::{
+    ClassJars, ContainerEnd, Exhausted, Final, Jar, JarPlace, OpenAsk, Part, Told, Voice,
+};
 use diagnosis::judge;
 
 use super::*;
@@ -46,6 +48,16 @@ fn record() -> Record {
         asks: vec![OpenAsk { count: 2, memory_mb: 1024, vcores: 1, ..OpenAsk::default() }],
         running: vec![Running { container: "c2".into(), since: Some(5), ..Running::default() }],
         told: vec![Seen { source: Source::ApplicationMaster, at: Some(8_000), fact: told }],
+        classes: vec![Seen {
+            source: Source::ApplicationMaster,
+            at: Some(8_001),
+            fact: ClassJars {
+                class: "a.B".into(),
+                jars: vec![Jar { name: "lib/a.jar".into(), place: JarPlace::Flink }],
+                searched: 9,
+                program_unseen: true,
+            },
+        }],
         nodes: vec![NodeNote {
             node: "n7:1".into(),
             state: "LOST".into(),

@@ -1,6 +1,6 @@
 //! The record of an application, the content of `outcome.json`.
 
-use diagnosis::facts::{Final, OpenAsk, Part, Seen, Told};
+use diagnosis::facts::{ClassJars, Final, OpenAsk, Part, Seen, Told};
 use serde::{Deserialize, Serialize};
 
 /// The version of the files. A reader takes a larger one as far as it knows its fields.
@@ -46,6 +46,8 @@ pub struct Record {
     pub running: Vec<Running>,
     /// Exceptions of `main()`, of jobs and of the JobManager: the first and the last ones.
     pub told: Vec<Seen<Told>>,
+    /// Which jars hold classes that exceptions name, if they were looked for.
+    pub classes: Vec<Seen<ClassJars>>,
     /// Nodes of the application that were lost, that did not work, or that YARN was asked to avoid.
     pub nodes: Vec<NodeNote>,
     /// How many ends of containers are in no file, because there were too many.

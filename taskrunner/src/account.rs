@@ -25,11 +25,13 @@ pub struct AccountError {
     pub why: String,
 }
 
-/// Asks the control server at `address` (`host:port`) as the client of the application. The answer is JSON.
-/// It tries once, and for three seconds at most.
-pub async fn ask(address: &str, access: &Access) -> Result<Vec<u8>, AccountError> {
+/// Asks the control server at `address` (`host:port`) as the client of the application. `classes` are those
+/// that exceptions name, and for whose jars the ApplicationMaster is to look. The answer is JSON. It tries
+/// once, and for three seconds at most.
+pub async fn ask(address: &str, access: &Access, classes: Vec<String>) -> Result<Vec<u8>, AccountError> {
     let answer = calls::ask(address, access, DEADLINE, |calls| async move {
-        let request = calls.request(AccountRequest {}).map_err(|status| status.message().to_owned())?;
+        let request =
+            calls.request(AccountRequest { classes }).map_err(|status| status.message().to_owned())?;
         let mut client = ClusterClient::new(calls.channel).max_decoding_message_size(LARGEST);
         let answer = client.account(request).await.map_err(|status| match status.code() {
             Code::Unimplemented => "it is of an older release of heddle, which cannot tell it".to_owned(),
@@ -51,7 +53,7 @@ mod tests {
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = closed.local_addr().unwrap().to_string();
         drop(closed);
-        let error = ask(&address, &access).await.unwrap_err();
+        let error = ask(&address, &access, Vec::new()).await.unwrap_err();
         assert!(error.to_string().contains(&address) && error.why.contains("refused"), "{error}");
     }
 }

@@ -19,6 +19,11 @@ def built(what, home, version, name):
     return target
 
 
+def conflict_jar(flink_home, version):
+    """A program's jar with a library; `a-library.jar` beside it has an older release of that library."""
+    return built("conflict", flink_home, version, "conflict.jar")
+
+
 def job_jar(flink_home, version):
     """The jobs of tests/jobs."""
     return built("jobs", flink_home, version, "test-jobs.jar")

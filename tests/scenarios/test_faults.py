@@ -17,6 +17,7 @@ from harness.client import SMALL
 from harness.cluster import FINISHED, Flink
 from harness.network import cannot_drop, dropped
 from harness.waiting import wait_for
+from harness.why import check
 
 pytestmark = [pytest.mark.extended, pytest.mark.timeout(900)]
 
@@ -68,6 +69,8 @@ def test_taskmanagers_are_preempted(contended, jar):
         master = cluster.log_text(app.id, "heddle-am.log")
         announced = re.findall(r"is going to preempt containers .*", master)
         assert all(any(container in line for line in announced) for container in gone), master
+        finding, _ = check(session.client, app.id, ["preempted"], "yarn.application.queue", said="has taken TaskManager container_")
+        assert finding["times"] == 2 and finding["class"] == "queue", finding
 
     # There is room again.
     other.client.flink("cancel", *other.target(), job).ok()

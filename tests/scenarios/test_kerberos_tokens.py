@@ -20,6 +20,7 @@ from harness.cluster import FINISHED, Flink
 from harness.credentials import AMRM, HDFS, RESOURCE_MANAGER, Identity, found_in
 from harness.kerberos import ALICE, REALM, TICKETS, Secured, SecuredApplication, member, sql_gateway, tokens_in
 from harness.waiting import wait_for
+from harness.why import check
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -333,6 +334,8 @@ def test_tokens_alone_end_with_their_lifetime(short_lived, jar):
     assert re.search(rf"The {HDFS} for \S+ has expired", ended["diagnostics"]), ended["diagnostics"]
     # What has failed the job is a refusal of the NameNode's, and nothing else.
     assert re.search("Auth failed for|is expired", cluster.name_node_log()[len(before) :])
+    finding, _ = check(client, app.id, ["token-expired"], "security.kerberos.login.keytab", "<path of a keytab>")
+    assert finding["class"] == "security", finding
     client.flink("list", "-t", "yarn-application", f"-Dyarn.application.id={app.id}")
     wait_for("the directory in HDFS gone", lambda: staging(cluster, app.id) is None, 20)
 

@@ -143,3 +143,11 @@ def test_a_resourcemanager_that_is_silent_or_has_forgotten(own_work, jar):
     told = status(client, HAS_SUCCEEDED, application)
     assert (told["state"], told["name"]) == ("succeeded", own_work.name)
     assert told["reason"].startswith("heddle-am has noted SUCCEEDED; the ResourceManager "), told
+    # It is listed with those that have ended, and only there.
+    assert application not in client.run("heddle", "ps").ok().out
+    [line] = [line for line in client.run("heddle", "ps", "--all").ok().out.splitlines() if application in line]
+    assert "FINISHED (SUCCEEDED)" in line and "YARN has forgotten it" in line and own_work.name in line, line
+    listed = json.loads(client.run("heddle", "ps", "--all", "--output", "json").ok().out)
+    [mine] = [app for app in listed if app["application"] == application]
+    assert (mine["forgotten"], mine["by"], mine["finalStatus"], mine["cause"]) == (True, "heddle", "SUCCEEDED", None), mine
+    assert mine["ended"] and mine["queue"] == "", mine

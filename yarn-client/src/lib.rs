@@ -23,6 +23,7 @@ pub mod exit;
 pub mod fetch;
 pub mod findings;
 pub mod follow;
+pub mod forgotten;
 pub mod gc;
 pub mod hadoop;
 mod held_tokens;

@@ -98,6 +98,10 @@ pub struct Application {
     pub diagnostics: Option<String>,
     /// The tags.
     pub tags: Vec<String>,
+    /// Whether the ResourceManager has forgotten it. Then all that is known of it is what heddle-am has left.
+    pub forgotten: bool,
+    /// Why it has failed, if it is forgotten and that is known.
+    pub cause: Option<String>,
     /// When it was submitted, in milliseconds since 1970.
     #[serde(skip)]
     pub submitted_ms: Option<u64>,
@@ -283,6 +287,8 @@ pub fn application(
         web_interface: web.or_else(|| report.tracking_url.clone().filter(|url| url != "N/A")),
         diagnostics: report.diagnostics.as_deref().filter(|text| !text.trim().is_empty()).map(masked_lines),
         tags: report.tags.iter().cloned().collect(),
+        forgotten: false,
+        cause: None,
         submitted_ms: report.start_time,
         ended_ms: report.finish_time.filter(|_| report.state.is_final()),
     }

@@ -6,6 +6,9 @@
 //!
 //! A file comes with some lines in front, the last of which is `LogContents:`. They also tell the size of the
 //! whole file, from which it follows where the text ends; behind it there are further lines.
+//!
+//! How a container has ended is at `containers/<container>`, until the ApplicationMaster has heard of it and
+//! has said so by its next heartbeat.
 
 use serde_json::Value;
 
@@ -32,6 +35,38 @@ pub fn log_path(container: &str, name: &str, last: Option<u64>) -> String {
         Some(last) => format!("/ws/v1/node/containerlogs/{container}/{name}?size=-{last}"),
         None => format!("/ws/v1/node/containerlogs/{container}/{name}"),
     }
+}
+
+/// Where the state of a container is, on the NodeManager.
+pub fn container_path(container: &str) -> String {
+    format!("/ws/v1/node/containers/{container}")
+}
+
+/// How a container has ended, as its NodeManager tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// YARN's exit status.
+    pub status: i32,
+    /// YARN's diagnostics.
+    pub diagnostics: String,
+}
+
+/// The exit status of a container that has not ended, and of one that could not be started
+/// (`ContainerExitStatus.INVALID`).
+const INVALID: i32 = -1000;
+
+/// How a container has ended, by the answer of its NodeManager. `None` if it has not ended, or if the answer
+/// is about no container.
+pub fn ended(answer: &[u8]) -> Option<Ended> {
+    let answer: Value = serde_json::from_slice(answer).ok()?;
+    let container = answer.get("container").unwrap_or(&answer);
+    let text = |key: &str| container.get(key).and_then(Value::as_str).unwrap_or_default();
+    let status = container.get("exitCode")?;
+    // A number, or a text with one.
+    let status = status.as_i64().or_else(|| status.as_str()?.trim().parse().ok())?;
+    let status = i32::try_from(status).ok()?;
+    let is_over = status != INVALID || text("state") == "DONE";
+    is_over.then(|| Ended { status, diagnostics: text("diagnostics").to_owned() })
 }
 
 /// A part of a path, with all characters escaped that could mean something else.
@@ -176,6 +211,22 @@ mod tests {
     }
 
     #[test]
+    fn how_a_container_has_ended() {
+        let of = |json: &str| ended(json.as_bytes()).map(|ended| (ended.status, ended.diagnostics));
+        let killed = r#"{"container":{"id":"container_1_0001_01_000002","state":"DONE","exitCode":-104,
+            "diagnostics":"[2026-11-28 14:25:10.123]Container is running 5B beyond\nDump","user":"a"}}"#;
+        let told = "[2026-11-28 14:25:10.123]Container is running 5B beyond\nDump".to_owned();
+        assert_eq!(of(killed), Some((-104, told)));
+        assert_eq!(of(r#"{"state":"DONE","exitCode":"143"}"#), Some((143, String::new())));
+        assert_eq!(of(r#"{"container":{"state":"RUNNING","exitCode":-1000}}"#), None);
+        assert_eq!(of(r#"{"container":{"state":"DONE","exitCode":-1000}}"#), Some((-1000, String::new())));
+        for other in ["", "[]", "{}", r#"{"RemoteException":{}}"#, r#"{"container":{"exitCode":1e99}}"#] {
+            assert_eq!(of(other), None, "{other}");
+        }
+        assert_eq!(container_path("c"), "/ws/v1/node/containers/c");
+    }
+
+    #[test]
     fn what_is_in_front_of_a_text() {
         let answer = format!("{HEAD}Container: text\nEnd of LogType:a.log.");
         assert_eq!(begin(answer.as_bytes(), false), Begin::Head { size: 12, text_at: HEAD.len() });
@@ -202,7 +253,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_answer(bytes: Vec<u8>, text in "\\PC{0,60}", is_all: bool) {
-            let _ = (list(&bytes), list(text.as_bytes()));
+            let _ = (list(&bytes), list(text.as_bytes()), ended(&bytes));
             let _ = (begin(&bytes, is_all), begin(&[HEAD.as_bytes(), &bytes].concat(), is_all));
         }
     }

@@ -1,11 +1,9 @@
 //! What YARN is told of the end of an application: the diagnostics, with what the ends of its containers show
 //! if it has failed, and without secrets.
 
-use std::path::Path;
-
+use diagnosis::classes;
 use diagnosis::facts::{Facts, Final, Outcome, Seen, Settings, Source};
-use flink_model::config::{ConfigFiles, LEGACY_FILE, STANDARD_FILE, SourceFile, load_files, masked_lines};
-use flink_model::release::Release;
+use flink_model::config::masked_lines;
 use outcomes::{Account, Left};
 use yarn_api::records::FinalStatus;
 
@@ -14,6 +12,8 @@ use crate::controller::finding::with_finding;
 
 /// What is longer ago than this, in ms, has hardly made the application fail.
 const RECENT: u64 = 10 * 60 * 1000;
+/// So many of the latest ends of containers may name classes.
+const ENDS: usize = 16;
 
 /// The end of the application with diagnostics that say what `account` shows, and in which secrets are
 /// hidden: they quote exceptions and logs, and whoever may list applications in YARN reads them. `settings`
@@ -37,6 +37,22 @@ pub(super) fn explained(
     End { unregister, ..end }
 }
 
+/// The classes that a failure names because something is wrong with them; none if the application has not
+/// failed.
+pub(super) fn classes_of(end: &End, account: impl FnOnce() -> Account) -> Vec<String> {
+    let Some((FinalStatus::Failed, diagnostics)) = &end.unregister else { return Vec::new() };
+    let Account { record, entries } = account();
+    let told = record.told.iter().map(|seen| seen.fact.text.as_str());
+    let said = entries.iter().rev().take(ENDS).flat_map(|entry| entry.end.said.iter().map(String::as_str));
+    let mut found: Vec<String> = Vec::new();
+    for class in std::iter::once(diagnostics.as_str()).chain(told).chain(said).flat_map(classes::named) {
+        if !found.contains(&class) {
+            found.push(class);
+        }
+    }
+    found
+}
+
 /// What has happened lately, and the diagnostics so far, which have the JobManager's own words.
 fn facts(account: Account, settings: Option<Settings>, diagnostics: &str, now: u64) -> Facts {
     let mut facts = Facts { now, settings, ..Facts::default() };
@@ -53,29 +69,6 @@ fn facts(account: Account, settings: Option<Settings>, diagnostics: &str, now: u
 
 fn is_recent<T>(seen: &Seen<T>, now: u64) -> bool {
     seen.at.is_some_and(|at| now.saturating_sub(at) <= RECENT)
-}
-
-/// The configuration that the containers get, from the file in the working directory `dir`. Without it, the
-/// diagnosis names keys and no values.
-pub(super) fn settings(dir: &Path, flink: &str) -> Option<Settings> {
-    let release: Release = flink.parse().ok()?;
-    let read = |name: &str| std::fs::read_to_string(dir.join(name)).ok();
-    let (legacy, standard) = (read(LEGACY_FILE), read(STANDARD_FILE));
-    let files = ConfigFiles {
-        legacy: source(LEGACY_FILE, legacy.as_deref()),
-        standard: source(STANDARD_FILE, standard.as_deref()),
-    };
-    match load_files(release, &files) {
-        Ok(loaded) => Some(Settings { configuration: loaded.configuration, release }),
-        Err(error) => {
-            tracing::debug!(%error, "the diagnosis does not know the configuration");
-            None
-        }
-    }
-}
-
-fn source<'a>(path: &'a str, text: Option<&'a str>) -> Option<SourceFile<'a>> {
-    text.map(|text| SourceFile { path, text })
 }
 
 #[cfg(test)]
@@ -131,13 +124,20 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_is_that_of_the_containers() {
-        let dir = tempfile::tempdir().unwrap();
-        assert_eq!(settings(dir.path(), "2.0.0"), None);
-        std::fs::write(dir.path().join(STANDARD_FILE), "taskmanager.memory.process.size: 4g\n").unwrap();
-        let found = settings(dir.path(), "2.0.0").unwrap();
-        let size = found.configuration.text("taskmanager.memory.process.size");
-        assert_eq!(size.as_deref(), Some("4g"));
-        assert_eq!(settings(dir.path(), "nonsense"), None);
+    fn the_classes_that_a_failure_names() {
+        let account = || {
+            let said = vec!["java.lang.NoClassDefFoundError: a/B".to_owned()];
+            let end = ContainerEnd { said, ..ContainerEnd::default() };
+            Account { record: Record::default(), entries: vec![Entry { end, ..Entry::default() }] }
+        };
+        let failed = End {
+            unregister: Some((
+                FinalStatus::Failed,
+                "main() failed: java.lang.NoSuchMethodError: c.D.e()V".into(),
+            )),
+            ..end(FinalStatus::Failed)
+        };
+        assert_eq!(classes_of(&failed, account), ["c.D", "a.B"]);
+        assert!(classes_of(&end(FinalStatus::Succeeded), account).is_empty());
     }
 }

@@ -18,7 +18,7 @@ use yarn_api::{AmRmClient, NmTokenCache, NodeManagerClients, NodeManagerOptions}
 
 use super::containers::Containers;
 use super::effects::Effects;
-use super::explanation::{explained, settings as flink_settings};
+use super::explanation::{classes_of, explained};
 use super::finish::{Bounds, Running, finish};
 use super::head_start::{HeadStart, REST_PORT_KEY, head_start};
 use super::job_manager::{JobManagerJvm, JobManagerStart};
@@ -32,9 +32,11 @@ use super::rest_calls::RestCalls;
 use super::subscribers::{self, Subscribers};
 use super::task_managers::TaskManagerContainers;
 use super::tokens::TokenReplacement;
+use super::unregister::becomes_true;
 use crate::cds::service;
+use crate::class_jars::ClassSearch;
 use crate::clock;
-use crate::cluster_service::ClusterService;
+use crate::cluster_service::{AccountSource, ClusterService};
 use crate::control::Control;
 use crate::controller::end::{Situation, decide};
 use crate::controller::event::{Action, Cause, Event, Output};
@@ -42,6 +44,7 @@ use crate::controller::placement::Naming;
 use crate::controller::rm_session::Pace;
 use crate::controller::{Controller, FromEarlierAttempts, Settings};
 use crate::environment::{Environment, shared_user};
+use crate::flink_settings;
 use crate::history::{Identity, SharedHistory};
 use crate::launcher::Launcher;
 use crate::metrics::{Metrics, Sources};
@@ -56,6 +59,10 @@ const RM_WAIT_KEY: &str = "yarn.resourcemanager.connect.max-wait.ms";
 const RM_WAIT: Duration = Duration::from_secs(15 * 60);
 /// Whether the scheduler tells nodes of one host apart by their ports.
 const PORT_IN_NAME_KEY: &str = "yarn.scheduler.include-port-in-node-name";
+
+/// How long the end of an application, and a client that asks, wait for a search for the jars of classes.
+const SEARCH_AT_END: Duration = Duration::from_secs(3);
+const SEARCH_FOR_CLIENT: Duration = Duration::from_millis(1500);
 
 type Events = mpsc::UnboundedSender<Event>;
 
@@ -116,6 +123,7 @@ pub async fn run(environment: Environment) -> u8 {
         next_attempt::read(environment.clone(), events.clone());
     }
     let history = SharedHistory::new(identity(&environment));
+    let search = ClassSearch::new(environment.clone(), history.clone());
     let record = OutcomeWriter::start(&environment, &history);
     let served = environment.spec.application_master.metrics.is_some();
     let metrics = served.then(|| Metrics::new(subscribers::about(&environment)));
@@ -129,6 +137,7 @@ pub async fn run(environment: Environment) -> u8 {
         timeline: &timeline,
         history: &history,
         metrics: metrics.as_ref(),
+        search: &search,
         events,
         signalled,
     };
@@ -149,8 +158,14 @@ pub async fn run(environment: Environment) -> u8 {
         }
     };
     let now = clock::unix_ms();
-    let configuration = || flink_settings(&environment.dir, &environment.spec.application.flink_version);
-    let end = explained(decide(&cause, situation), || history.account(now), configuration, now);
+    let end = decide(&cause, situation);
+    tokio::select! {
+        () = search.look(classes_of(&end, || history.account(now)), SEARCH_AT_END) => {}
+        () = becomes_true(bounds.terminated.clone()) => {}
+    }
+    let flink = &environment.spec.application.flink_version;
+    let configuration = || flink_settings::settings(&environment.dir, flink);
+    let end = explained(end, || history.account(now), configuration, now);
     finish(&environment, &rm, running, record, end, bounds).await
 }
 
@@ -285,6 +300,7 @@ struct Start<'a> {
     history: &'a SharedHistory,
     /// Where metrics are served.
     metrics: Option<&'a Metrics>,
+    search: &'a ClassSearch,
     events: Events,
     /// Becomes true with SIGTERM. The loop hears of it as an event, and the end by this.
     signalled: watch::Sender<bool>,
@@ -402,8 +418,14 @@ impl Start<'_> {
             ClusterMode::Session | ClusterMode::Application => SubmissionService::refused(),
         };
         let (server, broken) = (control.clone(), sender_of(&self.events, Event::Internal));
-        let history = self.history.clone();
-        let account = Arc::new(move || history.account(clock::unix_ms()).json());
+        let (history, search) = (self.history.clone(), self.search.clone());
+        let account: AccountSource = Arc::new(move |classes| {
+            let (history, search) = (history.clone(), search.clone());
+            Box::pin(async move {
+                search.look(classes, SEARCH_FOR_CLIENT).await;
+                history.account(clock::unix_ms()).json()
+            })
+        });
         let cluster = ClusterService::new(self.timeline.clone(), account);
         tokio::spawn(async move {
             let why = match server.serve(listener, submission, cluster).await {

@@ -48,7 +48,10 @@ impl Server {
         control.expect(c1());
         let port = listener.local_addr().unwrap().port();
         let submission = SubmissionService::refused();
-        let cluster = ClusterService::new(Timeline::start(), Arc::new(|| ACCOUNT.to_vec()));
+        let account = |_| -> futures::future::BoxFuture<'static, Vec<u8>> {
+            Box::pin(std::future::ready(ACCOUNT.to_vec()))
+        };
+        let cluster = ClusterService::new(Timeline::start(), Arc::new(account));
         let serving = control.clone().serve_at(handshakes, listener, submission, cluster);
         tokio::spawn(serving);
         Self { control, port, events }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use diagnosis::cut;
 use flink_model::java_fit::complaint;
 use taskrunner::cause::Fault;
 use yarn_api::records::FinalStatus;
 
 use super::observation::Observation;
-use crate::failure::{MAX, causes, cut, is_frame};
+use crate::failure::{MAX, causes, is_frame};
 use crate::jobmanager::JobManagerEnd;
 use crate::submission::service::MemoryKills;
 

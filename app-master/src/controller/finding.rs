@@ -2,16 +2,17 @@
 //! failed: the cause, and what to set. Pure.
 
 use diagnosis::facts::Facts;
-use diagnosis::{Confidence, Finding, Fix, judge};
+use diagnosis::{Confidence, Finding, Fix, cut, judge};
 
 use super::diagnostics::{ADDRESS_SPACE_HINT, KILLED, NATIVE_HINT};
-use crate::failure::cut;
 
 /// Most bytes of the text of a finding, and of a hint.
 const TEXT: usize = 1200;
 const HINT: usize = 500;
 /// What evidence says counts as told if the diagnostics have it, unless it is as short as this.
 const TELLING: usize = 12;
+/// The words with which a finding says which jar of several holds the class that counts.
+const WINS: &str = ", which wins, and in ";
 /// What happened longer before the end than this, in seconds, is told with the time, because it may have
 /// nothing to do with the end.
 const JUST_NOW: u64 = 60;
@@ -41,8 +42,9 @@ fn added(diagnostics: &str, finding: &Finding, now: u64) -> Option<String> {
         let computed = finding.fix.iter().all(|fix| !fix.value.starts_with('<')) && !hints.is_empty();
         return computed.then(|| diagnostics.replacen(general, &hints, 1));
     }
-    let text = (!is_said(diagnostics, finding))
-        .then(|| format!("\n{}{}", before_the_end(finding, now), cut(&finding.text, TEXT)));
+    // Which jar wins is said nowhere else.
+    let is_said = is_said(diagnostics, finding) && !finding.text.contains(WINS);
+    let text = (!is_said).then(|| format!("\n{}{}", before_the_end(finding, now), cut(&finding.text, TEXT)));
     let added = format!("{}{hints}", text.unwrap_or_default());
     let whole = format!("{diagnostics}{added}");
     (!added.is_empty()).then(|| whole.trim_start().to_owned())

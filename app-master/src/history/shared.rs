@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use diagnosis::facts::ClassJars;
 use outcomes::{Account, Entry, Left, Record};
 use tokio::sync::watch;
 use yarn_api::records::FinalStatus;
@@ -37,6 +38,18 @@ impl SharedHistory {
     /// See [`History::go_on_with`].
     pub(crate) fn go_on_with(&self, earlier: Left) {
         self.change(|history| history.go_on_with(earlier));
+    }
+
+    /// See [`History::note_classes`].
+    pub(crate) fn note_classes(&self, found: Vec<ClassJars>, now: u64) {
+        self.change(|history| history.note_classes(found, now));
+    }
+
+    /// Those of these classes whose jars are not known yet; none if no more are kept.
+    pub(crate) fn unknown_classes(&self, mut classes: Vec<String>) -> Vec<String> {
+        let history = self.history();
+        classes.retain(|class| !history.has_class(class) && !history.has_all_classes());
+        classes
     }
 
     /// Tells when it has changed.
@@ -93,5 +106,17 @@ mod tests {
         let (record, version) = history.record(10);
         assert_eq!((record.ended, record.attempt, version.changes), (Some(9), 2, 2));
         assert_eq!(history.account(10), Account { record, entries: history.entries() });
+    }
+
+    #[test]
+    fn the_jars_of_a_class_are_noted_once() {
+        let history = SharedHistory::new(Identity::default());
+        let of = |number: usize| ClassJars { class: format!("a.B{number}"), ..ClassJars::default() };
+        history.note_classes(vec![of(1), of(1)], 5);
+        assert_eq!(history.unknown_classes(vec!["a.B1".into(), "a.B2".into()]), ["a.B2"]);
+        history.note_classes((0..50).map(of).collect(), 6);
+        assert!(history.unknown_classes(vec!["a.B99".into()]).is_empty());
+        let classes = history.record(7).0.classes;
+        assert_eq!((classes.len(), classes[0].at), (16, Some(5)));
     }
 }

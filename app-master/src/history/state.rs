@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use diagnosis::facts::{ContainerEnd, Final, Part, Voice};
+use diagnosis::facts::{ClassJars, ContainerEnd, Final, Part, Seen, Source, Voice};
 use flink_model::spec::ClusterMode;
 use outcomes::{Entry, JobManagerState, Left, Record, Running, SCHEMA};
 use taskrunner::cause::{ExitCause, Fault, JvmExit};
@@ -19,6 +19,8 @@ use crate::controller::observation::Observation;
 
 /// Most bytes of the diagnostics of the application.
 const DIAGNOSTICS: usize = 8 << 10;
+/// Most classes whose jars are kept.
+const CLASSES: usize = 16;
 /// How the JobManager begins a failure of the user's `main()`.
 const BY_MAIN: &str = "main() of ";
 
@@ -78,6 +80,7 @@ pub(crate) struct History {
     asks: Asks,
     ends: Ends,
     told: Texts,
+    classes: Vec<Seen<ClassJars>>,
     nodes: NodeNotes,
     ended: Option<(u64, Option<Final>)>,
     diagnostics: String,
@@ -231,6 +234,26 @@ impl History {
         }
     }
 
+    /// Takes note of the jars that hold some classes. Later ones than the first [`CLASSES`] are left out.
+    pub(crate) fn note_classes(&mut self, found: Vec<ClassJars>, now: u64) {
+        for fact in found {
+            if self.classes.len() < CLASSES && !self.has_class(&fact.class) {
+                self.classes.push(Seen { source: Source::ApplicationMaster, at: Some(now), fact });
+                self.version.changes += 1;
+            }
+        }
+    }
+
+    /// Whether the jars of this class are known.
+    pub(crate) fn has_class(&self, class: &str) -> bool {
+        self.classes.iter().any(|seen| seen.fact.class == class)
+    }
+
+    /// Whether no more classes are kept.
+    pub(crate) fn has_all_classes(&self) -> bool {
+        self.classes.len() >= CLASSES
+    }
+
     /// How the attempt ends. `status`: what YARN is told; none if YARN is told nothing, because another
     /// attempt may follow.
     pub(crate) fn end(&mut self, status: Option<FinalStatus>, diagnostics: &str, now: u64) {
@@ -242,12 +265,15 @@ impl History {
     /// Goes on with what earlier attempts have left.
     pub(crate) fn go_on_with(&mut self, earlier: Left) {
         let Left { record, entries, .. } = earlier;
-        let Record { told, nodes, dropped, .. } = record.unwrap_or_default();
+        let Record { told, classes, nodes, dropped, .. } = record.unwrap_or_default();
         self.version.changes += 1;
         self.version.ends += u64::from(!entries.is_empty());
         self.ends.put_in_front(entries, dropped);
         self.told.put_in_front(told);
         self.nodes.put_in_front(nodes);
+        let own = std::mem::replace(&mut self.classes, classes);
+        self.classes.extend(own);
+        self.classes.truncate(CLASSES);
     }
 
     /// The record as it is to be written now.
@@ -285,6 +311,7 @@ impl History {
             asks: self.asks.list(label.as_deref()),
             running: master.into_iter().chain(workers).collect(),
             told: self.told.list(),
+            classes: self.classes.clone(),
             nodes: self.nodes.list(),
             dropped: self.ends.dropped(),
             job_manager: JobManagerState { ready: self.ready, restarts: self.restarts, node, container },

@@ -1,6 +1,6 @@
 //! Cuts texts, so that a history needs little memory.
 
-use crate::failure::cut;
+use diagnosis::cut;
 
 /// At most so many bytes of a text. Control characters become spaces, but for line ends and tabs: they say
 /// nothing to people, and each takes six bytes in JSON.

@@ -224,7 +224,8 @@ mod tests {
         let keys = Arc::new(ControlKeys::generate([1; LENGTH]).unwrap());
         let access = keys.access(Role::Client).unwrap();
         let control = Control::new(keys, container_id("c1").attempt_id, drop);
-        let cluster = ClusterService::new(Timeline::start(), Arc::new(Vec::new));
+        let cluster =
+            ClusterService::new(Timeline::start(), Arc::new(|_| Box::pin(std::future::ready(Vec::new()))));
         tokio::spawn(async move { drop(control.serve(listener, service, cluster).await) });
         (address, access)
     }

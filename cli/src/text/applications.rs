@@ -29,6 +29,10 @@ fn duration(application: &Application, now: SystemTime) -> Option<Duration> {
 
 /// Why an application waits or has not succeeded, on one line.
 fn reason(application: &Application) -> Option<String> {
+    if application.forgotten {
+        let cause = application.cause.as_deref().map(|cause| format!(": {}", clean::line(cause)));
+        return Some(format!("YARN has forgotten it{}", cause.unwrap_or_default()));
+    }
     let diagnostics = application.diagnostics.as_deref()?;
     let well = application.final_status.as_deref() == Some("SUCCEEDED");
     let line = match application.ended_ms {
@@ -60,7 +64,7 @@ pub(crate) fn render(list: &[Application], reasons: bool, now: SystemTime) -> St
             a.name.clone(),
             client(a.by).to_owned(),
             a.user.clone(),
-            a.queue.clone(),
+            or_dash(Some(a.queue.clone()).filter(|queue| !queue.is_empty())),
             state(a),
             counts(a),
             or_dash(duration(a, now).map(table::span)),

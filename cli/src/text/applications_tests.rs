@@ -65,6 +65,19 @@ fn who_submitted_it() {
 }
 
 #[test]
+fn one_that_yarn_has_forgotten() {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_millis(START);
+    let ended = report(1, ApplicationState::Finished, FinalStatus::Failed);
+    let mut list = [application(&ended, By::Heddle, None)];
+    (list[0].forgotten, list[0].queue) = (true, String::new());
+    let row = |list: &[Application]| render(list, true, now).lines().nth(1).unwrap().to_owned();
+    assert!(row(&list).ends_with("  YARN has forgotten it"), "{}", row(&list));
+    list[0].cause = Some("A disk is full.\nmore".into());
+    assert!(row(&list).ends_with("  YARN has forgotten it: A disk is full. more"), "{}", row(&list));
+    assert!(row(&list).contains("  ann   -      FINISHED (FAILED)"), "{}", row(&list));
+}
+
+#[test]
 fn as_whom_one_is_logged_in() {
     let token = GivenToken {
         kind: "HDFS_DELEGATION_TOKEN".into(),

@@ -144,6 +144,9 @@ pub struct Node {
     pub used_vcores: u32,
     /// Its labels; empty if it has none.
     pub labels: Vec<String>,
+    /// Whether its label is not exclusive: then containers without a label get what nobody with the label
+    /// uses, but no ApplicationMaster does.
+    pub shared: bool,
     /// How many containers of this application it has, or had when it was lost.
     pub ours: u32,
 }
@@ -164,13 +167,19 @@ impl Node {
         self.vcores.saturating_sub(self.used_vcores)
     }
 
-    /// Whether a container with this label may run on it. A container without a label runs on nodes without
-    /// one.
+    /// Whether a container with this label may run on it, also an ApplicationMaster's. A container without a
+    /// label runs on nodes without one.
     pub fn has_label(&self, label: Option<&str>) -> bool {
         match label.filter(|label| !label.is_empty()) {
             Some(label) => self.labels.iter().any(|l| l == label),
             None => self.labels.iter().all(String::is_empty),
         }
+    }
+
+    /// The same for a container of a TaskManager, which without a label may also run on a node whose label is
+    /// not exclusive.
+    pub fn takes_worker(&self, label: Option<&str>) -> bool {
+        self.has_label(label) || self.shared && label.is_none_or(str::is_empty)
     }
 }
 

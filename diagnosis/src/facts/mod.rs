@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use cluster::{AppState, Application, Attempt, Final, Node, Queue};
 pub use container::{ContainerEnd, Exhausted, OpenAsk, Part};
-pub use program::{Duplicate, Job, Outcome, Told, Voice};
+pub use program::{ClassJars, Jar, JarPlace, Job, Outcome, Told, Voice};
 
 /// Who has told a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -119,8 +119,8 @@ pub struct Facts {
     pub jobs: Vec<Seen<Job>>,
     /// Texts that say something about a failure.
     pub told: Vec<Seen<Told>>,
-    /// Classes that several jars hold.
-    pub duplicates: Vec<Seen<Duplicate>>,
+    /// Which jars hold classes that exceptions name.
+    pub classes: Vec<Seen<ClassJars>>,
     /// What heddle-am has left.
     pub outcomes: Vec<Seen<Outcome>>,
     /// Witnesses that say nothing.

@@ -50,14 +50,45 @@ pub struct Told {
     pub text: String,
 }
 
-/// A class that several jars of a class path hold.
+/// A jar in which a JVM looks for classes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Duplicate {
+pub struct Jar {
+    /// Its name in the container's working directory, or its path on the node.
+    pub name: String,
+    /// Where it comes from.
+    pub place: JarPlace,
+}
+
+/// Where a jar comes from, which decides what puts it before or behind another one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JarPlace {
+    /// It is in `usrlib`. The class loader of the user's code reads it, and not that of Flink.
+    UserCode,
+    /// It is a jar of the program, on the class path.
+    Program,
+    /// It is another file that was shipped, on the class path.
+    #[default]
+    Shipped,
+    /// It is of Flink's `lib`, or heddle's.
+    Flink,
+    /// It is on the node, as Hadoop's jars are.
+    Node,
+}
+
+/// Which jars hold a class that an exception names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClassJars {
     /// The class, with dots.
     pub class: String,
-    /// The jars in the order of the class path: the first one wins.
-    pub jars: Vec<String>,
+    /// The jars that hold it, in the order in which a JVM looks into them: the first one wins.
+    pub jars: Vec<Jar>,
+    /// How many jars were looked at.
+    pub searched: u32,
+    /// Whether there is also a jar of the program, which could not be looked at.
+    pub program_unseen: bool,
 }
 
 /// How the application has ended, as heddle-am wrote it down before it told YARN.

@@ -64,7 +64,7 @@ mod tests {
             assert!(!plain.contains('{') && !plain.contains('}'), "{}", rule.id);
             let end = rule.text.trim_end_matches("{java}").trim_end_matches("{class}").trim_end();
             assert!(end.ends_with('.') || end.ends_with('}'), "{}", rule.id);
-            if let Remedy::Set(settings) = rule.remedy {
+            if let Remedy::Set(settings) | Remedy::Classes(settings) = rule.remedy {
                 for (key, value, why) in settings {
                     assert!(!key.is_empty() && !value.is_empty() && !why.is_empty(), "{}", rule.id);
                 }

@@ -133,4 +133,21 @@ pub(super) const RULES: &[Rule] = &[
             Remedy::Native(Part::TaskManager),
         )
     },
+    Rule {
+        link: Link::TaskManager,
+        class: Class::Platform,
+        whose: Whose::Deployer,
+        confidence: Confidence::Possible,
+        symptom: true,
+        ..rule(
+            "worker-signed-off",
+            Class::Platform,
+            Sign::All(&[
+                Sign::About(Subject::Container(Part::TaskManager)),
+                Sign::Words(&["it has signed off, and Flink had not told it to end"]),
+            ]),
+            "{who} has said that it ends, and Flink has not logged why. As a rule the NodeManager has ended it, because it used more memory than its container has, or because the scheduler has taken it. YARN tells that to Flink alone, and the NodeManager forgets it after some seconds.",
+            Remedy::Native(Part::TaskManager),
+        )
+    },
 ];

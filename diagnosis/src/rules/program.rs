@@ -32,12 +32,13 @@ pub(super) const RULES: &[Rule] = &[
                 Sign::Words(&["NoSuchFieldError: "]),
                 Sign::Words(&["AbstractMethodError"]),
                 Sign::Words(&["IncompatibleClassChangeError"]),
-                Sign::Words(&["loader constraint violation"]),
+                Sign::Words(&["LinkageError: "]),
+                Sign::Words(&["VerifyError: "]),
                 Sign::Words(&["ClassCastException: ", "cannot be cast to", "is in unnamed module of loader"]),
             ]),
         ]),
         "Two releases of a library are on the class path, and the one that wins does not fit the code that calls it: {said}{class}",
-        Remedy::Set(&[
+        Remedy::Classes(&[
             (
                 "classloader.resolve-order",
                 "parent-first",

@@ -85,10 +85,16 @@ pub(super) const RULES: &[Rule] = &[
     ),
     security(
         "token-expired",
-        Sign::Any(&[
-            Sign::Words(&["token", "can't be found in cache"]),
-            Sign::Words(&["token", "is expired"]),
-            Sign::Words(&["InvalidToken"]),
+        Sign::All(&[
+            Sign::Any(&[
+                Sign::Words(&["token", "can't be found in cache"]),
+                Sign::Words(&["token", "is expired"]),
+                Sign::Words(&["InvalidToken"]),
+                // heddle-am's words at the end of an application that has failed.
+                Sign::Words(&["DELEGATION_TOKEN for ", "has expired"]),
+            ]),
+            // A NodeManager's words about the token of a container, which is new.
+            Sign::Not(&Sign::Words(&["System times on machines may be out of sync"])),
         ]),
         "A delegation token is not valid any more: it has expired, or was cancelled when another application ended. {said}",
         Remedy::Set(&[(
@@ -131,6 +137,7 @@ pub(super) const RULES: &[Rule] = &[
             Sign::Words(&["to unknown queue"]),
             Sign::Words(&["is not a leaf queue"]),
             Sign::Words(&["to non-leaf queue"]),
+            Sign::Words(&["to ambiguous queue"]),
             Sign::Words(&["rejected by placement rules"]),
         ]),
         "YARN has no such queue for the application: {said}",

@@ -372,8 +372,12 @@ pub struct OpenRequest {
     #[prost(string, tag = "6")]
     pub text: ::prost::alloc::string::String,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct AccountRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AccountRequest {
+    /// Classes that exceptions of jobs name, with dots: the ApplicationMaster looks for the jars that hold them.
+    #[prost(string, repeated, tag = "1")]
+    pub classes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
 /// What the ApplicationMaster knows of the application at this moment.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AccountReply {

@@ -242,7 +242,7 @@ fn facts(gathered: &Gathered) -> Value {
         "queues": list(&facts.queues),
         "jobs": list(&facts.jobs),
         "told": list(&facts.told),
-        "duplicates": list(&facts.duplicates),
+        "classes": list(&facts.classes),
         "outcomes": list(&facts.outcomes),
         "absent": list(&facts.absent),
     })

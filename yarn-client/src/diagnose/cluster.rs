@@ -10,7 +10,7 @@ use diagnosis::facts::{Absent, AppState, Application, Attempt, Facts, Final, Nod
 use tokio::time::timeout;
 use yarn_api::records::{
     ApplicationFilter, ApplicationReport, ApplicationState, AttemptReport, ContainerReport, ContainerState,
-    NodeId, NodeReport, NodeState, QueueInfo, QueueState,
+    NodeId, NodeLabel, NodeReport, NodeState, QueueInfo, QueueState,
 };
 use yarn_api::{ApplicationClient, YarnError};
 
@@ -76,8 +76,10 @@ pub(crate) fn attempt_fact(report: &AttemptReport) -> Attempt {
     }
 }
 
-/// A node, as its report tells it, with the number of containers of the application on it.
-fn node_fact(report: &NodeReport, ours: u32) -> Node {
+/// A node, as its report tells it, with the number of containers of the application on it. `labels` are those
+/// of the cluster.
+fn node_fact(report: &NodeReport, ours: u32, labels: &[NodeLabel]) -> Node {
+    let is_shared = |name: &String| labels.iter().any(|label| label.name == *name && !label.exclusive);
     Node {
         name: report.id.to_string(),
         state: report.state.to_string(),
@@ -87,6 +89,7 @@ fn node_fact(report: &NodeReport, ours: u32) -> Node {
         vcores: report.capability.vcores,
         used_vcores: report.used.vcores,
         labels: report.labels.iter().filter(|label| !label.is_empty()).cloned().collect(),
+        shared: report.labels.iter().any(is_shared),
         ours,
     }
 }
@@ -162,6 +165,8 @@ struct Room {
     queues: Answer<Vec<QueueInfo>>,
     applications: Answer<Vec<ApplicationReport>>,
     nodes: Answer<Vec<NodeReport>>,
+    /// The labels of the cluster, which are asked for only if a node has one.
+    labels: Vec<NodeLabel>,
 }
 
 impl Room {
@@ -175,9 +180,17 @@ impl Room {
             // Who may not see an application is not told its queue.
             if report.queue.is_empty() { Ok(None) } else { asked(yarn.applications(&in_queue)).await }
         };
-        let (queues, applications, nodes) =
-            tokio::join!(asked(yarn.queues()), applications, asked(yarn.cluster_nodes(&[])));
-        Self { queues, applications, nodes }
+        let nodes = async {
+            let nodes = asked(yarn.cluster_nodes(&[])).await;
+            let has_label = |node: &NodeReport| node.labels.iter().any(|label| !label.is_empty());
+            let labels = match &nodes {
+                Ok(Some(nodes)) if nodes.iter().any(has_label) => asked(yarn.cluster_node_labels()).await,
+                _ => Ok(None),
+            };
+            (nodes, known(labels))
+        };
+        let (queues, applications, (nodes, labels)) = tokio::join!(asked(yarn.queues()), applications, nodes);
+        Self { queues, applications, nodes, labels }
     }
 
     /// Whether there was no answer at all.
@@ -206,7 +219,7 @@ impl Room {
         }
         facts.nodes.extend(nodes.iter().map(|node| {
             let ours = ours.get(&node.id).copied().unwrap_or_default();
-            of_resource_manager(node_fact(node, ours), now)
+            of_resource_manager(node_fact(node, ours, &self.labels), now)
         }));
     }
 }

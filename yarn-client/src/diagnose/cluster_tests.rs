@@ -164,7 +164,13 @@ fn a_node_and_the_memory_of_the_cluster() {
         last_health_report: None,
         labels: labels.iter().map(|label| (*label).to_owned()).collect(),
     };
-    let fact = node_fact(&node("n1", NodeState::Unhealthy, &["", "gpu"]), 2);
+    let label = |exclusive| NodeLabel { name: "gpu".into(), exclusive };
+    for exclusive in [true, false] {
+        let fact = node_fact(&node("n1", NodeState::Running, &["gpu"]), 0, &[label(exclusive)]);
+        assert_eq!(fact.shared, !exclusive);
+    }
+    let fact = node_fact(&node("n1", NodeState::Unhealthy, &["", "gpu"]), 2, &[]);
+    assert!(!fact.shared);
     assert_eq!(
         (fact.name.as_str(), fact.state.as_str(), fact.health.as_str()),
         ("n1:8041", "UNHEALTHY", "a disk is full")

@@ -185,7 +185,8 @@ async fn of_running(
         tracing::debug!("the ResourceManager does not tell of nodes and queue in time");
     }
     if let (Some(address), Some(access)) = (&said.address, &inquiry.access) {
-        let account = in_time(within, account::ask(&said.config, address, access)).await;
+        let account = account::ask(&said.config, address, access, said.classes());
+        let account = in_time(within, account).await;
         match account {
             Ok(left) => {
                 // What the record has may have been given since it was written.

@@ -1,8 +1,10 @@
 //! Asks the JobManager's REST interface: which jobs there are, why some of them fail, how many TaskManagers
 //! have registered, and what was configured.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use diagnosis::classes;
 use diagnosis::facts::{Absent, Job, Seen, Settings, Source, Told, Voice};
 use flink_model::config::{Configuration, FileFormat, Origin};
 use flink_rest::{
@@ -22,6 +24,9 @@ const MOST_JOBS: usize = 16;
 /// Most earlier failures of a job that are told.
 const MOST_FAILURES: usize = 5;
 
+/// Most classes for whose jars heddle-am is asked to look.
+const MOST_CLASSES: usize = 8;
+
 /// What the JobManager has said.
 #[derive(Debug, Default)]
 pub(super) struct Said {
@@ -39,6 +44,14 @@ pub(super) struct Said {
 impl Said {
     fn silent(absent: Absent) -> Self {
         Self { absent: Some(absent), ..Self::default() }
+    }
+
+    /// The classes that the exceptions of jobs name because something is wrong with them.
+    pub(super) fn classes(&self) -> Vec<String> {
+        let jobs = self.jobs.iter().map(|seen| seen.fact.exception.as_str());
+        let all = jobs.chain(self.told.iter().map(|seen| seen.fact.text.as_str()));
+        let all: BTreeSet<String> = all.flat_map(classes::named).collect();
+        all.into_iter().take(MOST_CLASSES).collect()
     }
 
     /// What Flink was configured with, if that is known. Secrets are stars, because Flink masks them.

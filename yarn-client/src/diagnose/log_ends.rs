@@ -3,17 +3,23 @@
 
 use std::time::Duration;
 
-use diagnosis::facts::{Absent, Facts, Part, Seen, Source, Told};
+use diagnosis::facts::{Absent, ContainerEnd, Facts, Part, Seen, Source, Told};
 use tokio::time::timeout;
 use yarn_api::records::{ApplicationId, ApplicationReport, LogAggregationStatus};
 
-use super::log_text::{Found, What, read};
+use super::log_text::{Found, What, read, without_frames};
 use super::silence::{no_answer, silent, unreachable};
 use crate::hadoop::Hadoop;
-use crate::logs::{self, Catalog, ContainerLogs, Request, Tails, Which};
+use crate::logs::{self, Catalog, ContainerLogs, OnNode, Request, Tails, Which};
 
 /// The time limit of all logs together.
 const WITHIN: Duration = Duration::from_secs(20);
+/// The time limit of all NodeManagers together that are asked for the ends of containers.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
+/// Most TaskManagers that have signed off whose NodeManagers are asked; the last ones count.
+const MOST_SIGNED_OFF: usize = 8;
+/// What is said of a TaskManager that has signed off. A rule looks for it.
+const SIGNED_OFF: &str = "it has signed off, and Flink had not told it to end";
 /// How much is read of the end of each log, in bytes.
 const END: usize = 64 << 10;
 /// Most TaskManagers whose logs are read, and most JobManagers, one of each attempt.
@@ -61,7 +67,52 @@ pub(super) async fn add(
         let witness = if is_live { Source::NodeManager } else { Source::AggregatedLogs };
         facts.absent.push(silent(witness, now, absent));
     }
-    told.into_iter().for_each(|of_log| take(facts, of_log));
+    let mut signed_off = Vec::new();
+    told.into_iter().for_each(|of_log| take(facts, of_log, &mut signed_off));
+    // At the end of an application, all of them do that.
+    if is_live {
+        signed_off.retain(|seen| !facts.ends.iter().any(|end| end.fact.container == seen.fact.container));
+        signed_off.drain(..signed_off.len().saturating_sub(MOST_SIGNED_OFF));
+        add_signed_off(facts, hadoop, signed_off, now).await;
+    }
+}
+
+/// Adds how TaskManagers have ended that have signed off, as their NodeManagers tell it. A NodeManager knows
+/// it until Flink's ApplicationMaster has been told, which may be for some seconds only.
+async fn add_signed_off(facts: &mut Facts, hadoop: &Hadoop, signed_off: Vec<Seen<OnNode>>, now: u64) {
+    let containers: Vec<OnNode> = signed_off.iter().map(|seen| seen.fact.clone()).collect();
+    let told = match timeout(ENDS_WITHIN, logs::ended(hadoop, &containers)).await {
+        Ok(Ok(told)) => told,
+        Ok(Err(failure)) => {
+            facts.absent.push(silent(Source::NodeManager, now, unreachable(failure)));
+            Vec::new()
+        }
+        Err(_) => {
+            facts.absent.push(silent(Source::NodeManager, now, no_answer(ENDS_WITHIN)));
+            Vec::new()
+        }
+    };
+    let told = told.into_iter().chain(std::iter::repeat(None));
+    for (Seen { source, at, fact: OnNode { container, node } }, told) in signed_off.into_iter().zip(told) {
+        let end = ContainerEnd {
+            part: Part::TaskManager,
+            container,
+            node: Some(node).filter(|node| !node.is_empty()),
+            ..ContainerEnd::default()
+        };
+        facts.ends.push(match told {
+            Some(told) => {
+                let (status, code) = (Some(told.status), Some(told.status).filter(|status| *status > 0));
+                let diagnostics = without_frames(&told.diagnostics);
+                Seen {
+                    source: Source::NodeManager,
+                    at,
+                    fact: ContainerEnd { status, code, diagnostics, ..end },
+                }
+            }
+            None => Seen { source, at, fact: ContainerEnd { said: vec![SIGNED_OFF.to_owned()], ..end } },
+        });
+    }
 }
 
 /// Reads the logs, and adds what is found in each to `told`.
@@ -123,10 +174,13 @@ fn chosen<'a>(containers: &'a [ContainerLogs], suspects: &[String]) -> Vec<&'a C
     masters
 }
 
-/// Takes what one log tells into the facts.
-fn take(facts: &mut Facts, OfLog { source, place, found }: OfLog) {
+/// Takes what one log tells into the facts, but for TaskManagers that have signed off.
+fn take(facts: &mut Facts, OfLog { source, place, found }: OfLog, signed_off: &mut Vec<Seen<OnNode>>) {
     for Found { at, what } in found {
         match what {
+            What::SignedOff { container, node } => {
+                signed_off.push(Seen { source, at, fact: OnNode { container, node } });
+            }
             What::End(fact) => facts.ends.push(Seen { source, at, fact }),
             What::Failed(fact) => facts.jobs.push(Seen { source, at, fact }),
             What::Told(voice, text) => {
@@ -171,14 +225,23 @@ mod tests {
             found: vec![
                 Found { at: Some(1), what: What::Failed(job) },
                 Found { at: Some(2), what: What::Told(Voice::JobManager, "c.D: y".into()) },
+                Found { at: Some(3), what: What::SignedOff { container: "c".into(), node: "n:1".into() } },
             ],
         };
-        let mut facts = Facts::default();
-        take(&mut facts, of_log);
-        assert_eq!((facts.jobs.len(), facts.ends.len()), (1, 0));
+        let (mut facts, mut signed_off) = (Facts::default(), Vec::new());
+        take(&mut facts, of_log, &mut signed_off);
+        assert_eq!((facts.jobs.len(), facts.ends.len(), signed_off.len()), (1, 0, 1));
         assert_eq!(facts.told[0].fact.place, "c/jobmanager.log");
         let found = judge(&facts);
         assert_eq!(found[0].rule, "job-fails");
         assert_eq!(found[0].evidence[0].source, Source::AggregatedLogs);
+    }
+
+    #[test]
+    fn one_that_has_signed_off_is_a_guess() {
+        let fact = ContainerEnd { said: vec![SIGNED_OFF.into()], ..ContainerEnd::default() };
+        let seen = Seen { source: Source::NodeManager, at: Some(1), fact };
+        let found = judge(&Facts { ends: vec![seen], ..Facts::default() });
+        assert_eq!(found.iter().map(|finding| finding.rule).collect::<Vec<_>>(), ["worker-signed-off"]);
     }
 }

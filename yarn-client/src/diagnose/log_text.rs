@@ -28,6 +28,10 @@ pub(super) enum What {
     Failed(Job),
     /// A container that has ended, as the ApplicationMaster of Flink logs it.
     End(ContainerEnd),
+    /// A TaskManager in a container of this node that has said to Flink's ApplicationMaster that it ends,
+    /// although nobody there had told it to. Flink gives its container back at once, and does not log what
+    /// YARN tells of it afterwards.
+    SignedOff { container: String, node: String },
 }
 
 /// Words by which a JVM tells, without naming an exception, why it cannot go on.
@@ -49,6 +53,8 @@ pub(super) fn read(text: &str, part: Part, is_stderr: bool) -> Vec<Found> {
         let message = if at.is_some() { message(head) } else { head };
         if let Some(end) = end(message, rest) {
             ends.push(Found { at, what: What::End(end) });
+        } else if let Some((container, node)) = signed_off(message) {
+            ends.push(Found { at, what: What::SignedOff { container, node } });
         } else if let Some(job) = failed_job(message, rest) {
             ends.push(Found { at, what: What::Failed(job) });
         } else if is_error(head) || at.is_none() && is_stderr || lines.iter().any(|line| is_telling(line)) {
@@ -152,23 +158,32 @@ pub(super) fn without_frames(text: &str) -> String {
 /// The end of a TaskManager's container, in the words of Flink's ApplicationMaster.
 fn end(message: &str, rest: &[&str]) -> Option<ContainerEnd> {
     let (who, said) = message.strip_prefix("Worker ")?.split_once(" is terminated. Diagnostics: ")?;
-    let (container, node) = who.split_once('(').unwrap_or((who, ""));
-    if !container.starts_with("container_") {
-        return None;
-    }
+    let (container, node) = worker(who)?;
     let whole: Vec<&str> = std::iter::once(said).chain(rest.iter().copied()).collect();
     let diagnostics = without_frames(&whole.join("\n"));
     let status = status(&diagnostics);
-    let node = Some(node.trim_end_matches(')').to_owned()).filter(|node| !node.is_empty());
     Some(ContainerEnd {
         part: Part::TaskManager,
         container: container.to_owned(),
-        node,
+        node: Some(node.to_owned()).filter(|node| !node.is_empty()),
         code: status.filter(|status| *status > 0),
         status,
         diagnostics,
         ..ContainerEnd::default()
     })
+}
+
+/// The container of a TaskManager, and its node, in Flink's words: `container_…(host:port)`.
+fn worker(who: &str) -> Option<(&str, &str)> {
+    let (container, node) = who.split_once('(').unwrap_or((who, ""));
+    container.starts_with("container_").then(|| (container, node.trim_end_matches(')')))
+}
+
+/// A TaskManager that says that it ends, in the words of Flink's ResourceManager.
+fn signed_off(message: &str) -> Option<(String, String)> {
+    let (who, why) = message.strip_prefix("Closing TaskExecutor connection ")?.split_once(" because: ")?;
+    let (container, node) = worker(who).filter(|_| why.starts_with("The TaskExecutor is shutting down"))?;
+    Some((container.to_owned(), node.to_owned()))
 }
 
 /// YARN's exit status of a container in the words of Flink, which are different for some of them, or else in
@@ -224,7 +239,7 @@ mod tests {
     fn texts(found: &[Found]) -> Vec<&str> {
         let told = found.iter().filter_map(|found| match &found.what {
             What::Told(_, text) => Some(text.as_str()),
-            What::Failed(_) | What::End(_) => None,
+            What::Failed(_) | What::End(_) | What::SignedOff { .. } => None,
         });
         told.collect()
     }
@@ -244,6 +259,50 @@ mod tests {
             "org.apache.flink.runtime.JobException: Recovery is suppressed\nCaused by: java.lang.ArithmeticException: / by zero"
         );
         assert!(found.iter().all(|found| found.at.is_some()));
+    }
+
+    /// A NodeManager's SIGTERM comes first, upon which a TaskManager signs off. What YARN tells later, Flink
+    /// logs only with the level DEBUG.
+    #[test]
+    fn a_taskmanager_that_signs_off() {
+        let line = |text: &str| format!("2026-11-28 14:25:11,123 INFO  org.apache.flink.x.Y [] - {text}\n");
+        let of = |text: &str| read(&line(text), Part::JobManager, false);
+        let of_ended = "Closing TaskExecutor connection container_e01_1_0001_01_000002(node1:8041) because: The TaskExecutor is shutting down.";
+        let (container, node) = ("container_e01_1_0001_01_000002".to_owned(), "node1:8041".to_owned());
+        assert_eq!(of(of_ended)[0].what, What::SignedOff { container, node });
+        for other in [
+            "Closing TaskExecutor connection container_1_0001_01_000002(node1:8041) because: resource is no longer needed",
+            "Closing TaskExecutor connection localhost:1-a because: The TaskExecutor is shutting down.",
+            "Stopping worker container_1_0001_01_000002(node1:8041).",
+        ] {
+            assert!(of(other).is_empty(), "{other}");
+        }
+    }
+
+    /// As Hadoop 3 and 2 write it: of several lines, some of which begin with the time in brackets.
+    #[test]
+    fn diagnostics_of_several_lines() {
+        let begin = "2026-11-28 14:25:11,123 INFO  org.apache.flink.runtime.resourcemanager.active.ActiveResourceManager [] - Worker \
+            container_1_0001_01_000002(node1:8041) is terminated. Diagnostics: Container container_1_0001_01_000002 marked as failed.\n \
+            Exit code:-104.\n Diagnostics:";
+        let dump = "Dump of the process-tree for container_1_0001_01_000002 :\n\t|- PID PPID CMD_NAME\n\t|- 1 0 (java) java -cp a - b\n";
+        let usage = "Current usage: 1.3 GB of 1 GB physical memory used; 3 GB of 2.1 GB virtual memory used. Killing container.";
+        let hadoop_3 = format!(
+            "{begin}[2026-11-28 14:25:10.123]Container [pid=1,containerID=container_1_0001_01_000002] is running 5B beyond the \
+             'PHYSICAL' memory limit. {usage}\n{dump}\n[2026-11-28 14:25:10.444]Container killed on request. Exit code is 143\n\
+             [2026-11-28 14:25:10.450]Container exited with a non-zero exit code 143. \n\n\
+             2026-11-28 14:25:12,000 INFO  x [] - next\n"
+        );
+        let hadoop_2 = format!(
+            "{begin}Container [pid=1,containerID=container_1_0001_01_000002] is running beyond physical memory limits. {usage}\n{dump}\
+             Container killed on request. Exit code is 143\nContainer exited with a non-zero exit code 143\n\n"
+        );
+        for log in [hadoop_3, hadoop_2] {
+            let found = read(&log, Part::JobManager, false);
+            let [Found { what: What::End(end), .. }] = &found[..] else { panic!("{found:?}") };
+            assert_eq!((end.status, end.code), (Some(-104), None));
+            assert!(end.diagnostics.contains(usage) && end.diagnostics.contains("exit code 143"), "{end:?}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use artifact_store::check_own;
 use diagnosis::facts::Absent;
 use hadoop_fs::{FsError, FsErrorKind, Storage};
-use outcomes::{CONTAINERS_FILE, Left, RECORD_FILE, directory};
+use outcomes::{CONTAINERS_FILE, Left, RECORD_FILE, Record, directory};
 use yarn_api::records::ApplicationId;
 
 use super::inquiry::Inquiry;
@@ -42,6 +42,19 @@ pub(super) async fn read(
         kept(&storage, &directory, user).await?.ok_or(Absent::Nothing)
     })
     .await
+}
+
+/// The record of an application of the calling user, whose name this is; `None` if there is none that can be
+/// read. The list of containers is left out.
+pub(crate) async fn one(storage: &Storage, id: ApplicationId, user: &str) -> Option<Record> {
+    let path = format!("{}/{RECORD_FILE}", directory(storage.home_dir(), &id.to_string()));
+    match end_of(storage, path, LARGEST_RECORD, user).await {
+        Ok(json) => Left::parse(Some(json?.as_slice()), None).record,
+        Err(absent) => {
+            tracing::debug!(%id, why = absent.text(), "a record is not read");
+            None
+        }
+    }
 }
 
 /// The home directory of a user. `home` is that of the user `own`, and those of all users are expected in the

@@ -1,11 +1,9 @@
 //! Hides secrets in what is handed to others. Where a text does not tell where a secret ends, more is hidden
 //! rather than less.
 
-use diagnosis::{Evidence, Finding, Verdict, Witness};
+use diagnosis::{Evidence, Finding, Verdict, Witness, cut};
 use flink_model::config::{HIDDEN, is_sensitive, masked, shown};
 use serde_json::Value;
-
-use super::cut::cut;
 
 /// Of a longer line so many bytes are left, because the time for a line grows with the square of its length.
 const LONGEST: usize = 16 << 10;

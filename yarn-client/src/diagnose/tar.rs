@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::cut::cut;
+use diagnosis::cut;
 
 /// The size of a header, and the unit of the sizes of files.
 const BLOCK: usize = 512;

@@ -6,6 +6,7 @@
 //! and [`follow`] goes on with lines that are written later. [`Tails`] reads the ends of logs as they are.
 
 mod collected;
+mod ended;
 mod find;
 mod follow;
 mod lines;
@@ -19,6 +20,7 @@ mod stored;
 mod tail;
 mod types;
 
+pub(crate) use ended::{OnNode, ended};
 pub use find::find;
 pub use follow::follow;
 pub use lines::{Filter, Lines};

@@ -1,4 +1,4 @@
-//! The web services of NodeManagers, as far as they are about the logs of containers.
+//! The web services of NodeManagers, as far as they are about the logs and the ends of containers.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use flink_model::ssl::{Password, RestSsl, StoreSettings};
 use flink_rest::{Download, RestAddress, RestClient, RestError, RestTimeouts, Scheme, Tls, WrittenAddress};
 use hadoop_rpc::{Authentication, HadoopConf};
 use serde_json::Value;
-use yarn_logs::live::{self, Begin, LiveLog, escaped};
+use yarn_logs::live::{self, Begin, Ended, LiveLog, escaped};
 
 use super::missing::Missing;
 use crate::hadoop::Hadoop;
 
 /// The deadline of a connection, of the beginning of an answer, and of each piece of it.
 const DEADLINE: Duration = Duration::from_secs(20);
-/// The largest list of log files, in bytes.
-const LARGEST_LIST: usize = 4 << 20;
+/// The largest list of log files, or description of a container, in bytes.
+const LARGEST_ANSWER: usize = 4 << 20;
 const TRUSTSTORE: &str = "ssl.client.truststore.location";
 const TRUSTSTORE_PASSWORD: &str = "ssl.client.truststore.password";
 
@@ -109,19 +109,29 @@ impl NodeWeb {
 
     /// The log files of a container.
     pub(crate) async fn list(&self, container: &str) -> Result<Vec<LiveLog>, Trouble> {
-        let mut answer =
-            self.client.open(&self.named(live::list_path(container))).await.map_err(Trouble::of)?;
+        let answer = self.whole(live::list_path(container), "list of log files").await?;
+        live::list(&answer).ok_or_else(|| Trouble::new("its answer is no list of log files"))
+    }
+
+    /// How a container has ended; `None` if it has not. The NodeManager forgets it some seconds after its
+    /// end.
+    pub(crate) async fn ended(&self, container: &str) -> Result<Option<Ended>, Trouble> {
+        let answer = self.whole(live::container_path(container), "description of the container").await?;
+        Ok(live::ended(&answer))
+    }
+
+    /// The whole answer to a question. `what` it is, for messages.
+    async fn whole(&self, path: String, what: &str) -> Result<Vec<u8>, Trouble> {
+        let mut answer = self.client.open(&self.named(path)).await.map_err(Trouble::of)?;
         let mut text = Vec::new();
         while let Some(piece) = answer.next().await.map_err(Trouble::of)? {
-            if text.len() + piece.len() > LARGEST_LIST {
-                return Err(Trouble::new(format!(
-                    "its list of log files is larger than {} MiB",
-                    LARGEST_LIST >> 20
-                )));
+            if text.len() + piece.len() > LARGEST_ANSWER {
+                let most = LARGEST_ANSWER >> 20;
+                return Err(Trouble::new(format!("its {what} is larger than {most} MiB")));
             }
             text.extend_from_slice(&piece);
         }
-        live::list(&text).ok_or_else(|| Trouble::new("its answer is no list of log files"))
+        Ok(text)
     }
 
     /// The text of a log file: all of it, or its last bytes.
@@ -307,6 +317,14 @@ mod tests {
         assert_eq!(text(&format!("{HEAD}0123456789{behind}"), Some(40)).await, (0, "0123456789".into()));
         assert_eq!(text("End of LogType:a.log.\n", None).await, (0, String::new()));
         assert_eq!(text("2026 plain\n", None).await, (0, "2026 plain\n".into()));
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_container() {
+        let answer = ok(r#"{"container":{"state":"DONE","exitCode":-104,"diagnostics":"x"}}"#);
+        let (ended, asked) = answered(answer, async |node| node.ended("c").await).await;
+        assert_eq!(ended.unwrap().map(|ended| ended.status), Some(-104));
+        assert!(asked.contains("/ws/v1/node/containers/c?user.name=a%20b"), "{asked}");
     }
 
     #[tokio::test]

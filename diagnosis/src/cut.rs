@@ -1,7 +1,7 @@
-//! Shortens texts to a number of bytes.
+//! Shortens texts that are quoted to a number of bytes.
 
 /// At most so many bytes of a text, in whole characters.
-pub(super) fn cut(text: &str, bytes: usize) -> &str {
+pub fn cut(text: &str, bytes: usize) -> &str {
     let mut end = text.len().min(bytes);
     while !text.is_char_boundary(end) {
         end -= 1;
