@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use flink_model::spec::TMP_DIRS_ENV;
-use taskrunner::control::Launch;
+use taskrunner::control::{JvmRecords, Launch};
 use taskrunner::exit::ExitReport;
+use taskrunner::heap_dump::HeapDump;
 use taskrunner::jvm::{JvmError, JvmProcess, TakePipes};
 use taskrunner::plan::{self, ContainerEnvironment};
 use taskrunner::spawn::SpawnThread;
@@ -16,7 +17,7 @@ use crate::launcher::USER_VARIABLE;
 use crate::tokens::FILE_VARIABLE;
 
 /// Stem of the JobManager's log files.
-const LOG_NAME: &str = "jobmanager";
+pub(crate) const LOG_NAME: &str = "jobmanager";
 /// How many last lines of its log go into the diagnostics.
 const LINES: usize = 20;
 
@@ -41,7 +42,7 @@ pub struct JvmFiles<'a> {
     pub tokens: Option<&'a Path>,
 }
 
-/// Starts the JVM; `bridge` takes our ends of its pipes. `known` are settings that only we know, for Flink's
+/// Starts the JVM, and gives the place for the dump of its heap if one is wanted; `bridge` takes our ends of its pipes. `known` are settings that only we know, for Flink's
 /// configuration. `record`: it may record its classes for an archive.
 pub async fn start(
     environment: &Environment,
@@ -50,7 +51,7 @@ pub async fn start(
     files: JvmFiles<'_>,
     bridge: TakePipes,
     thread: &SpawnThread,
-) -> Result<JvmProcess, JvmError> {
+) -> Result<(JvmProcess, Option<HeapDump>), JvmError> {
     let jvm = &environment.spec.job_manager.jvm;
     let mut args = jvm.args.clone();
     args.extend(known.iter().flat_map(|(key, value)| ["-D".to_owned(), format!("{key}={value}")]));
@@ -67,6 +68,8 @@ pub async fn start(
         flink_version: environment.spec.application.flink_version.clone(),
         archives: archive.map(|archive| archive.found.clone()).unwrap_or_default(),
         record_classes: archive.is_some() && record,
+        records: Some(JvmRecords::from(&environment.spec.application.records)),
+        container_mb: environment.spec.application_master.memory_mb,
         ..Launch::from(jvm)
     };
     let (mut command, warnings) = {
@@ -88,7 +91,8 @@ pub async fn start(
     if let Some(dirs) = files.tmp_dirs {
         command.env.insert(TMP_DIRS_ENV.to_owned(), dirs.value().to_owned());
     }
-    command.spawn_with_pipes(thread, bridge).await
+    let dump = HeapDump::prepare(&mut command);
+    Ok((command.spawn_with_pipes(thread, bridge).await?, dump))
 }
 
 /// How the JobManager ended, in words.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use artifact_store::{BadResource, local_resources};
 use flink_model::spec::AmSpec;
 use hadoop_rpc::TokenSource;
-use taskrunner::control::{File, Launch};
+use taskrunner::control::{File, JvmRecords, Launch};
 use taskrunner::keys::{ControlKeys, KeyError};
 use yarn_api::records::{AccessType, Container, ContainerLaunchContext, NodeId, UnknownName};
 use yarn_api::{NodeError, NodeErrorKind, NodeManagerClients};
@@ -128,6 +128,7 @@ impl Launcher {
             log_name: "taskmanager".to_owned(),
             flink_version: spec.application.flink_version.clone(),
             archives: archive.map(|archive| archive.found.clone()).unwrap_or_default(),
+            records: Some(JvmRecords::from(&spec.application.records)),
             ..Launch::from(jvm)
         };
         Ok(Self { context, tokens, keys, template, recordings: AtomicU32::new(0) })
@@ -144,6 +145,7 @@ impl Launcher {
         let options = std::mem::replace(&mut launch.jvm_args, arguments.jvm_args);
         launch.jvm_args.extend(options);
         launch.args.extend(arguments.args);
+        launch.container_mb = container.resource.memory_mb;
         let count = |left: u32| left.checked_sub(1);
         launch.record_classes =
             self.recordings.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).is_ok();

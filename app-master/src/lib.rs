@@ -24,6 +24,7 @@ pub mod ledger;
 mod outcome_files;
 mod own_rest;
 pub mod ports;
+mod samples;
 pub mod staging;
 pub mod submission;
 pub mod timeline;

@@ -44,6 +44,8 @@ fn prog(jvm_args: &[&str], args: &[&str]) -> Run {
         log: Some(dir.path().join("prog.log")),
         dir: dir.path().to_owned(),
         self_exe: taskrunner(),
+        records: Default::default(),
+        container_mb: 0,
     };
     Run { dir, command }
 }

@@ -37,6 +37,7 @@ use crate::cluster_service::ClusterService;
 use crate::control::Control;
 use crate::controller::end::{Situation, decide};
 use crate::controller::event::{Action, Cause, Event, Output};
+use crate::controller::observation::Observation;
 use crate::controller::placement::Naming;
 use crate::controller::rm_session::Pace;
 use crate::controller::{Controller, FromEarlierAttempts, Settings};
@@ -130,7 +131,7 @@ pub async fn run(environment: Environment) -> u8 {
     let (cause, running) = match start.all(nm_tokens, rest_port).await {
         Ok(Started { effects, job_manager, control, writer }) => {
             let mut controller = Controller::new(settings, clock::now());
-            let cause = work(&mut controller, &effects, &timeline, &history, inbox).await;
+            let cause = work(&mut controller, &effects, &timeline, (&history, &control), inbox).await;
             // The writer ends once it has written everything.
             drop(effects);
             let (containers, registered) = (controller.started(), controller.is_registered());
@@ -168,7 +169,7 @@ async fn work(
     controller: &mut Controller,
     effects: &Effects,
     timeline: &Timeline,
-    history: &SharedHistory,
+    (history, control): (&SharedHistory, &Control),
     mut inbox: mpsc::UnboundedReceiver<Event>,
 ) -> Cause {
     loop {
@@ -191,6 +192,12 @@ async fn work(
             open_requests::tell(effects, observation);
         }
         history.note(&observations, clock::unix_ms());
+        // Before the actions, one of which may forget the container.
+        for container in observations.iter().filter_map(Observation::ended) {
+            if let Some(trail) = control.trail(container) {
+                history.memory(container, trail);
+            }
+        }
         for action in actions {
             match action {
                 Action::End(cause) => return cause,
@@ -319,6 +326,7 @@ impl Start<'_> {
             thread: thread.clone(),
             timeline: self.timeline.clone(),
             events: self.events.clone(),
+            history: self.history.clone(),
         };
         let (job_manager, process, ready) = JobManagerJvm::first(start, archives).await?;
         let (archive, replies) = mpsc::unbounded_channel();

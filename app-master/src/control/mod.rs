@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use diagnosis::facts::MemoryTrail;
 use taskrunner::cause::JvmExit;
 use taskrunner::control::event::Event as EventKind;
 use taskrunner::control::{Launch, Memory, Recorded, Stop};
@@ -22,6 +23,8 @@ use taskrunner::keys::ControlKeys;
 use taskrunner::wire::Liveness;
 use tokio::sync::{Notify, mpsc};
 use yarn_api::records::{ApplicationAttemptId, ContainerId};
+
+use crate::samples::Samples;
 
 pub use server::ServeError;
 
@@ -44,6 +47,13 @@ pub enum ControlEvent {
     },
     /// Its container was sent a signal to end.
     Signalled(ContainerId),
+    /// It still has something to do, and ends by itself.
+    Busy {
+        /// Its container.
+        container: ContainerId,
+        /// What it does, for people.
+        what: String,
+    },
     /// Its JVM has ended.
     Exited {
         /// Its container.
@@ -81,7 +91,7 @@ struct Peer {
     /// before and then gets the command again.
     launch: Option<Box<dyn Fn() -> Launch + Send + Sync>>,
     connection: Option<Connection>,
-    memory: Option<Memory>,
+    memory: Samples,
     /// For YARN the container has ended; its taskrunner may stay connected for a moment longer.
     gone: bool,
 }
@@ -191,7 +201,12 @@ impl Control {
 
     /// The last memory sample of a container.
     pub fn memory(&self, container: ContainerId) -> Option<Memory> {
-        self.peers().get(&container).and_then(|peer| peer.memory)
+        self.peers().get(&container).and_then(|peer| peer.memory.last())
+    }
+
+    /// How the memory of a container has gone over its last minutes.
+    pub(crate) fn trail(&self, container: ContainerId) -> Option<MemoryTrail> {
+        self.peers().get(&container).and_then(|peer| peer.memory.trail())
     }
 
     /// Whether the container's taskrunner is connected.
@@ -268,7 +283,7 @@ impl Control {
             }
             EventKind::Memory(sample) => {
                 if let Some(peer) = self.peers().get_mut(&container) {
-                    peer.memory = Some(sample);
+                    peer.memory.add(sample);
                 }
             }
             EventKind::Recorded(recorded) => {
@@ -279,10 +294,11 @@ impl Control {
             }
             EventKind::Signalled(signalled) => {
                 if let (Some(sample), Some(peer)) = (signalled.memory, self.peers().get_mut(&container)) {
-                    peer.memory = Some(sample);
+                    peer.memory.add(sample);
                 }
                 (self.inner.tell)(ControlEvent::Signalled(container));
             }
+            EventKind::Busy(busy) => (self.inner.tell)(ControlEvent::Busy { container, what: busy.what }),
             EventKind::Exited(exited) => {
                 (self.inner.tell)(ControlEvent::Exited { container, report: exited.into() });
             }
