@@ -50,6 +50,35 @@ impl MemoryLog {
     }
 }
 
+/// What a line says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Noted {
+    /// When the sample was taken, in milliseconds since 1970.
+    pub at: u64,
+    /// The resident memory in bytes.
+    pub rss: u64,
+    /// The most resident memory up to then, in bytes.
+    pub peak: u64,
+    /// The limit of the cgroup in bytes; 0 if there is none, or if it is not known.
+    pub cgroup_limit: u64,
+}
+
+/// Reads a line of a log, of this release or of another one; `None` if it is no such line.
+pub fn parse(line: &str) -> Option<Noted> {
+    let (_, fields) = line.split_once(WORDS)?;
+    let field = |name: &str| -> Option<u64> {
+        let value = fields.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))?;
+        value.parse().ok()
+    };
+    let bytes = |name| field(name).map_or(0, |mb| mb.saturating_mul(1 << 20));
+    Some(Noted {
+        at: field("at")?,
+        rss: field("rss_mb")?.saturating_mul(1 << 20),
+        peak: bytes("peak_mb"),
+        cgroup_limit: bytes("cgroup_limit_mb"),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,5 +97,16 @@ mod tests {
             log.note(&memory);
         }
         assert_eq!(lines, [0, 300, 600, 630, 930]);
+    }
+
+    #[test]
+    fn lines_are_read() {
+        let line = "2026-11-30T10:00:00.1Z  INFO taskrunner::memory_log: memory of the JVM now rss_mb=512 peak_mb=600 threads=40 \
+                    cgroup_limit_mb=1024 pressure=0 at=1796083200000";
+        let wanted =
+            Noted { at: 1_796_083_200_000, rss: 512 << 20, peak: 600 << 20, cgroup_limit: 1024 << 20 };
+        assert_eq!(parse(line), Some(wanted));
+        assert_eq!(parse("memory of the JVM now rss_mb=x at=1"), None);
+        assert_eq!(parse("something else rss_mb=1 at=1"), None);
     }
 }
