@@ -42,8 +42,9 @@ pub struct JvmFiles<'a> {
     pub tokens: Option<&'a Path>,
 }
 
-/// Starts the JVM, and gives the place for the dump of its heap if one is wanted; `bridge` takes our ends of its pipes. `known` are settings that only we know, for Flink's
-/// configuration. `record`: it may record its classes for an archive.
+/// Starts the JVM, and gives the place for the dump of its heap if one is wanted; `bridge` takes our ends of
+/// its pipes. `known` are settings that only we know, for Flink's configuration. `record`: it may record its
+/// classes for an archive.
 pub async fn start(
     environment: &Environment,
     known: &[(&str, String)],

@@ -147,7 +147,10 @@ mod tests {
         samples.add(sample(0, 100, 64));
         samples.add(Memory { processes: 2, ..sample(1, 300, 0) });
         let trail = samples.trail().unwrap();
-        assert_eq!((trail.rss, trail.heap, trail.heap_used), (vec![300 << 10], vec![64 << 10], vec![32 << 10]));
+        assert_eq!(
+            (trail.rss, trail.heap, trail.heap_used),
+            (vec![300 << 10], vec![64 << 10], vec![32 << 10])
+        );
     }
 
     #[test]

@@ -69,7 +69,8 @@ async fn live(context: &Context, console: &Console, options: &MemoryOptions) -> 
     let Named { id, inquiry } = named(context, console, what, &options.answer).await?;
     let live = live_memory::ask(&inquiry, id).await?;
     if options.answer.json() {
-        console.answer(serde_json::to_value(&live).map_err(|e| Failure::because("cannot write the answer", e))?);
+        console
+            .answer(serde_json::to_value(&live).map_err(|e| Failure::because("cannot write the answer", e))?);
     } else {
         console.out(&text::live_memory::render(&live));
     }

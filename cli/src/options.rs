@@ -136,7 +136,9 @@ pub(crate) enum Verb {
     #[command(override_usage = "heddle store [options] <publish|list|verify>")]
     Store(StoreOptions),
     /// Show the sizes of JobManager and TaskManager, where each comes from, and what YARN grants for them
-    #[command(override_usage = "heddle memory [options]\n       heddle memory --live [options] [application id]")]
+    #[command(
+        override_usage = "heddle memory [options]\n       heddle memory --live [options] [application id]"
+    )]
     Memory(MemoryOptions),
     /// Print what lets a shell complete the options: bash, zsh or fish
     #[command(override_usage = "heddle completion <bash|zsh|fish>")]
@@ -699,7 +701,8 @@ pub(crate) struct StoreOptions {
 /// `memory`.
 #[derive(Args, Default, Clone)]
 pub(crate) struct MemoryOptions {
-    /// Show what a running application uses beside what was planned, and what could be smaller or must be larger
+    /// Show what a running application uses beside what was planned, and what could be smaller or must be
+    /// larger
     #[arg(long)]
     pub(crate) live: bool,
     /// Try a setting: it wins over all others, and what it changes is shown; may be repeated

@@ -106,7 +106,8 @@ fn finding(rule: &Rule, items: &[Item], facts: &Facts) -> Option<Finding> {
     })
 }
 
-/// How the memory of those has gone that a rule about memory is about: of the first two of which that is known.
+/// How the memory of those has gone that a rule about memory is about: of the first two of which that is
+/// known.
 fn trends(rule: &Rule, shown: &[&Item]) -> Vec<Evidence> {
     let known = shown.iter().filter(|item| rule.class == Class::Memory && !item.trend.is_empty());
     let mut told: Vec<Evidence> = Vec::new();

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::facts::{
-    Absent, AppState, Application, Attempt, ContainerEnd, Job, MemoryTrail, Node, OpenAsk, Outcome, Queue, Settings,
-    Source, Told, Voice,
+    Absent, AppState, Application, Attempt, ContainerEnd, Job, MemoryTrail, Node, OpenAsk, Outcome, Queue,
+    Settings, Source, Told, Voice,
 };
 use crate::rule::{Class, Link};
 

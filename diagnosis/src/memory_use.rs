@@ -1,5 +1,5 @@
-//! Compares what JobManager and TaskManagers use of their memory with what was planned for them, and computes what
-//! must be larger and what could be smaller. Each proposed size was tried with the memory model.
+//! Compares what JobManager and TaskManagers use of their memory with what was planned for them, and computes
+//! what must be larger and what could be smaller. Each proposed size was tried with the memory model.
 
 use flink_model::memory::{Explained, PoolName};
 use flink_model::options::{
@@ -107,8 +107,8 @@ pub struct Remark {
     pub fix: Vec<Fix>,
 }
 
-/// All remarks: first what must be larger. `jobs`: how many jobs run. What a cluster without jobs uses says nothing
-/// about what could be smaller.
+/// All remarks: first what must be larger. `jobs`: how many jobs run. What a cluster without jobs uses says
+/// nothing about what could be smaller.
 pub fn remarks(uses: &[ProcessUse], settings: Option<&Settings>, jobs: u32) -> Vec<Remark> {
     let mut found = Vec::new();
     for part in [Part::JobManager, Part::TaskManager] {
@@ -126,7 +126,10 @@ pub fn remarks(uses: &[ProcessUse], settings: Option<&Settings>, jobs: u32) -> V
 }
 
 /// The process that uses most of this.
-fn most<'a>(uses: &[&'a ProcessUse], of: impl Fn(&ProcessUse) -> Option<u64>) -> Option<(&'a ProcessUse, u64)> {
+fn most<'a>(
+    uses: &[&'a ProcessUse],
+    of: impl Fn(&ProcessUse) -> Option<u64>,
+) -> Option<(&'a ProcessUse, u64)> {
     let known = uses.iter().filter_map(|one| Some((*one, of(one)?)));
     known.max_by_key(|(_, used)| *used)
 }
@@ -154,11 +157,13 @@ fn larger(part: Part, uses: &[&ProcessUse], settings: Option<&Settings>, found: 
         add(text, fix.unwrap_or_default());
     }
     let full = |share: fn(&ProcessUse) -> Share, hundredths| {
-        most(uses, |one| Some(share(one)).filter(|share| share.is_full(hundredths)).and_then(|share| share.used))
-            .map(|(one, used)| {
-                let max = share(one).max.unwrap_or_default();
-                format!("of {} is nearly full: {} of {} are used.", who(one), amount(used), amount(max))
-            })
+        most(uses, |one| {
+            Some(share(one)).filter(|share| share.is_full(hundredths)).and_then(|share| share.used)
+        })
+        .map(|(one, used)| {
+            let max = share(one).max.unwrap_or_default();
+            format!("of {} is nearly full: {} of {} are used.", who(one), amount(used), amount(max))
+        })
     };
     if let Some(rest) = full(|one| one.heap, 97) {
         add(format!("The heap {rest} A part of it may be garbage."), pool(Exhausted::Heap));

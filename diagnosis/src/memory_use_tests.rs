@@ -67,7 +67,11 @@ fn pools_that_are_full_are_told() {
     let full = ProcessUse { heap: share(1450, 1456), metaspace: share(250, 256), ..worker("c2") };
     let told = found(&[full]);
     let keys: Vec<&str> = told.iter().map(|(.., fixes)| fixes[0].0.as_str()).collect();
-    assert_eq!(keys, ["taskmanager.memory.process.size", "taskmanager.memory.jvm-metaspace.size"], "{told:?}");
+    assert_eq!(
+        keys,
+        ["taskmanager.memory.process.size", "taskmanager.memory.jvm-metaspace.size"],
+        "{told:?}"
+    );
     assert!(told[0].1.contains("1.4 GB of 1.4 GB are used"), "{told:?}");
 }
 
@@ -83,8 +87,11 @@ fn what_nobody_uses_could_be_smaller() {
     };
     let told = found(&[idle("c2"), idle("c3")]);
     assert!(told.iter().all(|(urgency, ..)| *urgency == Urgency::CouldBeSmaller), "{told:?}");
-    let fixes: Vec<(&str, &str)> =
-        told.iter().flat_map(|(.., fixes)| fixes).map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let fixes: Vec<(&str, &str)> = told
+        .iter()
+        .flat_map(|(.., fixes)| fixes)
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
     assert_eq!(
         fixes,
         [

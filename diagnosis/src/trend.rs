@@ -131,11 +131,8 @@ mod tests {
 
     #[test]
     fn limit_and_pressure_are_told() {
-        let pressed = MemoryTrail {
-            limit: 1 << 20,
-            pressure: vec![0, 0, 4250],
-            ..trail(&[900, 900, 1000], &[], &[])
-        };
+        let pressed =
+            MemoryTrail { limit: 1 << 20, pressure: vec![0, 0, 4250], ..trail(&[900, 900, 1000], &[], &[]) };
         assert_eq!(
             sentence(&pressed).unwrap(),
             "resident memory +100 MB in 15 s: 1000 MB resident at the end, of 1 GB that the cgroup allows; processes \

@@ -138,8 +138,8 @@ options! {
     JVM_RECORDS: bool = "heddle.jvm-records" = "true";
     /// Whether the JDK's Flight Recorder records the last minutes of these JVMs, into the containers' logs.
     JFR: bool = "heddle.jfr" = "false";
-    /// Whether such a JVM dumps its heap the first time that it is full, and the dump is uploaded for the user
-    /// alone.
+    /// Whether such a JVM dumps its heap the first time that it is full, and the dump is uploaded for the
+    /// user alone.
     HEAP_DUMP: bool = "heddle.heap-dump" = "false";
     /// Directory for these dumps, in which each application makes its own; default .heddle/heap-dumps in the
     /// user's home directory.

@@ -145,9 +145,9 @@ impl RestClient {
         self.get(&format!("/taskmanagers/{}", escaped(id))).await
     }
 
-    /// The metrics with these names of a TaskManager with this resource id or, without one, of the JobManager.
-    /// Metrics that there are not are left out. The JobManager collects metrics only when it is asked for some, and
-    /// so the first answer may be empty.
+    /// The metrics with these names of a TaskManager with this resource id or, without one, of the
+    /// JobManager. Metrics that there are not are left out. The JobManager collects metrics only when it is
+    /// asked for some, and so the first answer may be empty.
     pub async fn metrics(
         &self,
         task_manager: Option<&str>,
@@ -292,7 +292,10 @@ mod tests {
     #[test]
     fn values_of_metrics() {
         let number = |value: &str| Metric { id: String::new(), value: value.into() }.number();
-        assert_eq!((number("17"), number("1.5E3"), number("-1"), number("NaN")), (Some(17), Some(1500), None, None));
+        assert_eq!(
+            (number("17"), number("1.5E3"), number("-1"), number("NaN")),
+            (Some(17), Some(1500), None, None)
+        );
     }
 
     #[test]

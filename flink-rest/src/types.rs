@@ -258,7 +258,8 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// The value as a number that is not negative; `None` if it is none. Flink writes -1 for what it does not know.
+    /// The value as a number that is not negative; `None` if it is none. Flink writes -1 for what it does not
+    /// know.
     pub fn number(&self) -> Option<u64> {
         let value = self.value.trim();
         // Some values have a decimal point or an exponent.

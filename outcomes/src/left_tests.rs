@@ -172,7 +172,10 @@ fn how_the_memory_has_gone_is_read_and_is_a_fact() {
     let mut ended = entry("c1", 5);
     ended.end.memory = Some(Box::new(trail()));
     let line = ended.line();
-    assert!(line.contains(r#""memory":{"at":[100,115],"rss":[1048576,2097152],"heap":[524288,524288]"#), "{line}");
+    assert!(
+        line.contains(r#""memory":{"at":[100,115],"rss":[1048576,2097152],"heap":[524288,524288]"#),
+        "{line}"
+    );
     assert!(!entry("c1", 5).line().contains("memory\":"));
     let left = Left::parse(Some(&record_json(&record())), Some(&lines(&[ended])));
     let mut facts = Facts::default();

@@ -1,7 +1,7 @@
-//! Makes what the JDK's Flight Recorder has written a part of the container's logs. The recorder keeps its files
-//! in a directory of its own, and YARN collects only the files of the directory of the logs itself. So each of them
-//! gets a second name (a hard link) there. What the JVM writes later is in the file under both names, and stays if
-//! the JVM removes its own name, or is killed at any moment.
+//! Makes what the JDK's Flight Recorder has written a part of the container's logs. The recorder keeps its
+//! files in a directory of its own, and YARN collects only the files of the directory of the logs itself. So
+//! each of them gets a second name (a hard link) there. What the JVM writes later is in the file under both
+//! names, and stays if the JVM removes its own name, or is killed at any moment.
 
 use std::fs;
 use std::io;
@@ -17,8 +17,8 @@ pub const EVERY: Duration = Duration::from_secs(20);
 const MOST: usize = 8;
 
 /// Gives all files of the recorder names in the directory of the logs that begin with `name`, and removes the
-/// oldest of such names. It is an error if a directory cannot be read; a file that cannot be linked is told in the
-/// log.
+/// oldest of such names. It is an error if a directory cannot be read; a file that cannot be linked is told
+/// in the log.
 pub fn collect(log_dir: &Path, name: &str) -> io::Result<()> {
     for file in recorded(&log_dir.join(JFR_DIRECTORY))? {
         let Some(file_name) = file.file_name().and_then(|name| name.to_str()) else { continue };

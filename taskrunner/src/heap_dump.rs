@@ -1,13 +1,13 @@
-//! Keeps the dump that a JVM makes of its heap when that is full (`heddle.heap-dump`): makes sure that there is
-//! room for it, uploads it to the user's directory in HDFS, and removes it from the node.
+//! Keeps the dump that a JVM makes of its heap when that is full (`heddle.heap-dump`): makes sure that there
+//! is room for it, uploads it to the user's directory in HDFS, and removes it from the node.
 //!
-//! A dump has everything that the heap had, also passwords and data of users. So it is in a directory of its own
-//! with mode 700 as long as it is on the node, and never among the logs, which others may be allowed to read. In
-//! HDFS it has mode 600.
+//! A dump has everything that the heap had, also passwords and data of users. So it is in a directory of its
+//! own with mode 700 as long as it is on the node, and never among the logs, which others may be allowed to
+//! read. In HDFS it has mode 600.
 //!
-//! The upload is done by Hadoop's own shell (`org.apache.hadoop.fs.FsShell`), in a small JVM with the class path
-//! and the tokens of the JVM that has made the dump. So any file system works that Flink can use, no other process
-//! has to pass on gigabytes, and heddle-taskrunner needs no client of HDFS.
+//! The upload is done by Hadoop's own shell (`org.apache.hadoop.fs.FsShell`), in a small JVM with the class
+//! path and the tokens of the JVM that has made the dump. So any file system works that Flink can use, no
+//! other process has to pass on gigabytes, and heddle-taskrunner needs no client of HDFS.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -91,8 +91,9 @@ pub struct HeapDump {
 }
 
 impl HeapDump {
-    /// Prepares for the dump of this JVM, if one is wanted: makes the directory, and adds the options with which the
-    /// JVM makes the dump. If there is no room for it, the log says so, and the JVM is started without them.
+    /// Prepares for the dump of this JVM, if one is wanted: makes the directory, and adds the options with
+    /// which the JVM makes the dump. If there is no room for it, the log says so, and the JVM is started
+    /// without them.
     pub fn prepare(command: &mut JvmCommand) -> Option<Self> {
         if !wants_dump(&command.records, command.jvm_args.iter().map(String::as_str)) {
             return None;
@@ -125,8 +126,8 @@ impl HeapDump {
         if free < heap.saturating_add(heap / 4) {
             return Err(NoDump::NoRoom { dir: command.dir.clone(), free, heap });
         }
-        // The JobManager is started again in the same container. What an earlier JVM has left is uploaded already, or
-        // could not be.
+        // The JobManager is started again in the same container. What an earlier JVM has left is uploaded
+        // already, or could not be.
         match fresh::private_directory(&dir) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_ours(&dir) => {
                 let _ = fs::remove_file(dir.join(DUMP_FILE));
@@ -158,8 +159,8 @@ impl HeapDump {
         String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
     }
 
-    /// Uploads the dump and removes it from the node, whether or not that succeeds. What comes of it is told in the
-    /// log.
+    /// Uploads the dump and removes it from the node, whether or not that succeeds. What comes of it is told
+    /// in the log.
     async fn upload(&self, thread: &SpawnThread, now: u64) {
         let name = self.command.log_name();
         let file = format!("{}/{name}-{}-{}.hprof", self.target, cause(&self.stdout()), day(now));
@@ -194,8 +195,8 @@ impl HeapDump {
         }
     }
 
-    /// Runs one command of the shell. The outer error says why it could not be run, and the inner one what it has
-    /// said.
+    /// Runs one command of the shell. The outer error says why it could not be run, and the inner one what it
+    /// has said.
     async fn shell(&self, thread: &SpawnThread, words: &[&str]) -> Result<Result<(), String>, String> {
         let args = ["-D", CLOSED].iter().chain(words).map(|word| (*word).to_owned()).collect();
         let output = self.command.log_dir().join(OUTPUT);
@@ -247,9 +248,9 @@ impl DumpWatch {
         Self { dump, upload: None, told: false }
     }
 
-    /// Begins to upload a dump, if there is one. A JVM that goes on after its dump (`jvm_runs`) has most of the
-    /// container's memory; if the rest is too little for the shell, the upload waits until the JVM has ended. Gives
-    /// whether an upload is under way.
+    /// Begins to upload a dump, if there is one. A JVM that goes on after its dump (`jvm_runs`) has most of
+    /// the container's memory; if the rest is too little for the shell, the upload waits until the JVM has
+    /// ended. Gives whether an upload is under way.
     pub fn look(&mut self, thread: &SpawnThread, jvm_runs: bool, now: u64) -> bool {
         if let Some(upload) = &self.upload {
             return !upload.is_finished();
@@ -280,8 +281,8 @@ impl DumpWatch {
     }
 }
 
-/// Whether a container has room for the shell beside processes that use so many bytes. If its size is not known, it
-/// has none.
+/// Whether a container has room for the shell beside processes that use so many bytes. If its size is not
+/// known, it has none.
 fn has_room(container_mb: u64, used: u64) -> bool {
     container_mb > 0 && used.saturating_add(SHELL_MEMORY) <= container_mb.saturating_mul(1 << 20)
 }

@@ -219,8 +219,7 @@ impl JvmCommand {
 
     /// The options with which the JVM leaves records, unless the user's options are about the same.
     fn record_options(&self, java: &Path) -> Vec<String> {
-        let variables: Vec<String> =
-            OPTION_VARIABLES.iter().filter_map(|name| self.variable(name)).collect();
+        let variables: Vec<String> = OPTION_VARIABLES.iter().filter_map(|name| self.variable(name)).collect();
         let of_variables = variables.iter().flat_map(|text| text.split_whitespace());
         let user = self.jvm_args.iter().map(String::as_str).chain(of_variables);
         let name = self.log_name();

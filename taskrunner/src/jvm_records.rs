@@ -1,6 +1,6 @@
 //! Chooses the options with which a JVM leaves records of itself: an error file, a log of the collections of
-//! garbage, and what the JDK's Flight Recorder has recorded. The user's own options win: where they say something
-//! about one of these, nothing is added. Pure.
+//! garbage, and what the JDK's Flight Recorder has recorded. The user's own options win: where they say
+//! something about one of these, nothing is added. Pure.
 
 use std::path::Path;
 
@@ -14,12 +14,12 @@ const JFR_SIZE_MB: u32 = 64;
 const JFR_AGE: &str = "15m";
 /// The first Java whose options for logs begin with `-Xlog`.
 const UNIFIED_LOGS_SINCE: u16 = 9;
-/// The first Java that has the Flight Recorder without a licence. Java 8 has it from some update on, which the
-/// version does not tell.
+/// The first Java that has the Flight Recorder without a licence. Java 8 has it from some update on, which
+/// the version does not tell.
 const JFR_SINCE: u16 = 11;
 
-/// The directory, in that of the logs, in which the Flight Recorder keeps its files. YARN collects only the files
-/// of the directory above, where [`crate::flight_recorder`] puts links to them.
+/// The directory, in that of the logs, in which the Flight Recorder keeps its files. YARN collects only the
+/// files of the directory above, where [`crate::flight_recorder`] puts links to them.
 pub const JFR_DIRECTORY: &str = ".heddle-jfr";
 /// What the names of these links end with.
 pub const JFR_END: &str = ".jfr";
@@ -35,8 +35,8 @@ pub struct Surroundings<'a> {
     pub name: &'a str,
 }
 
-/// The options to add in front of those that the user has set. `user` are the options of the JVM and the words of
-/// the variables from which Java reads options.
+/// The options to add in front of those that the user has set. `user` are the options of the JVM and the
+/// words of the variables from which Java reads options.
 pub fn options<'a>(
     records: &JvmRecords,
     around: &Surroundings<'_>,
@@ -73,8 +73,8 @@ pub fn wants_dump<'a>(records: &JvmRecords, user: impl IntoIterator<Item = &'a s
     records.heap_dump && !user.into_iter().any(|option| option.contains("HeapDump"))
 }
 
-/// Without the version of Java nothing is chosen: Java 8 does not start with the options of later releases, and
-/// they do not start with all of its options.
+/// Without the version of Java nothing is chosen: Java 8 does not start with the options of later releases,
+/// and they do not start with all of its options.
 fn gc_log(java: Option<u16>, file: &str) -> Vec<String> {
     match java {
         Some(java) if java >= UNIFIED_LOGS_SINCE => vec![format!(

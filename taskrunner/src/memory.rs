@@ -13,8 +13,8 @@ use crate::cause::KernelOom;
 use crate::control::Memory;
 use crate::perf_data;
 
-/// How many samples there are for each reading of `smaps_rollup`, for which the kernel goes through all pages of
-/// the process.
+/// How many samples there are for each reading of `smaps_rollup`, for which the kernel goes through all pages
+/// of the process.
 const SAMPLES_PER_ROLLUP: u32 = 12;
 
 const CGROUP_ROOT: &str = "/sys/fs/cgroup";
@@ -209,8 +209,8 @@ fn parse_counter(text: &str, key: &str) -> Option<u64> {
     text.lines().filter_map(|line| line.split_once(' ')).find(|(k, _)| *k == key)?.1.trim().parse().ok()
 }
 
-/// The share of the last minute in which processes waited for memory, in hundredths of a percent, from a line such
-/// as `some avg10=0.00 avg60=1.25 avg300=0.40 total=7`.
+/// The share of the last minute in which processes waited for memory, in hundredths of a percent, from a line
+/// such as `some avg10=0.00 avg60=1.25 avg300=0.40 total=7`.
 fn parse_pressure(text: &str, kind: &str) -> Option<u32> {
     let line = text.lines().find_map(|line| line.strip_prefix(kind))?;
     let percent = line.split_whitespace().find_map(|word| word.strip_prefix("avg60="))?;

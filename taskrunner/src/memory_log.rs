@@ -1,5 +1,5 @@
-//! Decides when a sample of memory is worth a line of the log. Samples come every few seconds; a line for each
-//! would fill the logs of a cluster that runs for months. `heddle memory --live` reads the newest line.
+//! Decides when a sample of memory is worth a line of the log. Samples come every few seconds; a line for
+//! each would fill the logs of a cluster that runs for months. `heddle memory --live` reads the newest line.
 
 use crate::control::Memory;
 
@@ -40,8 +40,8 @@ impl MemoryLog {
         );
     }
 
-    /// Whether the first sample, one that differs by a tenth from that of the last line, or one some minutes after
-    /// it.
+    /// Whether the first sample, one that differs by a tenth from that of the last line, or one some minutes
+    /// after it.
     fn is_due(&self, memory: &Memory) -> bool {
         let Some((at, rss)) = self.last else { return true };
         let age = memory.at_unix_ms.saturating_sub(at);

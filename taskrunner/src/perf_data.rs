@@ -1,6 +1,6 @@
-//! Reads the counters that a HotSpot JVM keeps in a file in shared memory, `/tmp/hsperfdata_<user>/<pid>`. The
-//! layout is that of `perfMemory.hpp` of the JDK, version 2.0, which has not changed since Java 5: a prologue
-//! of 32 bytes and then entries, each with a header of 20 bytes, a name and a value.
+//! Reads the counters that a HotSpot JVM keeps in a file in shared memory, `/tmp/hsperfdata_<user>/<pid>`.
+//! The layout is that of `perfMemory.hpp` of the JDK, version 2.0, which has not changed since Java 5: a
+//! prologue of 32 bytes and then entries, each with a header of 20 bytes, a name and a value.
 //!
 //! The file belongs to another program, which writes it all the time, so nothing in it is relied upon: what
 //! does not fit is left out.
@@ -40,8 +40,8 @@ pub struct JvmParts {
     pub threads: u32,
 }
 
-/// Reads the file of the JVM with this process id; `None` if there is none that belongs to this process's user,
-/// or if it is no such file. `user` is the user's name.
+/// Reads the file of the JVM with this process id; `None` if there is none that belongs to this process's
+/// user, or if it is no such file. `user` is the user's name.
 pub fn of_jvm(user: &str, pid: u32) -> Option<JvmParts> {
     if user.is_empty() || user.contains(['/', '\0']) {
         return None;
@@ -64,8 +64,8 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The parts of the JVM in the bytes of such a file; `None` if this is no such file. Nothing makes this function
-/// panic.
+/// The parts of the JVM in the bytes of such a file; `None` if this is no such file. Nothing makes this
+/// function panic.
 pub fn parts(bytes: &[u8]) -> Option<JvmParts> {
     let mut found = JvmParts::default();
     for (name, value) in numbers(bytes)? {
@@ -121,8 +121,8 @@ fn numbers(bytes: &[u8]) -> Option<Vec<(&str, i64)>> {
     Some(found)
 }
 
-/// The name and the value of an entry. Of its header are given where the name is, the length of a vector, which is
-/// 0 for a single value, and where the value is.
+/// The name and the value of an entry. Of its header are given where the name is, the length of a vector,
+/// which is 0 for a single value, and where the value is.
 fn number(
     entry: &[u8],
     (name, vector, value): (Option<usize>, Option<usize>, Option<usize>),

@@ -1,5 +1,5 @@
-//! Looks on while the JobManager's JVM runs, as a taskrunner does for a TaskManager: samples its memory, makes what
-//! the Flight Recorder writes a part of the logs, and uploads a dump of its heap.
+//! Looks on while the JobManager's JVM runs, as a taskrunner does for a TaskManager: samples its memory,
+//! makes what the Flight Recorder writes a part of the logs, and uploads a dump of its heap.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -81,7 +81,9 @@ impl JobManagerWatch {
             && let Some(dump) = &mut self.dump
             && timeout(UPLOAD, dump.finished()).await.is_err()
         {
-            tracing::warn!("the end of the JobManager is not held up any longer by the upload of its heap dump");
+            tracing::warn!(
+                "the end of the JobManager is not held up any longer by the upload of its heap dump"
+            );
         }
     }
 

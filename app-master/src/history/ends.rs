@@ -67,7 +67,8 @@ impl Ends {
         }
     }
 
-    /// Adds how the memory of a container had gone to its latest end. Of the oldest ends that is forgotten then.
+    /// Adds how the memory of a container had gone to its latest end. Of the oldest ends that is forgotten
+    /// then.
     pub(super) fn set_memory(&mut self, container: &str, trail: MemoryTrail) {
         let mut all = self.first.iter_mut().chain(&mut self.latest).rev();
         let Some(entry) = all.find(|entry| entry.end.container == container) else { return };

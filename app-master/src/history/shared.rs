@@ -40,8 +40,8 @@ impl SharedHistory {
         self.change(|history| history.memory(container, trail));
     }
 
-    /// Keeps a sample of the memory of the JobManager's JVM. It is in the record that is written next, and no reason
-    /// to write one.
+    /// Keeps a sample of the memory of the JobManager's JVM. It is in the record that is written next, and no
+    /// reason to write one.
     pub(crate) fn job_manager_memory(&self, memory: Memory) {
         self.job_manager.lock().unwrap_or_else(PoisonError::into_inner).add(memory);
     }

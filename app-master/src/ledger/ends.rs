@@ -144,7 +144,8 @@ impl Ledger {
         }
     }
 
-    /// The taskrunner still has something to do, and ends by itself. YARN tells the end of its container then.
+    /// The taskrunner still has something to do, and ends by itself. YARN tells the end of its container
+    /// then.
     pub(super) fn busy(&mut self, container: ContainerId) {
         if let Some(entry) = self.containers.get_mut(&container) {
             entry.busy = true;

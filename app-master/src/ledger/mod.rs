@@ -78,8 +78,8 @@ struct Entry {
     started: bool,
     /// It is about to end or has ended, perhaps because of YARN, and YARN's reason is not known yet.
     reason_pending: bool,
-    /// Its taskrunner still has something to do, and ends by itself, so the container is not given back to the
-    /// ResourceManager, which would end it at once.
+    /// Its taskrunner still has something to do, and ends by itself, so the container is not given back to
+    /// the ResourceManager, which would end it at once.
     busy: bool,
 }
 
@@ -92,7 +92,16 @@ enum Taskrunner {
 
 impl Entry {
     fn new(node: NodeId, state: State) -> Self {
-        Self { node, state, report: None, line: 0, ahead: None, started: false, reason_pending: false, busy: false }
+        Self {
+            node,
+            state,
+            report: None,
+            line: 0,
+            ahead: None,
+            started: false,
+            reason_pending: false,
+            busy: false,
+        }
     }
 
     /// Whether it is given back, and the ResourceManager does not know yet. One whose end waits for YARN's

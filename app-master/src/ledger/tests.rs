@@ -237,7 +237,10 @@ fn a_container_whose_taskrunner_is_busy_is_not_given_back_before_it_ends() {
     assert_eq!(ledger.step(LedgerInput::Busy(c1)), vec![]);
     let report = JvmExit { code: Some(1), ..JvmExit::default() };
     let effects = ledger.step(LedgerInput::Exited(c1, report));
-    assert!(matches!(effects[..], [LedgerEffect::Terminated { .. }]), "Flink knows, and nobody stops it: {effects:?}");
+    assert!(
+        matches!(effects[..], [LedgerEffect::Terminated { .. }]),
+        "Flink knows, and nobody stops it: {effects:?}"
+    );
     assert!(ledger.outgoing().releases.is_empty());
     let effects = beat(&mut ledger, &[], &[("c1", 1)]);
     assert!(effects.iter().any(|effect| matches!(effect, LedgerEffect::Forget { .. })), "{effects:?}");

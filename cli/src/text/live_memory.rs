@@ -115,10 +115,7 @@ mod tests {
     fn a_row_for_each_process_and_remarks() {
         let text = render(&live(&["the logs: no answer"]));
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(
-            lines[0],
-            "application_1_0001  \"test [2J\"  Flink 1.20.5, 1 job running; used / planned"
-        );
+        assert_eq!(lines[0], "application_1_0001  \"test [2J\"  Flink 1.20.5, 1 job running; used / planned");
         let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
         assert!(words(lines[2]).starts_with("PROCESS RESIDENT AT MOST HEAP"), "{text}");
         assert_eq!(
@@ -129,8 +126,14 @@ mod tests {
             words(lines[4]),
             "container_1_0001_01_000002 1.7 GB / 1.7 GB 1.7 GB 300 MB / 384 MB 100 MB / 256 MB - - -"
         );
-        assert!(text.contains("\n2 TaskManagers more, with less of their heaps used\nnot known: the logs: no answer\n"));
-        assert!(text.contains("\n\nMust be larger\n- The process of TaskManager container_1_0001_01_000002 has used"));
-        assert!(text.contains("\n\nCould be smaller, as far as this moment shows\n- A JobManager has used 710 MB at most"));
+        assert!(text.contains(
+            "\n2 TaskManagers more, with less of their heaps used\nnot known: the logs: no answer\n"
+        ));
+        assert!(text.contains(
+            "\n\nMust be larger\n- The process of TaskManager container_1_0001_01_000002 has used"
+        ));
+        assert!(text.contains(
+            "\n\nCould be smaller, as far as this moment shows\n- A JobManager has used 710 MB at most"
+        ));
     }
 }

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How much memory a JVM, or all processes of its container, used over some minutes. The lists are columns of one
-/// table: the elements with the same index belong together. A list may be shorter than that of the times, or
-/// empty, if its values are not known. Amounts are in KiB, and 0 stands for one that is not known.
+/// How much memory a JVM, or all processes of its container, used over some minutes. The lists are columns of
+/// one table: the elements with the same index belong together. A list may be shorter than that of the times,
+/// or empty, if its values are not known. Amounts are in KiB, and 0 stands for one that is not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MemoryTrail {

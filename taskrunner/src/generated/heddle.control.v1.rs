@@ -66,8 +66,8 @@ pub struct Signalled {
     #[prost(message, optional, tag = "1")]
     pub memory: ::core::option::Option<Memory>,
 }
-/// The JVM has ended or ends, and the taskrunner still has something to do in the container, such as to upload a
-/// heap dump. It ends by itself afterwards. heddle-am gives the container back to YARN only then.
+/// The JVM has ended or ends, and the taskrunner still has something to do in the container, such as to upload
+/// a heap dump. It ends by itself afterwards. heddle-am gives the container back to YARN only then.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Busy {
     /// What it does, for people.
@@ -114,8 +114,8 @@ pub struct Memory {
     /// The resident memory that belongs to no file (RssAnon).
     #[prost(uint64, tag = "12")]
     pub anonymous: u64,
-    /// The share of the resident memory that is this process's own (Pss of `/proc/<pid>/smaps_rollup`), as it was
-    /// when that was read last; 0 if it is not known.
+    /// The share of the resident memory that is this process's own (Pss of `/proc/<pid>/smaps_rollup`), as it
+    /// was when that was read last; 0 if it is not known.
     #[prost(uint64, tag = "13")]
     pub proportional: u64,
     /// The parts of the JVM, from its file in `/tmp/hsperfdata_<user>`; 0 if they are not known. What is used of
@@ -299,8 +299,8 @@ pub struct JvmRecords {
     /// The heap, the first time that it, or the metaspace, is full.
     #[prost(bool, tag = "3")]
     pub heap_dump: bool,
-    /// The directory in HDFS for heap dumps. One that begins with neither a scheme nor a slash is below the user's
-    /// home directory.
+    /// The directory in HDFS for heap dumps. One that begins with neither a scheme nor a slash is below the
+    /// user's home directory.
     #[prost(string, tag = "4")]
     pub heap_dump_directory: ::prost::alloc::string::String,
 }

@@ -1,9 +1,7 @@
 //! What the JVMs of a cluster leave in files: which keys say so, and which values cannot work. Pure.
 
 use flink_model::config::Configuration;
-use flink_model::options::{
-    HADOOP_CLASSPATH, HEAP_DUMP, HEAP_DUMP_DIR, HadoopClassPath, JFR, JVM_RECORDS,
-};
+use flink_model::options::{HADOOP_CLASSPATH, HEAP_DUMP, HEAP_DUMP_DIR, HadoopClassPath, JFR, JVM_RECORDS};
 use flink_model::spec::RecordsSpec;
 
 use crate::configuration::{bad_value, text};
@@ -63,7 +61,8 @@ mod tests {
     #[test]
     fn what_is_left_by_default_and_by_keys() {
         assert_eq!(of(&[]).unwrap(), RecordsSpec { logs: true, ..RecordsSpec::default() });
-        let all = of(&[("heddle.jvm-records", "false"), ("heddle.jfr", "true"), ("heddle.heap-dump", "true")]);
+        let all =
+            of(&[("heddle.jvm-records", "false"), ("heddle.jfr", "true"), ("heddle.heap-dump", "true")]);
         let dumps = |base: &str| Some(format!("{base}/application_1_0001"));
         let wanted = RecordsSpec {
             logs: false,

@@ -40,15 +40,14 @@ pub struct LiveMemory {
     pub missing: Vec<String>,
 }
 
-/// Asks the JobManager of a running application, and reads the logs. It is a failure if there is no such application,
-/// if it does not run, or if its JobManager does not answer.
+/// Asks the JobManager of a running application, and reads the logs. It is a failure if there is no such
+/// application, if it does not run, or if its JobManager does not answer.
 pub async fn ask(inquiry: &Inquiry, id: ApplicationId) -> Result<LiveMemory, Failure> {
     let yarn = inquiry.hadoop().yarn()?;
     let report = application_report(&yarn, id).await?;
     let address = report_address(&report, inquiry.security())?;
     let what = || format!("cannot ask the JobManager of {id} for its memory");
-    let client =
-        RestClient::new(&address, RestTimeouts::default()).map_err(|error| error.failure(what()))?;
+    let client = RestClient::new(&address, RestTimeouts::default()).map_err(|error| error.failure(what()))?;
     let (overview, config, workers) =
         tokio::join!(client.overview(), client.job_manager_config(), client.task_managers());
     let overview = overview.map_err(|error| error.failure(what()).of_application(id))?;
@@ -65,10 +64,8 @@ pub async fn ask(inquiry: &Inquiry, id: ApplicationId) -> Result<LiveMemory, Fai
     };
     let master = master.map_or_else(|| "JobManager".to_owned(), |container| container.to_string());
     let ids = workers.into_iter().map(|worker| worker.id).collect();
-    let (own, (workers, silent)) = tokio::join!(
-        job_manager(&client, &master, settings.as_ref()),
-        task_managers(&client, ids)
-    );
+    let (own, (workers, silent)) =
+        tokio::join!(job_manager(&client, &master, settings.as_ref()), task_managers(&client, ids));
     missing.extend(silent);
     let mut processes: Vec<ProcessUse> = Vec::new();
     match own {
@@ -77,7 +74,9 @@ pub async fn ask(inquiry: &Inquiry, id: ApplicationId) -> Result<LiveMemory, Fai
     }
     let without = workers.iter().filter(|one| one.heap.used.is_none()).count();
     if without > 0 {
-        missing.push(format!("what the JVMs of {without} TaskManagers use: the JobManager has no metrics of them yet"));
+        missing.push(format!(
+            "what the JVMs of {without} TaskManagers use: the JobManager has no metrics of them yet"
+        ));
     }
     let (shown, more) = (chosen(&workers), workers.len().saturating_sub(MOST));
     // The remarks are about all of them, also those that are not shown.

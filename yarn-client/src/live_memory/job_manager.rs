@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep};
 
 /// How many TaskManagers are asked at the same time.
 const AT_ONCE: usize = 16;
-/// The JobManager collects metrics when it is asked, so an empty answer is asked for again after this time, and for
-/// this long.
+/// The JobManager collects metrics when it is asked, so an empty answer is asked for again after this time,
+/// and for this long.
 const AGAIN: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(6);
 
@@ -32,8 +32,8 @@ fn names() -> Vec<&'static str> {
     HEAP.iter().chain(&METASPACE).chain([&DIRECT]).chain(&MANAGED).chain(&NETWORK).copied().collect()
 }
 
-/// What Flink was configured with, as the JobManager tells it; `None` if the release is not known. Secrets are stars,
-/// because Flink masks them.
+/// What Flink was configured with, as the JobManager tells it; `None` if the release is not known. Secrets
+/// are stars, because Flink masks them.
 pub(super) fn settings(flink: &str, config: &[ConfigEntry]) -> Option<Settings> {
     let release = flink.parse().ok()?;
     let mut configuration = Configuration::new(FileFormat::Standard);
@@ -50,9 +50,8 @@ pub(super) async fn job_manager(
     settings: Option<&Settings>,
 ) -> Result<ProcessUse, RestError> {
     let metrics = metrics(client, None).await?;
-    let planned = settings.and_then(|settings| {
-        Explained::job_manager(&settings.configuration, settings.release).ok()
-    });
+    let planned =
+        settings.and_then(|settings| Explained::job_manager(&settings.configuration, settings.release).ok());
     Ok(of_job_manager(container, &metrics, planned.as_ref()))
 }
 
@@ -67,10 +66,7 @@ fn of_job_manager(container: &str, metrics: &[Metric], planned: Option<&Explaine
 }
 
 /// What the TaskManagers with these ids use, and why that is not known of some.
-pub(super) async fn task_managers(
-    client: &RestClient,
-    ids: Vec<String>,
-) -> (Vec<ProcessUse>, Vec<String>) {
+pub(super) async fn task_managers(client: &RestClient, ids: Vec<String>) -> (Vec<ProcessUse>, Vec<String>) {
     let asked = futures::stream::iter(ids).map(|id| async move {
         let found = task_manager(client, &id).await;
         found.map_err(|error| format!("TaskManager {id}: {error}"))
