@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use flink_model::spec::TMP_DIRS_ENV;
-use taskrunner::control::{JvmRecords, Launch};
+use taskrunner::control::Launch;
 use taskrunner::exit::ExitReport;
 use taskrunner::heap_dump::HeapDump;
 use taskrunner::jvm::{JvmError, JvmProcess, TakePipes};
@@ -69,7 +69,7 @@ pub async fn start(
         flink_version: environment.spec.application.flink_version.clone(),
         archives: archive.map(|archive| archive.found.clone()).unwrap_or_default(),
         record_classes: archive.is_some() && record,
-        records: Some(JvmRecords::from(&environment.spec.application.records)),
+        records: Some(environment.jvm_records()),
         container_mb: environment.spec.application_master.memory_mb,
         ..Launch::from(jvm)
     };

@@ -86,7 +86,8 @@ fn control_variables(spec: &AmSpec, control: &str) -> BTreeMap<String, String> {
 impl Launcher {
     /// From the client's specification. `dir` is the ApplicationMaster's working directory, `control` the
     /// `host:port` of the control server, whose keys are `keys`. `user` is the user's name for Hadoop's
-    /// client in the TaskManagers, which get those of the `tokens` that concern them.
+    /// client in the TaskManagers, which get those of the `tokens` that concern them. `records`: what their
+    /// JVMs leave in files.
     pub fn new(
         spec: &AmSpec,
         dir: &Path,
@@ -94,6 +95,7 @@ impl Launcher {
         user: Option<&str>,
         tokens: TokenSource,
         keys: Arc<ControlKeys>,
+        records: JvmRecords,
     ) -> Result<Self, LauncherError> {
         let runner = &spec.task_managers.taskrunner_key;
         let context = ContainerLaunchContext {
@@ -128,7 +130,7 @@ impl Launcher {
             log_name: "taskmanager".to_owned(),
             flink_version: spec.application.flink_version.clone(),
             archives: archive.map(|archive| archive.found.clone()).unwrap_or_default(),
-            records: Some(JvmRecords::from(&spec.application.records)),
+            records: Some(records),
             ..Launch::from(jvm)
         };
         Ok(Self { context, tokens, keys, template, recordings: AtomicU32::new(0) })

@@ -307,7 +307,7 @@ impl Start<'_> {
         let keys = environment.keys.clone();
         let Environment { spec, dir, login, .. } = &**environment;
         let (user, tokens) = (environment.hadoop_user_name(), login.tokens().clone());
-        let launcher = Launcher::new(spec, dir, &address, user, tokens, keys);
+        let launcher = Launcher::new(spec, dir, &address, user, tokens, keys, environment.jvm_records());
         let launcher = Arc::new(launcher.map_err(|error| error.to_string())?);
         let archives = service::is_possible(environment);
         if archives && environment.spec.task_managers.class_data.is_some() {
