@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use diagnosis::facts::MemoryTrail;
+use diagnosis::facts::MemorySamples;
 use taskrunner::control::Memory;
 
 /// The length of a step, in seconds.
@@ -90,14 +90,14 @@ impl Samples {
     }
 
     /// All that is kept, for the record; `None` if there is nothing.
-    pub(crate) fn trail(&self) -> Option<MemoryTrail> {
+    pub(crate) fn for_record(&self) -> Option<MemorySamples> {
         let last = self.last?;
         let column = |of: fn(&Kept) -> u32| {
             let values: Vec<u32> = self.steps.iter().map(of).collect();
             // What is never known takes no room in the record.
             if values.iter().all(|value| *value == 0) { Vec::new() } else { values }
         };
-        Some(MemoryTrail {
+        Some(MemorySamples {
             at: self.steps.iter().map(|step| step.at).collect(),
             rss: self.steps.iter().map(|step| step.rss).collect(),
             cgroup: column(|step| step.cgroup),
@@ -129,15 +129,15 @@ mod tests {
     #[test]
     fn ten_minutes_are_kept_and_the_most_of_each_step() {
         let mut samples = Samples::default();
-        assert!(samples.trail().is_none());
+        assert!(samples.for_record().is_none());
         for second in (0..1200).step_by(5) {
             samples.add(sample(second, 100 + second % 15, 64));
         }
-        let trail = samples.trail().unwrap();
-        assert_eq!((trail.at.len(), trail.rss.len(), trail.heap.len()), (MOST, MOST, MOST));
-        assert!(trail.cgroup.is_empty() && trail.pressure.is_empty() && trail.metaspace.is_empty());
-        assert!(trail.rss.iter().all(|rss| *rss == 110 << 10), "{:?}", trail.rss);
-        assert_eq!(trail.at.last().unwrap() - trail.at[0], 39 * STEP);
+        let kept = samples.for_record().unwrap();
+        assert_eq!((kept.at.len(), kept.rss.len(), kept.heap.len()), (MOST, MOST, MOST));
+        assert!(kept.cgroup.is_empty() && kept.pressure.is_empty() && kept.metaspace.is_empty());
+        assert!(kept.rss.iter().all(|rss| *rss == 110 << 10), "{:?}", kept.rss);
+        assert_eq!(kept.at.last().unwrap() - kept.at[0], 39 * STEP);
         assert_eq!(samples.last().unwrap(), sample(1195, 110, 64));
     }
 
@@ -146,11 +146,8 @@ mod tests {
         let mut samples = Samples::default();
         samples.add(sample(0, 100, 64));
         samples.add(Memory { processes: 2, ..sample(1, 300, 0) });
-        let trail = samples.trail().unwrap();
-        assert_eq!(
-            (trail.rss, trail.heap, trail.heap_used),
-            (vec![300 << 10], vec![64 << 10], vec![32 << 10])
-        );
+        let kept = samples.for_record().unwrap();
+        assert_eq!((kept.rss, kept.heap, kept.heap_used), (vec![300 << 10], vec![64 << 10], vec![32 << 10]));
     }
 
     #[test]
@@ -166,6 +163,6 @@ mod tests {
         let mut samples = Samples::default();
         samples.add(sample(500, 1, 1));
         samples.add(sample(0, 2, 1));
-        assert_eq!(samples.trail().unwrap().rss, [1 << 10, 2 << 10]);
+        assert_eq!(samples.for_record().unwrap().rss, [1 << 10, 2 << 10]);
     }
 }

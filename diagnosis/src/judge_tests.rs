@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::facts::{
-    Absent, AppState, Application, Attempt, ContainerEnd, Job, MemoryTrail, Node, OpenAsk, Outcome, Queue,
+    Absent, AppState, Application, Attempt, ContainerEnd, Job, MemorySamples, Node, OpenAsk, Outcome, Queue,
     Settings, Source, Told, Voice,
 };
 use crate::rule::{Class, Link};
@@ -85,12 +85,12 @@ const ELASTIC: &str = "container_1_0001_01_000002 is under oom because it exceed
 
 #[test]
 fn how_the_memory_has_gone_is_evidence_of_a_kill() {
-    let memory = |mb: [u32; 3]| MemoryTrail {
+    let memory = |mb: [u32; 3]| MemorySamples {
         at: vec![100, 160, 460],
         rss: mb.map(|mb| mb << 10).to_vec(),
         heap: vec![1 << 20; 3],
         heap_used: vec![1 << 20; 3],
-        ..MemoryTrail::default()
+        ..MemorySamples::default()
     };
     let end = ContainerEnd {
         container: "container_1_0001_01_000002".into(),
@@ -688,7 +688,7 @@ proptest! {
         let found = judge(&facts);
         prop_assert_eq!(&found, &judge(&reversed(facts.clone())));
         for finding in &found {
-            prop_assert!(!finding.text.is_empty() && finding.evidence.len() <= MOST, "{:?}", finding);
+            prop_assert!(!finding.text.is_empty() && finding.evidence.len() <= MOST + MOST_TRENDS, "{:?}", finding);
         }
         prop_assert_eq!(crate::verdict(&facts), crate::verdict(&reversed(facts)));
     }

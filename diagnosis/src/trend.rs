@@ -1,6 +1,6 @@
 //! Says in one sentence how the memory of a container has gone: "heap flat, native +1.1 GB in 6 min".
 
-use crate::facts::MemoryTrail;
+use crate::facts::MemorySamples;
 use crate::usage::amount;
 
 /// A growth is worth telling if it is at least so many KiB, and this part of what is used at the end.
@@ -10,9 +10,9 @@ const PART: u64 = 20;
 const PRESSED: u32 = 1000;
 
 /// The sentence; `None` if there are fewer than two samples.
-pub fn sentence(trail: &MemoryTrail) -> Option<String> {
-    let samples = trail.at.len().min(trail.rss.len());
-    let (times, rss) = (trail.at.get(..samples)?, trail.rss.get(..samples)?);
+pub fn sentence(samples: &MemorySamples) -> Option<String> {
+    let number = samples.at.len().min(samples.rss.len());
+    let (times, rss) = (samples.at.get(..number)?, samples.rss.get(..number)?);
     let (end, last) = (*times.last()?, u64::from(*rss.last()?));
     let least = u64::from(*rss.iter().min()?);
     // The growth began where the memory was last near its least.
@@ -22,19 +22,19 @@ pub fn sentence(trail: &MemoryTrail) -> Option<String> {
     let is_flat = grown < LEAST.max(last / PART);
     let start = if is_flat { 0 } else { start };
     let span = u64::from(end.saturating_sub(*times.get(start)?));
-    if samples < 2 || span == 0 {
+    if number < 2 || span == 0 {
         return None;
     }
     let mut text = if is_flat {
         format!("memory flat for {}", duration(span))
     } else {
-        growth(trail, start, samples, grown, span)
+        growth(samples, start, number, grown, span)
     };
     text.push_str(&format!(": {} resident at the end", kib(last)));
-    if trail.limit > 0 {
-        text.push_str(&format!(", of {} that the cgroup allows", kib(trail.limit)));
+    if samples.limit > 0 {
+        text.push_str(&format!(", of {} that the cgroup allows", kib(samples.limit)));
     }
-    let pressure = trail.pressure.get(..samples.min(trail.pressure.len()))?.last().copied().unwrap_or(0);
+    let pressure = samples.pressure.get(..number.min(samples.pressure.len()))?.last().copied().unwrap_or(0);
     if pressure >= PRESSED {
         text.push_str(&format!("; processes waited for memory in {} % of the last minute", pressure / 100));
     }
@@ -42,20 +42,20 @@ pub fn sentence(trail: &MemoryTrail) -> Option<String> {
 }
 
 /// What has grown between two samples, as far as it can be told.
-fn growth(trail: &MemoryTrail, start: usize, samples: usize, grown: u64, span: u64) -> String {
+fn growth(samples: &MemorySamples, start: usize, number: usize, grown: u64, span: u64) -> String {
     let span = duration(span);
     let column = |list: &[u32]| {
         let before = list.get(start).copied().filter(|kib| *kib > 0)?;
         // The last sample may be one of the whole container, which has no parts of the JVM.
-        let after = list.iter().take(samples).rev().copied().find(|kib| *kib > 0)?;
+        let after = list.iter().take(number).rev().copied().find(|kib| *kib > 0)?;
         Some((u64::from(before), u64::from(after)))
     };
-    let Some((before, after)) = column(&trail.heap) else {
+    let Some((before, after)) = column(&samples.heap) else {
         return format!("resident memory +{} in {span}", kib(grown));
     };
     let heap = after.saturating_sub(before);
     // What is reserved for the heap becomes resident when objects are put there for the first time.
-    let used = column(&trail.heap_used).map_or(0, |(used, _)| used);
+    let used = column(&samples.heap_used).map_or(0, |(used, _)| used);
     let by_heap = heap.saturating_add(before.saturating_sub(used));
     let native = grown.saturating_sub(heap);
     if grown.saturating_sub(by_heap) * 2 < grown {
@@ -86,19 +86,19 @@ mod tests {
     const MB: u32 = 1 << 10;
 
     /// A sample each 15 seconds.
-    fn trail(rss: &[u32], heap: &[u32], used: &[u32]) -> MemoryTrail {
+    fn samples(rss: &[u32], heap: &[u32], used: &[u32]) -> MemorySamples {
         let mb = |list: &[u32]| list.iter().map(|mb| mb * MB).collect();
-        MemoryTrail {
+        MemorySamples {
             at: (0..rss.len()).map(|n| 1_700_000_000 + 15 * u32::try_from(n).unwrap()).collect(),
             rss: mb(rss),
             heap: mb(heap),
             heap_used: mb(used),
-            ..MemoryTrail::default()
+            ..MemorySamples::default()
         }
     }
 
     fn said(rss: &[u32], heap: &[u32], used: &[u32]) -> String {
-        sentence(&trail(rss, heap, used)).unwrap()
+        sentence(&samples(rss, heap, used)).unwrap()
     }
 
     #[test]
@@ -131,8 +131,11 @@ mod tests {
 
     #[test]
     fn limit_and_pressure_are_told() {
-        let pressed =
-            MemoryTrail { limit: 1 << 20, pressure: vec![0, 0, 4250], ..trail(&[900, 900, 1000], &[], &[]) };
+        let pressed = MemorySamples {
+            limit: 1 << 20,
+            pressure: vec![0, 0, 4250],
+            ..samples(&[900, 900, 1000], &[], &[])
+        };
         assert_eq!(
             sentence(&pressed).unwrap(),
             "resident memory +100 MB in 15 s: 1000 MB resident at the end, of 1 GB that the cgroup allows; processes \
@@ -142,9 +145,9 @@ mod tests {
 
     #[test]
     fn of_one_moment_there_is_no_trend() {
-        assert_eq!(sentence(&MemoryTrail::default()), None);
-        assert_eq!(sentence(&trail(&[500], &[], &[])), None);
-        let twice = MemoryTrail { at: vec![7, 7], rss: vec![1, 1], ..MemoryTrail::default() };
+        assert_eq!(sentence(&MemorySamples::default()), None);
+        assert_eq!(sentence(&samples(&[500], &[], &[])), None);
+        let twice = MemorySamples { at: vec![7, 7], rss: vec![1, 1], ..MemorySamples::default() };
         assert_eq!(sentence(&twice), None);
     }
 
@@ -153,8 +156,8 @@ mod tests {
         fn never_panics(
             at: Vec<u32>, rss: Vec<u32>, heap: Vec<u32>, heap_used: Vec<u32>, pressure: Vec<u32>, limit: u64
         ) {
-            let trail = MemoryTrail { at, rss, heap, heap_used, pressure, limit, ..MemoryTrail::default() };
-            let _ = sentence(&trail);
+            let samples = MemorySamples { at, rss, heap, heap_used, pressure, limit, ..MemorySamples::default() };
+            let _ = sentence(&samples);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What was read of an application, and the facts in it.
 
-use diagnosis::facts::{Facts, MemoryTrail, Node, Outcome, Seen, Source};
+use diagnosis::facts::{Facts, MemorySamples, Node, Outcome, Seen, Source};
 use serde_json::Value;
 
 use crate::account::Account;
@@ -51,8 +51,8 @@ impl Left {
         let Some(record) = &self.record else { return };
         let told = record.told.iter().map(|told| Seen { source, at: told.at, fact: told.fact.clone() });
         facts.told.extend(told);
-        if let Some(trail) = &record.job_manager.memory {
-            facts.job_manager_memory.push(seen(source, record.written, MemoryTrail::clone(trail)));
+        if let Some(samples) = &record.job_manager.memory {
+            facts.job_manager_memory.push(seen(source, record.written, MemorySamples::clone(samples)));
         }
         facts.nodes.extend(record.nodes.iter().filter_map(|note| Some(seen(source, note.at, node(note)?))));
         if record.ended.is_none() {

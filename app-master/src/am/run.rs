@@ -194,8 +194,8 @@ async fn work(
         history.note(&observations, clock::unix_ms());
         // Before the actions, one of which may forget the container.
         for container in observations.iter().filter_map(Observation::ended) {
-            if let Some(trail) = control.trail(container) {
-                history.memory(container, trail);
+            if let Some(samples) = control.samples(container) {
+                history.memory(container, samples);
             }
         }
         for action in actions {

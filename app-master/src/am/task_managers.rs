@@ -144,7 +144,7 @@ impl TaskManagers for TaskManagerContainers {
                 if memory.processes > 1 { "all processes of the container" } else { "the JVM" }
             );
         }
-        if let Some(trend) = self.control.trail(container).and_then(|trail| sentence(&trail)) {
+        if let Some(trend) = self.control.samples(container).and_then(|samples| sentence(&samples)) {
             tracing::info!(worker = %container, trend, "how its memory has gone");
         }
         self.control.forget(container);

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use diagnosis::facts::MemoryTrail;
+use diagnosis::facts::MemorySamples;
 use taskrunner::cause::JvmExit;
 use taskrunner::control::event::Event as EventKind;
 use taskrunner::control::{Launch, Memory, Recorded, Stop};
@@ -205,8 +205,8 @@ impl Control {
     }
 
     /// How the memory of a container has gone over its last minutes.
-    pub(crate) fn trail(&self, container: ContainerId) -> Option<MemoryTrail> {
-        self.peers().get(&container).and_then(|peer| peer.memory.trail())
+    pub(crate) fn samples(&self, container: ContainerId) -> Option<MemorySamples> {
+        self.peers().get(&container).and_then(|peer| peer.memory.for_record())
     }
 
     /// Whether the container's taskrunner is connected.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use diagnosis::facts::{ContainerEnd, MemoryTrail};
+use diagnosis::facts::{ContainerEnd, MemorySamples};
 use outcomes::Entry;
 
 use super::texts::short;
@@ -19,7 +19,7 @@ const DIAGNOSTICS: usize = 800;
 const LINE: usize = 400;
 const LINES: usize = 1000;
 /// Of how many of the latest ends it is kept how the memory had gone.
-const TRAILS: usize = 50;
+const SAMPLED: usize = 50;
 /// How many last lines are kept behind the first one, which is the summary of the taskrunner.
 const LAST: usize = 8;
 
@@ -69,16 +69,16 @@ impl Ends {
 
     /// Adds how the memory of a container had gone to its latest end. Of the oldest ends that is forgotten
     /// then.
-    pub(super) fn set_memory(&mut self, container: &str, trail: MemoryTrail) {
+    pub(super) fn set_memory(&mut self, container: &str, samples: MemorySamples) {
         let mut all = self.first.iter_mut().chain(&mut self.latest).rev();
         let Some(entry) = all.find(|entry| entry.end.container == container) else { return };
-        entry.end.memory = Some(Box::new(trail));
-        self.forget_trails();
+        entry.end.memory = Some(Box::new(samples));
+        self.forget_samples();
     }
 
-    fn forget_trails(&mut self) {
-        let with_trail = self.first.iter_mut().chain(&mut self.latest).rev();
-        with_trail.filter(|entry| entry.end.memory.is_some()).skip(TRAILS).for_each(|entry| {
+    fn forget_samples(&mut self) {
+        let with_samples = self.first.iter_mut().chain(&mut self.latest).rev();
+        with_samples.filter(|entry| entry.end.memory.is_some()).skip(SAMPLED).for_each(|entry| {
             entry.end.memory = None;
         });
     }
@@ -88,7 +88,7 @@ impl Ends {
         let own = std::mem::take(self);
         self.dropped = own.dropped.saturating_add(dropped);
         earlier.into_iter().chain(own.first).chain(own.latest).for_each(|entry| self.add(entry));
-        self.forget_trails();
+        self.forget_samples();
     }
 
     /// All that are kept, the oldest first.
@@ -183,13 +183,13 @@ mod tests {
         let mut ends = Ends::default();
         for number in 0..300 {
             ends.add(entry(number, "x"));
-            let trail = MemoryTrail { at: vec![1], rss: vec![2], ..MemoryTrail::default() };
-            ends.set_memory(&format!("c{number}"), trail);
-            ends.set_memory("none", MemoryTrail::default());
+            let samples = MemorySamples { at: vec![1], rss: vec![2], ..MemorySamples::default() };
+            ends.set_memory(&format!("c{number}"), samples);
+            ends.set_memory("none", MemorySamples::default());
         }
         let with: Vec<u64> =
             ends.iter().filter(|entry| entry.end.memory.is_some()).map(|entry| entry.at).collect();
-        assert_eq!((with.len(), with[0], with[49]), (TRAILS, 250, 299));
+        assert_eq!((with.len(), with[0], with[49]), (SAMPLED, 250, 299));
     }
 
     #[test]

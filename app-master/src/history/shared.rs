@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use diagnosis::facts::MemoryTrail;
+use diagnosis::facts::MemorySamples;
 use outcomes::{Account, Entry, Left, Record};
 use taskrunner::control::Memory;
 use tokio::sync::watch;
@@ -36,8 +36,8 @@ impl SharedHistory {
     }
 
     /// See [`History::memory`].
-    pub(crate) fn memory(&self, container: ContainerId, trail: MemoryTrail) {
-        self.change(|history| history.memory(container, trail));
+    pub(crate) fn memory(&self, container: ContainerId, samples: MemorySamples) {
+        self.change(|history| history.memory(container, samples));
     }
 
     /// Keeps a sample of the memory of the JobManager's JVM. It is in the record that is written next, and no
@@ -70,7 +70,7 @@ impl SharedHistory {
     /// The record with the memory of the JobManager's JVM.
     fn with_memory(&self, mut record: Record) -> Record {
         let samples = self.job_manager.lock().unwrap_or_else(PoisonError::into_inner);
-        record.job_manager.memory = samples.trail().map(Box::new);
+        record.job_manager.memory = samples.for_record().map(Box::new);
         record
     }
 

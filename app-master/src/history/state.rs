@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use diagnosis::facts::{ContainerEnd, Final, MemoryTrail, Part, Voice};
+use diagnosis::facts::{ContainerEnd, Final, MemorySamples, Part, Voice};
 use flink_model::spec::ClusterMode;
 use outcomes::{Entry, JobManagerState, Left, Record, Running, SCHEMA};
 use taskrunner::cause::{ExitCause, Fault, JvmExit};
@@ -232,10 +232,10 @@ impl History {
     }
 
     /// How the memory of a TaskManager's container had gone that has ended.
-    pub(crate) fn memory(&mut self, container: ContainerId, trail: MemoryTrail) {
+    pub(crate) fn memory(&mut self, container: ContainerId, samples: MemorySamples) {
         let id = container.to_string();
         if self.ends.has(&id) {
-            self.ends.set_memory(&id, trail);
+            self.ends.set_memory(&id, samples);
             self.version.ends += 1;
         }
     }

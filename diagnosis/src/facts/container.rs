@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::memory::MemoryTrail;
+use super::memory::MemorySamples;
 
 /// What runs in a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -77,7 +77,7 @@ pub struct ContainerEnd {
     pub given_back: bool,
     /// How its memory has gone over its last minutes, if that was noted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub memory: Option<Box<MemoryTrail>>,
+    pub memory: Option<Box<MemorySamples>>,
 }
 
 impl Default for ContainerEnd {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// or empty, if its values are not known. Amounts are in KiB, and 0 stands for one that is not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct MemoryTrail {
+pub struct MemorySamples {
     /// The times, in seconds since 1970.
     pub at: Vec<u32>,
     /// The resident memory: the most of each step.

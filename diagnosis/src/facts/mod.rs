@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use cluster::{AppState, Application, Attempt, Final, Node, Queue};
 pub use container::{ContainerEnd, Exhausted, OpenAsk, Part};
-pub use memory::MemoryTrail;
+pub use memory::MemorySamples;
 pub use program::{Duplicate, Job, Outcome, Told, Voice};
 
 /// Who has told a fact.
@@ -126,7 +126,7 @@ pub struct Facts {
     /// What heddle-am has left.
     pub outcomes: Vec<Seen<Outcome>>,
     /// The memory of the JobManager's JVM over its last minutes.
-    pub job_manager_memory: Vec<Seen<MemoryTrail>>,
+    pub job_manager_memory: Vec<Seen<MemorySamples>>,
     /// Witnesses that say nothing.
     pub absent: Vec<Seen<Absent>>,
     /// What Flink was configured with, if that is known. Without it, remedies name keys and no values.
