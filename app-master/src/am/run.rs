@@ -296,7 +296,8 @@ impl Start<'_> {
             signalled.send_replace(true);
             tell(());
         };
-        watch_signals(environment.spec.application_master.memory_mb, terminated)
+        let (memory_mb, history) = (environment.spec.application_master.memory_mb, self.history.clone());
+        watch_signals(memory_mb, history, terminated)
             .map_err(|error| format!("cannot listen to signals: {error}"))?;
         let (memory_kills, known_kills) = watch::channel(MemoryKills::default());
         let (open_requests, known_requests) = watch::channel(OpenRequests::default());
@@ -397,7 +398,11 @@ impl Start<'_> {
 }
 
 /// SIGTERM is YARN's; SIGINT is for whoever runs the ApplicationMaster by hand.
-fn watch_signals(memory_mb: u64, terminated: impl Fn() + Send + 'static) -> std::io::Result<()> {
+fn watch_signals(
+    memory_mb: u64,
+    history: SharedHistory,
+    terminated: impl Fn() + Send + 'static,
+) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
@@ -410,6 +415,7 @@ fn watch_signals(memory_mb: u64, terminated: impl Fn() + Send + 'static) -> std:
             // SIGKILL follows soon. If the container is ended for its memory, YARN tells the client so; this
             // line is for our log.
             let memory = taskrunner::memory::of_container();
+            history.job_manager_memory(memory);
             tracing::info!(
                 rss_mb = memory.rss >> 20,
                 peak_mb = memory.peak_rss >> 20,
