@@ -112,9 +112,10 @@ fn add_cgroup(memory: &mut Memory, process: &Process) {
     let Some(cgroup) = Cgroup::of(process) else { return };
     memory.cgroup_current = cgroup.current().unwrap_or(0);
     memory.cgroup_limit = cgroup.limit().unwrap_or(0);
-    // A cgroup without a limit is not the container's own, so its peak would be that of other processes, too.
+    // A cgroup without a limit is not the container's own, so its peak and its pressure
+    // would be those of other processes, too.
     memory.cgroup_peak = cgroup.peak().filter(|_| memory.cgroup_limit > 0).unwrap_or(0);
-    let pressure = cgroup.pressure().unwrap_or_default();
+    let pressure = cgroup.pressure().filter(|_| memory.cgroup_limit > 0).unwrap_or_default();
     memory.pressure_some = parse_pressure(&pressure, "some").unwrap_or(0);
     memory.pressure_full = parse_pressure(&pressure, "full").unwrap_or(0);
 }
