@@ -11,6 +11,7 @@ use hadoop_rpc::{
     Authentication, ClientOptions, ConfError, Credentials, CredentialsError, Defaults, HadoopConf, Login,
     Lookup, PropertyOrigin,
 };
+use taskrunner::control::JvmRecords;
 use taskrunner::fresh;
 use taskrunner::keys::{ControlKeys, KeyError};
 use yarn_api::records::{ContainerId, ParseIdError};
@@ -98,6 +99,15 @@ pub enum StartError {
     Conf(#[from] ConfError),
 }
 
+/// The URL of a directory, which is below the user's home directory if it is relative.
+fn full_directory(root: &str, home: &str, directory: &str) -> String {
+    if directory.starts_with('/') {
+        format!("{root}{directory}")
+    } else {
+        format!("{root}{home}/{directory}")
+    }
+}
+
 impl Environment {
     /// Reads all of it.
     pub fn read() -> Result<Self, StartError> {
@@ -169,6 +179,28 @@ impl Environment {
     /// place of ours, which has the AMRM token and heddle's keys; gives its path.
     pub fn write_tokens(&self) -> Option<Result<PathBuf, CredentialsError>> {
         self.is_kerberos().then(|| tokens::write_file(&self.login.tokens().get(), &self.dir))
+    }
+
+    /// What the JVMs leave in files. Of the directory for heap dumps it is told on which file system it is,
+    /// because Hadoop's shell, which uploads them, may know another default one.
+    pub fn jvm_records(&self) -> JvmRecords {
+        let mut records = JvmRecords::from(&self.spec.application.records);
+        if !records.heap_dump || records.heap_dump_directory.contains("://") {
+            return records;
+        }
+        let staging = self.spec.application.staging_dir.as_deref().unwrap_or("/");
+        match self.staging(staging) {
+            Ok(storage) => {
+                let home = storage.home_dir().trim_end_matches('/');
+                records.heap_dump_directory =
+                    full_directory(storage.root(), home, &records.heap_dump_directory);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no heap dump will be made, because it could not be uploaded");
+                records.heap_dump = false;
+            }
+        }
+        records
     }
 
     /// Our node as YARN names it, `host:port`; the host alone if YARN has not set the variable of the port.
@@ -274,6 +306,13 @@ pub(crate) fn hadoop_conf(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_for_heap_dumps_is_below_the_home_directory() {
+        let of = |directory: &str| full_directory("hdfs://nn:8020", "/user/ann", directory);
+        assert_eq!(of(".heddle/heap-dumps/a_1"), "hdfs://nn:8020/user/ann/.heddle/heap-dumps/a_1");
+        assert_eq!(of("/dumps/a_1"), "hdfs://nn:8020/dumps/a_1");
+    }
 
     #[test]
     fn containers_of_another_user_are_told_of() {

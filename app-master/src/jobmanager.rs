@@ -5,6 +5,7 @@ use std::path::Path;
 use flink_model::spec::TMP_DIRS_ENV;
 use taskrunner::control::Launch;
 use taskrunner::exit::ExitReport;
+use taskrunner::heap_dump::HeapDump;
 use taskrunner::jvm::{JvmError, JvmProcess, TakePipes};
 use taskrunner::plan::{self, ContainerEnvironment};
 use taskrunner::spawn::SpawnThread;
@@ -16,7 +17,7 @@ use crate::launcher::USER_VARIABLE;
 use crate::tokens::FILE_VARIABLE;
 
 /// Stem of the JobManager's log files.
-const LOG_NAME: &str = "jobmanager";
+pub(crate) const LOG_NAME: &str = "jobmanager";
 /// How many last lines of its log go into the diagnostics.
 const LINES: usize = 20;
 
@@ -41,9 +42,9 @@ pub struct JvmFiles<'a> {
     pub tokens: Option<&'a Path>,
 }
 
-/// Starts the JVM. `bridge` takes heddle-am's ends of its pipes. `known` are settings for Flink's
-/// configuration that only heddle-am knows. `record` says whether the JVM may record its classes for an
-/// archive.
+/// Starts the JVM, and gives the place for the dump of its heap if one is wanted. `bridge` takes heddle-am's
+/// ends of its pipes. `known` are settings for Flink's configuration that only heddle-am knows. `record` says
+/// whether the JVM may record its classes for an archive.
 pub async fn start(
     environment: &Environment,
     known: &[(&str, String)],
@@ -51,7 +52,7 @@ pub async fn start(
     files: JvmFiles<'_>,
     bridge: TakePipes,
     thread: &SpawnThread,
-) -> Result<JvmProcess, JvmError> {
+) -> Result<(JvmProcess, Option<HeapDump>), JvmError> {
     let jvm = &environment.spec.job_manager.jvm;
     let mut args = jvm.args.clone();
     args.extend(known.iter().flat_map(|(key, value)| ["-D".to_owned(), format!("{key}={value}")]));
@@ -68,6 +69,8 @@ pub async fn start(
         flink_version: environment.spec.application.flink_version.clone(),
         archives: archive.map(|archive| archive.found.clone()).unwrap_or_default(),
         record_classes: archive.is_some() && record,
+        records: Some(environment.jvm_records()),
+        container_mb: environment.spec.application_master.memory_mb,
         ..Launch::from(jvm)
     };
     let (mut command, warnings) = {
@@ -89,7 +92,8 @@ pub async fn start(
     if let Some(dirs) = files.tmp_dirs {
         command.env.insert(TMP_DIRS_ENV.to_owned(), dirs.value().to_owned());
     }
-    command.spawn_with_pipes(thread, bridge).await
+    let dump = HeapDump::prepare(&mut command);
+    Ok((command.spawn_with_pipes(thread, bridge).await?, dump))
 }
 
 /// How the JobManager ended, in words.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use artifact_store::{BadResource, local_resources};
 use flink_model::spec::AmSpec;
 use hadoop_rpc::TokenSource;
-use taskrunner::control::{File, Launch};
+use taskrunner::control::{File, JvmRecords, Launch};
 use taskrunner::keys::{ControlKeys, KeyError};
 use yarn_api::records::{AccessType, Container, ContainerLaunchContext, NodeId, UnknownName};
 use yarn_api::{NodeError, NodeErrorKind, NodeManagerClients};
@@ -86,7 +86,8 @@ fn control_variables(spec: &AmSpec, control: &str) -> BTreeMap<String, String> {
 impl Launcher {
     /// From the client's specification. `dir` is the ApplicationMaster's working directory, `control` the
     /// `host:port` of the control server, whose keys are `keys`. `user` is the user's name for Hadoop's
-    /// client in the TaskManagers, which get those of the `tokens` that concern them.
+    /// client in the TaskManagers, which get those of the `tokens` that concern them. `records`: what their
+    /// JVMs leave in files.
     pub fn new(
         spec: &AmSpec,
         dir: &Path,
@@ -94,6 +95,7 @@ impl Launcher {
         user: Option<&str>,
         tokens: TokenSource,
         keys: Arc<ControlKeys>,
+        records: JvmRecords,
     ) -> Result<Self, LauncherError> {
         let runner = &spec.task_managers.taskrunner_key;
         let context = ContainerLaunchContext {
@@ -130,6 +132,7 @@ impl Launcher {
             flink_version: spec.application.flink_version.clone(),
             archives: archive.map(|archive| archive.found.clone()).unwrap_or_default(),
             reporter_ports: metrics.map(|metrics| metrics.reporters.clone()).unwrap_or_default(),
+            records: Some(records),
             ..Launch::from(jvm)
         };
         Ok(Self { context, tokens, keys, template, recordings: AtomicU32::new(0) })
@@ -146,6 +149,7 @@ impl Launcher {
         let options = std::mem::replace(&mut launch.jvm_args, arguments.jvm_args);
         launch.jvm_args.extend(options);
         launch.args.extend(arguments.args);
+        launch.container_mb = container.resource.memory_mb;
         let count = |left: u32| left.checked_sub(1);
         launch.record_classes =
             self.recordings.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).is_ok();

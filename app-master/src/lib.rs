@@ -27,6 +27,7 @@ mod metrics;
 mod outcome_files;
 mod own_rest;
 pub mod ports;
+mod samples;
 pub mod staging;
 pub mod submission;
 pub mod timeline;

@@ -1,5 +1,5 @@
-//! Carries out `heddle memory`: reads the options, computes the sizes, and prints them in a form that the
-//! terminal can show.
+//! Carries out `heddle memory`: reads the options, computes the sizes, or asks a running application what it
+//! uses, and prints that in a form that the terminal can show.
 
 use std::os::fd::AsFd;
 
@@ -8,10 +8,12 @@ use flink_model::release::Release;
 use yarn_client::context::Context;
 use yarn_client::error::Failure;
 use yarn_client::exit::Exit;
+use yarn_client::live_memory;
 use yarn_client::memory::{Study, StudyOptions};
 use yarn_client::variables;
 
 use super::console::Console;
+use super::inquiry::{Named, named};
 use super::options::{ClusterOptions, MemoryOptions};
 use super::settings::Settings;
 use super::text;
@@ -26,6 +28,15 @@ pub(super) async fn run(
     console: &Console,
     options: &MemoryOptions,
 ) -> Result<Exit, Failure> {
+    if options.live {
+        return live(context, console, options).await;
+    }
+    if let Some(word) = options.applications.first() {
+        return Err(Failure::usage(format!(
+            "{word:?} is not an option: without --live no application is asked"
+        ))
+        .hint("`heddle memory --live <application id>` shows what an application uses"));
+    }
     let properties =
         ClusterOptions { property: options.answer.property.clone(), ..ClusterOptions::default() };
     let study_options = StudyOptions {
@@ -44,6 +55,26 @@ pub(super) async fn run(
         console.out_styled(&text::memory::render(&study, look(context, &std::io::stdout())));
     }
     study.refusal().map_or(Ok(Exit::Done), Err)
+}
+
+/// What a running application uses.
+async fn live(context: &Context, console: &Console, options: &MemoryOptions) -> Result<Exit, Failure> {
+    if options.offline || options.flink_version.is_some() || !options.set.is_empty() {
+        return Err(Failure::usage(
+            "--live shows an application as it runs, so that --set, --flink-version and --offline have no meaning",
+        )
+        .hint("`heddle memory --set …` without --live computes what a setting would change"));
+    }
+    let what = ("memory --live", options.applications.as_slice());
+    let Named { id, inquiry } = named(context, console, what, &options.answer).await?;
+    let live = live_memory::ask(&inquiry, id).await?;
+    if options.answer.json() {
+        console
+            .answer(serde_json::to_value(&live).map_err(|e| Failure::because("cannot write the answer", e))?);
+    } else {
+        console.out(&text::live_memory::render(&live));
+    }
+    Ok(Exit::Done)
 }
 
 fn assignment(text: &str) -> Result<(String, String), Failure> {

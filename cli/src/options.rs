@@ -142,7 +142,9 @@ pub(crate) enum Verb {
     #[command(override_usage = "heddle store [options] <publish|list|verify>")]
     Store(StoreOptions),
     /// Show the sizes of JobManager and TaskManager, where each comes from, and what YARN grants for them
-    #[command(override_usage = "heddle memory [options]")]
+    #[command(
+        override_usage = "heddle memory [options]\n       heddle memory --live [options] [application id]"
+    )]
     Memory(MemoryOptions),
     /// Print what lets a shell complete the options: bash, zsh or fish
     #[command(override_usage = "heddle completion <bash|zsh|fish>")]
@@ -734,6 +736,10 @@ pub(crate) struct StoreOptions {
 /// `memory`.
 #[derive(Args, Default, Clone)]
 pub(crate) struct MemoryOptions {
+    /// Show what a running application uses beside what was planned, and what could be smaller or must be
+    /// larger
+    #[arg(long)]
+    pub(crate) live: bool,
     /// Try a setting: it wins over all others, and what it changes is shown; may be repeated
     #[arg(long, value_name = "key=setting")]
     pub(crate) set: Vec<String>,
@@ -745,6 +751,9 @@ pub(crate) struct MemoryOptions {
     pub(crate) offline: bool,
     #[command(flatten)]
     pub(crate) answer: AnswerOptions,
+    /// Application id
+    #[arg(hide = true)]
+    pub(crate) applications: Vec<String>,
 }
 
 /// `completion`.

@@ -79,10 +79,12 @@ impl fmt::Debug for AnswerOptions {
 impl fmt::Debug for MemoryOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryOptions")
+            .field("live", &self.live)
             .field("set", &masked_words(&self.set))
             .field("flink_version", &self.flink_version)
             .field("offline", &self.offline)
             .field("answer", &self.answer)
+            .field("applications", &self.applications)
             .finish()
     }
 }

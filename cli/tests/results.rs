@@ -114,6 +114,8 @@ const CASES: &[(&str, &str)] = &[
     ("older_than_without_unit", "heddle gc --older-than 7"),
     ("memory_help", "heddle memory --help"),
     ("memory_set_without_value", "heddle memory --set taskmanager.memory.process.size"),
+    ("memory_live_of_a_setting", "heddle memory --live --set taskmanager.memory.process.size=4g"),
+    ("memory_of_a_word", "heddle memory word"),
     ("memory_of_an_unknown_release", "heddle memory --flink-version 3.0"),
     (
         "memory_offline",

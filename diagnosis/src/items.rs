@@ -1,9 +1,10 @@
 //! Brings all facts into one form, in which the signs of rules can be looked for: items, sorted by time.
 
 use crate::facts::{
-    AppState, Application, ContainerEnd, Exhausted, Facts, Job, Part, Seen, Source, Told, Voice,
+    AppState, Application, ContainerEnd, Exhausted, Facts, Job, Part, Seen, Source, Told, Voice, youngest,
 };
 use crate::rule::{Shape, Sign, Subject};
+use crate::trend;
 use crate::usage::MemoryUsage;
 
 /// One thing that was seen. The order of the fields makes the order of items: by time.
@@ -29,6 +30,8 @@ pub(crate) struct Item {
     pub(crate) detail: String,
     /// The largest container that a node can give, in MiB, if a larger one is asked for.
     pub(crate) largest_mb: Option<u64>,
+    /// A sentence about how the memory has gone; empty if that is not known.
+    pub(crate) trend: String,
 }
 
 impl Item {
@@ -48,6 +51,7 @@ impl Item {
             allowed: None,
             detail: String::new(),
             largest_mb: None,
+            trend: String::new(),
         }
     }
 
@@ -100,7 +104,17 @@ pub(crate) fn of(facts: &Facts) -> Vec<Item> {
             found.push(item);
         }
     }
+    add_trend(facts, &mut found);
     found
+}
+
+/// Adds how the memory of the JobManager has gone to what is known of its end.
+fn add_trend(facts: &Facts, found: &mut [Item]) {
+    let latest = youngest(&facts.job_manager_memory, |a, b| a.cmp(b));
+    let Some(sentence) = latest.and_then(|seen| trend::sentence(&seen.fact)) else { return };
+    let of_job_manager =
+        |item: &&mut Item| item.subject == Subject::Container(Part::JobManager) && item.trend.is_empty();
+    found.iter_mut().filter(of_job_manager).for_each(|item| item.trend.clone_from(&sentence));
 }
 
 /// A number with its unit: `1 container`, `2 containers`.
@@ -226,6 +240,7 @@ fn end_item(source: Source, at: Option<u64>, end: &ContainerEnd) -> Option<Item>
         _ => physical.or(end.peak.zip(end.allowed)),
     };
     item.allowed = physical.map(|(_, allowed)| allowed).or(end.allowed);
+    item.trend = end.memory.as_deref().and_then(trend::sentence).unwrap_or_default();
     item.shape = if end.at_start {
         Some(Shape::AtStart)
     } else {

@@ -8,12 +8,14 @@ use crate::finding::{Evidence, Finding, Fix};
 use crate::items::{self, Item};
 use crate::quote::telling;
 use crate::remedy;
-use crate::rule::{Confidence, Remedy, Rule};
+use crate::rule::{Class, Confidence, Remedy, Rule};
 use crate::usage::amount;
 use crate::{rules, waits};
 
 /// Most pieces of evidence of a finding.
 const MOST: usize = 5;
+/// Of how many containers it is told how their memory has gone.
+const MOST_TRENDS: usize = 2;
 
 /// Finds the causes of what has failed or waits. The first broken link comes first, and what is only possible
 /// comes last. The order of the facts does not matter, and nothing makes this function panic.
@@ -91,6 +93,7 @@ fn finding(rule: &Rule, items: &[Item], facts: &Facts) -> Option<Finding> {
             evidence.push(one);
         }
     }
+    evidence.extend(trends(rule, &shown));
     Some(Finding {
         rule: rule.id,
         link: rule.link,
@@ -103,6 +106,20 @@ fn finding(rule: &Rule, items: &[Item], facts: &Facts) -> Option<Finding> {
         evidence,
         fix: fix(rule.remedy, worst, &holders, facts),
     })
+}
+
+/// How the memory of those has gone that a rule about memory is about: of the first two of which that is
+/// known.
+fn trends(rule: &Rule, shown: &[&Item]) -> Vec<Evidence> {
+    let known = shown.iter().filter(|item| rule.class == Class::Memory && !item.trend.is_empty());
+    let mut told: Vec<Evidence> = Vec::new();
+    for item in known {
+        let (about, text) = (item.who.clone(), item.trend.clone());
+        if told.len() < MOST_TRENDS && told.iter().all(|one| one.about != about) {
+            told.push(Evidence { at: item.at, source: item.source, about, text });
+        }
+    }
+    told
 }
 
 /// The line of an item that shows why the rule applies; of compared facts the sentence with the numbers.

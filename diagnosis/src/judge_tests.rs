@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::facts::{
-    Absent, AppState, Application, Attempt, ClassJars, ContainerEnd, Jar, JarPlace, Job, Node, OpenAsk,
-    Outcome, Queue, Seen, Settings, Source, Told, Voice,
+    Absent, AppState, Application, Attempt, ClassJars, ContainerEnd, Jar, JarPlace, Job, MemorySamples, Node,
+    OpenAsk, Outcome, Queue, Seen, Settings, Source, Told, Voice,
 };
 use crate::rule::{Class, Link};
 
@@ -82,6 +82,39 @@ const VIRTUAL_2: &str = "Container [pid=1,containerID=container_1_0001_01_000002
     Current usage: 300.1 MB of 1 GB physical memory used; 9.9 GB of 2.1 GB virtual memory used. Killing container.\n";
 /// Hadoop 3 with elastic memory control.
 const ELASTIC: &str = "container_1_0001_01_000002 is under oom because it exceeded its physical memory limit";
+
+#[test]
+fn how_the_memory_has_gone_is_evidence_of_a_kill() {
+    let memory = |mb: [u32; 3]| MemorySamples {
+        at: vec![100, 160, 460],
+        rss: mb.map(|mb| mb << 10).to_vec(),
+        heap: vec![1 << 20; 3],
+        heap_used: vec![1 << 20; 3],
+        ..MemorySamples::default()
+    };
+    let end = ContainerEnd {
+        container: "container_1_0001_01_000002".into(),
+        status: Some(-104),
+        diagnostics: PHYSICAL.into(),
+        memory: Some(Box::new(memory([3000, 3000, 4126]))),
+        ..ContainerEnd::default()
+    };
+    let found = of_end(end);
+    let evidence: Vec<&str> = found[0].evidence.iter().map(|one| one.text.as_str()).collect();
+    assert_eq!(evidence[1], "heap flat, native +1.1 GB in 5 min: 4 GB resident at the end");
+
+    let text = "AM Container for appattempt_1_0001_000001 exited with  exitCode: -104\nFailing this attempt.";
+    let attempt = Attempt { diagnostics: text.into(), ..Attempt::default() };
+    let facts = Facts {
+        now: 10_000,
+        attempts: vec![seen(Source::ResourceManager, 9_000, attempt)],
+        job_manager_memory: vec![seen(Source::Outcome, 8_000, memory([1000, 1200, 2200]))],
+        ..Facts::default()
+    };
+    let found = judge(&facts);
+    assert!(rules_of(&found).contains(&"jobmanager-over-physical-memory"), "{found:?}");
+    assert!(found[0].evidence.iter().any(|one| one.text.starts_with("heap flat, native +")), "{found:?}");
+}
 
 #[test]
 fn a_kill_for_physical_memory_says_what_to_set() {
@@ -665,7 +698,7 @@ proptest! {
         let found = judge(&facts);
         prop_assert_eq!(&found, &judge(&reversed(facts.clone())));
         for finding in &found {
-            prop_assert!(!finding.text.is_empty() && finding.evidence.len() <= MOST, "{:?}", finding);
+            prop_assert!(!finding.text.is_empty() && finding.evidence.len() <= MOST + MOST_TRENDS, "{:?}", finding);
         }
         prop_assert_eq!(crate::verdict(&facts), crate::verdict(&reversed(facts)));
     }

@@ -16,6 +16,8 @@ pub const RECORDING: &str = ".heddle-classes";
 pub const ARCHIVE_DIRECTORY: &str = ".heddle-archive";
 /// What the names of the directories begin with in which a JVM has its temporary files.
 pub const TMP: &str = ".heddle-tmp";
+/// The directory in which a JVM dumps its heap.
+pub const HEAP_DUMP: &str = ".heddle-heap-dump";
 /// The file that says what heddle-am has to do. In the application's directory it is called
 /// [`crate::spec::SPEC_FILE`].
 pub const AM_SPEC_FILE: &str = "heddle-am.json";
@@ -39,7 +41,7 @@ pub const WRITTEN: [&str; 7] =
 /// The files of heddle's and YARN's that a user's file must not replace.
 const FILES: [&str; 7] = [AM, TASKRUNNER, BRIDGE, AM_SPEC_FILE, PROGRAM_FILE, INTERNAL_KEY, TOKENS];
 /// The directories that hold only files of heddle's.
-const DIRECTORIES: [&str; 3] = [RECORDING, ARCHIVE_DIRECTORY, CONTAINER_DIRECTORY];
+const DIRECTORIES: [&str; 4] = [RECORDING, ARCHIVE_DIRECTORY, HEAP_DUMP, CONTAINER_DIRECTORY];
 /// What all other names that heddle uses begin with.
 const PREFIXES: [&str; 3] = [LINK_PREFIX, NODE_JARS, TMP];
 
@@ -110,6 +112,7 @@ mod tests {
             (".heddle-link.lib%2Fa.jar", Some(Taken::Reserved)),
             (".heddle-classes", Some(Taken::Reserved)),
             (".heddle-archive/x", Some(Taken::Reserved)),
+            (".heddle-heap-dump", Some(Taken::Reserved)),
             (".heddle-tmp-0/x", Some(Taken::Reserved)),
             ("log4j.properties", Some(Taken::Logging)),
             ("logback.xml", None),

@@ -135,6 +135,17 @@ options! {
     OUTCOMES: bool = "heddle.outcomes" = "true";
     /// Port or range of the ApplicationMaster's metrics for Prometheus; 0: any; default: none are served.
     METRICS_SERVER_PORT: PortList = "heddle.metrics.port";
+    /// Whether the JVMs of JobManager and TaskManagers write an error file when they crash, and a log of the
+    /// collections of garbage, into the containers' logs.
+    JVM_RECORDS: bool = "heddle.jvm-records" = "true";
+    /// Whether the JDK's Flight Recorder records the last minutes of these JVMs, into the containers' logs.
+    JFR: bool = "heddle.jfr" = "false";
+    /// Whether such a JVM dumps its heap the first time that it is full, and the dump is uploaded for the
+    /// user alone.
+    HEAP_DUMP: bool = "heddle.heap-dump" = "false";
+    /// Directory for these dumps, in which each application makes its own; default .heddle/heap-dumps in the
+    /// user's home directory.
+    HEAP_DUMP_DIR: String = "heddle.heap-dump.dir";
 
     // Deployment.
     /// Parallelism of a job that does not say it itself.

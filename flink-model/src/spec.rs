@@ -185,6 +185,22 @@ pub struct ApplicationSpec {
     /// Whether the ApplicationMaster leaves a record of the application in the user's home directory
     /// (`heddle.outcomes`).
     pub outcomes: bool,
+    /// What the JVMs leave in files.
+    #[serde(default)]
+    pub records: RecordsSpec,
+}
+
+/// What JVMs leave in files, so that it can be found out afterwards what happened in them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RecordsSpec {
+    /// An error file, and a log of the collections of garbage (`heddle.jvm-records`).
+    pub logs: bool,
+    /// What the JDK's Flight Recorder records (`heddle.jfr`).
+    pub flight_recorder: bool,
+    /// The directory for dumps of a heap that is full, if any are made (`heddle.heap-dump`,
+    /// `heddle.heap-dump.dir`). A relative one is below the user's home directory on HDFS.
+    pub heap_dump_directory: Option<String>,
 }
 
 /// The ApplicationMaster.
@@ -314,6 +330,7 @@ mod tests {
                 acls: BTreeMap::new(),
                 fast_start: true,
                 outcomes: true,
+                records: RecordsSpec { logs: true, ..RecordsSpec::default() },
             },
             application_master: ApplicationMasterSpec {
                 memory_mb: 1600,

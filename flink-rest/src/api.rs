@@ -145,6 +145,26 @@ impl RestClient {
         self.get::<TaskManagers>("/taskmanagers").await.map(|t| t.taskmanagers)
     }
 
+    /// What is planned for a TaskManager. `id` is its resource id.
+    pub async fn task_manager(&self, id: &str) -> Result<TaskManagerDetails, RestError> {
+        self.get(&format!("/taskmanagers/{}", escaped(id))).await
+    }
+
+    /// The metrics with these names of a TaskManager with this resource id or, without one, of the
+    /// JobManager. Metrics that there are not are left out. The JobManager collects metrics only when it is
+    /// asked for some, and so the first answer may be empty.
+    pub async fn metrics(
+        &self,
+        task_manager: Option<&str>,
+        names: &[&str],
+    ) -> Result<Vec<Metric>, RestError> {
+        let of = match task_manager {
+            Some(id) => format!("/taskmanagers/{}", escaped(id)),
+            None => "/jobmanager".to_owned(),
+        };
+        self.get(&format!("{of}/metrics?get={}", names.join(","))).await
+    }
+
     /// The JobManager's effective configuration.
     pub async fn job_manager_config(&self) -> Result<Vec<ConfigEntry>, RestError> {
         self.get("/jobmanager/config").await
@@ -237,6 +257,16 @@ impl RestClient {
     }
 }
 
+/// A text as a segment of a path. All bytes but those that have no meaning in URLs are escaped.
+fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'~');
+    let escape = |byte: u8| match byte {
+        byte if plain(byte) => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(escape).collect()
+}
+
 /// The result of an operation; `None` while the operation runs. The field with the cause of a failure has one
 /// name for checkpoints and another one for savepoints.
 fn outcome(mut answer: Value) -> Result<Option<Value>, RestError> {
@@ -257,6 +287,21 @@ fn outcome(mut answer: Value) -> Result<Option<Value>, RestError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_are_one_segment_of_a_path() {
+        assert_eq!(escaped("container_e01_1_0001_01_000002"), "container_e01_1_0001_01_000002");
+        assert_eq!(escaped("localhost:1234-a/../b?"), "localhost%3A1234-a%2F%2E%2E%2Fb%3F");
+    }
+
+    #[test]
+    fn values_of_metrics() {
+        let number = |value: &str| Metric { id: String::new(), value: value.into() }.number();
+        assert_eq!(
+            (number("17"), number("1.5E3"), number("-1"), number("NaN")),
+            (Some(17), Some(1500), None, None)
+        );
+    }
 
     #[test]
     fn outcomes_of_operations() {

@@ -221,6 +221,53 @@ pub struct TaskManager {
     pub free_slots: u32,
 }
 
+/// A part of the answer of `/taskmanagers/<id>`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TaskManagerDetails {
+    /// What is planned for the process, in bytes; since Flink 1.13.
+    pub memory_configuration: Option<MemoryConfiguration>,
+}
+
+/// What is planned for the process of a TaskManager, in bytes. What is not known is `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MemoryConfiguration {
+    /// Off-heap memory that is reserved for Flink itself.
+    pub framework_off_heap: Option<u64>,
+    /// Off-heap memory of the tasks.
+    pub task_off_heap: Option<u64>,
+    /// Network memory.
+    pub network_memory: Option<u64>,
+    /// Managed memory.
+    pub managed_memory: Option<u64>,
+    /// The memory for classes.
+    pub jvm_metaspace: Option<u64>,
+    /// The size of the process.
+    pub total_process_memory: Option<u64>,
+}
+
+/// The value of a metric.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct Metric {
+    /// The name, such as `Status.JVM.Memory.Heap.Used`.
+    pub id: String,
+    /// The value, as a text.
+    pub value: String,
+}
+
+impl Metric {
+    /// The value as a number that is not negative; `None` if it is none. Flink writes -1 for what it does not
+    /// know.
+    pub fn number(&self) -> Option<u64> {
+        let value = self.value.trim();
+        // Some values have a decimal point or an exponent.
+        let float = || value.parse::<f64>().ok().filter(|value| (0.0..1e18).contains(value));
+        value.parse().ok().or_else(|| float().map(|value| value as u64))
+    }
+}
+
 /// The binary format of a savepoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "UPPERCASE")]

@@ -1,6 +1,6 @@
 //! What was read of an application, and the facts in it.
 
-use diagnosis::facts::{Facts, Node, Outcome, Seen, Source};
+use diagnosis::facts::{Facts, MemorySamples, Node, Outcome, Seen, Source};
 use serde_json::Value;
 
 use crate::account::Account;
@@ -55,6 +55,9 @@ impl Left {
         let classes = record.classes.iter();
         let classes = classes.map(|held| Seen { source, at: held.at, fact: held.fact.clone() });
         facts.classes.extend(classes);
+        if let Some(samples) = &record.job_manager.memory {
+            facts.job_manager_memory.push(seen(source, record.written, MemorySamples::clone(samples)));
+        }
         facts.nodes.extend(record.nodes.iter().filter_map(|note| Some(seen(source, note.at, node(note)?))));
         if record.ended.is_none() {
             facts.asks.extend(record.asks.iter().map(|ask| seen(source, record.written, ask.clone())));

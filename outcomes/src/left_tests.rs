@@ -24,6 +24,16 @@ fn entry(container: &str, at: u64) -> Entry {
     Entry { at, attempt: 1, started: Some(at - 1), end: end(container) }
 }
 
+fn samples() -> MemorySamples {
+    MemorySamples {
+        at: vec![100, 115],
+        rss: vec![1 << 20, 2 << 20],
+        heap: vec![1 << 19; 2],
+        peak: 5,
+        ..MemorySamples::default()
+    }
+}
+
 fn record() -> Record {
     let told = Told { voice: Voice::Main, place: String::new(), text: "main() of M failed: a.B: c".into() };
     Record {
@@ -44,6 +54,7 @@ fn record() -> Record {
             restarts: 1,
             node: "n:1".into(),
             container: "container_1_0001_01_000001".into(),
+            memory: Some(Box::new(samples())),
         },
         asks: vec![OpenAsk { count: 2, memory_mb: 1024, vcores: 1, ..OpenAsk::default() }],
         running: vec![Running { container: "c2".into(), since: Some(5), ..Running::default() }],
@@ -166,4 +177,21 @@ fn only_nodes_that_do_not_run_are_facts() {
     for state in ["RUNNING", "", "AVOIDED", "AVOIDED: it fails"] {
         assert_eq!(node(&note(state)), None, "{state}");
     }
+}
+
+#[test]
+fn how_the_memory_has_gone_is_read_and_is_a_fact() {
+    let mut ended = entry("c1", 5);
+    ended.end.memory = Some(Box::new(samples()));
+    let line = ended.line();
+    assert!(
+        line.contains(r#""memory":{"at":[100,115],"rss":[1048576,2097152],"heap":[524288,524288]"#),
+        "{line}"
+    );
+    assert!(!entry("c1", 5).line().contains("memory\":"));
+    let left = Left::parse(Some(&record_json(&record())), Some(&lines(&[ended])));
+    let mut facts = Facts::default();
+    left.add_to(&mut facts, Source::Outcome);
+    assert_eq!(facts.ends[0].fact.memory.as_deref(), Some(&samples()));
+    assert_eq!(facts.job_manager_memory[0].fact, samples());
 }

@@ -1,6 +1,6 @@
 //! The record of an application, the content of `outcome.json`.
 
-use diagnosis::facts::{ClassJars, Final, OpenAsk, Part, Seen, Told};
+use diagnosis::facts::{ClassJars, Final, MemorySamples, OpenAsk, Part, Seen, Told};
 use serde::{Deserialize, Serialize};
 
 /// The version of the files. A reader takes a larger one as far as it knows its fields.
@@ -66,6 +66,9 @@ pub struct JobManagerState {
     pub node: String,
     /// Its container, which is that of `heddle-am`.
     pub container: String,
+    /// How the memory of its JVM has gone over the last minutes, if that was noted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Box<MemorySamples>>,
 }
 
 /// A container in which something runs.

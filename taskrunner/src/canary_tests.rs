@@ -5,14 +5,16 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use flink_model::container::{LINK_PREFIX, NODE_JARS, RECORDING, WRITTEN};
+use flink_model::container::{HEAP_DUMP, LINK_PREFIX, NODE_JARS, RECORDING, WRITTEN};
 
 use crate::agent::write_files;
 use crate::archive::{Use, Wish};
-use crate::control::File;
+use crate::control::{File, JvmRecords, Launch};
 use crate::fresh;
+use crate::heap_dump::HeapDump;
 use crate::links;
 use crate::node_jars::NodeJars;
+use crate::plan::{ContainerEnvironment, jvm_command};
 
 /// A container's directory in which all names of `files` are links to the canary, and all names of
 /// `directories` are links to the canary's directory.
@@ -96,6 +98,26 @@ fn what_a_jvm_records() {
 }
 
 #[test]
+fn the_heap_dump_of_a_jvm() {
+    let cage = Cage::new(&[], &[HEAP_DUMP]);
+    let launch = Launch {
+        jvm_args: vec!["-Xmx1m".to_owned()],
+        records: Some(JvmRecords { heap_dump: true, ..JvmRecords::default() }),
+        ..Launch::default()
+    };
+    let container = ContainerEnvironment {
+        env: &|_| None,
+        log_dir: cage.path(),
+        dir: cage.path(),
+        self_exe: Path::new("/me"),
+    };
+    let (mut command, _) = jvm_command(&launch, &container);
+    assert!(HeapDump::prepare(&mut command).is_none());
+    assert_eq!(command.jvm_args, ["-Xmx1m"]);
+    cage.check(HEAP_DUMP);
+}
+
+#[test]
 fn links_to_the_nodes_jars() {
     let node = tempfile::tempdir().unwrap();
     fs::write(node.path().join("h.jar"), "h").unwrap();
@@ -115,7 +137,8 @@ fn links_to_the_nodes_jars() {
 
 #[test]
 fn logs_of_the_jvm() {
-    let names = ["taskmanager.out", "taskmanager.err", "jobmanager.out", "jobmanager.err"];
+    let names =
+        ["taskmanager.out", "taskmanager.err", "jobmanager.out", "jobmanager.err", "heap-dump-upload.log"];
     let cage = Cage::new(&names, &[]);
     for name in names {
         assert!(fresh::log(&cage.path().join(name)).is_err(), "{name}");

@@ -10,7 +10,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
 use std::path::{Component, Path};
 
 use rustix::fs::OFlags;
@@ -44,6 +44,11 @@ pub fn directory(path: &Path) -> io::Result<()> {
     fs::create_dir(path).map_err(|error| in_the_way(error, path))
 }
 
+/// Makes a new directory into which only its owner can look. Fails if the name is taken.
+pub fn private_directory(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().mode(0o700).create(path).map_err(|error| in_the_way(error, path))
+}
+
 /// Makes the directories of the relative path `path` below `top`; existing directories stay. Fails if there
 /// is a link or a file instead of a directory, because a link may lead to files that other applications
 /// share.
@@ -71,6 +76,11 @@ pub fn directories(top: &Path, path: &Path) -> io::Result<()> {
 /// Makes a link to `target`. Fails if the name is taken.
 pub fn link(target: &Path, path: &Path) -> io::Result<()> {
     symlink(target, path).map_err(|error| in_the_way(error, path))
+}
+
+/// Gives a file a second name (a hard link) on the same file system. Fails if the name is taken.
+pub fn second_name(file: &Path, name: &Path) -> io::Result<()> {
+    fs::hard_link(file, name).map_err(|error| in_the_way(error, name))
 }
 
 /// Renames a file or a link. Fails if the new name is taken.
@@ -139,6 +149,8 @@ mod tests {
                 ("copy", copy(&dir.join("other"), path).map(drop)),
                 ("log", log(path).map(drop)),
                 ("directory", directory(path)),
+                ("private directory", private_directory(path)),
+                ("second name", second_name(&dir.join("other"), path)),
                 ("directories", directories(dir, &Path::new(name).join("below"))),
                 ("link", link(Path::new("/dev/null"), path)),
                 ("rename", rename(&dir.join("other"), path)),

@@ -23,10 +23,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::archive::{Use, Wish};
+use crate::control::JvmRecords;
 use crate::exec::SUBCOMMAND;
 use crate::exit::{ExitReport, Facts};
 use crate::fresh;
 use crate::java::{self, JavaNotFound};
+use crate::jvm_records::{self, Surroundings};
 use crate::memory::OomCounters;
 use crate::node_jars::NodeJars;
 use crate::pipes::{self, Pipes};
@@ -71,7 +73,14 @@ pub struct JvmCommand {
     pub dir: PathBuf,
     /// The path of this program's binary, which must have the [`SUBCOMMAND`].
     pub self_exe: PathBuf,
+    /// What the JVM leaves in files, in the directory of [`Self::stdout`].
+    pub records: JvmRecords,
+    /// The memory of the container in MiB; 0 if it is not known.
+    pub container_mb: u64,
 }
+
+/// The variables from which Java reads further options.
+const OPTION_VARIABLES: [&str; 3] = ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"];
 
 impl fmt::Debug for JvmCommand {
     /// Leaves out what may be secret: the arguments of the program, and the values of options and variables
@@ -198,6 +207,26 @@ impl JvmCommand {
         self.env.get(name).cloned().or_else(|| std::env::var(name).ok())
     }
 
+    /// The directory of the logs.
+    pub(crate) fn log_dir(&self) -> &Path {
+        self.stdout.parent().unwrap_or(Path::new("."))
+    }
+
+    /// What the names of the JVM's logs begin with, such as `taskmanager`.
+    pub(crate) fn log_name(&self) -> String {
+        self.stdout.file_stem().map_or_else(|| "jvm".to_owned(), |stem| stem.to_string_lossy().into_owned())
+    }
+
+    /// The options with which the JVM leaves records, unless the user's options are about the same.
+    fn record_options(&self, java: &Path) -> Vec<String> {
+        let variables: Vec<String> = OPTION_VARIABLES.iter().filter_map(|name| self.variable(name)).collect();
+        let of_variables = variables.iter().flat_map(|text| text.split_whitespace());
+        let user = self.jvm_args.iter().map(String::as_str).chain(of_variables);
+        let name = self.log_name();
+        let around = Surroundings { java: java::version(java), log_dir: self.log_dir(), name: &name };
+        jvm_records::options(&self.records, &around, user)
+    }
+
     /// What the JVM does with archives, and the class path that it needs for that.
     fn decide(&self, java: &Path) -> (Use, String) {
         let given = || self.class_path.clone();
@@ -261,6 +290,8 @@ impl JvmCommand {
         command
             .arg(java)
             .args(archive)
+            // In front: the user's options win.
+            .args(self.record_options(java))
             .args(&self.jvm_args)
             .arg(&self.main_class)
             .args(&self.args)

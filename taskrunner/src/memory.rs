@@ -11,6 +11,11 @@ use procfs::process::{Process, Status};
 
 use crate::cause::KernelOom;
 use crate::control::Memory;
+use crate::perf_data;
+
+/// How many samples there are for each reading of `smaps_rollup`, for which the kernel goes through all pages
+/// of the process.
+const SAMPLES_PER_ROLLUP: u32 = 12;
 
 const CGROUP_ROOT: &str = "/sys/fs/cgroup";
 
@@ -26,6 +31,51 @@ pub fn sample(pid: u32) -> Option<Memory> {
     let mut memory = of_status(&process.status().ok()?);
     add_cgroup(&mut memory, &process);
     Some(memory)
+}
+
+/// Takes the samples of one JVM, each of which also has what is read only seldom.
+#[derive(Debug, Default)]
+pub struct Sampler {
+    /// The name of the user, in whose directory the JVM has its counters.
+    user: String,
+    /// How many samples were taken.
+    taken: u32,
+    /// What was read last of `smaps_rollup`.
+    proportional: u64,
+}
+
+impl Sampler {
+    /// For JVMs of the user of this process.
+    pub fn new() -> Self {
+        Self { user: hadoop_rpc::os_user().unwrap_or_default(), ..Self::default() }
+    }
+
+    /// Takes one sample of the JVM with this process id; `None` if it has ended.
+    pub fn sample(&mut self, pid: u32) -> Option<Memory> {
+        let memory = sample(pid)?;
+        if self.taken % SAMPLES_PER_ROLLUP == 0 {
+            let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+            self.proportional = parse_kilobytes(&text, "Pss:").unwrap_or(0);
+        }
+        self.taken = self.taken.wrapping_add(1);
+        let parts = perf_data::of_jvm(&self.user, pid).unwrap_or_default();
+        Some(Memory {
+            proportional: self.proportional,
+            heap_used: parts.heap_used,
+            heap_committed: parts.heap_committed,
+            metaspace_used: parts.metaspace_used,
+            metaspace_committed: parts.metaspace_committed,
+            threads: parts.threads,
+            ..memory
+        })
+    }
+}
+
+/// The size in bytes on the line that begins with `key`, as the kernel writes it: `Pss:  123 kB`.
+fn parse_kilobytes(text: &str, key: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kilobytes.checked_mul(1024)
 }
 
 /// Takes one sample of the memory of the container: of all processes in the process group of this process.
@@ -47,6 +97,7 @@ pub fn of_container() -> Memory {
         sum.peak_rss += one.peak_rss;
         sum.virtual_size += one.virtual_size;
         sum.swap += one.swap;
+        sum.anonymous += one.anonymous;
         sum.processes += 1;
     }
     if let Ok(myself) = Process::myself() {
@@ -61,8 +112,12 @@ fn add_cgroup(memory: &mut Memory, process: &Process) {
     let Some(cgroup) = Cgroup::of(process) else { return };
     memory.cgroup_current = cgroup.current().unwrap_or(0);
     memory.cgroup_limit = cgroup.limit().unwrap_or(0);
-    // A cgroup without a limit is not the container's own, so its peak would be that of other processes, too.
+    // A cgroup without a limit is not the container's own, so its peak and its pressure
+    // would be those of other processes, too.
     memory.cgroup_peak = cgroup.peak().filter(|_| memory.cgroup_limit > 0).unwrap_or(0);
+    let pressure = cgroup.pressure().filter(|_| memory.cgroup_limit > 0).unwrap_or_default();
+    memory.pressure_some = parse_pressure(&pressure, "some").unwrap_or(0);
+    memory.pressure_full = parse_pressure(&pressure, "full").unwrap_or(0);
 }
 
 /// The sizes in `/proc/<pid>/status`, which the kernel gives in units of 1024 bytes (proc_pid_status(5)).
@@ -73,6 +128,7 @@ fn of_status(status: &Status) -> Memory {
         peak_rss: bytes(status.vmhwm),
         virtual_size: bytes(status.vmsize),
         swap: bytes(status.vmswap),
+        anonymous: bytes(status.rssanon),
         ..Memory::default()
     }
 }
@@ -122,6 +178,11 @@ impl Cgroup {
         parse_limit(&std::fs::read_to_string(self.dir.join(name)).ok()?)
     }
 
+    /// The text of `memory.pressure`, which only version 2 has, and only if the kernel counts it.
+    fn pressure(&self) -> Option<String> {
+        self.v2.then(|| std::fs::read_to_string(self.dir.join("memory.pressure")).ok()).flatten()
+    }
+
     /// The lowest limit, in bytes, of the cgroup and of the cgroups above it; `None` if there is no limit.
     fn limit(&self) -> Option<u64> {
         let name = if self.v2 { "memory.max" } else { "memory.limit_in_bytes" };
@@ -147,6 +208,16 @@ fn parse_limit(text: &str) -> Option<u64> {
 /// The value of the line `<key> <value>`.
 fn parse_counter(text: &str, key: &str) -> Option<u64> {
     text.lines().filter_map(|line| line.split_once(' ')).find(|(k, _)| *k == key)?.1.trim().parse().ok()
+}
+
+/// The share of the last minute in which processes waited for memory, in hundredths of a percent, from a line
+/// such as `some avg10=0.00 avg60=1.25 avg300=0.40 total=7`.
+fn parse_pressure(text: &str, kind: &str) -> Option<u32> {
+    let line = text.lines().find_map(|line| line.strip_prefix(kind))?;
+    let percent = line.split_whitespace().find_map(|word| word.strip_prefix("avg60="))?;
+    let (whole, hundredths) = percent.split_once('.')?;
+    let (whole, hundredths): (u32, u32) = (whole.parse().ok()?, hundredths.get(..2)?.parse().ok()?);
+    whole.checked_mul(100)?.checked_add(hundredths)
 }
 
 /// How many processes the kernel's out-of-memory killer has ended, in the cgroup of this process, in which
@@ -228,6 +299,25 @@ mod tests {
         let group = Cgroup { root: root.path().to_owned(), dir, v2: true };
         assert_eq!(group.limit(), Some(4096));
         assert_eq!(group.current(), None);
+    }
+
+    #[test]
+    fn pressure_and_sizes_parse() {
+        let text = "some avg10=3.10 avg60=12.07 avg300=0.40 total=7\nfull avg10=0.00 avg60=0.50 avg300=0.00 total=1\n";
+        assert_eq!((parse_pressure(text, "some"), parse_pressure(text, "full")), (Some(1207), Some(50)));
+        assert_eq!(parse_pressure("", "some"), None);
+        assert_eq!(parse_pressure("some avg60=x", "some"), None);
+        assert_eq!(parse_kilobytes("Rss:  9 kB\nPss:                 123 kB\n", "Pss:"), Some(123 << 10));
+        assert_eq!(parse_kilobytes("Pss: 12", "Pss:"), None);
+    }
+
+    #[test]
+    fn a_sampler_reads_its_own_process() {
+        let mut sampler = Sampler::new();
+        let own = sampler.sample(std::process::id()).unwrap();
+        // The test is no JVM.
+        assert!(own.rss >= own.anonymous && own.anonymous > 0 && own.heap_committed == 0);
+        assert!(sampler.sample(u32::MAX).is_none());
     }
 
     #[test]

@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use flink_model::spec::JvmTemplate;
+use flink_model::spec::{JvmTemplate, RecordsSpec};
 
 use crate::archive::Wish;
-use crate::control::Launch;
+use crate::control::{JvmRecords, Launch};
 use crate::expand::{self, Lookup, Notation};
 use crate::jvm::JvmCommand;
 
@@ -36,6 +36,19 @@ impl From<&JvmTemplate> for Launch {
             env: jvm.env.clone().into_iter().collect(),
             args_from_env: jvm.args_from_env.clone().into_iter().collect(),
             ..Self::default()
+        }
+    }
+}
+
+impl From<&RecordsSpec> for JvmRecords {
+    /// What the client's specification says that JVMs leave in files.
+    fn from(records: &RecordsSpec) -> Self {
+        let RecordsSpec { logs, flight_recorder, heap_dump_directory } = records.clone();
+        Self {
+            logs,
+            flight_recorder,
+            heap_dump: heap_dump_directory.is_some(),
+            heap_dump_directory: heap_dump_directory.unwrap_or_default(),
         }
     }
 }
@@ -116,6 +129,8 @@ pub fn jvm_command(launch: &Launch, container: &ContainerEnvironment) -> (JvmCom
         log: Some(log("log")),
         dir: container.dir.to_owned(),
         self_exe: container.self_exe.to_owned(),
+        records: launch.records.clone().unwrap_or_default(),
+        container_mb: launch.container_mb,
     };
     (command, warnings)
 }

@@ -90,11 +90,11 @@ mod tests {
     #[test]
     fn each_reporter_has_a_port_of_its_own() {
         let listening = BTreeSet::from([6121, 9251, 9252, 40001]);
-        assert_eq!(chosen(&texts(&["9249"]), &listening), []);
+        assert_eq!(chosen(&texts(&["9249"]), &listening), Vec::<u16>::new());
         assert_eq!(chosen(&texts(&["9250-9260"]), &listening), [9251]);
         assert_eq!(chosen(&texts(&["9250-9260", "9250-9260"]), &listening), [9251, 9252]);
         assert_eq!(chosen(&texts(&["9300,9252"]), &listening), [9252]);
-        assert_eq!(chosen(&texts(&["0", "x"]), &listening), []);
+        assert_eq!(chosen(&texts(&["0", "x"]), &listening), Vec::<u16>::new());
     }
 
     #[test]

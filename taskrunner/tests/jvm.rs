@@ -15,9 +15,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::{classes, eventually, group_of, is_alive, taskrunner};
-use taskrunner::control::OutOfMemory;
+use taskrunner::control::{JvmRecords, OutOfMemory};
 use taskrunner::exit::ExitReport;
 use taskrunner::jvm::{JvmCommand, JvmError, JvmProcess};
+use taskrunner::memory::Sampler;
 use taskrunner::spawn::SpawnThread;
 
 struct Run {
@@ -44,6 +45,8 @@ fn prog(jvm_args: &[&str], args: &[&str]) -> Run {
         log: Some(dir.path().join("prog.log")),
         dir: dir.path().to_owned(),
         self_exe: taskrunner(),
+        records: Default::default(),
+        container_mb: 0,
     };
     Run { dir, command }
 }
@@ -81,6 +84,47 @@ async fn exit_codes_and_exceptions_are_told() {
     assert!(report.summary.contains("IllegalStateException: thrown on purpose"), "{}", report.summary);
     let report = prog(&["-XX:NoSuchOption"], &["exit", "0"]).report().await;
     assert!(report.summary.contains("Unrecognized VM option 'NoSuchOption'"), "{}", report.summary);
+}
+
+#[tokio::test]
+async fn a_jvm_leaves_records_unless_the_user_wants_others() {
+    let all = || JvmRecords { logs: true, flight_recorder: true, ..JvmRecords::default() };
+    let mut run = prog(&[], &["exit", "0"]);
+    run.command.records = all();
+    assert_eq!(run.report().await.summary, "the JVM exited with code 0 (normal end)");
+    let log = std::fs::read_to_string(run.dir.path().join("prog-gc.log")).unwrap();
+    assert!(log.contains("[gc"), "{log}");
+
+    let own = run.dir.path().join("own.log");
+    let mut run = prog(&[&format!("-Xlog:gc:file={}", own.display())], &["exit", "0"]);
+    run.command.records = all();
+    assert_eq!(run.report().await.code, Some(0));
+    assert!(own.is_file() && !run.dir.path().join("prog-gc.log").exists());
+}
+
+#[tokio::test]
+async fn the_error_file_of_a_crash_is_among_the_logs() {
+    let mut run = prog(&[], &["sleep"]);
+    run.command.records = JvmRecords { logs: true, ..JvmRecords::default() };
+    let jvm = run.start_ready().await;
+    let name = format!("hs_err_prog_{}.log", jvm.pid());
+    let pid = rustix::process::Pid::from_raw(i32::try_from(jvm.pid()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::SEGV).unwrap();
+    assert!(jvm.wait().await.signal.is_some());
+    assert!(run.dir.path().join(&name).is_file(), "{name}");
+}
+
+#[tokio::test]
+async fn the_parts_of_a_jvm_are_in_its_samples() {
+    let run = prog(&["-Xms64m", "-Xmx64m"], &["sleep"]);
+    let jvm = run.start_ready().await;
+    let sample = Sampler::new().sample(jvm.pid()).unwrap();
+    // Collectors leave out the part of the heap into which objects are copied.
+    assert!((48 << 20..=64 << 20).contains(&sample.heap_committed), "{sample:?}");
+    assert!(sample.metaspace_committed > 100_000 && sample.threads > 2, "{sample:?}");
+    assert!(sample.rss >= sample.anonymous && sample.anonymous > 1 << 20, "{sample:?}");
+    jvm.kill();
+    jvm.wait().await;
 }
 
 #[tokio::test]

@@ -41,6 +41,8 @@ fn command(dir: &Path, launcher: &[&str], args: &[&str]) -> JvmCommand {
         log: None,
         dir: dir.to_owned(),
         self_exe: taskrunner(),
+        records: Default::default(),
+        container_mb: 0,
     }
 }
 

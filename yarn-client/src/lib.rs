@@ -34,6 +34,7 @@ mod java;
 mod kerberos_hint;
 pub mod kill;
 mod leftovers;
+pub mod live_memory;
 mod login;
 pub mod logins;
 pub mod logs;

@@ -61,16 +61,19 @@ pub fn is_meant(which: Which, attempt: Option<u32>, id: ContainerId, role: Role)
     of_kind && attempt.is_none_or(|attempt| id.attempt_id.attempt == attempt)
 }
 
+/// What the names of recordings of the JDK's Flight Recorder end with.
+const RECORDING: &str = ".jfr";
 /// Files that YARN writes beside the logs of each container: how it was started. They are left out unless
 /// they are asked for.
 const OF_YARN: [&str; 5] =
     ["launch_container.sh", "directory.info", "prelaunch.out", "prelaunch.err", "container-localizer-syslog"];
 
 /// Whether a log file is one of those that are meant: one that a pattern fits or, if there is no pattern, one
-/// that is not of YARN. In a pattern `*` stands for any characters.
+/// that is not of YARN, and no recording of the JDK's Flight Recorder, which is no text. In a pattern `*`
+/// stands for any characters.
 pub fn is_file_meant(patterns: &[String], name: &str) -> bool {
     if patterns.is_empty() {
-        return !OF_YARN.contains(&name);
+        return !OF_YARN.contains(&name) && !name.ends_with(RECORDING);
     }
     patterns.iter().any(|pattern| fits(pattern, name))
 }
@@ -134,6 +137,7 @@ mod tests {
             is_file_meant(&patterns.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>(), name)
         };
         assert!(is(&[], "taskmanager.log") && is(&[], "taskmanager.log.1") && !is(&[], "prelaunch.out"));
+        assert!(!is(&[], "taskmanager-2026.jfr") && is(&["*.jfr"], "taskmanager-2026.jfr"));
         assert!(is(&["prelaunch.out"], "prelaunch.out"));
         for (pattern, name, fits) in [
             ("*.log", "a.log", true),

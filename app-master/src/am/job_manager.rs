@@ -13,10 +13,12 @@ use tokio::sync::{mpsc, watch};
 
 use super::effects::JobManager;
 use super::head_start::{REST_PORT_KEY, is_free};
+use super::job_manager_watch::JobManagerWatch;
 use crate::bridge::{Bridge, BridgeEvent, FromJvm, ToJvm};
 use crate::clock;
 use crate::controller::event::Event;
 use crate::environment::Environment;
+use crate::history::SharedHistory;
 use crate::jobmanager::{self, JobManagerEnd, JvmFiles};
 use crate::metrics::Metrics;
 use crate::timeline::{Step, Timeline};
@@ -31,6 +33,8 @@ pub(super) struct JobManagerStart {
     /// Where metrics are served.
     pub(super) metrics: Option<Metrics>,
     pub(super) events: mpsc::UnboundedSender<Event>,
+    /// Keeps the samples of the JVM's memory.
+    pub(super) history: SharedHistory,
 }
 
 impl JobManagerStart {
@@ -75,7 +79,7 @@ impl JobManagerJvm {
         generation: u32,
         record: bool,
     ) -> Result<(JvmProcess, watch::Receiver<bool>), String> {
-        let JobManagerStart { environment, known, thread, events, metrics, .. } = &*self.start;
+        let JobManagerStart { environment, known, thread, events, metrics, history, .. } = &*self.start;
         let (ready, is_ready) = watch::channel(false);
         let send = events.clone();
         let listen = move |event: BridgeEvent| {
@@ -94,7 +98,7 @@ impl JobManagerJvm {
         let tokens = tokens_file(environment).await?;
         let files = JvmFiles { tmp_dirs: tmp, tokens: tokens.as_deref() };
         let started = jobmanager::start(environment, known, record, files, pipes, thread).await;
-        let process = started.map_err(|error| cannot_start(&error, &environment.host))?;
+        let (process, dump) = started.map_err(|error| cannot_start(&error, &environment.host))?;
         let main_class = &environment.spec.job_manager.jvm.main_class;
         tracing::info!(pid = process.pid(), main_class, generation, "JobManager started");
         self.current().process = Some(process.clone());
@@ -102,9 +106,16 @@ impl JobManagerJvm {
             metrics.job_manager_started(generation, &process, &spec.reporters);
         }
         let (jvm, events, metrics) = (process.clone(), events.clone(), metrics.clone());
+        let mut watched = JobManagerWatch::new(environment, history, thread, dump);
         tokio::spawn(async move {
-            let end = jobmanager::describe_end(&*jvm.wait().await);
+            let report = tokio::select! {
+                report = jvm.wait() => report,
+                () = watched.look_on(&jvm) => return,
+            };
             metrics.iter().for_each(|metrics| metrics.job_manager_ended(generation));
+            // The next JVM needs the memory of the container.
+            watched.ended().await;
+            let end = jobmanager::describe_end(&report);
             drop(events.send(Event::JobManagerEnded { generation, end }));
             if let Some(dirs) = tmp_dirs {
                 // The next JVM has others and need not wait for this.

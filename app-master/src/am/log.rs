@@ -165,6 +165,9 @@ fn log_container(observation: &Observation) {
         Observation::Signalled { container } => {
             tracing::info!(worker = %container, "something tells the container to end");
         }
+        Observation::TaskrunnerBusy { container, what } => {
+            tracing::info!(worker = %container, what, "the container is kept until its taskrunner has ended");
+        }
         Observation::TaskManagerEnded { container, report, .. } => {
             tracing::info!(worker = %container, summary = report.summary, "TaskManager ended");
         }

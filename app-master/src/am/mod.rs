@@ -14,6 +14,7 @@ mod explanation;
 mod finish;
 mod head_start;
 mod job_manager;
+mod job_manager_watch;
 mod listeners;
 mod log;
 mod next_attempt;

@@ -40,6 +40,7 @@ use crate::cluster_service::{AccountSource, ClusterService};
 use crate::control::Control;
 use crate::controller::end::{Situation, decide};
 use crate::controller::event::{Action, Cause, Event, Output};
+use crate::controller::observation::Observation;
 use crate::controller::placement::Naming;
 use crate::controller::rm_session::Pace;
 use crate::controller::{Controller, FromEarlierAttempts, Settings};
@@ -144,8 +145,12 @@ pub async fn run(environment: Environment) -> u8 {
     let (cause, running) = match start.all(nm_tokens, rest_port).await {
         Ok(Started { effects, job_manager, control, writer }) => {
             let mut controller = Controller::new(settings, clock::now());
-            let subscribers =
-                Subscribers { timeline: &timeline, history: &history, metrics: metrics.clone() };
+            let subscribers = Subscribers {
+                timeline: &timeline,
+                history: &history,
+                metrics: metrics.clone(),
+                control: &control,
+            };
             let cause = work(&mut controller, &effects, &subscribers, inbox).await;
             // The writer ends once it has written everything.
             drop(effects);
@@ -315,7 +320,8 @@ impl Start<'_> {
             signalled.send_replace(true);
             tell(());
         };
-        watch_signals(environment.spec.application_master.memory_mb, terminated)
+        let (memory_mb, history) = (environment.spec.application_master.memory_mb, self.history.clone());
+        watch_signals(memory_mb, history, terminated)
             .map_err(|error| format!("cannot listen to signals: {error}"))?;
         let (memory_kills, known_kills) = watch::channel(MemoryKills::default());
         let (open_requests, known_requests) = watch::channel(OpenRequests::default());
@@ -326,7 +332,7 @@ impl Start<'_> {
         let keys = environment.keys.clone();
         let Environment { spec, dir, login, .. } = &**environment;
         let (user, tokens) = (environment.hadoop_user_name(), login.tokens().clone());
-        let launcher = Launcher::new(spec, dir, &address, user, tokens, keys);
+        let launcher = Launcher::new(spec, dir, &address, user, tokens, keys, environment.jvm_records());
         let launcher = Arc::new(launcher.map_err(|error| error.to_string())?);
         let archives = service::is_possible(environment);
         if archives && environment.spec.task_managers.class_data.is_some() {
@@ -350,6 +356,7 @@ impl Start<'_> {
             timeline: self.timeline.clone(),
             metrics: self.metrics.cloned(),
             events: self.events.clone(),
+            history: self.history.clone(),
         };
         let (job_manager, process, ready) = JobManagerJvm::first(start, archives).await?;
         let (archive, replies) = mpsc::unbounded_channel();
@@ -441,7 +448,11 @@ impl Start<'_> {
 }
 
 /// SIGTERM is YARN's; SIGINT is for whoever runs the ApplicationMaster by hand.
-fn watch_signals(memory_mb: u64, terminated: impl Fn() + Send + 'static) -> std::io::Result<()> {
+fn watch_signals(
+    memory_mb: u64,
+    history: SharedHistory,
+    terminated: impl Fn() + Send + 'static,
+) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
@@ -454,6 +465,7 @@ fn watch_signals(memory_mb: u64, terminated: impl Fn() + Send + 'static) -> std:
             // SIGKILL follows soon. If the container is ended for its memory, YARN tells the client so; this
             // line is for our log.
             let memory = taskrunner::memory::of_container();
+            history.job_manager_memory(memory);
             tracing::info!(
                 rss_mb = memory.rss >> 20,
                 peak_mb = memory.peak_rss >> 20,

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::timing;
 use crate::clock;
+use crate::control::Control;
 use crate::controller::event::Event;
 use crate::controller::observation::Observation;
 use crate::environment::Environment;
@@ -38,6 +39,8 @@ pub(super) struct Subscribers<'a> {
     pub(super) timeline: &'a Timeline,
     pub(super) history: &'a SharedHistory,
     pub(super) metrics: Option<Metrics>,
+    /// Has the samples of the containers' memory.
+    pub(super) control: &'a Control,
 }
 
 impl Subscribers<'_> {
@@ -53,6 +56,12 @@ impl Subscribers<'_> {
     pub(super) fn note(&self, observations: &[Observation], now: Instant) {
         observations.iter().for_each(|observation| timing::note(self.timeline, observation, now));
         self.history.note(observations, clock::unix_ms());
+        // Before the actions, one of which may forget the container.
+        for container in observations.iter().filter_map(Observation::ended) {
+            if let Some(samples) = self.control.samples(container) {
+                self.history.memory(container, samples);
+            }
+        }
         self.metrics.iter().for_each(|metrics| metrics.note(observations, now));
     }
 }

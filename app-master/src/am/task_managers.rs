@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use diagnosis::trend::sentence;
 use taskrunner::keys::{ControlKeys, Role};
 use taskrunner::successor::{self, Successor};
 use tokio::sync::mpsc;
@@ -142,6 +143,9 @@ impl TaskManagers for TaskManagerContainers {
                 "memory as last read, of {} (peak: the kernel's VmHWM then)",
                 if memory.processes > 1 { "all processes of the container" } else { "the JVM" }
             );
+        }
+        if let Some(trend) = self.control.samples(container).and_then(|samples| sentence(&samples)) {
+            tracing::info!(worker = %container, trend, "how its memory has gone");
         }
         self.control.forget(container);
         self.containers.forget(container);

@@ -10,6 +10,7 @@ use flink_model::class_data::{ClassList, RpcJars, dump_options, is_rpc_jar};
 use flink_model::class_path::is_dist_jar;
 use flink_model::container::ARCHIVE_DIRECTORY;
 use taskrunner::archive;
+use taskrunner::control::JvmRecords;
 use taskrunner::exit::ExitReport;
 use taskrunner::fresh;
 use taskrunner::jvm::{JvmCommand, JvmProcess};
@@ -172,6 +173,8 @@ impl DumpJvm<'_> {
             log: None,
             dir: directory.0.clone(),
             self_exe: container.self_exe.clone(),
+            records: JvmRecords::default(),
+            container_mb: 0,
         })
     }
 }

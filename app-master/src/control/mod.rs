@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use diagnosis::facts::MemorySamples;
 use taskrunner::cause::JvmExit;
 use taskrunner::control::event::Event as EventKind;
 use taskrunner::control::{Launch, Memory, Recorded, Stop};
@@ -22,6 +23,8 @@ use taskrunner::keys::ControlKeys;
 use taskrunner::wire::Liveness;
 use tokio::sync::{Notify, mpsc};
 use yarn_api::records::{ApplicationAttemptId, ContainerId};
+
+use crate::samples::Samples;
 
 pub use server::ServeError;
 
@@ -44,6 +47,13 @@ pub enum ControlEvent {
     },
     /// Its container was sent a signal to end.
     Signalled(ContainerId),
+    /// It still has something to do, and ends by itself.
+    Busy {
+        /// Its container.
+        container: ContainerId,
+        /// What it does, for people.
+        what: String,
+    },
     /// Its JVM has ended.
     Exited {
         /// Its container.
@@ -84,7 +94,7 @@ struct Peer {
     /// before and then gets the command again.
     launch: Option<Box<dyn Fn() -> Launch + Send + Sync>>,
     connection: Option<Connection>,
-    memory: Option<Memory>,
+    memory: Samples,
     /// The ports of Flink's reporters for Prometheus in its JVM.
     reporters: Box<[u16]>,
     /// For YARN the container has ended; its taskrunner may stay connected for a moment longer.
@@ -196,14 +206,19 @@ impl Control {
 
     /// The last memory sample of a container.
     pub fn memory(&self, container: ContainerId) -> Option<Memory> {
-        self.peers().get(&container).and_then(|peer| peer.memory)
+        self.peers().get(&container).and_then(|peer| peer.memory.last())
+    }
+
+    /// How the memory of a container has gone over its last minutes.
+    pub(crate) fn samples(&self, container: ContainerId) -> Option<MemorySamples> {
+        self.peers().get(&container).and_then(|peer| peer.memory.for_record())
     }
 
     /// Passes the last memory sample of each container to `take`.
     pub fn memories(&self, mut take: impl FnMut(ContainerId, &Memory)) {
         let peers = self.peers();
         let sampled = peers.iter().filter(|(_, peer)| !peer.gone);
-        sampled.filter_map(|(id, peer)| Some((*id, peer.memory.as_ref()?))).for_each(|(id, m)| take(id, m));
+        sampled.filter_map(|(id, peer)| Some((*id, peer.memory.last()?))).for_each(|(id, m)| take(id, &m));
     }
 
     /// The ports on which Flink's reporters for Prometheus listen in a container's JVM.
@@ -285,7 +300,7 @@ impl Control {
             }
             EventKind::Memory(sample) => {
                 if let Some(peer) = self.peers().get_mut(&container) {
-                    peer.memory = Some(sample);
+                    peer.memory.add(sample);
                 }
             }
             EventKind::Recorded(recorded) => {
@@ -302,10 +317,11 @@ impl Control {
             }
             EventKind::Signalled(signalled) => {
                 if let (Some(sample), Some(peer)) = (signalled.memory, self.peers().get_mut(&container)) {
-                    peer.memory = Some(sample);
+                    peer.memory.add(sample);
                 }
                 (self.inner.tell)(ControlEvent::Signalled(container));
             }
+            EventKind::Busy(busy) => (self.inner.tell)(ControlEvent::Busy { container, what: busy.what }),
             EventKind::Exited(exited) => {
                 (self.inner.tell)(ControlEvent::Exited { container, report: exited.into() });
             }

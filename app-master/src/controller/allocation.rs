@@ -382,6 +382,10 @@ impl Allocation {
                 out.observe(Observation::Signalled { container });
                 self.apply(LedgerInput::Signalled(container), now, out);
             }
+            ControlEvent::Busy { container, what } => {
+                out.observe(Observation::TaskrunnerBusy { container, what });
+                self.apply(LedgerInput::Busy(container), now, out);
+            }
             ControlEvent::Exited { container, report } => {
                 if report.is_at_start() {
                     self.failed(container, Failure::Start, &report.summary, now);

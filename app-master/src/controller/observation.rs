@@ -101,6 +101,8 @@ pub(crate) enum Observation {
     TaskManagerStarted { container: ContainerId, pid: u32 },
     /// A container was sent a signal to end.
     Signalled { container: ContainerId },
+    /// A taskrunner still has something to do in its container, and ends by itself afterwards.
+    TaskrunnerBusy { container: ContainerId, what: String },
     /// A TaskManager's JVM has ended, as its taskrunner reports it.
     TaskManagerEnded { container: ContainerId, host: Option<String>, report: Box<JvmExit> },
     /// A container has ended that Flink counts on. `explained`: Flink knew of the end already, and now the
@@ -121,4 +123,16 @@ pub(crate) enum Observation {
     SubmissionOver { status: FinalStatus, text: String },
     /// The JobManager was asked to end and has not deregistered in time.
     NotDeregistered,
+}
+
+impl Observation {
+    /// The TaskManager's container that has ended, or whose JVM has, if that is what was observed.
+    pub(crate) fn ended(&self) -> Option<ContainerId> {
+        match self {
+            Self::TaskManagerEnded { container, .. }
+            | Self::ContainerEnded { container, .. }
+            | Self::ContainerGone { container, .. } => Some(*container),
+            _ => None,
+        }
+    }
 }

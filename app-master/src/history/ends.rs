@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use diagnosis::facts::ContainerEnd;
+use diagnosis::facts::{ContainerEnd, MemorySamples};
 use outcomes::Entry;
 
 use super::texts::short;
@@ -18,6 +18,8 @@ const DIAGNOSTICS: usize = 800;
 /// Most bytes of one line that a JVM has said, and of all such lines of one end.
 const LINE: usize = 400;
 const LINES: usize = 1000;
+/// Of how many of the latest ends it is kept how the memory had gone.
+const SAMPLED: usize = 50;
 /// How many last lines are kept behind the first one, which is the summary of the taskrunner.
 const LAST: usize = 8;
 
@@ -65,11 +67,28 @@ impl Ends {
         }
     }
 
+    /// Adds how the memory of a container had gone to its latest end. Of the oldest ends that is forgotten
+    /// then.
+    pub(super) fn set_memory(&mut self, container: &str, samples: MemorySamples) {
+        let mut all = self.first.iter_mut().chain(&mut self.latest).rev();
+        let Some(entry) = all.find(|entry| entry.end.container == container) else { return };
+        entry.end.memory = Some(Box::new(samples));
+        self.forget_samples();
+    }
+
+    fn forget_samples(&mut self) {
+        let with_samples = self.first.iter_mut().chain(&mut self.latest).rev();
+        with_samples.filter(|entry| entry.end.memory.is_some()).skip(SAMPLED).for_each(|entry| {
+            entry.end.memory = None;
+        });
+    }
+
     /// Puts the ends of earlier attempts in front; `dropped` were dropped there.
     pub(super) fn put_in_front(&mut self, earlier: Vec<Entry>, dropped: u64) {
         let own = std::mem::take(self);
         self.dropped = own.dropped.saturating_add(dropped);
         earlier.into_iter().chain(own.first).chain(own.latest).for_each(|entry| self.add(entry));
+        self.forget_samples();
     }
 
     /// All that are kept, the oldest first.
@@ -157,6 +176,20 @@ mod tests {
         assert_eq!(ends.texts, before + 5);
         let changed: Vec<_> = ends.iter().filter(|entry| entry.end.diagnostics == "longer").collect();
         assert_eq!(changed.iter().map(|entry| entry.at).collect::<Vec<_>>(), [5, 150]);
+    }
+
+    #[test]
+    fn the_memory_of_the_latest_ends_is_kept() {
+        let mut ends = Ends::default();
+        for number in 0..300 {
+            ends.add(entry(number, "x"));
+            let samples = MemorySamples { at: vec![1], rss: vec![2], ..MemorySamples::default() };
+            ends.set_memory(&format!("c{number}"), samples);
+            ends.set_memory("none", MemorySamples::default());
+        }
+        let with: Vec<u64> =
+            ends.iter().filter(|entry| entry.end.memory.is_some()).map(|entry| entry.at).collect();
+        assert_eq!((with.len(), with[0], with[49]), (SAMPLED, 250, 299));
     }
 
     #[test]

@@ -2,25 +2,30 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use diagnosis::facts::ClassJars;
+use diagnosis::facts::{ClassJars, MemorySamples};
 use outcomes::{Account, Entry, Left, Record};
+use taskrunner::control::Memory;
 use tokio::sync::watch;
-use yarn_api::records::FinalStatus;
+use yarn_api::records::{ContainerId, FinalStatus};
 
 use super::state::{History, Identity, Version};
 use crate::controller::observation::Observation;
+use crate::samples::Samples;
 
 /// Clones share it. Times are in ms since 1970.
 #[derive(Debug, Clone)]
 pub(crate) struct SharedHistory {
     history: Arc<Mutex<History>>,
+    /// The memory of the JobManager's JVM.
+    job_manager: Arc<Mutex<Samples>>,
     version: Arc<watch::Sender<Version>>,
 }
 
 impl SharedHistory {
     pub(crate) fn new(identity: Identity) -> Self {
         let (version, _) = watch::channel(Version::default());
-        Self { history: Arc::new(Mutex::new(History::new(identity))), version: Arc::new(version) }
+        let history = Arc::new(Mutex::new(History::new(identity)));
+        Self { history, job_manager: Arc::default(), version: Arc::new(version) }
     }
 
     /// Takes note of what was observed.
@@ -28,6 +33,17 @@ impl SharedHistory {
         if !observations.is_empty() {
             self.change(|history| observations.iter().for_each(|one| history.note(one, now)));
         }
+    }
+
+    /// See [`History::memory`].
+    pub(crate) fn memory(&self, container: ContainerId, samples: MemorySamples) {
+        self.change(|history| history.memory(container, samples));
+    }
+
+    /// Keeps a sample of the memory of the JobManager's JVM. It is in the record that is written next, and no
+    /// reason to write one.
+    pub(crate) fn job_manager_memory(&self, memory: Memory) {
+        self.job_manager.lock().unwrap_or_else(PoisonError::into_inner).add(memory);
     }
 
     /// See [`History::end`].
@@ -60,7 +76,14 @@ impl SharedHistory {
     /// The record as it is to be written now, and which version of the history it has.
     pub(crate) fn record(&self, now: u64) -> (Record, Version) {
         let history = self.history();
-        (history.record(now), history.version())
+        (self.with_memory(history.record(now)), history.version())
+    }
+
+    /// The record with the memory of the JobManager's JVM.
+    fn with_memory(&self, mut record: Record) -> Record {
+        let samples = self.job_manager.lock().unwrap_or_else(PoisonError::into_inner);
+        record.job_manager.memory = samples.for_record().map(Box::new);
+        record
     }
 
     /// The containers that have ended.
@@ -71,7 +94,7 @@ impl SharedHistory {
     /// Everything, for a client or for the diagnosis.
     pub(crate) fn account(&self, now: u64) -> Account {
         let history = self.history();
-        Account { record: history.record(now), entries: history.entries() }
+        Account { record: self.with_memory(history.record(now)), entries: history.entries() }
     }
 
     fn change(&self, change: impl FnOnce(&mut History)) {
@@ -118,5 +141,15 @@ mod tests {
         assert!(history.unknown_classes(vec!["a.B99".into()]).is_empty());
         let classes = history.record(7).0.classes;
         assert_eq!((classes.len(), classes[0].at), (16, Some(5)));
+    }
+
+    #[test]
+    fn the_memory_of_the_jobmanager_is_in_the_record_and_no_change() {
+        let history = SharedHistory::new(Identity::default());
+        let versions = history.versions();
+        assert_eq!(history.record(1).0.job_manager.memory, None);
+        history.job_manager_memory(Memory { at_unix_ms: 5_000, rss: 3 << 20, ..Memory::default() });
+        assert!(!versions.has_changed().unwrap());
+        assert_eq!(history.account(1).record.job_manager.memory.unwrap().rss, [3 << 10]);
     }
 }

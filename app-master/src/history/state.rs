@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use diagnosis::facts::{ClassJars, ContainerEnd, Final, Part, Seen, Source, Voice};
+use diagnosis::facts::{ClassJars, ContainerEnd, Final, MemorySamples, Part, Seen, Source, Voice};
 use flink_model::spec::ClusterMode;
 use outcomes::{Entry, JobManagerState, Left, Record, Running, SCHEMA};
 use taskrunner::cause::{ExitCause, Fault, JvmExit};
@@ -254,6 +254,15 @@ impl History {
         self.classes.len() >= CLASSES
     }
 
+    /// How the memory of a TaskManager's container had gone that has ended.
+    pub(crate) fn memory(&mut self, container: ContainerId, samples: MemorySamples) {
+        let id = container.to_string();
+        if self.ends.has(&id) {
+            self.ends.set_memory(&id, samples);
+            self.version.ends += 1;
+        }
+    }
+
     /// How the attempt ends. `status`: what YARN is told; none if YARN is told nothing, because another
     /// attempt may follow.
     pub(crate) fn end(&mut self, status: Option<FinalStatus>, diagnostics: &str, now: u64) {
@@ -314,7 +323,13 @@ impl History {
             classes: self.classes.clone(),
             nodes: self.nodes.list(),
             dropped: self.ends.dropped(),
-            job_manager: JobManagerState { ready: self.ready, restarts: self.restarts, node, container },
+            job_manager: JobManagerState {
+                ready: self.ready,
+                restarts: self.restarts,
+                node,
+                container,
+                memory: None,
+            },
         }
     }
 
@@ -338,6 +353,7 @@ fn merged(known: ContainerEnd, new: ContainerEnd) -> ContainerEnd {
         diagnostics: if new.diagnostics.is_empty() { known.diagnostics } else { new.diagnostics },
         at_start: known.at_start || new.at_start,
         given_back: known.given_back,
+        memory: new.memory.or(known.memory),
         ..new
     }
 }

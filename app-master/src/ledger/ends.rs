@@ -24,6 +24,9 @@ impl Ledger {
             State::Spare | State::Starting | State::Running => {}
         }
         entry.state = State::Releasing { reported: false, refreshes: 0 };
+        if entry.busy {
+            return;
+        }
         out.push(LedgerEffect::Stop { container, reason: why.to_owned(), started: entry.started });
     }
 
@@ -138,6 +141,14 @@ impl Ledger {
         match self.containers.get_mut(&container) {
             None | Some(Entry { state: State::Releasing { reported: true, .. }, .. }) => {}
             Some(entry) => await_reason(container, entry, out),
+        }
+    }
+
+    /// The taskrunner still has something to do, and ends by itself. YARN tells the end of its container
+    /// then.
+    pub(super) fn busy(&mut self, container: ContainerId) {
+        if let Some(entry) = self.containers.get_mut(&container) {
+            entry.busy = true;
         }
     }
 

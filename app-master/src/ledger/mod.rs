@@ -78,6 +78,9 @@ struct Entry {
     started: bool,
     /// It is about to end or has ended, perhaps because of YARN, and YARN's reason is not known yet.
     reason_pending: bool,
+    /// Its taskrunner still has something to do, and ends by itself, so the container is not given back to
+    /// the ResourceManager, which would end it at once.
+    busy: bool,
 }
 
 /// How far a taskrunner is that was started ahead.
@@ -89,14 +92,23 @@ enum Taskrunner {
 
 impl Entry {
     fn new(node: NodeId, state: State) -> Self {
-        Self { node, state, report: None, line: 0, ahead: None, started: false, reason_pending: false }
+        Self {
+            node,
+            state,
+            report: None,
+            line: 0,
+            ahead: None,
+            started: false,
+            reason_pending: false,
+            busy: false,
+        }
     }
 
     /// Whether it is given back, and the ResourceManager does not know yet. One whose end waits for YARN's
     /// reason is kept until then: once the ResourceManager hears that a container is given back, it reports
     /// its end as "released", whatever the NodeManager tells later.
     fn is_release_due(&self) -> bool {
-        matches!(self.state, State::Releasing { reported: false, .. }) && !self.reason_pending
+        matches!(self.state, State::Releasing { reported: false, .. }) && !self.reason_pending && !self.busy
     }
 }
 
@@ -167,6 +179,7 @@ impl Ledger {
             LedgerInput::StartFailed(container, reason) => self.start_failed(container, reason, out),
             LedgerInput::Connected(container) => self.connected(container, out),
             LedgerInput::Signalled(container) => self.signalled(container, out),
+            LedgerInput::Busy(container) => self.busy(container),
             LedgerInput::Exited(container, report) => self.exited(container, report, out),
             LedgerInput::ReportWaitOver(container) => self.report_wait_over(container, out),
         }
@@ -194,7 +207,7 @@ impl Ledger {
         self.lines.iter().any(|line| line.needed() > 0 || line.ask().is_some())
             || self.containers.values().any(|entry| {
                 entry.reason_pending
-                    || matches!(entry.state, State::Releasing { reported: false, .. })
+                    || (matches!(entry.state, State::Releasing { reported: false, .. }) && !entry.busy)
                     || (entry.report.is_some() && !matches!(entry.state, State::Releasing { .. }))
             })
     }

@@ -230,6 +230,24 @@ fn an_exit_of_its_own_is_told_before_yarn_knows_but_a_kill_waits_for_yarns_reaso
 }
 
 #[test]
+fn a_container_whose_taskrunner_is_busy_is_not_given_back_before_it_ends() {
+    let mut ledger = ready();
+    launched(&mut ledger, 1, "c1");
+    let c1 = container_id("c1");
+    assert_eq!(ledger.step(LedgerInput::Busy(c1)), vec![]);
+    let report = JvmExit { code: Some(1), ..JvmExit::default() };
+    let effects = ledger.step(LedgerInput::Exited(c1, report));
+    assert!(
+        matches!(effects[..], [LedgerEffect::Terminated { .. }]),
+        "Flink knows, and nobody stops it: {effects:?}"
+    );
+    assert!(ledger.outgoing().releases.is_empty());
+    let effects = beat(&mut ledger, &[], &[("c1", 1)]);
+    assert!(effects.iter().any(|effect| matches!(effect, LedgerEffect::Forget { .. })), "{effects:?}");
+    assert!(ledger.outgoing().releases.is_empty());
+}
+
+#[test]
 fn resync_asks_again_for_all_that_is_open() {
     let mut ledger = ready();
     launched(&mut ledger, 1, "c1");

@@ -202,6 +202,8 @@ pub enum LedgerInput {
     Connected(ContainerId),
     /// The container was sent a signal to end, by the NodeManager or by hand.
     Signalled(ContainerId),
+    /// The taskrunner still has something to do in the container, and ends by itself afterwards.
+    Busy(ContainerId),
     /// The taskrunner reports that its JVM has ended.
     Exited(ContainerId, JvmExit),
     /// A parked taskrunner has waited for [`super::PARK_WAIT`].

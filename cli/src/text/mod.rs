@@ -6,6 +6,7 @@ pub(crate) mod bar;
 pub(crate) mod clean;
 pub(crate) mod exits;
 pub(crate) mod gc;
+pub(crate) mod live_memory;
 pub(crate) mod logs;
 pub(crate) mod memory;
 pub(crate) mod plan;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::memory::MemorySamples;
+
 /// What runs in a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -73,6 +75,9 @@ pub struct ContainerEnd {
     pub at_start: bool,
     /// Whether Flink or heddle had given it back, so that its end was wanted.
     pub given_back: bool,
+    /// How its memory has gone over its last minutes, if that was noted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Box<MemorySamples>>,
 }
 
 impl Default for ContainerEnd {
@@ -92,6 +97,7 @@ impl Default for ContainerEnd {
             said: Vec::new(),
             at_start: false,
             given_back: false,
+            memory: None,
         }
     }
 }

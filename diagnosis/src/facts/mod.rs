@@ -2,6 +2,7 @@
 
 mod cluster;
 mod container;
+mod memory;
 mod program;
 
 use flink_model::config::Configuration;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use cluster::{AppState, Application, Attempt, Final, Node, Queue};
 pub use container::{ContainerEnd, Exhausted, OpenAsk, Part};
+pub use memory::MemorySamples;
 pub use program::{ClassJars, Jar, JarPlace, Job, Outcome, Told, Voice};
 
 /// Who has told a fact.
@@ -123,6 +125,8 @@ pub struct Facts {
     pub classes: Vec<Seen<ClassJars>>,
     /// What heddle-am has left.
     pub outcomes: Vec<Seen<Outcome>>,
+    /// The memory of the JobManager's JVM over its last minutes.
+    pub job_manager_memory: Vec<Seen<MemorySamples>>,
     /// Witnesses that say nothing.
     pub absent: Vec<Seen<Absent>>,
     /// What Flink was configured with, if that is known. Without it, remedies name keys and no values.

@@ -20,10 +20,13 @@ use super::files;
 use super::link::{self, LinkEvent};
 use crate::archive::{Recording, Use};
 use crate::control::event::Event as EventKind;
-use crate::control::{Event, Launch, Memory, Recorded, Signalled};
+use crate::control::{Busy, Event, Launch, Memory, Recorded, Signalled};
 use crate::exit::ExitReport;
+use crate::flight_recorder;
+use crate::heap_dump::{DumpWatch, HeapDump};
 use crate::jvm::{JvmError, JvmProcess};
-use crate::memory;
+use crate::memory::{self, Sampler};
+use crate::memory_log::MemoryLog;
 use crate::plan::{self, ContainerEnvironment};
 use crate::reporters;
 use crate::spawn::SpawnThread;
@@ -37,6 +40,8 @@ const REPORT_GRACE: Duration = Duration::from_secs(10);
 /// How long the ApplicationMaster may take to close the link after the report, and to accept an event.
 const GOODBYE: Duration = Duration::from_secs(2);
 const DEFAULT_SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
+/// What the names of the Flight Recorder's files begin with.
+const LOG_NAME: &str = "taskmanager";
 
 /// Runs until the JVM has ended, or until it is clear that none will be started. Returns the exit code of the
 /// taskrunner: that of the JVM (128 and the number of the signal if one ended it), or
@@ -67,6 +72,8 @@ pub async fn run(config: Config) -> io::Result<u8> {
         samples: None,
         recorded: None,
         reporters: None,
+        flights: None,
+        dump: None,
         outgoing: None,
     };
     loop {
@@ -74,7 +81,14 @@ pub async fn run(config: Config) -> io::Result<u8> {
         let input = tokio::select! {
             event = inbox.recv() => Some(executor.link_input(event)),
             report = jvm_end(&executor.jvm) => Some(AgentInput::Ended(report)),
-            memory = next_sample(&mut executor.samples, &executor.jvm) => memory.map(AgentInput::Sample),
+            memory = next_sample(&mut executor.samples, &executor.jvm) => {
+                executor.look_for_dump(true);
+                memory.map(AgentInput::Sample)
+            }
+            () = next_flight(&mut executor.flights) => {
+                executor.collect_flights().await;
+                None
+            }
             recorded = next_recorded(&mut executor.recorded) => {
                 if let Some(recorded) = recorded {
                     executor.send(Event { event: Some(EventKind::Recorded(recorded)) }).await;
@@ -90,6 +104,12 @@ pub async fn run(config: Config) -> io::Result<u8> {
             executor.jvm = None;
             executor.samples = None;
             executor.reporters = None;
+            executor.collect_flights().await;
+            if executor.look_for_dump(false) {
+                // First of all, because the report makes heddle-am give the container back.
+                let what = "it uploads the heap dump of its JVM".to_owned();
+                executor.send(Event { event: Some(EventKind::Busy(Busy { what })) }).await;
+            }
         }
         let mut next = input;
         while let Some(input) = next.take() {
@@ -97,7 +117,14 @@ pub async fn run(config: Config) -> io::Result<u8> {
                 match executor.execute(effect).await {
                     Outcome::Done => {}
                     Outcome::AgentInput(input) => next = Some(input),
-                    Outcome::Finish(code) => return Ok(code),
+                    Outcome::Finish(code) => {
+                        tokio::select! {
+                            () = executor.dump_uploaded() => {}
+                            _ = terminate.recv() => tracing::info!("told to end by a signal"),
+                            _ = interrupt.recv() => tracing::info!("told to end by a signal"),
+                        }
+                        return Ok(code);
+                    }
                 }
             }
         }
@@ -122,13 +149,29 @@ async fn jvm_end(jvm: &Option<JvmProcess>) -> Arc<ExitReport> {
     }
 }
 
-async fn next_sample(samples: &mut Option<Interval>, jvm: &Option<JvmProcess>) -> Option<Memory> {
+/// The samples of the memory of a JVM.
+struct Samples {
+    ticks: Interval,
+    sampler: Sampler,
+    log: MemoryLog,
+}
+
+async fn next_sample(samples: &mut Option<Samples>, jvm: &Option<JvmProcess>) -> Option<Memory> {
     match (samples, jvm) {
         (Some(samples), Some(jvm)) => {
-            samples.tick().await;
-            memory::sample(jvm.pid())
+            samples.ticks.tick().await;
+            let memory = samples.sampler.sample(jvm.pid())?;
+            samples.log.note(&memory);
+            Some(memory)
         }
         _ => pending().await,
+    }
+}
+
+async fn next_flight(flights: &mut Option<Interval>) {
+    match flights {
+        Some(ticks) => drop(ticks.tick().await),
+        None => pending().await,
     }
 }
 
@@ -181,7 +224,11 @@ struct Executor {
     jvm_pid: Arc<AtomicU32>,
     /// The JVM, until the [`Agent`] knows of its end.
     jvm: Option<JvmProcess>,
-    samples: Option<Interval>,
+    samples: Option<Samples>,
+    /// When files of the Flight Recorder are looked for, if the JVM may have it.
+    flights: Option<Interval>,
+    /// Looks for a dump of the JVM's heap, if one is wanted.
+    dump: Option<DumpWatch>,
     /// Receives the classes that the JVM has loaded, for a class data archive.
     recorded: Option<oneshot::Receiver<Recorded>>,
     /// Receives the ports on which Flink's reporters for Prometheus listen in the JVM.
@@ -255,6 +302,29 @@ impl Executor {
         }
     }
 
+    /// Begins to upload a heap dump, if there is one. Gives whether an upload is under way.
+    fn look_for_dump(&mut self, jvm_runs: bool) -> bool {
+        self.dump.as_mut().is_some_and(|dump| dump.look(&self.thread, jvm_runs, memory::unix_ms()))
+    }
+
+    async fn dump_uploaded(&mut self) {
+        if let Some(dump) = &mut self.dump {
+            dump.finished().await;
+        }
+    }
+
+    /// Makes what the Flight Recorder has written a part of the logs.
+    async fn collect_flights(&self) {
+        if self.flights.is_none() {
+            return;
+        }
+        let log_dir = self.config.log_dir.clone();
+        let collect = move || flight_recorder::collect(&log_dir, LOG_NAME);
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(collect).await {
+            tracing::warn!(%error, "what the Flight Recorder has written is not among the logs");
+        }
+    }
+
     async fn launch(&mut self, launch: &Launch) -> AgentInput {
         match self.try_launch(launch).await {
             Ok(pid) => {
@@ -297,18 +367,23 @@ impl Executor {
             dir: &self.config.dir,
             self_exe: &self.config.self_exe,
         };
-        let (command, warnings) = plan::jvm_command(launch, &container);
+        let (mut command, warnings) = plan::jvm_command(launch, &container);
         for warning in warnings {
             tracing::warn!("{warning}");
         }
+        self.dump = HeapDump::prepare(&mut command).map(|dump| DumpWatch::new(Arc::new(dump)));
         let jvm = command.spawn(&self.thread).await?;
         let every = match launch.memory_sample_interval_ms {
             0 => DEFAULT_SAMPLE_INTERVAL,
             ms => Duration::from_millis(u64::from(ms)),
         };
-        let mut samples = interval_at(Instant::now() + every, every);
-        samples.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        self.samples = Some(samples);
+        let mut ticks = interval_at(Instant::now() + every, every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        self.samples = Some(Samples { ticks, sampler: Sampler::new(), log: MemoryLog::default() });
+        if command.records.flight_recorder {
+            let every = flight_recorder::EVERY;
+            self.flights = Some(interval_at(Instant::now() + every, every));
+        }
         if let Use::Record(recording) = jvm.archive() {
             let (answer, recorded) = oneshot::channel();
             tokio::spawn(record(recording.clone(), answer));

@@ -2,7 +2,7 @@
 /// What the taskrunner sends on its link.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Event {
-    #[prost(oneof = "event::Event", tags = "1, 2, 3, 4, 5, 6, 7, 9")]
+    #[prost(oneof = "event::Event", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
     pub event: ::core::option::Option<event::Event>,
 }
 /// Nested message and enum types in `Event`.
@@ -23,6 +23,8 @@ pub mod event {
         Ping(super::Ping),
         #[prost(message, tag = "7")]
         Signalled(super::Signalled),
+        #[prost(message, tag = "8")]
+        Busy(super::Busy),
         #[prost(message, tag = "9")]
         ReporterPorts(super::ReporterPorts),
     }
@@ -73,6 +75,14 @@ pub struct ReporterPorts {
     #[prost(uint32, repeated, tag = "1")]
     pub ports: ::prost::alloc::vec::Vec<u32>,
 }
+/// The JVM has ended or ends, and the taskrunner still has something to do in the container, such as to upload
+/// a heap dump. It ends by itself afterwards. heddle-am gives the container back to YARN only then.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Busy {
+    /// What it does, for people.
+    #[prost(string, tag = "1")]
+    pub what: ::prost::alloc::string::String,
+}
 /// One sample of the memory of the JVM, or of all processes of the container. All sizes are in bytes; the
 /// kernel's own names are those of `/proc/<pid>/status` (proc_pid_status(5)).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -104,6 +114,31 @@ pub struct Memory {
     /// `swap` are sums over its processes. It is 0 if this is a sample of the JVM alone.
     #[prost(uint32, tag = "9")]
     pub processes: u32,
+    /// The pressure of the cgroup (`memory.pressure`, version 2): the share of the last minute in which at least
+    /// one process, or all of them, waited for memory, in hundredths of a percent. 0 also if it is not known.
+    #[prost(uint32, tag = "10")]
+    pub pressure_some: u32,
+    #[prost(uint32, tag = "11")]
+    pub pressure_full: u32,
+    /// The resident memory that belongs to no file (RssAnon).
+    #[prost(uint64, tag = "12")]
+    pub anonymous: u64,
+    /// The share of the resident memory that is this process's own (Pss of `/proc/<pid>/smaps_rollup`), as it
+    /// was when that was read last; 0 if it is not known.
+    #[prost(uint64, tag = "13")]
+    pub proportional: u64,
+    /// The parts of the JVM, from its file in `/tmp/hsperfdata_<user>`; 0 if they are not known. What is used of
+    /// the heap is brought up to date by collections of garbage.
+    #[prost(uint64, tag = "14")]
+    pub heap_used: u64,
+    #[prost(uint64, tag = "15")]
+    pub heap_committed: u64,
+    #[prost(uint64, tag = "16")]
+    pub metaspace_used: u64,
+    #[prost(uint64, tag = "17")]
+    pub metaspace_committed: u64,
+    #[prost(uint32, tag = "18")]
+    pub threads: u32,
 }
 /// The classes that the JVM has loaded, so that heddle-am can make a class data archive of them.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -254,10 +289,33 @@ pub struct Launch {
     /// The release of Flink that Java must fit; if empty, Java is not checked.
     #[prost(string, tag = "12")]
     pub flink_version: ::prost::alloc::string::String,
+    /// What the JVM leaves in files.
+    #[prost(message, optional, tag = "16")]
+    pub records: ::core::option::Option<JvmRecords>,
+    /// The memory of the container in MiB; 0 if it is not known.
+    #[prost(uint64, tag = "17")]
+    pub container_mb: u64,
     /// The ports that Flink's reporters for Prometheus may use, one text for each reporter: a port, a range,
     /// or a list of both. `ReporterPorts` follows once they listen.
     #[prost(string, repeated, tag = "20")]
     pub reporter_ports: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// What a JVM leaves in files, so that it can be found out afterwards what happened in it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct JvmRecords {
+    /// An error file, and a log of the collections of garbage.
+    #[prost(bool, tag = "1")]
+    pub logs: bool,
+    /// What the JDK's Flight Recorder records of the last minutes.
+    #[prost(bool, tag = "2")]
+    pub flight_recorder: bool,
+    /// The heap, the first time that it, or the metaspace, is full.
+    #[prost(bool, tag = "3")]
+    pub heap_dump: bool,
+    /// The directory in HDFS for heap dumps. One that begins with neither a scheme nor a slash is below the
+    /// user's home directory.
+    #[prost(string, tag = "4")]
+    pub heap_dump_directory: ::prost::alloc::string::String,
 }
 /// The JVM is to be ended: by SIGTERM, and by SIGKILL if it still runs after a time.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -19,6 +19,7 @@ use yarn_api::records::AccessType;
 use super::derived::Derived;
 use super::internal_ssl;
 use super::prewarm::prewarm;
+use super::records::records;
 use crate::configuration::{bad_value, text};
 use crate::error::Failure;
 use crate::hadoop;
@@ -44,6 +45,8 @@ pub(crate) fn am_spec(
     files: ContainerFiles,
 ) -> Result<AmSpec, Failure> {
     let conf = &derived.configuration;
+    // The application's own directory has its id as its name.
+    let application = answers.directory.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let cannot = |e: plan::PlanError| Failure::because("cannot plan the containers", e);
     let around = Surroundings {
         files,
@@ -81,6 +84,7 @@ pub(crate) fn am_spec(
             acls: acls(conf),
             fast_start: derived.fast_start,
             outcomes: conf.require(&options::OUTCOMES).map_err(bad_value)?,
+            records: records(conf, application)?,
         },
         application_master: ApplicationMasterSpec {
             memory_mb: derived.cluster.am_memory_mb(),

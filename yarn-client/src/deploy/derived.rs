@@ -22,6 +22,7 @@ use super::internal_ssl::{self, KeyMaterial};
 use super::kerberos::KerberosFiles;
 use super::manifest::{ClusterManifest, Program, Purpose};
 use super::names::Names;
+use super::records::records;
 use super::tags::tags;
 use crate::configuration::{bad_value, text};
 use crate::context::{Context, FlinkHome};
@@ -108,6 +109,7 @@ impl Derived {
             }
         }
         check_configuration(&configuration, release, warnings)?;
+        records(&configuration, "")?;
         let rest_security = RestSecurity::of(&configuration, context)?;
         ssl::name_suites(&mut configuration).map_err(bad_value)?;
         let cluster = ClusterSpec::from(&configuration, release)

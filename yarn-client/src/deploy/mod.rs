@@ -21,6 +21,7 @@ mod nodes;
 mod packed;
 mod prewarm;
 mod queue;
+mod records;
 mod remote_files;
 mod resolved;
 mod savepoint;

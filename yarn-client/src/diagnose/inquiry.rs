@@ -53,6 +53,11 @@ impl Inquiry {
         Self { access, ..self }
     }
 
+    /// How JobManagers are called.
+    pub(crate) fn security(&self) -> &RestSecurity {
+        &self.security
+    }
+
     /// The Hadoop of the applications.
     pub(crate) fn hadoop(&self) -> &Hadoop {
         &self.hadoop
