@@ -191,7 +191,7 @@ mod tests {
         };
         assert_eq!(parts(&bytes), Some(wanted));
         for end in 0..bytes.len() {
-            drop(parts(&bytes[..end]));
+            let _ = parts(&bytes[..end]);
         }
     }
 

@@ -40,7 +40,6 @@ use crate::cluster_service::{AccountSource, ClusterService};
 use crate::control::Control;
 use crate::controller::end::{Situation, decide};
 use crate::controller::event::{Action, Cause, Event, Output};
-use crate::controller::observation::Observation;
 use crate::controller::placement::Naming;
 use crate::controller::rm_session::Pace;
 use crate::controller::{Controller, FromEarlierAttempts, Settings};

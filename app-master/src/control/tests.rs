@@ -469,12 +469,12 @@ async fn grpc_is_spoken_on_the_same_port_by_the_client_alone() {
     let address = format!("127.0.0.1:{}", server.port);
     let told = taskrunner::timeline::ask(&address, &server.access(Role::Client)).await.unwrap();
     assert!(told.reply.now_unix_ms > 0);
-    let account = taskrunner::account::ask(&address, &server.access(Role::Client)).await.unwrap();
+    let account = taskrunner::account::ask(&address, &server.access(Role::Client), Vec::new()).await.unwrap();
     assert_eq!(account, ACCOUNT);
     for other in [server.worker(c1()), server.worker(c(2))] {
         let error = taskrunner::timeline::ask(&address, &other).await.unwrap_err();
         assert!(error.why.contains("Unauthenticated"), "{error}");
-        let error = taskrunner::account::ask(&address, &other).await.unwrap_err();
+        let error = taskrunner::account::ask(&address, &other, Vec::new()).await.unwrap_err();
         assert!(error.why.contains("Unauthenticated"), "{error}");
         let opened = taskrunner::submission::SubmissionConnection::open(&address, &other).await;
         let error = opened.unwrap_err();
