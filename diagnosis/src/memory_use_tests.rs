@@ -35,7 +35,10 @@ fn worker(container: &str) -> ProcessUse {
     }
 }
 
-fn found(uses: &[ProcessUse]) -> Vec<(Urgency, String, Vec<(String, String)>)> {
+/// Urgency, text, and the settings with their values.
+type Told = (Urgency, String, Vec<(String, String)>);
+
+fn found(uses: &[ProcessUse]) -> Vec<Told> {
     let fixes = |remark: &Remark| remark.fix.iter().map(|fix| (fix.key.clone(), fix.value.clone())).collect();
     remarks(uses, Some(&usual()), 1)
         .iter()

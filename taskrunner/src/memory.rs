@@ -53,7 +53,7 @@ impl Sampler {
     /// Takes one sample of the JVM with this process id; `None` if it has ended.
     pub fn sample(&mut self, pid: u32) -> Option<Memory> {
         let memory = sample(pid)?;
-        if self.taken % SAMPLES_PER_ROLLUP == 0 {
+        if self.taken.is_multiple_of(SAMPLES_PER_ROLLUP) {
             let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
             self.proportional = parse_kilobytes(&text, "Pss:").unwrap_or(0);
         }

@@ -59,7 +59,7 @@ pub async fn forgotten(hadoop: &Hadoop, configuration: &Configuration, known: &[
     if let Some(why) = why {
         found.missing = Some(format!("records of applications that YARN has forgotten are missing: {why}"));
     }
-    found.applications.sort_by(|a, b| id(&a.application).cmp(&id(&b.application)));
+    found.applications.sort_by_key(|one| id(&one.application));
     found
 }
 

@@ -222,11 +222,11 @@ impl State {
             }
             Observation::Stopping { container, .. } => self.over(*container, None),
             Observation::StartFailed { container, .. } => self.over(*container, Some(EndKind::NotStarted)),
-            Observation::TaskManagerEnded { container, report, .. } => {
-                // If that was wanted, the container was given back.
-                if self.held.get(container).is_some_and(|held| !held.over) {
-                    self.over(*container, Some(EndKind::of(&ExitCause::new(None, Some(&**report)))));
-                }
+            // If the end was wanted, the container was given back.
+            Observation::TaskManagerEnded { container, report, .. }
+                if self.held.get(container).is_some_and(|held| !held.over) =>
+            {
+                self.over(*container, Some(EndKind::of(&ExitCause::new(None, Some(&**report)))));
             }
             Observation::ContainerEnded { container, cause, .. } => {
                 self.over(*container, Some(EndKind::of(cause)));
