@@ -48,7 +48,7 @@ pub(super) async fn obey(
         | Verb::Run(RunOptions { deploy, .. })
         | Verb::RunApplication(RunOptions { deploy, .. }) if deploy.timing
     );
-    let done = perform(&context, shared_console, invocation, &timing).await;
+    let done = Box::pin(perform(&context, shared_console, invocation, &timing)).await;
     if let Some(summary) = timing.failure().filter(|_| wanted && done.is_err()) {
         shared_console.err_styled(&text::timing::draw(&summary, look(&context, &std::io::stderr())));
     }
@@ -96,7 +96,8 @@ async fn perform(
             | Verb::Gc(_)
             | Verb::Store(_)
     ) || matches!(&verb, Verb::Why(options) if options.bundle.is_none());
-    let work = carry_out(context, shared_console, verb, &client_words, timing);
+    // On the heap, because the verbs together are too large for the stack in a build that is not optimized.
+    let work = Box::pin(carry_out(context, shared_console, verb, &client_words, timing));
     if ends_by_signal { unless_signalled(context, work).await } else { work.await }
 }
 
@@ -109,10 +110,14 @@ async fn carry_out(
 ) -> Result<Exit, Failure> {
     let console: &Console = shared_console;
     match verb {
-        Verb::Session(options) => session(context, shared_console, &options, timing).await,
-        Verb::Run(options) => run::run(context, shared_console, options, client_words, timing).await,
+        Verb::Session(options) => Box::pin(session(context, shared_console, &options, timing)).await,
+        Verb::Run(options) => {
+            Box::pin(run::run(context, shared_console, options, client_words, timing)).await
+        }
         Verb::Info(options) => run::info(context, shared_console, &options, client_words).await,
-        Verb::RunApplication(options) => run::application(context, shared_console, &options, timing).await,
+        Verb::RunApplication(options) => {
+            Box::pin(run::application(context, shared_console, &options, timing)).await
+        }
         Verb::List(options) => {
             let (cluster, configuration) =
                 find_cluster(Wait::Reading, context, console, &options.cluster).await?;

@@ -41,7 +41,7 @@ pub(crate) async fn main(mut context: Context, args: Vec<OsString>) -> ExitCode 
         // A command line that cannot be parsed is an error without causes.
         let request = parse(persona, args);
         let verbose = request.as_ref().is_ok_and(Request::is_verbose);
-        (verbose, obey(context, &console, request).await)
+        (verbose, Box::pin(obey(context, &console, request)).await)
     };
     let exit = match done {
         Ok(exit) if exit.code() == 0 || exit.is_answer() => {
@@ -81,6 +81,6 @@ async fn obey(
             Ok(Exit::Done)
         }
         Request::FlinkVersion => commands::flink_version(&context, console),
-        Request::Run(invocation) => commands::obey(context, console, *invocation).await,
+        Request::Run(invocation) => Box::pin(commands::obey(context, console, *invocation)).await,
     }
 }

@@ -183,7 +183,7 @@ pub async fn run(
             None => std::future::pending().await,
         }
     };
-    let work = waiting::during(work, telling);
+    let work = Box::pin(waiting::during(work, telling));
     let ended = match jobs {
         Some(jobs) => jobs.during(work).await?,
         None => work.await?,

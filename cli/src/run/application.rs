@@ -57,7 +57,7 @@ impl RunCommand<'_> {
             return Ok(Exit::Done);
         }
         let address = deployment.address.as_ref();
-        let work = follow::follow(&deployment.yarn, deployment.id, address, &interrupt, &**console);
+        let work = Box::pin(follow::follow(&deployment.yarn, deployment.id, address, &interrupt, &**console));
         let mut watched = Watched::new(address.filter(|_| console.is_json()));
         let work = watched.during(work);
         let ended = match address.filter(|_| clocked.is_wanted()) {

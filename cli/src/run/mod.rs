@@ -153,10 +153,10 @@ pub(super) async fn run(
     match decide(target, main, setup)? {
         Decision::Application(setup) => {
             check_application(&options)?;
-            command.application(setup).await
+            Box::pin(command.application(setup)).await
         }
-        Decision::PerJob(setup) => command.per_job(setup).await,
-        Decision::OnCluster(setup) => command.on_cluster(setup).await,
+        Decision::PerJob(setup) => Box::pin(command.per_job(setup)).await,
+        Decision::OnCluster(setup) => Box::pin(command.on_cluster(setup)).await,
         Decision::OnClusterByRest => command.on_cluster_by_rest().await,
     }
 }
@@ -176,7 +176,7 @@ pub(super) async fn application(
     let words = &ClientWords::default();
     let settings = &settings;
     let command = RunCommand { context, console, options, words, settings, configuration, timing };
-    command.application(setup).await
+    Box::pin(command.application(setup)).await
 }
 
 fn check_application(options: &RunOptions) -> Result<(), Failure> {

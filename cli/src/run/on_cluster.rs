@@ -57,7 +57,7 @@ impl RunCommand<'_> {
             cancels: cancels && !options.detached,
             timing: clocked.is_wanted().then_some(timing),
         };
-        let ended = client_run::run(run, &cluster, context, &interrupt, &**console).await;
+        let ended = Box::pin(client_run::run(run, &cluster, context, &interrupt, &**console)).await;
         let jobs = match overheard {
             Some(overheard) => Some(overheard.jobs(Some(&cluster.address)).await),
             None => None,

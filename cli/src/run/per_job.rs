@@ -69,7 +69,7 @@ impl RunCommand<'_> {
             timed: clocked.is_wanted(),
         };
         let report = Arc::<Console>::clone(console);
-        let ended = per_job::run(&deployer, &manifest, program, report, &interrupt).await?;
+        let ended = Box::pin(per_job::run(&deployer, &manifest, program, report, &interrupt)).await?;
         let Ended { done, application, address } = ended;
         let jobs = match overheard {
             Some(overheard) => Some(overheard.jobs(address.as_ref()).await),

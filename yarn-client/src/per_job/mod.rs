@@ -185,7 +185,7 @@ pub async fn run(
     let work = client_run::attended(&mut jvm, application, end.wait(), interrupt, &*report);
     let requests = connection.open_requests();
     let telling = waiting::tell_requests(requests, &deployment.yarn, deployment.id, &*report);
-    let work = waiting::during(work, telling);
+    let work = Box::pin(waiting::during(work, telling));
     let ended = if program.timed {
         let ended = Jobs::new(&address, &deployment.timing, timing::CLIENT).during(work).await;
         // As long as the ApplicationMaster has not heard of the end it is there, and so is the JobManager.
