@@ -144,6 +144,10 @@ pub const DONE_WHEN: &[(&[&str], &str)] = &[
         &["kill"],
         "YARN says that each of the applications has ended, some perhaps before the command. 1 if one of them is not known or could not be killed; the others are killed all the same.",
     ),
+    (
+        &["sd"],
+        "What is to be scraped was printed or written; the list may be empty. With `--listen` or `--interval` it runs until it is interrupted. 1 if the ResourceManager does not answer, if the file cannot be written, or if the address is taken.",
+    ),
     (&["explain-exit"], "The numbers and names were explained. 1 if a name is not known."),
     (&["cancel"], "The job was told to cancel."),
     (

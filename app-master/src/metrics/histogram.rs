@@ -26,10 +26,9 @@ impl Histogram {
         self.buckets.iter().sum()
     }
 
-    /// The upper bound of each bucket and how many durations are in it. The last bound is [`f64::MAX`], which
-    /// the encoder takes for infinity.
+    /// The upper bound of each bucket and how many durations are in it. The last bound is infinite.
     pub(super) fn buckets(&self) -> Vec<(f64, u64)> {
-        BOUNDS.into_iter().chain([f64::MAX]).zip(self.buckets).collect()
+        BOUNDS.into_iter().chain([f64::INFINITY]).zip(self.buckets).collect()
     }
 }
 
@@ -44,7 +43,7 @@ mod tests {
             histogram.add(Duration::from_millis(millis));
         }
         let full: Vec<(f64, u64)> = histogram.buckets().into_iter().filter(|(_, count)| *count > 0).collect();
-        assert_eq!(full, [(0.1, 2), (0.25, 1), (5.0, 1), (600.0, 1), (f64::MAX, 2)]);
+        assert_eq!(full, [(0.1, 2), (0.25, 1), (5.0, 1), (600.0, 1), (f64::INFINITY, 2)]);
         assert_eq!(histogram.count(), 7);
         assert!((histogram.sum - 11_205.201).abs() < 1e-6, "{}", histogram.sum);
     }

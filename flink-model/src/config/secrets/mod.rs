@@ -151,7 +151,7 @@ fn word_from(text: &str, from: usize) -> Option<Range<usize>> {
 
 /// A word without what a list has around it.
 fn bare(word: &str) -> &str {
-    word.trim_matches(|c: char| !(c.is_alphanumeric() || c == '-'))
+    word.trim_matches(|c: char| "[](){}<>,;'\"`".contains(c))
 }
 
 /// The words of a command line with stars instead of secrets. A word that follows an option with a secret's
