@@ -30,8 +30,8 @@ heddle_taskmanagers_ended_total{cause=\"signal\"} 3
 # HELP heddle_scrapes How often these metrics were read.
 # TYPE heddle_scrapes counter
 heddle_scrapes_total 7
-# HELP heddle_taskmanager_grant_seconds The time from the request for a TaskManager until YARN has granted a container.
-# TYPE heddle_taskmanager_grant_seconds histogram
+# HELP heddle_taskmanager_grant_seconds The time from the request for a TaskManager until YARN has granted a
+# container. TYPE heddle_taskmanager_grant_seconds histogram
 heddle_taskmanager_grant_seconds_sum 1000.2
 heddle_taskmanager_grant_seconds_count 2
 heddle_taskmanager_grant_seconds_bucket{le=\"0.1\"} 0
