@@ -128,7 +128,7 @@ pub(crate) fn sentences(texts: &[&str], found: &[&ClassJars]) -> String {
     })
 }
 
-fn sentence(ClassJars { class, jars, searched, program_unseen }: &ClassJars) -> String {
+fn sentence(ClassJars { class, jars, searched, program_unseen, parent_first }: &ClassJars) -> String {
     let told = match jars.as_slice() {
         [] => format!("{class} is in none of the {searched} jars of the class path"),
         [one] => format!("{class} is only in {}", shown(one)),
@@ -137,9 +137,12 @@ fn sentence(ClassJars { class, jars, searched, program_unseen }: &ClassJars) -> 
             format!("{class} is in {}, which wins, and in {}", shown(first), others.join(", "))
         }
     };
-    match program_unseen {
-        true => format!("{told}; the program's own jar, which comes before them, was not looked at"),
-        false => told,
+    match (program_unseen, parent_first) {
+        (true, false) => {
+            format!("{told}; the program's own jar, which comes before them, was not looked at")
+        }
+        (true, true) => format!("{told}; the program's own jar, which comes behind them, was not looked at"),
+        (false, _) => told,
     }
 }
 

@@ -61,7 +61,7 @@ fn jar(name: &str, place: JarPlace) -> Jar {
 }
 
 fn class(jars: &[Jar]) -> ClassJars {
-    ClassJars { class: "com.x.Bar".into(), jars: jars.to_vec(), searched: 40, program_unseen: false }
+    ClassJars { class: "com.x.Bar".into(), jars: jars.to_vec(), searched: 40, ..ClassJars::default() }
 }
 
 const TEXT: &str = "java.lang.NoSuchMethodError: 'void com.x.Bar.baz()'";
@@ -82,6 +82,8 @@ fn which_jar_wins() {
     assert_eq!(told(&class(&[])), ". com.x.Bar is in none of the 40 jars of the class path.");
     let session = ClassJars { program_unseen: true, ..class(&[library()]) };
     assert!(told(&session).ends_with("; the program's own jar, which comes before them, was not looked at."));
+    let behind = ClassJars { parent_first: true, ..session };
+    assert!(told(&behind).ends_with("; the program's own jar, which comes behind them, was not looked at."));
     assert!(sentences(&[TEXT], &[]).starts_with(". Which jars hold com.x.Bar is not known: "));
     assert_eq!(sentences(&["java.io.IOException: x"], &[]), "");
 }

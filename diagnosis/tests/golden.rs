@@ -1,6 +1,8 @@
-//! The words of YARN, release by release, and the rule that has to recognise them. The texts are as the
-//! classes of the release write them, which are named beside each group; where several releases write the
-//! same, they share a row.
+//! The words of YARN, by lines of releases, and the rule that has to recognise them. The classes of Hadoop
+//! that write them are named beside each group. The fixed words are those of these classes; ids, times,
+//! paths and numbers are made up. Many texts are shortened to the part that a rule looks at, and only some
+//! are as a cluster has written them. Where several releases write the same, or differ in what no rule looks
+//! at, they share a row.
 
 use diagnosis::facts::{AppState, Application, ContainerEnd, Facts, Node, Seen, Source};
 use diagnosis::judge;
@@ -442,7 +444,7 @@ fn submissions_that_are_refused() {
     ]);
 }
 
-/// Every line of releases is in the table, for each thing that a text can be about.
+/// The shorter lists of releases have each line of releases once.
 #[test]
 fn all_lines_of_releases() {
     for release in TWO.iter().chain(THREE) {

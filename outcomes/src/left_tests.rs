@@ -67,6 +67,7 @@ fn record() -> Record {
                 jars: vec![Jar { name: "lib/a.jar".into(), place: JarPlace::Flink }],
                 searched: 9,
                 program_unseen: true,
+                parent_first: true,
             },
         }],
         nodes: vec![NodeNote {

@@ -10,7 +10,7 @@ from .cluster import CACHE, ROOT
 def built(what, home, version, name):
     """The jar of tests/<what>, compiled against the jars of `home` once per state of the sources and version
     of that."""
-    sources = sorted((ROOT / f"tests/{what}/src").glob("*.java"))
+    sources = sorted((ROOT / f"tests/{what}").glob("*/*.java"))
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
     target = CACHE / f"{what}/{version}-{digest}/{name}"
     if not target.exists():

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use artifact_store::{below, now_ms};
-use diagnosis::facts::{Facts, Source};
-use diagnosis::judge;
-use flink_model::config::Configuration;
+use diagnosis::facts::{Facts, Final, Source};
+use diagnosis::{Confidence, judge};
+use flink_model::config::{Configuration, masked_lines};
 use flink_model::options;
 use futures::StreamExt;
 use hadoop_fs::{FsErrorKind, Storage};
@@ -118,7 +118,7 @@ fn application(id: ApplicationId, user: &str, record: Record) -> Application {
         ended: ended.and_then(iso),
         tokens: None,
         web_interface: None,
-        diagnostics: Some(diagnostics).filter(|text| !text.trim().is_empty()),
+        diagnostics: Some(masked_lines(&diagnostics)).filter(|text| !text.trim().is_empty()),
         tags: Vec::new(),
         forgotten: true,
         cause,
@@ -128,20 +128,23 @@ fn application(id: ApplicationId, user: &str, record: Record) -> Application {
     }
 }
 
-/// The cause of a failure, as far as the record alone shows it.
+/// The cause of a failure, as far as the record alone shows it, without secrets. One that has succeeded may
+/// have lost TaskManagers before, which is no failure of the application.
 fn cause(record: &Record) -> Option<String> {
+    if record.status == Some(Final::Succeeded) {
+        return None;
+    }
     let mut facts = Facts { now: now_ms(), ..Facts::default() };
     let left = Left { record: Some(record.clone()), ..Left::default() };
     left.add_to(&mut facts, Source::Outcome);
     // Nothing waits any more.
     facts.asks.clear();
-    judge(&facts).into_iter().next().map(|finding| finding.text)
+    let first = judge(&facts).into_iter().next().filter(|first| first.confidence != Confidence::Possible);
+    first.map(|finding| masked_lines(&finding.text))
 }
 
 #[cfg(test)]
 mod tests {
-    use diagnosis::facts::Final;
-
     use super::*;
 
     fn of(record: Record) -> Application {
@@ -164,6 +167,8 @@ mod tests {
         assert_eq!((told.state.as_str(), told.final_status.as_deref()), ("FINISHED", Some("FAILED")));
         assert_eq!(told.ended.as_deref(), Some("2023-11-14T22:14:20.000Z"));
         assert!(told.forgotten && told.cause.unwrap().contains("boom"));
+        let well = of(Record { status: Some(Final::Succeeded), ..ended.clone() });
+        assert_eq!((well.final_status.as_deref(), well.cause), (Some("SUCCEEDED"), None));
         let killed = of(Record { ended: None, status: None, diagnostics: String::new(), ..ended });
         assert_eq!((killed.state.as_str(), killed.final_status, killed.ended), ("ENDED", None, None));
         assert_eq!((killed.ended_ms, killed.cause), (Some(1_700_000_060_001), None));

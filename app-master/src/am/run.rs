@@ -60,9 +60,10 @@ const RM_WAIT: Duration = Duration::from_secs(15 * 60);
 /// Whether the scheduler tells nodes of one host apart by their ports.
 const PORT_IN_NAME_KEY: &str = "yarn.scheduler.include-port-in-node-name";
 
-/// How long the end of an application, and a client that asks, wait for a search for the jars of classes.
+/// How long the end of an application, and a client that asks, wait for a search for the jars of classes. A
+/// command that has failed gives heddle-am one second for its whole answer.
 const SEARCH_AT_END: Duration = Duration::from_secs(3);
-const SEARCH_FOR_CLIENT: Duration = Duration::from_millis(1500);
+const SEARCH_FOR_CLIENT: Duration = Duration::from_millis(600);
 
 type Events = mpsc::UnboundedSender<Event>;
 

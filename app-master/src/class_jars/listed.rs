@@ -41,6 +41,9 @@ impl Jars {
                 None => {}
             }
         }
+        // Some class paths name a directory of Hadoop twice.
+        let mut seen = BTreeSet::new();
+        found.retain(|listed| seen.insert(listed.jar.name.clone()));
         let user_code =
             jars_in(dir, USRLIB).into_iter().filter(|name| !found.iter().any(|l| l.jar.name == *name));
         let of_user =
@@ -63,15 +66,13 @@ fn place(name: &str, program: &BTreeSet<String>) -> JarPlace {
     }
 }
 
-/// The jars in a directory, which is seen from `dir`, sorted by name; none if it cannot be read. A JVM takes
-/// those of a wildcard in the order in which the system lists them.
+/// The jars in a directory, which is seen from `dir`, in the order in which the system lists them, because a
+/// JVM takes those of a wildcard in this order, and Flink those of `usrlib`; none if it cannot be read. On
+/// other nodes the order may be another one.
 fn jars_in(dir: &Path, directory: &str) -> Vec<String> {
     let Ok(entries) = fs::read_dir(dir.join(directory)) else { return Vec::new() };
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let mut jars: Vec<String> =
-        names.filter(|name| is_jar(name)).map(|name| format!("{directory}/{name}")).collect();
-    jars.sort_unstable();
-    jars
+    names.filter(|name| is_jar(name)).map(|name| format!("{directory}/{name}")).collect()
 }
 
 fn is_jar(name: &str) -> bool {
@@ -92,12 +93,12 @@ mod tests {
         for name in ["usrlib/u.jar", "usrlib/on-path.jar", "usrlib/notes.txt"] {
             fs::write(dir.path().join(name), "").unwrap();
         }
-        for name in ["b.jar", "a.jar", "c.xml"] {
+        for name in ["b.jar", "c.xml"] {
             fs::write(node.path().join(name), "").unwrap();
         }
         let hadoop = node.path().display().to_string();
         let class_path = format!(
-            "a-library.jar:job.jar:lib/f.jar:usrlib/on-path.jar:flink-dist-1.20.5.jar:.:{hadoop}/*:/etc/conf"
+            "a-library.jar:job.jar:lib/f.jar:usrlib/on-path.jar:flink-dist-1.20.5.jar:.:{hadoop}/*:job.jar:{hadoop}/*"
         );
         let program = ["job.jar".to_owned()].into();
         let Jars { class_path, user_code } = Jars::of(dir.path(), &class_path, &program);
@@ -114,7 +115,6 @@ mod tests {
                 of("lib/f.jar", JarPlace::Flink),
                 of("usrlib/on-path.jar", JarPlace::Shipped),
                 of("flink-dist-1.20.5.jar", JarPlace::Flink),
-                of("/a.jar", JarPlace::Node),
                 of("/b.jar", JarPlace::Node),
             ]
         );

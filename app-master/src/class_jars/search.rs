@@ -47,11 +47,12 @@ pub(super) fn search(
     let (class_path, user_code) = (in_list(&jars.class_path)?, in_list(&jars.user_code)?);
     let both = class_path.into_iter().zip(user_code);
     let found = classes.into_iter().zip(both).map(|(class, (mut jars, mut of_user))| {
-        if !is_parent_first(&class) {
+        let parent_first = is_parent_first(&class);
+        if !parent_first {
             std::mem::swap(&mut jars, &mut of_user);
         }
         jars.append(&mut of_user);
-        ClassJars { class, jars, searched, program_unseen }
+        ClassJars { class, jars, searched, program_unseen, parent_first }
     });
     Ok(found.collect())
 }
@@ -123,9 +124,10 @@ mod tests {
         let found = search(&jars, classes(), |_| true, true, || false).unwrap();
         assert_eq!(names(&found[0]), ["a.jar", "b.jar", "u.jar"]);
         assert_eq!((names(&found[1]), names(&found[2])), (vec!["b.jar"], vec![]));
-        assert!(found.iter().all(|one| one.searched == 3 && one.program_unseen));
+        assert!(found.iter().all(|one| one.searched == 3 && one.program_unseen && one.parent_first));
         let found = search(&jars, classes(), |_| false, false, || false).unwrap();
         assert_eq!(names(&found[0]), ["u.jar", "a.jar", "b.jar"]);
+        assert!(!found[0].program_unseen && !found[0].parent_first);
         assert!(search(&jars, classes(), |_| false, false, || true).is_err());
     }
 }

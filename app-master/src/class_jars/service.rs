@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use diagnosis::facts::ClassJars;
@@ -34,19 +35,24 @@ pub(crate) struct ClassSearch {
     history: SharedHistory,
     /// One search at a time.
     one: Arc<Mutex<()>>,
+    /// Whether a search has not come to its end. Another one would not either, and those who ask would wait
+    /// for it each time.
+    given_up: Arc<AtomicBool>,
 }
 
 impl ClassSearch {
     pub(crate) fn new(environment: Arc<Environment>, history: SharedHistory) -> Self {
-        Self { environment, history, one: Arc::default() }
+        Self { environment, history, one: Arc::default(), given_up: Arc::default() }
     }
 
     /// Looks for those of these classes that are not known yet, notes in the history which jars hold them,
     /// and waits for that for `within` at most. A search that takes longer goes on.
-    pub(crate) async fn look(&self, mut classes: Vec<String>, within: Duration) {
+    pub(crate) async fn look(&self, classes: Vec<String>, within: Duration) {
+        // Known ones do not count among the most that are looked for.
+        let mut classes = self.history.unknown_classes(classes);
         classes.retain(|class| class.len() <= LONGEST_NAME);
         classes.truncate(MOST);
-        if self.history.unknown_classes(classes.clone()).is_empty() {
+        if classes.is_empty() || self.given_up.load(Ordering::Relaxed) {
             return;
         }
         let this = self.clone();
@@ -54,13 +60,19 @@ impl ClassSearch {
             let _one = this.one.lock().await;
             // Another search may have found them meanwhile.
             let classes = this.history.unknown_classes(classes);
-            if classes.is_empty() {
+            if classes.is_empty() || this.given_up.load(Ordering::Relaxed) {
                 return;
             }
             let environment = this.environment.clone();
             match tokio::task::spawn_blocking(move || find(&environment, classes)).await {
                 Ok(Ok(found)) => this.history.note_classes(found, clock::unix_ms()),
-                Ok(Err(why)) => tracing::info!(why, "it is not known which jars hold a class"),
+                Ok(Err(why)) => {
+                    this.given_up.store(true, Ordering::Relaxed);
+                    tracing::info!(
+                        why,
+                        "it is not known which jars hold a class, and no other is looked for"
+                    );
+                }
                 Err(error) => tracing::warn!(%error, "it is not known which jars hold a class"),
             }
         });

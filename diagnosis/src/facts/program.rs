@@ -89,6 +89,9 @@ pub struct ClassJars {
     pub searched: u32,
     /// Whether there is also a jar of the program, which could not be looked at.
     pub program_unseen: bool,
+    /// Whether these jars come before those that only the class loader of the user's code reads, such as a
+    /// program's jar that could not be looked at.
+    pub parent_first: bool,
 }
 
 /// How the application has ended, as heddle-am wrote it down before it told YARN.

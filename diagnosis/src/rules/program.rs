@@ -37,7 +37,7 @@ pub(super) const RULES: &[Rule] = &[
                 Sign::Words(&["ClassCastException: ", "cannot be cast to", "is in unnamed module of loader"]),
             ]),
         ]),
-        "Two releases of a library are on the class path, and the one that wins does not fit the code that calls it: {said}{class}",
+        "The release of a library that wins on the class path does not fit the code that uses it: {said}{class}",
         Remedy::Classes(&[
             (
                 "classloader.resolve-order",
@@ -71,7 +71,7 @@ pub(super) const RULES: &[Rule] = &[
                 Sign::Words(&["ServiceConfigurationError: "]),
             ]),
         ]),
-        "A class is on no jar of the class path: {said}{class}",
+        "A class was not found: {said}{class}",
         Remedy::Set(&[
             ("yarn.ship-files", "<the jar>", "or a program's jar that holds all that it needs"),
             ("heddle.hadoop-classpath", "yarn", "if it is a class of Hadoop"),

@@ -168,15 +168,26 @@ async fn logs_in(file: NodeFile, application: &str, found: &mut Vec<Found>) -> R
     };
     if is_tfile(&stored).await? {
         let opened = TFile::open(stored.clone()).await?;
-        let mut records = opened.records();
+        let (mut records, mut damaged) = (opened.records(), None);
         while let Some(key) = records.next().await? {
             let Ok(id) = key.parse::<ContainerId>() else { continue };
-            while let Some(tfile::Log { name, size }) = records.next_log().await? {
-                let at = At::TFile { file: stored.clone(), at: records.place() };
-                found.push(Found { id, node: node.clone(), log: log(name, size, None, at) });
+            loop {
+                match records.next_log().await {
+                    Ok(Some(tfile::Log { name, size })) => {
+                        let at = At::TFile { file: stored.clone(), at: records.place() };
+                        found.push(Found { id, node: node.clone(), log: log(name, size, None, at) });
+                    }
+                    Ok(None) => break,
+                    // What follows of this container cannot be told apart. The logs of the next one can.
+                    Err(error @ LogsError::Damaged(_)) => {
+                        damaged = damaged.or(Some(error));
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                }
             }
         }
-        return Ok(());
+        return damaged.map_or(Ok(()), Err);
     }
     let opened = IndexedFile::open(stored.clone(), application, end).await?;
     let node = opened.node().map(str::to_owned).or(node);

@@ -192,7 +192,7 @@ fn key_before_colon(text: &str) -> &str {
     let text = text.trim_end_matches(|c: char| c.is_whitespace() || closes(c));
     let key = text.rsplit(|c| !is_of_key(c)).next().unwrap_or_default();
     let before = &text[..text.len() - key.len()];
-    if before.ends_with(['/', '@']) || is_exception(before, key) { "" } else { key }
+    if before.ends_with(['/', '@']) || is_exception(before, key) || is_source(before, key) { "" } else { key }
 }
 
 /// Whether this is the name of an exception of Java's, such as `NoCredentialsException`. What stands behind
@@ -201,6 +201,12 @@ fn is_exception(before: &str, name: &str) -> bool {
     name.ends_with("Exception")
         || name.ends_with("Error")
         || (name == "InvalidToken" && before.ends_with("SecretManager$"))
+}
+
+/// Whether this is the file of a frame of a stack trace, as in `at a.Token.b(Token.java:12)`. The number of a
+/// line is behind it.
+fn is_source(before: &str, name: &str) -> bool {
+    before.ends_with('(') && [".java", ".scala", ".kt"].iter().any(|end| name.ends_with(end))
 }
 
 /// Whether a sensitive key with a separator is in the text.
@@ -373,6 +379,12 @@ mod tests {
                 "RemoteException(a.SecretManager$InvalidToken): token (for ann) can't be found",
             ),
             ("Invalid$InvalidToken: hush", "Invalid$InvalidToken: ******"),
+            ("at a.Token.b(Token.java:12)", "at a.Token.b(Token.java:12)"),
+            (
+                "java.lang.NoSuchMethodError: 'void a.Token.b()'",
+                "java.lang.NoSuchMethodError: 'void a.Token.b()'",
+            ),
+            ("Token.java: hush", "Token.java: ******"),
             (
                 "Failed to renew token: Kind: A_TOKEN, Service: h:1, Ident: (token for ann)",
                 "Failed to renew token: Kind: A_TOKEN, Service: h:1, Ident: (token for ann)",
