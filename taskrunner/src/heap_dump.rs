@@ -310,9 +310,10 @@ impl DumpWatch {
     }
 }
 
-/// Whether a disk of `all` bytes, `free` of which are free, has room for a dump. A NodeManager takes a disk for
-/// bad that is full to nine tenths (`yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage`),
-/// so a dump must not fill it so far; unless it is fuller already, because then the limit is another one.
+/// Whether a disk of `all` bytes, `free` of which are free, has room for a dump. A NodeManager takes a disk
+/// for bad that is full to nine tenths, if
+/// `yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage` does not say otherwise. So
+/// a dump must not fill it so far; unless it is fuller already, because then the limit is another one.
 fn has_disk_room(free: u64, all: u64, dump: u64) -> bool {
     let Some(left) = free.checked_sub(dump) else { return false };
     let tenth = all / 10;
