@@ -149,7 +149,7 @@ fn larger(part: Part, uses: &[&ProcessUse], settings: Option<&Settings>, found: 
     {
         let fix = settings.map(|settings| remedy::native(settings, part, Some((peak, max))));
         let text = format!(
-            "The process of {} has used {} of {}. Where YARN or the kernel enforces the limit, it is killed soon.",
+            "The process of {} has used {} of {}. Where YARN or the kernel enforces the limit, it may be killed for it.",
             who(one),
             amount(peak),
             amount(max)
@@ -171,9 +171,17 @@ fn larger(part: Part, uses: &[&ProcessUse], settings: Option<&Settings>, found: 
     if let Some(rest) = full(|one| one.metaspace, 90) {
         add(format!("The memory for classes (metaspace) {rest}"), pool(Exhausted::Metaspace));
     }
-    if let Some(rest) = full(|one| one.direct, 97) {
-        add(format!("The direct memory {rest}"), pool(Exhausted::Direct));
+    if let Some(rest) = full(direct_beside_network, 97) {
+        add(format!("The direct memory, beside network memory, {rest}"), pool(Exhausted::Direct));
     }
+}
+
+/// The direct memory without the network memory of a TaskManager, which takes all of its share from the start
+/// on and is often nearly everything.
+fn direct_beside_network(one: &ProcessUse) -> Share {
+    let network = one.network.max.unwrap_or_default();
+    let rest = |bytes: Option<u64>| bytes.map(|bytes| bytes.saturating_sub(network));
+    Share { used: rest(one.direct.used), committed: None, max: rest(one.direct.max) }
 }
 
 fn smaller(part: Part, uses: &[&ProcessUse], settings: Option<&Settings>, found: &mut Vec<Remark>) {

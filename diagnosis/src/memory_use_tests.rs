@@ -79,6 +79,15 @@ fn pools_that_are_full_are_told() {
 }
 
 #[test]
+fn network_memory_does_not_make_direct_memory_full() {
+    let usual = ProcessUse { direct: share(8200, 8320), network: share(8000, 8192), ..worker("c2") };
+    assert_eq!(found(std::slice::from_ref(&usual)), []);
+    let told = found(&[ProcessUse { direct: share(8318, 8320), ..usual }]);
+    let text = "The direct memory, beside network memory, of TaskManager c2 is nearly full: 126 MB of 128 MB are used.";
+    assert_eq!((told.len(), told[0].1.as_str()), (1, text));
+}
+
+#[test]
 fn what_nobody_uses_could_be_smaller() {
     let idle = |container| ProcessUse {
         process: share(900, 4096),

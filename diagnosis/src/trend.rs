@@ -19,14 +19,17 @@ pub fn sentence(samples: &MemorySamples) -> Option<String> {
     let near = least.saturating_add(last.saturating_sub(least) / 50);
     let start = rss.iter().rposition(|kib| u64::from(*kib) <= near)?;
     let grown = last.saturating_sub(least);
-    let is_flat = grown < LEAST.max(last / PART);
-    let start = if is_flat { 0 } else { start };
+    let has_grown = grown >= LEAST.max(last / PART);
+    let start = if has_grown { start } else { 0 };
     let span = u64::from(end.saturating_sub(*times.get(start)?));
     if number < 2 || span == 0 {
         return None;
     }
-    let mut text = if is_flat {
+    let most = u64::from(*rss.iter().max()?);
+    let mut text = if !has_grown && most.saturating_sub(least) < LEAST.max(most / PART) {
         format!("memory flat for {}", duration(span))
+    } else if !has_grown {
+        format!("memory between {} and {} in {}", kib(least), kib(most), duration(span))
     } else {
         growth(samples, start, number, grown, span)
     };
@@ -54,6 +57,11 @@ fn growth(samples: &MemorySamples, start: usize, number: usize, grown: u64, span
         return format!("resident memory +{} in {span}", kib(grown));
     };
     let heap = after.saturating_sub(before);
+    let least = LEAST.max(after / PART);
+    if before.saturating_sub(after) >= least {
+        // How much of that was resident is not known, so the rest has grown by this at least.
+        return format!("heap -{}, native at least +{} in {span}", kib(before - after), kib(grown));
+    }
     // What is reserved for the heap becomes resident when objects are put there for the first time.
     let used = column(&samples.heap_used).map_or(0, |(used, _)| used);
     let by_heap = heap.saturating_add(before.saturating_sub(used));
@@ -65,7 +73,7 @@ fn growth(samples: &MemorySamples, start: usize, number: usize, grown: u64, span
             kib(after)
         );
     }
-    let heap = if heap < LEAST.max(after / PART) { "flat".to_owned() } else { format!("+{}", kib(heap)) };
+    let heap = if heap < least { "flat".to_owned() } else { format!("+{}", kib(heap)) };
     format!("heap {heap}, native +{} in {span}", kib(native))
 }
 
@@ -120,6 +128,18 @@ mod tests {
         assert_eq!(
             said(&[500, 900, 1500], &[300, 400, 500], &[250, 300, 400]),
             "heap +200 MB, native +800 MB in 30 s: 1.5 GB resident at the end"
+        );
+    }
+
+    #[test]
+    fn a_peak_between_and_a_smaller_heap_are_told() {
+        assert_eq!(
+            said(&[1024, 3072, 1024], &[512; 3], &[100; 3]),
+            "memory between 1 GB and 3 GB in 30 s: 1 GB resident at the end"
+        );
+        assert_eq!(
+            said(&[500, 700, 900], &[400, 300, 200], &[100; 3]),
+            "heap -200 MB, native at least +400 MB in 30 s: 900 MB resident at the end"
         );
     }
 

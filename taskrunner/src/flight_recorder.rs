@@ -13,8 +13,8 @@ use crate::jvm_records::{JFR_DIRECTORY, JFR_END};
 
 /// How often new files are looked for. The recorder begins one every few minutes.
 pub const EVERY: Duration = Duration::from_secs(20);
-/// How many files are kept, the newest.
-const MOST: usize = 8;
+/// How many files are kept, the newest. The recorder begins another one after 12 MB.
+const MOST: usize = 5;
 
 /// Gives all files of the recorder names in the directory of the logs that begin with `name`, and removes the
 /// oldest of such names. It is an error if a directory cannot be read; a file that cannot be linked is told
@@ -122,7 +122,7 @@ mod tests {
         }
         let kept = names(dir.path());
         assert_eq!(kept.len(), MOST + 1);
-        assert_eq!((kept[0].as_str(), kept[MOST].as_str()), ("taskmanager-22.jfr", "taskmanager.log"));
+        assert_eq!((kept[0].as_str(), kept[MOST].as_str()), ("taskmanager-25.jfr", "taskmanager.log"));
     }
 
     #[test]

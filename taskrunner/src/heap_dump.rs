@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use crate::archive::Wish;
 use crate::control::JvmRecords;
 use crate::fresh;
-use crate::jvm::JvmCommand;
+use crate::jvm::{JvmCommand, JvmProcess};
 use crate::jvm_records::{largest_heap, wants_dump};
 use crate::memory;
 use crate::spawn::SpawnThread;
@@ -57,7 +57,10 @@ const STDOUT: u64 = 64 << 10;
 #[derive(Debug, thiserror::Error)]
 enum NoDump {
     /// The disk has too little room.
-    #[error("the disk of {} has {} MiB left, and the heap may have {} MiB", dir.display(), free >> 20, heap >> 20)]
+    #[error(
+        "the disk of {} has {} MiB left, and the heap may have {} MiB; a NodeManager does not use a disk that is full to nine \
+         tenths", dir.display(), free >> 20, heap >> 20
+    )]
     NoRoom {
         /// The directory.
         dir: PathBuf,
@@ -121,9 +124,10 @@ impl HeapDump {
         let dir = command.dir.join(HEAP_DUMP);
         let failed = |source: io::Error| NoDump::Directory { dir: dir.clone(), source };
         let disk = rustix::fs::statvfs(&command.dir).map_err(|error| failed(error.into()))?;
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+        let (free, all) = (bytes(disk.f_bavail), bytes(disk.f_blocks));
         // A dump is about as large as the heap, and has the names and types of all classes.
-        if free < heap.saturating_add(heap / 4) {
+        if !has_disk_room(free, all, heap.saturating_add(heap / 4)) {
             return Err(NoDump::NoRoom { dir: command.dir.clone(), free, heap });
         }
         // The JobManager is started again in the same container. What an earlier JVM has left is uploaded
@@ -213,9 +217,8 @@ impl HeapDump {
             records: JvmRecords::default(),
             ..self.command.clone()
         };
-        let process = command.spawn(thread).await.map_err(|error| crate::chain(&error))?;
-        let Ok(report) = timeout(DEADLINE, process.wait()).await else {
-            process.kill();
+        let process = EndsWithUpload(command.spawn(thread).await.map_err(|error| crate::chain(&error))?);
+        let Ok(report) = timeout(DEADLINE, process.0.wait()).await else {
             return Err(format!("it takes longer than {} s", DEADLINE.as_secs()));
         };
         if report.code == Some(0) {
@@ -223,6 +226,17 @@ impl HeapDump {
         }
         let said = report.stderr_tail.iter().rev().find(|line| line.contains(": "));
         Ok(Err(said.or(report.stderr_tail.last()).unwrap_or(&report.summary).clone()))
+    }
+}
+
+/// The JVM of the shell. It must not go on without the upload that waits for it, because the next JVM of the
+/// container needs the memory.
+struct EndsWithUpload(JvmProcess);
+
+impl Drop for EndsWithUpload {
+    fn drop(&mut self) {
+        // Without effect if it has ended.
+        self.0.kill();
     }
 }
 
@@ -240,12 +254,17 @@ pub struct DumpWatch {
     upload: Option<JoinHandle<()>>,
     /// It was told already that there is no room for the shell's JVM.
     told: bool,
+    /// How many looks are left out until it is looked again whether there is room.
+    leave_out: u32,
 }
+
+/// How many looks are left out if there is no room for the shell's JVM: to find that out is expensive.
+const LEAVE_OUT: u32 = 11;
 
 impl DumpWatch {
     /// For this JVM.
     pub fn new(dump: Arc<HeapDump>) -> Self {
-        Self { dump, upload: None, told: false }
+        Self { dump, upload: None, told: false, leave_out: 0 }
     }
 
     /// Begins to upload a dump, if there is one. A JVM that goes on after its dump (`jvm_runs`) has most of
@@ -254,6 +273,10 @@ impl DumpWatch {
     pub fn look(&mut self, thread: &SpawnThread, jvm_runs: bool, now: u64) -> bool {
         if let Some(upload) = &self.upload {
             return !upload.is_finished();
+        }
+        if jvm_runs && self.leave_out > 0 {
+            self.leave_out -= 1;
+            return false;
         }
         if !self.dump.is_complete() {
             return false;
@@ -265,6 +288,7 @@ impl DumpWatch {
                      little memory for an upload beside it"
                 );
             }
+            self.leave_out = LEAVE_OUT;
             return false;
         }
         let (dump, thread) = (self.dump.clone(), thread.clone());
@@ -274,11 +298,26 @@ impl DumpWatch {
 
     /// Waits until the upload is over, if one was begun.
     pub async fn finished(&mut self) {
-        if let Some(upload) = self.upload.take() {
+        if let Some(upload) = self.upload.as_mut().filter(|upload| !upload.is_finished()) {
             // It has told what came of it.
             let _ = upload.await;
         }
     }
+
+    /// Ends the upload, if one is under way. The dump is lost.
+    pub fn give_up(&mut self) {
+        self.upload.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Whether a disk of `all` bytes, `free` of which are free, has room for a dump. A NodeManager takes a disk
+/// for bad that is full to nine tenths, if
+/// `yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage` does not say otherwise. So
+/// a dump must not fill it so far; unless it is fuller already, because then the limit is another one.
+fn has_disk_room(free: u64, all: u64, dump: u64) -> bool {
+    let Some(left) = free.checked_sub(dump) else { return false };
+    let tenth = all / 10;
+    left > tenth || free <= tenth
 }
 
 /// Whether a container has room for the shell beside processes that use so many bytes. If its size is not
@@ -409,6 +448,14 @@ mod tests {
         assert!(error.contains("MiB left, and the heap may have 4294967296 MiB"), "{error}");
         large.jvm_args.clear();
         assert!(matches!(HeapDump::try_prepare(&large), Err(NoDump::NoLimit)));
+    }
+
+    #[test]
+    fn a_dump_does_not_fill_the_disk() {
+        assert!(has_disk_room(500, 1000, 300));
+        assert!(!has_disk_room(500, 1000, 400), "the NodeManager would take it for bad");
+        assert!(has_disk_room(90, 1000, 50), "it is fuller than that already");
+        assert!(!has_disk_room(90, 1000, 91));
     }
 
     #[test]

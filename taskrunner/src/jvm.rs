@@ -223,7 +223,10 @@ impl JvmCommand {
         let of_variables = variables.iter().flat_map(|text| text.split_whitespace());
         let user = self.jvm_args.iter().map(String::as_str).chain(of_variables);
         let name = self.log_name();
-        let around = Surroundings { java: java::version(java), log_dir: self.log_dir(), name: &name };
+        // OpenJ9 has other options for logs, and does not start with those of HotSpot.
+        let release = java::release_file(java).filter(|text| !text.to_ascii_lowercase().contains("openj9"));
+        let version = release.and_then(|text| flink_model::java_fit::java_version(&text));
+        let around = Surroundings { java: version, log_dir: self.log_dir(), name: &name };
         jvm_records::options(&self.records, &around, user)
     }
 

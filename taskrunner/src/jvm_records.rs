@@ -59,7 +59,10 @@ pub fn options<'a>(
         options.extend(gc_log(around.java, &format!("{directory}/{name}-gc.log")));
     }
     let own_recording = has(&["-XX:StartFlightRecording", "-XX:FlightRecorderOptions"]);
-    if records.flight_recorder && around.java.is_some_and(|java| java >= JFR_SINCE) && !own_recording {
+    // Of its options, the recorder divides the text at commas, and it takes quotes away.
+    let is_plain = !directory.contains([',', '\'']);
+    let has_recorder = around.java.is_some_and(|java| java >= JFR_SINCE) && is_plain;
+    if records.flight_recorder && has_recorder && !own_recording {
         options.push(format!("-XX:FlightRecorderOptions=repository={directory}/{JFR_DIRECTORY}"));
         options.push(format!(
             "-XX:StartFlightRecording=disk=true,maxsize={JFR_SIZE_MB}m,maxage={JFR_AGE},dumponexit=false"
@@ -78,7 +81,9 @@ pub fn wants_dump<'a>(records: &JvmRecords, user: impl IntoIterator<Item = &'a s
 fn gc_log(java: Option<u16>, file: &str) -> Vec<String> {
     match java {
         Some(java) if java >= UNIFIED_LOGS_SINCE => vec![format!(
-            "-Xlog:gc*:file={file}:time,uptime,level,tags:filecount={GC_FILES},filesize={GC_FILE_MB}m"
+            "-Xlog:gc*:file={file}:time,uptime,level,tags:filecount={},filesize={GC_FILE_MB}m",
+            // The file that is being written is not counted.
+            GC_FILES - 1
         )],
         Some(8) => vec![
             format!("-Xloggc:{file}"),
@@ -131,7 +136,7 @@ mod tests {
             chosen(&logs, Some(17), &["-Xmx1g"]),
             [
                 error,
-                "-Xlog:gc*:file=/logs/c1/taskmanager-gc.log:time,uptime,level,tags:filecount=4,filesize=8m"
+                "-Xlog:gc*:file=/logs/c1/taskmanager-gc.log:time,uptime,level,tags:filecount=3,filesize=8m"
             ]
         );
         let old = chosen(&logs, Some(8), &[]);

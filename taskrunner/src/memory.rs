@@ -16,6 +16,9 @@ use crate::perf_data;
 /// How many samples there are for each reading of `smaps_rollup`, for which the kernel goes through all pages
 /// of the process.
 const SAMPLES_PER_ROLLUP: u32 = 12;
+/// The largest resident memory in bytes with which that is read. With more, it takes the kernel longer than
+/// some tens of milliseconds, in which the process cannot change its address space.
+const LARGEST_ROLLUP: u64 = 4 << 30;
 
 const CGROUP_ROOT: &str = "/sys/fs/cgroup";
 
@@ -53,7 +56,9 @@ impl Sampler {
     /// Takes one sample of the JVM with this process id; `None` if it has ended.
     pub fn sample(&mut self, pid: u32) -> Option<Memory> {
         let memory = sample(pid)?;
-        if self.taken.is_multiple_of(SAMPLES_PER_ROLLUP) {
+        if memory.rss > LARGEST_ROLLUP {
+            self.proportional = 0;
+        } else if self.taken.is_multiple_of(SAMPLES_PER_ROLLUP) {
             let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
             self.proportional = parse_kilobytes(&text, "Pss:").unwrap_or(0);
         }

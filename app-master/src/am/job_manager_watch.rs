@@ -77,12 +77,16 @@ impl JobManagerWatch {
     /// The JVM has ended: does what is left to do, for some minutes at most.
     pub(super) async fn ended(&mut self) {
         self.collect_flights().await;
-        if self.look_for_dump(false)
-            && let Some(dump) = &mut self.dump
-            && timeout(UPLOAD, dump.finished()).await.is_err()
-        {
+        if !self.look_for_dump(false) {
+            return;
+        }
+        let Some(dump) = &mut self.dump else { return };
+        if timeout(UPLOAD, dump.finished()).await.is_err() {
+            dump.give_up();
             tracing::warn!(
-                "the end of the JobManager is not held up any longer by the upload of its heap dump"
+                "the upload of the heap dump takes longer than {} s; the JobManager's next JVM needs the memory, so the upload is \
+                 ended, and the dump is lost",
+                UPLOAD.as_secs()
             );
         }
     }

@@ -11,6 +11,10 @@ use super::{Entry, Ledger, State};
 /// After this many refreshes without an answer a released container is taken for gone.
 pub(super) const RELEASE_TRIES: u8 = 5;
 
+/// After this many refreshes, which are 25 minutes, a taskrunner that still has something to do is not waited
+/// for any longer: a heap dump may take 20 minutes at most.
+pub(super) const BUSY_TRIES: u8 = 50;
+
 /// How many ended containers are remembered, to recognise late and repeated messages about them.
 const REMEMBERED: usize = 4096;
 
@@ -100,13 +104,21 @@ impl Ledger {
     /// Repeats what is open. Containers of which YARN has not confirmed the end for long are taken for gone.
     pub(super) fn refresh(&mut self, out: &mut Vec<LedgerEffect>) {
         self.lines.iter_mut().for_each(Line::doubt);
-        for entry in self.containers.values_mut() {
-            if let State::Releasing { reported, refreshes } = &mut entry.state {
-                *reported = false;
-                *refreshes += 1;
+        for (container, entry) in &mut self.containers {
+            let State::Releasing { reported, refreshes } = &mut entry.state else { continue };
+            *reported = false;
+            *refreshes += 1;
+            if entry.busy && *refreshes > BUSY_TRIES {
+                (entry.busy, *refreshes) = (false, 0);
+                let reason = "its taskrunner does not end by itself".to_owned();
+                out.push(LedgerEffect::Stop { container: *container, reason, started: entry.started });
             }
         }
-        let unconfirmed = |entry: &Entry| matches!(entry.state, State::Releasing { refreshes, .. } if refreshes > RELEASE_TRIES);
+        // The ResourceManager does not know yet that one whose taskrunner is busy is given back.
+        let unconfirmed = |entry: &Entry| {
+            let tries = if let State::Releasing { refreshes, .. } = entry.state { refreshes } else { 0 };
+            tries > RELEASE_TRIES && !entry.busy
+        };
         for container in self.ids(unconfirmed) {
             self.containers.remove(&container);
             self.remember(container, false);

@@ -328,6 +328,7 @@ impl Ledger {
             match entry.state {
                 State::Starting => return entry.state = State::Running,
                 State::Running | State::Spare => return,
+                State::Releasing { .. } if entry.busy => return,
                 State::Granted(_) if entry.ahead.is_some() => return,
                 State::Granted(_) | State::Releasing { .. } => {}
             }

@@ -248,6 +248,23 @@ fn a_container_whose_taskrunner_is_busy_is_not_given_back_before_it_ends() {
 }
 
 #[test]
+fn a_taskrunner_that_stays_busy_is_waited_for_some_minutes_only() {
+    let mut ledger = ready();
+    launched(&mut ledger, 1, "c1");
+    let c1 = container_id("c1");
+    ledger.step(LedgerInput::Busy(c1));
+    ledger.step(LedgerInput::Exited(c1, JvmExit { code: Some(1), ..JvmExit::default() }));
+    for _ in 0..50 {
+        assert_eq!(ledger.step(LedgerInput::Refresh), vec![]);
+        assert_eq!(ledger.step(LedgerInput::Connected(c1)), vec![]);
+        assert!(ledger.outgoing().releases.is_empty());
+    }
+    let effects = ledger.step(LedgerInput::Refresh);
+    assert!(matches!(effects[..], [LedgerEffect::Stop { .. }]), "{effects:?}");
+    assert_eq!(ledger.outgoing().releases, [c1]);
+}
+
+#[test]
 fn resync_asks_again_for_all_that_is_open() {
     let mut ledger = ready();
     launched(&mut ledger, 1, "c1");

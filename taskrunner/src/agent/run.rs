@@ -118,6 +118,8 @@ pub async fn run(config: Config) -> io::Result<u8> {
                     Outcome::Done => {}
                     Outcome::AgentInput(input) => next = Some(input),
                     Outcome::Finish(code) => {
+                        // There is no more to tell, so the link must not be made again.
+                        inbox.close();
                         tokio::select! {
                             () = executor.dump_uploaded() => {}
                             _ = terminate.recv() => tracing::info!("told to end by a signal"),

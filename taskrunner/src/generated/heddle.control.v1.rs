@@ -124,7 +124,7 @@ pub struct Memory {
     #[prost(uint64, tag = "12")]
     pub anonymous: u64,
     /// The share of the resident memory that is this process's own (Pss of `/proc/<pid>/smaps_rollup`), as it
-    /// was when that was read last; 0 if it is not known.
+    /// was when that was read last; 0 if it is not known, as of processes with more than 4 GiB.
     #[prost(uint64, tag = "13")]
     pub proportional: u64,
     /// The parts of the JVM, from its file in `/tmp/hsperfdata_<user>`; 0 if they are not known. What is used of

@@ -49,7 +49,7 @@ pub(super) async fn job_manager(
     container: &str,
     settings: Option<&Settings>,
 ) -> Result<ProcessUse, RestError> {
-    let metrics = metrics(client, None).await?;
+    let metrics = metrics(client, None, Instant::now() + PATIENCE).await?;
     let planned =
         settings.and_then(|settings| Explained::job_manager(&settings.configuration, settings.release).ok());
     Ok(of_job_manager(container, &metrics, planned.as_ref()))
@@ -67,8 +67,10 @@ fn of_job_manager(container: &str, metrics: &[Metric], planned: Option<&Explaine
 
 /// What the TaskManagers with these ids use, and why that is not known of some.
 pub(super) async fn task_managers(client: &RestClient, ids: Vec<String>) -> (Vec<ProcessUse>, Vec<String>) {
+    // For all of them together: the JobManager collects the metrics of all when it is asked for those of one.
+    let until = Instant::now() + PATIENCE;
     let asked = futures::stream::iter(ids).map(|id| async move {
-        let found = task_manager(client, &id).await;
+        let found = task_manager(client, &id, until).await;
         found.map_err(|error| format!("TaskManager {id}: {error}"))
     });
     let answers: Vec<Result<ProcessUse, String>> = asked.buffered(AT_ONCE).collect().await;
@@ -82,8 +84,8 @@ pub(super) async fn task_managers(client: &RestClient, ids: Vec<String>) -> (Vec
     (found, missing)
 }
 
-async fn task_manager(client: &RestClient, id: &str) -> Result<ProcessUse, RestError> {
-    let (metrics, details) = tokio::join!(metrics(client, Some(id)), client.task_manager(id));
+async fn task_manager(client: &RestClient, id: &str, until: Instant) -> Result<ProcessUse, RestError> {
+    let (metrics, details) = tokio::join!(metrics(client, Some(id), until), client.task_manager(id));
     let planned = details.inspect_err(|error| tracing::debug!(%error, id, "no details")).unwrap_or_default();
     Ok(of_task_manager(id, &metrics?, &planned.memory_configuration.unwrap_or_default()))
 }
@@ -99,12 +101,16 @@ fn of_task_manager(id: &str, metrics: &[Metric], planned: &MemoryConfiguration) 
     found
 }
 
-/// The metrics of one process; empty if the JobManager has none in time.
-async fn metrics(client: &RestClient, task_manager: Option<&str>) -> Result<Vec<Metric>, RestError> {
-    let (begin, names) = (Instant::now(), names());
+/// The metrics of one process; empty if the JobManager has none until then.
+async fn metrics(
+    client: &RestClient,
+    task_manager: Option<&str>,
+    until: Instant,
+) -> Result<Vec<Metric>, RestError> {
+    let names = names();
     loop {
         let metrics = client.metrics(task_manager, &names).await?;
-        if !metrics.is_empty() || begin.elapsed() > PATIENCE {
+        if !metrics.is_empty() || Instant::now() > until {
             return Ok(metrics);
         }
         sleep(AGAIN).await;
