@@ -110,11 +110,11 @@ def test_a_killed_taskmanager_and_a_checkpoint(work, client, jar, hdfs_dir):
     rest = Flink(session.url)
     checkpoints = ["--checkpoints", f"{work.cluster.fs}{hdfs_dir}/checkpoints", "--interval", "500"]
     job = session.run(jar, "Counting", *checkpoints, options=["-d"], seconds=LONG).ok().job
-    age = lambda: metrics(rest).value("heddle_job_last_checkpoint_age_seconds", job=job)
+    age = lambda: metrics(rest).value("heddle_job_last_checkpoint_age_seconds", job_id=job)
     wait_for("a checkpoint in the metrics", lambda: age() is not None, 60)
     read = metrics(rest)
-    assert age() < 60 and read.value("heddle_job_state", job=job, state="RUNNING") == 1
-    assert read.value("heddle_job_checkpoints", job=job, result="completed") > 0
+    assert age() < 60 and read.value("heddle_job_state", job_id=job, state="RUNNING") == 1
+    assert read.value("heddle_job_checkpoints", job_id=job, result="completed") > 0
 
     [jvm] = processes.taskmanager_jvms(work.cluster, session.application)
     os.kill(jvm.pid, signal.SIGKILL)
