@@ -138,7 +138,8 @@ def test_other_modes(work, client, jar, mode):
     found = with_workers(rest, 1)
     check_reporters(found)
     assert metrics(rest).value("heddle_application_info", id=application, mode=mode) == 1
-    work.cluster.yarn.kill(application)
+    client.run("heddle", "kill", application).ok()
+    check_gone(work.cluster, application, "KILLED", files=False)
 
 
 @pytest.mark.extended
