@@ -159,7 +159,8 @@ async fn keep_file(
         tokio::time::sleep(interval).await;
         seeker.seek_again().await;
         let text = seeker.text();
-        if text != written {
+        // Somebody may have removed it.
+        if text != written || !path.exists() {
             write(path, &text)?;
             written = text;
         }
@@ -178,7 +179,10 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
         file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
         file.persist(path).map(drop).map_err(|error| error.error)
     };
-    write().map_err(|error| Failure::because(doing(), error))
+    write().map_err(|error| {
+        Failure::because(doing(), error)
+            .hint("the directory must exist, and you must be allowed to make files in it")
+    })
 }
 
 /// Serves the targets, and looks for them from time to time.
@@ -187,9 +191,10 @@ async fn listen(seeker: &mut Seeker<'_>, address: &str, interval: Duration) -> R
         Failure::usage(format!("--listen {address}: this is no address and port"))
             .hint("write both, as in 127.0.0.1:9900 or [::1]:9900")
     })?;
-    let listener = TcpListener::bind(place)
-        .await
-        .map_err(|error| Failure::because(format!("cannot listen on {address}"), error))?;
+    let listener = TcpListener::bind(place).await.map_err(|error| {
+        Failure::because(format!("cannot listen on {address}"), error)
+            .hint("name an address of this machine, and a port on which no other program listens")
+    })?;
     let place = listener.local_addr().unwrap_or(place);
     seeker.seek().await?;
     let text = Arc::new(Mutex::new(seeker.text()));

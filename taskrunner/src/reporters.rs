@@ -24,14 +24,19 @@ const SOON_LOOKS: u32 = 20;
 const LOOKS: u32 = 40;
 
 /// The ports of the reporters that may use `wanted` ports, one text for each reporter. It waits until all of
-/// them listen, or for about four minutes; then it gives those that do.
+/// them listen, or for about four minutes; then it gives those that do. A reporter that may use any port
+/// (`0`) is left out, because its port cannot be told from the others of the JVM.
 pub async fn find(jvm: &JvmProcess, wanted: &[String]) -> Vec<u16> {
+    let wanted: Vec<String> = wanted.iter().filter(|ports| !ranges(ports).is_empty()).cloned().collect();
     let mut found = Vec::new();
+    if wanted.is_empty() {
+        return found;
+    }
     for look in 0..LOOKS {
         sleep(if look < SOON_LOOKS { SOON } else { LATER }).await;
         let pid = jvm.pid();
         let listening = tokio::task::spawn_blocking(move || listening(pid)).await.unwrap_or_default();
-        found = chosen(wanted, &listening);
+        found = chosen(&wanted, &listening);
         if found.len() == wanted.len() {
             tracing::info!(ports = ?found, "Flink's reporters for Prometheus listen");
             return found;

@@ -112,11 +112,11 @@ def test_a_killed_taskmanager_and_a_checkpoint(work, client, jar, hdfs_dir):
     rest = Flink(session.url)
     checkpoints = ["--checkpoints", f"{work.cluster.fs}{hdfs_dir}/checkpoints", "--interval", "500"]
     job = session.run(jar, "Counting", *checkpoints, options=["-d"], seconds=LONG).ok().job
-    age = lambda: metrics(rest).value("heddle_job_last_checkpoint_age_seconds", job=job)
+    age = lambda: metrics(rest).value("heddle_job_last_checkpoint_age_seconds", job_id=job)
     wait_for("a checkpoint in the metrics", lambda: age() is not None, 60)
     read = metrics(rest)
-    assert age() < 60 and read.value("heddle_job_state", job=job, state="RUNNING") == 1
-    assert read.value("heddle_job_checkpoints", job=job, result="completed") > 0
+    assert age() < 60 and read.value("heddle_job_state", job_id=job, state="RUNNING") == 1
+    assert read.value("heddle_job_checkpoints", job_id=job, result="completed") > 0
 
     [jvm] = processes.taskmanager_jvms(work.cluster, session.application)
     os.kill(jvm.pid, signal.SIGKILL)
@@ -140,7 +140,8 @@ def test_other_modes(work, client, jar, mode):
     found = with_workers(rest, 1)
     check_reporters(found)
     assert metrics(rest).value("heddle_application_info", id=application, mode=mode) == 1
-    work.cluster.yarn.kill(application)
+    client.run("heddle", "kill", application).ok()
+    check_gone(work.cluster, application, "KILLED", files=False)
 
 
 @pytest.mark.extended

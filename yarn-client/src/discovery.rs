@@ -12,7 +12,7 @@ use flink_rest::{ConfigEntry, RestAddress, RestClient, RestTimeouts, Scheme, Wri
 use futures::StreamExt;
 use prometheus_http::{ADDRESS_KEY, TARGETS_PATH, TargetGroup, read_targets};
 use tokio::time::timeout;
-use yarn_api::records::{ApplicationId, ApplicationReport};
+use yarn_api::records::{ApplicationId, ApplicationReport, FinalStatus};
 
 use crate::application::{report_address, rest_place};
 use crate::control::same_host;
@@ -25,6 +25,10 @@ use crate::rest_security::RestSecurity;
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// The number of applications that are asked at the same time.
 const AT_ONCE: usize = 32;
+/// The label of a target that names its application.
+const APPLICATION: &str = "application";
+/// Labels that begin so tell Prometheus how to read a target, and even where.
+const RESERVED: &str = "__";
 /// For how long the targets of an application are kept that does not answer.
 pub const KEEP: Duration = Duration::from_secs(5 * 60);
 
@@ -44,8 +48,10 @@ pub struct Wanted {
 pub enum Heard {
     /// Its targets.
     Targets(Vec<TargetGroup>),
-    /// It serves no metrics, or not yet.
+    /// It serves no metrics, or has ended.
     Nothing,
+    /// YARN does not tell where it is: it has not started yet, or its next attempt has not.
+    Away,
     /// It has not answered, and why.
     Silent(String),
 }
@@ -87,7 +93,8 @@ fn is_wanted(report: &ApplicationReport, wanted: &Wanted) -> bool {
 /// The targets of an application. The error is for people.
 async fn ask(report: &ApplicationReport, security: &RestSecurity) -> Result<Heard, String> {
     if rest_place(report).is_err() {
-        return Ok(Heard::Nothing); // It has no JobManager yet, or none any more.
+        let over = report.state.is_final() || report.final_status != FinalStatus::Undefined;
+        return Ok(if over { Heard::Nothing } else { Heard::Away });
     }
     let address = report_address(report, security).map_err(|failure| failure.to_string())?;
     let asking = async { client(&address)?.job_manager_config().await.map_err(|e| e.to_string()) };
@@ -95,7 +102,19 @@ async fn ask(report: &ApplicationReport, security: &RestSecurity) -> Result<Hear
     let Some(metrics) = metrics_address(&configuration, &address)? else { return Ok(Heard::Nothing) };
     let asking = async { client(&metrics)?.text(TARGETS_PATH).await.map_err(|e| e.to_string()) };
     let text = within(asking, &metrics.to_string()).await?;
-    read_targets(&text).map(Heard::Targets).map_err(|error| format!("{metrics}{TARGETS_PATH}: {error}"))
+    let groups = read_targets(&text).map_err(|error| format!("{metrics}{TARGETS_PATH}: {error}"))?;
+    Ok(Heard::Targets(of_application(groups, report.id)))
+}
+
+/// The targets with labels that are true. Whoever runs an application can make it tell anything: neither the
+/// name of another application, nor a label by which Prometheus would read something else.
+fn of_application(groups: Vec<TargetGroup>, application: ApplicationId) -> Vec<TargetGroup> {
+    let with_labels = |TargetGroup { targets, labels }| {
+        let told = labels.into_iter().filter(|(name, _): &(String, String)| !name.starts_with(RESERVED));
+        let labels = told.chain([(APPLICATION.to_owned(), application.to_string())]).collect();
+        TargetGroup { targets, labels }
+    };
+    groups.into_iter().map(with_labels).collect()
 }
 
 fn client(address: &RestAddress) -> Result<RestClient, String> {
@@ -163,13 +182,16 @@ impl Discovery {
                     self.told.remove(&application);
                     continue;
                 }
-                Heard::Silent(why) => why,
+                Heard::Away => None,
+                Heard::Silent(why) => Some(why),
             };
             let is_old = |known: &Known| now.saturating_duration_since(known.heard) > KEEP;
             if self.known.get(&application).is_some_and(is_old) {
                 self.known.remove(&application);
             }
-            if self.told.insert(application, why.clone()).is_none() {
+            if let Some(why) = why
+                && self.told.insert(application, why.clone()).is_none()
+            {
                 let kept = self.known.contains_key(&application);
                 news.push(Silent { application, why, kept });
             }
@@ -218,6 +240,30 @@ mod tests {
         assert_eq!(discovery.step(vec![(one, silent())], later).len(), 1);
         assert_eq!(discovery.step(vec![(one, Heard::Nothing)], later), []);
         assert_eq!(all(&discovery), Vec::<String>::new());
+    }
+
+    #[test]
+    fn between_two_attempts_the_targets_are_kept_for_a_while() {
+        let (one, now) = (id("application_1_0001"), Instant::now());
+        let mut discovery = Discovery::default();
+        assert_eq!(discovery.step(vec![(one, Heard::Away)], now), []);
+        discovery.step(vec![(one, targets("a:1"))], now);
+        assert_eq!(discovery.step(vec![(one, Heard::Away)], now + KEEP / 2), []);
+        assert_eq!(all(&discovery), ["a:1"]);
+        assert_eq!(discovery.step(vec![(one, Heard::Away)], now + KEEP + Duration::from_secs(1)), []);
+        assert_eq!(all(&discovery), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_application_cannot_tell_labels_of_others() {
+        let labels = [("application", "application_1_0002"), ("__address__", "evil:1"), ("node", "n1")];
+        let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let groups = vec![TargetGroup { targets: vec!["n1:7".into()], labels }];
+        let groups = of_application(groups, id("application_1_0001"));
+        let labels: Vec<(&str, &str)> =
+            groups[0].labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(labels, [("application", "application_1_0001"), ("node", "n1")]);
+        assert_eq!(groups[0].targets, ["n1:7"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use flink_model::options::METRICS_SERVER_PORT;
 use flink_model::spec::ClusterMode;
+use flink_rest::bracketed;
 use hadoop_rpc::{RetryPolicy, TimeUnit};
 use taskrunner::control::OpenRequests;
 use taskrunner::spawn::SpawnThread;
@@ -399,7 +400,7 @@ impl Start<'_> {
         let ports: Ports = ports.parse().map_err(|error| said(&error))?;
         let listener = ports.bind().await.map_err(|error| said(&error))?;
         let port = listener.local_addr().map_err(|error| said(&error))?.port();
-        let own = format!("{}:{port}", self.environment.host);
+        let own = format!("{}:{port}", bracketed(&self.environment.host));
         tracing::info!(address = own, "metrics for Prometheus");
         let sources = Sources::new(control.clone(), self.environment, own.clone());
         tokio::spawn(metrics.clone().serve(listener, sources));

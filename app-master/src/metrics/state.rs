@@ -184,6 +184,8 @@ impl State {
                 self.rest = None;
                 self.restarts += 1;
                 self.open.clear();
+                // Nothing is asked for ahead of its requests any more, either.
+                self.ahead.clear();
             }
             Observation::Requested { request, size } => {
                 self.requested += 1;
@@ -216,12 +218,19 @@ impl State {
             Observation::TaskManagerStarted { container, .. } => {
                 if let Some(held) = self.held.get_mut(container).filter(|held| !held.up) {
                     held.up = true;
+                    // If its start seemed to have failed, it has not.
+                    held.end = None;
                     self.started += 1;
                     self.start_time.add(now.saturating_duration_since(held.since));
                 }
             }
             Observation::Stopping { container, .. } => self.over(*container, None),
-            Observation::StartFailed { container, .. } => self.over(*container, Some(EndKind::NotStarted)),
+            // Whether it is over follows: if it runs all the same, the failure has no consequence.
+            Observation::StartFailed { container, .. } => {
+                if let Some(held) = self.held.get_mut(container).filter(|held| !held.up && !held.over) {
+                    held.end = Some(EndKind::NotStarted);
+                }
+            }
             // If the end was wanted, the container was given back.
             Observation::TaskManagerEnded { container, report, .. }
                 if self.held.get(container).is_some_and(|held| !held.over) =>
@@ -247,12 +256,14 @@ impl State {
             Some(request) => self.open.remove(&request),
             None => self.ahead.pop_front(),
         };
-        // One that came ahead of its request is granted for it once more.
-        if self.held.contains_key(&container) {
+        let memory = asked.as_ref().map_or(0, |asked| asked.memory);
+        // One that came ahead of its request is granted for it once more. If it came when nothing waited
+        // any more, its memory is known only now.
+        if let Some(held) = self.held.get_mut(&container) {
+            held.memory = held.memory.max(memory);
             return;
         }
         self.granted += 1;
-        let memory = asked.as_ref().map_or(0, |asked| asked.memory);
         if let Some(asked) = asked {
             self.grant_time.add(now.saturating_duration_since(asked.since));
         }

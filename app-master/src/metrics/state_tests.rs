@@ -104,6 +104,13 @@ fn one_that_is_asked_for_ahead_is_granted_once() {
     assert_eq!((requested, requested_ahead, granted), (1, 2, 1));
     // The wait for the JobManager is not a part of the start.
     assert!((test.state.start_time.sum - 1.0).abs() < 1e-9, "{:?}", test.state.start_time);
+    // One that comes when the JobManager is ready has its size from Flink's request.
+    test.granted(None, "c3");
+    assert_eq!(test.state.live_one(container_id("c3")).map(|held| held.memory), Some(0));
+    test.requested(2);
+    test.granted(Some(2), "c3");
+    assert_eq!(test.state.live_one(container_id("c3")).map(|held| held.memory), Some(1 << 30));
+    assert_eq!(test.state.granted, 2);
 }
 
 #[test]
@@ -135,6 +142,7 @@ fn each_end_is_counted_once_by_its_cause() {
     test.requested(7);
     test.granted(Some(7), "c8");
     test.see(Observation::StartFailed { container: container_id("c8"), host: None, why: String::new() });
+    test.see(Observation::Stopping { container: container_id("c8"), reason: String::new() });
     test.gone("c8");
     let expected = [
         ("released", 1),
@@ -149,10 +157,30 @@ fn each_end_is_counted_once_by_its_cause() {
 }
 
 #[test]
+fn a_start_that_only_seemed_to_fail_has_no_consequence() {
+    let mut test = Test::new();
+    let failed =
+        || Observation::StartFailed { container: container_id("c2"), host: None, why: String::new() };
+    test.requested(1);
+    test.granted(Some(1), "c2");
+    test.launching("c2", false);
+    // The NodeManager's answer was lost, and it has started the container.
+    test.see(failed());
+    test.started("c2");
+    test.see(failed());
+    assert_eq!(test.state.states(), States { waiting: 0, starting: 0, running: 1 });
+    test.see(Observation::Stopping { container: container_id("c2"), reason: String::new() });
+    test.gone("c2");
+    assert_eq!(test.ends(), [("released", 1)]);
+}
+
+#[test]
 fn a_jobmanager_that_is_started_again_has_no_requests() {
     let mut test = Test::new();
     test.running(1, "c2");
     test.requested(2);
+    let size = Profile { memory_mb: 1024, vcores: 1, ..Profile::default() };
+    test.see(Observation::AskedAhead { count: 1, size });
     let (summary, after) = (String::new(), Duration::from_secs(1));
     test.see(Observation::JobManagerRestarts { summary, after });
     assert_eq!((test.state.restarts, test.state.rest.as_deref()), (1, None));

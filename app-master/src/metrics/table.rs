@@ -102,21 +102,22 @@ metrics! {
         "The most resident memory that each TaskManager's JVM has had: the smallest, the largest, and the \
          sum.";
     LIMIT: Gauge "heddle_taskmanagers_memory_limit_bytes" ["aggregate"] =
-        "The memory of the TaskManagers' containers: the smallest, the largest, and the sum.";
+        "The memory that was asked for the TaskManagers' containers: the smallest, the largest, and the \
+         sum. Those that were taken over are left out, because nobody tells their memory.";
     USED: Gauge "heddle_taskmanagers_memory_used_ratio" ["aggregate"] =
         "The resident memory of a TaskManager's JVM as a part of its container's memory: the smallest and \
-         the largest.";
+         the largest. Those that were taken over are left out.";
     SAMPLED: Gauge "heddle_taskmanagers_memory_sampled" [] =
         "The number of TaskManagers of which the memory is known.";
 
     // The jobs.
     JOBS: Gauge "heddle_jobs" ["state"] =
         "Jobs that the JobManager knows, by their state.";
-    JOB_STATE: Gauge "heddle_job_state" ["job", "name", "state"] =
+    JOB_STATE: Gauge "heddle_job_state" ["job_id", "job_name", "state"] =
         "Always 1. The label says in which state the job is. Jobs that have not ended, at most 50.";
-    CHECKPOINT_AGE: Gauge "heddle_job_last_checkpoint_age_seconds" ["job", "name"] =
+    CHECKPOINT_AGE: Gauge "heddle_job_last_checkpoint_age_seconds" ["job_id", "job_name"] =
         "The time since the last checkpoint of the job was completed. A job without one is left out.";
-    CHECKPOINTS: Gauge "heddle_job_checkpoints" ["job", "name", "result"] =
+    CHECKPOINTS: Gauge "heddle_job_checkpoints" ["job_id", "job_name", "result"] =
         "Checkpoints of the job that were completed and that have failed, since the JobManager knows the \
          job.";
     UNANSWERED: Counter "heddle_flink_unanswered" [] =

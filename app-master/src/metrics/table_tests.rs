@@ -40,6 +40,17 @@ fn names_and_units_are_those_of_prometheus() {
     }
 }
 
+#[test]
+fn no_label_has_a_name_that_prometheus_or_the_target_gives_another_meaning() {
+    // Prometheus would rename ours: `exported_job`.
+    let theirs = ["job", "instance", "application", "application_name", "component", "container", "node"];
+    for metric in ALL {
+        for label in metric.labels {
+            assert!(!theirs.contains(label), "{}: {label}", metric.name);
+        }
+    }
+}
+
 /// The names of metrics of heddle's in a text.
 fn named(text: &str) -> BTreeSet<&str> {
     let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_');

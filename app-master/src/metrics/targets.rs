@@ -1,6 +1,7 @@
 //! The addresses at which Prometheus finds the metrics of an application: those of heddle-am, and those of
 //! Flink's own reporters in the JobManager and in the TaskManagers. Pure.
 
+use flink_rest::bracketed;
 use prometheus_http::{Labels, TargetGroup};
 
 use super::state::About;
@@ -34,7 +35,10 @@ pub(super) fn targets(
             labels.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         TargetGroup { targets, labels }
     };
-    let at = |host: &str, ports: &[u16]| ports.iter().map(|port| format!("{host}:{port}")).collect();
+    let at = |host: &str, ports: &[u16]| {
+        let host = bracketed(host);
+        ports.iter().map(|port| format!("{host}:{port}")).collect::<Vec<String>>()
+    };
     let mut groups = vec![group("heddle", &about.container, &about.host, vec![own.to_owned()])];
     if !job_manager.is_empty() {
         let addresses = at(&about.host, job_manager);
