@@ -119,8 +119,9 @@ async fn the_parts_of_a_jvm_are_in_its_samples() {
     let run = prog(&["-Xms64m", "-Xmx64m"], &["sleep"]);
     let jvm = run.start_ready().await;
     let sample = Sampler::new().sample(jvm.pid()).unwrap();
-    // Collectors leave out the part of the heap into which objects are copied, or count some bytes of their own.
-    // The JVM tells the sizes of the metaspace, and what of the heap is used, from its first collection on.
+    // Collectors leave out the part of the heap into which objects are copied, or count some bytes of their
+    // own. The JVM tells the sizes of the metaspace, and what of the heap is used, from its first collection
+    // on.
     assert!((48 << 20..65 << 20).contains(&sample.heap_committed), "{sample:?}");
     assert!(sample.threads > 2, "{sample:?}");
     assert!(sample.rss >= sample.anonymous && sample.anonymous > 1 << 20, "{sample:?}");

@@ -1,7 +1,9 @@
-"""How much longer `flink list` takes than usual when the active ResourceManager of two dies before it: both clients in turns.
+"""How much longer `flink list` takes than usual when the active ResourceManager of two dies before it: both
+clients in turns.
 
-A command that began while no ResourceManager is active can end only once another one is. What it takes beyond that and
-its usual time is what its client, and the ApplicationMaster, which has to register again, add by themselves.
+A command that began while no ResourceManager is active can end only once another one is. What it takes beyond
+that and its usual time is what its client, and the ApplicationMaster, which has to register again, add by
+themselves.
 """
 
 import contextlib
@@ -52,7 +54,8 @@ class Call:
 def figures(calls, active, usual):
     """Of commands that followed each other from the kill on, the last of which listed the job.
 
-    `active`: when another ResourceManager was active, by the same clock. `usual`: seconds that a command takes.
+    `active`: when another ResourceManager was active, by the same clock. `usual`: seconds that a command
+    takes.
     """
     begin, end = calls[0].began, calls[-1].ended
     assert calls[-1].right, "nothing has listed the job"

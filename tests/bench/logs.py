@@ -1,7 +1,9 @@
-"""`heddle logs` beside Hadoop's `yarn logs`, of logs that YARN has collected: both in turns, and both throw away what they print.
+"""`heddle logs` beside Hadoop's `yarn logs`, of logs that YARN has collected: both in turns, and both throw
+away what they print.
 
-An application writes so many MiB into a file in the log directory of its TaskManager, ends, and its NodeManagers collect the logs.
-A second application writes a tenth of that: what a command needs of memory must not grow with the logs.
+An application writes so many MiB into a file in the log directory of its TaskManager, ends, and its
+NodeManagers collect the logs. A second application writes a tenth of that: what a command needs of memory
+must not grow with the logs.
 """
 
 import os
@@ -71,7 +73,8 @@ class Reader:
         return {"wall": seconds, "cpu": usage.ru_utime + usage.ru_stime, "peak": watch.peak}
 
     def check(self, application, size):
-        """It prints all `size` bytes that were written. After this run the machine has everything in its caches."""
+        """It prints all `size` bytes that were written. After this run the machine has everything in its
+        caches."""
         with tempfile.TemporaryFile() as out:
             self.run(application, out)
             out.seek(0)
@@ -80,7 +83,8 @@ class Reader:
 
 
 def write(client, jar, megabytes):
-    """An application that has written so much and ended; its id and the size of the file, once its logs are collected."""
+    """An application that has written so much and ended; its id and the size of the file, once its logs are
+    collected."""
     name = f"bench-logs-{megabytes}"
     done = client.application(name, jar, "WritesLog", "--mb", megabytes, options=["--attached"], seconds=PATIENCE).ok()
     client.cluster.yarn.wait_state(done.application, "FINISHED")

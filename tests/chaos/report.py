@@ -1,4 +1,5 @@
-"""What journals of runs come to: how many faults of each kind, how long jobs needed after them, and the memory of heddle-am."""
+"""What journals of runs come to: how many faults of each kind, how long jobs needed after them, and the
+memory of heddle-am."""
 
 import json
 import math
@@ -44,8 +45,8 @@ class Journal:
     def recoveries(self):
         """Kind and seconds of each fault that tells how long a job needs after it alone.
 
-        A job that was not well yet when the fault began needs time for the fault before, too, and one that was undone early
-        would have lasted longer.
+        A job that was not well yet when the fault began needs time for the fault before, too, and one that
+        was undone early would have lasted longer.
         """
         kinds = {fault["number"]: fault["kind"] for fault, _ in self.faults()}
         for entry in self.entries:
@@ -141,9 +142,9 @@ def shown(seconds):
 
 @dataclass(frozen=True)
 class Resident:
-    """Resident memory of one heddle-am, in kB: in its first hour, at the last look and at most, and how many faults were made
-    between the first and the last look. `hour`: whether it has lived for longer than an hour; else `first` is that of the
-    first look."""
+    """Resident memory of one heddle-am, in kB: in its first hour, at the last look and at most, and how many
+    faults were made between the first and the last look. `hour`: whether it has lived for longer than an
+    hour; else `first` is that of the first look."""
 
     first: int
     last: int

@@ -27,8 +27,8 @@ class Journal:
 
 @dataclass(frozen=True)
 class Hit:
-    """A fault that has hit something: when it began and when it was made (seconds since 1970), and the ids of the applications
-    that it concerns."""
+    """A fault that has hit something: when it began and when it was made (seconds since 1970), and the ids of
+    the applications that it concerns."""
 
     fault: Fault
     began: float
@@ -37,10 +37,12 @@ class Hit:
 
 
 def recoveries(hits, watched, undone):
-    """What the journal says of the faults since the last look. `watched`: application -> the checkpoints that were seen.
+    """What the journal says of the faults since the last look. `watched`: application -> the checkpoints that
+    were seen.
 
-    `seconds`: until each job that the fault concerned had a new checkpoint. `well`: whether these jobs had recovered from the
-    fault before when this one began. `cut`: whether the look, which undoes faults at the moment `undone`, has made it shorter.
+    `seconds`: until each job that the fault concerned had a new checkpoint. `well`: whether these jobs had
+    recovered from the fault before when this one began. `cut`: whether the look, which undoes faults at the
+    moment `undone`, has made it shorter.
     """
     found, last = [], {}
     for hit in hits:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Seen:
-    """A complete checkpoint. Both times are seconds since 1970 by this machine's clock, which is that of the JobManager, too."""
+    """A complete checkpoint. Both times are seconds since 1970 by this machine's clock, which is that of the
+    JobManager, too."""
 
     # When it was seen to be complete.
     at: float
@@ -39,7 +40,8 @@ class Watch:
 
 
 def recovery(seen, began, made):
-    """Seconds from the beginning of a fault to the first checkpoint that was triggered after it was made; None without one.
+    """Seconds from the beginning of a fault to the first checkpoint that was triggered after it was made;
+    None without one.
 
     A checkpoint that was triggered before may be complete afterwards, and says nothing of the job's recovery.
     """
@@ -47,5 +49,6 @@ def recovery(seen, began, made):
 
 
 def was_well(seen, before, began):
-    """Whether the job had recovered from an earlier fault, which was made at the moment `before`, when another one began."""
+    """Whether the job had recovered from an earlier fault, which was made at the moment `before`, when
+    another one began."""
     return any(one.triggered > before and one.at <= began for one in seen)

@@ -1,4 +1,5 @@
-"""Makes the texts of a run those of any run: ids, addresses, names and directories differ, and say nothing."""
+"""Makes the texts of a run those of any run: ids, addresses, names and directories differ, and say
+nothing."""
 
 import re
 

@@ -1,4 +1,5 @@
-"""The samples of output in other pages of the manual: what heddle says while something waits, and of a failure."""
+"""The samples of output in other pages of the manual: what heddle says while something waits, and of a
+failure."""
 
 import re
 

@@ -68,7 +68,8 @@ class Application:
         return Flink(f"{self.cluster.yarn.rm}/proxy/{self.id}")
 
     def newest(self):
-        """The newest complete checkpoint of the only job, as Flink tells it; None while nothing can be learned."""
+        """The newest complete checkpoint of the only job, as Flink tells it; None while nothing can be
+        learned."""
         with contextlib.suppress(OSError, ValueError, LookupError):
             rest = self.rest()
             [(job, state)] = rest.jobs().items()

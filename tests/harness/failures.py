@@ -1,8 +1,8 @@
-"""Failures and waits, made for real on a running cluster: what the scenarios of `heddle why` and of waiting look at, and of which
-`scripts/explain-failures` writes down what heddle says.
+"""Failures and waits, made for real on a running cluster: what the scenarios of `heddle why` and of waiting
+look at, and of which `scripts/explain-failures` writes down what heddle says.
 
-Each function makes one and gives control back while it can be looked at; what it has started ends afterwards. `work` has a cluster,
-a directory and a name for applications; `client` is heddle or Flink's own client.
+Each function makes one and gives control back while it can be looked at; what it has started ends afterwards.
+`work` has a cluster, a directory and a name for applications; `client` is heddle or Flink's own client.
 """
 
 import contextlib
@@ -25,7 +25,8 @@ JAVA_KEY = "containerized.taskmanager.env.JAVA_HOME"
 
 @dataclass
 class Made:
-    """What was made: the application, the command that has failed or waits, and whatever else is of interest."""
+    """What was made: the application, the command that has failed or waits, and whatever else is of
+    interest."""
 
     application: str
     result: object = None
@@ -116,7 +117,8 @@ def java_that_is_not_there(work, client, jar):
 
 @contextlib.contextmanager
 def full_queue(work, client, jar=None, more=0):
-    """An application that waits for its queue, which another one fills; `more` applications wait behind it."""
+    """An application that waits for its queue, which another one fills; `more` applications wait behind
+    it."""
     fill = client.session("-nm", f"{work.name}-fill", "-qu", NARROW)
     words = ("yarn-session.sh", "-d", *SMALL_SESSION, "-qu", NARROW, "-nm")
     names = [f"{work.name}-{number + 1}" for number in range(1 + more)]
@@ -138,7 +140,8 @@ def full_queue(work, client, jar=None, more=0):
 
 @contextlib.contextmanager
 def file_that_is_gone(work, client, jar=None):
-    """While an application waits for its queue, somebody removes a file from HDFS that was shipped with it."""
+    """While an application waits for its queue, somebody removes a file from HDFS that was shipped with
+    it."""
     hdfs, name = client.cluster.hdfs, f"{work.name}-1"
     shipped = work.directory / f"{work.name}.properties"
     shipped.write_text(f"name = {work.name}\n")
@@ -171,7 +174,8 @@ def full_nodes(work, client, jar):
 
 @contextlib.contextmanager
 def held_nodes(work, client, jar, mode="session"):
-    """Two other sessions hold most of both nodes. Two of the five TaskManagers of a job do not come until one of them leaves."""
+    """Two other sessions hold most of both nodes. Two of the five TaskManagers of a job do not come until one
+    of them leaves."""
     others = [client.session("-nm", f"{work.name}-fill-{number}", "-jm", "5888") for number in (1, 2)]
     program, session = ("Sleepy", "--seconds", "20"), None
     if mode == "session":

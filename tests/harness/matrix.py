@@ -50,7 +50,8 @@ OPENED = " ".join(
 
 @dataclass
 class Release:
-    """A release of Flink with all that a scenario needs to run it: its directory, the directory of a Java, and the jobs."""
+    """A release of Flink with all that a scenario needs to run it: its directory, the directory of a Java,
+    and the jobs."""
 
     home: Path
     java: Path

@@ -1,6 +1,7 @@
 """What Prometheus reads: the text of metrics, and lists of targets.
 
-The parser takes the text format 0.0.4 and OpenMetrics, as far as heddle and Flink write them, and is strict with that.
+The parser takes the text format 0.0.4 and OpenMetrics, as far as heddle and Flink write them, and is strict
+with that.
 """
 
 import re

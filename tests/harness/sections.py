@@ -14,7 +14,8 @@ TITLES = {"heddle": "heddle", "reference": "Flink's own"}
 
 
 def surroundings(what, profile="release"):
-    """Machine, releases, date: a sentence. `profile`: that of cargo, with which the package is built unless one is named."""
+    """Machine, releases, date: a sentence. `profile`: that of cargo, with which the package is built unless
+    one is named."""
     info = Path("/proc/cpuinfo").read_text()
     model = re.search(r"^model name\s*: (.*)$", info, re.MULTILINE)
     memory = int(re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())[1]) / 2**20

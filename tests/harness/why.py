@@ -16,7 +16,8 @@ def findings(heddle, *words):
 
 
 def check(heddle, application, rules, key=None, value=r"\S+", *, said=""):
-    """One of the rules is found, and what to set is told to programs and to people; gives the finding and the text."""
+    """One of the rules is found, and what to set is told to programs and to people; gives the finding and the
+    text."""
     found = findings(heddle, application)
     [rule, *_] = [rule for rule in found if rule in rules] or [None]
     assert rule, found

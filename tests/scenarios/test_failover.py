@@ -29,7 +29,8 @@ def forgetful(request, cluster, tmp_path, flink_home, client_kind):
 
 
 def list_once_it_can_be_listed(client, session):
-    """The first command of heddle's waits. Flink's own client fails as long as the ApplicationMaster has not registered anew."""
+    """The first command of heddle's waits. Flink's own client fails as long as the ApplicationMaster has not
+    registered anew."""
     listed = lambda: client.flink("list", *session.target(), seconds=240)  # noqa: E731
     if client.is_heddle:
         assert "Counting" in listed().ok().text

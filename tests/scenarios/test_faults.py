@@ -220,8 +220,8 @@ def left_behind(work, place):
 
 
 def left_or_why_not(work, place):
-    """What is left behind. A NameNode that goes on after it was suspended still says that it is the active one, and then ends:
-    its error is among the texts."""
+    """What is left behind. A NameNode that goes on after it was suspended still says that it is the active
+    one, and then ends: its error is among the texts."""
     try:
         return left_behind(work, place)
     except OSError as error:
@@ -275,8 +275,8 @@ def test_the_active_namenode_dies_during_an_upload(pairs, jar, mode):
 @pytest.mark.slow("a cluster of its own, a large file, and a NameNode that is given time")
 @pytest.mark.xdist_group("pairs-cluster")
 def test_the_active_namenode_hangs_during_an_upload(pairs, jar):
-    """The other one becomes active after most of a minute: then the upload goes on, or it has ended with an error. Flink's own
-    client may wait for the one that hangs for as long as it does so."""
+    """The other one becomes active after most of a minute: then the upload goes on, or it has ended with an
+    error. Flink's own client may wait for the one that hangs for as long as it does so."""
     work, cluster, client = pairs, pairs.cluster, pairs.client()
     hung = cluster.daemon_of(cluster.active_namenode())
     running, place = start_upload(work, client, "session", jar)

@@ -91,8 +91,8 @@ def test_the_applicationmaster_dies(work, client, jar, mode):
 @pytest.mark.reference(extended=True)
 @pytest.mark.slow("it is given a minute to answer")
 def test_the_jobmanager_hangs(work, client, jar):
-    """heddle-am notices it. That of Flink's own client is the ApplicationMaster, too: YARN gives it up after a while, here after a
-    minute and usually after ten."""
+    """heddle-am notices it. That of Flink's own client is the ApplicationMaster, too: YARN gives it up after
+    a while, here after a minute and usually after ten."""
     app = deploy(work, "session", jar)
     before = app.settle(2)
     hung = app.job_manager()

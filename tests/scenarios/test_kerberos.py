@@ -302,7 +302,8 @@ def of_a_daemon(client):
 @pytest.mark.heddle_only("Java reads caches in files alone")
 @pytest.mark.parametrize("kind", [of_a_directory, of_the_kernel, of_a_daemon], ids=lambda kind: kind.__name__)
 def test_tickets_in_other_caches(work, jar, kind):
-    """Whatever cache the library has its tickets in: main() on the client, which runs in a JVM, has tokens."""
+    """Whatever cache the library has its tickets in: main() on the client, which runs in a JVM, has
+    tokens."""
     client = member(work, by=None)
     cache = client.variables["KRB5CCNAME"] = kind(client)
     try:

@@ -1,5 +1,5 @@
-"""WordCount in each mode on secured clusters of other releases: one Flink for each way in which it has handled
-tokens on the usual Hadoop, and the usual Flink on each other Hadoop."""
+"""WordCount in each mode on secured clusters of other releases: one Flink for each way in which it has
+handled tokens on the usual Hadoop, and the usual Flink on each other Hadoop."""
 
 import os
 from types import SimpleNamespace

@@ -22,8 +22,8 @@ def work(secured_work):
 
 @pytest.mark.heddle_only("its files are other ones, and it cannot kill")
 def test_nobody_gets_at_what_is_anothers(work, jar):
-    """bob neither reads alice's directories, nor kills, joins or sees into her session, nor learns what runs there,
-    nor deploys into her home; his own session runs beside hers."""
+    """bob neither reads alice's directories, nor kills, joins or sees into her session, nor learns what runs
+    there, nor deploys into her home; his own session runs beside hers."""
     hdfs, alice, bob = work.cluster.hdfs, member(work), member(work, BOB, by=TICKETS)
     session = alice.session("-nm", work.name)
     application = session.application

@@ -1,7 +1,9 @@
-"""Containers that YARN kills for their memory: the cause reaches the user, with what was used and what is allowed.
+"""Containers that YARN kills for their memory: the cause reaches the user, with what was used and what is
+allowed.
 
-The job takes memory that no pool of Flink knows. The NodeManager sees it within three seconds (its polling check, which asks for
-`yarn.nodemanager.resource.memory.enforced=false`), sends SIGTERM, upon which a TaskManager signs off, and only then tells YARN.
+The job takes memory that no pool of Flink knows. The NodeManager sees it within three seconds (its polling
+check, which asks for `yarn.nodemanager.resource.memory.enforced=false`), sends SIGTERM, upon which a
+TaskManager signs off, and only then tells YARN.
 """
 
 import contextlib
@@ -212,7 +214,8 @@ def group():
 @pytest.mark.extended
 @pytest.mark.heddle_only("Flink's own client says that the TaskManager is gone")
 def test_a_kill_by_the_kernel(work, client, jar, group):
-    """Where the kernel enforces the limit, as with Hadoop 3 and cgroups, YARN knows an exit code and nothing else."""
+    """Where the kernel enforces the limit, as with Hadoop 3 and cgroups, YARN knows an exit code and nothing
+    else."""
     session = client.session("-nm", work.name, *SESSION)
     session.run(jar, "WordCount", seconds=LONG).ok()
     [jvm] = processes.taskmanager_jvms(work.cluster, session.application)

@@ -179,7 +179,8 @@ def test_the_error_file_of_a_crash_and_what_was_recorded(work, client, jar):
 @pytest.mark.heddle_only("its JVMs leave nothing")
 @pytest.mark.slow("two heaps that are dumped and uploaded")
 def test_the_dump_of_a_full_heap(work, client, jar):
-    """The first one of a day is uploaded for the user alone, the second one is not; neither stays on the node."""
+    """The first one of a day is uploaded for the user alone, the second one is not; neither stays on the
+    node."""
     cluster = work.cluster
     session = client.session("-nm", work.name, KEPT, "-Dheddle.heap-dump=true")
     directory = f"{cluster.hdfs.home}/.heddle/heap-dumps/{session.application}"

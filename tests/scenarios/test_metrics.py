@@ -1,4 +1,5 @@
-"""Metrics for Prometheus: what heddle-am serves, which reporters of Flink's it names, and `heddle sd` (docs/metrics.md)."""
+"""Metrics for Prometheus: what heddle-am serves, which reporters of Flink's it names, and `heddle sd`
+(docs/metrics.md)."""
 
 import json
 import os
@@ -52,7 +53,8 @@ def check_reporters(found):
 
 
 def test_a_session_and_its_reporters(work, client, jar):
-    """The counts of a TaskManager, the memory of its JVM, the state of its job, and where Flink's own metrics are."""
+    """The counts of a TaskManager, the memory of its JVM, the state of its job, and where Flink's own metrics
+    are."""
     session = client.session("-nm", work.name, KEPT, SERVED, *REPORTER)
     rest = Flink(session.url)
     assert re.fullmatch(r"http://[^/:]+:\d+", address(rest))

@@ -159,7 +159,8 @@ THROWN, STEERS = "canary-thrown", re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a
 
 @pytest.mark.heddle_only("it tells YARN what the program says, and has none of these commands")
 def test_secrets_in_an_exception(work, client, jar):
-    """YARN shows diagnostics to more people than the user, and what commands print goes into tickets. The reason stays."""
+    """YARN shows diagnostics to more people than the user, and what commands print goes into tickets. The
+    reason stays."""
     failed = client.application(work.name, jar, "ThrowInMain", "with-a-password", options=["--attached"])
     assert failed.code == 1 and "heddle-test: thrown in main" in failed.text, failed
     application = failed.application

@@ -121,7 +121,8 @@ def own_work(request, own_cluster, tmp_path, flink_home, client_kind):
 @pytest.mark.slow("a ResourceManager that is started again")
 @pytest.mark.xdist_group("own-cluster")
 def test_a_resourcemanager_that_is_silent_or_has_forgotten(own_work, jar):
-    """Nobody counts as failed because somebody is silent; heddle-am's record knows what YARN has forgotten."""
+    """Nobody counts as failed because somebody is silent; heddle-am's record knows what YARN has
+    forgotten."""
     client, cluster = own_work.client(), own_work.cluster
     session = client.session("-nm", own_work.name)
     application = session.application

@@ -1,4 +1,5 @@
-"""What waits says what it waits for, with numbers: the client, heddle-am's log and the JobManager's own log."""
+"""What waits says what it waits for, with numbers: the client, heddle-am's log and the JobManager's own
+log."""
 
 import re
 

@@ -134,8 +134,9 @@ def test_a_taskmanager_that_was_killed_for_its_memory(work, client, jar):
 def test_a_taskmanager_of_a_session_that_was_killed_for_its_memory(work, client, jar):
     """What to set is computed from the configuration that the JobManager tells.
 
-    Flink does not log why a TaskManager has ended that has signed off, as it does after the NodeManager's SIGTERM. The
-    NodeManager tells it, until Flink's ApplicationMaster has heard of it: here that takes up to 15 s.
+    Flink does not log why a TaskManager has ended that has signed off, as it does after the NodeManager's
+    SIGTERM. The NodeManager tells it, until Flink's ApplicationMaster has heard of it: here that takes up to
+    15 s.
     """
     heddle = work.client("heddle")
     session = client.session("-nm", work.name, KEPT, ONE_ATTEMPT, "-Dyarn.heartbeat.interval=15")

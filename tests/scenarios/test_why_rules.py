@@ -1,7 +1,8 @@
 """Rules of `heddle why` (docs/reference/causes.md), each with a fault that is made for real.
 
-First it is seen that the fault has happened, from YARN's or the system's side; then the rule, what it quotes and what it says to
-set. Other rules are in test_why.py, test_faults.py (preemption) and test_kerberos_tokens.py (tokens).
+First it is seen that the fault has happened, from YARN's or the system's side; then the rule, what it quotes
+and what it says to set. Other rules are in test_why.py, test_faults.py (preemption) and
+test_kerberos_tokens.py (tokens).
 """
 
 import re
@@ -129,7 +130,8 @@ def test_the_jobmanagers_memory(work, client, jar):
 
 @pytest.fixture
 def apart(request, cluster, tmp_path, flink_home, client_kind):
-    """Two nodes, each with room for one container, so that a TaskManager is never on the JobManager's node."""
+    """Two nodes, each with room for one container, so that a TaskManager is never on the JobManager's
+    node."""
     settings = {"yarn.nm.liveness-monitor.expiry-interval-ms": 8000}
     options = {"node_memory": 1536, "log_aggregation": True, "set": settings}
     yield from cluster_of(request, cluster, "why-apart", tmp_path, flink_home, client_kind, **options)
@@ -168,7 +170,8 @@ def test_a_node_that_is_lost(apart, jar):
 
 @pytest.fixture
 def small_disk(request, cluster, tmp_path, flink_home, client_kind):
-    """A cluster whose second node, the only one with a label, has its local directory on a small disk of its own."""
+    """A cluster whose second node, the only one with a label, has its local directory on a small disk of its
+    own."""
     settings = {
         "yarn.nodemanager.disk-health-checker.interval-ms": 1000,
         "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage": 90,
@@ -220,7 +223,8 @@ def test_a_disk_that_is_full(small_disk, jar):
     [("removed", "file-missing", "File does not exist"), ("changed", "file-changed", "changed on src filesystem")],
 )
 def test_a_file_that_is_not_what_it_was(apart, jar, how, rule, words):
-    """The JobManager's node has it, and the TaskManager's does not get it. The slots that are missing are a consequence."""
+    """The JobManager's node has it, and the TaskManager's does not get it. The slots that are missing are a
+    consequence."""
     work, cluster, heddle = apart, apart.cluster, apart.client("heddle")
     path = f"{work.hdfs_dir}/shipped/notes.txt"
     cluster.hdfs.write(path, "as it was")
@@ -246,7 +250,8 @@ def test_a_file_that_is_not_what_it_was(apart, jar, how, rule, words):
 
 @pytest.mark.heddle_only("only heddle-am looks into the jars")
 def test_which_jar_wins(work, client, flink_home):
-    """The class path is sorted by name, and the shipped jar has an older release of a library than the program's."""
+    """The class path is sorted by name, and the shipped jar has an older release of a library than the
+    program's."""
     jar = conflict_jar(flink_home, FLINK_VERSION)
     library = jar.with_name("a-library.jar")
     options = ["--attached", ONE_ATTEMPT, f"-Dyarn.ship-files={library}"]

@@ -1,4 +1,5 @@
-"""What `scripts/bench --failover` makes of the moments that it has measured, and how sections of a page are replaced."""
+"""What `scripts/bench --failover` makes of the moments that it has measured, and how sections of a page are
+replaced."""
 
 import pytest
 
