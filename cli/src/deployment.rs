@@ -5,11 +5,10 @@ use yarn_client::context::Context;
 use yarn_client::deploy::{ClusterManifest, Deployer, Purpose};
 use yarn_client::error::Failure;
 use yarn_client::exit::Exit;
-use yarn_client::report::Report;
 use yarn_client::setup::Setup;
 use yarn_client::timing::Timing;
 
-use super::console::{Console, Output};
+use super::console::{Console, Output, ToStderr};
 use super::housekeeping::{duration, to_json};
 use super::options::DeployOptions;
 use super::signals::unless_signalled;
@@ -58,17 +57,4 @@ pub(super) async fn dry_run(
         Clocked::new(&deployer.timing, options, &deployer.context, console).tell(&Outcome::default());
     }
     Ok(Exit::Done)
-}
-
-/// A report to stderr, for a command whose result is on stdout.
-pub(super) struct ToStderr<'a>(pub(super) &'a Console);
-
-impl Report for ToStderr<'_> {
-    fn info(&self, text: &str) {
-        self.0.err(text);
-    }
-
-    fn warn(&self, text: &str) {
-        self.0.err(&format!("warning: {text}"));
-    }
 }

@@ -9,8 +9,7 @@ use yarn_client::diagnose::Inquiry;
 use yarn_client::error::Failure;
 use yarn_client::target::{self, Target};
 
-use super::console::Console;
-use super::deployment::ToStderr;
+use super::console::{Console, ToStderr};
 use super::housekeeping::configuration;
 use super::options::AnswerOptions;
 
