@@ -149,7 +149,7 @@ class Run:
         workers = os.environ.get("HEDDLE_TEST_WORKERS", "3")
         variables = {"HEDDLE_TEST_CLUSTER": cluster or self.running_cluster.name} | (env or {})
         if select == "plain":
-            variables["HEDDLE_TEST_JAVA_OPTIONS"] = PLAIN_JAVA_OPTIONS
+            variables["HEDDLE_TEST_JAVA_OPTIONS"] = os.environ.get("HEDDLE_TEST_JAVA_OPTIONS", PLAIN_JAVA_OPTIONS)
         found = self.pytest(
             name, "-n", workers, "--dist", "loadgroup", "--client", self.client, "--select", select, *more, *words, env=variables
         )
