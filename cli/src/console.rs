@@ -327,6 +327,19 @@ impl Report for Console {
     }
 }
 
+/// A report to stderr, for a command whose result is on stdout.
+pub(crate) struct ToStderr<'a>(pub(crate) &'a Console);
+
+impl Report for ToStderr<'_> {
+    fn info(&self, text: &str) {
+        self.0.err(text);
+    }
+
+    fn warn(&self, text: &str) {
+        self.0.err(&format!("warning: {text}"));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

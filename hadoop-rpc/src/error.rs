@@ -127,7 +127,7 @@ impl RpcError {
         &self.inner.address
     }
 
-    /// How many tries were made.
+    /// How many tries were made. A server that was asked again while another one did not answer counts once.
     pub fn attempts(&self) -> u32 {
         self.inner.attempts
     }
@@ -161,6 +161,14 @@ impl RpcError {
     /// Whether the server's name has no address.
     pub fn is_unknown_host(&self) -> bool {
         matches!(self.inner.kind, ErrorKind::Resolve(_))
+    }
+
+    /// Whether a deadline has passed without an answer.
+    pub(crate) fn is_late(&self) -> bool {
+        matches!(
+            self.inner.kind,
+            ErrorKind::ConnectTimeout(_) | ErrorKind::HandshakeTimeout(_) | ErrorKind::Deadline { .. }
+        )
     }
 
     /// Whether another try can help.

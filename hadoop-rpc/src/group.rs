@@ -147,7 +147,8 @@ impl RpcGroup {
     /// If executing the call twice does no harm, the others are asked as soon as that one does not answer in
     /// time, and all are asked at once if none has answered yet: one that is cut off would take all of the
     /// deadline. For the same reason those that have sent the client on are asked again as long as one does
-    /// not answer. Otherwise each is asked when the one before it has sent the client on.
+    /// not answer, but for those that have used up a deadline; these further tries do not count as attempts.
+    /// Otherwise each is asked when the one before it has sent the client on.
     async fn round<Req, Resp>(
         &self,
         method: &'static str,
@@ -161,18 +162,22 @@ impl RpcGroup {
     {
         let known = self.known();
         let from = known.unwrap_or_default();
-        let ask = move |server: usize| async move {
-            (server, self.attempt(from + server, method, request, options, attempts).await)
-        };
-        let mut asked = FuturesUnordered::from_iter([ask(0)]);
         let mut round = Round::new(self.others.len() + 1, known.is_some(), options.idempotent);
+        let ask = move |server: usize| async move {
+            (server, self.attempt(from + server, method, request, options).await)
+        };
+        attempts.fetch_add(1, Ordering::Relaxed);
+        let mut asked = FuturesUnordered::from_iter([ask(0)]);
         let mut last = None;
         loop {
             let pause = round.pause();
             let answer = tokio::select! {
                 Some(answer) = asked.next() => answer,
                 () = sleep(pause.unwrap_or_default()), if pause.is_some() => {
-                    asked.extend(round.ask_more().into_iter().map(ask));
+                    let more = round.ask_more();
+                    let first = more.iter().filter(|server| round.is_first(**server)).count();
+                    attempts.fetch_add(u32::try_from(first).unwrap_or(u32::MAX), Ordering::Relaxed);
+                    asked.extend(more.into_iter().map(ask));
                     continue;
                 }
             };
@@ -180,12 +185,15 @@ impl RpcGroup {
                 (server, Err(e)) if elsewhere(&e, options.idempotent) => {
                     tracing::debug!("{e}");
                     let has_address = !e.is_unknown_host();
+                    let may_change = has_address && !e.is_late();
                     // That another server's name has no address says less than that this server is not there
                     // yet.
                     if last.is_none() || has_address {
                         last = Some(e);
                     }
-                    asked.extend(round.sent_on(server, has_address).into_iter().map(ask));
+                    let more = round.sent_on(server, may_change);
+                    attempts.fetch_add(u32::try_from(more.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
+                    asked.extend(more.into_iter().map(ask));
                     if let Some(e) = last.take_if(|_| asked.is_empty()) {
                         return Err(e);
                     }
@@ -201,13 +209,11 @@ impl RpcGroup {
         method: &'static str,
         request: &Req,
         options: CallOptions,
-        attempts: &AtomicU32,
     ) -> Result<Resp, RpcError>
     where
         Req: prost::Message,
         Resp: prost::Message + Default,
     {
-        attempts.fetch_add(1, Ordering::Relaxed);
         let result = self.client(index).call_with(method, request, options).await;
         if is_of_the_active_one(&result) {
             let index = index % (self.others.len() + 1);

@@ -444,6 +444,18 @@ async fn another_one_that_becomes_active_is_found_while_the_known_one_hangs() {
 }
 
 #[tokio::test]
+async fn a_call_ends_when_none_answers() {
+    let ([_first, _second], group, heard) = pair(Some(0)).await;
+    // The second one is asked half a second after the first one, and is late when that one is over already.
+    let options = CallOptions { deadline: Some(Duration::from_millis(600)), idempotent: true };
+    let asked = text("a");
+    let call = group.call_with::<_, Text>("echo", &asked, options);
+    let error = tokio::time::timeout(Duration::from_secs(4), call).await.unwrap().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Deadline { .. }), "{error}");
+    assert_eq!((error.attempts(), heard.load(Ordering::Relaxed)), (2, 9), "{error}");
+}
+
+#[tokio::test]
 async fn the_active_one_is_known_by_what_it_refuses_too() {
     let ([first, second], group, heard) = pair(Some(0)).await;
     let call = tokio::spawn({

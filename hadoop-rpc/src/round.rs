@@ -23,6 +23,9 @@ pub(crate) struct Round {
     known: bool,
     /// Those that were not asked yet.
     fresh: Range<usize>,
+    /// Those whose first try has not failed yet. When there are none, no server is asked again, so that a
+    /// round ends also if the servers take turns at not answering.
+    untried: Vec<usize>,
     /// Those that have sent the client on, and may give another answer later.
     refused: Vec<usize>,
 }
@@ -30,7 +33,14 @@ pub(crate) struct Round {
 impl Round {
     /// A round over so many servers.
     pub(crate) fn new(servers: usize, known: bool, idempotent: bool) -> Self {
-        Self { idempotent, known, fresh: 1..servers.max(1), refused: Vec::new() }
+        let servers = servers.max(1);
+        let untried = (0..servers).collect();
+        Self { idempotent, known, fresh: 1..servers, untried, refused: Vec::new() }
+    }
+
+    /// Whether a server is asked for the first time in this round, when it is asked now.
+    pub(crate) fn is_first(&self, server: usize) -> bool {
+        self.untried.contains(&server)
     }
 
     /// After which time without an answer [`Self::ask_more`] is due; `None` if nothing but an answer of a
@@ -41,7 +51,7 @@ impl Round {
         } else if !self.fresh.is_empty() {
             Some(if self.known { HEDGE } else { Duration::ZERO })
         } else {
-            (!self.refused.is_empty()).then_some(AGAIN)
+            (!self.refused.is_empty() && !self.untried.is_empty()).then_some(AGAIN)
         }
     }
 
@@ -53,6 +63,7 @@ impl Round {
     /// A server has sent the client to another one: the servers to ask now. `may_change`: this server may
     /// give another answer later.
     pub(crate) fn sent_on(&mut self, server: usize, may_change: bool) -> Vec<usize> {
+        self.untried.retain(|untried| *untried != server);
         if may_change {
             self.refused.push(server);
         }
@@ -92,6 +103,22 @@ mod tests {
         let mut round = Round::new(3, true, true);
         assert_eq!(round.sent_on(0, true), [1, 2]);
         assert_eq!(round.pause(), Some(AGAIN), "the first one may come back while the others hang");
+    }
+
+    #[test]
+    fn a_round_ends_when_all_are_cut_off() {
+        let mut round = Round::new(2, true, true);
+        assert_eq!(round.ask_more(), [1]);
+        // Each fails after the same time, the second one later, because it was asked later.
+        assert_eq!((round.sent_on(0, false), round.pause()), (NONE, None), "it took its whole time");
+        assert_eq!((round.sent_on(1, false), round.pause()), (NONE, None));
+        // The same with errors that look as if they came at once.
+        let mut round = Round::new(2, true, true);
+        assert_eq!(round.ask_more(), [1]);
+        assert_eq!((round.sent_on(0, true), round.pause(), round.is_first(0)), (NONE, Some(AGAIN), false));
+        assert_eq!(round.ask_more(), [0]);
+        assert_eq!((round.sent_on(1, true), round.pause()), (NONE, None), "each has failed once");
+        assert_eq!((round.sent_on(0, true), round.pause()), (NONE, None));
     }
 
     #[test]

@@ -84,7 +84,8 @@ def pages():
 def wide_comments(path):
     """How many lines of comments and docstrings are too wide."""
     lines = path.read_text().splitlines()
-    found = sum(wide(line) for line in lines)
+    # In Rust a line that begins with `#` is an attribute, or a line of a text.
+    found = sum(wide(line) for line in lines if not (path.suffix == ".rs" and line.startswith("#")))
     if path.suffix == ".py":
         for first, last in docstrings("\n".join(lines)):
             found += sum(len(line) > WIDTH and "http" not in line for line in lines[first:last])

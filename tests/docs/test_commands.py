@@ -12,8 +12,11 @@ BIN = ROOT / "dist/heddle/bin"
 COMMANDS = {path.name for path in BIN.iterdir()}
 # <job id>, $VARIABLE and … stand for one word; the shell would read the first as a redirection.
 PLACEHOLDER = re.compile(r"<[^<>|]+>")
-# Of Java, Hadoop, Docker, tar, dpkg, cargo, and Flink's entry points.
-OTHERS = {"--add-exports", "--add-opens", "--build", "--check", "--configDir", "--ignore-missing", "--locked", "--program", "--purge", "--wait"}
+# Of Java, Hadoop, Docker, tar, dpkg, cargo, Flink's entry points, and users' programs.
+OTHERS = {
+    "--add-exports", "--add-opens", "--build", "--check", "--configDir", "--ignore-missing", "--locked", "--password",
+    "--program", "--purge", "--wait",
+}  # fmt: skip
 # Names that look like keys of the configuration, and that nobody sets.
 INTERNAL = {
     "heddle.control.address",

@@ -90,7 +90,7 @@ def options():
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(CASES)} (default: all)")
     parser.add_argument("--client", choices=["heddle", "reference"], default="heddle", help="whose applications; `reference` is Flink's own")
     parser.add_argument("--cluster", default="main", metavar="NAME", help="as `scripts/pseudo-cluster up --name` has it (default: main)")
-    parser.add_argument("--write", action="store_true", help="all failures into docs/failures.md, and the page into mkdocs.yml")
+    parser.add_argument("--write", action="store_true", help="all failures into the manual's page of failures (failures.md), and the page into mkdocs.yml")
     parser.add_argument("--samples", action="store_true", help="instead: the samples of output in docs/waiting.md and docs/why.md; with --write into these pages")
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.names if name not in CASES]:

@@ -5,7 +5,8 @@ import re
 from docs.prose import reflowed
 from harness.cluster import ROOT
 
-PAGE = ROOT / "docs/failures.md"
+# It is there once a run has written it.
+PAGE = ROOT / "docs" / "failures.md"
 NAVIGATION = ROOT / "mkdocs.yml"
 ENTRY, AFTER = "  - Failures, explained: failures.md", "  - Why it fails or waits: why.md"
 COMMAND = "scripts/explain-failures"

@@ -61,6 +61,7 @@ def test_a_session_and_its_reporters(work, client, jar):
     session.run(jar, "WordCount", seconds=LONG).ok()
     found = with_workers(rest, 1)
     check_reporters(found)
+    assert targets(json.loads(client.run("heddle", "sd", session.application).ok().out)) == found
     [worker] = [container for component, container in found if component == "taskmanager"]
     [jvm] = processes.taskmanager_jvms(work.cluster, session.application)
     assert worker == jvm.container

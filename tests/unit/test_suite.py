@@ -25,6 +25,16 @@ def test_the_parts_of_each_run():
         parts("--part", "nothing")
 
 
+def test_what_is_compiled_beside_is_what_a_later_part_runs():
+    def beside(*words):
+        return cli.compiles_beside(cli.chosen(cli.parser().parse_args(words)))
+
+    assert beside() and beside("--all") and beside("--part", "crates", "--part", "manual")
+    assert beside("--part", "fuzzing", "--part", "extended")
+    for words in (["--quick"], ["-k", "a"], ["--part", "extended"], ["--part", "lints", "--part", "libhdfs"], ["--part", "fuzzing"]):
+        assert not beside(*words), words
+
+
 def test_what_is_compiled_beside_ends_with_the_run():
     run = Run()
     run.compiler = subprocess.Popen(["sleep", "60"], process_group=0)

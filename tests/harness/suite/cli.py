@@ -61,6 +61,12 @@ def chosen(arguments):
     return [part for part in PARTS if part.quick or (part.plain and not arguments.quick)]
 
 
+def compiles_beside(parts):
+    """Whether the programs of the package are wanted, and other parts come before those that run them."""
+    needs_package = [part.package and not part.quick for part in parts]
+    return any(needs_package) and not needs_package[0]
+
+
 def commit():
     """What was tested; other changes than of the table itself are told."""
     head = output("git", "rev-parse", "--short=12", "HEAD")
@@ -119,7 +125,7 @@ def test(arguments):
     run.archives = any(part.name == "containers" for part in parts)
     failed = []
     try:
-        run.prepare(scenarios=any(not part.quick for part in parts), compile_beside=any(part.quick for part in parts))
+        run.prepare(scenarios=any(not part.quick for part in parts), compile_beside=compiles_beside(parts))
         for part in parts:
             if not do(part, run, recorded):
                 failed.append(part.title)

@@ -28,6 +28,8 @@ class Part:
     plain: bool = True
     # Whether `scripts/test --quick` has it.
     quick: bool = False
+    # Whether it runs the programs of the package. A quick part does not.
+    package: bool = True
 
 
 def formatting(it):
@@ -224,8 +226,8 @@ PARTS = [
     Part("harness", "the tests' own tests, and the structure", harness, quick=True),
     Part("bridge", "the bridge and its tests", bridge, quick=True),
     Part("crates", "unit, property and differential tests", crates, quick=True),
-    Part("libhdfs", "storage through Hadoop's own client", libhdfs, plain=False),
-    Part("fuzzing", "fuzzing", fuzzing, plain=False),
+    Part("libhdfs", "storage through Hadoop's own client", libhdfs, plain=False, package=False),
+    Part("fuzzing", "fuzzing", fuzzing, plain=False, package=False),
     Part("manual", "the manual", manual),
     Part("scenarios", "scenarios", scenarios),
     Part("extended", "extended scenarios", extended, plain=False),

@@ -60,7 +60,8 @@ class Run:
         library("need_java")
         if not shutil.which("cargo"):
             raise Failure("cargo is missing", "install Rust")
-        if scenarios and compile_beside and not os.environ.get("HEDDLE_TEST_DIST"):
+        # Lints and unit tests have the profile `dev`, and would wait for the lock of its directory.
+        if compile_beside and PROFILE != "dev" and not os.environ.get("HEDDLE_TEST_DIST"):
             self._compile_beside()
         if not shutil.which("shellcheck") and not try_library("install_package", "shellcheck"):
             say("no shellcheck here: the scripts are not checked")
@@ -148,7 +149,7 @@ class Run:
         workers = os.environ.get("HEDDLE_TEST_WORKERS", "3")
         variables = {"HEDDLE_TEST_CLUSTER": cluster or self.running_cluster.name} | (env or {})
         if select == "plain":
-            variables["HEDDLE_TEST_JAVA_OPTIONS"] = PLAIN_JAVA_OPTIONS
+            variables["HEDDLE_TEST_JAVA_OPTIONS"] = os.environ.get("HEDDLE_TEST_JAVA_OPTIONS", PLAIN_JAVA_OPTIONS)
         found = self.pytest(
             name, "-n", workers, "--dist", "loadgroup", "--client", self.client, "--select", select, *more, *words, env=variables
         )
