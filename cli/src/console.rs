@@ -230,19 +230,6 @@ fn ending(exit: Exit, lost: Option<&io::Error>, has_effects: bool) -> (Exit, Opt
     }
 }
 
-/// A report to stderr, for a command whose result is on stdout.
-pub(super) struct ToStderr<'a>(pub(super) &'a Console);
-
-impl Report for ToStderr<'_> {
-    fn info(&self, text: &str) {
-        self.0.err(text);
-    }
-
-    fn warn(&self, text: &str) {
-        self.0.err(&format!("warning: {text}"));
-    }
-}
-
 impl Report for Console {
     fn info(&self, text: &str) {
         self.log("INFO", text);
