@@ -128,7 +128,7 @@ pub(crate) fn sentences(texts: &[&str], found: &[&ClassJars]) -> String {
     })
 }
 
-fn sentence(ClassJars { class, jars, searched, program_unseen, parent_first }: &ClassJars) -> String {
+fn sentence(ClassJars { class, jars, searched, program_unseen, parent_first, .. }: &ClassJars) -> String {
     let told = match jars.as_slice() {
         [] => format!("{class} is in none of the {searched} jars of the class path"),
         [one] => format!("{class} is only in {}", shown(one)),
@@ -160,29 +160,35 @@ fn shown(Jar { name, place }: &Jar) -> String {
 /// What to set so that another jar wins; empty if no class is known to be in several jars.
 pub(crate) fn fixes(found: &[&ClassJars]) -> Vec<Fix> {
     let several = found.iter().find_map(|one| match one.jars.as_slice() {
-        [winner, other, others @ ..] => Some((&one.class, winner, other, others)),
+        [winner, other, others @ ..] => Some((one, winner, other, others)),
         _ => None,
     });
-    let Some((class, winner, other, others)) = several else { return Vec::new() };
+    let Some((one, winner, other, others)) = several else { return Vec::new() };
+    let class = &one.class;
+    let is_user_code =
+        |place| place == JarPlace::UserCode || place == JarPlace::Program && one.program_in_user_code;
     let package = class.rsplit_once('.').map_or("", |(package, _)| package);
     let is_among = |place| other.place == place || others.iter().any(|jar| jar.place == place);
     let mut list: Vec<(&str, String, String)> = Vec::new();
-    if winner.place != JarPlace::UserCode && is_among(JarPlace::UserCode) {
+    let user_code_loses =
+        is_among(JarPlace::UserCode) || one.program_in_user_code && is_among(JarPlace::Program);
+    if !is_user_code(winner.place) && user_code_loses {
         let why = "the jar of the program wins then; if it is set, the class is one of those of classloader.parent-first-patterns.default";
         list.push(("classloader.resolve-order", "child-first".to_owned(), why.to_owned()));
     }
-    if winner.place != JarPlace::Program && is_among(JarPlace::Program) {
+    if !is_user_code(winner.place) && winner.place != JarPlace::Program && is_among(JarPlace::Program) {
         let why = "the jar of the program wins then, over Flink's jars, too".to_owned();
         list.push(("yarn.classpath.include-user-jar", "FIRST".to_owned(), why));
     }
     let then = format!("{} wins then", other.name);
     list.push(match winner.place {
-        JarPlace::UserCode => (
+        place if is_user_code(place) && !one.parent_first => (
             "classloader.parent-first-patterns.additional",
             format!("{package}."),
             format!("{then}, for all classes of this package"),
         ),
         JarPlace::Program => ("yarn.classpath.include-user-jar", "LAST".to_owned(), then),
+        JarPlace::UserCode => ("usrlib", format!("<without {}>", winner.name), then),
         JarPlace::Shipped => ("yarn.ship-files", format!("<without {}>", winner.name), then),
         JarPlace::Flink => {
             ("FLINK_HOME", format!("<without {}>", winner.name), format!("{then}, if Flink does not need it"))

@@ -68,6 +68,7 @@ fn record() -> Record {
                 searched: 9,
                 program_unseen: true,
                 parent_first: true,
+                program_in_user_code: false,
             },
         }],
         nodes: vec![NodeNote {

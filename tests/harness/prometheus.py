@@ -41,7 +41,7 @@ class Metrics:
             self.content_type, self.text = answer.headers["Content-Type"], answer.read().decode()
         self.values, self.types = parsed(self.text)
 
-    def value(self, name, **labels):
+    def value(self, name, /, **labels):
         """The one value with at least these labels; None if there is none."""
         found = [v for (n, pairs), v in self.values.items() if n == name and labels.items() <= dict(pairs).items()]
         assert len(found) < 2, (name, labels, found)

@@ -141,7 +141,10 @@ def test_a_taskmanager_of_a_session_that_was_killed_for_its_memory(work, client,
     heddle = work.client("heddle")
     session = client.session("-nm", work.name, KEPT, ONE_ATTEMPT, "-Dyarn.heartbeat.interval=15")
     assert session.run(jar, "TakesMemory", "--mb", "1024", seconds=LONG).code != 0
-    # Only once, because it is not known for long.
+    if client.is_heddle:
+        # YARN tells its ApplicationMaster with the next heartbeat.
+        wait_for("the cause", lambda: set(MEMORY) & set(findings(heddle, session.application)), 60)
+    # Of Flink's own only once, because it is not known for long.
     found, _ = check(heddle, session.application, MEMORY, OVERHEAD, r"\d+m")
     if not client.is_heddle:
         assert {evidence["source"] for evidence in found["evidence"]} <= {"node-manager", "job-manager"}, found

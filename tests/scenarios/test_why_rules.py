@@ -46,32 +46,6 @@ def stop(work, session):
 # ---- memory
 
 
-@pytest.mark.heddle_only("of Flink's own the TaskManager's end hides it")
-def test_metaspace(work, client, jar):
-    session = client.session("-nm", work.name, KEPT, "-Dtaskmanager.memory.jvm-metaspace.size=96m")
-    result = session.run(jar, "FillsPool", "--pool", "metaspace", seconds=LONG)
-    assert result.code != 0, result
-    log = lambda: work.cluster.log_text(session.application, "taskmanager.log")  # noqa: E731
-    wait_for("Java's word", lambda: "OutOfMemoryError: Metaspace" in log(), 30)
-    rule, key = "worker-metaspace-full", "taskmanager.memory.jvm-metaspace.size"
-    wait_for("the cause", lambda: rule in findings(client, session.application), 60)
-    finding, _ = check(client, session.application, [rule], key, r"\d+m", said="The memory for classes (metaspace)")
-    [fix] = [fix for fix in finding["fix"] if fix["key"] == key]
-    assert int(fix["value"].removesuffix("m")) > 96 and finding["class"] == "memory", finding
-    stop(work, session)
-
-
-@pytest.mark.reference(extended=True)
-def test_direct_memory(work, client, jar):
-    session, heddle = client.session("-nm", work.name, KEPT), work.client("heddle")
-    result = session.run(jar, "FillsPool", "--pool", "direct", seconds=LONG)
-    assert result.code != 0 and re.search(r"irect buffer memory", result.text), result
-    rule, key = "worker-direct-memory-full", "taskmanager.memory.task.off-heap.size"
-    finding, _ = check(heddle, session.application, [rule], key, r"\d+m", said="The direct memory of")
-    assert "irect buffer memory" in evidence(finding), finding
-    stop(work, session)
-
-
 @pytest.mark.reference(extended=True)
 @pytest.mark.skipif(shutil.which("prlimit") is None, reason="no prlimit on this machine")
 def test_threads(work, client, jar):
@@ -79,7 +53,7 @@ def test_threads(work, client, jar):
     template = f"prlimit --as={12 << 30} %java% %jvmmem% %jvmopts% %logging% %class% %args% %redirects%"
     session = client.session("-nm", work.name, KEPT, f"-Dyarn.container-start-command-template={template}")
     heddle = work.client("heddle")
-    result = session.run(jar, "FillsPool", "--pool", "threads", seconds=LONG)
+    result = session.run(jar, "FillsThreads", seconds=LONG)
     assert result.code != 0 and re.search(r"unable to create (new )?native thread", result.text), result
     rule = "worker-threads-used-up"
     wait_for("the cause", lambda: rule in findings(heddle, session.application), 60)
@@ -139,7 +113,7 @@ def apart(request, cluster, tmp_path, flink_home, client_kind):
 
 def daemon_of(cluster, container):
     """The NodeManager that has it, by the directory of its logs."""
-    [file] = cluster.log_files(container, "taskmanager.log")
+    [file] = wait_for("the TaskManager's log", lambda: cluster.log_files(container, "taskmanager.log"), 30)
     return file.relative_to(cluster.directory).parts[0]
 
 
@@ -223,7 +197,7 @@ def test_a_disk_that_is_full(small_disk, jar):
     [("removed", "file-missing", "File does not exist"), ("changed", "file-changed", "changed on src filesystem")],
 )
 def test_a_file_that_is_not_what_it_was(apart, jar, how, rule, words):
-    """The JobManager's node has it, and the TaskManager's does not get it. The slots that are missing are a
+    """The JobManager's node has it, and the TaskManager's does not get it. That the job fails is a
     consequence."""
     work, cluster, heddle = apart, apart.cluster, apart.client("heddle")
     path = f"{work.hdfs_dir}/shipped/notes.txt"
@@ -240,8 +214,8 @@ def test_a_file_that_is_not_what_it_was(apart, jar, how, rule, words):
     wait_for("the cause", lambda: rule in findings(heddle, session.application), 60)
     finding, _ = check(heddle, session.application, [rule], said="notes.txt")
     assert (finding["class"], finding["link"]) == ("localization", "files") and words in evidence(finding), finding
-    assert "slots-missing" not in findings(heddle, session.application)
-    assert "slots-missing" in findings(heddle, "--all", session.application)
+    assert "job-fails" not in findings(heddle, session.application)
+    assert "job-fails" in findings(heddle, "--all", session.application)
     stop(work, session)
 
 
@@ -250,11 +224,11 @@ def test_a_file_that_is_not_what_it_was(apart, jar, how, rule, words):
 
 @pytest.mark.heddle_only("only heddle-am looks into the jars")
 def test_which_jar_wins(work, client, flink_home):
-    """The class path is sorted by name, and the shipped jar has an older release of a library than the
-    program's."""
+    """The class path comes first and is sorted by name, and the shipped jar has an older release of a library
+    than the program's."""
     jar = conflict_jar(flink_home, FLINK_VERSION)
     library = jar.with_name("a-library.jar")
-    options = ["--attached", ONE_ATTEMPT, f"-Dyarn.ship-files={library}"]
+    options = ["--attached", ONE_ATTEMPT, f"-Dyarn.ship-files={library}", "-Dclassloader.resolve-order=parent-first"]
     result = client.application(work.name, jar, "UsesLibrary", options=options, seconds=LONG)
     assert result.code == 1 and "NoSuchMethodError" in result.err, result
     app = check_gone(work.cluster, result.application, "FAILED")
@@ -264,6 +238,8 @@ def test_which_jar_wins(work, client, flink_home):
     finding, _ = check(client, result.application, [rule], key, "FIRST", said=wins)
     assert any((fix["key"], fix["value"]) == ("yarn.ship-files", "<without a-library.jar>") for fix in finding["fix"]), finding
     assert finding["class"] == "class-path" and "NoSuchMethodError" in evidence(finding), finding
+
+    assert any((fix["key"], fix["value"]) == ("classloader.resolve-order", "child-first") for fix in finding["fix"]), finding
 
     # What it says to set helps.
     again = client.application(f"{work.name}-2", jar, "UsesLibrary", options=[*options, f"-D{key}=FIRST"], seconds=LONG)

@@ -24,6 +24,8 @@ pub(super) struct Jars {
     pub(super) class_path: Vec<Listed>,
     /// Those that only the class loader of the user's code reads.
     pub(super) user_code: Vec<Listed>,
+    /// Whether the class loader of the user's code reads the program's jars on the class path as well.
+    pub(super) program_in_user_code: bool,
 }
 
 impl Jars {
@@ -49,7 +51,7 @@ impl Jars {
         let of_user =
             |name: String| Listed { path: dir.join(&name), jar: Jar { name, place: JarPlace::UserCode } };
         let user_code = user_code.map(of_user).collect();
-        Self { class_path: found, user_code }
+        Self { class_path: found, user_code, program_in_user_code: false }
     }
 }
 
@@ -101,7 +103,7 @@ mod tests {
             "a-library.jar:job.jar:lib/f.jar:usrlib/on-path.jar:flink-dist-1.20.5.jar:.:{hadoop}/*:job.jar:{hadoop}/*"
         );
         let program = ["job.jar".to_owned()].into();
-        let Jars { class_path, user_code } = Jars::of(dir.path(), &class_path, &program);
+        let Jars { class_path, user_code, .. } = Jars::of(dir.path(), &class_path, &program);
         let told = |list: &[Listed]| {
             let names = list.iter().map(|listed| (listed.jar.name.replace(&hadoop, ""), listed.jar.place));
             names.collect::<Vec<_>>()

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use diagnosis::facts::{ClassJars, Jar};
+use diagnosis::facts::{ClassJars, Jar, JarPlace};
 use rawzip::{RECOMMENDED_BUFFER_SIZE, ZipArchive};
 
 use super::listed::{Jars, Listed};
@@ -46,13 +46,17 @@ pub(super) fn search(
     };
     let (class_path, user_code) = (in_list(&jars.class_path)?, in_list(&jars.user_code)?);
     let both = class_path.into_iter().zip(user_code);
-    let found = classes.into_iter().zip(both).map(|(class, (mut jars, mut of_user))| {
+    let program_in_user_code = jars.program_in_user_code;
+    let found = classes.into_iter().zip(both).map(|(class, (class_path, user_code))| {
         let parent_first = is_parent_first(&class);
-        if !parent_first {
-            std::mem::swap(&mut jars, &mut of_user);
-        }
-        jars.append(&mut of_user);
-        ClassJars { class, jars, searched, program_unseen, parent_first }
+        let jars = if parent_first {
+            [class_path, user_code].concat()
+        } else {
+            let is_of_user = |jar: &Jar| program_in_user_code && jar.place == JarPlace::Program;
+            let (program, others) = class_path.into_iter().partition(is_of_user);
+            [program, user_code, others].concat()
+        };
+        ClassJars { class, jars, searched, program_unseen, parent_first, program_in_user_code }
     });
     Ok(found.collect())
 }
@@ -119,6 +123,7 @@ mod tests {
                 of("b.jar", JarPlace::Flink, &["com/x/Bar.class", "com/x/Bar$Inner.class"]),
             ],
             user_code: vec![of("u.jar", JarPlace::UserCode, &["com/x/Bar.class"])],
+            program_in_user_code: false,
         };
         let classes = || ["com.x.Bar", "com.x.Bar$Inner", "com.x.None"].map(str::to_owned).to_vec();
         let found = search(&jars, classes(), |_| true, true, || false).unwrap();
@@ -129,5 +134,14 @@ mod tests {
         assert_eq!(names(&found[0]), ["u.jar", "a.jar", "b.jar"]);
         assert!(!found[0].program_unseen && !found[0].parent_first);
         assert!(search(&jars, classes(), |_| false, false, || true).is_err());
+
+        // Flink loads main() from the program's jar, also if that is on the class path.
+        let mut jars = Jars { program_in_user_code: true, ..jars };
+        jars.class_path.push(of("job.jar", JarPlace::Program, &["com/x/Bar.class"]));
+        let found = search(&jars, classes(), |_| false, false, || false).unwrap();
+        assert_eq!(names(&found[0]), ["job.jar", "u.jar", "a.jar", "b.jar"]);
+        assert!(found[0].program_in_user_code);
+        let found = search(&jars, classes(), |_| true, false, || false).unwrap();
+        assert_eq!(names(&found[0]), ["a.jar", "b.jar", "job.jar", "u.jar"]);
     }
 }

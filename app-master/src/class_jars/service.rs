@@ -90,7 +90,10 @@ fn find(environment: &Environment, classes: Vec<String>) -> Result<Vec<ClassJars
     let template = &spec.job_manager.jvm;
     let env = |name: &str| template.env.get(name).cloned().or_else(|| std::env::var(name).ok());
     let class_path = expand::class_path(&template.class_path, "", &env).0;
-    let jars = Jars::of(dir, &class_path, &program(&configuration));
+    let jars = Jars {
+        program_in_user_code: spec.application.mode == ClusterMode::Application,
+        ..Jars::of(dir, &class_path, &program(&configuration))
+    };
     let program_unseen = spec.application.mode == ClusterMode::Session;
     let is_late = || begin.elapsed() >= LONGEST;
     let parent_first = |class: &str| is_parent_first(class, &configuration);

@@ -19,36 +19,7 @@ fn families() -> Vec<Family> {
     ]
 }
 
-const EXPECTED: &str = "\
-# HELP heddle_application_attempt The number of this attempt of YARN's at the ApplicationMaster, from 1.
-# TYPE heddle_application_attempt gauge
-heddle_application_attempt 2.0
-# HELP heddle_taskmanagers_ended TaskManagers that have ended, by the kind of cause.
-# TYPE heddle_taskmanagers_ended counter
-heddle_taskmanagers_ended_total{cause=\"node\"} 0
-heddle_taskmanagers_ended_total{cause=\"signal\"} 3
-# HELP heddle_scrapes How often these metrics were read.
-# TYPE heddle_scrapes counter
-heddle_scrapes_total 7
-# HELP heddle_taskmanager_grant_seconds The time from the request for a TaskManager until YARN has granted a
-# container. TYPE heddle_taskmanager_grant_seconds histogram
-heddle_taskmanager_grant_seconds_sum 1000.2
-heddle_taskmanager_grant_seconds_count 2
-heddle_taskmanager_grant_seconds_bucket{le=\"0.1\"} 0
-heddle_taskmanager_grant_seconds_bucket{le=\"0.25\"} 1
-heddle_taskmanager_grant_seconds_bucket{le=\"0.5\"} 1
-heddle_taskmanager_grant_seconds_bucket{le=\"1.0\"} 1
-heddle_taskmanager_grant_seconds_bucket{le=\"2.5\"} 1
-heddle_taskmanager_grant_seconds_bucket{le=\"5.0\"} 1
-heddle_taskmanager_grant_seconds_bucket{le=\"10.0\"} 1
-heddle_taskmanager_grant_seconds_bucket{le=\"30.0\"} 1
-heddle_taskmanager_grant_seconds_bucket{le=\"60.0\"} 1
-heddle_taskmanager_grant_seconds_bucket{le=\"120.0\"} 1
-heddle_taskmanager_grant_seconds_bucket{le=\"300.0\"} 1
-heddle_taskmanager_grant_seconds_bucket{le=\"600.0\"} 1
-heddle_taskmanager_grant_seconds_bucket{le=\"+Inf\"} 2
-# EOF
-";
+const EXPECTED: &str = include_str!("expected.txt");
 
 #[test]
 fn the_text_of_open_metrics() {

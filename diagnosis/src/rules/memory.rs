@@ -112,14 +112,20 @@ pub(super) const RULES: &[Rule] = &[
     memory(
         "jobmanager-over-physical-memory",
         JM,
-        Sign::All(&[Sign::About(Subject::Container(JM)), Sign::Status(&[-104])]),
+        Sign::All(&[
+            Sign::About(Subject::Container(JM)),
+            Sign::Any(&[Sign::Words(&["beyond the 'PHYSICAL' memory limit"]), Sign::Status(&[-104])]),
+        ]),
         "The NodeManager has killed the ApplicationMaster's container, because it used more memory than it has{usage}. Java limits its own pools, so native memory has grown.",
         Remedy::Native(JM),
     ),
     memory(
         "jobmanager-over-virtual-memory",
         JM,
-        Sign::All(&[Sign::About(Subject::Container(JM)), Sign::Status(&[-103])]),
+        Sign::All(&[
+            Sign::About(Subject::Container(JM)),
+            Sign::Any(&[Sign::Words(&["beyond the 'VIRTUAL' memory limit"]), Sign::Status(&[-103])]),
+        ]),
         "The NodeManager has killed the ApplicationMaster's container, because its address space was larger than it allows{usage}.",
         Remedy::AddressSpace,
     ),

@@ -151,7 +151,9 @@ fn word_from(text: &str, from: usize) -> Option<Range<usize>> {
 
 /// A word without what a list has around it.
 fn bare(word: &str) -> &str {
-    word.trim_matches(|c: char| "[](){}<>,;'\"`".contains(c))
+    let word = word.trim_start_matches(|c: char| !(c.is_alphanumeric() || c == '-'));
+    // What is hidden already ends with stars.
+    word.trim_end_matches(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '=' | ':' | '*')))
 }
 
 /// The words of a command line with stars instead of secrets. A word that follows an option with a secret's
