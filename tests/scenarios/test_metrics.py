@@ -1,19 +1,23 @@
 """Metrics for Prometheus: what heddle-am serves, which reporters of Flink's it names, and `heddle sd`
 (docs/metrics.md)."""
 
+import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
+import subprocess
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import pytest
 
 from harness import processes, prometheus
 from harness.checks import Before, check_gone, check_refused
-from harness.cluster import Flink, get_json
+from harness.cluster import ROOT, Flink, get_json
 from harness.prometheus import Metrics, address, served_targets, targets
 from harness.waiting import wait_for
 
@@ -197,4 +201,67 @@ def test_a_port_that_is_taken(work, client):
 def test_nothing_is_served_unless_it_is_wanted(work, client):
     session = client.session("-nm", work.name, *REPORTER)
     assert address(Flink(session.url)) is None
+    session.stop().ok()
+
+
+# What the dashboard shows only of a fault, or of calls that have failed.
+MAY_BE_EMPTY = ("heddle_taskmanagers_longest_wait_seconds",)
+
+
+def panels():
+    """Title and question of each of the dashboard's, with the values of its variables put in."""
+    dashboard = json.loads((ROOT / "conf/grafana/heddle.json").read_text())
+    for panel in dashboard["panels"]:
+        for target in panel.get("targets", []):
+            yield panel["title"], target["expr"].replace("$application", ".*").replace("$__rate_interval", "30s")
+
+
+@pytest.mark.extended
+@pytest.mark.skipif(shutil.which("prometheus") is None, reason="no Prometheus on this machine: apt-get install prometheus")
+@pytest.mark.slow("Prometheus reads several times before it can tell rates")
+def test_the_dashboard_on_a_real_prometheus(work, client, jar, hdfs_dir, tmp_path):
+    """Prometheus finds all targets by `heddle sd`, takes what they tell, and has an answer to each question of
+    the dashboard."""
+    session = client.session("-nm", work.name, KEPT, SERVED, *REPORTER)
+    checkpoints = ["--checkpoints", f"{work.cluster.fs}{hdfs_dir}/checkpoints", "--interval", "500"]
+    session.run(jar, "Counting", *checkpoints, options=["-d"], seconds=LONG).ok()
+    with_workers(Flink(session.url), 1)
+    serving = client.start("heddle", "sd", "--listen", "127.0.0.1:0", "--interval", "1s", session.application)
+    url = serving.wait_text(r"targets for Prometheus: (http://127\.0\.0\.1:\d+/sd)")[1]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        own = f"127.0.0.1:{free.getsockname()[1]}"
+    settings = {
+        "global": {"scrape_interval": "2s", "scrape_timeout": "2s"},
+        "scrape_configs": [{"job_name": "flink", "http_sd_configs": [{"url": url, "refresh_interval": "2s"}]}],
+    }
+    config = tmp_path / "prometheus.yml"
+    config.write_text(json.dumps(settings))
+    command = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={tmp_path}/data", f"--web.listen-address={own}"]
+    with (tmp_path / "prometheus.log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as running:
+        try:
+            reads = lambda: get_json(f"http://{own}/api/v1/targets?state=active")["data"]["activeTargets"]
+
+            def well():
+                found = reads()
+                return found if len(found) == 3 and all(target["health"] == "up" for target in found) else None
+
+            wait_for("Prometheus reads the three targets", well, 60)
+
+            def empty():
+                without = []
+                for title, question in panels():
+                    told = get_json(f"http://{own}/api/v1/query?{urllib.parse.urlencode({'query': question})}")
+                    assert told["status"] == "success", (title, question, told)
+                    if not told["data"]["result"] and not question.startswith(MAY_BE_EMPTY):
+                        without.append((title, question))
+                return without
+
+            with contextlib.suppress(AssertionError):
+                wait_for("an answer to each question of the dashboard", lambda: not empty(), 90, every=3)
+            # Once more, because this tells what is without an answer.
+            assert not empty()
+            assert all(target["labels"]["application"] == session.application for target in reads())
+        finally:
+            running.terminate()
+    serving.interrupt()
     session.stop().ok()
