@@ -239,7 +239,11 @@ def test_the_dashboard_on_a_real_prometheus(work, client, jar, hdfs_dir, tmp_pat
     command = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={tmp_path}/data", f"--web.listen-address={own}"]
     with (tmp_path / "prometheus.log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as running:
         try:
-            reads = lambda: get_json(f"http://{own}/api/v1/targets?state=active")["data"]["activeTargets"]
+            def reads():
+                # It takes a moment until it answers.
+                with contextlib.suppress(OSError):
+                    return get_json(f"http://{own}/api/v1/targets?state=active")["data"]["activeTargets"]
+                return []
 
             def well():
                 found = reads()
