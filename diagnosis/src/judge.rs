@@ -1,5 +1,7 @@
 //! Applies the rules to the facts.
 
+use std::collections::BTreeSet;
+
 use flink_model::java_fit::complaint;
 
 use crate::classes;
@@ -8,12 +10,16 @@ use crate::finding::{Evidence, Finding, Fix};
 use crate::items::{self, Item};
 use crate::quote::telling;
 use crate::remedy;
-use crate::rule::{Class, Confidence, Remedy, Rule};
+use crate::rule::{Class, Confidence, Remedy, Rule, Subject};
 use crate::usage::amount;
 use crate::{rules, waits};
 
 /// Most pieces of evidence of a finding.
 const MOST: usize = 5;
+/// Most pieces of evidence that say the same of several containers.
+const MOST_ALIKE: usize = 2;
+/// A quotation inside a sentence is cut behind so many characters. The evidence has more of it.
+const BRIEF: usize = 360;
 /// Of how many containers it is told how their memory has gone.
 const MOST_TRENDS: usize = 2;
 
@@ -48,7 +54,15 @@ fn finding(rule: &Rule, items: &[Item], facts: &Facts) -> Option<Finding> {
     let first = *shown.first()?;
     let quotes: Vec<String> = shown.iter().map(|item| quote(item, rule)).collect();
     // The quote that says something may stand behind one that does not.
-    let said = quotes.iter().find(|quote| !quote.is_empty()).cloned().unwrap_or_default();
+    let telling = shown.iter().zip(&quotes).find(|(_, quote)| !quote.is_empty());
+    // A sentence about compared facts is heddle's own, and not too long.
+    let said =
+        telling.map_or_else(
+            String::new,
+            |(item, quote)| {
+                if item.text.is_empty() { quote.clone() } else { brief(quote) }
+            },
+        );
     let mut names: Vec<&str> = Vec::new();
     for item in &shown {
         if !names.contains(&item.who.as_str()) {
@@ -89,7 +103,10 @@ fn finding(rule: &Rule, items: &[Item], facts: &Facts) -> Option<Finding> {
     for (item, text) in shown.iter().zip(quotes) {
         let text = if text.is_empty() { by_number(item) } else { text };
         let one = Evidence { at: item.at, source: item.source, about: item.who.clone(), text };
-        if evidence.len() < MOST && !one.text.is_empty() && !evidence.contains(&one) {
+        let alike = evidence.iter().filter(|other| other.source == one.source && other.text == one.text);
+        let (number, told) =
+            alike.fold((0, false), |(n, told), other| (n + 1, told || other.about == one.about));
+        if evidence.len() < MOST && !one.text.is_empty() && !told && number < MOST_ALIKE {
             evidence.push(one);
         }
     }
@@ -102,10 +119,28 @@ fn finding(rule: &Rule, items: &[Item], facts: &Facts) -> Option<Finding> {
         retry: rule.retry,
         confidence: rule.confidence,
         text,
-        times: names.len(),
+        times: times(&shown),
         evidence,
         fix: fix(rule.remedy, worst, &holders, facts),
     })
+}
+
+/// To how many containers, jobs or nodes it has happened. An application and its `main()` are one.
+fn times(shown: &[&Item]) -> usize {
+    let is_one_of_many =
+        |item: &&&Item| matches!(item.subject, Subject::Container(_) | Subject::Job | Subject::Node);
+    let names: BTreeSet<&str> = shown.iter().filter(is_one_of_many).map(|item| item.who.as_str()).collect();
+    names.len().max(1)
+}
+
+/// The beginning of a text: whole sentences if there is one that is short enough.
+fn brief(text: &str) -> String {
+    let Some((end, _)) = text.char_indices().nth(BRIEF) else { return text.to_owned() };
+    let begin = text.get(..end).unwrap_or(text);
+    match begin.rfind(". ") {
+        Some(at) => begin.get(..=at).unwrap_or(begin).to_owned(),
+        None => format!("{begin}…"),
+    }
 }
 
 /// How the memory of those has gone that a rule about memory is about: of the first two of which that is

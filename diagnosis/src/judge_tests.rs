@@ -321,8 +321,7 @@ fn waiting_for_the_application_master() {
         ..Facts::default()
     };
     let text = &judge(&facts)[0].text;
-    let end =
-        "<memory:1024, vCores:1>. The queue is root.narrow; it is held by application_1_0003 (1024 MB).";
+    let end = ". The queue is root.narrow; it is held by application_1_0003 (1024 MB).";
     assert!(text.ends_with(end), "{text}");
     for (text, rule) in [
         ("Application application_1 submitted by user a to unknown queue: b", "queue-unknown"),
@@ -738,4 +737,13 @@ proptest! {
             prop_assert!(after.size(pool.name) >= pool.size, "{:?}: {:?}", pool, found[0].fix);
         }
     }
+}
+
+#[test]
+fn long_words_of_others_are_short_in_a_sentence() {
+    let long = format!("java.lang.OutOfMemoryError: Metaspace. {}.", "It has occurred. ".repeat(40));
+    assert_eq!(brief("short"), "short");
+    let short = brief(&long);
+    assert!(short.len() <= 360 && short.starts_with("java.lang") && short.ends_with("occurred."), "{short}");
+    assert_eq!(brief(&"ä".repeat(400)), format!("{}…", "ä".repeat(360)));
 }

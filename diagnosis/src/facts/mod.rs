@@ -84,7 +84,7 @@ impl Absent {
             Self::Unreachable(why) if why.is_empty() => "cannot be reached".to_owned(),
             Self::Unreachable(why) => format!("cannot be reached: {why}"),
             Self::Forgotten => "does not know the application any more".to_owned(),
-            Self::Off => "is switched off".to_owned(),
+            Self::Off => "are switched off".to_owned(),
             Self::Nothing => "has nothing about the application".to_owned(),
             Self::NotAllowed => "does not tell, because you may not see the application".to_owned(),
         }

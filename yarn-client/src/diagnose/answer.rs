@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(rules(&all), ["worker-over-physical-memory", "worker-lost", "job-fails"]);
         assert_eq!(all.more, 0);
         let answer = why.json();
-        assert_eq!(answer["silent"], json!([{ "source": "aggregated-logs", "why": "is switched off" }]));
+        assert_eq!(answer["silent"], json!([{ "source": "aggregated-logs", "why": "are switched off" }]));
         assert_eq!((answer["findings"].as_array().map(Vec::len), &answer["more"]), (Some(1), &json!(2)));
     }
 

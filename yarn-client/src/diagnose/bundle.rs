@@ -326,7 +326,7 @@ mod tests {
         };
         archive.of_judgement(&gathered, &why, "nothing").unwrap();
         let (compressed, files, missing) = archive.finish().unwrap();
-        assert_eq!((files, missing), (8, vec!["aggregated logs is switched off".to_owned()]));
+        assert_eq!((files, missing), (8, vec!["aggregated logs are switched off".to_owned()]));
         let mut text = String::new();
         GzDecoder::new(&compressed[..]).read_to_string(&mut text).unwrap();
         for name in [
