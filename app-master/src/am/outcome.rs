@@ -5,10 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use outcomes::{CONTAINERS_FILE, Left, RECORD_FILE, record_json};
+use diagnosis::facts::Final;
+use outcomes::{CONTAINERS_FILE, Left, RECORD_FILE, Record, record_json};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use yarn_api::records::FinalStatus;
 
 use super::unregister::becomes_true;
@@ -19,6 +20,8 @@ use crate::outcome_files::{NotKept, OutcomeFiles};
 
 /// How long the unregistration from YARN waits until the record is written for the last time.
 const LAST: Duration = Duration::from_secs(5);
+/// How long it may take to learn whether an earlier attempt has ended the application.
+const FIRST: Duration = Duration::from_secs(5);
 /// How long the last write may still take after SIGTERM, if the application ends without a report to YARN.
 const LAST_AFTER_SIGTERM: Duration = Duration::from_millis(1500);
 
@@ -87,6 +90,41 @@ impl OutcomeWriter {
         tracing::info!("the record of the application could not be written completely in time");
         task.abort();
     }
+}
+
+/// How an earlier attempt has ended the application, if it could not tell YARN any more: it has written that
+/// down before, and this attempt must not run the program once more. `None` if there is nothing of it, or if
+/// that cannot be learned within [`FIRST`].
+pub(super) async fn earlier_end(environment: &Arc<Environment>) -> Option<(FinalStatus, String)> {
+    if environment.attempt() == 1 {
+        return None;
+    }
+    let files = OutcomeFiles::new(environment)?;
+    let read = async {
+        files.prepare().await?;
+        files.read().await
+    };
+    let why = match timeout(FIRST, read).await {
+        Ok(Ok(left)) => return left.record.and_then(end_of),
+        Ok(Err(error)) => error.why,
+        Err(_) => format!("the NameNode has not answered within {} s", FIRST.as_secs()),
+    };
+    tracing::warn!(
+        why,
+        "it is not known whether an earlier attempt has ended the application; it is started"
+    );
+    None
+}
+
+/// The end that a record tells. One without a time was not decided.
+fn end_of(record: Record) -> Option<(FinalStatus, String)> {
+    record.ended?;
+    let status = match record.status? {
+        Final::Succeeded => FinalStatus::Succeeded,
+        Final::Failed => FinalStatus::Failed,
+        Final::Killed => FinalStatus::Killed,
+    };
+    Some((status, record.diagnostics))
 }
 
 /// The state of the task: where the record is kept, and which version of it is written.
@@ -281,6 +319,15 @@ mod tests {
         assert_eq!(files.calls(), [RECORD_FILE]);
         let left = files.left();
         assert_eq!((left.entries.len(), left.record.unwrap().ended), (1, Some(9)));
+    }
+
+    #[test]
+    fn only_an_end_that_yarn_was_to_be_told_is_one() {
+        let ended = Record { ended: Some(5), status: Some(Final::Failed), ..Record::default() };
+        let of = |record: &Record| end_of(record.clone()).map(|(status, _)| status);
+        assert_eq!(of(&ended), Some(FinalStatus::Failed));
+        assert_eq!(of(&Record { ended: None, ..ended.clone() }), None);
+        assert_eq!(of(&Record { status: None, ..ended }), None);
     }
 
     #[tokio::test]

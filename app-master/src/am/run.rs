@@ -27,7 +27,7 @@ use super::listeners::Channels;
 use super::log::log;
 use super::next_attempt::{self, KeptForNextAttempt};
 use super::open_requests;
-use super::outcome::OutcomeWriter;
+use super::outcome::{OutcomeWriter, earlier_end};
 use super::resource_manager::RmCalls;
 use super::rest_calls::RestCalls;
 use super::subscribers::{self, Subscribers};
@@ -127,11 +127,17 @@ pub async fn run(environment: Environment) -> u8 {
     let history = SharedHistory::new(identity(&environment));
     let search = ClassSearch::new(environment.clone(), history.clone());
     let record = OutcomeWriter::start(&environment, &history);
+    let (signalled, terminated) = watch::channel(false);
+    if let Some((status, diagnostics)) = earlier_end(&environment).await {
+        tracing::info!(%status, "an earlier attempt has ended the application and could not tell YARN, so this one does");
+        let end = decide(&Cause::Deregistered { status, diagnostics }, situation);
+        let bounds = Bounds { patience: settings(&environment).pace.patience, terminated };
+        return finish(&environment, &rm, None, record, end, bounds).await;
+    }
     let served = environment.spec.application_master.metrics.is_some();
     let metrics = served.then(|| Metrics::new(subscribers::about(&environment)));
     let settings = settings(&environment);
     let rest_port = settings.early.as_ref().map(|web| web.port);
-    let (signalled, terminated) = watch::channel(false);
     let bounds = Bounds { patience: settings.pace.patience, terminated };
     let start = Start {
         environment: &environment,
