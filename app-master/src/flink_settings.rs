@@ -1,5 +1,6 @@
 //! What Flink is configured with, as the containers have it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use diagnosis::facts::Settings;
@@ -25,6 +26,15 @@ pub(crate) fn settings(dir: &Path, flink: &str) -> Option<Settings> {
     }
 }
 
+/// The keys of memory and slots, and their values, as the record of the application has them: with these,
+/// what to set can be computed after the end as well.
+pub(crate) fn memory(dir: &Path, flink: &str) -> BTreeMap<String, String> {
+    const KEYS: [&str; 3] = ["jobmanager.memory.", "taskmanager.memory.", "taskmanager.numberOfTaskSlots"];
+    let Some(Settings { configuration, .. }) = settings(dir, flink) else { return BTreeMap::new() };
+    let entries = configuration.iter().filter(|(key, _)| KEYS.iter().any(|prefix| key.starts_with(prefix)));
+    entries.map(|(key, entry)| (key.to_owned(), entry.value.text())).collect()
+}
+
 fn source<'a>(path: &'a str, text: Option<&'a str>) -> Option<SourceFile<'a>> {
     text.map(|text| SourceFile { path, text })
 }
@@ -42,5 +52,10 @@ mod tests {
         let size = found.configuration.text("taskmanager.memory.process.size");
         assert_eq!(size.as_deref(), Some("4g"));
         assert_eq!(settings(dir.path(), "nonsense"), None);
+        let text = "taskmanager.memory.process.size: 4g\nmy.password: x\ntaskmanager.host: h\n";
+        std::fs::write(dir.path().join(STANDARD_FILE), text).unwrap();
+        let of_memory = memory(dir.path(), "2.0.0");
+        assert_eq!(of_memory, [("taskmanager.memory.process.size".to_owned(), "4g".to_owned())].into());
+        assert!(memory(dir.path(), "nonsense").is_empty());
     }
 }

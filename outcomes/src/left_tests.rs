@@ -49,6 +49,7 @@ fn record() -> Record {
         ended: None,
         status: None,
         diagnostics: "d".into(),
+        memory: [("taskmanager.memory.process.size".into(), "1g".into())].into(),
         job_manager: JobManagerState {
             ready: Some(2_000),
             restarts: 1,

@@ -1,5 +1,7 @@
 //! The record of an application, the content of `outcome.json`.
 
+use std::collections::BTreeMap;
+
 use diagnosis::facts::{ClassJars, Final, MemorySamples, OpenAsk, Part, Seen, Told};
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +48,8 @@ pub struct Record {
     pub running: Vec<Running>,
     /// Exceptions of `main()`, of jobs and of the JobManager: the first and the last ones.
     pub told: Vec<Seen<Told>>,
+    /// What the memory and the slots of Flink's processes were configured with: values by keys.
+    pub memory: BTreeMap<String, String>,
     /// Which jars hold classes that exceptions name, if they were looked for.
     pub classes: Vec<Seen<ClassJars>>,
     /// Nodes of the application that were lost, that did not work, or that YARN was asked to avoid.

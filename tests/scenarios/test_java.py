@@ -1,11 +1,15 @@
 """Which Java runs Flink: refused where it cannot, said where it is not made for it, and the one that is asked
 for."""
 
+import os
 import re
+import shutil
+import subprocess
 
 import pytest
 
 from conftest import fetch, fetch_flink
+from harness import processes
 from harness.checks import check_gone, check_refused
 from harness.client import SMALL
 from harness.cluster import Flink
@@ -168,3 +172,26 @@ def test_a_client_on_java_11_has_stdout_for_itself(work, jar):
     assert plan.splitlines()[0].strip("- ") == "Execution Plan", plan
     assert list(archives.glob("client-*/*.lst")), "no list was written"
     wait_for("the archive, and no list", lambda: list(archives.glob("client-*/*.jsa")) and not list(archives.glob("client-*/*.lst")), 240)
+
+
+@pytest.mark.extended
+@pytest.mark.slow("a Java is made and shipped")
+@pytest.mark.skipif(shutil.which("jlink") is None, reason="no jlink on this machine, with which a small Java is made")
+def test_a_java_that_is_shipped(work, client, jar, tmp_path):
+    """The nodes need none of their own: it is an archive among the shipped ones, and the variables name it
+    relative to the container's directory."""
+    made = tmp_path / "java/runtime"
+    made.parent.mkdir()
+    subprocess.run(["jlink", "--add-modules", "ALL-MODULE-PATH", "--strip-debug", "--no-header-files", "--no-man-pages", "--output", made], check=True)
+    archive = tmp_path / "java.tar.gz"
+    subprocess.run(["tar", "-czf", archive, "-C", made.parent, "runtime"], check=True)
+    home = "java.tar.gz/runtime"
+    options = [f"-Dyarn.ship-archives={archive}", f"-D{MASTER}=./{home}", f"-D{WORKER}=./{home}"]
+    session = client.session("-nm", work.name, *options)
+    session.run(jar, "WordCount", seconds=300).ok()
+    running = processes.jvms(work.cluster, session.application)
+    assert len(running) == 2, running
+    for jvm in running:
+        # The link leads to the NodeManager's cache.
+        assert re.fullmatch(rf".*/filecache/\d+/{re.escape(home)}/bin/java", os.readlink(f"/proc/{jvm.pid}/exe")), jvm
+    session.stop().ok()

@@ -10,8 +10,11 @@ import time
 
 import pytest
 
+from conftest import cluster_of
 from harness import processes
+from harness.availability import Application
 from harness.checks import check_gone
+from harness.cluster import FINISHED
 from harness.waiting import wait_for
 
 pytestmark = [pytest.mark.heddle_only("it leaves nothing"), pytest.mark.timeout(600)]
@@ -74,7 +77,8 @@ def test_a_session_that_was_stopped(work, client, jar):
     assert (record["mode"], record["attempt"], record["status"]) == ("session", 1, "SUCCEEDED")
     assert record["diagnostics"] in app["diagnostics"]
     assert begin - 1000 < record["started"] < record["ended"] <= record["written"] < time.time() * 1000 + 1000, record
-    assert record["jobManager"]["container"].endswith("_01_000001") and record["jobManager"]["ready"], record
+    [attempt] = cluster.yarn.attempts(session.application)
+    assert record["jobManager"]["container"] == attempt["containerId"] and record["jobManager"]["ready"], record
     check_killed_worker(entries, container)
     check_closed(cluster, session.application)
 
@@ -120,6 +124,48 @@ def test_an_application_that_is_killed(work, client, jar, how):
     assert line.startswith("record "), line
     client.run("heddle", "gc", "--delete").ok()
     assert hdfs.status(directory) is None
+
+
+@pytest.fixture
+def recovering(request, cluster, tmp_path, flink_home, client_kind):
+    """A cluster whose ResourceManager can be started again."""
+    yield from cluster_of(request, cluster, "recovering", tmp_path, flink_home, client_kind, recovery=True)
+
+
+@pytest.mark.extended
+@pytest.mark.slow("a cluster of its own, whose ResourceManager is started again")
+@pytest.mark.xdist_group("recovering-cluster")
+def test_the_next_attempt_tells_an_end_that_yarn_was_not_told(recovering, jar):
+    """The ResourceManager is away when the application ends, and its ApplicationMaster dies before it is back.
+    YARN starts another attempt, which does not run the program once more."""
+    work, cluster, client = recovering, recovering.cluster, recovering.client()
+    options = ["-Dyarn.application-attempts=2", "-Dyarn.resourcemanager.connect.max-wait.ms=600000"]
+    application = client.application(work.name, jar, "Sleepy", "--seconds", "10", options=options).ok().application
+    app = Application(cluster, application)
+    cluster.yarn.wait_workers(application, 1, seconds=120)
+    cluster.kill("resourcemanager")
+    record = lambda: (left(cluster, application) or [{}])[0]
+    wait_for("the end in the record", lambda: record().get("ended"), 120)
+    assert record()["status"] == "SUCCEEDED"
+    os.kill(app.master().pid, signal.SIGKILL)
+    wait_for("nothing of the first attempt runs", lambda: not processes.of_application(cluster, application), 60)
+    cluster.start("resourcemanager")
+    ended = wait_for("the ResourceManager knows the end", lambda: over(cluster, application), 180)
+    assert ended["finalStatus"] == "SUCCEEDED", ended
+    assert len(cluster.yarn.attempts(application)) == 2
+    logs = [file.read_text() for file in cluster.log_files(application, "heddle-am.log")]
+    assert sum("an earlier attempt has ended the application" in text for text in logs) == 1, logs
+    assert len(cluster.log_files(application, "jobmanager.log")) == 1, "main() has run again"
+    wait_for("the application's directory is gone", lambda: cluster.hdfs.status(f"{cluster.hdfs.home}/.flink/{application}") is None, 30)
+
+
+def over(cluster, application):
+    """What YARN tells of the application, once it has ended and the ResourceManager answers."""
+    try:
+        app = cluster.yarn.app(application)
+    except (OSError, ValueError, LookupError):
+        return None
+    return app if app["state"] in FINISHED else None
 
 
 @pytest.mark.extended

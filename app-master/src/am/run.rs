@@ -194,6 +194,7 @@ fn identity(environment: &Environment) -> Identity {
         node: environment.node(),
         label: environment.spec.task_managers.node_label.clone(),
         started: clock::unix_ms(),
+        memory: flink_settings::memory(&environment.dir, &application.flink_version),
     }
 }
 

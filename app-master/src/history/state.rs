@@ -40,6 +40,8 @@ pub(crate) struct Identity {
     pub(crate) label: Option<String>,
     /// When heddle-am was started.
     pub(crate) started: u64,
+    /// What memory and slots are configured with.
+    pub(crate) memory: BTreeMap<String, String>,
 }
 
 /// How often a history has changed, so that it can be told whether it has since.
@@ -287,7 +289,7 @@ impl History {
 
     /// The record as it is to be written now.
     pub(crate) fn record(&self, now: u64) -> Record {
-        let Identity { application, name, mode, flink, attempt, container, node, label, started } =
+        let Identity { application, name, mode, flink, attempt, container, node, label, started, memory } =
             self.identity.clone();
         let (ended, status) = self.ended.map_or((None, None), |(at, status)| (Some(at), status));
         let master = self.job_manager.map(|since| Running {
@@ -317,6 +319,7 @@ impl History {
             ended,
             status,
             diagnostics: self.diagnostics.clone(),
+            memory,
             asks: self.asks.list(label.as_deref()),
             running: master.into_iter().chain(workers).collect(),
             told: self.told.list(),

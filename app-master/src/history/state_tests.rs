@@ -25,6 +25,7 @@ impl Test {
             node: "n0:8041".into(),
             label: Some("gpu".into()),
             started: 7,
+            memory: BTreeMap::new(),
         };
         Self { history: History::new(identity), now: 100 }
     }
