@@ -220,8 +220,8 @@ def panels():
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="no Prometheus on this machine: apt-get install prometheus")
 @pytest.mark.slow("Prometheus reads several times before it can tell rates")
 def test_the_dashboard_on_a_real_prometheus(work, client, jar, hdfs_dir, tmp_path):
-    """Prometheus finds all targets by `heddle sd`, takes what they tell, and has an answer to each question of
-    the dashboard."""
+    """Prometheus finds all targets by `heddle sd`, takes what they tell, and has an answer to each question
+    of the dashboard."""
     session = client.session("-nm", work.name, KEPT, SERVED, *REPORTER)
     checkpoints = ["--checkpoints", f"{work.cluster.fs}{hdfs_dir}/checkpoints", "--interval", "500"]
     session.run(jar, "Counting", *checkpoints, options=["-d"], seconds=LONG).ok()

@@ -136,8 +136,8 @@ def recovering(request, cluster, tmp_path, flink_home, client_kind):
 @pytest.mark.slow("a cluster of its own, whose ResourceManager is started again")
 @pytest.mark.xdist_group("recovering-cluster")
 def test_the_next_attempt_tells_an_end_that_yarn_was_not_told(recovering, jar):
-    """The ResourceManager is away when the application ends, and its ApplicationMaster dies before it is back.
-    YARN starts another attempt, which does not run the program once more."""
+    """The ResourceManager is away when the application ends, and its ApplicationMaster dies before it is
+    back. YARN starts another attempt, which does not run the program once more."""
     work, cluster, client = recovering, recovering.cluster, recovering.client()
     options = ["-Dyarn.application-attempts=2", "-Dyarn.resourcemanager.connect.max-wait.ms=600000"]
     application = client.application(work.name, jar, "Sleepy", "--seconds", "10", options=options).ok().application

@@ -92,8 +92,8 @@ pub struct ClassJars {
     /// Whether these jars come before those that only the class loader of the user's code reads, such as a
     /// program's jar that could not be looked at.
     pub parent_first: bool,
-    /// Whether the class loader of the user's code reads the program's jars as well, as it does where `main()`
-    /// runs in the ApplicationMaster's container.
+    /// Whether the class loader of the user's code reads the program's jars as well, as it does where
+    /// `main()` runs in the ApplicationMaster's container.
     pub program_in_user_code: bool,
 }
 
