@@ -68,6 +68,7 @@ def made(cluster, flink_home, jar, client_kind, tmp_path_factory):
     cluster.hdfs.delete(STORE)
 
 
+@pytest.mark.slow("the archives are made on the cluster before")
 def test_the_second_deployment_uses_them(work, made, jar):
     before = work.cluster.hdfs.tree(f"{STORE}/cds")
     session, log = deploy(work)

@@ -50,6 +50,7 @@ OTHERS = [("session", TICKETS), ("per-job", KEYTAB), ("application", TICKETS)]
 
 
 @pytest.mark.every_hadoop
+@pytest.mark.slow("the first of them starts the secured cluster")
 @pytest.mark.reference(extended=True)
 @pytest.mark.parametrize(("mode", "by"), [*PLAIN, *(pytest.param(*other, marks=pytest.mark.extended) for other in OTHERS)])
 def test_word_count(work, jar, mode, by):

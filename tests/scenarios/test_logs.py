@@ -71,7 +71,7 @@ def test_a_running_session_and_one_that_has_left_no_logs(work, client, jar):
     everything = shown(heddle, application)
     assert begins_as(everything[master, "jobmanager.log"], on_node(cluster, master, "jobmanager.log"))
     assert begins_as(everything[worker, "taskmanager.log"], on_node(cluster, worker, "taskmanager.log"))
-    assert set(shown(heddle, "--tm", "1", "--file", "task*.log", application)) == {(worker, "taskmanager.log")}
+    assert set(shown(heddle, "--tm", "1", "--file", "taskm*r.log", application)) == {(worker, "taskmanager.log")}
     assert set(shown(heddle, "--container", worker, "--file", "taskmanager.log")) == {(worker, "taskmanager.log")}
     script = shown(heddle, "--jobmanager", "--file", "launch_container.sh", application)
     assert script[master, "launch_container.sh"][0] == "#!/bin/bash"

@@ -45,7 +45,9 @@ def session_with_a_killed_worker(work, client, jar, *options):
     session.run(jar, "WordCount", seconds=LONG).ok()
     [jvm] = processes.taskmanager_jvms(work.cluster, session.application)
     os.kill(jvm.pid, signal.SIGKILL)
-    work.cluster.yarn.wait_workers(session.application, 0)
+    # If Flink does not know yet that the job needs no TaskManager any more, it asks for another one.
+    running = lambda: {worker["id"] for worker in work.cluster.yarn.workers(session.application)}
+    wait_for("the end of the container", lambda: jvm.container not in running(), 60)
     return session, jvm.container
 
 
