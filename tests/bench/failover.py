@@ -160,7 +160,8 @@ def settled(cluster, listings):
     """Both ResourceManagers are there, and the active one knows all nodes and all sessions."""
     wait_for("the cluster", lambda: not cluster.problems(), 120)
     for listing in listings:
-        cluster.yarn.wait_state(listing.session.application, "RUNNING", seconds=120)
+        # Flink's own ApplicationMaster may need minutes to find the other ResourceManager.
+        cluster.yarn.wait_state(listing.session.application, "RUNNING", seconds=400)
     urls = [cluster.url(f"{prefix}-http") for prefix in PREFIXES]
     wait_for("one that is active and one on standby", lambda: sorted(str(state(url)) for url in urls) == ["ACTIVE", "STANDBY"], 60)
     time.sleep(PAUSE)
