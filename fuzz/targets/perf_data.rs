@@ -4,4 +4,6 @@
 use libfuzzer_sys::fuzz_target;
 use taskrunner::perf_data::parts;
 
-fuzz_target!(|bytes: &[u8]| drop(parts(bytes)));
+fuzz_target!(|bytes: &[u8]| {
+    let _ = parts(bytes);
+});
