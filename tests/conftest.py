@@ -276,6 +276,13 @@ def secured_of(request, base, name, tmp_path, flink_home, client_kind, **options
 
 
 @pytest.fixture
+def patient(request, cluster, tmp_path, flink_home, client_kind):
+    """NodeManagers whose SIGKILL comes late, so that there is a sample of the moment of the SIGTERM."""
+    settings = {"yarn.nodemanager.sleep-delay-before-sigkill.ms": 20000}
+    yield from cluster_of(request, cluster, "patient", tmp_path, flink_home, client_kind, set=settings)
+
+
+@pytest.fixture
 def pairs(request, cluster, tmp_path, flink_home, client_kind):
     """Two ResourceManagers and two NameNodes, of which one each is active."""
     yield from cluster_of(request, cluster, "pairs", tmp_path, flink_home, client_kind, recovery=True, resourcemanagers=2, namenodes=2)

@@ -22,6 +22,11 @@ FAST_START = os.environ.get("HEDDLE_TEST_FAST_START") != "false"
 JAVA_OPTIONS = os.environ.get("HEDDLE_TEST_JAVA_OPTIONS")
 # Containers as small as Flink's memory model allows without more settings.
 SMALL = [f"-D{role}.memory.process.size=1024m" for role in ("jobmanager", "taskmanager")]
+# Seconds that a job may take on a machine that others use too.
+LONG = 300
+# A TaskManager without work stays for two minutes.
+KEPT = "-Dresourcemanager.taskmanager-timeout=120000"
+ONE_ATTEMPT = "-Dyarn.application-attempts=1"
 JOB_ID = re.compile(r"^Job has been submitted with JobID ([0-9a-f]{32})", re.MULTILINE)
 
 

@@ -9,13 +9,10 @@ import contextlib
 from dataclasses import dataclass, field
 
 from . import jars
+from .client import KEPT, LONG, ONE_ATTEMPT
 from .cluster import FINISHED
 from .waiting import wait_for
 
-# On a machine that others use too.
-LONG = 300
-KEPT = "-Dresourcemanager.taskmanager-timeout=120000"
-ONE_ATTEMPT = "-Dyarn.application-attempts=1"
 SMALL_SESSION = ("-jm", "1024", "-tm", "1024")
 # The queue in which one ApplicationMaster has room.
 NARROW = "narrow"

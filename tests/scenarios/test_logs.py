@@ -10,14 +10,12 @@ import re
 import pytest
 
 from conftest import cluster_of
+from harness.client import KEPT, LONG
 from harness.cluster import FINISHED
 from harness.collected import IFILE, TFILE, settings as collecting_settings, wait_collected
 
 pytestmark = pytest.mark.timeout(600)
 
-# On a machine that others use too.
-LONG = 300
-KEPT = "-Dresourcemanager.taskmanager-timeout=120000"
 # The line in front of a log file.
 HEADING = re.compile(r"^==> (\S+) of (JobManager|TaskManager(?: \d+)?) \((container_\S+)(?: on (\S+))?\), (from|collected in) .* <==$", re.MULTILINE)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Workspace, cluster_of, label
+from conftest import Workspace, label
 from harness import processes
 from harness.cluster import FINISHED, Cluster
 from harness.waiting import wait_for
@@ -106,13 +106,6 @@ def check_worker(work, client, mode, jar, status):
 )
 def test_a_taskmanager_with_too_much_memory(work, client, jar, mode):
     check_worker(work, client, mode, jar, PHYSICAL)
-
-
-@pytest.fixture
-def patient(request, cluster, tmp_path, flink_home, client_kind):
-    """NodeManagers whose SIGKILL comes late."""
-    settings = {"yarn.nodemanager.sleep-delay-before-sigkill.ms": 20000}
-    yield from cluster_of(request, cluster, "patient", tmp_path, flink_home, client_kind, set=settings)
 
 
 @pytest.mark.extended

@@ -8,16 +8,13 @@ import time
 
 import pytest
 
-from conftest import cluster_of
 from harness import processes
+from harness.client import KEPT, LONG
 from harness.cluster import FINISHED
 from harness.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(600)
 
-# On a machine that others use too.
-LONG = 300
-KEPT = "-Dresourcemanager.taskmanager-timeout=120000"
 MB = 1 << 20
 
 
@@ -86,13 +83,6 @@ def test_what_is_not_there_to_be_asked(work, client):
 
 
 # ---- what is kept of an end
-
-
-@pytest.fixture
-def patient(request, cluster, tmp_path, flink_home, client_kind):
-    """NodeManagers whose SIGKILL comes late, so that there is a sample of the moment of the SIGTERM."""
-    settings = {"yarn.nodemanager.sleep-delay-before-sigkill.ms": 20000}
-    yield from cluster_of(request, cluster, "memory", tmp_path, flink_home, client_kind, set=settings)
 
 
 @pytest.mark.extended

@@ -17,15 +17,13 @@ import pytest
 
 from harness import processes, prometheus
 from harness.checks import Before, check_gone, check_refused
+from harness.client import KEPT, LONG
 from harness.cluster import ROOT, Flink, get_json
 from harness.prometheus import Metrics, address, served_targets, targets
 from harness.waiting import wait_for
 
 pytestmark = [pytest.mark.heddle_only("it serves no metrics of its own"), pytest.mark.timeout(600)]
 
-# On a machine that others use too.
-LONG = 300
-KEPT = "-Dresourcemanager.taskmanager-timeout=120000"
 SERVED = "-Dheddle.metrics.port=0"
 REPORTER = [
     "-Dmetrics.reporter.prom.factory.class=org.apache.flink.metrics.prometheus.PrometheusReporterFactory",

@@ -14,14 +14,12 @@ from conftest import cluster_of
 from harness import processes
 from harness.availability import Application
 from harness.checks import check_gone
+from harness.client import KEPT, LONG
 from harness.cluster import FINISHED
 from harness.waiting import wait_for
 
 pytestmark = [pytest.mark.heddle_only("it leaves nothing"), pytest.mark.timeout(600)]
 
-# On a machine that others use too.
-LONG = 300
-KEPT = "-Dresourcemanager.taskmanager-timeout=120000"
 DAY = 24 * 3600 * 1000
 
 

@@ -11,14 +11,12 @@ import pytest
 
 from conftest import workspace_on
 from harness.checks import check_gone
+from harness.client import KEPT, LONG
 from harness.cluster import FINISHED
 from harness.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(600)
 
-# On a machine that others use too.
-LONG = 300
-KEPT = "-Dresourcemanager.taskmanager-timeout=120000"
 RUNS = HAS_SUCCEEDED = 0
 FAILED, KILLED, UNKNOWN = 4, 5, 7
 

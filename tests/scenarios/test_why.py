@@ -12,8 +12,9 @@ import pytest
 from conftest import cluster_of, workspace_on
 from harness import failures
 from harness.checks import check_gone
+from harness.client import KEPT, LONG
 from harness.cluster import FINISHED, request as call
-from harness.failures import JAVA_KEY, KEPT, LONG, NO_JAVA
+from harness.failures import JAVA_KEY, NO_JAVA
 from harness.waiting import wait_for
 from harness.why import NOTHING_FOUND, check, findings
 

@@ -15,6 +15,7 @@ import pytest
 from conftest import FLINK_VERSION, cluster_of
 from harness import processes
 from harness.checks import check_gone
+from harness.client import KEPT, LONG, ONE_ATTEMPT
 from harness.cluster import FINISHED
 from harness.jars import conflict_jar
 from harness.waiting import wait_for
@@ -22,10 +23,6 @@ from harness.why import check, findings
 
 pytestmark = [pytest.mark.extended, pytest.mark.timeout(900)]
 
-# On a machine that others use too.
-LONG = 300
-KEPT = "-Dresourcemanager.taskmanager-timeout=120000"
-ONE_ATTEMPT = "-Dyarn.application-attempts=1"
 OF_THE_NODE = ["node-gone", "container-on-lost-node"]
 
 

@@ -55,11 +55,16 @@ pub(super) struct OutcomeWriter {
 }
 
 impl OutcomeWriter {
-    /// Starts the task; `None` if the application is to leave no record.
-    pub(super) fn start(environment: &Arc<Environment>, history: &SharedHistory) -> Option<Self> {
+    /// Starts the task; `None` if the application is to leave no record. `unread`: earlier attempts may have
+    /// left one that was not read yet.
+    pub(super) fn start(
+        environment: &Arc<Environment>,
+        history: &SharedHistory,
+        unread: bool,
+    ) -> Option<Self> {
         let files = OutcomeFiles::new(environment)?;
         let (end, asked) = oneshot::channel();
-        let record = Kept::new(files, history.clone(), environment.attempt() > 1);
+        let record = Kept::new(files, history.clone(), unread);
         Some(Self { history: history.clone(), end, task: tokio::spawn(record.keep(asked)) })
     }
 
@@ -92,10 +97,8 @@ impl OutcomeWriter {
     }
 }
 
-/// How an earlier attempt has ended the application, if it could not tell YARN any more: it has written that
-/// down before, and this attempt must not run the program once more. `None` if there is nothing of it, or if
-/// that cannot be learned within [`FIRST`].
-pub(super) async fn earlier_end(environment: &Arc<Environment>) -> Option<(FinalStatus, String)> {
+/// What earlier attempts have left; `None` if there are none, or if that cannot be learned within [`FIRST`].
+pub(super) async fn left_by_earlier(environment: &Arc<Environment>) -> Option<Left> {
     if environment.attempt() == 1 {
         return None;
     }
@@ -105,7 +108,7 @@ pub(super) async fn earlier_end(environment: &Arc<Environment>) -> Option<(Final
         files.read().await
     };
     let why = match timeout(FIRST, read).await {
-        Ok(Ok(left)) => return left.record.and_then(end_of),
+        Ok(Ok(left)) => return Some(left),
         Ok(Err(error)) => error.why,
         Err(_) => format!("the NameNode has not answered within {} s", FIRST.as_secs()),
     };
@@ -116,15 +119,17 @@ pub(super) async fn earlier_end(environment: &Arc<Environment>) -> Option<(Final
     None
 }
 
-/// The end that a record tells. One without a time was not decided.
-fn end_of(record: Record) -> Option<(FinalStatus, String)> {
+/// How the application has ended as a record tells it, if an attempt could not tell YARN any more: it has
+/// written that down before, and another attempt must not run the program once more. An end without a time
+/// was not decided.
+pub(super) fn end_of(record: &Record) -> Option<(FinalStatus, String)> {
     record.ended?;
     let status = match record.status? {
         Final::Succeeded => FinalStatus::Succeeded,
         Final::Failed => FinalStatus::Failed,
         Final::Killed => FinalStatus::Killed,
     };
-    Some((status, record.diagnostics))
+    Some((status, record.diagnostics.clone()))
 }
 
 /// The state of the task: where the record is kept, and which version of it is written.
@@ -324,7 +329,7 @@ mod tests {
     #[test]
     fn only_an_end_that_yarn_was_to_be_told_is_one() {
         let ended = Record { ended: Some(5), status: Some(Final::Failed), ..Record::default() };
-        let of = |record: &Record| end_of(record.clone()).map(|(status, _)| status);
+        let of = |record: &Record| end_of(record).map(|(status, _)| status);
         assert_eq!(of(&ended), Some(FinalStatus::Failed));
         assert_eq!(of(&Record { ended: None, ..ended.clone() }), None);
         assert_eq!(of(&Record { status: None, ..ended }), None);

@@ -27,7 +27,7 @@ use super::listeners::Channels;
 use super::log::log;
 use super::next_attempt::{self, KeptForNextAttempt};
 use super::open_requests;
-use super::outcome::{OutcomeWriter, earlier_end};
+use super::outcome::{OutcomeWriter, end_of, left_by_earlier};
 use super::resource_manager::RmCalls;
 use super::rest_calls::RestCalls;
 use super::subscribers::{self, Subscribers};
@@ -126,9 +126,15 @@ pub async fn run(environment: Environment) -> u8 {
     }
     let history = SharedHistory::new(identity(&environment));
     let search = ClassSearch::new(environment.clone(), history.clone());
-    let record = OutcomeWriter::start(&environment, &history);
+    let left = left_by_earlier(&environment).await;
+    let ended = left.as_ref().and_then(|left| end_of(left.record.as_ref()?));
+    let unread = environment.attempt() > 1 && left.is_none();
+    if let Some(left) = left {
+        history.go_on_with(left);
+    }
+    let record = OutcomeWriter::start(&environment, &history, unread);
     let (signalled, terminated) = watch::channel(false);
-    if let Some((status, diagnostics)) = earlier_end(&environment).await {
+    if let Some((status, diagnostics)) = ended {
         tracing::info!(%status, "an earlier attempt has ended the application and could not tell YARN, so this one does");
         let end = decide(&Cause::Deregistered { status, diagnostics }, situation);
         let bounds = Bounds { patience: settings(&environment).pace.patience, terminated };

@@ -1,7 +1,6 @@
 //! Who hears what the controller observes, besides the log: the timing of starts, the history and the
 //! metrics.
 
-use flink_model::spec::ClusterMode;
 use tokio::time::Instant;
 
 use super::timing;
@@ -10,22 +9,17 @@ use crate::control::Control;
 use crate::controller::event::Event;
 use crate::controller::observation::Observation;
 use crate::environment::Environment;
-use crate::history::SharedHistory;
+use crate::history::{SharedHistory, mode_text};
 use crate::metrics::{About, Metrics};
 use crate::timeline::Timeline;
 
 /// What the metrics say of this attempt.
 pub(super) fn about(environment: &Environment) -> About {
     let application = &environment.spec.application;
-    let mode = match application.mode {
-        ClusterMode::Session => "session",
-        ClusterMode::Application => "application",
-        ClusterMode::PerJob => "per-job",
-    };
     About {
         application: environment.container.application_id().to_string(),
         name: application.name.clone(),
-        mode: mode.to_owned(),
+        mode: mode_text(application.mode).to_owned(),
         flink: application.flink_version.clone(),
         attempt: environment.attempt(),
         container: environment.container.to_string(),

@@ -17,4 +17,4 @@ mod told;
 
 pub(crate) use pace::Pace;
 pub(crate) use shared::SharedHistory;
-pub(crate) use state::{Identity, Version};
+pub(crate) use state::{Identity, Version, mode_text};

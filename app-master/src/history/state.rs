@@ -361,7 +361,8 @@ fn merged(known: ContainerEnd, new: ContainerEnd) -> ContainerEnd {
     }
 }
 
-fn mode_text(mode: ClusterMode) -> &'static str {
+/// The name of a mode in the record, and in the metrics.
+pub(crate) fn mode_text(mode: ClusterMode) -> &'static str {
     match mode {
         ClusterMode::Session => "session",
         ClusterMode::Application => "application",

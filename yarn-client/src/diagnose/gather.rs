@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use artifact_store::now_ms;
-use diagnosis::facts::{Absent, Facts, Seen, Settings, Source};
-use flink_model::config::{Configuration, FileFormat, Origin};
+use diagnosis::facts::{Absent, Facts, Seen, Source};
 use flink_rest::ConfigEntry;
 use hadoop_rpc::RemoteKind;
 use outcomes::Record;
@@ -14,7 +13,7 @@ use yarn_api::records::{ApplicationId, ApplicationReport};
 
 use super::cluster::{add_cluster_facts, application_fact};
 use super::inquiry::Inquiry;
-use super::job_manager::Said;
+use super::job_manager::{Said, settings_of};
 use super::need::needs_logs;
 use super::record::Kept;
 use super::silence::{in_time, silent, unreachable};
@@ -217,16 +216,6 @@ fn take_job_manager(gathered: &mut Gathered, said: Said, now: u64) {
     gathered.configuration = config;
 }
 
-/// What the memory was configured with, as the record tells it.
-fn settings(record: &Record) -> Option<Settings> {
-    let release = record.flink.parse().ok().filter(|_| !record.memory.is_empty())?;
-    let mut configuration = Configuration::new(FileFormat::Standard);
-    for (key, value) in &record.memory {
-        configuration.set(key.as_str(), value.clone(), Origin::Derived("heddle-am's record".to_owned()));
-    }
-    Some(Settings { configuration, release })
-}
-
 /// Takes what heddle-am has left into the facts.
 fn take_record(gathered: &mut Gathered, kept: Result<Kept, Absent>, now: u64) {
     let Kept { left, files } = match kept {
@@ -238,7 +227,8 @@ fn take_record(gathered: &mut Gathered, kept: Result<Kept, Absent>, now: u64) {
     };
     left.add_to(&mut gathered.facts, Source::Outcome);
     if gathered.facts.settings.is_none() {
-        gathered.facts.settings = left.record.as_ref().and_then(settings);
+        let told = |record: &Record| settings_of(&record.flink, "heddle-am's record", &record.memory);
+        gathered.facts.settings = left.record.as_ref().and_then(told);
     }
     if let Some(record) = left.record.as_ref().filter(|_| gathered.name.is_empty()) {
         gathered.name.clone_from(&record.name);

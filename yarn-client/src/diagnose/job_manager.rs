@@ -56,16 +56,30 @@ impl Said {
 
     /// What Flink was configured with, if that is known. Secrets are stars, because Flink masks them.
     pub(super) fn settings(&self) -> Option<Settings> {
-        let release = self.overview.as_ref()?.flink_version.parse().ok()?;
-        if self.config.is_empty() {
-            return None;
-        }
-        let mut configuration = Configuration::new(FileFormat::Standard);
-        for ConfigEntry { key, value } in &self.config {
-            configuration.set(key.as_str(), value.clone(), Origin::Derived("the JobManager".to_owned()));
-        }
-        Some(Settings { configuration, release })
+        let flink = &self.overview.as_ref()?.flink_version;
+        settings_of(
+            flink,
+            "the JobManager",
+            self.config.iter().map(|ConfigEntry { key, value }| (key, value)),
+        )
     }
+}
+
+/// What Flink was configured with, from keys and values that `who` has told; `None` without any, or if the
+/// release of Flink is not understood.
+pub(super) fn settings_of<'a>(
+    flink: &str,
+    who: &str,
+    told: impl IntoIterator<Item = (&'a String, &'a String)>,
+) -> Option<Settings> {
+    let mut told = told.into_iter().peekable();
+    told.peek()?;
+    let release = flink.parse().ok()?;
+    let mut configuration = Configuration::new(FileFormat::Standard);
+    for (key, value) in told {
+        configuration.set(key.as_str(), value.clone(), Origin::Derived(who.to_owned()));
+    }
+    Some(Settings { configuration, release })
 }
 
 /// Asks the JobManager of an application, if the application runs and has not told yet how it ends. `now` is
