@@ -25,6 +25,7 @@ use yarn_client::context::{Context, FlinkHome};
 use yarn_client::deploy::{ClusterManifest, Program, Purpose};
 use yarn_client::error::Failure;
 use yarn_client::hadoop::Hadoop;
+use yarn_client::hadoop_jars::{self, HadoopJars};
 use yarn_client::paths::{is_remote, without_scheme};
 use yarn_client::report::Report;
 use yarn_client::run::{FILE_SYSTEM, file_system_helper};
@@ -77,6 +78,15 @@ pub(crate) struct Start {
     pub(crate) command: Command,
     /// For which login it gets tokens; `None` if it needs none.
     pub(crate) tokens: Option<TokensFor>,
+    /// Whether it runs a script without Hadoop's classes, and the user is told what to do if one is missing.
+    pub(crate) lacks_hadoop: bool,
+}
+
+impl Start {
+    /// A program that gets nothing from heddle but its command line.
+    fn plain(command: Command) -> Self {
+        Self { command, tokens: None, lacks_hadoop: false }
+    }
 }
 
 impl fmt::Debug for Start {
@@ -87,6 +97,7 @@ impl fmt::Debug for Start {
             .field("program", &self.command.get_program())
             .field("words", &masked_words(&words))
             .field("tokens", &self.tokens)
+            .field("lacks_hadoop", &self.lacks_hadoop)
             .finish()
     }
 }
@@ -95,6 +106,8 @@ impl fmt::Debug for Start {
 pub(crate) struct TokensFor {
     pub(crate) hadoop: Hadoop,
     pub(crate) properties: Vec<(String, String)>,
+    /// Whether the program uses Hadoop's classes, which read tokens only once.
+    pub(crate) by_hadoops_classes: bool,
 }
 
 impl fmt::Debug for TokensFor {
@@ -104,6 +117,7 @@ impl fmt::Debug for TokensFor {
         f.debug_struct("TokensFor")
             .field("via", &self.hadoop.via)
             .field("properties", &properties)
+            .field("by_hadoops_classes", &self.by_hadoops_classes)
             .finish_non_exhaustive()
     }
 }
@@ -149,7 +163,7 @@ pub(crate) async fn plan(
     let untouched = || {
         let mut command = Command::new(&program);
         command.args(words);
-        Ok(Plan::Become(Start { command, tokens: None }))
+        Ok(Plan::Become(Start::plain(command)))
     };
     if line.needs_nothing(tool) {
         return untouched();
@@ -191,24 +205,28 @@ pub(crate) async fn plan(
         return Err(no_per_job(tool, &format!("SET in {}", file.to_string_lossy())));
     }
     let target = target::choose(None, &mut setup.configuration, context, report)?;
-    let properties = line.properties.clone();
-    let tokens = |hadoop: Option<Hadoop>| hadoop.map(|hadoop| TokensFor { hadoop, properties });
+    if matches!(target, Target::Assumed(_)) && tool == Tool::Gateway {
+        return Err(nobody());
+    }
+    let jars = Box::pin(hadoop_jars::find(context, &setup.configuration, report)).await?;
+    let lacks_hadoop =
+        jars.is_empty() && context.var(variables::HADOOP_CLASSPATH).is_none() && line.script.is_some();
+    let (properties, by_hadoops_classes) = (line.properties.clone(), !jars.is_empty());
+    let tokens =
+        |hadoop: Option<Hadoop>| hadoop.map(|hadoop| TokensFor { hadoop, properties, by_hadoops_classes });
     if matches!(target, Target::Assumed(_)) {
-        if tool == Tool::Gateway {
-            return Err(nobody());
-        }
-        let (command, listener) = alone(context, &setup, &program, line)?;
+        let (command, listener) = alone(context, &setup, &program, line, &jars)?;
         // Many statements need no Hadoop, so a login that fails is no failure of the command.
         let hadoop = Hadoop::load_if_kerberos(context, &setup.configuration).await;
         let hadoop = hadoop.unwrap_or_else(|failure| {
             tracing::debug!(%failure, "no tokens for the program");
             None
         });
-        return Ok(Plan::Alone(Start { command, tokens: tokens(hadoop) }, listener));
+        return Ok(Plan::Alone(Start { command, tokens: tokens(hadoop), lacks_hadoop }, listener));
     }
     let cluster = target::locate(target, &setup.configuration, context, report).await?;
-    let command = become_script(context, &setup, tool, &program, line, &cluster.address)?;
-    Ok(Plan::Become(Start { command, tokens: tokens(cluster.hadoop().cloned()) }))
+    let command = become_script(context, &setup, tool, &program, line, &jars, &cluster.address)?;
+    Ok(Plan::Become(Start { command, tokens: tokens(cluster.hadoop().cloned()), lacks_hadoop }))
 }
 
 /// The failure that no session is known.
@@ -246,12 +264,13 @@ fn alone(
     setup: &Setup,
     program: &Path,
     line: Line,
+    jars: &HadoopJars,
 ) -> Result<(Command, TcpListener), Failure> {
     let cannot = |e| Failure::because("cannot open a port on this machine for Flink's SQL client", e);
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(cannot)?;
     let port = listener.local_addr().map_err(cannot)?.port();
     let address = RestAddress::plain("127.0.0.1", port);
-    let command = become_script(context, setup, Tool::Client, program, line, &address)?;
+    let command = become_script(context, setup, Tool::Client, program, line, jars, &address)?;
     Ok((command, listener))
 }
 
@@ -372,6 +391,7 @@ fn become_script(
     tool: Tool,
     program: &Path,
     line: Line,
+    jars: &HadoopJars,
     address: &RestAddress,
 ) -> Result<Command, Failure> {
     let mut settings: Vec<(String, String)> = line
@@ -390,13 +410,22 @@ fn become_script(
         configuration_with(context, &setup.flink.conf, &settings)?
     };
     command.args(line.rest).env("FLINK_CONF_DIR", conf);
-    if context.var(variables::HADOOP_CLASSPATH).is_none() {
-        // Flink's scripts put the jars of this variable on the class path, behind Flink's own jars.
+    if context.var(variables::HADOOP_CLASSPATH).is_some() {
+        return Ok(command);
+    }
+    // Flink's scripts put the jars of this variable on the class path, behind Flink's own jars.
+    let given = context.var(variables::JVM_ARGS).unwrap_or_default();
+    if jars.is_empty() {
         command.env("HADOOP_CLASSPATH", context.own_file(FILE_SYSTEM)?);
-        let mut words = OsString::from(context.var(variables::JVM_ARGS).unwrap_or_default());
+        let mut words = OsString::from(given);
         words.push(" ");
         words.push(file_system_helper(context));
         command.env("JVM_ARGS", words);
+    } else {
+        command.env("HADOOP_CLASSPATH", jars.class_path()?);
+        if let Some(option) = jars.kerberos_option(context) {
+            command.env("JVM_ARGS", format!("{option} {given}"));
+        }
     }
     Ok(command)
 }

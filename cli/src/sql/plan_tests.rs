@@ -59,7 +59,7 @@ fn debug_shows_no_secret() {
     assert!(shown.contains("x.sql") && !shown.contains("hush"), "{shown}");
     let mut command = Command::new("sql-gateway.sh");
     command.args(words.split(' '));
-    let shown = format!("{:?}", Plan::Become(Start { command, tokens: None }));
+    let shown = format!("{:?}", Plan::Become(Start::plain(command)));
     assert!(shown.contains("sql-gateway.sh") && !shown.contains("hush"), "{shown}");
 }
 
@@ -71,11 +71,15 @@ fn shown(command: &Command) -> String {
 
 fn led(release: &str, tool: Tool, line: &str) -> (tempfile::TempDir, Command) {
     let (dir, context) = place(release);
-    let setup = Setup::load(&context).unwrap();
-    let program = script(&context, &setup.flink, tool).unwrap();
-    let address = RestAddress::plain("[::1]", 8081);
-    let command = become_script(&context, &setup, tool, &program, read(line), &address).unwrap();
+    let command = led_with(&context, tool, line, &HadoopJars::default());
     (dir, command)
+}
+
+fn led_with(context: &Context, tool: Tool, line: &str, jars: &HadoopJars) -> Command {
+    let setup = Setup::load(context).unwrap();
+    let program = script(context, &setup.flink, tool).unwrap();
+    let address = RestAddress::plain("[::1]", 8081);
+    become_script(context, &setup, tool, &program, read(line), jars, &address).unwrap()
 }
 
 #[test]
@@ -249,6 +253,41 @@ fn the_script_gets_the_address() {
     assert!(
         shown(&command).starts_with("sql-gateway.sh start -Dsql-gateway.endpoint.rest.address=h -Dexecution")
     );
+}
+
+#[tokio::test]
+async fn hadoops_classes_take_the_place_of_heddles_file_system() {
+    let (dir, mut context) = place("1.20.1");
+    for (file, text) in [("hadoop/a.jar", ""), ("conf/core-site.xml", "<configuration/>"), ("krb5.conf", "")]
+    {
+        let path = dir.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    for (name, file) in [("HADOOP_CONF_DIR", "conf"), ("KRB5_CONFIG", "krb5.conf")] {
+        context.vars.insert(name.to_owned(), dir.path().join(file).display().to_string());
+    }
+    context.vars.insert("JVM_ARGS".to_owned(), "-Dx=y".to_owned());
+    let mut configuration = Configuration::new(flink_model::config::FileFormat::Standard);
+    configuration.set_dynamic("heddle.hadoop.jars", "hadoop");
+    let jars = hadoop_jars::find(&context, &configuration, &Silent).await.unwrap();
+    let command = led_with(&context, Tool::Client, "-f x.sql", &jars);
+    let var = |name: &str| {
+        let found = command.get_envs().find(|(k, _)| *k == name).and_then(|(_, v)| v);
+        found.map(|v| v.to_string_lossy().replace(&dir.path().display().to_string(), "")).unwrap_or_default()
+    };
+    assert_eq!(var("HADOOP_CLASSPATH"), "/hadoop/a.jar:/conf");
+    assert_eq!(var("JVM_ARGS"), "-Djava.security.krb5.conf=/krb5.conf -Dx=y");
+}
+
+#[tokio::test]
+async fn only_a_script_without_hadoops_classes_is_watched() {
+    for (line, watched) in
+        [("-f x.sql", true), ("", false), ("-Dheddle.hadoop.jars=flink/lib -f x.sql", false)]
+    {
+        let Plan::Alone(start, _) = planned("1.20.1", Tool::Client, line).await.unwrap() else { panic!() };
+        assert_eq!(start.lacks_hadoop, watched, "{line}");
+    }
 }
 
 #[test]
