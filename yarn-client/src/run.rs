@@ -4,8 +4,8 @@
 //! half the time, and what the program prints, collects and returns is the same as with Flink's own scripts.
 //! For `hdfs://` it gets a small jar with a file system that runs `heddle client-fs`, unless Hadoop's classes
 //! are on the class path: the user has put them there, or heddle does (see [`crate::hadoop_jars`]). heddle's
-//! process stays the parent of the JVM (see [`crate::client_run`]), so that it can say in one line why the JVM
-//! has failed.
+//! process stays the parent of the JVM (see [`crate::client_run`]), so that it can say in one line why the
+//! JVM has failed.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -79,8 +79,8 @@ pub enum JobManager<'a> {
 }
 
 /// Makes the command that starts the JVM of Flink's own client: `verb` with the words `given`, on the cluster
-/// of `job_manager` if one is needed, and with Hadoop's classes if there are any for it. It is a failure if no
-/// suitable Java is found or if Flink's jars cannot be read.
+/// of `job_manager` if one is needed, and with Hadoop's classes if there are any for it. It is a failure if
+/// no suitable Java is found or if Flink's jars cannot be read.
 pub fn client(
     context: &Context,
     setup: &Setup,

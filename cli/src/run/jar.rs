@@ -1,5 +1,5 @@
-//! Checks the program's jar before anything is started for it, and fetches it if it is in HDFS. Finds the jars
-//! with Hadoop's classes, if the program gets them.
+//! Checks the program's jar before anything is started for it, and fetches it if it is in HDFS. Finds the
+//! jars with Hadoop's classes, if the program gets them.
 
 use std::ffi::OsString;
 use std::sync::Arc;

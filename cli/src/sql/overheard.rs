@@ -1,5 +1,5 @@
-//! Reads along what Flink's SQL client prints while it runs a script, to find out whether a class of Hadoop was
-//! missing. Flink prints that, and ends with 0.
+//! Reads along what Flink's SQL client prints while it runs a script, to find out whether a class of Hadoop
+//! was missing. Flink prints that, and ends with 0.
 
 use std::io::{PipeWriter, Read, Write};
 use std::time::Duration;
@@ -29,8 +29,10 @@ impl Overheard {
         let (reader, writer) = std::io::pipe()
             .map_err(|e| Failure::because("cannot make a pipe for the output of Flink's SQL client", e))?;
         let (tell, lacks_hadoop) = oneshot::channel();
-        // If nobody waits for the answer, the command was given up.
-        std::thread::spawn(move || drop(tell.send(pass_on(reader, std::io::stdout()))));
+        std::thread::spawn(move || {
+            // If nobody waits for the answer, the command was given up.
+            let _ = tell.send(pass_on(reader, std::io::stdout()));
+        });
         Ok((Self { lacks_hadoop }, writer))
     }
 

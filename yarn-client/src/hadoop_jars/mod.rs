@@ -1,11 +1,11 @@
 //! Finds Hadoop's classes for a program whose `main()` runs on this machine and needs them, such as one that
 //! works on tables of Paimon, Iceberg or Hudi, if the user has not set `HADOOP_CLASSPATH`.
 //!
-//! The jars are those that `heddle.hadoop.jars` names, on this machine or in HDFS, or else those among Flink's
-//! files in HDFS (`yarn.provided.lib.dirs`). What is in HDFS is copied to this machine once. They stand behind
-//! Flink's jars on the class path, and with them the directories of Hadoop's configuration. Then everything
-//! is as if the user had set `HADOOP_CLASSPATH`: Hadoop's own client is used for `hdfs://`, not heddle's (see
-//! [`crate::run`]).
+//! The jars are those that `heddle.hadoop.jars` names, on this machine or in HDFS, or else those among
+//! Flink's files in HDFS (`yarn.provided.lib.dirs`). What is in HDFS is copied to this machine once. They
+//! stand behind Flink's jars on the class path, and with them the directories of Hadoop's configuration. Then
+//! everything is as if the user had set `HADOOP_CLASSPATH`: Hadoop's own client is used for `hdfs://`, not
+//! heddle's (see [`crate::run`]).
 
 mod kept;
 mod remote;
@@ -34,12 +34,13 @@ use wanted::Wanted;
 
 /// For how long it is remembered which jars were found in HDFS.
 const FOUND: Duration = Duration::from_secs(24 * 3600);
-/// For how long it is remembered that Flink's files in HDFS have none. It is shorter, because somebody may add
-/// them.
+/// For how long it is remembered that Flink's files in HDFS have none. It is shorter, because somebody may
+/// add them.
 const NONE_FOUND: Duration = Duration::from_secs(3600);
 /// For how long it is remembered that Flink's files in HDFS could not be looked at.
 const NOT_SEEN: Duration = Duration::from_secs(600);
-/// How long a command waits for the list of Flink's files in HDFS. Most programs do not need Hadoop's classes.
+/// How long a command waits for the list of Flink's files in HDFS. Most programs do not need Hadoop's
+/// classes.
 const LIST_WITHIN: Duration = Duration::from_secs(10);
 /// The number of jars that are copied at the same time.
 const PARALLEL: usize = 4;

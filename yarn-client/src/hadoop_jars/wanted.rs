@@ -1,5 +1,5 @@
-//! Decides where Hadoop's jars for a `main()` on this machine are looked for, and which files there are meant.
-//! This module does no I/O.
+//! Decides where Hadoop's jars for a `main()` on this machine are looked for, and which files there are
+//! meant. This module does no I/O.
 
 use flink_model::config::{Configuration, ValueError};
 use flink_model::options;
@@ -50,8 +50,8 @@ pub(super) fn is_for_clients(name: &str) -> bool {
     name.ends_with(".jar") && !OTHERS.iter().any(|other| name.contains(other))
 }
 
-/// Those of Flink's files in HDFS that have Hadoop's classes for clients: Hadoop's own jars for that or, where
-/// there are none, Flink's jar with Hadoop. `path` tells the path of a file.
+/// Those of Flink's files in HDFS that have Hadoop's classes for clients: Hadoop's own jars for that or,
+/// where there are none, Flink's jar with Hadoop. `path` tells the path of a file.
 pub(super) fn among_flinks<T>(files: Vec<T>, path: impl Fn(&T) -> &str) -> Vec<T> {
     let name = |file: &T| path(file).rsplit('/').next().unwrap_or_default().to_owned();
     let begins = |file: &T, with: &[&str]| {
