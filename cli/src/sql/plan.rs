@@ -287,8 +287,8 @@ pub(crate) async fn tell_nobody(listener: tokio::net::TcpListener) -> Infallible
     }
 }
 
-/// The path of Flink's own script. Fails if Flink has no such script, or if it is this program. In a directory
-/// that `heddle adopt` has made it is heddle's, so it is looked for in the distribution.
+/// The path of Flink's own script. Fails if Flink has no such script, or if it is this program. In a
+/// directory that `heddle adopt` has made it is heddle's, so it is looked for in the distribution.
 fn script(context: &Context, flink: &FlinkHome, tool: Tool) -> Result<PathBuf, Failure> {
     let root = flink.stands_for().unwrap_or_else(|| flink.root.clone());
     let path = root.join("bin").join(tool.name());
