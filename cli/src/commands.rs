@@ -32,7 +32,7 @@ use super::parse::Invocation;
 use super::settings::Settings;
 use super::signals::{on_signals, unless_signalled};
 use super::timing::{Clocked, told};
-use super::{housekeeping, job_verbs, logs, memory, run, sd, status, store, text, why};
+use super::{adopt, housekeeping, job_verbs, logs, memory, run, sd, status, store, text, why};
 use crate::attached::Attached;
 
 /// Carries out a verb. If it fails and `--timing` was given, the time until then is shown.
@@ -75,10 +75,16 @@ async fn perform(
     }
     let of_this_machine = matches!(
         verb,
-        Verb::Memory(_) | Verb::ExplainExit(_) | Verb::Completion(_) | Verb::Man(_) | Verb::Reference(_)
+        Verb::Adopt(_)
+            | Verb::Memory(_)
+            | Verb::ExplainExit(_)
+            | Verb::Completion(_)
+            | Verb::Man(_)
+            | Verb::Reference(_)
     );
     if !of_this_machine {
         context.unused_places().iter().for_each(|warning| console.err(&format!("warning: {warning}")));
+        FlinkHome::notes(context).iter().for_each(|note| console.err(&format!("note: {note}")));
     }
     // The other verbs start something, and undo that when a signal comes.
     let ends_by_signal = matches!(
@@ -157,6 +163,7 @@ async fn carry_out(
         Verb::ExplainExit(options) => housekeeping::explain_exit(console, &options),
         Verb::Gc(options) => housekeeping::gc(context, console, &options).await,
         Verb::Store(options) => store::store(context, shared_console, &options).await,
+        Verb::Adopt(options) => adopt::adopt(context, console, &options),
         Verb::Memory(options) => memory::run(context, console, &options).await,
         Verb::Completion(options) => housekeeping::completion(console, &options),
         Verb::Man(options) => housekeeping::man(context, console, &options),

@@ -1,6 +1,7 @@
 //! The program that answers to the names `heddle`, `flink`, `yarn-session.sh`, `sql-client.sh` and
 //! `sql-gateway.sh`.
 
+mod adopt;
 mod attached;
 mod client_fs;
 mod cluster_query;
@@ -43,6 +44,7 @@ use std::process::ExitCode;
 use taskrunner::exit::EXEC_FAILED;
 use taskrunner::{core_dumps, exec};
 use tracing_subscriber::EnvFilter;
+use yarn_client::adopted;
 use yarn_client::context::Context;
 
 fn main() -> ExitCode {
@@ -57,7 +59,11 @@ fn main() -> ExitCode {
     let colour = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
     core_dumps::forbid();
-    let context = Context::of_process();
+    let args = adopted::as_typed(args);
+    let context = Context::of_process().map(|context| match args.first() {
+        Some(program) => context.called_as(program),
+        None => context,
+    });
     if let Ok(context) = &context {
         krb5_conf::apply(context, &args);
     }

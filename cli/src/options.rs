@@ -46,6 +46,7 @@ impl Verb {
             Self::ExplainExit(options) => options.answer.json(),
             Self::Gc(options) => options.answer.json(),
             Self::Store(options) => options.answer.json(),
+            Self::Adopt(options) => options.answer.json(),
             Self::Memory(options) => options.answer.json(),
             Self::Info(_) | Self::Completion(_) | Self::Man(_) | Self::Reference(_) => false,
         })
@@ -71,6 +72,7 @@ impl Verb {
             Self::Kill(options) => options.answer.verbose,
             Self::Gc(options) => options.answer.verbose,
             Self::Store(options) => options.answer.verbose,
+            Self::Adopt(options) => options.verbose,
             Self::Memory(options) => options.answer.verbose,
             Self::ExplainExit(_) | Self::Completion(_) | Self::Man(_) | Self::Reference(_) => false,
         }
@@ -141,6 +143,9 @@ pub(crate) enum Verb {
     /// compare its files with their hashes
     #[command(override_usage = "heddle store [options] <publish|list|verify>")]
     Store(StoreOptions),
+    /// Make a FLINK_HOME for tools: flink in its bin is heddle, all else is Flink's
+    #[command(override_usage = "heddle adopt [options] <directory>")]
+    Adopt(AdoptOptions),
     /// Show the sizes of JobManager and TaskManager, where each comes from, and what YARN grants for them
     #[command(
         override_usage = "heddle memory [options]\n       heddle memory --live [options] [application id]"
@@ -731,6 +736,25 @@ pub(crate) struct StoreOptions {
     pub(crate) action: String,
     #[command(flatten)]
     pub(crate) answer: AnswerOptions,
+}
+
+/// `adopt`.
+#[derive(Debug, Args, Default, Clone)]
+pub(crate) struct AdoptOptions {
+    /// The Flink distribution; default: the one that the directory stands for already, or else FLINK_HOME
+    #[arg(long = "flink-home", value_name = "directory")]
+    pub(crate) flink_home: Option<String>,
+    /// Show what would be made or changed, and exit
+    #[arg(long = "dry-run")]
+    pub(crate) dry_run: bool,
+    /// Show the causes of an error
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    #[command(flatten)]
+    pub(crate) answer: FormOptions,
+    /// The directory
+    #[arg(hide = true)]
+    pub(crate) directories: Vec<String>,
 }
 
 /// `memory`.

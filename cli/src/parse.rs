@@ -28,7 +28,8 @@ impl Persona {
     pub(crate) fn of(program: &OsStr) -> Self {
         match Path::new(program).file_name().and_then(OsStr::to_str) {
             Some("flink") => Self::Flink,
-            Some("yarn-session.sh" | "yarn-session") => Self::YarnSession,
+            // The last is what the commands of Amazon EMR and of Cloudera call it.
+            Some("yarn-session.sh" | "yarn-session" | "flink-yarn-session") => Self::YarnSession,
             Some("sql-client.sh" | "sql-client") => Self::Sql(Tool::Client),
             Some("sql-gateway.sh" | "sql-gateway") => Self::Sql(Tool::Gateway),
             _ => Self::Heddle,
@@ -72,7 +73,7 @@ pub(crate) struct Invocation {
 }
 
 /// Verbs that Flink's own client does not have.
-pub(crate) const OWN_VERBS: [&str; 14] = [
+pub(crate) const OWN_VERBS: [&str; 15] = [
     "session",
     "ps",
     "status",
@@ -83,6 +84,7 @@ pub(crate) const OWN_VERBS: [&str; 14] = [
     "explain-exit",
     "gc",
     "store",
+    "adopt",
     "memory",
     "completion",
     "man",
@@ -388,6 +390,16 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_to_adopt() {
+        let line = "adopt /d --flink-home /f --dry-run --output json";
+        let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let Ok(Request::Run(invocation)) = parse(Persona::Heddle, &args) else { panic!("{line}") };
+        let Verb::Adopt(options) = invocation.verb else { panic!("{line}") };
+        assert_eq!((options.directories, options.flink_home.as_deref()), (vec!["/d".to_owned()], Some("/f")));
+        assert!(options.dry_run && options.answer.json());
+    }
+
+    #[test]
     fn a_negative_exit_status_is_no_option() {
         let parsed = |line: &str| {
             let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
@@ -407,6 +419,7 @@ mod tests {
     fn names() {
         assert_eq!(Persona::of(OsStr::new("/a/bin/flink")), Persona::Flink);
         assert_eq!(Persona::of(OsStr::new("yarn-session.sh")), Persona::YarnSession);
+        assert_eq!(Persona::of(OsStr::new("./flink-yarn-session")), Persona::YarnSession);
         assert_eq!(Persona::of(OsStr::new("sql-client.sh")), Persona::Sql(Tool::Client));
         assert_eq!(Persona::of(OsStr::new("anything")), Persona::Heddle);
     }

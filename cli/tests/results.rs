@@ -122,6 +122,11 @@ const CASES: &[(&str, &str)] = &[
         "heddle memory --offline -Djobmanager.memory.process.size=1600m -Dtaskmanager.memory.process.size=1728m",
     ),
     ("memory_too_small", "heddle memory --offline --set taskmanager.memory.process.size=100m"),
+    // adopt
+    ("adopt_help", "heddle adopt --help"),
+    ("adopt_nothing", "heddle adopt"),
+    ("adopt_dry", "heddle adopt --dry-run {dir}/for-tools"),
+    ("adopt_the_distribution", "heddle adopt {dir}/flink"),
     // completion, man, reference
     ("completion_help", "heddle completion --help"),
     ("completion_of_an_unknown_shell", "heddle completion tcsh"),

@@ -2,13 +2,17 @@
 //! user. No other module of this crate reads these from the process, so that tests can set them.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use flink_model::config::shown_all;
+use flink_model::config::{LEGACY_FILE, STANDARD_FILE, shown_all};
 use hadoop_rpc::{Login, UserIdentity};
 
+use crate::adopted::Note;
 use crate::error::Failure;
+use crate::layout::{self, Files, Guess};
 use crate::logins::Logins;
 use crate::ownership::{self, Distrust};
 use crate::patience::Waits;
@@ -61,6 +65,37 @@ impl Context {
         // does. The user that Hadoop sees can be another one (see [`Context::login`]).
         let user = UserIdentity::of_process().map_or_else(|| "unknown".to_owned(), |u| u.effective);
         Ok(Self { vars, cwd, exe, user, waits: Waits::default(), logins: Logins::default() })
+    }
+
+    /// Takes the distribution in whose `bin` this program was called, as `program`, for `FLINK_HOME` if the
+    /// variable is not set.
+    pub fn called_as(mut self, program: &OsStr) -> Self {
+        if self.var(variables::FLINK_HOME).is_none()
+            && let Some(root) = self.path_of(program).and_then(|path| layout::of_program(&path, &OnDisk))
+            && let Some(root) = root.to_str()
+        {
+            self.vars.insert(variables::FLINK_HOME.name().to_owned(), root.to_owned());
+        }
+        self
+    }
+
+    /// The path of this program, without its links followed, if it was called as `program`.
+    fn path_of(&self, program: &OsStr) -> Option<PathBuf> {
+        if program.as_encoded_bytes().contains(&b'/') {
+            return Some(self.path(program));
+        }
+        let path = self.var(variables::PATH)?;
+        std::env::split_paths(path).map(|dir| self.cwd.join(dir).join(program)).find(|candidate| {
+            is_executable(candidate) && candidate.canonicalize().is_ok_and(|real| real == self.exe)
+        })
+    }
+
+    /// Hands `FLINK_HOME` on to a program that this process starts, because it may hold what only the name of
+    /// this process tells.
+    pub fn hand_on_flink_home(&self, command: &mut Command) {
+        if let Some(home) = self.var(variables::FLINK_HOME) {
+            command.env(variables::FLINK_HOME.name(), self.path(home));
+        }
     }
 
     /// The value of an environment variable. An empty value counts as unset.
@@ -231,14 +266,18 @@ pub struct FlinkHome {
 
 impl FlinkHome {
     /// Finds the distribution: `FLINK_HOME`, or else that of the `flink` on the PATH, or else the one that
-    /// heddle is installed in. It is a failure if there is none or if its `lib` holds no flink-dist jar.
+    /// heddle is installed in, or else one where vendors install Flink. It is a failure if there is none or
+    /// if its `lib` holds no flink-dist jar.
     pub fn find(context: &Context) -> Result<Self, Failure> {
         let named = context.var(variables::FLINK_HOME).map(|home| context.path(home));
         let root = match &named {
             Some(root) => root.clone(),
-            None => Self::guess(context).ok_or_else(|| {
-                Failure::new("no Flink distribution found: FLINK_HOME is not set, and no `flink` of one is on the PATH")
-                    .hint("set FLINK_HOME to the directory that holds Flink's bin, conf and lib")
+            None => Self::guess(context).map(|guess| guess.root).ok_or_else(|| {
+                Failure::new(format!(
+                    "no Flink distribution found: FLINK_HOME is not set, no `flink` of one is on the PATH, and none is in {}",
+                    layout::PLACES.join(" or ")
+                ))
+                .hint("set FLINK_HOME to the directory that holds Flink's bin, conf and lib")
             })?,
         };
         let directory =
@@ -246,11 +285,22 @@ impl FlinkHome {
         let lib = directory(variables::FLINK_LIB_DIR, "lib");
         let dist_jar = dist_jar(&lib)?.ok_or_else(|| {
             let origin = if named.is_some() { "FLINK_HOME" } else { "the `flink` on the PATH" };
-            Failure::new(format!("{} holds no flink-dist jar ({origin} leads there)", lib.display()))
-                .hint("set FLINK_HOME to the directory that holds Flink's bin, conf and lib")
+            let what = format!("{} holds no flink-dist jar ({origin} leads there)", lib.display());
+            Failure::new(what).hint(match Note::read(&root) {
+                Ok(Some(Note { flink_home, .. })) => format!(
+                    "it stands for {}; if that has moved: `heddle adopt {} --flink-home <directory>`",
+                    flink_home.display(),
+                    root.display()
+                ),
+                _ => "set FLINK_HOME to the directory that holds Flink's bin, conf and lib".to_owned(),
+            })
         })?;
+        let conf = context.var(variables::FLINK_CONF_DIR);
         Ok(Self {
-            conf: directory(variables::FLINK_CONF_DIR, "conf"),
+            conf: conf.map_or_else(
+                || layout::configuration(&root, &OnDisk).directory,
+                |directory| context.path(directory),
+            ),
             plugins: directory(variables::FLINK_PLUGINS_DIR, "plugins"),
             lib,
             dist_jar,
@@ -258,11 +308,42 @@ impl FlinkHome {
         })
     }
 
-    fn guess(context: &Context) -> Option<PathBuf> {
-        let around = |program: &Path| program.parent()?.parent().map(Path::to_path_buf);
-        let on_path = context.on_path("flink").and_then(|p| p.canonicalize().ok());
-        let roots = [on_path.as_deref().and_then(around), around(&context.exe)];
-        roots.into_iter().flatten().find(|root| matches!(dist_jar(&root.join("lib")), Ok(Some(_))))
+    /// The distribution in this directory, whatever the environment variables say. It is a failure if it is
+    /// none.
+    pub(crate) fn at(root: &Path) -> Result<Self, Failure> {
+        let lib = root.join("lib");
+        let dist_jar = dist_jar(&lib)?.ok_or_else(|| {
+            let why = format!("{} holds no flink-dist jar", lib.display());
+            Failure::new(format!("{} is no Flink distribution: {why}", root.display()))
+                .hint("name the directory that holds Flink's bin, conf and lib")
+        })?;
+        Ok(Self {
+            conf: layout::configuration(root, &OnDisk).directory,
+            plugins: root.join("plugins"),
+            lib,
+            dist_jar,
+            root: root.to_owned(),
+        })
+    }
+
+    /// What the user should know of the choice of the distribution and of its configuration, each a sentence.
+    pub fn notes(context: &Context) -> Vec<String> {
+        let named = context.var(variables::FLINK_HOME).map(|home| context.path(home));
+        let guess = if named.is_none() { Self::guess(context) } else { None };
+        let root = named.as_deref().or(guess.as_ref().map(|guess| guess.root.as_path()));
+        let configured = root
+            .filter(|_| context.var(variables::FLINK_CONF_DIR).is_none())
+            .and_then(|root| layout::configuration(root, &OnDisk).note);
+        guess.and_then(|guess| guess.note).into_iter().chain(configured).collect()
+    }
+
+    fn guess(context: &Context) -> Option<Guess> {
+        layout::guess(context.on_path("flink").as_deref(), &context.exe, &OnDisk)
+    }
+
+    /// The distribution for which this directory stands, if `heddle adopt` has made it.
+    pub fn stands_for(&self) -> Option<PathBuf> {
+        Note::read(&self.root).ok().flatten().map(|note| note.flink_home)
     }
 
     /// The directory of the optional jars, which are on no class path unless a program needs them.
@@ -273,6 +354,27 @@ impl FlinkHome {
     /// The file name of the flink-dist jar.
     pub fn dist_name(&self) -> &str {
         self.dist_jar.file_name().and_then(|n| n.to_str()).unwrap_or_default()
+    }
+}
+
+/// This machine.
+struct OnDisk;
+
+impl Files for OnDisk {
+    fn is_distribution(&self, root: &Path) -> bool {
+        matches!(dist_jar(&root.join("lib")), Ok(Some(_)))
+    }
+
+    fn has_configuration(&self, directory: &Path) -> bool {
+        [STANDARD_FILE, LEGACY_FILE].iter().any(|file| directory.join(file).is_file())
+    }
+
+    fn link(&self, path: &Path) -> Option<PathBuf> {
+        path.read_link().ok()
+    }
+
+    fn real(&self, path: &Path) -> Option<PathBuf> {
+        path.canonicalize().ok()
     }
 }
 
@@ -326,6 +428,44 @@ mod tests {
         let by_path =
             FlinkHome::find(&context(&dir, &[("PATH", path), ("FLINK_CONF_DIR", "/c".into())])).unwrap();
         assert_eq!((by_path.root, by_path.conf), (dir.join("f"), "/c".into()));
+    }
+
+    #[test]
+    fn flink_by_the_name_of_the_program() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        distribution(&dir.join("f"));
+        let exe = dir.join("heddle/bin/heddle");
+        std::fs::create_dir_all(exe.parent().unwrap()).unwrap();
+        std::fs::copy(dir.join("f/bin/flink"), &exe).unwrap();
+        symlink(&exe, dir.join("f/bin/yarn-session.sh")).unwrap();
+        let called = |program: &str, vars: &[(&str, String)]| {
+            let context = context(&dir, vars).called_as(OsStr::new(program));
+            context.var(variables::FLINK_HOME).map(str::to_owned)
+        };
+        let home = dir.join("f").display().to_string();
+        let path = || ("PATH", format!("/nowhere:{home}/bin"));
+        assert_eq!(called(&format!("{home}/bin/yarn-session.sh"), &[]), Some(home.clone()));
+        assert_eq!(called("f/bin/yarn-session.sh", &[]), Some(home.clone()), "from the working directory");
+        assert_eq!(called("yarn-session.sh", &[path()]), Some(home.clone()), "by the PATH");
+        // Another program of the name on the PATH is none of ours.
+        assert_eq!(called("flink", &[path()]), None);
+        assert_eq!(called(&exe.display().to_string(), &[]), None);
+        let named = ("FLINK_HOME", "/named".to_owned());
+        assert_eq!(called(&format!("{home}/bin/yarn-session.sh"), &[named]).as_deref(), Some("/named"));
+    }
+
+    #[test]
+    fn a_program_that_is_started_gets_the_distribution() {
+        let told = |vars: &[(&str, String)]| {
+            #[expect(clippy::disallowed_methods, reason = "it is not started")]
+            let mut command = Command::new("java");
+            context(Path::new("/d"), vars).hand_on_flink_home(&mut command);
+            command.get_envs().find_map(|(_, value)| value.map(|value| value.to_os_string()))
+        };
+        assert_eq!(told(&[("FLINK_HOME", "f".into())]), Some("/d/f".into()));
+        assert_eq!(told(&[]), None);
     }
 
     #[test]

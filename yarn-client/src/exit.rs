@@ -159,6 +159,7 @@ pub const DONE_WHEN: &[(&[&str], &str)] = &[
         &["store"],
         "The files are in the store, or the list was printed. `verify`: no file was found to be damaged.",
     ),
+    (&["adopt"], "The directory was made, or is up to date."),
     (&["memory"], "Flink and YARN would accept the sizes."),
     (&["completion", "man"], "It was printed or written."),
 ];

@@ -4,6 +4,8 @@
 //! out to a [`report::Report`], and many deployments with different configurations can run in one process.
 
 mod active;
+pub mod adopt;
+pub mod adopted;
 pub mod application;
 pub mod client_archive;
 pub mod client_failure;
@@ -34,6 +36,7 @@ pub mod jar;
 mod java;
 mod kerberos_hint;
 pub mod kill;
+mod layout;
 mod leftovers;
 pub mod live_memory;
 mod login;

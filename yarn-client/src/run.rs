@@ -148,6 +148,7 @@ pub fn client(
         "FLINK_BIN_DIR",
         context.var(variables::FLINK_BIN_DIR).map_or_else(|| flink.root.join("bin"), PathBuf::from),
     );
+    context.hand_on_flink_home(&mut command);
     Ok(command)
 }
 
@@ -233,13 +234,20 @@ fn default_log_directory(context: &Context, flink: &Path) -> PathBuf {
 }
 
 /// The class path: the jars of `lib` in the order of their names, with the flink-dist jar last, and then what
-/// the user has put into `HADOOP_CLASSPATH`, if it is set.
+/// the user has put into `HADOOP_CLASSPATH`, if it is set. The paths are those in the real directory, so that
+/// a class data archive serves each name that leads there.
 fn class_path(context: &Context, setup: &Setup) -> Result<OsString, Failure> {
+    let given = &setup.flink.lib;
+    let lib = given.canonicalize().unwrap_or_else(|_| given.clone());
+    let dist_jar = match setup.flink.dist_jar.strip_prefix(given) {
+        Ok(name) => lib.join(name),
+        Err(_) => setup.flink.dist_jar.clone(),
+    };
     let mut jars = Vec::new();
-    collect_jars(&setup.flink.lib, &mut jars)?;
-    jars.retain(|jar| *jar != setup.flink.dist_jar);
+    collect_jars(&lib, &mut jars)?;
+    jars.retain(|jar| *jar != dist_jar);
     jars.sort();
-    jars.push(setup.flink.dist_jar.clone());
+    jars.push(dist_jar);
     let joined = std::env::join_paths(jars);
     let mut path = joined.map_err(|e| {
         Failure::because(format!("cannot make a class path of {}", setup.flink.lib.display()), e)

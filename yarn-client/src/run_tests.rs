@@ -139,6 +139,24 @@ async fn hadoops_classes_stand_behind_flinks_and_take_the_place_of_the_file_syst
 }
 
 #[test]
+fn the_class_path_has_the_real_directory() {
+    let mut fixture = fixture(&[], &[]);
+    let other = fixture.dir.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::os::unix::fs::symlink(fixture.dir.path().join("flink/lib"), other.join("lib")).unwrap();
+    fixture.context.vars.insert("FLINK_HOME".into(), other.display().to_string());
+    fixture.setup.flink = FlinkHome::find(&fixture.context).unwrap();
+    let words = line(&fixture, &[], &[]);
+    let begin = "DIR/flink/lib/a.jar:DIR/flink/lib/b.jar:DIR/flink/lib/sub/c.jar:DIR/flink/lib/flink-dist-1.20.1.jar:";
+    assert!(words.iter().any(|word| word.starts_with(begin)), "{words:?}");
+    // Everything else is that of the directory that was named.
+    assert!(
+        words.contains(&"-Dlogback.configurationFile=file:DIR/other/conf/logback.xml".to_owned()),
+        "{words:?}"
+    );
+}
+
+#[test]
 fn high_availability_does_not_hide_the_address() {
     let words = line(&fixture(&[], &[("high-availability.type", "zookeeper")]), &[], &[]);
     assert!(words.contains(&"-Dhigh-availability.type=NONE".to_owned()), "{words:?}");

@@ -119,6 +119,7 @@ impl TokenKeeper {
         let mut keeper = Command::new(&context.exe);
         // With a process group of its own, it does not get Ctrl-C, which is for the program.
         keeper.arg(VERB).process_group(0).stdin(reader).stdout(Stdio::piped()).stderr(stderr);
+        context.hand_on_flink_home(&mut keeper);
         let mut keeper = tokio::process::Command::from(keeper).spawn()?;
         writeln!(writer, "{}", serde_json::to_string(wish)?)?;
         let stdout = keeper.stdout.take().ok_or_else(|| io::Error::other("it has no standard output"))?;

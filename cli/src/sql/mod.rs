@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use yarn_client::client_failure::{HADOOP_HINT, lacks_hadoop};
 use yarn_client::client_process::Jvm;
-use yarn_client::context::Context;
+use yarn_client::context::{Context, FlinkHome};
 use yarn_client::deploy::Deployer;
 use yarn_client::error::Failure;
 use yarn_client::exit::Exit;
@@ -34,6 +34,7 @@ pub(super) async fn run(
     words: &[OsString],
 ) -> Result<Exit, Failure> {
     context.unused_places().iter().for_each(|warning| console.err(&format!("warning: {warning}")));
+    FlinkHome::notes(context).iter().for_each(|note| console.err(&format!("note: {note}")));
     let prepare = async {
         let mut planned = plan::plan(context, tool, words, &**console).await?;
         let keeper = match &mut planned {

@@ -31,7 +31,7 @@ use yarn_client::report::Report;
 use yarn_client::run::{FILE_SYSTEM, file_system_helper};
 use yarn_client::setup::Setup;
 use yarn_client::target::Target;
-use yarn_client::{fetch, jar, target, variables};
+use yarn_client::{adopted, fetch, jar, target, variables};
 
 use super::line::Line;
 
@@ -159,10 +159,12 @@ pub(crate) async fn plan(
     report: &dyn Report,
 ) -> Result<Plan, Failure> {
     let line = Line::read(words)?;
-    let program = script(context, &FlinkHome::find(context)?, tool)?;
+    let flink = FlinkHome::find(context)?;
+    let program = script(context, &flink, tool)?;
     let untouched = || {
         let mut command = Command::new(&program);
         command.args(words);
+        set_home(&mut command, context, &flink);
         Ok(Plan::Become(Start::plain(command)))
     };
     if line.needs_nothing(tool) {
@@ -304,18 +306,40 @@ pub(crate) async fn tell_nobody(listener: tokio::net::TcpListener) -> Infallible
     }
 }
 
-/// The path of Flink's own script. Fails if Flink has no such script, or if it is this program.
+/// The path of Flink's own script. Fails if Flink has no such script, or if it is this program. In a
+/// directory that `heddle adopt` has made it is heddle's, so it is looked for in the distribution.
 fn script(context: &Context, flink: &FlinkHome, tool: Tool) -> Result<PathBuf, Failure> {
-    let path = flink.root.join("bin").join(tool.name());
+    let root = flink.stands_for().unwrap_or_else(|| flink.root.clone());
+    let path = root.join("bin").join(tool.name());
     let real = path.canonicalize().map_err(|e| {
         Failure::because(format!("this Flink has no {}: cannot find {}", tool.name(), path.display()), e)
             .hint("the SQL gateway came with Flink 1.16")
     })?;
-    if real == context.exe {
+    if real == context.exe || adopted::starts_heddle(&real) {
         return Err(Failure::new(format!("{} is this program, not Flink's own", path.display()))
             .hint("put Flink's own script back; let the PATH lead to heddle's directory instead"));
     }
     Ok(path)
+}
+
+/// Tells Flink's script the distribution. By itself, the script takes the one that it lies in, with the
+/// configuration in its `conf`.
+fn set_home(command: &mut Command, context: &Context, flink: &FlinkHome) {
+    context.hand_on_flink_home(command);
+    command.env(variables::FLINK_CONF_DIR.name(), &flink.conf);
+    if flink.stands_for().is_none() {
+        return;
+    }
+    command.env(variables::FLINK_HOME.name(), &flink.root).env("_FLINK_HOME_DETERMINED", "1");
+    // Flink's scripts search these with `find`, which does not follow a link.
+    let directories = [
+        (variables::FLINK_LIB_DIR, flink.lib.clone()),
+        (variables::FLINK_OPT_DIR, flink.opt(context)),
+        (variables::FLINK_PLUGINS_DIR, flink.plugins.clone()),
+    ];
+    for (variable, directory) in directories {
+        command.env(variable.name(), directory.canonicalize().unwrap_or(directory));
+    }
 }
 
 /// Fails if a script on this machine cannot be read. Scripts at other places are checked by Flink's program.
@@ -401,6 +425,7 @@ fn become_script(
         .collect();
     settings.extend(target::leading_to(&setup.configuration, address, false));
     let mut command = Command::new(program);
+    set_home(&mut command, context, &setup.flink);
     command.args(line.verb.or_else(|| (tool == Tool::Gateway).then(|| "start".into())));
     let takes_properties = tool == Tool::Gateway || setup.release.traits().sql_client_properties;
     let conf = if takes_properties {

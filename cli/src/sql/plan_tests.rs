@@ -302,6 +302,48 @@ fn older_clients_get_a_configuration() {
     assert!(conf.join("log4j-cli.properties").exists());
 }
 
+/// A directory of `heddle adopt` for the Flink of [`place`], to which `FLINK_HOME` leads.
+fn adopt(dir: &Path, context: &mut Context) -> PathBuf {
+    let request =
+        yarn_client::adopt::AdoptRequest { directory: dir.join("adopted"), flink_home: None, dry_run: false };
+    yarn_client::adopt::adopt(context, &request, &|| Ok(())).unwrap();
+    let home = dir.join("adopted");
+    context.vars.insert("FLINK_HOME".to_owned(), home.display().to_string());
+    home
+}
+
+#[tokio::test]
+async fn flinks_own_script_of_an_adopted_directory() {
+    let (dir, mut context) = place("1.20.1");
+    let dir = dir.path().canonicalize().unwrap();
+    let home = adopt(&dir, &mut context);
+    for (tool, line) in [(Tool::Client, "--help"), (Tool::Gateway, "stop"), (Tool::Client, "-t remote")] {
+        let Ok(Plan::Become(Start { command, .. })) = plan(&context, tool, &words(line), &Silent).await
+        else {
+            panic!("{line}")
+        };
+        let script = Path::new(command.get_program()).canonicalize().unwrap();
+        assert_eq!(script, dir.join("flink/bin").join(tool.name()), "{line}");
+        let var = |name: &str| {
+            command.get_envs().find(|(key, _)| *key == name).and_then(|(_, value)| value.map(PathBuf::from))
+        };
+        assert_eq!(var("FLINK_HOME"), Some(home.clone()));
+        assert_eq!(var("_FLINK_HOME_DETERMINED"), Some("1".into()));
+        assert_eq!(var("FLINK_CONF_DIR"), Some(home.join("conf")));
+        assert_eq!(var("FLINK_LIB_DIR"), Some(dir.join("flink/lib")), "its real path");
+    }
+}
+
+#[tokio::test]
+async fn a_script_of_heddles_in_the_distribution_is_seen() {
+    let (dir, mut context) = place("1.20.1");
+    let dir = dir.path().canonicalize().unwrap();
+    let home = adopt(&dir, &mut context);
+    std::fs::copy(home.join("bin/sql-client.sh"), dir.join("flink/bin/sql-client.sh")).unwrap();
+    let failure = plan(&context, Tool::Client, &[], &Silent).await.unwrap_err();
+    assert!(failure.to_string().contains("is this program, not Flink's own"), "{failure}");
+}
+
 #[tokio::test]
 async fn a_loop_is_seen() {
     let (dir, mut context) = place("1.20.1");

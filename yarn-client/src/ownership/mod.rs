@@ -54,6 +54,13 @@ pub(crate) fn is_foreign(path: &Path) -> Option<Distrust> {
     (owner != me).then_some(Distrust { reason, through: None, owner, me })
 }
 
+/// Whether a directory belongs to another user.
+pub(crate) fn is_foreign_directory(path: &Path) -> Option<Distrust> {
+    let status = Status::of(&std::fs::symlink_metadata(path).ok()?);
+    let (owner, me) = (status.owner, Me::of_process().uid);
+    (owner != me).then_some(Distrust { reason: Reason::Foreign, through: None, owner, me })
+}
+
 /// Judges a directory, and those through which the path leads. A directory that does not exist yet is
 /// trusted, because the user is going to make it. A link of the user's own may lead to the directory.
 pub(crate) fn check_directory(path: &Path) -> Result<(), Distrust> {
