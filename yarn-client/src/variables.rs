@@ -52,7 +52,8 @@ macro_rules! variables {
 
 variables! {
     Flink {
-        /// The Flink distribution. Without it, that of the `flink` on the PATH.
+        /// The Flink distribution. Without it, the one to which both `FLINK_LIB_DIR` and `FLINK_CONF_DIR`
+        /// lead or, if they are not both set, that of the `flink` on the PATH.
         FLINK_HOME
         /// Directory of Flink's configuration file. Without it, the distribution's `conf`.
         FLINK_CONF_DIR
