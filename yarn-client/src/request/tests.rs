@@ -62,8 +62,8 @@ impl Machine {
             "flinkConfDir": self.at("caller/conf"),
             "hadoopConfDir": self.at("caller/hadoop"),
         });
-        let (Value::Object(all), Value::Object(more)) = (&mut request, more) else { panic!("no object") };
-        all.extend(more);
+        let Value::Object(more) = more else { panic!("no object") };
+        request.as_object_mut().unwrap().extend(more);
         request
     }
 
