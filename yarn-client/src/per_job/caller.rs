@@ -70,7 +70,7 @@ impl SubmitsJobs for Elsewhere<'_> {
         (self.caller.ready)(deployment);
     }
 
-    async fn outcome(&self, _: &Deployment, ended: &client_run::Ended) -> Result<Exit, Failure> {
+    async fn outcome(&mut self, _: &Deployment, ended: &client_run::Ended) -> Result<Exit, Failure> {
         Ok(match &ended.application_over {
             Some(last) => Exit::done_if(last.final_status == FinalStatus::Succeeded),
             None => Exit::of_jvm(ended.end.status),

@@ -13,7 +13,7 @@ use super::completion::{Told, told};
 use super::early::{over_early, tell_the_end};
 use super::end::ApplicationEnd;
 use super::follow::Follower;
-use super::running::{Ended, SubmitsJobs, before_its_cluster, warn_of};
+use super::running::{Ended, SubmitsJobs, warn_of};
 use crate::deploy::{ClusterManifest, Deployer};
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -96,7 +96,7 @@ impl Course<'_> {
                         tell_the_end(&deployment, code, interrupt, &*report).await;
                     }
                 }
-                let done = before_its_cluster(main, &ended);
+                let done = main.before_its_cluster(&ended);
                 return Ok(Ended { done, application: Some(deployment.id), address: Some(address) });
             }
         };

@@ -11,7 +11,7 @@ use super::attend::{attend, connection_failure};
 use super::completion::{Told, told};
 use super::end::ApplicationEnd;
 use super::follow::Follower;
-use super::running::{Ended, SubmitsJobs, before_its_cluster, warn_of};
+use super::running::{Ended, SubmitsJobs, warn_of};
 use crate::client_process::JvmEnd;
 use crate::deploy::Deployment;
 use crate::error::Failure;
@@ -25,7 +25,7 @@ const HEAR_WITHIN: Duration = Duration::from_secs(60);
 
 /// `main()` has ended before the cluster was there, and no job can have been submitted: nothing answered yet.
 pub(super) async fn over_early(
-    main: &impl SubmitsJobs,
+    main: &mut impl SubmitsJobs,
     ended: JvmEnd,
     deployed: Pin<&mut impl Future<Output = Result<Deployment, Failure>>>,
     submitted: Option<ApplicationId>,
@@ -38,7 +38,7 @@ pub(super) async fn over_early(
         // The deployment may have been finished before it was given up.
         let deployment = deployed.await?;
         deployment.undo(report).await;
-        let done = before_its_cluster(main, &ended);
+        let done = main.before_its_cluster(&ended);
         return Ok(Ended { done, application: Some(deployment.id), address: None });
     }
     let exit = Exit::of_jvm(ended.status);
@@ -53,7 +53,7 @@ pub(super) async fn over_early(
             None
         }
     };
-    Ok(Ended { done: before_its_cluster(main, &ended), application, address: None })
+    Ok(Ended { done: main.before_its_cluster(&ended), application, address: None })
 }
 
 /// The cluster, so that it can hear how `main()` ended, if YARN knows it already as `submitted`; else the

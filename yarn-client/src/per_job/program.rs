@@ -83,7 +83,7 @@ impl SubmitsJobs for InJvm {
         let _ = self.ready.send(Some(address));
     }
 
-    async fn outcome(&self, deployment: &Deployment, ended: &client_run::Ended) -> Result<Exit, Failure> {
+    async fn outcome(&mut self, deployment: &Deployment, ended: &client_run::Ended) -> Result<Exit, Failure> {
         if ended.is_success() {
             return Ok(Exit::of_jvm(ended.end.status));
         }

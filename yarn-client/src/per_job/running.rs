@@ -37,18 +37,18 @@ pub(super) trait SubmitsJobs: RunsMain {
     );
 
     /// What the command ends with if `main()` has ended like this, and nobody has interrupted it.
-    async fn outcome(&self, deployment: &Deployment, ended: &client_run::Ended) -> Result<Exit, Failure>;
+    async fn outcome(&mut self, deployment: &Deployment, ended: &client_run::Ended) -> Result<Exit, Failure>;
 
     /// The failure of a `main()` that has not succeeded, and has ended before its cluster was there.
     fn early_failure(&self, ended: &JvmEnd) -> Failure;
-}
 
-/// The result of a command whose `main()` has ended before its cluster was there.
-pub(super) fn before_its_cluster(main: &impl SubmitsJobs, ended: &JvmEnd) -> Result<Exit, Failure> {
-    match ended.interrupted {
-        Some(cause) => Err(Failure::interrupted(cause, "the deployment was given up")),
-        None if ended.status.success() => Ok(Exit::Done),
-        None => Err(main.early_failure(ended)),
+    /// The result of a command whose `main()` has ended before its cluster was there.
+    fn before_its_cluster(&self, ended: &JvmEnd) -> Result<Exit, Failure> {
+        match ended.interrupted {
+            Some(cause) => Err(Failure::interrupted(cause, "the deployment was given up")),
+            None if ended.status.success() => Ok(Exit::Done),
+            None => Err(self.early_failure(ended)),
+        }
     }
 }
 
