@@ -12,7 +12,7 @@ use yarn_client::{client_archive, token_keeper};
 
 use super::console::{Console, Output};
 use super::parse::{Persona, Request, help_name, parse, wants_json};
-use super::{client_fs, commands, memory, sql};
+use super::{client_fs, commands, deploy_request, memory, sql};
 
 /// Runs the command line `args` (the program's name first) to its end.
 pub(crate) async fn main(mut context: Context, args: Vec<OsString>) -> ExitCode {
@@ -37,6 +37,9 @@ pub(crate) async fn main(mut context: Context, args: Vec<OsString>) -> ExitCode 
         // The SQL tools run no program, so `-v` is always meant for heddle.
         let verbose = args.iter().take_while(|a| *a != "--").any(|a| a == "-v" || a == "--verbose");
         (verbose, sql::run(&context, &console, tool, args).await)
+    } else if persona == Persona::Heddle && args.first().is_some_and(|verb| verb == deploy_request::VERB) {
+        let words = args.get(1..).unwrap_or_default();
+        (false, Box::pin(deploy_request::run(&context, &console, words)).await)
     } else {
         // A command line that cannot be parsed is an error without causes.
         let request = parse(persona, args);

@@ -8,6 +8,7 @@ mod cluster_query;
 mod commands;
 mod completion;
 mod console;
+mod deploy_request;
 mod deployment;
 mod dialect;
 mod entry;

@@ -12,10 +12,11 @@ BIN = ROOT / "dist/heddle/bin"
 COMMANDS = {path.name for path in BIN.iterdir()}
 # <job id>, $VARIABLE and … stand for one word; the shell would read the first as a redirection.
 PLACEHOLDER = re.compile(r"<[^<>|]+>")
-# Of Java, Hadoop, Docker, tar, dpkg, cargo, Flink's entry points, and users' programs.
+# Of Java, Hadoop, Docker, tar, dpkg, cargo, Flink's entry points, users' programs, and commands of heddle
+# that are not for people.
 OTHERS = {
     "--add-exports", "--add-opens", "--build", "--check", "--configDir", "--ignore-missing", "--locked", "--password",
-    "--program", "--purge", "--wait",
+    "--program", "--purge", "--request", "--wait",
 }  # fmt: skip
 # Names that look like keys of the configuration, and that nobody sets.
 INTERNAL = {

@@ -66,10 +66,38 @@ impl Ended {
     }
 }
 
-/// Waits for the JVM. If the application ends before the JVM does, as `application_end` tells, the user is
-/// told at once; if the application has not succeeded, the JVM is ended after `OUTLIVE`.
-pub async fn attended(
-    jvm: &mut Jvm,
+/// Something in which `main()` runs, and that ends with it.
+pub(crate) trait RunsMain {
+    /// Waits for its end. If this process is interrupted, it ends, too.
+    async fn end(&mut self, interrupt: &Interrupt) -> Result<JvmEnd, Failure>;
+
+    /// Ends it.
+    async fn stop(&mut self) -> Result<JvmEnd, Failure>;
+
+    /// For how long it may go on after its application has ended with this status; `None` means without a
+    /// limit.
+    fn outlives(status: FinalStatus) -> Option<Duration>;
+}
+
+impl RunsMain for Jvm {
+    async fn end(&mut self, interrupt: &Interrupt) -> Result<JvmEnd, Failure> {
+        // These are the methods of the type itself.
+        Jvm::end(self, interrupt).await
+    }
+
+    async fn stop(&mut self) -> Result<JvmEnd, Failure> {
+        Jvm::stop(self).await
+    }
+
+    fn outlives(status: FinalStatus) -> Option<Duration> {
+        outlive(status)
+    }
+}
+
+/// Waits for the end of `main`. If the application ends before, as `application_end` tells, the user is told
+/// at once, and `main` is ended unless that says otherwise ([`RunsMain::outlives`]).
+pub(crate) async fn attended<M: RunsMain>(
+    main: &mut M,
     application: Option<(&ApplicationClient, ApplicationId)>,
     application_end: impl Future<Output = ApplicationReport>,
     interrupt: &Interrupt,
@@ -77,12 +105,12 @@ pub async fn attended(
 ) -> Result<Ended, Failure> {
     let tell = |last: &ApplicationReport| {
         report.warn(&with_extract(over(last), last).to_string());
-        outlive(last.final_status)
+        M::outlives(last.final_status)
     };
-    let (end, mut application_over) = beside(jvm.end(interrupt), application_end, tell).await;
+    let (end, mut application_over) = beside(main.end(interrupt), application_end, tell).await;
     let (end, stopped) = match end {
         Some(end) => (end?, false),
-        None => (jvm.stop().await?, true),
+        None => (main.stop().await?, true),
     };
     if let (false, None, None, Some((yarn, id))) =
         (end.status.success(), end.interrupted, &application_over, application)

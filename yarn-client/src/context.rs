@@ -249,14 +249,14 @@ pub(crate) fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
-/// A Flink distribution on this machine.
+/// A Flink distribution on this machine. Its directories need not be beside each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlinkHome {
-    /// The root directory.
+    /// The root directory. If only directories below it are named, it is the one above `lib`.
     pub root: PathBuf,
     /// The directory of the configuration files.
     pub conf: PathBuf,
-    /// The directory of the jars of the class path.
+    /// The directory of the jars of the class path. If it does not exist, containers get none of it.
     pub lib: PathBuf,
     /// The directory of the plugins, each of which has a directory of its own.
     pub plugins: PathBuf,
@@ -265,26 +265,28 @@ pub struct FlinkHome {
 }
 
 impl FlinkHome {
-    /// Finds the distribution: `FLINK_HOME`, or else that of the `flink` on the PATH, or else the one that
-    /// heddle is installed in, or else one where vendors install Flink. It is a failure if there is none or
-    /// if its `lib` holds no flink-dist jar.
+    /// Finds the distribution: `FLINK_HOME`, or else the one to which both `FLINK_LIB_DIR` and
+    /// `FLINK_CONF_DIR` lead, or else that of the `flink` on the PATH, or else the one that heddle is
+    /// installed in, or else one where vendors install Flink. It is a failure if there is none or if its
+    /// `lib` holds no flink-dist jar.
     pub fn find(context: &Context) -> Result<Self, Failure> {
-        let named = context.var(variables::FLINK_HOME).map(|home| context.path(home));
+        let named = Self::named(context);
         let root = match &named {
-            Some(root) => root.clone(),
+            Some((root, _)) => root.clone(),
             None => Self::guess(context).map(|guess| guess.root).ok_or_else(|| {
                 Failure::new(format!(
                     "no Flink distribution found: FLINK_HOME is not set, no `flink` of one is on the PATH, and none is in {}",
                     layout::PLACES.join(" or ")
                 ))
                 .hint("set FLINK_HOME to the directory that holds Flink's bin, conf and lib")
+                .hint("or set both FLINK_LIB_DIR and FLINK_CONF_DIR, if they are not in one directory")
             })?,
         };
         let directory =
             |var: Variable, name: &str| context.var(var).map_or_else(|| root.join(name), |d| context.path(d));
         let lib = directory(variables::FLINK_LIB_DIR, "lib");
         let dist_jar = dist_jar(&lib)?.ok_or_else(|| {
-            let origin = if named.is_some() { "FLINK_HOME" } else { "the `flink` on the PATH" };
+            let origin = named.as_ref().map_or("the `flink` on the PATH", |(_, origin)| *origin);
             let what = format!("{} holds no flink-dist jar ({origin} leads there)", lib.display());
             Failure::new(what).hint(match Note::read(&root) {
                 Ok(Some(Note { flink_home, .. })) => format!(
@@ -328,13 +330,28 @@ impl FlinkHome {
 
     /// What the user should know of the choice of the distribution and of its configuration, each a sentence.
     pub fn notes(context: &Context) -> Vec<String> {
-        let named = context.var(variables::FLINK_HOME).map(|home| context.path(home));
+        let named = Self::named(context).map(|(root, _)| root);
         let guess = if named.is_none() { Self::guess(context) } else { None };
         let root = named.as_deref().or(guess.as_ref().map(|guess| guess.root.as_path()));
         let configured = root
             .filter(|_| context.var(variables::FLINK_CONF_DIR).is_none())
             .and_then(|root| layout::configuration(root, &OnDisk).note);
         guess.and_then(|guess| guess.note).into_iter().chain(configured).collect()
+    }
+
+    /// Whether the environment names a distribution, so that no other one is meant.
+    pub(crate) fn is_named(context: &Context) -> bool {
+        Self::named(context).is_some()
+    }
+
+    /// The root directory of the distribution that the environment names, and the variable that names it.
+    fn named(context: &Context) -> Option<(PathBuf, &'static str)> {
+        if let Some(home) = context.var(variables::FLINK_HOME) {
+            return Some((context.path(home), variables::FLINK_HOME.name()));
+        }
+        context.var(variables::FLINK_CONF_DIR)?;
+        let lib = context.path(context.var(variables::FLINK_LIB_DIR)?);
+        Some((above(&lib), variables::FLINK_LIB_DIR.name()))
     }
 
     fn guess(context: &Context) -> Option<Guess> {
@@ -355,6 +372,11 @@ impl FlinkHome {
     pub fn dist_name(&self) -> &str {
         self.dist_jar.file_name().and_then(|n| n.to_str()).unwrap_or_default()
     }
+}
+
+/// The directory in which `lib` is.
+pub(crate) fn above(lib: &Path) -> PathBuf {
+    lib.parent().map_or_else(|| lib.to_owned(), Path::to_path_buf)
 }
 
 /// This machine.
@@ -379,7 +401,7 @@ impl Files for OnDisk {
 }
 
 /// Finds the flink-dist jar in `lib`.
-fn dist_jar(lib: &Path) -> Result<Option<PathBuf>, Failure> {
+pub(crate) fn dist_jar(lib: &Path) -> Result<Option<PathBuf>, Failure> {
     let entries = match std::fs::read_dir(lib) {
         Ok(entries) => entries,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -466,6 +488,28 @@ mod tests {
         };
         assert_eq!(told(&[("FLINK_HOME", "f".into())]), Some("/d/f".into()));
         assert_eq!(told(&[]), None);
+    }
+
+    #[test]
+    fn flink_by_its_directories() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        distribution(&dir.join("f"));
+        let lib = ("FLINK_LIB_DIR", "f/lib".to_owned());
+        let conf = ("FLINK_CONF_DIR", "/etc/flink".to_owned());
+        let found = FlinkHome::find(&context(&dir, &[lib.clone(), conf.clone()])).unwrap();
+        assert_eq!((found.root, found.lib), (dir.join("f"), dir.join("f/lib")));
+        assert_eq!((found.conf, found.plugins), ("/etc/flink".into(), dir.join("f/plugins")));
+        // The distribution counts more, and one of the two alone is not sufficient.
+        let home = ("FLINK_HOME", "g".to_owned());
+        let whole = FlinkHome::find(&context(&dir, &[home, lib.clone(), conf.clone()])).unwrap();
+        assert_eq!((whole.root, whole.lib), (dir.join("g"), dir.join("f/lib")));
+        for alone in [lib, conf] {
+            assert!(FlinkHome::find(&context(&dir, &[alone])).is_err());
+        }
+        let none = [("FLINK_LIB_DIR", "/nowhere/lib".to_owned()), ("FLINK_CONF_DIR", "/c".to_owned())];
+        let failure = FlinkHome::find(&context(&dir, &none)).unwrap_err().to_string();
+        assert!(failure.contains("/nowhere/lib holds no flink-dist jar (FLINK_LIB_DIR"), "{failure}");
     }
 
     #[test]

@@ -34,6 +34,10 @@ struct Inner {
     finding: Option<Finding>,
     /// The cause that was found, if the text does not tell it.
     found: Option<String>,
+    /// What is wrong with Kerberos, if that is the cause.
+    kerberos: Option<KerberosProblem>,
+    /// Whether Flink's own client would do what is refused here.
+    unsupported: bool,
 }
 
 impl Failure {
@@ -50,6 +54,8 @@ impl Failure {
             application: None,
             finding: None,
             found: None,
+            kerberos: None,
+            unsupported: false,
         }))
     }
 
@@ -74,7 +80,11 @@ impl Failure {
 
     /// A failure because of Kerberos, with a hint.
     pub(crate) fn kerberos(what: impl Into<String>, problem: KerberosProblem) -> Self {
-        Self::new(what).hint(kerberos_hint(problem))
+        // Java brings a Kerberos of its own.
+        let missing = problem == KerberosProblem::Library;
+        let mut failure = Self::new(what).hint(kerberos_hint(problem)).unsupported_if(missing);
+        failure.0.kerberos = Some(problem);
+        failure
     }
 
     /// Adds the hints for a failed call to a Hadoop service, and says whether another try may help.
@@ -87,7 +97,7 @@ impl Failure {
     pub fn fs(error: &FsError) -> Self {
         let mut failure = Self::new(error.to_string()).retry_if(error.retry() != Retry::No);
         failure.0.hints.extend(fs_hint(error).map(str::to_owned));
-        failure
+        failure.unsupported_if(matches!(error.kind(), FsErrorKind::Unsupported | FsErrorKind::EncryptionZone))
     }
 
     /// Adds a hint, unless the failure has the same hint already.
@@ -103,6 +113,48 @@ impl Failure {
     pub fn retry_if(mut self, helps: bool) -> Self {
         self.0.retry_helps = helps;
         self
+    }
+
+    /// Marks the failure as a refusal of something that heddle does not serve and Flink's own client does. A
+    /// caller may then do it with Flink's client. It is for refusals before YARN gets an application.
+    pub fn unsupported(self) -> Self {
+        self.unsupported_if(true)
+    }
+
+    /// The same if `refused` is true.
+    pub fn unsupported_if(mut self, refused: bool) -> Self {
+        self.0.unsupported |= refused;
+        self
+    }
+
+    /// The same failure of a deployment of which YARN knows already: Flink's client would start another
+    /// application.
+    pub(crate) fn after_submission(mut self) -> Self {
+        self.0.unsupported = false;
+        self
+    }
+
+    /// Whether heddle has refused something that Flink's own client would do. Nothing was submitted then.
+    pub fn is_unsupported(&self) -> bool {
+        self.0.unsupported
+    }
+
+    /// Whether this process could not log in to Kerberos with what its surroundings give it. A program that
+    /// has started this one may have logged in by itself, so that its own calls of Hadoop succeed.
+    pub fn lacks_login(&self) -> bool {
+        use KerberosProblem::{Configuration, Expired, Library, NoCredentials};
+        matches!(self.0.kerberos, Some(NoCredentials | Expired | Configuration | Library))
+    }
+
+    /// What could not be done, and to what, without the cause.
+    pub fn what(&self) -> &str {
+        &self.0.what
+    }
+
+    /// Why it could not be done; `None` if the text of [`Failure::what`] says that already. The causes behind
+    /// it are its sources.
+    pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        self.0.cause.as_deref()
     }
 
     /// Sets the application that the failure is about, unless it is set already.
@@ -207,6 +259,7 @@ impl Failure {
             "application": inner.application.map(|id| id.to_string()),
             "retryHelps": inner.retry_helps,
             "usage": inner.usage,
+            "unsupported": inner.unsupported,
             "finding": inner.finding.as_ref().map(findings::to_json),
         })
     }
@@ -440,6 +493,19 @@ mod tests {
             "error_for_programs",
             serde_json::to_string_pretty(&failure.to_json()).unwrap()
         );
+    }
+
+    #[test]
+    fn what_flinks_own_client_would_do() {
+        let refused = Failure::new("no such file system").unsupported();
+        assert!(refused.is_unsupported() && refused.to_json()["unsupported"] == true);
+        assert!(!refused.after_submission().is_unsupported(), "there would be two applications");
+        assert!(!Failure::new("no luck").unsupported_if(false).is_unsupported());
+        let kerberos = |problem| Failure::kerberos("cannot log in", problem);
+        assert!(kerberos(KerberosProblem::Library).is_unsupported());
+        let expired = kerberos(KerberosProblem::Expired);
+        assert!(expired.lacks_login() && !expired.is_unsupported());
+        assert!(!kerberos(KerberosProblem::ClockSkew).lacks_login());
     }
 
     #[test]

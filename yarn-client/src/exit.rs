@@ -77,6 +77,7 @@ impl From<Cause> for Exit {
         match cause {
             Cause::Signal(signal) => Self::Interrupted(signal),
             Cause::MainEnded(code) => Self::Jvm(code),
+            Cause::CallerGone => Self::Failed,
         }
     }
 }

@@ -164,7 +164,13 @@ pub fn only_jar(
     context: &Context,
 ) -> Result<Option<String>, Failure> {
     let configured = configuration.get(&options::PIPELINE_JARS).map_err(bad_value)?.unwrap_or_default();
-    let unlike: Vec<String> = configured.iter().filter(|c| !jars.contains(c)).cloned().collect();
+    // A path, and the URL of the same file, are one jar.
+    let place = |jar: &str| match is_remote(jar) {
+        true => PathBuf::from(jar),
+        false => context.path(without_scheme(jar)),
+    };
+    let known: Vec<PathBuf> = jars.iter().map(|jar| place(jar)).collect();
+    let unlike: Vec<String> = configured.iter().filter(|c| !known.contains(&place(c))).cloned().collect();
     jars.extend(unlike);
     if jars.len() > 1 || configured.len() > 1 {
         return Err(Failure::usage(format!(
@@ -264,6 +270,7 @@ fn attribute(manifest: &str, name: &str) -> Option<String> {
 mod tests {
     use std::io::{Cursor, Write};
 
+    use flink_model::config::FileFormat;
     use proptest::prelude::*;
     use zip::ZipWriter;
     use zip::write::SimpleFileOptions;
@@ -298,6 +305,32 @@ mod tests {
             let failure = check_path(wrong).unwrap_err();
             assert!(failure.to_string().contains(sign), "{failure}");
         }
+    }
+
+    #[test]
+    fn a_path_and_its_url_are_one_jar() {
+        let context = Context {
+            vars: Default::default(),
+            cwd: "/w".into(),
+            exe: "/heddle".into(),
+            user: "ann".into(),
+            waits: Default::default(),
+            logins: Default::default(),
+        };
+        let key = options::PIPELINE_JARS.key;
+        let of = |jars: &[&str], configured: &str| {
+            let mut configuration = Configuration::new(FileFormat::Standard);
+            configuration.set_dynamic(key, configured);
+            let jars = jars.iter().map(|jar| (*jar).to_owned()).collect();
+            let jar = only_jar(jars, &mut configuration, &context)?;
+            Ok::<_, Failure>((jar, configuration.text(key)))
+        };
+        let one = of(&["a.jar"], "file:/w/a.jar").unwrap();
+        assert_eq!(one, (Some("a.jar".to_owned()), Some("file:///w/a.jar".to_owned())));
+        let alone = of(&[], "hdfs:///w/a.jar").unwrap();
+        assert_eq!(alone.0.as_deref(), Some("hdfs:///w/a.jar"));
+        assert!(of(&["a.jar"], "file:/w/b.jar").unwrap_err().is_usage());
+        assert!(of(&["/w/a.jar"], "hdfs:///w/a.jar").unwrap_err().is_usage());
     }
 
     #[test]

@@ -54,6 +54,7 @@ mod queues;
 mod reach;
 pub mod report;
 mod report_poll;
+pub mod request;
 pub mod rest_security;
 pub mod run;
 pub mod session;

@@ -52,9 +52,9 @@ macro_rules! variables {
 
 variables! {
     Flink {
-        /// The Flink distribution. Without it, that in whose `bin` the command was called, or else that of
-        /// the `flink` on the PATH, or else that in `/usr/lib/flink` or
-        /// `/opt/cloudera/parcels/FLINK/lib/flink`.
+        /// The Flink distribution. Without it, that in whose `bin` the command was called, or else the one to
+        /// which both `FLINK_LIB_DIR` and `FLINK_CONF_DIR` lead, or else that of the `flink` on the PATH, or
+        /// else that in `/usr/lib/flink` or `/opt/cloudera/parcels/FLINK/lib/flink`.
         FLINK_HOME
         /// Directory of Flink's configuration file. Without it, the distribution's `conf`, or
         /// `/etc/flink/conf` if a distribution that is called `lib/flink` has none.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use taskrunner::links;
 
 use super::kerberos::KerberosFiles;
-use super::manifest::{ClientProgram, Program, Purpose};
+use super::manifest::{Program, Purpose};
 use super::names::{Names, twice};
 use super::packed;
 use super::sharing::{Sharing, is_library};
@@ -165,12 +165,12 @@ pub(crate) fn container_files(
     }
     match purpose {
         Purpose::Session { .. } => {}
-        // `main()` uploads the jar to the JobManager by itself, when it submits the job. But the class path
-        // of the containers needs the jar before they start.
-        Purpose::PerJob { program: ClientProgram { jar: Some(jar), .. } }
-            if inclusion != UserJarInclusion::Disabled =>
-        {
-            files.push(user_jar(context, jar, inclusion)?);
+        // `main()` uploads the jars to the JobManager by itself, when it submits the job. But the class path
+        // of the containers needs them before they start.
+        Purpose::PerJob { program } if inclusion != UserJarInclusion::Disabled => {
+            for jar in program.jar.iter().chain(&program.user_jars) {
+                files.push(user_jar(context, jar, inclusion)?);
+            }
         }
         Purpose::PerJob { .. } => {}
         Purpose::Application { program } => {
@@ -289,7 +289,7 @@ fn distribution(
         ContainerFile::file(file.key, FileSource::library(file.path, &sharing), Part::System, by)
     };
     if provided.is_empty() {
-        let lib = files_below(&flink.lib, "lib")?;
+        let lib = if flink.lib.is_dir() { files_below(&flink.lib, "lib")? } else { Vec::new() };
         files.extend(lib.into_iter().filter(|f| !is_dist_jar(&f.key)).map(|f| library(f, "Flink's lib")));
         if flink.plugins.is_dir() {
             let plugins = files_below(&flink.plugins, "plugins")?;

@@ -2,6 +2,7 @@ use super::*;
 use flink_model::jvm_options::Logging;
 use flink_model::release::Release;
 
+use crate::deploy::manifest::ClientProgram;
 use crate::warning::Warning;
 
 struct Fixture {
@@ -190,6 +191,21 @@ fn an_application_has_its_jar_and_usrlib() {
         Purpose::PerJob { program: ClientProgram { jar: Some("job.jar".into()), ..Default::default() } };
     assert_eq!(fixture.files(&[], &per_job).unwrap()[4..], ["job.jar private User"]);
     assert_eq!(fixture.files(&disabled, &per_job).unwrap().len(), 4);
+    let here = format!("file:{}/job.jar", fixture.dir.path().display());
+    let user_jars = vec![here, "hdfs://h:1/a/udf.jar".to_owned()];
+    let of_caller = Purpose::PerJob { program: ClientProgram { user_jars, ..Default::default() } };
+    let files = fixture.files(&[], &of_caller).unwrap();
+    assert_eq!(files[4..], ["job.jar private User", "udf.jar remote User"]);
+    assert_eq!(fixture.files(&disabled, &of_caller).unwrap().len(), 4);
+}
+
+#[test]
+fn without_a_lib_there_is_the_flink_dist_jar() {
+    let fixture = Fixture::new();
+    std::fs::remove_dir_all(fixture.dir.path().join("flink/lib")).unwrap();
+    let files = fixture.files(&[], &SESSION).unwrap();
+    let keys: Vec<&str> = files.iter().filter_map(|file| file.split(' ').next()).collect();
+    assert_eq!(keys, ["plugins/p/p.jar", "lib/flink-dist-1.20.1.jar"]);
 }
 
 #[test]

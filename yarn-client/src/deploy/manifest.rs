@@ -168,8 +168,13 @@ impl fmt::Debug for Program {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ClientProgram {
     /// The jar, as a local path. It is also on the containers' class path, unless
-    /// `yarn.classpath.include-user-jar` is DISABLED. `None` means that the program is written in Python.
+    /// `yarn.classpath.include-user-jar` is DISABLED. `None` means that the program is written in Python, or
+    /// that `main()` runs where heddle does not start it.
     pub jar: Option<String>,
+    /// Further jars of the jobs: local paths, or URLs on a file system that the nodes can read. They are on
+    /// the containers' class path as `jar` is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub user_jars: Vec<String>,
     /// The class with `main()`; `None` means that the manifest of the jar names it.
     pub main_class: Option<String>,
     /// The arguments.
@@ -183,6 +188,7 @@ impl fmt::Debug for ClientProgram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientProgram")
             .field("jar", &self.jar)
+            .field("user_jars", &self.user_jars)
             .field("main_class", &self.main_class)
             .field("args", &format_args!("{} arguments", self.args.len()))
             .field("savepoint", &self.savepoint)

@@ -230,7 +230,7 @@ impl Deployer {
         };
         undo.run(&why, &*report).await;
         submission::forget(name, &self.context);
-        Err(failure)
+        Err(if self.submitted.get().is_some() { failure.after_submission() } else { failure })
     }
 
     /// What [`Deployer::deploy`] would carry out. The ResourceManager gives an application id away for it;
