@@ -34,6 +34,7 @@ impl RunCommand<'_> {
             main_class: options.class.clone(),
             args: program::jar_and_arguments(options)?.1,
             savepoint: options.from_savepoint.clone(),
+            user_jars: Vec::new(),
         };
         manifest(Purpose::PerJob { program }, setup, &self.configuration, &options.deploy)
     }
