@@ -1,5 +1,5 @@
-"""The program of tests/deployers, which deploys in its own JVM as tools do: with heddle's kind of client that JVM
-has the Java agent, with the reference it has Flink's own classes alone.
+"""The program of tests/deployers, which deploys in its own JVM as tools do: with heddle's kind of client that
+JVM has the Java agent, with the reference it has Flink's own classes alone.
 
 It is started as the tools are: it is told where Flink is, and has no variable of Flink's.
 """

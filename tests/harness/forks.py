@@ -1,5 +1,5 @@
-"""Copies of Flink's `YarnClusterDescriptor`, as some tools carry them in their own jars: the same class, or one
-whose private method that deploys takes something else."""
+"""Copies of Flink's `YarnClusterDescriptor`, as some tools carry them in their own jars: the same class, or
+one whose private method that deploys takes something else."""
 
 import zipfile
 

@@ -31,8 +31,8 @@ def job_jar(flink_home, version):
 
 
 def deployers_jar(flink_home, version, hadoop):
-    """The program of tests/deployers. `hadoop` is the release of Hadoop that it is compiled against, and that it
-    needs on its class path."""
+    """The program of tests/deployers. `hadoop` is the release of Hadoop that it is compiled against, and that
+    it needs on its class path."""
     return built("deployers", flink_home, f"{version}-hadoop-{hadoop}", "deployers.jar", hadoop_directory(hadoop))
 
 

@@ -1,6 +1,6 @@
-"""Deployments by tools that have Flink's Java classes in their own process. The program of tests/deployers makes
-the calls of such tools; the JVM has heddle's Java agent with the client `heddle`, and Flink alone with the
-`reference`. So the same tests hold for both, and differ in whose ApplicationMaster it is."""
+"""Deployments by tools that have Flink's Java classes in their own process. The program of tests/deployers
+makes the calls of such tools; the JVM has heddle's Java agent with the client `heddle`, and Flink alone with
+the `reference`. So the same tests hold for both, and differ in whose ApplicationMaster it is."""
 
 import json
 import os
@@ -25,8 +25,8 @@ EXCEPTION = "org.apache.flink.client.deployment.ClusterDeploymentException"
 # It is about what works, not how fast: enough for a machine that does much else.
 SECONDS = 240
 REPETITIONS = 100
-# So many threads and open files more than after the first ten deployments are no leak: pools grow until they are
-# full.
+# So many threads and open files more than after the first ten deployments are no leak: pools grow until they
+# are full.
 SPARE = 15
 
 # Each way to come to a descriptor, in the modes in which tools use it.
@@ -34,7 +34,8 @@ CASES = [
     ("factory", "session"), ("descriptor", "session"), ("factory", "application"), ("descriptor", "application"),
     ("descriptor", "per-job"), ("reflection", "per-job"),
 ]  # fmt: skip
-# Of these the releases other than the usual one have each mode once, and a per-job cluster attached and detached.
+# Of these the releases other than the usual one have each mode once, and a per-job cluster attached and
+# detached.
 FEW = [("factory", "session"), ("descriptor", "application"), ("descriptor", "per-job"), ("reflection", "per-job")]
 
 
@@ -125,7 +126,8 @@ def test_words_are_counted(work, version, style, mode):
 @pytest.mark.extended
 @pytest.mark.reference(extended=True)
 def test_files_in_hdfs_and_keys_in_memory(work, usual):
-    """As Dinky has it: Flink's libraries are in HDFS, and Hadoop's configuration is complete only in memory."""
+    """As Dinky has it: Flink's libraries are in HDFS, and Hadoop's configuration is complete only in
+    memory."""
     hdfs, place = work.cluster.hdfs, usual
     for file in sorted((place.release.home / "lib").glob("*.jar")):
         hdfs.write(f"{work.hdfs_dir}/flink/{file.name}", file.read_bytes())
@@ -193,8 +195,8 @@ def test_several_at_once(work, usual):
     ids=["queue", "memory", "worker"],
 )
 def test_an_error_reaches_the_tool_as_flinks_exception(work, usual, mode, setting, words):
-    """With heddle's words, what to do included; nothing was submitted, and nobody tries it once more in another
-    way."""
+    """With heddle's words, what to do included; nothing was submitted, and nobody tries it once more in
+    another way."""
     deployer = deployer_of(work, usual)
     told = deployer.run("factory", mode, work.name, *settings(setting), *program(usual.release.jobs, "WordCount"))
     kind, _ = told.errors[0]
@@ -249,8 +251,8 @@ def test_a_fork_with_another_method_is_left_alone(work, usual):
 @pytest.mark.heddle_only("it is about the agent")
 @pytest.mark.parametrize("version", PLAIN_FLINKS)
 def test_a_copy_of_the_class_in_a_jar_of_the_tool(work, version):
-    """As Dinky has it, in front of Flink's jar: this is the same class for the agent. One with another method is
-    not, in no release."""
+    """As Dinky has it, in front of Flink's jar: this is the same class for the agent. One with another method
+    is not, in no release."""
     place = release_of(version)
     jar = forks.copied(place.release.home, work.directory / "copy.jar")
     told = session_with(work, place, front=[jar])
@@ -302,8 +304,8 @@ def test_the_agent_switched_off(work, usual):
 
 
 def watch_private_files(deployer, running):
-    """Whatever the JVM puts into its directory for temporary files while it runs: path -> mode when it was first
-    seen."""
+    """Whatever the JVM puts into its directory for temporary files while it runs: path -> mode when it was
+    first seen."""
     seen = {}
     while running.alive:
         for directory, names, files in os.walk(deployer.temporary):
@@ -319,8 +321,8 @@ def watch_private_files(deployer, running):
 
 @pytest.mark.heddle_only("its launch line and its containers' environment are other ones")
 def test_secrets(work, usual):
-    """Those of Flink's configuration, of Hadoop's in memory, and of the program's arguments: in no command line,
-    no log and no message, and in no file that others may read or that stays."""
+    """Those of Flink's configuration, of Hadoop's in memory, and of the program's arguments: in no command
+    line, no log and no message, and in no file that others may read or that stays."""
     client = client_of(work, usual)
     of_flink = {key: f"canary-{number}-{os.getpid()}" for number, key in enumerate(("s3.secret-key", "my.connector.password"))}
     of_hadoop, argument = f"canary-hadoop-{os.getpid()}", f"canary-argument-{os.getpid()}"

@@ -1,6 +1,6 @@
 """Deployments in a tool's own process (tests/deployers) on a cluster with Kerberos: with the tickets of that
-process, and for another user. Hadoop's classes learn from the class path that there is Kerberos, so the tool has
-Hadoop's configuration there."""
+process, and for another user. Hadoop's classes learn from the class path that there is Kerberos, so the tool
+has Hadoop's configuration there."""
 
 import pytest
 

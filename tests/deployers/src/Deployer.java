@@ -1,3 +1,4 @@
+import java.io.InputStream;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -23,6 +24,7 @@ import java.util.concurrent.Future;
  * --end shut-down | kill | leave                 what becomes of the cluster
  * --proxy-user NAME                              the user for whom the descriptor is made
  * --repetitions N --threads N                    so many deployments, so many at a time
+ * --on-demand true                               begins each when a character comes on its standard input
  * --tell true                                    tells at once what was deployed and submitted
  * --settle SECONDS                               of the end: waits before it tells what the process holds
  * --words FILE                                   more of these words
@@ -43,7 +45,11 @@ public final class Deployer {
         tell(Collections.singletonMap("begin", Held.now()));
         ExecutorService pool = Executors.newFixedThreadPool(words.number("threads", 1));
         List<Future<?>> running = new ArrayList<>();
+        InputStream demands = words.is("on-demand") ? System.in : null;
         for (int number = 1; number <= words.number("repetitions", 1); number++) {
+            if (demands != null && demands.read() < 0) {
+                break;
+            }
             int own = number;
             running.add(pool.submit(() -> {
                 Map<String, Object> told = new Deployment(words, own).run();
