@@ -118,6 +118,9 @@ options! {
     CONTROL_PORT: PortList = "heddle.control.port" = "0";
     /// Hadoop's jars behind Flink's on the class path: yarn (yarn.application.classpath) or none.
     HADOOP_CLASSPATH: HadoopClassPath = "heddle.hadoop-classpath" = "yarn";
+    /// Jars with Hadoop's classes for a main() on this machine, where HADOOP_CLASSPATH is not set: jars and
+    /// directories, local or remote; none: no jars; default: those that yarn.provided.lib.dirs has.
+    HADOOP_JARS: Vec<String> = "heddle.hadoop.jars";
     /// Whether heddle does what only makes a start quicker: class data archives, TaskManagers that are asked
     /// for before Flink requests them, registration with YARN before the JobManager is ready.
     FAST_START: bool = "heddle.fast-start" = "true";

@@ -111,7 +111,7 @@ fn key(url: &str, status: &FileStatus) -> String {
 
 /// Sets the modification time of the directory, which tells when its jar was last used. The time of the jar
 /// itself must not change, because its hash is remembered together with that time.
-fn touch(entry: &Path) {
+pub(crate) fn touch(entry: &Path) {
     let touched = std::fs::File::open(entry).and_then(|d| d.set_modified(SystemTime::now()));
     if let Err(error) = touched {
         tracing::debug!(%error, path = %entry.display(), "use not noted");

@@ -26,6 +26,7 @@ pub mod follow;
 pub mod forgotten;
 pub mod gc;
 pub mod hadoop;
+pub mod hadoop_jars;
 mod held_tokens;
 pub mod identity;
 pub mod interrupt;

@@ -2,9 +2,10 @@
 //!
 //! Flink's client gets only the address of the JobManager, and nothing of YARN or Hadoop. So it starts in
 //! half the time, and what the program prints, collects and returns is the same as with Flink's own scripts.
-//! For `hdfs://` it gets a small jar with a file system that runs `heddle client-fs`, unless the user has put
-//! Hadoop's classes on the class path. heddle's process stays the parent of the JVM (see
-//! [`crate::client_run`]), so that it can say in one line why the JVM has failed.
+//! For `hdfs://` it gets a small jar with a file system that runs `heddle client-fs`, unless Hadoop's classes
+//! are on the class path: the user has put them there, or heddle does (see [`crate::hadoop_jars`]). heddle's
+//! process stays the parent of the JVM (see [`crate::client_run`]), so that it can say in one line why the
+//! JVM has failed.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -18,6 +19,7 @@ use flink_rest::RestAddress;
 use crate::configuration::text;
 use crate::context::Context;
 use crate::error::Failure;
+use crate::hadoop_jars::HadoopJars;
 use crate::java::Java;
 use crate::report::Report;
 use crate::setup::Setup;
@@ -77,11 +79,12 @@ pub enum JobManager<'a> {
 }
 
 /// Makes the command that starts the JVM of Flink's own client: `verb` with the words `given`, on the cluster
-/// of `job_manager` if one is needed. It is a failure if no suitable Java is found or if Flink's jars cannot
-/// be read.
+/// of `job_manager` if one is needed, and with Hadoop's classes if there are any for it. It is a failure if
+/// no suitable Java is found or if Flink's jars cannot be read.
 pub fn client(
     context: &Context,
     setup: &Setup,
+    hadoop: &HadoopJars,
     job_manager: Option<JobManager<'_>>,
     verb: &str,
     given: &ClientWords,
@@ -89,14 +92,20 @@ pub fn client(
 ) -> Result<Command, Failure> {
     let configured_home = text(&setup.configuration, &options::JAVA_HOME);
     let java = Java::find(context, configured_home.as_deref())?;
-    let mut jvm_options = words(context.var(variables::JVM_ARGS));
+    // What is in front counts less.
+    let mut jvm_options: Vec<String> = hadoop.kerberos_option(context).into_iter().collect();
+    jvm_options.extend(words(context.var(variables::JVM_ARGS)));
     jvm_options.extend(java_options(context, setup, java.version));
-    java.check(setup.release, context.var(variables::HADOOP_CLASSPATH).is_some(), report)?;
+    let without_hadoop = context.var(variables::HADOOP_CLASSPATH).is_none() && hadoop.is_empty();
+    java.check(setup.release, !without_hadoop, report)?;
     let mut path = class_path(context, setup)?;
-    let without_hadoop = context.var(variables::HADOOP_CLASSPATH).is_none();
     if without_hadoop {
         path.push(":");
         path.push(context.own_file(FILE_SYSTEM)?);
+        path.push(HERE);
+    } else if !hadoop.is_empty() {
+        path.push(":");
+        path.push(hadoop.class_path()?);
         path.push(HERE);
     }
     #[expect(clippy::disallowed_methods, reason = "this is where main() is started")]

@@ -1,4 +1,5 @@
-//! Checks the program's jar before anything is started for it, and fetches it if it is in HDFS.
+//! Checks the program's jar before anything is started for it, and fetches it if it is in HDFS. Finds the
+//! jars with Hadoop's classes, if the program gets them.
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use yarn_client::context::{Context, FlinkHome};
 use yarn_client::error::Failure;
 use yarn_client::fetch::fetch;
 use yarn_client::hadoop::Hadoop;
+use yarn_client::hadoop_jars::{self, HadoopJars};
 use yarn_client::interrupt::Interrupt;
 use yarn_client::jar;
 use yarn_client::paths::{is_remote, without_scheme};
@@ -79,6 +81,18 @@ pub(super) async fn jar_here(
     let fetched = interrupt.unless_raised(work).await;
     let path = fetched.map_err(|cause| Failure::interrupted(cause, "the program was not started"))??;
     Ok(Some(path.to_string_lossy().into_owned()))
+}
+
+/// The jars with Hadoop's classes for the program, which are fetched if they are in HDFS.
+pub(super) async fn hadoop_here(
+    context: &Context,
+    configuration: &Configuration,
+    console: &Arc<Console>,
+    interrupt: &Interrupt,
+) -> Result<HadoopJars, Failure> {
+    let work = Box::pin(hadoop_jars::find(context, configuration, &**console));
+    let found = interrupt.unless_raised(work).await;
+    found.map_err(|cause| Failure::interrupted(cause, "the program was not started"))?
 }
 
 /// The command line for Flink's client, with the path of the fetched jar instead of that in HDFS.

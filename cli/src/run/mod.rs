@@ -29,7 +29,7 @@ use super::options::RunOptions;
 use super::program;
 use super::settings::Settings;
 use super::signals::on_signals;
-use jar::{check_jar, jar_here, words_with};
+use jar::{check_jar, hadoop_here, jar_here, words_with};
 
 /// A command that runs a program, with all that is needed to carry it out.
 pub(super) struct RunCommand<'a> {
@@ -219,7 +219,8 @@ pub(super) async fn info(
     let interrupt = on_signals()?;
     let jar = jar_here(context, options, &setup.configuration, console, &Timing::start(), &interrupt).await?;
     let words = words_with(words, options, jar.as_deref());
-    let client = client::client(context, &setup, None, "info", &words, &**console)?;
+    let hadoop = hadoop_here(context, &setup.configuration, console, &interrupt).await?;
+    let client = client::client(context, &setup, &hadoop, None, "info", &words, &**console)?;
     let log = client::log_file(context, &setup);
     let hadoop = interrupt.unless_raised(Hadoop::load_if_kerberos(context, &setup.configuration)).await;
     let hadoop = hadoop.map_err(|cause| Failure::interrupted(cause, "the program was not started"))?;

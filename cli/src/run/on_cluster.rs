@@ -13,7 +13,7 @@ use yarn_client::timing::Jobs;
 use yarn_client::{client_run, run as client, target, timing as steps};
 
 use super::RunCommand;
-use super::jar::{check_jar, jar_here, options_with, words_with};
+use super::jar::{check_jar, hadoop_here, jar_here, options_with, words_with};
 use crate::console::Console;
 use crate::jobs::Overheard;
 use crate::options::DeployOptions;
@@ -45,8 +45,9 @@ impl RunCommand<'_> {
         let remembered = remembered.map(|(key, entry)| format!("-D{key}={}", entry.value.text()).into());
         words.options.extend(remembered);
         let setup = Setup { configuration, ..setup };
+        let hadoop = hadoop_here(context, &setup.configuration, console, &interrupt).await?;
         let at = Some(client::JobManager::At(&cluster.address));
-        let command = client::client(context, &setup, at, "run", &words, &**console)?;
+        let command = client::client(context, &setup, &hadoop, at, "run", &words, &**console)?;
         let cancels = options.shutdown_on_attached_exit
             || program::is_property(&setup.configuration, "execution.shutdown-on-attached-exit", "true");
         let (overheard, stdout) = Overheard::if_wanted(console.is_json())?;

@@ -11,7 +11,7 @@ use yarn_client::setup::Setup;
 use yarn_client::{run as client, target};
 
 use super::RunCommand;
-use super::jar::{check_jar, jar_here, words_with};
+use super::jar::{check_jar, hadoop_here, jar_here, words_with};
 use crate::console::{Console, warn};
 use crate::deployment::{deployer, dry_run, manifest};
 use crate::jobs::Overheard;
@@ -56,10 +56,11 @@ impl RunCommand<'_> {
             return shown.map_err(|cause| Failure::interrupted(cause, "the command was given up"))?;
         }
         let clocked = Clocked::new(timing, &options.deploy, context, console);
+        let hadoop = hadoop_here(context, &client_setup.configuration, console, &interrupt).await?;
         let (overheard, stdout) = Overheard::if_wanted(console.is_json())?;
         let start = |address: &RestAddress| {
             let port = Some(client::JobManager::Behind(address));
-            client::client(context, &client_setup, port, "run", &words, &**console)
+            client::client(context, &client_setup, &hadoop, port, "run", &words, &**console)
         };
         let program = Program {
             start: &start,

@@ -24,11 +24,13 @@ use flink_rest::RestAddress;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use yarn_client::client_failure::HADOOP_HINT;
 use yarn_client::configuration::text;
 use yarn_client::context::{Context, FlinkHome};
 use yarn_client::deploy::{ClusterManifest, Program, Purpose};
 use yarn_client::error::Failure;
 use yarn_client::hadoop::Hadoop;
+use yarn_client::hadoop_jars::{self, HadoopJars};
 use yarn_client::paths::{is_remote, without_scheme};
 use yarn_client::report::Report;
 use yarn_client::run::{FILE_SYSTEM, file_system_helper};
@@ -85,6 +87,15 @@ pub(crate) struct Start {
     pub(crate) command: Command,
     /// For which login it gets tokens; `None` if it needs none.
     pub(crate) tokens: Option<TokensFor>,
+    /// Whether it runs a script without Hadoop's classes, and the user is told what to do if one is missing.
+    pub(crate) lacks_hadoop: bool,
+}
+
+impl Start {
+    /// A program that gets nothing from heddle but its command line.
+    fn plain(command: Command) -> Self {
+        Self { command, tokens: None, lacks_hadoop: false }
+    }
 }
 
 impl fmt::Debug for Start {
@@ -95,6 +106,7 @@ impl fmt::Debug for Start {
             .field("program", &self.command.get_program())
             .field("words", &masked_words(&words))
             .field("tokens", &self.tokens)
+            .field("lacks_hadoop", &self.lacks_hadoop)
             .finish()
     }
 }
@@ -103,6 +115,8 @@ impl fmt::Debug for Start {
 pub(crate) struct TokensFor {
     pub(crate) hadoop: Hadoop,
     pub(crate) properties: Vec<(String, String)>,
+    /// Whether the program uses Hadoop's classes, which read tokens only once.
+    pub(crate) by_hadoops_classes: bool,
 }
 
 impl fmt::Debug for TokensFor {
@@ -112,6 +126,7 @@ impl fmt::Debug for TokensFor {
         f.debug_struct("TokensFor")
             .field("via", &self.hadoop.via)
             .field("properties", &properties)
+            .field("by_hadoops_classes", &self.by_hadoops_classes)
             .finish_non_exhaustive()
     }
 }
@@ -157,7 +172,7 @@ pub(crate) async fn plan(
     let untouched = || {
         let mut command = Command::new(&program);
         command.args(words);
-        Ok(Plan::Become(Start { command, tokens: None }))
+        Ok(Plan::Become(Start::plain(command)))
     };
     if line.needs_nothing(tool) {
         return untouched();
@@ -187,32 +202,52 @@ pub(crate) async fn plan(
         // For clusters of other kinds, such as on Kubernetes, Flink's own program needs no help.
         Some(_) => return untouched(),
     }
-    let properties = line.properties.clone();
-    let tokens = |hadoop: Option<Hadoop>| hadoop.map(|hadoop| TokensFor { hadoop, properties });
-    if kind.as_deref() == Some(PER_JOB) {
-        let command = become_script(context, &setup, tool, &program, line, None)?;
-        let hadoop = login(context, &setup.configuration).await;
-        return Ok(Plan::Become(Start { command, tokens: tokens(hadoop) }));
-    }
-    let target = target::choose(None, &mut setup.configuration, context, report)?;
-    if matches!(target, Target::Assumed(_)) {
-        if tool == Tool::Client {
-            let (command, listener) = alone(context, &setup, &program, line)?;
-            let hadoop = login(context, &setup.configuration).await;
-            return Ok(Plan::Alone(Start { command, tokens: tokens(hadoop) }, listener));
+    let per_job = kind.as_deref() == Some(PER_JOB);
+    let target = match per_job {
+        true => None,
+        false => Some(target::choose(None, &mut setup.configuration, context, report)?),
+    };
+    let assumed = matches!(target, Some(Target::Assumed(_)));
+    let jars = Box::pin(hadoop_jars::find(context, &setup.configuration, report)).await?;
+    let has_hadoop = !jars.is_empty() || context.var(variables::HADOOP_CLASSPATH).is_some();
+    if !has_hadoop {
+        if per_job {
+            let origin = setup.configuration.origin(&options::EXECUTION_TARGET);
+            return Err(needs_hadoop(tool, PER_JOB, &format!("execution.target ({origin})")));
         }
+        let scripts = [&line.script, &line.init].into_iter().flatten();
+        for script in scripts {
+            let Some(target) = yarn_target(context, script) else { continue };
+            return Err(needs_hadoop(tool, target, &format!("SET in {}", script.to_string_lossy())));
+        }
+        if assumed && tool == Tool::Gateway {
+            return Err(nobody().hint(HADOOP_HINT));
+        }
+    }
+    let lacks_hadoop = !has_hadoop && line.script.is_some();
+    let (properties, by_hadoops_classes) = (line.properties.clone(), !jars.is_empty());
+    let tokens =
+        |hadoop: Option<Hadoop>| hadoop.map(|hadoop| TokensFor { hadoop, properties, by_hadoops_classes });
+    if assumed && tool == Tool::Client {
+        let (command, listener) = alone(context, &setup, &program, line, &jars)?;
+        let hadoop = login(context, &setup.configuration).await;
+        return Ok(Plan::Alone(Start { command, tokens: tokens(hadoop), lacks_hadoop }, listener));
+    }
+    if assumed {
         report.warn(&format!(
             "{NO_SESSION}; each SQL session has to set execution.target, and for {SESSION} also \
              yarn.application.id"
         ));
         line.properties.push((options::EXECUTION_TARGET.key.to_owned(), SESSION.to_owned()));
-        let command = become_script(context, &setup, tool, &program, line, None)?;
-        let hadoop = login(context, &setup.configuration).await;
-        return Ok(Plan::Become(Start { command, tokens: tokens(hadoop) }));
     }
+    let Some(target) = target.filter(|_| !assumed) else {
+        let command = become_script(context, &setup, tool, &program, line, &jars, None)?;
+        let hadoop = login(context, &setup.configuration).await;
+        return Ok(Plan::Become(Start { command, tokens: tokens(hadoop), lacks_hadoop }));
+    };
     let cluster = target::locate(target, &setup.configuration, context, report).await?;
-    let command = become_script(context, &setup, tool, &program, line, Some(&cluster.address))?;
-    Ok(Plan::Become(Start { command, tokens: tokens(cluster.hadoop().cloned()) }))
+    let command = become_script(context, &setup, tool, &program, line, &jars, Some(&cluster.address))?;
+    Ok(Plan::Become(Start { command, tokens: tokens(cluster.hadoop().cloned()), lacks_hadoop }))
 }
 
 /// The login of a program that is started without a cluster, on a cluster with Kerberos. Many statements need
@@ -232,6 +267,28 @@ fn nobody() -> Failure {
         .hint("-Dexecution.target=remote leads to the JobManager that rest.address names")
 }
 
+/// The failure that only Hadoop's classes reach what `by` asks for.
+fn needs_hadoop(tool: Tool, target: &str, by: &str) -> Failure {
+    let what = format!("{} needs Hadoop's classes for the target {target}, which {by} asks for", tool.name());
+    Failure::new(what)
+        .hint(HADOOP_HINT)
+        .hint("one session needs none: start it with `yarn-session.sh -d`, and leave out the target")
+}
+
+/// The target on YARN that a script on this machine sets, if it sets one.
+fn yarn_target(context: &Context, script: &OsStr) -> Option<&'static str> {
+    let script = script.to_str().filter(|script| !is_remote(script))?;
+    let text = std::fs::read_to_string(context.path(without_scheme(script))).unwrap_or_default();
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("--"));
+    let text: String = lines.map(|line| format!("{line}\n")).collect();
+    let set = |statement: &str, target: &str| {
+        let plain: String =
+            statement.chars().filter(|c| !c.is_whitespace() && !"'\"`".contains(*c)).collect();
+        plain.eq_ignore_ascii_case(&format!("SETexecution.target={target}"))
+    };
+    [PER_JOB, SESSION].into_iter().find(|target| text.split(';').any(|statement| set(statement, target)))
+}
+
 /// Starts the SQL client without a cluster, because many statements need none, and a script may set one
 /// itself. The SQL client gets the address of this process, which answers that there is no session (see
 /// [`tell_nobody`]).
@@ -240,12 +297,13 @@ fn alone(
     setup: &Setup,
     program: &Path,
     line: Line,
+    jars: &HadoopJars,
 ) -> Result<(Command, TcpListener), Failure> {
     let cannot = |e| Failure::because("cannot open a port on this machine for Flink's SQL client", e);
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(cannot)?;
     let port = listener.local_addr().map_err(cannot)?.port();
     let address = RestAddress::plain("127.0.0.1", port);
-    let command = become_script(context, setup, Tool::Client, program, line, Some(&address))?;
+    let command = become_script(context, setup, Tool::Client, program, line, jars, Some(&address))?;
     Ok((command, listener))
 }
 
@@ -368,6 +426,7 @@ fn become_script(
     tool: Tool,
     program: &Path,
     line: Line,
+    jars: &HadoopJars,
     address: Option<&RestAddress>,
 ) -> Result<Command, Failure> {
     let mut settings = line.properties;
@@ -385,13 +444,21 @@ fn become_script(
         configuration_with(context, &setup.flink.conf, &settings)?
     };
     command.args(line.rest).env("FLINK_CONF_DIR", conf);
-    let mut words = OsString::from(context.var(variables::JVM_ARGS).unwrap_or_default());
-    if !words.to_string_lossy().contains(AGENT) {
+    let given = context.var(variables::JVM_ARGS).unwrap_or_default();
+    let mut words = OsString::new();
+    if let Some(option) = jars.kerberos_option(context) {
+        words.push(option);
+        words.push(" ");
+    }
+    words.push(given);
+    if !given.contains(AGENT) {
         words.push(" ");
         words.push(java_agent(context)?);
     }
-    if context.var(variables::HADOOP_CLASSPATH).is_none() {
-        // Flink's scripts put the jars of this variable on the class path, behind Flink's own jars.
+    // Flink's scripts put the jars of this variable on the class path, behind Flink's own jars.
+    if !jars.is_empty() {
+        command.env("HADOOP_CLASSPATH", jars.class_path()?);
+    } else if context.var(variables::HADOOP_CLASSPATH).is_none() {
         command.env("HADOOP_CLASSPATH", context.own_file(FILE_SYSTEM)?);
         words.push(" ");
         words.push(file_system_helper(context));

@@ -61,7 +61,7 @@ fn debug_shows_no_secret() {
     assert!(shown.contains("x.sql") && !shown.contains("hush"), "{shown}");
     let mut command = Command::new("sql-gateway.sh");
     command.args(words.split(' '));
-    let shown = format!("{:?}", Plan::Become(Start { command, tokens: None }));
+    let shown = format!("{:?}", Plan::Become(Start::plain(command)));
     assert!(shown.contains("sql-gateway.sh") && !shown.contains("hush"), "{shown}");
 }
 
@@ -73,11 +73,15 @@ fn shown(command: &Command) -> String {
 
 fn led(release: &str, tool: Tool, line: &str) -> (tempfile::TempDir, Command) {
     let (dir, context) = place(release);
-    let setup = Setup::load(&context).unwrap();
-    let program = script(&context, &setup.flink, tool).unwrap();
-    let address = RestAddress::plain("[::1]", 8081);
-    let command = become_script(&context, &setup, tool, &program, read(line), Some(&address)).unwrap();
+    let command = led_with(&context, tool, line, &HadoopJars::default());
     (dir, command)
+}
+
+fn led_with(context: &Context, tool: Tool, line: &str, jars: &HadoopJars) -> Command {
+    let setup = Setup::load(context).unwrap();
+    let program = script(context, &setup.flink, tool).unwrap();
+    let address = RestAddress::plain("[::1]", 8081);
+    become_script(context, &setup, tool, &program, read(line), jars, Some(&address)).unwrap()
 }
 
 #[test]
@@ -157,6 +161,9 @@ async fn without_a_session_the_client_starts_and_is_told_when_it_asks() {
     let text = answer.text().await.unwrap();
     assert!(text.contains(NO_SESSION) && text.contains("hint: `yarn-session.sh -d`"), "{text}");
     told.abort();
+    let failure = planned("1.20.1", Tool::Gateway, "start").await.unwrap_err();
+    assert!(failure.to_string().contains(NO_SESSION), "{failure}");
+    assert!(failure.hints().iter().any(|hint| hint.contains("heddle.hadoop.jars")), "{failure}");
 }
 
 /// What heddle warns of.
@@ -171,9 +178,16 @@ impl Report for Warnings {
     }
 }
 
+/// A place with Hadoop's classes.
+fn place_with_hadoop(release: &str) -> (tempfile::TempDir, Context) {
+    let (dir, mut context) = place(release);
+    context.vars.insert("HADOOP_CLASSPATH".to_owned(), "/hadoop/*".to_owned());
+    (dir, context)
+}
+
 #[tokio::test]
 async fn a_gateway_starts_without_a_session_and_says_what_its_sessions_have_to_set() {
-    let (_dir, context) = place("1.20.1");
+    let (_dir, context) = place_with_hadoop("1.20.1");
     let warnings = Warnings::default();
     let planned = plan(&context, Tool::Gateway, &words("start-foreground -Da=b"), &warnings).await.unwrap();
     let Plan::Become(start) = planned else { panic!("it does not become Flink's program") };
@@ -201,7 +215,7 @@ async fn a_cluster_for_each_job_needs_no_session() {
             "sql-gateway.sh start-foreground -Dexecution.target=YARN-PER-JOB -Da=b",
         ),
     ] {
-        let (dir, context) = place("1.20.1");
+        let (dir, context) = place_with_hadoop("1.20.1");
         std::fs::write(dir.path().join("x.sql"), "SELECT 1;").unwrap();
         let planned = plan(&context, tool, &words(line), &Silent).await.unwrap();
         let Plan::Become(start) = planned else { panic!("it does not become Flink's program") };
@@ -210,8 +224,8 @@ async fn a_cluster_for_each_job_needs_no_session() {
         let options = variable(&dir, &start.command, "JVM_ARGS");
         assert!(options.split(' ').any(|word| word == agent), "{options}");
     }
-    // The key in the file is sufficient, and an older client gets it by a file.
-    let (dir, context) = place("1.17.2");
+    // An older client gets the target by a file.
+    let (dir, context) = place_with_hadoop("1.17.2");
     std::fs::write(dir.path().join("x.sql"), "SELECT 1;").unwrap();
     let planned = plan(&context, Tool::Client, &words("-t yarn-per-job -f x.sql"), &Silent).await.unwrap();
     let Plan::Become(start) = planned else { panic!("it does not become Flink's program") };
@@ -221,14 +235,39 @@ async fn a_cluster_for_each_job_needs_no_session() {
     assert!(text.contains("execution.target: yarn-per-job\n"), "{text}");
 }
 
+#[tokio::test]
+async fn other_targets_need_hadoops_classes() {
+    for (text, set) in [
+        ("SET 'execution.target' = 'yarn-per-job';\nSELECT 1;", true),
+        ("-- first\nset execution.target\n= yarn-session", true),
+        ("-- SET 'execution.target' = 'yarn-per-job';\nSELECT 1;", false),
+        ("SET 'execution.target' = 'remote';", false),
+    ] {
+        for option in ["-f ", "--init=", "-i "] {
+            let (dir, mut context) = place("1.20.1");
+            std::fs::write(dir.path().join("x.sql"), text).unwrap();
+            let line = words(&format!("{option}x.sql"));
+            let planned = plan(&context, Tool::Client, &line, &Silent).await;
+            let refused = planned.as_ref().err().map(|failure| failure.to_string()).unwrap_or_default();
+            assert_eq!(refused.contains("SET in x.sql asks for"), set, "{option} {text}: {refused}");
+            assert_eq!(planned.is_err(), set, "{option} {text}: {refused}");
+            context.vars.insert("HADOOP_CLASSPATH".to_owned(), "/hadoop/*".to_owned());
+            assert!(plan(&context, Tool::Client, &line, &Silent).await.is_ok(), "{option} {text}");
+        }
+    }
+    let (dir, context) = place("1.20.1");
+    std::fs::write(dir.path().join("flink/conf/flink-conf.yaml"), "execution.target: yarn-per-job\n")
+        .unwrap();
+    let failure = plan(&context, Tool::Gateway, &words("start"), &Silent).await.unwrap_err();
+    assert!(failure.to_string().contains("flink-conf.yaml:1) asks for"), "{failure}");
+    assert!(failure.hints().iter().any(|hint| hint.contains("heddle.hadoop.jars")), "{failure}");
+}
+
 #[test]
 fn an_agent_that_the_user_has_named_is_the_only_one() {
-    let (dir, mut context) = place("1.20.1");
+    let (dir, mut context) = place_with_hadoop("1.20.1");
     context.vars.insert("JVM_ARGS".to_owned(), "-javaagent:/own/heddle-agent.jar=disabled".to_owned());
-    context.vars.insert("HADOOP_CLASSPATH".to_owned(), "/hadoop/*".to_owned());
-    let setup = Setup::load(&context).unwrap();
-    let program = script(&context, &setup.flink, Tool::Client).unwrap();
-    let command = become_script(&context, &setup, Tool::Client, &program, read("-f x.sql"), None).unwrap();
+    let command = led_with(&context, Tool::Client, "-f x.sql", &HadoopJars::default());
     assert_eq!(variable(&dir, &command, "JVM_ARGS"), "-javaagent:/own/heddle-agent.jar=disabled");
     assert_eq!(variable(&dir, &command, "HADOOP_CLASSPATH"), "", "it is inherited");
 }
@@ -297,6 +336,40 @@ fn the_script_gets_the_address() {
     assert!(
         shown(&command).starts_with("sql-gateway.sh start -Dsql-gateway.endpoint.rest.address=h -Dexecution")
     );
+}
+
+#[tokio::test]
+async fn hadoops_classes_take_the_place_of_heddles_file_system() {
+    let (dir, mut context) = place("1.20.1");
+    for (file, text) in [("hadoop/a.jar", ""), ("conf/core-site.xml", "<configuration/>"), ("krb5.conf", "")]
+    {
+        let path = dir.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    for (name, file) in [("HADOOP_CONF_DIR", "conf"), ("KRB5_CONFIG", "krb5.conf")] {
+        context.vars.insert(name.to_owned(), dir.path().join(file).display().to_string());
+    }
+    context.vars.insert("JVM_ARGS".to_owned(), "-Dx=y".to_owned());
+    let mut configuration = Configuration::new(flink_model::config::FileFormat::Standard);
+    configuration.set_dynamic("heddle.hadoop.jars", "hadoop");
+    let jars = hadoop_jars::find(&context, &configuration, &Silent).await.unwrap();
+    let command = led_with(&context, Tool::Client, "-f x.sql", &jars);
+    assert_eq!(variable(&dir, &command, "HADOOP_CLASSPATH"), "/hadoop/a.jar:/conf");
+    assert_eq!(
+        variable(&dir, &command, "JVM_ARGS"),
+        "-Djava.security.krb5.conf=/krb5.conf -Dx=y -javaagent:/heddle/lib/heddle-agent.jar=heddle=/heddle/bin/heddle"
+    );
+}
+
+#[tokio::test]
+async fn only_a_script_without_hadoops_classes_is_watched() {
+    for (line, watched) in
+        [("-f x.sql", true), ("", false), ("-Dheddle.hadoop.jars=flink/lib -f x.sql", false)]
+    {
+        let Plan::Alone(start, _) = planned("1.20.1", Tool::Client, line).await.unwrap() else { panic!() };
+        assert_eq!(start.lacks_hadoop, watched, "{line}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use flink_model::class_path::ContainerFiles;
 use flink_model::config::{Configuration, FromValue};
 use flink_model::container::{INTERNAL_KEY, TASKRUNNER};
+use flink_model::flink_variables;
 use flink_model::options::{self, Opt};
 use flink_model::plan::{self, ShippedConfiguration, Surroundings};
 use flink_model::spec::{
@@ -67,6 +68,8 @@ pub(crate) fn am_spec(
         Some(_) => internal_ssl::without_host_names(template),
         None => template,
     };
+    let mut job_manager = own_key(job_manager.map_err(cannot)?);
+    job_manager.env.extend(flink_variables::of_application(answers.directory));
     // The ApplicationMaster hands these on itself, by the control protocol.
     let sent = std::iter::once(shipped.file_name.to_owned());
     let sent = sent.chain(derived.names.logging.1.iter().map(|file| file.key.clone()));
@@ -95,7 +98,7 @@ pub(crate) fn am_spec(
                 .map(|ports| MetricsSpec { ports, reporters: reporters::prometheus_ports(conf) }),
         },
         job_manager: JobManagerSpec {
-            jvm: own_key(job_manager.map_err(cannot)?),
+            jvm: job_manager,
             rest_ports: text(conf, &options::REST_BIND_PORT),
             rest_tls: ssl::rest_speaks_tls(conf).map_err(bad_value)?,
             keytab: derived.kerberos.keytab.is_some(),
