@@ -14,8 +14,9 @@ from .jars import deployers_jar
 from .matrix import OPENED
 
 AGENT = "heddle-agent.jar"
-# How the agent begins what it says, in the log of its host or on the standard error stream.
-SAYS = re.compile(r"^.*\bheddle-agent: (.*)$|^.*\bdev\.heddle\.agent\S*\s.*? - (.*)$", re.MULTILINE)
+# What the agent says of a class that it does not change, on the standard error stream, and of a deployment
+# that it leaves to Flink, in the log of its host.
+LEFT = re.compile(r"^heddle-agent: \S+ is left alone: (.*)$|Flink's own client deploys this cluster, and not heddle: (.*)$", re.MULTILINE)
 # A session or TaskManager without work is not wanted for long.
 SOON = "resourcemanager.taskmanager-timeout=5000"
 
@@ -63,10 +64,10 @@ class Told:
         """All that it has printed and logged."""
         return self.result.text + self.log
 
-    def said_by_agent(self):
-        """The different sentences of the agent, each once: some logs are shown twice."""
-        found = [first or second for first, second in SAYS.findall(self.result.err + "\n" + self.log)]
-        return list(dict.fromkeys(sentence.strip() for sentence in found))
+    @property
+    def left_to_flink(self):
+        """Why, each time that the agent has left something to Flink."""
+        return [first or second for first, second in LEFT.findall(self.result.err + "\n" + self.log)]
 
     def __repr__(self):
         return f"{self.result}\n--- log\n{self.log[-4000:]}"
@@ -131,3 +132,16 @@ def programs(client):
     """The processes of heddle's program that deploy for a JVM of this client."""
     found = processes.with_words("deploy", "--request")
     return [process for process in found if process.environment.get("HOME") == str(client.home)]
+
+
+def client_name(work):
+    """Whose ApplicationMaster the deployments of a workspace have, as `heddle ps` tells it."""
+    return "heddle" if work.kind == "heddle" else "flink"
+
+
+def check_by(work, application, by):
+    """Whose ApplicationMaster it is, by what it has logged and by what heddle tells of the application."""
+    assert bool(work.cluster.log_files(application, "heddle-am.log")) == (by == "heddle")
+    asked = work.client("heddle").run("heddle", "ps", application, "--output", "json").ok()
+    [told] = json.loads(asked.out)
+    assert told["by"] == by, told

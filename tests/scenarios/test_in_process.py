@@ -2,7 +2,6 @@
 makes the calls of such tools; the JVM has heddle's Java agent with the client `heddle`, and Flink alone with
 the `reference`. So the same tests hold for both, and differ in whose ApplicationMaster it is."""
 
-import json
 import os
 import shutil
 import signal
@@ -15,7 +14,7 @@ import pytest
 from conftest import cluster_of, fetch, fetch_flink
 from harness import forks, processes
 from harness.checks import check_gone
-from harness.deployers import Deployer, programs, settings
+from harness.deployers import Deployer, check_by, client_name, programs, settings
 from harness.jars import job_jar
 from harness.matrix import COUNTS, PLAIN_FLINKS, TEXT, USUAL_FLINK, Release, java_for
 from harness.waiting import wait_for
@@ -75,18 +74,6 @@ def check_counted(work):
     assert counts == {word: str(2 * int(count)) for word, count in COUNTS.items()}
 
 
-def check_by(work, application, by):
-    """Whose ApplicationMaster it is, by what it has logged and by what heddle tells of the application."""
-    assert bool(work.cluster.log_files(application, "heddle-am.log")) == (by == "heddle")
-    asked = work.client("heddle").run("heddle", "ps", application, "--output", "json").ok()
-    [told] = json.loads(asked.out)
-    assert told["by"] == by, told
-
-
-def client_name(work):
-    return "heddle" if work.kind == "heddle" else "flink"
-
-
 def cases():
     for version in (USUAL_FLINK, *(version for version in PLAIN_FLINKS if version != USUAL_FLINK)):
         usual = version == USUAL_FLINK
@@ -119,7 +106,7 @@ def test_words_are_counted(work, version, style, mode):
     if mode == "session" or mode == "per-job" and not detached:
         assert list(told.only["jobs"].values()) == ["FINISHED"], told.only
     if work.kind == "heddle":
-        assert told.said_by_agent() == [], "nothing needs saying where all goes well"
+        assert told.left_to_flink == []
         assert (deployer.left(), programs(deployer.client), told.end["children"]) == ([], [], 0)
 
 
@@ -226,8 +213,7 @@ def check_left_to_flink(work, told, reason):
     application = told.application
     check_gone(work.cluster, application, "SUCCEEDED", seconds=SECONDS)
     check_by(work, application, "flink")
-    said = told.said_by_agent()
-    assert len(said) == 1 and reason in said[0], said
+    assert len(told.left_to_flink) == 1 and reason in told.left_to_flink[0], told.left_to_flink
 
 
 def session_with(work, place, *words, **more):
@@ -256,7 +242,7 @@ def test_a_copy_of_the_class_in_a_jar_of_the_tool(work, version):
     place = release_of(version)
     jar = forks.copied(place.release.home, work.directory / "copy.jar")
     told = session_with(work, place, front=[jar])
-    assert (told.only["descriptor"], told.said_by_agent()) == (str(jar), [])
+    assert (told.only["descriptor"], told.left_to_flink) == (str(jar), [])
     check_gone(work.cluster, told.application, "SUCCEEDED", seconds=SECONDS)
     check_by(work, told.application, "heddle")
     if version != USUAL_FLINK:
@@ -284,11 +270,17 @@ def test_no_heddle_program_at_the_place(work, usual):
 @pytest.mark.extended
 @pytest.mark.heddle_only("it is about the agent")
 def test_a_program_that_is_not_heddle(work, usual):
-    """It ends with an error and without an answer: an older heddle, or something else of that name."""
+    """It ends without an answer: an older heddle, or something else of that name. It may have submitted
+    something, so nothing is tried in another way; the tool learns what the program has said."""
     other = work.directory / "heddle"
-    other.write_text("#!/bin/sh\necho 'unknown verb' >&2\nexit 1\n")
+    other.write_text("#!/bin/sh\necho 'no such verb' >&2\nexit 3\n")
     other.chmod(0o755)
-    check_left_to_flink(work, session_with(work, usual, agent=[f"heddle={other}"]), str(other))
+    deployer = deployer_of(work, usual, agent=[f"heddle={other}"])
+    told = deployer.run("factory", "session", work.name)
+    assert told.errors[0][0] == EXCEPTION, told.errors
+    assert any("exit code 3" in message and "no such verb" in message for _, message in told.errors), told.errors
+    assert not work.cluster.yarn.by_name(work.name)
+    assert (deployer.left(), told.end["children"]) == ([], 0)
 
 
 @pytest.mark.extended
@@ -297,7 +289,7 @@ def test_the_agent_switched_off(work, usual):
     told = session_with(work, usual, agent=["disabled"])
     check_gone(work.cluster, told.application, "SUCCEEDED", seconds=SECONDS)
     check_by(work, told.application, "flink")
-    assert len(told.said_by_agent()) <= 1, told.said_by_agent()
+    assert told.left_to_flink == [], "whoever has switched it off knows that"
 
 
 # ---- secrets
