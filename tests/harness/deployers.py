@@ -124,8 +124,10 @@ class Deployer:
         return Told(result, self.log_file.read_text(errors="replace") if self.log_file.exists() else "")
 
     def left(self):
-        """What is in the directory for temporary files."""
-        return sorted(path.name for path in self.temporary.iterdir())
+        """What is in the directory for temporary files, without what Flink and Hadoop make there for
+        themselves."""
+        theirs = ("flink", "hadoop", "lib")
+        return sorted(path.name for path in self.temporary.iterdir() if not path.name.startswith(theirs))
 
 
 def programs(client):

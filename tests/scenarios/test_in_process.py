@@ -95,7 +95,8 @@ def test_words_are_counted(work, version, style, mode):
     place = release_of(version)
     deployer = deployer_of(work, place)
     detached = ["--detached", "true"] if style == "reflection" else []
-    ended = ["--end", "shut-down"] if mode == "session" else []
+    # The program that has stood beside the cluster of a job ends a moment after the job.
+    ended = {"session": ["--end", "shut-down"], "per-job": ["--settle", "5"]}.get(mode, [])
     words = [*word_count(work, place.release.jobs), "--parallelism", "2", *settings("taskmanager.numberOfTaskSlots=2"), *detached, *ended]
     told = deployer.run(style, mode, work.name, *words, seconds=SECONDS)
     app = check_gone(work.cluster, told.application, "SUCCEEDED", seconds=SECONDS)

@@ -1,11 +1,7 @@
-"""What `scripts/bench --in-process` makes of its runs, and the copies of a class that its neighbours deploy
-with."""
-
-import pytest
+"""What `scripts/bench --in-process` makes of its runs."""
 
 from bench import in_process, report
 from bench.cases import TUNED
-from harness import forks
 
 SECONDS = {"heddle": 2.0, "reference": 9.0, TUNED: 5.0}
 
@@ -35,10 +31,3 @@ def test_a_target_that_is_missed_or_not_measured():
     assert in_process.verdict(list(runs(heddle=4.0))).startswith("MISSED: 2.2 times")
     alone = [figures for figures in runs() if figures["kind"] == "heddle"]
     assert in_process.verdict(alone) is None and in_process.rows(alone)[0] == ["", "with the agent"]
-
-
-def test_a_class_whose_method_takes_something_else():
-    name, own, others = (forks.constant(text) for text in ("deployInternal", forks.TYPES.format("Z"), forks.TYPES.format("I")))
-    assert forks.changed(b"head" + name + own + b"tail") == b"head" + name + others + b"tail"
-    with pytest.raises(AssertionError, match="other types"):
-        forks.changed(b"head" + name + b"tail")
