@@ -194,6 +194,8 @@ fn install(dir: &Path) -> Result<(), Box<dyn Error>> {
         ("libexec/heddle-am", ""),
         ("libexec/heddle-taskrunner", ""),
         ("lib/flink-bridge.jar", ""),
+        ("lib/flink-client-fs.jar", ""),
+        ("lib/heddle-agent.jar", ""),
         ("conf/log4j.properties", ""),
         ("flink/lib/flink-dist-1.20.1.jar", ""),
         ("flink/conf/config.yaml", "yarn.properties-file.location: /nowhere\n"),

@@ -18,8 +18,9 @@ OTHERS = {
     "--add-exports", "--add-opens", "--build", "--check", "--configDir", "--ignore-missing", "--locked", "--password",
     "--program", "--purge", "--request", "--wait",
 }  # fmt: skip
-# Names that look like keys of the configuration, and that nobody sets.
+# Names that look like keys of the configuration: a system property of the Java agent, and what nobody sets.
 INTERNAL = {
+    "heddle.agent.disabled",
     "heddle.control.address",
     "heddle.control.certificate",
     "heddle.control.pin",

@@ -4,6 +4,10 @@
 //! run` does. Then this process becomes Flink's script, with the user's words and the address of the
 //! session's JobManager. A SQL script for application mode (Flink 2.0 and later) is deployed instead, by the
 //! caller.
+//!
+//! Statements can set another target than the one with which the program was started: another session, or
+//! per-job mode. For that the program's JVM has heddle's Java agent, which deploys by heddle what Flink's
+//! classes would deploy. With the target `yarn-per-job` there is no session at all.
 
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
@@ -20,6 +24,7 @@ use flink_rest::RestAddress;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use yarn_client::client_failure::HADOOP_HINT;
 use yarn_client::configuration::text;
 use yarn_client::context::{Context, FlinkHome};
 use yarn_client::deploy::{ClusterManifest, Program, Purpose};
@@ -41,8 +46,12 @@ const SQL_DRIVER: &str = "org.apache.flink.table.runtime.application.SqlDriver";
 const GATEWAY_JAR: &str = "flink-sql-gateway";
 /// A local script's name in the JobManager's working directory.
 const SCRIPT: &str = "script.sql";
-/// The target of Flink's that neither the SQL client nor the SQL gateway can use.
+/// The target with which each job has a cluster of its own.
 const PER_JOB: &str = "yarn-per-job";
+/// The target of a gateway that knows no session. SQL sessions have to name one, or to set another target.
+const SESSION: &str = "yarn-session";
+/// The Java agent with which Flink's classes deploy by heddle.
+const AGENT: &str = "heddle-agent.jar";
 const NO_SESSION: &str =
     "no YARN session is known: no properties file remembers one, and no option names an application";
 /// The pause after a connection could not be accepted.
@@ -158,7 +167,7 @@ pub(crate) async fn plan(
     words: &[OsString],
     report: &dyn Report,
 ) -> Result<Plan, Failure> {
-    let line = Line::read(words)?;
+    let mut line = Line::read(words)?;
     let flink = FlinkHome::find(context)?;
     let program = script(context, &flink, tool)?;
     let untouched = || {
@@ -180,14 +189,10 @@ pub(crate) async fn plan(
     }
     let kind = text(&setup.configuration, &options::EXECUTION_TARGET).map(|t| t.to_lowercase());
     match kind.as_deref() {
-        None | Some("yarn-session") => {}
+        None | Some(SESSION | PER_JOB) => {}
         Some("yarn-application") if text(&setup.configuration, &options::APPLICATION_ID).is_some() => {}
         Some("yarn-application") if tool == Tool::Client => {
             return deployed(context, files, setup.configuration, &line);
-        }
-        Some(PER_JOB) => {
-            let origin = setup.configuration.origin(&options::EXECUTION_TARGET);
-            return Err(no_per_job(tool, &format!("execution.target ({origin})")));
         }
         Some("yarn-application") => {
             return Err(Failure::usage(format!(
@@ -199,63 +204,91 @@ pub(crate) async fn plan(
         // For clusters of other kinds, such as on Kubernetes, Flink's own program needs no help.
         Some(_) => return untouched(),
     }
-    // If Hadoop's classes are on the class path, Flink's own program handles such a script.
-    if context.var(variables::HADOOP_CLASSPATH).is_none()
-        && let Some(file) =
-            [&line.script, &line.init].into_iter().flatten().find(|file| sets_per_job(context, file))
-    {
-        return Err(no_per_job(tool, &format!("SET in {}", file.to_string_lossy())));
-    }
-    let target = target::choose(None, &mut setup.configuration, context, report)?;
-    if matches!(target, Target::Assumed(_)) && tool == Tool::Gateway {
-        return Err(nobody());
-    }
+    let per_job = kind.as_deref() == Some(PER_JOB);
+    let target = match per_job {
+        true => None,
+        false => Some(target::choose(None, &mut setup.configuration, context, report)?),
+    };
+    let assumed = matches!(target, Some(Target::Assumed(_)));
     let jars = Box::pin(hadoop_jars::find(context, &setup.configuration, report)).await?;
-    let lacks_hadoop =
-        jars.is_empty() && context.var(variables::HADOOP_CLASSPATH).is_none() && line.script.is_some();
+    let has_hadoop = !jars.is_empty() || context.var(variables::HADOOP_CLASSPATH).is_some();
+    if !has_hadoop {
+        if per_job {
+            let origin = setup.configuration.origin(&options::EXECUTION_TARGET);
+            return Err(needs_hadoop(tool, PER_JOB, &format!("execution.target ({origin})")));
+        }
+        let scripts = [&line.script, &line.init].into_iter().flatten();
+        for script in scripts {
+            let Some(target) = yarn_target(context, script) else { continue };
+            return Err(needs_hadoop(tool, target, &format!("SET in {}", script.to_string_lossy())));
+        }
+        if assumed && tool == Tool::Gateway {
+            return Err(nobody().hint(HADOOP_HINT));
+        }
+    }
+    let lacks_hadoop = !has_hadoop && line.script.is_some();
     let (properties, by_hadoops_classes) = (line.properties.clone(), !jars.is_empty());
     let tokens =
         |hadoop: Option<Hadoop>| hadoop.map(|hadoop| TokensFor { hadoop, properties, by_hadoops_classes });
-    if matches!(target, Target::Assumed(_)) {
+    if assumed && tool == Tool::Client {
         let (command, listener) = alone(context, &setup, &program, line, &jars)?;
-        // Many statements need no Hadoop, so a login that fails is no failure of the command.
-        let hadoop = Hadoop::load_if_kerberos(context, &setup.configuration).await;
-        let hadoop = hadoop.unwrap_or_else(|failure| {
-            tracing::debug!(%failure, "no tokens for the program");
-            None
-        });
+        let hadoop = login(context, &setup.configuration).await;
         return Ok(Plan::Alone(Start { command, tokens: tokens(hadoop), lacks_hadoop }, listener));
     }
+    if assumed {
+        report.warn(&format!(
+            "{NO_SESSION}; each SQL session has to set execution.target, and for {SESSION} also \
+             yarn.application.id"
+        ));
+        line.properties.push((options::EXECUTION_TARGET.key.to_owned(), SESSION.to_owned()));
+    }
+    let Some(target) = target.filter(|_| !assumed) else {
+        let command = become_script(context, &setup, tool, &program, line, &jars, None)?;
+        let hadoop = login(context, &setup.configuration).await;
+        return Ok(Plan::Become(Start { command, tokens: tokens(hadoop), lacks_hadoop }));
+    };
     let cluster = target::locate(target, &setup.configuration, context, report).await?;
-    let command = become_script(context, &setup, tool, &program, line, &jars, &cluster.address)?;
+    let command = become_script(context, &setup, tool, &program, line, &jars, Some(&cluster.address))?;
     Ok(Plan::Become(Start { command, tokens: tokens(cluster.hadoop().cloned()), lacks_hadoop }))
+}
+
+/// The login of a program that is started without a cluster, on a cluster with Kerberos. Many statements need
+/// no Hadoop, so a login that fails is no failure of the command.
+async fn login(context: &Context, configuration: &Configuration) -> Option<Hadoop> {
+    Hadoop::load_if_kerberos(context, configuration).await.unwrap_or_else(|failure| {
+        tracing::debug!(%failure, "no tokens for the program");
+        None
+    })
 }
 
 /// The failure that no session is known.
 fn nobody() -> Failure {
     Failure::new(NO_SESSION)
         .hint("`yarn-session.sh -d` starts one; -Dyarn.application.id=application_… names one that runs")
+        .hint(format!("SET 'execution.target' = '{PER_JOB}' gives each job a cluster of its own"))
         .hint("-Dexecution.target=remote leads to the JobManager that rest.address names")
 }
 
-fn no_per_job(tool: Tool, by: &str) -> Failure {
-    let what = format!("{} has no target yarn-per-job, which {by} asks for", tool.name());
-    Failure::usage(what).hint("start a session with `yarn-session.sh -d`, and leave out the target").hint(
-        "from Flink 2.0 on a script can be an application: sql-client.sh -t yarn-application -f <script>",
-    )
+/// The failure that only Hadoop's classes reach what `by` asks for.
+fn needs_hadoop(tool: Tool, target: &str, by: &str) -> Failure {
+    let what = format!("{} needs Hadoop's classes for the target {target}, which {by} asks for", tool.name());
+    Failure::new(what)
+        .hint(HADOOP_HINT)
+        .hint("one session needs none: start it with `yarn-session.sh -d`, and leave out the target")
 }
 
-/// Whether a script on this machine sets the target to per-job mode.
-fn sets_per_job(context: &Context, script: &OsStr) -> bool {
-    let Some(script) = script.to_str().filter(|script| !is_remote(script)) else { return false };
+/// The target on YARN that a script on this machine sets, if it sets one.
+fn yarn_target(context: &Context, script: &OsStr) -> Option<&'static str> {
+    let script = script.to_str().filter(|script| !is_remote(script))?;
     let text = std::fs::read_to_string(context.path(without_scheme(script))).unwrap_or_default();
     let lines = text.lines().filter(|line| !line.trim_start().starts_with("--"));
     let text: String = lines.map(|line| format!("{line}\n")).collect();
-    text.split(';').any(|statement| {
+    let set = |statement: &str, target: &str| {
         let plain: String =
             statement.chars().filter(|c| !c.is_whitespace() && !"'\"`".contains(*c)).collect();
-        plain.eq_ignore_ascii_case(&format!("SETexecution.target={PER_JOB}"))
-    })
+        plain.eq_ignore_ascii_case(&format!("SETexecution.target={target}"))
+    };
+    [PER_JOB, SESSION].into_iter().find(|target| text.split(';').any(|statement| set(statement, target)))
 }
 
 /// Starts the SQL client without a cluster, because many statements need none, and a script may set one
@@ -272,7 +305,7 @@ fn alone(
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(cannot)?;
     let port = listener.local_addr().map_err(cannot)?.port();
     let address = RestAddress::plain("127.0.0.1", port);
-    let command = become_script(context, setup, Tool::Client, program, line, jars, &address)?;
+    let command = become_script(context, setup, Tool::Client, program, line, jars, Some(&address))?;
     Ok((command, listener))
 }
 
@@ -409,6 +442,8 @@ fn deployed(
     Ok(Plan::Deploy(Box::new((setup, manifest))))
 }
 
+/// The command that starts Flink's script. `address` is that of the JobManager to which jobs go, or `None` if
+/// the user's own settings name the target.
 fn become_script(
     context: &Context,
     setup: &Setup,
@@ -416,14 +451,13 @@ fn become_script(
     program: &Path,
     line: Line,
     jars: &HadoopJars,
-    address: &RestAddress,
+    address: Option<&RestAddress>,
 ) -> Result<Command, Failure> {
-    let mut settings: Vec<(String, String)> = line
-        .properties
-        .into_iter()
-        .filter(|(key, _)| !matches!(key.as_str(), "execution.target" | "yarn.application.id"))
-        .collect();
-    settings.extend(target::leading_to(&setup.configuration, address, false));
+    let mut settings = line.properties;
+    if let Some(address) = address {
+        settings.retain(|(key, _)| !matches!(key.as_str(), "execution.target" | "yarn.application.id"));
+        settings.extend(target::leading_to(&setup.configuration, address, false));
+    }
     let mut command = Command::new(program);
     set_home(&mut command, context, &setup.flink);
     command.args(line.verb.or_else(|| (tool == Tool::Gateway).then(|| "start".into())));
@@ -435,24 +469,36 @@ fn become_script(
         configuration_with(context, &setup.flink.conf, &settings)?
     };
     command.args(line.rest).env("FLINK_CONF_DIR", conf);
-    if context.var(variables::HADOOP_CLASSPATH).is_some() {
-        return Ok(command);
+    let given = context.var(variables::JVM_ARGS).unwrap_or_default();
+    let mut words = OsString::new();
+    if let Some(option) = jars.kerberos_option(context) {
+        words.push(option);
+        words.push(" ");
+    }
+    words.push(given);
+    if !given.contains(AGENT) {
+        words.push(" ");
+        words.push(java_agent(context)?);
     }
     // Flink's scripts put the jars of this variable on the class path, behind Flink's own jars.
-    let given = context.var(variables::JVM_ARGS).unwrap_or_default();
-    if jars.is_empty() {
+    if !jars.is_empty() {
+        command.env("HADOOP_CLASSPATH", jars.class_path()?);
+    } else if context.var(variables::HADOOP_CLASSPATH).is_none() {
         command.env("HADOOP_CLASSPATH", context.own_file(FILE_SYSTEM)?);
-        let mut words = OsString::from(given);
         words.push(" ");
         words.push(file_system_helper(context));
-        command.env("JVM_ARGS", words);
-    } else {
-        command.env("HADOOP_CLASSPATH", jars.class_path()?);
-        if let Some(option) = jars.kerberos_option(context) {
-            command.env("JVM_ARGS", format!("{option} {given}"));
-        }
     }
+    command.env("JVM_ARGS", words);
     Ok(command)
+}
+
+/// The JVM option of the Java agent, which deploys by this program.
+fn java_agent(context: &Context) -> Result<OsString, Failure> {
+    let mut option = OsString::from("-javaagent:");
+    option.push(context.own_file(AGENT)?);
+    option.push("=heddle=");
+    option.push(&context.exe);
+    Ok(option)
 }
 
 /// Copies the configuration directory, with `settings` behind those of the configuration file; of two

@@ -30,7 +30,9 @@ fn place(release: &str) -> (tempfile::TempDir, Context) {
         std::fs::write(root.join("conf").join(file), "").unwrap();
     }
     std::fs::create_dir_all(dir.path().join("heddle/lib")).unwrap();
-    std::fs::write(dir.path().join("heddle/lib/flink-client-fs.jar"), "").unwrap();
+    for jar in ["flink-client-fs.jar", "heddle-agent.jar"] {
+        std::fs::write(dir.path().join("heddle/lib").join(jar), "").unwrap();
+    }
     let at = |p: &str| dir.path().join(p).display().to_string();
     let vars: BTreeMap<String, String> =
         [("FLINK_HOME", at("flink")), ("XDG_CACHE_HOME", at("cache"))].map(|(k, v)| (k.to_owned(), v)).into();
@@ -79,7 +81,7 @@ fn led_with(context: &Context, tool: Tool, line: &str, jars: &HadoopJars) -> Com
     let setup = Setup::load(context).unwrap();
     let program = script(context, &setup.flink, tool).unwrap();
     let address = RestAddress::plain("[::1]", 8081);
-    become_script(context, &setup, tool, &program, read(line), jars, &address).unwrap()
+    become_script(context, &setup, tool, &program, read(line), jars, Some(&address)).unwrap()
 }
 
 #[test]
@@ -128,7 +130,6 @@ async fn what_is_none_of_ours_passes() {
 async fn without_a_session_it_is_said() {
     for (line, text) in [
         ("-Dexecution.target=yarn-session", "no cluster id was specified"),
-        ("-t yarn-per-job", "no target yarn-per-job, which execution.target (-D) asks for"),
         ("-t yarn-application -f x.sql", "Flink 1.20.1 cannot run a SQL script in application mode"),
     ] {
         let failure = planned("1.20.1", Tool::Client, line).await.unwrap_err();
@@ -162,23 +163,96 @@ async fn without_a_session_the_client_starts_and_is_told_when_it_asks() {
     told.abort();
     let failure = planned("1.20.1", Tool::Gateway, "start").await.unwrap_err();
     assert!(failure.to_string().contains(NO_SESSION), "{failure}");
+    assert!(failure.hints().iter().any(|hint| hint.contains("heddle.hadoop.jars")), "{failure}");
+}
+
+/// What heddle warns of.
+#[derive(Default)]
+struct Warnings(std::sync::Mutex<Vec<String>>);
+
+impl Report for Warnings {
+    fn info(&self, _: &str) {}
+
+    fn warn(&self, text: &str) {
+        self.0.lock().unwrap().push(text.to_owned());
+    }
+}
+
+/// A place with Hadoop's classes.
+fn place_with_hadoop(release: &str) -> (tempfile::TempDir, Context) {
+    let (dir, mut context) = place(release);
+    context.vars.insert("HADOOP_CLASSPATH".to_owned(), "/hadoop/*".to_owned());
+    (dir, context)
 }
 
 #[tokio::test]
-async fn a_script_that_sets_per_job_is_refused() {
+async fn a_gateway_starts_without_a_session_and_says_what_its_sessions_have_to_set() {
+    let (_dir, context) = place_with_hadoop("1.20.1");
+    let warnings = Warnings::default();
+    let planned = plan(&context, Tool::Gateway, &words("start-foreground -Da=b"), &warnings).await.unwrap();
+    let Plan::Become(start) = planned else { panic!("it does not become Flink's program") };
+    assert_eq!(
+        shown(&start.command),
+        "sql-gateway.sh start-foreground -Da=b -Dexecution.target=yarn-session"
+    );
+    let warned = warnings.0.lock().unwrap().join("\n");
+    assert!(warned.contains(NO_SESSION) && warned.contains("has to set execution.target"), "{warned}");
+}
+
+/// A variable of the command, with the places below `dir` shortened.
+fn variable(dir: &tempfile::TempDir, command: &Command, name: &str) -> String {
+    let found = command.get_envs().find(|(k, _)| *k == name).and_then(|(_, v)| v);
+    found.map(|v| v.to_string_lossy().replace(&dir.path().display().to_string(), "")).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_cluster_for_each_job_needs_no_session() {
+    for (tool, line, wanted) in [
+        (Tool::Client, "-t yarn-per-job -f x.sql", "sql-client.sh -Dexecution.target=yarn-per-job -f x.sql"),
+        (
+            Tool::Gateway,
+            "start-foreground -Dexecution.target=YARN-PER-JOB -Da=b",
+            "sql-gateway.sh start-foreground -Dexecution.target=YARN-PER-JOB -Da=b",
+        ),
+    ] {
+        let (dir, context) = place_with_hadoop("1.20.1");
+        std::fs::write(dir.path().join("x.sql"), "SELECT 1;").unwrap();
+        let planned = plan(&context, tool, &words(line), &Silent).await.unwrap();
+        let Plan::Become(start) = planned else { panic!("it does not become Flink's program") };
+        assert_eq!(shown(&start.command), wanted);
+        let agent = "-javaagent:/heddle/lib/heddle-agent.jar=heddle=/heddle/bin/heddle";
+        let options = variable(&dir, &start.command, "JVM_ARGS");
+        assert!(options.split(' ').any(|word| word == agent), "{options}");
+    }
+    // An older client gets the target by a file.
+    let (dir, context) = place_with_hadoop("1.17.2");
+    std::fs::write(dir.path().join("x.sql"), "SELECT 1;").unwrap();
+    let planned = plan(&context, Tool::Client, &words("-t yarn-per-job -f x.sql"), &Silent).await.unwrap();
+    let Plan::Become(start) = planned else { panic!("it does not become Flink's program") };
+    assert_eq!(shown(&start.command), "sql-client.sh -f x.sql");
+    let conf = dir.path().join(variable(&dir, &start.command, "FLINK_CONF_DIR").trim_start_matches('/'));
+    let text = std::fs::read_to_string(conf.join("flink-conf.yaml")).unwrap();
+    assert!(text.contains("execution.target: yarn-per-job\n"), "{text}");
+}
+
+#[tokio::test]
+async fn other_targets_need_hadoops_classes() {
     for (text, set) in [
         ("SET 'execution.target' = 'yarn-per-job';\nSELECT 1;", true),
-        ("-- first\nset execution.target\n= yarn-per-job", true),
+        ("-- first\nset execution.target\n= yarn-session", true),
         ("-- SET 'execution.target' = 'yarn-per-job';\nSELECT 1;", false),
-        ("SET 'execution.target' = 'yarn-session';", false),
+        ("SET 'execution.target' = 'remote';", false),
     ] {
-        let (dir, context) = place("1.20.1");
-        std::fs::write(dir.path().join("x.sql"), text).unwrap();
-        for option in ["-f", "--init=", "-i"] {
-            let line =
-                if option.ends_with('=') { format!("{option}x.sql") } else { format!("{option} x.sql") };
-            let planned = plan(&context, Tool::Client, &words(&line), &Silent).await;
-            assert_eq!(planned.is_err(), set, "{option} {text}: {planned:?}");
+        for option in ["-f ", "--init=", "-i "] {
+            let (dir, mut context) = place("1.20.1");
+            std::fs::write(dir.path().join("x.sql"), text).unwrap();
+            let line = words(&format!("{option}x.sql"));
+            let planned = plan(&context, Tool::Client, &line, &Silent).await;
+            let refused = planned.as_ref().err().map(|failure| failure.to_string()).unwrap_or_default();
+            assert_eq!(refused.contains("SET in x.sql asks for"), set, "{option} {text}: {refused}");
+            assert_eq!(planned.is_err(), set, "{option} {text}: {refused}");
+            context.vars.insert("HADOOP_CLASSPATH".to_owned(), "/hadoop/*".to_owned());
+            assert!(plan(&context, Tool::Client, &line, &Silent).await.is_ok(), "{option} {text}");
         }
     }
     let (dir, context) = place("1.20.1");
@@ -186,6 +260,16 @@ async fn a_script_that_sets_per_job_is_refused() {
         .unwrap();
     let failure = plan(&context, Tool::Gateway, &words("start"), &Silent).await.unwrap_err();
     assert!(failure.to_string().contains("flink-conf.yaml:1) asks for"), "{failure}");
+    assert!(failure.hints().iter().any(|hint| hint.contains("heddle.hadoop.jars")), "{failure}");
+}
+
+#[test]
+fn an_agent_that_the_user_has_named_is_the_only_one() {
+    let (dir, mut context) = place_with_hadoop("1.20.1");
+    context.vars.insert("JVM_ARGS".to_owned(), "-javaagent:/own/heddle-agent.jar=disabled".to_owned());
+    let command = led_with(&context, Tool::Client, "-f x.sql", &HadoopJars::default());
+    assert_eq!(variable(&dir, &command, "JVM_ARGS"), "-javaagent:/own/heddle-agent.jar=disabled");
+    assert_eq!(variable(&dir, &command, "HADOOP_CLASSPATH"), "", "it is inherited");
 }
 
 #[tokio::test]
@@ -242,13 +326,12 @@ fn the_script_gets_the_address() {
         shown(&command),
         "sql-client.sh -Da=b -Dexecution.target=remote -Drest.address=::1 -Drest.port=8081 -Djobmanager.rpc.address=::1 -f x.sql"
     );
-    let var = |name: &str| {
-        let found = command.get_envs().find(|(k, _)| *k == name).and_then(|(_, v)| v);
-        found.map(|v| v.to_string_lossy().replace(&dir.path().display().to_string(), "")).unwrap_or_default()
-    };
-    assert_eq!(var("HADOOP_CLASSPATH"), "/heddle/lib/flink-client-fs.jar");
-    assert_eq!(var("JVM_ARGS"), " -Dheddle.client.fs.helper=/heddle/bin/heddle");
-    assert_eq!(var("FLINK_CONF_DIR"), "/flink/conf");
+    assert_eq!(variable(&dir, &command, "HADOOP_CLASSPATH"), "/heddle/lib/flink-client-fs.jar");
+    assert_eq!(
+        variable(&dir, &command, "JVM_ARGS"),
+        " -javaagent:/heddle/lib/heddle-agent.jar=heddle=/heddle/bin/heddle -Dheddle.client.fs.helper=/heddle/bin/heddle"
+    );
+    assert_eq!(variable(&dir, &command, "FLINK_CONF_DIR"), "/flink/conf");
     let (_dir, command) = led("1.20.1", Tool::Gateway, "-Dsql-gateway.endpoint.rest.address=h");
     assert!(
         shown(&command).starts_with("sql-gateway.sh start -Dsql-gateway.endpoint.rest.address=h -Dexecution")
@@ -272,12 +355,11 @@ async fn hadoops_classes_take_the_place_of_heddles_file_system() {
     configuration.set_dynamic("heddle.hadoop.jars", "hadoop");
     let jars = hadoop_jars::find(&context, &configuration, &Silent).await.unwrap();
     let command = led_with(&context, Tool::Client, "-f x.sql", &jars);
-    let var = |name: &str| {
-        let found = command.get_envs().find(|(k, _)| *k == name).and_then(|(_, v)| v);
-        found.map(|v| v.to_string_lossy().replace(&dir.path().display().to_string(), "")).unwrap_or_default()
-    };
-    assert_eq!(var("HADOOP_CLASSPATH"), "/hadoop/a.jar:/conf");
-    assert_eq!(var("JVM_ARGS"), "-Djava.security.krb5.conf=/krb5.conf -Dx=y");
+    assert_eq!(variable(&dir, &command, "HADOOP_CLASSPATH"), "/hadoop/a.jar:/conf");
+    assert_eq!(
+        variable(&dir, &command, "JVM_ARGS"),
+        "-Djava.security.krb5.conf=/krb5.conf -Dx=y -javaagent:/heddle/lib/heddle-agent.jar=heddle=/heddle/bin/heddle"
+    );
 }
 
 #[tokio::test]

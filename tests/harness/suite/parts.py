@@ -130,7 +130,7 @@ def scenarios(it):
 
 # The extended scenarios are three parts, because one run of all takes two hours. Which file belongs where:
 FAULTS = ("test_chaos", "test_failover", "test_faults", "test_high_availability", "test_recovery", "test_memory_kills")
-KERBEROS = tuple(f"test_kerberos{what}" for what in ("", "_errors", "_releases", "_tokens", "_users", "_zones"))
+KERBEROS = tuple(f"test_kerberos{what}" for what in ("", "_errors", "_in_process", "_releases", "_tokens", "_users", "_zones"))
 
 
 def files(names):
