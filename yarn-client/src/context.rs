@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use flink_model::config::shown_all;
 use hadoop_rpc::{Login, UserIdentity};
 
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 use crate::logins::Logins;
 use crate::ownership::{self, Distrust};
 use crate::patience::Waits;
@@ -50,9 +50,13 @@ impl Context {
     #[expect(clippy::disallowed_methods, reason = "this is where the surroundings are read")]
     pub fn of_process() -> Result<Self, Failure> {
         let exe = std::env::current_exe().and_then(|p| p.canonicalize());
-        let exe = exe.map_err(|e| Failure::because("cannot find out where this program is", e))?;
+        let exe = exe.map_err(|e| {
+            Failure::because("cannot find out where this program is", e).of_class(CauseClass::Local)
+        })?;
         let cwd = std::env::current_dir().map_err(|e| {
-            Failure::because("cannot find out the working directory", e).hint("cd somewhere else")
+            Failure::because("cannot find out the working directory", e)
+                .of_class(CauseClass::Local)
+                .hint("cd somewhere else")
         })?;
         let text = |s: std::ffi::OsString| s.into_string().ok();
         let vars: BTreeMap<String, String> =
@@ -77,7 +81,7 @@ impl Context {
     /// can be found.
     pub fn login(&self) -> Result<Login, Failure> {
         Login::find(&|key| self.vars.get(key).cloned()).ok_or_else(|| {
-            Failure::new(
+            Failure::configuration(
                 "the user id of this process has no name on this machine, so Hadoop would not know who calls",
             )
             .hint("set HADOOP_USER_NAME to the user as whom Hadoop is to be called")
@@ -115,12 +119,13 @@ impl Context {
             Ok(Some(directory)) => Ok(directory),
             Ok(None) => {
                 let why = format!("neither {variable} nor HOME is set");
-                Err(Failure::new(format!("no place for {what}: {why}")).hint("set HOME"))
+                Err(Failure::configuration(format!("no place for {what}: {why}")).hint("set HOME"))
             }
             Err(unused) => {
                 let place = unused.path.display();
                 let failure =
-                    Failure::new(format!("no place for {what}: {place} is not used: {}", unused.why));
+                    Failure::new(format!("no place for {what}: {place} is not used: {}", unused.why))
+                        .of_class(CauseClass::Local);
                 Err(failure.hint(format!("{variable} names another place")))
             }
         }
@@ -161,6 +166,7 @@ impl Context {
             let dirs: Vec<String> =
                 places.iter().filter_map(|p| p.parent()).map(|p| p.display().to_string()).collect();
             Failure::new(format!("the installation is incomplete: {name} is missing"))
+                .of_class(CauseClass::Local)
                 .hint(format!("it was looked for in {}; install heddle again", dirs.join(", ")))
         })
     }
@@ -237,7 +243,7 @@ impl FlinkHome {
         let root = match &named {
             Some(root) => root.clone(),
             None => Self::guess(context).ok_or_else(|| {
-                Failure::new("no Flink distribution found: FLINK_HOME is not set, and no `flink` of one is on the PATH")
+                Failure::configuration("no Flink distribution found: FLINK_HOME is not set, and no `flink` of one is on the PATH")
                     .hint("set FLINK_HOME to the directory that holds Flink's bin, conf and lib")
             })?,
         };
@@ -246,8 +252,11 @@ impl FlinkHome {
         let lib = directory(variables::FLINK_LIB_DIR, "lib");
         let dist_jar = dist_jar(&lib)?.ok_or_else(|| {
             let origin = if named.is_some() { "FLINK_HOME" } else { "the `flink` on the PATH" };
-            Failure::new(format!("{} holds no flink-dist jar ({origin} leads there)", lib.display()))
-                .hint("set FLINK_HOME to the directory that holds Flink's bin, conf and lib")
+            Failure::configuration(format!(
+                "{} holds no flink-dist jar ({origin} leads there)",
+                lib.display()
+            ))
+            .hint("set FLINK_HOME to the directory that holds Flink's bin, conf and lib")
         })?;
         Ok(Self {
             conf: directory(variables::FLINK_CONF_DIR, "conf"),

@@ -5,6 +5,7 @@
 
 mod active;
 pub mod application;
+mod cause_class;
 pub mod client_archive;
 pub mod client_failure;
 pub mod client_process;

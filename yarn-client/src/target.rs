@@ -136,7 +136,7 @@ pub fn choose(
         }
     }
     if on_yarn || kind.is_some() {
-        return Err(Failure::new(
+        return Err(Failure::configuration(
             "no cluster id was specified: the command does not say which YARN application to use",
         )
         .hint("name it with -Dyarn.application.id=application_… (or -yid)")

@@ -28,7 +28,7 @@ use yarn_api::records::{ApplicationId, ApplicationReport, FinalStatus};
 use crate::application::with_extract;
 use crate::client_process::{Jvm, JvmEnd};
 use crate::deploy::{ClusterManifest, Deployer, Deployment};
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 use crate::exit::Exit;
 use crate::hadoop::Hadoop;
 use crate::interrupt::{Cause, Interrupt};
@@ -148,7 +148,8 @@ pub async fn run(
     }
     let Some(address) = deployment.address.clone() else {
         drop(jvm.stop().await);
-        return Err(Failure::new(format!("the application {} has ended already", deployment.id)));
+        let what = format!("the application {} has ended already", deployment.id);
+        return Err(Failure::new(what).of_class(CauseClass::State));
     };
     let (end, _watching) = ApplicationEnd::watched(&deployment);
     let mut follower = Follower::new(&deployment, &address, lost, end.clone());
@@ -303,7 +304,10 @@ async fn one_that_hears(
 async fn tell_the_end(deployment: &Deployment, code: u8, interrupt: &Interrupt, report: &dyn Report) {
     let (end, _watching) = ApplicationEnd::watched(deployment);
     let telling = async {
-        let address = deployment.address.as_ref().ok_or_else(|| Failure::new("it has ended already"))?;
+        let address = deployment
+            .address
+            .as_ref()
+            .ok_or_else(|| Failure::new("it has ended already").of_class(CauseClass::State))?;
         let mut follower = Follower::new(deployment, address, Arc::default(), end.clone());
         let connection = attend(deployment, &mut follower).await?;
         let _following = deployment.highly_available.then(|| follower.start());
@@ -350,6 +354,7 @@ async fn attend(deployment: &Deployment, follower: &mut Follower) -> Result<Subm
             tracing::debug!(?control, "attending");
             let access = deployment.access().ok_or_else(|| {
                 Failure::new(format!("the application {} was started by another client", deployment.id))
+                    .of_class(CauseClass::State)
             })?;
             let opened = SubmissionConnection::open_at(control, access).await;
             opened.map_err(|e| connection_failure(&e))
@@ -367,10 +372,11 @@ async fn attend(deployment: &Deployment, follower: &mut Follower) -> Result<Subm
 fn connection_failure(error: &SubmissionError) -> Failure {
     let failure = Failure::new(error.to_string()).retry_if(error.retry_helps());
     match error {
-        SubmissionError::OtherRelease { .. } => failure.hint(
+        SubmissionError::OtherRelease { .. } => failure.of_class(CauseClass::Local).hint(
             "this client has just started it: its own heddle-am is of another release, or the application was \
              started by an older heddle. Install heddle anew",
         ),
-        SubmissionError::Refused { .. } | SubmissionError::Unreachable { .. } => failure,
+        SubmissionError::Refused { .. } => failure.of_class(CauseClass::Cluster),
+        SubmissionError::Unreachable { .. } => failure.of_class(CauseClass::Unreachable),
     }
 }
